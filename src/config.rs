@@ -1,0 +1,1 @@
+//! The configuration file as written, turned into what each module means by it.

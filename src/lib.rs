@@ -1,0 +1,34 @@
+//! Slackwater puts federated posts back in the order they were written.
+//!
+//! An instance's incoming activities come from Kafka (or the built-in log), each is placed by the time its author
+//! wrote it, however late it came, every local account's feeds are kept in that order, and readers get them over HTTP.
+//!
+//! # The story, in reading order
+//!
+//! ```text
+//! time <- post <- { order, graph } <- feed <- reader <- pipeline <- main
+//!          (what arrived)  (where it goes, who cares)  (kept)  (served)  (joined)
+//! ```
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`time`], [`clock`] | event time, and the only file that asks the machine for processing time |
+//! | [`post`] | records from the log, and the activities and relations in them |
+//! | [`order`] | where a post goes: verdict, place, id |
+//! | [`graph`] | who follows, mutes and blocks whom |
+//! | [`feed`] | who gets a post, and every feed kept sorted, in memory and on disk |
+//! | [`reader`] | pages and posts over HTTP |
+//! | [`operator`] | what the service says of itself: metrics, progress |
+//! | [`config`] | the file as written, turned into each module's options |
+//! | [`pipeline`] | the loop that joins them: take, place, fan out, announce, checkpoint |
+
+pub mod clock;
+pub mod config;
+pub mod feed;
+pub mod graph;
+pub mod operator;
+pub mod order;
+pub mod pipeline;
+pub mod post;
+pub mod reader;
+pub mod time;

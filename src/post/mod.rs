@@ -1,0 +1,143 @@
+//! What arrived: records from the log, the activities in them, and the posts they are about.
+
+pub mod activity;
+pub mod date;
+pub mod kafka;
+pub mod log;
+pub mod record;
+pub mod relationship;
+pub mod source;
+
+use crate::time::Time;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// What one record asks for, once understood. Made by [`activity::decode`]; everything after works on this.
+#[derive(Debug)]
+pub enum Activity {
+    /// A post is written, edited, boosted, or was fetched by the instance.
+    Post {
+        /// Which of these it is.
+        how: How,
+        /// The post as its author's server describes it.
+        body: Box<Body>,
+        /// For an `Announce` whose embedded object is by the booster: that object, believed. Any other embedded
+        /// object is not believed and left out.
+        original: Option<Box<Body>>,
+    },
+    /// The post or boost `uri` is gone, says `by`. If `uri` is `by`, the author is gone, and all theirs.
+    Delete {
+        /// The id of what is gone; its host is the host of `by`.
+        uri: String,
+        /// The actor who says so.
+        by: String,
+    },
+    /// `by` takes back every boost of `original`, in an `Undo` that does not give the boost's id.
+    Unboost {
+        /// The actor who boosted.
+        by: String,
+        /// The id of the boosted post.
+        original: String,
+    },
+    /// Understood, and nothing to do with feeds (a Like, a Follow …): counted under this name.
+    Ignored(&'static str),
+}
+
+/// How a post came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// `Create`: its author's server sent it.
+    Create,
+    /// `Update`: an edit, or a changed poll count; before its Create, it counts as the Create.
+    Update,
+    /// `Announce`: a boost.
+    Announce,
+    /// The instance fetched it (a boosted stranger's post, a missing parent).
+    Fetched,
+}
+
+/// A post as its author's server describes it; all that is kept of it. A boost is a post by the booster.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Body {
+    /// The object's id (for a boost the Announce's; if it has none, one made of booster and original).
+    pub uri: String,
+    /// The author's actor id: `attributedTo`, for a boost the `actor`.
+    pub author: String,
+    /// Event time as claimed, within [`Time::EARLIEST`] and [`Time::LATEST`]; none if missing, unreadable or absurd.
+    pub published: Option<Time>,
+    /// When its author says it was last edited, bounds as `published`.
+    pub updated: Option<Time>,
+    /// Who could see it, of RULES.
+    pub visibility: Visibility,
+    /// The ids in `to`, `cc` and `audience`, without Public and the author's followers collection, each once.
+    pub addressed: Vec<String>,
+    /// The actor ids in Mention tags, each once.
+    pub mentions: Vec<String>,
+    /// The id of the post this one answers.
+    pub in_reply_to: Option<String>,
+    /// The id of the post this one boosts. A boost has no tags, mentions or language of its own.
+    pub boost_of: Option<String>,
+    /// Hashtags, lower case, without `#`, each once.
+    pub tags: Vec<String>,
+    /// The one language it is in, as `contentMap` says, lower case; none if unknown (`und`).
+    pub language: Option<String>,
+    /// The object as it came, JSON text (for a boost the whole Announce).
+    #[serde(with = "raw_as_text")]
+    pub object: Box<RawValue>,
+}
+
+/// Who could see a post, derived from its addressees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Visibility {
+    /// `to` has Public.
+    Public,
+    /// `cc` has Public.
+    Unlisted,
+    /// Addressed to the author's followers.
+    Private,
+    /// Addressed to someone without a mention, or to a collection other than the author's followers.
+    Limited,
+    /// Addressed only to people it mentions.
+    Direct,
+}
+
+/// The host part of an actor id that names its origin: lower case, without a leading `www.`; a port other than the
+/// scheme's own stays. None if `id` is not an http or https URL with a host.
+pub fn origin_of(id: &str) -> Option<String> {
+    let host = host_of(id)?;
+    Some(host.strip_prefix("www.").map(str::to_owned).unwrap_or(host))
+}
+
+/// The host (and port, if not the scheme's own) of an id, lower case, as the trust rule compares it.
+pub fn host_of(id: &str) -> Option<String> {
+    let url = url::Url::parse(id).ok()?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return None;
+    }
+    let host = url.host_str()?;
+    Some(match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    })
+}
+
+/// JSON text held as text in formats that are not JSON.
+mod raw_as_text {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde_json::value::RawValue;
+
+    pub(super) fn serialize<S: Serializer>(
+        raw: &RawValue,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        raw.get().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Box<RawValue>, D::Error> {
+        RawValue::from_string(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}

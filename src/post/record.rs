@@ -1,0 +1,185 @@
+//! Records as the log holds them, and their positions in it. Pure.
+
+use crate::time::Time;
+use serde::{Deserialize, Serialize};
+
+/// The longest value a record may have, in bytes.
+pub const RECORD_BYTES_MAX: usize = 1_000_000;
+/// The longest `ref` or `author-ref` header, in bytes.
+pub const REF_BYTES_MAX: usize = 255;
+
+/// Which of the log's topics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Topic {
+    /// One ActivityStreams activity a record, keyed by the author of its object.
+    Activities,
+    /// One relation a record, keyed `<account>/<type>/<target>`; the newest of a key counts.
+    Relationships,
+}
+
+impl Topic {
+    /// Both, in the order they are stored.
+    pub const ALL: [Topic; 2] = [Topic::Activities, Topic::Relationships];
+
+    /// The name in logs and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Topic::Activities => "activities",
+            Topic::Relationships => "relationships",
+        }
+    }
+}
+
+/// Where a record stands in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Position {
+    /// Its topic.
+    pub topic: Topic,
+    /// Its partition, from 0; the built-in log has only 0.
+    pub partition: i32,
+    /// Its offset in the partition, from 0; there may be gaps.
+    pub offset: i64,
+}
+
+/// A record read from the log.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Where it stands.
+    pub position: Position,
+    /// The log's timestamp, if it has one.
+    pub timestamp: Option<Time>,
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+    /// Its value; none is a removal on the relationships topic.
+    pub value: Option<Vec<u8>>,
+    /// Its headers, in order.
+    pub headers: Vec<(String, Vec<u8>)>,
+}
+
+/// A record to be appended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewRecord {
+    /// Its topic.
+    pub topic: Topic,
+    /// The bytes whose murmur2 chooses the partition: an author's id, or an account.
+    pub partition_by: Vec<u8>,
+    /// Its key.
+    pub key: Vec<u8>,
+    /// Its value.
+    pub value: Option<Vec<u8>>,
+    /// Its headers.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// When it was received at the door.
+    pub timestamp: Time,
+}
+
+/// What a record says beside its value: the headers of an activity, understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// When the instance received it: the earlier of header and timestamp.
+    pub arrived: Time,
+    /// The backend's own id of the post.
+    pub post_ref: Option<String>,
+    /// The backend's own id of the author.
+    pub author_ref: Option<String>,
+    /// The instance fetched the object itself.
+    pub fetched: bool,
+}
+
+/// Kafka's own hash of a key, as its default partitioner uses it: murmur2 with the sign bit cleared.
+pub fn key_hash(key: &[u8]) -> u32 {
+    murmur2::murmur2(key, murmur2::KAFKA_SEED) & 0x7fff_ffff
+}
+
+/// The partition Kafka's default partitioner gives a key in a topic of `partitions` (at least 1).
+pub fn partition_of(key: &[u8], partitions: i32) -> i32 {
+    i32::try_from(key_hash(key)).unwrap_or(0) % partitions.max(1)
+}
+
+impl Envelope {
+    /// Reads a record's headers. Errors: a reason fit for a dead letter.
+    pub fn of(record: &Record) -> Result<Envelope, String> {
+        let mut claimed = None;
+        let mut envelope = Envelope {
+            arrived: Time::default(),
+            post_ref: None,
+            author_ref: None,
+            fetched: false,
+        };
+        for (name, value) in &record.headers {
+            match name.as_str() {
+                "arrived-at" => {
+                    let text = text("arrived-at", value)?;
+                    claimed = Some(super::date::parse_arrived_at(text).ok_or_else(|| {
+                        format!("header arrived-at is {text:?}: send RFC 3339 or milliseconds since 1970")
+                    })?);
+                }
+                "ref" => envelope.post_ref = Some(reference("ref", value)?),
+                "author-ref" => envelope.author_ref = Some(reference("author-ref", value)?),
+                "fetched" => {
+                    envelope.fetched = match value.as_slice() {
+                        b"true" => true,
+                        b"false" => false,
+                        _ => return Err("header fetched is neither true nor false".to_owned()),
+                    }
+                }
+                _ => {}
+            }
+        }
+        envelope.arrived = match (claimed, record.timestamp) {
+            (Some(header), Some(timestamp)) => header.min(timestamp),
+            (Some(time), None) | (None, Some(time)) => time,
+            (None, None) => {
+                return Err(
+                    "neither a timestamp nor an arrived-at header: set the topic to LogAppendTime"
+                        .to_owned(),
+                );
+            }
+        };
+        if !(Time::EARLIEST..=Time::LATEST).contains(&envelope.arrived) {
+            return Err(format!(
+                "arrived at {} ms since 1970, which no instance did",
+                envelope.arrived.millis()
+            ));
+        }
+        Ok(envelope)
+    }
+}
+
+fn text<'a>(name: &str, value: &'a [u8]) -> Result<&'a str, String> {
+    std::str::from_utf8(value).map_err(|_| format!("header {name} is not UTF-8"))
+}
+
+fn reference(name: &str, value: &[u8]) -> Result<String, String> {
+    if REF_BYTES_MAX < value.len() {
+        return Err(format!(
+            "header {name} has {} bytes: at most {REF_BYTES_MAX}",
+            value.len()
+        ));
+    }
+    text(name, value).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Values from Kafka's own UtilsTest.testMurmur2.
+    #[test]
+    fn the_key_hash_is_kafkas() {
+        let cases: [(&str, i32); 6] = [
+            ("21", -973_932_308),
+            ("foobar", -790_332_482),
+            ("a-little-bit-long-string", -985_981_536),
+            ("a-little-bit-longer-string", -1_486_304_829),
+            (
+                "lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8",
+                -58_897_971,
+            ),
+            ("abc", 479_470_107),
+        ];
+        for (key, hash) in cases {
+            assert_eq!(key_hash(key.as_bytes()), hash as u32 & 0x7fff_ffff, "{key}");
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Whichever log is configured.

@@ -1,0 +1,126 @@
+//! Event time: moments that are part of the data. Pure; the machine's clock is `clock`'s.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// A moment in milliseconds since 1970-01-01T00:00:00Z. Written as RFC 3339 with milliseconds where it is shown.
+///
+/// Bounds: any `i64` can be held; what a remote server claims is clamped where it is decoded
+/// (`post::date`), so that a place built from it is positive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Time(i64);
+
+impl Time {
+    /// The first moment a remote date may claim: earlier ones are absurd for a post on the social web.
+    pub const EARLIEST: Time = Time(1);
+    /// The last moment a remote date may claim, 9999-12-31T23:59:59.999Z: RFC 3339 has four digits for the year.
+    pub const LATEST: Time = Time(253_402_300_799_999);
+
+    /// From milliseconds since 1970.
+    pub const fn from_millis(millis: i64) -> Time {
+        Time(millis)
+    }
+
+    /// Milliseconds since 1970.
+    pub const fn millis(self) -> i64 {
+        self.0
+    }
+
+    /// This moment moved later, or to the end of time.
+    pub fn plus(self, by: Duration) -> Time {
+        Time(self.0.saturating_add(millis_of(by)))
+    }
+
+    /// This moment moved earlier, or to the beginning of time.
+    pub fn minus(self, by: Duration) -> Time {
+        Time(self.0.saturating_sub(millis_of(by)))
+    }
+
+    /// Milliseconds from `earlier` to this; negative if `earlier` is in truth later.
+    pub fn since(self, earlier: Time) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// RFC 3339 in UTC; milliseconds only where there are any, as ActivityPub servers write it.
+    pub fn rfc3339(self) -> String {
+        match DateTime::<Utc>::from_timestamp_millis(self.0) {
+            Some(t) if self.0 % 1000 == 0 => t.to_rfc3339_opts(SecondsFormat::Secs, true),
+            Some(t) => t.to_rfc3339_opts(SecondsFormat::Millis, true),
+            None => format!("{}ms", self.0),
+        }
+    }
+}
+
+/// Whole milliseconds of a duration; one longer than 292 million years is that long.
+pub fn millis_of(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+impl From<DateTime<Utc>> for Time {
+    fn from(t: DateTime<Utc>) -> Time {
+        Time(t.timestamp_millis())
+    }
+}
+
+/// Stored as a bare number of milliseconds; API answers use [`Time::rfc3339`].
+impl Serialize for Time {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.serialize_str(&self.rfc3339())
+        } else {
+            serializer.serialize_i64(self.0)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
+        if deserializer.is_human_readable() {
+            let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+            DateTime::parse_from_rfc3339(&text)
+                .map(|t| Time(t.timestamp_millis()))
+                .map_err(serde::de::Error::custom)
+        } else {
+            i64::deserialize(deserializer).map(Time)
+        }
+    }
+}
+
+impl schemars::JsonSchema for Time {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Time".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string", "format": "date-time",
+            "description": "A moment in UTC, RFC 3339, milliseconds only where there are any."
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_shown_as_activitypub_servers_write_it() {
+        assert_eq!(
+            Time::from_millis(1_763_805_600_000).rfc3339(),
+            "2025-11-22T10:00:00Z"
+        );
+        assert_eq!(
+            Time::from_millis(1_763_805_600_007).rfc3339(),
+            "2025-11-22T10:00:00.007Z"
+        );
+    }
+
+    #[test]
+    fn a_time_survives_json_and_bytes() {
+        let t = Time::from_millis(1_763_805_600_007);
+        let json = serde_json::to_string(&t).unwrap();
+        assert_eq!(serde_json::from_str::<Time>(&json).unwrap(), t);
+        let bytes = postcard::to_stdvec(&t).unwrap();
+        assert_eq!(postcard::from_bytes::<Time>(&bytes).unwrap(), t);
+    }
+}
