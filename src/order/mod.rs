@@ -1,1 +1,3 @@
 //! Where a post goes.
+
+pub mod window;
