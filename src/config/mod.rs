@@ -1,1 +1,291 @@
 //! The configuration file as written, turned into what each module means by it.
+//!
+//! [`written`] is the only list of keys; its schema is what a file is held against, key by key, so that all mistakes
+//! come at once and with their lines. What passes becomes a [`Config`], in which nothing is optional and durations
+//! are durations.
+
+mod bounds;
+mod meant;
+mod mistake;
+mod secret;
+mod walk;
+pub mod written;
+
+pub use mistake::{Mistake, Mistakes};
+pub use secret::Secret;
+
+use crate::order::window::Windows;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use written::Written;
+
+/// The file as it is shipped: every key with its default and what it does.
+pub const SHIPPED: &str = include_str!("../../slackwater.toml");
+
+/// Reads the text of a configuration; `file` is its name in mistakes, `env` looks up what is written `env:NAME`.
+/// What is written `file:PATH` is read from disk, relative to the working directory.
+pub fn parse(
+    text: &str,
+    file: &str,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Config, Mistakes> {
+    let mut walked = walk::walk(text, file, &written::schema());
+    let written = serde_json::from_value(std::mem::take(&mut walked.right));
+    let written = written.unwrap_or_else(|why| {
+        // Only if the schema promises more than the types can read.
+        walked.mistakes.push(Mistake {
+            found: why.to_string(),
+            ..about_all(file, "what the schema says")
+        });
+        Written::default()
+    });
+    let config = meant::meant(written, &mut walked, file, env);
+    let mut mistakes = walked.mistakes;
+    if mistakes.is_empty() {
+        return Ok(config);
+    }
+    mistakes.sort_by_key(|mistake| mistake.line);
+    Err(Mistakes(mistakes))
+}
+
+/// Reads the configuration file at `path`, with the process's environment.
+pub fn load(path: &Path) -> Result<Config, Mistakes> {
+    let file = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => parse(&text, &file, &|name| std::env::var(name).ok()),
+        Err(why) => Err(Mistakes(vec![Mistake {
+            found: why.to_string(),
+            ..about_all(&file, "a file that can be read")
+        }])),
+    }
+}
+
+/// The JSON Schema of the file, each key with its default.
+pub fn schema() -> serde_json::Value {
+    let mut schema = written::schema();
+    let shipped = walk::walk(SHIPPED, "slackwater.toml", &schema).right;
+    with_defaults(&mut schema, &shipped);
+    schema
+}
+
+/// All of the configuration, as meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// `[log]` and `[kafka]`: where records come from.
+    pub log: Log,
+    /// `[ordering]`: how long posts may take.
+    pub ordering: Windows,
+    /// `[feed]`: what is kept, and how much may wait to be.
+    pub feed: Feed,
+    /// `[http]`: where requests are answered.
+    pub http: Http,
+    /// `[auth]`: who may ask.
+    pub auth: Auth,
+    /// `[logging]`: what the service says while it runs.
+    pub logging: Logging,
+}
+
+/// Where records come from. Default: the built-in log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Log {
+    /// A log in this process.
+    BuiltIn {
+        /// Its folder. Default `data/log`; never inside the feeds' folder.
+        path: PathBuf,
+        /// How long a record is kept, at least (the key `keep`). 1 hour to 100 years, default 30 days.
+        keep: Duration,
+        /// How many bytes it may take on disk; then the oldest records go, even before `keep` (the key `size_max`).
+        /// 10 MB to 1000 TB, default 50 GB.
+        bytes_max: u64,
+    },
+    /// A Kafka cluster.
+    Kafka(Kafka),
+}
+
+/// How Kafka is reached.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Kafka {
+    /// Where to ask for the cluster, `host:port`; at least one. Default `localhost:9092`.
+    pub brokers: Vec<String>,
+    /// The topic of activities. The three topics differ. Default `slackwater.activities`.
+    pub activities: String,
+    /// The topic of relationships. Default `slackwater.relationships`.
+    pub relationships: String,
+    /// The topic for records that could not be used. Default `slackwater.dead-letters`.
+    pub dead_letters: String,
+    /// The consumer group, not empty. Default `slackwater`.
+    pub group: String,
+    /// librdkafka settings to pass through, by name; may hold passwords, so values are not shown. Default none.
+    pub client: BTreeMap<String, String>,
+}
+
+/// What is kept, and how much may wait to be. Ages are in log time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Feed {
+    /// Its folder. Default `data/feeds`.
+    pub path: PathBuf,
+    /// Entries in a feed; the lowest place goes first. 1 to 100,000, default 800.
+    pub length: usize,
+    /// How long a post is kept; longer while a feed needs it. 1 hour to 10 years, default 30 days.
+    pub posts_keep: Duration,
+    /// How long a stub (URI, author, parent) is kept. 1 hour to 10 years, default 365 days.
+    pub stubs_keep: Duration,
+    /// How long deletes, undos and removals are remembered. 1 hour to 10 years, default 30 days.
+    pub removals_keep: Duration,
+    /// Feed entries that may wait in memory; reaching it makes a checkpoint. 1,000 to 1,000,000,000, default
+    /// 4,000,000.
+    pub unflushed_entries_max: usize,
+    /// Bytes of posts that may wait in memory; reaching it makes a checkpoint. 1 MB to 1 TB, default 256 MB.
+    pub unflushed_bytes_max: u64,
+    /// Bytes of memory for what was read from disk. 1 MB to 1 TB, default 256 MB.
+    pub cache_bytes: u64,
+    /// The longest time that something waits for a checkpoint. 100 milliseconds to 1 hour, default 30 seconds.
+    pub checkpoint_every: Duration,
+}
+
+/// Where requests are answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Http {
+    /// The address; on loopback if there are no service tokens. Default `127.0.0.1:8787`.
+    pub listen: SocketAddr,
+    /// Connections open at a time; more wait to be accepted. 1 to 1,000,000, default 10,000.
+    pub connections_max: usize,
+    /// The longest time that a request may take. 1 second to 10 minutes, default 30 seconds.
+    pub request_timeout: Duration,
+}
+
+/// Who may ask.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Auth {
+    /// The bearer tokens of the backend, 16 to 4096 visible ASCII characters each. Empty only if there is no `[auth]`:
+    /// then the service is on loopback, and any caller may act as the backend. Default empty.
+    pub service_tokens: Vec<Secret>,
+}
+
+/// What the service says while it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logging {
+    /// A filter that `tracing_subscriber::EnvFilter` takes. Default `info`.
+    pub level: String,
+    /// How lines look. Default [`Format::Auto`].
+    pub format: Format,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// As [`Format::Human`] on a terminal, as [`Format::Json`] elsewhere.
+    Auto,
+    /// For people.
+    Human,
+    /// A JSON object a line.
+    Json,
+}
+
+const MB: u64 = 1_000_000;
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Default for Log {
+    fn default() -> Log {
+        Log::BuiltIn {
+            path: PathBuf::from("data/log"),
+            keep: 30 * DAY,
+            bytes_max: 50_000 * MB,
+        }
+    }
+}
+
+impl Default for Kafka {
+    fn default() -> Kafka {
+        Kafka {
+            brokers: vec!["localhost:9092".to_owned()],
+            activities: "slackwater.activities".to_owned(),
+            relationships: "slackwater.relationships".to_owned(),
+            dead_letters: "slackwater.dead-letters".to_owned(),
+            group: "slackwater".to_owned(),
+            client: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for Feed {
+    fn default() -> Feed {
+        Feed {
+            path: PathBuf::from("data/feeds"),
+            length: 800,
+            posts_keep: 30 * DAY,
+            stubs_keep: 365 * DAY,
+            removals_keep: 30 * DAY,
+            unflushed_entries_max: 4_000_000,
+            unflushed_bytes_max: 256 * MB,
+            cache_bytes: 256 * MB,
+            checkpoint_every: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Http {
+        Http {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8787)),
+            connections_max: 10_000,
+            request_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for Logging {
+    fn default() -> Logging {
+        Logging {
+            level: "info".to_owned(),
+            format: Format::Auto,
+        }
+    }
+}
+
+impl fmt::Debug for Kafka {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let settings: Vec<&String> = self.client.keys().collect();
+        f.debug_struct("Kafka")
+            .field("brokers", &self.brokers)
+            .field("activities", &self.activities)
+            .field("relationships", &self.relationships)
+            .field("dead_letters", &self.dead_letters)
+            .field("group", &self.group)
+            .field("client", &settings)
+            .finish()
+    }
+}
+
+fn about_all(file: &str, allowed: &str) -> Mistake {
+    Mistake {
+        file: file.to_owned(),
+        line: None,
+        key: String::new(),
+        found: String::new(),
+        allowed: allowed.to_owned(),
+        guess: None,
+    }
+}
+
+fn with_defaults(schema: &mut serde_json::Value, defaults: &serde_json::Value) {
+    let serde_json::Value::Object(defaults) = defaults else {
+        return;
+    };
+    for (key, default) in defaults {
+        let Some(inner) = schema.pointer_mut(&format!("/properties/{key}")) else {
+            continue;
+        };
+        if default.is_object() {
+            with_defaults(inner, default);
+        } else if let Some(inner) = inner.as_object_mut() {
+            inner.insert("default".to_owned(), default.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

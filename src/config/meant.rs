@@ -1,0 +1,339 @@
+//! From the file as written to what each module means by it, and the checks that need more than one key.
+
+use super::mistake::{Mistake, guess, quoted};
+use super::secret::{Secret, resolve};
+use super::walk::{Walked, join};
+use super::written::{self, Span, Written};
+use super::{Auth, Config, Feed, Format, Http, Kafka, Log, Logging};
+use crate::order::window::{NameError, Window, Windows};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Component, Path, PathBuf};
+use tracing_subscriber::filter::{EnvFilter, LevelFilter};
+
+/// What a file means, with what is wrong with it put to the mistakes of `walked`. Where something is wrong, the
+/// default stands in, so that the rest can be checked.
+pub(super) fn meant(
+    written: Written,
+    walked: &mut Walked,
+    file: &str,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Config {
+    let mut reading = Reading { walked, file, env };
+    let logging = reading.logging(written.logging);
+    let ordering = reading.ordering(&written.ordering);
+    let auth = reading.auth(written.auth);
+    let http = reading.http(&written.http);
+    let feed = feed(written.feed);
+    let kafka = reading.kafka(written.kafka);
+    let log = reading.log(written.log, kafka, &feed);
+    Config {
+        log,
+        ordering,
+        feed,
+        http,
+        auth,
+        logging,
+    }
+}
+
+struct Reading<'a> {
+    walked: &'a mut Walked,
+    file: &'a str,
+    env: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl Reading<'_> {
+    fn log(&mut self, written: written::Log, kafka: Kafka, feed: &Feed) -> Log {
+        let Log::BuiltIn {
+            path,
+            keep,
+            bytes_max,
+        } = Log::default()
+        else {
+            return Log::default();
+        };
+        if written.kind == Some(written::Kind::Kafka) {
+            return Log::Kafka(kafka);
+        }
+        let path = written.path.unwrap_or(path);
+        if plain(&path).starts_with(plain(&feed.path)) {
+            // The feeds' folder may be deleted to rebuild it from the log, which would then be gone.
+            let key = if self.said("feed.path") {
+                "feed.path"
+            } else {
+                "log.path"
+            };
+            let found = format!("feeds in {:?} and the log in {path:?}", feed.path);
+            self.mistake(
+                key,
+                &found,
+                "feeds in a folder that the log is not in",
+                None,
+            );
+        }
+        Log::BuiltIn {
+            path,
+            keep: written.keep.map_or(keep, |Span(keep)| keep),
+            bytes_max: written.size_max.map_or(bytes_max, |size| size.0),
+        }
+    }
+
+    fn kafka(&mut self, written: written::Kafka) -> Kafka {
+        let default = Kafka::default();
+        let mut client = BTreeMap::new();
+        for (name, written::Setting(value)) in written.client {
+            match resolve(&value, self.env) {
+                Ok(value) => {
+                    client.insert(name, value);
+                }
+                Err(found) => {
+                    let key = join("kafka.client", &name);
+                    self.mistake(
+                        &key,
+                        &found,
+                        "a variable that is set, a file that can be read",
+                        None,
+                    );
+                }
+            }
+        }
+        let kafka = Kafka {
+            brokers: written.brokers.unwrap_or(default.brokers),
+            activities: written.activities.unwrap_or(default.activities),
+            relationships: written.relationships.unwrap_or(default.relationships),
+            dead_letters: written.dead_letters.unwrap_or(default.dead_letters),
+            group: written.group.unwrap_or(default.group),
+            client,
+        };
+        let topics = [
+            ("kafka.activities", &kafka.activities),
+            ("kafka.relationships", &kafka.relationships),
+            ("kafka.dead_letters", &kafka.dead_letters),
+        ];
+        for (nth, (key, topic)) in topics.iter().enumerate() {
+            if let Some((other, _)) = topics.iter().take(nth).find(|(_, it)| it == topic) {
+                let key = if self.said(key) { key } else { other };
+                let found = format!("{}, another's topic too", quoted(topic));
+                self.mistake(key, &found, "a topic of its own", None);
+            }
+        }
+        kafka
+    }
+
+    fn ordering(&mut self, written: &written::Ordering) -> Windows {
+        let mut windows = Windows::default();
+        let given = |window: Window, reorder: Option<Span>, lateness: Option<Span>| Window {
+            reorder_window: reorder.map_or(window.reorder_window, |it| it.0),
+            allowed_lateness: lateness.map_or(window.allowed_lateness, |it| it.0),
+        };
+        windows.default = given(
+            windows.default,
+            written.reorder_window,
+            written.allowed_lateness,
+        );
+        if let Some(Span(skew)) = written.clock_skew {
+            windows.clock_skew = skew;
+        }
+        let mut origins: Vec<_> = written
+            .origin
+            .iter()
+            .map(|(name, origin)| (join("ordering.origin", name), name, origin))
+            .collect();
+        // In the order of the file, so that of two the later is told that it is the second.
+        origins.sort_by_key(|(key, ..)| self.walked.lines.get(key).copied());
+        for (key, name, origin) in origins {
+            let window = given(
+                windows.default,
+                origin.reorder_window,
+                origin.allowed_lateness,
+            );
+            match windows.name(name, window) {
+                Ok(()) => {}
+                Err(NameError::NotAHost) => {
+                    let guess = host_in(name).map(|host| join("ordering.origin", &host));
+                    let allowed =
+                        "a host such as \"threads.net\", or \"*.example\" for all below it";
+                    // A host in tables, `origin.threads.net`, was complained of already.
+                    if !self.complained(&key) {
+                        self.mistake(&key, &quoted(name), allowed, guess);
+                    }
+                }
+                Err(NameError::Twice) => {
+                    self.mistake(&key, "an origin named before", "each origin once", None);
+                }
+            }
+        }
+        windows
+    }
+
+    fn http(&mut self, written: &written::Http) -> Http {
+        let mut http = Http::default();
+        if let Some(text) = &written.listen {
+            match text.parse::<SocketAddr>() {
+                Ok(listen) => http.listen = listen,
+                Err(_) => {
+                    let guess = [
+                        text.replace("localhost", "127.0.0.1"),
+                        format!("{text}:8787"),
+                    ]
+                    .into_iter()
+                    .find(|guess| guess.parse::<SocketAddr>().is_ok());
+                    let allowed = "an IP address and a port such as \"127.0.0.1:8787\"";
+                    self.mistake(
+                        "http.listen",
+                        &quoted(text),
+                        allowed,
+                        guess.map(|it| quoted(&it)),
+                    );
+                }
+            }
+        }
+        if !http.listen.ip().to_canonical().is_loopback() && !self.said("auth") {
+            let found = format!("\"{}\", where anyone could act as the backend", http.listen);
+            let allowed = "a loopback address; any other once [auth] has service_tokens";
+            self.mistake("http.listen", &found, allowed, None);
+        }
+        Http {
+            connections_max: written.connections_max.unwrap_or(http.connections_max),
+            request_timeout: written
+                .request_timeout
+                .map_or(http.request_timeout, |it| it.0),
+            ..http
+        }
+    }
+
+    fn auth(&mut self, written: Option<written::Auth>) -> Auth {
+        const KEY: &str = "auth.service_tokens";
+        let mut auth = Auth::default();
+        let Some(written) = written else { return auth };
+        if !self.said(KEY) {
+            // An [auth] that lets anyone in is hardly what was meant by it.
+            let allowed = "at least one token, or no [auth] at all";
+            self.mistake("auth", "no service_tokens", allowed, None);
+        }
+        let tokens = written.service_tokens.unwrap_or_default();
+        for (nth, written::SecretText(text)) in tokens.iter().enumerate() {
+            let allowed = "16 to 4096 letters, digits and signs, or env:NAME or file:PATH of such";
+            let found = match resolve(text, self.env) {
+                Err(found) => found,
+                Ok(token) if !(16..=4096).contains(&token.len()) => {
+                    format!("a token of {} bytes", token.len())
+                }
+                Ok(token) if !token.bytes().all(|b| b.is_ascii_graphic()) => {
+                    "a token with spaces or other characters that no header can hold".to_owned()
+                }
+                Ok(token) => {
+                    auth.service_tokens.push(Secret::new(&token));
+                    continue;
+                }
+            };
+            self.mistake(&format!("{KEY}[{nth}]"), &found, allowed, None);
+        }
+        auth
+    }
+
+    fn logging(&mut self, written: written::Logging) -> Logging {
+        let mut logging = Logging::default();
+        if let Some(level) = written.level {
+            match wrong_level(&level) {
+                None => logging.level = level,
+                Some(guess) => {
+                    let allowed =
+                        "off, error, warn, info, debug or trace, and module=level, between commas";
+                    self.mistake("logging.level", &quoted(&level), allowed, guess);
+                }
+            }
+        }
+        logging.format = match written.format {
+            Some(written::Format::Auto) => Format::Auto,
+            Some(written::Format::Human) => Format::Human,
+            Some(written::Format::Json) => Format::Json,
+            None => logging.format,
+        };
+        logging
+    }
+
+    /// Whether the file has this key, right or wrong.
+    fn said(&self, key: &str) -> bool {
+        self.walked.lines.contains_key(key)
+    }
+
+    fn complained(&self, key: &str) -> bool {
+        let below = |it: &Mistake| {
+            it.key
+                .strip_prefix(key)
+                .is_some_and(|rest| rest.starts_with('.'))
+        };
+        self.walked.mistakes.iter().any(below)
+    }
+
+    fn mistake(&mut self, key: &str, found: &str, allowed: &str, guess: Option<String>) {
+        self.walked.mistakes.push(Mistake {
+            file: self.file.to_owned(),
+            line: self.walked.lines.get(key).copied(),
+            key: key.to_owned(),
+            found: found.to_owned(),
+            allowed: allowed.to_owned(),
+            guess,
+        });
+    }
+}
+
+fn feed(written: written::Feed) -> Feed {
+    let default = Feed::default();
+    Feed {
+        path: written.path.unwrap_or(default.path),
+        length: written.length.unwrap_or(default.length),
+        posts_keep: written.posts_keep.map_or(default.posts_keep, |it| it.0),
+        stubs_keep: written.stubs_keep.map_or(default.stubs_keep, |it| it.0),
+        removals_keep: written
+            .removals_keep
+            .map_or(default.removals_keep, |it| it.0),
+        unflushed_entries_max: written
+            .unflushed_entries_max
+            .unwrap_or(default.unflushed_entries_max),
+        unflushed_bytes_max: written
+            .unflushed_bytes_max
+            .map_or(default.unflushed_bytes_max, |it| it.0),
+        cache_bytes: written.cache_bytes.map_or(default.cache_bytes, |it| it.0),
+        checkpoint_every: written
+            .checkpoint_every
+            .map_or(default.checkpoint_every, |it| it.0),
+    }
+}
+
+/// If this is no filter for log lines: what was probably meant. A lone word that is no level would be one, everything
+/// of a module so named; it is far more likely a level with a slip in it.
+fn wrong_level(level: &str) -> Option<Option<String>> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let unknown = level
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.contains(['=', '[']))
+        .find(|part| part.is_empty() || part.parse::<LevelFilter>().is_err());
+    match unknown {
+        Some(part) => Some(guess(part, LEVELS.into_iter()).map(quoted)),
+        None => EnvFilter::builder().parse(level).is_err().then_some(None),
+    }
+}
+
+/// A path without the `.` in it, to be compared.
+fn plain(path: &Path) -> PathBuf {
+    path.components()
+        .filter(|part| *part != Component::CurDir)
+        .collect()
+}
+
+/// The host in something that has one, but is more than one.
+fn host_in(name: &str) -> Option<String> {
+    let host = match name.rsplit_once('@') {
+        Some((_, host)) => host.to_owned(),
+        None if name.contains("://") => crate::post::origin_of(name)?,
+        None => return None,
+    };
+    Windows::default()
+        .name(&host, Window::default())
+        .is_ok()
+        .then_some(host)
+}

@@ -1,0 +1,96 @@
+//! What is wrong with a configuration, said so that it can be put right.
+
+use std::fmt;
+
+/// Everything that is wrong with a configuration, in the order of its lines; never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistakes(pub Vec<Mistake>);
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The file, as it was named to us.
+    pub file: String,
+    /// The line in it, from 1; none if it is about the file as a whole.
+    pub line: Option<usize>,
+    /// The key, with its tables: `ordering.reorder_window`; empty if it is about the file as a whole.
+    pub key: String,
+    /// What stands there; of secrets only what kind of thing it is.
+    pub found: String,
+    /// What may stand there.
+    pub allowed: String,
+    /// What was probably meant.
+    pub guess: Option<String>,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.file)?;
+        if let Some(line) = self.line {
+            write!(f, "{line}:")?;
+        }
+        if !self.key.is_empty() {
+            write!(f, " {}:", self.key)?;
+        }
+        write!(f, " found {}; allowed: {}", self.found, self.allowed)?;
+        match &self.guess {
+            Some(guess) => write!(f, "; did you mean {guess}?"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A line for each.
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (nth, mistake) in self.0.iter().enumerate() {
+            let separator = if nth == 0 { "" } else { "\n" };
+            write!(f, "{separator}{mistake}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Mistakes {}
+
+/// Which of `known` was probably meant by `written`: at most one slip (a letter too many, too few, wrong, or two
+/// swapped) for every three letters.
+pub(super) fn guess<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let written = written.to_lowercase();
+    known
+        .map(|word| (strsim::damerau_levenshtein(&written, word), word))
+        .filter(|(slips, word)| slips * 3 <= word.chars().count())
+        .min_by_key(|(slips, _)| *slips)
+        .map(|(_, word)| word)
+}
+
+/// A text as it may be shown in a mistake: quoted, on one line, and not too long.
+pub(super) fn quoted(text: &str) -> String {
+    const CHARS_MAX: usize = 60;
+    match text.char_indices().nth(CHARS_MAX) {
+        Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or_default()),
+        None => format!("{text:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guess_is_close_or_not_made() {
+        let known = ["reorder_window", "allowed_lateness", "clock_skew", "path"];
+        let check = |written: &str, meant: Option<&str>| {
+            assert_eq!(guess(written, known.into_iter()), meant, "{written}");
+        };
+        check("reorder_windw", Some("reorder_window"));
+        check("Clock_Skew", Some("clock_skew"));
+        check("clokc_skew", Some("clock_skew"));
+        check("pth", Some("path"));
+        check("ph", None);
+        check("patience", None);
+        check("late", None);
+        check("too_late", None);
+        check("auto", None);
+    }
+}

@@ -1,0 +1,333 @@
+//! `slackwater.toml` as written: the only list of its keys, with the type and the bounds of each.
+//!
+//! The schema made from these types is what `walk` holds a file against, and what editors get. Bounds of
+//! durations and sizes are no part of JSON Schema, so they stand in keywords of our own: `x-min` and `x-max`, and
+//! `x-kind` says how a text is to be read. What a key means is said in the shipped file, at more length.
+
+use bytesize::ByteSize;
+use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
+use serde::{Deserialize, Deserializer, de::Error};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The configuration of Slackwater. Every key may be left out.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Written {
+    /// Where records come from.
+    pub log: Log,
+    /// How Kafka is reached; used if `log.kind` is `kafka`.
+    pub kafka: Kafka,
+    /// How long posts may take.
+    pub ordering: Ordering,
+    /// What is kept.
+    pub feed: Feed,
+    /// Where requests are answered.
+    pub http: Http,
+    /// Who may ask. Without it the service listens on loopback only, where any caller may act as the backend.
+    pub auth: Option<Auth>,
+    /// What the service says while it runs.
+    pub logging: Logging,
+}
+
+/// Where records come from.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// The log in this process, or a Kafka cluster.
+    pub kind: Option<Kind>,
+    /// The built-in log's folder.
+    #[schemars(length(min = 1))]
+    pub path: Option<PathBuf>,
+    /// How long the built-in log keeps a record, at least.
+    #[schemars(extend("x-min" = "1h", "x-max" = "100y"))]
+    pub keep: Option<Span>,
+    /// How large the built-in log may grow; then the oldest records go, even before `keep`.
+    #[schemars(extend("x-min" = "10MB", "x-max" = "1000TB"))]
+    pub size_max: Option<Size>,
+}
+
+/// Where records come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A log in this process, appended to over HTTP.
+    BuiltIn,
+    /// A Kafka cluster.
+    Kafka,
+}
+
+/// How Kafka is reached.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Kafka {
+    /// Where to ask for the cluster, `host:port`.
+    #[schemars(length(min = 1), inner(length(min = 1)))]
+    pub brokers: Option<Vec<String>>,
+    /// The topic of activities.
+    #[schemars(extend("x-kind" = "topic"))]
+    pub activities: Option<String>,
+    /// The topic of relationships.
+    #[schemars(extend("x-kind" = "topic"))]
+    pub relationships: Option<String>,
+    /// The topic for records that could not be used.
+    #[schemars(extend("x-kind" = "topic"))]
+    pub dead_letters: Option<String>,
+    /// The consumer group.
+    #[schemars(length(min = 1))]
+    pub group: Option<String>,
+    /// Any librdkafka setting, passed through; a value may be `env:NAME` or `file:PATH`.
+    pub client: BTreeMap<String, Setting>,
+}
+
+/// How long posts may take.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ordering {
+    /// A post that took at most this long is in time.
+    #[schemars(extend("x-min" = "0s", "x-max" = "7d", "x-auto" = "learned windows are not in this version"))]
+    pub reorder_window: Option<Span>,
+    /// A post that took at most this much longer than the window is late; beyond that, too late.
+    #[schemars(extend("x-min" = "0s", "x-max" = "10y"))]
+    pub allowed_lateness: Option<Span>,
+    /// How far ahead of ours another server's clock may run.
+    #[schemars(extend("x-min" = "0s", "x-max" = "1h"))]
+    pub clock_skew: Option<Span>,
+    /// Windows of their own for some origins: `threads.net`, or `*.example` for all below it.
+    pub origin: BTreeMap<String, Origin>,
+}
+
+/// Windows of one origin.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Origin {
+    /// As in `[ordering]`, which holds if this is left out.
+    #[schemars(extend("x-min" = "0s", "x-max" = "7d", "x-auto" = "learned windows are not in this version"))]
+    pub reorder_window: Option<Span>,
+    /// As in `[ordering]`, which holds if this is left out.
+    #[schemars(extend("x-min" = "0s", "x-max" = "10y"))]
+    pub allowed_lateness: Option<Span>,
+}
+
+/// What is kept.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Feed {
+    /// The feeds' folder.
+    #[schemars(length(min = 1))]
+    pub path: Option<PathBuf>,
+    /// Entries in a feed.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub length: Option<usize>,
+    /// How long a post is kept, at least.
+    #[schemars(extend("x-min" = "1h", "x-max" = "10y"))]
+    pub posts_keep: Option<Span>,
+    /// How long it is remembered who wrote a post and what it answered.
+    #[schemars(extend("x-min" = "1h", "x-max" = "10y"))]
+    pub stubs_keep: Option<Span>,
+    /// How long a delete, an undo or a removal is remembered.
+    #[schemars(extend("x-min" = "1h", "x-max" = "10y"))]
+    pub removals_keep: Option<Span>,
+    /// Feed entries that may wait in memory for a checkpoint.
+    #[schemars(range(min = 1_000, max = 1_000_000_000))]
+    pub unflushed_entries_max: Option<usize>,
+    /// Bytes of posts that may wait in memory for a checkpoint.
+    #[schemars(extend("x-min" = "1MB", "x-max" = "1TB"))]
+    pub unflushed_bytes_max: Option<Size>,
+    /// Memory for what was read from disk.
+    #[schemars(extend("x-min" = "1MB", "x-max" = "1TB"))]
+    pub cache_bytes: Option<Size>,
+    /// The longest time that something waits for a checkpoint.
+    #[schemars(extend("x-min" = "100ms", "x-max" = "1h"))]
+    pub checkpoint_every: Option<Span>,
+}
+
+/// Where requests are answered.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    /// An IP address and a port.
+    pub listen: Option<String>,
+    /// Connections open at a time; more wait to be accepted.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub connections_max: Option<usize>,
+    /// The longest time that a request may take.
+    #[schemars(extend("x-min" = "1s", "x-max" = "10m"))]
+    pub request_timeout: Option<Span>,
+}
+
+/// Who may ask.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Auth {
+    /// What the backend sends as its bearer token, at least 16 bytes each; `env:NAME` or `file:PATH` to keep them out
+    /// of this file.
+    #[schemars(length(min = 1))]
+    pub service_tokens: Option<Vec<SecretText>>,
+}
+
+/// What the service says while it runs.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Logging {
+    /// `error`, `warn`, `info`, `debug`, `trace` or `off`, and `module=level` for parts, between commas.
+    pub level: Option<String>,
+    /// How lines look.
+    pub format: Option<Format>,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// For people on a terminal, JSON elsewhere.
+    Auto,
+    /// For people.
+    Human,
+    /// An object a line.
+    Json,
+}
+
+/// A duration, written `"30s"`, `"24h"`, `"30d"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span(pub Duration);
+
+/// A number of bytes, written `"256MB"` (10^6) or `"256MiB"` (2^20).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size(pub u64);
+
+/// A secret as written: `env:NAME`, `file:PATH`, or the secret itself.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub struct SecretText(pub String);
+
+/// A librdkafka setting as the text it takes.
+pub struct Setting(pub String);
+
+impl Span {
+    /// Reads a duration; none if it is not one.
+    pub fn read(text: &str) -> Option<Span> {
+        humantime::parse_duration(text).ok().map(Span)
+    }
+}
+
+impl Size {
+    /// Reads a size; none if it is not one, or has no unit.
+    pub fn read(text: &str) -> Option<Size> {
+        let ByteSize(bytes) = text.trim().parse().ok()?;
+        text.trim()
+            .ends_with(|c: char| c.is_ascii_alphabetic())
+            .then_some(Size(bytes))
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Span::read(&text).ok_or_else(|| D::Error::custom("not a duration"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Size, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Size::read(&text).ok_or_else(|| D::Error::custom("not a size"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Setting {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Setting, D::Error> {
+        match serde_json::Value::deserialize(deserializer)? {
+            serde_json::Value::String(text) => Ok(Setting(text)),
+            other => Ok(Setting(other.to_string())),
+        }
+    }
+}
+
+impl std::fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SecretText(redacted)")
+    }
+}
+
+impl std::fmt::Debug for Setting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Setting(redacted)")
+    }
+}
+
+impl JsonSchema for Span {
+    fn schema_name() -> Cow<'static, str> {
+        "Span".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "x-kind": "duration", "examples": ["30s", "24h", "30d"] })
+    }
+}
+
+impl JsonSchema for Size {
+    fn schema_name() -> Cow<'static, str> {
+        "Size".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "x-kind": "size", "examples": ["256MB", "50GB", "1GiB"] })
+    }
+}
+
+impl JsonSchema for SecretText {
+    fn schema_name() -> Cow<'static, str> {
+        "Secret".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "x-kind": "secret", "examples": ["env:SLACKWATER_TOKEN"] })
+    }
+}
+
+impl JsonSchema for Setting {
+    fn schema_name() -> Cow<'static, str> {
+        "Setting".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "integer", "boolean"], "x-kind": "secret" })
+    }
+}
+
+/// The schema of [`Written`], in one piece, without `null`: TOML has none, a key is left out instead.
+pub(super) fn schema() -> serde_json::Value {
+    let settings = SchemaSettings::default().with(|settings| settings.inline_subschemas = true);
+    let schema = settings.into_generator().into_root_schema_for::<Written>();
+    let mut schema = serde_json::Value::from(schema);
+    without_null(&mut schema);
+    schema
+}
+
+fn without_null(schema: &mut serde_json::Value) {
+    use serde_json::Value::{Array, Object, String};
+    let null = |value: &serde_json::Value| value == "null";
+    match schema {
+        Object(keywords) => {
+            if let Some(Array(types)) = keywords.get_mut("type") {
+                types.retain(|name| !null(name));
+                if let [String(only)] = types.as_slice() {
+                    let only = only.clone();
+                    keywords.insert("type".to_owned(), String(only));
+                }
+            }
+            if let Some(Array(choices)) = keywords.remove("anyOf") {
+                let some = |choice: &serde_json::Value| !choice.get("type").is_some_and(null);
+                for choice in choices.into_iter().filter(some) {
+                    if let Object(choice) = choice {
+                        for (keyword, value) in choice {
+                            keywords.entry(keyword).or_insert(value);
+                        }
+                    }
+                }
+            }
+            keywords.values_mut().for_each(without_null);
+        }
+        Array(several) => several.iter_mut().for_each(without_null),
+        _ => {}
+    }
+}
