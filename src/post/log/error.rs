@@ -1,0 +1,97 @@
+//! What can go wrong, in words for the operator.
+
+use super::frame::{BODY_BYTES_MAX, HEAD_BYTES};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What went wrong with the log.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum LogError {
+    /// The machine refused.
+    #[error("could not {doing} {}", file.display())]
+    Io {
+        /// What we were doing, as in "could not … the file".
+        doing: &'static str,
+        /// To which file or folder.
+        file: PathBuf,
+        /// Why not.
+        source: Arc<io::Error>,
+    },
+    /// Another process has the folder open.
+    #[error(
+        "the log {} is in use by another process: stop it, or set another [log] path",
+        folder.display()
+    )]
+    InUse {
+        /// The log's folder.
+        folder: PathBuf,
+    },
+    /// Bytes that were durable are not what was written: the disk or somebody changed them.
+    #[error(
+        "{} is damaged at byte {byte}, offset {offset}: put back a copy, or move it and every older file of that \
+         folder elsewhere and rebuild without them",
+        file.display()
+    )]
+    Damaged {
+        /// The segment.
+        file: PathBuf,
+        /// The first offset that cannot be read (or the next one kept after it).
+        offset: i64,
+        /// Where in the file.
+        byte: u64,
+    },
+    /// A segment is missing between two others.
+    #[error("the file with offsets {from} to {} is missing in {}: put it back", to - 1, folder.display())]
+    Missing {
+        /// The topic's folder.
+        folder: PathBuf,
+        /// The first offset in it.
+        from: i64,
+        /// The offset after its last.
+        to: i64,
+    },
+    /// The offset asked for has expired.
+    #[error("offset asked for has expired: the log begins at {first}")]
+    Gone {
+        /// The first offset that can be read.
+        first: i64,
+    },
+    /// The offset asked for has not been written.
+    #[error("offset asked for is beyond the end of the log")]
+    Beyond,
+    /// Too much is waiting to be written: try again soon.
+    #[error("the log cannot write as fast as records come")]
+    Full,
+    /// A record is longer than can be written.
+    #[error("a record of {bytes} bytes: at most {}", HEAD_BYTES + BODY_BYTES_MAX)]
+    TooLarge {
+        /// Its bytes on disk.
+        bytes: usize,
+    },
+    /// An earlier write or sync failed, and nothing is written until the log has been opened again.
+    #[error("the log takes no more records until restarted, since an earlier write failed")]
+    Refused {
+        /// The failure.
+        source: Arc<LogError>,
+    },
+    /// The log has been closed.
+    #[error("the log is closed")]
+    Closed,
+}
+
+impl LogError {
+    pub(super) fn io(doing: &'static str, file: &Path) -> impl FnOnce(io::Error) -> LogError {
+        move |source| LogError::Io {
+            doing,
+            file: file.to_owned(),
+            source: Arc::new(source),
+        }
+    }
+
+    pub(super) fn refused(&self) -> LogError {
+        LogError::Refused {
+            source: Arc::new(self.clone()),
+        }
+    }
+}

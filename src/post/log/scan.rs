@@ -1,0 +1,130 @@
+//! Reading a segment from some place on, frame by frame, with a file handle and a buffer of its own.
+
+use super::LogError;
+use super::frame::{self, Frame, HEAD_BYTES};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::Arc;
+
+/// How much is read from a file at once.
+const READ_BYTES: usize = 256 * 1024;
+
+/// Reads frames one after the other.
+pub(super) struct Frames {
+    file: File,
+    path: Arc<Path>,
+    /// Where the next frame begins in the file.
+    at: u64,
+    /// Where reading ends.
+    end: u64,
+    /// The least offset the next frame may have.
+    expected: i64,
+    buffer: Vec<u8>,
+    /// How much of the buffer has been given out.
+    used: usize,
+}
+
+/// Why there is no next frame.
+pub(super) enum Fault {
+    /// These are not the bytes of a record.
+    Unreadable,
+    /// The machine says no.
+    Io(io::Error),
+}
+
+impl Frames {
+    pub(super) fn open(path: &Path, at: u64, end: u64, expected: i64) -> Result<Frames, LogError> {
+        let mut file = File::open(path).map_err(LogError::io("open", path))?;
+        file.seek(SeekFrom::Start(at))
+            .map_err(LogError::io("seek in", path))?;
+        Ok(Frames {
+            file,
+            path: path.into(),
+            at,
+            end,
+            expected,
+            buffer: Vec::new(),
+            used: 0,
+        })
+    }
+
+    /// The next frame, or none at the end.
+    pub(super) fn next(&mut self) -> Result<Option<Frame<'_>>, Fault> {
+        if self.end <= self.at {
+            return Ok(None);
+        }
+        self.fill(HEAD_BYTES)?;
+        let head = self.buffer.get(self.used..).unwrap_or_default();
+        let bytes = frame::frame_bytes(head).ok_or(Fault::Unreadable)?;
+        self.fill(bytes)?;
+        let raw = self.buffer.get(self.used..self.used + bytes);
+        let frame = raw.and_then(frame::decode).ok_or(Fault::Unreadable)?;
+        if frame.offset < self.expected {
+            return Err(Fault::Unreadable);
+        }
+        self.used += bytes;
+        self.at += bytes as u64;
+        self.expected = frame.offset + 1;
+        Ok(Some(frame))
+    }
+
+    /// As [`Frames::next`], in what is known to be durable: whatever cannot be read is damage.
+    pub(super) fn next_durable(&mut self) -> Result<Option<Frame<'_>>, LogError> {
+        // Taken beforehand: a frame that may be returned keeps the whole of `self` borrowed.
+        let (path, at, expected) = (Arc::clone(&self.path), self.at, self.expected);
+        self.next()
+            .map_err(|fault| explain(&path, at, expected, fault))
+    }
+
+    /// Where the next frame begins.
+    pub(super) fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// What to say when [`Frames::next`] fails.
+    pub(super) fn fault(&self, fault: Fault) -> LogError {
+        explain(&self.path, self.at, self.expected, fault)
+    }
+
+    /// Is there a record after the unreadable place that was written when that place was durable already? Then it is
+    /// damage. What a crash leaves has only records of its own group after it, since disks write in any order.
+    pub(super) fn followed_by_acknowledged(&self, found: u64) -> Result<bool, LogError> {
+        let mut rest = Vec::new();
+        let mut file = File::open(&self.path).map_err(LogError::io("open", &self.path))?;
+        file.seek(SeekFrom::Start(self.at))
+            .and_then(|_| file.take(found - self.at).read_to_end(&mut rest))
+            .map_err(LogError::io("read", &self.path))?;
+        Ok(frame::search(&rest, |later| {
+            self.expected < later.offset && self.at < u64::from(later.synced)
+        }))
+    }
+
+    /// Sees to it that the buffer holds `bytes` more.
+    fn fill(&mut self, bytes: usize) -> Result<(), Fault> {
+        let held = self.buffer.len() - self.used;
+        if bytes <= held {
+            return Ok(());
+        }
+        let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
+        if left < bytes {
+            return Err(Fault::Unreadable);
+        }
+        self.buffer.drain(..self.used);
+        self.used = 0;
+        self.buffer.resize(left.min(bytes.max(READ_BYTES)), 0);
+        let empty = self.buffer.get_mut(held..).unwrap_or_default();
+        self.file.read_exact(empty).map_err(Fault::Io)
+    }
+}
+
+fn explain(path: &Path, byte: u64, offset: i64, fault: Fault) -> LogError {
+    match fault {
+        Fault::Unreadable => LogError::Damaged {
+            file: path.to_owned(),
+            offset,
+            byte,
+        },
+        Fault::Io(error) => LogError::io("read", path)(error),
+    }
+}

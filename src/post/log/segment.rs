@@ -1,0 +1,284 @@
+//! One file of the log: a header, then frames, oldest first. Only the last segment of a topic grows.
+
+use super::LogError;
+use super::scan::{Fault, Frames};
+use crate::time::Time;
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// Bytes before the first frame: magic with the version last, and the first offset, which the name says too.
+pub(super) const HEADER_BYTES: u64 = 16;
+/// The extension of a file that will take a segment's place once it is whole.
+pub(super) const UNFINISHED: &str = "unfinished";
+const HEADER_MAGIC: [u8; 8] = *b"SLACKLG\x01";
+/// One position is remembered for each stretch this long, in 8 bytes: 6 MB of memory for 50 GB of log.
+const INDEX_STRIDE_BYTES: u64 = 64 * 1024;
+
+/// A file of records with offsets from `base`.
+pub(super) struct Segment {
+    /// Its first offset; the name of the file.
+    pub(super) base: i64,
+    /// Where it is.
+    pub(super) path: PathBuf,
+    extent: Mutex<Extent>,
+}
+
+/// How far the durable part of a segment reaches, and where in it things are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Extent {
+    /// Durable bytes.
+    pub(super) bytes: u64,
+    /// The offset after its last record.
+    pub(super) next: i64,
+    /// The newest timestamp in it.
+    pub(super) newest: Option<Time>,
+    /// Offset (less base) and place of about one record in [`INDEX_STRIDE_BYTES`].
+    index: Vec<(u32, u32)>,
+    /// Where the last reader stopped: offset and place. A replay goes on there without a search.
+    #[serde(skip)]
+    stopped: (i64, u64),
+}
+
+impl Extent {
+    pub(super) fn empty(base: i64) -> Extent {
+        Extent {
+            bytes: HEADER_BYTES,
+            next: base,
+            newest: None,
+            index: Vec::new(),
+            stopped: (base, HEADER_BYTES),
+        }
+    }
+
+    /// One more record, `bytes` long, at the end.
+    pub(super) fn add(&mut self, base: i64, offset: i64, timestamp: Option<Time>, bytes: usize) {
+        let last = self.index.last().map_or(0, |(_, at)| u64::from(*at));
+        if last + INDEX_STRIDE_BYTES <= self.bytes
+            && let (Ok(offset), Ok(at)) = (u32::try_from(offset - base), u32::try_from(self.bytes))
+        {
+            self.index.push((offset, at));
+        }
+        self.bytes += bytes as u64;
+        self.next = offset + 1;
+        self.newest = self.newest.max(timestamp);
+    }
+}
+
+impl Segment {
+    /// Creates the file for records from `base`, durably, and opens it for appending.
+    pub(super) fn create(folder: &Path, base: i64) -> Result<(Segment, File), LogError> {
+        let path = folder.join(format!("{base:020}.log"));
+        let mut file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(&path)
+            .map_err(LogError::io("create", &path))?;
+        write_header(&mut file, base).map_err(LogError::io("write the header of", &path))?;
+        sync_folder(folder)?;
+        let extent = Mutex::new(Extent::empty(base));
+        Ok((Segment { base, path, extent }, file))
+    }
+
+    /// Opens the last segment of a topic: cuts off what a crash left half written, and makes the rest durable, since
+    /// a killed process may have left it in the machine's memory only. Errors: [`LogError::Damaged`] if what cannot be
+    /// read had been durable before a later record was written.
+    pub(super) fn recover(path: PathBuf, base: i64) -> Result<(Segment, File), LogError> {
+        let mut file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .open(&path)
+            .map_err(LogError::io("open", &path))?;
+        let found = file
+            .metadata()
+            .map_err(LogError::io("read the size of", &path))?
+            .len();
+        let mut extent = Extent::empty(base);
+        if found < HEADER_BYTES {
+            write_header(&mut file, base).map_err(LogError::io("write the header of", &path))?;
+        } else {
+            check_header(&path, base)?;
+            let mut frames = Frames::open(&path, HEADER_BYTES, found, base)?;
+            loop {
+                match frames.next() {
+                    Ok(Some(frame)) => {
+                        extent.add(base, frame.offset, frame.timestamp, frame.raw.len());
+                    }
+                    Ok(None) => break,
+                    Err(Fault::Unreadable) => {
+                        if frames.followed_by_acknowledged(found)? {
+                            return Err(frames.fault(Fault::Unreadable));
+                        }
+                        cut(&file, &path, extent.bytes, found)?;
+                        break;
+                    }
+                    Err(fault) => return Err(frames.fault(fault)),
+                }
+            }
+        }
+        file.sync_all().map_err(LogError::io("sync", &path))?;
+        let extent = Mutex::new(extent);
+        Ok((Segment { base, path, extent }, file))
+    }
+
+    /// A segment that grows no more: its index file, or if that is missing or another's, a walk through it.
+    pub(super) fn closed(path: PathBuf, base: i64) -> Result<Segment, LogError> {
+        check_header(&path, base)?;
+        let bytes = std::fs::metadata(&path)
+            .map_err(LogError::io("read the size of", &path))?
+            .len();
+        let indexed = read_index(&path).filter(|extent| extent.bytes == bytes);
+        let known = indexed.is_some();
+        let mut extent = match indexed {
+            Some(extent) => extent,
+            None => walk(&path, base, bytes)?,
+        };
+        extent.stopped = (base, HEADER_BYTES);
+        let segment = Segment::of(path, base, extent);
+        if !known {
+            segment.write_index();
+        }
+        Ok(segment)
+    }
+
+    /// A file whose extent is known.
+    pub(super) fn of(path: PathBuf, base: i64, extent: Extent) -> Segment {
+        let extent = Mutex::new(extent);
+        Segment { base, path, extent }
+    }
+
+    /// Writes the index beside the segment, so that the next start need not walk through it. If that fails, the next
+    /// start does.
+    pub(super) fn write_index(&self) {
+        let path = self.path.with_extension("index");
+        let extent = self.extent.lock().clone();
+        let written = postcard::to_stdvec(&extent)
+            .map_err(io::Error::other)
+            .and_then(|mut bytes| {
+                bytes.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
+                std::fs::write(&path, &bytes)
+            });
+        if let Err(error) = written {
+            tracing::warn!(file = %path.display(), %error, "could not write an index: the next start takes longer");
+        }
+    }
+
+    /// Durable bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        self.extent.lock().bytes
+    }
+
+    /// The offset after its last durable record.
+    pub(super) fn next(&self) -> i64 {
+        self.extent.lock().next
+    }
+
+    /// The newest timestamp in it.
+    pub(super) fn newest(&self) -> Option<Time> {
+        self.extent.lock().newest
+    }
+
+    /// A copy of how far it reaches.
+    pub(super) fn extent(&self) -> Extent {
+        self.extent.lock().clone()
+    }
+
+    /// Shows readers what has become durable.
+    pub(super) fn grow(&self, to: &Extent) {
+        let mut extent = self.extent.lock();
+        let known = extent.index.len();
+        extent.bytes = to.bytes;
+        extent.next = to.next;
+        extent.newest = to.newest;
+        let new = to.index.get(known..).unwrap_or_default();
+        extent.index.extend_from_slice(new);
+    }
+
+    /// Its durable frames, from the record `from` or somewhat before it.
+    pub(super) fn frames(&self, from: i64) -> Result<Frames, LogError> {
+        let (at, end) = {
+            let extent = self.extent.lock();
+            let indexed = extent
+                .index
+                .partition_point(|(offset, _)| self.base + i64::from(*offset) <= from);
+            let indexed = indexed.checked_sub(1).and_then(|i| extent.index.get(i));
+            let at = indexed.map_or(HEADER_BYTES, |(_, at)| u64::from(*at));
+            let (offset, stopped) = extent.stopped;
+            let at = if offset <= from { at.max(stopped) } else { at };
+            (at, extent.bytes)
+        };
+        Frames::open(&self.path, at, end, self.base)
+    }
+
+    /// Remembers where a reader stopped: the record `next` begins at `at` or later.
+    pub(super) fn stopped(&self, next: i64, at: u64) {
+        self.extent.lock().stopped = (next, at);
+    }
+}
+
+fn walk(path: &Path, base: i64, bytes: u64) -> Result<Extent, LogError> {
+    let mut extent = Extent::empty(base);
+    let mut frames = Frames::open(path, HEADER_BYTES, bytes, base)?;
+    while let Some(frame) = frames.next_durable()? {
+        extent.add(base, frame.offset, frame.timestamp, frame.raw.len());
+    }
+    Ok(extent)
+}
+
+fn read_index(segment: &Path) -> Option<Extent> {
+    let bytes = std::fs::read(segment.with_extension("index")).ok()?;
+    let (body, checksum) = bytes.split_last_chunk()?;
+    if crc32fast::hash(body) != u32::from_le_bytes(*checksum) {
+        return None;
+    }
+    postcard::from_bytes(body).ok()
+}
+
+pub(super) fn header(base: i64) -> [u8; HEADER_BYTES as usize] {
+    let mut bytes = [0; HEADER_BYTES as usize];
+    let (magic, offset) = bytes.split_at_mut(HEADER_MAGIC.len());
+    magic.copy_from_slice(&HEADER_MAGIC);
+    offset.copy_from_slice(&base.to_le_bytes());
+    bytes
+}
+
+fn write_header(file: &mut File, base: i64) -> io::Result<()> {
+    file.set_len(0)?;
+    file.write_all(&header(base))?;
+    file.sync_all()
+}
+
+fn check_header(path: &Path, base: i64) -> Result<(), LogError> {
+    let mut found = [0; HEADER_BYTES as usize];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut found));
+    match read {
+        Ok(()) if found == header(base) => Ok(()),
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
+            Err(LogError::io("read", path)(error))
+        }
+        _ => Err(LogError::Damaged {
+            file: path.to_owned(),
+            offset: base,
+            byte: 0,
+        }),
+    }
+}
+
+fn cut(file: &File, path: &Path, at: u64, found: u64) -> Result<(), LogError> {
+    let bytes = found - at;
+    tracing::warn!(
+        file = %path.display(), bytes,
+        "cut {bytes} bytes off {}: they were being written when the service stopped, and nobody was told they were kept",
+        path.display()
+    );
+    file.set_len(at).map_err(LogError::io("cut", path))
+}
+
+/// Makes created, renamed and removed names in a folder durable.
+pub(super) fn sync_folder(folder: &Path) -> Result<(), LogError> {
+    File::open(folder)
+        .and_then(|file| file.sync_all())
+        .map_err(LogError::io("sync", folder))
+}

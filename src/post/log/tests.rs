@@ -1,0 +1,794 @@
+//! The log as its users see it, through crashes.
+
+use super::*;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+
+const A: Topic = Topic::Activities;
+const R: Topic = Topic::Relationships;
+const CHILD: &str = "SLACKWATER_LOG_CHILD";
+
+#[test]
+fn what_is_appended_is_read_from_any_offset() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(&folder, 300);
+    let mut records: Vec<NewRecord> = (0..20).map(|n| activity(n, n * 7)).collect();
+    records[3].value = None;
+    records[4].headers = vec![
+        ("ref".to_owned(), b"42".to_vec()),
+        ("ref".to_owned(), vec![0xff, 0]),
+        (String::new(), Vec::new()),
+    ];
+    records[5].key = Vec::new();
+    for some in records.chunks(3) {
+        append(&log, some);
+    }
+    append(&log, &[relation("k", Some("v"))]);
+    for from in 0..=records.len() {
+        let read = log.read(A, from as i64, 100, usize::MAX).unwrap();
+        same(&read, &records, from as i64);
+        assert_eq!(read.len(), records.len() - from);
+    }
+    assert_eq!(log.read(R, 0, 9, 999).unwrap().len(), 1);
+    assert_eq!(log.bounds(A), Bounds { first: 0, next: 20 });
+    assert_eq!(log.bounds(R), Bounds { first: 0, next: 1 });
+
+    log.close();
+    let log = open(&folder, 300);
+    same(&all(&log, A), &records, 0);
+}
+
+#[test]
+fn a_read_keeps_its_bounds_but_always_moves_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(&folder, 1000);
+    let records: Vec<NewRecord> = (0..9).map(|n| activity(n, 500)).collect();
+    append(&log, &records);
+    let count =
+        |from, records_max, bytes_max| log.read(A, from, records_max, bytes_max).unwrap().len();
+    assert_eq!(count(0, 4, usize::MAX), 4);
+    assert_eq!(count(4, 100, 1), 1);
+    assert_eq!(count(5, 100, 1200), 2);
+    assert_eq!(count(7, 0, 0), 1);
+    assert_eq!(count(9, 9, 9), 0);
+    assert!(matches!(log.read(A, 10, 9, 9), Err(LogError::Beyond)));
+    assert!(matches!(
+        log.read(A, -1, 9, 9),
+        Err(LogError::Gone { first: 0 })
+    ));
+}
+
+#[test]
+fn the_index_finds_records_in_a_long_segment() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(&folder, 1 << 20);
+    let records: Vec<NewRecord> = (0..3000).map(|n| activity(n, 1000)).collect();
+    for some in records.chunks(100) {
+        append(&log, some);
+    }
+    let check = |log: &BuiltInLog| {
+        for from in (0..3000).rev().step_by(37).chain([0, 1, 2999]) {
+            same(&log.read(A, from, 3, usize::MAX).unwrap(), &records, from);
+        }
+    };
+    check(&log);
+    log.close();
+    let log = open(&folder, 1 << 20);
+    check(&log);
+    log.close();
+    for index in files(&folder, "activities", "index") {
+        std::fs::write(index, b"nonsense").unwrap();
+    }
+    check(&open(&folder, 1 << 20));
+}
+
+#[test]
+fn concurrent_callers_share_an_fsync() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(&folder, 1 << 20);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let tasks: Vec<_> = (0..200)
+            .map(|n| {
+                let log = log.clone();
+                tokio::spawn(async move { log.append(vec![activity(n, 10)]).await.unwrap() })
+            })
+            .collect();
+        let mut offsets = Vec::new();
+        for task in tasks {
+            offsets.push(task.await.unwrap()[0].offset);
+        }
+        offsets.sort_unstable();
+        assert_eq!(offsets, (0..200).collect::<Vec<_>>());
+    });
+    let groups = log.groups();
+    assert!(groups < 100, "200 appends took {groups} groups");
+}
+
+/// If this fails, a crash while writing loses what was acknowledged before, or invents records.
+#[test]
+fn a_tail_torn_at_any_byte_is_cut_and_nothing_else() {
+    let earlier: Vec<NewRecord> = (0..3).map(|n| activity(n, 20)).collect();
+    let last = activity(3, 30);
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(&folder, 1 << 20);
+    append(&log, &earlier);
+    let kept_bytes = bytes_of_last(&folder);
+    append(&log, std::slice::from_ref(&last));
+    log.close();
+    let file = files(&folder, "activities", "log").pop().unwrap();
+    let whole = std::fs::read(&file).unwrap();
+
+    let check = |torn: &[u8], what: &str| {
+        std::fs::write(&file, torn).unwrap();
+        let log = open(&folder, 1 << 20);
+        let kept = if torn.len() < kept_bytes {
+            0..=2
+        } else {
+            3..=3
+        };
+        let read = all(&log, A);
+        assert!(kept.contains(&read.len()), "{what}: {} records", read.len());
+        same(&read, &earlier, 0);
+        let next = append(&log, std::slice::from_ref(&last));
+        assert_eq!(next, [read.len() as i64], "{what}");
+        log.close();
+        let log = open(&folder, 1 << 20);
+        assert_eq!(all(&log, A).len(), read.len() + 1, "{what}");
+    };
+    for length in 0..whole.len() {
+        check(&whole[..length], &format!("truncated to {length}"));
+    }
+    for flipped in kept_bytes..whole.len() {
+        for mask in [0x01, 0x80, 0xff] {
+            let mut torn = whole.clone();
+            torn[flipped] ^= mask;
+            check(&torn, &format!("byte {flipped} flipped by {mask:#x}"));
+        }
+    }
+    check(
+        &[&whole[..kept_bytes], &[0; 5000]].concat(),
+        "zeros after the end",
+    );
+    check(
+        &[&whole[..kept_bytes], &frame::MAGIC].concat(),
+        "a magic after the end",
+    );
+}
+
+/// A group reaches the disk in any order: its later records may be whole where an earlier one is not.
+#[test]
+fn a_hole_in_the_last_group_is_torn_and_one_before_it_is_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(&folder, 1 << 20);
+    append(&log, &[activity(0, 20), activity(1, 20)]);
+    let first_group = bytes_of_last(&folder);
+    append(&log, &[activity(2, 20), activity(3, 20), activity(4, 20)]);
+    log.close();
+    let file = files(&folder, "activities", "log").pop().unwrap();
+    let whole = std::fs::read(&file).unwrap();
+
+    for at in segment::HEADER_BYTES as usize..first_group {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1;
+        std::fs::write(&file, &damaged).unwrap();
+        let error = BuiltInLog::open(options(&folder, 1 << 20)).err();
+        assert!(
+            matches!(error, Some(LogError::Damaged { .. })),
+            "byte {at}: {error:?}"
+        );
+        assert_eq!(std::fs::read(&file).unwrap(), damaged, "left as it was");
+    }
+    for at in first_group..whole.len() {
+        let mut torn = whole.clone();
+        torn[at] ^= 1;
+        std::fs::write(&file, &torn).unwrap();
+        let log = open(&folder, 1 << 20);
+        assert!((2..5).contains(&log.bounds(A).next), "byte {at}");
+    }
+}
+
+#[test]
+fn damage_in_a_closed_segment_is_said_when_it_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(&folder, 100);
+    for n in 0..6 {
+        append(&log, &[activity(n, 80)]);
+    }
+    log.close();
+    let second = files(&folder, "activities", "log").remove(1);
+    let mut bytes = std::fs::read(&second).unwrap();
+    bytes[60] ^= 4;
+    std::fs::write(&second, bytes).unwrap();
+
+    let log = open(&folder, 100);
+    assert_eq!(log.read(A, 0, 1, 9).unwrap().len(), 1);
+    assert_eq!(log.read(A, 2, 9, 999).unwrap().len(), 4);
+    assert_eq!(
+        log.read(A, 0, 9, 9999).unwrap().len(),
+        1,
+        "what stands before it"
+    );
+    match log.read(A, 1, 9, 9999) {
+        Err(LogError::Damaged { file, offset, byte }) => {
+            assert_eq!((file, offset, byte), (second.clone(), 1, 16));
+        }
+        other => panic!("{other:?}"),
+    }
+    log.close();
+
+    std::fs::remove_file(second.with_extension("index")).unwrap();
+    let error = BuiltInLog::open(options(&folder, 100)).err();
+    assert!(matches!(error, Some(LogError::Damaged { .. })), "{error:?}");
+    std::fs::remove_file(second).unwrap();
+    let error = BuiltInLog::open(options(&folder, 100)).err();
+    assert!(
+        matches!(error, Some(LogError::Missing { from: 1, to: 2, .. })),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn a_crash_before_a_new_segment_has_a_record_is_harmless() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(&folder, 1 << 20);
+    append(&log, &[activity(0, 9), activity(1, 9)]);
+    log.close();
+    let new = folder
+        .path()
+        .join("log/activities/00000000000000000002.log");
+    for length in 0..=segment::HEADER_BYTES as usize {
+        std::fs::write(&new, &segment::header(2)[..length]).unwrap();
+        let log = open(&folder, 1 << 20);
+        assert_eq!(log.bounds(A), Bounds { first: 0, next: 2 });
+        assert_eq!(all(&log, A).len(), 2);
+        assert!(log.read(A, 2, 9, 9).unwrap().is_empty());
+    }
+    let log = open(&folder, 1 << 20);
+    assert_eq!(append(&log, &[activity(2, 9)]), [2]);
+    assert_eq!(all(&log, A).len(), 3);
+}
+
+#[test]
+fn activities_expire_by_age_and_by_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(&folder, 100);
+    options.activities_keep = Duration::from_millis(5);
+    options.activities_bytes_max = 1000;
+    let log = BuiltInLog::open(options.clone()).unwrap();
+    for n in 0..8 {
+        append(
+            &log,
+            &[activity(n, 80), relation(&format!("k{n}"), Some("v"))],
+        );
+    }
+    log.expire(Time::from_millis(8)).unwrap();
+    assert_eq!(
+        log.bounds(A),
+        Bounds { first: 3, next: 8 },
+        "those from 3 on stay"
+    );
+    assert_eq!(
+        log.bounds(R),
+        Bounds { first: 0, next: 8 },
+        "relations never expire"
+    );
+    assert!(matches!(
+        log.read(A, 2, 9, 9),
+        Err(LogError::Gone { first: 3 })
+    ));
+    assert_eq!(log.read(A, 3, 9, usize::MAX).unwrap().len(), 5);
+    log.expire(Time::from_millis(1000)).unwrap();
+    assert_eq!(
+        log.bounds(A),
+        Bounds { first: 7, next: 8 },
+        "the last segment stays"
+    );
+    log.close();
+    assert_eq!(files(&folder, "activities", "index").len(), 0);
+
+    options.activities_bytes_max = 500;
+    let log = BuiltInLog::open(options.clone()).unwrap();
+    assert_eq!(log.bounds(A), Bounds { first: 7, next: 8 });
+    for n in 8..16 {
+        append(&log, &[activity(n, 80)]);
+    }
+    log.expire(Time::from_millis(0)).unwrap();
+    let first = log.bounds(A).first;
+    let bytes: u64 = files(&folder, "activities", "log")
+        .iter()
+        .map(|file| file.metadata().unwrap().len())
+        .sum();
+    assert!((300..=500).contains(&bytes), "{bytes} bytes");
+    assert_eq!(all_from(&log, A, first).len() as i64, 16 - first);
+}
+
+#[test]
+fn compaction_keeps_the_newest_of_each_key_where_it_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(&folder, 400);
+    let mut newest = BTreeMap::new();
+    for n in 0..60_i64 {
+        let key = format!("k{}", if n == 1 { 9 } else { n % 4 });
+        let value = format!("v{n}");
+        let value = (key != "k2").then_some(value.as_str());
+        let offset = append(&log, &[relation(&key, value)])[0];
+        assert_eq!(offset, n);
+        newest.insert(
+            key.clone().into_bytes(),
+            (offset, value.map(|v| v.as_bytes().to_vec())),
+        );
+    }
+    let before = files(&folder, "relationships", "log");
+    let before_bytes: u64 = before.iter().map(|f| f.metadata().unwrap().len()).sum();
+    // A reader that is under way when the file changes.
+    let half = log.read(R, 0, 3, usize::MAX).unwrap();
+    assert_eq!(half.len(), 3);
+    log.compact().unwrap();
+    let check = |log: &BuiltInLog| {
+        assert_eq!(log.bounds(R), Bounds { first: 0, next: 60 });
+        let mut found = BTreeMap::new();
+        let records = all(log, R);
+        for record in &records {
+            found.insert(
+                record.key.clone().unwrap(),
+                (record.position.offset, record.value.clone()),
+            );
+        }
+        assert_eq!(found, newest);
+        for from in 0..60 {
+            let rest: Vec<i64> = all_from(log, R, from)
+                .iter()
+                .map(|r| r.position.offset)
+                .collect();
+            let expected = records
+                .iter()
+                .map(|r| r.position.offset)
+                .filter(|o| from <= *o);
+            assert_eq!(rest, expected.collect::<Vec<_>>(), "from {from}");
+        }
+    };
+    check(&log);
+    let after = files(&folder, "relationships", "log");
+    let after_bytes: u64 = after.iter().map(|f| f.metadata().unwrap().len()).sum();
+    assert_eq!(before, after);
+    assert!(
+        after_bytes < before_bytes / 2,
+        "{before_bytes} to {after_bytes}"
+    );
+    log.compact().unwrap();
+    check(&log);
+    log.close();
+    let log = open(&folder, 400);
+    check(&log);
+    assert_eq!(append(&log, &[relation("k0", None)]), [60]);
+}
+
+/// If this fails, a machine that stops during compaction loses relations.
+#[test]
+fn a_crash_in_the_middle_of_compaction_is_harmless() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(&folder, 200);
+    for n in 0..20 {
+        append(
+            &log,
+            &[relation(if n == 0 { "once" } else { "often" }, Some("v"))],
+        );
+    }
+    log.close();
+    let first = files(&folder, "relationships", "log").remove(0);
+    let old = std::fs::read(&first).unwrap();
+    let old_index = std::fs::read(first.with_extension("index")).unwrap();
+
+    // Before the rename: the old file, and a leftover of any length.
+    std::fs::write(
+        first.with_extension(segment::UNFINISHED),
+        &old[..old.len() / 2],
+    )
+    .unwrap();
+    let log = open(&folder, 200);
+    assert_eq!(all(&log, R).len(), 20);
+    assert!(!first.with_extension(segment::UNFINISHED).exists());
+    log.compact().unwrap();
+    let kept: Vec<i64> = all(&log, R).iter().map(|r| r.position.offset).collect();
+    assert_eq!((kept.first(), kept.last()), (Some(&0), Some(&19)));
+    log.close();
+    assert!(std::fs::read(&first).unwrap().len() < old.len());
+
+    // After the rename: the new file with the old one's index.
+    std::fs::write(first.with_extension("index"), old_index).unwrap();
+    let log = open(&folder, 200);
+    let again: Vec<i64> = all(&log, R).iter().map(|r| r.position.offset).collect();
+    assert_eq!(again, kept);
+}
+
+#[test]
+fn a_log_has_one_owner() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(&folder, 100);
+    let error = BuiltInLog::open(options(&folder, 100)).err().unwrap();
+    assert!(matches!(error, LogError::InUse { .. }));
+    assert!(
+        error.to_string().contains("in use by another process"),
+        "{error}"
+    );
+    let other = log.clone();
+    log.close();
+    assert!(matches!(
+        block_on(other.append(vec![activity(0, 0)])),
+        Err(LogError::Closed)
+    ));
+    assert!(matches!(other.compact(), Err(LogError::Closed)));
+    drop(open(&folder, 100));
+    drop(open(&folder, 100));
+}
+
+#[test]
+fn waiting_ends_with_something_new_or_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(&folder, 100);
+    let long = Duration::from_secs(60);
+    log.wait([0, 0], Duration::from_millis(5));
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| log.wait([0, 0], long));
+        append(&log, &[relation("k", None)]);
+        waiting.join().unwrap();
+        log.wait([0, 0], long);
+        let waiting = scope.spawn(|| log.wait([0, 1], long));
+        log.close();
+        waiting.join().unwrap();
+        log.wait([0, 1], long);
+    });
+}
+
+#[test]
+fn a_dead_letter_is_the_record_and_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(&folder, 100);
+    append(&log, &[activity(0, 3), activity(1, 3)]);
+    let mut record = log.read(A, 1, 1, 99).unwrap().remove(0);
+    block_on(log.dead_letter(&record, "no actor")).unwrap();
+    let dead = log.0.folders[DEAD_LETTERS]
+        .read(A, 0, 9, 999)
+        .unwrap()
+        .remove(0);
+    for (name, value) in [
+        ("reason", "no actor"),
+        ("topic", "activities"),
+        ("partition", "0"),
+        ("offset", "1"),
+    ] {
+        record
+            .headers
+            .push((name.to_owned(), value.as_bytes().to_vec()));
+    }
+    assert_eq!(
+        (dead.timestamp, dead.key, dead.value, dead.headers),
+        (record.timestamp, record.key, record.value, record.headers)
+    );
+}
+
+#[test]
+fn a_record_has_a_largest_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(&folder, 100);
+    let refused = block_on(log.append(vec![activity(0, 1), activity(1, BODY_BYTES_MAX as i64)]));
+    assert!(matches!(refused, Err(LogError::TooLarge { .. })));
+    assert_eq!(log.bounds(A).next, 0);
+    assert_eq!(block_on(log.append(Vec::new())).unwrap(), []);
+    append(&log, &[activity(0, 3_900_000)]);
+    assert_eq!(all(&log, A).len(), 1);
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Append(Vec<(bool, u8, u16)>),
+    Reopen,
+    Tear(Vec<u8>),
+    Compact,
+    Expire(i64),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let append = proptest::collection::vec((any::<bool>(), 0..6_u8, 0..300_u16), 1..8);
+    let step = prop_oneof![
+        8 => append.prop_map(Step::Append),
+        1 => Just(Step::Reopen),
+        1 => proptest::collection::vec(any::<u8>(), 1..40).prop_map(Step::Tear),
+        1 => Just(Step::Compact),
+        1 => (0..60_i64).prop_map(Step::Expire),
+    ];
+    proptest::collection::vec(step, 1..40)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    /// If this fails, some sequence of restarts, crashes, expiry and compaction loses, changes or moves a record.
+    #[test]
+    fn whatever_happens_the_log_is_what_was_appended(steps in steps(), segment_bytes in 50..2000_u64) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = open(&folder, segment_bytes);
+        let mut appended: [Vec<NewRecord>; 2] = Default::default();
+        for step in steps {
+            match step {
+                Step::Append(records) => {
+                    let records: Vec<NewRecord> = records
+                        .into_iter()
+                        .map(|(is_activity, key, bytes)| {
+                            if is_activity {
+                                activity(appended[0].len() as i64, i64::from(bytes))
+                            } else {
+                                relation(&key.to_string(), (bytes % 5 != 0).then_some(&"x".repeat(bytes.into())))
+                            }
+                        })
+                        .collect();
+                    let offsets = append(&log, &records);
+                    for (record, offset) in records.into_iter().zip(offsets) {
+                        let topic = &mut appended[folder_of(record.topic)];
+                        prop_assert_eq!(offset, topic.len() as i64);
+                        topic.push(record);
+                    }
+                }
+                Step::Reopen => {
+                    drop(log);
+                    log = open(&folder, segment_bytes);
+                }
+                Step::Tear(garbage) => {
+                    drop(log);
+                    for topic in Topic::ALL {
+                        let last = files(&folder, topic.name(), "log").pop().unwrap();
+                        std::fs::OpenOptions::new().append(true).open(last).unwrap().write_all(&garbage).unwrap();
+                    }
+                    log = open(&folder, segment_bytes);
+                }
+                Step::Compact => log.compact().unwrap(),
+                Step::Expire(millis) => log.expire(Time::from_millis(millis)).unwrap(),
+            }
+            for topic in Topic::ALL {
+                let expected = &appended[folder_of(topic)];
+                let Bounds { first, next } = log.bounds(topic);
+                prop_assert_eq!(next, expected.len() as i64);
+                let read = all_from(&log, topic, first);
+                same_somewhere(&read, expected);
+                if topic == A {
+                    prop_assert_eq!(read.len() as i64, next - first);
+                } else {
+                    let newest = |records: Vec<(Vec<u8>, Option<Vec<u8>>)>| records.into_iter().collect::<BTreeMap<_, _>>();
+                    let read = read.into_iter().map(|r| (r.key.unwrap(), r.value)).collect();
+                    let expected = expected.iter().map(|r| (r.key.clone(), r.value.clone())).collect();
+                    prop_assert_eq!(newest(read), newest(expected));
+                    prop_assert_eq!(first, 0);
+                }
+            }
+        }
+    }
+}
+
+/// If this fails, a record that a producer was told is kept is lost when the process is killed.
+#[test]
+fn what_was_acknowledged_is_there_after_kill_9() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut acknowledged: BTreeMap<(String, i64), String> = BTreeMap::new();
+    for round in 0..20_u64 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "post::log::tests::child_appends_until_it_is_killed",
+                "--nocapture",
+            ])
+            .env(CHILD, folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        // Killed after a number of lines and then somewhere within the next milliseconds.
+        let killed_after = 1 + (round * 37) % 150;
+        let mut seen = 0;
+        for line in lines {
+            let Ok(line) = line else { break };
+            let words: Vec<&str> = line.split(' ').collect();
+            // The last line may be half a line.
+            if let ["acknowledged", topic, offset, key, "."] = words[..] {
+                acknowledged.insert((topic.to_owned(), offset.parse().unwrap()), key.to_owned());
+                seen += 1;
+            }
+            if seen == killed_after {
+                std::thread::sleep(Duration::from_micros(round * 331 % 5000));
+                child.kill().unwrap();
+            }
+        }
+        child.wait().unwrap();
+        assert!(killed_after <= seen, "the child stopped by itself");
+    }
+    let log = open(&folder, 20_000);
+    let mut newest = BTreeMap::new();
+    let mut found = BTreeMap::new();
+    for topic in Topic::ALL {
+        for record in all(&log, topic) {
+            let key = String::from_utf8(record.key.unwrap()).unwrap();
+            assert_eq!(
+                record.value.unwrap(),
+                key.repeat(1 + key.len() * 7).into_bytes()
+            );
+            newest.insert(key.clone(), record.position.offset);
+            found.insert((topic.name().to_owned(), record.position.offset), key);
+        }
+    }
+    for (place, key) in &acknowledged {
+        let there = found.get(place) == Some(key);
+        let superseded =
+            place.0 == R.name() && newest.get(key).is_some_and(|newest| place.1 < *newest);
+        assert!(there || superseded, "{place:?} {key} was acknowledged");
+    }
+    assert!(
+        1000 < acknowledged.len(),
+        "{} were acknowledged",
+        acknowledged.len()
+    );
+}
+
+/// Not a test of its own: the process that the test above kills.
+#[test]
+fn child_appends_until_it_is_killed() {
+    let Ok(folder) = std::env::var(CHILD) else {
+        return;
+    };
+    let mut options = Options::at(Path::new(&folder).join("log"));
+    options.segment_bytes = 20_000;
+    let log = BuiltInLog::open(options).unwrap();
+    let compacting = log.clone();
+    std::thread::spawn(move || {
+        loop {
+            compacting.compact().unwrap();
+        }
+    });
+    block_on(async {
+        let tasks: Vec<_> = (0..8)
+            .map(|task| {
+                let log = log.clone();
+                tokio::spawn(async move {
+                    for n in 0.. {
+                        let record = |topic, key: String| NewRecord {
+                            topic,
+                            partition_by: Vec::new(),
+                            value: Some(key.repeat(1 + key.len() * 7).into_bytes()),
+                            key: key.into_bytes(),
+                            headers: Vec::new(),
+                            timestamp: Time::from_millis(n),
+                        };
+                        let records = vec![
+                            record(A, format!("{task}-{n}")),
+                            record(R, format!("{task}-{}", n % 5)),
+                        ];
+                        let keys: Vec<_> = records.iter().map(|r| r.key.clone()).collect();
+                        let positions = log.append(records).await.unwrap();
+                        for (position, key) in positions.iter().zip(keys) {
+                            let (topic, offset) = (position.topic.name(), position.offset);
+                            let key = String::from_utf8(key).unwrap();
+                            let mut out = std::io::stdout().lock();
+                            writeln!(out, "acknowledged {topic} {offset} {key} .").unwrap();
+                        }
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+    });
+}
+
+fn options(folder: &TempDir, segment_bytes: u64) -> Options {
+    Options {
+        segment_bytes,
+        ..Options::at(folder.path().join("log"))
+    }
+}
+
+fn open(folder: &TempDir, segment_bytes: u64) -> BuiltInLog {
+    BuiltInLog::open(options(folder, segment_bytes)).unwrap()
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(future)
+}
+
+fn append(log: &BuiltInLog, records: &[NewRecord]) -> Vec<i64> {
+    let positions = block_on(log.append(records.to_vec())).unwrap();
+    let topics = positions.iter().map(|position| position.topic);
+    assert!(topics.eq(records.iter().map(|record| record.topic)));
+    positions
+        .into_iter()
+        .map(|position| position.offset)
+        .collect()
+}
+
+/// An activity with a value of `bytes` bytes that came `n` ms after 1970.
+fn activity(n: i64, bytes: i64) -> NewRecord {
+    NewRecord {
+        topic: A,
+        partition_by: b"author".to_vec(),
+        key: format!("key {n}").into_bytes(),
+        value: Some((0..bytes).map(|at| (n * 31 + at) as u8).collect()),
+        headers: vec![("arrived-at".to_owned(), n.to_string().into_bytes())],
+        timestamp: Time::from_millis(n),
+    }
+}
+
+fn relation(key: &str, value: Option<&str>) -> NewRecord {
+    NewRecord {
+        topic: R,
+        partition_by: Vec::new(),
+        key: key.as_bytes().to_vec(),
+        value: value.map(|value| value.as_bytes().to_vec()),
+        headers: Vec::new(),
+        timestamp: Time::from_millis(1),
+    }
+}
+
+fn all(log: &BuiltInLog, topic: Topic) -> Vec<Record> {
+    all_from(log, topic, log.bounds(topic).first)
+}
+
+/// Everything from there on, read in small pieces.
+fn all_from(log: &BuiltInLog, topic: Topic, from: i64) -> Vec<Record> {
+    let mut records: Vec<Record> = Vec::new();
+    loop {
+        let next = records.last().map_or(from, |last| last.position.offset + 1);
+        let more = log.read(topic, next, 7, 1000).unwrap();
+        if more.is_empty() {
+            assert!(log.bounds(topic).next <= next);
+            return records;
+        }
+        records.extend(more);
+    }
+}
+
+/// Are these the appended records from `first` on?
+fn same(read: &[Record], appended: &[NewRecord], first: i64) {
+    let offsets = read.iter().map(|record| record.position.offset);
+    assert!(
+        offsets.eq((first..).take(read.len())),
+        "offsets from {first}"
+    );
+    same_somewhere(read, appended);
+}
+
+/// Is each of these the record that was appended at its offset?
+fn same_somewhere(read: &[Record], appended: &[NewRecord]) {
+    for record in read {
+        let written = &appended[record.position.offset as usize];
+        assert_eq!(record.position.topic, written.topic);
+        assert_eq!(record.position.partition, 0);
+        assert_eq!(record.timestamp, Some(written.timestamp));
+        assert_eq!(record.key.as_ref(), Some(&written.key));
+        assert_eq!(record.value, written.value);
+        assert_eq!(record.headers, written.headers);
+    }
+}
+
+fn files(folder: &TempDir, topic: &str, extension: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder.path().join("log").join(topic)).unwrap();
+    let mut files: Vec<PathBuf> = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|found| found == extension))
+        .collect();
+    files.sort();
+    files
+}
+
+fn bytes_of_last(folder: &TempDir) -> usize {
+    let last = files(folder, "activities", "log").pop().unwrap();
+    last.metadata().unwrap().len() as usize
+}
