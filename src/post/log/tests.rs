@@ -75,15 +75,77 @@ fn the_index_finds_records_in_a_long_segment() {
             same(&log.read(A, from, 3, usize::MAX).unwrap(), &records, from);
         }
     };
+    let extents = |log: &BuiltInLog| {
+        let segments = log.0.folders[0].segments.read();
+        segments.iter().map(|s| s.extent()).collect::<Vec<_>>()
+    };
+    let written = extents(&log);
     check(&log);
     log.close();
     let log = open(&folder, 1 << 20);
+    assert_eq!(
+        extents(&log),
+        written,
+        "indexes read or made again are those made while writing"
+    );
     check(&log);
     log.close();
     for index in files(&folder, "activities", "index") {
         std::fs::write(index, b"nonsense").unwrap();
     }
     check(&open(&folder, 1 << 20));
+}
+
+/// If this fails, a reader misses a record, or meets a file that was changed under it.
+#[test]
+fn a_reader_beside_the_writer_sees_everything_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(&folder, 2000);
+    let records: Vec<NewRecord> = (0..600)
+        .flat_map(|n| {
+            [
+                activity(n, 90),
+                relation(&format!("k{}", n % 9), Some(&n.to_string())),
+            ]
+        })
+        .collect();
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut seen = [0, 0];
+            let mut newest = BTreeMap::new();
+            let mut activities = 0;
+            while seen != [600, 600] {
+                log.wait(seen, Duration::from_secs(60));
+                for (topic, seen) in Topic::ALL.into_iter().zip(&mut seen) {
+                    for record in log.read(topic, *seen, 10, usize::MAX).unwrap() {
+                        assert!(*seen <= record.position.offset);
+                        assert!(topic == R || *seen == record.position.offset);
+                        *seen = record.position.offset + 1;
+                        activities += u32::from(topic == A);
+                        newest.insert(record.key, record.value);
+                    }
+                }
+            }
+            newest.retain(|key, _| key.as_ref().unwrap().len() == 2);
+            (activities, newest)
+        });
+        let compacting = scope.spawn(|| {
+            while log.bounds(R).next < 600 {
+                log.compact().unwrap();
+            }
+        });
+        for some in records.chunks(4) {
+            append(&log, some);
+        }
+        compacting.join().unwrap();
+        let (activities, newest) = reader.join().unwrap();
+        assert_eq!(activities, 600);
+        let expected = (591..600).map(|n| {
+            let key = format!("k{}", n % 9).into_bytes();
+            (Some(key), Some(n.to_string().into_bytes()))
+        });
+        assert_eq!(newest, expected.collect());
+    });
 }
 
 #[test]

@@ -300,8 +300,9 @@ mod tests {
         }
         drop(answer);
 
-        // A file that can only be read stands for a disk that cannot be written.
-        broken[0].file = File::open(&broken[0].segment.path).unwrap();
+        // A file that can only be read stands for a disk that cannot be written. It is the second of the group: what
+        // was written to the first is taken back.
+        broken[1].file = File::open(&broken[1].segment.path).unwrap();
         let folder = Arc::clone(&broken[0].folder);
         let queue = Queue::default();
         let mut one = queue.push(vec![content()]).unwrap();
