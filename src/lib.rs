@@ -21,6 +21,7 @@
 //! | [`operator`] | what the service says of itself: metrics, progress |
 //! | [`config`] | the file as written, turned into each module's options |
 //! | [`pipeline`] | the loop that joins them: take, place, fan out, announce, checkpoint |
+//! | [`service`] | all of it started and stopped |
 
 pub mod clock;
 pub mod config;
@@ -31,4 +32,5 @@ pub mod order;
 pub mod pipeline;
 pub mod post;
 pub mod reader;
+pub mod service;
 pub mod time;

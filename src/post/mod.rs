@@ -2,10 +2,14 @@
 
 pub mod activity;
 pub mod date;
+pub mod id;
 pub mod kafka;
+mod lenient;
 pub mod log;
+pub mod object;
 pub mod record;
 pub mod relationship;
+pub mod said;
 pub mod source;
 
 use crate::time::Time;

@@ -1,1 +1,323 @@
-//! Whichever log is configured.
+//! Whichever log is configured, Kafka or the built-in one, behind one set of verbs.
+
+use super::kafka::{self, KafkaError};
+use super::log::{self, BuiltInLog, LogError};
+use super::record::{NewRecord, Position, Record, Topic};
+use crate::clock;
+use crate::time::Time;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// Bytes of records one read of the built-in log takes at most.
+const READ_BYTES_MAX: usize = 8 << 20;
+
+/// How often the built-in log drops what it need not keep: compaction reads the whole relationships topic.
+const TIDY_EVERY: Duration = Duration::from_secs(3600);
+
+/// Which log, and where.
+#[derive(Clone, Debug)]
+pub enum Options {
+    /// The built-in log in a folder.
+    BuiltIn(log::Options),
+    /// Kafka.
+    Kafka(kafka::Options),
+}
+
+/// Why records could not be read or appended.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The built-in log.
+    #[error(transparent)]
+    BuiltIn(#[from] LogError),
+    /// Kafka.
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+    /// The built-in log is not the one the data folder was built from.
+    #[error(
+        "the data folder reflects {topic} up to offset {from}, but the log ends at {next}: it is another log, or lost \
+         its end. Delete the data folder, and it is rebuilt from this log"
+    )]
+    Shorter {
+        /// The topic.
+        topic: &'static str,
+        /// The next offset the data folder wants.
+        from: i64,
+        /// The log's next offset.
+        next: i64,
+    },
+}
+
+impl SourceError {
+    /// Whether it will pass when what was handed in before is written.
+    pub fn is_full(&self) -> bool {
+        matches!(
+            self,
+            SourceError::BuiltIn(LogError::Full) | SourceError::Kafka(KafkaError::Full { .. })
+        )
+    }
+}
+
+/// How far a partition has been taken, and how far it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// Its topic.
+    pub topic: Topic,
+    /// Its number.
+    pub partition: i32,
+    /// The next offset to be taken.
+    pub next: i64,
+    /// The offset after its last record.
+    pub end: i64,
+}
+
+/// The reading end of the log: one taker.
+pub enum Source {
+    /// The built-in log and, of each topic, the next offset.
+    BuiltIn {
+        /// The log.
+        log: BuiltInLog,
+        /// The next offset of each topic, in the order of [`Topic::ALL`].
+        next: [i64; 2],
+        /// Records whose offsets retention took before they were read.
+        lost: u64,
+        /// When it was last tidied.
+        tidied: Option<Instant>,
+    },
+    /// Kafka.
+    Kafka(kafka::Consumer),
+}
+
+/// The writing end of the log. Cheap to clone.
+#[derive(Clone)]
+pub enum Appender {
+    /// The built-in log.
+    BuiltIn(BuiltInLog),
+    /// Kafka.
+    Kafka(kafka::Producer),
+}
+
+/// Opens both ends; reading goes on at `from`, partitions not named at their beginning. Blocks until the log answers.
+pub fn open(options: &Options, from: &[Position]) -> Result<(Source, Appender), SourceError> {
+    match options {
+        Options::BuiltIn(options) => {
+            let log = BuiltInLog::open(options.clone())?;
+            let mut next = [0; 2];
+            let mut lost = 0;
+            for (at, topic) in next.iter_mut().zip(Topic::ALL) {
+                let bounds = log.bounds(topic);
+                let stored = from
+                    .iter()
+                    .find(|position| position.topic == topic)
+                    .map(|position| position.offset);
+                *at = stored.unwrap_or(bounds.first);
+                if *at < bounds.first {
+                    lost += bounds.first.abs_diff(*at);
+                    tracing::error!(
+                        topic = topic.name(),
+                        lost = bounds.first - *at,
+                        "retention took {} records of {} before they were read: feeds lack them",
+                        bounds.first - *at,
+                        topic.name()
+                    );
+                    *at = bounds.first;
+                }
+                if bounds.next < *at {
+                    return Err(SourceError::Shorter {
+                        topic: topic.name(),
+                        from: *at,
+                        next: bounds.next,
+                    });
+                }
+            }
+            Ok((
+                Source::BuiltIn {
+                    log: log.clone(),
+                    next,
+                    lost,
+                    tidied: None,
+                },
+                Appender::BuiltIn(log),
+            ))
+        }
+        Options::Kafka(options) => {
+            let producer = kafka::Producer::start(options)?;
+            let consumer = kafka::Consumer::start(options, from)?;
+            Ok((Source::Kafka(consumer), Appender::Kafka(producer)))
+        }
+    }
+}
+
+impl Source {
+    /// Takes up to `records_max` records, waiting up to `wait` for the first. Each partition's come in order; the
+    /// built-in log gives relationships before activities.
+    pub fn take(&mut self, records_max: usize, wait: Duration) -> Result<Vec<Record>, SourceError> {
+        match self {
+            Source::Kafka(consumer) => Ok(consumer.take(records_max, wait)?),
+            Source::BuiltIn { log, next, .. } => {
+                let mut records = read(log, next, records_max)?;
+                if records.is_empty() {
+                    log.wait(*next, wait);
+                    records = read(log, next, records_max)?;
+                }
+                Ok(records)
+            }
+        }
+    }
+
+    /// How far each partition has been taken, and how far it goes.
+    pub fn ends(&self) -> Vec<End> {
+        match self {
+            Source::Kafka(consumer) => {
+                let end = |end: kafka::End| End {
+                    topic: end.topic,
+                    partition: end.partition,
+                    next: end.next,
+                    end: end.end,
+                };
+                consumer.ends().into_iter().map(end).collect()
+            }
+            Source::BuiltIn { log, next, .. } => Topic::ALL
+                .into_iter()
+                .zip(next)
+                .map(|(topic, next)| End {
+                    topic,
+                    partition: 0,
+                    next: *next,
+                    end: log.bounds(topic).next,
+                })
+                .collect(),
+        }
+    }
+
+    /// Tells lag tools how far the state reflects the log; and lets the built-in log drop what it need not keep.
+    pub fn reflected(&mut self, next: &[Position], log_time: Time) {
+        match self {
+            Source::Kafka(consumer) => consumer.commit(next),
+            Source::BuiltIn { log, tidied, .. } => {
+                let is_due = tidied
+                    .as_ref()
+                    .is_none_or(|tidied| TIDY_EVERY <= tidied.elapsed());
+                if is_due {
+                    *tidied = Some(clock::stopwatch());
+                    tidy(log.clone(), log_time);
+                }
+            }
+        }
+    }
+
+    /// Whether the log can be reached.
+    pub fn is_healthy(&self) -> bool {
+        match self {
+            Source::Kafka(consumer) => consumer.healthy(),
+            Source::BuiltIn { .. } => true,
+        }
+    }
+
+    /// Records that were gone from the log before they were read.
+    pub fn lost_records(&self) -> u64 {
+        match self {
+            Source::Kafka(consumer) => consumer.lost_records(),
+            Source::BuiltIn { lost, .. } => *lost,
+        }
+    }
+
+    /// Partitions by topic, as far as known.
+    pub fn partitions(&self) -> BTreeMap<Topic, i32> {
+        let mut partitions = BTreeMap::new();
+        for end in self.ends() {
+            let known = partitions.entry(end.topic).or_insert(0);
+            *known = (*known).max(end.partition + 1);
+        }
+        partitions
+    }
+
+    /// Stops reading.
+    pub fn stop(self) {
+        if let Source::Kafka(consumer) = self {
+            consumer.stop();
+        }
+    }
+}
+
+impl Appender {
+    /// Appends records; durable when it returns. Their positions, in order.
+    pub async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<Position>, SourceError> {
+        match self {
+            Appender::BuiltIn(log) => Ok(log.append(records).await?),
+            Appender::Kafka(producer) => Ok(producer.append(records).await?),
+        }
+    }
+
+    /// Keeps a record that could not be used, with its reason.
+    pub async fn dead_letter(&self, record: &Record, reason: &str) -> Result<(), SourceError> {
+        match self {
+            Appender::BuiltIn(log) => Ok(log.dead_letter(record, reason).await?),
+            Appender::Kafka(producer) => Ok(producer.dead_letter(record, reason).await?),
+        }
+    }
+
+    /// Ends it: what was accepted is durable already.
+    pub fn close(&self) {
+        match self {
+            Appender::BuiltIn(log) => log.close(),
+            Appender::Kafka(producer) => {
+                if let Err(error) = producer.flush(Duration::from_secs(2)) {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "flushing the producer failed: {error}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Drops expired activities and superseded relations, beside everything else: on a large log it takes seconds.
+fn tidy(log: BuiltInLog, log_time: Time) {
+    let tidied = std::thread::Builder::new()
+        .name("log-tidy".to_owned())
+        .spawn(move || {
+            if let Err(error) = log.expire(log_time).and_then(|()| log.compact()) {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "tidying the built-in log failed: {error}"
+                );
+            }
+        });
+    if let Err(error) = tidied {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "no thread to tidy the built-in log: {error}"
+        );
+    }
+}
+
+fn read(
+    log: &BuiltInLog,
+    next: &mut [i64; 2],
+    records_max: usize,
+) -> Result<Vec<Record>, SourceError> {
+    // Relationships first: a feed is a function of what is so, and following before posting saves merging after.
+    for topic in [Topic::Relationships, Topic::Activities] {
+        let Some(at) = next.get_mut(topic as usize) else {
+            continue;
+        };
+        let records = match log.read(topic, *at, records_max, READ_BYTES_MAX) {
+            Err(LogError::Gone { first, .. }) => {
+                tracing::error!(
+                    topic = topic.name(),
+                    "retention overtook reading of {}: going on at {first}",
+                    topic.name()
+                );
+                *at = first;
+                log.read(topic, *at, records_max, READ_BYTES_MAX)?
+            }
+            records => records?,
+        };
+        if let Some(last) = records.last() {
+            *at = last.position.offset + 1;
+            return Ok(records);
+        }
+    }
+    Ok(Vec::new())
+}

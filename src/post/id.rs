@@ -1,0 +1,180 @@
+//! Ids as they come from outside, checked once. Pure.
+
+use super::origin_of;
+use std::borrow::Cow;
+
+/// The longest id of an actor or object, in bytes; a longer one is refused.
+pub const ID_BYTES_MAX: usize = 2048;
+/// How much of what was sent a reason repeats, in characters.
+const QUOTED_CHARS_MAX: usize = 100;
+
+/// `text` if it may be the id of an actor or object: an http or https URL with a host, at most [`ID_BYTES_MAX`] long,
+/// without white space, control characters or backslashes (which parsers disagree about). Errors: a reason, in which
+/// `what` names it.
+pub fn check<'a>(what: &str, text: &'a str) -> Result<&'a str, String> {
+    check_name(what, text)?;
+    match origin(text) {
+        Some(_) => Ok(text),
+        None => Err(format!(
+            "{what} is {}: send an http or https URL",
+            quoted(text)
+        )),
+    }
+}
+
+/// As [`check`], for an id that is only looked up (what a post answers, who it is addressed to) and may be of another
+/// kind, `tag:` or `did:`.
+pub fn check_name<'a>(what: &str, text: &'a str) -> Result<&'a str, String> {
+    if ID_BYTES_MAX < text.len() {
+        return Err(format!(
+            "{what} has {} bytes: at most {ID_BYTES_MAX}",
+            text.len()
+        ));
+    }
+    let plain = |b: u8| 0x20 < b && b < 0x7f && b != b'\\';
+    let strange = |c: char| c.is_control() || c.is_whitespace() || c == '\\';
+    if !text.bytes().all(plain) && text.chars().any(strange) {
+        return Err(format!(
+            "{what} is {}: ids have no white space, control characters or backslashes",
+            quoted(text)
+        ));
+    }
+    Ok(text)
+}
+
+/// The ids are of one origin: the trust rule.
+pub fn same_origin(a: &str, b: &str) -> bool {
+    match (origin(a), origin(b)) {
+        (Some(a), Some(b)) => a == b,
+        _ => false,
+    }
+}
+
+/// What was sent, short enough for a reason.
+pub fn quoted(text: &str) -> String {
+    match text.char_indices().nth(QUOTED_CHARS_MAX) {
+        Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or_default()),
+        None => format!("{text:?}"),
+    }
+}
+
+/// As [`origin_of`], without building a URL where the host can be seen with the naked eye: it is asked several times
+/// of every activity.
+fn origin(id: &str) -> Option<Cow<'_, str>> {
+    plain_origin(id)
+        .map(Cow::Borrowed)
+        .or_else(|| origin_of(id).map(Cow::Owned))
+}
+
+/// The origin of an https URL whose host has nothing to normalise: lower-case labels, no port, no user, no number for a
+/// last label (an IPv4 address), no punycode (it can be invalid).
+fn plain_origin(id: &str) -> Option<&str> {
+    let rest = id.strip_prefix("https://")?;
+    let host = match rest.find('/') {
+        Some(end) => rest.get(..end)?,
+        None => rest,
+    };
+    let plain = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
+    let last_label = host.rsplit('.').next()?;
+    if !host.bytes().all(plain)
+        || !last_label.starts_with(|c: char| c.is_ascii_lowercase())
+        || host.contains("xn--")
+    {
+        return None;
+    }
+    Some(host.strip_prefix("www.").unwrap_or(host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn an_id_is_an_http_url_and_nothing_else() {
+        let longest = format!("https://a.example/{}", "x".repeat(ID_BYTES_MAX - 18));
+        for good in [
+            "https://a.example/1",
+            "http://a.example:8080/1?x=y#z",
+            "https://threads.net/ap/users/1/post/2/",
+            "https://müller.example/ä",
+            "https://[::1]/1",
+            longest.as_str(),
+        ] {
+            assert_eq!(check("the id", good), Ok(good));
+        }
+        let too_long = format!("{longest}x");
+        for (bad, reason) in [
+            (too_long.as_str(), "the id has 2049 bytes: at most 2048"),
+            ("", "the id is \"\": send an http or https URL"),
+            ("7", "the id is \"7\": send an http or https URL"),
+            (
+                "acct:a@b.example",
+                "the id is \"acct:a@b.example\": send an http or https URL",
+            ),
+            (
+                "javascript:alert(1)",
+                "the id is \"javascript:alert(1)\": send an http or https URL",
+            ),
+            (
+                "https://",
+                "the id is \"https://\": send an http or https URL",
+            ),
+            (
+                "ftp://a.example/1",
+                "the id is \"ftp://a.example/1\": send an http or https URL",
+            ),
+            (
+                "https://a.example/\0",
+                "the id is \"https://a.example/\\0\": ids have no white space, control characters or backslashes",
+            ),
+            (
+                " https://a.example/",
+                "the id is \" https://a.example/\": ids have no white space, control characters or backslashes",
+            ),
+            (
+                "https://a.example\\@b.example/",
+                "the id is \"https://a.example\\\\@b.example/\": ids have no white space, control characters or backslashes",
+            ),
+        ] {
+            assert_eq!(check("the id", bad), Err(reason.to_owned()));
+        }
+    }
+
+    #[test]
+    fn only_one_host_is_one_host() {
+        for (a, b, same) in [
+            ("https://a.example/1", "https://a.example/2", true),
+            ("https://www.a.example/1", "https://a.example/2", true),
+            ("https://A.example/1", "http://a.example/2", true),
+            ("https://a.example:443/1", "https://a.example/2", true),
+            ("https://a.example:8443/1", "https://a.example/2", false),
+            ("https://a.example/1", "https://b.a.example/2", false),
+            (
+                "https://a.example@b.example/1",
+                "https://a.example/2",
+                false,
+            ),
+            (
+                "https://a.example.b.example/1",
+                "https://a.example/2",
+                false,
+            ),
+            ("nonsense", "nonsense", false),
+        ] {
+            assert_eq!(same_origin(a, b), same, "{a} {b}");
+        }
+    }
+
+    proptest! {
+        /// A failure means that the quick look trusts a host that the careful one does not see.
+        #[test]
+        fn the_quick_look_sees_what_the_careful_one_does(
+            id in "https://[a-z0-9.:@%-]{0,12}[/?#.a-z0-9-]{0,8}|https://(www\\.)?([a-z0-9-]{0,5}\\.){0,3}[a-z0-9x]{1,4}(/\\PC{0,8})?|\\PC{0,30}"
+        ) {
+            if let Some(quick) = plain_origin(&id) {
+                prop_assert_eq!(Some(quick.to_owned()), origin_of(&id));
+            }
+        }
+    }
+}

@@ -1,0 +1,819 @@
+//! Reading from Kafka, from our own offsets, on a thread of its own.
+//!
+//! One thread polls one `BaseConsumer` and hands batches over a bounded channel: the channel full, it polls less,
+//! and librdkafka fetches less. Whatever goes wrong while reading has one cure: a new consumer, at our positions,
+//! after the same checks as at the start.
+
+use super::topics::{self, Partitions};
+use super::{
+    ClientError, End, KafkaError, Listener, Options, PARTITIONS_EVERY, QUESTION_WAIT, START_WAIT,
+};
+use crate::clock;
+use crate::post::record::{Position, Record, Topic};
+use crate::time::Time;
+use parking_lot::Mutex;
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::statistics::{Partition, Statistics};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A batch is handed over at this many records or bytes, or when nothing more has arrived.
+const BATCH_RECORDS_MAX: usize = 1000;
+const BATCH_BYTES_MAX: usize = 4 << 20;
+/// Batches that may wait to be taken; beyond, nothing is polled.
+const BATCHES_MAX: usize = 4;
+/// How long a poll waits for a first record.
+const POLL_WAIT: Duration = Duration::from_millis(100);
+/// There is more to read and the broker is there, but nothing comes: then the consumer is replaced.
+const STUCK_AFTER: Duration = Duration::from_secs(30);
+/// The same, if replacing it did not help.
+const STUCK_AFTER_MAX: Duration = Duration::from_secs(600);
+/// How often the ends are asked for while nothing comes: statistics tell them too, but not from a stuck fetcher.
+const ENDS_EVERY: Duration = Duration::from_secs(10);
+/// How long stopping waits for the thread before leaving it to itself.
+const STOP_WAIT: Duration = Duration::from_secs(10);
+
+/// Our defaults, which `[kafka.client]` may change.
+const OURS: [(&str, &str); 3] = [
+    // What librdkafka fetches ahead, all partitions together.
+    ("queued.max.messages.kbytes", "16384"),
+    // The default of a second would stall a queue this small.
+    ("fetch.queue.backoff.ms", "50"),
+    ("fetch.wait.max.ms", "500"),
+];
+const RELIED_ON: [(&str, &str); 8] = [
+    ("enable.auto.commit", "false"),
+    ("enable.auto.offset.store", "false"),
+    // Lost retention and a recreated topic must be loud.
+    ("auto.offset.reset", "error"),
+    ("enable.partition.eof", "false"),
+    ("allow.auto.create.topics", "false"),
+    ("isolation.level", "read_committed"),
+    ("check.crcs", "true"),
+    ("statistics.interval.ms", "1000"),
+];
+
+type Slot = (Topic, i32);
+type Offsets = BTreeMap<Slot, i64>;
+
+/// Both topics, being read.
+pub struct Consumer {
+    batches: Receiver<Result<Batch, KafkaError>>,
+    stopped: Receiver<()>,
+    status: Arc<Mutex<Status>>,
+    /// Records handed over and not yet taken.
+    waiting: VecDeque<Record>,
+    /// Where each partition stands once `waiting` is taken.
+    then: Offsets,
+    /// The next offset to be taken from each partition.
+    next: Offsets,
+    /// An error that came behind records; told when they are taken.
+    failure: Option<KafkaError>,
+}
+
+struct Batch {
+    records: Vec<Record>,
+    /// Where partitions stand after it, as far as that is not one past its records.
+    then: Offsets,
+}
+
+/// What the thread tells and is told beside the batches.
+struct Status {
+    ends: Offsets,
+    healthy: bool,
+    lost_records: u64,
+    to_commit: Option<Vec<Position>>,
+    stop: bool,
+}
+
+impl Consumer {
+    /// Starts reading at `from`, the next offset of each partition; partitions not named start at their beginning.
+    /// Blocks until a broker answers, for at most a minute.
+    ///
+    /// Offsets that retention has taken are skipped, with an error in the log and in [`Consumer::lost_records`].
+    /// Errors: as [`super::Producer::start`], and [`KafkaError::LogIsShorter`] if the log ends before `from`.
+    pub fn start(options: &Options, from: &[Position]) -> Result<Consumer, KafkaError> {
+        let (to_taker, batches) = sync_channel(BATCHES_MAX);
+        let (started, has_started) = sync_channel(1);
+        let (alive, stopped) = sync_channel(0);
+        let status = Arc::new(Mutex::new(Status {
+            ends: Offsets::new(),
+            healthy: true,
+            lost_records: 0,
+            to_commit: None,
+            stop: false,
+        }));
+        let options = options.clone();
+        let shared = Arc::clone(&status);
+        let mut next: Offsets = from
+            .iter()
+            .map(|position| ((position.topic, position.partition), position.offset))
+            .collect();
+        let run = move || {
+            let _alive: SyncSender<()> = alive;
+            match open(&options, &mut next, &shared, START_WAIT) {
+                Ok((consumer, partitions)) => {
+                    if started.send(Ok(next.clone())).is_err() {
+                        return;
+                    }
+                    let asking = options.clone();
+                    thread::spawn(move || topics::warn_of_settings(&asking));
+                    let now = clock::stopwatch();
+                    let mut reader = Reader {
+                        options,
+                        status: shared,
+                        to_taker,
+                        consumer,
+                        partitions,
+                        next,
+                        then: Offsets::new(),
+                        moved: now,
+                        asked_ends: now,
+                        asked_partitions: now,
+                        stuck_after: STUCK_AFTER,
+                    };
+                    if let Err(error) = reader.run() {
+                        // The taker may be gone, and then nobody needs to know.
+                        let _ = reader.to_taker.send(Err(error));
+                    }
+                }
+                Err(error) => {
+                    let _ = started.send(Err(error));
+                }
+            }
+        };
+        thread::Builder::new()
+            .name("kafka".to_owned())
+            .spawn(run)
+            .map_err(KafkaError::Thread)?;
+        let next = has_started.recv().unwrap_or(Err(KafkaError::Stopped))?;
+        Ok(Consumer {
+            batches,
+            stopped,
+            status,
+            waiting: VecDeque::new(),
+            then: Offsets::new(),
+            next,
+            failure: None,
+        })
+    }
+
+    /// Takes up to `records_max` records: blocks up to `wait` for the first, then takes what is there. None while the
+    /// broker is away: reading goes on by itself when it is back.
+    ///
+    /// Errors, after which nothing comes any more: [`KafkaError::LogIsShorter`], a topic that is no longer fit.
+    pub fn take(&mut self, records_max: usize, wait: Duration) -> Result<Vec<Record>, KafkaError> {
+        let begun = clock::stopwatch();
+        let mut taken = Vec::new();
+        while taken.len() < records_max {
+            if let Some(record) = self.waiting.pop_front() {
+                let slot = (record.position.topic, record.position.partition);
+                advance(&mut self.next, slot, record.position.offset + 1);
+                taken.push(record);
+                continue;
+            }
+            self.settle();
+            if self.failure.is_some() && taken.is_empty() {
+                return Err(self.failure.take().unwrap_or(KafkaError::Stopped));
+            }
+            let wait = if taken.is_empty() {
+                wait.saturating_sub(begun.elapsed())
+            } else {
+                Duration::ZERO
+            };
+            match self.batches.recv_timeout(wait) {
+                Ok(Ok(batch)) => {
+                    self.waiting = batch.records.into();
+                    self.then = batch.then;
+                }
+                Ok(Err(error)) => self.failure = Some(error),
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => self.failure = Some(KafkaError::Stopped),
+            }
+            if self.failure.is_some() && !taken.is_empty() {
+                break;
+            }
+        }
+        if self.waiting.is_empty() {
+            self.settle();
+        }
+        Ok(taken)
+    }
+
+    /// How far each partition has been taken, and how far it goes.
+    pub fn ends(&self) -> Vec<End> {
+        let status = self.status.lock();
+        let end = |(slot, end): (&Slot, &i64)| {
+            let next = self.next.get(slot).copied().unwrap_or(0);
+            End {
+                topic: slot.0,
+                partition: slot.1,
+                next,
+                end: next.max(*end),
+            }
+        };
+        status.ends.iter().map(end).collect()
+    }
+
+    /// Tells the group where reading stands, for lag tools. Done later, by the thread; the newest call counts.
+    pub fn commit(&self, next: &[Position]) {
+        self.status.lock().to_commit = Some(next.to_vec());
+    }
+
+    /// Whether the leader of every partition is connected, at most about two seconds ago.
+    pub fn healthy(&self) -> bool {
+        self.status.lock().healthy
+    }
+
+    /// How many offsets the log no longer had when they were to be read, since the start.
+    pub fn lost_records(&self) -> u64 {
+        self.status.lock().lost_records
+    }
+
+    /// Stops reading; records not taken will come again at the next start. Blocks for at most ten seconds.
+    pub fn stop(self) {
+        self.status.lock().stop = true;
+        let Consumer {
+            batches, stopped, ..
+        } = &self;
+        // Unblocks a thread that is handing a batch over, until it has ended.
+        let begun = clock::stopwatch();
+        while begun.elapsed() < STOP_WAIT {
+            while batches.try_recv().is_ok() {}
+            match stopped.recv_timeout(Duration::from_millis(10)) {
+                Err(RecvTimeoutError::Timeout) => {}
+                _ => return,
+            }
+        }
+        tracing::warn!("the Kafka consumer did not stop within {STOP_WAIT:?}: left to itself");
+    }
+
+    fn settle(&mut self) {
+        for (slot, next) in std::mem::take(&mut self.then) {
+            advance(&mut self.next, slot, next);
+        }
+    }
+}
+
+/// One that is dropped without [`Consumer::stop`] takes its thread along, in its own time.
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        self.status.lock().stop = true;
+    }
+}
+
+/// The thread's side.
+struct Reader {
+    options: Options,
+    status: Arc<Mutex<Status>>,
+    to_taker: SyncSender<Result<Batch, KafkaError>>,
+    consumer: BaseConsumer<Listener>,
+    partitions: Partitions,
+    /// The next offset to be polled from each partition.
+    next: Offsets,
+    /// What the taker has yet to learn of `next` beside the records.
+    then: Offsets,
+    /// When a record last came, or there was nothing to come.
+    moved: Instant,
+    asked_ends: Instant,
+    asked_partitions: Instant,
+    stuck_after: Duration,
+}
+
+/// Why a consumer must be replaced.
+type Reason = String;
+
+impl Reader {
+    /// Until it is told to stop, or the log turns out not to be ours.
+    fn run(&mut self) -> Result<(), KafkaError> {
+        while !self.status.lock().stop {
+            let (records, trouble) = self.gather();
+            let came = !records.is_empty();
+            if !self.hand_over(records) {
+                return Ok(());
+            }
+            if came {
+                self.moved = clock::stopwatch();
+                self.stuck_after = STUCK_AFTER;
+            }
+            self.hear_statistics();
+            self.commit();
+            if let Some(reason) = trouble.or_else(|| self.look_around(came)) {
+                self.replace(&reason)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What has already arrived, up to a batch.
+    fn gather(&mut self) -> (Vec<Record>, Option<Reason>) {
+        let mut records = Vec::new();
+        let mut bytes = 0;
+        let mut wait = POLL_WAIT;
+        while records.len() < BATCH_RECORDS_MAX && bytes < BATCH_BYTES_MAX {
+            match self.consumer.poll(wait) {
+                None => break,
+                Some(Ok(message)) => {
+                    wait = Duration::ZERO;
+                    bytes += message.payload_len() + message.key_len();
+                    let Some(topic) = self.options.topic_named(message.topic()) else {
+                        continue;
+                    };
+                    let slot = (topic, message.partition());
+                    advance(&mut self.next, slot, message.offset() + 1);
+                    records.push(record(topic, &message));
+                }
+                Some(Err(error)) => {
+                    if let Some(reason) = incurable(&error) {
+                        return (records, Some(reason));
+                    }
+                    // The rest is librdkafka trying again: a lost connection, a new leader, an absent group.
+                    tracing::debug!(%error, "reading from Kafka");
+                    *self.consumer.context().last_error.lock() = Some(error.to_string());
+                }
+            }
+        }
+        (records, None)
+    }
+
+    /// Waits for the taker: that is the back-pressure. False if there is none any more.
+    fn hand_over(&mut self, records: Vec<Record>) -> bool {
+        if records.is_empty() && self.then.is_empty() {
+            return true;
+        }
+        let must = !records.is_empty();
+        let then = std::mem::take(&mut self.then);
+        let batch = Ok(Batch { records, then });
+        if must {
+            return self.to_taker.send(batch).is_ok();
+        }
+        match self.to_taker.try_send(batch) {
+            Ok(()) => true,
+            Err(TrySendError::Full(Ok(batch))) => {
+                self.then = batch.then;
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// Ends, gaps and connections, once a second.
+    fn hear_statistics(&mut self) {
+        let heard = self.consumer.context().statistics.lock().take();
+        let Some(statistics) = heard else { return };
+        for topic in Topic::ALL {
+            let Some(of_topic) = statistics.topics.get(self.options.topic_name(topic)) else {
+                continue;
+            };
+            for (number, partition) in &of_topic.partitions {
+                let slot = (topic, *number);
+                let Some(next) = self.next.get(&slot).copied() else {
+                    continue;
+                };
+                if let Some(after) = after_gap(partition, next) {
+                    advance(&mut self.next, slot, after);
+                    advance(&mut self.then, slot, after);
+                }
+                if 0 <= partition.ls_offset {
+                    self.ends_at(slot, partition.ls_offset);
+                }
+            }
+        }
+        let healthy = self.leaders_are_up(&statistics);
+        let before = std::mem::replace(&mut self.status.lock().healthy, healthy);
+        let brokers = self.options.address();
+        if before && !healthy {
+            let error = self.consumer.context().last_error.lock().take();
+            let error = error.unwrap_or_else(|| "not connected".to_owned());
+            tracing::warn!(%brokers, %error,
+                "Kafka at {brokers} is away ({error}); reading goes on when it is back");
+        } else if !before && healthy {
+            tracing::info!(%brokers, "Kafka at {brokers} is back");
+        }
+    }
+
+    fn leaders_are_up(&self, statistics: &Statistics) -> bool {
+        let up = |leader: i32| {
+            let mut brokers = statistics.brokers.values();
+            brokers
+                .any(|broker| broker.nodeid == leader && matches!(&*broker.state, "UP" | "UPDATE"))
+        };
+        Topic::ALL.into_iter().all(|topic| {
+            let of_topic = statistics.topics.get(self.options.topic_name(topic));
+            of_topic.is_some_and(|of_topic| {
+                let ours = |number: &i32| self.next.contains_key(&(topic, *number));
+                let mut partitions = of_topic.partitions.iter();
+                partitions.all(|(number, partition)| !ours(number) || up(partition.leader))
+            })
+        })
+    }
+
+    fn ends_at(&self, slot: Slot, end: i64) {
+        advance(&mut self.status.lock().ends, slot, end);
+    }
+
+    fn commit(&self) {
+        let Some(next) = self.status.lock().to_commit.take() else {
+            return;
+        };
+        let offsets = next.iter().map(|position| {
+            let slot = (position.topic, position.partition);
+            (slot, Offset::Offset(position.offset))
+        });
+        let done = listed(&self.options, offsets)
+            .and_then(|offsets| self.consumer.commit(&offsets, CommitMode::Async));
+        if let Err(error) = done {
+            tracing::debug!(%error, "offsets for lag tools were not committed");
+        }
+    }
+
+    /// Whether there is more to read that does not come, or more partitions.
+    fn look_around(&mut self, came: bool) -> Option<Reason> {
+        if !self.status.lock().healthy {
+            self.moved = clock::stopwatch();
+            return None;
+        }
+        if !came && ENDS_EVERY <= self.asked_ends.elapsed() {
+            self.asked_ends = clock::stopwatch();
+            match watermarks(&self.options, &self.consumer, &self.partitions, Offset::End) {
+                Ok(ends) => {
+                    for (slot, end) in ends {
+                        self.ends_at(slot, end);
+                    }
+                }
+                Err(error) => tracing::debug!(%error, "asking Kafka where its partitions end"),
+            }
+        }
+        if PARTITIONS_EVERY <= self.asked_partitions.elapsed() {
+            self.asked_partitions = clock::stopwatch();
+            match topics::look(self.consumer.client(), &self.options, QUESTION_WAIT) {
+                Ok(partitions) if partitions != self.partitions => {
+                    return Some("a topic has got more partitions".to_owned());
+                }
+                Ok(_) | Err(KafkaError::Unreachable { .. }) => {}
+                Err(error) => tracing::error!("reading goes on as before, but {error}"),
+            }
+        }
+        let lag: i64 = {
+            let status = self.status.lock();
+            let next = |slot| self.next.get(slot).copied().unwrap_or(0);
+            let behind = status
+                .ends
+                .iter()
+                .map(|(slot, end)| (end - next(slot)).max(0));
+            behind.sum()
+        };
+        if lag == 0 {
+            self.moved = clock::stopwatch();
+        }
+        if self.moved.elapsed() < self.stuck_after {
+            return None;
+        }
+        let waited = self.stuck_after;
+        self.stuck_after = (waited * 2).min(STUCK_AFTER_MAX);
+        Some(format!(
+            "{lag} records were left to read and none came for {waited:?}"
+        ))
+    }
+
+    /// A new consumer where this one stands. Keeps trying while no broker answers.
+    fn replace(&mut self, reason: &str) -> Result<(), KafkaError> {
+        tracing::warn!("the Kafka consumer is replaced: {reason}");
+        let before = self.next.clone();
+        let mut pause = Duration::ZERO;
+        loop {
+            if self.status.lock().stop {
+                return Ok(());
+            }
+            match open(&self.options, &mut self.next, &self.status, pause) {
+                Ok((consumer, partitions)) => {
+                    self.consumer = consumer;
+                    self.partitions = partitions;
+                    break;
+                }
+                Err(error @ KafkaError::Unreachable { .. }) => {
+                    tracing::warn!("the Kafka consumer is not replaced yet: {error}");
+                    pause = START_WAIT;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        for (slot, next) in &self.next {
+            if before.get(slot) != Some(next) {
+                advance(&mut self.then, *slot, *next);
+            }
+        }
+        let now = clock::stopwatch();
+        (self.moved, self.asked_ends, self.asked_partitions) = (now, now, now);
+        // A cure that does not last is not tried without end at full speed.
+        thread::sleep(POLL_WAIT);
+        Ok(())
+    }
+}
+
+/// A consumer reading on from `next`, which is completed, and moved up where the log has lost what comes next.
+fn open(
+    options: &Options,
+    next: &mut Offsets,
+    status: &Mutex<Status>,
+    wait: Duration,
+) -> Result<(BaseConsumer<Listener>, Partitions), KafkaError> {
+    let mut settings = options.settings(&OURS, &RELIED_ON)?;
+    settings.set("group.id", &options.group);
+    let consumer = BaseConsumer::from_config_and_context(&settings, Listener::default())
+        .map_err(|source| KafkaError::Settings(Box::new(source)))?;
+    let stopped = || status.lock().stop;
+    let partitions = topics::find(consumer.client(), options, wait, stopped)?;
+    let ask = |which| {
+        let ask = || watermarks(options, &consumer, &partitions, which);
+        topics::patiently(wait, stopped, ask)
+    };
+    let (low, high) = (ask(Offset::Beginning)?, ask(Offset::End)?);
+    for ((topic, partition), offset) in next.iter() {
+        let end = high.get(&(*topic, *partition)).copied().unwrap_or(0);
+        if end < *offset {
+            return Err(KafkaError::LogIsShorter {
+                topic: options.topic_name(*topic).to_owned(),
+                partition: *partition,
+                next: *offset,
+                end,
+            });
+        }
+    }
+    next.retain(|slot, _| high.contains_key(slot));
+    for (slot, first) in &low {
+        let next = next.entry(*slot).or_insert(*first);
+        if *next < *first {
+            let (topic, partition) = (options.topic_name(slot.0), slot.1);
+            let lost = *first - *next;
+            tracing::error!(
+                topic,
+                partition,
+                lost,
+                "{topic}/{partition}: offsets {next} to {} ({lost} of them) were deleted by retention before they were \
+                 read; reading goes on at {first}",
+                first - 1
+            );
+            status.lock().lost_records += lost.unsigned_abs();
+            *next = *first;
+        }
+    }
+    let places = next
+        .iter()
+        .map(|(slot, next)| (*slot, Offset::Offset(*next)));
+    listed(options, places)
+        .and_then(|places| consumer.assign(&places))
+        .map_err(|source| KafkaError::Client {
+            what: "assigning the partitions",
+            source: Box::new(source),
+        })?;
+    let mut status = status.lock();
+    status.ends = high;
+    status.healthy = true;
+    Ok((consumer, partitions))
+}
+
+/// The first (`Offset::Beginning`) or one past the last (`Offset::End`) offset of every partition, in one question to
+/// each leader.
+fn watermarks(
+    options: &Options,
+    consumer: &BaseConsumer<Listener>,
+    partitions: &Partitions,
+    which: Offset,
+) -> Result<Offsets, KafkaError> {
+    let unreachable = |source| KafkaError::Unreachable {
+        brokers: options.address(),
+        what: "where its partitions begin and end",
+        source: Box::new(source),
+    };
+    let slots = partitions
+        .iter()
+        .flat_map(|(topic, count)| (0..*count).map(|partition| (*topic, partition)));
+    // Offsets for times: the "times" -2 and -1 are Kafka's for the beginning and the end.
+    let asked = listed(options, slots.map(|slot| (slot, which))).map_err(unreachable)?;
+    let answer = consumer
+        .offsets_for_times(asked, QUESTION_WAIT)
+        .map_err(unreachable)?;
+    let mut offsets = Offsets::new();
+    for element in answer.elements() {
+        element.error().map_err(unreachable)?;
+        if let (Some(topic), Offset::Offset(offset)) =
+            (options.topic_named(element.topic()), element.offset())
+        {
+            offsets.insert((topic, element.partition()), offset);
+        }
+    }
+    if offsets.len() < answer.count() {
+        let source = ClientError::OffsetFetch(RDKafkaErrorCode::LeaderNotAvailable);
+        return Err(unreachable(source));
+    }
+    Ok(offsets)
+}
+
+fn listed(
+    options: &Options,
+    offsets: impl Iterator<Item = (Slot, Offset)>,
+) -> Result<TopicPartitionList, ClientError> {
+    let mut list = TopicPartitionList::new();
+    for ((topic, partition), offset) in offsets {
+        list.add_partition_offset(options.topic_name(topic), partition, offset)?;
+    }
+    Ok(list)
+}
+
+/// Where reading stands beyond `next`: what was fetched and, the queue being empty, did not come out as a record was
+/// never one, but compacted away, aborted, or a transaction's marker.
+fn after_gap(partition: &Partition, next: i64) -> Option<i64> {
+    (partition.fetchq_cnt == 0 && next < partition.next_offset).then_some(partition.next_offset)
+}
+
+/// Errors after which this consumer, or this partition in it, would read nothing or something wrong.
+fn incurable(error: &ClientError) -> Option<Reason> {
+    let code = error.rdkafka_error_code();
+    let incurable = matches!(error, ClientError::MessageConsumptionFatal(_))
+        || matches!(
+            code,
+            // The offset is not in the log: which end it fell off is found out anew. A damaged batch would be skipped.
+            Some(
+                RDKafkaErrorCode::AutoOffsetReset
+                    | RDKafkaErrorCode::OffsetOutOfRange
+                    | RDKafkaErrorCode::BadMessage
+                    | RDKafkaErrorCode::InvalidMessage
+                    | RDKafkaErrorCode::BadCompression
+            )
+        );
+    incurable.then(|| error.to_string())
+}
+
+fn record(topic: Topic, message: &BorrowedMessage<'_>) -> Record {
+    let headers = message.headers().map_or_else(Vec::new, |headers| {
+        let owned = |header: rdkafka::message::Header<'_, &[u8]>| {
+            let value = header.value.unwrap_or_default();
+            (header.key.to_owned(), value.to_vec())
+        };
+        headers.iter().map(owned).collect()
+    });
+    Record {
+        position: Position {
+            topic,
+            partition: message.partition(),
+            offset: message.offset(),
+        },
+        timestamp: message.timestamp().to_millis().map(Time::from_millis),
+        key: message.key().map(<[u8]>::to_vec),
+        value: message.payload().map(<[u8]>::to_vec),
+        headers,
+    }
+}
+
+/// Offsets only grow.
+fn advance(offsets: &mut Offsets, slot: Slot, to: i64) {
+    let offset = offsets.entry(slot).or_insert(to);
+    *offset = to.max(*offset);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::post::kafka::Producer;
+    use crate::post::record::NewRecord;
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::producer::DefaultProducerContext;
+    use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+
+    /// A consumer in trouble goes on where it stood: nothing is missing, nothing comes twice.
+    #[test]
+    fn a_consumer_that_is_replaced_goes_on_where_it_stood() {
+        let (cluster, options) = mock();
+        append(&options, 100, "x");
+        let mut consumer = Consumer::start(&options, &[]).unwrap();
+        let mut read = take(&mut consumer, 100);
+        let out_of_range = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE; 3];
+        cluster.request_errors(RDKafkaApiKey::Fetch, &out_of_range);
+        append(&options, 100, "y");
+        read.extend(take(&mut consumer, 100));
+        let mut places: Vec<_> = read.iter().map(|record| record.position.offset).collect();
+        places.sort_unstable();
+        assert_eq!(places, (0..200).collect::<Vec<i64>>());
+        assert_eq!(consumer.lost_records(), 0);
+        consumer.stop();
+    }
+
+    /// The mock keeps 5 MiB of a partition, which is retention enough.
+    #[test]
+    fn offsets_that_retention_took_are_counted_and_reading_goes_on() {
+        let (_cluster, options) = mock();
+        for _ in 0..20 {
+            append(&options, 1, &"x".repeat(900_000));
+        }
+        let mut consumer = Consumer::start(&options, &[activities_at(3)]).unwrap();
+        let lost = consumer.lost_records();
+        assert!(0 < lost && lost < 17, "{lost}");
+        let first = i64::try_from(lost).unwrap() + 3;
+        let read = take(&mut consumer, 17 - usize::try_from(lost).unwrap());
+        assert_eq!(read.first().unwrap().position, activities_at(first));
+        assert_eq!(read.last().unwrap().position, activities_at(19));
+        assert!(consumer.ends().iter().all(|end| end.next == end.end));
+    }
+
+    #[test]
+    fn fetched_offsets_that_were_no_records_are_passed_once_the_queue_is_empty() {
+        let check = |fetchq_cnt: i64, next_offset: i64, after: Option<i64>| {
+            let partition = Partition {
+                fetchq_cnt,
+                next_offset,
+                ..Partition::default()
+            };
+            assert_eq!(
+                after_gap(&partition, 7),
+                after,
+                "{fetchq_cnt} {next_offset}"
+            );
+        };
+        check(0, 9, Some(9));
+        check(1, 9, None);
+        check(0, 7, None);
+        check(0, 5, None);
+        check(0, -1001, None); // not known yet
+    }
+
+    /// Nobody takes, so the thread waits for room in the channel, and must still end.
+    #[test]
+    fn a_consumer_that_nobody_takes_from_can_be_stopped() {
+        let (_cluster, options) = mock();
+        let too_many = BATCH_RECORDS_MAX * (BATCHES_MAX + 3);
+        append(&options, too_many, "x");
+        let consumer = Consumer::start(&options, &[]).unwrap();
+        let begun = clock::stopwatch();
+        while consumer.ends().iter().all(|end| end.end == 0) {
+            assert!(begun.elapsed() < Duration::from_secs(60));
+        }
+        thread::sleep(POLL_WAIT);
+        let status = Arc::clone(&consumer.status);
+        let begun = clock::stopwatch();
+        consumer.stop();
+        assert!(begun.elapsed() < STOP_WAIT);
+        assert_eq!(Arc::strong_count(&status), 1, "the thread is still there");
+    }
+
+    fn mock() -> (MockCluster<'static, DefaultProducerContext>, Options) {
+        let cluster = MockCluster::new(1).unwrap();
+        let options = Options {
+            brokers: vec![cluster.bootstrap_servers()],
+            client: [("compression.type".to_owned(), "none".to_owned())].into(),
+            ..Options::default()
+        };
+        for topic in [
+            &options.activities,
+            &options.relationships,
+            &options.dead_letters,
+        ] {
+            cluster.create_topic(topic, 1, 1).unwrap();
+        }
+        (cluster, options)
+    }
+
+    fn append(options: &Options, count: usize, value: &str) {
+        let record = NewRecord {
+            topic: Topic::Activities,
+            partition_by: b"a".to_vec(),
+            key: b"a".to_vec(),
+            value: Some(value.as_bytes().to_vec()),
+            headers: Vec::new(),
+            timestamp: Time::from_millis(1),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let producer = Producer::start(options).unwrap();
+        runtime
+            .block_on(producer.append(vec![record; count]))
+            .unwrap();
+    }
+
+    fn take(consumer: &mut Consumer, count: usize) -> Vec<Record> {
+        let begun = clock::stopwatch();
+        let mut taken = Vec::new();
+        while taken.len() < count {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{}", taken.len());
+            let more = consumer.take(count - taken.len(), Duration::from_millis(200));
+            taken.extend(more.unwrap());
+        }
+        taken
+    }
+
+    fn activities_at(offset: i64) -> Position {
+        Position {
+            topic: Topic::Activities,
+            partition: 0,
+            offset,
+        }
+    }
+}

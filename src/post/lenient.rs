@@ -1,0 +1,740 @@
+//! JSON as servers write it: one field, several shapes. Pure.
+//!
+//! Read by hand-written visitors rather than derived ones, for three reasons: a key given twice is no error (the last
+//! wins, as in JavaScript, so that what we understood is what a client sees); no wrong type is an error here (what it
+//! costs is decided where the field is used); and the parts nobody asks for are walked all the same, so that whatever
+//! is stored can be parsed again (`1e999` and half a surrogate pair cannot, everywhere).
+
+use super::record::RECORD_BYTES_MAX;
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+
+/// How deep arrays and objects may nest; deeper is refused, since clients' parsers (and ours) count too.
+pub(super) const NESTING_MAX: usize = 64;
+
+/// JSON to be read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Source<'a> {
+    /// Without white space around it.
+    pub(super) text: &'a str,
+    /// Whether what nobody asks for must be walked through to know that it is sound.
+    walk: bool,
+}
+
+/// The text of a record's value without white space around it, or why it is not one to look at: too long, not UTF-8, nested too deep.
+pub(super) fn text_of(value: &[u8]) -> Result<Source<'_>, String> {
+    if RECORD_BYTES_MAX < value.len() {
+        return Err(format!(
+            "it has {} bytes: send at most {RECORD_BYTES_MAX}",
+            value.len()
+        ));
+    }
+    let text = std::str::from_utf8(value).map_err(|e| {
+        format!(
+            "it is not UTF-8 after {} bytes: send JSON in UTF-8",
+            e.valid_up_to()
+        )
+    })?;
+    if nests_too_deep(value) {
+        return Err(format!(
+            "it nests deeper than {NESTING_MAX}: send it flatter"
+        ));
+    }
+    Ok(Source {
+        text: text.trim_matches([' ', '\t', '\n', '\r']),
+        walk: may_be_unsound(value),
+    })
+}
+
+fn nests_too_deep(json: &[u8]) -> bool {
+    // No more brackets in all than may nest: nearly every post, and counted many bytes at a time. `[` and `{` differ in
+    // one bit, and 128 of them do not overflow.
+    let opened = |chunk: &[u8]| chunk.iter().map(|b| u8::from(b | 0x20 == b'{')).sum::<u8>();
+    let opened: usize = json
+        .chunks(128)
+        .map(|chunk| usize::from(opened(chunk)))
+        .sum();
+    if opened <= NESTING_MAX {
+        return false;
+    }
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            _ if in_text => {}
+            b'{' | b'[' => {
+                depth += 1;
+                if NESTING_MAX < depth {
+                    return true;
+                }
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Whether there may be something in it that `serde_json` skips over but would not read: half a surrogate pair, or a
+/// number above 1.8e308 (an exponent of three digits, or 127 digits in a row). Rather too often yes: the answer is to
+/// walk through all of it instead of skipping.
+fn may_be_unsound(json: &[u8]) -> bool {
+    let from = |start: usize| json.get(start..).unwrap_or_default().iter();
+    let fives = from(0).zip(from(1)).zip(from(2)).zip(from(3)).zip(from(4));
+    let suspicious = fives.fold(0_u8, |found, ((((a, b), c), d), e)| {
+        let surrogate = (*a == b'\\') & (*b == b'u') & (c | 0x20 == b'd');
+        let large = c.is_ascii_digit() & d.is_ascii_digit() & e.is_ascii_digit();
+        let exponent = a.is_ascii_digit() & (b | 0x20 == b'e') & ((*c == b'+') | large);
+        found | u8::from(surrogate | exponent)
+    });
+    let long = |chunk: &[u8]| chunk.len() == 64 && chunk.iter().all(u8::is_ascii_digit);
+    suspicious != 0 || json.chunks(64).any(long)
+}
+
+/// Raw JSON of which nothing is known but that it is JSON.
+pub(super) fn raw_of(text: &str) -> Result<&RawValue, String> {
+    serde_json::from_str(text).map_err(|e| not_json(&e))
+}
+
+/// The one value of `raw`: itself, or the single element if it is a list.
+pub(super) fn sole<'a>(what: &str, raw: &'a RawValue) -> Result<&'a RawValue, String> {
+    if !raw.get().starts_with('[') {
+        return Ok(raw);
+    }
+    let list: Vec<&RawValue> = serde_json::from_str(raw.get()).map_err(|e| not_json(&e))?;
+    match list.as_slice() {
+        [one] => Ok(one),
+        several => Err(format!(
+            "{what} is a list of {}: send one record for each",
+            several.len()
+        )),
+    }
+}
+
+fn not_json(error: &serde_json::Error) -> String {
+    format!("it is not JSON that can be read ({error}): send one ActivityStreams object")
+}
+
+/// A value that may be a text, an object, or a list of either.
+#[derive(Debug, Default)]
+pub(super) enum Loose<'a> {
+    /// Missing or `null`.
+    #[default]
+    Nothing,
+    /// A text.
+    Text(Cow<'a, str>),
+    /// An object: what is looked at in one.
+    Thing(Box<Thing<'a>>),
+    /// A list.
+    Many(Vec<Loose<'a>>),
+    /// A number or a boolean, which no field here means anything by.
+    Odd,
+}
+
+/// What is looked at in an object that is embedded where an id would do, or is in a list of tags.
+#[derive(Debug, Default)]
+pub(super) struct Thing<'a> {
+    id: Loose<'a>,
+    kind: Loose<'a>,
+    /// Of an actor.
+    followers: Loose<'a>,
+    /// Of a Mention.
+    href: Loose<'a>,
+    /// Of a Hashtag.
+    name: Loose<'a>,
+}
+
+impl<'a> Loose<'a> {
+    /// Reads one.
+    pub(super) fn read(text: &'a str) -> Result<Loose<'a>, String> {
+        serde_json::from_str(text).map_err(|e| not_json(&e))
+    }
+
+    /// A text that is not empty.
+    pub(super) fn text(&self) -> Option<&str> {
+        match self {
+            Loose::Text(text) if !text.is_empty() => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The elements of a list; anything else that is there is the only element.
+    pub(super) fn items(&self) -> &[Loose<'a>] {
+        match self {
+            Loose::Nothing => &[],
+            Loose::Many(items) => items,
+            one => std::slice::from_ref(one),
+        }
+    }
+
+    /// The id, of a text or an object; of a list the first.
+    pub(super) fn id(&self) -> Option<&str> {
+        self.items().iter().find_map(Loose::own_id)
+    }
+
+    /// The ids of a text, an object or a list of either.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
+        self.items().iter().filter_map(Loose::own_id)
+    }
+
+    /// The actor meant: of a list the first Person, else the first with an id.
+    pub(super) fn agent(&self) -> Option<&Loose<'a>> {
+        let items = self.items();
+        items
+            .iter()
+            .find(|item| item.own_id().is_some() && item.is_person())
+            .or_else(|| items.iter().find(|item| item.own_id().is_some()))
+    }
+
+    /// The followers collection an embedded actor names.
+    pub(super) fn followers(&self) -> Option<&str> {
+        self.thing().and_then(|thing| thing.followers.id())
+    }
+
+    /// The `href` of a tag.
+    pub(super) fn href(&self) -> Option<&str> {
+        self.thing().and_then(|thing| thing.href.id())
+    }
+
+    /// The `name` of a tag.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.thing().and_then(|thing| thing.name.text())
+    }
+
+    /// The `type` of an object, which may be a text or a list.
+    pub(super) fn kinds(&self) -> impl Iterator<Item = &str> {
+        let kind = self.thing().map(|thing| &thing.kind);
+        kind.into_iter()
+            .flat_map(|kind| kind.items().iter().filter_map(Loose::text))
+    }
+
+    fn own_id(&self) -> Option<&str> {
+        match self {
+            Loose::Text(_) => self.text(),
+            Loose::Thing(thing) => thing.id.text(),
+            _ => None,
+        }
+    }
+
+    fn is_person(&self) -> bool {
+        self.kinds().any(|kind| kind == "Person")
+    }
+
+    fn thing(&self) -> Option<&Thing<'a>> {
+        match self {
+            Loose::Thing(thing) => Some(thing),
+            _ => None,
+        }
+    }
+}
+
+/// What is looked at in an activity or a post; both, since a fetched post comes without an activity around it.
+#[derive(Debug, Default)]
+pub(super) struct Node<'a> {
+    pub(super) id: Loose<'a>,
+    pub(super) kind: Loose<'a>,
+    pub(super) actor: Loose<'a>,
+    pub(super) attributed_to: Loose<'a>,
+    /// As it came; none if missing or `null`.
+    pub(super) object: Option<&'a RawValue>,
+    pub(super) published: Loose<'a>,
+    pub(super) updated: Loose<'a>,
+    pub(super) to: Loose<'a>,
+    pub(super) cc: Loose<'a>,
+    pub(super) audience: Loose<'a>,
+    pub(super) tag: Loose<'a>,
+    pub(super) in_reply_to: Loose<'a>,
+    /// The first key of `contentMap`.
+    pub(super) language: Option<Cow<'a, str>>,
+    /// There is a `name`, `content` or `contentMap`, an `attachment`: is it more than a vote?
+    pub(super) has_name: bool,
+    pub(super) has_content: bool,
+    walk: bool,
+}
+
+impl<'a> Node<'a> {
+    /// Reads an object; `what` names it in the reason why not.
+    pub(super) fn read(what: &str, source: Source<'a>) -> Result<Node<'a>, String> {
+        let Source { text, walk } = source;
+        if !text.starts_with('{') {
+            return Err(format!(
+                "{what} is {}: send an ActivityStreams object",
+                shape_of(text)
+            ));
+        }
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let node = deserializer.deserialize_map(NodeVisitor { walk });
+        node.and_then(|node| deserializer.end().map(|()| node))
+            .map_err(|e| not_json(&e))
+    }
+}
+
+impl<'a> Node<'a> {
+    /// A part of this to be read.
+    pub(super) fn part(&self, raw: &'a RawValue) -> Source<'a> {
+        Source {
+            text: raw.get(),
+            walk: self.walk,
+        }
+    }
+}
+
+/// What a person calls the shape of some JSON.
+pub(super) fn shape_of(text: &str) -> &'static str {
+    match text.bytes().next() {
+        None => "empty",
+        Some(b'{') => "an object",
+        Some(b'[') => "a list",
+        Some(b'"') => "a string",
+        Some(b'n') => "null",
+        Some(b't' | b'f') => "a boolean",
+        Some(b'-' | b'0'..=b'9') => "a number",
+        Some(_) => "not JSON",
+    }
+}
+
+struct NodeVisitor {
+    /// What nobody asks for is walked through rather than skipped.
+    walk: bool,
+}
+
+impl NodeVisitor {
+    fn pass<'de, A: MapAccess<'de>>(&self, map: &mut A) -> Result<Walked, A::Error> {
+        if self.walk {
+            return map.next_value();
+        }
+        let raw: &RawValue = map.next_value()?;
+        Ok(match raw.get() {
+            "null" | "\"\"" | "[]" | "{}" => Walked::Empty,
+            _ => Walked::Something,
+        })
+    }
+}
+
+impl<'de> Visitor<'de> for NodeVisitor {
+    type Value = Node<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut node = Node {
+            walk: self.walk,
+            ..Node::default()
+        };
+        while let Some(name) = map.next_key()? {
+            match name {
+                Name::Id => node.id = map.next_value()?,
+                Name::Type => node.kind = map.next_value()?,
+                Name::Actor => node.actor = map.next_value()?,
+                Name::AttributedTo => node.attributed_to = map.next_value()?,
+                Name::Object => {
+                    let raw: &RawValue = map.next_value()?;
+                    node.object = (raw.get() != "null").then_some(raw);
+                }
+                Name::Published => node.published = map.next_value()?,
+                Name::Updated => node.updated = map.next_value()?,
+                Name::To => node.to = map.next_value()?,
+                Name::Cc => node.cc = map.next_value()?,
+                Name::Audience => node.audience = map.next_value()?,
+                Name::Tag => node.tag = map.next_value()?,
+                Name::InReplyTo => node.in_reply_to = map.next_value()?,
+                Name::ContentMap => {
+                    let raw: &RawValue = map.next_value()?;
+                    let first = match FirstKey::peek(raw.get()) {
+                        Some(first) if !self.walk => first,
+                        _ => serde_json::from_str(raw.get()).map_err(A::Error::custom)?,
+                    };
+                    node.language = first.0;
+                    node.has_content |= node.language.is_some();
+                }
+                Name::Name => node.has_name |= self.pass(&mut map)? == Walked::Something,
+                Name::Content | Name::Attachment => {
+                    node.has_content |= self.pass(&mut map)? == Walked::Something;
+                }
+                Name::Followers | Name::Href | Name::Other if self.walk => {
+                    map.next_value::<Walked>()?;
+                }
+                Name::Followers | Name::Href | Name::Other => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(node)
+    }
+}
+
+impl<'de> Deserialize<'de> for Loose<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(LooseVisitor)
+    }
+}
+
+struct LooseVisitor;
+
+impl<'de> Visitor<'de> for LooseVisitor {
+    type Value = Loose<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Loose::Nothing)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(Loose::Odd)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(Loose::Odd)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(Loose::Odd)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(Loose::Odd)
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Loose::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Loose::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element()? {
+            items.push(item);
+        }
+        Ok(Loose::Many(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut thing = Thing::default();
+        while let Some(name) = map.next_key()? {
+            match name {
+                Name::Id => thing.id = map.next_value()?,
+                Name::Type => thing.kind = map.next_value()?,
+                Name::Followers => thing.followers = map.next_value()?,
+                Name::Href => thing.href = map.next_value()?,
+                Name::Name => thing.name = map.next_value()?,
+                _ => {
+                    map.next_value::<Walked>()?;
+                }
+            }
+        }
+        Ok(Loose::Thing(Box::new(thing)))
+    }
+}
+
+/// The names of the fields that are looked at.
+#[derive(Clone, Copy)]
+enum Name {
+    Id,
+    Type,
+    Actor,
+    AttributedTo,
+    Object,
+    Published,
+    Updated,
+    To,
+    Cc,
+    Audience,
+    Tag,
+    InReplyTo,
+    Content,
+    ContentMap,
+    Attachment,
+    Name,
+    Followers,
+    Href,
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_identifier(NameVisitor)
+    }
+}
+
+struct NameVisitor;
+
+impl Visitor<'_> for NameVisitor {
+    type Value = Name;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a field")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Name, E> {
+        Ok(match name {
+            "id" => Name::Id,
+            "type" => Name::Type,
+            "actor" => Name::Actor,
+            "attributedTo" => Name::AttributedTo,
+            "object" => Name::Object,
+            "published" => Name::Published,
+            "updated" => Name::Updated,
+            "to" => Name::To,
+            "cc" => Name::Cc,
+            "audience" => Name::Audience,
+            "tag" => Name::Tag,
+            "inReplyTo" => Name::InReplyTo,
+            "content" => Name::Content,
+            "contentMap" => Name::ContentMap,
+            "attachment" => Name::Attachment,
+            "name" => Name::Name,
+            "followers" => Name::Followers,
+            "href" => Name::Href,
+            _ => Name::Other,
+        })
+    }
+}
+
+/// The first key of an object, if it is one.
+struct FirstKey<'a>(Option<Cow<'a, str>>);
+
+impl<'a> FirstKey<'a> {
+    /// Of the JSON of a value that is known to be sound: looks no further than the key, if it is as plain as a language.
+    fn peek(json: &'a str) -> Option<FirstKey<'a>> {
+        if !json.starts_with('{') {
+            return Some(FirstKey(None));
+        }
+        let (before, rest) = json.split_once('"')?;
+        let (key, _) = rest.split_once('"')?;
+        let plain = before.get(1..)?.trim().is_empty() && !key.contains('\\');
+        plain.then_some(FirstKey(Some(Cow::Borrowed(key))))
+    }
+}
+
+impl<'de> Deserialize<'de> for FirstKey<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FirstKeyVisitor)
+    }
+}
+
+struct FirstKeyVisitor;
+
+impl<'de> Visitor<'de> for FirstKeyVisitor {
+    type Value = FirstKey<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(FirstKey(None))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(FirstKey(None))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(FirstKey(None))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(FirstKey(None))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(FirstKey(None))
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(FirstKey(None))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+        WalkedVisitor.visit_seq(seq)?;
+        Ok(FirstKey(None))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let first = map.next_key::<Loose<'de>>()?;
+        if first.is_some() {
+            map.next_value::<Walked>()?;
+            WalkedVisitor.visit_map(map)?;
+        }
+        Ok(FirstKey(match first {
+            Some(Loose::Text(key)) => Some(key),
+            _ => None,
+        }))
+    }
+}
+
+/// A value that was walked through and found sound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Walked {
+    /// `null`, or an empty text, list or object.
+    Empty,
+    /// Anything else.
+    Something,
+}
+
+impl<'de> Deserialize<'de> for Walked {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WalkedVisitor)
+    }
+}
+
+struct WalkedVisitor;
+
+impl<'de> Visitor<'de> for WalkedVisitor {
+    type Value = Walked;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Walked, E> {
+        Ok(Walked::Empty)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Walked, E> {
+        Ok(Walked::Something)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Walked, E> {
+        Ok(Walked::Something)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Walked, E> {
+        Ok(Walked::Something)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Walked, E> {
+        Ok(Walked::Something)
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Walked, E> {
+        Ok(if text.is_empty() {
+            Walked::Empty
+        } else {
+            Walked::Something
+        })
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Walked, A::Error> {
+        let mut walked = Walked::Empty;
+        while seq.next_element::<Walked>()?.is_some() {
+            walked = Walked::Something;
+        }
+        Ok(walked)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Walked, A::Error> {
+        let mut walked = Walked::Empty;
+        while map.next_key::<IgnoredAny>()?.is_some() {
+            map.next_value::<Walked>()?;
+            walked = Walked::Something;
+        }
+        Ok(walked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nested(depth: usize) -> String {
+        format!("{}{}", "[".repeat(depth), "]".repeat(depth))
+    }
+
+    #[test]
+    fn nesting_is_counted_outside_of_texts_only() {
+        for (json, too_deep) in [
+            (nested(NESTING_MAX), false),
+            (nested(NESTING_MAX + 1), true),
+            (format!("\"{}\"", "[".repeat(1000)), false),
+            (format!("\"\\\"{}\"", "[".repeat(1000)), false),
+            (format!("\"\\\\\",{}", "[".repeat(65)), true),
+            (format!("[{}]", "{},".repeat(1000)), false),
+        ] {
+            assert_eq!(nests_too_deep(json.as_bytes()), too_deep, "{json}");
+        }
+    }
+
+    #[test]
+    fn the_last_of_two_equal_keys_wins() {
+        let json = r#"{"id":"a","type":"Note","id":"b","object":{},"object":[]}"#;
+        let node = Node::read("it", text_of(json.as_bytes()).unwrap()).unwrap();
+        assert_eq!(node.id.text(), Some("b"));
+        assert_eq!(node.object.unwrap().get(), "[]");
+    }
+
+    #[test]
+    fn what_other_parsers_stumble_over_is_refused() {
+        for json in [
+            r#"{"x":1e999}"#,
+            r#"{"x":{"y":[1e999]}}"#,
+            r#"{"content":"\ud800"}"#,
+            r#"{"\ud800":1}"#,
+            r#"{"tag":[{"name":"\udc00"}]}"#,
+            r#"{"contentMap":{"en":"\ud800"}}"#,
+            r#"{"contentMap":{"en":"","de":"\ud800"}}"#,
+        ] {
+            let reason = Node::read("it", text_of(json.as_bytes()).unwrap()).unwrap_err();
+            assert!(reason.starts_with("it is not JSON"), "{json}: {reason}");
+        }
+    }
+
+    #[test]
+    fn the_language_is_the_first_key_of_a_content_map() {
+        for (map, language) in [
+            (r#"{"en":"x"}"#, Some("en")),
+            (r#"{ "pt-BR" : "x", "en": "y" }"#, Some("pt-BR")),
+            (r#"{"\u0065n":"x"}"#, Some("en")),
+            (r#"{"e\"n":"x"}"#, Some("e\"n")),
+            ("{}", None),
+            ("{ }", None),
+            ("null", None),
+            ("7", None),
+            (r#""en""#, None),
+            (r#"["en"]"#, None),
+        ] {
+            for walk in ["", r#","x":"1e999""#] {
+                let json = format!(r#"{{"contentMap":{map}{walk}}}"#);
+                let source = text_of(json.as_bytes()).unwrap();
+                assert_eq!(source.walk, !walk.is_empty());
+                let node = Node::read("it", source).unwrap();
+                assert_eq!(node.language.as_deref(), language, "{json}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_person_of_a_list_is_the_agent() {
+        for (json, id) in [
+            (r#""a""#, Some("a")),
+            (r#"["a","b"]"#, Some("a")),
+            (r#"{"id":"a","type":"Group"}"#, Some("a")),
+            (
+                r#"[{"id":"a","type":"Group"},{"id":"b","type":"Person"}]"#,
+                Some("b"),
+            ),
+            (r#"["a",{"id":"b","type":["Thing","Person"]}]"#, Some("b")),
+            (r#"["a",{"type":"Person"}]"#, Some("a")),
+            (r#"[[],"",null,7,"a"]"#, Some("a")),
+            ("[]", None),
+            ("null", None),
+            ("7", None),
+            (r#""""#, None),
+        ] {
+            let loose = Loose::read(json).unwrap();
+            assert_eq!(loose.agent().and_then(Loose::id), id, "{json}");
+        }
+    }
+}

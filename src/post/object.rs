@@ -1,0 +1,552 @@
+//! From an object to a post: author, dates, addressees, tags. Pure.
+
+use super::lenient::{Loose, Node};
+use super::{Body, Visibility, date, id};
+use crate::time::Time;
+use serde_json::value::RawValue;
+use std::collections::HashSet;
+
+/// The most ids `to`, `cc` and `audience` may have together; a post with more is refused.
+pub const ADDRESSED_MAX: usize = 1000;
+/// The most people a post may mention; one with more is refused.
+pub const MENTIONS_MAX: usize = 1000;
+/// The most hashtags a post may have; one with more is refused.
+pub const TAGS_MAX: usize = 1000;
+/// The longest hashtag, in bytes; a longer one is left out, since nobody follows it.
+pub const TAG_BYTES_MAX: usize = 500;
+/// The longest language code, in bytes; a longer one counts as none.
+pub const LANGUAGE_BYTES_MAX: usize = 35;
+
+/// What to do about a post that the wrong host sent.
+const FETCH: &str = "fetch the post where it lives and send it alone with `fetched: true`";
+
+/// Up to this many, looking through a list is quicker than a hash of it.
+const FEW: usize = 16;
+
+/// What around an object fills its gaps.
+#[derive(Clone, Copy)]
+pub(super) enum Around<'a> {
+    /// Nothing: the instance fetched it.
+    Nothing,
+    /// Its Create: all that the object lacks.
+    Create(&'a Node<'a>),
+    /// Its Update: all but `published`, which is that of the edit.
+    Update(&'a Node<'a>),
+}
+
+/// The post `object` describes, `raw` being its text. Errors: a reason fit for a dead letter.
+pub(super) fn post(object: &Node<'_>, raw: &RawValue, around: Around<'_>) -> Result<Body, String> {
+    let activity = match around {
+        Around::Nothing => None,
+        Around::Create(activity) | Around::Update(activity) => Some(activity),
+    };
+    let uri = object
+        .id
+        .text()
+        .ok_or("the object has no id: send the post with its `id`")?;
+    let uri = id::check("the object's id", uri)?;
+    let actor = match activity {
+        Some(activity) => Some(actor_of(activity)?),
+        None => None,
+    };
+    let named = object.attributed_to.agent();
+    let author = match (named.and_then(Loose::id), actor) {
+        (Some(named), _) => id::check("attributedTo", named)?,
+        (None, Some(actor)) => actor,
+        (None, None) => {
+            return Err(
+                "the object has no attributedTo: send the post with its author's id".to_owned(),
+            );
+        }
+    };
+    same_host(("the post's author", author), ("the post", uri), FETCH)?;
+    if let Some(actor) = actor {
+        same_host(
+            ("the activity's actor", actor),
+            ("the post's author", author),
+            FETCH,
+        )?;
+    }
+    let followers = followers_of(
+        author,
+        [named, activity.and_then(|activity| activity.actor.agent())],
+    );
+    let (mentions, tags) = tags_of(&object.tag)?;
+    let (visibility, addressed) = addressing(
+        [
+            or_else(&object.to, activity.map(|a| &a.to)),
+            or_else(&object.cc, activity.map(|a| &a.cc)),
+            or_else(&object.audience, activity.map(|a| &a.audience)),
+        ],
+        &followers,
+        &mentions,
+    )?;
+    let published = match around {
+        Around::Create(create) => time_of(&object.published).or_else(|| time_of(&create.published)),
+        Around::Nothing | Around::Update(_) => time_of(&object.published),
+    };
+    let updated = time_of(&object.updated).or_else(|| time_of(&activity?.updated));
+    Ok(Body {
+        uri: uri.to_owned(),
+        author: author.to_owned(),
+        published,
+        updated,
+        visibility,
+        addressed,
+        mentions,
+        in_reply_to: match object.in_reply_to.id() {
+            Some(parent) => Some(id::check_name("inReplyTo", parent)?.to_owned()),
+            None => None,
+        },
+        boost_of: None,
+        tags,
+        language: object.language.as_deref().and_then(language_of),
+        object: raw.to_owned(),
+    })
+}
+
+/// The boost of `original` that `announce` is, `raw` being its text. Errors: a reason fit for a dead letter.
+pub(super) fn boost(
+    announce: &Node<'_>,
+    raw: &RawValue,
+    actor: &str,
+    original: &str,
+) -> Result<Body, String> {
+    let uri = match announce.id.text() {
+        Some(uri) => {
+            id::check("the Announce's id", uri)?;
+            same_host(
+                ("the actor", actor),
+                ("the Announce", uri),
+                "send the Announce with an id of its actor's host, or none",
+            )?;
+            uri.to_owned()
+        }
+        None => {
+            let made = format!("{actor}#announce/{original}");
+            id::check(
+                "an id made of actor and object, as the Announce has none,",
+                &made,
+            )?;
+            made
+        }
+    };
+    let followers = followers_of(actor, [announce.actor.agent(), None]);
+    let (visibility, addressed) = addressing(
+        [&announce.to, &announce.cc, &announce.audience],
+        &followers,
+        &[],
+    )?;
+    Ok(Body {
+        uri,
+        author: actor.to_owned(),
+        published: time_of(&announce.published),
+        updated: time_of(&announce.updated),
+        visibility,
+        addressed,
+        mentions: Vec::new(),
+        in_reply_to: None,
+        boost_of: Some(original.to_owned()),
+        tags: Vec::new(),
+        language: None,
+        object: raw.to_owned(),
+    })
+}
+
+/// The actor of an activity.
+pub(super) fn actor_of<'a>(activity: &'a Node<'_>) -> Result<&'a str, String> {
+    let actor = activity
+        .actor
+        .agent()
+        .and_then(Loose::id)
+        .ok_or("the activity has no actor: send `actor` as an id or an object with an id")?;
+    id::check("the activity's actor", actor)
+}
+
+/// The trust rule: an activity speaks for its own host only. Each is what it is called, and its id.
+pub(super) fn same_host(
+    one: (&str, &str),
+    other: (&str, &str),
+    advice: &str,
+) -> Result<(), String> {
+    if id::same_origin(one.1, other.1) {
+        return Ok(());
+    }
+    Err(format!(
+        "{} is {}, {} is {}: an activity speaks for its own host only; {advice}",
+        one.0,
+        id::quoted(one.1),
+        other.0,
+        id::quoted(other.1)
+    ))
+}
+
+fn time_of(date: &Loose<'_>) -> Option<Time> {
+    date::parse(date.text()?)
+}
+
+fn or_else<'a, 'b>(own: &'a Loose<'b>, around: Option<&'a Loose<'b>>) -> &'a Loose<'b> {
+    match (own, around) {
+        (Loose::Nothing, Some(around)) => around,
+        _ => own,
+    }
+}
+
+/// The author's followers collection: as the embedded author names it, else `<author>/followers`; without a slash at the
+/// end, which Threads has.
+fn followers_of(author: &str, embedded: [Option<&Loose<'_>>; 2]) -> String {
+    let named = embedded
+        .into_iter()
+        .flatten()
+        .filter(|actor| actor.id() == Some(author))
+        .find_map(Loose::followers);
+    match named {
+        Some(followers) => followers.trim_end_matches('/').to_owned(),
+        None => format!("{}/followers", author.trim_end_matches('/')),
+    }
+}
+
+fn is_public(id: &str) -> bool {
+    matches!(
+        id,
+        "https://www.w3.org/ns/activitystreams#Public"
+            | "http://www.w3.org/ns/activitystreams#Public"
+            | "as:Public"
+            | "Public"
+    )
+}
+
+/// Who could see it, and whom else it is addressed to. `audience` says what `to` would only where `to` and `cc` name
+/// nobody: Lemmy's `audience` is the community, and nobody should see more because of it.
+fn addressing(
+    [to, cc, audience]: [&Loose<'_>; 3],
+    followers: &str,
+    mentions: &[String],
+) -> Result<(Visibility, Vec<String>), String> {
+    let is_followers = |id: &str| id.trim_end_matches('/') == followers;
+    let to = if to.id().is_none() && cc.id().is_none() {
+        [to, audience]
+    } else {
+        [to, &Loose::Nothing]
+    };
+    let to = || to.into_iter().flat_map(Loose::ids);
+    let everyone = to().chain(cc.ids()).chain(audience.ids());
+    let addressed = each_once(
+        "to, cc and audience together",
+        ADDRESSED_MAX,
+        everyone.filter(|id| !is_public(id) && !is_followers(id)),
+    )?;
+    let visibility = if to().any(is_public) {
+        Visibility::Public
+    } else if cc.ids().any(is_public) {
+        Visibility::Unlisted
+    } else if to().chain(cc.ids()).any(is_followers) {
+        Visibility::Private
+    } else if is_within(&addressed, mentions) {
+        Visibility::Direct
+    } else {
+        Visibility::Limited
+    };
+    Ok((visibility, addressed))
+}
+
+fn is_within(some: &[String], all: &[String]) -> bool {
+    if all.len() <= FEW {
+        return some.iter().all(|one| all.contains(one));
+    }
+    let all: HashSet<&String> = all.iter().collect();
+    some.iter().all(|one| all.contains(one))
+}
+
+/// The people mentioned and the hashtags of a post.
+fn tags_of(tag: &Loose<'_>) -> Result<(Vec<String>, Vec<String>), String> {
+    let (mut mentions, mut tags) = (Vec::new(), Vec::new());
+    for item in tag.items() {
+        match item
+            .kinds()
+            .find(|kind| matches!(*kind, "Mention" | "Hashtag"))
+        {
+            Some("Mention") => mentions.extend(item.href()),
+            Some(_) => tags.extend(item.name().and_then(hashtag_of)),
+            None => {}
+        }
+    }
+    Ok((
+        each_once("mentions in tag", MENTIONS_MAX, mentions.into_iter())?,
+        each_once("hashtags in tag", TAGS_MAX, tags.iter().map(String::as_str))?,
+    ))
+}
+
+/// A hashtag as it is compared; none if it is nothing anyone could follow.
+pub(super) fn hashtag_of(name: &str) -> Option<String> {
+    let tag = name.trim().trim_start_matches('#').to_lowercase();
+    let possible = !tag.is_empty()
+        && tag.len() <= TAG_BYTES_MAX
+        && !tag.contains(|c: char| c.is_control() || c.is_whitespace());
+    possible.then_some(tag)
+}
+
+/// A language as it is compared; none if undetermined or no code at all.
+pub(super) fn language_of(code: &str) -> Option<String> {
+    let code = code.to_ascii_lowercase();
+    let possible = !code.is_empty()
+        && code.len() <= LANGUAGE_BYTES_MAX
+        && code
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    (possible && code != "und").then_some(code)
+}
+
+/// A list without repetitions, in the order of the first; more than `max` are refused.
+fn each_once<'a>(
+    what: &str,
+    max: usize,
+    list: impl Iterator<Item = &'a str>,
+) -> Result<Vec<String>, String> {
+    let mut once: Vec<String> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
+    for one in list {
+        // A set from the first of many on: the few of a usual post need none.
+        let again = if once.len() < FEW {
+            once.iter().any(|known| known == one)
+        } else {
+            once.iter().take(FEW).any(|known| known == one) || !seen.insert(one)
+        };
+        if again {
+            continue;
+        }
+        if once.len() == max {
+            return Err(format!("{what}: more than {max}; send at most that many"));
+        }
+        once.push(id::check_name(what, one)?.to_owned());
+    }
+    Ok(once)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FOLLOWERS: &str = "https://a.example/u/followers";
+
+    fn addressed(to: &str, cc: &str, audience: &str) -> (Visibility, String) {
+        let [to, cc, audience] = [to, cc, audience].map(|json| Loose::read(json).unwrap());
+        let mentions = [
+            "https://b.example/1".to_owned(),
+            "https://b.example/2".to_owned(),
+        ];
+        let (visibility, addressed) =
+            addressing([&to, &cc, &audience], FOLLOWERS, &mentions).unwrap();
+        (visibility, addressed.join(" "))
+    }
+
+    #[test]
+    fn public_is_written_four_ways() {
+        for public in [
+            "https://www.w3.org/ns/activitystreams#Public",
+            "http://www.w3.org/ns/activitystreams#Public",
+            "as:Public",
+            "Public",
+        ] {
+            let public = format!("{public:?}");
+            for (to, cc, audience, visibility) in [
+                (&*public, "null", "null", Visibility::Public),
+                (&*public, &*public, "null", Visibility::Public),
+                ("[]", &*public, "null", Visibility::Unlisted),
+                (
+                    &*format!("{FOLLOWERS:?}"),
+                    &*public,
+                    "null",
+                    Visibility::Unlisted,
+                ),
+                ("null", "[]", &*public, Visibility::Public),
+                (
+                    &*format!("{FOLLOWERS:?}"),
+                    "[]",
+                    &*public,
+                    Visibility::Private,
+                ),
+                (
+                    r#""https://b.example/1""#,
+                    "[]",
+                    &*public,
+                    Visibility::Direct,
+                ),
+            ] {
+                assert_eq!(
+                    addressed(to, cc, audience).0,
+                    visibility,
+                    "{to} {cc} {audience}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn who_could_see_it_follows_from_whom_it_is_addressed_to() {
+        for (to, cc, visibility, rest) in [
+            (
+                r#""https://a.example/u/followers""#,
+                "[]",
+                Visibility::Private,
+                "",
+            ),
+            (
+                r#""https://a.example/u/followers/""#,
+                "[]",
+                Visibility::Private,
+                "",
+            ),
+            (
+                "[]",
+                r#"["https://a.example/u/followers"]"#,
+                Visibility::Private,
+                "",
+            ),
+            (
+                r#"{"type":"Collection","id":"https://a.example/u/followers"}"#,
+                r#""https://b.example/9""#,
+                Visibility::Private,
+                "https://b.example/9",
+            ),
+            (
+                r#"["https://b.example/1","https://b.example/1"]"#,
+                r#"["https://b.example/1"]"#,
+                Visibility::Direct,
+                "https://b.example/1",
+            ),
+            (
+                r#"["https://b.example/1"]"#,
+                r#"["https://b.example/9"]"#,
+                Visibility::Limited,
+                "https://b.example/1 https://b.example/9",
+            ),
+            (
+                r#""https://b.example/u/followers""#,
+                "[]",
+                Visibility::Limited,
+                "https://b.example/u/followers",
+            ),
+            ("[]", "[]", Visibility::Direct, ""),
+            ("null", "null", Visibility::Direct, ""),
+            ("7", r#"[[],{},""]"#, Visibility::Direct, ""),
+        ] {
+            assert_eq!(
+                addressed(to, cc, "null"),
+                (visibility, rest.to_owned()),
+                "{to} {cc}"
+            );
+        }
+        let community = r#""https://b.example/c""#;
+        assert_eq!(
+            addressed(r#""as:Public""#, "[]", community),
+            (Visibility::Public, "https://b.example/c".to_owned())
+        );
+    }
+
+    #[test]
+    fn the_followers_of_an_author_are_named_or_guessed() {
+        for (actor, followers) in [
+            (r#""https://a.example/u""#, "https://a.example/u/followers"),
+            (
+                r#"{"id":"https://a.example/u"}"#,
+                "https://a.example/u/followers",
+            ),
+            (
+                r#"{"id":"https://a.example/u","followers":"https://a.example/f/"}"#,
+                "https://a.example/f",
+            ),
+            (
+                r#"{"id":"https://a.example/u","followers":{"id":"https://a.example/f"}}"#,
+                "https://a.example/f",
+            ),
+            (
+                r#"{"id":"https://a.example/other","followers":"https://a.example/f"}"#,
+                "https://a.example/u/followers",
+            ),
+        ] {
+            let actor = Loose::read(actor).unwrap();
+            assert_eq!(
+                followers_of("https://a.example/u", [None, Some(&actor)]),
+                followers
+            );
+        }
+        assert_eq!(
+            followers_of("https://a.example/u/", [None, None]),
+            FOLLOWERS
+        );
+    }
+
+    #[test]
+    fn a_hashtag_is_compared_in_lower_case_without_its_sign() {
+        let long = "x".repeat(TAG_BYTES_MAX + 1);
+        for (name, tag) in [
+            ("#Rust", Some("rust")),
+            ("rust", Some("rust")),
+            (" ##ÄÖ ", Some("äö")),
+            ("#", None),
+            ("", None),
+            ("two words", None),
+            ("nul\0", None),
+            (&*long, None),
+        ] {
+            assert_eq!(hashtag_of(name).as_deref(), tag, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn mentions_and_hashtags_are_found_in_any_list_of_tags() {
+        for (tag, expected) in [
+            ("[]", ""),
+            ("null", ""),
+            (r#""tag""#, ""),
+            (
+                r#"{"type":"Mention","href":"https://b.example/1"}"#,
+                "https://b.example/1 |",
+            ),
+            (r#"{"type":"Mention","name":"@x"}"#, ""),
+            (
+                r##"[{"type":"Hashtag","name":"#A"},{"type":"Hashtag","name":"a"}]"##,
+                "| a",
+            ),
+            (
+                r##"[{"type":["Mention"],"href":"https://b.example/1"},{"type":"Emoji","name":":x:"},{"type":"Link","href":"https://b.example/2"}]"##,
+                "https://b.example/1 |",
+            ),
+        ] {
+            let (mentions, tags) = tags_of(&Loose::read(tag).unwrap()).unwrap();
+            let found = format!("{} | {}", mentions.join(" "), tags.join(" "));
+            assert_eq!(
+                found.trim(),
+                if expected.is_empty() { "|" } else { expected },
+                "{tag}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_undetermined_language_is_none() {
+        for (code, language) in [
+            ("en", Some("en")),
+            ("pt-BR", Some("pt-br")),
+            ("und", None),
+            ("UND", None),
+            ("", None),
+            ("not a language", None),
+        ] {
+            assert_eq!(language_of(code).as_deref(), language, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_keeps_the_first_of_equals_however_long() {
+        for length in [0, 1, FEW - 1, FEW, FEW + 1, 200] {
+            let once: Vec<String> = (0..length).map(|n| n.to_string()).collect();
+            let thrice = || once.iter().chain(&once).chain(&once).map(String::as_str);
+            assert_eq!(each_once("it", length, thrice()), Ok(once.clone()));
+            if let Some(max) = length.checked_sub(1) {
+                assert!(each_once("it", max, thrice()).is_err());
+            }
+        }
+    }
+}
