@@ -1,1 +1,270 @@
-//! Who follows, mutes and blocks whom.
+//! Who follows, mutes and blocks whom, kept small: names are held once, edges are numbers. Pure.
+
+pub mod apply;
+
+use crate::time::Time;
+use hashbrown::HashMap;
+use std::collections::BTreeSet;
+
+/// A local account, by number: the order in which they were first heard of by this process. Never stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountIx(u32);
+
+impl AccountIx {
+    /// From its number; accounts past 2^32 - 1 share the last.
+    pub fn from_number(number: usize) -> AccountIx {
+        AccountIx(u32::try_from(number).unwrap_or(u32::MAX))
+    }
+
+    /// Its number, from 0 without gaps.
+    pub const fn number(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// An actor anywhere, by number. Only actors that some relation names have one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ActorIx(u32);
+
+impl ActorIx {
+    fn number(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// One account and what it wants.
+#[derive(Debug, Default)]
+pub struct Account {
+    id: Box<str>,
+    actor: Option<ActorIx>,
+    follows: Vec<ActorIx>,
+    /// Follows that are not plain: boosts off, or only some languages.
+    options: HashMap<ActorIx, FollowOptions>,
+    mutes: Vec<ActorIx>,
+    blocks: Vec<ActorIx>,
+    domain_blocks: Vec<Box<str>>,
+}
+
+/// What a follow asks for beyond the plain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FollowOptions {
+    /// Boosts by the followed are wanted.
+    pub boosts: bool,
+    /// Only these languages, lower case; none named means all.
+    pub languages: Vec<String>,
+}
+
+/// Boosts and every language.
+pub static PLAIN: FollowOptions = FollowOptions {
+    boosts: true,
+    languages: Vec::new(),
+};
+
+/// All relations of this node's accounts.
+#[derive(Debug, Default)]
+pub struct Graph {
+    accounts: Vec<Account>,
+    by_id: HashMap<Box<str>, AccountIx>,
+    actors: HashMap<Box<str>, ActorIx>,
+    names: Vec<Box<str>>,
+    /// By account: whether it has wishes beyond plain follows. Beside the accounts, not in them, so that a fan-out
+    /// to plain followers touches one byte of each.
+    particular: Vec<bool>,
+    /// By actor: the accounts that follow it, ascending.
+    followers: Vec<Vec<AccountIx>>,
+    /// By actor: the accounts it is the actor of, ascending.
+    owners: HashMap<ActorIx, Vec<AccountIx>>,
+    /// When the mutes end that do.
+    mute_ends: HashMap<(AccountIx, ActorIx), Time>,
+    mutes_by_end: BTreeSet<(Time, AccountIx, ActorIx)>,
+}
+
+impl Account {
+    /// The backend's id of it.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Its own actor, once an account record said so.
+    pub fn actor(&self) -> Option<ActorIx> {
+        self.actor
+    }
+
+    /// Whether it has wishes beyond plain follows: then each post must be decided for it alone.
+    fn has_wishes(&self) -> bool {
+        !self.options.is_empty() || self.shuns_anybody()
+    }
+
+    /// Those it follows, ascending.
+    pub fn follows(&self) -> &[ActorIx] {
+        &self.follows
+    }
+
+    /// How it follows `actor`; none if it does not.
+    pub fn follow(&self, actor: ActorIx) -> Option<&FollowOptions> {
+        self.follows.binary_search(&actor).ok()?;
+        Some(self.options.get(&actor).unwrap_or(&PLAIN))
+    }
+
+    /// Whether it mutes or blocks anybody at all.
+    pub fn shuns_anybody(&self) -> bool {
+        !(self.mutes.is_empty() && self.blocks.is_empty() && self.domain_blocks.is_empty())
+    }
+
+    /// Whether it mutes `actor`.
+    pub fn mutes(&self, actor: ActorIx) -> bool {
+        self.mutes.binary_search(&actor).is_ok()
+    }
+
+    /// Whether it blocks `actor`.
+    pub fn blocks(&self, actor: ActorIx) -> bool {
+        self.blocks.binary_search(&actor).is_ok()
+    }
+
+    /// Whether it blocks the domain `origin`.
+    pub fn blocks_domain(&self, origin: &str) -> bool {
+        self.domain_blocks
+            .binary_search_by(|there| (**there).cmp(origin))
+            .is_ok()
+    }
+}
+
+impl Graph {
+    /// An account by the backend's id.
+    pub fn account(&self, id: &str) -> Option<AccountIx> {
+        self.by_id.get(id).copied()
+    }
+
+    /// An account by number.
+    pub fn get(&self, account: AccountIx) -> Option<&Account> {
+        self.accounts.get(account.number())
+    }
+
+    /// How many accounts there are.
+    pub fn accounts(&self) -> usize {
+        self.accounts.len()
+    }
+
+    /// How many follows there are.
+    pub fn follows(&self) -> usize {
+        self.followers.iter().map(Vec::len).sum()
+    }
+
+    /// An actor's number, if any relation names it.
+    pub fn actor(&self, id: &str) -> Option<ActorIx> {
+        self.actors.get(id).copied()
+    }
+
+    /// An actor's id.
+    pub fn name(&self, actor: ActorIx) -> &str {
+        self.names.get(actor.number()).map_or("", |name| name)
+    }
+
+    /// The accounts that follow `actor`, ascending.
+    pub fn followers(&self, actor: ActorIx) -> &[AccountIx] {
+        self.followers
+            .get(actor.number())
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether an account has wishes beyond plain follows.
+    pub fn is_particular(&self, account: AccountIx) -> bool {
+        self.particular
+            .get(account.number())
+            .copied()
+            .unwrap_or(true)
+    }
+
+    /// The accounts whose own actor is `actor`, ascending.
+    pub fn owners(&self, actor: ActorIx) -> &[AccountIx] {
+        self.owners.get(&actor).map_or(&[], Vec::as_slice)
+    }
+
+    /// The account of this id, made if it is new: then the caller makes a home for it.
+    pub fn account_or_new(&mut self, id: &str) -> (AccountIx, bool) {
+        if let Some(account) = self.account(id) {
+            return (account, false);
+        }
+        let account = AccountIx::from_number(self.accounts.len());
+        self.accounts.push(Account {
+            id: id.into(),
+            ..Account::default()
+        });
+        self.particular.push(false);
+        self.by_id.insert(id.into(), account);
+        (account, true)
+    }
+
+    /// Makes `account` follow `actor`, or changes how.
+    pub fn set_follow(&mut self, account: AccountIx, actor: &str, how: FollowOptions) {
+        let actor = self.actor_or_new(actor);
+        let Some(of) = self.accounts.get_mut(account.number()) else {
+            return;
+        };
+        insert(&mut of.follows, actor);
+        if how == PLAIN {
+            of.options.remove(&actor);
+        } else {
+            of.options.insert(actor, how);
+        }
+        if let Some(followers) = self.followers.get_mut(actor.number()) {
+            insert(followers, account);
+        }
+    }
+
+    fn actor_or_new(&mut self, id: &str) -> ActorIx {
+        if let Some(actor) = self.actor(id) {
+            return actor;
+        }
+        let actor = ActorIx(u32::try_from(self.names.len()).unwrap_or(u32::MAX));
+        self.names.push(id.into());
+        self.followers.push(Vec::new());
+        self.actors.insert(id.into(), actor);
+        actor
+    }
+
+    fn unset_follow(&mut self, account: AccountIx, actor: ActorIx) {
+        let Some(of) = self.accounts.get_mut(account.number()) else {
+            return;
+        };
+        remove(&mut of.follows, &actor);
+        of.options.remove(&actor);
+        if let Some(followers) = self.followers.get_mut(actor.number()) {
+            remove(followers, &account);
+        }
+    }
+
+    fn set_actor(&mut self, account: AccountIx, actor: Option<ActorIx>) {
+        let Some(of) = self.accounts.get_mut(account.number()) else {
+            return;
+        };
+        if let Some(before) = std::mem::replace(&mut of.actor, actor)
+            && let Some(owners) = self.owners.get_mut(&before)
+        {
+            remove(owners, &account);
+        }
+        if let Some(actor) = actor {
+            insert(self.owners.entry(actor).or_default(), account);
+        }
+    }
+}
+
+fn insert<T: Ord>(sorted: &mut Vec<T>, item: T) -> bool {
+    match sorted.binary_search(&item) {
+        Ok(_) => false,
+        Err(at) => {
+            sorted.insert(at, item);
+            true
+        }
+    }
+}
+
+fn remove<T: Ord>(sorted: &mut Vec<T>, item: &T) -> bool {
+    match sorted.binary_search(item) {
+        Ok(at) => {
+            sorted.remove(at);
+            true
+        }
+        Err(_) => false,
+    }
+}

@@ -1,0 +1,329 @@
+//! One relation record into the graph, and what it means for the account's feed. Pure.
+
+use super::{AccountIx, FollowOptions, Graph, insert, remove};
+use crate::post::relationship::{Change, Key, Kind, Relation};
+use crate::time::Time;
+
+/// What a relation record calls for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Effect {
+    /// An account heard of for the first time: it needs a home.
+    pub new_account: Option<AccountIx>,
+    /// The account whose feed is concerned; none if no feed is.
+    pub account: Option<AccountIx>,
+    /// Entries may have to leave.
+    pub weed_out: bool,
+    /// Entries may have to enter.
+    pub merge_in: Merge,
+    /// The account was removed: its feed and all its relations go.
+    pub purge: bool,
+}
+
+/// Whose posts may have to enter a feed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Merge {
+    /// Nobody's.
+    #[default]
+    Nobody,
+    /// Those of one author, by actor id.
+    Author(String),
+    /// Those of everyone followed, and the account's own.
+    Everyone,
+}
+
+impl Graph {
+    /// Applies one change. A change that says nothing new has no effect on any feed.
+    pub fn apply(&mut self, change: &Change) -> Effect {
+        let key = &change.key;
+        if matches!(key.kind, Kind::Moderation) {
+            return Effect::default();
+        }
+        if let (Kind::Account, None) = (key.kind, &change.relation) {
+            return self.purge(key);
+        }
+        // A removal for an account nobody knows makes none.
+        if change.relation.is_none() && self.account(&key.account).is_none() {
+            return Effect::default();
+        }
+        let (account, is_new) = self.account_or_new(&key.account);
+        let (weed_out, merge_in) = self.change(account, key, change.relation.as_ref());
+        if let (Some(of), Some(particular)) = (
+            self.accounts.get(account.number()),
+            self.particular.get_mut(account.number()),
+        ) {
+            *particular = of.has_wishes();
+        }
+        Effect {
+            new_account: is_new.then_some(account),
+            account: Some(account),
+            weed_out,
+            merge_in,
+            purge: false,
+        }
+    }
+
+    /// The mutes that ended at or before `now`: the keys of the relations to be removed.
+    pub fn ended_mutes(&self, now: Time) -> Vec<Key> {
+        let ended = self
+            .mutes_by_end
+            .range(..=(now, AccountIx(u32::MAX), super::ActorIx(u32::MAX)));
+        ended
+            .filter_map(|(_, account, actor)| {
+                Some(Key {
+                    account: self.get(*account)?.id().to_owned(),
+                    kind: Kind::Mute,
+                    target: self.name(*actor).to_owned(),
+                })
+            })
+            .collect()
+    }
+
+    fn change(
+        &mut self,
+        account: AccountIx,
+        key: &Key,
+        relation: Option<&Relation>,
+    ) -> (bool, Merge) {
+        const NOTHING: (bool, Merge) = (false, Merge::Nobody);
+        match (key.kind, relation) {
+            (Kind::Account, Some(Relation::Account { actor, .. })) => {
+                let actor_ix = self.actor_or_new(actor);
+                if self.get(account).and_then(super::Account::actor) == Some(actor_ix) {
+                    return NOTHING;
+                }
+                self.set_actor(account, Some(actor_ix));
+                // Who it is decides what it wrote and what it was addressed in.
+                (true, Merge::Everyone)
+            }
+            (
+                Kind::Follow,
+                Some(Relation::Follow {
+                    target,
+                    boosts,
+                    languages,
+                    ..
+                }),
+            ) => {
+                let how = FollowOptions {
+                    boosts: *boosts,
+                    languages: languages.clone(),
+                };
+                let before = self
+                    .actor(target)
+                    .and_then(|actor| self.get(account)?.follow(actor).cloned());
+                if before.as_ref() == Some(&how) {
+                    return NOTHING;
+                }
+                self.set_follow(account, target, how);
+                (before.is_some(), Merge::Author(target.clone()))
+            }
+            (Kind::Follow, None) => {
+                let Some(actor) = self.actor(&key.target) else {
+                    return NOTHING;
+                };
+                let was = self
+                    .get(account)
+                    .is_some_and(|of| of.follow(actor).is_some());
+                self.unset_follow(account, actor);
+                (was, Merge::Nobody)
+            }
+            (Kind::Mute, relation) => {
+                let until = match relation {
+                    Some(Relation::Mute { until, .. }) => *until,
+                    _ => None,
+                };
+                self.set_mute(account, &key.target, relation.is_some(), until)
+            }
+            (Kind::Block, relation) => {
+                let actor = self.actor_or_new(&key.target);
+                self.shun(account, relation.is_some(), |of, on| {
+                    set(&mut of.blocks, actor, on)
+                })
+            }
+            (Kind::DomainBlock, relation) => {
+                let domain: Box<str> = key.target.as_str().into();
+                self.shun(account, relation.is_some(), |of, on| {
+                    set(&mut of.domain_blocks, domain, on)
+                })
+            }
+            // Kept with the others and handed on to what will act on them.
+            _ => NOTHING,
+        }
+    }
+
+    fn set_mute(
+        &mut self,
+        account: AccountIx,
+        target: &str,
+        on: bool,
+        until: Option<Time>,
+    ) -> (bool, Merge) {
+        let actor = self.actor_or_new(target);
+        let ends = self.mute_ends.remove(&(account, actor));
+        if let Some(end) = ends {
+            self.mutes_by_end.remove(&(end, account, actor));
+        }
+        if let (true, Some(end)) = (on, until) {
+            self.mute_ends.insert((account, actor), end);
+            self.mutes_by_end.insert((end, account, actor));
+        }
+        self.shun(account, on, |of, on| set(&mut of.mutes, actor, on))
+    }
+
+    /// Turns something that keeps posts out on or off.
+    fn shun(
+        &mut self,
+        account: AccountIx,
+        on: bool,
+        set: impl FnOnce(&mut super::Account, bool) -> bool,
+    ) -> (bool, Merge) {
+        let changed = self
+            .accounts
+            .get_mut(account.number())
+            .is_some_and(|of| set(of, on));
+        match (changed, on) {
+            (false, _) => (false, Merge::Nobody),
+            (true, true) => (true, Merge::Nobody),
+            // Whoever boosted or mentioned them comes back too.
+            (true, false) => (false, Merge::Everyone),
+        }
+    }
+
+    fn purge(&mut self, key: &Key) -> Effect {
+        let Some(account) = self.account(&key.account) else {
+            return Effect::default();
+        };
+        let Some(of) = self.accounts.get(account.number()) else {
+            return Effect::default();
+        };
+        for actor in of.follows.clone() {
+            self.unset_follow(account, actor);
+        }
+        self.set_actor(account, None);
+        let ends: Vec<_> = self
+            .mute_ends
+            .iter()
+            .filter(|((of, _), _)| *of == account)
+            .map(|(k, v)| (*k, *v))
+            .collect();
+        for ((of, actor), end) in ends {
+            self.mute_ends.remove(&(of, actor));
+            self.mutes_by_end.remove(&(end, of, actor));
+        }
+        if let Some(of) = self.accounts.get_mut(account.number()) {
+            *of = super::Account {
+                id: std::mem::take(&mut of.id),
+                ..super::Account::default()
+            };
+        }
+        if let Some(particular) = self.particular.get_mut(account.number()) {
+            *particular = false;
+        }
+        Effect {
+            account: Some(account),
+            purge: true,
+            ..Effect::default()
+        }
+    }
+}
+
+/// Puts an item in or takes it out; whether that changed anything.
+fn set<T: Ord>(sorted: &mut Vec<T>, item: T, on: bool) -> bool {
+    if on {
+        insert(sorted, item)
+    } else {
+        remove(sorted, &item)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::post::relationship::decode;
+
+    fn apply(graph: &mut Graph, document: &str) -> Effect {
+        graph.apply(&decode(None, Some(document.as_bytes())).unwrap())
+    }
+
+    const ANA: &str = "https://a.example/users/ana";
+
+    #[test]
+    fn a_follow_merges_and_its_end_weeds_and_saying_it_again_does_neither() {
+        let mut graph = Graph::default();
+        let follow = r#"{"type":"follow","account":"7","target":"https://a.example/users/ana"}"#;
+        let first = apply(&mut graph, follow);
+        let account = graph.account("7").unwrap();
+        assert_eq!(
+            (first.new_account, first.merge_in),
+            (Some(account), Merge::Author(ANA.into()))
+        );
+        let again = apply(&mut graph, follow);
+        assert_eq!(
+            (again.new_account, again.weed_out, again.merge_in),
+            (None, false, Merge::Nobody)
+        );
+        assert_eq!(graph.followers(graph.actor(ANA).unwrap()), [account]);
+        let end = r#"{"type":"follow","account":"7","target":"https://a.example/users/ana","removed":true}"#;
+        assert!(apply(&mut graph, end).weed_out);
+        assert!(!apply(&mut graph, end).weed_out);
+        assert_eq!(
+            (graph.followers(graph.actor(ANA).unwrap()), graph.follows()),
+            (&[][..], 0)
+        );
+    }
+
+    #[test]
+    fn a_mute_that_ends_is_found_when_it_has() {
+        let mut graph = Graph::default();
+        let mute = r#"{"type":"mute","account":"7","target":"https://a.example/users/ana","until":"2026-12-01T00:00:00Z"}"#;
+        assert!(apply(&mut graph, mute).weed_out);
+        let end = Time::from_millis(1_796_083_200_000);
+        assert_eq!(
+            graph.ended_mutes(end.minus(std::time::Duration::from_millis(1))),
+            []
+        );
+        assert_eq!(graph.ended_mutes(end).len(), 1);
+        let removal = r#"{"type":"mute","account":"7","target":"https://a.example/users/ana","removed":true}"#;
+        assert_eq!(apply(&mut graph, removal).merge_in, Merge::Everyone);
+        assert_eq!(graph.ended_mutes(end), []);
+    }
+
+    #[test]
+    fn a_removed_account_keeps_nothing() {
+        let mut graph = Graph::default();
+        for document in [
+            r#"{"type":"account","account":"7","actor":"https://me.example/users/me"}"#,
+            r#"{"type":"follow","account":"7","target":"https://a.example/users/ana","boosts":false}"#,
+            r#"{"type":"block","account":"7","target":"https://b.example/users/bob"}"#,
+        ] {
+            apply(&mut graph, document);
+        }
+        let account = graph.account("7").unwrap();
+        assert!(graph.is_particular(account));
+        let gone = apply(
+            &mut graph,
+            r#"{"type":"account","account":"7","removed":true}"#,
+        );
+        assert!(gone.purge);
+        let of = graph.get(account).unwrap();
+        assert_eq!(
+            (of.actor(), of.follows().len(), of.shuns_anybody()),
+            (None, 0, false)
+        );
+        assert!(!graph.is_particular(account));
+        assert_eq!(
+            graph.owners(graph.actor("https://me.example/users/me").unwrap()),
+            []
+        );
+    }
+
+    #[test]
+    fn a_removal_for_a_stranger_makes_no_account() {
+        let mut graph = Graph::default();
+        apply(
+            &mut graph,
+            r#"{"type":"block","account":"9","target":"https://a.example/users/ana","removed":true}"#,
+        );
+        assert_eq!(graph.accounts(), 0);
+    }
+}
