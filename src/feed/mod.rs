@@ -1,1 +1,23 @@
-//! Who gets a post, and every feed kept sorted, in memory and on disk.
+//! Who gets a post, and every feed kept sorted: in memory first, checkpointed to sled.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`kept`] | a post as it is kept |
+//! | [`rules`] | one post and one account: in or out, and why |
+//! | [`segment`] | a packed, sorted list of ids with a floor: a feed, or an index |
+//! | [`block`] | posts packed together |
+//! | [`store`] | posts and lists through memory and disk; the checkpoint |
+//! | [`homes`] | what is new in each home feed since the last checkpoint |
+//! | [`fan_out`] | a post into the homes it belongs in; a home merged from those its account follows |
+//! | [`expiry`] | what no feed needs any more goes |
+//! | [`disk`] | sled: the only file that names it |
+
+pub mod block;
+pub mod disk;
+pub mod expiry;
+pub mod fan_out;
+pub mod homes;
+pub mod kept;
+pub mod rules;
+pub mod segment;
+pub mod store;

@@ -1,0 +1,170 @@
+//! Posts packed together, so that sled keeps values of some kilobytes and not a row a post. Pure.
+//!
+//! A block holds the posts of a range of places, ascending: a version byte, the place above which its range begins, a
+//! table of ids and lengths, then the posts. One is found and decoded without touching the others. The store keys a
+//! block by the last place of its range (ranges need only be found forwards).
+
+use super::kept::Post;
+use crate::order::place::PostId;
+
+const VERSION: u8 = 1;
+const HEADER: usize = 1 + 8 + 4;
+const ROW: usize = 8 + 4;
+
+/// About how many bytes of posts a block holds before it is split. Small enough that reading one post stays cheap,
+/// large enough that sled's overhead per value does not matter.
+pub const SPLIT_BYTES: usize = 8 << 10;
+
+/// A block as it is stored.
+#[derive(Clone, Copy, Debug)]
+pub struct Block<'a> {
+    above: PostId,
+    table: &'a [u8],
+    posts: &'a [u8],
+}
+
+impl<'a> Block<'a> {
+    /// Reads a stored block. None if the bytes are not one.
+    pub fn read(bytes: &'a [u8]) -> Option<Block<'a>> {
+        let (header, rest) = bytes.split_at_checked(HEADER)?;
+        let (version, header) = header.split_first()?;
+        if *version != VERSION {
+            return None;
+        }
+        let (above, count) = header.split_at_checked(8)?;
+        let above = PostId::from_number(u64::from_le_bytes(above.try_into().ok()?))?;
+        let count = usize::try_from(u32::from_le_bytes(count.try_into().ok()?)).ok()?;
+        let (table, posts) = rest.split_at_checked(count.checked_mul(ROW)?)?;
+        Some(Block {
+            above,
+            table,
+            posts,
+        })
+    }
+
+    /// The place above which its range began when it was written; the range may have shrunk from below since.
+    pub fn above(&self) -> PostId {
+        self.above
+    }
+
+    /// The packed bytes of each post with its id, ascending.
+    pub fn rows(&self) -> impl Iterator<Item = (PostId, &'a [u8])> + '_ {
+        let mut rest = self.posts;
+        self.table.chunks_exact(ROW).map_while(move |row| {
+            let (id, length) = row.split_at_checked(8)?;
+            let id = PostId::from_number(u64::from_le_bytes(id.try_into().ok()?))?;
+            let length = usize::try_from(u32::from_le_bytes(length.try_into().ok()?)).ok()?;
+            let (post, after) = rest.split_at_checked(length)?;
+            rest = after;
+            Some((id, post))
+        })
+    }
+
+    /// The packed bytes of one post.
+    pub fn find(&self, id: PostId) -> Option<&'a [u8]> {
+        self.rows()
+            .find(|(there, _)| *there == id)
+            .map(|(_, post)| post)
+    }
+}
+
+/// The bytes of a block holding `rows`, ascending, whose range begins above `above`.
+pub fn pack<B: AsRef<[u8]>>(above: PostId, rows: &[(PostId, B)]) -> Vec<u8> {
+    let posts: usize = rows.iter().map(|(_, post)| post.as_ref().len()).sum();
+    let mut bytes = Vec::with_capacity(HEADER + rows.len() * ROW + posts);
+    bytes.push(VERSION);
+    bytes.extend_from_slice(&above.number().to_le_bytes());
+    bytes.extend_from_slice(&u32::try_from(rows.len()).unwrap_or(u32::MAX).to_le_bytes());
+    for (id, post) in rows {
+        bytes.extend_from_slice(&id.number().to_le_bytes());
+        bytes.extend_from_slice(
+            &u32::try_from(post.as_ref().len())
+                .unwrap_or(u32::MAX)
+                .to_le_bytes(),
+        );
+    }
+    for (_, post) in rows {
+        bytes.extend_from_slice(post.as_ref());
+    }
+    bytes
+}
+
+/// Where to split rows so that each part but the last holds at least one post and about [`SPLIT_BYTES`]: the lengths
+/// of the parts.
+pub fn split<B: AsRef<[u8]>>(rows: &[(PostId, B)]) -> Vec<usize> {
+    let mut parts = Vec::new();
+    let (mut rows_here, mut bytes_here) = (0, 0);
+    for (_, post) in rows {
+        let length = post.as_ref().len();
+        if 0 < rows_here && SPLIT_BYTES < bytes_here + length {
+            parts.push(rows_here);
+            (rows_here, bytes_here) = (0, 0);
+        }
+        rows_here += 1;
+        bytes_here += length;
+    }
+    if 0 < rows_here {
+        parts.push(rows_here);
+    }
+    parts
+}
+
+/// A post as it is packed into a block.
+pub fn encode(post: &Post) -> Result<Vec<u8>, postcard::Error> {
+    postcard::to_stdvec(post)
+}
+
+/// A post out of a block.
+pub fn decode(bytes: &[u8]) -> Result<Post, postcard::Error> {
+    postcard::from_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn id(n: u64) -> PostId {
+        PostId::from_number(n).unwrap()
+    }
+
+    #[test]
+    fn a_post_is_found_without_the_others() {
+        let rows = [
+            (id(3), b"three".to_vec()),
+            (id(5), vec![]),
+            (id(9), b"nine".to_vec()),
+        ];
+        let bytes = pack(id(2), &rows);
+        let block = Block::read(&bytes).unwrap();
+        assert_eq!(block.above(), id(2));
+        assert_eq!(block.find(id(3)), Some(&b"three"[..]));
+        assert_eq!(block.find(id(5)), Some(&b""[..]));
+        assert_eq!(block.find(id(9)), Some(&b"nine"[..]));
+        assert_eq!(block.find(id(4)), None);
+    }
+
+    #[test]
+    fn a_long_block_is_split_and_a_post_is_never() {
+        let row = |n: u64, bytes: usize| (id(n), vec![0; bytes]);
+        assert_eq!(split::<Vec<u8>>(&[]), Vec::<usize>::new());
+        assert_eq!(split(&[row(1, SPLIT_BYTES), row(2, 1)]), vec![1, 1]);
+        assert_eq!(
+            split(&[row(1, 1), row(2, 10 * SPLIT_BYTES), row(3, 1)]),
+            vec![1, 1, 1]
+        );
+        assert_eq!(
+            split(&[row(1, 10), row(2, 10), row(3, SPLIT_BYTES - 20)]),
+            vec![3]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            if let Some(block) = Block::read(&bytes) {
+                prop_assert!(block.rows().count() <= bytes.len());
+            }
+        }
+    }
+}

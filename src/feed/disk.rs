@@ -1,0 +1,373 @@
+//! sled: the only file that names it.
+//!
+//! What it does not forgive, and what follows here: plain inserts only (one batch or transaction would switch on a
+//! lock for the whole process); forward reads only (reverse iteration can panic); `flush` is not fsync on Linux, so
+//! the files are synced before offsets are stored. A panic inside it must end the process: the release profile
+//! aborts, and the next start replays the log.
+
+use super::block::{self, Block};
+use super::kept::Post;
+use crate::order::place::PostId;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why the data folder could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum DiskError {
+    /// sled refused.
+    #[error("could not {doing} in the data folder")]
+    Sled {
+        /// What was being done.
+        doing: &'static str,
+        /// sled's reason.
+        source: sled::Error,
+    },
+    /// The file system refused.
+    #[error("could not {doing} {path}")]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// A value is not what this version writes.
+    #[error(
+        "a value of {tree} in the data folder cannot be read; delete the folder, and it is rebuilt from the log"
+    )]
+    Damaged {
+        /// In which part.
+        tree: &'static str,
+    },
+    /// A post could not be packed.
+    #[error("could not pack a post")]
+    Pack {
+        /// The reason.
+        source: postcard::Error,
+    },
+}
+
+/// The parts of the data folder, each a sled tree.
+#[derive(Clone, Copy, Debug)]
+pub enum Tree {
+    /// Hash of a post's URI -> its id. A hint.
+    Uris,
+    /// Kind and hash of a URI -> ids of the posts by, answering or boosting it. A hint.
+    Lists,
+    /// Slot and account -> its home feed.
+    Homes,
+    /// Slot, account, kind and target -> relation document and offset.
+    Relations,
+    /// Hash of a URI -> a deletion that came before what it deletes.
+    Pending,
+    /// Host -> what is known of an origin.
+    Origins,
+    /// What the folder is, and the offsets it reflects.
+    Meta,
+}
+
+const TREES: [(Tree, &str); 7] = [
+    (Tree::Uris, "uris"),
+    (Tree::Lists, "lists"),
+    (Tree::Homes, "homes"),
+    (Tree::Relations, "relations"),
+    (Tree::Pending, "pending"),
+    (Tree::Origins, "origins"),
+    (Tree::Meta, "meta"),
+];
+
+/// The open data folder.
+#[derive(Debug)]
+pub struct Disk {
+    db: sled::Db,
+    posts: sled::Tree,
+    trees: Vec<sled::Tree>,
+    path: PathBuf,
+}
+
+/// Bytes as sled lends them: no copy.
+pub type Bytes = sled::IVec;
+
+impl Disk {
+    /// Opens or makes the data folder. `cache_bytes` is where sled begins to evict; it is not a bound on memory.
+    pub fn open(path: &Path, cache_bytes: u64) -> Result<Disk, DiskError> {
+        let sled_error = |doing| move |source| DiskError::Sled { doing, source };
+        let db = sled::Config::new()
+            .path(path)
+            .cache_capacity(cache_bytes)
+            .flush_every_ms(None)
+            .open()
+            .map_err(sled_error(
+                "open the database (is another slackwater running on it?)",
+            ))?;
+        let posts = db
+            .open_tree("posts")
+            .map_err(sled_error("open the posts"))?;
+        let trees = TREES
+            .iter()
+            .map(|(_, name)| db.open_tree(name))
+            .collect::<Result<_, _>>();
+        let trees = trees.map_err(sled_error("open its parts"))?;
+        Ok(Disk {
+            db,
+            posts,
+            trees,
+            path: path.to_owned(),
+        })
+    }
+
+    /// The value of a key.
+    pub fn get(&self, tree: Tree, key: &[u8]) -> Result<Option<Bytes>, DiskError> {
+        match self.tree(tree) {
+            Some(open) => open.get(key).map_err(|source| DiskError::Sled {
+                doing: "read",
+                source,
+            }),
+            None => Ok(None),
+        }
+    }
+
+    /// Sets the value of a key.
+    pub fn put(&self, tree: Tree, key: &[u8], value: Vec<u8>) -> Result<(), DiskError> {
+        let Some(open) = self.tree(tree) else {
+            return Ok(());
+        };
+        open.insert(key, value)
+            .map(drop)
+            .map_err(|source| DiskError::Sled {
+                doing: "write",
+                source,
+            })
+    }
+
+    /// Removes a key.
+    pub fn remove(&self, tree: Tree, key: &[u8]) -> Result<(), DiskError> {
+        let Some(open) = self.tree(tree) else {
+            return Ok(());
+        };
+        open.remove(key)
+            .map(drop)
+            .map_err(|source| DiskError::Sled {
+                doing: "remove",
+                source,
+            })
+    }
+
+    /// Every key and value from `from` on, forwards. Not a snapshot.
+    pub fn scan(
+        &self,
+        tree: Tree,
+        from: &[u8],
+    ) -> impl Iterator<Item = Result<(Bytes, Bytes), DiskError>> + use<> {
+        let range = self.tree(tree).map(|open| open.range(from.to_vec()..));
+        range.into_iter().flatten().map(|row| {
+            row.map_err(|source| DiskError::Sled {
+                doing: "scan",
+                source,
+            })
+        })
+    }
+
+    /// The post at a place.
+    pub fn post(&self, id: PostId) -> Result<Option<Post>, DiskError> {
+        let Some((_, bytes)) = self.block_over(id)? else {
+            return Ok(None);
+        };
+        let block = Block::read(&bytes).ok_or(DiskError::Damaged { tree: "posts" })?;
+        match block.find(id) {
+            Some(post) => block::decode(post)
+                .map(Some)
+                .map_err(|_| DiskError::Damaged { tree: "posts" }),
+            None => Ok(None),
+        }
+    }
+
+    /// Writes posts, ascending by id, into their blocks; `None` takes a post out.
+    ///
+    /// Safe to be cut off anywhere and done again: a block that grew too long is split from below, the lower parts
+    /// are written first, so that until the last is there the old one still has everything.
+    pub fn put_posts(&self, changes: &[(PostId, Option<Vec<u8>>)]) -> Result<(), DiskError> {
+        let mut rest = changes;
+        while let Some((first, _)) = rest.first() {
+            let (last, old) = self
+                .block_over(*first)?
+                .unwrap_or((PostId::MAX, Bytes::default()));
+            let here = rest.partition_point(|(id, _)| *id <= last);
+            let (now, later) = rest.split_at(here);
+            self.put_block(last, &old, now)?;
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// Every post from `from` on, by place: at most `blocks_max` blocks of them, and the place to go on from.
+    pub fn posts_from(
+        &self,
+        from: PostId,
+        blocks_max: usize,
+    ) -> Result<(Vec<Post>, Option<PostId>), DiskError> {
+        let mut posts = Vec::new();
+        let mut next = None;
+        for row in self
+            .posts
+            .range(from.number().to_be_bytes()..)
+            .take(blocks_max)
+        {
+            let (key, bytes) = row.map_err(|source| DiskError::Sled {
+                doing: "scan posts",
+                source,
+            })?;
+            let last = last_place(&key).ok_or(DiskError::Damaged { tree: "posts" })?;
+            let block = Block::read(&bytes).ok_or(DiskError::Damaged { tree: "posts" })?;
+            let stale = self.stale_below(last, block.above())?;
+            for (id, post) in block.rows() {
+                if from <= id && stale < id {
+                    posts.push(
+                        block::decode(post).map_err(|_| DiskError::Damaged { tree: "posts" })?,
+                    );
+                }
+            }
+            next = PostId::from_number(last.number().saturating_add(1));
+        }
+        Ok((posts, next))
+    }
+
+    /// Makes all that was written durable: on return it survives a power loss.
+    pub fn sync(&self) -> Result<(), DiskError> {
+        self.flush()?;
+        let db = self.path.join("db");
+        for path in [&db, &self.path] {
+            let synced = File::open(path).and_then(|file| file.sync_all());
+            synced.map_err(|source| DiskError::Io {
+                doing: "sync",
+                path: path.clone(),
+                source,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Hands all that was written to the operating system: on return it survives the end of this process.
+    pub fn flush(&self) -> Result<(), DiskError> {
+        self.db.flush().map(drop).map_err(|source| DiskError::Sled {
+            doing: "flush",
+            source,
+        })
+    }
+
+    /// Bytes the folder takes on disk, as sled counts them.
+    pub fn bytes(&self) -> u64 {
+        self.db.size_on_disk().unwrap_or(0)
+    }
+
+    fn tree(&self, tree: Tree) -> Option<&sled::Tree> {
+        self.trees.get(tree as usize)
+    }
+
+    /// The block whose range holds `id`: the first that ends at or after it.
+    fn block_over(&self, id: PostId) -> Result<Option<(PostId, Bytes)>, DiskError> {
+        match self.posts.range(id.number().to_be_bytes()..).next() {
+            None => Ok(None),
+            Some(Err(source)) => Err(DiskError::Sled {
+                doing: "read a post",
+                source,
+            }),
+            Some(Ok((key, bytes))) => {
+                let last = last_place(&key).ok_or(DiskError::Damaged { tree: "posts" })?;
+                Ok(Some((last, bytes)))
+            }
+        }
+    }
+
+    fn put_block(
+        &self,
+        last: PostId,
+        old: &[u8],
+        changes: &[(PostId, Option<Vec<u8>>)],
+    ) -> Result<(), DiskError> {
+        let old = if old.is_empty() {
+            None
+        } else {
+            Some(Block::read(old).ok_or(DiskError::Damaged { tree: "posts" })?)
+        };
+        let mut above = match old {
+            Some(block) => self.stale_below(last, block.above())?,
+            None => PostId::MIN,
+        };
+        let kept = old
+            .iter()
+            .flat_map(|block| block.rows().map(|(id, post)| (id, Some(post))))
+            .filter(|(id, _)| above < *id);
+        let rows = overlay(kept, changes);
+        if let Some((first, _)) = rows.first() {
+            above =
+                above.min(PostId::from_number(first.number().saturating_sub(1)).unwrap_or(above));
+        }
+        let mut rest = rows.as_slice();
+        for rows_here in block::split(&rows) {
+            let (here, later) = rest.split_at(rows_here.min(rest.len()));
+            let end = match here.last() {
+                Some((highest, _)) if !later.is_empty() => *highest,
+                _ => last,
+            };
+            self.put_raw_block(end, block::pack(above, here))?;
+            above = end;
+            rest = later;
+        }
+        if rows.is_empty() && old.is_some() {
+            let removed = self.posts.remove(last.number().to_be_bytes());
+            removed.map_err(|source| DiskError::Sled {
+                doing: "remove posts",
+                source,
+            })?;
+        }
+        Ok(())
+    }
+
+    fn put_raw_block(&self, last: PostId, bytes: Vec<u8>) -> Result<(), DiskError> {
+        let put = self.posts.insert(last.number().to_be_bytes(), bytes);
+        put.map(drop).map_err(|source| DiskError::Sled {
+            doing: "write posts",
+            source,
+        })
+    }
+
+    /// The end of the block just below the one ending at `last`, looked for from `above` on: what that block still
+    /// holds at or below it is left over from a split that was cut off.
+    fn stale_below(&self, last: PostId, above: PostId) -> Result<PostId, DiskError> {
+        let mut below = PostId::MIN;
+        let from = above.number().to_be_bytes();
+        for key in self.posts.range(from..last.number().to_be_bytes()).keys() {
+            let key = key.map_err(|source| DiskError::Sled {
+                doing: "read posts",
+                source,
+            })?;
+            below = last_place(&key).ok_or(DiskError::Damaged { tree: "posts" })?;
+        }
+        Ok(below)
+    }
+}
+
+fn last_place(key: &[u8]) -> Option<PostId> {
+    PostId::from_number(u64::from_be_bytes(key.try_into().ok()?))
+}
+
+/// `kept` and `changes`, both ascending, as one; of two with one id the change counts, and `None` is left out.
+fn overlay<'a>(
+    kept: impl Iterator<Item = (PostId, Option<&'a [u8]>)>,
+    changes: &'a [(PostId, Option<Vec<u8>>)],
+) -> Vec<(PostId, &'a [u8])> {
+    let mut rows = Vec::new();
+    let mut kept = kept.peekable();
+    for (id, change) in changes {
+        while let Some((lower, post)) = kept.next_if(|(there, _)| there < id) {
+            rows.extend(post.map(|post| (lower, post)));
+        }
+        kept.next_if(|(there, _)| there == id);
+        rows.extend(change.as_deref().map(|post| (*id, post)));
+    }
+    rows.extend(kept.filter_map(|(id, post)| post.map(|post| (id, post))));
+    rows
+}

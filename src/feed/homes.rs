@@ -1,0 +1,261 @@
+//! Home feeds in memory: what is new in each since the last checkpoint. What is stored is `disk`'s.
+//!
+//! A checkpoint takes what is new out into `leaving`, writes it, and lets it go; a reader merges stored, leaving and
+//! new, in that order, and sees the same feed at any moment of it. Homes stand in chunks, each with a lock of its own,
+//! so that neither a fan-out nor a reader holds up the rest.
+
+use super::segment::{Merged, Op, Segment, merge};
+use crate::graph::AccountIx;
+use parking_lot::{RwLock, RwLockWriteGuard};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+const CHUNK: usize = 1024;
+
+/// What happened to one list since it was stored.
+#[derive(Clone, Debug, Default)]
+pub struct Pending {
+    /// If set, what is stored counts for nothing and this stands in its place.
+    base: Option<Arc<Merged>>,
+    ops: Vec<Op>,
+}
+
+impl Pending {
+    fn is_empty(&self) -> bool {
+        self.base.is_none() && self.ops.is_empty()
+    }
+
+    fn weight(&self) -> usize {
+        self.ops.len() + self.base.as_ref().map_or(0, |base| base.ids.len())
+    }
+}
+
+#[derive(Debug)]
+struct Home {
+    /// The key it is stored under.
+    key: Arc<[u8]>,
+    new: Pending,
+    leaving: Option<Arc<Pending>>,
+}
+
+#[derive(Debug, Default)]
+struct Chunk {
+    homes: Vec<Home>,
+    /// Those with something new, by their number in the chunk.
+    touched: Vec<u32>,
+}
+
+/// All home feeds, by account.
+#[derive(Debug, Default)]
+pub struct Homes {
+    chunks: RwLock<Vec<Arc<RwLock<Chunk>>>>,
+    unwritten: AtomicUsize,
+}
+
+/// What a home's feed is made of at one moment, to be merged with what is stored under `key`.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// The key it is stored under.
+    pub key: Arc<[u8]>,
+    leaving: Option<Arc<Pending>>,
+    new: Pending,
+}
+
+/// A home that a checkpoint writes.
+#[derive(Debug)]
+pub struct Leaving {
+    account: AccountIx,
+    /// The key it is stored under.
+    pub key: Arc<[u8]>,
+    pending: Arc<Pending>,
+}
+
+impl Homes {
+    /// Makes room for the next account; they come in order. `key` is what its home is stored under.
+    pub fn add(&self, account: AccountIx, key: Vec<u8>) {
+        let mut chunks = self.chunks.write();
+        if chunks.len() <= account.number() / CHUNK {
+            chunks.push(Arc::default());
+        }
+        if let Some(chunk) = chunks.last() {
+            chunk.write().homes.push(Home {
+                key: key.into(),
+                new: Pending::default(),
+                leaving: None,
+            });
+        }
+    }
+
+    /// Does `op` to the homes of `accounts`, which are ascending.
+    pub fn apply(&self, accounts: &[AccountIx], op: Op) {
+        let chunks = self.chunks.read();
+        let mut rest = accounts;
+        while let Some(first) = rest.first() {
+            let number = first.number() / CHUNK;
+            let here = rest.partition_point(|account| account.number() / CHUNK <= number);
+            let (now, later) = rest.split_at(here.max(1));
+            if let Some(chunk) = chunks.get(number) {
+                let mut chunk = chunk.write();
+                for account in now {
+                    if let Some(home) = touch(&mut chunk, account.number() % CHUNK) {
+                        home.ops.push(op);
+                    }
+                }
+            }
+            rest = later;
+        }
+        self.unwritten.fetch_add(accounts.len(), Ordering::Relaxed);
+    }
+
+    /// Does several things to one home.
+    pub fn apply_all(&self, account: AccountIx, ops: &[Op]) {
+        self.with(account, |home| home.ops.extend_from_slice(ops));
+        self.unwritten.fetch_add(ops.len(), Ordering::Relaxed);
+    }
+
+    /// Puts a whole feed in the place of what was there.
+    pub fn replace(&self, account: AccountIx, feed: Merged) {
+        self.unwritten
+            .fetch_add(feed.ids.len() + 1, Ordering::Relaxed);
+        self.with(account, |home| {
+            *home = Pending {
+                base: Some(Arc::new(feed)),
+                ops: Vec::new(),
+            }
+        });
+    }
+
+    /// What a home is made of now. None for an account that was never added.
+    pub fn parts(&self, account: AccountIx) -> Option<Parts> {
+        let chunk = Arc::clone(self.chunks.read().get(account.number() / CHUNK)?);
+        let chunk = chunk.read();
+        let home = chunk.homes.get(account.number() % CHUNK)?;
+        Some(Parts {
+            key: Arc::clone(&home.key),
+            leaving: home.leaving.clone(),
+            new: home.new.clone(),
+        })
+    }
+
+    /// How many entries wait for a checkpoint.
+    pub fn unwritten(&self) -> usize {
+        self.unwritten.load(Ordering::Relaxed)
+    }
+
+    /// Begins a checkpoint: everything new is leaving now. The homes to be written, in key order.
+    pub fn leave(&self) -> Vec<Leaving> {
+        self.unwritten.store(0, Ordering::Relaxed);
+        let mut all = Vec::new();
+        let chunks = self.chunks.read().clone();
+        for (number, chunk) in chunks.iter().enumerate() {
+            let mut chunk = chunk.write();
+            let touched = std::mem::take(&mut chunk.touched);
+            for at in touched {
+                let Some(home) = chunk.homes.get_mut(at as usize) else {
+                    continue;
+                };
+                let pending = Arc::new(std::mem::take(&mut home.new));
+                home.leaving = Some(Arc::clone(&pending));
+                let account = AccountIx::from_number(number * CHUNK + at as usize);
+                all.push(Leaving {
+                    account,
+                    key: Arc::clone(&home.key),
+                    pending,
+                });
+            }
+        }
+        all.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        all
+    }
+
+    /// Ends a home's part in the checkpoint: what was leaving is stored.
+    pub fn left(&self, leaving: &Leaving) {
+        let Some(chunk) = self
+            .chunks
+            .read()
+            .get(leaving.account.number() / CHUNK)
+            .cloned()
+        else {
+            return;
+        };
+        if let Some(home) = chunk
+            .write()
+            .homes
+            .get_mut(leaving.account.number() % CHUNK)
+        {
+            home.leaving = None;
+        }
+    }
+
+    fn with(&self, account: AccountIx, change: impl FnOnce(&mut Pending)) {
+        let chunk = self.chunks.read().get(account.number() / CHUNK).cloned();
+        if let Some(home) = chunk
+            .as_ref()
+            .map(|chunk| chunk.write())
+            .as_mut()
+            .and_then(|c| touch(c, account.number() % CHUNK))
+        {
+            change(home);
+        }
+    }
+}
+
+fn touch<'a>(chunk: &'a mut RwLockWriteGuard<'_, Chunk>, at: usize) -> Option<&'a mut Pending> {
+    let Chunk { homes, touched } = &mut **chunk;
+    let home = homes.get_mut(at)?;
+    if home.new.is_empty() {
+        touched.push(u32::try_from(at).unwrap_or(u32::MAX));
+    }
+    Some(&mut home.new)
+}
+
+impl Parts {
+    /// The feed: `stored`, then what is leaving, then what is new, the highest `length` of it.
+    pub fn merged(&self, stored: Segment<'_>, length: usize) -> Merged {
+        match &self.leaving {
+            None => merged(stored, &self.new, length),
+            Some(leaving) if self.new.is_empty() => merged(stored, leaving, length),
+            Some(leaving) => match &self.new.base {
+                Some(_) => merged(stored, &self.new, length),
+                None => {
+                    let ops = [leaving.ops.as_slice(), &self.new.ops].concat();
+                    merged(
+                        stored,
+                        &Pending {
+                            base: leaving.base.clone(),
+                            ops,
+                        },
+                        length,
+                    )
+                }
+            },
+        }
+    }
+}
+
+impl Leaving {
+    /// The feed to be stored.
+    pub fn merged(&self, stored: Segment<'_>, length: usize) -> Merged {
+        merged(stored, &self.pending, length)
+    }
+
+    /// How many entries it brings.
+    pub fn weight(&self) -> usize {
+        self.pending.weight()
+    }
+}
+
+fn merged(stored: Segment<'_>, pending: &Pending, length: usize) -> Merged {
+    match &pending.base {
+        None => merge(stored, &pending.ops, length),
+        Some(base) if pending.ops.is_empty() => (**base).clone(),
+        Some(base) => {
+            let packed = base.pack();
+            merge(
+                Segment::read(&packed).unwrap_or(Segment::EMPTY),
+                &pending.ops,
+                length,
+            )
+        }
+    }
+}

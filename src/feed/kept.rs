@@ -1,0 +1,95 @@
+//! A post as it is kept: what its author said, and where Slackwater put it. Pure.
+
+use crate::order::place::PostId;
+use crate::order::verdict::{PlacedBy, Verdict};
+use crate::post::Body;
+use crate::time::Time;
+use serde::{Deserialize, Serialize};
+
+/// Where on the activities topic a record stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct At {
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+}
+
+/// What is left of a post.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum State {
+    /// All of it.
+    Whole,
+    /// Deleted or undone: its object, addressees and words are gone, its place stays taken.
+    Gone,
+    /// Past its retention, needed by no feed: who wrote it and what it answered are still known.
+    Stub,
+}
+
+/// A post, placed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Post {
+    /// Its place, which is its id.
+    pub id: PostId,
+    /// What its author's server said.
+    pub body: Body,
+    /// The author's host, without a leading `www.`.
+    pub origin: String,
+    /// When this instance received it.
+    pub arrived: Time,
+    /// Its verdict, decided when it was placed.
+    pub verdict: Verdict,
+    /// The time that gave it its place.
+    pub placed_by: PlacedBy,
+    /// When it was last edited, as its author's server says.
+    pub edited: Option<Time>,
+    /// The backend's own id of the post.
+    pub post_ref: Option<String>,
+    /// The backend's own id of the author.
+    pub author_ref: Option<String>,
+    /// What is left of it.
+    pub state: State,
+    /// The record that made it.
+    pub made: At,
+    /// The newest record that said something new of it.
+    pub newest: At,
+}
+
+impl Post {
+    /// Milliseconds from published to arrived; none if undated. Negative if its author's clock runs ahead.
+    pub fn delay_ms(&self) -> Option<i64> {
+        self.body
+            .published
+            .map(|published| self.arrived.since(published))
+    }
+
+    /// Forgets all but what keeps its place and answers where it stood.
+    pub fn strip(&mut self, to: State) {
+        self.state = to;
+        self.edited = None;
+        self.body.object = no_object();
+        self.body.addressed = Vec::new();
+        self.body.mentions = Vec::new();
+        self.body.tags = Vec::new();
+        self.body.language = None;
+    }
+
+    /// About how many bytes it takes in memory.
+    pub fn weight(&self) -> usize {
+        let lists = self
+            .body
+            .addressed
+            .iter()
+            .chain(&self.body.mentions)
+            .chain(&self.body.tags);
+        400 + self.body.object.get().len()
+            + self.body.uri.len()
+            + self.body.author.len()
+            + lists.map(|text| 24 + text.len()).sum::<usize>()
+    }
+}
+
+/// The JSON `null` that stands where an object was.
+pub fn no_object() -> Box<serde_json::value::RawValue> {
+    serde_json::value::RawValue::NULL.to_owned()
+}

@@ -1,0 +1,600 @@
+//! Posts, indexes and home feeds, through memory and disk: one writer (the pipeline), any number of readers.
+//!
+//! What is new lives in [`Fresh`]; a checkpoint moves it aside, writes it, and lets it go. Data moves one way, fresh,
+//! leaving, cache, disk, and a look-up asks in that order, so it never falls between two of them.
+
+use super::block;
+use super::disk::{Disk, DiskError, Tree};
+use super::homes::Homes;
+use super::kept::Post;
+use super::segment::{Merged, Op, Segment, merge};
+use crate::graph::AccountIx;
+use crate::order::place::PostId;
+use crate::post::record::Position;
+use crate::time::Time;
+use hashbrown::{HashMap, HashSet};
+use parking_lot::RwLock;
+use quick_cache::sync::Cache;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use xxhash_rust::xxh3::xxh3_128;
+
+/// How many ids one index (an author's posts, a post's replies, a post's boosts) holds; the lowest fall out, and a
+/// merge or a late original no longer finds them.
+pub const INDEX_LENGTH_MAX: usize = 20_000;
+
+/// What the store is told.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The data folder.
+    pub path: PathBuf,
+    /// Entries a home feed keeps.
+    pub length: usize,
+    /// Entries that may wait in memory before a checkpoint writes them.
+    pub unflushed_entries_max: usize,
+    /// Bytes of posts that may wait in memory before a checkpoint writes them.
+    pub unflushed_bytes_max: usize,
+    /// Bytes for caches: half for sled's, half for decoded posts.
+    pub cache_bytes: u64,
+}
+
+/// What an index lists the posts of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Index {
+    /// Posts by an author, by the author's id.
+    Author,
+    /// Replies to a post, by its URI.
+    Parent,
+    /// Boosts of a post, by its URI.
+    Original,
+}
+
+/// A deletion or undo that came before what it takes back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingRemoval {
+    /// The host of who said so; only the author's own may.
+    pub host: String,
+    /// When it arrived.
+    pub arrived: Time,
+}
+
+type ListKey = [u8; 17];
+
+/// What is new since the last checkpoint, except home feeds, which are [`Homes`]'.
+#[derive(Debug, Default)]
+struct Fresh {
+    posts: HashMap<PostId, Arc<Post>>,
+    uris: HashMap<u128, PostId>,
+    lists: HashMap<ListKey, Vec<Op>>,
+    removed_posts: HashSet<PostId>,
+    relations: HashMap<Vec<u8>, Option<Vec<u8>>>,
+    pending: HashMap<u128, Option<PendingRemoval>>,
+    origins: HashMap<String, Vec<u8>>,
+}
+
+/// Everything kept.
+#[derive(Debug)]
+pub struct Store {
+    disk: Disk,
+    /// Home feeds, by account.
+    pub homes: Homes,
+    options: Options,
+    fresh: RwLock<Fresh>,
+    leaving: RwLock<Option<Arc<Fresh>>>,
+    cache: Cache<PostId, Arc<Post>, PostWeight>,
+    /// Checkpoints ended: a look-up that began before the last one must not fill the cache.
+    checkpoints: AtomicU64,
+    unwritten_bytes: AtomicUsize,
+    unwritten_indexed: AtomicUsize,
+}
+
+#[derive(Clone, Debug)]
+struct PostWeight;
+
+impl quick_cache::Weighter<PostId, Arc<Post>> for PostWeight {
+    fn weight(&self, _: &PostId, post: &Arc<Post>) -> u64 {
+        u64::try_from(post.weight()).unwrap_or(u64::MAX)
+    }
+}
+
+/// What of the log a checkpoint reflects.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Reflects {
+    /// Of each partition that was read, the next record to read.
+    pub next: Vec<Position>,
+    /// The newest `arrived` read: ages are measured against it.
+    pub log_time: Time,
+}
+
+/// What one checkpoint wrote.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Written {
+    /// Posts.
+    pub posts: usize,
+    /// Home feeds.
+    pub homes: usize,
+    /// Entries brought into them.
+    pub entries: usize,
+    /// Entries that stood at or below a full feed's floor and did not enter.
+    pub below_floor: u64,
+}
+
+impl Store {
+    /// Opens the data folder.
+    pub fn open(options: Options) -> Result<Store, DiskError> {
+        let disk = Disk::open(&options.path, options.cache_bytes / 2)?;
+        let cache_bytes = options.cache_bytes / 2;
+        let items = usize::try_from(cache_bytes / 2_000)
+            .unwrap_or(usize::MAX)
+            .max(64);
+        Ok(Store {
+            disk,
+            homes: Homes::default(),
+            cache: Cache::with_weighter(items, cache_bytes, PostWeight),
+            options,
+            fresh: RwLock::default(),
+            leaving: RwLock::default(),
+            checkpoints: AtomicU64::new(0),
+            unwritten_bytes: AtomicUsize::new(0),
+            unwritten_indexed: AtomicUsize::new(0),
+        })
+    }
+
+    /// Entries a home feed keeps.
+    pub fn length(&self) -> usize {
+        self.options.length
+    }
+
+    /// The post at a place.
+    pub fn post(&self, id: PostId) -> Result<Option<Arc<Post>>, DiskError> {
+        let begun = self.checkpoints.load(Ordering::Acquire);
+        if let Some(found) = self.in_memory(|fresh| {
+            if fresh.removed_posts.contains(&id) {
+                Some(None)
+            } else {
+                fresh.posts.get(&id).cloned().map(Some)
+            }
+        }) {
+            return Ok(found);
+        }
+        if let Some(post) = self.cache.get(&id) {
+            return Ok(Some(post));
+        }
+        let Some(post) = self.disk.post(id)?.map(Arc::new) else {
+            return Ok(None);
+        };
+        if begun == self.checkpoints.load(Ordering::Acquire) {
+            self.cache.insert(id, Arc::clone(&post));
+        }
+        Ok(Some(post))
+    }
+
+    /// The post of this URI. Indexes are hints: what they point at is looked at.
+    pub fn post_by_uri(&self, uri: &str) -> Result<Option<Arc<Post>>, DiskError> {
+        let hash = xxh3_128(uri.as_bytes());
+        let id = match self.in_memory(|fresh| fresh.uris.get(&hash).copied()) {
+            Some(id) => Some(id),
+            None => match self.disk.get(Tree::Uris, &hash.to_be_bytes())? {
+                Some(bytes) => Some(read_id(&bytes).ok_or(DiskError::Damaged { tree: "uris" })?),
+                None => None,
+            },
+        };
+        let Some(id) = id else { return Ok(None) };
+        Ok(self.post(id)?.filter(|post| post.body.uri == uri))
+    }
+
+    /// The ids an index lists, ascending.
+    pub fn list(&self, index: Index, of: &str) -> Result<Vec<u64>, DiskError> {
+        let key = list_key(index, of);
+        let fresh = self
+            .fresh
+            .read()
+            .lists
+            .get(&key)
+            .cloned()
+            .unwrap_or_default();
+        let mut ops = self
+            .leaving
+            .read()
+            .as_ref()
+            .and_then(|leaving| leaving.lists.get(&key).cloned())
+            .unwrap_or_default();
+        ops.extend(fresh);
+        let stored = self.disk.get(Tree::Lists, &key)?;
+        Ok(merge(segment(stored.as_deref(), "lists")?, &ops, INDEX_LENGTH_MAX).ids)
+    }
+
+    /// A home feed as it is now. None for an account that was never added.
+    pub fn home(&self, account: AccountIx) -> Result<Option<Merged>, DiskError> {
+        let Some(parts) = self.homes.parts(account) else {
+            return Ok(None);
+        };
+        let stored = self.disk.get(Tree::Homes, &parts.key)?;
+        Ok(Some(parts.merged(
+            segment(stored.as_deref(), "homes")?,
+            self.options.length,
+        )))
+    }
+
+    /// The removal that waits for this URI (or actor, or boost key) to come.
+    pub fn pending(&self, of: &str) -> Result<Option<PendingRemoval>, DiskError> {
+        let hash = xxh3_128(of.as_bytes());
+        if let Some(found) = self.in_memory(|fresh| fresh.pending.get(&hash).cloned()) {
+            return Ok(found);
+        }
+        match self.disk.get(Tree::Pending, &hash.to_be_bytes())? {
+            Some(bytes) => postcard::from_bytes(&bytes)
+                .map(Some)
+                .map_err(|_| DiskError::Damaged { tree: "pending" }),
+            None => Ok(None),
+        }
+    }
+
+    /// Keeps a removal for what has not come yet.
+    pub fn put_pending(&self, of: &str, removal: PendingRemoval) {
+        self.fresh
+            .write()
+            .pending
+            .insert(xxh3_128(of.as_bytes()), Some(removal));
+        self.unwritten_indexed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Keeps a post: new, or changed.
+    pub fn put_post(&self, post: Post) -> Arc<Post> {
+        let post = Arc::new(post);
+        let hash = xxh3_128(post.body.uri.as_bytes());
+        let body = &post.body;
+        let indexed = [
+            Some(list_key(Index::Author, &body.author)),
+            body.in_reply_to
+                .as_deref()
+                .map(|parent| list_key(Index::Parent, parent)),
+            body.boost_of
+                .as_deref()
+                .map(|original| list_key(Index::Original, original)),
+        ];
+        self.unwritten_bytes
+            .fetch_add(post.weight(), Ordering::Relaxed);
+        let mut fresh = self.fresh.write();
+        fresh.uris.insert(hash, post.id);
+        for key in indexed.into_iter().flatten() {
+            fresh
+                .lists
+                .entry(key)
+                .or_default()
+                .push(Op::insert(post.id));
+            self.unwritten_indexed.fetch_add(1, Ordering::Relaxed);
+        }
+        fresh.removed_posts.remove(&post.id);
+        fresh.posts.insert(post.id, Arc::clone(&post));
+        post
+    }
+
+    /// Forgets a post altogether, its rows in the indexes too.
+    pub fn forget_post(&self, post: &Post) {
+        let body = &post.body;
+        let mut fresh = self.fresh.write();
+        for (index, of) in [
+            (Index::Author, Some(&body.author)),
+            (Index::Parent, body.in_reply_to.as_ref()),
+            (Index::Original, body.boost_of.as_ref()),
+        ] {
+            if let Some(of) = of {
+                fresh
+                    .lists
+                    .entry(list_key(index, of))
+                    .or_default()
+                    .push(Op::remove(post.id));
+            }
+        }
+        fresh.posts.remove(&post.id);
+        fresh.removed_posts.insert(post.id);
+        self.unwritten_indexed.fetch_add(4, Ordering::Relaxed);
+    }
+
+    /// Keeps, or with `None` removes, a relation under its key.
+    pub fn put_relation(&self, key: Vec<u8>, document: Option<Vec<u8>>) {
+        self.fresh.write().relations.insert(key, document);
+        self.unwritten_indexed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Every stored relation with its key. Only before the first is put.
+    pub fn relations(&self) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), DiskError>> + use<> {
+        self.disk
+            .scan(Tree::Relations, &[])
+            .map(|row| row.map(|(key, value)| (key.to_vec(), value.to_vec())))
+    }
+
+    /// The keys of the relations that begin with `prefix`, stored or waiting to be.
+    pub fn relation_keys(&self, prefix: &[u8]) -> Result<Vec<Vec<u8>>, DiskError> {
+        let mut keys = BTreeSet::new();
+        for row in self.disk.scan(Tree::Relations, prefix) {
+            let (key, _) = row?;
+            if !key.starts_with(prefix) {
+                break;
+            }
+            keys.insert(key.to_vec());
+        }
+        let fresh = self.fresh.read();
+        keys.extend(
+            fresh
+                .relations
+                .keys()
+                .filter(|key| key.starts_with(prefix))
+                .cloned(),
+        );
+        Ok(keys.into_iter().collect())
+    }
+
+    /// Keeps what is known of an origin.
+    pub fn put_origin(&self, host: &str, bytes: Vec<u8>) {
+        self.fresh.write().origins.insert(host.to_owned(), bytes);
+    }
+
+    /// Every stored origin. Only before the first is put.
+    pub fn origins(&self) -> impl Iterator<Item = Result<(String, Vec<u8>), DiskError>> + use<> {
+        self.disk.scan(Tree::Origins, &[]).map(|row| {
+            row.map(|(key, value)| (String::from_utf8_lossy(&key).into_owned(), value.to_vec()))
+        })
+    }
+
+    /// What is stored under a name of the folder's own.
+    pub fn meta<T: for<'de> Deserialize<'de>>(&self, name: &str) -> Result<Option<T>, DiskError> {
+        match self.disk.get(Tree::Meta, name.as_bytes())? {
+            Some(bytes) => postcard::from_bytes(&bytes)
+                .map(Some)
+                .map_err(|_| DiskError::Damaged { tree: "meta" }),
+            None => Ok(None),
+        }
+    }
+
+    /// Stores something under a name of the folder's own, at once.
+    pub fn put_meta<T: Serialize>(&self, name: &str, value: &T) -> Result<(), DiskError> {
+        let bytes = postcard::to_stdvec(value).map_err(|source| DiskError::Pack { source })?;
+        self.disk.put(Tree::Meta, name.as_bytes(), bytes)
+    }
+
+    /// Whether a bound on memory asks for a checkpoint.
+    pub fn is_full(&self) -> bool {
+        let entries = self.homes.unwritten() + self.unwritten_indexed.load(Ordering::Relaxed);
+        self.options.unflushed_entries_max <= entries
+            || self.options.unflushed_bytes_max <= self.unwritten_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Entries and bytes that wait for a checkpoint.
+    pub fn unwritten(&self) -> (usize, usize) {
+        let entries = self.homes.unwritten() + self.unwritten_indexed.load(Ordering::Relaxed);
+        (entries, self.unwritten_bytes.load(Ordering::Relaxed))
+    }
+
+    /// Bytes of the data folder.
+    pub fn bytes_on_disk(&self) -> u64 {
+        self.disk.bytes()
+    }
+
+    /// Writes everything new, then, once that is durable, the offsets it all reflects.
+    ///
+    /// Blocks of posts first, then what points at them, then feeds, then relations, the offsets last: cut off
+    /// anywhere, the log read again from the old offsets gives the same.
+    pub fn checkpoint(&self, reflects: &Reflects) -> Result<Written, DiskError> {
+        let fresh = {
+            // Both locks at once: a reader who finds nothing in `fresh` waits here until it can look in `leaving`.
+            let mut leaving = self.leaving.write();
+            let fresh = Arc::new(std::mem::take(&mut *self.fresh.write()));
+            *leaving = Some(Arc::clone(&fresh));
+            fresh
+        };
+        self.unwritten_bytes.store(0, Ordering::Relaxed);
+        self.unwritten_indexed.store(0, Ordering::Relaxed);
+        let mut written = Written {
+            posts: fresh.posts.len(),
+            ..Written::default()
+        };
+
+        self.disk.put_posts(&packed_posts(&fresh)?)?;
+        for (hash, id) in sorted(&fresh.uris) {
+            self.disk.put(
+                Tree::Uris,
+                &hash.to_be_bytes(),
+                id.number().to_be_bytes().to_vec(),
+            )?;
+        }
+        for (key, ops) in sorted(&fresh.lists) {
+            self.put_segment(Tree::Lists, key, "lists", |stored| {
+                merge(stored, ops, INDEX_LENGTH_MAX)
+            })?;
+        }
+        for (hash, removal) in sorted(&fresh.pending) {
+            match removal {
+                Some(removal) => {
+                    let bytes = postcard::to_stdvec(removal)
+                        .map_err(|source| DiskError::Pack { source })?;
+                    self.disk.put(Tree::Pending, &hash.to_be_bytes(), bytes)?;
+                }
+                None => self.disk.remove(Tree::Pending, &hash.to_be_bytes())?,
+            }
+        }
+        for home in self.homes.leave() {
+            let below = self.put_segment(Tree::Homes, &home.key, "homes", |stored| {
+                home.merged(stored, self.options.length)
+            })?;
+            written.homes += 1;
+            written.entries += home.weight();
+            written.below_floor += below;
+            self.homes.left(&home);
+        }
+        for (key, document) in sorted(&fresh.relations) {
+            match document {
+                Some(document) => self.disk.put(Tree::Relations, key, document.clone())?,
+                None => self.disk.remove(Tree::Relations, key)?,
+            }
+        }
+        for (host, bytes) in sorted(&fresh.origins) {
+            self.disk
+                .put(Tree::Origins, host.as_bytes(), bytes.clone())?;
+        }
+        self.disk.sync()?;
+        // Not synced itself: should a power loss take it, the log is read again from the offsets before.
+        self.put_meta(OFFSETS, reflects)?;
+        self.disk.flush()?;
+
+        for (id, post) in &fresh.posts {
+            self.cache.insert(*id, Arc::clone(post));
+        }
+        for id in &fresh.removed_posts {
+            self.cache.remove(id);
+        }
+        self.checkpoints.fetch_add(1, Ordering::Release);
+        *self.leaving.write() = None;
+        Ok(written)
+    }
+
+    /// What of the log the data folder reflects.
+    pub fn reflects(&self) -> Result<Reflects, DiskError> {
+        Ok(self.meta(OFFSETS)?.unwrap_or_default())
+    }
+
+    /// Every post from `from` on as it is stored, at most `blocks_max` blocks, and where to go on.
+    pub fn stored_posts(
+        &self,
+        from: PostId,
+        blocks_max: usize,
+    ) -> Result<(Vec<Post>, Option<PostId>), DiskError> {
+        self.disk.posts_from(from, blocks_max)
+    }
+
+    /// The stored homes after the key `after`, at most `homes_max`, each as its ids; and the last key.
+    pub fn stored_homes(
+        &self,
+        after: &[u8],
+        homes_max: usize,
+    ) -> Result<(Vec<Vec<u64>>, Option<Vec<u8>>), DiskError> {
+        let mut homes = Vec::new();
+        let mut last = None;
+        let from = [after, &[0]].concat();
+        for row in self
+            .disk
+            .scan(Tree::Homes, if after.is_empty() { &[] } else { &from })
+            .take(homes_max)
+        {
+            let (key, bytes) = row?;
+            homes.push(segment(Some(&bytes), "homes")?.iter().collect());
+            last = Some(key.to_vec());
+        }
+        Ok((homes, last))
+    }
+
+    /// The stored removals that wait, with when they arrived, from hash `from` on.
+    pub fn forget_pending_before(&self, cutoff: Time) -> Result<usize, DiskError> {
+        let mut forgotten = 0;
+        for row in self.disk.scan(Tree::Pending, &[]) {
+            let (key, bytes) = row?;
+            let removal: PendingRemoval =
+                postcard::from_bytes(&bytes).map_err(|_| DiskError::Damaged { tree: "pending" })?;
+            if removal.arrived < cutoff
+                && let Ok(hash) = <[u8; 16]>::try_from(&*key)
+            {
+                self.fresh
+                    .write()
+                    .pending
+                    .entry(u128::from_be_bytes(hash))
+                    .or_insert(None);
+                forgotten += 1;
+            }
+        }
+        Ok(forgotten)
+    }
+
+    /// Whether the post is among what memory holds, so that a sweep over the disk leaves it alone.
+    pub fn is_in_memory(&self, id: PostId) -> bool {
+        self.in_memory(|fresh| fresh.posts.contains_key(&id).then_some(()))
+            .is_some()
+    }
+
+    fn put_segment(
+        &self,
+        tree: Tree,
+        key: &[u8],
+        name: &'static str,
+        merged: impl FnOnce(Segment<'_>) -> Merged,
+    ) -> Result<u64, DiskError> {
+        let stored = self.disk.get(tree, key)?;
+        let merged = merged(segment(stored.as_deref(), name)?);
+        if merged.ids.is_empty() && merged.floor == PostId::MIN {
+            self.disk.remove(tree, key)?;
+        } else {
+            self.disk.put(tree, key, merged.pack())?;
+        }
+        Ok(merged.below_floor)
+    }
+
+    fn in_memory<T>(&self, look: impl Fn(&Fresh) -> Option<T>) -> Option<T> {
+        if let Some(found) = look(&self.fresh.read()) {
+            return Some(found);
+        }
+        self.leaving
+            .read()
+            .as_ref()
+            .and_then(|leaving| look(leaving))
+    }
+}
+
+const OFFSETS: &str = "offsets";
+
+/// The key a home feed is stored under: the slot of its account, so that a shard's feeds lie together, then the account.
+pub fn home_key(account: &str) -> Vec<u8> {
+    let slot = u16::try_from(crate::order::place::slot_of(account)).unwrap_or(0);
+    [&slot.to_be_bytes()[..], account.as_bytes()].concat()
+}
+
+/// The key a relation is stored under: the slot of its account, then its key on the topic.
+pub fn relation_key(account: &str, key: &[u8]) -> Vec<u8> {
+    let slot = u16::try_from(crate::order::place::slot_of(account)).unwrap_or(0);
+    [&slot.to_be_bytes()[..], key].concat()
+}
+
+fn list_key(index: Index, of: &str) -> ListKey {
+    let mut key = [0; 17];
+    let kind = match index {
+        Index::Author => b'a',
+        Index::Parent => b'p',
+        Index::Original => b'o',
+    };
+    let (first, rest) = key.split_at_mut(1);
+    first.fill(kind);
+    rest.copy_from_slice(&xxh3_128(of.as_bytes()).to_be_bytes());
+    key
+}
+
+fn packed_posts(fresh: &Fresh) -> Result<Vec<(PostId, Option<Vec<u8>>)>, DiskError> {
+    let mut rows = Vec::with_capacity(fresh.posts.len() + fresh.removed_posts.len());
+    for (id, post) in &fresh.posts {
+        rows.push((
+            *id,
+            Some(block::encode(post).map_err(|source| DiskError::Pack { source })?),
+        ));
+    }
+    rows.extend(fresh.removed_posts.iter().map(|id| (*id, None)));
+    rows.sort_unstable_by_key(|(id, _)| *id);
+    Ok(rows)
+}
+
+fn segment<'a>(bytes: Option<&'a [u8]>, tree: &'static str) -> Result<Segment<'a>, DiskError> {
+    match bytes {
+        None => Ok(Segment::EMPTY),
+        Some(bytes) => Segment::read(bytes).ok_or(DiskError::Damaged { tree }),
+    }
+}
+
+fn read_id(bytes: &[u8]) -> Option<PostId> {
+    PostId::from_number(u64::from_be_bytes(bytes.try_into().ok()?))
+}
+
+fn sorted<K: Ord, V>(map: &HashMap<K, V>) -> Vec<(&K, &V)> {
+    let mut rows: Vec<_> = map.iter().collect();
+    rows.sort_unstable_by_key(|(key, _)| *key);
+    rows
+}
