@@ -1,1 +1,5 @@
-//! What the service says of itself.
+//! What the service says of itself: numbers for Prometheus, how far a start has come, the log's form.
+
+pub mod logging;
+pub mod metrics;
+pub mod progress;

@@ -1,0 +1,237 @@
+//! Numbers for Prometheus. Every label has a bounded set of values.
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+type Labels = Vec<(&'static str, String)>;
+
+/// All of them. Cheap to count on from any thread.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    records: Family<Labels, Counter>,
+    outcomes: Family<Labels, Counter>,
+    verdicts: Family<Labels, Counter>,
+    requests: Family<Labels, Counter>,
+    lag: Family<Labels, Gauge>,
+    /// Records set aside because they could not be used.
+    pub dead_letters: Counter,
+    /// Records the log no longer had when they were to be read.
+    pub lost_records: Gauge,
+    /// Activities in another partition than their author's id asks for: ties may be decided differently elsewhere.
+    pub misplaced_records: Counter,
+    /// Entries that stood at or below a full feed's floor and did not enter.
+    pub below_floor: Counter,
+    /// Entries written by checkpoints.
+    pub entries_written: Counter,
+    /// Checkpoints, by how many seconds they took.
+    pub checkpoint_seconds: Histogram,
+    /// Entries that wait for a checkpoint.
+    pub unwritten_entries: Gauge,
+    /// Bytes of posts that wait for a checkpoint.
+    pub unwritten_bytes: Gauge,
+    /// Bytes of the data folder.
+    pub disk_bytes: Gauge,
+    /// Local accounts known.
+    pub accounts: Gauge,
+    /// Follows known.
+    pub follows: Gauge,
+    /// Posts dropped after their retention.
+    pub expired_posts: Counter,
+    /// 1 while requests are answered from a log read to its end.
+    pub ready: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Metrics {
+        let checkpoint_seconds = Histogram::new(exponential_buckets(0.001, 2.0, 16));
+        let mut metrics = Metrics {
+            registry: Registry::with_prefix("slackwater"),
+            records: Family::default(),
+            outcomes: Family::default(),
+            verdicts: Family::default(),
+            requests: Family::default(),
+            lag: Family::default(),
+            dead_letters: Counter::default(),
+            lost_records: Gauge::default(),
+            misplaced_records: Counter::default(),
+            below_floor: Counter::default(),
+            entries_written: Counter::default(),
+            checkpoint_seconds,
+            unwritten_entries: Gauge::default(),
+            unwritten_bytes: Gauge::default(),
+            disk_bytes: Gauge::default(),
+            accounts: Gauge::default(),
+            follows: Gauge::default(),
+            expired_posts: Counter::default(),
+            ready: Gauge::default(),
+        };
+        metrics.register();
+        metrics
+    }
+}
+
+impl Metrics {
+    /// A record of `topic` was read.
+    pub fn read(&self, topic: &'static str, records: u64) {
+        self.records
+            .get_or_create(&vec![("topic", topic.to_owned())])
+            .inc_by(records);
+    }
+
+    /// An activity came to this (a bounded set of words).
+    pub fn outcome(&self, outcome: &'static str) {
+        self.outcomes
+            .get_or_create(&vec![("outcome", outcome.to_owned())])
+            .inc();
+    }
+
+    /// A post was placed with this verdict.
+    pub fn verdict(&self, verdict: &'static str) {
+        self.verdicts
+            .get_or_create(&vec![("verdict", verdict.to_owned())])
+            .inc();
+    }
+
+    /// A request to `route` (the pattern, not the path) was answered with `status`.
+    pub fn request(&self, route: &str, status: u16) {
+        self.requests
+            .get_or_create(&vec![
+                ("route", route.to_owned()),
+                ("status", status.to_string()),
+            ])
+            .inc();
+    }
+
+    /// Records of a partition still to be read.
+    pub fn lag(&self, topic: &'static str, partition: i32, records: i64) {
+        let labels = vec![
+            ("topic", topic.to_owned()),
+            ("partition", partition.to_string()),
+        ];
+        self.lag.get_or_create(&labels).set(records);
+    }
+
+    /// In the OpenMetrics text format.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        match encode(&mut text, &self.registry) {
+            Ok(()) => text,
+            Err(_) => String::new(),
+        }
+    }
+
+    fn register(&mut self) {
+        let r = &mut self.registry;
+        r.register(
+            "records_read",
+            "Records read from the log",
+            self.records.clone(),
+        );
+        r.register(
+            "activities",
+            "Activities by what they came to",
+            self.outcomes.clone(),
+        );
+        r.register(
+            "posts_placed",
+            "Posts placed, by verdict",
+            self.verdicts.clone(),
+        );
+        r.register(
+            "http_requests",
+            "Requests by route and status",
+            self.requests.clone(),
+        );
+        r.register(
+            "lag_records",
+            "Records of a partition still to be read",
+            self.lag.clone(),
+        );
+        r.register(
+            "dead_letters",
+            "Records set aside because they could not be used",
+            self.dead_letters.clone(),
+        );
+        r.register(
+            "lost_records",
+            "Records gone from the log before they were read",
+            self.lost_records.clone(),
+        );
+        r.register(
+            "misplaced_records",
+            "Activities not keyed by their author",
+            self.misplaced_records.clone(),
+        );
+        r.register(
+            "below_floor",
+            "Entries below a full feed's floor, not entered",
+            self.below_floor.clone(),
+        );
+        r.register(
+            "entries_written",
+            "Feed entries written by checkpoints",
+            self.entries_written.clone(),
+        );
+        r.register_with_unit(
+            "checkpoint",
+            "How long checkpoints took",
+            Unit::Seconds,
+            self.checkpoint_seconds.clone(),
+        );
+        r.register(
+            "unwritten_entries",
+            "Feed and index entries waiting for a checkpoint",
+            self.unwritten_entries.clone(),
+        );
+        r.register_with_unit(
+            "unwritten",
+            "Posts waiting for a checkpoint",
+            Unit::Bytes,
+            self.unwritten_bytes.clone(),
+        );
+        r.register_with_unit(
+            "disk",
+            "The data folder",
+            Unit::Bytes,
+            self.disk_bytes.clone(),
+        );
+        r.register("accounts", "Local accounts known", self.accounts.clone());
+        r.register("follows", "Follows known", self.follows.clone());
+        r.register(
+            "expired_posts",
+            "Posts dropped after their retention",
+            self.expired_posts.clone(),
+        );
+        r.register(
+            "ready",
+            "1 while the log is read to its end",
+            self.ready.clone(),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_is_shown() {
+        let metrics = Metrics::default();
+        metrics.read("activities", 3);
+        metrics.verdict("late");
+        metrics.dead_letters.inc();
+        let text = metrics.text();
+        for line in [
+            "slackwater_records_read_total{topic=\"activities\"} 3",
+            "slackwater_posts_placed_total{verdict=\"late\"} 1",
+            "slackwater_dead_letters_total 1",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+    }
+}

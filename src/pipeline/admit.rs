@@ -1,0 +1,478 @@
+//! One activity into the state: found or placed, kept, fanned out. The single writer of posts and feeds.
+
+use crate::feed::disk::DiskError;
+use crate::feed::fan_out::{Fate, fan_out, fan_out_boosts, original_of};
+use crate::feed::kept::{At, Post, State};
+use crate::feed::store::{Index, PendingRemoval, Store};
+use crate::graph::Graph;
+use crate::order::delays::{Delays, ORIGINS_MAX, OTHERS};
+use crate::order::place::{Occupant, PostId, RUN_ON_MAX, lowest_free, slot_of};
+use crate::order::verdict::{Judgement, PlacedBy, Verdict, judge};
+use crate::order::window::Windows;
+use crate::post::record::Envelope;
+use crate::post::{Activity, Body, How, host_of, origin_of};
+use crate::time::Time;
+use hashbrown::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How many full slots are remembered, so that a flood of posts claiming one moment does not search it from its
+/// beginning each time; past that all are forgotten and searched again.
+const FULL_SLOTS_MAX: usize = 10_000;
+
+/// What an activity came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A post got its place.
+    Placed(Verdict),
+    /// A post was already there; nothing new was said.
+    Known,
+    /// A post was edited.
+    Edited,
+    /// A post's object was replaced without an edit (poll counts).
+    Refreshed,
+    /// A post was older than what is kept of it.
+    Outdated,
+    /// This many posts were removed, now or when they come.
+    Removed(usize),
+    /// The activity does not concern feeds.
+    Ignored(&'static str),
+}
+
+/// Why an activity was not taken in.
+#[derive(Debug, thiserror::Error)]
+pub enum AdmitError {
+    /// It is set aside, with this reason.
+    #[error("{0}")]
+    Refused(String),
+    /// The data folder failed: the service must stop.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}
+
+/// Takes activities in, one after the other in the order of the log.
+#[derive(Debug)]
+pub struct Admission {
+    store: Arc<Store>,
+    /// Sequence numbers below which a slot is known to be full, by slot and first millisecond.
+    full: HashMap<(u32, Time), u64>,
+    delays: HashMap<String, Delays>,
+    touched: Vec<String>,
+}
+
+impl Admission {
+    /// With what is stored of each origin.
+    pub fn new(store: Arc<Store>) -> Result<Admission, DiskError> {
+        let mut delays = HashMap::new();
+        for row in store.origins() {
+            let (host, bytes) = row?;
+            let known =
+                postcard::from_bytes(&bytes).map_err(|_| DiskError::Damaged { tree: "origins" })?;
+            delays.insert(host, known);
+        }
+        Ok(Admission {
+            store,
+            full: HashMap::new(),
+            delays,
+            touched: Vec::new(),
+        })
+    }
+
+    /// Takes one activity in.
+    pub fn admit(
+        &mut self,
+        graph: &Graph,
+        windows: &Windows,
+        at: At,
+        envelope: &Envelope,
+        activity: Activity,
+    ) -> Result<Outcome, AdmitError> {
+        match activity {
+            Activity::Post {
+                how,
+                body,
+                original,
+            } => {
+                if let Some(original) = original {
+                    let plain = Envelope {
+                        post_ref: None,
+                        author_ref: envelope.author_ref.clone(),
+                        ..envelope.clone()
+                    };
+                    self.post(graph, windows, at, &plain, How::Fetched, *original)?;
+                }
+                self.post(graph, windows, at, envelope, how, *body)
+            }
+            Activity::Delete { uri, by } if uri == by => Ok(Outcome::Removed(self.remove_author(
+                graph,
+                at,
+                envelope.arrived,
+                &by,
+            )?)),
+            Activity::Delete { uri, by } => Ok(Outcome::Removed(self.remove(
+                graph,
+                at,
+                envelope.arrived,
+                &uri,
+                &by,
+            )?)),
+            Activity::Unboost { by, original } => Ok(Outcome::Removed(self.unboost(
+                graph,
+                at,
+                envelope.arrived,
+                &by,
+                &original,
+            )?)),
+            Activity::Ignored(kind) => Ok(Outcome::Ignored(kind)),
+        }
+    }
+
+    /// What is known of every origin.
+    pub fn delays(&self) -> &HashMap<String, Delays> {
+        &self.delays
+    }
+
+    /// The origins heard of since the last call; what is known of them is handed to the store for the checkpoint.
+    pub fn put_origins(&mut self) -> Vec<(String, Delays)> {
+        let touched = std::mem::take(&mut self.touched);
+        let mut changed = Vec::with_capacity(touched.len());
+        for host in touched {
+            if let Some(delays) = self.delays.get(&host) {
+                if let Ok(bytes) = postcard::to_stdvec(delays) {
+                    self.store.put_origin(&host, bytes);
+                }
+                changed.push((host, delays.clone()));
+            }
+        }
+        changed
+    }
+
+    fn post(
+        &mut self,
+        graph: &Graph,
+        windows: &Windows,
+        at: At,
+        envelope: &Envelope,
+        how: How,
+        body: Body,
+    ) -> Result<Outcome, AdmitError> {
+        if let Some(known) = self.store.post_by_uri(&body.uri)? {
+            return self.again(graph, at, envelope, how, body, &known);
+        }
+        let origin = origin_of(&body.author).ok_or_else(|| {
+            AdmitError::Refused(format!("the author {:?} has no host", body.author))
+        })?;
+        let fetched = how == How::Fetched;
+        let judgement = judge(body.published, envelope.arrived, fetched, &origin, windows);
+        let (id, placed_by) = match self.place(&body, judgement, envelope.arrived)? {
+            Placed::At(id, placed_by) => (id, placed_by),
+            Placed::Before(known) => return self.again(graph, at, envelope, how, body, &known),
+        };
+        let gone = self.is_gone_before_it_came(&body, envelope.arrived)?;
+        // An Update that comes first counts as the Create; its `updated` says that it is an edit all the same.
+        let edited = if how == How::Update {
+            body.updated
+        } else {
+            None
+        };
+        let mut post = Post {
+            id,
+            origin,
+            arrived: envelope.arrived,
+            verdict: judgement.verdict,
+            placed_by,
+            edited,
+            post_ref: envelope.post_ref.clone(),
+            author_ref: envelope.author_ref.clone(),
+            state: State::Whole,
+            made: at,
+            newest: at,
+            body,
+        };
+        self.count(&post);
+        if gone {
+            post.strip(State::Gone);
+        }
+        let post = self.store.put_post(post);
+        if !gone {
+            let original = original_of(&self.store, &post)?;
+            fan_out(&self.store, graph, &post, original.as_deref(), Fate::New);
+        }
+        fan_out_boosts(
+            &self.store,
+            graph,
+            &post,
+            if gone { Fate::Gone } else { Fate::New },
+        )?;
+        Ok(Outcome::Placed(post.verdict))
+    }
+
+    /// A post that has its place comes again: redelivered, edited, fetched, or read again from the log.
+    fn again(
+        &mut self,
+        graph: &Graph,
+        at: At,
+        envelope: &Envelope,
+        how: How,
+        body: Body,
+        known: &Post,
+    ) -> Result<Outcome, AdmitError> {
+        if known.body.author != body.author {
+            return Err(AdmitError::Refused(format!(
+                "{} is a post by {}: {} may not change it",
+                body.uri, known.body.author, body.author
+            )));
+        }
+        if known.made == at {
+            self.count(known);
+        }
+        let outcome = match known.state {
+            State::Gone => return Ok(Outcome::Known),
+            State::Stub => Outcome::Refreshed,
+            State::Whole => match (how, body.updated, known.body.updated) {
+                (_, Some(said), Some(kept)) if said < kept => return Ok(Outcome::Outdated),
+                (_, Some(said), kept) if kept.is_none_or(|kept| kept < said) => Outcome::Edited,
+                (How::Update, _, _) => Outcome::Refreshed,
+                _ if known.post_ref.is_none() && envelope.post_ref.is_some() => Outcome::Refreshed,
+                _ => return Ok(Outcome::Known),
+            },
+        };
+        let mut post = known.clone();
+        let published = post.body.published;
+        let updated = post.body.updated.max(body.updated);
+        let keeps_object =
+            how != How::Update && outcome == Outcome::Refreshed && known.state == State::Whole;
+        if !keeps_object {
+            post.body = Body {
+                published,
+                updated,
+                ..body
+            };
+        }
+        post.state = State::Whole;
+        post.post_ref = post.post_ref.or_else(|| envelope.post_ref.clone());
+        post.author_ref = post.author_ref.or_else(|| envelope.author_ref.clone());
+        if outcome == Outcome::Edited {
+            post.edited = updated;
+            post.newest = at;
+        }
+        let post = self.store.put_post(post);
+        let original = original_of(&self.store, &post)?;
+        fan_out(
+            &self.store,
+            graph,
+            &post,
+            original.as_deref(),
+            Fate::Changed,
+        );
+        fan_out_boosts(&self.store, graph, &post, Fate::Changed)?;
+        Ok(outcome)
+    }
+
+    fn place(
+        &mut self,
+        body: &Body,
+        judgement: Judgement,
+        arrived: Time,
+    ) -> Result<Placed, AdmitError> {
+        let slot = slot_of(&body.author);
+        let run_on = Duration::from_millis(RUN_ON_MAX.unsigned_abs());
+        // By published, a place never exceeds arrived; by arrived, it may run on.
+        let tries = match judgement.placed_by {
+            PlacedBy::Published => [
+                Some((PlacedBy::Published, judgement.at, arrived)),
+                Some((PlacedBy::Arrived, arrived, arrived.plus(run_on))),
+            ],
+            PlacedBy::Arrived => [
+                Some((PlacedBy::Arrived, arrived, arrived.plus(run_on))),
+                None,
+            ],
+        };
+        for (placed_by, from, until) in tries.into_iter().flatten() {
+            let hint = self.full.get(&(slot, from)).copied().unwrap_or(0);
+            let mut asked = 0;
+            let mut before = None;
+            let found = lowest_free(slot, from, until, hint, |id| {
+                asked += 1;
+                match self.store.post(id)? {
+                    None => Ok(Occupant::Nobody),
+                    Some(there) if there.body.uri == body.uri => {
+                        before = Some(there);
+                        Ok(Occupant::Itself)
+                    }
+                    Some(_) => Ok::<_, DiskError>(Occupant::Another),
+                }
+            })?;
+            if let Some(known) = before {
+                return Ok(Placed::Before(known));
+            }
+            if 1 < asked || 0 < hint {
+                if FULL_SLOTS_MAX <= self.full.len() {
+                    self.full.clear();
+                }
+                // The place found is about to be taken too.
+                self.full.insert((slot, from), hint + asked);
+            }
+            if let Some(id) = found {
+                return Ok(Placed::At(id, placed_by));
+            }
+        }
+        Err(AdmitError::Refused(format!(
+            "no place is free within {RUN_ON_MAX} ms of its arrival: its author's slot holds {} posts there",
+            (RUN_ON_MAX + 1) * 64
+        )))
+    }
+
+    fn is_gone_before_it_came(&self, body: &Body, arrived: Time) -> Result<bool, DiskError> {
+        let host = host_of(&body.author);
+        let by_its_host = |removal: Option<PendingRemoval>| {
+            removal.filter(|removal| Some(&removal.host) == host.as_ref())
+        };
+        if by_its_host(self.store.pending(&body.uri)?).is_some()
+            || by_its_host(self.store.pending(&body.author)?).is_some()
+        {
+            return Ok(true);
+        }
+        let Some(original) = &body.boost_of else {
+            return Ok(false);
+        };
+        let undone = by_its_host(self.store.pending(&boost_key(&body.author, original))?);
+        Ok(undone.is_some_and(|undone| body.published.unwrap_or(arrived) <= undone.arrived))
+    }
+
+    fn remove(
+        &mut self,
+        graph: &Graph,
+        at: At,
+        arrived: Time,
+        uri: &str,
+        by: &str,
+    ) -> Result<usize, AdmitError> {
+        let Some(host) = host_of(by) else {
+            return Err(AdmitError::Refused(format!(
+                "{by:?}, who removes it, has no host"
+            )));
+        };
+        match self.store.post_by_uri(uri)? {
+            None => {
+                self.store
+                    .put_pending(uri, PendingRemoval { host, arrived });
+                Ok(0)
+            }
+            Some(post) if host_of(&post.body.author).as_ref() == Some(&host) => {
+                self.remove_post(graph, at, &post)
+            }
+            Some(post) => Err(AdmitError::Refused(format!(
+                "{uri} is a post by {}: only its host may remove it, not {by}",
+                post.body.author
+            ))),
+        }
+    }
+
+    fn remove_post(&mut self, graph: &Graph, at: At, post: &Post) -> Result<usize, AdmitError> {
+        if post.state == State::Gone {
+            return Ok(0);
+        }
+        let mut post = post.clone();
+        post.strip(State::Gone);
+        post.newest = at;
+        let post = self.store.put_post(post);
+        fan_out(&self.store, graph, &post, None, Fate::Gone);
+        fan_out_boosts(&self.store, graph, &post, Fate::Gone)?;
+        Ok(1)
+    }
+
+    fn remove_author(
+        &mut self,
+        graph: &Graph,
+        at: At,
+        arrived: Time,
+        author: &str,
+    ) -> Result<usize, AdmitError> {
+        let Some(host) = host_of(author) else {
+            return Err(AdmitError::Refused(format!(
+                "{author:?}, who is deleted, has no host"
+            )));
+        };
+        self.store
+            .put_pending(author, PendingRemoval { host, arrived });
+        let mut removed = 0;
+        for id in self.store.list(Index::Author, author)? {
+            let Some(post) = PostId::from_number(id)
+                .map(|id| self.store.post(id))
+                .transpose()?
+                .flatten()
+            else {
+                continue;
+            };
+            if post.body.author == author {
+                removed += self.remove_post(graph, at, &post)?;
+            }
+        }
+        Ok(removed)
+    }
+
+    /// An undo that names only booster and boosted: every boost by the one of the other that is not newer goes.
+    fn unboost(
+        &mut self,
+        graph: &Graph,
+        at: At,
+        arrived: Time,
+        by: &str,
+        original: &str,
+    ) -> Result<usize, AdmitError> {
+        let Some(host) = host_of(by) else {
+            return Err(AdmitError::Refused(format!(
+                "{by:?}, who undoes a boost, has no host"
+            )));
+        };
+        self.store
+            .put_pending(&boost_key(by, original), PendingRemoval { host, arrived });
+        let mut removed = 0;
+        for id in self.store.list(Index::Original, original)? {
+            let Some(boost) = PostId::from_number(id)
+                .map(|id| self.store.post(id))
+                .transpose()?
+                .flatten()
+            else {
+                continue;
+            };
+            let is_meant =
+                boost.body.author == by && boost.body.boost_of.as_deref() == Some(original);
+            if is_meant && boost.body.published.unwrap_or(boost.arrived) <= arrived {
+                removed += self.remove_post(graph, at, &boost)?;
+            }
+        }
+        Ok(removed)
+    }
+
+    fn count(&mut self, post: &Post) {
+        let known = self.delays.contains_key(&post.origin) || self.delays.len() < ORIGINS_MAX;
+        let host = if known { post.origin.as_str() } else { OTHERS };
+        if !self.delays.contains_key(host) {
+            self.delays.insert(host.to_owned(), Delays::default());
+        }
+        if let Some(delays) = self.delays.get_mut(host) {
+            delays.count(
+                post.verdict,
+                post.delay_ms(),
+                post.arrived,
+                post.made.partition,
+                post.made.offset,
+            );
+            self.touched.push(host.to_owned());
+        }
+    }
+}
+
+enum Placed {
+    /// At a free place, by this time.
+    At(PostId, PlacedBy),
+    /// It stands at its place already, and the index by URI did not know.
+    Before(Arc<Post>),
+}
+
+/// Under what an undo without the boost's id waits.
+fn boost_key(by: &str, original: &str) -> String {
+    format!("{by} {original}")
+}

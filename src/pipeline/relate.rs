@@ -1,0 +1,125 @@
+//! One change of a relation into the state: the graph first, then the account's feed, then kept.
+
+use crate::feed::disk::DiskError;
+use crate::feed::fan_out::{merge_in, weed_out};
+use crate::feed::segment::Merged;
+use crate::feed::store::{Store, home_key, relation_key};
+use crate::graph::apply::{Effect, Merge};
+use crate::graph::{AccountIx, Graph};
+use crate::order::place::PostId;
+use crate::post::record::{NewRecord, Topic};
+use crate::post::relationship::{Change, Key, Kind, decode};
+use crate::time::Time;
+use parking_lot::RwLock;
+
+/// Puts every stored relation in force, before the first record is read. Feeds are stored as they should be.
+pub(super) fn load(store: &Store, graph: &mut Graph) -> Result<(), DiskError> {
+    for row in store.relations() {
+        let (key, document) = row?;
+        let change = key
+            .get(2..)
+            .and_then(|key| decode(Some(key), Some(&document)).ok());
+        let change = change.ok_or(DiskError::Damaged { tree: "relations" })?;
+        if let Some(account) = graph.apply(&change).new_account {
+            store.homes.add(account, home_key(&change.key.account));
+        }
+    }
+    Ok(())
+}
+
+/// Puts one change in force. While the log is read again after a start, a change that says nothing new is carried out
+/// all the same: the feed it concerns may be older than the relation.
+pub(super) fn relate(
+    store: &Store,
+    graph: &RwLock<Graph>,
+    change: &Change,
+    again: bool,
+) -> Result<Effect, DiskError> {
+    let mut effect = graph.write().apply(change);
+    if let Some(account) = effect.new_account {
+        store.homes.add(account, home_key(&change.key.account));
+    }
+    if again && let Some(account) = effect.account {
+        redo(&mut effect, account, change);
+    }
+    keep(store, change, &effect)?;
+    let graph = graph.read();
+    if let Some(account) = effect.account {
+        if effect.purge {
+            store.homes.replace(
+                account,
+                Merged {
+                    ids: Vec::new(),
+                    floor: PostId::MIN,
+                    below_floor: 0,
+                },
+            );
+        }
+        if effect.weed_out {
+            weed_out(store, &graph, account)?;
+        }
+        match &effect.merge_in {
+            Merge::Nobody => {}
+            Merge::Author(author) => {
+                merge_in(store, &graph, account, &[author])?;
+            }
+            Merge::Everyone => {
+                let Some(of) = graph.get(account) else {
+                    return Ok(effect);
+                };
+                let authors: Vec<&str> = of
+                    .follows()
+                    .iter()
+                    .copied()
+                    .chain(of.actor())
+                    .map(|actor| graph.name(actor))
+                    .collect();
+                merge_in(store, &graph, account, &authors)?;
+            }
+        }
+    }
+    Ok(effect)
+}
+
+/// The record that removes a relation.
+pub(super) fn removal(key: &Key, now: Time) -> NewRecord {
+    NewRecord {
+        topic: Topic::Relationships,
+        partition_by: key.account.clone().into_bytes(),
+        key: key.to_bytes(),
+        value: None,
+        headers: Vec::new(),
+        timestamp: now,
+    }
+}
+
+fn redo(effect: &mut Effect, _: AccountIx, change: &Change) {
+    match (change.key.kind, &change.relation) {
+        (Kind::Follow, Some(_)) if effect.merge_in == Merge::Nobody => {
+            effect.merge_in = Merge::Author(change.key.target.clone());
+        }
+        (Kind::Mute | Kind::Block | Kind::DomainBlock, None) | (Kind::Account, Some(_)) => {
+            effect.merge_in = Merge::Everyone;
+        }
+        (Kind::Follow, None) | (Kind::Mute | Kind::Block | Kind::DomainBlock, Some(_)) => {
+            effect.weed_out = true
+        }
+        _ => {}
+    }
+}
+
+fn keep(store: &Store, change: &Change, effect: &Effect) -> Result<(), DiskError> {
+    let account = &change.key.account;
+    if effect.purge {
+        for key in store.relation_keys(&relation_key(account, format!("{account}/").as_bytes()))? {
+            store.put_relation(key, None);
+        }
+        return Ok(());
+    }
+    let document = change
+        .relation
+        .as_ref()
+        .and_then(|relation| serde_json::to_vec(relation).ok());
+    store.put_relation(relation_key(account, &change.key.to_bytes()), document);
+    Ok(())
+}

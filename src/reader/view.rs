@@ -1,0 +1,66 @@
+//! What readers look at: the state the pipeline builds, and how far it has got.
+
+use crate::feed::store::Store;
+use crate::graph::Graph;
+use crate::operator::metrics::Metrics;
+use crate::order::delays::Delays;
+use crate::order::window::Windows;
+use crate::post::record::Position;
+use crate::reader::answer::CatchingUp;
+use parking_lot::RwLock;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// How far the state has been built.
+#[derive(Clone, Debug, Default)]
+pub struct Built {
+    /// Of each partition, the next record to be taken in.
+    pub next: Vec<Position>,
+    /// Whether the relations known at the start are all in force: no feed is shown before, lest a mute or an unfollow
+    /// that was answered be forgotten for a moment.
+    pub relations_in_force: bool,
+    /// Records there were at the start, while they are not all read.
+    pub catching_up: Option<CatchingUp>,
+    /// Whether the log answers.
+    pub log_reachable: bool,
+    /// Why the pipeline ended, if it did.
+    pub failed: Option<String>,
+}
+
+impl Built {
+    /// Whether the log was read up to what stood at its end at the start, and can be reached.
+    pub fn is_ready(&self) -> bool {
+        self.relations_in_force
+            && self.catching_up.is_none()
+            && self.log_reachable
+            && self.failed.is_none()
+    }
+
+    /// Whether the record at `position` has been taken in.
+    pub fn has(&self, position: Position) -> bool {
+        let same =
+            |next: &&Position| (next.topic, next.partition) == (position.topic, position.partition);
+        self.next
+            .iter()
+            .find(same)
+            .is_some_and(|next| position.offset < next.offset)
+    }
+}
+
+/// Everything a request is answered from. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// Posts and feeds.
+    pub store: Arc<Store>,
+    /// Relations.
+    pub graph: Arc<RwLock<Graph>>,
+    /// What is known of each origin.
+    pub delays: Arc<RwLock<BTreeMap<String, Delays>>>,
+    /// Their windows.
+    pub windows: Arc<Windows>,
+    /// How far all this has been built.
+    pub built: watch::Receiver<Arc<Built>>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
