@@ -1,1 +1,104 @@
-fn main() {}
+//! The command line. Errors are printed here, once, with their causes.
+
+use clap::{Parser, Subcommand};
+use slackwater::config::{self, Config};
+use slackwater::operator::logging;
+use slackwater::service;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Puts federated posts back in the order they were written.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service. Without a file: the built-in log in ./data, no Kafka needed.
+    Serve {
+        /// The configuration; slackwater.toml here if there is one.
+        #[arg(long)]
+        config: Option<PathBuf>,
+    },
+    /// Say whether a configuration is good, and everything that is not.
+    Check {
+        /// The configuration.
+        file: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match CommandLine::parse().command {
+        Command::Serve { config } => serve(config.as_deref()),
+        Command::Check { file } => check(&file),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            print_chain(&*error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(file: Option<&Path>) -> Result<(), Box<dyn Error>> {
+    let here = Path::new("slackwater.toml");
+    let config = match file {
+        Some(file) => config::load(file)?,
+        None if here.exists() => config::load(here)?,
+        None => Config::default(),
+    };
+    logging::start(&config.logging);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let mut service = service::start(config).await?;
+        tokio::select! {
+            () = service.ended() => {}
+            signal = told_to_stop() => tracing::info!(signal, "{signal}: finishing what is in hand"),
+        }
+        service.stop().await?;
+        tracing::info!("stopped");
+        Ok(())
+    })
+}
+
+#[allow(clippy::print_stdout)]
+fn check(file: &Path) -> Result<(), Box<dyn Error>> {
+    config::load(file)?;
+    println!("{} is good", file.display());
+    Ok(())
+}
+
+/// Waits for SIGTERM or SIGINT; its name.
+async fn told_to_stop() -> &'static str {
+    use tokio::signal::unix::{SignalKind, signal};
+    match (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) {
+        (Ok(mut terminate), Ok(mut interrupt)) => {
+            tokio::select! {
+                _ = terminate.recv() => "SIGTERM",
+                _ = interrupt.recv() => "SIGINT",
+            }
+        }
+        // Without signals the process can still be killed, and loses nothing by it.
+        _ => std::future::pending().await,
+    }
+}
+
+#[allow(clippy::print_stderr)]
+fn print_chain(error: &dyn Error) {
+    eprintln!("slackwater: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        eprintln!("  because: {error}");
+        cause = error.source();
+    }
+}

@@ -1,0 +1,282 @@
+//! The service started, run and stopped: everything else is told what it needs here.
+
+use crate::config::{self, Config};
+use crate::feed::disk::DiskError;
+use crate::feed::expiry::Keep;
+use crate::feed::store::{self, Store};
+use crate::pipeline::{self, Pipeline, PipelineError};
+use crate::post::source::{self, Appender, SourceError};
+use crate::post::{kafka, log};
+use crate::reader::auth::Auth;
+use crate::reader::http;
+use crate::reader::view::View;
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// How long requests in hand may take when the service stops.
+const REQUESTS_END_WAIT: Duration = Duration::from_secs(2);
+
+/// Why the service did not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The data folder.
+    #[error("opening the data folder {path}")]
+    Folder {
+        /// Which.
+        path: String,
+        /// The reason.
+        source: DiskError,
+    },
+    /// The log.
+    #[error("opening the log")]
+    Log {
+        /// The reason.
+        #[from]
+        source: SourceError,
+    },
+    /// The address.
+    #[error("listening on {listen}")]
+    Listen {
+        /// Which.
+        listen: SocketAddr,
+        /// The reason.
+        source: std::io::Error,
+    },
+    /// The pipeline ended by itself.
+    #[error("the pipeline ended")]
+    Pipeline {
+        /// The reason.
+        #[from]
+        source: PipelineError,
+    },
+    /// A part of the service panicked or could not be started.
+    #[error("{what}")]
+    Broken {
+        /// Which.
+        what: String,
+    },
+}
+
+/// A running service.
+#[derive(Debug)]
+pub struct Service {
+    /// Where it listens: the port is a real one, also if 0 was asked for.
+    pub address: SocketAddr,
+    view: View,
+    stop: Arc<AtomicBool>,
+    pipeline: std::thread::JoinHandle<Result<(), PipelineError>>,
+    ended: oneshot::Receiver<()>,
+    stop_http: Option<oneshot::Sender<()>>,
+    http: JoinHandle<std::io::Result<()>>,
+    appender: AppenderToClose,
+}
+
+struct AppenderToClose(Appender);
+
+impl std::fmt::Debug for AppenderToClose {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Appender")
+    }
+}
+
+/// Starts the service: opens the data folder and the log, reads on where the last checkpoint ended, and listens.
+pub async fn start(config: Config) -> Result<Service, ServiceError> {
+    let runtime = tokio::runtime::Handle::current();
+    let feed = config.feed.clone();
+    let options = pipeline_options(&config);
+    let log = log_options(&config.log);
+    // Opening blocks: on sled's recovery, and on a broker that does not answer.
+    let opened =
+        tokio::task::spawn_blocking(move || -> Result<(Pipeline, Appender), ServiceError> {
+            let folder = |source| ServiceError::Folder {
+                path: feed.path.display().to_string(),
+                source,
+            };
+            let store = Arc::new(Store::open(store_options(&feed)).map_err(folder)?);
+            let reflects = store.reflects().map_err(folder)?;
+            let (source, appender) = source::open(&log, &reflects.next)?;
+            let pipeline = Pipeline::new(source, appender.clone(), runtime, store, options)?;
+            Ok((pipeline, appender))
+        });
+    let (pipeline, appender) = opened.await.map_err(|e| broken("opening", &e))??;
+
+    let listen = config.http.listen;
+    let listener = TcpListener::bind(listen)
+        .await
+        .map_err(|source| ServiceError::Listen { listen, source })?;
+    let address = listener
+        .local_addr()
+        .map_err(|source| ServiceError::Listen { listen, source })?;
+    let view = pipeline.view();
+    let routes = http::router(
+        view.clone(),
+        appender.clone(),
+        http::Options {
+            auth: Auth {
+                service_tokens: config.auth.service_tokens.clone(),
+            },
+            request_timeout: config.http.request_timeout,
+            requests_max: config.http.connections_max,
+        },
+    );
+    let (stop_http, http_stops) = oneshot::channel::<()>();
+    let http = tokio::spawn(async move {
+        axum::serve(listener, routes)
+            .with_graceful_shutdown(async {
+                // Whether it was sent or its sender dropped, it is time to stop.
+                let _ = http_stops.await;
+            })
+            .await
+    });
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let (ending, ended) = oneshot::channel();
+    let stops = Arc::clone(&stop);
+    let pipeline = std::thread::Builder::new()
+        .name("pipeline".to_owned())
+        .spawn(move || {
+            let result = pipeline.run(&stops);
+            // Nobody may be waiting any more.
+            let _ = ending.send(());
+            result
+        })
+        .map_err(|e| broken("starting the pipeline's thread", &e))?;
+    tokio::spawn(show_progress(view.clone()));
+    tracing::info!(%address, "listening on http://{address}");
+    Ok(Service {
+        address,
+        view,
+        stop,
+        pipeline,
+        ended,
+        stop_http: Some(stop_http),
+        http,
+        appender: AppenderToClose(appender),
+    })
+}
+
+impl Service {
+    /// What its readers look at.
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// Waits until the pipeline ends by itself, which it only does if something failed.
+    pub async fn ended(&mut self) {
+        // A sender dropped without a word means that the thread is gone: ended too.
+        let _ = (&mut self.ended).await;
+    }
+
+    /// Finishes what is in hand, writes a last checkpoint and closes everything. Errors: why the pipeline ended.
+    pub async fn stop(mut self) -> Result<(), ServiceError> {
+        if let Some(stop_http) = self.stop_http.take() {
+            // The server may have ended before.
+            let _ = stop_http.send(());
+        }
+        if tokio::time::timeout(REQUESTS_END_WAIT, &mut self.http)
+            .await
+            .is_err()
+        {
+            self.http.abort();
+        }
+        self.stop.store(true, Ordering::Relaxed);
+        let pipeline = self.pipeline;
+        let ended = tokio::task::spawn_blocking(move || pipeline.join())
+            .await
+            .map_err(|e| broken("stopping", &e))?;
+        let appender = self.appender.0;
+        tokio::task::spawn_blocking(move || appender.close())
+            .await
+            .map_err(|e| broken("closing the log", &e))?;
+        match ended {
+            Ok(result) => Ok(result?),
+            Err(_) => Err(ServiceError::Broken {
+                what: "the pipeline panicked".to_owned(),
+            }),
+        }
+    }
+}
+
+/// Draws how far catching up has come, on a terminal. The log tells it everywhere.
+async fn show_progress(mut view: View) {
+    if !std::io::stderr().is_terminal() {
+        return;
+    }
+    let style = indicatif::ProgressStyle::with_template(
+        "catching up {bar:40} {percent} %  {human_pos}/{human_len} records  {msg}",
+    );
+    let bar = indicatif::ProgressBar::no_length();
+    if let Ok(style) = style {
+        bar.set_style(style);
+    }
+    loop {
+        let Some(progress) = view.built.borrow_and_update().catching_up else {
+            break;
+        };
+        bar.set_length(progress.read + progress.left);
+        bar.set_position(progress.read);
+        if let Some(seconds) = progress.seconds_left {
+            bar.set_message(format!("about {seconds} s to go"));
+        }
+        if view.built.changed().await.is_err() {
+            break;
+        }
+    }
+    bar.finish_and_clear();
+}
+
+fn broken(what: &str, error: &dyn std::fmt::Display) -> ServiceError {
+    ServiceError::Broken {
+        what: format!("{what}: {error}"),
+    }
+}
+
+fn pipeline_options(config: &Config) -> pipeline::Options {
+    pipeline::Options {
+        windows: config.ordering.clone(),
+        checkpoint_every: config.feed.checkpoint_every,
+        keep: Keep {
+            posts: config.feed.posts_keep,
+            stubs: config.feed.stubs_keep,
+            removals: config.feed.removals_keep,
+        },
+    }
+}
+
+fn store_options(feed: &config::Feed) -> store::Options {
+    store::Options {
+        path: feed.path.clone(),
+        length: feed.length,
+        unflushed_entries_max: feed.unflushed_entries_max,
+        unflushed_bytes_max: usize::try_from(feed.unflushed_bytes_max).unwrap_or(usize::MAX),
+        cache_bytes: feed.cache_bytes,
+    }
+}
+
+fn log_options(log: &config::Log) -> source::Options {
+    match log {
+        config::Log::BuiltIn {
+            path,
+            keep,
+            bytes_max,
+        } => source::Options::BuiltIn(log::Options {
+            activities_keep: *keep,
+            activities_bytes_max: *bytes_max,
+            ..log::Options::at(path)
+        }),
+        config::Log::Kafka(kafka) => source::Options::Kafka(kafka::Options {
+            brokers: kafka.brokers.clone(),
+            activities: kafka.activities.clone(),
+            relationships: kafka.relationships.clone(),
+            dead_letters: kafka.dead_letters.clone(),
+            group: kafka.group.clone(),
+            client: kafka.client.clone(),
+        }),
+    }
+}
