@@ -1,20 +1,34 @@
 //! What no feed needs any more goes: posts become stubs, stubs and removals are forgotten. Ages are in log time.
 //!
 //! A sweep over the data folder, in slices between batches: first it marks what feeds hold of the old posts, then it
-//! takes out the old posts that are not marked. It runs in the one thread that writes feeds, and what enters a feed
-//! while it is under way is marked as it enters, so nothing slips through between the slices.
+//! takes out the old posts that are not marked. It begins right after a checkpoint, runs in the one thread that writes
+//! feeds, and what enters a feed while it is under way is marked as it enters: nothing slips through between slices.
 
 use super::disk::DiskError;
-use super::store::Store;
+use super::kept::{Post, State};
+use super::store::{Index, Store};
+use crate::order::place::PostId;
 use crate::time::Time;
+use hashbrown::HashSet;
 use std::time::Duration;
+
+/// Home feeds marked in one step.
+const HOMES_STEP: usize = 256;
+/// Blocks of posts swept in one step.
+const BLOCKS_STEP: usize = 32;
+/// Waiting removals looked at in one step.
+const REMOVALS_STEP: usize = 4_096;
+/// Old posts marked at once. With more, the sweep goes less far and the next one goes on.
+const MARKED_MAX: usize = 4_000_000;
+/// A sweep begins when this share of the posts' retention has passed since the last.
+const SWEEPS_PER_KEEP: u32 = 30;
 
 /// How long things are kept, in log time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keep {
     /// Posts that no feed needs.
     pub posts: Duration,
-    /// What is left of them afterwards.
+    /// What is left of them afterwards, since they arrived.
     pub stubs: Duration,
     /// Deletions and undos of what has not come.
     pub removals: Duration,
@@ -24,17 +38,206 @@ pub struct Keep {
 #[derive(Debug)]
 pub struct Expiry {
     keep: Keep,
+    last: Option<Time>,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Resting,
+    /// Marking what homes hold below `below`; the homes up to key `after` are done.
+    Marking {
+        log_time: Time,
+        below: PostId,
+        marked: HashSet<u64>,
+        after: Vec<u8>,
+    },
+    /// Taking out unmarked posts below `below`; those before `from` are done.
+    Sweeping {
+        log_time: Time,
+        below: PostId,
+        marked: HashSet<u64>,
+        from: PostId,
+    },
+    /// Forgetting removals whose post never came; those up to key `after` are done.
+    Forgetting {
+        log_time: Time,
+        after: Vec<u8>,
+    },
 }
 
 impl Expiry {
     /// A sweep that has not begun.
     pub fn new(keep: Keep) -> Expiry {
-        Expiry { keep }
+        Expiry {
+            keep,
+            last: None,
+            stage: Stage::Resting,
+        }
     }
 
-    /// Does a slice of the work, if there is any. Returns how many posts it dropped.
-    pub fn step(&mut self, _store: &Store, _log_time: Time) -> Result<usize, DiskError> {
-        let _ = self.keep;
-        Ok(0)
+    /// To be called right after a checkpoint, when memory holds nothing that is not stored: begins a sweep if it is
+    /// time for one.
+    pub fn begin_if_due(&mut self, store: &Store, log_time: Time) {
+        let is_due = self
+            .last
+            .is_none_or(|last| last.plus(self.keep.posts / SWEEPS_PER_KEEP) <= log_time);
+        if !is_due || !matches!(self.stage, Stage::Resting) {
+            return;
+        }
+        self.last = Some(log_time);
+        // A post stands at or before its arrival, so whatever is old enough stands below this.
+        let below = PostId::new(log_time.minus(self.keep.posts), 0, 0);
+        store.homes.watch_below(below);
+        self.stage = Stage::Marking {
+            log_time,
+            below,
+            marked: HashSet::new(),
+            after: Vec::new(),
+        };
     }
+
+    /// Whether there is nothing to do.
+    pub fn is_resting(&self) -> bool {
+        matches!(self.stage, Stage::Resting)
+    }
+
+    /// Does a slice of the work, if there is any. Returns how many posts it turned into stubs or forgot.
+    pub fn step(&mut self, store: &Store) -> Result<usize, DiskError> {
+        match std::mem::replace(&mut self.stage, Stage::Resting) {
+            Stage::Resting => Ok(0),
+            Stage::Marking {
+                log_time,
+                mut below,
+                mut marked,
+                after,
+            } => {
+                let (homes, last) = store.stored_homes(&after, HOMES_STEP)?;
+                marked.extend(
+                    homes
+                        .iter()
+                        .flatten()
+                        .copied()
+                        .filter(|id| *id < below.number()),
+                );
+                marked.extend(store.homes.watched());
+                if MARKED_MAX < marked.len() {
+                    below = shorten(&mut marked);
+                    store.homes.watch_below(below);
+                }
+                self.stage = match last {
+                    Some(after) => Stage::Marking {
+                        log_time,
+                        below,
+                        marked,
+                        after,
+                    },
+                    None => Stage::Sweeping {
+                        log_time,
+                        below,
+                        marked,
+                        from: PostId::MIN,
+                    },
+                };
+                Ok(0)
+            }
+            Stage::Sweeping {
+                log_time,
+                below,
+                mut marked,
+                from,
+            } => {
+                marked.extend(store.homes.watched());
+                let (posts, next) = store.stored_posts(from, BLOCKS_STEP)?;
+                let is_last = posts.last().is_some_and(|last| below <= last.id);
+                let mut expired = 0;
+                for post in posts
+                    .into_iter()
+                    .filter(|post| post.id < below && !marked.contains(&post.id.number()))
+                {
+                    expired += usize::from(self.expire(store, &marked, log_time, post)?);
+                }
+                self.stage = match next {
+                    Some(from) if !is_last => Stage::Sweeping {
+                        log_time,
+                        below,
+                        marked,
+                        from,
+                    },
+                    _ => {
+                        store.homes.watch_below(PostId::MIN);
+                        Stage::Forgetting {
+                            log_time,
+                            after: Vec::new(),
+                        }
+                    }
+                };
+                Ok(expired)
+            }
+            Stage::Forgetting { log_time, after } => {
+                let cutoff = log_time.minus(self.keep.removals);
+                if let Some(after) = store.forget_pending_before(cutoff, &after, REMOVALS_STEP)? {
+                    self.stage = Stage::Forgetting { log_time, after };
+                }
+                Ok(0)
+            }
+        }
+    }
+
+    /// Whether an unmarked post was old enough to lose something, and lost it.
+    fn expire(
+        &self,
+        store: &Store,
+        marked: &HashSet<u64>,
+        log_time: Time,
+        mut post: Post,
+    ) -> Result<bool, DiskError> {
+        // What changed since the last checkpoint is not old, whatever the disk still says.
+        if log_time.minus(self.keep.posts) <= post.arrived || store.is_in_memory(post.id) {
+            return Ok(false);
+        }
+        if post.arrived < log_time.minus(self.keep.stubs) {
+            store.forget_post(&post);
+            return Ok(true);
+        }
+        if post.state != State::Whole
+            || is_shown_by_a_boost(store, marked, log_time.minus(self.keep.posts), &post)?
+        {
+            return Ok(false);
+        }
+        post.strip(State::Stub);
+        store.put_post(post);
+        Ok(true)
+    }
+}
+
+/// Whether a boost of this post is young, or in some feed: then the feed shows the post too.
+fn is_shown_by_a_boost(
+    store: &Store,
+    marked: &HashSet<u64>,
+    cutoff: Time,
+    post: &Post,
+) -> Result<bool, DiskError> {
+    for id in store.list(Index::Original, &post.body.uri)? {
+        if marked.contains(&id) {
+            return Ok(true);
+        }
+        let boost = PostId::from_number(id)
+            .map(|id| store.post(id))
+            .transpose()?
+            .flatten();
+        if boost.is_some_and(|boost| boost.state == State::Whole && cutoff <= boost.arrived) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Keeps the lower half of what is marked; the place below which it is still complete.
+fn shorten(marked: &mut HashSet<u64>) -> PostId {
+    let mut ids: Vec<u64> = marked.drain().collect();
+    let middle = ids.len() / 2;
+    let (lower, at, _) = ids.select_nth_unstable(middle);
+    marked.extend(lower.iter().copied());
+    PostId::from_number(*at).unwrap_or(PostId::MAX)
 }

@@ -6,9 +6,10 @@
 
 use super::segment::{Merged, Op, Segment, merge};
 use crate::graph::AccountIx;
-use parking_lot::{RwLock, RwLockWriteGuard};
+use crate::order::place::PostId;
+use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 const CHUNK: usize = 1024;
 
@@ -50,6 +51,9 @@ struct Chunk {
 pub struct Homes {
     chunks: RwLock<Vec<Arc<RwLock<Chunk>>>>,
     unwritten: AtomicUsize,
+    /// Insertions below this place are written down in `watched`: a sweep is under way.
+    watch_below: AtomicU64,
+    watched: Mutex<Vec<u64>>,
 }
 
 /// What a home's feed is made of at one moment, to be merged with what is stored under `key`.
@@ -105,12 +109,24 @@ impl Homes {
             rest = later;
         }
         self.unwritten.fetch_add(accounts.len(), Ordering::Relaxed);
+        self.watch(&[op]);
     }
 
     /// Does several things to one home.
     pub fn apply_all(&self, account: AccountIx, ops: &[Op]) {
         self.with(account, |home| home.ops.extend_from_slice(ops));
         self.unwritten.fetch_add(ops.len(), Ordering::Relaxed);
+        self.watch(ops);
+    }
+
+    /// From now on, writes down insertions below this place; at the lowest place, stops.
+    pub fn watch_below(&self, place: PostId) {
+        self.watch_below.store(place.number(), Ordering::Relaxed);
+    }
+
+    /// What was written down since the last call.
+    pub fn watched(&self) -> Vec<u64> {
+        std::mem::take(&mut *self.watched.lock())
     }
 
     /// Puts a whole feed in the place of what was there.
@@ -184,6 +200,17 @@ impl Homes {
             .get_mut(leaving.account.number() % CHUNK)
         {
             home.leaving = None;
+        }
+    }
+
+    fn watch(&self, ops: &[Op]) {
+        let below = self.watch_below.load(Ordering::Relaxed);
+        if below != 0 {
+            self.watched.lock().extend(
+                ops.iter()
+                    .filter_map(|op| op.inserts())
+                    .filter(|id| *id < below),
+            );
         }
     }
 

@@ -33,6 +33,11 @@ impl Op {
         Op(id.number() | REMOVAL)
     }
 
+    /// The id it inserts, if it inserts one.
+    pub fn inserts(self) -> Option<u64> {
+        (!self.is_removal()).then_some(self.0)
+    }
+
     const fn id(self) -> u64 {
         self.0 & !REMOVAL
     }

@@ -67,7 +67,8 @@ type ListKey = [u8; 17];
 #[derive(Debug, Default)]
 struct Fresh {
     posts: HashMap<PostId, Arc<Post>>,
-    uris: HashMap<u128, PostId>,
+    /// `None`: the row goes.
+    uris: HashMap<u128, Option<PostId>>,
     lists: HashMap<ListKey, Vec<Op>>,
     removed_posts: HashSet<PostId>,
     relations: HashMap<Vec<u8>, Option<Vec<u8>>>,
@@ -176,7 +177,7 @@ impl Store {
     pub fn post_by_uri(&self, uri: &str) -> Result<Option<Arc<Post>>, DiskError> {
         let hash = xxh3_128(uri.as_bytes());
         let id = match self.in_memory(|fresh| fresh.uris.get(&hash).copied()) {
-            Some(id) => Some(id),
+            Some(id) => id,
             None => match self.disk.get(Tree::Uris, &hash.to_be_bytes())? {
                 Some(bytes) => Some(read_id(&bytes).ok_or(DiskError::Damaged { tree: "uris" })?),
                 None => None,
@@ -259,7 +260,7 @@ impl Store {
         self.unwritten_bytes
             .fetch_add(post.weight(), Ordering::Relaxed);
         let mut fresh = self.fresh.write();
-        fresh.uris.insert(hash, post.id);
+        fresh.uris.insert(hash, Some(post.id));
         for key in indexed.into_iter().flatten() {
             fresh
                 .lists
@@ -292,6 +293,7 @@ impl Store {
         }
         fresh.posts.remove(&post.id);
         fresh.removed_posts.insert(post.id);
+        fresh.uris.insert(xxh3_128(body.uri.as_bytes()), None);
         self.unwritten_indexed.fetch_add(4, Ordering::Relaxed);
     }
 
@@ -396,11 +398,13 @@ impl Store {
 
         self.disk.put_posts(&packed_posts(&fresh)?)?;
         for (hash, id) in sorted(&fresh.uris) {
-            self.disk.put(
-                Tree::Uris,
-                &hash.to_be_bytes(),
-                id.number().to_be_bytes().to_vec(),
-            )?;
+            let key = hash.to_be_bytes();
+            match id {
+                Some(id) => self
+                    .disk
+                    .put(Tree::Uris, &key, id.number().to_be_bytes().to_vec())?,
+                None => self.disk.remove(Tree::Uris, &key)?,
+            }
         }
         for (key, ops) in sorted(&fresh.lists) {
             self.put_segment(Tree::Lists, key, "lists", |stored| {
@@ -477,7 +481,14 @@ impl Store {
         let from = [after, &[0]].concat();
         for row in self
             .disk
-            .scan(Tree::Homes, if after.is_empty() { &[] } else { &from })
+            .scan(
+                Tree::Homes,
+                if after.is_empty() {
+                    &[]
+                } else {
+                    from.as_slice()
+                },
+            )
             .take(homes_max)
         {
             let (key, bytes) = row?;
@@ -487,10 +498,22 @@ impl Store {
         Ok((homes, last))
     }
 
-    /// The stored removals that wait, with when they arrived, from hash `from` on.
-    pub fn forget_pending_before(&self, cutoff: Time) -> Result<usize, DiskError> {
-        let mut forgotten = 0;
-        for row in self.disk.scan(Tree::Pending, &[]) {
+    /// Forgets the stored removals that arrived before `cutoff`, of at most `rows_max` after the key `after`. The last
+    /// key looked at, or none at the end.
+    pub fn forget_pending_before(
+        &self,
+        cutoff: Time,
+        after: &[u8],
+        rows_max: usize,
+    ) -> Result<Option<Vec<u8>>, DiskError> {
+        let mut last = None;
+        let from = [after, &[0]].concat();
+        let from = if after.is_empty() {
+            &[]
+        } else {
+            from.as_slice()
+        };
+        for row in self.disk.scan(Tree::Pending, from).take(rows_max) {
             let (key, bytes) = row?;
             let removal: PendingRemoval =
                 postcard::from_bytes(&bytes).map_err(|_| DiskError::Damaged { tree: "pending" })?;
@@ -502,10 +525,10 @@ impl Store {
                     .pending
                     .entry(u128::from_be_bytes(hash))
                     .or_insert(None);
-                forgotten += 1;
             }
+            last = Some(key.to_vec());
         }
-        Ok(forgotten)
+        Ok(last)
     }
 
     /// Whether the post is among what memory holds, so that a sweep over the disk leaves it alone.

@@ -6,6 +6,8 @@
 pub mod admit;
 pub mod decode;
 mod relate;
+#[cfg(test)]
+mod tests;
 
 use crate::clock;
 use crate::feed::disk::DiskError;
@@ -424,6 +426,10 @@ impl Pipeline {
         let seconds = begun.elapsed().as_secs_f64();
         self.source
             .reflected(&self.reflects.next, self.reflects.log_time);
+        if self.start.is_done {
+            self.expiry
+                .begin_if_due(&self.store, self.reflects.log_time);
+        }
         self.is_dirty = false;
         self.checkpointed = clock::stopwatch();
         self.metrics.checkpoint_seconds.observe(seconds);
@@ -456,8 +462,12 @@ impl Pipeline {
     }
 
     fn expire(&mut self) -> Result<(), PipelineError> {
-        let expired = self.expiry.step(&self.store, self.reflects.log_time)?;
+        if self.expiry.is_resting() {
+            return Ok(());
+        }
+        let expired = self.expiry.step(&self.store)?;
         self.metrics.expired_posts.inc_by(expired as u64);
+        self.is_dirty = true;
         Ok(())
     }
 
