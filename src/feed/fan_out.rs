@@ -133,7 +133,7 @@ pub fn merge_in(
 
 /// Takes out of an account's home what the rules no longer let in. Returns how many left.
 pub fn weed_out(store: &Store, graph: &Graph, account: AccountIx) -> Result<usize, DiskError> {
-    let (Some(of), Some(home)) = (graph.get(account), store.home(account)?) else {
+    let (Some(of), Some(home)) = (graph.get(account), store.home_untrimmed(account)?) else {
         return Ok(0);
     };
     let mut leaving = Vec::new();

@@ -210,14 +210,23 @@ impl Store {
 
     /// A home feed as it is now. None for an account that was never added.
     pub fn home(&self, account: AccountIx) -> Result<Option<Merged>, DiskError> {
+        self.home_down_to(account, self.options.length)
+    }
+
+    /// A home feed with what a checkpoint will drop for length: as long as it is there it can come back to light, when
+    /// something above it goes.
+    pub fn home_untrimmed(&self, account: AccountIx) -> Result<Option<Merged>, DiskError> {
+        self.home_down_to(account, usize::MAX)
+    }
+
+    fn home_down_to(&self, account: AccountIx, length: usize) -> Result<Option<Merged>, DiskError> {
         let Some(parts) = self.homes.parts(account) else {
             return Ok(None);
         };
         let stored = self.disk.get(Tree::Homes, &parts.key)?;
-        Ok(Some(parts.merged(
-            segment(stored.as_deref(), "homes")?,
-            self.options.length,
-        )))
+        Ok(Some(
+            parts.merged(segment(stored.as_deref(), "homes")?, length),
+        ))
     }
 
     /// The removal that waits for this URI (or actor, or boost key) to come.

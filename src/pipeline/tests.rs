@@ -514,6 +514,25 @@ fn a_post_no_feed_needs_becomes_a_stub_and_one_that_is_needed_stays() {
     assert!(world.store.post_by_uri(&uri(0, 0)).unwrap().is_some());
 }
 
+/// More entries than a feed holds wait in memory: a mute reaches those below the feed's end too, or they would come
+/// to light when something above them goes.
+#[test]
+fn a_mute_reaches_what_stands_below_a_feeds_end() {
+    let mut log = vec![
+        follow("7", 0),
+        follow("7", 1),
+        create(0, 0, NOON, NOON + 90_000),
+    ];
+    log.extend((0..LENGTH).map(|n| create(1, n, NOON + 1 + n as i64, NOON + 90_000)));
+    log.push(relation("mute", "7", 0, false));
+    log.push(delete(1, 0, NOON + 90_000));
+    let mut world = World::new();
+    world.read(&log, &BTreeSet::new());
+    let (feed, _) = world.home("7");
+    assert_eq!(feed.len(), LENGTH - 1);
+    assert!(feed.iter().all(|(_, uri)| !uri.contains("/posts/0/")));
+}
+
 /// A made-up history: what authors do, in their order, and what accounts want.
 #[derive(Clone, Debug)]
 struct History {

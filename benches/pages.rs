@@ -1,0 +1,114 @@
+//! Pages of a home feed: hot (the same feed again), and cold (another feed each time, its caches too small to hold it)
+//! while checkpoints run beside.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing
+)]
+
+mod support;
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use parking_lot::RwLock;
+use slackwater::feed::fan_out::{Fate, fan_out};
+use slackwater::feed::store::Reflects;
+use slackwater::graph::AccountIx;
+use slackwater::operator::metrics::Metrics;
+use slackwater::order::window::Windows;
+use slackwater::reader::http::PageBody;
+use slackwater::reader::page::Span;
+use slackwater::reader::view::{Built, View};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+use support::{Dice, graph, post, sized, store};
+
+fn page(view: &View, account: usize, limit: usize) -> usize {
+    let home = view
+        .store
+        .home(AccountIx::from_number(account))
+        .unwrap()
+        .unwrap();
+    let span = Span {
+        before: None,
+        after: None,
+        limit,
+    };
+    PageBody::fill(view, span, &home.ids)
+        .unwrap()
+        .finish("cursor")
+        .json
+        .len()
+}
+
+fn bench(c: &mut Criterion) {
+    let (feeds, authors, posts) = (sized(20_000, 100), sized(2_000, 20), sized(40_000, 200));
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(store(folder.path(), 4_000_000, 32 << 20));
+    let graph = graph(&store, feeds, authors, sized(500, 50));
+    for n in 0..posts {
+        let kept = store.put_post(post(n % authors, n));
+        fan_out(&store, &graph, &kept, None, Fate::New);
+        if store.is_full() {
+            store.checkpoint(&Reflects::default()).unwrap();
+        }
+    }
+    store.checkpoint(&Reflects::default()).unwrap();
+    let (_built, watching) = tokio::sync::watch::channel(Arc::new(Built::default()));
+    let view = View {
+        store: Arc::clone(&store),
+        graph: Arc::new(RwLock::new(graph)),
+        delays: Arc::default(),
+        windows: Arc::new(Windows::default()),
+        built: watching,
+        metrics: Arc::new(Metrics::default()),
+    };
+
+    let mut group = c.benchmark_group("page");
+    for limit in [20, 80] {
+        group.bench_function(BenchmarkId::new("hot", limit), |b| {
+            b.iter(|| page(&view, 7, limit))
+        });
+    }
+    group.finish();
+
+    // Cold: latencies one by one, because their tail is what matters; fan-out and checkpoints run all the while.
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut n = posts;
+            while !stop.load(Ordering::Relaxed) {
+                for _ in 0..sized(400, 10) {
+                    n += 1;
+                    let kept = store.put_post(post(n % authors, n));
+                    fan_out(&store, &view.graph.read(), &kept, None, Fate::New);
+                }
+                store.checkpoint(&Reflects::default()).unwrap();
+            }
+        });
+        let mut dice = Dice(7);
+        for limit in [20, 80] {
+            let mut took: Vec<u128> = (0..sized(20_000, 20))
+                .map(|_| {
+                    let begun = Instant::now();
+                    page(&view, dice.roll(feeds), limit);
+                    begun.elapsed().as_nanos()
+                })
+                .collect();
+            took.sort_unstable();
+            let at = |q: f64| took[((took.len() - 1) as f64 * q) as usize] as f64 / 1e3;
+            println!(
+                "page/cold/{limit} beside checkpoints: p50 {:.0} us, p99 {:.0} us, max {:.0} us",
+                at(0.5),
+                at(0.99),
+                at(1.0)
+            );
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+}
+
+criterion_group!(benches, bench);
+criterion_main!(benches);

@@ -1,0 +1,118 @@
+//! Placing and keeping posts, and the whole way from bytes to feeds: decoded on two threads, placed, kept, fanned out to
+//! 100 followers each, checkpointed when memory says so.
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
+
+mod support;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use slackwater::feed::kept::At;
+use slackwater::feed::store::Reflects;
+use slackwater::order::window::Windows;
+use slackwater::pipeline::admit::Admission;
+use slackwater::pipeline::decode::decode;
+use slackwater::post::record::{Position, Record, Topic};
+use slackwater::post::said::Said;
+use slackwater::time::Time;
+use std::sync::Arc;
+use support::{NOON, create_json, folder_bytes, graph, peak_memory_mb, sized, store};
+
+fn records(from: usize, count: usize, authors: usize) -> Vec<Record> {
+    (from..from + count)
+        .map(|n| Record {
+            position: Position {
+                topic: Topic::Activities,
+                partition: 0,
+                offset: n as i64,
+            },
+            timestamp: Some(Time::from_millis(NOON + n as i64 + 2_000)),
+            key: None,
+            value: Some(create_json(n % authors, n).into_bytes()),
+            headers: Vec::new(),
+        })
+        .collect()
+}
+
+fn bench(c: &mut Criterion) {
+    let batch = sized(2_000, 100);
+    let batches = sized(10, 1);
+    let authors = sized(2_000, 50);
+    let mut group = c.benchmark_group("bytes to feed");
+    group.sample_size(10);
+    group.throughput(Throughput::Elements((batch * batches) as u64));
+    for (name, threads, followers) in [
+        ("place and keep, no followers", 2, 0),
+        ("100 followers each", 2, 100),
+        ("decode alone, 2 threads", 2, usize::MAX),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(store(folder.path(), sized(4_000_000, 10_000), 64 << 20));
+        let graph = graph(
+            &store,
+            sized(20_000, 200),
+            authors,
+            if followers == usize::MAX {
+                0
+            } else {
+                followers
+            },
+        );
+        let mut admission = Admission::new(Arc::clone(&store)).unwrap();
+        let windows = Windows::default();
+        let mut n = 0;
+        group.bench_function(name, |b| {
+            b.iter_batched(
+                || {
+                    let records: Vec<_> = (0..batches)
+                        .map(|k| records(n + k * batch, batch, authors))
+                        .collect();
+                    n += batch * batches;
+                    records
+                },
+                |taken| {
+                    for records in &taken {
+                        let said = decode(records, threads);
+                        if followers == usize::MAX {
+                            continue;
+                        }
+                        for (record, said) in records.iter().zip(said) {
+                            let Said::Activity(envelope, activity) = said else {
+                                continue;
+                            };
+                            let at = At {
+                                partition: 0,
+                                offset: record.position.offset,
+                            };
+                            admission
+                                .admit(&graph, &windows, at, &envelope, *activity)
+                                .unwrap();
+                            if store.is_full() {
+                                store.checkpoint(&Reflects::default()).unwrap();
+                            }
+                        }
+                    }
+                },
+                criterion::BatchSize::PerIteration,
+            );
+        });
+        if followers != usize::MAX {
+            store.checkpoint(&Reflects::default()).unwrap();
+            let live: usize = (0..n)
+                .step_by((n / 100).max(1))
+                .map(|k| create_json(k % authors, k).len())
+                .sum::<usize>()
+                * (n / 100).max(1);
+            let disk = folder_bytes(folder.path());
+            println!(
+                "{name}: {n} posts, about {:.0} MB of activities, {:.0} MB on disk ({:.2}x), peak memory {:.0} MB",
+                live as f64 / 1e6,
+                disk as f64 / 1e6,
+                disk as f64 / live as f64,
+                peak_memory_mb()
+            );
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, bench);
+criterion_main!(benches);
