@@ -31,9 +31,10 @@ pub fn check_name<'a>(what: &str, text: &'a str) -> Result<&'a str, String> {
             text.len()
         ));
     }
-    let plain = |b: u8| 0x20 < b && b < 0x7f && b != b'\\';
+    let plain = |b: u8| (0x20 < b) & (b < 0x7f) & (b != b'\\');
     let strange = |c: char| c.is_control() || c.is_whitespace() || c == '\\';
-    if !text.bytes().all(plain) && text.chars().any(strange) {
+    // All of it, whatever is found on the way: many bytes at a time.
+    if !text.bytes().fold(true, |all, b| all & plain(b)) && text.chars().any(strange) {
         return Err(format!(
             "{what} is {}: ids have no white space, control characters or backslashes",
             quoted(text)
@@ -74,12 +75,20 @@ fn plain_origin(id: &str) -> Option<&str> {
         Some(end) => rest.get(..end)?,
         None => rest,
     };
-    let plain = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
-    let last_label = host.rsplit('.').next()?;
-    if !host.bytes().all(plain)
-        || !last_label.starts_with(|c: char| c.is_ascii_lowercase())
-        || host.contains("xn--")
-    {
+    let (mut last_label, mut before) = (None, b'.');
+    for byte in host.bytes() {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'.' => {}
+            // `--` is rare enough outside of punycode.
+            b'-' if before != b'-' => {}
+            _ => return None,
+        }
+        if before == b'.' {
+            last_label = Some(byte);
+        }
+        before = byte;
+    }
+    if !last_label?.is_ascii_lowercase() {
         return None;
     }
     Some(host.strip_prefix("www.").unwrap_or(host))
