@@ -5,11 +5,12 @@ use super::{KafkaError, Listener, Options, PARTITIONS_EVERY, QUESTION_WAIT, STAR
 use crate::clock;
 use crate::post::record::{NewRecord, Position, Record, Topic, partition_of};
 use parking_lot::{Mutex, RwLock};
-use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
+use rdkafka::ClientContext;
+use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::future_producer::{Delivery, DeliveryFuture};
-use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
+use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
@@ -41,7 +42,7 @@ pub struct Producer(Arc<Shared>);
 struct Shared {
     options: Options,
     settings: ClientConfig,
-    client: RwLock<FutureProducer<Listener>>,
+    client: RwLock<Arc<Client>>,
     partitions: RwLock<Partitions>,
     /// When `partitions` was last looked up.
     looked: Mutex<Instant>,
@@ -76,18 +77,18 @@ impl Producer {
         let mut waiting = Vec::with_capacity(records.len());
         for record in &records {
             let name = self.0.options.topic_name(record.topic);
-            let mut message = FutureRecord::to(name)
-                .partition(partition_of(
-                    &record.partition_by,
-                    self.partitions(record.topic),
-                ))
+            let count = self.partitions(record.topic);
+            let (tell, told) = oneshot::channel();
+            let mut message = BaseRecord::with_opaque_to(name, Box::new(tell))
+                .partition(partition_of(&record.partition_by, count))
                 .key(&record.key)
                 .timestamp(record.timestamp.millis())
                 .headers(headers(&record.headers));
             if let Some(value) = &record.value {
                 message = message.payload(value);
             }
-            waiting.push(self.send(message)?);
+            self.send(message)?;
+            waiting.push(told);
         }
         let mut positions = Vec::with_capacity(records.len());
         for (record, delivery) in records.iter().zip(waiting) {
@@ -95,8 +96,8 @@ impl Producer {
             let bytes = record.value.as_ref().map_or(0, Vec::len);
             let delivered = self.delivered(delivery, name, bytes).await?;
             let offset = match delivered.offset {
-                known @ 0.. => known,
-                _ => self.newest(name, delivered.partition).await?,
+                Some(offset) => offset,
+                None => self.newest(name, delivered.partition).await?,
             };
             positions.push(Position {
                 topic: record.topic,
@@ -122,23 +123,24 @@ impl Producer {
             ))
             .insert(header("partition", partition.to_string().as_bytes()))
             .insert(header("offset", offset.to_string().as_bytes()));
-        let mut message = FutureRecord::to(&options.dead_letters).headers(headers);
+        let (tell, told) = oneshot::channel();
+        let mut message =
+            BaseRecord::with_opaque_to(&options.dead_letters, Box::new(tell)).headers(headers);
         if let Some(key) = &record.key {
             message = message.key(key);
         }
         if let Some(value) = &record.value {
             message = message.payload(value);
         }
-        let delivery = self.send(message)?;
+        self.send(message)?;
         let bytes = record.value.as_ref().map_or(0, Vec::len);
-        self.delivered(delivery, &options.dead_letters, bytes)
-            .await?;
+        self.delivered(told, &options.dead_letters, bytes).await?;
         Ok(())
     }
 
     /// Waits until nothing is left to be accepted. Blocks for at most `timeout`.
     pub fn flush(&self, timeout: Duration) -> Result<(), KafkaError> {
-        let client = self.0.client.read().clone();
+        let client = Arc::clone(&self.0.client.read());
         client.flush(timeout).map_err(|source| {
             self.failed(&self.0.options.activities, 0, ClientErrorKind::of(source))
         })
@@ -148,12 +150,9 @@ impl Producer {
         self.0.partitions.read().get(&topic).copied().unwrap_or(1)
     }
 
-    fn send(
-        &self,
-        message: FutureRecord<'_, Vec<u8>, Vec<u8>>,
-    ) -> Result<DeliveryFuture, KafkaError> {
-        let client = self.0.client.read().clone();
-        client.send_result(message).map_err(|(source, message)| {
+    fn send(&self, message: BaseRecord<'_, Vec<u8>, Vec<u8>, Tell>) -> Result<(), KafkaError> {
+        let client = Arc::clone(&self.0.client.read());
+        client.send(message).map_err(|(source, message)| {
             let bytes = message.payload.map_or(0, Vec::len);
             self.failed(message.topic, bytes, ClientErrorKind::of(source))
         })
@@ -161,19 +160,19 @@ impl Producer {
 
     async fn delivered(
         &self,
-        delivery: DeliveryFuture,
+        told: oneshot::Receiver<Result<Delivered, ClientError>>,
         topic: &str,
         bytes: usize,
-    ) -> Result<Delivery, KafkaError> {
-        match delivery.await {
+    ) -> Result<Delivered, KafkaError> {
+        match told.await {
             Ok(Ok(delivered)) => Ok(delivered),
-            Ok(Err((source, _))) => Err(self.failed(topic, bytes, ClientErrorKind::of(source))),
+            Ok(Err(source)) => Err(self.failed(topic, bytes, ClientErrorKind::of(source))),
             Err(_) => Err(KafkaError::Stopped),
         }
     }
 
     async fn newest(&self, topic: &str, partition: i32) -> Result<i64, KafkaError> {
-        let client = self.0.client.read().clone();
+        let client = Arc::clone(&self.0.client.read());
         let name = topic.to_owned();
         let (answer, answered) = oneshot::channel();
         std::thread::spawn(move || {
@@ -234,7 +233,7 @@ impl Producer {
         }
         let shared = Arc::clone(&self.0);
         std::thread::spawn(move || {
-            let client = shared.client.read().clone();
+            let client = Arc::clone(&shared.client.read());
             match topics::look(client.client(), &shared.options, QUESTION_WAIT) {
                 Ok(partitions) => *shared.partitions.write() = partitions,
                 Err(KafkaError::Unreachable { .. }) => {}
@@ -261,8 +260,76 @@ impl ClientErrorKind {
     }
 }
 
-fn create(settings: &ClientConfig) -> Result<FutureProducer<Listener>, KafkaError> {
-    FutureProducer::from_config_and_context(settings, Listener::default())
+type Client = ThreadedProducer<Deliveries>;
+type Tell = Box<oneshot::Sender<Result<Delivered, ClientError>>>;
+
+/// An accepted record; its offset if the broker said it.
+struct Delivered {
+    partition: i32,
+    offset: Option<i64>,
+}
+
+/// Passes deliveries on to those who wait for them.
+#[derive(Default)]
+struct Deliveries {
+    listener: Listener,
+    unknown: Mutex<Unknown>,
+}
+
+impl ClientContext for Deliveries {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        self.listener.log(level, facility, text);
+    }
+
+    fn error(&self, error: ClientError, reason: &str) {
+        self.listener.error(error, reason);
+    }
+}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = Tell;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, tell: Tell) {
+        let told = match result {
+            Ok(message) => {
+                let (topic, partition) = (message.topic(), message.partition());
+                let mut unknown = self.unknown.lock();
+                let offset = unknown.check(topic, partition, message.offset());
+                Ok(Delivered { partition, offset })
+            }
+            Err((error, _)) => Err(error.clone()),
+        };
+        // Who no longer waits does not want to know.
+        let _ = tell.send(told);
+    }
+}
+
+/// Tells true offsets from made-up ones. Of a batch that the broker says it has already (DUPLICATE_SEQUENCE_NUMBER) the
+/// offset is not known, but librdkafka counts on from there: -1, 0, 1 … The next true offset cannot continue that
+/// count, since the n records of the batch stand before it, and the count ends at n - 2.
+#[derive(Default)]
+struct Unknown(BTreeMap<(String, i32), i64>);
+
+impl Unknown {
+    /// The offset, if it is one. To be asked in the order of deliveries.
+    fn check(&mut self, topic: &str, partition: i32, offset: i64) -> Option<i64> {
+        if 0 <= offset && self.0.is_empty() {
+            return Some(offset);
+        }
+        let key = (topic.to_owned(), partition);
+        let counted_on = self.0.get(&key).is_some_and(|last| offset == last + 1);
+        if offset < 0 || counted_on {
+            self.0.insert(key, offset);
+            return None;
+        }
+        self.0.remove(&key);
+        Some(offset)
+    }
+}
+
+fn create(settings: &ClientConfig) -> Result<Arc<Client>, KafkaError> {
+    ThreadedProducer::from_config_and_context(settings, Deliveries::default())
+        .map(Arc::new)
         .map_err(|source| KafkaError::Settings(Box::new(source)))
 }
 
@@ -282,4 +349,29 @@ fn header<'a>(name: &'a str, value: &'a [u8]) -> Header<'a, &'a [u8]> {
 fn shortened(reason: &str) -> &str {
     let end = reason.floor_char_boundary(REASON_BYTES_MAX);
     reason.get(..end).unwrap_or(reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_that_were_only_counted_on_are_not_believed() {
+        let mut unknown = Unknown::default();
+        let mut check = |partition: i32, offsets: &[i64], believed: &[bool]| {
+            let found: Vec<bool> = offsets
+                .iter()
+                .map(|offset| unknown.check("t", partition, *offset).is_some())
+                .collect();
+            assert_eq!(found, believed, "{offsets:?}");
+        };
+        check(0, &[0, 1, 2], &[true, true, true]);
+        check(0, &[-1, 0, 1, 6, 7], &[false, false, false, true, true]);
+        // A batch of one at the very beginning: the next stands at 1.
+        check(1, &[-1, 1, 2], &[false, true, true]);
+        // Two in a row, another partition in between.
+        check(2, &[-1, 0], &[false, false]);
+        check(3, &[0], &[true]);
+        check(2, &[-1, 0, 1, 5], &[false, false, false, true]);
+    }
 }
