@@ -22,6 +22,9 @@ use tokio::task::JoinHandle;
 /// How long requests in hand may take when the service stops.
 const REQUESTS_END_WAIT: Duration = Duration::from_secs(2);
 
+/// Under which name the data folder keeps which log it was built from.
+const LOG: &str = "log";
+
 /// Why the service did not start, or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
@@ -32,6 +35,18 @@ pub enum ServiceError {
         path: String,
         /// The reason.
         source: DiskError,
+    },
+    /// The data folder was built from another log.
+    #[error(
+        "the data folder {path} was built from {built_from}, and this is {now}: delete it, and it is rebuilt"
+    )]
+    OtherLog {
+        /// The folder.
+        path: String,
+        /// What it was built from.
+        built_from: String,
+        /// What is configured.
+        now: String,
     },
     /// The log.
     #[error("opening the log")]
@@ -92,18 +107,7 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
     let options = pipeline_options(&config);
     let log = log_options(&config.log);
     // Opening blocks: on sled's recovery, and on a broker that does not answer.
-    let opened =
-        tokio::task::spawn_blocking(move || -> Result<(Pipeline, Appender), ServiceError> {
-            let folder = |source| ServiceError::Folder {
-                path: feed.path.display().to_string(),
-                source,
-            };
-            let store = Arc::new(Store::open(store_options(&feed)).map_err(folder)?);
-            let reflects = store.reflects().map_err(folder)?;
-            let (source, appender) = source::open(&log, &reflects.next)?;
-            let pipeline = Pipeline::new(source, appender.clone(), runtime, store, options)?;
-            Ok((pipeline, appender))
-        });
+    let opened = tokio::task::spawn_blocking(move || open(&feed, &log, options, runtime));
     let (pipeline, appender) = opened.await.map_err(|e| broken("opening", &e))??;
 
     let listen = config.http.listen;
@@ -141,7 +145,7 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
     let pipeline = std::thread::Builder::new()
         .name("pipeline".to_owned())
         .spawn(move || {
-            let result = pipeline.run(&stops);
+            let result = pipeline.run(stops);
             // Nobody may be waiting any more.
             let _ = ending.send(());
             result
@@ -201,6 +205,36 @@ impl Service {
             }),
         }
     }
+}
+
+/// Opens the data folder and the log it was built from.
+fn open(
+    feed: &config::Feed,
+    log: &source::Options,
+    options: pipeline::Options,
+    runtime: tokio::runtime::Handle,
+) -> Result<(Pipeline, Appender), ServiceError> {
+    let path = feed.path.display().to_string();
+    let folder = |source| ServiceError::Folder {
+        path: path.clone(),
+        source,
+    };
+    let store = Arc::new(Store::open(store_options(feed)).map_err(folder)?);
+    let reflects = store.reflects().map_err(folder)?;
+    let (built_from, now) = (store.meta::<String>(LOG).map_err(folder)?, log.identity());
+    match built_from {
+        Some(built_from) if built_from != now && !reflects.next.is_empty() => {
+            return Err(ServiceError::OtherLog {
+                path: path.clone(),
+                built_from,
+                now,
+            });
+        }
+        _ => store.put_meta(LOG, &now).map_err(folder)?,
+    }
+    let (source, appender) = source::open(log, &reflects.next)?;
+    let pipeline = Pipeline::new(source, appender.clone(), runtime, store, options)?;
+    Ok((pipeline, appender))
 }
 
 /// Draws how far catching up has come, on a terminal. The log tells it everywhere.

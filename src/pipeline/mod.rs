@@ -43,6 +43,13 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 /// How long a removal that was asked for (a mute's end) may stay unread before it is asked for again.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
 
+/// The time in which bad records are counted against good ones.
+const BAD_PERIOD: Duration = Duration::from_secs(60);
+/// How long to wait before a dead letter is written again that could not be.
+const SET_ASIDE_AGAIN: Duration = Duration::from_secs(1);
+/// With this many bad records in that time, and most of them bad, the service stops.
+const BAD_MIN: u64 = 10_000;
+
 /// What the pipeline is told.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -63,6 +70,19 @@ pub enum PipelineError {
     /// The log failed.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// Most records cannot be used: better to stop than to fill the dead letters.
+    #[error(
+        "{unusable} of the last {records} records could not be used, the last because: {reason}. Are these the right \
+         topics? Those set aside are kept as dead letters; starting again goes on behind them"
+    )]
+    MostlyUnusable {
+        /// How many.
+        unusable: u64,
+        /// Of how many.
+        records: u64,
+        /// The last one's reason.
+        reason: String,
+    },
 }
 
 /// The one writer.
@@ -78,12 +98,23 @@ pub struct Pipeline {
     built: watch::Sender<Arc<Built>>,
     metrics: Arc<Metrics>,
     options: Options,
+    stop: Arc<AtomicBool>,
     threads: usize,
+    /// Of the activities topic.
+    partitions: i32,
+    bad: Bad,
     reflects: Reflects,
     start: Start,
     checkpointed: Instant,
     is_dirty: bool,
     asked_to_end: BTreeMap<Vec<u8>, Instant>,
+}
+
+/// How many of the last records could not be used.
+struct Bad {
+    since: Instant,
+    records: u64,
+    unusable: u64,
 }
 
 /// What there was to read when the pipeline started.
@@ -131,6 +162,7 @@ impl Pipeline {
             .into_iter()
             .map(|end| ((end.topic, end.partition), end.end))
             .collect();
+        let partitions = source.partitions();
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let mut pipeline = Pipeline {
             source,
@@ -144,7 +176,14 @@ impl Pipeline {
             built,
             metrics,
             options,
+            stop: Arc::default(),
             threads,
+            partitions,
+            bad: Bad {
+                since: now,
+                records: 0,
+                unusable: 0,
+            },
             reflects,
             start: Start {
                 at: now,
@@ -167,8 +206,9 @@ impl Pipeline {
     }
 
     /// Runs until `stop` is set, then writes a last checkpoint; or until the data folder or the log fails.
-    pub fn run(mut self, stop: &AtomicBool) -> Result<(), PipelineError> {
-        let ended = self.turn_until(stop);
+    pub fn run(mut self, stop: Arc<AtomicBool>) -> Result<(), PipelineError> {
+        self.stop = stop;
+        let ended = self.turn_until_stopped();
         if let Err(error) = &ended {
             let failed = Some(error.to_string());
             self.built
@@ -178,8 +218,17 @@ impl Pipeline {
         ended
     }
 
-    fn turn_until(&mut self, stop: &AtomicBool) -> Result<(), PipelineError> {
-        while !stop.load(Ordering::Relaxed) {
+    fn turn_until_stopped(&mut self) -> Result<(), PipelineError> {
+        let turned = self.turn();
+        // What was taken in before the log failed need not be read again.
+        if !matches!(turned, Err(PipelineError::Disk(_))) {
+            self.checkpoint()?;
+        }
+        turned
+    }
+
+    fn turn(&mut self) -> Result<(), PipelineError> {
+        while !self.stop.load(Ordering::Relaxed) {
             // 1. Take what has arrived.
             let records = self.source.take(BATCH_RECORDS, BATCH_WAIT)?;
             // 2. Understand it.
@@ -193,7 +242,7 @@ impl Pipeline {
                 }
             }
             // 5. Tell readers.
-            self.follow_ends(records.len());
+            self.follow_ends(&records);
             self.announce();
             self.end_mutes();
             // 6. What waits too long becomes durable; what nobody needs goes.
@@ -202,12 +251,12 @@ impl Pipeline {
             }
             self.expire()?;
         }
-        self.checkpoint()
+        Ok(())
     }
 
     fn take_in(&mut self, record: &Record, said: Said) -> Result<(), PipelineError> {
         let position = record.position;
-        self.metrics.read(position.topic.name(), 1);
+        self.bad.records += 1;
         match said {
             Said::Relation(change) => {
                 let effect =
@@ -268,22 +317,46 @@ impl Pipeline {
             "set aside {}/{partition}@{offset}: {reason}",
             topic.name()
         );
-        self.runtime
-            .block_on(self.appender.dead_letter(record, reason))?;
+        // The log being away is no reason to lose the record, nor to stop: it waits here until it is back.
+        while let Err(error) = self
+            .runtime
+            .block_on(self.appender.dead_letter(record, reason))
+        {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(error.into());
+            }
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "setting it aside failed, trying again: {error}"
+            );
+            std::thread::sleep(SET_ASIDE_AGAIN);
+        }
         self.metrics.dead_letters.inc();
         self.metrics.outcome("set_aside");
+        self.bad.unusable += 1;
+        if BAD_PERIOD < self.bad.since.elapsed() {
+            self.bad = Bad {
+                since: clock::stopwatch(),
+                records: 0,
+                unusable: 0,
+            };
+        }
+        let Bad {
+            records, unusable, ..
+        } = self.bad;
+        if BAD_MIN <= unusable && records < 2 * unusable {
+            return Err(PipelineError::MostlyUnusable {
+                unusable,
+                records,
+                reason: reason.to_owned(),
+            });
+        }
         Ok(())
     }
 
     fn note_misplaced(&self, position: Position, author: Option<&str>) {
         let Some(author) = author else { return };
-        let partitions = self
-            .source
-            .partitions()
-            .get(&position.topic)
-            .copied()
-            .unwrap_or(1);
-        if partition_of(author.as_bytes(), partitions) != position.partition {
+        if partition_of(author.as_bytes(), self.partitions) != position.partition {
             self.metrics.misplaced_records.inc();
         }
     }
@@ -303,8 +376,16 @@ impl Pipeline {
         });
     }
 
-    fn follow_ends(&mut self, read: usize) {
-        self.start.read += read as u64;
+    fn follow_ends(&mut self, records: &[Record]) {
+        self.start.read += records.len() as u64;
+        for topic in Topic::ALL {
+            let read = records
+                .iter()
+                .filter(|record| record.position.topic == topic)
+                .count();
+            self.metrics.read(topic.name(), read as u64);
+        }
+        self.partitions = self.source.partitions();
         let ends = self.source.ends();
         for end in &ends {
             self.metrics.lag(

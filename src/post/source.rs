@@ -5,7 +5,6 @@ use super::log::{self, BuiltInLog, LogError};
 use super::record::{NewRecord, Position, Record, Topic};
 use crate::clock;
 use crate::time::Time;
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// Bytes of records one read of the built-in log takes at most.
@@ -45,6 +44,19 @@ pub enum SourceError {
         /// The log's next offset.
         next: i64,
     },
+}
+
+impl Options {
+    /// Which log it is: a data folder is built from one and cannot be read on with another.
+    pub fn identity(&self) -> String {
+        match self {
+            Options::BuiltIn(_) => "the built-in log".to_owned(),
+            Options::Kafka(kafka) => format!(
+                "Kafka topics {} and {}",
+                kafka.activities, kafka.relationships
+            ),
+        }
+    }
 }
 
 impl SourceError {
@@ -221,14 +233,13 @@ impl Source {
         }
     }
 
-    /// Partitions by topic, as far as known.
-    pub fn partitions(&self) -> BTreeMap<Topic, i32> {
-        let mut partitions = BTreeMap::new();
-        for end in self.ends() {
-            let known = partitions.entry(end.topic).or_insert(0);
-            *known = (*known).max(end.partition + 1);
-        }
-        partitions
+    /// Partitions of the activities topic.
+    pub fn partitions(&self) -> i32 {
+        let activities = self
+            .ends()
+            .into_iter()
+            .filter(|end| end.topic == Topic::Activities);
+        activities.map(|end| end.partition + 1).max().unwrap_or(1)
     }
 
     /// Stops reading.

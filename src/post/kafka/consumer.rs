@@ -118,8 +118,14 @@ impl Consumer {
             .collect();
         let run = move || {
             let _alive: SyncSender<()> = alive;
-            match open(&options, &mut next, &shared, START_WAIT) {
-                Ok((consumer, partitions)) => {
+            match open(
+                &options,
+                &mut next,
+                &shared,
+                START_WAIT,
+                Begin::RelationsFirst,
+            ) {
+                Ok(opened) => {
                     if started.send(Ok(next.clone())).is_err() {
                         return;
                     }
@@ -130,8 +136,9 @@ impl Consumer {
                         options,
                         status: shared,
                         to_taker,
-                        consumer,
-                        partitions,
+                        consumer: opened.consumer,
+                        partitions: opened.partitions,
+                        relations_until: opened.relations_until,
                         next,
                         then: Offsets::new(),
                         moved: now,
@@ -276,6 +283,8 @@ struct Reader {
     to_taker: SyncSender<Result<Batch, KafkaError>>,
     consumer: BaseConsumer<Listener>,
     partitions: Partitions,
+    /// While it is not empty, only relationships are read: up to here.
+    relations_until: Offsets,
     /// The next offset to be polled from each partition.
     next: Offsets,
     /// What the taker has yet to learn of `next` beside the records.
@@ -306,7 +315,15 @@ impl Reader {
             self.hear_statistics();
             self.commit();
             if let Some(reason) = trouble.or_else(|| self.look_around(came)) {
-                self.replace(&reason)?;
+                tracing::warn!("the Kafka consumer is replaced: {reason}");
+                let begin = match self.relations_until.is_empty() {
+                    true => Begin::Everything,
+                    false => Begin::RelationsFirst,
+                };
+                self.replace(begin)?;
+            } else if self.relations_are_read() {
+                tracing::info!("relationships are read; activities follow");
+                self.replace(Begin::Everything)?;
             }
         }
         Ok(())
@@ -406,6 +423,9 @@ impl Reader {
                 .any(|broker| broker.nodeid == leader && matches!(&*broker.state, "UP" | "UPDATE"))
         };
         Topic::ALL.into_iter().all(|topic| {
+            if topic == Topic::Activities && !self.relations_until.is_empty() {
+                return true;
+            }
             let of_topic = statistics.topics.get(self.options.topic_name(topic));
             of_topic.is_some_and(|of_topic| {
                 let ours = |number: &i32| self.next.contains_key(&(topic, *number));
@@ -413,6 +433,13 @@ impl Reader {
                 partitions.all(|(number, partition)| !ours(number) || up(partition.leader))
             })
         })
+    }
+
+    fn relations_are_read(&self) -> bool {
+        let mut until = self.relations_until.iter();
+        let is_read =
+            |(slot, end): (&Slot, &i64)| self.next.get(slot).is_none_or(|next| end <= next);
+        !self.relations_until.is_empty() && until.all(is_read)
     }
 
     fn ends_at(&self, slot: Slot, end: i64) {
@@ -484,18 +511,18 @@ impl Reader {
     }
 
     /// A new consumer where this one stands. Keeps trying while no broker answers.
-    fn replace(&mut self, reason: &str) -> Result<(), KafkaError> {
-        tracing::warn!("the Kafka consumer is replaced: {reason}");
+    fn replace(&mut self, begin: Begin) -> Result<(), KafkaError> {
         let before = self.next.clone();
         let mut pause = Duration::ZERO;
         loop {
             if self.status.lock().stop {
                 return Ok(());
             }
-            match open(&self.options, &mut self.next, &self.status, pause) {
-                Ok((consumer, partitions)) => {
-                    self.consumer = consumer;
-                    self.partitions = partitions;
+            match open(&self.options, &mut self.next, &self.status, pause, begin) {
+                Ok(opened) => {
+                    self.consumer = opened.consumer;
+                    self.partitions = opened.partitions;
+                    self.relations_until = opened.relations_until;
                     break;
                 }
                 Err(error @ KafkaError::Unreachable { .. }) => {
@@ -518,13 +545,31 @@ impl Reader {
     }
 }
 
+/// What a new consumer reads first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Begin {
+    /// Relationships to their present end, then everything: following before posting saves merging after, and a feed
+    /// is a function of what is so, whichever came first.
+    RelationsFirst,
+    /// Both topics.
+    Everything,
+}
+
+struct Opened {
+    consumer: BaseConsumer<Listener>,
+    partitions: Partitions,
+    /// While it is not empty, only relationships are read: up to here.
+    relations_until: Offsets,
+}
+
 /// A consumer reading on from `next`, which is completed, and moved up where the log has lost what comes next.
 fn open(
     options: &Options,
     next: &mut Offsets,
     status: &Mutex<Status>,
     wait: Duration,
-) -> Result<(BaseConsumer<Listener>, Partitions), KafkaError> {
+    begin: Begin,
+) -> Result<Opened, KafkaError> {
     let mut settings = options.settings(&OURS, &RELIED_ON)?;
     settings.set("group.id", &options.group);
     let consumer = BaseConsumer::from_config_and_context(&settings, Listener::default())
@@ -565,8 +610,19 @@ fn open(
             *next = *first;
         }
     }
+    let is_relation = |slot: &Slot| slot.0 == Topic::Relationships;
+    let relations_until: Offsets = match begin {
+        Begin::Everything => Offsets::new(),
+        Begin::RelationsFirst => {
+            let behind = |slot: &Slot, end: &i64| next.get(slot).is_some_and(|next| next < end);
+            let mut ends = high.clone();
+            ends.retain(|slot, end| is_relation(slot) && behind(slot, end));
+            ends
+        }
+    };
     let places = next
         .iter()
+        .filter(|(slot, _)| relations_until.is_empty() || is_relation(slot))
         .map(|(slot, next)| (*slot, Offset::Offset(*next)));
     listed(options, places)
         .and_then(|places| consumer.assign(&places))
@@ -577,7 +633,11 @@ fn open(
     let mut status = status.lock();
     status.ends = high;
     status.healthy = true;
-    Ok((consumer, partitions))
+    Ok(Opened {
+        consumer,
+        partitions,
+        relations_until,
+    })
 }
 
 /// The first (`Offset::Beginning`) or one past the last (`Offset::End`) offset of every partition, in one question to
