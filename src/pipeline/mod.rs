@@ -317,20 +317,8 @@ impl Pipeline {
             "set aside {}/{partition}@{offset}: {reason}",
             topic.name()
         );
-        // The log being away is no reason to lose the record, nor to stop: it waits here until it is back.
-        while let Err(error) = self
-            .runtime
-            .block_on(self.appender.dead_letter(record, reason))
-        {
-            if self.stop.load(Ordering::Relaxed) {
-                return Err(error.into());
-            }
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "setting it aside failed, trying again: {error}"
-            );
-            std::thread::sleep(SET_ASIDE_AGAIN);
-        }
+        self.write_dead_letter(record, reason)?;
+        self.pass(record.position);
         self.metrics.dead_letters.inc();
         self.metrics.outcome("set_aside");
         self.bad.unusable += 1;
@@ -352,6 +340,44 @@ impl Pipeline {
             });
         }
         Ok(())
+    }
+
+    /// The log being away is no reason to lose the record, nor to stop: waits here until it is back.
+    fn write_dead_letter(&self, record: &Record, reason: &str) -> Result<(), PipelineError> {
+        let write = |record: &Record, reason: &str| {
+            self.runtime
+                .block_on(self.appender.dead_letter(record, reason))
+        };
+        loop {
+            let error = match write(record, reason) {
+                Err(error) if error.is_too_large() => {
+                    let bytes = record.value.as_ref().map_or(0, Vec::len);
+                    let reason = format!(
+                        "{reason} (its {bytes} bytes are too many for a dead letter: read it where it is)"
+                    );
+                    match write(
+                        &Record {
+                            value: None,
+                            ..record.clone()
+                        },
+                        &reason,
+                    ) {
+                        Ok(()) => return Ok(()),
+                        Err(error) => error,
+                    }
+                }
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            if !error.is_passing() || self.stop.load(Ordering::Relaxed) {
+                return Err(error.into());
+            }
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "setting it aside failed, trying again: {error}"
+            );
+            std::thread::sleep(SET_ASIDE_AGAIN);
+        }
     }
 
     fn note_misplaced(&self, position: Position, author: Option<&str>) {

@@ -67,6 +67,28 @@ impl SourceError {
             SourceError::BuiltIn(LogError::Full) | SourceError::Kafka(KafkaError::Full { .. })
         )
     }
+
+    /// Whether the record itself is too large for the log.
+    pub fn is_too_large(&self) -> bool {
+        matches!(
+            self,
+            SourceError::BuiltIn(LogError::TooLarge { .. })
+                | SourceError::Kafka(KafkaError::TooLarge { .. })
+        )
+    }
+
+    /// Whether the same may succeed later, without anybody's doing here: a broker comes back, a disk's does not.
+    pub fn is_passing(&self) -> bool {
+        let away = |error: &KafkaError| {
+            matches!(
+                error,
+                KafkaError::Full { .. }
+                    | KafkaError::NotAccepted { .. }
+                    | KafkaError::Unreachable { .. }
+            )
+        };
+        self.is_full() || matches!(self, SourceError::Kafka(error) if away(error))
+    }
 }
 
 /// How far a partition has been taken, and how far it goes.
