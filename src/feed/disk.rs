@@ -78,6 +78,9 @@ const TREES: [(Tree, &str); 7] = [
     (Tree::Meta, "meta"),
 ];
 
+/// A post to be written at a place, packed; `None`: it goes.
+pub type PostChange = (PostId, Option<Vec<u8>>);
+
 /// The open data folder.
 #[derive(Debug)]
 pub struct Disk {
@@ -188,7 +191,7 @@ impl Disk {
     ///
     /// Safe to be cut off anywhere and done again: a block that grew too long is split from below, the lower parts
     /// are written first, so that until the last is there the old one still has everything.
-    pub fn put_posts(&self, changes: &[(PostId, Option<Vec<u8>>)]) -> Result<(), DiskError> {
+    pub fn put_posts(&self, changes: &[PostChange]) -> Result<(), DiskError> {
         let mut rest = changes;
         while let Some((first, _)) = rest.first() {
             let (last, old) = self
@@ -281,12 +284,7 @@ impl Disk {
         }
     }
 
-    fn put_block(
-        &self,
-        last: PostId,
-        old: &[u8],
-        changes: &[(PostId, Option<Vec<u8>>)],
-    ) -> Result<(), DiskError> {
+    fn put_block(&self, last: PostId, old: &[u8], changes: &[PostChange]) -> Result<(), DiskError> {
         let old = if old.is_empty() {
             None
         } else {
@@ -357,7 +355,7 @@ fn last_place(key: &[u8]) -> Option<PostId> {
 /// `kept` and `changes`, both ascending, as one; of two with one id the change counts, and `None` is left out.
 fn overlay<'a>(
     kept: impl Iterator<Item = (PostId, Option<&'a [u8]>)>,
-    changes: &'a [(PostId, Option<Vec<u8>>)],
+    changes: &'a [PostChange],
 ) -> Vec<(PostId, &'a [u8])> {
     let mut rows = Vec::new();
     let mut kept = kept.peekable();

@@ -39,7 +39,11 @@ impl PostId {
     pub fn new(at: Time, slot: u32, sequence: u64) -> PostId {
         let millis = u64::try_from(at.millis().clamp(0, MILLIS_MAX)).unwrap_or(0);
         let slot = u64::from(slot % SLOTS);
-        PostId(millis << (SLOT_BITS + SEQUENCE_BITS) | slot << SEQUENCE_BITS | sequence % SEQUENCES)
+        PostId(
+            (millis << (SLOT_BITS + SEQUENCE_BITS))
+                | (slot << SEQUENCE_BITS)
+                | (sequence % SEQUENCES),
+        )
     }
 
     /// From the number it is; none if the top bit is set.

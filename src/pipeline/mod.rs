@@ -4,8 +4,10 @@
 //! before it is checkpointed, and a crash costs no more than reading again from the last checkpoint.
 
 pub mod admit;
+mod catching_up;
 pub mod decode;
 mod relate;
+mod set_aside;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +18,6 @@ use crate::feed::kept::At;
 use crate::feed::store::{Reflects, Store};
 use crate::graph::Graph;
 use crate::operator::metrics::Metrics;
-use crate::operator::progress::Progress;
 use crate::order::window::Windows;
 use crate::post::activity::author_key;
 use crate::post::record::{Position, Record, Topic, partition_of};
@@ -24,10 +25,11 @@ use crate::post::said::Said;
 use crate::post::source::{Appender, Source, SourceError};
 use crate::reader::answer::CatchingUp;
 use crate::reader::view::{Built, View};
-use crate::time::Time;
 use admit::{Admission, AdmitError, Outcome};
+use catching_up::Start;
 use decode::decode;
 use parking_lot::RwLock;
+use set_aside::SetAside;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,17 +40,8 @@ use tokio::sync::watch;
 const BATCH_RECORDS: usize = 2_000;
 /// How long to wait for the first; also how long a stop may go unnoticed.
 const BATCH_WAIT: Duration = Duration::from_millis(100);
-/// How often catching up is told in the log.
-const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 /// How long a removal that was asked for (a mute's end) may stay unread before it is asked for again.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
-
-/// The time in which bad records are counted against good ones.
-const BAD_PERIOD: Duration = Duration::from_secs(60);
-/// How long to wait before a dead letter is written again that could not be.
-const SET_ASIDE_AGAIN: Duration = Duration::from_secs(1);
-/// With this many bad records in that time, and most of them bad, the service stops.
-const BAD_MIN: u64 = 10_000;
 
 /// What the pipeline is told.
 #[derive(Clone, Debug)]
@@ -102,29 +95,12 @@ pub struct Pipeline {
     threads: usize,
     /// Of the activities topic.
     partitions: i32,
-    bad: Bad,
+    aside: SetAside,
     reflects: Reflects,
     start: Start,
     checkpointed: Instant,
     is_dirty: bool,
     asked_to_end: BTreeMap<Vec<u8>, Instant>,
-}
-
-/// How many of the last records could not be used.
-struct Bad {
-    since: Instant,
-    records: u64,
-    unusable: u64,
-}
-
-/// What there was to read when the pipeline started.
-struct Start {
-    at: Instant,
-    /// The end of each partition then; emptied as they are reached.
-    ends: BTreeMap<(Topic, i32), i64>,
-    read: u64,
-    told: Instant,
-    is_done: bool,
 }
 
 impl Pipeline {
@@ -157,17 +133,15 @@ impl Pipeline {
             metrics: Arc::clone(&metrics),
         };
         let reflects = store.reflects()?;
-        let ends = source
-            .ends()
-            .into_iter()
-            .map(|end| ((end.topic, end.partition), end.end))
-            .collect();
+        let start = Start::new(&source.ends(), now);
         let partitions = source.partitions();
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let aside = SetAside::new(appender.clone(), runtime.clone(), now);
         let mut pipeline = Pipeline {
             source,
             appender,
             runtime,
+            aside,
             store,
             graph,
             admission,
@@ -179,19 +153,8 @@ impl Pipeline {
             stop: Arc::default(),
             threads,
             partitions,
-            bad: Bad {
-                since: now,
-                records: 0,
-                unusable: 0,
-            },
             reflects,
-            start: Start {
-                at: now,
-                ends,
-                read: 0,
-                told: now,
-                is_done: false,
-            },
+            start,
             checkpointed: now,
             is_dirty: false,
             asked_to_end: BTreeMap::new(),
@@ -256,11 +219,11 @@ impl Pipeline {
 
     fn take_in(&mut self, record: &Record, said: Said) -> Result<(), PipelineError> {
         let position = record.position;
-        self.bad.records += 1;
+        self.aside.note_record();
         match said {
             Said::Relation(change) => {
                 let effect =
-                    relate::relate(&self.store, &self.graph, &change, !self.start.is_done)?;
+                    relate::relate(&self.store, &self.graph, &change, !self.start.is_done())?;
                 self.asked_to_end.remove(&change.key.to_bytes());
                 tracing::trace!(?effect, "a relation is in force");
             }
@@ -304,80 +267,11 @@ impl Pipeline {
 
     /// Keeps a record that cannot be used. The offset passes it only afterwards, so it is never silently lost.
     fn set_aside(&mut self, record: &Record, reason: &str) -> Result<(), PipelineError> {
-        let Position {
-            topic,
-            partition,
-            offset,
-        } = record.position;
-        tracing::warn!(
-            topic = topic.name(),
-            partition,
-            offset,
-            reason,
-            "set aside {}/{partition}@{offset}: {reason}",
-            topic.name()
-        );
-        self.write_dead_letter(record, reason)?;
+        self.aside.write(record, reason, &self.stop)?;
         self.pass(record.position);
         self.metrics.dead_letters.inc();
         self.metrics.outcome("set_aside");
-        self.bad.unusable += 1;
-        if BAD_PERIOD < self.bad.since.elapsed() {
-            self.bad = Bad {
-                since: clock::stopwatch(),
-                records: 0,
-                unusable: 0,
-            };
-        }
-        let Bad {
-            records, unusable, ..
-        } = self.bad;
-        if BAD_MIN <= unusable && records < 2 * unusable {
-            return Err(PipelineError::MostlyUnusable {
-                unusable,
-                records,
-                reason: reason.to_owned(),
-            });
-        }
-        Ok(())
-    }
-
-    /// The log being away is no reason to lose the record, nor to stop: waits here until it is back.
-    fn write_dead_letter(&self, record: &Record, reason: &str) -> Result<(), PipelineError> {
-        let write = |record: &Record, reason: &str| {
-            self.runtime
-                .block_on(self.appender.dead_letter(record, reason))
-        };
-        loop {
-            let error = match write(record, reason) {
-                Err(error) if error.is_too_large() => {
-                    let bytes = record.value.as_ref().map_or(0, Vec::len);
-                    let reason = format!(
-                        "{reason} (its {bytes} bytes are too many for a dead letter: read it where it is)"
-                    );
-                    match write(
-                        &Record {
-                            value: None,
-                            ..record.clone()
-                        },
-                        &reason,
-                    ) {
-                        Ok(()) => return Ok(()),
-                        Err(error) => error,
-                    }
-                }
-                Ok(()) => return Ok(()),
-                Err(error) => error,
-            };
-            if !error.is_passing() || self.stop.load(Ordering::Relaxed) {
-                return Err(error.into());
-            }
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "setting it aside failed, trying again: {error}"
-            );
-            std::thread::sleep(SET_ASIDE_AGAIN);
-        }
+        self.aside.is_too_much(reason)
     }
 
     fn note_misplaced(&self, position: Position, author: Option<&str>) {
@@ -403,7 +297,6 @@ impl Pipeline {
     }
 
     fn follow_ends(&mut self, records: &[Record]) {
-        self.start.read += records.len() as u64;
         for topic in Topic::ALL {
             let read = records
                 .iter()
@@ -420,72 +313,21 @@ impl Pipeline {
                 end.end.saturating_sub(end.next),
             );
         }
-        if self.start.is_done {
-            return;
-        }
-        let start_ends = &mut self.start.ends;
-        for end in &ends {
-            if start_ends
-                .get(&(end.topic, end.partition))
-                .is_some_and(|then| *then <= end.next)
-            {
-                start_ends.remove(&(end.topic, end.partition));
-            }
-        }
-        self.start.is_done = start_ends.is_empty() && self.source.is_healthy();
-        if self.start.is_done {
-            let (read, seconds) = (self.start.read, self.start.at.elapsed().as_secs_f64());
-            tracing::info!(read, seconds, "caught up: {read} records in {seconds:.1} s");
-        } else if PROGRESS_EVERY <= self.start.told.elapsed() {
-            self.start.told = clock::stopwatch();
-            let progress = self.progress();
-            let percent = 100.0 * progress.share();
-            let left = progress.time_left().map(|left| left.as_secs());
-            tracing::info!(
-                read = progress.read,
-                left = progress.left,
-                seconds_left = left,
-                "catching up: {} records read, {} to go ({percent:.0} %)",
-                progress.read,
-                progress.left
-            );
-        }
-    }
-
-    fn progress(&self) -> Progress {
-        let ends = self.source.ends();
-        let left = ends.iter().filter_map(|end| {
-            let then = self.start.ends.get(&(end.topic, end.partition))?;
-            u64::try_from(then.saturating_sub(end.next)).ok()
-        });
-        Progress {
-            read: self.start.read,
-            left: left.sum(),
-            taken: self.start.at.elapsed(),
-        }
+        self.start
+            .follow(records.len(), &ends, self.source.is_healthy());
     }
 
     fn announce(&mut self) {
-        for (host, delays) in self.admission.put_origins() {
-            self.view.delays.write().insert(host, delays);
-        }
-        let relations_in_force = self
-            .start
-            .ends
-            .keys()
-            .all(|(topic, _)| *topic != Topic::Relationships);
-        let catching_up = (!self.start.is_done).then(|| {
-            let progress = self.progress();
-            CatchingUp {
+        self.put_origins();
+        let progress = self.start.progress(&self.source.ends());
+        let built = Built {
+            next: self.reflects.next.clone(),
+            relations_in_force: self.start.relations_are_read(),
+            catching_up: progress.map(|progress| CatchingUp {
                 read: progress.read,
                 left: progress.left,
                 seconds_left: progress.time_left().map(|left| left.as_secs()),
-            }
-        });
-        let built = Built {
-            next: self.reflects.next.clone(),
-            relations_in_force,
-            catching_up,
+            }),
             log_reachable: self.source.is_healthy(),
             failed: None,
         };
@@ -505,7 +347,7 @@ impl Pipeline {
 
     /// A mute that has ended becomes a record too: its removal is appended, and takes effect when it is read.
     fn end_mutes(&mut self) {
-        if !self.start.is_done {
+        if !self.start.is_done() {
             return;
         }
         let ended = self.graph.read().ended_mutes(clock::now());
@@ -526,14 +368,22 @@ impl Pipeline {
         }
     }
 
+    /// What is known of origins, to readers and to the store.
+    fn put_origins(&mut self) {
+        let changed = self.admission.put_origins();
+        if !changed.is_empty() {
+            self.view.delays.write().extend(changed);
+        }
+    }
+
     fn checkpoint(&mut self) -> Result<(), PipelineError> {
-        self.admission.put_origins();
+        self.put_origins();
         let begun = clock::stopwatch();
         let written = self.store.checkpoint(&self.reflects)?;
         let seconds = begun.elapsed().as_secs_f64();
         self.source
             .reflected(&self.reflects.next, self.reflects.log_time);
-        if self.start.is_done {
+        if self.start.is_done() {
             self.expiry
                 .begin_if_due(&self.store, self.reflects.log_time);
         }
@@ -576,10 +426,5 @@ impl Pipeline {
         self.metrics.expired_posts.inc_by(expired as u64);
         self.is_dirty = true;
         Ok(())
-    }
-
-    /// The newest `arrived` read.
-    pub fn log_time(&self) -> Time {
-        self.reflects.log_time
     }
 }

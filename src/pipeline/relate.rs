@@ -4,8 +4,8 @@ use crate::feed::disk::DiskError;
 use crate::feed::fan_out::{merge_in, weed_out};
 use crate::feed::segment::Merged;
 use crate::feed::store::{Store, home_key, relation_key};
+use crate::graph::Graph;
 use crate::graph::apply::{Effect, Merge};
-use crate::graph::{AccountIx, Graph};
 use crate::order::place::PostId;
 use crate::post::record::{NewRecord, Topic};
 use crate::post::relationship::{Change, Key, Kind, decode};
@@ -39,8 +39,8 @@ pub(super) fn relate(
     if let Some(account) = effect.new_account {
         store.homes.add(account, home_key(&change.key.account));
     }
-    if again && let Some(account) = effect.account {
-        redo(&mut effect, account, change);
+    if again && effect.account.is_some() {
+        redo(&mut effect, change);
     }
     keep(store, change, &effect)?;
     let graph = graph.read();
@@ -93,7 +93,7 @@ pub(super) fn removal(key: &Key, now: Time) -> NewRecord {
     }
 }
 
-fn redo(effect: &mut Effect, _: AccountIx, change: &Change) {
+fn redo(effect: &mut Effect, change: &Change) {
     match (change.key.kind, &change.relation) {
         (Kind::Follow, Some(_)) if effect.merge_in == Merge::Nobody => {
             effect.merge_in = Merge::Author(change.key.target.clone());
@@ -102,7 +102,7 @@ fn redo(effect: &mut Effect, _: AccountIx, change: &Change) {
             effect.merge_in = Merge::Everyone;
         }
         (Kind::Follow, None) | (Kind::Mute | Kind::Block | Kind::DomainBlock, Some(_)) => {
-            effect.weed_out = true
+            effect.weed_out = true;
         }
         _ => {}
     }

@@ -126,7 +126,7 @@ async fn post_activities(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
-    let body = body.map_err(body_problem)?;
+    let body = body.map_err(|e| body_problem(&e))?;
     let now = clock::now();
     match form_of(
         &headers,
@@ -176,7 +176,7 @@ async fn post_relationships(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
-    let body = body.map_err(body_problem)?;
+    let body = body.map_err(|e| body_problem(&e))?;
     let now = clock::now();
     match form_of(&headers, &["application/json"])? {
         Form::One => {
@@ -367,7 +367,7 @@ impl App {
             let appended = tokio::spawn(async move { appender.append(records).await }).await;
             appended
                 .map_err(|e| Problem::internal(&e))?
-                .map_err(append_problem)?
+                .map_err(|e| append_problem(&e))?
         };
         if wait {
             let mut built = self.view.built.clone();
@@ -592,7 +592,7 @@ fn unprocessable(reason: String) -> Problem {
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, reason)
 }
 
-fn body_problem(rejection: BytesRejection) -> Problem {
+fn body_problem(rejection: &BytesRejection) -> Problem {
     let status = rejection.status();
     if status == StatusCode::PAYLOAD_TOO_LARGE {
         Problem::new(
@@ -604,7 +604,7 @@ fn body_problem(rejection: BytesRejection) -> Problem {
     }
 }
 
-fn append_problem(error: SourceError) -> Problem {
+fn append_problem(error: &SourceError) -> Problem {
     if error.is_full() {
         return Problem::unavailable(
             "the log has more to write than it can take: come back in a moment",
@@ -612,7 +612,7 @@ fn append_problem(error: SourceError) -> Problem {
         );
     }
     tracing::error!(
-        error = &error as &dyn std::error::Error,
+        error = error as &dyn std::error::Error,
         "appending to the log failed: {error}"
     );
     Problem::unavailable("the log did not take it: nothing was accepted", 5)

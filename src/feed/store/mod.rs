@@ -3,14 +3,17 @@
 //! What is new lives in [`Fresh`]; a checkpoint moves it aside, writes it, and lets it go. Data moves one way, fresh,
 //! leaving, cache, disk, and a look-up asks in that order, so it never falls between two of them.
 
-use super::block;
+mod checkpoint;
+mod sweep;
+
+pub use checkpoint::{Reflects, Written};
+
 use super::disk::{Disk, DiskError, Tree};
 use super::homes::Homes;
 use super::kept::Post;
 use super::segment::{Merged, Op, Segment, merge};
 use crate::graph::AccountIx;
 use crate::order::place::PostId;
-use crate::post::record::Position;
 use crate::time::Time;
 use hashbrown::{HashMap, HashSet};
 use parking_lot::RwLock;
@@ -99,28 +102,6 @@ impl quick_cache::Weighter<PostId, Arc<Post>> for PostWeight {
     fn weight(&self, _: &PostId, post: &Arc<Post>) -> u64 {
         u64::try_from(post.weight()).unwrap_or(u64::MAX)
     }
-}
-
-/// What of the log a checkpoint reflects.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Reflects {
-    /// Of each partition that was read, the next record to read.
-    pub next: Vec<Position>,
-    /// The newest `arrived` read: ages are measured against it.
-    pub log_time: Time,
-}
-
-/// What one checkpoint wrote.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Written {
-    /// Posts.
-    pub posts: usize,
-    /// Home feeds.
-    pub homes: usize,
-    /// Entries brought into them.
-    pub entries: usize,
-    /// Entries that stood at or below a full feed's floor and did not enter.
-    pub below_floor: u64,
 }
 
 impl Store {
@@ -386,181 +367,15 @@ impl Store {
         self.disk.bytes()
     }
 
-    /// Writes everything new, then, once that is durable, the offsets it all reflects.
-    ///
-    /// Blocks of posts first, then what points at them, then feeds, then relations, the offsets last: cut off
-    /// anywhere, the log read again from the old offsets gives the same.
-    pub fn checkpoint(&self, reflects: &Reflects) -> Result<Written, DiskError> {
-        let fresh = {
-            // Both locks at once: a reader who finds nothing in `fresh` waits here until it can look in `leaving`.
-            let mut leaving = self.leaving.write();
-            let fresh = Arc::new(std::mem::take(&mut *self.fresh.write()));
-            *leaving = Some(Arc::clone(&fresh));
-            fresh
-        };
-        self.unwritten_bytes.store(0, Ordering::Relaxed);
-        self.unwritten_indexed.store(0, Ordering::Relaxed);
-        let mut written = Written {
-            posts: fresh.posts.len(),
-            ..Written::default()
-        };
-
-        self.disk.put_posts(&packed_posts(&fresh)?)?;
-        for (hash, id) in sorted(&fresh.uris) {
-            let key = hash.to_be_bytes();
-            match id {
-                Some(id) => self
-                    .disk
-                    .put(Tree::Uris, &key, id.number().to_be_bytes().to_vec())?,
-                None => self.disk.remove(Tree::Uris, &key)?,
-            }
-        }
-        for (key, ops) in sorted(&fresh.lists) {
-            self.put_segment(Tree::Lists, key, "lists", |stored| {
-                merge(stored, ops, INDEX_LENGTH_MAX)
-            })?;
-        }
-        for (hash, removal) in sorted(&fresh.pending) {
-            match removal {
-                Some(removal) => {
-                    let bytes = postcard::to_stdvec(removal)
-                        .map_err(|source| DiskError::Pack { source })?;
-                    self.disk.put(Tree::Pending, &hash.to_be_bytes(), bytes)?;
-                }
-                None => self.disk.remove(Tree::Pending, &hash.to_be_bytes())?,
-            }
-        }
-        for home in self.homes.leave() {
-            let below = self.put_segment(Tree::Homes, &home.key, "homes", |stored| {
-                home.merged(stored, self.options.length)
-            })?;
-            written.homes += 1;
-            written.entries += home.weight();
-            written.below_floor += below;
-            self.homes.left(&home);
-        }
-        for (key, document) in sorted(&fresh.relations) {
-            match document {
-                Some(document) => self.disk.put(Tree::Relations, key, document.clone())?,
-                None => self.disk.remove(Tree::Relations, key)?,
-            }
-        }
-        for (host, bytes) in sorted(&fresh.origins) {
-            self.disk
-                .put(Tree::Origins, host.as_bytes(), bytes.clone())?;
-        }
-        self.disk.sync()?;
-        // Not synced itself: should a power loss take it, the log is read again from the offsets before.
-        self.put_meta(OFFSETS, reflects)?;
-        self.disk.flush()?;
-
-        for (id, post) in &fresh.posts {
-            self.cache.insert(*id, Arc::clone(post));
-        }
-        for id in &fresh.removed_posts {
-            self.cache.remove(id);
-        }
-        self.checkpoints.fetch_add(1, Ordering::Release);
-        *self.leaving.write() = None;
-        Ok(written)
-    }
-
     /// What of the log the data folder reflects.
     pub fn reflects(&self) -> Result<Reflects, DiskError> {
         Ok(self.meta(OFFSETS)?.unwrap_or_default())
-    }
-
-    /// Every post from `from` on as it is stored, at most `blocks_max` blocks, and where to go on.
-    pub fn stored_posts(
-        &self,
-        from: PostId,
-        blocks_max: usize,
-    ) -> Result<(Vec<Post>, Option<PostId>), DiskError> {
-        self.disk.posts_from(from, blocks_max)
-    }
-
-    /// The stored homes after the key `after`, at most `homes_max`, each as its ids; and the last key.
-    pub fn stored_homes(
-        &self,
-        after: &[u8],
-        homes_max: usize,
-    ) -> Result<(Vec<Vec<u64>>, Option<Vec<u8>>), DiskError> {
-        let mut homes = Vec::new();
-        let mut last = None;
-        let from = [after, &[0]].concat();
-        for row in self
-            .disk
-            .scan(
-                Tree::Homes,
-                if after.is_empty() {
-                    &[]
-                } else {
-                    from.as_slice()
-                },
-            )
-            .take(homes_max)
-        {
-            let (key, bytes) = row?;
-            homes.push(segment(Some(&bytes), "homes")?.iter().collect());
-            last = Some(key.to_vec());
-        }
-        Ok((homes, last))
-    }
-
-    /// Forgets the stored removals that arrived before `cutoff`, of at most `rows_max` after the key `after`. The last
-    /// key looked at, or none at the end.
-    pub fn forget_pending_before(
-        &self,
-        cutoff: Time,
-        after: &[u8],
-        rows_max: usize,
-    ) -> Result<Option<Vec<u8>>, DiskError> {
-        let mut last = None;
-        let from = [after, &[0]].concat();
-        let from = if after.is_empty() {
-            &[]
-        } else {
-            from.as_slice()
-        };
-        for row in self.disk.scan(Tree::Pending, from).take(rows_max) {
-            let (key, bytes) = row?;
-            let removal: PendingRemoval =
-                postcard::from_bytes(&bytes).map_err(|_| DiskError::Damaged { tree: "pending" })?;
-            if removal.arrived < cutoff
-                && let Ok(hash) = <[u8; 16]>::try_from(&*key)
-            {
-                self.fresh
-                    .write()
-                    .pending
-                    .entry(u128::from_be_bytes(hash))
-                    .or_insert(None);
-            }
-            last = Some(key.to_vec());
-        }
-        Ok(last)
     }
 
     /// Whether the post is among what memory holds, so that a sweep over the disk leaves it alone.
     pub fn is_in_memory(&self, id: PostId) -> bool {
         self.in_memory(|fresh| fresh.posts.contains_key(&id).then_some(()))
             .is_some()
-    }
-
-    fn put_segment(
-        &self,
-        tree: Tree,
-        key: &[u8],
-        name: &'static str,
-        merged: impl FnOnce(Segment<'_>) -> Merged,
-    ) -> Result<u64, DiskError> {
-        let stored = self.disk.get(tree, key)?;
-        let merged = merged(segment(stored.as_deref(), name)?);
-        if merged.ids.is_empty() && merged.floor == PostId::MIN {
-            self.disk.remove(tree, key)?;
-        } else {
-            self.disk.put(tree, key, merged.pack())?;
-        }
-        Ok(merged.below_floor)
     }
 
     fn in_memory<T>(&self, look: impl Fn(&Fresh) -> Option<T>) -> Option<T> {
@@ -574,6 +389,7 @@ impl Store {
     }
 }
 
+/// Under which name the offsets are stored.
 const OFFSETS: &str = "offsets";
 
 /// The key a home feed is stored under: the slot of its account, so that a shard's feeds lie together, then the account.
@@ -601,19 +417,6 @@ fn list_key(index: Index, of: &str) -> ListKey {
     key
 }
 
-fn packed_posts(fresh: &Fresh) -> Result<Vec<(PostId, Option<Vec<u8>>)>, DiskError> {
-    let mut rows = Vec::with_capacity(fresh.posts.len() + fresh.removed_posts.len());
-    for (id, post) in &fresh.posts {
-        rows.push((
-            *id,
-            Some(block::encode(post).map_err(|source| DiskError::Pack { source })?),
-        ));
-    }
-    rows.extend(fresh.removed_posts.iter().map(|id| (*id, None)));
-    rows.sort_unstable_by_key(|(id, _)| *id);
-    Ok(rows)
-}
-
 fn segment<'a>(bytes: Option<&'a [u8]>, tree: &'static str) -> Result<Segment<'a>, DiskError> {
     match bytes {
         None => Ok(Segment::EMPTY),
@@ -623,10 +426,4 @@ fn segment<'a>(bytes: Option<&'a [u8]>, tree: &'static str) -> Result<Segment<'a
 
 fn read_id(bytes: &[u8]) -> Option<PostId> {
     PostId::from_number(u64::from_be_bytes(bytes.try_into().ok()?))
-}
-
-fn sorted<K: Ord, V>(map: &HashMap<K, V>) -> Vec<(&K, &V)> {
-    let mut rows: Vec<_> = map.iter().collect();
-    rows.sort_unstable_by_key(|(key, _)| *key);
-    rows
 }

@@ -1,0 +1,152 @@
+//! What is new into the data folder, in the order that lets a crash cut it off anywhere.
+
+use super::{Fresh, INDEX_LENGTH_MAX, OFFSETS, Store, segment};
+use crate::feed::block;
+use crate::feed::disk::{DiskError, PostChange, Tree};
+use crate::feed::segment::{Merged, Segment, merge};
+use crate::order::place::PostId;
+use crate::post::record::Position;
+use crate::time::Time;
+use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// What of the log a checkpoint reflects.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Reflects {
+    /// Of each partition that was read, the next record to read.
+    pub next: Vec<Position>,
+    /// The newest `arrived` read: ages are measured against it.
+    pub log_time: Time,
+}
+
+/// What one checkpoint wrote.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Written {
+    /// Posts.
+    pub posts: usize,
+    /// Home feeds.
+    pub homes: usize,
+    /// Entries brought into them.
+    pub entries: usize,
+    /// Entries that stood at or below a full feed's floor and did not enter.
+    pub below_floor: u64,
+}
+
+impl Store {
+    /// Writes everything new, then, once that is durable, the offsets it all reflects.
+    ///
+    /// Blocks of posts first, then what points at them, then feeds, then relations, the offsets last: cut off
+    /// anywhere, the log read again from the old offsets gives the same.
+    pub fn checkpoint(&self, reflects: &Reflects) -> Result<Written, DiskError> {
+        let fresh = {
+            // Both locks at once: a reader who finds nothing in `fresh` waits here until it can look in `leaving`.
+            let mut leaving = self.leaving.write();
+            let fresh = Arc::new(std::mem::take(&mut *self.fresh.write()));
+            *leaving = Some(Arc::clone(&fresh));
+            fresh
+        };
+        self.unwritten_bytes.store(0, Ordering::Relaxed);
+        self.unwritten_indexed.store(0, Ordering::Relaxed);
+        let mut written = Written {
+            posts: fresh.posts.len(),
+            ..Written::default()
+        };
+
+        self.disk.put_posts(&packed_posts(&fresh)?)?;
+        for (hash, id) in sorted(&fresh.uris) {
+            let key = hash.to_be_bytes();
+            match id {
+                Some(id) => self
+                    .disk
+                    .put(Tree::Uris, &key, id.number().to_be_bytes().to_vec())?,
+                None => self.disk.remove(Tree::Uris, &key)?,
+            }
+        }
+        for (key, ops) in sorted(&fresh.lists) {
+            self.put_segment(Tree::Lists, key, "lists", |stored| {
+                merge(stored, ops, INDEX_LENGTH_MAX)
+            })?;
+        }
+        for (hash, removal) in sorted(&fresh.pending) {
+            match removal {
+                Some(removal) => {
+                    let bytes = postcard::to_stdvec(removal)
+                        .map_err(|source| DiskError::Pack { source })?;
+                    self.disk.put(Tree::Pending, &hash.to_be_bytes(), bytes)?;
+                }
+                None => self.disk.remove(Tree::Pending, &hash.to_be_bytes())?,
+            }
+        }
+        for home in self.homes.leave() {
+            let below = self.put_segment(Tree::Homes, &home.key, "homes", |stored| {
+                home.merged(stored, self.options.length)
+            })?;
+            written.homes += 1;
+            written.entries += home.weight();
+            written.below_floor += below;
+            self.homes.left(&home);
+        }
+        for (key, document) in sorted(&fresh.relations) {
+            match document {
+                Some(document) => self.disk.put(Tree::Relations, key, document.clone())?,
+                None => self.disk.remove(Tree::Relations, key)?,
+            }
+        }
+        for (host, bytes) in sorted(&fresh.origins) {
+            self.disk
+                .put(Tree::Origins, host.as_bytes(), bytes.clone())?;
+        }
+        self.disk.sync()?;
+        // Not synced itself: should a power loss take it, the log is read again from the offsets before.
+        self.put_meta(OFFSETS, reflects)?;
+        self.disk.flush()?;
+
+        for (id, post) in &fresh.posts {
+            self.cache.insert(*id, Arc::clone(post));
+        }
+        for id in &fresh.removed_posts {
+            self.cache.remove(id);
+        }
+        self.checkpoints.fetch_add(1, Ordering::Release);
+        *self.leaving.write() = None;
+        Ok(written)
+    }
+
+    fn put_segment(
+        &self,
+        tree: Tree,
+        key: &[u8],
+        name: &'static str,
+        merged: impl FnOnce(Segment<'_>) -> Merged,
+    ) -> Result<u64, DiskError> {
+        let stored = self.disk.get(tree, key)?;
+        let merged = merged(segment(stored.as_deref(), name)?);
+        if merged.ids.is_empty() && merged.floor == PostId::MIN {
+            self.disk.remove(tree, key)?;
+        } else {
+            self.disk.put(tree, key, merged.pack())?;
+        }
+        Ok(merged.below_floor)
+    }
+}
+
+fn packed_posts(fresh: &Fresh) -> Result<Vec<PostChange>, DiskError> {
+    let mut rows = Vec::with_capacity(fresh.posts.len() + fresh.removed_posts.len());
+    for (id, post) in &fresh.posts {
+        rows.push((
+            *id,
+            Some(block::encode(post).map_err(|source| DiskError::Pack { source })?),
+        ));
+    }
+    rows.extend(fresh.removed_posts.iter().map(|id| (*id, None)));
+    rows.sort_unstable_by_key(|(id, _)| *id);
+    Ok(rows)
+}
+
+fn sorted<K: Ord, V>(map: &HashMap<K, V>) -> Vec<(&K, &V)> {
+    let mut rows: Vec<_> = map.iter().collect();
+    rows.sort_unstable_by_key(|(key, _)| *key);
+    rows
+}

@@ -1,0 +1,78 @@
+//! What is stored, slice by slice, for the sweep that drops what is no longer needed.
+
+use super::{PendingRemoval, Store, segment};
+use crate::feed::disk::{DiskError, Tree};
+use crate::feed::kept::Post;
+use crate::order::place::PostId;
+use crate::time::Time;
+
+/// Some stored homes, each as its ids, and the key of the last; none at the end.
+pub(super) type HomesSlice = (Vec<Vec<u64>>, Option<Vec<u8>>);
+
+impl Store {
+    /// Every post from `from` on as it is stored, at most `blocks_max` blocks, and where to go on.
+    pub fn stored_posts(
+        &self,
+        from: PostId,
+        blocks_max: usize,
+    ) -> Result<(Vec<Post>, Option<PostId>), DiskError> {
+        self.disk.posts_from(from, blocks_max)
+    }
+
+    /// The stored homes after the key `after`, at most `homes_max`, each as its ids; and the last key.
+    pub fn stored_homes(&self, after: &[u8], homes_max: usize) -> Result<HomesSlice, DiskError> {
+        let mut homes = Vec::new();
+        let mut last = None;
+        let from = [after, &[0]].concat();
+        for row in self
+            .disk
+            .scan(
+                Tree::Homes,
+                if after.is_empty() {
+                    &[]
+                } else {
+                    from.as_slice()
+                },
+            )
+            .take(homes_max)
+        {
+            let (key, bytes) = row?;
+            homes.push(segment(Some(&bytes), "homes")?.iter().collect());
+            last = Some(key.to_vec());
+        }
+        Ok((homes, last))
+    }
+
+    /// Forgets the stored removals that arrived before `cutoff`, of at most `rows_max` after the key `after`. The last
+    /// key looked at, or none at the end.
+    pub fn forget_pending_before(
+        &self,
+        cutoff: Time,
+        after: &[u8],
+        rows_max: usize,
+    ) -> Result<Option<Vec<u8>>, DiskError> {
+        let mut last = None;
+        let from = [after, &[0]].concat();
+        let from = if after.is_empty() {
+            &[]
+        } else {
+            from.as_slice()
+        };
+        for row in self.disk.scan(Tree::Pending, from).take(rows_max) {
+            let (key, bytes) = row?;
+            let removal: PendingRemoval =
+                postcard::from_bytes(&bytes).map_err(|_| DiskError::Damaged { tree: "pending" })?;
+            if removal.arrived < cutoff
+                && let Ok(hash) = <[u8; 16]>::try_from(&*key)
+            {
+                self.fresh
+                    .write()
+                    .pending
+                    .entry(u128::from_be_bytes(hash))
+                    .or_insert(None);
+            }
+            last = Some(key.to_vec());
+        }
+        Ok(last)
+    }
+}
