@@ -22,6 +22,20 @@ pub const TITLE_BYTES_MAX: usize = 1024;
 /// The most languages an account or a follow may name; more are refused.
 pub const LANGUAGES_MAX: usize = 200;
 
+// What the schema can say of the texts in a relation. The decoder says more: a host must be one that a URL can have, and
+// lengths are counted in bytes.
+const NAME_PATTERN: &str = r"^[A-Za-z0-9_.-]{1,64}$";
+const ACCOUNT_PATTERN: &str = r"^(?!_instance$)[A-Za-z0-9_.-]{1,64}$";
+const ACTOR_PATTERN: &str = r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s\\/?#\u0000-\u001f\u007f-\u009f][^\s\\\u0000-\u001f\u007f-\u009f]*$";
+const DOMAIN_PATTERN: &str = r"^[^\s/?#@\\%\u0000-\u001f\u007f-\u009f]+$";
+const MODERATED_PATTERN: &str = r"^([Hh][Tt][Tt][Pp][Ss]?://[^\s\\/?#\u0000-\u001f\u007f-\u009f][^\s\\\u0000-\u001f\u007f-\u009f]*|[^\s/?#@\\%\u0000-\u001f\u007f-\u009f]+)$";
+const TAG_PATTERN: &str =
+    r"^\s*#*[^\s#\u0000-\u001f\u007f-\u009f][^\s\u0000-\u001f\u007f-\u009f]*\s*$";
+const LANGUAGE_PATTERN: &str = r"^(?![Uu][Nn][Dd]$)[A-Za-z0-9_-]{1,35}$";
+const UNTIL_PATTERN: &str = r"^(19[7-9][0-9]|[2-9][0-9]{3})-";
+/// Numbers with units, as `humantime` takes them, or `complete`.
+const PATIENCE_PATTERN: &str = r"^(complete|0|(\s*[0-9][0-9\s]*(\.[0-9\s]+)?(nanos|nsec|ns|usec|us|µs|millis|msec|ms|seconds|second|secs|sec|s|minutes|minute|mins|min|m|hours|hour|hrs|hr|h|days|day|d|weeks|week|wks|wk|w|months|month|M|years|year|yrs|yr|y)\s*)+)$";
+
 /// What one record of the relationships topic changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
@@ -38,11 +52,14 @@ pub enum Relation {
     /// A local account exists.
     Account {
         /// The backend's id of the account, `[A-Za-z0-9_.-]{1,64}`.
+        #[schemars(regex(pattern = ACCOUNT_PATTERN))]
         account: String,
         /// Its actor id.
+        #[schemars(length(max = id::ID_BYTES_MAX), regex(pattern = ACTOR_PATTERN))]
         actor: String,
         /// The languages it reads, lower case; none named: all.
         #[serde(default)]
+        #[schemars(length(max = LANGUAGES_MAX), inner(regex(pattern = LANGUAGE_PATTERN)))]
         languages: Vec<String>,
         /// How long its feeds may be held back; the instance's default if not given.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,6 +71,7 @@ pub enum Relation {
     /// The patience an account chose itself; wins over that of its `account` document.
     Ordering {
         /// The backend's id of the account.
+        #[schemars(regex(pattern = ACCOUNT_PATTERN))]
         account: String,
         /// How long its feeds may be held back.
         patience: Patience,
@@ -61,28 +79,35 @@ pub enum Relation {
     /// The account follows an actor.
     Follow {
         /// The backend's id of the account.
+        #[schemars(regex(pattern = ACCOUNT_PATTERN))]
         account: String,
         /// The actor's id.
+        #[schemars(length(max = id::ID_BYTES_MAX), regex(pattern = ACTOR_PATTERN))]
         target: String,
         /// Whether the actor's boosts are wanted.
         #[serde(default = "yes")]
         boosts: bool,
         /// The languages wanted, lower case; none named: all.
         #[serde(default)]
+        #[schemars(length(max = LANGUAGES_MAX), inner(regex(pattern = LANGUAGE_PATTERN)))]
         languages: Vec<String>,
     },
     /// The account follows a hashtag.
     Tag {
         /// The backend's id of the account.
+        #[schemars(regex(pattern = ACCOUNT_PATTERN))]
         account: String,
         /// The hashtag, lower case, without `#`.
+        #[schemars(regex(pattern = TAG_PATTERN))]
         target: String,
     },
     /// The account mutes an actor.
     Mute {
         /// The backend's id of the account.
+        #[schemars(regex(pattern = ACCOUNT_PATTERN))]
         account: String,
         /// The actor's id.
+        #[schemars(length(max = id::ID_BYTES_MAX), regex(pattern = ACTOR_PATTERN))]
         target: String,
         /// When the mute ends; never if not given.
         #[serde(
@@ -90,37 +115,47 @@ pub enum Relation {
             skip_serializing_if = "Option::is_none",
             deserialize_with = "until_of"
         )]
+        #[schemars(extend("pattern" = UNTIL_PATTERN))]
         until: Option<Time>,
     },
     /// The account blocks an actor.
     Block {
         /// The backend's id of the account.
+        #[schemars(regex(pattern = ACCOUNT_PATTERN))]
         account: String,
         /// The actor's id.
+        #[schemars(length(max = id::ID_BYTES_MAX), regex(pattern = ACTOR_PATTERN))]
         target: String,
     },
     /// An actor blocks the account.
     BlockedBy {
         /// The backend's id of the account.
+        #[schemars(regex(pattern = ACCOUNT_PATTERN))]
         account: String,
         /// The actor's id.
+        #[schemars(length(max = id::ID_BYTES_MAX), regex(pattern = ACTOR_PATTERN))]
         target: String,
     },
     /// The account blocks a domain.
     DomainBlock {
         /// The backend's id of the account.
+        #[schemars(regex(pattern = ACCOUNT_PATTERN))]
         account: String,
         /// The domain, lower case, without `www.`.
+        #[schemars(length(max = id::ID_BYTES_MAX), regex(pattern = DOMAIN_PATTERN))]
         target: String,
     },
     /// The account has a list.
     List {
         /// The backend's id of the account.
+        #[schemars(regex(pattern = ACCOUNT_PATTERN))]
         account: String,
         /// The backend's id of the list, `[A-Za-z0-9_.-]{1,64}`.
+        #[schemars(regex(pattern = NAME_PATTERN))]
         target: String,
-        /// What the account calls it.
+        /// What the account calls it, at most 1024 bytes.
         #[serde(default)]
+        #[schemars(length(max = TITLE_BYTES_MAX))]
         title: String,
         /// Which replies it shows.
         #[serde(default)]
@@ -132,17 +167,22 @@ pub enum Relation {
     /// An actor is on a list of the account.
     ListMember {
         /// The backend's id of the account.
+        #[schemars(regex(pattern = ACCOUNT_PATTERN))]
         account: String,
         /// The backend's id of the list.
+        #[schemars(regex(pattern = NAME_PATTERN))]
         list: String,
         /// The actor's id.
+        #[schemars(length(max = id::ID_BYTES_MAX), regex(pattern = ACTOR_PATTERN))]
         target: String,
     },
     /// The instance limits or suspends an actor or a domain; its account is `_instance`.
     Moderation {
         /// `_instance`.
+        #[schemars(extend("const" = INSTANCE))]
         account: String,
         /// An actor's id, or a domain, lower case, without `www.`.
+        #[schemars(length(max = id::ID_BYTES_MAX), regex(pattern = MODERATED_PATTERN))]
         target: String,
         /// What is done.
         action: Action,
@@ -236,7 +276,7 @@ impl JsonSchema for Patience {
     }
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
-            "type": "string", "examples": ["0s", "30s", "20m", "complete"],
+            "type": "string", "pattern": PATIENCE_PATTERN, "examples": ["0s", "30s", "20m", "complete"],
             "description": "How long feeds may be held back for the sake of order: a duration, or \"complete\"."
         })
     }

@@ -46,6 +46,7 @@ pub struct Entry<'a> {
     /// What it boosts, if it is a boost.
     pub boost: Option<Boost<'a>>,
     /// The object as it came (for a boost, the Announce); null once only a stub is left.
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
     pub object: &'a RawValue,
 }
 
@@ -57,9 +58,10 @@ pub struct Boost<'a> {
     /// Its author's actor id; null while it is unknown.
     pub author: Option<&'a str>,
     /// Its place and id, as text; null while it is unknown.
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<String>", regex(pattern = r"^[0-9]{1,19}$"))]
     pub id: Option<String>,
     /// Its object as it came; null while it is unknown.
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
     pub object: Option<&'a RawValue>,
 }
 

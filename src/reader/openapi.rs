@@ -1,6 +1,513 @@
-//! The API's description.
+//! The API's description: an OpenAPI 3.1 document, its schemas made from the types that are served; and every schema as
+//! a file of its own.
+
+mod records;
+
+use super::answer::{Accepted, Origin, Origins, Page, Readiness};
+use super::door::BODY_BYTES_MAX;
+use super::entry::Entry;
+use super::page::{LIMIT_DEFAULT, LIMIT_MAX};
+use super::problem::Problem;
+use records::{
+    ACTIVITY, ACTIVITY_HEADERS, ACTIVITY_LINE, DEAD_LETTER_HEADERS, RELATIONSHIP, Shape,
+    arrived_at, fetched, reference,
+};
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+use std::sync::LazyLock;
 
 /// The OpenAPI document.
-pub fn document() -> serde_json::Value {
-    serde_json::json!({})
+pub fn document() -> Value {
+    static DOCUMENT: LazyLock<Value> = LazyLock::new(described);
+    DOCUMENT.clone()
+}
+
+/// Every file of `schemas/`, by its name: each record, answer and the configuration as a JSON Schema, and the document.
+pub fn files() -> Vec<(&'static str, Value)> {
+    vec![
+        ("activity-record.schema.json", ACTIVITY.alone()),
+        ("activity-line.schema.json", ACTIVITY_LINE.alone()),
+        ("activity-headers.schema.json", ACTIVITY_HEADERS.alone()),
+        ("relationship.schema.json", RELATIONSHIP.alone()),
+        (
+            "dead-letter-headers.schema.json",
+            DEAD_LETTER_HEADERS.alone(),
+        ),
+        ("entry.schema.json", answered::<Entry<'_>>()),
+        ("page.schema.json", answered::<Page<'_>>()),
+        ("accepted.schema.json", answered::<Accepted>()),
+        ("origins.schema.json", answered::<Origins<'_>>()),
+        ("origin.schema.json", answered::<Origin<'_>>()),
+        ("readiness.schema.json", answered::<Readiness>()),
+        ("problem.schema.json", answered::<Problem>()),
+        ("config.schema.json", config()),
+        ("openapi.json", document()),
+    ]
+}
+
+fn answered<T: JsonSchema>() -> Value {
+    let settings = SchemaSettings::draft2020_12().for_serialize();
+    settings.into_generator().into_root_schema_for::<T>().into()
+}
+
+fn config() -> Value {
+    let mut schema = crate::config::schema();
+    if let Some(schema) = schema.as_object_mut() {
+        schema.insert("title".to_owned(), json!("slackwater.toml"));
+    }
+    schema
+}
+
+/// A route as it is described.
+struct Route {
+    method: &'static str,
+    path: &'static str,
+    who: Who,
+    describe: fn(&mut Schemas) -> Operation,
+}
+
+/// Who may ask.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Who {
+    Backend,
+    Anyone,
+}
+
+/// Every route there is; `tests/schemas.rs` holds the list against the router.
+const ROUTES: [Route; 11] = [
+    backend("post", "/v1/activities", post_activities),
+    backend("post", "/v1/relationships", post_relationships),
+    backend("get", "/v1/accounts/{account}/feeds/{feed}", feed),
+    backend("get", "/v1/posts", post_by_uri),
+    backend("get", "/v1/posts/{id}", post_by_id),
+    backend("get", "/v1/origins", origins),
+    backend("get", "/v1/origins/{host}", origin),
+    backend("get", "/metrics", metrics),
+    open("get", "/healthz", healthz),
+    open("get", "/readyz", readyz),
+    open("get", "/openapi.json", openapi),
+];
+
+const fn backend(
+    method: &'static str,
+    path: &'static str,
+    describe: fn(&mut Schemas) -> Operation,
+) -> Route {
+    Route {
+        method,
+        path,
+        who: Who::Backend,
+        describe,
+    }
+}
+
+const fn open(
+    method: &'static str,
+    path: &'static str,
+    describe: fn(&mut Schemas) -> Operation,
+) -> Route {
+    Route {
+        method,
+        path,
+        who: Who::Anyone,
+        describe,
+    }
+}
+
+fn described() -> Value {
+    let mut schemas = Schemas::new();
+    let mut paths: Map<String, Value> = Map::new();
+    for route in &ROUTES {
+        let mut operation = (route.describe)(&mut schemas);
+        if route.who == Who::Backend {
+            operation = operation.problem(
+                &mut schemas,
+                "401",
+                "No service token, or none of this instance.",
+            );
+        }
+        operation = operation
+            .problem(
+                &mut schemas,
+                "500",
+                "The service failed here; its log says why.",
+            )
+            .problem(
+                &mut schemas,
+                "503",
+                "Too much at once, too slow, or not ready for this: come back after `Retry-After`.",
+            );
+        let methods = paths.entry(route.path).or_insert_with(|| json!({}));
+        if let Some(methods) = methods.as_object_mut() {
+            methods.insert(route.method.to_owned(), operation.described(route.who));
+        }
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Slackwater",
+            "version": env!("CARGO_PKG_VERSION"),
+            "summary": "Puts federated posts back in the order they were written",
+            "description": "Errors are RFC 9457 problem documents (application/problem+json), also for paths that are \
+                not listed here (404) and other methods (405). Every GET answers HEAD too.",
+            "license": {"name": "Apache-2.0 OR MIT", "identifier": env!("CARGO_PKG_LICENSE")}
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas.taken(),
+            "headers": {
+                "Link": {
+                    "description": "`rel=\"next\"`: the page below, if there is anything below; `rel=\"prev\"`: the \
+                        page just above this one. None on an empty page.",
+                    "schema": {"type": "string"}
+                },
+                "Retry-After": {
+                    "description": "Seconds to wait.", "required": true,
+                    "schema": {"type": "integer", "minimum": 1}
+                },
+                "WWW-Authenticate": {"required": true, "schema": {"const": "Bearer"}}
+            },
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http", "scheme": "bearer",
+                    "description": "A service token of the configuration. Without any configured, the service listens \
+                        on loopback only and asks for none."
+                }
+            }
+        }
+    })
+}
+
+/// Schemas on their way into the document: of what is asked a field with a default may be left out, of what is answered
+/// every field is there.
+struct Schemas {
+    asked: SchemaGenerator,
+    answered: SchemaGenerator,
+}
+
+impl Schemas {
+    fn new() -> Schemas {
+        let settings = || {
+            SchemaSettings::draft2020_12().with(|settings| {
+                settings.definitions_path = "/components/schemas".into();
+                settings.meta_schema = None;
+            })
+        };
+        Schemas {
+            asked: settings().for_deserialize().into_generator(),
+            answered: settings().for_serialize().into_generator(),
+        }
+    }
+
+    fn asked(&mut self, shape: Shape) -> Schema {
+        shape.within(&mut self.asked)
+    }
+
+    fn answered<T: JsonSchema>(&mut self) -> Schema {
+        self.answered.subschema_for::<T>()
+    }
+
+    fn taken(mut self) -> Map<String, Value> {
+        let mut all = self.asked.take_definitions(true);
+        all.extend(self.answered.take_definitions(true));
+        all
+    }
+}
+
+/// An operation being described.
+struct Operation {
+    id: &'static str,
+    summary: &'static str,
+    parameters: Vec<Value>,
+    body: Option<Value>,
+    answers: Map<String, Value>,
+}
+
+impl Operation {
+    fn new(id: &'static str, summary: &'static str) -> Operation {
+        Operation {
+            id,
+            summary,
+            parameters: Vec::new(),
+            body: None,
+            answers: Map::new(),
+        }
+    }
+
+    fn parameter(mut self, parameter: Value) -> Operation {
+        self.parameters.push(parameter);
+        self
+    }
+
+    fn body<const N: usize>(mut self, media: [(&str, Value); N]) -> Operation {
+        let media: Map<String, Value> = media
+            .into_iter()
+            .map(|(kind, media)| (kind.to_owned(), media))
+            .collect();
+        self.body = Some(json!({
+            "required": true,
+            "description": format!("At most {BODY_BYTES_MAX} bytes."),
+            "content": media
+        }));
+        self
+    }
+
+    fn answer<T: JsonSchema>(
+        self,
+        schemas: &mut Schemas,
+        status: &str,
+        description: &str,
+    ) -> Operation {
+        let content = json!({"application/json": {"schema": schemas.answered::<T>()}});
+        self.content(status, description, &content)
+    }
+
+    fn content(mut self, status: &str, description: &str, content: &Value) -> Operation {
+        let answer = json!({"description": description, "content": content});
+        self.answers.insert(status.to_owned(), answer);
+        self
+    }
+
+    fn header(mut self, status: &str, name: &str) -> Operation {
+        if let Some(answer) = self.answers.get_mut(status).and_then(Value::as_object_mut) {
+            let headers = answer.entry("headers").or_insert_with(|| json!({}));
+            if let Some(headers) = headers.as_object_mut() {
+                let header = json!({"$ref": format!("#/components/headers/{name}")});
+                headers.insert(name.to_owned(), header);
+            }
+        }
+        self
+    }
+
+    /// An error. Beside another answer of that status it is one of the two.
+    fn problem(mut self, schemas: &mut Schemas, status: &str, description: &str) -> Operation {
+        let problem = json!({"schema": schemas.answered::<Problem>()});
+        let existing = self
+            .answers
+            .get_mut(status)
+            .and_then(|answer| answer.pointer_mut("/content"))
+            .and_then(Value::as_object_mut);
+        if let Some(content) = existing {
+            content.insert("application/problem+json".to_owned(), problem);
+            return self;
+        }
+        let content = json!({"application/problem+json": problem});
+        let answer = self.content(status, description, &content);
+        match status {
+            "401" => answer.header(status, "WWW-Authenticate"),
+            "503" => answer.header(status, "Retry-After"),
+            _ => answer,
+        }
+    }
+
+    fn described(self, who: Who) -> Value {
+        let security = match who {
+            Who::Backend => json!([{"bearer": []}]),
+            Who::Anyone => json!([]),
+        };
+        let mut operation = json!({
+            "operationId": self.id,
+            "summary": self.summary,
+            "security": security,
+            "responses": self.answers
+        });
+        if let Some(operation) = operation.as_object_mut() {
+            if !self.parameters.is_empty() {
+                operation.insert("parameters".to_owned(), Value::Array(self.parameters));
+            }
+            if let Some(body) = self.body {
+                operation.insert("requestBody".to_owned(), body);
+            }
+        }
+        operation
+    }
+}
+
+fn post_activities(schemas: &mut Schemas) -> Operation {
+    let one = json!({"schema": schemas.asked(ACTIVITY)});
+    let media = [
+        ("application/activity+json", one.clone()),
+        ("application/ld+json", one.clone()),
+        ("application/json", one),
+        ("application/x-ndjson", lines(&schemas.asked(ACTIVITY_LINE))),
+    ];
+    let operation = Operation::new("postActivities", "Put activities into the log")
+        .parameter(header("Arrived-At", &arrived_at()))
+        .parameter(header("Ref", &reference("post")))
+        .parameter(header("Author-Ref", &reference("author")))
+        .parameter(header("Fetched", &fetched()))
+        .body(media)
+        .answer::<Accepted>(
+            schemas,
+            "202",
+            "What was accepted is durable. Also if every line was rejected.",
+        )
+        .problem(
+            schemas,
+            "400",
+            "A header that is not UTF-8, or a body that broke off.",
+        );
+    not_taken(
+        operation,
+        schemas,
+        "The activity cannot be used, or a header cannot be read.",
+    )
+}
+
+fn post_relationships(schemas: &mut Schemas) -> Operation {
+    let document = schemas.asked(RELATIONSHIP);
+    let media = [
+        ("application/json", json!({"schema": document})),
+        ("application/x-ndjson", lines(&document)),
+    ];
+    let operation = Operation::new(
+        "postRelationships",
+        "Put relations into the log, and in force",
+    )
+    .body(media)
+    .answer::<Accepted>(
+        schemas,
+        "202",
+        "What was accepted is durable, and in force on this node. Also if every line was rejected.",
+    )
+    .problem(schemas, "400", "A body that broke off.");
+    not_taken(operation, schemas, "The document is no relation.")
+}
+
+fn feed(schemas: &mut Schemas) -> Operation {
+    let place = |schema: &str| {
+        let what = format!("Only entries placed {schema} this id, which need not exist.");
+        let bounds = "From 0 to 9223372036854775807.";
+        json!({"type": "string", "pattern": "^[0-9]+$", "description": format!("{what} {bounds}")})
+    };
+    Operation::new("getFeed", "A page of a feed, newest first")
+        .parameter(path("account", &json!({"type": "string", "description": "The backend's id of a local account."})))
+        .parameter(path("feed", &json!({"type": "string", "enum": ["home"]})))
+        .parameter(query(
+            "limit",
+            &json!({"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT}),
+        ))
+        .parameter(query("before", &place("below")))
+        .parameter(query("after", &json!({
+            "allOf": [place("above")], "description": "Without `before`, the page is the one just above it."
+        })))
+        .answer::<Page<'_>>(
+            schemas,
+            "200",
+            "Up to `limit` entries, and about 4 MB of them at most; none only at the end.",
+        )
+        .header("200", "Link")
+        .problem(schemas, "400", "A parameter that is none, or out of its bounds.")
+        .problem(schemas, "404", "No such account, or no such feed.")
+}
+
+fn post_by_uri(schemas: &mut Schemas) -> Operation {
+    let uri = json!({"type": "string", "description": "The object's own id."});
+    let mut parameter = query("uri", &uri);
+    if let Some(parameter) = parameter.as_object_mut() {
+        parameter.insert("required".to_owned(), json!(true));
+    }
+    let operation = Operation::new("getPostByUri", "One post, by its object's id")
+        .parameter(parameter)
+        .problem(schemas, "400", "No `uri`.");
+    one_post(operation, schemas)
+}
+
+fn post_by_id(schemas: &mut Schemas) -> Operation {
+    let id = json!({"type": "string", "pattern": "^[0-9]+$", "description": "From 0 to 9223372036854775807."});
+    let operation = Operation::new("getPost", "One post")
+        .parameter(path("id", &id))
+        .problem(schemas, "400", "What is no id.");
+    one_post(operation, schemas)
+}
+
+fn one_post(operation: Operation, schemas: &mut Schemas) -> Operation {
+    operation
+        .answer::<Entry<'_>>(schemas, "200", "The post, or the stub that is left of it.")
+        .problem(schemas, "404", "No such post is kept.")
+        .problem(schemas, "410", "It was deleted.")
+}
+
+fn origins(schemas: &mut Schemas) -> Operation {
+    Operation::new("getOrigins", "What is known of every origin").answer::<Origins<'_>>(
+        schemas,
+        "200",
+        "All origins heard from.",
+    )
+}
+
+fn origin(schemas: &mut Schemas) -> Operation {
+    let host = json!({"type": "string", "description": "As in `origins`: lower case, without `www.`; `(others)`."});
+    Operation::new("getOrigin", "What is known of an origin")
+        .parameter(path("host", &host))
+        .answer::<Origin<'_>>(schemas, "200", "The origin.")
+        .problem(schemas, "400", "What is not UTF-8.")
+        .problem(schemas, "404", "Nothing was heard from it.")
+}
+
+fn metrics(_: &mut Schemas) -> Operation {
+    let text = json!({"application/openmetrics-text": {"schema": {"type": "string"}}});
+    Operation::new("getMetrics", "What is counted, for Prometheus").content(
+        "200",
+        "OpenMetrics text.",
+        &text,
+    )
+}
+
+fn healthz(schemas: &mut Schemas) -> Operation {
+    Operation::new("getHealth", "Is the process alive?")
+        .answer::<Readiness>(schemas, "200", "It is.")
+        .answer::<Readiness>(schemas, "500", "It is stopping, for the reason given.")
+}
+
+fn readyz(schemas: &mut Schemas) -> Operation {
+    Operation::new(
+        "getReadiness",
+        "Is all of the log read that there was at the start?",
+    )
+    .answer::<Readiness>(schemas, "200", "It is, and the log can be reached.")
+    .answer::<Readiness>(schemas, "503", "Not yet, or the log cannot be reached.")
+}
+
+fn openapi(_: &mut Schemas) -> Operation {
+    let document = json!({"application/json": {"schema": {"type": "object"}}});
+    Operation::new("getDescription", "This document").content(
+        "200",
+        "An OpenAPI 3.1 document.",
+        &document,
+    )
+}
+
+/// Why a body is not taken.
+fn not_taken(operation: Operation, schemas: &mut Schemas, unusable: &str) -> Operation {
+    operation
+        .problem(
+            schemas,
+            "413",
+            &format!("The body is larger than {BODY_BYTES_MAX} bytes."),
+        )
+        .problem(schemas, "415", "Another Content-Type.")
+        .problem(schemas, "422", unusable)
+}
+
+/// Documents a line each. OpenAPI 3.1 has no word for the shape of a line; the one of 3.2 stands here as an extension.
+fn lines(line: &Schema) -> Value {
+    json!({
+        "schema": {"type": "string", "description": "One document a line, as `x-itemSchema` says. Empty lines are skipped."},
+        "x-itemSchema": line
+    })
+}
+
+fn path(name: &str, schema: &Value) -> Value {
+    json!({"name": name, "in": "path", "required": true, "schema": schema})
+}
+
+fn query(name: &str, schema: &Value) -> Value {
+    json!({"name": name, "in": "query", "schema": schema})
+}
+
+fn header(name: &str, schema: &Value) -> Value {
+    json!({"name": name, "in": "header", "schema": schema, "description": "With one activity, not with lines."})
 }

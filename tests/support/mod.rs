@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub(crate) mod broker;
+pub(crate) mod service;
 
 use slackwater::clock;
 use std::time::Duration;
