@@ -242,6 +242,23 @@ fn the_relationship_schema_and_the_decoder_agree() {
 }
 
 #[test]
+fn the_configuration_as_shipped_is_as_described() {
+    let schema = validator(&file("config.schema.json"));
+    let shipped: toml::Table = toml::from_str(slackwater::config::SHIPPED).unwrap();
+    let shipped = serde_json::to_value(shipped).unwrap();
+    assert!(schema.is_valid(&shipped));
+    assert!(schema.is_valid(&json!({})));
+    for bad in [
+        json!({"htp":{}}),
+        json!({"http":{"listen":8787}}),
+        json!({"feed":{"length":0}}),
+        json!({"log":{"kind":"paper"}}),
+    ] {
+        assert!(!schema.is_valid(&bad), "{bad}");
+    }
+}
+
+#[test]
 fn the_activity_schema_and_the_decoder_agree() {
     let schema = validator(&file("activity-record.schema.json"));
     let line = validator(&file("activity-line.schema.json"));
@@ -524,6 +541,16 @@ fn every_answer_is_as_described() {
         (Method::POST, "/healthz", 405),
     ] {
         checked.unlisted(&open, method, path, status);
+    }
+    // Stopped or killed, it answers the same when it is back.
+    assert!(open.stop().success(), "{}", open.log());
+    open.restart();
+    for _ in 0..2 {
+        open.wait_ready();
+        let again = checked.get(&open, home, "/v1/accounts/7/feeds/home?limit=80", 200);
+        assert_eq!(again["entries"], page["entries"]);
+        open.kill9();
+        open.restart();
     }
     assert!(open.stop().success(), "{}", open.log());
 

@@ -284,13 +284,15 @@ impl Operation {
     /// An error. Beside another answer of that status it is one of the two.
     fn problem(mut self, schemas: &mut Schemas, status: &str, description: &str) -> Operation {
         let problem = json!({"schema": schemas.answered::<Problem>()});
-        let existing = self
-            .answers
-            .get_mut(status)
-            .and_then(|answer| answer.pointer_mut("/content"))
-            .and_then(Value::as_object_mut);
-        if let Some(content) = existing {
-            content.insert("application/problem+json".to_owned(), problem);
+        if let Some(answer) = self.answers.get_mut(status).and_then(Value::as_object_mut) {
+            if let Some(content) = answer.get_mut("content").and_then(Value::as_object_mut) {
+                content.insert("application/problem+json".to_owned(), problem);
+            }
+            if status == "503" {
+                let seconds = json!({"type": "integer", "minimum": 1});
+                let retry_after = json!({"description": "Seconds to wait; with a problem only.", "schema": seconds});
+                answer.insert("headers".to_owned(), json!({"Retry-After": retry_after}));
+            }
             return self;
         }
         let content = json!({"application/problem+json": problem});
@@ -510,4 +512,27 @@ fn query(name: &str, schema: &Value) -> Value {
 
 fn header(name: &str, schema: &Value) -> Value {
     json!({"name": name, "in": "header", "schema": schema, "description": "With one activity, not with lines."})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Were this to fail, what is asked would be described as what is answered, or the reverse.
+    #[test]
+    fn one_name_is_one_shape() {
+        let mut schemas = Schemas::new();
+        for route in &ROUTES {
+            (route.describe)(&mut schemas);
+        }
+        let answered = schemas.answered.take_definitions(true);
+        let asked = schemas.asked.take_definitions(true);
+        assert!(asked.contains_key("Time") && answered.contains_key("Time"));
+        for (name, shape) in asked {
+            assert!(
+                answered.get(&name).is_none_or(|other| *other == shape),
+                "{name}"
+            );
+        }
+    }
 }
