@@ -21,7 +21,7 @@ fn bench(c: &mut Criterion) {
         (sized(500_000, 500), sized(4_000, 20)),
     ] {
         let folder = tempfile::tempdir().unwrap();
-        let store = store(folder.path(), sized(4_000_000, 20_000), 64 << 20);
+        let store = store(folder.path(), sized(4_000_000, 20_000), 256 << 20);
         let graph = graph(&store, feeds, authors, FOLLOWERS);
         let posts_a_round = sized(8_000, 40);
         let mut n = 0;

@@ -17,7 +17,7 @@ use slackwater::feed::store::Reflects;
 use slackwater::graph::AccountIx;
 use slackwater::operator::metrics::Metrics;
 use slackwater::order::window::Windows;
-use slackwater::reader::http::PageBody;
+use slackwater::reader::filling::Filling;
 use slackwater::reader::page::Span;
 use slackwater::reader::view::{Built, View};
 use std::sync::Arc;
@@ -36,7 +36,7 @@ fn page(view: &View, account: usize, limit: usize) -> usize {
         after: None,
         limit,
     };
-    PageBody::fill(view, span, &home.ids)
+    Filling::fill(&view.store, span, &home.ids)
         .unwrap()
         .finish("cursor")
         .json

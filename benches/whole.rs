@@ -45,7 +45,7 @@ fn bench(c: &mut Criterion) {
         ("decode alone, 2 threads", 2, usize::MAX),
     ] {
         let folder = tempfile::tempdir().unwrap();
-        let store = Arc::new(store(folder.path(), sized(4_000_000, 10_000), 64 << 20));
+        let store = Arc::new(store(folder.path(), sized(4_000_000, 10_000), 256 << 20));
         let graph = graph(
             &store,
             sized(20_000, 200),

@@ -8,6 +8,10 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+/// A checkpoint allocates and frees millions of small pieces, which the system's allocator keeps apart badly.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Puts federated posts back in the order they were written.
 #[derive(Debug, Parser)]
 #[command(version, about)]

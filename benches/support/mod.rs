@@ -17,6 +17,10 @@ use slackwater::post::{Body, Visibility};
 use slackwater::time::Time;
 use std::path::Path;
 
+/// As the service.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 pub const NOON: i64 = 1_763_805_600_000;
 
 /// Whether this is `cargo bench`; otherwise (`cargo test`) everything runs once, small.

@@ -14,8 +14,8 @@ const QUOTED_CHARS_MAX: usize = 100;
 pub fn check<'a>(what: &str, text: &'a str) -> Result<&'a str, String> {
     check_name(what, text)?;
     match origin(text) {
-        Some(_) => Ok(text),
-        None => Err(format!(
+        Some(_) if has_authority(text) => Ok(text),
+        _ => Err(format!(
             "{what} is {}: send an http or https URL",
             quoted(text)
         )),
@@ -41,6 +41,14 @@ pub fn check_name<'a>(what: &str, text: &'a str) -> Result<&'a str, String> {
         ));
     }
     Ok(text)
+}
+
+/// Parsers mend `https:host` and `https:///host`; ids are compared as they are written, so these would be other ids.
+fn has_authority(url: &str) -> bool {
+    let (_, after) = url.split_once(':').unwrap_or_default();
+    after
+        .strip_prefix("//")
+        .is_some_and(|rest| !rest.starts_with('/'))
 }
 
 /// The ids are of one origin: the trust rule.

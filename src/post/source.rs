@@ -310,7 +310,12 @@ fn tidy(log: BuiltInLog, log_time: Time) {
     let tidied = std::thread::Builder::new()
         .name("log-tidy".to_owned())
         .spawn(move || {
-            if let Err(error) = log.expire(log_time).and_then(|()| log.compact()) {
+            let tidied = log.expire(log_time).and_then(|()| log.compact());
+            if let Err(error) = tidied.or_else(|error| match error {
+                // The service stopped meanwhile: the next start tidies.
+                LogError::Closed => Ok(()),
+                error => Err(error),
+            }) {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
                     "tidying the built-in log failed: {error}"

@@ -163,14 +163,17 @@ pub fn activity_line(line: &[u8], now: Time) -> Result<NewRecord, String> {
     let wrapped: Wrapped<'_> = serde_json::from_slice(line)
         .map_err(|e| format!("the line is no wrapped activity: {e}"))?;
     let beside = Beside {
-        arrived_at: wrapped
-            .arrived_at
-            .map(|raw| raw.get().trim_matches('"').to_owned()),
+        arrived_at: wrapped.arrived_at.map(text_or_number),
         post_ref: wrapped.post_ref.map(Cow::into_owned),
         author_ref: wrapped.author_ref.map(Cow::into_owned),
         fetched: wrapped.fetched.map(|fetched| fetched.to_string()),
     };
     activity(wrapped.activity.get().as_bytes(), beside, now)
+}
+
+/// What a JSON string says, or a number as it is written. Anything else is left to be refused as no time.
+fn text_or_number(raw: &RawValue) -> String {
+    serde_json::from_str::<String>(raw.get()).unwrap_or_else(|_| raw.get().to_owned())
 }
 
 /// A record as the log will give it back, but for its position.

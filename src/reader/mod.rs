@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`page`] | which ids of a feed a page shows |
 //! | [`entry`] | a post as the API shows it |
+//! | [`filling`] | a page being filled with them |
 //! | [`cursor`] | a place in the log as text |
 //! | [`answer`] | every other answer's shape |
 //! | [`problem`] | errors as RFC 9457 problem documents |
@@ -18,6 +19,7 @@ pub mod auth;
 pub mod cursor;
 pub mod door;
 pub mod entry;
+pub mod filling;
 pub mod http;
 pub mod openapi;
 pub mod page;

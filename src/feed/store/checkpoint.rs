@@ -3,6 +3,7 @@
 use super::{Fresh, INDEX_LENGTH_MAX, OFFSETS, Store, segment};
 use crate::feed::block;
 use crate::feed::disk::{DiskError, PostChange, Tree};
+use crate::feed::homes::Leaving;
 use crate::feed::segment::{Merged, Segment, merge};
 use crate::order::place::PostId;
 use crate::post::record::Position;
@@ -11,6 +12,11 @@ use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+
+/// Threads that write homes: beyond a few they only wait for each other.
+const THREADS_MAX: usize = 4;
+/// Below this many homes it is not worth a second thread.
+const SHARE_MIN: usize = 1_000;
 
 /// What of the log a checkpoint reflects.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -79,15 +85,11 @@ impl Store {
                 None => self.disk.remove(Tree::Pending, &hash.to_be_bytes())?,
             }
         }
-        for home in self.homes.leave() {
-            let below = self.put_segment(Tree::Homes, &home.key, "homes", |stored| {
-                home.merged(stored, self.options.length)
-            })?;
-            written.homes += 1;
-            written.entries += home.weight();
-            written.below_floor += below;
-            self.homes.left(&home);
-        }
+        let homes = self.put_homes(&self.homes.leave())?;
+        written = Written {
+            posts: written.posts,
+            ..homes
+        };
         for (key, document) in sorted(&fresh.relations) {
             match document {
                 Some(document) => self.disk.put(Tree::Relations, key, document.clone())?,
@@ -111,6 +113,43 @@ impl Store {
         }
         self.checkpoints.fetch_add(1, Ordering::Release);
         *self.leaving.write() = None;
+        Ok(written)
+    }
+
+    /// Writes homes on as many threads as there are cores (at most [`THREADS_MAX`]), each a run of keys of its own.
+    fn put_homes(&self, homes: &[Leaving]) -> Result<Written, DiskError> {
+        let threads = std::thread::available_parallelism()
+            .map_or(1, usize::from)
+            .min(THREADS_MAX);
+        let share = homes.len().div_ceil(threads).max(SHARE_MIN);
+        std::thread::scope(|scope| {
+            let shares: Vec<_> = homes
+                .chunks(share)
+                .map(|share| scope.spawn(move || self.put_some_homes(share)))
+                .collect();
+            let mut written = Written::default();
+            for share in shares {
+                let share = share
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+                written.homes += share.homes;
+                written.entries += share.entries;
+                written.below_floor += share.below_floor;
+            }
+            Ok(written)
+        })
+    }
+
+    fn put_some_homes(&self, homes: &[Leaving]) -> Result<Written, DiskError> {
+        let mut written = Written::default();
+        for home in homes {
+            written.below_floor += self.put_segment(Tree::Homes, &home.key, "homes", |stored| {
+                home.merged(stored, self.options.length)
+            })?;
+            written.homes += 1;
+            written.entries += home.weight();
+            self.homes.left(home);
+        }
         Ok(written)
     }
 

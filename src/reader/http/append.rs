@@ -1,0 +1,223 @@
+//! What is appended: activities and relationships.
+
+use super::App;
+use crate::clock;
+use crate::post::record::NewRecord;
+use crate::post::source::{Appender, SourceError};
+use crate::reader::answer::Accepted;
+use crate::reader::door::{self, BODY_BYTES_MAX, Beside, Sorted};
+use crate::reader::problem::Problem;
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use std::time::Duration;
+use tokio::sync::SemaphorePermit;
+
+/// How long a relation that is durable may take to be in force before its request is answered all the same.
+const IN_FORCE_WAIT: Duration = Duration::from_secs(25);
+
+pub(super) async fn post_activities(
+    State(app): State<App>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let headers = request.headers().clone();
+    let form = form_of(
+        &headers,
+        &[
+            "application/activity+json",
+            "application/ld+json",
+            "application/json",
+        ],
+    )?;
+    let (body, _share) = app.body(request).await?;
+    let now = clock::now();
+    match form {
+        Form::One => {
+            let text = |name: &str| -> Result<Option<String>, Problem> {
+                let Some(value) = headers.get(name) else {
+                    return Ok(None);
+                };
+                let text = std::str::from_utf8(value.as_bytes());
+                let text = text
+                    .map_err(|_| Problem::bad_request(format!("the header {name} is not UTF-8")))?;
+                Ok(Some(text.to_owned()))
+            };
+            let beside = Beside {
+                arrived_at: text("arrived-at")?,
+                post_ref: text("ref")?,
+                author_ref: text("author-ref")?,
+                fetched: text("fetched")?,
+            };
+            let record = door::activity(&body, beside, now).map_err(unprocessable)?;
+            app.append(
+                Sorted {
+                    records: vec![record],
+                    rejected: Vec::new(),
+                },
+                false,
+            )
+            .await
+        }
+        Form::Lines => {
+            let sorted = tokio::task::block_in_place(|| {
+                door::lines(&body, |line| door::activity_line(line, now))
+            });
+            app.append(sorted, false).await
+        }
+    }
+}
+
+pub(super) async fn post_relationships(
+    State(app): State<App>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let headers = request.headers().clone();
+    let form = form_of(&headers, &["application/json"])?;
+    let (body, _share) = app.body(request).await?;
+    let now = clock::now();
+    match form {
+        Form::One => {
+            let record = door::relation(&body, now).map_err(unprocessable)?;
+            app.append(
+                Sorted {
+                    records: vec![record],
+                    rejected: Vec::new(),
+                },
+                true,
+            )
+            .await
+        }
+        Form::Lines => {
+            let sorted = tokio::task::block_in_place(|| {
+                door::lines(&body, |line| door::relation(line, now))
+            });
+            app.append(sorted, true).await
+        }
+    }
+}
+
+impl App {
+    /// Reads a request's body, once there is room for it; the room is free again when the share is dropped.
+    async fn body(&self, request: Request) -> Result<(Bytes, SemaphorePermit<'_>), Problem> {
+        let length = request.headers().get(header::CONTENT_LENGTH);
+        let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+        if length.is_some_and(|length| BODY_BYTES_MAX < length) {
+            return Err(too_large());
+        }
+        let kib = u32::try_from(length.unwrap_or(BODY_BYTES_MAX) / 1024 + 1).unwrap_or(u32::MAX);
+        let share = self.bodies.acquire_many(kib).await;
+        let share = share.map_err(|_| Problem::unavailable("this node is stopping", 5))?;
+        let body = Bytes::from_request(request, &())
+            .await
+            .map_err(|e| body_problem(&e))?;
+        Ok((body, share))
+    }
+
+    /// Appends what was sorted; for relations, waits until they are in force on this node.
+    async fn append(&self, sorted: Sorted, wait: bool) -> Result<Response, Problem> {
+        let accepted = sorted.records.len();
+        let positions = if accepted == 0 {
+            Vec::new()
+        } else {
+            // On a task of its own: a caller who hangs up does not take back what is half appended.
+            let (appender, records): (Appender, Vec<NewRecord>) =
+                (self.appender.clone(), sorted.records);
+            let appended = tokio::spawn(async move { appender.append(records).await }).await;
+            appended
+                .map_err(|e| Problem::internal(&e))?
+                .map_err(|e| append_problem(&e))?
+        };
+        if wait {
+            let mut built = self.view.built.clone();
+            let in_force =
+                built.wait_for(|built| positions.iter().all(|position| built.has(*position)));
+            match tokio::time::timeout(IN_FORCE_WAIT.min(self.timeout.mul_f32(0.9)), in_force).await
+            {
+                Ok(Ok(_)) => {}
+                Ok(Err(_)) => {
+                    return Err(Problem::unavailable(
+                        "durable, but this node is stopping",
+                        5,
+                    ));
+                }
+                Err(_) => {
+                    return Err(Problem::unavailable(
+                        "durable, but not yet in force: this node is catching up",
+                        5,
+                    ));
+                }
+            }
+        }
+        let answer = Accepted {
+            accepted,
+            rejected: sorted.rejected,
+        };
+        Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
+    }
+}
+
+enum Form {
+    One,
+    Lines,
+}
+
+fn form_of(headers: &HeaderMap, one: &[&str]) -> Result<Form, Problem> {
+    let given = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let kind = given
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    if kind == "application/x-ndjson" {
+        return Ok(Form::Lines);
+    }
+    if one.contains(&kind.as_str()) {
+        return Ok(Form::One);
+    }
+    Err(Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        format!(
+            "Content-Type is {given:?}: send {} for one, or application/x-ndjson for one a line",
+            one.join(", ")
+        ),
+    ))
+}
+
+fn unprocessable(reason: String) -> Problem {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, reason)
+}
+
+fn too_large() -> Problem {
+    let detail = format!("the body is larger than {BODY_BYTES_MAX} bytes: send it in parts");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+}
+
+fn body_problem(rejection: &BytesRejection) -> Problem {
+    let status = rejection.status();
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        too_large()
+    } else {
+        Problem::new(status, rejection.body_text())
+    }
+}
+
+fn append_problem(error: &SourceError) -> Problem {
+    if error.is_full() {
+        return Problem::unavailable(
+            "the log has more to write than it can take: come back in a moment",
+            1,
+        );
+    }
+    tracing::error!(
+        error = error as &dyn std::error::Error,
+        "appending to the log failed: {error}"
+    );
+    Problem::unavailable("the log did not take it: nothing was accepted", 5)
+}

@@ -1,0 +1,185 @@
+//! The routes. What is asked for is checked here; what is shown is decided in the pure files beside.
+
+mod append;
+mod read;
+
+use super::answer::Readiness;
+use super::auth::Auth;
+use super::door::BODY_BYTES_MAX;
+use super::problem::Problem;
+use super::view::View;
+use crate::post::source::Appender;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tower_http::catch_panic::CatchPanicLayer;
+
+/// Request bodies held in memory at once, in KiB. A request waits for its share before its body is read.
+const BODIES_KIB_MAX: usize = 128 << 10;
+
+/// What the routes are told.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Who may ask.
+    pub auth: Auth,
+    /// How long a request may take.
+    pub request_timeout: Duration,
+    /// Requests answered at once; more are told to come back.
+    pub requests_max: usize,
+}
+
+/// What every route works with.
+#[derive(Clone)]
+struct App {
+    view: View,
+    appender: Appender,
+    auth: Arc<Auth>,
+    requests: Arc<Semaphore>,
+    bodies: Arc<Semaphore>,
+    timeout: Duration,
+}
+
+/// All routes.
+pub fn router(view: View, appender: Appender, options: Options) -> Router {
+    let app = App {
+        view,
+        appender,
+        auth: Arc::new(options.auth),
+        requests: Arc::new(Semaphore::new(options.requests_max)),
+        bodies: Arc::new(Semaphore::new(BODIES_KIB_MAX)),
+        timeout: options.request_timeout,
+    };
+    let backend = Router::new()
+        .route("/v1/activities", post(append::post_activities))
+        .route("/v1/relationships", post(append::post_relationships))
+        .route("/v1/accounts/{account}/feeds/{feed}", get(read::feed))
+        .route("/v1/posts", get(read::post_by_uri))
+        .route("/v1/posts/{id}", get(read::post_by_id))
+        .route("/v1/origins", get(read::origins))
+        .route("/v1/origins/{host}", get(read::origin))
+        .route("/metrics", get(metrics))
+        .route_layer(middleware::from_fn_with_state(app.clone(), only_backend));
+    let open = Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/openapi.json", get(openapi));
+    backend
+        .merge(open)
+        .fallback(|| async {
+            Problem::not_found("there is nothing here: /openapi.json lists what is")
+        })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this path takes another method: /openapi.json says which",
+            )
+        })
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(app.clone(), bounded))
+        .layer(CatchPanicLayer::custom(|_| panicked().into_response()))
+        .with_state(app)
+}
+
+async fn only_backend(State(app): State<App>, request: Request, next: Next) -> Response {
+    match app.auth.backend(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// Counts requests, and bounds how many there are at once and how long each takes.
+async fn bounded(State(app): State<App>, request: Request, next: Next) -> Response {
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("none", |path| path.as_str())
+        .to_owned();
+    let response = match app.requests.try_acquire() {
+        Err(_) => Problem::unavailable("too many requests at once: come back in a moment", 1)
+            .into_response(),
+        Ok(_one) => match tokio::time::timeout(app.timeout, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => {
+                Problem::unavailable("this took too long and was given up", 5).into_response()
+            }
+        },
+    };
+    app.view.metrics.request(&route, response.status().as_u16());
+    response
+}
+
+async fn metrics(State(app): State<App>) -> Response {
+    let form = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, form)], app.view.metrics.text()).into_response()
+}
+
+async fn healthz(State(app): State<App>) -> Response {
+    let built = app.view.built.borrow().clone();
+    let (status, detail) = match &built.failed {
+        None => (StatusCode::OK, "alive".to_owned()),
+        Some(failed) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("stopping: {failed}"),
+        ),
+    };
+    (
+        status,
+        Json(Readiness {
+            ready: built.is_ready(),
+            detail,
+            catching_up: built.catching_up,
+        }),
+    )
+        .into_response()
+}
+
+async fn readyz(State(app): State<App>) -> Response {
+    let built = app.view.built.borrow().clone();
+    let detail = match (&built.failed, built.log_reachable, &built.catching_up) {
+        (Some(failed), _, _) => format!("stopping: {failed}"),
+        (None, false, _) => "the log cannot be reached".to_owned(),
+        (None, true, Some(progress)) => match progress.seconds_left {
+            Some(seconds) => format!(
+                "catching up: {} read, {} to go, about {seconds} s",
+                progress.read, progress.left
+            ),
+            None => format!(
+                "catching up: {} read, {} to go",
+                progress.read, progress.left
+            ),
+        },
+        (None, true, None) => "ready".to_owned(),
+    };
+    let status = if built.is_ready() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (
+        status,
+        Json(Readiness {
+            ready: built.is_ready(),
+            detail,
+            catching_up: built.catching_up,
+        }),
+    )
+        .into_response()
+}
+
+async fn openapi() -> Response {
+    Json(super::openapi::document()).into_response()
+}
+
+/// In debug builds; a release build aborts, restarts and replays.
+fn panicked() -> Problem {
+    Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "the service failed here; its log says why",
+    )
+}
