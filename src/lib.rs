@@ -22,9 +22,11 @@
 //! | [`config`] | the file as written, turned into each module's options |
 //! | [`pipeline`] | the loop that joins them: take, place, fan out, announce, checkpoint |
 //! | [`service`] | all of it started and stopped |
+//! | [`demo`] | the service with a made-up fediverse around it, to look at |
 
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod feed;
 pub mod graph;
 pub mod operator;

@@ -1,12 +1,15 @@
 //! The command line. Errors are printed here, once, with their causes.
 
 use clap::{Parser, Subcommand};
-use slackwater::config::{self, Config};
+use slackwater::config::{self, Config, Logging};
+use slackwater::demo;
 use slackwater::operator::logging;
 use slackwater::service;
 use std::error::Error;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// A checkpoint allocates and frees millions of small pieces, which the system's allocator keeps apart badly.
 #[global_allocator]
@@ -28,6 +31,18 @@ enum Command {
         #[arg(long)]
         config: Option<PathBuf>,
     },
+    /// Look at it: a made-up fediverse, time compressed, in a temporary folder. Ctrl-C ends it.
+    Demo {
+        /// Where to listen; only loopback. 127.0.0.1:8787, or a free port if that is taken.
+        #[arg(long)]
+        listen: Option<SocketAddr>,
+        /// End by itself after so many seconds.
+        #[arg(long)]
+        seconds: Option<u64>,
+        /// Which made-up fediverse: the same number, the same posts.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Say whether a configuration is good, and everything that is not.
     Check {
         /// The configuration.
@@ -38,6 +53,15 @@ enum Command {
 fn main() -> ExitCode {
     let done = match CommandLine::parse().command {
         Command::Serve { config } => serve(config.as_deref()),
+        Command::Demo {
+            listen,
+            seconds,
+            seed,
+        } => show(demo::Options {
+            listen,
+            ends_after: seconds.map(Duration::from_secs),
+            seed,
+        }),
         Command::Check { file } => check(&file),
     };
     match done {
@@ -70,6 +94,18 @@ fn serve(file: Option<&Path>) -> Result<(), Box<dyn Error>> {
         tracing::info!("stopped");
         Ok(())
     })
+}
+
+fn show(options: demo::Options) -> Result<(), Box<dyn Error>> {
+    // Anything less than a warning would disturb the picture.
+    logging::start(&Logging {
+        level: "warn".to_owned(),
+        ..Logging::default()
+    });
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    Ok(runtime.block_on(demo::run(options))?)
 }
 
 #[allow(clippy::print_stdout)]

@@ -1,0 +1,400 @@
+//! The demo: the real service on the built-in log in a temporary folder, a made-up fediverse that posts to it over HTTP,
+//! and a picture of what that changes.
+
+pub mod client;
+pub mod picture;
+pub mod screen;
+pub mod world;
+
+use crate::clock;
+use crate::config::{Config, Log};
+use crate::service::{self, Service, ServiceError};
+use crate::time::Time;
+use client::{Client, ClientError};
+use picture::{Scene, Shown, count_out_of_order, hh_mm, in_words};
+use screen::Screen;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::MissedTickBehavior;
+use world::Event;
+
+/// How much faster the made-up fediverse lives: its minute takes a second here.
+const FASTER: u32 = 60;
+/// How much of the made-up evening is over when the demo begins, so that there is something to see at once.
+const OVER: Duration = Duration::from_secs(40 * 60);
+/// When that evening begins, after midnight UTC.
+const EVENING_MS: i64 = 18 * 60 * 60 * 1000;
+/// How many days ago: the service believes no arrival in the future, so the faster clock must not overtake ours. It
+/// does so after this many days over 59, about three hours.
+const DAYS_AGO: i64 = 8;
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+/// How often what is due is posted and the picture drawn.
+const TICK: Duration = Duration::from_millis(250);
+/// How long the first posts may take to be in the feed before the picture is drawn without them.
+const FILLED_WAIT: Duration = Duration::from_secs(5);
+/// How often the columns are written where there is no terminal.
+const COLUMNS_EVERY: Duration = Duration::from_secs(5);
+/// How long a post is pointed at.
+const FRESH: Duration = Duration::from_secs(3);
+/// How many arrivals are remembered; as many as a page of the feed has entries, so that the columns compare.
+const ARRIVALS_MAX: usize = 80;
+/// The account whose feed is shown.
+const ACCOUNT: &str = "demo";
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8787);
+
+/// How to run it.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where to listen; none: 127.0.0.1:8787, or a free port if that is taken.
+    pub listen: Option<SocketAddr>,
+    /// When to end by itself.
+    pub ends_after: Option<Duration>,
+    /// Which made-up fediverse.
+    pub seed: u64,
+}
+
+/// Why the demo ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// An address that others could reach.
+    #[error("the demo asks nobody who they are: listen on a loopback address, not on {0}")]
+    NotLoopback(SocketAddr),
+    /// The temporary folder could not be made or removed.
+    #[error("the temporary folder in {path}")]
+    Folder {
+        /// Which.
+        path: String,
+        /// The reason.
+        source: io::Error,
+    },
+    /// Ctrl-C could not be listened for.
+    #[error("listening for signals")]
+    Signals(#[source] io::Error),
+    /// The picture could not be shown.
+    #[error("writing to standard output")]
+    Output(#[source] io::Error),
+    /// The service failed.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// The service did not answer as it should.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The service ended by itself, without a reason.
+    #[error("the service ended by itself")]
+    Ended,
+}
+
+/// Runs the demo until a signal, or until its time is over. Whatever happens, the folder it made is removed.
+pub async fn run(options: Options) -> Result<(), DemoError> {
+    // Before anything is made that a signal would leave behind.
+    let signals = Signals::listen().map_err(DemoError::Signals)?;
+    let door = Door::choose(options.listen)?;
+    let folder = tempfile::Builder::new()
+        .prefix("slackwater-demo-")
+        .tempdir()
+        .map_err(|source| DemoError::Folder {
+            path: std::env::temp_dir().display().to_string(),
+            source,
+        })?;
+    let mut service = service::start(config(folder.path(), door.listen)).await?;
+    let mut show = Show::new(&service, &door, options.seed, clock::now());
+    let played = show.play(&mut service, folder.path(), signals, options.ends_after);
+    let played = played.await;
+    show.screen.close();
+    let stopped = service.stop().await;
+    let path = remove(folder)?;
+    let ended = played.and_then(|why| {
+        stopped?;
+        let last_word = show.last_word(why);
+        let line = format!("{last_word} {path} is removed.");
+        show.screen.line(&line).map_err(DemoError::Output)
+    });
+    match ended {
+        // Whoever read it has seen enough: `slackwater demo | head`.
+        Err(DemoError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        ended => ended,
+    }
+}
+
+/// Where the demo listens.
+struct Door {
+    listen: SocketAddr,
+    /// The usual port is somebody else's.
+    is_another: bool,
+}
+
+impl Door {
+    fn choose(wanted: Option<SocketAddr>) -> Result<Door, DemoError> {
+        if let Some(listen) = wanted {
+            if !listen.ip().is_loopback() {
+                return Err(DemoError::NotLoopback(listen));
+            }
+            let is_another = false;
+            return Ok(Door { listen, is_another });
+        }
+        // Only tried, and let go again: opening the service is too much to do twice.
+        let is_another = std::net::TcpListener::bind(LISTEN)
+            .is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse);
+        let port = if is_another { 0 } else { LISTEN.port() };
+        let listen = SocketAddr::new(LISTEN.ip(), port);
+        Ok(Door { listen, is_another })
+    }
+}
+
+fn config(folder: &Path, listen: SocketAddr) -> Config {
+    let mut config = Config::default();
+    if let Log::BuiltIn { path, .. } = &mut config.log {
+        *path = folder.join("log");
+    }
+    config.feed.path = folder.join("feeds");
+    config.http.listen = listen;
+    config
+}
+
+/// Removes the folder; its path, to be told.
+fn remove(folder: TempDir) -> Result<String, DemoError> {
+    let path = folder.path().display().to_string();
+    match folder.close() {
+        Ok(()) => Ok(path),
+        Err(source) => Err(DemoError::Folder { path, source }),
+    }
+}
+
+/// Why the demo ended well.
+#[derive(Clone, Copy, Debug)]
+enum Why {
+    Told,
+    TimeIsOver,
+    CaughtUp,
+}
+
+/// The posts on their way, the clock they live by, and what came of them.
+struct Show {
+    client: Client,
+    screen: Screen,
+    seed: u64,
+    /// When the made-up evening began.
+    evening: Time,
+    /// When the demo began, here.
+    began: Instant,
+    /// Hours made so far.
+    hours: u32,
+    /// What is written or will be, by arrival; the number keeps apart what arrives at the same time.
+    on_their_way: BTreeMap<(Time, u64), Event>,
+    made: u64,
+    by_arrival: Vec<Shown>,
+    in_order: Vec<Shown>,
+    fresh: Vec<(Instant, String)>,
+    url: String,
+    is_another_port: bool,
+}
+
+impl Show {
+    fn new(service: &Service, door: &Door, seed: u64, now: Time) -> Show {
+        let midnight = now.millis().div_euclid(DAY_MS) - DAYS_AGO;
+        let client = Client::new(service.address, ACCOUNT);
+        Show {
+            url: client.feed_url(),
+            client,
+            screen: Screen::open(),
+            seed,
+            evening: Time::from_millis(midnight * DAY_MS + EVENING_MS),
+            began: clock::stopwatch(),
+            hours: 0,
+            on_their_way: BTreeMap::new(),
+            made: 0,
+            by_arrival: Vec::new(),
+            in_order: Vec::new(),
+            fresh: Vec::new(),
+            is_another_port: door.is_another,
+        }
+    }
+
+    /// Follows everybody, delivers what the evening has brought so far, then goes on live.
+    async fn play(
+        &mut self,
+        service: &mut Service,
+        folder: &Path,
+        mut signals: Signals,
+        ends_after: Option<Duration>,
+    ) -> Result<Why, DemoError> {
+        if !self.screen.is_live() {
+            self.introduce(folder).map_err(DemoError::Output)?;
+        }
+        self.client.relate(&world::relationships(ACCOUNT)).await?;
+        let before = self.arrived_by(self.there());
+        self.client.deliver_all(&before).await?;
+        self.by_arrival = before.iter().rev().map(shown).collect();
+        self.by_arrival.truncate(ARRIVALS_MAX);
+        // Accepted is durable, not yet in the feed: that takes a moment.
+        let until = clock::stopwatch() + FILLED_WAIT;
+        while self.in_order.len() < self.by_arrival.len() && clock::stopwatch() < until {
+            tokio::time::sleep(TICK / 10).await;
+            self.in_order = self.client.home().await?;
+        }
+
+        let mut ends = std::pin::pin!(async {
+            match ends_after {
+                Some(after) => tokio::time::sleep(after).await,
+                None => std::future::pending().await,
+            }
+        });
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut columns = tokio::time::interval(COLUMNS_EVERY);
+        let why = loop {
+            let is_columns_due = tokio::select! {
+                () = signals.any() => break Why::Told,
+                () = &mut ends => break Why::TimeIsOver,
+                () = service.ended() => return Err(DemoError::Ended),
+                _ = columns.tick() => true,
+                _ = tick.tick() => false,
+            };
+            let there = self.there();
+            if clock::now() <= there {
+                break Why::CaughtUp;
+            }
+            self.go_on(there).await?;
+            if self.screen.is_live() || is_columns_due {
+                self.draw(there).map_err(DemoError::Output)?;
+            }
+        };
+        self.in_order = self.client.home().await?;
+        if !self.screen.is_live() {
+            self.draw(self.there()).map_err(DemoError::Output)?;
+        }
+        Ok(why)
+    }
+
+    /// The made-up fediverse's now.
+    fn there(&self) -> Time {
+        self.evening.plus(OVER + self.began.elapsed() * FASTER)
+    }
+
+    /// Delivers what has arrived by `there`, one by one, and reads the feed.
+    async fn go_on(&mut self, there: Time) -> Result<(), DemoError> {
+        for event in self.arrived_by(there) {
+            self.client.deliver(&event).await?;
+            self.fresh.push((clock::stopwatch(), event.uri.clone()));
+            self.by_arrival.insert(0, shown(&event));
+            if !self.screen.is_live() {
+                self.screen.line(&told(&event)).map_err(DemoError::Output)?;
+            }
+        }
+        self.by_arrival.truncate(ARRIVALS_MAX);
+        self.fresh.retain(|(since, _)| since.elapsed() < FRESH);
+        self.in_order = self.client.home().await?;
+        Ok(())
+    }
+
+    /// Takes the posts that have arrived by `there`, in the order they arrived.
+    fn arrived_by(&mut self, there: Time) -> Vec<Event> {
+        // Nothing arrives before the hour in which it was written.
+        while self.evening.plus(world::HOUR * self.hours) <= there {
+            for event in world::hour(self.seed, self.evening, self.hours) {
+                self.on_their_way.insert((event.arrives, self.made), event);
+                self.made += 1;
+            }
+            self.hours += 1;
+        }
+        let later = self.on_their_way.split_off(&(there, u64::MAX));
+        std::mem::replace(&mut self.on_their_way, later)
+            .into_values()
+            .collect()
+    }
+
+    fn draw(&mut self, there: Time) -> io::Result<()> {
+        let fresh: Vec<String> = self.fresh.iter().map(|(_, uri)| uri.clone()).collect();
+        let scene = Scene {
+            now: there,
+            by_arrival: &self.by_arrival,
+            in_order: &self.in_order,
+            fresh: &fresh,
+            url: &self.url,
+            is_another_port: self.is_another_port,
+        };
+        let rows = picture::draw(&scene, self.screen.canvas());
+        self.screen.show(&rows)
+    }
+
+    fn introduce(&mut self, folder: &Path) -> io::Result<()> {
+        let another = match self.is_another_port {
+            true => " (port 8787 is taken)",
+            false => "",
+        };
+        let lines = [
+            "Slackwater demo: a made-up fediverse. One second here is one minute there.".to_owned(),
+            format!("Read it:  curl {}{another}", self.url),
+            format!("Temporary folder:  {}", folder.display()),
+            "Ctrl-C ends it and removes what it made.".to_owned(),
+        ];
+        lines.iter().try_for_each(|line| self.screen.line(line))
+    }
+
+    fn last_word(&self, why: Why) -> String {
+        let ended = match why {
+            Why::Told => "Ended.",
+            Why::TimeIsOver => "Ended: its time was over.",
+            Why::CaughtUp => "Ended: the made-up fediverse has caught up with real time.",
+        };
+        format!(
+            "{ended} Out of order: {} of the newest {} posts by arrival, {} of {} in the feed.",
+            count_out_of_order(&self.by_arrival),
+            self.by_arrival.len(),
+            count_out_of_order(&self.in_order),
+            self.in_order.len(),
+        )
+    }
+}
+
+/// A post as it is known on arrival; no verdict is known then.
+fn shown(event: &Event) -> Shown {
+    Shown {
+        uri: event.uri.clone(),
+        handle: event.handle.clone(),
+        text: event.text.to_owned(),
+        written: event.published,
+        late_ms: None,
+    }
+}
+
+fn told(event: &Event) -> String {
+    format!(
+        "{} arrived: {}, written {}, {} ago: {}",
+        hh_mm(event.arrives),
+        event.handle,
+        hh_mm(event.published),
+        in_words(event.arrives.since(event.published)),
+        event.text,
+    )
+}
+
+/// What ends the demo: Ctrl-C, being told to, or the terminal closed.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Signals> {
+        Ok(Signals {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn any(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
+        }
+    }
+}
