@@ -186,6 +186,10 @@ impl Paint<'_> {
         let pointer = if is_fresh { "▸ " } else { "  " };
         let lively = |style: Style| if is_fresh { style.bold() } else { style };
         let time = lively(Style::new().cyan());
+        let name_style = match is_fresh {
+            true => Style::new().bold(),
+            false => Style::new().dim(),
+        };
         let mark_style = lively(mark_style);
         let mark_width = match measure_text_width(mark) {
             0 => 0,
@@ -196,7 +200,7 @@ impl Paint<'_> {
         let mark = self.with(&right(mark, mark_width), mark_style);
         let begin = self.with(&format!("{pointer}{}", hh_mm(it.written)), time);
         if self.roomy {
-            let who = self.with(&fit(&it.handle, left), lively(Style::new().dim()));
+            let who = self.with(&fit(&it.handle, left), name_style);
             let indent = " ".repeat(9);
             let text = self.with(&fit(&it.text, self.column - 9), lively(Style::new()));
             return vec![format!("{begin}  {who}{mark}"), format!("{indent}{text}")];
@@ -206,7 +210,7 @@ impl Paint<'_> {
             Some((name, _)) if self.column < HANDLE_COLUMN_MIN => (name, NAME),
             _ => (it.handle.as_str(), HANDLE),
         };
-        let who = self.with(&fit(who, name), lively(Style::new().dim()));
+        let who = self.with(&fit(who, name), name_style);
         let text = fit(&it.text, left.saturating_sub(name + 1));
         let text = self.with(&text, lively(Style::new()));
         vec![format!("{begin}  {who} {text}{mark}")]
