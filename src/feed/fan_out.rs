@@ -114,8 +114,10 @@ pub fn merge_in(
         lists.push(store.list(Index::Author, author)?);
     }
     let mut entering = Vec::new();
+    let mut left_out = None;
     for id in newest_first(lists) {
         if store.length() <= entering.len() {
+            left_out = Some(id);
             break;
         }
         let Some(post) = store.post(id)? else {
@@ -127,7 +129,18 @@ pub fn merge_in(
             entering.push(Op::insert(id));
         }
     }
-    store.homes.apply_all(account, &entering);
+    match left_out {
+        None => store.homes.apply_all(account, &entering),
+        // What is left out is dropped for length: the feed must not go on below it, should entries leave later.
+        Some(left_out) => {
+            let Some(home) = store.home_untrimmed(account)? else {
+                return Ok(0);
+            };
+            let mut merged = home.with(&entering, store.length());
+            merged.floor = merged.floor.max(left_out);
+            store.homes.replace(account, merged);
+        }
+    }
     Ok(entering.len())
 }
 

@@ -276,13 +276,6 @@ fn merged(stored: Segment<'_>, pending: &Pending, length: usize) -> Merged {
     match &pending.base {
         None => merge(stored, &pending.ops, length),
         Some(base) if pending.ops.is_empty() => (**base).clone(),
-        Some(base) => {
-            let packed = base.pack();
-            merge(
-                Segment::read(&packed).unwrap_or(Segment::EMPTY),
-                &pending.ops,
-                length,
-            )
-        }
+        Some(base) => base.with(&pending.ops, length),
     }
 }

@@ -132,6 +132,16 @@ pub fn merge(stored: Segment<'_>, ops: &[Op], length: usize) -> Merged {
 }
 
 impl Merged {
+    /// With `ops` merged in too, keeping the highest `length` entries.
+    pub fn with(&self, ops: &[Op], length: usize) -> Merged {
+        let packed = self.pack();
+        merge(
+            Segment::read(&packed).unwrap_or(Segment::EMPTY),
+            ops,
+            length,
+        )
+    }
+
     /// Keeps the highest `length` entries; the floor rises to the highest it drops.
     fn trim(&mut self, length: usize) {
         let surplus = self.ids.len().saturating_sub(length);
