@@ -7,6 +7,7 @@
 //! The slot is Kafka's own hash of the author's id, so a slot lives in one partition of any topic of 2^n <= 1024
 //! partitions, and the order in which a partition is read decides ties the same way on every node and every time.
 
+use crate::post::id::quoted;
 use crate::post::record::key_hash;
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
@@ -146,7 +147,8 @@ impl FromStr for PostId {
         };
         number.and_then(PostId::from_number).ok_or_else(|| {
             format!(
-                "{text:?} is not an id: send a decimal number from 0 to {}",
+                "{} is not an id: send a decimal number from 0 to {}",
+                quoted(text),
                 PostId::MAX.0
             )
         })
