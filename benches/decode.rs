@@ -12,12 +12,12 @@ fn bench(c: &mut Criterion) {
     let mut group = c.benchmark_group("decode");
     group.throughput(Throughput::Bytes(json.len() as u64));
     group.bench_function("Create of a Note", |b| {
-        b.iter(|| decode(black_box(&json), false).unwrap())
+        b.iter(|| decode(black_box(&json), false).unwrap());
     });
     let like = br#"{"@context":"https://www.w3.org/ns/activitystreams","id":"https://a.example/likes/1","type":"Like","actor":"https://a.example/users/ana","object":"https://b.example/posts/1"}"#;
     group.throughput(Throughput::Bytes(like.len() as u64));
     group.bench_function("Like, ignored", |b| {
-        b.iter(|| decode(black_box(like), false).unwrap())
+        b.iter(|| decode(black_box(like), false).unwrap());
     });
     group.finish();
 }

@@ -373,45 +373,15 @@ fn overlay<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::kept::{At, State, no_object};
-    use crate::order::verdict::{PlacedBy, Verdict};
-    use crate::post::{Body, Visibility};
-    use crate::time::Time;
+    use crate::feed::kept::example;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
     fn post(id: u64, version: u8, bytes: usize) -> Post {
-        let at = At {
-            partition: 0,
-            offset: 0,
-        };
-        Post {
-            id: PostId::from_number(id).unwrap(),
-            body: Body {
-                uri: format!("{version}{}", "x".repeat(bytes)),
-                author: String::new(),
-                published: None,
-                updated: None,
-                visibility: Visibility::Public,
-                addressed: Vec::new(),
-                mentions: Vec::new(),
-                in_reply_to: None,
-                boost_of: None,
-                tags: Vec::new(),
-                language: None,
-                object: no_object(),
-            },
-            origin: String::new(),
-            arrived: Time::default(),
-            verdict: Verdict::InTime,
-            placed_by: PlacedBy::Published,
-            edited: None,
-            post_ref: None,
-            author_ref: None,
-            state: State::Whole,
-            made: at,
-            newest: at,
-        }
+        let mut post = example::post("https://a.example/users/ana");
+        post.id = PostId::from_number(id).unwrap();
+        post.body.uri = format!("{version}{}", "x".repeat(bytes));
+        post
     }
 
     fn change(id: u64, version: u8, bytes: usize) -> PostChange {

@@ -93,3 +93,44 @@ impl Post {
 pub fn no_object() -> Box<serde_json::value::RawValue> {
     serde_json::value::RawValue::NULL.to_owned()
 }
+
+#[cfg(test)]
+pub(crate) mod example {
+    use super::*;
+    use crate::post::Visibility;
+
+    /// A public post by `author`, without words.
+    pub(crate) fn post(author: &str) -> Post {
+        let at = At {
+            partition: 0,
+            offset: 0,
+        };
+        Post {
+            id: PostId::MIN,
+            body: Body {
+                uri: format!("{author}/1"),
+                author: author.to_owned(),
+                published: None,
+                updated: None,
+                visibility: Visibility::Public,
+                addressed: Vec::new(),
+                mentions: Vec::new(),
+                in_reply_to: None,
+                boost_of: None,
+                tags: Vec::new(),
+                language: None,
+                object: no_object(),
+            },
+            origin: crate::post::origin_of(author).unwrap_or_default(),
+            arrived: Time::default(),
+            verdict: Verdict::InTime,
+            placed_by: PlacedBy::Published,
+            edited: None,
+            post_ref: None,
+            author_ref: None,
+            state: State::Whole,
+            made: at,
+            newest: at,
+        }
+    }
+}

@@ -240,50 +240,12 @@ fn is_audience(audience: &[ActorIx], visibility: Visibility, account: &Account) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::kept::{At, no_object};
-    use crate::order::place::PostId;
-    use crate::order::verdict::{PlacedBy, Verdict};
-    use crate::post::Body;
+    use crate::feed::kept::example::post;
     use crate::post::relationship::decode;
-    use crate::time::Time;
 
     const ME: &str = "https://here.example/users/me";
     const ANA: &str = "https://a.example/users/ana";
     const BOB: &str = "https://b.example/users/bob";
-
-    fn post(author: &str) -> Post {
-        let at = At {
-            partition: 0,
-            offset: 0,
-        };
-        Post {
-            id: PostId::MIN,
-            body: Body {
-                uri: format!("{author}/1"),
-                author: author.to_owned(),
-                published: None,
-                updated: None,
-                visibility: Visibility::Public,
-                addressed: Vec::new(),
-                mentions: Vec::new(),
-                in_reply_to: None,
-                boost_of: None,
-                tags: Vec::new(),
-                language: None,
-                object: no_object(),
-            },
-            origin: crate::post::origin_of(author).unwrap(),
-            arrived: Time::default(),
-            verdict: Verdict::InTime,
-            placed_by: PlacedBy::Published,
-            edited: None,
-            post_ref: None,
-            author_ref: None,
-            state: State::Whole,
-            made: at,
-            newest: at,
-        }
-    }
 
     fn boost(by: &str, of: &Post) -> Post {
         let mut boost = post(by);

@@ -76,7 +76,7 @@ mod tests {
     fn before_and_after_are_exclusive_and_need_not_exist() {
         let ids = [10, 20, 30, 40, 50];
         let check = |before, after, page: &[u64]| {
-            assert_eq!(take(&ids, before, after, 2), page, "{before:?} {after:?}")
+            assert_eq!(take(&ids, before, after, 2), page, "{before:?} {after:?}");
         };
         check(None, None, &[50, 40]);
         check(Some(30), None, &[20, 10]);
