@@ -69,7 +69,7 @@ fn bench(c: &mut Criterion) {
     let mut group = c.benchmark_group("page");
     for limit in [20, 80] {
         group.bench_function(BenchmarkId::new("hot", limit), |b| {
-            b.iter(|| page(&view, 7, limit))
+            b.iter(|| page(&view, 7, limit));
         });
     }
     group.finish();

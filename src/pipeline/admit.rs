@@ -12,7 +12,7 @@ use crate::order::window::Windows;
 use crate::post::record::Envelope;
 use crate::post::{Activity, Body, How, host_of, origin_of};
 use crate::time::Time;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ pub struct Admission {
     /// Sequence numbers below which a slot is known to be full, by slot and first millisecond.
     full: HashMap<(u32, Time), u64>,
     delays: HashMap<String, Delays>,
-    touched: Vec<String>,
+    touched: HashSet<String>,
 }
 
 impl Admission {
@@ -74,7 +74,7 @@ impl Admission {
             store,
             full: HashMap::new(),
             delays,
-            touched: Vec::new(),
+            touched: HashSet::new(),
         })
     }
 
@@ -460,7 +460,9 @@ impl Admission {
                 post.made.partition,
                 post.made.offset,
             );
-            self.touched.push(host.to_owned());
+            if !self.touched.contains(host) {
+                self.touched.insert(host.to_owned());
+            }
         }
     }
 }
