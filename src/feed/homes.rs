@@ -36,13 +36,15 @@ struct Home {
     /// The key it is stored under.
     key: Arc<[u8]>,
     new: Pending,
+    /// Whether it is among its chunk's touched.
+    is_touched: bool,
     leaving: Option<Arc<Pending>>,
 }
 
 #[derive(Debug, Default)]
 struct Chunk {
     homes: Vec<Home>,
-    /// Those with something new, by their number in the chunk.
+    /// Those with something new, by their number in the chunk, each once.
     touched: Vec<u32>,
 }
 
@@ -85,6 +87,7 @@ impl Homes {
             chunk.write().homes.push(Home {
                 key: key.into(),
                 new: Pending::default(),
+                is_touched: false,
                 leaving: None,
             });
         }
@@ -170,6 +173,7 @@ impl Homes {
                 let Some(home) = chunk.homes.get_mut(at as usize) else {
                     continue;
                 };
+                home.is_touched = false;
                 let pending = Arc::new(std::mem::take(&mut home.new));
                 home.leaving = Some(Arc::clone(&pending));
                 let account = AccountIx::from_number(number * CHUNK + at as usize);
@@ -230,7 +234,8 @@ impl Homes {
 fn touch<'a>(chunk: &'a mut RwLockWriteGuard<'_, Chunk>, at: usize) -> Option<&'a mut Pending> {
     let Chunk { homes, touched } = &mut **chunk;
     let home = homes.get_mut(at)?;
-    if home.new.is_empty() {
+    if !home.is_touched {
+        home.is_touched = true;
         touched.push(u32::try_from(at).unwrap_or(u32::MAX));
     }
     Some(&mut home.new)
@@ -277,5 +282,42 @@ fn merged(stored: Segment<'_>, pending: &Pending, length: usize) -> Merged {
         None => merge(stored, &pending.ops, length),
         Some(base) if pending.ops.is_empty() => (**base).clone(),
         Some(base) => base.with(&pending.ops, length),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order::place::PostId;
+
+    fn ids(homes: &Homes, account: AccountIx) -> Vec<u64> {
+        homes
+            .parts(account)
+            .unwrap()
+            .merged(Segment::EMPTY, 100)
+            .ids
+    }
+
+    /// Were this to fail, a reader would see a feed without its newest entries while a checkpoint writes them.
+    #[test]
+    fn what_is_leaving_is_seen_until_it_has_left() {
+        let (homes, account) = (Homes::default(), AccountIx::from_number(0));
+        homes.add(account, b"7".to_vec());
+        let insert = |n| Op::insert(PostId::from_number(n).unwrap());
+        homes.apply_all(account, &[]);
+        homes.apply_all(account, &[]);
+        homes.apply(&[account], insert(5));
+        let leaving = homes.leave();
+        assert_eq!(leaving.len(), 1);
+        assert_eq!(ids(&homes, account), [5]);
+        homes.apply(&[account], insert(4));
+        assert_eq!(ids(&homes, account), [4, 5]);
+        homes.left(&leaving[0]);
+        assert_eq!(
+            ids(&homes, account),
+            [4],
+            "what left is found where it is stored"
+        );
+        assert_eq!(homes.leave().len(), 1);
     }
 }
