@@ -225,6 +225,7 @@ impl Admission {
         }
         if known.made == at {
             self.count(known);
+            self.once_more(graph, known)?;
         }
         let outcome = match known.state {
             State::Gone => return Ok(Outcome::Known),
@@ -369,8 +370,25 @@ impl Admission {
         }
     }
 
+    /// The record that made a post what it is, read again after a crash: a checkpoint writes posts before indexes and
+    /// homes, so the post may be stored as it is while they are not.
+    fn once_more(&mut self, graph: &Graph, known: &Post) -> Result<(), DiskError> {
+        let post = self.store.put_post(known.clone());
+        let fate = match post.state {
+            State::Whole => Fate::Changed,
+            State::Stub | State::Gone => Fate::Gone,
+        };
+        let original = original_of(&self.store, &post)?;
+        fan_out(&self.store, graph, &post, original.as_deref(), fate);
+        fan_out_boosts(&self.store, graph, &post, fate)?;
+        Ok(())
+    }
+
     fn remove_post(&mut self, graph: &Graph, at: At, post: &Post) -> Result<usize, AdmitError> {
         if post.state == State::Gone {
+            if post.newest == at {
+                self.once_more(graph, post)?;
+            }
             return Ok(0);
         }
         let mut post = post.clone();
