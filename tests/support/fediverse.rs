@@ -811,7 +811,10 @@ impl Maker {
             );
             // One in five follows none but the steady, and shuns nobody: its home is exactly the newest entries.
             let is_plain = n % 5 == 4;
-            let share = 3 + self.random.below(60);
+            let share = match n % 5 {
+                0 | 1 => 1 + self.random.below(3),
+                _ => 5 + self.random.below(60),
+            };
             for author in 0..self.size.authors {
                 let target = self.names[author].clone();
                 let wanted = if is_plain {

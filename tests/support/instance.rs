@@ -256,9 +256,13 @@ impl Door {
                 .as_array_mut()
                 .map(std::mem::take)
                 .expect("entries");
+            // Asked again, so that a failure tells a page that is empty for a moment from one that stays so.
             assert!(
                 page.len() <= 80 && (!page.is_empty() || entries.is_empty()),
-                "{path}"
+                "{path}: {} entries after {}; asked again: {:?}",
+                page.len(),
+                entries.len(),
+                self.get(&path)
             );
             entries.extend(page);
             next = answer.next();
