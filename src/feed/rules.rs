@@ -187,18 +187,18 @@ impl Subject<'_> {
         is_audience(&self.audience, self.post.body.visibility, account)
     }
 
-    /// Whether the account could see what is boosted: a boost opens nothing to those it was not sent to.
+    /// Whether the boost may show what it boosts: a post that is not open to everybody is shown by its own author's
+    /// boost alone, to those it was sent to. Anybody else's would open it to people it was not meant for.
     fn opens_to(&self, account: &Account) -> bool {
         let Some(original) = &self.original else {
             return true;
         };
         match original.post.body.visibility {
             Visibility::Public | Visibility::Unlisted => true,
-            visibility => original.author.is_some_and(|author| {
-                account.actor() == Some(author)
-                    || account.follow(author).is_some()
-                        && is_audience(&original.audience, visibility, account)
-            }),
+            visibility => {
+                original.author == self.author
+                    && is_audience(&original.audience, visibility, account)
+            }
         }
     }
 
@@ -436,23 +436,23 @@ mod tests {
         );
         let mut private = post(BOB);
         private.body.visibility = Visibility::Private;
+        let again = boost(BOB, &private);
+        let both = "follow ANA, follow BOB";
         assert_eq!(
-            decided("follow ANA", &boosting, Some(&private)),
+            decided(both, &boosting, Some(&private)),
             out(Why::OriginalNotAddressed)
         );
-        assert_eq!(
-            decided("follow ANA, follow BOB", &boosting, Some(&private)),
-            IN
-        );
+        assert_eq!(decided(both, &again, Some(&private)), IN);
         private.body.visibility = Visibility::Direct;
         assert_eq!(
-            decided("follow ANA, follow BOB", &boosting, Some(&private)),
+            decided(both, &again, Some(&private)),
             out(Why::OriginalNotAddressed)
         );
         private.body.mentions = vec![ME.to_owned()];
+        assert_eq!(decided(both, &again, Some(&private)), IN);
         assert_eq!(
-            decided("follow ANA, follow BOB", &boosting, Some(&private)),
-            IN
+            decided(both, &boosting, Some(&private)),
+            out(Why::OriginalNotAddressed)
         );
     }
 
