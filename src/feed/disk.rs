@@ -58,7 +58,7 @@ pub enum Tree {
     Lists,
     /// Slot and account -> its home feed.
     Homes,
-    /// Slot, account, kind and target -> relation document and offset.
+    /// Slot, account, kind and target -> relation document.
     Relations,
     /// Hash of a URI -> a deletion that came before what it deletes.
     Pending,
@@ -88,6 +88,9 @@ pub struct Disk {
     posts: sled::Tree,
     trees: Vec<sled::Tree>,
     path: PathBuf,
+    /// How many more writes succeed: tests cut a checkpoint off after any of them.
+    #[cfg(test)]
+    pub(super) writes_left: std::sync::atomic::AtomicU64,
 }
 
 /// Bytes as sled lends them: no copy.
@@ -118,6 +121,8 @@ impl Disk {
             posts,
             trees,
             path: path.to_owned(),
+            #[cfg(test)]
+            writes_left: u64::MAX.into(),
         })
     }
 
@@ -134,6 +139,8 @@ impl Disk {
 
     /// Sets the value of a key.
     pub fn put(&self, tree: Tree, key: &[u8], value: Vec<u8>) -> Result<(), DiskError> {
+        #[cfg(test)]
+        self.count_write()?;
         let Some(open) = self.tree(tree) else {
             return Ok(());
         };
@@ -147,6 +154,8 @@ impl Disk {
 
     /// Removes a key.
     pub fn remove(&self, tree: Tree, key: &[u8]) -> Result<(), DiskError> {
+        #[cfg(test)]
+        self.count_write()?;
         let Some(open) = self.tree(tree) else {
             return Ok(());
         };
@@ -265,6 +274,19 @@ impl Disk {
         self.db.size_on_disk().unwrap_or(0)
     }
 
+    #[cfg(test)]
+    fn count_write(&self) -> Result<(), DiskError> {
+        use std::sync::atomic::Ordering;
+        let left = self
+            .writes_left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(1)
+            });
+        left.map(drop).map_err(|_| DiskError::Damaged {
+            tree: "a write that was cut off",
+        })
+    }
+
     fn tree(&self, tree: Tree) -> Option<&sled::Tree> {
         self.trees.get(tree as usize)
     }
@@ -325,6 +347,8 @@ impl Disk {
     }
 
     fn put_raw_block(&self, last: PostId, bytes: Vec<u8>) -> Result<(), DiskError> {
+        #[cfg(test)]
+        self.count_write()?;
         let put = self.posts.insert(last.number().to_be_bytes(), bytes);
         put.map(drop).map_err(|source| DiskError::Sled {
             doing: "write posts",

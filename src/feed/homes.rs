@@ -134,6 +134,8 @@ impl Homes {
 
     /// Puts a whole feed in the place of what was there.
     pub fn replace(&self, account: AccountIx, feed: Merged) {
+        let ops: Vec<Op> = feed.newest_first().map(Op::insert).collect();
+        self.watch(&ops);
         self.unwritten
             .fetch_add(feed.ids.len() + 1, Ordering::Relaxed);
         self.with(account, |home| {

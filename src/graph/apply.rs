@@ -213,6 +213,7 @@ impl Graph {
         if let Some(of) = self.accounts.get_mut(account.number()) {
             *of = super::Account {
                 id: std::mem::take(&mut of.id),
+                is_gone: true,
                 ..super::Account::default()
             };
         }
@@ -305,6 +306,7 @@ mod tests {
             r#"{"type":"account","account":"7","removed":true}"#,
         );
         assert!(gone.purge);
+        assert_eq!(graph.account("7"), None);
         let of = graph.get(account).unwrap();
         assert_eq!(
             (of.actor(), of.follows().len(), of.shuns_anybody()),

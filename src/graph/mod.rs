@@ -36,6 +36,8 @@ impl ActorIx {
 #[derive(Debug, Default)]
 pub struct Account {
     id: Box<str>,
+    /// Its account record was removed, and nothing was said of it since.
+    is_gone: bool,
     actor: Option<ActorIx>,
     follows: Vec<ActorIx>,
     /// Follows that are not plain: boosts off, or only some languages.
@@ -130,9 +132,10 @@ impl Account {
 }
 
 impl Graph {
-    /// An account by the backend's id.
+    /// An account by the backend's id; none if nothing is known of it, or it was removed.
     pub fn account(&self, id: &str) -> Option<AccountIx> {
-        self.by_id.get(id).copied()
+        let account = self.by_id.get(id).copied()?;
+        self.get(account).filter(|of| !of.is_gone).map(|_| account)
     }
 
     /// An account by number.
@@ -182,7 +185,10 @@ impl Graph {
 
     /// The account of this id, made if it is new: then the caller makes a home for it.
     pub fn account_or_new(&mut self, id: &str) -> (AccountIx, bool) {
-        if let Some(account) = self.account(id) {
+        if let Some(account) = self.by_id.get(id).copied() {
+            if let Some(of) = self.accounts.get_mut(account.number()) {
+                of.is_gone = false;
+            }
             return (account, false);
         }
         let account = AccountIx::from_number(self.accounts.len());

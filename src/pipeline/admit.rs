@@ -10,7 +10,7 @@ use crate::order::place::{Occupant, PostId, RUN_ON_MAX, lowest_free, slot_of};
 use crate::order::verdict::{Judgement, PlacedBy, Verdict, judge};
 use crate::order::window::Windows;
 use crate::post::record::Envelope;
-use crate::post::{Activity, Body, How, host_of, origin_of};
+use crate::post::{Activity, Body, How, origin_of};
 use crate::time::Time;
 use hashbrown::{HashMap, HashSet};
 use std::sync::Arc;
@@ -103,12 +103,6 @@ impl Admission {
                 }
                 self.post(graph, windows, at, envelope, how, *body)
             }
-            Activity::Delete { uri, by } if uri == by => Ok(Outcome::Removed(self.remove_author(
-                graph,
-                at,
-                envelope.arrived,
-                &by,
-            )?)),
             Activity::Delete { uri, by } => Ok(Outcome::Removed(self.remove(
                 graph,
                 at,
@@ -169,12 +163,10 @@ impl Admission {
             Placed::Before(known) => return self.again(graph, at, envelope, how, body, &known),
         };
         let gone = self.is_gone_before_it_came(&body, envelope.arrived)?;
-        // An Update that comes first counts as the Create; its `updated` says that it is an edit all the same.
-        let edited = if how == How::Update {
-            body.updated
-        } else {
-            None
-        };
+        // Whichever came first, a later `updated` says that it was edited.
+        let edited = body
+            .updated
+            .filter(|updated| body.published.is_none_or(|published| published < *updated));
         let mut post = Post {
             id,
             origin,
@@ -225,6 +217,8 @@ impl Admission {
         }
         if known.made == at {
             self.count(known);
+        }
+        if known.made == at || known.newest == at {
             self.once_more(graph, known)?;
         }
         let outcome = match known.state {
@@ -255,18 +249,15 @@ impl Admission {
         post.author_ref = post.author_ref.or_else(|| envelope.author_ref.clone());
         if outcome == Outcome::Edited {
             post.edited = updated;
+        }
+        let concerns_feeds = is_decided_otherwise(known, &post);
+        if concerns_feeds || outcome == Outcome::Edited {
             post.newest = at;
         }
         let post = self.store.put_post(post);
-        let original = original_of(&self.store, &post)?;
-        fan_out(
-            &self.store,
-            graph,
-            &post,
-            original.as_deref(),
-            Fate::Changed,
-        );
-        fan_out_boosts(&self.store, graph, &post, Fate::Changed)?;
+        if concerns_feeds {
+            self.fan_out_again(graph, &post, Fate::Changed)?;
+        }
         Ok(outcome)
     }
 
@@ -325,7 +316,7 @@ impl Admission {
     }
 
     fn is_gone_before_it_came(&self, body: &Body, arrived: Time) -> Result<bool, DiskError> {
-        let host = host_of(&body.author);
+        let host = origin_of(&body.author);
         let by_its_host = |removal: Option<PendingRemoval>| {
             removal.filter(|removal| Some(&removal.host) == host.as_ref())
         };
@@ -349,18 +340,15 @@ impl Admission {
         uri: &str,
         by: &str,
     ) -> Result<usize, AdmitError> {
-        let Some(host) = host_of(by) else {
+        let Some(host) = origin_of(by) else {
             return Err(AdmitError::Refused(format!(
                 "{by:?}, who removes it, has no host"
             )));
         };
         match self.store.post_by_uri(uri)? {
-            None => {
-                self.store
-                    .put_pending(uri, PendingRemoval { host, arrived });
-                Ok(0)
-            }
-            Some(post) if host_of(&post.body.author).as_ref() == Some(&host) => {
+            // Not a post, so far: it may come, or it is an author whom another actor of the host removes.
+            None => self.remove_author(graph, at, arrived, uri, host),
+            Some(post) if origin_of(&post.body.author).as_ref() == Some(&host) => {
                 self.remove_post(graph, at, &post)
             }
             Some(post) => Err(AdmitError::Refused(format!(
@@ -378,9 +366,14 @@ impl Admission {
             State::Whole => Fate::Changed,
             State::Stub | State::Gone => Fate::Gone,
         };
-        let original = original_of(&self.store, &post)?;
-        fan_out(&self.store, graph, &post, original.as_deref(), fate);
-        fan_out_boosts(&self.store, graph, &post, fate)?;
+        self.fan_out_again(graph, &post, fate)
+    }
+
+    /// A post, and the boosts that rest on it, into or out of every home they concern.
+    fn fan_out_again(&self, graph: &Graph, post: &Post, fate: Fate) -> Result<(), DiskError> {
+        let original = original_of(&self.store, post)?;
+        fan_out(&self.store, graph, post, original.as_deref(), fate);
+        fan_out_boosts(&self.store, graph, post, fate)?;
         Ok(())
     }
 
@@ -400,18 +393,15 @@ impl Admission {
         Ok(1)
     }
 
+    /// Removes all by `author`, if that is one, and remembers the removal for what has not come yet.
     fn remove_author(
         &mut self,
         graph: &Graph,
         at: At,
         arrived: Time,
         author: &str,
+        host: String,
     ) -> Result<usize, AdmitError> {
-        let Some(host) = host_of(author) else {
-            return Err(AdmitError::Refused(format!(
-                "{author:?}, who is deleted, has no host"
-            )));
-        };
         self.store
             .put_pending(author, PendingRemoval { host, arrived });
         let mut removed = 0;
@@ -439,7 +429,7 @@ impl Admission {
         by: &str,
         original: &str,
     ) -> Result<usize, AdmitError> {
-        let Some(host) = host_of(by) else {
+        let Some(host) = origin_of(by) else {
             return Err(AdmitError::Refused(format!(
                 "{by:?}, who undoes a boost, has no host"
             )));
@@ -490,6 +480,17 @@ enum Placed {
     At(PostId, PlacedBy),
     /// It stands at its place already, and the index by URI did not know.
     Before(Arc<Post>),
+}
+
+/// Whether the rules could decide otherwise about what a post has become.
+fn is_decided_otherwise(before: &Post, after: &Post) -> bool {
+    let (old, new) = (&before.body, &after.body);
+    before.state != after.state
+        || old.visibility != new.visibility
+        || old.addressed != new.addressed
+        || old.mentions != new.mentions
+        || old.language != new.language
+        || old.boost_of != new.boost_of
 }
 
 /// Under what an undo without the boost's id waits.

@@ -22,9 +22,10 @@ use crate::order::window::Windows;
 use crate::post::activity::author_key;
 use crate::post::record::{Position, Record, Topic, partition_of};
 use crate::post::said::Said;
-use crate::post::source::{Appender, Source, SourceError};
+use crate::post::source::{self, Appender, Source, SourceError};
 use crate::reader::answer::CatchingUp;
 use crate::reader::view::{Built, View};
+use crate::time::Time;
 use admit::{Admission, AdmitError, Outcome};
 use catching_up::Start;
 use decode::decode;
@@ -42,6 +43,9 @@ const BATCH_RECORDS: usize = 2_000;
 const BATCH_WAIT: Duration = Duration::from_millis(100);
 /// How long a removal that was asked for (a mute's end) may stay unread before it is asked for again.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
+
+/// How far ahead of the clock log time may be and still make things old.
+const AHEAD_MAX: Duration = Duration::from_secs(86_400);
 
 /// What the pipeline is told.
 #[derive(Clone, Debug)]
@@ -347,7 +351,9 @@ impl Pipeline {
 
     /// A mute that has ended becomes a record too: its removal is appended, and takes effect when it is read.
     fn end_mutes(&mut self) {
-        if !self.start.is_done() {
+        // A renewal that is in the log but not read yet must not be taken back: only at the end is it known what is so.
+        let is_read = |end: &source::End| end.topic != Topic::Relationships || end.end <= end.next;
+        if !self.start.is_done() || !self.source.ends().iter().all(is_read) {
             return;
         }
         let ended = self.graph.read().ended_mutes(clock::now());
@@ -381,9 +387,13 @@ impl Pipeline {
         let begun = clock::stopwatch();
         let written = self.store.checkpoint(&self.reflects)?;
         let seconds = begun.elapsed().as_secs_f64();
-        self.source
-            .reflected(&self.reflects.next, self.reflects.log_time);
-        if self.start.is_done() {
+        let log_time = if self.log_time_is_absurd() {
+            Time::default()
+        } else {
+            self.reflects.log_time
+        };
+        self.source.reflected(&self.reflects.next, log_time);
+        if self.start.is_done() && !self.log_time_is_absurd() {
             self.expiry
                 .begin_if_due(&self.store, self.reflects.log_time);
         }
@@ -416,6 +426,18 @@ impl Pipeline {
             written.homes
         );
         Ok(())
+    }
+
+    /// One record with a timestamp far ahead of the clock must not make everything look old. The clock is only a brake
+    /// here: it decides when to drop things, never what is so.
+    fn log_time_is_absurd(&self) -> bool {
+        let log_time = self.reflects.log_time;
+        let is_absurd = clock::now().plus(AHEAD_MAX) < log_time;
+        if is_absurd {
+            let said = log_time.rfc3339();
+            tracing::error!(%said, "a record says it arrived at {said}, ahead of the clock: nothing is dropped for its age");
+        }
+        is_absurd
     }
 
     fn expire(&mut self) -> Result<(), PipelineError> {

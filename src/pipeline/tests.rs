@@ -5,7 +5,7 @@ use super::admit::{Admission, AdmitError};
 use super::relate;
 use crate::feed::expiry::{Expiry, Keep};
 use crate::feed::kept::At;
-use crate::feed::store::{Options, Reflects, Store};
+use crate::feed::store::{Index, Options, Reflects, Store};
 use crate::graph::Graph;
 use crate::order::place::PostId;
 use crate::order::window::Windows;
@@ -166,6 +166,13 @@ impl World {
         self.store.checkpoint(&self.reflects).unwrap();
     }
 
+    /// A checkpoint of which only the first `writes` reach the disk; whether that was all of it.
+    fn checkpoint_cut_off(&mut self, writes: u64) -> bool {
+        self.admission.put_origins();
+        self.store.cut_off_after(writes);
+        self.store.checkpoint(&self.reflects).is_ok()
+    }
+
     /// The home of `account`: ids and URIs, lowest first, and the floor.
     fn home(&self, account: &str) -> (Vec<(PostId, String)>, PostId) {
         let account = self.graph.read().account(account).unwrap();
@@ -265,6 +272,58 @@ fn orders(n: usize) -> Vec<Vec<usize>> {
         .iter()
         .flat_map(|order| (0..n).map(move |at| insert(order, at)))
         .collect()
+}
+
+/// Promise 2 at every moment of a checkpoint. Were this to fail, a crash would leave a post out of feeds or indexes
+/// for good: the log is read again, and the post is found as it should be.
+#[test]
+fn a_checkpoint_may_be_cut_off_after_any_write() {
+    let edit = r#","updated":"2025-11-22T10:02:00Z","tag":[{"type":"Mention","href":"https://host2.example/users/2"}]"#;
+    let first = [
+        follow("7", 0),
+        follow("7", 1),
+        relation("mute", "7", 2, false),
+        create(0, 0, NOON, NOON + 1),
+    ];
+    let second = [
+        create(0, 1, NOON + 1, NOON + 2),
+        delete(0, 0, NOON + 3),
+        create(1, 0, NOON + 4, NOON + 5),
+        activity("Update", 1, 0, NOON + 4, NOON + 6, edit),
+        boost(0, 2, (2, 0), NOON + 7, NOON + 8),
+        create(2, 1, NOON + 8, NOON + 9),
+        create(1, 1, NOON + 9, NOON + 10),
+        relation("follow", "7", 3, false),
+        create(3, 0, NOON + 10, NOON + 11),
+        boost(1, 5, (3, 0), NOON + 11, NOON + 12),
+    ];
+    let log = [&first[..], &second].concat();
+    let mut whole = World::new();
+    whole.read(&log, &BTreeSet::new());
+    let expected = whole.home("7");
+    let lists =
+        |world: &World| [0, 1, 2, 3].map(|n| world.store.list(Index::Author, &actor(n)).unwrap());
+    let expected_lists = lists(&whole);
+    for writes in 0.. {
+        let mut world = World::new();
+        world.read(&first, &BTreeSet::from([first.len() - 1]));
+        world.read(&log, &BTreeSet::new());
+        let was_all = world.checkpoint_cut_off(writes);
+        let mut world = world.crash();
+        world.read(&log, &BTreeSet::new());
+        assert_eq!(world.home("7"), expected, "after {writes} writes");
+        assert_eq!(lists(&world), expected_lists, "after {writes} writes");
+        for uri in [uri(0, 1), uri(1, 0), uri(3, 0)] {
+            assert!(
+                world.store.post_by_uri(&uri).unwrap().is_some(),
+                "{uri} after {writes} writes"
+            );
+        }
+        if was_all {
+            assert!(15 < writes, "{writes} writes were all");
+            break;
+        }
+    }
 }
 
 /// Promise 1, all of it for five posts. Were this to fail, two readers of one fediverse would see two orders.

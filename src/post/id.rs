@@ -96,7 +96,7 @@ fn plain_origin(id: &str) -> Option<&str> {
         }
         before = byte;
     }
-    if !last_label?.is_ascii_lowercase() {
+    if before == b'.' || !last_label?.is_ascii_lowercase() {
         return None;
     }
     Some(host.strip_prefix("www.").unwrap_or(host))

@@ -107,20 +107,26 @@ pub enum Visibility {
     Direct,
 }
 
-/// The host part of an actor id that names its origin: lower case, without a leading `www.`; a port other than the
+/// The host part of an actor id that names its origin: lower case, without a leading `www.` or a
+/// trailing dot; a port other than the
 /// scheme's own stays. None if `id` is not an http or https URL with a host.
 pub fn origin_of(id: &str) -> Option<String> {
     let host = host_of(id)?;
     Some(host.strip_prefix("www.").map(str::to_owned).unwrap_or(host))
 }
 
-/// The host (and port, if not the scheme's own) of an id, lower case, as the trust rule compares it.
-pub fn host_of(id: &str) -> Option<String> {
+/// The host (and port, if not the scheme's own) of an id, lower case.
+fn host_of(id: &str) -> Option<String> {
     let url = url::Url::parse(id).ok()?;
     if !matches!(url.scheme(), "http" | "https") {
         return None;
     }
+    // `host.` names the same host as `host`.
     let host = url.host_str()?;
+    let host = host.strip_suffix('.').unwrap_or(host);
+    if host.is_empty() {
+        return None;
+    }
     Some(match url.port() {
         Some(port) => format!("{host}:{port}"),
         None => host.to_owned(),

@@ -187,11 +187,13 @@ impl Source {
     pub fn take(&mut self, records_max: usize, wait: Duration) -> Result<Vec<Record>, SourceError> {
         match self {
             Source::Kafka(consumer) => Ok(consumer.take(records_max, wait)?),
-            Source::BuiltIn { log, next, .. } => {
-                let mut records = read(log, next, records_max)?;
+            Source::BuiltIn {
+                log, next, lost, ..
+            } => {
+                let mut records = read(log, next, lost, records_max)?;
                 if records.is_empty() {
                     log.wait(*next, wait);
-                    records = read(log, next, records_max)?;
+                    records = read(log, next, lost, records_max)?;
                 }
                 Ok(records)
             }
@@ -333,6 +335,7 @@ fn tidy(log: BuiltInLog, log_time: Time) {
 fn read(
     log: &BuiltInLog,
     next: &mut [i64; 2],
+    lost: &mut u64,
     records_max: usize,
 ) -> Result<Vec<Record>, SourceError> {
     // Relationships first: a feed is a function of what is so, and following before posting saves merging after.
@@ -347,6 +350,7 @@ fn read(
                     "retention overtook reading of {}: going on at {first}",
                     topic.name()
                 );
+                *lost += first.abs_diff(*at);
                 *at = first;
                 log.read(topic, *at, records_max, READ_BYTES_MAX)?
             }

@@ -4,9 +4,10 @@ use super::entry::Entry;
 use super::page::{Candidates, PAGE_BYTES_MAX, Span};
 use crate::feed::disk::DiskError;
 use crate::feed::fan_out::original_of;
-use crate::feed::kept::State;
+use crate::feed::kept::{Post, State};
 use crate::feed::store::Store;
 use crate::order::place::PostId;
+use std::sync::Arc;
 
 /// A page being filled, entry by entry, as JSON text.
 #[derive(Debug, Default)]
@@ -16,6 +17,9 @@ pub struct Filling {
     bytes: usize,
     is_upward: bool,
 }
+
+/// About how many bytes an entry has beside its object.
+const ENTRY_BYTES: usize = 1024;
 
 /// A filled page.
 #[derive(Debug)]
@@ -58,9 +62,16 @@ impl Filling {
                 continue;
             };
             let original = original_of(store, &post)?;
-            let Ok(json) = serde_json::to_vec(&Entry::new(&post, original.as_deref())) else {
+            let is_shown = |original: &Arc<Post>| original.state == State::Whole;
+            if post.body.boost_of.is_some() && !original.as_ref().is_some_and(is_shown) {
                 continue;
-            };
+            }
+            let object_bytes = |post: &Post| post.body.object.get().len() + ENTRY_BYTES;
+            let bytes = object_bytes(&post) + original.as_deref().map_or(0, object_bytes);
+            let mut json = Vec::with_capacity(bytes);
+            if serde_json::to_writer(&mut json, &Entry::new(&post, original.as_deref())).is_err() {
+                continue;
+            }
             if !self.ids.is_empty() && PAGE_BYTES_MAX < self.bytes + json.len() {
                 break;
             }

@@ -105,13 +105,14 @@ impl Store {
         self.put_meta(OFFSETS, reflects)?;
         self.disk.flush()?;
 
+        // Before the cache is filled: a look-up that began earlier takes its own, older find out again.
+        self.checkpoints.fetch_add(1, Ordering::Release);
         for (id, post) in &fresh.posts {
             self.cache.insert(*id, Arc::clone(post));
         }
         for id in &fresh.removed_posts {
             self.cache.remove(id);
         }
-        self.checkpoints.fetch_add(1, Ordering::Release);
         *self.leaving.write() = None;
         Ok(written)
     }

@@ -89,7 +89,7 @@ pub struct Store {
     fresh: RwLock<Fresh>,
     leaving: RwLock<Option<Arc<Fresh>>>,
     cache: Cache<PostId, Arc<Post>, PostWeight>,
-    /// Checkpoints ended: a look-up that began before the last one must not fill the cache.
+    /// Checkpoints that ended: what a look-up found that began before the last one must not stay in the cache.
     checkpoints: AtomicU64,
     unwritten_bytes: AtomicUsize,
     unwritten_indexed: AtomicUsize,
@@ -125,6 +125,12 @@ impl Store {
         })
     }
 
+    /// From now on only so many writes succeed.
+    #[cfg(test)]
+    pub(crate) fn cut_off_after(&self, writes: u64) {
+        self.disk.writes_left.store(writes, Ordering::Relaxed);
+    }
+
     /// Entries a home feed keeps.
     pub fn length(&self) -> usize {
         self.options.length
@@ -148,8 +154,9 @@ impl Store {
         let Some(post) = self.disk.post(id)?.map(Arc::new) else {
             return Ok(None);
         };
-        if begun == self.checkpoints.load(Ordering::Acquire) {
-            self.cache.insert(id, Arc::clone(&post));
+        self.cache.insert(id, Arc::clone(&post));
+        if begun != self.checkpoints.load(Ordering::Acquire) {
+            self.cache.remove(&id);
         }
         Ok(Some(post))
     }
