@@ -48,6 +48,12 @@ pub enum ServiceError {
         /// What is configured.
         now: String,
     },
+    /// The file with the built-in log's id.
+    #[error("reading or writing the id of the built-in log")]
+    LogId {
+        /// The reason.
+        source: std::io::Error,
+    },
     /// The log.
     #[error("opening the log")]
     Log {
@@ -126,7 +132,7 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
                 service_tokens: config.auth.service_tokens.clone(),
             },
             request_timeout: config.http.request_timeout,
-            requests_max: config.http.connections_max,
+            requests_max: config.http.requests_max,
         },
     );
     let (stop_http, http_stops) = oneshot::channel::<()>();
@@ -221,7 +227,11 @@ fn open(
     };
     let store = Arc::new(Store::open(store_options(feed)).map_err(folder)?);
     let reflects = store.reflects().map_err(folder)?;
-    let (built_from, now) = (store.meta::<String>(LOG).map_err(folder)?, log.identity());
+    let (built_from, now) = (
+        store.meta::<String>(LOG).map_err(folder)?,
+        log.identity()
+            .map_err(|source| ServiceError::LogId { source })?,
+    );
     match built_from {
         Some(built_from) if built_from != now && !reflects.next.is_empty() => {
             return Err(ServiceError::OtherLog {

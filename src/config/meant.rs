@@ -195,7 +195,7 @@ impl Reading<'_> {
             self.mistake("http.listen", &found, allowed, None);
         }
         Http {
-            connections_max: written.connections_max.unwrap_or(http.connections_max),
+            requests_max: written.requests_max.unwrap_or(http.requests_max),
             request_timeout: written
                 .request_timeout
                 .map_or(http.request_timeout, |it| it.0),

@@ -151,8 +151,8 @@ pub struct Feed {
 pub struct Http {
     /// The address; on loopback if there are no service tokens. Default `127.0.0.1:8787`.
     pub listen: SocketAddr,
-    /// Connections open at a time; more wait to be accepted. 1 to 1,000,000, default 10,000.
-    pub connections_max: usize,
+    /// Requests answered at a time; more are told to come back (503). 1 to 1,000,000, default 10,000.
+    pub requests_max: usize,
     /// The longest time that a request may take. 1 second to 10 minutes, default 30 seconds.
     pub request_timeout: Duration,
 }
@@ -231,7 +231,7 @@ impl Default for Http {
     fn default() -> Http {
         Http {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8787)),
-            connections_max: 10_000,
+            requests_max: 10_000,
             request_timeout: Duration::from_secs(30),
         }
     }

@@ -161,7 +161,7 @@ fn a_file_that_says_everything_means_it() {
         checkpoint_every = "100ms"
         [http]
         listen = "[::]:80"
-        connections_max = 1
+        requests_max = 1
         request_timeout = "10m"
         [auth]
         service_tokens = ["env:TOKEN", "fedcba9876543210"]
@@ -196,7 +196,7 @@ fn a_file_that_says_everything_means_it() {
         },
         http: Http {
             listen: "[::]:80".parse().unwrap(),
-            connections_max: 1,
+            requests_max: 1,
             request_timeout: Duration::from_secs(600),
         },
         auth: Auth {
@@ -404,7 +404,7 @@ fn a_key_that_is_unknown_is_guessed_if_it_is_close_or_stands_elsewhere() {
     );
     check(
         "http.service_tokens = [\"0123456789abcdef\"]",
-        "s.toml:1: http.service_tokens: found an unknown key; allowed: connections_max, listen, request_timeout; did you mean auth.service_tokens?",
+        "s.toml:1: http.service_tokens: found an unknown key; allowed: listen, request_timeout, requests_max; did you mean auth.service_tokens?",
     );
     check(
         "[[feed]]\nlength = 1",

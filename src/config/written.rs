@@ -150,9 +150,9 @@ pub struct Feed {
 pub struct Http {
     /// An IP address and a port.
     pub listen: Option<String>,
-    /// Connections open at a time; more wait to be accepted.
+    /// Requests answered at a time; more are told to come back (503).
     #[schemars(range(min = 1, max = 1_000_000))]
-    pub connections_max: Option<usize>,
+    pub requests_max: Option<usize>,
     /// The longest time that a request may take.
     #[schemars(extend("x-min" = "1s", "x-max" = "10m"))]
     pub request_timeout: Option<Span>,

@@ -8,6 +8,8 @@
 use super::block::{self, Block};
 use super::kept::Post;
 use crate::order::place::PostId;
+use hashbrown::HashSet;
+use parking_lot::Mutex;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -88,6 +90,7 @@ pub struct Disk {
     posts: sled::Tree,
     trees: Vec<sled::Tree>,
     path: PathBuf,
+    synced_blobs: Mutex<HashSet<PathBuf>>,
     /// How many more writes succeed: tests cut a checkpoint off after any of them.
     #[cfg(test)]
     pub(super) writes_left: std::sync::atomic::AtomicU64,
@@ -121,6 +124,7 @@ impl Disk {
             posts,
             trees,
             path: path.to_owned(),
+            synced_blobs: Mutex::default(),
             #[cfg(test)]
             writes_left: u64::MAX.into(),
         })
@@ -249,8 +253,35 @@ impl Disk {
     /// Makes all that was written durable: on return it survives a power loss.
     pub fn sync(&self) -> Result<(), DiskError> {
         self.flush()?;
+        // Values past 128 KiB stand in files of their own, which sled never syncs.
+        let blobs = self.path.join("blobs");
+        let read = |source| DiskError::Io {
+            doing: "list",
+            path: blobs.clone(),
+            source,
+        };
+        let mut synced = self.synced_blobs.lock();
+        let mut there = HashSet::new();
+        for blob in std::fs::read_dir(&blobs).into_iter().flatten() {
+            let path = blob.map_err(read)?.path();
+            if !synced.contains(&path) {
+                let done = File::open(&path).and_then(|file| file.sync_all());
+                // One that sled has removed meanwhile need not be synced.
+                if let Err(source) = done
+                    && source.kind() != io::ErrorKind::NotFound
+                {
+                    return Err(DiskError::Io {
+                        doing: "sync",
+                        path,
+                        source,
+                    });
+                }
+            }
+            there.insert(path);
+        }
+        *synced = there;
         let db = self.path.join("db");
-        for path in [&db, &self.path] {
+        for path in [&blobs, &db, &self.path] {
             let synced = File::open(path).and_then(|file| file.sync_all());
             synced.map_err(|source| DiskError::Io {
                 doing: "sync",
@@ -337,6 +368,10 @@ impl Disk {
             rest = later;
         }
         if rows.is_empty() && old.is_some() {
+            // The block above may still hold, from a split that was cut off, what only this one's end keeps hidden.
+            if let Some(above) = PostId::from_number(last.number() + 1) {
+                self.drop_stale(above)?;
+            }
             let removed = self.posts.remove(last.number().to_be_bytes());
             removed.map_err(|source| DiskError::Sled {
                 doing: "remove posts",
@@ -344,6 +379,17 @@ impl Disk {
             })?;
         }
         Ok(())
+    }
+
+    /// Rewrites the block over `id` without what is left over in it from a split that was cut off.
+    fn drop_stale(&self, id: PostId) -> Result<(), DiskError> {
+        let Some((last, bytes)) = self.block_over(id)? else {
+            return Ok(());
+        };
+        let block = Block::read(&bytes).ok_or(DiskError::Damaged { tree: "posts" })?;
+        let stale = self.stale_below(last, block.above())?;
+        let rows: Vec<_> = block.rows().filter(|(id, _)| stale < *id).collect();
+        self.put_raw_block(last, block::pack(stale, &rows))
     }
 
     fn put_raw_block(&self, last: PostId, bytes: Vec<u8>) -> Result<(), DiskError> {

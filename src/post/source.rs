@@ -5,6 +5,8 @@ use super::log::{self, BuiltInLog, LogError};
 use super::record::{NewRecord, Position, Record, Topic};
 use crate::clock;
 use crate::time::Time;
+use std::io::Write;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Bytes of records one read of the built-in log takes at most.
@@ -47,16 +49,37 @@ pub enum SourceError {
 }
 
 impl Options {
-    /// Which log it is: a data folder is built from one and cannot be read on with another.
-    pub fn identity(&self) -> String {
+    /// Which log it is: a data folder is built from one and cannot be read on with another. The built-in log has an id
+    /// in a file of its own, made with its folder. Errors: that file cannot be read or written.
+    pub fn identity(&self) -> std::io::Result<String> {
         match self {
-            Options::BuiltIn(_) => "the built-in log".to_owned(),
-            Options::Kafka(kafka) => format!(
+            Options::BuiltIn(options) => {
+                Ok(format!("the built-in log {}", built_in_id(&options.path)?))
+            }
+            Options::Kafka(kafka) => Ok(format!(
                 "Kafka topics {} and {}",
                 kafka.activities, kafka.relationships
-            ),
+            )),
         }
     }
+}
+
+/// The id of the built-in log in a folder; made if it has none.
+fn built_in_id(folder: &Path) -> std::io::Result<String> {
+    let path = folder.join("id");
+    match std::fs::read_to_string(&path) {
+        Ok(id) => return Ok(id.trim().to_owned()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    std::fs::create_dir_all(folder)?;
+    // Two logs made at one moment by one process are not to be expected.
+    let id = format!("{:x}-{:x}", clock::now().millis(), std::process::id());
+    let mut file = std::fs::File::create_new(&path)?;
+    writeln!(file, "{id}")?;
+    file.sync_all()?;
+    std::fs::File::open(folder)?.sync_all()?;
+    Ok(id)
 }
 
 impl SourceError {

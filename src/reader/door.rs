@@ -1,6 +1,7 @@
 //! Request bodies into records for the log: decoded at the door, so that nothing unusable is ever appended. Pure.
 
 use crate::post::activity::author_key;
+use crate::post::id;
 use crate::post::record::{NewRecord, Position, RECORD_BYTES_MAX, Record, Topic};
 use crate::post::said::{Said, said};
 use crate::reader::answer::Rejected;
@@ -11,6 +12,9 @@ use std::borrow::Cow;
 
 /// The largest body, in bytes.
 pub const BODY_BYTES_MAX: usize = 16 << 20;
+
+/// The most lines of a body.
+pub const LINES_MAX: usize = 100_000;
 
 /// What came beside an activity.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -103,8 +107,12 @@ pub fn relation(value: &[u8], now: Time) -> Result<NewRecord, String> {
     }
 }
 
-/// A body with a document a line. Empty lines are skipped, and counted.
-pub fn lines(body: &[u8], mut read: impl FnMut(&[u8]) -> Result<NewRecord, String>) -> Sorted {
+/// A body with a document a line. Empty lines are skipped, and counted. Errors: there are more than [`LINES_MAX`]; then
+/// none is accepted.
+pub fn lines(
+    body: &[u8],
+    mut read: impl FnMut(&[u8]) -> Result<NewRecord, String>,
+) -> Result<Sorted, String> {
     let mut sorted = Sorted::default();
     for (number, line) in body.split(|byte| *byte == b'\n').enumerate() {
         let line = line.trim_ascii();
@@ -126,8 +134,13 @@ pub fn lines(body: &[u8], mut read: impl FnMut(&[u8]) -> Result<NewRecord, Strin
                 reason,
             }),
         }
+        if LINES_MAX <= number {
+            return Err(format!(
+                "the body has more than {LINES_MAX} lines: send it in parts"
+            ));
+        }
     }
-    sorted
+    Ok(sorted)
 }
 
 /// One line of activities: the activity itself, or one wrapped with what comes beside it.
@@ -198,7 +211,9 @@ fn actor_of(value: &[u8]) -> Vec<u8> {
         #[serde(borrow)]
         actor: Cow<'a, str>,
     }
-    serde_json::from_slice::<Plain<'_>>(value)
+    let plain = serde_json::from_slice::<Plain<'_>>(value).ok();
+    let actor = plain.filter(|plain| id::check("actor", &plain.actor).is_ok());
+    actor
         .map(|plain| plain.actor.as_bytes().to_vec())
         .unwrap_or_default()
 }

@@ -18,6 +18,9 @@ const THREADS_MAX: usize = 4;
 /// Below this many homes it is not worth a second thread.
 const SHARE_MIN: usize = 1_000;
 
+/// Posts packed at once: all of a checkpoint's would take the memory of its posts once more.
+const POSTS_PACKED_MAX: usize = 4_096;
+
 /// What of the log a checkpoint reflects.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Reflects {
@@ -60,7 +63,17 @@ impl Store {
             ..Written::default()
         };
 
-        self.disk.put_posts(&packed_posts(&fresh)?)?;
+        let mut ids: Vec<PostId> = fresh
+            .posts
+            .keys()
+            .chain(&fresh.removed_posts)
+            .copied()
+            .collect();
+        ids.sort_unstable();
+        ids.dedup();
+        for ids in ids.chunks(POSTS_PACKED_MAX) {
+            self.disk.put_posts(&packed_posts(&fresh, ids)?)?;
+        }
         for (hash, id) in sorted(&fresh.uris) {
             let key = hash.to_be_bytes();
             match id {
@@ -172,17 +185,16 @@ impl Store {
     }
 }
 
-fn packed_posts(fresh: &Fresh) -> Result<Vec<PostChange>, DiskError> {
-    let mut rows = Vec::with_capacity(fresh.posts.len() + fresh.removed_posts.len());
-    for (id, post) in &fresh.posts {
-        rows.push((
-            *id,
-            Some(block::encode(post).map_err(|source| DiskError::Pack { source })?),
-        ));
-    }
-    rows.extend(fresh.removed_posts.iter().map(|id| (*id, None)));
-    rows.sort_unstable_by_key(|(id, _)| *id);
-    Ok(rows)
+fn packed_posts(fresh: &Fresh, ids: &[PostId]) -> Result<Vec<PostChange>, DiskError> {
+    let pack = |id: &PostId| {
+        let post = fresh
+            .posts
+            .get(id)
+            .map(|post| block::encode(post))
+            .transpose();
+        Ok((*id, post.map_err(|source| DiskError::Pack { source })?))
+    };
+    ids.iter().map(pack).collect()
 }
 
 fn sorted<K: Ord, V>(map: &HashMap<K, V>) -> Vec<(&K, &V)> {

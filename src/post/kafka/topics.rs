@@ -115,7 +115,9 @@ fn settings_of(topic: Topic) -> &'static str {
         Topic::Activities => {
             " --config message.timestamp.type=LogAppendTime --config retention.ms=3888000000"
         }
-        Topic::Relationships => " --config cleanup.policy=compact",
+        Topic::Relationships => {
+            " --config cleanup.policy=compact --config delete.retention.ms=2592000000"
+        }
     }
 }
 

@@ -64,7 +64,8 @@ pub(super) async fn post_activities(
         Form::Lines => {
             let sorted = tokio::task::block_in_place(|| {
                 door::lines(&body, |line| door::activity_line(line, now))
-            });
+            })
+            .map_err(|e| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, e))?;
             app.append(sorted, false).await
         }
     }
@@ -93,7 +94,8 @@ pub(super) async fn post_relationships(
         Form::Lines => {
             let sorted = tokio::task::block_in_place(|| {
                 door::lines(&body, |line| door::relation(line, now))
-            });
+            })
+            .map_err(|e| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, e))?;
             app.append(sorted, true).await
         }
     }
@@ -215,9 +217,15 @@ fn append_problem(error: &SourceError) -> Problem {
             1,
         );
     }
+    if error.is_too_large() {
+        return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string());
+    }
     tracing::error!(
         error = error as &dyn std::error::Error,
         "appending to the log failed: {error}"
     );
-    Problem::unavailable("the log did not take it: nothing was accepted", 5)
+    Problem::unavailable(
+        "the log did not take all of it: send it again, what is there already is not doubled",
+        5,
+    )
 }

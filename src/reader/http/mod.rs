@@ -65,12 +65,15 @@ pub fn router(view: View, appender: Appender, options: Options) -> Router {
         .route("/v1/origins/{host}", get(read::origin))
         .route("/metrics", get(metrics))
         .route_layer(middleware::from_fn_with_state(app.clone(), only_backend));
-    let open = Router::new()
+    let open = Router::new().route("/openapi.json", get(openapi));
+    let bounded = backend
+        .merge(open)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(app.clone(), bounded));
+    // A busy node is alive: these two are answered however many requests there are.
+    bounded
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
-        .route("/openapi.json", get(openapi));
-    backend
-        .merge(open)
         .fallback(|| async {
             Problem::not_found("there is nothing here: /openapi.json lists what is")
         })
@@ -80,8 +83,6 @@ pub fn router(view: View, appender: Appender, options: Options) -> Router {
                 "this path takes another method: /openapi.json says which",
             )
         })
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(middleware::from_fn_with_state(app.clone(), bounded))
         .layer(CatchPanicLayer::custom(|_| panicked().into_response()))
         .with_state(app)
 }
