@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A checkpoint allocates and frees millions of small pieces, which the system's allocator keeps apart badly.
 #[global_allocator]
@@ -85,10 +86,12 @@ fn serve(file: Option<&Path>) -> Result<(), Box<dyn Error>> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
+        // Before it says that it listens: whoever reads that may send a signal at once.
+        let signals = Signals::listen()?;
         let mut service = service::start(config).await?;
         tokio::select! {
             () = service.ended() => {}
-            signal = told_to_stop() => tracing::info!(signal, "{signal}: finishing what is in hand"),
+            signal = signals.any() => tracing::info!(signal, "{signal}: finishing what is in hand"),
         }
         service.stop().await?;
         tracing::info!("stopped");
@@ -115,21 +118,26 @@ fn check(file: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Waits for SIGTERM or SIGINT; its name.
-async fn told_to_stop() -> &'static str {
-    use tokio::signal::unix::{SignalKind, signal};
-    match (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    ) {
-        (Ok(mut terminate), Ok(mut interrupt)) => {
-            tokio::select! {
-                _ = terminate.recv() => "SIGTERM",
-                _ = interrupt.recv() => "SIGINT",
-            }
+/// The signals that end the service.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for one of them; its name.
+    async fn any(mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
         }
-        // Without signals the process can still be killed, and loses nothing by it.
-        _ => std::future::pending().await,
     }
 }
 
