@@ -123,7 +123,7 @@ fn host_of(id: &str) -> Option<String> {
     }
     // `host.` names the same host as `host`.
     let host = url.host_str()?;
-    let host = host.strip_suffix('.').unwrap_or(host);
+    let host = host.trim_end_matches('.');
     if host.is_empty() {
         return None;
     }

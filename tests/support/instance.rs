@@ -249,7 +249,11 @@ impl Door {
         let mut next = Some(format!("/v1/accounts/{account}/feeds/home?limit=80"));
         let mut entries: Vec<Value> = Vec::new();
         while let Some(path) = next {
-            let answer = self.get(&path);
+            // Relations that came by Kafka are in force when they are read: until then nobody knows the account.
+            let answer = wait_for("the account to be known", || {
+                let answer = self.get(&path);
+                (answer.status != 404).then_some(answer)
+            });
             assert_eq!(answer.status, 200, "{path}: {}", answer.text);
             let mut page = answer.json();
             let page = page["entries"]
