@@ -1,0 +1,135 @@
+use super::*;
+use crate::post::kafka::Producer;
+use crate::post::record::NewRecord;
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+
+/// A consumer in trouble goes on where it stood: nothing is missing, nothing comes twice.
+#[test]
+fn a_consumer_that_is_replaced_goes_on_where_it_stood() {
+    let (cluster, options) = mock();
+    append(&options, 100, "x");
+    let mut consumer = Consumer::start(&options, &[]).unwrap();
+    let mut read = take(&mut consumer, 100);
+    let out_of_range = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE; 3];
+    cluster.request_errors(RDKafkaApiKey::Fetch, &out_of_range);
+    append(&options, 100, "y");
+    read.extend(take(&mut consumer, 100));
+    let mut places: Vec<_> = read.iter().map(|record| record.position.offset).collect();
+    places.sort_unstable();
+    assert_eq!(places, (0..200).collect::<Vec<i64>>());
+    assert_eq!(consumer.lost_records(), 0);
+    consumer.stop();
+}
+
+/// The mock keeps 5 MiB of a partition, which is retention enough.
+#[test]
+fn offsets_that_retention_took_are_counted_and_reading_goes_on() {
+    let (_cluster, options) = mock();
+    for _ in 0..20 {
+        append(&options, 1, &"x".repeat(900_000));
+    }
+    let mut consumer = Consumer::start(&options, &[activities_at(3)]).unwrap();
+    let lost = consumer.lost_records();
+    assert!(0 < lost && lost < 17, "{lost}");
+    let first = i64::try_from(lost).unwrap() + 3;
+    let read = take(&mut consumer, 17 - usize::try_from(lost).unwrap());
+    assert_eq!(read.first().unwrap().position, activities_at(first));
+    assert_eq!(read.last().unwrap().position, activities_at(19));
+    assert!(consumer.ends().iter().all(|end| end.next == end.end));
+}
+
+#[test]
+fn fetched_offsets_that_were_no_records_are_passed_once_the_queue_is_empty() {
+    let check = |fetchq_cnt: i64, next_offset: i64, after: Option<i64>| {
+        let partition = Partition {
+            fetchq_cnt,
+            next_offset,
+            ..Partition::default()
+        };
+        assert_eq!(
+            after_gap(&partition, 7),
+            after,
+            "{fetchq_cnt} {next_offset}"
+        );
+    };
+    check(0, 9, Some(9));
+    check(1, 9, None);
+    check(0, 7, None);
+    check(0, 5, None);
+    check(0, -1001, None); // not known yet
+}
+
+/// Nobody takes, so the thread waits for room in the channel, and must still end.
+#[test]
+fn a_consumer_that_nobody_takes_from_can_be_stopped() {
+    let (_cluster, options) = mock();
+    let too_many = BATCH_RECORDS_MAX * (BATCHES_MAX + 3);
+    append(&options, too_many, "x");
+    let consumer = Consumer::start(&options, &[]).unwrap();
+    let begun = clock::stopwatch();
+    while consumer.ends().iter().all(|end| end.end == 0) {
+        assert!(begun.elapsed() < Duration::from_secs(60));
+    }
+    thread::sleep(POLL_WAIT);
+    let status = Arc::clone(&consumer.status);
+    let begun = clock::stopwatch();
+    consumer.stop();
+    assert!(begun.elapsed() < STOP_WAIT);
+    assert_eq!(Arc::strong_count(&status), 1, "the thread is still there");
+}
+
+fn mock() -> (MockCluster<'static, DefaultProducerContext>, Options) {
+    let cluster = MockCluster::new(1).unwrap();
+    let options = Options {
+        brokers: vec![cluster.bootstrap_servers()],
+        client: [("compression.type".to_owned(), "none".to_owned())].into(),
+        ..Options::default()
+    };
+    for topic in [
+        &options.activities,
+        &options.relationships,
+        &options.dead_letters,
+    ] {
+        cluster.create_topic(topic, 1, 1).unwrap();
+    }
+    (cluster, options)
+}
+
+fn append(options: &Options, count: usize, value: &str) {
+    let record = NewRecord {
+        topic: Topic::Activities,
+        partition_by: b"a".to_vec(),
+        key: b"a".to_vec(),
+        value: Some(value.as_bytes().to_vec()),
+        headers: Vec::new(),
+        timestamp: Time::from_millis(1),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let producer = Producer::start(options).unwrap();
+    runtime
+        .block_on(producer.append(vec![record; count]))
+        .unwrap();
+}
+
+fn take(consumer: &mut Consumer, count: usize) -> Vec<Record> {
+    let begun = clock::stopwatch();
+    let mut taken = Vec::new();
+    while taken.len() < count {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{}", taken.len());
+        let more = consumer.take(count - taken.len(), Duration::from_millis(200));
+        taken.extend(more.unwrap());
+    }
+    taken
+}
+
+fn activities_at(offset: i64) -> Position {
+    Position {
+        topic: Topic::Activities,
+        partition: 0,
+        offset,
+    }
+}

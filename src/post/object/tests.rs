@@ -1,0 +1,223 @@
+use super::*;
+
+const FOLLOWERS: &str = "https://a.example/u/followers";
+
+fn addressed(to: &str, cc: &str, audience: &str) -> (Visibility, String) {
+    let [to, cc, audience] = [to, cc, audience].map(|json| Loose::read(json).unwrap());
+    let mentions = [
+        "https://b.example/1".to_owned(),
+        "https://b.example/2".to_owned(),
+    ];
+    let (visibility, addressed) = addressing([&to, &cc, &audience], FOLLOWERS, &mentions).unwrap();
+    (visibility, addressed.join(" "))
+}
+
+#[test]
+fn public_is_written_four_ways() {
+    for public in [
+        "https://www.w3.org/ns/activitystreams#Public",
+        "http://www.w3.org/ns/activitystreams#Public",
+        "as:Public",
+        "Public",
+    ] {
+        let public = format!("{public:?}");
+        for (to, cc, audience, visibility) in [
+            (&*public, "null", "null", Visibility::Public),
+            (&*public, &*public, "null", Visibility::Public),
+            ("[]", &*public, "null", Visibility::Unlisted),
+            (
+                &*format!("{FOLLOWERS:?}"),
+                &*public,
+                "null",
+                Visibility::Unlisted,
+            ),
+            ("null", "[]", &*public, Visibility::Public),
+            (
+                &*format!("{FOLLOWERS:?}"),
+                "[]",
+                &*public,
+                Visibility::Private,
+            ),
+            (
+                r#""https://b.example/1""#,
+                "[]",
+                &*public,
+                Visibility::Direct,
+            ),
+        ] {
+            assert_eq!(
+                addressed(to, cc, audience).0,
+                visibility,
+                "{to} {cc} {audience}"
+            );
+        }
+    }
+}
+
+#[test]
+fn who_could_see_it_follows_from_whom_it_is_addressed_to() {
+    for (to, cc, visibility, rest) in [
+        (
+            r#""https://a.example/u/followers""#,
+            "[]",
+            Visibility::Private,
+            "",
+        ),
+        (
+            r#""https://a.example/u/followers/""#,
+            "[]",
+            Visibility::Private,
+            "",
+        ),
+        (
+            "[]",
+            r#"["https://a.example/u/followers"]"#,
+            Visibility::Private,
+            "",
+        ),
+        (
+            r#"{"type":"Collection","id":"https://a.example/u/followers"}"#,
+            r#""https://b.example/9""#,
+            Visibility::Private,
+            "https://b.example/9",
+        ),
+        (
+            r#"["https://b.example/1","https://b.example/1"]"#,
+            r#"["https://b.example/1"]"#,
+            Visibility::Direct,
+            "https://b.example/1",
+        ),
+        (
+            r#"["https://b.example/1"]"#,
+            r#"["https://b.example/9"]"#,
+            Visibility::Limited,
+            "https://b.example/1 https://b.example/9",
+        ),
+        (
+            r#""https://b.example/u/followers""#,
+            "[]",
+            Visibility::Limited,
+            "https://b.example/u/followers",
+        ),
+        ("[]", "[]", Visibility::Direct, ""),
+        ("null", "null", Visibility::Direct, ""),
+        ("7", r#"[[],{},""]"#, Visibility::Direct, ""),
+    ] {
+        assert_eq!(
+            addressed(to, cc, "null"),
+            (visibility, rest.to_owned()),
+            "{to} {cc}"
+        );
+    }
+    let community = r#""https://b.example/c""#;
+    assert_eq!(
+        addressed(r#""as:Public""#, "[]", community),
+        (Visibility::Public, "https://b.example/c".to_owned())
+    );
+}
+
+#[test]
+fn the_followers_of_an_author_are_named_or_guessed() {
+    for (actor, followers) in [
+        (r#""https://a.example/u""#, "https://a.example/u/followers"),
+        (
+            r#"{"id":"https://a.example/u"}"#,
+            "https://a.example/u/followers",
+        ),
+        (
+            r#"{"id":"https://a.example/u","followers":"https://a.example/f/"}"#,
+            "https://a.example/f",
+        ),
+        (
+            r#"{"id":"https://a.example/u","followers":{"id":"https://a.example/f"}}"#,
+            "https://a.example/f",
+        ),
+        (
+            r#"{"id":"https://a.example/other","followers":"https://a.example/f"}"#,
+            "https://a.example/u/followers",
+        ),
+    ] {
+        let actor = Loose::read(actor).unwrap();
+        assert_eq!(
+            followers_of("https://a.example/u", [None, Some(&actor)]),
+            followers
+        );
+    }
+    assert_eq!(
+        followers_of("https://a.example/u/", [None, None]),
+        FOLLOWERS
+    );
+}
+
+#[test]
+fn a_hashtag_is_compared_in_lower_case_without_its_sign() {
+    let long = "x".repeat(TAG_BYTES_MAX + 1);
+    for (name, tag) in [
+        ("#Rust", Some("rust")),
+        ("rust", Some("rust")),
+        (" ##ÄÖ ", Some("äö")),
+        ("#", None),
+        ("", None),
+        ("two words", None),
+        ("nul\0", None),
+        (&*long, None),
+    ] {
+        assert_eq!(hashtag_of(name).as_deref(), tag, "{name:?}");
+    }
+}
+
+#[test]
+fn mentions_and_hashtags_are_found_in_any_list_of_tags() {
+    for (tag, expected) in [
+        ("[]", ""),
+        ("null", ""),
+        (r#""tag""#, ""),
+        (
+            r#"{"type":"Mention","href":"https://b.example/1"}"#,
+            "https://b.example/1 |",
+        ),
+        (r#"{"type":"Mention","name":"@x"}"#, ""),
+        (
+            r##"[{"type":"Hashtag","name":"#A"},{"type":"Hashtag","name":"a"}]"##,
+            "| a",
+        ),
+        (
+            r##"[{"type":["Mention"],"href":"https://b.example/1"},{"type":"Emoji","name":":x:"},{"type":"Link","href":"https://b.example/2"}]"##,
+            "https://b.example/1 |",
+        ),
+    ] {
+        let (mentions, tags) = tags_of(&Loose::read(tag).unwrap()).unwrap();
+        let found = format!("{} | {}", mentions.join(" "), tags.join(" "));
+        assert_eq!(
+            found.trim(),
+            if expected.is_empty() { "|" } else { expected },
+            "{tag}"
+        );
+    }
+}
+
+#[test]
+fn an_undetermined_language_is_none() {
+    for (code, language) in [
+        ("en", Some("en")),
+        ("pt-BR", Some("pt-br")),
+        ("und", None),
+        ("UND", None),
+        ("", None),
+        ("not a language", None),
+    ] {
+        assert_eq!(language_of(code).as_deref(), language, "{code:?}");
+    }
+}
+
+#[test]
+fn a_list_keeps_the_first_of_equals_however_long() {
+    for length in [0, 1, FEW - 1, FEW, FEW + 1, 200] {
+        let once: Vec<String> = (0..length).map(|n| n.to_string()).collect();
+        let thrice = || once.iter().chain(&once).chain(&once).map(String::as_str);
+        assert_eq!(each_once("it", length, thrice()), Ok(once.clone()));
+        if let Some(max) = length.checked_sub(1) {
+            assert!(each_once("it", max, thrice()).is_err());
+        }
+    }
+}
