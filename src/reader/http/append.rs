@@ -13,9 +13,12 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use http_body_util::BodyExt;
 use std::time::Duration;
 use tokio::sync::SemaphorePermit;
 
+/// How much of a refused body is read on.
+const REFUSED_BYTES_MAX: usize = 4 * BODY_BYTES_MAX;
 /// How long a relation that is durable may take to be in force before its request is answered all the same.
 const IN_FORCE_WAIT: Duration = Duration::from_secs(25);
 
@@ -24,14 +27,17 @@ pub(super) async fn post_activities(
     request: Request,
 ) -> Result<Response, Problem> {
     let headers = request.headers().clone();
-    let form = form_of(
+    let form = match form_of(
         &headers,
         &[
             "application/activity+json",
             "application/ld+json",
             "application/json",
         ],
-    )?;
+    ) {
+        Ok(form) => form,
+        Err(problem) => return Err(refuse(request, problem).await),
+    };
     let (body, _share) = app.body(request).await?;
     let now = clock::now();
     match form {
@@ -76,7 +82,10 @@ pub(super) async fn post_relationships(
     request: Request,
 ) -> Result<Response, Problem> {
     let headers = request.headers().clone();
-    let form = form_of(&headers, &["application/json"])?;
+    let form = match form_of(&headers, &["application/json"]) {
+        Ok(form) => form,
+        Err(problem) => return Err(refuse(request, problem).await),
+    };
     let (body, _share) = app.body(request).await?;
     let now = clock::now();
     match form {
@@ -107,7 +116,7 @@ impl App {
         let length = request.headers().get(header::CONTENT_LENGTH);
         let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
         if length.is_some_and(|length| BODY_BYTES_MAX < length) {
-            return Err(too_large());
+            return Err(refuse(request, too_large()).await);
         }
         let kib = u32::try_from(length.unwrap_or(BODY_BYTES_MAX) / 1024 + 1).unwrap_or(u32::MAX);
         let share = self.bodies.acquire_many(kib).await;
@@ -194,6 +203,19 @@ fn form_of(headers: &HeaderMap, one: &[&str]) -> Result<Form, Problem> {
 
 fn unprocessable(reason: String) -> Problem {
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, reason)
+}
+
+/// Reads on what is refused, keeping nothing, so that a client that is still sending gets to read the answer.
+async fn refuse(request: Request, problem: Problem) -> Problem {
+    let mut body = request.into_body();
+    let mut read = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        read += frame.data_ref().map_or(0, Bytes::len);
+        if REFUSED_BYTES_MAX < read {
+            break;
+        }
+    }
+    problem
 }
 
 fn too_large() -> Problem {
