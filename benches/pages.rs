@@ -60,7 +60,7 @@ fn bench(c: &mut Criterion) {
     let view = View {
         store: Arc::clone(&store),
         graph: Arc::new(RwLock::new(graph)),
-        delays: Arc::default(),
+        origins: Arc::default(),
         windows: Arc::new(Windows::default()),
         built: watching,
         metrics: Arc::new(Metrics::default()),

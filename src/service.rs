@@ -283,7 +283,7 @@ fn broken(what: &str, error: &dyn std::fmt::Display) -> ServiceError {
 
 fn pipeline_options(config: &Config) -> pipeline::Options {
     pipeline::Options {
-        windows: config.ordering.clone(),
+        windows: config.ordering.windows.clone(),
         checkpoint_every: config.feed.checkpoint_every,
         keep: Keep {
             posts: config.feed.posts_keep,

@@ -12,7 +12,7 @@ use slackwater::feed::kept::{At, Post, State};
 use slackwater::feed::store::{Options, Store, home_key};
 use slackwater::graph::{FollowOptions, Graph};
 use slackwater::order::place::{PostId, slot_of};
-use slackwater::order::verdict::{PlacedBy, Verdict};
+use slackwater::order::verdict::{PlacedBy, Shown, Verdict};
 use slackwater::post::{Body, Visibility};
 use slackwater::time::Time;
 use std::path::Path;
@@ -111,6 +111,7 @@ pub fn post(by: usize, n: usize) -> Post {
         arrived: at,
         verdict: Verdict::InTime,
         placed_by: PlacedBy::Published,
+        shown: Shown::InFeeds,
         edited: None,
         post_ref: None,
         author_ref: None,

@@ -2,6 +2,7 @@
 
 use super::mistake::{guess, quoted};
 use super::written::{Size, Span};
+use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use toml_edit::Value;
 
@@ -35,15 +36,17 @@ pub(super) fn wrong(schema: &Json, text: &str) -> Option<(String, Option<String>
     let allowed = allowed(schema);
     let right = match kind(schema) {
         "duration" => {
-            if let (Some(why), "auto") = (word(schema, "x-auto"), text) {
-                return Some((format!("{allowed}; {why}"), None));
+            let word = word(schema, "x-word");
+            if word == Some(text) {
+                return None;
             }
             match Span::read(text) {
                 Some(Span(it)) => between(schema, &it, |bound| Span::read(bound).map(|it| it.0)),
                 None => {
                     let guess = [format!("{text}s"), text.to_lowercase()]
                         .into_iter()
-                        .find(|guess| Span::read(guess).is_some());
+                        .find(|guess| Span::read(guess).is_some())
+                        .or_else(|| guess(text, word.into_iter()).map(str::to_owned));
                     return Some((allowed, guess.map(|guess| quoted(&guess))));
                 }
             }
@@ -79,7 +82,13 @@ pub(super) fn allowed(schema: &Json) -> String {
         _ => what.to_owned(),
     };
     match kind(schema) {
-        "duration" => range("a duration such as \"30s\", \"24h\" or \"30d\""),
+        "duration" => {
+            let duration = range("a duration such as \"30s\", \"24h\" or \"30d\"");
+            match word(schema, "x-word") {
+                Some(word) => format!("{duration}; or {word:?}"),
+                None => duration,
+            }
+        }
         "size" => range("a size such as \"256MB\" or \"50GB\""),
         "topic" => {
             "a topic name: up to 249 letters, digits, dots, underscores and hyphens".to_owned()
@@ -92,6 +101,13 @@ pub(super) fn allowed(schema: &Json) -> String {
             match (number(schema, "minimum"), number(schema, "maximum")) {
                 (Some(min), Some(max)) => format!("a whole number from {min} to {max}"),
                 _ => "a whole number".to_owned(),
+            }
+        }
+        _ if is(schema, "number") => {
+            let bound = |keyword| schema.get(keyword).and_then(Json::as_f64);
+            match (bound("minimum"), bound("maximum")) {
+                (Some(min), Some(max)) => format!("a number from {min} to {max}"),
+                _ => "a number".to_owned(),
             }
         }
         _ => match choices(schema) {
@@ -158,9 +174,9 @@ pub(super) fn number(schema: &Json, keyword: &str) -> Option<u64> {
     schema.get(keyword).and_then(Json::as_u64)
 }
 
-pub(super) fn in_range(schema: &Json, n: i64) -> bool {
-    let bound = |keyword| schema.get(keyword).and_then(Json::as_i64);
-    bound("minimum").is_none_or(|min| min <= n) && bound("maximum").is_none_or(|max| n <= max)
+pub(super) fn in_range<N: PartialOrd + DeserializeOwned>(schema: &Json, n: &N) -> bool {
+    let bound = |keyword| N::deserialize(schema.get(keyword)?).ok();
+    bound("minimum").is_none_or(|min| min <= *n) && bound("maximum").is_none_or(|max| *n <= max)
 }
 
 fn between<T: PartialOrd>(schema: &Json, it: &T, read: impl Fn(&str) -> Option<T>) -> bool {

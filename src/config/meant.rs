@@ -4,8 +4,10 @@ use super::mistake::{Mistake, guess, quoted};
 use super::secret::{Secret, resolve};
 use super::walk::{Walked, join};
 use super::written::{self, Span, Written};
-use super::{Auth, Config, Feed, Format, Http, Kafka, Log, Logging};
-use crate::order::window::{NameError, Window, Windows};
+use super::{Auth, Config, Feed, Format, Http, Kafka, Log, Logging, Ordering};
+use crate::order::window::{
+    Auto, NameError, ReorderWindow, WhenLate, WhenTooLate, Window, Windows,
+};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Component, Path, PathBuf};
@@ -121,20 +123,20 @@ impl Reading<'_> {
         kafka
     }
 
-    fn ordering(&mut self, written: &written::Ordering) -> Windows {
-        let mut windows = Windows::default();
-        let given = |window: Window, reorder: Option<Span>, lateness: Option<Span>| Window {
-            reorder_window: reorder.map_or(window.reorder_window, |it| it.0),
-            allowed_lateness: lateness.map_or(window.allowed_lateness, |it| it.0),
-        };
-        windows.default = given(
-            windows.default,
-            written.reorder_window,
-            written.allowed_lateness,
-        );
+    fn ordering(&mut self, written: &written::Ordering) -> Ordering {
+        let default = Ordering::default();
+        let mut windows = default.windows;
+        windows.auto = self.auto(&written.auto);
         if let Some(Span(skew)) = written.clock_skew {
             windows.clock_skew = skew;
         }
+        let said = written::Origin {
+            reorder_window: written.reorder_window,
+            allowed_lateness: written.allowed_lateness,
+            late: written.late,
+            too_late: written.too_late,
+        };
+        windows.default = self.window("ordering", &said, windows.default);
         let mut origins: Vec<_> = written
             .origin
             .iter()
@@ -143,11 +145,7 @@ impl Reading<'_> {
         // In the order of the file, so that of two the later is told that it is the second.
         origins.sort_by_key(|(key, ..)| self.walked.lines.get(key).copied());
         for (key, name, origin) in origins {
-            let window = given(
-                windows.default,
-                origin.reorder_window,
-                origin.allowed_lateness,
-            );
+            let window = self.window(&key, origin, windows.default);
             match windows.name(name, window) {
                 Ok(()) => {}
                 Err(NameError::NotAHost) => {
@@ -164,7 +162,86 @@ impl Reading<'_> {
                 }
             }
         }
-        windows
+        Ordering {
+            windows,
+            patience: written.patience.map_or(default.patience, |it| it.0),
+        }
+    }
+
+    fn auto(&mut self, written: &written::Auto) -> Auto {
+        let default = Auto::default();
+        let auto = Auto {
+            quantile: written.quantile.unwrap_or(default.quantile),
+            min: written.min.map_or(default.min, |it| it.0),
+            max: written.max.map_or(default.max, |it| it.0),
+        };
+        if auto.min <= auto.max {
+            return auto;
+        }
+        let shown = |it| humantime::format_duration(it).to_string();
+        let (key, found, allowed) = if self.said("ordering.auto.max") {
+            (
+                "ordering.auto.max",
+                auto.max,
+                format!("at least ordering.auto.min, {}", shown(auto.min)),
+            )
+        } else {
+            (
+                "ordering.auto.min",
+                auto.min,
+                format!("at most ordering.auto.max, {}", shown(auto.max)),
+            )
+        };
+        self.mistake(key, &quoted(&shown(found)), &allowed, None);
+        default
+    }
+
+    /// The windows that the table `key` gives, `otherwise` standing in for what it leaves out.
+    fn window(&mut self, key: &str, written: &written::Origin, otherwise: Window) -> Window {
+        let window = Window {
+            reorder_window: written
+                .reorder_window
+                .map_or(otherwise.reorder_window, |it| it.0),
+            allowed_lateness: written
+                .allowed_lateness
+                .map_or(otherwise.allowed_lateness, |it| it.0),
+            late: written.late.unwrap_or(otherwise.late),
+            too_late: written.too_late.unwrap_or(otherwise.too_late),
+        };
+        let is_learned = window.reorder_window == ReorderWindow::Auto;
+        let surfaces = is_learned && window.late == WhenLate::Surface;
+        let drops = is_learned && window.too_late == WhenTooLate::Drop;
+        for (is_mistaken, name, word, instead, is_said) in [
+            (
+                surfaces,
+                "late",
+                "surface",
+                "reorder",
+                written.late.is_some(),
+            ),
+            (
+                drops,
+                "too_late",
+                "drop",
+                "bury",
+                written.too_late.is_some(),
+            ),
+        ] {
+            // Where the table only takes over both, that was said of the table it takes them from.
+            let key = match (is_said, written.reorder_window.is_some()) {
+                _ if !is_mistaken => continue,
+                (true, _) => join(key, name),
+                (false, true) => join(key, "reorder_window"),
+                (false, false) => continue,
+            };
+            let found = format!("{name} = {word:?} with reorder_window = \"auto\"");
+            let allowed = format!(
+                "{word:?} with a reorder_window that is a duration, as a window that is learned must not move places; \
+                 or {name} = {instead:?}"
+            );
+            self.mistake(&key, &found, &allowed, None);
+        }
+        window
     }
 
     fn http(&mut self, written: &written::Http) -> Http {

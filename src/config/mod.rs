@@ -15,6 +15,7 @@ pub use mistake::{Mistake, Mistakes};
 pub use secret::Secret;
 
 use crate::order::window::Windows;
+use crate::post::relationship::Patience;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -72,12 +73,12 @@ pub fn schema() -> serde_json::Value {
 }
 
 /// All of the configuration, as meant.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
     /// `[log]` and `[kafka]`: where records come from.
     pub log: Log,
-    /// `[ordering]`: how long posts may take.
-    pub ordering: Windows,
+    /// `[ordering]`: how long posts may take, and readers wait.
+    pub ordering: Ordering,
     /// `[feed]`: what is kept, and how much may wait to be.
     pub feed: Feed,
     /// `[http]`: where requests are answered.
@@ -120,6 +121,16 @@ pub struct Kafka {
     pub group: String,
     /// librdkafka settings to pass through, by name; may hold passwords, so values are not shown. Default none.
     pub client: BTreeMap<String, String>,
+}
+
+/// How long posts may take, and readers wait.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ordering {
+    /// How long posts may take: the reorder windows of all origins.
+    pub windows: Windows,
+    /// How long the feeds of an account that says nothing may be held back for the sake of order. 0 to 7 days, or
+    /// complete, default none.
+    pub patience: Patience,
 }
 
 /// What is kept, and how much may wait to be. Ages are in log time.
@@ -207,6 +218,15 @@ impl Default for Kafka {
             dead_letters: "slackwater.dead-letters".to_owned(),
             group: "slackwater".to_owned(),
             client: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for Ordering {
+    fn default() -> Ordering {
+        Ordering {
+            windows: Windows::default(),
+            patience: Patience::For(Duration::ZERO),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The file as a writer meets it: what it says, and what it is told.
 
 use super::*;
-use crate::order::window::Window;
+use crate::order::window::{Auto, ReorderWindow, WhenLate, WhenTooLate, Window};
 use std::collections::BTreeSet;
 
 fn environment(name: &str) -> Option<String> {
@@ -69,7 +69,8 @@ fn the_shipped_file_has_every_key_and_no_other() {
 fn the_shipped_file_says_what_every_key_does() {
     let mut before = "";
     for line in SHIPPED.lines() {
-        let switched_off = line.starts_with("#reorder") || line.starts_with("#allowed");
+        let of_origin = ["#reorder", "#allowed", "#late", "#too_late"];
+        let switched_off = of_origin.iter().any(|key| line.starts_with(key));
         if line.contains(" = ") && !line.starts_with("# ") && !switched_off {
             assert!(before.starts_with('#') || before.starts_with('['), "{line}");
         }
@@ -147,8 +148,12 @@ fn a_file_that_says_everything_means_it() {
         brokers = ["unused:9092"]
         [ordering]
         reorder_window = "1m 30s"
+        patience = "complete"
         allowed_lateness = "0s"
+        late = "surface"
+        too_late = "drop"
         clock_skew = "1h"
+        auto = { quantile = 0.5, min = "0s", max = "7d" }
         [feed]
         path = "/var/feeds"
         length = 100_000
@@ -170,19 +175,30 @@ fn a_file_that_says_everything_means_it() {
         format = "json"
     "#;
     let year = Duration::from_secs(31_557_600);
+    let mut windows = Windows::new(
+        Window {
+            reorder_window: ReorderWindow::Fixed(Duration::from_secs(90)),
+            allowed_lateness: Duration::ZERO,
+            late: WhenLate::Surface,
+            too_late: WhenTooLate::Drop,
+        },
+        Duration::from_secs(3600),
+    );
+    windows.auto = Auto {
+        quantile: 0.5,
+        min: Duration::ZERO,
+        max: 7 * DAY,
+    };
     let meant = Config {
         log: Log::BuiltIn {
             path: "/var/log".into(),
             keep: year,
             bytes_max: 3 << 29,
         },
-        ordering: Windows::new(
-            Window {
-                reorder_window: Duration::from_secs(90),
-                allowed_lateness: Duration::ZERO,
-            },
-            Duration::from_secs(3600),
-        ),
+        ordering: Ordering {
+            windows,
+            patience: Patience::Complete,
+        },
         feed: Feed {
             path: "/var/feeds".into(),
             length: 100_000,
@@ -268,15 +284,123 @@ fn an_origin_has_windows_of_its_own() {
     );
     let check = |origin: &str, reorder: u64, lateness: u64| {
         let meant = Window {
-            reorder_window: Duration::from_secs(reorder),
+            reorder_window: ReorderWindow::Fixed(Duration::from_secs(reorder)),
             allowed_lateness: Duration::from_secs(lateness),
+            ..Window::default()
         };
-        assert_eq!(*config.ordering.of(origin), meant, "{origin}");
+        assert_eq!(*config.ordering.windows.of(origin), meant, "{origin}");
     };
     check("threads.net", 960, 3600);
     check("a.example", 10, 0);
     check("example", 10, 3600);
     check("elsewhere.test", 10, 3600);
+}
+
+#[test]
+fn late_posts_go_where_their_origin_says() {
+    use WhenLate::{Reorder, Surface};
+    use WhenTooLate::{Bury, Drop};
+    let config = right(
+        r#"
+        [ordering]
+        reorder_window = "auto"
+        [ordering.origin."a.example"]
+        reorder_window = "1m"
+        late = "surface"
+        [ordering.origin."b.example"]
+        reorder_window = "1m"
+        too_late = "drop"
+        "#,
+    );
+    let windows = &config.ordering.windows;
+    let check = |origin: &str, late, too_late| {
+        let of = windows.of(origin);
+        assert_eq!((of.late, of.too_late), (late, too_late), "{origin}");
+    };
+    check("a.example", Surface, Bury);
+    check("b.example", Reorder, Drop);
+    check("c.example", Reorder, Bury);
+    assert_eq!(windows.of("c.example").reorder_window, ReorderWindow::Auto);
+}
+
+#[test]
+fn a_learned_window_moves_no_place() {
+    let surface = r#"found late = "surface" with reorder_window = "auto"; allowed: "surface" with a reorder_window that is a duration, as a window that is learned must not move places; or late = "reorder""#;
+    let drop = r#"found too_late = "drop" with reorder_window = "auto"; allowed: "drop" with a reorder_window that is a duration, as a window that is learned must not move places; or too_late = "bury""#;
+    check(
+        "[ordering]\nreorder_window = \"auto\"\nlate = \"surface\"\ntoo_late = \"drop\"",
+        &format!("s.toml:3: ordering.late: {surface}\ns.toml:4: ordering.too_late: {drop}"),
+    );
+    // What an origin takes over is said once, where it is written.
+    check(
+        "[ordering]\nreorder_window = \"auto\"\nlate = \"surface\"\n[ordering.origin.\"a.example\"]\nallowed_lateness = \"1h\"",
+        &format!("s.toml:3: ordering.late: {surface}"),
+    );
+    check(
+        "[ordering]\nlate = \"surface\"\n[ordering.origin.\"a.example\"]\nreorder_window = \"auto\"",
+        &format!("s.toml:4: ordering.origin.\"a.example\".reorder_window: {surface}"),
+    );
+    check(
+        "[ordering]\nreorder_window = \"auto\"\n[ordering.origin.\"a.example\"]\ntoo_late = \"drop\"",
+        &format!("s.toml:4: ordering.origin.\"a.example\".too_late: {drop}"),
+    );
+    right(
+        "[ordering]\nlate = \"surface\"\n[ordering.origin.\"a.example\"]\nreorder_window = \"auto\"\nlate = \"reorder\"",
+    );
+}
+
+#[test]
+fn how_windows_are_learned_has_bounds() {
+    let quantile = "allowed: a number from 0.5 to 0.9999";
+    for (text, found) in [
+        ("0.49", "0.49"),
+        ("0.99991", "0.99991"),
+        ("1", "1"),
+        ("nan", "NaN"),
+    ] {
+        check(
+            &format!("ordering.auto.quantile = {text}"),
+            &format!("s.toml:1: ordering.auto.quantile: found {found}; {quantile}"),
+        );
+    }
+    check(
+        "ordering.auto.min = \"31m\"",
+        "s.toml:1: ordering.auto.min: found \"31m\"; allowed: at most ordering.auto.max, 30m",
+    );
+    check(
+        "[ordering.auto]\nmin = \"2s\"\nmax = \"1s\"",
+        "s.toml:3: ordering.auto.max: found \"1s\"; allowed: at least ordering.auto.min, 2s",
+    );
+    let auto = right("ordering.auto = { quantile = 0.9999, min = \"1s\", max = \"1s\" }");
+    assert_eq!(
+        auto.ordering.windows.auto.min,
+        auto.ordering.windows.auto.max
+    );
+}
+
+#[test]
+fn patience_is_a_duration_or_complete() {
+    for (text, meant) in [
+        ("0s", Patience::For(Duration::ZERO)),
+        ("20m", Patience::For(Duration::from_secs(1200))),
+        ("complete", Patience::Complete),
+    ] {
+        let config = right(&format!("ordering.patience = {text:?}"));
+        assert_eq!(config.ordering.patience, meant);
+    }
+    let allowed =
+        "allowed: a duration such as \"30s\", \"24h\" or \"30d\", from 0s to 7d; or \"complete\"";
+    for (text, guess) in [
+        ("compleet", "; did you mean \"complete\"?"),
+        ("20", "; did you mean \"20s\"?"),
+        ("8d", ""),
+        ("auto", ""),
+    ] {
+        check(
+            &format!("ordering.patience = {text:?}"),
+            &format!("s.toml:1: ordering.patience: found {text:?}; {allowed}{guess}"),
+        );
+    }
 }
 
 #[test]
@@ -295,7 +419,7 @@ listen = "0.0.0.0:8787"
 [speed]
 "#,
         r#"s.toml:2: log.kind: found "kafak"; allowed: "built-in" or "kafka"; did you mean "kafka"?
-s.toml:4: ordering.reorder_windw: found an unknown key; allowed: allowed_lateness, clock_skew, origin, reorder_window; did you mean reorder_window?
+s.toml:4: ordering.reorder_windw: found an unknown key; allowed: allowed_lateness, auto, clock_skew, late, origin, patience, reorder_window, too_late; did you mean reorder_window?
 s.toml:5: ordering.clock_skew: found 30; allowed: a duration such as "30s", "24h" or "30d", from 0s to 1h; did you mean "30s"?
 s.toml:7: feed.length: found 0; allowed: a whole number from 1 to 100000
 s.toml:8: feed.posts_keep: found "1 fortnight"; allowed: a duration such as "30s", "24h" or "30d", from 1h to 10y
@@ -344,7 +468,8 @@ fn a_file_that_cannot_be_read_is_a_mistake() {
 #[test]
 fn durations_and_sizes_have_units_and_bounds() {
     let duration = |text: &str, told: &str| {
-        let allowed = "allowed: a duration such as \"30s\", \"24h\" or \"30d\", from 0s to 7d";
+        let allowed =
+            "allowed: a duration such as \"30s\", \"24h\" or \"30d\", from 0s to 7d; or \"auto\"";
         check(
             &format!("ordering.reorder_window = {text}"),
             &format!("s.toml:1: ordering.reorder_window: found {told}").replace("ALLOWED", allowed),
@@ -362,10 +487,7 @@ fn durations_and_sizes_have_units_and_bounds() {
     duration("true", "true; ALLOWED");
     duration("[\"30s\"]", "a list; ALLOWED");
     duration("{ s = 30 }", "a table; ALLOWED");
-    duration(
-        "\"auto\"",
-        "\"auto\"; ALLOWED; learned windows are not in this version",
-    );
+    duration("\"Auto\"", "\"Auto\"; ALLOWED; did you mean \"auto\"?");
     right("ordering = { reorder_window = \"7d\", allowed_lateness = \"10y\" }");
 
     let size = |text: &str, told: &str| {
@@ -389,18 +511,13 @@ fn durations_and_sizes_have_units_and_bounds() {
 
 #[test]
 fn a_key_that_is_unknown_is_guessed_if_it_is_close_or_stands_elsewhere() {
-    let ordering = "allowed: allowed_lateness, clock_skew, origin, reorder_window";
     check(
-        "ordering.patience = \"0s\"",
-        &format!("s.toml:1: ordering.patience: found an unknown key; {ordering}"),
+        "ordering.reorder = \"0s\"",
+        "s.toml:1: ordering.reorder: found an unknown key; allowed: allowed_lateness, auto, clock_skew, late, origin, patience, reorder_window, too_late",
     );
     check(
-        "ordering.too_late = \"bury\"",
-        &format!("s.toml:1: ordering.too_late: found an unknown key; {ordering}"),
-    );
-    check(
-        "[ordering.auto]\nquantile = 0.99",
-        &format!("s.toml:1: ordering.auto: found an unknown key; {ordering}"),
+        "ordering.quantile = 0.9",
+        "s.toml:1: ordering.quantile: found an unknown key; allowed: allowed_lateness, auto, clock_skew, late, origin, patience, reorder_window, too_late; did you mean ordering.auto.quantile?",
     );
     check(
         "http.service_tokens = [\"0123456789abcdef\"]",
@@ -432,8 +549,8 @@ fn origins_are_hosts_each_named_once() {
     );
     check(
         "[ordering.origin.\"threads.net\"]\nreorder_window = \"8d\"\nclock_skew = \"1s\"",
-        "s.toml:2: ordering.origin.\"threads.net\".reorder_window: found \"8d\"; allowed: a duration such as \"30s\", \"24h\" or \"30d\", from 0s to 7d\n\
-         s.toml:3: ordering.origin.\"threads.net\".clock_skew: found an unknown key; allowed: allowed_lateness, reorder_window; did you mean ordering.clock_skew?",
+        "s.toml:2: ordering.origin.\"threads.net\".reorder_window: found \"8d\"; allowed: a duration such as \"30s\", \"24h\" or \"30d\", from 0s to 7d; or \"auto\"\n\
+         s.toml:3: ordering.origin.\"threads.net\".clock_skew: found an unknown key; allowed: allowed_lateness, late, reorder_window, too_late; did you mean ordering.clock_skew?",
     );
 }
 
@@ -441,7 +558,7 @@ fn origins_are_hosts_each_named_once() {
 fn a_name_with_dots_that_lacks_its_quotes_is_guessed() {
     check(
         "[ordering.origin.www.threads.net]\nreorder_window = \"16m\"",
-        "s.toml:1: ordering.origin.www.threads: found an unknown key; allowed: allowed_lateness, reorder_window; did you mean ordering.origin.\"www.threads.net\"?",
+        "s.toml:1: ordering.origin.www.threads: found an unknown key; allowed: allowed_lateness, late, reorder_window, too_late; did you mean ordering.origin.\"www.threads.net\"?",
     );
     check(
         "[kafka.client]\nsecurity.protocol = \"ssl\"",

@@ -163,7 +163,10 @@ impl Walk<'_> {
                     return self.mistake(key, line, &found, &allowed, guess);
                 }
             },
-            Value::Integer(n) if is(schema, "integer") && in_range(schema, *n.value()) => {
+            Value::Integer(n) if is(schema, "integer") && in_range(schema, n.value()) => {
+                Some(Json::from(*n.value()))
+            }
+            Value::Float(n) if is(schema, "number") && in_range(schema, n.value()) => {
                 Some(Json::from(*n.value()))
             }
             Value::Boolean(yes) if is(schema, "boolean") => Some(Json::from(*yes.value())),

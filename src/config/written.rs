@@ -4,6 +4,8 @@
 //! durations and sizes are no part of JSON Schema, so they stand in keywords of our own: `x-min` and `x-max`, and
 //! `x-kind` says how a text is to be read. What a key means is said in the shipped file, at more length.
 
+use crate::order::window::{self, WhenLate, WhenTooLate};
+use crate::post::relationship;
 use bytesize::ByteSize;
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 use serde::{Deserialize, Deserializer, de::Error};
@@ -87,16 +89,40 @@ pub struct Kafka {
 #[serde(default, deny_unknown_fields)]
 pub struct Ordering {
     /// A post that took at most this long is in time.
-    #[schemars(extend("x-min" = "0s", "x-max" = "7d", "x-auto" = "learned windows are not in this version"))]
-    pub reorder_window: Option<Span>,
+    #[schemars(extend("x-min" = "0s", "x-max" = "7d"))]
+    pub reorder_window: Option<ReorderWindow>,
+    /// How long feeds may be held back for the sake of order, of accounts that say nothing.
+    #[schemars(extend("x-min" = "0s", "x-max" = "7d"))]
+    pub patience: Option<Patience>,
     /// A post that took at most this much longer than the window is late; beyond that, too late.
     #[schemars(extend("x-min" = "0s", "x-max" = "10y"))]
     pub allowed_lateness: Option<Span>,
+    /// Where late posts go.
+    pub late: Option<WhenLate>,
+    /// Where posts go that are too late.
+    pub too_late: Option<WhenTooLate>,
     /// How far ahead of ours another server's clock may run.
     #[schemars(extend("x-min" = "0s", "x-max" = "1h"))]
     pub clock_skew: Option<Span>,
+    /// How windows that are "auto" are learned.
+    pub auto: Auto,
     /// Windows of their own for some origins: `threads.net`, or `*.example` for all below it.
     pub origin: BTreeMap<String, Origin>,
+}
+
+/// How windows that are "auto" are learned.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Auto {
+    /// The share of an origin's posts that its window is to find in time.
+    #[schemars(range(min = 0.5, max = 0.9999))]
+    pub quantile: Option<f64>,
+    /// No learned window is shorter.
+    #[schemars(extend("x-min" = "0s", "x-max" = "7d"))]
+    pub min: Option<Span>,
+    /// No learned window is longer.
+    #[schemars(extend("x-min" = "0s", "x-max" = "7d"))]
+    pub max: Option<Span>,
 }
 
 /// Windows of one origin.
@@ -104,11 +130,15 @@ pub struct Ordering {
 #[serde(default, deny_unknown_fields)]
 pub struct Origin {
     /// As in `[ordering]`, which holds if this is left out.
-    #[schemars(extend("x-min" = "0s", "x-max" = "7d", "x-auto" = "learned windows are not in this version"))]
-    pub reorder_window: Option<Span>,
+    #[schemars(extend("x-min" = "0s", "x-max" = "7d"))]
+    pub reorder_window: Option<ReorderWindow>,
     /// As in `[ordering]`, which holds if this is left out.
     #[schemars(extend("x-min" = "0s", "x-max" = "10y"))]
     pub allowed_lateness: Option<Span>,
+    /// As in `[ordering]`, which holds if this is left out.
+    pub late: Option<WhenLate>,
+    /// As in `[ordering]`, which holds if this is left out.
+    pub too_late: Option<WhenTooLate>,
 }
 
 /// What is kept.
@@ -194,6 +224,15 @@ pub enum Format {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span(pub Duration);
 
+/// A reorder window, written `"30s"` or `"auto"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReorderWindow(pub window::ReorderWindow);
+
+/// A patience, written `"30s"` or `"complete"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Patience(pub relationship::Patience);
+
 /// A number of bytes, written `"256MB"` (10^6) or `"256MiB"` (2^20).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(pub u64);
@@ -227,6 +266,18 @@ impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
         let text = String::deserialize(deserializer)?;
         Span::read(&text).ok_or_else(|| D::Error::custom("not a duration"))
+    }
+}
+
+impl<'de> Deserialize<'de> for ReorderWindow {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ReorderWindow, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let read = match text.as_str() {
+            "auto" => Some(window::ReorderWindow::Auto),
+            text => Span::read(text).map(|Span(fixed)| window::ReorderWindow::Fixed(fixed)),
+        };
+        read.map(ReorderWindow)
+            .ok_or_else(|| D::Error::custom("neither a duration nor \"auto\""))
     }
 }
 
@@ -264,6 +315,28 @@ impl JsonSchema for Span {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "x-kind": "duration", "examples": ["30s", "24h", "30d"] })
+    }
+}
+
+impl JsonSchema for ReorderWindow {
+    fn schema_name() -> Cow<'static, str> {
+        "ReorderWindow".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string", "x-kind": "duration", "x-word": "auto", "examples": ["30s", "16m", "auto"]
+        })
+    }
+}
+
+impl JsonSchema for Patience {
+    fn schema_name() -> Cow<'static, str> {
+        "Patience".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string", "x-kind": "duration", "x-word": "complete", "examples": ["0s", "30s", "complete"]
+        })
     }
 }
 

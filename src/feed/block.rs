@@ -7,7 +7,7 @@
 use super::kept::Post;
 use crate::order::place::PostId;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const HEADER: usize = 1 + 8 + 4;
 const ROW: usize = 8 + 4;
 

@@ -1,7 +1,7 @@
 //! A post as it is kept: what its author said, and where Slackwater put it. Pure.
 
 use crate::order::place::PostId;
-use crate::order::verdict::{PlacedBy, Verdict};
+use crate::order::verdict::{PlacedBy, Shown, Verdict};
 use crate::post::Body;
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,8 @@ pub struct Post {
     pub verdict: Verdict,
     /// The time that gave it its place.
     pub placed_by: PlacedBy,
+    /// Whether it is in feeds, decided when it was placed.
+    pub shown: Shown,
     /// When it was last edited, as its author's server says.
     pub edited: Option<Time>,
     /// The backend's own id of the post.
@@ -125,6 +127,7 @@ pub(crate) mod example {
             arrived: Time::default(),
             verdict: Verdict::InTime,
             placed_by: PlacedBy::Published,
+            shown: Shown::InFeeds,
             edited: None,
             post_ref: None,
             author_ref: None,

@@ -5,6 +5,7 @@
 
 use super::kept::{Post, State};
 use crate::graph::{Account, ActorIx, Graph};
+use crate::order::verdict::Shown;
 use crate::post::Visibility;
 
 /// Whether a post is in a home feed, with the reason.
@@ -30,6 +31,8 @@ pub enum Because {
 pub enum Why {
     /// It was deleted or undone, or only a stub of it is left.
     Gone,
+    /// It was too late, and its origin's posts are dropped then.
+    TooLate,
     /// The account does not follow its author.
     NotFollowed,
     /// It was addressed to others.
@@ -121,6 +124,9 @@ pub fn decide(subject: &Subject<'_>, account: &Account) -> Decision {
     if post.state != State::Whole {
         return Decision::Out(Why::Gone);
     }
+    if post.shown == Shown::Nowhere {
+        return Decision::Out(Why::TooLate);
+    }
     if let Some(why) = subject.boosts_nothing() {
         return Decision::Out(why);
     }
@@ -166,7 +172,11 @@ impl Subject<'_> {
             .original
             .as_ref()
             .is_none_or(|original| open(original.post.body.visibility));
-        self.post.state == State::Whole && self.boosts_nothing().is_none() && post && original
+        self.post.state == State::Whole
+            && self.post.shown == Shown::InFeeds
+            && self.boosts_nothing().is_none()
+            && post
+            && original
     }
 
     /// For a boost whose original is unknown or gone: which of the two.
@@ -454,6 +464,19 @@ mod tests {
             decided(both, &boosting, Some(&private)),
             out(Why::OriginalNotAddressed)
         );
+    }
+
+    #[test]
+    fn what_is_dropped_for_coming_too_late_is_in_no_home_not_even_ones_own() {
+        for (author, because) in [(ME, Because::Own), (ANA, Because::Followed)] {
+            let mut dropped = post(author);
+            let before = decided("follow ANA", &dropped, None);
+            assert_eq!(before, Decision::In(because));
+            dropped.shown = Shown::Nowhere;
+            assert_eq!(decided("follow ANA", &dropped, None), out(Why::TooLate));
+            let graph = Graph::default();
+            assert!(!Subject::new(&dropped, None, &graph).reaches_every_follower());
+        }
     }
 
     #[test]

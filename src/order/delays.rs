@@ -1,74 +1,98 @@
-//! What is known of an origin's delays: a histogram with logarithmic buckets, counts by verdict, last heard. Pure.
+//! What is known of one origin: its delays, counts by verdict, last heard, and the window learned from all that. Pure.
 
+use super::histogram::{BUCKETS, Histogram, bucket_of, upper_bound_ms};
 use super::verdict::Verdict;
-use crate::time::Time;
+use super::window::Auto;
+use crate::time::{Time, millis_of};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
-/// Origins remembered one by one; the delays of further ones are kept together under [`OTHERS`].
-pub const ORIGINS_MAX: usize = 100_000;
-/// The name under which origins past [`ORIGINS_MAX`] are kept together. Not a host.
-pub const OTHERS: &str = "(others)";
-
-const BUCKETS: usize = 64;
-/// The longest delay with a bucket of its own, 7 days in milliseconds; longer ones count in the last.
-const LONGEST_MS: f64 = 7.0 * 24.0 * 3600.0 * 1000.0;
+/// A window is learned once so many delays were counted, whenever that was: asking for so many recent ones would leave
+/// every origin of a few posts a day unlearned for ever. (Confluent uses 250 too.)
+pub const OBSERVATIONS_MIN: u64 = 250;
+/// A window moves only while its recent delays weigh as much as so many new ones: one post out of a long silence tells
+/// nothing of the slowest in a hundred.
+pub const WEIGHT_MIN: f64 = 10.0;
+/// Every so many delays the window is looked at: adding up 64 buckets for each would take longer than all else.
+const LOOK_EVERY: u64 = 16;
+/// The dead band: to shrink, the shorter window must be missed by a fifth fewer than may miss it. Otherwise a share
+/// that wavers about the quantile would make the window waver between two buckets.
+const DEAD_BAND: f64 = 0.2;
+/// A window shrinks by one bucket (28 %) at most once in so much log time, though it grows at once: a window too short
+/// buries posts, one too long only keeps readers waiting. From 16 minutes to 30 seconds takes a day.
+const SHRINK_EVERY: Duration = Duration::from_secs(2 * 60 * 60);
+/// A delay looks scheduled if even the fastest tenth took longer than this ...
+const SCHEDULED_MS_MIN: i64 = 60_000;
+/// ... and the slowest tenth begins at most so many buckets above the fastest.
+const SCHEDULED_BUCKETS_MAX: usize = 1;
+/// The first byte of a stored origin.
+const VERSION: u8 = 2;
 
 /// One origin.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Delays {
     /// Posts by verdict, in the order of [`Verdict::ALL`].
     counts: [u64; Verdict::ALL.len()],
-    buckets: Vec<u64>,
+    histogram: Histogram,
+    /// Delays counted in the histogram, ever.
+    observations: u64,
     delay_ms_max: i64,
     last_heard: Time,
-    /// Of each partition it was heard on: the offset up to which its posts are counted.
-    counted: Vec<(i32, i64)>,
+    learned: Option<Duration>,
+    /// When `learned` last shrank, or was first learned.
+    shrunk: Time,
 }
 
-impl Default for Delays {
-    fn default() -> Delays {
-        Delays {
-            counts: [0; Verdict::ALL.len()],
-            buckets: vec![0; BUCKETS],
-            delay_ms_max: 0,
-            last_heard: Time::default(),
-            counted: Vec::new(),
-        }
-    }
+/// Whether the learned window is another than before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Window {
+    /// It is not.
+    Stays,
+    /// It is.
+    Moved,
 }
 
 impl Delays {
-    /// Counts one post, unless the record at this offset was counted before: a log that is read again counts once.
-    /// `delay_ms` goes into the histogram for in time, late and too late; a negative delay counts as none.
+    /// Counts one post and learns from it.
+    ///
+    /// The delays of posts in time and late are learned from, and of those too late the ones within `auto.max`: with a
+    /// short allowed lateness only the punctual would be seen otherwise, and the window shrink to nothing. Beyond that a
+    /// post too late is backfill, and one fetched, undated or from the future says nothing about delay. A negative delay
+    /// counts as none.
     pub fn count(
         &mut self,
         verdict: Verdict,
         delay_ms: Option<i64>,
         arrived: Time,
-        partition: i32,
-        offset: i64,
-    ) {
-        match self
-            .counted
-            .iter_mut()
-            .find(|(known, _)| *known == partition)
-        {
-            Some((_, next)) if offset < *next => return,
-            Some((_, next)) => *next = offset.saturating_add(1),
-            None => self.counted.push((partition, offset.saturating_add(1))),
-        }
+        auto: &Auto,
+    ) -> Window {
         if let Some(count) = self.counts.get_mut(verdict as usize) {
             *count += 1;
         }
         self.last_heard = self.last_heard.max(arrived);
-        if let (Verdict::InTime | Verdict::Late | Verdict::TooLate, Some(delay_ms)) =
-            (verdict, delay_ms)
-        {
-            self.delay_ms_max = self.delay_ms_max.max(delay_ms);
-            if let Some(bucket) = self.buckets.get_mut(bucket_of(delay_ms)) {
-                *bucket += 1;
-            }
+        let says_something = match (verdict, delay_ms) {
+            (Verdict::InTime | Verdict::Late, Some(_)) => true,
+            (Verdict::TooLate, Some(delay_ms)) => delay_ms <= millis_of(auto.max),
+            _ => false,
+        };
+        let Some(delay_ms) = delay_ms.filter(|_| says_something) else {
+            return Window::Stays;
+        };
+        self.delay_ms_max = self.delay_ms_max.max(delay_ms);
+        self.histogram.add(delay_ms, arrived);
+        self.observations += 1;
+        let is_looked_at = OBSERVATIONS_MIN <= self.observations
+            && (self.observations - OBSERVATIONS_MIN).is_multiple_of(LOOK_EVERY);
+        if is_looked_at {
+            self.learn(arrived, auto)
+        } else {
+            Window::Stays
         }
+    }
+
+    /// The window learned so far, wherever the bounds are now; none before [`OBSERVATIONS_MIN`] delays.
+    pub fn learned(&self) -> Option<Duration> {
+        self.learned
     }
 
     /// Posts with this verdict.
@@ -76,106 +100,142 @@ impl Delays {
         self.counts.get(verdict as usize).copied().unwrap_or(0)
     }
 
+    /// Posts, whatever their verdict.
+    pub fn posts(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
     /// When a post of it last arrived.
     pub fn last_heard(&self) -> Time {
         self.last_heard
     }
 
-    /// The delay, in milliseconds, that a share `q` (0 to 1) of its posts does not exceed: the upper bound of the
-    /// bucket it falls in (at most 39 % too high; past five days the largest seen), never above the largest seen. None
-    /// before the first.
+    /// The delay, in milliseconds, that a share `q` (0 to 1) of its posts does not exceed, recent ones counting more: the
+    /// upper bound of the bucket it falls in (at most 39 % too high), never above the largest seen. None before the
+    /// first.
     pub fn quantile_ms(&self, q: f64) -> Option<i64> {
-        let total: u64 = self.buckets.iter().sum();
-        if total == 0 {
+        let bucket = self.histogram.quantile(q)?;
+        let bound = if bucket == BUCKETS - 1 {
+            i64::MAX
+        } else {
+            upper_bound_ms(bucket)
+        };
+        Some(bound.min(self.delay_ms_max))
+    }
+
+    /// The largest delay ever counted, in milliseconds. None before the first.
+    pub fn max_ms(&self) -> Option<i64> {
+        (self.observations != 0).then_some(self.delay_ms_max)
+    }
+
+    /// The share (0 to 1) of its posts that a window of so many milliseconds would find in time, recent ones counting
+    /// more; ascending, from the first above 0 to the first that finds all.
+    pub fn shares(&self) -> impl Iterator<Item = (i64, f64)> + '_ {
+        self.histogram.shares()
+    }
+
+    /// Whether its posts are held back for a fixed time, as Threads does: its delay is shifted, not wide.
+    pub fn looks_scheduled(&self) -> bool {
+        let q = |q| self.histogram.quantile(q);
+        OBSERVATIONS_MIN <= self.observations
+            && self
+                .quantile_ms(0.1)
+                .is_some_and(|p10| SCHEDULED_MS_MIN < p10)
+            && matches!((q(0.1), q(0.9)), (Some(p10), Some(p90)) if p90 - p10 <= SCHEDULED_BUCKETS_MAX)
+    }
+
+    /// As it is stored, with the offsets, by number of partition, up to which its posts are counted.
+    pub fn to_bytes(&self, counted: &[i64]) -> Result<Vec<u8>, postcard::Error> {
+        let row = Row {
+            counts: self.counts,
+            landmark: self.histogram.landmark(),
+            weights: self.histogram.weights().collect(),
+            observations: self.observations,
+            delay_ms_max: self.delay_ms_max,
+            last_heard: self.last_heard,
+            learned_ms: self.learned.map(millis_of),
+            shrunk: self.shrunk,
+            counted: counted.to_vec(),
+        };
+        postcard::to_extend(&row, vec![VERSION])
+    }
+
+    /// From what was stored, with the offsets, by number of partition, up to which its posts are counted. None if it is of another
+    /// version, or not what was stored: then it is learned anew.
+    pub fn from_bytes(bytes: &[u8]) -> Option<(Delays, Vec<i64>)> {
+        let (version, bytes) = bytes.split_first()?;
+        let (row, rest) = postcard::take_from_bytes::<Row>(bytes).ok()?;
+        if *version != VERSION || !rest.is_empty() {
             return None;
         }
-        let rank = ((q.clamp(0.0, 1.0) * total as f64).ceil() as u64).max(1);
-        let mut seen = 0;
-        for (bucket, count) in self.buckets.iter().enumerate() {
-            seen += count;
-            if rank <= seen {
-                return Some(upper_bound_ms(bucket).min(self.delay_ms_max));
-            }
+        let delays = Delays {
+            counts: row.counts,
+            histogram: Histogram::new(row.landmark, &row.weights),
+            observations: row.observations,
+            delay_ms_max: row.delay_ms_max,
+            last_heard: row.last_heard,
+            learned: match row.learned_ms {
+                Some(ms) => Some(Duration::from_millis(u64::try_from(ms).ok()?)),
+                None => None,
+            },
+            shrunk: row.shrunk,
+        };
+        Some((delays, row.counted))
+    }
+
+    fn learn(&mut self, arrived: Time, auto: &Auto) -> Window {
+        if self.histogram.weight(self.last_heard) < WEIGHT_MIN {
+            return Window::Stays;
         }
-        Some(self.delay_ms_max)
-    }
-
-    /// The largest delay seen, in milliseconds. None before the first.
-    pub fn max_ms(&self) -> Option<i64> {
-        self.buckets
-            .iter()
-            .any(|count| *count != 0)
-            .then_some(self.delay_ms_max)
+        let window_for = |q| {
+            let bound = upper_bound_ms(self.histogram.quantile(q)?);
+            Some(Duration::from_millis(bound.unsigned_abs()).clamp(auto.min, auto.max))
+        };
+        let Some(enough) = window_for(auto.quantile) else {
+            return Window::Stays;
+        };
+        let Some(learned) = self.learned else {
+            self.learned = Some(enough);
+            self.shrunk = arrived;
+            return Window::Moved;
+        };
+        if learned < enough {
+            self.learned = Some(enough);
+            return Window::Moved;
+        }
+        let may_miss = (1.0 - auto.quantile) * (1.0 - DEAD_BAND);
+        let shorter = window_for(1.0 - may_miss).map(|enough| enough.max(a_bucket_below(learned)));
+        match shorter {
+            Some(shorter)
+                if shorter < learned && millis_of(SHRINK_EVERY) <= arrived.since(self.shrunk) =>
+            {
+                self.learned = Some(shorter.max(auto.min));
+                self.shrunk = arrived;
+                Window::Moved
+            }
+            _ => Window::Stays,
+        }
     }
 }
 
-/// Bucket 0 holds delays up to 1 ms; bucket n up to the n-th of 63 equal steps, on a logarithmic scale, to 7 days.
-fn bucket_of(delay_ms: i64) -> usize {
-    if delay_ms <= 1 {
-        return 0;
-    }
-    let step = (delay_ms as f64).ln() / LONGEST_MS.ln() * (BUCKETS - 1) as f64;
-    // A bound itself lies a rounding error to either side of its step.
-    ((step - 1e-9).ceil() as usize).min(BUCKETS - 1)
+/// What is stored of an origin, behind its version. The order of the fields is the format.
+#[derive(Serialize, Deserialize)]
+struct Row {
+    counts: [u64; Verdict::ALL.len()],
+    landmark: Time,
+    weights: Vec<(u8, f32)>,
+    observations: u64,
+    delay_ms_max: i64,
+    last_heard: Time,
+    learned_ms: Option<i64>,
+    shrunk: Time,
+    counted: Vec<i64>,
 }
 
-fn upper_bound_ms(bucket: usize) -> i64 {
-    if bucket == BUCKETS - 1 {
-        return i64::MAX;
-    }
-    (LONGEST_MS.ln() * bucket as f64 / (BUCKETS - 1) as f64)
-        .exp()
-        .ceil() as i64
+fn a_bucket_below(window: Duration) -> Duration {
+    let below = bucket_of(millis_of(window)).saturating_sub(1);
+    Duration::from_millis(upper_bound_ms(below).unsigned_abs())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn a_record_read_again_counts_once() {
-        let mut delays = Delays::default();
-        for (partition, offset) in [(0, 5), (0, 5), (0, 4), (1, 5), (0, 6)] {
-            delays.count(
-                Verdict::InTime,
-                Some(10),
-                Time::from_millis(1),
-                partition,
-                offset,
-            );
-        }
-        assert_eq!(delays.with(Verdict::InTime), 3);
-    }
-
-    #[test]
-    fn fetched_undated_and_future_posts_say_nothing_about_delay() {
-        let mut delays = Delays::default();
-        for (n, verdict) in [Verdict::Fetched, Verdict::Undated, Verdict::FromTheFuture]
-            .into_iter()
-            .enumerate()
-        {
-            delays.count(verdict, Some(1_000_000), Time::from_millis(1), 0, n as i64);
-        }
-        assert_eq!((delays.quantile_ms(0.5), delays.max_ms()), (None, None));
-    }
-
-    proptest! {
-        /// Were this to fail, an operator would be shown a window shorter than the delays it must cover.
-        #[test]
-        fn a_quantile_is_at_most_one_bucket_too_high(mut seen in prop::collection::vec(-5i64..1_000_000_000, 1..300), q in 0.0f64..=1.0) {
-            let mut delays = Delays::default();
-            for (n, ms) in seen.iter().enumerate() {
-                delays.count(Verdict::Late, Some(*ms), Time::from_millis(1), 0, n as i64);
-            }
-            seen.sort_unstable();
-            let rank = ((q * seen.len() as f64).ceil() as usize).max(1);
-            let exact = seen[rank - 1].max(0);
-            let found = delays.quantile_ms(q).unwrap();
-            prop_assert!(exact <= found, "{exact} <= {found}");
-            if exact < 438_000_000 {
-                prop_assert!(found as f64 <= (exact.max(1) as f64 * 1.39).ceil() + 1.0, "{found} for {exact}");
-            }
-        }
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! What becomes of a post by its delay: its verdict, and by which of its two times it is placed. Pure.
 
-use super::window::Windows;
+use super::window::{InForce, WhenLate, WhenTooLate};
 use crate::time::{Time, millis_of};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -66,44 +66,62 @@ pub struct Judgement {
     pub placed_by: PlacedBy,
     /// That time: where to begin looking for a free place. Never later than `arrived`.
     pub at: Time,
+    /// Whether it is in feeds.
+    pub shown: Shown,
 }
 
-/// Judges one post of `origin`. A post that claims a time within the clock skew after its arrival is in time and
-/// placed at its arrival: place by published never exceeds arrived.
+/// Whether a post may be in feeds at all. Decided once, as its place is, and stored with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Shown {
+    /// In those it belongs in.
+    #[default]
+    InFeeds,
+    /// In none: it was too late, and its origin's posts are dropped then. It can be asked for.
+    Nowhere,
+}
+
+/// Judges one post by the windows in force for its origin. A post that claims a time within the clock skew after its
+/// arrival is in time and placed at its arrival: place by published never exceeds arrived.
 pub fn judge(
     published: Option<Time>,
     arrived: Time,
     fetched: bool,
-    origin: &str,
-    windows: &Windows,
+    in_force: &InForce,
 ) -> Judgement {
     let by_arrival = |verdict| Judgement {
         verdict,
         placed_by: PlacedBy::Arrived,
         at: arrived,
+        shown: Shown::InFeeds,
     };
     let Some(published) = published else {
         return by_arrival(Verdict::Undated);
     };
-    if arrived.plus(windows.clock_skew) < published {
+    if arrived.plus(in_force.clock_skew) < published {
         return by_arrival(Verdict::FromTheFuture);
     }
-    let window = windows.of(origin);
     let delay = arrived.since(published);
-    let reorder = millis_of(window.reorder_window);
+    let reorder = millis_of(in_force.reorder_window);
     let verdict = if fetched {
         Verdict::Fetched
     } else if delay <= reorder {
         Verdict::InTime
-    } else if delay <= reorder.saturating_add(millis_of(window.allowed_lateness)) {
+    } else if delay <= reorder.saturating_add(millis_of(in_force.allowed_lateness)) {
         Verdict::Late
     } else {
         Verdict::TooLate
     };
-    Judgement {
-        verdict,
-        placed_by: PlacedBy::Published,
-        at: published.min(arrived),
+    match (verdict, in_force.late, in_force.too_late) {
+        (Verdict::Late, WhenLate::Surface, _) => by_arrival(Verdict::Late),
+        (verdict, _, too_late) => Judgement {
+            verdict,
+            placed_by: PlacedBy::Published,
+            at: published.min(arrived),
+            shown: match (verdict, too_late) {
+                (Verdict::TooLate, WhenTooLate::Drop) => Shown::Nowhere,
+                _ => Shown::InFeeds,
+            },
+        },
     }
 }
 
@@ -112,97 +130,133 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
+    const ARRIVED: Time = Time::from_millis(1_763_805_600_000);
+    const IN_FORCE: InForce = InForce {
+        reorder_window: Duration::from_secs(30),
+        allowed_lateness: Duration::from_secs(3600),
+        late: WhenLate::Reorder,
+        too_late: WhenTooLate::Bury,
+        clock_skew: Duration::from_secs(120),
+    };
+
+    fn back(ms: i64) -> Time {
+        Time::from_millis(ARRIVED.millis() - ms)
+    }
+
+    #[track_caller]
+    fn check(
+        in_force: &InForce,
+        delay_ms: i64,
+        fetched: bool,
+        verdict: Verdict,
+        placed_by: PlacedBy,
+        shown: Shown,
+    ) {
+        let at = match placed_by {
+            PlacedBy::Published => back(delay_ms).min(ARRIVED),
+            PlacedBy::Arrived => ARRIVED,
+        };
+        let meant = Judgement {
+            verdict,
+            placed_by,
+            at,
+            shown,
+        };
+        let found = judge(Some(back(delay_ms)), ARRIVED, fetched, in_force);
+        assert_eq!(found, meant, "delay {delay_ms} ms");
+    }
+
     #[test]
     fn each_boundary_has_two_sides() {
-        let mut windows = Windows::default();
-        windows.clock_skew = Duration::from_secs(120);
-        windows.default.reorder_window = Duration::from_secs(30);
-        windows.default.allowed_lateness = Duration::from_secs(3600);
-        let arrived = Time::from_millis(1_763_805_600_000);
-        let check = |delay_ms: i64, fetched, verdict, placed_by, at| {
-            let published = Time::from_millis(arrived.millis() - delay_ms);
-            let found = judge(Some(published), arrived, fetched, "a.example", &windows);
-            assert_eq!(
-                found,
-                Judgement {
-                    verdict,
-                    placed_by,
-                    at
-                },
-                "delay {delay_ms} ms"
+        use PlacedBy::{Arrived, Published};
+        use Verdict::{Fetched, FromTheFuture, InTime, Late, TooLate};
+        let table = [
+            (0, false, InTime, Published),
+            (30_000, false, InTime, Published),
+            (30_001, false, Late, Published),
+            (3_630_000, false, Late, Published),
+            (3_630_001, false, TooLate, Published),
+            (3_630_001, true, Fetched, Published),
+            (-120_000, false, InTime, Published),
+            (-120_000, true, Fetched, Published),
+            (-120_001, false, FromTheFuture, Arrived),
+            (-120_001, true, FromTheFuture, Arrived),
+        ];
+        for (delay_ms, fetched, verdict, placed_by) in table {
+            check(
+                &IN_FORCE,
+                delay_ms,
+                fetched,
+                verdict,
+                placed_by,
+                Shown::InFeeds,
             );
+        }
+    }
+
+    #[test]
+    fn only_what_is_late_comes_to_the_surface() {
+        use PlacedBy::{Arrived, Published};
+        use Verdict::{Fetched, InTime, Late, TooLate};
+        let in_force = InForce {
+            late: WhenLate::Surface,
+            ..IN_FORCE
         };
-        let back = |ms: i64| Time::from_millis(arrived.millis() - ms);
-        check(
-            30_000,
-            false,
-            Verdict::InTime,
-            PlacedBy::Published,
-            back(30_000),
-        );
-        check(
-            30_001,
-            false,
-            Verdict::Late,
-            PlacedBy::Published,
-            back(30_001),
-        );
-        check(
-            3_630_000,
-            false,
-            Verdict::Late,
-            PlacedBy::Published,
-            back(3_630_000),
-        );
-        check(
-            3_630_001,
-            false,
-            Verdict::TooLate,
-            PlacedBy::Published,
-            back(3_630_001),
-        );
-        check(
-            3_630_001,
-            true,
-            Verdict::Fetched,
-            PlacedBy::Published,
-            back(3_630_001),
-        );
-        check(0, false, Verdict::InTime, PlacedBy::Published, arrived);
-        check(
-            -120_000,
-            false,
-            Verdict::InTime,
-            PlacedBy::Published,
-            arrived,
-        );
-        check(
-            -120_001,
-            false,
-            Verdict::FromTheFuture,
-            PlacedBy::Arrived,
-            arrived,
-        );
-        check(
-            -120_001,
-            true,
-            Verdict::FromTheFuture,
-            PlacedBy::Arrived,
-            arrived,
-        );
+        let table = [
+            (30_000, false, InTime, Published),
+            (30_001, false, Late, Arrived),
+            (30_001, true, Fetched, Published),
+            (3_630_000, false, Late, Arrived),
+            (3_630_001, false, TooLate, Published),
+        ];
+        for (delay_ms, fetched, verdict, placed_by) in table {
+            check(
+                &in_force,
+                delay_ms,
+                fetched,
+                verdict,
+                placed_by,
+                Shown::InFeeds,
+            );
+        }
+    }
+
+    #[test]
+    fn only_what_is_too_late_is_dropped_and_it_keeps_its_place() {
+        use Shown::{InFeeds, Nowhere};
+        use Verdict::{Fetched, Late, TooLate};
+        let in_force = InForce {
+            too_late: WhenTooLate::Drop,
+            ..IN_FORCE
+        };
+        let table = [
+            (3_630_000, false, Late, InFeeds),
+            (3_630_001, false, TooLate, Nowhere),
+            (3_630_001, true, Fetched, InFeeds),
+        ];
+        for (delay_ms, fetched, verdict, shown) in table {
+            check(
+                &in_force,
+                delay_ms,
+                fetched,
+                verdict,
+                PlacedBy::Published,
+                shown,
+            );
+        }
     }
 
     #[test]
     fn a_post_without_a_date_is_placed_by_its_arrival() {
-        let arrived = Time::from_millis(7);
-        let found = judge(None, arrived, true, "a.example", &Windows::default());
-        assert_eq!(
-            found,
-            Judgement {
+        for fetched in [false, true] {
+            let found = judge(None, ARRIVED, fetched, &IN_FORCE);
+            let meant = Judgement {
                 verdict: Verdict::Undated,
                 placed_by: PlacedBy::Arrived,
-                at: arrived
-            }
-        );
+                at: ARRIVED,
+                shown: Shown::InFeeds,
+            };
+            assert_eq!(found, meant);
+        }
     }
 }

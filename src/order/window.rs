@@ -1,13 +1,17 @@
 //! Reorder windows: how long an origin's posts may take and still be in time (DESIGN.md, "Windows"). Pure.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// The windows of every origin, and how far ahead a clock may run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Windows {
     /// For origins not named.
     pub default: Window,
+    /// How windows are learned where they are.
+    pub auto: Auto,
     /// How far beyond its arrival a post may claim to have been published and be believed. 0 to 1 hour, default
     /// 2 minutes.
     pub clock_skew: Duration,
@@ -19,14 +23,75 @@ pub struct Windows {
     below_bytes_max: usize,
 }
 
-/// One origin's windows.
+/// One origin's windows, as the operator wants them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     /// A post that took at most this long is in time. 0 to 7 days, default 30 seconds.
-    pub reorder_window: Duration,
+    pub reorder_window: ReorderWindow,
     /// A post that took at most this much longer than `reorder_window` is late, beyond that it is too late. 0 to 10
     /// years, default 24 hours.
     pub allowed_lateness: Duration,
+    /// Where late posts go. Default in order.
+    pub late: WhenLate,
+    /// Where posts go that are too late. Default in order.
+    pub too_late: WhenTooLate,
+}
+
+/// Where a reorder window comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReorderWindow {
+    /// The operator says so.
+    Fixed(Duration),
+    /// It is learned from the origin's delays.
+    Auto,
+}
+
+/// How windows are learned. The rest of it is in `delays`, as constants.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Auto {
+    /// The share of an origin's posts that its window is to find in time. 0.5 to 0.9999, default 0.99.
+    pub quantile: f64,
+    /// No learned window is shorter. 0 to 7 days, default 1 second.
+    pub min: Duration,
+    /// No learned window is longer. At least `min`, 0 to 7 days, default 30 minutes.
+    pub max: Duration,
+}
+
+/// What becomes of a late post.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenLate {
+    /// It goes where it was written, below what may have been read.
+    #[default]
+    Reorder,
+    /// It goes where it arrived, on top. Only with a fixed window: its place depends on it.
+    Surface,
+}
+
+/// What becomes of a post that is too late.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenTooLate {
+    /// It goes where it was written, deep down.
+    #[default]
+    Bury,
+    /// It is in no feed, though it can be asked for. Only with a fixed window.
+    Drop,
+}
+
+/// One origin's windows in numbers, what was learned of it included: what a post is judged by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InForce {
+    /// A post that took at most this long is in time.
+    pub reorder_window: Duration,
+    /// As [`Window::allowed_lateness`].
+    pub allowed_lateness: Duration,
+    /// As [`Window::late`].
+    pub late: WhenLate,
+    /// As [`Window::too_late`].
+    pub too_late: WhenTooLate,
+    /// As [`Windows::clock_skew`].
+    pub clock_skew: Duration,
 }
 
 /// Why an origin could not be given windows of its own.
@@ -43,9 +108,36 @@ pub enum NameError {
 impl Default for Window {
     fn default() -> Window {
         Window {
-            reorder_window: Duration::from_secs(30),
+            reorder_window: ReorderWindow::Fixed(Duration::from_secs(30)),
             allowed_lateness: Duration::from_secs(24 * 60 * 60),
+            late: WhenLate::default(),
+            too_late: WhenTooLate::default(),
         }
+    }
+}
+
+impl Window {
+    /// Whether its posts' places or feeds depend on its window, which then must not be a learned one: what is learned
+    /// changes, and differs after a rebuild.
+    pub fn decides_places(&self) -> bool {
+        self.late == WhenLate::Surface || self.too_late == WhenTooLate::Drop
+    }
+}
+
+impl Default for Auto {
+    fn default() -> Auto {
+        Auto {
+            quantile: 0.99,
+            min: Duration::from_secs(1),
+            max: Duration::from_secs(30 * 60),
+        }
+    }
+}
+
+impl Auto {
+    /// A learned window within the bounds as they are now: it may have been learned under others.
+    fn bounded(&self, learned: Duration) -> Duration {
+        learned.max(self.min).min(self.max)
     }
 }
 
@@ -60,6 +152,7 @@ impl Windows {
     pub fn new(default: Window, clock_skew: Duration) -> Windows {
         Windows {
             default,
+            auto: Auto::default(),
             clock_skew,
             exact: HashMap::new(),
             below: HashMap::new(),
@@ -84,6 +177,35 @@ impl Windows {
             .filter_map(|end| self.below.get(end))
             .last()
             .unwrap_or(&self.default)
+    }
+
+    /// What a post of `origin` is judged by, if `learned` was learned of it.
+    ///
+    /// Of an origin not yet learned everything up to the longest window counts as in time: nobody is held for it, so
+    /// there is no window that its posts could have missed.
+    pub fn in_force(&self, origin: &str, learned: Option<Duration>) -> InForce {
+        let window = self.of(origin);
+        InForce {
+            reorder_window: match (window.reorder_window, learned) {
+                (ReorderWindow::Fixed(fixed), _) => fixed,
+                (ReorderWindow::Auto, Some(learned)) => self.auto.bounded(learned),
+                (ReorderWindow::Auto, None) => self.auto.max,
+            },
+            allowed_lateness: window.allowed_lateness,
+            late: window.late,
+            too_late: window.too_late,
+            clock_skew: self.clock_skew,
+        }
+    }
+
+    /// How long feeds may be held for `origin`, if `learned` was learned of it: its window; nothing while that is to be
+    /// learned.
+    pub fn holding(&self, origin: &str, learned: Option<Duration>) -> Duration {
+        match (self.of(origin).reorder_window, learned) {
+            (ReorderWindow::Fixed(fixed), _) => fixed,
+            (ReorderWindow::Auto, Some(learned)) => self.auto.bounded(learned),
+            (ReorderWindow::Auto, None) => Duration::ZERO,
+        }
     }
 
     /// Gives an origin (`threads.net`, also with a port) or all origins below a domain (`*.example`) windows of its
@@ -134,7 +256,7 @@ mod tests {
 
     fn window(seconds: u64) -> Window {
         Window {
-            reorder_window: Duration::from_secs(seconds),
+            reorder_window: ReorderWindow::Fixed(Duration::from_secs(seconds)),
             ..Window::default()
         }
     }
@@ -181,6 +303,31 @@ mod tests {
         check("https://xn--bcher-kva.example/users/a", 6);
         check("https://b.www.example/users/a", 7);
         check("https://[::1]:8443/users/a", 0);
+    }
+
+    #[test]
+    fn a_window_not_yet_learned_holds_nobody_and_finds_nobody_late() {
+        let seconds = Duration::from_secs;
+        let mut windows = windows(&[("fixed.example", 20)]);
+        windows.default.reorder_window = ReorderWindow::Auto;
+        windows.auto.min = seconds(5);
+        windows.auto.max = seconds(60);
+        let check = |origin, learned: Option<u64>, judged: u64, holding: u64| {
+            let learned = learned.map(seconds);
+            assert_eq!(
+                windows.in_force(origin, learned).reorder_window,
+                seconds(judged)
+            );
+            assert_eq!(windows.holding(origin, learned), seconds(holding));
+        };
+        check("a.example", None, 60, 0);
+        check("a.example", Some(30), 30, 30);
+        check("a.example", Some(4), 5, 5);
+        check("a.example", Some(5), 5, 5);
+        check("a.example", Some(60), 60, 60);
+        check("a.example", Some(61), 60, 60);
+        check("fixed.example", None, 20, 20);
+        check("fixed.example", Some(61), 20, 20);
     }
 
     #[test]

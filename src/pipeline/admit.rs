@@ -5,14 +5,15 @@ use crate::feed::fan_out::{Fate, fan_out, fan_out_boosts, original_of};
 use crate::feed::kept::{At, Post, State};
 use crate::feed::store::{Index, PendingRemoval, Store};
 use crate::graph::Graph;
-use crate::order::delays::{Delays, ORIGINS_MAX, OTHERS};
+use crate::order::origins::{Origins, Seen};
 use crate::order::place::{Occupant, PostId, RUN_ON_MAX, lowest_free, slot_of};
 use crate::order::verdict::{Judgement, PlacedBy, Verdict, judge};
 use crate::order::window::Windows;
-use crate::post::record::Envelope;
+use crate::post::record::{Envelope, Topic};
 use crate::post::{Activity, Body, How, origin_of};
 use crate::time::Time;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
+use parking_lot::RwLock;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,30 +57,58 @@ pub struct Admission {
     store: Arc<Store>,
     /// Sequence numbers below which a slot is known to be full, by slot and first millisecond.
     full: HashMap<(u32, Time), u64>,
-    delays: HashMap<String, Delays>,
-    touched: HashSet<String>,
+    /// Written here alone; readers look on.
+    origins: Arc<RwLock<Origins>>,
 }
 
 impl Admission {
     /// With what is stored of each origin.
     pub fn new(store: Arc<Store>) -> Result<Admission, DiskError> {
-        let mut delays = HashMap::new();
+        let mut from = Vec::new();
+        for next in store.reflects()?.next {
+            if let (Topic::Activities, Ok(partition)) =
+                (next.topic, usize::try_from(next.partition))
+            {
+                from.resize(from.len().max(partition + 1), 0);
+                if let Some(from) = from.get_mut(partition) {
+                    *from = next.offset;
+                }
+            }
+        }
+        let mut origins = Origins::default();
+        let mut unreadable = 0_u64;
         for row in store.origins() {
             let (host, bytes) = row?;
-            let known =
-                postcard::from_bytes(&bytes).map_err(|_| DiskError::Damaged { tree: "origins" })?;
-            delays.insert(host, known);
+            unreadable += u64::from(!origins.restore(&host, &bytes, &from));
+        }
+        if 0 < unreadable {
+            tracing::warn!(
+                unreadable,
+                "the delays of {unreadable} origins were stored by another version: they are learned anew"
+            );
         }
         Ok(Admission {
             store,
             full: HashMap::new(),
-            delays,
-            touched: HashSet::new(),
+            origins: Arc::new(RwLock::new(origins)),
         })
     }
 
     /// Takes one activity in.
     pub fn admit(
+        &mut self,
+        graph: &Graph,
+        windows: &Windows,
+        at: At,
+        envelope: &Envelope,
+        activity: Activity,
+    ) -> Result<Outcome, AdmitError> {
+        let outcome = self.admit_one(graph, windows, at, envelope, activity);
+        self.origins.write().passed(at.partition, at.offset);
+        outcome
+    }
+
+    fn admit_one(
         &mut self,
         graph: &Graph,
         windows: &Windows,
@@ -122,23 +151,21 @@ impl Admission {
     }
 
     /// What is known of every origin.
-    pub fn delays(&self) -> &HashMap<String, Delays> {
-        &self.delays
+    pub fn origins(&self) -> &Arc<RwLock<Origins>> {
+        &self.origins
     }
 
-    /// The origins heard of since the last call; what is known of them is handed to the store for the checkpoint.
-    pub fn put_origins(&mut self) -> Vec<(String, Delays)> {
-        let touched = std::mem::take(&mut self.touched);
-        let mut changed = Vec::with_capacity(touched.len());
-        for host in touched {
-            if let Some(delays) = self.delays.get(&host) {
-                if let Ok(bytes) = postcard::to_stdvec(delays) {
-                    self.store.put_origin(&host, bytes);
-                }
-                changed.push((host, delays.clone()));
-            }
+    /// Hands what was learned of origins since the last call to the store, for its next checkpoint.
+    pub fn put_origins(&mut self) {
+        for (host, bytes) in self.origins.write().unstored() {
+            self.store.put_origin(&host, bytes);
         }
-        changed
+    }
+
+    /// The origins whose learned windows moved since the last call, with how long feeds may now be held for them. See
+    /// [`Origins::windows_moved`].
+    pub fn windows_moved(&mut self, windows: &Windows) -> Vec<(Arc<str>, Duration)> {
+        self.origins.write().windows_moved(windows)
     }
 
     fn post(
@@ -151,16 +178,20 @@ impl Admission {
         body: Body,
     ) -> Result<Outcome, AdmitError> {
         if let Some(known) = self.store.post_by_uri(&body.uri)? {
-            return self.again(graph, at, envelope, how, body, &known);
+            return self.again(graph, windows, at, envelope, how, body, &known);
         }
         let origin = origin_of(&body.author).ok_or_else(|| {
             AdmitError::Refused(format!("the author {:?} has no host", body.author))
         })?;
         let fetched = how == How::Fetched;
-        let judgement = judge(body.published, envelope.arrived, fetched, &origin, windows);
+        let learned = self.origins.read().learned(&origin);
+        let in_force = windows.in_force(&origin, learned);
+        let judgement = judge(body.published, envelope.arrived, fetched, &in_force);
         let (id, placed_by) = match self.place(&body, judgement, envelope.arrived)? {
             Placed::At(id, placed_by) => (id, placed_by),
-            Placed::Before(known) => return self.again(graph, at, envelope, how, body, &known),
+            Placed::Before(known) => {
+                return self.again(graph, windows, at, envelope, how, body, &known);
+            }
         };
         let gone = self.is_gone_before_it_came(&body, envelope.arrived)?;
         // Whichever came first, a later `updated` says that it was edited.
@@ -173,6 +204,7 @@ impl Admission {
             arrived: envelope.arrived,
             verdict: judgement.verdict,
             placed_by,
+            shown: judgement.shown,
             edited,
             post_ref: envelope.post_ref.clone(),
             author_ref: envelope.author_ref.clone(),
@@ -181,7 +213,7 @@ impl Admission {
             newest: at,
             body,
         };
-        self.count(&post);
+        self.count(&post, windows);
         if gone {
             post.strip(State::Gone);
         }
@@ -200,9 +232,11 @@ impl Admission {
     }
 
     /// A post that has its place comes again: redelivered, edited, fetched, or read again from the log.
+    #[allow(clippy::too_many_arguments)] // what a record says, and what it is held against
     fn again(
         &mut self,
         graph: &Graph,
+        windows: &Windows,
         at: At,
         envelope: &Envelope,
         how: How,
@@ -216,7 +250,7 @@ impl Admission {
             )));
         }
         if known.made == at {
-            self.count(known);
+            self.count(known, windows);
         }
         if known.made == at || known.newest == at {
             self.once_more(graph, known)?;
@@ -454,24 +488,15 @@ impl Admission {
         Ok(removed)
     }
 
-    fn count(&mut self, post: &Post) {
-        let known = self.delays.contains_key(&post.origin) || self.delays.len() < ORIGINS_MAX;
-        let host = if known { post.origin.as_str() } else { OTHERS };
-        if !self.delays.contains_key(host) {
-            self.delays.insert(host.to_owned(), Delays::default());
-        }
-        if let Some(delays) = self.delays.get_mut(host) {
-            delays.count(
-                post.verdict,
-                post.delay_ms(),
-                post.arrived,
-                post.made.partition,
-                post.made.offset,
-            );
-            if !self.touched.contains(host) {
-                self.touched.insert(host.to_owned());
-            }
-        }
+    fn count(&self, post: &Post, windows: &Windows) {
+        let seen = Seen {
+            verdict: post.verdict,
+            delay_ms: post.delay_ms(),
+            arrived: post.arrived,
+            partition: post.made.partition,
+            offset: post.made.offset,
+        };
+        self.origins.write().count(&post.origin, seen, windows);
     }
 }
 

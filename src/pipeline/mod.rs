@@ -120,18 +120,13 @@ impl Pipeline {
         let mut graph = Graph::default();
         relate::load(&store, &mut graph)?;
         let admission = Admission::new(Arc::clone(&store))?;
-        let delays = admission
-            .delays()
-            .iter()
-            .map(|(host, delays)| (host.clone(), delays.clone()))
-            .collect();
         let metrics = Arc::new(Metrics::default());
         let (built, watching) = watch::channel(Arc::default());
         let graph = Arc::new(RwLock::new(graph));
         let view = View {
             store: Arc::clone(&store),
             graph: Arc::clone(&graph),
-            delays: Arc::new(RwLock::new(delays)),
+            origins: Arc::clone(admission.origins()),
             windows: Arc::new(options.windows.clone()),
             built: watching,
             metrics: Arc::clone(&metrics),
@@ -322,7 +317,6 @@ impl Pipeline {
     }
 
     fn announce(&mut self) {
-        self.put_origins();
         let progress = self.start.progress(&self.source.ends());
         let built = Built {
             next: self.reflects.next.clone(),
@@ -374,16 +368,8 @@ impl Pipeline {
         }
     }
 
-    /// What is known of origins, to readers and to the store.
-    fn put_origins(&mut self) {
-        let changed = self.admission.put_origins();
-        if !changed.is_empty() {
-            self.view.delays.write().extend(changed);
-        }
-    }
-
     fn checkpoint(&mut self) -> Result<(), PipelineError> {
-        self.put_origins();
+        self.admission.put_origins();
         let begun = clock::stopwatch();
         let written = self.store.checkpoint(&self.reflects)?;
         let seconds = begun.elapsed().as_secs_f64();

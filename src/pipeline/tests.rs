@@ -8,7 +8,8 @@ use crate::feed::kept::At;
 use crate::feed::store::{Index, Options, Reflects, Store};
 use crate::graph::Graph;
 use crate::order::place::PostId;
-use crate::order::window::Windows;
+use crate::order::verdict::{Shown, Verdict};
+use crate::order::window::{ReorderWindow, WhenLate, WhenTooLate, Windows};
 use crate::post::record::{Position, Record, Topic};
 use crate::post::said::{Said, said};
 use crate::time::Time;
@@ -42,11 +43,19 @@ struct World {
     expiry: Expiry,
     reflects: Reflects,
     refused: Vec<String>,
+    windows: Windows,
 }
 
 impl World {
     fn new() -> World {
         World::open(tempfile::tempdir().unwrap())
+    }
+
+    fn with(windows: Windows) -> World {
+        World {
+            windows,
+            ..World::new()
+        }
     }
 
     fn open(folder: TempDir) -> World {
@@ -73,6 +82,7 @@ impl World {
             store,
             folder,
             refused: Vec::new(),
+            windows: Windows::default(),
         }
     }
 
@@ -83,11 +93,15 @@ impl World {
             store,
             graph,
             admission,
+            windows,
             ..
         } = self;
         drop((graph, admission));
         drop(store);
-        World::open(folder)
+        World {
+            windows,
+            ..World::open(folder)
+        }
     }
 
     /// Reads every line not yet reflected, with a checkpoint after those in `checkpoints`.
@@ -144,7 +158,7 @@ impl World {
                 let graph = self.graph.read();
                 match self
                     .admission
-                    .admit(&graph, &Windows::default(), at, &envelope, *activity)
+                    .admit(&graph, &self.windows, at, &envelope, *activity)
                 {
                     Ok(_) => {}
                     Err(AdmitError::Refused(reason)) => self.refused.push(reason),
@@ -417,6 +431,112 @@ fn what_is_deleted_before_it_comes_never_shows_and_keeps_its_place() {
         after, first,
         "the place of the deleted post stays taken either way"
     );
+}
+
+/// Were this to fail, a post would change its place, or come into feeds or leave them, because it came twice.
+#[test]
+fn what_surfaced_or_was_dropped_stays_so_however_often_it_comes() {
+    let day = 86_400_000;
+    let mut windows = Windows::default();
+    windows.default.late = WhenLate::Surface;
+    windows.default.too_late = WhenTooLate::Drop;
+    let window = 30_000;
+    let in_time = create(0, 0, NOON, NOON + window);
+    let late = create(0, 1, NOON, NOON + window + 1);
+    let late_still = create(0, 2, NOON, NOON + window + day);
+    let too_late = create(0, 3, NOON, NOON + window + day + 1);
+    let redelivered = [0, 1, 2, 3].map(|n| create(0, n, NOON, NOON + 2 * day));
+    let at_once = create(0, 3, NOON, NOON + 1);
+    let edited = activity(
+        "Update",
+        0,
+        3,
+        NOON,
+        NOON + 2 * day,
+        r#","updated":"2025-11-22T10:01:00Z""#,
+    );
+    let mut log = vec![follow("7", 0), in_time, late, late_still, too_late];
+    log.extend(redelivered);
+    log.extend([at_once, edited, follow("7", 1), follow("7", 0)]);
+
+    let mut world = World::with(windows.clone());
+    world.read(&log, &BTreeSet::new());
+    let places = |world: &World| {
+        [0, 1, 2, 3].map(|n| {
+            let post = world.store.post_by_uri(&uri(0, n)).unwrap().unwrap();
+            (post.id.time().millis() - NOON, post.verdict, post.shown)
+        })
+    };
+    assert_eq!(
+        places(&world),
+        [
+            (0, Verdict::InTime, Shown::InFeeds),
+            (window + 1, Verdict::Late, Shown::InFeeds),
+            (window + day, Verdict::Late, Shown::InFeeds),
+            (0, Verdict::TooLate, Shown::Nowhere),
+        ]
+    );
+    let (home, _) = world.home("7");
+    let uris: Vec<_> = home.iter().map(|(_, uri)| uri.clone()).collect();
+    assert_eq!(
+        uris,
+        [uri(0, 0), uri(0, 1), uri(0, 2)],
+        "merged by a follow too"
+    );
+
+    for checkpoint in 0..log.len() {
+        let mut again = World::with(windows.clone());
+        again.read(&log, &BTreeSet::from([checkpoint]));
+        let mut again = again.crash();
+        again.read(&log, &BTreeSet::new());
+        assert_eq!(places(&again), places(&world));
+        assert_eq!(again.home("7").0, home);
+    }
+}
+
+/// Were this to fail, a rebuild would give other ids than there were.
+#[test]
+fn what_is_learned_moves_no_place() {
+    let mut auto = Windows::default();
+    auto.default.reorder_window = ReorderWindow::Auto;
+    auto.auto.quantile = 0.5;
+    let mut log = vec![follow("7", 0)];
+    log.extend((0..400).map(|n| {
+        let published = NOON + i64::try_from(n).unwrap() * 1_000;
+        create(0, n, published, published + [2_000, 600_000, 5_000][n % 3])
+    }));
+    let homes = [Windows::default(), auto].map(|windows| {
+        let mut world = World::with(windows);
+        world.read(&log, &BTreeSet::new());
+        world.home("7").0
+    });
+    assert_eq!(homes[0], homes[1]);
+}
+
+/// Were this to fail, a crash would count posts twice, and quantiles and windows would creep.
+#[test]
+fn a_post_counts_once_wherever_a_checkpoint_is_cut_off() {
+    let log: Vec<Line> = (0..12).map(|n| create(n % 4, n, NOON, NOON + 9)).collect();
+    for checkpoint in [4, 9] {
+        for writes in 0..200 {
+            let mut world = World::new();
+            world.read(&log[..=checkpoint], &BTreeSet::from([2]));
+            let whole = world.checkpoint_cut_off(writes);
+            let mut world = world.crash();
+            world.read(&log, &BTreeSet::from([6]));
+            let counted: u64 = world
+                .admission
+                .origins()
+                .read()
+                .iter()
+                .map(|(_, of)| of.posts())
+                .sum();
+            assert_eq!(counted, 12, "{checkpoint} {writes}");
+            if whole {
+                break;
+            }
+        }
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::order::delays::Delays;
 use crate::order::verdict::Verdict;
-use crate::order::window::Window;
+use crate::order::window::{ReorderWindow, Windows};
 use crate::time::{Time, millis_of};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -61,6 +61,10 @@ pub struct Origin<'a> {
 pub enum WindowFrom {
     /// The operator fixed it.
     Fixed,
+    /// It was learned from the delays seen.
+    Learned,
+    /// It is to be learned: so far nobody waits for it.
+    NotYetLearned,
 }
 
 /// Delays in milliseconds: a share of posts (10, 50, 90, 99 %) took no longer. From a histogram: up to 39 % too high.
@@ -95,7 +99,9 @@ pub struct Origins<'a> {
 
 impl<'a> Origin<'a> {
     /// What is known of `host`.
-    pub fn new(host: &'a str, delays: &Delays, window: &Window) -> Origin<'a> {
+    pub fn new(host: &'a str, delays: &Delays, windows: &Windows) -> Origin<'a> {
+        let window = windows.of(host);
+        let learned = delays.learned();
         let q = |q| delays.quantile_ms(q);
         let delay_ms = match (q(0.1), q(0.5), q(0.9), q(0.99), delays.max_ms()) {
             (Some(p10), Some(p50), Some(p90), Some(p99), Some(max)) => Some(Quantiles {
@@ -109,8 +115,12 @@ impl<'a> Origin<'a> {
         };
         Origin {
             host,
-            reorder_window_ms: millis_of(window.reorder_window),
-            window_from: WindowFrom::Fixed,
+            reorder_window_ms: millis_of(windows.holding(host, learned)),
+            window_from: match (window.reorder_window, learned) {
+                (ReorderWindow::Fixed(_), _) => WindowFrom::Fixed,
+                (ReorderWindow::Auto, Some(_)) => WindowFrom::Learned,
+                (ReorderWindow::Auto, None) => WindowFrom::NotYetLearned,
+            },
             allowed_lateness_ms: millis_of(window.allowed_lateness),
             delay_ms,
             posts: Counts {

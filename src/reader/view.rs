@@ -3,12 +3,11 @@
 use crate::feed::store::Store;
 use crate::graph::Graph;
 use crate::operator::metrics::Metrics;
-use crate::order::delays::Delays;
+use crate::order::origins::Origins;
 use crate::order::window::Windows;
 use crate::post::record::Position;
 use crate::reader::answer::CatchingUp;
 use parking_lot::RwLock;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -55,8 +54,8 @@ pub struct View {
     pub store: Arc<Store>,
     /// Relations.
     pub graph: Arc<RwLock<Graph>>,
-    /// What is known of each origin.
-    pub delays: Arc<RwLock<BTreeMap<String, Delays>>>,
+    /// What is known of each origin. The pipeline writes it, post by post: look, and let go.
+    pub origins: Arc<RwLock<Origins>>,
     /// Their windows.
     pub windows: Arc<Windows>,
     /// How far all this has been built.

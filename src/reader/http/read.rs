@@ -92,11 +92,12 @@ pub(super) async fn post_by_uri(
 }
 
 pub(super) async fn origins(State(app): State<App>) -> Response {
-    let delays = app.view.delays.read();
-    let origins = delays
+    let known = app.view.origins.read();
+    let mut origins: Vec<Origin<'_>> = known
         .iter()
-        .map(|(host, delays)| Origin::new(host, delays, app.view.windows.of(host)))
+        .map(|(host, delays)| Origin::new(host, delays, &app.view.windows))
         .collect();
+    origins.sort_unstable_by_key(|origin| origin.host);
     Json(Origins { origins }).into_response()
 }
 
@@ -105,11 +106,11 @@ pub(super) async fn origin(
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
     let Path(host) = path.map_err(|e| Problem::bad_request(e.body_text()))?;
-    let delays = app.view.delays.read();
-    let known = delays
+    let origins = app.view.origins.read();
+    let known = origins
         .get(&host)
         .ok_or_else(|| Problem::not_found(format!("nothing was heard from {host:?}")))?;
-    Ok(Json(Origin::new(&host, known, app.view.windows.of(&host))).into_response())
+    Ok(Json(Origin::new(&host, known, &app.view.windows)).into_response())
 }
 
 impl App {

@@ -1,0 +1,243 @@
+//! What is known of every origin, and which of their windows moved. Pure; who shares it puts the lock around it.
+
+use super::delays::{Delays, Window};
+use super::verdict::Verdict;
+use super::window::{ReorderWindow, Windows};
+use crate::time::Time;
+use hashbrown::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Origins remembered one by one (about 60 MB); further ones are counted together under [`OTHERS`], and their windows
+/// are not learned.
+pub const ORIGINS_MAX: usize = 100_000;
+/// The name under which origins past [`ORIGINS_MAX`] are counted together. Not a host.
+pub const OTHERS: &str = "(others)";
+
+/// All origins heard of.
+#[derive(Debug, Default)]
+pub struct Origins {
+    known: HashMap<Arc<str>, Origin>,
+    /// Those that have something to be stored.
+    unstored: Vec<Arc<str>>,
+    /// Those whose learned window moved since [`Origins::windows_moved`] was last asked.
+    moved: Vec<Arc<str>>,
+    /// Up to where records were counted since the start.
+    next: Offsets,
+    /// The last `ahead` that was restored: those of one checkpoint are the same.
+    ahead: Option<Arc<[i64]>>,
+}
+
+/// By number of partition of the activities topic, which are dense and at most 1,024: the offset of the next record.
+type Offsets = Vec<i64>;
+
+#[derive(Debug, Default)]
+struct Origin {
+    delays: Delays,
+    /// Up to where its posts were counted before the start, if that is ahead of where reading began: a crash came between
+    /// what it stored and the offsets.
+    ahead: Option<Arc<[i64]>>,
+    is_unstored: bool,
+    has_moved: bool,
+}
+
+/// One post, as far as its origin is concerned.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// From published to arrived, in milliseconds; none without a date.
+    pub delay_ms: Option<i64>,
+    /// When it arrived.
+    pub arrived: Time,
+    /// The partition of the record that made it.
+    pub partition: i32,
+    /// That record's offset.
+    pub offset: i64,
+}
+
+impl Origins {
+    /// Counts a post of `host` and learns from it, unless its record was counted before: a log that is read again counts
+    /// once. The posts of one record are all counted before [`Origins::passed`].
+    pub fn count(&mut self, host: &str, seen: Seen, windows: &Windows) {
+        if seen.is_below(&self.next) {
+            return;
+        }
+        let full = ORIGINS_MAX <= self.known.len();
+        let host = if full && !self.known.contains_key(host) {
+            OTHERS
+        } else {
+            host
+        };
+        let (host, origin) = match self.known.get_key_value_mut(host) {
+            Some(known) => known,
+            None => {
+                self.known.insert(Arc::from(host), Origin::default());
+                match self.known.get_key_value_mut(host) {
+                    Some(known) => known,
+                    None => return,
+                }
+            }
+        };
+        if origin
+            .ahead
+            .as_deref()
+            .is_some_and(|ahead| seen.is_below(ahead))
+        {
+            return;
+        }
+        let moved = origin
+            .delays
+            .count(seen.verdict, seen.delay_ms, seen.arrived, &windows.auto);
+        if !origin.is_unstored {
+            origin.is_unstored = true;
+            self.unstored.push(Arc::clone(host));
+        }
+        if moved == Window::Moved && !origin.has_moved && **host != *OTHERS {
+            origin.has_moved = true;
+            self.moved.push(Arc::clone(host));
+        }
+    }
+
+    /// A record was taken in, with all its posts.
+    pub fn passed(&mut self, partition: i32, offset: i64) {
+        let Ok(partition) = usize::try_from(partition) else {
+            return;
+        };
+        if self.next.len() <= partition {
+            self.next.resize(partition + 1, 0);
+        }
+        if let Some(next) = self.next.get_mut(partition) {
+            *next = (*next).max(offset.saturating_add(1));
+        }
+    }
+
+    /// What is known of `host`.
+    pub fn get(&self, host: &str) -> Option<&Delays> {
+        self.known.get(host).map(|origin| &origin.delays)
+    }
+
+    /// All of them, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Delays)> {
+        self.known
+            .iter()
+            .map(|(host, origin)| (host, &origin.delays))
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
+    /// The window learned of `host`; none if it is not yet.
+    pub fn learned(&self, host: &str) -> Option<Duration> {
+        // Origins counted together say nothing of each other.
+        self.get(host).filter(|_| host != OTHERS)?.learned()
+    }
+
+    /// How long feeds may be held for `host`: its reorder window in force, nothing while that is to be learned.
+    pub fn holding(&self, host: &str, windows: &Windows) -> Duration {
+        windows.holding(host, self.learned(host))
+    }
+
+    /// The origins that `windows` leave to be learned and whose window moved since the last call, with how long feeds
+    /// may now be held for them. The first call tells all that are learned. Only with other `windows` does anything else
+    /// change what [`Origins::holding`] says.
+    pub fn windows_moved(&mut self, windows: &Windows) -> Vec<(Arc<str>, Duration)> {
+        let mut moved = Vec::with_capacity(self.moved.len());
+        for host in std::mem::take(&mut self.moved) {
+            if let Some(origin) = self.known.get_mut(&*host) {
+                origin.has_moved = false;
+            }
+            if windows.of(&host).reorder_window == ReorderWindow::Auto {
+                let holding = self.holding(&host, windows);
+                moved.push((host, holding));
+            }
+        }
+        moved
+    }
+
+    /// The origins heard of since the last call, as they are to be stored with the next checkpoint.
+    pub fn unstored(&mut self) -> Vec<(Arc<str>, Vec<u8>)> {
+        let mut rows = Vec::with_capacity(self.unstored.len());
+        for host in std::mem::take(&mut self.unstored) {
+            let Some(origin) = self.known.get_mut(&*host) else {
+                continue;
+            };
+            origin.is_unstored = false;
+            let counted = match &origin.ahead {
+                Some(ahead) if is_ahead(ahead, &self.next) => higher(&self.next, ahead),
+                _ => {
+                    origin.ahead = None;
+                    self.next.clone()
+                }
+            };
+            // To memory, and of numbers only: it does not fail.
+            if let Ok(bytes) = origin.delays.to_bytes(&counted) {
+                rows.push((host, bytes));
+            }
+        }
+        rows
+    }
+
+    /// Takes back what was stored of `host`; reading goes on at `from`, by number of partition. Whether it could be read:
+    /// if not (it is of another version), the origin is learned anew, which moves no place.
+    pub fn restore(&mut self, host: &str, bytes: &[u8], from: &[i64]) -> bool {
+        let Some((delays, counted)) = Delays::from_bytes(bytes) else {
+            return false;
+        };
+        let ahead = is_ahead(&counted, from).then(|| match &self.ahead {
+            Some(ahead) if **ahead == *counted => Arc::clone(ahead),
+            _ => Arc::from(counted),
+        });
+        if ahead.is_some() {
+            self.ahead.clone_from(&ahead);
+        }
+        let host: Arc<str> = Arc::from(host);
+        let has_moved = delays.learned().is_some() && *host != *OTHERS;
+        if has_moved {
+            self.moved.push(Arc::clone(&host));
+        }
+        let origin = Origin {
+            delays,
+            ahead,
+            is_unstored: false,
+            has_moved,
+        };
+        self.known.insert(host, origin);
+        true
+    }
+}
+
+impl Seen {
+    fn is_below(&self, counted: &[i64]) -> bool {
+        let partition = usize::try_from(self.partition).ok();
+        let next = partition.and_then(|partition| counted.get(partition));
+        next.is_some_and(|next| self.offset < *next)
+    }
+}
+
+/// Whether any partition was counted further than `next`.
+fn is_ahead(counted: &[i64], next: &[i64]) -> bool {
+    let next = next.iter().chain(std::iter::repeat(&0));
+    counted
+        .iter()
+        .zip(next)
+        .any(|(counted, next)| next < counted)
+}
+
+/// Of each partition, the higher offset.
+fn higher(one: &[i64], other: &[i64]) -> Offsets {
+    let at = |offsets: &[i64], n| offsets.get(n).copied().unwrap_or(0);
+    (0..one.len().max(other.len()))
+        .map(|n| at(one, n).max(at(other, n)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

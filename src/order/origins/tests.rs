@@ -1,0 +1,193 @@
+//! Counting once, across origins and restarts.
+
+use super::*;
+use crate::order::delays::OBSERVATIONS_MIN;
+use crate::order::window::Window as Wanted;
+
+const NOON: Time = Time::from_millis(1_763_805_600_000);
+
+fn auto() -> Windows {
+    let mut windows = Windows::default();
+    windows.default.reorder_window = ReorderWindow::Auto;
+    windows
+}
+
+fn seen(delay_ms: i64, partition: i32, offset: i64) -> Seen {
+    Seen {
+        verdict: Verdict::InTime,
+        delay_ms: Some(delay_ms),
+        arrived: NOON,
+        partition,
+        offset,
+    }
+}
+
+/// Takes in records of one post each.
+fn take(
+    origins: &mut Origins,
+    host: &str,
+    delay_ms: i64,
+    partition: i32,
+    offsets: std::ops::Range<i64>,
+) {
+    for offset in offsets {
+        origins.count(host, seen(delay_ms, partition, offset), &auto());
+        origins.passed(partition, offset);
+    }
+}
+
+fn posts(origins: &Origins, host: &str) -> u64 {
+    origins.get(host).map_or(0, Delays::posts)
+}
+
+const ENOUGH: i64 = OBSERVATIONS_MIN as i64;
+
+#[test]
+fn a_record_read_again_counts_once_and_all_its_posts_count() {
+    let mut origins = Origins::default();
+    for (partition, offset) in [(0, 5), (0, 5), (0, 4), (1, 5), (0, 6)] {
+        // A boost that brought what it boosts along: two posts of one record.
+        origins.count("a.example", seen(10, partition, offset), &auto());
+        origins.count("a.example", seen(10, partition, offset), &auto());
+        origins.passed(partition, offset);
+    }
+    assert_eq!(posts(&origins, "a.example"), 2 * 3);
+}
+
+#[test]
+fn one_origin_never_moves_anothers_window() {
+    let mut origins = Origins::default();
+    take(&mut origins, "a.example", 10_000, 0, 0..ENOUGH);
+    let before = origins.get("a.example").cloned();
+    let holding = origins.holding("a.example", &auto());
+    take(
+        &mut origins,
+        "liar.example",
+        100_000_000,
+        0,
+        ENOUGH..20 * ENOUGH,
+    );
+    assert_eq!(origins.get("a.example").cloned(), before);
+    assert_eq!(origins.holding("a.example", &auto()), holding);
+    assert_eq!(origins.holding("liar.example", &auto()), auto().auto.max);
+    assert_eq!(origins.holding("unheard.example", &auto()), Duration::ZERO);
+}
+
+#[test]
+fn what_moved_is_told_once_and_only_where_it_is_learned() {
+    let mut windows = auto();
+    let fixed = Wanted {
+        reorder_window: ReorderWindow::Fixed(Duration::from_secs(7)),
+        ..Wanted::default()
+    };
+    windows.name("fixed.example", fixed).unwrap();
+    let mut origins = Origins::default();
+    take(&mut origins, "a.example", 10_000, 0, 0..ENOUGH - 1);
+    take(&mut origins, "fixed.example", 10_000, 1, 0..ENOUGH);
+    assert_eq!(origins.windows_moved(&windows), []);
+    take(&mut origins, "a.example", 10_000, 0, ENOUGH - 1..ENOUGH);
+    let holding = origins.holding("a.example", &windows);
+    assert!(Duration::from_secs(10) <= holding);
+    assert_eq!(
+        origins.windows_moved(&windows),
+        [("a.example".into(), holding)]
+    );
+    assert_eq!(origins.windows_moved(&windows), []);
+    assert_eq!(
+        origins.holding("fixed.example", &windows),
+        Duration::from_secs(7)
+    );
+    // It grows twice before it is asked about.
+    take(&mut origins, "a.example", 60_000, 0, ENOUGH..2 * ENOUGH);
+    take(
+        &mut origins,
+        "a.example",
+        600_000,
+        0,
+        2 * ENOUGH..9 * ENOUGH,
+    );
+    let holding = origins.holding("a.example", &windows);
+    assert!(Duration::from_secs(600) <= holding);
+    assert_eq!(
+        origins.windows_moved(&windows),
+        [("a.example".into(), holding)]
+    );
+}
+
+#[test]
+fn origins_past_the_bound_are_counted_together_and_learned_of_none() {
+    let mut origins = Origins::default();
+    for n in 0..ORIGINS_MAX {
+        origins.count(&format!("h{n}.example"), seen(1, 0, 0), &auto());
+    }
+    take(&mut origins, "one.example", 10_000, 1, 0..ENOUGH);
+    take(&mut origins, "other.example", 10_000, 1, ENOUGH..2 * ENOUGH);
+    take(
+        &mut origins,
+        "h7.example",
+        10_000,
+        1,
+        2 * ENOUGH..3 * ENOUGH,
+    );
+    assert_eq!(origins.len(), ORIGINS_MAX + 1);
+    assert_eq!(posts(&origins, OTHERS), 2 * OBSERVATIONS_MIN);
+    assert_eq!(posts(&origins, "h7.example"), 1 + OBSERVATIONS_MIN);
+    for host in ["one.example", "other.example", OTHERS] {
+        assert_eq!(origins.holding(host, &auto()), Duration::ZERO, "{host}");
+    }
+    let moved = origins.windows_moved(&auto());
+    assert_eq!(moved.len(), 1, "{moved:?}");
+}
+
+/// After every number of records that a crash may have left uncounted, and with the offsets of the checkpoint before.
+#[test]
+fn what_was_stored_ahead_of_the_offsets_is_not_counted_twice() {
+    for stored_at in 0..8_i64 {
+        for reflected in 0..=stored_at {
+            let mut before = Origins::default();
+            take(&mut before, "a.example", 10, 1, 0..stored_at);
+            let rows = before.unstored();
+            assert!(before.unstored().is_empty());
+            let mut after = Origins::default();
+            for (host, bytes) in &rows {
+                assert!(after.restore(host, bytes, &[0, reflected]));
+            }
+            take(&mut after, "a.example", 10, 0, 0..3);
+            take(
+                &mut after,
+                "a.example",
+                10,
+                1,
+                reflected..reflected.max(stored_at - 1),
+            );
+            // And once more, before it has caught up.
+            let rows = after.unstored();
+            let again = rows.iter().map(|(host, bytes)| (host, bytes));
+            let mut last = Origins::default();
+            for (host, bytes) in again {
+                assert!(last.restore(host, bytes, &[0, reflected]));
+            }
+            take(&mut last, "a.example", 10, 0, 0..3);
+            take(&mut last, "a.example", 10, 1, reflected..8);
+            assert_eq!(posts(&last, "a.example"), 3 + 8, "{stored_at} {reflected}");
+        }
+    }
+}
+
+#[test]
+fn after_a_restart_all_that_is_learned_is_told() {
+    let mut before = Origins::default();
+    take(&mut before, "a.example", 10_000, 0, 0..ENOUGH);
+    take(&mut before, "b.example", 10_000, 0, ENOUGH..ENOUGH + 1);
+    let holding = before.holding("a.example", &auto());
+    let mut after = Origins::default();
+    for (host, bytes) in before.unstored() {
+        assert!(after.restore(&host, &bytes, &[ENOUGH + 1]));
+    }
+    assert_eq!(
+        after.windows_moved(&auto()),
+        [("a.example".into(), holding)]
+    );
+    assert!(!after.restore("c.example", b"\x01odd", &[]));
+    assert_eq!(after.len(), 2);
+}
