@@ -31,7 +31,8 @@ fn bench(c: &mut Criterion) {
         let mut round = || {
             for _ in 0..posts_a_round {
                 n += 1;
-                entered += fan_out(&store, &graph, &post(n % authors, n), None, Fate::New);
+                let post = post(n % authors, n);
+                entered += fan_out(&store, &graph, &post, None, Fate::New, post.newest.mark());
             }
             let begun = Instant::now();
             store.checkpoint(&Reflects::default()).unwrap();

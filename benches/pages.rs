@@ -17,6 +17,7 @@ use slackwater::feed::store::Reflects;
 use slackwater::graph::AccountIx;
 use slackwater::operator::metrics::Metrics;
 use slackwater::order::window::Windows;
+use slackwater::post::in_flight::InFlight;
 use slackwater::reader::filling::Filling;
 use slackwater::reader::page::Span;
 use slackwater::reader::view::{Built, View};
@@ -38,7 +39,7 @@ fn page(view: &View, account: usize, limit: usize) -> usize {
     };
     Filling::fill(&view.store, span, &home.ids)
         .unwrap()
-        .finish("cursor")
+        .finish(None, "cursor")
         .json
         .len()
 }
@@ -50,7 +51,7 @@ fn bench(c: &mut Criterion) {
     let graph = graph(&store, feeds, authors, sized(500, 50));
     for n in 0..posts {
         let kept = store.put_post(post(n % authors, n));
-        fan_out(&store, &graph, &kept, None, Fate::New);
+        fan_out(&store, &graph, &kept, None, Fate::New, kept.newest.mark());
         if store.is_full() {
             store.checkpoint(&Reflects::default()).unwrap();
         }
@@ -61,7 +62,10 @@ fn bench(c: &mut Criterion) {
         store: Arc::clone(&store),
         graph: Arc::new(RwLock::new(graph)),
         origins: Arc::default(),
-        windows: Arc::new(Windows::default()),
+        windows: Arc::new(RwLock::new(Arc::new(Windows::default()))),
+        horizons: Arc::default(),
+        in_flight: InFlight::default(),
+        log: 0,
         built: watching,
         metrics: Arc::new(Metrics::default()),
     };
@@ -83,7 +87,14 @@ fn bench(c: &mut Criterion) {
                 for _ in 0..sized(400, 10) {
                     n += 1;
                     let kept = store.put_post(post(n % authors, n));
-                    fan_out(&store, &view.graph.read(), &kept, None, Fate::New);
+                    fan_out(
+                        &store,
+                        &view.graph.read(),
+                        &kept,
+                        None,
+                        Fate::New,
+                        kept.newest.mark(),
+                    );
                 }
                 store.checkpoint(&Reflects::default()).unwrap();
             }

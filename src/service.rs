@@ -110,8 +110,11 @@ impl std::fmt::Debug for AppenderToClose {
 pub async fn start(config: Config) -> Result<Service, ServiceError> {
     let runtime = tokio::runtime::Handle::current();
     let feed = config.feed.clone();
-    let options = pipeline_options(&config);
     let log = log_options(&config.log);
+    let identity = log
+        .identity()
+        .map_err(|source| ServiceError::LogId { source })?;
+    let options = pipeline_options(&config, identity);
     // Opening blocks: on sled's recovery, and on a broker that does not answer.
     let opened = tokio::task::spawn_blocking(move || open(&feed, &log, options, runtime));
     let (pipeline, appender) = opened.await.map_err(|e| broken("opening", &e))??;
@@ -229,8 +232,7 @@ fn open(
     let reflects = store.reflects().map_err(folder)?;
     let (built_from, now) = (
         store.meta::<String>(LOG).map_err(folder)?,
-        log.identity()
-            .map_err(|source| ServiceError::LogId { source })?,
+        options.log.clone(),
     );
     match built_from {
         Some(built_from) if built_from != now && !reflects.next.is_empty() => {
@@ -281,9 +283,11 @@ fn broken(what: &str, error: &dyn std::fmt::Display) -> ServiceError {
     }
 }
 
-fn pipeline_options(config: &Config) -> pipeline::Options {
+fn pipeline_options(config: &Config, log: String) -> pipeline::Options {
     pipeline::Options {
         windows: config.ordering.windows.clone(),
+        patience: config.ordering.patience,
+        log,
         checkpoint_every: config.feed.checkpoint_every,
         keep: Keep {
             posts: config.feed.posts_keep,

@@ -70,6 +70,9 @@ fn whatever_is_answered_has_all_its_fields() {
         "Entry",
         "Boost",
         "Page",
+        "Changes",
+        "Change",
+        "Ordering",
         "Accepted",
         "Rejected",
         "Origins",
@@ -448,6 +451,7 @@ fn every_answer_is_as_described() {
     checked.get(&open, home, "/v1/accounts/%ff/feeds/home", 400);
     checked.get(&open, home, "/v1/accounts/8/feeds/home", 404);
     checked.get(&open, home, "/v1/accounts/7/feeds/other", 404);
+    changes_and_ordering(&mut checked, &open);
 
     let by_uri = ("get", "/v1/posts");
     let by_id = ("get", "/v1/posts/{id}");
@@ -588,6 +592,101 @@ fn every_answer_is_as_described() {
         .filter(|answer| *answer != "post /v1/relationships 400")
         .collect();
     assert!(missing.is_empty(), "described, but never seen: {missing:?}");
+}
+
+/// What changed since a cursor, and how long the account waits.
+fn changes_and_ordering(checked: &mut Checked, open: &Service) {
+    let changes = ("get", "/v1/accounts/{account}/feeds/{feed}/changes");
+    let of = |account: &str, feed: &str, query: &str| {
+        format!("/v1/accounts/{account}/feeds/{feed}/changes?{query}")
+    };
+    let page: Value = open.get("/v1/accounts/7/feeds/home").json().unwrap();
+    let cursor = format!("cursor={}", page["cursor"].as_str().unwrap());
+    let told = checked.get(open, changes, &of("7", "home", &cursor), 200);
+    assert_eq!(
+        (&told["changes"], &told["more"]),
+        (&json!([]), &json!(false))
+    );
+    let follow = r#"{"type":"follow","account":"7","target":"https://a.example/u","removed":true}"#;
+    checked.post(open, "/v1/relationships", "application/json", follow, 202);
+    let told = checked.get(open, changes, &of("7", "home", &cursor), 200);
+    assert_eq!(told["changes"][0]["kind"], "remove", "{told}");
+    let follow = follow.replace(",\"removed\":true", "");
+    checked.post(open, "/v1/relationships", "application/json", &follow, 202);
+    let told = checked.get(open, changes, &of("7", "home", &cursor), 200);
+    assert_eq!(told["changes"][0]["kind"], "post", "{told}");
+    let damaged = cursor.replace("cursor=", "cursor=A");
+    for query in [
+        damaged.as_str(),
+        "cursor=",
+        "limit=3",
+        "x=1",
+        &format!("{cursor}&limit=0"),
+    ] {
+        checked.get(open, changes, &of("7", "home", query), 400);
+    }
+    checked.get(
+        open,
+        changes,
+        &of("7", "home", &other_version(&cursor)),
+        410,
+    );
+    checked.get(open, changes, &of("8", "home", &cursor), 400);
+    checked.get(open, changes, &of("7", "other", &cursor), 404);
+
+    let ordering = "/v1/accounts/{account}/ordering";
+    let chosen = checked.get(open, ("get", ordering), "/v1/accounts/7/ordering", 200);
+    assert_eq!(chosen["patience"], "20m");
+    for (kind, body, status) in [
+        ("application/json", r#"{"patience":"5s"}"#, 200),
+        ("application/json", r#"{"patience":"complete"}"#, 200),
+        ("application/json", r#"{"patience":"soon"}"#, 422),
+        ("application/json", r#"{"patience":"5s","more":1}"#, 422),
+        ("application/x-ndjson", r#"{"patience":"5s"}"#, 415),
+        ("application/json", &" ".repeat(17 << 20), 413),
+    ] {
+        let body = Some((kind, body.as_bytes().to_vec()));
+        checked.ask(
+            open,
+            ("put", ordering),
+            "/v1/accounts/7/ordering",
+            &[],
+            body,
+            status,
+        );
+    }
+    for method in ["get", "put", "delete"] {
+        let body =
+            || (method == "put").then(|| ("application/json", br#"{"patience":"5s"}"#.to_vec()));
+        for (account, status) in [("nobody", 404), ("%ff", 400)] {
+            let path = format!("/v1/accounts/{account}/ordering");
+            checked.ask(open, (method, ordering), &path, &[], body(), status);
+        }
+    }
+    let chosen = checked.ask(
+        open,
+        ("delete", ordering),
+        "/v1/accounts/7/ordering",
+        &[],
+        None,
+        200,
+    );
+    assert_eq!(chosen["patience"], "30s", "as its document says");
+    let none = r#"{"type":"ordering","account":"7","patience":"0s"}"#;
+    checked.post(open, "/v1/relationships", "application/json", none, 202);
+}
+
+/// The same cursor, as another version of the service would have written it.
+fn other_version(cursor: &str) -> String {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let text = cursor.strip_prefix("cursor=").unwrap();
+    let mut bytes = URL_SAFE_NO_PAD.decode(text).unwrap();
+    bytes.truncate(bytes.len() - 8);
+    bytes[0] += 1;
+    let checksum = xxhash_rust::xxh3::xxh3_64(&bytes).to_le_bytes();
+    bytes.extend(checksum);
+    format!("cursor={}", URL_SAFE_NO_PAD.encode(bytes))
 }
 
 /// One of each kind; account 7 follows a.example/u and b.example/u.

@@ -66,17 +66,20 @@ pub enum Tree {
     Pending,
     /// Host -> what is known of an origin.
     Origins,
+    /// Account -> up to when its feeds were shown.
+    Reached,
     /// What the folder is, and the offsets it reflects.
     Meta,
 }
 
-const TREES: [(Tree, &str); 7] = [
+const TREES: [(Tree, &str); 8] = [
     (Tree::Uris, "uris"),
     (Tree::Lists, "lists"),
     (Tree::Homes, "homes"),
     (Tree::Relations, "relations"),
     (Tree::Pending, "pending"),
     (Tree::Origins, "origins"),
+    (Tree::Reached, "reached"),
     (Tree::Meta, "meta"),
 ];
 

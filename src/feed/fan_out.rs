@@ -4,11 +4,12 @@
 
 use super::disk::DiskError;
 use super::kept::{Post, State};
+use super::ledger::Op;
 use super::rules::{Decision, Subject, decide};
-use super::segment::Op;
-use super::store::{Index, Store};
+use super::store::{HELD_FACTOR, Index, Store};
 use crate::graph::{AccountIx, Graph};
 use crate::order::place::PostId;
+use crate::post::mark::Mark;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
@@ -24,26 +25,30 @@ pub enum Fate {
 }
 
 /// Puts a post into, or takes it out of, the homes of all whom it concerns: its author's followers and its author.
-/// `original` is what it boosts, if known. Returns how many homes it entered.
+/// `original` is what it boosts, if known; `because` marks the record that calls for this. Returns how many homes it
+/// entered.
 pub fn fan_out(
     store: &Store,
     graph: &Graph,
     post: &Post,
     original: Option<&Post>,
     fate: Fate,
+    because: Mark,
 ) -> usize {
     let Some(author) = graph.actor(&post.body.author) else {
         return 0;
     };
     let concerned = [graph.followers(author), graph.owners(author)];
+    let leaves = Op::remove(post.id, because);
     if fate == Fate::Gone {
         for accounts in concerned {
-            store.homes.apply(accounts, Op::remove(post.id));
+            store.homes.apply(accounts, &[leaves]);
         }
         return 0;
     }
     let subject = Subject::new(post, original, graph);
     let reaches_every_follower = subject.reaches_every_follower();
+    let enters = entering(post, original);
     let mut entered = 0;
     for accounts in concerned {
         let (mut enter, mut leave) = (Vec::with_capacity(accounts.len()), Vec::new());
@@ -54,15 +59,27 @@ pub fn fan_out(
             }
             match graph.get(*account).map(|account| decide(&subject, account)) {
                 Some(Decision::In(_)) => enter.push(*account),
-                Some(Decision::Out(_)) if fate == Fate::Changed => leave.push(*account),
+                // Read in another order, the boost may have entered before its original became what it is.
+                Some(Decision::Out(why)) if fate == Fate::Changed || why.is_of_the_original() => {
+                    leave.push(*account);
+                }
                 Some(Decision::Out(_)) | None => {}
             }
         }
-        store.homes.apply(&enter, Op::insert(post.id));
-        store.homes.apply(&leave, Op::remove(post.id));
+        store.homes.apply(&enter, &enters);
+        store.homes.apply(&leave, &[leaves]);
         entered += enter.len();
     }
     entered
+}
+
+/// What brings a post into a feed: the post, and that the entry rests on what it boosts too.
+fn entering(post: &Post, original: Option<&Post>) -> Vec<Op> {
+    let mut ops = vec![Op::insert(post.id, post.newest.mark())];
+    if let Some(original) = original {
+        ops.push(Op::also(post.id, original.newest.mark()));
+    }
+    ops
 }
 
 /// The post that `post` boosts, if it boosts one and that is known.
@@ -92,31 +109,37 @@ pub fn fan_out_boosts(
         if boost.body.boost_of.as_deref() == Some(original.body.uri.as_str())
             && boost.state == State::Whole
         {
-            entered += fan_out(store, graph, &boost, Some(original), fate);
+            let because = original.newest.mark();
+            entered += fan_out(store, graph, &boost, Some(original), fate, because);
         }
     }
     Ok(entered)
 }
 
 /// Merges into an account's home the posts of `authors` (actor ids) that belong there: the newest, as many as a feed
-/// holds. With one author this is a new follow, with everyone followed and the account itself a rebuild.
+/// holds, those above `shown` besides. With one author this is a new follow, with everyone followed and the account
+/// itself a rebuild. `because` marks the relation that calls for it. Returns how many belong there.
 pub fn merge_in(
     store: &Store,
     graph: &Graph,
     account: AccountIx,
     authors: &[&str],
+    because: Mark,
+    shown: PostId,
 ) -> Result<usize, DiskError> {
-    let Some(of) = graph.get(account) else {
+    let (Some(of), Some(mut home)) = (graph.get(account), store.home(account)?) else {
         return Ok(0);
     };
     let mut lists = Vec::with_capacity(authors.len());
     for author in authors {
         lists.push(store.list(Index::Author, author)?);
     }
-    let mut entering = Vec::new();
+    let (length, held) = (store.length(), HELD_FACTOR * store.length());
+    let mut ops = Vec::new();
+    let (mut entering_all, mut entering_shown) = (0, 0);
     let mut left_out = None;
     for id in newest_first(lists) {
-        if store.length() <= entering.len() {
+        if length <= entering_shown || held <= entering_all {
             left_out = Some(id);
             break;
         }
@@ -126,27 +149,37 @@ pub fn merge_in(
         let original = original_of(store, &post)?;
         let subject = Subject::new(&post, original.as_deref(), graph);
         if let Decision::In(_) = decide(&subject, of) {
-            entering.push(Op::insert(id));
+            entering_all += 1;
+            entering_shown += usize::from(id <= shown);
+            // What is there already rests on what brought it in.
+            if home.ids.binary_search(&id.number()).is_err() {
+                ops.extend(entering(&post, original.as_deref()));
+                ops.push(Op::also(id, because));
+            }
         }
     }
     match left_out {
-        None => store.homes.apply_all(account, &entering),
+        None => store.homes.apply_all(account, &ops),
         // What is left out is dropped for length: the feed must not go on below it, should entries leave later.
         Some(left_out) => {
-            let Some(home) = store.home_untrimmed(account)? else {
-                return Ok(0);
-            };
-            let mut merged = home.with(&entering, store.length());
-            merged.floor = merged.floor.max(left_out);
-            store.homes.replace(account, merged);
+            home.take_in(&ops);
+            home.trim(length, held, shown);
+            home.floor = home.floor.max(left_out.number());
+            store.homes.replace(account, home);
         }
     }
-    Ok(entering.len())
+    Ok(entering_all)
 }
 
-/// Takes out of an account's home what the rules no longer let in. Returns how many left.
-pub fn weed_out(store: &Store, graph: &Graph, account: AccountIx) -> Result<usize, DiskError> {
-    let (Some(of), Some(home)) = (graph.get(account), store.home_untrimmed(account)?) else {
+/// Takes out of an account's home what the rules no longer let in, because of the relation that `because` marks.
+/// Returns how many left.
+pub fn weed_out(
+    store: &Store,
+    graph: &Graph,
+    account: AccountIx,
+    because: Mark,
+) -> Result<usize, DiskError> {
+    let (Some(of), Some(home)) = (graph.get(account), store.home(account)?) else {
         return Ok(0);
     };
     let mut leaving = Vec::new();
@@ -162,7 +195,7 @@ pub fn weed_out(store: &Store, graph: &Graph, account: AccountIx) -> Result<usiz
             }
         };
         if !stays {
-            leaving.push(Op::remove(id));
+            leaving.push(Op::remove(id, because));
         }
     }
     store.homes.apply_all(account, &leaving);

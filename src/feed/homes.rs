@@ -4,7 +4,7 @@
 //! new, in that order, and sees the same feed at any moment of it. Homes stand in chunks, each with a lock of its own,
 //! so that neither a fan-out nor a reader holds up the rest.
 
-use super::segment::{Merged, Op, Segment, merge};
+use super::ledger::{Ledger, Op, Turn};
 use crate::graph::AccountIx;
 use crate::order::place::PostId;
 use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
@@ -13,21 +13,32 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 const CHUNK: usize = 1024;
 
-/// What happened to one list since it was stored.
+/// What happened to one feed since it was stored.
 #[derive(Clone, Debug, Default)]
-pub struct Pending {
+struct Pending {
     /// If set, what is stored counts for nothing and this stands in its place.
-    base: Option<Arc<Merged>>,
+    base: Option<Arc<Ledger>>,
     ops: Vec<Op>,
+    /// Rare, and a pointer is all it costs those without.
+    turns: Option<Box<Vec<Turn>>>,
 }
 
 impl Pending {
-    fn is_empty(&self) -> bool {
-        self.base.is_none() && self.ops.is_empty()
-    }
-
     fn weight(&self) -> usize {
         self.ops.len() + self.base.as_ref().map_or(0, |base| base.ids.len())
+    }
+
+    /// `stored` with this taken in.
+    fn onto(&self, stored: Ledger) -> Ledger {
+        let mut ledger = match &self.base {
+            Some(base) => (**base).clone(),
+            None => stored,
+        };
+        ledger.take_in(&self.ops);
+        for turn in self.turns.iter().flat_map(|turns| turns.iter()) {
+            ledger.turn(turn.clone());
+        }
+        ledger
     }
 }
 
@@ -93,8 +104,8 @@ impl Homes {
         }
     }
 
-    /// Does `op` to the homes of `accounts`, which are ascending.
-    pub fn apply(&self, accounts: &[AccountIx], op: Op) {
+    /// Does `ops` to each home of `accounts`, which are ascending.
+    pub fn apply(&self, accounts: &[AccountIx], ops: &[Op]) {
         let chunks = self.chunks.read();
         let mut rest = accounts;
         while let Some(first) = rest.first() {
@@ -105,14 +116,15 @@ impl Homes {
                 let mut chunk = chunk.write();
                 for account in now {
                     if let Some(home) = touch(&mut chunk, account.number() % CHUNK) {
-                        home.ops.push(op);
+                        home.ops.extend_from_slice(ops);
                     }
                 }
             }
             rest = later;
         }
-        self.unwritten.fetch_add(accounts.len(), Ordering::Relaxed);
-        self.watch(&[op]);
+        self.unwritten
+            .fetch_add(accounts.len() * ops.len(), Ordering::Relaxed);
+        self.watch(ops);
     }
 
     /// Does several things to one home.
@@ -132,16 +144,23 @@ impl Homes {
         std::mem::take(&mut *self.watched.lock())
     }
 
+    /// Remembers a change of relations in one home.
+    pub fn turn(&self, account: AccountIx, turn: Turn) {
+        self.with(account, |home| {
+            home.turns.get_or_insert_default().push(turn);
+        });
+        self.unwritten.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Puts a whole feed in the place of what was there.
-    pub fn replace(&self, account: AccountIx, feed: Merged) {
-        let ops: Vec<Op> = feed.newest_first().map(Op::insert).collect();
-        self.watch(&ops);
+    pub fn replace(&self, account: AccountIx, feed: Ledger) {
+        self.note_watched(feed.ids.iter().copied());
         self.unwritten
             .fetch_add(feed.ids.len() + 1, Ordering::Relaxed);
         self.with(account, |home| {
             *home = Pending {
                 base: Some(Arc::new(feed)),
-                ops: Vec::new(),
+                ..Pending::default()
             }
         });
     }
@@ -210,13 +229,13 @@ impl Homes {
     }
 
     fn watch(&self, ops: &[Op]) {
+        self.note_watched(ops.iter().filter_map(|op| op.inserts()));
+    }
+
+    fn note_watched(&self, ids: impl Iterator<Item = u64>) {
         let below = self.watch_below.load(Ordering::Relaxed);
         if below != 0 {
-            self.watched.lock().extend(
-                ops.iter()
-                    .filter_map(|op| op.inserts())
-                    .filter(|id| *id < below),
-            );
+            self.watched.lock().extend(ids.filter(|id| *id < below));
         }
     }
 
@@ -244,33 +263,25 @@ fn touch<'a>(chunk: &'a mut RwLockWriteGuard<'_, Chunk>, at: usize) -> Option<&'
 }
 
 impl Parts {
-    /// The feed: `stored`, then what is leaving, then what is new, the highest `length` of it.
-    pub fn merged(&self, stored: Segment<'_>, length: usize) -> Merged {
-        match &self.leaving {
-            None => merged(stored, &self.new, length),
-            Some(leaving) if self.new.is_empty() => merged(stored, leaving, length),
-            Some(leaving) => match &self.new.base {
-                Some(_) => merged(stored, &self.new, length),
-                None => {
-                    let ops = [leaving.ops.as_slice(), &self.new.ops].concat();
-                    merged(
-                        stored,
-                        &Pending {
-                            base: leaving.base.clone(),
-                            ops,
-                        },
-                        length,
-                    )
-                }
-            },
-        }
+    /// The feed: `stored`, then what is leaving, then what is new. Not trimmed.
+    pub fn onto(&self, stored: Ledger) -> Ledger {
+        let left = match &self.leaving {
+            Some(leaving) if self.new.base.is_none() => leaving.onto(stored),
+            _ => stored,
+        };
+        self.new.onto(left)
     }
 }
 
 impl Leaving {
-    /// The feed to be stored.
-    pub fn merged(&self, stored: Segment<'_>, length: usize) -> Merged {
-        merged(stored, &self.pending, length)
+    /// The feed to be stored, not trimmed yet.
+    pub fn onto(&self, stored: Ledger) -> Ledger {
+        self.pending.onto(stored)
+    }
+
+    /// Whose it is.
+    pub fn account(&self) -> AccountIx {
+        self.account
     }
 
     /// How many entries it brings.
@@ -279,25 +290,14 @@ impl Leaving {
     }
 }
 
-fn merged(stored: Segment<'_>, pending: &Pending, length: usize) -> Merged {
-    match &pending.base {
-        None => merge(stored, &pending.ops, length),
-        Some(base) if pending.ops.is_empty() => (**base).clone(),
-        Some(base) => base.with(&pending.ops, length),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::order::place::PostId;
+    use crate::post::mark::Mark;
 
     fn ids(homes: &Homes, account: AccountIx) -> Vec<u64> {
-        homes
-            .parts(account)
-            .unwrap()
-            .merged(Segment::EMPTY, 100)
-            .ids
+        homes.parts(account).unwrap().onto(Ledger::default()).ids
     }
 
     /// Were this to fail, a reader would see a feed without its newest entries while a checkpoint writes them.
@@ -305,14 +305,15 @@ mod tests {
     fn what_is_leaving_is_seen_until_it_has_left() {
         let (homes, account) = (Homes::default(), AccountIx::from_number(0));
         homes.add(account, b"7".to_vec());
-        let insert = |n| Op::insert(PostId::from_number(n).unwrap());
+        let mark = Mark::from_number(1).unwrap();
+        let insert = |n| Op::insert(PostId::from_number(n).unwrap(), mark);
         homes.apply_all(account, &[]);
         homes.apply_all(account, &[]);
-        homes.apply(&[account], insert(5));
+        homes.apply(&[account], &[insert(5)]);
         let leaving = homes.leave();
         assert_eq!(leaving.len(), 1);
         assert_eq!(ids(&homes, account), [5]);
-        homes.apply(&[account], insert(4));
+        homes.apply(&[account], &[insert(4)]);
         assert_eq!(ids(&homes, account), [4, 5]);
         homes.left(&leaving[0]);
         assert_eq!(

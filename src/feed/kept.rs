@@ -3,6 +3,8 @@
 use crate::order::place::PostId;
 use crate::order::verdict::{PlacedBy, Shown, Verdict};
 use crate::post::Body;
+use crate::post::mark::Mark;
+use crate::post::record::{Position, Topic};
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +15,17 @@ pub struct At {
     pub partition: i32,
     /// Its offset.
     pub offset: i64,
+}
+
+impl At {
+    /// The mark of this record.
+    pub fn mark(self) -> Mark {
+        Mark::new(Position {
+            topic: Topic::Activities,
+            partition: self.partition,
+            offset: self.offset,
+        })
+    }
 }
 
 /// What is left of a post.

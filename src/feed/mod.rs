@@ -4,7 +4,8 @@
 //! |---|---|
 //! | [`kept`] | a post as it is kept |
 //! | [`rules`] | one post and one account: in or out, and why |
-//! | [`segment`] | a packed, sorted list of ids with a floor: a feed, or an index |
+//! | [`segment`] | a packed, sorted list of ids with a floor: an index of posts |
+//! | [`ledger`] | a feed: its entries, what each rests on, what is remembered of those that left |
 //! | [`block`] | posts packed together |
 //! | [`store`] | posts and lists through memory and disk; the checkpoint |
 //! | [`homes`] | what is new in each home feed since the last checkpoint |
@@ -18,6 +19,7 @@ pub mod expiry;
 pub mod fan_out;
 pub mod homes;
 pub mod kept;
+pub mod ledger;
 pub mod rules;
 pub mod segment;
 pub mod store;

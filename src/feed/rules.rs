@@ -55,6 +55,16 @@ pub enum Why {
     BoostsOff,
 }
 
+impl Why {
+    /// Whether it is for what became of the post it boosts.
+    pub fn is_of_the_original(self) -> bool {
+        matches!(
+            self,
+            Why::OriginalGone | Why::OriginalUnknown | Why::OriginalNotAddressed
+        )
+    }
+}
+
 /// A post as the rules look at it: names looked up once, whatever the number of accounts asked about.
 #[derive(Debug)]
 pub struct Subject<'a> {

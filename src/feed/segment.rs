@@ -1,4 +1,4 @@
-//! A packed, sorted list of ids with a floor: a feed as it is stored, or an index of posts. Pure.
+//! A packed, sorted list of ids with a floor: an index of posts as it is stored. Pure.
 //!
 //! Fixed eight bytes an entry, so that a page is cut out of the stored bytes by binary search without decoding the
 //! rest. New entries gather beside it as [`Op`]s and are merged in at a checkpoint; a reader merges on the fly.
@@ -31,11 +31,6 @@ impl Op {
     /// `id` does not.
     pub const fn remove(id: PostId) -> Op {
         Op(id.number() | REMOVAL)
-    }
-
-    /// The id it inserts, if it inserts one.
-    pub fn inserts(self) -> Option<u64> {
-        (!self.is_removal()).then_some(self.0)
     }
 
     const fn id(self) -> u64 {
@@ -132,16 +127,6 @@ pub fn merge(stored: Segment<'_>, ops: &[Op], length: usize) -> Merged {
 }
 
 impl Merged {
-    /// With `ops` merged in too, keeping the highest `length` entries.
-    pub fn with(&self, ops: &[Op], length: usize) -> Merged {
-        let packed = self.pack();
-        merge(
-            Segment::read(&packed).unwrap_or(Segment::EMPTY),
-            ops,
-            length,
-        )
-    }
-
     /// Keeps the highest `length` entries; the floor rises to the highest it drops.
     fn trim(&mut self, length: usize) {
         let surplus = self.ids.len().saturating_sub(length);
@@ -162,14 +147,6 @@ impl Merged {
             bytes.extend_from_slice(&id.to_le_bytes());
         }
         bytes
-    }
-
-    /// The entries from the highest place down.
-    pub fn newest_first(&self) -> impl Iterator<Item = PostId> + '_ {
-        self.ids
-            .iter()
-            .rev()
-            .filter_map(|id| PostId::from_number(*id))
     }
 }
 

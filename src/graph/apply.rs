@@ -1,5 +1,6 @@
 //! One relation record into the graph, and what it means for the account's feed. Pure.
 
+use super::waits::Said;
 use super::{AccountIx, FollowOptions, Graph, insert, remove};
 use crate::post::relationship::{Change, Key, Kind, Relation};
 use crate::time::Time;
@@ -17,6 +18,8 @@ pub struct Effect {
     pub merge_in: Merge,
     /// The account was removed: its feed and all its relations go.
     pub purge: bool,
+    /// The account's patience was this before, in milliseconds, and is another now.
+    pub patience_ms_before: Option<i64>,
 }
 
 /// Whose posts may have to enter a feed.
@@ -46,7 +49,9 @@ impl Graph {
             return Effect::default();
         }
         let (account, is_new) = self.account_or_new(&key.account);
+        let before = self.patience_ms(account);
         let (weed_out, merge_in) = self.change(account, key, change.relation.as_ref());
+        let is_other = !is_new && before != self.patience_ms(account);
         if let (Some(of), Some(particular)) = (
             self.accounts.get(account.number()),
             self.particular.get_mut(account.number()),
@@ -59,6 +64,7 @@ impl Graph {
             weed_out,
             merge_in,
             purge: false,
+            patience_ms_before: is_other.then_some(before),
         }
     }
 
@@ -86,7 +92,13 @@ impl Graph {
     ) -> (bool, Merge) {
         const NOTHING: (bool, Merge) = (false, Merge::Nobody);
         match (key.kind, relation) {
-            (Kind::Account, Some(Relation::Account { actor, .. })) => {
+            (
+                Kind::Account,
+                Some(Relation::Account {
+                    actor, patience, ..
+                }),
+            ) => {
+                self.set_patience(account, Said::Account, *patience);
                 let actor_ix = self.actor_or_new(actor);
                 if self.get(account).and_then(super::Account::actor) == Some(actor_ix) {
                     return NOTHING;
@@ -145,6 +157,14 @@ impl Graph {
                 self.shun(account, relation.is_some(), |of, on| {
                     set(&mut of.domain_blocks, domain, on)
                 })
+            }
+            (Kind::Ordering, relation) => {
+                let patience = match relation {
+                    Some(Relation::Ordering { patience, .. }) => Some(*patience),
+                    _ => None,
+                };
+                self.set_patience(account, Said::Ordering, patience);
+                NOTHING
             }
             // Kept with the others and handed on to what will act on them.
             _ => NOTHING,

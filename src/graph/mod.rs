@@ -1,10 +1,13 @@
 //! Who follows, mutes and blocks whom, kept small: names are held once, edges are numbers. Pure.
 
 pub mod apply;
+pub mod waits;
 
+use crate::post::relationship::Patience;
 use crate::time::Time;
 use hashbrown::HashMap;
 use std::collections::BTreeSet;
+use waits::Waits;
 
 /// A local account, by number: the order in which they were first heard of by this process. Never stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,6 +48,8 @@ pub struct Account {
     mutes: Vec<ActorIx>,
     blocks: Vec<ActorIx>,
     domain_blocks: Vec<Box<str>>,
+    /// As its account record says, and as its ordering record does, which wins.
+    patience: [Option<Patience>; 2],
 }
 
 /// What a follow asks for beyond the plain.
@@ -79,6 +84,8 @@ pub struct Graph {
     /// When the mutes end that do.
     mute_ends: HashMap<(AccountIx, ActorIx), Time>,
     mutes_by_end: BTreeSet<(Time, AccountIx, ActorIx)>,
+    /// Whom feeds wait for.
+    waits: Waits,
 }
 
 impl Account {
@@ -224,6 +231,7 @@ impl Graph {
         }
         let actor = ActorIx(u32::try_from(self.names.len()).unwrap_or(u32::MAX));
         self.names.push(id.into());
+        self.waits.add_actor(id);
         self.followers.push(Vec::new());
         self.actors.insert(id.into(), actor);
         actor

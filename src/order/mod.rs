@@ -7,9 +7,11 @@
 //! | [`place`] | where it then stands |
 //! | [`histogram`], [`delays`] | one origin's delays, and the window learned from them |
 //! | [`origins`] | all of them |
+//! | [`horizon`] | how long a feed is held back for them, and up to when it is shown |
 
 pub mod delays;
 pub mod histogram;
+pub mod horizon;
 pub mod origins;
 pub mod place;
 pub mod verdict;

@@ -193,7 +193,7 @@ impl Admission {
                 return self.again(graph, windows, at, envelope, how, body, &known);
             }
         };
-        let gone = self.is_gone_before_it_came(&body, envelope.arrived)?;
+        let gone = self.gone_before_it_came(&body, envelope.arrived)?;
         // Whichever came first, a later `updated` says that it was edited.
         let edited = body
             .updated
@@ -214,19 +214,29 @@ impl Admission {
             body,
         };
         self.count(&post, windows);
-        if gone {
+        if let Some(removal) = &gone {
             post.strip(State::Gone);
+            post.newest = removal.at;
         }
         let post = self.store.put_post(post);
-        if !gone {
+        let because = post.newest.mark();
+        if gone.is_some() {
+            fan_out(&self.store, graph, &post, None, Fate::Gone, because);
+        } else {
             let original = original_of(&self.store, &post)?;
-            fan_out(&self.store, graph, &post, original.as_deref(), Fate::New);
+            let original = original.as_deref();
+            let because = original.map_or(because, |original| original.newest.mark());
+            fan_out(&self.store, graph, &post, original, Fate::New, because);
         }
         fan_out_boosts(
             &self.store,
             graph,
             &post,
-            if gone { Fate::Gone } else { Fate::New },
+            if gone.is_some() {
+                Fate::Gone
+            } else {
+                Fate::New
+            },
         )?;
         Ok(Outcome::Placed(post.verdict))
     }
@@ -289,7 +299,8 @@ impl Admission {
             post.newest = at;
         }
         let post = self.store.put_post(post);
-        if concerns_feeds {
+        // An edit too: its entries rest on it from now on.
+        if concerns_feeds || outcome == Outcome::Edited {
             self.fan_out_again(graph, &post, Fate::Changed)?;
         }
         Ok(outcome)
@@ -349,21 +360,27 @@ impl Admission {
         )))
     }
 
-    fn is_gone_before_it_came(&self, body: &Body, arrived: Time) -> Result<bool, DiskError> {
+    /// The removal that came before the post it removes.
+    fn gone_before_it_came(
+        &self,
+        body: &Body,
+        arrived: Time,
+    ) -> Result<Option<PendingRemoval>, DiskError> {
         let host = origin_of(&body.author);
         let by_its_host = |removal: Option<PendingRemoval>| {
             removal.filter(|removal| Some(&removal.host) == host.as_ref())
         };
-        if by_its_host(self.store.pending(&body.uri)?).is_some()
-            || by_its_host(self.store.pending(&body.author)?).is_some()
-        {
-            return Ok(true);
+        if let Some(removal) = by_its_host(self.store.pending(&body.uri)?) {
+            return Ok(Some(removal));
+        }
+        if let Some(removal) = by_its_host(self.store.pending(&body.author)?) {
+            return Ok(Some(removal));
         }
         let Some(original) = &body.boost_of else {
-            return Ok(false);
+            return Ok(None);
         };
         let undone = by_its_host(self.store.pending(&boost_key(&body.author, original))?);
-        Ok(undone.is_some_and(|undone| body.published.unwrap_or(arrived) <= undone.arrived))
+        Ok(undone.filter(|undone| body.published.unwrap_or(arrived) <= undone.arrived))
     }
 
     fn remove(
@@ -406,7 +423,8 @@ impl Admission {
     /// A post, and the boosts that rest on it, into or out of every home they concern.
     fn fan_out_again(&self, graph: &Graph, post: &Post, fate: Fate) -> Result<(), DiskError> {
         let original = original_of(&self.store, post)?;
-        fan_out(&self.store, graph, post, original.as_deref(), fate);
+        let because = post.newest.mark();
+        fan_out(&self.store, graph, post, original.as_deref(), fate, because);
         fan_out_boosts(&self.store, graph, post, fate)?;
         Ok(())
     }
@@ -422,7 +440,8 @@ impl Admission {
         post.strip(State::Gone);
         post.newest = at;
         let post = self.store.put_post(post);
-        fan_out(&self.store, graph, &post, None, Fate::Gone);
+        let because = post.newest.mark();
+        fan_out(&self.store, graph, &post, None, Fate::Gone, because);
         fan_out_boosts(&self.store, graph, &post, Fate::Gone)?;
         Ok(1)
     }
@@ -437,7 +456,7 @@ impl Admission {
         host: String,
     ) -> Result<usize, AdmitError> {
         self.store
-            .put_pending(author, PendingRemoval { host, arrived });
+            .put_pending(author, PendingRemoval { host, arrived, at });
         let mut removed = 0;
         for id in self.store.list(Index::Author, author)? {
             let Some(post) = PostId::from_number(id)
@@ -468,8 +487,10 @@ impl Admission {
                 "{by:?}, who undoes a boost, has no host"
             )));
         };
-        self.store
-            .put_pending(&boost_key(by, original), PendingRemoval { host, arrived });
+        self.store.put_pending(
+            &boost_key(by, original),
+            PendingRemoval { host, arrived, at },
+        );
         let mut removed = 0;
         for id in self.store.list(Index::Original, original)? {
             let Some(boost) = PostId::from_number(id)

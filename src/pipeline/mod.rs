@@ -7,6 +7,7 @@ pub mod admit;
 mod catching_up;
 pub mod decode;
 mod relate;
+pub mod reload;
 mod set_aside;
 #[cfg(test)]
 mod tests;
@@ -17,25 +18,33 @@ use crate::feed::expiry;
 use crate::feed::kept::At;
 use crate::feed::store::{Reflects, Store};
 use crate::graph::Graph;
+use crate::graph::apply::Effect;
 use crate::operator::metrics::Metrics;
+use crate::order::horizon::last_shown;
 use crate::order::window::Windows;
 use crate::post::activity::author_key;
+use crate::post::in_flight::InFlight;
+use crate::post::mark::{Mark, Seen};
 use crate::post::record::{Position, Record, Topic, partition_of};
+use crate::post::relationship::{Change, Patience};
 use crate::post::said::Said;
 use crate::post::source::{self, Appender, Source, SourceError};
 use crate::reader::answer::CatchingUp;
+use crate::reader::horizons::Horizons;
 use crate::reader::view::{Built, View};
 use crate::time::Time;
 use admit::{Admission, AdmitError, Outcome};
 use catching_up::Start;
 use decode::decode;
 use parking_lot::RwLock;
+use reload::Reload;
 use set_aside::SetAside;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Records taken at once.
 const BATCH_RECORDS: usize = 2_000;
@@ -52,6 +61,10 @@ const AHEAD_MAX: Duration = Duration::from_secs(86_400);
 pub struct Options {
     /// Reorder windows.
     pub windows: Windows,
+    /// How long the feeds of accounts that say nothing may be held back.
+    pub patience: Patience,
+    /// Which log this is.
+    pub log: String,
     /// The longest time something waits for a checkpoint.
     pub checkpoint_every: Duration,
     /// How long posts, stubs and removals are kept.
@@ -95,6 +108,12 @@ pub struct Pipeline {
     built: watch::Sender<Arc<Built>>,
     metrics: Arc<Metrics>,
     options: Options,
+    windows: Arc<Windows>,
+    reload: Reload,
+    /// What readers were last told has been seen.
+    seen: Arc<Seen>,
+    /// Of each partition of the activities topic, the newest `arrived` taken.
+    arrived: BTreeMap<i32, Time>,
     stop: Arc<AtomicBool>,
     threads: usize,
     /// Of the activities topic.
@@ -119,7 +138,12 @@ impl Pipeline {
         let now = clock::stopwatch();
         let mut graph = Graph::default();
         relate::load(&store, &mut graph)?;
-        let admission = Admission::new(Arc::clone(&store))?;
+        let mut admission = Admission::new(Arc::clone(&store))?;
+        graph.set_default_patience(options.patience);
+        let windows = Arc::new(options.windows.clone());
+        // From here on only what moves is told.
+        admission.windows_moved(&windows);
+        graph.set_windows(|host| admission.origins().read().holding(host, &windows));
         let metrics = Arc::new(Metrics::default());
         let (built, watching) = watch::channel(Arc::default());
         let graph = Arc::new(RwLock::new(graph));
@@ -127,7 +151,10 @@ impl Pipeline {
             store: Arc::clone(&store),
             graph: Arc::clone(&graph),
             origins: Arc::clone(admission.origins()),
-            windows: Arc::new(options.windows.clone()),
+            windows: Arc::new(RwLock::new(Arc::clone(&windows))),
+            horizons: Arc::new(Horizons::new(store.reached()?.into_iter())),
+            in_flight: InFlight::default(),
+            log: xxh3_64(options.log.as_bytes()),
             built: watching,
             metrics: Arc::clone(&metrics),
         };
@@ -149,6 +176,10 @@ impl Pipeline {
             built,
             metrics,
             options,
+            windows,
+            reload: Reload::default(),
+            seen: Arc::new(Seen::new(&reflects.next)),
+            arrived: BTreeMap::new(),
             stop: Arc::default(),
             threads,
             partitions,
@@ -158,8 +189,13 @@ impl Pipeline {
             is_dirty: false,
             asked_to_end: BTreeMap::new(),
         };
-        pipeline.announce();
+        pipeline.announce(Time::default());
         Ok(pipeline)
+    }
+
+    /// Where new ordering settings are put while it runs.
+    pub fn reload(&self) -> Reload {
+        self.reload.clone()
     }
 
     /// What readers look at.
@@ -192,6 +228,8 @@ impl Pipeline {
     fn turn(&mut self) -> Result<(), PipelineError> {
         while !self.stop.load(Ordering::Relaxed) {
             // 1. Take what has arrived.
+            self.take_settings();
+            let settled = self.view.in_flight.settled();
             let records = self.source.take(BATCH_RECORDS, BATCH_WAIT)?;
             // 2. Understand it.
             let said = decode(&records, self.threads);
@@ -205,7 +243,7 @@ impl Pipeline {
             }
             // 5. Tell readers.
             self.follow_ends(&records);
-            self.announce();
+            self.announce(settled);
             self.end_mutes();
             // 6. What waits too long becomes durable; what nobody needs goes.
             if self.is_dirty && self.options.checkpoint_every <= self.checkpointed.elapsed() {
@@ -221,13 +259,14 @@ impl Pipeline {
         self.aside.note_record();
         match said {
             Said::Relation(change) => {
-                let effect =
-                    relate::relate(&self.store, &self.graph, &change, !self.start.is_done())?;
+                let effect = self.relate(record, &change)?;
                 self.asked_to_end.remove(&change.key.to_bytes());
                 tracing::trace!(?effect, "a relation is in force");
             }
             Said::Activity(envelope, activity) => {
                 self.reflects.log_time = self.reflects.log_time.max(envelope.arrived);
+                let arrived = self.arrived.entry(position.partition).or_default();
+                *arrived = envelope.arrived.max(*arrived);
                 self.note_misplaced(position, author_key(&activity));
                 let at = At {
                     partition: position.partition,
@@ -236,7 +275,7 @@ impl Pipeline {
                 let admitted = {
                     let graph = self.graph.read();
                     self.admission
-                        .admit(&graph, &self.options.windows, at, &envelope, *activity)
+                        .admit(&graph, &self.windows, at, &envelope, *activity)
                 };
                 match admitted {
                     Ok(outcome) => self.count(outcome),
@@ -248,6 +287,36 @@ impl Pipeline {
         }
         self.pass(position);
         Ok(())
+    }
+
+    fn relate(&mut self, record: &Record, change: &Change) -> Result<Effect, PipelineError> {
+        let now = clock::now();
+        let account = &change.key.account;
+        let (shown, before) = {
+            let graph = self.graph.read();
+            let horizon = graph
+                .account(account)
+                .and_then(|account| self.view.horizons.of(&graph, account, now));
+            (last_shown(horizon), horizon)
+        };
+        let (origins, windows) = (self.admission.origins(), &self.windows);
+        let read = relate::Read {
+            mark: Mark::new(record.position),
+            seen: &self.seen,
+            again: !self.start.is_done(),
+            shown,
+            window: &|host| origins.read().holding(host, windows),
+        };
+        let effect = relate::relate(&self.store, &self.graph, change, &read)?;
+        if effect.purge {
+            self.view.horizons.forget(account);
+        }
+        if effect.patience_ms_before.is_some() {
+            // What was shown stays so. Without patience everything was, up to when it was given up.
+            let reached = before.or(record.timestamp).unwrap_or(now).min(now);
+            self.view.horizons.reach(account, reached);
+        }
+        Ok(effect)
     }
 
     fn pass(&mut self, position: Position) {
@@ -316,10 +385,44 @@ impl Pipeline {
             .follow(records.len(), &ends, self.source.is_healthy());
     }
 
-    fn announce(&mut self) {
-        let progress = self.start.progress(&self.source.ends());
+    /// Takes over other windows and another patience, if there are any.
+    fn take_settings(&mut self) {
+        let Some((windows, patience)) = self.reload.take() else {
+            return;
+        };
+        self.windows = Arc::new(windows);
+        self.admission.windows_moved(&self.windows);
+        let mut graph = self.graph.write();
+        let before = graph.default_patience_ms();
+        graph.set_default_patience(patience);
+        if before <= 0 && 0 < graph.default_patience_ms() {
+            self.view.horizons.reach_all(clock::now());
+        }
+        let (origins, windows) = (self.admission.origins(), &self.windows);
+        graph.set_windows(|host| origins.read().holding(host, windows));
+        *self.view.windows.write() = Arc::clone(windows);
+    }
+
+    /// Tells readers how far all is built. What had arrived in this process before `settled` is in the log.
+    fn announce(&mut self, settled: Time) {
+        let moved = self.admission.windows_moved(&self.windows);
+        if !moved.is_empty() {
+            let mut graph = self.graph.write();
+            for (host, window) in moved {
+                graph.set_window(&host, window);
+            }
+        }
+        let ends = self.source.ends();
+        let progress = self.start.progress(&ends);
+        self.seen = Arc::new(Seen::new(&self.reflects.next));
+        let end = |end: &source::End| Position {
+            topic: end.topic,
+            partition: end.partition,
+            offset: end.end,
+        };
         let built = Built {
-            next: self.reflects.next.clone(),
+            seen: Arc::clone(&self.seen),
+            ends: Arc::new(Seen::new(&ends.iter().map(end).collect::<Vec<_>>())),
             relations_in_force: self.start.relations_are_read(),
             catching_up: progress.map(|progress| CatchingUp {
                 read: progress.read,
@@ -340,7 +443,40 @@ impl Pipeline {
         self.metrics
             .unwritten_bytes
             .set(i64::try_from(bytes).unwrap_or(i64::MAX));
-        self.built.send_replace(Arc::new(built));
+        // Nobody is woken for nothing.
+        self.built.send_if_modified(|there| {
+            let is_new = **there != built;
+            if is_new {
+                *there = Arc::new(built);
+            }
+            is_new
+        });
+        // Only now: who knows how far the horizon is has been told of everything up to it.
+        self.view
+            .horizons
+            .set_built(self.built_until(&ends, settled));
+    }
+
+    /// The moment up to which everything that arrived has been taken in: until now, if every partition is read to its
+    /// end; else the earliest `arrived` last taken from one that is not.
+    fn built_until(&self, ends: &[source::End], settled: Time) -> Time {
+        let lagging = ends
+            .iter()
+            .filter(|end| end.topic == Topic::Activities && end.next < end.end);
+        let taken = |end: &source::End| {
+            self.arrived
+                .get(&end.partition)
+                .copied()
+                .unwrap_or_default()
+        };
+        let here = settled.minus(self.source.transit());
+        let known = self.source.is_healthy() && !ends.is_empty();
+        if known {
+            lagging.map(taken).fold(here, Time::min)
+        } else {
+            // Nobody knows where the log ends: what was known stays true, and no more than that.
+            self.view.horizons.built()
+        }
     }
 
     /// A mute that has ended becomes a record too: its removal is appended, and takes effect when it is read.
@@ -371,7 +507,13 @@ impl Pipeline {
     fn checkpoint(&mut self) -> Result<(), PipelineError> {
         self.admission.put_origins();
         let begun = clock::stopwatch();
-        let written = self.store.checkpoint(&self.reflects)?;
+        let written = {
+            let (graph, now) = (self.graph.read(), clock::now());
+            self.store.put_reached(self.view.horizons.unstored());
+            self.store.checkpoint_showing(&self.reflects, &|account| {
+                last_shown(self.view.horizons.of(&graph, account, now))
+            })?
+        };
         let seconds = begun.elapsed().as_secs_f64();
         let log_time = if self.log_time_is_absurd() {
             Time::default()

@@ -2,15 +2,18 @@
 
 use crate::feed::disk::DiskError;
 use crate::feed::fan_out::{merge_in, weed_out};
-use crate::feed::segment::Merged;
+use crate::feed::ledger::{Ledger, Turn};
 use crate::feed::store::{Store, home_key, relation_key};
 use crate::graph::Graph;
 use crate::graph::apply::{Effect, Merge};
 use crate::order::place::PostId;
+use crate::post::mark::{Mark, Seen};
 use crate::post::record::{NewRecord, Topic};
 use crate::post::relationship::{Change, Key, Kind, decode};
 use crate::time::Time;
 use parking_lot::RwLock;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Puts every stored relation in force, before the first record is read. Feeds are stored as they should be.
 pub(super) fn load(store: &Store, graph: &mut Graph) -> Result<(), DiskError> {
@@ -27,41 +30,64 @@ pub(super) fn load(store: &Store, graph: &mut Graph) -> Result<(), DiskError> {
     Ok(())
 }
 
+/// How a relation record was read.
+pub(super) struct Read<'a> {
+    /// Where it stands.
+    pub(super) mark: Mark,
+    /// What readers had been told was seen before the batch it came in.
+    pub(super) seen: &'a Arc<Seen>,
+    /// Whether it may have been read before, by a process that ended.
+    pub(super) again: bool,
+    /// Up to which place its account's feed is shown.
+    pub(super) shown: PostId,
+    /// How long feeds are held for an origin.
+    pub(super) window: &'a dyn Fn(&str) -> Duration,
+}
+
 /// Puts one change in force. While the log is read again after a start, a change that says nothing new is carried out
 /// all the same: the feed it concerns may be older than the relation.
 pub(super) fn relate(
     store: &Store,
     graph: &RwLock<Graph>,
     change: &Change,
-    again: bool,
+    read: &Read<'_>,
 ) -> Result<Effect, DiskError> {
-    let mut effect = graph.write().apply(change);
+    let mut effect = {
+        let mut graph = graph.write();
+        let effect = graph.apply(change);
+        graph.set_new_windows(read.window);
+        effect
+    };
     if let Some(account) = effect.new_account {
         store.homes.add(account, home_key(&change.key.account));
     }
-    if again && effect.account.is_some() {
+    if read.again && effect.account.is_some() {
         redo(&mut effect, change);
     }
     keep(store, change, &effect)?;
     let graph = graph.read();
     if let Some(account) = effect.account {
         if effect.purge {
-            store.homes.replace(
-                account,
-                Merged {
-                    ids: Vec::new(),
-                    floor: PostId::MIN,
-                    below_floor: 0,
-                },
-            );
+            // A cursor from before knows entries that nothing here can list any more.
+            let mut blank = Ledger::default();
+            blank.forget(read.mark);
+            store.homes.replace(account, blank);
+        }
+        if effect.weed_out || effect.merge_in != Merge::Nobody {
+            let turn = Turn {
+                mark: read.mark,
+                takes_out: effect.weed_out,
+                seen: Arc::clone(read.seen),
+            };
+            store.homes.turn(account, turn);
         }
         if effect.weed_out {
-            weed_out(store, &graph, account)?;
+            weed_out(store, &graph, account, read.mark)?;
         }
         match &effect.merge_in {
             Merge::Nobody => {}
             Merge::Author(author) => {
-                merge_in(store, &graph, account, &[author])?;
+                merge_in(store, &graph, account, &[author], read.mark, read.shown)?;
             }
             Merge::Everyone => {
                 let Some(of) = graph.get(account) else {
@@ -74,7 +100,7 @@ pub(super) fn relate(
                     .chain(of.actor())
                     .map(|actor| graph.name(actor))
                     .collect();
-                merge_in(store, &graph, account, &authors)?;
+                merge_in(store, &graph, account, &authors, read.mark, read.shown)?;
             }
         }
     }

@@ -10,8 +10,10 @@ use crate::graph::Graph;
 use crate::order::place::PostId;
 use crate::order::verdict::{Shown, Verdict};
 use crate::order::window::{ReorderWindow, WhenLate, WhenTooLate, Windows};
+use crate::post::mark::{Mark, Seen};
 use crate::post::record::{Position, Record, Topic};
 use crate::post::said::{Said, said};
+use crate::reader::shown::shown;
 use crate::time::Time;
 use parking_lot::RwLock;
 use proptest::prelude::*;
@@ -42,6 +44,7 @@ struct World {
     admission: Admission,
     expiry: Expiry,
     reflects: Reflects,
+    seen: Arc<Seen>,
     refused: Vec<String>,
     windows: Windows,
 }
@@ -79,6 +82,7 @@ impl World {
                 removals: 30 * day,
             }),
             reflects: store.reflects().unwrap(),
+            seen: Arc::default(),
             store,
             folder,
             refused: Vec::new(),
@@ -147,7 +151,14 @@ impl World {
         };
         match said(&record) {
             Said::Relation(change) => {
-                relate::relate(&self.store, &self.graph, &change, true).unwrap();
+                let read = relate::Read {
+                    mark: Mark::new(record.position),
+                    seen: &self.seen,
+                    again: true,
+                    shown: PostId::MAX,
+                    window: &|_| Duration::ZERO,
+                };
+                relate::relate(&self.store, &self.graph, &change, &read).unwrap();
             }
             Said::Activity(envelope, activity) => {
                 self.reflects.log_time = self.reflects.log_time.max(envelope.arrived);
@@ -191,11 +202,15 @@ impl World {
     fn home(&self, account: &str) -> (Vec<(PostId, String)>, PostId) {
         let account = self.graph.read().account(account).unwrap();
         let home = self.store.home(account).unwrap().unwrap();
+        let part = shown(&home, LENGTH, None);
         let uri = |id: &u64| {
             let id = PostId::from_number(*id).unwrap();
             (id, self.store.post(id).unwrap().unwrap().body.uri.clone())
         };
-        (home.ids.iter().map(uri).collect(), home.floor)
+        (
+            part.ids(&home).iter().map(uri).collect(),
+            PostId::from_number(part.floor).unwrap(),
+        )
     }
 }
 

@@ -3,9 +3,11 @@
 pub mod activity;
 pub mod date;
 pub mod id;
+pub mod in_flight;
 pub mod kafka;
 mod lenient;
 pub mod log;
+pub mod mark;
 pub mod object;
 pub mod record;
 pub mod relationship;

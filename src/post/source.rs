@@ -15,6 +15,9 @@ const READ_BYTES_MAX: usize = 8 << 20;
 /// How often the built-in log drops what it need not keep: compaction reads the whole relationships topic.
 const TIDY_EVERY: Duration = Duration::from_secs(3600);
 
+/// What a record in Kafka may take to be fetched: the broker answers a waiting fetch at once, and a busy one in less.
+const KAFKA_TRANSIT: Duration = Duration::from_secs(1);
+
 /// Which log, and where.
 #[derive(Clone, Debug)]
 pub enum Options {
@@ -220,6 +223,14 @@ impl Source {
                 }
                 Ok(records)
             }
+        }
+    }
+
+    /// How long a record may be in the log before its partition's end is known to have moved.
+    pub fn transit(&self) -> Duration {
+        match self {
+            Source::BuiltIn { .. } => Duration::ZERO,
+            Source::Kafka(_) => KAFKA_TRANSIT,
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::order::delays::Delays;
 use crate::order::verdict::Verdict;
 use crate::order::window::{ReorderWindow, Windows};
+use crate::post::relationship::Patience;
 use crate::time::{Time, millis_of};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,27 @@ pub struct Page<'a> {
     pub horizon: Option<Time>,
     /// How far the whole feed had been built: opaque.
     pub cursor: String,
+}
+
+/// How long an account's feeds are held back, and why.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Ordering<'a> {
+    /// How long they may be: what the account chose, else what its document says, else the instance's default.
+    pub patience: Patience,
+    /// How long they are: the largest reorder window among the origins it follows that fits within its patience.
+    pub hold: String,
+    /// The origins whose window that is, by host.
+    pub held_by: Vec<&'a str>,
+    /// Up to when its feeds are shown; null with no patience: then everything shows.
+    pub horizon: Option<Time>,
+}
+
+/// The patience an account chooses.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Choice {
+    /// How long its feeds may be held back: a duration such as `"30s"`, `"0s"`, or `"complete"`.
+    pub patience: Patience,
 }
 
 /// What is known of an origin.

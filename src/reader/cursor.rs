@@ -1,23 +1,50 @@
-//! How far a page's feed had been built, as text. Opaque to clients; versioned, checksummed, and bound to one feed.
+//! How far a reader has been told of a feed, as text. Opaque to clients; versioned, checksummed, and bound to one feed.
 
-use crate::post::record::Position;
+use crate::post::mark::Seen;
+use crate::time::Time;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const CHECKSUM_BYTES: usize = 8;
-/// The longest text worth decoding: both topics in 1024 partitions.
-const TEXT_BYTES_MAX: usize = 64 << 10;
+/// The longest text worth decoding: both topics in 1024 partitions, twice.
+const TEXT_BYTES_MAX: usize = 128 << 10;
 
-/// A moment of one feed.
+/// How far a reader of one feed has been told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
     /// A hash of the account and the feed it belongs to.
     pub feed: u64,
-    /// Of each partition, the next record the feed had not seen.
-    pub next: Vec<Position>,
+    /// A hash of the log whose offsets it holds.
+    pub log: u64,
+    /// What the reader has, whole.
+    pub from: Moment,
+    /// Set while the reader is being told in several answers.
+    pub batch: Option<Batch>,
+}
+
+/// One feed at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moment {
+    /// How far the feed had been built.
+    pub seen: Seen,
+    /// Up to when it was shown; if all of it was, no entry was placed later.
+    pub horizon: Time,
+    /// The highest place it showed; 0 for none.
+    pub top: u64,
+    /// The highest place below which it showed nothing for length.
+    pub floor: u64,
+}
+
+/// Where a telling in several answers has got.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    /// What the reader will have when it has been told everything.
+    pub upto: Moment,
+    /// The highest place it was told of.
+    pub last: u64,
 }
 
 /// Why a text is no cursor.
@@ -73,19 +100,28 @@ impl Cursor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::post::record::Topic;
+    use crate::post::record::{Position, Topic};
 
     fn cursor() -> Cursor {
-        let next = Topic::ALL
-            .map(|topic| Position {
-                topic,
-                partition: 3,
-                offset: 77,
-            })
-            .to_vec();
+        let next = Topic::ALL.map(|topic| Position {
+            topic,
+            partition: 3,
+            offset: 77,
+        });
+        let moment = Moment {
+            seen: Seen::new(&next),
+            horizon: Time::from_millis(5),
+            top: 9,
+            floor: 2,
+        };
         Cursor {
             feed: Cursor::feed_of("7", "home"),
-            next,
+            log: 4,
+            from: moment.clone(),
+            batch: Some(Batch {
+                upto: moment,
+                last: 8,
+            }),
         }
     }
 

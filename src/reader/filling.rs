@@ -7,6 +7,7 @@ use crate::feed::fan_out::original_of;
 use crate::feed::kept::{Post, State};
 use crate::feed::store::Store;
 use crate::order::place::PostId;
+use crate::time::Time;
 use std::sync::Arc;
 
 /// A page being filled, entry by entry, as JSON text.
@@ -58,14 +59,9 @@ impl Filling {
                 continue;
             };
             // What went since the feed was read is passed over, so that a page is empty only at the end.
-            let Some(post) = store.post(id)?.filter(|post| post.state == State::Whole) else {
+            let Some((post, original)) = whole(store, id)? else {
                 continue;
             };
-            let original = original_of(store, &post)?;
-            let is_shown = |original: &Arc<Post>| original.state == State::Whole;
-            if post.body.boost_of.is_some() && !original.as_ref().is_some_and(is_shown) {
-                continue;
-            }
             let object_bytes = |post: &Post| post.body.object.get().len() + ENTRY_BYTES;
             let bytes = object_bytes(&post) + original.as_deref().map_or(0, object_bytes);
             let mut json = Vec::with_capacity(bytes);
@@ -83,7 +79,7 @@ impl Filling {
     }
 
     /// The whole answer.
-    pub fn finish(mut self, cursor: &str) -> FilledPage {
+    pub fn finish(mut self, horizon: Option<Time>, cursor: &str) -> FilledPage {
         if self.is_upward {
             self.entries.reverse();
             self.ids.reverse();
@@ -96,7 +92,14 @@ impl Filling {
             }
             json.extend_from_slice(entry);
         }
-        json.extend_from_slice(b"],\"horizon\":null,\"cursor\":\"");
+        json.extend_from_slice(b"],\"horizon\":");
+        match horizon {
+            Some(horizon) => {
+                json.extend_from_slice(format!("\"{}\"", horizon.rfc3339()).as_bytes())
+            }
+            None => json.extend_from_slice(b"null"),
+        }
+        json.extend_from_slice(b",\"cursor\":\"");
         json.extend_from_slice(cursor.as_bytes());
         json.extend_from_slice(b"\"}");
         FilledPage {
@@ -105,3 +108,19 @@ impl Filling {
         }
     }
 }
+
+/// A post, and what it boosts; none if there is nothing to show of them.
+pub fn whole(store: &Store, id: PostId) -> Result<Option<WithOriginal>, DiskError> {
+    let Some(post) = store.post(id)?.filter(|post| post.state == State::Whole) else {
+        return Ok(None);
+    };
+    let original = original_of(store, &post)?;
+    let is_shown = |original: &Arc<Post>| original.state == State::Whole;
+    if post.body.boost_of.is_some() && !original.as_ref().is_some_and(is_shown) {
+        return Ok(None);
+    }
+    Ok(Some((post, original)))
+}
+
+/// A post with what it boosts.
+pub type WithOriginal = (Arc<Post>, Option<Arc<Post>>);

@@ -5,7 +5,12 @@
 //! | [`page`] | which ids of a feed a page shows |
 //! | [`entry`] | a post as the API shows it |
 //! | [`filling`] | a page being filled with them |
-//! | [`cursor`] | a place in the log as text |
+//! | [`shown`] | the part of a feed that is shown |
+//! | [`horizons`] | how far feeds are shown, as readers were told |
+//! | [`cursor`] | how far a reader has been told, as text |
+//! | [`changes`] | what changed in a feed since a cursor |
+//! | [`telling`] | those changes as JSON text |
+//! | [`look`] | a feed looked at: all of the above at one moment |
 //! | [`answer`] | every other answer's shape |
 //! | [`problem`] | errors as RFC 9457 problem documents |
 //! | [`auth`] | who may ask |
@@ -16,12 +21,17 @@
 
 pub mod answer;
 pub mod auth;
+pub mod changes;
 pub mod cursor;
 pub mod door;
 pub mod entry;
 pub mod filling;
+pub mod horizons;
 pub mod http;
+pub mod look;
 pub mod openapi;
 pub mod page;
 pub mod problem;
+pub mod shown;
+pub mod telling;
 pub mod view;

@@ -1,13 +1,14 @@
 //! The API's description: an OpenAPI 3.1 document, its schemas made from the types that are served; and every schema as
 //! a file of its own.
 
+mod feeds;
 mod records;
 
-use super::answer::{Accepted, Origin, Origins, Page, Readiness};
+use super::answer::{Accepted, Ordering, Origin, Origins, Page, Readiness};
 use super::door::BODY_BYTES_MAX;
 use super::entry::Entry;
-use super::page::{LIMIT_DEFAULT, LIMIT_MAX};
 use super::problem::Problem;
+use super::telling::Changes;
 use records::{
     ACTIVITY, ACTIVITY_HEADERS, ACTIVITY_LINE, DEAD_LETTER_HEADERS, RELATIONSHIP, Shape,
     arrived_at, fetched, reference,
@@ -36,6 +37,8 @@ pub fn files() -> Vec<(&'static str, Value)> {
         ),
         ("entry.schema.json", answered::<Entry<'_>>()),
         ("page.schema.json", answered::<Page<'_>>()),
+        ("changes.schema.json", answered::<Changes<'_>>()),
+        ("ordering.schema.json", answered::<Ordering<'_>>()),
         ("accepted.schema.json", answered::<Accepted>()),
         ("origins.schema.json", answered::<Origins<'_>>()),
         ("origin.schema.json", answered::<Origin<'_>>()),
@@ -75,10 +78,26 @@ enum Who {
 }
 
 /// Every route there is; `tests/schemas.rs` holds the list against the router.
-const ROUTES: [Route; 11] = [
+const ROUTES: [Route; 15] = [
     backend("post", "/v1/activities", post_activities),
     backend("post", "/v1/relationships", post_relationships),
-    backend("get", "/v1/accounts/{account}/feeds/{feed}", feed),
+    backend("get", "/v1/accounts/{account}/feeds/{feed}", feeds::page),
+    backend(
+        "get",
+        "/v1/accounts/{account}/feeds/{feed}/changes",
+        feeds::changes,
+    ),
+    backend("get", "/v1/accounts/{account}/ordering", feeds::ordering),
+    backend(
+        "put",
+        "/v1/accounts/{account}/ordering",
+        feeds::put_ordering,
+    ),
+    backend(
+        "delete",
+        "/v1/accounts/{account}/ordering",
+        feeds::delete_ordering,
+    ),
     backend("get", "/v1/posts", post_by_uri),
     backend("get", "/v1/posts/{id}", post_by_id),
     backend("get", "/v1/origins", origins),
@@ -203,6 +222,10 @@ impl Schemas {
 
     fn asked(&mut self, shape: Shape) -> Schema {
         shape.within(&mut self.asked)
+    }
+
+    fn asked_type<T: JsonSchema>(&mut self) -> Schema {
+        self.asked.subschema_for::<T>()
     }
 
     fn answered<T: JsonSchema>(&mut self) -> Schema {
@@ -376,33 +399,6 @@ fn post_relationships(schemas: &mut Schemas) -> Operation {
     )
     .problem(schemas, "400", "A body that broke off.");
     not_taken(operation, schemas, "The document is no relation.")
-}
-
-fn feed(schemas: &mut Schemas) -> Operation {
-    let place = |schema: &str| {
-        let what = format!("Only entries placed {schema} this id, which need not exist.");
-        let bounds = "From 0 to 9223372036854775807.";
-        json!({"type": "string", "pattern": "^[0-9]+$", "description": format!("{what} {bounds}")})
-    };
-    Operation::new("getFeed", "A page of a feed, newest first")
-        .parameter(path("account", &json!({"type": "string", "description": "The backend's id of a local account."})))
-        .parameter(path("feed", &json!({"type": "string", "enum": ["home"]})))
-        .parameter(query(
-            "limit",
-            &json!({"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT}),
-        ))
-        .parameter(query("before", &place("below")))
-        .parameter(query("after", &json!({
-            "allOf": [place("above")], "description": "Without `before`, the page is the one just above it."
-        })))
-        .answer::<Page<'_>>(
-            schemas,
-            "200",
-            "Up to `limit` entries, and about 4 MB of them at most; none only at the end.",
-        )
-        .header("200", "Link")
-        .problem(schemas, "400", "A parameter that is none, or out of its bounds.")
-        .problem(schemas, "404", "No such account, or no such feed.")
 }
 
 fn post_by_uri(schemas: &mut Schemas) -> Operation {

@@ -5,17 +5,22 @@ use crate::graph::Graph;
 use crate::operator::metrics::Metrics;
 use crate::order::origins::Origins;
 use crate::order::window::Windows;
+use crate::post::in_flight::InFlight;
+use crate::post::mark::{Mark, Seen};
 use crate::post::record::Position;
 use crate::reader::answer::CatchingUp;
+use crate::reader::horizons::Horizons;
 use parking_lot::RwLock;
 use std::sync::Arc;
 use tokio::sync::watch;
 
 /// How far the state has been built.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Built {
     /// Of each partition, the next record to be taken in.
-    pub next: Vec<Position>,
+    pub seen: Arc<Seen>,
+    /// Of each partition, the end of the log as last heard.
+    pub ends: Arc<Seen>,
     /// Whether the relations known at the start are all in force: no feed is shown before, lest a mute or an unfollow
     /// that was answered be forgotten for a moment.
     pub relations_in_force: bool,
@@ -38,12 +43,7 @@ impl Built {
 
     /// Whether the record at `position` has been taken in.
     pub fn has(&self, position: Position) -> bool {
-        let same =
-            |next: &&Position| (next.topic, next.partition) == (position.topic, position.partition);
-        self.next
-            .iter()
-            .find(same)
-            .is_some_and(|next| position.offset < next.offset)
+        self.seen.has(Mark::new(position))
     }
 }
 
@@ -57,9 +57,22 @@ pub struct View {
     /// What is known of each origin. The pipeline writes it, post by post: look, and let go.
     pub origins: Arc<RwLock<Origins>>,
     /// Their windows.
-    pub windows: Arc<Windows>,
+    pub windows: Arc<RwLock<Arc<Windows>>>,
+    /// How far feeds are shown.
+    pub horizons: Arc<Horizons>,
+    /// What is on its way into the log.
+    pub in_flight: InFlight,
+    /// A hash of which log all this was built from.
+    pub log: u64,
     /// How far all this has been built.
     pub built: watch::Receiver<Arc<Built>>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+}
+
+impl View {
+    /// The windows in force.
+    pub fn windows(&self) -> Arc<Windows> {
+        Arc::clone(&self.windows.read())
+    }
 }

@@ -1,10 +1,11 @@
 //! What is new into the data folder, in the order that lets a crash cut it off anywhere.
 
-use super::{Fresh, INDEX_LENGTH_MAX, OFFSETS, Store, segment};
+use super::{Fresh, HELD_FACTOR, INDEX_LENGTH_MAX, OFFSETS, Store, ledger, segment};
 use crate::feed::block;
 use crate::feed::disk::{DiskError, PostChange, Tree};
 use crate::feed::homes::Leaving;
-use crate::feed::segment::{Merged, Segment, merge};
+use crate::feed::segment::merge;
+use crate::graph::AccountIx;
 use crate::order::place::PostId;
 use crate::post::record::Position;
 use crate::time::Time;
@@ -30,6 +31,9 @@ pub struct Reflects {
     pub log_time: Time,
 }
 
+/// Up to which place an account's feed is shown.
+pub type Shown<'a> = dyn Fn(AccountIx) -> PostId + Sync + 'a;
+
 /// What one checkpoint wrote.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Written {
@@ -49,6 +53,16 @@ impl Store {
     /// Blocks of posts first, then what points at them, then feeds, then relations, the offsets last: cut off
     /// anywhere, the log read again from the old offsets gives the same.
     pub fn checkpoint(&self, reflects: &Reflects) -> Result<Written, DiskError> {
+        self.checkpoint_showing(reflects, &|_| PostId::MAX)
+    }
+
+    /// As [`Store::checkpoint`], where of each feed only the entries up to the place that `shown` gives count as its
+    /// length: those above are not shown yet.
+    pub fn checkpoint_showing(
+        &self,
+        reflects: &Reflects,
+        shown: &Shown<'_>,
+    ) -> Result<Written, DiskError> {
         let fresh = {
             // Both locks at once: a reader who finds nothing in `fresh` waits here until it can look in `leaving`.
             let mut leaving = self.leaving.write();
@@ -84,9 +98,13 @@ impl Store {
             }
         }
         for (key, ops) in sorted(&fresh.lists) {
-            self.put_segment(Tree::Lists, key, "lists", |stored| {
-                merge(stored, ops, INDEX_LENGTH_MAX)
-            })?;
+            let stored = self.disk.get(Tree::Lists, key)?;
+            let merged = merge(segment(stored.as_deref(), "lists")?, ops, INDEX_LENGTH_MAX);
+            if merged.ids.is_empty() && merged.floor == PostId::MIN {
+                self.disk.remove(Tree::Lists, key)?;
+            } else {
+                self.disk.put(Tree::Lists, key, merged.pack())?;
+            }
         }
         for (hash, removal) in sorted(&fresh.pending) {
             match removal {
@@ -98,7 +116,7 @@ impl Store {
                 None => self.disk.remove(Tree::Pending, &hash.to_be_bytes())?,
             }
         }
-        let homes = self.put_homes(&self.homes.leave())?;
+        let homes = self.put_homes(&self.homes.leave(), shown)?;
         written = Written {
             posts: written.posts,
             ..homes
@@ -112,6 +130,15 @@ impl Store {
         for (host, bytes) in sorted(&fresh.origins) {
             self.disk
                 .put(Tree::Origins, host.as_bytes(), bytes.clone())?;
+        }
+        for (account, at) in sorted(&fresh.reached) {
+            match at {
+                Some(at) => {
+                    let bytes = at.millis().to_be_bytes().to_vec();
+                    self.disk.put(Tree::Reached, account.as_bytes(), bytes)?;
+                }
+                None => self.disk.remove(Tree::Reached, account.as_bytes())?,
+            }
         }
         self.disk.sync()?;
         // Not synced itself: should a power loss take it, the log is read again from the offsets before.
@@ -131,7 +158,7 @@ impl Store {
     }
 
     /// Writes homes on as many threads as there are cores (at most [`THREADS_MAX`]), each a run of keys of its own.
-    fn put_homes(&self, homes: &[Leaving]) -> Result<Written, DiskError> {
+    fn put_homes(&self, homes: &[Leaving], shown: &Shown<'_>) -> Result<Written, DiskError> {
         let threads = std::thread::available_parallelism()
             .map_or(1, usize::from)
             .min(THREADS_MAX);
@@ -139,7 +166,7 @@ impl Store {
         std::thread::scope(|scope| {
             let shares: Vec<_> = homes
                 .chunks(share)
-                .map(|share| scope.spawn(move || self.put_some_homes(share)))
+                .map(|share| scope.spawn(move || self.put_some_homes(share, shown)))
                 .collect();
             let mut written = Written::default();
             for share in shares {
@@ -154,34 +181,24 @@ impl Store {
         })
     }
 
-    fn put_some_homes(&self, homes: &[Leaving]) -> Result<Written, DiskError> {
+    fn put_some_homes(&self, homes: &[Leaving], shown: &Shown<'_>) -> Result<Written, DiskError> {
         let mut written = Written::default();
+        let length = self.options.length;
         for home in homes {
-            written.below_floor += self.put_segment(Tree::Homes, &home.key, "homes", |stored| {
-                home.merged(stored, self.options.length)
-            })?;
+            let stored = self.disk.get(Tree::Homes, &home.key)?;
+            let mut feed = home.onto(ledger(stored.as_deref())?);
+            feed.trim(length, HELD_FACTOR * length, shown(home.account()));
+            if feed.is_blank() {
+                self.disk.remove(Tree::Homes, &home.key)?;
+            } else {
+                self.disk.put(Tree::Homes, &home.key, feed.pack())?;
+            }
+            written.below_floor += feed.below_floor;
             written.homes += 1;
             written.entries += home.weight();
             self.homes.left(home);
         }
         Ok(written)
-    }
-
-    fn put_segment(
-        &self,
-        tree: Tree,
-        key: &[u8],
-        name: &'static str,
-        merged: impl FnOnce(Segment<'_>) -> Merged,
-    ) -> Result<u64, DiskError> {
-        let stored = self.disk.get(tree, key)?;
-        let merged = merged(segment(stored.as_deref(), name)?);
-        if merged.ids.is_empty() && merged.floor == PostId::MIN {
-            self.disk.remove(tree, key)?;
-        } else {
-            self.disk.put(tree, key, merged.pack())?;
-        }
-        Ok(merged.below_floor)
     }
 }
 

@@ -6,12 +6,13 @@
 mod checkpoint;
 mod sweep;
 
-pub use checkpoint::{Reflects, Written};
+pub use checkpoint::{Reflects, Shown, Written};
 
 use super::disk::{Disk, DiskError, Tree};
 use super::homes::Homes;
-use super::kept::Post;
-use super::segment::{Merged, Op, Segment, merge};
+use super::kept::{At, Post};
+use super::ledger::Ledger;
+use super::segment::{Op, Segment, merge};
 use crate::graph::AccountIx;
 use crate::order::place::PostId;
 use crate::time::Time;
@@ -28,6 +29,9 @@ use xxhash_rust::xxh3::xxh3_128;
 /// How many ids one index (an author's posts, a post's replies, a post's boosts) holds; the lowest fall out, and a
 /// merge or a late original no longer finds them.
 pub const INDEX_LENGTH_MAX: usize = 20_000;
+
+/// How many times its length a feed may hold, with what its horizon has not reached yet. Past that the hold gives way.
+pub const HELD_FACTOR: usize = 4;
 
 /// What the store is told.
 #[derive(Clone, Debug)]
@@ -62,6 +66,8 @@ pub struct PendingRemoval {
     pub host: String,
     /// When it arrived.
     pub arrived: Time,
+    /// The record that said so.
+    pub at: At,
 }
 
 type ListKey = [u8; 17];
@@ -77,6 +83,7 @@ struct Fresh {
     relations: HashMap<Vec<u8>, Option<Vec<u8>>>,
     pending: HashMap<u128, Option<PendingRemoval>>,
     origins: HashMap<String, Vec<u8>>,
+    reached: HashMap<Box<str>, Option<Time>>,
 }
 
 /// Everything kept.
@@ -196,25 +203,14 @@ impl Store {
         Ok(merge(segment(stored.as_deref(), "lists")?, &ops, INDEX_LENGTH_MAX).ids)
     }
 
-    /// A home feed as it is now. None for an account that was never added.
-    pub fn home(&self, account: AccountIx) -> Result<Option<Merged>, DiskError> {
-        self.home_down_to(account, self.options.length)
-    }
-
-    /// A home feed with what a checkpoint will drop for length: as long as it is there it can come back to light, when
-    /// something above it goes.
-    pub fn home_untrimmed(&self, account: AccountIx) -> Result<Option<Merged>, DiskError> {
-        self.home_down_to(account, usize::MAX)
-    }
-
-    fn home_down_to(&self, account: AccountIx, length: usize) -> Result<Option<Merged>, DiskError> {
+    /// A home feed as it is now, with what a checkpoint will drop for length: as long as it is there it can come back to
+    /// light, when something above it goes. None for an account that was never added.
+    pub fn home(&self, account: AccountIx) -> Result<Option<Ledger>, DiskError> {
         let Some(parts) = self.homes.parts(account) else {
             return Ok(None);
         };
         let stored = self.disk.get(Tree::Homes, &parts.key)?;
-        Ok(Some(
-            parts.merged(segment(stored.as_deref(), "homes")?, length),
-        ))
+        Ok(Some(parts.onto(ledger(stored.as_deref())?)))
     }
 
     /// The removal that waits for this URI (or actor, or boost key) to come.
@@ -340,6 +336,23 @@ impl Store {
         })
     }
 
+    /// Keeps, or with `None` removes, up to when accounts' feeds were shown.
+    pub fn put_reached(&self, reached: Vec<(Box<str>, Option<Time>)>) {
+        self.fresh.write().reached.extend(reached);
+    }
+
+    /// Up to when each account's feeds were shown, as stored.
+    pub fn reached(&self) -> Result<Vec<(String, Time)>, DiskError> {
+        let of = |row: Result<_, DiskError>| {
+            let (key, value): (crate::feed::disk::Bytes, crate::feed::disk::Bytes) = row?;
+            let millis = <[u8; 8]>::try_from(&*value);
+            let millis = millis.map_err(|_| DiskError::Damaged { tree: "reached" })?;
+            let account = String::from_utf8_lossy(&key).into_owned();
+            Ok((account, Time::from_millis(i64::from_be_bytes(millis))))
+        };
+        self.disk.scan(Tree::Reached, &[]).map(of).collect()
+    }
+
     /// What is stored under a name of the folder's own.
     pub fn meta<T: for<'de> Deserialize<'de>>(&self, name: &str) -> Result<Option<T>, DiskError> {
         match self.disk.get(Tree::Meta, name.as_bytes())? {
@@ -428,6 +441,13 @@ fn segment<'a>(bytes: Option<&'a [u8]>, tree: &'static str) -> Result<Segment<'a
     match bytes {
         None => Ok(Segment::EMPTY),
         Some(bytes) => Segment::read(bytes).ok_or(DiskError::Damaged { tree }),
+    }
+}
+
+fn ledger(bytes: Option<&[u8]>) -> Result<Ledger, DiskError> {
+    match bytes {
+        None => Ok(Ledger::default()),
+        Some(bytes) => Ledger::read(bytes).ok_or(DiskError::Damaged { tree: "homes" }),
     }
 }
 

@@ -1,8 +1,9 @@
 //! What is stored, slice by slice, for the sweep that drops what is no longer needed.
 
-use super::{PendingRemoval, Store, segment};
+use super::{PendingRemoval, Store};
 use crate::feed::disk::{DiskError, Tree};
 use crate::feed::kept::Post;
+use crate::feed::ledger::Packed;
 use crate::order::place::PostId;
 use crate::time::Time;
 
@@ -37,7 +38,8 @@ impl Store {
             .take(homes_max)
         {
             let (key, bytes) = row?;
-            homes.push(segment(Some(&bytes), "homes")?.iter().collect());
+            let home = Packed::read(&bytes).ok_or(DiskError::Damaged { tree: "homes" })?;
+            homes.push(home.ids().collect());
             last = Some(key.to_vec());
         }
         Ok((homes, last))

@@ -1,8 +1,8 @@
 //! What is appended: activities and relationships.
 
 use super::App;
-use crate::clock;
-use crate::post::record::NewRecord;
+use crate::post::in_flight::Entered;
+use crate::post::record::{NewRecord, Position};
 use crate::post::source::{Appender, SourceError};
 use crate::reader::answer::Accepted;
 use crate::reader::door::{self, BODY_BYTES_MAX, Beside, Sorted};
@@ -22,6 +22,9 @@ const REFUSED_BYTES_MAX: usize = 4 * BODY_BYTES_MAX;
 /// How long a relation that is durable may take to be in force before its request is answered all the same.
 const IN_FORCE_WAIT: Duration = Duration::from_secs(25);
 
+/// In which form one relation is sent.
+pub(super) const RELATION_FORMS: &[&str] = &["application/json"];
+
 pub(super) async fn post_activities(
     State(app): State<App>,
     request: Request,
@@ -39,7 +42,8 @@ pub(super) async fn post_activities(
         Err(problem) => return Err(refuse(request, problem).await),
     };
     let (body, _share) = app.body(request).await?;
-    let now = clock::now();
+    let entered = app.view.in_flight.enter();
+    let now = entered.at;
     match form {
         Form::One => {
             let text = |name: &str| -> Result<Option<String>, Problem> {
@@ -63,6 +67,7 @@ pub(super) async fn post_activities(
                     records: vec![record],
                     rejected: Vec::new(),
                 },
+                entered,
                 false,
             )
             .await
@@ -72,7 +77,7 @@ pub(super) async fn post_activities(
                 door::lines(&body, |line| door::activity_line(line, now))
             })
             .map_err(|e| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, e))?;
-            app.append(sorted, false).await
+            app.append(sorted, entered, false).await
         }
     }
 }
@@ -82,12 +87,13 @@ pub(super) async fn post_relationships(
     request: Request,
 ) -> Result<Response, Problem> {
     let headers = request.headers().clone();
-    let form = match form_of(&headers, &["application/json"]) {
+    let form = match form_of(&headers, RELATION_FORMS) {
         Ok(form) => form,
         Err(problem) => return Err(refuse(request, problem).await),
     };
     let (body, _share) = app.body(request).await?;
-    let now = clock::now();
+    let entered = app.view.in_flight.enter();
+    let now = entered.at;
     match form {
         Form::One => {
             let record = door::relation(&body, now).map_err(unprocessable)?;
@@ -96,6 +102,7 @@ pub(super) async fn post_relationships(
                     records: vec![record],
                     rejected: Vec::new(),
                 },
+                entered,
                 true,
             )
             .await
@@ -105,12 +112,27 @@ pub(super) async fn post_relationships(
                 door::lines(&body, |line| door::relation(line, now))
             })
             .map_err(|e| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, e))?;
-            app.append(sorted, true).await
+            app.append(sorted, entered, true).await
         }
     }
 }
 
 impl App {
+    /// Reads the body of a request that is in one of these forms.
+    pub(super) async fn form_and_body(
+        &self,
+        request: Request,
+        forms: &[&str],
+    ) -> Result<(Bytes, SemaphorePermit<'_>), Problem> {
+        match form_of(request.headers(), forms) {
+            Ok(Form::One) => self.body(request).await,
+            Ok(Form::Lines) => {
+                Err(refuse(request, unsupported("application/x-ndjson", forms)).await)
+            }
+            Err(problem) => Err(refuse(request, problem).await),
+        }
+    }
+
     /// Reads a request's body, once there is room for it; the room is free again when the share is dropped.
     async fn body(&self, request: Request) -> Result<(Bytes, SemaphorePermit<'_>), Problem> {
         let length = request.headers().get(header::CONTENT_LENGTH);
@@ -128,45 +150,68 @@ impl App {
     }
 
     /// Appends what was sorted; for relations, waits until they are in force on this node.
-    async fn append(&self, sorted: Sorted, wait: bool) -> Result<Response, Problem> {
+    async fn append(
+        &self,
+        sorted: Sorted,
+        entered: Entered,
+        wait: bool,
+    ) -> Result<Response, Problem> {
         let accepted = sorted.records.len();
-        let positions = if accepted == 0 {
-            Vec::new()
-        } else {
-            // On a task of its own: a caller who hangs up does not take back what is half appended.
-            let (appender, records): (Appender, Vec<NewRecord>) =
-                (self.appender.clone(), sorted.records);
-            let appended = tokio::spawn(async move { appender.append(records).await }).await;
-            appended
-                .map_err(|e| Problem::internal(&e))?
-                .map_err(|e| append_problem(&e))?
-        };
         if wait {
-            let mut built = self.view.built.clone();
-            let in_force =
-                built.wait_for(|built| positions.iter().all(|position| built.has(*position)));
-            match tokio::time::timeout(IN_FORCE_WAIT.min(self.timeout.mul_f32(0.9)), in_force).await
-            {
-                Ok(Ok(_)) => {}
-                Ok(Err(_)) => {
-                    return Err(Problem::unavailable(
-                        "durable, but this node is stopping",
-                        5,
-                    ));
-                }
-                Err(_) => {
-                    return Err(Problem::unavailable(
-                        "durable, but not yet in force: this node is catching up",
-                        5,
-                    ));
-                }
-            }
+            self.append_in_force(sorted.records, entered).await?;
+        } else {
+            self.append_durably(sorted.records, entered).await?;
         }
         let answer = Accepted {
             accepted,
             rejected: sorted.rejected,
         };
         Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
+    }
+
+    /// Appends records and waits until they are durable.
+    async fn append_durably(
+        &self,
+        records: Vec<NewRecord>,
+        entered: Entered,
+    ) -> Result<Vec<Position>, Problem> {
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        // On a task of its own: a caller who hangs up does not take back what is half appended.
+        let appender: Appender = self.appender.clone();
+        let append = async move {
+            let appended = appender.append(records).await;
+            drop(entered);
+            appended
+        };
+        let appended = tokio::spawn(append).await;
+        appended
+            .map_err(|e| Problem::internal(&e))?
+            .map_err(|e| append_problem(&e))
+    }
+
+    /// Appends relations and waits until they are in force on this node.
+    pub(super) async fn append_in_force(
+        &self,
+        records: Vec<NewRecord>,
+        entered: Entered,
+    ) -> Result<(), Problem> {
+        let positions = self.append_durably(records, entered).await?;
+        let mut built = self.view.built.clone();
+        let in_force =
+            built.wait_for(|built| positions.iter().all(|position| built.has(*position)));
+        match tokio::time::timeout(IN_FORCE_WAIT.min(self.timeout.mul_f32(0.9)), in_force).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(Problem::unavailable(
+                "durable, but this node is stopping",
+                5,
+            )),
+            Err(_) => Err(Problem::unavailable(
+                "durable, but not yet in force: this node is catching up",
+                5,
+            )),
+        }
     }
 }
 
@@ -199,6 +244,11 @@ fn form_of(headers: &HeaderMap, one: &[&str]) -> Result<Form, Problem> {
             one.join(", ")
         ),
     ))
+}
+
+fn unsupported(given: &str, forms: &[&str]) -> Problem {
+    let detail = format!("Content-Type is {given}: send {}", forms.join(", "));
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)
 }
 
 fn unprocessable(reason: String) -> Problem {

@@ -1,6 +1,7 @@
 //! The routes. What is asked for is checked here; what is shown is decided in the pure files beside.
 
 mod append;
+mod ordering;
 mod read;
 
 use super::answer::Readiness;
@@ -13,7 +14,7 @@ use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,6 +60,13 @@ pub fn router(view: View, appender: Appender, options: Options) -> Router {
         .route("/v1/activities", post(append::post_activities))
         .route("/v1/relationships", post(append::post_relationships))
         .route("/v1/accounts/{account}/feeds/{feed}", get(read::feed))
+        .route(
+            "/v1/accounts/{account}/feeds/{feed}/changes",
+            get(read::changes),
+        )
+        .route("/v1/accounts/{account}/ordering", get(ordering::get))
+        .route("/v1/accounts/{account}/ordering", put(ordering::put))
+        .route("/v1/accounts/{account}/ordering", delete(ordering::delete))
         .route("/v1/posts", get(read::post_by_uri))
         .route("/v1/posts/{id}", get(read::post_by_id))
         .route("/v1/origins", get(read::origins))

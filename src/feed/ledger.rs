@@ -1,0 +1,380 @@
+//! A feed as it is kept: its entries by place, what each rests on in the log, and what is remembered of those that
+//! left, so that a reader who was away can be told exactly what changed. Pure.
+//!
+//! What happens to a feed gathers beside it as [`Op`]s and is taken in at a checkpoint; a reader takes them in on the fly.
+
+use crate::order::place::PostId;
+use crate::post::mark::{Mark, Seen};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Removals a feed remembers. A cursor that lacks an older one is refused.
+pub const GONE_MAX: usize = 1_000;
+/// Further marks a feed keeps beside one for each entry. When there are more, those of the lowest places are forgotten,
+/// and a cursor that lacks one of them is refused.
+pub const ALSO_MAX: usize = 4_000;
+/// Changes of relations a feed remembers one by one. A cursor that lacks an older one is refused.
+pub const TURNS_MAX: usize = 16;
+
+const VERSION: u8 = 2;
+const REMOVAL: u64 = 1 << 63;
+const ALSO: u64 = 1 << 63;
+
+/// A feed, whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// The entries' places, ascending.
+    pub ids: Vec<u64>,
+    /// Of each entry: the newest record that said something new of its post.
+    pub marks: Vec<Mark>,
+    /// What entries rest on besides (the relation that brought them in, the post they boost), ascending by id.
+    pub also: Vec<(u64, Mark)>,
+    /// Entries that left and why, in the order in which they left; each above the floor, none of them an entry.
+    pub gone: Vec<(u64, Mark)>,
+    /// Changes of the account's relations that brought entries in or took them out, oldest first.
+    pub turns: Vec<Turn>,
+    /// Of each partition, the next record after the last that is no longer remembered.
+    pub forgotten: Seen,
+    /// The highest place dropped for length: nothing at or below it enters again.
+    pub floor: u64,
+    /// How many insertions stood at or below the floor and did not enter. Not stored.
+    pub below_floor: u64,
+}
+
+/// A relation that changed what a feed holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    /// The record that said so.
+    pub mark: Mark,
+    /// Whether it may have taken entries out.
+    pub takes_out: bool,
+    /// What this node had told readers it had seen when it was taken in. What a cursor saw beyond this was not looked
+    /// at, so what the relation did to it is not listed.
+    pub seen: Arc<Seen>,
+}
+
+/// One thing that happened to a feed. The last word on an id counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Op {
+    id: u64,
+    mark: u64,
+}
+
+enum Verb {
+    Insert,
+    Also,
+    Remove,
+}
+
+impl Op {
+    /// `id` belongs in the feed; `mark` is the newest record about its post.
+    pub const fn insert(id: PostId, mark: Mark) -> Op {
+        Op {
+            id: id.number(),
+            mark: mark.number(),
+        }
+    }
+
+    /// `id`, if it is in the feed, rests on this too.
+    pub const fn also(id: PostId, mark: Mark) -> Op {
+        Op {
+            id: id.number(),
+            mark: mark.number() | ALSO,
+        }
+    }
+
+    /// `id` does not belong in the feed (any more), for this reason.
+    pub const fn remove(id: PostId, mark: Mark) -> Op {
+        Op {
+            id: id.number() | REMOVAL,
+            mark: mark.number(),
+        }
+    }
+
+    /// The id it inserts, if it inserts one.
+    pub fn inserts(self) -> Option<u64> {
+        matches!(self.verb(), Verb::Insert).then_some(self.id)
+    }
+
+    fn verb(self) -> Verb {
+        if self.id & REMOVAL != 0 {
+            Verb::Remove
+        } else if self.mark & ALSO != 0 {
+            Verb::Also
+        } else {
+            Verb::Insert
+        }
+    }
+
+    fn mark(self) -> Option<Mark> {
+        Mark::from_number(self.mark & !ALSO)
+    }
+}
+
+impl Ledger {
+    /// Takes in what happened, oldest first.
+    pub fn take_in(&mut self, ops: &[Op]) {
+        for op in ops {
+            let Some(mark) = op.mark() else { continue };
+            match op.verb() {
+                Verb::Insert => self.insert(op.id, mark),
+                Verb::Also => {
+                    if self.ids.binary_search(&op.id).is_ok() {
+                        self.rest_on(op.id, mark);
+                    }
+                }
+                Verb::Remove => self.remove(op.id & !REMOVAL, mark),
+            }
+        }
+    }
+
+    /// Remembers a change of relations. One that is remembered already (its record was read again) keeps what was said
+    /// first: what it did was listed then.
+    pub fn turn(&mut self, turn: Turn) {
+        let again = |there: &Turn| there.mark.is_beside(turn.mark) && turn.mark <= there.mark;
+        if self.forgotten.has(turn.mark) || self.turns.iter().any(again) {
+            return;
+        }
+        // Readers are only told of whole batches: the changes of one are one to them.
+        if let Some(last) = self.turns.last_mut()
+            && last.seen == turn.seen
+            && last.mark.is_beside(turn.mark)
+        {
+            last.mark = turn.mark;
+            last.takes_out |= turn.takes_out;
+            return;
+        }
+        self.turns.push(turn);
+        if TURNS_MAX < self.turns.len() {
+            let oldest = self.turns.remove(0);
+            self.forget(oldest.mark);
+        }
+    }
+
+    /// A cursor that lacks the record at `mark` is refused from now on.
+    pub fn forget(&mut self, mark: Mark) {
+        let mut next = mark.position();
+        next.offset += 1;
+        self.forgotten.raise(next);
+    }
+
+    /// Drops the lowest entries until no more than `length` stand at or below `shown` and no more than `held` in all.
+    pub fn trim(&mut self, length: usize, held: usize, shown: PostId) {
+        let below = self.ids.partition_point(|id| *id <= shown.number());
+        let surplus = below
+            .saturating_sub(length)
+            .max(self.ids.len().saturating_sub(held));
+        let Some(dropped) = surplus.checked_sub(1).and_then(|last| self.ids.get(last)) else {
+            return;
+        };
+        self.floor = self.floor.max(*dropped);
+        self.ids.drain(..surplus);
+        self.marks.drain(..surplus);
+        let floor = self.floor;
+        let also = self.also.partition_point(|(id, _)| *id <= floor);
+        self.also.drain(..also);
+        self.gone.retain(|(id, _)| floor < *id);
+    }
+
+    /// The entries from the highest place down.
+    pub fn newest_first(&self) -> impl Iterator<Item = PostId> + '_ {
+        self.ids
+            .iter()
+            .rev()
+            .filter_map(|id| PostId::from_number(*id))
+    }
+
+    /// Whether it holds nothing and remembers nothing.
+    pub fn is_blank(&self) -> bool {
+        *self
+            == Ledger {
+                below_floor: self.below_floor,
+                ..Ledger::default()
+            }
+    }
+
+    fn insert(&mut self, id: u64, mark: Mark) {
+        match self.ids.binary_search(&id) {
+            Ok(at) => {
+                let Some(there) = self.marks.get_mut(at) else {
+                    return;
+                };
+                let before = *there;
+                if before.is_beside(mark) {
+                    *there = before.max(mark);
+                } else {
+                    // Both still matter: neither partition knows how far the other was seen.
+                    *there = mark;
+                    self.rest_on(id, before);
+                }
+            }
+            Err(_) if id <= self.floor => self.below_floor += 1,
+            Err(at) => {
+                self.ids.insert(at, id);
+                self.marks.insert(at, mark);
+                self.gone.retain(|(there, _)| *there != id);
+            }
+        }
+    }
+
+    fn rest_on(&mut self, id: u64, mark: Mark) {
+        let from = self.also.partition_point(|(there, _)| *there < id);
+        let of_id = self.also.get_mut(from..).unwrap_or_default();
+        let same = of_id
+            .iter_mut()
+            .take_while(|(there, _)| *there == id)
+            .find(|(_, there)| there.is_beside(mark));
+        match same {
+            Some((_, there)) => *there = (*there).max(mark),
+            None => self.also.insert(from, (id, mark)),
+        }
+        if ALSO_MAX < self.also.len() {
+            let (_, lowest) = self.also.remove(0);
+            self.forget(lowest);
+        }
+    }
+
+    fn remove(&mut self, id: u64, mark: Mark) {
+        if let Ok(at) = self.ids.binary_search(&id) {
+            self.ids.remove(at);
+            self.marks.remove(at);
+            self.also.retain(|(there, _)| *there != id);
+        }
+        if id <= self.floor {
+            return;
+        }
+        // Remembered even if it never was here: where the log was read in another order it may have been.
+        self.gone.retain(|(there, _)| *there != id);
+        self.gone.push((id, mark));
+        if GONE_MAX < self.gone.len() {
+            let (_, oldest) = self.gone.remove(0);
+            self.forget(oldest);
+        }
+    }
+}
+
+/// The last part of a stored feed, empty for most.
+#[derive(Serialize, Deserialize)]
+struct Remembered {
+    turns: Vec<Turn>,
+    forgotten: Seen,
+}
+
+impl Ledger {
+    /// As it is stored: a version byte, the floor, the numbers of entries, further marks and removals, then ids, marks,
+    /// further marks and removals, each number in eight bytes; then, if there is any, what is remembered besides.
+    pub fn pack(&self) -> Vec<u8> {
+        let numbers = 2 * (self.ids.len() + self.also.len() + self.gone.len());
+        let mut bytes = Vec::with_capacity(1 + 8 + 12 + 8 * numbers);
+        bytes.push(VERSION);
+        bytes.extend_from_slice(&self.floor.to_le_bytes());
+        for count in [self.ids.len(), self.also.len(), self.gone.len()] {
+            bytes.extend_from_slice(&u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes());
+        }
+        let mut put = |number: u64| bytes.extend_from_slice(&number.to_le_bytes());
+        self.ids.iter().copied().for_each(&mut put);
+        self.marks
+            .iter()
+            .map(|mark| mark.number())
+            .for_each(&mut put);
+        for (id, mark) in self.also.iter().chain(&self.gone) {
+            put(*id);
+            put(mark.number());
+        }
+        if !self.turns.is_empty() || self.forgotten != Seen::default() {
+            let remembered = Remembered {
+                turns: self.turns.clone(),
+                forgotten: self.forgotten.clone(),
+            };
+            bytes.extend(postcard::to_stdvec(&remembered).unwrap_or_default());
+        }
+        bytes
+    }
+
+    /// Reads a stored feed. None if the bytes are not one.
+    pub fn read(bytes: &[u8]) -> Option<Ledger> {
+        let mut packed = Packed::read(bytes)?;
+        let mut ledger = Ledger {
+            floor: packed.floor,
+            ids: numbers(packed.ids).collect(),
+            marks: numbers(packed.marks)
+                .map(Mark::from_number)
+                .collect::<Option<_>>()?,
+            also: pairs(packed.take(packed.also)?)?,
+            gone: pairs(packed.take(packed.gone)?)?,
+            ..Ledger::default()
+        };
+        if !packed.rest.is_empty() {
+            let remembered: Remembered = postcard::from_bytes(packed.rest).ok()?;
+            ledger.turns = remembered.turns;
+            ledger.forgotten = remembered.forgotten;
+        }
+        Some(ledger)
+    }
+}
+
+/// A stored feed, taken apart without copying.
+#[derive(Debug)]
+pub struct Packed<'a> {
+    floor: u64,
+    ids: &'a [u8],
+    marks: &'a [u8],
+    also: usize,
+    gone: usize,
+    rest: &'a [u8],
+}
+
+impl<'a> Packed<'a> {
+    /// Takes stored bytes apart. None if they are not a feed.
+    pub fn read(bytes: &'a [u8]) -> Option<Packed<'a>> {
+        let (version, rest) = bytes.split_first()?;
+        if *version != VERSION {
+            return None;
+        }
+        let (floor, rest) = rest.split_at_checked(8)?;
+        let (counts, rest) = rest.split_at_checked(12)?;
+        let mut counts = counts
+            .chunks_exact(4)
+            .filter_map(|count| Some(u32::from_le_bytes(count.try_into().ok()?) as usize));
+        let (count, also, gone) = (counts.next()?, counts.next()?, counts.next()?);
+        let (ids, rest) = rest.split_at_checked(count.checked_mul(8)?)?;
+        let (marks, rest) = rest.split_at_checked(count.checked_mul(8)?)?;
+        Some(Packed {
+            floor: u64::from_le_bytes(floor.try_into().ok()?),
+            ids,
+            marks,
+            also,
+            gone,
+            rest,
+        })
+    }
+
+    /// The entries' places, ascending.
+    pub fn ids(&self) -> impl Iterator<Item = u64> + use<'a> {
+        numbers(self.ids)
+    }
+
+    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.rest.split_at_checked(count.checked_mul(16)?)?;
+        self.rest = rest;
+        Some(taken)
+    }
+}
+
+fn numbers(bytes: &[u8]) -> impl Iterator<Item = u64> + use<'_> {
+    bytes
+        .chunks_exact(8)
+        .map(|number| number.try_into().map_or(0, u64::from_le_bytes))
+}
+
+fn pairs(bytes: &[u8]) -> Option<Vec<(u64, Mark)>> {
+    let of = |pair: &[u8]| {
+        let (id, mark) = pair.split_at_checked(8)?;
+        let mark = Mark::from_number(u64::from_le_bytes(mark.try_into().ok()?))?;
+        Some((u64::from_le_bytes(id.try_into().ok()?), mark))
+    };
+    bytes.chunks_exact(16).map(of).collect()
+}
+
+#[cfg(test)]
+mod tests;

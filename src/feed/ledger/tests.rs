@@ -1,0 +1,234 @@
+use super::*;
+use crate::post::record::{Position, Topic};
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+fn id(n: u64) -> PostId {
+    PostId::from_number(n).unwrap()
+}
+
+fn mark(partition: i32, offset: i64) -> Mark {
+    Mark::new(Position {
+        topic: Topic::Activities,
+        partition,
+        offset,
+    })
+}
+
+fn relation(offset: i64) -> Mark {
+    Mark::new(Position {
+        topic: Topic::Relationships,
+        partition: 0,
+        offset,
+    })
+}
+
+fn seen(offset: i64) -> Arc<Seen> {
+    Arc::new(Seen::new(&[mark(0, offset).position()]))
+}
+
+fn turn(offset: i64, at: i64, takes_out: bool) -> Turn {
+    Turn {
+        mark: relation(offset),
+        takes_out,
+        seen: seen(at),
+    }
+}
+
+#[test]
+fn what_is_packed_is_read_again() {
+    let mut ledger = Ledger::default();
+    ledger.take_in(&[
+        Op::insert(id(3), mark(0, 1)),
+        Op::insert(id(9), mark(1, 7)),
+        Op::also(id(9), relation(4)),
+        Op::remove(id(5), mark(2, 2)),
+    ]);
+    assert_eq!(Ledger::read(&ledger.pack()).as_ref(), Some(&ledger));
+    ledger.turn(turn(4, 1, true));
+    ledger.forget(mark(3, 3));
+    let bytes = ledger.pack();
+    assert_eq!(Ledger::read(&bytes).as_ref(), Some(&ledger));
+    assert!(ledger.forgotten.has(mark(3, 3)) && !ledger.forgotten.has(mark(3, 4)));
+    for cut in 0..bytes.len() {
+        // Cut anywhere it is no feed, or one that remembers nothing besides.
+        assert_ne!(Ledger::read(&bytes[..cut]).as_ref(), Some(&ledger), "{cut}");
+    }
+}
+
+#[test]
+fn an_entry_rests_on_the_newest_record_of_each_partition_it_was_said_to() {
+    let mut ledger = Ledger::default();
+    ledger.take_in(&[
+        Op::also(id(5), relation(1)),
+        Op::insert(id(5), mark(0, 4)),
+        Op::insert(id(5), mark(0, 3)),
+        Op::also(id(5), relation(8)),
+        Op::also(id(5), relation(7)),
+    ]);
+    assert_eq!(
+        ledger.marks,
+        [mark(0, 4)],
+        "an older record changes nothing"
+    );
+    assert_eq!(ledger.also, [(5, relation(8))]);
+    ledger.take_in(&[Op::insert(id(5), mark(1, 0))]);
+    assert_eq!(ledger.marks, [mark(1, 0)]);
+    assert!(
+        ledger.also.contains(&(5, mark(0, 4))),
+        "both partitions matter"
+    );
+}
+
+#[test]
+fn what_left_is_remembered_until_it_returns_or_lies_below_the_floor() {
+    let mut ledger = Ledger::default();
+    ledger.take_in(&[Op::insert(id(5), mark(0, 0)), Op::remove(id(5), mark(0, 1))]);
+    ledger.take_in(&[Op::remove(id(4), mark(0, 2))]);
+    assert_eq!(ledger.gone, [(5, mark(0, 1)), (4, mark(0, 2))]);
+    ledger.take_in(&[Op::insert(id(5), mark(0, 3)), Op::insert(id(6), mark(0, 4))]);
+    assert_eq!(ledger.gone, [(4, mark(0, 2))]);
+    ledger.trim(1, 1, PostId::MAX);
+    assert_eq!((ledger.floor, ledger.gone.len()), (5, 0));
+    ledger.take_in(&[Op::remove(id(5), mark(0, 5)), Op::insert(id(5), mark(0, 6))]);
+    assert_eq!(
+        (ledger.gone.len(), ledger.ids.len(), ledger.below_floor),
+        (0, 1, 1)
+    );
+}
+
+/// Were this to fail, a reader whose cursor lacks a forgotten removal would keep an entry that left.
+#[test]
+fn what_is_not_remembered_is_known_to_be_forgotten() {
+    let mut ledger = Ledger::default();
+    for n in 0..=GONE_MAX as u64 {
+        ledger.take_in(&[Op::remove(id(n + 1), mark(0, n as i64))]);
+    }
+    assert_eq!(ledger.gone.len(), GONE_MAX);
+    assert!(ledger.forgotten.has(mark(0, 0)) && !ledger.forgotten.has(mark(0, 1)));
+
+    let mut ledger = Ledger::default();
+    for n in 0..=ALSO_MAX as u64 {
+        ledger.take_in(&[
+            Op::insert(id(n + 1), mark(0, 0)),
+            Op::also(id(n + 1), relation(n as i64)),
+        ]);
+    }
+    assert_eq!(ledger.also.len(), ALSO_MAX);
+    assert!(ledger.forgotten.has(relation(0)) && !ledger.forgotten.has(relation(1)));
+
+    let mut ledger = Ledger::default();
+    for n in 0..=TURNS_MAX as i64 {
+        ledger.turn(turn(n, n, false));
+    }
+    assert_eq!(ledger.turns.len(), TURNS_MAX);
+    assert!(ledger.forgotten.has(relation(0)) && !ledger.forgotten.has(relation(1)));
+}
+
+#[test]
+fn turns_of_one_batch_are_one_and_one_read_again_is_none() {
+    let mut ledger = Ledger::default();
+    ledger.turn(turn(3, 1, false));
+    ledger.turn(turn(4, 1, true));
+    assert_eq!(ledger.turns, [turn(4, 1, true)]);
+    ledger.turn(turn(5, 2, false));
+    ledger.turn(turn(4, 9, true));
+    ledger.turn(turn(5, 9, true));
+    assert_eq!(ledger.turns, [turn(4, 1, true), turn(5, 2, false)]);
+}
+
+#[test]
+fn what_is_not_shown_yet_is_kept_besides() {
+    let filled = || {
+        let mut ledger = Ledger::default();
+        for n in 1..=10 {
+            ledger.take_in(&[Op::insert(id(n), mark(0, n as i64))]);
+        }
+        ledger
+    };
+    let check = |length, held, shown, lowest, floor| {
+        let mut ledger = filled();
+        ledger.trim(length, held, id(shown));
+        assert_eq!(
+            (ledger.ids.first().copied(), ledger.floor),
+            (Some(lowest), floor),
+            "{length} of those up to {shown}, {held} in all"
+        );
+        assert_eq!(ledger.ids.len(), ledger.marks.len());
+    };
+    check(3, 12, 10, 8, 7);
+    check(3, 12, 5, 3, 2);
+    check(3, 12, 2, 1, 0);
+    check(3, 6, 2, 5, 4);
+    check(10, 10, 10, 1, 0);
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Insert(u64),
+    Also(u64),
+    Remove(u64),
+    Trim,
+}
+
+proptest! {
+    /// Were this to fail, a feed would depend on when its checkpoints happened, or lose an entry.
+    #[test]
+    fn a_ledger_is_the_highest_of_the_set_above_its_floor(
+        steps in prop::collection::vec(
+            prop_oneof![
+                6 => (1u64..60).prop_map(Step::Insert),
+                1 => (1u64..60).prop_map(Step::Also),
+                2 => (1u64..60).prop_map(Step::Remove),
+                1 => Just(Step::Trim),
+            ],
+            0..200,
+        ),
+        length in 1usize..20,
+    ) {
+        let (mut model, mut gone, mut floor) = (BTreeMap::new(), BTreeSet::new(), 0);
+        let mut ledger = Ledger::default();
+        for (n, step) in steps.into_iter().enumerate() {
+            let at = mark(0, n as i64);
+            match step {
+                Step::Insert(n) => {
+                    ledger.take_in(&[Op::insert(id(n), at)]);
+                    if floor < n || model.contains_key(&n) {
+                        model.insert(n, at);
+                        gone.remove(&n);
+                    }
+                }
+                Step::Also(n) => ledger.take_in(&[Op::also(id(n), at)]),
+                Step::Remove(n) => {
+                    ledger.take_in(&[Op::remove(id(n), at)]);
+                    model.remove(&n);
+                    if floor < n {
+                        gone.insert(n);
+                    }
+                }
+                Step::Trim => {
+                    ledger.trim(length, length, PostId::MAX);
+                    while length < model.len() {
+                        floor = model.pop_first().unwrap().0;
+                    }
+                    gone.retain(|n| floor < *n);
+                    ledger = Ledger { below_floor: ledger.below_floor, ..Ledger::read(&ledger.pack()).unwrap() };
+                }
+            }
+        }
+        prop_assert_eq!(&ledger.ids, &model.keys().copied().collect::<Vec<_>>());
+        prop_assert_eq!(&ledger.marks, &model.values().copied().collect::<Vec<_>>());
+        prop_assert_eq!(ledger.gone.iter().map(|(n, _)| *n).collect::<BTreeSet<_>>(), gone);
+        prop_assert!(ledger.also.is_sorted());
+        prop_assert!(ledger.also.iter().all(|(n, _)| model.contains_key(n)));
+        prop_assert_eq!(ledger.floor, floor);
+    }
+
+    #[test]
+    fn any_bytes_are_read_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        if let Some(packed) = Packed::read(&bytes) {
+            prop_assert!(packed.ids().count() <= bytes.len());
+        }
+        Ledger::read(&bytes);
+    }
+}

@@ -1,0 +1,23 @@
+//! Ordering settings that are to replace those in force, left here until the loop comes by.
+
+use crate::order::window::Windows;
+use crate::post::relationship::Patience;
+use parking_lot::Mutex;
+use std::sync::Arc;
+
+/// Where they are put. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Reload {
+    next: Arc<Mutex<Option<(Windows, Patience)>>>,
+}
+
+impl Reload {
+    /// The windows and the default patience to go on with.
+    pub fn put(&self, windows: Windows, patience: Patience) {
+        *self.next.lock() = Some((windows, patience));
+    }
+
+    pub(super) fn take(&self) -> Option<(Windows, Patience)> {
+        self.next.lock().take()
+    }
+}

@@ -1,0 +1,90 @@
+//! How long an account's feeds are held back: what it chose, and what that comes to.
+
+use super::App;
+use super::append::RELATION_FORMS;
+use super::read::no_account;
+use crate::clock;
+use crate::order::horizon::COMPLETE_MS;
+use crate::post::record::NewRecord;
+use crate::post::relationship::{Patience, Relation};
+use crate::reader::answer::{Choice, Ordering};
+use crate::reader::door;
+use crate::reader::problem::Problem;
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use std::time::Duration;
+
+pub(super) async fn get(
+    State(app): State<App>,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<Response, Problem> {
+    let Path(account) = path.map_err(|e| Problem::bad_request(e.body_text()))?;
+    app.ordering(&account)
+}
+
+pub(super) async fn put(
+    State(app): State<App>,
+    path: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let Path(account) = path.map_err(|e| Problem::bad_request(e.body_text()))?;
+    let (body, _share) = app.form_and_body(request, RELATION_FORMS).await?;
+    let choice: Choice = serde_json::from_slice(&body).map_err(|e| {
+        let detail = format!("{e}: send {{\"patience\":\"30s\"}}, \"0s\" or \"complete\"");
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+    })?;
+    let relation = Relation::Ordering {
+        account: account.clone(),
+        patience: choice.patience,
+    };
+    let document = serde_json::to_vec(&relation).map_err(|e| Problem::internal(&e))?;
+    app.say(&account, &document).await
+}
+
+pub(super) async fn delete(
+    State(app): State<App>,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<Response, Problem> {
+    let Path(account) = path.map_err(|e| Problem::bad_request(e.body_text()))?;
+    let document = serde_json::json!({"type": "ordering", "account": account, "removed": true});
+    app.say(&account, document.to_string().as_bytes()).await
+}
+
+impl App {
+    /// Appends an ordering document, and answers when it is in force.
+    async fn say(&self, account: &str, document: &[u8]) -> Result<Response, Problem> {
+        if self.view.graph.read().account(account).is_none() {
+            return Err(no_account(account));
+        }
+        let entered = self.view.in_flight.enter();
+        let record: NewRecord = door::relation(document, entered.at)
+            .map_err(|e| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, e))?;
+        self.append_in_force(vec![record], entered).await?;
+        self.ordering(account)
+    }
+
+    fn ordering(&self, account: &str) -> Result<Response, Problem> {
+        // The horizon as a page would show it, with what has given way.
+        let look = tokio::task::block_in_place(|| self.view.look(account, None, clock::now()));
+        let look = look
+            .map_err(|e| Problem::internal(&e))?
+            .ok_or_else(|| no_account(account))?;
+        let graph = self.view.graph.read();
+        let number = graph.account(account).ok_or_else(|| no_account(account))?;
+        let patience_ms = graph.patience_ms(number);
+        let millis = |ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0));
+        let answer = Ordering {
+            patience: match patience_ms {
+                COMPLETE_MS => Patience::Complete,
+                ms => Patience::For(millis(ms)),
+            },
+            hold: humantime::format_duration(millis(graph.hold_ms(number))).to_string(),
+            held_by: graph.held_by(number),
+            horizon: look.shown.horizon,
+        };
+        Ok(Json(answer).into_response())
+    }
+}

@@ -1,0 +1,134 @@
+//! A feed looked at: what is shown of it, and the cursor of that moment.
+
+use super::changes::{Change, Refused, changes};
+use super::cursor::{Batch, Cursor, Moment};
+use super::shown::{Shown, shown};
+use super::telling::{Telling, tell};
+use super::view::View;
+use crate::feed::disk::DiskError;
+use crate::feed::ledger::Ledger;
+use crate::order::horizon::last_shown;
+use crate::order::place::PostId;
+use crate::post::mark::Seen;
+use crate::time::Time;
+use std::sync::Arc;
+
+/// A feed at one moment.
+#[derive(Debug)]
+pub struct Look {
+    /// All of it.
+    pub feed: Ledger,
+    /// What is shown of it.
+    pub shown: Shown,
+    seen: Arc<Seen>,
+    length: usize,
+    now: Time,
+}
+
+/// What a reader was told.
+#[derive(Debug)]
+pub struct Told {
+    /// The changes, as JSON text.
+    pub telling: Telling,
+    /// What the reader has now.
+    pub cursor: Cursor,
+}
+
+/// Why a reader could not be told what changed.
+#[derive(Debug, thiserror::Error)]
+pub enum TellError {
+    /// The cursor cannot be served.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The data folder failed.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}
+
+impl View {
+    /// Looks at an account's home feed; none if the account is unknown. `least` is a horizon the reader has reached
+    /// before.
+    pub fn look(
+        &self,
+        account: &str,
+        least: Option<Time>,
+        now: Time,
+    ) -> Result<Option<Look>, DiskError> {
+        let (number, held) = {
+            let graph = self.graph.read();
+            let Some(number) = graph.account(account) else {
+                return Ok(None);
+            };
+            (number, self.horizons.of(&graph, number, now))
+        };
+        // In this order: what the horizon says has come has been seen, and what was seen is in the feed.
+        let seen = Arc::clone(&self.built.borrow().seen);
+        let Some(feed) = self.store.home(number)? else {
+            return Ok(None);
+        };
+        let length = self.store.length();
+        let mut part = shown(&feed, length, held);
+        if let Some(reached) = part.horizon {
+            self.horizons.reach(account, reached);
+            if let Some(least) = least.filter(|least| reached < *least) {
+                part = shown(&feed, length, Some(least));
+            }
+        }
+        Ok(Some(Look {
+            feed,
+            shown: part,
+            seen,
+            length,
+            now,
+        }))
+    }
+}
+
+impl Look {
+    /// The places shown, ascending.
+    pub fn ids(&self) -> &[u64] {
+        self.shown.ids(&self.feed)
+    }
+
+    /// This moment, for a cursor.
+    pub fn moment(&self) -> Moment {
+        let marks = self.feed.marks.get(self.shown.entries.clone());
+        // What came in a batch that readers have not been told of will be told: it is nobody's top yet.
+        let mut known = self.ids().iter().zip(marks.unwrap_or_default()).rev();
+        let top = known.find(|(_, mark)| self.seen.has(**mark));
+        let all = self.shown.top(&self.feed);
+        let highest = PostId::from_number(all).unwrap_or(PostId::MIN).time();
+        Moment {
+            seen: Seen::clone(&self.seen),
+            horizon: self.shown.horizon.unwrap_or(self.now.max(highest)),
+            top: top.map_or(0, |(id, _)| *id),
+            floor: self.shown.floor,
+        }
+    }
+
+    /// What changed since `cursor`, at most `limit` changes.
+    pub fn tell(&self, view: &View, cursor: &Cursor, limit: usize) -> Result<Told, TellError> {
+        let (from, batch) = (&cursor.from, cursor.batch.as_ref());
+        let mut all = changes(&self.feed, &self.shown, self.length, from)?;
+        if let Some(batch) = batch {
+            // The rest of what was begun; what came above its horizon is told when it has been told.
+            let (last, end) = (batch.last, last_shown(Some(batch.upto.horizon)).number());
+            all.retain(|change: &Change| last < change.id && change.id <= end);
+        }
+        let telling = tell(&view.store, &all, from, limit)?;
+        let upto = || batch.map_or_else(|| self.moment(), |batch| batch.upto.clone());
+        let after = Cursor {
+            feed: cursor.feed,
+            log: cursor.log,
+            from: if telling.more { from.clone() } else { upto() },
+            batch: telling.more.then(|| Batch {
+                upto: upto(),
+                last: telling.last,
+            }),
+        };
+        Ok(Told {
+            telling,
+            cursor: after,
+        })
+    }
+}
