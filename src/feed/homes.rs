@@ -19,7 +19,7 @@ struct Pending {
     /// If set, what is stored counts for nothing and this stands in its place.
     base: Option<Arc<Ledger>>,
     ops: Vec<Op>,
-    /// Rare, and a pointer is all it costs those without.
+    #[allow(clippy::box_collection)] // rare: a pointer is all it costs the homes without
     turns: Option<Box<Vec<Turn>>>,
 }
 

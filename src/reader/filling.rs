@@ -95,7 +95,7 @@ impl Filling {
         json.extend_from_slice(b"],\"horizon\":");
         match horizon {
             Some(horizon) => {
-                json.extend_from_slice(format!("\"{}\"", horizon.rfc3339()).as_bytes())
+                json.extend_from_slice(format!("\"{}\"", horizon.rfc3339()).as_bytes());
             }
             None => json.extend_from_slice(b"null"),
         }
