@@ -79,6 +79,7 @@ fn whatever_is_answered_has_all_its_fields() {
         "Origin",
         "Quantiles",
         "Counts",
+        "InTime",
         "Readiness",
         "CatchingUp",
         "Problem",
@@ -489,6 +490,26 @@ fn every_answer_is_as_described() {
             .as_array()
             .is_some_and(|origins| origins.len() >= 2)
     );
+    let of_all = ("get", "/v1/origins");
+    let first = checked.get(&open, of_all, "/v1/origins?by=host&limit=1", 200);
+    let next = first["next"].as_str().unwrap();
+    assert_eq!(first["origins"][0]["host"], next);
+    let path = format!("/v1/origins?by=host&after={next}");
+    let rest = checked.get(&open, of_all, &path, 200);
+    let shown = rest["origins"].as_array().unwrap().len();
+    assert_eq!(
+        (&rest["next"], &rest["known"]),
+        (&Value::Null, &json!(1 + shown))
+    );
+    for wrong in [
+        "by=size",
+        "limit=0",
+        "limit=1001",
+        "after=a.example",
+        "before=a.example",
+    ] {
+        checked.get(&open, of_all, &format!("/v1/origins?{wrong}"), 400);
+    }
     let of_host = ("get", "/v1/origins/{host}");
     checked.get(&open, of_host, "/v1/origins/a.example", 200);
     checked.get(&open, of_host, "/v1/origins/nobody.example", 404);

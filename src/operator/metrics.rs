@@ -1,6 +1,6 @@
 //! Numbers for Prometheus. Every label has a bounded set of values.
 
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -116,10 +116,13 @@ impl Metrics {
         self.lag.get_or_create(&labels).set(records);
     }
 
-    /// In the OpenMetrics text format.
-    pub fn text(&self) -> String {
+    /// In the OpenMetrics text format, with those of `more` behind them.
+    pub fn text(&self, more: &Registry) -> String {
         let mut text = String::new();
-        match encode(&mut text, &self.registry) {
+        let encoded = encode_registry(&mut text, &self.registry)
+            .and_then(|()| encode_registry(&mut text, more))
+            .and_then(|()| encode_eof(&mut text));
+        match encoded {
             Ok(()) => text,
             Err(_) => String::new(),
         }
@@ -225,7 +228,7 @@ mod tests {
         metrics.read("activities", 3);
         metrics.verdict("late");
         metrics.dead_letters.inc();
-        let text = metrics.text();
+        let text = metrics.text(&Registry::default());
         for line in [
             "slackwater_records_read_total{topic=\"activities\"} 3",
             "slackwater_posts_placed_total{verdict=\"late\"} 1",

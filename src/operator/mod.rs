@@ -1,5 +1,6 @@
 //! What the service says of itself: numbers for Prometheus, how far a start has come, the log's form.
 
+pub mod by_origin;
 pub mod logging;
 pub mod metrics;
 pub mod progress;

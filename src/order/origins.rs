@@ -5,6 +5,7 @@ use super::verdict::Verdict;
 use super::window::{ReorderWindow, Windows};
 use crate::time::Time;
 use hashbrown::HashMap;
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -124,6 +125,27 @@ impl Origins {
             .map(|(host, origin)| (host, &origin.delays))
     }
 
+    /// The `count` with the most posts, most first.
+    pub fn busiest(&self, count: usize) -> Vec<(Arc<str>, Delays)> {
+        let keys = self
+            .iter()
+            .map(|(host, delays)| (Reverse(delays.posts()), Arc::clone(host)));
+        let busiest = lowest(count, keys.collect());
+        self.copied(busiest.into_iter().map(|(_, host)| host).collect())
+    }
+
+    /// The `count` lowest hosts above `after`, ascending.
+    pub fn by_host(&self, after: Option<&str>, count: usize) -> Vec<(Arc<str>, Delays)> {
+        let hosts = self.known.keys();
+        let above = hosts.filter(|host| after.is_none_or(|after| after < &***host));
+        self.copied(lowest(count, above.cloned().collect()))
+    }
+
+    /// Posts of all of them by verdict, in the order of [`Verdict::ALL`].
+    pub fn posts(&self) -> [u64; Verdict::ALL.len()] {
+        Verdict::ALL.map(|verdict| self.iter().map(|(_, delays)| delays.with(verdict)).sum())
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.known.len()
@@ -185,6 +207,14 @@ impl Origins {
         rows
     }
 
+    fn copied(&self, hosts: Vec<Arc<str>>) -> Vec<(Arc<str>, Delays)> {
+        let copy = |host: Arc<str>| {
+            let delays = self.get(&host)?.clone();
+            Some((host, delays))
+        };
+        hosts.into_iter().filter_map(copy).collect()
+    }
+
     /// Takes back what was stored of `host`; reading goes on at `from`, by number of partition. Whether it could be read:
     /// if not (it is of another version), the origin is learned anew, which moves no place.
     pub fn restore(&mut self, host: &str, bytes: &[u8], from: &[i64]) -> bool {
@@ -220,6 +250,16 @@ impl Seen {
         let next = partition.and_then(|partition| counted.get(partition));
         next.is_some_and(|next| self.offset < *next)
     }
+}
+
+/// The `count` lowest keys, ascending, without sorting the others.
+fn lowest<K: Ord>(count: usize, mut keys: Vec<K>) -> Vec<K> {
+    if count < keys.len() {
+        keys.select_nth_unstable(count);
+        keys.truncate(count);
+    }
+    keys.sort_unstable();
+    keys
 }
 
 /// Whether any partition was counted further than `next`.

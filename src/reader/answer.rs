@@ -1,10 +1,7 @@
-//! The shape of every answer but entries and problems.
+//! The shape of every answer but entries, origins and problems.
 
-use crate::order::delays::Delays;
-use crate::order::verdict::Verdict;
-use crate::order::window::{ReorderWindow, Windows};
 use crate::post::relationship::Patience;
-use crate::time::{Time, millis_of};
+use crate::time::Time;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -56,106 +53,6 @@ pub struct Ordering<'a> {
 pub struct Choice {
     /// How long its feeds may be held back: a duration such as `"30s"`, `"0s"`, or `"complete"`.
     pub patience: Patience,
-}
-
-/// What is known of an origin.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Origin<'a> {
-    /// Its host; `(others)` for those past the bound.
-    pub host: &'a str,
-    /// How long it is waited for, in milliseconds.
-    pub reorder_window_ms: i64,
-    /// How that came about.
-    pub window_from: WindowFrom,
-    /// Past the window, how long a post is late rather than too late, in milliseconds.
-    pub allowed_lateness_ms: i64,
-    /// The delays seen; null before the first.
-    pub delay_ms: Option<Quantiles>,
-    /// Posts by verdict.
-    pub posts: Counts,
-    /// When a post of it last arrived.
-    pub last_heard: Time,
-}
-
-/// Where a reorder window comes from.
-#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum WindowFrom {
-    /// The operator fixed it.
-    Fixed,
-    /// It was learned from the delays seen.
-    Learned,
-    /// It is to be learned: so far nobody waits for it.
-    NotYetLearned,
-}
-
-/// Delays in milliseconds: a share of posts (10, 50, 90, 99 %) took no longer. From a histogram: up to 39 % too high.
-#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
-#[allow(missing_docs)] // named as they are
-pub struct Quantiles {
-    pub p10: i64,
-    pub p50: i64,
-    pub p90: i64,
-    pub p99: i64,
-    pub max: i64,
-}
-
-/// Posts by verdict.
-#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
-#[allow(missing_docs)] // named as the verdicts are
-pub struct Counts {
-    pub in_time: u64,
-    pub late: u64,
-    pub too_late: u64,
-    pub from_the_future: u64,
-    pub undated: u64,
-    pub fetched: u64,
-}
-
-/// All origins, by host.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Origins<'a> {
-    /// Sorted by host.
-    pub origins: Vec<Origin<'a>>,
-}
-
-impl<'a> Origin<'a> {
-    /// What is known of `host`.
-    pub fn new(host: &'a str, delays: &Delays, windows: &Windows) -> Origin<'a> {
-        let window = windows.of(host);
-        let learned = delays.learned();
-        let q = |q| delays.quantile_ms(q);
-        let delay_ms = match (q(0.1), q(0.5), q(0.9), q(0.99), delays.max_ms()) {
-            (Some(p10), Some(p50), Some(p90), Some(p99), Some(max)) => Some(Quantiles {
-                p10,
-                p50,
-                p90,
-                p99,
-                max,
-            }),
-            _ => None,
-        };
-        Origin {
-            host,
-            reorder_window_ms: millis_of(windows.holding(host, learned)),
-            window_from: match (window.reorder_window, learned) {
-                (ReorderWindow::Fixed(_), _) => WindowFrom::Fixed,
-                (ReorderWindow::Auto, Some(_)) => WindowFrom::Learned,
-                (ReorderWindow::Auto, None) => WindowFrom::NotYetLearned,
-            },
-            allowed_lateness_ms: millis_of(window.allowed_lateness),
-            delay_ms,
-            posts: Counts {
-                in_time: delays.with(Verdict::InTime),
-                late: delays.with(Verdict::Late),
-                too_late: delays.with(Verdict::TooLate),
-                from_the_future: delays.with(Verdict::FromTheFuture),
-                undated: delays.with(Verdict::Undated),
-                fetched: delays.with(Verdict::Fetched),
-            },
-            last_heard: delays.last_heard(),
-        }
-    }
 }
 
 /// `/healthz` and `/readyz`.

@@ -11,6 +11,7 @@
 //! | [`changes`] | what changed in a feed since a cursor |
 //! | [`telling`] | those changes as JSON text |
 //! | [`look`] | a feed looked at: all of the above at one moment |
+//! | [`origin`] | an origin as operators see it |
 //! | [`answer`] | every other answer's shape |
 //! | [`problem`] | errors as RFC 9457 problem documents |
 //! | [`auth`] | who may ask |
@@ -30,6 +31,7 @@ pub mod horizons;
 pub mod http;
 pub mod look;
 pub mod openapi;
+pub mod origin;
 pub mod page;
 pub mod problem;
 pub mod shown;

@@ -4,9 +4,10 @@
 mod feeds;
 mod records;
 
-use super::answer::{Accepted, Ordering, Origin, Origins, Page, Readiness};
+use super::answer::{Accepted, Ordering, Page, Readiness};
 use super::door::BODY_BYTES_MAX;
 use super::entry::Entry;
+use super::origin::{self, Origin, Origins};
 use super::problem::Problem;
 use super::telling::Changes;
 use records::{
@@ -40,8 +41,8 @@ pub fn files() -> Vec<(&'static str, Value)> {
         ("changes.schema.json", answered::<Changes<'_>>()),
         ("ordering.schema.json", answered::<Ordering<'_>>()),
         ("accepted.schema.json", answered::<Accepted>()),
-        ("origins.schema.json", answered::<Origins<'_>>()),
-        ("origin.schema.json", answered::<Origin<'_>>()),
+        ("origins.schema.json", answered::<Origins>()),
+        ("origin.schema.json", answered::<Origin>()),
         ("readiness.schema.json", answered::<Readiness>()),
         ("problem.schema.json", answered::<Problem>()),
         ("config.schema.json", config()),
@@ -429,18 +430,33 @@ fn one_post(operation: Operation, schemas: &mut Schemas) -> Operation {
 }
 
 fn origins(schemas: &mut Schemas) -> Operation {
-    Operation::new("getOrigins", "What is known of every origin").answer::<Origins<'_>>(
-        schemas,
-        "200",
-        "All origins heard from.",
-    )
+    let limit = json!({
+        "type": "integer", "minimum": 1, "maximum": origin::LIMIT_MAX, "default": origin::LIMIT_DEFAULT
+    });
+    Operation::new("getOrigins", "What is known of origins")
+        .parameter(query(
+            "by",
+            &json!({
+                "type": "string", "enum": ["posts", "host"], "default": "posts",
+                "description": "`posts`: those with the most posts first. `host`: all of them, ascending, in pages."
+            }),
+        ))
+        .parameter(query("limit", &limit))
+        .parameter(query(
+            "after",
+            &json!({
+                "type": "string", "description": "With `by=host`: only hosts above this one; `next` of the page before."
+            }),
+        ))
+        .answer::<Origins>(schemas, "200", "Up to `limit` of the origins heard from.")
+        .problem(schemas, "400", "A parameter that is none, or out of its bounds.")
 }
 
 fn origin(schemas: &mut Schemas) -> Operation {
     let host = json!({"type": "string", "description": "As in `origins`: lower case, without `www.`; `(others)`."});
     Operation::new("getOrigin", "What is known of an origin")
         .parameter(path("host", &host))
-        .answer::<Origin<'_>>(schemas, "200", "The origin.")
+        .answer::<Origin>(schemas, "200", "The origin.")
         .problem(schemas, "400", "What is not UTF-8.")
         .problem(schemas, "404", "Nothing was heard from it.")
 }

@@ -191,3 +191,29 @@ fn after_a_restart_all_that_is_learned_is_told() {
     assert!(!after.restore("c.example", b"\x01odd", &[]));
     assert_eq!(after.len(), 2);
 }
+
+#[test]
+fn some_of_them_are_given_by_posts_or_by_host() {
+    let mut origins = Origins::default();
+    let all = [("b", 3), ("a", 1), ("d", 2), ("c", 2)];
+    for (partition, (host, posts)) in (0..).zip(all) {
+        take(&mut origins, host, 10, partition, 0..posts);
+    }
+    let hosts = |rows: Vec<(Arc<str>, Delays)>| {
+        let hosts = rows.iter().map(|(host, _)| host.to_string());
+        hosts.collect::<Vec<_>>().join(" ")
+    };
+    for (count, meant) in [(0, ""), (1, "b"), (2, "b c"), (3, "b c d"), (9, "b c d a")] {
+        assert_eq!(hosts(origins.busiest(count)), meant);
+    }
+    for (after, count, meant) in [
+        (None, 2, "a b"),
+        (None, 4, "a b c d"),
+        (Some("b"), 2, "c d"),
+        (Some("bb"), 1, "c"),
+        (Some("d"), 9, ""),
+    ] {
+        assert_eq!(hosts(origins.by_host(after, count)), meant);
+    }
+    assert_eq!(origins.posts(), [8, 0, 0, 0, 0, 0]);
+}

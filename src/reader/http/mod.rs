@@ -2,6 +2,7 @@
 
 mod append;
 mod ordering;
+mod origins;
 mod read;
 
 use super::answer::Readiness;
@@ -9,6 +10,7 @@ use super::auth::Auth;
 use super::door::BODY_BYTES_MAX;
 use super::problem::Problem;
 use super::view::View;
+use crate::operator::by_origin;
 use crate::post::source::Appender;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{StatusCode, header};
@@ -69,8 +71,8 @@ pub fn router(view: View, appender: Appender, options: Options) -> Router {
         .route("/v1/accounts/{account}/ordering", delete(ordering::delete))
         .route("/v1/posts", get(read::post_by_uri))
         .route("/v1/posts/{id}", get(read::post_by_id))
-        .route("/v1/origins", get(read::origins))
-        .route("/v1/origins/{host}", get(read::origin))
+        .route("/v1/origins", get(origins::origins))
+        .route("/v1/origins/{host}", get(origins::origin))
         .route("/metrics", get(metrics))
         .route_layer(middleware::from_fn_with_state(app.clone(), only_backend));
     let open = Router::new().route("/openapi.json", get(openapi));
@@ -125,7 +127,12 @@ async fn bounded(State(app): State<App>, request: Request, next: Next) -> Respon
 
 async fn metrics(State(app): State<App>) -> Response {
     let form = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, form)], app.view.metrics.text()).into_response()
+    let by_origin = by_origin::Shown::of(&app.view.origins.read());
+    let text = app
+        .view
+        .metrics
+        .text(&by_origin.registry(&app.view.windows()));
+    ([(header::CONTENT_TYPE, form)], text).into_response()
 }
 
 async fn healthz(State(app): State<App>) -> Response {

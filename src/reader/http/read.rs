@@ -1,4 +1,4 @@
-//! What is read: feeds, posts, origins.
+//! What is read: feeds and posts.
 
 use super::App;
 use crate::clock;
@@ -6,7 +6,6 @@ use crate::feed::disk::DiskError;
 use crate::feed::fan_out::original_of;
 use crate::feed::kept::{Post, State as Left};
 use crate::order::place::PostId;
-use crate::reader::answer::{Origin, Origins};
 use crate::reader::cursor::{Cursor, CursorError};
 use crate::reader::entry::Entry;
 use crate::reader::filling::Filling;
@@ -114,30 +113,6 @@ pub(super) async fn post_by_uri(
     let Query(UriQuery { uri }) = query
         .map_err(|_| Problem::bad_request("send the post's own id: /v1/posts?uri=https://…"))?;
     tokio::task::block_in_place(|| app.show(app.view.store.post_by_uri(&uri)))
-}
-
-pub(super) async fn origins(State(app): State<App>) -> Response {
-    let windows = app.view.windows();
-    let known = app.view.origins.read();
-    let mut origins: Vec<Origin<'_>> = known
-        .iter()
-        .map(|(host, delays)| Origin::new(host, delays, &windows))
-        .collect();
-    origins.sort_unstable_by_key(|origin| origin.host);
-    Json(Origins { origins }).into_response()
-}
-
-pub(super) async fn origin(
-    State(app): State<App>,
-    path: Result<Path<String>, PathRejection>,
-) -> Result<Response, Problem> {
-    let Path(host) = path.map_err(|e| Problem::bad_request(e.body_text()))?;
-    let windows = app.view.windows();
-    let origins = app.view.origins.read();
-    let known = origins
-        .get(&host)
-        .ok_or_else(|| Problem::not_found(format!("nothing was heard from {host:?}")))?;
-    Ok(Json(Origin::new(&host, known, &windows)).into_response())
 }
 
 impl App {

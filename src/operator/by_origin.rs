@@ -1,0 +1,140 @@
+//! Origins as numbers for Prometheus: the busiest one by one, the rest together, so that labels stay few. Pure.
+
+use crate::order::delays::Delays;
+use crate::order::origins::{OTHERS, Origins};
+use crate::order::verdict::Verdict;
+use crate::order::window::Windows;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+/// Origins with labels of their own: those with the most posts ever, so that few come and go.
+pub const SHOWN_MAX: usize = 50;
+
+type Labels = Vec<(&'static str, String)>;
+
+/// Origins at one moment, as far as they are shown.
+#[derive(Debug)]
+pub struct Shown {
+    busiest: Vec<(Arc<str>, Delays)>,
+    /// Posts of all others by verdict. It falls when one of them becomes one of the busiest.
+    others: [u64; Verdict::ALL.len()],
+    known: usize,
+}
+
+impl Shown {
+    /// The busiest of `origins`, and the rest together.
+    pub fn of(origins: &Origins) -> Shown {
+        let mut busiest = origins.busiest(SHOWN_MAX);
+        busiest.retain(|(host, _)| **host != *OTHERS);
+        let mut others = origins.posts();
+        for (verdict, count) in Verdict::ALL.into_iter().zip(&mut others) {
+            let shown: u64 = busiest.iter().map(|(_, delays)| delays.with(verdict)).sum();
+            *count = count.saturating_sub(shown);
+        }
+        Shown {
+            busiest,
+            others,
+            known: origins.len(),
+        }
+    }
+
+    /// As metrics.
+    pub fn registry(&self, windows: &Windows) -> Registry {
+        let posts = Family::<Labels, Counter>::default();
+        let delay = Family::<Labels, Gauge<f64, AtomicU64>>::default();
+        let window = Family::<Labels, Gauge<f64, AtomicU64>>::default();
+        for (host, delays) in &self.busiest {
+            let of_host = || ("origin", host.to_string());
+            for verdict in Verdict::ALL {
+                let labels = vec![of_host(), ("verdict", verdict.name().to_owned())];
+                posts.get_or_create(&labels).inc_by(delays.with(verdict));
+            }
+            for (q, name) in [(0.5, "0.5"), (0.9, "0.9"), (0.99, "0.99")] {
+                if let Some(ms) = delays.quantile_ms(q) {
+                    let labels = vec![of_host(), ("quantile", name.to_owned())];
+                    delay.get_or_create(&labels).set(ms as f64 / 1e3);
+                }
+            }
+            let holding = windows.holding(host, delays.learned());
+            window
+                .get_or_create(&vec![of_host()])
+                .set(holding.as_secs_f64());
+        }
+        for (verdict, count) in Verdict::ALL.into_iter().zip(self.others) {
+            let labels = vec![
+                ("origin", OTHERS.to_owned()),
+                ("verdict", verdict.name().to_owned()),
+            ];
+            posts.get_or_create(&labels).inc_by(count);
+        }
+        let known = Gauge::<i64>::default();
+        known.set(i64::try_from(self.known).unwrap_or(i64::MAX));
+        let mut registry = Registry::with_prefix("slackwater");
+        registry.register("origins", "Origins heard of", known);
+        registry.register(
+            "origin_posts",
+            "Posts by origin and verdict: the busiest origins, and the others together",
+            posts,
+        );
+        registry.register_with_unit(
+            "origin_delay",
+            "What a share of an origin's recent posts took at most",
+            Unit::Seconds,
+            delay,
+        );
+        registry.register_with_unit(
+            "origin_reorder_window",
+            "How long feeds may be held for an origin; 0 while that is to be learned",
+            Unit::Seconds,
+            window,
+        );
+        registry
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operator::metrics::Metrics;
+    use crate::order::origins::Seen;
+    use crate::time::Time;
+
+    #[test]
+    fn the_busiest_are_shown_and_the_rest_together() {
+        let mut origins = Origins::default();
+        let mut offset = 0;
+        // h0 has 60 posts, h59 one: the last ten, with 1 to 10, are the others.
+        for n in 0..60 {
+            for _ in n..60 {
+                let seen = Seen {
+                    verdict: Verdict::Late,
+                    delay_ms: Some(2_000),
+                    arrived: Time::default(),
+                    partition: 0,
+                    offset,
+                };
+                origins.count(&format!("h{n}"), seen, &Windows::default());
+                offset += 1;
+            }
+        }
+        let registry = Shown::of(&origins).registry(&Windows::default());
+        let text = Metrics::default().text(&registry);
+        for line in [
+            "slackwater_origins 60",
+            "slackwater_origin_posts_total{origin=\"h0\",verdict=\"late\"} 60",
+            "slackwater_origin_posts_total{origin=\"h49\",verdict=\"late\"} 11",
+            "slackwater_origin_posts_total{origin=\"(others)\",verdict=\"late\"} 55",
+            "slackwater_origin_delay_seconds{origin=\"h0\",quantile=\"0.99\"} 2.0",
+            "slackwater_origin_reorder_window_seconds{origin=\"h0\"} 30.0",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+        assert!(!text.contains("h50"), "{text}");
+        assert_eq!(text.matches("# EOF").count(), 1);
+        assert!(text.ends_with("# EOF\n"));
+    }
+}
