@@ -203,6 +203,21 @@ impl Disk {
         }
     }
 
+    /// The highest place of a stored post, or a higher one if that is not quickly known.
+    pub fn highest_place(&self) -> Result<PostId, DiskError> {
+        // The last block ends at the highest place there can be, so that it is found without reading backwards.
+        match self.block_over(PostId::MAX)? {
+            None if self.posts.is_empty() => Ok(PostId::MIN),
+            None => Ok(PostId::MAX),
+            Some((last, bytes)) => {
+                let block = Block::read(&bytes).ok_or(DiskError::Damaged { tree: "posts" })?;
+                let highest = block.rows().last().map_or(PostId::MAX, |(id, _)| id);
+                // A split that was cut off may have left higher ones below it.
+                Ok(highest.max(self.stale_below(last, block.above())?))
+            }
+        }
+    }
+
     /// Writes posts, ascending by id, into their blocks; `None` takes a post out.
     ///
     /// Safe to be cut off anywhere and done again: a block that grew too long is split from below, the lower parts

@@ -7,6 +7,7 @@
 //! | [`segment`] | a packed, sorted list of ids with a floor: an index of posts |
 //! | [`ledger`] | a feed: its entries, what each rests on, what is remembered of those that left |
 //! | [`block`] | posts packed together |
+//! | [`known`] | which look-ups would find nothing |
 //! | [`store`] | posts and lists through memory and disk; the checkpoint |
 //! | [`homes`] | what is new in each home feed since the last checkpoint |
 //! | [`fan_out`] | a post into the homes it belongs in; a home merged from those its account follows |
@@ -19,6 +20,7 @@ pub mod expiry;
 pub mod fan_out;
 pub mod homes;
 pub mod kept;
+pub mod known;
 pub mod ledger;
 pub mod rules;
 pub mod segment;

@@ -193,7 +193,7 @@ impl Admission {
                 return self.again(graph, windows, at, envelope, how, body, &known);
             }
         };
-        let gone = self.gone_before_it_came(&body, envelope.arrived)?;
+        let gone = self.gone_before_it_came(&body, &origin, envelope.arrived)?;
         // Whichever came first, a later `updated` says that it was edited.
         let edited = body
             .updated
@@ -364,12 +364,11 @@ impl Admission {
     fn gone_before_it_came(
         &self,
         body: &Body,
+        origin: &str,
         arrived: Time,
     ) -> Result<Option<PendingRemoval>, DiskError> {
-        let host = origin_of(&body.author);
-        let by_its_host = |removal: Option<PendingRemoval>| {
-            removal.filter(|removal| Some(&removal.host) == host.as_ref())
-        };
+        let by_its_host =
+            |removal: Option<PendingRemoval>| removal.filter(|removal| removal.host == origin);
         if let Some(removal) = by_its_host(self.store.pending(&body.uri)?) {
             return Ok(Some(removal));
         }

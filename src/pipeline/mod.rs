@@ -250,6 +250,7 @@ impl Pipeline {
                 self.checkpoint()?;
             }
             self.expire()?;
+            self.store.remember_stored()?;
         }
         Ok(())
     }

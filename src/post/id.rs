@@ -1,6 +1,6 @@
 //! Ids as they come from outside, checked once. Pure.
 
-use super::origin_of;
+use super::parsed_origin;
 use std::borrow::Cow;
 
 /// The longest id of an actor or object, in bytes; a longer one is refused.
@@ -67,25 +67,25 @@ pub fn quoted(text: &str) -> String {
     }
 }
 
-/// As [`origin_of`], without building a URL where the host can be seen with the naked eye: it is asked several times
+/// As [`super::origin_of`], without building a URL where the host can be seen with the naked eye: it is asked several times
 /// of every activity.
-fn origin(id: &str) -> Option<Cow<'_, str>> {
+pub(super) fn origin(id: &str) -> Option<Cow<'_, str>> {
     plain_origin(id)
         .map(Cow::Borrowed)
-        .or_else(|| origin_of(id).map(Cow::Owned))
+        .or_else(|| parsed_origin(id).map(Cow::Owned))
 }
 
 /// The origin of an https URL whose host has nothing to normalise: lower-case labels, no port, no user, no number for a
 /// last label (an IPv4 address), no punycode (it can be invalid).
 fn plain_origin(id: &str) -> Option<&str> {
     let rest = id.strip_prefix("https://")?;
-    let host = match rest.find('/') {
-        Some(end) => rest.get(..end)?,
-        None => rest,
-    };
-    let (mut last_label, mut before) = (None, b'.');
-    for byte in host.bytes() {
+    let (mut last_label, mut before, mut end) = (None, b'.', rest.len());
+    for (at, byte) in rest.bytes().enumerate() {
         match byte {
+            b'/' => {
+                end = at;
+                break;
+            }
             b'a'..=b'z' | b'0'..=b'9' | b'.' => {}
             // `--` is rare enough outside of punycode.
             b'-' if before != b'-' => {}
@@ -99,6 +99,7 @@ fn plain_origin(id: &str) -> Option<&str> {
     if before == b'.' || !last_label?.is_ascii_lowercase() {
         return None;
     }
+    let host = rest.get(..end)?;
     Some(host.strip_prefix("www.").unwrap_or(host))
 }
 
@@ -190,7 +191,7 @@ mod tests {
             id in "https://[a-z0-9.:@%-]{0,12}[/?#.a-z0-9-]{0,8}|https://(www\\.)?([a-z0-9-]{0,5}\\.){0,3}[a-z0-9x]{1,4}(/\\PC{0,8})?|\\PC{0,30}"
         ) {
             if let Some(quick) = plain_origin(&id) {
-                prop_assert_eq!(Some(quick.to_owned()), origin_of(&id));
+                prop_assert_eq!(Some(quick.to_owned()), parsed_origin(&id));
             }
         }
     }

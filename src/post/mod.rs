@@ -113,6 +113,11 @@ pub enum Visibility {
 /// trailing dot; a port other than the
 /// scheme's own stays. None if `id` is not an http or https URL with a host.
 pub fn origin_of(id: &str) -> Option<String> {
+    id::origin(id).map(std::borrow::Cow::into_owned)
+}
+
+/// As [`origin_of`], of any URL there is: by a URL parser.
+fn parsed_origin(id: &str) -> Option<String> {
     let host = host_of(id)?;
     Some(host.strip_prefix("www.").map(str::to_owned).unwrap_or(host))
 }

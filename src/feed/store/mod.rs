@@ -4,6 +4,7 @@
 //! leaving, cache, disk, and a look-up asks in that order, so it never falls between two of them.
 
 mod checkpoint;
+mod stored;
 mod sweep;
 
 pub use checkpoint::{Reflects, Shown, Written};
@@ -24,6 +25,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use stored::Stored;
 use xxhash_rust::xxh3::xxh3_128;
 
 /// How many ids one index (an author's posts, a post's replies, a post's boosts) holds; the lowest fall out, and a
@@ -50,13 +52,14 @@ pub struct Options {
 
 /// What an index lists the posts of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
 pub enum Index {
     /// Posts by an author, by the author's id.
-    Author,
+    Author = b'a',
     /// Replies to a post, by its URI.
-    Parent,
+    Parent = b'p',
     /// Boosts of a post, by its URI.
-    Original,
+    Original = b'o',
 }
 
 /// A deletion or undo that came before what it takes back.
@@ -90,6 +93,7 @@ struct Fresh {
 #[derive(Debug)]
 pub struct Store {
     disk: Disk,
+    stored: Stored,
     /// Home feeds, by account.
     pub homes: Homes,
     options: Options,
@@ -120,6 +124,7 @@ impl Store {
             .unwrap_or(usize::MAX)
             .max(64);
         Ok(Store {
+            stored: Stored::new(&disk)?,
             disk,
             homes: Homes::default(),
             cache: Cache::with_weighter(items, cache_bytes, PostWeight),
@@ -158,6 +163,9 @@ impl Store {
         if let Some(post) = self.cache.get(&id) {
             return Ok(Some(post));
         }
+        if !self.stored.may_have_post(id) {
+            return Ok(None);
+        }
         let Some(post) = self.disk.post(id)?.map(Arc::new) else {
             return Ok(None);
         };
@@ -173,6 +181,7 @@ impl Store {
         let hash = xxh3_128(uri.as_bytes());
         let id = match self.in_memory(|fresh| fresh.uris.get(&hash).copied()) {
             Some(id) => id,
+            None if !self.stored.may_have_uri(hash) => None,
             None => match self.disk.get(Tree::Uris, &hash.to_be_bytes())? {
                 Some(bytes) => Some(read_id(&bytes).ok_or(DiskError::Damaged { tree: "uris" })?),
                 None => None,
@@ -199,6 +208,9 @@ impl Store {
             .and_then(|leaving| leaving.lists.get(&key).cloned())
             .unwrap_or_default();
         ops.extend(fresh);
+        if !self.stored.may_have_list(&key) {
+            return Ok(Vec::new());
+        }
         let stored = self.disk.get(Tree::Lists, &key)?;
         Ok(merge(segment(stored.as_deref(), "lists")?, &ops, INDEX_LENGTH_MAX).ids)
     }
@@ -219,6 +231,9 @@ impl Store {
         if let Some(found) = self.in_memory(|fresh| fresh.pending.get(&hash).cloned()) {
             return Ok(found);
         }
+        if !self.stored.may_have_pending(hash) {
+            return Ok(None);
+        }
         match self.disk.get(Tree::Pending, &hash.to_be_bytes())? {
             Some(bytes) => postcard::from_bytes(&bytes)
                 .map(Some)
@@ -229,10 +244,9 @@ impl Store {
 
     /// Keeps a removal for what has not come yet.
     pub fn put_pending(&self, of: &str, removal: PendingRemoval) {
-        self.fresh
-            .write()
-            .pending
-            .insert(xxh3_128(of.as_bytes()), Some(removal));
+        let hash = xxh3_128(of.as_bytes());
+        self.stored.note_pending(hash);
+        self.fresh.write().pending.insert(hash, Some(removal));
         self.unwritten_indexed.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -252,6 +266,7 @@ impl Store {
         ];
         self.unwritten_bytes
             .fetch_add(post.weight(), Ordering::Relaxed);
+        self.stored.note_post(post.id, hash, &indexed);
         let mut fresh = self.fresh.write();
         fresh.uris.insert(hash, Some(post.id));
         for key in indexed.into_iter().flatten() {
@@ -426,13 +441,8 @@ pub fn relation_key(account: &str, key: &[u8]) -> Vec<u8> {
 
 fn list_key(index: Index, of: &str) -> ListKey {
     let mut key = [0; 17];
-    let kind = match index {
-        Index::Author => b'a',
-        Index::Parent => b'p',
-        Index::Original => b'o',
-    };
     let (first, rest) = key.split_at_mut(1);
-    first.fill(kind);
+    first.fill(index as u8);
     rest.copy_from_slice(&xxh3_128(of.as_bytes()).to_be_bytes());
     key
 }
