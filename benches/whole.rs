@@ -9,7 +9,7 @@ use slackwater::feed::kept::At;
 use slackwater::feed::store::Reflects;
 use slackwater::order::window::Windows;
 use slackwater::pipeline::admit::Admission;
-use slackwater::pipeline::decode::decode;
+use slackwater::pipeline::decode::decode_each;
 use slackwater::post::record::{Position, Record, Topic};
 use slackwater::post::said::Said;
 use slackwater::time::Time;
@@ -52,6 +52,10 @@ fn bench(c: &mut Criterion) {
         let store = Arc::new(store(folder.path(), sized(4_000_000, 10_000), 256 << 20));
         let graph = graph(&store, sized(20_000, 200), authors, followers.unwrap_or(0));
         let mut admission = Admission::new(Arc::clone(&store)).unwrap();
+        // As the pipeline does between batches.
+        for _ in 0..8 {
+            store.remember_stored().unwrap();
+        }
         let windows = Windows::default();
         let mut n = 0;
         group.bench_function(name, |b| {
@@ -69,14 +73,13 @@ fn bench(c: &mut Criterion) {
                 },
                 |taken| {
                     for records in &taken {
-                        let said = decode(records, 2);
-                        if followers.is_none() {
-                            continue;
-                        }
-                        for (record, said) in records.iter().zip(said) {
+                        decode_each(records, 2, |record, said| {
                             let Said::Activity(envelope, activity) = said else {
-                                continue;
+                                return Ok(());
                             };
+                            if followers.is_none() {
+                                return Ok(());
+                            }
                             let at = At {
                                 partition: 0,
                                 offset: record.position.offset,
@@ -87,7 +90,9 @@ fn bench(c: &mut Criterion) {
                             if writes && store.is_full() {
                                 store.checkpoint(&Reflects::default()).unwrap();
                             }
-                        }
+                            Ok::<_, ()>(())
+                        })
+                        .unwrap();
                     }
                 },
                 criterion::BatchSize::PerIteration,

@@ -35,7 +35,7 @@ use crate::reader::view::{Built, View};
 use crate::time::Time;
 use admit::{Admission, AdmitError, Outcome};
 use catching_up::Start;
-use decode::decode;
+use decode::decode_each;
 use parking_lot::RwLock;
 use reload::Reload;
 use set_aside::SetAside;
@@ -231,16 +231,16 @@ impl Pipeline {
             self.take_settings();
             let settled = self.view.in_flight.settled();
             let records = self.source.take(BATCH_RECORDS, BATCH_WAIT)?;
-            // 2. Understand it.
-            let said = decode(&records, self.threads);
-            // 3. Place it and fan it out, record by record; what cannot be used is set aside before we pass it.
-            for (record, said) in records.iter().zip(said) {
+            // 2. Understand it, on every core, and meanwhile:
+            decode_each(&records, self.threads, |record, said| {
+                // 3. Place it and fan it out, record by record; what cannot be used is set aside before we pass it.
                 self.take_in(record, said)?;
                 // 4. What must be durable, when memory says so.
                 if self.store.is_full() {
                     self.checkpoint()?;
                 }
-            }
+                Ok::<_, PipelineError>(())
+            })?;
             // 5. Tell readers.
             self.follow_ends(&records);
             self.announce(settled);
