@@ -1,15 +1,20 @@
 //! Posts packed together, so that sled keeps values of some kilobytes and not a row a post. Pure.
 //!
 //! A block holds the posts of a range of places, ascending: a version byte, the place above which its range begins, a
-//! table of ids and lengths, then the posts. One is found and decoded without touching the others. The store keys a
-//! block by the last place of its range (ranges need only be found forwards).
+//! table of ids and lengths, then the posts. One is found and decoded without touching the others: each is compressed
+//! by itself, since a page shows posts of many blocks, and a block that is rewritten must not be compressed again. The
+//! store keys a block by the last place of its range (ranges need only be found forwards).
 
 use super::kept::Post;
 use crate::order::place::PostId;
 
-const VERSION: u8 = 2;
+/// Version 1 had posts without whether they are in feeds, version 2 had them uncompressed.
+const VERSION: u8 = 3;
 const HEADER: usize = 1 + 8 + 4;
 const ROW: usize = 8 + 4;
+const LENGTH: usize = 4;
+/// LZ4 makes of one byte at most this many.
+const EXPANSION_MAX: usize = 255;
 
 /// About how many bytes of posts a block holds before it is split. Small enough that reading one post stays cheap,
 /// large enough that sled's overhead per value does not matter.
@@ -109,19 +114,41 @@ pub fn split<B: AsRef<[u8]>>(rows: &[(PostId, B)]) -> Vec<usize> {
     parts
 }
 
-/// A post as it is packed into a block.
+/// A post as it is packed into a block: its length as four bytes, then itself compressed. LZ4, because reading must
+/// cost next to nothing; what repeats in a post (its author's URL, its words in `contentMap` again) is most of it.
 pub fn encode(post: &Post) -> Result<Vec<u8>, postcard::Error> {
-    postcard::to_stdvec(post)
+    let plain = postcard::to_stdvec(post)?;
+    let length = u32::try_from(plain.len()).map_err(|_| postcard::Error::SerializeBufferFull)?;
+    let mut bytes = vec![0; LENGTH + lz4_flex::block::get_maximum_output_size(plain.len())];
+    let (head, rest) = bytes.split_at_mut(LENGTH);
+    head.copy_from_slice(&length.to_le_bytes());
+    let compressed =
+        lz4_flex::compress_into(&plain, rest).map_err(|_| postcard::Error::SerializeBufferFull)?;
+    bytes.truncate(LENGTH + compressed);
+    // A checkpoint holds thousands of them at once.
+    bytes.shrink_to_fit();
+    Ok(bytes)
 }
 
-/// A post out of a block.
-pub fn decode(bytes: &[u8]) -> Result<Post, postcard::Error> {
-    postcard::from_bytes(bytes)
+/// A post out of a block. None if the bytes are not one.
+pub fn decode(bytes: &[u8]) -> Option<Post> {
+    let (length, compressed) = bytes.split_at_checked(LENGTH)?;
+    let length = usize::try_from(u32::from_le_bytes(length.try_into().ok()?)).ok()?;
+    // Damaged bytes must not ask for memory that no post of their length could need.
+    if compressed.len().saturating_mul(EXPANSION_MAX) < length {
+        return None;
+    }
+    let plain = lz4_flex::decompress(compressed, length).ok()?;
+    if plain.len() != length {
+        return None;
+    }
+    postcard::from_bytes(&plain).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::feed::kept::example;
     use proptest::prelude::*;
 
     fn id(n: u64) -> PostId {
@@ -159,12 +186,53 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_block_of_another_version_is_refused() {
+        let mut bytes = pack(id(2), &[(id(3), b"three")]);
+        for other in [0, 1, 3] {
+            bytes[0] = other;
+            assert!(Block::read(&bytes).is_none(), "version {other}");
+        }
+    }
+
+    #[test]
+    fn a_post_is_packed_smaller_and_comes_back_as_it_was() {
+        let mut post = example::post("https://a.example/users/ana");
+        for words in [0, 1, 1_000] {
+            let json = format!("{{\"content\":\"{}\"}}", "low tide ".repeat(words));
+            post.body.object = serde_json::value::RawValue::from_string(json).unwrap();
+            let packed = encode(&post).unwrap();
+            let plain = postcard::to_stdvec(&post).unwrap();
+            assert!(packed.len() <= plain.len() + LENGTH + 1);
+            assert!(words < 2 || packed.len() * 20 < plain.len());
+            let back = decode(&packed).unwrap();
+            assert_eq!(postcard::to_stdvec(&back).unwrap(), plain);
+        }
+    }
+
+    #[test]
+    fn a_damaged_post_asks_for_no_more_memory_than_it_could_need() {
+        let mut packed = encode(&example::post("https://a.example/users/ana")).unwrap();
+        packed[..LENGTH].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert!(decode(&packed).is_none());
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_read_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             if let Some(block) = Block::read(&bytes) {
                 prop_assert!(block.rows().count() <= bytes.len());
             }
+            decode(&bytes);
+        }
+
+        #[test]
+        fn a_post_cut_off_or_changed_is_read_without_harm(at in 0usize..300, byte: u8) {
+            let mut packed = encode(&example::post("https://a.example/users/ana")).unwrap();
+            let at = at % packed.len();
+            packed[at] = byte;
+            decode(&packed);
+            prop_assert!(decode(&packed[..at]).is_none());
         }
     }
 }

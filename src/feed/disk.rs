@@ -198,7 +198,7 @@ impl Disk {
         match block.find(id) {
             Some(post) => block::decode(post)
                 .map(Some)
-                .map_err(|_| DiskError::Damaged { tree: "posts" }),
+                .ok_or(DiskError::Damaged { tree: "posts" }),
             None => Ok(None),
         }
     }
@@ -258,9 +258,7 @@ impl Disk {
             let stale = self.stale_below(last, block.above())?;
             for (id, post) in block.rows() {
                 if from <= id && stale < id {
-                    posts.push(
-                        block::decode(post).map_err(|_| DiskError::Damaged { tree: "posts" })?,
-                    );
+                    posts.push(block::decode(post).ok_or(DiskError::Damaged { tree: "posts" })?);
                 }
             }
             next = PostId::from_number(last.number().saturating_add(1));
