@@ -42,33 +42,50 @@ impl Time {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// RFC 3339 in UTC; milliseconds only where there are any, as ActivityPub servers write it. By hand, since a page
-    /// writes two for each entry and chrono's formatter takes longer than the rest of it.
+    /// RFC 3339 in UTC; milliseconds only where there are any, as ActivityPub servers write it.
     pub fn rfc3339(self) -> String {
+        let mut text = String::with_capacity(24);
+        self.write_rfc3339(&mut text);
+        text
+    }
+
+    /// Appends what [`Time::rfc3339`] gives. By hand, since a page writes two for each entry and chrono's formatter takes
+    /// longer than the rest of it.
+    pub fn write_rfc3339(self, text: &mut String) {
         let Some(t) = DateTime::<Utc>::from_timestamp_millis(self.0)
             .filter(|t| (0..=9999).contains(&t.year()))
         else {
-            return format!("{}ms", self.0);
+            text.push_str(&format!("{}ms", self.0));
+            return;
         };
-        let mut text = String::with_capacity(24);
-        let mut digits = |number: u32, width: u32, after: char| {
-            for place in (0..width).rev() {
-                let digit = number / 10_u32.pow(place) % 10;
-                text.push(char::from_digit(digit, 10).unwrap_or('0'));
-            }
-            text.push(after);
-        };
+        let mut shape = *b"0000-00-00T00:00:00.000Z";
+        let mut rest = shape.as_mut_slice();
         let millis = t.timestamp_subsec_millis();
-        digits(t.year().unsigned_abs(), 4, '-');
-        digits(t.month(), 2, '-');
-        digits(t.day(), 2, 'T');
-        digits(t.hour(), 2, ':');
-        digits(t.minute(), 2, ':');
-        digits(t.second(), 2, if millis == 0 { 'Z' } else { '.' });
-        if millis != 0 {
-            digits(millis, 3, 'Z');
+        let fields = [
+            (t.year().unsigned_abs(), 4),
+            (t.month(), 2),
+            (t.day(), 2),
+            (t.hour(), 2),
+            (t.minute(), 2),
+            (t.second(), 2),
+            (millis, 3),
+        ];
+        for (mut number, width) in fields {
+            let (digits, after) = rest.split_at_mut(width);
+            for digit in digits.iter_mut().rev() {
+                *digit = b'0' + u8::try_from(number % 10).unwrap_or(0);
+                number /= 10;
+            }
+            rest = after.get_mut(1..).unwrap_or_default();
         }
-        text
+        let shape = std::str::from_utf8(&shape).unwrap_or_default();
+        match shape.split_once('.') {
+            Some((seconds, _)) if millis == 0 => {
+                text.push_str(seconds);
+                text.push('Z');
+            }
+            _ => text.push_str(shape),
+        }
     }
 }
 

@@ -57,6 +57,16 @@ pub enum PlacedBy {
     Arrived,
 }
 
+impl PlacedBy {
+    /// The name in the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            PlacedBy::Published => "published",
+            PlacedBy::Arrived => "arrived",
+        }
+    }
+}
+
 /// The verdict on a post and what it means for its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Judgement {

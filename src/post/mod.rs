@@ -109,6 +109,19 @@ pub enum Visibility {
     Direct,
 }
 
+impl Visibility {
+    /// The name in the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Visibility::Public => "public",
+            Visibility::Unlisted => "unlisted",
+            Visibility::Private => "private",
+            Visibility::Limited => "limited",
+            Visibility::Direct => "direct",
+        }
+    }
+}
+
 /// The host part of an actor id that names its origin: lower case, without a leading `www.` or a
 /// trailing dot; a port other than the
 /// scheme's own stays. None if `id` is not an http or https URL with a host.

@@ -2,6 +2,7 @@
 
 use super::entry::Entry;
 use super::page::{Candidates, PAGE_BYTES_MAX, Span};
+use super::rendering::render;
 use crate::feed::disk::DiskError;
 use crate::feed::fan_out::original_of;
 use crate::feed::kept::{Post, State};
@@ -10,17 +11,22 @@ use crate::order::place::PostId;
 use crate::time::Time;
 use std::sync::Arc;
 
+/// What a page begins with.
+const OPENING: &str = "{\"entries\":[";
+
+/// About how many bytes an entry has. A page of more is moved once or twice while it grows.
+const ENTRY_BYTES: usize = 3 << 10;
+
 /// A page being filled, entry by entry, as JSON text.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Filling {
-    entries: Vec<Vec<u8>>,
+    /// The page as far as it is written: what it begins with, then the entries as they were taken, with commas between.
+    json: String,
     ids: Vec<PostId>,
-    bytes: usize,
+    /// Where each entry ends.
+    ends: Vec<usize>,
     is_upward: bool,
 }
-
-/// About how many bytes an entry has beside its object.
-const ENTRY_BYTES: usize = 1024;
 
 /// A filled page.
 #[derive(Debug)]
@@ -34,13 +40,20 @@ pub struct FilledPage {
 impl Filling {
     /// Takes entries for `span` out of the ascending `ids` until the page is full.
     pub fn fill(store: &Store, span: Span, ids: &[u64]) -> Result<Filling, DiskError> {
-        let mut page = Filling::default();
-        match span.of(ids) {
+        let candidates = span.of(ids);
+        let (Candidates::Down(part) | Candidates::Up(part)) = candidates;
+        let most = part.len().min(span.limit);
+        let mut json = String::with_capacity(OPENING.len() + most * ENTRY_BYTES);
+        json.push_str(OPENING);
+        let mut page = Filling {
+            json,
+            ids: Vec::with_capacity(most),
+            ends: Vec::with_capacity(most),
+            is_upward: matches!(candidates, Candidates::Up(_)),
+        };
+        match candidates {
             Candidates::Down(part) => page.take(store, part.iter().rev(), span.limit)?,
-            Candidates::Up(part) => {
-                page.is_upward = true;
-                page.take(store, part.iter(), span.limit)?;
-            }
+            Candidates::Up(part) => page.take(store, part.iter(), span.limit)?,
         }
         Ok(page)
     }
@@ -62,17 +75,16 @@ impl Filling {
             let Some((post, original)) = whole(store, id)? else {
                 continue;
             };
-            let object_bytes = |post: &Post| post.body.object.get().len() + ENTRY_BYTES;
-            let bytes = object_bytes(&post) + original.as_deref().map_or(0, object_bytes);
-            let mut json = Vec::with_capacity(bytes);
-            if serde_json::to_writer(&mut json, &Entry::new(&post, original.as_deref())).is_err() {
-                continue;
+            let before = self.json.len();
+            if !self.ids.is_empty() {
+                self.json.push(',');
             }
-            if !self.ids.is_empty() && PAGE_BYTES_MAX < self.bytes + json.len() {
+            render(&Entry::new(&post, original.as_deref()), &mut self.json);
+            if !self.ids.is_empty() && OPENING.len() + PAGE_BYTES_MAX < self.json.len() {
+                self.json.truncate(before);
                 break;
             }
-            self.bytes += json.len() + 1;
-            self.entries.push(json);
+            self.ends.push(self.json.len());
             self.ids.push(id);
         }
         Ok(())
@@ -81,31 +93,44 @@ impl Filling {
     /// The whole answer.
     pub fn finish(mut self, horizon: Option<Time>, cursor: &str) -> FilledPage {
         if self.is_upward {
-            self.entries.reverse();
-            self.ids.reverse();
+            self.turn_round();
         }
-        let mut json = Vec::with_capacity(self.bytes + cursor.len() + 64);
-        json.extend_from_slice(b"{\"entries\":[");
-        for (n, entry) in self.entries.iter().enumerate() {
-            if n != 0 {
-                json.push(b',');
-            }
-            json.extend_from_slice(entry);
-        }
-        json.extend_from_slice(b"],\"horizon\":");
+        self.json.push_str("],\"horizon\":");
         match horizon {
             Some(horizon) => {
-                json.extend_from_slice(format!("\"{}\"", horizon.rfc3339()).as_bytes());
+                self.json.push('"');
+                self.json.push_str(&horizon.rfc3339());
+                self.json.push('"');
             }
-            None => json.extend_from_slice(b"null"),
+            None => self.json.push_str("null"),
         }
-        json.extend_from_slice(b",\"cursor\":\"");
-        json.extend_from_slice(cursor.as_bytes());
-        json.extend_from_slice(b"\"}");
+        self.json.push_str(",\"cursor\":\"");
+        self.json.push_str(cursor);
+        self.json.push_str("\"}");
         FilledPage {
-            json,
+            json: self.json.into_bytes(),
             ids: self.ids,
         }
+    }
+
+    /// An upward page was taken from its lowest entry; it is shown from its highest.
+    fn turn_round(&mut self) {
+        let mut json = String::with_capacity(self.json.capacity());
+        json.push_str(OPENING);
+        for n in (0..self.ends.len()).rev() {
+            let comma = ','.len_utf8();
+            let from = match n.checked_sub(1).and_then(|below| self.ends.get(below)) {
+                Some(end) => end + comma,
+                None => OPENING.len(),
+            };
+            let to = self.ends.get(n).copied().unwrap_or(from);
+            if OPENING.len() < json.len() {
+                json.push(',');
+            }
+            json.push_str(self.json.get(from..to).unwrap_or_default());
+        }
+        self.json = json;
+        self.ids.reverse();
     }
 }
 

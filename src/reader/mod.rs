@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`page`] | which ids of a feed a page shows |
 //! | [`entry`] | a post as the API shows it |
+//! | `rendering` | an entry as JSON text |
 //! | [`filling`] | a page being filled with them |
 //! | [`shown`] | the part of a feed that is shown |
 //! | [`horizons`] | how far feeds are shown, as readers were told |
@@ -34,6 +35,7 @@ pub mod openapi;
 pub mod origin;
 pub mod page;
 pub mod problem;
+mod rendering;
 pub mod shown;
 pub mod telling;
 pub mod view;
