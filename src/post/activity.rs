@@ -3,7 +3,7 @@
 //! An activity is read once around its object, which is kept as text, and the object once: 2 KB in a few microseconds.
 //! What cannot be used is refused with a reason that says what to send instead; the record goes to the dead letters.
 
-use super::lenient::{self, Loose, Node};
+use super::lenient::{self, Loose, Node, Source};
 use super::object::{self, Around};
 use super::{Activity, How, id};
 use serde_json::value::RawValue;
@@ -279,7 +279,7 @@ impl<'a> Target<'a> {
             .ok_or("the activity has no object: send what it is about as `object`")?;
         let raw = lenient::sole("the object", raw)?;
         if !raw.get().starts_with('"') {
-            let node = Node::read("the object", activity.part(raw))?;
+            let node = Node::read("the object", Source::part(raw))?;
             return Ok(Target::Embedded(Box::new(node), raw));
         }
         match Loose::read(raw.get())? {

@@ -3,8 +3,10 @@
 //! Read by hand-written visitors rather than derived ones, for three reasons: a key given twice is no error (the last
 //! wins, as in JavaScript, so that what we understood is what a client sees); no wrong type is an error here (what it
 //! costs is decided where the field is used); and the parts nobody asks for are walked all the same, so that whatever
-//! is stored can be parsed again (`1e999` and half a surrogate pair cannot, everywhere).
+//! is stored can be parsed again (`1e999` and half a surrogate pair cannot, everywhere). What was read once is read
+//! again, for the parts of an embedded object, by [`fields`], which believes it.
 
+use super::fields;
 use super::record::RECORD_BYTES_MAX;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -19,8 +21,18 @@ pub(super) const NESTING_MAX: usize = 64;
 pub(super) struct Source<'a> {
     /// Without white space around it.
     pub(super) text: &'a str,
-    /// Whether what nobody asks for must be walked through to know that it is sound.
-    walk: bool,
+    soundness: Soundness,
+}
+
+/// What is known of some JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Soundness {
+    /// It was read before.
+    Sound,
+    /// Nothing; but what may be skipped while reading it holds nothing unsound.
+    Skimmable,
+    /// Nothing: it must be walked through.
+    Unknown,
 }
 
 /// The text of a record's value without white space around it, or why it is not one to look at: too long, not UTF-8, nested too deep.
@@ -44,7 +56,11 @@ pub(super) fn text_of(value: &[u8]) -> Result<Source<'_>, String> {
     }
     Ok(Source {
         text: text.trim_matches([' ', '\t', '\n', '\r']),
-        walk: may_be_unsound(value),
+        soundness: if may_be_unsound(value) {
+            Soundness::Unknown
+        } else {
+            Soundness::Skimmable
+        },
     })
 }
 
@@ -157,8 +173,14 @@ pub(super) struct Thing<'a> {
 }
 
 impl<'a> Loose<'a> {
-    /// Reads one.
+    /// Reads one that is known to be sound.
     pub(super) fn read(text: &'a str) -> Result<Loose<'a>, String> {
+        if text == "null" {
+            return Ok(Loose::Nothing);
+        }
+        if let Some(plain) = fields::plain(text) {
+            return Ok(Loose::Text(Cow::Borrowed(plain)));
+        }
         serde_json::from_str(text).map_err(|e| not_json(&e))
     }
 
@@ -261,34 +283,80 @@ pub(super) struct Node<'a> {
     /// There is a `name`, `content` or `contentMap`, an `attachment`: is it more than a vote?
     pub(super) has_name: bool,
     pub(super) has_content: bool,
-    walk: bool,
 }
 
 impl<'a> Node<'a> {
     /// Reads an object; `what` names it in the reason why not.
     pub(super) fn read(what: &str, source: Source<'a>) -> Result<Node<'a>, String> {
-        let Source { text, walk } = source;
+        let Source { text, soundness } = source;
         if !text.starts_with('{') {
             return Err(format!(
                 "{what} is {}: send an ActivityStreams object",
                 shape_of(text)
             ));
         }
+        match soundness {
+            Soundness::Sound => return Node::read_sound(text),
+            Soundness::Skimmable => {}
+            Soundness::Unknown => {
+                serde_json::from_str::<Walked>(text).map_err(|e| not_json(&e))?;
+            }
+        }
         let mut deserializer = serde_json::Deserializer::from_str(text);
-        let node = deserializer.deserialize_map(NodeVisitor { walk });
+        let node = deserializer.deserialize_map(NodeVisitor);
         node.and_then(|node| deserializer.end().map(|()| node))
             .map_err(|e| not_json(&e))
     }
+
+    fn read_sound(text: &'a str) -> Result<Node<'a>, String> {
+        let mut node = Node::default();
+        for (name, value) in fields::of(text) {
+            match Field::named(&name) {
+                Field::Object => node.object = object(raw_of(value)?),
+                field => node.take(field, value)?,
+            }
+        }
+        Ok(node)
+    }
+
+    /// Takes one field but `object`; the last of a name counts.
+    fn take(&mut self, field: Field, value: &'a str) -> Result<(), String> {
+        match field {
+            Field::Id => self.id = Loose::read(value)?,
+            Field::Type => self.kind = Loose::read(value)?,
+            Field::Actor => self.actor = Loose::read(value)?,
+            Field::AttributedTo => self.attributed_to = Loose::read(value)?,
+            Field::Published => self.published = Loose::read(value)?,
+            Field::Updated => self.updated = Loose::read(value)?,
+            Field::To => self.to = Loose::read(value)?,
+            Field::Cc => self.cc = Loose::read(value)?,
+            Field::Audience => self.audience = Loose::read(value)?,
+            Field::Tag => self.tag = Loose::read(value)?,
+            Field::InReplyTo => self.in_reply_to = Loose::read(value)?,
+            Field::ContentMap => {
+                self.language = fields::of(value).next().map(|(language, _)| language);
+                self.has_content |= self.language.is_some();
+            }
+            Field::Name => self.has_name |= !fields::is_empty(value),
+            Field::Content | Field::Attachment => self.has_content |= !fields::is_empty(value),
+            Field::Object | Field::Followers | Field::Href | Field::Other => {}
+        }
+        Ok(())
+    }
 }
 
-impl<'a> Node<'a> {
-    /// A part of this to be read.
-    pub(super) fn part(&self, raw: &'a RawValue) -> Source<'a> {
+impl<'a> Source<'a> {
+    /// A part of what was read.
+    pub(super) fn part(raw: &'a RawValue) -> Source<'a> {
         Source {
             text: raw.get(),
-            walk: self.walk,
+            soundness: Soundness::Sound,
         }
     }
+}
+
+fn object(raw: &RawValue) -> Option<&RawValue> {
+    (raw.get() != "null").then_some(raw)
 }
 
 /// What a person calls the shape of some JSON.
@@ -305,23 +373,8 @@ pub(super) fn shape_of(text: &str) -> &'static str {
     }
 }
 
-struct NodeVisitor {
-    /// What nobody asks for is walked through rather than skipped.
-    walk: bool,
-}
-
-impl NodeVisitor {
-    fn pass<'de, A: MapAccess<'de>>(&self, map: &mut A) -> Result<Walked, A::Error> {
-        if self.walk {
-            return map.next_value();
-        }
-        let raw: &RawValue = map.next_value()?;
-        Ok(match raw.get() {
-            "null" | "\"\"" | "[]" | "{}" => Walked::Empty,
-            _ => Walked::Something,
-        })
-    }
-}
+/// Reads an object of which nothing is known: what is not asked for is skipped, and sound if it can be.
+struct NodeVisitor;
 
 impl<'de> Visitor<'de> for NodeVisitor {
     type Value = Node<'de>;
@@ -331,45 +384,16 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut node = Node {
-            walk: self.walk,
-            ..Node::default()
-        };
+        let mut node = Node::default();
         while let Some(name) = map.next_key()? {
             match name {
-                Field::Id => node.id = map.next_value()?,
-                Field::Type => node.kind = map.next_value()?,
-                Field::Actor => node.actor = map.next_value()?,
-                Field::AttributedTo => node.attributed_to = map.next_value()?,
-                Field::Object => {
-                    let raw: &RawValue = map.next_value()?;
-                    node.object = (raw.get() != "null").then_some(raw);
-                }
-                Field::Published => node.published = map.next_value()?,
-                Field::Updated => node.updated = map.next_value()?,
-                Field::To => node.to = map.next_value()?,
-                Field::Cc => node.cc = map.next_value()?,
-                Field::Audience => node.audience = map.next_value()?,
-                Field::Tag => node.tag = map.next_value()?,
-                Field::InReplyTo => node.in_reply_to = map.next_value()?,
-                Field::ContentMap => {
-                    let raw: &RawValue = map.next_value()?;
-                    let first = match FirstKey::peek(raw.get()) {
-                        Some(first) if !self.walk => first,
-                        _ => serde_json::from_str(raw.get()).map_err(A::Error::custom)?,
-                    };
-                    node.language = first.0;
-                    node.has_content |= node.language.is_some();
-                }
-                Field::Name => node.has_name |= self.pass(&mut map)? == Walked::Something,
-                Field::Content | Field::Attachment => {
-                    node.has_content |= self.pass(&mut map)? == Walked::Something;
-                }
-                Field::Followers | Field::Href | Field::Other if self.walk => {
-                    map.next_value::<Walked>()?;
-                }
+                Field::Object => node.object = object(map.next_value()?),
                 Field::Followers | Field::Href | Field::Other => {
                     map.next_value::<IgnoredAny>()?;
+                }
+                field => {
+                    let raw: &RawValue = map.next_value()?;
+                    node.take(field, raw.get()).map_err(A::Error::custom)?;
                 }
             }
         }
@@ -470,23 +494,9 @@ enum Field {
     Other,
 }
 
-impl<'de> Deserialize<'de> for Field {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_identifier(FieldVisitor)
-    }
-}
-
-struct FieldVisitor;
-
-impl Visitor<'_> for FieldVisitor {
-    type Value = Field;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the name of a field")
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<Field, E> {
-        Ok(match name {
+impl Field {
+    fn named(name: &str) -> Field {
+        match name {
             "id" => Field::Id,
             "type" => Field::Type,
             "actor" => Field::Actor,
@@ -506,91 +516,32 @@ impl Visitor<'_> for FieldVisitor {
             "followers" => Field::Followers,
             "href" => Field::Href,
             _ => Field::Other,
-        })
-    }
-}
-
-/// The first key of an object, if it is one.
-struct FirstKey<'a>(Option<Cow<'a, str>>);
-
-impl<'a> FirstKey<'a> {
-    /// Of the JSON of a value that is known to be sound: looks no further than the key, if it is as plain as a language.
-    fn peek(json: &'a str) -> Option<FirstKey<'a>> {
-        if !json.starts_with('{') {
-            return Some(FirstKey(None));
         }
-        let (before, rest) = json.split_once('"')?;
-        let (key, _) = rest.split_once('"')?;
-        let plain = before.get(1..)?.trim().is_empty() && !key.contains('\\');
-        plain.then_some(FirstKey(Some(Cow::Borrowed(key))))
     }
 }
 
-impl<'de> Deserialize<'de> for FirstKey<'de> {
+impl<'de> Deserialize<'de> for Field {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(FirstKeyVisitor)
+        deserializer.deserialize_identifier(FieldVisitor)
     }
 }
 
-struct FirstKeyVisitor;
+struct FieldVisitor;
 
-impl<'de> Visitor<'de> for FirstKeyVisitor {
-    type Value = FirstKey<'de>;
+impl Visitor<'_> for FieldVisitor {
+    type Value = Field;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON")
+        f.write_str("the name of a field")
     }
 
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(FirstKey(None))
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(FirstKey(None))
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(FirstKey(None))
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(FirstKey(None))
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(FirstKey(None))
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
-        Ok(FirstKey(None))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
-        WalkedVisitor.visit_seq(seq)?;
-        Ok(FirstKey(None))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let first = map.next_key::<Loose<'de>>()?;
-        if first.is_some() {
-            map.next_value::<Walked>()?;
-            WalkedVisitor.visit_map(map)?;
-        }
-        Ok(FirstKey(match first {
-            Some(Loose::Text(key)) => Some(key),
-            _ => None,
-        }))
+    fn visit_str<E>(self, name: &str) -> Result<Field, E> {
+        Ok(Field::named(name))
     }
 }
 
 /// A value that was walked through and found sound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Walked {
-    /// `null`, or an empty text, list or object.
-    Empty,
-    /// Anything else.
-    Something,
-}
+struct Walked;
 
 impl<'de> Deserialize<'de> for Walked {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -608,48 +559,39 @@ impl<'de> Visitor<'de> for WalkedVisitor {
     }
 
     fn visit_unit<E>(self) -> Result<Walked, E> {
-        Ok(Walked::Empty)
+        Ok(Walked)
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<Walked, E> {
-        Ok(Walked::Something)
+        Ok(Walked)
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<Walked, E> {
-        Ok(Walked::Something)
+        Ok(Walked)
     }
 
     fn visit_u64<E>(self, _: u64) -> Result<Walked, E> {
-        Ok(Walked::Something)
+        Ok(Walked)
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Walked, E> {
-        Ok(Walked::Something)
+        Ok(Walked)
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Walked, E> {
-        Ok(if text.is_empty() {
-            Walked::Empty
-        } else {
-            Walked::Something
-        })
+    fn visit_str<E>(self, _: &str) -> Result<Walked, E> {
+        Ok(Walked)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Walked, A::Error> {
-        let mut walked = Walked::Empty;
-        while seq.next_element::<Walked>()?.is_some() {
-            walked = Walked::Something;
-        }
-        Ok(walked)
+        while seq.next_element::<Walked>()?.is_some() {}
+        Ok(Walked)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Walked, A::Error> {
-        let mut walked = Walked::Empty;
-        while map.next_key::<IgnoredAny>()?.is_some() {
+        while map.next_key::<Walked>()?.is_some() {
             map.next_value::<Walked>()?;
-            walked = Walked::Something;
         }
-        Ok(walked)
+        Ok(Walked)
     }
 }
 

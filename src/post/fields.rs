@@ -1,0 +1,184 @@
+//! The fields of JSON objects that were read before, and so are known to be sound: whoever has to look into an object
+//! again need not check it again. Of JSON that is not sound, nothing that makes sense comes out, and no harm. Pure.
+
+use memchr::memchr2;
+use std::borrow::Cow;
+
+/// The fields of an object, in order: each its name, and its value as it is written. None of anything else.
+pub(super) fn of(object: &str) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
+    let mut rest = object.strip_prefix('{').unwrap_or_default();
+    std::iter::from_fn(move || {
+        let (name, after) = split(skip(rest, b','))?;
+        let (value, after) = split(skip(after, b':'))?;
+        rest = after;
+        let name = match plain(name) {
+            Some(name) => Cow::Borrowed(name),
+            None => Cow::Owned(serde_json::from_str(name).ok()?),
+        };
+        Some((name, value))
+    })
+}
+
+/// The text that a string is, if it is one in which nothing is escaped.
+pub(super) fn plain(string: &str) -> Option<&str> {
+    let inner = string.strip_prefix('"')?.strip_suffix('"')?;
+    memchr2(b'"', b'\\', inner.as_bytes())
+        .is_none()
+        .then_some(inner)
+}
+
+/// Whether a value is `null`, or a text, list or object with nothing in it.
+pub(super) fn is_empty(value: &str) -> bool {
+    let inside = |open, close| {
+        let inner = value.strip_prefix(open)?.strip_suffix(close)?;
+        Some(skip_space(inner))
+    };
+    value == "null"
+        || value == "\"\""
+        || inside('[', ']') == Some("")
+        || inside('{', '}') == Some("")
+}
+
+fn skip_space(text: &str) -> &str {
+    text.trim_start_matches([' ', '\t', '\n', '\r'])
+}
+
+/// Without white space and one `mark` that may stand in it.
+fn skip(text: &str, mark: u8) -> &str {
+    let text = skip_space(text);
+    skip_space(text.strip_prefix(char::from(mark)).unwrap_or(text))
+}
+
+/// The value that `text` begins with, and what comes after it. None if no value begins there.
+fn split(text: &str) -> Option<(&str, &str)> {
+    let bytes = text.as_bytes();
+    let length = match bytes.first()? {
+        b'"' => string_length(bytes)?,
+        b'{' | b'[' => nested_length(bytes)?,
+        b'}' | b']' => return None,
+        _ => {
+            let is_end =
+                |b: &u8| matches!(b, b',' | b'}' | b']' | b':' | b' ' | b'\t' | b'\n' | b'\r');
+            bytes.iter().position(is_end).unwrap_or(bytes.len())
+        }
+    };
+    if length == 0 {
+        return None;
+    }
+    text.split_at_checked(length)
+}
+
+/// The bytes of the string at the beginning, quotes and all.
+fn string_length(bytes: &[u8]) -> Option<usize> {
+    let mut at = 1;
+    loop {
+        let found = at + memchr2(b'"', b'\\', bytes.get(at..)?)?;
+        if bytes.get(found) == Some(&b'"') {
+            return Some(found + 1);
+        }
+        // What a backslash escapes is one character more; the digits of a `\u` are none that matter here.
+        at = found + 2;
+    }
+}
+
+/// The bytes of the list or object at the beginning, brackets and all.
+fn nested_length(bytes: &[u8]) -> Option<usize> {
+    let (mut depth, mut at) = (0_usize, 0);
+    loop {
+        match bytes.get(at)? {
+            b'"' => {
+                at += string_length(bytes.get(at..)?)?;
+                continue;
+            }
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.checked_sub(1)?,
+            _ => {}
+        }
+        at += 1;
+        if depth == 0 {
+            return Some(at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::Value;
+    use serde_json::value::RawValue;
+
+    fn json() -> impl Strategy<Value = Value> {
+        let text = "\\PC{0,8}|[\"\\\\\u{0}-\u{1f}{}\\[\\],: ]{0,6}";
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            text.prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 24, 5, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                prop::collection::vec((text, inner), 0..5)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    #[test]
+    fn white_space_may_stand_anywhere_and_names_may_be_escaped() {
+        let object = "{ \"a\" :\n[ 1 , {\"}\":\"]\"} ] ,\t\"\\u0062\":\"\\\"\" , \"c\" : -1.5e3 , \"\":{ } }";
+        let fields: Vec<_> = of(object).collect();
+        let expected = [
+            ("a", "[ 1 , {\"}\":\"]\"} ]"),
+            ("b", "\"\\\"\""),
+            ("c", "-1.5e3"),
+            ("", "{ }"),
+        ];
+        assert_eq!(
+            fields,
+            expected.map(|(name, value)| (Cow::from(name), value))
+        );
+        assert_eq!(
+            (of("{}").count(), of("[1]").count(), of("\"{\"").count()),
+            (0, 0, 0)
+        );
+    }
+
+    #[test]
+    fn nothing_is_empty_however_it_is_written() {
+        for (value, empty) in [
+            ("null", true),
+            ("\"\"", true),
+            ("[]", true),
+            ("{ \n}", true),
+            ("0", false),
+            ("\" \"", false),
+            ("[null]", false),
+            ("{\"\":0}", false),
+        ] {
+            assert_eq!(is_empty(value), empty, "{value}");
+        }
+    }
+
+    proptest! {
+        /// Were this to fail, a post would be understood otherwise than those who show it do.
+        #[test]
+        fn they_are_what_serde_finds(fields in prop::collection::vec(("\\PC{0,6}", json()), 0..8), pretty: bool) {
+            let object = Value::Object(fields.into_iter().collect());
+            let text = if pretty { serde_json::to_string_pretty(&object) } else { serde_json::to_string(&object) }.unwrap();
+            let expected: std::collections::BTreeMap<String, &RawValue> = serde_json::from_str(&text).unwrap();
+            let found: std::collections::BTreeMap<String, &str> = of(&text).map(|(name, value)| (name.into_owned(), value)).collect();
+            prop_assert_eq!(found, expected.into_iter().map(|(name, raw)| (name, raw.get())).collect());
+        }
+
+        /// A failure means that some text stops the service.
+        #[test]
+        fn no_text_is_too_strange(text in "\\PC{0,40}|[{\\[\"\\\\:, a\\]}]{0,40}") {
+            for (_, value) in of(&text) {
+                is_empty(value);
+            }
+        }
+    }
+}
