@@ -65,6 +65,7 @@ fn bench(c: &mut Criterion) {
         windows: Arc::new(RwLock::new(Arc::new(Windows::default()))),
         horizons: Arc::default(),
         in_flight: InFlight::default(),
+        refused_settings: Arc::default(),
         log: 0,
         built: watching,
         metrics: Arc::new(Metrics::default()),

@@ -5,6 +5,7 @@ use slackwater::config::{self, Config, Logging};
 use slackwater::demo;
 use slackwater::operator::logging;
 use slackwater::service;
+use slackwater::service::reload::Watch;
 use std::error::Error;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -76,9 +77,9 @@ fn main() -> ExitCode {
 
 fn serve(file: Option<&Path>) -> Result<(), Box<dyn Error>> {
     let here = Path::new("slackwater.toml");
+    let file = file.or_else(|| here.exists().then_some(here));
     let config = match file {
         Some(file) => config::load(file)?,
-        None if here.exists() => config::load(here)?,
         None => Config::default(),
     };
     logging::start(&config.logging);
@@ -88,7 +89,10 @@ fn serve(file: Option<&Path>) -> Result<(), Box<dyn Error>> {
     runtime.block_on(async {
         // Before it says that it listens: whoever reads that may send a signal at once.
         let signals = Signals::listen()?;
-        let mut service = service::start(config).await?;
+        let mut service = match file {
+            Some(file) => service::start_with(config, Watch::new(file)?).await?,
+            None => service::start(config).await?,
+        };
         tokio::select! {
             () = service.ended() => {}
             signal = signals.any() => tracing::info!(signal, "{signal}: finishing what is in hand"),

@@ -1,15 +1,19 @@
 //! The service started, run and stopped: everything else is told what it needs here.
 
+pub mod reload;
+
 use crate::config::{self, Config};
 use crate::feed::disk::DiskError;
 use crate::feed::expiry::Keep;
 use crate::feed::store::{self, Store};
+use crate::pipeline::reload::Reload;
 use crate::pipeline::{self, Pipeline, PipelineError};
 use crate::post::source::{self, Appender, SourceError};
 use crate::post::{kafka, log};
 use crate::reader::auth::Auth;
 use crate::reader::http;
 use crate::reader::view::View;
+use reload::Watch;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -90,6 +94,7 @@ pub struct Service {
     /// Where it listens: the port is a real one, also if 0 was asked for.
     pub address: SocketAddr,
     view: View,
+    reload: Reload,
     stop: Arc<AtomicBool>,
     pipeline: std::thread::JoinHandle<Result<(), PipelineError>>,
     ended: oneshot::Receiver<()>,
@@ -104,6 +109,14 @@ impl std::fmt::Debug for AppenderToClose {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Appender")
     }
+}
+
+/// As [`start`], with the configuration in a file: what it says of ordering is taken over whenever it is saved.
+pub async fn start_with(config: Config, file: Watch) -> Result<Service, ServiceError> {
+    let service = start(config.clone()).await?;
+    let (reload, view) = (service.reload.clone(), service.view.clone());
+    tokio::spawn(file.follow(config, reload, view));
+    Ok(service)
 }
 
 /// Starts the service: opens the data folder and the log, reads on where the last checkpoint ended, and listens.
@@ -127,6 +140,7 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
         .local_addr()
         .map_err(|source| ServiceError::Listen { listen, source })?;
     let view = pipeline.view();
+    let reload = pipeline.reload();
     let routes = http::router(
         view.clone(),
         appender.clone(),
@@ -165,6 +179,7 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
     Ok(Service {
         address,
         view,
+        reload,
         stop,
         pipeline,
         ended,

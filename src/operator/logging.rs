@@ -2,31 +2,51 @@
 
 use crate::config::{Format, Logging};
 use std::io::IsTerminal;
-use tracing_subscriber::EnvFilter;
+use std::sync::OnceLock;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
+
+/// What the running log lets through.
+static LEVEL: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
 /// Starts writing the log to standard error. A second call has no effect.
 pub fn start(logging: &Logging) {
-    let filter = EnvFilter::try_new(&logging.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let (filter, handle) = reload::Layer::new(filter_of(&logging.level));
     let human = match logging.format {
         Format::Human => true,
         Format::Json => false,
         Format::Auto => std::io::stderr().is_terminal(),
     };
-    let base = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    let started = if human {
-        base.with_target(false)
-            .with_ansi(std::io::stderr().is_terminal())
-            .try_init()
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines: Box<dyn Layer<_> + Send + Sync> = if human {
+        let lines = lines.with_target(false);
+        lines.with_ansi(std::io::stderr().is_terminal()).boxed()
     } else {
-        base.json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .with_span_list(false)
-            .try_init()
+        let lines = lines.json().flatten_event(true);
+        lines.with_current_span(false).with_span_list(false).boxed()
     };
-    if started.is_err() {
+    let started = tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
+        .try_init();
+    if started.is_err() || LEVEL.set(handle).is_err() {
         tracing::debug!("the log was started before");
     }
+}
+
+/// From now on the log lets this through. No effect before it is started.
+pub fn set_level(level: &str) {
+    if let Some(handle) = LEVEL.get()
+        && let Err(error) = handle.reload(filter_of(level))
+    {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "the log's level stays as it was: {error}"
+        );
+    }
+}
+
+fn filter_of(level: &str) -> EnvFilter {
+    EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"))
 }

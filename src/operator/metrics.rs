@@ -17,6 +17,7 @@ pub struct Metrics {
     outcomes: Family<Labels, Counter>,
     verdicts: Family<Labels, Counter>,
     requests: Family<Labels, Counter>,
+    reloads: Family<Labels, Counter>,
     lag: Family<Labels, Gauge>,
     /// Records set aside because they could not be used.
     pub dead_letters: Counter,
@@ -55,6 +56,7 @@ impl Default for Metrics {
             outcomes: Family::default(),
             verdicts: Family::default(),
             requests: Family::default(),
+            reloads: Family::default(),
             lag: Family::default(),
             dead_letters: Counter::default(),
             lost_records: Gauge::default(),
@@ -76,6 +78,12 @@ impl Default for Metrics {
 }
 
 impl Metrics {
+    /// The configuration was read again: `taken_over`, `unchanged` or `refused`.
+    pub fn reload(&self, outcome: &'static str) {
+        let labels = vec![("outcome", outcome.to_owned())];
+        self.reloads.get_or_create(&labels).inc();
+    }
+
     /// A record of `topic` was read.
     pub fn read(&self, topic: &'static str, records: u64) {
         self.records
@@ -149,6 +157,11 @@ impl Metrics {
             "http_requests",
             "Requests by route and status",
             self.requests.clone(),
+        );
+        r.register(
+            "config_reloads",
+            "Times the configuration was read again, by outcome",
+            self.reloads.clone(),
         );
         r.register(
             "lag_records",

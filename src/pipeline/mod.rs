@@ -154,6 +154,7 @@ impl Pipeline {
             windows: Arc::new(RwLock::new(Arc::clone(&windows))),
             horizons: Arc::new(Horizons::new(store.reached()?.into_iter())),
             in_flight: InFlight::default(),
+            refused_settings: Arc::default(),
             log: xxh3_64(options.log.as_bytes()),
             built: watching,
             metrics: Arc::clone(&metrics),

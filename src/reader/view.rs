@@ -58,6 +58,8 @@ pub struct View {
     pub origins: Arc<RwLock<Origins>>,
     /// Their windows.
     pub windows: Arc<RwLock<Arc<Windows>>>,
+    /// What is wrong with the configuration as it was last saved, if it was refused.
+    pub refused_settings: Arc<RwLock<Option<String>>>,
     /// How far feeds are shown.
     pub horizons: Arc<Horizons>,
     /// What is on its way into the log.

@@ -141,6 +141,11 @@ impl Instance {
         });
     }
 
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.as_ref().expect("a running service").id()
+    }
+
     /// Kills it without warning.
     pub(crate) fn kill9(&mut self) {
         if let Some(mut process) = self.process.take() {

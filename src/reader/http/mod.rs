@@ -170,7 +170,12 @@ async fn readyz(State(app): State<App>) -> Response {
                 progress.read, progress.left
             ),
         },
-        (None, true, None) => "ready".to_owned(),
+        (None, true, None) => match app.view.refused_settings.read().as_deref() {
+            None => "ready".to_owned(),
+            Some(mistakes) => format!(
+                "ready, with the settings before: the configuration as it is now was refused: {mistakes}"
+            ),
+        },
     };
     let status = if built.is_ready() {
         StatusCode::OK

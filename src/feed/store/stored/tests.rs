@@ -1,4 +1,5 @@
 use super::*;
+use crate::feed::kept::At;
 use crate::feed::kept::{Post, example};
 use crate::feed::store::{Options, PendingRemoval, Reflects};
 use crate::time::Time;
@@ -118,6 +119,10 @@ impl Twins {
                 let removal = PendingRemoval {
                     host: "a.example".to_owned(),
                     arrived: Time::default(),
+                    at: At {
+                        partition: 0,
+                        offset: 0,
+                    },
                 };
                 store.put_pending(&uri(*n), removal);
                 true

@@ -1,0 +1,156 @@
+//! Settings taken over while the service runs: when the file is saved, or on SIGHUP.
+
+use crate::config::{self, Config};
+use crate::operator::logging;
+use crate::pipeline::reload::Reload;
+use crate::reader::view::View;
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+
+/// How long a file must be left alone before it is read: editors write in several steps.
+const QUIET: Duration = Duration::from_millis(200);
+
+/// What there is to wait for.
+#[derive(Debug)]
+pub struct Watch {
+    path: PathBuf,
+    hangup: Signal,
+    saved: mpsc::Receiver<()>,
+    /// Watches as long as it lives; none if the system allows no more watches.
+    _watcher: Option<RecommendedWatcher>,
+}
+
+/// What came of a reload.
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    /// The settings that can be are in force.
+    TakenOver,
+    /// It says what is in force already.
+    Unchanged,
+    /// It is wrong: nothing changed.
+    Refused(String),
+}
+
+impl Watch {
+    /// Watches a configuration file. Errors: signals cannot be listened for.
+    pub fn new(path: &Path) -> std::io::Result<Watch> {
+        let hangup = signal(SignalKind::hangup())?;
+        // One is enough: whatever was saved meanwhile is read with it.
+        let (save, saved) = mpsc::channel(1);
+        let path = std::path::absolute(path)?;
+        let file = path.clone();
+        let told = move |event: notify::Result<notify::Event>| {
+            let is_read = |event: &notify::Event| event.kind.is_access();
+            if event.is_ok_and(|event| !is_read(&event) && event.paths.contains(&file)) {
+                // Full: it will be read anyway.
+                let _ = save.try_send(());
+            }
+        };
+        // The folder, not the file: most editors put a new file in its place.
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        let watching = notify::recommended_watcher(told).and_then(|mut watcher| {
+            watcher.watch(folder, RecursiveMode::NonRecursive)?;
+            Ok(watcher)
+        });
+        let watcher = watching
+            .inspect_err(|error| {
+                tracing::warn!(
+                    error = error as &dyn std::error::Error,
+                    "{} cannot be watched ({error}): after a change, send SIGHUP",
+                    path.display()
+                );
+            })
+            .ok();
+        Ok(Watch {
+            path,
+            hangup,
+            saved,
+            _watcher: watcher,
+        })
+    }
+
+    /// Takes over what the file says, whenever it is saved and on SIGHUP. `in_force` is what it said at the start.
+    pub async fn follow(mut self, mut in_force: Config, reload: Reload, view: View) {
+        // At once too: it may have been saved since it was read.
+        loop {
+            let path = self.path.clone();
+            let loaded = tokio::task::spawn_blocking(move || config::load(&path)).await;
+            let outcome = match loaded {
+                Ok(Ok(config)) => take_over(&mut in_force, config, &reload),
+                Ok(Err(mistakes)) => Outcome::Refused(mistakes.to_string()),
+                Err(error) => Outcome::Refused(error.to_string()),
+            };
+            self.tell(&outcome);
+            view.metrics.reload(match outcome {
+                Outcome::TakenOver => "taken_over",
+                Outcome::Unchanged => "unchanged",
+                Outcome::Refused(_) => "refused",
+            });
+            *view.refused_settings.write() = match outcome {
+                Outcome::Refused(mistakes) => Some(mistakes),
+                Outcome::TakenOver | Outcome::Unchanged => None,
+            };
+            if !self.asked().await {
+                break;
+            }
+        }
+    }
+
+    /// Waits until the file is to be read; false if nobody can ask any more.
+    async fn asked(&mut self) -> bool {
+        tokio::select! {
+            hangup = self.hangup.recv() => hangup.is_some(),
+            saved = self.saved.recv(), if !self.saved.is_closed() => {
+                while saved.is_some()
+                    && let Ok(Some(())) = tokio::time::timeout(QUIET, self.saved.recv()).await
+                {}
+                true
+            }
+        }
+    }
+
+    fn tell(&self, outcome: &Outcome) {
+        let file = self.path.display();
+        match outcome {
+            Outcome::TakenOver => {
+                tracing::info!(%file, "{file} was read again: its settings are in force")
+            }
+            Outcome::Unchanged => tracing::debug!(%file, "{file} was read again: nothing new"),
+            Outcome::Refused(mistakes) => tracing::error!(
+                %file,
+                mistakes,
+                "{file} was read again and is wrong, the settings before stay in force: {mistakes}"
+            ),
+        }
+    }
+}
+
+/// Puts in force what can be while the service runs: `[ordering]` and the level of the log.
+fn take_over(in_force: &mut Config, config: Config, reload: &Reload) -> Outcome {
+    if *in_force == config {
+        return Outcome::Unchanged;
+    }
+    if in_force.ordering != config.ordering {
+        reload.put(config.ordering.windows.clone(), config.ordering.patience);
+    }
+    if in_force.logging.level != config.logging.level {
+        logging::set_level(&config.logging.level);
+    }
+    let rest = Config {
+        ordering: in_force.ordering.clone(),
+        logging: config::Logging {
+            level: in_force.logging.level.clone(),
+            ..config.logging.clone()
+        },
+        ..config.clone()
+    };
+    if rest != *in_force {
+        tracing::warn!("beside [ordering] and logging.level, settings changed that need a restart");
+    }
+    in_force.ordering = config.ordering;
+    in_force.logging.level = config.logging.level;
+    Outcome::TakenOver
+}
