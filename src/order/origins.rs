@@ -18,11 +18,13 @@ pub const OTHERS: &str = "(others)";
 /// All origins heard of.
 #[derive(Debug, Default)]
 pub struct Origins {
-    known: HashMap<Arc<str>, Origin>,
-    /// Those that have something to be stored.
-    unstored: Vec<Arc<str>>,
-    /// Those whose learned window moved since [`Origins::windows_moved`] was last asked.
-    moved: Vec<Arc<str>>,
+    /// Where in `known` each host is.
+    numbers: HashMap<Arc<str>, usize>,
+    known: Vec<Origin>,
+    /// Those of `known` that have something to be stored.
+    unstored: Vec<usize>,
+    /// Those of `known` whose learned window moved since [`Origins::windows_moved`] was last asked.
+    moved: Vec<usize>,
     /// Up to where records were counted since the start.
     next: Offsets,
     /// The last `ahead` that was restored: those of one checkpoint are the same.
@@ -32,8 +34,9 @@ pub struct Origins {
 /// By number of partition of the activities topic, which are dense and at most 1,024: the offset of the next record.
 type Offsets = Vec<i64>;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Origin {
+    host: Arc<str>,
     delays: Delays,
     /// Up to where its posts were counted before the start, if that is ahead of where reading began: a crash came between
     /// what it stored and the offsets.
@@ -64,21 +67,16 @@ impl Origins {
         if seen.is_below(&self.next) {
             return;
         }
-        let full = ORIGINS_MAX <= self.known.len();
-        let host = if full && !self.known.contains_key(host) {
-            OTHERS
-        } else {
-            host
+        let number = match self.numbers.get(host) {
+            Some(number) => *number,
+            None if ORIGINS_MAX <= self.known.len() => match self.numbers.get(OTHERS) {
+                Some(number) => *number,
+                None => self.add(OTHERS, Delays::default(), None),
+            },
+            None => self.add(host, Delays::default(), None),
         };
-        let (host, origin) = match self.known.get_key_value_mut(host) {
-            Some(known) => known,
-            None => {
-                self.known.insert(Arc::from(host), Origin::default());
-                match self.known.get_key_value_mut(host) {
-                    Some(known) => known,
-                    None => return,
-                }
-            }
+        let Some(origin) = self.known.get_mut(number) else {
+            return;
         };
         if origin
             .ahead
@@ -92,11 +90,11 @@ impl Origins {
             .count(seen.verdict, seen.delay_ms, seen.arrived, &windows.auto);
         if !origin.is_unstored {
             origin.is_unstored = true;
-            self.unstored.push(Arc::clone(host));
+            self.unstored.push(number);
         }
-        if moved == Window::Moved && !origin.has_moved && **host != *OTHERS {
+        if moved == Window::Moved && !origin.has_moved && *origin.host != *OTHERS {
             origin.has_moved = true;
-            self.moved.push(Arc::clone(host));
+            self.moved.push(number);
         }
     }
 
@@ -115,14 +113,15 @@ impl Origins {
 
     /// What is known of `host`.
     pub fn get(&self, host: &str) -> Option<&Delays> {
-        self.known.get(host).map(|origin| &origin.delays)
+        let number = self.numbers.get(host)?;
+        self.known.get(*number).map(|origin| &origin.delays)
     }
 
-    /// All of them, in no order.
+    /// All of them, in the order they were first heard of.
     pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Delays)> {
         self.known
             .iter()
-            .map(|(host, origin)| (host, &origin.delays))
+            .map(|origin| (&origin.host, &origin.delays))
     }
 
     /// The `count` with the most posts, most first.
@@ -136,7 +135,7 @@ impl Origins {
 
     /// The `count` lowest hosts above `after`, ascending.
     pub fn by_host(&self, after: Option<&str>, count: usize) -> Vec<(Arc<str>, Delays)> {
-        let hosts = self.known.keys();
+        let hosts = self.known.iter().map(|origin| &origin.host);
         let above = hosts.filter(|host| after.is_none_or(|after| after < &***host));
         self.copied(lowest(count, above.cloned().collect()))
     }
@@ -172,13 +171,14 @@ impl Origins {
     /// change what [`Origins::holding`] says.
     pub fn windows_moved(&mut self, windows: &Windows) -> Vec<(Arc<str>, Duration)> {
         let mut moved = Vec::with_capacity(self.moved.len());
-        for host in std::mem::take(&mut self.moved) {
-            if let Some(origin) = self.known.get_mut(&*host) {
-                origin.has_moved = false;
-            }
-            if windows.of(&host).reorder_window == ReorderWindow::Auto {
-                let holding = self.holding(&host, windows);
-                moved.push((host, holding));
+        for number in std::mem::take(&mut self.moved) {
+            let Some(origin) = self.known.get_mut(number) else {
+                continue;
+            };
+            origin.has_moved = false;
+            if windows.of(&origin.host).reorder_window == ReorderWindow::Auto {
+                let holding = windows.holding(&origin.host, origin.delays.learned());
+                moved.push((Arc::clone(&origin.host), holding));
             }
         }
         moved
@@ -187,8 +187,8 @@ impl Origins {
     /// The origins heard of since the last call, as they are to be stored with the next checkpoint.
     pub fn unstored(&mut self) -> Vec<(Arc<str>, Vec<u8>)> {
         let mut rows = Vec::with_capacity(self.unstored.len());
-        for host in std::mem::take(&mut self.unstored) {
-            let Some(origin) = self.known.get_mut(&*host) else {
+        for number in std::mem::take(&mut self.unstored) {
+            let Some(origin) = self.known.get_mut(number) else {
                 continue;
             };
             origin.is_unstored = false;
@@ -201,7 +201,7 @@ impl Origins {
             };
             // To memory, and of numbers only: it does not fail.
             if let Ok(bytes) = origin.delays.to_bytes(&counted) {
-                rows.push((host, bytes));
+                rows.push((Arc::clone(&origin.host), bytes));
             }
         }
         rows
@@ -228,19 +228,28 @@ impl Origins {
         if ahead.is_some() {
             self.ahead.clone_from(&ahead);
         }
-        let host: Arc<str> = Arc::from(host);
-        let has_moved = delays.learned().is_some() && *host != *OTHERS;
-        if has_moved {
-            self.moved.push(Arc::clone(&host));
+        let is_learned = delays.learned().is_some() && host != OTHERS;
+        let number = self.add(host, delays, ahead);
+        if is_learned && let Some(origin) = self.known.get_mut(number) {
+            origin.has_moved = true;
+            self.moved.push(number);
         }
-        let origin = Origin {
+        true
+    }
+
+    /// Adds an origin that is not known yet; its number.
+    fn add(&mut self, host: &str, delays: Delays, ahead: Option<Arc<[i64]>>) -> usize {
+        let host: Arc<str> = Arc::from(host);
+        let number = self.known.len();
+        self.numbers.insert(Arc::clone(&host), number);
+        self.known.push(Origin {
+            host,
             delays,
             ahead,
             is_unstored: false,
-            has_moved,
-        };
-        self.known.insert(host, origin);
-        true
+            has_moved: false,
+        });
+        number
     }
 }
 

@@ -19,8 +19,8 @@ pub struct Windows {
     exact: HashMap<Box<str>, Window>,
     /// By the domain that the origins are below: `*.example` is kept as `example`.
     below: HashMap<Box<str>, Window>,
-    /// Bytes in the longest key of `below`: no longer end of a host is looked up, however long the host.
-    below_bytes_max: usize,
+    /// How many bytes long the keys of `below` are, ascending: no other end of a host is looked up, however long the host.
+    below_bytes: Vec<usize>,
 }
 
 /// One origin's windows, as the operator wants them.
@@ -156,7 +156,7 @@ impl Windows {
             clock_skew,
             exact: HashMap::new(),
             below: HashMap::new(),
-            below_bytes_max: 0,
+            below_bytes: Vec::new(),
         }
     }
 
@@ -170,13 +170,13 @@ impl Windows {
             return &self.default;
         }
         let host = origin.split_once(':').map_or(origin, |(host, _)| host);
-        // From the right, so that an endless host costs no more than the longest name in the config.
-        host.rmatch_indices('.')
-            .filter_map(|(dot, _)| host.get(dot + 1..))
-            .take_while(|end| end.len() <= self.below_bytes_max)
-            .filter_map(|end| self.below.get(end))
-            .last()
-            .unwrap_or(&self.default)
+        let end_of = |bytes: &usize| {
+            let dot = host.len().checked_sub(bytes + 1)?;
+            (host.as_bytes().get(dot) == Some(&b'.')).then_some(())?;
+            self.below.get(host.get(dot + 1..)?)
+        };
+        let most_specific = self.below_bytes.iter().rev().find_map(end_of);
+        most_specific.unwrap_or(&self.default)
     }
 
     /// What a post of `origin` is judged by, if `learned` was learned of it.
@@ -220,7 +220,9 @@ impl Windows {
             return Err(NameError::Twice);
         }
         if name.starts_with("*.") {
-            self.below_bytes_max = self.below_bytes_max.max(key.len());
+            self.below_bytes.push(key.len());
+            self.below_bytes.sort_unstable();
+            self.below_bytes.dedup();
             self.below.insert(key, window);
         } else {
             self.exact.insert(key, window);
