@@ -213,7 +213,7 @@ impl Admission {
             newest: at,
             body,
         };
-        self.count(&post, windows);
+        self.count(&post, how, windows);
         if let Some(removal) = &gone {
             post.strip(State::Gone);
             post.newest = removal.at;
@@ -260,7 +260,7 @@ impl Admission {
             )));
         }
         if known.made == at {
-            self.count(known, windows);
+            self.count(known, how, windows);
         }
         if known.made == at || known.newest == at {
             self.once_more(graph, known)?;
@@ -508,10 +508,11 @@ impl Admission {
         Ok(removed)
     }
 
-    fn count(&self, post: &Post, windows: &Windows) {
+    fn count(&self, post: &Post, how: How, windows: &Windows) {
         let seen = Seen {
             verdict: post.verdict,
-            delay_ms: post.delay_ms(),
+            // An edit of what never came tells how old the post is, not how long its origin takes.
+            delay_ms: post.delay_ms().filter(|_| how != How::Update),
             arrived: post.arrived,
             partition: post.made.partition,
             offset: post.made.offset,
