@@ -9,7 +9,7 @@ use slackwater::feed::kept::At;
 use slackwater::feed::store::Reflects;
 use slackwater::order::window::Windows;
 use slackwater::pipeline::admit::Admission;
-use slackwater::pipeline::decode::decode_each;
+use slackwater::post::decode::decode_each;
 use slackwater::post::record::{Position, Record, Topic};
 use slackwater::post::said::Said;
 use slackwater::time::Time;

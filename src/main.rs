@@ -1,12 +1,18 @@
 //! The command line. Errors are printed here, once, with their causes.
 
 use clap::{Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
 use slackwater::config::{self, Config, Logging};
 use slackwater::demo;
-use slackwater::operator::logging;
+use slackwater::operator::tune::trace::Trace;
+use slackwater::operator::tune::{self, Candidate, plot, table};
+use slackwater::operator::{logging, trace};
+use slackwater::order::window::ReorderWindow;
 use slackwater::service;
 use slackwater::service::reload::Watch;
 use std::error::Error;
+use std::fs::File;
+use std::io::{BufReader, BufWriter, ErrorKind};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -50,6 +56,31 @@ enum Command {
         /// The configuration.
         file: PathBuf,
     },
+    /// Write the delays seen to standard output, a line of JSON for each post in the log. A running service is not
+    /// disturbed.
+    Trace {
+        /// The configuration that says where the log is; slackwater.toml here if there is one.
+        #[arg(long)]
+        config: Option<PathBuf>,
+    },
+    /// What would these windows have done? Replays a trace, and recommends windows.
+    Tune {
+        /// What `trace` wrote; - is standard input.
+        trace: PathBuf,
+        /// A configuration to try; may be given several times. Without any: slackwater.toml here if there is one, or the
+        /// defaults, and the same with learned windows.
+        #[arg(long)]
+        config: Vec<PathBuf>,
+        /// The share of each origin's posts that the recommended windows are to find in time, above 0 and below 1.
+        #[arg(long, default_value_t = 0.99, value_parser = share)]
+        target: f64,
+        /// Write JSON instead of tables (schemas/tune.schema.json).
+        #[arg(long)]
+        json: bool,
+        /// Draw order against wait into this file, as SVG.
+        #[arg(long, value_name = "FILE.svg")]
+        plot: Option<PathBuf>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -65,6 +96,14 @@ fn main() -> ExitCode {
             seed,
         }),
         Command::Check { file } => check(&file),
+        Command::Trace { config } => trace(config.as_deref()),
+        Command::Tune {
+            trace,
+            config,
+            target,
+            json,
+            plot,
+        } => tune(&trace, &config, target, json, plot.as_deref()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -120,6 +159,142 @@ fn check(file: &Path) -> Result<(), Box<dyn Error>> {
     config::load(file)?;
     println!("{} is good", file.display());
     Ok(())
+}
+
+fn trace(file: Option<&Path>) -> Result<(), Box<dyn Error>> {
+    let (_, config) = config_or_default(file)?;
+    // What is told of reading is told by the bar; standard output is the trace.
+    logging::start(&Logging {
+        level: "warn".to_owned(),
+        ..config.logging
+    });
+    let bar = bar("reading the log");
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let log = service::log_options(&config.log);
+    let traced = trace::write(&log, &mut out, &mut |read, all| {
+        show_progress(&bar, read, all);
+    });
+    bar.finish_and_clear();
+    let traced = match traced {
+        // Whoever reads has enough: `slackwater trace | head`.
+        Err(trace::TraceError::Write(error)) if error.kind() == ErrorKind::BrokenPipe => {
+            return Ok(());
+        }
+        traced => traced?,
+    };
+    tell(&format!(
+        "{} posts in {} records, {} of which could not be used",
+        traced.posts, traced.records, traced.unusable
+    ));
+    Ok(())
+}
+
+#[allow(clippy::print_stdout)]
+fn tune(
+    file: &Path,
+    configs: &[PathBuf],
+    target: f64,
+    as_json: bool,
+    plot: Option<&Path>,
+) -> Result<(), Box<dyn Error>> {
+    let candidates = candidates(configs)?;
+    let reading = bar("reading the trace");
+    let trace = if file == Path::new("-") {
+        Trace::read(std::io::stdin().lock(), &mut |read| {
+            show_progress(&reading, read, 0);
+        })?
+    } else {
+        let opened = File::open(file).map_err(|e| format!("opening {}: {e}", file.display()))?;
+        let all = opened.metadata()?.len();
+        let lines = BufReader::with_capacity(1 << 20, opened);
+        Trace::read(lines, &mut |read| show_progress(&reading, read, all))?
+    };
+    reading.finish_and_clear();
+    let replaying = bar("replaying");
+    let report = tune::tune(&trace, &candidates, target, &mut |done, all| {
+        show_progress(&replaying, done, all);
+    });
+    replaying.finish_and_clear();
+    if let Some(plot) = plot {
+        std::fs::write(plot, plot::svg(&report))
+            .map_err(|e| format!("writing {}: {e}", plot.display()))?;
+    }
+    let text = match as_json {
+        true => serde_json::to_string_pretty(&report)?,
+        false => table::text(&report).trim_end().to_owned(),
+    };
+    println!("{text}");
+    if as_json && 0 < report.trace.malformed.lines {
+        tell(&format!(
+            "{} lines could not be read",
+            report.trace.malformed.lines
+        ));
+    }
+    Ok(())
+}
+
+/// What to try: the files given; or what would be served here, and the same with learned windows.
+fn candidates(configs: &[PathBuf]) -> Result<Vec<Candidate>, Box<dyn Error>> {
+    let mut candidates = Vec::new();
+    for file in configs {
+        let name = file.display().to_string();
+        let windows = config::load(file)?.ordering.windows;
+        candidates.push(Candidate { name, windows });
+    }
+    if candidates.is_empty() {
+        let (name, config) = config_or_default(None)?;
+        let windows = config.ordering.windows;
+        let mut auto = windows.clone();
+        auto.default.reorder_window = ReorderWindow::Auto;
+        let may_be_learned = auto != windows && !auto.default.decides_places();
+        candidates.push(Candidate {
+            name: name.clone(),
+            windows,
+        });
+        if may_be_learned {
+            candidates.push(Candidate {
+                name: format!("{name}, reorder_window = \"auto\""),
+                windows: auto,
+            });
+        }
+    }
+    Ok(candidates)
+}
+
+/// The configuration of this file, or of slackwater.toml here, or the default; and what it is called.
+fn config_or_default(file: Option<&Path>) -> Result<(String, Config), Box<dyn Error>> {
+    let here = Path::new("slackwater.toml");
+    let file = file.or_else(|| here.exists().then_some(here));
+    match file {
+        Some(file) => Ok((file.display().to_string(), config::load(file)?)),
+        None => Ok(("defaults".to_owned(), Config::default())),
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if 0.0 < share && share < 1.0 => Ok(share),
+        _ => Err("send a number above 0 and below 1, such as 0.99".to_owned()),
+    }
+}
+
+/// A bar on standard error; nothing where that is no terminal.
+fn bar(what: &'static str) -> ProgressBar {
+    let bar = ProgressBar::no_length().with_message(what);
+    if let Ok(style) = ProgressStyle::with_template("{msg} {bar:40} {percent} %  {eta} to go") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn show_progress(bar: &ProgressBar, done: u64, all: u64) {
+    bar.set_length(all.max(done));
+    bar.set_position(done);
+}
+
+#[allow(clippy::print_stderr)]
+fn tell(what: &str) {
+    eprintln!("{what}");
 }
 
 /// The signals that end the service.

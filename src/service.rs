@@ -322,7 +322,8 @@ fn store_options(feed: &config::Feed) -> store::Options {
     }
 }
 
-fn log_options(log: &config::Log) -> source::Options {
+/// Where the log is that a configuration names.
+pub fn log_options(log: &config::Log) -> source::Options {
     match log {
         config::Log::BuiltIn {
             path,

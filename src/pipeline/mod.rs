@@ -5,7 +5,6 @@
 
 pub mod admit;
 mod catching_up;
-pub mod decode;
 mod relate;
 pub mod reload;
 mod set_aside;
@@ -23,6 +22,7 @@ use crate::operator::metrics::Metrics;
 use crate::order::horizon::last_shown;
 use crate::order::window::Windows;
 use crate::post::activity::author_key;
+use crate::post::decode::decode_each;
 use crate::post::in_flight::InFlight;
 use crate::post::mark::{Mark, Seen};
 use crate::post::record::{Position, Record, Topic, partition_of};
@@ -35,7 +35,6 @@ use crate::reader::view::{Built, View};
 use crate::time::Time;
 use admit::{Admission, AdmitError, Outcome};
 use catching_up::Start;
-use decode::decode_each;
 use parking_lot::RwLock;
 use reload::Reload;
 use set_aside::SetAside;

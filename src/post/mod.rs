@@ -2,6 +2,7 @@
 
 pub mod activity;
 pub mod date;
+pub mod decode;
 mod fields;
 pub mod id;
 pub mod in_flight;

@@ -10,6 +10,8 @@ use super::entry::Entry;
 use super::origin::{self, Origin, Origins};
 use super::problem::Problem;
 use super::telling::Changes;
+use crate::operator::trace::Sighting;
+use crate::operator::tune::report::Report;
 use records::{
     ACTIVITY, ACTIVITY_HEADERS, ACTIVITY_LINE, DEAD_LETTER_HEADERS, RELATIONSHIP, Shape,
     arrived_at, fetched, reference,
@@ -45,6 +47,8 @@ pub fn files() -> Vec<(&'static str, Value)> {
         ("origin.schema.json", answered::<Origin>()),
         ("readiness.schema.json", answered::<Readiness>()),
         ("problem.schema.json", answered::<Problem>()),
+        ("trace-line.schema.json", answered::<Sighting<'_>>()),
+        ("tune.schema.json", answered::<Report>()),
         ("config.schema.json", config()),
         ("openapi.json", document()),
     ]

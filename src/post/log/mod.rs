@@ -22,6 +22,7 @@ mod compact;
 mod error;
 mod folder;
 mod frame;
+mod look;
 mod scan;
 mod segment;
 #[cfg(test)]
@@ -29,6 +30,7 @@ mod tests;
 mod writer;
 
 pub use error::LogError;
+pub use look::{activities_bytes, look_through};
 
 use super::record::{NewRecord, Position, Record, Topic};
 use crate::time::Time;

@@ -1,7 +1,7 @@
 //! Records into meaning, many at once: decoding is what costs most, and it needs nothing but the record.
 
-use crate::post::record::Record;
-use crate::post::said::{Said, said};
+use super::record::Record;
+use super::said::{Said, said};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 

@@ -1,0 +1,238 @@
+//! The delays in a log, as lines of JSON: what `tune` tries windows on, without the posts themselves.
+
+use crate::clock;
+use crate::post::decode::decode_each;
+use crate::post::kafka::{self, KafkaError};
+use crate::post::log::{LogError, activities_bytes, look_through};
+use crate::post::record::{Record, Topic};
+use crate::post::said::Said;
+use crate::post::source;
+use crate::post::{Activity, Body, How, origin_of};
+use crate::time::Time;
+use hashbrown::HashSet;
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::time::Duration;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Posts remembered, so that each is told once; then all are forgotten, and one that comes again is told again.
+/// Redeliveries come within hours, so it hardly matters. Takes about 150 MB.
+const POSTS_MAX: usize = 10_000_000;
+/// Records decoded at once.
+const BATCH_RECORDS: usize = 2_000;
+/// How long to wait for records that are known to be there.
+const RECORDS_WAIT: Duration = Duration::from_secs(1);
+/// How long nothing may come from Kafka before we give up.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+
+/// One post, as far as its delay is concerned: a line of the trace.
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Sighting<'a> {
+    /// The host of its author's id, lower case, without a leading `www.`.
+    pub origin: &'a str,
+    /// When its author's server says it was written. `tune` takes milliseconds since 1970 as well.
+    pub published: Time,
+    /// When the instance received it. `tune` takes milliseconds since 1970 as well.
+    pub arrived: Time,
+}
+
+/// What was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traced {
+    /// Records read.
+    pub records: u64,
+    /// Posts among them, each a line.
+    pub posts: u64,
+    /// Records that could not be used.
+    pub unusable: u64,
+}
+
+/// Why there is no trace.
+#[derive(Debug, thiserror::Error)]
+pub enum TraceError {
+    /// The built-in log cannot be read.
+    #[error("reading the built-in log")]
+    Log(#[from] LogError),
+    /// Kafka cannot be read.
+    #[error("reading from Kafka")]
+    Kafka(#[from] KafkaError),
+    /// Nothing came from Kafka for a minute, though there is more.
+    #[error(
+        "nothing came from Kafka for a minute, though {left} records are left: is a broker away?"
+    )]
+    Silent {
+        /// Records left.
+        left: i64,
+    },
+    /// The lines cannot be written.
+    #[error("writing the trace")]
+    Write(#[from] std::io::Error),
+}
+
+/// Writes a line for each post in the log, from its beginning to where it ends now: those that came as a Create or an
+/// Announce and have a date, each once. Beside a running service it disturbs nothing. `progress` is told how much of how
+/// much is read, in bytes or records.
+pub fn write(
+    log: &source::Options,
+    out: &mut dyn Write,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Traced, TraceError> {
+    let mut writing = Writing {
+        out,
+        told: HashSet::new(),
+        traced: Traced::default(),
+        batch: Vec::with_capacity(BATCH_RECORDS),
+        failed: None,
+    };
+    match log {
+        source::Options::BuiltIn(options) => {
+            let all = activities_bytes(&options.path);
+            let mut read = 0;
+            look_through(&options.path, |record, bytes| {
+                read += bytes;
+                if writing.traced.records.is_multiple_of(BATCH_RECORDS as u64) {
+                    progress(read, all);
+                }
+                writing.take(record)
+            })?;
+        }
+        source::Options::Kafka(options) => from_kafka(options, &mut writing, progress)?,
+    }
+    writing.finish()
+}
+
+fn from_kafka(
+    options: &kafka::Options,
+    writing: &mut Writing<'_>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<(), TraceError> {
+    let mut consumer = kafka::Consumer::start(options, &[])?;
+    let is_of_activities = |end: &kafka::End| end.topic == Topic::Activities;
+    let ends: Vec<kafka::End> = consumer
+        .ends()
+        .into_iter()
+        .filter(is_of_activities)
+        .collect();
+    let left = |consumer: &kafka::Consumer| -> i64 {
+        let now = consumer.ends();
+        let left = ends.iter().map(|then| {
+            let same =
+                |end: &&kafka::End| (end.topic, end.partition) == (then.topic, then.partition);
+            then.end
+                - now
+                    .iter()
+                    .find(same)
+                    .map_or(0, |end| end.next.min(then.end))
+        });
+        left.sum()
+    };
+    let all = left(&consumer);
+    let mut heard = clock::stopwatch();
+    loop {
+        let left = left(&consumer);
+        progress(all.abs_diff(left), all.unsigned_abs());
+        if left <= 0 {
+            break;
+        }
+        let records = consumer.take(BATCH_RECORDS, RECORDS_WAIT)?;
+        if !records.is_empty() {
+            heard = clock::stopwatch();
+        } else if SILENCE_MAX <= heard.elapsed() {
+            consumer.stop();
+            return Err(TraceError::Silent { left });
+        }
+        for record in records {
+            if record.position.topic == Topic::Activities && writing.take(record).is_break() {
+                consumer.stop();
+                return Ok(());
+            }
+        }
+    }
+    consumer.stop();
+    Ok(())
+}
+
+struct Writing<'a> {
+    out: &'a mut dyn Write,
+    /// Hashes of the URIs of posts told.
+    told: HashSet<u64>,
+    traced: Traced,
+    batch: Vec<Record>,
+    failed: Option<std::io::Error>,
+}
+
+impl Writing<'_> {
+    /// Breaks off when lines cannot be written any more.
+    fn take(&mut self, record: Record) -> ControlFlow<()> {
+        self.traced.records += 1;
+        self.batch.push(record);
+        if BATCH_RECORDS <= self.batch.len() {
+            self.flush();
+        }
+        match self.failed {
+            None => ControlFlow::Continue(()),
+            Some(_) => ControlFlow::Break(()),
+        }
+    }
+
+    fn flush(&mut self) {
+        let batch = std::mem::take(&mut self.batch);
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let told = decode_each(&batch, threads, |_, said| {
+            match said {
+                Said::Activity(envelope, activity) => {
+                    if let Activity::Post {
+                        how: How::Create | How::Announce,
+                        body,
+                        ..
+                    } = *activity
+                    {
+                        self.tell(&body, envelope.arrived);
+                    }
+                }
+                Said::Unusable(_) => self.traced.unusable += 1,
+                Said::Relation(_) => {}
+            }
+            Ok::<_, std::convert::Infallible>(())
+        });
+        match told {
+            Ok(()) => {}
+            Err(never) => match never {},
+        }
+    }
+
+    fn tell(&mut self, body: &Body, arrived: Time) {
+        let (Some(origin), Some(published)) = (origin_of(&body.author), body.published) else {
+            return;
+        };
+        if POSTS_MAX <= self.told.len() {
+            self.told.clear();
+        }
+        if !self.told.insert(xxh3_64(body.uri.as_bytes())) || self.failed.is_some() {
+            return;
+        }
+        let sighting = Sighting {
+            origin: &origin,
+            published,
+            arrived,
+        };
+        let written = serde_json::to_writer(&mut *self.out, &sighting)
+            .map_err(std::io::Error::from)
+            .and_then(|()| self.out.write_all(b"\n"));
+        match written {
+            Ok(()) => self.traced.posts += 1,
+            Err(error) => self.failed = Some(error),
+        }
+    }
+
+    fn finish(mut self) -> Result<Traced, TraceError> {
+        self.flush();
+        if let Some(error) = self.failed {
+            return Err(error.into());
+        }
+        self.out.flush()?;
+        Ok(self.traced)
+    }
+}

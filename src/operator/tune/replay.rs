@@ -1,0 +1,149 @@
+//! A trace under one configuration: every post judged and learned from as the service does it, readers looking on.
+
+use super::report::{Configuration, OriginRow, Quantiles, ReaderRow, Shares};
+use super::trace::Trace;
+use super::watch::Readers;
+use crate::order::delays::{Delays, Window};
+use crate::order::verdict::{Shown, Verdict, judge};
+use crate::order::window::{InForce, ReorderWindow, Windows};
+use crate::reader::origin::WindowFrom;
+use crate::time::millis_of;
+use std::sync::Arc;
+
+/// Progress is told every so many arrivals.
+const TOLD_EVERY: u64 = 10_000;
+
+/// What became of a trace.
+#[derive(Debug)]
+pub struct Replayed {
+    origins: Vec<Origin>,
+    readers: Readers,
+    windows: Windows,
+}
+
+/// One origin on the way.
+#[derive(Debug)]
+struct Origin {
+    delays: Delays,
+    in_force: InForce,
+    holding_ms: i64,
+}
+
+/// Replays `trace` under `windows`; `progress` is told how many more arrivals are done.
+pub fn replay(trace: &Trace, windows: &Windows, progress: &mut dyn FnMut(u64)) -> Replayed {
+    let new = |host: &Arc<str>| Origin {
+        delays: Delays::default(),
+        in_force: windows.in_force(host, None),
+        holding_ms: millis_of(windows.holding(host, None)),
+    };
+    let mut origins: Vec<Origin> = trace.hosts.iter().map(new).collect();
+    let mut readers = Readers::new(trace.hosts.iter().map(|host| &**host), windows);
+    let mut untold = 0;
+    for post in &trace.arrivals {
+        let at = usize::try_from(post.origin).unwrap_or(usize::MAX);
+        let Some(origin) = origins.get_mut(at) else {
+            continue;
+        };
+        let judgement = judge(Some(post.published), post.arrived, false, &origin.in_force);
+        if judgement.shown == Shown::InFeeds {
+            readers.see(judgement.at, post.arrived);
+        }
+        let delay_ms = Some(post.arrived.since(post.published));
+        let verdict = judgement.verdict;
+        if origin
+            .delays
+            .count(verdict, delay_ms, post.arrived, &windows.auto)
+            == Window::Moved
+        {
+            let (host, learned) = (trace.host(post.origin), origin.delays.learned());
+            origin.in_force = windows.in_force(host, learned);
+            let holding_ms = millis_of(windows.holding(host, learned));
+            if holding_ms != origin.holding_ms {
+                readers.moved(origin.holding_ms, holding_ms);
+                origin.holding_ms = holding_ms;
+            }
+        }
+        untold += 1;
+        if untold == TOLD_EVERY {
+            progress(untold);
+            untold = 0;
+        }
+    }
+    progress(untold);
+    Replayed {
+        origins,
+        readers,
+        windows: windows.clone(),
+    }
+}
+
+impl Replayed {
+    /// What became of it, in words and numbers, under the name `name`.
+    pub fn told(self, name: &str, trace: &Trace) -> Configuration {
+        let mut all = [0; Verdict::ALL.len()];
+        let mut origins = Vec::with_capacity(self.origins.len());
+        for (host, origin) in trace.hosts.iter().zip(&self.origins) {
+            let counts = Verdict::ALL.map(|verdict| origin.delays.with(verdict));
+            for (all, count) in all.iter_mut().zip(counts) {
+                *all += count;
+            }
+            origins.push(OriginRow {
+                host: host.to_string(),
+                posts: counts.iter().sum(),
+                reorder_window_ms: origin.holding_ms,
+                window_from: match (
+                    self.windows.of(host).reorder_window,
+                    origin.delays.learned(),
+                ) {
+                    (ReorderWindow::Fixed(_), _) => WindowFrom::Fixed,
+                    (ReorderWindow::Auto, Some(_)) => WindowFrom::Learned,
+                    (ReorderWindow::Auto, None) => WindowFrom::NotYetLearned,
+                },
+                shares: shares(counts),
+            });
+        }
+        origins.sort_by(|one, other| (other.posts, &one.host).cmp(&(one.posts, &other.host)));
+        let mut readers = Vec::with_capacity(self.readers.readers.len());
+        for mut reader in self.readers.readers {
+            let seen = reader.waits_ms.len();
+            readers.push(ReaderRow {
+                patience: reader.patience.to_string(),
+                hold_ms: reader.hold_ms,
+                added_wait_ms: Quantiles {
+                    p50: quantile(&mut reader.waits_ms, 0.5),
+                    p95: quantile(&mut reader.waits_ms, 0.95),
+                    p99: quantile(&mut reader.waits_ms, 0.99),
+                },
+                behind: reader.behind as f64 / seen.max(1) as f64,
+            });
+        }
+        Configuration {
+            name: name.to_owned(),
+            shares: shares(all),
+            readers,
+            origins,
+        }
+    }
+}
+
+/// The smallest value that a share `q` of `values` does not exceed; 0 of none.
+fn quantile(values: &mut [u32], q: f64) -> i64 {
+    let rank = (q * values.len() as f64).ceil() as usize;
+    let at = rank.clamp(1, values.len().max(1)) - 1;
+    if values.len() <= at {
+        return 0;
+    }
+    let (_, value, _) = values.select_nth_unstable(at);
+    i64::from(*value)
+}
+
+fn shares(counts: [u64; Verdict::ALL.len()]) -> Shares {
+    let all = counts.iter().sum::<u64>().max(1) as f64;
+    let [in_time, late, too_late, from_the_future, ..] = counts.map(|count| count as f64 / all);
+    Shares {
+        in_time,
+        late,
+        too_late,
+        from_the_future,
+    }
+}
