@@ -164,7 +164,7 @@ mod tests {
             .sum();
         let keys = lines * LINE * 64 / BITS_PER_KEY;
         assert!((KEYS_MAX..KEYS_MAX + 1_000_000).contains(&keys), "{keys}");
-        assert_eq!(lines * LINE * 8 >> 20, 85, "MiB");
+        assert_eq!((lines * LINE * 8) >> 20, 85, "MiB");
     }
 
     proptest! {

@@ -116,7 +116,7 @@ impl Watch {
         let file = self.path.display();
         match outcome {
             Outcome::TakenOver => {
-                tracing::info!(%file, "{file} was read again: its settings are in force")
+                tracing::info!(%file, "{file} was read again: its settings are in force");
             }
             Outcome::Unchanged => tracing::debug!(%file, "{file} was read again: nothing new"),
             Outcome::Refused(mistakes) => tracing::error!(
