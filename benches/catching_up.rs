@@ -1,0 +1,115 @@
+//! What a reader's return costs: how far its feed is shown, and what changed in it since a cursor.
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod support;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use slackwater::feed::ledger::{Ledger, Op};
+use slackwater::graph::Graph;
+use slackwater::order::horizon::COMPLETE_MS;
+use slackwater::order::place::PostId;
+use slackwater::post::mark::{Mark, Seen};
+use slackwater::post::record::{Position, Topic};
+use slackwater::post::relationship::{Patience, decode};
+use slackwater::reader::changes::changes;
+use slackwater::reader::cursor::Moment;
+use slackwater::reader::horizons::Horizons;
+use slackwater::reader::shown::shown;
+use slackwater::time::Time;
+use std::hint::black_box;
+use std::time::Duration;
+use support::{NOON, sized};
+
+const PARTITIONS: u64 = 16;
+
+fn position(topic: Topic, n: u64) -> Position {
+    Position {
+        topic,
+        partition: (n % PARTITIONS) as i32,
+        offset: (n / PARTITIONS) as i64,
+    }
+}
+
+/// A full feed: one entry in four rests on a second record too, as a boost does.
+fn feed(length: u64) -> Ledger {
+    let mut feed = Ledger::default();
+    for n in 0..length {
+        let id = PostId::new(
+            Time::from_millis(NOON + n as i64 * 60_000),
+            n as u32 % 1024,
+            0,
+        );
+        let mark = |n| Mark::new(position(Topic::Activities, n));
+        feed.take_in(&[Op::insert(id, mark(n))]);
+        if n % 4 == 0 {
+            feed.take_in(&[Op::also(id, mark(n / 2))]);
+        }
+    }
+    feed
+}
+
+/// A reader who has seen the first `records`.
+fn moment(feed: &Ledger, records: u64) -> Moment {
+    let mut seen = Seen::default();
+    for n in 0..records {
+        for topic in Topic::ALL {
+            let mut next = position(topic, n);
+            next.offset += 1;
+            seen.raise(next);
+        }
+    }
+    Moment {
+        seen,
+        horizon: Time::LATEST,
+        top: *feed.ids.last().unwrap(),
+        floor: 0,
+    }
+}
+
+fn bench(c: &mut Criterion) {
+    let (follows, origins) = (sized(5_000, 100), sized(500, 10));
+    let mut graph = Graph::default();
+    for n in 0..follows {
+        // As follows come: origins in no order.
+        let origin = n.wrapping_mul(2_654_435_761) % origins;
+        let document = format!(
+            r#"{{"type":"follow","account":"7","target":"https://host{origin}.example/users/{n}"}}"#
+        );
+        graph.apply(&decode(None, Some(document.as_bytes())).unwrap());
+    }
+    graph.set_default_patience(Patience::Complete);
+    graph.set_windows(|host| Duration::from_secs(host.len() as u64));
+    let account = graph.account("7").unwrap();
+    assert_eq!(graph.patience_ms(account), COMPLETE_MS);
+    let horizons = Horizons::default();
+    horizons.set_built(Time::from_millis(NOON));
+    c.bench_function("hold and horizon: 5,000 follows on 500 origins", |b| {
+        b.iter(|| horizons.of(&graph, black_box(account), Time::from_millis(NOON)));
+    });
+
+    let length = sized(800, 40) as u64;
+    let feed = feed(length);
+    let part = shown(&feed, length as usize, None);
+    let mut group = c.benchmark_group("changes since a cursor, of 800 entries");
+    for lacks in [0, 20, length] {
+        let from = moment(&feed, length - lacks);
+        let found = changes(&feed, &part, length as usize, &from).unwrap();
+        assert_eq!(found.len() as u64, lacks);
+        group.bench_function(format!("{lacks} of them"), |b| {
+            b.iter(|| changes(&feed, black_box(&part), length as usize, &from));
+        });
+    }
+    let packed = feed.pack();
+    let from = moment(&feed, length - length.min(20));
+    group.bench_function("20 of them, the feed unpacked", |b| {
+        b.iter(|| {
+            let feed = Ledger::read(black_box(&packed)).unwrap();
+            let part = shown(&feed, length as usize, Some(Time::LATEST));
+            changes(&feed, &part, length as usize, &from)
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, bench);
+criterion_main!(benches);
