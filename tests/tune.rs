@@ -10,12 +10,15 @@ mod support;
 
 use serde_json::{Value, json};
 use slackwater::clock;
+use slackwater::post::kafka::{Options, Producer};
+use slackwater::post::record::{NewRecord, Topic};
 use slackwater::reader::openapi;
 use slackwater::time::Time;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
+use support::broker::Broker;
 use support::service::Service;
 
 const NOON: i64 = 1_763_805_600_000;
@@ -135,6 +138,63 @@ fn a_trace_has_each_post_once_with_its_two_times_beside_a_running_service() {
     // And the service was none the worse for it.
     service.restart();
     service.wait_ready();
+}
+
+/// A failure means that an operator on Kafka gets another trace than there are delays, or none.
+#[test]
+fn a_trace_is_read_from_every_partition_of_kafka_to_its_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = Broker::start(dir.path());
+    broker.create_topic("slackwater.activities", 4, &[]);
+    broker.create_topic(
+        "slackwater.relationships",
+        2,
+        &[("cleanup.policy", "compact")],
+    );
+    broker.create_topic("slackwater.dead-letters", 1, &[]);
+    let options = Options {
+        brokers: vec![broker.address()],
+        ..Options::default()
+    };
+    let producer = Producer::start(&options).unwrap();
+    let record = |n: i64| {
+        let author = format!("https://h{}.example/users/a", n % 7);
+        let published = NOON + n * 1_000;
+        NewRecord {
+            topic: Topic::Activities,
+            partition_by: author.clone().into_bytes(),
+            key: author.into_bytes(),
+            value: Some(
+                create(&format!("h{}.example", n % 7), n, published)
+                    .to_string()
+                    .into_bytes(),
+            ),
+            headers: vec![(
+                "arrived-at".to_owned(),
+                (published + 5_000).to_string().into_bytes(),
+            )],
+            timestamp: Time::from_millis(published + 5_000),
+        }
+    };
+    broker
+        .wait(producer.append((0..1_000).map(record).collect()))
+        .unwrap();
+    let config = format!(
+        "[log]\nkind = \"kafka\"\n[kafka]\nbrokers = [{:?}]",
+        broker.address()
+    );
+    std::fs::write(dir.path().join("kafka.toml"), config).unwrap();
+    let output = slackwater(dir.path(), &["trace", "--config", "kafka.toml"]);
+    let text = good(&output);
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable();
+    lines.dedup();
+    assert_eq!(lines.len(), 1_000);
+    let first: Value = serde_json::from_str(lines[0]).unwrap();
+    assert_eq!(
+        first,
+        json!({"origin": "h0.example", "published": "2025-11-22T10:00:00Z", "arrived": "2025-11-22T10:00:05Z"})
+    );
 }
 
 fn write_trace(path: &Path, posts: i64) {
