@@ -186,15 +186,12 @@ fn a_share_that_wavers_about_the_quantile_does_not_make_the_window_waver() {
 fn one_post_out_of_a_long_silence_moves_nothing() {
     let mut delays = learned(1_000);
     let later = NOON.plus(30 * HALF_LIFE);
-    count(
-        &mut delays,
-        WEIGHT_MIN as u64 - 1,
-        900_000,
-        later,
-        Duration::ZERO,
-    );
+    // It is looked at every 16 posts, so the next time after the ninth late one.
+    let few = WEIGHT_MIN as u64 - 1;
+    count(&mut delays, LOOK_EVERY - few, 1_000, NOON, Duration::ZERO);
+    count(&mut delays, few, 900_000, later, Duration::ZERO);
     assert_eq!(delays.learned(), Some(window(1_000)));
-    count(&mut delays, 16, 900_000, later, Duration::ZERO);
+    count(&mut delays, LOOK_EVERY, 900_000, later, Duration::ZERO);
     assert_eq!(delays.learned(), Some(window(900_000)));
 }
 
