@@ -5,6 +5,7 @@
 //! so that neither a fan-out nor a reader holds up the rest.
 
 use super::ledger::{Ledger, Op, Turn};
+use super::stirred::Stirred;
 use crate::graph::AccountIx;
 use crate::order::place::PostId;
 use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
@@ -64,6 +65,8 @@ struct Chunk {
 pub struct Homes {
     chunks: RwLock<Vec<Arc<RwLock<Chunk>>>>,
     unwritten: AtomicUsize,
+    /// Those that are watched by readers.
+    pub stirred: Stirred,
     /// Insertions below this place are written down in `watched`: a sweep is under way.
     watch_below: AtomicU64,
     watched: Mutex<Vec<u64>>,
@@ -124,6 +127,7 @@ impl Homes {
         }
         self.unwritten
             .fetch_add(accounts.len() * ops.len(), Ordering::Relaxed);
+        self.stirred.stir(accounts);
         self.watch(ops);
     }
 
@@ -240,6 +244,7 @@ impl Homes {
     }
 
     fn with(&self, account: AccountIx, change: impl FnOnce(&mut Pending)) {
+        self.stirred.stir(&[account]);
         let chunk = self.chunks.read().get(account.number() / CHUNK).cloned();
         if let Some(home) = chunk
             .as_ref()

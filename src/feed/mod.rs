@@ -10,6 +10,7 @@
 //! | [`known`] | which look-ups would find nothing |
 //! | [`store`] | posts and lists through memory and disk; the checkpoint |
 //! | [`homes`] | what is new in each home feed since the last checkpoint |
+//! | [`stirred`] | which feeds something happened to, for those who watch them |
 //! | [`fan_out`] | a post into the homes it belongs in; a home merged from those its account follows |
 //! | [`expiry`] | what no feed needs any more goes |
 //! | [`disk`] | sled: the only file that names it |
@@ -24,4 +25,5 @@ pub mod known;
 pub mod ledger;
 pub mod rules;
 pub mod segment;
+pub mod stirred;
 pub mod store;

@@ -39,8 +39,8 @@ pub fn last_shown(horizon: Option<Time>) -> PostId {
 }
 
 /// When a feed held back by `hold_ms` shows an entry placed at `at`, if all partitions are read to their ends.
-pub fn ripens(at: Time, patience_ms: i64, hold_ms: i64) -> Time {
-    Time::from_millis(at.millis().saturating_add(hold_ms.min(patience_ms)))
+pub fn ripens(at: Time, hold_ms: i64) -> Time {
+    Time::from_millis(at.millis().saturating_add(hold_ms))
 }
 
 #[cfg(test)]
@@ -110,7 +110,7 @@ mod tests {
             prop_assert!(now - patience <= horizon.millis());
             prop_assert!(horizon.millis() <= now);
             // Once it has ripened it is shown, if everything is read.
-            let ripe = ripens(time(at), patience, hold);
+            let ripe = ripens(time(at), hold);
             prop_assert!(time(at) <= super::horizon(patience, hold, ripe, ripe).unwrap());
         }
     }

@@ -317,6 +317,8 @@ impl Pipeline {
             let reached = before.or(record.timestamp).unwrap_or(now).min(now);
             self.view.horizons.reach(account, reached);
         }
+        // Whatever was said of it may have changed its hold.
+        self.store.homes.stirred.stir(effect.account.as_slice());
         Ok(effect)
     }
 
@@ -402,6 +404,7 @@ impl Pipeline {
         let (origins, windows) = (self.admission.origins(), &self.windows);
         graph.set_windows(|host| origins.read().holding(host, windows));
         *self.view.windows.write() = Arc::clone(windows);
+        self.store.homes.stirred.stir_all();
     }
 
     /// Tells readers how far all is built. What had arrived in this process before `settled` is in the log.
@@ -412,6 +415,7 @@ impl Pipeline {
             for (host, window) in moved {
                 graph.set_window(&host, window);
             }
+            self.store.homes.stirred.stir_all();
         }
         let ends = self.source.ends();
         let progress = self.start.progress(&ends);
@@ -456,6 +460,7 @@ impl Pipeline {
         self.view
             .horizons
             .set_built(self.built_until(&ends, settled));
+        self.store.homes.stirred.wake();
     }
 
     /// The moment up to which everything that arrived has been taken in: until now, if every partition is read to its

@@ -5,12 +5,12 @@ use crate::order::horizon::horizon;
 use crate::time::Time;
 use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
-use std::sync::atomic::{AtomicI64, Ordering};
+use tokio::sync::watch;
 
 /// The horizons reached. Only accounts that are held back and were read have a row.
 #[derive(Debug, Default)]
 pub struct Horizons {
-    built: AtomicI64,
+    built: watch::Sender<Time>,
     reached: Mutex<Reached>,
 }
 
@@ -34,12 +34,17 @@ impl Horizons {
 
     /// The moment up to which everything that arrived has been taken in.
     pub fn built(&self) -> Time {
-        Time::from_millis(self.built.load(Ordering::Acquire))
+        *self.built.borrow()
     }
 
     /// Everything that arrived up to this moment has been taken in.
     pub fn set_built(&self, built: Time) {
-        self.built.store(built.millis(), Ordering::Release);
+        self.built.send_replace(built);
+    }
+
+    /// Tells whenever that moment moves.
+    pub fn watch_built(&self) -> watch::Receiver<Time> {
+        self.built.subscribe()
     }
 
     /// Up to when an account's feeds are shown; none if they are not held back.

@@ -12,6 +12,7 @@
 //! | [`changes`] | what changed in a feed since a cursor |
 //! | [`telling`] | those changes as JSON text |
 //! | [`look`] | a feed looked at: all of the above at one moment |
+//! | [`waking`] | waiting for a feed to show something new |
 //! | [`origin`] | an origin as operators see it |
 //! | [`answer`] | every other answer's shape |
 //! | [`problem`] | errors as RFC 9457 problem documents |
@@ -39,3 +40,4 @@ mod rendering;
 pub mod shown;
 pub mod telling;
 pub mod view;
+pub mod waking;
