@@ -297,9 +297,7 @@ impl Ledger {
         let mut ledger = Ledger {
             floor: packed.floor,
             ids: numbers(packed.ids).collect(),
-            marks: numbers(packed.marks)
-                .map(Mark::from_number)
-                .collect::<Option<_>>()?,
+            marks: marks(packed.marks)?,
             also: pairs(packed.take(packed.also)?)?,
             gone: pairs(packed.take(packed.gone)?)?,
             ..Ledger::default()
@@ -367,13 +365,24 @@ fn numbers(bytes: &[u8]) -> impl Iterator<Item = u64> + use<'_> {
         .map(|number| number.try_into().map_or(0, u64::from_le_bytes))
 }
 
+/// Looked at together and then copied: one at a time they would cost more than all the rest.
+fn marks(bytes: &[u8]) -> Option<Vec<Mark>> {
+    Mark::from_number(numbers(bytes).fold(0, |all, mark| all | mark))?;
+    let mark = |number| Mark::from_number(number).unwrap_or(Mark::FIRST);
+    Some(numbers(bytes).map(mark).collect())
+}
+
 fn pairs(bytes: &[u8]) -> Option<Vec<(u64, Mark)>> {
     let of = |pair: &[u8]| {
         let (id, mark) = pair.split_at_checked(8)?;
         let mark = Mark::from_number(u64::from_le_bytes(mark.try_into().ok()?))?;
         Some((u64::from_le_bytes(id.try_into().ok()?), mark))
     };
-    bytes.chunks_exact(16).map(of).collect()
+    let mut pairs = Vec::with_capacity(bytes.len() / 16);
+    for pair in bytes.chunks_exact(16) {
+        pairs.push(of(pair)?);
+    }
+    Some(pairs)
 }
 
 #[cfg(test)]

@@ -16,6 +16,9 @@ pub const OFFSET_MAX: i64 = (1 << OFFSET_BITS) - 1;
 pub struct Mark(u64);
 
 impl Mark {
+    /// The first record of the first partition of activities.
+    pub const FIRST: Mark = Mark(0);
+
     /// The mark of a position.
     pub fn new(position: Position) -> Mark {
         let topic = match position.topic {
@@ -91,6 +94,7 @@ impl Seen {
     }
 
     /// Whether the record at this mark has been seen.
+    #[inline]
     pub fn has(&self, mark: Mark) -> bool {
         self.next_of(mark.topic(), mark.partition())
             .is_some_and(|next| mark.offset() < next)

@@ -84,25 +84,34 @@ pub fn changes(
     }
     let last_known = last_shown(Some(from.horizon)).number();
     let marks = feed.marks.get(shown.entries.clone()).unwrap_or_default();
-    let mut also = feed.also.iter().peekable();
+    // Few, as a rule none, of a full feed's hundreds.
+    let also: Vec<_> = feed
+        .also
+        .iter()
+        .filter(|(_, mark)| !from.has(*mark))
+        .collect();
+    let mut also = also.into_iter().peekable();
     let mut changes = Vec::new();
     for (id, mark) in ids.iter().zip(marks) {
         let is_passed = last_known < *id || *id <= from.floor;
-        let mut what = (is_all_in_doubt || is_passed).then_some(What::Entered);
-        if what.is_none() && !from.has(*mark) {
-            what = Some(What::Touched);
-        }
-        while also.next_if(|(there, _)| there < id).is_some() {}
-        while let Some((_, mark)) = also.next_if(|(there, _)| there == id) {
-            if from.has(*mark) {
-                continue;
+        let mut what = if is_all_in_doubt || is_passed {
+            Some(What::Entered)
+        } else if from.has(*mark) {
+            None
+        } else {
+            Some(What::Touched)
+        };
+        while let Some((there, mark)) = also.next_if(|(there, _)| there <= id) {
+            if there == id {
+                what = match mark.topic() {
+                    Topic::Relationships => Some(What::Entered),
+                    Topic::Activities => what.or(Some(What::Touched)),
+                };
             }
-            what = match mark.topic() {
-                Topic::Relationships => Some(What::Entered),
-                Topic::Activities => what.or(Some(What::Touched)),
-            };
         }
-        changes.extend(what.map(|what| Change { id: *id, what }));
+        if let Some(what) = what {
+            changes.push(Change { id: *id, what });
+        }
     }
     let left = feed
         .gone
