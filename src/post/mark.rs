@@ -53,6 +53,15 @@ impl Mark {
         }
     }
 
+    /// The position after it.
+    pub fn next(self) -> Position {
+        let position = self.position();
+        Position {
+            offset: position.offset + 1,
+            ..position
+        }
+    }
+
     /// Its topic.
     pub const fn topic(self) -> Topic {
         if self.0 >> (OFFSET_BITS + PARTITION_BITS) == 0 {

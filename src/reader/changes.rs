@@ -8,7 +8,7 @@ use super::cursor::Moment;
 use super::shown::Shown;
 use crate::feed::ledger::Ledger;
 use crate::order::horizon::last_shown;
-use crate::post::mark::Mark;
+use crate::post::mark::{Mark, Seen};
 use crate::post::record::Topic;
 
 /// One change.
@@ -52,6 +52,11 @@ impl Moment {
         self.seen.has(mark)
     }
 
+    /// Whether nothing it shows rests on a record that was not known `there`.
+    pub fn is_within(&self, there: &Seen) -> bool {
+        self.seen.is_within(there) && self.ahead.is_within(there)
+    }
+
     /// Whether a new entry at `id` is behind: an entry above it had been shown.
     pub fn is_past(&self, id: u64) -> bool {
         id < self.top
@@ -70,7 +75,7 @@ pub fn changes(
     }
     let mut is_all_in_doubt = false;
     for turn in feed.turns.iter().filter(|turn| !from.has(turn.mark)) {
-        if from.seen.is_within(&turn.seen) {
+        if from.is_within(&turn.seen) {
             continue;
         }
         if turn.takes_out {
@@ -123,5 +128,290 @@ pub fn changes(
     }));
     // Stable and nearly sorted already.
     changes.sort_by_key(|change| change.id);
+    // What left for several reasons left once.
+    changes.dedup();
     Ok(changes)
+}
+
+/// Whether a reader who has begun to be told what changed from one moment `upto` another can be told the rest now.
+///
+/// Readers keep as many entries as a feed is long. What left only since `upto` is told with the rest; with it gone there is
+/// room for entries that had been dropped for length by then, and nobody knows which of them the reader has.
+pub fn goes_on(feed: &Ledger, from: &Moment, upto: &Moment) -> Result<(), Refused> {
+    let left_since = |(id, mark): &(u64, Mark)| upto.floor < *id && !upto.has(*mark);
+    if from.floor < upto.floor && feed.gone.iter().any(left_since) {
+        return Err(Refused::Dropped);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::ledger::{Op, Turn};
+    use crate::order::place::PostId;
+    use crate::post::record::Position;
+    use crate::reader::shown::shown;
+    use crate::time::Time;
+    use std::sync::Arc;
+
+    fn at(ms: i64) -> PostId {
+        PostId::new(Time::from_millis(ms), 5, 0)
+    }
+
+    fn mark(topic: Topic, offset: i64) -> Mark {
+        Mark::new(Position {
+            topic,
+            partition: 0,
+            offset,
+        })
+    }
+
+    fn post(offset: i64) -> Mark {
+        mark(Topic::Activities, offset)
+    }
+
+    fn relation(offset: i64) -> Mark {
+        mark(Topic::Relationships, offset)
+    }
+
+    /// So many posts and relations were seen.
+    fn seen(posts: i64, relations: i64) -> Seen {
+        Seen::new(&[post(posts).position(), relation(relations).position()])
+    }
+
+    /// A reader who has seen so many posts and relations, and all there was up to the tenth millisecond.
+    fn from(posts: i64, relations: i64) -> Moment {
+        Moment {
+            seen: seen(posts, relations),
+            ahead: Seen::default(),
+            horizon: Time::from_millis(10),
+            top: 0,
+            floor: 0,
+        }
+    }
+
+    /// Five entries, at 1 to 5 ms, by as many records.
+    fn feed() -> Ledger {
+        let mut feed = Ledger::default();
+        for n in 1..=5 {
+            feed.take_in(&[Op::insert(at(n), post(n))]);
+        }
+        feed
+    }
+
+    /// The changes, in milliseconds, of a feed of ten that is shown whole.
+    fn told(feed: &Ledger, from: &Moment) -> Result<Vec<(i64, What)>, Refused> {
+        told_of(feed, 10, None, from)
+    }
+
+    fn told_of(
+        feed: &Ledger,
+        length: usize,
+        horizon: Option<i64>,
+        from: &Moment,
+    ) -> Result<Vec<(i64, What)>, Refused> {
+        let part = shown(feed, length, horizon.map(Time::from_millis));
+        let row = |change: Change| {
+            let place = PostId::from_number(change.id).unwrap();
+            (place.time().millis(), change.what)
+        };
+        Ok(changes(feed, &part, length, from)?
+            .into_iter()
+            .map(row)
+            .collect())
+    }
+
+    #[test]
+    fn an_entry_is_told_if_its_record_was_not_seen() {
+        let check = |posts, expected: &[i64]| {
+            let expected: Vec<_> = expected.iter().map(|ms| (*ms, What::Touched)).collect();
+            assert_eq!(told(&feed(), &from(posts, 0)), Ok(expected), "{posts} seen");
+        };
+        check(6, &[]);
+        check(5, &[5]);
+        check(4, &[4, 5]);
+    }
+
+    #[test]
+    fn what_else_an_entry_rests_on_counts_too() {
+        let mut feed = feed();
+        feed.take_in(&[
+            Op::also(at(2), relation(7)),
+            Op::also(at(3), post(8)),
+            Op::also(at(4), post(8)),
+            Op::also(at(4), relation(7)),
+        ]);
+        let check = |posts, relations, expected: &[(i64, What)]| {
+            let found = told(&feed, &from(posts, relations));
+            assert_eq!(found, Ok(expected.to_vec()), "{posts} {relations}");
+        };
+        use What::{Entered, Touched};
+        check(9, 8, &[]);
+        check(9, 7, &[(2, Entered), (4, Entered)]);
+        check(8, 8, &[(3, Touched), (4, Touched)]);
+        check(8, 7, &[(2, Entered), (3, Touched), (4, Entered)]);
+    }
+
+    #[test]
+    fn what_the_horizon_has_passed_since_has_entered() {
+        let check = |horizon, reached, expected: &[i64]| {
+            let moment = Moment {
+                horizon: Time::from_millis(horizon),
+                ..from(6, 0)
+            };
+            let expected: Vec<_> = expected.iter().map(|ms| (*ms, What::Entered)).collect();
+            let found = told_of(&feed(), 10, Some(reached), &moment);
+            assert_eq!(found, Ok(expected), "{horizon} to {reached}");
+        };
+        check(3, 3, &[]);
+        check(3, 4, &[4]);
+        check(2, 4, &[3, 4]);
+        check(4, 3, &[]);
+    }
+
+    #[test]
+    fn what_comes_to_light_from_below_has_entered() {
+        let check = |floor: i64, expected: &[i64]| {
+            let moment = Moment {
+                floor: at(floor).number(),
+                ..from(6, 0)
+            };
+            let expected: Vec<_> = expected.iter().map(|ms| (*ms, What::Entered)).collect();
+            assert_eq!(told(&feed(), &moment), Ok(expected), "{floor}");
+        };
+        check(0, &[]);
+        check(2, &[1, 2]);
+        // A post changed later stays what it is: it was not there.
+        let moment = Moment {
+            floor: at(1).number(),
+            ..from(1, 0)
+        };
+        assert_eq!(
+            told(&feed(), &moment).unwrap().first(),
+            Some(&(1, What::Entered))
+        );
+    }
+
+    #[test]
+    fn what_left_is_told_to_whom_it_was_shown() {
+        let mut feed = feed();
+        feed.take_in(&[Op::remove(at(3), post(6))]);
+        let check = |posts, horizon, floor: i64, expected: &[(i64, What)]| {
+            let moment = Moment {
+                horizon: Time::from_millis(horizon),
+                floor: at(floor).number(),
+                ..from(posts, 0)
+            };
+            let found = told_of(&feed, 10, Some(3), &moment).unwrap();
+            let left: Vec<_> = found
+                .into_iter()
+                .filter(|(_, what)| *what == What::Left)
+                .collect();
+            assert_eq!(left, expected, "{posts} {horizon} {floor}");
+        };
+        let left = [(3, What::Left)];
+        check(6, 10, 0, &left);
+        check(7, 10, 0, &[]);
+        check(6, 3, 0, &left);
+        check(6, 2, 0, &[]);
+        check(6, 10, 2, &left);
+        check(6, 10, 3, &[]);
+        assert_eq!(
+            told(&feed, &from(5, 0)),
+            Ok(vec![(3, What::Left), (5, What::Touched)]),
+            "in place order"
+        );
+        feed.take_in(&[Op::remove(at(3), relation(4))]);
+        let check = |posts, relations, expected| {
+            let found = told(&feed, &from(posts, relations));
+            assert_eq!(found, Ok(expected), "{posts} {relations}");
+        };
+        check(6, 4, vec![(3, What::Left)]);
+        check(7, 4, vec![(3, What::Left)]);
+        check(6, 5, vec![(3, What::Left)]);
+        check(7, 5, vec![]);
+    }
+
+    /// Were this to fail, a reader would go on with a copy that can never be made right.
+    #[test]
+    fn a_cursor_that_lacks_what_was_forgotten_is_refused() {
+        let mut feed = feed();
+        feed.forget(post(3));
+        assert_eq!(told(&feed, &from(3, 0)), Err(Refused::Forgotten));
+        assert!(told(&feed, &from(4, 0)).is_ok());
+    }
+
+    /// Were this to fail, a reader would keep what an unfollow took out, or miss what a follow brought in.
+    #[test]
+    fn a_relation_that_worked_on_less_than_the_cursor_saw_puts_all_in_doubt() {
+        let turned = |takes_out| {
+            let mut feed = feed();
+            feed.turn(Turn {
+                mark: relation(2),
+                takes_out,
+                seen: Arc::new(seen(5, 2)),
+            });
+            feed
+        };
+        let all: Vec<_> = (1..=5).map(|ms| (ms, What::Entered)).collect();
+        assert_eq!(
+            told(&turned(true), &from(6, 3)),
+            Ok(vec![]),
+            "it has the relation"
+        );
+        assert_eq!(
+            told(&turned(true), &from(5, 2)).map(|all| all.len()),
+            Ok(1),
+            "it saw no more"
+        );
+        assert_eq!(told(&turned(true), &from(6, 2)), Err(Refused::NotListed));
+        assert_eq!(told(&turned(false), &from(6, 2)), Ok(all));
+        let ahead = Moment {
+            ahead: seen(6, 0),
+            ..from(5, 2)
+        };
+        assert_eq!(
+            told(&turned(true), &ahead),
+            Err(Refused::NotListed),
+            "it shows more than it saw"
+        );
+    }
+
+    /// Were this to fail, entries that a reader had would stay, though they were dropped from the feed.
+    #[test]
+    fn a_cursor_from_before_entries_were_dropped_is_refused_once_they_would_be_in_sight() {
+        let mut feed = feed();
+        feed.trim(3, 3, PostId::MAX);
+        let ask = |feed: &Ledger, floor: i64| {
+            let moment = Moment {
+                floor: if floor == 0 { 0 } else { at(floor).number() },
+                ..from(7, 0)
+            };
+            told_of(feed, 3, None, &moment)
+        };
+        assert_eq!(ask(&feed, 0), Ok(vec![]), "as long as ever");
+        feed.take_in(&[Op::remove(at(4), post(6))]);
+        assert_eq!(ask(&feed, 0), Err(Refused::Dropped));
+        assert_eq!(ask(&feed, 1), Err(Refused::Dropped));
+        assert_eq!(ask(&feed, 2), Ok(vec![]), "it never had them");
+    }
+
+    #[test]
+    fn what_leaves_amid_several_answers_makes_no_room_for_what_was_dropped() {
+        let mut feed = feed();
+        feed.take_in(&[Op::remove(at(3), post(6))]);
+        let floor = |ms, posts| Moment {
+            floor: if ms == 0 { 0 } else { at(ms).number() },
+            ..from(posts, 0)
+        };
+        let check = |begun, upto, posts, expected| {
+            let found = goes_on(&feed, &floor(begun, 0), &floor(upto, posts));
+            assert_eq!(found, expected, "{begun} {upto} {posts}");
+        };
+        check(1, 2, 6, Err(Refused::Dropped));
+        check(1, 2, 7, Ok(()));
+        check(2, 2, 6, Ok(()));
+        check(1, 3, 6, Ok(()));
+    }
 }

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 const CHECKSUM_BYTES: usize = 8;
 /// The longest text worth decoding: both topics in 1024 partitions, twice.
 const TEXT_BYTES_MAX: usize = 128 << 10;
@@ -30,6 +30,8 @@ pub struct Cursor {
 pub struct Moment {
     /// How far the feed had been built.
     pub seen: Seen,
+    /// What entries rested on beyond that: records of a batch that readers had not been told of. Mostly nothing.
+    pub ahead: Seen,
     /// Up to when it was shown; if all of it was, no entry was placed later.
     pub horizon: Time,
     /// The highest place it showed; 0 for none.
@@ -110,6 +112,7 @@ mod tests {
         });
         let moment = Moment {
             seen: Seen::new(&next),
+            ahead: Seen::new(&next),
             horizon: Time::from_millis(5),
             top: 9,
             floor: 2,

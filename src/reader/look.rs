@@ -1,6 +1,6 @@
 //! A feed looked at: what is shown of it, and the cursor of that moment.
 
-use super::changes::{Change, Refused, changes};
+use super::changes::{Change, Refused, changes, goes_on};
 use super::cursor::{Batch, Cursor, Moment};
 use super::shown::{Shown, shown};
 use super::telling::{Telling, tell};
@@ -100,15 +100,47 @@ impl Look {
         let highest = PostId::from_number(all).unwrap_or(PostId::MIN).time();
         Moment {
             seen: Seen::clone(&self.seen),
+            ahead: self.ahead(),
             horizon: self.shown.horizon.unwrap_or(self.now.max(highest)),
             top: top.map_or(0, |(id, _)| *id),
             floor: self.shown.floor,
         }
     }
 
-    /// What changed since `cursor`, at most `limit` changes.
+    /// What the entries shown rest on beyond what readers were told was seen.
+    fn ahead(&self) -> Seen {
+        let ids = self.ids();
+        let (Some(lowest), Some(highest)) = (ids.first(), ids.last()) else {
+            return Seen::default();
+        };
+        let marks = self.feed.marks.get(self.shown.entries.clone());
+        let also = self.feed.also.iter();
+        let also = also.filter(|(id, _)| lowest <= id && id <= highest);
+        let marks = marks.unwrap_or_default().iter();
+        let mut ahead = Seen::default();
+        for mark in marks.chain(also.map(|(_, mark)| mark)) {
+            if !self.seen.has(*mark) {
+                ahead.raise(mark.next());
+            }
+        }
+        ahead
+    }
+
+    /// What changed since `cursor`, at most `limit` changes. A node that has not read what the cursor saw (it is another,
+    /// or reads again after a crash) has nothing to tell, and the cursor stays as it is: what such a node knows nothing of
+    /// could leave its feed without being listed.
     pub fn tell(&self, view: &View, cursor: &Cursor, limit: usize) -> Result<Told, TellError> {
         let (from, batch) = (&cursor.from, cursor.batch.as_ref());
+        let is_behind = |moment: &Moment| !moment.is_within(&self.seen);
+        if is_behind(from) || batch.is_some_and(|batch| is_behind(&batch.upto)) {
+            return Ok(Told {
+                telling: Telling::default(),
+                cursor: cursor.clone(),
+            });
+        }
+        if let Some(batch) = batch {
+            goes_on(&self.feed, from, &batch.upto)?;
+        }
         let mut all = changes(&self.feed, &self.shown, self.length, from)?;
         if let Some(batch) = batch {
             // The rest of what was begun; what came above its horizon is told when it has been told.
@@ -132,3 +164,6 @@ impl Look {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

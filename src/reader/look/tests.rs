@@ -1,0 +1,310 @@
+use super::*;
+use crate::feed::kept::{At, example};
+use crate::feed::ledger::Op;
+use crate::feed::store::{Options, Store, home_key};
+use crate::graph::Graph;
+use crate::post::in_flight::InFlight;
+use crate::post::record::{Position, Topic};
+use crate::post::relationship::decode;
+use crate::reader::horizons::Horizons;
+use crate::reader::view::Built;
+use parking_lot::RwLock;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::sync::watch;
+
+const ANA: &str = "https://a.example/users/ana";
+
+/// One account, 7, that follows ANA, and whatever is put into its feed.
+struct Desk {
+    view: View,
+    built: watch::Sender<Arc<Built>>,
+    _folder: TempDir,
+}
+
+impl Desk {
+    fn new(patience: &str) -> Desk {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(Options {
+            path: folder.path().to_owned(),
+            length: 10,
+            unflushed_entries_max: 1_000,
+            unflushed_bytes_max: 1 << 20,
+            cache_bytes: 1 << 20,
+        });
+        let store = Arc::new(store.unwrap());
+        let mut graph = Graph::default();
+        for document in [
+            format!(r#"{{"type":"follow","account":"7","target":"{ANA}"}}"#),
+            format!(r#"{{"type":"ordering","account":"7","patience":"{patience}"}}"#),
+        ] {
+            graph.apply(&decode(None, Some(document.as_bytes())).unwrap());
+        }
+        store.homes.add(graph.account("7").unwrap(), home_key("7"));
+        let (built, watching) = watch::channel(Arc::default());
+        let view = View {
+            store,
+            graph: Arc::new(RwLock::new(graph)),
+            origins: Arc::default(),
+            windows: Arc::default(),
+            horizons: Arc::new(Horizons::default()),
+            in_flight: InFlight::default(),
+            log: 1,
+            built: watching,
+            metrics: Arc::default(),
+        };
+        Desk {
+            view,
+            built,
+            _folder: folder,
+        }
+    }
+
+    /// Record `n` is a post placed at `ms`.
+    fn put(&self, n: i64, ms: i64) {
+        let mut post = example::post(ANA);
+        post.id = place(ms);
+        post.body.uri = format!("{ANA}/{n}");
+        post.made = At {
+            partition: 0,
+            offset: n,
+        };
+        post.newest = post.made;
+        let post = self.view.store.put_post(post);
+        self.does(Op::insert(post.id, post.newest.mark()));
+    }
+
+    fn does(&self, op: Op) {
+        let account = self.view.graph.read().account("7").unwrap();
+        self.view.store.homes.apply(&[account], &[op]);
+    }
+
+    /// Readers are told that records below `n` were seen.
+    fn announce(&self, n: i64) {
+        let built = Built {
+            seen: Arc::new(Seen::new(&[at(n)])),
+            ..Built::default()
+        };
+        self.built.send_replace(Arc::new(built));
+    }
+
+    fn look(&self, now: i64) -> Look {
+        self.look_from(None, now)
+    }
+
+    fn look_from(&self, least: Option<i64>, now: i64) -> Look {
+        let least = least.map(Time::from_millis);
+        let look = self.view.look("7", least, Time::from_millis(now));
+        look.unwrap().unwrap()
+    }
+
+    fn tell(&self, cursor: &Cursor, limit: usize) -> Told {
+        let look = self.look(1_000);
+        look.tell(&self.view, cursor, limit).unwrap()
+    }
+}
+
+fn at(n: i64) -> Position {
+    Position {
+        topic: Topic::Activities,
+        partition: 0,
+        offset: n,
+    }
+}
+
+fn place(ms: i64) -> PostId {
+    PostId::new(Time::from_millis(ms), 5, 0)
+}
+
+fn cursor(from: Moment) -> Cursor {
+    Cursor {
+        feed: 1,
+        log: 1,
+        from,
+        batch: None,
+    }
+}
+
+/// Kind, whether behind, and milliseconds of each change.
+fn told(told: &Told) -> Vec<(String, bool, i64)> {
+    let json = [b"[", &told.telling.json[..], b"]"].concat();
+    let changes: Vec<Value> = serde_json::from_slice(&json).unwrap();
+    let row = |change: &Value| {
+        let id: PostId = change["id"].as_str().unwrap().parse().unwrap();
+        let kind = change["kind"].as_str().unwrap().to_owned();
+        (
+            kind,
+            change["behind"].as_bool().unwrap(),
+            id.time().millis(),
+        )
+    };
+    changes.iter().map(row).collect()
+}
+
+fn posts(rows: &[(bool, i64)]) -> Vec<(String, bool, i64)> {
+    let row = |(behind, ms): &(bool, i64)| ("post".to_owned(), *behind, *ms);
+    rows.iter().map(row).collect()
+}
+
+#[test]
+fn an_account_nobody_knows_has_no_feed() {
+    let desk = Desk::new("0s");
+    assert!(
+        desk.view
+            .look("8", None, Time::default())
+            .unwrap()
+            .is_none()
+    );
+}
+
+#[test]
+fn a_post_is_behind_if_an_entry_above_it_had_been_shown() {
+    let desk = Desk::new("0s");
+    desk.put(0, 50);
+    desk.announce(1);
+    let from = cursor(desk.look(100).moment());
+    desk.put(1, 49);
+    desk.put(2, 51);
+    desk.announce(3);
+    assert_eq!(
+        told(&desk.tell(&from, 10)),
+        posts(&[(true, 49), (false, 51)])
+    );
+}
+
+/// What came in a batch that readers have not been told of is told again: it makes nothing behind.
+#[test]
+fn what_was_not_announced_is_nobodys_top() {
+    let desk = Desk::new("0s");
+    desk.put(0, 50);
+    desk.announce(1);
+    desk.put(1, 60);
+    let look = desk.look(100);
+    assert_eq!(look.ids().len(), 2);
+    assert_eq!(look.moment().top, place(50).number());
+    desk.announce(2);
+    assert_eq!(desk.look(100).moment().top, place(60).number());
+    assert_eq!(Desk::new("0s").look(100).moment().top, 0);
+}
+
+#[test]
+fn a_moment_says_up_to_when_all_was_shown() {
+    let live = Desk::new("0s");
+    live.put(0, 50);
+    assert_eq!(live.look(100).moment().horizon, Time::from_millis(100));
+    live.put(1, 120);
+    assert_eq!(
+        live.look(100).moment().horizon,
+        Time::from_millis(120),
+        "placed after now, and shown"
+    );
+    let patient = Desk::new("30ms");
+    patient.put(0, 70);
+    patient.put(1, 71);
+    patient.view.horizons.set_built(Time::from_millis(20));
+    let look = patient.look(100);
+    assert_eq!(look.ids(), [place(70).number()]);
+    assert_eq!(look.moment().horizon, Time::from_millis(70));
+}
+
+/// Were this to fail, a reader who changes nodes would be shown less than it has.
+#[test]
+fn a_reader_brings_its_horizon_along() {
+    let desk = Desk::new("30ms");
+    for n in 0..3 {
+        desk.put(n, 70 + n);
+    }
+    let shown = |least, now| desk.look_from(least, now).ids().len();
+    assert_eq!(shown(None, 100), 1);
+    assert_eq!(shown(Some(71), 100), 2);
+    assert_eq!(shown(Some(69), 100), 1);
+    assert_eq!(shown(None, 102), 3);
+    assert_eq!(shown(None, 90), 3, "what was reached stays so");
+}
+
+#[test]
+fn an_answer_that_is_full_is_gone_on_with() {
+    let desk = Desk::new("0s");
+    desk.announce(0);
+    let from = cursor(desk.look(1_000).moment());
+    for n in 0..5 {
+        desk.put(n, 10 * n + 10);
+    }
+    desk.announce(5);
+    let first = desk.tell(&from, 2);
+    assert_eq!(told(&first), posts(&[(false, 10), (false, 20)]));
+    assert!(first.telling.more);
+    let batch = first.cursor.batch.clone().unwrap();
+    assert_eq!(
+        (batch.last, &first.cursor.from),
+        (place(20).number(), &from.from)
+    );
+    assert_eq!(batch.upto, desk.look(1_000).moment());
+
+    // Meanwhile one lands below what was told, and one above: the first is told with the next, for the batch is of before.
+    desk.put(5, 15);
+    desk.put(6, 45);
+    desk.announce(7);
+    let second = desk.tell(&first.cursor, 3);
+    assert_eq!(
+        told(&second),
+        posts(&[(false, 30), (false, 40), (false, 45)])
+    );
+    let third = desk.tell(&second.cursor, 3);
+    assert_eq!(told(&third), posts(&[(false, 50)]));
+    assert_eq!((third.telling.more, &third.cursor.batch), (false, &None));
+    assert_eq!(
+        third.cursor.from, batch.upto,
+        "the feed as it was at the first answer"
+    );
+    let last = desk.tell(&third.cursor, 3);
+    assert_eq!(told(&last), posts(&[(true, 15), (true, 45)]));
+    assert_eq!(told(&desk.tell(&last.cursor, 3)), posts(&[]));
+}
+
+#[test]
+fn an_answer_of_exactly_the_limit_is_the_last() {
+    let desk = Desk::new("0s");
+    let from = cursor(desk.look(1_000).moment());
+    desk.put(0, 10);
+    desk.put(1, 20);
+    desk.announce(2);
+    let only = desk.tell(&from, 2);
+    assert_eq!((told(&only).len(), only.telling.more), (2, false));
+}
+
+#[test]
+fn what_ripens_while_an_answer_goes_on_is_left_to_the_next() {
+    let desk = Desk::new("30ms");
+    let look = |now| desk.look(now);
+    let from = cursor(look(40).moment());
+    for n in 0..4 {
+        desk.put(n, 11 + n);
+    }
+    desk.announce(4);
+    let first = look(43).tell(&desk.view, &from, 2).unwrap();
+    assert_eq!(told(&first), posts(&[(false, 11), (false, 12)]));
+    let second = look(44).tell(&desk.view, &first.cursor, 2).unwrap();
+    assert_eq!(told(&second), posts(&[(false, 13)]));
+    assert_eq!(second.cursor.from.horizon, Time::from_millis(13));
+    let third = look(44).tell(&desk.view, &second.cursor, 2).unwrap();
+    assert_eq!(told(&third), posts(&[(false, 14)]));
+}
+
+#[test]
+fn what_was_known_and_is_edited_is_an_edit_and_what_left_is_removed() {
+    let desk = Desk::new("0s");
+    desk.put(0, 10);
+    desk.put(1, 20);
+    desk.announce(2);
+    let from = cursor(desk.look(1_000).moment());
+    let mut post = (*desk.view.store.post(place(10)).unwrap().unwrap()).clone();
+    post.newest.offset = 2;
+    desk.view.store.put_post(post);
+    desk.does(Op::insert(place(10), crate::post::mark::Mark::new(at(2))));
+    desk.does(Op::remove(place(20), crate::post::mark::Mark::new(at(3))));
+    desk.announce(4);
+    let expected = [("edit", false, 10), ("remove", false, 20)]
+        .map(|(kind, behind, ms)| (kind.to_owned(), behind, ms));
+    assert_eq!(told(&desk.tell(&from, 10)), expected);
+}
