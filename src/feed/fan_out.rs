@@ -48,6 +48,8 @@ pub fn fan_out(
     }
     let subject = Subject::new(post, original, graph);
     let reaches_every_follower = subject.reaches_every_follower();
+    // Read in another order, a boost may have entered before its original became what it is.
+    let may_be_there = fate == Fate::Changed || original.is_some_and(Post::has_changed);
     let enters = entering(post, original);
     let mut entered = 0;
     for accounts in concerned {
@@ -59,8 +61,7 @@ pub fn fan_out(
             }
             match graph.get(*account).map(|account| decide(&subject, account)) {
                 Some(Decision::In(_)) => enter.push(*account),
-                // Read in another order, the boost may have entered before its original became what it is.
-                Some(Decision::Out(why)) if fate == Fate::Changed || why.is_of_the_original() => {
+                Some(Decision::Out(why)) if may_be_there || why.is_of_the_original() => {
                     leave.push(*account);
                 }
                 Some(Decision::Out(_)) | None => {}
@@ -148,14 +149,16 @@ pub fn merge_in(
         };
         let original = original_of(store, &post)?;
         let subject = Subject::new(&post, original.as_deref(), graph);
-        if let Decision::In(_) = decide(&subject, of) {
-            entering_all += 1;
-            entering_shown += usize::from(id <= shown);
-            // What is there already rests on what brought it in.
-            if home.ids.binary_search(&id.number()).is_err() {
-                ops.extend(entering(&post, original.as_deref()));
-                ops.push(Op::also(id, because));
-            }
+        if let Decision::Out(_) = decide(&subject, of) {
+            ops.extend(has_left(&post, original.as_deref()));
+            continue;
+        }
+        entering_all += 1;
+        entering_shown += usize::from(id <= shown);
+        // What is there already rests on what brought it in.
+        if home.ids.binary_search(&id.number()).is_err() {
+            ops.extend(entering(&post, original.as_deref()));
+            ops.push(Op::also(id, because));
         }
     }
     match left_out {
@@ -169,6 +172,16 @@ pub fn merge_in(
         }
     }
     Ok(entering_all)
+}
+
+/// A post that does not enter now may have been in the feed before it changed, where the relation was read first: a reader
+/// who comes from there is told that it left.
+fn has_left(post: &Post, original: Option<&Post>) -> Option<Op> {
+    let changed = match original {
+        Some(original) if post.state == State::Whole && original.has_changed() => original,
+        _ => Some(post).filter(|post| post.has_changed())?,
+    };
+    Some(Op::remove(post.id, changed.newest.mark()))
 }
 
 /// Takes out of an account's home what the rules no longer let in, because of the relation that `because` marks.

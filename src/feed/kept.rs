@@ -78,6 +78,11 @@ impl Post {
             .map(|published| self.arrived.since(published))
     }
 
+    /// Whether something was said of it after the record that made it.
+    pub fn has_changed(&self) -> bool {
+        self.newest != self.made
+    }
+
     /// Forgets all but what keeps its place and answers where it stood.
     pub fn strip(&mut self, to: State) {
         self.state = to;

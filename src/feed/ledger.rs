@@ -29,7 +29,8 @@ pub struct Ledger {
     pub marks: Vec<Mark>,
     /// What entries rest on besides (the relation that brought them in, the post they boost), ascending by id.
     pub also: Vec<(u64, Mark)>,
-    /// Entries that left and why, in the order in which they left; each above the floor, none of them an entry.
+    /// Entries that left and why, in the order in which they left; each above the floor, none of them an entry. One of them
+    /// for each partition whose record took it out, were it still there: neither knows how far the other was seen.
     pub gone: Vec<(u64, Mark)>,
     /// Changes of the account's relations that brought entries in or took them out, oldest first.
     pub turns: Vec<Turn>,
@@ -153,9 +154,7 @@ impl Ledger {
 
     /// A cursor that lacks the record at `mark` is refused from now on.
     pub fn forget(&mut self, mark: Mark) {
-        let mut next = mark.position();
-        next.offset += 1;
-        self.forgotten.raise(next);
+        self.forgotten.raise(mark.next());
     }
 
     /// Drops the lowest entries until no more than `length` stand at or below `shown` and no more than `held` in all.
@@ -244,8 +243,15 @@ impl Ledger {
             return;
         }
         // Remembered even if it never was here: where the log was read in another order it may have been.
-        self.gone.retain(|(there, _)| *there != id);
-        self.gone.push((id, mark));
+        let mut newest = mark;
+        self.gone.retain(|(there, before)| {
+            let same = *there == id && before.is_beside(mark);
+            if same {
+                newest = newest.max(*before);
+            }
+            !same
+        });
+        self.gone.push((id, newest));
         if GONE_MAX < self.gone.len() {
             let (_, oldest) = self.gone.remove(0);
             self.forget(oldest);

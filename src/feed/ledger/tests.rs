@@ -80,6 +80,21 @@ fn an_entry_rests_on_the_newest_record_of_each_partition_it_was_said_to() {
     );
 }
 
+/// Were this to fail, a reader who has seen the one record and not the other would keep the entry.
+#[test]
+fn what_left_is_remembered_with_the_newest_record_of_each_partition_that_took_it_out() {
+    let mut ledger = Ledger::default();
+    ledger.take_in(&[
+        Op::insert(id(5), mark(0, 0)),
+        Op::remove(id(5), relation(3)),
+        Op::remove(id(5), mark(0, 7)),
+        Op::remove(id(5), mark(0, 6)),
+    ]);
+    assert_eq!(ledger.gone, [(5, relation(3)), (5, mark(0, 7))]);
+    ledger.take_in(&[Op::insert(id(5), mark(0, 8))]);
+    assert_eq!(ledger.gone, []);
+}
+
 #[test]
 fn what_left_is_remembered_until_it_returns_or_lies_below_the_floor() {
     let mut ledger = Ledger::default();
