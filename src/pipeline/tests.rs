@@ -215,7 +215,7 @@ impl World {
 }
 
 /// sled lets go of its lock when its last background job ends, a moment after it was dropped.
-fn open_patiently(options: &Options) -> Store {
+pub(super) fn open_patiently(options: &Options) -> Store {
     let begun = crate::clock::stopwatch();
     loop {
         match Store::open(options.clone()) {

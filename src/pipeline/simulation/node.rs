@@ -1,0 +1,334 @@
+//! A node without its edges: the log is a list and the time an argument, all else is what the service runs, in the
+//! order in which the loop of [`crate::pipeline`] runs it.
+
+use super::fediverse::{Log, PARTITIONS, partition};
+use super::model::is_of_relations;
+use crate::feed::kept::At;
+use crate::feed::store::{Options, Reflects, Store};
+use crate::graph::Graph;
+use crate::operator::metrics::Metrics;
+use crate::order::delays::{Delays, OBSERVATIONS_MIN};
+use crate::order::horizon::last_shown;
+use crate::order::verdict::Verdict;
+use crate::order::window::{Auto, Windows};
+use crate::pipeline::admit::{Admission, AdmitError};
+use crate::pipeline::relate;
+use crate::post::in_flight::InFlight;
+use crate::post::mark::{Mark, Seen};
+use crate::post::record::{Position, Topic};
+use crate::post::relationship::{Change, Patience};
+use crate::post::said::{Said, said};
+use crate::reader::horizons::Horizons;
+use crate::reader::view::{Built, View};
+use crate::time::Time;
+use parking_lot::RwLock;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::sync::watch;
+
+/// Of every log here.
+const LOG: u64 = 7;
+/// An origin whose window is known from the beginning, so that it is learned on, not for the first time.
+const LEARNED: &str = "bursty.example";
+
+pub(super) struct Node {
+    folder: TempDir,
+    store: Arc<Store>,
+    graph: Arc<RwLock<Graph>>,
+    admission: Admission,
+    pub(super) view: View,
+    built: watch::Sender<Arc<Built>>,
+    windows: Arc<Windows>,
+    patience: Patience,
+    seen: Arc<Seen>,
+    arrived: BTreeMap<i32, Time>,
+    reflects: Reflects,
+    /// Of each partition, its end when this process began.
+    start: [usize; PARTITIONS],
+    /// Up to where the process before this had read, if what it stored may reflect that.
+    stored: [usize; PARTITIONS],
+    length: usize,
+}
+
+impl Node {
+    /// A node with an empty data folder.
+    pub(super) fn new(length: usize, windows: Windows, ends: [usize; PARTITIONS]) -> Node {
+        let folder = tempfile::tempdir().unwrap();
+        Node::open(folder, length, windows, Patience::For(Duration::ZERO), ends)
+    }
+
+    fn open(
+        folder: TempDir,
+        length: usize,
+        windows: Windows,
+        patience: Patience,
+        start: [usize; PARTITIONS],
+    ) -> Node {
+        let options = Options {
+            path: folder.path().to_owned(),
+            length,
+            unflushed_entries_max: usize::MAX,
+            unflushed_bytes_max: usize::MAX,
+            cache_bytes: 1 << 20,
+        };
+        let store = Arc::new(crate::pipeline::tests::open_patiently(&options));
+        let mut graph = Graph::default();
+        relate::load(&store, &mut graph).unwrap();
+        let mut admission = Admission::new(Arc::clone(&store)).unwrap();
+        learn_before(&admission);
+        graph.set_default_patience(patience);
+        let windows = Arc::new(windows);
+        admission.windows_moved(&windows);
+        graph.set_windows(|host| admission.origins().read().holding(host, &windows));
+        let (built, watching) = watch::channel(Arc::default());
+        let graph = Arc::new(RwLock::new(graph));
+        let view = View {
+            store: Arc::clone(&store),
+            graph: Arc::clone(&graph),
+            origins: Arc::clone(admission.origins()),
+            windows: Arc::new(RwLock::new(Arc::clone(&windows))),
+            horizons: Arc::new(Horizons::new(store.reached().unwrap().into_iter())),
+            in_flight: InFlight::default(),
+            log: LOG,
+            built: watching,
+            metrics: Arc::new(Metrics::default()),
+        };
+        let reflects = store.reflects().unwrap();
+        let mut node = Node {
+            folder,
+            store,
+            graph,
+            admission,
+            view,
+            built,
+            windows,
+            patience,
+            seen: Arc::new(Seen::new(&reflects.next)),
+            arrived: BTreeMap::new(),
+            reflects,
+            start,
+            stored: [0; PARTITIONS],
+            length,
+        };
+        node.announce(&start, Time::default());
+        node
+    }
+
+    /// What a `kill -9` leaves, begun again: the data folder as the last checkpoint left it.
+    pub(super) fn crash(self, ends: [usize; PARTITIONS]) -> Node {
+        let stored = self.reflected();
+        let Node {
+            folder,
+            store,
+            graph,
+            admission,
+            view,
+            windows,
+            patience,
+            length,
+            ..
+        } = self;
+        drop((graph, admission, view, store));
+        Node {
+            stored,
+            ..Node::open(folder, length, Windows::clone(&windows), patience, ends)
+        }
+    }
+
+    /// Of each partition, up to where its feeds may reflect the log: after a checkpoint was cut off that is further than
+    /// it says, until it has read so far again.
+    pub(super) fn reflected(&self) -> [usize; PARTITIONS] {
+        let read = self.read();
+        std::array::from_fn(|n| read[n].max(self.stored[n]))
+    }
+
+    /// Of each partition, how many records were read.
+    pub(super) fn read(&self) -> [usize; PARTITIONS] {
+        std::array::from_fn(|number| {
+            let here = partition(number);
+            let next = self.reflects.next.iter();
+            let mut next = next.filter(|next| (next.topic, next.partition) == here);
+            next.next().map_or(0, |next| next.offset as usize)
+        })
+    }
+
+    /// Takes the next record of a partition in.
+    pub(super) fn take(&mut self, log: &Log, number: usize, now: Time) {
+        let offset = self.read()[number];
+        let record = log.partitions[number][offset].record(partition(number), offset);
+        match said(&record) {
+            Said::Relation(change) => self.relate(&record.position, record.timestamp, &change, now),
+            Said::Activity(envelope, activity) => {
+                self.reflects.log_time = self.reflects.log_time.max(envelope.arrived);
+                let arrived = self.arrived.entry(record.position.partition).or_default();
+                *arrived = envelope.arrived.max(*arrived);
+                let at = At {
+                    partition: record.position.partition,
+                    offset: record.position.offset,
+                };
+                let graph = self.graph.read();
+                match self
+                    .admission
+                    .admit(&graph, &self.windows, at, &envelope, *activity)
+                {
+                    Ok(_) => {}
+                    Err(AdmitError::Refused(reason)) => panic!("refused: {reason}"),
+                    Err(AdmitError::Disk(error)) => panic!("{error}"),
+                }
+            }
+            Said::Unusable(reason) => panic!("unusable: {reason}"),
+        }
+        let next = Position {
+            offset: record.position.offset + 1,
+            ..record.position
+        };
+        let is_here =
+            |there: &&mut Position| (there.topic, there.partition) == (next.topic, next.partition);
+        match self.reflects.next.iter_mut().find(is_here) {
+            Some(there) => *there = next,
+            None => self.reflects.next.push(next),
+        }
+    }
+
+    fn relate(&mut self, position: &Position, timestamp: Option<Time>, change: &Change, now: Time) {
+        let account = &change.key.account;
+        let before = {
+            let graph = self.graph.read();
+            let number = graph.account(account);
+            number.and_then(|account| self.view.horizons.of(&graph, account, now))
+        };
+        let (origins, windows) = (self.admission.origins(), &self.windows);
+        let read = relate::Read {
+            mark: Mark::new(*position),
+            seen: &self.seen,
+            again: !self.is_caught_up(|_| true),
+            shown: last_shown(before),
+            window: &|host| origins.read().holding(host, windows),
+        };
+        let effect = relate::relate(&self.store, &self.graph, change, &read).unwrap();
+        if effect.purge {
+            self.view.horizons.forget(account);
+        }
+        if effect.patience_ms_before.is_some() {
+            let reached = before.or(timestamp).unwrap_or(now).min(now);
+            self.view.horizons.reach(account, reached);
+        }
+    }
+
+    /// Tells readers how far all is built. `ends` is where the log ends, `now` the moment it was looked at.
+    pub(super) fn announce(&mut self, ends: &[usize; PARTITIONS], now: Time) {
+        for (host, window) in self.admission.windows_moved(&self.windows) {
+            self.graph.write().set_window(&host, window);
+        }
+        self.seen = Arc::new(Seen::new(&self.reflects.next));
+        let built = Built {
+            seen: Arc::clone(&self.seen),
+            ends: Arc::new(seen(ends)),
+            relations_in_force: self.is_caught_up(is_of_relations),
+            log_reachable: true,
+            ..Built::default()
+        };
+        self.built.send_replace(Arc::new(built));
+        let read = self.read();
+        let lagging = (0..PARTITIONS).filter(|n| !is_of_relations(*n) && read[*n] < ends[*n]);
+        let taken = lagging.map(|n| {
+            let partition = partition(n).1;
+            self.arrived.get(&partition).copied().unwrap_or_default()
+        });
+        self.view.horizons.set_built(taken.fold(now, Time::min));
+    }
+
+    pub(super) fn checkpoint(&mut self, now: Time) {
+        assert!(self.try_checkpoint(now));
+    }
+
+    /// A checkpoint of which only the first `writes` reach the disk; whether that was all of it.
+    pub(super) fn checkpoint_cut_off(&mut self, writes: u64, now: Time) -> bool {
+        self.store.cut_off_after(writes);
+        let was_all = self.try_checkpoint(now);
+        self.store.cut_off_after(u64::MAX);
+        was_all
+    }
+
+    fn try_checkpoint(&mut self, now: Time) -> bool {
+        self.admission.put_origins();
+        self.store.put_reached(self.view.horizons.unstored());
+        let graph = self.graph.read();
+        let shown = |account| last_shown(self.view.horizons.of(&graph, account, now));
+        self.store
+            .checkpoint_showing(&self.reflects, &shown)
+            .is_ok()
+    }
+
+    /// Other windows and another default patience.
+    pub(super) fn reload(&mut self, windows: Windows, patience: Patience, now: Time) {
+        self.windows = Arc::new(windows);
+        self.patience = patience;
+        self.admission.windows_moved(&self.windows);
+        let mut graph = self.graph.write();
+        let before = graph.default_patience_ms();
+        graph.set_default_patience(patience);
+        if before <= 0 && 0 < graph.default_patience_ms() {
+            self.view.horizons.reach_all(now);
+        }
+        let (origins, windows) = (self.admission.origins(), &self.windows);
+        graph.set_windows(|host| origins.read().holding(host, windows));
+        *self.view.windows.write() = Arc::clone(windows);
+    }
+
+    /// How long feeds are held for this origin, in milliseconds.
+    pub(super) fn window_ms(&self, host: &str) -> i64 {
+        let origins = self.admission.origins().read();
+        crate::time::millis_of(origins.holding(host, &self.windows))
+    }
+
+    /// How long accounts wait that say nothing, in milliseconds.
+    pub(super) fn patience_ms(&self) -> i64 {
+        self.graph.read().default_patience_ms()
+    }
+
+    /// Whether feeds are shown: all relations there were at the start are in force.
+    pub(super) fn is_open(&self) -> bool {
+        self.view.built.borrow().relations_in_force
+    }
+
+    /// Whether readers were told of everything that was read.
+    pub(super) fn is_between_batches(&self) -> bool {
+        *self.seen == Seen::new(&self.reflects.next)
+    }
+
+    fn is_caught_up(&self, of: impl Fn(usize) -> bool) -> bool {
+        let read = self.read();
+        (0..PARTITIONS).all(|n| !of(n) || self.start[n] <= read[n])
+    }
+}
+
+/// How far so many records of each partition reach.
+pub(super) fn seen(read: &[usize; PARTITIONS]) -> Seen {
+    let next = read.iter().enumerate().map(|(number, offset)| {
+        let (topic, partition): (Topic, i32) = partition(number);
+        Position {
+            topic,
+            partition,
+            offset: *offset as i64,
+        }
+    });
+    Seen::new(&next.collect::<Vec<_>>())
+}
+
+/// So many delays of one origin were seen long ago that its window is learned, and moves with what comes.
+fn learn_before(admission: &Admission) {
+    let mut origins = admission.origins().write();
+    if origins.get(LEARNED).is_some() {
+        return;
+    }
+    let mut delays = Delays::default();
+    for n in 0..OBSERVATIONS_MIN as i64 {
+        let arrived = Time::from_millis(super::fediverse::BEGIN - 60_000);
+        delays.count(Verdict::InTime, Some(n * 100), arrived, &Auto::default());
+    }
+    let stored = delays.to_bytes(&[]).unwrap();
+    assert!(origins.restore(LEARNED, &stored, &[]));
+}

@@ -1,0 +1,278 @@
+//! A reader who catches up by cursor and keeps a copy of a feed, and what must be so of every answer.
+
+use super::fediverse::{ACCOUNTS, PARTITIONS};
+use super::node::Node;
+use crate::order::horizon::last_shown;
+use crate::order::place::PostId;
+use crate::reader::cursor::Cursor;
+use crate::reader::entry::Entry;
+use crate::reader::filling::whole;
+use crate::reader::look::{Look, TellError, Told};
+use crate::time::Time;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Every so many times a copy is compared to the last word.
+const COMPARED_EVERY: u32 = 4;
+
+/// How a reader asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Habit {
+    /// Now and then, any node, also while a batch is being read.
+    Roams,
+    /// One node that never fails, after every batch.
+    Watches,
+}
+
+/// What came of asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// The feed is not to be had now.
+    Closed,
+    /// It was read anew: the first time, or because the account was new.
+    Anew,
+    /// The cursor was refused, and the feed read anew.
+    Refused,
+    /// There is more to ask for.
+    More,
+    /// All was told.
+    Done,
+}
+
+pub(super) struct Reader {
+    pub(super) account: usize,
+    habit: Habit,
+    entries: BTreeMap<u64, String>,
+    cursor: Option<String>,
+    /// Of each partition, up to where any node had read that told it anything.
+    known: [usize; PARTITIONS],
+    /// The highest place it had when it began to catch up.
+    top: u64,
+    posted: BTreeSet<u64>,
+    /// Whether entries can enter by an edit.
+    edits_let_in: bool,
+    /// How many wishes of its account were read when it was last told anything, and whether there were new ones: what they
+    /// take out and let in again within a batch is told again.
+    wishes: usize,
+    has_new_wishes: bool,
+    is_within_answers: bool,
+    compared: u32,
+    wrong: Vec<(u64, String)>,
+}
+
+impl Reader {
+    pub(super) fn new(account: usize, habit: Habit, edits_let_in: bool) -> Reader {
+        Reader {
+            account,
+            habit,
+            entries: BTreeMap::new(),
+            cursor: None,
+            known: [0; PARTITIONS],
+            top: 0,
+            posted: BTreeSet::new(),
+            edits_let_in,
+            wishes: 0,
+            has_new_wishes: false,
+            is_within_answers: false,
+            compared: 0,
+            wrong: Vec::new(),
+        }
+    }
+
+    /// What was wrong with what it was told, by place.
+    pub(super) fn wrong(&self) -> &[(u64, String)] {
+        &self.wrong
+    }
+
+    pub(super) fn habit(&self) -> Habit {
+        self.habit
+    }
+
+    /// Asks a node once for what changed. `wishes` is how many of its account's the node has read.
+    pub(super) fn ask(&mut self, node: &Node, wishes: usize, now: Time, limit: usize) -> Asked {
+        self.has_new_wishes =
+            self.wishes != wishes || (self.has_new_wishes && self.is_within_answers);
+        self.wishes = wishes;
+        if !node.is_open() {
+            return Asked::Closed;
+        }
+        let Some(text) = &self.cursor else {
+            return self.read_anew(node, now);
+        };
+        let cursor = Cursor::parse(text).unwrap();
+        let least = match &cursor.batch {
+            Some(batch) => batch.upto.horizon,
+            None => cursor.from.horizon,
+        };
+        let Some(look) = look(node, self.account, Some(least), now) else {
+            // The account is gone, or this node has not heard of it yet.
+            self.cursor = None;
+            return Asked::Closed;
+        };
+        match look.tell(&node.view, &cursor, limit) {
+            Ok(told) => self.take(node, &look, &cursor, told, limit),
+            Err(TellError::Refused(_)) => {
+                self.read_anew(node, now);
+                Asked::Refused
+            }
+            Err(TellError::Disk(error)) => panic!("{error}"),
+        }
+    }
+
+    fn read_anew(&mut self, node: &Node, now: Time) -> Asked {
+        let Some(look) = look(node, self.account, None, now) else {
+            self.cursor = None;
+            return Asked::Closed;
+        };
+        self.entries = fresh(node, &look);
+        self.posted = self.entries.keys().copied().collect();
+        self.known = node.reflected();
+        let cursor = Cursor {
+            feed: Cursor::feed_of(ACCOUNTS[self.account], "home"),
+            log: node.view.log,
+            from: look.moment(),
+            batch: None,
+        };
+        self.cursor = Some(cursor.to_text());
+        Asked::Anew
+    }
+
+    fn take(&mut self, node: &Node, look: &Look, from: &Cursor, told: Told, limit: usize) -> Asked {
+        let upto = from.batch.as_ref().map_or(&from.from, |batch| &batch.upto);
+        let seen = &node.view.built.borrow().seen;
+        if !from.from.is_within(seen) || !upto.is_within(seen) {
+            // The node is behind this reader.
+            assert_eq!(
+                (told.telling.told, told.telling.more, &told.cursor),
+                (0, false, from)
+            );
+            return Asked::Done;
+        }
+        if from.batch.is_none() {
+            self.top = self.entries.last_key_value().map_or(0, |(id, _)| *id);
+        }
+        assert!(told.telling.told <= limit);
+        assert!(!told.telling.more || 0 < told.telling.told, "it gets on");
+        let after = &told.cursor;
+        let reached = after
+            .batch
+            .as_ref()
+            .map_or(&after.from, |batch| &batch.upto)
+            .horizon;
+        assert!(upto.horizon <= reached, "the horizon retreated");
+        self.change(&told, last_shown(look.shown.horizon));
+        self.cursor = Some(told.cursor.to_text());
+        for (known, read) in self.known.iter_mut().zip(node.reflected()) {
+            *known = (*known).max(read);
+        }
+        self.is_within_answers = told.telling.more;
+        if told.telling.more {
+            return Asked::More;
+        }
+        while node.view.store.length() < self.entries.len() {
+            let dropped = self.entries.pop_first();
+            self.posted.remove(&dropped.unwrap().0);
+        }
+        // The end of several answers is the feed as it was at the first of them; and a feed that is of two moments after a
+        // crash is right when it is of one again.
+        if from.batch.is_none() && self.known == node.read() {
+            self.compare(node, look);
+        }
+        Asked::Done
+    }
+
+    /// Its copy is what a fresh read gives. What the entries say is looked at now and then only: it takes longer than all
+    /// the rest, and what is wrong stays wrong.
+    fn compare(&mut self, node: &Node, look: &Look) {
+        let ids: BTreeSet<u64> = look.ids().iter().copied().collect();
+        for id in ids.iter().filter(|id| !self.entries.contains_key(*id)) {
+            self.wrong.push((*id, "is missing".to_owned()));
+        }
+        for (id, entry) in self.entries.iter().filter(|(id, _)| !ids.contains(*id)) {
+            self.wrong.push((*id, format!("{entry} should have left")));
+        }
+        self.compared += 1;
+        if self.wrong.is_empty() && self.compared.is_multiple_of(COMPARED_EVERY) {
+            for (id, entry) in fresh(node, look) {
+                let there = &self.entries[&id];
+                if *there != entry {
+                    self.wrong.push((id, format!("{there} stands for {entry}")));
+                }
+            }
+        }
+    }
+
+    fn change(&mut self, told: &Told, last: PostId) {
+        let json = [b"[", &told.telling.json[..], b"]"].concat();
+        let changes: Vec<Change<'_>> = serde_json::from_slice(&json).unwrap();
+        let mut before = 0;
+        for change in changes {
+            let id: u64 = change.id.parse().unwrap();
+            assert!(before < id, "in place order, each once");
+            before = id;
+            let entry = change.entry.map(|entry| plain(entry.get()));
+            if self.habit == Habit::Watches {
+                self.watch(id, &change, entry.as_deref());
+            }
+            match entry {
+                None => {
+                    assert_eq!(change.kind, "remove");
+                    self.entries.remove(&id);
+                    self.posted.remove(&id);
+                }
+                Some(entry) => {
+                    assert!(id <= last.number(), "beyond the horizon");
+                    assert!(entry.contains(&format!(r#""id":"{id}""#)));
+                    self.entries.insert(id, entry);
+                }
+            }
+        }
+    }
+
+    /// A watcher is told of each post once, and truly whether it is behind.
+    fn watch(&mut self, id: u64, change: &Change<'_>, entry: Option<&str>) {
+        let is_new = entry.is_some() && self.posted.insert(id);
+        let wrong = match change.kind {
+            "post" if !is_new && !self.has_new_wishes => "is told twice",
+            "post" if change.behind != (id < self.top) => "is wrongly behind, or not",
+            "edit" if is_new && !self.edits_let_in => "is edited and never came",
+            "edit" | "remove" if change.behind => "is behind and is no post",
+            _ => return,
+        };
+        self.wrong
+            .push((id, format!("{wrong} (top {}): {entry:?}", self.top)));
+    }
+}
+
+#[derive(Deserialize)]
+struct Change<'a> {
+    kind: &'a str,
+    behind: bool,
+    id: &'a str,
+    #[serde(borrow)]
+    entry: Option<&'a RawValue>,
+}
+
+/// A feed as a page of all of it shows it.
+pub(super) fn fresh(node: &Node, look: &Look) -> BTreeMap<u64, String> {
+    let entry = |id: &u64| {
+        let place = PostId::from_number(*id).unwrap();
+        let found = whole(&node.view.store, place).unwrap();
+        let (post, original) = found.expect("an entry has a post to show");
+        let entry = Entry::new(&post, original.as_deref());
+        (*id, plain(&serde_json::to_string(&entry).unwrap()))
+    };
+    look.ids().iter().map(entry).collect()
+}
+
+pub(super) fn look(node: &Node, account: usize, least: Option<Time>, now: Time) -> Option<Look> {
+    node.view.look(ACCOUNTS[account], least, now).unwrap()
+}
+
+/// Without its verdict: nodes with other windows come to others.
+fn plain(entry: &str) -> String {
+    let (before, verdict) = entry.split_once(r#""verdict":"#).unwrap();
+    let (_, after) = verdict.split_once(',').unwrap();
+    [before, after].concat()
+}
