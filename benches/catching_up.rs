@@ -60,6 +60,7 @@ fn moment(feed: &Ledger, records: u64) -> Moment {
     }
     Moment {
         seen,
+        ahead: Seen::default(),
         horizon: Time::LATEST,
         top: *feed.ids.last().unwrap(),
         floor: 0,

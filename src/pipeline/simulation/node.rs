@@ -89,6 +89,7 @@ impl Node {
             graph: Arc::clone(&graph),
             origins: Arc::clone(admission.origins()),
             windows: Arc::new(RwLock::new(Arc::clone(&windows))),
+            refused_settings: Arc::default(),
             horizons: Arc::new(Horizons::new(store.reached().unwrap().into_iter())),
             in_flight: InFlight::default(),
             log: LOG,

@@ -47,6 +47,7 @@ impl Desk {
             graph: Arc::new(RwLock::new(graph)),
             origins: Arc::default(),
             windows: Arc::default(),
+            refused_settings: Arc::default(),
             horizons: Arc::new(Horizons::default()),
             in_flight: InFlight::default(),
             log: 1,
