@@ -32,6 +32,21 @@ fn records(from: usize, count: usize, authors: usize) -> Vec<Record> {
         .collect()
 }
 
+/// How long a store that begins again needs until it knows what is not stored.
+#[allow(clippy::disallowed_methods)] // a benchmark measures time
+fn remember(path: &std::path::Path, posts: usize) {
+    // sled lets go of its lock a moment after it was dropped.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let store = store(path, 10_000, 256 << 20);
+    let begun = std::time::Instant::now();
+    // A slice has some thousand rows.
+    for _ in 0..posts / 1_000 + 8 {
+        store.remember_stored().unwrap();
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    println!("what is stored of {posts} posts remembered in {seconds:.2} s");
+}
+
 fn bench(c: &mut Criterion) {
     let batch = sized(2_000, 100);
     let batches = sized(10, 1);
@@ -113,6 +128,8 @@ fn bench(c: &mut Criterion) {
                 disk as f64 / live as f64,
                 peak_memory_mb()
             );
+            drop((admission, store));
+            remember(folder.path(), n);
         }
     }
     group.finish();
