@@ -52,7 +52,7 @@ fn bench(c: &mut Criterion) {
                     .unwrap()
                     .ids
                     .len()
-                    * 8
+                    * 16
             })
             .sum();
         let disk = folder_bytes(folder.path());
