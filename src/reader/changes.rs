@@ -41,9 +41,6 @@ pub enum Refused {
     /// It lacks a relation that took entries out, of which some are only known to the cursor.
     #[error("what left the feed since this cursor cannot be listed")]
     NotListed,
-    /// Entries were dropped for length, and then so many left that those would be in sight.
-    #[error("entries that this cursor knew were dropped for length")]
-    Dropped,
 }
 
 impl Moment {
@@ -63,13 +60,9 @@ impl Moment {
     }
 }
 
-/// What changed in `feed`, of which `shown` is shown, since `from`, in place order, lowest first. `length` is the feed's.
-pub fn changes(
-    feed: &Ledger,
-    shown: &Shown,
-    length: usize,
-    from: &Moment,
-) -> Result<Vec<Change>, Refused> {
+/// What changed in `feed`, of which `shown` is shown, since `from`, in place order, lowest first. What
+/// was dropped for length is not among it: the reader drops whatever it has at or below the floor.
+pub fn changes(feed: &Ledger, shown: &Shown, from: &Moment) -> Result<Vec<Change>, Refused> {
     if !feed.forgotten.is_within(&from.seen) {
         return Err(Refused::Forgotten);
     }
@@ -84,9 +77,6 @@ pub fn changes(
         is_all_in_doubt = true;
     }
     let ids = shown.ids(feed);
-    if from.floor < shown.floor && ids.len() < length {
-        return Err(Refused::Dropped);
-    }
     let last_known = last_shown(Some(from.horizon)).number();
     let marks = feed.marks.get(shown.entries.clone()).unwrap_or_default();
     // Few, as a rule none, of a full feed's hundreds.
@@ -131,18 +121,6 @@ pub fn changes(
     // What left for several reasons left once.
     changes.dedup();
     Ok(changes)
-}
-
-/// Whether a reader who has begun to be told what changed from one moment `upto` another can be told the rest now.
-///
-/// Readers keep as many entries as a feed is long. What left only since `upto` is told with the rest; with it gone there is
-/// room for entries that had been dropped for length by then, and nobody knows which of them the reader has.
-pub fn goes_on(feed: &Ledger, from: &Moment, upto: &Moment) -> Result<(), Refused> {
-    let left_since = |(id, mark): &(u64, Mark)| upto.floor < *id && !upto.has(*mark);
-    if from.floor < upto.floor && feed.gone.iter().any(left_since) {
-        return Err(Refused::Dropped);
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -202,24 +180,20 @@ mod tests {
 
     /// The changes, in milliseconds, of a feed of ten that is shown whole.
     fn told(feed: &Ledger, from: &Moment) -> Result<Vec<(i64, What)>, Refused> {
-        told_of(feed, 10, None, from)
+        told_of(feed, None, from)
     }
 
     fn told_of(
         feed: &Ledger,
-        length: usize,
         horizon: Option<i64>,
         from: &Moment,
     ) -> Result<Vec<(i64, What)>, Refused> {
-        let part = shown(feed, length, horizon.map(Time::from_millis));
+        let part = shown(feed, 10, horizon.map(Time::from_millis));
         let row = |change: Change| {
             let place = PostId::from_number(change.id).unwrap();
             (place.time().millis(), change.what)
         };
-        Ok(changes(feed, &part, length, from)?
-            .into_iter()
-            .map(row)
-            .collect())
+        Ok(changes(feed, &part, from)?.into_iter().map(row).collect())
     }
 
     #[test]
@@ -261,7 +235,7 @@ mod tests {
                 ..from(6, 0)
             };
             let expected: Vec<_> = expected.iter().map(|ms| (*ms, What::Entered)).collect();
-            let found = told_of(&feed(), 10, Some(reached), &moment);
+            let found = told_of(&feed(), Some(reached), &moment);
             assert_eq!(found, Ok(expected), "{horizon} to {reached}");
         };
         check(3, 3, &[]);
@@ -303,7 +277,7 @@ mod tests {
                 floor: at(floor).number(),
                 ..from(posts, 0)
             };
-            let found = told_of(&feed, 10, Some(3), &moment).unwrap();
+            let found = told_of(&feed, Some(3), &moment).unwrap();
             let left: Vec<_> = found
                 .into_iter()
                 .filter(|(_, what)| *what == What::Left)
@@ -376,42 +350,5 @@ mod tests {
             Err(Refused::NotListed),
             "it shows more than it saw"
         );
-    }
-
-    /// Were this to fail, entries that a reader had would stay, though they were dropped from the feed.
-    #[test]
-    fn a_cursor_from_before_entries_were_dropped_is_refused_once_they_would_be_in_sight() {
-        let mut feed = feed();
-        feed.trim(3, 3, PostId::MAX);
-        let ask = |feed: &Ledger, floor: i64| {
-            let moment = Moment {
-                floor: if floor == 0 { 0 } else { at(floor).number() },
-                ..from(7, 0)
-            };
-            told_of(feed, 3, None, &moment)
-        };
-        assert_eq!(ask(&feed, 0), Ok(vec![]), "as long as ever");
-        feed.take_in(&[Op::remove(at(4), post(6))]);
-        assert_eq!(ask(&feed, 0), Err(Refused::Dropped));
-        assert_eq!(ask(&feed, 1), Err(Refused::Dropped));
-        assert_eq!(ask(&feed, 2), Ok(vec![]), "it never had them");
-    }
-
-    #[test]
-    fn what_leaves_amid_several_answers_makes_no_room_for_what_was_dropped() {
-        let mut feed = feed();
-        feed.take_in(&[Op::remove(at(3), post(6))]);
-        let floor = |ms, posts| Moment {
-            floor: if ms == 0 { 0 } else { at(ms).number() },
-            ..from(posts, 0)
-        };
-        let check = |begun, upto, posts, expected| {
-            let found = goes_on(&feed, &floor(begun, 0), &floor(upto, posts));
-            assert_eq!(found, expected, "{begun} {upto} {posts}");
-        };
-        check(1, 2, 6, Err(Refused::Dropped));
-        check(1, 2, 7, Ok(()));
-        check(2, 2, 6, Ok(()));
-        check(1, 3, 6, Ok(()));
     }
 }

@@ -1,6 +1,6 @@
 //! A feed looked at: what is shown of it, and the cursor of that moment.
 
-use super::changes::{Change, Refused, changes, goes_on};
+use super::changes::{Change, Refused, changes};
 use super::cursor::{Batch, Cursor, Moment};
 use super::shown::{Shown, shown};
 use super::telling::{Telling, tell};
@@ -21,7 +21,6 @@ pub struct Look {
     /// What is shown of it.
     pub shown: Shown,
     seen: Arc<Seen>,
-    length: usize,
     now: Time,
 }
 
@@ -30,6 +29,8 @@ pub struct Look {
 pub struct Told {
     /// The changes, as JSON text.
     pub telling: Telling,
+    /// The place at and below which the reader drops whatever it has: the feed is only so long.
+    pub floor: u64,
     /// What the reader has now.
     pub cursor: Cursor,
 }
@@ -78,7 +79,6 @@ impl View {
             feed,
             shown: part,
             seen,
-            length,
             now,
         }))
     }
@@ -135,31 +135,36 @@ impl Look {
         if is_behind(from) || batch.is_some_and(|batch| is_behind(&batch.upto)) {
             return Ok(Told {
                 telling: Telling::default(),
+                floor: from.floor,
                 cursor: cursor.clone(),
             });
         }
-        if let Some(batch) = batch {
-            goes_on(&self.feed, from, &batch.upto)?;
-        }
-        let mut all = changes(&self.feed, &self.shown, self.length, from)?;
+        let mut all = changes(&self.feed, &self.shown, from)?;
         if let Some(batch) = batch {
             // The rest of what was begun; what came above its horizon is told when it has been told.
             let (last, end) = (batch.last, last_shown(Some(batch.upto.horizon)).number());
             all.retain(|change: &Change| last < change.id && change.id <= end);
         }
         let telling = tell(&view.store, &all, from, limit)?;
-        let upto = || batch.map_or_else(|| self.moment(), |batch| batch.upto.clone());
+        let mut upto = batch.map_or_else(|| self.moment(), |batch| batch.upto.clone());
+        // What was pushed out of sight since was not told, and is told should it come back.
+        upto.floor = upto.floor.max(self.shown.floor);
+        let floor = upto.floor;
+        let (from, batch) = if telling.more {
+            let last = telling.last;
+            (from.clone(), Some(Batch { upto, last }))
+        } else {
+            (upto, None)
+        };
         let after = Cursor {
             feed: cursor.feed,
             log: cursor.log,
-            from: if telling.more { from.clone() } else { upto() },
-            batch: telling.more.then(|| Batch {
-                upto: upto(),
-                last: telling.last,
-            }),
+            from,
+            batch,
         };
         Ok(Told {
             telling,
+            floor,
             cursor: after,
         })
     }

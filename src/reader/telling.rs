@@ -17,6 +17,9 @@ use serde::Serialize;
 pub struct Changes<'a> {
     /// In place order, lowest first; upserts by id.
     pub changes: Vec<Change<'a>>,
+    /// The feed is only so long: what the reader has at or below this place is to be dropped.
+    #[schemars(regex(pattern = r"^[0-9]{1,19}$"))]
+    pub floor: String,
     /// With these changes made, the reader has what this cursor says: opaque.
     pub cursor: String,
     /// Whether there are more: ask again with this cursor.

@@ -193,7 +193,9 @@ impl App {
         let mut body = Vec::with_capacity(told.telling.json.len() + cursor.len() + 64);
         body.extend_from_slice(b"{\"changes\":[");
         body.extend_from_slice(&told.telling.json);
-        body.extend_from_slice(b"],\"cursor\":\"");
+        body.extend_from_slice(b"],\"floor\":\"");
+        body.extend_from_slice(told.floor.to_string().as_bytes());
+        body.extend_from_slice(b"\",\"cursor\":\"");
         body.extend_from_slice(cursor.as_bytes());
         body.extend_from_slice(b"\",\"more\":");
         body.extend_from_slice(if told.telling.more {

@@ -274,6 +274,32 @@ fn an_answer_of_exactly_the_limit_is_the_last() {
     assert_eq!((told(&only).len(), only.telling.more), (2, false));
 }
 
+/// Were this to fail, readers would keep what was dropped, or never hear of what comes back to light.
+#[test]
+fn a_reader_is_told_below_what_to_drop_and_what_comes_back_to_light() {
+    let desk = Desk::new("0s");
+    let start = cursor(desk.look(1_000).moment());
+    for n in 0..12 {
+        desk.put(n, 10 * n + 10);
+    }
+    desk.announce(12);
+    let first = desk.tell(&start, 2);
+    assert_eq!(told(&first), posts(&[(false, 30), (false, 40)]));
+    assert_eq!(first.floor, place(20).number(), "ten are shown");
+    // Two late ones push the next two out of sight before they are told.
+    desk.put(12, 115);
+    desk.put(13, 116);
+    desk.announce(14);
+    let second = desk.tell(&first.cursor, 80);
+    assert_eq!((told(&second)[0].2, second.telling.more), (50, false));
+    assert_eq!(second.floor, place(40).number());
+    desk.does(Op::remove(place(120), crate::post::mark::Mark::new(at(14))));
+    desk.announce(15);
+    let third = desk.tell(&second.cursor, 1);
+    assert_eq!(told(&third), posts(&[(true, 40)]), "it comes back to light");
+    assert_eq!(third.floor, place(30).number());
+}
+
 #[test]
 fn what_ripens_while_an_answer_goes_on_is_left_to_the_next() {
     let desk = Desk::new("30ms");
@@ -308,4 +334,52 @@ fn what_was_known_and_is_edited_is_an_edit_and_what_left_is_removed() {
     let expected = [("edit", false, 10), ("remove", false, 20)]
         .map(|(kind, behind, ms)| (kind.to_owned(), behind, ms));
     assert_eq!(told(&desk.tell(&from, 10)), expected);
+}
+
+/// Were this to fail, a reader would lose what this node has not read, or keep what leaves before it has.
+#[test]
+fn a_node_behind_the_cursor_tells_nothing_and_leaves_it_as_it_is() {
+    let desk = Desk::new("0s");
+    desk.put(0, 10);
+    desk.announce(1);
+    let from = desk.look(1_000).moment();
+    let seen = |n| Seen::new(&[at(n)]);
+    let moment = |saw, ahead| Moment {
+        seen: seen(saw),
+        ahead: seen(ahead),
+        ..from.clone()
+    };
+    desk.put(1, 20);
+    desk.announce(2);
+    let check = |cursor: &Cursor, tells: usize| {
+        let answer = desk.tell(cursor, 10);
+        assert_eq!(told(&answer).len(), tells, "{cursor:?}");
+        assert!(!answer.telling.more);
+        assert_eq!(answer.cursor == *cursor, tells == 0);
+    };
+    check(&cursor(moment(1, 0)), 1);
+    check(&cursor(moment(1, 2)), 1);
+    check(&cursor(moment(3, 0)), 0);
+    check(&cursor(moment(1, 3)), 0);
+    let begun = |upto| Cursor {
+        batch: Some(Batch { upto, last: 0 }),
+        ..cursor(moment(1, 0))
+    };
+    check(&begun(moment(2, 0)), 1);
+    check(&begun(moment(3, 0)), 0);
+}
+
+/// Were this to fail, a page read amid a batch would show a post that its cursor knows nothing of.
+#[test]
+fn a_moment_says_what_it_shows_beyond_what_was_announced() {
+    let desk = Desk::new("0s");
+    desk.put(0, 10);
+    desk.announce(1);
+    assert_eq!(desk.look(1_000).moment().ahead, Seen::default());
+    desk.put(4, 20);
+    assert_eq!(desk.look(1_000).moment().ahead, Seen::new(&[at(5)]));
+    desk.does(Op::also(place(10), crate::post::mark::Mark::new(at(6))));
+    assert_eq!(desk.look(1_000).moment().ahead, Seen::new(&[at(7)]));
+    desk.announce(7);
+    assert_eq!(desk.look(1_000).moment().ahead, Seen::default());
 }
