@@ -174,8 +174,8 @@ pub fn merge_in(
     Ok(entering_all)
 }
 
-/// A post that does not enter now may have been in the feed before it changed, where the relation was read first: a reader
-/// who comes from there is told that it left.
+/// A post that is not let in may have been in the feed before it changed, where the relation was read first: a reader who
+/// comes from there is told that it left.
 fn has_left(post: &Post, original: Option<&Post>) -> Option<Op> {
     let changed = match original {
         Some(original) if post.state == State::Whole && original.has_changed() => original,
@@ -195,24 +195,24 @@ pub fn weed_out(
     let (Some(of), Some(home)) = (graph.get(account), store.home(account)?) else {
         return Ok(0);
     };
-    let mut leaving = Vec::new();
+    let (mut leaving, mut left) = (Vec::new(), 0);
     for id in home.newest_first() {
-        let stays = match store.post(id)? {
-            None => false,
-            Some(post) => {
-                let original = original_of(store, &post)?;
-                matches!(
-                    decide(&Subject::new(&post, original.as_deref(), graph), of),
-                    Decision::In(_)
-                )
-            }
-        };
-        if !stays {
+        let Some(post) = store.post(id)? else {
             leaving.push(Op::remove(id, because));
+            left += 1;
+            continue;
+        };
+        let original = original_of(store, &post)?;
+        let subject = Subject::new(&post, original.as_deref(), graph);
+        if let Decision::Out(_) = decide(&subject, of) {
+            left += 1;
+            leaving.push(Op::remove(id, because));
+            // An edit may have a part in it, and have been read after the relation elsewhere.
+            leaving.extend(has_left(&post, original.as_deref()));
         }
     }
     store.homes.apply_all(account, &leaving);
-    Ok(leaving.len())
+    Ok(left)
 }
 
 /// The ids of several ascending lists as one, newest first, each once.
