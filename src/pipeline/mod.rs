@@ -314,9 +314,10 @@ impl Pipeline {
         if effect.purge {
             self.view.horizons.forget(account);
         }
-        if effect.patience_ms_before.is_some() {
-            // What was shown stays so. Without patience everything was, up to when it was given up.
-            let reached = before.or(record.timestamp).unwrap_or(now).min(now);
+        if let (Some(number), Some(_)) = (effect.account, effect.patience_ms_before) {
+            // What was shown stays so.
+            let said = record.timestamp;
+            let reached = relate::shown_until(&self.store, number, before, said, now)?;
             self.view.horizons.reach(account, reached);
         }
         // Whatever was said of it may have changed its hold.

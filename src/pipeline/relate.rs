@@ -4,8 +4,8 @@ use crate::feed::disk::DiskError;
 use crate::feed::fan_out::{merge_in, weed_out};
 use crate::feed::ledger::{Ledger, Turn};
 use crate::feed::store::{Store, home_key, relation_key};
-use crate::graph::Graph;
 use crate::graph::apply::{Effect, Merge};
+use crate::graph::{AccountIx, Graph};
 use crate::order::place::PostId;
 use crate::post::mark::{Mark, Seen};
 use crate::post::record::{NewRecord, Topic};
@@ -105,6 +105,27 @@ pub(super) fn relate(
         }
     }
     Ok(effect)
+}
+
+/// Up to when an account's feed had been shown before its patience changed, if then it was held back up to `before`.
+///
+/// Without patience all of it was shown, up to what the record says was the present; and what was read ahead of it too.
+pub(super) fn shown_until(
+    store: &Store,
+    account: AccountIx,
+    before: Option<Time>,
+    said: Option<Time>,
+    now: Time,
+) -> Result<Time, DiskError> {
+    let reached = match before {
+        Some(before) => before,
+        None => {
+            let home = store.home(account)?.unwrap_or_default();
+            let top = home.newest_first().next().map(PostId::time);
+            top.max(said).unwrap_or(now)
+        }
+    };
+    Ok(reached.min(now))
 }
 
 /// The record that removes a relation.
