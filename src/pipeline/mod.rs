@@ -9,6 +9,8 @@ mod relate;
 pub mod reload;
 mod set_aside;
 #[cfg(test)]
+mod promises;
+#[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod tests;

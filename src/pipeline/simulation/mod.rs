@@ -14,9 +14,11 @@
 //! | 7: page and stream agree | the same copy: pages and changes show one entry alike |
 //! | 9: nobody gets in who was not followed | the model's rules |
 
+mod check;
 mod fediverse;
+pub(super) mod log;
 mod model;
-mod node;
+pub(super) mod node;
 mod reader;
 mod run;
 

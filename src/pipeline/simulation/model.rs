@@ -1,7 +1,7 @@
 //! The plain model: from everything read, worked out anew each time, what each feed must be. Sort by event time, keep
 //! what the rules let in, and no more.
 
-use super::fediverse::{
+use super::log::{
     ACTIVITY_PARTITIONS, Deed, How, Line, Log, PARTITIONS, SURFACING, Sight, Wish, Writing, actor,
     host, host_of,
 };

@@ -1,7 +1,7 @@
 //! A node without its edges: the log is a list and the time an argument, all else is what the service runs, in the
 //! order in which the loop of [`crate::pipeline`] runs it.
 
-use super::fediverse::{Log, PARTITIONS, partition};
+use super::log::{Log, PARTITIONS, partition};
 use super::model::is_of_relations;
 use crate::feed::kept::At;
 use crate::feed::store::{Options, Reflects, Store};
@@ -33,12 +33,12 @@ const LOG: u64 = 7;
 /// An origin whose window is known from the beginning, so that it is learned on, not for the first time.
 const LEARNED: &str = "bursty.example";
 
-pub(super) struct Node {
+pub(in crate::pipeline) struct Node {
     folder: TempDir,
     store: Arc<Store>,
     graph: Arc<RwLock<Graph>>,
     admission: Admission,
-    pub(super) view: View,
+    pub(in crate::pipeline) view: View,
     built: watch::Sender<Arc<Built>>,
     windows: Arc<Windows>,
     patience: Patience,
@@ -54,7 +54,11 @@ pub(super) struct Node {
 
 impl Node {
     /// A node with an empty data folder.
-    pub(super) fn new(length: usize, windows: Windows, ends: [usize; PARTITIONS]) -> Node {
+    pub(in crate::pipeline) fn new(
+        length: usize,
+        windows: Windows,
+        ends: [usize; PARTITIONS],
+    ) -> Node {
         let folder = tempfile::tempdir().unwrap();
         Node::open(folder, length, windows, Patience::For(Duration::ZERO), ends)
     }
@@ -118,7 +122,7 @@ impl Node {
     }
 
     /// What a `kill -9` leaves, begun again: the data folder as the last checkpoint left it.
-    pub(super) fn crash(self, ends: [usize; PARTITIONS]) -> Node {
+    pub(in crate::pipeline) fn crash(self, ends: [usize; PARTITIONS]) -> Node {
         let stored = self.reflected();
         let Node {
             folder,
@@ -140,13 +144,13 @@ impl Node {
 
     /// Of each partition, up to where its feeds may reflect the log: after a checkpoint was cut off that is further than
     /// it says, until it has read so far again.
-    pub(super) fn reflected(&self) -> [usize; PARTITIONS] {
+    pub(in crate::pipeline) fn reflected(&self) -> [usize; PARTITIONS] {
         let read = self.read();
         std::array::from_fn(|n| read[n].max(self.stored[n]))
     }
 
     /// Of each partition, how many records were read.
-    pub(super) fn read(&self) -> [usize; PARTITIONS] {
+    pub(in crate::pipeline) fn read(&self) -> [usize; PARTITIONS] {
         std::array::from_fn(|number| {
             let here = partition(number);
             let next = self.reflects.next.iter();
@@ -156,7 +160,7 @@ impl Node {
     }
 
     /// Takes the next record of a partition in.
-    pub(super) fn take(&mut self, log: &Log, number: usize, now: Time) {
+    pub(in crate::pipeline) fn take(&mut self, log: &Log, number: usize, now: Time) {
         let offset = self.read()[number];
         let record = log.partitions[number][offset].record(partition(number), offset);
         match said(&record) {
@@ -212,14 +216,14 @@ impl Node {
         if effect.purge {
             self.view.horizons.forget(account);
         }
-        if effect.patience_ms_before.is_some() {
-            let reached = before.or(timestamp).unwrap_or(now).min(now);
-            self.view.horizons.reach(account, reached);
+        if let (Some(number), Some(_)) = (effect.account, effect.patience_ms_before) {
+            let reached = relate::shown_until(&self.store, number, before, timestamp, now);
+            self.view.horizons.reach(account, reached.unwrap());
         }
     }
 
     /// Tells readers how far all is built. `ends` is where the log ends, `now` the moment it was looked at.
-    pub(super) fn announce(&mut self, ends: &[usize; PARTITIONS], now: Time) {
+    pub(in crate::pipeline) fn announce(&mut self, ends: &[usize; PARTITIONS], now: Time) {
         for (host, window) in self.admission.windows_moved(&self.windows) {
             self.graph.write().set_window(&host, window);
         }
@@ -241,12 +245,12 @@ impl Node {
         self.view.horizons.set_built(taken.fold(now, Time::min));
     }
 
-    pub(super) fn checkpoint(&mut self, now: Time) {
+    pub(in crate::pipeline) fn checkpoint(&mut self, now: Time) {
         assert!(self.try_checkpoint(now));
     }
 
     /// A checkpoint of which only the first `writes` reach the disk; whether that was all of it.
-    pub(super) fn checkpoint_cut_off(&mut self, writes: u64, now: Time) -> bool {
+    pub(in crate::pipeline) fn checkpoint_cut_off(&mut self, writes: u64, now: Time) -> bool {
         self.store.cut_off_after(writes);
         let was_all = self.try_checkpoint(now);
         self.store.cut_off_after(u64::MAX);
@@ -264,7 +268,7 @@ impl Node {
     }
 
     /// Other windows and another default patience.
-    pub(super) fn reload(&mut self, windows: Windows, patience: Patience, now: Time) {
+    pub(in crate::pipeline) fn reload(&mut self, windows: Windows, patience: Patience, now: Time) {
         self.windows = Arc::new(windows);
         self.patience = patience;
         self.admission.windows_moved(&self.windows);
@@ -280,23 +284,23 @@ impl Node {
     }
 
     /// How long feeds are held for this origin, in milliseconds.
-    pub(super) fn window_ms(&self, host: &str) -> i64 {
+    pub(in crate::pipeline) fn window_ms(&self, host: &str) -> i64 {
         let origins = self.admission.origins().read();
         crate::time::millis_of(origins.holding(host, &self.windows))
     }
 
     /// How long accounts wait that say nothing, in milliseconds.
-    pub(super) fn patience_ms(&self) -> i64 {
+    pub(in crate::pipeline) fn patience_ms(&self) -> i64 {
         self.graph.read().default_patience_ms()
     }
 
     /// Whether feeds are shown: all relations there were at the start are in force.
-    pub(super) fn is_open(&self) -> bool {
+    pub(in crate::pipeline) fn is_open(&self) -> bool {
         self.view.built.borrow().relations_in_force
     }
 
     /// Whether readers were told of everything that was read.
-    pub(super) fn is_between_batches(&self) -> bool {
+    pub(in crate::pipeline) fn is_between_batches(&self) -> bool {
         *self.seen == Seen::new(&self.reflects.next)
     }
 
@@ -307,7 +311,7 @@ impl Node {
 }
 
 /// How far so many records of each partition reach.
-pub(super) fn seen(read: &[usize; PARTITIONS]) -> Seen {
+pub(in crate::pipeline) fn seen(read: &[usize; PARTITIONS]) -> Seen {
     let next = read.iter().enumerate().map(|(number, offset)| {
         let (topic, partition): (Topic, i32) = partition(number);
         Position {
@@ -327,7 +331,7 @@ fn learn_before(admission: &Admission) {
     }
     let mut delays = Delays::default();
     for n in 0..OBSERVATIONS_MIN as i64 {
-        let arrived = Time::from_millis(super::fediverse::BEGIN - 60_000);
+        let arrived = Time::from_millis(super::log::BEGIN - 60_000);
         delays.count(Verdict::InTime, Some(n * 100), arrived, &Auto::default());
     }
     let stored = delays.to_bytes(&[]).unwrap();

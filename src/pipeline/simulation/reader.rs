@@ -1,6 +1,6 @@
 //! A reader who catches up by cursor and keeps a copy of a feed, and what must be so of every answer.
 
-use super::fediverse::{ACCOUNTS, PARTITIONS};
+use super::log::{ACCOUNTS, PARTITIONS};
 use super::node::Node;
 use crate::order::horizon::last_shown;
 use crate::order::place::PostId;
@@ -111,7 +111,7 @@ impl Reader {
             return Asked::Closed;
         };
         match look.tell(&node.view, &cursor, limit) {
-            Ok(told) => self.take(node, &look, &cursor, told, limit),
+            Ok(told) => self.take(node, &look, &cursor, &told, limit),
             Err(TellError::Refused(_)) => {
                 self.read_anew(node, now);
                 Asked::Refused
@@ -138,7 +138,14 @@ impl Reader {
         Asked::Anew
     }
 
-    fn take(&mut self, node: &Node, look: &Look, from: &Cursor, told: Told, limit: usize) -> Asked {
+    fn take(
+        &mut self,
+        node: &Node,
+        look: &Look,
+        from: &Cursor,
+        told: &Told,
+        limit: usize,
+    ) -> Asked {
         let upto = from.batch.as_ref().map_or(&from.from, |batch| &batch.upto);
         let seen = &node.view.built.borrow().seen;
         if !from.from.is_within(seen) || !upto.is_within(seen) {
@@ -161,18 +168,16 @@ impl Reader {
             .map_or(&after.from, |batch| &batch.upto)
             .horizon;
         assert!(upto.horizon <= reached, "the horizon retreated");
-        self.change(&told, last_shown(look.shown.horizon));
+        self.change(told, last_shown(look.shown.horizon));
         self.cursor = Some(told.cursor.to_text());
         for (known, read) in self.known.iter_mut().zip(node.reflected()) {
             *known = (*known).max(read);
         }
+        self.entries.retain(|id, _| told.floor < *id);
+        self.posted.retain(|id| told.floor < *id);
         self.is_within_answers = told.telling.more;
         if told.telling.more {
             return Asked::More;
-        }
-        while node.view.store.length() < self.entries.len() {
-            let dropped = self.entries.pop_first();
-            self.posted.remove(&dropped.unwrap().0);
         }
         // The end of several answers is the feed as it was at the first of them; and a feed that is of two moments after a
         // crash is right when it is of one again.

@@ -1,0 +1,204 @@
+//! What is checked of every look at a feed, and of every walk through its pages.
+
+use super::log::{ACCOUNTS, PARTITIONS, host_of, words};
+use super::model::{Account, Model};
+use super::reader::look;
+use super::run::Run;
+use crate::feed::store::HELD_FACTOR;
+use crate::order::horizon::last_shown;
+use crate::order::place::PostId;
+use crate::reader::filling::{Filling, whole};
+use crate::reader::look::Look;
+use crate::reader::page::Span;
+use crate::time::Time;
+use std::collections::BTreeSet;
+
+impl Run {
+    /// Pages from the top down, while records are read between them: every entry that was there all the while once.
+    pub(super) fn walk(&mut self, account: usize, node: usize) {
+        if !self.is_whole(node) {
+            return;
+        }
+        let is_there = |run: &Run| -> Option<(BTreeSet<u64>, Look)> {
+            let look = look(&run.nodes[node], account, None, Time::from_millis(run.now))?;
+            Some((look.ids().iter().copied().collect(), look))
+        };
+        let Some((mut throughout, _)) = is_there(self) else {
+            return;
+        };
+        let (mut visited, mut before) = (Vec::new(), None);
+        loop {
+            let Some((there, look)) = is_there(self) else {
+                return;
+            };
+            throughout.retain(|id| there.contains(id));
+            let span = Span {
+                before,
+                after: None,
+                limit: 3,
+            };
+            let page = Filling::fill(&self.nodes[node].view.store, span, look.ids()).unwrap();
+            let page = page.finish(look.shown.horizon, "").ids;
+            let left = there
+                .iter()
+                .rev()
+                .filter(|id| before.is_none_or(|before: PostId| **id < before.number()));
+            let left: Vec<u64> = left.take(3).copied().collect();
+            assert_eq!(page.iter().map(|id| id.number()).collect::<Vec<_>>(), left);
+            let Some(last) = page.last() else { break };
+            before = Some(*last);
+            visited.extend(left);
+            self.now += self.dice.i64(0..2_000);
+            if self.nodes[node].is_between_batches() {
+                let ends = self.log.ends(self.now);
+                if let Some(partition) =
+                    (0..PARTITIONS).find(|n| self.nodes[node].read()[*n] < ends[*n])
+                {
+                    let now = Time::from_millis(self.now);
+                    self.nodes[node].take(&self.log, partition, now);
+                    self.nodes[node].announce(&ends, now);
+                }
+            }
+        }
+        assert!(
+            visited.is_sorted_by(|a, b| a > b),
+            "each once, newest first"
+        );
+        assert!(
+            throughout.iter().all(|id| visited.contains(id)),
+            "{throughout:?} {visited:?}"
+        );
+    }
+
+    /// Whether its feeds are shown and are of one moment: not before it has read again what a cut-off checkpoint stored.
+    fn is_whole(&self, node: usize) -> bool {
+        let node = &self.nodes[node];
+        node.is_open() && node.reflected() == node.read()
+    }
+
+    /// Every account's feed, as this node shows it now, is what the model says.
+    pub(super) fn check(&mut self, node: usize) {
+        if !self.is_whole(node) {
+            return;
+        }
+        let model = Model::of(&self.log, &self.nodes[node].read(), self.surfacing);
+        for account in 0..ACCOUNTS.len() {
+            let there = look(
+                &self.nodes[node],
+                account,
+                None,
+                Time::from_millis(self.now),
+            );
+            let Some(look) = there else {
+                let story = || {
+                    self.log
+                        .story(account, &BTreeSet::new(), &self.nodes[node].read())
+                };
+                // One that was removed may come back as a relation without a document: with the relation it goes again.
+                let is_nobody = model.account(account).is_none_or(Account::is_blank);
+                assert!(
+                    is_nobody,
+                    "node {node} knows no account {account}. {}",
+                    story()
+                );
+                self.reached.remove(&(node, account));
+                self.shown.remove(&(node, account));
+                continue;
+            };
+            self.counted.looks += 1;
+            self.check_horizon(&model, node, account, &look);
+            self.check_entries(&model, node, account, &look);
+        }
+    }
+
+    fn check_horizon(&mut self, model: &Model, node: usize, account: usize, look: &Look) {
+        let of = &self.nodes[node];
+        let wants = model.account(account).unwrap();
+        let patience = wants.patience_ms(of.patience_ms());
+        // An account that was removed and is back begins anew.
+        let begins_anew = self.log.is_ever_removed(account);
+        let last = last_shown(look.shown.horizon).number();
+        let ids: BTreeSet<u64> = look.ids().iter().copied().collect();
+        let before = self.shown.insert((node, account), ids).unwrap_or_default();
+        let is_back = |id: &u64| last < *id && look.feed.ids.contains(id);
+        assert!(
+            begins_anew || !before.iter().any(is_back),
+            "what was shown is taken back"
+        );
+        let Some(shown) = look.shown.horizon else {
+            assert_eq!(patience, 0);
+            return;
+        };
+        assert!(0 < patience);
+        let shown = shown.millis();
+        let windows = wants
+            .follows
+            .keys()
+            .map(|author| of.window_ms(host_of(*author)));
+        let hold = windows
+            .filter(|window| *window <= patience)
+            .max()
+            .unwrap_or(0);
+        let built = of.view.horizons.built().millis().min(self.now);
+        let held = self.now.saturating_sub(patience).max(built - hold);
+        let reached = self.reached.insert((node, account), shown);
+        assert!(
+            held <= shown,
+            "held back longer than patience and windows ask for"
+        );
+        assert!(
+            begins_anew || reached.is_none_or(|reached| reached <= shown),
+            "the horizon retreated"
+        );
+        let waiting = look.feed.ids.len() - look.shown.entries.end;
+        assert!(
+            waiting <= (HELD_FACTOR - 1) * self.length,
+            "an unseen post could be dropped"
+        );
+    }
+
+    fn check_entries(&self, model: &Model, node: usize, account: usize, look: &Look) {
+        let all = model.feed(account);
+        let last = last_shown(look.shown.horizon).number();
+        let floor = look.feed.floor;
+        let above = all.range(floor + 1..).filter(|(id, _)| **id <= last);
+        let expected: BTreeSet<u64> = above.rev().take(self.length).map(|(id, _)| *id).collect();
+        let found: BTreeSet<u64> = look.ids().iter().copied().collect();
+        if found != expected {
+            let ids: BTreeSet<u64> = found.symmetric_difference(&expected).copied().collect();
+            let story = self
+                .log
+                .story(account, &model.posts_at(&ids), &self.nodes[node].read());
+            panic!(
+                "node {node} shows account {account} {found:?}, not {expected:?} (floor {floor}). {story}"
+            );
+        }
+        assert!(look.ids().is_sorted());
+        if self.taste.calm && !self.is_disturbed {
+            let newest: BTreeSet<u64> = all
+                .range(..=last)
+                .rev()
+                .take(self.length)
+                .map(|(id, _)| *id)
+                .collect();
+            assert_eq!(
+                found, newest,
+                "node {node} account {account}: more was dropped than length asks for"
+            );
+        }
+        let as_long = model.places().iter().rev().nth(self.length - 1);
+        assert!(
+            floor == 0 || as_long.is_some_and(|lowest| floor < *lowest),
+            "dropped too early"
+        );
+        for id in look.ids() {
+            let place = PostId::from_number(*id).unwrap();
+            let (post, original) = whole(&self.nodes[node].view.store, place).unwrap().unwrap();
+            let (number, updated) = all[id];
+            assert_eq!(post.body.uri, self.log.uri(number));
+            let shows = &original.unwrap_or(post).body;
+            let says = shows.boost_of.is_some() || shows.object.get().contains(&words(updated));
+            assert!(says, "{} is not {}", shows.object, words(updated));
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! The log as a list: what each record says, as JSON and as it is meant.
+
+use crate::post::record::{Position, Record, Topic, partition_of};
+use crate::time::Time;
+use std::collections::BTreeSet;
+
+/// When it begins, in milliseconds since 1970.
+pub(in crate::pipeline) const BEGIN: i64 = 1_763_805_600_000;
+/// Actors who write: the last lives here and is an account's own.
+pub(in crate::pipeline) const AUTHORS: usize = 6;
+/// Local accounts; their own names are the actors after the authors.
+pub(in crate::pipeline) const ACCOUNTS: [&str; 3] = ["ana", "bob", "7"];
+/// Of the activities topic; those of relationships follow.
+pub(in crate::pipeline) const ACTIVITY_PARTITIONS: usize = 4;
+/// Of both topics.
+pub(in crate::pipeline) const PARTITIONS: usize = ACTIVITY_PARTITIONS + 2;
+/// An origin whose late posts surface, and whose posts too late are dropped, in the seeds that want it.
+pub(in crate::pipeline) const SURFACING: &str = "slow.example";
+pub(in crate::pipeline) const HOSTS: [&str; 5] = [
+    "punctual.example",
+    SURFACING,
+    "threads.example",
+    "bursty.example",
+    "here.example",
+];
+
+/// One record, and what it means.
+#[derive(Clone, Debug)]
+pub(in crate::pipeline) struct Line {
+    pub(in crate::pipeline) deed: Deed,
+    pub(in crate::pipeline) arrived: i64,
+    json: String,
+}
+
+/// What a record says. Posts, actors and accounts go by number.
+#[derive(Clone, Debug)]
+pub(in crate::pipeline) enum Deed {
+    Write(Writing),
+    Boost {
+        post: usize,
+        of: usize,
+        published: i64,
+    },
+    Delete(usize),
+    Unboost {
+        by: usize,
+        of: usize,
+    },
+    DeleteAuthor(usize),
+    Relate {
+        account: usize,
+        wish: Wish,
+        on: bool,
+    },
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(in crate::pipeline) struct Writing {
+    pub(in crate::pipeline) how: How,
+    pub(in crate::pipeline) post: usize,
+    pub(in crate::pipeline) published: Option<i64>,
+    pub(in crate::pipeline) updated: Option<i64>,
+    pub(in crate::pipeline) sight: Sight,
+    pub(in crate::pipeline) mentions: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::pipeline) enum How {
+    Create,
+    Update,
+    Fetched,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::pipeline) enum Sight {
+    Public,
+    Followers,
+    Mentioned,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::pipeline) enum Wish {
+    /// The account exists, is this actor, and maybe says how patient it is.
+    Be(usize, Option<i64>),
+    Follow(usize, bool),
+    Mute(usize),
+    Block(usize),
+    BlockDomain(usize),
+    /// In milliseconds; none for as long as it takes.
+    Patience(Option<i64>),
+}
+
+/// Everything that will ever be in the log, by partition, in the order of arrival.
+#[derive(Debug, Default)]
+pub(in crate::pipeline) struct Log {
+    pub(in crate::pipeline) partitions: [Vec<Line>; PARTITIONS],
+    /// By post: who wrote it.
+    pub(in crate::pipeline) authors: Vec<usize>,
+}
+
+pub(in crate::pipeline) fn actor(n: usize) -> String {
+    format!("https://{}/users/{n}", host_of(n))
+}
+
+pub(in crate::pipeline) fn host_of(actor: usize) -> &'static str {
+    HOSTS[if actor < AUTHORS - 1 { actor % 4 } else { 4 }]
+}
+
+/// The topic and its partition that the partition of this number is.
+pub(in crate::pipeline) fn partition(number: usize) -> (Topic, i32) {
+    if number < ACTIVITY_PARTITIONS {
+        (Topic::Activities, number as i32)
+    } else {
+        (Topic::Relationships, (number - ACTIVITY_PARTITIONS) as i32)
+    }
+}
+
+impl Log {
+    /// How many records of each partition had arrived by `now`.
+    pub(in crate::pipeline) fn ends(&self, now: i64) -> [usize; PARTITIONS] {
+        self.partitions
+            .each_ref()
+            .map(|lines| lines.partition_point(|line| line.arrived <= now))
+    }
+
+    pub(in crate::pipeline) fn whole(&self) -> [usize; PARTITIONS] {
+        self.partitions.each_ref().map(Vec::len)
+    }
+
+    pub(in crate::pipeline) fn uri(&self, post: usize) -> String {
+        format!("https://{}/posts/{post}", host_of(self.authors[post]))
+    }
+
+    /// How many wishes of an account are among what was read.
+    pub(in crate::pipeline) fn wishes_of(
+        &self,
+        account: usize,
+        read: &[usize; PARTITIONS],
+    ) -> usize {
+        let read = self
+            .partitions
+            .iter()
+            .zip(read)
+            .flat_map(|(lines, read)| &lines[..*read]);
+        let is_its =
+            |line: &&Line| matches!(line.deed, Deed::Relate { account: of, .. } if of == account);
+        read.filter(is_its).count()
+    }
+
+    pub(in crate::pipeline) fn is_ever_removed(&self, account: usize) -> bool {
+        let is_end = |line: &Line| matches!(line.deed, Deed::Relate { account: of, wish: Wish::Be(..), on: false } if of == account);
+        self.partitions.iter().flatten().any(is_end)
+    }
+
+    /// What was read about an account and some posts, for whoever looks for the cause of a failure.
+    pub(in crate::pipeline) fn story(
+        &self,
+        account: usize,
+        posts: &BTreeSet<usize>,
+        read: &[usize; PARTITIONS],
+    ) -> String {
+        let authors: BTreeSet<usize> = posts.iter().map(|post| self.authors[*post]).collect();
+        let concerns = |deed: &Deed| match deed {
+            Deed::Write(Writing { post, .. }) | Deed::Boost { post, .. } | Deed::Delete(post) => {
+                posts.contains(post)
+            }
+            Deed::Unboost { by, .. } | Deed::DeleteAuthor(by) => authors.contains(by),
+            Deed::Relate { account: of, .. } => *of == account,
+        };
+        let mut story = format!("By {authors:?}, read up to {read:?}:");
+        for (partition, lines) in self.partitions.iter().enumerate() {
+            for (offset, line) in lines.iter().enumerate() {
+                if concerns(&line.deed) {
+                    let Line { deed, arrived, .. } = line;
+                    let after = arrived - BEGIN;
+                    story += &format!("\n{partition}:{offset} after {after} ms {deed:?}");
+                }
+            }
+        }
+        story
+    }
+
+    pub(in crate::pipeline) fn add(&mut self, deed: Deed, arrived: i64) {
+        let partition = match &deed {
+            Deed::Relate { account, .. } => {
+                let partitions = (PARTITIONS - ACTIVITY_PARTITIONS) as i32;
+                let partition = partition_of(ACCOUNTS[*account].as_bytes(), partitions);
+                ACTIVITY_PARTITIONS + partition as usize
+            }
+            other => {
+                let author = actor(self.author_of(other));
+                partition_of(author.as_bytes(), ACTIVITY_PARTITIONS as i32) as usize
+            }
+        };
+        let json = self.json(&deed);
+        self.partitions[partition].push(Line {
+            deed,
+            arrived,
+            json,
+        });
+    }
+
+    pub(in crate::pipeline) fn author_of(&self, deed: &Deed) -> usize {
+        match deed {
+            Deed::Write(Writing { post, .. }) | Deed::Boost { post, .. } | Deed::Delete(post) => {
+                self.authors[*post]
+            }
+            Deed::Unboost { by, .. } | Deed::DeleteAuthor(by) => *by,
+            Deed::Relate { .. } => 0,
+        }
+    }
+
+    fn json(&self, deed: &Deed) -> String {
+        let by = actor(self.author_of(deed));
+        match deed {
+            Deed::Write(writing) => self.note(writing, &by),
+            Deed::Boost {
+                post,
+                of,
+                published,
+            } => format!(
+                r#"{{"id":"{}","type":"Announce","actor":"{by}","object":"{}","published":"{}","to":"as:Public"}}"#,
+                self.uri(*post),
+                self.uri(*of),
+                date(*published)
+            ),
+            Deed::Delete(post) => {
+                let uri = self.uri(*post);
+                format!(
+                    r#"{{"id":"{uri}#delete","type":"Delete","actor":"{by}","object":"{uri}"}}"#
+                )
+            }
+            Deed::Unboost { of, .. } => format!(
+                r#"{{"id":"{by}#undo","type":"Undo","actor":"{by}","object":{{"type":"Announce","actor":"{by}","object":"{}"}}}}"#,
+                self.uri(*of)
+            ),
+            Deed::DeleteAuthor(_) => {
+                format!(r#"{{"id":"{by}#delete","type":"Delete","actor":"{by}","object":"{by}"}}"#)
+            }
+            Deed::Relate { account, wish, on } => relation(ACCOUNTS[*account], *wish, *on),
+        }
+    }
+
+    fn note(&self, writing: &Writing, by: &str) -> String {
+        let uri = self.uri(writing.post);
+        let field = |name: &str, at: Option<i64>| {
+            at.map_or(String::new(), |at| format!(r#","{name}":"{}""#, date(at)))
+        };
+        let mentioned = writing.mentions.map(actor).unwrap_or_default();
+        let tag = match writing.mentions {
+            Some(_) => format!(r#","tag":[{{"type":"Mention","href":"{mentioned}"}}]"#),
+            None => String::new(),
+        };
+        let to = match writing.sight {
+            Sight::Public => "https://www.w3.org/ns/activitystreams#Public".to_owned(),
+            Sight::Followers => format!("{by}/followers"),
+            Sight::Mentioned => mentioned,
+        };
+        let note = format!(
+            r#"{{"id":"{uri}","type":"Note","attributedTo":"{by}","content":"{}","to":["{to}"]{tag}{}{}}}"#,
+            words(writing.updated),
+            field("published", writing.published),
+            field("updated", writing.updated)
+        );
+        let kind = match writing.how {
+            How::Fetched => return note,
+            How::Create => "Create",
+            How::Update => "Update",
+        };
+        format!(r#"{{"id":"{uri}#{kind}","type":"{kind}","actor":"{by}","object":{note}}}"#)
+    }
+}
+
+/// What a post says after the edit of that time.
+pub(in crate::pipeline) fn words(updated: Option<i64>) -> String {
+    format!("as of {}", updated.unwrap_or(0))
+}
+
+impl Line {
+    pub(in crate::pipeline) fn record(&self, partition: (Topic, i32), offset: usize) -> Record {
+        let fetched = matches!(&self.deed, Deed::Write(writing) if writing.how == How::Fetched);
+        Record {
+            position: Position {
+                topic: partition.0,
+                partition: partition.1,
+                offset: offset as i64,
+            },
+            timestamp: Some(Time::from_millis(self.arrived)),
+            key: None,
+            value: Some(self.json.clone().into_bytes()),
+            headers: fetched
+                .then(|| ("fetched".to_owned(), b"true".to_vec()))
+                .into_iter()
+                .collect(),
+        }
+    }
+}
+
+fn relation(account: &str, wish: Wish, on: bool) -> String {
+    let patience = |ms: Option<i64>| match ms {
+        Some(ms) => format!(r#""patience":"{ms}ms""#),
+        None => r#""patience":"complete""#.to_owned(),
+    };
+    let (kind, more) = match wish {
+        Wish::Be(own, said) => {
+            let said = said.map_or(String::new(), |ms| format!(",{}", patience(Some(ms))));
+            ("account", format!(r#""actor":"{}"{said}"#, actor(own)))
+        }
+        Wish::Patience(ms) => ("ordering", patience(ms)),
+        Wish::Follow(who, boosts) => {
+            let target = actor(who);
+            (
+                "follow",
+                format!(r#""target":"{target}","boosts":{boosts}"#),
+            )
+        }
+        Wish::Mute(who) => ("mute", format!(r#""target":"{}""#, actor(who))),
+        Wish::Block(who) => ("block", format!(r#""target":"{}""#, actor(who))),
+        Wish::BlockDomain(host) => ("domain_block", format!(r#""target":"{}""#, HOSTS[host])),
+    };
+    format!(
+        r#"{{"type":"{kind}","account":"{account}",{more},"removed":{}}}"#,
+        !on
+    )
+}
+
+/// The host of this number, as domain blocks name it.
+pub(in crate::pipeline) fn host(number: usize) -> &'static str {
+    HOSTS[number]
+}
+
+fn date(ms: i64) -> String {
+    Time::from_millis(ms).rfc3339()
+}
