@@ -5,11 +5,11 @@
 
 pub mod admit;
 mod catching_up;
+#[cfg(test)]
+mod promises;
 mod relate;
 pub mod reload;
 mod set_aside;
-#[cfg(test)]
-mod promises;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]
