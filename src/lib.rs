@@ -14,11 +14,11 @@
 //! |---|---|
 //! | [`time`], [`clock`] | event time, and the only file that asks the machine for processing time |
 //! | [`post`] | records from the log, and the activities and relations in them |
-//! | [`order`] | where a post goes: verdict, place, id |
+//! | [`order`] | where a post goes: verdict, place, id; and how long feeds wait: windows, hold, horizon |
 //! | [`graph`] | who follows, mutes and blocks whom |
 //! | [`feed`] | who gets a post, and every feed kept sorted, in memory and on disk |
-//! | [`reader`] | pages and posts over HTTP |
-//! | [`operator`] | what the service says of itself: metrics, progress |
+//! | [`reader`] | pages, what changed since a cursor, and posts, over HTTP |
+//! | [`operator`] | what the service says of itself: metrics, progress; and what other windows would have done |
 //! | [`config`] | the file as written, turned into each module's options |
 //! | [`pipeline`] | the loop that joins them: take, place, fan out, announce, checkpoint |
 //! | [`service`] | all of it started and stopped |
