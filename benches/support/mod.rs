@@ -116,14 +116,16 @@ pub fn post(by: usize, n: usize) -> Post {
         post_ref: None,
         author_ref: None,
         state: State::Whole,
-        made: At {
-            partition: 0,
-            offset: n as i64,
-        },
-        newest: At {
-            partition: 0,
-            offset: n as i64,
-        },
+        made: made(by, n),
+        newest: made(by, n),
+    }
+}
+
+/// Eight partitions, an author's posts in one of them.
+fn made(by: usize, n: usize) -> At {
+    At {
+        partition: (by % 8) as i32,
+        offset: n as i64 / 8,
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! What happens to a feed gathers beside it as [`Op`]s and is taken in at a checkpoint; a reader takes them in on the fly.
 
+use super::columns::{self, Columns};
 use crate::order::place::PostId;
 use crate::post::mark::{Mark, Seen};
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,10 @@ pub const ALSO_MAX: usize = 4_000;
 /// Changes of relations a feed remembers one by one. A cursor that lacks an older one is refused.
 pub const TURNS_MAX: usize = 16;
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
+/// About what a packed feed takes, so that it is not copied while it grows.
+const PACKED_HEADER: usize = 128;
+const PACKED_ENTRY: usize = 12;
 const REMOVAL: u64 = 1 << 63;
 const ALSO: u64 = 1 << 63;
 
@@ -267,26 +271,16 @@ struct Remembered {
 }
 
 impl Ledger {
-    /// As it is stored: a version byte, the floor, the numbers of entries, further marks and removals, then ids, marks,
-    /// further marks and removals, each number in eight bytes; then, if there is any, what is remembered besides.
+    /// As it is stored: a version byte, the floor, entries, further marks and removals as [`columns`]; then, if there is
+    /// any, what is remembered besides.
     pub fn pack(&self) -> Vec<u8> {
-        let numbers = 2 * (self.ids.len() + self.also.len() + self.gone.len());
-        let mut bytes = Vec::with_capacity(1 + 8 + 12 + 8 * numbers);
+        let mut bytes = Vec::with_capacity(PACKED_HEADER + PACKED_ENTRY * self.ids.len());
         bytes.push(VERSION);
         bytes.extend_from_slice(&self.floor.to_le_bytes());
-        for count in [self.ids.len(), self.also.len(), self.gone.len()] {
-            bytes.extend_from_slice(&u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes());
-        }
-        let mut put = |number: u64| bytes.extend_from_slice(&number.to_le_bytes());
-        self.ids.iter().copied().for_each(&mut put);
-        self.marks
-            .iter()
-            .map(|mark| mark.number())
-            .for_each(&mut put);
-        for (id, mark) in self.also.iter().chain(&self.gone) {
-            put(*id);
-            put(mark.number());
-        }
+        let entries = self.ids.iter().copied().zip(self.marks.iter().copied());
+        columns::pack(entries, &mut bytes);
+        columns::pack(self.also.iter().copied(), &mut bytes);
+        columns::pack(self.gone.iter().copied(), &mut bytes);
         if !self.turns.is_empty() || self.forgotten != Seen::default() {
             let remembered = Remembered {
                 turns: self.turns.clone(),
@@ -299,13 +293,13 @@ impl Ledger {
 
     /// Reads a stored feed. None if the bytes are not one.
     pub fn read(bytes: &[u8]) -> Option<Ledger> {
-        let mut packed = Packed::read(bytes)?;
+        let packed = Packed::read(bytes)?;
         let mut ledger = Ledger {
             floor: packed.floor,
-            ids: numbers(packed.ids).collect(),
-            marks: marks(packed.marks)?,
-            also: pairs(packed.take(packed.also)?)?,
-            gone: pairs(packed.take(packed.gone)?)?,
+            ids: packed.entries.ids(),
+            marks: packed.entries.marks()?,
+            also: packed.also.pairs()?,
+            gone: packed.gone.pairs()?,
             ..Ledger::default()
         };
         if !packed.rest.is_empty() {
@@ -321,10 +315,9 @@ impl Ledger {
 #[derive(Debug)]
 pub struct Packed<'a> {
     floor: u64,
-    ids: &'a [u8],
-    marks: &'a [u8],
-    also: usize,
-    gone: usize,
+    entries: Columns<'a>,
+    also: Columns<'a>,
+    gone: Columns<'a>,
     rest: &'a [u8],
 }
 
@@ -335,60 +328,20 @@ impl<'a> Packed<'a> {
         if *version != VERSION {
             return None;
         }
-        let (floor, rest) = rest.split_at_checked(8)?;
-        let (counts, rest) = rest.split_at_checked(12)?;
-        let mut counts = counts
-            .chunks_exact(4)
-            .filter_map(|count| Some(u32::from_le_bytes(count.try_into().ok()?) as usize));
-        let (count, also, gone) = (counts.next()?, counts.next()?, counts.next()?);
-        let (ids, rest) = rest.split_at_checked(count.checked_mul(8)?)?;
-        let (marks, rest) = rest.split_at_checked(count.checked_mul(8)?)?;
+        let (floor, mut rest) = rest.split_first_chunk()?;
         Some(Packed {
-            floor: u64::from_le_bytes(floor.try_into().ok()?),
-            ids,
-            marks,
-            also,
-            gone,
+            floor: u64::from_le_bytes(*floor),
+            entries: Columns::take(&mut rest)?,
+            also: Columns::take(&mut rest)?,
+            gone: Columns::take(&mut rest)?,
             rest,
         })
     }
 
     /// The entries' places, ascending.
-    pub fn ids(&self) -> impl Iterator<Item = u64> + use<'a> {
-        numbers(self.ids)
+    pub fn ids(&self) -> Vec<u64> {
+        self.entries.ids()
     }
-
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.rest.split_at_checked(count.checked_mul(16)?)?;
-        self.rest = rest;
-        Some(taken)
-    }
-}
-
-fn numbers(bytes: &[u8]) -> impl Iterator<Item = u64> + use<'_> {
-    bytes
-        .chunks_exact(8)
-        .map(|number| number.try_into().map_or(0, u64::from_le_bytes))
-}
-
-/// Looked at together and then copied: one at a time they would cost more than all the rest.
-fn marks(bytes: &[u8]) -> Option<Vec<Mark>> {
-    Mark::from_number(numbers(bytes).fold(0, |all, mark| all | mark))?;
-    let mark = |number| Mark::from_number(number).unwrap_or(Mark::FIRST);
-    Some(numbers(bytes).map(mark).collect())
-}
-
-fn pairs(bytes: &[u8]) -> Option<Vec<(u64, Mark)>> {
-    let of = |pair: &[u8]| {
-        let (id, mark) = pair.split_at_checked(8)?;
-        let mark = Mark::from_number(u64::from_le_bytes(mark.try_into().ok()?))?;
-        Some((u64::from_le_bytes(id.try_into().ok()?), mark))
-    };
-    let mut pairs = Vec::with_capacity(bytes.len() / 16);
-    for pair in bytes.chunks_exact(16) {
-        pairs.push(of(pair)?);
-    }
-    Some(pairs)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! | [`rules`] | one post and one account: in or out, and why |
 //! | [`segment`] | a packed, sorted list of ids with a floor: an index of posts |
 //! | [`ledger`] | a feed: its entries, what each rests on, what is remembered of those that left |
+//! | [`columns`] | places and log positions, packed |
 //! | [`block`] | posts packed together |
 //! | [`known`] | which look-ups would find nothing |
 //! | [`store`] | posts and lists through memory and disk; the checkpoint |
@@ -16,6 +17,7 @@
 //! | [`disk`] | sled: the only file that names it |
 
 pub mod block;
+pub mod columns;
 pub mod disk;
 pub mod expiry;
 pub mod fan_out;

@@ -44,6 +44,20 @@ impl Mark {
         self.0
     }
 
+    /// A number for its partition of its topic, below 2^15, and its offset, below 2^48.
+    pub const fn parts(self) -> (u64, u64) {
+        (self.0 >> OFFSET_BITS, self.0 & OFFSET_MAX as u64)
+    }
+
+    /// The mark of these [`parts`](Self::parts); none if they are no mark's.
+    pub const fn from_parts(partition: u64, offset: u64) -> Option<Mark> {
+        if partition >> (PARTITION_BITS + 1) == 0 && offset >> OFFSET_BITS == 0 {
+            Some(Mark((partition << OFFSET_BITS) | offset))
+        } else {
+            None
+        }
+    }
+
     /// The position it marks.
     pub fn position(self) -> Position {
         Position {

@@ -16,6 +16,9 @@ use std::sync::atomic::Ordering;
 
 /// Threads that write homes: beyond a few they only wait for each other.
 const THREADS_MAX: usize = 4;
+/// Their priority, as nice(1) counts: half-way down to the lowest.
+#[cfg(target_os = "linux")]
+const WRITERS_NICE: i32 = 10;
 /// Below this many homes it is not worth a second thread.
 const SHARE_MIN: usize = 1_000;
 
@@ -182,6 +185,7 @@ impl Store {
     }
 
     fn put_some_homes(&self, homes: &[Leaving], shown: &Shown<'_>) -> Result<Written, DiskError> {
+        give_way();
         let mut written = Written::default();
         let length = self.options.length;
         for home in homes {
@@ -199,6 +203,15 @@ impl Store {
             self.homes.left(home);
         }
         Ok(written)
+    }
+}
+
+/// Lowers this thread's priority: readers, who are waited for, come before the writing, which nobody waits for. (On Linux
+/// a priority is a thread's, whatever POSIX says: setpriority(2), "Bugs".)
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, WRITERS_NICE) {
+        tracing::debug!(%error, "the writers of a checkpoint keep their priority");
     }
 }
 

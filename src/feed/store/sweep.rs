@@ -39,7 +39,7 @@ impl Store {
         {
             let (key, bytes) = row?;
             let home = Packed::read(&bytes).ok_or(DiskError::Damaged { tree: "homes" })?;
-            homes.push(home.ids().collect());
+            homes.push(home.ids());
             last = Some(key.to_vec());
         }
         Ok((homes, last))
