@@ -32,7 +32,8 @@ fn bench(c: &mut Criterion) {
             for _ in 0..posts_a_round {
                 n += 1;
                 let post = post(n % authors, n);
-                entered += fan_out(&store, &graph, &post, None, Fate::New, post.newest.mark());
+                entered +=
+                    fan_out(&store, &graph, &post, None, Fate::New, post.newest.mark()).unwrap();
             }
             let begun = Instant::now();
             store.checkpoint(&Reflects::default()).unwrap();
@@ -50,9 +51,8 @@ fn bench(c: &mut Criterion) {
                     .home(slackwater::graph::AccountIx::from_number(account))
                     .unwrap()
                     .unwrap()
-                    .ids
+                    .pack()
                     .len()
-                    * 16
             })
             .sum();
         let disk = folder_bytes(folder.path());

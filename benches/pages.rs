@@ -51,7 +51,7 @@ fn bench(c: &mut Criterion) {
     let graph = graph(&store, feeds, authors, sized(500, 50));
     for n in 0..posts {
         let kept = store.put_post(post(n % authors, n));
-        fan_out(&store, &graph, &kept, None, Fate::New, kept.newest.mark());
+        fan_out(&store, &graph, &kept, None, Fate::New, kept.newest.mark()).unwrap();
         if store.is_full() {
             store.checkpoint(&Reflects::default()).unwrap();
         }
@@ -95,7 +95,8 @@ fn bench(c: &mut Criterion) {
                         None,
                         Fate::New,
                         kept.newest.mark(),
-                    );
+                    )
+                    .unwrap();
                 }
                 store.checkpoint(&Reflects::default()).unwrap();
             }

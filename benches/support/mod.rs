@@ -10,6 +10,7 @@
 
 use slackwater::feed::kept::{At, Post, State};
 use slackwater::feed::store::{Options, Store, home_key};
+use slackwater::feed::thread::Answers;
 use slackwater::graph::{FollowOptions, Graph};
 use slackwater::order::place::{PostId, slot_of};
 use slackwater::order::verdict::{PlacedBy, Shown, Verdict};
@@ -116,6 +117,9 @@ pub fn post(by: usize, n: usize) -> Post {
         post_ref: None,
         author_ref: None,
         state: State::Whole,
+        is_author_gone: false,
+        was_tagged: Vec::new(),
+        answers: Answers::default(),
         made: made(by, n),
         newest: made(by, n),
     }

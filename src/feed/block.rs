@@ -8,8 +8,9 @@
 use super::kept::Post;
 use crate::order::place::PostId;
 
-/// Version 1 had posts without whether they are in feeds, version 2 had them uncompressed.
-const VERSION: u8 = 3;
+/// Version 1 had posts without whether they are in feeds, version 2 had them uncompressed, version 3 without whom they
+/// answer.
+const VERSION: u8 = 4;
 const HEADER: usize = 1 + 8 + 4;
 const ROW: usize = 8 + 4;
 const LENGTH: usize = 4;

@@ -1,19 +1,18 @@
-//! A post into the homes it belongs in, and a home merged from the posts of those its account follows.
-//!
-//! Both ask the one decision function of `rules`, so it never matters which of them brought an entry in.
+//! A post into the feeds it belongs in: homes, lists, those of its hashtags, the public ones.
 
 use super::disk::DiskError;
 use super::kept::{Post, State};
 use super::ledger::Op;
-use super::rules::{Decision, Subject, decide};
-use super::store::{HELD_FACTOR, Index, Store};
-use crate::graph::{AccountIx, Graph};
+use super::named::{Name, Part};
+use super::rules::{Decision, Subject, decide, decide_list, is_in_public_feed, is_in_tag_feed};
+use super::store::{Index, Store};
+use super::thread::Whom;
+use crate::graph::{AccountIx, ActorIx, Graph};
 use crate::order::place::PostId;
 use crate::post::mark::Mark;
-use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-/// Whether any home can hold the post already.
+/// Whether any feed can hold the post already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// It was just placed, or what it waited for just came: it only enters.
@@ -24,9 +23,20 @@ pub enum Fate {
     Gone,
 }
 
-/// Puts a post into, or takes it out of, the homes of all whom it concerns: its author's followers and its author.
-/// `original` is what it boosts, if known; `because` marks the record that calls for this. Returns how many homes it
-/// entered.
+/// A post on its way into feeds, or out of them.
+struct Passage<'a> {
+    store: &'a Store,
+    graph: &'a Graph,
+    subject: Subject<'a>,
+    enters: Vec<Op>,
+    leaves: Vec<Op>,
+    /// What is not let in has to be taken out.
+    may_be_there: bool,
+}
+
+/// Puts a post into, or takes it out of, the feeds of all whom it concerns: its author's followers and its author, those
+/// who follow a hashtag of it, and everybody. `original` is what it boosts, if known; `because` marks the record that
+/// calls for this. Returns how many homes it entered.
 pub fn fan_out(
     store: &Store,
     graph: &Graph,
@@ -34,53 +44,148 @@ pub fn fan_out(
     original: Option<&Post>,
     fate: Fate,
     because: Mark,
-) -> usize {
-    let Some(author) = graph.actor(&post.body.author) else {
-        return 0;
+) -> Result<usize, DiskError> {
+    let passage = Passage {
+        store,
+        graph,
+        subject: Subject::new(post, original, graph),
+        enters: entering(post, original),
+        leaves: std::iter::once(because)
+            .chain(ended(post))
+            .map(|mark| Op::remove(post.id, mark))
+            .collect(),
+        // Read in another order, a boost may have entered before its original became what it is.
+        may_be_there: fate != Fate::New || original.is_some_and(Post::has_changed),
     };
-    let concerned = [graph.followers(author), graph.owners(author)];
-    let leaves = Op::remove(post.id, because);
-    if fate == Fate::Gone {
-        for accounts in concerned {
-            store.homes.apply(accounts, &[leaves]);
-        }
-        return 0;
-    }
-    let subject = Subject::new(post, original, graph);
-    let reaches_every_follower = subject.reaches_every_follower();
-    // Read in another order, a boost may have entered before its original became what it is.
-    let may_be_there = fate == Fate::Changed || original.is_some_and(Post::has_changed);
-    let enters = entering(post, original);
     let mut entered = 0;
-    for accounts in concerned {
-        let (mut enter, mut leave) = (Vec::with_capacity(accounts.len()), Vec::new());
+    if let Some(author) = passage.subject.author {
+        let followers = graph.followers(author);
+        entered += if fate == Fate::Gone {
+            store.homes.apply(followers, &passage.leaves);
+            0
+        } else {
+            passage.followers(followers)
+        };
+        entered += passage.each(graph.owners(author));
+        passage.lists(graph.listers(author), author)?;
+    }
+    if post.body.boost_of.is_none() {
+        entered += passage.tags(post)?;
+        passage.public()?;
+    }
+    Ok(entered)
+}
+
+impl Passage<'_> {
+    /// Into or out of the homes of an author's followers: those without particular wishes are not asked one by one.
+    fn followers(&self, followers: &[AccountIx]) -> usize {
+        if !self.subject.reaches_every_follower() {
+            return self.each(followers);
+        }
+        let (plain, particular): (Vec<_>, Vec<_>) = followers
+            .iter()
+            .partition(|account| !self.graph.is_particular(**account));
+        self.store.homes.apply(&plain, &self.enters);
+        plain.len() + self.each(&particular)
+    }
+
+    /// Into or out of the homes of these accounts, decided for each.
+    fn each(&self, accounts: &[AccountIx]) -> usize {
+        let (mut enter, mut leave) = (Vec::new(), Vec::new());
         for account in accounts {
-            if reaches_every_follower && !graph.is_particular(*account) {
-                enter.push(*account);
-                continue;
-            }
-            match graph.get(*account).map(|account| decide(&subject, account)) {
+            let of = self.graph.get(*account);
+            match of.map(|of| decide(&self.subject, of)) {
                 Some(Decision::In(_)) => enter.push(*account),
-                Some(Decision::Out(why)) if may_be_there || why.is_of_the_original() => {
+                Some(Decision::Out(why)) if self.may_be_there || why.is_of_another() => {
                     leave.push(*account);
                 }
                 Some(Decision::Out(_)) | None => {}
             }
         }
-        store.homes.apply(&enter, &enters);
-        store.homes.apply(&leave, &[leaves]);
-        entered += enter.len();
+        self.store.homes.apply(&enter, &self.enters);
+        self.store.homes.apply(&leave, &self.leaves);
+        enter.len()
     }
-    entered
+
+    fn lists(&self, listers: &[AccountIx], author: ActorIx) -> Result<(), DiskError> {
+        for account in listers {
+            let Some(of) = self.graph.get(*account) else {
+                continue;
+            };
+            for (id, list) in of.lists().filter(|(_, list)| list.has(author)) {
+                let name = Name::list(*account, of.id(), id);
+                match decide_list(&self.subject, of, list) {
+                    Decision::In(_) => self.store.apply_named(name, &self.enters)?,
+                    Decision::Out(why) if self.may_be_there || why.is_of_another() => {
+                        self.store.apply_named(name, &self.leaves)?;
+                    }
+                    Decision::Out(_) => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Into or out of the feeds of its hashtags, and the homes of those who follow one.
+    fn tags(&self, post: &Post) -> Result<usize, DiskError> {
+        let mut followers = Vec::new();
+        let is_in = is_in_tag_feed(&self.subject, None);
+        for tag in post.body.tags.iter().chain(&post.was_tagged) {
+            followers.extend_from_slice(self.graph.tag_followers(tag));
+            let is_in = is_in && post.body.tags.contains(tag);
+            self.put(Name::Tag(tag.as_str().into()), is_in)?;
+        }
+        followers.sort_unstable();
+        followers.dedup();
+        // Who follows its author too has been asked already.
+        if let Some(author) = self.subject.author {
+            let has_been_asked = |account: &AccountIx| {
+                let of = self.graph.get(*account);
+                of.is_some_and(|of| of.actor() == Some(author) || of.follow(author).is_some())
+            };
+            followers.retain(|account| !has_been_asked(account));
+        }
+        Ok(self.each(&followers))
+    }
+
+    /// Into or out of the public feeds.
+    fn public(&self) -> Result<(), DiskError> {
+        let author = self.subject.author;
+        let is_local = author.is_some_and(|author| !self.graph.owners(author).is_empty());
+        let is_in = is_in_public_feed(&self.subject, None);
+        self.put(Name::Public(Part::All), is_in)?;
+        self.put(Name::Public(Part::Local), is_in && is_local)?;
+        self.put(Name::Public(Part::Remote), is_in && !is_local)
+    }
+
+    fn put(&self, name: Name, is_in: bool) -> Result<(), DiskError> {
+        if is_in {
+            self.store.apply_named(name, &self.enters)
+        } else if self.may_be_there {
+            self.store.apply_named(name, &self.leaves)
+        } else {
+            Ok(())
+        }
+    }
 }
 
-/// What brings a post into a feed: the post, and that the entry rests on what it boosts too.
-fn entering(post: &Post, original: Option<&Post>) -> Vec<Op> {
-    let mut ops = vec![Op::insert(post.id, post.newest.mark())];
-    if let Some(original) = original {
-        ops.push(Op::also(post.id, original.newest.mark()));
-    }
-    ops
+/// What brings a post into a feed: the post, and that the entry rests on what it boosts and what it answers too.
+pub(super) fn entering(post: &Post, original: Option<&Post>) -> Vec<Op> {
+    let original = original.map(|original| original.newest.mark());
+    let rests = original.into_iter().chain(rests_on(post));
+    std::iter::once(Op::insert(post.id, post.newest.mark()))
+        .chain(rests.map(|mark| Op::also(post.id, mark)))
+        .collect()
+}
+
+/// The records that ended what a reply answers, if its author is gone.
+pub(super) fn ended(post: &Post) -> impl Iterator<Item = Mark> + '_ {
+    rests_on(post).filter(|_| post.answers.whom == Whom::Gone)
+}
+
+/// The records of the posts above it that a reply rests on.
+pub(super) fn rests_on(post: &Post) -> impl Iterator<Item = Mark> + '_ {
+    post.answers.rests.iter().copied()
 }
 
 /// The post that `post` boosts, if it boosts one and that is known.
@@ -111,140 +216,8 @@ pub fn fan_out_boosts(
             && boost.state == State::Whole
         {
             let because = original.newest.mark();
-            entered += fan_out(store, graph, &boost, Some(original), fate, because);
+            entered += fan_out(store, graph, &boost, Some(original), fate, because)?;
         }
     }
     Ok(entered)
-}
-
-/// Merges into an account's home the posts of `authors` (actor ids) that belong there: the newest, as many as a feed
-/// holds, those above `shown` besides. With one author this is a new follow, with everyone followed and the account
-/// itself a rebuild. `because` marks the relation that calls for it. Returns how many belong there.
-pub fn merge_in(
-    store: &Store,
-    graph: &Graph,
-    account: AccountIx,
-    authors: &[&str],
-    because: Mark,
-    shown: PostId,
-) -> Result<usize, DiskError> {
-    let (Some(of), Some(mut home)) = (graph.get(account), store.home(account)?) else {
-        return Ok(0);
-    };
-    let mut lists = Vec::with_capacity(authors.len());
-    for author in authors {
-        lists.push(store.list(Index::Author, author)?);
-    }
-    let (length, held) = (store.length(), HELD_FACTOR * store.length());
-    let mut ops = Vec::new();
-    let (mut entering_all, mut entering_shown) = (0, 0);
-    let mut left_out = None;
-    for id in newest_first(lists) {
-        if length <= entering_shown || held <= entering_all {
-            left_out = Some(id);
-            break;
-        }
-        let Some(post) = store.post(id)? else {
-            continue;
-        };
-        let original = original_of(store, &post)?;
-        let subject = Subject::new(&post, original.as_deref(), graph);
-        if let Decision::Out(_) = decide(&subject, of) {
-            ops.extend(has_left(&post, original.as_deref()));
-            continue;
-        }
-        entering_all += 1;
-        entering_shown += usize::from(id <= shown);
-        // What is there already rests on what brought it in.
-        if home.ids.binary_search(&id.number()).is_err() {
-            ops.extend(entering(&post, original.as_deref()));
-            ops.push(Op::also(id, because));
-        }
-    }
-    match left_out {
-        None => store.homes.apply_all(account, &ops),
-        // What is left out is dropped for length: the feed must not go on below it, should entries leave later.
-        Some(left_out) => {
-            home.take_in(&ops);
-            home.trim(length, held, shown);
-            home.floor = home.floor.max(left_out.number());
-            store.homes.replace(account, home);
-        }
-    }
-    Ok(entering_all)
-}
-
-/// A post that is not let in may have been in the feed before it changed, where the relation was read first: a reader who
-/// comes from there is told that it left.
-fn has_left(post: &Post, original: Option<&Post>) -> Option<Op> {
-    let changed = match original {
-        Some(original) if post.state == State::Whole && original.has_changed() => original,
-        _ => Some(post).filter(|post| post.has_changed())?,
-    };
-    Some(Op::remove(post.id, changed.newest.mark()))
-}
-
-/// Takes out of an account's home what the rules no longer let in, because of the relation that `because` marks.
-/// Returns how many left.
-pub fn weed_out(
-    store: &Store,
-    graph: &Graph,
-    account: AccountIx,
-    because: Mark,
-) -> Result<usize, DiskError> {
-    let (Some(of), Some(home)) = (graph.get(account), store.home(account)?) else {
-        return Ok(0);
-    };
-    let (mut leaving, mut left) = (Vec::new(), 0);
-    for id in home.newest_first() {
-        let Some(post) = store.post(id)? else {
-            leaving.push(Op::remove(id, because));
-            left += 1;
-            continue;
-        };
-        let original = original_of(store, &post)?;
-        let subject = Subject::new(&post, original.as_deref(), graph);
-        if let Decision::Out(_) = decide(&subject, of) {
-            left += 1;
-            leaving.push(Op::remove(id, because));
-            // An edit may have a part in it, and have been read after the relation elsewhere.
-            leaving.extend(has_left(&post, original.as_deref()));
-        }
-    }
-    store.homes.apply_all(account, &leaving);
-    Ok(left)
-}
-
-/// The ids of several ascending lists as one, newest first, each once.
-fn newest_first(mut lists: Vec<Vec<u64>>) -> impl Iterator<Item = PostId> {
-    let mut heads: BinaryHeap<(u64, usize)> = lists
-        .iter_mut()
-        .enumerate()
-        .filter_map(|(n, list)| list.pop().map(|id| (id, n)))
-        .collect();
-    let mut before = None;
-    std::iter::from_fn(move || {
-        loop {
-            let (id, n) = heads.pop()?;
-            if let Some(next) = lists.get_mut(n).and_then(Vec::pop) {
-                heads.push((next, n));
-            }
-            if before.replace(id) != Some(id) {
-                return PostId::from_number(id);
-            }
-        }
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lists_are_merged_newest_first_each_id_once() {
-        let merged: Vec<u64> = newest_first(vec![vec![1, 4, 9], vec![], vec![4, 5], vec![2]])
-            .map(|id| id.number())
-            .collect();
-        assert_eq!(merged, [9, 5, 4, 2, 1]);
-    }
 }

@@ -5,6 +5,7 @@
 //! so that neither a fan-out nor a reader holds up the rest.
 
 use super::ledger::{Ledger, Op, Turn};
+use super::pending::Pending;
 use super::stirred::Stirred;
 use crate::graph::AccountIx;
 use crate::order::place::PostId;
@@ -13,35 +14,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 const CHUNK: usize = 1024;
-
-/// What happened to one feed since it was stored.
-#[derive(Clone, Debug, Default)]
-struct Pending {
-    /// If set, what is stored counts for nothing and this stands in its place.
-    base: Option<Arc<Ledger>>,
-    ops: Vec<Op>,
-    #[allow(clippy::box_collection)] // rare: a pointer is all it costs the homes without
-    turns: Option<Box<Vec<Turn>>>,
-}
-
-impl Pending {
-    fn weight(&self) -> usize {
-        self.ops.len() + self.base.as_ref().map_or(0, |base| base.ids.len())
-    }
-
-    /// `stored` with this taken in.
-    fn onto(&self, stored: Ledger) -> Ledger {
-        let mut ledger = match &self.base {
-            Some(base) => (**base).clone(),
-            None => stored,
-        };
-        ledger.take_in(&self.ops);
-        for turn in self.turns.iter().flat_map(|turns| turns.iter()) {
-            ledger.turn(turn.clone());
-        }
-        ledger
-    }
-}
 
 #[derive(Debug)]
 struct Home {
@@ -232,11 +204,13 @@ impl Homes {
         }
     }
 
-    fn watch(&self, ops: &[Op]) {
+    /// Writes down what these insert, if it is to be: for feeds that are not homes too.
+    pub(super) fn watch(&self, ops: &[Op]) {
         self.note_watched(ops.iter().filter_map(|op| op.inserts()));
     }
 
-    fn note_watched(&self, ids: impl Iterator<Item = u64>) {
+    /// As [`Self::watch`], of places.
+    pub(super) fn note_watched(&self, ids: impl Iterator<Item = u64>) {
         let below = self.watch_below.load(Ordering::Relaxed);
         if below != 0 {
             self.watched.lock().extend(ids.filter(|id| *id < below));

@@ -1,5 +1,6 @@
 //! A post as it is kept: what its author said, and where Slackwater put it. Pure.
 
+use super::thread::Answers;
 use crate::order::place::PostId;
 use crate::order::verdict::{PlacedBy, Shown, Verdict};
 use crate::post::Body;
@@ -64,6 +65,12 @@ pub struct Post {
     pub author_ref: Option<String>,
     /// What is left of it.
     pub state: State,
+    /// Its author was removed, and with them all theirs.
+    pub is_author_gone: bool,
+    /// Hashtags it carried before an edit: feeds it may still be in.
+    pub was_tagged: Vec<String>,
+    /// Whom it answers.
+    pub answers: Answers,
     /// The record that made it.
     pub made: At,
     /// The newest record that said something new of it.
@@ -83,14 +90,13 @@ impl Post {
         self.newest != self.made
     }
 
-    /// Forgets all but what keeps its place and answers where it stood.
+    /// Forgets all but what keeps its place and answers where it stood: its hashtags too, whose feeds it was in.
     pub fn strip(&mut self, to: State) {
         self.state = to;
         self.edited = None;
         self.body.object = no_object();
         self.body.addressed = Vec::new();
         self.body.mentions = Vec::new();
-        self.body.tags = Vec::new();
         self.body.language = None;
     }
 
@@ -150,6 +156,9 @@ pub(crate) mod example {
             post_ref: None,
             author_ref: None,
             state: State::Whole,
+            is_author_gone: false,
+            was_tagged: Vec::new(),
+            answers: Answers::default(),
             made: at,
             newest: at,
         }

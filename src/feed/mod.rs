@@ -3,6 +3,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`kept`] | a post as it is kept |
+//! | [`thread`] | whom a post answers |
 //! | [`rules`] | one post and one account: in or out, and why |
 //! | [`segment`] | a packed, sorted list of ids with a floor: an index of posts |
 //! | [`ledger`] | a feed: its entries, what each rests on, what is remembered of those that left |
@@ -11,8 +12,11 @@
 //! | [`known`] | which look-ups would find nothing |
 //! | [`store`] | posts and lists through memory and disk; the checkpoint |
 //! | [`homes`] | what is new in each home feed since the last checkpoint |
+//! | [`named`] | the same for lists, hashtags and the public feeds |
 //! | [`stirred`] | which feeds something happened to, for those who watch them |
-//! | [`fan_out`] | a post into the homes it belongs in; a home merged from those its account follows |
+//! | [`fan_out`] | a post into the feeds it belongs in |
+//! | [`merge`] | a feed merged from the posts of those its account follows, and weeded of what does not belong there |
+//! | [`replies`] | what answers a post that came or went |
 //! | [`expiry`] | what no feed needs any more goes |
 //! | [`disk`] | sled: the only file that names it |
 
@@ -25,7 +29,12 @@ pub mod homes;
 pub mod kept;
 pub mod known;
 pub mod ledger;
+pub mod merge;
+pub mod named;
+mod pending;
+pub mod replies;
 pub mod rules;
 pub mod segment;
 pub mod stirred;
 pub mod store;
+pub mod thread;

@@ -1,14 +1,18 @@
-//! One post, one account: is it in the account's home, and why. Pure; every rule is a function of what is so now,
-//! never of when it was learned.
+//! One post, one account: is it in the account's home, or on a list of it, and why. Pure; every rule is a function of
+//! what is so now, never of when it was learned.
 //!
 //! The order of the rules is that of Mastodon's feed manager; the first that applies decides.
 
 use super::kept::{Post, State};
+use super::thread::Whom;
+use crate::graph::lists::List;
+use crate::graph::standing::Standing;
 use crate::graph::{Account, ActorIx, Graph};
 use crate::order::verdict::Shown;
 use crate::post::Visibility;
+use crate::post::relationship::Replies;
 
-/// Whether a post is in a home feed, with the reason.
+/// Whether a post is in a feed, with the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// It is in.
@@ -24,6 +28,8 @@ pub enum Because {
     Own,
     /// The account follows its author.
     Followed,
+    /// The account follows a hashtag it carries.
+    Tagged,
 }
 
 /// Why a post is not in.
@@ -33,10 +39,20 @@ pub enum Why {
     Gone,
     /// It was too late, and its origin's posts are dropped then.
     TooLate,
-    /// The account does not follow its author.
+    /// The instance suspends its author, or the author of what it boosts.
+    Suspended,
+    /// The account does not follow its author, nor a hashtag it carries.
     NotFollowed,
+    /// Its author is not on the list.
+    NotListed,
     /// It was addressed to others.
     NotAddressed,
+    /// It answers a post that is unknown so far.
+    ParentUnknown,
+    /// The author of what it answers is gone.
+    ParentGone,
+    /// Its author is on an exclusive list.
+    OnExclusiveList,
     /// The follow is for other languages.
     OtherLanguage,
     /// It boosts a post that is unknown so far.
@@ -51,17 +67,63 @@ pub enum Why {
     Muted,
     /// The account blocks the domain of its author, or of whom it boosts.
     DomainBlocked,
+    /// Its author blocks the account.
+    BlockedBy,
+    /// It answers someone the account does not follow.
+    AnswersStranger,
+    /// The list shows no such replies.
+    ReplyNotListed,
     /// The follow is without boosts.
     BoostsOff,
+    /// It boosts someone who blocks the account.
+    BoostsBlockedBy,
 }
 
 impl Why {
-    /// Whether it is for what became of the post it boosts.
-    pub fn is_of_the_original(self) -> bool {
+    /// Whether it is for what became of another post, the one it boosts or answers.
+    pub fn is_of_another(self) -> bool {
         matches!(
             self,
-            Why::OriginalGone | Why::OriginalUnknown | Why::OriginalNotAddressed
+            Why::OriginalGone | Why::OriginalUnknown | Why::OriginalNotAddressed | Why::ParentGone
         )
+    }
+
+    /// In words: what follows "not in home: ".
+    pub const fn words(self) -> &'static str {
+        match self {
+            Why::Gone => "it was deleted or undone, or is too old to be kept",
+            Why::TooLate => "it came too late, and too late posts of its origin are dropped",
+            Why::Suspended => "the instance suspends its author, or whom it boosts",
+            Why::NotFollowed => "neither its author nor a hashtag it carries is followed",
+            Why::NotListed => "its author is not on the list",
+            Why::NotAddressed => "it was addressed to others",
+            Why::ParentUnknown => "a reply to a post that is unknown so far",
+            Why::ParentGone => "a reply to someone who is gone",
+            Why::OnExclusiveList => "its author is on an exclusive list",
+            Why::OtherLanguage => "its author is followed for other languages",
+            Why::OriginalUnknown => "a boost of a post that is unknown so far",
+            Why::OriginalGone => "a boost of a post that is gone",
+            Why::OriginalNotAddressed => "a boost of a post that was not sent to everybody",
+            Why::Blocked => "its author, whom it boosts or someone it mentions is blocked",
+            Why::Muted => "its author, whom it boosts or someone it mentions is muted",
+            Why::DomainBlocked => "the domain of its author, or of whom it boosts, is blocked",
+            Why::BlockedBy => "its author blocks the account",
+            Why::AnswersStranger => "a reply to someone you do not follow",
+            Why::ReplyNotListed => "a reply of a kind the list does not show",
+            Why::BoostsOff => "its author is followed without boosts",
+            Why::BoostsBlockedBy => "a boost of someone who blocks the account",
+        }
+    }
+}
+
+impl Because {
+    /// In words: what follows "in home: ".
+    pub const fn words(self) -> &'static str {
+        match self {
+            Because::Own => "the account wrote it",
+            Because::Followed => "its author is followed",
+            Because::Tagged => "a hashtag it carries is followed",
+        }
     }
 }
 
@@ -71,6 +133,9 @@ pub struct Subject<'a> {
     /// Its author, if any relation names them.
     pub author: Option<ActorIx>,
     post: &'a Post,
+    standing: Standing,
+    /// Whom it answers, if that is an actor some relation names.
+    answers: Option<ActorIx>,
     /// The author of what it boosts.
     original: Option<Original<'a>>,
     /// Those it mentions, and whom its original mentions, as far as any relation names them.
@@ -83,6 +148,7 @@ pub struct Subject<'a> {
 struct Original<'a> {
     author: Option<ActorIx>,
     post: &'a Post,
+    standing: Standing,
     /// Those the original is addressed to or mentions; looked up where its visibility makes it matter.
     audience: Vec<ActorIx>,
 }
@@ -101,12 +167,16 @@ impl<'a> Subject<'a> {
                 .iter()
                 .flat_map(|original| known(&original.body.mentions)),
         );
+        let standing = |post: &Post| graph.standing(&post.body.author, &post.origin);
         Subject {
             author: graph.actor(&post.body.author),
             post,
+            standing: standing(post),
+            answers: post.answers.actor().and_then(|actor| graph.actor(actor)),
             original: original.map(|original| Original {
                 author: graph.actor(&original.body.author),
                 audience: audience(original, graph),
+                standing: standing(original),
                 post: original,
             }),
             mentions,
@@ -130,49 +200,168 @@ fn audience(post: &Post, graph: &Graph) -> Vec<ActorIx> {
 
 /// Decides whether the subject is in `account`'s home.
 pub fn decide(subject: &Subject<'_>, account: &Account) -> Decision {
-    let post = subject.post;
-    if post.state != State::Whole {
-        return Decision::Out(Why::Gone);
-    }
-    if post.shown == Shown::Nowhere {
-        return Decision::Out(Why::TooLate);
-    }
-    if let Some(why) = subject.boosts_nothing() {
+    if let Some(why) = subject.is_nowhere() {
         return Decision::Out(why);
     }
-    let Some(author) = subject.author else {
-        return Decision::Out(Why::NotFollowed);
-    };
-    if account.actor() == Some(author) {
-        return Decision::In(Because::Own);
+    let exclusively = |author| account.lists_exclusively(author);
+    match subject.reaches_as_followed(account, exclusively) {
+        Decision::Out(_) if subject.reaches_as_tagged(account) => Decision::In(Because::Tagged),
+        decision => decision,
     }
-    let Some(follow) = account.follow(author) else {
-        return Decision::Out(Why::NotFollowed);
-    };
-    if !subject.reaches(account) {
-        return Decision::Out(Why::NotAddressed);
-    }
-    if !subject.opens_to(account) {
-        return Decision::Out(Why::OriginalNotAddressed);
-    }
-    if let Some(language) = &post.body.language
-        && !follow.languages.is_empty()
-        && !follow.languages.contains(language)
-    {
-        return Decision::Out(Why::OtherLanguage);
-    }
-    if account.shuns_anybody()
-        && let Some(why) = subject.shunned_by(account)
-    {
+}
+
+/// Decides whether the subject is on a list of `account`.
+pub fn decide_list(subject: &Subject<'_>, account: &Account, list: &List) -> Decision {
+    if let Some(why) = subject.is_nowhere() {
         return Decision::Out(why);
     }
-    if post.body.boost_of.is_some() && !follow.boosts {
-        return Decision::Out(Why::BoostsOff);
+    if !subject.author.is_some_and(|author| list.has(author)) {
+        return Decision::Out(Why::NotListed);
     }
-    Decision::In(Because::Followed)
+    match subject.reaches_as_followed(account, |_| false) {
+        Decision::In(_) if !subject.is_shown_by(list, account) => {
+            Decision::Out(Why::ReplyNotListed)
+        }
+        decision => decision,
+    }
+}
+
+/// Whether the subject is in the feed of a hashtag it carries; with a reader, less what that reader shuns.
+pub fn is_in_tag_feed(subject: &Subject<'_>, reader: Option<&Account>) -> bool {
+    subject.is_open_to_all() && reader.is_none_or(|reader| !subject.is_shunned(reader))
+}
+
+/// Whether the subject is in the public feed; with a reader, less what that reader shuns.
+pub fn is_in_public_feed(subject: &Subject<'_>, reader: Option<&Account>) -> bool {
+    let is_reply = !matches!(subject.post.answers.whom, Whom::Nobody | Whom::Themself);
+    !is_reply && is_in_tag_feed(subject, reader)
 }
 
 impl Subject<'_> {
+    /// Why it is in nobody's feed, if that is so.
+    fn is_nowhere(&self) -> Option<Why> {
+        if self.post.state != State::Whole {
+            return Some(Why::Gone);
+        }
+        if self.post.shown == Shown::Nowhere {
+            return Some(Why::TooLate);
+        }
+        let original = self.original.as_ref().map(|original| original.standing);
+        if original.unwrap_or_default().max(self.standing) == Standing::Suspended {
+            return Some(Why::Suspended);
+        }
+        self.boosts_nothing()
+    }
+
+    /// Whether it is for everybody: public, no boost, its author not limited.
+    fn is_open_to_all(&self) -> bool {
+        self.is_nowhere().is_none()
+            && self.post.body.visibility == Visibility::Public
+            && self.post.body.boost_of.is_none()
+            && self.standing == Standing::Open
+    }
+
+    /// As its author's or its follower's, whether or not a hashtag is followed.
+    fn reaches_as_followed(
+        &self,
+        account: &Account,
+        exclusively: impl FnOnce(ActorIx) -> bool,
+    ) -> Decision {
+        let Some(author) = self.author else {
+            return Decision::Out(Why::NotFollowed);
+        };
+        if account.actor() == Some(author) {
+            return Decision::In(Because::Own);
+        }
+        let Some(follow) = account.follow(author) else {
+            return Decision::Out(Why::NotFollowed);
+        };
+        match self.post.answers.whom {
+            Whom::Unknown => return Decision::Out(Why::ParentUnknown),
+            Whom::Gone => return Decision::Out(Why::ParentGone),
+            Whom::Nobody | Whom::Themself | Whom::Actor(_) => {}
+        }
+        if !self.reaches(account) {
+            return Decision::Out(Why::NotAddressed);
+        }
+        if !self.opens_to(account) {
+            return Decision::Out(Why::OriginalNotAddressed);
+        }
+        if exclusively(author) {
+            return Decision::Out(Why::OnExclusiveList);
+        }
+        if let Some(language) = &self.post.body.language
+            && !follow.languages.is_empty()
+            && !follow.languages.contains(language)
+        {
+            return Decision::Out(Why::OtherLanguage);
+        }
+        if let Some(why) = self.shunned_by(account) {
+            return Decision::Out(why);
+        }
+        if account.is_blocked_by(author) {
+            return Decision::Out(Why::BlockedBy);
+        }
+        if self.post.answers.actor().is_some() && !self.answers_known(account) {
+            return Decision::Out(Why::AnswersStranger);
+        }
+        if let Some(original) = &self.original {
+            if !follow.boosts {
+                return Decision::Out(Why::BoostsOff);
+            }
+            if original
+                .author
+                .is_some_and(|author| account.is_blocked_by(author))
+            {
+                return Decision::Out(Why::BoostsBlockedBy);
+            }
+        }
+        Decision::In(Because::Followed)
+    }
+
+    /// For a hashtag it carries: not one's own, and not from whom one shuns or is shunned by.
+    fn reaches_as_tagged(&self, account: &Account) -> bool {
+        account.follows_a_tag(&self.post.body.tags)
+            && self.is_open_to_all()
+            && !self.is_shunned(account)
+            && (self.author.is_none() || account.actor() != self.author)
+    }
+
+    /// Whether the account shuns it, or its author the account.
+    fn is_shunned(&self, account: &Account) -> bool {
+        let blocks = |author| account.is_blocked_by(author);
+        self.shunned_by(account).is_some() || self.author.is_some_and(blocks)
+    }
+
+    /// Whether whom it answers is followed by the account, or is it.
+    fn answers_known(&self, account: &Account) -> bool {
+        self.answers
+            .is_some_and(|actor| account.actor() == Some(actor) || account.follow(actor).is_some())
+    }
+
+    /// Whether a list shows replies of its kind.
+    fn is_shown_by(&self, list: &List, account: &Account) -> bool {
+        if self.post.answers.actor().is_none() {
+            return true;
+        }
+        let to_me = self.answers.is_some() && account.actor() == self.answers;
+        match list.replies() {
+            Replies::None => false,
+            Replies::List => to_me || self.answers.is_some_and(|actor| list.has(actor)),
+            Replies::Followed => self.answers_known(account),
+        }
+    }
+
+    /// Whom it answers, if that is an actor some relation names.
+    pub fn answers(&self) -> Option<ActorIx> {
+        self.answers
+    }
+
+    /// Whether it may be in homes for a hashtag.
+    pub fn may_be_tagged(&self) -> bool {
+        !self.post.body.tags.is_empty() && self.is_open_to_all()
+    }
+
     /// Whether every follower without particular wishes gets it, so that they need not be asked one by one.
     pub fn reaches_every_follower(&self) -> bool {
         let open = |visibility| matches!(visibility, Visibility::Public | Visibility::Unlisted);
@@ -182,11 +371,8 @@ impl Subject<'_> {
             .original
             .as_ref()
             .is_none_or(|original| open(original.post.body.visibility));
-        self.post.state == State::Whole
-            && self.post.shown == Shown::InFeeds
-            && self.boosts_nothing().is_none()
-            && post
-            && original
+        let no_reply = matches!(self.post.answers.whom, Whom::Nobody | Whom::Themself);
+        self.is_nowhere().is_none() && no_reply && post && original
     }
 
     /// For a boost whose original is unknown or gone: which of the two.
@@ -223,6 +409,9 @@ impl Subject<'_> {
     }
 
     fn shunned_by(&self, account: &Account) -> Option<Why> {
+        if !account.shuns_anybody() {
+            return None;
+        }
         let boosted = self.original.as_ref().and_then(|original| original.author);
         let named = || {
             self.author

@@ -1,5 +1,6 @@
 //! One relation record into the graph, and what it means for the account's feed. Pure.
 
+use super::lists::Wants;
 use super::waits::Said;
 use super::{AccountIx, FollowOptions, Graph, insert, remove};
 use crate::post::relationship::{Change, Key, Kind, Relation};
@@ -16,8 +17,14 @@ pub struct Effect {
     pub weed_out: bool,
     /// Entries may have to enter.
     pub merge_in: Merge,
-    /// The account was removed: its feed and all its relations go.
+    /// Lists that were removed: their feeds go.
+    pub lists_gone: Vec<String>,
+    /// The account was removed: its feeds and all its relations go.
     pub purge: bool,
+    /// The instance does something else to this actor or domain now.
+    pub moderated: Option<String>,
+    /// Actors who became local, or ceased to be.
+    pub moved: Vec<String>,
     /// The account's patience was this before, in milliseconds, and is another now.
     pub patience_ms_before: Option<i64>,
 }
@@ -28,8 +35,10 @@ pub enum Merge {
     /// Nobody's.
     #[default]
     Nobody,
-    /// Those of one author, by actor id.
+    /// Those of one author, by actor id, and the answers to them.
     Author(String),
+    /// Those with a hashtag.
+    Tag(String),
     /// Those of everyone followed, and the account's own.
     Everyone,
 }
@@ -38,8 +47,17 @@ impl Graph {
     /// Applies one change. A change that says nothing new has no effect on any feed.
     pub fn apply(&mut self, change: &Change) -> Effect {
         let key = &change.key;
-        if matches!(key.kind, Kind::Moderation) {
-            return Effect::default();
+        if key.kind == Kind::Moderation {
+            let action = match &change.relation {
+                Some(Relation::Moderation { action, .. }) => Some(*action),
+                _ => None,
+            };
+            return Effect {
+                moderated: self
+                    .moderate(&key.target, action)
+                    .then(|| key.target.clone()),
+                ..Effect::default()
+            };
         }
         if let (Kind::Account, None) = (key.kind, &change.relation) {
             return self.purge(key);
@@ -50,7 +68,14 @@ impl Graph {
         }
         let (account, is_new) = self.account_or_new(&key.account);
         let before = self.patience_ms(account);
+        let actor_before = self.get(account).and_then(super::Account::actor);
         let (weed_out, merge_in) = self.change(account, key, change.relation.as_ref());
+        let actor = self.get(account).and_then(super::Account::actor);
+        let moved = [actor_before, actor].into_iter().flatten();
+        let moved = moved
+            .filter(|_| actor_before != actor)
+            .map(|actor| self.name(actor).to_owned())
+            .collect();
         let is_other = !is_new && before != self.patience_ms(account);
         if let (Some(of), Some(particular)) = (
             self.accounts.get(account.number()),
@@ -63,7 +88,13 @@ impl Graph {
             account: Some(account),
             weed_out,
             merge_in,
+            lists_gone: (key.kind == Kind::List && change.relation.is_none())
+                .then(|| key.target.clone())
+                .into_iter()
+                .collect(),
             purge: false,
+            moderated: None,
+            moved,
             patience_ms_before: is_other.then_some(before),
         }
     }
@@ -158,6 +189,53 @@ impl Graph {
                     set(&mut of.domain_blocks, domain, on)
                 })
             }
+            (Kind::BlockedBy, relation) => {
+                let actor = self.actor_or_new(&key.target);
+                self.shun(account, relation.is_some(), |of, on| {
+                    set(&mut of.blocked_by, actor, on)
+                })
+            }
+            (Kind::Tag, relation) => {
+                match (
+                    self.set_tag(account, &key.target, relation.is_some()),
+                    relation,
+                ) {
+                    (false, _) => NOTHING,
+                    (true, Some(_)) => (false, Merge::Tag(key.target.clone())),
+                    (true, None) => (true, Merge::Nobody),
+                }
+            }
+            (Kind::List, relation) => {
+                let wants = match relation {
+                    Some(Relation::List {
+                        replies, exclusive, ..
+                    }) => Some(Wants {
+                        replies: *replies,
+                        exclusive: *exclusive,
+                    }),
+                    _ => None,
+                };
+                let before = self.set_list(account, &key.target, wants);
+                list_change(before, wants)
+            }
+            (Kind::ListMember, relation) => {
+                let Some((list, actor)) = key.target.split_once(' ') else {
+                    return NOTHING;
+                };
+                let actor_ix = self.actor_or_new(actor);
+                let on = relation.is_some();
+                if !self.set_list_member(account, list, actor_ix, on) {
+                    return NOTHING;
+                }
+                let list = self.get(account).and_then(|of| of.list(list));
+                match list.map(super::lists::List::is_exclusive) {
+                    None => NOTHING,
+                    // Into the list and out of home, or the other way round.
+                    Some(true) => (true, Merge::Author(actor.to_owned())),
+                    Some(false) if on => (false, Merge::Author(actor.to_owned())),
+                    Some(false) => (true, Merge::Nobody),
+                }
+            }
             (Kind::Ordering, relation) => {
                 let patience = match relation {
                     Some(Relation::Ordering { patience, .. }) => Some(*patience),
@@ -166,7 +244,7 @@ impl Graph {
                 self.set_patience(account, Said::Ordering, patience);
                 NOTHING
             }
-            // Kept with the others and handed on to what will act on them.
+            // A removed account and moderation are no change of one account's wishes; the rest is no relation's form.
             _ => NOTHING,
         }
     }
@@ -216,8 +294,22 @@ impl Graph {
         let Some(of) = self.accounts.get(account.number()) else {
             return Effect::default();
         };
-        for actor in of.follows.clone() {
+        let (follows, tags, actor) = (of.follows.clone(), of.tags.clone(), of.actor);
+        let lists_gone = of.lists().map(|(list, _)| list.to_owned()).collect();
+        let listed: Vec<_> = of
+            .lists
+            .iter()
+            .flat_map(|lists| lists.values())
+            .flat_map(|list| list.members().to_vec())
+            .collect();
+        for actor in follows {
             self.unset_follow(account, actor);
+        }
+        for tag in tags {
+            self.set_tag(account, &tag, false);
+        }
+        for actor in listed {
+            self.unset_lister(account, actor);
         }
         self.set_actor(account, None);
         let ends: Vec<_> = self
@@ -243,8 +335,26 @@ impl Graph {
         Effect {
             account: Some(account),
             purge: true,
+            lists_gone,
+            moved: actor
+                .map(|actor| self.name(actor).to_owned())
+                .into_iter()
+                .collect(),
             ..Effect::default()
         }
+    }
+}
+
+/// What another wish of a list means for feeds.
+fn list_change(before: Option<Wants>, after: Option<Wants>) -> (bool, Merge) {
+    let is_exclusive = |wants: Option<Wants>| wants.is_some_and(|wants| wants.exclusive);
+    match (before, after) {
+        (before, after) if before == after => (false, Merge::Nobody),
+        (None, _) => (is_exclusive(after), Merge::Everyone),
+        // The list's own feed goes as a whole.
+        (_, None) if is_exclusive(before) => (false, Merge::Everyone),
+        (_, None) => (false, Merge::Nobody),
+        _ => (true, Merge::Everyone),
     }
 }
 

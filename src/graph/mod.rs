@@ -1,11 +1,15 @@
 //! Who follows, mutes and blocks whom, kept small: names are held once, edges are numbers. Pure.
 
 pub mod apply;
+pub mod lists;
+pub mod standing;
 pub mod waits;
 
 use crate::post::relationship::Patience;
 use crate::time::Time;
 use hashbrown::HashMap;
+use lists::Lists;
+use standing::Moderation;
 use std::collections::BTreeSet;
 use waits::Waits;
 
@@ -47,7 +51,12 @@ pub struct Account {
     options: HashMap<ActorIx, FollowOptions>,
     mutes: Vec<ActorIx>,
     blocks: Vec<ActorIx>,
+    blocked_by: Vec<ActorIx>,
     domain_blocks: Vec<Box<str>>,
+    /// Hashtags it follows.
+    tags: Vec<Box<str>>,
+    /// Few accounts have any.
+    lists: Option<Box<Lists>>,
     /// As its account record says, and as its ordering record does, which wins.
     patience: [Option<Patience>; 2],
 }
@@ -81,6 +90,12 @@ pub struct Graph {
     followers: Vec<Vec<AccountIx>>,
     /// By actor: the accounts it is the actor of, ascending.
     owners: HashMap<ActorIx, Vec<AccountIx>>,
+    /// By hashtag: the accounts that follow it, ascending.
+    tag_followers: HashMap<Box<str>, Vec<AccountIx>>,
+    /// By actor: the accounts that have it on a list, ascending.
+    listers: HashMap<ActorIx, Vec<AccountIx>>,
+    /// What the instance does to actors and domains.
+    moderation: Moderation,
     /// When the mutes end that do.
     mute_ends: HashMap<(AccountIx, ActorIx), Time>,
     mutes_by_end: BTreeSet<(Time, AccountIx, ActorIx)>,
@@ -101,7 +116,10 @@ impl Account {
 
     /// Whether it has wishes beyond plain follows: then each post must be decided for it alone.
     fn has_wishes(&self) -> bool {
-        !self.options.is_empty() || self.shuns_anybody()
+        !self.options.is_empty()
+            || self.shuns_anybody()
+            || !self.blocked_by.is_empty()
+            || self.lists().any(|(_, list)| list.is_exclusive())
     }
 
     /// Those it follows, ascending.
@@ -128,6 +146,26 @@ impl Account {
     /// Whether it blocks `actor`.
     pub fn blocks(&self, actor: ActorIx) -> bool {
         self.blocks.binary_search(&actor).is_ok()
+    }
+
+    /// Whether `actor` blocks it.
+    pub fn is_blocked_by(&self, actor: ActorIx) -> bool {
+        self.blocked_by.binary_search(&actor).is_ok()
+    }
+
+    /// The hashtags it follows, ascending.
+    pub fn tags(&self) -> impl Iterator<Item = &str> {
+        self.tags.iter().map(|tag| &**tag)
+    }
+
+    /// Whether it follows one of these hashtags.
+    pub fn follows_a_tag(&self, tags: &[String]) -> bool {
+        let follows = |tag: &String| {
+            self.tags
+                .binary_search_by(|there| (**there).cmp(tag))
+                .is_ok()
+        };
+        !self.tags.is_empty() && tags.iter().any(follows)
     }
 
     /// Whether it blocks the domain `origin`.
@@ -190,6 +228,16 @@ impl Graph {
         self.owners.get(&actor).map_or(&[], Vec::as_slice)
     }
 
+    /// The accounts that follow a hashtag, ascending.
+    pub fn tag_followers(&self, tag: &str) -> &[AccountIx] {
+        self.tag_followers.get(tag).map_or(&[], Vec::as_slice)
+    }
+
+    /// The accounts that have `actor` on a list, ascending.
+    pub fn listers(&self, actor: ActorIx) -> &[AccountIx] {
+        self.listers.get(&actor).map_or(&[], Vec::as_slice)
+    }
+
     /// The account of this id, made if it is new: then the caller makes a home for it.
     pub fn account_or_new(&mut self, id: &str) -> (AccountIx, bool) {
         if let Some(account) = self.by_id.get(id).copied() {
@@ -246,6 +294,23 @@ impl Graph {
         if let Some(followers) = self.followers.get_mut(actor.number()) {
             remove(followers, &account);
         }
+    }
+
+    fn set_tag(&mut self, account: AccountIx, tag: &str, on: bool) -> bool {
+        let Some(of) = self.accounts.get_mut(account.number()) else {
+            return false;
+        };
+        if on {
+            insert(self.tag_followers.entry(tag.into()).or_default(), account);
+            return insert(&mut of.tags, tag.into());
+        }
+        if let Some(followers) = self.tag_followers.get_mut(tag) {
+            remove(followers, &account);
+            if followers.is_empty() {
+                self.tag_followers.remove(tag);
+            }
+        }
+        remove(&mut of.tags, &tag.into())
     }
 
     fn set_actor(&mut self, account: AccountIx, actor: Option<ActorIx>) {

@@ -3,6 +3,7 @@
 use crate::feed::disk::DiskError;
 use crate::feed::fan_out::{Fate, fan_out, fan_out_boosts, original_of};
 use crate::feed::kept::{At, Post, State};
+use crate::feed::replies::{Which, answers_of, fan_out_replies};
 use crate::feed::store::{Index, PendingRemoval, Store};
 use crate::graph::Graph;
 use crate::order::origins::{Origins, Seen};
@@ -209,35 +210,33 @@ impl Admission {
             post_ref: envelope.post_ref.clone(),
             author_ref: envelope.author_ref.clone(),
             state: State::Whole,
+            is_author_gone: false,
+            was_tagged: Vec::new(),
+            answers: answers_of(&self.store, &body)?,
             made: at,
             newest: at,
             body,
         };
         self.count(&post, how, windows);
-        if let Some(removal) = &gone {
+        if let Some((removal, whose)) = &gone {
             post.strip(State::Gone);
             post.newest = removal.at;
+            post.is_author_gone = *whose == Whose::Author;
         }
         let post = self.store.put_post(post);
         let because = post.newest.mark();
-        if gone.is_some() {
-            fan_out(&self.store, graph, &post, None, Fate::Gone, because);
+        let fate = if gone.is_some() {
+            fan_out(&self.store, graph, &post, None, Fate::Gone, because)?;
+            Fate::Gone
         } else {
             let original = original_of(&self.store, &post)?;
             let original = original.as_deref();
             let because = original.map_or(because, |original| original.newest.mark());
-            fan_out(&self.store, graph, &post, original, Fate::New, because);
-        }
-        fan_out_boosts(
-            &self.store,
-            graph,
-            &post,
-            if gone.is_some() {
-                Fate::Gone
-            } else {
-                Fate::New
-            },
-        )?;
+            fan_out(&self.store, graph, &post, original, Fate::New, because)?;
+            Fate::New
+        };
+        fan_out_boosts(&self.store, graph, &post, fate)?;
+        fan_out_replies(&self.store, graph, &post, Which::Changed)?;
         Ok(Outcome::Placed(post.verdict))
     }
 
@@ -289,6 +288,12 @@ impl Admission {
             };
         }
         post.state = State::Whole;
+        post.answers = answers_of(&self.store, &post.body)?;
+        for tag in &known.body.tags {
+            if !post.body.tags.contains(tag) && !post.was_tagged.contains(tag) {
+                post.was_tagged.push(tag.clone());
+            }
+        }
         post.post_ref = post.post_ref.or_else(|| envelope.post_ref.clone());
         post.author_ref = post.author_ref.or_else(|| envelope.author_ref.clone());
         if outcome == Outcome::Edited {
@@ -302,6 +307,7 @@ impl Admission {
         // An edit too: its entries rest on it from now on.
         if concerns_feeds || outcome == Outcome::Edited {
             self.fan_out_again(graph, &post, Fate::Changed)?;
+            fan_out_replies(&self.store, graph, &post, Which::Changed)?;
         }
         Ok(outcome)
     }
@@ -360,26 +366,28 @@ impl Admission {
         )))
     }
 
-    /// The removal that came before the post it removes.
+    /// The removal that came before the post it removes, and what it removes.
     fn gone_before_it_came(
         &self,
         body: &Body,
         origin: &str,
         arrived: Time,
-    ) -> Result<Option<PendingRemoval>, DiskError> {
+    ) -> Result<Option<(PendingRemoval, Whose)>, DiskError> {
         let by_its_host =
             |removal: Option<PendingRemoval>| removal.filter(|removal| removal.host == origin);
-        if let Some(removal) = by_its_host(self.store.pending(&body.uri)?) {
-            return Ok(Some(removal));
-        }
+        // The author first: were both removed, whom it answers must not depend on which came first.
         if let Some(removal) = by_its_host(self.store.pending(&body.author)?) {
-            return Ok(Some(removal));
+            return Ok(Some((removal, Whose::Author)));
+        }
+        if let Some(removal) = by_its_host(self.store.pending(&body.uri)?) {
+            return Ok(Some((removal, Whose::Post)));
         }
         let Some(original) = &body.boost_of else {
             return Ok(None);
         };
         let undone = by_its_host(self.store.pending(&boost_key(&body.author, original))?);
-        Ok(undone.filter(|undone| body.published.unwrap_or(arrived) <= undone.arrived))
+        let undone = undone.filter(|undone| body.published.unwrap_or(arrived) <= undone.arrived);
+        Ok(undone.map(|removal| (removal, Whose::Post)))
     }
 
     fn remove(
@@ -399,7 +407,7 @@ impl Admission {
             // Not a post, so far: it may come, or it is an author whom another actor of the host removes.
             None => self.remove_author(graph, at, arrived, uri, host),
             Some(post) if origin_of(&post.body.author).as_ref() == Some(&host) => {
-                self.remove_post(graph, at, &post)
+                self.remove_post(graph, at, &post, Whose::Post)
             }
             Some(post) => Err(AdmitError::Refused(format!(
                 "{uri} is a post by {}: only its host may remove it, not {by}",
@@ -416,33 +424,45 @@ impl Admission {
             State::Whole => Fate::Changed,
             State::Stub | State::Gone => Fate::Gone,
         };
-        self.fan_out_again(graph, &post, fate)
+        self.fan_out_again(graph, &post, fate)?;
+        fan_out_replies(&self.store, graph, &post, Which::All)?;
+        Ok(())
     }
 
     /// A post, and the boosts that rest on it, into or out of every home they concern.
     fn fan_out_again(&self, graph: &Graph, post: &Post, fate: Fate) -> Result<(), DiskError> {
         let original = original_of(&self.store, post)?;
         let because = post.newest.mark();
-        fan_out(&self.store, graph, post, original.as_deref(), fate, because);
+        fan_out(&self.store, graph, post, original.as_deref(), fate, because)?;
         fan_out_boosts(&self.store, graph, post, fate)?;
         Ok(())
     }
 
-    fn remove_post(&mut self, graph: &Graph, at: At, post: &Post) -> Result<usize, AdmitError> {
-        if post.state == State::Gone {
+    fn remove_post(
+        &mut self,
+        graph: &Graph,
+        at: At,
+        post: &Post,
+        whose: Whose,
+    ) -> Result<usize, AdmitError> {
+        let is_author_gone = post.is_author_gone || whose == Whose::Author;
+        if post.state == State::Gone && post.is_author_gone == is_author_gone {
             if post.newest == at {
                 self.once_more(graph, post)?;
             }
             return Ok(0);
         }
+        let removed = usize::from(post.state != State::Gone);
         let mut post = post.clone();
         post.strip(State::Gone);
+        post.is_author_gone = is_author_gone;
         post.newest = at;
         let post = self.store.put_post(post);
         let because = post.newest.mark();
-        fan_out(&self.store, graph, &post, None, Fate::Gone, because);
+        fan_out(&self.store, graph, &post, None, Fate::Gone, because)?;
         fan_out_boosts(&self.store, graph, &post, Fate::Gone)?;
-        Ok(1)
+        fan_out_replies(&self.store, graph, &post, Which::Changed)?;
+        Ok(removed)
     }
 
     /// Removes all by `author`, if that is one, and remembers the removal for what has not come yet.
@@ -466,7 +486,7 @@ impl Admission {
                 continue;
             };
             if post.body.author == author {
-                removed += self.remove_post(graph, at, &post)?;
+                removed += self.remove_post(graph, at, &post, Whose::Author)?;
             }
         }
         Ok(removed)
@@ -502,7 +522,7 @@ impl Admission {
             let is_meant =
                 boost.body.author == by && boost.body.boost_of.as_deref() == Some(original);
             if is_meant && boost.body.published.unwrap_or(boost.arrived) <= arrived {
-                removed += self.remove_post(graph, at, &boost)?;
+                removed += self.remove_post(graph, at, &boost, Whose::Post)?;
             }
         }
         Ok(removed)
@@ -521,6 +541,15 @@ impl Admission {
     }
 }
 
+/// What a removal is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// A post.
+    Post,
+    /// Its author, and with them all theirs.
+    Author,
+}
+
 enum Placed {
     /// At a free place, by this time.
     At(PostId, PlacedBy),
@@ -537,6 +566,8 @@ fn is_decided_otherwise(before: &Post, after: &Post) -> bool {
         || old.mentions != new.mentions
         || old.language != new.language
         || old.boost_of != new.boost_of
+        || old.tags != new.tags
+        || before.answers != after.answers
 }
 
 /// Under what an undo without the boost's id waits.

@@ -1,8 +1,9 @@
 //! One change of a relation into the state: the graph first, then the account's feed, then kept.
 
 use crate::feed::disk::DiskError;
-use crate::feed::fan_out::{merge_in, weed_out};
 use crate::feed::ledger::{Ledger, Turn};
+use crate::feed::merge::{Feed, merge_in, weed_out};
+use crate::feed::named::Name;
 use crate::feed::store::{Store, home_key, relation_key};
 use crate::graph::apply::{Effect, Merge};
 use crate::graph::{AccountIx, Graph};
@@ -61,47 +62,41 @@ pub(super) fn relate(
     if let Some(account) = effect.new_account {
         store.homes.add(account, home_key(&change.key.account));
     }
-    if read.again && effect.account.is_some() {
+    if read.again && (effect.account.is_some() || change.key.kind == Kind::Moderation) {
         redo(&mut effect, change);
     }
     keep(store, change, &effect)?;
     let graph = graph.read();
     if let Some(account) = effect.account {
+        let Some(of) = graph.get(account) else {
+            return Ok(effect);
+        };
+        // A cursor from before knows entries that nothing here can list any more.
+        let mut blank = Ledger::default();
+        blank.forget(read.mark);
         if effect.purge {
-            // A cursor from before knows entries that nothing here can list any more.
-            let mut blank = Ledger::default();
-            blank.forget(read.mark);
+            for list in &effect.lists_gone {
+                let name = Name::list(account, of.id(), list);
+                store.replace_named(name, blank.clone());
+            }
             store.homes.replace(account, blank);
+        } else if let Some(list) = effect.lists_gone.first() {
+            store.replace_named(Name::list(account, of.id(), list), blank);
         }
-        if effect.weed_out || effect.merge_in != Merge::Nobody {
+        if !effect.weed_out && effect.merge_in == Merge::Nobody {
+            return Ok(effect);
+        }
+        for feed in Feed::all(account, of) {
             let turn = Turn {
                 mark: read.mark,
                 takes_out: effect.weed_out,
                 seen: Arc::clone(read.seen),
             };
-            store.homes.turn(account, turn);
-        }
-        if effect.weed_out {
-            weed_out(store, &graph, account, read.mark)?;
-        }
-        match &effect.merge_in {
-            Merge::Nobody => {}
-            Merge::Author(author) => {
-                merge_in(store, &graph, account, &[author], read.mark, read.shown)?;
+            feed.turn(store, of, turn);
+            if effect.weed_out {
+                weed_out(store, &graph, feed, read.mark)?;
             }
-            Merge::Everyone => {
-                let Some(of) = graph.get(account) else {
-                    return Ok(effect);
-                };
-                let authors: Vec<&str> = of
-                    .follows()
-                    .iter()
-                    .copied()
-                    .chain(of.actor())
-                    .map(|actor| graph.name(actor))
-                    .collect();
-                merge_in(store, &graph, account, &authors, read.mark, read.shown)?;
-            }
+            merge_in(store, &graph, feed, &effect.merge_in, read.mark, read.shown)?;
         }
     }
     Ok(effect)
@@ -145,12 +140,22 @@ fn redo(effect: &mut Effect, change: &Change) {
         (Kind::Follow, Some(_)) if effect.merge_in == Merge::Nobody => {
             effect.merge_in = Merge::Author(change.key.target.clone());
         }
-        (Kind::Mute | Kind::Block | Kind::DomainBlock, None) | (Kind::Account, Some(_)) => {
+        (Kind::Tag, Some(_)) if effect.merge_in == Merge::Nobody => {
+            effect.merge_in = Merge::Tag(change.key.target.clone());
+        }
+        (Kind::Mute | Kind::Block | Kind::BlockedBy | Kind::DomainBlock, None)
+        | (Kind::Account, Some(_)) => {
             effect.merge_in = Merge::Everyone;
         }
-        (Kind::Follow, None) | (Kind::Mute | Kind::Block | Kind::DomainBlock, Some(_)) => {
+        (Kind::Follow | Kind::Tag, None)
+        | (Kind::Mute | Kind::Block | Kind::BlockedBy | Kind::DomainBlock, Some(_)) => {
             effect.weed_out = true;
         }
+        (Kind::List | Kind::ListMember, _) => {
+            effect.weed_out = true;
+            effect.merge_in = Merge::Everyone;
+        }
+        (Kind::Moderation, _) => effect.moderated = Some(change.key.target.clone()),
         _ => {}
     }
 }

@@ -251,6 +251,22 @@ fn activity(kind: &str, author: usize, n: usize, published: i64, arrived: i64, m
     }
 }
 
+/// The same, in no public feed.
+fn unlisted(line: Line) -> Line {
+    match line {
+        Line::Activity {
+            json,
+            arrived,
+            fetched,
+        } => Line::Activity {
+            json: json.replace("\"to\":", "\"cc\":"),
+            arrived,
+            fetched,
+        },
+        line @ Line::Relation(_) => line,
+    }
+}
+
 fn delete(author: usize, n: usize, arrived: i64) -> Line {
     let (actor, uri) = (actor(author), uri(author, n));
     let json =
@@ -670,9 +686,9 @@ fn a_post_no_feed_needs_becomes_a_stub_and_one_that_is_needed_stays() {
     let mut world = World::new();
     let mut log = vec![
         follow("7", 0),
-        create(0, 0, NOON, NOON + 1),
-        create(1, 0, NOON, NOON + 1),
-        create(2, 0, NOON, NOON + 1),
+        unlisted(create(0, 0, NOON, NOON + 1)),
+        unlisted(create(1, 0, NOON, NOON + 1)),
+        unlisted(create(2, 0, NOON, NOON + 1)),
     ];
     // Author 2 is nobody's, but a boost by author 0 shows one post of theirs.
     log.push(boost(0, 9, (2, 0), NOON + 31 * day, NOON + 31 * day));

@@ -42,7 +42,7 @@ pub type Shown<'a> = dyn Fn(AccountIx) -> PostId + Sync + 'a;
 pub struct Written {
     /// Posts.
     pub posts: usize,
-    /// Home feeds.
+    /// Feeds.
     pub homes: usize,
     /// Entries brought into them.
     pub entries: usize,
@@ -119,11 +119,14 @@ impl Store {
                 None => self.disk.remove(Tree::Pending, &hash.to_be_bytes())?,
             }
         }
-        let homes = self.put_homes(&self.homes.leave(), shown)?;
-        written = Written {
-            posts: written.posts,
-            ..homes
-        };
+        for feeds in [
+            self.put_homes(&self.homes.leave(), shown)?,
+            self.put_named(shown)?,
+        ] {
+            written.homes += feeds.homes;
+            written.entries += feeds.entries;
+            written.below_floor += feeds.below_floor;
+        }
         for (key, document) in sorted(&fresh.relations) {
             match document {
                 Some(document) => self.disk.put(Tree::Relations, key, document.clone())?,

@@ -4,6 +4,7 @@
 //! leaving, cache, disk, and a look-up asks in that order, so it never falls between two of them.
 
 mod checkpoint;
+mod named;
 mod stored;
 mod sweep;
 
@@ -13,6 +14,7 @@ use super::disk::{Disk, DiskError, Tree};
 use super::homes::Homes;
 use super::kept::{At, Post};
 use super::ledger::Ledger;
+use super::named::Named;
 use super::segment::{Op, Segment, merge};
 use crate::graph::AccountIx;
 use crate::order::place::PostId;
@@ -60,6 +62,10 @@ pub enum Index {
     Parent = b'p',
     /// Boosts of a post, by its URI.
     Original = b'o',
+    /// Posts that answer an actor, by the actor's id.
+    Answered = b's',
+    /// Posts with a hashtag.
+    Tag = b't',
 }
 
 /// A deletion or undo that came before what it takes back.
@@ -96,6 +102,7 @@ pub struct Store {
     stored: Stored,
     /// Home feeds, by account.
     pub homes: Homes,
+    named: Named,
     options: Options,
     fresh: RwLock<Fresh>,
     leaving: RwLock<Option<Arc<Fresh>>>,
@@ -127,6 +134,7 @@ impl Store {
             stored: Stored::new(&disk)?,
             disk,
             homes: Homes::default(),
+            named: Named::default(),
             cache: Cache::with_weighter(items, cache_bytes, PostWeight),
             options,
             fresh: RwLock::default(),
@@ -254,22 +262,15 @@ impl Store {
     pub fn put_post(&self, post: Post) -> Arc<Post> {
         let post = Arc::new(post);
         let hash = xxh3_128(post.body.uri.as_bytes());
-        let body = &post.body;
-        let indexed = [
-            Some(list_key(Index::Author, &body.author)),
-            body.in_reply_to
-                .as_deref()
-                .map(|parent| list_key(Index::Parent, parent)),
-            body.boost_of
-                .as_deref()
-                .map(|original| list_key(Index::Original, original)),
-        ];
+        let indexed: Vec<ListKey> = indexed(&post)
+            .map(|(index, of)| list_key(index, of))
+            .collect();
         self.unwritten_bytes
             .fetch_add(post.weight(), Ordering::Relaxed);
         self.stored.note_post(post.id, hash, &indexed);
         let mut fresh = self.fresh.write();
         fresh.uris.insert(hash, Some(post.id));
-        for key in indexed.into_iter().flatten() {
+        for key in indexed {
             fresh
                 .lists
                 .entry(key)
@@ -286,23 +287,18 @@ impl Store {
     pub fn forget_post(&self, post: &Post) {
         let body = &post.body;
         let mut fresh = self.fresh.write();
-        for (index, of) in [
-            (Index::Author, Some(&body.author)),
-            (Index::Parent, body.in_reply_to.as_ref()),
-            (Index::Original, body.boost_of.as_ref()),
-        ] {
-            if let Some(of) = of {
-                fresh
-                    .lists
-                    .entry(list_key(index, of))
-                    .or_default()
-                    .push(Op::remove(post.id));
-            }
+        for (index, of) in indexed(post) {
+            fresh
+                .lists
+                .entry(list_key(index, of))
+                .or_default()
+                .push(Op::remove(post.id));
         }
         fresh.posts.remove(&post.id);
         fresh.removed_posts.insert(post.id);
         fresh.uris.insert(xxh3_128(body.uri.as_bytes()), None);
-        self.unwritten_indexed.fetch_add(4, Ordering::Relaxed);
+        self.unwritten_indexed
+            .fetch_add(1 + indexed(post).count(), Ordering::Relaxed);
     }
 
     /// Keeps, or with `None` removes, a relation under its key.
@@ -386,14 +382,16 @@ impl Store {
 
     /// Whether a bound on memory asks for a checkpoint.
     pub fn is_full(&self) -> bool {
-        let entries = self.homes.unwritten() + self.unwritten_indexed.load(Ordering::Relaxed);
+        let feeds = self.homes.unwritten() + self.named.unwritten();
+        let entries = feeds + self.unwritten_indexed.load(Ordering::Relaxed);
         self.options.unflushed_entries_max <= entries
             || self.options.unflushed_bytes_max <= self.unwritten_bytes.load(Ordering::Relaxed)
     }
 
     /// Entries and bytes that wait for a checkpoint.
     pub fn unwritten(&self) -> (usize, usize) {
-        let entries = self.homes.unwritten() + self.unwritten_indexed.load(Ordering::Relaxed);
+        let feeds = self.homes.unwritten() + self.named.unwritten();
+        let entries = feeds + self.unwritten_indexed.load(Ordering::Relaxed);
         (entries, self.unwritten_bytes.load(Ordering::Relaxed))
     }
 
@@ -426,6 +424,26 @@ impl Store {
 
 /// Under which name the offsets are stored.
 const OFFSETS: &str = "offsets";
+
+/// What lists a post.
+fn indexed(post: &Post) -> impl Iterator<Item = (Index, &str)> {
+    let body = &post.body;
+    let whom = post.answers.actor();
+    [
+        (Index::Author, Some(body.author.as_str())),
+        (Index::Parent, body.in_reply_to.as_deref()),
+        (Index::Original, body.boost_of.as_deref()),
+        (Index::Answered, whom),
+    ]
+    .into_iter()
+    .filter_map(|(index, of)| Some((index, of?)))
+    .chain(
+        body.tags
+            .iter()
+            .chain(&post.was_tagged)
+            .map(|tag| (Index::Tag, tag.as_str())),
+    )
+}
 
 /// The key a home feed is stored under: the slot of its account, so that a shard's feeds lie together, then the account.
 pub fn home_key(account: &str) -> Vec<u8> {

@@ -16,9 +16,10 @@ use xxhash_rust::xxh3::xxh3_64;
 const ROWS_STEP: usize = 8_192;
 
 /// The indexes that are looked into for every post: a tree, and with which byte its keys begin if not all are meant.
-const REMEMBERED: [(Tree, Option<u8>); 3] = [
+const REMEMBERED: [(Tree, Option<u8>); 4] = [
     (Tree::Uris, None),
     (Tree::Pending, None),
+    (Tree::Lists, Some(Index::Parent as u8)),
     (Tree::Lists, Some(Index::Original as u8)),
 ];
 
@@ -45,11 +46,11 @@ impl Stored {
     }
 
     /// A post is put: its place, the hash of its URI, its rows in the indexes.
-    pub(super) fn note_post(&self, id: PostId, uri: u128, lists: &[Option<ListKey>]) {
+    pub(super) fn note_post(&self, id: PostId, uri: u128, lists: &[ListKey]) {
         let mut known = self.known.write();
         known.insert(place_key(id));
         known.insert(hash_key(Tree::Uris, uri));
-        for key in lists.iter().flatten().filter(|key| is_remembered(key)) {
+        for key in lists.iter().filter(|key| is_remembered(key)) {
             known.insert(list_key(key));
         }
     }
@@ -141,9 +142,10 @@ fn place_key(id: PostId) -> u64 {
     xxh3_64(&id.number().to_le_bytes())
 }
 
-/// Only boosts are asked for with every post; authors and parents would fill the memory of those that are.
+/// Only boosts and replies are asked for with every post; the others would fill the memory of those that are.
 fn is_remembered(key: &ListKey) -> bool {
-    key.first() == Some(&(Index::Original as u8))
+    let asked = [Index::Original as u8, Index::Parent as u8];
+    key.first().is_some_and(|index| asked.contains(index))
 }
 
 #[cfg(test)]

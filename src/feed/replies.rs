@@ -1,0 +1,82 @@
+//! What answers a post: the replies that waited for it, or that its author's end concerns, through the threads below.
+
+use super::disk::DiskError;
+use super::fan_out::{Fate, fan_out, original_of};
+use super::kept::{Post, State};
+use super::store::{Index, Store};
+use super::thread::{Answers, Whom};
+use crate::graph::Graph;
+use crate::order::place::PostId;
+use crate::post::Body;
+use hashbrown::HashSet;
+use std::sync::Arc;
+
+/// Whom a post answers, as far as what is kept tells.
+pub fn answers_of(store: &Store, body: &Body) -> Result<Answers, DiskError> {
+    let parent = match &body.in_reply_to {
+        Some(parent) => store.post_by_uri(parent)?,
+        None => None,
+    };
+    Ok(Answers::new(body, parent.as_deref()))
+}
+
+/// Which replies are fanned out again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// Those that answer somebody else now, or whose parent was unknown.
+    Changed,
+    /// All: after a crash a reply may be stored as it is and not be in feeds.
+    All,
+}
+
+/// Decides again about the replies to `post`, and about the threads their authors spun below them: each answers whom it
+/// answers now. Returns how many homes they entered.
+pub fn fan_out_replies(
+    store: &Store,
+    graph: &Graph,
+    post: &Post,
+    which: Which,
+) -> Result<usize, DiskError> {
+    let mut entered = 0;
+    // Posts may claim to answer each other in a circle.
+    let mut visited: HashSet<PostId> = std::iter::once(post.id).collect();
+    let mut above = vec![Arc::new(post.clone())];
+    while let Some(parent) = above.pop() {
+        for id in store.list(Index::Parent, &parent.body.uri)? {
+            let reply = match PostId::from_number(id) {
+                Some(id) => store.post(id)?,
+                None => None,
+            };
+            let answers = |reply: &Arc<Post>| {
+                reply.body.in_reply_to.as_deref() == Some(parent.body.uri.as_str())
+            };
+            let Some(reply) = reply.filter(answers) else {
+                continue;
+            };
+            let before = reply.answers.clone();
+            let answers = Answers::new(&reply.body, Some(&parent));
+            if answers == before && which == Which::Changed {
+                continue;
+            }
+            let reply = store.put_post(Post {
+                answers,
+                ..Post::clone(&reply)
+            });
+            if reply.state == State::Whole {
+                // Nobody has what waited for its parent.
+                let fate = match (which, before.whom) {
+                    (Which::Changed, Whom::Unknown) => Fate::New,
+                    _ => Fate::Changed,
+                };
+                let original = original_of(store, &reply)?;
+                let because = parent.newest.mark();
+                entered += fan_out(store, graph, &reply, original.as_deref(), fate, because)?;
+            }
+            // A thread of one author's rests on what is above it, and it alone.
+            if reply.body.author == parent.body.author && visited.insert(reply.id) {
+                above.push(reply);
+            }
+        }
+    }
+    Ok(entered)
+}
