@@ -13,33 +13,34 @@ mod support;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use parking_lot::RwLock;
 use slackwater::feed::fan_out::{Fate, fan_out};
+use slackwater::feed::kept::Post;
 use slackwater::feed::store::Reflects;
-use slackwater::graph::AccountIx;
 use slackwater::operator::metrics::Metrics;
 use slackwater::order::window::Windows;
 use slackwater::post::in_flight::InFlight;
 use slackwater::reader::filling::Filling;
 use slackwater::reader::page::Span;
 use slackwater::reader::view::{Built, View};
+use slackwater::time::Time;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
-use support::{Dice, graph, post, sized, store};
+use support::{Dice, NOON, graph, post, sized, store};
 
 fn page(view: &View, account: usize, limit: usize) -> usize {
-    let home = view
-        .store
-        .home(AccountIx::from_number(account))
+    let look = view
+        .look(&account.to_string(), None, Time::from_millis(NOON))
         .unwrap()
         .unwrap();
+    let lets_in = |post: &Post, original: Option<&Post>| look.found.lets_in(view, post, original);
     let span = Span {
         before: None,
         after: None,
         limit,
     };
-    Filling::fill(&view.store, span, &home.ids)
+    Filling::fill(&view.store, span, look.ids(), &lets_in)
         .unwrap()
-        .finish(None, "cursor")
+        .finish(look.shown.horizon, "cursor")
         .json
         .len()
 }

@@ -39,7 +39,7 @@ fn look(view: &View) -> Look {
 
 fn begin(view: &View, look: &Look) -> Cursor {
     Cursor {
-        feed: Cursor::feed_of("7", "home"),
+        feed: Cursor::feed_of("7/home"),
         log: view.log,
         from: look.moment(),
         batch: None,

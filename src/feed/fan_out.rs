@@ -45,18 +45,7 @@ pub fn fan_out(
     fate: Fate,
     because: Mark,
 ) -> Result<usize, DiskError> {
-    let passage = Passage {
-        store,
-        graph,
-        subject: Subject::new(post, original, graph),
-        enters: entering(post, original),
-        leaves: std::iter::once(because)
-            .chain(ended(post))
-            .map(|mark| Op::remove(post.id, mark))
-            .collect(),
-        // Read in another order, a boost may have entered before its original became what it is.
-        may_be_there: fate != Fate::New || original.is_some_and(Post::has_changed),
-    };
+    let passage = Passage::new(store, graph, post, original, fate, because);
     let mut entered = 0;
     if let Some(author) = passage.subject.author {
         let followers = graph.followers(author);
@@ -76,7 +65,42 @@ pub fn fan_out(
     Ok(entered)
 }
 
-impl Passage<'_> {
+/// As [`fan_out`], of a post that may be there already, into or out of the public feeds alone.
+pub fn fan_out_in_public(
+    store: &Store,
+    graph: &Graph,
+    post: &Post,
+    because: Mark,
+) -> Result<(), DiskError> {
+    if post.body.boost_of.is_some() {
+        return Ok(());
+    }
+    Passage::new(store, graph, post, None, Fate::Changed, because).public()
+}
+
+impl<'a> Passage<'a> {
+    fn new(
+        store: &'a Store,
+        graph: &'a Graph,
+        post: &'a Post,
+        original: Option<&'a Post>,
+        fate: Fate,
+        because: Mark,
+    ) -> Passage<'a> {
+        Passage {
+            store,
+            graph,
+            subject: Subject::new(post, original, graph),
+            enters: entering(post, original, because),
+            leaves: std::iter::once(because)
+                .chain(ended(post))
+                .map(|mark| Op::remove(post.id, mark))
+                .collect(),
+            // Read in another order, a boost may have entered before its original became what it is.
+            may_be_there: fate != Fate::New || original.is_some_and(Post::has_changed),
+        }
+    }
+
     /// Into or out of the homes of an author's followers: those without particular wishes are not asked one by one.
     fn followers(&self, followers: &[AccountIx]) -> usize {
         if !self.subject.reaches_every_follower() {
@@ -169,10 +193,13 @@ impl Passage<'_> {
     }
 }
 
-/// What brings a post into a feed: the post, and that the entry rests on what it boosts and what it answers too.
-pub(super) fn entering(post: &Post, original: Option<&Post>) -> Vec<Op> {
+/// What brings a post into a feed: the post, and that the entry rests on what it boosts, on what it answers, and on the
+/// record that calls for it too.
+pub(super) fn entering(post: &Post, original: Option<&Post>, because: Mark) -> Vec<Op> {
     let original = original.map(|original| original.newest.mark());
-    let rests = original.into_iter().chain(rests_on(post));
+    let is_new = |because: &Mark| *because != post.newest.mark() && original != Some(*because);
+    let because = Some(because).filter(is_new);
+    let rests = original.into_iter().chain(rests_on(post)).chain(because);
     std::iter::once(Op::insert(post.id, post.newest.mark()))
         .chain(rests.map(|mark| Op::also(post.id, mark)))
         .collect()
@@ -196,12 +223,14 @@ pub fn original_of(store: &Store, post: &Post) -> Result<Option<Arc<Post>>, Disk
     }
 }
 
-/// Fans out again what rests on `original`: the boosts that waited for it, or that its change or end concerns.
+/// Fans out again what rests on `original`: the boosts that waited for it, or that its change or end concerns. `because`
+/// marks the record that calls for it.
 pub fn fan_out_boosts(
     store: &Store,
     graph: &Graph,
     original: &Post,
     fate: Fate,
+    because: Mark,
 ) -> Result<usize, DiskError> {
     let mut entered = 0;
     for id in store.list(Index::Original, &original.body.uri)? {
@@ -215,7 +244,6 @@ pub fn fan_out_boosts(
         if boost.body.boost_of.as_deref() == Some(original.body.uri.as_str())
             && boost.state == State::Whole
         {
-            let because = original.newest.mark();
             entered += fan_out(store, graph, &boost, Some(original), fate, because)?;
         }
     }

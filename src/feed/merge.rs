@@ -150,8 +150,7 @@ pub fn merge_in(
         entering_shown += usize::from(id <= shown);
         // What is there already rests on what brought it in.
         if there.ids.binary_search(&id.number()).is_err() {
-            ops.extend(entering(&post, original.as_deref()));
-            ops.push(Op::also(id, because));
+            ops.extend(entering(&post, original.as_deref(), because));
         }
     }
     match left_out {

@@ -17,9 +17,11 @@
 //! | [`fan_out`] | a post into the feeds it belongs in |
 //! | [`merge`] | a feed merged from the posts of those its account follows, and weeded of what does not belong there |
 //! | [`replies`] | what answers a post that came or went |
+//! | [`again`] | posts decided again because of what was said of their authors |
 //! | [`expiry`] | what no feed needs any more goes |
 //! | [`disk`] | sled: the only file that names it |
 
+pub mod again;
 pub mod block;
 pub mod columns;
 pub mod disk;

@@ -235,7 +235,7 @@ impl Admission {
             fan_out(&self.store, graph, &post, original, Fate::New, because)?;
             Fate::New
         };
-        fan_out_boosts(&self.store, graph, &post, fate)?;
+        fan_out_boosts(&self.store, graph, &post, fate, post.newest.mark())?;
         fan_out_replies(&self.store, graph, &post, Which::Changed)?;
         Ok(Outcome::Placed(post.verdict))
     }
@@ -434,7 +434,7 @@ impl Admission {
         let original = original_of(&self.store, post)?;
         let because = post.newest.mark();
         fan_out(&self.store, graph, post, original.as_deref(), fate, because)?;
-        fan_out_boosts(&self.store, graph, post, fate)?;
+        fan_out_boosts(&self.store, graph, post, fate, because)?;
         Ok(())
     }
 
@@ -460,7 +460,7 @@ impl Admission {
         let post = self.store.put_post(post);
         let because = post.newest.mark();
         fan_out(&self.store, graph, &post, None, Fate::Gone, because)?;
-        fan_out_boosts(&self.store, graph, &post, Fate::Gone)?;
+        fan_out_boosts(&self.store, graph, &post, Fate::Gone, because)?;
         fan_out_replies(&self.store, graph, &post, Which::Changed)?;
         Ok(removed)
     }

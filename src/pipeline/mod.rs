@@ -16,6 +16,7 @@ mod simulation;
 mod tests;
 
 use crate::clock;
+use crate::feed::again::{self, Again};
 use crate::feed::disk::DiskError;
 use crate::feed::expiry;
 use crate::feed::kept::At;
@@ -106,6 +107,7 @@ pub struct Pipeline {
     store: Arc<Store>,
     graph: Arc<RwLock<Graph>>,
     admission: Admission,
+    again: Again,
     expiry: expiry::Expiry,
     view: View,
     built: watch::Sender<Arc<Built>>,
@@ -175,6 +177,7 @@ impl Pipeline {
             store,
             graph,
             admission,
+            again: Again::new(reflects.again.clone()),
             expiry: expiry::Expiry::new(options.keep),
             view,
             built,
@@ -234,7 +237,12 @@ impl Pipeline {
             // 1. Take what has arrived.
             self.take_settings();
             let settled = self.view.in_flight.settled();
-            let records = self.source.take(BATCH_RECORDS, BATCH_WAIT)?;
+            let wait = if self.again.is_done() {
+                BATCH_WAIT
+            } else {
+                Duration::ZERO
+            };
+            let records = self.source.take(BATCH_RECORDS, wait)?;
             // 2. Understand it, on every core, and meanwhile:
             decode_each(&records, self.threads, |record, said| {
                 // 3. Place it and fan it out, record by record; what cannot be used is set aside before we pass it.
@@ -245,7 +253,8 @@ impl Pipeline {
                 }
                 Ok::<_, PipelineError>(())
             })?;
-            // 5. Tell readers.
+            // 5. Decide again what was said of authors; tell readers.
+            self.decide_again()?;
             self.follow_ends(&records);
             self.announce(settled);
             self.end_mutes();
@@ -313,6 +322,12 @@ impl Pipeline {
             window: &|host| origins.read().holding(host, windows),
         };
         let effect = relate::relate(&self.store, &self.graph, change, &read)?;
+        if let Some(target) = &effect.moderated {
+            self.again.add(again::Said::Standing, target, read.mark);
+        }
+        for actor in &effect.moved {
+            self.again.add(again::Said::Locality, actor, read.mark);
+        }
         if effect.purge {
             self.view.horizons.forget(account);
         }
@@ -393,6 +408,15 @@ impl Pipeline {
             .follow(records.len(), &ends, self.source.is_healthy());
     }
 
+    /// A slice of the posts that are to be decided again.
+    fn decide_again(&mut self) -> Result<(), PipelineError> {
+        if !self.again.is_done() {
+            self.again.step(&self.store, &self.graph.read())?;
+            self.is_dirty = true;
+        }
+        Ok(())
+    }
+
     /// Takes over other windows and another patience, if there are any.
     fn take_settings(&mut self) {
         let Some((windows, patience)) = self.reload.take() else {
@@ -424,13 +448,15 @@ impl Pipeline {
         }
         let ends = self.source.ends();
         let progress = self.start.progress(&ends);
-        self.seen = Arc::new(Seen::new(&self.reflects.next));
+        let taken = Arc::new(Seen::new(&self.reflects.next));
+        self.seen = self.again.told(&taken);
         let end = |end: &source::End| Position {
             topic: end.topic,
             partition: end.partition,
             offset: end.end,
         };
         let built = Built {
+            taken,
             seen: Arc::clone(&self.seen),
             ends: Arc::new(Seen::new(&ends.iter().map(end).collect::<Vec<_>>())),
             relations_in_force: self.start.relations_are_read(),
@@ -517,6 +543,7 @@ impl Pipeline {
 
     fn checkpoint(&mut self) -> Result<(), PipelineError> {
         self.admission.put_origins();
+        self.reflects.again = self.again.left();
         let begun = clock::stopwatch();
         let written = {
             let (graph, now) = (self.graph.read(), clock::now());

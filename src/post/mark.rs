@@ -166,6 +166,18 @@ impl Seen {
         }
     }
 
+    /// Sees no further than `next`.
+    pub fn lower(&mut self, next: Position) {
+        let offsets = match next.topic {
+            Topic::Activities => &mut self.next[0],
+            Topic::Relationships => &mut self.next[1],
+        };
+        let partition = usize::try_from(next.partition).ok();
+        if let Some(there) = partition.and_then(|partition| offsets.get_mut(partition)) {
+            *there = (*there).min(next.offset);
+        }
+    }
+
     fn of(&self, topic: Topic) -> &[i64] {
         match topic {
             Topic::Activities => &self.next[0],

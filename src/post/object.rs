@@ -278,7 +278,7 @@ fn tags_of(tag: &Loose<'_>) -> Result<(Vec<String>, Vec<String>), String> {
 }
 
 /// A hashtag as it is compared; none if it is nothing anyone could follow.
-pub(super) fn hashtag_of(name: &str) -> Option<String> {
+pub fn hashtag_of(name: &str) -> Option<String> {
     let tag = name.trim().trim_start_matches('#').to_lowercase();
     let possible = !tag.is_empty()
         && tag.len() <= TAG_BYTES_MAX

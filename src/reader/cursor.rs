@@ -61,9 +61,9 @@ pub enum CursorError {
 }
 
 impl Cursor {
-    /// The hash that binds a cursor to a feed.
-    pub fn feed_of(account: &str, feed: &str) -> u64 {
-        xxh3_64(format!("{account}/{feed}").as_bytes())
+    /// The hash that binds a cursor to a feed, of a text that no other feed has.
+    pub fn feed_of(feed: &str) -> u64 {
+        xxh3_64(feed.as_bytes())
     }
 
     /// As URL-safe text.
@@ -118,7 +118,7 @@ mod tests {
             floor: 2,
         };
         Cursor {
-            feed: Cursor::feed_of("7", "home"),
+            feed: Cursor::feed_of("7/home"),
             log: 4,
             from: moment.clone(),
             batch: Some(Batch {

@@ -1,5 +1,6 @@
 //! A post as the API shows it. Pure.
 
+use super::explained::Explained;
 use crate::feed::kept::{Post, State};
 use crate::order::place::PostId;
 use crate::order::verdict::{PlacedBy, Verdict};
@@ -48,6 +49,9 @@ pub struct Entry<'a> {
     /// The object as it came (for a boost, the Announce); null once only a stub is left.
     #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
     pub object: &'a RawValue,
+    /// Why the account that was asked for has it in its feeds, or has not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explained: Option<Explained>,
 }
 
 /// The post a boost shows.
@@ -92,6 +96,7 @@ impl<'a> Entry<'a> {
                 object: original.map(|original| &*original.body.object),
             }),
             object: &body.object,
+            explained: None,
         }
     }
 }

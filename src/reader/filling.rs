@@ -11,6 +11,9 @@ use crate::order::place::PostId;
 use crate::time::Time;
 use std::sync::Arc;
 
+/// Whether the rules let a post in, given what it boosts.
+pub type LetsIn<'a> = dyn Fn(&Post, Option<&Post>) -> bool + 'a;
+
 /// What a page begins with.
 const OPENING: &str = "{\"entries\":[";
 
@@ -38,8 +41,13 @@ pub struct FilledPage {
 }
 
 impl Filling {
-    /// Takes entries for `span` out of the ascending `ids` until the page is full.
-    pub fn fill(store: &Store, span: Span, ids: &[u64]) -> Result<Filling, DiskError> {
+    /// Takes entries for `span` out of the ascending `ids`, as far as they still belong there, until the page is full.
+    pub fn fill(
+        store: &Store,
+        span: Span,
+        ids: &[u64],
+        lets_in: &LetsIn<'_>,
+    ) -> Result<Filling, DiskError> {
         let candidates = span.of(ids);
         let (Candidates::Down(part) | Candidates::Up(part)) = candidates;
         let most = part.len().min(span.limit);
@@ -52,8 +60,8 @@ impl Filling {
             is_upward: matches!(candidates, Candidates::Up(_)),
         };
         match candidates {
-            Candidates::Down(part) => page.take(store, part.iter().rev(), span.limit)?,
-            Candidates::Up(part) => page.take(store, part.iter(), span.limit)?,
+            Candidates::Down(part) => page.take(store, part.iter().rev(), span.limit, lets_in)?,
+            Candidates::Up(part) => page.take(store, part.iter(), span.limit, lets_in)?,
         }
         Ok(page)
     }
@@ -63,6 +71,7 @@ impl Filling {
         store: &Store,
         ids: impl Iterator<Item = &'a u64>,
         limit: usize,
+        lets_in: &LetsIn<'_>,
     ) -> Result<(), DiskError> {
         for id in ids {
             if limit <= self.ids.len() {
@@ -75,6 +84,9 @@ impl Filling {
             let Some((post, original)) = whole(store, id)? else {
                 continue;
             };
+            if !lets_in(&post, original.as_deref()) {
+                continue;
+            }
             let before = self.json.len();
             if !self.ids.is_empty() {
                 self.json.push(',');

@@ -1,11 +1,13 @@
 //! A feed looked at: what is shown of it, and the cursor of that moment.
 
+use super::asked::{Asked, Found};
 use super::changes::{Change, Refused, changes};
 use super::cursor::{Batch, Cursor, Moment};
 use super::shown::{Shown, shown};
 use super::telling::{Telling, tell};
 use super::view::View;
 use crate::feed::disk::DiskError;
+use crate::feed::kept::Post;
 use crate::feed::ledger::Ledger;
 use crate::order::horizon::last_shown;
 use crate::order::place::PostId;
@@ -16,6 +18,8 @@ use std::sync::Arc;
 /// A feed at one moment.
 #[derive(Debug)]
 pub struct Look {
+    /// Which feed it is.
+    pub found: Found,
     /// All of it.
     pub feed: Ledger,
     /// What is shown of it.
@@ -47,35 +51,46 @@ pub enum TellError {
 }
 
 impl View {
-    /// Looks at an account's home feed; none if the account is unknown. `least` is a horizon the reader has reached
-    /// before.
+    /// Looks at an account's home feed, as [`View::look_at`].
     pub fn look(
         &self,
         account: &str,
         least: Option<Time>,
         now: Time,
     ) -> Result<Option<Look>, DiskError> {
-        let (number, held) = {
+        let account = account.to_owned();
+        self.look_at(&Asked::Home { account }, least, now)
+    }
+
+    /// Looks at a feed; none if there is no such account or list. `least` is a horizon the reader has reached before.
+    pub fn look_at(
+        &self,
+        asked: &Asked,
+        least: Option<Time>,
+        now: Time,
+    ) -> Result<Option<Look>, DiskError> {
+        let (found, held) = {
             let graph = self.graph.read();
-            let Some(number) = graph.account(account) else {
+            let Some(found) = asked.find(&graph) else {
                 return Ok(None);
             };
-            (number, self.horizons.of(&graph, number, now))
+            let owner = found.account.filter(|_| asked.owner().is_some());
+            let held = owner.and_then(|owner| self.horizons.of(&graph, owner, now));
+            (found, held)
         };
         // In this order: what the horizon says has come has been seen, and what was seen is in the feed.
         let seen = Arc::clone(&self.built.borrow().seen);
-        let Some(feed) = self.store.home(number)? else {
-            return Ok(None);
-        };
+        let feed = found.read(self)?;
         let length = self.store.length();
         let mut part = shown(&feed, length, held);
-        if let Some(reached) = part.horizon {
-            self.horizons.reach(account, reached);
+        if let (Some(reached), Some(owner)) = (part.horizon, asked.owner()) {
+            self.horizons.reach(owner, reached);
             if let Some(least) = least.filter(|least| reached < *least) {
                 part = shown(&feed, length, Some(least));
             }
         }
         Ok(Some(Look {
+            found,
             feed,
             shown: part,
             seen,
@@ -88,6 +103,20 @@ impl Look {
     /// The places shown, ascending.
     pub fn ids(&self) -> &[u64] {
         self.shown.ids(&self.feed)
+    }
+
+    /// Why an entry is not shown, if it is not.
+    pub fn hides(&self, id: PostId) -> Option<&'static str> {
+        let id = id.number();
+        if self.ids().binary_search(&id).is_ok() {
+            None
+        } else if id <= self.shown.floor {
+            Some("it stands below where the feed ends")
+        } else if self.feed.ids.binary_search(&id).is_ok() {
+            Some("it waits until the feed's horizon reaches it")
+        } else {
+            Some("it is being put in")
+        }
     }
 
     /// This moment, for a cursor.
@@ -145,7 +174,9 @@ impl Look {
             let (last, end) = (batch.last, last_shown(Some(batch.upto.horizon)).number());
             all.retain(|change: &Change| last < change.id && change.id <= end);
         }
-        let telling = tell(&view.store, &all, from, limit)?;
+        let lets_in =
+            |post: &Post, original: Option<&Post>| self.found.lets_in(view, post, original);
+        let telling = tell(&view.store, &all, from, limit, &lets_in)?;
         let mut upto = batch.map_or_else(|| self.moment(), |batch| batch.upto.clone());
         // What was pushed out of sight since was not told, and is told should it come back.
         upto.floor = upto.floor.max(self.shown.floor);

@@ -11,8 +11,10 @@
 //! | [`cursor`] | how far a reader has been told, as text |
 //! | [`changes`] | what changed in a feed since a cursor |
 //! | [`telling`] | those changes as JSON text |
+//! | [`asked`] | which feed is asked for, and by whom |
 //! | [`look`] | a feed looked at: all of the above at one moment |
 //! | [`waking`] | waiting for a feed to show something new |
+//! | [`explained`] | why an account has a post in its feeds, or has not |
 //! | [`origin`] | an origin as operators see it |
 //! | [`answer`] | every other answer's shape |
 //! | [`problem`] | errors as RFC 9457 problem documents |
@@ -23,11 +25,13 @@
 //! | [`openapi`] | the description of all this, made from the types |
 
 pub mod answer;
+pub mod asked;
 pub mod auth;
 pub mod changes;
 pub mod cursor;
 pub mod door;
 pub mod entry;
+pub mod explained;
 pub mod filling;
 pub mod horizons;
 pub mod http;

@@ -25,6 +25,8 @@ pub(super) fn render(entry: &Entry<'_>, json: &mut String) {
         edited,
         boost,
         object,
+        // Only a post asked for by itself is explained, and pages are what this is quick for.
+        explained: _,
     } = entry;
     json.push_str("{\"id\":\"");
     number(id.number(), json);

@@ -3,7 +3,7 @@
 use super::changes::{Change as Place, What};
 use super::cursor::Moment;
 use super::entry::Entry;
-use super::filling::whole;
+use super::filling::{LetsIn, whole};
 use super::page::PAGE_BYTES_MAX;
 use crate::feed::disk::DiskError;
 use crate::feed::kept::Post;
@@ -71,6 +71,7 @@ pub fn tell(
     changes: &[Place],
     from: &Moment,
     limit: usize,
+    lets_in: &LetsIn<'_>,
 ) -> Result<Telling, DiskError> {
     let mut telling = Telling::default();
     for change in changes {
@@ -91,11 +92,14 @@ pub fn tell(
             });
             continue;
         }
-        // What went since the feed was read will be told as a removal.
+        // What went since the feed was read, or does not belong there any more, will be told as a removal.
         let Some((post, original)) = whole(store, id)? else {
             continue;
         };
         let original = original.as_deref();
+        if !lets_in(&post, original) {
+            continue;
+        }
         let kind = kind(change.what, &post, original, from);
         telling.push(&Change {
             kind,

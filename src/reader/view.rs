@@ -17,7 +17,10 @@ use tokio::sync::watch;
 /// How far the state has been built.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Built {
-    /// Of each partition, the next record to be taken in.
+    /// Of each partition, the next record to be taken in: all before it is in force.
+    pub taken: Arc<Seen>,
+    /// The same, but for records that are not carried out to their end yet: this is what cursors say. What these do later
+    /// is then told.
     pub seen: Arc<Seen>,
     /// Of each partition, the end of the log as last heard.
     pub ends: Arc<Seen>,
@@ -43,7 +46,7 @@ impl Built {
 
     /// Whether the record at `position` has been taken in.
     pub fn has(&self, position: Position) -> bool {
-        self.seen.has(Mark::new(position))
+        self.taken.has(Mark::new(position))
     }
 }
 

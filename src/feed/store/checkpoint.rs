@@ -1,6 +1,7 @@
 //! What is new into the data folder, in the order that lets a crash cut it off anywhere.
 
 use super::{Fresh, HELD_FACTOR, INDEX_LENGTH_MAX, OFFSETS, Store, ledger, segment};
+use crate::feed::again::Todo;
 use crate::feed::block;
 use crate::feed::disk::{DiskError, PostChange, Tree};
 use crate::feed::homes::Leaving;
@@ -32,6 +33,8 @@ pub struct Reflects {
     pub next: Vec<Position>,
     /// The newest `arrived` read: ages are measured against it.
     pub log_time: Time,
+    /// What records that were read call for and is not done yet.
+    pub again: Vec<Todo>,
 }
 
 /// Up to which place an account's feed is shown.

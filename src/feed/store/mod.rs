@@ -411,6 +411,20 @@ impl Store {
             .is_some()
     }
 
+    /// The posts in memory that are not stored yet, as far as they are meant.
+    pub fn ids_in_memory(&self, is_meant: impl Fn(&Post) -> bool) -> Vec<PostId> {
+        let mut ids = Vec::new();
+        let mut look = |fresh: &Fresh| {
+            let meant = fresh.posts.values().filter(|post| is_meant(post));
+            ids.extend(meant.map(|post| post.id));
+        };
+        look(&self.fresh.read());
+        if let Some(leaving) = self.leaving.read().as_ref() {
+            look(leaving);
+        }
+        ids
+    }
+
     fn in_memory<T>(&self, look: impl Fn(&Fresh) -> Option<T>) -> Option<T> {
         if let Some(found) = look(&self.fresh.read()) {
             return Some(found);

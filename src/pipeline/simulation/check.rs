@@ -4,6 +4,7 @@ use super::log::{ACCOUNTS, PARTITIONS, host_of, words};
 use super::model::{Account, Model};
 use super::reader::look;
 use super::run::Run;
+use crate::feed::kept::Post;
 use crate::feed::store::HELD_FACTOR;
 use crate::order::horizon::last_shown;
 use crate::order::place::PostId;
@@ -37,7 +38,10 @@ impl Run {
                 after: None,
                 limit: 3,
             };
-            let page = Filling::fill(&self.nodes[node].view.store, span, look.ids()).unwrap();
+            let view = &self.nodes[node].view;
+            let lets_in =
+                |post: &Post, original: Option<&Post>| look.found.lets_in(view, post, original);
+            let page = Filling::fill(&view.store, span, look.ids(), &lets_in).unwrap();
             let page = page.finish(look.shown.horizon, "").ids;
             let left = there
                 .iter()

@@ -3,6 +3,7 @@
 
 use super::log::{Log, PARTITIONS, partition};
 use super::model::is_of_relations;
+use crate::feed::again::{self, Again};
 use crate::feed::kept::At;
 use crate::feed::store::{Options, Reflects, Store};
 use crate::graph::Graph;
@@ -38,6 +39,7 @@ pub(in crate::pipeline) struct Node {
     store: Arc<Store>,
     graph: Arc<RwLock<Graph>>,
     admission: Admission,
+    again: Again,
     pub(in crate::pipeline) view: View,
     built: watch::Sender<Arc<Built>>,
     windows: Arc<Windows>,
@@ -106,6 +108,7 @@ impl Node {
             store,
             graph,
             admission,
+            again: Again::new(reflects.again.clone()),
             view,
             built,
             windows,
@@ -213,6 +216,12 @@ impl Node {
             window: &|host| origins.read().holding(host, windows),
         };
         let effect = relate::relate(&self.store, &self.graph, change, &read).unwrap();
+        if let Some(target) = &effect.moderated {
+            self.again.add(again::Said::Standing, target, read.mark);
+        }
+        for actor in &effect.moved {
+            self.again.add(again::Said::Locality, actor, read.mark);
+        }
         if effect.purge {
             self.view.horizons.forget(account);
         }
@@ -227,8 +236,11 @@ impl Node {
         for (host, window) in self.admission.windows_moved(&self.windows) {
             self.graph.write().set_window(&host, window);
         }
-        self.seen = Arc::new(Seen::new(&self.reflects.next));
+        self.again.step(&self.store, &self.graph.read()).unwrap();
+        let taken = Arc::new(Seen::new(&self.reflects.next));
+        self.seen = self.again.told(&taken);
         let built = Built {
+            taken,
             seen: Arc::clone(&self.seen),
             ends: Arc::new(seen(ends)),
             relations_in_force: self.is_caught_up(is_of_relations),
@@ -259,6 +271,7 @@ impl Node {
 
     fn try_checkpoint(&mut self, now: Time) -> bool {
         self.admission.put_origins();
+        self.reflects.again = self.again.left();
         self.store.put_reached(self.view.horizons.unstored());
         let graph = self.graph.read();
         let shown = |account| last_shown(self.view.horizons.of(&graph, account, now));

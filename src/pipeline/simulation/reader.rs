@@ -129,7 +129,7 @@ impl Reader {
         self.posted = self.entries.keys().copied().collect();
         self.known = node.reflected();
         let cursor = Cursor {
-            feed: Cursor::feed_of(ACCOUNTS[self.account], "home"),
+            feed: Cursor::feed_of(&format!("{}/home", ACCOUNTS[self.account])),
             log: node.view.log,
             from: look.moment(),
             batch: None,

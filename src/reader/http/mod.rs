@@ -1,9 +1,10 @@
 //! The routes. What is asked for is checked here; what is shown is decided in the pure files beside.
 
 mod append;
+mod feeds;
 mod ordering;
 mod origins;
-mod read;
+mod posts;
 
 use super::answer::Readiness;
 use super::auth::Auth;
@@ -61,16 +62,20 @@ pub fn router(view: View, appender: Appender, options: Options) -> Router {
     let backend = Router::new()
         .route("/v1/activities", post(append::post_activities))
         .route("/v1/relationships", post(append::post_relationships))
-        .route("/v1/accounts/{account}/feeds/{feed}", get(read::feed))
+        .route("/v1/accounts/{account}/feeds/{feed}", get(feeds::page))
         .route(
             "/v1/accounts/{account}/feeds/{feed}/changes",
-            get(read::changes),
+            get(feeds::changes),
         )
         .route("/v1/accounts/{account}/ordering", get(ordering::get))
         .route("/v1/accounts/{account}/ordering", put(ordering::put))
         .route("/v1/accounts/{account}/ordering", delete(ordering::delete))
-        .route("/v1/posts", get(read::post_by_uri))
-        .route("/v1/posts/{id}", get(read::post_by_id))
+        .route("/v1/feeds/public", get(feeds::public_page))
+        .route("/v1/feeds/public/changes", get(feeds::public_changes))
+        .route("/v1/feeds/tag/{tag}", get(feeds::tag_page))
+        .route("/v1/feeds/tag/{tag}/changes", get(feeds::tag_changes))
+        .route("/v1/posts", get(posts::by_uri))
+        .route("/v1/posts/{id}", get(posts::by_id))
         .route("/v1/origins", get(origins::origins))
         .route("/v1/origins/{host}", get(origins::origin))
         .route("/metrics", get(metrics))

@@ -2,7 +2,7 @@
 
 use super::App;
 use super::append::RELATION_FORMS;
-use super::read::no_account;
+use super::feeds::no_account;
 use crate::clock;
 use crate::order::horizon::COMPLETE_MS;
 use crate::post::record::NewRecord;

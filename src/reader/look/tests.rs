@@ -82,8 +82,10 @@ impl Desk {
 
     /// Readers are told that records below `n` were seen.
     fn announce(&self, n: i64) {
+        let seen = Arc::new(Seen::new(&[at(n)]));
         let built = Built {
-            seen: Arc::new(Seen::new(&[at(n)])),
+            taken: Arc::clone(&seen),
+            seen,
             ..Built::default()
         };
         self.built.send_replace(Arc::new(built));

@@ -1,0 +1,92 @@
+//! One post.
+
+use super::App;
+use super::feeds::no_account;
+use crate::clock;
+use crate::feed::disk::DiskError;
+use crate::feed::fan_out::original_of;
+use crate::feed::kept::{Post, State as Left};
+use crate::order::place::PostId;
+use crate::reader::entry::Entry;
+use crate::reader::problem::Problem;
+use axum::Json;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use std::sync::Arc;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PostQuery {
+    uri: Option<String>,
+    explain_for: Option<String>,
+}
+
+pub(super) async fn by_id(
+    State(app): State<App>,
+    path: Result<Path<String>, PathRejection>,
+    query: Result<Query<PostQuery>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let Path(id) = path.map_err(|e| Problem::bad_request(e.body_text()))?;
+    let id: PostId = id.parse().map_err(Problem::bad_request)?;
+    let query = asked(query)?;
+    if query.uri.is_some() {
+        return Err(Problem::bad_request(
+            "the path says which post: send explain_for, or nothing",
+        ));
+    }
+    tokio::task::block_in_place(|| app.show(app.view.store.post(id), query.explain_for.as_deref()))
+}
+
+pub(super) async fn by_uri(
+    State(app): State<App>,
+    query: Result<Query<PostQuery>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let query = asked(query)?;
+    let uri = query
+        .uri
+        .as_deref()
+        .ok_or_else(|| Problem::bad_request("send the post's own id: /v1/posts?uri=https://…"))?;
+    tokio::task::block_in_place(|| {
+        app.show(
+            app.view.store.post_by_uri(uri),
+            query.explain_for.as_deref(),
+        )
+    })
+}
+
+fn asked(query: Result<Query<PostQuery>, QueryRejection>) -> Result<PostQuery, Problem> {
+    let Query(query) = query
+        .map_err(|e| Problem::bad_request(format!("{}: send uri, explain_for", e.body_text())))?;
+    Ok(query)
+}
+
+impl App {
+    fn show(
+        &self,
+        found: Result<Option<Arc<Post>>, DiskError>,
+        explain_for: Option<&str>,
+    ) -> Result<Response, Problem> {
+        let post = match found.map_err(|e| Problem::internal(&e))? {
+            None => return Err(Problem::not_found("no such post is kept")),
+            Some(post) if post.state == Left::Gone => {
+                return Err(Problem::new(StatusCode::GONE, "the post was deleted"));
+            }
+            Some(post) => post,
+        };
+        let original = original_of(&self.view.store, &post).map_err(|e| Problem::internal(&e))?;
+        let original = original.as_deref();
+        let mut entry = Entry::new(&post, original);
+        if let Some(account) = explain_for {
+            self.is_open()?;
+            let explained = self.view.explain(account, &post, original, clock::now());
+            entry.explained = explained.map_err(|e| Problem::internal(&e))?;
+            if entry.explained.is_none() {
+                return Err(no_account(account));
+            }
+        }
+        Ok(Json(entry).into_response())
+    }
+}
