@@ -69,6 +69,8 @@ fn whatever_is_answered_has_all_its_fields() {
     for name in [
         "Entry",
         "Boost",
+        "Explained",
+        "ExplainedFeed",
         "Page",
         "Changes",
         "Change",
@@ -90,6 +92,8 @@ fn whatever_is_answered_has_all_its_fields() {
             .unwrap_or_else(|| panic!("{name} is not described"))
             .keys()
             .map(String::as_str)
+            // Only there if asked for.
+            .filter(|field| (name, *field) != ("Entry", "explained"))
             .collect();
         let required = schema["required"].as_array().unwrap();
         let required: BTreeSet<&str> = required.iter().filter_map(Value::as_str).collect();
@@ -453,6 +457,7 @@ fn every_answer_is_as_described() {
     checked.get(&open, home, "/v1/accounts/8/feeds/home", 404);
     checked.get(&open, home, "/v1/accounts/7/feeds/other", 404);
     changes_and_ordering(&mut checked, &open);
+    shared_feeds(&mut checked, &open);
 
     let by_uri = ("get", "/v1/posts");
     let by_id = ("get", "/v1/posts/{id}");
@@ -613,6 +618,49 @@ fn every_answer_is_as_described() {
         .filter(|answer| *answer != "post /v1/relationships 400")
         .collect();
     assert!(missing.is_empty(), "described, but never seen: {missing:?}");
+}
+
+/// Public and tag feeds, and a post explained.
+fn shared_feeds(checked: &mut Checked, open: &Service) {
+    for (route, path) in [
+        ("/v1/feeds/public", "/v1/feeds/public"),
+        ("/v1/feeds/tag/{tag}", "/v1/feeds/tag/tide"),
+    ] {
+        let page = checked.get(open, ("get", route), path, 200);
+        checked.get(
+            open,
+            ("get", route),
+            &format!("{path}?account=7&limit=1"),
+            200,
+        );
+        checked.get(open, ("get", route), &format!("{path}?limit=0"), 400);
+        let changes = ("get", &*format!("{route}/changes"));
+        let cursor = page["cursor"].as_str().unwrap();
+        let told = checked.get(
+            open,
+            changes,
+            &format!("{path}/changes?cursor={cursor}"),
+            200,
+        );
+        assert_eq!(told["changes"], json!([]));
+        checked.get(open, changes, &format!("{path}/changes"), 400);
+        let old = other_version(&format!("cursor={cursor}"));
+        checked.get(open, changes, &format!("{path}/changes?{old}"), 410);
+    }
+    let public = ("get", "/v1/feeds/public");
+    let all = checked.get(open, public, "/v1/feeds/public?limit=80", 200);
+    let remote = checked.get(open, public, "/v1/feeds/public?limit=80&origin=remote", 200);
+    let local = checked.get(open, public, "/v1/feeds/public?limit=80&origin=local", 200);
+    let count = |page: &Value| page["entries"].as_array().unwrap().len();
+    assert!(0 < count(&all));
+    assert_eq!(count(&all), count(&local) + count(&remote));
+    checked.get(open, public, "/v1/feeds/public?origin=here", 400);
+    let id = all["entries"][0]["id"].as_str().unwrap();
+    let explained = format!("/v1/posts/{id}?explain_for=7");
+    let shown = checked.get(open, ("get", "/v1/posts/{id}"), &explained, 200);
+    assert_eq!(shown["explained"]["feeds"][0]["feed"], "home", "{shown}");
+    let stranger = format!("/v1/posts/{id}?explain_for=8");
+    checked.get(open, ("get", "/v1/posts/{id}"), &stranger, 404);
 }
 
 /// What changed since a cursor, and how long the account waits.

@@ -83,7 +83,7 @@ enum Who {
 }
 
 /// Every route there is; `tests/schemas.rs` holds the list against the router.
-const ROUTES: [Route; 15] = [
+const ROUTES: [Route; 19] = [
     backend("post", "/v1/activities", post_activities),
     backend("post", "/v1/relationships", post_relationships),
     backend("get", "/v1/accounts/{account}/feeds/{feed}", feeds::page),
@@ -103,6 +103,10 @@ const ROUTES: [Route; 15] = [
         "/v1/accounts/{account}/ordering",
         feeds::delete_ordering,
     ),
+    backend("get", "/v1/feeds/public", feeds::public),
+    backend("get", "/v1/feeds/public/changes", feeds::public_changes),
+    backend("get", "/v1/feeds/tag/{tag}", feeds::tag),
+    backend("get", "/v1/feeds/tag/{tag}/changes", feeds::tag_changes),
     backend("get", "/v1/posts", post_by_uri),
     backend("get", "/v1/posts/{id}", post_by_id),
     backend("get", "/v1/origins", origins),
@@ -427,9 +431,17 @@ fn post_by_id(schemas: &mut Schemas) -> Operation {
 }
 
 fn one_post(operation: Operation, schemas: &mut Schemas) -> Operation {
+    let explain_for = query(
+        "explain_for",
+        &json!({
+            "type": "string",
+            "description": "A local account: `explained` then says why it has the post in its feeds, or has not."
+        }),
+    );
     operation
+        .parameter(explain_for)
         .answer::<Entry<'_>>(schemas, "200", "The post, or the stub that is left of it.")
-        .problem(schemas, "404", "No such post is kept.")
+        .problem(schemas, "404", "No such post is kept, or no such account.")
         .problem(schemas, "410", "It was deleted.")
 }
 

@@ -7,14 +7,63 @@ use crate::reader::telling::Changes;
 use serde_json::{Value, json};
 
 pub(super) fn page(schemas: &mut Schemas) -> Operation {
+    let operation = Operation::new("getFeed", "A page of an account's feed, newest first")
+        .parameter(account())
+        .parameter(kind());
+    a_page(operation, schemas).problem(schemas, "404", "No such account, or no such feed.")
+}
+
+pub(super) fn changes(schemas: &mut Schemas) -> Operation {
+    let operation = Operation::new(
+        "getChanges",
+        "What changed in an account's feed since a cursor",
+    )
+    .parameter(account())
+    .parameter(kind());
+    some_changes(operation, schemas).problem(schemas, "404", "No such account, or no such feed.")
+}
+
+pub(super) fn public(schemas: &mut Schemas) -> Operation {
+    let operation = Operation::new("getPublicFeed", "A page of the public feed, newest first")
+        .parameter(part())
+        .parameter(reader());
+    a_page(operation, schemas)
+}
+
+pub(super) fn public_changes(schemas: &mut Schemas) -> Operation {
+    let operation = Operation::new(
+        "getPublicChanges",
+        "What changed in the public feed since a cursor",
+    )
+    .parameter(part())
+    .parameter(reader());
+    some_changes(operation, schemas)
+}
+
+pub(super) fn tag(schemas: &mut Schemas) -> Operation {
+    let operation = Operation::new("getTagFeed", "A page of a hashtag's feed, newest first")
+        .parameter(hashtag())
+        .parameter(reader());
+    a_page(operation, schemas)
+}
+
+pub(super) fn tag_changes(schemas: &mut Schemas) -> Operation {
+    let operation = Operation::new(
+        "getTagChanges",
+        "What changed in a hashtag's feed since a cursor",
+    )
+    .parameter(hashtag())
+    .parameter(reader());
+    some_changes(operation, schemas)
+}
+
+fn a_page(operation: Operation, schemas: &mut Schemas) -> Operation {
     let place = |schema: &str| {
         let what = format!("Only entries placed {schema} this id, which need not exist.");
         let bounds = "From 0 to 9223372036854775807.";
         json!({"type": "string", "pattern": "^[0-9]+$", "description": format!("{what} {bounds}")})
     };
-    Operation::new("getFeed", "A page of a feed, newest first")
-        .parameter(account())
-        .parameter(kind())
+    operation
         .parameter(limit())
         .parameter(query("before", &place("below")))
         .parameter(query("after", &json!({
@@ -27,10 +76,9 @@ pub(super) fn page(schemas: &mut Schemas) -> Operation {
         )
         .header("200", "Link")
         .problem(schemas, "400", "A parameter that is none, or out of its bounds.")
-        .problem(schemas, "404", "No such account, or no such feed.")
 }
 
-pub(super) fn changes(schemas: &mut Schemas) -> Operation {
+fn some_changes(operation: Operation, schemas: &mut Schemas) -> Operation {
     let mut cursor = query(
         "cursor",
         &json!({"type": "string", "description": "As a page or an earlier answer gave it."}),
@@ -38,9 +86,7 @@ pub(super) fn changes(schemas: &mut Schemas) -> Operation {
     if let Some(cursor) = cursor.as_object_mut() {
         cursor.insert("required".to_owned(), json!(true));
     }
-    Operation::new("getChanges", "What changed in a feed since a cursor")
-        .parameter(account())
-        .parameter(kind())
+    operation
         .parameter(cursor)
         .parameter(limit())
         .answer::<Changes<'_>>(
@@ -49,7 +95,6 @@ pub(super) fn changes(schemas: &mut Schemas) -> Operation {
             "Up to `limit` changes, and about 4 MB of them at most. Made in order, they give what a fresh read gives.",
         )
         .problem(schemas, "400", "A parameter that is none, or a cursor that is damaged or another feed's.")
-        .problem(schemas, "404", "No such account, or no such feed.")
         .problem(schemas, "410", "The cursor cannot be served: read the feed anew.")
 }
 
@@ -101,7 +146,40 @@ fn account() -> Value {
 }
 
 fn kind() -> Value {
-    path("feed", &json!({"type": "string", "enum": ["home"]}))
+    path(
+        "feed",
+        &json!({
+            "type": "string", "pattern": "^(home|list:[A-Za-z0-9_.-]{1,64})$",
+            "description": "`home`, or `list:` and the backend's id of a list of the account."
+        }),
+    )
+}
+
+fn hashtag() -> Value {
+    path(
+        "tag",
+        &json!({"type": "string", "description": "The hashtag, without `#`, in any case."}),
+    )
+}
+
+fn part() -> Value {
+    query(
+        "origin",
+        &json!({
+            "type": "string", "enum": ["local", "remote"],
+            "description": "Only posts by local accounts, or only those from elsewhere."
+        }),
+    )
+}
+
+fn reader() -> Value {
+    query(
+        "account",
+        &json!({
+            "type": "string",
+            "description": "For this local account: less whom it blocks or mutes, who blocks it, and domains it blocks."
+        }),
+    )
 }
 
 fn limit() -> Value {
