@@ -247,10 +247,8 @@ impl Subject<'_> {
             return Some(Why::TooLate);
         }
         let original = self.original.as_ref().map(|original| original.standing);
-        if original.unwrap_or_default().max(self.standing) == Standing::Suspended {
-            return Some(Why::Suspended);
-        }
-        self.boosts_nothing()
+        (original.unwrap_or_default().max(self.standing) == Standing::Suspended)
+            .then_some(Why::Suspended)
     }
 
     /// Whether it is for everybody: public, no boost, its author not limited.
@@ -271,7 +269,9 @@ impl Subject<'_> {
             return Decision::Out(Why::NotFollowed);
         };
         if account.actor() == Some(author) {
-            return Decision::In(Because::Own);
+            // A boost of one's own shows nothing either without what it boosts.
+            let nothing = self.boosts_nothing();
+            return nothing.map_or(Decision::In(Because::Own), Decision::Out);
         }
         let Some(follow) = account.follow(author) else {
             return Decision::Out(Why::NotFollowed);
@@ -284,9 +284,6 @@ impl Subject<'_> {
         if !self.reaches(account) {
             return Decision::Out(Why::NotAddressed);
         }
-        if !self.opens_to(account) {
-            return Decision::Out(Why::OriginalNotAddressed);
-        }
         if exclusively(author) {
             return Decision::Out(Why::OnExclusiveList);
         }
@@ -295,6 +292,12 @@ impl Subject<'_> {
             && !follow.languages.contains(language)
         {
             return Decision::Out(Why::OtherLanguage);
+        }
+        if let Some(why) = self.boosts_nothing() {
+            return Decision::Out(why);
+        }
+        if !self.opens_to(account) {
+            return Decision::Out(Why::OriginalNotAddressed);
         }
         if let Some(why) = self.shunned_by(account) {
             return Decision::Out(why);
@@ -314,6 +317,9 @@ impl Subject<'_> {
                 .is_some_and(|author| account.is_blocked_by(author))
             {
                 return Decision::Out(Why::BoostsBlockedBy);
+            }
+            if account.blocks_domain(&original.post.origin) {
+                return Decision::Out(Why::DomainBlocked);
             }
         }
         Decision::In(Because::Followed)
@@ -372,7 +378,7 @@ impl Subject<'_> {
             .as_ref()
             .is_none_or(|original| open(original.post.body.visibility));
         let no_reply = matches!(self.post.answers.whom, Whom::Nobody | Whom::Themself);
-        self.is_nowhere().is_none() && no_reply && post && original
+        self.is_nowhere().or(self.boosts_nothing()).is_none() && no_reply && post && original
     }
 
     /// For a boost whose original is unknown or gone: which of the two.
@@ -425,14 +431,8 @@ impl Subject<'_> {
         if named().any(|actor| account.mutes(actor)) {
             return Some(Why::Muted);
         }
-        let origins = std::iter::once(self.post.origin.as_str()).chain(
-            self.original
-                .as_ref()
-                .map(|original| original.post.origin.as_str()),
-        );
-        origins
-            .into_iter()
-            .any(|origin| account.blocks_domain(origin))
+        account
+            .blocks_domain(&self.post.origin)
             .then_some(Why::DomainBlocked)
     }
 }
