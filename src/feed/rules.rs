@@ -347,8 +347,11 @@ impl Subject<'_> {
 
     /// Whether a list shows replies of its kind.
     fn is_shown_by(&self, list: &List, account: &Account) -> bool {
-        if self.post.answers.actor().is_none() {
-            return true;
+        match self.post.answers.whom {
+            Whom::Nobody | Whom::Themself => return true,
+            // Of these only one's own get this far: as others' do, they wait for what they answer.
+            Whom::Unknown | Whom::Gone => return false,
+            Whom::Actor(_) => {}
         }
         let to_me = self.answers.is_some() && account.actor() == self.answers;
         match list.replies() {
