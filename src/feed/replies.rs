@@ -53,6 +53,10 @@ pub fn fan_out_replies(
             let Some(reply) = reply.filter(answers) else {
                 continue;
             };
+            // Further below, only who goes on in a thread of their own rests on what is above it.
+            if parent.id != post.id && reply.body.author != parent.body.author {
+                continue;
+            }
             let before = reply.answers.clone();
             let answers = Answers::new(&reply.body, Some(&parent));
             if answers == before && which == Which::Changed {
@@ -72,8 +76,7 @@ pub fn fan_out_replies(
                 let because = parent.newest.mark();
                 entered += fan_out(store, graph, &reply, original.as_deref(), fate, because)?;
             }
-            // A thread of one author's rests on what is above it, and it alone.
-            if reply.body.author == parent.body.author && visited.insert(reply.id) {
+            if visited.insert(reply.id) {
                 above.push(reply);
             }
         }
