@@ -1,6 +1,13 @@
 //! Promises of order and of loss, held against a plain model: activities and relations go through the real decoding,
 //! placing, fan-out and sled; only the log is a list here.
 
+mod any_order;
+mod boosts;
+mod changes_of_mind;
+mod from_scratch;
+mod random;
+mod story;
+
 use super::admit::{Admission, AdmitError};
 use super::relate;
 use crate::feed::expiry::{Expiry, Keep};
@@ -47,6 +54,8 @@ struct World {
     seen: Arc<Seen>,
     refused: Vec<String>,
     windows: Windows,
+    /// What stands before this was read before the last crash, some of it perhaps in vain.
+    read_before: usize,
 }
 
 impl World {
@@ -87,6 +96,7 @@ impl World {
             folder,
             refused: Vec::new(),
             windows: Windows::default(),
+            read_before: 0,
         }
     }
 
@@ -98,24 +108,22 @@ impl World {
             graph,
             admission,
             windows,
+            reflects,
+            read_before,
             ..
         } = self;
         drop((graph, admission));
         drop(store);
         World {
             windows,
+            read_before: read_before.max(next_of(&reflects)),
             ..World::open(folder)
         }
     }
 
     /// Reads every line not yet reflected, with a checkpoint after those in `checkpoints`.
     fn read(&mut self, log: &[Line], checkpoints: &BTreeSet<usize>) {
-        let reflected = self
-            .reflects
-            .next
-            .first()
-            .map_or(0, |next| usize::try_from(next.offset).unwrap());
-        for (offset, line) in log.iter().enumerate().skip(reflected) {
+        for (offset, line) in log.iter().enumerate().skip(next_of(&self.reflects)) {
             self.take(offset, line);
             if checkpoints.contains(&offset) {
                 self.checkpoint();
@@ -124,6 +132,7 @@ impl World {
     }
 
     fn take(&mut self, offset: usize, line: &Line) {
+        let again = offset < self.read_before;
         let offset = i64::try_from(offset).unwrap();
         let (topic, value, arrived, fetched) = match line {
             Line::Activity {
@@ -154,7 +163,7 @@ impl World {
                 let read = relate::Read {
                     mark: Mark::new(record.position),
                     seen: &self.seen,
-                    again: true,
+                    again,
                     shown: PostId::MAX,
                     window: &|_| Duration::ZERO,
                 };
@@ -212,6 +221,12 @@ impl World {
             PostId::from_number(part.floor).unwrap(),
         )
     }
+}
+
+/// The first line not yet taken in.
+fn next_of(reflects: &Reflects) -> usize {
+    let next = reflects.next.first();
+    next.map_or(0, |next| usize::try_from(next.offset).unwrap())
 }
 
 /// sled lets go of its lock when its last background job ends, a moment after it was dropped.
