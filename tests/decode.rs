@@ -10,6 +10,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use slackwater::post::activity::{author_key, decode};
+use slackwater::post::actor::{ActorDocument, DOCUMENT_BYTES_MAX};
 use slackwater::post::{Activity, Body};
 use std::fmt::Write;
 
@@ -71,7 +72,6 @@ fn mastodons_activities_are_understood() {
         Sent,
         r#"Update https://vmst.example/users/ana/statuses/115600000000000001 by https://vmst.example/users/ana, Public, published 2026-11-22T10:00:00Z, updated 2026-11-22T10:06:40Z, to https://reef.example/users/odo, mentions https://reef.example/users/odo, tags sailing, in en"#,
     );
-    check("mastodon-update-person", Sent, r#"Ignored Update actor"#);
     check(
         "mastodon-update-poll-counts",
         Sent,
@@ -189,11 +189,37 @@ fn a_field_may_be_one_text_where_others_send_a_list() {
 }
 
 #[test]
+fn actors_are_understood_in_every_shape() {
+    check(
+        "mastodon-update-person",
+        Sent,
+        r#"Person https://vmst.example/users/ana"#,
+    );
+    check(
+        "misskey-update-person",
+        Sent,
+        r#"Service https://kelp.example/users/9abcdefgh1"#,
+    );
+    check(
+        "pleroma-person",
+        Fetched,
+        r#"Person https://reef.example/users/odo"#,
+    );
+    check(
+        "threads-person",
+        Fetched,
+        r#"Person https://threads.net/ap/users/17841400000000001/"#,
+    );
+    // Nobody vouches for it: neither its server nor the instance.
+    check("threads-person", Sent, r#"Ignored other"#);
+}
+
+#[test]
 fn a_bridged_author_may_be_embedded_and_name_its_followers() {
     check(
         "bridge-create-note",
         Sent,
-        r#"Create https://bridge.example/convert/ap/at://did:plc:sandpiper23/net.example.feed.post/3kaaa by https://bridge.example/ap/did:plc:sandpiper23, Public, published 2026-11-22T10:00:00Z, in pt-br"#,
+        r#"Create https://bridge.example/convert/ap/at://did:plc:sandpiper23/net.example.feed.post/3kaaa by https://bridge.example/ap/did:plc:sandpiper23, Public, published 2026-11-22T10:00:00Z, in pt-br; Person https://bridge.example/ap/did:plc:sandpiper23"#,
     );
     check(
         "bridge-create-private",
@@ -338,7 +364,7 @@ fn the_author_is_found_where_it_is_named() {
     check(
         "actor-embedded-attributed-to-missing",
         Sent,
-        r#"Create https://reef.example/users/odo/statuses/20 by https://reef.example/users/odo, Public, published 2026-11-22T10:00:00Z"#,
+        r#"Create https://reef.example/users/odo/statuses/20 by https://reef.example/users/odo, Public, published 2026-11-22T10:00:00Z; Person https://reef.example/users/odo"#,
     );
     check(
         "actor-in-a-list",
@@ -517,6 +543,10 @@ fn records_are_keyed_by_the_author_of_the_object() {
         (
             "misskey-undo-announce-without-id",
             Some("https://kelp.example/users/9abcdefgh1"),
+        ),
+        (
+            "mastodon-update-person",
+            Some("https://vmst.example/users/ana"),
         ),
         ("mastodon-like", None),
     ] {
@@ -777,12 +807,34 @@ fn survives(value: &[u8]) {
                 if let Some(key) = author_key(&activity) {
                     assert!(slackwater::post::origin_of(key).is_some(), "{key}");
                 }
-                if let Activity::Post { body, original, .. } = activity {
-                    keeps_its_promises(&body);
-                    original.iter().for_each(|body| keeps_its_promises(body));
+                match activity {
+                    Activity::Post {
+                        body,
+                        original,
+                        author,
+                        ..
+                    } => {
+                        keeps_its_promises(&body);
+                        original.iter().for_each(|body| keeps_its_promises(body));
+                        if let Some(author) = author {
+                            assert_eq!(author.id, body.author);
+                            document_keeps_its_promises(&author);
+                        }
+                    }
+                    Activity::Actor(document) => document_keeps_its_promises(&document),
+                    _ => {}
                 }
             }
         }
+    }
+}
+
+fn document_keeps_its_promises(document: &ActorDocument) {
+    assert!(document.bytes() <= DOCUMENT_BYTES_MAX);
+    let links = [&document.url, &document.icon, &document.image];
+    let emoji = document.emoji.iter().map(|emoji| &emoji.url);
+    for link in links.into_iter().flatten().chain(emoji) {
+        assert!(slackwater::post::origin_of(link).is_some(), "{link}");
     }
 }
 
@@ -854,6 +906,11 @@ fn activity_like() -> impl Strategy<Value = Value> {
             "name",
             "href",
             "followers",
+            "preferredUsername",
+            "url",
+            "icon",
+            "inbox",
+            "attachment",
             "x",
         ][..],
     );
@@ -872,7 +929,7 @@ fn activity_map(
 ) -> impl Strategy<Value = Value> {
     let kind = prop::sample::select(
         &[
-            "Create", "Update", "Announce", "Delete", "Undo", "Note", "Video",
+            "Create", "Update", "Announce", "Delete", "Undo", "Note", "Video", "Person",
         ][..],
     );
     let more = prop::collection::vec((name, inner), 0..10);
@@ -915,18 +972,27 @@ fn said(value: &[u8], came: Came) -> String {
             how,
             body,
             original,
+            author,
         }) => {
             let mut said = format!("{how:?} {}", body_said(&body));
             if let Some(original) = original {
                 write!(said, "; original {}", body_said(&original)).unwrap();
             }
+            if let Some(author) = author {
+                write!(said, "; {}", actor_said(&author)).unwrap();
+            }
             said
         }
+        Ok(Activity::Actor(document)) => actor_said(&document),
         Ok(Activity::Delete { uri, by }) => format!("Delete {uri} by {by}"),
         Ok(Activity::Unboost { by, original }) => format!("Unboost {original} by {by}"),
         Ok(Activity::Ignored(name)) => format!("Ignored {name}"),
         Err(reason) => format!("Refused: {reason}"),
     }
+}
+
+fn actor_said(document: &ActorDocument) -> String {
+    format!("{:?} {}", document.kind, document.id)
 }
 
 fn body_said(body: &Body) -> String {

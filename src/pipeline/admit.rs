@@ -122,6 +122,7 @@ impl Admission {
                 how,
                 body,
                 original,
+                author: _,
             } => {
                 if let Some(original) = original {
                     let plain = Envelope {
@@ -133,6 +134,7 @@ impl Admission {
                 }
                 self.post(graph, windows, at, envelope, how, *body)
             }
+            Activity::Actor(_) => Ok(Outcome::Ignored("actor")),
             Activity::Delete { uri, by } => Ok(Outcome::Removed(self.remove(
                 graph,
                 at,

@@ -3,12 +3,13 @@
 //! An activity is read once around its object, which is kept as text, and the object once: 2 KB in a few microseconds.
 //! What cannot be used is refused with a reason that says what to send instead; the record goes to the dead letters.
 
+use super::actor::{self, ActorDocument, ActorKind};
 use super::lenient::{self, Loose, Node, Source};
 use super::object::{self, Around};
 use super::{Activity, How, id};
 use serde_json::value::RawValue;
 
-/// Understands one activity, or a bare post if the instance fetched it. Errors: what is wrong and what to send instead.
+/// Understands one activity, or a bare post or actor if the instance fetched it. Errors: what is wrong and what to send instead.
 pub fn decode(value: &[u8], envelope_fetched: bool) -> Result<Activity, String> {
     let source = lenient::text_of(value)?;
     let text = source.text;
@@ -22,16 +23,20 @@ pub fn decode(value: &[u8], envelope_fetched: bool) -> Result<Activity, String> 
              set `fetched: true`"
                 .to_owned(),
         ),
+        Kind::Actor if envelope_fetched => {
+            Ok(Activity::Actor(Box::new(ActorDocument::read(text)?)))
+        }
         Kind::Announce => announce(&node, text, envelope_fetched),
         kind => activity(kind, &node, envelope_fetched),
     }
 }
 
-/// The id that records of this activity are keyed and partitioned by: the post's author, or who deletes or takes back a
-/// boost. None where nothing is kept.
+/// The id that records of this activity are keyed and partitioned by: the post's author, the actor told of, or who deletes
+/// or takes back a boost. None where nothing is kept.
 pub fn author_key(activity: &Activity) -> Option<&str> {
     match activity {
         Activity::Post { body, .. } => Some(&body.author),
+        Activity::Actor(document) => Some(&document.id),
         Activity::Delete { by, .. } | Activity::Unboost { by, .. } => Some(by),
         Activity::Ignored(_) => None,
     }
@@ -79,7 +84,6 @@ impl Kind {
             "Undo" => Kind::Undo,
             "Note" => Kind::Note,
             "Article" | "Page" | "Question" | "Video" | "Event" | "Audio" => Kind::Post,
-            "Person" | "Service" | "Application" | "Group" | "Organization" => Kind::Actor,
             "Like" => Kind::Quiet("Like", "Undo Like"),
             "Follow" => Kind::Quiet("Follow", "Undo Follow"),
             "Accept" => Kind::Quiet("Accept", "Undo Accept"),
@@ -89,6 +93,7 @@ impl Kind {
             "Remove" => Kind::Quiet("Remove", "Undo Remove"),
             "Block" => Kind::Quiet("Block", "Undo Block"),
             "View" => Kind::Quiet("View", "Undo View"),
+            _ if ActorKind::named(name).is_some() => Kind::Actor,
             _ => Kind::Other,
         }
     }
@@ -128,10 +133,24 @@ fn written(how: How, node: &Node<'_>) -> Result<Activity, String> {
     };
     match (Kind::of("the object", &object.kind)?, how) {
         (Kind::Note | Kind::Post, _) => posted(how, &object, raw, around),
-        (Kind::Actor, How::Update) => Ok(Activity::Ignored("Update actor")),
+        (Kind::Actor, How::Update) => actor_updated(node, raw),
         (_, How::Update) => Ok(Activity::Ignored("Update other")),
         _ => Ok(Activity::Ignored("Create other")),
     }
+}
+
+/// The `update` of an actor, whose document `raw` is.
+fn actor_updated(update: &Node<'_>, raw: &RawValue) -> Result<Activity, String> {
+    let mut document = ActorDocument::read(raw.get())?;
+    object::same_host(
+        ("the activity's actor", object::actor_of(update)?),
+        ("the actor it is about", &document.id),
+        "fetch the actor where it lives and send it alone with `fetched: true`",
+    )?;
+    document.updated = document
+        .updated
+        .or_else(|| object::time_of(&update.updated));
+    Ok(Activity::Actor(Box::new(document)))
 }
 
 fn posted(
@@ -148,15 +167,19 @@ fn posted(
     {
         return Ok(Activity::Ignored("vote"));
     }
+    let body = object::post(object, raw, around)?;
+    let actor = around.activity().map_or("", |activity| activity.actor_text);
     Ok(Activity::Post {
         how,
-        body: Box::new(object::post(object, raw, around)?),
+        author: actor::embedded(&body.author, [object.attributed_to_text, actor]),
+        body: Box::new(body),
         original: None,
     })
 }
 
 fn announce(node: &Node<'_>, text: &str, fetched: bool) -> Result<Activity, String> {
     let actor = object::actor_of(node)?;
+    let booster = || actor::embedded(actor, [node.actor_text, ""]);
     let boosted = |original: &str| {
         let original = id::check("the announced object's id", original)?;
         object::boost(node, lenient::raw_of(text)?, actor, original)
@@ -167,6 +190,7 @@ fn announce(node: &Node<'_>, text: &str, fetched: bool) -> Result<Activity, Stri
                 how: How::Announce,
                 body: Box::new(boosted(&original)?),
                 original: None,
+                author: booster(),
             });
         }
         Target::Embedded(inner, raw) => (inner, raw),
@@ -201,6 +225,7 @@ fn announce(node: &Node<'_>, text: &str, fetched: bool) -> Result<Activity, Stri
         how: How::Announce,
         body: Box::new(body),
         original,
+        author: booster(),
     })
 }
 

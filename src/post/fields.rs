@@ -19,6 +19,25 @@ pub(super) fn of(object: &str) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
     })
 }
 
+/// The elements of a list; anything else that is there is the only element.
+pub(super) fn items(value: &str) -> impl Iterator<Item = &str> {
+    let (mut rest, mut sole) = match value.strip_prefix('[') {
+        Some(rest) => (rest, None),
+        None => (
+            "",
+            Some(value).filter(|value| !matches!(*value, "" | "null")),
+        ),
+    };
+    std::iter::from_fn(move || {
+        if let Some(sole) = sole.take() {
+            return Some(sole);
+        }
+        let (item, after) = split(skip(rest, b','))?;
+        rest = after;
+        Some(item)
+    })
+}
+
 /// The text that a string is, if it is one in which nothing is escaped.
 pub(super) fn plain(string: &str) -> Option<&str> {
     let inner = string.strip_prefix('"')?.strip_suffix('"')?;
@@ -147,6 +166,24 @@ mod tests {
     }
 
     #[test]
+    fn a_list_is_its_elements_and_anything_else_its_own() {
+        for (value, expected) in [
+            (
+                "[ 1 , {\"a\":[2,3]},\n\"]\" ]",
+                &["1", "{\"a\":[2,3]}", "\"]\""][..],
+            ),
+            ("[]", &[]),
+            ("[[1],[]]", &["[1]", "[]"]),
+            ("{\"a\":[1,2]}", &["{\"a\":[1,2]}"]),
+            ("\"[1]\"", &["\"[1]\""]),
+            ("null", &[]),
+            ("", &[]),
+        ] {
+            assert_eq!(items(value).collect::<Vec<_>>(), expected, "{value}");
+        }
+    }
+
+    #[test]
     fn nothing_is_empty_however_it_is_written() {
         for (value, empty) in [
             ("null", true),
@@ -179,6 +216,7 @@ mod tests {
             for (_, value) in of(&text) {
                 is_empty(value);
             }
+            items(&text).for_each(drop);
         }
     }
 }

@@ -269,6 +269,10 @@ pub(super) struct Node<'a> {
     pub(super) kind: Loose<'a>,
     pub(super) actor: Loose<'a>,
     pub(super) attributed_to: Loose<'a>,
+    /// `actor` and `attributedTo` as they came, in which there may be more of an actor than is looked at here; empty if
+    /// missing.
+    pub(super) actor_text: &'a str,
+    pub(super) attributed_to_text: &'a str,
     /// As it came; none if missing or `null`.
     pub(super) object: Option<&'a RawValue>,
     pub(super) published: Loose<'a>,
@@ -324,8 +328,10 @@ impl<'a> Node<'a> {
         match field {
             Field::Id => self.id = Loose::read(value)?,
             Field::Type => self.kind = Loose::read(value)?,
-            Field::Actor => self.actor = Loose::read(value)?,
-            Field::AttributedTo => self.attributed_to = Loose::read(value)?,
+            Field::Actor => (self.actor, self.actor_text) = (Loose::read(value)?, value),
+            Field::AttributedTo => {
+                (self.attributed_to, self.attributed_to_text) = (Loose::read(value)?, value);
+            }
             Field::Published => self.published = Loose::read(value)?,
             Field::Updated => self.updated = Loose::read(value)?,
             Field::To => self.to = Loose::read(value)?,

@@ -1,6 +1,7 @@
 //! What arrived: records from the log, the activities in them, and the posts they are about.
 
 pub mod activity;
+pub mod actor;
 pub mod date;
 pub mod decode;
 mod fields;
@@ -17,6 +18,7 @@ pub mod said;
 pub mod source;
 
 use crate::time::Time;
+use actor::ActorDocument;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -33,7 +35,11 @@ pub enum Activity {
         /// For an `Announce` whose embedded object is by the booster: that object, believed. Any other embedded
         /// object is not believed and left out.
         original: Option<Box<Body>>,
+        /// The document of the body's author, if it came embedded; any other actor's is not believed and left out.
+        author: Option<Box<ActorDocument>>,
     },
+    /// What an actor is: its server sent its document, or the instance fetched it.
+    Actor(Box<ActorDocument>),
     /// The post or boost `uri` is gone, says `by`. If `uri` is `by`, the author is gone, and all theirs.
     Delete {
         /// The id of what is gone; its host is the host of `by`.

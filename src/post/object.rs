@@ -34,12 +34,19 @@ pub(super) enum Around<'a> {
     Update(&'a Node<'a>),
 }
 
+impl<'a> Around<'a> {
+    /// The activity, if there is one.
+    pub(super) fn activity(self) -> Option<&'a Node<'a>> {
+        match self {
+            Around::Nothing => None,
+            Around::Create(activity) | Around::Update(activity) => Some(activity),
+        }
+    }
+}
+
 /// The post `object` describes, `raw` being its text. Errors: a reason fit for a dead letter.
 pub(super) fn post(object: &Node<'_>, raw: &RawValue, around: Around<'_>) -> Result<Body, String> {
-    let activity = match around {
-        Around::Nothing => None,
-        Around::Create(activity) | Around::Update(activity) => Some(activity),
-    };
+    let activity = around.activity();
     let uri = object
         .id
         .text()
@@ -181,7 +188,7 @@ pub(super) fn same_host(
     ))
 }
 
-fn time_of(date: &Loose<'_>) -> Option<Time> {
+pub(super) fn time_of(date: &Loose<'_>) -> Option<Time> {
     date::parse(date.text()?)
 }
 
@@ -194,6 +201,10 @@ fn or_else<'a, 'b>(own: &'a Loose<'b>, around: Option<&'a Loose<'b>>) -> &'a Loo
 
 /// The author's followers collection: as the embedded author names it, else `<author>/followers`; without a slash at the
 /// end, which Threads has.
+///
+/// A document that came in another record is not asked: visibility would then depend on whether it had come before the
+/// post, and change behind the back of feeds that were built without it. A server whose collections have other names and
+/// that embeds no authors so has its posts to followers taken for limited: they reach fewer, never more.
 fn followers_of(author: &str, embedded: [Option<&Loose<'_>>; 2]) -> String {
     let named = embedded
         .into_iter()

@@ -13,6 +13,15 @@ fn check(kind: &str, object: &str, expected: &str) {
             let (published, updated) = (time(body.published), time(body.updated));
             format!("{how:?} {} {published} {updated}", body.uri)
         }
+        Ok(Activity::Actor(document)) => {
+            let updated = document.updated.map(crate::time::Time::rfc3339);
+            format!(
+                "{:?} {} {}",
+                document.kind,
+                document.id,
+                updated.unwrap_or_default()
+            )
+        }
         Ok(Activity::Delete { uri, .. }) => format!("Delete {uri}"),
         Ok(Activity::Unboost { original, .. }) => format!("Unboost {original}"),
         Ok(Activity::Ignored(name)) => name.to_owned(),
@@ -48,13 +57,36 @@ fn what_is_not_about_feeds_is_ignored_by_name() {
     check("Create", r#"{"type":"Playlist"}"#, "Create other");
     check("Update", r#"{"type":"Playlist"}"#, "Update other");
     check("Undo", r#"{"type":"Delete"}"#, "Undo other");
+}
+
+#[test]
+fn an_update_of_an_actor_tells_of_it_and_only_its_own_host_may() {
     for actor in ["Person", "Service", "Application", "Group", "Organization"] {
+        let object = format!(r#"{{"type":"{actor}","id":"https://a.example/u"}}"#);
         check(
             "Update",
-            &format!(r#"{{"type":"{actor}"}}"#),
-            "Update actor",
+            &object,
+            &format!("{actor} https://a.example/u 2026-11-22T11:00:00Z"),
         );
+        check("Create", &object, "Create other");
     }
+    check(
+        "Update",
+        r#"{"type":"Person","id":"https://a.example/u","updated":"2026-11-22T09:00:00Z"}"#,
+        "Person https://a.example/u 2026-11-22T09:00:00Z",
+    );
+    check(
+        "Update",
+        r#"{"type":"Person","id":"https://b.example/u"}"#,
+        "Err the activity's actor is \"https://a.example/u\", the actor it is about is \"https://b.example/u\": an activity \
+         speaks for its own host only; fetch the actor",
+    );
+    check("Update", r#"{"type":"Person"}"#, "Err the actor has no id");
+    check(
+        "Update",
+        r#"{"type":"Person","id":"did:a:b"}"#,
+        "Err the actor's id is \"did:a:b\"",
+    );
 }
 
 #[test]
