@@ -43,8 +43,8 @@ pub enum DiskError {
         /// In which part.
         tree: &'static str,
     },
-    /// A post could not be packed.
-    #[error("could not pack a post")]
+    /// A post, or whatever else, could not be packed.
+    #[error("could not pack a value")]
     Pack {
         /// The reason.
         source: postcard::Error,
@@ -68,11 +68,13 @@ pub enum Tree {
     Origins,
     /// Account -> up to when its feeds were shown.
     Reached,
+    /// Hash of an actor's id -> what is known of the actor.
+    Actors,
     /// What the folder is, and the offsets it reflects.
     Meta,
 }
 
-const TREES: [(Tree, &str); 8] = [
+const TREES: [(Tree, &str); 9] = [
     (Tree::Uris, "uris"),
     (Tree::Lists, "lists"),
     (Tree::Homes, "homes"),
@@ -80,6 +82,7 @@ const TREES: [(Tree, &str); 8] = [
     (Tree::Pending, "pending"),
     (Tree::Origins, "origins"),
     (Tree::Reached, "reached"),
+    (Tree::Actors, "actors"),
     (Tree::Meta, "meta"),
 ];
 

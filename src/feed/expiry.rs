@@ -1,4 +1,4 @@
-//! What no feed needs any more goes: posts become stubs, stubs and removals are forgotten. Ages are in log time.
+//! What no feed needs any more goes: posts become stubs, stubs, removals and actors are forgotten. Ages are in log time.
 //!
 //! A sweep over the data folder, in slices between batches: first it marks what feeds hold of the old posts, then it
 //! takes out the old posts that are not marked. It begins right after a checkpoint, runs in the one thread that writes
@@ -18,6 +18,8 @@ const HOMES_STEP: usize = 256;
 const BLOCKS_STEP: usize = 32;
 /// Waiting removals looked at in one step.
 const REMOVALS_STEP: usize = 4_096;
+/// Actors looked at in one step: each old one costs a look at the index of its posts.
+const ACTORS_STEP: usize = 512;
 /// Old posts marked at once. With more, the sweep goes less far and the next one goes on.
 const MARKED_MAX: usize = 4_000_000;
 /// A sweep begins when this share of the posts' retention has passed since the last.
@@ -28,7 +30,7 @@ const SWEEPS_PER_KEEP: u32 = 30;
 pub struct Keep {
     /// Posts that no feed needs.
     pub posts: Duration,
-    /// What is left of them afterwards, since they arrived.
+    /// What is left of them afterwards, since they arrived; what is known of their author goes with the last of it.
     pub stubs: Duration,
     /// Deletions and undos of what has not come.
     pub removals: Duration,
@@ -61,6 +63,14 @@ enum Stage {
     },
     /// Forgetting removals whose post never came; those up to key `after` are done.
     Forgetting {
+        log_time: Time,
+        after: Vec<u8>,
+    },
+    /// Forgetting actors of whose posts nothing is left; those up to key `after` are done.
+    ///
+    /// A stub counts: servers send a document when it changes, not with every post, so whoever writes again after a quiet
+    /// month could not be shown otherwise. One of whom no post ever came goes when a post that came along would.
+    Leaving {
         log_time: Time,
         after: Vec<u8>,
     },
@@ -176,8 +186,20 @@ impl Expiry {
             }
             Stage::Forgetting { log_time, after } => {
                 let cutoff = log_time.minus(self.keep.removals);
-                if let Some(after) = store.forget_pending_before(cutoff, &after, REMOVALS_STEP)? {
-                    self.stage = Stage::Forgetting { log_time, after };
+                let last = store.forget_pending_before(cutoff, &after, REMOVALS_STEP)?;
+                self.stage = match last {
+                    Some(after) => Stage::Forgetting { log_time, after },
+                    None => Stage::Leaving {
+                        log_time,
+                        after: Vec::new(),
+                    },
+                };
+                Ok(0)
+            }
+            Stage::Leaving { log_time, after } => {
+                let cutoff = log_time.minus(self.keep.posts);
+                if let Some(after) = store.forget_actors_before(cutoff, &after, ACTORS_STEP)? {
+                    self.stage = Stage::Leaving { log_time, after };
                 }
                 Ok(0)
             }

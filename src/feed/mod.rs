@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`kept`] | a post as it is kept |
 //! | [`thread`] | whom a post answers |
+//! | [`actor`] | an actor as it is kept |
 //! | [`rules`] | one post and one account: in or out, and why |
 //! | [`segment`] | a packed, sorted list of ids with a floor: an index of posts |
 //! | [`ledger`] | a feed: its entries, what each rests on, what is remembered of those that left |
@@ -21,6 +22,7 @@
 //! | [`expiry`] | what no feed needs any more goes |
 //! | [`disk`] | sled: the only file that names it |
 
+pub mod actor;
 pub mod again;
 pub mod block;
 pub mod columns;

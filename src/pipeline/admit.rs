@@ -1,5 +1,6 @@
 //! One activity into the state: found or placed, kept, fanned out. The single writer of posts and feeds.
 
+use super::told::tell;
 use crate::feed::disk::DiskError;
 use crate::feed::fan_out::{Fate, fan_out, fan_out_boosts, original_of};
 use crate::feed::kept::{At, Post, State};
@@ -27,16 +28,18 @@ const FULL_SLOTS_MAX: usize = 10_000;
 pub enum Outcome {
     /// A post got its place.
     Placed(Verdict),
-    /// A post was already there; nothing new was said.
+    /// A post was already there, or an author deleted; nothing new was said.
     Known,
     /// A post was edited.
     Edited,
     /// A post's object was replaced without an edit (poll counts).
     Refreshed,
-    /// A post was older than what is kept of it.
+    /// A post or an actor's document was older than what is kept of it.
     Outdated,
     /// This many posts were removed, now or when they come.
     Removed(usize),
+    /// An actor's document is kept.
+    Actor,
     /// The activity does not concern feeds.
     Ignored(&'static str),
 }
@@ -122,8 +125,12 @@ impl Admission {
                 how,
                 body,
                 original,
-                author: _,
+                author,
             } => {
+                // Whatever comes of the post: that may hang on what came before it, what is known of its author must not.
+                if let Some(author) = author {
+                    tell(&self.store, at, envelope.arrived, *author)?;
+                }
                 if let Some(original) = original {
                     let plain = Envelope {
                         post_ref: None,
@@ -134,7 +141,7 @@ impl Admission {
                 }
                 self.post(graph, windows, at, envelope, how, *body)
             }
-            Activity::Actor(_) => Ok(Outcome::Ignored("actor")),
+            Activity::Actor(document) => Ok(tell(&self.store, at, envelope.arrived, *document)?),
             Activity::Delete { uri, by } => Ok(Outcome::Removed(self.remove(
                 graph,
                 at,
@@ -478,6 +485,7 @@ impl Admission {
     ) -> Result<usize, AdmitError> {
         self.store
             .put_pending(author, PendingRemoval { host, arrived, at });
+        self.store.forget_actor(author)?;
         let mut removed = 0;
         for id in self.store.list(Index::Author, author)? {
             let Some(post) = PostId::from_number(id)

@@ -14,6 +14,7 @@ mod set_aside;
 mod simulation;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use crate::clock;
 use crate::feed::again::{self, Again};
@@ -383,6 +384,7 @@ impl Pipeline {
             Outcome::Refreshed => "refreshed",
             Outcome::Outdated => "outdated",
             Outcome::Removed(_) => "removed",
+            Outcome::Actor => "actor",
             Outcome::Ignored(_) => "ignored",
         });
     }

@@ -1,6 +1,7 @@
 //! Promises of order and of loss, held against a plain model: activities and relations go through the real decoding,
 //! placing, fan-out and sled; only the log is a list here.
 
+mod actors;
 mod any_order;
 mod boosts;
 mod changes_of_mind;

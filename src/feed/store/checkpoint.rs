@@ -140,6 +140,16 @@ impl Store {
             self.disk
                 .put(Tree::Origins, host.as_bytes(), bytes.clone())?;
         }
+        for (hash, actor) in sorted(&fresh.actors) {
+            let key = hash.to_be_bytes();
+            match actor {
+                Some(actor) => {
+                    let bytes = actor.pack().map_err(|source| DiskError::Pack { source })?;
+                    self.disk.put(Tree::Actors, &key, bytes)?;
+                }
+                None => self.disk.remove(Tree::Actors, &key)?,
+            }
+        }
         for (account, at) in sorted(&fresh.reached) {
             match at {
                 Some(at) => {

@@ -3,6 +3,7 @@
 //! What is new lives in [`Fresh`]; a checkpoint moves it aside, writes it, and lets it go. Data moves one way, fresh,
 //! leaving, cache, disk, and a look-up asks in that order, so it never falls between two of them.
 
+mod actors;
 mod checkpoint;
 mod named;
 mod stored;
@@ -10,6 +11,7 @@ mod sweep;
 
 pub use checkpoint::{Reflects, Shown, Written};
 
+use super::actor::Actor;
 use super::disk::{Disk, DiskError, Tree};
 use super::homes::Homes;
 use super::kept::{At, Post};
@@ -92,6 +94,7 @@ struct Fresh {
     relations: HashMap<Vec<u8>, Option<Vec<u8>>>,
     pending: HashMap<u128, Option<PendingRemoval>>,
     origins: HashMap<String, Vec<u8>>,
+    actors: HashMap<u128, Option<Arc<Actor>>>,
     reached: HashMap<Box<str>, Option<Time>>,
 }
 
