@@ -183,7 +183,7 @@ fn an_actor_goes_with_the_last_that_is_left_of_its_posts() {
     let log = [
         rename(0, "told of", None, NOON),
         rename(1, "writes", None, NOON),
-        create(1, 0, NOON, NOON),
+        unlisted(create(1, 0, NOON, NOON)),
         rename(2, "told of", None, NOON),
         rename(2, "told of again", None, NOON + 20 * DAY),
         create(4, 0, NOON + 31 * DAY, NOON + 31 * DAY),
