@@ -1,6 +1,11 @@
 //! Who gets what, over HTTP on the real binary: lists, hashtags, public feeds, blocks from the other side, moderation; each
 //! in force in the very next request, and explained.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 #[allow(dead_code)]
 #[path = "support/instance.rs"]
