@@ -90,7 +90,7 @@ fn bench(c: &mut Criterion) {
 
     let length = sized(800, 40) as u64;
     let feed = feed(length);
-    let part = shown(&feed, length as usize, None);
+    let part = shown(&feed, length as usize, None, None);
     let mut group = c.benchmark_group("changes since a cursor, of 800 entries");
     for lacks in [0, 20, length] {
         let from = moment(&feed, length - lacks);
@@ -105,7 +105,7 @@ fn bench(c: &mut Criterion) {
     group.bench_function("20 of them, the feed unpacked", |b| {
         b.iter(|| {
             let feed = Ledger::read(black_box(&packed)).unwrap();
-            let part = shown(&feed, length as usize, Some(Time::LATEST));
+            let part = shown(&feed, length as usize, Some(Time::LATEST), None);
             changes(&feed, &part, &from)
         });
     });

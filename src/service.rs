@@ -316,6 +316,7 @@ fn store_options(feed: &config::Feed) -> store::Options {
     store::Options {
         path: feed.path.clone(),
         length: feed.length,
+        boost_repeat_after: feed.boost_repeat_after,
         unflushed_entries_max: feed.unflushed_entries_max,
         unflushed_bytes_max: usize::try_from(feed.unflushed_bytes_max).unwrap_or(usize::MAX),
         cache_bytes: feed.cache_bytes,

@@ -50,6 +50,7 @@ pub fn store(path: &Path, entries_max: usize, cache_bytes: u64) -> Store {
     Store::open(Options {
         path: path.to_owned(),
         length: 800,
+        boost_repeat_after: std::time::Duration::from_secs(86_400),
         unflushed_entries_max: entries_max,
         unflushed_bytes_max: 256 << 20,
         cache_bytes,

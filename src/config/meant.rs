@@ -362,6 +362,9 @@ fn feed(written: written::Feed) -> Feed {
     Feed {
         path: written.path.unwrap_or(default.path),
         length: written.length.unwrap_or(default.length),
+        boost_repeat_after: written
+            .boost_repeat_after
+            .map_or(default.boost_repeat_after, |it| it.0),
         posts_keep: written.posts_keep.map_or(default.posts_keep, |it| it.0),
         stubs_keep: written.stubs_keep.map_or(default.stubs_keep, |it| it.0),
         removals_keep: written

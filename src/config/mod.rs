@@ -140,6 +140,9 @@ pub struct Feed {
     pub path: PathBuf,
     /// Entries in a feed; the lowest place goes first. 1 to 100,000, default 800.
     pub length: usize,
+    /// How long after a post was shown a boost shows it again, from place to place. 0 to 10 years, default 1 day; with 0
+    /// every boost shows.
+    pub boost_repeat_after: Duration,
     /// How long a post is kept; longer while a feed needs it. 1 hour to 10 years, default 30 days.
     pub posts_keep: Duration,
     /// How long a stub (URI, author, parent) is kept. 1 hour to 10 years, default 365 days.
@@ -236,6 +239,7 @@ impl Default for Feed {
         Feed {
             path: PathBuf::from("data/feeds"),
             length: 800,
+            boost_repeat_after: DAY,
             posts_keep: 30 * DAY,
             stubs_keep: 365 * DAY,
             removals_keep: 30 * DAY,

@@ -157,6 +157,7 @@ fn a_file_that_says_everything_means_it() {
         [feed]
         path = "/var/feeds"
         length = 100_000
+        boost_repeat_after = "0s"
         posts_keep = "1h"
         stubs_keep = "1y"
         removals_keep = "2weeks"
@@ -202,6 +203,7 @@ fn a_file_that_says_everything_means_it() {
         feed: Feed {
             path: "/var/feeds".into(),
             length: 100_000,
+            boost_repeat_after: Duration::ZERO,
             posts_keep: Duration::from_secs(3600),
             stubs_keep: year,
             removals_keep: 14 * DAY,

@@ -151,6 +151,9 @@ pub struct Feed {
     /// Entries in a feed.
     #[schemars(range(min = 1, max = 100_000))]
     pub length: Option<usize>,
+    /// How long after a post was shown a boost shows it again; until then boosts of it are hidden.
+    #[schemars(extend("x-min" = "0s", "x-max" = "10y"))]
+    pub boost_repeat_after: Option<Span>,
     /// How long a post is kept, at least.
     #[schemars(extend("x-min" = "1h", "x-max" = "10y"))]
     pub posts_keep: Option<Span>,

@@ -27,6 +27,32 @@ where
     pack_column(pairs.map(|(_, mark)| mark.parts().1), 0, bytes);
 }
 
+/// Appends `count` and pairs of places to `bytes`.
+pub fn pack_places(rows: &[(u64, u64)], bytes: &mut Vec<u8>) {
+    let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+    bytes.extend_from_slice(&count.to_le_bytes());
+    if count == 0 {
+        return;
+    }
+    let rows = rows.iter().take(count as usize);
+    pack_column(rows.clone().map(|(first, _)| *first), 1, bytes);
+    pack_column(rows.map(|(_, second)| *second), 1, bytes);
+}
+
+/// Takes packed pairs of places off the front of `bytes`. None if they are not there.
+pub fn take_places(bytes: &mut &[u8]) -> Option<Vec<(u64, u64)>> {
+    let count = usize::try_from(u32::from_le_bytes(take_array(bytes)?)).ok()?;
+    if count == 0 {
+        return Some(Vec::new());
+    }
+    let (first, second) = (Column::take(bytes, count)?, Column::take(bytes, count)?);
+    if first.width == 0 || second.width == 0 {
+        return None;
+    }
+    let rows = first.values(count).into_iter().zip(second.values(count));
+    Some(rows.collect())
+}
+
 /// Packed pairs, taken apart without copying.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Columns<'a> {

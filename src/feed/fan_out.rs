@@ -1,5 +1,6 @@
 //! A post into the feeds it belongs in: homes, lists, those of its hashtags, the public ones.
 
+use super::boosted::{Boosted, leaving, shows};
 use super::disk::DiskError;
 use super::kept::{Post, State};
 use super::ledger::Op;
@@ -28,6 +29,7 @@ struct Passage<'a> {
     store: &'a Store,
     graph: &'a Graph,
     subject: Subject<'a>,
+    boosted: Option<Boosted<'a>>,
     enters: Vec<Op>,
     leaves: Vec<Op>,
     /// What is not let in has to be taken out.
@@ -92,10 +94,8 @@ impl<'a> Passage<'a> {
             graph,
             subject: Subject::new(post, original, graph),
             enters: entering(post, original, because),
-            leaves: std::iter::once(because)
-                .chain(ended(post))
-                .map(|mark| Op::remove(post.id, mark))
-                .collect(),
+            boosted: Boosted::new(original, graph),
+            leaves: leaving(post, original, std::iter::once(because).chain(ended(post))),
             // Read in another order, a boost may have entered before its original became what it is.
             may_be_there: fate != Fate::New || original.is_some_and(Post::has_changed),
         }
@@ -109,7 +109,7 @@ impl<'a> Passage<'a> {
         let (plain, particular): (Vec<_>, Vec<_>) = followers
             .iter()
             .partition(|account| !self.graph.is_particular(**account));
-        self.store.homes.apply(&plain, &self.enters);
+        self.enter(&plain);
         plain.len() + self.each(&particular)
     }
 
@@ -126,9 +126,19 @@ impl<'a> Passage<'a> {
                 Some(Decision::Out(_)) | None => {}
             }
         }
-        self.store.homes.apply(&enter, &self.enters);
+        self.enter(&enter);
         self.store.homes.apply(&leave, &self.leaves);
         enter.len()
+    }
+
+    /// Into these homes. Where what it boosts belongs too, it is said that this shows itself: it may have been dropped for
+    /// length before the first boost of it came.
+    fn enter(&self, accounts: &[AccountIx]) {
+        self.store.homes.apply(accounts, &self.enters);
+        if let Some(boosted) = &self.boosted {
+            let both = boosted.who_has(self.graph, accounts);
+            self.store.homes.apply(&both, &[boosted.shows_itself()]);
+        }
     }
 
     fn lists(&self, listers: &[AccountIx], author: ActorIx) -> Result<(), DiskError> {
@@ -139,7 +149,14 @@ impl<'a> Passage<'a> {
             for (id, list) in of.lists().filter(|(_, list)| list.has(author)) {
                 let name = Name::list(*account, of.id(), id);
                 match decide_list(&self.subject, of, list) {
-                    Decision::In(_) => self.store.apply_named(name, &self.enters)?,
+                    Decision::In(_) => {
+                        self.store.apply_named(name.clone(), &self.enters)?;
+                        if let Some(boosted) = &self.boosted
+                            && let Decision::In(_) = decide_list(&boosted.subject, of, list)
+                        {
+                            self.store.apply_named(name, &[boosted.shows_itself()])?;
+                        }
+                    }
                     Decision::Out(why) if self.may_be_there || why.is_of_another() => {
                         self.store.apply_named(name, &self.leaves)?;
                     }
@@ -196,12 +213,16 @@ impl<'a> Passage<'a> {
 /// What brings a post into a feed: the post, and that the entry rests on what it boosts, on what it answers, and on the
 /// record that calls for it too.
 pub(super) fn entering(post: &Post, original: Option<&Post>, because: Mark) -> Vec<Op> {
-    let original = original.map(|original| original.newest.mark());
-    let is_new = |because: &Mark| *because != post.newest.mark() && original != Some(*because);
+    let original_mark = original.map(|original| original.newest.mark());
+    let is_new = |because: &Mark| *because != post.newest.mark() && original_mark != Some(*because);
     let because = Some(because).filter(is_new);
-    let rests = original.into_iter().chain(rests_on(post)).chain(because);
+    let rests = original_mark
+        .into_iter()
+        .chain(rests_on(post))
+        .chain(because);
     std::iter::once(Op::insert(post.id, post.newest.mark()))
         .chain(rests.map(|mark| Op::also(post.id, mark)))
+        .chain(original.map(|original| shows(post, original)))
         .collect()
 }
 
@@ -241,10 +262,19 @@ pub fn fan_out_boosts(
         else {
             continue;
         };
-        if boost.body.boost_of.as_deref() == Some(original.body.uri.as_str())
-            && boost.state == State::Whole
-        {
-            entered += fan_out(store, graph, &boost, Some(original), fate, because)?;
+        if boost.body.boost_of.as_deref() != Some(original.body.uri.as_str()) {
+            continue;
+        }
+        match boost.state {
+            State::Whole => {
+                entered += fan_out(store, graph, &boost, Some(original), fate, because)?;
+            }
+            // It left before it was known what it would have shown.
+            State::Gone if fate == Fate::New => {
+                let because = boost.newest.mark();
+                fan_out(store, graph, &boost, Some(original), Fate::Gone, because)?;
+            }
+            State::Gone | State::Stub => {}
         }
     }
     Ok(entered)

@@ -4,10 +4,12 @@
 //! What happens to a feed gathers beside it as [`Op`]s and is taken in at a checkpoint; a reader takes them in on the fly.
 
 use super::columns::{self, Columns};
+use super::repeats::Shows;
 use crate::order::place::PostId;
 use crate::post::mark::{Mark, Seen};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Removals a feed remembers. A cursor that lacks an older one is refused.
 pub const GONE_MAX: usize = 1_000;
@@ -16,8 +18,11 @@ pub const GONE_MAX: usize = 1_000;
 pub const ALSO_MAX: usize = 4_000;
 /// Changes of relations a feed remembers one by one. A cursor that lacks an older one is refused.
 pub const TURNS_MAX: usize = 16;
+/// Entries dropped for length that are remembered because they may hide a repeat that is still there. When there are more,
+/// the lowest are forgotten: what they hid may show, and a cursor that lacks a record of any that fell is refused.
+pub const FALLEN_MAX: usize = 1_000;
 
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 /// About what a packed feed takes, so that it is not copied while it grows.
 const PACKED_HEADER: usize = 128;
 const PACKED_ENTRY: usize = 12;
@@ -33,9 +38,15 @@ pub struct Ledger {
     pub marks: Vec<Mark>,
     /// What entries rest on besides (the relation that brought them in, the post they boost), ascending by id.
     pub also: Vec<(u64, Mark)>,
-    /// Entries that left and why, in the order in which they left; each above the floor, none of them an entry. One of them
-    /// for each partition whose record took it out, were it still there: neither knows how far the other was seen.
+    /// Entries that left and why, in the order in which they left; each above the floor or known to show something, none of
+    /// them an entry. One of them for each partition whose record took it out, were it still there: neither knows how far
+    /// the other was seen.
     pub gone: Vec<(u64, Mark)>,
+    /// What boosts and the posts they boost show: of entries, of what is gone, and of what fell and may still hide a repeat.
+    pub shows: Shows,
+    /// Of each partition, the next record after the last that something at or below the floor rests on, as long as anything
+    /// that fell is remembered. Their own marks are not: who lacks one is told again what it may have hidden.
+    pub fell: Seen,
     /// Changes of the account's relations that brought entries in or took them out, oldest first.
     pub turns: Vec<Turn>,
     /// Of each partition, the next record after the last that is no longer remembered.
@@ -53,6 +64,8 @@ pub struct Turn {
     pub mark: Mark,
     /// Whether it may have taken entries out.
     pub takes_out: bool,
+    /// Whether it hid repeats or brought them to light: all that is shown is to be told again.
+    pub regroups: bool,
     /// What this node had told readers it had seen when it was taken in. What a cursor saw beyond this was not looked
     /// at, so what the relation did to it is not listed.
     pub seen: Arc<Seen>,
@@ -69,6 +82,8 @@ enum Verb {
     Insert,
     Also,
     Remove,
+    /// The mark is a place: that of the post that the entry shows.
+    Shows,
 }
 
 impl Op {
@@ -96,18 +111,25 @@ impl Op {
         }
     }
 
+    /// `id`, if it is in the feed or was, shows this post.
+    pub const fn shows(id: PostId, post: PostId) -> Op {
+        Op {
+            id: id.number() | REMOVAL,
+            mark: post.number() | ALSO,
+        }
+    }
+
     /// The id it inserts, if it inserts one.
     pub fn inserts(self) -> Option<u64> {
         matches!(self.verb(), Verb::Insert).then_some(self.id)
     }
 
     fn verb(self) -> Verb {
-        if self.id & REMOVAL != 0 {
-            Verb::Remove
-        } else if self.mark & ALSO != 0 {
-            Verb::Also
-        } else {
-            Verb::Insert
+        match (self.id & REMOVAL != 0, self.mark & ALSO != 0) {
+            (false, false) => Verb::Insert,
+            (false, true) => Verb::Also,
+            (true, false) => Verb::Remove,
+            (true, true) => Verb::Shows,
         }
     }
 
@@ -119,16 +141,26 @@ impl Op {
 impl Ledger {
     /// Takes in what happened, oldest first.
     pub fn take_in(&mut self, ops: &[Op]) {
+        // What just came is followed by what it shows.
+        let mut new = None;
         for op in ops {
+            if let Verb::Shows = op.verb() {
+                let (id, post) = (op.id & !REMOVAL, op.mark & !ALSO);
+                self.show(id, post, new == Some(id));
+                continue;
+            }
             let Some(mark) = op.mark() else { continue };
             match op.verb() {
-                Verb::Insert => self.insert(op.id, mark),
+                Verb::Insert => new = self.insert(op.id, mark).then_some(op.id),
                 Verb::Also => {
                     if self.ids.binary_search(&op.id).is_ok() {
                         self.rest_on(op.id, mark);
+                    } else if op.id <= self.floor {
+                        self.fell.raise(mark.next());
                     }
                 }
                 Verb::Remove => self.remove(op.id & !REMOVAL, mark),
+                Verb::Shows => {}
             }
         }
     }
@@ -147,6 +179,7 @@ impl Ledger {
         {
             last.mark = turn.mark;
             last.takes_out |= turn.takes_out;
+            last.regroups |= turn.regroups;
             return;
         }
         self.turns.push(turn);
@@ -171,12 +204,64 @@ impl Ledger {
             return;
         };
         self.floor = self.floor.max(*dropped);
-        self.ids.drain(..surplus);
-        self.marks.drain(..surplus);
         let floor = self.floor;
+        let remembered = self.shows.fallen(floor);
+        let is_remembered = |id| remembered.binary_search(&id).is_ok();
         let also = self.also.partition_point(|(id, _)| *id <= floor);
-        self.also.drain(..also);
-        self.gone.retain(|(id, _)| floor < *id);
+        let dropped = self.ids.drain(..surplus).zip(self.marks.drain(..surplus));
+        for (id, mark) in dropped.chain(self.also.drain(..also)) {
+            if is_remembered(id) {
+                self.fell.raise(mark.next());
+            }
+        }
+        self.gone
+            .retain(|(id, _)| floor < *id || is_remembered(*id));
+    }
+
+    /// Forgets what was dropped for length and cannot hide anything that is still there, a repeat being hidden for `after`.
+    pub fn forget_fallen(&mut self, after: Duration) {
+        let floor = self.floor;
+        self.shows.age(floor, after);
+        if self.shows.keep_fallen(floor, FALLEN_MAX) {
+            for next in self.fell.positions() {
+                self.forgotten.raise(next);
+            }
+        }
+        let remembered = self.shows.fallen(floor);
+        self.gone
+            .retain(|(id, _)| floor < *id || remembered.binary_search(id).is_ok());
+        if remembered.is_empty() {
+            self.fell = Seen::default();
+        }
+    }
+
+    /// The entries that are repeats, and hidden, ascending. Those dropped for length hide what they hid: nothing is
+    /// promoted by trimming.
+    pub fn hidden(&self, after: Duration) -> Vec<u64> {
+        let gone = self.gone_below();
+        self.shows.hidden(after, |id| {
+            if id <= self.floor {
+                gone.binary_search(&id).is_err()
+            } else {
+                self.ids.binary_search(&id).is_ok()
+            }
+        })
+    }
+
+    /// What was dropped for length and is remembered, unless it left since.
+    pub fn fallen(&self) -> Vec<PostId> {
+        let gone = self.gone_below();
+        let fallen = self.shows.fallen(self.floor).into_iter();
+        let fallen = fallen.filter(|id| gone.binary_search(id).is_err());
+        fallen.filter_map(PostId::from_number).collect()
+    }
+
+    /// What left at or below the floor, ascending.
+    fn gone_below(&self) -> Vec<u64> {
+        let gone = self.gone.iter().map(|(id, _)| *id);
+        let mut gone: Vec<u64> = gone.filter(|id| *id <= self.floor).collect();
+        gone.sort_unstable();
+        gone
     }
 
     /// The entries from the highest place down.
@@ -185,6 +270,14 @@ impl Ledger {
             .iter()
             .rev()
             .filter_map(|id| PostId::from_number(*id))
+    }
+
+    /// What an entry rests on.
+    pub fn marks_of(&self, id: u64) -> impl Iterator<Item = Mark> + '_ {
+        let at = self.ids.binary_search(&id).ok();
+        let own = at.and_then(|at| self.marks.get(at)).copied();
+        let also = self.also.iter().filter(move |(there, _)| *there == id);
+        own.into_iter().chain(also.map(|(_, mark)| *mark))
     }
 
     /// Whether it holds nothing and remembers nothing.
@@ -196,11 +289,12 @@ impl Ledger {
             }
     }
 
-    fn insert(&mut self, id: u64, mark: Mark) {
+    /// Whether it is new: nothing was known of it, nor of what it shows.
+    fn insert(&mut self, id: u64, mark: Mark) -> bool {
         match self.ids.binary_search(&id) {
             Ok(at) => {
                 let Some(there) = self.marks.get_mut(at) else {
-                    return;
+                    return false;
                 };
                 let before = *there;
                 if before.is_beside(mark) {
@@ -210,13 +304,52 @@ impl Ledger {
                     *there = mark;
                     self.rest_on(id, before);
                 }
+                false
             }
-            Err(_) if id <= self.floor => self.below_floor += 1,
+            Err(_) if id <= self.floor => {
+                self.below_floor += 1;
+                self.fell.raise(mark.next());
+                self.is_back(id);
+                false
+            }
             Err(at) => {
                 self.ids.insert(at, id);
                 self.marks.insert(at, mark);
-                self.gone.retain(|(there, _)| *there != id);
+                let gone = self.gone.len();
+                self.is_back(id);
+                gone == self.gone.len() && !self.shows.is_of(id)
             }
+        }
+    }
+
+    fn is_back(&mut self, id: u64) {
+        self.gone.retain(|(there, _)| *there != id);
+        self.note_boosted(id);
+    }
+
+    /// Notes that `id` shows itself, if a boost shows it too.
+    fn note_boosted(&mut self, id: u64) {
+        if self.shows.is_of(id) && !self.shows.has_itself(id) && !self.shows.has(id) {
+            self.shows.note_new(id, id);
+        }
+    }
+
+    fn show(&mut self, id: u64, post: u64, is_new: bool) {
+        let is_known = |id| {
+            id <= self.floor
+                || self.ids.binary_search(&id).is_ok()
+                || self.gone.iter().any(|(there, _)| *there == id)
+        };
+        let is_post_known = self.floor < post && is_known(post);
+        if is_new {
+            self.shows.note_new(id, post);
+        } else if is_known(id) {
+            self.shows.note(id, post);
+        } else {
+            return;
+        }
+        if is_post_known {
+            self.note_boosted(post);
         }
     }
 
@@ -243,7 +376,8 @@ impl Ledger {
             self.marks.remove(at);
             self.also.retain(|(there, _)| *there != id);
         }
-        if id <= self.floor {
+        self.note_boosted(id);
+        if id <= self.floor && !self.shows.has(id) {
             return;
         }
         // Remembered even if it never was here: where the log was read in another order it may have been.
@@ -257,8 +391,12 @@ impl Ledger {
         });
         self.gone.push((id, newest));
         if GONE_MAX < self.gone.len() {
+            let unknown = self.gone.first().map_or(0, |(id, _)| *id);
             let (_, oldest) = self.gone.remove(0);
             self.forget(oldest);
+            if !self.gone.iter().any(|(there, _)| *there == unknown) {
+                self.shows.retain(|there| there != unknown);
+            }
         }
     }
 }
@@ -268,11 +406,12 @@ impl Ledger {
 struct Remembered {
     turns: Vec<Turn>,
     forgotten: Seen,
+    fell: Seen,
 }
 
 impl Ledger {
-    /// As it is stored: a version byte, the floor, entries, further marks and removals as [`columns`]; then, if there is
-    /// any, what is remembered besides.
+    /// As it is stored: a version byte, the floor, entries, further marks, removals and what is shown as [`columns`]; then,
+    /// if there is any, what is remembered besides.
     pub fn pack(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(PACKED_HEADER + PACKED_ENTRY * self.ids.len());
         bytes.push(VERSION);
@@ -281,10 +420,13 @@ impl Ledger {
         columns::pack(entries, &mut bytes);
         columns::pack(self.also.iter().copied(), &mut bytes);
         columns::pack(self.gone.iter().copied(), &mut bytes);
-        if !self.turns.is_empty() || self.forgotten != Seen::default() {
+        columns::pack_places(self.shows.rows(), &mut bytes);
+        let remembers = [&self.forgotten, &self.fell];
+        if !self.turns.is_empty() || remembers.iter().any(|seen| **seen != Seen::default()) {
             let remembered = Remembered {
                 turns: self.turns.clone(),
                 forgotten: self.forgotten.clone(),
+                fell: self.fell.clone(),
             };
             bytes.extend(postcard::to_stdvec(&remembered).unwrap_or_default());
         }
@@ -300,24 +442,27 @@ impl Ledger {
             marks: packed.entries.marks()?,
             also: packed.also.pairs()?,
             gone: packed.gone.pairs()?,
+            shows: Shows::from_rows(packed.shows)?,
             ..Ledger::default()
         };
         if !packed.rest.is_empty() {
             let remembered: Remembered = postcard::from_bytes(packed.rest).ok()?;
             ledger.turns = remembered.turns;
             ledger.forgotten = remembered.forgotten;
+            ledger.fell = remembered.fell;
         }
         Some(ledger)
     }
 }
 
-/// A stored feed, taken apart without copying.
+/// A stored feed, taken apart, as good as without copying.
 #[derive(Debug)]
 pub struct Packed<'a> {
     floor: u64,
     entries: Columns<'a>,
     also: Columns<'a>,
     gone: Columns<'a>,
+    shows: Vec<(u64, u64)>,
     rest: &'a [u8],
 }
 
@@ -334,6 +479,7 @@ impl<'a> Packed<'a> {
             entries: Columns::take(&mut rest)?,
             also: Columns::take(&mut rest)?,
             gone: Columns::take(&mut rest)?,
+            shows: columns::take_places(&mut rest)?,
             rest,
         })
     }

@@ -3,10 +3,11 @@
 //!
 //! It asks the decision functions of `rules`, as a fan-out does, so it never matters which of them brought an entry in.
 
+use super::boosted::{Boosted, leaving, shows};
 use super::disk::DiskError;
 use super::fan_out::{ended, entering, original_of};
 use super::kept::{Post, State};
-use super::ledger::{Ledger, Op, Turn};
+use super::ledger::{FALLEN_MAX, Ledger, Op, Turn};
 use super::named::Name;
 use super::rules::{Decision, Subject, decide, decide_list};
 use super::store::{HELD_FACTOR, Index, Store};
@@ -76,6 +77,13 @@ impl<'a> Feed<'a> {
         }
     }
 
+    /// That the post boosted by an entry belongs here too, of itself. Told last: it may lie below the floor.
+    fn belongs_too(&self, original: Option<&Post>, graph: &Graph, of: &Account) -> Option<Op> {
+        let boosted = Boosted::new(original, graph)?;
+        let is_in = matches!(self.decide(&boosted.subject, of), Decision::In(_));
+        is_in.then(|| boosted.shows_itself())
+    }
+
     /// Which indexes list what `merge` may bring in.
     fn sources<'g>(
         &self,
@@ -129,10 +137,11 @@ pub fn merge_in(
     }
     let mut there = feed.read(store, of)?;
     let (length, held) = (store.length(), HELD_FACTOR * store.length());
-    let mut ops = Vec::new();
+    let (mut ops, mut originals) = (Vec::new(), Vec::new());
     let (mut entering_all, mut entering_shown) = (0, 0);
     let mut left_out = None;
-    for id in newest_first(lists) {
+    let mut ids = newest_first(lists);
+    for id in ids.by_ref() {
         if length <= entering_shown || held <= entering_all {
             left_out = Some(id);
             break;
@@ -146,6 +155,7 @@ pub fn merge_in(
             ops.extend(has_left(&post, original.as_deref()));
             continue;
         }
+        originals.extend(feed.belongs_too(original.as_deref(), graph, of));
         entering_all += 1;
         entering_shown += usize::from(id <= shown);
         // What is there already rests on what brought it in.
@@ -154,16 +164,56 @@ pub fn merge_in(
         }
     }
     match left_out {
-        None => feed.apply(store, of, &ops)?,
+        None => {
+            ops.extend(originals);
+            feed.apply(store, of, &ops)?;
+        }
         // What is left out is dropped for length: the feed must not go on below it, should entries leave later.
         Some(left_out) => {
             there.take_in(&ops);
             there.trim(length, held, shown);
             there.floor = there.floor.max(left_out.number());
+            // As if it had been there and had fallen: it hides what it would hide.
+            let lowest = left_out.time().minus(store.repeat_after());
+            let below = std::iter::once(left_out).chain(ids).take(FALLEN_MAX);
+            for id in below.take_while(|id| lowest < id.time()) {
+                let is_shown = there.shows.is_of(id.number());
+                let may_hide = |post: &Post| is_shown || post.body.boost_of.is_some();
+                if let Some(post) = store.post(id)?.filter(|post| may_hide(post)) {
+                    let original = original_of(store, &post)?;
+                    let subject = (&*post, original.as_deref());
+                    originals.extend(fallen(feed, graph, of, subject, because));
+                }
+            }
+            there.take_in(&originals);
             feed.replace(store, of, there);
         }
     }
     Ok(entering_all)
+}
+
+/// What is said of a post that a merge leaves out, if it belongs in the feed and may hide a repeat there: what it shows. Looked
+/// for only as far below the floor as it can itself hide something, among [`FALLEN_MAX`] posts at most, so that which of them
+/// are shown is reckoned from the lowest of those; a feed that grew may know of a lower one, which hides it.
+fn fallen(
+    feed: Feed<'_>,
+    graph: &Graph,
+    of: &Account,
+    (post, original): (&Post, Option<&Post>),
+    because: Mark,
+) -> Vec<Op> {
+    if let Decision::Out(_) = feed.decide(&Subject::new(post, original, graph), of) {
+        return Vec::new();
+    }
+    let shown = original.unwrap_or(post);
+    let mut ops = vec![
+        Op::also(post.id, post.newest.mark()),
+        Op::also(post.id, shown.newest.mark()),
+        Op::also(post.id, because),
+        shows(post, shown),
+    ];
+    ops.extend(feed.belongs_too(original, graph, of));
+    ops
 }
 
 /// Takes out of a feed what the rules no longer let in, because of the relation that `because` marks. Returns how many
@@ -178,7 +228,9 @@ pub fn weed_out(
         return Ok(0);
     };
     let (mut leaving, mut left) = (Vec::new(), 0);
-    for id in feed.read(store, of)?.newest_first() {
+    let there = feed.read(store, of)?;
+    // What fell hides repeats, and must not once it does not belong there.
+    for id in there.newest_first().chain(there.fallen()) {
         let Some(post) = store.post(id)? else {
             leaving.push(Op::remove(id, because));
             left += 1;
@@ -205,11 +257,11 @@ fn has_left(post: &Post, original: Option<&Post>) -> Vec<Op> {
         _ => Some(post).filter(|post| post.has_changed()),
     };
     let changed = changed.map(|changed| changed.newest.mark());
-    changed
-        .into_iter()
-        .chain(ended(post))
-        .map(|mark| Op::remove(post.id, mark))
-        .collect()
+    let mut reasons = changed.into_iter().chain(ended(post)).peekable();
+    if reasons.peek().is_none() {
+        return Vec::new();
+    }
+    leaving(post, original, reasons)
 }
 
 /// The ids of several ascending lists as one, newest first, each once.

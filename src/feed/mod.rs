@@ -8,6 +8,7 @@
 //! | [`rules`] | one post and one account: in or out, and why |
 //! | [`segment`] | a packed, sorted list of ids with a floor: an index of posts |
 //! | [`ledger`] | a feed: its entries, what each rests on, what is remembered of those that left |
+//! | [`repeats`] | which entries show which posts, and which of them are hidden repeats |
 //! | [`columns`] | places and log positions, packed |
 //! | [`block`] | posts packed together |
 //! | [`known`] | which look-ups would find nothing |
@@ -15,6 +16,7 @@
 //! | [`homes`] | what is new in each home feed since the last checkpoint |
 //! | [`named`] | the same for lists, hashtags and the public feeds |
 //! | [`stirred`] | which feeds something happened to, for those who watch them |
+//! | `boosted` | the post that a boost shows |
 //! | [`fan_out`] | a post into the feeds it belongs in |
 //! | [`merge`] | a feed merged from the posts of those its account follows, and weeded of what does not belong there |
 //! | [`replies`] | what answers a post that came or went |
@@ -25,6 +27,7 @@
 pub mod actor;
 pub mod again;
 pub mod block;
+mod boosted;
 pub mod columns;
 pub mod disk;
 pub mod expiry;
@@ -36,6 +39,7 @@ pub mod ledger;
 pub mod merge;
 pub mod named;
 mod pending;
+pub mod repeats;
 pub mod replies;
 pub mod rules;
 pub mod segment;

@@ -17,6 +17,8 @@ pub struct Effect {
     pub weed_out: bool,
     /// Entries may have to enter.
     pub merge_in: Merge,
+    /// Boosts of one post were shown as one and are not, or the other way round.
+    pub regroups: bool,
     /// Lists that were removed: their feeds go.
     pub lists_gone: Vec<String>,
     /// The account was removed: its feeds and all its relations go.
@@ -69,6 +71,7 @@ impl Graph {
         let (account, is_new) = self.account_or_new(&key.account);
         let before = self.patience_ms(account);
         let actor_before = self.get(account).and_then(super::Account::actor);
+        let aggregated = self.aggregates_boosts(account);
         let (weed_out, merge_in) = self.change(account, key, change.relation.as_ref());
         let actor = self.get(account).and_then(super::Account::actor);
         let moved = [actor_before, actor].into_iter().flatten();
@@ -92,6 +95,7 @@ impl Graph {
                 .then(|| key.target.clone())
                 .into_iter()
                 .collect(),
+            regroups: aggregated != self.aggregates_boosts(account),
             purge: false,
             moderated: None,
             moved,
@@ -126,10 +130,16 @@ impl Graph {
             (
                 Kind::Account,
                 Some(Relation::Account {
-                    actor, patience, ..
+                    actor,
+                    patience,
+                    aggregate_boosts,
+                    ..
                 }),
             ) => {
                 self.set_patience(account, Said::Account, *patience);
+                if let Some(of) = self.accounts.get_mut(account.number()) {
+                    of.wants_repeats = !aggregate_boosts;
+                }
                 let actor_ix = self.actor_or_new(actor);
                 if self.get(account).and_then(super::Account::actor) == Some(actor_ix) {
                     return NOTHING;
@@ -247,6 +257,11 @@ impl Graph {
             // A removed account and moderation are no change of one account's wishes; the rest is no relation's form.
             _ => NOTHING,
         }
+    }
+
+    fn aggregates_boosts(&self, account: AccountIx) -> bool {
+        self.get(account)
+            .is_none_or(super::Account::aggregates_boosts)
     }
 
     fn set_mute(
@@ -401,6 +416,25 @@ mod tests {
             (graph.followers(graph.actor(ANA).unwrap()), graph.follows()),
             (&[][..], 0)
         );
+    }
+
+    #[test]
+    fn boosts_are_aggregated_unless_the_account_says_otherwise() {
+        let mut graph = Graph::default();
+        let mut check = |more: &str, regroups, aggregates| {
+            let document = format!(r#"{{"type":"account","account":"7","actor":"{ANA}"{more}}}"#);
+            assert_eq!(
+                apply(&mut graph, &document).regroups,
+                regroups,
+                "{document}"
+            );
+            let account = graph.account("7").unwrap();
+            assert_eq!(graph.get(account).unwrap().aggregates_boosts(), aggregates);
+        };
+        check("", false, true);
+        check(r#","aggregate_boosts":false"#, true, false);
+        check(r#","aggregate_boosts":false"#, false, false);
+        check(r#","aggregate_boosts":true"#, true, true);
     }
 
     #[test]

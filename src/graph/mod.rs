@@ -59,6 +59,8 @@ pub struct Account {
     lists: Option<Box<Lists>>,
     /// As its account record says, and as its ordering record does, which wins.
     patience: [Option<Patience>; 2],
+    /// Every boost of a post is wanted, whatever was shown below it.
+    wants_repeats: bool,
 }
 
 /// What a follow asks for beyond the plain.
@@ -112,6 +114,11 @@ impl Account {
     /// Its own actor, once an account record said so.
     pub fn actor(&self) -> Option<ActorIx> {
         self.actor
+    }
+
+    /// Whether the boosts of one post are shown to it as one.
+    pub fn aggregates_boosts(&self) -> bool {
+        !self.wants_repeats
     }
 
     /// Whether it has wishes beyond plain follows: then each post must be decided for it alone.

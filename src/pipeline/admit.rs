@@ -234,12 +234,12 @@ impl Admission {
         }
         let post = self.store.put_post(post);
         let because = post.newest.mark();
+        let original = original_of(&self.store, &post)?;
+        let original = original.as_deref();
         let fate = if gone.is_some() {
-            fan_out(&self.store, graph, &post, None, Fate::Gone, because)?;
+            fan_out(&self.store, graph, &post, original, Fate::Gone, because)?;
             Fate::Gone
         } else {
-            let original = original_of(&self.store, &post)?;
-            let original = original.as_deref();
             let because = original.map_or(because, |original| original.newest.mark());
             fan_out(&self.store, graph, &post, original, Fate::New, because)?;
             Fate::New
@@ -468,7 +468,9 @@ impl Admission {
         post.newest = at;
         let post = self.store.put_post(post);
         let because = post.newest.mark();
-        fan_out(&self.store, graph, &post, None, Fate::Gone, because)?;
+        let original = original_of(&self.store, &post)?;
+        let original = original.as_deref();
+        fan_out(&self.store, graph, &post, original, Fate::Gone, because)?;
         fan_out_boosts(&self.store, graph, &post, Fate::Gone, because)?;
         fan_out_replies(&self.store, graph, &post, Which::Changed)?;
         Ok(removed)

@@ -83,13 +83,14 @@ pub(super) fn relate(
         } else if let Some(list) = effect.lists_gone.first() {
             store.replace_named(Name::list(account, of.id(), list), blank);
         }
-        if !effect.weed_out && effect.merge_in == Merge::Nobody {
+        if !effect.weed_out && effect.merge_in == Merge::Nobody && !effect.regroups {
             return Ok(effect);
         }
         for feed in Feed::all(account, of) {
             let turn = Turn {
                 mark: read.mark,
                 takes_out: effect.weed_out,
+                regroups: effect.regroups,
                 seen: Arc::clone(read.seen),
             };
             feed.turn(store, of, turn);
@@ -143,9 +144,12 @@ fn redo(effect: &mut Effect, change: &Change) {
         (Kind::Tag, Some(_)) if effect.merge_in == Merge::Nobody => {
             effect.merge_in = Merge::Tag(change.key.target.clone());
         }
-        (Kind::Mute | Kind::Block | Kind::BlockedBy | Kind::DomainBlock, None)
-        | (Kind::Account, Some(_)) => {
+        (Kind::Mute | Kind::Block | Kind::BlockedBy | Kind::DomainBlock, None) => {
             effect.merge_in = Merge::Everyone;
+        }
+        (Kind::Account, Some(_)) => {
+            effect.merge_in = Merge::Everyone;
+            effect.regroups = true;
         }
         (Kind::Follow | Kind::Tag, None)
         | (Kind::Mute | Kind::Block | Kind::BlockedBy | Kind::DomainBlock, Some(_)) => {

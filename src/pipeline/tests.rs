@@ -75,6 +75,7 @@ impl World {
         let options = Options {
             path: folder.path().to_owned(),
             length: LENGTH,
+            boost_repeat_after: Duration::from_secs(86_400),
             unflushed_entries_max: 1_000,
             unflushed_bytes_max: 1 << 20,
             cache_bytes: 1 << 20,
@@ -212,13 +213,13 @@ impl World {
     fn home(&self, account: &str) -> (Vec<(PostId, String)>, PostId) {
         let account = self.graph.read().account(account).unwrap();
         let home = self.store.home(account).unwrap().unwrap();
-        let part = shown(&home, LENGTH, None);
+        let part = shown(&home, LENGTH, None, None);
         let uri = |id: &u64| {
             let id = PostId::from_number(*id).unwrap();
             (id, self.store.post(id).unwrap().unwrap().body.uri.clone())
         };
         (
-            part.ids(&home).iter().map(uri).collect(),
+            part.ids().iter().map(uri).collect(),
             PostId::from_number(part.floor).unwrap(),
         )
     }

@@ -5,6 +5,7 @@
 //! cannot be known what left, the cursor is refused. Never a gap.
 
 use super::cursor::Moment;
+use super::doubts::Doubts;
 use super::shown::Shown;
 use crate::feed::ledger::Ledger;
 use crate::order::horizon::last_shown;
@@ -30,6 +31,8 @@ pub enum What {
     Touched,
     /// It is not shown any more.
     Left,
+    /// It repeats what is shown below it, and is hidden: was it shown, it is not any more.
+    Repeats,
 }
 
 /// Why a cursor cannot be served: the feed is to be read anew.
@@ -47,6 +50,11 @@ impl Moment {
     /// Whether the record at `mark` was known then.
     pub fn has(&self, mark: Mark) -> bool {
         self.seen.has(mark)
+    }
+
+    /// Whether anything it shows may rest on the record at `mark`.
+    pub fn may_show(&self, mark: Mark) -> bool {
+        self.seen.has(mark) || self.ahead.has(mark)
     }
 
     /// Whether nothing it shows rests on a record that was not known `there`.
@@ -68,6 +76,7 @@ pub fn changes(feed: &Ledger, shown: &Shown, from: &Moment) -> Result<Vec<Change
     }
     let mut is_all_in_doubt = false;
     for turn in feed.turns.iter().filter(|turn| !from.has(turn.mark)) {
+        is_all_in_doubt |= turn.regroups;
         if from.is_within(&turn.seen) {
             continue;
         }
@@ -76,7 +85,11 @@ pub fn changes(feed: &Ledger, shown: &Shown, from: &Moment) -> Result<Vec<Change
         }
         is_all_in_doubt = true;
     }
-    let ids = shown.ids(feed);
+    let doubts = match shown.repeat_after {
+        Some(after) => Doubts::new(feed, after, from),
+        None => Doubts::default(),
+    };
+    let ids = feed.ids.get(shown.entries.clone()).unwrap_or_default();
     let last_known = last_shown(Some(from.horizon)).number();
     let marks = feed.marks.get(shown.entries.clone()).unwrap_or_default();
     // Few, as a rule none, of a full feed's hundreds.
@@ -103,6 +116,14 @@ pub fn changes(feed: &Ledger, shown: &Shown, from: &Moment) -> Result<Vec<Change
                     Topic::Activities => what.or(Some(What::Touched)),
                 };
             }
+        }
+        if shown.hides(*id) {
+            let may_show = !is_passed && (is_all_in_doubt || doubts.has(*id));
+            what = may_show.then_some(What::Repeats);
+        } else if doubts.was_hidden(*id) {
+            what = Some(What::Entered);
+        } else if doubts.has(*id) {
+            what = what.or(Some(What::Touched));
         }
         if let Some(what) = what {
             changes.push(Change { id: *id, what });
@@ -132,6 +153,9 @@ mod tests {
     use crate::reader::shown::shown;
     use crate::time::Time;
     use std::sync::Arc;
+    use std::time::Duration;
+
+    const AFTER: Option<Duration> = Some(Duration::from_millis(4));
 
     fn at(ms: i64) -> PostId {
         PostId::new(Time::from_millis(ms), 5, 0)
@@ -188,7 +212,7 @@ mod tests {
         horizon: Option<i64>,
         from: &Moment,
     ) -> Result<Vec<(i64, What)>, Refused> {
-        let part = shown(feed, 10, horizon.map(Time::from_millis));
+        let part = shown(feed, 10, horizon.map(Time::from_millis), AFTER);
         let row = |change: Change| {
             let place = PostId::from_number(change.id).unwrap();
             (place.time().millis(), change.what)
@@ -225,6 +249,111 @@ mod tests {
         check(9, 7, &[(2, Entered), (4, Entered)]);
         check(8, 8, &[(3, Touched), (4, Touched)]);
         check(8, 7, &[(2, Entered), (3, Touched), (4, Entered)]);
+    }
+
+    /// A feed in which the second and third entries repeat the first.
+    fn feed_of_boosts() -> Ledger {
+        let mut feed = feed();
+        for n in 1..=3 {
+            feed.take_in(&[Op::shows(at(n), at(1))]);
+        }
+        feed
+    }
+
+    /// Were this to fail, a reader would keep a repeat, or never see what came to light.
+    #[test]
+    fn what_a_change_below_hides_or_brings_to_light_is_told() {
+        use What::{Entered, Left, Repeats, Touched};
+        let feed = feed_of_boosts();
+        assert_eq!(told(&feed, &from(6, 0)), Ok(vec![]));
+        let came = told(&feed, &from(1, 0)).unwrap();
+        let expected = [(1, Touched), (2, Repeats), (3, Repeats), (4, Touched)];
+        assert_eq!(came[..4], expected);
+
+        let mut undone = feed.clone();
+        undone.take_in(&[Op::remove(at(1), post(6))]);
+        let light = vec![(1, Left), (2, Entered), (3, Repeats)];
+        assert_eq!(told(&undone, &from(6, 0)), Ok(light));
+        assert_eq!(told(&undone, &from(7, 0)), Ok(vec![]));
+
+        let mut late = feed.clone();
+        late.take_in(&[Op::insert(at(0), post(6)), Op::shows(at(0), at(1))]);
+        let hidden = vec![(0, Touched), (1, Repeats), (2, Repeats), (3, Repeats)];
+        assert_eq!(told(&late, &from(6, 0)), Ok(hidden));
+    }
+
+    /// What a change far below leaves as it was may be told again: it is not told as new.
+    #[test]
+    fn what_was_shown_and_is_shown_is_at_most_touched() {
+        let mut feed = feed();
+        feed.take_in(&[Op::shows(at(5), at(1)), Op::shows(at(1), at(1))]);
+        assert_eq!(
+            told(&feed, &from(1, 0)).unwrap()[3..],
+            [(4, What::Touched), (5, What::Touched)]
+        );
+        feed.take_in(&[Op::also(at(1), post(7))]);
+        let expected = vec![(1, What::Touched), (5, What::Touched)];
+        assert_eq!(told(&feed, &from(6, 0)), Ok(expected));
+    }
+
+    #[test]
+    fn a_repeat_that_the_reader_had_not_reached_is_not_taken_out() {
+        let feed = feed_of_boosts();
+        let check = |horizon, floor: i64, expected: &[i64]| {
+            let moment = Moment {
+                horizon: Time::from_millis(horizon),
+                floor: at(floor).number(),
+                ..from(1, 0)
+            };
+            let mut told = told(&feed, &moment).unwrap();
+            told.retain(|(_, what)| *what == What::Repeats);
+            let told: Vec<i64> = told.into_iter().map(|(ms, _)| ms).collect();
+            assert_eq!(told, expected, "{horizon} {floor}");
+        };
+        check(10, 0, &[2, 3]);
+        check(2, 0, &[2]);
+        check(10, 2, &[3]);
+    }
+
+    /// Were this to fail, a reader would keep what something hides that came and fell while it was away.
+    #[test]
+    fn what_fell_since_puts_what_it_hides_in_doubt() {
+        let mut feed = feed_of_boosts();
+        feed.trim(4, 4, PostId::MAX);
+        let check = |posts, expected: &[(i64, What)]| {
+            assert_eq!(told(&feed, &from(posts, 0)).unwrap()[..], *expected);
+        };
+        check(6, &[]);
+        check(
+            2,
+            &[(3, What::Repeats), (4, What::Touched), (5, What::Touched)],
+        );
+        let without = Moment {
+            seen: Seen::new(&[post(1).position()]),
+            ..from(1, 0)
+        };
+        assert_eq!(told(&feed, &without).unwrap()[0], (2, What::Repeats));
+    }
+
+    #[test]
+    fn a_relation_that_regroups_puts_all_in_doubt() {
+        let mut feed = feed_of_boosts();
+        feed.turn(Turn {
+            mark: relation(2),
+            takes_out: false,
+            regroups: true,
+            seen: Arc::new(seen(9, 9)),
+        });
+        use What::{Entered, Repeats};
+        let all = vec![
+            (1, Entered),
+            (2, Repeats),
+            (3, Repeats),
+            (4, Entered),
+            (5, Entered),
+        ];
+        assert_eq!(told(&feed, &from(6, 2)), Ok(all));
+        assert_eq!(told(&feed, &from(6, 3)), Ok(vec![]));
     }
 
     #[test]
@@ -324,6 +453,7 @@ mod tests {
             feed.turn(Turn {
                 mark: relation(2),
                 takes_out,
+                regroups: false,
                 seen: Arc::new(seen(5, 2)),
             });
             feed

@@ -9,6 +9,7 @@ use super::view::View;
 use crate::feed::disk::DiskError;
 use crate::feed::kept::Post;
 use crate::feed::ledger::Ledger;
+use crate::graph::Account;
 use crate::order::horizon::last_shown;
 use crate::order::place::PostId;
 use crate::post::mark::Seen;
@@ -69,24 +70,27 @@ impl View {
         least: Option<Time>,
         now: Time,
     ) -> Result<Option<Look>, DiskError> {
-        let (found, held) = {
+        let (found, held, aggregates) = {
             let graph = self.graph.read();
             let Some(found) = asked.find(&graph) else {
                 return Ok(None);
             };
             let owner = found.account.filter(|_| asked.owner().is_some());
             let held = owner.and_then(|owner| self.horizons.of(&graph, owner, now));
-            (found, held)
+            let of = owner.and_then(|owner| graph.get(owner));
+            let aggregates = of.is_none_or(Account::aggregates_boosts);
+            (found, held, aggregates)
         };
         // In this order: what the horizon says has come has been seen, and what was seen is in the feed.
         let seen = Arc::clone(&self.built.borrow().seen);
         let feed = found.read(self)?;
         let length = self.store.length();
-        let mut part = shown(&feed, length, held);
+        let repeat_after = aggregates.then(|| self.store.repeat_after());
+        let mut part = shown(&feed, length, held, repeat_after);
         if let (Some(reached), Some(owner)) = (part.horizon, asked.owner()) {
             self.horizons.reach(owner, reached);
             if let Some(least) = least.filter(|least| reached < *least) {
-                part = shown(&feed, length, Some(least));
+                part = shown(&feed, length, Some(least), repeat_after);
             }
         }
         Ok(Some(Look {
@@ -102,7 +106,7 @@ impl View {
 impl Look {
     /// The places shown, ascending.
     pub fn ids(&self) -> &[u64] {
-        self.shown.ids(&self.feed)
+        self.shown.ids()
     }
 
     /// Why an entry is not shown, if it is not.
@@ -112,6 +116,8 @@ impl Look {
             None
         } else if id <= self.shown.floor {
             Some("it stands below where the feed ends")
+        } else if self.shown.hides(id) {
+            Some("the same post is shown shortly below it")
         } else if self.feed.ids.binary_search(&id).is_ok() {
             Some("it waits until the feed's horizon reaches it")
         } else {
@@ -123,9 +129,11 @@ impl Look {
     pub fn moment(&self) -> Moment {
         let marks = self.feed.marks.get(self.shown.entries.clone());
         // What came in a batch that readers have not been told of will be told: it is nobody's top yet.
-        let mut known = self.ids().iter().zip(marks.unwrap_or_default()).rev();
+        let entries = self.entries().iter();
+        let known = entries.zip(marks.unwrap_or_default()).rev();
+        let mut known = known.filter(|(id, _)| !self.shown.hides(**id));
         let top = known.find(|(_, mark)| self.seen.has(**mark));
-        let all = self.shown.top(&self.feed);
+        let all = self.shown.top();
         let highest = PostId::from_number(all).unwrap_or(PostId::MIN).time();
         Moment {
             seen: Seen::clone(&self.seen),
@@ -136,9 +144,15 @@ impl Look {
         }
     }
 
+    /// The places of what is shown, and of the repeats among it.
+    fn entries(&self) -> &[u64] {
+        let entries = self.feed.ids.get(self.shown.entries.clone());
+        entries.unwrap_or_default()
+    }
+
     /// What the entries shown rest on beyond what readers were told was seen.
     fn ahead(&self) -> Seen {
-        let ids = self.ids();
+        let ids = self.entries();
         let (Some(lowest), Some(highest)) = (ids.first(), ids.last()) else {
             return Seen::default();
         };
@@ -153,6 +167,18 @@ impl Look {
             }
         }
         ahead
+    }
+
+    /// What is told in a later answer of a batch may rest on more than was known at its first. Of what may become a repeat that
+    /// is remembered: what a reader cannot have is not taken out.
+    fn note_told(&self, upto: &mut Moment, told: impl Iterator<Item = u64>) {
+        for id in told.filter(|id| self.feed.shows.has(*id)) {
+            for mark in self.feed.marks_of(id) {
+                if !upto.seen.has(mark) {
+                    upto.ahead.raise(mark.next());
+                }
+            }
+        }
     }
 
     /// What changed since `cursor`, at most `limit` changes. A node that has not read what the cursor saw (it is another,
@@ -180,6 +206,10 @@ impl Look {
         let mut upto = batch.map_or_else(|| self.moment(), |batch| batch.upto.clone());
         // What was pushed out of sight since was not told, and is told should it come back.
         upto.floor = upto.floor.max(self.shown.floor);
+        if batch.is_some() {
+            let told = all.iter().take_while(|change| change.id <= telling.last);
+            self.note_told(&mut upto, told.map(|change| change.id));
+        }
         let floor = upto.floor;
         let (from, batch) = if telling.more {
             let last = telling.last;

@@ -9,6 +9,7 @@
 //! | [`shown`] | the part of a feed that is shown |
 //! | [`horizons`] | how far feeds are shown, as readers were told |
 //! | [`cursor`] | how far a reader has been told, as text |
+//! | [`doubts`] | which entries a cursor may know hidden or shown otherwise than they are |
 //! | [`changes`] | what changed in a feed since a cursor |
 //! | [`telling`] | those changes as JSON text |
 //! | [`asked`] | which feed is asked for, and by whom |
@@ -30,6 +31,7 @@ pub mod auth;
 pub mod changes;
 pub mod cursor;
 pub mod door;
+pub mod doubts;
 pub mod entry;
 pub mod explained;
 pub mod filling;

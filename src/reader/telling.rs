@@ -83,7 +83,10 @@ pub fn tell(
         let Some(id) = PostId::from_number(change.id) else {
             continue;
         };
-        if change.what == What::Left {
+        if change.what == What::Repeats && !may_have(store, id, from)? {
+            continue;
+        }
+        if matches!(change.what, What::Left | What::Repeats) {
             telling.push(&Change {
                 kind: Kind::Remove,
                 behind: false,
@@ -109,6 +112,15 @@ pub fn tell(
         });
     }
     Ok(telling)
+}
+
+/// Whether the reader may have a repeat. It cannot if that was hidden from the first: ten thousand boosts of one post are not
+/// ten thousand removals.
+fn may_have(store: &Store, id: PostId, from: &Moment) -> Result<bool, DiskError> {
+    let may_show = |post: &Post| from.may_show(post.made.mark());
+    Ok(whole(store, id)?.is_none_or(|(post, original)| {
+        may_show(&post) && original.is_none_or(|original| may_show(&original))
+    }))
 }
 
 /// An entry whose post and original the reader knew has been edited; any other has entered.

@@ -208,6 +208,7 @@ impl Store {
             let stored = self.disk.get(Tree::Homes, &home.key)?;
             let mut feed = home.onto(ledger(stored.as_deref())?);
             feed.trim(length, HELD_FACTOR * length, shown(home.account()));
+            feed.forget_fallen(self.options.boost_repeat_after);
             if feed.is_blank() {
                 self.disk.remove(Tree::Homes, &home.key)?;
             } else {

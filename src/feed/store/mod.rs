@@ -29,6 +29,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 use stored::Stored;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -46,6 +47,8 @@ pub struct Options {
     pub path: PathBuf,
     /// Entries a home feed keeps.
     pub length: usize,
+    /// How long after a post was shown a boost shows it again.
+    pub boost_repeat_after: Duration,
     /// Entries that may wait in memory before a checkpoint writes them.
     pub unflushed_entries_max: usize,
     /// Bytes of posts that may wait in memory before a checkpoint writes them.
@@ -157,6 +160,11 @@ impl Store {
     /// Entries a home feed keeps.
     pub fn length(&self) -> usize {
         self.options.length
+    }
+
+    /// How long after a post was shown a boost shows it again.
+    pub fn repeat_after(&self) -> Duration {
+        self.options.boost_repeat_after
     }
 
     /// The post at a place.

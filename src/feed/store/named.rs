@@ -63,6 +63,7 @@ impl Store {
             let mut feed = pending.onto(ledger(stored.as_deref())?);
             let shown = name.account().map_or(PostId::MAX, shown);
             feed.trim(length, HELD_FACTOR * length, shown);
+            feed.forget_fallen(self.options.boost_repeat_after);
             if feed.is_blank() {
                 self.disk.remove(Tree::Homes, &key)?;
             } else {

@@ -161,20 +161,33 @@ impl Run {
         );
     }
 
-    fn check_entries(&self, model: &Model, node: usize, account: usize, look: &Look) {
+    fn check_entries(&mut self, model: &Model, node: usize, account: usize, look: &Look) {
         let all = model.feed(account);
         let last = last_shown(look.shown.horizon).number();
         let floor = look.feed.floor;
         let above = all.range(floor + 1..).filter(|(id, _)| **id <= last);
         let expected: BTreeSet<u64> = above.rev().take(self.length).map(|(id, _)| *id).collect();
-        let found: BTreeSet<u64> = look.ids().iter().copied().collect();
-        if found != expected {
-            let ids: BTreeSet<u64> = found.symmetric_difference(&expected).copied().collect();
+        // Of what was dropped for length a feed may know less than all, but it hides by what it knows.
+        let fallen: BTreeSet<u64> = look.feed.fallen().iter().map(|id| id.number()).collect();
+        let hidden = model.hidden(account, |id| floor < id || fallen.contains(&id));
+        let by_all = model.hidden(account, |_| true);
+        let differs = |id: &u64| hidden.contains(id) != by_all.contains(id);
+        self.counted.knew_less += u64::from(expected.iter().any(differs));
+        self.counted.looks_trimmed += u64::from(0 < floor);
+        let seen = expected.difference(&hidden).copied();
+        let (expected, seen) = (&expected, seen.collect::<Vec<_>>());
+        let entries = &look.feed.ids[look.shown.entries.clone()];
+        let found: BTreeSet<u64> = entries.iter().copied().collect();
+        if found != *expected || look.ids() != seen {
+            let mut ids: BTreeSet<u64> = found.symmetric_difference(expected).copied().collect();
+            let visible: BTreeSet<u64> = look.ids().iter().copied().collect();
+            ids.extend(&fallen);
+            ids.extend(visible.symmetric_difference(&seen.iter().copied().collect()));
             let story = self
                 .log
                 .story(account, &model.posts_at(&ids), &self.nodes[node].read());
             panic!(
-                "node {node} shows account {account} {found:?}, not {expected:?} (floor {floor}). {story}"
+                "node {node} shows account {account} {visible:?} of {found:?}, not {seen:?} of {expected:?} (floor {floor}, fallen {fallen:?}). {story}"
             );
         }
         assert!(look.ids().is_sorted());

@@ -25,8 +25,16 @@ impl Log {
                 log.post(dice, taste, author);
             }
         }
-        for _ in 0..dice.usize(0..8) {
-            log.boost(dice, taste);
+        let boosted = [
+            dice.usize(..log.authors.len()),
+            dice.usize(..log.authors.len()),
+        ];
+        for _ in 0..dice.usize(0..24) {
+            let of = match dice.u8(..4) {
+                0 => dice.usize(..log.authors.len()),
+                _ => boosted[dice.usize(..2)],
+            };
+            log.boost(dice, taste, of);
         }
         if !taste.calm && dice.u8(..) < 16 {
             let author = dice.usize(..AUTHORS);
@@ -94,8 +102,7 @@ impl Log {
         }
     }
 
-    fn boost(&mut self, dice: &mut Rng, taste: Taste) {
-        let of = dice.usize(..self.authors.len());
+    fn boost(&mut self, dice: &mut Rng, taste: Taste, of: usize) {
         let (post, by) = (self.authors.len(), dice.usize(..AUTHORS));
         self.authors.push(by);
         let published = BEGIN + dice.i64(0..SPAN);
@@ -126,7 +133,8 @@ impl Log {
         let patience = |dice: &mut Rng| [0, 0, 5_000, 30_000, 120_000, 1_200_000][dice.usize(..6)];
         let said = dice.bool().then(|| patience(dice));
         let mut say = |wish, on, at| self.add(Deed::Relate { account, wish, on }, at);
-        say(Wish::Be(own, said), true, at);
+        let aggregates = dice.u8(..8) != 0;
+        say(Wish::Be(own, said, aggregates), true, at);
         for _ in 0..dice.usize(1..5) {
             at += 1;
             say(Wish::Follow(dice.usize(..AUTHORS - 1), true), true, at);
@@ -137,12 +145,12 @@ impl Log {
             let on = taste.calm || dice.u8(..8) < 5;
             let wish = match dice.u8(..if taste.calm { 7 } else { 14 }) {
                 0..4 => Wish::Follow(author, taste.calm || dice.u8(..4) != 0),
-                4 => Wish::Be(own, dice.bool().then(|| patience(dice))),
+                4 => Wish::Be(own, dice.bool().then(|| patience(dice)), dice.bool()),
                 5 | 6 => Wish::Patience((dice.u8(..4) != 0).then(|| patience(dice))),
                 7 | 8 => Wish::Mute(author),
                 9 => Wish::Block(author),
                 10 => Wish::BlockDomain(dice.usize(..HOSTS.len())),
-                11 => Wish::Be(dice.usize(..AUTHORS), None),
+                11 => Wish::Be(dice.usize(..AUTHORS), None, dice.bool()),
                 _ => Wish::Follow(author, true),
             };
             // Seldom does an account go altogether.

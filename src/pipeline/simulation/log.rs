@@ -12,6 +12,8 @@ pub(in crate::pipeline) const AUTHORS: usize = 6;
 pub(in crate::pipeline) const ACCOUNTS: [&str; 3] = ["ana", "bob", "7"];
 /// Of the activities topic; those of relationships follow.
 pub(in crate::pipeline) const ACTIVITY_PARTITIONS: usize = 4;
+/// How long after a post was shown a boost shows it again, in milliseconds.
+pub(in crate::pipeline) const REPEAT_AFTER: u64 = 600_000;
 /// Of both topics.
 pub(in crate::pipeline) const PARTITIONS: usize = ACTIVITY_PARTITIONS + 2;
 /// An origin whose late posts surface, and whose posts too late are dropped, in the seeds that want it.
@@ -80,8 +82,8 @@ pub(in crate::pipeline) enum Sight {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::pipeline) enum Wish {
-    /// The account exists, is this actor, and maybe says how patient it is.
-    Be(usize, Option<i64>),
+    /// The account exists, is this actor, maybe says how patient it is, and whether boosts of one post show as one.
+    Be(usize, Option<i64>, bool),
     Follow(usize, bool),
     Mute(usize),
     Block(usize),
@@ -129,6 +131,16 @@ impl Log {
 
     pub(in crate::pipeline) fn uri(&self, post: usize) -> String {
         format!("https://{}/posts/{post}", host_of(self.authors[post]))
+    }
+
+    /// The URIs of boosts, and of what is boosted.
+    pub(in crate::pipeline) fn boosts(&self) -> BTreeSet<String> {
+        let lines = self.partitions.iter().flatten();
+        let both = lines.filter_map(|line| match line.deed {
+            Deed::Boost { post, of, .. } => Some([self.uri(post), self.uri(of)]),
+            _ => None,
+        });
+        both.flatten().collect()
     }
 
     /// How many wishes of an account are among what was read.
@@ -302,9 +314,13 @@ fn relation(account: &str, wish: Wish, on: bool) -> String {
         None => r#""patience":"complete""#.to_owned(),
     };
     let (kind, more) = match wish {
-        Wish::Be(own, said) => {
+        Wish::Be(own, said, aggregates) => {
             let said = said.map_or(String::new(), |ms| format!(",{}", patience(Some(ms))));
-            ("account", format!(r#""actor":"{}"{said}"#, actor(own)))
+            let own = actor(own);
+            (
+                "account",
+                format!(r#""actor":"{own}","aggregate_boosts":{aggregates}{said}"#),
+            )
         }
         Wish::Patience(ms) => ("ordering", patience(ms)),
         Wish::Follow(who, boosts) => {

@@ -2,8 +2,8 @@
 //! what the rules let in, and no more.
 
 use super::log::{
-    ACTIVITY_PARTITIONS, Deed, How, Line, Log, PARTITIONS, SURFACING, Sight, Wish, Writing, actor,
-    host, host_of,
+    ACTIVITY_PARTITIONS, Deed, How, Line, Log, PARTITIONS, REPEAT_AFTER, SURFACING, Sight, Wish,
+    Writing, actor, host, host_of,
 };
 use crate::order::place::slot_of;
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,6 +48,7 @@ pub(super) struct Account {
     domains: BTreeSet<&'static str>,
     said: Option<i64>,
     chosen: Option<Option<i64>>,
+    wants_repeats: bool,
 }
 
 impl Account {
@@ -112,6 +113,28 @@ impl Model {
             (post.id, (*number, shows.updated))
         };
         self.posts.iter().filter(is_in).map(row).collect()
+    }
+
+    /// Which of them are hidden, as far as `counts` says that they count: another that shows the same post, and is not hidden,
+    /// stands below it, but not far enough.
+    pub(super) fn hidden(&self, account: usize, counts: impl Fn(u64) -> bool) -> BTreeSet<u64> {
+        let of = self.accounts.get(&account);
+        let Some(of) = of.filter(|of| !of.wants_repeats) else {
+            return BTreeSet::new();
+        };
+        let mut by_place: Vec<_> = self.posts.iter().collect();
+        by_place.retain(|(_, post)| counts(post.id) && self.lets_in(of, post));
+        by_place.sort_by_key(|(_, post)| post.id);
+        let (mut hidden, mut last) = (BTreeSet::new(), BTreeMap::new());
+        for (number, post) in by_place {
+            let shows = post.boost_of.map_or(*number, |(of, _)| of);
+            let at = post.id >> 16;
+            match last.get(&shows) {
+                Some(last) if at - last < REPEAT_AFTER => drop(hidden.insert(post.id)),
+                _ => drop(last.insert(shows, at)),
+            }
+        }
+        hidden
     }
 
     fn lets_in(&self, of: &Account, post: &Post) -> bool {
@@ -271,9 +294,10 @@ impl Model {
             }
         };
         match wish {
-            Wish::Be(own, said) => {
+            Wish::Be(own, said, aggregates) => {
                 of.own = Some(own);
                 of.said = said;
+                of.wants_repeats = !aggregates;
             }
             Wish::Follow(who, boosts) if on => drop(of.follows.insert(who, boosts)),
             Wish::Follow(who, _) => drop(of.follows.remove(&who)),

@@ -1,7 +1,7 @@
 //! A node without its edges: the log is a list and the time an argument, all else is what the service runs, in the
 //! order in which the loop of [`crate::pipeline`] runs it.
 
-use super::log::{Log, PARTITIONS, partition};
+use super::log::{Log, PARTITIONS, REPEAT_AFTER, partition};
 use super::model::is_of_relations;
 use crate::feed::again::{self, Again};
 use crate::feed::kept::At;
@@ -75,6 +75,7 @@ impl Node {
         let options = Options {
             path: folder.path().to_owned(),
             length,
+            boost_repeat_after: Duration::from_millis(REPEAT_AFTER),
             unflushed_entries_max: usize::MAX,
             unflushed_bytes_max: usize::MAX,
             cache_bytes: 1 << 20,

@@ -52,17 +52,27 @@ pub(super) struct Reader {
     posted: BTreeSet<u64>,
     /// Whether entries can enter by an edit.
     edits_let_in: bool,
+    /// The URIs of boosts, and of what is boosted.
+    boosts: BTreeSet<String>,
     /// How many wishes of its account were read when it was last told anything, and whether there were new ones: what they
     /// take out and let in again within a batch is told again.
     wishes: usize,
     has_new_wishes: bool,
     is_within_answers: bool,
+    /// Whether these answers took anything out, or dropped anything for length. It may never have been there, or only since;
+    /// if it had been, it might have hidden a boost above it, which is then told again, as new or as edited.
+    has_removed: bool,
     compared: u32,
     wrong: Vec<(u64, String)>,
 }
 
 impl Reader {
-    pub(super) fn new(account: usize, habit: Habit, edits_let_in: bool) -> Reader {
+    pub(super) fn new(
+        account: usize,
+        habit: Habit,
+        edits_let_in: bool,
+        boosts: BTreeSet<String>,
+    ) -> Reader {
         Reader {
             account,
             habit,
@@ -72,9 +82,11 @@ impl Reader {
             top: 0,
             posted: BTreeSet::new(),
             edits_let_in,
+            boosts,
             wishes: 0,
             has_new_wishes: false,
             is_within_answers: false,
+            has_removed: false,
             compared: 0,
             wrong: Vec::new(),
         }
@@ -157,6 +169,7 @@ impl Reader {
             return Asked::Done;
         }
         if from.batch.is_none() {
+            self.has_removed = from.from.floor < told.floor;
             self.top = self.entries.last_key_value().map_or(0, |(id, _)| *id);
         }
         assert!(told.telling.told <= limit);
@@ -223,6 +236,7 @@ impl Reader {
             match entry {
                 None => {
                     assert_eq!(change.kind, "remove");
+                    self.has_removed = true;
                     self.entries.remove(&id);
                     self.posted.remove(&id);
                 }
@@ -238,10 +252,15 @@ impl Reader {
     /// A watcher is told of each post once, and truly whether it is behind.
     fn watch(&mut self, id: u64, change: &Change<'_>, entry: Option<&str>) {
         let is_new = entry.is_some() && self.posted.insert(id);
+        let uri = entry.and_then(|entry| entry.split_once(r#""uri":""#)?.1.split('"').next());
+        let may_come_to_light =
+            self.has_removed && uri.is_some_and(|uri| self.boosts.contains(uri));
         let wrong = match change.kind {
-            "post" if !is_new && !self.has_new_wishes => "is told twice",
+            "post" if !is_new && !self.has_new_wishes && !may_come_to_light => "is told twice",
             "post" if change.behind != (id < self.top) => "is wrongly behind, or not",
-            "edit" if is_new && !self.edits_let_in => "is edited and never came",
+            "edit" if is_new && !self.edits_let_in && !may_come_to_light => {
+                "is edited and never came"
+            }
             "edit" | "remove" if change.behind => "is behind and is no post",
             _ => return,
         };

@@ -37,6 +37,9 @@ pub(super) struct Counted {
     /// Refusals of those who watch feeds longer than any history.
     pub(super) refused_watching: u64,
     pub(super) looks: u64,
+    /// Looks at feeds that had dropped something, and those of them where not all of it was known that hides repeats.
+    pub(super) looks_trimmed: u64,
+    pub(super) knew_less: u64,
     pub(super) crashes: u64,
 }
 
@@ -49,6 +52,8 @@ impl Counted {
         self.refused_undisturbed += other.refused_undisturbed;
         self.refused_watching += other.refused_watching;
         self.looks += other.looks;
+        self.looks_trimmed += other.looks_trimmed;
+        self.knew_less += other.knew_less;
         self.crashes += other.crashes;
     }
 
@@ -62,6 +67,8 @@ impl Counted {
         if self.seeds < RATES_FROM {
             return;
         }
+        // Feeds of four or eight, rebuilt and merged time and again.
+        assert!(self.knew_less * 500 <= self.looks_trimmed, "{self:?}");
         assert!(
             self.refused_undisturbed * 50 <= self.told_undisturbed,
             "{self:?}"
@@ -138,9 +145,19 @@ impl Run {
             .collect();
         let mut readers = Vec::new();
         for account in 0..ACCOUNTS.len() {
-            readers.push(Reader::new(account, Habit::Roams, !taste.calm));
+            readers.push(Reader::new(
+                account,
+                Habit::Roams,
+                !taste.calm,
+                log.boosts(),
+            ));
             if !is_disturbed {
-                readers.push(Reader::new(account, Habit::Watches, !taste.calm));
+                readers.push(Reader::new(
+                    account,
+                    Habit::Watches,
+                    !taste.calm,
+                    log.boosts(),
+                ));
             }
         }
         Run {

@@ -10,9 +10,11 @@ use crate::reader::horizons::Horizons;
 use crate::reader::view::Built;
 use parking_lot::RwLock;
 use serde_json::Value;
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::watch;
 
+const REPEAT_AFTER: Duration = Duration::from_millis(100);
 const ANA: &str = "https://a.example/users/ana";
 
 /// One account, 7, that follows ANA, and whatever is put into its feed.
@@ -28,6 +30,7 @@ impl Desk {
         let store = Store::open(Options {
             path: folder.path().to_owned(),
             length: 10,
+            boost_repeat_after: REPEAT_AFTER,
             unflushed_entries_max: 1_000,
             unflushed_bytes_max: 1 << 20,
             cache_bytes: 1 << 20,
@@ -73,6 +76,16 @@ impl Desk {
         post.newest = post.made;
         let post = self.view.store.put_post(post);
         self.does(Op::insert(post.id, post.newest.mark()));
+    }
+
+    /// Record `n` is a boost placed at `ms`, of the post placed at `of`.
+    fn boost(&self, n: i64, ms: i64, of: i64) {
+        let original = self.view.store.post(place(of)).unwrap().unwrap();
+        self.put(n, ms);
+        let mut post = (*self.view.store.post(place(ms)).unwrap().unwrap()).clone();
+        post.body.boost_of = Some(original.body.uri.clone());
+        self.view.store.put_post(post);
+        self.does(Op::shows(place(ms), place(of)));
     }
 
     fn does(&self, op: Op) {
@@ -384,4 +397,133 @@ fn a_moment_says_what_it_shows_beyond_what_was_announced() {
     assert_eq!(desk.look(1_000).moment().ahead, Seen::new(&[at(7)]));
     desk.announce(7);
     assert_eq!(desk.look(1_000).moment().ahead, Seen::default());
+}
+
+/// Kind and milliseconds of each change.
+fn kinds(answer: &Told) -> Vec<(String, i64)> {
+    let all = told(answer).into_iter();
+    all.map(|(kind, _, ms)| (kind, ms)).collect()
+}
+
+fn rows(rows: &[(&str, i64)]) -> Vec<(String, i64)> {
+    let row = |(kind, ms): &(&str, i64)| ((*kind).to_owned(), *ms);
+    rows.iter().map(row).collect()
+}
+
+fn ms(look: &Look) -> Vec<i64> {
+    let time = |id: &u64| PostId::from_number(*id).unwrap().time().millis();
+    look.ids().iter().map(time).collect()
+}
+
+/// Were this to fail, page and stream would disagree about a boost.
+#[test]
+fn a_repeat_is_not_on_the_page_until_what_hides_it_leaves() {
+    let desk = Desk::new("0s");
+    desk.put(0, 10);
+    desk.boost(1, 20, 10);
+    desk.boost(2, 109, 10);
+    desk.boost(3, 110, 10);
+    desk.announce(4);
+    assert_eq!(ms(&desk.look(1_000)), [10, 110]);
+    let from = cursor(desk.look(1_000).moment());
+    desk.does(Op::remove(place(10), crate::post::mark::Mark::new(at(4))));
+    desk.announce(5);
+    assert_eq!(ms(&desk.look(1_000)), [20]);
+    let changes = [
+        ("remove", 10),
+        ("post", 20),
+        ("remove", 109),
+        ("remove", 110),
+    ];
+    assert_eq!(kinds(&desk.tell(&from, 10)), rows(&changes));
+}
+
+#[test]
+fn a_late_boost_takes_the_place_of_those_above_it() {
+    let desk = Desk::new("0s");
+    desk.put(0, 5);
+    desk.does(Op::remove(place(5), crate::post::mark::Mark::new(at(0))));
+    desk.boost(1, 20, 5);
+    desk.announce(2);
+    let from = cursor(desk.look(1_000).moment());
+    assert_eq!(from.from.top, place(20).number());
+    desk.boost(2, 15, 5);
+    desk.announce(3);
+    assert_eq!(ms(&desk.look(1_000)), [15]);
+    assert_eq!(desk.look(1_000).moment().top, place(15).number());
+    let told = desk.tell(&from, 10);
+    assert_eq!(kinds(&told), rows(&[("post", 15), ("remove", 20)]));
+}
+
+/// Were this to fail, ten thousand boosts of one post would be ten thousand removals of what nobody has.
+#[test]
+fn a_repeat_that_was_hidden_from_the_first_is_not_told() {
+    let desk = Desk::new("0s");
+    desk.put(0, 10);
+    desk.announce(1);
+    let from = cursor(desk.look(1_000).moment());
+    for n in 1..6 {
+        desk.boost(n, 10 + n, 10);
+    }
+    desk.announce(6);
+    assert_eq!(kinds(&desk.tell(&from, 10)), rows(&[]));
+}
+
+/// Were this to fail, a reader would keep what an answer showed that came after its batch began.
+#[test]
+fn a_repeat_that_a_later_answer_told_is_taken_out() {
+    let desk = Desk::new("0s");
+    desk.put(0, 5);
+    desk.does(Op::remove(place(5), crate::post::mark::Mark::new(at(0))));
+    desk.announce(1);
+    let start = cursor(desk.look(1_000).moment());
+    for n in 1..4 {
+        desk.put(n, 10 * n);
+    }
+    desk.announce(4);
+    let first = desk.tell(&start, 2);
+    desk.boost(4, 29, 5);
+    desk.announce(5);
+    let second = desk.tell(&first.cursor, 10);
+    assert_eq!(kinds(&second), rows(&[("post", 29), ("post", 30)]));
+    desk.boost(5, 15, 5);
+    desk.announce(6);
+    let third = desk.tell(&second.cursor, 10);
+    assert_eq!(kinds(&third), rows(&[("post", 15), ("remove", 29)]));
+}
+
+#[test]
+fn an_account_may_want_every_boost() {
+    let desk = Desk::new("0s");
+    desk.put(0, 10);
+    desk.boost(1, 20, 10);
+    desk.announce(2);
+    assert_eq!(ms(&desk.look(1_000)), [10]);
+    let document =
+        format!(r#"{{"type":"account","account":"7","actor":"{ANA}","aggregate_boosts":false}}"#);
+    let change = decode(None, Some(document.as_bytes())).unwrap();
+    desk.view.graph.write().apply(&change);
+    assert_eq!(ms(&desk.look(1_000)), [10, 20]);
+}
+
+/// Were this to fail, a page would be shorter than asked for, or the walk would end early.
+#[test]
+fn a_page_is_full_of_what_is_shown() {
+    let desk = Desk::new("0s");
+    desk.put(0, 10);
+    for n in 1..6 {
+        desk.boost(n, 10 + n, 10);
+    }
+    desk.put(6, 20);
+    desk.put(7, 30);
+    let look = desk.look(1_000);
+    let span = crate::reader::page::Span {
+        before: None,
+        after: None,
+        limit: 3,
+    };
+    let page =
+        crate::reader::filling::Filling::fill(&desk.view.store, span, look.ids(), &|_, _| true)
+            .unwrap();
+    assert_eq!(page.finish(None, "").ids, [30, 20, 10].map(place));
 }

@@ -68,6 +68,7 @@ fn open(folder: &TempDir) -> Store {
         let opened = Store::open(Options {
             path: folder.path().to_owned(),
             length: 10,
+            boost_repeat_after: std::time::Duration::from_secs(86_400),
             unflushed_entries_max: 1_000,
             unflushed_bytes_max: 1 << 20,
             // A few posts, so that most are asked of the disk.

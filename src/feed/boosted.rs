@@ -1,0 +1,81 @@
+//! What a boost shows: the post that it boosts, which hides boosts of it where it is in a feed itself.
+
+use super::kept::Post;
+use super::ledger::Op;
+use super::rules::{Decision, Subject, decide};
+use crate::graph::{AccountIx, Graph};
+use crate::post::mark::Mark;
+
+/// A post that is boosted, and shows itself where it belongs.
+pub(super) struct Boosted<'a> {
+    /// It, as the rules decide of it.
+    pub(super) subject: Subject<'a>,
+    post: &'a Post,
+}
+
+impl<'a> Boosted<'a> {
+    /// Of what a post boosts. None if it boosts nothing that is known, or a boost, which does not show itself.
+    pub(super) fn new(original: Option<&'a Post>, graph: &Graph) -> Option<Boosted<'a>> {
+        let post = original.filter(|original| original.body.boost_of.is_none())?;
+        let subject = Subject::new(post, None, graph);
+        Some(Boosted { subject, post })
+    }
+
+    /// That it shows itself. To be told after what boosts it: it may lie below the floor.
+    pub(super) fn shows_itself(&self) -> Op {
+        shows(self.post, self.post)
+    }
+
+    /// Of `accounts`, which are ascending, those in whose homes it belongs.
+    pub(super) fn who_has(&self, graph: &Graph, accounts: &[AccountIx]) -> Vec<AccountIx> {
+        let mut concerned = Vec::new();
+        if let Some(author) = self.subject.author {
+            concerned.extend(in_both(accounts, graph.followers(author)));
+            concerned.extend(in_both(accounts, graph.owners(author)));
+        }
+        for tag in &self.post.body.tags {
+            concerned.extend(in_both(accounts, graph.tag_followers(tag)));
+        }
+        concerned.sort_unstable();
+        concerned.dedup();
+        concerned.retain(|account| {
+            let of = graph.get(*account);
+            of.is_some_and(|of| matches!(decide(&self.subject, of), Decision::In(_)))
+        });
+        concerned
+    }
+}
+
+/// That the entry of `post` shows this one.
+pub(super) fn shows(post: &Post, shown: &Post) -> Op {
+    Op::shows(post.id, shown.id)
+}
+
+/// What takes a post out of a feed, for each of the reasons. What it would show is said too, for what it hid, or hid where
+/// the log was read in another order, is to be told again: before, since what was dropped for length is only remembered by
+/// what it shows; and after, since what never was in the feed is remembered by its having left.
+pub(super) fn leaving(
+    post: &Post,
+    original: Option<&Post>,
+    reasons: impl Iterator<Item = Mark>,
+) -> Vec<Op> {
+    let shows = original.map(|original| shows(post, original));
+    let leaves = reasons.map(|because| Op::remove(post.id, because));
+    shows.into_iter().chain(leaves).chain(shows).collect()
+}
+
+/// What stands in both, of which each is ascending. Few follow both who boosts and whom they boost.
+fn in_both<'l>(
+    one: &'l [AccountIx],
+    other: &'l [AccountIx],
+) -> impl Iterator<Item = AccountIx> + 'l {
+    let (few, many) = if one.len() < other.len() {
+        (one, other)
+    } else {
+        (other, one)
+    };
+    let both = few
+        .iter()
+        .filter(|account| many.binary_search(account).is_ok());
+    both.copied()
+}
