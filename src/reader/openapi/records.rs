@@ -15,6 +15,8 @@ use serde_json::{Map, Value, json};
 const POSTS: [&str; 7] = [
     "Note", "Article", "Page", "Question", "Video", "Event", "Audio",
 ];
+/// The kinds of object that are actors.
+const ACTORS: [&str; 5] = ["Person", "Service", "Application", "Group", "Organization"];
 /// The kinds of activity that are looked into; of any other only the type is needed.
 const ABOUT_POSTS: [&str; 4] = ["Create", "Update", "Delete", "Undo"];
 /// An http or https URL as far as a pattern can tell, without white space, control characters and backslashes.
@@ -151,6 +153,7 @@ fn activity(schemas: &mut SchemaGenerator) -> Schema {
         "type": "object", "required": ["type"], "properties": {"type": names()},
         "if": is(&POSTS), "then": post
     });
+    let updated = json!({"if": is(&ACTORS), "then": with_id(&id)});
     let boosted = json!({
         "anyOf": [id, {
             "type": "object",
@@ -189,6 +192,7 @@ fn activity(schemas: &mut SchemaGenerator) -> Schema {
         },
         "allOf": [
             about(&["Create", "Update"], &embedded),
+            about(&["Update"], &updated),
             about(&["Announce"], &boosted),
             {
                 "if": is(&["Announce"]),
@@ -205,8 +209,8 @@ fn activity(schemas: &mut SchemaGenerator) -> Schema {
             }
         ],
         "description": format!(
-            "One ActivityStreams 2.0 activity as the instance received and verified it: Create, Update, Announce, \
-             Delete or Undo; others are accepted and have no effect. At most {RECORD_BYTES_MAX} bytes, nested at most \
+            "One ActivityStreams 2.0 activity as the instance received and verified it: Create, Update (of a post, or \
+             of an actor), Announce, Delete or Undo; others are accepted and have no effect. At most {RECORD_BYTES_MAX} bytes, nested at most \
              64 deep. Actor, author and object are of one host (but for an Announce's object): an activity speaks for \
              its own host only. The key of the record is the id of the author of its object."
         )
