@@ -65,6 +65,8 @@ fn bench(c: &mut Criterion) {
         origins: Arc::default(),
         windows: Arc::new(RwLock::new(Arc::new(Windows::default()))),
         horizons: Arc::default(),
+        attendance: Arc::default(),
+        unsettled: Arc::default(),
         in_flight: InFlight::default(),
         refused_settings: Arc::default(),
         log: 0,

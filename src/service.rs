@@ -309,6 +309,7 @@ fn pipeline_options(config: &Config, log: String) -> pipeline::Options {
             stubs: config.feed.stubs_keep,
             removals: config.feed.removals_keep,
         },
+        inactive_after: config.feed.inactive_after,
     }
 }
 

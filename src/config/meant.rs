@@ -370,6 +370,9 @@ fn feed(written: written::Feed) -> Feed {
         removals_keep: written
             .removals_keep
             .map_or(default.removals_keep, |it| it.0),
+        inactive_after: written
+            .inactive_after
+            .map_or(default.inactive_after, |it| it.0),
         unflushed_entries_max: written
             .unflushed_entries_max
             .unwrap_or(default.unflushed_entries_max),

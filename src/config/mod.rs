@@ -149,6 +149,9 @@ pub struct Feed {
     pub stubs_keep: Duration,
     /// How long deletes, undos and removals are remembered. 1 hour to 10 years, default 30 days.
     pub removals_keep: Duration,
+    /// How long an account may go unseen before its feeds are given up, until it is seen again. 1 hour to 10 years,
+    /// default 14 days.
+    pub inactive_after: Duration,
     /// Feed entries that may wait in memory; reaching it makes a checkpoint. 1,000 to 1,000,000,000, default
     /// 4,000,000.
     pub unflushed_entries_max: usize,
@@ -243,6 +246,7 @@ impl Default for Feed {
             posts_keep: 30 * DAY,
             stubs_keep: 365 * DAY,
             removals_keep: 30 * DAY,
+            inactive_after: 14 * DAY,
             unflushed_entries_max: 4_000_000,
             unflushed_bytes_max: 256 * MB,
             cache_bytes: 256 * MB,

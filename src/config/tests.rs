@@ -161,6 +161,7 @@ fn a_file_that_says_everything_means_it() {
         posts_keep = "1h"
         stubs_keep = "1y"
         removals_keep = "2weeks"
+        inactive_after = "1h"
         unflushed_entries_max = 1000
         unflushed_bytes_max = "1MB"
         cache_bytes = "1 MiB"
@@ -207,6 +208,7 @@ fn a_file_that_says_everything_means_it() {
             posts_keep: Duration::from_secs(3600),
             stubs_keep: year,
             removals_keep: 14 * DAY,
+            inactive_after: Duration::from_secs(3600),
             unflushed_entries_max: 1000,
             unflushed_bytes_max: 1_000_000,
             cache_bytes: 1 << 20,

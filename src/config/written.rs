@@ -163,6 +163,9 @@ pub struct Feed {
     /// How long a delete, an undo or a removal is remembered.
     #[schemars(extend("x-min" = "1h", "x-max" = "10y"))]
     pub removals_keep: Option<Span>,
+    /// How long an account may go unseen before its feeds are given up, until it is seen again.
+    #[schemars(extend("x-min" = "1h", "x-max" = "10y"))]
+    pub inactive_after: Option<Span>,
     /// Feed entries that may wait in memory for a checkpoint.
     #[schemars(range(min = 1_000, max = 1_000_000_000))]
     pub unflushed_entries_max: Option<usize>,

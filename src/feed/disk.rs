@@ -70,11 +70,13 @@ pub enum Tree {
     Reached,
     /// Hash of an actor's id -> what is known of the actor.
     Actors,
+    /// Account -> when it was last seen.
+    LastSeen,
     /// What the folder is, and the offsets it reflects.
     Meta,
 }
 
-const TREES: [(Tree, &str); 9] = [
+const TREES: [(Tree, &str); 10] = [
     (Tree::Uris, "uris"),
     (Tree::Lists, "lists"),
     (Tree::Homes, "homes"),
@@ -83,6 +85,7 @@ const TREES: [(Tree, &str); 9] = [
     (Tree::Origins, "origins"),
     (Tree::Reached, "reached"),
     (Tree::Actors, "actors"),
+    (Tree::LastSeen, "last_seen"),
     (Tree::Meta, "meta"),
 ];
 

@@ -8,7 +8,7 @@ use super::named::{Name, Part};
 use super::rules::{Decision, Subject, decide, decide_list, is_in_public_feed, is_in_tag_feed};
 use super::store::{Index, Store};
 use super::thread::Whom;
-use crate::graph::{AccountIx, ActorIx, Graph};
+use crate::graph::{AccountIx, ActorIx, Graph, Manner};
 use crate::order::place::PostId;
 use crate::post::mark::Mark;
 use std::sync::Arc;
@@ -52,7 +52,9 @@ pub fn fan_out(
     if let Some(author) = passage.subject.author {
         let followers = graph.followers(author);
         entered += if fate == Fate::Gone {
-            store.homes.apply(followers, &passage.leaves);
+            store
+                .homes
+                .apply(&passage.awake(followers), &passage.leaves);
             0
         } else {
             passage.followers(followers)
@@ -106,17 +108,30 @@ impl<'a> Passage<'a> {
         if !self.subject.reaches_every_follower() {
             return self.each(followers);
         }
-        let (plain, particular): (Vec<_>, Vec<_>) = followers
-            .iter()
-            .partition(|account| !self.graph.is_particular(**account));
+        let (mut plain, mut particular) = (Vec::with_capacity(followers.len()), Vec::new());
+        for account in followers {
+            match self.graph.manner(*account) {
+                Manner::Plain => plain.push(*account),
+                Manner::Particular => particular.push(*account),
+                Manner::Asleep => {}
+            }
+        }
         self.enter(&plain);
         plain.len() + self.each(&particular)
+    }
+
+    /// Those of `accounts` that have feeds.
+    fn awake(&self, accounts: &[AccountIx]) -> Vec<AccountIx> {
+        let awake = accounts.iter().copied();
+        awake
+            .filter(|account| !self.graph.is_asleep(*account))
+            .collect()
     }
 
     /// Into or out of the homes of these accounts, decided for each.
     fn each(&self, accounts: &[AccountIx]) -> usize {
         let (mut enter, mut leave) = (Vec::new(), Vec::new());
-        for account in accounts {
+        for account in &self.awake(accounts) {
             let of = self.graph.get(*account);
             match of.map(|of| decide(&self.subject, of)) {
                 Some(Decision::In(_)) => enter.push(*account),
@@ -142,7 +157,7 @@ impl<'a> Passage<'a> {
     }
 
     fn lists(&self, listers: &[AccountIx], author: ActorIx) -> Result<(), DiskError> {
-        for account in listers {
+        for account in &self.awake(listers) {
             let Some(of) = self.graph.get(*account) else {
                 continue;
             };

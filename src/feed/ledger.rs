@@ -124,6 +124,16 @@ impl Op {
         matches!(self.verb(), Verb::Insert).then_some(self.id)
     }
 
+    /// Whether an entry of `feed` rests on what it says already, or on something newer. Of what it shows nothing is asked.
+    pub fn is_said_by(self, feed: &Ledger) -> bool {
+        let Some(mark) = self.mark() else { return true };
+        let is_newer = |there: Mark| there.is_beside(mark) && mark <= there;
+        match self.verb() {
+            Verb::Insert | Verb::Also => feed.marks_of(self.id).any(is_newer),
+            Verb::Remove | Verb::Shows => true,
+        }
+    }
+
     fn verb(self) -> Verb {
         match (self.id & REMOVAL != 0, self.mark & ALSO != 0) {
             (false, false) => Verb::Insert,

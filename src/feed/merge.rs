@@ -1,7 +1,11 @@
-//! A feed merged from the posts of those its account follows, and weeded of what does not belong there. For a home and
-//! for a list alike.
+//! A feed merged from the posts of those its account follows. For a home and for a list alike.
 //!
 //! It asks the decision functions of `rules`, as a fan-out does, so it never matters which of them brought an entry in.
+//!
+//! An account may follow tens of thousands, so a merge goes in steps, and what arrives meanwhile is fanned out between
+//! them. First the newest places are gathered from one list after the other, as many as a feed is likely to need; then
+//! they are decided about from the top down. Each step leaves the feed with what belongs there by the posts and the
+//! relations of that moment: what changes later finds it there.
 
 use super::boosted::{Boosted, leaving, shows};
 use super::disk::DiskError;
@@ -12,10 +16,28 @@ use super::named::Name;
 use super::rules::{Decision, Subject, decide, decide_list};
 use super::store::{HELD_FACTOR, Index, Store};
 use crate::graph::apply::Merge;
-use crate::graph::{Account, AccountIx, Graph};
+use crate::graph::{Account, AccountIx, ActorIx, Graph};
 use crate::order::place::PostId;
-use crate::post::mark::Mark;
-use std::collections::BinaryHeap;
+use crate::post::mark::{Mark, Seen};
+use hashbrown::HashSet;
+use std::sync::Arc;
+
+/// Lists read in one step.
+const LISTS_STEP: usize = 256;
+/// Posts decided about in one step.
+pub(super) const POSTS_STEP: usize = 256;
+/// Places gathered before any is decided about. If no more of them belong in the feed than it takes, those below are
+/// gathered next: lists are read again.
+const GATHERED_MAX: usize = 8_192;
+
+/// Whether there is more to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// There is.
+    Going,
+    /// It is done.
+    Done,
+}
 
 /// A feed of an account: its home, or one of its lists.
 #[derive(Clone, Copy, Debug)]
@@ -35,18 +57,20 @@ impl<'a> Feed<'a> {
             .map(move |list| Feed { account, list })
     }
 
-    fn name(&self, of: &Account) -> Option<Name> {
+    /// Its name, if it is a list.
+    pub(super) fn name(&self, of: &Account) -> Option<Name> {
         Some(Name::list(self.account, of.id(), self.list?))
     }
 
-    fn read(&self, store: &Store, of: &Account) -> Result<Ledger, DiskError> {
+    /// It as it is now.
+    pub fn read(&self, store: &Store, of: &Account) -> Result<Ledger, DiskError> {
         match self.name(of) {
             Some(name) => store.named(&name),
             None => Ok(store.home(self.account)?.unwrap_or_default()),
         }
     }
 
-    fn apply(&self, store: &Store, of: &Account, ops: &[Op]) -> Result<(), DiskError> {
+    pub(super) fn apply(&self, store: &Store, of: &Account, ops: &[Op]) -> Result<(), DiskError> {
         match self.name(of) {
             _ if ops.is_empty() => {}
             Some(name) => store.apply_named(name, ops)?,
@@ -55,7 +79,8 @@ impl<'a> Feed<'a> {
         Ok(())
     }
 
-    fn replace(&self, store: &Store, of: &Account, feed: Ledger) {
+    /// Puts a whole feed in its place.
+    pub fn replace(&self, store: &Store, of: &Account, feed: Ledger) {
         match self.name(of) {
             Some(name) => store.replace_named(name, feed),
             None => store.homes.replace(self.account, feed),
@@ -70,14 +95,14 @@ impl<'a> Feed<'a> {
         }
     }
 
-    fn decide(&self, subject: &Subject<'_>, of: &Account) -> Decision {
+    pub(super) fn decide(&self, subject: &Subject<'_>, of: &Account) -> Decision {
         match self.list.and_then(|list| of.list(list)) {
             Some(list) => decide_list(subject, of, list),
             None => decide(subject, of),
         }
     }
 
-    /// That the post boosted by an entry belongs here too, of itself. Told last: it may lie below the floor.
+    /// That the post boosted by an entry belongs here too, of itself.
     fn belongs_too(&self, original: Option<&Post>, graph: &Graph, of: &Account) -> Option<Op> {
         let boosted = Boosted::new(original, graph)?;
         let is_in = matches!(self.decide(&boosted.subject, of), Decision::In(_));
@@ -85,17 +110,19 @@ impl<'a> Feed<'a> {
     }
 
     /// Which indexes list what `merge` may bring in.
-    fn sources<'g>(
-        &self,
-        graph: &'g Graph,
-        of: &'g Account,
-        merge: &'g Merge,
-    ) -> Vec<(Index, &'g str)> {
+    fn sources(&self, graph: &Graph, of: &Account, merge: &Merge) -> Vec<Source> {
         let list = self.list.and_then(|list| of.list(list));
+        let named = |index, name: &str| Source::Named(index, name.into());
         match merge {
             Merge::Nobody => Vec::new(),
-            Merge::Author(author) => vec![(Index::Author, author), (Index::Answered, author)],
-            Merge::Tag(tag) if list.is_none() => vec![(Index::Tag, tag)],
+            Merge::Author(author) => match graph.actor(author) {
+                Some(author) => vec![
+                    Source::Actor(Index::Author, author),
+                    Source::Actor(Index::Answered, author),
+                ],
+                None => Vec::new(),
+            },
+            Merge::Tag(tag) if list.is_none() => vec![named(Index::Tag, tag)],
             Merge::Tag(_) => Vec::new(),
             Merge::Everyone => {
                 let authors = match list {
@@ -106,152 +133,249 @@ impl<'a> Feed<'a> {
                 let authors = authors.iter().copied().chain(own);
                 let tags = of.tags().filter(|_| list.is_none());
                 authors
-                    .map(|actor| (Index::Author, graph.name(actor)))
-                    .chain(tags.map(|tag| (Index::Tag, tag)))
+                    .map(|actor| Source::Actor(Index::Author, actor))
+                    .chain(tags.map(|tag| named(Index::Tag, tag)))
                     .collect()
             }
         }
     }
 }
 
-/// Merges into a feed the posts that belong there of those whom `merge` names: the newest, as many as a feed holds, those
-/// above `shown` besides. With one author this is a new follow, with everyone followed and the account itself a rebuild.
-/// `because` marks the relation that calls for it. Returns how many belong there.
-pub fn merge_in(
-    store: &Store,
-    graph: &Graph,
-    feed: Feed<'_>,
-    merge: &Merge,
-    because: Mark,
-    shown: PostId,
-) -> Result<usize, DiskError> {
-    let Some(of) = graph.get(feed.account) else {
-        return Ok(0);
-    };
-    let mut lists = Vec::new();
-    for (index, key) in feed.sources(graph, of, merge) {
-        lists.push(store.list(index, key)?);
+/// A list of posts to merge from. Kept between steps, so actors by number.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Source {
+    Actor(Index, ActorIx),
+    Named(Index, Box<str>),
+}
+
+/// Why a feed is merged or weeded.
+#[derive(Clone, Debug, Default)]
+pub struct Because {
+    /// The relations that call for it: of each partition the newest.
+    pub marks: Vec<Mark>,
+    /// What had been seen before the first of them.
+    pub seen: Arc<Seen>,
+}
+
+impl Because {
+    /// That an entry rests on the relations.
+    fn also(&self, id: PostId) -> impl Iterator<Item = Op> {
+        self.marks.iter().map(move |mark| Op::also(id, *mark))
     }
-    if lists.iter().all(Vec::is_empty) {
-        return Ok(0);
-    }
-    let mut there = feed.read(store, of)?;
-    let (length, held) = (store.length(), HELD_FACTOR * store.length());
-    let (mut ops, mut originals) = (Vec::new(), Vec::new());
-    let (mut entering_all, mut entering_shown) = (0, 0);
-    let mut left_out = None;
-    let mut ids = newest_first(lists);
-    for id in ids.by_ref() {
-        if length <= entering_shown || held <= entering_all {
-            left_out = Some(id);
-            break;
+}
+
+/// A merge under way.
+#[derive(Debug)]
+pub struct Merging {
+    sources: Vec<Source>,
+    /// Sources gathered from.
+    gathered: usize,
+    /// What was gathered; ascending once all were gathered from.
+    places: Vec<u64>,
+    /// Only places below this are looked at: those at or above it are decided.
+    below: u64,
+    /// Only places above this: there was no room for those at or below it. 0 if there was for all.
+    above: u64,
+    entering: usize,
+    entering_shown: usize,
+    /// That posts boosted by what enters belong there too. Told last: they may lie below the floor.
+    boosted: Vec<Op>,
+}
+
+impl Merging {
+    /// Begins to merge into a feed the posts that belong there of those whom `merges` name: the newest, as many as a feed
+    /// holds, those not shown yet besides. With one author this is a new follow, with everyone followed and the account
+    /// itself a rebuild.
+    pub fn new(graph: &Graph, feed: Feed<'_>, merges: &[Merge]) -> Merging {
+        let mut sources = Vec::new();
+        if let Some(of) = graph.get(feed.account) {
+            let all = merges
+                .iter()
+                .flat_map(|merge| feed.sources(graph, of, merge));
+            let mut known = HashSet::new();
+            sources = all.filter(|source| known.insert(source.clone())).collect();
         }
-        let Some(post) = store.post(id)? else {
-            continue;
+        Merging {
+            sources,
+            gathered: 0,
+            places: Vec::new(),
+            below: u64::MAX,
+            above: 0,
+            entering: 0,
+            entering_shown: 0,
+            boosted: Vec::new(),
+        }
+    }
+
+    /// Goes on with it; the feed is shown up to `shown`.
+    pub fn step(
+        &mut self,
+        store: &Store,
+        graph: &Graph,
+        feed: Feed<'_>,
+        because: &Because,
+        shown: PostId,
+    ) -> Result<Progress, DiskError> {
+        let Some(of) = graph.get(feed.account) else {
+            return Ok(Progress::Done);
         };
-        let original = original_of(store, &post)?;
-        let subject = Subject::new(&post, original.as_deref(), graph);
-        if let Decision::Out(_) = feed.decide(&subject, of) {
-            ops.extend(has_left(&post, original.as_deref()));
-            continue;
+        if self.gathered < self.sources.len() {
+            self.gather(store, graph)?;
+            return Ok(Progress::Going);
         }
-        originals.extend(feed.belongs_too(original.as_deref(), graph, of));
-        entering_all += 1;
-        entering_shown += usize::from(id <= shown);
-        // What is there already rests on what brought it in.
-        if there.ids.binary_search(&id.number()).is_err() {
-            ops.extend(entering(&post, original.as_deref(), because));
+        let there = feed.read(store, of)?;
+        let (length, held) = (store.length(), HELD_FACTOR * store.length());
+        let (mut ops, mut left_out, mut decided) = (Vec::new(), None, 0);
+        while decided < POSTS_STEP
+            && let Some(place) = self.places.pop()
+        {
+            self.below = place;
+            let Some(id) = PostId::from_number(place) else {
+                continue;
+            };
+            if length <= self.entering_shown || held <= self.entering {
+                left_out = Some(id);
+                break;
+            }
+            decided += 1;
+            let Some(post) = store.post(id)? else {
+                continue;
+            };
+            let original = original_of(store, &post)?;
+            let subject = Subject::new(&post, original.as_deref(), graph);
+            if let Decision::Out(_) = feed.decide(&subject, of) {
+                // What is there is there until what put it out is carried out too, and is told to be the reason.
+                if there.ids.binary_search(&place).is_err() {
+                    ops.extend(has_left(&post, original.as_deref()));
+                }
+                continue;
+            }
+            let boosted = feed.belongs_too(original.as_deref(), graph, of);
+            self.boosted.extend(boosted);
+            self.entering += 1;
+            self.entering_shown += usize::from(id <= shown);
+            let enters = entering(&post, original.as_deref(), post.newest.mark());
+            match there.ids.binary_search(&place) {
+                Err(_) => {
+                    ops.extend(enters);
+                    ops.extend(because.also(id));
+                }
+                Ok(at) => {
+                    let mark = there.marks.get(at).copied();
+                    let is_said = |op: &Op| op.is_said_by(&there);
+                    if !enters.iter().all(is_said) {
+                        // It should have left and come again meanwhile, and what was said of its post then was not said here.
+                        ops.extend(enters);
+                    }
+                    // What was there before rests on what brought it in. It may have come by a word on its post since the
+                    // relation is in force, and by that alone would be known as edited to who never had it.
+                    if mark.is_some_and(|mark| !because.seen.has(mark)) {
+                        ops.extend(because.also(id));
+                    }
+                }
+            }
         }
-    }
-    match left_out {
-        None => {
-            ops.extend(originals);
-            feed.apply(store, of, &ops)?;
-        }
-        // What is left out is dropped for length: the feed must not go on below it, should entries leave later.
-        Some(left_out) => {
+        if let Some(left_out) = left_out {
+            // What is left out is dropped for length: the feed must not go on below it, should entries leave later.
+            let mut there = there;
             there.take_in(&ops);
             there.trim(length, held, shown);
             there.floor = there.floor.max(left_out.number());
-            // As if it had been there and had fallen: it hides what it would hide.
-            let lowest = left_out.time().minus(store.repeat_after());
-            let below = std::iter::once(left_out).chain(ids).take(FALLEN_MAX);
-            for id in below.take_while(|id| lowest < id.time()) {
-                let is_shown = there.shows.is_of(id.number());
-                let may_hide = |post: &Post| is_shown || post.body.boost_of.is_some();
-                if let Some(post) = store.post(id)?.filter(|post| may_hide(post)) {
-                    let original = original_of(store, &post)?;
-                    let subject = (&*post, original.as_deref());
-                    originals.extend(fallen(feed, graph, of, subject, because));
-                }
-            }
-            there.take_in(&originals);
+            self.note_fallen(store, graph, (feed, of), because, left_out, &mut there)?;
             feed.replace(store, of, there);
+            return Ok(Progress::Done);
         }
+        let is_done = self.places.is_empty() && self.above == 0;
+        if is_done {
+            ops.append(&mut self.boosted);
+        }
+        feed.apply(store, of, &ops)?;
+        if is_done {
+            return Ok(Progress::Done);
+        }
+        if !self.places.is_empty() {
+            return Ok(Progress::Going);
+        }
+        // Too few of them belong in the feed: those below are next.
+        self.below = self.above + 1;
+        self.above = 0;
+        self.gathered = 0;
+        Ok(Progress::Going)
     }
-    Ok(entering_all)
+
+    /// Notes of what is left out what it shows, as if it had been there and had fallen: it hides what it would hide. Looked
+    /// at only as far below the floor as it can itself hide something, among [`FALLEN_MAX`] posts at most, and as far as was
+    /// gathered, so that which of them are shown is reckoned from the lowest of those; a feed that grew may know of a lower
+    /// one, which hides it.
+    fn note_fallen(
+        &mut self,
+        store: &Store,
+        graph: &Graph,
+        (feed, of): (Feed<'_>, &Account),
+        because: &Because,
+        left_out: PostId,
+        there: &mut Ledger,
+    ) -> Result<(), DiskError> {
+        let lowest = left_out.time().minus(store.repeat_after());
+        let below = self.places.drain(..).rev().filter_map(PostId::from_number);
+        let below = std::iter::once(left_out).chain(below).take(FALLEN_MAX);
+        for id in below.take_while(|id| lowest < id.time()) {
+            let is_shown = there.shows.is_of(id.number());
+            let may_hide = |post: &Arc<Post>| is_shown || post.body.boost_of.is_some();
+            let Some(post) = store.post(id)?.filter(may_hide) else {
+                continue;
+            };
+            let original = original_of(store, &post)?;
+            let subject = Subject::new(&post, original.as_deref(), graph);
+            if let Decision::Out(_) = feed.decide(&subject, of) {
+                continue;
+            }
+            let shown = original.as_ref().unwrap_or(&post);
+            self.boosted.push(Op::also(id, post.newest.mark()));
+            self.boosted.push(Op::also(id, shown.newest.mark()));
+            self.boosted.extend(because.also(id));
+            self.boosted.push(shows(&post, shown));
+            let boosted = feed.belongs_too(original.as_deref(), graph, of);
+            self.boosted.extend(boosted);
+        }
+        there.take_in(&self.boosted);
+        Ok(())
+    }
+
+    /// Gathers from some more sources.
+    fn gather(&mut self, store: &Store, graph: &Graph) -> Result<(), DiskError> {
+        let to = self.sources.len().min(self.gathered + LISTS_STEP);
+        for source in self.sources.get(self.gathered..to).unwrap_or_default() {
+            let (index, of) = match source {
+                Source::Actor(index, actor) => (*index, graph.name(*actor)),
+                Source::Named(index, name) => (*index, &**name),
+            };
+            let newest = store.newest(index, of, self.above..self.below, GATHERED_MAX + 1)?;
+            self.places.extend(newest);
+            if 2 * GATHERED_MAX < self.places.len() {
+                self.above = keep_highest(&mut self.places, self.above);
+            }
+        }
+        self.gathered = to;
+        if self.gathered == self.sources.len() {
+            self.above = keep_highest(&mut self.places, self.above);
+        }
+        Ok(())
+    }
 }
 
-/// What is said of a post that a merge leaves out, if it belongs in the feed and may hide a repeat there: what it shows. Looked
-/// for only as far below the floor as it can itself hide something, among [`FALLEN_MAX`] posts at most, so that which of them
-/// are shown is reckoned from the lowest of those; a feed that grew may know of a lower one, which hides it.
-fn fallen(
-    feed: Feed<'_>,
-    graph: &Graph,
-    of: &Account,
-    (post, original): (&Post, Option<&Post>),
-    because: Mark,
-) -> Vec<Op> {
-    if let Decision::Out(_) = feed.decide(&Subject::new(post, original, graph), of) {
-        return Vec::new();
-    }
-    let shown = original.unwrap_or(post);
-    let mut ops = vec![
-        Op::also(post.id, post.newest.mark()),
-        Op::also(post.id, shown.newest.mark()),
-        Op::also(post.id, because),
-        shows(post, shown),
-    ];
-    ops.extend(feed.belongs_too(original, graph, of));
-    ops
-}
-
-/// Takes out of a feed what the rules no longer let in, because of the relation that `because` marks. Returns how many
-/// left.
-pub fn weed_out(
-    store: &Store,
-    graph: &Graph,
-    feed: Feed<'_>,
-    because: Mark,
-) -> Result<usize, DiskError> {
-    let Some(of) = graph.get(feed.account) else {
-        return Ok(0);
-    };
-    let (mut leaving, mut left) = (Vec::new(), 0);
-    let there = feed.read(store, of)?;
-    // What fell hides repeats, and must not once it does not belong there.
-    for id in there.newest_first().chain(there.fallen()) {
-        let Some(post) = store.post(id)? else {
-            leaving.push(Op::remove(id, because));
-            left += 1;
-            continue;
-        };
-        let original = original_of(store, &post)?;
-        let subject = Subject::new(&post, original.as_deref(), graph);
-        if let Decision::Out(_) = feed.decide(&subject, of) {
-            left += 1;
-            leaving.push(Op::remove(id, because));
-            // An edit may have a part in it, and have been read after the relation elsewhere.
-            leaving.extend(has_left(&post, original.as_deref()));
-        }
-    }
-    feed.apply(store, of, &leaving)?;
-    Ok(left)
+/// Sorts places, each once, and keeps the highest; the highest there was no room for, if that is above `above`.
+fn keep_highest(places: &mut Vec<u64>, above: u64) -> u64 {
+    places.sort_unstable();
+    places.dedup();
+    let surplus = places.len().saturating_sub(GATHERED_MAX);
+    let dropped = places.drain(..surplus).next_back();
+    dropped.map_or(above, |dropped| dropped.max(above))
 }
 
 /// A post that is not let in may have been in the feed before it changed, where the relation was read first: a reader who
 /// comes from there is told that it left.
-fn has_left(post: &Post, original: Option<&Post>) -> Vec<Op> {
+pub(super) fn has_left(post: &Post, original: Option<&Post>) -> Vec<Op> {
     let changed = match original {
         Some(original) if post.state == State::Whole && original.has_changed() => Some(original),
         _ => Some(post).filter(|post| post.has_changed()),
@@ -264,36 +388,20 @@ fn has_left(post: &Post, original: Option<&Post>) -> Vec<Op> {
     leaving(post, original, reasons)
 }
 
-/// The ids of several ascending lists as one, newest first, each once.
-fn newest_first(mut lists: Vec<Vec<u64>>) -> impl Iterator<Item = PostId> {
-    let mut heads: BinaryHeap<(u64, usize)> = lists
-        .iter_mut()
-        .enumerate()
-        .filter_map(|(n, list)| list.pop().map(|id| (id, n)))
-        .collect();
-    let mut before = None;
-    std::iter::from_fn(move || {
-        loop {
-            let (id, n) = heads.pop()?;
-            if let Some(next) = lists.get_mut(n).and_then(Vec::pop) {
-                heads.push((next, n));
-            }
-            if before.replace(id) != Some(id) {
-                return PostId::from_number(id);
-            }
-        }
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn lists_are_merged_newest_first_each_id_once() {
-        let merged: Vec<u64> = newest_first(vec![vec![1, 4, 9], vec![], vec![4, 5], vec![2]])
-            .map(|id| id.number())
-            .collect();
-        assert_eq!(merged, [9, 5, 4, 2, 1]);
+    fn the_highest_places_are_kept_each_once_and_the_next_is_known() {
+        let mut places: Vec<u64> = (1..=GATHERED_MAX as u64 + 2).rev().chain([7, 9]).collect();
+        assert_eq!(keep_highest(&mut places, 0), 2);
+        assert_eq!((places.len(), places.first()), (GATHERED_MAX, Some(&3)));
+        assert!(places.is_sorted());
+        assert_eq!(
+            keep_highest(&mut places, 2),
+            2,
+            "there was no room for it before"
+        );
     }
 }

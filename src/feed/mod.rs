@@ -18,7 +18,8 @@
 //! | [`stirred`] | which feeds something happened to, for those who watch them |
 //! | `boosted` | the post that a boost shows |
 //! | [`fan_out`] | a post into the feeds it belongs in |
-//! | [`merge`] | a feed merged from the posts of those its account follows, and weeded of what does not belong there |
+//! | [`merge`] | a feed merged from the posts of those its account follows |
+//! | [`weed`] | a feed weeded of what does not belong there any more |
 //! | [`replies`] | what answers a post that came or went |
 //! | [`again`] | posts decided again because of what was said of their authors |
 //! | [`expiry`] | what no feed needs any more goes |
@@ -46,3 +47,4 @@ pub mod segment;
 pub mod stirred;
 pub mod store;
 pub mod thread;
+pub mod weed;

@@ -36,6 +36,13 @@ impl Stirred {
         receiver
     }
 
+    /// Whether anybody watches an account's feeds.
+    pub fn is_watched(&self, account: AccountIx) -> bool {
+        let watched = self.watched.lock();
+        let sender = watched.by_account.get(&account);
+        sender.is_some_and(|sender| sender.receiver_count() != 0)
+    }
+
     /// Something happened to these accounts' feeds.
     pub fn stir(&self, accounts: &[AccountIx]) {
         if self.count.load(Ordering::Acquire) == 0 {

@@ -80,11 +80,9 @@ impl Graph {
             .map(|actor| self.name(actor).to_owned())
             .collect();
         let is_other = !is_new && before != self.patience_ms(account);
-        if let (Some(of), Some(particular)) = (
-            self.accounts.get(account.number()),
-            self.particular.get_mut(account.number()),
-        ) {
-            *particular = of.has_wishes();
+        // A relation wakes nobody: only a reader does.
+        if !self.is_asleep(account) {
+            self.wake(account);
         }
         Effect {
             new_account: is_new.then_some(account),
@@ -344,9 +342,7 @@ impl Graph {
                 ..super::Account::default()
             };
         }
-        if let Some(particular) = self.particular.get_mut(account.number()) {
-            *particular = false;
-        }
+        self.wake(account);
         Effect {
             account: Some(account),
             purge: true,
@@ -385,6 +381,7 @@ fn set<T: Ord>(sorted: &mut Vec<T>, item: T, on: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::Manner;
     use crate::post::relationship::decode;
 
     fn apply(graph: &mut Graph, document: &str) -> Effect {
@@ -464,7 +461,7 @@ mod tests {
             apply(&mut graph, document);
         }
         let account = graph.account("7").unwrap();
-        assert!(graph.is_particular(account));
+        assert_eq!(graph.manner(account), Manner::Particular);
         let gone = apply(
             &mut graph,
             r#"{"type":"account","account":"7","removed":true}"#,
@@ -476,7 +473,7 @@ mod tests {
             (of.actor(), of.follows().len(), of.shuns_anybody()),
             (None, 0, false)
         );
-        assert!(!graph.is_particular(account));
+        assert_eq!(graph.manner(account), Manner::Plain);
         assert_eq!(
             graph.owners(graph.actor("https://me.example/users/me").unwrap()),
             []

@@ -63,6 +63,17 @@ pub struct Account {
     wants_repeats: bool,
 }
 
+/// How a fan-out goes about an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// It has nothing but plain follows: what reaches every follower reaches it.
+    Plain,
+    /// It has wishes beyond plain follows: each post is decided for it alone.
+    Particular,
+    /// It has not been seen for long and has no feeds: nothing is decided for it.
+    Asleep,
+}
+
 /// What a follow asks for beyond the plain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FollowOptions {
@@ -85,9 +96,9 @@ pub struct Graph {
     by_id: HashMap<Box<str>, AccountIx>,
     actors: HashMap<Box<str>, ActorIx>,
     names: Vec<Box<str>>,
-    /// By account: whether it has wishes beyond plain follows. Beside the accounts, not in them, so that a fan-out
-    /// to plain followers touches one byte of each.
-    particular: Vec<bool>,
+    /// By account: how a fan-out goes about it. Beside the accounts, not in them, so that a fan-out to plain followers
+    /// touches one byte of each.
+    manners: Vec<Manner>,
     /// By actor: the accounts that follow it, ascending.
     followers: Vec<Vec<AccountIx>>,
     /// By actor: the accounts it is the actor of, ascending.
@@ -121,12 +132,22 @@ impl Account {
         !self.wants_repeats
     }
 
-    /// Whether it has wishes beyond plain follows: then each post must be decided for it alone.
-    fn has_wishes(&self) -> bool {
-        !self.options.is_empty()
+    /// How a fan-out goes about it while it is awake.
+    fn manner(&self) -> Manner {
+        let has_wishes = !self.options.is_empty()
             || self.shuns_anybody()
             || !self.blocked_by.is_empty()
-            || self.lists().any(|(_, list)| list.is_exclusive())
+            || self.lists().any(|(_, list)| list.is_exclusive());
+        if has_wishes {
+            Manner::Particular
+        } else {
+            Manner::Plain
+        }
+    }
+
+    /// Whether it was removed, and nothing was said of it since.
+    pub fn is_gone(&self) -> bool {
+        self.is_gone
     }
 
     /// Those it follows, ascending.
@@ -222,12 +243,34 @@ impl Graph {
             .map_or(&[], Vec::as_slice)
     }
 
-    /// Whether an account has wishes beyond plain follows.
-    pub fn is_particular(&self, account: AccountIx) -> bool {
-        self.particular
+    /// How a fan-out goes about an account.
+    pub fn manner(&self, account: AccountIx) -> Manner {
+        self.manners
             .get(account.number())
             .copied()
-            .unwrap_or(true)
+            .unwrap_or(Manner::Particular)
+    }
+
+    /// Whether an account has no feeds for now.
+    pub fn is_asleep(&self, account: AccountIx) -> bool {
+        self.manner(account) == Manner::Asleep
+    }
+
+    /// An account has no feeds from now on, until [`Graph::wake`].
+    pub fn put_to_sleep(&mut self, account: AccountIx) {
+        if let Some(manner) = self.manners.get_mut(account.number()) {
+            *manner = Manner::Asleep;
+        }
+    }
+
+    /// An account has feeds again.
+    pub fn wake(&mut self, account: AccountIx) {
+        if let (Some(of), Some(manner)) = (
+            self.accounts.get(account.number()),
+            self.manners.get_mut(account.number()),
+        ) {
+            *manner = of.manner();
+        }
     }
 
     /// The accounts whose own actor is `actor`, ascending.
@@ -258,7 +301,7 @@ impl Graph {
             id: id.into(),
             ..Account::default()
         });
-        self.particular.push(false);
+        self.manners.push(Manner::Plain);
         self.by_id.insert(id.into(), account);
         (account, true)
     }

@@ -10,8 +10,10 @@ mod promises;
 mod relate;
 pub mod reload;
 mod set_aside;
+mod settle;
 #[cfg(test)]
 mod simulation;
+mod sleep;
 #[cfg(test)]
 mod tests;
 mod told;
@@ -21,9 +23,10 @@ use crate::feed::again::{self, Again};
 use crate::feed::disk::DiskError;
 use crate::feed::expiry;
 use crate::feed::kept::At;
+use crate::feed::merge::Progress;
 use crate::feed::store::{Reflects, Store};
-use crate::graph::Graph;
 use crate::graph::apply::Effect;
+use crate::graph::{AccountIx, Graph};
 use crate::operator::metrics::Metrics;
 use crate::order::horizon::last_shown;
 use crate::order::window::Windows;
@@ -36,6 +39,7 @@ use crate::post::relationship::{Change, Patience};
 use crate::post::said::Said;
 use crate::post::source::{self, Appender, Source, SourceError};
 use crate::reader::answer::CatchingUp;
+use crate::reader::attendance::Attendance;
 use crate::reader::horizons::Horizons;
 use crate::reader::view::{Built, View};
 use crate::time::Time;
@@ -44,6 +48,8 @@ use catching_up::Start;
 use parking_lot::RwLock;
 use reload::Reload;
 use set_aside::SetAside;
+use settle::Settling;
+use sleep::Rounds;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -55,6 +61,8 @@ use xxhash_rust::xxh3::xxh3_64;
 const BATCH_RECORDS: usize = 2_000;
 /// How long to wait for the first; also how long a stop may go unnoticed.
 const BATCH_WAIT: Duration = Duration::from_millis(100);
+/// How long feeds are settled before other records have their turn: so long a post that has come may wait for it.
+const SETTLE_AT_ONCE: Duration = Duration::from_millis(50);
 /// How long a removal that was asked for (a mute's end) may stay unread before it is asked for again.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
 
@@ -74,6 +82,8 @@ pub struct Options {
     pub checkpoint_every: Duration,
     /// How long posts, stubs and removals are kept.
     pub keep: expiry::Keep,
+    /// Accounts not seen for so long have no feeds.
+    pub inactive_after: Duration,
 }
 
 /// Why the pipeline ended.
@@ -110,6 +120,8 @@ pub struct Pipeline {
     admission: Admission,
     again: Again,
     expiry: expiry::Expiry,
+    settling: Settling,
+    rounds: Rounds,
     view: View,
     built: watch::Sender<Arc<Built>>,
     metrics: Arc<Metrics>,
@@ -144,6 +156,8 @@ impl Pipeline {
         let now = clock::stopwatch();
         let mut graph = Graph::default();
         relate::load(&store, &mut graph)?;
+        let attendance = Arc::new(Attendance::default());
+        sleep::load(&store, &mut graph, &attendance)?;
         let mut admission = Admission::new(Arc::clone(&store))?;
         graph.set_default_patience(options.patience);
         let windows = Arc::new(options.windows.clone());
@@ -159,6 +173,8 @@ impl Pipeline {
             origins: Arc::clone(admission.origins()),
             windows: Arc::new(RwLock::new(Arc::clone(&windows))),
             horizons: Arc::new(Horizons::new(store.reached()?.into_iter())),
+            attendance,
+            unsettled: Arc::default(),
             in_flight: InFlight::default(),
             refused_settings: Arc::default(),
             log: xxh3_64(options.log.as_bytes()),
@@ -180,6 +196,8 @@ impl Pipeline {
             admission,
             again: Again::new(reflects.again.clone()),
             expiry: expiry::Expiry::new(options.keep),
+            settling: Settling::new(Arc::clone(&view.unsettled)),
+            rounds: Rounds::new(options.inactive_after),
             view,
             built,
             metrics,
@@ -238,11 +256,11 @@ impl Pipeline {
             // 1. Take what has arrived.
             self.take_settings();
             let settled = self.view.in_flight.settled();
-            let wait = if self.again.is_done() {
-                BATCH_WAIT
-            } else {
-                Duration::ZERO
-            };
+            // Who asks for a sleeping account may wait so long for the loop to come round: it is as nothing beside what
+            // a merge of thousands takes.
+            let is_asked = self.view.attendance.is_asked();
+            let is_idle = self.again.is_done() && self.settling.is_idle() && !is_asked;
+            let wait = if is_idle { BATCH_WAIT } else { Duration::ZERO };
             let records = self.source.take(BATCH_RECORDS, wait)?;
             // 2. Understand it, on every core, and meanwhile:
             decode_each(&records, self.threads, |record, said| {
@@ -254,16 +272,20 @@ impl Pipeline {
                 }
                 Ok::<_, PipelineError>(())
             })?;
-            // 5. Decide again what was said of authors; tell readers.
+            // 5. Carry out what relations call for, and what was said of authors, as far as one turn goes.
+            self.wake();
+            self.settle()?;
             self.decide_again()?;
+            // 6. Tell readers.
             self.follow_ends(&records);
             self.announce(settled);
             self.end_mutes();
-            // 6. What waits too long becomes durable; what nobody needs goes.
+            // 7. What waits too long becomes durable; what nobody needs goes.
             if self.is_dirty && self.options.checkpoint_every <= self.checkpointed.elapsed() {
                 self.checkpoint()?;
             }
             self.expire()?;
+            self.put_to_sleep()?;
             self.store.remember_stored()?;
         }
         Ok(())
@@ -307,22 +329,19 @@ impl Pipeline {
     fn relate(&mut self, record: &Record, change: &Change) -> Result<Effect, PipelineError> {
         let now = clock::now();
         let account = &change.key.account;
-        let (shown, before) = {
+        let before = {
             let graph = self.graph.read();
-            let horizon = graph
-                .account(account)
-                .and_then(|account| self.view.horizons.of(&graph, account, now));
-            (last_shown(horizon), horizon)
+            let number = graph.account(account);
+            number.and_then(|account| self.view.horizons.of(&graph, account, now))
         };
         let (origins, windows) = (self.admission.origins(), &self.windows);
         let read = relate::Read {
             mark: Mark::new(record.position),
             seen: &self.seen,
             again: !self.start.is_done(),
-            shown,
             window: &|host| origins.read().holding(host, windows),
         };
-        let effect = relate::relate(&self.store, &self.graph, change, &read)?;
+        let effect = relate::relate(&self.store, &self.graph, &mut self.settling, change, &read)?;
         if let Some(target) = &effect.moderated {
             self.again.add(again::Said::Standing, target, read.mark);
         }
@@ -331,6 +350,13 @@ impl Pipeline {
         }
         if effect.purge {
             self.view.horizons.forget(account);
+        }
+        if let Some(number) = effect.account {
+            if effect.purge {
+                self.view.attendance.forget(number);
+            } else if self.start.is_done() {
+                self.view.attendance.note(number);
+            }
         }
         if let (Some(number), Some(_)) = (effect.account, effect.patience_ms_before) {
             // What was shown stays so.
@@ -341,6 +367,54 @@ impl Pipeline {
         // Whatever was said of it may have changed its hold.
         self.store.homes.stirred.stir(effect.account.as_slice());
         Ok(effect)
+    }
+
+    /// Begins to wake those who are asked for.
+    fn wake(&mut self) {
+        let asked_for = self.view.attendance.asked_for();
+        if asked_for.is_empty() {
+            return;
+        }
+        let read = Arc::new(Seen::new(&self.reflects.next));
+        for account in asked_for {
+            sleep::wake(&self.store, &self.graph, &mut self.settling, account, &read);
+        }
+    }
+
+    fn settle(&mut self) -> Result<(), PipelineError> {
+        let begun = clock::stopwatch();
+        while !self.settling.is_idle() && begun.elapsed() < SETTLE_AT_ONCE {
+            let (graph, now) = (self.graph.read(), clock::now());
+            let shown =
+                |graph: &Graph, account| last_shown(self.view.horizons.of(graph, account, now));
+            self.is_dirty = true;
+            if self.settling.step(&self.store, &graph, &shown)? == Progress::Done {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn put_to_sleep(&mut self) -> Result<(), PipelineError> {
+        let log_time = self.reflects.log_time;
+        if !self.start.is_done() || self.rounds.is_resting(log_time) || self.log_time_is_absurd() {
+            return Ok(());
+        }
+        let asleep = self.rounds.step(
+            &self.store,
+            &self.graph,
+            &self.view.attendance,
+            &self.settling,
+            log_time,
+        )?;
+        if 0 < asleep {
+            self.is_dirty = true;
+            tracing::info!(
+                asleep,
+                "{asleep} accounts were not seen for long and fell asleep"
+            );
+        }
+        Ok(())
     }
 
     fn pass(&mut self, position: Position) {
@@ -482,18 +556,31 @@ impl Pipeline {
             .unwritten_bytes
             .set(i64::try_from(bytes).unwrap_or(i64::MAX));
         // Nobody is woken for nothing.
-        self.built.send_if_modified(|there| {
-            let is_new = **there != built;
-            if is_new {
-                *there = Arc::new(built);
-            }
-            is_new
-        });
+        let announce = || {
+            self.built.send_if_modified(|there| {
+                let is_new = **there != built;
+                if is_new {
+                    *there = Arc::new(built);
+                }
+                is_new
+            });
+        };
+        let at_rest = self.settling.announce(announce);
+        // Who was told nothing meanwhile asks again.
+        self.store.homes.stirred.stir(&at_rest);
+        self.woke(&at_rest);
         // Only now: who knows how far the horizon is has been told of everything up to it.
         self.view
             .horizons
             .set_built(self.built_until(&ends, settled));
         self.store.homes.stirred.wake();
+    }
+
+    /// Lets those know who wait for sleeping accounts that have feeds again.
+    fn woke(&self, at_rest: &[AccountIx]) {
+        let slept = |account: &AccountIx| self.view.attendance.is_asleep(*account);
+        let woke: Vec<_> = at_rest.iter().copied().filter(slept).collect();
+        self.view.attendance.woke(&woke);
     }
 
     /// The moment up to which everything that arrived has been taken in: until now, if every partition is read to its
@@ -547,10 +634,13 @@ impl Pipeline {
         self.admission.put_origins();
         self.reflects.again = self.again.left();
         let begun = clock::stopwatch();
+        let reflected = self.settling.reflected(&self.reflects);
         let written = {
             let (graph, now) = (self.graph.read(), clock::now());
+            self.settling.note(&self.store, &graph);
             self.store.put_reached(self.view.horizons.unstored());
-            self.store.checkpoint_showing(&self.reflects, &|account| {
+            sleep::put_attendance(&self.store, &graph, &self.view.attendance);
+            self.store.checkpoint_showing(&reflected, &|account| {
                 last_shown(self.view.horizons.of(&graph, account, now))
             })?
         };
@@ -560,12 +650,12 @@ impl Pipeline {
         } else {
             self.reflects.log_time
         };
-        self.source.reflected(&self.reflects.next, log_time);
+        self.source.reflected(&reflected.next, log_time);
         if self.start.is_done() && !self.log_time_is_absurd() {
             self.expiry
                 .begin_if_due(&self.store, self.reflects.log_time);
         }
-        self.is_dirty = false;
+        self.is_dirty = !self.settling.is_idle();
         self.checkpointed = clock::stopwatch();
         self.metrics.checkpoint_seconds.observe(seconds);
         self.metrics.entries_written.inc_by(written.entries as u64);

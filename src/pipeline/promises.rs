@@ -104,6 +104,7 @@ fn read_all(node: &mut Node, log: &Log, now: i64, dice: &mut Rng) {
         };
         node.take(log, *partition, now);
     }
+    node.settle(usize::MAX, now);
     node.announce(&ends, now);
 }
 

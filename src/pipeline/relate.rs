@@ -1,8 +1,8 @@
-//! One change of a relation into the state: the graph first, then the account's feed, then kept.
+//! One change of a relation into the state: in force in the graph, kept, and owed to the account's feeds.
 
+use super::settle::Settling;
 use crate::feed::disk::DiskError;
-use crate::feed::ledger::{Ledger, Turn};
-use crate::feed::merge::{Feed, merge_in, weed_out};
+use crate::feed::ledger::Ledger;
 use crate::feed::named::Name;
 use crate::feed::store::{Store, home_key, relation_key};
 use crate::graph::apply::{Effect, Merge};
@@ -39,17 +39,16 @@ pub(super) struct Read<'a> {
     pub(super) seen: &'a Arc<Seen>,
     /// Whether it may have been read before, by a process that ended.
     pub(super) again: bool,
-    /// Up to which place its account's feed is shown.
-    pub(super) shown: PostId,
     /// How long feeds are held for an origin.
     pub(super) window: &'a dyn Fn(&str) -> Duration,
 }
 
-/// Puts one change in force. While the log is read again after a start, a change that says nothing new is carried out
-/// all the same: the feed it concerns may be older than the relation.
+/// Puts one change in force; what it calls for in feeds is owed from now on. While the log is read again after a start, a
+/// change that says nothing new is carried out all the same: the feed it concerns may be older than the relation.
 pub(super) fn relate(
     store: &Store,
     graph: &RwLock<Graph>,
+    settling: &mut Settling,
     change: &Change,
     read: &Read<'_>,
 ) -> Result<Effect, DiskError> {
@@ -80,24 +79,14 @@ pub(super) fn relate(
                 store.replace_named(name, blank.clone());
             }
             store.homes.replace(account, blank);
+            settling.forget(account);
         } else if let Some(list) = effect.lists_gone.first() {
             store.replace_named(Name::list(account, of.id(), list), blank);
         }
-        if !effect.weed_out && effect.merge_in == Merge::Nobody && !effect.regroups {
-            return Ok(effect);
-        }
-        for feed in Feed::all(account, of) {
-            let turn = Turn {
-                mark: read.mark,
-                takes_out: effect.weed_out,
-                regroups: effect.regroups,
-                seen: Arc::clone(read.seen),
-            };
-            feed.turn(store, of, turn);
-            if effect.weed_out {
-                weed_out(store, &graph, feed, read.mark)?;
-            }
-            merge_in(store, &graph, feed, &effect.merge_in, read.mark, read.shown)?;
+        let calls_for_work = effect.weed_out || effect.merge_in != Merge::Nobody || effect.regroups;
+        // One that sleeps has no feeds: they are merged anew when it wakes.
+        if calls_for_work && !graph.is_asleep(account) {
+            settling.owe(account, read.mark, &effect, read.seen);
         }
     }
     Ok(effect)

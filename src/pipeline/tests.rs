@@ -7,12 +7,17 @@ mod boosts;
 mod changes_of_mind;
 mod from_scratch;
 mod random;
+mod sleep;
 mod story;
 
 use super::admit::{Admission, AdmitError};
 use super::relate;
+use super::settle::Settling;
+use super::sleep as sleeping;
 use crate::feed::expiry::{Expiry, Keep};
 use crate::feed::kept::At;
+use crate::feed::ledger::Ledger;
+use crate::feed::merge::{Feed, Progress};
 use crate::feed::store::{Index, Options, Reflects, Store};
 use crate::graph::Graph;
 use crate::order::place::PostId;
@@ -21,6 +26,7 @@ use crate::order::window::{ReorderWindow, WhenLate, WhenTooLate, Windows};
 use crate::post::mark::{Mark, Seen};
 use crate::post::record::{Position, Record, Topic};
 use crate::post::said::{Said, said};
+use crate::reader::attendance::Attendance;
 use crate::reader::shown::shown;
 use crate::time::Time;
 use parking_lot::RwLock;
@@ -50,6 +56,8 @@ struct World {
     store: Arc<Store>,
     graph: RwLock<Graph>,
     admission: Admission,
+    settling: Settling,
+    attendance: Attendance,
     expiry: Expiry,
     reflects: Reflects,
     seen: Arc<Seen>,
@@ -83,10 +91,14 @@ impl World {
         let store = Arc::new(open_patiently(&options));
         let mut graph = Graph::default();
         relate::load(&store, &mut graph).unwrap();
+        let attendance = Attendance::default();
+        sleeping::load(&store, &mut graph, &attendance).unwrap();
         let day = Duration::from_secs(86_400);
         World {
             admission: Admission::new(Arc::clone(&store)).unwrap(),
             graph: RwLock::new(graph),
+            settling: Settling::new(Arc::default()),
+            attendance,
             expiry: Expiry::new(Keep {
                 posts: 30 * day,
                 stubs: 365 * day,
@@ -166,10 +178,11 @@ impl World {
                     mark: Mark::new(record.position),
                     seen: &self.seen,
                     again,
-                    shown: PostId::MAX,
                     window: &|_| Duration::ZERO,
                 };
-                relate::relate(&self.store, &self.graph, &change, &read).unwrap();
+                let settling = &mut self.settling;
+                relate::relate(&self.store, &self.graph, settling, &change, &read).unwrap();
+                self.settle();
             }
             Said::Activity(envelope, activity) => {
                 self.reflects.log_time = self.reflects.log_time.max(envelope.arrived);
@@ -197,23 +210,41 @@ impl World {
         self.reflects.next = vec![next];
     }
 
+    /// Carries out what relations call for.
+    fn settle(&mut self) {
+        let graph = self.graph.read();
+        while self
+            .settling
+            .step(&self.store, &graph, &|_, _| PostId::MAX)
+            .unwrap()
+            == Progress::Going
+        {}
+        drop(graph);
+        self.settling.announce(|| {});
+    }
+
     fn checkpoint(&mut self) {
         self.admission.put_origins();
+        sleeping::put_attendance(&self.store, &self.graph.read(), &self.attendance);
         self.store.checkpoint(&self.reflects).unwrap();
     }
 
     /// A checkpoint of which only the first `writes` reach the disk; whether that was all of it.
     fn checkpoint_cut_off(&mut self, writes: u64) -> bool {
         self.admission.put_origins();
+        sleeping::put_attendance(&self.store, &self.graph.read(), &self.attendance);
         self.store.cut_off_after(writes);
         self.store.checkpoint(&self.reflects).is_ok()
     }
 
     /// The home of `account`: ids and URIs, lowest first, and the floor.
-    fn home(&self, account: &str) -> (Vec<(PostId, String)>, PostId) {
+    fn home(&self, account: &str) -> Shows {
         let account = self.graph.read().account(account).unwrap();
-        let home = self.store.home(account).unwrap().unwrap();
-        let part = shown(&home, LENGTH, None, None);
+        self.shows(&self.store.home(account).unwrap().unwrap())
+    }
+
+    fn shows(&self, home: &Ledger) -> Shows {
+        let part = shown(home, LENGTH, None, None);
         let uri = |id: &u64| {
             let id = PostId::from_number(*id).unwrap();
             (id, self.store.post(id).unwrap().unwrap().body.uri.clone())
@@ -224,6 +255,9 @@ impl World {
         )
     }
 }
+
+/// Ids and URIs, lowest first, and the floor.
+type Shows = (Vec<(PostId, String)>, PostId);
 
 /// The first line not yet taken in.
 fn next_of(reflects: &Reflects) -> usize {

@@ -5,6 +5,7 @@ use super::changes::{Change, Refused, changes};
 use super::cursor::{Batch, Cursor, Moment};
 use super::shown::{Shown, shown};
 use super::telling::{Telling, tell};
+use super::unsettled::{Footing, Standing};
 use super::view::View;
 use crate::feed::disk::DiskError;
 use crate::feed::kept::Post;
@@ -25,7 +26,10 @@ pub struct Look {
     pub feed: Ledger,
     /// What is shown of it.
     pub shown: Shown,
-    seen: Arc<Seen>,
+    /// The account sleeps: this is not its feed, which is to be merged anew first.
+    pub is_asleep: bool,
+    /// How far it is.
+    pub stands: Standing,
     now: Time,
 }
 
@@ -70,7 +74,7 @@ impl View {
         least: Option<Time>,
         now: Time,
     ) -> Result<Option<Look>, DiskError> {
-        let (found, held, aggregates) = {
+        let (found, owner, held, aggregates) = {
             let graph = self.graph.read();
             let Some(found) = asked.find(&graph) else {
                 return Ok(None);
@@ -79,11 +83,29 @@ impl View {
             let held = owner.and_then(|owner| self.horizons.of(&graph, owner, now));
             let of = owner.and_then(|owner| graph.get(owner));
             let aggregates = of.is_none_or(Account::aggregates_boosts);
-            (found, held, aggregates)
+            (found, owner, held, aggregates)
         };
         // In this order: what the horizon says has come has been seen, and what was seen is in the feed.
-        let seen = Arc::clone(&self.built.borrow().seen);
-        let feed = found.read(self)?;
+        let standing = || {
+            let seen = || Arc::clone(&self.built.borrow().seen);
+            self.unsettled.standing(owner, seen)
+        };
+        let mut stands = standing();
+        let feed = loop {
+            let feed = found.read(self)?;
+            let now = standing();
+            // Of one moment: what a feed shows beyond what was seen may be there by relations that are not to be seen
+            // any more.
+            if now == stands {
+                break feed;
+            }
+            stands = now;
+        };
+        // Asked last: it falls asleep before its feeds go.
+        let is_asleep = owner.is_some_and(|owner| {
+            self.attendance.note(owner);
+            self.attendance.is_asleep(owner)
+        });
         let length = self.store.length();
         let repeat_after = aggregates.then(|| self.store.repeat_after());
         let mut part = shown(&feed, length, held, repeat_after);
@@ -97,7 +119,8 @@ impl View {
             found,
             feed,
             shown: part,
-            seen,
+            is_asleep,
+            stands,
             now,
         }))
     }
@@ -132,11 +155,11 @@ impl Look {
         let entries = self.entries().iter();
         let known = entries.zip(marks.unwrap_or_default()).rev();
         let mut known = known.filter(|(id, _)| !self.shown.hides(**id));
-        let top = known.find(|(_, mark)| self.seen.has(**mark));
+        let top = known.find(|(_, mark)| self.stands.seen.has(**mark));
         let all = self.shown.top();
         let highest = PostId::from_number(all).unwrap_or(PostId::MIN).time();
         Moment {
-            seen: Seen::clone(&self.seen),
+            seen: Seen::clone(&self.stands.seen),
             ahead: self.ahead(),
             horizon: self.shown.horizon.unwrap_or(self.now.max(highest)),
             top: top.map_or(0, |(id, _)| *id),
@@ -162,7 +185,13 @@ impl Look {
         let marks = marks.unwrap_or_default().iter();
         let mut ahead = Seen::default();
         for mark in marks.chain(also.map(|(_, mark)| mark)) {
-            if !self.seen.has(*mark) {
+            if !self.stands.seen.has(*mark) {
+                ahead.raise(mark.next());
+            }
+        }
+        // What came since may be there by relations that came since, and nothing else of it says so.
+        if ahead != Seen::default() {
+            for mark in &self.stands.relations {
                 ahead.raise(mark.next());
             }
         }
@@ -183,11 +212,12 @@ impl Look {
 
     /// What changed since `cursor`, at most `limit` changes. A node that has not read what the cursor saw (it is another,
     /// or reads again after a crash) has nothing to tell, and the cursor stays as it is: what such a node knows nothing of
-    /// could leave its feed without being listed.
+    /// could leave its feed without being listed. Nor has one that has not carried out what relations call for.
     pub fn tell(&self, view: &View, cursor: &Cursor, limit: usize) -> Result<Told, TellError> {
         let (from, batch) = (&cursor.from, cursor.batch.as_ref());
-        let is_behind = |moment: &Moment| !moment.is_within(&self.seen);
-        if is_behind(from) || batch.is_some_and(|batch| is_behind(&batch.upto)) {
+        let is_behind = |moment: &Moment| !moment.is_within(&self.stands.seen);
+        let is_unsettled = self.stands.footing == Footing::Unsettled;
+        if is_unsettled || is_behind(from) || batch.is_some_and(|batch| is_behind(&batch.upto)) {
             return Ok(Told {
                 telling: Telling::default(),
                 floor: from.floor,

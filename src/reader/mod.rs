@@ -7,6 +7,8 @@
 //! | `rendering` | an entry as JSON text |
 //! | [`filling`] | a page being filled with them |
 //! | [`shown`] | the part of a feed that is shown |
+//! | [`attendance`] | when accounts were last seen, and who sleeps for that |
+//! | [`unsettled`] | feeds in which some relations are still to be carried out |
 //! | [`horizons`] | how far feeds are shown, as readers were told |
 //! | [`cursor`] | how far a reader has been told, as text |
 //! | [`doubts`] | which entries a cursor may know hidden or shown otherwise than they are |
@@ -27,6 +29,7 @@
 
 pub mod answer;
 pub mod asked;
+pub mod attendance;
 pub mod auth;
 pub mod changes;
 pub mod cursor;
@@ -45,5 +48,6 @@ pub mod problem;
 mod rendering;
 pub mod shown;
 pub mod telling;
+pub mod unsettled;
 pub mod view;
 pub mod waking;

@@ -9,7 +9,9 @@ use crate::post::in_flight::InFlight;
 use crate::post::mark::{Mark, Seen};
 use crate::post::record::Position;
 use crate::reader::answer::CatchingUp;
+use crate::reader::attendance::Attendance;
 use crate::reader::horizons::Horizons;
+use crate::reader::unsettled::Unsettled;
 use parking_lot::RwLock;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -65,6 +67,10 @@ pub struct View {
     pub refused_settings: Arc<RwLock<Option<String>>>,
     /// How far feeds are shown.
     pub horizons: Arc<Horizons>,
+    /// When accounts were last seen.
+    pub attendance: Arc<Attendance>,
+    /// Whose feeds lack something that relations call for.
+    pub unsettled: Arc<Unsettled>,
     /// What is on its way into the log.
     pub in_flight: InFlight,
     /// A hash of which log all this was built from.

@@ -1,5 +1,6 @@
 //! What is new into the data folder, in the order that lets a crash cut it off anywhere.
 
+use super::last_seen::Rows;
 use super::{Fresh, HELD_FACTOR, INDEX_LENGTH_MAX, OFFSETS, Store, ledger, segment};
 use crate::feed::again::Todo;
 use crate::feed::block;
@@ -122,6 +123,9 @@ impl Store {
                 None => self.disk.remove(Tree::Pending, &hash.to_be_bytes())?,
             }
         }
+        let last_seen = sorted(&fresh.last_seen);
+        let last_seen = || last_seen.iter().map(|(id, seen)| (&***id, **seen));
+        self.write_last_seen(last_seen(), Rows::OfAsleep)?;
         for feeds in [
             self.put_homes(&self.homes.leave(), shown)?,
             self.put_named(shown)?,
@@ -159,6 +163,7 @@ impl Store {
                 None => self.disk.remove(Tree::Reached, account.as_bytes())?,
             }
         }
+        self.write_last_seen(last_seen(), Rows::OfAwake)?;
         self.disk.sync()?;
         // Not synced itself: should a power loss take it, the log is read again from the offsets before.
         self.put_meta(OFFSETS, reflects)?;

@@ -5,11 +5,13 @@
 
 mod actors;
 mod checkpoint;
+mod last_seen;
 mod named;
 mod stored;
 mod sweep;
 
 pub use checkpoint::{Reflects, Shown, Written};
+pub use last_seen::LastSeen;
 
 use super::actor::Actor;
 use super::disk::{Disk, DiskError, Tree};
@@ -26,6 +28,7 @@ use parking_lot::RwLock;
 use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -99,6 +102,7 @@ struct Fresh {
     origins: HashMap<String, Vec<u8>>,
     actors: HashMap<u128, Option<Arc<Actor>>>,
     reached: HashMap<Box<str>, Option<Time>>,
+    last_seen: HashMap<Box<str>, Option<LastSeen>>,
 }
 
 /// Everything kept.
@@ -232,6 +236,36 @@ impl Store {
         }
         let stored = self.disk.get(Tree::Lists, &key)?;
         Ok(merge(segment(stored.as_deref(), "lists")?, &ops, INDEX_LENGTH_MAX).ids)
+    }
+
+    /// The highest ids that an index lists between two places, both exclusive, at most `most`, in no order. Of what is
+    /// stored no more is looked at than that.
+    pub fn newest(
+        &self,
+        index: Index,
+        of: &str,
+        between: Range<u64>,
+        most: usize,
+    ) -> Result<Vec<u64>, DiskError> {
+        let key = list_key(index, of);
+        if self
+            .in_memory(|fresh| fresh.lists.contains_key(&key).then_some(()))
+            .is_some()
+        {
+            let mut ids = self.list(index, of)?;
+            ids.retain(|id| between.start < *id && *id < between.end);
+            ids.drain(..ids.len().saturating_sub(most));
+            return Ok(ids);
+        }
+        if !self.stored.may_have_list(&key) {
+            return Ok(Vec::new());
+        }
+        let stored = self.disk.get(Tree::Lists, &key)?;
+        let downward = segment(stored.as_deref(), "lists")?.iter().rev();
+        let between = downward
+            .skip_while(|id| between.end <= *id)
+            .take_while(|id| between.start < *id);
+        Ok(between.take(most).collect())
     }
 
     /// A home feed as it is now, with what a checkpoint will drop for length: as long as it is there it can come back to

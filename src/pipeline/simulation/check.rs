@@ -11,6 +11,7 @@ use crate::order::place::PostId;
 use crate::reader::filling::{Filling, whole};
 use crate::reader::look::Look;
 use crate::reader::page::Span;
+use crate::reader::unsettled::Footing;
 use crate::time::Time;
 use std::collections::BTreeSet;
 
@@ -22,8 +23,11 @@ impl Run {
         }
         let is_there = |run: &Run| -> Option<(BTreeSet<u64>, Look)> {
             let look = look(&run.nodes[node], account, None, Time::from_millis(run.now))?;
+            // Else there may be what is not shown any more.
+            (look.stands.footing == Footing::Settled).then_some(())?;
             Some((look.ids().iter().copied().collect(), look))
         };
+        self.rouse(node, account);
         let Some((mut throughout, _)) = is_there(self) else {
             return;
         };
@@ -87,6 +91,7 @@ impl Run {
         }
         let model = Model::of(&self.log, &self.nodes[node].read(), self.surfacing);
         for account in 0..ACCOUNTS.len() {
+            self.rouse(node, account);
             let there = look(
                 &self.nodes[node],
                 account,
@@ -111,7 +116,11 @@ impl Run {
             };
             self.counted.looks += 1;
             self.check_horizon(&model, node, account, &look);
-            self.check_entries(&model, node, account, &look);
+            if look.stands.footing == Footing::Settled {
+                self.check_entries(&model, node, account, &look);
+            } else {
+                self.counted.unsettled += 1;
+            }
         }
     }
 

@@ -1,24 +1,27 @@
 //! A node without its edges: the log is a list and the time an argument, all else is what the service runs, in the
 //! order in which the loop of [`crate::pipeline`] runs it.
 
-use super::log::{Log, PARTITIONS, REPEAT_AFTER, partition};
+use super::log::{ACCOUNTS, Log, PARTITIONS, REPEAT_AFTER, partition};
 use super::model::is_of_relations;
 use crate::feed::again::{self, Again};
 use crate::feed::kept::At;
+use crate::feed::merge::Progress;
 use crate::feed::store::{Options, Reflects, Store};
-use crate::graph::Graph;
+use crate::graph::{AccountIx, Graph};
 use crate::operator::metrics::Metrics;
 use crate::order::delays::{Delays, OBSERVATIONS_MIN};
 use crate::order::horizon::last_shown;
 use crate::order::verdict::Verdict;
 use crate::order::window::{Auto, Windows};
 use crate::pipeline::admit::{Admission, AdmitError};
-use crate::pipeline::relate;
+use crate::pipeline::settle::Settling;
+use crate::pipeline::{relate, sleep};
 use crate::post::in_flight::InFlight;
 use crate::post::mark::{Mark, Seen};
 use crate::post::record::{Position, Topic};
 use crate::post::relationship::{Change, Patience};
 use crate::post::said::{Said, said};
+use crate::reader::attendance::Attendance;
 use crate::reader::horizons::Horizons;
 use crate::reader::view::{Built, View};
 use crate::time::Time;
@@ -40,6 +43,7 @@ pub(in crate::pipeline) struct Node {
     graph: Arc<RwLock<Graph>>,
     admission: Admission,
     again: Again,
+    settling: Settling,
     pub(in crate::pipeline) view: View,
     built: watch::Sender<Arc<Built>>,
     windows: Arc<Windows>,
@@ -83,6 +87,8 @@ impl Node {
         let store = Arc::new(crate::pipeline::tests::open_patiently(&options));
         let mut graph = Graph::default();
         relate::load(&store, &mut graph).unwrap();
+        let attendance = Arc::new(Attendance::default());
+        sleep::load(&store, &mut graph, &attendance).unwrap();
         let mut admission = Admission::new(Arc::clone(&store)).unwrap();
         learn_before(&admission);
         graph.set_default_patience(patience);
@@ -98,6 +104,8 @@ impl Node {
             windows: Arc::new(RwLock::new(Arc::clone(&windows))),
             refused_settings: Arc::default(),
             horizons: Arc::new(Horizons::new(store.reached().unwrap().into_iter())),
+            attendance,
+            unsettled: Arc::default(),
             in_flight: InFlight::default(),
             log: LOG,
             built: watching,
@@ -110,6 +118,7 @@ impl Node {
             graph,
             admission,
             again: Again::new(reflects.again.clone()),
+            settling: Settling::new(Arc::clone(&view.unsettled)),
             view,
             built,
             windows,
@@ -213,10 +222,10 @@ impl Node {
             mark: Mark::new(*position),
             seen: &self.seen,
             again: !self.is_caught_up(|_| true),
-            shown: last_shown(before),
             window: &|host| origins.read().holding(host, windows),
         };
-        let effect = relate::relate(&self.store, &self.graph, change, &read).unwrap();
+        let effect = relate::relate(&self.store, &self.graph, &mut self.settling, change, &read);
+        let effect = effect.unwrap();
         if let Some(target) = &effect.moderated {
             self.again.add(again::Said::Standing, target, read.mark);
         }
@@ -225,11 +234,47 @@ impl Node {
         }
         if effect.purge {
             self.view.horizons.forget(account);
+            if let Some(number) = effect.account {
+                self.view.attendance.forget(number);
+            }
         }
         if let (Some(number), Some(_)) = (effect.account, effect.patience_ms_before) {
             let reached = relate::shown_until(&self.store, number, before, timestamp, now);
             self.view.horizons.reach(account, reached.unwrap());
         }
+    }
+
+    /// Takes so many steps at what relations call for.
+    pub(in crate::pipeline) fn settle(&mut self, steps: usize, now: Time) {
+        let graph = self.graph.read();
+        let shown = |graph: &Graph, account| last_shown(self.view.horizons.of(graph, account, now));
+        for _ in 0..steps {
+            if self.settling.step(&self.store, &graph, &shown).unwrap() == Progress::Done {
+                break;
+            }
+        }
+    }
+
+    /// An account has not been seen for long; whether it has feeds to lose.
+    pub(in crate::pipeline) fn put_to_sleep(&self, account: usize) -> bool {
+        let number = self.graph.read().account(ACCOUNTS[account]);
+        number.is_some_and(|number| {
+            !self.view.graph.read().is_asleep(number)
+                && self.view.unsettled.held(number).is_none()
+                && sleep::put_to_sleep(&self.store, &self.graph, &self.view.attendance, number)
+        })
+    }
+
+    /// Wakes an account; whether it slept. Readers are to be told then.
+    pub(in crate::pipeline) fn rouse(&mut self, account: usize, now: Time) -> bool {
+        let number = self.graph.read().account(ACCOUNTS[account]);
+        let Some(number) = number.filter(|number| self.view.attendance.is_asleep(*number)) else {
+            return false;
+        };
+        let read = Arc::new(Seen::new(&self.reflects.next));
+        sleep::wake(&self.store, &self.graph, &mut self.settling, number, &read);
+        self.settle(usize::MAX, now);
+        true
     }
 
     /// Tells readers how far all is built. `ends` is where the log ends, `now` the moment it was looked at.
@@ -248,7 +293,11 @@ impl Node {
             log_reachable: true,
             ..Built::default()
         };
-        self.built.send_replace(Arc::new(built));
+        let announce = || drop(self.built.send_replace(Arc::new(built)));
+        let settled = self.settling.announce(announce);
+        let slept = |account: &AccountIx| self.view.attendance.is_asleep(*account);
+        let woke: Vec<_> = settled.into_iter().filter(slept).collect();
+        self.view.attendance.woke(&woke);
         let read = self.read();
         let lagging = (0..PARTITIONS).filter(|n| !is_of_relations(*n) && read[*n] < ends[*n]);
         let taken = lagging.map(|n| {
@@ -274,11 +323,12 @@ impl Node {
         self.admission.put_origins();
         self.reflects.again = self.again.left();
         self.store.put_reached(self.view.horizons.unstored());
+        let reflected = self.settling.reflected(&self.reflects);
         let graph = self.graph.read();
+        self.settling.note(&self.store, &graph);
+        sleep::put_attendance(&self.store, &graph, &self.view.attendance);
         let shown = |account| last_shown(self.view.horizons.of(&graph, account, now));
-        self.store
-            .checkpoint_showing(&self.reflects, &shown)
-            .is_ok()
+        self.store.checkpoint_showing(&reflected, &shown).is_ok()
     }
 
     /// Other windows and another default patience.

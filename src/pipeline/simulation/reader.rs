@@ -8,6 +8,7 @@ use crate::reader::cursor::Cursor;
 use crate::reader::entry::Entry;
 use crate::reader::filling::whole;
 use crate::reader::look::{Look, TellError, Told};
+use crate::reader::unsettled::Footing;
 use crate::time::Time;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -58,9 +59,9 @@ pub(super) struct Reader {
     /// take out and let in again within a batch is told again.
     wishes: usize,
     has_new_wishes: bool,
-    is_within_answers: bool,
-    /// Whether these answers took anything out, or dropped anything for length. It may never have been there, or only since;
-    /// if it had been, it might have hidden a boost above it, which is then told again, as new or as edited.
+    was_not_told_all: bool,
+    /// Whether the answers of this batch took anything out, or dropped anything for length. It may never have been there, or only
+    /// since; if it had been, it might have hidden a boost above it, which is then told again, as new or as edited.
     has_removed: bool,
     compared: u32,
     wrong: Vec<(u64, String)>,
@@ -85,7 +86,7 @@ impl Reader {
             boosts,
             wishes: 0,
             has_new_wishes: false,
-            is_within_answers: false,
+            was_not_told_all: false,
             has_removed: false,
             compared: 0,
             wrong: Vec::new(),
@@ -104,7 +105,7 @@ impl Reader {
     /// Asks a node once for what changed. `wishes` is how many of its account's the node has read.
     pub(super) fn ask(&mut self, node: &Node, wishes: usize, now: Time, limit: usize) -> Asked {
         self.has_new_wishes =
-            self.wishes != wishes || (self.has_new_wishes && self.is_within_answers);
+            self.wishes != wishes || (self.has_new_wishes && self.was_not_told_all);
         self.wishes = wishes;
         if !node.is_open() {
             return Asked::Closed;
@@ -122,6 +123,7 @@ impl Reader {
             self.cursor = None;
             return Asked::Closed;
         };
+        assert!(!look.is_asleep);
         match look.tell(&node.view, &cursor, limit) {
             Ok(told) => self.take(node, &look, &cursor, &told, limit),
             Err(TellError::Refused(_)) => {
@@ -133,7 +135,12 @@ impl Reader {
     }
 
     fn read_anew(&mut self, node: &Node, now: Time) -> Asked {
-        let Some(look) = look(node, self.account, None, now) else {
+        let look = look(node, self.account, None, now);
+        // What stands above it when relations are carried out is not told apart from what did before: a cursor from amid
+        // them may be refused, so one who watches waits.
+        let is_open =
+            |look: &Look| self.habit != Habit::Watches || look.stands.footing == Footing::Settled;
+        let Some(look) = look.filter(is_open) else {
             self.cursor = None;
             return Asked::Closed;
         };
@@ -160,12 +167,14 @@ impl Reader {
     ) -> Asked {
         let upto = from.batch.as_ref().map_or(&from.from, |batch| &batch.upto);
         let seen = &node.view.built.borrow().seen;
-        if !from.from.is_within(seen) || !upto.is_within(seen) {
-            // The node is behind this reader.
+        let is_unsettled = look.stands.footing == Footing::Unsettled;
+        if is_unsettled || !from.from.is_within(seen) || !upto.is_within(seen) {
+            // The node is behind this reader, or behind what it has read itself.
             assert_eq!(
                 (told.telling.told, told.telling.more, &told.cursor),
                 (0, false, from)
             );
+            self.was_not_told_all |= is_unsettled;
             return Asked::Done;
         }
         if from.batch.is_none() {
@@ -188,7 +197,7 @@ impl Reader {
         }
         self.entries.retain(|id, _| told.floor < *id);
         self.posted.retain(|id| told.floor < *id);
-        self.is_within_answers = told.telling.more;
+        self.was_not_told_all = told.telling.more;
         if told.telling.more {
             return Asked::More;
         }
@@ -283,11 +292,17 @@ pub(super) fn fresh(node: &Node, look: &Look) -> BTreeMap<u64, String> {
     let entry = |id: &u64| {
         let place = PostId::from_number(*id).unwrap();
         let found = whole(&node.view.store, place).unwrap();
-        let (post, original) = found.expect("an entry has a post to show");
+        // What is deleted of somebody just unfollowed waits to be weeded out.
+        let is_settled = look.stands.footing == Footing::Settled;
+        assert!(
+            found.is_some() || !is_settled,
+            "an entry has a post to show"
+        );
+        let (post, original) = found?;
         let entry = Entry::new(&post, original.as_deref());
-        (*id, plain(&serde_json::to_string(&entry).unwrap()))
+        Some((*id, plain(&serde_json::to_string(&entry).unwrap())))
     };
-    look.ids().iter().map(entry).collect()
+    look.ids().iter().filter_map(entry).collect()
 }
 
 pub(super) fn look(node: &Node, account: usize, least: Option<Time>, now: Time) -> Option<Look> {

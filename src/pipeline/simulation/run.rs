@@ -41,6 +41,9 @@ pub(super) struct Counted {
     pub(super) looks_trimmed: u64,
     pub(super) knew_less: u64,
     pub(super) crashes: u64,
+    /// Accounts that fell asleep, and looks at unsettled feeds.
+    pub(super) slept: u64,
+    pub(super) unsettled: u64,
 }
 
 impl Counted {
@@ -55,6 +58,8 @@ impl Counted {
         self.looks_trimmed += other.looks_trimmed;
         self.knew_less += other.knew_less;
         self.crashes += other.crashes;
+        self.slept += other.slept;
+        self.unsettled += other.unsettled;
     }
 
     /// Refusing is always right and never useful: it must stay rare. Of a thousand seeds' answers 1 in 100 is one where
@@ -67,8 +72,8 @@ impl Counted {
         if self.seeds < RATES_FROM {
             return;
         }
-        // Feeds of four or eight, rebuilt and merged time and again.
-        assert!(self.knew_less * 500 <= self.looks_trimmed, "{self:?}");
+        // Feeds of four or eight, rebuilt, given up and merged time and again.
+        assert!(self.knew_less * 200 <= self.looks_trimmed, "{self:?}");
         assert!(
             self.refused_undisturbed * 50 <= self.told_undisturbed,
             "{self:?}"
@@ -115,6 +120,10 @@ pub(super) fn run(seed: u64) -> Counted {
         while run.nodes[node].read() != run.log.whole() {
             run.read(node, usize::MAX);
         }
+        let now = Time::from_millis(run.now);
+        run.nodes[node].settle(usize::MAX, now);
+        run.nodes[node].announce(&run.log.ends(run.now), now);
+        assert_eq!(run.nodes[node].view.unsettled.count(), 0);
         run.check(node);
     }
     for reader in 0..run.readers.len() {
@@ -206,6 +215,7 @@ impl Run {
                 self.roam();
             }
         }
+        self.settle(node);
         self.nodes[node].announce(&ends, Time::from_millis(self.now));
         if node == 0 && !self.is_disturbed {
             for reader in 0..self.readers.len() {
@@ -216,11 +226,24 @@ impl Run {
         }
     }
 
+    /// What relations call for is mostly done within the turn of the loop that read them, and sometimes it is not.
+    fn settle(&mut self, node: usize) {
+        let steps = match self.dice.u8(..4) {
+            0 => self.dice.usize(..6),
+            _ => usize::MAX,
+        };
+        self.nodes[node].settle(steps, Time::from_millis(self.now));
+    }
+
     /// What else may happen to a node.
     fn disturb(&mut self, node: usize) {
         let (now, ends) = (Time::from_millis(self.now), self.log.ends(self.now));
         match self.dice.u8(..24) {
             0..4 => self.nodes[node].checkpoint(now),
+            9 if self.is_disturbed => {
+                let account = self.dice.usize(..ACCOUNTS.len());
+                self.counted.slept += u64::from(self.nodes[node].put_to_sleep(account));
+            }
             4 => {
                 let windows = windows(&mut self.dice, self.surfacing);
                 let patience = [0, 0, 20_000, 1_200_000][self.dice.usize(..4)];
@@ -281,7 +304,16 @@ impl Run {
         panic!("it has no end");
     }
 
+    /// Whoever looks at a feed wakes its account.
+    pub(super) fn rouse(&mut self, node: usize, account: usize) {
+        let now = Time::from_millis(self.now);
+        if self.nodes[node].is_open() && self.nodes[node].rouse(account, now) {
+            self.nodes[node].announce(&self.log.ends(self.now), now);
+        }
+    }
+
     fn ask(&mut self, reader: usize, node: usize, limit: usize) -> Asked {
+        self.rouse(node, self.readers[reader].account);
         let of = &mut self.readers[reader];
         let wishes = self.log.wishes_of(of.account, &self.nodes[node].read());
         let asked = of.ask(

@@ -7,6 +7,7 @@ use crate::post::source::{Appender, SourceError};
 use crate::reader::answer::Accepted;
 use crate::reader::door::{self, BODY_BYTES_MAX, Beside, Sorted};
 use crate::reader::problem::Problem;
+use crate::reader::view::Built;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -16,6 +17,7 @@ use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use std::time::Duration;
 use tokio::sync::SemaphorePermit;
+use tokio::sync::watch::error::RecvError;
 
 /// How much of a refused body is read on.
 const REFUSED_BYTES_MAX: usize = 4 * BODY_BYTES_MAX;
@@ -197,10 +199,22 @@ impl App {
         records: Vec<NewRecord>,
         entered: Entered,
     ) -> Result<(), Problem> {
+        let mut accounts: Vec<_> = records.iter().map(|r| r.partition_by.clone()).collect();
+        accounts.dedup();
         let positions = self.append_durably(records, entered).await?;
         let mut built = self.view.built.clone();
-        let in_force =
-            built.wait_for(|built| positions.iter().all(|position| built.has(*position)));
+        let in_force = async {
+            let has = |built: &Built| positions.iter().all(|position| built.has(*position));
+            built.wait_for(|built| has(built)).await.map(drop)?;
+            // And carried out in the feeds it concerns.
+            let accounts: Vec<_> = {
+                let graph = self.view.graph.read();
+                let ids = accounts.iter().filter_map(|id| str::from_utf8(id).ok());
+                ids.filter_map(|id| graph.account(id)).collect()
+            };
+            self.view.unsettled.settled(&accounts).await;
+            Ok::<_, RecvError>(())
+        };
         match tokio::time::timeout(IN_FORCE_WAIT.min(self.timeout.mul_f32(0.9)), in_force).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) => Err(Problem::unavailable(

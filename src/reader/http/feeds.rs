@@ -22,6 +22,8 @@ use std::time::Duration;
 
 /// How long the end of the log may take to be heard of, when a cursor has seen more than this node knows of.
 const ENDS_WAIT: Duration = Duration::from_secs(5);
+/// How long a feed that was given up may take to be rebuilt, before its reader is told to come back.
+const AWAKE_WAIT: Duration = Duration::from_secs(5);
 
 /// What every feed is asked with.
 #[derive(Debug, Default, Deserialize)]
@@ -179,7 +181,8 @@ impl App {
             limit,
         };
         self.is_open()?;
-        tokio::task::block_in_place(|| self.fill(asked, span, &query))
+        let look = self.look(asked, None).await?;
+        tokio::task::block_in_place(|| self.fill(asked, span, &query, &look))
     }
 
     async fn changes(&self, asked: &Asked, query: PageQuery) -> Result<Response, Problem> {
@@ -199,7 +202,10 @@ impl App {
             return Err(gone(&"the cursor is of another log"));
         }
         self.reaches(&cursor).await?;
-        tokio::task::block_in_place(|| self.tell(asked, &cursor, limit))
+        let upto = cursor.batch.as_ref().map(|batch| &batch.upto);
+        let horizon = upto.unwrap_or(&cursor.from).horizon;
+        let look = self.look(asked, Some(horizon)).await?;
+        tokio::task::block_in_place(|| self.tell(&look, &cursor, limit))
     }
 
     /// Whether all relations known at the start are in force.
@@ -231,7 +237,28 @@ impl App {
         }
     }
 
-    fn look(&self, asked: &Asked, least: Option<Time>) -> Result<Look, Problem> {
+    /// Looks at a feed; waits until there is one, if its account sleeps.
+    async fn look(&self, asked: &Asked, least: Option<Time>) -> Result<Look, Problem> {
+        loop {
+            let look = tokio::task::block_in_place(|| self.look_now(asked, least))?;
+            let Some(account) = look.found.account.filter(|_| look.is_asleep) else {
+                return Ok(look);
+            };
+            let awake = self.view.attendance.awake(account);
+            match tokio::time::timeout(AWAKE_WAIT, awake).await {
+                Ok(Ok(())) => {}
+                Ok(Err(too_many)) => return Err(Problem::unavailable(too_many.to_string(), 1)),
+                Err(_) => {
+                    return Err(Problem::unavailable(
+                        "the feed is being rebuilt: come back in a moment",
+                        1,
+                    ));
+                }
+            }
+        }
+    }
+
+    fn look_now(&self, asked: &Asked, least: Option<Time>) -> Result<Look, Problem> {
         let look = self.view.look_at(asked, least, clock::now());
         look.map_err(|e| Problem::internal(&e))?
             .ok_or_else(|| match asked {
@@ -244,8 +271,13 @@ impl App {
             })
     }
 
-    fn fill(&self, asked: &Asked, span: Span, query: &PageQuery) -> Result<Response, Problem> {
-        let look = self.look(asked, None)?;
+    fn fill(
+        &self,
+        asked: &Asked,
+        span: Span,
+        query: &PageQuery,
+        look: &Look,
+    ) -> Result<Response, Problem> {
         let lets_in =
             |post: &Post, original: Option<&Post>| look.found.lets_in(&self.view, post, original);
         let body = Filling::fill(&self.view.store, span, look.ids(), &lets_in)
@@ -266,12 +298,7 @@ impl App {
         Ok(response)
     }
 
-    fn tell(&self, asked: &Asked, cursor: &Cursor, limit: usize) -> Result<Response, Problem> {
-        let horizon = match &cursor.batch {
-            Some(batch) => batch.upto.horizon,
-            None => cursor.from.horizon,
-        };
-        let look = self.look(asked, Some(horizon))?;
+    fn tell(&self, look: &Look, cursor: &Cursor, limit: usize) -> Result<Response, Problem> {
         let told = look.tell(&self.view, cursor, limit).map_err(|e| match e {
             TellError::Refused(refused) => gone(&refused),
             TellError::Disk(error) => Problem::internal(&error),

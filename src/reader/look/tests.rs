@@ -52,6 +52,8 @@ impl Desk {
             windows: Arc::default(),
             refused_settings: Arc::default(),
             horizons: Arc::new(Horizons::default()),
+            attendance: Arc::default(),
+            unsettled: Arc::default(),
             in_flight: InFlight::default(),
             log: 1,
             built: watching,

@@ -1,0 +1,177 @@
+//! Accounts that nobody has seen for long fall asleep, and wake when they are read.
+//!
+//! One that sleeps has no feeds, gets no fan-out and no work for its relations, which are in force all the same: as a feed
+//! is a function of posts and relations, waking is one merge of everyone it follows. What left its feeds while it slept
+//! is not known to anybody, so a cursor from before is refused.
+
+use super::settle::{Settling, blank};
+use crate::feed::disk::DiskError;
+use crate::feed::ledger::Ledger;
+use crate::feed::merge::Feed;
+use crate::feed::store::Store;
+use crate::graph::{AccountIx, Graph};
+use crate::post::mark::Seen;
+use crate::reader::attendance::Attendance;
+use crate::time::Time;
+use parking_lot::RwLock;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Accounts looked at in one step.
+const ACCOUNTS_STEP: usize = 4_096;
+/// Log time between the beginnings of two rounds: attendance knows no less.
+const ROUND_EVERY: Duration = Duration::from_secs(3_600);
+
+/// The round through all accounts, in steps between batches.
+#[derive(Debug)]
+pub(super) struct Rounds {
+    inactive_after: Duration,
+    begun: Option<Time>,
+    /// The next account to be looked at; none between rounds.
+    next: Option<usize>,
+    /// In the first, what a checkpoint that was cut off left of the feeds of those that sleep goes.
+    is_first: bool,
+}
+
+impl Rounds {
+    /// No round has begun.
+    pub(super) fn new(inactive_after: Duration) -> Rounds {
+        Rounds {
+            inactive_after,
+            begun: None,
+            next: None,
+            is_first: true,
+        }
+    }
+
+    /// Whether a step would do nothing. Before anything arrived there is no time.
+    pub(super) fn is_resting(&self, log_time: Time) -> bool {
+        if log_time < Time::EARLIEST {
+            return true;
+        }
+        let is_due = |begun: Time| begun.plus(ROUND_EVERY) <= log_time;
+        self.next.is_none() && !self.begun.is_none_or(is_due)
+    }
+
+    /// Puts those to sleep who are overdue, of some more accounts. Not to be called while the log is caught up with: ages
+    /// would be measured by a clock that runs too fast.
+    pub(super) fn step(
+        &mut self,
+        store: &Store,
+        graph: &RwLock<Graph>,
+        attendance: &Attendance,
+        settling: &Settling,
+        log_time: Time,
+    ) -> Result<usize, DiskError> {
+        if self.is_resting(log_time) {
+            return Ok(0);
+        }
+        if self.next.is_none() {
+            self.begun = Some(log_time);
+            attendance.set_now(log_time);
+        }
+        let from = self.next.unwrap_or(0);
+        let accounts = graph.read().accounts();
+        let to = accounts.min(from + ACCOUNTS_STEP);
+        let mut asleep = 0;
+        for number in from..to {
+            let account = AccountIx::from_number(number);
+            if self.is_first {
+                drop_leftovers(store, &graph.read(), account)?;
+            }
+            if !attendance.is_overdue(account, self.inactive_after) || settling.owes(account) {
+                continue;
+            }
+            // Who watches and is told nothing does not look.
+            if store.homes.stirred.is_watched(account) {
+                attendance.note(account);
+                continue;
+            }
+            asleep += usize::from(put_to_sleep(store, graph, attendance, account));
+        }
+        self.next = Some(to).filter(|to| *to < accounts);
+        self.is_first &= self.next.is_some();
+        Ok(asleep)
+    }
+}
+
+/// Takes an account's feeds away, unless it is gone altogether.
+pub(super) fn put_to_sleep(
+    store: &Store,
+    graph: &RwLock<Graph>,
+    attendance: &Attendance,
+    account: AccountIx,
+) -> bool {
+    if graph.read().get(account).is_none_or(|of| of.is_gone()) {
+        return false;
+    }
+    // Readers first: who looks at a feed that is gone must know that it is.
+    attendance.fell_asleep(account);
+    graph.write().put_to_sleep(account);
+    let graph = graph.read();
+    if let Some(of) = graph.get(account) {
+        for feed in Feed::all(account, of) {
+            feed.replace(store, of, Ledger::default());
+        }
+    }
+    true
+}
+
+fn drop_leftovers(store: &Store, graph: &Graph, account: AccountIx) -> Result<(), DiskError> {
+    let Some(of) = graph.get(account).filter(|_| graph.is_asleep(account)) else {
+        return Ok(());
+    };
+    for feed in Feed::all(account, of) {
+        if !feed.read(store, of)?.is_blank() {
+            feed.replace(store, of, Ledger::default());
+        }
+    }
+    Ok(())
+}
+
+/// Begins to wake an account: from now on what concerns it is fanned out to it, and what came before is owed. `read` is
+/// how far the log has been read.
+pub(super) fn wake(
+    store: &Store,
+    graph: &RwLock<Graph>,
+    settling: &mut Settling,
+    account: AccountIx,
+    read: &Arc<Seen>,
+) {
+    if !graph.read().is_asleep(account) {
+        return;
+    }
+    graph.write().wake(account);
+    let graph = graph.read();
+    if let Some(of) = graph.get(account) {
+        for feed in Feed::all(account, of) {
+            feed.replace(store, of, blank(read));
+        }
+    }
+    settling.owe_everything(account, read);
+}
+
+/// Who slept when this was stored sleeps on.
+pub(super) fn load(
+    store: &Store,
+    graph: &mut Graph,
+    attendance: &Attendance,
+) -> Result<(), DiskError> {
+    for (id, last_seen) in store.last_seen()? {
+        let Some(account) = graph.account(&id) else {
+            continue;
+        };
+        attendance.restore(account, last_seen);
+        if attendance.is_asleep(account) {
+            graph.put_to_sleep(account);
+        }
+    }
+    Ok(())
+}
+
+/// Hands what changed since the last checkpoint to the store, for the next one.
+pub(super) fn put_attendance(store: &Store, graph: &Graph, attendance: &Attendance) {
+    let row = |(account, last_seen)| Some((graph.get(account)?.id().into(), last_seen));
+    let rows = attendance.unstored().into_iter().filter_map(row);
+    store.put_last_seen(rows.collect());
+}
