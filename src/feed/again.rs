@@ -18,6 +18,9 @@ const POSTS_STEP: usize = 200;
 /// Blocks of posts looked through in one slice.
 const BLOCKS_STEP: usize = 64;
 
+/// Things said of authors that are remembered one by one.
+const SPOKEN_MAX: usize = 64;
+
 /// What was said of authors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Said {
@@ -40,10 +43,30 @@ pub struct Todo {
     from: PostId,
 }
 
+/// Something that was said of authors. A post of theirs that came later may have entered no feed for it, and so never have
+/// left one: on a node that read the post first it did enter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spoken {
+    /// The record that said so.
+    pub mark: Mark,
+    /// What this node had read by then, that record included. What a cursor saw beyond this, and lacks the record, may have
+    /// to leave without being listed.
+    pub seen: Seen,
+}
+
+/// What is to be done, and what was said, as it is stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Left {
+    todo: Vec<Todo>,
+    spoken: Vec<Spoken>,
+}
+
 /// What is to be done, oldest first.
 #[derive(Debug, Default)]
 pub struct Again {
     todo: VecDeque<Todo>,
+    /// What was said, oldest first.
+    spoken: Arc<Vec<Spoken>>,
     /// Of the first: an actor's posts, or those of a domain that were in memory alone when it began; highest first, as
     /// far as they are not done.
     listed: Option<Vec<PostId>>,
@@ -51,15 +74,17 @@ pub struct Again {
 
 impl Again {
     /// With what was left to do when the process ended.
-    pub fn new(todo: Vec<Todo>) -> Again {
+    pub fn new(left: Left) -> Again {
         Again {
-            todo: todo.into(),
+            todo: left.todo.into(),
+            spoken: Arc::new(left.spoken),
             listed: None,
         }
     }
 
-    /// The posts of an actor or a domain are to be decided again, says the record at `because`.
-    pub fn add(&mut self, said: Said, of: &str, because: Mark) {
+    /// The posts of an actor or a domain are to be decided again, says the record at `because`; `seen` had been read before.
+    pub fn add(&mut self, said: Said, of: &str, because: Mark, seen: &Seen) {
+        note(Arc::make_mut(&mut self.spoken), because, seen);
         self.todo.push_back(Todo {
             said,
             of: of.to_owned(),
@@ -74,8 +99,16 @@ impl Again {
     }
 
     /// What is left to do, for the next checkpoint.
-    pub fn left(&self) -> Vec<Todo> {
-        self.todo.iter().cloned().collect()
+    pub fn left(&self) -> Left {
+        Left {
+            todo: self.todo.iter().cloned().collect(),
+            spoken: Vec::clone(&self.spoken),
+        }
+    }
+
+    /// What was said, oldest first.
+    pub fn spoken(&self) -> Arc<Vec<Spoken>> {
+        Arc::clone(&self.spoken)
     }
 
     /// `seen` without the records that are not carried out yet: who is told of what they did so far will be told of the
@@ -125,6 +158,35 @@ impl Again {
             }
         }
         Ok(decided)
+    }
+}
+
+/// One that is known already keeps what had been seen at first. Those between which nothing else was read are one; and of too
+/// many the oldest two become one.
+fn note(spoken: &mut Vec<Spoken>, mark: Mark, seen: &Seen) {
+    let is_known = |there: &Spoken| there.mark.is_beside(mark) && mark <= there.mark;
+    if spoken.iter().any(is_known) {
+        return;
+    }
+    let with_mark = |seen: &Seen| {
+        let mut seen = seen.clone();
+        seen.raise(mark.next());
+        seen
+    };
+    let seen = with_mark(seen);
+    if let Some(last) = spoken.last_mut()
+        && last.mark.is_beside(mark)
+        && with_mark(&last.seen) == seen
+    {
+        *last = Spoken { mark, seen };
+        return;
+    }
+    spoken.push(Spoken { mark, seen });
+    if SPOKEN_MAX < spoken.len() {
+        let oldest = spoken.remove(0);
+        if let Some(next) = spoken.first_mut() {
+            next.seen = oldest.seen;
+        }
     }
 }
 

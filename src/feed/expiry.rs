@@ -1,7 +1,7 @@
 //! What no feed needs any more goes: posts become stubs, stubs, removals and actors are forgotten. Ages are in log time.
 //!
 //! A sweep over the data folder, in slices between batches: first it marks what feeds hold of the old posts, then it
-//! takes out the old posts that are not marked. It begins right after a checkpoint, runs in the one thread that writes
+//! takes out the old posts that are not marked. It begins with a checkpoint, runs in the one thread that changes
 //! feeds, and what enters a feed while it is under way is marked as it enters: nothing slips through between slices.
 
 use super::disk::DiskError;
@@ -86,8 +86,8 @@ impl Expiry {
         }
     }
 
-    /// To be called right after a checkpoint, when memory holds nothing that is not stored: begins a sweep if it is
-    /// time for one.
+    /// To be called when a checkpoint has just taken out all that is new: begins a sweep if it is time for one. Its first step
+    /// comes when that is written.
     pub fn begin_if_due(&mut self, store: &Store, log_time: Time) {
         let is_due = self
             .last

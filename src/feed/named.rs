@@ -60,7 +60,8 @@ impl Name {
     }
 }
 
-type Feeds = HashMap<Name, Pending>;
+/// What is new in each feed.
+pub(super) type Feeds = HashMap<Name, Pending>;
 
 /// What is new in feeds that are not homes.
 #[derive(Debug, Default)]

@@ -5,6 +5,7 @@
 
 pub mod admit;
 mod catching_up;
+mod checkpoint;
 #[cfg(test)]
 mod promises;
 mod relate;
@@ -45,6 +46,7 @@ use crate::reader::view::{Built, View};
 use crate::time::Time;
 use admit::{Admission, AdmitError, Outcome};
 use catching_up::Start;
+use checkpoint::{Wait, Writing};
 use parking_lot::RwLock;
 use reload::Reload;
 use set_aside::SetAside;
@@ -63,6 +65,8 @@ const BATCH_RECORDS: usize = 2_000;
 const BATCH_WAIT: Duration = Duration::from_millis(100);
 /// How long feeds are settled before other records have their turn: so long a post that has come may wait for it.
 const SETTLE_AT_ONCE: Duration = Duration::from_millis(50);
+/// How long records of one batch may be taken in before readers are told of the first of them.
+const ANNOUNCE_AFTER: Duration = Duration::from_millis(50);
 /// How long a removal that was asked for (a mute's end) may stay unread before it is asked for again.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
 
@@ -140,6 +144,8 @@ pub struct Pipeline {
     reflects: Reflects,
     start: Start,
     checkpointed: Instant,
+    /// The checkpoint that is being written.
+    writing: Option<Writing>,
     is_dirty: bool,
     asked_to_end: BTreeMap<Vec<u8>, Instant>,
 }
@@ -212,6 +218,7 @@ impl Pipeline {
             reflects,
             start,
             checkpointed: now,
+            writing: None,
             is_dirty: false,
             asked_to_end: BTreeMap::new(),
         };
@@ -246,9 +253,10 @@ impl Pipeline {
         let turned = self.turn();
         // What was taken in before the log failed need not be read again.
         if !matches!(turned, Err(PipelineError::Disk(_))) {
-            self.checkpoint()?;
+            self.begin_checkpoint()?;
         }
-        turned
+        let ended = self.end_checkpoint(Wait::Yes);
+        turned.and(ended)
     }
 
     fn turn(&mut self) -> Result<(), PipelineError> {
@@ -263,12 +271,18 @@ impl Pipeline {
             let wait = if is_idle { BATCH_WAIT } else { Duration::ZERO };
             let records = self.source.take(BATCH_RECORDS, wait)?;
             // 2. Understand it, on every core, and meanwhile:
+            let mut announced = clock::stopwatch();
             decode_each(&records, self.threads, |record, said| {
                 // 3. Place it and fan it out, record by record; what cannot be used is set aside before we pass it.
                 self.take_in(record, said)?;
                 // 4. What must be durable, when memory says so.
                 if self.store.is_full() {
-                    self.checkpoint()?;
+                    self.begin_checkpoint()?;
+                }
+                // What others wrote does not wait for all that came with it, if that goes to many.
+                if ANNOUNCE_AFTER <= announced.elapsed() {
+                    self.announce(settled);
+                    announced = clock::stopwatch();
                 }
                 Ok::<_, PipelineError>(())
             })?;
@@ -281,8 +295,10 @@ impl Pipeline {
             self.announce(settled);
             self.end_mutes();
             // 7. What waits too long becomes durable; what nobody needs goes.
-            if self.is_dirty && self.options.checkpoint_every <= self.checkpointed.elapsed() {
-                self.checkpoint()?;
+            self.end_checkpoint(Wait::No)?;
+            let is_due = self.options.checkpoint_every <= self.checkpointed.elapsed();
+            if self.is_dirty && is_due && self.writing.is_none() {
+                self.begin_checkpoint()?;
             }
             self.expire()?;
             self.put_to_sleep()?;
@@ -342,11 +358,14 @@ impl Pipeline {
             window: &|host| origins.read().holding(host, windows),
         };
         let effect = relate::relate(&self.store, &self.graph, &mut self.settling, change, &read)?;
+        let seen = Seen::new(&self.reflects.next);
         if let Some(target) = &effect.moderated {
-            self.again.add(again::Said::Standing, target, read.mark);
+            self.again
+                .add(again::Said::Standing, target, read.mark, &seen);
         }
         for actor in &effect.moved {
-            self.again.add(again::Said::Locality, actor, read.mark);
+            self.again
+                .add(again::Said::Locality, actor, read.mark, &seen);
         }
         if effect.purge {
             self.view.horizons.forget(account);
@@ -534,6 +553,7 @@ impl Pipeline {
         let built = Built {
             taken,
             seen: Arc::clone(&self.seen),
+            spoken: self.again.spoken(),
             ends: Arc::new(Seen::new(&ends.iter().map(end).collect::<Vec<_>>())),
             relations_in_force: self.start.relations_are_read(),
             catching_up: progress.map(|progress| CatchingUp {
@@ -630,62 +650,6 @@ impl Pipeline {
         }
     }
 
-    fn checkpoint(&mut self) -> Result<(), PipelineError> {
-        self.admission.put_origins();
-        self.reflects.again = self.again.left();
-        let begun = clock::stopwatch();
-        let reflected = self.settling.reflected(&self.reflects);
-        let written = {
-            let (graph, now) = (self.graph.read(), clock::now());
-            self.settling.note(&self.store, &graph);
-            self.store.put_reached(self.view.horizons.unstored());
-            sleep::put_attendance(&self.store, &graph, &self.view.attendance);
-            self.store.checkpoint_showing(&reflected, &|account| {
-                last_shown(self.view.horizons.of(&graph, account, now))
-            })?
-        };
-        let seconds = begun.elapsed().as_secs_f64();
-        let log_time = if self.log_time_is_absurd() {
-            Time::default()
-        } else {
-            self.reflects.log_time
-        };
-        self.source.reflected(&reflected.next, log_time);
-        if self.start.is_done() && !self.log_time_is_absurd() {
-            self.expiry
-                .begin_if_due(&self.store, self.reflects.log_time);
-        }
-        self.is_dirty = !self.settling.is_idle();
-        self.checkpointed = clock::stopwatch();
-        self.metrics.checkpoint_seconds.observe(seconds);
-        self.metrics.entries_written.inc_by(written.entries as u64);
-        self.metrics.below_floor.inc_by(written.below_floor);
-        self.metrics
-            .disk_bytes
-            .set(i64::try_from(self.store.bytes_on_disk()).unwrap_or(i64::MAX));
-        let (accounts, follows) = {
-            let graph = self.graph.read();
-            (graph.accounts(), graph.follows())
-        };
-        self.metrics
-            .accounts
-            .set(i64::try_from(accounts).unwrap_or(i64::MAX));
-        self.metrics
-            .follows
-            .set(i64::try_from(follows).unwrap_or(i64::MAX));
-        tracing::debug!(
-            posts = written.posts,
-            homes = written.homes,
-            entries = written.entries,
-            seconds,
-            "checkpoint: {} posts, {} entries in {} homes, {seconds:.3} s",
-            written.posts,
-            written.entries,
-            written.homes
-        );
-        Ok(())
-    }
-
     /// One record with a timestamp far ahead of the clock must not make everything look old. The clock is only a brake
     /// here: it decides when to drop things, never what is so.
     fn log_time_is_absurd(&self) -> bool {
@@ -698,8 +662,9 @@ impl Pipeline {
         is_absurd
     }
 
+    /// A slice of the sweep; not while a checkpoint is written, since it goes by what is stored.
     fn expire(&mut self) -> Result<(), PipelineError> {
-        if self.expiry.is_resting() {
+        if self.expiry.is_resting() || self.writing.is_some() {
             return Ok(());
         }
         let expired = self.expiry.step(&self.store)?;

@@ -7,6 +7,7 @@ use super::shown::{Shown, shown};
 use super::telling::{Telling, tell};
 use super::unsettled::{Footing, Standing};
 use super::view::View;
+use crate::feed::again::Spoken;
 use crate::feed::disk::DiskError;
 use crate::feed::kept::Post;
 use crate::feed::ledger::Ledger;
@@ -223,6 +224,11 @@ impl Look {
                 floor: from.floor,
                 cursor: cursor.clone(),
             });
+        }
+        let spoken = Arc::clone(&view.built.borrow().spoken);
+        let is_unlisted = |said: &Spoken| !from.has(said.mark) && !from.is_within(&said.seen);
+        if spoken.iter().any(is_unlisted) {
+            return Err(Refused::NotListed.into());
         }
         let mut all = changes(&self.feed, &self.shown, from)?;
         if let Some(batch) = batch {

@@ -1,5 +1,6 @@
 //! What readers look at: the state the pipeline builds, and how far it has got.
 
+use crate::feed::again::Spoken;
 use crate::feed::store::Store;
 use crate::graph::Graph;
 use crate::operator::metrics::Metrics;
@@ -24,6 +25,8 @@ pub struct Built {
     /// The same, but for records that are not carried out to their end yet: this is what cursors say. What these do later
     /// is then told.
     pub seen: Arc<Seen>,
+    /// What was said of authors, and what had been seen by then.
+    pub spoken: Arc<Vec<Spoken>>,
     /// Of each partition, the end of the log as last heard.
     pub ends: Arc<Seen>,
     /// Whether the relations known at the start are all in force: no feed is shown before, lest a mute or an unfollow

@@ -2,10 +2,11 @@
 
 use super::last_seen::Rows;
 use super::{Fresh, HELD_FACTOR, INDEX_LENGTH_MAX, OFFSETS, Store, ledger, segment};
-use crate::feed::again::Todo;
+use crate::feed::again::Left;
 use crate::feed::block;
 use crate::feed::disk::{DiskError, PostChange, Tree};
 use crate::feed::homes::Leaving;
+use crate::feed::named::Feeds;
 use crate::feed::segment::merge;
 use crate::graph::AccountIx;
 use crate::order::place::PostId;
@@ -35,7 +36,7 @@ pub struct Reflects {
     /// The newest `arrived` read: ages are measured against it.
     pub log_time: Time,
     /// What records that were read call for and is not done yet.
-    pub again: Vec<Todo>,
+    pub again: Left,
 }
 
 /// Up to which place an account's feed is shown.
@@ -54,6 +55,14 @@ pub struct Written {
     pub below_floor: u64,
 }
 
+/// What a checkpoint writes.
+#[derive(Debug)]
+pub struct TakenOut {
+    fresh: Arc<Fresh>,
+    homes: Vec<Leaving>,
+    named: Arc<Feeds>,
+}
+
 impl Store {
     /// Writes everything new, then, once that is durable, the offsets it all reflects.
     ///
@@ -70,6 +79,13 @@ impl Store {
         reflects: &Reflects,
         shown: &Shown<'_>,
     ) -> Result<Written, DiskError> {
+        let taken = self.take_out();
+        self.write_out(taken, reflects, shown)
+    }
+
+    /// Begins a checkpoint: all that is new now is leaving, and what comes from now on is left to the next. Not before what
+    /// was taken out last has been written.
+    pub fn take_out(&self) -> TakenOut {
         let fresh = {
             // Both locks at once: a reader who finds nothing in `fresh` waits here until it can look in `leaving`.
             let mut leaving = self.leaving.write();
@@ -79,6 +95,26 @@ impl Store {
         };
         self.unwritten_bytes.store(0, Ordering::Relaxed);
         self.unwritten_indexed.store(0, Ordering::Relaxed);
+        TakenOut {
+            fresh,
+            homes: self.homes.leave(),
+            named: self.named.leave(),
+        }
+    }
+
+    /// Writes what was taken out, while more comes in and feeds are read. `reflects` is how far the log had been read when
+    /// it was.
+    pub fn write_out(
+        &self,
+        taken: TakenOut,
+        reflects: &Reflects,
+        shown: &Shown<'_>,
+    ) -> Result<Written, DiskError> {
+        let TakenOut {
+            fresh,
+            homes,
+            named,
+        } = taken;
         let mut written = Written {
             posts: fresh.posts.len(),
             ..Written::default()
@@ -127,8 +163,8 @@ impl Store {
         let last_seen = || last_seen.iter().map(|(id, seen)| (&***id, **seen));
         self.write_last_seen(last_seen(), Rows::OfAsleep)?;
         for feeds in [
-            self.put_homes(&self.homes.leave(), shown)?,
-            self.put_named(shown)?,
+            self.put_homes(&homes, shown)?,
+            self.put_named(&named, shown)?,
         ] {
             written.homes += feeds.homes;
             written.entries += feeds.entries;

@@ -10,7 +10,7 @@ mod named;
 mod stored;
 mod sweep;
 
-pub use checkpoint::{Reflects, Shown, Written};
+pub use checkpoint::{Reflects, Shown, TakenOut, Written};
 pub use last_seen::LastSeen;
 
 use super::actor::Actor;
@@ -362,6 +362,15 @@ impl Store {
     /// The keys of the relations that begin with `prefix`, stored or waiting to be.
     pub fn relation_keys(&self, prefix: &[u8]) -> Result<Vec<Vec<u8>>, DiskError> {
         let mut keys = BTreeSet::new();
+        // In the order in which things move, so that nothing falls between.
+        let mut note = |fresh: &Fresh| {
+            let all = fresh.relations.keys();
+            keys.extend(all.filter(|key| key.starts_with(prefix)).cloned());
+        };
+        note(&self.fresh.read());
+        if let Some(leaving) = self.leaving.read().as_ref() {
+            note(leaving);
+        }
         for row in self.disk.scan(Tree::Relations, prefix) {
             let (key, _) = row?;
             if !key.starts_with(prefix) {
@@ -369,14 +378,6 @@ impl Store {
             }
             keys.insert(key.to_vec());
         }
-        let fresh = self.fresh.read();
-        keys.extend(
-            fresh
-                .relations
-                .keys()
-                .filter(|key| key.starts_with(prefix))
-                .cloned(),
-        );
         Ok(keys.into_iter().collect())
     }
 

@@ -4,7 +4,7 @@ use super::checkpoint::{Shown, Written};
 use super::{HELD_FACTOR, Store, home_key, ledger};
 use crate::feed::disk::{DiskError, Tree};
 use crate::feed::ledger::{Ledger, Op, Turn};
-use crate::feed::named::{Name, Part};
+use crate::feed::named::{Feeds, Name, Part};
 use crate::order::place::PostId;
 
 /// What the keys of feeds that belong to no account begin with: no slot does.
@@ -49,9 +49,12 @@ impl Store {
     }
 
     /// Writes what is new in them.
-    pub(super) fn put_named(&self, shown: &Shown<'_>) -> Result<Written, DiskError> {
+    pub(super) fn put_named(
+        &self,
+        leaving: &Feeds,
+        shown: &Shown<'_>,
+    ) -> Result<Written, DiskError> {
         let mut written = Written::default();
-        let leaving = self.named.leave();
         let mut feeds: Vec<_> = leaving
             .iter()
             .map(|(name, pending)| (key(name), name, pending))
