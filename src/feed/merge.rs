@@ -281,7 +281,13 @@ impl Merging {
             there.take_in(&ops);
             there.trim(length, held, shown);
             there.floor = there.floor.max(left_out.number());
-            self.note_fallen(store, graph, (feed, of), because, left_out, &mut there)?;
+            let whose = Whose {
+                store,
+                graph,
+                feed,
+                of,
+            };
+            self.note_fallen(&whose, because, left_out, &mut there)?;
             feed.replace(store, of, there);
             return Ok(Progress::Done);
         }
@@ -304,41 +310,55 @@ impl Merging {
     }
 
     /// Notes of what is left out what it shows, as if it had been there and had fallen: it hides what it would hide. Looked
-    /// at only as far below the floor as it can itself hide something, among [`FALLEN_MAX`] posts at most, and as far as was
-    /// gathered, so that which of them are shown is reckoned from the lowest of those; a feed that grew may know of a lower
-    /// one, which hides it.
+    /// at is what can itself hide something, among [`FALLEN_MAX`] posts at most and as far as was gathered; and of each post
+    /// that is shown near the floor the entries below, one as near to the next as to hide it, since on them rests which of
+    /// these are shown.
     fn note_fallen(
         &mut self,
-        store: &Store,
-        graph: &Graph,
-        (feed, of): (Feed<'_>, &Account),
+        of: &Whose<'_>,
         because: &Because,
         left_out: PostId,
         there: &mut Ledger,
     ) -> Result<(), DiskError> {
-        let lowest = left_out.time().minus(store.repeat_after());
+        let (after, below_floor) = (of.store.repeat_after(), there.below_floor);
+        let lowest = left_out.time().minus(after);
         let below = self.places.drain(..).rev().filter_map(PostId::from_number);
         let below = std::iter::once(left_out).chain(below).take(FALLEN_MAX);
         for id in below.take_while(|id| lowest < id.time()) {
             let is_shown = there.shows.is_of(id.number());
-            let may_hide = |post: &Arc<Post>| is_shown || post.body.boost_of.is_some();
-            let Some(post) = store.post(id)?.filter(may_hide) else {
-                continue;
-            };
-            let original = original_of(store, &post)?;
-            let subject = Subject::new(&post, original.as_deref(), graph);
-            if let Decision::Out(_) = feed.decide(&subject, of) {
-                continue;
-            }
-            let shown = original.as_ref().unwrap_or(&post);
-            self.boosted.push(Op::also(id, post.newest.mark()));
-            self.boosted.push(Op::also(id, shown.newest.mark()));
-            self.boosted.extend(because.also(id));
-            self.boosted.push(shows(&post, shown));
-            let boosted = feed.belongs_too(original.as_deref(), graph, of);
-            self.boosted.extend(boosted);
+            let may_hide = |post: &Post| is_shown || post.body.boost_of.is_some();
+            self.boosted.extend(of.fallen(id, because, may_hide)?);
         }
         there.take_in(&self.boosted);
+        for (post, entry) in there.shows.lowest() {
+            let (Some(post), Some(mut above)) =
+                (PostId::from_number(post), PostId::from_number(entry))
+            else {
+                continue;
+            };
+            if left_out.time() <= above.time().minus(after) {
+                continue;
+            }
+            let Some(shown) = of.store.post(post)? else {
+                continue;
+            };
+            let boosts = of.store.list(Index::Original, &shown.body.uri)?;
+            let all = boosts.into_iter().filter_map(PostId::from_number);
+            let mut all: Vec<PostId> = all.chain([post]).filter(|id| *id < above).collect();
+            all.sort_unstable();
+            for id in all.into_iter().rev().take(FALLEN_MAX) {
+                if id.time() <= above.time().minus(after) {
+                    break;
+                }
+                let ops = of.fallen(id, because, |_| true)?;
+                if !ops.is_empty() {
+                    there.take_in(&ops);
+                    above = id;
+                }
+            }
+        }
+        // None of these asked to enter.
+        there.below_floor = below_floor;
         Ok(())
     }
 
@@ -361,6 +381,47 @@ impl Merging {
             self.above = keep_highest(&mut self.places, self.above);
         }
         Ok(())
+    }
+}
+
+/// A feed that is merged, and all there is to decide by.
+struct Whose<'a> {
+    store: &'a Store,
+    graph: &'a Graph,
+    feed: Feed<'a>,
+    of: &'a Account,
+}
+
+impl Whose<'_> {
+    /// What is said of a post that is left out, if it belongs in the feed: what it shows. Nothing of one that does not, or
+    /// that cannot hide anything.
+    fn fallen(
+        &self,
+        id: PostId,
+        because: &Because,
+        may_hide: impl FnOnce(&Post) -> bool,
+    ) -> Result<Vec<Op>, DiskError> {
+        let Some(post) = self.store.post(id)?.filter(|post| may_hide(post)) else {
+            return Ok(Vec::new());
+        };
+        let original = original_of(self.store, &post)?;
+        let subject = Subject::new(&post, original.as_deref(), self.graph);
+        if let Decision::Out(_) = self.feed.decide(&subject, self.of) {
+            return Ok(Vec::new());
+        }
+        let shown = original.as_ref().unwrap_or(&post);
+        // It may have left, and be back.
+        let mut ops = vec![
+            Op::insert(id, post.newest.mark()),
+            Op::also(id, shown.newest.mark()),
+        ];
+        ops.extend(because.also(id));
+        ops.push(shows(&post, shown));
+        ops.extend(
+            self.feed
+                .belongs_too(original.as_deref(), self.graph, self.of),
+        );
+        Ok(ops)
     }
 }
 

@@ -103,6 +103,12 @@ impl Shows {
         above
     }
 
+    /// Each post shown, and the lowest entry that shows it.
+    pub fn lowest(&self) -> Vec<(u64, u64)> {
+        let groups = self.rows.chunk_by(|a, b| a.0 == b.0);
+        groups.filter_map(|group| group.first().copied()).collect()
+    }
+
     /// Forgets of each post what fell, once nothing above `floor` can be within `after` of it. Of one post all or nothing:
     /// which of those that fell were shown depends on the lower ones.
     pub fn age(&mut self, floor: u64, after: Duration) {

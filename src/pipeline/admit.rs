@@ -426,9 +426,12 @@ impl Admission {
     }
 
     /// The record that made a post what it is, read again after a crash: a checkpoint writes posts before indexes and
-    /// homes, so the post may be stored as it is while they are not.
+    /// homes, so the post may be stored as it is while they are not; nor did its parent, come meanwhile, find it.
     fn once_more(&mut self, graph: &Graph, known: &Post) -> Result<(), DiskError> {
-        let post = self.store.put_post(known.clone());
+        let post = self.store.put_post(Post {
+            answers: answers_of(&self.store, &known.body)?,
+            ..known.clone()
+        });
         let fate = match post.state {
             State::Whole => Fate::Changed,
             State::Stub | State::Gone => Fate::Gone,

@@ -82,6 +82,8 @@ impl Log {
             updated: None,
             sight: Sight::Public,
             mentions: None,
+            parent: None,
+            tag: None,
         };
         self.add(Deed::Write(writing), arrived);
     }

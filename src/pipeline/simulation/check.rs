@@ -1,6 +1,6 @@
 //! What is checked of every look at a feed, and of every walk through its pages.
 
-use super::log::{ACCOUNTS, PARTITIONS, host_of, words};
+use super::log::{ACCOUNTS, PARTITIONS, Which, host_of, words};
 use super::model::{Account, Model};
 use super::reader::look;
 use super::run::Run;
@@ -17,12 +17,17 @@ use std::collections::BTreeSet;
 
 impl Run {
     /// Pages from the top down, while records are read between them: every entry that was there all the while once.
-    pub(super) fn walk(&mut self, account: usize, node: usize) {
+    pub(super) fn walk(&mut self, account: usize, which: Which, node: usize) {
         if !self.is_whole(node) {
             return;
         }
         let is_there = |run: &Run| -> Option<(BTreeSet<u64>, Look)> {
-            let look = look(&run.nodes[node], account, None, Time::from_millis(run.now))?;
+            let look = look(
+                &run.nodes[node],
+                (account, which),
+                None,
+                Time::from_millis(run.now),
+            )?;
             // Else there may be what is not shown any more.
             (look.stands.footing == Footing::Settled).then_some(())?;
             Some((look.ids().iter().copied().collect(), look))
@@ -81,7 +86,7 @@ impl Run {
     /// Whether its feeds are shown and are of one moment: not before it has read again what a cut-off checkpoint stored.
     fn is_whole(&self, node: usize) -> bool {
         let node = &self.nodes[node];
-        node.is_open() && node.reflected() == node.read()
+        node.is_open() && node.is_decided() && node.reflected() == node.read()
     }
 
     /// Every account's feed, as this node shows it now, is what the model says.
@@ -94,7 +99,7 @@ impl Run {
             self.rouse(node, account);
             let there = look(
                 &self.nodes[node],
-                account,
+                (account, Which::Home),
                 None,
                 Time::from_millis(self.now),
             );
@@ -117,7 +122,8 @@ impl Run {
             self.counted.looks += 1;
             self.check_horizon(&model, node, account, &look);
             if look.stands.footing == Footing::Settled {
-                self.check_entries(&model, node, account, &look);
+                self.check_entries(&model, node, (account, Which::Home), &look);
+                self.check_list(&model, node, account);
             } else {
                 self.counted.unsettled += 1;
             }
@@ -170,16 +176,32 @@ impl Run {
         );
     }
 
-    fn check_entries(&mut self, model: &Model, node: usize, account: usize, look: &Look) {
-        let all = model.feed(account);
+    fn check_list(&mut self, model: &Model, node: usize, account: usize) {
+        let of = (account, Which::List);
+        let list = look(&self.nodes[node], of, None, Time::from_millis(self.now));
+        assert_eq!(list.is_some(), model.has_list(account));
+        if let Some(look) = list {
+            self.counted.lists += 1;
+            self.check_entries(model, node, of, &look);
+        }
+    }
+
+    fn check_entries(
+        &mut self,
+        model: &Model,
+        node: usize,
+        (account, which): (usize, Which),
+        look: &Look,
+    ) {
+        let all = model.feed(account, which);
         let last = last_shown(look.shown.horizon).number();
         let floor = look.feed.floor;
         let above = all.range(floor + 1..).filter(|(id, _)| **id <= last);
         let expected: BTreeSet<u64> = above.rev().take(self.length).map(|(id, _)| *id).collect();
         // Of what was dropped for length a feed may know less than all, but it hides by what it knows.
         let fallen: BTreeSet<u64> = look.feed.fallen().iter().map(|id| id.number()).collect();
-        let hidden = model.hidden(account, |id| floor < id || fallen.contains(&id));
-        let by_all = model.hidden(account, |_| true);
+        let hidden = model.hidden(account, which, |id| floor < id || fallen.contains(&id));
+        let by_all = model.hidden(account, which, |_| true);
         let differs = |id: &u64| hidden.contains(id) != by_all.contains(id);
         self.counted.knew_less += u64::from(expected.iter().any(differs));
         self.counted.looks_trimmed += u64::from(0 < floor);
@@ -196,7 +218,7 @@ impl Run {
                 .log
                 .story(account, &model.posts_at(&ids), &self.nodes[node].read());
             panic!(
-                "node {node} shows account {account} {visible:?} of {found:?}, not {seen:?} of {expected:?} (floor {floor}, fallen {fallen:?}). {story}"
+                "node {node} shows account {account}, {which:?}, {visible:?} of {found:?}, not {seen:?} of {expected:?} (floor {floor}, fallen {fallen:?}). {story}"
             );
         }
         assert!(look.ids().is_sorted());

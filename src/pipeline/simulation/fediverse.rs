@@ -1,6 +1,9 @@
 //! A made-up fediverse: who writes what and when, how long it takes to arrive, and what accounts want meanwhile.
 
-use super::log::{ACCOUNTS, AUTHORS, BEGIN, Deed, HOSTS, How, Log, Sight, Wish, Writing, host_of};
+use super::log::{
+    ACCOUNTS, AUTHORS, Action, BEGIN, Deed, HOSTS, How, Log, Moderated, REPLIES, Sight, TAGS, Wish,
+    Writing, host_of,
+};
 use fastrand::Rng;
 
 /// How long it is written in.
@@ -8,7 +11,8 @@ const SPAN: i64 = 2_400_000;
 /// What kind of history is drawn.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Taste {
-    /// Nothing leaves a feed: no deletes, no edits of who may see, no ends of follows, no blocks.
+    /// Nothing leaves a feed, nor waits for another post: no deletes, no edits of who may see, no ends of follows, no blocks,
+    /// no replies, no lists, no moderation.
     pub(super) calm: bool,
     /// How many times as many posts.
     pub(super) busy: usize,
@@ -40,6 +44,13 @@ impl Log {
             let author = dice.usize(..AUTHORS);
             log.add(Deed::DeleteAuthor(author), BEGIN + dice.i64(0..SPAN));
         }
+        for _ in 0..if taste.calm {
+            0
+        } else {
+            [0, 0, 1, 3][dice.usize(..4)]
+        } {
+            log.moderate(dice);
+        }
         for lines in &mut log.partitions {
             lines.sort_by_key(|line| line.arrived);
         }
@@ -70,6 +81,8 @@ impl Log {
             updated: None,
             sight,
             mentions,
+            parent: (!taste.calm && 0 < post && dice.u8(..3) == 0).then(|| dice.usize(..post)),
+            tag: (dice.u8(..4) == 0).then(|| dice.usize(..TAGS.len())),
         };
         self.send(dice, Deed::Write(made), written);
         let mut last = written;
@@ -83,6 +96,7 @@ impl Log {
             if !taste.calm && dice.bool() {
                 edit.sight = [Sight::Public, Sight::Followers][dice.usize(..2)];
                 edit.mentions = (dice.u8(..4) != 0).then(|| dice.usize(..AUTHORS + 3));
+                edit.tag = dice.bool().then(|| dice.usize(..TAGS.len()));
             }
             self.send(dice, Deed::Write(edit), last);
             if dice.u8(..4) == 0 {
@@ -99,6 +113,21 @@ impl Log {
             // It may overtake the post.
             let deleted = written + dice.i64(0..60_000);
             self.send(dice, Deed::Delete(post), deleted);
+        }
+    }
+
+    /// The instance does something to an actor or a host, and mostly ends it.
+    fn moderate(&mut self, dice: &mut Rng) {
+        let whom = match dice.u8(..4) {
+            0 => Moderated::Host(dice.usize(..HOSTS.len())),
+            _ => Moderated::Actor(dice.usize(..AUTHORS)),
+        };
+        let action = [Action::Limit, Action::Suspend][dice.usize(..2)];
+        let at = BEGIN + dice.i64(0..SPAN);
+        let deed = |action| Deed::Moderate { whom, action };
+        self.add(deed(Some(action)), at);
+        if dice.u8(..3) != 0 {
+            self.add(deed(None), at + dice.i64(0..SPAN / 2));
         }
     }
 
@@ -139,18 +168,22 @@ impl Log {
             at += 1;
             say(Wish::Follow(dice.usize(..AUTHORS - 1), true), true, at);
         }
-        for _ in 0..dice.usize(0..9) {
+        for _ in 0..dice.usize(0..if taste.calm { 9 } else { 15 }) {
             at = BEGIN + 60_000 + dice.i64(0..SPAN);
             let author = dice.usize(..AUTHORS);
             let on = taste.calm || dice.u8(..8) < 5;
-            let wish = match dice.u8(..if taste.calm { 7 } else { 14 }) {
+            let wish = match dice.u8(..if taste.calm { 8 } else { 24 }) {
                 0..4 => Wish::Follow(author, taste.calm || dice.u8(..4) != 0),
                 4 => Wish::Be(own, dice.bool().then(|| patience(dice)), dice.bool()),
                 5 | 6 => Wish::Patience((dice.u8(..4) != 0).then(|| patience(dice))),
-                7 | 8 => Wish::Mute(author),
-                9 => Wish::Block(author),
-                10 => Wish::BlockDomain(dice.usize(..HOSTS.len())),
-                11 => Wish::Be(dice.usize(..AUTHORS), None, dice.bool()),
+                7 | 8 => Wish::Tag(dice.usize(..TAGS.len())),
+                9 | 10 => Wish::Mute(author),
+                11 => Wish::Block(author),
+                12 => Wish::BlockDomain(dice.usize(..HOSTS.len())),
+                13 => Wish::BlockedBy(author),
+                14 | 15 => Wish::List(dice.usize(..REPLIES.len()), dice.bool()),
+                16..20 => Wish::Member(author),
+                20 => Wish::Be(dice.usize(..AUTHORS), None, dice.bool()),
                 _ => Wish::Follow(author, true),
             };
             // Seldom does an account go altogether.

@@ -10,6 +10,12 @@ pub(in crate::pipeline) const BEGIN: i64 = 1_763_805_600_000;
 pub(in crate::pipeline) const AUTHORS: usize = 6;
 /// Local accounts; their own names are the actors after the authors.
 pub(in crate::pipeline) const ACCOUNTS: [&str; 3] = ["ana", "bob", "7"];
+/// What some posts are about.
+pub(in crate::pipeline) const TAGS: [&str; 2] = ["rust", "sea"];
+/// The one list an account may have.
+pub(in crate::pipeline) const LIST: &str = "42";
+/// What a list wants of replies.
+pub(in crate::pipeline) const REPLIES: [&str; 3] = ["none", "list", "followed"];
 /// Of the activities topic; those of relationships follow.
 pub(in crate::pipeline) const ACTIVITY_PARTITIONS: usize = 4;
 /// How long after a post was shown a boost shows it again, in milliseconds.
@@ -54,6 +60,30 @@ pub(in crate::pipeline) enum Deed {
         wish: Wish,
         on: bool,
     },
+    /// The instance limits or suspends, or ends that.
+    Moderate {
+        whom: Moderated,
+        action: Option<Action>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::pipeline) enum Moderated {
+    Actor(usize),
+    Host(usize),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::pipeline) enum Action {
+    Limit,
+    Suspend,
+}
+
+/// A feed of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::pipeline) enum Which {
+    Home,
+    List,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +94,10 @@ pub(in crate::pipeline) struct Writing {
     pub(in crate::pipeline) updated: Option<i64>,
     pub(in crate::pipeline) sight: Sight,
     pub(in crate::pipeline) mentions: Option<usize>,
+    /// The post it answers.
+    pub(in crate::pipeline) parent: Option<usize>,
+    /// Of [`TAGS`].
+    pub(in crate::pipeline) tag: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +122,12 @@ pub(in crate::pipeline) enum Wish {
     Mute(usize),
     Block(usize),
     BlockDomain(usize),
+    BlockedBy(usize),
+    Tag(usize),
+    /// It has a list, which wants these of [`REPLIES`], and maybe takes its members out of home.
+    List(usize, bool),
+    /// This actor is on it.
+    Member(usize),
     /// In milliseconds; none for as long as it takes.
     Patience(Option<i64>),
 }
@@ -159,6 +199,12 @@ impl Log {
         read.filter(is_its).count()
     }
 
+    /// Whether the instance ever limits or suspends anybody.
+    pub(in crate::pipeline) fn is_moderated(&self) -> bool {
+        let is_said = |line: &Line| matches!(line.deed, Deed::Moderate { .. });
+        self.partitions.iter().flatten().any(is_said)
+    }
+
     pub(in crate::pipeline) fn is_ever_removed(&self, account: usize) -> bool {
         let is_end = |line: &Line| matches!(line.deed, Deed::Relate { account: of, wish: Wish::Be(..), on: false } if of == account);
         self.partitions.iter().flatten().any(is_end)
@@ -178,6 +224,7 @@ impl Log {
             }
             Deed::Unboost { by, .. } | Deed::DeleteAuthor(by) => authors.contains(by),
             Deed::Relate { account: of, .. } => *of == account,
+            Deed::Moderate { .. } => true,
         };
         let mut story = format!("By {authors:?}, read up to {read:?}:");
         for (partition, lines) in self.partitions.iter().enumerate() {
@@ -194,11 +241,8 @@ impl Log {
 
     pub(in crate::pipeline) fn add(&mut self, deed: Deed, arrived: i64) {
         let partition = match &deed {
-            Deed::Relate { account, .. } => {
-                let partitions = (PARTITIONS - ACTIVITY_PARTITIONS) as i32;
-                let partition = partition_of(ACCOUNTS[*account].as_bytes(), partitions);
-                ACTIVITY_PARTITIONS + partition as usize
-            }
+            Deed::Relate { account, .. } => of_relations(ACCOUNTS[*account]),
+            Deed::Moderate { .. } => of_relations("_instance"),
             other => {
                 let author = actor(self.author_of(other));
                 partition_of(author.as_bytes(), ACTIVITY_PARTITIONS as i32) as usize
@@ -218,7 +262,7 @@ impl Log {
                 self.authors[*post]
             }
             Deed::Unboost { by, .. } | Deed::DeleteAuthor(by) => *by,
-            Deed::Relate { .. } => 0,
+            Deed::Relate { .. } | Deed::Moderate { .. } => 0,
         }
     }
 
@@ -250,6 +294,7 @@ impl Log {
                 format!(r#"{{"id":"{by}#delete","type":"Delete","actor":"{by}","object":"{by}"}}"#)
             }
             Deed::Relate { account, wish, on } => relation(ACCOUNTS[*account], *wish, *on),
+            Deed::Moderate { whom, action } => moderation(*whom, *action),
         }
     }
 
@@ -259,17 +304,24 @@ impl Log {
             at.map_or(String::new(), |at| format!(r#","{name}":"{}""#, date(at)))
         };
         let mentioned = writing.mentions.map(actor).unwrap_or_default();
-        let tag = match writing.mentions {
-            Some(_) => format!(r#","tag":[{{"type":"Mention","href":"{mentioned}"}}]"#),
-            None => String::new(),
-        };
+        let mention = writing
+            .mentions
+            .map(|_| format!(r#"{{"type":"Mention","href":"{mentioned}"}}"#));
+        let hashtag = writing
+            .tag
+            .map(|tag| format!(r##"{{"type":"Hashtag","name":"#{}"}}"##, TAGS[tag]));
+        let tags: Vec<String> = mention.into_iter().chain(hashtag).collect();
+        let tag = format!(r#","tag":[{}]"#, tags.join(","));
+        let parent = writing.parent.map_or(String::new(), |parent| {
+            format!(r#","inReplyTo":"{}""#, self.uri(parent))
+        });
         let to = match writing.sight {
             Sight::Public => "https://www.w3.org/ns/activitystreams#Public".to_owned(),
             Sight::Followers => format!("{by}/followers"),
             Sight::Mentioned => mentioned,
         };
         let note = format!(
-            r#"{{"id":"{uri}","type":"Note","attributedTo":"{by}","content":"{}","to":["{to}"]{tag}{}{}}}"#,
+            r#"{{"id":"{uri}","type":"Note","attributedTo":"{by}","content":"{}","to":["{to}"]{tag}{parent}{}{}}}"#,
             words(writing.updated),
             field("published", writing.published),
             field("updated", writing.updated)
@@ -333,11 +385,45 @@ fn relation(account: &str, wish: Wish, on: bool) -> String {
         Wish::Mute(who) => ("mute", format!(r#""target":"{}""#, actor(who))),
         Wish::Block(who) => ("block", format!(r#""target":"{}""#, actor(who))),
         Wish::BlockDomain(host) => ("domain_block", format!(r#""target":"{}""#, HOSTS[host])),
+        Wish::BlockedBy(who) => ("blocked_by", format!(r#""target":"{}""#, actor(who))),
+        Wish::Tag(tag) => ("tag", format!(r#""target":"{}""#, TAGS[tag])),
+        Wish::List(replies, is_exclusive) => {
+            let replies = REPLIES[replies];
+            (
+                "list",
+                format!(
+                    r#""target":"{LIST}","title":"Friends","replies":"{replies}","exclusive":{is_exclusive}"#
+                ),
+            )
+        }
+        Wish::Member(who) => (
+            "list_member",
+            format!(r#""list":"{LIST}","target":"{}""#, actor(who)),
+        ),
     };
     format!(
         r#"{{"type":"{kind}","account":"{account}",{more},"removed":{}}}"#,
         !on
     )
+}
+
+fn moderation(whom: Moderated, action: Option<Action>) -> String {
+    let target = match whom {
+        Moderated::Actor(who) => actor(who),
+        Moderated::Host(host) => HOSTS[host].to_owned(),
+    };
+    let said = match action {
+        Some(Action::Limit) => r#""action":"limit""#,
+        Some(Action::Suspend) => r#""action":"suspend""#,
+        None => r#""action":"limit","removed":true"#,
+    };
+    format!(r#"{{"type":"moderation","account":"_instance","target":"{target}",{said}}}"#)
+}
+
+/// The partition of what concerns an account.
+fn of_relations(account: &str) -> usize {
+    let partitions = (PARTITIONS - ACTIVITY_PARTITIONS) as i32;
+    ACTIVITY_PARTITIONS + partition_of(account.as_bytes(), partitions) as usize
 }
 
 /// The host of this number, as domain blocks name it.

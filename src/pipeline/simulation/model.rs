@@ -2,8 +2,8 @@
 //! what the rules let in, and no more.
 
 use super::log::{
-    ACTIVITY_PARTITIONS, Deed, How, Line, Log, PARTITIONS, REPEAT_AFTER, SURFACING, Sight, Wish,
-    Writing, actor, host, host_of,
+    ACTIVITY_PARTITIONS, Action, Deed, HOSTS, How, Line, Log, Moderated, PARTITIONS, REPEAT_AFTER,
+    SURFACING, Sight, Which, Wish, Writing, actor, host, host_of,
 };
 use crate::order::place::slot_of;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +21,7 @@ pub(super) struct Model {
     deleted_authors: BTreeSet<usize>,
     /// By booster and boosted: when they were last parted.
     unboosted: BTreeMap<(usize, usize), i64>,
+    moderated: BTreeMap<Moderated, Action>,
     /// In milliseconds: the window of [`SURFACING`], and how much longer its posts surface.
     surfacing: Option<(i64, i64)>,
 }
@@ -35,6 +36,18 @@ struct Post {
     updated: Option<i64>,
     sight: Sight,
     mentions: Option<usize>,
+    parent: Option<usize>,
+    tag: Option<usize>,
+}
+
+/// Whom a post answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whom {
+    Nobody,
+    Unknown,
+    Gone,
+    Themself,
+    Actor(usize),
 }
 
 /// What an account wants.
@@ -46,6 +59,11 @@ pub(super) struct Account {
     mutes: BTreeSet<usize>,
     blocks: BTreeSet<usize>,
     domains: BTreeSet<&'static str>,
+    blocked_by: BTreeSet<usize>,
+    tags: BTreeSet<usize>,
+    /// Which replies its list wants, and whether that is exclusive; none if there is none.
+    list: Option<(usize, bool)>,
+    members: BTreeSet<usize>,
     said: Option<i64>,
     chosen: Option<Option<i64>>,
     wants_repeats: bool,
@@ -63,6 +81,22 @@ impl Account {
             Some(chosen) => chosen.unwrap_or(i64::MAX),
             None => self.said.unwrap_or(default),
         }
+    }
+}
+
+impl Account {
+    /// Whether it wants nothing of the author, of whom they boost or mention, or is blocked by them.
+    fn shuns(&self, post: &Post, original: Option<&Post>) -> bool {
+        let named = [
+            Some(post.author),
+            post.mentions,
+            original.map(|original| original.author),
+            original.and_then(|original| original.mentions),
+        ];
+        let mut named = named.into_iter().flatten();
+        named.any(|actor| self.mutes.contains(&actor) || self.blocks.contains(&actor))
+            || self.domains.contains(host_of(post.author))
+            || self.blocked_by.contains(&post.author)
     }
 }
 
@@ -84,13 +118,18 @@ impl Model {
         model
     }
 
-    /// The posts at these places, and what they boost.
+    /// The posts at these places, what they boost, and what that answers.
     pub(super) fn posts_at(&self, ids: &BTreeSet<u64>) -> BTreeSet<usize> {
         let there = self.posts.iter().filter(|(_, post)| ids.contains(&post.id));
-        there
-            .flat_map(|(number, post)| [Some(*number), post.boost_of.map(|(of, _)| of)])
-            .flatten()
-            .collect()
+        let there =
+            there.flat_map(|(number, post)| [Some(*number), post.boost_of.map(|(of, _)| of)]);
+        let mut posts: BTreeSet<usize> = there.flatten().collect();
+        let mut rest: Vec<usize> = posts.iter().copied().collect();
+        while let Some(number) = rest.pop() {
+            let parent = self.posts.get(&number).and_then(|post| post.parent);
+            rest.extend(parent.filter(|parent| posts.insert(*parent)));
+        }
+        posts
     }
 
     pub(super) fn account(&self, account: usize) -> Option<&Account> {
@@ -102,12 +141,12 @@ impl Model {
         &self.taken
     }
 
-    /// All that belongs in the feed of `account`, by place: which post, and of which edit it and what it boosts are.
-    pub(super) fn feed(&self, account: usize) -> BTreeMap<u64, (usize, Option<i64>)> {
+    /// All that belongs in a feed of `account`, by place: which post, and of which edit it and what it boosts are.
+    pub(super) fn feed(&self, account: usize, which: Which) -> BTreeMap<u64, (usize, Option<i64>)> {
         let Some(of) = self.accounts.get(&account) else {
             return BTreeMap::new();
         };
-        let is_in = |(_, post): &(&usize, &Post)| self.lets_in(of, post);
+        let is_in = |(_, post): &(&usize, &Post)| self.lets_in(of, which, post);
         let row = |(number, post): (&usize, &Post)| {
             let shows = post.boost_of.map_or(post, |(of, _)| &self.posts[&of]);
             (post.id, (*number, shows.updated))
@@ -117,13 +156,18 @@ impl Model {
 
     /// Which of them are hidden, as far as `counts` says that they count: another that shows the same post, and is not hidden,
     /// stands below it, but not far enough.
-    pub(super) fn hidden(&self, account: usize, counts: impl Fn(u64) -> bool) -> BTreeSet<u64> {
+    pub(super) fn hidden(
+        &self,
+        account: usize,
+        which: Which,
+        counts: impl Fn(u64) -> bool,
+    ) -> BTreeSet<u64> {
         let of = self.accounts.get(&account);
         let Some(of) = of.filter(|of| !of.wants_repeats) else {
             return BTreeSet::new();
         };
         let mut by_place: Vec<_> = self.posts.iter().collect();
-        by_place.retain(|(_, post)| counts(post.id) && self.lets_in(of, post));
+        by_place.retain(|(_, post)| counts(post.id) && self.lets_in(of, which, post));
         by_place.sort_by_key(|(_, post)| post.id);
         let (mut hidden, mut last) = (BTreeSet::new(), BTreeMap::new());
         for (number, post) in by_place {
@@ -137,7 +181,13 @@ impl Model {
         hidden
     }
 
-    fn lets_in(&self, of: &Account, post: &Post) -> bool {
+    /// Whether an account has a list.
+    pub(super) fn has_list(&self, account: usize) -> bool {
+        let of = self.accounts.get(&account);
+        of.is_some_and(|of| of.list.is_some())
+    }
+
+    fn lets_in(&self, of: &Account, which: Which, post: &Post) -> bool {
         let original = match post.boost_of {
             None => None,
             Some((original, _)) => match self.posts.get(&original) {
@@ -145,9 +195,41 @@ impl Model {
                 _ => return false,
             },
         };
-        if post.is_gone || post.is_withheld {
+        let is_suspended = |author| self.standing(author) == Some(Action::Suspend);
+        if post.is_gone
+            || post.is_withheld
+            || is_suspended(post.author)
+            || original.is_some_and(|original| is_suspended(original.author))
+        {
             return false;
         }
+        let whom = self.whom(post);
+        match (which, of.list) {
+            (Which::Home, list) => {
+                let is_elsewhere =
+                    matches!(list, Some((_, true))) && of.members.contains(&post.author);
+                let as_followed = self.is_followed(of, post, original, whom);
+                (as_followed && (!is_elsewhere || of.own == Some(post.author)))
+                    || self.is_tagged(of, post)
+            }
+            (Which::List, None) => false,
+            (Which::List, Some((replies, _))) => {
+                let is_shown = match (whom, replies) {
+                    (Whom::Nobody | Whom::Themself, _) => true,
+                    (Whom::Unknown | Whom::Gone, _) | (_, 0) => false,
+                    (Whom::Actor(whom), 1) => of.own == Some(whom) || of.members.contains(&whom),
+                    (Whom::Actor(whom), _) => {
+                        of.own == Some(whom) || of.follows.contains_key(&whom)
+                    }
+                };
+                of.members.contains(&post.author)
+                    && is_shown
+                    && self.is_followed(of, post, original, whom)
+            }
+        }
+    }
+
+    fn is_followed(&self, of: &Account, post: &Post, original: Option<&Post>, whom: Whom) -> bool {
         if of.own == Some(post.author) {
             return true;
         }
@@ -160,21 +242,59 @@ impl Model {
         let opens = original.is_none_or(|original| {
             original.sight == Sight::Public || (original.author == post.author && reaches(original))
         });
-        let named = [
-            Some(post.author),
-            post.mentions,
-            original.map(|original| original.author),
-            original.and_then(|original| original.mentions),
-        ];
-        let mut named = named.into_iter().flatten();
-        let is_shunned = named.any(|actor| of.mutes.contains(&actor) || of.blocks.contains(&actor));
+        let answers_known = match whom {
+            Whom::Nobody | Whom::Themself => true,
+            Whom::Unknown | Whom::Gone => false,
+            Whom::Actor(whom) => of.own == Some(whom) || of.follows.contains_key(&whom),
+        };
         let is_blocked = |post: &Post| of.domains.contains(host_of(post.author));
         reaches(post)
             && opens
-            && !is_shunned
-            && !is_blocked(post)
+            && answers_known
+            && !of.shuns(post, original)
             && !original.is_some_and(is_blocked)
+            && !original.is_some_and(|original| of.blocked_by.contains(&original.author))
             && (*boosts || post.boost_of.is_none())
+    }
+
+    fn is_tagged(&self, of: &Account, post: &Post) -> bool {
+        post.boost_of.is_none()
+            && post.tag.is_some_and(|tag| of.tags.contains(&tag))
+            && post.sight == Sight::Public
+            && self.standing(post.author).is_none()
+            && !of.shuns(post, None)
+    }
+
+    fn whom(&self, post: &Post) -> Whom {
+        let Some(parent) = post.parent else {
+            return Whom::Nobody;
+        };
+        let Some(parent) = self.posts.get(&parent) else {
+            return Whom::Unknown;
+        };
+        if self.deleted_authors.contains(&parent.author) {
+            return Whom::Gone;
+        }
+        if parent.author != post.author {
+            return Whom::Actor(parent.author);
+        }
+        match self.whom(parent) {
+            Whom::Nobody | Whom::Themself => Whom::Themself,
+            other => other,
+        }
+    }
+
+    /// What the instance does to an author, or to their host: the harder of the two.
+    fn standing(&self, author: usize) -> Option<Action> {
+        let host = HOSTS.iter().position(|host| *host == host_of(author));
+        let said = [Some(Moderated::Actor(author)), host.map(Moderated::Host)];
+        let said = said.into_iter().flatten();
+        let said: Vec<_> = said.filter_map(|whom| self.moderated.get(&whom)).collect();
+        if said.contains(&&Action::Suspend) {
+            Some(Action::Suspend)
+        } else {
+            said.first().map(|action| **action)
+        }
     }
 
     fn take(&mut self, log: &Log, line: &Line) {
@@ -192,6 +312,8 @@ impl Model {
                     updated: None,
                     sight: Sight::Public,
                     mentions: None,
+                    parent: None,
+                    tag: None,
                 };
                 if !self.posts.contains_key(post) {
                     self.write(log, &announced, line.arrived);
@@ -222,6 +344,12 @@ impl Model {
                 }
             }
             Deed::Relate { account, wish, on } => self.relate(*account, *wish, *on),
+            Deed::Moderate { whom, action } => {
+                match action {
+                    Some(action) => self.moderated.insert(*whom, *action),
+                    None => self.moderated.remove(whom),
+                };
+            }
         }
     }
 
@@ -233,6 +361,7 @@ impl Model {
                 post.updated = writing.updated;
                 post.sight = writing.sight;
                 post.mentions = writing.mentions;
+                post.tag = writing.tag;
             }
             return;
         }
@@ -254,6 +383,8 @@ impl Model {
             updated: writing.updated,
             sight: writing.sight,
             mentions: writing.mentions,
+            parent: writing.parent,
+            tag: writing.tag,
         };
         self.posts.insert(writing.post, post);
     }
@@ -305,6 +436,10 @@ impl Model {
             Wish::Block(who) => drop(set(&mut of.blocks, who)),
             Wish::BlockDomain(n) if on => drop(of.domains.insert(host(n))),
             Wish::BlockDomain(n) => drop(of.domains.remove(host(n))),
+            Wish::BlockedBy(who) => drop(set(&mut of.blocked_by, who)),
+            Wish::Tag(tag) => drop(set(&mut of.tags, tag)),
+            Wish::List(replies, is_exclusive) => of.list = on.then_some((replies, is_exclusive)),
+            Wish::Member(who) => drop(set(&mut of.members, who)),
             Wish::Patience(ms) => of.chosen = on.then_some(ms),
         }
     }

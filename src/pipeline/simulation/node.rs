@@ -226,11 +226,14 @@ impl Node {
         };
         let effect = relate::relate(&self.store, &self.graph, &mut self.settling, change, &read);
         let effect = effect.unwrap();
+        let seen = Seen::new(&self.reflects.next);
         if let Some(target) = &effect.moderated {
-            self.again.add(again::Said::Standing, target, read.mark);
+            self.again
+                .add(again::Said::Standing, target, read.mark, &seen);
         }
         for actor in &effect.moved {
-            self.again.add(again::Said::Locality, actor, read.mark);
+            self.again
+                .add(again::Said::Locality, actor, read.mark, &seen);
         }
         if effect.purge {
             self.view.horizons.forget(account);
@@ -288,6 +291,7 @@ impl Node {
         let built = Built {
             taken,
             seen: Arc::clone(&self.seen),
+            spoken: self.again.spoken(),
             ends: Arc::new(seen(ends)),
             relations_in_force: self.is_caught_up(is_of_relations),
             log_reachable: true,
@@ -361,6 +365,11 @@ impl Node {
     /// Whether feeds are shown: all relations there were at the start are in force.
     pub(in crate::pipeline) fn is_open(&self) -> bool {
         self.view.built.borrow().relations_in_force
+    }
+
+    /// Whether all was decided again that something was said of its author.
+    pub(in crate::pipeline) fn is_decided(&self) -> bool {
+        self.again.is_done()
     }
 
     /// Whether readers were told of everything that was read.

@@ -1,9 +1,10 @@
 //! A reader who catches up by cursor and keeps a copy of a feed, and what must be so of every answer.
 
-use super::log::{ACCOUNTS, PARTITIONS};
+use super::log::{ACCOUNTS, LIST, Log, PARTITIONS, Which};
 use super::node::Node;
 use crate::order::horizon::last_shown;
 use crate::order::place::PostId;
+use crate::reader::asked;
 use crate::reader::cursor::Cursor;
 use crate::reader::entry::Entry;
 use crate::reader::filling::whole;
@@ -43,6 +44,7 @@ pub(super) enum Asked {
 
 pub(super) struct Reader {
     pub(super) account: usize,
+    pub(super) which: Which,
     habit: Habit,
     entries: BTreeMap<u64, String>,
     cursor: Option<String>,
@@ -53,6 +55,8 @@ pub(super) struct Reader {
     posted: BTreeSet<u64>,
     /// Whether entries can enter by an edit.
     edits_let_in: bool,
+    /// Whether the instance does something to authors, or ends it: then their posts are told again.
+    is_moderated: bool,
     /// The URIs of boosts, and of what is boosted.
     boosts: BTreeSet<String>,
     /// How many wishes of its account were read when it was last told anything, and whether there were new ones: what they
@@ -69,13 +73,14 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn new(
-        account: usize,
+        (account, which): (usize, Which),
         habit: Habit,
         edits_let_in: bool,
-        boosts: BTreeSet<String>,
+        log: &Log,
     ) -> Reader {
         Reader {
             account,
+            which,
             habit,
             entries: BTreeMap::new(),
             cursor: None,
@@ -83,7 +88,8 @@ impl Reader {
             top: 0,
             posted: BTreeSet::new(),
             edits_let_in,
-            boosts,
+            is_moderated: log.is_moderated(),
+            boosts: log.boosts(),
             wishes: 0,
             has_new_wishes: false,
             was_not_told_all: false,
@@ -118,7 +124,7 @@ impl Reader {
             Some(batch) => batch.upto.horizon,
             None => cursor.from.horizon,
         };
-        let Some(look) = look(node, self.account, Some(least), now) else {
+        let Some(look) = look(node, (self.account, self.which), Some(least), now) else {
             // The account is gone, or this node has not heard of it yet.
             self.cursor = None;
             return Asked::Closed;
@@ -135,7 +141,7 @@ impl Reader {
     }
 
     fn read_anew(&mut self, node: &Node, now: Time) -> Asked {
-        let look = look(node, self.account, None, now);
+        let look = look(node, (self.account, self.which), None, now);
         // What stands above it when relations are carried out is not told apart from what did before: a cursor from amid
         // them may be refused, so one who watches waits.
         let is_open =
@@ -203,7 +209,7 @@ impl Reader {
         }
         // The end of several answers is the feed as it was at the first of them; and a feed that is of two moments after a
         // crash is right when it is of one again.
-        if from.batch.is_none() && self.known == node.read() {
+        if from.batch.is_none() && self.known == node.read() && node.is_decided() {
             self.compare(node, look);
         }
         Asked::Done
@@ -265,8 +271,14 @@ impl Reader {
         let may_come_to_light =
             self.has_removed && uri.is_some_and(|uri| self.boosts.contains(uri));
         let wrong = match change.kind {
-            "post" if !is_new && !self.has_new_wishes && !may_come_to_light => "is told twice",
-            "post" if change.behind != (id < self.top) => "is wrongly behind, or not",
+            "post"
+                if !is_new && !self.has_new_wishes && !self.is_moderated && !may_come_to_light =>
+            {
+                "is told twice"
+            }
+            "post" if change.behind != (id < self.top) && (is_new || !self.is_moderated) => {
+                "is wrongly behind, or not"
+            }
             "edit" if is_new && !self.edits_let_in && !may_come_to_light => {
                 "is edited and never came"
             }
@@ -305,8 +317,21 @@ pub(super) fn fresh(node: &Node, look: &Look) -> BTreeMap<u64, String> {
     look.ids().iter().filter_map(entry).collect()
 }
 
-pub(super) fn look(node: &Node, account: usize, least: Option<Time>, now: Time) -> Option<Look> {
-    node.view.look(ACCOUNTS[account], least, now).unwrap()
+pub(super) fn look(
+    node: &Node,
+    (account, which): (usize, Which),
+    least: Option<Time>,
+    now: Time,
+) -> Option<Look> {
+    let account = ACCOUNTS[account].to_owned();
+    let asked = match which {
+        Which::Home => asked::Asked::Home { account },
+        Which::List => asked::Asked::List {
+            account,
+            list: LIST.to_owned(),
+        },
+    };
+    node.view.look_at(&asked, least, now).unwrap()
 }
 
 /// Without its verdict: nodes with other windows come to others.

@@ -1,7 +1,7 @@
 //! One seed: what happens to nodes and readers, and what is checked of every look.
 
 use super::fediverse::Taste;
-use super::log::{ACCOUNTS, BEGIN, Log, PARTITIONS, SURFACING};
+use super::log::{ACCOUNTS, BEGIN, Log, PARTITIONS, SURFACING, Which};
 use super::model::Model;
 use super::node::Node;
 use super::reader::{Asked, Habit, Reader};
@@ -36,6 +36,8 @@ pub(super) struct Counted {
     pub(super) refused_undisturbed: u64,
     /// Refusals of those who watch feeds longer than any history.
     pub(super) refused_watching: u64,
+    pub(super) told_moderated: u64,
+    pub(super) refused_moderated: u64,
     pub(super) looks: u64,
     /// Looks at feeds that had dropped something, and those of them where not all of it was known that hides repeats.
     pub(super) looks_trimmed: u64,
@@ -43,6 +45,8 @@ pub(super) struct Counted {
     pub(super) crashes: u64,
     /// Accounts that fell asleep, and looks at unsettled feeds.
     pub(super) slept: u64,
+    /// Looks at lists.
+    pub(super) lists: u64,
     pub(super) unsettled: u64,
 }
 
@@ -54,11 +58,14 @@ impl Counted {
         self.told_undisturbed += other.told_undisturbed;
         self.refused_undisturbed += other.refused_undisturbed;
         self.refused_watching += other.refused_watching;
+        self.told_moderated += other.told_moderated;
+        self.refused_moderated += other.refused_moderated;
         self.looks += other.looks;
         self.looks_trimmed += other.looks_trimmed;
         self.knew_less += other.knew_less;
         self.crashes += other.crashes;
         self.slept += other.slept;
+        self.lists += other.lists;
         self.unsettled += other.unsettled;
     }
 
@@ -73,12 +80,16 @@ impl Counted {
             return;
         }
         // Feeds of four or eight, rebuilt, given up and merged time and again.
-        assert!(self.knew_less * 200 <= self.looks_trimmed, "{self:?}");
+        assert!(self.knew_less * 1_000 <= self.looks_trimmed, "{self:?}");
         assert!(
             self.refused_undisturbed * 50 <= self.told_undisturbed,
             "{self:?}"
         );
         assert!(self.refused * 20 <= self.told, "{self:?}");
+        assert!(
+            self.refused_moderated * 8 <= self.told_moderated,
+            "{self:?}"
+        );
     }
 }
 
@@ -154,18 +165,20 @@ impl Run {
             .collect();
         let mut readers = Vec::new();
         for account in 0..ACCOUNTS.len() {
-            readers.push(Reader::new(
-                account,
-                Habit::Roams,
-                !taste.calm,
-                log.boosts(),
-            ));
+            for which in [Which::Home, Which::List] {
+                readers.push(Reader::new(
+                    (account, which),
+                    Habit::Roams,
+                    !taste.calm,
+                    &log,
+                ));
+            }
             if !is_disturbed {
                 readers.push(Reader::new(
-                    account,
+                    (account, Which::Home),
                     Habit::Watches,
                     !taste.calm,
-                    log.boosts(),
+                    &log,
                 ));
             }
         }
@@ -286,7 +299,11 @@ impl Run {
                 0 | 1 => self.catch_up(reader, node),
                 // Begun, and not brought to its end.
                 2 => drop(self.ask(reader, node, 2)),
-                3 => self.walk(self.readers[reader].account, node),
+                3 => self.walk(
+                    self.readers[reader].account,
+                    self.readers[reader].which,
+                    node,
+                ),
                 _ => {}
             }
         }
@@ -336,6 +353,12 @@ impl Run {
         let is_undisturbed = !self.is_disturbed && self.nodes.len() == 1;
         let told = u64::from(matches!(asked, Asked::More | Asked::Done | Asked::Refused));
         let refused = u64::from(asked == Asked::Refused);
+        if self.log.is_moderated() {
+            // Cursors given while posts are decided again are refused: another node may never have shown them.
+            self.counted.told_moderated += told;
+            self.counted.refused_moderated += refused;
+            return asked;
+        }
         self.counted.told += told;
         self.counted.refused += refused;
         if is_undisturbed {

@@ -296,6 +296,8 @@ fn a_cursor_from_before_is_refused_and_one_from_after_goes_on() {
             updated: None,
             sight: Sight::Public,
             mentions: None,
+            parent: None,
+            tag: None,
         };
         log.add(Deed::Write(writing), BEGIN + 10);
     };
