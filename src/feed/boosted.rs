@@ -65,7 +65,7 @@ pub(super) fn leaving(
 }
 
 /// What stands in both, of which each is ascending. Few follow both who boosts and whom they boost.
-fn in_both<'l>(
+pub(super) fn in_both<'l>(
     one: &'l [AccountIx],
     other: &'l [AccountIx],
 ) -> impl Iterator<Item = AccountIx> + 'l {

@@ -1,11 +1,13 @@
 //! A post into the feeds it belongs in: homes, lists, those of its hashtags, the public ones.
 
-use super::boosted::{Boosted, leaving, shows};
+use super::boosted::{Boosted, in_both, leaving, shows};
 use super::disk::DiskError;
 use super::kept::{Post, State};
 use super::ledger::Op;
 use super::named::{Name, Part};
-use super::rules::{Decision, Subject, decide, decide_list, is_in_public_feed, is_in_tag_feed};
+use super::rules::{
+    Decision, Reach, Subject, decide, decide_list, is_in_public_feed, is_in_tag_feed,
+};
 use super::store::{Index, Store};
 use super::thread::Whom;
 use crate::graph::{AccountIx, ActorIx, Graph, Manner};
@@ -105,7 +107,8 @@ impl<'a> Passage<'a> {
 
     /// Into or out of the homes of an author's followers: those without particular wishes are not asked one by one.
     fn followers(&self, followers: &[AccountIx]) -> usize {
-        if !self.subject.reaches_every_follower() {
+        let reach = self.subject.reach();
+        if reach == Reach::Asked {
             return self.each(followers);
         }
         let (mut plain, mut particular) = (Vec::with_capacity(followers.len()), Vec::new());
@@ -116,8 +119,31 @@ impl<'a> Passage<'a> {
                 Manner::Asleep => {}
             }
         }
+        if let Reach::Knowing(whom) = reach {
+            let knowing = self.knowing(&plain, whom);
+            if self.may_be_there {
+                let own = self.subject.author.map(|author| self.graph.owners(author));
+                let is_in = |account: &AccountIx| {
+                    knowing.binary_search(account).is_ok()
+                        || own.is_some_and(|own| own.binary_search(account).is_ok())
+                };
+                plain.retain(|account| !is_in(account));
+                self.store.homes.apply(&plain, &self.leaves);
+            }
+            plain = knowing;
+        }
         self.enter(&plain);
         plain.len() + self.each(&particular)
+    }
+
+    /// Of `accounts`, which are ascending, those who follow `whom` or are `whom`.
+    fn knowing(&self, accounts: &[AccountIx], whom: Option<ActorIx>) -> Vec<AccountIx> {
+        let Some(whom) = whom else { return Vec::new() };
+        let mut knowing: Vec<AccountIx> = in_both(accounts, self.graph.followers(whom)).collect();
+        knowing.extend(in_both(accounts, self.graph.owners(whom)));
+        knowing.sort_unstable();
+        knowing.dedup();
+        knowing
     }
 
     /// Those of `accounts` that have feeds.

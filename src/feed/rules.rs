@@ -127,6 +127,17 @@ impl Because {
     }
 }
 
+/// Which of its author's followers without particular wishes get a post.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// All of them.
+    Every,
+    /// Those who follow this actor too, or are it; nobody, if no relation names the actor.
+    Knowing(Option<ActorIx>),
+    /// Each has to be asked.
+    Asked,
+}
+
 /// A post as the rules look at it: names looked up once, whatever the number of accounts asked about.
 #[derive(Debug)]
 pub struct Subject<'a> {
@@ -371,8 +382,8 @@ impl Subject<'_> {
         !self.post.body.tags.is_empty() && self.is_open_to_all()
     }
 
-    /// Whether every follower without particular wishes gets it, so that they need not be asked one by one.
-    pub fn reaches_every_follower(&self) -> bool {
+    /// Which followers without particular wishes get it, so that they need not be asked one by one.
+    pub fn reach(&self) -> Reach {
         let open = |visibility| matches!(visibility, Visibility::Public | Visibility::Unlisted);
         let post =
             open(self.post.body.visibility) || self.post.body.visibility == Visibility::Private;
@@ -380,8 +391,14 @@ impl Subject<'_> {
             .original
             .as_ref()
             .is_none_or(|original| open(original.post.body.visibility));
-        let no_reply = matches!(self.post.answers.whom, Whom::Nobody | Whom::Themself);
-        self.is_nowhere().or(self.boosts_nothing()).is_none() && no_reply && post && original
+        if self.is_nowhere().or(self.boosts_nothing()).is_some() || !post || !original {
+            return Reach::Asked;
+        }
+        match self.post.answers.whom {
+            Whom::Nobody | Whom::Themself => Reach::Every,
+            Whom::Actor(_) => Reach::Knowing(self.answers),
+            Whom::Unknown | Whom::Gone => Reach::Asked,
+        }
     }
 
     /// For a boost whose original is unknown or gone: which of the two.

@@ -181,7 +181,10 @@ fn what_is_gone_suspended_or_dropped_for_coming_too_late_is_in_no_home_not_even_
         let mut dropped = post(author);
         dropped.shown = Shown::Nowhere;
         assert_eq!(given.home(&dropped), out(Why::TooLate));
-        assert!(!Subject::new(&dropped, None, &given.graph).reaches_every_follower());
+        assert_eq!(
+            Subject::new(&dropped, None, &given.graph).reach(),
+            Reach::Asked
+        );
     }
     let suspended = given("follow ANA, suspend ANA, suspend here.example");
     assert_eq!(suspended.home(&post(ANA)), out(Why::Suspended));
@@ -190,7 +193,7 @@ fn what_is_gone_suspended_or_dropped_for_coming_too_late_is_in_no_home_not_even_
 
 /// Were this to fail, a post would reach followers without wishes that the rules keep it from.
 #[test]
-fn what_reaches_every_follower_is_what_a_plain_follower_gets_whoever_it_is() {
+fn what_a_post_reaches_is_what_a_plain_follower_gets_whoever_it_is() {
     use Visibility::{Direct, Limited, Private, Public, Unlisted};
     let given = given("follow ANA");
     let whoms = [
@@ -200,7 +203,8 @@ fn what_reaches_every_follower_is_what_a_plain_follower_gets_whoever_it_is() {
         Whom::Themself,
         to(CLEO),
     ];
-    let mut reached = 0;
+    let knowing = super::given("follow ANA, follow CLEO");
+    let (mut reached, mut reached_knowing) = (0, 0);
     for visibility in [Public, Unlisted, Private, Limited, Direct] {
         for original_visibility in [None, Some(Public), Some(Unlisted), Some(Private)] {
             for original_state in [State::Whole, State::Gone, State::Stub] {
@@ -215,13 +219,30 @@ fn what_reaches_every_follower_is_what_a_plain_follower_gets_whoever_it_is() {
                     let mut post = sent(visibility, reply(ANA, whom.clone()));
                     post.body.boost_of = original.as_ref().map(|of| of.body.uri.clone());
                     let subject = Subject::new(&post, original.as_ref(), &given.graph);
-                    if subject.reaches_every_follower() {
-                        reached += 1;
-                        assert_eq!(decide(&subject, given.me()), IN, "{post:?} {original:?}");
+                    match subject.reach() {
+                        Reach::Asked => {}
+                        Reach::Every => {
+                            reached += 1;
+                            assert_eq!(decide(&subject, given.me()), IN, "{post:?} {original:?}");
+                        }
+                        Reach::Knowing(_) => {
+                            let stranger = decide(&subject, given.me());
+                            assert_eq!(stranger, out(Why::AnswersStranger), "{post:?}");
+                            let subject = Subject::new(&post, original.as_ref(), &knowing.graph);
+                            let cleo = knowing.graph.actor(CLEO);
+                            assert_eq!(subject.reach(), Reach::Knowing(cleo));
+                            assert_eq!(decide(&subject, knowing.me()), IN, "{post:?} {original:?}");
+                            reached_knowing += 1;
+                        }
                     }
                 }
             }
         }
     }
-    assert_eq!(reached, 3 * 2 * (3 + 2), "three visibilities, two threads");
+    let sorts = 3 * (3 + 2);
+    assert_eq!(
+        (reached, reached_knowing),
+        (2 * sorts, sorts),
+        "two threads, one reply"
+    );
 }
