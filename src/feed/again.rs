@@ -84,7 +84,10 @@ impl Again {
 
     /// The posts of an actor or a domain are to be decided again, says the record at `because`; `seen` had been read before.
     pub fn add(&mut self, said: Said, of: &str, because: Mark, seen: &Seen) {
-        note(Arc::make_mut(&mut self.spoken), because, seen);
+        // Of where an author lives only the public feeds ask: what they lose for it is not held against every cursor.
+        if said == Said::Standing {
+            note(Arc::make_mut(&mut self.spoken), because, seen);
+        }
         self.todo.push_back(Todo {
             said,
             of: of.to_owned(),
@@ -96,6 +99,12 @@ impl Again {
     /// Whether there is nothing to do.
     pub fn is_done(&self) -> bool {
         self.todo.is_empty()
+    }
+
+    /// Whether a slice would look through what is stored: not while that is rewritten, or it would pass over some.
+    pub fn scans(&self) -> bool {
+        let next = self.todo.front();
+        next.is_some_and(|todo| !todo.of.contains('/'))
     }
 
     /// What is left to do, for the next checkpoint.

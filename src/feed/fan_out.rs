@@ -121,13 +121,21 @@ impl<'a> Passage<'a> {
         }
         if let Reach::Knowing(whom) = reach {
             let knowing = self.knowing(&plain, whom);
+            // The others may follow a hashtag of it.
+            let tags = self.subject.tags().iter();
+            let tagged = tags.flat_map(|tag| in_both(&plain, self.graph.tag_followers(tag)));
+            particular.extend(tagged.filter(|account| knowing.binary_search(account).is_err()));
+            particular.sort_unstable();
+            particular.dedup();
             if self.may_be_there {
                 let own = self.subject.author.map(|author| self.graph.owners(author));
-                let is_in = |account: &AccountIx| {
-                    knowing.binary_search(account).is_ok()
-                        || own.is_some_and(|own| own.binary_search(account).is_ok())
-                };
-                plain.retain(|account| !is_in(account));
+                let among =
+                    |account: &AccountIx, all: &[AccountIx]| all.binary_search(account).is_ok();
+                plain.retain(|account| {
+                    !among(account, &knowing)
+                        && !among(account, &particular)
+                        && !own.is_some_and(|own| among(account, own))
+                });
                 self.store.homes.apply(&plain, &self.leaves);
             }
             plain = knowing;

@@ -26,6 +26,8 @@ use std::sync::Arc;
 const LISTS_STEP: usize = 256;
 /// Posts decided about in one step.
 pub(super) const POSTS_STEP: usize = 256;
+/// As many looks at posts as reading a list takes about as long as.
+const LIST_LOOKS: usize = 8;
 /// Places gathered before any is decided about. If no more of them belong in the feed than it takes, those below are
 /// gathered next: lists are read again.
 const GATHERED_MAX: usize = 8_192;
@@ -330,23 +332,33 @@ impl Merging {
             self.boosted.extend(of.fallen(id, because, may_hide)?);
         }
         there.take_in(&self.boosted);
+        // All of it is one step.
+        let mut looks = FALLEN_MAX;
         for (post, entry) in there.shows.lowest() {
             let (Some(post), Some(mut above)) =
                 (PostId::from_number(post), PostId::from_number(entry))
             else {
                 continue;
             };
+            if looks == 0 {
+                break;
+            }
             if left_out.time() <= above.time().minus(after) {
                 continue;
             }
             let Some(shown) = of.store.post(post)? else {
                 continue;
             };
+            looks = looks.saturating_sub(LIST_LOOKS);
             let boosts = of.store.list(Index::Original, &shown.body.uri)?;
             let all = boosts.into_iter().filter_map(PostId::from_number);
             let mut all: Vec<PostId> = all.chain([post]).filter(|id| *id < above).collect();
             all.sort_unstable();
-            for id in all.into_iter().rev().take(FALLEN_MAX) {
+            for id in all.into_iter().rev() {
+                if looks == 0 {
+                    break;
+                }
+                looks -= 1;
                 if id.time() <= above.time().minus(after) {
                     break;
                 }

@@ -377,6 +377,11 @@ impl Subject<'_> {
         self.answers
     }
 
+    /// The hashtags it carries.
+    pub fn tags(&self) -> &[String] {
+        &self.post.body.tags
+    }
+
     /// Whether it may be in homes for a hashtag.
     pub fn may_be_tagged(&self) -> bool {
         !self.post.body.tags.is_empty() && self.is_open_to_all()

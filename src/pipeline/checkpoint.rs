@@ -35,6 +35,8 @@ impl Pipeline {
     /// Begins to write all that is new; waits for the last checkpoint first, if that is not written yet.
     pub(super) fn begin_checkpoint(&mut self) -> Result<(), PipelineError> {
         self.end_checkpoint(Wait::Yes)?;
+        // Were one always being written, the sweep would never get on.
+        self.expire()?;
         self.admission.put_origins();
         self.reflects.again = self.again.left();
         let reflects = self.settling.reflected(&self.reflects);

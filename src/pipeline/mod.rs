@@ -222,7 +222,7 @@ impl Pipeline {
             is_dirty: false,
             asked_to_end: BTreeMap::new(),
         };
-        pipeline.announce(Time::default());
+        pipeline.announce(Some(Time::default()));
         Ok(pipeline)
     }
 
@@ -267,7 +267,7 @@ impl Pipeline {
             // Who asks for a sleeping account may wait so long for the loop to come round: it is as nothing beside what
             // a merge of thousands takes.
             let is_asked = self.view.attendance.is_asked();
-            let is_idle = self.again.is_done() && self.settling.is_idle() && !is_asked;
+            let is_idle = !self.can_decide() && self.settling.is_idle() && !is_asked;
             let wait = if is_idle { BATCH_WAIT } else { Duration::ZERO };
             let records = self.source.take(BATCH_RECORDS, wait)?;
             // 2. Understand it, on every core, and meanwhile:
@@ -281,7 +281,7 @@ impl Pipeline {
                 }
                 // What others wrote does not wait for all that came with it, if that goes to many.
                 if ANNOUNCE_AFTER <= announced.elapsed() {
-                    self.announce(settled);
+                    self.announce(None);
                     announced = clock::stopwatch();
                 }
                 Ok::<_, PipelineError>(())
@@ -292,7 +292,7 @@ impl Pipeline {
             self.decide_again()?;
             // 6. Tell readers.
             self.follow_ends(&records);
-            self.announce(settled);
+            self.announce(Some(settled));
             self.end_mutes();
             // 7. What waits too long becomes durable; what nobody needs goes.
             self.end_checkpoint(Wait::No)?;
@@ -503,9 +503,14 @@ impl Pipeline {
             .follow(records.len(), &ends, self.source.is_healthy());
     }
 
+    fn can_decide(&self) -> bool {
+        let waits = self.again.scans() && self.writing.is_some();
+        !waits && !self.again.is_done()
+    }
+
     /// A slice of the posts that are to be decided again.
     fn decide_again(&mut self) -> Result<(), PipelineError> {
-        if !self.again.is_done() {
+        if self.can_decide() {
             self.again.step(&self.store, &self.graph.read())?;
             self.is_dirty = true;
         }
@@ -531,8 +536,9 @@ impl Pipeline {
         self.store.homes.stirred.stir_all();
     }
 
-    /// Tells readers how far all is built. What had arrived in this process before `settled` is in the log.
-    fn announce(&mut self, settled: Time) {
+    /// Tells readers how far all is built. What had arrived in this process before `settled` is in the log; none amid a batch:
+    /// all of that counts as taken, so nothing can be said of when what is still to come arrived.
+    fn announce(&mut self, settled: Option<Time>) {
         let moved = self.admission.windows_moved(&self.windows);
         if !moved.is_empty() {
             let mut graph = self.graph.write();
@@ -590,9 +596,11 @@ impl Pipeline {
         self.store.homes.stirred.stir(&at_rest);
         self.woke(&at_rest);
         // Only now: who knows how far the horizon is has been told of everything up to it.
-        self.view
-            .horizons
-            .set_built(self.built_until(&ends, settled));
+        if let Some(settled) = settled {
+            self.view
+                .horizons
+                .set_built(self.built_until(&ends, settled));
+        }
         self.store.homes.stirred.wake();
     }
 

@@ -10,7 +10,7 @@ use crate::graph::{AccountIx, Graph};
 use crate::order::place::PostId;
 use crate::post::mark::{Mark, Seen};
 use crate::post::record::{NewRecord, Topic};
-use crate::post::relationship::{Change, Key, Kind, decode};
+use crate::post::relationship::{Change, Key, Kind, Relation, decode};
 use crate::time::Time;
 use parking_lot::RwLock;
 use std::sync::Arc;
@@ -127,8 +127,12 @@ pub(super) fn removal(key: &Key, now: Time) -> NewRecord {
 
 fn redo(effect: &mut Effect, change: &Change) {
     match (change.key.kind, &change.relation) {
-        (Kind::Follow, Some(_)) if effect.merge_in == Merge::Nobody => {
-            effect.merge_in = Merge::Author(change.key.target.clone());
+        (Kind::Follow, Some(_)) => {
+            // It may want less than one before it.
+            effect.weed_out = true;
+            if effect.merge_in == Merge::Nobody {
+                effect.merge_in = Merge::Author(change.key.target.clone());
+            }
         }
         (Kind::Tag, Some(_)) if effect.merge_in == Merge::Nobody => {
             effect.merge_in = Merge::Tag(change.key.target.clone());
@@ -136,9 +140,13 @@ fn redo(effect: &mut Effect, change: &Change) {
         (Kind::Mute | Kind::Block | Kind::BlockedBy | Kind::DomainBlock, None) => {
             effect.merge_in = Merge::Everyone;
         }
-        (Kind::Account, Some(_)) => {
+        (Kind::Account, Some(relation)) => {
+            effect.weed_out = true;
             effect.merge_in = Merge::Everyone;
             effect.regroups = true;
+            if let Relation::Account { actor, .. } = relation {
+                effect.moved = vec![actor.clone()];
+            }
         }
         (Kind::Follow | Kind::Tag, None)
         | (Kind::Mute | Kind::Block | Kind::BlockedBy | Kind::DomainBlock, Some(_)) => {

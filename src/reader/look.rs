@@ -91,6 +91,8 @@ impl View {
             let seen = || Arc::clone(&self.built.borrow().seen);
             self.unsettled.standing(owner, seen)
         };
+        // It is awake only after its feeds are there.
+        let was_asleep = owner.is_some_and(|owner| self.attendance.is_asleep(owner));
         let mut stands = standing();
         let feed = loop {
             let feed = found.read(self)?;
@@ -102,11 +104,12 @@ impl View {
             }
             stands = now;
         };
-        // Asked last: it falls asleep before its feeds go.
-        let is_asleep = owner.is_some_and(|owner| {
-            self.attendance.note(owner);
-            self.attendance.is_asleep(owner)
-        });
+        // Asked last too: it falls asleep before its feeds go.
+        let is_asleep = was_asleep
+            || owner.is_some_and(|owner| {
+                self.attendance.note(owner);
+                self.attendance.is_asleep(owner)
+            });
         let length = self.store.length();
         let repeat_after = aggregates.then(|| self.store.repeat_after());
         let mut part = shown(&feed, length, held, repeat_after);
@@ -226,7 +229,10 @@ impl Look {
             });
         }
         let spoken = Arc::clone(&view.built.borrow().spoken);
-        let is_unlisted = |said: &Spoken| !from.has(said.mark) && !from.is_within(&said.seen);
+        // Not while this node does not claim it yet itself: the next cursor would lack it again.
+        let is_claimed = |said: &Spoken| self.stands.seen.has(said.mark);
+        let is_unlisted =
+            |said: &Spoken| is_claimed(said) && !from.has(said.mark) && !from.is_within(&said.seen);
         if spoken.iter().any(is_unlisted) {
             return Err(Refused::NotListed.into());
         }

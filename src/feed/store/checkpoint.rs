@@ -206,7 +206,10 @@ impl Store {
         self.disk.flush()?;
 
         // Before the cache is filled: a look-up that began earlier takes its own, older find out again.
-        self.checkpoints.fetch_add(1, Ordering::Release);
+        {
+            let _nobody_inserts = self.leaving.write();
+            self.checkpoints.fetch_add(1, Ordering::Release);
+        }
         for (id, post) in &fresh.posts {
             self.cache.insert(*id, Arc::clone(post));
         }

@@ -192,10 +192,12 @@ impl Store {
         let Some(post) = self.disk.post(id)?.map(Arc::new) else {
             return Ok(None);
         };
-        self.cache.insert(id, Arc::clone(&post));
-        if begun != self.checkpoints.load(Ordering::Acquire) {
-            self.cache.remove(&id);
+        // With the lock, so that no checkpoint fills the cache in between: what was read may be older than what it has.
+        let leaving = self.leaving.read();
+        if begun == self.checkpoints.load(Ordering::Acquire) {
+            self.cache.insert(id, Arc::clone(&post));
         }
+        drop(leaving);
         Ok(Some(post))
     }
 
