@@ -29,6 +29,8 @@ pub struct Filling {
     /// Where each entry ends.
     ends: Vec<usize>,
     is_upward: bool,
+    /// Whether all were looked at that it could take.
+    has_all: bool,
 }
 
 /// A filled page.
@@ -38,6 +40,8 @@ pub struct FilledPage {
     pub json: Vec<u8>,
     /// Its entries, newest first.
     pub ids: Vec<PostId>,
+    /// Nothing below it can be had: what stands there in the feed does not belong there any more.
+    pub is_last: bool,
 }
 
 impl Filling {
@@ -58,6 +62,7 @@ impl Filling {
             ids: Vec::with_capacity(most),
             ends: Vec::with_capacity(most),
             is_upward: matches!(candidates, Candidates::Up(_)),
+            has_all: false,
         };
         match candidates {
             Candidates::Down(part) => page.take(store, part.iter().rev(), span.limit, lets_in)?,
@@ -75,7 +80,7 @@ impl Filling {
     ) -> Result<(), DiskError> {
         for id in ids {
             if limit <= self.ids.len() {
-                break;
+                return Ok(());
             }
             let Some(id) = PostId::from_number(*id) else {
                 continue;
@@ -94,11 +99,12 @@ impl Filling {
             render(&Entry::new(&post, original.as_deref()), &mut self.json);
             if !self.ids.is_empty() && OPENING.len() + PAGE_BYTES_MAX < self.json.len() {
                 self.json.truncate(before);
-                break;
+                return Ok(());
             }
             self.ends.push(self.json.len());
             self.ids.push(id);
         }
+        self.has_all = true;
         Ok(())
     }
 
@@ -122,6 +128,7 @@ impl Filling {
         FilledPage {
             json: self.json.into_bytes(),
             ids: self.ids,
+            is_last: self.has_all && !self.is_upward,
         }
     }
 

@@ -293,3 +293,60 @@ fn sorted<K: Ord, V>(map: &HashMap<K, V>) -> Vec<(&K, &V)> {
     rows.sort_unstable_by_key(|(key, _)| *key);
     rows
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::kept::example::post;
+    use crate::feed::store::{Index, Options};
+
+    /// Were this to fail, what comes while a checkpoint is written would be lost, or what is being written not be found.
+    #[test]
+    fn a_checkpoint_writes_what_was_there_when_it_began_and_leaves_the_rest_to_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(Options {
+            path: folder.path().to_owned(),
+            length: 10,
+            boost_repeat_after: std::time::Duration::from_secs(86_400),
+            unflushed_entries_max: 1_000,
+            unflushed_bytes_max: 1 << 20,
+            cache_bytes: 1 << 20,
+        })
+        .unwrap();
+        let put = |n: u64| {
+            let mut post = post("https://a.example/users/ana");
+            post.id = PostId::from_number(n << 16).unwrap();
+            post.body.uri = format!("https://a.example/{n}");
+            store.put_relation(format!("7/follow/{n}").into_bytes(), Some(Vec::new()));
+            store.put_post(post);
+        };
+        let check = |of: &[u64]| {
+            let listed = store.list(Index::Author, "https://a.example/users/ana");
+            assert_eq!(
+                listed.unwrap(),
+                of.iter().map(|n| n << 16).collect::<Vec<_>>()
+            );
+            let keys = of.iter().map(|n| format!("7/follow/{n}").into_bytes());
+            assert_eq!(
+                store.relation_keys(b"7/").unwrap(),
+                keys.collect::<Vec<_>>()
+            );
+            for n in of {
+                let found = store
+                    .post_by_uri(&format!("https://a.example/{n}"))
+                    .unwrap();
+                assert_eq!(found.unwrap().id.number(), n << 16);
+            }
+        };
+        put(1);
+        let taken = store.take_out();
+        put(2);
+        check(&[1, 2]);
+        store
+            .write_out(taken, &Reflects::default(), &|_| PostId::MAX)
+            .unwrap();
+        check(&[1, 2]);
+        let (stored, _) = store.stored_posts(PostId::MIN, 10).unwrap();
+        assert_eq!(stored.len(), 1, "the other came later");
+    }
+}

@@ -8,7 +8,7 @@ use crate::order::place::PostId;
 use crate::post::object::hashtag_of;
 use crate::reader::asked::Asked;
 use crate::reader::cursor::{Cursor, CursorError};
-use crate::reader::filling::Filling;
+use crate::reader::filling::{FilledPage, Filling};
 use crate::reader::look::{Look, TellError};
 use crate::reader::page::{LIMIT_DEFAULT, LIMIT_MAX, Span};
 use crate::reader::problem::Problem;
@@ -289,8 +289,9 @@ impl App {
             batch: None,
         };
         let bytes = body.finish(look.shown.horizon, &cursor.to_text());
+        let link = link(&path(asked, query), span.limit, &bytes, look.ids());
         let mut response = json(bytes.json);
-        if let Some(link) = link(&path(asked, query), span.limit, &bytes.ids, look.ids())
+        if let Some(link) = link
             && let Ok(link) = HeaderValue::from_str(&link)
         {
             response.headers_mut().insert(header::LINK, link);
@@ -371,11 +372,11 @@ fn path(asked: &Asked, query: &PageQuery) -> String {
 }
 
 /// `Link`: the page below, if there is anything below, and the page above.
-fn link(path: &str, limit: usize, page: &[PostId], feed: &[u64]) -> Option<String> {
-    let (newest, oldest) = (page.first()?, page.last()?);
+fn link(path: &str, limit: usize, page: &FilledPage, feed: &[u64]) -> Option<String> {
+    let (newest, oldest) = (page.ids.first()?, page.ids.last()?);
     let prev = format!("<{path}limit={limit}&after={newest}>; rel=\"prev\"");
     let is_last = feed.first().is_none_or(|lowest| oldest.number() <= *lowest);
-    if is_last {
+    if is_last || page.is_last {
         Some(prev)
     } else {
         Some(format!(

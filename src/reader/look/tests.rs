@@ -524,8 +524,21 @@ fn a_page_is_full_of_what_is_shown() {
         after: None,
         limit: 3,
     };
-    let page =
-        crate::reader::filling::Filling::fill(&desk.view.store, span, look.ids(), &|_, _| true)
-            .unwrap();
-    assert_eq!(page.finish(None, "").ids, [30, 20, 10].map(place));
+    let fill = |lets_in: &crate::reader::filling::LetsIn<'_>| {
+        crate::reader::filling::Filling::fill(&desk.view.store, span, look.ids(), lets_in)
+            .unwrap()
+            .finish(None, "")
+    };
+    assert_eq!(fill(&|_, _| true).ids, [30, 20, 10].map(place));
+    // What just went may still stand below: there is no page of it.
+    let above = fill(&|post, _| post.id != place(10));
+    assert_eq!(
+        (above.ids, above.is_last),
+        ([30, 20].map(place).to_vec(), true)
+    );
+    let full = fill(&|post, _| post.id != place(20));
+    assert_eq!(
+        (full.ids, full.is_last),
+        ([30, 10].map(place).to_vec(), true)
+    );
 }
