@@ -24,6 +24,7 @@ impl Store {
     /// Does `ops` to a feed.
     pub fn apply_named(&self, name: Name, ops: &[Op]) -> Result<(), DiskError> {
         self.homes.watch(ops);
+        self.homes.stirred.stir_named(&name);
         // One that everything enters must not be long to read until the next checkpoint.
         if FOLDED_AT <= self.named.waiting(&name) && name.account().is_none() {
             let mut feed = self.named(&name)?;
@@ -39,12 +40,14 @@ impl Store {
 
     /// Remembers a change of relations in a feed.
     pub fn turn_named(&self, name: Name, turn: Turn) {
+        self.homes.stirred.stir_named(&name);
         self.named.turn(name, turn);
     }
 
     /// Puts a whole feed in the place of what was there.
     pub fn replace_named(&self, name: Name, feed: Ledger) {
         self.homes.note_watched(feed.ids.iter().copied());
+        self.homes.stirred.stir_named(&name);
         self.named.replace(name, feed);
     }
 
