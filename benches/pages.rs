@@ -67,6 +67,7 @@ fn bench(c: &mut Criterion) {
         horizons: Arc::default(),
         attendance: Arc::default(),
         unsettled: Arc::default(),
+        encoded: Arc::default(),
         in_flight: InFlight::default(),
         refused_settings: Arc::default(),
         log: 0,

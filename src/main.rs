@@ -2,12 +2,14 @@
 
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use slackwater::config::{self, Config, Logging};
+use slackwater::clock;
+use slackwater::config::{self, Algorithm, Config, Logging, Secret};
 use slackwater::demo;
 use slackwater::operator::tune::trace::Trace;
 use slackwater::operator::tune::{self, Candidate, plot, table};
 use slackwater::operator::{logging, trace};
 use slackwater::order::window::ReorderWindow;
+use slackwater::reader::auth::jwt;
 use slackwater::service;
 use slackwater::service::reload::Watch;
 use std::error::Error;
@@ -81,6 +83,23 @@ enum Command {
         #[arg(long, value_name = "FILE.svg")]
         plot: Option<PathBuf>,
     },
+    /// Make a user token, to try things out with. Needs [auth.jwt].
+    Token {
+        /// The account that may read its feeds with it.
+        account: String,
+        /// The configuration; slackwater.toml here if there is one.
+        #[arg(long)]
+        config: Option<PathBuf>,
+        /// What it is for: words with spaces between.
+        #[arg(long, default_value = "read")]
+        scope: String,
+        /// How long it holds.
+        #[arg(long, default_value = "1h", value_parser = humantime::parse_duration)]
+        lives: Duration,
+        /// For RS256 and EdDSA: the private key, PEM.
+        #[arg(long, value_name = "FILE.pem")]
+        key: Option<PathBuf>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -104,6 +123,13 @@ fn main() -> ExitCode {
             json,
             plot,
         } => tune(&trace, &config, target, json, plot.as_deref()),
+        Command::Token {
+            account,
+            config,
+            scope,
+            lives,
+            key,
+        } => token(&account, config.as_deref(), &scope, lives, key.as_deref()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -158,6 +184,35 @@ fn show(options: demo::Options) -> Result<(), Box<dyn Error>> {
 fn check(file: &Path) -> Result<(), Box<dyn Error>> {
     config::load(file)?;
     println!("{} is good", file.display());
+    Ok(())
+}
+
+#[allow(clippy::print_stdout)]
+fn token(
+    account: &str,
+    file: Option<&Path>,
+    scope: &str,
+    lives: Duration,
+    key: Option<&Path>,
+) -> Result<(), Box<dyn Error>> {
+    let (name, config) = config_or_default(file)?;
+    let Some(options) = config.auth.jwt else {
+        return Err(format!("{name} has no [auth.jwt]: tokens are signed as it says").into());
+    };
+    let key = match (key, options.algorithm) {
+        (None, Algorithm::Hs256) => options.key.clone(),
+        (None, algorithm) => {
+            let algorithm = algorithm.name();
+            return Err(format!("{algorithm} needs the private key: send --key FILE.pem").into());
+        }
+        (Some(file), _) => {
+            let text = std::fs::read_to_string(file);
+            Secret::new(&text.map_err(|e| format!("reading {}: {e}", file.display()))?)
+        }
+    };
+    let minted = jwt::mint(&options, &key, account, scope, clock::now(), lives)
+        .map_err(|e| format!("this is no key for {}: {e}", options.algorithm.name()))?;
+    println!("{minted}");
     Ok(())
 }
 

@@ -11,8 +11,11 @@ use crate::pipeline::{self, Pipeline, PipelineError};
 use crate::post::source::{self, Appender, SourceError};
 use crate::post::{kafka, log};
 use crate::reader::auth::Auth;
-use crate::reader::http;
+use crate::reader::auth::introspection::Introspection;
+use crate::reader::auth::jwt::Jwt;
 use crate::reader::view::View;
+use crate::reader::{connections, http, websocket};
+use axum::serve::ListenerExt;
 use reload::Watch;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -22,6 +25,8 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// How long requests in hand may take when the service stops.
 const REQUESTS_END_WAIT: Duration = Duration::from_secs(2);
@@ -65,6 +70,12 @@ pub enum ServiceError {
         #[from]
         source: SourceError,
     },
+    /// The keys and connections that tokens are checked with.
+    #[error("preparing to check tokens")]
+    Auth {
+        /// The reason.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The address.
     #[error("listening on {listen}")]
     Listen {
@@ -100,6 +111,8 @@ pub struct Service {
     ended: oneshot::Receiver<()>,
     stop_http: Option<oneshot::Sender<()>>,
     http: JoinHandle<std::io::Result<()>>,
+    stop_streams: CancellationToken,
+    streams: TaskTracker,
     appender: AppenderToClose,
 }
 
@@ -140,18 +153,40 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
         .local_addr()
         .map_err(|source| ServiceError::Listen { listen, source })?;
     let view = pipeline.view();
+    let (stop_streams, streams) = (CancellationToken::new(), TaskTracker::new());
     let reload = pipeline.reload();
     let routes = http::router(
         view.clone(),
         appender.clone(),
         http::Options {
-            auth: Auth {
-                service_tokens: config.auth.service_tokens.clone(),
-            },
+            auth: auth(&config.auth)?,
             request_timeout: config.http.request_timeout,
             requests_max: config.http.requests_max,
+            requests_per_minute: config.http.requests_per_minute,
+            trusted_proxies: config.http.trusted_proxies.clone(),
+            connections: connections::Limits {
+                all: config.stream.connections_max,
+                per_account: config.stream.connections_per_account_max,
+                per_address: config.stream.connections_per_address_max,
+            },
+            keeping: http::Keeping {
+                horizon_every: config.stream.horizon_every,
+                socket: websocket::Options {
+                    ping_every: config.stream.ping_every,
+                    send_timeout: config.stream.send_timeout,
+                },
+            },
+            stopping: stop_streams.clone(),
+            streams: streams.clone(),
         },
     );
+    let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
+    // Messages are small, and each is one.
+    let listener = listener.tap_io(|socket| {
+        if let Err(error) = socket.set_nodelay(true) {
+            tracing::debug!(%error, "a connection keeps its delay: {error}");
+        }
+    });
     let (stop_http, http_stops) = oneshot::channel::<()>();
     let http = tokio::spawn(async move {
         axum::serve(listener, routes)
@@ -185,6 +220,8 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
         ended,
         stop_http: Some(stop_http),
         http,
+        stop_streams,
+        streams,
         appender: AppenderToClose(appender),
     })
 }
@@ -207,7 +244,14 @@ impl Service {
             // The server may have ended before.
             let _ = stop_http.send(());
         }
-        if tokio::time::timeout(REQUESTS_END_WAIT, &mut self.http)
+        self.stop_streams.cancel();
+        self.streams.close();
+        let ending = async {
+            // How the server ended does not matter any more.
+            let _ = (&mut self.http).await;
+            self.streams.wait().await;
+        };
+        if tokio::time::timeout(REQUESTS_END_WAIT, ending)
             .await
             .is_err()
         {
@@ -296,6 +340,23 @@ fn broken(what: &str, error: &dyn std::fmt::Display) -> ServiceError {
     ServiceError::Broken {
         what: format!("{what}: {error}"),
     }
+}
+
+/// Who may ask.
+fn auth(config: &config::Auth) -> Result<Auth, ServiceError> {
+    let jwt = config.jwt.as_ref().map(Jwt::new).transpose();
+    let asked = config.introspection.clone().map(Introspection::new);
+    let (jwt, asked) = (
+        jwt.map_err(Into::into),
+        asked.transpose().map_err(Into::into),
+    );
+    let failed = |source| ServiceError::Auth { source };
+    Ok(Auth {
+        service_tokens: config.service_tokens.clone(),
+        jwt: jwt.map_err(failed)?,
+        introspection: asked.map_err(failed)?,
+        public_feeds_open: config.public_feeds_open,
+    })
 }
 
 fn pipeline_options(config: &Config, log: String) -> pipeline::Options {

@@ -13,9 +13,14 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use slackwater::post::{activity, relationship};
+use slackwater::reader::auth::jwt;
 use slackwater::reader::openapi;
+use slackwater::{clock, config};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
+use std::time::Duration;
 use support::service::Service;
 
 const WRITE: &str = "SLACKWATER_WRITE_SCHEMAS";
@@ -615,6 +620,8 @@ fn every_answer_is_as_described() {
     checked.ask(&closed, ("get", "/v1/origins"), "", &headers, None, 200);
     assert!(closed.stop().success(), "{}", closed.log());
 
+    tokens_and_streams(&mut checked, &document);
+
     let missing: Vec<&String> = checked
         .unseen
         .iter()
@@ -622,6 +629,75 @@ fn every_answer_is_as_described() {
         .filter(|answer| *answer != "post /v1/relationships 400")
         .collect();
     assert!(missing.is_empty(), "described, but never seen: {missing:?}");
+}
+
+/// What only callers with a token that is not for this meet, and those who ask too often; and streams.
+fn tokens_and_streams(checked: &mut Checked, document: &Value) {
+    let jwt = config::Jwt {
+        algorithm: config::Algorithm::Hs256,
+        key: config::Secret::new("0123456789abcdef0123456789abcdef"),
+        issuer: None,
+        audience: None,
+    };
+    let mut service = Service::start(
+        "[http]\nrequests_per_minute = 1\n[auth]\nservice_tokens = [\"0123456789abcdef\"]\n[auth.jwt]\n\
+         algorithm = \"HS256\"\nkey = \"0123456789abcdef0123456789abcdef\"",
+    );
+    service.wait_ready();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            if operation["security"] == json!([]) {
+                continue;
+            }
+            let asked = path
+                .replace("{account}", "7")
+                .replace("{feed}", "home")
+                .replace("{id}", "1");
+            // Each route has a caller of its own, who asks twice, and may only write.
+            let caller = format!(
+                "{method}{}",
+                path.replace(|c: char| !c.is_ascii_alphanumeric(), "-")
+            );
+            let minute = Duration::from_secs(60);
+            let scope = "write:statuses";
+            let token = jwt::mint(&jwt, &jwt.key, &caller, scope, clock::now(), minute).unwrap();
+            let bearer = format!("Bearer {token}");
+            let headers = [("authorization", bearer.as_bytes())];
+            let key = (method.as_str(), path.as_str());
+            // A cursor is looked at before the feed is.
+            let asked = match path.ends_with("/changes") {
+                true => format!("{asked}?cursor=x"),
+                false => asked,
+            };
+            let body = || {
+                (method == "put").then(|| ("application/json", b"{\"patience\":\"1s\"}".to_vec()))
+            };
+            checked.ask(&service, key, &asked, &headers, body(), 403);
+            checked.ask(&service, key, &asked, &headers, body(), 429);
+        }
+    }
+    assert!(service.stop().success(), "{}", service.log());
+
+    let mut open = Service::start("");
+    open.wait_ready();
+    let account = r#"{"type":"account","account":"7","actor":"https://vmst.example/users/ana"}"#;
+    checked.post(&open, "/v1/relationships", "application/json", account, 202);
+    let home = "/v1/accounts/{account}/feeds/{feed}/stream";
+    for (route, path) in [
+        (home, "/v1/accounts/7/feeds/home/stream"),
+        ("/v1/feeds/public/stream", "/v1/feeds/public/stream"),
+        ("/v1/feeds/tag/{tag}/stream", "/v1/feeds/tag/tide/stream"),
+    ] {
+        checked.get(&open, ("get", route), path, 400);
+        checked.handshake(&open, route, path);
+    }
+    checked.get(
+        &open,
+        ("get", home),
+        "/v1/accounts/8/feeds/home/stream",
+        404,
+    );
+    assert!(open.stop().success(), "{}", open.log());
 }
 
 /// Public and tag feeds, and a post explained.
@@ -982,6 +1058,29 @@ impl Checked {
             assert_eq!(json["status"], status, "{what}");
         }
         json
+    }
+
+    /// Opens a websocket, as RFC 6455 says in section 1.3; its messages are held against their schema elsewhere.
+    fn handshake(&mut self, service: &Service, route: &str, path: &str) {
+        let mut tcp = TcpStream::connect(service.address).unwrap();
+        tcp.set_read_timeout(Some(support::DEADLINE)).unwrap();
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        tcp.write_all(request.as_bytes()).unwrap();
+        let mut answer = [0; 512];
+        let mut read = 0;
+        while !answer[..read].windows(4).any(|end| end == b"\r\n\r\n") {
+            read += tcp.read(&mut answer[read..]).unwrap();
+        }
+        let answer = String::from_utf8_lossy(&answer[..read]).to_lowercase();
+        assert!(answer.starts_with("http/1.1 101 "), "{answer}");
+        assert!(
+            answer.contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo="),
+            "{answer}"
+        );
+        self.unseen.remove(&format!("get {route} 101"));
     }
 
     /// A path or method that is not in the document.

@@ -11,9 +11,12 @@ use slackwater::clock;
 use slackwater::config::Config;
 use slackwater::order::window::{ReorderWindow, Window, Windows};
 use slackwater::post::relationship::Patience;
+use slackwater::reader::asked::Asked;
 use slackwater::reader::cursor::Cursor;
 use slackwater::reader::look::Look;
+use slackwater::reader::telling::Room;
 use slackwater::reader::view::View;
+use slackwater::reader::waking::Awaited;
 use slackwater::service;
 use slackwater::time::Time;
 use std::time::Duration;
@@ -81,8 +84,9 @@ async fn a_reader_is_woken_for_each_entry_that_ripens_and_for_what_happens_to_th
     send("relationships", json, follow("7", ANA)).await;
     send("relationships", json, follow("8", OTHER)).await;
 
-    let mut watching = view.watch("7").unwrap();
-    assert!(view.watch("nobody").is_none());
+    let home = Asked::of_account("7", "home").unwrap();
+    let mut watching = view.watch(&home);
+    let mut awaited = Awaited::default();
     let mut seen = look(&view);
     let mut cursor = begin(&view, &seen);
     let activity = "application/activity+json";
@@ -91,13 +95,14 @@ async fn a_reader_is_woken_for_each_entry_that_ripens_and_for_what_happens_to_th
     }
     let (mut told, mut woken) = (Vec::new(), 0);
     while told.len() < 4 {
-        let wait = tokio::time::timeout(LONGEST, watching.wait(&view, &seen));
+        let wait = tokio::time::timeout(LONGEST, watching.wait(&view, awaited));
         wait.await.expect("to be woken");
         woken += 1;
         seen = look(&view);
-        let answer = seen.tell(&view, &cursor, 80).unwrap();
+        let answer = seen.tell(&view, &cursor, Room::of(80)).unwrap();
+        awaited = Awaited::after(&seen, &answer);
         assert!(!answer.telling.more);
-        let text = format!("[{}]", String::from_utf8(answer.telling.json).unwrap());
+        let text = format!("[{}]", answer.telling.json());
         let changes: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
         for change in changes {
             assert_eq!(
@@ -122,12 +127,12 @@ async fn a_reader_is_woken_for_each_entry_that_ripens_and_for_what_happens_to_th
     for n in 0..20 {
         send("activities", activity, create(OTHER, n, clock::now())).await;
     }
-    let quiet = tokio::time::timeout(Duration::from_millis(500), watching.wait(&view, &seen));
+    let quiet = tokio::time::timeout(Duration::from_millis(500), watching.wait(&view, awaited));
     assert!(quiet.await.is_err(), "woken for nothing");
     // A relation wakes at once.
     let mute = json!({"type": "mute", "account": "7", "target": ANA}).to_string();
     send("relationships", json, mute).await;
-    tokio::time::timeout(LONGEST, watching.wait(&view, &seen))
+    tokio::time::timeout(LONGEST, watching.wait(&view, awaited))
         .await
         .expect("to be woken");
     assert_eq!(look(&view).ids().len(), 0);

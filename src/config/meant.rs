@@ -4,13 +4,18 @@ use super::mistake::{Mistake, guess, quoted};
 use super::secret::{Secret, resolve};
 use super::walk::{Walked, join};
 use super::written::{self, Span, Written};
-use super::{Auth, Config, Feed, Format, Http, Kafka, Log, Logging, Ordering};
+use super::{
+    Algorithm, Auth, Config, Feed, Format, Http, Introspection, Jwt, Kafka, Log, Logging, Ordering,
+    Stream,
+};
 use crate::order::window::{
     Auto, NameError, ReorderWindow, WhenLate, WhenTooLate, Window, Windows,
 };
+use ipnet::IpNet;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
 /// What a file means, with what is wrong with it put to the mistakes of `walked`. Where something is wrong, the
@@ -26,6 +31,7 @@ pub(super) fn meant(
     let ordering = reading.ordering(&written.ordering);
     let auth = reading.auth(written.auth);
     let http = reading.http(&written.http);
+    let stream = stream(&written.stream);
     let feed = feed(written.feed);
     let kafka = reading.kafka(written.kafka);
     let log = reading.log(written.log, kafka, &feed);
@@ -34,6 +40,7 @@ pub(super) fn meant(
         ordering,
         feed,
         http,
+        stream,
         auth,
         logging,
     }
@@ -276,15 +283,38 @@ impl Reading<'_> {
             request_timeout: written
                 .request_timeout
                 .map_or(http.request_timeout, |it| it.0),
+            requests_per_minute: written
+                .requests_per_minute
+                .unwrap_or(http.requests_per_minute),
+            trusted_proxies: self
+                .trusted_proxies(written)
+                .unwrap_or(http.trusted_proxies),
             ..http
         }
+    }
+
+    fn trusted_proxies(&mut self, written: &written::Http) -> Option<Vec<IpNet>> {
+        let mut proxies = Vec::new();
+        for (nth, text) in written.trusted_proxies.as_ref()?.iter().enumerate() {
+            let address = || text.parse::<IpAddr>().map(IpNet::from);
+            match text.parse::<IpNet>().or_else(|_| address()) {
+                Ok(network) => proxies.push(network),
+                Err(_) => {
+                    let key = format!("http.trusted_proxies[{nth}]");
+                    let allowed = "an IP address, or a network such as \"10.0.0.0/8\"";
+                    self.mistake(&key, &quoted(text), allowed, None);
+                }
+            }
+        }
+        Some(proxies)
     }
 
     fn auth(&mut self, written: Option<written::Auth>) -> Auth {
         const KEY: &str = "auth.service_tokens";
         let mut auth = Auth::default();
         let Some(written) = written else { return auth };
-        if !self.said(KEY) {
+        // Of a table in which something is wrong, what is missing is told when that is mended.
+        if !self.said(KEY) && !self.complained("auth") {
             // An [auth] that lets anyone in is hardly what was meant by it.
             let allowed = "at least one token, or no [auth] at all";
             self.mistake("auth", "no service_tokens", allowed, None);
@@ -307,7 +337,96 @@ impl Reading<'_> {
             };
             self.mistake(&format!("{KEY}[{nth}]"), &found, allowed, None);
         }
+        auth.public_feeds_open = written.public_feeds_open.unwrap_or_default();
+        auth.jwt = written.jwt.and_then(|written| self.jwt(written));
+        auth.introspection = written
+            .introspection
+            .and_then(|written| self.introspection(written));
         auth
+    }
+
+    fn jwt(&mut self, written: written::Jwt) -> Option<Jwt> {
+        let Some(algorithm) = written.algorithm else {
+            if !self.complained("auth.jwt") {
+                let allowed = "algorithm = \"HS256\", \"RS256\" or \"EdDSA\"";
+                self.mistake("auth.jwt", "no algorithm", allowed, None);
+            }
+            return None;
+        };
+        let Some(written::SecretText(text)) = &written.key else {
+            if !self.complained("auth.jwt") {
+                let allowed =
+                    "key: the shared secret, or the public key that tokens are checked with";
+                self.mistake("auth.jwt", "no key", allowed, None);
+            }
+            return None;
+        };
+        let algorithm = match algorithm {
+            written::Algorithm::Hs256 => Algorithm::Hs256,
+            written::Algorithm::Rs256 => Algorithm::Rs256,
+            written::Algorithm::EdDsa => Algorithm::EdDsa,
+        };
+        let key = resolve(text, self.env).and_then(|key| {
+            let jwt = Jwt {
+                algorithm,
+                key: Secret::new(&key),
+                issuer: written.issuer,
+                audience: written.audience,
+            };
+            match jwt.decoding_key() {
+                Ok(_) => Ok(jwt),
+                Err(_) => Err(format!("a key that is none for {}", algorithm.name())),
+            }
+        });
+        let allowed = match algorithm {
+            Algorithm::Hs256 => "a secret of at least 32 bytes, or env:NAME or file:PATH of one",
+            Algorithm::Rs256 => {
+                "an RSA public key, PEM (BEGIN PUBLIC KEY), or env:NAME or file:PATH of one"
+            }
+            Algorithm::EdDsa => {
+                "an Ed25519 public key, PEM (BEGIN PUBLIC KEY), or env:NAME or file:PATH of one"
+            }
+        };
+        key.map_err(|found| self.mistake("auth.jwt.key", &found, allowed, None))
+            .ok()
+    }
+
+    fn introspection(&mut self, written: written::Introspection) -> Option<Introspection> {
+        const KEY: &str = "auth.introspection";
+        let missing = [
+            ("url", written.url.is_none()),
+            ("client_id", written.client_id.is_none()),
+            ("client_secret", written.client_secret.is_none()),
+        ];
+        let missing = missing.into_iter().filter(|(_, is_missing)| *is_missing);
+        let missing: Vec<&str> = missing.map(|(key, _)| key).collect();
+        if !missing.is_empty() && !self.complained(KEY) {
+            let found = format!("no {}", missing.join(", no "));
+            self.mistake(KEY, &found, "url, client_id and client_secret", None);
+        }
+        let (url, secret) = (written.url?, written.client_secret?);
+        let allowed = "an http or https URL";
+        let url = match url::Url::parse(&url) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Some(url),
+            _ => {
+                self.mistake(&join(KEY, "url"), &quoted(&url), allowed, None);
+                None
+            }
+        };
+        let secret = match resolve(&secret.0, self.env) {
+            Ok(secret) => Some(Secret::new(&secret)),
+            Err(found) => {
+                let allowed = "a variable that is set, a file that can be read";
+                self.mistake(&join(KEY, "client_secret"), &found, allowed, None);
+                None
+            }
+        };
+        Some(Introspection {
+            url: url?,
+            client_id: written.client_id?,
+            client_secret: secret?,
+            remember: written.remember.map_or(Duration::from_secs(25), |it| it.0),
+        })
     }
 
     fn logging(&mut self, written: written::Logging) -> Logging {
@@ -354,6 +473,23 @@ impl Reading<'_> {
             allowed: allowed.to_owned(),
             guess,
         });
+    }
+}
+
+fn stream(written: &written::Stream) -> Stream {
+    let default = Stream::default();
+    let span = |written: Option<Span>, default| written.map_or(default, |it| it.0);
+    Stream {
+        connections_max: written.connections_max.unwrap_or(default.connections_max),
+        connections_per_account_max: written
+            .connections_per_account_max
+            .unwrap_or(default.connections_per_account_max),
+        connections_per_address_max: written
+            .connections_per_address_max
+            .unwrap_or(default.connections_per_address_max),
+        horizon_every: span(written.horizon_every, default.horizon_every),
+        ping_every: span(written.ping_every, default.ping_every),
+        send_timeout: span(written.send_timeout, default.send_timeout),
     }
 }
 

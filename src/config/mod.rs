@@ -5,20 +5,23 @@
 //! are durations.
 
 mod bounds;
+mod jwt;
 mod meant;
 mod mistake;
 mod secret;
 mod walk;
 pub mod written;
 
+pub use jwt::{Algorithm, Jwt};
 pub use mistake::{Mistake, Mistakes};
 pub use secret::Secret;
 
 use crate::order::window::Windows;
 use crate::post::relationship::Patience;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use written::Written;
@@ -83,6 +86,8 @@ pub struct Config {
     pub feed: Feed,
     /// `[http]`: where requests are answered.
     pub http: Http,
+    /// `[stream]`: how readers are told live of what changes.
+    pub stream: Stream,
     /// `[auth]`: who may ask.
     pub auth: Auth,
     /// `[logging]`: what the service says while it runs.
@@ -172,6 +177,28 @@ pub struct Http {
     pub requests_max: usize,
     /// The longest time that a request may take. 1 second to 10 minutes, default 30 seconds.
     pub request_timeout: Duration,
+    /// Requests that one account, or without one an address, may make in a minute, the backend's aside. 1 to 1,000,000,
+    /// default 300.
+    pub requests_per_minute: u32,
+    /// Whose `X-Forwarded-For` is believed. Default loopback.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// How readers are told live of what changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stream {
+    /// Readers connected at a time. 1 to 1,000,000, default 20,000.
+    pub connections_max: usize,
+    /// Connections of one account at a time. 1 to 1,000,000, default 50.
+    pub connections_per_account_max: usize,
+    /// Connections from one address at a time. 1 to 1,000,000, default 1,000.
+    pub connections_per_address_max: usize,
+    /// How often a reader is told how far its feed is complete. 1 to 15 seconds, default 15 seconds.
+    pub horizon_every: Duration,
+    /// How often a reader is asked whether it is still there. 1 second to 5 minutes, default 30 seconds.
+    pub ping_every: Duration,
+    /// How long a reader may take to accept what it is sent. 1 second to 5 minutes, default 10 seconds.
+    pub send_timeout: Duration,
 }
 
 /// Who may ask.
@@ -180,6 +207,25 @@ pub struct Auth {
     /// The bearer tokens of the backend, 16 to 4096 visible ASCII characters each. Empty only if there is no `[auth]`:
     /// then the service is on loopback, and any caller may act as the backend. Default empty.
     pub service_tokens: Vec<Secret>,
+    /// Whether public and hashtag feeds may be read without a token. Default no.
+    pub public_feeds_open: bool,
+    /// User tokens that the backend signs. Default none.
+    pub jwt: Option<Jwt>,
+    /// Who is asked about other user tokens. Default nobody.
+    pub introspection: Option<Introspection>,
+}
+
+/// Who is asked about user tokens that say nothing by themselves (RFC 7662).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Introspection {
+    /// Where: http or https.
+    pub url: url::Url,
+    /// As whom.
+    pub client_id: String,
+    /// With which secret.
+    pub client_secret: Secret,
+    /// How long an answer is believed. 1 to 25 seconds, default 25 seconds.
+    pub remember: Duration,
 }
 
 /// What the service says while it runs.
@@ -261,6 +307,24 @@ impl Default for Http {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8787)),
             requests_max: 10_000,
             request_timeout: Duration::from_secs(30),
+            requests_per_minute: 300,
+            trusted_proxies: vec![
+                IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8)),
+                IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128)),
+            ],
+        }
+    }
+}
+
+impl Default for Stream {
+    fn default() -> Stream {
+        Stream {
+            connections_max: 20_000,
+            connections_per_account_max: 50,
+            connections_per_address_max: 1_000,
+            horizon_every: Duration::from_secs(15),
+            ping_every: Duration::from_secs(30),
+            send_timeout: Duration::from_secs(10),
         }
     }
 }

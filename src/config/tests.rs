@@ -8,6 +8,8 @@ fn environment(name: &str) -> Option<String> {
     match name {
         "TOKEN" | "SLACKWATER_TOKEN" => Some("0123456789abcdef".to_owned()),
         "KAFKA_PASSWORD" => Some("hunter2".to_owned()),
+        "SLACKWATER_JWT_KEY" => Some("0123456789abcdef0123456789abcdef".to_owned()),
+        "SLACKWATER_CLIENT_SECRET" => Some("hush".to_owned()),
         "SHORT" => Some("hunter2".to_owned()),
         _ => None,
     }
@@ -170,8 +172,28 @@ fn a_file_that_says_everything_means_it() {
         listen = "[::]:80"
         requests_max = 1
         request_timeout = "10m"
+        requests_per_minute = 7
+        trusted_proxies = ["10.0.0.0/8", "::1"]
+        [stream]
+        connections_max = 1
+        connections_per_account_max = 2
+        connections_per_address_max = 3
+        horizon_every = "1s"
+        ping_every = "5m"
+        send_timeout = "2s"
         [auth]
         service_tokens = ["env:TOKEN", "fedcba9876543210"]
+        public_feeds_open = true
+        [auth.jwt]
+        algorithm = "HS256"
+        key = "0123456789abcdef0123456789abcdef"
+        issuer = "us"
+        audience = "them"
+        [auth.introspection]
+        url = "https://home.example/introspect"
+        client_id = "me"
+        client_secret = "hush"
+        remember = "2s"
         [logging]
         level = "info,slackwater::order=debug"
         format = "json"
@@ -218,8 +240,31 @@ fn a_file_that_says_everything_means_it() {
             listen: "[::]:80".parse().unwrap(),
             requests_max: 1,
             request_timeout: Duration::from_secs(600),
+            requests_per_minute: 7,
+            trusted_proxies: vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()],
+        },
+        stream: Stream {
+            connections_max: 1,
+            connections_per_account_max: 2,
+            connections_per_address_max: 3,
+            horizon_every: Duration::from_secs(1),
+            ping_every: Duration::from_secs(300),
+            send_timeout: Duration::from_secs(2),
         },
         auth: Auth {
+            public_feeds_open: true,
+            jwt: Some(Jwt {
+                algorithm: Algorithm::Hs256,
+                key: Secret::new("0123456789abcdef0123456789abcdef"),
+                issuer: Some("us".into()),
+                audience: Some("them".into()),
+            }),
+            introspection: Some(Introspection {
+                url: "https://home.example/introspect".parse().unwrap(),
+                client_id: "me".into(),
+                client_secret: Secret::new("hush"),
+                remember: Duration::from_secs(2),
+            }),
             service_tokens: vec![
                 Secret::new("0123456789abcdef"),
                 Secret::new("fedcba9876543210"),
@@ -428,7 +473,7 @@ s.toml:5: ordering.clock_skew: found 30; allowed: a duration such as "30s", "24h
 s.toml:7: feed.length: found 0; allowed: a whole number from 1 to 100000
 s.toml:8: feed.posts_keep: found "1 fortnight"; allowed: a duration such as "30s", "24h" or "30d", from 1h to 10y
 s.toml:10: http.listen: found "0.0.0.0:8787", where anyone could act as the backend; allowed: a loopback address; any other once [auth] has service_tokens
-s.toml:11: speed: found an unknown key; allowed: auth, feed, http, kafka, log, logging, ordering"#,
+s.toml:11: speed: found an unknown key; allowed: auth, feed, http, kafka, log, logging, ordering, stream"#,
     );
 }
 
@@ -525,7 +570,7 @@ fn a_key_that_is_unknown_is_guessed_if_it_is_close_or_stands_elsewhere() {
     );
     check(
         "http.service_tokens = [\"0123456789abcdef\"]",
-        "s.toml:1: http.service_tokens: found an unknown key; allowed: listen, request_timeout, requests_max; did you mean auth.service_tokens?",
+        "s.toml:1: http.service_tokens: found an unknown key; allowed: listen, request_timeout, requests_max, requests_per_minute, trusted_proxies; did you mean auth.service_tokens?",
     );
     check(
         "[[feed]]\nlength = 1",
@@ -751,4 +796,52 @@ fn leaves(value: &toml::Value) -> Vec<Vec<String>> {
             })
         })
         .collect()
+}
+
+#[test]
+fn how_tokens_are_checked_is_said_whole_and_with_a_key_that_is_one() {
+    const TOKENS: &str = "auth.service_tokens = [\"0123456789abcdef\"]\n";
+    let check = |text: &str, told: &str| check(&format!("{TOKENS}{text}"), told);
+    let key = "allowed: a secret of at least 32 bytes, or env:NAME or file:PATH of one";
+    check(
+        "auth.jwt.algorithm = \"HS256\"\nauth.jwt.key = \"0123456789abcdef0123456789abcde\"",
+        &format!("s.toml:3: auth.jwt.key: found a key that is none for HS256; {key}"),
+    );
+    check(
+        "auth.jwt.algorithm = \"HS256\"\nauth.jwt.key = \"env:NOWHERE\"",
+        &format!("s.toml:3: auth.jwt.key: found env:NOWHERE, which is not set; {key}"),
+    );
+    let pem = "allowed: an RSA public key, PEM (BEGIN PUBLIC KEY), or env:NAME or file:PATH of one";
+    check(
+        "auth.jwt.algorithm = \"RS256\"\nauth.jwt.key = \"0123456789abcdef0123456789abcdef\"",
+        &format!("s.toml:3: auth.jwt.key: found a key that is none for RS256; {pem}"),
+    );
+    check(
+        "auth.jwt.algorithm = \"none\"\nauth.jwt.key = \"0123456789abcdef0123456789abcdef\"",
+        "s.toml:2: auth.jwt.algorithm: found \"none\"; allowed: \"HS256\" or \"RS256\" or \"EdDSA\"",
+    );
+    check(
+        "auth.jwt.algorithm = \"HS256\"",
+        "s.toml:2: auth.jwt: found no key; allowed: key: the shared secret, or the public key that tokens are checked with",
+    );
+    check(
+        "auth.introspection.client_id = \"x\"",
+        "s.toml:2: auth.introspection: found no url, no client_secret; allowed: url, client_id and client_secret",
+    );
+    let asked = |url: &str| {
+        format!("[auth.introspection]\nurl = {url:?}\nclient_id = \"x\"\nclient_secret = \"y\"")
+    };
+    for url in ["ftp://home.example/", "home.example", "https://"] {
+        check(
+            &asked(url),
+            &format!(
+                "s.toml:3: auth.introspection.url: found {url:?}; allowed: an http or https URL"
+            ),
+        );
+    }
+    let proxies = "allowed: an IP address, or a network such as \"10.0.0.0/8\"";
+    check(
+        "http.trusted_proxies = [\"10.0.0.1\", \"proxy\"]",
+        &format!("s.toml:2: http.trusted_proxies[1]: found \"proxy\"; {proxies}"),
+    );
 }

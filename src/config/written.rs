@@ -28,6 +28,8 @@ pub struct Written {
     pub feed: Feed,
     /// Where requests are answered.
     pub http: Http,
+    /// How readers are told live of what changes.
+    pub stream: Stream,
     /// Who may ask. Without it the service listens on loopback only, where any caller may act as the backend.
     pub auth: Option<Auth>,
     /// What the service says while it runs.
@@ -192,6 +194,37 @@ pub struct Http {
     /// The longest time that a request may take.
     #[schemars(extend("x-min" = "1s", "x-max" = "10m"))]
     pub request_timeout: Option<Span>,
+    /// Requests that one account, or without one an address, may make in a minute; more are told to come back (429). The
+    /// backend's are not counted.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub requests_per_minute: Option<u32>,
+    /// Addresses of reverse proxies, or networks of them: theirs is the `X-Forwarded-For` that is believed.
+    #[schemars(inner(length(min = 1)))]
+    pub trusted_proxies: Option<Vec<String>>,
+}
+
+/// How readers are told live of what changes.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Stream {
+    /// Readers connected at a time; more are told to come back (503).
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub connections_max: Option<usize>,
+    /// Connections of one account at a time; more are refused (429).
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub connections_per_account_max: Option<usize>,
+    /// Connections from one address at a time; more are refused (429).
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub connections_per_address_max: Option<usize>,
+    /// How often a reader is told how far its feed is complete, if nothing else is to be told.
+    #[schemars(extend("x-min" = "1s", "x-max" = "15s"))]
+    pub horizon_every: Option<Span>,
+    /// How often a reader is asked whether it is still there; one that has not answered by the next time is not.
+    #[schemars(extend("x-min" = "1s", "x-max" = "5m"))]
+    pub ping_every: Option<Span>,
+    /// How long a reader may take to accept what it is sent; a slower one is sent away (1013).
+    #[schemars(extend("x-min" = "1s", "x-max" = "5m"))]
+    pub send_timeout: Option<Span>,
 }
 
 /// Who may ask.
@@ -202,6 +235,60 @@ pub struct Auth {
     /// of this file.
     #[schemars(length(min = 1))]
     pub service_tokens: Option<Vec<SecretText>>,
+    /// Whether public and hashtag feeds may be read without a token.
+    pub public_feeds_open: Option<bool>,
+    /// User tokens that the backend signs.
+    pub jwt: Option<Jwt>,
+    /// User tokens that the backend is asked about (RFC 7662).
+    pub introspection: Option<Introspection>,
+}
+
+/// User tokens that the backend signs: `sub` is the account, `scope` what the token is for, `exp` when it ends.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Jwt {
+    /// How they are signed.
+    pub algorithm: Option<Algorithm>,
+    /// HS256: the shared secret, at least 32 bytes. RS256 and EdDSA: the public key, PEM. `env:NAME` or `file:PATH` to keep
+    /// it out of this file.
+    pub key: Option<SecretText>,
+    /// What `iss` must be.
+    #[schemars(length(min = 1))]
+    pub issuer: Option<String>,
+    /// What `aud` must be or hold.
+    #[schemars(length(min = 1))]
+    pub audience: Option<String>,
+}
+
+/// How user tokens are signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum Algorithm {
+    /// With a secret that both sides know.
+    #[serde(rename = "HS256")]
+    Hs256,
+    /// With an RSA key.
+    #[serde(rename = "RS256")]
+    Rs256,
+    /// With an Ed25519 key.
+    #[serde(rename = "EdDSA")]
+    EdDsa,
+}
+
+/// Who is asked about user tokens that say nothing by themselves.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Introspection {
+    /// Where.
+    #[schemars(length(min = 1))]
+    pub url: Option<String>,
+    /// As whom.
+    #[schemars(length(min = 1))]
+    pub client_id: Option<String>,
+    /// With which secret; `env:NAME` or `file:PATH` to keep it out of this file.
+    pub client_secret: Option<SecretText>,
+    /// How long an answer is believed.
+    #[schemars(extend("x-min" = "1s", "x-max" = "25s"))]
+    pub remember: Option<Span>,
 }
 
 /// What the service says while it runs.

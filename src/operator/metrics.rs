@@ -18,6 +18,7 @@ pub struct Metrics {
     verdicts: Family<Labels, Counter>,
     requests: Family<Labels, Counter>,
     reloads: Family<Labels, Counter>,
+    streams_ended: Family<Labels, Counter>,
     lag: Family<Labels, Gauge>,
     /// Records set aside because they could not be used.
     pub dead_letters: Counter,
@@ -43,6 +44,8 @@ pub struct Metrics {
     pub follows: Gauge,
     /// Posts dropped after their retention.
     pub expired_posts: Counter,
+    /// Readers connected to streams.
+    pub streams: Gauge,
     /// 1 while requests are answered from a log read to its end.
     pub ready: Gauge,
 }
@@ -57,6 +60,7 @@ impl Default for Metrics {
             verdicts: Family::default(),
             requests: Family::default(),
             reloads: Family::default(),
+            streams_ended: Family::default(),
             lag: Family::default(),
             dead_letters: Counter::default(),
             lost_records: Gauge::default(),
@@ -70,6 +74,7 @@ impl Default for Metrics {
             accounts: Gauge::default(),
             follows: Gauge::default(),
             expired_posts: Counter::default(),
+            streams: Gauge::default(),
             ready: Gauge::default(),
         };
         metrics.register();
@@ -82,6 +87,12 @@ impl Metrics {
     pub fn reload(&self, outcome: &'static str) {
         let labels = vec![("outcome", outcome.to_owned())];
         self.reloads.get_or_create(&labels).inc();
+    }
+
+    /// A stream ended for this reason (a bounded set of words).
+    pub fn stream_ended(&self, reason: &'static str) {
+        let labels = vec![("reason", reason.to_owned())];
+        self.streams_ended.get_or_create(&labels).inc();
     }
 
     /// A record of `topic` was read.
@@ -162,6 +173,16 @@ impl Metrics {
             "config_reloads",
             "Times the configuration was read again, by outcome",
             self.reloads.clone(),
+        );
+        r.register(
+            "streams_ended",
+            "Streams ended, by reason",
+            self.streams_ended.clone(),
+        );
+        r.register(
+            "streams",
+            "Readers connected to streams",
+            self.streams.clone(),
         );
         r.register(
             "lag_records",

@@ -181,6 +181,7 @@ impl Pipeline {
             horizons: Arc::new(Horizons::new(store.reached()?.into_iter())),
             attendance,
             unsettled: Arc::default(),
+            encoded: Arc::default(),
             in_flight: InFlight::default(),
             refused_settings: Arc::default(),
             log: xxh3_64(options.log.as_bytes()),

@@ -18,6 +18,7 @@ use crate::order::origins::{Origins, Seen};
 use crate::order::verdict::Verdict;
 use crate::order::window::{ReorderWindow, Window, Windows};
 use crate::reader::cursor::Cursor;
+use crate::reader::telling::Room;
 use crate::time::Time;
 use fastrand::Rng;
 use proptest::prelude::*;
@@ -134,9 +135,9 @@ fn watched(
             from: look.moment(),
             batch: None,
         });
-        let answer = look.tell(&node.view, from, usize::MAX).unwrap();
-        let json = [b"[", &answer.telling.json[..], b"]"].concat();
-        let changes: Vec<Value> = serde_json::from_slice(&json).unwrap();
+        let answer = look.tell(&node.view, from, Room::of(usize::MAX)).unwrap();
+        let json = format!("[{}]", answer.telling.json());
+        let changes: Vec<Value> = serde_json::from_str(&json).unwrap();
         told.extend(changes.iter().map(|change| {
             assert_eq!(change["kind"], "post");
             let id = change["id"].as_str().unwrap().parse().unwrap();

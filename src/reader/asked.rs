@@ -79,6 +79,23 @@ impl Asked {
         }
     }
 
+    /// Who reads it, if that is said.
+    pub fn account(&self) -> Option<&str> {
+        match self {
+            Asked::Home { account } | Asked::List { account, .. } => Some(account),
+            Asked::Tag { reader, .. } | Asked::Public { reader, .. } => reader.as_deref(),
+        }
+    }
+
+    /// The feed, if it is nobody's.
+    pub fn shared(&self) -> Option<Name> {
+        match self {
+            Asked::Home { .. } | Asked::List { .. } => None,
+            Asked::Tag { tag, .. } => Some(Name::Tag(tag.as_str().into())),
+            Asked::Public { part, .. } => Some(Name::Public(*part)),
+        }
+    }
+
     /// What binds a cursor to it: a text that no other feed has.
     pub fn text(&self) -> String {
         let of = |reader: &Option<String>| reader.clone().unwrap_or_default();

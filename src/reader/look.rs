@@ -4,7 +4,7 @@ use super::asked::{Asked, Found};
 use super::changes::{Change, Refused, changes};
 use super::cursor::{Batch, Cursor, Moment};
 use super::shown::{Shown, shown};
-use super::telling::{Telling, tell};
+use super::telling::{Room, Telling, tell};
 use super::unsettled::{Footing, Standing};
 use super::view::View;
 use crate::feed::again::Spoken;
@@ -37,12 +37,16 @@ pub struct Look {
 /// What a reader was told.
 #[derive(Debug)]
 pub struct Told {
-    /// The changes, as JSON text.
+    /// The changes.
     pub telling: Telling,
     /// The place at and below which the reader drops whatever it has: the feed is only so long.
     pub floor: u64,
     /// What the reader has now.
     pub cursor: Cursor,
+    /// What it had, whole, when this telling began.
+    from: Moment,
+    /// This node has not read, or not carried out, what the cursor lacks: it is to be asked again when it has.
+    pub is_early: bool,
 }
 
 /// Why a reader could not be told what changed.
@@ -214,10 +218,10 @@ impl Look {
         }
     }
 
-    /// What changed since `cursor`, at most `limit` changes. A node that has not read what the cursor saw (it is another,
+    /// What changed since `cursor`, as far as there is room. A node that has not read what the cursor saw (it is another,
     /// or reads again after a crash) has nothing to tell, and the cursor stays as it is: what such a node knows nothing of
     /// could leave its feed without being listed. Nor has one that has not carried out what relations call for.
-    pub fn tell(&self, view: &View, cursor: &Cursor, limit: usize) -> Result<Told, TellError> {
+    pub fn tell(&self, view: &View, cursor: &Cursor, room: Room) -> Result<Told, TellError> {
         let (from, batch) = (&cursor.from, cursor.batch.as_ref());
         let is_behind = |moment: &Moment| !moment.is_within(&self.stands.seen);
         let is_unsettled = self.stands.footing == Footing::Unsettled;
@@ -226,6 +230,8 @@ impl Look {
                 telling: Telling::default(),
                 floor: from.floor,
                 cursor: cursor.clone(),
+                from: from.clone(),
+                is_early: true,
             });
         }
         let spoken = Arc::clone(&view.built.borrow().spoken);
@@ -244,7 +250,7 @@ impl Look {
         }
         let lets_in =
             |post: &Post, original: Option<&Post>| self.found.lets_in(view, post, original);
-        let telling = tell(&view.store, &all, from, limit, &lets_in)?;
+        let telling = tell(view, &all, from, room, &lets_in)?;
         let mut upto = batch.map_or_else(|| self.moment(), |batch| batch.upto.clone());
         // What was pushed out of sight since was not told, and is told should it come back.
         upto.floor = upto.floor.max(self.shown.floor);
@@ -253,9 +259,10 @@ impl Look {
             self.note_told(&mut upto, told.map(|change| change.id));
         }
         let floor = upto.floor;
+        let before = from.clone();
         let (from, batch) = if telling.more {
             let last = telling.last;
-            (from.clone(), Some(Batch { upto, last }))
+            (before.clone(), Some(Batch { upto, last }))
         } else {
             (upto, None)
         };
@@ -269,7 +276,29 @@ impl Look {
             telling,
             floor,
             cursor: after,
+            from: before,
+            is_early: false,
         })
+    }
+}
+
+impl Told {
+    /// What the reader has when it has been told the changes up to this one, counted from 0.
+    pub fn cursor_after(&self, nth: usize) -> Cursor {
+        let lines = &self.telling.lines;
+        let line = lines.get(nth).filter(|_| nth + 1 < lines.len());
+        let Some(line) = line else {
+            return self.cursor.clone();
+        };
+        let upto = self.cursor.batch.as_ref().map(|batch| &batch.upto);
+        Cursor {
+            from: self.from.clone(),
+            batch: Some(Batch {
+                upto: upto.unwrap_or(&self.cursor.from).clone(),
+                last: line.id.number(),
+            }),
+            ..self.cursor
+        }
     }
 }
 

@@ -16,7 +16,13 @@
 //! | [`telling`] | those changes as JSON text |
 //! | [`asked`] | which feed is asked for, and by whom |
 //! | [`look`] | a feed looked at: all of the above at one moment |
+//! | [`ready`] | a feed asked for, as soon as it can be looked at |
+//! | [`encoded`] | entries as text, written once for all who are told |
 //! | [`waking`] | waiting for a feed to show something new |
+//! | [`live`] | a feed followed live: one reader's place in it |
+//! | [`message`] | what a stream sends |
+//! | [`websocket`] | a websocket with bounds |
+//! | [`connections`] | how many readers are connected, and how often others ask |
 //! | [`explained`] | why an account has a post in its feeds, or has not |
 //! | [`origin`] | an origin as operators see it |
 //! | [`answer`] | every other answer's shape |
@@ -32,22 +38,28 @@ pub mod asked;
 pub mod attendance;
 pub mod auth;
 pub mod changes;
+pub mod connections;
 pub mod cursor;
 pub mod door;
 pub mod doubts;
+pub mod encoded;
 pub mod entry;
 pub mod explained;
 pub mod filling;
 pub mod horizons;
 pub mod http;
+pub mod live;
 pub mod look;
+pub mod message;
 pub mod openapi;
 pub mod origin;
 pub mod page;
 pub mod problem;
+pub mod ready;
 mod rendering;
 pub mod shown;
 pub mod telling;
 pub mod unsettled;
 pub mod view;
 pub mod waking;
+pub mod websocket;

@@ -7,6 +7,7 @@ mod records;
 use super::answer::{Accepted, Ordering, Page, Readiness};
 use super::door::BODY_BYTES_MAX;
 use super::entry::Entry;
+use super::message::Message;
 use super::origin::{self, Origin, Origins};
 use super::problem::Problem;
 use super::telling::Changes;
@@ -41,6 +42,7 @@ pub fn files() -> Vec<(&'static str, Value)> {
         ("entry.schema.json", answered::<Entry<'_>>()),
         ("page.schema.json", answered::<Page<'_>>()),
         ("changes.schema.json", answered::<Changes<'_>>()),
+        ("stream-message.schema.json", answered::<Message<'_>>()),
         ("ordering.schema.json", answered::<Ordering<'_>>()),
         ("accepted.schema.json", answered::<Accepted>()),
         ("origins.schema.json", answered::<Origins>()),
@@ -79,34 +81,43 @@ struct Route {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Who {
     Backend,
+    /// Or the account whose feed it is.
+    Reader,
     Anyone,
 }
 
 /// Every route there is; `tests/schemas.rs` holds the list against the router.
-const ROUTES: [Route; 19] = [
+const ROUTES: [Route; 22] = [
     backend("post", "/v1/activities", post_activities),
     backend("post", "/v1/relationships", post_relationships),
-    backend("get", "/v1/accounts/{account}/feeds/{feed}", feeds::page),
-    backend(
+    reader("get", "/v1/accounts/{account}/feeds/{feed}", feeds::page),
+    reader(
         "get",
         "/v1/accounts/{account}/feeds/{feed}/changes",
         feeds::changes,
     ),
-    backend("get", "/v1/accounts/{account}/ordering", feeds::ordering),
-    backend(
+    reader(
+        "get",
+        "/v1/accounts/{account}/feeds/{feed}/stream",
+        feeds::stream,
+    ),
+    reader("get", "/v1/accounts/{account}/ordering", feeds::ordering),
+    reader(
         "put",
         "/v1/accounts/{account}/ordering",
         feeds::put_ordering,
     ),
-    backend(
+    reader(
         "delete",
         "/v1/accounts/{account}/ordering",
         feeds::delete_ordering,
     ),
-    backend("get", "/v1/feeds/public", feeds::public),
-    backend("get", "/v1/feeds/public/changes", feeds::public_changes),
-    backend("get", "/v1/feeds/tag/{tag}", feeds::tag),
-    backend("get", "/v1/feeds/tag/{tag}/changes", feeds::tag_changes),
+    reader("get", "/v1/feeds/public", feeds::public),
+    reader("get", "/v1/feeds/public/changes", feeds::public_changes),
+    reader("get", "/v1/feeds/public/stream", feeds::public_stream),
+    reader("get", "/v1/feeds/tag/{tag}", feeds::tag),
+    reader("get", "/v1/feeds/tag/{tag}/changes", feeds::tag_changes),
+    reader("get", "/v1/feeds/tag/{tag}/stream", feeds::tag_stream),
     backend("get", "/v1/posts", post_by_uri),
     backend("get", "/v1/posts/{id}", post_by_id),
     backend("get", "/v1/origins", origins),
@@ -130,6 +141,19 @@ const fn backend(
     }
 }
 
+const fn reader(
+    method: &'static str,
+    path: &'static str,
+    describe: fn(&mut Schemas) -> Operation,
+) -> Route {
+    Route {
+        method,
+        path,
+        who: Who::Reader,
+        describe,
+    }
+}
+
 const fn open(
     method: &'static str,
     path: &'static str,
@@ -148,13 +172,29 @@ fn described() -> Value {
     let mut paths: Map<String, Value> = Map::new();
     for route in &ROUTES {
         let mut operation = (route.describe)(&mut schemas);
-        if route.who == Who::Backend {
-            operation = operation.problem(
-                &mut schemas,
-                "401",
-                "No service token, or none of this instance.",
-            );
-        }
+        operation = match route.who {
+            Who::Anyone => operation,
+            Who::Backend => operation
+                .problem(&mut schemas, "401", "No token, or none of this instance.")
+                .problem(&mut schemas, "403", "A user token: this is the backend's.")
+                .problem(
+                    &mut schemas,
+                    "429",
+                    "Too much in a minute: come back after `Retry-After`.",
+                ),
+            Who::Reader => operation
+                .problem(&mut schemas, "401", "No token, or none of this instance.")
+                .problem(
+                    &mut schemas,
+                    "403",
+                    "The token is another account's, or not for this.",
+                )
+                .problem(
+                    &mut schemas,
+                    "429",
+                    "Too much in a minute, or at a time: come back after `Retry-After`.",
+                ),
+        };
         operation = operation
             .problem(
                 &mut schemas,
@@ -202,6 +242,13 @@ fn described() -> Value {
                     "type": "http", "scheme": "bearer",
                     "description": "A service token of the configuration. Without any configured, the service listens \
                         on loopback only and asks for none."
+                },
+                "user": {
+                    "type": "http", "scheme": "bearer",
+                    "description": "A user token: a JWT that the backend signs, or one that introspection knows. It \
+                        reads the feeds of its account. Scopes: read:statuses, read:lists (lists), read:accounts and \
+                        write:accounts (ordering); read and write hold them. Streams also take it as `access_token` \
+                        in the query, or as their websocket's subprotocol."
                 }
             }
         }
@@ -331,7 +378,7 @@ impl Operation {
         let answer = self.content(status, description, &content);
         match status {
             "401" => answer.header(status, "WWW-Authenticate"),
-            "503" => answer.header(status, "Retry-After"),
+            "429" | "503" => answer.header(status, "Retry-After"),
             _ => answer,
         }
     }
@@ -339,6 +386,7 @@ impl Operation {
     fn described(self, who: Who) -> Value {
         let security = match who {
             Who::Backend => json!([{"bearer": []}]),
+            Who::Reader => json!([{"bearer": []}, {"user": []}]),
             Who::Anyone => json!([]),
         };
         let mut operation = json!({

@@ -2,15 +2,18 @@
 
 use super::changes::{Change as Place, What};
 use super::cursor::Moment;
+use super::encoded::Encoding;
 use super::entry::Entry;
 use super::filling::{LetsIn, whole};
 use super::page::PAGE_BYTES_MAX;
+use super::view::View;
 use crate::feed::disk::DiskError;
 use crate::feed::kept::Post;
 use crate::feed::store::Store;
 use crate::order::place::PostId;
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::sync::Arc;
 
 /// What changed in a feed since a cursor.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -52,30 +55,60 @@ pub enum Kind {
     Remove,
 }
 
-/// Changes as JSON text.
+/// Changes that a reader is told.
 #[derive(Debug, Default)]
 pub struct Telling {
-    /// The list, without its brackets.
-    pub json: Vec<u8>,
-    /// How many there are.
-    pub told: usize,
+    /// The changes, lowest first.
+    pub lines: Vec<Line>,
     /// The highest place looked at.
     pub last: u64,
     /// Whether some were left for another answer.
     pub more: bool,
 }
 
-/// Tells a reader who has `from` of `changes`, lowest first, until there are `limit` or the answer is large.
+/// One of them.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// What is to be done.
+    pub kind: Kind,
+    /// Whether an entry above it had been shown.
+    pub behind: bool,
+    /// The entry's place.
+    pub id: PostId,
+    /// The entry as it is now; none if it is to be removed.
+    pub entry: Option<Arc<Encoding>>,
+}
+
+/// How much of a feed's changes one answer takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// So many changes at most.
+    pub changes: usize,
+    /// No further one after so many bytes.
+    pub bytes: usize,
+}
+
+impl Room {
+    /// So many changes, in as many bytes as a page has.
+    pub fn of(changes: usize) -> Room {
+        let bytes = PAGE_BYTES_MAX;
+        Room { changes, bytes }
+    }
+}
+
+/// Tells a reader who has `from` of `changes`, lowest first, as far as there is room.
 pub fn tell(
-    store: &Store,
+    view: &View,
     changes: &[Place],
     from: &Moment,
-    limit: usize,
+    room: Room,
     lets_in: &LetsIn<'_>,
 ) -> Result<Telling, DiskError> {
+    let store = &view.store;
     let mut telling = Telling::default();
+    let mut bytes = 0;
     for change in changes {
-        if limit <= telling.told || PAGE_BYTES_MAX <= telling.json.len() {
+        if room.changes <= telling.lines.len() || room.bytes <= bytes {
             telling.more = true;
             break;
         }
@@ -87,10 +120,10 @@ pub fn tell(
             continue;
         }
         if matches!(change.what, What::Left | What::Repeats) {
-            telling.push(&Change {
+            telling.lines.push(Line {
                 kind: Kind::Remove,
                 behind: false,
-                id: id.to_string(),
+                id,
                 entry: None,
             });
             continue;
@@ -99,16 +132,17 @@ pub fn tell(
         let Some((post, original)) = whole(store, id)? else {
             continue;
         };
-        let original = original.as_deref();
-        if !lets_in(&post, original) {
+        if !lets_in(&post, original.as_deref()) {
             continue;
         }
-        let kind = kind(change.what, &post, original, from);
-        telling.push(&Change {
+        let kind = kind(change.what, &post, original.as_deref(), from);
+        let entry = view.encoded.entry(post, original);
+        bytes += entry.json.len();
+        telling.lines.push(Line {
             kind,
             behind: kind == Kind::Post && from.is_past(change.id),
-            id: id.to_string(),
-            entry: Some(Entry::new(&post, original)),
+            id,
+            entry: Some(entry),
         });
     }
     Ok(telling)
@@ -133,16 +167,49 @@ fn kind(what: What, post: &Post, original: Option<&Post>, from: &Moment) -> Kind
     }
 }
 
+impl Kind {
+    /// As the API writes it.
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Post => "post",
+            Kind::Edit => "edit",
+            Kind::Remove => "remove",
+        }
+    }
+}
+
+impl Line {
+    /// Appends it as JSON text: a [`Change`], with its cursor if it stands alone.
+    pub fn write(&self, cursor: Option<&str>, json: &mut String) {
+        json.push_str("{\"kind\":\"");
+        json.push_str(self.kind.name());
+        json.push_str("\",\"behind\":");
+        json.push_str(if self.behind { "true" } else { "false" });
+        json.push_str(",\"id\":\"");
+        json.push_str(&self.id.to_string());
+        json.push_str("\",\"entry\":");
+        json.push_str(self.entry.as_ref().map_or("null", |entry| &entry.json));
+        if let Some(cursor) = cursor {
+            json.push_str(",\"cursor\":\"");
+            json.push_str(cursor);
+            json.push('"');
+        }
+        json.push('}');
+    }
+}
+
 impl Telling {
-    fn push(&mut self, change: &Change<'_>) {
-        let before = self.json.len();
-        if 0 < self.told {
-            self.json.push(b',');
+    /// The changes as JSON text, with commas between and no brackets.
+    pub fn json(&self) -> String {
+        let entries = self.lines.iter().filter_map(|line| line.entry.as_ref());
+        let bytes: usize = entries.map(|entry| entry.json.len()).sum();
+        let mut json = String::with_capacity(bytes + 96 * self.lines.len());
+        for line in &self.lines {
+            if !json.is_empty() {
+                json.push(',');
+            }
+            line.write(None, &mut json);
         }
-        if serde_json::to_writer(&mut self.json, change).is_ok() {
-            self.told += 1;
-        } else {
-            self.json.truncate(before);
-        }
+        json
     }
 }

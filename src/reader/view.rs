@@ -11,6 +11,7 @@ use crate::post::mark::{Mark, Seen};
 use crate::post::record::Position;
 use crate::reader::answer::CatchingUp;
 use crate::reader::attendance::Attendance;
+use crate::reader::encoded::Encoded;
 use crate::reader::horizons::Horizons;
 use crate::reader::unsettled::Unsettled;
 use parking_lot::RwLock;
@@ -74,6 +75,8 @@ pub struct View {
     pub attendance: Arc<Attendance>,
     /// Whose feeds lack something that relations call for.
     pub unsettled: Arc<Unsettled>,
+    /// Entries as text.
+    pub encoded: Arc<Encoded>,
     /// What is on its way into the log.
     pub in_flight: InFlight,
     /// A hash of which log all this was built from.

@@ -1,58 +1,98 @@
 //! Waiting for a feed to show something new: something happened to it, or its horizon reached its next entry. Nobody asks
 //! again and again, and a feed nobody waits for costs no timer.
 
-use super::look::Look;
-use super::view::View;
+use super::asked::Asked;
+use super::look::{Look, Told};
+use super::view::{Built, View};
 use crate::clock;
 use crate::order::horizon::ripens;
 use crate::order::place::PostId;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// A reader's watch over one account's feeds.
+/// A reader's watch over one feed.
 #[derive(Debug)]
 pub struct Watching {
-    account: String,
-    stirred: watch::Receiver<()>,
+    /// Whose horizon it is held back for.
+    owner: Option<String>,
+    /// Something happened to the feeds of its account, or was said of it.
+    account: Option<watch::Receiver<()>>,
+    /// Something happened to a feed that is nobody's.
+    shared: Option<watch::Receiver<()>>,
+    built: watch::Receiver<Arc<Built>>,
 }
 
-impl View {
-    /// Watches an account's feeds from now on; none if the account is unknown. To be asked for before the feed is looked
-    /// at, so that nothing falls between the two.
-    pub fn watch(&self, account: &str) -> Option<Watching> {
-        let number = self.graph.read().account(account)?;
-        Some(Watching {
-            account: account.to_owned(),
-            stirred: self.store.homes.stirred.watch(number),
-        })
-    }
+/// What a reader waits for, besides something happening to the feed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Awaited {
+    /// The first entry that the horizon has not reached.
+    held: Option<PostId>,
+    /// The reader knows more than this node has read.
+    is_early: bool,
 }
 
-impl Watching {
-    /// Waits until the feed may show what `look` did not.
-    pub async fn wait(&mut self, view: &View, look: &Look) {
-        tokio::select! {
-            changed = self.stirred.changed() => {
-                // The service is stopping: there will be no more.
-                if changed.is_err() {
-                    std::future::pending::<()>().await;
-                }
-            }
-            () = ripe(view, &self.account, look.next_held()) => {}
+impl Awaited {
+    /// What is left to wait for when a reader has been told of what was looked at.
+    pub fn after(look: &Look, told: &Told) -> Awaited {
+        Awaited {
+            held: look.next_held(),
+            is_early: told.is_early,
         }
     }
 }
 
+impl View {
+    /// Watches a feed from now on. To be asked for before the feed is looked at, so that nothing falls between the two.
+    pub fn watch(&self, asked: &Asked) -> Watching {
+        let stirred = &self.store.homes.stirred;
+        let account = {
+            let graph = self.graph.read();
+            asked.account().and_then(|account| graph.account(account))
+        };
+        Watching {
+            owner: asked.owner().map(str::to_owned),
+            account: account.map(|account| stirred.watch(account)),
+            shared: asked.shared().map(|name| stirred.watch_shared(name)),
+            built: self.built.clone(),
+        }
+    }
+}
+
+impl Watching {
+    /// Waits until the feed may show what it did not. May be given up and begun again.
+    pub async fn wait(&mut self, view: &View, awaited: Awaited) {
+        let is_early = awaited.is_early;
+        tokio::select! {
+            () = changed(self.account.as_mut()) => {}
+            () = changed(self.shared.as_mut()) => {}
+            () = ripe(view, self.owner.as_deref(), awaited.held) => {}
+            () = changed(Some(&mut self.built)), if is_early => {}
+        }
+    }
+}
+
+/// Waits until it changes; for ever if it never will: the service is stopping, and there will be no more.
+async fn changed<T>(receiver: Option<&mut watch::Receiver<T>>) {
+    let is_stopping = match receiver {
+        Some(receiver) => receiver.changed().await.is_err(),
+        None => true,
+    };
+    if is_stopping {
+        std::future::pending::<()>().await;
+    }
+}
+
 /// Waits until the horizon has reached an entry; for ever if there is none.
-async fn ripe(view: &View, account: &str, held: Option<PostId>) {
-    let Some(held) = held else {
+async fn ripe(view: &View, owner: Option<&str>, held: Option<PostId>) {
+    let (Some(owner), Some(held)) = (owner, held) else {
         return std::future::pending().await;
     };
     let mut built = view.horizons.watch_built();
     loop {
         let (due, horizon) = {
             let graph = view.graph.read();
-            let Some(number) = graph.account(account) else {
+            let Some(number) = graph.account(owner) else {
                 return;
             };
             let due = ripens(held.time(), graph.hold_ms(number));

@@ -199,6 +199,11 @@ impl Door {
         }
     }
 
+    /// Where it is: scheme, host and port.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
     /// The client and the URL of a path, for what the shortcuts below do not do.
     pub(crate) fn request(
         &self,

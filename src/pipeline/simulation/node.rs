@@ -106,6 +106,7 @@ impl Node {
             horizons: Arc::new(Horizons::new(store.reached().unwrap().into_iter())),
             attendance,
             unsettled: Arc::default(),
+            encoded: Arc::default(),
             in_flight: InFlight::default(),
             log: LOG,
             built: watching,

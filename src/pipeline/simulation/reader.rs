@@ -9,6 +9,7 @@ use crate::reader::cursor::Cursor;
 use crate::reader::entry::Entry;
 use crate::reader::filling::whole;
 use crate::reader::look::{Look, TellError, Told};
+use crate::reader::telling::Room;
 use crate::reader::unsettled::Footing;
 use crate::time::Time;
 use serde::Deserialize;
@@ -130,7 +131,7 @@ impl Reader {
             return Asked::Closed;
         };
         assert!(!look.is_asleep);
-        match look.tell(&node.view, &cursor, limit) {
+        match look.tell(&node.view, &cursor, Room::of(limit)) {
             Ok(told) => self.take(node, &look, &cursor, &told, limit),
             Err(TellError::Refused(_)) => {
                 self.read_anew(node, now);
@@ -177,7 +178,7 @@ impl Reader {
         if is_unsettled || !from.from.is_within(seen) || !upto.is_within(seen) {
             // The node is behind this reader, or behind what it has read itself.
             assert_eq!(
-                (told.telling.told, told.telling.more, &told.cursor),
+                (told.telling.lines.len(), told.telling.more, &told.cursor),
                 (0, false, from)
             );
             self.was_not_told_all |= is_unsettled;
@@ -187,8 +188,11 @@ impl Reader {
             self.has_removed = from.from.floor < told.floor;
             self.top = self.entries.last_key_value().map_or(0, |(id, _)| *id);
         }
-        assert!(told.telling.told <= limit);
-        assert!(!told.telling.more || 0 < told.telling.told, "it gets on");
+        assert!(told.telling.lines.len() <= limit);
+        assert!(
+            !told.telling.more || !told.telling.lines.is_empty(),
+            "it gets on"
+        );
         let after = &told.cursor;
         let reached = after
             .batch
@@ -237,8 +241,8 @@ impl Reader {
     }
 
     fn change(&mut self, told: &Told, last: PostId) {
-        let json = [b"[", &told.telling.json[..], b"]"].concat();
-        let changes: Vec<Change<'_>> = serde_json::from_slice(&json).unwrap();
+        let json = format!("[{}]", told.telling.json());
+        let changes: Vec<Change<'_>> = serde_json::from_str(&json).unwrap();
         let mut before = 0;
         for change in changes {
             let id: u64 = change.id.parse().unwrap();

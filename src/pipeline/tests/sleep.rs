@@ -8,6 +8,7 @@ use crate::pipeline::sleep::{Rounds, put_to_sleep, wake};
 use crate::reader::changes::Refused;
 use crate::reader::cursor::Cursor;
 use crate::reader::look::{Look, TellError};
+use crate::reader::telling::Room;
 
 /// The twin that sleeps now and then, and the one that never does.
 const TWINS: [&str; 2] = ["0", "1"];
@@ -328,7 +329,7 @@ fn a_cursor_from_before_is_refused_and_one_from_after_goes_on() {
     read(&mut node, &log);
     assert!(node.rouse(0, now));
     node.announce(&log.whole(), now);
-    let refused = look(&node).tell(&node.view, &before, 80);
+    let refused = look(&node).tell(&node.view, &before, Room::of(80));
     assert!(matches!(
         refused,
         Err(TellError::Refused(Refused::Forgotten))
@@ -336,10 +337,11 @@ fn a_cursor_from_before_is_refused_and_one_from_after_goes_on() {
     let after = cursor(&node);
     let told = |node: &Node| {
         look(node)
-            .tell(&node.view, &after, 80)
+            .tell(&node.view, &after, Room::of(80))
             .unwrap()
             .telling
-            .told
+            .lines
+            .len()
     };
     assert_eq!((look(&node).ids().len(), told(&node)), (2, 0));
     write(&mut log);
@@ -350,6 +352,6 @@ fn a_cursor_from_before_is_refused_and_one_from_after_goes_on() {
     let mut node = node.crash(log.whole());
     read(&mut node, &log);
     assert_eq!((look(&node).ids().len(), told(&node)), (3, 1));
-    let refused = look(&node).tell(&node.view, &before, 80);
+    let refused = look(&node).tell(&node.view, &before, Room::of(80));
     assert!(refused.is_err());
 }

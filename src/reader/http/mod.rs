@@ -1,34 +1,43 @@
 //! The routes. What is asked for is checked here; what is shown is decided in the pure files beside.
 
 mod append;
+mod asking;
 mod feeds;
 mod ordering;
 mod origins;
 mod posts;
+mod stream;
+
+pub use stream::Keeping;
 
 use super::answer::Readiness;
 use super::auth::Auth;
+use super::connections::{Connections, Limits, Rates};
 use super::door::BODY_BYTES_MAX;
 use super::problem::Problem;
 use super::view::View;
 use crate::operator::by_origin;
 use crate::post::source::Appender;
+use asking::Asking;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
+use ipnet::IpNet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 
 /// Request bodies held in memory at once, in KiB. A request waits for its share before its body is read.
 const BODIES_KIB_MAX: usize = 128 << 10;
 
 /// What the routes are told.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Options {
     /// Who may ask.
     pub auth: Auth,
@@ -36,6 +45,18 @@ pub struct Options {
     pub request_timeout: Duration,
     /// Requests answered at once; more are told to come back.
     pub requests_max: usize,
+    /// Requests of each caller in a minute, the backend's aside.
+    pub requests_per_minute: u32,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How many readers may be connected.
+    pub connections: Limits,
+    /// How streams are kept.
+    pub keeping: Keeping,
+    /// Ends all streams.
+    pub stopping: CancellationToken,
+    /// Counts the streams that have not ended.
+    pub streams: TaskTracker,
 }
 
 /// What every route works with.
@@ -47,6 +68,12 @@ struct App {
     requests: Arc<Semaphore>,
     bodies: Arc<Semaphore>,
     timeout: Duration,
+    rates: Arc<Rates>,
+    trusted_proxies: Arc<[IpNet]>,
+    connections: Arc<Connections>,
+    keeping: Keeping,
+    stopping: CancellationToken,
+    streams: TaskTracker,
 }
 
 /// All routes.
@@ -58,10 +85,23 @@ pub fn router(view: View, appender: Appender, options: Options) -> Router {
         requests: Arc::new(Semaphore::new(options.requests_max)),
         bodies: Arc::new(Semaphore::new(BODIES_KIB_MAX)),
         timeout: options.request_timeout,
+        rates: Arc::new(Rates::new(options.requests_per_minute)),
+        trusted_proxies: options.trusted_proxies.into(),
+        connections: Connections::new(options.connections),
+        keeping: options.keeping,
+        stopping: options.stopping,
+        streams: options.streams,
     };
     let backend = Router::new()
         .route("/v1/activities", post(append::post_activities))
         .route("/v1/relationships", post(append::post_relationships))
+        .route("/v1/posts", get(posts::by_uri))
+        .route("/v1/posts/{id}", get(posts::by_id))
+        .route("/v1/origins", get(origins::origins))
+        .route("/v1/origins/{host}", get(origins::origin))
+        .route("/metrics", get(metrics))
+        .route_layer(middleware::from_fn_with_state(app.clone(), only_backend));
+    let readers = Router::new()
         .route("/v1/accounts/{account}/feeds/{feed}", get(feeds::page))
         .route(
             "/v1/accounts/{account}/feeds/{feed}/changes",
@@ -73,15 +113,27 @@ pub fn router(view: View, appender: Appender, options: Options) -> Router {
         .route("/v1/feeds/public", get(feeds::public_page))
         .route("/v1/feeds/public/changes", get(feeds::public_changes))
         .route("/v1/feeds/tag/{tag}", get(feeds::tag_page))
-        .route("/v1/feeds/tag/{tag}/changes", get(feeds::tag_changes))
-        .route("/v1/posts", get(posts::by_uri))
-        .route("/v1/posts/{id}", get(posts::by_id))
-        .route("/v1/origins", get(origins::origins))
-        .route("/v1/origins/{host}", get(origins::origin))
-        .route("/metrics", get(metrics))
-        .route_layer(middleware::from_fn_with_state(app.clone(), only_backend));
+        .route("/v1/feeds/tag/{tag}/changes", get(feeds::tag_changes));
+    let by_header = backend
+        .merge(readers)
+        .route_layer(middleware::from_fn_with_state(
+            app.clone(),
+            asking::by_header,
+        ));
+    let streams = Router::new()
+        .route(
+            "/v1/accounts/{account}/feeds/{feed}/stream",
+            get(stream::account),
+        )
+        .route("/v1/feeds/public/stream", get(stream::public_feed))
+        .route("/v1/feeds/tag/{tag}/stream", get(stream::hashtag))
+        .route_layer(middleware::from_fn_with_state(
+            app.clone(),
+            asking::by_stream,
+        ));
     let open = Router::new().route("/openapi.json", get(openapi));
-    let bounded = backend
+    let bounded = by_header
+        .merge(streams)
         .merge(open)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(app.clone(), bounded));
@@ -102,8 +154,13 @@ pub fn router(view: View, appender: Appender, options: Options) -> Router {
         .with_state(app)
 }
 
-async fn only_backend(State(app): State<App>, request: Request, next: Next) -> Response {
-    match app.auth.backend(request.headers()) {
+async fn only_backend(
+    State(app): State<App>,
+    Extension(asking): Extension<Asking>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match app.auth.is_backend(&asking.caller) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
@@ -133,6 +190,8 @@ async fn bounded(State(app): State<App>, request: Request, next: Next) -> Respon
 async fn metrics(State(app): State<App>) -> Response {
     let form = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     let by_origin = by_origin::Shown::of(&app.view.origins.read());
+    let connected = i64::try_from(app.connections.count()).unwrap_or(i64::MAX);
+    app.view.metrics.streams.set(connected);
     let text = app
         .view
         .metrics

@@ -2,7 +2,7 @@
 
 use super::App;
 use super::append::RELATION_FORMS;
-use super::feeds::no_account;
+use super::asking::Asking;
 use crate::clock;
 use crate::order::horizon::COMPLETE_MS;
 use crate::post::record::NewRecord;
@@ -10,27 +10,34 @@ use crate::post::relationship::{Patience, Relation};
 use crate::reader::answer::{Choice, Ordering};
 use crate::reader::door;
 use crate::reader::problem::Problem;
-use axum::Json;
+use crate::reader::ready::no_account;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use std::time::Duration;
 
 pub(super) async fn get(
     State(app): State<App>,
     path: Result<Path<String>, PathRejection>,
+    Extension(asking): Extension<Asking>,
 ) -> Result<Response, Problem> {
     let Path(account) = path.map_err(|e| Problem::bad_request(e.body_text()))?;
+    app.auth
+        .may_set(&asking.caller, &account, "read:accounts")?;
     app.ordering(&account)
 }
 
 pub(super) async fn put(
     State(app): State<App>,
     path: Result<Path<String>, PathRejection>,
+    Extension(asking): Extension<Asking>,
     request: Request,
 ) -> Result<Response, Problem> {
     let Path(account) = path.map_err(|e| Problem::bad_request(e.body_text()))?;
+    app.auth
+        .may_set(&asking.caller, &account, "write:accounts")?;
     let (body, _share) = app.form_and_body(request, RELATION_FORMS).await?;
     let choice: Choice = serde_json::from_slice(&body).map_err(|e| {
         let detail = format!("{e}: send {{\"patience\":\"30s\"}}, \"0s\" or \"complete\"");
@@ -47,8 +54,11 @@ pub(super) async fn put(
 pub(super) async fn delete(
     State(app): State<App>,
     path: Result<Path<String>, PathRejection>,
+    Extension(asking): Extension<Asking>,
 ) -> Result<Response, Problem> {
     let Path(account) = path.map_err(|e| Problem::bad_request(e.body_text()))?;
+    app.auth
+        .may_set(&asking.caller, &account, "write:accounts")?;
     let document = serde_json::json!({"type": "ordering", "account": account, "removed": true});
     app.say(&account, document.to_string().as_bytes()).await
 }

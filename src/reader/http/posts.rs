@@ -1,7 +1,6 @@
 //! One post.
 
 use super::App;
-use super::feeds::no_account;
 use crate::clock;
 use crate::feed::disk::DiskError;
 use crate::feed::fan_out::original_of;
@@ -9,6 +8,7 @@ use crate::feed::kept::{Post, State as Left};
 use crate::order::place::PostId;
 use crate::reader::entry::Entry;
 use crate::reader::problem::Problem;
+use crate::reader::ready::no_account;
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
@@ -80,7 +80,7 @@ impl App {
         let original = original.as_deref();
         let mut entry = Entry::new(&post, original);
         if let Some(account) = explain_for {
-            self.is_open()?;
+            self.view.is_open()?;
             let explained = self.view.explain(account, &post, original, clock::now());
             entry.explained = explained.map_err(|e| Problem::internal(&e))?;
             if entry.explained.is_none() {

@@ -54,6 +54,7 @@ impl Desk {
             horizons: Arc::new(Horizons::default()),
             attendance: Arc::default(),
             unsettled: Arc::default(),
+            encoded: Arc::default(),
             in_flight: InFlight::default(),
             log: 1,
             built: watching,
@@ -118,7 +119,7 @@ impl Desk {
 
     fn tell(&self, cursor: &Cursor, limit: usize) -> Told {
         let look = self.look(1_000);
-        look.tell(&self.view, cursor, limit).unwrap()
+        look.tell(&self.view, cursor, Room::of(limit)).unwrap()
     }
 }
 
@@ -145,8 +146,8 @@ fn cursor(from: Moment) -> Cursor {
 
 /// Kind, whether behind, and milliseconds of each change.
 fn told(told: &Told) -> Vec<(String, bool, i64)> {
-    let json = [b"[", &told.telling.json[..], b"]"].concat();
-    let changes: Vec<Value> = serde_json::from_slice(&json).unwrap();
+    let json = format!("[{}]", told.telling.json());
+    let changes: Vec<Value> = serde_json::from_str(&json).unwrap();
     let row = |change: &Value| {
         let id: PostId = change["id"].as_str().unwrap().parse().unwrap();
         let kind = change["kind"].as_str().unwrap().to_owned();
@@ -326,12 +327,16 @@ fn what_ripens_while_an_answer_goes_on_is_left_to_the_next() {
         desk.put(n, 11 + n);
     }
     desk.announce(4);
-    let first = look(43).tell(&desk.view, &from, 2).unwrap();
+    let first = look(43).tell(&desk.view, &from, Room::of(2)).unwrap();
     assert_eq!(told(&first), posts(&[(false, 11), (false, 12)]));
-    let second = look(44).tell(&desk.view, &first.cursor, 2).unwrap();
+    let second = look(44)
+        .tell(&desk.view, &first.cursor, Room::of(2))
+        .unwrap();
     assert_eq!(told(&second), posts(&[(false, 13)]));
     assert_eq!(second.cursor.from.horizon, Time::from_millis(13));
-    let third = look(44).tell(&desk.view, &second.cursor, 2).unwrap();
+    let third = look(44)
+        .tell(&desk.view, &second.cursor, Room::of(2))
+        .unwrap();
     assert_eq!(told(&third), posts(&[(false, 14)]));
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Operation, Schemas, not_taken, path, query};
 use crate::reader::answer::{Choice, Ordering, Page};
+use crate::reader::message::Message;
 use crate::reader::page::{LIMIT_DEFAULT, LIMIT_MAX};
 use crate::reader::telling::Changes;
 use serde_json::{Value, json};
@@ -55,6 +56,45 @@ pub(super) fn tag_changes(schemas: &mut Schemas) -> Operation {
     .parameter(hashtag())
     .parameter(reader());
     some_changes(operation, schemas)
+}
+
+pub(super) fn stream(schemas: &mut Schemas) -> Operation {
+    let operation = Operation::new("streamFeed", "An account's feed, live")
+        .parameter(account())
+        .parameter(kind());
+    a_stream(operation, schemas).problem(schemas, "404", "No such account, or no such feed.")
+}
+
+pub(super) fn public_stream(schemas: &mut Schemas) -> Operation {
+    let operation = Operation::new("streamPublicFeed", "The public feed, live")
+        .parameter(part())
+        .parameter(reader());
+    a_stream(operation, schemas)
+}
+
+pub(super) fn tag_stream(schemas: &mut Schemas) -> Operation {
+    let operation = Operation::new("streamTagFeed", "A hashtag's feed, live")
+        .parameter(hashtag())
+        .parameter(reader());
+    a_stream(operation, schemas)
+}
+
+fn a_stream(operation: Operation, schemas: &mut Schemas) -> Operation {
+    let messages = json!({"application/json": {"schema": schemas.answered::<Message<'_>>()}});
+    let cursor = json!({
+        "type": "string",
+        "description": "As a page, an answer or a message gave it. Without it: what happens from now on."
+    });
+    operation
+        .parameter(query("cursor", &cursor))
+        .content(
+            "101",
+            "A websocket (RFC 6455); each message is a text of this form. It closes with 1008 if the client sends \
+             anything, 1012 when the service stops, 1013 when the client is too slow or is to come back later, 4401 when \
+             its token has ended, 4410 when the cursor cannot be served.",
+            &messages,
+        )
+        .problem(schemas, "400", "A parameter that is none, no websocket, or a cursor that is damaged or another feed's.")
 }
 
 fn a_page(operation: Operation, schemas: &mut Schemas) -> Operation {

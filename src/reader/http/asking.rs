@@ -1,0 +1,248 @@
+//! Who asks, and from where: found out once for each request, before anything else is done for it.
+
+use super::App;
+use crate::clock;
+use crate::reader::auth::token::{self, Carried};
+use crate::reader::auth::{Caller, Unknown, unauthorized};
+use crate::reader::connections::{Connected, Who};
+use crate::reader::problem::Problem;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use ipnet::IpNet;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the paths of feeds begin with that are nobody's.
+const SHARED: &str = "/v1/feeds/";
+
+/// Who asks, and from where.
+#[derive(Clone, Debug)]
+pub(super) struct Asking {
+    /// Who.
+    pub(super) caller: Caller,
+    /// With which token.
+    pub(super) carried: Option<Carried>,
+    /// From where, if that is known.
+    pub(super) address: Option<IpAddr>,
+}
+
+/// Finds out who asks, with the token in `Authorization`.
+pub(super) async fn by_header(State(app): State<App>, request: Request, next: Next) -> Response {
+    let token = token::in_header(request.headers());
+    let carried = token.map(|token| {
+        token.map(|token| Carried {
+            token,
+            as_protocol: false,
+        })
+    });
+    app.ask(request, next, carried).await
+}
+
+/// Finds out who opens a stream: the token may be elsewhere too.
+pub(super) async fn by_stream(State(app): State<App>, request: Request, next: Next) -> Response {
+    let carried = {
+        let query = request.uri().query().unwrap_or_default();
+        let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+        let in_query = pairs.find(|(name, _)| name == "access_token");
+        let in_query = in_query.as_ref().map(|(_, token)| &**token);
+        token::of_stream(request.headers(), in_query)
+    };
+    app.ask(request, next, carried).await
+}
+
+impl App {
+    async fn ask(
+        &self,
+        mut request: Request,
+        next: Next,
+        carried: Result<Option<Carried>, &'static str>,
+    ) -> Response {
+        let address = self.address(&request);
+        let may_be_anyone = self.auth.public_feeds_open && request.uri().path().starts_with(SHARED);
+        match self.asking(address, carried).await {
+            // Before anything is said of what was asked.
+            Ok(asking) if asking.caller == Caller::Anyone && !may_be_anyone => {
+                unauthorized("this needs a token: send `Authorization: Bearer <token>`")
+                    .into_response()
+            }
+            Ok(asking) => {
+                request.extensions_mut().insert(asking);
+                next.run(request).await
+            }
+            Err(problem) => problem.into_response(),
+        }
+    }
+
+    async fn asking(
+        &self,
+        address: Option<IpAddr>,
+        carried: Result<Option<Carried>, &'static str>,
+    ) -> Result<Asking, Problem> {
+        let carried = carried.map_err(|e| Problem::new(StatusCode::UNAUTHORIZED, e));
+        let caller = match &carried {
+            Ok(carried) => {
+                let token = carried.as_ref().map(|carried| &carried.token);
+                self.auth.caller(token).await.map_err(Problem::from)
+            }
+            Err(problem) => Err(problem.clone()),
+        };
+        // Who guesses at tokens is counted by where it does so.
+        let who = match &caller {
+            Ok(Caller::Backend) => None,
+            Ok(Caller::User(user)) => Some(Who::Account(user.account.as_str().into())),
+            Ok(Caller::Anyone) | Err(_) => address.map(Who::Address),
+        };
+        if let Some(Err(wait)) = who.map(|who| self.rates.ask(who)) {
+            let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX);
+            return Err(too_many(
+                "too many requests in a minute",
+                seconds.saturating_add(1),
+            ));
+        }
+        Ok(Asking {
+            caller: caller?,
+            carried: carried?,
+            address,
+        })
+    }
+
+    /// Where a request comes from: the address that the last proxy we trust says it had it from.
+    fn address(&self, request: &Request) -> Option<IpAddr> {
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        let peer = peer.map(|ConnectInfo(address)| address.ip().to_canonical())?;
+        Some(forwarded(request.headers(), peer, &self.trusted_proxies))
+    }
+
+    /// Takes in one who opens a stream of an account's, or of nobody's.
+    pub(super) fn admit(
+        &self,
+        asking: &Asking,
+        account: Option<&str>,
+    ) -> Result<Admitted, Problem> {
+        // The backend speaks for many from one address.
+        let address = asking.address.filter(|_| asking.caller != Caller::Backend);
+        let connected = self.connections.admit(account, address).map_err(|why| {
+            use crate::reader::connections::TooMany;
+            match why {
+                TooMany::InAll => Problem::unavailable(why.to_string(), 5),
+                TooMany::OfAccount | TooMany::FromAddress => too_many(&why.to_string(), 5),
+            }
+        })?;
+        Ok(Admitted {
+            app: self.clone(),
+            asking: asking.clone(),
+            _connected: connected,
+        })
+    }
+}
+
+/// One who was let in to a stream.
+pub(super) struct Admitted {
+    app: App,
+    asking: Asking,
+    _connected: Connected,
+}
+
+impl Admitted {
+    /// Waits until its token holds no longer; for ever if it is no user's.
+    pub(super) async fn ended(&self) {
+        let (Caller::User(user), Some(carried)) = (&self.asking.caller, &self.asking.carried)
+        else {
+            return std::future::pending().await;
+        };
+        let mut expires = user.expires;
+        loop {
+            let left = expires.map(|expires| {
+                let left = expires
+                    .plus(crate::reader::auth::LEEWAY)
+                    .since(clock::now());
+                Duration::from_millis(u64::try_from(left).unwrap_or(0).saturating_add(1))
+            });
+            let every = self.app.auth.checked_every();
+            tokio::time::sleep(left.map_or(every, |left| left.min(every))).await;
+            match self.app.auth.caller(Some(&carried.token)).await {
+                Ok(Caller::User(now)) if now.account == user.account => {
+                    if now.scopes != user.scopes {
+                        return;
+                    }
+                    expires = now.expires;
+                }
+                // Whoever knows does not answer: what was so is so until it is known otherwise.
+                Err(Unknown::Unanswered) => {}
+                Ok(_) | Err(Unknown::Invalid) => return,
+            }
+        }
+    }
+}
+
+/// 429.
+fn too_many(detail: &str, retry_after: u32) -> Problem {
+    Problem {
+        retry_after: Some(retry_after),
+        ..Problem::new(StatusCode::TOO_MANY_REQUESTS, detail)
+    }
+}
+
+/// The first address, from the last hop back, that is none of the proxies we trust.
+fn forwarded(headers: &HeaderMap, peer: IpAddr, trusted: &Arc<[IpNet]>) -> IpAddr {
+    let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
+    let mut here = peer;
+    let said = headers.get_all("x-forwarded-for").iter().rev();
+    let hops = said
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.rsplit(','));
+    for hop in hops {
+        if !is_trusted(&here) {
+            break;
+        }
+        let Ok(address) = hop.trim().parse::<IpAddr>() else {
+            break;
+        };
+        here = address.to_canonical();
+    }
+    here
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Were this to fail, anybody could be anybody, and have as many connections as they like.
+    #[test]
+    fn only_proxies_we_trust_say_where_a_request_comes_from() {
+        let trusted: Arc<[IpNet]> = ["127.0.0.0/8", "10.0.0.0/8"]
+            .map(|it| it.parse().unwrap())
+            .into();
+        let check = |peer: &str, said: &[&'static str], expected: &str| {
+            let mut headers = HeaderMap::new();
+            for value in said {
+                headers.append("x-forwarded-for", value.parse().unwrap());
+            }
+            let found = forwarded(&headers, peer.parse().unwrap(), &trusted);
+            assert_eq!(
+                found,
+                expected.parse::<IpAddr>().unwrap(),
+                "{peer} {said:?}"
+            );
+        };
+        check("127.0.0.1", &[], "127.0.0.1");
+        check("192.0.2.1", &["198.51.100.1"], "192.0.2.1");
+        check("127.0.0.1", &["198.51.100.1"], "198.51.100.1");
+        check("127.0.0.1", &["203.0.113.9, 198.51.100.1"], "198.51.100.1");
+        check(
+            "127.0.0.1",
+            &["203.0.113.9, 198.51.100.1, 10.1.2.3"],
+            "198.51.100.1",
+        );
+        check(
+            "127.0.0.1",
+            &["203.0.113.9", "198.51.100.1, 10.1.2.3"],
+            "198.51.100.1",
+        );
+        check("127.0.0.1", &["203.0.113.9, rubbish"], "127.0.0.1");
+        check("127.0.0.1", &["10.0.0.1"], "10.0.0.1");
+    }
+}

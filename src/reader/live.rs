@@ -1,0 +1,101 @@
+//! A feed followed live: one reader's place in it, looked at whenever it may show something new. Nothing is queued for a
+//! reader; whoever is slow reads on from where it is.
+
+use super::asked::Asked;
+use super::cursor::Cursor;
+use super::look::Told;
+use super::problem::Problem;
+use super::telling::Room;
+use super::view::View;
+use super::waking::{Awaited, Watching};
+use crate::time::Time;
+
+/// What a reader is told at a time: it is held in memory until the reader has taken it.
+const ROOM: Room = Room {
+    changes: 20,
+    bytes: 64 << 10,
+};
+
+/// One reader of one feed.
+#[derive(Debug)]
+pub struct Live {
+    view: View,
+    asked: Asked,
+    watching: Watching,
+    cursor: Cursor,
+    awaited: Awaited,
+}
+
+/// What a look told a reader.
+#[derive(Debug)]
+pub struct Looked {
+    /// What changed since the look before.
+    pub told: Told,
+    /// Up to when the feed is shown; none if all of it is.
+    pub horizon: Option<Time>,
+}
+
+impl Live {
+    /// Begins with what the feed shows now; nothing of that is told.
+    pub async fn now(view: View, asked: Asked) -> Result<(Live, Option<Time>), Problem> {
+        view.is_open()?;
+        let watching = view.watch(&asked);
+        let look = view.look_awake(&asked, None).await?;
+        let cursor = Cursor {
+            feed: Cursor::feed_of(&asked.text()),
+            log: view.log,
+            from: look.moment(),
+            batch: None,
+        };
+        let horizon = look.shown.horizon;
+        Ok((Live::at(view, asked, watching, cursor), horizon))
+    }
+
+    /// Goes on from where a reader was; 410 if that cannot be.
+    pub async fn since(
+        view: View,
+        asked: Asked,
+        cursor: Cursor,
+    ) -> Result<(Live, Option<Time>), Problem> {
+        view.is_open()?;
+        view.reaches(&cursor).await?;
+        let watching = view.watch(&asked);
+        let look = view.look_awake(&asked, Some(cursor.horizon())).await?;
+        let horizon = look.shown.horizon;
+        Ok((Live::at(view, asked, watching, cursor), horizon))
+    }
+
+    fn at(view: View, asked: Asked, watching: Watching, cursor: Cursor) -> Live {
+        Live {
+            view,
+            asked,
+            watching,
+            cursor,
+            awaited: Awaited::default(),
+        }
+    }
+
+    /// What the reader has been told of.
+    pub fn cursor(&self) -> &Cursor {
+        &self.cursor
+    }
+
+    /// Looks at the feed, and tells what is new; that counts as told. 410 if what is new cannot be told: the reader is to
+    /// read the feed anew.
+    pub async fn look(&mut self) -> Result<Looked, Problem> {
+        let least = Some(self.cursor.horizon());
+        let look = self.view.look_awake(&self.asked, least).await?;
+        let told = look.tell(&self.view, &self.cursor, ROOM)?;
+        self.awaited = Awaited::after(&look, &told);
+        self.cursor = told.cursor.clone();
+        Ok(Looked {
+            horizon: look.shown.horizon,
+            told,
+        })
+    }
+
+    /// Waits until a look may tell something. May be given up and begun again.
+    pub async fn stirred(&mut self) {
+        self.watching.wait(&self.view, self.awaited).await;
+    }
+}

@@ -1,0 +1,153 @@
+//! What a stream sends: a message each, as JSON text. Pure.
+
+use super::entry::Entry;
+use super::telling::Line;
+use crate::time::Time;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// A message of a stream. `cursor` says what the reader has with it and all before: keep the latest, and come back with it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Message<'a> {
+    /// The first.
+    Hello {
+        /// Opaque.
+        cursor: String,
+        /// Up to when the feed is shown; null if all of it is.
+        horizon: Option<Time>,
+    },
+    /// An entry to be put in, or in the place of what has its id.
+    Post {
+        /// Whether an entry above it had been shown: it goes where its id says, not on top.
+        behind: bool,
+        /// The entry's place and id, as text.
+        #[schemars(regex(pattern = r"^[0-9]{1,19}$"))]
+        id: String,
+        /// The entry.
+        entry: Entry<'a>,
+        /// Opaque.
+        cursor: String,
+    },
+    /// An entry that has been edited, or what it boosts has.
+    Edit {
+        /// Always false.
+        behind: bool,
+        /// The entry's place and id, as text.
+        #[schemars(regex(pattern = r"^[0-9]{1,19}$"))]
+        id: String,
+        /// The entry as it is now.
+        entry: Entry<'a>,
+        /// Opaque.
+        cursor: String,
+    },
+    /// An entry to be taken out, if it is there.
+    Remove {
+        /// Always false.
+        behind: bool,
+        /// The entry's place and id, as text.
+        #[schemars(regex(pattern = r"^[0-9]{1,19}$"))]
+        id: String,
+        /// Nothing is left of it.
+        entry: (),
+        /// Opaque.
+        cursor: String,
+    },
+    /// All before this has been told, and with it made the reader has what a fresh read gives.
+    Horizon {
+        /// Opaque.
+        cursor: String,
+        /// Up to when the feed is shown; null if all of it is.
+        horizon: Option<Time>,
+        /// The feed is only so long: what the reader has at or below this place is to be dropped.
+        #[schemars(regex(pattern = r"^[0-9]{1,19}$"))]
+        floor: String,
+    },
+    /// The reader takes too long. The connection closes with 1013; come back with the cursor.
+    TooSlow {
+        /// Opaque.
+        cursor: String,
+    },
+    /// What changed cannot be told: read the feed anew. The connection closes with 4410.
+    Reset {
+        /// Why.
+        detail: String,
+    },
+}
+
+impl Message<'_> {
+    /// As JSON text.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// A change as a message, its entry as it was written before, once for all.
+pub fn change(line: &Line, cursor: &str) -> String {
+    let entry = line.entry.as_ref().map_or(0, |entry| entry.json.len());
+    let mut text = String::with_capacity(entry + cursor.len() + 96);
+    line.write(Some(cursor), &mut text);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::kept::example;
+    use crate::order::place::PostId;
+    use crate::reader::encoded::Encoded;
+    use crate::reader::telling::{Change, Kind};
+    use std::sync::Arc;
+
+    #[test]
+    fn a_change_is_written_as_its_type_says() {
+        let post = Arc::new(example::post("https://a.example/users/ana"));
+        let encoding = Encoded::default().entry(Arc::clone(&post), None);
+        let (id, cursor) = (PostId::MAX, "abc".to_owned());
+        for (kind, behind) in [
+            (Kind::Post, true),
+            (Kind::Edit, false),
+            (Kind::Remove, false),
+        ] {
+            let is_there = kind != Kind::Remove;
+            let line = Line {
+                kind,
+                behind,
+                id,
+                entry: is_there.then(|| Arc::clone(&encoding)),
+            };
+            let (id, cursor) = (id.to_string(), cursor.clone());
+            let entry = Entry::new(&post, None);
+            let typed = match kind {
+                Kind::Post => Message::Post {
+                    behind,
+                    id,
+                    entry,
+                    cursor,
+                },
+                Kind::Edit => Message::Edit {
+                    behind,
+                    id,
+                    entry,
+                    cursor,
+                },
+                Kind::Remove => Message::Remove {
+                    behind,
+                    id,
+                    entry: (),
+                    cursor,
+                },
+            };
+            assert_eq!(change(&line, "abc"), typed.to_text());
+            let mut alone = String::new();
+            line.write(None, &mut alone);
+            let listed = Change {
+                kind,
+                behind,
+                id: line.id.to_string(),
+                entry: is_there.then(|| Entry::new(&post, None)),
+            };
+            assert_eq!(alone, serde_json::to_string(&listed).unwrap());
+        }
+    }
+}
