@@ -176,6 +176,8 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
                     send_timeout: config.stream.send_timeout,
                 },
             },
+            mastodon_ids: config.mastodon.ids,
+            live_max_age: config.stream.live_max_age,
             stopping: stop_streams.clone(),
             streams: streams.clone(),
         },

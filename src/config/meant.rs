@@ -5,8 +5,8 @@ use super::secret::{Secret, resolve};
 use super::walk::{Walked, join};
 use super::written::{self, Span, Written};
 use super::{
-    Algorithm, Auth, Config, Feed, Format, Http, Introspection, Jwt, Kafka, Log, Logging, Ordering,
-    Stream,
+    Algorithm, Auth, Config, Feed, Format, Http, Ids, Introspection, Jwt, Kafka, Log, Logging,
+    Mastodon, Ordering, Stream,
 };
 use crate::order::window::{
     Auto, NameError, ReorderWindow, WhenLate, WhenTooLate, Window, Windows,
@@ -32,6 +32,12 @@ pub(super) fn meant(
     let auth = reading.auth(written.auth);
     let http = reading.http(&written.http);
     let stream = stream(&written.stream);
+    let mastodon = Mastodon {
+        ids: match written.mastodon.ids {
+            None | Some(written::Ids::Place) => Ids::Place,
+            Some(written::Ids::Ref) => Ids::Ref,
+        },
+    };
     let feed = feed(written.feed);
     let kafka = reading.kafka(written.kafka);
     let log = reading.log(written.log, kafka, &feed);
@@ -41,6 +47,7 @@ pub(super) fn meant(
         feed,
         http,
         stream,
+        mastodon,
         auth,
         logging,
     }
@@ -490,6 +497,7 @@ fn stream(written: &written::Stream) -> Stream {
         horizon_every: span(written.horizon_every, default.horizon_every),
         ping_every: span(written.ping_every, default.ping_every),
         send_timeout: span(written.send_timeout, default.send_timeout),
+        live_max_age: span(written.live_max_age, default.live_max_age),
     }
 }
 

@@ -88,6 +88,8 @@ pub struct Config {
     pub http: Http,
     /// `[stream]`: how readers are told live of what changes.
     pub stream: Stream,
+    /// `[mastodon]`: the part of Mastodon's API that is spoken here.
+    pub mastodon: Mastodon,
     /// `[auth]`: who may ask.
     pub auth: Auth,
     /// `[logging]`: what the service says while it runs.
@@ -199,6 +201,26 @@ pub struct Stream {
     pub ping_every: Duration,
     /// How long a reader may take to accept what it is sent. 1 second to 5 minutes, default 10 seconds.
     pub send_timeout: Duration,
+    /// How old a post may be and still be pushed as new to clients of Mastodon's API. 0 to 7 days, default 20 minutes.
+    pub live_max_age: Duration,
+}
+
+/// The part of Mastodon's API that is spoken here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mastodon {
+    /// Whose ids clients see. Default [`Ids::Place`].
+    pub ids: Ids,
+}
+
+/// Whose ids clients of Mastodon's API see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ids {
+    /// Ours: a status's is its place, an account's is made of the actor's id. Good for reading; who answers or favourites
+    /// needs those of the backend.
+    #[default]
+    Place,
+    /// The backend's, as it gave them with each post; what has none is left out.
+    Ref,
 }
 
 /// Who may ask.
@@ -325,6 +347,7 @@ impl Default for Stream {
             horizon_every: Duration::from_secs(15),
             ping_every: Duration::from_secs(30),
             send_timeout: Duration::from_secs(10),
+            live_max_age: Duration::from_secs(20 * 60),
         }
     }
 }

@@ -181,6 +181,9 @@ fn a_file_that_says_everything_means_it() {
         horizon_every = "1s"
         ping_every = "5m"
         send_timeout = "2s"
+        live_max_age = "3s"
+        [mastodon]
+        ids = "ref"
         [auth]
         service_tokens = ["env:TOKEN", "fedcba9876543210"]
         public_feeds_open = true
@@ -250,7 +253,9 @@ fn a_file_that_says_everything_means_it() {
             horizon_every: Duration::from_secs(1),
             ping_every: Duration::from_secs(300),
             send_timeout: Duration::from_secs(2),
+            live_max_age: Duration::from_secs(3),
         },
+        mastodon: Mastodon { ids: Ids::Ref },
         auth: Auth {
             public_feeds_open: true,
             jwt: Some(Jwt {
@@ -473,7 +478,7 @@ s.toml:5: ordering.clock_skew: found 30; allowed: a duration such as "30s", "24h
 s.toml:7: feed.length: found 0; allowed: a whole number from 1 to 100000
 s.toml:8: feed.posts_keep: found "1 fortnight"; allowed: a duration such as "30s", "24h" or "30d", from 1h to 10y
 s.toml:10: http.listen: found "0.0.0.0:8787", where anyone could act as the backend; allowed: a loopback address; any other once [auth] has service_tokens
-s.toml:11: speed: found an unknown key; allowed: auth, feed, http, kafka, log, logging, ordering, stream"#,
+s.toml:11: speed: found an unknown key; allowed: auth, feed, http, kafka, log, logging, mastodon, ordering, stream"#,
     );
 }
 

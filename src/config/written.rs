@@ -30,6 +30,8 @@ pub struct Written {
     pub http: Http,
     /// How readers are told live of what changes.
     pub stream: Stream,
+    /// The part of Mastodon's API that is spoken here.
+    pub mastodon: Mastodon,
     /// Who may ask. Without it the service listens on loopback only, where any caller may act as the backend.
     pub auth: Option<Auth>,
     /// What the service says while it runs.
@@ -225,6 +227,27 @@ pub struct Stream {
     /// How long a reader may take to accept what it is sent; a slower one is sent away (1013).
     #[schemars(extend("x-min" = "1s", "x-max" = "5m"))]
     pub send_timeout: Option<Span>,
+    /// How old a post may be and still be pushed as new to clients of Mastodon's API.
+    #[schemars(extend("x-min" = "0s", "x-max" = "7d"))]
+    pub live_max_age: Option<Span>,
+}
+
+/// The part of Mastodon's API that is spoken here.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Mastodon {
+    /// Whose ids clients see.
+    pub ids: Option<Ids>,
+}
+
+/// Whose ids clients of Mastodon's API see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ids {
+    /// Ours.
+    Place,
+    /// The backend's, as it gave them with each post.
+    Ref,
 }
 
 /// Who may ask.

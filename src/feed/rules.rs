@@ -248,6 +248,46 @@ pub fn is_in_public_feed(subject: &Subject<'_>, reader: Option<&Account>) -> boo
     !is_reply && is_in_tag_feed(subject, reader)
 }
 
+/// Whether the subject may be shown to somebody who asks for it by its id: whom it was meant for, and whom its author does
+/// not block. What is hidden from a feed only for the reader's peace may still be asked for.
+pub fn may_be_seen(subject: &Subject<'_>, reader: Option<&Account>) -> bool {
+    let is_there = subject.is_nowhere().is_none_or(|why| why == Why::TooLate);
+    let original = subject.original.as_ref();
+    let is_own =
+        |author: Option<ActorIx>, reader: &Account| author.is_some() && author == reader.actor();
+    let is_for = |post: &Post, author: Option<ActorIx>, audience: &[ActorIx]| {
+        let visibility = post.body.visibility;
+        if matches!(visibility, Visibility::Public | Visibility::Unlisted) {
+            return true;
+        }
+        let Some(reader) = reader else { return false };
+        let follows = || author.is_some_and(|author| reader.follow(author).is_some());
+        is_own(author, reader)
+            || match visibility {
+                Visibility::Private => follows() || is_named(subject, post, reader),
+                _ => is_audience(audience, visibility, reader),
+            }
+    };
+    let is_blocked = |author: Option<ActorIx>| {
+        let blocks = |reader: &Account| author.is_some_and(|author| reader.is_blocked_by(author));
+        reader.is_some_and(blocks)
+    };
+    is_there
+        && !is_blocked(subject.author)
+        && is_for(subject.post, subject.author, &subject.audience)
+        && original.is_none_or(|original| {
+            !is_blocked(original.author)
+                && is_for(original.post, original.author, &original.audience)
+        })
+}
+
+/// Whether a post mentions the account.
+fn is_named(subject: &Subject<'_>, post: &Post, account: &Account) -> bool {
+    let is_known = |actor: ActorIx| subject.mentions.contains(&actor);
+    // `mentions` holds those of an original too, so a boost's own are none.
+    post.body.boost_of.is_none() && account.actor().is_some_and(is_known)
+}
+
 impl Subject<'_> {
     /// Why it is in nobody's feed, if that is so.
     fn is_nowhere(&self) -> Option<Why> {

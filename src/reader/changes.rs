@@ -26,6 +26,8 @@ pub struct Change {
 pub enum What {
     /// It is shown, and was not.
     Entered,
+    /// It is shown, and was not: a relation let it in.
+    LetIn,
     /// A record about its post, or about the post it boosts, is new to the reader: it entered, or it was edited. Which,
     /// the records that made the two say: see [`Moment::has`].
     Touched,
@@ -112,7 +114,7 @@ pub fn changes(feed: &Ledger, shown: &Shown, from: &Moment) -> Result<Vec<Change
         while let Some((there, mark)) = also.next_if(|(there, _)| there <= id) {
             if there == id {
                 what = match mark.topic() {
-                    Topic::Relationships => Some(What::Entered),
+                    Topic::Relationships => Some(What::LetIn),
                     Topic::Activities => what.or(Some(What::Touched)),
                 };
             }
@@ -244,11 +246,11 @@ mod tests {
             let found = told(&feed, &from(posts, relations));
             assert_eq!(found, Ok(expected.to_vec()), "{posts} {relations}");
         };
-        use What::{Entered, Touched};
+        use What::{LetIn, Touched};
         check(9, 8, &[]);
-        check(9, 7, &[(2, Entered), (4, Entered)]);
+        check(9, 7, &[(2, LetIn), (4, LetIn)]);
         check(8, 8, &[(3, Touched), (4, Touched)]);
-        check(8, 7, &[(2, Entered), (3, Touched), (4, Entered)]);
+        check(8, 7, &[(2, LetIn), (3, Touched), (4, LetIn)]);
     }
 
     /// A feed in which the second and third entries repeat the first.

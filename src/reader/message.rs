@@ -115,6 +115,7 @@ mod tests {
                 behind,
                 id,
                 entry: is_there.then(|| Arc::clone(&encoding)),
+                is_news: false,
             };
             let (id, cursor) = (id.to_string(), cursor.clone());
             let entry = Entry::new(&post, None);

@@ -23,6 +23,7 @@
 //! | [`message`] | what a stream sends |
 //! | [`websocket`] | a websocket with bounds |
 //! | [`connections`] | how many readers are connected, and how often others ask |
+//! | [`mastodon`] | feeds as Mastodon's API shows them |
 //! | [`explained`] | why an account has a post in its feeds, or has not |
 //! | [`origin`] | an origin as operators see it |
 //! | [`answer`] | every other answer's shape |
@@ -50,6 +51,7 @@ pub mod horizons;
 pub mod http;
 pub mod live;
 pub mod look;
+pub mod mastodon;
 pub mod message;
 pub mod openapi;
 pub mod origin;

@@ -10,6 +10,7 @@ use super::view::View;
 use crate::feed::disk::DiskError;
 use crate::feed::kept::Post;
 use crate::feed::store::Store;
+use crate::order::horizon::last_shown;
 use crate::order::place::PostId;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -77,6 +78,8 @@ pub struct Line {
     pub id: PostId,
     /// The entry as it is now; none if it is to be removed.
     pub entry: Option<Arc<Encoding>>,
+    /// Whether its own record, or that of what it boosts, brought it, or its time came; not a relation, such as a follow.
+    pub is_news: bool,
 }
 
 /// How much of a feed's changes one answer takes.
@@ -125,6 +128,7 @@ pub fn tell(
                 behind: false,
                 id,
                 entry: None,
+                is_news: false,
             });
             continue;
         }
@@ -136,6 +140,11 @@ pub fn tell(
             continue;
         }
         let kind = kind(change.what, &post, original.as_deref(), from);
+        let is_known = from.has(post.made.mark())
+            && original
+                .as_ref()
+                .is_none_or(|original| from.has(original.made.mark()));
+        let was_held = last_shown(Some(from.horizon)).number() < change.id;
         let entry = view.encoded.entry(post, original);
         bytes += entry.json.len();
         telling.lines.push(Line {
@@ -143,6 +152,7 @@ pub fn tell(
             behind: kind == Kind::Post && from.is_past(change.id),
             id,
             entry: Some(entry),
+            is_news: change.what != What::LetIn && (was_held || !is_known),
         });
     }
     Ok(telling)

@@ -74,6 +74,8 @@ pub enum Index {
     Answered = b's',
     /// Posts with a hashtag.
     Tag = b't',
+    /// Posts with one of the backend's ids: one, unless the backend is mistaken.
+    Ref = b'r',
 }
 
 /// A deletion or undo that came before what it takes back.
@@ -361,6 +363,26 @@ impl Store {
             .map(|row| row.map(|(key, value)| (key.to_vec(), value.to_vec())))
     }
 
+    /// The document of a relation, by the key it is stored under.
+    pub fn relation(&self, key: &[u8]) -> Result<Option<Vec<u8>>, DiskError> {
+        if let Some(found) = self.in_memory(|fresh| fresh.relations.get(key).cloned()) {
+            return Ok(found);
+        }
+        Ok(self
+            .disk
+            .get(Tree::Relations, key)?
+            .map(|bytes| bytes.to_vec()))
+    }
+
+    /// The post of which the backend gave this as its own id; of several the newest.
+    pub fn post_by_ref(&self, reference: &str) -> Result<Option<Arc<Post>>, DiskError> {
+        let newest = self.newest(Index::Ref, reference, 0..u64::MAX, 1)?;
+        let id = newest.first().and_then(|id| PostId::from_number(*id));
+        let Some(id) = id else { return Ok(None) };
+        let post = self.post(id)?;
+        Ok(post.filter(|post| post.post_ref.as_deref() == Some(reference)))
+    }
+
     /// The keys of the relations that begin with `prefix`, stored or waiting to be.
     pub fn relation_keys(&self, prefix: &[u8]) -> Result<Vec<Vec<u8>>, DiskError> {
         let mut keys = BTreeSet::new();
@@ -496,6 +518,7 @@ fn indexed(post: &Post) -> impl Iterator<Item = (Index, &str)> {
         (Index::Parent, body.in_reply_to.as_deref()),
         (Index::Original, body.boost_of.as_deref()),
         (Index::Answered, whom),
+        (Index::Ref, post.post_ref.as_deref()),
     ]
     .into_iter()
     .filter_map(|(index, of)| Some((index, of?)))

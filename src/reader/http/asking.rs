@@ -1,6 +1,7 @@
 //! Who asks, and from where: found out once for each request, before anything else is done for it.
 
 use super::App;
+use super::mastodon::Refusal;
 use crate::clock;
 use crate::reader::auth::token::{self, Carried};
 use crate::reader::auth::{Caller, Unknown, unauthorized};
@@ -27,42 +28,63 @@ pub(super) struct Asking {
     pub(super) carried: Option<Carried>,
     /// From where, if that is known.
     pub(super) address: Option<IpAddr>,
+    /// Who brought it: itself, or the last proxy.
+    pub(super) peer: Option<IpAddr>,
 }
 
 /// Finds out who asks, with the token in `Authorization`.
 pub(super) async fn by_header(State(app): State<App>, request: Request, next: Next) -> Response {
-    let token = token::in_header(request.headers());
-    let carried = token.map(|token| {
-        token.map(|token| Carried {
-            token,
-            as_protocol: false,
-        })
-    });
+    let carried = in_header(&request);
     app.ask(request, next, carried).await
 }
 
 /// Finds out who opens a stream: the token may be elsewhere too.
 pub(super) async fn by_stream(State(app): State<App>, request: Request, next: Next) -> Response {
-    let carried = {
-        let query = request.uri().query().unwrap_or_default();
-        let mut pairs = url::form_urlencoded::parse(query.as_bytes());
-        let in_query = pairs.find(|(name, _)| name == "access_token");
-        let in_query = in_query.as_ref().map(|(_, token)| &**token);
-        token::of_stream(request.headers(), in_query)
-    };
+    let carried = anywhere(&request);
     app.ask(request, next, carried).await
 }
 
+/// As [`by_header`], in Mastodon's words. Some of what clients ask there needs no token.
+pub(super) async fn as_mastodon(State(app): State<App>, request: Request, next: Next) -> Response {
+    let carried = in_header(&request);
+    app.ask_as_mastodon(request, next, carried).await
+}
+
+/// As [`by_stream`], in Mastodon's words.
+pub(super) async fn as_mastodon_stream(
+    State(app): State<App>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let carried = anywhere(&request);
+    app.ask_as_mastodon(request, next, carried).await
+}
+
+/// A token, or why what stands in its place is none.
+type MayCarry = Result<Option<Carried>, &'static str>;
+
+fn in_header(request: &Request) -> MayCarry {
+    let token = token::in_header(request.headers())?;
+    Ok(token.map(|token| Carried {
+        token,
+        as_protocol: false,
+    }))
+}
+
+fn anywhere(request: &Request) -> MayCarry {
+    let query = request.uri().query().unwrap_or_default();
+    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+    let in_query = pairs.find(|(name, _)| name == "access_token");
+    let in_query = in_query.as_ref().map(|(_, token)| &**token);
+    token::of_stream(request.headers(), in_query)
+}
+
 impl App {
-    async fn ask(
-        &self,
-        mut request: Request,
-        next: Next,
-        carried: Result<Option<Carried>, &'static str>,
-    ) -> Response {
-        let address = self.address(&request);
-        let may_be_anyone = self.auth.public_feeds_open && request.uri().path().starts_with(SHARED);
-        match self.asking(address, carried).await {
+    async fn ask(&self, mut request: Request, next: Next, carried: MayCarry) -> Response {
+        let is_shared = request.uri().path().starts_with(SHARED);
+        let may_be_anyone = self.auth.public_feeds_open && is_shared;
+        let from = self.from(&request);
+        match self.asking(from, carried).await {
             // Before anything is said of what was asked.
             Ok(asking) if asking.caller == Caller::Anyone && !may_be_anyone => {
                 unauthorized("this needs a token: send `Authorization: Bearer <token>`")
@@ -76,11 +98,36 @@ impl App {
         }
     }
 
+    async fn ask_as_mastodon(
+        &self,
+        mut request: Request,
+        next: Next,
+        carried: MayCarry,
+    ) -> Response {
+        let from = self.from(&request);
+        match self.asking(from, carried).await {
+            Ok(asking) => {
+                request.extensions_mut().insert(asking);
+                next.run(request).await
+            }
+            Err(problem) => Refusal::from(problem).into_response(),
+        }
+    }
+
+    /// Where a request comes from: who brought it, and the address that the last proxy we trust says it had it from.
+    fn from(&self, request: &Request) -> Option<(IpAddr, IpAddr)> {
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        let peer = peer.map(|ConnectInfo(address)| address.ip().to_canonical())?;
+        let address = forwarded(request.headers(), peer, &self.trusted_proxies);
+        Some((peer, address))
+    }
+
     async fn asking(
         &self,
-        address: Option<IpAddr>,
-        carried: Result<Option<Carried>, &'static str>,
+        from: Option<(IpAddr, IpAddr)>,
+        carried: MayCarry,
     ) -> Result<Asking, Problem> {
+        let (peer, address) = (from.map(|(peer, _)| peer), from.map(|(_, address)| address));
         let carried = carried.map_err(|e| Problem::new(StatusCode::UNAUTHORIZED, e));
         let caller = match &carried {
             Ok(carried) => {
@@ -97,23 +144,15 @@ impl App {
         };
         if let Some(Err(wait)) = who.map(|who| self.rates.ask(who)) {
             let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX);
-            return Err(too_many(
-                "too many requests in a minute",
-                seconds.saturating_add(1),
-            ));
+            let seconds = seconds.saturating_add(1);
+            return Err(too_many("too many requests in a minute", seconds));
         }
         Ok(Asking {
             caller: caller?,
             carried: carried?,
             address,
+            peer,
         })
-    }
-
-    /// Where a request comes from: the address that the last proxy we trust says it had it from.
-    fn address(&self, request: &Request) -> Option<IpAddr> {
-        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-        let peer = peer.map(|ConnectInfo(address)| address.ip().to_canonical())?;
-        Some(forwarded(request.headers(), peer, &self.trusted_proxies))
     }
 
     /// Takes in one who opens a stream of an account's, or of nobody's.

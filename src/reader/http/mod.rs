@@ -3,10 +3,12 @@
 mod append;
 mod asking;
 mod feeds;
+mod mastodon;
 mod ordering;
 mod origins;
 mod posts;
 mod stream;
+mod streaming;
 
 pub use stream::Keeping;
 
@@ -14,8 +16,10 @@ use super::answer::Readiness;
 use super::auth::Auth;
 use super::connections::{Connections, Limits, Rates};
 use super::door::BODY_BYTES_MAX;
+use super::mastodon::shelf::Shelf;
 use super::problem::Problem;
 use super::view::View;
+use crate::config::Ids;
 use crate::operator::by_origin;
 use crate::post::source::Appender;
 use asking::Asking;
@@ -53,6 +57,10 @@ pub struct Options {
     pub connections: Limits,
     /// How streams are kept.
     pub keeping: Keeping,
+    /// Whose ids clients of Mastodon's API see.
+    pub mastodon_ids: Ids,
+    /// How old a post may be that is pushed to them as new.
+    pub live_max_age: Duration,
     /// Ends all streams.
     pub stopping: CancellationToken,
     /// Counts the streams that have not ended.
@@ -72,6 +80,8 @@ struct App {
     trusted_proxies: Arc<[IpNet]>,
     connections: Arc<Connections>,
     keeping: Keeping,
+    shelf: Arc<Shelf>,
+    live_max_age: Duration,
     stopping: CancellationToken,
     streams: TaskTracker,
 }
@@ -89,6 +99,8 @@ pub fn router(view: View, appender: Appender, options: Options) -> Router {
         trusted_proxies: options.trusted_proxies.into(),
         connections: Connections::new(options.connections),
         keeping: options.keeping,
+        shelf: Arc::new(Shelf::new(options.mastodon_ids)),
+        live_max_age: options.live_max_age,
         stopping: options.stopping,
         streams: options.streams,
     };
@@ -134,6 +146,7 @@ pub fn router(view: View, appender: Appender, options: Options) -> Router {
     let open = Router::new().route("/openapi.json", get(openapi));
     let bounded = by_header
         .merge(streams)
+        .merge(mastodon::routes(&app))
         .merge(open)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(app.clone(), bounded));

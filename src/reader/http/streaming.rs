@@ -1,0 +1,445 @@
+//! Mastodon's streaming API, over websockets and server-sent events.
+
+use super::App;
+use super::asking::{Admitted, Asking};
+use super::mastodon::Refusal;
+use crate::clock;
+use crate::reader::auth::Caller;
+use crate::reader::cursor::Cursor;
+use crate::reader::live::{Live, Looked};
+use crate::reader::mastodon::channel::{Channel, NoChannel, Wish};
+use crate::reader::mastodon::event::{Event, Teller};
+use crate::reader::websocket::{Heard, Socket, Unsent, bounded, code};
+use axum::Extension;
+use axum::body::{Body, Bytes};
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use hashbrown::HashMap;
+use serde::Deserialize;
+use serde_json::json;
+use std::convert::Infallible;
+use std::future::ready;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tokio::time::{MissedTickBehavior, interval};
+
+/// How often a reader of events hears that the connection is alive.
+const THUMP_EVERY: Duration = Duration::from_secs(15);
+/// Streams on one socket.
+const SUBSCRIPTIONS_MAX: usize = 32;
+/// Messages that a client may send between two pings.
+const MESSAGES_MAX: u32 = 200;
+
+type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
+
+/// What a stream is asked with.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Asks {
+    stream: Option<String>,
+    tag: Option<String>,
+    list: Option<String>,
+}
+
+pub(super) async fn health() -> &'static str {
+    "OK"
+}
+
+/// A websocket, or the events of the stream that is named.
+pub(super) async fn any(
+    State(app): State<App>,
+    Query(asks): Query<Asks>,
+    Extension(asking): Extension<Asking>,
+    headers: HeaderMap,
+    upgrade: Upgrade,
+) -> Result<Response, Refusal> {
+    match upgrade {
+        Ok(upgrade) => app.socket(upgrade, asks, &asking),
+        Err(_) => {
+            let name = asks.stream.clone().unwrap_or_default();
+            app.events(&name, &asks, &asking, &headers).await
+        }
+    }
+}
+
+/// The events of the stream that the path names.
+pub(super) async fn named(
+    State(app): State<App>,
+    Path(path): Path<String>,
+    Query(asks): Query<Asks>,
+    Extension(asking): Extension<Asking>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let name = path.trim_end_matches('/').replace('/', ":");
+    app.events(&name, &asks, &asking, &headers).await
+}
+
+impl From<NoChannel> for Refusal {
+    fn from(wrong: NoChannel) -> Refusal {
+        let status = StatusCode::from_u16(wrong.status).unwrap_or(StatusCode::BAD_REQUEST);
+        Refusal::new(status, wrong.error)
+    }
+}
+
+impl App {
+    /// The account that listens, if it is one. Whoever may not listen at all is told so before anything else.
+    fn listener(&self, asking: &Asking) -> Result<Option<String>, Refusal> {
+        match &asking.caller {
+            Caller::User(user) => Ok(Some(user.account.clone())),
+            Caller::Anyone if !self.auth.public_feeds_open => Err(Refusal::invalid()),
+            Caller::Backend | Caller::Anyone => Ok(None),
+        }
+    }
+
+    /// The stream that is meant, if it is there and this caller may listen to it.
+    fn channel(
+        &self,
+        name: &str,
+        tag: Option<&str>,
+        list: Option<&str>,
+        asking: &Asking,
+    ) -> Result<Channel, NoChannel> {
+        let channel = Channel::named(name, tag, list)?;
+        let account = match &asking.caller {
+            Caller::User(user) => Some(user.account.as_str()),
+            Caller::Backend | Caller::Anyone => None,
+        };
+        let refused = |error, status| Err(NoChannel { error, status });
+        let Some(asked) = channel.asked(account) else {
+            return match (&channel, account) {
+                (Channel::Quiet(_), Some(_)) => Ok(channel),
+                _ => refused("The access token is invalid", 401),
+            };
+        };
+        match self
+            .auth
+            .may_read(&asking.caller, &asked)
+            .map_err(|problem| problem.status)
+        {
+            Ok(()) => {}
+            Err(401) => return refused("The access token is invalid", 401),
+            Err(_) => return refused("This action is outside the authorized scopes", 403),
+        }
+        match (&channel, self.view.is_there(&asked)) {
+            (_, Ok(())) => Ok(channel),
+            (Channel::List(_), Err(_)) => refused("Not authorized to stream this list", 404),
+            (_, Err(_)) => refused("Record not found", 404),
+        }
+    }
+
+    /// Follows a feed for as long as anybody takes what is told. What cannot be told any more is passed over: clients have no
+    /// word for it, and read their timelines anew when they come back.
+    async fn tell_events(
+        self,
+        channel: Channel,
+        account: Option<String>,
+        mut since: Option<Cursor>,
+        told: mpsc::Sender<Vec<Event>>,
+    ) {
+        let Some(asked) = channel.asked(account.as_deref()) else {
+            return told.closed().await;
+        };
+        let teller = Teller {
+            view: self.view.clone(),
+            shelf: self.shelf.clone(),
+            sieve: channel.sieve(),
+            owner: asked.owner().map(str::to_owned),
+            live_max_age: self.live_max_age,
+        };
+        loop {
+            let begun = match since.take() {
+                Some(cursor) => Live::since(self.view.clone(), asked.clone(), cursor).await,
+                None => Live::now(self.view.clone(), asked.clone()).await,
+            };
+            let mut live = match begun {
+                Ok((live, _)) => live,
+                Err(problem) if problem.status == StatusCode::GONE.as_u16() => continue,
+                Err(problem) if problem.status == StatusCode::SERVICE_UNAVAILABLE.as_u16() => {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    continue;
+                }
+                Err(_) => return,
+            };
+            loop {
+                let looked = match live.look().await {
+                    Ok(looked) => looked,
+                    Err(problem) if problem.status == StatusCode::NOT_FOUND.as_u16() => return,
+                    Err(problem)
+                        if problem.status == StatusCode::INTERNAL_SERVER_ERROR.as_u16() =>
+                    {
+                        return;
+                    }
+                    Err(_) => break,
+                };
+                let more = looked.told.telling.more;
+                let events = match self.events_of(&teller, &looked) {
+                    Some(events) => events,
+                    None => return,
+                };
+                if !events.is_empty() && told.send(events).await.is_err() {
+                    return;
+                }
+                if !more {
+                    live.stirred().await;
+                }
+            }
+        }
+    }
+
+    fn events_of(&self, teller: &Teller, looked: &Looked) -> Option<Vec<Event>> {
+        match teller.events(&looked.told, clock::now()) {
+            Ok(events) => Some(events),
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "telling a stream failed: {error}"
+                );
+                None
+            }
+        }
+    }
+
+    /// Server-sent events, as HTML's living standard has them (section 9.2). Each has an `id`, and a client that comes back
+    /// with `Last-Event-ID` has missed nothing.
+    async fn events(
+        &self,
+        name: &str,
+        asks: &Asks,
+        asking: &Asking,
+        headers: &HeaderMap,
+    ) -> Result<Response, Refusal> {
+        let account = self.listener(asking)?;
+        let channel = self.channel(name, asks.tag.as_deref(), asks.list.as_deref(), asking)?;
+        self.view.is_open()?;
+        let since = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+        let asked = channel.asked(account.as_deref());
+        let since = asked
+            .zip(since)
+            .and_then(|(asked, id)| self.view.cursor(&asked, id).ok());
+        let admitted = self.admit(asking, account.as_deref())?;
+        let (send, receive) = mpsc::channel(1);
+        let pump = self.clone().pump(channel, account, since, admitted, send);
+        self.streams.spawn(pump);
+        let body = stream::unfold(receive, |mut receive| async move {
+            let next: Option<Bytes> = receive.recv().await;
+            next.map(|chunk| (Ok::<_, Infallible>(chunk), receive))
+        });
+        let headers = [
+            (header::CONTENT_TYPE, "text/event-stream"),
+            (header::CACHE_CONTROL, "private, no-store"),
+            (header::HeaderName::from_static("x-accel-buffering"), "no"),
+        ];
+        Ok((headers, Body::from_stream(body)).into_response())
+    }
+
+    async fn pump(
+        self,
+        channel: Channel,
+        account: Option<String>,
+        since: Option<Cursor>,
+        admitted: Admitted,
+        out: mpsc::Sender<Bytes>,
+    ) {
+        let (told, mut events) = mpsc::channel(1);
+        let telling = self.clone().tell_events(channel, account, since, told);
+        let mut thumps = interval(THUMP_EVERY);
+        thumps.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        thumps.reset();
+        let (mut telling, stopping) = (std::pin::pin!(telling), self.stopping.clone());
+        let mut ended = std::pin::pin!(admitted.ended());
+        // At once too: it tells the client that it is heard.
+        let mut first = Some(":thump\n\n".to_owned());
+        let reason = loop {
+            let chunk = tokio::select! {
+                biased;
+                () = &mut telling => break "left",
+                () = &mut ended => break "the token holds no longer",
+                () = stopping.cancelled() => break "the service is stopping",
+                () = ready(()), if first.is_some() => first.take().unwrap_or_default(),
+                _ = thumps.tick() => ":thump\n\n".to_owned(),
+                Some(events) = events.recv() => events.iter().map(Event::sent).collect(),
+            };
+            let sent =
+                tokio::time::timeout(self.keeping.socket.send_timeout, out.send(chunk.into()));
+            match sent.await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => break "left",
+                Err(_) => break "too slow",
+            }
+        };
+        self.view.metrics.stream_ended(reason);
+    }
+
+    fn socket(
+        &self,
+        mut upgrade: WebSocketUpgrade,
+        asks: Asks,
+        asking: &Asking,
+    ) -> Result<Response, Refusal> {
+        let account = self.listener(asking)?;
+        self.view.is_open()?;
+        let admitted = self.admit(asking, account.as_deref())?;
+        if let Some(carried) = asking.carried.as_ref().filter(|it| it.as_protocol) {
+            upgrade = upgrade.protocols([carried.token.reveal().to_owned()]);
+        }
+        let (app, tracked, asking) = (self.clone(), self.streams.clone(), asking.clone());
+        Ok(bounded(upgrade).on_upgrade(move |socket| {
+            let socket = Socket::new(socket, app.keeping.socket);
+            tracked.track_future(app.listen(socket, asks, asking, admitted))
+        }))
+    }
+
+    async fn listen(self, mut socket: Socket, asks: Asks, asking: Asking, admitted: Admitted) {
+        let stopping = self.stopping.clone();
+        let (code, reason) = tokio::select! {
+            end = self.converse(&mut socket, asks, &asking) => end,
+            () = admitted.ended() => (Some(code::UNAUTHORIZED), "the token holds no longer"),
+            () = stopping.cancelled() => (Some(code::RESTART), "the service is stopping"),
+        };
+        self.view.metrics.stream_ended(reason);
+        if let Some(code) = code {
+            socket.close(code, reason, None).await;
+        }
+    }
+
+    /// Subscribes and unsubscribes as the client wishes, and tells it what comes of that.
+    async fn converse(
+        &self,
+        socket: &mut Socket,
+        asks: Asks,
+        asking: &Asking,
+    ) -> (Option<u16>, &'static str) {
+        let mut subscriptions = Subscriptions::default();
+        let (told, mut events) = mpsc::channel::<(Channel, Vec<Event>)>(1);
+        let mut first = asks.stream.map(|stream| Wish {
+            kind: "subscribe".to_owned(),
+            stream,
+            tag: asks.tag,
+            list: asks.list,
+        });
+        let mut calm = interval(self.keeping.socket.ping_every);
+        let mut heard = 0;
+        loop {
+            if let Some(wish) = first.take()
+                && let Err(wrong) = self.grant(&wish, asking, &mut subscriptions, &told)
+            {
+                let text = json!({"error": wrong.error, "status": wrong.status}).to_string();
+                if let Err(unsent) = tell_one(socket, text).await {
+                    return unsent_end(unsent);
+                }
+            }
+            tokio::select! {
+                _ = calm.tick() => heard = 0,
+                message = socket.hear() => {
+                    heard += 1;
+                    match message {
+                        Heard::Left => return (None, "left"),
+                        Heard::Silent => return (None, "silent"),
+                        _ if MESSAGES_MAX < heard => return (Some(code::POLICY), "too many messages"),
+                        Heard::Binary => return (Some(code::POLICY), "messages are text"),
+                        // What is no JSON is passed over, as Mastodon does.
+                        Heard::Text(text) => first = serde_json::from_str(&text).ok(),
+                    }
+                }
+                Some((channel, batch)) = events.recv() => {
+                    if let Err(unsent) = tell_batch(socket, &channel, &batch).await {
+                        return unsent_end(unsent);
+                    }
+                }
+            }
+        }
+    }
+
+    fn grant(
+        &self,
+        wish: &Wish,
+        asking: &Asking,
+        subscriptions: &mut Subscriptions,
+        told: &mpsc::Sender<(Channel, Vec<Event>)>,
+    ) -> Result<(), NoChannel> {
+        let (tag, list) = (wish.tag.as_deref(), wish.list.as_deref());
+        match wish.kind.as_str() {
+            "subscribe" => {
+                let channel = self.channel(&wish.stream, tag, list, asking)?;
+                let key = channel.names();
+                if subscriptions.0.contains_key(&key) {
+                    return Ok(());
+                }
+                if SUBSCRIPTIONS_MAX <= subscriptions.0.len() {
+                    return Err(NoChannel {
+                        error: "Too many subscriptions",
+                        status: 429,
+                    });
+                }
+                let account = match &asking.caller {
+                    Caller::User(user) => Some(user.account.clone()),
+                    Caller::Backend | Caller::Anyone => None,
+                };
+                let (send, mut receive) = mpsc::channel(1);
+                let (told, name) = (told.clone(), channel.clone());
+                let telling = self.clone().tell_events(channel, account, None, send);
+                let task = tokio::spawn(async move {
+                    let pass = async {
+                        while let Some(events) = receive.recv().await {
+                            if told.send((name.clone(), events)).await.is_err() {
+                                return;
+                            }
+                        }
+                    };
+                    tokio::join!(telling, pass);
+                });
+                subscriptions.0.insert(key, task.abort_handle());
+                Ok(())
+            }
+            "unsubscribe" => {
+                let channel = Channel::named(&wish.stream, tag, list)?;
+                if let Some(task) = subscriptions.0.remove(&channel.names()) {
+                    task.abort();
+                }
+                Ok(())
+            }
+            // Passed over, as Mastodon does.
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The streams of one socket; they end with it.
+#[derive(Default)]
+struct Subscriptions(HashMap<Vec<String>, AbortHandle>);
+
+impl Drop for Subscriptions {
+    fn drop(&mut self) {
+        for task in self.0.values() {
+            task.abort();
+        }
+    }
+}
+
+fn unsent_end(unsent: Unsent) -> (Option<u16>, &'static str) {
+    match unsent {
+        Unsent::Left => (None, "left"),
+        Unsent::TooSlow => (Some(code::TRY_AGAIN), "too slow"),
+    }
+}
+
+async fn tell_one(socket: &mut Socket, text: String) -> Result<(), Unsent> {
+    socket.feed(text).await?;
+    socket.flush().await
+}
+
+async fn tell_batch(
+    socket: &mut Socket,
+    channel: &Channel,
+    events: &[Event],
+) -> Result<(), Unsent> {
+    let names = channel.names();
+    for event in events {
+        socket.feed(event.message(&names)).await?;
+    }
+    socket.flush().await
+}

@@ -1,0 +1,246 @@
+//! An actor as Mastodon's API shows an account, from what is known of it. Pure.
+
+use super::content::{escaped, html};
+use super::ids::number_of;
+use super::stamp;
+use crate::post::actor::{ActorDocument, ActorKind, Emoji};
+use crate::post::origin_of;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// An account.
+#[derive(Clone, Debug, Serialize)]
+pub struct Account {
+    /// Its id: decimal digits, or the backend's own.
+    pub id: String,
+    /// The name in its handle.
+    pub username: String,
+    /// Its handle: without a host if it is local.
+    pub acct: String,
+    /// The name it is shown under, plain text.
+    pub display_name: String,
+    /// Whether it is asked before someone follows it.
+    pub locked: bool,
+    /// Whether a program writes.
+    pub bot: bool,
+    /// Whether it wants to be found.
+    pub discoverable: Option<bool>,
+    /// Whether it is a community.
+    pub group: bool,
+    /// When it was made; of those that do not say, the beginning of time.
+    pub created_at: String,
+    /// What it says of itself, HTML.
+    pub note: String,
+    /// Its page.
+    pub url: String,
+    /// The actor's id.
+    pub uri: String,
+    /// Its avatar.
+    pub avatar: String,
+    /// The same, not moving.
+    pub avatar_static: String,
+    /// Its header image.
+    pub header: String,
+    /// The same, not moving.
+    pub header_static: String,
+    /// Not known here.
+    pub followers_count: u64,
+    /// Not known here.
+    pub following_count: u64,
+    /// Not known here.
+    pub statuses_count: u64,
+    /// Not known here.
+    pub last_status_at: Option<String>,
+    /// Custom emoji in its texts.
+    pub emojis: Vec<Value>,
+    /// The rows of its profile.
+    pub fields: Vec<Value>,
+}
+
+/// What there is to say of an actor.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// The actor's id.
+    pub actor: &'a str,
+    /// The id under which clients know it.
+    pub id: &'a str,
+    /// Its newest document.
+    pub document: Option<&'a ActorDocument>,
+    /// Whether it is one of this instance's accounts.
+    pub is_local: bool,
+}
+
+impl Account {
+    /// An account; what is not known of it is left as it would be if nothing were to be said.
+    pub fn new(known: &Known<'_>) -> Account {
+        let (actor, document) = (known.actor, known.document);
+        let username = document
+            .and_then(|document| document.preferred_username.clone())
+            .unwrap_or_else(|| name_in(actor).to_owned());
+        let acct = match (known.is_local, origin_of(actor)) {
+            (false, Some(host)) => format!("{username}@{host}"),
+            _ => username.clone(),
+        };
+        let image = |link: Option<&String>, kind: &str| {
+            // Where Mastodon keeps its own stand-ins.
+            let missing = || format!("{}/{kind}/original/missing.png", root_of(actor));
+            link.cloned().unwrap_or_else(missing)
+        };
+        let avatar = image(document.and_then(|it| it.icon.as_ref()), "avatars");
+        let header = image(document.and_then(|it| it.image.as_ref()), "headers");
+        let kind = document.map(|document| document.kind);
+        let published = document.and_then(|document| document.published);
+        Account {
+            id: known.id.to_owned(),
+            display_name: document
+                .and_then(|document| document.name.clone())
+                .unwrap_or_default(),
+            locked: document.is_some_and(|it| it.manually_approves_followers),
+            bot: matches!(kind, Some(ActorKind::Service | ActorKind::Application)),
+            discoverable: document.and_then(|document| document.discoverable),
+            group: kind == Some(ActorKind::Group),
+            created_at: stamp(published.unwrap_or_default()),
+            note: document
+                .and_then(|document| document.summary.as_deref())
+                .map(html)
+                .unwrap_or_default(),
+            url: document
+                .and_then(|document| document.url.clone())
+                .unwrap_or_else(|| actor.to_owned()),
+            uri: actor.to_owned(),
+            avatar_static: avatar.clone(),
+            avatar,
+            header_static: header.clone(),
+            header,
+            followers_count: 0,
+            following_count: 0,
+            statuses_count: 0,
+            last_status_at: None,
+            emojis: document.map(|it| emojis(&it.emoji)).unwrap_or_default(),
+            fields: document.map(fields).unwrap_or_default(),
+            username,
+            acct,
+        }
+    }
+}
+
+fn emojis(all: &[Emoji]) -> Vec<Value> {
+    let row = |emoji: &Emoji| super::status::emoji(&emoji.shortcode, &emoji.url);
+    all.iter().map(row).collect()
+}
+
+fn fields(document: &ActorDocument) -> Vec<Value> {
+    let rows = document.fields.iter();
+    let row =
+        |name: &str, value: &str| json!({"name": name, "value": html(value), "verified_at": null});
+    rows.map(|field| row(&field.name, &field.value)).collect()
+}
+
+/// The name an actor's id ends with.
+pub(super) fn name_in(actor: &str) -> &str {
+    let path = actor.split(['?', '#']).next().unwrap_or_default();
+    let last = path.trim_end_matches('/').rsplit('/').next();
+    last.unwrap_or_default().trim_start_matches('@')
+}
+
+/// The server of an actor's id: its scheme and host.
+fn root_of(actor: &str) -> &str {
+    let host = actor.find("://").map_or(0, |scheme| scheme + 3);
+    let end = actor.get(host..).and_then(|rest| rest.find('/'));
+    actor
+        .get(..end.map_or(actor.len(), |end| host + end))
+        .unwrap_or_default()
+}
+
+/// Somebody a post mentions, as far as the mention says who that is. `name` is what the mention calls them.
+pub(super) fn mention(id: &str, actor: &str, name: Option<&str>, is_local: bool) -> Value {
+    let name = name.map_or("", |name| name.trim_start_matches('@'));
+    let (username, host) = match name.split_once('@') {
+        Some((username, host)) => (username, Some(host.to_owned())),
+        None if name.is_empty() => (name_in(actor), origin_of(actor)),
+        None => (name, origin_of(actor)),
+    };
+    let acct = match host {
+        Some(host) if !is_local => format!("{username}@{host}"),
+        _ => username.to_owned(),
+    };
+    json!({"id": id, "username": username, "url": actor, "acct": acct})
+}
+
+/// What stands for the id of an actor of whom the backend gave none.
+pub(super) fn own_id(actor: &str) -> String {
+    number_of(actor).to_string()
+}
+
+/// A name as HTML, for titles.
+pub(super) fn titled(text: &str) -> String {
+    escaped(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_of_an_actor_is_told_by_its_id() {
+        let account = |actor: &'static str, is_local| {
+            let known = Known {
+                actor,
+                id: "1",
+                document: None,
+                is_local,
+            };
+            let account = Account::new(&known);
+            (account.username, account.acct, account.avatar)
+        };
+        let avatar = |root: &str| format!("{root}/avatars/original/missing.png");
+        let expected = |username: &str, acct: &str, root: &str| {
+            (username.to_owned(), acct.to_owned(), avatar(root))
+        };
+        for (actor, is_local, found) in [
+            (
+                "https://a.example/users/ana",
+                false,
+                expected("ana", "ana@a.example", "https://a.example"),
+            ),
+            (
+                "https://a.example/users/ana",
+                true,
+                expected("ana", "ana", "https://a.example"),
+            ),
+            (
+                "https://www.a.example/@ana/",
+                false,
+                expected("ana", "ana@a.example", "https://www.a.example"),
+            ),
+            (
+                "https://a.example/user?id=7",
+                false,
+                expected("user", "user@a.example", "https://a.example"),
+            ),
+            (
+                "https://a.example",
+                false,
+                expected("a.example", "a.example@a.example", "https://a.example"),
+            ),
+        ] {
+            assert_eq!(account(actor, is_local), found, "{actor}");
+        }
+    }
+
+    #[test]
+    fn a_mention_is_called_what_it_is_called() {
+        let check = |name: Option<&str>, is_local, username: &str, acct: &str| {
+            let found = mention("7", "https://a.example/users/ana", name, is_local);
+            assert_eq!(
+                (&found["username"], &found["acct"]),
+                (&json!(username), &json!(acct)),
+                "{name:?}"
+            );
+        };
+        check(Some("@ana@b.example"), false, "ana", "ana@b.example");
+        check(Some("@ana@b.example"), true, "ana", "ana");
+        check(Some("@bea"), false, "bea", "bea@a.example");
+        check(None, false, "ana", "ana@a.example");
+    }
+}

@@ -1,0 +1,131 @@
+//! What a feed's changes are to clients of Mastodon's streaming API.
+
+use super::channel::Sieve;
+use super::ids::id_of;
+use super::shelf::{Shelf, is_local};
+use crate::feed::disk::DiskError;
+use crate::feed::kept::Post;
+use crate::order::verdict::Verdict;
+use crate::reader::look::Told;
+use crate::reader::telling::{Kind, Line};
+use crate::reader::view::View;
+use crate::time::Time;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Tells changes as events.
+#[derive(Debug)]
+pub struct Teller {
+    /// What is looked up in.
+    pub view: View,
+    /// Statuses.
+    pub shelf: Arc<Shelf>,
+    /// What of the feed is shown.
+    pub sieve: Sieve,
+    /// The account whose patience holds the feed back, if one does.
+    pub owner: Option<String>,
+    /// How old a post may be that is pushed as new.
+    pub live_max_age: Duration,
+}
+
+/// One event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// `update`, `status.update` or `delete`.
+    pub name: &'static str,
+    /// A status as JSON text, or an id.
+    pub payload: String,
+    /// The cursor to come back with.
+    pub cursor: String,
+}
+
+impl Event {
+    /// As a server-sent event.
+    pub fn sent(&self) -> String {
+        format!(
+            "event: {}\ndata: {}\nid: {}\n\n",
+            self.name, self.payload, self.cursor
+        )
+    }
+
+    /// As a message on a socket, of the stream of these names.
+    pub fn message(&self, names: &[String]) -> String {
+        serde_json::json!({"stream": names, "event": self.name, "payload": self.payload})
+            .to_string()
+    }
+}
+
+impl Teller {
+    /// What a reader is told of these changes.
+    pub fn events(&self, told: &Told, now: Time) -> Result<Vec<Event>, DiskError> {
+        let mut events = Vec::new();
+        for (nth, line) in told.telling.lines.iter().enumerate() {
+            let Some((name, payload)) = self.event(line, now)? else {
+                continue;
+            };
+            events.push(Event {
+                name,
+                payload,
+                cursor: told.cursor_after(nth).to_text(),
+            });
+        }
+        Ok(events)
+    }
+
+    fn event(&self, line: &Line, now: Time) -> Result<Option<(&'static str, String)>, DiskError> {
+        let Some(entry) = &line.entry else {
+            let post = self.view.store.post(line.id)?;
+            // What went is told of to all who may have had it.
+            let is_by_whom = |post: &Arc<Post>| {
+                self.sieve
+                    .is_by_whom(|| is_local(&self.view, &post.body.author))
+            };
+            if !post.as_ref().is_none_or(is_by_whom) {
+                return Ok(None);
+            }
+            let id = match (self.shelf.ids, post) {
+                (crate::config::Ids::Place, _) => Some(line.id.to_string()),
+                (ids, Some(post)) => id_of(ids, &post),
+                (_, None) => None,
+            };
+            return Ok(id.map(|id| ("delete", id)));
+        };
+        let post = &entry.post;
+        let name = match line.kind {
+            Kind::Edit => "status.update",
+            Kind::Post if self.is_pushed(line, post, now) => "update",
+            Kind::Post | Kind::Remove => return Ok(None),
+        };
+        if !self
+            .sieve
+            .shows(post, || is_local(&self.view, &post.body.author))
+        {
+            return Ok(None);
+        }
+        let (post, original) = (Arc::clone(post), entry.original.clone());
+        let status = self.shelf.status(&self.view, post, original, now)?;
+        Ok(status.map(|status| (name, status.json.clone())))
+    }
+
+    /// Whether an entry is pushed as new: its own record brought it, its verdict is one of those that are, and it comes on top
+    /// or is young enough. What arrived long ago is told to nobody as new, however it comes: an import, a long absence. What
+    /// the feed's hold waited for does not count as its age.
+    fn is_pushed(&self, line: &Line, post: &Post, now: Time) -> bool {
+        let is_new = match post.verdict {
+            Verdict::InTime | Verdict::Late | Verdict::FromTheFuture | Verdict::Undated => true,
+            Verdict::TooLate | Verdict::Fetched => false,
+        };
+        let is_young = |since: Time| now <= since.plus(self.live_max_age);
+        let hold = || {
+            let graph = self.view.graph.read();
+            let owner = self.owner.as_deref().and_then(|owner| graph.account(owner));
+            let hold = owner.map_or(0, |owner| graph.hold_ms(owner));
+            Duration::from_millis(u64::try_from(hold).unwrap_or(0))
+        };
+        let place = post.id.time();
+        line.is_news
+            && is_new
+            && (!line.behind || is_young(place))
+            && (is_young(post.arrived) || is_young(place.plus(hold())))
+    }
+}

@@ -1,0 +1,36 @@
+//! Feeds as Mastodon's API shows them, so that clients made for it carry on.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`content`] | what people wrote, made harmless |
+//! | [`document`] | an object as it came, read leniently |
+//! | [`ids`] | the ids that clients see |
+//! | [`account`] | an actor as an account |
+//! | [`status`] | a post as a status |
+//! | [`shelf`] | statuses as text, made once for all who read them |
+//! | [`timeline`] | a page of them |
+//! | [`channel`] | the streams there are, and how clients name them |
+//! | [`event`] | what a feed's changes are to their readers |
+//! | [`about`] | what the instance says of itself |
+
+pub mod about;
+pub mod account;
+pub mod channel;
+pub mod content;
+pub mod document;
+pub mod event;
+pub mod ids;
+pub mod shelf;
+pub mod status;
+pub mod timeline;
+
+use crate::time::Time;
+
+/// A moment as Mastodon writes it: always with milliseconds.
+pub(crate) fn stamp(time: Time) -> String {
+    let text = time.rfc3339();
+    match text.strip_suffix('Z') {
+        Some(seconds) if !seconds.contains('.') => format!("{seconds}.000Z"),
+        _ => text,
+    }
+}

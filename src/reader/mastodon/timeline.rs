@@ -1,0 +1,77 @@
+//! A page of a timeline being filled with statuses.
+
+use super::channel::Sieve;
+use super::shelf::{Shelf, is_local};
+use crate::feed::disk::DiskError;
+use crate::order::place::PostId;
+use crate::reader::filling::{LetsIn, whole};
+use crate::reader::page::{Candidates, PAGE_BYTES_MAX, Span};
+use crate::reader::view::View;
+use crate::time::Time;
+use std::sync::Arc;
+
+/// A filled page.
+#[derive(Debug, Default)]
+pub struct Timeline {
+    /// A JSON array of statuses, newest first.
+    pub json: String,
+    /// The ids of the newest and the oldest; none on an empty page.
+    pub ends: Option<(String, String)>,
+    /// Nothing stands below it.
+    pub is_last: bool,
+}
+
+impl Timeline {
+    /// Takes statuses for `span` out of the ascending `ids`, as far as they still belong there and fall through `sieve`.
+    pub fn fill(
+        view: &View,
+        shelf: &Shelf,
+        span: Span,
+        ids: &[u64],
+        sieve: &Sieve,
+        lets_in: &LetsIn<'_>,
+        now: Time,
+    ) -> Result<Timeline, DiskError> {
+        let candidates = span.of(ids);
+        let is_upward = matches!(candidates, Candidates::Up(_));
+        let part: Box<dyn Iterator<Item = &u64>> = match candidates {
+            Candidates::Down(part) => Box::new(part.iter().rev()),
+            Candidates::Up(part) => Box::new(part.iter()),
+        };
+        let mut taken = Vec::with_capacity(span.limit);
+        let (mut bytes, mut has_all) = (0, true);
+        for id in part {
+            if span.limit <= taken.len() || PAGE_BYTES_MAX <= bytes {
+                has_all = false;
+                break;
+            }
+            let Some((post, original)) = PostId::from_number(*id)
+                .map(|id| whole(&view.store, id))
+                .transpose()?
+                .flatten()
+            else {
+                continue;
+            };
+            let is_shown = lets_in(&post, original.as_deref())
+                && sieve.shows(&post, || is_local(view, &post.body.author));
+            if !is_shown {
+                continue;
+            }
+            if let Some(status) = shelf.status(view, post, original, now)? {
+                bytes += status.json.len();
+                taken.push(status);
+            }
+        }
+        if is_upward {
+            taken.reverse();
+        }
+        let ends = taken.first().zip(taken.last());
+        let ends = ends.map(|(newest, oldest)| (newest.id.clone(), oldest.id.clone()));
+        let texts: Vec<&str> = taken.iter().map(|it: &Arc<_>| it.json.as_str()).collect();
+        Ok(Timeline {
+            json: format!("[{}]", texts.join(",")),
+            ends,
+            is_last: has_all && !is_upward,
+        })
+    }
+}
