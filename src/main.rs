@@ -148,6 +148,7 @@ fn serve(file: Option<&Path>) -> Result<(), Box<dyn Error>> {
         None => Config::default(),
     };
     logging::start(&config.logging);
+    raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -350,6 +351,21 @@ fn show_progress(bar: &ProgressBar, done: u64, all: u64) {
 #[allow(clippy::print_stderr)]
 fn tell(what: &str) {
     eprintln!("{what}");
+}
+
+/// Each reader is an open file, and most systems allow a process few of them until it asks for more.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum {
+        let raised = Rlimit {
+            current: maximum,
+            maximum,
+        };
+        if let Err(error) = setrlimit(Resource::Nofile, raised) {
+            tracing::warn!(%error, "only {current:?} files may be open: {error}");
+        }
+    }
 }
 
 /// The signals that end the service.

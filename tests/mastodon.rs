@@ -869,3 +869,47 @@ fn what_is_undated_was_written_when_it_arrived() {
     assert!(before <= created && created <= clock::now());
     assert_eq!(page[0]["slackwater"]["verdict"], "undated");
 }
+
+/// A failure means that a thread whose posts come in the wrong order is never shown to who watches.
+#[test]
+fn what_waited_for_another_post_is_pushed_when_that_comes() {
+    let surface = Surface::start("");
+    surface.relate(&[json!({"type": "follow", "account": "7", "target": BOB})]);
+    let mut socket = Socket::kims(&surface, "?stream=user");
+    socket.settle();
+    let parent = format!("{BOB}/1");
+    let mut reply = note(1, "an answer");
+    reply["inReplyTo"] = json!(parent);
+    let boosted = "https://c.example/posts/1";
+    let boost = json!({"type": "Announce", "id": format!("{ANA}/boost"), "actor": ANA, "object": boosted,
+        "published": clock::now().rfc3339(), "to": [PUBLIC]});
+    surface.create(&reply);
+    surface.tell(&[boost]);
+    let mut question = note(2, "a question");
+    question["id"] = json!(parent);
+    question["attributedTo"] = json!(BOB);
+    let published: Time = serde_json::from_value(reply["published"].clone()).unwrap();
+    question["published"] = json!(published.minus(Duration::from_secs(60)).rfc3339());
+    surface.create(&question);
+    // That an entry is not there may be told before it comes.
+    let mut next = || loop {
+        let message = socket.next();
+        if message["event"] != "delete" {
+            return message;
+        }
+    };
+    let told = [next(), next()];
+    assert!(told.iter().all(|it| it["event"] == "update"), "{told:?}");
+    let uris: Vec<&Value> = told.iter().map(|it| &it["payload"]["uri"]).collect();
+    assert_eq!(uris, [&json!(parent), &json!(uri(1))]);
+    let mut original = note(3, "boosted");
+    original["id"] = json!(boosted);
+    original["attributedTo"] = json!("https://c.example/users/cy");
+    let fetched = json!({"activity": original, "fetched": true});
+    surface.tell(&[fetched]);
+    let told = next();
+    assert_eq!(
+        (&told["event"], &told["payload"]["reblog"]["uri"]),
+        (&json!("update"), &json!(boosted))
+    );
+}

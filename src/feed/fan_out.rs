@@ -281,7 +281,7 @@ pub(super) fn ended(post: &Post) -> impl Iterator<Item = Mark> + '_ {
 }
 
 /// The records of the posts above it that a reply rests on.
-pub(super) fn rests_on(post: &Post) -> impl Iterator<Item = Mark> + '_ {
+pub fn rests_on(post: &Post) -> impl Iterator<Item = Mark> + '_ {
     post.answers.rests.iter().copied()
 }
 

@@ -300,6 +300,23 @@ impl Told {
             ..self.cursor
         }
     }
+
+    /// What a reader has been told that drops out after so many changes.
+    #[cfg(test)]
+    pub fn cut(&self, changes: usize) -> Told {
+        let mut telling = Telling {
+            lines: self.telling.lines.clone(),
+            ..self.telling
+        };
+        telling.lines.truncate(changes);
+        telling.more = true;
+        Told {
+            cursor: self.cursor_after(changes - 1),
+            from: self.from.clone(),
+            telling,
+            ..*self
+        }
+    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::filling::{LetsIn, whole};
 use super::page::PAGE_BYTES_MAX;
 use super::view::View;
 use crate::feed::disk::DiskError;
+use crate::feed::fan_out::rests_on;
 use crate::feed::kept::Post;
 use crate::feed::store::Store;
 use crate::order::horizon::last_shown;
@@ -78,7 +79,8 @@ pub struct Line {
     pub id: PostId,
     /// The entry as it is now; none if it is to be removed.
     pub entry: Option<Arc<Encoding>>,
-    /// Whether its own record, or that of what it boosts, brought it, or its time came; not a relation, such as a follow.
+    /// Whether its own record, that of what it boosts, or that of what it answers may have brought it, or its time came; not
+    /// a relation, such as a follow.
     pub is_news: bool,
 }
 
@@ -140,10 +142,7 @@ pub fn tell(
             continue;
         }
         let kind = kind(change.what, &post, original.as_deref(), from);
-        let is_known = from.has(post.made.mark())
-            && original
-                .as_ref()
-                .is_none_or(|original| from.has(original.made.mark()));
+        let is_known = could_be_there(&post, original.as_deref(), from);
         let was_held = last_shown(Some(from.horizon)).number() < change.id;
         let entry = view.encoded.entry(post, original);
         bytes += entry.json.len();
@@ -165,6 +164,13 @@ fn may_have(store: &Store, id: PostId, from: &Moment) -> Result<bool, DiskError>
     Ok(whole(store, id)?.is_none_or(|(post, original)| {
         may_show(&post) && original.is_none_or(|original| may_show(&original))
     }))
+}
+
+/// Whether all was known that an entry needs to be there: its post, what that boosts, and the posts above it that a reply
+/// rests on, for which it may have waited. It may have been there for another reason.
+fn could_be_there(post: &Post, original: Option<&Post>, from: &Moment) -> bool {
+    let knew = |post: &Post| from.has(post.made.mark());
+    knew(post) && original.is_none_or(knew) && rests_on(post).all(|mark| from.has(mark))
 }
 
 /// An entry whose post and original the reader knew has been edited; any other has entered.

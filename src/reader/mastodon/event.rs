@@ -91,9 +91,11 @@ impl Teller {
             return Ok(id.map(|id| ("delete", id)));
         };
         let post = &entry.post;
+        // What waited for what it answers may be there only now: clients pass over an edit of what they do not have, and over
+        // what comes twice.
         let name = match line.kind {
+            _ if self.is_pushed(line, post, now) => "update",
             Kind::Edit => "status.update",
-            Kind::Post if self.is_pushed(line, post, now) => "update",
             Kind::Post | Kind::Remove => return Ok(None),
         };
         if !self
