@@ -225,11 +225,11 @@ impl Server {
             .arg(&config)
             .current_dir(dir)
             .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .stdout(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
         let address = lines
             .by_ref()
             .map_while(Result::ok)

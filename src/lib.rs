@@ -1,7 +1,8 @@
 //! Slackwater puts federated posts back in the order they were written.
 //!
 //! An instance's incoming activities come from Kafka (or the built-in log), each is placed by the time its author
-//! wrote it, however late it came, every local account's feeds are kept in that order, and readers get them over HTTP.
+//! wrote it, however late it came, every local account's feeds are kept in that order, and readers get them over HTTP and
+//! websockets, or as Mastodon's API has them.
 //!
 //! # The story, in reading order
 //!
@@ -17,7 +18,7 @@
 //! | [`order`] | where a post goes: verdict, place, id; and how long feeds wait: windows, hold, horizon |
 //! | [`graph`] | who follows, mutes and blocks whom |
 //! | [`feed`] | who gets a post, and every feed kept sorted, in memory and on disk |
-//! | [`reader`] | pages, what changed since a cursor, and posts, over HTTP |
+//! | [`reader`] | pages, what changed since a cursor, and streams, over HTTP and websockets; who may read what; Mastodon's API |
 //! | [`operator`] | what the service says of itself: metrics, progress; and what other windows would have done |
 //! | [`config`] | the file as written, turned into each module's options |
 //! | [`pipeline`] | the loop that joins them: take, place, fan out, announce, checkpoint |
