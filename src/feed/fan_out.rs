@@ -328,3 +328,6 @@ pub fn fan_out_boosts(
     }
     Ok(entered)
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,10 +10,10 @@ use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 pub const MESSAGE_BYTES_MAX: usize = 64 << 10;
 /// What is read at a time, in bytes: each connection has such a buffer, and clients say little.
 const READ_BYTES: usize = 4 << 10;
-/// What is gathered before it is written, in bytes.
-const WRITE_BYTES: usize = 16 << 10;
+/// What is gathered before it is written, in bytes: each connection keeps a buffer as large as it once needed.
+const WRITE_BYTES: usize = 4 << 10;
 /// The most that is unsent before the client is waited for, in bytes; one message more may be.
-const UNSENT_BYTES_MAX: usize = 64 << 10;
+const UNSENT_BYTES_MAX: usize = 8 << 10;
 /// What no message is longer than, in bytes: a post and what it boosts, both as long as they may be, escaped.
 const SENT_BYTES_MAX: usize = 16 << 20;
 /// How long a closing handshake may take.

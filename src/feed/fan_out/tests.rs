@@ -1,0 +1,196 @@
+//! What feeds remember of posts that came and went, for readers who come from where the records were read in another order.
+
+use super::*;
+use crate::feed::kept::{At, example};
+use crate::feed::ledger::Ledger;
+use crate::feed::merge::{Because, Feed, Merging, Progress};
+use crate::feed::store::{Options, home_key};
+use crate::feed::weed::Weeding;
+use crate::graph::apply::Merge;
+use crate::post::Visibility;
+use crate::post::record::{Position, Topic};
+use crate::post::relationship::decode;
+use crate::time::Time;
+use std::time::Duration;
+use tempfile::TempDir;
+
+const ANA: &str = "https://a.example/users/ana";
+const BOB: &str = "https://b.example/users/bob";
+
+struct World {
+    store: Store,
+    graph: Graph,
+    account: AccountIx,
+    _dir: TempDir,
+}
+
+fn at(partition: i32, offset: i64) -> At {
+    At { partition, offset }
+}
+
+/// The record of a relation.
+fn relation(offset: i64) -> Mark {
+    Mark::new(Position {
+        topic: Topic::Relationships,
+        partition: 0,
+        offset,
+    })
+}
+
+/// A post at this moment, made by one record and changed by another.
+fn post(author: &str, ms: i64, made: At, newest: At) -> Post {
+    let id = PostId::new(Time::from_millis(ms), 5, 0);
+    let mut post = example::post(author);
+    post.body.uri = format!("{author}/{ms}");
+    Post {
+        id,
+        made,
+        newest,
+        ..post
+    }
+}
+
+impl World {
+    /// One account, which follows Ana.
+    fn new() -> World {
+        let dir = TempDir::new().unwrap();
+        let store = Store::open(Options {
+            path: dir.path().to_owned(),
+            length: 10,
+            boost_repeat_after: Duration::ZERO,
+            unflushed_entries_max: 1_000,
+            unflushed_bytes_max: 1_000_000,
+            cache_bytes: 1_000_000,
+        });
+        let mut graph = Graph::default();
+        let (account, _) = graph.account_or_new("7");
+        let store = store.unwrap();
+        store.homes.add(account, home_key("7"));
+        let mut world = World {
+            store,
+            graph,
+            account,
+            _dir: dir,
+        };
+        world.relate("follow", ANA);
+        world
+    }
+
+    fn relate(&mut self, kind: &str, target: &str) {
+        let document = format!(r#"{{"type":"{kind}","account":"7","target":"{target}"}}"#);
+        self.graph
+            .apply(&decode(None, Some(document.as_bytes())).unwrap());
+    }
+
+    fn home(&self) -> Ledger {
+        self.store.home(self.account).unwrap().unwrap()
+    }
+
+    /// Whether it is remembered that an entry left by this record.
+    fn has_left(&self, post: &Post, mark: Mark) -> bool {
+        self.home().gone.contains(&(post.id.number(), mark))
+    }
+
+    fn feed(&self) -> Feed<'static> {
+        Feed {
+            account: self.account,
+            list: None,
+        }
+    }
+}
+
+/// Were this to fail, who comes from where the original was not read yet would never be told of the boost.
+#[test]
+fn a_boost_rests_on_what_it_boosts_too() {
+    let world = World::new();
+    let original = world.store.put_post(post(BOB, 1, at(1, 5), at(1, 6)));
+    let mut boost = post(ANA, 2, at(0, 3), at(0, 3));
+    boost.body.boost_of = Some(original.body.uri.clone());
+    let boost = world.store.put_post(boost);
+    let because = boost.newest.mark();
+    fan_out(
+        &world.store,
+        &world.graph,
+        &boost,
+        Some(&original),
+        Fate::New,
+        because,
+    )
+    .unwrap();
+    let rests: Vec<Mark> = world.home().marks_of(boost.id.number()).collect();
+    assert_eq!(rests, [at(0, 3).mark(), at(1, 6).mark()]);
+}
+
+/// Were this to fail, who had the boost while its original was open would keep it.
+#[test]
+fn a_boost_of_what_is_not_open_any_more_has_left() {
+    let world = World::new();
+    let mut original = post(BOB, 1, at(1, 5), at(1, 6));
+    original.body.visibility = Visibility::Private;
+    let original = world.store.put_post(original);
+    let mut boost = post(ANA, 2, at(0, 3), at(0, 3));
+    boost.body.boost_of = Some(original.body.uri.clone());
+    let boost = world.store.put_post(boost);
+    let because = boost.newest.mark();
+    fan_out(
+        &world.store,
+        &world.graph,
+        &boost,
+        Some(&original),
+        Fate::New,
+        because,
+    )
+    .unwrap();
+    assert_eq!(world.home().ids, [0_u64; 0]);
+    assert!(world.has_left(&boost, because));
+}
+
+/// Were this to fail, who had the post before it was edited, where the follow was read before that, would keep it.
+#[test]
+fn what_a_follow_does_not_let_in_any_more_has_left_by_its_edit() {
+    let world = World::new();
+    let mut sent = post(ANA, 1, at(0, 3), at(0, 4));
+    sent.body.visibility = Visibility::Direct;
+    let sent = world.store.put_post(sent);
+    let because = Because {
+        marks: vec![relation(1)],
+        ..Because::default()
+    };
+    let merges = [Merge::Author(ANA.to_owned())];
+    let mut merging = Merging::new(&world.graph, world.feed(), &merges);
+    while let Progress::Going = merging
+        .step(
+            &world.store,
+            &world.graph,
+            world.feed(),
+            &because,
+            PostId::MAX,
+        )
+        .unwrap()
+    {}
+    assert!(world.has_left(&sent, at(0, 4).mark()));
+    assert_eq!(world.home().ids, [0_u64; 0]);
+}
+
+/// Were this to fail, who had the post before it was edited, where the mute is not read yet, would keep it.
+#[test]
+fn what_a_mute_takes_out_has_left_by_its_edit_too() {
+    let mut world = World::new();
+    let edited = world.store.put_post(post(ANA, 1, at(0, 3), at(0, 4)));
+    let (store, graph) = (&world.store, &world.graph);
+    fan_out(store, graph, &edited, None, Fate::New, edited.newest.mark()).unwrap();
+    assert_eq!(world.home().ids, [edited.id.number()]);
+    world.relate("mute", ANA);
+    let because = Because {
+        marks: vec![relation(1)],
+        ..Because::default()
+    };
+    let mut weeding = Weeding::new();
+    while let Progress::Going = weeding
+        .step(&world.store, &world.graph, world.feed(), &because)
+        .unwrap()
+    {}
+    assert_eq!(world.home().ids, [0_u64; 0]);
+    assert!(world.has_left(&edited, relation(1)));
+    assert!(world.has_left(&edited, at(0, 4).mark()));
+}
