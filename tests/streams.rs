@@ -519,4 +519,29 @@ fn a_page_from_elsewhere_may_not_listen_where_there_are_no_tokens() {
     assert!(matches!(open("http://localhost.evil.example"), Err(403)));
     assert!(open("http://localhost:3000").is_ok());
     assert!(open("http://127.0.0.1:8787").is_ok());
+    // Nor may it read, here or in Mastodon's words, nor by a name of its own that leads here.
+    let status = |path: &str, name: &str, value: &str| {
+        let request = instance.door.request(reqwest::Method::GET, path);
+        request
+            .header(name, value)
+            .send()
+            .unwrap()
+            .status()
+            .as_u16()
+    };
+    for path in [
+        HOME,
+        "/v1/feeds/public",
+        "/api/v1/timelines/public",
+        "/api/v1/streaming/public",
+    ] {
+        assert_eq!(
+            status(path, "origin", "https://evil.example"),
+            403,
+            "{path}"
+        );
+        assert_eq!(status(path, "host", "evil.example:8787"), 403, "{path}");
+    }
+    assert_eq!(status(HOME, "host", "localhost:8787"), 200);
+    assert_eq!(status(HOME, "host", "[::1]:8787"), 200);
 }

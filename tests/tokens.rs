@@ -451,6 +451,49 @@ fn tokens_that_say_nothing_are_asked_about_and_the_answer_is_believed_for_a_mome
     assert_eq!(introspector.asked(SERVICE), 0, "secrets of ours go nowhere");
 }
 
+/// A failure means that whoever sends guesses makes this service flood whoever knows of tokens, and keeps others waiting.
+#[test]
+fn nobody_is_asked_about_guesses_without_end() {
+    let introspector = Introspector::start();
+    let dir = TempDir::new().unwrap();
+    let config = introspector.config();
+    let config = config.replace("[http]\n", "[http]\nrequests_per_minute = 5\n");
+    let instance = Instance::start(dir.path(), &config);
+    let guesses: Vec<String> = (0..10).map(|n| format!("guess-{n}")).collect();
+    let statuses: Vec<u16> = guesses
+        .iter()
+        .map(|guess| status(&instance.door, HOME, Some(guess)))
+        .collect();
+    assert_eq!(statuses, [[401; 5], [429; 5]].concat());
+    let asked: usize = guesses.iter().map(|guess| introspector.asked(guess)).sum();
+    assert_eq!(asked, 5);
+}
+
+/// A failure means that a token whose end is known is good for as long as nobody can be asked.
+#[test]
+fn a_token_that_ends_ends_its_streams_while_nobody_answers() {
+    let introspector = Introspector::start();
+    let dir = TempDir::new().unwrap();
+    let instance = Instance::start(dir.path(), &introspector.config());
+    let door = &instance.door;
+    people(door);
+    let end = clock::now().millis() / 1000 + 2;
+    introspector.say(
+        "good",
+        &json!({"active": true, "sub": "7", "scope": "read", "exp": end}),
+    );
+    let path = format!("{HOME}/stream?access_token=good");
+    let mut stream = Stream::open(door, &path, &[]).unwrap();
+    assert_eq!(stream.text()["kind"], "hello");
+    introspector.say("good", &json!("broken"));
+    assert!(matches!(stream.next(), Came::Closed(4401)));
+    assert!(
+        introspector.asked("good") < 20,
+        "{}",
+        introspector.asked("good")
+    );
+}
+
 #[test]
 fn a_token_that_is_revoked_ends_its_streams() {
     let introspector = Introspector::start();

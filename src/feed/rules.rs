@@ -294,12 +294,11 @@ impl Subject<'_> {
         if self.post.state != State::Whole {
             return Some(Why::Gone);
         }
-        if self.post.shown == Shown::Nowhere {
-            return Some(Why::TooLate);
-        }
         let original = self.original.as_ref().map(|original| original.standing);
-        (original.unwrap_or_default().max(self.standing) == Standing::Suspended)
-            .then_some(Why::Suspended)
+        if original.unwrap_or_default().max(self.standing) == Standing::Suspended {
+            return Some(Why::Suspended);
+        }
+        (self.post.shown == Shown::Nowhere).then_some(Why::TooLate)
     }
 
     /// Whether it is for everybody: public, no boost, its author not limited.

@@ -8,6 +8,7 @@ use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Callers remembered before those who were quiet for a while are looked for and forgotten.
@@ -155,6 +156,8 @@ pub enum Who {
 #[derive(Debug)]
 pub struct Rates {
     callers: DefaultKeyedRateLimiter<Who>,
+    /// With so many callers, those who were quiet are looked for.
+    swept_at: AtomicUsize,
 }
 
 impl Rates {
@@ -163,13 +166,16 @@ impl Rates {
         let per_minute = NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN);
         Rates {
             callers: RateLimiter::keyed(Quota::per_minute(per_minute)),
+            swept_at: AtomicUsize::new(CALLERS_SWEPT_AT),
         }
     }
 
     /// Counts a request; if it is one too many, how long to wait.
     pub fn ask(&self, who: Who) -> Result<(), Duration> {
-        if CALLERS_SWEPT_AT < self.callers.len() {
+        if self.swept_at.load(Ordering::Relaxed) < self.callers.len() {
             self.callers.retain_recent();
+            let swept_at = CALLERS_SWEPT_AT.max(2 * self.callers.len());
+            self.swept_at.store(swept_at, Ordering::Relaxed);
         }
         let who = match who {
             Who::Address(address) => Who::Address(network(address)),

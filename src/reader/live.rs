@@ -85,7 +85,7 @@ impl Live {
     pub async fn look(&mut self) -> Result<Looked, Problem> {
         let least = Some(self.cursor.horizon());
         let look = self.view.look_awake(&self.asked, least).await?;
-        let told = look.tell(&self.view, &self.cursor, ROOM)?;
+        let told = tokio::task::block_in_place(|| look.tell(&self.view, &self.cursor, ROOM))?;
         self.awaited = Awaited::after(&look, &told);
         self.cursor = told.cursor.clone();
         Ok(Looked {

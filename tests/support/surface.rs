@@ -1,11 +1,13 @@
 //! An instance with one reader, Kim, who follows Ana, and a token of Kim's: what tests of Mastodon's API begin with.
 
 use super::instance::{self, Door, Instance};
+use super::support::wait_for;
 use reqwest::Method;
 use serde_json::{Value, json};
 use slackwater::clock;
 use slackwater::config::{Algorithm, Jwt, Secret};
 use slackwater::reader::auth::jwt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -17,6 +19,8 @@ pub(crate) const KIM: &str = "https://home.example/users/kim";
 
 pub(crate) struct Surface {
     pub(crate) instance: Instance,
+    /// Activities sent so far.
+    sent: AtomicUsize,
     _dir: TempDir,
 }
 
@@ -41,6 +45,7 @@ impl Surface {
         let config = instance::built_in(&format!("{auth}{more}"));
         let config = config.replace("[http]\n", "[http]\nrequests_per_minute = 100000\n");
         let surface = Surface {
+            sent: AtomicUsize::new(0),
             instance: Instance::start(dir.path(), &config),
             _dir: dir,
         };
@@ -82,11 +87,22 @@ impl Surface {
     pub(crate) fn tell(&self, activities: &[Value]) {
         let lines: Vec<String> = activities.iter().map(ToString::to_string).collect();
         self.send("/v1/activities", &lines);
+        self.sent.fetch_add(lines.len(), Ordering::Relaxed);
         self.settle();
     }
 
     /// Waits until all that was sent is in the feeds.
     pub(crate) fn settle(&self) {
+        let sent = self.sent.load(Ordering::Relaxed);
+        let name = "slackwater_records_read_total{topic=\"activities\"} ";
+        wait_for("all activities to be read", || {
+            let request = self.door().request(Method::GET, "/metrics");
+            let text = request.bearer_auth(SERVICE).send().ok()?.text().ok()?;
+            let read = text.lines().find_map(|line| line.strip_prefix(name));
+            let read: usize = read.map_or(Some(0), |read| read.parse().ok())?;
+            (sent <= read).then_some(())
+        });
+        // Records are counted before they are in feeds; a relation is answered after.
         self.relate(&[json!({"type": "account", "account": "nobody", "actor": "https://home.example/users/nobody"})]);
     }
 

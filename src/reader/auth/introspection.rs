@@ -29,8 +29,10 @@ const ANSWER_WAIT: Duration = Duration::from_secs(5);
 const ASKING_MAX: usize = 16;
 /// Callers that may wait for a question of theirs to be asked; more are told to come back.
 const WAITING_MAX: usize = 256;
-/// Answers remembered.
-const ANSWERS_MAX: usize = 50_000;
+/// Bytes of tokens and answers remembered.
+const ANSWERS_BYTES_MAX: u64 = 16 << 20;
+/// About how many bytes a token and its answer have.
+const ANSWER_BYTES: u64 = 256;
 /// The longest answer, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 
@@ -41,13 +43,22 @@ pub struct Introspection {
     http: Http<HttpsConnector<HttpConnector>, Full<Bytes>>,
     asking: Semaphore,
     waiting: Semaphore,
-    answers: Cache<Token, Arc<Answered>>,
+    answers: Cache<Token, Arc<Answered>, Weight>,
 }
 
 #[derive(Debug)]
 struct Answered {
     at: Time,
     user: Option<User>,
+}
+
+#[derive(Clone, Debug)]
+struct Weight;
+
+impl quick_cache::Weighter<Token, Arc<Answered>> for Weight {
+    fn weight(&self, token: &Token, _: &Arc<Answered>) -> u64 {
+        ANSWER_BYTES + token.reveal().len() as u64
+    }
 }
 
 /// What is read of an answer.
@@ -74,13 +85,23 @@ impl Introspection {
             http,
             asking: Semaphore::new(ASKING_MAX),
             waiting: Semaphore::new(WAITING_MAX),
-            answers: Cache::new(ANSWERS_MAX),
+            answers: Cache::with_weighter(
+                usize::try_from(ANSWERS_BYTES_MAX / ANSWER_BYTES).unwrap_or(usize::MAX),
+                ANSWERS_BYTES_MAX,
+                Weight,
+            ),
         })
     }
 
     /// How long an answer is believed.
     pub fn remember(&self) -> Duration {
         self.options.remember
+    }
+
+    /// Whether an answer about a token is still believed.
+    pub fn knows(&self, token: &Token, now: Time) -> bool {
+        let is_fresh = |it: Arc<Answered>| now < it.at.plus(self.options.remember);
+        self.answers.get(token).is_some_and(is_fresh)
     }
 
     /// Who holds a token.

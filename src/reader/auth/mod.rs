@@ -124,6 +124,15 @@ impl Auth {
         remember.unwrap_or(REMEMBER_MAX) + Duration::from_secs(5)
     }
 
+    /// Whether somebody else would have to be asked about a token.
+    pub fn is_unheard_of(&self, token: &Token, now: Time) -> bool {
+        let given = token.reveal().as_bytes();
+        let is_ours = self.service_tokens.iter().any(|secret| secret.is(given));
+        let is_signed = self.jwt.is_some() && Jwt::is_one(token.reveal());
+        let asked = self.introspection.as_ref();
+        !is_ours && !is_signed && asked.is_some_and(|asked| !asked.knows(token, now))
+    }
+
     async fn user(&self, token: &Token) -> Result<User, Unknown> {
         match (&self.jwt, &self.introspection) {
             (Some(jwt), introspection) => {

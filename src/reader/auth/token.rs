@@ -10,15 +10,6 @@ const BYTES_MAX: usize = 8 << 10;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Token(Box<str>);
 
-/// A request's token, and how it came.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Carried {
-    /// The token.
-    pub token: Token,
-    /// It came as `Sec-WebSocket-Protocol`, and is to be echoed there.
-    pub as_protocol: bool,
-}
-
 impl Token {
     /// None if it is empty, too long, or not visible ASCII.
     pub fn new(text: &str) -> Option<Token> {
@@ -56,25 +47,26 @@ pub fn in_header(headers: &HeaderMap) -> Result<Option<Token>, &'static str> {
 pub fn of_stream(
     headers: &HeaderMap,
     access_token: Option<&str>,
-) -> Result<Option<Carried>, &'static str> {
-    let carried = |token, as_protocol| Carried { token, as_protocol };
+) -> Result<Option<Token>, &'static str> {
     if let Some(token) = in_header(headers)? {
-        return Ok(Some(carried(token, false)));
+        return Ok(Some(token));
     }
     if let Some(text) = access_token {
-        let token = Token::new(text).ok_or("access_token is no token")?;
-        return Ok(Some(carried(token, false)));
+        return Token::new(text).ok_or("access_token is no token").map(Some);
     }
-    let Some(protocols) = headers.get(header::SEC_WEBSOCKET_PROTOCOL) else {
+    if !headers.contains_key(header::SEC_WEBSOCKET_PROTOCOL) {
         return Ok(None);
-    };
-    let first = protocols
-        .to_str()
-        .ok()
-        .and_then(|all| all.split(',').next());
-    let token = first.map(str::trim).and_then(Token::new);
-    let token = token.ok_or("Sec-WebSocket-Protocol holds no token")?;
-    Ok(Some(carried(token, true)))
+    }
+    let token = protocol(headers).and_then(Token::new);
+    token
+        .ok_or("Sec-WebSocket-Protocol holds no token")
+        .map(Some)
+}
+
+/// The first subprotocol that a client offers. Browsers give up a connection on which none of those they offered is echoed.
+pub fn protocol(headers: &HeaderMap) -> Option<&str> {
+    let offered = headers.get(header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
+    offered.split(',').next().map(str::trim)
 }
 
 fn bearer(header: &str) -> Option<&str> {
@@ -98,21 +90,21 @@ mod tests {
         let (by_header, by_protocol) = (header::AUTHORIZATION, header::SEC_WEBSOCKET_PROTOCOL);
         let found = |all: &[(HeaderName, &'static str)], query| {
             let found = of_stream(&headers(all), query).unwrap();
-            found.map(|it| (it.token.reveal().to_owned(), it.as_protocol))
+            found.map(|it| it.reveal().to_owned())
         };
-        let some = |token: &str, as_protocol| Some((token.to_owned(), as_protocol));
+        let some = |token: &str| Some(token.to_owned());
         assert_eq!(found(&[], None), None);
         let header = (by_header, "bearer one");
         let protocol = (by_protocol, "three, other");
         assert_eq!(
             found(&[header.clone(), protocol.clone()], Some("two")),
-            some("one", false)
+            some("one")
         );
         assert_eq!(
             found(std::slice::from_ref(&protocol), Some("two")),
-            some("two", false)
+            some("two")
         );
-        assert_eq!(found(&[protocol], None), some("three", true));
+        assert_eq!(found(&[protocol], None), some("three"));
     }
 
     #[test]

@@ -3,12 +3,12 @@
 use super::App;
 use super::mastodon::Refusal;
 use crate::clock;
-use crate::reader::auth::token::{self, Carried};
-use crate::reader::auth::{Caller, Unknown, unauthorized};
+use crate::reader::auth::token::{self, Token};
+use crate::reader::auth::{Caller, Unknown, forbidden, unauthorized};
 use crate::reader::connections::{Connected, Who};
 use crate::reader::problem::Problem;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use ipnet::IpNet;
@@ -25,7 +25,7 @@ pub(super) struct Asking {
     /// Who.
     pub(super) caller: Caller,
     /// With which token.
-    pub(super) carried: Option<Carried>,
+    pub(super) token: Option<Token>,
     /// From where, if that is known.
     pub(super) address: Option<IpAddr>,
     /// Who brought it: itself, or the last proxy.
@@ -61,14 +61,10 @@ pub(super) async fn as_mastodon_stream(
 }
 
 /// A token, or why what stands in its place is none.
-type MayCarry = Result<Option<Carried>, &'static str>;
+type MayCarry = Result<Option<Token>, &'static str>;
 
 fn in_header(request: &Request) -> MayCarry {
-    let token = token::in_header(request.headers())?;
-    Ok(token.map(|token| Carried {
-        token,
-        as_protocol: false,
-    }))
+    token::in_header(request.headers())
 }
 
 fn anywhere(request: &Request) -> MayCarry {
@@ -84,7 +80,8 @@ impl App {
         let is_shared = request.uri().path().starts_with(SHARED);
         let may_be_anyone = self.auth.public_feeds_open && is_shared;
         let from = self.from(&request);
-        match self.asking(from, carried).await {
+        let is_from_here = is_from_here(request.headers());
+        match self.asking(from, is_from_here, carried).await {
             // Before anything is said of what was asked.
             Ok(asking) if asking.caller == Caller::Anyone && !may_be_anyone => {
                 unauthorized("this needs a token: send `Authorization: Bearer <token>`")
@@ -105,7 +102,8 @@ impl App {
         carried: MayCarry,
     ) -> Response {
         let from = self.from(&request);
-        match self.asking(from, carried).await {
+        let is_from_here = is_from_here(request.headers());
+        match self.asking(from, is_from_here, carried).await {
             Ok(asking) => {
                 request.extensions_mut().insert(asking);
                 next.run(request).await
@@ -125,33 +123,57 @@ impl App {
     async fn asking(
         &self,
         from: Option<(IpAddr, IpAddr)>,
+        is_from_here: bool,
         carried: MayCarry,
     ) -> Result<Asking, Problem> {
         let (peer, address) = (from.map(|(peer, _)| peer), from.map(|(_, address)| address));
-        let carried = carried.map_err(|e| Problem::new(StatusCode::UNAUTHORIZED, e));
-        let caller = match &carried {
-            Ok(carried) => {
-                let token = carried.as_ref().map(|carried| &carried.token);
-                self.auth.caller(token).await.map_err(Problem::from)
-            }
+        let token = carried.map_err(unauthorized);
+        // Nobody is asked about guesses without end.
+        let given = token.as_ref().ok().and_then(Option::as_ref);
+        let is_unheard_of = given.is_some_and(|it| self.auth.is_unheard_of(it, clock::now()));
+        if let Some(address) = address.filter(|_| is_unheard_of) {
+            self.count(Who::Address(address))?;
+        }
+        let caller = match &token {
+            Ok(token) => self
+                .auth
+                .caller(token.as_ref())
+                .await
+                .map_err(Problem::from),
             Err(problem) => Err(problem.clone()),
         };
         // Who guesses at tokens is counted by where it does so.
         let who = match &caller {
             Ok(Caller::Backend) => None,
             Ok(Caller::User(user)) => Some(Who::Account(user.account.as_str().into())),
-            Ok(Caller::Anyone) | Err(_) => address.map(Who::Address),
+            Ok(Caller::Anyone) => address.map(Who::Address),
+            Err(_) => address.filter(|_| !is_unheard_of).map(Who::Address),
         };
-        if let Some(Err(wait)) = who.map(|who| self.rates.ask(who)) {
-            let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX);
-            let seconds = seconds.saturating_add(1);
-            return Err(too_many("too many requests in a minute", seconds));
+        if let Some(who) = who {
+            self.count(who)?;
+        }
+        let caller = caller?;
+        // Without tokens whoever is on this machine is the backend. A page from elsewhere, shown in a browser here, is not.
+        let is_unproved = caller == Caller::Backend && given.is_none();
+        if is_unproved && !is_from_here {
+            return Err(forbidden(
+                "without [auth] only programs on this machine may ask, by a loopback address or localhost: a page from \
+                 elsewhere may not",
+            ));
         }
         Ok(Asking {
-            caller: caller?,
-            carried: carried?,
+            caller,
+            token: token?,
             address,
             peer,
+        })
+    }
+
+    /// Counts a request.
+    fn count(&self, who: Who) -> Result<(), Problem> {
+        self.rates.ask(who).map_err(|wait| {
+            let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX);
+            too_many("too many requests in a minute", seconds.saturating_add(1))
         })
     }
 
@@ -188,8 +210,7 @@ pub(super) struct Admitted {
 impl Admitted {
     /// Waits until its token holds no longer; for ever if it is no user's.
     pub(super) async fn ended(&self) {
-        let (Caller::User(user), Some(carried)) = (&self.asking.caller, &self.asking.carried)
-        else {
+        let (Caller::User(user), Some(token)) = (&self.asking.caller, &self.asking.token) else {
             return std::future::pending().await;
         };
         let mut expires = user.expires;
@@ -202,7 +223,7 @@ impl Admitted {
             });
             let every = self.app.auth.checked_every();
             tokio::time::sleep(left.map_or(every, |left| left.min(every))).await;
-            match self.app.auth.caller(Some(&carried.token)).await {
+            match self.app.auth.caller(Some(token)).await {
                 Ok(Caller::User(now)) if now.account == user.account => {
                     if now.scopes != user.scopes {
                         return;
@@ -210,11 +231,34 @@ impl Admitted {
                     expires = now.expires;
                 }
                 // Whoever knows does not answer: what was so is so until it is known otherwise.
-                Err(Unknown::Unanswered) => {}
+                Err(Unknown::Unanswered) => {
+                    let now = clock::now();
+                    if expires.is_some_and(|end| end.plus(crate::reader::auth::LEEWAY) <= now) {
+                        return;
+                    }
+                }
                 Ok(_) | Err(Unknown::Invalid) => return,
             }
         }
     }
+}
+
+/// Whether a request came neither from a page of elsewhere nor, by a name that leads here, to one.
+fn is_from_here(headers: &HeaderMap) -> bool {
+    let is_local = |host: Option<url::Host<&str>>| match host {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    let is_local_url = |text: &str| url::Url::parse(text).is_ok_and(|url| is_local(url.host()));
+    let text = |name: HeaderName| {
+        headers
+            .get(name)
+            .map(|value| value.to_str().unwrap_or_default())
+    };
+    text(header::ORIGIN).is_none_or(is_local_url)
+        && text(header::HOST).is_none_or(|host| is_local_url(&format!("http://{host}/")))
 }
 
 /// 429.

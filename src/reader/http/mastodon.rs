@@ -17,7 +17,7 @@ use crate::reader::auth::{Caller, User};
 use crate::reader::filling::whole;
 use crate::reader::mastodon::about;
 use crate::reader::mastodon::channel::Sieve;
-use crate::reader::mastodon::timeline::Timeline;
+use crate::reader::mastodon::timeline::{Timeline, Wanted};
 use crate::reader::page::Span;
 use crate::reader::problem::Problem;
 use axum::extract::{Path, RawQuery, State};
@@ -27,7 +27,7 @@ use axum::routing::get;
 use axum::{Extension, Json, Router, middleware};
 use serde_json::{Value, json};
 use std::net::IpAddr;
-use tower_http::cors::{Any, CorsLayer};
+use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use url::form_urlencoded;
 
 /// Statuses on a page if none are asked for.
@@ -74,7 +74,7 @@ pub(super) fn routes(app: &App) -> Router<App> {
     let from_elsewhere = CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET])
-        .allow_headers(Any)
+        .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([header::LINK, header::RETRY_AFTER]);
     let other_method = || async {
         Refusal::new(
@@ -467,7 +467,7 @@ impl App {
             }
         }
         tokio::task::block_in_place(|| {
-            let span = self.span(asks)?;
+            let wanted = self.wanted(asks)?;
             let mut ids: Vec<u64> = looks.iter().flat_map(|look| look.ids()).copied().collect();
             if 1 < looks.len() {
                 ids.sort_unstable();
@@ -481,7 +481,7 @@ impl App {
             let page = Timeline::fill(
                 &self.view,
                 &self.shelf,
-                span,
+                wanted,
                 &ids,
                 &sieve,
                 &lets_in,
@@ -498,18 +498,19 @@ impl App {
     }
 
     /// Which part of a feed. `since_id` asks for the newest above it, `min_id` for those just above it.
-    fn span(&self, asks: &Asks) -> Result<Span, Refusal> {
+    fn wanted(&self, asks: &Asks) -> Result<Wanted, Refusal> {
         let limit = asks.get("limit").map(str::parse::<usize>).transpose();
         let limit =
             limit.map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "limit is no number"))?;
         let place = |name: &str| asks.get(name).map(|id| self.place(name, id)).transpose();
         let (max, since, min) = (place("max_id")?, place("since_id")?, place("min_id")?);
-        let from_above = max.or_else(|| since.filter(|_| min.is_none()).map(|_| PostId::MAX));
-        Ok(Span {
-            before: if min.is_some() { max } else { from_above },
+        let span = Span {
+            before: max,
             after: min.or(since),
             limit: limit.unwrap_or(LIMIT_DEFAULT).clamp(1, LIMIT_MAX),
-        })
+        };
+        let is_upward = min.is_some();
+        Ok(Wanted { span, is_upward })
     }
 
     /// The place that an id of a status stands for. Ids need not exist.

@@ -4,7 +4,7 @@ use super::App;
 use super::asking::{Admitted, Asking};
 use super::feeds::{PageQuery, accounts_own, public, tag};
 use crate::reader::asked::Asked;
-use crate::reader::auth::{Caller, forbidden};
+use crate::reader::auth::token;
 use crate::reader::cursor::Cursor;
 use crate::reader::live::{Live, Looked};
 use crate::reader::message::{Message, change};
@@ -15,7 +15,7 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
 use std::future::ready;
@@ -107,10 +107,6 @@ impl App {
         upgrade: Upgrade,
     ) -> Result<Response, Problem> {
         self.auth.may_read(&asking.caller, &asked)?;
-        // Without tokens a page from anywhere, shown in a browser on this machine, could listen.
-        if asking.caller == Caller::Backend && asking.carried.is_none() {
-            is_no_foreign_page(headers)?;
-        }
         let cursor = cursor
             .map(|text| self.view.cursor(&asked, &text))
             .transpose();
@@ -125,8 +121,8 @@ impl App {
             Problem::bad_request(format!("{why}: this is a websocket; or ask for changes"))
         })?;
         let admitted = self.admit(asking, asked.account())?;
-        if let Some(carried) = asking.carried.as_ref().filter(|it| it.as_protocol) {
-            upgrade = upgrade.protocols([carried.token.reveal().to_owned()]);
+        if let Some(protocol) = token::protocol(headers) {
+            upgrade = upgrade.protocols([protocol.to_owned()]);
         }
         let (app, tracked) = (self.clone(), self.streams.clone());
         Ok(bounded(upgrade).on_upgrade(move |socket| {
@@ -318,24 +314,4 @@ async fn tell(
 async fn tell_one(socket: &mut Socket, text: String) -> Result<(), Unsent> {
     socket.feed(text).await?;
     socket.flush().await
-}
-
-/// Without tokens whoever is on this machine is the backend; a page from elsewhere, shown in a browser here, is not.
-fn is_no_foreign_page(headers: &HeaderMap) -> Result<(), Problem> {
-    let Some(origin) = headers.get(header::ORIGIN) else {
-        return Ok(());
-    };
-    let origin = origin.to_str().ok().and_then(|it| url::Url::parse(it).ok());
-    let is_here = origin.is_some_and(|origin| match origin.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    });
-    match is_here {
-        true => Ok(()),
-        false => Err(forbidden(
-            "a page from elsewhere may not listen: there are no tokens here to tell who may",
-        )),
-    }
 }

@@ -4,11 +4,12 @@ use super::App;
 use super::asking::{Admitted, Asking};
 use super::mastodon::Refusal;
 use crate::clock;
-use crate::reader::auth::Caller;
+use crate::reader::auth::{Caller, token};
 use crate::reader::cursor::Cursor;
 use crate::reader::live::{Live, Looked};
 use crate::reader::mastodon::channel::{Channel, NoChannel, Wish};
 use crate::reader::mastodon::event::{Event, Teller};
+use crate::reader::problem::Problem;
 use crate::reader::websocket::{Heard, Socket, Unsent, bounded, code};
 use axum::Extension;
 use axum::body::{Body, Bytes};
@@ -22,14 +23,17 @@ use hashbrown::HashMap;
 use serde::Deserialize;
 use serde_json::json;
 use std::convert::Infallible;
-use std::future::ready;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 /// How often a reader of events hears that the connection is alive.
 const THUMP_EVERY: Duration = Duration::from_secs(15);
+/// How long until what could not be done now is tried again.
+const TRIED_AGAIN: Duration = Duration::from_secs(1);
+/// How long a stream may take to begin before its client is heard again.
+const BEGIN_WAIT: Duration = Duration::from_secs(6);
 /// Streams on one socket.
 const SUBSCRIPTIONS_MAX: usize = 32;
 /// Messages that a client may send between two pings.
@@ -58,7 +62,7 @@ pub(super) async fn any(
     upgrade: Upgrade,
 ) -> Result<Response, Refusal> {
     match upgrade {
-        Ok(upgrade) => app.socket(upgrade, asks, &asking),
+        Ok(upgrade) => app.socket(upgrade, asks, &asking, &headers),
         Err(_) => {
             let name = asks.stream.clone().unwrap_or_default();
             app.events(&name, &asks, &asking, &headers).await
@@ -138,9 +142,11 @@ impl App {
         channel: Channel,
         account: Option<String>,
         mut since: Option<Cursor>,
-        told: mpsc::Sender<Vec<Event>>,
+        told: mpsc::Sender<Item>,
     ) {
         let Some(asked) = channel.asked(account.as_deref()) else {
+            // Whoever it was for may have left.
+            let _ = told.send(Item::Begun).await;
             return told.closed().await;
         };
         let teller = Teller {
@@ -151,36 +157,45 @@ impl App {
             live_max_age: self.live_max_age,
         };
         loop {
-            let begun = match since.take() {
+            let begun = match since.clone() {
                 Some(cursor) => Live::since(self.view.clone(), asked.clone(), cursor).await,
                 None => Live::now(self.view.clone(), asked.clone()).await,
             };
             let mut live = match begun {
                 Ok((live, _)) => live,
-                Err(problem) if problem.status == StatusCode::GONE.as_u16() => continue,
-                Err(problem) if problem.status == StatusCode::SERVICE_UNAVAILABLE.as_u16() => {
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                    continue;
-                }
-                Err(_) => return,
+                Err(problem) => match Hindrance::of(&problem) {
+                    Hindrance::Passing => {
+                        tokio::time::sleep(TRIED_AGAIN).await;
+                        continue;
+                    }
+                    Hindrance::Forgotten if since.is_some() => {
+                        since = None;
+                        continue;
+                    }
+                    Hindrance::Forgotten | Hindrance::Lasting => return,
+                },
             };
+            if told.send(Item::Begun).await.is_err() {
+                return;
+            }
+            since = None;
             loop {
                 let looked = match live.look().await {
                     Ok(looked) => looked,
-                    Err(problem) if problem.status == StatusCode::NOT_FOUND.as_u16() => return,
-                    Err(problem)
-                        if problem.status == StatusCode::INTERNAL_SERVER_ERROR.as_u16() =>
-                    {
-                        return;
-                    }
-                    Err(_) => break,
+                    Err(problem) => match Hindrance::of(&problem) {
+                        Hindrance::Passing => {
+                            tokio::time::sleep(TRIED_AGAIN).await;
+                            continue;
+                        }
+                        Hindrance::Forgotten => break,
+                        Hindrance::Lasting => return,
+                    },
                 };
                 let more = looked.told.telling.more;
-                let events = match self.events_of(&teller, &looked) {
-                    Some(events) => events,
-                    None => return,
+                let Some(events) = self.events_of(&teller, &looked) else {
+                    return;
                 };
-                if !events.is_empty() && told.send(events).await.is_err() {
+                if !events.is_empty() && told.send(Item::Events(events)).await.is_err() {
                     return;
                 }
                 if !more {
@@ -191,7 +206,8 @@ impl App {
     }
 
     fn events_of(&self, teller: &Teller, looked: &Looked) -> Option<Vec<Event>> {
-        match teller.events(&looked.told, clock::now()) {
+        let events = tokio::task::block_in_place(|| teller.events(&looked.told, clock::now()));
+        match events {
             Ok(events) => Some(events),
             Err(error) => {
                 tracing::error!(
@@ -251,17 +267,19 @@ impl App {
         thumps.reset();
         let (mut telling, stopping) = (std::pin::pin!(telling), self.stopping.clone());
         let mut ended = std::pin::pin!(admitted.ended());
-        // At once too: it tells the client that it is heard.
-        let mut first = Some(":thump\n\n".to_owned());
         let reason = loop {
             let chunk = tokio::select! {
                 biased;
                 () = &mut telling => break "left",
                 () = &mut ended => break "the token holds no longer",
                 () = stopping.cancelled() => break "the service is stopping",
-                () = ready(()), if first.is_some() => first.take().unwrap_or_default(),
+                () = out.closed() => break "left",
                 _ = thumps.tick() => ":thump\n\n".to_owned(),
-                Some(events) = events.recv() => events.iter().map(Event::sent).collect(),
+                Some(item) = events.recv() => match item {
+                    Item::Events(events) => events.iter().map(Event::sent).collect(),
+                    // From here on nothing is missed. An `id` alone would say more, and Mastodon.py breaks on it.
+                    Item::Begun => ":thump\n\n".to_owned(),
+                },
             };
             let sent =
                 tokio::time::timeout(self.keeping.socket.send_timeout, out.send(chunk.into()));
@@ -279,12 +297,13 @@ impl App {
         mut upgrade: WebSocketUpgrade,
         asks: Asks,
         asking: &Asking,
+        headers: &HeaderMap,
     ) -> Result<Response, Refusal> {
         let account = self.listener(asking)?;
         self.view.is_open()?;
         let admitted = self.admit(asking, account.as_deref())?;
-        if let Some(carried) = asking.carried.as_ref().filter(|it| it.as_protocol) {
-            upgrade = upgrade.protocols([carried.token.reveal().to_owned()]);
+        if let Some(protocol) = token::protocol(headers) {
+            upgrade = upgrade.protocols([protocol.to_owned()]);
         }
         let (app, tracked, asking) = (self.clone(), self.streams.clone(), asking.clone());
         Ok(bounded(upgrade).on_upgrade(move |socket| {
@@ -325,7 +344,7 @@ impl App {
         let mut heard = 0;
         loop {
             if let Some(wish) = first.take()
-                && let Err(wrong) = self.grant(&wish, asking, &mut subscriptions, &told)
+                && let Err(wrong) = self.grant(&wish, asking, &mut subscriptions, &told).await
             {
                 let text = json!({"error": wrong.error, "status": wrong.status}).to_string();
                 if let Err(unsent) = tell_one(socket, text).await {
@@ -354,7 +373,8 @@ impl App {
         }
     }
 
-    fn grant(
+    /// Does as the client wishes; a stream it wished for has begun when this returns.
+    async fn grant(
         &self,
         wish: &Wish,
         asking: &Asking,
@@ -366,6 +386,8 @@ impl App {
             "subscribe" => {
                 let channel = self.channel(&wish.stream, tag, list, asking)?;
                 let key = channel.names();
+                // What ended by itself may be begun again.
+                subscriptions.0.retain(|_, task| !task.is_finished());
                 if subscriptions.0.contains_key(&key) {
                     return Ok(());
                 }
@@ -381,18 +403,28 @@ impl App {
                 };
                 let (send, mut receive) = mpsc::channel(1);
                 let (told, name) = (told.clone(), channel.clone());
+                let (begin, begun) = oneshot::channel::<()>();
                 let telling = self.clone().tell_events(channel, account, None, send);
                 let task = tokio::spawn(async move {
-                    let pass = async {
-                        while let Some(events) = receive.recv().await {
-                            if told.send((name.clone(), events)).await.is_err() {
-                                return;
+                    let pass = async move {
+                        let mut begin = Some(begin);
+                        while let Some(item) = receive.recv().await {
+                            match item {
+                                Item::Begun => drop(begin.take()),
+                                Item::Events(events) => {
+                                    if told.send((name.clone(), events)).await.is_err() {
+                                        return;
+                                    }
+                                }
                             }
                         }
                     };
                     tokio::join!(telling, pass);
                 });
                 subscriptions.0.insert(key, task.abort_handle());
+                // Ends when that is dropped: it has begun, or never will.
+                let begun = async { begun.await.unwrap_or(()) };
+                let _ = tokio::time::timeout(BEGIN_WAIT, begun).await;
                 Ok(())
             }
             "unsubscribe" => {
@@ -404,6 +436,34 @@ impl App {
             }
             // Passed over, as Mastodon does.
             _ => Ok(()),
+        }
+    }
+}
+
+/// What comes of a feed.
+enum Item {
+    /// It is followed from here on.
+    Begun,
+    /// This happened to it.
+    Events(Vec<Event>),
+}
+
+/// Why a feed cannot be told.
+enum Hindrance {
+    /// It can in a moment.
+    Passing,
+    /// What happened is not remembered any more.
+    Forgotten,
+    /// It is gone, or the service failed.
+    Lasting,
+}
+
+impl Hindrance {
+    fn of(problem: &Problem) -> Hindrance {
+        match StatusCode::from_u16(problem.status) {
+            Ok(StatusCode::SERVICE_UNAVAILABLE) => Hindrance::Passing,
+            Ok(StatusCode::GONE) => Hindrance::Forgotten,
+            _ => Hindrance::Lasting,
         }
     }
 }

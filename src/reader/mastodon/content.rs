@@ -68,9 +68,41 @@ static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     builder
 });
 
-/// HTML that may be shown.
+/// The longest HTML that is read as such, in bytes.
+const BYTES_MAX: usize = 128 << 10;
+/// The most tags in it: reading them takes as many steps as there are tags, times as many as are open.
+const OPENINGS_MAX: usize = 3_000;
+
+/// HTML that may be shown. What is too long or too tangled to be read by everybody who is told of it is shown as the text
+/// that it has, cut short.
 pub fn html(written: &str) -> String {
-    SANITIZER.clean(written).to_string()
+    let is_opening = |pair: &[u8]| matches!(pair, [b'<', next] if *next != b'/');
+    let openings = written
+        .as_bytes()
+        .windows(2)
+        .filter(|pair| is_opening(pair));
+    if written.len() <= BYTES_MAX && openings.count() <= OPENINGS_MAX {
+        SANITIZER.clean(written).to_string()
+    } else {
+        format!("<p>{}</p>", escaped(&without_tags(written)))
+    }
+}
+
+/// The beginning of what stands between tags.
+fn without_tags(written: &str) -> String {
+    let mut text = String::new();
+    for part in written.split('<') {
+        let shown = part.split_once('>').map_or(part, |(_, text)| text);
+        let left = BYTES_MAX.saturating_sub(text.len());
+        let end = (0..=left.min(shown.len()))
+            .rev()
+            .find(|end| shown.is_char_boundary(*end));
+        text.push_str(shown.get(..end.unwrap_or(0)).unwrap_or_default());
+        if left <= shown.len() {
+            break;
+        }
+    }
+    text
 }
 
 /// Plain text as HTML.
@@ -123,6 +155,18 @@ mod tests {
         ] {
             assert_eq!(html(written), shown, "{written}");
         }
+    }
+
+    /// A failure means that one post keeps the service busy for minutes.
+    #[test]
+    fn what_is_too_long_or_too_tangled_is_shown_as_its_text() {
+        let tangled = "<div>".repeat(OPENINGS_MAX + 1) + "low <b>tide</b>";
+        assert_eq!(html(&tangled), "<p>low tide</p>");
+        let just = "<b>".repeat(OPENINGS_MAX) + "tide";
+        assert!(html(&just).ends_with(&"</b>".repeat(3)));
+        let long = "é<p>".repeat(BYTES_MAX);
+        let shown = html(&long);
+        assert!(shown.len() <= BYTES_MAX + 7 && shown.contains("éé") && !shown.contains("<p>é<"));
     }
 
     #[test]

@@ -21,22 +21,31 @@ pub struct Timeline {
     pub is_last: bool,
 }
 
+/// What part of a timeline is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// Between which places, and how many.
+    pub span: Span,
+    /// Those just above its lower end, not the newest.
+    pub is_upward: bool,
+}
+
 impl Timeline {
-    /// Takes statuses for `span` out of the ascending `ids`, as far as they still belong there and fall through `sieve`.
+    /// Takes what is `wanted` out of the ascending `ids`, as far as they still belong there and fall through `sieve`.
     pub fn fill(
         view: &View,
         shelf: &Shelf,
-        span: Span,
+        wanted: Wanted,
         ids: &[u64],
         sieve: &Sieve,
         lets_in: &LetsIn<'_>,
         now: Time,
     ) -> Result<Timeline, DiskError> {
-        let candidates = span.of(ids);
-        let is_upward = matches!(candidates, Candidates::Up(_));
-        let part: Box<dyn Iterator<Item = &u64>> = match candidates {
-            Candidates::Down(part) => Box::new(part.iter().rev()),
-            Candidates::Up(part) => Box::new(part.iter()),
+        let Wanted { span, is_upward } = wanted;
+        let (Candidates::Down(part) | Candidates::Up(part)) = span.of(ids);
+        let part: Box<dyn Iterator<Item = &u64>> = match is_upward {
+            false => Box::new(part.iter().rev()),
+            true => Box::new(part.iter()),
         };
         let mut taken = Vec::with_capacity(span.limit);
         let (mut bytes, mut has_all) = (0, true);

@@ -113,3 +113,85 @@ fn a_boost_of_what_was_not_sent_to_everybody_shows_it_by_its_own_author_to_those
     check(BOB, &sent(Direct, mentioning(BOB, ME)), IN);
     check(BOB, &sent(Direct, post(BOB)), not_me);
 }
+
+/// Whether account 7 may be shown a post that it asks for by its id; and whether anybody may.
+fn may_see(relations: &str, post: &Post, original: Option<&Post>) -> (bool, bool) {
+    let given = given(relations);
+    let subject = Subject::new(post, original, &given.graph);
+    let me = given.graph.account("7").and_then(|me| given.graph.get(me));
+    (may_be_seen(&subject, me), may_be_seen(&subject, None))
+}
+
+/// A failure means that whoever learns of an id reads what was not meant for them.
+#[test]
+fn a_post_asked_for_by_its_id_is_shown_to_those_it_was_meant_for() {
+    let check = |relations: &str, post: &Post, expected| {
+        assert_eq!(
+            may_see(relations, post, None),
+            expected,
+            "{relations}: {post:?}"
+        );
+    };
+    for visibility in [Public, Unlisted] {
+        check("", &sent(visibility, post(ANA)), (true, true));
+        check("mute ANA", &sent(visibility, post(ANA)), (true, true));
+        check(
+            "blocked_by ANA",
+            &sent(visibility, post(ANA)),
+            (false, true),
+        );
+        check("suspend ANA", &sent(visibility, post(ANA)), (false, false));
+        check("limit ANA", &sent(visibility, post(ANA)), (true, true));
+    }
+    check("follow ANA", &sent(Private, post(ANA)), (true, false));
+    check("follow BOB", &sent(Private, post(ANA)), (false, false));
+    check("", &sent(Private, mentioning(ANA, ME)), (true, false));
+    check("", &sent(Direct, mentioning(ANA, ME)), (true, false));
+    check(
+        "follow ANA",
+        &sent(Direct, mentioning(ANA, BOB)),
+        (false, false),
+    );
+    check("", &addressed(sent(Limited, post(ANA)), ME), (true, false));
+    check(
+        "follow ANA",
+        &addressed(sent(Limited, post(ANA)), BOB),
+        (false, false),
+    );
+    for visibility in ALL {
+        check(
+            "",
+            &sent(visibility, post(ME)),
+            (true, matches!(visibility, Public | Unlisted)),
+        );
+    }
+    let gone = Post {
+        state: State::Gone,
+        ..post(ANA)
+    };
+    check("follow ANA", &gone, (false, false));
+    // Dropped from feeds, it may still be asked for; not if its author is suspended.
+    let dropped = Post {
+        shown: Shown::Nowhere,
+        ..post(ANA)
+    };
+    check("", &dropped, (true, true));
+    check("suspend ANA", &dropped, (false, false));
+}
+
+#[test]
+fn a_boost_asked_for_by_its_id_shows_only_what_may_be_seen() {
+    let check = |relations: &str, original: &Post, expected| {
+        let boost = boost(ANA, original);
+        assert_eq!(
+            may_see(relations, &boost, Some(original)),
+            expected,
+            "{relations}"
+        );
+    };
+    check("", &post(BOB), (true, true));
+    check("blocked_by BOB", &post(BOB), (false, true));
+    check("suspend BOB", &post(BOB), (false, false));
+    check("follow ANA", &sent(Private, post(BOB)), (false, false));
+    check("follow BOB", &sent(Private, post(BOB)), (true, false));
+}
