@@ -28,6 +28,8 @@ const ANA: &str = "https://a.example/users/ana";
 const ALONE: usize = 30;
 /// Posts at once.
 const BURST: usize = 50;
+/// The longest anything may take.
+const LONGEST: Duration = Duration::from_secs(60);
 /// How long nothing happens, to see what that costs.
 const IDLE: Duration = Duration::from_secs(30);
 
@@ -71,13 +73,23 @@ async fn measure(server: &Server, readers: usize, idle: Duration) {
         let tcp = TcpStream::connect(&server.address).await.unwrap();
         let path = format!("/v1/accounts/r{n}/feeds/home/stream");
         tokio::spawn(read(tcp, path, Arc::clone(&got), latencies.clone(), begun));
-        while readers.min(n + 1) > connected(&got) + 200 {
-            tokio::task::yield_now().await;
+        let some = async {
+            while readers.min(n + 1) > connected(&got) + 200 {
+                got.more.notified().await;
+            }
+        };
+        tokio::time::timeout(LONGEST, some)
+            .await
+            .expect("some to be connected");
+    }
+    let all = async {
+        while connected(&got) < readers {
+            got.more.notified().await;
         }
-    }
-    while connected(&got) < readers {
-        got.more.notified().await;
-    }
+    };
+    tokio::time::timeout(LONGEST, all)
+        .await
+        .expect("all to be connected");
     let took = begun.elapsed();
     tokio::time::sleep(Duration::from_secs(2)).await;
     let after = server.memory_kib();
@@ -155,7 +167,7 @@ async fn read(
     begun: Instant,
 ) {
     let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     );
     tcp.write_all(request.as_bytes()).await.unwrap();

@@ -1065,7 +1065,7 @@ impl Checked {
         let mut tcp = TcpStream::connect(service.address).unwrap();
         tcp.set_read_timeout(Some(support::DEADLINE)).unwrap();
         let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         );
         tcp.write_all(request.as_bytes()).unwrap();
