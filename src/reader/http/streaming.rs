@@ -206,8 +206,7 @@ impl App {
     }
 
     fn events_of(&self, teller: &Teller, looked: &Looked) -> Option<Vec<Event>> {
-        let events = tokio::task::block_in_place(|| teller.events(&looked.told, clock::now()));
-        match events {
+        match teller.events(&looked.told, clock::now()) {
             Ok(events) => Some(events),
             Err(error) => {
                 tracing::error!(
