@@ -113,8 +113,9 @@ impl Running {
             waits.push(self.bystander());
         }
         let is_done = |view: &View| {
-            let built = view.built.borrow();
-            last.is_none_or(|last| built.has(last)) && view.unsettled.count() == 0
+            // One lock after the other: the pipeline holds the second while it takes the first.
+            let is_taken = last.is_none_or(|last| view.built.borrow().has(last));
+            is_taken && view.unsettled.count() == 0
         };
         while !is_done(&self.view) {
             waits.push(self.bystander());
