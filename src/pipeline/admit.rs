@@ -19,6 +19,10 @@ use parking_lot::RwLock;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How often one actor may boost one post without giving the boosts ids, each undone before the next. Those after that are
+/// taken for the last, which was undone.
+const BOOSTS_WITHOUT_ID_MAX: usize = 64;
+
 /// How many full slots are remembered, so that a flood of posts claiming one moment does not search it from its
 /// beginning each time; past that all are forgotten and searched again.
 const FULL_SLOTS_MAX: usize = 10_000;
@@ -185,8 +189,11 @@ impl Admission {
         at: At,
         envelope: &Envelope,
         how: How,
-        body: Body,
+        mut body: Body,
     ) -> Result<Outcome, AdmitError> {
+        if let Some(original) = body.boost_of.as_deref().filter(|_| body.has_made_uri()) {
+            body.uri = self.uri_of_boost(at, envelope.arrived, &body, original)?;
+        }
         if let Some(known) = self.store.post_by_uri(&body.uri)? {
             return self.again(graph, windows, at, envelope, how, body, &known);
         }
@@ -203,7 +210,7 @@ impl Admission {
                 return self.again(graph, windows, at, envelope, how, body, &known);
             }
         };
-        let gone = self.gone_before_it_came(&body, &origin, envelope.arrived)?;
+        let gone = self.gone_before_it_came(&body, &origin, (at, envelope.arrived))?;
         // Whichever came first, a later `updated` says that it was edited.
         let edited = body
             .updated
@@ -380,7 +387,7 @@ impl Admission {
         &self,
         body: &Body,
         origin: &str,
-        arrived: Time,
+        made: (At, Time),
     ) -> Result<Option<(PendingRemoval, Whose)>, DiskError> {
         let by_its_host =
             |removal: Option<PendingRemoval>| removal.filter(|removal| removal.host == origin);
@@ -395,8 +402,33 @@ impl Admission {
             return Ok(None);
         };
         let undone = by_its_host(self.store.pending(&boost_key(&body.author, original))?);
-        let undone = undone.filter(|undone| body.published.unwrap_or(arrived) <= undone.arrived);
+        let undone = undone.filter(|undone| stands_before(made, (undone.at, undone.arrived)));
         Ok(undone.map(|removal| (removal, Whose::Post)))
+    }
+
+    /// The URI of a boost that has no id: of those made of booster and boosted, with a number from the second on, the first that
+    /// no undo before this record has taken back.
+    fn uri_of_boost(
+        &self,
+        at: At,
+        arrived: Time,
+        body: &Body,
+        original: &str,
+    ) -> Result<String, DiskError> {
+        let undone = self.store.pending(&boost_key(&body.author, original))?;
+        let mut uri = body.uri.clone();
+        for number in 2..=BOOSTS_WITHOUT_ID_MAX {
+            let Some(known) = self.store.post_by_uri(&uri)? else {
+                break;
+            };
+            let is_undone = known.state == State::Gone && !known.is_author_gone;
+            let when = undone.as_ref().map_or(known.arrived, |undo| undo.arrived);
+            if !is_undone || !stands_before((known.newest, when), (at, arrived)) {
+                break;
+            }
+            uri = format!("{}#{number}", body.uri);
+        }
+        Ok(uri)
     }
 
     fn remove(
@@ -507,7 +539,7 @@ impl Admission {
         Ok(removed)
     }
 
-    /// An undo that names only booster and boosted: every boost by the one of the other that is not newer goes.
+    /// An undo that names only booster and boosted: every boost by the one of the other that stands before it goes.
     fn unboost(
         &mut self,
         graph: &Graph,
@@ -521,10 +553,12 @@ impl Admission {
                 "{by:?}, who undoes a boost, has no host"
             )));
         };
-        self.store.put_pending(
-            &boost_key(by, original),
-            PendingRemoval { host, arrived, at },
-        );
+        let key = boost_key(by, original);
+        let last = self.store.pending(&key)?;
+        if last.is_none_or(|last| stands_before((last.at, last.arrived), (at, arrived))) {
+            self.store
+                .put_pending(&key, PendingRemoval { host, arrived, at });
+        }
         let mut removed = 0;
         for id in self.store.list(Index::Original, original)? {
             let Some(boost) = PostId::from_number(id)
@@ -536,7 +570,7 @@ impl Admission {
             };
             let is_meant =
                 boost.body.author == by && boost.body.boost_of.as_deref() == Some(original);
-            if is_meant && boost.body.published.unwrap_or(boost.arrived) <= arrived {
+            if is_meant && stands_before((boost.made, boost.arrived), (at, arrived)) {
                 removed += self.remove_post(graph, at, &boost, Whose::Post)?;
             }
         }
@@ -583,6 +617,16 @@ fn is_decided_otherwise(before: &Post, after: &Post) -> bool {
         || old.boost_of != new.boost_of
         || old.tags != new.tags
         || before.answers != after.answers
+}
+
+/// Whether one of an author's records stands before another, in the author's own order: that of their partition. Where
+/// partitions were added, an author may have some in two: then that of arrival, as near as can be known.
+fn stands_before(one: (At, Time), other: (At, Time)) -> bool {
+    if one.0.partition == other.0.partition {
+        one.0.offset < other.0.offset
+    } else {
+        (one.1, one.0.partition) < (other.1, other.0.partition)
+    }
 }
 
 /// Under what an undo without the boost's id waits.

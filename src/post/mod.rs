@@ -101,6 +101,19 @@ pub struct Body {
     pub object: Box<RawValue>,
 }
 
+impl Body {
+    /// The URI made for the boost of `original` by `actor`, where the Announce has no id.
+    pub(crate) fn uri_of_boost(actor: &str, original: &str) -> String {
+        format!("{actor}#announce/{original}")
+    }
+
+    /// Whether it is a boost without an id.
+    pub(crate) fn has_made_uri(&self) -> bool {
+        let original = self.boost_of.as_deref();
+        original.is_some_and(|original| self.uri == Body::uri_of_boost(&self.author, original))
+    }
+}
+
 /// Who could see a post, derived from its addressees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

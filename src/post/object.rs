@@ -130,7 +130,7 @@ pub(super) fn boost(
             uri.to_owned()
         }
         None => {
-            let made = format!("{actor}#announce/{original}");
+            let made = Body::uri_of_boost(actor, original);
             id::check(
                 "an id made of actor and object, as the Announce has none,",
                 &made,

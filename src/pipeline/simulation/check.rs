@@ -243,7 +243,7 @@ impl Run {
             let place = PostId::from_number(*id).unwrap();
             let (post, original) = whole(&self.nodes[node].view.store, place).unwrap().unwrap();
             let (number, updated) = all[id];
-            assert_eq!(post.body.uri, self.log.uri(number));
+            assert_eq!(post.body.uri, model.uri(&self.log, number));
             let shows = &original.unwrap_or(post).body;
             let says = shows.boost_of.is_some() || shows.object.get().contains(&words(updated));
             assert!(says, "{} is not {}", shows.object, words(updated));

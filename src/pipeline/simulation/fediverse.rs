@@ -1,8 +1,8 @@
 //! A made-up fediverse: who writes what and when, how long it takes to arrive, and what accounts want meanwhile.
 
 use super::log::{
-    ACCOUNTS, AUTHORS, Action, BEGIN, Deed, HOSTS, How, Log, Moderated, REPLIES, Sight, TAGS, Wish,
-    Writing, host_of,
+    ACCOUNTS, AUTHORS, Action, BEGIN, BOOSTS_WITHOUT_ID, Deed, HOSTS, How, Log, Moderated, REPLIES,
+    Sight, TAGS, Wish, Writing, host_of,
 };
 use fastrand::Rng;
 
@@ -39,6 +39,10 @@ impl Log {
                 _ => boosted[dice.usize(..2)],
             };
             log.boost(dice, taste, of);
+        }
+        // Last: nothing else speaks of these.
+        if dice.u8(..4) == 0 {
+            log.boosts_without_id(dice, taste);
         }
         if !taste.calm && dice.u8(..) < 16 {
             let author = dice.usize(..AUTHORS);
@@ -139,6 +143,7 @@ impl Log {
             post,
             of,
             published,
+            has_id: true,
         };
         self.send(dice, boost.clone(), published);
         if dice.u8(..4) == 0 {
@@ -149,6 +154,28 @@ impl Log {
             let undone = published + dice.i64(0..60_000);
             let undo = undo[dice.usize(..2)].clone();
             self.send(dice, undo, undone);
+        }
+    }
+
+    /// Somebody whose server gives boosts no ids boosts and undoes, time and again; sometimes a record is sent twice.
+    fn boosts_without_id(&mut self, dice: &mut Rng, taste: Taste) {
+        let (of, by) = (dice.usize(..self.authors.len()), dice.usize(..AUTHORS));
+        let mut at = BEGIN + dice.i64(0..SPAN);
+        for _ in 0..dice.usize(1..=BOOSTS_WITHOUT_ID) {
+            let post = self.authors.len();
+            self.authors.push(by);
+            let boost = Deed::Boost {
+                post,
+                of,
+                published: at,
+                has_id: false,
+            };
+            self.send(dice, boost, at);
+            at += dice.i64(0..120_000);
+            if !taste.calm && dice.u8(..3) != 0 {
+                self.send(dice, Deed::Unboost { by, of }, at);
+                at += dice.i64(0..120_000);
+            }
         }
     }
 

@@ -20,6 +20,8 @@ pub(in crate::pipeline) const REPLIES: [&str; 3] = ["none", "list", "followed"];
 pub(in crate::pipeline) const ACTIVITY_PARTITIONS: usize = 4;
 /// How long after a post was shown a boost shows it again, in milliseconds.
 pub(in crate::pipeline) const REPEAT_AFTER: u64 = 600_000;
+/// The most boosts without an id that an author makes of one post.
+pub(in crate::pipeline) const BOOSTS_WITHOUT_ID: usize = 4;
 /// Of both topics.
 pub(in crate::pipeline) const PARTITIONS: usize = ACTIVITY_PARTITIONS + 2;
 /// An origin whose late posts surface, and whose posts too late are dropped, in the seeds that want it.
@@ -48,6 +50,7 @@ pub(in crate::pipeline) enum Deed {
         post: usize,
         of: usize,
         published: i64,
+        has_id: bool,
     },
     Delete(usize),
     Unboost {
@@ -173,14 +176,27 @@ impl Log {
         format!("https://{}/posts/{post}", host_of(self.authors[post]))
     }
 
+    /// The URI of the so many-th boost without an id that an author makes of a post.
+    pub(in crate::pipeline) fn uri_without_id(&self, by: usize, of: usize, which: usize) -> String {
+        let first = format!("{}#announce/{}", actor(by), self.uri(of));
+        match which {
+            1 => first,
+            later => format!("{first}#{later}"),
+        }
+    }
+
     /// The URIs of boosts, and of what is boosted.
     pub(in crate::pipeline) fn boosts(&self) -> BTreeSet<String> {
-        let lines = self.partitions.iter().flatten();
-        let both = lines.filter_map(|line| match line.deed {
-            Deed::Boost { post, of, .. } => Some([self.uri(post), self.uri(of)]),
-            _ => None,
-        });
-        both.flatten().collect()
+        let mut uris = BTreeSet::new();
+        for line in self.partitions.iter().flatten() {
+            let Deed::Boost { post, of, .. } = line.deed else {
+                continue;
+            };
+            uris.extend([self.uri(post), self.uri(of)]);
+            let by = self.authors[post];
+            uris.extend((1..=BOOSTS_WITHOUT_ID).map(|which| self.uri_without_id(by, of, which)));
+        }
+        uris
     }
 
     /// How many wishes of an account are among what was read.
@@ -274,12 +290,18 @@ impl Log {
                 post,
                 of,
                 published,
-            } => format!(
-                r#"{{"id":"{}","type":"Announce","actor":"{by}","object":"{}","published":"{}","to":"as:Public"}}"#,
-                self.uri(*post),
-                self.uri(*of),
-                date(*published)
-            ),
+                has_id,
+            } => {
+                let id = match has_id {
+                    true => format!(r#""id":"{}","#, self.uri(*post)),
+                    false => String::new(),
+                };
+                format!(
+                    r#"{{{id}"type":"Announce","actor":"{by}","object":"{}","published":"{}","to":"as:Public"}}"#,
+                    self.uri(*of),
+                    date(*published)
+                )
+            }
             Deed::Delete(post) => {
                 let uri = self.uri(*post);
                 format!(

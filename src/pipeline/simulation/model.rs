@@ -19,8 +19,6 @@ pub(super) struct Model {
     accounts: BTreeMap<usize, Account>,
     deleted: BTreeSet<usize>,
     deleted_authors: BTreeSet<usize>,
-    /// By booster and boosted: when they were last parted.
-    unboosted: BTreeMap<(usize, usize), i64>,
     moderated: BTreeMap<Moderated, Action>,
     /// In milliseconds: the window of [`SURFACING`], and how much longer its posts surface.
     surfacing: Option<(i64, i64)>,
@@ -33,11 +31,21 @@ struct Post {
     is_gone: bool,
     is_withheld: bool,
     boost_of: Option<(usize, i64)>,
+    /// Of a boost without an id: which of those of its post by its author it is, from 1.
+    number: Option<usize>,
+    /// Whether an undo without its id took it back.
+    is_undone: bool,
     updated: Option<i64>,
     sight: Sight,
     mentions: Option<usize>,
     parent: Option<usize>,
     tag: Option<usize>,
+}
+
+impl Post {
+    fn boosts(&self, of: usize) -> bool {
+        self.boost_of.is_some_and(|(there, _)| there == of)
+    }
 }
 
 /// Whom a post answers.
@@ -139,6 +147,34 @@ impl Model {
     /// Places that are taken, feeds or no feeds.
     pub(super) fn places(&self) -> &BTreeSet<u64> {
         &self.taken
+    }
+
+    /// The URI of a post that was read.
+    pub(super) fn uri(&self, log: &Log, number: usize) -> String {
+        match self.posts.get(&number) {
+            Some(Post {
+                number: Some(which),
+                boost_of: Some((of, _)),
+                author,
+                ..
+            }) => log.uri_without_id(*author, *of, *which),
+            _ => log.uri(number),
+        }
+    }
+
+    fn boosts_without_id(&self, by: usize, of: usize) -> impl Iterator<Item = &Post> {
+        let is_one = move |post: &&Post| post.number.is_some() && post.boosts(of);
+        self.posts
+            .values()
+            .filter(move |post| post.author == by && is_one(post))
+    }
+
+    /// Whether an actor who boosted a post without ids has undone that since.
+    fn may_boost_again(&self, by: usize, of: usize) -> bool {
+        let last = self
+            .boosts_without_id(by, of)
+            .max_by_key(|post| post.number);
+        last.is_none_or(|last| last.is_undone) && !self.deleted_authors.contains(&by)
     }
 
     /// All that belongs in a feed of `account`, by place: which post, and of which edit it and what it boosts are.
@@ -304,6 +340,7 @@ impl Model {
                 post,
                 of,
                 published,
+                has_id,
             } => {
                 let announced = Writing {
                     how: How::Create,
@@ -315,12 +352,18 @@ impl Model {
                     parent: None,
                     tag: None,
                 };
-                if !self.posts.contains_key(post) {
+                let by = log.authors[*post];
+                let earlier = self.boosts_without_id(by, *of).count();
+                let is_there = match has_id {
+                    true => self.posts.contains_key(post),
+                    // As long as the last is not undone, one more says nothing.
+                    false => 0 < earlier && !self.may_boost_again(by, *of),
+                };
+                if !is_there {
                     self.write(log, &announced, line.arrived);
-                    let parted = self.unboosted.get(&(log.authors[*post], *of)).copied();
                     if let Some(boost) = self.posts.get_mut(post) {
                         boost.boost_of = Some((*of, *published));
-                        boost.is_gone |= parted.is_some_and(|parted| *published <= parted);
+                        boost.number = (!has_id).then_some(earlier + 1);
                     }
                 }
             }
@@ -331,10 +374,11 @@ impl Model {
                 }
             }
             Deed::Unboost { by, of } => {
-                self.unboosted.insert((*by, *of), line.arrived);
+                // All that stand before it in their author's order, which their partition keeps; none after it.
                 for post in self.posts.values_mut() {
-                    let meant = matches!(post.boost_of, Some((there, at)) if there == *of && at <= line.arrived);
-                    post.is_gone |= post.author == *by && meant;
+                    let is_meant = post.author == *by && post.boosts(*of);
+                    post.is_gone |= is_meant;
+                    post.is_undone |= is_meant;
                 }
             }
             Deed::DeleteAuthor(author) => {
@@ -380,6 +424,8 @@ impl Model {
             is_gone,
             is_withheld,
             boost_of: None,
+            number: None,
+            is_undone: false,
             updated: writing.updated,
             sight: writing.sight,
             mentions: writing.mentions,

@@ -204,18 +204,34 @@ fn a_delete_and_its_create() {
 
 #[test]
 fn an_undo_and_its_announce() {
-    for named in [Some(1), None] {
-        check(
-            &TWO,
+    check(
+        &TWO,
+        &[
+            &[post(2, 0)],
+            &[boosts(0, 1, (2, 0))],
+            &[undoes(0, Some(1), (2, 0))],
+            &[boosts(1, 2, (2, 0))],
+        ],
+        "1/2",
+    );
+}
+
+/// What it undoes is said by its author's own order, which is kept, and by nothing else.
+#[test]
+fn an_undo_without_an_id_between_two_announces() {
+    check(
+        &TWO,
+        &[
+            &[post(2, 0)],
             &[
-                &[post(2, 0)],
-                &[boosts(0, 1, (2, 0))],
-                &[undoes(0, named, (2, 0))],
-                &[boosts(1, 2, (2, 0))],
+                boosts(0, 1, (2, 0)),
+                undoes(0, None, (2, 0)),
+                boosts(0, 3, (2, 0)),
             ],
-            "1/2",
-        );
-    }
+            &[boosts(1, 2, (2, 0))],
+        ],
+        "1/2 0/3",
+    );
 }
 
 #[test]

@@ -114,12 +114,58 @@ fn what_is_deleted_or_undone_is_gone_everywhere_with_what_rests_on_it() {
 #[test]
 fn what_is_deleted_or_undone_before_it_comes_never_shows() {
     let mut story = Story::given(&[wish("follow 0"), post(2, 0)]);
-    story.when(deletes(0, 0)).when(undoes(0, None, (2, 0)));
+    story.when(deletes(0, 0)).when(undoes(0, Some(1), (2, 0)));
     story.when(post(0, 0)).when(boosts(0, 1, (2, 0)));
     assert_eq!(
         (story.home(), story.feed("public")),
         (String::new(), "2/0".into())
     );
+}
+
+/// A failure means that who boosts a post again after an undo is not heard.
+#[test]
+fn an_undo_without_the_boosts_id_undoes_what_stands_before_it_whatever_the_dates() {
+    // Both were written long before the undo arrived.
+    let mut story = Story::given(&[wish("follow 0"), wish("follow 1"), post(2, 0)]);
+    story.when(boosts(0, 1, (2, 0))).when(boosts(1, 1, (2, 0)));
+    story.when(undoes(0, None, (2, 0)));
+    assert_eq!(story.home(), "1/1", "only their own");
+    story.when(boosts(0, 2, (2, 0)));
+    assert_eq!(story.home(), "1/1 0/2");
+    story.when(undoes(0, None, (2, 0)));
+    assert_eq!(story.home(), "1/1");
+}
+
+#[test]
+fn a_boost_without_an_id_may_be_made_again_once_it_is_undone() {
+    let without_id = |n| {
+        let id = format!(r#""id":"{}","#, uri(0, n));
+        altered(boosts(0, n, (2, 0)), &id, "")
+    };
+    let mut story = Story::given(&[wish("follow 0"), post(2, 0)]);
+    let made = format!("{}#announce/{}", actor(0), uri(2, 0));
+    let held = |story: &Story| {
+        let feeds = story.world.feeds();
+        let home = feeds.get("home 7").into_iter();
+        let uris = home
+            .flat_map(|feed| &feed.entries)
+            .map(|(_, uri)| uri.clone());
+        uris.collect::<Vec<_>>()
+    };
+    for n in 1..=3 {
+        story.when(without_id(2 * n));
+        let expected = match n {
+            1 => made.clone(),
+            n => format!("{made}#{n}"),
+        };
+        assert_eq!(held(&story), [expected.clone()]);
+        story.when(without_id(2 * n + 1));
+        assert_eq!(held(&story), [expected], "said twice");
+        story.when(undoes(0, None, (2, 0)));
+        assert_eq!(held(&story), [""; 0]);
+    }
+    story.when(leaves(0)).when(without_id(9));
+    assert_eq!(held(&story), [""; 0]);
 }
 
 #[test]
