@@ -731,6 +731,38 @@ impl Events {
     }
 }
 
+/// A failure means that clients keep posts by somebody whom their reader has just blocked: theirs is a protocol that has no word
+/// for where a feed ends.
+#[test]
+fn what_leaves_a_full_feed_is_told_wherever_it_stood() {
+    let surface = Surface::start_with("[feed]\n", "[feed]\nlength = 10\n");
+    surface.relate(&[json!({"type": "follow", "account": "7", "target": BOB})]);
+    let mut object = note(1, "the lowest");
+    object["attributedTo"] = json!(BOB);
+    object["id"] = json!(format!("{BOB}/1"));
+    surface.create(&object);
+    (2..=10).for_each(|n| surface.post(n, "text"));
+    let lowest = ids(&read(&surface, HOME)).pop().unwrap();
+    let mut socket = Socket::kims(&surface, "?stream=user");
+    socket.settle();
+    let mut events = Events::open(&surface, "/api/v1/streaming/user", None);
+    surface.post(11, "one more than there is room for");
+    assert_eq!(socket.next()["event"], "update");
+    assert_eq!(events.event().0, "update");
+    surface.relate(&[json!({"type": "block", "account": "7", "target": BOB})]);
+    let told = socket.next();
+    assert_eq!(told["event"], "delete");
+    assert_eq!(told["payload"].to_string(), lowest);
+    let (name, payload, cursor) = events.event();
+    assert_eq!((name.as_str(), &payload), ("delete", &lowest));
+    // Whoever comes back by then is told so too.
+    drop(events);
+    surface.relate(&[json!({"type": "block", "account": "7", "target": BOB, "removed": true})]);
+    surface.relate(&[json!({"type": "block", "account": "7", "target": BOB})]);
+    let mut events = Events::open(&surface, "/api/v1/streaming/user", Some(&cursor));
+    assert_eq!(events.event().0, "delete");
+}
+
 /// A failure means that a client that loses its connection misses posts, as with every other server.
 #[test]
 fn events_go_on_where_a_client_left_off() {

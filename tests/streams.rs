@@ -122,6 +122,39 @@ fn what_happens_is_told_as_it_happens() {
     assert_eq!(watcher.entries().len(), 1);
 }
 
+/// A failure means that a reader of a full feed keeps posts by somebody whom it has just blocked, for good.
+#[test]
+fn what_leaves_a_full_feed_between_two_marks_leaves_its_readers_too() {
+    let dir = TempDir::new().unwrap();
+    // No mark comes while this runs.
+    let config = instance::built_in("").replace("[feed]\n", "[feed]\nlength = 10\n");
+    let instance = Instance::start(dir.path(), &config);
+    let door = &instance.door;
+    follow(door, "7", ANA);
+    follow(door, "7", BOB);
+    say(door, "Create", BOB, 1, "the lowest");
+    let lines: Vec<String> = (2..=10)
+        .map(|n| activity("Create", ANA, n, "text"))
+        .collect();
+    door.post_lines("/v1/activities", &lines);
+    instance.settle();
+    let mut watcher = Watcher::begin(door, HOME);
+    assert_eq!(watcher.entries().len(), 10);
+    watcher.connect(door);
+    say(door, "Create", ANA, 11, "one more than there is room for");
+    assert_eq!(watcher.take_one(), Some(false));
+    assert_eq!(watcher.entries(), door.home("7"));
+    relate(
+        door,
+        &json!({"type": "block", "account": "7", "target": BOB}),
+    );
+    say(door, "Delete", ANA, 11, "");
+    assert_eq!(watcher.take_one(), Some(false));
+    assert_eq!(kinds(&watcher.told), ["post", "remove"]);
+    assert_eq!(watcher.entries(), door.home("7"));
+    assert_eq!(watcher.entries().len(), 9);
+}
+
 /// A failure means that a client that loses its connection misses posts, or shows them twice.
 #[test]
 fn who_drops_out_comes_back_and_has_missed_nothing_and_is_told_nothing_twice() {

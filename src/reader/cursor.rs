@@ -66,6 +66,20 @@ impl Cursor {
         xxh3_64(feed.as_bytes())
     }
 
+    /// The place at and below which the reader has nothing: whoever is given the cursor is told it with it. None amid several
+    /// answers: what they bring back to light may stand below the floor there was before.
+    pub fn floor(&self) -> Option<u64> {
+        self.batch.is_none().then_some(self.from.floor)
+    }
+
+    /// Counts on no floor any more.
+    pub fn drop_floor(&mut self) {
+        self.from.floor = 0;
+        if let Some(batch) = &mut self.batch {
+            batch.upto.floor = 0;
+        }
+    }
+
     /// As URL-safe text.
     pub fn to_text(&self) -> String {
         let mut bytes = vec![VERSION];

@@ -30,6 +30,8 @@ pub struct Live {
     awaited: Awaited,
     /// More is to be told than has just happened.
     is_catching_up: bool,
+    /// Whether the reader is told of floors.
+    hears_floors: bool,
 }
 
 /// What a look told a reader.
@@ -81,7 +83,15 @@ impl Live {
             cursor,
             awaited: Awaited::default(),
             is_catching_up: false,
+            hears_floors: true,
         }
+    }
+
+    /// For a reader whose protocol has no word for a floor: what leaves is told wherever it stood.
+    pub fn without_floor(mut self) -> Live {
+        self.hears_floors = false;
+        self.cursor.drop_floor();
+        self
     }
 
     /// What the reader has been told of.
@@ -100,6 +110,10 @@ impl Live {
             tokio::task::block_in_place(|| look.tell(&self.view, &self.cursor, ROOM))?
         } else {
             look.tell(&self.view, &self.cursor, ROOM)?
+        };
+        let told = match self.hears_floors {
+            true => told,
+            false => told.without_floor(),
         };
         self.is_catching_up = told.telling.more;
         self.awaited = Awaited::after(&look, &told);

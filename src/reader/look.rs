@@ -283,6 +283,26 @@ impl Look {
 }
 
 impl Told {
+    /// Whether the cursor counts on a higher floor than the one before and no change carries it: the floor rises with entries
+    /// that are not told, such as hidden repeats. Whoever is sent changes one by one is to be told the floor apart then, or what
+    /// leaves between the two floors would be neither told nor dropped.
+    pub fn raises_floor_unsaid(&self) -> bool {
+        self.telling.lines.is_empty()
+            && self
+                .cursor
+                .floor()
+                .is_some_and(|floor| self.from.floor < floor)
+    }
+
+    /// The same for a reader whose protocol has no word for a floor: it keeps what it was told, so that the cursor counts on
+    /// no floor, and what leaves is told wherever it stood.
+    pub fn without_floor(mut self) -> Told {
+        self.floor = 0;
+        self.from.floor = 0;
+        self.cursor.drop_floor();
+        self
+    }
+
     /// What the reader has when it has been told the changes up to this one, counted from 0.
     pub fn cursor_after(&self, nth: usize) -> Cursor {
         let lines = &self.telling.lines;

@@ -1,5 +1,6 @@
 //! What a stream sends: a message each, as JSON text. Pure.
 
+use super::cursor::Cursor;
 use super::entry::Entry;
 use super::telling::Line;
 use crate::time::Time;
@@ -16,6 +17,11 @@ pub enum Message<'a> {
         cursor: String,
         /// Up to when the feed is shown; null if all of it is.
         horizon: Option<Time>,
+        /// What the cursor counts on: what the reader has at or below this place is to be dropped. Left out amid several changes
+        /// that belong together: the last of them has it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schemars(regex(pattern = r"^[0-9]{1,19}$"))]
+        floor: Option<String>,
     },
     /// An entry to be put in, or in the place of what has its id.
     Post {
@@ -28,6 +34,11 @@ pub enum Message<'a> {
         entry: Entry<'a>,
         /// Opaque.
         cursor: String,
+        /// What the cursor counts on: what the reader has at or below this place is to be dropped. Left out amid several changes
+        /// that belong together: the last of them has it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schemars(regex(pattern = r"^[0-9]{1,19}$"))]
+        floor: Option<String>,
     },
     /// An entry that has been edited, or what it boosts has.
     Edit {
@@ -40,6 +51,11 @@ pub enum Message<'a> {
         entry: Entry<'a>,
         /// Opaque.
         cursor: String,
+        /// What the cursor counts on: what the reader has at or below this place is to be dropped. Left out amid several changes
+        /// that belong together: the last of them has it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schemars(regex(pattern = r"^[0-9]{1,19}$"))]
+        floor: Option<String>,
     },
     /// An entry to be taken out, if it is there.
     Remove {
@@ -52,6 +68,11 @@ pub enum Message<'a> {
         entry: (),
         /// Opaque.
         cursor: String,
+        /// What the cursor counts on: what the reader has at or below this place is to be dropped. Left out amid several changes
+        /// that belong together: the last of them has it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schemars(regex(pattern = r"^[0-9]{1,19}$"))]
+        floor: Option<String>,
     },
     /// All before this has been told, and with it made the reader has what a fresh read gives.
     Horizon {
@@ -67,6 +88,11 @@ pub enum Message<'a> {
     TooSlow {
         /// Opaque.
         cursor: String,
+        /// What the cursor counts on: what the reader has at or below this place is to be dropped. Left out amid several changes
+        /// that belong together: the last of them has it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schemars(regex(pattern = r"^[0-9]{1,19}$"))]
+        floor: Option<String>,
     },
     /// What changed cannot be told: read the feed anew. The connection closes with 4410.
     Reset {
@@ -83,9 +109,9 @@ impl Message<'_> {
 }
 
 /// A change as a message, its entry as it was written before, once for all.
-pub fn change(line: &Line, cursor: &str) -> String {
+pub fn change(line: &Line, cursor: &Cursor) -> String {
     let entry = line.entry.as_ref().map_or(0, |entry| entry.json.len());
-    let mut text = String::with_capacity(entry + cursor.len() + 96);
+    let mut text = String::with_capacity(entry + 256);
     line.write(Some(cursor), &mut text);
     text
 }
@@ -95,6 +121,8 @@ mod tests {
     use super::*;
     use crate::feed::kept::example;
     use crate::order::place::PostId;
+    use crate::post::mark::Seen;
+    use crate::reader::cursor::Moment;
     use crate::reader::encoded::Encoded;
     use crate::reader::telling::{Change, Kind};
     use std::sync::Arc;
@@ -103,7 +131,19 @@ mod tests {
     fn a_change_is_written_as_its_type_says() {
         let post = Arc::new(example::post("https://a.example/users/ana"));
         let encoding = Encoded::default().entry(Arc::clone(&post), None);
-        let (id, cursor) = (PostId::MAX, "abc".to_owned());
+        let id = PostId::MAX;
+        let reached = Cursor {
+            feed: 1,
+            log: 2,
+            from: Moment {
+                seen: Seen::default(),
+                ahead: Seen::default(),
+                horizon: Time::default(),
+                top: 0,
+                floor: 34,
+            },
+            batch: None,
+        };
         for (kind, behind) in [
             (Kind::Post, true),
             (Kind::Edit, false),
@@ -117,7 +157,8 @@ mod tests {
                 entry: is_there.then(|| Arc::clone(&encoding)),
                 is_news: false,
             };
-            let (id, cursor) = (id.to_string(), cursor.clone());
+            let (id, cursor) = (id.to_string(), reached.to_text());
+            let floor = Some("34".to_owned());
             let entry = Entry::new(&post, None);
             let typed = match kind {
                 Kind::Post => Message::Post {
@@ -125,21 +166,24 @@ mod tests {
                     id,
                     entry,
                     cursor,
+                    floor,
                 },
                 Kind::Edit => Message::Edit {
                     behind,
                     id,
                     entry,
                     cursor,
+                    floor,
                 },
                 Kind::Remove => Message::Remove {
                     behind,
                     id,
                     entry: (),
                     cursor,
+                    floor,
                 },
             };
-            assert_eq!(change(&line, "abc"), typed.to_text());
+            assert_eq!(change(&line, &reached), typed.to_text());
             let mut alone = String::new();
             line.write(None, &mut alone);
             let listed = Change {

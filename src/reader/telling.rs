@@ -1,7 +1,7 @@
 //! Changes of a feed as JSON text.
 
 use super::changes::{Change as Place, What};
-use super::cursor::Moment;
+use super::cursor::{Cursor, Moment};
 use super::encoded::Encoding;
 use super::entry::Entry;
 use super::filling::{LetsIn, whole};
@@ -195,8 +195,9 @@ impl Kind {
 }
 
 impl Line {
-    /// Appends it as JSON text: a [`Change`], with its cursor if it stands alone.
-    pub fn write(&self, cursor: Option<&str>, json: &mut String) {
+    /// Appends it as JSON text: a [`Change`]; if it stands alone, with the cursor that the reader has with it, and what floor
+    /// that counts on.
+    pub fn write(&self, cursor: Option<&Cursor>, json: &mut String) {
         json.push_str("{\"kind\":\"");
         json.push_str(self.kind.name());
         json.push_str("\",\"behind\":");
@@ -207,8 +208,13 @@ impl Line {
         json.push_str(self.entry.as_ref().map_or("null", |entry| &entry.json));
         if let Some(cursor) = cursor {
             json.push_str(",\"cursor\":\"");
-            json.push_str(cursor);
+            json.push_str(&cursor.to_text());
             json.push('"');
+            if let Some(floor) = cursor.floor() {
+                json.push_str(",\"floor\":\"");
+                json.push_str(&floor.to_string());
+                json.push('"');
+            }
         }
         json.push('}');
     }

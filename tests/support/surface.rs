@@ -38,12 +38,22 @@ pub(crate) fn note(n: i64, text: &str) -> Value {
 impl Surface {
     /// Starts one; `more` comes last in its configuration.
     pub(crate) fn start(more: &str) -> Surface {
+        Surface::configured(more, |config| config)
+    }
+
+    /// Starts one in whose configuration this stands for that.
+    pub(crate) fn start_with(that: &str, this: &str) -> Surface {
+        Surface::configured("", |config| config.replace(that, this))
+    }
+
+    fn configured(more: &str, change: impl FnOnce(String) -> String) -> Surface {
         let dir = TempDir::new().expect("a folder");
         let auth = format!(
             "[auth]\nservice_tokens = [\"{SERVICE}\"]\n[auth.jwt]\nalgorithm = \"HS256\"\nkey = \"{SECRET}\"\n"
         );
         let config = instance::built_in(&format!("{auth}{more}"));
         let config = config.replace("[http]\n", "[http]\nrequests_per_minute = 100000\n");
+        let config = change(config);
         let surface = Surface {
             sent: AtomicUsize::new(0),
             instance: Instance::start(dir.path(), &config),

@@ -145,6 +145,18 @@ impl Watcher {
             return None;
         };
         self.cursor = message["cursor"].as_str().expect("a cursor").to_owned();
+        let floor = message["floor"]
+            .as_str()
+            .map(|floor| floor.parse::<u64>().expect("a floor"));
+        let is_mark = self.take_in(message);
+        if let Some(floor) = floor {
+            self.entries = self.entries.split_off(&(floor + 1));
+        }
+        Some(is_mark)
+    }
+
+    /// Takes in what a message says of entries; whether it is a mark.
+    fn take_in(&mut self, message: Value) -> bool {
         match message["kind"].as_str().expect("a kind") {
             "post" | "edit" => {
                 assert_eq!(id_of(&message["entry"]), id_of(&message));
@@ -157,14 +169,12 @@ impl Watcher {
                 self.told.push(message);
             }
             "horizon" => {
-                let floor = message["floor"].as_str().expect("a floor");
-                let floor: u64 = floor.parse().expect("a floor");
-                self.entries = self.entries.split_off(&(floor + 1));
-                return Some(true);
+                assert!(message["floor"].is_string(), "{message}");
+                return true;
             }
             other => panic!("{other}: {message}"),
         }
-        Some(false)
+        false
     }
 
     /// Takes the next message, which is to be of this kind and the last; the code it closes with.

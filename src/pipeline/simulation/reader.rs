@@ -24,8 +24,17 @@ const COMPARED_EVERY: u32 = 4;
 pub(super) enum Habit {
     /// Now and then, any node, also while a batch is being read.
     Roams,
-    /// One node that never fails, after every batch.
+    /// One node that never fails, after every batch, on a stream: it hears each change apart, and of floors what messages say.
     Watches,
+    /// The same on a stream of Mastodon's, which has no word for a floor.
+    Listens,
+}
+
+impl Habit {
+    /// Whether it stays at one node and asks after every batch.
+    pub(super) fn stays(self) -> bool {
+        self != Habit::Roams
+    }
 }
 
 /// What came of asking.
@@ -69,6 +78,10 @@ pub(super) struct Reader {
     /// since; if it had been, it might have hidden a boost above it, which is then told again, as new or as edited.
     has_removed: bool,
     compared: u32,
+    /// Of one who listens: the highest floor there was. What comes to light from below it is no news.
+    floor_max: u64,
+    /// The highest place that any node it asked had dropped for length: what left below that, nobody could tell it.
+    dropped_max: u64,
     wrong: Vec<(u64, String)>,
 }
 
@@ -96,6 +109,8 @@ impl Reader {
             was_not_told_all: false,
             has_removed: false,
             compared: 0,
+            floor_max: 0,
+            dropped_max: 0,
             wrong: Vec::new(),
         }
     }
@@ -103,6 +118,19 @@ impl Reader {
     /// What was wrong with what it was told, by place.
     pub(super) fn wrong(&self) -> &[(u64, String)] {
         &self.wrong
+    }
+
+    /// How it reads, for whoever looks for the cause of a failure.
+    pub(super) fn way(&self) -> String {
+        let Reader {
+            which,
+            habit,
+            floor_max,
+            cursor,
+            ..
+        } = self;
+        let cursor = cursor.as_deref().map(Cursor::parse);
+        format!("{which:?} {habit:?} {floor_max} {cursor:?}")
     }
 
     pub(super) fn habit(&self) -> Habit {
@@ -132,6 +160,9 @@ impl Reader {
         };
         assert!(!look.is_asleep);
         match look.tell(&node.view, &cursor, Room::of(limit)) {
+            Ok(told) if self.habit == Habit::Listens => {
+                self.take(node, &look, &cursor, &told.without_floor(), limit)
+            }
             Ok(told) => self.take(node, &look, &cursor, &told, limit),
             Err(TellError::Refused(_)) => {
                 self.read_anew(node, now);
@@ -145,8 +176,7 @@ impl Reader {
         let look = look(node, (self.account, self.which), None, now);
         // What stands above it when relations are carried out is not told apart from what did before: a cursor from amid
         // them may be refused, so one who watches waits.
-        let is_open =
-            |look: &Look| self.habit != Habit::Watches || look.stands.footing == Footing::Settled;
+        let is_open = |look: &Look| !self.habit.stays() || look.stands.footing == Footing::Settled;
         let Some(look) = look.filter(is_open) else {
             self.cursor = None;
             return Asked::Closed;
@@ -154,12 +184,16 @@ impl Reader {
         self.entries = fresh(node, &look);
         self.posted = self.entries.keys().copied().collect();
         self.known = node.reflected();
-        let cursor = Cursor {
+        let mut cursor = Cursor {
             feed: Cursor::feed_of(&format!("{}/home", ACCOUNTS[self.account])),
             log: node.view.log,
             from: look.moment(),
             batch: None,
         };
+        if self.habit == Habit::Listens {
+            cursor.drop_floor();
+            (self.floor_max, self.dropped_max) = (look.shown.floor, look.feed.floor);
+        }
         self.cursor = Some(cursor.to_text());
         Asked::Anew
     }
@@ -210,10 +244,16 @@ impl Reader {
         for (known, read) in self.known.iter_mut().zip(node.reflected()) {
             *known = (*known).max(read);
         }
-        // What is to be dropped is told with all that comes before it.
-        if !drops_out {
-            self.entries.retain(|id, _| told.floor < *id);
-            self.posted.retain(|id| told.floor < *id);
+        match self.habit {
+            // What is to be dropped is told with all that comes before it.
+            Habit::Roams if drops_out => {}
+            Habit::Roams => self.drop_at(told.floor),
+            Habit::Watches if told.raises_floor_unsaid() => self.drop_at(told.floor),
+            Habit::Watches => {}
+            Habit::Listens => {
+                self.floor_max = self.floor_max.max(look.shown.floor);
+                self.dropped_max = self.dropped_max.max(look.feed.floor);
+            }
         }
         self.was_not_told_all = told.telling.more;
         if told.telling.more {
@@ -231,17 +271,24 @@ impl Reader {
     /// the rest, and what is wrong stays wrong.
     fn compare(&mut self, node: &Node, look: &Look) {
         let ids: BTreeSet<u64> = look.ids().iter().copied().collect();
-        for id in ids.iter().filter(|id| !self.entries.contains_key(*id)) {
+        let is_missing = |id: &&u64| self.floor_max < **id && !self.entries.contains_key(*id);
+        for id in ids.iter().filter(is_missing) {
             self.wrong.push((*id, "is missing".to_owned()));
         }
-        for (id, entry) in self.entries.iter().filter(|(id, _)| !ids.contains(*id)) {
+        // Who is told of no floor keeps what is below it, until it leaves.
+        let is_below = |id| self.habit == Habit::Listens && id <= look.shown.floor;
+        let may_stay = |id| id <= self.dropped_max || is_below(id) && look.feed.ids.contains(&id);
+        let kept = self.entries.iter();
+        for (id, entry) in kept.filter(|(id, _)| !ids.contains(*id) && !may_stay(**id)) {
             self.wrong.push((*id, format!("{entry} should have left")));
         }
         self.compared += 1;
         if self.wrong.is_empty() && self.compared.is_multiple_of(COMPARED_EVERY) {
             for (id, entry) in fresh(node, look) {
-                let there = &self.entries[&id];
-                if *there != entry {
+                let there = self.entries.get(&id);
+                if let Some(there) = there
+                    && *there != entry
+                {
                     self.wrong.push((id, format!("{there} stands for {entry}")));
                 }
             }
@@ -252,7 +299,7 @@ impl Reader {
         let json = format!("[{}]", told.telling.json());
         let changes: Vec<Change<'_>> = serde_json::from_str(&json).unwrap();
         let mut before = 0;
-        for change in changes {
+        for (nth, change) in changes.into_iter().enumerate() {
             let id: u64 = change.id.parse().unwrap();
             assert!(before < id, "in place order, each once");
             before = id;
@@ -273,7 +320,18 @@ impl Reader {
                     self.entries.insert(id, entry);
                 }
             }
+            if self.habit == Habit::Watches
+                && let Some(floor) = told.cursor_after(nth).floor()
+            {
+                self.drop_at(floor);
+            }
         }
+    }
+
+    /// The feed is only so long.
+    fn drop_at(&mut self, floor: u64) {
+        self.entries.retain(|id, _| floor < *id);
+        self.posted.retain(|id| floor < *id);
     }
 
     /// A watcher is told of each post once, and truly whether it is behind.

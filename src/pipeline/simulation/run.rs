@@ -174,12 +174,10 @@ impl Run {
                 ));
             }
             if !is_disturbed {
-                readers.push(Reader::new(
-                    (account, Which::Home),
-                    Habit::Watches,
-                    !taste.calm,
-                    &log,
-                ));
+                for habit in [Habit::Watches, Habit::Listens] {
+                    let of = (account, Which::Home);
+                    readers.push(Reader::new(of, habit, !taste.calm, &log));
+                }
             }
         }
         Run {
@@ -232,7 +230,7 @@ impl Run {
         self.nodes[node].announce(&ends, Time::from_millis(self.now));
         if node == 0 && !self.is_disturbed {
             for reader in 0..self.readers.len() {
-                if self.readers[reader].habit() == Habit::Watches {
+                if self.readers[reader].habit().stays() {
                     self.catch_up(reader, 0);
                 }
             }
@@ -292,7 +290,7 @@ impl Run {
     fn roam(&mut self) {
         for reader in 0..self.readers.len() {
             let node = self.dice.usize(..self.nodes.len());
-            if self.readers[reader].habit() == Habit::Watches {
+            if self.readers[reader].habit().stays() {
                 continue;
             }
             match self.dice.u8(..6) {
@@ -345,8 +343,9 @@ impl Run {
             let ids = of.wrong().iter().map(|(id, _)| *id).collect();
             let story = self.log.story(of.account, &model.posts_at(&ids), &read);
             panic!(
-                "a reader of account {} at node {node}: {:#?}. {story}",
+                "a reader of account {} at node {node} {}: {:#?}. {story}",
                 of.account,
+                of.way(),
                 of.wrong()
             );
         }

@@ -169,6 +169,7 @@ impl App {
         let hello = Message::Hello {
             cursor: live.cursor().to_text(),
             horizon,
+            floor: live.cursor().floor().map(|floor| floor.to_string()),
         };
         if let Err(unsent) = tell_one(socket, hello.to_text()).await {
             return End::unsent(unsent, live.cursor());
@@ -251,8 +252,9 @@ impl End {
             Unsent::Left => End::without_word("left"),
             Unsent::TooSlow => {
                 let cursor = told.to_text();
+                let floor = told.floor().map(|floor| floor.to_string());
                 End {
-                    last: Some(Message::TooSlow { cursor }.to_text()),
+                    last: Some(Message::TooSlow { cursor, floor }.to_text()),
                     ..End::of(code::TRY_AGAIN, "too slow")
                 }
             }
@@ -289,12 +291,12 @@ async fn tell(
     let told = &looked.told;
     for (nth, line) in told.telling.lines.iter().enumerate() {
         let after = told.cursor_after(nth);
-        if let Err(unsent) = socket.feed(change(line, &after.to_text())).await {
+        if let Err(unsent) = socket.feed(change(line, &after)).await {
             return Err((unsent, reached));
         }
         reached = after;
     }
-    if turn == Turn::Mark && !told.telling.more {
+    if (turn == Turn::Mark && !told.telling.more) || told.raises_floor_unsaid() {
         let mark = Message::Horizon {
             cursor: told.cursor.to_text(),
             horizon: looked.horizon,

@@ -162,7 +162,7 @@ impl App {
                 None => Live::now(self.view.clone(), asked.clone()).await,
             };
             let mut live = match begun {
-                Ok((live, _)) => live,
+                Ok((live, _)) => live.without_floor(),
                 Err(problem) => match Hindrance::of(&problem) {
                     Hindrance::Passing => {
                         tokio::time::sleep(TRIED_AGAIN).await;
