@@ -121,6 +121,7 @@ pub fn post(by: usize, n: usize) -> Post {
         is_author_gone: false,
         was_tagged: Vec::new(),
         answers: Answers::default(),
+        read_late: false,
         made: made(by, n),
         newest: made(by, n),
     }

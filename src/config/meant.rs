@@ -37,6 +37,7 @@ pub(super) fn meant(
             None | Some(written::Ids::Place) => Ids::Place,
             Some(written::Ids::Ref) => Ids::Ref,
         },
+        late_list: written.mastodon.late_list.unwrap_or(true),
     };
     let feed = feed(written.feed);
     let kafka = reading.kafka(written.kafka);

@@ -201,15 +201,27 @@ pub struct Stream {
     pub ping_every: Duration,
     /// How long a reader may take to accept what it is sent. 1 second to 5 minutes, default 10 seconds.
     pub send_timeout: Duration,
-    /// How old a post may be and still be pushed as new to clients of Mastodon's API. 0 to 7 days, default 20 minutes.
+    /// How long after its place a post may come and still be pushed as new to clients of Mastodon's API though it is behind, if
+    /// their feed is not held longer. 0 to 7 days, default 1 minute.
     pub live_max_age: Duration,
 }
 
 /// The part of Mastodon's API that is spoken here.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mastodon {
     /// Whose ids clients see. Default [`Ids::Place`].
     pub ids: Ids,
+    /// Whether the lists of an account end with that of its late arrivals. Default true.
+    pub late_list: bool,
+}
+
+impl Default for Mastodon {
+    fn default() -> Mastodon {
+        Mastodon {
+            ids: Ids::default(),
+            late_list: true,
+        }
+    }
 }
 
 /// Whose ids clients of Mastodon's API see.
@@ -347,7 +359,7 @@ impl Default for Stream {
             horizon_every: Duration::from_secs(15),
             ping_every: Duration::from_secs(30),
             send_timeout: Duration::from_secs(10),
-            live_max_age: Duration::from_secs(20 * 60),
+            live_max_age: Duration::from_secs(60),
         }
     }
 }

@@ -184,6 +184,7 @@ fn a_file_that_says_everything_means_it() {
         live_max_age = "3s"
         [mastodon]
         ids = "ref"
+        late_list = false
         [auth]
         service_tokens = ["env:TOKEN", "fedcba9876543210"]
         public_feeds_open = true
@@ -255,7 +256,10 @@ fn a_file_that_says_everything_means_it() {
             send_timeout: Duration::from_secs(2),
             live_max_age: Duration::from_secs(3),
         },
-        mastodon: Mastodon { ids: Ids::Ref },
+        mastodon: Mastodon {
+            ids: Ids::Ref,
+            late_list: false,
+        },
         auth: Auth {
             public_feeds_open: true,
             jwt: Some(Jwt {

@@ -227,7 +227,8 @@ pub struct Stream {
     /// How long a reader may take to accept what it is sent; a slower one is sent away (1013).
     #[schemars(extend("x-min" = "1s", "x-max" = "5m"))]
     pub send_timeout: Option<Span>,
-    /// How old a post may be and still be pushed as new to clients of Mastodon's API.
+    /// How long after its place a post may come and still be pushed as new to clients of Mastodon's API though others stand above
+    /// it, if their feed is not held longer. What comes later is in the feed of late arrivals.
     #[schemars(extend("x-min" = "0s", "x-max" = "7d"))]
     pub live_max_age: Option<Span>,
 }
@@ -238,6 +239,8 @@ pub struct Stream {
 pub struct Mastodon {
     /// Whose ids clients see.
     pub ids: Option<Ids>,
+    /// Whether clients find one list more, Late arrivals: what came too late to be pushed as new.
+    pub late_list: Option<bool>,
 }
 
 /// Whose ids clients of Mastodon's API see.

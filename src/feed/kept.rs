@@ -71,6 +71,8 @@ pub struct Post {
     pub was_tagged: Vec<String>,
     /// Whom it answers.
     pub answers: Answers,
+    /// Whether the record that made it was read long after it arrived: see [`crate::post::record::READ_LATE_AFTER`].
+    pub read_late: bool,
     /// The record that made it.
     pub made: At,
     /// The newest record that said something new of it.
@@ -159,6 +161,7 @@ pub(crate) mod example {
             is_author_gone: false,
             was_tagged: Vec::new(),
             answers: Answers::default(),
+            read_late: false,
             made: at,
             newest: at,
         }

@@ -229,6 +229,7 @@ impl Admission {
             is_author_gone: false,
             was_tagged: Vec::new(),
             answers: answers_of(&self.store, &body)?,
+            read_late: envelope.read_late,
             made: at,
             newest: at,
             body,

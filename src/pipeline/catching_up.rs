@@ -18,10 +18,12 @@ pub(super) struct Start {
     read: u64,
     told: Instant,
     is_done: bool,
+    /// Whether nothing had been read before: the data folder is new.
+    is_of_nothing: bool,
 }
 
 impl Start {
-    pub(super) fn new(ends: &[End], now: Instant) -> Start {
+    pub(super) fn new(ends: &[End], now: Instant, is_of_nothing: bool) -> Start {
         let ends = ends
             .iter()
             .map(|end| ((end.topic, end.partition), end.end))
@@ -32,12 +34,18 @@ impl Start {
             read: 0,
             told: now,
             is_done: false,
+            is_of_nothing,
         }
     }
 
     /// Whether everything that was there has been read.
     pub(super) fn is_done(&self) -> bool {
         self.is_done
+    }
+
+    /// Whether the feeds are being made from nothing: all that there was is read, and none of it was read before.
+    pub(super) fn makes_anew(&self) -> bool {
+        self.is_of_nothing && !self.is_done
     }
 
     /// Whether the relationships that were there have been read.
@@ -115,7 +123,7 @@ mod tests {
     fn what_was_there_at_the_start_must_be_read_and_what_comes_later_need_not() {
         let now = clock::stopwatch();
         let (r, a) = (Topic::Relationships, Topic::Activities);
-        let mut start = Start::new(&[end(r, 0, 2), end(a, 0, 3)], now);
+        let mut start = Start::new(&[end(r, 0, 2), end(a, 0, 3)], now, true);
         start.follow(1, &[end(r, 1, 2), end(a, 0, 3)], true);
         assert_eq!(
             (start.relations_are_read(), start.is_done()),

@@ -35,7 +35,7 @@ use crate::post::activity::author_key;
 use crate::post::decode::decode_each;
 use crate::post::in_flight::InFlight;
 use crate::post::mark::{Mark, Seen};
-use crate::post::record::{Position, Record, Topic, partition_of};
+use crate::post::record::{Position, READ_LATE_AFTER, Record, Topic, partition_of};
 use crate::post::relationship::{Change, Patience};
 use crate::post::said::Said;
 use crate::post::source::{self, Appender, Source, SourceError};
@@ -189,7 +189,7 @@ impl Pipeline {
             metrics: Arc::clone(&metrics),
         };
         let reflects = store.reflects()?;
-        let start = Start::new(&source.ends(), now);
+        let start = Start::new(&source.ends(), now, reflects.next.is_empty());
         let partitions = source.partitions();
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let aside = SetAside::new(appender.clone(), runtime.clone(), now);
@@ -317,7 +317,8 @@ impl Pipeline {
                 self.asked_to_end.remove(&change.key.to_bytes());
                 tracing::trace!(?effect, "a relation is in force");
             }
-            Said::Activity(envelope, activity) => {
+            Said::Activity(mut envelope, activity) => {
+                envelope.read_late = self.is_read_late(record, envelope.arrived);
                 self.reflects.log_time = self.reflects.log_time.max(envelope.arrived);
                 let arrived = self.arrived.entry(position.partition).or_default();
                 *arrived = envelope.arrived.max(*arrived);
@@ -341,6 +342,16 @@ impl Pipeline {
         }
         self.pass(position);
         Ok(())
+    }
+
+    /// Whether a record is read so long after it arrived that it is no news. A folder made anew reads what readers were shown
+    /// before: of that only the log's own time can say.
+    fn is_read_late(&self, record: &Record, arrived: Time) -> bool {
+        let read = match self.start.makes_anew() {
+            true => record.timestamp.unwrap_or(arrived),
+            false => clock::now(),
+        };
+        arrived.plus(READ_LATE_AFTER) < read
     }
 
     fn relate(&mut self, record: &Record, change: &Change) -> Result<Effect, PipelineError> {

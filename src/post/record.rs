@@ -2,6 +2,7 @@
 
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// The longest value a record may have, in bytes.
 pub const RECORD_BYTES_MAX: usize = 1_000_000;
@@ -84,7 +85,14 @@ pub struct Envelope {
     pub author_ref: Option<String>,
     /// The instance fetched the object itself.
     pub fetched: bool,
+    /// Whether it was read more than [`READ_LATE_AFTER`] after it arrived, so that nobody was shown it in time. A record does
+    /// not say so itself: false until whoever read it knows.
+    pub read_late: bool,
 }
+
+/// How long after its arrival a record may be read and still be news to who is connected. Past that it is an import, or
+/// waited in the log while the service was away.
+pub const READ_LATE_AFTER: Duration = Duration::from_secs(20 * 60);
 
 /// Kafka's own hash of a key, as its default partitioner uses it: murmur2 with the sign bit cleared.
 pub fn key_hash(key: &[u8]) -> u32 {
@@ -105,6 +113,7 @@ impl Envelope {
             post_ref: None,
             author_ref: None,
             fetched: false,
+            read_late: false,
         };
         for (name, value) in &record.headers {
             match name.as_str() {

@@ -30,8 +30,8 @@ pub struct Page<'a> {
     pub entries: Vec<super::entry::Entry<'a>>,
     /// Up to when the feed is complete; null while the account waits for nobody: then everything shows.
     pub horizon: Option<Time>,
-    /// How far the whole feed had been built: opaque.
-    pub cursor: String,
+    /// How far the whole feed had been built: opaque. Null for late arrivals, which have pages only.
+    pub cursor: Option<String>,
 }
 
 /// How long an account's feeds are held back, and why.

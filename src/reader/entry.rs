@@ -49,6 +49,10 @@ pub struct Entry<'a> {
     /// The object as it came (for a boost, the Announce); null once only a stub is left.
     #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
     pub object: &'a RawValue,
+    /// In the feed of late arrivals, whose ids are its own: the post's place and id everywhere else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", regex(pattern = r"^[0-9]{1,19}$"))]
+    pub place: Option<String>,
     /// Why the account that was asked for has it in its feeds, or has not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub explained: Option<Explained>,
@@ -96,6 +100,7 @@ impl<'a> Entry<'a> {
                 object: original.map(|original| &*original.body.object),
             }),
             object: &body.object,
+            place: None,
             explained: None,
         }
     }

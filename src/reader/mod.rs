@@ -49,6 +49,7 @@ pub mod explained;
 pub mod filling;
 pub mod horizons;
 pub mod http;
+pub mod late;
 pub mod live;
 pub mod look;
 pub mod mastodon;

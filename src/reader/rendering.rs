@@ -25,7 +25,8 @@ pub(super) fn render(entry: &Entry<'_>, json: &mut String) {
         edited,
         boost,
         object,
-        // Only a post asked for by itself is explained, and pages are what this is quick for.
+        // Of late arrivals and of a post asked for by itself only, and pages of feeds are what this is quick for.
+        place: _,
         explained: _,
     } = entry;
     json.push_str("{\"id\":\"");

@@ -6,11 +6,14 @@ use crate::feed::kept::Post;
 use crate::feed::named::Part;
 use crate::order::place::PostId;
 use crate::post::object::hashtag_of;
+use crate::reader::answer;
 use crate::reader::asked::Asked;
 use crate::reader::cursor::Cursor;
+use crate::reader::entry::Entry;
 use crate::reader::filling::{FilledPage, Filling};
+use crate::reader::late::{LateEntry, page_of};
 use crate::reader::look::Look;
-use crate::reader::page::{LIMIT_DEFAULT, LIMIT_MAX, Span};
+use crate::reader::page::{LIMIT_DEFAULT, LIMIT_MAX, PAGE_BYTES_MAX, Span};
 use crate::reader::problem::Problem;
 use crate::reader::telling::Room;
 use axum::Extension;
@@ -19,6 +22,9 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+
+/// The name of the feed of late arrivals.
+const LATE: &str = "late";
 
 /// What every feed is asked with.
 #[derive(Debug, Default, Deserialize)]
@@ -41,6 +47,11 @@ pub(super) async fn page(
     Extension(asking): Extension<Asking>,
 ) -> Result<Response, Problem> {
     let query = page_query(query)?;
+    if let Ok(Path((account, feed))) = &path
+        && feed == LATE
+    {
+        return app.late(&asking, account, &query).await;
+    }
     app.page(&asking, &accounts_own(path, &query)?, query).await
 }
 
@@ -132,9 +143,14 @@ pub(super) fn accounts_own(
             "account and origin are for /v1/feeds: the path says whose feed this is",
         ));
     }
+    if feed == LATE {
+        return Err(Problem::not_found(
+            "the feed of late arrivals has pages only: ask for /v1/accounts/{account}/feeds/late",
+        ));
+    }
     Asked::of_account(&account, &feed).ok_or_else(|| {
         Problem::not_found(format!(
-            "there is no feed {feed:?}: ask for home, or list:<id>"
+            "there is no feed {feed:?}: ask for home, late, or list:<id>"
         ))
     })
 }
@@ -181,19 +197,61 @@ impl App {
         query: PageQuery,
     ) -> Result<Response, Problem> {
         self.auth.may_read(&asking.caller, asked)?;
-        let limit = limit(query.limit)?;
-        let place = |name: &str, text: &Option<String>| -> Result<Option<PostId>, Problem> {
-            let text = text.as_deref().map(str::parse).transpose();
-            text.map_err(|e| Problem::bad_request(format!("{name}: {e}")))
-        };
-        let span = Span {
-            before: place("before", &query.before)?,
-            after: place("after", &query.after)?,
-            limit,
-        };
+        let span = query.span()?;
         self.view.is_open()?;
         let look = self.view.look_awake(asked, None).await?;
         tokio::task::block_in_place(|| self.fill(asked, span, &query, &look))
+    }
+
+    /// A page of what came late to a home, by when it came.
+    async fn late(
+        &self,
+        asking: &Asking,
+        account: &str,
+        query: &PageQuery,
+    ) -> Result<Response, Problem> {
+        let asked = Asked::Home {
+            account: account.to_owned(),
+        };
+        self.auth.may_read(&asking.caller, &asked)?;
+        let span = query.span()?;
+        self.view.is_open()?;
+        let look = self.view.look_awake(&asked, None).await?;
+        let wait = self.view.new_for(Some(account), self.live_max_age);
+        let late = tokio::task::block_in_place(|| self.view.late(account, &look, wait))
+            .map_err(|e| Problem::internal(&e))?;
+        let is_upward = span.before.is_none() && span.after.is_some();
+        let part = page_of(&late, span, is_upward).iter();
+        let mut bytes = 0;
+        let mut fits = |entry: &&LateEntry| {
+            let is_first = bytes == 0;
+            bytes += entry.post.weight();
+            bytes += entry.original.as_ref().map_or(0, |post| post.weight());
+            is_first || bytes <= PAGE_BYTES_MAX
+        };
+        let mut entries: Vec<&LateEntry> = match is_upward {
+            true => part.take_while(&mut fits).collect(),
+            false => part.rev().take_while(&mut fits).collect(),
+        };
+        if is_upward {
+            entries.reverse();
+        }
+        let link = late_link(account, span.limit, &entries, &late);
+        let shown = entries.iter().map(|entry| Entry {
+            id: entry.key,
+            place: Some(entry.post.id.to_string()),
+            ..Entry::new(&entry.post, entry.original.as_deref())
+        });
+        let page = answer::Page {
+            entries: shown.collect(),
+            horizon: look.shown.horizon,
+            cursor: None,
+        };
+        let mut response = json(serde_json::to_vec(&page).map_err(|e| Problem::internal(&e))?);
+        if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
+            response.headers_mut().insert(header::LINK, link);
+        }
+        Ok(response)
     }
 
     async fn changes(
@@ -251,6 +309,21 @@ impl App {
     }
 }
 
+impl PageQuery {
+    /// The part that is asked for.
+    fn span(&self) -> Result<Span, Problem> {
+        let place = |name: &str, text: &Option<String>| -> Result<Option<PostId>, Problem> {
+            let text = text.as_deref().map(str::parse).transpose();
+            text.map_err(|e| Problem::bad_request(format!("{name}: {e}")))
+        };
+        Ok(Span {
+            before: place("before", &self.before)?,
+            after: place("after", &self.after)?,
+            limit: limit(self.limit)?,
+        })
+    }
+}
+
 fn limit(asked: Option<usize>) -> Result<usize, Problem> {
     let limit = asked.unwrap_or(LIMIT_DEFAULT);
     if (1..=LIMIT_MAX).contains(&limit) {
@@ -285,6 +358,23 @@ fn path(asked: &Asked, query: &PageQuery) -> String {
         }
     }
     path
+}
+
+/// `Link` of a page of late arrivals, newest first, out of `late`, oldest first.
+fn late_link(
+    account: &str,
+    limit: usize,
+    page: &[&LateEntry],
+    late: &[LateEntry],
+) -> Option<String> {
+    let (newest, oldest) = (page.first()?.key, page.last()?.key);
+    let path = format!("/v1/accounts/{account}/feeds/{LATE}?limit={limit}");
+    let prev = format!("<{path}&after={newest}>; rel=\"prev\"");
+    let is_last = late.first().is_none_or(|lowest| oldest <= lowest.key);
+    Some(match is_last {
+        true => prev,
+        false => format!("<{path}&before={oldest}>; rel=\"next\", {prev}"),
+    })
 }
 
 /// `Link`: the page below, if there is anything below, and the page above.

@@ -6,6 +6,7 @@ use super::shelf::{Shelf, is_local};
 use crate::feed::disk::DiskError;
 use crate::feed::kept::Post;
 use crate::order::verdict::Verdict;
+use crate::reader::late::Arrival;
 use crate::reader::look::Told;
 use crate::reader::telling::{Kind, Line};
 use crate::reader::view::View;
@@ -24,7 +25,7 @@ pub struct Teller {
     pub sieve: Sieve,
     /// The account whose patience holds the feed back, if one does.
     pub owner: Option<String>,
-    /// How old a post may be that is pushed as new.
+    /// How long after its place a post may come that is pushed as new though others stand above it, where no hold is longer.
     pub live_max_age: Duration,
 }
 
@@ -94,7 +95,7 @@ impl Teller {
         // What waited for what it answers may be there only now: clients pass over an edit of what they do not have, and over
         // what comes twice.
         let name = match line.kind {
-            _ if self.is_pushed(line, post, now) => "update",
+            _ if self.is_pushed(line, post, entry.original.as_deref())? => "update",
             Kind::Edit => "status.update",
             Kind::Post | Kind::Remove => return Ok(None),
         };
@@ -109,25 +110,26 @@ impl Teller {
         Ok(status.map(|status| (name, status.json.clone())))
     }
 
-    /// Whether an entry is pushed as new: its own record brought it, its verdict is one of those that are, and it comes on top
-    /// or is young enough. What arrived long ago is told to nobody as new, however it comes: an import, a long absence. What
-    /// the feed's hold waited for does not count as its age.
-    fn is_pushed(&self, line: &Line, post: &Post, now: Time) -> bool {
+    /// Whether an entry is pushed as new: its own record brought it, or one that it waited for; its verdict is one of those that
+    /// are; it comes on top, or soon enough after its place; and nothing of it was read long after it arrived, as an import is.
+    /// What of a home is not pushed for that is in the feed of late arrivals: see [`crate::reader::late`].
+    fn is_pushed(
+        &self,
+        line: &Line,
+        post: &Post,
+        original: Option<&Post>,
+    ) -> Result<bool, DiskError> {
         let is_new = match post.verdict {
             Verdict::InTime | Verdict::Late | Verdict::FromTheFuture | Verdict::Undated => true,
             Verdict::TooLate | Verdict::Fetched => false,
         };
-        let is_young = |since: Time| now <= since.plus(self.live_max_age);
-        let hold = || {
-            let graph = self.view.graph.read();
-            let owner = self.owner.as_deref().and_then(|owner| graph.account(owner));
-            let hold = owner.map_or(0, |owner| graph.hold_ms(owner));
-            Duration::from_millis(u64::try_from(hold).unwrap_or(0))
-        };
-        let place = post.id.time();
-        line.is_news
-            && is_new
-            && (!line.behind || is_young(place))
-            && (is_young(post.arrived) || is_young(place.plus(hold())))
+        if !line.is_news || !is_new {
+            return Ok(false);
+        }
+        let owner = self.owner.as_deref();
+        let actor = owner.and_then(|owner| self.view.actor_of(owner));
+        let arrival = Arrival::of(&self.view, actor.as_deref(), post, original)?;
+        let wait = self.view.new_for(owner, self.live_max_age);
+        Ok(!arrival.read_late && (!line.behind || arrival.is_quick(post.id, wait)))
     }
 }
