@@ -18,6 +18,7 @@ use super::connections::{Connections, Limits, Rates};
 use super::door::BODY_BYTES_MAX;
 use super::mastodon::shelf::Shelf;
 use super::problem::Problem;
+use super::refused::Told;
 use super::view::View;
 use crate::config::Ids;
 use crate::operator::by_origin;
@@ -81,6 +82,7 @@ struct App {
     connections: Arc<Connections>,
     keeping: Keeping,
     shelf: Arc<Shelf>,
+    refused: Arc<Told>,
     live_max_age: Duration,
     stopping: CancellationToken,
     streams: TaskTracker,
@@ -100,6 +102,7 @@ pub fn router(view: View, appender: Appender, options: Options) -> Router {
         connections: Connections::new(options.connections),
         keeping: options.keeping,
         shelf: Arc::new(Shelf::new(options.mastodon_ids)),
+        refused: Arc::default(),
         live_max_age: options.live_max_age,
         stopping: options.stopping,
         streams: options.streams,
