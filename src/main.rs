@@ -5,7 +5,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use slackwater::clock;
 use slackwater::config::{self, Algorithm, Config, Logging, Secret};
 use slackwater::demo;
-use slackwater::operator::tune::trace::Trace;
+use slackwater::operator::tune::trace::{Trace, TraceError};
 use slackwater::operator::tune::{self, Candidate, plot, table};
 use slackwater::operator::{logging, trace};
 use slackwater::order::window::ReorderWindow;
@@ -14,7 +14,7 @@ use slackwater::service;
 use slackwater::service::reload::Watch;
 use std::error::Error;
 use std::fs::File;
-use std::io::{BufReader, BufWriter, ErrorKind};
+use std::io::{BufReader, BufWriter, ErrorKind, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -181,14 +181,11 @@ fn show(options: demo::Options) -> Result<(), Box<dyn Error>> {
     Ok(runtime.block_on(demo::run(options))?)
 }
 
-#[allow(clippy::print_stdout)]
 fn check(file: &Path) -> Result<(), Box<dyn Error>> {
     config::load(file)?;
-    println!("{} is good", file.display());
-    Ok(())
+    print(&format!("{} is good", file.display()))
 }
 
-#[allow(clippy::print_stdout)]
 fn token(
     account: &str,
     file: Option<&Path>,
@@ -213,8 +210,7 @@ fn token(
     };
     let minted = jwt::mint(&options, &key, account, scope, clock::now(), lives)
         .map_err(|e| format!("this is no key for {}: {e}", options.algorithm.name()))?;
-    println!("{minted}");
-    Ok(())
+    print(&minted)
 }
 
 fn trace(file: Option<&Path>) -> Result<(), Box<dyn Error>> {
@@ -245,7 +241,6 @@ fn trace(file: Option<&Path>) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-#[allow(clippy::print_stdout)]
 fn tune(
     file: &Path,
     configs: &[PathBuf],
@@ -263,7 +258,12 @@ fn tune(
         let opened = File::open(file).map_err(|e| format!("opening {}: {e}", file.display()))?;
         let all = opened.metadata()?.len();
         let lines = BufReader::with_capacity(1 << 20, opened);
-        Trace::read(lines, &mut |read| show_progress(&reading, read, all))?
+        let read = Trace::read(lines, &mut |read| show_progress(&reading, read, all));
+        let file = file.display();
+        read.map_err(|error| match error {
+            TraceError::Read(error) => format!("reading {file}: {error}"),
+            error => format!("{error} (in {file})"),
+        })?
     };
     reading.finish_and_clear();
     let replaying = bar("replaying");
@@ -279,7 +279,7 @@ fn tune(
         true => serde_json::to_string_pretty(&report)?,
         false => table::text(&report).trim_end().to_owned(),
     };
-    println!("{text}");
+    print(&text)?;
     if as_json && 0 < report.trace.malformed.lines {
         tell(&format!(
             "{} lines could not be read",
@@ -348,9 +348,20 @@ fn show_progress(bar: &ProgressBar, done: u64, all: u64) {
     bar.set_position(done);
 }
 
-#[allow(clippy::print_stderr)]
+/// Writes a line to standard output. Whoever reads it may have enough and be gone: `slackwater tune trace | head`.
+fn print(text: &str) -> Result<(), Box<dyn Error>> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(format!("writing to standard output: {error}").into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes a line to standard error; if nobody listens there, nobody is told.
 fn tell(what: &str) {
-    eprintln!("{what}");
+    let _ = writeln!(std::io::stderr(), "{what}");
 }
 
 /// Each reader is an open file, and most systems allow a process few of them until it asks for more.
@@ -391,12 +402,11 @@ impl Signals {
     }
 }
 
-#[allow(clippy::print_stderr)]
 fn print_chain(error: &dyn Error) {
-    eprintln!("slackwater: {error}");
+    tell(&format!("slackwater: {error}"));
     let mut cause = error.source();
     while let Some(error) = cause {
-        eprintln!("  because: {error}");
+        tell(&format!("  because: {error}"));
         cause = error.source();
     }
 }

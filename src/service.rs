@@ -8,8 +8,8 @@ use crate::feed::expiry::Keep;
 use crate::feed::store::{self, Store};
 use crate::pipeline::reload::Reload;
 use crate::pipeline::{self, Pipeline, PipelineError};
+use crate::post::log;
 use crate::post::source::{self, Appender, SourceError};
-use crate::post::{kafka, log};
 use crate::reader::auth::Auth;
 use crate::reader::auth::introspection::Introspection;
 use crate::reader::auth::jwt::Jwt;
@@ -84,11 +84,18 @@ pub enum ServiceError {
         /// The reason.
         source: std::io::Error,
     },
+    /// The data folder failed while it was used.
+    #[error("using the data folder {path}")]
+    Disk {
+        /// Which.
+        path: String,
+        /// The reason.
+        source: DiskError,
+    },
     /// The pipeline ended by itself.
     #[error("the pipeline ended")]
     Pipeline {
         /// The reason.
-        #[from]
         source: PipelineError,
     },
     /// A part of the service panicked or could not be started.
@@ -114,6 +121,8 @@ pub struct Service {
     stop_streams: CancellationToken,
     streams: TaskTracker,
     appender: AppenderToClose,
+    /// The data folder.
+    folder: String,
 }
 
 struct AppenderToClose(Appender);
@@ -225,6 +234,7 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
         stop_streams,
         streams,
         appender: AppenderToClose(appender),
+        folder: config.feed.path.display().to_string(),
     })
 }
 
@@ -269,7 +279,7 @@ impl Service {
             .await
             .map_err(|e| broken("closing the log", &e))?;
         match ended {
-            Ok(result) => Ok(result?),
+            Ok(result) => result.map_err(|error| pipeline_error(error, &self.folder)),
             Err(_) => Err(ServiceError::Broken {
                 what: "the pipeline panicked".to_owned(),
             }),
@@ -306,7 +316,8 @@ fn open(
         _ => store.put_meta(LOG, &now).map_err(folder)?,
     }
     let (source, appender) = source::open(log, &reflects.next)?;
-    let pipeline = Pipeline::new(source, appender.clone(), runtime, store, options)?;
+    let pipeline = Pipeline::new(source, appender.clone(), runtime, store, options)
+        .map_err(|error| pipeline_error(error, &path))?;
     Ok((pipeline, appender))
 }
 
@@ -336,6 +347,17 @@ async fn show_progress(mut view: View) {
         }
     }
     bar.finish_and_clear();
+}
+
+/// Why the pipeline ended, with the path of the data folder if that is why.
+fn pipeline_error(error: PipelineError, folder: &str) -> ServiceError {
+    match error {
+        PipelineError::Disk(source) => ServiceError::Disk {
+            path: folder.to_owned(),
+            source,
+        },
+        source => ServiceError::Pipeline { source },
+    }
 }
 
 fn broken(what: &str, error: &dyn std::fmt::Display) -> ServiceError {
@@ -399,13 +421,6 @@ pub fn log_options(log: &config::Log) -> source::Options {
             activities_bytes_max: *bytes_max,
             ..log::Options::at(path)
         }),
-        config::Log::Kafka(kafka) => source::Options::Kafka(kafka::Options {
-            brokers: kafka.brokers.clone(),
-            activities: kafka.activities.clone(),
-            relationships: kafka.relationships.clone(),
-            dead_letters: kafka.dead_letters.clone(),
-            group: kafka.group.clone(),
-            client: kafka.client.clone(),
-        }),
+        config::Log::Kafka(kafka) => source::Options::Kafka(kafka.into()),
     }
 }

@@ -76,6 +76,8 @@ fn whatever_cannot_be_used_is_set_aside_as_it_was_with_a_reason_and_the_next_is_
     sent.push(twisted_header("ref", &[b'x'; 256]));
     sent.push(twisted_header("author-ref", &[0xff, 0xfe]));
     sent.push(twisted_header("fetched", b"perhaps"));
+    sent.push(twisted_header("Arrived-At", b"2026-11-22T10:00:00Z"));
+    sent.push(twisted_header("author_ref", b"7"));
     for (key, value) in [
         ("7/follow", None),
         ("7/follow/not an actor", None),
@@ -93,6 +95,16 @@ fn whatever_cannot_be_used_is_set_aside_as_it_was_with_a_reason_and_the_next_is_
             Some(
                 r#"{"type":"mute","account":"7","target":"https://a.example/users/ana","until":"soon"}"#,
             ),
+        ),
+        (
+            "7/follow/https://a.example/users/ana",
+            Some(
+                r#"{"type":"follow","account":"7","target":"https://a.example/users/ana","bosts":false}"#,
+            ),
+        ),
+        (
+            "7/domain_block/*.x",
+            Some(r#"{"type":"domain_block","account":"7","target":"*.x"}"#),
         ),
         (
             "_instance/follow/https://a.example/users/ana",
@@ -238,6 +250,8 @@ fn a_single_bad_activity_is_refused_with_a_reason_and_leaves_nothing_behind() {
         ("ref", &[b'x'; 256], 422),
         ("fetched", b"perhaps", 422),
         ("ref", b"\xff\xfe", 400),
+        ("arrived_at", b"2026-11-22T10:00:00Z", 422),
+        ("fetchd", b"true", 422),
     ] {
         let request = door
             .request(Method::POST, "/v1/activities")
@@ -261,6 +275,8 @@ fn a_single_bad_activity_is_refused_with_a_reason_and_leaves_nothing_behind() {
         r#"{"type":"follow","account":"7","target":"ana"}"#,
         r#"{"type":"mute","account":"7","target":"https://a.example/u","until":"soon"}"#,
         r#"{"type":"account","account":"7","actor":"https://a.example/u","patience":"a while"}"#,
+        r#"{"type":"follow","account":"7","target":"https://a.example/u","bosts":false}"#,
+        r#"{"type":"domain_block","account":"7","target":"*.x"}"#,
     ] {
         check_problem(
             &door.post("/v1/relationships", "application/json", bad),

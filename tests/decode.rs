@@ -423,6 +423,40 @@ fn an_activity_speaks_for_its_own_host_only() {
         Sent,
         r#"Refused: the post's author is "https://reef.example/users/odo", the post is "https://vmst.example/users/ana/statuses/1": an activity speaks for its own host only; fetch the post where it lives and send it alone with `fetched: true`"#,
     );
+    // Who fetched it is not told to fetch it.
+    check(
+        "author-on-another-host",
+        Fetched,
+        r#"Refused: the post's author is "https://vmst.example/users/ana", the post is "https://reef.example/users/odo/statuses/20": an activity speaks for its own host only; it was fetched, and whoever gave it says so: leave it out, nobody can vouch for it"#,
+    );
+    let (u, v) = ("https://a.example/u", "https://b.example/v");
+    let note = json!({"type": "Note", "id": "https://a.example/1", "attributedTo": u});
+    let actor = json!({"type": "Person", "id": u, "preferredUsername": "u"});
+    for (activity, sent, fetched) in [
+        (
+            json!({"type": "Create", "actor": v, "object": note}),
+            "fetch the post where it lives and send it alone with `fetched: true`",
+            "it was fetched: send the post alone, without the activity around it",
+        ),
+        (
+            json!({"type": "Update", "actor": v, "object": note}),
+            "fetch the post where it lives and send it alone with `fetched: true`",
+            "it was fetched: send the post alone, without the activity around it",
+        ),
+        (
+            json!({"type": "Update", "actor": v, "object": actor}),
+            "fetch the actor where it lives and send it alone with `fetched: true`",
+            "it was fetched: send the actor alone, without the activity around it",
+        ),
+    ] {
+        for (is_fetched, advice) in [(false, sent), (true, fetched)] {
+            let reason = decode(activity.to_string().as_bytes(), is_fetched).unwrap_err();
+            assert!(reason.ends_with(advice), "{activity}: {reason}");
+        }
+    }
+    // And what it is told to do works.
+    decode(note.to_string().as_bytes(), true).unwrap();
+    decode(actor.to_string().as_bytes(), true).unwrap();
     check(
         "announce-on-another-host",
         Sent,
@@ -590,6 +624,22 @@ fn what_cannot_be_used_says_why_and_what_to_send() {
         ),
         (
             "<html>".into(),
+            "it is not JSON: send an ActivityStreams object",
+        ),
+        (
+            "nonsense".into(),
+            "it is not JSON: send an ActivityStreams object",
+        ),
+        (
+            "true story".into(),
+            "it is not JSON: send an ActivityStreams object",
+        ),
+        (
+            "7, or so".into(),
+            "it is not JSON: send an ActivityStreams object",
+        ),
+        (
+            "[1".into(),
             "it is not JSON: send an ActivityStreams object",
         ),
         ("{".into(), "it is not JSON that can be read (EOF"),

@@ -11,6 +11,7 @@ use super::{
 use crate::order::window::{
     Auto, NameError, ReorderWindow, WhenLate, WhenTooLate, Window, Windows,
 };
+use crate::post::kafka;
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -40,7 +41,8 @@ pub(super) fn meant(
         late_list: written.mastodon.late_list.unwrap_or(true),
     };
     let feed = feed(written.feed);
-    let kafka = reading.kafka(written.kafka);
+    let is_used = written.log.kind == Some(written::Kind::Kafka);
+    let kafka = reading.kafka(written.kafka, is_used);
     let log = reading.log(written.log, kafka, &feed);
     Config {
         log,
@@ -96,7 +98,7 @@ impl Reading<'_> {
         }
     }
 
-    fn kafka(&mut self, written: written::Kafka) -> Kafka {
+    fn kafka(&mut self, written: written::Kafka, is_used: bool) -> Kafka {
         let default = Kafka::default();
         let mut client = BTreeMap::new();
         for (name, written::Setting(value)) in written.client {
@@ -135,7 +137,42 @@ impl Reading<'_> {
                 self.mistake(key, &found, "a topic of its own", None);
             }
         }
+        self.brokers(&kafka.brokers);
+        self.client(&kafka, is_used);
         kafka
+    }
+
+    fn brokers(&mut self, brokers: &[String]) {
+        for (nth, broker) in brokers.iter().enumerate() {
+            // librdkafka takes several in one text too, each maybe with its protocol.
+            for one in broker.split(',').map(str::trim) {
+                let address = one.split_once("://").map_or(one, |(_, address)| address);
+                if is_host_and_port(address) {
+                    continue;
+                }
+                let guess = [format!("{address}:9092"), format!("[{address}]:9092")];
+                let guess = guess.into_iter().find(|guess| is_host_and_port(guess));
+                let key = format!("kafka.brokers[{nth}]");
+                let allowed = "a host and a port such as \"kafka1:9092\"";
+                self.mistake(&key, &quoted(one), allowed, guess.map(|it| quoted(&it)));
+            }
+        }
+    }
+
+    fn client(&mut self, kafka: &Kafka, is_used: bool) {
+        let mut wrong = kafka::wrong_settings(&kafka.client);
+        let is_whole = !self.complained("kafka.client") && !self.complained("kafka");
+        if wrong.is_empty() && is_used && is_whole {
+            wrong.extend(kafka::wrong_together(&kafka::Options::from(kafka)));
+        }
+        for wrong in wrong {
+            let key = match &wrong.name {
+                Some(name) => join("kafka.client", name),
+                None => "kafka.client".to_owned(),
+            };
+            let guess = wrong.guess.map(|name| join("kafka.client", name));
+            self.mistake(&key, &wrong.found, &wrong.allowed, guess);
+        }
     }
 
     fn ordering(&mut self, written: &written::Ordering) -> Ordering {
@@ -544,6 +581,25 @@ fn wrong_level(level: &str) -> Option<Option<String>> {
         Some(part) => Some(guess(part, LEVELS.into_iter()).map(quoted)),
         None => EnvFilter::builder().parse(level).is_err().then_some(None),
     }
+}
+
+/// Whether this is a host, as a name or an address, and a port.
+fn is_host_and_port(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else {
+        return false;
+    };
+    let is_address = |host: &str| host.parse::<std::net::Ipv6Addr>().is_ok();
+    let bracketed = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    let is_host = match bracketed {
+        Some(address) => is_address(address),
+        None => {
+            let legal = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+            !host.is_empty() && host.chars().all(legal)
+        }
+    };
+    is_host && port.parse::<u16>().is_ok_and(|port| 0 < port)
 }
 
 /// A path without the `.` in it, to be compared.

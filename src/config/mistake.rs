@@ -1,5 +1,6 @@
 //! What is wrong with a configuration, said so that it can be put right.
 
+pub(super) use crate::post::guess::guess;
 use std::fmt;
 
 /// Everything that is wrong with a configuration, in the order of its lines; never empty.
@@ -53,44 +54,11 @@ impl fmt::Display for Mistakes {
 
 impl std::error::Error for Mistakes {}
 
-/// Which of `known` was probably meant by `written`: at most one slip (a letter too many, too few, wrong, or two
-/// swapped) for every three letters.
-pub(super) fn guess<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let written = written.to_lowercase();
-    known
-        .map(|word| (strsim::damerau_levenshtein(&written, word), word))
-        .filter(|(slips, word)| slips * 3 <= word.chars().count())
-        .min_by_key(|(slips, _)| *slips)
-        .map(|(_, word)| word)
-}
-
 /// A text as it may be shown in a mistake: quoted, on one line, and not too long.
 pub(super) fn quoted(text: &str) -> String {
     const CHARS_MAX: usize = 60;
     match text.char_indices().nth(CHARS_MAX) {
         Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or_default()),
         None => format!("{text:?}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_guess_is_close_or_not_made() {
-        let known = ["reorder_window", "allowed_lateness", "clock_skew", "path"];
-        let check = |written: &str, meant: Option<&str>| {
-            assert_eq!(guess(written, known.into_iter()), meant, "{written}");
-        };
-        check("reorder_windw", Some("reorder_window"));
-        check("Clock_Skew", Some("clock_skew"));
-        check("clokc_skew", Some("clock_skew"));
-        check("pth", Some("path"));
-        check("ph", None);
-        check("patience", None);
-        check("late", None);
-        check("too_late", None);
-        check("auto", None);
     }
 }

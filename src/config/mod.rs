@@ -17,6 +17,7 @@ pub use mistake::{Mistake, Mistakes};
 pub use secret::Secret;
 
 use crate::order::window::Windows;
+use crate::post::kafka;
 use crate::post::relationship::Patience;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::collections::BTreeMap;
@@ -369,6 +370,19 @@ impl Default for Logging {
         Logging {
             level: "info".to_owned(),
             format: Format::Auto,
+        }
+    }
+}
+
+impl From<&Kafka> for kafka::Options {
+    fn from(kafka: &Kafka) -> kafka::Options {
+        kafka::Options {
+            brokers: kafka.brokers.clone(),
+            activities: kafka.activities.clone(),
+            relationships: kafka.relationships.clone(),
+            dead_letters: kafka.dead_letters.clone(),
+            group: kafka.group.clone(),
+            client: kafka.client.clone(),
         }
     }
 }

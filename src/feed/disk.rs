@@ -17,11 +17,21 @@ use std::path::{Path, PathBuf};
 /// Why the data folder could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum DiskError {
+    /// Another process has it open.
+    #[error(
+        "the data folder {path} is open in another slackwater: stop that one, or set another [feed] path"
+    )]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
     /// sled refused.
-    #[error("could not {doing} in the data folder")]
+    #[error("could not {doing} in the data folder {path}")]
     Sled {
         /// What was being done.
         doing: &'static str,
+        /// The folder.
+        path: PathBuf,
         /// sled's reason.
         source: sled::Error,
     },
@@ -111,15 +121,29 @@ pub type Bytes = sled::IVec;
 impl Disk {
     /// Opens or makes the data folder. `cache_bytes` is where sled begins to evict; it is not a bound on memory.
     pub fn open(path: &Path, cache_bytes: u64) -> Result<Disk, DiskError> {
-        let sled_error = |doing| move |source| DiskError::Sled { doing, source };
+        std::fs::create_dir_all(path).map_err(|source| DiskError::Io {
+            doing: "create",
+            path: path.to_owned(),
+            source,
+        })?;
+        let sled_error = |doing| {
+            move |source| match source {
+                sled::Error::Io(error) if is_lock(&error) => DiskError::InUse {
+                    path: path.to_owned(),
+                },
+                source => DiskError::Sled {
+                    doing,
+                    path: path.to_owned(),
+                    source,
+                },
+            }
+        };
         let db = sled::Config::new()
             .path(path)
             .cache_capacity(cache_bytes)
             .flush_every_ms(None)
             .open()
-            .map_err(sled_error(
-                "open the database (is another slackwater running on it?)",
-            ))?;
+            .map_err(sled_error("open the database"))?;
         let posts = db
             .open_tree("posts")
             .map_err(sled_error("open the posts"))?;
@@ -142,10 +166,7 @@ impl Disk {
     /// The value of a key.
     pub fn get(&self, tree: Tree, key: &[u8]) -> Result<Option<Bytes>, DiskError> {
         match self.tree(tree) {
-            Some(open) => open.get(key).map_err(|source| DiskError::Sled {
-                doing: "read",
-                source,
-            }),
+            Some(open) => open.get(key).map_err(self.failed("read")),
             None => Ok(None),
         }
     }
@@ -159,10 +180,7 @@ impl Disk {
         };
         open.insert(key, value)
             .map(drop)
-            .map_err(|source| DiskError::Sled {
-                doing: "write",
-                source,
-            })
+            .map_err(self.failed("write"))
     }
 
     /// Removes a key.
@@ -172,12 +190,7 @@ impl Disk {
         let Some(open) = self.tree(tree) else {
             return Ok(());
         };
-        open.remove(key)
-            .map(drop)
-            .map_err(|source| DiskError::Sled {
-                doing: "remove",
-                source,
-            })
+        open.remove(key).map(drop).map_err(self.failed("remove"))
     }
 
     /// Every key and value from `from` on, forwards. Not a snapshot.
@@ -187,9 +200,11 @@ impl Disk {
         from: &[u8],
     ) -> impl Iterator<Item = Result<(Bytes, Bytes), DiskError>> + use<> {
         let range = self.tree(tree).map(|open| open.range(from.to_vec()..));
-        range.into_iter().flatten().map(|row| {
+        let path = self.path.clone();
+        range.into_iter().flatten().map(move |row| {
             row.map_err(|source| DiskError::Sled {
                 doing: "scan",
+                path: path.clone(),
                 source,
             })
         })
@@ -255,10 +270,7 @@ impl Disk {
             .range(from.number().to_be_bytes()..)
             .take(blocks_max)
         {
-            let (key, bytes) = row.map_err(|source| DiskError::Sled {
-                doing: "scan posts",
-                source,
-            })?;
+            let (key, bytes) = row.map_err(self.failed("scan posts"))?;
             let last = last_place(&key).ok_or(DiskError::Damaged { tree: "posts" })?;
             let block = Block::read(&bytes).ok_or(DiskError::Damaged { tree: "posts" })?;
             let stale = self.stale_below(last, block.above())?;
@@ -316,10 +328,7 @@ impl Disk {
 
     /// Hands all that was written to the operating system: on return it survives the end of this process.
     pub fn flush(&self) -> Result<(), DiskError> {
-        self.db.flush().map(drop).map_err(|source| DiskError::Sled {
-            doing: "flush",
-            source,
-        })
+        self.db.flush().map(drop).map_err(self.failed("flush"))
     }
 
     /// Bytes the folder takes on disk, as sled counts them.
@@ -340,6 +349,14 @@ impl Disk {
         })
     }
 
+    fn failed(&self, doing: &'static str) -> impl FnOnce(sled::Error) -> DiskError {
+        move |source| DiskError::Sled {
+            doing,
+            path: self.path.clone(),
+            source,
+        }
+    }
+
     fn tree(&self, tree: Tree) -> Option<&sled::Tree> {
         self.trees.get(tree as usize)
     }
@@ -348,10 +365,7 @@ impl Disk {
     fn block_over(&self, id: PostId) -> Result<Option<(PostId, Bytes)>, DiskError> {
         match self.posts.range(id.number().to_be_bytes()..).next() {
             None => Ok(None),
-            Some(Err(source)) => Err(DiskError::Sled {
-                doing: "read a post",
-                source,
-            }),
+            Some(Err(source)) => Err(self.failed("read a post")(source)),
             Some(Ok((key, bytes))) => {
                 let last = last_place(&key).ok_or(DiskError::Damaged { tree: "posts" })?;
                 Ok(Some((last, bytes)))
@@ -395,10 +409,7 @@ impl Disk {
                 self.drop_stale(above)?;
             }
             let removed = self.posts.remove(last.number().to_be_bytes());
-            removed.map_err(|source| DiskError::Sled {
-                doing: "remove posts",
-                source,
-            })?;
+            removed.map_err(self.failed("remove posts"))?;
         }
         Ok(())
     }
@@ -418,10 +429,7 @@ impl Disk {
         #[cfg(test)]
         self.count_write()?;
         let put = self.posts.insert(last.number().to_be_bytes(), bytes);
-        put.map(drop).map_err(|source| DiskError::Sled {
-            doing: "write posts",
-            source,
-        })
+        put.map(drop).map_err(self.failed("write posts"))
     }
 
     /// The end of the block just below the one ending at `last`, looked for from `above` on: what that block still
@@ -430,14 +438,16 @@ impl Disk {
         let mut below = PostId::MIN;
         let from = above.number().to_be_bytes();
         for key in self.posts.range(from..last.number().to_be_bytes()).keys() {
-            let key = key.map_err(|source| DiskError::Sled {
-                doing: "read posts",
-                source,
-            })?;
+            let key = key.map_err(self.failed("read posts"))?;
             below = last_place(&key).ok_or(DiskError::Damaged { tree: "posts" })?;
         }
         Ok(below)
     }
+}
+
+/// Whether this is sled's word for a folder that another process has open; it has no kind of its own for that.
+fn is_lock(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Other && error.to_string().contains("acquire lock")
 }
 
 fn last_place(key: &[u8]) -> Option<PostId> {

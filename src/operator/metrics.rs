@@ -18,6 +18,8 @@ pub struct Metrics {
     verdicts: Family<Labels, Counter>,
     requests: Family<Labels, Counter>,
     reloads: Family<Labels, Counter>,
+    rejected_lines: Family<Labels, Counter>,
+    mastodon_left_out: Family<Labels, Counter>,
     streams_ended: Family<Labels, Counter>,
     lag: Family<Labels, Gauge>,
     /// Records set aside because they could not be used.
@@ -60,6 +62,8 @@ impl Default for Metrics {
             verdicts: Family::default(),
             requests: Family::default(),
             reloads: Family::default(),
+            rejected_lines: Family::default(),
+            mastodon_left_out: Family::default(),
             streams_ended: Family::default(),
             lag: Family::default(),
             dead_letters: Counter::default(),
@@ -87,6 +91,18 @@ impl Metrics {
     pub fn reload(&self, outcome: &'static str) {
         let labels = vec![("outcome", outcome.to_owned())];
         self.reloads.get_or_create(&labels).inc();
+    }
+
+    /// A line that was posted was rejected for this reason (a bounded set of words).
+    pub fn rejected_line(&self, reason: &'static str) {
+        let labels = vec![("reason", reason.to_owned())];
+        self.rejected_lines.get_or_create(&labels).inc();
+    }
+
+    /// A status was left out of Mastodon's API, since the backend gave no `ref` or no `author_ref` for it.
+    pub fn left_out(&self, lacks: &'static str) {
+        let labels = vec![("lacks", lacks.to_owned())];
+        self.mastodon_left_out.get_or_create(&labels).inc();
     }
 
     /// A stream ended for this reason (a bounded set of words).
@@ -173,6 +189,16 @@ impl Metrics {
             "config_reloads",
             "Times the configuration was read again, by outcome",
             self.reloads.clone(),
+        );
+        r.register(
+            "rejected_lines",
+            "Lines and single documents that were posted and rejected, by reason",
+            self.rejected_lines.clone(),
+        );
+        r.register(
+            "mastodon_left_out",
+            "Times a status was left out of Mastodon's API, by what the backend did not give of it",
+            self.mastodon_left_out.clone(),
         );
         r.register(
             "streams_ended",

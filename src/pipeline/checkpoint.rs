@@ -94,17 +94,9 @@ impl Pipeline {
 
     fn count_checkpoint(&self, written: &Written, seconds: f64) {
         let metrics = &self.metrics;
-        let gauge = |number| i64::try_from(number).unwrap_or(i64::MAX);
         metrics.checkpoint_seconds.observe(seconds);
         metrics.entries_written.inc_by(written.entries as u64);
         metrics.below_floor.inc_by(written.below_floor);
-        metrics.disk_bytes.set(gauge(self.store.bytes_on_disk()));
-        let (accounts, follows) = {
-            let graph = self.graph.read();
-            (graph.accounts(), graph.follows())
-        };
-        metrics.accounts.set(gauge(accounts as u64));
-        metrics.follows.set(gauge(follows as u64));
         tracing::debug!(
             posts = written.posts,
             homes = written.homes,

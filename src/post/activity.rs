@@ -16,7 +16,8 @@ pub fn decode(value: &[u8], envelope_fetched: bool) -> Result<Activity, String> 
     let node = Node::read("it", source)?;
     match Kind::of("it", &node.kind)? {
         Kind::Note | Kind::Post if envelope_fetched => {
-            Ok(posted(How::Fetched, &node, lenient::raw_of(text)?, Around::Nothing)?)
+            let raw = lenient::raw_of(text)?;
+            posted(How::Fetched, &node, raw, Around::Nothing, true)
         }
         Kind::Note | Kind::Post => Err(
             "it is a post without an activity: wrap it in a Create, or, if your instance fetched it, \
@@ -102,9 +103,9 @@ impl Kind {
 /// Any activity but an Announce, which alone may have another inside.
 fn activity(kind: Kind, node: &Node<'_>, fetched: bool) -> Result<Activity, String> {
     match kind {
-        Kind::Create if fetched => written(How::Fetched, node),
-        Kind::Create => written(How::Create, node),
-        Kind::Update => written(How::Update, node),
+        Kind::Create if fetched => written(How::Fetched, node, fetched),
+        Kind::Create => written(How::Create, node, fetched),
+        Kind::Update => written(How::Update, node, fetched),
         Kind::Delete => delete(node),
         Kind::Undo => undo(node),
         Kind::Quiet(name, _) => Ok(Activity::Ignored(name)),
@@ -116,7 +117,7 @@ fn activity(kind: Kind, node: &Node<'_>, fetched: bool) -> Result<Activity, Stri
 }
 
 /// A Create or Update.
-fn written(how: How, node: &Node<'_>) -> Result<Activity, String> {
+fn written(how: How, node: &Node<'_>, fetched: bool) -> Result<Activity, String> {
     object::actor_of(node)?;
     let around = match how {
         How::Update => Around::Update(node),
@@ -132,20 +133,23 @@ fn written(how: How, node: &Node<'_>) -> Result<Activity, String> {
         }
     };
     match (Kind::of("the object", &object.kind)?, how) {
-        (Kind::Note | Kind::Post, _) => posted(how, &object, raw, around),
-        (Kind::Actor, How::Update) => actor_updated(node, raw),
+        (Kind::Note | Kind::Post, _) => posted(how, &object, raw, around, fetched),
+        (Kind::Actor, How::Update) => actor_updated(node, raw, fetched),
         (_, How::Update) => Ok(Activity::Ignored("Update other")),
         _ => Ok(Activity::Ignored("Create other")),
     }
 }
 
 /// The `update` of an actor, whose document `raw` is.
-fn actor_updated(update: &Node<'_>, raw: &RawValue) -> Result<Activity, String> {
+fn actor_updated(update: &Node<'_>, raw: &RawValue, fetched: bool) -> Result<Activity, String> {
     let mut document = ActorDocument::read(raw.get())?;
     object::same_host(
         ("the activity's actor", object::actor_of(update)?),
         ("the actor it is about", &document.id),
-        "fetch the actor where it lives and send it alone with `fetched: true`",
+        match fetched {
+            true => "it was fetched: send the actor alone, without the activity around it",
+            false => "fetch the actor where it lives and send it alone with `fetched: true`",
+        },
     )?;
     document.updated = document
         .updated
@@ -158,6 +162,7 @@ fn posted(
     object: &Node<'_>,
     raw: &RawValue,
     around: Around<'_>,
+    fetched: bool,
 ) -> Result<Activity, String> {
     // A vote in a poll is a Note of a name and nothing more, to whoever asked: not a post to be read.
     if object.has_name
@@ -167,7 +172,7 @@ fn posted(
     {
         return Ok(Activity::Ignored("vote"));
     }
-    let body = object::post(object, raw, around)?;
+    let body = object::post(object, raw, around, fetched)?;
     let actor = around.activity().map_or("", |activity| activity.actor_text);
     Ok(Activity::Post {
         how,
@@ -215,7 +220,7 @@ fn announce(node: &Node<'_>, text: &str, fetched: bool) -> Result<Activity, Stri
     let is_own = matches!(kind, Kind::Note | Kind::Post)
         && inner.attributed_to.agent().and_then(Loose::id) == Some(actor);
     let original = if is_own {
-        object::post(&inner, raw, Around::Nothing)
+        object::post(&inner, raw, Around::Nothing, fetched)
             .ok()
             .map(Box::new)
     } else {

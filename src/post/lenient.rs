@@ -365,8 +365,11 @@ fn object(raw: &RawValue) -> Option<&RawValue> {
     (raw.get() != "null").then_some(raw)
 }
 
-/// What a person calls the shape of some JSON.
+/// What a person calls the shape of some text, if that is JSON at all.
 pub(super) fn shape_of(text: &str) -> &'static str {
+    if !text.is_empty() && serde_json::from_str::<IgnoredAny>(text).is_err() {
+        return "not JSON";
+    }
     match text.bytes().next() {
         None => "empty",
         Some(b'{') => "an object",

@@ -5,6 +5,7 @@ pub mod actor;
 pub mod date;
 pub mod decode;
 mod fields;
+pub mod guess;
 pub mod id;
 pub mod in_flight;
 pub mod kafka;

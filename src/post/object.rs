@@ -19,6 +19,11 @@ pub const LANGUAGE_BYTES_MAX: usize = 35;
 
 /// What to do about a post that the wrong host sent.
 const FETCH: &str = "fetch the post where it lives and send it alone with `fetched: true`";
+/// What to do about one that was fetched, and is said to be another host's.
+const LEAVE_OUT: &str =
+    "it was fetched, and whoever gave it says so: leave it out, nobody can vouch for it";
+/// What to do about one that was fetched, and came in an activity of another host.
+const ALONE: &str = "it was fetched: send the post alone, without the activity around it";
 
 /// Up to this many, looking through a list is quicker than a hash of it.
 const FEW: usize = 16;
@@ -44,8 +49,14 @@ impl<'a> Around<'a> {
     }
 }
 
-/// The post `object` describes, `raw` being its text. Errors: a reason fit for a dead letter.
-pub(super) fn post(object: &Node<'_>, raw: &RawValue, around: Around<'_>) -> Result<Body, String> {
+/// The post `object` describes, `raw` being its text; `fetched`, if the instance fetched it. Errors: a reason fit for a dead
+/// letter.
+pub(super) fn post(
+    object: &Node<'_>,
+    raw: &RawValue,
+    around: Around<'_>,
+    fetched: bool,
+) -> Result<Body, String> {
     let activity = around.activity();
     let uri = object
         .id
@@ -66,12 +77,21 @@ pub(super) fn post(object: &Node<'_>, raw: &RawValue, around: Around<'_>) -> Res
             );
         }
     };
-    same_host(("the post's author", author), ("the post", uri), FETCH)?;
+    // Nobody is told to do what they did.
+    let [of_another_host, by_another_host] = match fetched {
+        true => [LEAVE_OUT, ALONE],
+        false => [FETCH, FETCH],
+    };
+    same_host(
+        ("the post's author", author),
+        ("the post", uri),
+        of_another_host,
+    )?;
     if let Some(actor) = actor {
         same_host(
             ("the activity's actor", actor),
             ("the post's author", author),
-            FETCH,
+            by_another_host,
         )?;
     }
     let followers = followers_of(

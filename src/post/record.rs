@@ -74,6 +74,25 @@ pub struct NewRecord {
     pub timestamp: Time,
 }
 
+/// The headers of an activity that mean something here.
+pub const HEADERS: [&str; 4] = ["arrived-at", "ref", "author-ref", "fetched"];
+
+/// Which of [`HEADERS`] was meant by a header that is none of them: one of theirs in other letters or with other hyphens,
+/// or one slip beside it. None of anything else: records carry headers of others too.
+pub fn header_meant(name: &str) -> Option<&'static str> {
+    const LETTERS_MAX: usize = 12;
+    if LETTERS_MAX < name.len() || HEADERS.contains(&name) {
+        return None;
+    }
+    let plain = name.to_ascii_lowercase().replace('_', "-");
+    let is_meant = |known: &&str| {
+        // A slip beside `ref` is all sorts of things.
+        let may_slip = 4 < known.len();
+        plain == **known || (may_slip && strsim::damerau_levenshtein(&plain, known) <= 1)
+    };
+    HEADERS.into_iter().find(|known| is_meant(known))
+}
+
 /// What a record says beside its value: the headers of an activity, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
@@ -132,7 +151,14 @@ impl Envelope {
                         _ => return Err("header fetched is neither true nor false".to_owned()),
                     }
                 }
-                _ => {}
+                name => {
+                    if let Some(meant) = header_meant(name) {
+                        return Err(format!(
+                            "header {} is not known: did you mean {meant}?",
+                            super::id::quoted(name)
+                        ));
+                    }
+                }
             }
         }
         envelope.arrived = match (claimed, record.timestamp) {
@@ -172,6 +198,28 @@ fn reference(name: &str, value: &[u8]) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Were `Arrived-At` passed over, all that came so would have arrived when it was read.
+    #[test]
+    fn a_header_that_is_nearly_ours_is_a_mistake_and_those_of_others_are_not() {
+        for (name, meant) in [
+            ("arrived-at", None),
+            ("Arrived-At", Some("arrived-at")),
+            ("arrived_at", Some("arrived-at")),
+            ("arived-at", Some("arrived-at")),
+            ("authorref", Some("author-ref")),
+            ("REF", Some("ref")),
+            ("fetchd", Some("fetched")),
+            ("rev", None),
+            ("href", None),
+            ("batched", None),
+            ("traceparent", None),
+            ("reason", None),
+            ("", None),
+        ] {
+            assert_eq!(header_meant(name), meant, "{name}");
+        }
+    }
 
     /// Values from Kafka's own UtilsTest.testMurmur2.
     #[test]

@@ -2,11 +2,12 @@
 //!
 //! A relation is read into one form (domains and tags in lower case, defaults filled in), and its key is derived from
 //! that form. A record whose key differs is refused: compaction keeps the newest of each *key*, so two spellings of one
-//! relation would outlive each other in turn.
+//! relation would outlive each other in turn. So is one with a field that its type does not have: a `bosts` that is passed
+//! over is a wish that nobody hears of again.
 
 use super::object::{LANGUAGE_BYTES_MAX, hashtag_of, language_of};
 use super::record::RECORD_BYTES_MAX;
-use super::{id, origin_of};
+use super::{fields, guess, id, origin_of};
 use crate::time::Time;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,8 +28,8 @@ pub const LANGUAGES_MAX: usize = 200;
 const NAME_PATTERN: &str = r"^[A-Za-z0-9_.-]{1,64}$";
 const ACCOUNT_PATTERN: &str = r"^(?!_instance$)[A-Za-z0-9_.-]{1,64}$";
 const ACTOR_PATTERN: &str = r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s\\/?#\u0000-\u001f\u007f-\u009f][^\s\\\u0000-\u001f\u007f-\u009f]*$";
-const DOMAIN_PATTERN: &str = r"^[^\s/?#@\\%\u0000-\u001f\u007f-\u009f]+$";
-const MODERATED_PATTERN: &str = r"^([Hh][Tt][Tt][Pp][Ss]?://[^\s\\/?#\u0000-\u001f\u007f-\u009f][^\s\\\u0000-\u001f\u007f-\u009f]*|[^\s/?#@\\%\u0000-\u001f\u007f-\u009f]+)$";
+const DOMAIN_PATTERN: &str = r"^[^\s/?#@\\%*\u0000-\u001f\u007f-\u009f]+$";
+const MODERATED_PATTERN: &str = r"^([Hh][Tt][Tt][Pp][Ss]?://[^\s\\/?#\u0000-\u001f\u007f-\u009f][^\s\\\u0000-\u001f\u007f-\u009f]*|[^\s/?#@\\%*\u0000-\u001f\u007f-\u009f]+)$";
 const TAG_PATTERN: &str =
     r"^\s*#*[^\s#\u0000-\u001f\u007f-\u009f][^\s\u0000-\u001f\u007f-\u009f]*\s*$";
 const LANGUAGE_PATTERN: &str = r"^(?![Uu][Nn][Dd]$)[A-Za-z0-9_-]{1,35}$";
@@ -354,13 +355,59 @@ impl Kind {
         }
     }
 
+    /// The fields that documents of this type may have, `removed` among them.
+    pub const fn fields(self) -> &'static [&'static str] {
+        match self {
+            // These two have no target, and one given means nothing.
+            Kind::Account => &[
+                "type",
+                "account",
+                "target",
+                "actor",
+                "languages",
+                "patience",
+                "aggregate_boosts",
+                "removed",
+            ],
+            Kind::Ordering => &["type", "account", "target", "patience", "removed"],
+            Kind::Follow => &[
+                "type",
+                "account",
+                "target",
+                "boosts",
+                "languages",
+                "removed",
+            ],
+            Kind::Mute => &["type", "account", "target", "until", "removed"],
+            Kind::Tag | Kind::Block | Kind::BlockedBy | Kind::DomainBlock => {
+                &["type", "account", "target", "removed"]
+            }
+            Kind::List => &[
+                "type",
+                "account",
+                "target",
+                "title",
+                "replies",
+                "exclusive",
+                "removed",
+            ],
+            Kind::ListMember => &["type", "account", "list", "target", "removed"],
+            Kind::Moderation => &["type", "account", "target", "action", "removed"],
+        }
+    }
+
     fn named(name: &str) -> Result<Kind, String> {
         Kind::ALL
             .into_iter()
             .find(|kind| kind.name() == name)
             .ok_or_else(|| {
-                let known = Kind::ALL.map(Kind::name).join(", ");
-                format!("type {} is unknown: send one of {known}", id::quoted(name))
+                let known = Kind::ALL.map(Kind::name);
+                let meant = guess::did_you_mean(name, known.into_iter());
+                let known = known.join(", ");
+                format!(
+                    "type {} is unknown: send one of {known}{meant}",
+                    id::quoted(name)
+                )
             })
     }
 }
@@ -420,6 +467,12 @@ impl Key {
             Kind::Tag => hashtag_of(target).ok_or_else(|| {
                 format!("target {} is no hashtag: send one word", id::quoted(target))
             })?,
+            Kind::DomainBlock if target.contains('*') => {
+                return Err(format!(
+                    "target {} has a *: a domain_block is of one host, send each by its name",
+                    id::quoted(target)
+                ));
+            }
             Kind::DomainBlock => domain(target)?,
             Kind::List => check_name("target", target)?.to_owned(),
             Kind::ListMember => {
@@ -429,6 +482,12 @@ impl Key {
                 format!("{} {}", check_name("list", list)?, actor(target)?)
             }
             Kind::Moderation if target.contains("://") => actor(target)?,
+            Kind::Moderation if target.contains('*') => {
+                return Err(format!(
+                    "target {} has a *: moderation takes a domain and all below it, send \"spam.example\" for both",
+                    id::quoted(target)
+                ));
+            }
             Kind::Moderation => domain(target)?,
         };
         Ok(Key {
@@ -463,7 +522,7 @@ struct Heading {
 
 /// Understands one record of the relationships topic. Without a key (a document that came over HTTP) the key follows
 /// from the document. No value, or JSON `null`, removes what the key names, and so does a document with `"removed":
-/// true`. Fields that are not known are ignored. Errors: what is wrong and what to send instead.
+/// true`. Errors: what is wrong and what to send instead, also of a field that is not known.
 pub fn decode(key: Option<&[u8]>, value: Option<&[u8]>) -> Result<Change, String> {
     let value = value.filter(|value| value.trim_ascii() != b"null");
     let Some(value) = value else {
@@ -489,6 +548,7 @@ pub fn decode(key: Option<&[u8]>, value: Option<&[u8]>) -> Result<Change, String
     }
     let heading: Heading = serde_json::from_slice(value).map_err(bad)?;
     let kind = Kind::named(&heading.r#type.ok_or("it has no type: send `type`")?)?;
+    check_fields(kind, value)?;
     let account = heading.account.ok_or("it has no account: send `account`")?;
     // An account document has no target of its own, and one given means nothing.
     let target = match kind {
@@ -584,6 +644,28 @@ impl Relation {
         }
         Ok(self)
     }
+}
+
+/// Whether a document that could be read has no fields but those of its kind.
+fn check_fields(kind: Kind, document: &[u8]) -> Result<(), String> {
+    let text = str::from_utf8(document.trim_ascii()).map_err(|_| "it is not UTF-8")?;
+    let known = kind.fields();
+    let unknown = fields::of(text).find(|(name, _)| !known.contains(&&**name));
+    let Some((name, _)) = unknown else {
+        return Ok(());
+    };
+    Err(format!(
+        "{} is no field of {} {}: send some of {}{}",
+        id::quoted(&name),
+        if kind == Kind::Account || kind == Kind::Ordering {
+            "an"
+        } else {
+            "a"
+        },
+        kind.name(),
+        known.join(", "),
+        guess::did_you_mean(&name, known.iter().copied())
+    ))
 }
 
 fn until_of<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {

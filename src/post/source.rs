@@ -73,16 +73,25 @@ fn built_in_id(folder: &Path) -> std::io::Result<String> {
     match std::fs::read_to_string(&path) {
         Ok(id) => return Ok(id.trim().to_owned()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
+        Err(error) => return Err(named("read", &path)(error)),
     }
-    std::fs::create_dir_all(folder)?;
+    std::fs::create_dir_all(folder).map_err(named("create", folder))?;
     // Two logs made at one moment by one process are not to be expected.
     let id = format!("{:x}-{:x}", clock::now().millis(), std::process::id());
-    let mut file = std::fs::File::create_new(&path)?;
-    writeln!(file, "{id}")?;
-    file.sync_all()?;
-    std::fs::File::open(folder)?.sync_all()?;
+    let mut file = std::fs::File::create_new(&path).map_err(named("create", &path))?;
+    writeln!(file, "{id}").map_err(named("write", &path))?;
+    file.sync_all().map_err(named("sync", &path))?;
+    let synced = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(named("sync", folder))?;
     Ok(id)
+}
+
+/// The same error, with what we were doing to which file: the system's own says neither.
+fn named(doing: &str, path: &Path) -> impl FnOnce(std::io::Error) -> std::io::Error {
+    move |error| {
+        let said = format!("could not {doing} {}: {error}", path.display());
+        std::io::Error::new(error.kind(), said)
+    }
 }
 
 impl SourceError {

@@ -12,6 +12,9 @@ pub struct Accepted {
     pub accepted: usize,
     /// The others, in order.
     pub rejected: Vec<Rejected>,
+    /// What was accepted and yet does nothing so far, in order; left out if there is none of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
 }
 
 /// A line that was not accepted.
@@ -21,6 +24,15 @@ pub struct Rejected {
     pub line: usize,
     /// Why, and what to send instead.
     pub reason: String,
+}
+
+/// A line that was accepted and rests on what is not there: an account or a list that no document has told of.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Warning {
+    /// Its number; the first is 1. Of several lines with the same warning, the first.
+    pub line: usize,
+    /// What is not there, and what that means.
+    pub text: String,
 }
 
 /// A page of a feed. Its entries are written one by one: see `http`.

@@ -1,14 +1,19 @@
 //! Request bodies into records for the log: decoded at the door, so that nothing unusable is ever appended. Pure.
 
 use crate::post::activity::author_key;
-use crate::post::id;
-use crate::post::record::{NewRecord, Position, RECORD_BYTES_MAX, Record, Topic};
+use crate::post::record::{
+    Envelope, HEADERS, NewRecord, Position, RECORD_BYTES_MAX, Record, Topic, header_meant,
+};
 use crate::post::said::{Said, said};
+use crate::post::{guess, id};
 use crate::reader::answer::Rejected;
+use crate::reader::refused::{Refused, Why};
 use crate::time::Time;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// The largest body, in bytes.
 pub const BODY_BYTES_MAX: usize = 16 << 20;
@@ -34,12 +39,56 @@ pub struct Beside {
 pub struct Sorted {
     /// What can be appended.
     pub records: Vec<NewRecord>,
+    /// The lines these were, from 1.
+    pub lines: Vec<usize>,
     /// What cannot.
     pub rejected: Vec<Rejected>,
+    /// Why not, of each of these.
+    pub why: Vec<Why>,
+}
+
+impl Sorted {
+    /// A body that is one document.
+    pub fn one(record: NewRecord) -> Sorted {
+        Sorted {
+            records: vec![record],
+            lines: vec![1],
+            ..Sorted::default()
+        }
+    }
+}
+
+/// Whether the headers of a request with one activity, in lower case, have none that is nearly one of ours.
+pub fn check_headers<'a>(mut names: impl Iterator<Item = &'a str>) -> Result<(), Refused> {
+    match names.find_map(|name| Some((name, header_meant(name)?))) {
+        None => Ok(()),
+        Some((name, meant)) => Err(Refused {
+            why: Why::Envelope,
+            reason: format!(
+                "header {} is not known: did you mean {meant}?",
+                id::quoted(name)
+            ),
+        }),
+    }
+}
+
+/// Whether the headers of a request with many activities, in lower case, have none that is for one: what comes beside each
+/// stands in its line.
+pub fn check_headers_of_lines<'a>(mut names: impl Iterator<Item = &'a str>) -> Result<(), Refused> {
+    match names.find(|name| HEADERS.contains(name) || header_meant(name).is_some()) {
+        None => Ok(()),
+        Some(name) => Err(Refused {
+            why: Why::Envelope,
+            reason: format!(
+                "header {name} is for one activity: of many lines send each as {{\"activity\":{{…}},\"arrived_at\":…,\
+                 \"ref\":…,\"author_ref\":…,\"fetched\":…}}"
+            ),
+        }),
+    }
 }
 
 /// One activity as the record it becomes. Errors: what is wrong with it and what to send instead.
-pub fn activity(value: &[u8], beside: Beside, now: Time) -> Result<NewRecord, String> {
+pub fn activity(value: &[u8], beside: Beside, now: Time) -> Result<NewRecord, Refused> {
     let headers = [
         ("arrived-at", beside.arrived_at),
         ("ref", beside.post_ref),
@@ -58,12 +107,19 @@ pub fn activity(value: &[u8], beside: Beside, now: Time) -> Result<NewRecord, St
         headers,
         timestamp: now,
     };
-    let author = match said(&as_read(&record)) {
+    let read = as_read(&record);
+    let author = match said(&read) {
         Said::Activity(_, activity) => {
             author_key(&activity).map(|author| author.as_bytes().to_vec())
         }
         Said::Relation(_) => None,
-        Said::Unusable(reason) => return Err(reason),
+        Said::Unusable(reason) if RECORD_BYTES_MAX < value.len() => {
+            return Err(Why::TooLarge.with(reason));
+        }
+        Said::Unusable(reason) if Envelope::of(&read).is_err() => {
+            return Err(Why::Envelope.with(reason));
+        }
+        Said::Unusable(reason) => return Err(Why::Activity.unless_not_json(value).with(reason)),
     };
     let key = author.unwrap_or_else(|| actor_of(value));
     Ok(NewRecord {
@@ -74,7 +130,7 @@ pub fn activity(value: &[u8], beside: Beside, now: Time) -> Result<NewRecord, St
 }
 
 /// One relation document as the record it becomes.
-pub fn relation(value: &[u8], now: Time) -> Result<NewRecord, String> {
+pub fn relation(value: &[u8], now: Time) -> Result<NewRecord, Refused> {
     let record = NewRecord {
         topic: Topic::Relationships,
         partition_by: Vec::new(),
@@ -102,8 +158,9 @@ pub fn relation(value: &[u8], now: Time) -> Result<NewRecord, String> {
                 ..record
             })
         }
-        Said::Activity(..) => Err("an activity is not a relation".to_owned()),
-        Said::Unusable(reason) => Err(reason),
+        Said::Activity(..) => Err(Why::Relation.with("an activity is not a relation".to_owned())),
+        Said::Unusable(reason) if RECORD_BYTES_MAX < value.len() => Err(Why::TooLarge.with(reason)),
+        Said::Unusable(reason) => Err(Why::Relation.unless_not_json(value).with(reason)),
     }
 }
 
@@ -111,7 +168,7 @@ pub fn relation(value: &[u8], now: Time) -> Result<NewRecord, String> {
 /// none is accepted.
 pub fn lines(
     body: &[u8],
-    mut read: impl FnMut(&[u8]) -> Result<NewRecord, String>,
+    mut read: impl FnMut(&[u8]) -> Result<NewRecord, Refused>,
 ) -> Result<Sorted, String> {
     let mut sorted = Sorted::default();
     for (number, line) in body.split(|byte| *byte == b'\n').enumerate() {
@@ -120,19 +177,25 @@ pub fn lines(
             continue;
         }
         let record = if RECORD_BYTES_MAX < line.len() {
-            Err(format!(
+            Err(Why::TooLarge.with(format!(
                 "the line has {} bytes: at most {RECORD_BYTES_MAX}",
                 line.len()
-            ))
+            )))
         } else {
             read(line)
         };
         match record {
-            Ok(record) => sorted.records.push(record),
-            Err(reason) => sorted.rejected.push(Rejected {
-                line: number + 1,
-                reason,
-            }),
+            Ok(record) => {
+                sorted.records.push(record);
+                sorted.lines.push(number + 1);
+            }
+            Err(Refused { why, reason }) => {
+                sorted.why.push(why);
+                sorted.rejected.push(Rejected {
+                    line: number + 1,
+                    reason,
+                });
+            }
         }
         if LINES_MAX <= number {
             return Err(format!(
@@ -143,8 +206,18 @@ pub fn lines(
     Ok(sorted)
 }
 
+/// What an activity may be wrapped with.
+const WRAPPED: [&str; 6] = [
+    "activity",
+    "type",
+    "arrived_at",
+    "ref",
+    "author_ref",
+    "fetched",
+];
+
 /// One line of activities: the activity itself, or one wrapped with what comes beside it.
-pub fn activity_line(line: &[u8], now: Time) -> Result<NewRecord, String> {
+pub fn activity_line(line: &[u8], now: Time) -> Result<NewRecord, Refused> {
     #[derive(Deserialize)]
     struct Wrapped<'a> {
         #[serde(borrow)]
@@ -158,23 +231,11 @@ pub fn activity_line(line: &[u8], now: Time) -> Result<NewRecord, String> {
         #[serde(default)]
         fetched: Option<bool>,
     }
-    #[derive(Deserialize)]
-    struct Kind<'a> {
-        #[serde(borrow, default)]
-        activity: Option<&'a RawValue>,
-        #[serde(borrow, default, rename = "type")]
-        kind: Option<&'a RawValue>,
-    }
-    match serde_json::from_slice::<Kind<'_>>(line) {
-        Ok(Kind {
-            activity: Some(_),
-            kind: None,
-        }) => {}
-        // Whatever is wrong with it otherwise, the decoder says it better.
-        _ => return activity(line, Beside::default(), now),
+    if !is_wrapped(line)? {
+        return activity(line, Beside::default(), now);
     }
     let wrapped: Wrapped<'_> = serde_json::from_slice(line)
-        .map_err(|e| format!("the line is no wrapped activity: {e}"))?;
+        .map_err(|e| Why::Envelope.with(format!("the line is no wrapped activity: {e}")))?;
     let beside = Beside {
         arrived_at: wrapped.arrived_at.map(text_or_number),
         post_ref: wrapped.post_ref.map(Cow::into_owned),
@@ -182,6 +243,45 @@ pub fn activity_line(line: &[u8], now: Time) -> Result<NewRecord, String> {
         fetched: wrapped.fetched.map(|fetched| fetched.to_string()),
     };
     activity(wrapped.activity.get().as_bytes(), beside, now)
+}
+
+/// Whether a line is an activity wrapped with what comes beside it: an object without a type that has one inside, or has
+/// what could only be meant so. Errors: a field that it cannot have.
+fn is_wrapped(line: &[u8]) -> Result<bool, Refused> {
+    #[derive(Deserialize)]
+    struct Kind<'a> {
+        #[serde(borrow, default)]
+        activity: Option<&'a RawValue>,
+        #[serde(borrow, default, rename = "type")]
+        kind: Option<&'a RawValue>,
+    }
+    // Whatever is wrong with it otherwise, the decoder says it better.
+    let Ok(Kind {
+        activity,
+        kind: None,
+    }) = serde_json::from_slice::<Kind<'_>>(line)
+    else {
+        return Ok(false);
+    };
+    let fields = serde_json::from_slice::<BTreeMap<Cow<'_, str>, IgnoredAny>>(line);
+    let fields = fields.unwrap_or_default();
+    let beside = WRAPPED.iter().filter(|known| **known != "type");
+    // A slip beside `ref` is all sorts of things.
+    let is_meant = |name: &str| {
+        let long = beside.clone().copied().filter(|known| 3 < known.len());
+        name == "ref" || guess::guess(name, long).is_some()
+    };
+    if activity.is_none() && !fields.keys().any(|name| is_meant(name)) {
+        return Ok(false);
+    }
+    let Some(name) = fields.keys().find(|name| !WRAPPED.contains(&&***name)) else {
+        return Ok(true);
+    };
+    Err(Why::Envelope.with(format!(
+        "{} is no field of a wrapped activity: send activity and, beside it, arrived_at, ref, author_ref, fetched{}",
+        id::quoted(name),
+        guess::did_you_mean(name, beside.copied())
+    )))
 }
 
 /// What a JSON string says, or a number as it is written. Anything else is left to be refused as no time.

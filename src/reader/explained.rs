@@ -17,6 +17,9 @@ pub struct Explained {
     pub account: String,
     /// Its home, then its lists.
     pub feeds: Vec<ExplainedFeed>,
+    /// Why clients of Mastodon's API do not see it, whatever feed has it: `left out: mastodon.ids is "ref", and it was sent
+    /// without Ref`. Null if they do.
+    pub mastodon: Option<String>,
 }
 
 /// Why one feed shows a post, or does not.
@@ -67,6 +70,7 @@ impl View {
         Ok(Some(Explained {
             account: account.to_owned(),
             feeds,
+            mastodon: None,
         }))
     }
 

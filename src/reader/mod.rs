@@ -30,6 +30,8 @@
 //! | [`problem`] | errors as RFC 9457 problem documents |
 //! | [`auth`] | who may ask |
 //! | [`door`] | request bodies into records for the log |
+//! | [`refused`] | what is refused there, for the operator |
+//! | [`warnings`] | what is accepted and rests on what is not there |
 //! | [`http`] | the routes |
 //! | [`view`] | the state requests are answered from |
 //! | [`openapi`] | the description of all this, made from the types |
@@ -59,10 +61,12 @@ pub mod origin;
 pub mod page;
 pub mod problem;
 pub mod ready;
+pub mod refused;
 mod rendering;
 pub mod shown;
 pub mod telling;
 pub mod unsettled;
 pub mod view;
 pub mod waking;
+pub mod warnings;
 pub mod websocket;

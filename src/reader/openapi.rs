@@ -452,7 +452,8 @@ fn post_relationships(schemas: &mut Schemas) -> Operation {
     .answer::<Accepted>(
         schemas,
         "202",
-        "What was accepted is durable, and in force on this node. Also if every line was rejected.",
+        "What was accepted is durable, and in force on this node. Also if every line was rejected. `warnings` are of what was \
+         accepted and rests on an account or a list that no document has told of.",
     )
     .problem(schemas, "400", "A body that broke off.");
     not_taken(operation, schemas, "The document is no relation.")
@@ -517,7 +518,7 @@ fn origins(schemas: &mut Schemas) -> Operation {
 }
 
 fn origin(schemas: &mut Schemas) -> Operation {
-    let host = json!({"type": "string", "description": "As in `origins`: lower case, without `www.`; `(others)`."});
+    let host = json!({"type": "string", "description": "As in `origins`, `(others)` included, or as people write it: capitals, umlauts and `www.` do not matter."});
     Operation::new("getOrigin", "What is known of an origin")
         .parameter(path("host", &host))
         .answer::<Origin>(schemas, "200", "The origin.")

@@ -12,7 +12,7 @@ use crate::clock;
 use crate::post::record::{Position, Record, Topic};
 use crate::time::Time;
 use parking_lot::Mutex;
-use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
@@ -563,6 +563,13 @@ struct Opened {
 }
 
 /// A consumer reading on from `next`, which is completed, and moved up where the log has lost what comes next.
+/// How a consumer is set up.
+pub(super) fn settings(options: &Options) -> Result<ClientConfig, KafkaError> {
+    let mut settings = options.settings(&OURS, &RELIED_ON)?;
+    settings.set("group.id", &options.group);
+    Ok(settings)
+}
+
 fn open(
     options: &Options,
     next: &mut Offsets,
@@ -570,8 +577,7 @@ fn open(
     wait: Duration,
     begin: Begin,
 ) -> Result<Opened, KafkaError> {
-    let mut settings = options.settings(&OURS, &RELIED_ON)?;
-    settings.set("group.id", &options.group);
+    let settings = settings(options)?;
     let consumer = BaseConsumer::from_config_and_context(&settings, Listener::default())
         .map_err(|source| KafkaError::Settings(Box::new(source)))?;
     let stopped = || status.lock().stop;

@@ -5,10 +5,12 @@
 
 mod consumer;
 mod producer;
+mod settings;
 mod topics;
 
 pub use consumer::Consumer;
 pub use producer::Producer;
+pub use settings::{WrongSetting, wrong_settings, wrong_together};
 
 use super::record::Topic;
 use parking_lot::Mutex;

@@ -53,7 +53,7 @@ impl Producer {
     ///
     /// Errors: settings that are refused, no broker, a topic that is missing or has an unfit number of partitions.
     pub fn start(options: &Options) -> Result<Producer, KafkaError> {
-        let settings = options.settings(&OURS, &RELIED_ON)?;
+        let settings = settings(options)?;
         let client = create(&settings)?;
         let partitions = topics::find(client.client(), options, START_WAIT, || false)?;
         Ok(Producer(Arc::new(Shared {
@@ -325,6 +325,16 @@ impl Unknown {
         self.0.remove(&key);
         Some(offset)
     }
+}
+
+/// How a producer is set up.
+pub(super) fn settings(options: &Options) -> Result<ClientConfig, KafkaError> {
+    options.settings(&OURS, &RELIED_ON)
+}
+
+/// Whether a producer can be set up so; it is let go again.
+pub(super) fn try_to_create(settings: &ClientConfig) -> Result<(), KafkaError> {
+    create(settings).map(drop)
 }
 
 fn create(settings: &ClientConfig) -> Result<Arc<Client>, KafkaError> {

@@ -21,7 +21,7 @@ fn every_document_has_one_form_and_one_key() {
             r#"{"type":"account","account":"7","actor":"https://vmst.example/users/ana","languages":["de","en"],"patience":"30s","aggregate_boosts":false}"#,
         ),
         (
-            r#"{"account":"7","type":"account","actor":"https://vmst.example/users/ana","hat":"red"}"#,
+            r#"{"account":"7","type":"account","actor":"https://vmst.example/users/ana","target":null}"#,
             "7/account/",
             r#"{"type":"account","account":"7","actor":"https://vmst.example/users/ana","languages":[],"aggregate_boosts":true}"#,
         ),
@@ -94,6 +94,16 @@ fn every_document_has_one_form_and_one_key() {
             r#"{"type":"list_member","account":"7","list":"42","target":"https://a.example/u"}"#,
             "7/list_member/42 https://a.example/u",
             r#"{"type":"list_member","account":"7","list":"42","target":"https://a.example/u"}"#,
+        ),
+        (
+            r#"{"type":"domain_block","account":"7","target":"Müller.example"}"#,
+            "7/domain_block/xn--mller-kva.example",
+            r#"{"type":"domain_block","account":"7","target":"xn--mller-kva.example"}"#,
+        ),
+        (
+            r#"{"type":"moderation","account":"_instance","target":"www.MÜLLER.example","action":"limit"}"#,
+            "_instance/moderation/xn--mller-kva.example",
+            r#"{"type":"moderation","account":"_instance","target":"xn--mller-kva.example","action":"limit"}"#,
         ),
         (
             r#"{"type":"moderation","account":"_instance","target":"Threads.net","action":"limit"}"#,
@@ -222,6 +232,46 @@ fn a_document_that_cannot_be_says_what_to_send_instead() {
             "list is \"4 2\": send 1 to 64 of",
         ),
         (long.as_str(), "title has 1025 bytes: at most 1024"),
+        (
+            r#"{"type":"follow","account":"7","target":"https://a.example/u","bosts":false}"#,
+            "\"bosts\" is no field of a follow: send some of type, account, target, boosts, languages, removed; did you mean boosts?",
+        ),
+        (
+            r#"{"type":"follow","account":"7","target":"https://a.example/u","\u0062osts":false}"#,
+            "\"bosts\" is no field of a follow",
+        ),
+        (
+            r#"{"type":"follow","account":"7","target":"https://a.example/u","removd":true}"#,
+            "\"removd\" is no field of a follow: send some of type, account, target, boosts, languages, removed; did you mean removed?",
+        ),
+        (
+            r#"{"type":"follow","account":"7","target":"https://a.example/u","removed":true,"hat":"red"}"#,
+            "\"hat\" is no field of a follow: send some of type, account, target, boosts, languages, removed",
+        ),
+        (
+            r#"{"type":"account","account":"7","actr":"https://a.example/u"}"#,
+            "\"actr\" is no field of an account: send some of type, account, target, actor, languages, patience, aggregate_boosts, removed; did you mean actor?",
+        ),
+        (
+            r#"{"type":"block","account":"7","target":"https://a.example/u","until":"2026-12-01T00:00:00Z"}"#,
+            "\"until\" is no field of a block",
+        ),
+        (
+            r#"{"type":"folow","account":"7","target":"https://a.example/u"}"#,
+            "type \"folow\" is unknown: send one of account, ordering, follow, tag, mute, block, blocked_by, domain_block, list, list_member, moderation; did you mean follow?",
+        ),
+        (
+            r#"{"type":"domain_block","account":"7","target":"*.x"}"#,
+            "target \"*.x\" has a *: a domain_block is of one host",
+        ),
+        (
+            r#"{"type":"domain_block","account":"7","target":"x.*"}"#,
+            "target \"x.*\" has a *",
+        ),
+        (
+            r#"{"type":"moderation","account":"_instance","target":"*.x","action":"limit"}"#,
+            "target \"*.x\" has a *: moderation takes a domain and all below it",
+        ),
     ] {
         let got = decoded(document).unwrap_err();
         assert!(got.starts_with(reason), "{document}: {got}");
@@ -306,6 +356,28 @@ fn the_schema_names_every_type() {
             schema.contains(&format!("\"const\":\"{}\"", kind.name())),
             "{schema}"
         );
+    }
+}
+
+/// Were a field missing there, it would be refused; were there one too many, it would be passed over.
+#[test]
+fn every_type_has_the_fields_that_are_taken() {
+    let schema = serde_json::Value::from(schemars::schema_for!(Relation));
+    let kinds = schema["oneOf"].as_array().unwrap();
+    assert_eq!(kinds.len(), Kind::ALL.len());
+    for kind in kinds {
+        let properties = kind["properties"].as_object().unwrap();
+        let name = properties["type"]["const"].as_str().unwrap();
+        let named = Kind::named(name).unwrap();
+        let mut taken: Vec<&str> = properties.keys().map(String::as_str).collect();
+        taken.push("removed");
+        if matches!(named, Kind::Account | Kind::Ordering) {
+            taken.push("target");
+        }
+        taken.sort_unstable();
+        let mut known = named.fields().to_vec();
+        known.sort_unstable();
+        assert_eq!(known, taken, "{name}");
     }
 }
 

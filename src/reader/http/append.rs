@@ -1,13 +1,16 @@
 //! What is appended: activities and relationships.
 
 use super::App;
+use crate::clock;
 use crate::post::in_flight::Entered;
 use crate::post::record::{NewRecord, Position};
 use crate::post::source::{Appender, SourceError};
-use crate::reader::answer::Accepted;
+use crate::reader::answer::{Accepted, Rejected};
 use crate::reader::door::{self, BODY_BYTES_MAX, Beside, Sorted};
 use crate::reader::problem::Problem;
+use crate::reader::refused::Refused;
 use crate::reader::view::Built;
+use crate::reader::warnings::RestsOn;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -23,6 +26,11 @@ use tokio::sync::watch::error::RecvError;
 const REFUSED_BYTES_MAX: usize = 4 * BODY_BYTES_MAX;
 /// How long a relation that is durable may take to be in force before its request is answered all the same.
 const IN_FORCE_WAIT: Duration = Duration::from_secs(25);
+
+/// Where activities are posted.
+const ACTIVITIES: &str = "/v1/activities";
+/// Where relations are.
+const RELATIONSHIPS: &str = "/v1/relationships";
 
 /// In which form one relation is sent.
 pub(super) const RELATION_FORMS: &[&str] = &["application/json"];
@@ -63,23 +71,21 @@ pub(super) async fn post_activities(
                 author_ref: text("author-ref")?,
                 fetched: text("fetched")?,
             };
-            let record = door::activity(&body, beside, now).map_err(unprocessable)?;
-            app.append(
-                Sorted {
-                    records: vec![record],
-                    rejected: Vec::new(),
-                },
-                entered,
-                false,
-            )
-            .await
+            let names = headers.keys().map(header::HeaderName::as_str);
+            let record = door::check_headers(names)
+                .and_then(|()| door::activity(&body, beside, now))
+                .map_err(|refused| app.unprocessable(ACTIVITIES, refused))?;
+            app.append(Sorted::one(record), entered, ACTIVITIES).await
         }
         Form::Lines => {
+            let names = headers.keys().map(header::HeaderName::as_str);
+            door::check_headers_of_lines(names)
+                .map_err(|refused| app.unprocessable(ACTIVITIES, refused))?;
             let sorted = tokio::task::block_in_place(|| {
                 door::lines(&body, |line| door::activity_line(line, now))
             })
             .map_err(|e| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, e))?;
-            app.append(sorted, entered, false).await
+            app.append(sorted, entered, ACTIVITIES).await
         }
     }
 }
@@ -98,23 +104,17 @@ pub(super) async fn post_relationships(
     let now = entered.at;
     match form {
         Form::One => {
-            let record = door::relation(&body, now).map_err(unprocessable)?;
-            app.append(
-                Sorted {
-                    records: vec![record],
-                    rejected: Vec::new(),
-                },
-                entered,
-                true,
-            )
-            .await
+            let record = door::relation(&body, now)
+                .map_err(|refused| app.unprocessable(RELATIONSHIPS, refused))?;
+            app.append(Sorted::one(record), entered, RELATIONSHIPS)
+                .await
         }
         Form::Lines => {
             let sorted = tokio::task::block_in_place(|| {
                 door::lines(&body, |line| door::relation(line, now))
             })
             .map_err(|e| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, e))?;
-            app.append(sorted, entered, true).await
+            app.append(sorted, entered, RELATIONSHIPS).await
         }
     }
 }
@@ -151,24 +151,54 @@ impl App {
         Ok((body, share))
     }
 
-    /// Appends what was sorted; for relations, waits until they are in force on this node.
+    /// Appends what was sorted of a request to `path`; for relations, waits until they are in force on this node.
     async fn append(
         &self,
         sorted: Sorted,
         entered: Entered,
-        wait: bool,
+        path: &'static str,
     ) -> Result<Response, Problem> {
         let accepted = sorted.records.len();
-        if wait {
+        self.count_rejected(path, &sorted);
+        let warnings = if path == RELATIONSHIPS {
+            let rests_on = RestsOn::of(&sorted.records, &sorted.lines);
             self.append_in_force(sorted.records, entered).await?;
+            // Only now: what it rests on may have come with it.
+            rests_on.warnings(&self.view.graph.read())
         } else {
             self.append_durably(sorted.records, entered).await?;
-        }
+            Vec::new()
+        };
         let answer = Accepted {
             accepted,
             rejected: sorted.rejected,
+            warnings,
         };
         Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
+    }
+
+    /// A document that was sent to `path` and cannot be accepted.
+    pub(super) fn unprocessable(&self, path: &'static str, refused: Refused) -> Problem {
+        let (why, reason) = (refused.why, refused.reason);
+        let rejected = Rejected {
+            line: 1,
+            reason: reason.clone(),
+        };
+        self.count_rejected(
+            path,
+            &Sorted {
+                rejected: vec![rejected],
+                why: vec![why],
+                ..Sorted::default()
+            },
+        );
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, reason)
+    }
+
+    fn count_rejected(&self, path: &'static str, sorted: &Sorted) {
+        let (metrics, now) = (&self.view.metrics, clock::stopwatch());
+        self.refused
+            .tell(metrics, path, &sorted.rejected, &sorted.why, now);
     }
 
     /// Appends records and waits until they are durable.
@@ -263,10 +293,6 @@ fn form_of(headers: &HeaderMap, one: &[&str]) -> Result<Form, Problem> {
 fn unsupported(given: &str, forms: &[&str]) -> Problem {
     let detail = format!("Content-Type is {given}: send {}", forms.join(", "));
     Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)
-}
-
-fn unprocessable(reason: String) -> Problem {
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, reason)
 }
 
 /// Reads on what is refused, keeping nothing, so that a client that is still sending gets to read the answer.

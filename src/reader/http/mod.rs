@@ -18,6 +18,7 @@ use super::connections::{Connections, Limits, Rates};
 use super::door::BODY_BYTES_MAX;
 use super::mastodon::shelf::Shelf;
 use super::problem::Problem;
+use super::refused::Told;
 use super::view::View;
 use crate::config::Ids;
 use crate::operator::by_origin;
@@ -81,6 +82,7 @@ struct App {
     connections: Arc<Connections>,
     keeping: Keeping,
     shelf: Arc<Shelf>,
+    refused: Arc<Told>,
     live_max_age: Duration,
     stopping: CancellationToken,
     streams: TaskTracker,
@@ -100,6 +102,7 @@ pub fn router(view: View, appender: Appender, options: Options) -> Router {
         connections: Connections::new(options.connections),
         keeping: options.keeping,
         shelf: Arc::new(Shelf::new(options.mastodon_ids)),
+        refused: Arc::default(),
         live_max_age: options.live_max_age,
         stopping: options.stopping,
         streams: options.streams,
@@ -203,13 +206,29 @@ async fn bounded(State(app): State<App>, request: Request, next: Next) -> Respon
 async fn metrics(State(app): State<App>) -> Response {
     let form = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     let by_origin = by_origin::Shown::of(&app.view.origins.read());
-    let connected = i64::try_from(app.connections.count()).unwrap_or(i64::MAX);
-    app.view.metrics.streams.set(connected);
+    tokio::task::block_in_place(|| app.gauge());
     let text = app
         .view
         .metrics
         .text(&by_origin.registry(&app.view.windows()));
     ([(header::CONTENT_TYPE, form)], text).into_response()
+}
+
+impl App {
+    /// What is counted when it is asked for: so it is right from the start, and while nothing comes.
+    fn gauge(&self) {
+        let (metrics, store) = (&self.view.metrics, &self.view.store);
+        let gauge = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        metrics.streams.set(gauge(self.connections.count()));
+        let (accounts, follows) = {
+            let graph = self.view.graph.read();
+            (graph.accounts(), graph.follows())
+        };
+        metrics.accounts.set(gauge(accounts));
+        metrics.follows.set(gauge(follows));
+        let bytes = i64::try_from(store.bytes_on_disk()).unwrap_or(i64::MAX);
+        metrics.disk_bytes.set(bytes);
+    }
 }
 
 async fn healthz(State(app): State<App>) -> Response {

@@ -71,7 +71,7 @@ impl App {
         }
         let entered = self.view.in_flight.enter();
         let record: NewRecord = door::relation(document, entered.at)
-            .map_err(|e| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, e))?;
+            .map_err(|refused| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, refused.reason))?;
         self.append_in_force(vec![record], entered).await?;
         self.ordering(account)
     }

@@ -2,6 +2,7 @@
 
 use super::App;
 use crate::order::delays::Delays;
+use crate::post::origin_of;
 use crate::reader::origin::{LIMIT_DEFAULT, LIMIT_MAX, Order, Origin, Origins};
 use crate::reader::problem::Problem;
 use axum::Json;
@@ -64,8 +65,17 @@ pub(super) async fn origin(
     State(app): State<App>,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
-    let Path(host) = path.map_err(|e| Problem::bad_request(e.body_text()))?;
-    let known = app.view.origins.read().get(&host).cloned();
+    let Path(asked) = path.map_err(|e| Problem::bad_request(e.body_text()))?;
+    let (host, known) = {
+        let origins = app.view.origins.read();
+        // As it is kept (`(others)` is no host), or as people write it.
+        let host = match origins.get(&asked) {
+            Some(_) => asked,
+            None => origin_of(&format!("https://{asked}/")).unwrap_or(asked),
+        };
+        let known = origins.get(&host).cloned();
+        (host, known)
+    };
     let known =
         known.ok_or_else(|| Problem::not_found(format!("nothing was heard from {host:?}")))?;
     Ok(Json(Origin::new(&host, &known, &app.view.windows())).into_response())

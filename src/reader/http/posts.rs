@@ -82,10 +82,11 @@ impl App {
         if let Some(account) = explain_for {
             self.view.is_open()?;
             let explained = self.view.explain(account, &post, original, clock::now());
-            entry.explained = explained.map_err(|e| Problem::internal(&e))?;
-            if entry.explained.is_none() {
-                return Err(no_account(account));
-            }
+            let explained = explained.map_err(|e| Problem::internal(&e))?;
+            let mut explained = explained.ok_or_else(|| no_account(account))?;
+            let left_out = self.shelf.why_left_out(&self.view, &post, original);
+            explained.mastodon = left_out.map_err(|e| Problem::internal(&e))?;
+            entry.explained = Some(explained);
         }
         Ok(Json(entry).into_response())
     }

@@ -22,6 +22,15 @@ const STATUS_BYTES: usize = 3 << 10;
 /// How long one is taken as it is: what is known of its author may change, and of what it answers.
 const FRESH: Duration = Duration::from_secs(5);
 
+/// What the backend did not give of a post.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lacks {
+    /// Its own id of it.
+    Ref,
+    /// Its own id of the author, with any post of theirs.
+    AuthorRef,
+}
+
 /// The statuses lately made.
 #[derive(Debug)]
 pub struct Shelf {
@@ -84,12 +93,12 @@ impl Shelf {
         let reblog = match &original {
             Some(original) => match self.made(view, original, None)? {
                 Some(reblog) => Some(reblog),
-                None => return Ok(None),
+                None => return self.left_out(view, original),
             },
             None => None,
         };
         let Some(status) = self.made(view, &post, reblog)? else {
-            return Ok(None);
+            return self.left_out(view, &post);
         };
         let shelved = Arc::new(Shelved {
             at: now,
@@ -100,6 +109,48 @@ impl Shelf {
         });
         self.statuses.insert(shelved.post.id, Arc::clone(&shelved));
         Ok(Some(shelved))
+    }
+
+    /// Why clients do not see a post, with what it boosts, whatever feed it is in; none if they do. As a sentence's end.
+    pub fn why_left_out(
+        &self,
+        view: &View,
+        post: &Post,
+        original: Option<&Post>,
+    ) -> Result<Option<String>, DiskError> {
+        for (part, whose) in [(original, "what it boosts"), (Some(post), "it")] {
+            let lacks = part.map(|part| self.lacks(view, part)).transpose()?;
+            let header = match lacks.flatten() {
+                Some(Lacks::Ref) => "Ref",
+                Some(Lacks::AuthorRef) => "Author-Ref",
+                None => continue,
+            };
+            return Ok(Some(format!(
+                "left out: mastodon.ids is \"ref\", and {whose} was sent without {header}"
+            )));
+        }
+        Ok(None)
+    }
+
+    /// What a post lacks that it needs to be a status.
+    fn lacks(&self, view: &View, post: &Post) -> Result<Option<Lacks>, DiskError> {
+        if id_of(self.ids, post).is_none() {
+            return Ok(Some(Lacks::Ref));
+        }
+        let given = post.author_ref.as_deref();
+        let id = self.account_id(view, &post.body.author, given)?;
+        Ok(id.is_none().then_some(Lacks::AuthorRef))
+    }
+
+    /// No status, and counted as such.
+    fn left_out(&self, view: &View, post: &Post) -> Result<Option<Arc<Shelved>>, DiskError> {
+        if let Some(lacks) = self.lacks(view, post)? {
+            view.metrics.left_out(match lacks {
+                Lacks::Ref => "ref",
+                Lacks::AuthorRef => "author_ref",
+            });
+        }
+        Ok(None)
     }
 
     fn made(

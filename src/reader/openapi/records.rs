@@ -6,7 +6,7 @@
 
 use crate::post::id::ID_BYTES_MAX;
 use crate::post::record::{RECORD_BYTES_MAX, REF_BYTES_MAX};
-use crate::post::relationship::Relation;
+use crate::post::relationship::{Kind, Relation};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
@@ -224,6 +224,7 @@ fn activity_line(schemas: &mut SchemaGenerator) -> Schema {
         "anyOf": [activity, {
             "type": "object",
             "required": ["activity"],
+            "additionalProperties": false,
             "properties": {
                 "activity": activity,
                 "type": {"type": "null", "description": "None: a line with a type is an activity itself."},
@@ -251,7 +252,8 @@ fn activity_headers(_: &mut SchemaGenerator) -> Schema {
             "author-ref": reference("author"),
             "fetched": fetched()
         },
-        "description": "The headers of an activities record, as text; all are optional, others are passed over."
+        "description": "The headers of an activities record, as text; all are optional. Others are passed over, \
+            unless they are nearly one of these: that is a mistake."
     })
 }
 
@@ -290,8 +292,11 @@ fn relationship(schemas: &mut SchemaGenerator) -> Schema {
     };
     for kind in &mut kinds {
         let name = kind.pointer("/properties/type/const").cloned();
-        if let (Some(name), Some(kind)) = (name, kind.as_object_mut()) {
+        let is_named = |kind: &&Kind| name.as_ref().is_some_and(|name| name == kind.name());
+        let fields = Kind::ALL.iter().find(is_named).map(|kind| kind.fields());
+        if let (Some(name), Some(fields), Some(kind)) = (name, fields, kind.as_object_mut()) {
             kind.insert("title".to_owned(), name);
+            kind.insert("propertyNames".to_owned(), json!({"enum": fields}));
         }
     }
     let headings: Vec<Value> = kinds.iter().map(heading).collect();
@@ -308,7 +313,7 @@ fn relationship(schemas: &mut SchemaGenerator) -> Schema {
         "else": {"oneOf": kinds},
         "description": "A relation between a local account and something. The key of the record is \
             `<account>/<type>/<target>`: the target empty for account and ordering, `<list> <target>` for list_member. \
-            As a record null does what removed does. Lengths are in bytes."
+            As a record null does what removed does. Lengths are in bytes. A field that is not named here is a mistake."
     })
 }
 
@@ -332,7 +337,8 @@ fn heading(kind: &Value) -> Value {
         .filter_map(Value::as_str)
         .filter(kept)
         .collect();
-    json!({"type": "object", "properties": properties, "required": required})
+    let names = kind.get("propertyNames");
+    json!({"type": "object", "properties": properties, "required": required, "propertyNames": names})
 }
 
 fn dead_letter_headers(_: &mut SchemaGenerator) -> Schema {
