@@ -3,6 +3,8 @@
 use super::lenient::{Loose, Node};
 use super::{Body, Visibility, date, id};
 use crate::time::Time;
+use icu_casemap::CaseMapper;
+use icu_normalizer::ComposingNormalizerBorrowed;
 use serde_json::value::RawValue;
 use std::collections::HashSet;
 
@@ -288,13 +290,32 @@ fn tags_of(tag: &Loose<'_>) -> Result<(Vec<String>, Vec<String>), String> {
     ))
 }
 
-/// A hashtag as it is compared; none if it is nothing anyone could follow.
+/// A hashtag as it is compared: after NFKC and case folding (Unicode 3.13, D146), without its sign; none if it is nothing
+/// anyone could follow. Of what comes out of it, it makes the same again.
 pub fn hashtag_of(name: &str) -> Option<String> {
-    let tag = name.trim().trim_start_matches('#').to_lowercase();
+    // Normalising shortens, but nothing to less than a quarter.
+    if 4 * TAG_BYTES_MAX < name.len() {
+        return None;
+    }
+    let tag = match name.is_ascii() {
+        true => name.to_ascii_lowercase(),
+        false => folded(name),
+    };
+    // Only now, as the sign and spaces have full-width forms.
+    let tag = tag.trim().trim_start_matches('#');
     let possible = !tag.is_empty()
         && tag.len() <= TAG_BYTES_MAX
         && !tag.contains(|c: char| c.is_control() || c.is_whitespace());
-    possible.then_some(tag)
+    possible.then(|| tag.to_owned())
+}
+
+/// Without differences of case, width and composition.
+fn folded(text: &str) -> String {
+    let nfkc = ComposingNormalizerBorrowed::new_nfkc();
+    let text = nfkc.normalize(text);
+    // Folding takes some letters apart.
+    let text = CaseMapper::new().fold_string(&text).into_owned();
+    nfkc.normalize(&text).into_owned()
 }
 
 /// A language as it is compared; none if undetermined or no code at all.

@@ -97,7 +97,7 @@ pub enum Relation {
         /// The backend's id of the account.
         #[schemars(regex(pattern = ACCOUNT_PATTERN))]
         account: String,
-        /// The hashtag, lower case, without `#`.
+        /// The hashtag as it is compared: after NFKC and case folding, without `#`.
         #[schemars(regex(pattern = TAG_PATTERN))]
         target: String,
     },
