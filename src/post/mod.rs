@@ -94,7 +94,7 @@ pub struct Body {
     pub boost_of: Option<String>,
     /// Hashtags as they are compared ([`object::hashtag_of`]), each once.
     pub tags: Vec<String>,
-    /// The one language it is in, as `contentMap` says, lower case; none if unknown (`und`).
+    /// The language of the text that is shown, as `contentMap` says and writes it; none if unknown (`und`).
     pub language: Option<String>,
     /// The object as it came, JSON text (for a boost the whole Announce).
     #[serde(with = "raw_as_text")]

@@ -109,7 +109,7 @@ pub(super) fn post(object: &Node<'_>, raw: &RawValue, around: Around<'_>) -> Res
         },
         boost_of: None,
         tags,
-        language: object.language.as_deref().and_then(language_of),
+        language: object.language().as_deref().and_then(language_of),
         object: raw.to_owned(),
     })
 }
@@ -318,15 +318,14 @@ fn folded(text: &str) -> String {
     nfkc.normalize(&text).into_owned()
 }
 
-/// A language as it is compared; none if undetermined or no code at all.
+/// A language as it is written; none if undetermined or no code at all. Languages are compared without case.
 pub(super) fn language_of(code: &str) -> Option<String> {
-    let code = code.to_ascii_lowercase();
     let possible = !code.is_empty()
         && code.len() <= LANGUAGE_BYTES_MAX
         && code
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-    (possible && code != "und").then_some(code)
+    (possible && !code.eq_ignore_ascii_case("und")).then(|| code.to_owned())
 }
 
 /// A list without repetitions, in the order of the first; more than `max` are refused.

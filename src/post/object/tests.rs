@@ -232,7 +232,7 @@ fn mentions_and_hashtags_are_found_in_any_list_of_tags() {
 fn an_undetermined_language_is_none() {
     for (code, language) in [
         ("en", Some("en")),
-        ("pt-BR", Some("pt-br")),
+        ("pt-BR", Some("pt-BR")),
         ("und", None),
         ("UND", None),
         ("", None),
