@@ -384,7 +384,7 @@ impl App {
         match wish.kind.as_str() {
             "subscribe" => {
                 let channel = self.channel(&wish.stream, tag, list, asking)?;
-                let key = channel.names();
+                let key = channel.key();
                 // What ended by itself may be begun again.
                 subscriptions.0.retain(|_, task| !task.is_finished());
                 if subscriptions.0.contains_key(&key) {
@@ -428,7 +428,7 @@ impl App {
             }
             "unsubscribe" => {
                 let channel = Channel::named(&wish.stream, tag, list)?;
-                if let Some(task) = subscriptions.0.remove(&channel.names()) {
+                if let Some(task) = subscriptions.0.remove(&channel.key()) {
                     task.abort();
                 }
                 Ok(())
