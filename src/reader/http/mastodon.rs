@@ -16,6 +16,7 @@ use crate::reader::asked::Asked;
 use crate::reader::auth::{Caller, User};
 use crate::reader::filling::whole;
 use crate::reader::mastodon::about;
+use crate::reader::mastodon::account::{NO_AVATAR, NO_HEADER};
 use crate::reader::mastodon::channel::Sieve;
 use crate::reader::mastodon::timeline::{Timeline, Wanted};
 use crate::reader::page::Span;
@@ -23,7 +24,7 @@ use crate::reader::problem::Problem;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use axum::{Extension, Json, Router, middleware};
 use serde_json::{Value, json};
 use std::net::IpAddr;
@@ -70,6 +71,12 @@ pub(super) fn routes(app: &App) -> Router<App> {
             asking::as_mastodon_stream,
         ))
         .route("/api/v1/streaming/health", get(streaming::health));
+    // These need no token.
+    let beside = Router::new()
+        .route(NO_AVATAR, get(no_avatar))
+        .route(NO_HEADER, get(no_header))
+        .route("/api/v1/{*path}", any(nowhere))
+        .route("/api/v2/{*path}", any(nowhere));
     // Clients in browsers come from elsewhere; what they may read, their token says.
     let from_elsewhere = CorsLayer::new()
         .allow_origin(Any)
@@ -84,6 +91,7 @@ pub(super) fn routes(app: &App) -> Router<App> {
     };
     let all = asked
         .merge(streams)
+        .merge(beside)
         .method_not_allowed_fallback(other_method);
     all.layer(from_elsewhere)
 }
@@ -209,7 +217,8 @@ impl Asks {
 /// Where clients came to: for links.
 pub(super) struct Here {
     host: String,
-    root: String,
+    /// With its scheme.
+    pub(super) root: String,
 }
 
 impl Here {
@@ -260,8 +269,9 @@ pub(super) async fn home(
     let account = user(&asking, "read:statuses")?.account.clone();
     let asks = Asks::read(query.as_deref());
     let asked = Asked::Home { account };
-    let here = Here::of(&app, &asking, &headers).path(&uri);
-    app.timeline(&[asked], &asks, Sieve::default(), here).await
+    let here = Here::of(&app, &asking, &headers);
+    app.timeline(&[asked], &asks, Sieve::default(), (&here, &uri))
+        .await
 }
 
 pub(super) async fn list(
@@ -275,8 +285,9 @@ pub(super) async fn list(
     let account = user(&asking, "read:lists")?.account.clone();
     let asks = Asks::read(query.as_deref());
     let asked = Asked::List { account, list };
-    let here = Here::of(&app, &asking, &headers).path(&uri);
-    app.timeline(&[asked], &asks, Sieve::default(), here).await
+    let here = Here::of(&app, &asking, &headers);
+    app.timeline(&[asked], &asks, Sieve::default(), (&here, &uri))
+        .await
 }
 
 pub(super) async fn public(
@@ -300,8 +311,8 @@ pub(super) async fn public(
         only_media: asks.is("only_media"),
         ..Sieve::default()
     };
-    let here = Here::of(&app, &asking, &headers).path(&uri);
-    app.timeline(&[asked], &asks, sieve, here).await
+    let here = Here::of(&app, &asking, &headers);
+    app.timeline(&[asked], &asks, sieve, (&here, &uri)).await
 }
 
 pub(super) async fn hashtag(
@@ -324,7 +335,7 @@ pub(super) async fn hashtag(
         })
         .collect();
     let (local, remote) = (asks.is("local"), asks.is("remote"));
-    let here = Here::of(&app, &asking, &headers).path(&uri);
+    let here = Here::of(&app, &asking, &headers);
     let sieve = Sieve {
         only_media: asks.is("only_media"),
         only_local: local && !remote,
@@ -332,13 +343,14 @@ pub(super) async fn hashtag(
         all: asks.tags("all"),
         none: asks.tags("none"),
     };
-    app.timeline(&asked, &asks, sieve, here).await
+    app.timeline(&asked, &asks, sieve, (&here, &uri)).await
 }
 
 pub(super) async fn status(
     State(app): State<App>,
     Path(id): Path<String>,
     Extension(asking): Extension<Asking>,
+    headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let reader = match &asking.caller {
         Caller::User(user) if user.scopes.has("read:statuses") => Some(user.account.as_str()),
@@ -346,7 +358,8 @@ pub(super) async fn status(
         Caller::Backend | Caller::Anyone => None,
     };
     app.view.is_open()?;
-    let found = tokio::task::block_in_place(|| app.seen(&id, reader))?;
+    let here = Here::of(&app, &asking, &headers);
+    let found = tokio::task::block_in_place(|| app.seen(&id, reader, &here))?;
     Ok(json(found))
 }
 
@@ -371,6 +384,7 @@ pub(super) async fn one_list(
 pub(super) async fn credentials(
     State(app): State<App>,
     Extension(asking): Extension<Asking>,
+    headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let user = user(&asking, "read:accounts")?;
     let actor = {
@@ -385,7 +399,8 @@ pub(super) async fn credentials(
         return Err(Refusal::not_found());
     };
     let given = (app.shelf.ids == Ids::Ref).then_some(user.account.as_str());
-    let account = tokio::task::block_in_place(|| app.shelf.account(&app.view, &actor, given));
+    let shelf = app.shelf.at(&Here::of(&app, &asking, &headers).root);
+    let account = tokio::task::block_in_place(|| shelf.account(&app.view, &actor, given));
     let account = account.map_err(|e| Problem::internal(&e))?;
     let account = account.ok_or_else(Refusal::not_found)?;
     Ok(Json(about::credentials(&account)).into_response())
@@ -433,6 +448,28 @@ pub(super) async fn nothing() -> Response {
     Json(json!([])).into_response()
 }
 
+pub(super) async fn no_avatar() -> Response {
+    image(include_bytes!("missing_avatar.png"))
+}
+
+pub(super) async fn no_header() -> Response {
+    image(include_bytes!("missing_header.png"))
+}
+
+/// An image that stays as it is.
+fn image(png: &'static [u8]) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "image/png"),
+        (header::CACHE_CONTROL, "public, max-age=604800"),
+    ];
+    (headers, png).into_response()
+}
+
+/// Of what Mastodon's API has and this service has not.
+pub(super) async fn nowhere() -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, "Not Found")
+}
+
 impl App {
     /// For whom a shared feed is shown: a user sees less of it.
     pub(super) fn reader(&self, asking: &Asking) -> Result<Option<String>, Refusal> {
@@ -452,7 +489,7 @@ impl App {
         asked: &[Asked],
         asks: &Asks,
         sieve: Sieve,
-        here: String,
+        (here, uri): (&Here, &Uri),
     ) -> Result<Response, Refusal> {
         self.view.is_open()?;
         let mut looks = Vec::with_capacity(asked.len());
@@ -466,6 +503,7 @@ impl App {
                 Err(problem) => return Err(problem.into()),
             }
         }
+        let shelf = self.shelf.at(&here.root);
         tokio::task::block_in_place(|| {
             let wanted = self.wanted(asks)?;
             let mut ids: Vec<u64> = looks.iter().flat_map(|look| look.ids()).copied().collect();
@@ -480,7 +518,7 @@ impl App {
             };
             let page = Timeline::fill(
                 &self.view,
-                &self.shelf,
+                &shelf,
                 wanted,
                 &ids,
                 &sieve,
@@ -488,7 +526,7 @@ impl App {
                 clock::now(),
             );
             let page = page.map_err(|e| Problem::internal(&e))?;
-            let link = link(&here, &asks.kept(), &page);
+            let link = link(&here.path(uri), &asks.kept(), &page);
             let mut response = json(page.json);
             if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
                 response.headers_mut().insert(header::LINK, link);
@@ -536,7 +574,7 @@ impl App {
     }
 
     /// A status by its id, if this reader may see it.
-    fn seen(&self, id: &str, reader: Option<&str>) -> Result<String, Refusal> {
+    fn seen(&self, id: &str, reader: Option<&str>, here: &Here) -> Result<String, Refusal> {
         let found = match self.shelf.ids {
             Ids::Ref => self.view.store.post_by_ref(id),
             Ids::Place => match id.parse::<PostId>() {
@@ -560,7 +598,8 @@ impl App {
         if !may {
             return Err(Refusal::not_found());
         }
-        let status = self.shelf.status(&self.view, post, original, clock::now());
+        let shelf = self.shelf.at(&here.root);
+        let status = shelf.status(&self.view, post, original, clock::now());
         let status = status.map_err(failed)?.ok_or_else(Refusal::not_found)?;
         Ok(status.json.clone())
     }

@@ -216,7 +216,7 @@ impl Sieve {
         self.is_by_whom(is_local)
             && self.all.iter().all(has)
             && !self.none.iter().any(has)
-            && (!self.only_media || super::status::has_media(post))
+            && (!self.only_media || super::media::has_media(post))
     }
 }
 
