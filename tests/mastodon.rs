@@ -647,6 +647,7 @@ fn what_is_not_there_is_said_in_mastodons_words() {
         "/api/v1/statuses/1/context",
         "/api/v1/nothing",
         "/api/v2/search?q=x",
+        "/api/v1/",
     ] {
         for token in [None, Some(SERVICE)] {
             error(get(&surface, path, token), 404, "Not Found");

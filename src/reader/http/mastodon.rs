@@ -75,8 +75,7 @@ pub(super) fn routes(app: &App) -> Router<App> {
     let beside = Router::new()
         .route(NO_AVATAR, get(no_avatar))
         .route(NO_HEADER, get(no_header))
-        .route("/api/v1/{*path}", any(nowhere))
-        .route("/api/v2/{*path}", any(nowhere));
+        .route("/api/{*path}", any(nowhere));
     // Clients in browsers come from elsewhere; what they may read, their token says.
     let from_elsewhere = CorsLayer::new()
         .allow_origin(Any)
@@ -133,6 +132,14 @@ impl Refusal {
 
     fn not_found() -> Refusal {
         Refusal::new(StatusCode::NOT_FOUND, "Record not found")
+    }
+}
+
+/// A problem, as who asked for this path understands it.
+pub(super) fn in_words_of(path: &str, problem: Problem) -> Response {
+    match path.starts_with("/api/") {
+        true => Refusal::from(problem).into_response(),
+        false => problem.into_response(),
     }
 }
 
@@ -659,4 +666,25 @@ fn link(path: &str, kept: &str, page: &Timeline) -> Option<String> {
         true => prev,
         false => format!("<{path}?{kept}{and}max_id={oldest}>; rel=\"next\", {prev}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_asks_for_mastodons_api_is_answered_in_its_words() {
+        for (path, kind, field) in [
+            ("/api/v1/timelines/home", "application/json", "error"),
+            ("/v1/origins", "application/problem+json", "detail"),
+        ] {
+            let answer = in_words_of(path, Problem::unavailable("busy", 5));
+            assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(answer.headers()[header::RETRY_AFTER], "5");
+            assert_eq!(answer.headers()[header::CONTENT_TYPE], kind);
+            let body = axum::body::to_bytes(answer.into_body(), 1 << 10).await;
+            let body: Value = serde_json::from_slice(&body.unwrap()).unwrap();
+            assert_eq!(body[field], "busy", "{path}");
+        }
+    }
 }

@@ -268,7 +268,7 @@ mod tests {
             ),
             (
                 "<span title=\"<h1>\">a</span> <a href=\"https://a.example/?<div>\">b</a>",
-                "<span>a</span> <a href=\"https://a.example/?&lt;div&gt;\" target=\"_blank\" rel=\"nofollow noopener noreferrer\">b</a>",
+                "<span title=\"&lt;h1&gt;\">a</span> <a href=\"https://a.example/?&lt;div&gt;\" target=\"_blank\" rel=\"nofollow noopener noreferrer\">b</a>",
             ),
             ("<pre>a\n  b</pre>", "<pre>a\n  b</pre>"),
             ("a &lt;div&gt; b", "a &lt;div&gt; b"),
