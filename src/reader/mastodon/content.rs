@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 /// Mastodon's own list (its documentation, "HTML sanitization").
-const TAGS: [&str; 20] = [
+pub(super) const TAGS: [&str; 20] = [
     "p",
     "br",
     "span",
