@@ -174,7 +174,7 @@ fn a_field_may_be_one_text_where_others_send_a_list() {
     check(
         "gotosocial-create-note",
         Sent,
-        r#"Create https://cove.example/users/wim/statuses/01ABC by https://cove.example/users/wim, Unlisted, published 2026-11-22T10:00:00Z, tags tides, in en"#,
+        r#"Create https://cove.example/users/wim/statuses/01ABC by https://cove.example/users/wim, Unlisted, published 2026-11-22T10:00:00Z, tags tides, in EN"#,
     );
     check(
         "audio-create",
@@ -219,7 +219,7 @@ fn a_bridged_author_may_be_embedded_and_name_its_followers() {
     check(
         "bridge-create-note",
         Sent,
-        r#"Create https://bridge.example/convert/ap/at://did:plc:sandpiper23/net.example.feed.post/3kaaa by https://bridge.example/ap/did:plc:sandpiper23, Public, published 2026-11-22T10:00:00Z, in pt-br; Person https://bridge.example/ap/did:plc:sandpiper23"#,
+        r#"Create https://bridge.example/convert/ap/at://did:plc:sandpiper23/net.example.feed.post/3kaaa by https://bridge.example/ap/did:plc:sandpiper23, Public, published 2026-11-22T10:00:00Z, in pt-BR; Person https://bridge.example/ap/did:plc:sandpiper23"#,
     );
     check(
         "bridge-create-private",

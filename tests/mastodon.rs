@@ -456,6 +456,247 @@ fn what_a_client_needs_to_begin_is_there() {
     assert_eq!(from_a_page.headers()["access-control-allow-origin"], "*");
 }
 
+/// The names of an object's fields.
+fn keys(object: &Value) -> Vec<&str> {
+    object
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect()
+}
+
+/// A failure means that clients which believe Mastodon's documentation break: the keys that 4.5 gives a signed-in reader, and
+/// our own.
+#[test]
+fn nothing_is_missing_that_a_signed_in_reader_is_told() {
+    let surface = Surface::start("");
+    surface.create(&json!({"type": "Question", "id": uri(1), "attributedTo": ANA, "content": "Which?", "to": [PUBLIC],
+        "published": clock::now().rfc3339(), "oneOf": [{"name": "High"}], "tag": {"type": "Hashtag", "name": "#Été"},
+        "attachment": {"type": "Image", "url": "https://a.example/1.png"}}));
+    let page = read(&surface, HOME);
+    let status = &page[0];
+    assert_eq!(
+        keys(status),
+        [
+            "account",
+            "application",
+            "bookmarked",
+            "card",
+            "content",
+            "created_at",
+            "edited_at",
+            "emojis",
+            "favourited",
+            "favourites_count",
+            "filtered",
+            "id",
+            "in_reply_to_account_id",
+            "in_reply_to_id",
+            "language",
+            "media_attachments",
+            "mentions",
+            "muted",
+            "pinned",
+            "poll",
+            "quote",
+            "quote_approval",
+            "quotes_count",
+            "reblog",
+            "reblogged",
+            "reblogs_count",
+            "replies_count",
+            "sensitive",
+            "slackwater",
+            "spoiler_text",
+            "tags",
+            "uri",
+            "url",
+            "visibility",
+        ]
+    );
+    for key in ["favourited", "reblogged", "muted", "bookmarked", "pinned"] {
+        assert_eq!(status[key], false, "{key}");
+    }
+    for key in ["application", "card", "quote"] {
+        assert_eq!(status[key], Value::Null, "{key}");
+    }
+    assert_eq!(
+        (&status["filtered"], &status["quotes_count"]),
+        (&json!([]), &json!(0))
+    );
+    assert_eq!(
+        status["quote_approval"],
+        json!({"automatic": [], "manual": [], "current_user": "unknown"})
+    );
+    let account = [
+        "acct",
+        "avatar",
+        "avatar_static",
+        "bot",
+        "created_at",
+        "discoverable",
+        "display_name",
+        "emojis",
+        "fields",
+        "followers_count",
+        "following_count",
+        "group",
+        "header",
+        "header_static",
+        "hide_collections",
+        "id",
+        "indexable",
+        "last_status_at",
+        "locked",
+        "note",
+        "statuses_count",
+        "uri",
+        "url",
+        "username",
+    ];
+    assert_eq!(keys(&status["account"]), account);
+    assert_eq!(
+        keys(&status["poll"]),
+        [
+            "emojis",
+            "expired",
+            "expires_at",
+            "id",
+            "multiple",
+            "options",
+            "own_votes",
+            "voted",
+            "voters_count",
+            "votes_count",
+        ]
+    );
+    assert_eq!(
+        keys(&status["media_attachments"][0]),
+        [
+            "blurhash",
+            "description",
+            "id",
+            "meta",
+            "preview_remote_url",
+            "preview_url",
+            "remote_url",
+            "text_url",
+            "type",
+            "url",
+        ]
+    );
+    // Whoever is local has these too, and is told so of themself.
+    let me = read(&surface, "/api/v1/accounts/verify_credentials");
+    let mut own = keys(&me);
+    own.retain(|key| !account.contains(key));
+    assert_eq!(own, ["noindex", "role", "roles", "source"]);
+}
+
+/// A failure means that for every actor never told of, clients ask a stranger's server for an image that is not there.
+#[test]
+fn what_is_not_known_is_here_and_not_on_a_strangers_server() {
+    let surface = Surface::start("");
+    let mut object = note(1, "tide");
+    object["tag"] = json!({"type": "Hashtag", "name": "#Été"});
+    surface.create(&object);
+    let here = surface.door().base();
+    let status = &read(&surface, HOME)[0];
+    let account = &status["account"];
+    for (key, path) in [
+        ("avatar", "/avatars/original/missing.png"),
+        ("avatar_static", "/avatars/original/missing.png"),
+        ("header", "/headers/original/missing.png"),
+        ("header_static", "/headers/original/missing.png"),
+    ] {
+        assert_eq!(account[key], format!("{here}{path}"));
+        let image = get(&surface, path, None);
+        assert_eq!(image.headers()["content-type"], "image/png");
+        assert!(
+            image.bytes().unwrap().starts_with(b"\x89PNG\r\n\x1a\n"),
+            "{path}"
+        );
+    }
+    assert_eq!(
+        status["tags"],
+        json!([{"name": "été", "url": format!("{here}/tags/%C3%A9t%C3%A9")}])
+    );
+    // Behind a proxy that is where the client came to, for each its own.
+    for host in ["home.example", "other.example"] {
+        let proxied = surface.door().request(Method::GET, HOME);
+        let proxied = proxied.bearer_auth(surface.token("read"));
+        let proxied = proxied
+            .header("x-forwarded-proto", "https")
+            .header("x-forwarded-host", host);
+        let page: Value = proxied.send().unwrap().json().unwrap();
+        let avatar = format!("https://{host}/avatars/original/missing.png");
+        assert_eq!(page[0]["account"]["avatar"], avatar);
+    }
+    // Streams too.
+    let mut socket = Socket::kims(&surface, "?stream=user");
+    socket.settle();
+    surface.post(2, "ebb");
+    let avatar = format!("{here}/avatars/original/missing.png");
+    assert_eq!(socket.next()["payload"]["account"]["avatar"], avatar);
+}
+
+#[test]
+fn what_is_not_there_is_said_in_mastodons_words() {
+    let surface = Surface::start("");
+    for path in [
+        "/api/v1/statuses/1/context",
+        "/api/v1/nothing",
+        "/api/v2/search?q=x",
+        "/api/v1/",
+    ] {
+        for token in [None, Some(SERVICE)] {
+            error(get(&surface, path, token), 404, "Not Found");
+        }
+    }
+    let posted = surface.door().request(Method::POST, "/api/v1/statuses");
+    error(posted.send().unwrap(), 404, "Not Found");
+    let page = surface.door().request(Method::GET, "/api/v1/trends/tags");
+    let page = page
+        .header("origin", "https://client.example")
+        .send()
+        .unwrap();
+    assert_eq!(page.headers()["access-control-allow-origin"], "*");
+    // Elsewhere it is a problem document.
+    let native = get(&surface, "/v1/nothing", None);
+    assert_eq!(native.headers()["content-type"], "application/problem+json");
+    let native: Value = native.json().unwrap();
+    assert_eq!(
+        (&native["type"], &native["title"], &native["status"]),
+        (&json!("about:blank"), &json!("Not Found"), &json!(404))
+    );
+}
+
+/// A failure means that a client is told the same post twice.
+#[test]
+fn a_hashtag_in_two_spellings_on_one_socket_is_one() {
+    let surface = Surface::start("");
+    let mut socket = Socket::kims(&surface, "");
+    let wish = |kind: &str, tag: &str| json!({"type": kind, "stream": "hashtag", "tag": tag});
+    for tag in ["Rust", "rust", "＃RUST"] {
+        socket.say(&wish("subscribe", tag));
+    }
+    socket.settle();
+    let mut object = note(1, "tide");
+    object["tag"] = json!({"type": "Hashtag", "name": "#rust"});
+    surface.create(&object);
+    assert_eq!(socket.next()["stream"], json!(["hashtag", "Rust"]));
+    // Had it come twice, the second would stand before the answer to this.
+    socket.settle();
+    socket.say(&wish("unsubscribe", "RUST"));
+    socket.settle();
+    object["id"] = json!(uri(2));
+    surface.create(&object);
+    socket.say(&json!({"type": "subscribe", "stream": "user"}));
+    socket.settle();
+    surface.post(3, "ebb");
+    assert_eq!(socket.next()["stream"], json!(["user"]));
+}
+
 /// A websocket of Mastodon's streaming API.
 struct Socket(WebSocket<MaybeTlsStream<TcpStream>>);
 

@@ -339,7 +339,10 @@ impl Subject<'_> {
         }
         if let Some(language) = &self.post.body.language
             && !follow.languages.is_empty()
-            && !follow.languages.contains(language)
+            && !follow
+                .languages
+                .iter()
+                .any(|it| it.eq_ignore_ascii_case(language))
         {
             return Decision::Out(Why::OtherLanguage);
         }

@@ -370,8 +370,9 @@ fn id_of(value: &str) -> Option<String> {
 /// The link to the HTML page, if a list says which one that is, else the first.
 fn page_of(value: &str) -> Option<String> {
     let is_page = |item: &&str| {
-        let kind = field(item, "mediaType").and_then(|kind| text_of(kind, NAME_BYTES_MAX));
-        kind.is_some_and(|kind| kind.starts_with("text/html"))
+        let kind = field(item, "mediaType").or_else(|| field(item, "mimeType"));
+        let kind = kind.and_then(|kind| text_of(kind, NAME_BYTES_MAX));
+        kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with("text/html"))
     };
     fields::items(value)
         .filter(is_page)

@@ -46,6 +46,25 @@ pub(super) fn plain(string: &str) -> Option<&str> {
         .then_some(inner)
 }
 
+/// The language of what is shown of a text that may be there in several: `text`, if there is one, which stands in `by_language`
+/// too, else the first in there.
+pub(super) fn language<'a>(text: &str, by_language: &'a str) -> Option<Cow<'a, str>> {
+    let is_text = |value: &str| value.starts_with('"') && !is_empty(value);
+    let mut wordings = of(by_language).filter(|(_, wording)| is_text(wording));
+    let (first, wording) = wordings.next()?;
+    if !is_text(text) || is_same_text(text, wording) {
+        return Some(first);
+    }
+    let shown = wordings.find(|(_, wording)| is_same_text(text, wording));
+    Some(shown.map_or(first, |(language, _)| language))
+}
+
+/// Whether two strings say the same, however they are escaped.
+fn is_same_text(one: &str, other: &str) -> bool {
+    let read = |string: &str| serde_json::from_str::<String>(string).ok();
+    one == other || ((plain(one).is_none() || plain(other).is_none()) && read(one) == read(other))
+}
+
 /// Whether a value is `null`, or a text, list or object with nothing in it.
 pub(super) fn is_empty(value: &str) -> bool {
     let inside = |open, close| {
@@ -184,6 +203,31 @@ mod tests {
     }
 
     #[test]
+    fn the_language_is_that_of_the_text_shown() {
+        for (text, by_language, expected) in [
+            ("", r#"{"en":"x"}"#, Some("en")),
+            ("", r#"{ "pt-BR" : "x", "en": "y" }"#, Some("pt-BR")),
+            (r#""y""#, r#"{"pt":"x","en":"y"}"#, Some("en")),
+            (r#""y""#, r#"{"pt":"x","en":"\u0079"}"#, Some("en")),
+            (r#""\u0079""#, r#"{"pt":"x","en":"y"}"#, Some("en")),
+            (r#""z""#, r#"{"pt":"x","en":"y"}"#, Some("pt")),
+            (r#""""#, r#"{"pt":"x","en":"y"}"#, Some("pt")),
+            ("null", r#"{"pt":null,"es":"","it":7,"en":"y"}"#, Some("en")),
+            ("", r#"{"\u0065n":"x"}"#, Some("en")),
+            ("", r#"{"e\"n":"x"}"#, Some("e\"n")),
+            (r#""x""#, "{ }", None),
+            ("", r#"{"en":null}"#, None),
+            ("", r#""en""#, None),
+            ("", r#"["en"]"#, None),
+            ("", "7", None),
+            ("", "", None),
+        ] {
+            let found = language(text, by_language);
+            assert_eq!(found.as_deref(), expected, "{text} {by_language}");
+        }
+    }
+
+    #[test]
     fn nothing_is_empty_however_it_is_written() {
         for (value, empty) in [
             ("null", true),
@@ -215,6 +259,7 @@ mod tests {
         fn no_text_is_too_strange(text in "\\PC{0,40}|[{\\[\"\\\\:, a\\]}]{0,40}") {
             for (_, value) in of(&text) {
                 is_empty(value);
+                language(value, &text);
             }
             items(&text).for_each(drop);
         }

@@ -282,8 +282,11 @@ pub(super) struct Node<'a> {
     pub(super) audience: Loose<'a>,
     pub(super) tag: Loose<'a>,
     pub(super) in_reply_to: Loose<'a>,
-    /// The first key of `contentMap`.
-    pub(super) language: Option<Cow<'a, str>>,
+    /// `content`, and what is said in languages, as they came; empty if missing.
+    content_text: &'a str,
+    content_map: &'a str,
+    name_map: &'a str,
+    summary_map: &'a str,
     /// There is a `name`, `content` or `contentMap`, an `attachment`: is it more than a vote?
     pub(super) has_name: bool,
     pub(super) has_content: bool,
@@ -340,14 +343,29 @@ impl<'a> Node<'a> {
             Field::Tag => self.tag = Loose::read(value)?,
             Field::InReplyTo => self.in_reply_to = Loose::read(value)?,
             Field::ContentMap => {
-                self.language = fields::of(value).next().map(|(language, _)| language);
-                self.has_content |= self.language.is_some();
+                self.content_map = value;
+                self.has_content |= fields::of(value).next().is_some();
             }
+            Field::NameMap => self.name_map = value,
+            Field::SummaryMap => self.summary_map = value,
             Field::Name => self.has_name |= !fields::is_empty(value),
-            Field::Content | Field::Attachment => self.has_content |= !fields::is_empty(value),
+            Field::Content => {
+                self.content_text = value;
+                self.has_content |= !fields::is_empty(value);
+            }
+            Field::Attachment => self.has_content |= !fields::is_empty(value),
             Field::Object | Field::Followers | Field::Href | Field::Other => {}
         }
         Ok(())
+    }
+}
+
+impl<'a> Node<'a> {
+    /// The language of the text that is shown of it, as it is written.
+    pub(super) fn language(&self) -> Option<Cow<'a, str>> {
+        fields::language(self.content_text, self.content_map)
+            .or_else(|| fields::language("", self.name_map))
+            .or_else(|| fields::language("", self.summary_map))
     }
 }
 
@@ -496,6 +514,8 @@ enum Field {
     InReplyTo,
     Content,
     ContentMap,
+    NameMap,
+    SummaryMap,
     Attachment,
     Name,
     Followers,
@@ -520,6 +540,8 @@ impl Field {
             "inReplyTo" => Field::InReplyTo,
             "content" => Field::Content,
             "contentMap" => Field::ContentMap,
+            "nameMap" => Field::NameMap,
+            "summaryMap" => Field::SummaryMap,
             "attachment" => Field::Attachment,
             "name" => Field::Name,
             "followers" => Field::Followers,

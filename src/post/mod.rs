@@ -93,9 +93,9 @@ pub struct Body {
     pub in_reply_to: Option<String>,
     /// The id of the post this one boosts. A boost has no tags, mentions or language of its own.
     pub boost_of: Option<String>,
-    /// Hashtags, lower case, without `#`, each once.
+    /// Hashtags as they are compared ([`object::hashtag_of`]), each once.
     pub tags: Vec<String>,
-    /// The one language it is in, as `contentMap` says, lower case; none if unknown (`und`).
+    /// The language of the text that is shown, as `contentMap` says and writes it; none if unknown (`und`).
     pub language: Option<String>,
     /// The object as it came, JSON text (for a boost the whole Announce).
     #[serde(with = "raw_as_text")]

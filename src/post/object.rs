@@ -3,6 +3,8 @@
 use super::lenient::{Loose, Node};
 use super::{Body, Visibility, date, id};
 use crate::time::Time;
+use icu_casemap::CaseMapper;
+use icu_normalizer::ComposingNormalizerBorrowed;
 use serde_json::value::RawValue;
 use std::collections::HashSet;
 
@@ -127,7 +129,7 @@ pub(super) fn post(
         },
         boost_of: None,
         tags,
-        language: object.language.as_deref().and_then(language_of),
+        language: object.language().as_deref().and_then(language_of),
         object: raw.to_owned(),
     })
 }
@@ -308,24 +310,42 @@ fn tags_of(tag: &Loose<'_>) -> Result<(Vec<String>, Vec<String>), String> {
     ))
 }
 
-/// A hashtag as it is compared; none if it is nothing anyone could follow.
+/// A hashtag as it is compared: after NFKC and case folding (Unicode 3.13, D146), without its sign; none if it is nothing
+/// anyone could follow. Of what comes out of it, it makes the same again.
 pub fn hashtag_of(name: &str) -> Option<String> {
-    let tag = name.trim().trim_start_matches('#').to_lowercase();
+    // Normalising shortens, but nothing to less than a quarter.
+    if 4 * TAG_BYTES_MAX < name.len() {
+        return None;
+    }
+    let tag = match name.is_ascii() {
+        true => name.to_ascii_lowercase(),
+        false => folded(name),
+    };
+    // Only now, as the sign and spaces have full-width forms.
+    let tag = tag.trim().trim_start_matches('#');
     let possible = !tag.is_empty()
         && tag.len() <= TAG_BYTES_MAX
         && !tag.contains(|c: char| c.is_control() || c.is_whitespace());
-    possible.then_some(tag)
+    possible.then(|| tag.to_owned())
 }
 
-/// A language as it is compared; none if undetermined or no code at all.
+/// Without differences of case, width and composition.
+fn folded(text: &str) -> String {
+    let nfkc = ComposingNormalizerBorrowed::new_nfkc();
+    let text = nfkc.normalize(text);
+    // Folding takes some letters apart.
+    let text = CaseMapper::new().fold_string(&text).into_owned();
+    nfkc.normalize(&text).into_owned()
+}
+
+/// A language as it is written; none if undetermined or no code at all. Languages are compared without case.
 pub(super) fn language_of(code: &str) -> Option<String> {
-    let code = code.to_ascii_lowercase();
     let possible = !code.is_empty()
         && code.len() <= LANGUAGE_BYTES_MAX
         && code
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-    (possible && code != "und").then_some(code)
+    (possible && !code.eq_ignore_ascii_case("und")).then(|| code.to_owned())
 }
 
 /// A list without repetitions, in the order of the first; more than `max` are refused.

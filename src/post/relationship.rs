@@ -98,7 +98,7 @@ pub enum Relation {
         /// The backend's id of the account.
         #[schemars(regex(pattern = ACCOUNT_PATTERN))]
         account: String,
-        /// The hashtag, lower case, without `#`.
+        /// The hashtag as it is compared: after NFKC and case folding, without `#`.
         #[schemars(regex(pattern = TAG_PATTERN))]
         target: String,
     },
@@ -717,7 +717,7 @@ fn domain(text: &str) -> Result<String, String> {
     })
 }
 
-/// Language codes as posts' languages are compared, sorted, each once.
+/// Language codes in lower case, sorted, each once.
 fn canonical_languages(codes: &[String]) -> Result<Vec<String>, String> {
     if LANGUAGES_MAX < codes.len() {
         return Err(format!(
@@ -728,7 +728,8 @@ fn canonical_languages(codes: &[String]) -> Result<Vec<String>, String> {
     let mut canonical = codes
         .iter()
         .map(|code| {
-            language_of(code).ok_or_else(|| {
+            let canonical = language_of(code).map(|code| code.to_ascii_lowercase());
+            canonical.ok_or_else(|| {
                 format!(
                     "languages has {}: send codes such as \"en\", up to {LANGUAGE_BYTES_MAX} bytes",
                     id::quoted(code)

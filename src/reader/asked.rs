@@ -28,7 +28,7 @@ pub enum Asked {
     },
     /// A hashtag's feed.
     Tag {
-        /// The hashtag, lower case, without `#`.
+        /// The hashtag as it is compared.
         tag: String,
         /// For which account, if for one: less what it shuns.
         reader: Option<String>,

@@ -5,10 +5,14 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// An error as a client sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
+    /// A URI for the kind of problem, or `about:blank` where the status says that (RFC 9457, 4.2.1).
+    #[serde(rename = "type")]
+    pub kind: Cow<'static, str>,
     /// The HTTP status, once more.
     pub status: u16,
     /// The status in words.
@@ -25,6 +29,7 @@ impl Problem {
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
         let title = status.canonical_reason().unwrap_or("Error").to_owned();
         Problem {
+            kind: "about:blank".into(),
             status: status.as_u16(),
             title,
             detail: detail.into(),

@@ -96,7 +96,12 @@ impl Surface {
     /// Activities, taken in.
     pub(crate) fn tell(&self, activities: &[Value]) {
         let lines: Vec<String> = activities.iter().map(ToString::to_string).collect();
-        self.send("/v1/activities", &lines);
+        self.tell_lines(&lines);
+    }
+
+    /// Activities as they are written, taken in.
+    pub(crate) fn tell_lines(&self, lines: &[String]) {
+        self.send("/v1/activities", lines);
         self.sent.fetch_add(lines.len(), Ordering::Relaxed);
         self.settle();
     }

@@ -193,6 +193,8 @@ fn links_come_in_many_shapes() {
     }
     let pages = r#","url":[{"type":"Link","mediaType":"application/activity+json","href":"https://a.example/json"},{"type":"Link","mediaType":"text/html","href":"https://a.example/1"}]"#;
     assert_eq!(read(pages).url, link);
+    let otherwise = pages.replace(r#""mediaType":"text/html""#, r#""mimeType":"Text/HTML""#);
+    assert_eq!(read(&otherwise).url, link);
 }
 
 #[test]

@@ -48,26 +48,31 @@ fn what_other_parsers_stumble_over_is_refused() {
 }
 
 #[test]
-fn the_language_is_the_first_key_of_a_content_map() {
-    for (map, language) in [
-        (r#"{"en":"x"}"#, Some("en")),
-        (r#"{ "pt-BR" : "x", "en": "y" }"#, Some("pt-BR")),
-        (r#"{"\u0065n":"x"}"#, Some("en")),
-        (r#"{"e\"n":"x"}"#, Some("e\"n")),
-        ("{}", None),
-        ("{ }", None),
-        ("null", None),
-        ("7", None),
-        (r#""en""#, None),
-        (r#"["en"]"#, None),
+fn the_language_is_told_by_content_before_name_before_summary() {
+    for (maps, language) in [
+        (r#""contentMap":{"en":"x"}"#, Some("en")),
+        (
+            r#""contentMap":{"pt-BR":"x","en":"y"},"content":"y""#,
+            Some("en"),
+        ),
+        (
+            r#""content":"y","contentMap":{"pt-BR":"x","en":"y"}"#,
+            Some("en"),
+        ),
+        (
+            r#""summaryMap":{"de":"x"},"nameMap":{"fr":"x"},"contentMap":{}"#,
+            Some("fr"),
+        ),
+        (r#""summaryMap":{"de":"x"},"contentMap":null"#, Some("de")),
+        (r#""content":"x""#, None),
     ] {
         for walk in ["", r#","x":"1e999""#] {
-            let json = format!(r#"{{"contentMap":{map}{walk}}}"#);
+            let json = format!("{{{maps}{walk}}}");
             let source = text_of(json.as_bytes()).unwrap();
             assert_eq!(source.soundness == Soundness::Unknown, !walk.is_empty());
             for source in [source, Source::part(raw_of(&json).unwrap())] {
                 let node = Node::read("it", source).unwrap();
-                assert_eq!(node.language.as_deref(), language, "{json}");
+                assert_eq!(node.language().as_deref(), language, "{json}");
             }
         }
     }

@@ -16,6 +16,7 @@ use crate::reader::asked::Asked;
 use crate::reader::auth::{Caller, User};
 use crate::reader::filling::whole;
 use crate::reader::mastodon::about;
+use crate::reader::mastodon::account::{NO_AVATAR, NO_HEADER};
 use crate::reader::mastodon::channel::Sieve;
 use crate::reader::mastodon::timeline::{Timeline, Wanted};
 use crate::reader::page::Span;
@@ -23,7 +24,7 @@ use crate::reader::problem::Problem;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use axum::{Extension, Json, Router, middleware};
 use serde_json::{Value, json};
 use std::net::IpAddr;
@@ -70,6 +71,11 @@ pub(super) fn routes(app: &App) -> Router<App> {
             asking::as_mastodon_stream,
         ))
         .route("/api/v1/streaming/health", get(streaming::health));
+    // These need no token.
+    let beside = Router::new()
+        .route(NO_AVATAR, get(no_avatar))
+        .route(NO_HEADER, get(no_header))
+        .route("/api/{*path}", any(nowhere));
     // Clients in browsers come from elsewhere; what they may read, their token says.
     let from_elsewhere = CorsLayer::new()
         .allow_origin(Any)
@@ -84,6 +90,7 @@ pub(super) fn routes(app: &App) -> Router<App> {
     };
     let all = asked
         .merge(streams)
+        .merge(beside)
         .method_not_allowed_fallback(other_method);
     all.layer(from_elsewhere)
 }
@@ -125,6 +132,14 @@ impl Refusal {
 
     fn not_found() -> Refusal {
         Refusal::new(StatusCode::NOT_FOUND, "Record not found")
+    }
+}
+
+/// A problem, as who asked for this path understands it.
+pub(super) fn in_words_of(path: &str, problem: Problem) -> Response {
+    match path.starts_with("/api/") {
+        true => Refusal::from(problem).into_response(),
+        false => problem.into_response(),
     }
 }
 
@@ -209,7 +224,8 @@ impl Asks {
 /// Where clients came to: for links.
 pub(super) struct Here {
     host: String,
-    root: String,
+    /// With its scheme.
+    pub(super) root: String,
 }
 
 impl Here {
@@ -260,8 +276,9 @@ pub(super) async fn home(
     let account = user(&asking, "read:statuses")?.account.clone();
     let asks = Asks::read(query.as_deref());
     let asked = Asked::Home { account };
-    let here = Here::of(&app, &asking, &headers).path(&uri);
-    app.timeline(&[asked], &asks, Sieve::default(), here).await
+    let here = Here::of(&app, &asking, &headers);
+    app.timeline(&[asked], &asks, Sieve::default(), (&here, &uri))
+        .await
 }
 
 pub(super) async fn list(
@@ -275,8 +292,9 @@ pub(super) async fn list(
     let account = user(&asking, "read:lists")?.account.clone();
     let asks = Asks::read(query.as_deref());
     let asked = Asked::List { account, list };
-    let here = Here::of(&app, &asking, &headers).path(&uri);
-    app.timeline(&[asked], &asks, Sieve::default(), here).await
+    let here = Here::of(&app, &asking, &headers);
+    app.timeline(&[asked], &asks, Sieve::default(), (&here, &uri))
+        .await
 }
 
 pub(super) async fn public(
@@ -300,8 +318,8 @@ pub(super) async fn public(
         only_media: asks.is("only_media"),
         ..Sieve::default()
     };
-    let here = Here::of(&app, &asking, &headers).path(&uri);
-    app.timeline(&[asked], &asks, sieve, here).await
+    let here = Here::of(&app, &asking, &headers);
+    app.timeline(&[asked], &asks, sieve, (&here, &uri)).await
 }
 
 pub(super) async fn hashtag(
@@ -324,7 +342,7 @@ pub(super) async fn hashtag(
         })
         .collect();
     let (local, remote) = (asks.is("local"), asks.is("remote"));
-    let here = Here::of(&app, &asking, &headers).path(&uri);
+    let here = Here::of(&app, &asking, &headers);
     let sieve = Sieve {
         only_media: asks.is("only_media"),
         only_local: local && !remote,
@@ -332,13 +350,14 @@ pub(super) async fn hashtag(
         all: asks.tags("all"),
         none: asks.tags("none"),
     };
-    app.timeline(&asked, &asks, sieve, here).await
+    app.timeline(&asked, &asks, sieve, (&here, &uri)).await
 }
 
 pub(super) async fn status(
     State(app): State<App>,
     Path(id): Path<String>,
     Extension(asking): Extension<Asking>,
+    headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let reader = match &asking.caller {
         Caller::User(user) if user.scopes.has("read:statuses") => Some(user.account.as_str()),
@@ -346,7 +365,8 @@ pub(super) async fn status(
         Caller::Backend | Caller::Anyone => None,
     };
     app.view.is_open()?;
-    let found = tokio::task::block_in_place(|| app.seen(&id, reader))?;
+    let here = Here::of(&app, &asking, &headers);
+    let found = tokio::task::block_in_place(|| app.seen(&id, reader, &here))?;
     Ok(json(found))
 }
 
@@ -371,6 +391,7 @@ pub(super) async fn one_list(
 pub(super) async fn credentials(
     State(app): State<App>,
     Extension(asking): Extension<Asking>,
+    headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let user = user(&asking, "read:accounts")?;
     let actor = {
@@ -385,7 +406,8 @@ pub(super) async fn credentials(
         return Err(Refusal::not_found());
     };
     let given = (app.shelf.ids == Ids::Ref).then_some(user.account.as_str());
-    let account = tokio::task::block_in_place(|| app.shelf.account(&app.view, &actor, given));
+    let shelf = app.shelf.at(&Here::of(&app, &asking, &headers).root);
+    let account = tokio::task::block_in_place(|| shelf.account(&app.view, &actor, given));
     let account = account.map_err(|e| Problem::internal(&e))?;
     let account = account.ok_or_else(Refusal::not_found)?;
     Ok(Json(about::credentials(&account)).into_response())
@@ -433,6 +455,28 @@ pub(super) async fn nothing() -> Response {
     Json(json!([])).into_response()
 }
 
+pub(super) async fn no_avatar() -> Response {
+    image(include_bytes!("missing_avatar.png"))
+}
+
+pub(super) async fn no_header() -> Response {
+    image(include_bytes!("missing_header.png"))
+}
+
+/// An image that stays as it is.
+fn image(png: &'static [u8]) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "image/png"),
+        (header::CACHE_CONTROL, "public, max-age=604800"),
+    ];
+    (headers, png).into_response()
+}
+
+/// Of what Mastodon's API has and this service has not.
+pub(super) async fn nowhere() -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, "Not Found")
+}
+
 impl App {
     /// For whom a shared feed is shown: a user sees less of it.
     pub(super) fn reader(&self, asking: &Asking) -> Result<Option<String>, Refusal> {
@@ -452,7 +496,7 @@ impl App {
         asked: &[Asked],
         asks: &Asks,
         sieve: Sieve,
-        here: String,
+        (here, uri): (&Here, &Uri),
     ) -> Result<Response, Refusal> {
         self.view.is_open()?;
         let mut looks = Vec::with_capacity(asked.len());
@@ -466,6 +510,7 @@ impl App {
                 Err(problem) => return Err(problem.into()),
             }
         }
+        let shelf = self.shelf.at(&here.root);
         tokio::task::block_in_place(|| {
             let wanted = self.wanted(asks)?;
             let mut ids: Vec<u64> = looks.iter().flat_map(|look| look.ids()).copied().collect();
@@ -480,7 +525,7 @@ impl App {
             };
             let page = Timeline::fill(
                 &self.view,
-                &self.shelf,
+                &shelf,
                 wanted,
                 &ids,
                 &sieve,
@@ -488,7 +533,7 @@ impl App {
                 clock::now(),
             );
             let page = page.map_err(|e| Problem::internal(&e))?;
-            let link = link(&here, &asks.kept(), &page);
+            let link = link(&here.path(uri), &asks.kept(), &page);
             let mut response = json(page.json);
             if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
                 response.headers_mut().insert(header::LINK, link);
@@ -536,7 +581,7 @@ impl App {
     }
 
     /// A status by its id, if this reader may see it.
-    fn seen(&self, id: &str, reader: Option<&str>) -> Result<String, Refusal> {
+    fn seen(&self, id: &str, reader: Option<&str>, here: &Here) -> Result<String, Refusal> {
         let found = match self.shelf.ids {
             Ids::Ref => self.view.store.post_by_ref(id),
             Ids::Place => match id.parse::<PostId>() {
@@ -560,7 +605,8 @@ impl App {
         if !may {
             return Err(Refusal::not_found());
         }
-        let status = self.shelf.status(&self.view, post, original, clock::now());
+        let shelf = self.shelf.at(&here.root);
+        let status = shelf.status(&self.view, post, original, clock::now());
         let status = status.map_err(failed)?.ok_or_else(Refusal::not_found)?;
         Ok(status.json.clone())
     }
@@ -620,4 +666,25 @@ fn link(path: &str, kept: &str, page: &Timeline) -> Option<String> {
         true => prev,
         false => format!("<{path}?{kept}{and}max_id={oldest}>; rel=\"next\", {prev}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_asks_for_mastodons_api_is_answered_in_its_words() {
+        for (path, kind, field) in [
+            ("/api/v1/timelines/home", "application/json", "error"),
+            ("/v1/origins", "application/problem+json", "detail"),
+        ] {
+            let answer = in_words_of(path, Problem::unavailable("busy", 5));
+            assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(answer.headers()[header::RETRY_AFTER], "5");
+            assert_eq!(answer.headers()[header::CONTENT_TYPE], kind);
+            let body = axum::body::to_bytes(answer.into_body(), 1 << 10).await;
+            let body: Value = serde_json::from_slice(&body.unwrap()).unwrap();
+            assert_eq!(body[field], "busy", "{path}");
+        }
+    }
 }

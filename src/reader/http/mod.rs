@@ -189,14 +189,19 @@ async fn bounded(State(app): State<App>, request: Request, next: Next) -> Respon
         .get::<MatchedPath>()
         .map_or("none", |path| path.as_str())
         .to_owned();
+    let path = request.uri().path().to_owned();
+    let refused = |problem| mastodon::in_words_of(&path, problem);
     let response = match app.requests.try_acquire() {
-        Err(_) => Problem::unavailable("too many requests at once: come back in a moment", 1)
-            .into_response(),
+        Err(_) => refused(Problem::unavailable(
+            "too many requests at once: come back in a moment",
+            1,
+        )),
         Ok(_one) => match tokio::time::timeout(app.timeout, next.run(request)).await {
             Ok(response) => response,
-            Err(_) => {
-                Problem::unavailable("this took too long and was given up", 5).into_response()
-            }
+            Err(_) => refused(Problem::unavailable(
+                "this took too long and was given up",
+                5,
+            )),
         },
     };
     app.view.metrics.request(&route, response.status().as_u16());

@@ -2,7 +2,7 @@
 
 use super::App;
 use super::asking::{Admitted, Asking};
-use super::mastodon::Refusal;
+use super::mastodon::{Here, Refusal};
 use crate::clock;
 use crate::reader::auth::{Caller, token};
 use crate::reader::cursor::Cursor;
@@ -23,6 +23,7 @@ use hashbrown::HashMap;
 use serde::Deserialize;
 use serde_json::json;
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
@@ -61,6 +62,7 @@ pub(super) async fn any(
     headers: HeaderMap,
     upgrade: Upgrade,
 ) -> Result<Response, Refusal> {
+    let app = app.at(&Here::of(&app, &asking, &headers));
     match upgrade {
         Ok(upgrade) => app.socket(upgrade, asks, &asking, &headers),
         Err(_) => {
@@ -78,6 +80,7 @@ pub(super) async fn named(
     Extension(asking): Extension<Asking>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
+    let app = app.at(&Here::of(&app, &asking, &headers));
     let name = path.trim_end_matches('/').replace('/', ":");
     app.events(&name, &asks, &asking, &headers).await
 }
@@ -90,6 +93,14 @@ impl From<NoChannel> for Refusal {
 }
 
 impl App {
+    /// The same, for a client that came there.
+    fn at(&self, here: &Here) -> App {
+        App {
+            shelf: Arc::new(self.shelf.at(&here.root)),
+            ..self.clone()
+        }
+    }
+
     /// The account that listens, if it is one. Whoever may not listen at all is told so before anything else.
     fn listener(&self, asking: &Asking) -> Result<Option<String>, Refusal> {
         match &asking.caller {
@@ -384,7 +395,7 @@ impl App {
         match wish.kind.as_str() {
             "subscribe" => {
                 let channel = self.channel(&wish.stream, tag, list, asking)?;
-                let key = channel.names();
+                let key = channel.key();
                 // What ended by itself may be begun again.
                 subscriptions.0.retain(|_, task| !task.is_finished());
                 if subscriptions.0.contains_key(&key) {
@@ -428,7 +439,7 @@ impl App {
             }
             "unsubscribe" => {
                 let channel = Channel::named(&wish.stream, tag, list)?;
-                if let Some(task) = subscriptions.0.remove(&channel.names()) {
+                if let Some(task) = subscriptions.0.remove(&channel.key()) {
                     task.abort();
                 }
                 Ok(())

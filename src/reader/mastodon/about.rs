@@ -57,8 +57,14 @@ pub fn credentials(account: &Account) -> Value {
         fields.insert(
             "source".to_owned(),
             json!({"privacy": "public", "sensitive": false, "language": null,
-            "note": account.note, "fields": account.fields, "follow_requests_count": 0}),
+            "note": account.note, "fields": account.fields, "follow_requests_count": 0,
+            "hide_collections": account.hide_collections, "discoverable": account.discoverable,
+            "indexable": account.indexable, "attribution_domains": [], "quote_policy": "public"}),
         );
+        // That of everybody.
+        let role =
+            json!({"id": "-99", "name": "", "permissions": "0", "color": "", "highlighted": false});
+        fields.insert("role".to_owned(), role);
     }
     value
 }
@@ -66,6 +72,7 @@ pub fn credentials(account: &Account) -> Value {
 /// `GET /api/v1/preferences`: Mastodon's defaults.
 pub fn preferences() -> Value {
     json!({"posting:default:visibility": "public", "posting:default:sensitive": false, "posting:default:language": null,
+        "posting:default:quote_policy": "public",
         "reading:expand:media": "default", "reading:expand:spoilers": false})
 }
 

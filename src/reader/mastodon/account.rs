@@ -7,6 +7,12 @@ use crate::post::actor::{ActorDocument, ActorKind, Emoji};
 use crate::post::origin_of;
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::collections::HashSet;
+
+/// The path of the stand-in for an avatar, where Mastodon has its own: clients look at how it ends.
+pub const NO_AVATAR: &str = "/avatars/original/missing.png";
+/// The path of the stand-in for a header image.
+pub const NO_HEADER: &str = "/headers/original/missing.png";
 
 /// An account.
 #[derive(Clone, Debug, Serialize)]
@@ -25,6 +31,8 @@ pub struct Account {
     pub bot: bool,
     /// Whether it wants to be found.
     pub discoverable: Option<bool>,
+    /// Whether its posts may be searched: not known here.
+    pub indexable: bool,
     /// Whether it is a community.
     pub group: bool,
     /// When it was made; of those that do not say, the beginning of time.
@@ -51,6 +59,14 @@ pub struct Account {
     pub statuses_count: u64,
     /// Not known here.
     pub last_status_at: Option<String>,
+    /// Whether it shows whom it follows: not known here.
+    pub hide_collections: Option<bool>,
+    /// Whether it asks search engines to pass it over: not known here; only of a local account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub noindex: Option<bool>,
+    /// What it may do here: not known here; only of a local account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub roles: Option<Vec<Value>>,
     /// Custom emoji in its texts.
     pub emojis: Vec<Value>,
     /// The rows of its profile.
@@ -66,6 +82,8 @@ pub struct Known<'a> {
     pub id: &'a str,
     /// Its newest document.
     pub document: Option<&'a ActorDocument>,
+    /// Where clients came to, with its scheme: stand-ins for images are there.
+    pub here: &'a str,
     /// Whether it is one of this instance's accounts.
     pub is_local: bool,
 }
@@ -81,13 +99,12 @@ impl Account {
             (false, Some(host)) => format!("{username}@{host}"),
             _ => username.clone(),
         };
-        let image = |link: Option<&String>, kind: &str| {
-            // Where Mastodon keeps its own stand-ins.
-            let missing = || format!("{}/{kind}/original/missing.png", root_of(actor));
+        let image = |link: Option<&String>, missing: &str| {
+            let missing = || format!("{}{missing}", known.here);
             link.cloned().unwrap_or_else(missing)
         };
-        let avatar = image(document.and_then(|it| it.icon.as_ref()), "avatars");
-        let header = image(document.and_then(|it| it.image.as_ref()), "headers");
+        let avatar = image(document.and_then(|it| it.icon.as_ref()), NO_AVATAR);
+        let header = image(document.and_then(|it| it.image.as_ref()), NO_HEADER);
         let kind = document.map(|document| document.kind);
         let published = document.and_then(|document| document.published);
         Account {
@@ -98,6 +115,7 @@ impl Account {
             locked: document.is_some_and(|it| it.manually_approves_followers),
             bot: matches!(kind, Some(ActorKind::Service | ActorKind::Application)),
             discoverable: document.and_then(|document| document.discoverable),
+            indexable: false,
             group: kind == Some(ActorKind::Group),
             created_at: stamp(published.unwrap_or_default()),
             note: document
@@ -116,6 +134,9 @@ impl Account {
             following_count: 0,
             statuses_count: 0,
             last_status_at: None,
+            hide_collections: None,
+            noindex: known.is_local.then_some(false),
+            roles: known.is_local.then(Vec::new),
             emojis: document.map(|it| emojis(&it.emoji)).unwrap_or_default(),
             fields: document.map(fields).unwrap_or_default(),
             username,
@@ -125,8 +146,10 @@ impl Account {
 }
 
 fn emojis(all: &[Emoji]) -> Vec<Value> {
+    let mut once = HashSet::new();
+    let new = all.iter().filter(|emoji| once.insert(&emoji.shortcode));
     let row = |emoji: &Emoji| super::status::emoji(&emoji.shortcode, &emoji.url);
-    all.iter().map(row).collect()
+    new.map(row).collect()
 }
 
 fn fields(document: &ActorDocument) -> Vec<Value> {
@@ -141,15 +164,6 @@ pub(super) fn name_in(actor: &str) -> &str {
     let path = actor.split(['?', '#']).next().unwrap_or_default();
     let last = path.trim_end_matches('/').rsplit('/').next();
     last.unwrap_or_default().trim_start_matches('@')
-}
-
-/// The server of an actor's id: its scheme and host.
-fn root_of(actor: &str) -> &str {
-    let host = actor.find("://").map_or(0, |scheme| scheme + 3);
-    let end = actor.get(host..).and_then(|rest| rest.find('/'));
-    actor
-        .get(..end.map_or(actor.len(), |end| host + end))
-        .unwrap_or_default()
 }
 
 /// Somebody a post mentions, as far as the mention says who that is. `name` is what the mention calls them.
@@ -188,40 +202,44 @@ mod tests {
                 actor,
                 id: "1",
                 document: None,
+                here: "https://home.example",
                 is_local,
             };
             let account = Account::new(&known);
-            (account.username, account.acct, account.avatar)
+            // Nobody asks a stranger's server for what may not be there.
+            assert_eq!(
+                account.avatar,
+                "https://home.example/avatars/original/missing.png"
+            );
+            assert_eq!(
+                account.header,
+                "https://home.example/headers/original/missing.png"
+            );
+            assert_eq!(account.roles.is_some(), is_local);
+            (account.username, account.acct)
         };
-        let avatar = |root: &str| format!("{root}/avatars/original/missing.png");
-        let expected = |username: &str, acct: &str, root: &str| {
-            (username.to_owned(), acct.to_owned(), avatar(root))
-        };
+        let expected = |username: &str, acct: &str| (username.to_owned(), acct.to_owned());
         for (actor, is_local, found) in [
             (
                 "https://a.example/users/ana",
                 false,
-                expected("ana", "ana@a.example", "https://a.example"),
+                expected("ana", "ana@a.example"),
             ),
-            (
-                "https://a.example/users/ana",
-                true,
-                expected("ana", "ana", "https://a.example"),
-            ),
+            ("https://a.example/users/ana", true, expected("ana", "ana")),
             (
                 "https://www.a.example/@ana/",
                 false,
-                expected("ana", "ana@a.example", "https://www.a.example"),
+                expected("ana", "ana@a.example"),
             ),
             (
                 "https://a.example/user?id=7",
                 false,
-                expected("user", "user@a.example", "https://a.example"),
+                expected("user", "user@a.example"),
             ),
             (
                 "https://a.example",
                 false,
-                expected("a.example", "a.example@a.example", "https://a.example"),
+                expected("a.example", "a.example@a.example"),
             ),
         ] {
             assert_eq!(account(actor, is_local), found, "{actor}");

@@ -23,7 +23,7 @@ pub enum Channel {
     },
     /// A hashtag's feed.
     Hashtag {
-        /// Lower case, without `#`.
+        /// As it is compared.
         tag: String,
         /// As the client wrote it.
         written: String,
@@ -135,6 +135,15 @@ impl Channel {
         }
     }
 
+    /// What tells it from others: a hashtag is one however it is written.
+    pub fn key(&self) -> Vec<String> {
+        let mut names = self.names();
+        if let (Channel::Hashtag { tag, .. }, Some(last)) = (self, names.last_mut()) {
+            last.clone_from(tag);
+        }
+        names
+    }
+
     /// The feed it is of, for this account; none if nothing ever comes of it, or if it needs an account.
     pub fn asked(&self, account: Option<&str>) -> Option<Asked> {
         let reader = || account.map(str::to_owned);
@@ -207,7 +216,7 @@ impl Sieve {
         self.is_by_whom(is_local)
             && self.all.iter().all(has)
             && !self.none.iter().any(has)
-            && (!self.only_media || super::status::has_media(post))
+            && (!self.only_media || super::media::has_media(post))
     }
 }
 
@@ -234,7 +243,15 @@ mod tests {
             let channel = Channel::named(name, Some("Rust"), None).unwrap();
             assert_eq!(channel.names(), [name, "Rust"]);
             assert!(matches!(channel.asked(None), Some(Asked::Tag { tag, .. }) if tag == "rust"));
+            let other = Channel::named(name, Some("#ＲＵＳＴ"), None).unwrap();
+            assert_eq!(channel.key(), other.key());
+            assert_ne!(
+                channel.key(),
+                Channel::named(name, Some("sea"), None).unwrap().key()
+            );
         }
+        let of = |name| Channel::named(name, Some("rust"), None).unwrap().key();
+        assert_ne!(of("hashtag"), of("hashtag:local"));
         let list = Channel::named("list", None, Some("42")).unwrap();
         assert_eq!(list.names(), ["list", "42"]);
         assert_eq!(list.asked(None), None);

@@ -3,8 +3,10 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`content`] | what people wrote, made harmless |
+//! | [`lines`] | what blocks leave when they go |
 //! | [`document`] | an object as it came, read leniently |
 //! | [`ids`] | the ids that clients see |
+//! | [`media`], [`poll`] | what is attached to a post, and what it asks |
 //! | [`account`] | an actor as an account |
 //! | [`status`] | a post as a status |
 //! | [`shelf`] | statuses as text, made once for all who read them |
@@ -20,6 +22,9 @@ pub mod content;
 pub mod document;
 pub mod event;
 pub mod ids;
+pub mod lines;
+pub mod media;
+pub mod poll;
 pub mod shelf;
 pub mod status;
 pub mod timeline;

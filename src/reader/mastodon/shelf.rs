@@ -19,7 +19,8 @@ use std::time::Duration;
 const BYTES_MAX: u64 = 32 << 20;
 /// About how many bytes a status has.
 const STATUS_BYTES: usize = 3 << 10;
-/// How long one is taken as it is: what is known of its author may change, and of what it answers.
+/// How long one is taken as it is: what is known of its author may change, and of what it answers,
+/// and its poll may end.
 const FRESH: Duration = Duration::from_secs(5);
 
 /// What the backend did not give of a post.
@@ -36,8 +37,13 @@ enum Lacks {
 pub struct Shelf {
     /// Whose ids clients see.
     pub ids: Ids,
-    statuses: Cache<PostId, Arc<Shelved>, Weight>,
+    /// Where clients came to, with its scheme: what has no page or image elsewhere has it there.
+    here: Arc<str>,
+    statuses: Arc<Cache<Key, Arc<Shelved>, Weight>>,
 }
+
+/// A post, and where who asks for it came to.
+type Key = (PostId, Arc<str>);
 
 /// One status as text.
 #[derive(Debug)]
@@ -54,8 +60,8 @@ pub struct Shelved {
 #[derive(Clone, Debug)]
 struct Weight;
 
-impl quick_cache::Weighter<PostId, Arc<Shelved>> for Weight {
-    fn weight(&self, _: &PostId, shelved: &Arc<Shelved>) -> u64 {
+impl quick_cache::Weighter<Key, Arc<Shelved>> for Weight {
+    fn weight(&self, _: &Key, shelved: &Arc<Shelved>) -> u64 {
         let original = shelved.original.as_ref().map_or(0, |post| post.weight());
         let posts = shelved.post.weight() + original;
         u64::try_from(shelved.json.len() + posts).unwrap_or(u64::MAX)
@@ -68,7 +74,17 @@ impl Shelf {
         let items = usize::try_from(BYTES_MAX).unwrap_or(usize::MAX) / STATUS_BYTES;
         Shelf {
             ids,
-            statuses: Cache::with_weighter(items, BYTES_MAX, Weight),
+            here: "".into(),
+            statuses: Arc::new(Cache::with_weighter(items, BYTES_MAX, Weight)),
+        }
+    }
+
+    /// The same, for clients that came to `here`: scheme and host.
+    pub fn at(&self, here: &str) -> Shelf {
+        Shelf {
+            ids: self.ids,
+            here: here.into(),
+            statuses: Arc::clone(&self.statuses),
         }
     }
 
@@ -87,17 +103,18 @@ impl Shelf {
             };
             is_same_original && Arc::ptr_eq(&there.post, &post) && now < there.at.plus(FRESH)
         };
-        if let Some(there) = self.statuses.get(&post.id).filter(|there| is_same(there)) {
+        let key = (post.id, Arc::clone(&self.here));
+        if let Some(there) = self.statuses.get(&key).filter(|there| is_same(there)) {
             return Ok(Some(there));
         }
         let reblog = match &original {
-            Some(original) => match self.made(view, original, None)? {
+            Some(original) => match self.made(view, original, None, now)? {
                 Some(reblog) => Some(reblog),
                 None => return self.left_out(view, original),
             },
             None => None,
         };
-        let Some(status) = self.made(view, &post, reblog)? else {
+        let Some(status) = self.made(view, &post, reblog, now)? else {
             return self.left_out(view, &post);
         };
         let shelved = Arc::new(Shelved {
@@ -107,7 +124,7 @@ impl Shelf {
             post,
             original,
         });
-        self.statuses.insert(shelved.post.id, Arc::clone(&shelved));
+        self.statuses.insert(key, Arc::clone(&shelved));
         Ok(Some(shelved))
     }
 
@@ -158,6 +175,7 @@ impl Shelf {
         view: &View,
         post: &Post,
         reblog: Option<Status>,
+        now: Time,
     ) -> Result<Option<Status>, DiskError> {
         let body = &post.body;
         let Some(id) = id_of(self.ids, post) else {
@@ -187,11 +205,12 @@ impl Shelf {
         let around = Around {
             id,
             account,
+            here: Arc::clone(&self.here),
             in_reply_to_id: parent.as_ref().and_then(|parent| id_of(self.ids, parent)),
             in_reply_to_account_id,
             mentioned,
         };
-        Ok(Some(Status::new(post, around, reblog)))
+        Ok(Some(Status::new(post, around, reblog, now)))
     }
 
     /// An actor as an account; none if the backend gave no id for it. `given` is one that it gave.
@@ -209,6 +228,7 @@ impl Shelf {
             actor,
             id: &id,
             document: kept.as_ref().map(|kept| &kept.document),
+            here: &self.here,
             is_local: is_local(view, actor),
         })))
     }

@@ -1,17 +1,22 @@
 //! A post as Mastodon's API shows a status. Pure: whatever is to be looked up was looked up before.
 
 use super::account::{Account, mention, titled};
-use super::content::{escaped, html};
-use super::document::{Document, is_web};
-use super::ids::number_of;
+use super::content::{escaped, html, plain};
+use super::document::{Document, is_of};
+use super::media::media;
+use super::poll::poll;
 use super::stamp;
 use crate::feed::kept::Post;
-use crate::post::{Visibility, date};
+use crate::post::Visibility;
+use crate::post::object::hashtag_of;
 use crate::time::Time;
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::collections::HashSet;
+use std::sync::Arc;
+use url::form_urlencoded::byte_serialize;
 
-/// The most media, mentions, tags, emoji and choices of one post that are shown.
+/// The most media, mentions, tags and emoji of one post that are shown.
 const ITEMS_MAX: usize = 100;
 
 /// A status.
@@ -43,6 +48,9 @@ pub struct Status {
     pub reblogs_count: u64,
     /// As far as its author's server said.
     pub favourites_count: u64,
+    /// What this service does not know of it.
+    #[serde(flatten)]
+    pub unknown: Unknown,
     /// When it was last edited.
     pub edited_at: Option<String>,
     /// What it says: harmless HTML.
@@ -67,6 +75,53 @@ pub struct Status {
     pub slackwater: Placed,
 }
 
+/// What a signed-in reader of Mastodon 4.5 is told of a status, and this service does not know: what the reader did with it,
+/// what quotes it, and who may quote it.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Unknown {
+    /// How many posts quote it.
+    pub quotes_count: u64,
+    /// Whether the reader likes it.
+    pub favourited: bool,
+    /// Whether the reader boosted it.
+    pub reblogged: bool,
+    /// Whether the reader mutes its conversation.
+    pub muted: bool,
+    /// Whether the reader keeps it.
+    pub bookmarked: bool,
+    /// Whether the reader pinned it.
+    pub pinned: bool,
+    /// Which of the reader's filters match: an empty list.
+    pub filtered: [(); 0],
+    /// The program it was written with.
+    pub application: Option<()>,
+    /// What it quotes.
+    pub quote: Option<()>,
+    /// Who may quote it.
+    pub quote_approval: QuoteApproval,
+}
+
+/// Who may quote a post, as far as that is known.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct QuoteApproval {
+    /// Who at once: an empty list.
+    pub automatic: [(); 0],
+    /// Who, if asked for: an empty list.
+    pub manual: [(); 0],
+    /// Whether the reader.
+    pub current_user: &'static str,
+}
+
+impl Default for QuoteApproval {
+    fn default() -> QuoteApproval {
+        QuoteApproval {
+            automatic: [],
+            manual: [],
+            current_user: "unknown",
+        }
+    }
+}
+
 /// Where a post stands and how it came.
 #[derive(Clone, Debug, Serialize)]
 pub struct Placed {
@@ -87,6 +142,8 @@ pub struct Around {
     pub id: String,
     /// Who wrote it.
     pub account: Account,
+    /// Where clients came to, with its scheme: pages of hashtags are there.
+    pub here: Arc<str>,
     /// The id of what it answers.
     pub in_reply_to_id: Option<String>,
     /// The id of whom it answers.
@@ -96,9 +153,10 @@ pub struct Around {
 }
 
 impl Status {
-    /// A post as a status; `reblog` is what it boosts.
-    pub fn new(post: &Post, around: Around, reblog: Option<Status>) -> Status {
+    /// A post as a status; `reblog` is what it boosts. Its poll is told as it is `now`.
+    pub fn new(post: &Post, around: Around, reblog: Option<Status>, now: Time) -> Status {
         let body = &post.body;
+        let language = body.language.as_deref();
         let object: Value = serde_json::from_str(body.object.get()).unwrap_or_default();
         let document = Document::new(&object);
         let is_boost = body.boost_of.is_some();
@@ -107,11 +165,6 @@ impl Status {
             true => Document::new(&Value::Null),
             false => document,
         };
-        let emojis = tagged(shown, "Emoji").filter_map(|tag| {
-            let name = tag.text("name")?.trim_matches(':');
-            let icon = Document::new(tag.get("icon")?).link("url")?;
-            Some(emoji(name, icon))
-        });
         Status {
             created_at: stamp(body.published.unwrap_or(post.arrived)),
             in_reply_to_id: around.in_reply_to_id,
@@ -120,7 +173,7 @@ impl Status {
                 .get("sensitive")
                 .and_then(Value::as_bool)
                 .unwrap_or(false),
-            spoiler_text: spoiler(shown).unwrap_or_default(),
+            spoiler_text: spoiler(shown, language).unwrap_or_default(),
             visibility: visibility(body.visibility),
             language: body.language.clone(),
             uri: body.uri.clone(),
@@ -131,19 +184,20 @@ impl Status {
             replies_count: shown.count("replies").unwrap_or(0),
             reblogs_count: shown.count("shares").unwrap_or(0),
             favourites_count: shown.count("likes").unwrap_or(0),
+            unknown: Unknown::default(),
             edited_at: post.edited.map(stamp),
             content: match &reblog {
                 Some(original) => original.content.clone(),
-                None => content(shown),
+                None => content(shown, language),
             },
             reblog: reblog.map(Box::new),
             account: around.account,
-            media_attachments: media(shown),
+            media_attachments: media(shown, language, ITEMS_MAX),
             mentions: mentions(shown, &around.mentioned),
-            tags: hashtags(shown),
-            emojis: emojis.take(ITEMS_MAX).collect(),
+            tags: hashtags(shown, &around.here),
+            emojis: emojis(shown),
             card: None,
-            poll: poll(shown, &around.id),
+            poll: poll(shown, &around.id, language, now),
             slackwater: Placed {
                 arrived_at: stamp(post.arrived),
                 delay_ms: post.delay_ms(),
@@ -179,37 +233,62 @@ fn is_titled(document: Document<'_>) -> bool {
 }
 
 /// What warns of a post.
-fn spoiler(document: Document<'_>) -> Option<String> {
+fn spoiler(document: Document<'_>, language: Option<&str>) -> Option<String> {
     match is_titled(document) {
         true => None,
-        false => document.worded("summary", "summaryMap").map(str::to_owned),
+        false => document
+            .worded("summary", "summaryMap", language)
+            .map(str::to_owned),
     }
 }
 
-fn content(document: Document<'_>) -> String {
-    let written = document.worded("content", "contentMap").unwrap_or_default();
-    let is_plain = document.text("mediaType") == Some("text/plain");
-    let written = match is_plain {
-        true => format!("<p>{}</p>", escaped(written)),
-        false => html(written),
-    };
+/// Its text: of what is titled its title, a summary that says more, and a link to its page too.
+fn content(document: Document<'_>, language: Option<&str>) -> String {
+    let written = document.worded("content", "contentMap", language);
+    let text = written.map(|written| match is_html(document) {
+        true => html(written),
+        false => plain(written),
+    });
     if !is_titled(document) {
-        return written;
+        return text.unwrap_or_default();
     }
-    let title = document
-        .worded("name", "nameMap")
-        .map(|title| format!("<p><b>{}</b></p>", titled(title)));
+    let name = document.worded("name", "nameMap", language);
+    let title = name.map(|name| format!("<p><b>{}</b></p>", titled(name)));
+    // The summary of an article repeats how it begins.
+    let is_shown = written.is_none() || document.is("Page") || document.is("Event");
+    let summary = document.worded("summary", "summaryMap", language);
+    let summary =
+        summary.filter(|summary| is_shown && Some(*summary) != name && Some(*summary) != written);
+    let summary = summary
+        .map(html)
+        .map(|summary| match summary.starts_with("<p") {
+            true => summary,
+            false => format!("<p>{summary}</p>"),
+        });
     let link = document.link("url").map(|url| {
         let url = escaped(url);
         html(&format!("<p><a href=\"{url}\">{url}</a></p>"))
     });
-    [title, Some(written), link].into_iter().flatten().collect()
+    [title, summary, text, link].into_iter().flatten().collect()
 }
 
-fn mentions(document: Document<'_>, known: &[(String, String, bool)]) -> Vec<Value> {
-    let row = |tag: Document<'_>| {
+/// Whether its content is HTML, as it is unless its media type is that of another kind of text (ActivityStreams, `mediaType`);
+/// of a film it may be the film's.
+fn is_html(document: Document<'_>) -> bool {
+    document
+        .media_type()
+        .is_none_or(|it| !is_of(it, "text/") || is_of(it, "text/html"))
+}
+
+/// Each person once.
+fn mentions<'a>(document: Document<'a>, known: &[(String, String, bool)]) -> Vec<Value> {
+    let mut once = HashSet::new();
+    let row = |tag: Document<'a>| {
         let actor = tag.text("href")?;
         let (_, id, is_local) = known.iter().find(|(known, ..)| known == actor)?;
+        if !once.insert(actor) {
+            return None;
+        }
         Some(mention(id, actor, tag.text("name"), *is_local))
     };
     tagged(document, "Mention")
@@ -218,10 +297,17 @@ fn mentions(document: Document<'_>, known: &[(String, String, bool)]) -> Vec<Val
         .collect()
 }
 
-fn hashtags(document: Document<'_>) -> Vec<Value> {
+/// Each hashtag once, with its page: where the author's server has one, or here.
+fn hashtags(document: Document<'_>, here: &str) -> Vec<Value> {
+    let mut once = HashSet::new();
     let row = |tag: Document<'_>| {
-        let name = tag.text("name")?.trim_start_matches('#').to_lowercase();
-        let url = tag.link("href").unwrap_or_default();
+        let name = hashtag_of(tag.text("name")?)?;
+        if !once.insert(name.clone()) {
+            return None;
+        }
+        let there = tag.link("href").map(str::to_owned);
+        let encoded = byte_serialize(name.as_bytes());
+        let url = there.unwrap_or_else(|| format!("{here}/tags/{}", encoded.collect::<String>()));
         Some(json!({"name": name, "url": url}))
     };
     tagged(document, "Hashtag")
@@ -230,94 +316,17 @@ fn hashtags(document: Document<'_>) -> Vec<Value> {
         .collect()
 }
 
-fn media(document: Document<'_>) -> Vec<Value> {
-    let row = |item: &Value| {
-        let item = Document::new(item);
-        let url = item.link("url").or_else(|| item.link("href"))?;
-        let kind = kind_of(item);
-        let is_image = matches!(kind, "image" | "gifv");
-        let preview = item.link("icon").or(is_image.then_some(url));
-        let number = |name: &str| item.get(name).and_then(Value::as_f64);
-        let mut meta = serde_json::Map::new();
-        if let (Some(width), Some(height)) = (number("width"), number("height"))
-            && 0.0 < height
-        {
-            let size = format!("{width}x{height}");
-            let original =
-                json!({"width": width, "height": height, "size": size, "aspect": width / height});
-            meta.insert("original".to_owned(), original);
-        }
-        if let [Some(x), Some(y)] = [0, 1].map(|at| item.items("focalPoint").get(at)?.as_f64()) {
-            meta.insert("focus".to_owned(), json!({"x": x, "y": y}));
-        }
-        Some(
-            json!({"id": number_of(url).to_string(), "type": kind, "url": url, "preview_url": preview,
-            "remote_url": url, "preview_remote_url": preview, "text_url": null, "meta": meta,
-            "description": item.worded("name", "nameMap").or_else(|| item.text("summary")),
-            "blurhash": item.text("blurhash")}),
-        )
+/// Each custom emoji once.
+fn emojis(document: Document<'_>) -> Vec<Value> {
+    let mut once = HashSet::new();
+    let row = |tag: Document<'_>| {
+        let name = tag.text("name")?.trim_matches(':').to_owned();
+        let icon = Document::new(tag.get("icon")?).link("url")?;
+        let shown = emoji(&name, icon);
+        once.insert(name).then_some(shown)
     };
-    document
-        .items("attachment")
-        .iter()
+    tagged(document, "Emoji")
         .filter_map(row)
         .take(ITEMS_MAX)
         .collect()
-}
-
-/// Mastodon's word for what an attachment is.
-fn kind_of(item: Document<'_>) -> &'static str {
-    let media_type = item.text("mediaType").unwrap_or_default();
-    let is = |class: &str, kind: &str| {
-        media_type.starts_with(class) || (media_type.is_empty() && item.is(kind))
-    };
-    if is("image/", "Image") {
-        "image"
-    } else if is("video/", "Video") {
-        "video"
-    } else if is("audio/", "Audio") {
-        "audio"
-    } else {
-        "unknown"
-    }
-}
-
-/// The poll of a Question.
-fn poll(document: Document<'_>, id: &str) -> Option<Value> {
-    if !document.is("Question") {
-        return None;
-    }
-    let (several, one) = (document.items("anyOf"), document.items("oneOf"));
-    let multiple = !several.is_empty();
-    let choices = if multiple { several } else { one };
-    let options: Vec<Value> = choices
-        .iter()
-        .take(ITEMS_MAX)
-        .map(|choice| {
-            let choice = Document::new(choice);
-            let votes = choice.count("replies").unwrap_or(0);
-            json!({"title": choice.text("name").unwrap_or_default(), "votes_count": votes})
-        })
-        .collect();
-    let votes: u64 = options
-        .iter()
-        .filter_map(|it| it.get("votes_count")?.as_u64())
-        .fold(0, u64::saturating_add);
-    let time = |name: &str| document.text(name).and_then(date::parse);
-    let ends: Option<Time> = time("endTime").or_else(|| time("closed"));
-    let is_closed = document
-        .get("closed")
-        .is_some_and(|closed| !closed.is_null() && closed != false);
-    Some(
-        json!({"id": id, "expires_at": ends.map(stamp), "expired": is_closed, "multiple": multiple,
-        "votes_count": votes, "voters_count": document.count("votersCount"), "options": options, "emojis": []}),
-    )
-}
-
-/// Whether a post has media that are shown.
-pub fn has_media(post: &Post) -> bool {
-    let object: Value = serde_json::from_str(post.body.object.get()).unwrap_or_default();
-    let items = Document::new(&object);
-    let is_shown = |item: &Value| Document::new(item).link("url").is_some_and(is_web);
-    items.items("attachment").iter().any(is_shown)
 }

@@ -39,8 +39,11 @@ fn rule_3_an_exclusive_list_that_is_not_there_takes_nobody_out_of_home() {
 
 #[test]
 fn rule_4_a_follow_for_other_languages_leaves_out_and_a_post_without_a_language_is_in() {
-    let given = given("follow ANA \"languages\":[\"en\",\"de\"]");
+    let given = given("follow ANA \"languages\":[\"en\",\"de\",\"pt-BR\"]");
     assert_eq!(given.home(&in_language(ANA, "de")), IN);
+    assert_eq!(given.home(&in_language(ANA, "pt-BR")), IN);
+    assert_eq!(given.home(&in_language(ANA, "PT-br")), IN);
+    assert_eq!(given.home(&in_language(ANA, "pt")), out(Why::OtherLanguage));
     assert_eq!(given.home(&in_language(ANA, "fr")), out(Why::OtherLanguage));
     assert_eq!(given.home(&post(ANA)), IN, "no language on the post");
 }
