@@ -186,6 +186,7 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
                 },
             },
             mastodon_ids: config.mastodon.ids,
+            late_list: config.mastodon.late_list,
             live_max_age: config.stream.live_max_age,
             stopping: stop_streams.clone(),
             streams: streams.clone(),

@@ -100,7 +100,12 @@ fn whatever_is_answered_has_all_its_fields() {
             .map(String::as_str)
             // Only there if asked for.
             .filter(|field| {
-                ![("Entry", "explained"), ("Accepted", "warnings")].contains(&(name, *field))
+                ![
+                    ("Entry", "explained"),
+                    ("Entry", "place"),
+                    ("Accepted", "warnings"),
+                ]
+                .contains(&(name, *field))
             })
             .collect();
         let required = schema["required"].as_array().unwrap();

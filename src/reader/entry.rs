@@ -51,7 +51,7 @@ pub struct Entry<'a> {
     pub object: &'a RawValue,
     /// In the feed of late arrivals, whose ids are its own: the post's place and id everywhere else.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>", regex(pattern = r"^[0-9]{1,19}$"))]
+    #[schemars(regex(pattern = r"^[0-9]{1,19}$"))]
     pub place: Option<String>,
     /// Why the account that was asked for has it in its feeds, or has not.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -2,18 +2,16 @@
 
 use super::App;
 use super::asking::Asking;
+use super::late::LATE;
 use crate::feed::kept::Post;
 use crate::feed::named::Part;
 use crate::order::place::PostId;
 use crate::post::object::hashtag_of;
-use crate::reader::answer;
 use crate::reader::asked::Asked;
 use crate::reader::cursor::Cursor;
-use crate::reader::entry::Entry;
 use crate::reader::filling::{FilledPage, Filling};
-use crate::reader::late::{LateEntry, page_of};
 use crate::reader::look::Look;
-use crate::reader::page::{LIMIT_DEFAULT, LIMIT_MAX, PAGE_BYTES_MAX, Span};
+use crate::reader::page::{LIMIT_DEFAULT, LIMIT_MAX, Span};
 use crate::reader::problem::Problem;
 use crate::reader::telling::Room;
 use axum::Extension;
@@ -22,9 +20,6 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-
-/// The name of the feed of late arrivals.
-const LATE: &str = "late";
 
 /// What every feed is asked with.
 #[derive(Debug, Default, Deserialize)]
@@ -203,57 +198,6 @@ impl App {
         tokio::task::block_in_place(|| self.fill(asked, span, &query, &look))
     }
 
-    /// A page of what came late to a home, by when it came.
-    async fn late(
-        &self,
-        asking: &Asking,
-        account: &str,
-        query: &PageQuery,
-    ) -> Result<Response, Problem> {
-        let asked = Asked::Home {
-            account: account.to_owned(),
-        };
-        self.auth.may_read(&asking.caller, &asked)?;
-        let span = query.span()?;
-        self.view.is_open()?;
-        let look = self.view.look_awake(&asked, None).await?;
-        let wait = self.view.new_for(Some(account), self.live_max_age);
-        let late = tokio::task::block_in_place(|| self.view.late(account, &look, wait))
-            .map_err(|e| Problem::internal(&e))?;
-        let is_upward = span.before.is_none() && span.after.is_some();
-        let part = page_of(&late, span, is_upward).iter();
-        let mut bytes = 0;
-        let mut fits = |entry: &&LateEntry| {
-            let is_first = bytes == 0;
-            bytes += entry.post.weight();
-            bytes += entry.original.as_ref().map_or(0, |post| post.weight());
-            is_first || bytes <= PAGE_BYTES_MAX
-        };
-        let mut entries: Vec<&LateEntry> = match is_upward {
-            true => part.take_while(&mut fits).collect(),
-            false => part.rev().take_while(&mut fits).collect(),
-        };
-        if is_upward {
-            entries.reverse();
-        }
-        let link = late_link(account, span.limit, &entries, &late);
-        let shown = entries.iter().map(|entry| Entry {
-            id: entry.key,
-            place: Some(entry.post.id.to_string()),
-            ..Entry::new(&entry.post, entry.original.as_deref())
-        });
-        let page = answer::Page {
-            entries: shown.collect(),
-            horizon: look.shown.horizon,
-            cursor: None,
-        };
-        let mut response = json(serde_json::to_vec(&page).map_err(|e| Problem::internal(&e))?);
-        if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
-            response.headers_mut().insert(header::LINK, link);
-        }
-        Ok(response)
-    }
-
     async fn changes(
         &self,
         asking: &Asking,
@@ -311,7 +255,7 @@ impl App {
 
 impl PageQuery {
     /// The part that is asked for.
-    fn span(&self) -> Result<Span, Problem> {
+    pub(super) fn span(&self) -> Result<Span, Problem> {
         let place = |name: &str, text: &Option<String>| -> Result<Option<PostId>, Problem> {
             let text = text.as_deref().map(str::parse).transpose();
             text.map_err(|e| Problem::bad_request(format!("{name}: {e}")))
@@ -335,7 +279,7 @@ fn limit(asked: Option<usize>) -> Result<usize, Problem> {
     }
 }
 
-fn json(body: Vec<u8>) -> Response {
+pub(super) fn json(body: Vec<u8>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
@@ -358,23 +302,6 @@ fn path(asked: &Asked, query: &PageQuery) -> String {
         }
     }
     path
-}
-
-/// `Link` of a page of late arrivals, newest first, out of `late`, oldest first.
-fn late_link(
-    account: &str,
-    limit: usize,
-    page: &[&LateEntry],
-    late: &[LateEntry],
-) -> Option<String> {
-    let (newest, oldest) = (page.first()?.key, page.last()?.key);
-    let path = format!("/v1/accounts/{account}/feeds/{LATE}?limit={limit}");
-    let prev = format!("<{path}&after={newest}>; rel=\"prev\"");
-    let is_last = late.first().is_none_or(|lowest| oldest <= lowest.key);
-    Some(match is_last {
-        true => prev,
-        false => format!("<{path}&before={oldest}>; rel=\"next\", {prev}"),
-    })
 }
 
 /// `Link`: the page below, if there is anything below, and the page above.

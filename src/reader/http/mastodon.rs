@@ -18,6 +18,7 @@ use crate::reader::filling::whole;
 use crate::reader::mastodon::about;
 use crate::reader::mastodon::account::{NO_AVATAR, NO_HEADER};
 use crate::reader::mastodon::channel::Sieve;
+use crate::reader::mastodon::late::{LATE_LIST, late_list};
 use crate::reader::mastodon::timeline::{Timeline, Wanted};
 use crate::reader::page::Span;
 use crate::reader::problem::Problem;
@@ -48,6 +49,7 @@ pub(super) fn routes(app: &App) -> Router<App> {
         .route("/api/v1/statuses/{id}", get(status))
         .route("/api/v1/lists", get(lists))
         .route("/api/v1/lists/{list}", get(one_list))
+        .route("/api/v1/lists/{list}/accounts", get(list_accounts))
         .route("/api/v1/accounts/verify_credentials", get(credentials))
         .route("/api/v1/preferences", get(preferences))
         .route("/api/v1/instance", get(instance_v1))
@@ -291,8 +293,14 @@ pub(super) async fn list(
 ) -> Result<Response, Refusal> {
     let account = user(&asking, "read:lists")?.account.clone();
     let asks = Asks::read(query.as_deref());
-    let asked = Asked::List { account, list };
     let here = Here::of(&app, &asking, &headers);
+    if app.is_late_list(&list) {
+        let wanted = wanted(&asks, number)?;
+        let shelf = app.shelf.at(&here.root);
+        let page = app.late_statuses(&account, &shelf, wanted).await?;
+        return Ok(answer(page, &asks, &here.path(&uri)));
+    }
+    let asked = Asked::List { account, list };
     app.timeline(&[asked], &asks, Sieve::default(), (&here, &uri))
         .await
 }
@@ -375,7 +383,11 @@ pub(super) async fn lists(
     Extension(asking): Extension<Asking>,
 ) -> Result<Response, Refusal> {
     let account = &user(&asking, "read:lists")?.account;
-    Ok(Json(app.lists(account, None)?).into_response())
+    let mut lists = app.lists(account, None)?;
+    if app.late_list {
+        lists.push(late_list());
+    }
+    Ok(Json(lists).into_response())
 }
 
 pub(super) async fn one_list(
@@ -384,8 +396,24 @@ pub(super) async fn one_list(
     Extension(asking): Extension<Asking>,
 ) -> Result<Response, Refusal> {
     let account = &user(&asking, "read:lists")?.account;
+    if app.is_late_list(&list) {
+        return Ok(Json(late_list()).into_response());
+    }
     let found = app.lists(account, Some(&list))?.into_iter().next();
     Ok(Json(found.ok_or_else(Refusal::not_found)?).into_response())
+}
+
+/// The members of the list of late arrivals, of which it has none; those of others are the backend's.
+pub(super) async fn list_accounts(
+    State(app): State<App>,
+    Path(list): Path<String>,
+    Extension(asking): Extension<Asking>,
+) -> Result<Response, Refusal> {
+    user(&asking, "read:lists")?;
+    match app.is_late_list(&list) {
+        true => Ok(Json(json!([])).into_response()),
+        false => Err(Refusal::not_found()),
+    }
 }
 
 pub(super) async fn credentials(
@@ -512,7 +540,7 @@ impl App {
         }
         let shelf = self.shelf.at(&here.root);
         tokio::task::block_in_place(|| {
-            let wanted = self.wanted(asks)?;
+            let wanted = wanted(asks, |name, id| self.place(name, id))?;
             let mut ids: Vec<u64> = looks.iter().flat_map(|look| look.ids()).copied().collect();
             if 1 < looks.len() {
                 ids.sort_unstable();
@@ -533,29 +561,8 @@ impl App {
                 clock::now(),
             );
             let page = page.map_err(|e| Problem::internal(&e))?;
-            let link = link(&here.path(uri), &asks.kept(), &page);
-            let mut response = json(page.json);
-            if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
-                response.headers_mut().insert(header::LINK, link);
-            }
-            Ok(response)
+            Ok(answer(page, asks, &here.path(uri)))
         })
-    }
-
-    /// Which part of a feed. `since_id` asks for the newest above it, `min_id` for those just above it.
-    fn wanted(&self, asks: &Asks) -> Result<Wanted, Refusal> {
-        let limit = asks.get("limit").map(str::parse::<usize>).transpose();
-        let limit =
-            limit.map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "limit is no number"))?;
-        let place = |name: &str| asks.get(name).map(|id| self.place(name, id)).transpose();
-        let (max, since, min) = (place("max_id")?, place("since_id")?, place("min_id")?);
-        let span = Span {
-            before: max,
-            after: min.or(since),
-            limit: limit.unwrap_or(LIMIT_DEFAULT).clamp(1, LIMIT_MAX),
-        };
-        let is_upward = min.is_some();
-        Ok(Wanted { span, is_upward })
     }
 
     /// The place that an id of a status stands for. Ids need not exist.
@@ -571,13 +578,11 @@ impl App {
             }
         }
         // Of the backend's ids those that Mastodon makes begin with the time as ours do.
-        let is_number = !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit());
-        if !is_number {
-            let error = format!("{name} is no id");
-            return Err(Refusal::new(StatusCode::BAD_REQUEST, &error));
-        }
-        let number = id.parse::<u64>().unwrap_or(u64::MAX);
-        Ok(PostId::from_number(number.min(PostId::MAX.number())).unwrap_or(PostId::MAX))
+        number(name, id)
+    }
+
+    fn is_late_list(&self, list: &str) -> bool {
+        self.late_list && list == LATE_LIST
     }
 
     /// A status by its id, if this reader may see it.
@@ -647,6 +652,46 @@ impl App {
         }
         Ok(lists)
     }
+}
+
+/// Which part of a feed. `since_id` asks for the newest above it, `min_id` for those just above it; `place` says what an id stands
+/// for.
+fn wanted(
+    asks: &Asks,
+    place: impl Fn(&str, &str) -> Result<PostId, Refusal>,
+) -> Result<Wanted, Refusal> {
+    let limit = asks.get("limit").map(str::parse::<usize>).transpose();
+    let limit = limit.map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "limit is no number"))?;
+    let place = |name: &str| asks.get(name).map(|id| place(name, id)).transpose();
+    let (max, since, min) = (place("max_id")?, place("since_id")?, place("min_id")?);
+    let span = Span {
+        before: max,
+        after: min.or(since),
+        limit: limit.unwrap_or(LIMIT_DEFAULT).clamp(1, LIMIT_MAX),
+    };
+    let is_upward = min.is_some();
+    Ok(Wanted { span, is_upward })
+}
+
+/// An id that is a number.
+fn number(name: &str, id: &str) -> Result<PostId, Refusal> {
+    let is_number = !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit());
+    if !is_number {
+        let error = format!("{name} is no id");
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, &error));
+    }
+    let number = id.parse::<u64>().unwrap_or(u64::MAX);
+    Ok(PostId::from_number(number.min(PostId::MAX.number())).unwrap_or(PostId::MAX))
+}
+
+/// A page, with `Link`.
+fn answer(page: Timeline, asks: &Asks, path: &str) -> Response {
+    let link = link(path, &asks.kept(), &page);
+    let mut response = json(page.json);
+    if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
+        response.headers_mut().insert(header::LINK, link);
+    }
+    response
 }
 
 pub(super) fn json(body: String) -> Response {

@@ -3,6 +3,7 @@
 mod append;
 mod asking;
 mod feeds;
+mod late;
 mod mastodon;
 mod ordering;
 mod origins;
@@ -60,7 +61,9 @@ pub struct Options {
     pub keeping: Keeping,
     /// Whose ids clients of Mastodon's API see.
     pub mastodon_ids: Ids,
-    /// How old a post may be that is pushed to them as new.
+    /// Whether they find a list of late arrivals.
+    pub late_list: bool,
+    /// How long after its place a post may come that is pushed to them as new though others stand above it.
     pub live_max_age: Duration,
     /// Ends all streams.
     pub stopping: CancellationToken,
@@ -84,6 +87,7 @@ struct App {
     shelf: Arc<Shelf>,
     refused: Arc<Told>,
     live_max_age: Duration,
+    late_list: bool,
     stopping: CancellationToken,
     streams: TaskTracker,
 }
@@ -102,6 +106,7 @@ pub fn router(view: View, appender: Appender, options: Options) -> Router {
         connections: Connections::new(options.connections),
         keeping: options.keeping,
         shelf: Arc::new(Shelf::new(options.mastodon_ids)),
+        late_list: options.late_list,
         refused: Arc::default(),
         live_max_age: options.live_max_age,
         stopping: options.stopping,

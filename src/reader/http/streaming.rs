@@ -9,6 +9,7 @@ use crate::reader::cursor::Cursor;
 use crate::reader::live::{Live, Looked};
 use crate::reader::mastodon::channel::{Channel, NoChannel, Wish};
 use crate::reader::mastodon::event::{Event, Teller};
+use crate::reader::mastodon::late::LATE_LIST;
 use crate::reader::problem::Problem;
 use crate::reader::websocket::{Heard, Socket, Unsent, bounded, code};
 use axum::Extension;
@@ -110,6 +111,21 @@ impl App {
         }
     }
 
+    /// The stream of this name. The list of late arrivals is quiet: what it holds is what is not pushed.
+    fn channel_named(
+        &self,
+        name: &str,
+        tag: Option<&str>,
+        list: Option<&str>,
+    ) -> Result<Channel, NoChannel> {
+        match Channel::named(name, tag, list)? {
+            Channel::List(list) if self.late_list && list == LATE_LIST => {
+                Ok(Channel::Quiet("list"))
+            }
+            channel => Ok(channel),
+        }
+    }
+
     /// The stream that is meant, if it is there and this caller may listen to it.
     fn channel(
         &self,
@@ -118,7 +134,7 @@ impl App {
         list: Option<&str>,
         asking: &Asking,
     ) -> Result<Channel, NoChannel> {
-        let channel = Channel::named(name, tag, list)?;
+        let channel = self.channel_named(name, tag, list)?;
         let account = match &asking.caller {
             Caller::User(user) => Some(user.account.as_str()),
             Caller::Backend | Caller::Anyone => None,
@@ -438,7 +454,7 @@ impl App {
                 Ok(())
             }
             "unsubscribe" => {
-                let channel = Channel::named(&wish.stream, tag, list)?;
+                let channel = self.channel_named(&wish.stream, tag, list)?;
                 if let Some(task) = subscriptions.0.remove(&channel.key()) {
                     task.abort();
                 }

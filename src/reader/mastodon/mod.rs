@@ -11,6 +11,7 @@
 //! | [`status`] | a post as a status |
 //! | [`shelf`] | statuses as text, made once for all who read them |
 //! | [`timeline`] | a page of them |
+//! | [`late`] | the list of late arrivals |
 //! | [`channel`] | the streams there are, and how clients name them |
 //! | [`event`] | what a feed's changes are to their readers |
 //! | [`about`] | what the instance says of itself |
@@ -22,6 +23,7 @@ pub mod content;
 pub mod document;
 pub mod event;
 pub mod ids;
+pub mod late;
 pub mod lines;
 pub mod media;
 pub mod poll;

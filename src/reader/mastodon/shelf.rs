@@ -38,7 +38,7 @@ pub struct Shelf {
     /// Whose ids clients see.
     pub ids: Ids,
     /// Where clients came to, with its scheme: what has no page or image elsewhere has it there.
-    here: Arc<str>,
+    pub(super) here: Arc<str>,
     statuses: Arc<Cache<Key, Arc<Shelved>, Weight>>,
 }
 
@@ -170,7 +170,8 @@ impl Shelf {
         Ok(None)
     }
 
-    fn made(
+    /// A post as a status, made anew; none if the backend gave no id for a part of it that needs one.
+    pub(super) fn made(
         &self,
         view: &View,
         post: &Post,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 pub(super) fn page(schemas: &mut Schemas) -> Operation {
     let operation = Operation::new("getFeed", "A page of an account's feed, newest first")
         .parameter(account())
-        .parameter(kind());
+        .parameter(kind_of_page());
     a_page(operation, schemas).problem(schemas, "404", "No such account, or no such feed.")
 }
 
@@ -191,6 +191,17 @@ fn kind() -> Value {
         &json!({
             "type": "string", "pattern": "^(home|list:[A-Za-z0-9_.-]{1,64})$",
             "description": "`home`, or `list:` and the backend's id of a list of the account."
+        }),
+    )
+}
+
+fn kind_of_page() -> Value {
+    path(
+        "feed",
+        &json!({
+            "type": "string", "pattern": "^(home|late|list:[A-Za-z0-9_.-]{1,64})$",
+            "description": "`home`, or `list:` and the backend's id of a list of the account, or `late`: what came to home late, \
+                by when it came. Ids there are its own; an entry's `place` is the post's id, and there is no cursor."
         }),
     )
 }
