@@ -179,6 +179,20 @@ fn key(at: Time, id: PostId) -> PostId {
     PostId::from_number(ms << 16 | id.number() & WITHIN_MS).unwrap_or(id)
 }
 
+/// Whether who watches is pushed an entry as new: its verdict is one of those that are; it comes on top, or soon enough after its
+/// place; and nothing of it was read long after it arrived, as an import is. `behind`: an entry above it had been shown.
+pub fn is_pushed(post: &Post, arrival: &Arrival, behind: bool, wait: Duration) -> bool {
+    !is_quiet(post) && !arrival.read_late && (!behind || arrival.is_quick(post.id, wait))
+}
+
+/// Whether an entry is never pushed, however quickly it comes.
+fn is_quiet(post: &Post) -> bool {
+    match post.verdict {
+        Verdict::InTime | Verdict::Late | Verdict::FromTheFuture | Verdict::Undated => false,
+        Verdict::TooLate | Verdict::Fetched => true,
+    }
+}
+
 /// Whether an entry was put below what its reader may have read. A relation that lets many in at once is no news: of what it
 /// brought only what was late itself counts.
 fn is_late(post: &Post, arrival: &Arrival, by_relation: bool, wait: Duration) -> bool {
@@ -186,10 +200,8 @@ fn is_late(post: &Post, arrival: &Arrival, by_relation: bool, wait: Duration) ->
         at: post.arrived,
         read_late: post.read_late,
     };
-    // These are never pushed, however quickly they come.
-    let is_quiet = matches!(post.verdict, Verdict::TooLate | Verdict::Fetched);
     !own.is_quick(post.id, wait)
-        || !by_relation && (is_quiet || arrival.read_late || !arrival.is_quick(post.id, wait))
+        || !by_relation && (is_quiet(post) || arrival.read_late || !arrival.is_quick(post.id, wait))
 }
 
 #[cfg(test)]
@@ -258,6 +270,34 @@ mod tests {
         check(&quick, read_late);
         let late = post(30);
         assert!(is_late(&late, &by_itself(&late), true, minutes(1)));
+    }
+
+    /// Were this to fail, a post would be in a home without its reader ever coming upon it.
+    #[test]
+    fn what_comes_by_itself_is_pushed_or_late() {
+        use Verdict::*;
+        for verdict in [InTime, Late, TooLate, FromTheFuture, Undated, Fetched] {
+            for (arrived, waited) in [(10, 0), (11, 0), (12, 0), (10, 12), (40, 0), (10, 40)] {
+                for (read_late, behind) in
+                    [(false, false), (false, true), (true, false), (true, true)]
+                {
+                    let post = Post {
+                        verdict,
+                        read_late,
+                        ..post(arrived)
+                    };
+                    let mut arrival = by_itself(&post);
+                    arrival.at = arrival.at.max(Time::default().plus(minutes(waited)));
+                    let is_pushed = is_pushed(&post, &arrival, behind, minutes(1));
+                    let is_late = is_late(&post, &arrival, false, minutes(1));
+                    assert!(is_pushed || is_late, "{post:?} {arrival:?} {behind}");
+                    assert!(
+                        !is_pushed || !behind || !is_late,
+                        "{post:?} {arrival:?}: twice"
+                    );
+                }
+            }
+        }
     }
 
     fn entry(ms: i64, low: u64) -> LateEntry {

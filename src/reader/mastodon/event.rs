@@ -5,8 +5,7 @@ use super::ids::id_of;
 use super::shelf::{Shelf, is_local};
 use crate::feed::disk::DiskError;
 use crate::feed::kept::Post;
-use crate::order::verdict::Verdict;
-use crate::reader::late::Arrival;
+use crate::reader::late::{Arrival, is_pushed};
 use crate::reader::look::Told;
 use crate::reader::telling::{Kind, Line};
 use crate::reader::view::View;
@@ -110,26 +109,20 @@ impl Teller {
         Ok(status.map(|status| (name, status.json.clone())))
     }
 
-    /// Whether an entry is pushed as new: its own record brought it, or one that it waited for; its verdict is one of those that
-    /// are; it comes on top, or soon enough after its place; and nothing of it was read long after it arrived, as an import is.
-    /// What of a home is not pushed for that is in the feed of late arrivals: see [`crate::reader::late`].
+    /// Whether an entry is pushed as new: its own record brought it, or one that it waited for, and it came as [`is_pushed`] asks.
     fn is_pushed(
         &self,
         line: &Line,
         post: &Post,
         original: Option<&Post>,
     ) -> Result<bool, DiskError> {
-        let is_new = match post.verdict {
-            Verdict::InTime | Verdict::Late | Verdict::FromTheFuture | Verdict::Undated => true,
-            Verdict::TooLate | Verdict::Fetched => false,
-        };
-        if !line.is_news || !is_new {
+        if !line.is_news {
             return Ok(false);
         }
         let owner = self.owner.as_deref();
         let actor = owner.and_then(|owner| self.view.actor_of(owner));
         let arrival = Arrival::of(&self.view, actor.as_deref(), post, original)?;
         let wait = self.view.new_for(owner, self.live_max_age);
-        Ok(!arrival.read_late && (!line.behind || arrival.is_quick(post.id, wait)))
+        Ok(is_pushed(post, &arrival, line.behind, wait))
     }
 }
