@@ -137,11 +137,11 @@ impl Refusal {
     }
 }
 
-/// A problem, as who asked for this path understands it.
-pub(super) fn in_words_of(path: &str, problem: Problem) -> Response {
+/// How a problem is told so that who asks for this path understands it.
+pub(super) fn words_of(path: &str) -> fn(Problem) -> Response {
     match path.starts_with("/api/") {
-        true => Refusal::from(problem).into_response(),
-        false => problem.into_response(),
+        true => |problem| Refusal::from(problem).into_response(),
+        false => |problem| problem.into_response(),
     }
 }
 
@@ -723,7 +723,7 @@ mod tests {
             ("/api/v1/timelines/home", "application/json", "error"),
             ("/v1/origins", "application/problem+json", "detail"),
         ] {
-            let answer = in_words_of(path, Problem::unavailable("busy", 5));
+            let answer = words_of(path)(Problem::unavailable("busy", 5));
             assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
             assert_eq!(answer.headers()[header::RETRY_AFTER], "5");
             assert_eq!(answer.headers()[header::CONTENT_TYPE], kind);

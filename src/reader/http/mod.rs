@@ -194,8 +194,7 @@ async fn bounded(State(app): State<App>, request: Request, next: Next) -> Respon
         .get::<MatchedPath>()
         .map_or("none", |path| path.as_str())
         .to_owned();
-    let path = request.uri().path().to_owned();
-    let refused = |problem| mastodon::in_words_of(&path, problem);
+    let refused = mastodon::words_of(request.uri().path());
     let response = match app.requests.try_acquire() {
         Err(_) => refused(Problem::unavailable(
             "too many requests at once: come back in a moment",
