@@ -1,6 +1,7 @@
 //! The service started, run and stopped: everything else is told what it needs here.
 
 pub mod reload;
+pub mod signals;
 
 use crate::config::{self, Config};
 use crate::feed::disk::DiskError;
@@ -141,6 +142,7 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
         .identity()
         .map_err(|source| ServiceError::LogId { source })?;
     let options = pipeline_options(&config, identity);
+    tracing::info!("opening the log and the data folder");
     // Opening blocks: on sled's recovery, and on a broker that does not answer.
     let opened = tokio::task::spawn_blocking(move || open(&feed, &log, options, runtime));
     let (pipeline, appender) = opened.await.map_err(|e| broken("opening", &e))??;

@@ -37,8 +37,9 @@ const STUCK_AFTER: Duration = Duration::from_secs(30);
 const STUCK_AFTER_MAX: Duration = Duration::from_secs(600);
 /// How often the ends are asked for while nothing comes: statistics tell them too, but not from a stuck fetcher.
 const ENDS_EVERY: Duration = Duration::from_secs(10);
-/// How long stopping waits for the thread before leaving it to itself.
-const STOP_WAIT: Duration = Duration::from_secs(10);
+/// How long stopping waits for the thread before leaving it to itself: amid a question to a broker that is away it does
+/// not hear.
+const STOP_WAIT: Duration = Duration::from_secs(2);
 
 /// Our defaults, which `[kafka.client]` may change.
 const OURS: [(&str, &str); 3] = [
@@ -244,7 +245,7 @@ impl Consumer {
         self.status.lock().lost_records
     }
 
-    /// Stops reading; records not taken will come again at the next start. Blocks for at most ten seconds.
+    /// Stops reading; records not taken will come again at the next start. Blocks for at most two seconds.
     pub fn stop(self) {
         self.status.lock().stop = true;
         let Consumer {

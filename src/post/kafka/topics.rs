@@ -19,6 +19,8 @@ const RETENTION_MS_MIN: i64 = 30 * 24 * 3600 * 1000;
 /// The pause after a first failed try, and the longest one.
 const PAUSE_MIN: Duration = Duration::from_millis(250);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// How often a pause looks whether it is to stop.
+const STOPPED_EVERY: Duration = Duration::from_millis(100);
 
 /// How many partitions each topic has.
 pub(super) type Partitions = BTreeMap<Topic, i32>;
@@ -57,7 +59,10 @@ pub(super) fn patiently<T>(
                 }
                 tracing::warn!(%brokers, error = %source,
                     "asking Kafka at {brokers} {what}: {source}; trying again in {pause:?}");
-                thread::sleep(pause);
+                let resting = clock::stopwatch();
+                while resting.elapsed() < pause && !stopped() {
+                    thread::sleep(pause.min(STOPPED_EVERY));
+                }
                 pause = (pause * 2).min(PAUSE_MAX);
             }
             answered => return answered,
