@@ -356,6 +356,7 @@ impl Pipeline {
         let (origins, windows) = (self.admission.origins(), &self.windows);
         let read = relate::Read {
             mark: Mark::new(record.position),
+            timestamp: record.timestamp,
             seen: &self.seen,
             again: !self.start.is_done(),
             window: &|host| origins.read().holding(host, windows),

@@ -223,6 +223,7 @@ impl Node {
         let (origins, windows) = (self.admission.origins(), &self.windows);
         let read = relate::Read {
             mark: Mark::new(*position),
+            timestamp,
             seen: &self.seen,
             again: !self.is_caught_up(|_| true),
             window: &|host| origins.read().holding(host, windows),
