@@ -12,6 +12,7 @@ use slackwater::order::window::ReorderWindow;
 use slackwater::reader::auth::jwt;
 use slackwater::service;
 use slackwater::service::reload::Watch;
+use slackwater::service::signals::{self, AtOnce, Signals, Status};
 use std::error::Error;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, ErrorKind, Write};
@@ -19,7 +20,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A checkpoint allocates and frees millions of small pieces, which the system's allocator keeps apart badly.
 #[global_allocator]
@@ -103,17 +103,34 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let done = match CommandLine::parse().command {
-        Command::Serve { config } => serve(config.as_deref()),
+    match run(CommandLine::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            print_chain(&*error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Box<dyn Error>> {
+    let at_once = AtOnce::listen(match command {
+        Command::Serve { .. } | Command::Demo { .. } => Status::Success,
+        _ => Status::Signal,
+    })?;
+    match command {
+        Command::Serve { config } => serve(config.as_deref(), &at_once),
         Command::Demo {
             listen,
             seconds,
             seed,
-        } => show(demo::Options {
-            listen,
-            ends_after: seconds.map(Duration::from_secs),
-            seed,
-        }),
+        } => {
+            let options = demo::Options {
+                listen,
+                ends_after: seconds.map(Duration::from_secs),
+                seed,
+            };
+            show(options, &at_once)
+        }
         Command::Check { file } => check(&file),
         Command::Trace { config } => trace(config.as_deref()),
         Command::Tune {
@@ -130,17 +147,10 @@ fn main() -> ExitCode {
             lives,
             key,
         } => token(&account, config.as_deref(), &scope, lives, key.as_deref()),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            print_chain(&*error);
-            ExitCode::FAILURE
-        }
     }
 }
 
-fn serve(file: Option<&Path>) -> Result<(), Box<dyn Error>> {
+fn serve(file: Option<&Path>, at_once: &AtOnce) -> Result<(), Box<dyn Error>> {
     let here = Path::new("slackwater.toml");
     let file = file.or_else(|| here.exists().then_some(here));
     let config = match file {
@@ -152,12 +162,21 @@ fn serve(file: Option<&Path>) -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(async {
-        // Before it says that it listens: whoever reads that may send a signal at once.
-        let signals = Signals::listen()?;
-        let mut service = match file {
-            Some(file) => service::start_with(config, Watch::new(file)?).await?,
-            None => service::start(config).await?,
+    let served = runtime.block_on(async {
+        let mut signals = Signals::listen()?;
+        at_once.give_up();
+        let starting = async {
+            Ok::<_, Box<dyn Error>>(match file {
+                Some(file) => service::start_with(config, Watch::new(file)?).await?,
+                None => service::start(config).await?,
+            })
+        };
+        let mut service = tokio::select! {
+            service = starting => service?,
+            signal = signals.any() => {
+                tracing::info!(signal, "{signal}: ended before the log was open");
+                signals::exit()
+            }
         };
         tokio::select! {
             () = service.ended() => {}
@@ -166,10 +185,13 @@ fn serve(file: Option<&Path>) -> Result<(), Box<dyn Error>> {
         service.stop().await?;
         tracing::info!("stopped");
         Ok(())
-    })
+    });
+    // What still waits for a broker that is away does not keep us.
+    runtime.shutdown_background();
+    served
 }
 
-fn show(options: demo::Options) -> Result<(), Box<dyn Error>> {
+fn show(options: demo::Options, at_once: &AtOnce) -> Result<(), Box<dyn Error>> {
     // Anything less than a warning would disturb the picture.
     logging::start(&Logging {
         level: "warn".to_owned(),
@@ -178,7 +200,7 @@ fn show(options: demo::Options) -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    Ok(runtime.block_on(demo::run(options))?)
+    Ok(runtime.block_on(demo::run(options, || at_once.give_up()))?)
 }
 
 fn check(file: &Path) -> Result<(), Box<dyn Error>> {
@@ -375,29 +397,6 @@ fn raise_open_files() {
         };
         if let Err(error) = setrlimit(Resource::Nofile, raised) {
             tracing::warn!(%error, "only {current:?} files may be open: {error}");
-        }
-    }
-}
-
-/// The signals that end the service.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> std::io::Result<Signals> {
-        Ok(Signals {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    /// Waits for one of them; its name.
-    async fn any(mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
         }
     }
 }

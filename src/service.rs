@@ -1,6 +1,7 @@
 //! The service started, run and stopped: everything else is told what it needs here.
 
 pub mod reload;
+pub mod signals;
 
 use crate::config::{self, Config};
 use crate::feed::disk::DiskError;
@@ -146,10 +147,8 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
     let runtime = tokio::runtime::Handle::current();
     let feed = config.feed.clone();
     let log = log_options(&config.log);
-    let identity = log
-        .identity()
-        .map_err(|source| ServiceError::LogId { source })?;
-    let options = pipeline_options(&config, identity);
+    let options = pipeline_options(&config);
+    tracing::info!("opening the log and the data folder");
     // Opening blocks: on sled's recovery, and on a broker that does not answer.
     let opened = tokio::task::spawn_blocking(move || open(&feed, &log, options, runtime));
     let (pipeline, appender) = opened.await.map_err(|e| broken("opening", &e))??;
@@ -292,9 +291,13 @@ impl Service {
 fn open(
     feed: &config::Feed,
     log: &source::Options,
-    options: pipeline::Options,
+    mut options: pipeline::Options,
     runtime: tokio::runtime::Handle,
 ) -> Result<(Pipeline, Appender), ServiceError> {
+    let identity = log.identity().map_err(|error| match error {
+        SourceError::Id { source } => ServiceError::LogId { source },
+        error => error.into(),
+    })?;
     let path = feed.path.display().to_string();
     let folder = |source| ServiceError::Folder {
         path: path.clone(),
@@ -302,19 +305,20 @@ fn open(
     };
     let store = Arc::new(Store::open(store_options(feed)).map_err(folder)?);
     let reflects = store.reflects().map_err(folder)?;
-    let (built_from, now) = (
-        store.meta::<String>(LOG).map_err(folder)?,
-        options.log.clone(),
-    );
-    match built_from {
-        Some(built_from) if built_from != now && !reflects.next.is_empty() => {
+    let built_from = store.meta::<String>(LOG).map_err(folder)?;
+    let built_from = built_from.filter(|_| !reflects.next.is_empty());
+    match (identity.of_folder(built_from.as_deref()), built_from) {
+        (Some(log), _) => {
+            store.put_meta(LOG, &log).map_err(folder)?;
+            options.log = log;
+        }
+        (None, built_from) => {
             return Err(ServiceError::OtherLog {
                 path: path.clone(),
-                built_from,
-                now,
+                built_from: built_from.unwrap_or_default(),
+                now: identity.to_string(),
             });
         }
-        _ => store.put_meta(LOG, &now).map_err(folder)?,
     }
     let (source, appender) = source::open(log, &reflects.next)?;
     let pipeline = Pipeline::new(source, appender.clone(), runtime, store, options)
@@ -384,11 +388,12 @@ fn auth(config: &config::Auth) -> Result<Auth, ServiceError> {
     })
 }
 
-fn pipeline_options(config: &Config, log: String) -> pipeline::Options {
+/// Which log it is, is found out when that is opened.
+fn pipeline_options(config: &Config) -> pipeline::Options {
     pipeline::Options {
         windows: config.ordering.windows.clone(),
         patience: config.ordering.patience,
-        log,
+        log: String::new(),
         checkpoint_every: config.feed.checkpoint_every,
         keep: Keep {
             posts: config.feed.posts_keep,

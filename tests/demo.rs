@@ -41,12 +41,20 @@ fn being_told_to_stop_ends_it_cleanly() {
     ends_cleanly_by("TERM");
 }
 
+/// It is still filling its feed, which may take seconds.
+#[test]
+fn ctrl_c_before_there_is_anything_to_see_ends_it_cleanly_too() {
+    let mut demo = Demo::start(&[]);
+    demo.signal("INT");
+    demo.wait_for("Ended.");
+    assert!(!demo.seen.iter().any(|line| line.contains("arrived:")));
+    demo.has_ended_well();
+}
+
 fn ends_cleanly_by(signal: &str) {
     let mut demo = Demo::start(&[]);
     demo.wait_for("arrived:");
-    let pid = demo.child.id().to_string();
-    let sent = Command::new("kill").args(["-s", signal, &pid]).status();
-    assert!(sent.unwrap().success());
+    demo.signal(signal);
     demo.wait_for("Ended.");
     demo.has_ended_well();
 }
@@ -100,6 +108,12 @@ impl Demo {
         demo.folder = PathBuf::from(demo.last_word());
         assert!(demo.folder.join("log").is_dir());
         demo
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", signal, &pid]).status();
+        assert!(sent.unwrap().success());
     }
 
     /// Reads on until a line has `text`.

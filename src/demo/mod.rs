@@ -89,10 +89,12 @@ pub enum DemoError {
     Ended,
 }
 
-/// Runs the demo until a signal, or until its time is over. Whatever happens, the folder it made is removed.
-pub async fn run(options: Options) -> Result<(), DemoError> {
+/// Runs the demo until a signal, or until its time is over. Whatever happens, the folder it made is removed. `hears` is
+/// called as soon as it hears signals itself.
+pub async fn run(options: Options, hears: impl FnOnce()) -> Result<(), DemoError> {
     // Before anything is made that a signal would leave behind.
-    let signals = Signals::listen().map_err(DemoError::Signals)?;
+    let mut signals = Signals::listen().map_err(DemoError::Signals)?;
+    hears();
     let door = Door::choose(options.listen)?;
     let folder = tempfile::Builder::new()
         .prefix("slackwater-demo-")
@@ -103,8 +105,11 @@ pub async fn run(options: Options) -> Result<(), DemoError> {
         })?;
     let mut service = service::start(config(folder.path(), door.listen)).await?;
     let mut show = Show::new(&service, &door, options.seed, clock::now());
-    let played = show.play(&mut service, folder.path(), signals, options.ends_after);
-    let played = played.await;
+    let played = tokio::select! {
+        () = signals.any() => Ok(Why::Told),
+        played = show.play(&mut service, folder.path(), options.ends_after) => played,
+    };
+    let played = show.finish(played).await;
     show.screen.close();
     let stopped = service.stop().await;
     let path = remove(folder)?;
@@ -220,7 +225,6 @@ impl Show {
         &mut self,
         service: &mut Service,
         folder: &Path,
-        mut signals: Signals,
         ends_after: Option<Duration>,
     ) -> Result<Why, DemoError> {
         if !self.screen.is_live() {
@@ -247,23 +251,30 @@ impl Show {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut columns = tokio::time::interval(COLUMNS_EVERY);
-        let why = loop {
+        loop {
             let is_columns_due = tokio::select! {
-                () = signals.any() => break Why::Told,
-                () = &mut ends => break Why::TimeIsOver,
+                () = &mut ends => return Ok(Why::TimeIsOver),
                 () = service.ended() => return Err(DemoError::Ended),
                 _ = columns.tick() => true,
                 _ = tick.tick() => false,
             };
             let there = self.there();
             if clock::now() <= there {
-                break Why::CaughtUp;
+                return Ok(Why::CaughtUp);
             }
             self.go_on(there).await?;
             if self.screen.is_live() || is_columns_due {
                 self.draw(there).map_err(DemoError::Output)?;
             }
-        };
+        }
+    }
+
+    /// The last picture; none if it was told to end before there was one.
+    async fn finish(&mut self, played: Result<Why, DemoError>) -> Result<Why, DemoError> {
+        let why = played?;
+        if self.by_arrival.is_empty() {
+            return Ok(why);
+        }
         self.in_order = self.client.home().await?;
         if !self.screen.is_live() {
             self.draw(self.there()).map_err(DemoError::Output)?;

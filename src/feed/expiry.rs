@@ -18,6 +18,8 @@ const HOMES_STEP: usize = 256;
 const BLOCKS_STEP: usize = 32;
 /// Waiting removals looked at in one step.
 const REMOVALS_STEP: usize = 4_096;
+/// Relations looked at in one step, for those that were removed.
+const RELATIONS_STEP: usize = 4_096;
 /// Actors looked at in one step: each old one costs a look at the index of its posts.
 const ACTORS_STEP: usize = 512;
 /// Old posts marked at once. With more, the sweep goes less far and the next one goes on.
@@ -32,7 +34,7 @@ pub struct Keep {
     pub posts: Duration,
     /// What is left of them afterwards, since they arrived; what is known of their author goes with the last of it.
     pub stubs: Duration,
-    /// Deletions and undos of what has not come.
+    /// Deletions and undos of what has not come, and removals of relations.
     pub removals: Duration,
 }
 
@@ -63,6 +65,11 @@ enum Stage {
     },
     /// Forgetting removals whose post never came; those up to key `after` are done.
     Forgetting {
+        log_time: Time,
+        after: Vec<u8>,
+    },
+    /// Forgetting that relations were removed; those up to key `after` are done.
+    Ended {
         log_time: Time,
         after: Vec<u8>,
     },
@@ -189,6 +196,18 @@ impl Expiry {
                 let last = store.forget_pending_before(cutoff, &after, REMOVALS_STEP)?;
                 self.stage = match last {
                     Some(after) => Stage::Forgetting { log_time, after },
+                    None => Stage::Ended {
+                        log_time,
+                        after: Vec::new(),
+                    },
+                };
+                Ok(0)
+            }
+            Stage::Ended { log_time, after } => {
+                let cutoff = log_time.minus(self.keep.removals);
+                let last = store.forget_relations_before(cutoff, &after, RELATIONS_STEP)?;
+                self.stage = match last {
+                    Some(after) => Stage::Ended { log_time, after },
                     None => Stage::Leaving {
                         log_time,
                         after: Vec::new(),

@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod lists;
 pub mod standing;
+pub mod versions;
 pub mod waits;
 
 use crate::post::relationship::Patience;
@@ -12,6 +13,7 @@ use lists::Lists;
 use standing::Moderation;
 use std::collections::BTreeSet;
 use waits::Waits;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// A local account, by number: the order in which they were first heard of by this process. Never stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -114,7 +116,13 @@ pub struct Graph {
     mutes_by_end: BTreeSet<(Time, AccountIx, ActorIx)>,
     /// Whom feeds wait for.
     waits: Waits,
+    /// By hash of an account's id: the partition that has spoken of its relations, or [`SEVERAL`]. Who shares a hash
+    /// shares the partitions, which does no harm.
+    partitions: HashMap<u64, i32>,
 }
+
+/// More than one partition.
+const SEVERAL: i32 = -1;
 
 impl Account {
     /// The backend's id of it.
@@ -211,6 +219,11 @@ impl Graph {
         self.get(account).filter(|of| !of.is_gone).map(|_| account)
     }
 
+    /// An account by the backend's id, also if it was removed.
+    pub fn account_even_gone(&self, id: &str) -> Option<AccountIx> {
+        self.by_id.get(id).copied()
+    }
+
     /// An account by number.
     pub fn get(&self, account: AccountIx) -> Option<&Account> {
         self.accounts.get(account.number())
@@ -304,6 +317,25 @@ impl Graph {
         self.manners.push(Manner::Plain);
         self.by_id.insert(id.into(), account);
         (account, true)
+    }
+
+    /// Whether no other partition than this has spoken of the account's relations: then the last read is the newest.
+    pub fn is_only_from(&self, account: &str, partition: i32) -> bool {
+        self.partitions.get(&xxh3_64(account.as_bytes())) == Some(&partition)
+    }
+
+    /// Whether more than one partition has.
+    pub fn is_from_several(&self, account: &str) -> bool {
+        self.is_only_from(account, SEVERAL)
+    }
+
+    /// A partition has spoken of the account's relations.
+    pub fn note_partition(&mut self, account: &str, partition: i32) {
+        let account = xxh3_64(account.as_bytes());
+        let there = self.partitions.entry(account).or_insert(partition);
+        if *there != partition {
+            *there = SEVERAL;
+        }
     }
 
     /// Makes `account` follow `actor`, or changes how.

@@ -42,6 +42,7 @@ use crate::post::source::{self, Appender, Source, SourceError};
 use crate::reader::answer::CatchingUp;
 use crate::reader::attendance::Attendance;
 use crate::reader::horizons::Horizons;
+use crate::reader::log_end::LogEnd;
 use crate::reader::view::{Built, View};
 use crate::time::Time;
 use admit::{Admission, AdmitError, Outcome};
@@ -185,6 +186,7 @@ impl Pipeline {
             in_flight: InFlight::default(),
             refused_settings: Arc::default(),
             log: xxh3_64(options.log.as_bytes()),
+            log_end: LogEnd::of(appender.clone()),
             built: watching,
             metrics: Arc::clone(&metrics),
         };
@@ -365,6 +367,7 @@ impl Pipeline {
         let (origins, windows) = (self.admission.origins(), &self.windows);
         let read = relate::Read {
             mark: Mark::new(record.position),
+            timestamp: record.timestamp,
             seen: &self.seen,
             again: !self.start.is_done(),
             window: &|host| origins.read().holding(host, windows),

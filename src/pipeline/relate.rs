@@ -3,9 +3,11 @@
 use super::settle::Settling;
 use crate::feed::disk::DiskError;
 use crate::feed::ledger::Ledger;
+use crate::feed::merge::Feed;
 use crate::feed::named::Name;
 use crate::feed::store::{Store, home_key, relation_key};
 use crate::graph::apply::{Effect, Merge};
+use crate::graph::versions::{Stamp, Version, Versions};
 use crate::graph::{AccountIx, Graph};
 use crate::order::place::PostId;
 use crate::post::mark::{Mark, Seen};
@@ -19,11 +21,17 @@ use std::time::Duration;
 /// Puts every stored relation in force, before the first record is read. Feeds are stored as they should be.
 pub(super) fn load(store: &Store, graph: &mut Graph) -> Result<(), DiskError> {
     for row in store.relations() {
-        let (key, document) = row?;
-        let change = key
-            .get(2..)
-            .and_then(|key| decode(Some(key), Some(&document)).ok());
-        let change = change.ok_or(DiskError::Damaged { tree: "relations" })?;
+        let (key, versions) = row?;
+        let key = key.get(2..).unwrap_or_default();
+        let account = key.split(|byte| *byte == b'/').next().unwrap_or_default();
+        let account = std::str::from_utf8(account).unwrap_or_default();
+        for stamp in versions.stamps() {
+            graph.note_partition(account, stamp.partition);
+        }
+        let Some(document) = versions.document() else {
+            continue;
+        };
+        let change = change(key, Some(document))?;
         if let Some(account) = graph.apply(&change).new_account {
             store.homes.add(account, home_key(&change.key.account));
         }
@@ -35,6 +43,8 @@ pub(super) fn load(store: &Store, graph: &mut Graph) -> Result<(), DiskError> {
 pub(super) struct Read<'a> {
     /// Where it stands.
     pub(super) mark: Mark,
+    /// The log's timestamp, if it has one.
+    pub(super) timestamp: Option<Time>,
     /// What readers had been told was seen before the batch it came in.
     pub(super) seen: &'a Arc<Seen>,
     /// Whether it may have been read before, by a process that ended.
@@ -43,9 +53,264 @@ pub(super) struct Read<'a> {
     pub(super) window: &'a dyn Fn(&str) -> Duration,
 }
 
+impl Read<'_> {
+    fn stamp(&self) -> Stamp {
+        let position = self.mark.position();
+        Stamp {
+            partition: position.partition,
+            offset: position.offset,
+            time: self.timestamp.unwrap_or_default(),
+        }
+    }
+}
+
 /// Puts one change in force; what it calls for in feeds is owed from now on. While the log is read again after a start, a
-/// change that says nothing new is carried out all the same: the feed it concerns may be older than the relation.
+/// change that says nothing new is carried out all the same: the feed it concerns may be older than the relation. One that
+/// a newer record had overtaken, in another partition, changes nothing.
 pub(super) fn relate(
+    store: &Store,
+    graph: &RwLock<Graph>,
+    settling: &mut Settling,
+    change: &Change,
+    read: &Read<'_>,
+) -> Result<Effect, DiskError> {
+    let account = &change.key.account;
+    let stamp = read.stamp();
+    let is_only_from = graph.read().is_only_from(account, stamp.partition);
+    if !is_only_from {
+        graph.write().note_partition(account, stamp.partition);
+    }
+    if let (Kind::Account, None) = (change.key.kind, &change.relation) {
+        let order = if is_only_from {
+            Order::AsRead
+        } else {
+            Order::ByStamp
+        };
+        return remove_account(store, graph, settling, change, read, order);
+    }
+    let version = version(change, stamp);
+    let key = relation_key(account, &change.key.to_bytes());
+    if is_only_from {
+        let mut versions = match change.key.kind {
+            // Its own row also says when an account was removed.
+            Kind::Account => store.versions(&key)?,
+            _ => Versions::default(),
+        };
+        versions.replace(version);
+        store.put_relation(key, &versions)?;
+        return carry_out(store, graph, settling, change, read);
+    }
+    let mut versions = store.versions(&key)?;
+    let before = versions.in_force().cloned();
+    if !versions.add(version) {
+        return Ok(Effect::default());
+    }
+    let own = match change.key.kind {
+        Kind::Account => versions.clone(),
+        _ => store.versions(&account_key(account))?,
+    };
+    // Only now: what was said before the account was removed still puts an end to what its partition had said earlier.
+    versions.forget_before_removals(&own);
+    store.put_relation(key, &versions)?;
+    let in_force = versions.in_force();
+    if in_force.is_some_and(|version| version.stamp == stamp) {
+        let effect = carry_out(store, graph, settling, change, read)?;
+        if effect.new_account.is_some() && graph.read().is_from_several(account) {
+            forget_unseen(store, &graph.read(), account, &stamp)?;
+        }
+        return Ok(effect);
+    }
+    let by = in_force.map(|version| &version.stamp);
+    if let Some(by) = by.or_else(|| own.removal_after(&stamp)) {
+        forget(store, &graph.read(), &change.key, &[by.mark()])?;
+    }
+    if in_force == before.as_ref() {
+        return Ok(Effect::default());
+    }
+    // A clock was set back: an older version of another partition counts again, or none.
+    let document = in_force.and_then(|version| version.document.as_deref());
+    match (change.key.kind, document) {
+        (Kind::Account, None) => begin_anew(store, graph, settling, account, read),
+        (_, document) => {
+            let change = self::change(&change.key.to_bytes(), document)?;
+            carry_out(store, graph, settling, &change, read)
+        }
+    }
+}
+
+/// Has an account's feeds refuse cursors that lack one of these records.
+///
+/// Where a record was read before the one that overtook it, it let entries in or took some out, and the newer one did the
+/// opposite. Here neither did anything, so to a reader from there who has the one and not the other nothing can be told.
+fn forget(store: &Store, graph: &Graph, key: &Key, marks: &[Mark]) -> Result<(), DiskError> {
+    let account = graph.account_even_gone(&key.account);
+    let Some((account, of)) = account.and_then(|it| Some((it, graph.get(it)?))) else {
+        return Ok(());
+    };
+    // One that sleeps has none, and when it wakes they refuse all from before.
+    if graph.is_asleep(account) {
+        return Ok(());
+    }
+    let list = (key.kind == Kind::List).then_some(key.target.as_str());
+    let gone = list.filter(|list| of.list(list).is_none());
+    let gone = gone.map(|list| Feed {
+        account,
+        list: Some(list),
+    });
+    for feed in Feed::all(account, of).chain(gone) {
+        let mut ledger = feed.read(store, of)?;
+        for mark in marks {
+            ledger.forget(*mark);
+        }
+        feed.replace(store, of, ledger);
+    }
+    Ok(())
+}
+
+/// As [`forget`], of an account that has come to be known by the record at `stamp`, while others had spoken of it before.
+fn forget_unseen(
+    store: &Store,
+    graph: &Graph,
+    account: &str,
+    stamp: &Stamp,
+) -> Result<(), DiskError> {
+    let mut marks = Vec::new();
+    for key in relations_of(store, account)? {
+        let versions = store.versions(&key)?;
+        let others = versions
+            .stamps()
+            .filter(|other| *other != stamp && 0 <= other.partition);
+        marks.extend(others.map(Stamp::mark));
+    }
+    let key = Key {
+        account: account.to_owned(),
+        kind: Kind::Account,
+        target: String::new(),
+    };
+    forget(store, graph, &key, &marks)
+}
+
+/// Which of an account's records is newer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    /// The one read later: all stand in one partition, and what is read again after a crash is read to its end.
+    AsRead,
+    /// What their stamps say.
+    ByStamp,
+}
+
+/// Takes away an account with all that was said of it before. What was said since, in another partition, stays in force.
+fn remove_account(
+    store: &Store,
+    graph: &RwLock<Graph>,
+    settling: &mut Settling,
+    change: &Change,
+    read: &Read<'_>,
+    order: Order,
+) -> Result<Effect, DiskError> {
+    let account = &change.key.account;
+    let stamp = read.stamp();
+    let own_key = account_key(account);
+    let mut own = store.versions(&own_key)?;
+    let mut goes = read.again || own.document().is_some();
+    let removal = version(change, stamp);
+    match order {
+        Order::AsRead => own.replace(removal),
+        Order::ByStamp => {
+            own.add(removal);
+        }
+    }
+    own.add_removal(stamp);
+    own.forget_before_removals(&own.clone());
+    store.put_relation(own_key.clone(), &own)?;
+    for key in relations_of(store, account)? {
+        if key == own_key {
+            continue;
+        }
+        let mut versions = store.versions(&key)?;
+        let before = versions.document().map(<[u8]>::to_vec);
+        match order {
+            Order::AsRead => versions = Versions::default(),
+            Order::ByStamp => versions.forget_before_removals(&own),
+        }
+        goes |= versions.document() != before.as_deref();
+        store.put_relation(key, &versions)?;
+    }
+    if goes {
+        begin_anew(store, graph, settling, account, read)
+    } else {
+        Ok(Effect::default())
+    }
+}
+
+/// Takes an account away, and puts in force again what is left of its relations.
+fn begin_anew(
+    store: &Store,
+    graph: &RwLock<Graph>,
+    settling: &mut Settling,
+    account: &str,
+    read: &Read<'_>,
+) -> Result<Effect, DiskError> {
+    let removal = Change {
+        key: Key {
+            account: account.to_owned(),
+            kind: Kind::Account,
+            target: String::new(),
+        },
+        relation: None,
+    };
+    let mut all = carry_out(store, graph, settling, &removal, read)?;
+    for key in relations_of(store, account)? {
+        let versions = store.versions(&key)?;
+        let in_force = versions.in_force();
+        let Some((version, document)) = in_force.and_then(|it| Some((it, it.document.as_ref()?)))
+        else {
+            continue;
+        };
+        let change = change(key.get(2..).unwrap_or_default(), Some(document))?;
+        // Its feeds are empty now: what says nothing new is carried out too. What it lets in rests on its own record.
+        let again = Read {
+            mark: version.stamp.mark(),
+            again: true,
+            ..*read
+        };
+        let effect = carry_out(store, graph, settling, &change, &again)?;
+        all.account = all.account.or(effect.account);
+        all.moved.extend(effect.moved);
+    }
+    Ok(all)
+}
+
+/// The keys of all that is known of an account's relations.
+fn relations_of(store: &Store, account: &str) -> Result<Vec<Vec<u8>>, DiskError> {
+    store.relation_keys(&relation_key(account, format!("{account}/").as_bytes()))
+}
+
+fn version(change: &Change, stamp: Stamp) -> Version {
+    let relation = change.relation.as_ref();
+    Version {
+        stamp,
+        document: relation.and_then(|relation| serde_json::to_vec(relation).ok()),
+    }
+}
+
+/// What a row says.
+fn change(key: &[u8], document: Option<&[u8]>) -> Result<Change, DiskError> {
+    decode(Some(key), document).map_err(|_| DiskError::Damaged { tree: "relations" })
+}
+
+/// The key of an account's own row.
+fn account_key(account: &str) -> Vec<u8> {
+    let key = Key {
+        account: account.to_owned(),
+        kind: Kind::Account,
+        target: String::new(),
+    };
+    relation_key(account, &key.to_bytes())
+}
+
+/// Puts a change in force that counts.
+fn carry_out(
     store: &Store,
     graph: &RwLock<Graph>,
     settling: &mut Settling,
@@ -64,7 +329,6 @@ pub(super) fn relate(
     if read.again && (effect.account.is_some() || change.key.kind == Kind::Moderation) {
         redo(&mut effect, change);
     }
-    keep(store, change, &effect)?;
     let graph = graph.read();
     if let Some(account) = effect.account {
         let Some(of) = graph.get(account) else {
@@ -159,20 +423,4 @@ fn redo(effect: &mut Effect, change: &Change) {
         (Kind::Moderation, _) => effect.moderated = Some(change.key.target.clone()),
         _ => {}
     }
-}
-
-fn keep(store: &Store, change: &Change, effect: &Effect) -> Result<(), DiskError> {
-    let account = &change.key.account;
-    if effect.purge {
-        for key in store.relation_keys(&relation_key(account, format!("{account}/").as_bytes()))? {
-            store.put_relation(key, None);
-        }
-        return Ok(());
-    }
-    let document = change
-        .relation
-        .as_ref()
-        .and_then(|relation| serde_json::to_vec(relation).ok());
-    store.put_relation(relation_key(account, &change.key.to_bytes()), document);
-    Ok(())
 }

@@ -6,6 +6,7 @@ mod any_order;
 mod boosts;
 mod changes_of_mind;
 mod from_scratch;
+mod partitions;
 mod random;
 mod sleep;
 mod story;
@@ -176,6 +177,7 @@ impl World {
             Said::Relation(change) => {
                 let read = relate::Read {
                     mark: Mark::new(record.position),
+                    timestamp: record.timestamp,
                     seen: &self.seen,
                     again,
                     window: &|_| Duration::ZERO,

@@ -19,6 +19,7 @@
 //! | [`ready`] | a feed asked for, as soon as it can be looked at |
 //! | [`encoded`] | entries as text, written once for all who are told |
 //! | [`waking`] | waiting for a feed to show something new |
+//! | [`log_end`] | where the log ends at this moment |
 //! | [`live`] | a feed followed live: one reader's place in it |
 //! | [`message`] | what a stream sends |
 //! | [`websocket`] | a websocket with bounds |
@@ -53,6 +54,7 @@ pub mod horizons;
 pub mod http;
 pub mod late;
 pub mod live;
+pub mod log_end;
 pub mod look;
 pub mod mastodon;
 pub mod message;

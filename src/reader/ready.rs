@@ -7,12 +7,14 @@ use super::look::{Look, TellError};
 use super::problem::Problem;
 use super::view::View;
 use crate::clock;
+use crate::post::mark::Seen;
 use crate::time::Time;
 use axum::http::StatusCode;
 use std::time::Duration;
 
-/// How long the end of the log may take to be heard of, when a cursor has seen more than this node knows of.
-const ENDS_WAIT: Duration = Duration::from_secs(5);
+/// How long the end of the log may take to be heard of, when a cursor has seen more than this node knows of: Kafka's
+/// client tells it every second.
+const ENDS_WAIT: Duration = Duration::from_secs(3);
 /// How long a feed that was given up may take to be rebuilt, before its reader is told to come back.
 const AWAKE_WAIT: Duration = Duration::from_secs(5);
 
@@ -46,20 +48,31 @@ impl View {
         Ok(cursor)
     }
 
-    /// Whether the log goes as far as a cursor says. Another node may have heard of more: it has a moment to come.
+    /// Whether the log goes as far as a cursor says. Another node may have heard of more: it has a moment to come here
+    /// too. 503 if it does not come; 410 only if the log itself, asked anew, ends before the cursor.
     pub async fn reaches(&self, cursor: &Cursor) -> Result<(), Problem> {
+        let is_there = |ends: &Seen| {
+            let upto = cursor.batch.as_ref().map(|batch| &batch.upto.seen);
+            cursor.from.seen.is_within(ends) && upto.is_none_or(|upto| upto.is_within(ends))
+        };
         let mut built = self.built.clone();
-        let there = built.wait_for(|built| {
-            cursor.from.seen.is_within(&built.ends)
-                && cursor
-                    .batch
-                    .as_ref()
-                    .is_none_or(|batch| batch.upto.seen.is_within(&built.ends))
-        });
+        let there = built.wait_for(|built| is_there(&built.ends));
         match tokio::time::timeout(ENDS_WAIT, there).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) => Err(Problem::unavailable("this node is stopping", 5)),
-            Err(_) => Err(gone(&"the log ends before this cursor")),
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(_)) => return Err(Problem::unavailable("this node is stopping", 5)),
+            Err(_) => {}
+        }
+        match self.log_end.now().await {
+            Ok(ends) if is_there(&ends) => Err(Problem::unavailable(
+                "this node has not heard yet of all that the cursor has seen: come back in a moment",
+                1,
+            )),
+            Ok(_) => Err(gone(&"the log ends before this cursor")),
+            Err(_) => Err(Problem::unavailable(
+                "the cursor has seen more than this node has heard of, and the log does not say now where it ends: come \
+                 back in a moment",
+                2,
+            )),
         }
     }
 
@@ -138,4 +151,107 @@ fn gone(why: &dyn std::fmt::Display) -> Problem {
         StatusCode::GONE,
         format!("{why}: read the feed anew, and go on with the cursor it gives"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::expiry::Keep;
+    use crate::feed::store::{self, Store};
+    use crate::order::window::Windows;
+    use crate::pipeline::{Options, Pipeline};
+    use crate::post::log;
+    use crate::post::record::{NewRecord, Position, Topic};
+    use crate::post::relationship::Patience;
+    use crate::post::source;
+    use crate::reader::cursor::Moment;
+    use crate::reader::log_end::LogEnd;
+    use std::sync::Arc;
+    use tempfile::TempDir;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    /// A pipeline that has opened its log, and does not run: what is appended it never hears of.
+    fn deaf(folder: &TempDir) -> (Pipeline, source::Appender) {
+        let log = source::Options::BuiltIn(log::Options::at(folder.path().join("log")));
+        let (source, appender) = source::open(&log, &[]).unwrap();
+        let store = Store::open(store::Options {
+            path: folder.path().join("feeds"),
+            length: 10,
+            boost_repeat_after: DAY,
+            unflushed_entries_max: 1_000,
+            unflushed_bytes_max: 1 << 20,
+            cache_bytes: 1 << 20,
+        });
+        let options = Options {
+            windows: Windows::default(),
+            patience: Patience::For(Duration::ZERO),
+            log: "deaf".to_owned(),
+            checkpoint_every: DAY,
+            keep: Keep {
+                posts: 30 * DAY,
+                stubs: 365 * DAY,
+                removals: 30 * DAY,
+            },
+            inactive_after: 14 * DAY,
+        };
+        let runtime = tokio::runtime::Handle::current();
+        let store = Arc::new(store.unwrap());
+        let pipeline = Pipeline::new(source, appender.clone(), runtime, store, options);
+        (pipeline.unwrap(), appender)
+    }
+
+    fn cursor(view: &View, offset: i64) -> Cursor {
+        let next = Position {
+            topic: Topic::Relationships,
+            partition: 0,
+            offset,
+        };
+        Cursor {
+            feed: 1,
+            log: view.log,
+            from: Moment {
+                seen: Seen::new(&[next]),
+                ahead: Seen::default(),
+                horizon: Time::default(),
+                top: 0,
+                floor: 0,
+            },
+            batch: None,
+        }
+    }
+
+    /// Were this to fail, a reader who comes from another node would be told to throw its feed away, for a cursor that is good.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_cursor_is_gone_only_if_the_log_itself_says_so_now() {
+        let folder = tempfile::tempdir().unwrap();
+        let (pipeline, appender) = deaf(&folder);
+        let view = pipeline.view();
+        let mute = NewRecord {
+            topic: Topic::Relationships,
+            partition_by: b"7".to_vec(),
+            key: b"7/tag/rust".to_vec(),
+            value: None,
+            headers: Vec::new(),
+            timestamp: Time::from_millis(1),
+        };
+        appender.append(vec![mute; 3]).await.unwrap();
+        let mut away = view.clone();
+        away.log_end = LogEnd::default();
+        let (at_start, good, bad) = (cursor(&view, 0), cursor(&view, 3), cursor(&view, 4));
+        let (at_start, good, bad, unknown) = tokio::join!(
+            view.reaches(&at_start),
+            view.reaches(&good),
+            view.reaches(&bad),
+            away.reaches(&bad)
+        );
+        assert_eq!(at_start, Ok(()));
+        let told = |said: Result<(), Problem>| {
+            let problem = said.unwrap_err();
+            (problem.status, problem.retry_after.is_some())
+        };
+        assert_eq!(told(good), (503, true));
+        assert_eq!(told(bad), (410, false));
+        assert_eq!(told(unknown), (503, true));
+    }
 }

@@ -13,6 +13,7 @@ use crate::reader::answer::CatchingUp;
 use crate::reader::attendance::Attendance;
 use crate::reader::encoded::Encoded;
 use crate::reader::horizons::Horizons;
+use crate::reader::log_end::LogEnd;
 use crate::reader::unsettled::Unsettled;
 use parking_lot::RwLock;
 use std::sync::Arc;
@@ -81,6 +82,8 @@ pub struct View {
     pub in_flight: InFlight,
     /// A hash of which log all this was built from.
     pub log: u64,
+    /// Where that log ends now, to be asked anew.
+    pub log_end: LogEnd,
     /// How far all this has been built.
     pub built: watch::Receiver<Arc<Built>>,
     /// What is counted.

@@ -156,10 +156,15 @@ impl Instance {
 
     /// Sends it SIGTERM; how it ended, and after how long.
     pub(crate) fn terminate(&mut self) -> (ExitStatus, Duration) {
+        self.end("TERM")
+    }
+
+    /// Sends it a signal; how it ended, and after how long.
+    pub(crate) fn end(&mut self, signal: &str) -> (ExitStatus, Duration) {
         let mut process = self.process.take().expect("a running service");
         let begun = clock::stopwatch();
         let sent = Command::new("kill")
-            .args(["-TERM", &process.id().to_string()])
+            .args(["-s", signal, &process.id().to_string()])
             .status()
             .expect("kill");
         assert!(sent.success());

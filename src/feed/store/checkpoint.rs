@@ -299,6 +299,7 @@ mod tests {
     use super::*;
     use crate::feed::kept::example::post;
     use crate::feed::store::{Index, Options};
+    use crate::graph::versions::{Stamp, Version, Versions};
 
     /// Were this to fail, what comes while a checkpoint is written would be lost, or what is being written not be found.
     #[test]
@@ -317,7 +318,17 @@ mod tests {
             let mut post = post("https://a.example/users/ana");
             post.id = PostId::from_number(n << 16).unwrap();
             post.body.uri = format!("https://a.example/{n}");
-            store.put_relation(format!("7/follow/{n}").into_bytes(), Some(Vec::new()));
+            let mut said = Versions::default();
+            said.replace(Version {
+                stamp: Stamp {
+                    partition: 0,
+                    offset: 0,
+                    time: Time::default(),
+                },
+                document: Some(Vec::new()),
+            });
+            let key = format!("7/follow/{n}").into_bytes();
+            store.put_relation(key, &said).unwrap();
             store.put_post(post);
         };
         let check = |of: &[u64]| {

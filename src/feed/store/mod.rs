@@ -7,6 +7,7 @@ mod actors;
 mod checkpoint;
 mod last_seen;
 mod named;
+mod relations;
 mod stored;
 mod sweep;
 
@@ -27,7 +28,6 @@ use hashbrown::{HashMap, HashSet};
 use parking_lot::RwLock;
 use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -350,30 +350,6 @@ impl Store {
             .fetch_add(1 + indexed(post).count(), Ordering::Relaxed);
     }
 
-    /// Keeps, or with `None` removes, a relation under its key.
-    pub fn put_relation(&self, key: Vec<u8>, document: Option<Vec<u8>>) {
-        self.fresh.write().relations.insert(key, document);
-        self.unwritten_indexed.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Every stored relation with its key. Only before the first is put.
-    pub fn relations(&self) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), DiskError>> + use<> {
-        self.disk
-            .scan(Tree::Relations, &[])
-            .map(|row| row.map(|(key, value)| (key.to_vec(), value.to_vec())))
-    }
-
-    /// The document of a relation, by the key it is stored under.
-    pub fn relation(&self, key: &[u8]) -> Result<Option<Vec<u8>>, DiskError> {
-        if let Some(found) = self.in_memory(|fresh| fresh.relations.get(key).cloned()) {
-            return Ok(found);
-        }
-        Ok(self
-            .disk
-            .get(Tree::Relations, key)?
-            .map(|bytes| bytes.to_vec()))
-    }
-
     /// The post of which the backend gave this as its own id; of several the newest.
     pub fn post_by_ref(&self, reference: &str) -> Result<Option<Arc<Post>>, DiskError> {
         let newest = self.newest(Index::Ref, reference, 0..u64::MAX, 1)?;
@@ -381,28 +357,6 @@ impl Store {
         let Some(id) = id else { return Ok(None) };
         let post = self.post(id)?;
         Ok(post.filter(|post| post.post_ref.as_deref() == Some(reference)))
-    }
-
-    /// The keys of the relations that begin with `prefix`, stored or waiting to be.
-    pub fn relation_keys(&self, prefix: &[u8]) -> Result<Vec<Vec<u8>>, DiskError> {
-        let mut keys = BTreeSet::new();
-        // In the order in which things move, so that nothing falls between.
-        let mut note = |fresh: &Fresh| {
-            let all = fresh.relations.keys();
-            keys.extend(all.filter(|key| key.starts_with(prefix)).cloned());
-        };
-        note(&self.fresh.read());
-        if let Some(leaving) = self.leaving.read().as_ref() {
-            note(leaving);
-        }
-        for row in self.disk.scan(Tree::Relations, prefix) {
-            let (key, _) = row?;
-            if !key.starts_with(prefix) {
-                break;
-            }
-            keys.insert(key.to_vec());
-        }
-        Ok(keys.into_iter().collect())
     }
 
     /// Keeps what is known of an origin.

@@ -10,6 +10,9 @@ pub(in crate::pipeline) const BEGIN: i64 = 1_763_805_600_000;
 pub(in crate::pipeline) const AUTHORS: usize = 6;
 /// Local accounts; their own names are the actors after the authors.
 pub(in crate::pipeline) const ACCOUNTS: [&str; 3] = ["ana", "bob", "7"];
+/// The account whose relations stand in another partition from some time on.
+pub(in crate::pipeline) const MOVING: usize = 1;
+const MOVES_AT: i64 = BEGIN + 1_200_000;
 /// What some posts are about.
 pub(in crate::pipeline) const TAGS: [&str; 2] = ["rust", "sea"];
 /// The one list an account may have.
@@ -257,6 +260,14 @@ impl Log {
 
     pub(in crate::pipeline) fn add(&mut self, deed: Deed, arrived: i64) {
         let partition = match &deed {
+            // What was said before stays where it is, as when the topic is given more partitions.
+            Deed::Relate {
+                account: MOVING, ..
+            } if MOVES_AT <= arrived => {
+                ACTIVITY_PARTITIONS
+                    + (1 + of_relations(ACCOUNTS[MOVING]) - ACTIVITY_PARTITIONS)
+                        % (PARTITIONS - ACTIVITY_PARTITIONS)
+            }
             Deed::Relate { account, .. } => of_relations(ACCOUNTS[*account]),
             Deed::Moderate { .. } => of_relations("_instance"),
             other => {

@@ -118,10 +118,19 @@ impl Model {
             surfacing,
             ..Model::default()
         };
-        for (lines, read) in log.partitions.iter().zip(read) {
+        let (activities, relations) = log.partitions.split_at(ACTIVITY_PARTITIONS);
+        let (of_activities, of_relations) = read.split_at(ACTIVITY_PARTITIONS);
+        for (lines, read) in activities.iter().zip(of_activities) {
             for line in &lines[..*read] {
                 model.take(log, line);
             }
+        }
+        // An account's may stand in both: the later counts, of two at one moment that in the higher partition.
+        let lines = relations.iter().zip(of_relations);
+        let mut lines: Vec<&Line> = lines.flat_map(|(lines, read)| &lines[..*read]).collect();
+        lines.sort_by_key(|line| line.arrived);
+        for line in lines {
+            model.take(log, line);
         }
         model
     }

@@ -23,6 +23,7 @@ use crate::post::relationship::{Change, Patience};
 use crate::post::said::{Said, said};
 use crate::reader::attendance::Attendance;
 use crate::reader::horizons::Horizons;
+use crate::reader::log_end::LogEnd;
 use crate::reader::view::{Built, View};
 use crate::time::Time;
 use parking_lot::RwLock;
@@ -109,6 +110,7 @@ impl Node {
             encoded: Arc::default(),
             in_flight: InFlight::default(),
             log: LOG,
+            log_end: LogEnd::default(),
             built: watching,
             metrics: Arc::new(Metrics::default()),
         };
@@ -221,6 +223,7 @@ impl Node {
         let (origins, windows) = (self.admission.origins(), &self.windows);
         let read = relate::Read {
             mark: Mark::new(*position),
+            timestamp,
             seen: &self.seen,
             again: !self.is_caught_up(|_| true),
             window: &|host| origins.read().holding(host, windows),

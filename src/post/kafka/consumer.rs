@@ -37,8 +37,9 @@ const STUCK_AFTER: Duration = Duration::from_secs(30);
 const STUCK_AFTER_MAX: Duration = Duration::from_secs(600);
 /// How often the ends are asked for while nothing comes: statistics tell them too, but not from a stuck fetcher.
 const ENDS_EVERY: Duration = Duration::from_secs(10);
-/// How long stopping waits for the thread before leaving it to itself.
-const STOP_WAIT: Duration = Duration::from_secs(10);
+/// How long stopping waits for the thread before leaving it to itself: amid a question to a broker that is away it does
+/// not hear.
+const STOP_WAIT: Duration = Duration::from_secs(2);
 
 /// Our defaults, which `[kafka.client]` may change.
 const OURS: [(&str, &str); 3] = [
@@ -48,7 +49,7 @@ const OURS: [(&str, &str); 3] = [
     ("fetch.queue.backoff.ms", "50"),
     ("fetch.wait.max.ms", "500"),
 ];
-const RELIED_ON: [(&str, &str); 8] = [
+pub(super) const RELIED_ON: [(&str, &str); 8] = [
     ("enable.auto.commit", "false"),
     ("enable.auto.offset.store", "false"),
     // Lost retention and a recreated topic must be loud.
@@ -60,8 +61,8 @@ const RELIED_ON: [(&str, &str); 8] = [
     ("statistics.interval.ms", "1000"),
 ];
 
-type Slot = (Topic, i32);
-type Offsets = BTreeMap<Slot, i64>;
+pub(super) type Slot = (Topic, i32);
+pub(super) type Offsets = BTreeMap<Slot, i64>;
 
 /// Both topics, being read.
 pub struct Consumer {
@@ -90,6 +91,8 @@ struct Status {
     healthy: bool,
     lost_records: u64,
     to_commit: Option<Vec<Position>>,
+    /// The id of the cluster, once its brokers told one.
+    cluster: Option<String>,
     stop: bool,
 }
 
@@ -108,6 +111,7 @@ impl Consumer {
             healthy: true,
             lost_records: 0,
             to_commit: None,
+            cluster: None,
             stop: false,
         }));
         let options = options.clone();
@@ -244,7 +248,7 @@ impl Consumer {
         self.status.lock().lost_records
     }
 
-    /// Stops reading; records not taken will come again at the next start. Blocks for at most ten seconds.
+    /// Stops reading; records not taken will come again at the next start. Blocks for at most two seconds.
     pub fn stop(self) {
         self.status.lock().stop = true;
         let Consumer {
@@ -582,6 +586,11 @@ fn open(
         .map_err(|source| KafkaError::Settings(Box::new(source)))?;
     let stopped = || status.lock().stop;
     let partitions = topics::find(consumer.client(), options, wait, stopped)?;
+    is_same_cluster(
+        options,
+        consumer.client().fetch_cluster_id(QUESTION_WAIT),
+        status,
+    )?;
     let ask = |which| {
         let ask = || watermarks(options, &consumer, &partitions, which);
         topics::patiently(wait, stopped, ask)
@@ -646,9 +655,27 @@ fn open(
     })
 }
 
+/// An address may lead to another cluster than before, whose offsets say nothing of this one's.
+fn is_same_cluster(
+    options: &Options,
+    now: Option<String>,
+    status: &Mutex<Status>,
+) -> Result<(), KafkaError> {
+    let Some(now) = now else { return Ok(()) };
+    let mut status = status.lock();
+    match status.cluster.get_or_insert_with(|| now.clone()) {
+        before if *before == now => Ok(()),
+        before => Err(KafkaError::OtherCluster {
+            brokers: options.address(),
+            before: before.clone(),
+            now,
+        }),
+    }
+}
+
 /// The first (`Offset::Beginning`) or one past the last (`Offset::End`) offset of every partition, in one question to
 /// each leader.
-fn watermarks(
+pub(super) fn watermarks(
     options: &Options,
     consumer: &BaseConsumer<Listener>,
     partitions: &Partitions,

@@ -3,11 +3,13 @@
 //! [`Consumer`] reads both topics from our own offsets, on a thread of its own; [`Producer`] appends, and says so
 //! only when the broker has. What the topics must be like is checked in `topics`.
 
+mod cluster;
 mod consumer;
 mod producer;
 mod settings;
 mod topics;
 
+pub use cluster::{cluster_id, ends_now};
 pub use consumer::Consumer;
 pub use producer::Producer;
 pub use settings::{WrongSetting, wrong_settings, wrong_together};
@@ -219,6 +221,19 @@ pub enum KafkaError {
         next: i64,
         /// Where the partition ends; 0 if it is not there.
         end: i64,
+    },
+    /// The brokers are another cluster's than they were.
+    #[error(
+        "Kafka at {brokers} is cluster {now} now, and was cluster {before} before: [kafka] brokers lead elsewhere. Correct \
+         that, or start again to have it checked against the data folder"
+    )]
+    OtherCluster {
+        /// The addresses tried.
+        brokers: String,
+        /// The id of the cluster that was read.
+        before: String,
+        /// The id of the one that answers.
+        now: String,
     },
     /// Too much is waiting to be accepted. Some of the records may still be: sending them all again is harmless.
     #[error("appending to {topic}: too many records are waiting for Kafka to accept them")]

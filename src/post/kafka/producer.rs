@@ -138,6 +138,11 @@ impl Producer {
         Ok(())
     }
 
+    /// Where every partition ends now, as [`super::ends_now`].
+    pub fn ends_now(&self) -> Result<Vec<Position>, KafkaError> {
+        super::ends_now(&self.0.options)
+    }
+
     /// Waits until nothing is left to be accepted. Blocks for at most `timeout`.
     pub fn flush(&self, timeout: Duration) -> Result<(), KafkaError> {
         let client = Arc::clone(&self.0.client.read());

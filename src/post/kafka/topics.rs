@@ -19,6 +19,8 @@ const RETENTION_MS_MIN: i64 = 30 * 24 * 3600 * 1000;
 /// The pause after a first failed try, and the longest one.
 const PAUSE_MIN: Duration = Duration::from_millis(250);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// How often a pause looks whether it is to stop.
+const STOPPED_EVERY: Duration = Duration::from_millis(100);
 
 /// How many partitions each topic has.
 pub(super) type Partitions = BTreeMap<Topic, i32>;
@@ -57,7 +59,10 @@ pub(super) fn patiently<T>(
                 }
                 tracing::warn!(%brokers, error = %source,
                     "asking Kafka at {brokers} {what}: {source}; trying again in {pause:?}");
-                thread::sleep(pause);
+                let resting = clock::stopwatch();
+                while resting.elapsed() < pause && !stopped() {
+                    thread::sleep(pause.min(STOPPED_EVERY));
+                }
                 pause = (pause * 2).min(PAUSE_MAX);
             }
             answered => return answered,
@@ -116,7 +121,7 @@ fn settings_of(topic: Topic) -> &'static str {
             " --config message.timestamp.type=LogAppendTime --config retention.ms=3888000000"
         }
         Topic::Relationships => {
-            " --config cleanup.policy=compact --config delete.retention.ms=2592000000"
+            " --config message.timestamp.type=LogAppendTime --config cleanup.policy=compact --config delete.retention.ms=2592000000"
         }
     }
 }
@@ -190,6 +195,15 @@ fn complaints(options: &Options, settings: &Settings) -> Vec<String> {
             mend(Topic::Activities, "message.timestamp.type=LogAppendTime")
         ));
     }
+    let stamped = setting(Topic::Relationships, "message.timestamp.type", "CreateTime");
+    if stamped != "LogAppendTime" {
+        complaints.push(format!(
+            "topic {} has message.timestamp.type={stamped}, so after it was given more partitions the producers' clocks \
+             decide which relation is the newest: {}",
+            options.relationships,
+            mend(Topic::Relationships, "message.timestamp.type=LogAppendTime")
+        ));
+    }
     let retained = setting(Topic::Activities, "retention.ms", "604800000");
     if !retained
         .parse()
@@ -239,14 +253,17 @@ mod tests {
     }
 
     #[test]
-    fn topics_as_recommended_raise_no_complaint_and_kafkas_defaults_three() {
+    fn topics_as_recommended_raise_no_complaint_and_kafkas_defaults_four() {
         let options = Options::default();
         let good = settings(
             &[
                 ("message.timestamp.type", "LogAppendTime"),
                 ("retention.ms", "-1"),
             ],
-            &[("cleanup.policy", "compact,delete")],
+            &[
+                ("message.timestamp.type", "LogAppendTime"),
+                ("cleanup.policy", "compact,delete"),
+            ],
         );
         assert_eq!(complaints(&options, &good), Vec::<String>::new());
         let thirty_days = [
@@ -256,12 +273,12 @@ mod tests {
         ];
         let said = complaints(
             &options,
-            &settings(&thirty_days, &[("cleanup.policy", "compact")]),
+            &settings(&thirty_days, &[thirty_days[0], thirty_days[2]]),
         );
         assert_eq!(said.len(), 1, "{said:?}");
         assert!(said[0].contains("newest activity"), "{said:?}");
         let said = complaints(&options, &settings(&[], &[]));
-        assert_eq!(said.len(), 3, "{said:?}");
+        assert_eq!(said.len(), 4, "{said:?}");
         assert!(said.iter().all(|line| line.contains("--add-config")));
     }
 

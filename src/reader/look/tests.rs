@@ -7,6 +7,7 @@ use crate::post::in_flight::InFlight;
 use crate::post::record::{Position, Topic};
 use crate::post::relationship::decode;
 use crate::reader::horizons::Horizons;
+use crate::reader::log_end::LogEnd;
 use crate::reader::view::Built;
 use parking_lot::RwLock;
 use serde_json::Value;
@@ -57,6 +58,7 @@ impl Desk {
             encoded: Arc::default(),
             in_flight: InFlight::default(),
             log: 1,
+            log_end: LogEnd::default(),
             built: watching,
             metrics: Arc::default(),
         };

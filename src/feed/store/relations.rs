@@ -1,0 +1,102 @@
+//! Relations, each a row with all its versions that may still count.
+
+use super::{Fresh, Store};
+use crate::feed::disk::{DiskError, Tree};
+use crate::graph::versions::Versions;
+use crate::time::Time;
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+
+/// A row and its key.
+type Row = Result<(Vec<u8>, Versions), DiskError>;
+
+impl Store {
+    /// Keeps what is known of a relation under its key; the row goes if that is nothing.
+    pub fn put_relation(&self, key: Vec<u8>, versions: &Versions) -> Result<(), DiskError> {
+        let row = (!versions.is_empty()).then(|| versions.pack());
+        let row = row
+            .transpose()
+            .map_err(|source| DiskError::Pack { source })?;
+        self.fresh.write().relations.insert(key, row);
+        self.unwritten_indexed.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Every stored relation with its key, removed ones too. Only before the first is put.
+    pub fn relations(&self) -> impl Iterator<Item = Row> + use<> {
+        self.disk.scan(Tree::Relations, &[]).map(|row| {
+            let (key, row) = row?;
+            Ok((key.to_vec(), versions(&row)?))
+        })
+    }
+
+    /// What is known of a relation, by the key it is stored under.
+    pub fn versions(&self, key: &[u8]) -> Result<Versions, DiskError> {
+        let row = match self.in_memory(|fresh| fresh.relations.get(key).cloned()) {
+            Some(found) => found,
+            None => self
+                .disk
+                .get(Tree::Relations, key)?
+                .map(|bytes| bytes.to_vec()),
+        };
+        row.map_or_else(|| Ok(Versions::default()), |row| versions(&row))
+    }
+
+    /// The document of a relation in force, by the key it is stored under.
+    pub fn relation(&self, key: &[u8]) -> Result<Option<Vec<u8>>, DiskError> {
+        Ok(self.versions(key)?.document().map(<[u8]>::to_vec))
+    }
+
+    /// The keys of the relations that begin with `prefix`, stored or waiting to be, removed ones too.
+    pub fn relation_keys(&self, prefix: &[u8]) -> Result<Vec<Vec<u8>>, DiskError> {
+        let mut keys = BTreeSet::new();
+        // In the order in which things move, so that nothing falls between.
+        let mut note = |fresh: &Fresh| {
+            let all = fresh.relations.keys();
+            keys.extend(all.filter(|key| key.starts_with(prefix)).cloned());
+        };
+        note(&self.fresh.read());
+        if let Some(leaving) = self.leaving.read().as_ref() {
+            note(leaving);
+        }
+        for row in self.disk.scan(Tree::Relations, prefix) {
+            let (key, _) = row?;
+            if !key.starts_with(prefix) {
+                break;
+            }
+            keys.insert(key.to_vec());
+        }
+        Ok(keys.into_iter().collect())
+    }
+
+    /// Forgets the stored removals of relations from before `cutoff`, of at most `rows_max` after the key `after`. The last
+    /// key looked at, or none at the end. Not while a checkpoint is written.
+    pub fn forget_relations_before(
+        &self,
+        cutoff: Time,
+        after: &[u8],
+        rows_max: usize,
+    ) -> Result<Option<Vec<u8>>, DiskError> {
+        let mut last = None;
+        let next = [after, &[0]].concat();
+        let from = if after.is_empty() {
+            &[]
+        } else {
+            next.as_slice()
+        };
+        for row in self.disk.scan(Tree::Relations, from).take(rows_max) {
+            let (key, row) = row?;
+            let mut versions = versions(&row)?;
+            let is_newer = self.fresh.read().relations.contains_key(&*key);
+            if !is_newer && versions.forget_removals_before(cutoff) {
+                self.put_relation(key.to_vec(), &versions)?;
+            }
+            last = Some(key.to_vec());
+        }
+        Ok(last)
+    }
+}
+
+fn versions(row: &[u8]) -> Result<Versions, DiskError> {
+    Versions::read(row).ok_or(DiskError::Damaged { tree: "relations" })
+}

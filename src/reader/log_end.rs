@@ -1,0 +1,72 @@
+//! Where the log ends at this moment, asked anew when a cursor has seen more than this node has heard of: until the log
+//! itself has said that it ends before a cursor, the cursor may be good.
+
+use crate::clock;
+use crate::post::mark::Seen;
+use crate::post::source::Appender;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
+
+/// How far apart two looks are: whoever sends cursors that nobody gave costs the log no more than this.
+const LOOKS_APART: Duration = Duration::from_secs(1);
+
+/// Looks where the log ends: one look at a time, for all who wait for it. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct LogEnd {
+    log: Option<Appender>,
+    last: Arc<Mutex<Option<Looked>>>,
+}
+
+/// What a look found.
+struct Looked {
+    begun: Instant,
+    ends: Result<Arc<Seen>, String>,
+}
+
+impl LogEnd {
+    /// Looks at this log.
+    pub fn of(log: Appender) -> LogEnd {
+        LogEnd {
+            log: Some(log),
+            last: Arc::default(),
+        }
+    }
+
+    /// Where each partition ends, found by a look that began after this call. Errors: why the log does not say.
+    pub async fn now(&self) -> Result<Arc<Seen>, String> {
+        let asked = clock::stopwatch();
+        let mut last = Arc::clone(&self.last).lock_owned().await;
+        if let Some(looked) = &*last {
+            if asked <= looked.begun {
+                return looked.ends.clone();
+            }
+            tokio::time::sleep(LOOKS_APART.saturating_sub(looked.begun.elapsed())).await;
+        }
+        let log = self.log.clone();
+        // The next look waits for this one even if nobody waits for its answer any more.
+        let looking = tokio::task::spawn_blocking(move || {
+            let begun = clock::stopwatch();
+            let ends = match log {
+                Some(log) => log.ends_now().map_err(|error| error.to_string()),
+                None => Err("there is no log to ask".to_owned()),
+            };
+            if let Err(error) = &ends {
+                tracing::warn!(%error, "a cursor has seen more than was heard of here, and where the log ends is not known: {error}");
+            }
+            let ends = ends.map(|ends| Arc::new(Seen::new(&ends)));
+            *last = Some(Looked {
+                begun,
+                ends: ends.clone(),
+            });
+            ends
+        });
+        looking.await.unwrap_or_else(|error| Err(error.to_string()))
+    }
+}
+
+impl std::fmt::Debug for LogEnd {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LogEnd")
+    }
+}

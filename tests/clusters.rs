@@ -1,0 +1,164 @@
+//! Which log it is, and how it grows. Two Kafka clusters with topics of the same names are two logs: a data folder is
+//! built from one, and so is a cursor. A topic that is given more partitions is still the same.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+#[allow(dead_code)]
+#[path = "support/instance.rs"]
+mod instance;
+mod support;
+
+use instance::Instance;
+use rdkafka::config::ClientConfig;
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer as _};
+use std::process::Command;
+use std::time::Duration;
+use tempfile::TempDir;
+
+type Cluster = MockCluster<'static, DefaultProducerContext>;
+
+fn cluster() -> Cluster {
+    let cluster = MockCluster::new(1).unwrap();
+    for topic in ["activities", "relationships", "dead-letters"] {
+        let name = format!("slackwater.{topic}");
+        cluster.create_topic(&name, 2, 1).unwrap();
+    }
+    cluster
+}
+
+fn config(cluster: &Cluster) -> String {
+    instance::on_kafka(&cluster.bootstrap_servers(), "")
+}
+
+const ANA: &str = r#"{"type":"account","account":"7","actor":"https://me.example/users/me"}"#;
+const FOLLOW: &str = r#"{"type":"follow","account":"7","target":"https://a.example/users/ana"}"#;
+
+fn cursor(instance: &Instance) -> String {
+    let page = instance.door.get("/v1/accounts/7/feeds/home");
+    assert_eq!(page.status, 200, "{}", page.text);
+    page.json()["cursor"].as_str().unwrap().to_owned()
+}
+
+fn changes(instance: &Instance, cursor: &str) -> u16 {
+    let path = format!("/v1/accounts/7/feeds/home/changes?cursor={cursor}");
+    instance.door.get(&path).status
+}
+
+/// A failure means that offsets of one log are taken for those of the other: feeds with gaps, and cursors that skip.
+#[test]
+fn a_data_folder_and_a_cursor_of_one_cluster_are_refused_at_the_other() {
+    let (one, other) = (cluster(), cluster());
+    let dir = TempDir::new().unwrap();
+    let mut instance = Instance::start(dir.path(), &config(&one));
+    instance
+        .door
+        .post_lines("/v1/relationships", &[ANA.to_owned(), FOLLOW.to_owned()]);
+    instance.wait_until_ready();
+    let of_one = cursor(&instance);
+    assert_eq!(changes(&instance, &of_one), 200);
+    instance.terminate();
+
+    // The same names elsewhere: what to do is said, and nothing is touched.
+    std::fs::write(dir.path().join("slackwater.toml"), config(&other)).unwrap();
+    let serve = Command::new(instance::binary())
+        .args(["serve", "--config", "slackwater.toml"])
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(serve.stderr).unwrap();
+    assert_eq!(serve.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("was built from") && said.contains("of cluster "),
+        "{said}"
+    );
+
+    // Back at its own, all is as it was.
+    std::fs::write(dir.path().join("slackwater.toml"), config(&one)).unwrap();
+    instance.restart();
+    instance.wait_until_ready();
+    assert_eq!(changes(&instance, &of_one), 200);
+    instance.terminate();
+
+    // A node of the other cluster that has read just as far.
+    let elsewhere = TempDir::new().unwrap();
+    let instance = Instance::start(elsewhere.path(), &config(&other));
+    instance
+        .door
+        .post_lines("/v1/relationships", &[ANA.to_owned(), FOLLOW.to_owned()]);
+    instance.wait_until_ready();
+    assert_eq!(changes(&instance, &cursor(&instance)), 200);
+    assert_eq!(changes(&instance, &of_one), 410);
+}
+
+/// What the relations topic holds of one account: its old partition and its new one.
+const OLD: [&str; 4] = [
+    r#"{"type":"account","account":"7","actor":"https://me.example/users/me"}"#,
+    r#"{"type":"follow","account":"7","target":"https://a.example/users/ana"}"#,
+    r#"{"type":"follow","account":"7","target":"https://a.example/users/bob"}"#,
+    r#"{"type":"follow","account":"7","target":"https://a.example/users/eve"}"#,
+];
+const NEW: [&str; 2] = [
+    r#"{"type":"follow","account":"7","target":"https://a.example/users/ana","removed":true}"#,
+    r#"{"type":"mute","account":"7","target":"https://a.example/users/eve"}"#,
+];
+
+/// A failure means that a rebuild after the topic has grown brings back who was unfollowed.
+#[test]
+fn relations_in_an_old_and_a_new_partition_are_as_they_were_said_last_whichever_is_read_first() {
+    for (old, new) in [(0, 1), (1, 0)] {
+        let cluster = cluster();
+        produce(&cluster, old, 1_000, &OLD);
+        produce(&cluster, new, 2_000, &NEW);
+        let dir = TempDir::new().unwrap();
+        let mut instance = Instance::start(dir.path(), &config(&cluster));
+        for name in ["ana", "bob", "eve"] {
+            instance.door.post_lines("/v1/activities", &[note(name)]);
+        }
+        instance.wait_until_ready();
+        instance.wait_until_read("activities", 3);
+        instance.settle();
+        assert_eq!(
+            instance.door.uris("7"),
+            ["https://a.example/bob"],
+            "{old} {new}"
+        );
+        instance.kill9();
+        std::fs::remove_dir_all(dir.path().join("feeds")).unwrap();
+        instance.restart();
+        instance.wait_until_ready();
+        assert_eq!(
+            instance.door.uris("7"),
+            ["https://a.example/bob"],
+            "{old} {new}, again"
+        );
+    }
+}
+
+fn note(name: &str) -> String {
+    let uri = format!("https://a.example/{name}");
+    let author = format!("https://a.example/users/{name}");
+    format!(
+        r#"{{"id":"{uri}#c","type":"Create","actor":"{author}","object":{{"id":"{uri}","type":"Note","attributedTo":"{author}","content":"x","published":"2026-11-20T10:00:00Z","to":["as:Public"]}}}}"#
+    )
+}
+
+/// Appends relations to one partition, a millisecond apart.
+fn produce(cluster: &Cluster, partition: i32, at: i64, documents: &[&str]) {
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", cluster.bootstrap_servers())
+        .create()
+        .unwrap();
+    for (document, at) in documents.iter().zip(at..) {
+        let record: BaseRecord<'_, str, str> = BaseRecord::to("slackwater.relationships")
+            .partition(partition)
+            .payload(*document)
+            .timestamp(at);
+        producer.send(record).unwrap();
+    }
+    producer.flush(Duration::from_secs(60)).unwrap();
+}
