@@ -102,6 +102,7 @@ pub fn post(by: usize, n: usize) -> Post {
             updated: None,
             visibility: Visibility::Public,
             addressed: Vec::new(),
+            collections: Vec::new(),
             mentions: Vec::new(),
             in_reply_to: None,
             boost_of: None,
@@ -121,6 +122,7 @@ pub fn post(by: usize, n: usize) -> Post {
         is_author_gone: false,
         was_tagged: Vec::new(),
         answers: Answers::default(),
+        document: None,
         made: made(by, n),
         newest: made(by, n),
     }

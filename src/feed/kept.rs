@@ -71,6 +71,10 @@ pub struct Post {
     pub was_tagged: Vec<String>,
     /// Whom it answers.
     pub answers: Answers,
+    /// The document of its author that decided who could see it: the first that named as their followers a collection it is
+    /// addressed to, or another than the one that was taken for that before. None where no document did, or one that stands
+    /// before the post in its own partition: who lacks that lacks the post.
+    pub document: Option<Mark>,
     /// The record that made it.
     pub made: At,
     /// The newest record that said something new of it.
@@ -96,6 +100,8 @@ impl Post {
         self.edited = None;
         self.body.object = no_object();
         self.body.addressed = Vec::new();
+        self.body.collections = Vec::new();
+        self.document = None;
         self.body.mentions = Vec::new();
         self.body.language = None;
     }
@@ -106,6 +112,7 @@ impl Post {
             .body
             .addressed
             .iter()
+            .chain(&self.body.collections)
             .chain(&self.body.mentions)
             .chain(&self.body.tags);
         400 + self.body.object.get().len()
@@ -140,6 +147,7 @@ pub(crate) mod example {
                 updated: None,
                 visibility: Visibility::Public,
                 addressed: Vec::new(),
+                collections: Vec::new(),
                 mentions: Vec::new(),
                 in_reply_to: None,
                 boost_of: None,
@@ -159,6 +167,7 @@ pub(crate) mod example {
             is_author_gone: false,
             was_tagged: Vec::new(),
             answers: Answers::default(),
+            document: None,
             made: at,
             newest: at,
         }
