@@ -268,6 +268,36 @@ fn what_many_posts_are_for_is_decided_in_slices_and_goes_on_after_a_crash() {
     assert_eq!(world.home("7").0.len(), LENGTH);
 }
 
+/// What is known of the author is stored before how far that was carried out. Were this to fail, a crash between the two would
+/// leave most posts undecided for good.
+#[test]
+fn what_was_not_decided_in_slices_before_a_crash_is_decided_after_it() {
+    let mut log: Vec<Line> = (0..MANY)
+        .map(|n| addressed(&circle(0, 1), post(0, n)))
+        .collect();
+    log.push(names(0, &circle(0, 1)));
+    for writes in 0.. {
+        let mut world = World::new();
+        world.read(&log, &BTreeSet::from([MANY - 1]));
+        let was_all = world.checkpoint_cut_off(writes);
+        let mut world = world.crash();
+        world.read(&log, &BTreeSet::new());
+        let graph = world.graph.read();
+        while !world.again.is_done() {
+            world.again.step(&world.store, &graph).unwrap();
+        }
+        drop(graph);
+        for n in 0..MANY {
+            let visibility = world.visibility(0, n);
+            assert_eq!(visibility, Visibility::Private, "{n} after {writes} writes");
+        }
+        if was_all {
+            assert!(1 < writes, "{writes} writes were all");
+            break;
+        }
+    }
+}
+
 #[test]
 fn what_an_actor_named_is_known_as_long_as_anybody_follows_them_or_a_post_is_left() {
     let mut world = World::new();
