@@ -219,12 +219,12 @@ fn a_bridged_author_may_be_embedded_and_name_its_followers() {
     check(
         "bridge-create-note",
         Sent,
-        r#"Create https://bridge.example/convert/ap/at://did:plc:sandpiper23/net.example.feed.post/3kaaa by https://bridge.example/ap/did:plc:sandpiper23, Public, published 2026-11-22T10:00:00Z, in pt-BR; Person https://bridge.example/ap/did:plc:sandpiper23"#,
+        r#"Create https://bridge.example/convert/ap/at://did:plc:sandpiper23/net.example.feed.post/3kaaa by https://bridge.example/ap/did:plc:sandpiper23, Public, published 2026-11-22T10:00:00Z, in pt-BR; Person https://bridge.example/ap/did:plc:sandpiper23; followers https://bridge.example/ap/did:plc:sandpiper23/their-followers"#,
     );
     check(
         "bridge-create-private",
         Sent,
-        r#"Create https://bridge.example/n/2 by https://bridge.example/ap/did:plc:sandpiper23, Private, published 2026-11-22T10:00:00Z"#,
+        r#"Create https://bridge.example/n/2 by https://bridge.example/ap/did:plc:sandpiper23, Private, published 2026-11-22T10:00:00Z; followers https://bridge.example/ap/did:plc:sandpiper23/their-followers"#,
     );
 }
 
@@ -896,7 +896,12 @@ fn keeps_its_promises(body: &Body) {
         assert!((Time::EARLIEST..=Time::LATEST).contains(&time));
     }
     serde_json::from_str::<Value>(body.object.get()).expect("what is stored can be parsed");
-    for list in [&body.addressed, &body.mentions, &body.tags] {
+    for list in [
+        &body.addressed,
+        &body.collections,
+        &body.mentions,
+        &body.tags,
+    ] {
         let once: std::collections::HashSet<_> = list.iter().collect();
         assert_eq!(once.len(), list.len());
     }
@@ -1023,6 +1028,7 @@ fn said(value: &[u8], came: Came) -> String {
             body,
             original,
             author,
+            followers,
         }) => {
             let mut said = format!("{how:?} {}", body_said(&body));
             if let Some(original) = original {
@@ -1030,6 +1036,9 @@ fn said(value: &[u8], came: Came) -> String {
             }
             if let Some(author) = author {
                 write!(said, "; {}", actor_said(&author)).unwrap();
+            }
+            if let Some(followers) = followers {
+                write!(said, "; followers {followers}").unwrap();
             }
             said
         }

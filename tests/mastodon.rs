@@ -1259,3 +1259,43 @@ fn what_waited_for_another_post_is_pushed_when_that_comes() {
         (&json!("update"), &json!(boosted))
     );
 }
+
+/// A failure means that a post that its author's document lets in is never shown to who watches, or what one puts out stays.
+#[test]
+fn what_an_authors_document_says_is_for_followers_is_pushed_and_shown_to_them() {
+    let surface = Surface::start("");
+    let mut socket = Socket::kims(&surface, "?stream=user");
+    socket.settle();
+    let named = "https://a.example/followers/ana";
+    let private = |n: i64, to: &str| {
+        let mut object = note(n, "for followers");
+        object["to"] = json!([to]);
+        surface.create(&object);
+        let post = surface.backend(&format!("/v1/posts?uri={}", uri(n)));
+        format!("/api/v1/statuses/{}", post["id"].as_str().unwrap())
+    };
+    let by_name = private(1, named);
+    let by_convention = private(2, &format!("{ANA}/followers"));
+    let pushed = socket.next();
+    assert_eq!(pushed["payload"]["uri"], uri(2));
+    assert_eq!(pushed["payload"]["visibility"], "private");
+    let kims = Some(surface.token("read"));
+    let leas = Some(token_of("8", "read", Duration::from_secs(60)));
+    let status = |path: &str, token: &Option<String>| get(&surface, path, token.as_deref());
+    assert_eq!(status(&by_name, &kims).status(), 404);
+    assert_eq!(status(&by_convention, &kims).status(), 200);
+
+    let document =
+        json!({"type": "Person", "id": ANA, "inbox": format!("{ANA}/inbox"), "followers": named});
+    surface.tell(&[json!({"activity": document, "fetched": true})]);
+    let told = [socket.next(), socket.next()];
+    let update = told.iter().find(|it| it["event"] == "update");
+    let update = update.unwrap_or_else(|| panic!("{told:?}"));
+    assert_eq!(update["payload"]["uri"], uri(1));
+    assert!(told.iter().any(|it| it["event"] == "delete"), "{told:?}");
+    assert_eq!(status(&by_convention, &kims).status(), 404);
+    assert_eq!(status(&by_name, &leas).status(), 404, "she does not follow");
+    let shown: Value = status(&by_name, &kims).json().unwrap();
+    assert_eq!(shown["visibility"], "private");
+    assert_eq!(texts(&read(&surface, HOME)), ["<p>for followers</p>"]);
+}

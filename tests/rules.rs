@@ -193,3 +193,113 @@ fn lists_hashtags_and_public_feeds_hold_what_they_should_at_once() {
     });
     assert_eq!(door.get("/v1/accounts/7/feeds/list:43").status, 404);
 }
+
+/// Were this to fail, followers-only posts of Friendica, Hubzilla, GNU social, WordPress and streams would reach nobody, or
+/// somebody's document would open somebody else's posts.
+#[test]
+fn a_followers_only_post_is_one_addressed_to_what_its_authors_document_names() {
+    const MO: &str = "https://fr.example/profile/mo";
+    const VIC: &str = "https://hub.example/channel/vic";
+    const MALLORY: &str = "https://hub.example/channel/mallory";
+    let dir = TempDir::new().unwrap();
+    let mut instance = Instance::start(dir.path(), &instance::built_in(OFTEN));
+    let door = &instance.door;
+    relate(
+        door,
+        &json!({"type": "account", "account": "7", "actor": ME}),
+    );
+    for author in [MO, VIC, MALLORY] {
+        relate(
+            door,
+            &json!({"type": "follow", "account": "7", "target": author}),
+        );
+    }
+    // As Friendica has it: the collection of `/profile/mo` is `/followers/mo`.
+    let collection = |author: &str| {
+        author
+            .replace("profile", "followers")
+            .replace("channel", "followers")
+    };
+    let document = |author: &str, followers: &str| {
+        let inbox = format!("{author}/inbox");
+        json!({"type": "Person", "id": author, "preferredUsername": "it", "followers": followers, "inbox": inbox})
+    };
+    let fetched = |author: &str, followers: &str| {
+        json!({"activity": document(author, followers), "fetched": true}).to_string()
+    };
+    let sent = |author: &str, followers: &str| {
+        json!({"type": "Update", "id": format!("{author}#update"), "actor": author, "object": document(author, followers)})
+            .to_string()
+    };
+    let private = |by: &str, n: usize, to: &str| note(by, n, &json!({"to": [to], "cc": []})).1;
+    let home = "/v1/accounts/7/feeds/home";
+    let tell = |lines: &[String]| {
+        door.post_lines("/v1/activities", lines);
+        instance.settle();
+    };
+    let visibility = |by: &str, n: usize| {
+        let path = format!("/v1/posts?uri={by}/notes/{n}&explain_for=7");
+        let post = get(door, &path);
+        let shows = post["explained"]["feeds"][0]["shows"].as_bool().unwrap();
+        (post["visibility"].as_str().unwrap().to_owned(), shows)
+    };
+    let told = |cursor: &mut String| -> Vec<(String, String)> {
+        let answer = get(door, &format!("{home}/changes?cursor={cursor}&limit=80"));
+        *cursor = answer["cursor"].as_str().unwrap().to_owned();
+        let changes = answer["changes"].as_array().unwrap().iter();
+        let row = |change: &Value| {
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            (text(&change["kind"]), text(&change["entry"]["visibility"]))
+        };
+        changes.map(row).collect()
+    };
+    let row = |kind: &str, visibility: &str| (kind.to_owned(), visibility.to_owned());
+
+    // The document first.
+    tell(&[
+        fetched(MO, &collection(MO)),
+        private(MO, 1, &collection(MO)),
+    ]);
+    assert_eq!(notes(door, home), ["mo 1"]);
+    assert_eq!(visibility(MO, 1), ("private".to_owned(), true));
+
+    // The posts first: to what Vic will name, and to what is taken for his followers until he does.
+    tell(&[
+        private(VIC, 2, &collection(VIC)),
+        private(VIC, 3, &format!("{VIC}/followers")),
+    ]);
+    assert_eq!(notes(door, home), ["mo 1", "vic 3"]);
+    assert_eq!(visibility(VIC, 2), ("limited".to_owned(), false));
+    let mut cursor = get(door, home)["cursor"].as_str().unwrap().to_owned();
+
+    // Mallory, on the same host, says that Vic's are hers: that says something of her posts alone.
+    tell(&[
+        sent(MALLORY, &collection(VIC)),
+        private(MALLORY, 4, &collection(VIC)),
+    ]);
+    assert_eq!(notes(door, home), ["mo 1", "vic 3", "mallory 4"]);
+    assert_eq!(visibility(VIC, 2), ("limited".to_owned(), false));
+    assert_eq!(told(&mut cursor), [row("post", "private")]);
+
+    // Vic says it himself.
+    tell(&[sent(VIC, &collection(VIC))]);
+    assert_eq!(notes(door, home), ["mo 1", "vic 2", "mallory 4"]);
+    assert_eq!(visibility(VIC, 2), ("private".to_owned(), true));
+    assert_eq!(visibility(VIC, 3), ("limited".to_owned(), false));
+    let mut changes = told(&mut cursor);
+    // The one may have been known to who watches, as a post that was not to be seen.
+    changes[0].0 = changes[0].0.replace("edit", "post");
+    assert_eq!(changes, [row("post", "private"), row("remove", "")]);
+    assert_eq!(told(&mut cursor), []);
+
+    // Killed and started again, and built anew from the log, it is what it was.
+    let shown = notes(door, home);
+    instance.restart();
+    instance.wait_until_ready();
+    assert_eq!(notes(&instance.door, home), shown);
+    instance.kill9();
+    std::fs::remove_dir_all(dir.path().join("feeds")).unwrap();
+    instance.restart();
+    instance.wait_until_ready();
+    assert_eq!(notes(&instance.door, home), shown);
+}

@@ -102,6 +102,7 @@ pub fn post(by: usize, n: usize) -> Post {
             updated: None,
             visibility: Visibility::Public,
             addressed: Vec::new(),
+            collections: Vec::new(),
             mentions: Vec::new(),
             in_reply_to: None,
             boost_of: None,
@@ -122,6 +123,7 @@ pub fn post(by: usize, n: usize) -> Post {
         was_tagged: Vec::new(),
         answers: Answers::default(),
         read_late: false,
+        document: None,
         made: made(by, n),
         newest: made(by, n),
     }

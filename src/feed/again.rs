@@ -1,8 +1,10 @@
 //! Posts decided again because something was said of their authors: the instance limits or suspends them or their domain,
-//! or they became local. A domain may have written millions, so it is done in slices between batches.
+//! they became local, or a document of theirs named a collection as their followers. A domain may have written millions, so it is
+//! done in slices between batches.
 
 use super::disk::DiskError;
 use super::fan_out::{Fate, fan_out, fan_out_boosts, fan_out_in_public, original_of};
+use super::followers;
 use super::kept::{Post, State};
 use super::store::{Index, Store};
 use crate::graph::Graph;
@@ -43,6 +45,18 @@ pub struct Todo {
     from: PostId,
 }
 
+/// A document of an author named a collection as their followers: who could see the posts of theirs that are addressed to one
+/// of these collections is to be decided again. Stored with the offsets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renamed {
+    /// The author's id.
+    pub author: String,
+    /// The collections.
+    pub collections: Vec<String>,
+    /// The record that calls for it.
+    pub because: Mark,
+}
+
 /// Something that was said of authors. A post of theirs that came later may have entered no feed for it, and so never have
 /// left one: on a node that read the post first it did enter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +73,7 @@ pub struct Spoken {
 pub struct Left {
     todo: Vec<Todo>,
     spoken: Vec<Spoken>,
+    renamed: Vec<Renamed>,
 }
 
 /// What is to be done, oldest first.
@@ -70,6 +85,11 @@ pub struct Again {
     /// Of the first: an actor's posts, or those of a domain that were in memory alone when it began; highest first, as
     /// far as they are not done.
     listed: Option<Vec<PostId>>,
+    /// The authors of whose posts more are concerned than are decided at once, oldest first; before all else, since what may
+    /// be for fewer than it is shown to waits here. Of an author and a partition at most two.
+    renamed: VecDeque<Renamed>,
+    /// Of the first of these: the posts that are not done, highest first.
+    addressed: Option<Vec<PostId>>,
 }
 
 impl Again {
@@ -79,6 +99,8 @@ impl Again {
             todo: left.todo.into(),
             spoken: Arc::new(left.spoken),
             listed: None,
+            renamed: left.renamed.into(),
+            addressed: None,
         }
     }
 
@@ -96,14 +118,43 @@ impl Again {
         });
     }
 
+    /// Who could see some posts is to be decided again: at once if they are few, as mostly there are none.
+    pub fn renamed(
+        &mut self,
+        store: &Store,
+        graph: &Graph,
+        renamed: Renamed,
+    ) -> Result<(), DiskError> {
+        let ids = store.addressed_to(&renamed.author, &renamed.collections)?;
+        if ids.len() <= POSTS_STEP {
+            for id in ids {
+                decide_visibility_again(store, graph, id, renamed.because)?;
+            }
+            return Ok(());
+        }
+        // The first may have been begun without them.
+        let mut waiting = self.renamed.iter_mut().skip(1);
+        let is_same = |there: &&mut Renamed| {
+            there.author == renamed.author && there.because.is_beside(renamed.because)
+        };
+        match waiting.find(is_same) {
+            Some(there) => {
+                there.because = there.because.min(renamed.because);
+                there.collections.extend(renamed.collections);
+            }
+            None => self.renamed.push_back(renamed),
+        }
+        Ok(())
+    }
+
     /// Whether there is nothing to do.
     pub fn is_done(&self) -> bool {
-        self.todo.is_empty()
+        self.todo.is_empty() && self.renamed.is_empty()
     }
 
     /// Whether a slice would look through what is stored: not while that is rewritten, or it would pass over some.
     pub fn scans(&self) -> bool {
-        let next = self.todo.front();
+        let next = self.todo.front().filter(|_| self.renamed.is_empty());
         next.is_some_and(|todo| !todo.of.contains('/'))
     }
 
@@ -112,6 +163,7 @@ impl Again {
         Left {
             todo: self.todo.iter().cloned().collect(),
             spoken: Vec::clone(&self.spoken),
+            renamed: self.renamed.iter().cloned().collect(),
         }
     }
 
@@ -123,18 +175,38 @@ impl Again {
     /// `seen` without the records that are not carried out yet: who is told of what they did so far will be told of the
     /// rest.
     pub fn told(&self, seen: &Arc<Seen>) -> Arc<Seen> {
-        if self.todo.is_empty() {
+        if self.is_done() {
             return Arc::clone(seen);
         }
         let mut told = Seen::clone(seen);
-        for todo in &self.todo {
-            told.lower(todo.because.position());
+        let renamed = self.renamed.iter().map(|renamed| renamed.because);
+        for because in self.todo.iter().map(|todo| todo.because).chain(renamed) {
+            told.lower(because.position());
         }
         Arc::new(told)
     }
 
     /// Does a slice of it; what is little is done at once. Returns how many posts were decided.
     pub fn step(&mut self, store: &Store, graph: &Graph) -> Result<usize, DiskError> {
+        if let Some(renamed) = self.renamed.front() {
+            let addressed = match &mut self.addressed {
+                Some(addressed) => addressed,
+                none => none.insert(newest_first(
+                    store.addressed_to(&renamed.author, &renamed.collections)?,
+                )),
+            };
+            let slice: Vec<PostId> = addressed
+                .drain(addressed.len().saturating_sub(POSTS_STEP)..)
+                .collect();
+            for id in &slice {
+                decide_visibility_again(store, graph, *id, renamed.because)?;
+            }
+            if addressed.is_empty() {
+                self.renamed.pop_front();
+                self.addressed = None;
+            }
+            return Ok(slice.len());
+        }
         let mut decided = 0;
         while let Some(todo) = self.todo.front_mut() {
             let is_actor = todo.of.contains('/');
@@ -200,14 +272,58 @@ fn note(spoken: &mut Vec<Spoken>, mark: Mark, seen: &Seen) {
 }
 
 fn listed(store: &Store, todo: &Todo, is_actor: bool) -> Result<Vec<PostId>, DiskError> {
-    let mut ids: Vec<PostId> = if is_actor {
+    let ids: Vec<PostId> = if is_actor {
         let ids = store.list(Index::Author, &todo.of)?;
         ids.into_iter().filter_map(PostId::from_number).collect()
     } else {
         store.ids_in_memory(|post| is_meant(&todo.of, &post.body.author, &post.origin))
     };
+    Ok(newest_first(ids))
+}
+
+fn newest_first(mut ids: Vec<PostId>) -> Vec<PostId> {
     ids.sort_unstable_by(|a, b| b.cmp(a));
-    Ok(ids)
+    ids
+}
+
+/// Decides who could see a post, by the documents of its author that are known now, and so whose feeds it is in.
+fn decide_visibility_again(
+    store: &Store,
+    graph: &Graph,
+    id: PostId,
+    because: Mark,
+) -> Result<(), DiskError> {
+    let Some(post) = store.post(id)?.filter(|post| post.state == State::Whole) else {
+        return Ok(());
+    };
+    let known = store.followers(&post.body.author)?;
+    let mut body = post.body.clone();
+    let document = followers::decide(&mut body, known.as_deref(), post.made.mark());
+    let is_same = body.visibility == post.body.visibility && document == post.document;
+    // One that rests on a document may be stored as it is while feeds are not.
+    if is_same && document.is_none() {
+        return Ok(());
+    }
+    let post = if is_same {
+        post
+    } else {
+        store.put_post(Post {
+            body,
+            document,
+            ..Post::clone(&post)
+        })
+    };
+    let original = original_of(store, &post)?;
+    fan_out(
+        store,
+        graph,
+        &post,
+        original.as_deref(),
+        Fate::Changed,
+        because,
+    )?;
+    fan_out_boosts(store, graph, &post, Fate::Changed, because)?;
+    Ok(())
 }
 
 fn decide_again(store: &Store, graph: &Graph, id: PostId, todo: &Todo) -> Result<usize, DiskError> {

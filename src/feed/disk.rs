@@ -80,13 +80,15 @@ pub enum Tree {
     Reached,
     /// Hash of an actor's id -> what is known of the actor.
     Actors,
+    /// Hash of an actor's id -> the collections that its documents named as its followers.
+    Followers,
     /// Account -> when it was last seen.
     LastSeen,
     /// What the folder is, and the offsets it reflects.
     Meta,
 }
 
-const TREES: [(Tree, &str); 10] = [
+const TREES: [(Tree, &str); 11] = [
     (Tree::Uris, "uris"),
     (Tree::Lists, "lists"),
     (Tree::Homes, "homes"),
@@ -95,6 +97,7 @@ const TREES: [(Tree, &str); 10] = [
     (Tree::Origins, "origins"),
     (Tree::Reached, "reached"),
     (Tree::Actors, "actors"),
+    (Tree::Followers, "followers"),
     (Tree::LastSeen, "last_seen"),
     (Tree::Meta, "meta"),
 ];

@@ -32,7 +32,8 @@ const SWEEPS_PER_KEEP: u32 = 30;
 pub struct Keep {
     /// Posts that no feed needs.
     pub posts: Duration,
-    /// What is left of them afterwards, since they arrived; what is known of their author goes with the last of it.
+    /// What is left of them afterwards, since they arrived; what is known of their author goes with the last of it, unless
+    /// somebody follows them.
     pub stubs: Duration,
     /// Deletions and undos of what has not come, and removals of relations.
     pub removals: Duration,
@@ -73,11 +74,16 @@ enum Stage {
         log_time: Time,
         after: Vec<u8>,
     },
-    /// Forgetting actors of whose posts nothing is left; those up to key `after` are done.
+    /// Forgetting actors of whose posts nothing is left and whom nobody follows; those up to key `after` are done.
     ///
     /// A stub counts: servers send a document when it changes, not with every post, so whoever writes again after a quiet
     /// month could not be shown otherwise. One of whom no post ever came goes when a post that came along would.
     Leaving {
+        log_time: Time,
+        after: Vec<u8>,
+    },
+    /// Forgetting which collections the same named as their followers; those up to key `after` are done.
+    Unnaming {
         log_time: Time,
         after: Vec<u8>,
     },
@@ -119,8 +125,13 @@ impl Expiry {
         matches!(self.stage, Stage::Resting)
     }
 
-    /// Does a slice of the work, if there is any. Returns how many posts it turned into stubs or forgot.
-    pub fn step(&mut self, store: &Store) -> Result<usize, DiskError> {
+    /// Does a slice of the work, if there is any. Returns how many posts it turned into stubs or forgot. `is_followed` says
+    /// whether anybody follows the actor with this id.
+    pub fn step(
+        &mut self,
+        store: &Store,
+        is_followed: &dyn Fn(&str) -> bool,
+    ) -> Result<usize, DiskError> {
         match std::mem::replace(&mut self.stage, Stage::Resting) {
             Stage::Resting => Ok(0),
             Stage::Marking {
@@ -217,8 +228,22 @@ impl Expiry {
             }
             Stage::Leaving { log_time, after } => {
                 let cutoff = log_time.minus(self.keep.posts);
-                if let Some(after) = store.forget_actors_before(cutoff, &after, ACTORS_STEP)? {
-                    self.stage = Stage::Leaving { log_time, after };
+                let last = store.forget_actors_before(cutoff, is_followed, &after, ACTORS_STEP)?;
+                self.stage = match last {
+                    Some(after) => Stage::Leaving { log_time, after },
+                    None => Stage::Unnaming {
+                        log_time,
+                        after: Vec::new(),
+                    },
+                };
+                Ok(0)
+            }
+            Stage::Unnaming { log_time, after } => {
+                let cutoff = log_time.minus(self.keep.posts);
+                let last =
+                    store.forget_followers_before(cutoff, is_followed, &after, ACTORS_STEP)?;
+                if let Some(after) = last {
+                    self.stage = Stage::Unnaming { log_time, after };
                 }
                 Ok(0)
             }
@@ -246,6 +271,7 @@ impl Expiry {
         {
             return Ok(false);
         }
+        store.unlist_addressed(&post);
         post.strip(State::Stub);
         store.put_post(post);
         Ok(true)

@@ -99,9 +99,18 @@ impl<'a> Passage<'a> {
             subject: Subject::new(post, original, graph),
             enters: entering(post, original, because),
             boosted: Boosted::new(original, graph),
-            leaves: leaving(post, original, std::iter::once(because).chain(ended(post))),
-            // Read in another order, a boost may have entered before its original became what it is.
-            may_be_there: fate != Fate::New || original.is_some_and(Post::has_changed),
+            leaves: leaving(
+                post,
+                original,
+                std::iter::once(because)
+                    .chain(ended(post))
+                    .chain(documents(post, original)),
+            ),
+            // Read in another order, a boost may have entered before its original became what it is, and any post before
+            // a document decided who could see it.
+            may_be_there: fate != Fate::New
+                || original.is_some_and(Post::has_changed)
+                || documents(post, original).next().is_some(),
         }
     }
 
@@ -259,8 +268,8 @@ impl<'a> Passage<'a> {
     }
 }
 
-/// What brings a post into a feed: the post, and that the entry rests on what it boosts, on what it answers, and on the
-/// record that calls for it too.
+/// What brings a post into a feed: the post, and that the entry rests on what it boosts, on what it answers, on the documents that
+/// decided who could see it, and on the record that calls for it too.
 pub(super) fn entering(post: &Post, original: Option<&Post>, because: Mark) -> Vec<Op> {
     let original_mark = original.map(|original| original.newest.mark());
     let is_new = |because: &Mark| *because != post.newest.mark() && original_mark != Some(*because);
@@ -268,6 +277,7 @@ pub(super) fn entering(post: &Post, original: Option<&Post>, because: Mark) -> V
     let rests = original_mark
         .into_iter()
         .chain(rests_on(post))
+        .chain(documents(post, original))
         .chain(because);
     std::iter::once(Op::insert(post.id, post.newest.mark()))
         .chain(rests.map(|mark| Op::also(post.id, mark)))
@@ -283,6 +293,12 @@ pub(super) fn ended(post: &Post) -> impl Iterator<Item = Mark> + '_ {
 /// The records of the posts above it that a reply rests on.
 pub fn rests_on(post: &Post) -> impl Iterator<Item = Mark> + '_ {
     post.answers.rests.iter().copied()
+}
+
+/// The documents of their authors that decided who could see a post, and what it boosts.
+pub fn documents(post: &Post, original: Option<&Post>) -> impl Iterator<Item = Mark> {
+    let of_original = original.and_then(|original| original.document);
+    post.document.into_iter().chain(of_original)
 }
 
 /// The post that `post` boosts, if it boosts one and that is known.

@@ -73,6 +73,10 @@ pub struct Post {
     pub answers: Answers,
     /// Whether the record that made it was read long after it arrived: see [`crate::post::record::READ_LATE_AFTER`].
     pub read_late: bool,
+    /// The document of its author that decided who could see it: the first that named as their followers a collection it is
+    /// addressed to, or another than the one that was taken for that before. None where no document did, or one that stands
+    /// before the post in its own partition: who lacks that lacks the post.
+    pub document: Option<Mark>,
     /// The record that made it.
     pub made: At,
     /// The newest record that said something new of it.
@@ -98,6 +102,8 @@ impl Post {
         self.edited = None;
         self.body.object = no_object();
         self.body.addressed = Vec::new();
+        self.body.collections = Vec::new();
+        self.document = None;
         self.body.mentions = Vec::new();
         self.body.language = None;
     }
@@ -108,6 +114,7 @@ impl Post {
             .body
             .addressed
             .iter()
+            .chain(&self.body.collections)
             .chain(&self.body.mentions)
             .chain(&self.body.tags);
         400 + self.body.object.get().len()
@@ -142,6 +149,7 @@ pub(crate) mod example {
                 updated: None,
                 visibility: Visibility::Public,
                 addressed: Vec::new(),
+                collections: Vec::new(),
                 mentions: Vec::new(),
                 in_reply_to: None,
                 boost_of: None,
@@ -162,6 +170,7 @@ pub(crate) mod example {
             was_tagged: Vec::new(),
             answers: Answers::default(),
             read_late: false,
+            document: None,
             made: at,
             newest: at,
         }

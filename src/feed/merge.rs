@@ -9,7 +9,7 @@
 
 use super::boosted::{Boosted, leaving, shows};
 use super::disk::DiskError;
-use super::fan_out::{ended, entering, original_of};
+use super::fan_out::{documents, ended, entering, original_of};
 use super::kept::{Post, State};
 use super::ledger::{FALLEN_MAX, Ledger, Op, Turn};
 use super::named::Name;
@@ -427,6 +427,8 @@ impl Whose<'_> {
             Op::insert(id, post.newest.mark()),
             Op::also(id, shown.newest.mark()),
         ];
+        let documents = documents(&post, original.as_deref());
+        ops.extend(documents.map(|document| Op::also(id, document)));
         ops.extend(because.also(id));
         ops.push(shows(&post, shown));
         ops.extend(
@@ -446,15 +448,16 @@ fn keep_highest(places: &mut Vec<u64>, above: u64) -> u64 {
     dropped.map_or(above, |dropped| dropped.max(above))
 }
 
-/// A post that is not let in may have been in the feed before it changed, where the relation was read first: a reader who
-/// comes from there is told that it left.
+/// A post that is not let in may have been in the feed before it changed, or before a document decided who could see it, where
+/// the relation was read first: a reader who comes from there is told that it left.
 pub(super) fn has_left(post: &Post, original: Option<&Post>) -> Vec<Op> {
     let changed = match original {
         Some(original) if post.state == State::Whole && original.has_changed() => Some(original),
         _ => Some(post).filter(|post| post.has_changed()),
     };
     let changed = changed.map(|changed| changed.newest.mark());
-    let mut reasons = changed.into_iter().chain(ended(post)).peekable();
+    let reasons = changed.into_iter().chain(ended(post));
+    let mut reasons = reasons.chain(documents(post, original)).peekable();
     if reasons.peek().is_none() {
         return Vec::new();
     }

@@ -5,6 +5,7 @@
 //! | [`kept`] | a post as it is kept |
 //! | [`thread`] | whom a post answers |
 //! | [`actor`] | an actor as it is kept |
+//! | [`followers`] | which collections are an actor's followers, and so who could see its posts |
 //! | [`rules`] | one post and one account: in or out, and why |
 //! | [`segment`] | a packed, sorted list of ids with a floor: an index of posts |
 //! | [`ledger`] | a feed: its entries, what each rests on, what is remembered of those that left |
@@ -33,6 +34,7 @@ pub mod columns;
 pub mod disk;
 pub mod expiry;
 pub mod fan_out;
+pub mod followers;
 pub mod homes;
 pub mod kept;
 pub mod known;

@@ -249,6 +249,12 @@ impl Graph {
         self.names.get(actor.number()).map_or("", |name| name)
     }
 
+    /// Whether anybody follows the actor with this id.
+    pub fn is_followed(&self, id: &str) -> bool {
+        let actor = self.actor(id);
+        actor.is_some_and(|actor| !self.followers(actor).is_empty())
+    }
+
     /// The accounts that follow `actor`, ascending.
     pub fn followers(&self, actor: ActorIx) -> &[AccountIx] {
         self.followers

@@ -1,8 +1,10 @@
 //! One activity into the state: found or placed, kept, fanned out. The single writer of posts and feeds.
 
-use super::told::tell;
+use super::told::{name, tell};
+use crate::feed::again::Renamed;
 use crate::feed::disk::DiskError;
 use crate::feed::fan_out::{Fate, fan_out, fan_out_boosts, original_of};
+use crate::feed::followers;
 use crate::feed::kept::{At, Post, State};
 use crate::feed::replies::{Which, answers_of, fan_out_replies};
 use crate::feed::store::{Index, PendingRemoval, Store};
@@ -11,8 +13,9 @@ use crate::order::origins::{Origins, Seen};
 use crate::order::place::{Occupant, PostId, RUN_ON_MAX, lowest_free, slot_of};
 use crate::order::verdict::{Judgement, PlacedBy, Verdict, judge};
 use crate::order::window::Windows;
+use crate::post::mark::Mark;
 use crate::post::record::{Envelope, Topic};
-use crate::post::{Activity, Body, How, origin_of};
+use crate::post::{Activity, Body, How, followers as collections, origin_of};
 use crate::time::Time;
 use hashbrown::HashMap;
 use parking_lot::RwLock;
@@ -67,6 +70,8 @@ pub struct Admission {
     full: HashMap<(u32, Time), u64>,
     /// Written here alone; readers look on.
     origins: Arc<RwLock<Origins>>,
+    /// What the last record named, if that calls for anything to be decided again.
+    renamed: Option<Renamed>,
 }
 
 impl Admission {
@@ -99,7 +104,14 @@ impl Admission {
             store,
             full: HashMap::new(),
             origins: Arc::new(RwLock::new(origins)),
+            renamed: None,
         })
+    }
+
+    /// What the record taken in last named, if that calls for anything to be decided again; once. To be asked after each,
+    /// whatever came of it.
+    pub fn take_renamed(&mut self) -> Option<Renamed> {
+        self.renamed.take()
     }
 
     /// Takes one activity in.
@@ -130,8 +142,12 @@ impl Admission {
                 body,
                 original,
                 author,
+                followers,
             } => {
                 // Whatever comes of the post: that may hang on what came before it, what is known of its author must not.
+                if let Some(followers) = followers {
+                    self.name(at, envelope.arrived, &body.author, followers)?;
+                }
                 if let Some(author) = author {
                     tell(&self.store, at, envelope.arrived, *author)?;
                 }
@@ -145,7 +161,14 @@ impl Admission {
                 }
                 self.post(graph, windows, at, envelope, how, *body)
             }
-            Activity::Actor(document) => Ok(tell(&self.store, at, envelope.arrived, *document)?),
+            Activity::Actor(document) => {
+                let named = document.followers.as_deref();
+                let named = named.and_then(|named| collections::named(&document.id, named));
+                if let Some(followers) = named {
+                    self.name(at, envelope.arrived, &document.id, followers)?;
+                }
+                Ok(tell(&self.store, at, envelope.arrived, *document)?)
+            }
             Activity::Delete { uri, by } => Ok(Outcome::Removed(self.remove(
                 graph,
                 at,
@@ -162,6 +185,35 @@ impl Admission {
             )?)),
             Activity::Ignored(kind) => Ok(Outcome::Ignored(kind)),
         }
+    }
+
+    /// A document of `actor` names this collection as its followers.
+    fn name(
+        &mut self,
+        at: At,
+        arrived: Time,
+        actor: &str,
+        collection: String,
+    ) -> Result<(), DiskError> {
+        let collections = name(&self.store, at, arrived, actor, collection)?;
+        if !collections.is_empty() {
+            self.renamed = Some(Renamed {
+                author: actor.to_owned(),
+                collections,
+                because: at.mark(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Decides who could see a post that the record at `made` made, as far as that is known of its author. Returns the document
+    /// that decided it.
+    fn decide_visibility(&self, body: &mut Body, made: At) -> Result<Option<Mark>, DiskError> {
+        if body.collections.is_empty() {
+            return Ok(None);
+        }
+        let known = self.store.followers(&body.author)?;
+        Ok(followers::decide(body, known.as_deref(), made.mark()))
     }
 
     /// What is known of every origin.
@@ -229,6 +281,7 @@ impl Admission {
             is_author_gone: false,
             was_tagged: Vec::new(),
             answers: answers_of(&self.store, &body)?,
+            document: self.decide_visibility(&mut body, at)?,
             read_late: envelope.read_late,
             made: at,
             newest: at,
@@ -303,6 +356,10 @@ impl Admission {
                 updated,
                 ..body
             };
+            post.document = self.decide_visibility(&mut post.body, post.made)?;
+            if post.body.collections != known.body.collections {
+                self.store.unlist_addressed(known);
+            }
         }
         post.state = State::Whole;
         post.answers = answers_of(&self.store, &post.body)?;
@@ -498,6 +555,7 @@ impl Admission {
             return Ok(0);
         }
         let removed = usize::from(post.state != State::Gone);
+        self.store.unlist_addressed(post);
         let mut post = post.clone();
         post.strip(State::Gone);
         post.is_author_gone = is_author_gone;
@@ -524,6 +582,7 @@ impl Admission {
         self.store
             .put_pending(author, PendingRemoval { host, arrived, at });
         self.store.forget_actor(author)?;
+        self.store.forget_followers(author)?;
         let mut removed = 0;
         for id in self.store.list(Index::Author, author)? {
             let Some(post) = PostId::from_number(id)
@@ -613,6 +672,7 @@ fn is_decided_otherwise(before: &Post, after: &Post) -> bool {
     before.state != after.state
         || old.visibility != new.visibility
         || old.addressed != new.addressed
+        || before.document != after.document
         || old.mentions != new.mentions
         || old.language != new.language
         || old.boost_of != new.boost_of

@@ -331,8 +331,14 @@ impl Pipeline {
                 };
                 let admitted = {
                     let graph = self.graph.read();
-                    self.admission
-                        .admit(&graph, &self.windows, at, &envelope, *activity)
+                    let windows = &self.windows;
+                    let admitted = self
+                        .admission
+                        .admit(&graph, windows, at, &envelope, *activity);
+                    if let Some(renamed) = self.admission.take_renamed() {
+                        self.again.renamed(&self.store, &graph, renamed)?;
+                    }
+                    admitted
                 };
                 match admitted {
                     Ok(outcome) => self.count(outcome),
@@ -690,7 +696,11 @@ impl Pipeline {
         if self.expiry.is_resting() || self.writing.is_some() {
             return Ok(());
         }
-        let expired = self.expiry.step(&self.store)?;
+        let expired = {
+            let graph = self.graph.read();
+            self.expiry
+                .step(&self.store, &|actor| graph.is_followed(actor))?
+        };
         self.metrics.expired_posts.inc_by(expired as u64);
         self.is_dirty = true;
         Ok(())

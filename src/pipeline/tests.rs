@@ -5,6 +5,7 @@ mod actors;
 mod any_order;
 mod boosts;
 mod changes_of_mind;
+mod followers;
 mod from_scratch;
 mod partitions;
 mod random;
@@ -15,6 +16,7 @@ use super::admit::{Admission, AdmitError};
 use super::relate;
 use super::settle::Settling;
 use super::sleep as sleeping;
+use crate::feed::again::Again;
 use crate::feed::expiry::{Expiry, Keep};
 use crate::feed::kept::At;
 use crate::feed::ledger::Ledger;
@@ -57,6 +59,7 @@ struct World {
     store: Arc<Store>,
     graph: RwLock<Graph>,
     admission: Admission,
+    again: Again,
     settling: Settling,
     attendance: Attendance,
     expiry: Expiry,
@@ -105,6 +108,7 @@ impl World {
                 stubs: 365 * day,
                 removals: 30 * day,
             }),
+            again: Again::new(store.reflects().unwrap().again),
             reflects: store.reflects().unwrap(),
             seen: Arc::default(),
             store,
@@ -201,6 +205,9 @@ impl World {
                     Err(AdmitError::Refused(reason)) => self.refused.push(reason),
                     Err(AdmitError::Disk(error)) => panic!("{error}"),
                 }
+                if let Some(renamed) = self.admission.take_renamed() {
+                    self.again.renamed(&self.store, &graph, renamed).unwrap();
+                }
             }
             Said::Unusable(reason) => panic!("{reason}: {value}"),
         }
@@ -227,6 +234,7 @@ impl World {
 
     fn checkpoint(&mut self) {
         self.admission.put_origins();
+        self.reflects.again = self.again.left();
         sleeping::put_attendance(&self.store, &self.graph.read(), &self.attendance);
         self.store.checkpoint(&self.reflects).unwrap();
     }
@@ -234,6 +242,7 @@ impl World {
     /// A checkpoint of which only the first `writes` reach the disk; whether that was all of it.
     fn checkpoint_cut_off(&mut self, writes: u64) -> bool {
         self.admission.put_origins();
+        self.reflects.again = self.again.left();
         sleeping::put_attendance(&self.store, &self.graph.read(), &self.attendance);
         self.store.cut_off_after(writes);
         self.store.checkpoint(&self.reflects).is_ok()
@@ -752,11 +761,11 @@ fn a_post_no_feed_needs_becomes_a_stub_and_one_that_is_needed_stays() {
         .expiry
         .begin_if_due(&world.store, world.reflects.log_time);
     // Followed while the sweep is under way: what enters the feed now is needed too.
-    world.expiry.step(&world.store).unwrap();
+    world.expiry.step(&world.store, &|_| false).unwrap();
     world.take(log.len(), &follow("7", 4));
     let mut expired = 0;
     while !world.expiry.is_resting() {
-        expired += world.expiry.step(&world.store).unwrap();
+        expired += world.expiry.step(&world.store, &|_| false).unwrap();
     }
     assert_eq!(expired, 1);
     let state = |author| {
@@ -782,7 +791,7 @@ fn a_post_no_feed_needs_becomes_a_stub_and_one_that_is_needed_stays() {
         .expiry
         .begin_if_due(&world.store, world.reflects.log_time);
     while !world.expiry.is_resting() {
-        world.expiry.step(&world.store).unwrap();
+        world.expiry.step(&world.store, &|_| false).unwrap();
     }
     world.checkpoint();
     assert!(world.store.post_by_uri(&uri(1, 0)).unwrap().is_none());

@@ -3,6 +3,7 @@
 use super::admit::Outcome;
 use crate::feed::actor::Actor;
 use crate::feed::disk::DiskError;
+use crate::feed::followers::{Followers, Naming};
 use crate::feed::kept::At;
 use crate::feed::store::Store;
 use crate::post::actor::ActorDocument;
@@ -35,4 +36,30 @@ pub(super) fn tell(
     }
     store.put_actor(actor);
     Ok(Outcome::Actor)
+}
+
+/// Keeps that a document of `actor`, by the record at `at`, names this collection as its followers, unless the actor is deleted.
+/// Returns the collections of which is to be decided again what is addressed to them.
+pub(super) fn name(
+    store: &Store,
+    at: At,
+    arrived: Time,
+    actor: &str,
+    collection: String,
+) -> Result<Vec<String>, DiskError> {
+    if store.pending(actor)?.is_some() {
+        return Ok(Vec::new());
+    }
+    let mut followers = match store.followers(actor)? {
+        Some(followers) => Followers::clone(&followers),
+        None => Followers::new(actor),
+    };
+    match followers.name(collection, at.mark(), arrived) {
+        Naming::New(concerned) => {
+            store.put_followers(followers);
+            Ok(concerned)
+        }
+        Naming::Again(concerned) => Ok(concerned),
+        Naming::Nothing => Ok(Vec::new()),
+    }
 }

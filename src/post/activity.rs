@@ -4,6 +4,7 @@
 //! What cannot be used is refused with a reason that says what to send instead; the record goes to the dead letters.
 
 use super::actor::{self, ActorDocument, ActorKind};
+use super::followers::by_convention;
 use super::lenient::{self, Loose, Node, Source};
 use super::object::{self, Around};
 use super::{Activity, How, id};
@@ -176,6 +177,7 @@ fn posted(
     let actor = around.activity().map_or("", |activity| activity.actor_text);
     Ok(Activity::Post {
         how,
+        followers: object::followers_named(&body.author, object::authors(object, around)),
         author: actor::embedded(&body.author, [object.attributed_to_text, actor]),
         body: Box::new(body),
         original: None,
@@ -196,6 +198,7 @@ fn announce(node: &Node<'_>, text: &str, fetched: bool) -> Result<Activity, Stri
                 body: Box::new(boosted(&original)?),
                 original: None,
                 author: booster(),
+                followers: object::followers_named(actor, [&node.actor]),
             });
         }
         Target::Embedded(inner, raw) => (inner, raw),
@@ -209,6 +212,7 @@ fn announce(node: &Node<'_>, text: &str, fetched: bool) -> Result<Activity, Stri
     };
     if is_activity {
         return activity(kind, &inner, fetched)
+            .map(relayed)
             .map_err(|reason| format!("inside an Announce: {reason}"));
     }
     let original = inner
@@ -231,7 +235,40 @@ fn announce(node: &Node<'_>, text: &str, fetched: bool) -> Result<Activity, Stri
         body: Box::new(body),
         original,
         author: booster(),
+        followers: object::followers_named(
+            actor,
+            std::iter::once(&node.actor).chain(is_own.then_some(&inner.attributed_to)),
+        ),
     })
+}
+
+/// What another's server passed on. Which collection is an author's followers decides who sees posts that are not for everybody,
+/// so only the author's own server says that.
+fn relayed(activity: Activity) -> Activity {
+    match activity {
+        Activity::Post {
+            how,
+            mut body,
+            original,
+            author,
+            followers: Some(_),
+        } => {
+            let followers = by_convention(&body.author);
+            body.decide_visibility(|collection| collection == followers);
+            Activity::Post {
+                how,
+                body,
+                original,
+                author,
+                followers: None,
+            }
+        }
+        Activity::Actor(mut document) => {
+            document.followers = None;
+            Activity::Actor(document)
+        }
+        other => other,
+    }
 }
 
 fn delete(node: &Node<'_>) -> Result<Activity, String> {

@@ -5,6 +5,7 @@ pub mod actor;
 pub mod date;
 pub mod decode;
 mod fields;
+pub mod followers;
 pub mod guess;
 pub mod id;
 pub mod in_flight;
@@ -38,6 +39,9 @@ pub enum Activity {
         original: Option<Box<Body>>,
         /// The document of the body's author, if it came embedded; any other actor's is not believed and left out.
         author: Option<Box<ActorDocument>>,
+        /// The followers collection that the body's author is said to have by a document of theirs that came embedded, fit to
+        /// be that and as it is compared; believed as `author` is.
+        followers: Option<String>,
     },
     /// What an actor is: its server sent its document, or the instance fetched it.
     Actor(Box<ActorDocument>),
@@ -83,10 +87,14 @@ pub struct Body {
     pub published: Option<Time>,
     /// When its author says it was last edited, bounds as `published`.
     pub updated: Option<Time>,
-    /// Who could see it, of RULES.
+    /// Who could see it, of RULES. Where that depends on which collection is its author's followers: as it is known so far.
     pub visibility: Visibility,
-    /// The ids in `to`, `cc` and `audience`, without Public and the author's followers collection, each once.
+    /// The ids in `to`, `cc` and `audience`, each once, without Public and what by itself would be taken for the author's
+    /// followers collection.
     pub addressed: Vec<String>,
+    /// Of a post that is not for everybody: the ids in `to` and `cc` that may be its author's followers collection, each
+    /// once, as they are compared; at most [`followers::COLLECTIONS_MAX`].
+    pub collections: Vec<String>,
     /// The actor ids in Mention tags, each once.
     pub mentions: Vec<String>,
     /// The id of the post this one answers.

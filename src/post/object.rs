@@ -1,5 +1,6 @@
 //! From an object to a post: author, dates, addressees, tags. Pure.
 
+use super::followers::{self, COLLECTIONS_MAX, by_convention, closed, compared, may_be};
 use super::lenient::{Loose, Node};
 use super::{Body, Visibility, date, id};
 use crate::time::Time;
@@ -51,6 +52,15 @@ impl<'a> Around<'a> {
     }
 }
 
+/// Where a post's author stands.
+pub(super) fn authors<'a>(
+    object: &'a Node<'a>,
+    around: Around<'a>,
+) -> impl Iterator<Item = &'a Loose<'a>> {
+    let actor = around.activity().map(|activity| &activity.actor);
+    std::iter::once(&object.attributed_to).chain(actor)
+}
+
 /// The post `object` describes, `raw` being its text; `fetched`, if the instance fetched it. Errors: a reason fit for a dead
 /// letter.
 pub(super) fn post(
@@ -96,18 +106,19 @@ pub(super) fn post(
             by_another_host,
         )?;
     }
-    let followers = followers_of(
-        author,
-        [named, activity.and_then(|activity| activity.actor.agent())],
-    );
     let (mentions, tags) = tags_of(&object.tag)?;
-    let (visibility, addressed) = addressing(
+    let Addressed {
+        visibility,
+        addressed,
+        collections,
+    } = addressing(
         [
             or_else(&object.to, activity.map(|a| &a.to)),
             or_else(&object.cc, activity.map(|a| &a.cc)),
             or_else(&object.audience, activity.map(|a| &a.audience)),
         ],
-        &followers,
+        author,
+        followers_named(author, authors(object, around)).as_deref(),
         &mentions,
     )?;
     let published = match around {
@@ -122,6 +133,7 @@ pub(super) fn post(
         updated,
         visibility,
         addressed,
+        collections,
         mentions,
         in_reply_to: match object.in_reply_to.id() {
             Some(parent) => Some(id::check_name("inReplyTo", parent)?.to_owned()),
@@ -160,10 +172,14 @@ pub(super) fn boost(
             made
         }
     };
-    let followers = followers_of(actor, [announce.actor.agent(), None]);
-    let (visibility, addressed) = addressing(
+    let Addressed {
+        visibility,
+        addressed,
+        collections,
+    } = addressing(
         [&announce.to, &announce.cc, &announce.audience],
-        &followers,
+        actor,
+        followers_named(actor, [&announce.actor]).as_deref(),
         &[],
     )?;
     Ok(Body {
@@ -173,6 +189,7 @@ pub(super) fn boost(
         updated: time_of(&announce.updated),
         visibility,
         addressed,
+        collections,
         mentions: Vec::new(),
         in_reply_to: None,
         boost_of: Some(original.to_owned()),
@@ -221,25 +238,20 @@ fn or_else<'a, 'b>(own: &'a Loose<'b>, around: Option<&'a Loose<'b>>) -> &'a Loo
     }
 }
 
-/// The author's followers collection: as the embedded author names it, else `<author>/followers`; without a slash at the
-/// end, which Threads has.
-///
-/// A document that came in another record is not asked: visibility would then depend on whether it had come before the
-/// post, and change behind the back of feeds that were built without it. A server whose collections have other names and
-/// that embeds no authors so has its posts to followers taken for limited: they reach fewer, never more.
-fn followers_of(author: &str, embedded: [Option<&Loose<'_>>; 2]) -> String {
-    let named = embedded
-        .into_iter()
-        .flatten()
+/// The followers collection of `author` that a document of theirs names which stands in one of these `places` of their id:
+/// the first that may be one.
+pub(super) fn followers_named<'a>(
+    author: &str,
+    places: impl IntoIterator<Item = &'a Loose<'a>>,
+) -> Option<String> {
+    let agents = places.into_iter().filter_map(Loose::agent);
+    agents
         .filter(|actor| actor.id() == Some(author))
-        .find_map(Loose::followers);
-    match named {
-        Some(followers) => followers.trim_end_matches('/').to_owned(),
-        None => format!("{}/followers", author.trim_end_matches('/')),
-    }
+        .filter_map(Loose::followers)
+        .find_map(|collection| followers::named(author, collection))
 }
 
-fn is_public(id: &str) -> bool {
+pub(super) fn is_public(id: &str) -> bool {
     matches!(
         id,
         "https://www.w3.org/ns/activitystreams#Public"
@@ -249,14 +261,27 @@ fn is_public(id: &str) -> bool {
     )
 }
 
-/// Who could see it, and whom else it is addressed to. `audience` says what `to` would only where `to` and `cc` name
-/// nobody: Lemmy's `audience` is the community, and nobody should see more because of it.
+/// Whom a post is addressed to, as [`Body`] has it.
+#[derive(Debug, PartialEq, Eq)]
+struct Addressed {
+    visibility: Visibility,
+    addressed: Vec<String>,
+    collections: Vec<String>,
+}
+
+/// Who could see it, as far as the post itself tells, and whom else it is addressed to. `audience` says what `to` would only
+/// where `to` and `cc` name nobody: Lemmy's `audience` is the community, and nobody should see more because of it.
+///
+/// `named` is the followers collection that a document within names. Which others are is decided where documents are kept.
 fn addressing(
     [to, cc, audience]: [&Loose<'_>; 3],
-    followers: &str,
+    author: &str,
+    named: Option<&str>,
     mentions: &[String],
-) -> Result<(Visibility, Vec<String>), String> {
-    let is_followers = |id: &str| id.trim_end_matches('/') == followers;
+) -> Result<Addressed, String> {
+    let by_convention = by_convention(author);
+    let followers = named.unwrap_or(&by_convention);
+    let is_followers = |id: &str| compared(id) == followers;
     let to = if to.id().is_none() && cc.id().is_none() {
         [to, audience]
     } else {
@@ -269,26 +294,39 @@ fn addressing(
         ADDRESSED_MAX,
         everyone.filter(|id| !is_public(id) && !is_followers(id)),
     )?;
-    let visibility = if to().any(is_public) {
-        Visibility::Public
+    let open = if to().any(is_public) {
+        Some(Visibility::Public)
     } else if cc.ids().any(is_public) {
-        Visibility::Unlisted
-    } else if to().chain(cc.ids()).any(is_followers) {
-        Visibility::Private
-    } else if is_within(&addressed, mentions) {
-        Visibility::Direct
+        Some(Visibility::Unlisted)
     } else {
-        Visibility::Limited
+        None
     };
-    Ok((visibility, addressed))
-}
-
-fn is_within(some: &[String], all: &[String]) -> bool {
-    if all.len() <= FEW {
-        return some.iter().all(|one| all.contains(one));
+    if let Some(visibility) = open {
+        return Ok(Addressed {
+            visibility,
+            addressed,
+            collections: Vec::new(),
+        });
     }
-    let all: HashSet<&String> = all.iter().collect();
-    some.iter().all(|one| all.contains(one))
+    // Whom it mentions is a person, whatever anybody says.
+    let may_be = |id: &&str| may_be(author, id) && !mentions.iter().any(|there| there == id);
+    let sent_to = || to().chain(cc.ids()).filter(may_be);
+    let first = sent_to().filter(|id| is_followers(id));
+    let rest = sent_to().filter(|id| !is_followers(id));
+    let mut collections: Vec<String> = Vec::new();
+    for id in first.chain(rest).map(compared) {
+        if collections.len() == COLLECTIONS_MAX {
+            break;
+        }
+        if !collections.iter().any(|there| there == id) {
+            collections.push(id.to_owned());
+        }
+    }
+    Ok(Addressed {
+        visibility: closed(&addressed, mentions, &collections, |id| id == followers),
+        addressed,
+        collections,
+    })
 }
 
 /// The people mentioned and the hashtags of a post.

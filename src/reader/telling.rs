@@ -13,6 +13,7 @@ use crate::feed::kept::Post;
 use crate::feed::store::Store;
 use crate::order::horizon::last_shown;
 use crate::order::place::PostId;
+use crate::post::Visibility;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::sync::Arc;
@@ -166,10 +167,15 @@ fn may_have(store: &Store, id: PostId, from: &Moment) -> Result<bool, DiskError>
     }))
 }
 
-/// Whether all was known that an entry needs to be there: its post, what that boosts, and the posts above it that a reply
-/// rests on, for which it may have waited. It may have been there for another reason.
+/// Whether all was known that an entry needs to be there: its post, what that boosts, the posts above it that a reply
+/// rests on, for which it may have waited, and the documents that say it is for followers. It may have been there for
+/// another reason.
 fn could_be_there(post: &Post, original: Option<&Post>, from: &Moment) -> bool {
-    let knew = |post: &Post| from.has(post.made.mark());
+    let is_for_followers = |post: &Post| post.body.visibility == Visibility::Private;
+    let opens = |post: &Post| post.document.filter(|_| is_for_followers(post));
+    let knew = |post: &Post| {
+        from.has(post.made.mark()) && opens(post).is_none_or(|document| from.has(document))
+    };
     knew(post) && original.is_none_or(knew) && rests_on(post).all(|mark| from.has(mark))
 }
 

@@ -91,6 +91,20 @@ impl World {
         self.home().gone.contains(&(post.id.number(), mark))
     }
 
+    /// Carries out a follow of Ana.
+    fn merge(&self) {
+        let because = Because {
+            marks: vec![relation(1)],
+            ..Because::default()
+        };
+        let (store, graph, feed) = (&self.store, &self.graph, self.feed());
+        let mut merging = Merging::new(graph, feed, &[Merge::Author(ANA.to_owned())]);
+        while let Progress::Going = merging
+            .step(store, graph, feed, &because, PostId::MAX)
+            .unwrap()
+        {}
+    }
+
     fn feed(&self) -> Feed<'static> {
         Feed {
             account: self.account,
@@ -152,22 +166,7 @@ fn what_a_follow_does_not_let_in_any_more_has_left_by_its_edit() {
     let mut sent = post(ANA, 1, at(0, 3), at(0, 4));
     sent.body.visibility = Visibility::Direct;
     let sent = world.store.put_post(sent);
-    let because = Because {
-        marks: vec![relation(1)],
-        ..Because::default()
-    };
-    let merges = [Merge::Author(ANA.to_owned())];
-    let mut merging = Merging::new(&world.graph, world.feed(), &merges);
-    while let Progress::Going = merging
-        .step(
-            &world.store,
-            &world.graph,
-            world.feed(),
-            &because,
-            PostId::MAX,
-        )
-        .unwrap()
-    {}
+    world.merge();
     assert!(world.has_left(&sent, at(0, 4).mark()));
     assert_eq!(world.home().ids, [0_u64; 0]);
 }
@@ -193,4 +192,64 @@ fn what_a_mute_takes_out_has_left_by_its_edit_too() {
     assert_eq!(world.home().ids, [0_u64; 0]);
     assert!(world.has_left(&edited, relation(1)));
     assert!(world.has_left(&edited, at(0, 4).mark()));
+}
+
+/// A post of Ana's that was for followers until her document, which stands in another partition, named another collection.
+fn put_out_by_a_document() -> Post {
+    let mut sent = post(ANA, 1, at(0, 3), at(0, 3));
+    sent.body.visibility = Visibility::Limited;
+    sent.document = Some(at(1, 7).mark());
+    sent
+}
+
+/// Were this to fail, who had the post where the document was not read yet would keep it: and it is not for them.
+#[test]
+fn what_a_document_put_out_before_it_came_has_left_by_the_document() {
+    let world = World::new();
+    let sent = world.store.put_post(put_out_by_a_document());
+    let (store, graph) = (&world.store, &world.graph);
+    fan_out(store, graph, &sent, None, Fate::New, sent.newest.mark()).unwrap();
+    assert_eq!(world.home().ids, [0_u64; 0]);
+    assert!(world.has_left(&sent, at(1, 7).mark()));
+}
+
+/// Were this to fail, who had the post where the follow was read before the document would keep it.
+#[test]
+fn what_a_follow_does_not_let_in_any_more_has_left_by_its_authors_document() {
+    let world = World::new();
+    let sent = world.store.put_post(put_out_by_a_document());
+    let mut boost = post(ANA, 2, at(0, 4), at(0, 4));
+    boost.body.boost_of = Some(sent.body.uri.clone());
+    let boost = world.store.put_post(boost);
+    world.merge();
+    assert_eq!(world.home().ids, [0_u64; 0]);
+    assert!(world.has_left(&sent, at(1, 7).mark()));
+    assert!(world.has_left(&boost, at(1, 7).mark()));
+}
+
+/// Were this to fail, who comes from before the document would never be told of what it let in.
+#[test]
+fn what_a_document_let_in_rests_on_it_and_a_boost_of_that_too() {
+    let world = World::new();
+    let mut sent = put_out_by_a_document();
+    sent.body.visibility = Visibility::Private;
+    let sent = world.store.put_post(sent);
+    let mut boost = post(ANA, 2, at(0, 4), at(0, 4));
+    boost.body.boost_of = Some(sent.body.uri.clone());
+    let boost = world.store.put_post(boost);
+    let (store, graph) = (&world.store, &world.graph);
+    fan_out(store, graph, &sent, None, Fate::New, sent.newest.mark()).unwrap();
+    fan_out(
+        store,
+        graph,
+        &boost,
+        Some(&sent),
+        Fate::New,
+        boost.newest.mark(),
+    )
+    .unwrap();
+    for post in [&sent, &boost] {
+        let rests: Vec<Mark> = world.home().marks_of(post.id.number()).collect();
+        assert!(rests.contains(&at(1, 7).mark()), "{rests:?}");
+    }
 }

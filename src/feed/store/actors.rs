@@ -46,11 +46,12 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets the stored actors whose document arrived before `cutoff` and of whose posts nothing is left, of at most
-    /// `rows_max` after the key `after`. The last key looked at, or none at the end.
+    /// Forgets the stored actors whose document arrived before `cutoff`, of whose posts nothing is left and whom nobody follows,
+    /// of at most `rows_max` after the key `after`. The last key looked at, or none at the end.
     pub fn forget_actors_before(
         &self,
         cutoff: Time,
+        is_followed: &dyn Fn(&str) -> bool,
         after: &[u8],
         rows_max: usize,
     ) -> Result<Option<Vec<u8>>, DiskError> {
@@ -63,6 +64,7 @@ impl Store {
             let (key, bytes) = row?;
             let actor = read(&bytes)?;
             if actor.arrived < cutoff
+                && !is_followed(&actor.document.id)
                 && let Ok(hash) = <[u8; 16]>::try_from(&*key)
                 && self.list(Index::Author, &actor.document.id)?.is_empty()
             {

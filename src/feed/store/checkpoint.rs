@@ -190,6 +190,18 @@ impl Store {
                 None => self.disk.remove(Tree::Actors, &key)?,
             }
         }
+        for (hash, followers) in sorted(&fresh.followers) {
+            let key = hash.to_be_bytes();
+            match followers {
+                Some(followers) => {
+                    let bytes = followers
+                        .pack()
+                        .map_err(|source| DiskError::Pack { source })?;
+                    self.disk.put(Tree::Followers, &key, bytes)?;
+                }
+                None => self.disk.remove(Tree::Followers, &key)?,
+            }
+        }
         for (account, at) in sorted(&fresh.reached) {
             match at {
                 Some(at) => {

@@ -5,6 +5,7 @@
 
 mod actors;
 mod checkpoint;
+mod followers;
 mod last_seen;
 mod named;
 mod relations;
@@ -16,6 +17,7 @@ pub use last_seen::LastSeen;
 
 use super::actor::Actor;
 use super::disk::{Disk, DiskError, Tree};
+use super::followers::Followers;
 use super::homes::Homes;
 use super::kept::{At, Post};
 use super::ledger::Ledger;
@@ -37,7 +39,7 @@ use stored::Stored;
 use xxhash_rust::xxh3::xxh3_128;
 
 /// How many ids one index (an author's posts, a post's replies, a post's boosts) holds; the lowest fall out, and a
-/// merge or a late original no longer finds them.
+/// merge, a late original or a document that names its author's followers no longer finds them.
 pub const INDEX_LENGTH_MAX: usize = 20_000;
 
 /// How many times its length a feed may hold, with what its horizon has not reached yet. Past that the hold gives way.
@@ -74,6 +76,8 @@ pub enum Index {
     Answered = b's',
     /// Posts with a hashtag.
     Tag = b't',
+    /// Posts that are not for everybody by an author addressed to a collection, by both.
+    Addressed = b'f',
     /// Posts with one of the backend's ids: one, unless the backend is mistaken.
     Ref = b'r',
 }
@@ -103,6 +107,7 @@ struct Fresh {
     pending: HashMap<u128, Option<PendingRemoval>>,
     origins: HashMap<String, Vec<u8>>,
     actors: HashMap<u128, Option<Arc<Actor>>>,
+    followers: HashMap<u128, Option<Arc<Followers>>>,
     reached: HashMap<Box<str>, Option<Time>>,
     last_seen: HashMap<Box<str>, Option<LastSeen>>,
 }
@@ -311,9 +316,7 @@ impl Store {
     pub fn put_post(&self, post: Post) -> Arc<Post> {
         let post = Arc::new(post);
         let hash = xxh3_128(post.body.uri.as_bytes());
-        let indexed: Vec<ListKey> = indexed(&post)
-            .map(|(index, of)| list_key(index, of))
-            .collect();
+        let indexed: Vec<ListKey> = indexed(&post).collect();
         self.unwritten_bytes
             .fetch_add(post.weight(), Ordering::Relaxed);
         self.stored.note_post(post.id, hash, &indexed);
@@ -336,10 +339,10 @@ impl Store {
     pub fn forget_post(&self, post: &Post) {
         let body = &post.body;
         let mut fresh = self.fresh.write();
-        for (index, of) in indexed(post) {
+        for key in indexed(post) {
             fresh
                 .lists
-                .entry(list_key(index, of))
+                .entry(key)
                 .or_default()
                 .push(Op::remove(post.id));
         }
@@ -463,8 +466,8 @@ impl Store {
 /// Under which name the offsets are stored.
 const OFFSETS: &str = "offsets";
 
-/// What lists a post.
-fn indexed(post: &Post) -> impl Iterator<Item = (Index, &str)> {
+/// The keys of what lists a post.
+fn indexed(post: &Post) -> impl Iterator<Item = ListKey> + '_ {
     let body = &post.body;
     let whom = post.answers.actor();
     [
@@ -482,6 +485,8 @@ fn indexed(post: &Post) -> impl Iterator<Item = (Index, &str)> {
             .chain(&post.was_tagged)
             .map(|tag| (Index::Tag, tag.as_str())),
     )
+    .map(|(index, of)| list_key(index, of))
+    .chain(followers::addressed(post))
 }
 
 /// The key a home feed is stored under: the slot of its account, so that a shard's feeds lie together, then the account.

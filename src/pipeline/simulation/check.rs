@@ -244,6 +244,8 @@ impl Run {
             let (post, original) = whole(&self.nodes[node].view.store, place).unwrap().unwrap();
             let (number, updated) = all[id];
             assert_eq!(post.body.uri, model.uri(&self.log, number));
+            let visibility = post.body.visibility.name();
+            assert_eq!(visibility, model.visibility(number), "{}", post.body.uri);
             let shows = &original.unwrap_or(post).body;
             let says = shows.boost_of.is_some() || shows.object.get().contains(&words(updated));
             assert!(says, "{} is not {}", shows.object, words(updated));

@@ -1,18 +1,21 @@
 //! A made-up fediverse: who writes what and when, how long it takes to arrive, and what accounts want meanwhile.
 
 use super::log::{
-    ACCOUNTS, AUTHORS, Action, BEGIN, BOOSTS_WITHOUT_ID, Deed, HOSTS, How, Log, Moderated, REPLIES,
-    Sight, TAGS, Wish, Writing, host_of,
+    ACCOUNTS, ACTIVITY_PARTITIONS, AUTHORS, Action, BEGIN, BOOSTS_WITHOUT_ID, Collection, Deed,
+    HOSTS, How, Log, Moderated, REPLIES, Sight, TAGS, Wish, Writing, host_of,
 };
 use fastrand::Rng;
 
 /// How long it is written in.
 const SPAN: i64 = 2_400_000;
+/// Collections of an actor that are the followers' only if the actor's document says so.
+const COLLECTIONS: usize = 2;
+
 /// What kind of history is drawn.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Taste {
     /// Nothing leaves a feed, nor waits for another post: no deletes, no edits of who may see, no ends of follows, no blocks,
-    /// no replies, no lists, no moderation.
+    /// no replies, no lists, no moderation, no documents.
     pub(super) calm: bool,
     /// How many times as many posts.
     pub(super) busy: usize,
@@ -55,6 +58,13 @@ impl Log {
         } {
             log.moderate(dice);
         }
+        if !taste.calm {
+            for author in 0..AUTHORS {
+                for _ in 0..[0, 0, 1, 2][dice.usize(..4)] {
+                    log.name(dice, author);
+                }
+            }
+        }
         for lines in &mut log.partitions {
             lines.sort_by_key(|line| line.arrived);
         }
@@ -74,7 +84,7 @@ impl Log {
         };
         let mentions = (dice.u8(..4) == 0).then(|| dice.usize(..AUTHORS + 3));
         let sight = match dice.u8(..8) {
-            0 => Sight::Followers,
+            0 => to_followers(dice, taste, author),
             1 if mentions.is_some() => Sight::Mentioned,
             _ => Sight::Public,
         };
@@ -98,7 +108,10 @@ impl Log {
                 ..made
             };
             if !taste.calm && dice.bool() {
-                edit.sight = [Sight::Public, Sight::Followers][dice.usize(..2)];
+                edit.sight = match dice.bool() {
+                    true => Sight::Public,
+                    false => to_followers(dice, taste, author),
+                };
                 edit.mentions = (dice.u8(..4) != 0).then(|| dice.usize(..AUTHORS + 3));
                 edit.tag = dice.bool().then(|| dice.usize(..TAGS.len()));
             }
@@ -118,6 +131,18 @@ impl Log {
             let deleted = written + dice.i64(0..60_000);
             self.send(dice, Deed::Delete(post), deleted);
         }
+    }
+
+    /// The author's document, sent by its host or fetched, names a collection.
+    fn name(&mut self, dice: &mut Rng, author: usize) {
+        let deed = Deed::Name {
+            author,
+            collection: some_collection(dice, author),
+            fetched: dice.u8(..4) == 0,
+            elsewhere: (dice.u8(..4) == 0).then(|| dice.usize(..ACTIVITY_PARTITIONS)),
+        };
+        let at = BEGIN + dice.i64(0..SPAN);
+        self.send(dice, deed, at);
     }
 
     /// The instance does something to an actor or a host, and mostly ends it.
@@ -238,5 +263,25 @@ impl Log {
             _ => dice.i64(0..300),
         };
         self.add(deed, at + delay);
+    }
+}
+
+/// Addressed to a collection that is the author's followers, or may become that.
+fn to_followers(dice: &mut Rng, taste: Taste, author: usize) -> Sight {
+    if taste.calm || dice.bool() {
+        return Sight::Followers;
+    }
+    Sight::To(some_collection(dice, author))
+}
+
+/// Mostly one of the author's, else of whoever is at hand, on the same host or another.
+fn some_collection(dice: &mut Rng, author: usize) -> Collection {
+    let of = match dice.u8(..4) {
+        0 => dice.usize(..AUTHORS),
+        _ => author,
+    };
+    Collection {
+        of,
+        number: dice.usize(..=COLLECTIONS),
     }
 }

@@ -61,6 +61,14 @@ pub(in crate::pipeline) enum Deed {
         of: usize,
     },
     DeleteAuthor(usize),
+    /// The author's document, sent or fetched, names a collection as their followers: of their own, or of whoever else.
+    Name {
+        author: usize,
+        collection: Collection,
+        fetched: bool,
+        /// The partition that the producer put it in, if not the author's.
+        elsewhere: Option<usize>,
+    },
     Relate {
         account: usize,
         wish: Wish,
@@ -116,8 +124,17 @@ pub(in crate::pipeline) enum How {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::pipeline) enum Sight {
     Public,
+    /// To the collection that is the followers' unless another is named.
     Followers,
+    To(Collection),
     Mentioned,
+}
+
+/// A collection of an actor: of its followers, if the actor's document names it, and of number 0 also if that names none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::pipeline) struct Collection {
+    pub(in crate::pipeline) of: usize,
+    pub(in crate::pipeline) number: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,6 +165,14 @@ pub(in crate::pipeline) struct Log {
 
 pub(in crate::pipeline) fn actor(n: usize) -> String {
     format!("https://{}/users/{n}", host_of(n))
+}
+
+fn collection(collection: Collection) -> String {
+    let of = actor(collection.of);
+    match collection.number {
+        0 => format!("{of}/followers"),
+        number => format!("{of}/circles/{number}"),
+    }
 }
 
 pub(in crate::pipeline) fn host_of(actor: usize) -> &'static str {
@@ -241,7 +266,9 @@ impl Log {
             Deed::Write(Writing { post, .. }) | Deed::Boost { post, .. } | Deed::Delete(post) => {
                 posts.contains(post)
             }
-            Deed::Unboost { by, .. } | Deed::DeleteAuthor(by) => authors.contains(by),
+            Deed::Unboost { by, .. } | Deed::DeleteAuthor(by) | Deed::Name { author: by, .. } => {
+                authors.contains(by)
+            }
             Deed::Relate { account: of, .. } => *of == account,
             Deed::Moderate { .. } => true,
         };
@@ -270,6 +297,10 @@ impl Log {
             }
             Deed::Relate { account, .. } => of_relations(ACCOUNTS[*account]),
             Deed::Moderate { .. } => of_relations("_instance"),
+            Deed::Name {
+                elsewhere: Some(partition),
+                ..
+            } => *partition,
             other => {
                 let author = actor(self.author_of(other));
                 partition_of(author.as_bytes(), ACTIVITY_PARTITIONS as i32) as usize
@@ -288,7 +319,9 @@ impl Log {
             Deed::Write(Writing { post, .. }) | Deed::Boost { post, .. } | Deed::Delete(post) => {
                 self.authors[*post]
             }
-            Deed::Unboost { by, .. } | Deed::DeleteAuthor(by) => *by,
+            Deed::Unboost { by, .. } | Deed::DeleteAuthor(by) | Deed::Name { author: by, .. } => {
+                *by
+            }
             Deed::Relate { .. } | Deed::Moderate { .. } => 0,
         }
     }
@@ -326,6 +359,22 @@ impl Log {
             Deed::DeleteAuthor(_) => {
                 format!(r#"{{"id":"{by}#delete","type":"Delete","actor":"{by}","object":"{by}"}}"#)
             }
+            Deed::Name {
+                collection: named,
+                fetched,
+                ..
+            } => {
+                let document = format!(
+                    r#"{{"id":"{by}","type":"Person","inbox":"{by}/inbox","followers":"{}"}}"#,
+                    collection(*named)
+                );
+                match fetched {
+                    true => document,
+                    false => format!(
+                        r#"{{"id":"{by}#update","type":"Update","actor":"{by}","object":{document}}}"#
+                    ),
+                }
+            }
             Deed::Relate { account, wish, on } => relation(ACCOUNTS[*account], *wish, *on),
             Deed::Moderate { whom, action } => moderation(*whom, *action),
         }
@@ -351,6 +400,7 @@ impl Log {
         let to = match writing.sight {
             Sight::Public => "https://www.w3.org/ns/activitystreams#Public".to_owned(),
             Sight::Followers => format!("{by}/followers"),
+            Sight::To(other) => collection(other),
             Sight::Mentioned => mentioned,
         };
         let note = format!(
@@ -375,7 +425,11 @@ pub(in crate::pipeline) fn words(updated: Option<i64>) -> String {
 
 impl Line {
     pub(in crate::pipeline) fn record(&self, partition: (Topic, i32), offset: usize) -> Record {
-        let fetched = matches!(&self.deed, Deed::Write(writing) if writing.how == How::Fetched);
+        let fetched = match &self.deed {
+            Deed::Write(writing) => writing.how == How::Fetched,
+            Deed::Name { fetched, .. } => *fetched,
+            _ => false,
+        };
         Record {
             position: Position {
                 topic: partition.0,

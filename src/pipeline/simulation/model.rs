@@ -2,8 +2,8 @@
 //! what the rules let in, and no more.
 
 use super::log::{
-    ACTIVITY_PARTITIONS, Action, Deed, HOSTS, How, Line, Log, Moderated, PARTITIONS, REPEAT_AFTER,
-    SURFACING, Sight, Which, Wish, Writing, actor, host, host_of,
+    ACTIVITY_PARTITIONS, Action, Collection, Deed, HOSTS, How, Line, Log, Moderated, PARTITIONS,
+    REPEAT_AFTER, SURFACING, Sight, Which, Wish, Writing, actor, host, host_of,
 };
 use crate::order::place::slot_of;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +20,8 @@ pub(super) struct Model {
     deleted: BTreeSet<usize>,
     deleted_authors: BTreeSet<usize>,
     moderated: BTreeMap<Moderated, Action>,
+    /// By author: the collections that their documents named as their followers, as far as these may be that.
+    named: BTreeMap<usize, BTreeSet<Collection>>,
     /// In milliseconds: the window of [`SURFACING`], and how much longer its posts surface.
     surfacing: Option<(i64, i64)>,
 }
@@ -282,7 +284,9 @@ impl Model {
             return false;
         };
         let reaches = |post: &Post| {
-            post.sight != Sight::Mentioned || (post.mentions == of.own && of.own.is_some())
+            post.sight == Sight::Public
+                || self.is_for_followers(post)
+                || (post.mentions == of.own && of.own.is_some())
         };
         let opens = original.is_none_or(|original| {
             original.sight == Sight::Public || (original.author == post.author && reaches(original))
@@ -300,6 +304,33 @@ impl Model {
             && !original.is_some_and(is_blocked)
             && !original.is_some_and(|original| of.blocked_by.contains(&original.author))
             && (*boosts || post.boost_of.is_none())
+    }
+
+    /// Whether its author's documents, as far as they are known, say that it is addressed to their followers.
+    fn is_for_followers(&self, post: &Post) -> bool {
+        let to = match post.sight {
+            Sight::Followers => Collection {
+                of: post.author,
+                number: 0,
+            },
+            Sight::To(collection) => collection,
+            Sight::Public | Sight::Mentioned => return false,
+        };
+        match self.named.get(&post.author) {
+            Some(named) => named.contains(&to),
+            None => (to.of, to.number) == (post.author, 0),
+        }
+    }
+
+    /// Who could see a post, as the API says it.
+    pub(super) fn visibility(&self, post: usize) -> &'static str {
+        let post = &self.posts[&post];
+        match post.sight {
+            Sight::Public => "public",
+            Sight::Mentioned => "direct",
+            _ if self.is_for_followers(post) => "private",
+            Sight::Followers | Sight::To(_) => "limited",
+        }
     }
 
     fn is_tagged(&self, of: &Account, post: &Post) -> bool {
@@ -394,6 +425,14 @@ impl Model {
                 self.deleted_authors.insert(*author);
                 for post in self.posts.values_mut() {
                     post.is_gone |= post.author == *author;
+                }
+            }
+            Deed::Name {
+                author, collection, ..
+            } => {
+                // On their own host; whose it is besides is nothing to anybody.
+                if host_of(collection.of) == host_of(*author) {
+                    self.named.entry(*author).or_default().insert(*collection);
                 }
             }
             Deed::Relate { account, wish, on } => self.relate(*account, *wish, *on),

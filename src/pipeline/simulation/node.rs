@@ -198,6 +198,9 @@ impl Node {
                     Err(AdmitError::Refused(reason)) => panic!("refused: {reason}"),
                     Err(AdmitError::Disk(error)) => panic!("{error}"),
                 }
+                if let Some(renamed) = self.admission.take_renamed() {
+                    self.again.renamed(&self.store, &graph, renamed).unwrap();
+                }
             }
             Said::Unusable(reason) => panic!("unusable: {reason}"),
         }

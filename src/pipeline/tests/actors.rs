@@ -50,7 +50,7 @@ impl World {
         self.expiry
             .begin_if_due(&self.store, self.reflects.log_time);
         while !self.expiry.is_resting() {
-            self.expiry.step(&self.store).unwrap();
+            self.expiry.step(&self.store, &|_| false).unwrap();
         }
         self.checkpoint();
     }
@@ -215,7 +215,7 @@ fn an_actor_told_of_during_a_sweep_stays() {
         .begin_if_due(&world.store, world.reflects.log_time);
     world.take(2, &rename(0, "new", None, NOON + 31 * DAY));
     while !world.expiry.is_resting() {
-        world.expiry.step(&world.store).unwrap();
+        world.expiry.step(&world.store, &|_| false).unwrap();
     }
     assert_eq!(world.name_of(0).as_deref(), Some("new"));
     world.checkpoint();

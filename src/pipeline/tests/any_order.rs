@@ -4,6 +4,7 @@
 //! Each queue keeps its own order, as one author's records do in the log; where a queue has one line, anything may come
 //! before it. Were one of these to fail, two readers of one fediverse would see two feeds.
 
+mod documents;
 mod wishes;
 
 use super::from_scratch::from_scratch;

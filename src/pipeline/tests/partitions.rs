@@ -285,7 +285,7 @@ fn a_removal_is_remembered_for_as_long_as_the_configuration_says() {
         let now = Time::from_millis(NOON + day(days));
         world.expiry.begin_if_due(&world.store, now);
         while !world.expiry.is_resting() {
-            world.expiry.step(&world.store).unwrap();
+            world.expiry.step(&world.store, &|_| false).unwrap();
         }
         world.checkpoint();
     };

@@ -1,15 +1,20 @@
 use super::*;
 
+const AUTHOR: &str = "https://a.example/u";
 const FOLLOWERS: &str = "https://a.example/u/followers";
 
 fn addressed(to: &str, cc: &str, audience: &str) -> (Visibility, String) {
+    let found = sent(to, cc, audience, None);
+    (found.visibility, found.addressed.join(" "))
+}
+
+fn sent(to: &str, cc: &str, audience: &str, named: Option<&str>) -> Addressed {
     let [to, cc, audience] = [to, cc, audience].map(|json| Loose::read(json).unwrap());
     let mentions = [
         "https://b.example/1".to_owned(),
         "https://b.example/2".to_owned(),
     ];
-    let (visibility, addressed) = addressing([&to, &cc, &audience], FOLLOWERS, &mentions).unwrap();
-    (visibility, addressed.join(" "))
+    addressing([&to, &cc, &audience], AUTHOR, named, &mentions).unwrap()
 }
 
 #[test]
@@ -117,36 +122,94 @@ fn who_could_see_it_follows_from_whom_it_is_addressed_to() {
 }
 
 #[test]
-fn the_followers_of_an_author_are_named_or_guessed() {
-    for (actor, followers) in [
-        (r#""https://a.example/u""#, "https://a.example/u/followers"),
+fn what_may_be_the_followers_of_an_author_is_kept_of_what_is_not_for_everybody() {
+    let named = Some("https://a.example/f");
+    let cases = [
+        // Named, taken for it, and neither so far.
         (
-            r#"{"id":"https://a.example/u"}"#,
-            "https://a.example/u/followers",
+            r#""https://a.example/f/""#,
+            Visibility::Private,
+            "https://a.example/f",
         ),
         (
+            r#""https://a.example/u/followers""#,
+            Visibility::Limited,
+            FOLLOWERS,
+        ),
+        (
+            r#"["https://a.example/g","https://a.example/g/","https://a.example/f"]"#,
+            Visibility::Private,
+            "https://a.example/f https://a.example/g",
+        ),
+        // Elsewhere, the author, everybody, or somebody who is mentioned: none.
+        (r#""https://b.example/f""#, Visibility::Limited, ""),
+        (r#""https://a.example/u""#, Visibility::Limited, ""),
+        (
+            r#"["as:Public","https://a.example/f"]"#,
+            Visibility::Public,
+            "",
+        ),
+        (r#""https://b.example/1""#, Visibility::Limited, ""),
+    ];
+    for (to, visibility, collections) in cases {
+        // A community is none either.
+        let found = sent(to, "[]", r#""https://a.example/audience""#, named);
+        assert_eq!(
+            (found.visibility, found.collections.join(" ").as_str()),
+            (visibility, collections),
+            "{to}"
+        );
+    }
+    // A person is mentioned, whatever a document says.
+    let [to, nothing] = [r#""https://a.example/f""#, "null"].map(|json| Loose::read(json).unwrap());
+    let mentions = ["https://a.example/f".to_owned()];
+    let found = addressing([&to, &nothing, &nothing], AUTHOR, named, &mentions).unwrap();
+    assert_eq!(
+        (found.visibility, found.collections.len()),
+        (Visibility::Direct, 0)
+    );
+    let many: Vec<String> = (0..100).map(|n| format!("https://a.example/{n}")).collect();
+    let many = [many, vec![FOLLOWERS.to_owned()]].concat();
+    let found = sent(&serde_json::to_string(&many).unwrap(), "[]", "[]", None);
+    assert_eq!(found.visibility, Visibility::Private);
+    assert_eq!(found.collections.len(), COLLECTIONS_MAX);
+    assert_eq!(found.collections[0], FOLLOWERS);
+}
+
+#[test]
+fn the_followers_of_an_author_are_what_their_own_document_names_on_their_own_host() {
+    for (actor, followers) in [
+        (r#""https://a.example/u""#, None),
+        (r#"{"id":"https://a.example/u"}"#, None),
+        (
             r#"{"id":"https://a.example/u","followers":"https://a.example/f/"}"#,
-            "https://a.example/f",
+            Some("https://a.example/f"),
         ),
         (
             r#"{"id":"https://a.example/u","followers":{"id":"https://a.example/f"}}"#,
-            "https://a.example/f",
+            Some("https://a.example/f"),
         ),
         (
             r#"{"id":"https://a.example/other","followers":"https://a.example/f"}"#,
-            "https://a.example/u/followers",
+            None,
+        ),
+        (
+            r#"{"id":"https://a.example/u","followers":"https://b.example/f"}"#,
+            None,
+        ),
+        (
+            r#"{"id":"https://a.example/u","followers":"https://a.example/u"}"#,
+            None,
         ),
     ] {
         let actor = Loose::read(actor).unwrap();
+        let places = [&Loose::Nothing, &actor];
         assert_eq!(
-            followers_of("https://a.example/u", [None, Some(&actor)]),
-            followers
+            followers_named(AUTHOR, places).as_deref(),
+            followers,
+            "{actor:?}"
         );
     }
-    assert_eq!(
-        followers_of("https://a.example/u/", [None, None]),
-        FOLLOWERS
-    );
 }
 
 #[test]
