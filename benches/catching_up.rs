@@ -79,7 +79,7 @@ fn bench(c: &mut Criterion) {
         graph.apply(&decode(None, Some(document.as_bytes())).unwrap());
     }
     graph.set_default_patience(Patience::Complete);
-    graph.set_windows(|host| Duration::from_secs(host.len() as u64));
+    graph.set_waits(|host| Duration::from_secs(host.len() as u64));
     let account = graph.account("7").unwrap();
     assert_eq!(graph.patience_ms(account), COMPLETE_MS);
     let horizons = Horizons::default();

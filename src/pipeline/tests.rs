@@ -178,7 +178,7 @@ impl World {
                     mark: Mark::new(record.position),
                     seen: &self.seen,
                     again,
-                    window: &|_| Duration::ZERO,
+                    wait: &|_| crate::order::wait::Wait::default(),
                 };
                 let settling = &mut self.settling;
                 relate::relate(&self.store, &self.graph, settling, &change, &read).unwrap();

@@ -3,7 +3,7 @@
 use super::report::{Configuration, OriginRow, Quantiles, ReaderRow, Shares};
 use super::trace::Trace;
 use super::watch::Readers;
-use crate::order::delays::{Delays, Window};
+use crate::order::delays::{Delays, Learned};
 use crate::order::verdict::{Shown, Verdict, judge};
 use crate::order::window::{InForce, ReorderWindow, Windows};
 use crate::reader::origin::WindowFrom;
@@ -53,7 +53,7 @@ pub fn replay(trace: &Trace, windows: &Windows, progress: &mut dyn FnMut(u64)) -
         if origin
             .delays
             .count(verdict, delay_ms, post.arrived, &windows.auto)
-            == Window::Moved
+            == Learned::Moved
         {
             let (host, learned) = (trace.host(post.origin), origin.delays.learned());
             origin.in_force = windows.in_force(host, learned);
