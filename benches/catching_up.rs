@@ -1,13 +1,21 @@
 //! What a reader's return costs: how far its feed is shown, and what changed in it since a cursor.
-#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
 
 mod support;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use slackwater::feed::ledger::{Ledger, Op};
 use slackwater::graph::Graph;
-use slackwater::order::horizon::COMPLETE_MS;
+use slackwater::order::delays::Delays;
 use slackwater::order::place::PostId;
+use slackwater::order::verdict::Verdict;
+use slackwater::order::wait::Wait;
+use slackwater::order::window::{ReorderWindow, Windows};
 use slackwater::post::mark::{Mark, Seen};
 use slackwater::post::record::{Position, Topic};
 use slackwater::post::relationship::{Patience, decode};
@@ -18,7 +26,7 @@ use slackwater::reader::shown::shown;
 use slackwater::time::Time;
 use std::hint::black_box;
 use std::time::Duration;
-use support::{NOON, sized};
+use support::{NOON, processor_seconds, sized};
 
 const PARTITIONS: u64 = 16;
 
@@ -67,6 +75,22 @@ fn moment(feed: &Ledger, records: u64) -> Moment {
     }
 }
 
+/// How long feeds wait for an origin that is learned: nine tenths of its posts come within half a minute, the others within
+/// the hour.
+fn wait(host: &str) -> Wait {
+    let mut windows = Windows::default();
+    windows.default.reorder_window = ReorderWindow::Auto;
+    let mut random = fastrand::Rng::with_seed(host.len() as u64);
+    let mut delays = Delays::default();
+    for n in 0..300 {
+        let within_ms = if n % 10 == 0 { 3_600_000 } else { 30_000 };
+        let delay_ms = random.i64(0..within_ms);
+        let arrived = Time::from_millis(NOON);
+        delays.count(Verdict::Late, Some(delay_ms), arrived, &windows.auto);
+    }
+    Wait::of(host, Some(&delays), &windows)
+}
+
 fn bench(c: &mut Criterion) {
     let (follows, origins) = (sized(5_000, 100), sized(500, 10));
     let mut graph = Graph::default();
@@ -78,15 +102,30 @@ fn bench(c: &mut Criterion) {
         );
         graph.apply(&decode(None, Some(document.as_bytes())).unwrap());
     }
-    graph.set_default_patience(Patience::Complete);
-    graph.set_windows(|host| Duration::from_secs(host.len() as u64));
+    graph.set_waits(wait);
     let account = graph.account("7").unwrap();
-    assert_eq!(graph.patience_ms(account), COMPLETE_MS);
     let horizons = Horizons::default();
     horizons.set_built(Time::from_millis(NOON));
-    c.bench_function("hold and horizon: 5,000 follows on 500 origins", |b| {
-        b.iter(|| horizons.of(&graph, black_box(account), Time::from_millis(NOON)));
-    });
+    let mut group = c.benchmark_group("hold and horizon: 5,000 follows on 500 learned origins");
+    for (name, patience) in [
+        ("every window fits", Patience::Complete),
+        ("none fits", Patience::For(Duration::from_secs(60))),
+    ] {
+        graph.set_default_patience(patience);
+        let hold_ms = graph.hold_ms(account);
+        assert_eq!(60_000 < hold_ms, patience == Patience::Complete);
+        assert!(0 < hold_ms);
+        let look = || horizons.of(&graph, black_box(account), Time::from_millis(NOON));
+        group.bench_function(name, |b| b.iter(look));
+        // And by the processor's time alone, for a machine that others use too.
+        let (before, looks) = (processor_seconds(), sized(100_000, 10));
+        for _ in 0..looks {
+            black_box(look());
+        }
+        let us = (processor_seconds() - before) * 1e6 / looks as f64;
+        println!("{name}: {us:.1} us of processor time");
+    }
+    group.finish();
 
     let length = sized(800, 40) as u64;
     let feed = feed(length);

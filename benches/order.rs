@@ -10,8 +10,9 @@ use slackwater::order::verdict::judge;
 use slackwater::order::window::{ReorderWindow, Window, Windows};
 use slackwater::time::Time;
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Duration;
-use support::sized;
+use support::{processor_seconds, sized};
 
 const NOON: i64 = 1_763_805_600_000;
 /// Posts in one round: read one after the other from as many origins.
@@ -55,8 +56,10 @@ fn delay_ms(random: &mut fastrand::Rng) -> i64 {
 
 fn bench(c: &mut Criterion) {
     let windows = windows();
-    // First: what a process was given and has freed is not given to it again.
-    println!("{}", memory(&windows));
+    // First, and kept meanwhile: what a process was given and has freed is not given to it again.
+    let few_posts = memory(&windows, sized(100_000, 1_000), 20);
+    let learned = memory(&windows, sized(100_000, 100), 270);
+    drop((few_posts, learned));
     println!("{}", processor_time(&windows));
     let mut random = fastrand::Rng::with_seed(1);
     let mut group = c.benchmark_group("verdict and learning");
@@ -115,42 +118,28 @@ fn processor_time(windows: &Windows) -> String {
     )
 }
 
-/// User and system time, in steps of a hundredth of a second.
-fn processor_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = stat
-        .rsplit_once(") ")
-        .map_or("", |(_, rest)| rest)
-        .split(' ');
-    fields
-        .skip(11)
-        .take(2)
-        .filter_map(|ticks| ticks.parse::<f64>().ok())
-        .sum::<f64>()
-        / 100.0
-}
-
-/// What 100,000 origins take, by the operating system's account.
-fn memory(windows: &Windows) -> String {
+/// What so many origins of so many posts each take, by the operating system's account. From 250 posts on they are learned.
+fn memory(windows: &Windows, hosts: usize, posts: usize) -> (Origins, Vec<(Arc<str>, Vec<u8>)>) {
     let before = resident_mb();
     let mut random = fastrand::Rng::with_seed(1);
     let mut origins = Origins::default();
-    let hosts = sized(100_000, 1_000);
     let mut n = 0;
-    for _ in 0..20 {
+    for _ in 0..posts {
         for host in 0..hosts {
             n += 1;
             let host = format!("a-rather-long-name-of-an-origin-{host}.example");
             take(&mut origins, windows, &host, delay_ms(&mut random), n);
         }
     }
-    let rows: usize = origins.unstored().iter().map(|(_, row)| row.len()).sum();
+    let rows = origins.unstored();
+    let stored: usize = rows.iter().map(|(_, row)| row.len()).sum();
     let after = resident_mb();
-    format!(
-        "{hosts} origins: {:.1} MB in memory (with the rows of one checkpoint), {:.1} MB stored",
+    println!(
+        "{hosts} origins of {posts} posts: {:.1} MB in memory (with the rows of one checkpoint), {:.1} MB stored",
         after - before,
-        rows as f64 / 1e6
-    )
+        stored as f64 / 1e6
+    );
+    (origins, rows)
 }
 
 fn resident_mb() -> f64 {

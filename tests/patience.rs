@@ -95,9 +95,21 @@ fn the_patient_see_order_and_the_impatient_each_late_post_once_and_marked() {
         choose(door, account, patience);
     }
     for (account, hold, by) in [
-        ("patient", "6s", json!(["threads.example"])),
-        ("impatient", "2s", json!(["quick.example"])),
-        ("neighbour", "2s", json!(["quick.example"])),
+        (
+            "patient",
+            "6s",
+            json!([{"origin": "threads.example", "wait": "6s"}]),
+        ),
+        (
+            "impatient",
+            "2s",
+            json!([{"origin": "quick.example", "wait": "2s"}]),
+        ),
+        (
+            "neighbour",
+            "2s",
+            json!([{"origin": "quick.example", "wait": "2s"}]),
+        ),
         ("live", "0s", json!([])),
     ] {
         let found = ordering(door, account);
@@ -193,6 +205,55 @@ fn the_patient_see_order_and_the_impatient_each_late_post_once_and_marked() {
     );
 }
 
+/// A failure means that one post in a hundred that is ten minutes late makes half a minute's patience as good as none, or
+/// that a restart moves holds.
+#[test]
+fn a_few_that_are_very_late_are_not_waited_for_and_the_others_are() {
+    let dir = TempDir::new().unwrap();
+    let auto = "[ordering]\nreorder_window = \"auto\"\n";
+    let mut instance = Instance::start(dir.path(), &instance::built_in(auto));
+    let door = instance.door.clone();
+    follows(&door, "7", &[QUICK]);
+    let begin = clock::now().millis() - 3_600_000;
+    let lines: Vec<String> = (0..1_000)
+        .map(|n| {
+            let delay = if n % 83 == 7 { 600_000 } else { n * 8 };
+            let activity: Value = serde_json::from_str(&post(QUICK, n, begin + n)).unwrap();
+            let arrived = Time::from_millis(begin + n + delay).rfc3339();
+            json!({"activity": activity, "arrived_at": arrived}).to_string()
+        })
+        .collect();
+    door.post_lines("/v1/activities", &lines);
+    let known = wait_for("the origin to be learned", || {
+        let known: Value = door.get("/v1/origins/quick.example").json();
+        (known["posts"]["late"].as_i64()? + known["posts"]["in_time"].as_i64()? == 1_000)
+            .then_some(known)
+    });
+    let window = known["reorder_window_ms"].as_i64().unwrap();
+    assert!(600_000 < window, "{known}");
+    let hold_of = |door: &Door, patience: &str| {
+        let told = choose(door, "7", patience);
+        let wait = humantime::parse_duration(told["hold"].as_str().unwrap()).unwrap();
+        let by = match wait.is_zero() {
+            true => json!([]),
+            false => json!([{"origin": "quick.example", "wait": told["hold"]}]),
+        };
+        assert_eq!(told["held_by"], by);
+        i64::try_from(wait.as_millis()).unwrap()
+    };
+    let patiences = ["1s", "30s", "2m", "20m"];
+    let holds = patiences.map(|patience| hold_of(&door, patience));
+    let [second, half_a_minute, two_minutes, twenty] = holds;
+    assert_eq!((second, twenty), (0, window));
+    assert_eq!(half_a_minute, two_minutes);
+    assert!((6_000..12_000).contains(&two_minutes), "{two_minutes}");
+    assert_eq!(instance.terminate().0.code(), Some(0));
+    instance.restart();
+    instance.wait_until_ready();
+    let door = instance.door.clone();
+    assert_eq!(patiences.map(|patience| hold_of(&door, patience)), holds);
+}
+
 /// A failure means that a reader sees entries vanish because somebody was followed.
 #[test]
 fn following_a_slow_origin_pauses_the_head_and_takes_nothing_back() {
@@ -214,7 +275,10 @@ fn following_a_slow_origin_pauses_the_head_and_takes_nothing_back() {
     let paused = ordering(&door, "7");
     assert_eq!(
         (&paused["hold"], &paused["held_by"]),
-        (&json!("1h"), &json!(["slow.example"]))
+        (
+            &json!("1h"),
+            &json!([{"origin": "slow.example", "wait": "1h"}])
+        )
     );
     assert!(millis(&before["horizon"]) <= millis(&paused["horizon"]));
     assert!(millis(&paused["horizon"]) <= clock::now().millis() - 2_000 + 1_000);

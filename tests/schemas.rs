@@ -80,6 +80,7 @@ fn whatever_is_answered_has_all_its_fields() {
         "Changes",
         "Change",
         "Ordering",
+        "HeldBy",
         "Accepted",
         "Rejected",
         "Warning",

@@ -247,6 +247,8 @@ fn tune_tells_what_each_configuration_would_have_done() {
         "recommended for 99 %: ",
         "patience",
         "scheduled delay: a shorter window does nothing",
+        "each doubling of the hold brings at least 1 % of the entries in order: patience ",
+        "\n[ordering]\npatience = \"",
         "[ordering.origin.\"threads.net\"]\nreorder_window = \"15m ",
     ] {
         assert!(text.contains(part), "{part} in\n{text}");
@@ -255,8 +257,12 @@ fn tune_tells_what_each_configuration_would_have_done() {
         text.lines().all(|line| line.chars().count() <= 120),
         "{text}"
     );
-    let snippet = text.split_once("\n\n[ordering.origin").unwrap().1;
-    let snippet = format!("[ordering.origin{}", snippet.split_once("\n\n").unwrap().0);
+    let snippet = text.split_once("\n\n[ordering]").unwrap().1;
+    let snippet = format!("[ordering]{}", snippet.split_once("\n\n").unwrap().0);
+    assert!(
+        snippet.contains("[ordering.origin.\"a.example\"]"),
+        "{snippet}"
+    );
     std::fs::write(dir.path().join("recommended.toml"), snippet).unwrap();
     good(&slackwater(dir.path(), &["check", "recommended.toml"]));
 

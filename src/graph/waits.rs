@@ -1,15 +1,15 @@
-//! Whom each account's feeds wait for: the origins of those it follows, with their windows. Pure.
+//! Whom each account's feeds wait for: the origins of those it follows, and how long. Pure.
 //!
-//! Windows stand by number beside the actors' origins, so that a hold over thousands of follows is two look-ups in arrays
+//! Waits stand by number beside the actors' origins, so that a hold over thousands of follows is a few look-ups in arrays
 //! for each and nothing is kept per account.
 
 use super::{AccountIx, Graph};
-use crate::order::horizon::{COMPLETE_MS, hold_ms};
+use crate::order::horizon::COMPLETE_MS;
+use crate::order::wait::{Wait, hold_ms};
 use crate::post::origin_of;
 use crate::post::relationship::Patience;
 use crate::time::millis_of;
 use hashbrown::HashMap;
-use std::time::Duration;
 
 #[derive(Debug)]
 pub(super) struct Waits {
@@ -17,11 +17,11 @@ pub(super) struct Waits {
     patience_ms: i64,
     by_host: HashMap<Box<str>, u32>,
     hosts: Vec<Box<str>>,
-    /// By origin: how long feeds are held for it, in milliseconds.
-    windows_ms: Vec<i64>,
+    /// By origin: how long feeds wait for it.
+    waits: Vec<Wait>,
     /// By actor: its origin.
     origins: Vec<u32>,
-    /// The first origin whose window nobody set yet.
+    /// The first origin whose wait nobody set yet.
     unset: usize,
 }
 
@@ -38,7 +38,7 @@ impl Default for Waits {
             patience_ms: 0,
             by_host: HashMap::new(),
             hosts: Vec::new(),
-            windows_ms: Vec::new(),
+            waits: Vec::new(),
             origins: Vec::new(),
             unset: 0,
         }
@@ -55,15 +55,15 @@ impl Waits {
                 let origin = u32::try_from(self.hosts.len()).unwrap_or(u32::MAX);
                 self.by_host.insert(host.as_str().into(), origin);
                 self.hosts.push(host.into());
-                self.windows_ms.push(0);
+                self.waits.push(Wait::default());
                 origin
             }
         };
         self.origins.push(origin);
     }
 
-    fn window_ms(&self, origin: u32) -> i64 {
-        self.windows_ms.get(origin as usize).copied().unwrap_or(0)
+    fn wait(&self, origin: u32) -> Option<&Wait> {
+        self.waits.get(origin as usize)
     }
 }
 
@@ -76,25 +76,28 @@ impl Graph {
         said.map_or(self.waits.patience_ms, in_millis)
     }
 
-    /// How long an account's feeds are held back, in milliseconds: the largest window among the origins it follows that
-    /// fits within its patience.
+    /// How long an account's feeds are held back, in milliseconds: the longest wait for an origin it follows, at its
+    /// patience.
     pub fn hold_ms(&self, account: AccountIx) -> i64 {
         let patience_ms = self.patience_ms(account);
         if patience_ms <= 0 {
             return 0;
         }
-        hold_ms(self.windows_ms(account), patience_ms)
+        hold_ms(self.waits_of(account), patience_ms)
     }
 
-    /// The origins whose window is an account's hold, by name, each once; none if nothing is held back.
+    /// The origins whose wait is an account's hold, by name, each once; none if nothing is held back.
     pub fn held_by(&self, account: AccountIx) -> Vec<&str> {
-        let hold = self.hold_ms(account);
+        let (patience_ms, hold) = (self.patience_ms(account), self.hold_ms(account));
         if hold == 0 {
             return Vec::new();
         }
         let mut hosts: Vec<&str> = self
             .origins_followed(account)
-            .filter(|origin| self.waits.window_ms(*origin) == hold)
+            .filter(|origin| {
+                let wait = self.waits.wait(*origin);
+                wait.is_some_and(|wait| wait.ms(patience_ms) == hold)
+            })
             .filter_map(|origin| self.waits.hosts.get(origin as usize).map(|host| &**host))
             .collect();
         hosts.sort_unstable();
@@ -112,36 +115,27 @@ impl Graph {
         self.waits.patience_ms = in_millis(patience);
     }
 
-    /// Sets how long feeds are held for an origin. One that nobody follows is passed over.
-    pub fn set_window(&mut self, host: &str, window: Duration) {
-        if let Some(origin) = self.waits.by_host.get(host)
-            && let Some(there) = self.waits.windows_ms.get_mut(*origin as usize)
-        {
-            *there = millis_of(window);
-        }
+    /// Sets how long feeds wait for an origin; whether that is another time than before, whoever waits. One that no
+    /// relation names is passed over.
+    pub fn set_wait(&mut self, host: &str, wait: Wait) -> bool {
+        let origin = self.waits.by_host.get(host);
+        let there = origin.and_then(|origin| self.waits.waits.get_mut(*origin as usize));
+        there.is_some_and(|there| std::mem::replace(there, wait) != *there)
     }
 
-    /// Sets anew how long feeds are held for every origin some relation names.
-    pub fn set_windows(&mut self, window: impl Fn(&str) -> Duration) {
-        self.waits.windows_ms = self
-            .waits
-            .hosts
-            .iter()
-            .map(|host| millis_of(window(host)))
-            .collect();
+    /// Sets anew how long feeds wait for every origin some relation names.
+    pub fn set_waits<W: Into<Wait>>(&mut self, wait: impl Fn(&str) -> W) {
+        let hosts = self.waits.hosts.iter();
+        self.waits.waits = hosts.map(|host| wait(host).into()).collect();
         self.waits.unset = self.waits.hosts.len();
     }
 
-    /// Sets how long feeds are held for the origins that are new since the last call.
-    pub fn set_new_windows(&mut self, window: impl Fn(&str) -> Duration) {
+    /// Sets how long feeds wait for the origins that are new since the last call.
+    pub fn set_new_waits<W: Into<Wait>>(&mut self, wait: impl Fn(&str) -> W) {
         let waits = &mut self.waits;
-        let new = waits
-            .hosts
-            .iter()
-            .zip(&mut waits.windows_ms)
-            .skip(waits.unset);
+        let new = waits.hosts.iter().zip(&mut waits.waits).skip(waits.unset);
         for (host, there) in new {
-            *there = millis_of(window(host));
+            *there = wait(host).into();
         }
         waits.unset = waits.hosts.len();
     }
@@ -161,9 +155,9 @@ impl Graph {
         }
     }
 
-    fn windows_ms(&self, account: AccountIx) -> impl Iterator<Item = i64> + '_ {
+    fn waits_of(&self, account: AccountIx) -> impl Iterator<Item = &Wait> {
         self.origins_followed(account)
-            .map(|origin| self.waits.window_ms(origin))
+            .filter_map(|origin| self.waits.wait(origin))
     }
 
     fn origins_followed(&self, account: AccountIx) -> impl Iterator<Item = u32> + '_ {
@@ -186,6 +180,7 @@ fn in_millis(patience: Patience) -> i64 {
 mod tests {
     use super::*;
     use crate::post::relationship::decode;
+    use std::time::Duration;
 
     fn apply(graph: &mut Graph, document: &str) -> Option<i64> {
         graph
@@ -220,7 +215,7 @@ mod tests {
         ] {
             follow(&mut graph, host, user);
         }
-        graph.set_new_windows(window);
+        graph.set_new_waits(window);
         let account = graph.account("7").unwrap();
         let mut check = |patience: &str, hold: i64, by: &[&str]| {
             apply(
@@ -240,9 +235,13 @@ mod tests {
         check("20m", 960_000, &["slow.example"]);
         check("complete", 960_000, &["slow.example"]);
         // The windows move, and so does the hold.
-        graph.set_window("bridge.example", Duration::from_secs(2_000));
+        let set =
+            |graph: &mut Graph, host: &str| graph.set_wait(host, Duration::from_secs(2_000).into());
+        assert!(set(&mut graph, "bridge.example"));
+        assert!(!set(&mut graph, "bridge.example"), "it is the same");
+        assert!(!set(&mut graph, "unheard.example"), "nobody waits for it");
         assert_eq!(graph.hold_ms(account), 2_000_000);
-        graph.set_windows(|_| Duration::ZERO);
+        graph.set_waits(|_| Duration::ZERO);
         assert_eq!(
             (graph.hold_ms(account), graph.held_by(account).len()),
             (0, 0)
@@ -254,7 +253,7 @@ mod tests {
         let mut graph = Graph::default();
         graph.set_default_patience(Patience::For(Duration::from_secs(30)));
         follow(&mut graph, "quick.example", 1);
-        graph.set_new_windows(window);
+        graph.set_new_waits(window);
         let account = graph.account("7").unwrap();
         assert_eq!(graph.hold_ms(account), 1_000);
         follow(&mut graph, "other.example", 1);
@@ -263,7 +262,7 @@ mod tests {
             1_000,
             "not before its window is set"
         );
-        graph.set_new_windows(window);
+        graph.set_new_waits(window);
         assert_eq!(
             (graph.hold_ms(account), graph.held_by(account)),
             (12_000, vec!["other.example"])

@@ -1,5 +1,7 @@
-//! What is known of one origin: its delays, counts by verdict, last heard, and the window learned from all that. Pure.
+//! What is known of one origin: its delays, counts by verdict, last heard, and the window and the curve learned from all
+//! that. Pure.
 
+use super::curve::{self, Curve};
 use super::histogram::{BUCKETS, Histogram, bucket_of, upper_bound_ms};
 use super::verdict::Verdict;
 use super::window::Auto;
@@ -19,14 +21,15 @@ const LOOK_EVERY: u64 = 16;
 /// that wavers about the quantile would make the window waver between two buckets.
 const DEAD_BAND: f64 = 0.2;
 /// A window shrinks by one bucket (28 %) at most once in so much log time, though it grows at once: a window too short
-/// buries posts, one too long only keeps readers waiting. From 16 minutes to 30 seconds takes a day.
+/// buries posts, one too long only keeps readers waiting. From 16 minutes to 30 seconds takes a day. As seldom a curve is
+/// replaced by which feeds would only wait less.
 const SHRINK_EVERY: Duration = Duration::from_secs(2 * 60 * 60);
 /// A delay looks scheduled if even the fastest tenth took longer than this ...
 const SCHEDULED_MS_MIN: i64 = 60_000;
 /// ... and the slowest tenth begins at most so many buckets above the fastest.
 const SCHEDULED_BUCKETS_MAX: usize = 1;
 /// The first byte of a stored origin.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// One origin.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -39,13 +42,15 @@ pub struct Delays {
     delay_ms_max: i64,
     last_heard: Time,
     learned: Option<Duration>,
-    /// When `learned` last shrank, or was first learned.
+    /// When `learned` last shrank or was first learned, or the curve came to ask for less.
     shrunk: Time,
+    /// There since there is a window.
+    curve: Option<Box<Curve>>,
 }
 
-/// Whether the learned window is another than before.
+/// Whether the learned window or the curve is another than before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Window {
+pub enum Learned {
     /// It is not.
     Stays,
     /// It is.
@@ -65,7 +70,7 @@ impl Delays {
         delay_ms: Option<i64>,
         arrived: Time,
         auto: &Auto,
-    ) -> Window {
+    ) -> Learned {
         if let Some(count) = self.counts.get_mut(verdict as usize) {
             *count += 1;
         }
@@ -76,7 +81,7 @@ impl Delays {
             _ => false,
         };
         let Some(delay_ms) = delay_ms.filter(|_| says_something) else {
-            return Window::Stays;
+            return Learned::Stays;
         };
         self.delay_ms_max = self.delay_ms_max.max(delay_ms);
         self.histogram.add(delay_ms, arrived);
@@ -86,13 +91,19 @@ impl Delays {
         if is_looked_at {
             self.learn(arrived, auto)
         } else {
-            Window::Stays
+            Learned::Stays
         }
     }
 
     /// The window learned so far, wherever the bounds are now; none before [`OBSERVATIONS_MIN`] delays.
     pub fn learned(&self) -> Option<Duration> {
         self.learned
+    }
+
+    /// What share of its posts comes within a time, as feeds wait by it: within 0.02 of what is counted. None while there is
+    /// no window.
+    pub fn curve(&self) -> Option<&Curve> {
+        self.curve.as_deref()
     }
 
     /// Posts with this verdict.
@@ -155,6 +166,7 @@ impl Delays {
             last_heard: self.last_heard,
             learned_ms: self.learned.map(millis_of),
             shrunk: self.shrunk,
+            curve: self.curve.as_deref().map(Curve::to_row),
             counted: counted.to_vec(),
         };
         postcard::to_extend(&row, vec![VERSION])
@@ -179,42 +191,83 @@ impl Delays {
                 None => None,
             },
             shrunk: row.shrunk,
+            curve: match &row.curve {
+                Some(curve) => Some(Box::new(Curve::from_row(curve)?)),
+                None => None,
+            },
         };
         Some((delays, row.counted))
     }
 
-    fn learn(&mut self, arrived: Time, auto: &Auto) -> Window {
+    fn learn(&mut self, arrived: Time, auto: &Auto) -> Learned {
         if self.histogram.weight(self.last_heard) < WEIGHT_MIN {
-            return Window::Stays;
+            return Learned::Stays;
         }
+        // Both by the same clock: neither keeps the other from its turn.
+        let may_shrink = millis_of(SHRINK_EVERY) <= arrived.since(self.shrunk);
+        let window = self.learn_window(arrived, may_shrink, auto);
+        let curve = self.learn_curve(arrived, may_shrink, auto);
+        match (window, curve) {
+            (Learned::Stays, Learned::Stays) => Learned::Stays,
+            _ => Learned::Moved,
+        }
+    }
+
+    fn learn_window(&mut self, arrived: Time, may_shrink: bool, auto: &Auto) -> Learned {
         let window_for = |q| {
             let bound = upper_bound_ms(self.histogram.quantile(q)?);
             Some(Duration::from_millis(bound.unsigned_abs()).clamp(auto.min, auto.max))
         };
         let Some(enough) = window_for(auto.quantile) else {
-            return Window::Stays;
+            return Learned::Stays;
         };
         let Some(learned) = self.learned else {
             self.learned = Some(enough);
             self.shrunk = arrived;
-            return Window::Moved;
+            return Learned::Moved;
         };
         if learned < enough {
             self.learned = Some(enough);
-            return Window::Moved;
+            return Learned::Moved;
         }
         let may_miss = (1.0 - auto.quantile) * (1.0 - DEAD_BAND);
         let shorter = window_for(1.0 - may_miss).map(|enough| enough.max(a_bucket_below(learned)));
         match shorter {
-            Some(shorter)
-                if shorter < learned && millis_of(SHRINK_EVERY) <= arrived.since(self.shrunk) =>
-            {
+            Some(shorter) if shorter < learned && may_shrink => {
                 self.learned = Some(shorter.max(auto.min));
                 self.shrunk = arrived;
-                Window::Moved
+                Learned::Moved
             }
-            _ => Window::Stays,
+            _ => Learned::Stays,
         }
+    }
+
+    fn learn_curve(&mut self, arrived: Time, may_shrink: bool, auto: &Auto) -> Learned {
+        let Some(curve) = self.curve.as_deref() else {
+            let there_is_a_window = self.learned.is_some();
+            let first = Curve::new(&self.histogram).filter(|_| there_is_a_window);
+            self.curve = first.map(Box::new);
+            return match self.curve {
+                Some(_) => Learned::Moved,
+                None => Learned::Stays,
+            };
+        };
+        let Some(next) = curve.next(&self.histogram) else {
+            return Learned::Stays;
+        };
+        let (before, after) = (curve.shortest(auto.quantile), next.shortest(auto.quantile));
+        let grows = before
+            .iter()
+            .zip(after)
+            .any(|(before, after)| *before < after);
+        if !grows && before != after {
+            if !may_shrink {
+                return Learned::Stays;
+            }
+            self.shrunk = arrived;
+        }
+        self.curve = Some(Box::new(next));
+        Learned::Moved
     }
 }
 
@@ -229,6 +282,7 @@ struct Row {
     last_heard: Time,
     learned_ms: Option<i64>,
     shrunk: Time,
+    curve: Option<curve::Row>,
     counted: Vec<i64>,
 }
 

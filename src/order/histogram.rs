@@ -112,14 +112,25 @@ impl Histogram {
 
     /// Of each bucket, from the first that is not empty to the last: its upper bound in milliseconds, and the share (0 to
     /// 1) of the delays below or in it.
-    pub fn shares(&self) -> impl Iterator<Item = (i64, f64)> + '_ {
+    pub fn shares(&self) -> impl Iterator<Item = (i64, f64)> {
+        let last = self.quantile(1.0).map_or(0, |last| last + 1);
+        let within = self.within().into_iter().enumerate().take(last);
+        within
+            .filter(|(_, share)| 0.0 < *share)
+            .map(|(bucket, share)| (upper_bound_ms(bucket), share))
+    }
+
+    /// Of each bucket, the share (0 to 1) of the delays below or in it; 0 before the first delay.
+    pub fn within(&self) -> [f64; BUCKETS] {
         let total = self.total();
         let mut seen = 0.0;
-        let last = self.quantile(1.0).map_or(0, |last| last + 1);
-        let below = self.weights.iter().enumerate().take(last);
-        below.filter_map(move |(bucket, weight)| {
-            seen += f64::from(*weight);
-            (0.0 < seen).then(|| (upper_bound_ms(bucket), (seen / total).min(1.0)))
+        self.weights.map(|weight| {
+            seen += f64::from(weight);
+            if 0.0 < seen {
+                (seen / total).min(1.0)
+            } else {
+                0.0
+            }
         })
     }
 
@@ -152,6 +163,12 @@ pub fn bucket_of(delay_ms: i64) -> usize {
     BOUNDS_MS
         .partition_point(|bound| *bound < delay_ms)
         .min(BUCKETS - 1)
+}
+
+/// How many buckets end at or before so many milliseconds: those of which every delay is within them. All of them from 7
+/// days on.
+pub fn whole_buckets(ms: i64) -> usize {
+    BOUNDS_MS.partition_point(|bound| *bound <= ms)
 }
 
 /// The longest delay in a bucket, in whole milliseconds; of the last, 7 days, though longer ones are in it too.
@@ -197,6 +214,14 @@ mod tests {
             }
         }
         assert_eq!(upper_bound_ms(BUCKETS - 1), 7 * 86_400_000);
+        for ms in [0, 1, 2, 5, 1_000, 60_000, i64::MAX] {
+            let whole = whole_buckets(ms);
+            assert!(
+                (0..whole).all(|bucket| upper_bound_ms(bucket) <= ms),
+                "{ms}"
+            );
+            assert!(whole == BUCKETS || ms < upper_bound_ms(whole), "{ms}");
+        }
         assert_eq!(bucket_of(i64::MAX), BUCKETS - 1);
         assert_eq!((bucket_of(1), bucket_of(0), bucket_of(i64::MIN)), (0, 0, 0));
     }

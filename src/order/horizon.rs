@@ -1,22 +1,14 @@
-//! How long a feed is held back, and up to when it is shown. Pure.
+//! Up to when a feed is shown. Pure.
 //!
-//! Waiting is what order costs, and each account says how much of it it wants: its patience. Its hold is the largest
-//! reorder window among the origins it follows that fits within its patience; waiting for one that does not fit would buy
-//! nothing. Its horizon is then the moment up to which everything from those origins has come.
+//! Waiting is what order costs, and each account says how much of it it wants: its patience. Its hold is the longest
+//! [`wait`](super::wait) among the origins it follows. Its horizon is then the moment up to which as good as everything
+//! from those origins has come.
 
 use super::place::{PostId, SEQUENCES, SLOTS};
 use crate::time::Time;
 
 /// The patience of those who wait for everybody, in milliseconds.
 pub const COMPLETE_MS: i64 = i64::MAX;
-
-/// The largest of `windows_ms` that is at most `patience_ms`; 0 if none is.
-pub fn hold_ms(windows_ms: impl Iterator<Item = i64>, patience_ms: i64) -> i64 {
-    // Without a branch: some accounts follow thousands, and windows are in no order.
-    windows_ms.fold(0, |hold, window| {
-        hold.max(if window <= patience_ms { window } else { 0 })
-    })
-}
 
 /// Up to when a feed is shown; none if it is not held back at all.
 ///
@@ -46,27 +38,12 @@ pub fn ripens(at: Time, hold_ms: i64) -> Time {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::order::wait::{Wait, hold_ms};
     use proptest::prelude::*;
+    use std::time::Duration;
 
     fn time(ms: i64) -> Time {
         Time::from_millis(ms)
-    }
-
-    #[test]
-    fn the_hold_is_the_largest_window_that_fits_within_patience() {
-        let windows = [12_000, 960_000, 0, 30_000];
-        let check = |patience, hold| {
-            assert_eq!(hold_ms(windows.into_iter(), patience), hold, "{patience}");
-        };
-        check(0, 0);
-        check(11_999, 0);
-        check(12_000, 12_000);
-        check(29_999, 12_000);
-        check(30_000, 30_000);
-        check(959_999, 30_000);
-        check(960_000, 960_000);
-        check(COMPLETE_MS, 960_000);
-        assert_eq!(hold_ms(std::iter::empty(), COMPLETE_MS), 0);
     }
 
     #[test]
@@ -102,10 +79,11 @@ mod tests {
         /// Were this to fail, a feed would be held back longer than its account said.
         #[test]
         fn nothing_is_held_back_beyond_patience(
-            patience in 1i64..2_000, windows in prop::collection::vec(0i64..3_000, 0..10),
+            patience in 1i64..2_000, windows in prop::collection::vec(0u64..3_000, 0..10),
             built in 0i64..20_000, now in 0i64..20_000, at in 0i64..20_000,
         ) {
-            let hold = hold_ms(windows.iter().copied(), patience);
+            let waits: Vec<Wait> = windows.into_iter().map(|ms| Duration::from_millis(ms).into()).collect();
+            let hold = hold_ms(waits.iter(), patience);
             let horizon = horizon(patience, hold, time(built), time(now)).unwrap();
             prop_assert!(now - patience <= horizon.millis());
             prop_assert!(horizon.millis() <= now);

@@ -1,7 +1,8 @@
-//! What is known of every origin, and which of their windows moved. Pure; who shares it puts the lock around it.
+//! What is known of every origin, and for which of them feeds wait otherwise than before. Pure; who shares it puts the lock around it.
 
-use super::delays::{Delays, Window};
+use super::delays::{Delays, Learned};
 use super::verdict::Verdict;
+use super::wait::Wait;
 use super::window::{ReorderWindow, Windows};
 use crate::time::Time;
 use hashbrown::HashMap;
@@ -9,7 +10,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Origins remembered one by one (about 60 MB); further ones are counted together under [`OTHERS`], and their windows
+/// Origins remembered one by one (about 60 MB, 90 once all are learned); further ones are counted together under [`OTHERS`], and their windows
 /// are not learned.
 pub const ORIGINS_MAX: usize = 100_000;
 /// The name under which origins past [`ORIGINS_MAX`] are counted together. Not a host.
@@ -23,7 +24,7 @@ pub struct Origins {
     known: Vec<Origin>,
     /// Those of `known` that have something to be stored.
     unstored: Vec<usize>,
-    /// Those of `known` whose learned window moved since [`Origins::windows_moved`] was last asked.
+    /// Those of `known` whose learned window or curve moved since [`Origins::waits_moved`] was last asked.
     moved: Vec<usize>,
     /// Up to where records were counted since the start.
     next: Offsets,
@@ -92,7 +93,7 @@ impl Origins {
             origin.is_unstored = true;
             self.unstored.push(number);
         }
-        if moved == Window::Moved && !origin.has_moved && *origin.host != *OTHERS {
+        if moved == Learned::Moved && !origin.has_moved && *origin.host != *OTHERS {
             origin.has_moved = true;
             self.moved.push(number);
         }
@@ -161,15 +162,15 @@ impl Origins {
         self.get(host).filter(|_| host != OTHERS)?.learned()
     }
 
-    /// How long feeds may be held for `host`: its reorder window in force, nothing while that is to be learned.
-    pub fn holding(&self, host: &str, windows: &Windows) -> Duration {
-        windows.holding(host, self.learned(host))
+    /// How long feeds wait for `host`, by patience; nobody does while its window is to be learned.
+    pub fn wait(&self, host: &str, windows: &Windows) -> Wait {
+        Wait::of(host, self.get(host), windows)
     }
 
-    /// The origins that `windows` leave to be learned and whose window moved since the last call, with how long feeds
-    /// may now be held for them. The first call tells all that are learned. Only with other `windows` does anything else
-    /// change what [`Origins::holding`] says.
-    pub fn windows_moved(&mut self, windows: &Windows) -> Vec<(Arc<str>, Duration)> {
+    /// The origins that `windows` leave to be learned and whose window or curve moved since the last call, with how long
+    /// feeds now wait for them. The first call tells all that are learned. Only with other `windows` does anything else
+    /// change what [`Origins::wait`] says.
+    pub fn waits_moved(&mut self, windows: &Windows) -> Vec<(Arc<str>, Wait)> {
         let mut moved = Vec::with_capacity(self.moved.len());
         for number in std::mem::take(&mut self.moved) {
             let Some(origin) = self.known.get_mut(number) else {
@@ -177,8 +178,8 @@ impl Origins {
             };
             origin.has_moved = false;
             if windows.of(&origin.host).reorder_window == ReorderWindow::Auto {
-                let holding = windows.holding(&origin.host, origin.delays.learned());
-                moved.push((Arc::clone(&origin.host), holding));
+                let wait = Wait::of(&origin.host, Some(&origin.delays), windows);
+                moved.push((Arc::clone(&origin.host), wait));
             }
         }
         moved

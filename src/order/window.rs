@@ -198,8 +198,8 @@ impl Windows {
         }
     }
 
-    /// How long feeds may be held for `origin`, if `learned` was learned of it: its window; nothing while that is to be
-    /// learned.
+    /// How long feeds may be held for `origin` at most, if `learned` was learned of it: its window; nothing while that is to
+    /// be learned.
     pub fn holding(&self, origin: &str, learned: Option<Duration>) -> Duration {
         match (self.of(origin).reorder_window, learned) {
             (ReorderWindow::Fixed(fixed), _) => fixed,

@@ -12,6 +12,7 @@ use crate::graph::Graph;
 use crate::order::origins::{Origins, Seen};
 use crate::order::place::{Occupant, PostId, RUN_ON_MAX, lowest_free, slot_of};
 use crate::order::verdict::{Judgement, PlacedBy, Verdict, judge};
+use crate::order::wait::Wait;
 use crate::order::window::Windows;
 use crate::post::mark::Mark;
 use crate::post::record::{Envelope, Topic};
@@ -228,10 +229,9 @@ impl Admission {
         }
     }
 
-    /// The origins whose learned windows moved since the last call, with how long feeds may now be held for them. See
-    /// [`Origins::windows_moved`].
-    pub fn windows_moved(&mut self, windows: &Windows) -> Vec<(Arc<str>, Duration)> {
-        self.origins.write().windows_moved(windows)
+    /// The origins for which feeds wait otherwise than at the last call, and how. See [`Origins::waits_moved`].
+    pub fn waits_moved(&mut self, windows: &Windows) -> Vec<(Arc<str>, Wait)> {
+        self.origins.write().waits_moved(windows)
     }
 
     fn post(

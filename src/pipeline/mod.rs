@@ -169,8 +169,8 @@ impl Pipeline {
         graph.set_default_patience(options.patience);
         let windows = Arc::new(options.windows.clone());
         // From here on only what moves is told.
-        admission.windows_moved(&windows);
-        graph.set_windows(|host| admission.origins().read().holding(host, &windows));
+        admission.waits_moved(&windows);
+        graph.set_waits(|host| admission.origins().read().wait(host, &windows));
         let metrics = Arc::new(Metrics::default());
         let (built, watching) = watch::channel(Arc::default());
         let graph = Arc::new(RwLock::new(graph));
@@ -376,7 +376,7 @@ impl Pipeline {
             timestamp: record.timestamp,
             seen: &self.seen,
             again: !self.start.is_done(),
-            window: &|host| origins.read().holding(host, windows),
+            wait: &|host| origins.read().wait(host, windows),
         };
         let effect = relate::relate(&self.store, &self.graph, &mut self.settling, change, &read)?;
         let seen = Seen::new(&self.reflects.next);
@@ -544,7 +544,7 @@ impl Pipeline {
             return;
         };
         self.windows = Arc::new(windows);
-        self.admission.windows_moved(&self.windows);
+        self.admission.waits_moved(&self.windows);
         let mut graph = self.graph.write();
         let before = graph.default_patience_ms();
         graph.set_default_patience(patience);
@@ -552,7 +552,7 @@ impl Pipeline {
             self.view.horizons.reach_all(clock::now());
         }
         let (origins, windows) = (self.admission.origins(), &self.windows);
-        graph.set_windows(|host| origins.read().holding(host, windows));
+        graph.set_waits(|host| origins.read().wait(host, windows));
         *self.view.windows.write() = Arc::clone(windows);
         self.store.homes.stirred.stir_all();
     }
@@ -560,13 +560,16 @@ impl Pipeline {
     /// Tells readers how far all is built. What had arrived in this process before `settled` is in the log; none amid a batch:
     /// all of that counts as taken, so nothing can be said of when what is still to come arrived.
     fn announce(&mut self, settled: Option<Time>) {
-        let moved = self.admission.windows_moved(&self.windows);
+        let moved = self.admission.waits_moved(&self.windows);
         if !moved.is_empty() {
             let mut graph = self.graph.write();
-            for (host, window) in moved {
-                graph.set_window(&host, window);
+            let mut is_other = false;
+            for (host, wait) in moved {
+                is_other |= graph.set_wait(&host, wait);
             }
-            self.store.homes.stirred.stir_all();
+            if is_other {
+                self.store.homes.stirred.stir_all();
+            }
         }
         let ends = self.source.ends();
         let progress = self.start.progress(&ends);

@@ -10,13 +10,13 @@ use crate::graph::apply::{Effect, Merge};
 use crate::graph::versions::{Stamp, Version, Versions};
 use crate::graph::{AccountIx, Graph};
 use crate::order::place::PostId;
+use crate::order::wait::Wait;
 use crate::post::mark::{Mark, Seen};
 use crate::post::record::{NewRecord, Topic};
 use crate::post::relationship::{Change, Key, Kind, Relation, decode};
 use crate::time::Time;
 use parking_lot::RwLock;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Puts every stored relation in force, before the first record is read. Feeds are stored as they should be.
 pub(super) fn load(store: &Store, graph: &mut Graph) -> Result<(), DiskError> {
@@ -49,8 +49,8 @@ pub(super) struct Read<'a> {
     pub(super) seen: &'a Arc<Seen>,
     /// Whether it may have been read before, by a process that ended.
     pub(super) again: bool,
-    /// How long feeds are held for an origin.
-    pub(super) window: &'a dyn Fn(&str) -> Duration,
+    /// How long feeds wait for an origin.
+    pub(super) wait: &'a dyn Fn(&str) -> Wait,
 }
 
 impl Read<'_> {
@@ -320,7 +320,7 @@ fn carry_out(
     let mut effect = {
         let mut graph = graph.write();
         let effect = graph.apply(change);
-        graph.set_new_windows(read.window);
+        graph.set_new_waits(read.wait);
         effect
     };
     if let Some(account) = effect.new_account {

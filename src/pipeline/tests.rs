@@ -184,7 +184,7 @@ impl World {
                     timestamp: record.timestamp,
                     seen: &self.seen,
                     again,
-                    window: &|_| Duration::ZERO,
+                    wait: &|_| crate::order::wait::Wait::default(),
                 };
                 let settling = &mut self.settling;
                 relate::relate(&self.store, &self.graph, settling, &change, &read).unwrap();

@@ -51,12 +51,22 @@ pub struct Page<'a> {
 pub struct Ordering<'a> {
     /// How long they may be: what the account chose, else what its document says, else the instance's default.
     pub patience: Patience,
-    /// How long they are: the largest reorder window among the origins it follows that fits within its patience.
+    /// How long they are: the longest wait for an origin it follows.
     pub hold: String,
-    /// The origins whose window that is, by host.
-    pub held_by: Vec<&'a str>,
+    /// The origins whose wait that is, by host.
+    pub held_by: Vec<HeldBy<'a>>,
     /// Up to when its feeds are shown; null with no patience: then everything shows.
     pub horizon: Option<Time>,
+}
+
+/// An origin that an account's feeds wait for.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct HeldBy<'a> {
+    /// Its host.
+    pub origin: &'a str,
+    /// How long they do: its reorder window if that fits in the patience, else the shortest time in which as good as all of
+    /// its posts come that come within the patience.
+    pub wait: String,
 }
 
 /// The patience an account chooses.

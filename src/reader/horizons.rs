@@ -118,7 +118,7 @@ mod tests {
             let document =
                 format!(r#"{{"type":"follow","account":"7","target":"https://{host}/users/1"}}"#);
             graph.apply(&decode(None, Some(document.as_bytes())).unwrap());
-            graph.set_new_windows(|host| {
+            graph.set_new_waits(|host| {
                 Duration::from_secs(if host == "slow.example" { 100 } else { 1 })
             });
         };

@@ -6,7 +6,7 @@
 //! | [`trace`] | a trace read, and what is wrong with its lines |
 //! | [`replay`] | it under one configuration |
 //! | [`watch`] | one reader of it: what waits, and what comes behind |
-//! | [`recommend`] | the windows that a target asks for |
+//! | [`recommend`] | the windows that a target asks for, and the patience that pays with them |
 //! | [`report`] | what comes of it all, for machines |
 //! | [`table`], [`plot`] | and for people |
 
@@ -18,10 +18,14 @@ pub mod table;
 pub mod trace;
 pub mod watch;
 
+use crate::order::delays::OBSERVATIONS_MIN;
+use crate::order::wait::Wait;
 use crate::order::window::Windows;
+use crate::post::relationship::Patience;
 use replay::replay;
 use report::{Recommended, Report};
 use trace::Trace;
+use watch::{PATIENCES, Readers};
 
 /// A configuration to be tried.
 #[derive(Clone, Debug)]
@@ -32,44 +36,68 @@ pub struct Candidate {
     pub windows: Windows,
 }
 
-/// Tries each candidate on the trace, and the windows recommended for `target` (the share of an origin's posts to be in
-/// time, 0 to 1), which take what they leave open from the first candidate. `progress` is told how many arrivals of how
-/// many have been replayed.
+/// Tries each candidate on the trace, and what is recommended for `target` (the share of an origin's posts to be in time, 0
+/// to 1): windows, which take what they leave open from the first candidate, and a patience. `progress` is told how many
+/// arrivals of how many have been replayed.
 pub fn tune(
     trace: &Trace,
     candidates: &[Candidate],
     target: f64,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Report {
+    let all = trace.arrivals.len() as u64 * (candidates.len() as u64 + 2);
+    let mut done = 0;
+    let mut progress = |arrivals: u64| {
+        done += arrivals;
+        progress(done, all);
+    };
+    let mut configurations = Vec::with_capacity(candidates.len() + 1);
+    for candidate in candidates {
+        let readers = begin(trace, &candidate.windows, &PATIENCES);
+        let replayed = replay(trace, &candidate.windows, readers, &mut progress);
+        configurations.push(replayed.told(&candidate.name, trace));
+    }
     let otherwise = candidates
         .first()
         .map(|it| it.windows.clone())
         .unwrap_or_default();
-    let windows = recommend::recommend(trace, &otherwise, target);
-    let recommended = Candidate {
-        name: format!("recommended for {}", table::percent_in_words(target)),
-        windows: recommend::in_force(&windows, &otherwise),
-    };
-    let rounds = candidates.iter().chain([&recommended]);
-    let all = trace.arrivals.len() as u64 * (candidates.len() as u64 + 1);
-    let mut done = 0;
-    let mut configurations = Vec::with_capacity(candidates.len() + 1);
-    for candidate in rounds {
-        let replayed = replay(trace, &candidate.windows, &mut |arrivals| {
-            done += arrivals;
-            progress(done, all);
-        });
-        configurations.push(replayed.told(&candidate.name, trace));
+    let (mut origins, waits) = recommend::recommend(trace, &otherwise, target);
+    let mut patience = None;
+    if OBSERVATIONS_MIN <= trace.arrivals.len() as u64 {
+        let windows = recommend::in_force(&origins, &otherwise, target);
+        let replayed = replay(trace, &windows, Readers::unlike(&waits), &mut progress);
+        patience = recommend::patience(&replayed.readers, target);
+    } else {
+        progress(trace.arrivals.len() as u64);
     }
+    if let Some(patience) = patience {
+        recommend::leave_to_be_learned(&mut origins, trace, &waits, patience);
+    }
+    let name = format!("recommended for {}", table::percent_in_words(target));
+    let windows = recommend::in_force(&origins, &otherwise, target);
+    let mut patiences = PATIENCES.to_vec();
+    patiences.extend(patience);
+    let readers = begin(trace, &windows, &patiences);
+    let mut recommended = replay(trace, &windows, readers, &mut progress).told(&name, trace);
+    let reader = patience.and_then(|_| recommended.readers.pop());
+    configurations.push(recommended);
     Report {
         trace: trace.summary(),
         target,
         configurations,
         recommended: Recommended {
+            patience: reader,
             default_ms: recommend::default_ms(&otherwise),
-            origins: windows,
+            origins,
         },
     }
+}
+
+/// Readers who follow everybody in the trace, before anything is learned.
+fn begin(trace: &Trace, windows: &Windows, patiences: &[Patience]) -> Readers {
+    let hosts = trace.hosts.iter();
+    let waits: Vec<Wait> = hosts.map(|host| Wait::of(host, None, windows)).collect();
+    Readers::new(patiences, &waits)
 }
 
 #[cfg(test)]

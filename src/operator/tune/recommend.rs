@@ -1,12 +1,17 @@
 //! The windows that a target asks for: of each origin the shortest that finds that share of its posts in time, and a
-//! little more, since the next posts are not these.
+//! little more, since the next posts are not these. And the patience that pays with them.
 
 use super::report::Recommendation;
 use super::trace::Trace;
+use super::watch::{Reader, Readers};
 use crate::order::delays::{Delays, OBSERVATIONS_MIN};
+use crate::order::origins::OTHERS;
 use crate::order::verdict::{Verdict, judge};
-use crate::order::window::{ReorderWindow, Window, Windows};
+use crate::order::wait::Wait;
+use crate::order::window::{Auto, ReorderWindow, Window, Windows};
+use crate::post::relationship::Patience;
 use crate::time::millis_of;
+use hashbrown::HashMap;
 use std::time::Duration;
 
 /// The longest window there can be.
@@ -14,9 +19,20 @@ const WINDOW_MS_MAX: i64 = 7 * 24 * 3600 * 1000;
 /// From here on windows are whole seconds, below tenths of one: nobody reads more.
 const TENTHS_MS_MAX: i64 = 10_000;
 
-/// A window for each origin with posts enough to tell, those with the most posts first. `otherwise` says which posts are
-/// late and which are backfill: these are no delay.
-pub fn recommend(trace: &Trace, otherwise: &Windows, target: f64) -> Vec<Recommendation> {
+/// The shares that windows can be learned for.
+const QUANTILE_MIN: f64 = 0.5;
+const QUANTILE_MAX: f64 = 0.9999;
+/// A hold of so many milliseconds is the first that counts as one doubling: nobody minds less.
+const PAID_FROM_MS: f64 = 1_000.0;
+
+/// A window for each origin with posts enough to tell, those with the most posts first; and how long feeds would wait for
+/// each origin of the trace, in its order, if these windows were learned. `otherwise` says which posts are late and which
+/// are backfill: these are no delay.
+pub fn recommend(
+    trace: &Trace,
+    otherwise: &Windows,
+    target: f64,
+) -> (Vec<Recommendation>, Vec<Wait>) {
     let mut delays: Vec<Vec<i64>> = vec![Vec::new(); trace.hosts.len()];
     let mut known: Vec<Delays> = vec![Delays::default(); trace.hosts.len()];
     let in_force: Vec<_> = trace
@@ -40,28 +56,58 @@ pub fn recommend(trace: &Trace, otherwise: &Windows, target: f64) -> Vec<Recomme
         }
     }
     let mut recommended = Vec::new();
+    let mut waits = Vec::with_capacity(trace.hosts.len());
     for ((host, mut delays), known) in trace.hosts.iter().zip(delays).zip(known) {
         let posts = delays.len() as u64;
         if posts < OBSERVATIONS_MIN {
+            let default_ms = default_ms(otherwise).unsigned_abs();
+            waits.push(Wait::from(Duration::from_millis(default_ms)));
             continue;
         }
         delays.sort_unstable();
         let window_ms = rounded_up(quantile(&delays, surely(target, posts)));
         let in_time = delays.partition_point(|delay_ms| *delay_ms <= window_ms);
+        let window = Duration::from_millis(window_ms.unsigned_abs());
+        waits.push(match known.curve() {
+            Some(curve) if can_be_learned(host, window, otherwise) => {
+                Wait::learned(window, curve, learnable(target))
+            }
+            _ => Wait::from(window),
+        });
         recommended.push(Recommendation {
             host: host.to_string(),
             posts,
             reorder_window_ms: window_ms,
             in_time: in_time as f64 / posts as f64,
             looks_scheduled: known.looks_scheduled(),
+            auto: false,
         });
     }
     recommended.sort_by(|one, other| (other.posts, &one.host).cmp(&(one.posts, &other.host)));
-    recommended
+    (recommended, waits)
 }
 
-/// The recommended windows, fixed, for what they name; the rest as `otherwise`.
-pub fn in_force(recommended: &[Recommendation], otherwise: &Windows) -> Windows {
+/// Leaves the windows to be learned that `patience` does not reach though it is waited for these origins in part.
+pub fn leave_to_be_learned(
+    recommended: &mut [Recommendation],
+    trace: &Trace,
+    waits: &[Wait],
+    patience: Patience,
+) {
+    let Patience::For(patience) = patience else {
+        return;
+    };
+    let patience_ms = millis_of(patience);
+    let by_host: HashMap<&str, &Wait> = trace.hosts.iter().map(|host| &**host).zip(waits).collect();
+    for origin in recommended {
+        let wait = by_host.get(origin.host.as_str());
+        origin.auto = patience_ms < origin.reorder_window_ms
+            && wait.is_some_and(|wait| 0 < wait.ms(patience_ms));
+    }
+}
+
+/// The recommended windows, learned for `target` or fixed, for what they name; the rest as `otherwise`.
+pub fn in_force(recommended: &[Recommendation], otherwise: &Windows, target: f64) -> Windows {
     let mut windows = Windows::new(
         Window {
             reorder_window: ReorderWindow::Fixed(Duration::from_millis(
@@ -71,12 +117,19 @@ pub fn in_force(recommended: &[Recommendation], otherwise: &Windows) -> Windows 
         },
         otherwise.clock_skew,
     );
-    windows.auto = otherwise.auto;
+    windows.auto = Auto {
+        quantile: learnable(target),
+        ..otherwise.auto
+    };
     for origin in recommended {
         let window = Window {
-            reorder_window: ReorderWindow::Fixed(Duration::from_millis(
-                origin.reorder_window_ms.unsigned_abs(),
-            )),
+            reorder_window: if origin.auto {
+                ReorderWindow::Auto
+            } else {
+                ReorderWindow::Fixed(Duration::from_millis(
+                    origin.reorder_window_ms.unsigned_abs(),
+                ))
+            },
             ..*otherwise.of(&origin.host)
         };
         // `(others)` cannot be named, and none is named twice.
@@ -85,12 +138,38 @@ pub fn in_force(recommended: &[Recommendation], otherwise: &Windows) -> Windows 
     windows
 }
 
+/// The share nearest to `target` that windows can be learned for.
+pub fn learnable(target: f64) -> f64 {
+    target.clamp(QUANTILE_MIN, QUANTILE_MAX)
+}
+
 /// The window of origins that none is recommended for: as it is, or if it is to be learned, nobody waits for them.
 pub fn default_ms(otherwise: &Windows) -> i64 {
     match otherwise.default.reorder_window {
         ReorderWindow::Fixed(fixed) => millis_of(fixed),
         ReorderWindow::Auto => 0,
     }
+}
+
+/// The patience that pays, of those of `readers`; none if there are none. They have seen the trace, least patient first.
+///
+/// Order is bought by waiting, and ever dearer: the last thirtieth of the posts may take a hundred times as long as all
+/// others. So what is asked of each doubling of the hold is that it brings in order at least the share of entries that
+/// `target` lets miss. The patience taken is the one from which no other, longer or shorter, is worth the change.
+pub fn patience(readers: &Readers, target: f64) -> Option<Patience> {
+    let costs = |reader: &Reader| {
+        let doublings = (1.0 + reader.hold_ms as f64 / PAID_FROM_MS).log2();
+        reader.share_behind() + (1.0 - target) * doublings
+    };
+    // Of equals the first, which is the least patient.
+    let readers = readers.0.iter();
+    let best = readers.min_by(|one, other| costs(one).total_cmp(&costs(other)));
+    best.map(|reader| reader.patience)
+}
+
+/// Whether such a window can be had by learning, and need not be fixed.
+fn can_be_learned(host: &str, window: Duration, otherwise: &Windows) -> bool {
+    host != OTHERS && window <= otherwise.auto.max && !otherwise.of(host).decides_places()
 }
 
 /// The share to be found in time among `posts` posts, so that of further ones at least `target` probably is: one

@@ -3,11 +3,12 @@
 use super::report::{Configuration, OriginRow, Quantiles, ReaderRow, Shares};
 use super::trace::Trace;
 use super::watch::Readers;
-use crate::order::delays::{Delays, Window};
+use crate::order::delays::{Delays, Learned};
+use crate::order::origins::OTHERS;
 use crate::order::verdict::{Shown, Verdict, judge};
+use crate::order::wait::Wait;
 use crate::order::window::{InForce, ReorderWindow, Windows};
 use crate::reader::origin::WindowFrom;
-use crate::time::millis_of;
 use std::sync::Arc;
 
 /// Progress is told every so many arrivals.
@@ -17,7 +18,8 @@ const TOLD_EVERY: u64 = 10_000;
 #[derive(Debug)]
 pub struct Replayed {
     origins: Vec<Origin>,
-    readers: Readers,
+    /// Who looked on.
+    pub readers: Readers,
     windows: Windows,
 }
 
@@ -26,18 +28,22 @@ pub struct Replayed {
 struct Origin {
     delays: Delays,
     in_force: InForce,
-    holding_ms: i64,
+    wait: Wait,
 }
 
-/// Replays `trace` under `windows`; `progress` is told how many more arrivals are done.
-pub fn replay(trace: &Trace, windows: &Windows, progress: &mut dyn FnMut(u64)) -> Replayed {
+/// Replays `trace` under `windows` while `readers` look on; `progress` is told how many more arrivals are done.
+pub fn replay(
+    trace: &Trace,
+    windows: &Windows,
+    mut readers: Readers,
+    progress: &mut dyn FnMut(u64),
+) -> Replayed {
     let new = |host: &Arc<str>| Origin {
         delays: Delays::default(),
         in_force: windows.in_force(host, None),
-        holding_ms: millis_of(windows.holding(host, None)),
+        wait: Wait::of(host, None, windows),
     };
     let mut origins: Vec<Origin> = trace.hosts.iter().map(new).collect();
-    let mut readers = Readers::new(trace.hosts.iter().map(|host| &**host), windows);
     let mut untold = 0;
     for post in &trace.arrivals {
         let at = usize::try_from(post.origin).unwrap_or(usize::MAX);
@@ -50,18 +56,16 @@ pub fn replay(trace: &Trace, windows: &Windows, progress: &mut dyn FnMut(u64)) -
         }
         let delay_ms = Some(post.arrived.since(post.published));
         let verdict = judgement.verdict;
-        if origin
+        let learned = origin
             .delays
-            .count(verdict, delay_ms, post.arrived, &windows.auto)
-            == Window::Moved
-        {
-            let (host, learned) = (trace.host(post.origin), origin.delays.learned());
-            origin.in_force = windows.in_force(host, learned);
-            let holding_ms = millis_of(windows.holding(host, learned));
-            if holding_ms != origin.holding_ms {
-                readers.moved(origin.holding_ms, holding_ms);
-                origin.holding_ms = holding_ms;
-            }
+            .count(verdict, delay_ms, post.arrived, &windows.auto);
+        let host = trace.host(post.origin);
+        // Origins counted together say nothing of each other.
+        if learned == Learned::Moved && host != OTHERS {
+            origin.in_force = windows.in_force(host, origin.delays.learned());
+            let wait = Wait::of(host, Some(&origin.delays), windows);
+            readers.moved(&origin.wait, &wait);
+            origin.wait = wait;
         }
         untold += 1;
         if untold == TOLD_EVERY {
@@ -90,10 +94,10 @@ impl Replayed {
             origins.push(OriginRow {
                 host: host.to_string(),
                 posts: counts.iter().sum(),
-                reorder_window_ms: origin.holding_ms,
+                reorder_window_ms: origin.wait.window_ms(),
                 window_from: match (
                     self.windows.of(host).reorder_window,
-                    origin.delays.learned(),
+                    origin.delays.learned().filter(|_| **host != *OTHERS),
                 ) {
                     (ReorderWindow::Fixed(_), _) => WindowFrom::Fixed,
                     (ReorderWindow::Auto, Some(_)) => WindowFrom::Learned,
@@ -103,9 +107,8 @@ impl Replayed {
             });
         }
         origins.sort_by(|one, other| (other.posts, &one.host).cmp(&(one.posts, &other.host)));
-        let mut readers = Vec::with_capacity(self.readers.readers.len());
-        for mut reader in self.readers.readers {
-            let seen = reader.waits_ms.len();
+        let mut readers = Vec::with_capacity(self.readers.0.len());
+        for mut reader in self.readers.0 {
             readers.push(ReaderRow {
                 patience: reader.patience.to_string(),
                 hold_ms: reader.hold_ms,
@@ -114,7 +117,7 @@ impl Replayed {
                     p95: quantile(&mut reader.waits_ms, 0.95),
                     p99: quantile(&mut reader.waits_ms, 0.99),
                 },
-                behind: reader.behind as f64 / seen.max(1) as f64,
+                behind: reader.share_behind(),
             });
         }
         Configuration {

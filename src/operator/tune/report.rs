@@ -14,7 +14,7 @@ pub struct Report {
     pub target: f64,
     /// Each configuration, in the order given; the last is the recommended one.
     pub configurations: Vec<Configuration>,
-    /// The windows that the target asks for.
+    /// The windows that the target asks for, and the patience that pays with them.
     pub recommended: Recommended,
 }
 
@@ -79,8 +79,7 @@ pub struct Shares {
 pub struct ReaderRow {
     /// How long the reader waits at most: a duration, or `complete`.
     pub patience: String,
-    /// How long the reader is held back at the end of the trace, in milliseconds: the largest window in force that fits in
-    /// the patience.
+    /// How long the reader is held back at the end of the trace, in milliseconds: the longest wait for an origin.
     pub hold_ms: i64,
     /// How long after its arrival a post shows, in milliseconds: the hold less its delay, or at once.
     pub added_wait_ms: Quantiles,
@@ -112,9 +111,12 @@ pub struct OriginRow {
     pub shares: Shares,
 }
 
-/// The windows that a target asks for.
+/// The windows that a target asks for, and the patience that pays with them.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Recommended {
+    /// The patience for accounts that say nothing, with what it does to a reader under these windows: beyond it, twice the
+    /// hold brings in order fewer of the entries than the target lets miss. Null if there are too few posts to tell.
+    pub patience: Option<ReaderRow>,
     /// The window of all others, in milliseconds.
     pub default_ms: i64,
     /// Of each origin with posts enough to tell, those with the most posts first.
@@ -134,4 +136,7 @@ pub struct Recommendation {
     pub in_time: f64,
     /// Whether it holds every post back for about the same time: no window shorter than that does anything.
     pub looks_scheduled: bool,
+    /// Whether it is better left to be learned (`"auto"`): the window is longer than the recommended patience, within which
+    /// most of its posts come. Who is less patient than a fixed window does not wait for an origin at all.
+    pub auto: bool,
 }

@@ -1,6 +1,7 @@
 //! A report for people: tables for a terminal.
 
-use super::report::{Configuration, OriginRow, Report};
+use super::recommend::learnable;
+use super::report::{Configuration, OriginRow, ReaderRow, Report};
 use crate::reader::origin::WindowFrom;
 use std::fmt::Write;
 
@@ -42,8 +43,9 @@ pub fn text(report: &Report) -> String {
     line(&mut text, "");
     line(
         &mut text,
-        "Readers follow everybody in the trace. hold: the largest window that fits in the patience. added wait: from a\n\
-         post's arrival until it shows, the hold less its delay. behind: entries that came below one already shown.",
+        "Readers follow everybody in the trace. hold: the longest wait for an origin, at the end: its window if that fits in\n\
+         the patience; if not, and it is learned, as long as waiting finds more in time. added wait: from a post's arrival\n\
+         until it shows, the hold less its delay. behind: entries that came below one already shown.",
     );
     text
 }
@@ -151,8 +153,21 @@ fn recommended(text: &mut String, report: &Report) {
             text,
             &format!("No origin has posts enough to recommend a window for {target} in time."),
         );
-        return;
+    } else {
+        recommended_windows(text, report, &target);
     }
+    if let Some(reader) = &report.recommended.patience {
+        line(text, "");
+        recommended_patience(text, report, reader);
+    }
+    if report.recommended.patience.is_some() || !origins.is_empty() {
+        line(text, "");
+        to_be_pasted(text, report);
+    }
+}
+
+fn recommended_windows(text: &mut String, report: &Report, target: &str) {
+    let origins = &report.recommended.origins;
     line(
         text,
         &format!(
@@ -163,6 +178,8 @@ fn recommended(text: &mut String, report: &Report) {
     for origin in origins.iter().take(ORIGINS_MAX) {
         let remark = if origin.looks_scheduled {
             "scheduled delay: a shorter window does nothing"
+        } else if origin.auto {
+            "better learned: most of its posts come within the patience"
         } else {
             ""
         };
@@ -176,11 +193,50 @@ fn recommended(text: &mut String, report: &Report) {
     }
     aligned(text, &rows);
     more(text, origins.len());
-    line(text, "");
-    for origin in origins.iter().take(ORIGINS_MAX) {
-        let window = humantime::format_duration(std::time::Duration::from_millis(
-            origin.reorder_window_ms.unsigned_abs(),
-        ));
+}
+
+fn recommended_patience(text: &mut String, report: &Report, reader: &ReaderRow) {
+    let least = percent_in_words(1.0 - report.target);
+    let live = report
+        .configurations
+        .last()
+        .and_then(|it| it.readers.first());
+    let instead = live.filter(|live| live.patience != reader.patience);
+    let instead = instead.map(|live| format!(" instead of {}", percent(live.behind)));
+    line(
+        text,
+        &format!(
+            "To wait while each doubling of the hold brings at least {least} of the entries in order: patience {}, a hold of\n\
+             {}, added wait p50 {}, {}{} behind.",
+            reader.patience,
+            zero(reader.hold_ms),
+            zero(reader.added_wait_ms.p50),
+            percent(reader.behind),
+            instead.unwrap_or_default(),
+        ),
+    );
+}
+
+/// What is recommended, as the configuration has it.
+fn to_be_pasted(text: &mut String, report: &Report) {
+    if let Some(reader) = &report.recommended.patience {
+        line(
+            text,
+            &format!("[ordering]\npatience = \"{}\"", reader.patience),
+        );
+    }
+    let origins = || report.recommended.origins.iter().take(ORIGINS_MAX);
+    if origins().any(|origin| origin.auto) {
+        let quantile = learnable(report.target);
+        line(text, &format!("[ordering.auto]\nquantile = {quantile}"));
+    }
+    for origin in origins() {
+        let millis = origin.reorder_window_ms.unsigned_abs();
+        let window = if origin.auto {
+            "auto".to_owned()
+        } else {
+            humantime::format_duration(std::time::Duration::from_millis(millis)).to_string()
+        };
         line(
             text,
             &format!(

@@ -144,7 +144,7 @@ fn a_window_recommended_from_one_half_meets_its_target_on_the_other() {
             let halves = [read(early), read(late), read(&even), read(&odd)];
             for (one, other) in [(0, 1), (1, 0), (2, 3), (3, 2)] {
                 let (one, other) = (&halves[one], &halves[other]);
-                let recommended = recommend::recommend(one, &fixed(30).windows, target);
+                let (recommended, _) = recommend::recommend(one, &fixed(30).windows, target);
                 assert_eq!(recommended.len(), WAYS.len());
                 for origin in recommended {
                     let there = share_in_time(other, &origin.host, origin.reorder_window_ms);
@@ -226,6 +226,112 @@ fn who_waits_longer_finds_less_behind() {
     );
     assert!(complete(recommended).behind < 0.02);
     assert!(900_000 <= complete(recommended).hold_ms);
+}
+
+/// Ten origins, a post every other second for half a day; so many in a thousand are ten minutes late, the others quick.
+fn mostly_quick(late_per_mille: u32) -> Vec<String> {
+    let mut random = fastrand::Rng::with_seed(late_per_mille.into());
+    let mut lines = Vec::new();
+    for n in 0..20_000 {
+        let published = NOON + n * 2_000 + random.i64(0..2_000);
+        let mut delay = around(&mut random, 2_000.0, 0.8);
+        if random.u32(..1_000) < late_per_mille {
+            delay += 10.0 * MINUTE;
+        }
+        lines.push((published + delay as i64, published, random.u32(..10)));
+    }
+    lines.sort_unstable();
+    let line = |(arrived, published, origin)| {
+        format!(r#"{{"origin":"h{origin}.example","published":{published},"arrived":{arrived}}}"#)
+    };
+    lines.into_iter().map(line).collect()
+}
+
+/// Were this to fail, one post in a hundred that is ten minutes late would make less patience than that worthless.
+#[test]
+fn a_few_that_are_very_late_leave_patience_worth_having() {
+    let report = tuned(&mostly_quick(15), &[auto()], 0.99);
+    let [auto, recommended] = report.configurations.as_slice() else {
+        panic!("{} configurations", report.configurations.len());
+    };
+    for origin in &auto.origins {
+        assert!(600_000 < origin.reorder_window_ms, "{}", origin.host);
+    }
+    for configuration in [auto, recommended] {
+        let of = |patience| {
+            let mut readers = configuration.readers.iter();
+            readers.find(|reader| reader.patience == patience).unwrap()
+        };
+        let (live, complete) = (of("0s").behind, of("complete"));
+        assert!(0.2 < live, "{live}");
+        assert!(600_000 < complete.hold_ms, "{complete:?}");
+        for reader in [of("30s"), of("2m")] {
+            assert!((5_000..30_000).contains(&reader.hold_ms), "{reader:?}");
+            // An eighth of the posts come while the origins are learned.
+            assert!(reader.behind < live / 4.0, "{reader:?} {live}");
+        }
+    }
+    // And what is recommended is neither no patience nor ten minutes.
+    let live_share = auto.readers[0].behind;
+    let patience = report.recommended.patience.as_ref().unwrap();
+    assert!(
+        ["10s", "15s", "30s"].contains(&&*patience.patience),
+        "{patience:?}"
+    );
+    assert!(patience.behind < live_share / 4.0, "{patience:?}");
+    assert!(report.recommended.origins.iter().all(|origin| origin.auto));
+}
+
+#[test]
+fn a_patience_is_recommended_as_long_as_waiting_pays() {
+    let patience = |lines: &[String], target| {
+        let recommended = tuned(lines, &[auto()], target).recommended;
+        let auto = recommended.origins.iter().filter(|it| it.auto).count();
+        (recommended.patience.map(|it| it.patience), auto)
+    };
+    // A fifth of the posts are a quarter of an hour late: ten doublings for more than a tenth of them.
+    let (found, auto) = patience(&lines(4_000, 3), 0.99);
+    assert_eq!((found.as_deref(), auto), (Some("20m"), 0));
+    // Nobody is ever late, so there is nothing to wait for.
+    let on_time = |n: i64| {
+        let at = NOON + n * 60_000;
+        format!(r#"{{"origin":"a.example","published":{at},"arrived":{at}}}"#)
+    };
+    let on_time: Vec<String> = (0..300).map(on_time).collect();
+    assert_eq!(patience(&on_time, 0.99), (Some("0s".to_owned()), 0));
+    assert_eq!(patience(&on_time[..200], 0.99).0, None, "too few to tell");
+}
+
+/// A thousand posts each, and what is asked of a doubling is a hundredth.
+#[test]
+fn each_doubling_of_the_hold_must_bring_its_share() {
+    let check = |rows: &[(u64, i64, u64)], seconds: u64| {
+        let reader = |(patience, hold_ms, behind): &(u64, i64, u64)| {
+            let mut waits = watch::Waits::default();
+            waits.add(*hold_ms);
+            let mut reader =
+                watch::Reader::new(Patience::For(Duration::from_secs(*patience)), waits);
+            reader.waits_ms = vec![0; 1_000];
+            reader.behind = *behind;
+            reader
+        };
+        let readers = Readers(rows.iter().map(reader).collect());
+        let found = recommend::patience(&readers, 0.99);
+        assert_eq!(
+            found,
+            Some(Patience::For(Duration::from_secs(seconds))),
+            "{rows:?}"
+        );
+    };
+    check(&[(0, 0, 100), (1, 1_000, 91)], 0);
+    check(&[(0, 0, 100), (1, 1_000, 89)], 1);
+    check(&[(0, 0, 100), (1, 1_000, 89), (7, 7_000, 70)], 1);
+    check(&[(0, 0, 100), (1, 1_000, 89), (7, 7_000, 68)], 7);
+    // What does not pay on the way may pay in the end.
+    check(&[(0, 0, 100), (1, 1_000, 95), (7, 7_000, 69)], 7);
+    // Of equals the shorter.
+    check(&[(5, 3_000, 50), (10, 3_000, 50)], 5);
+    assert_eq!(recommend::patience(&Readers(Vec::new()), 0.99), None);
 }
 
 /// Three posts, each number by hand.

@@ -2,12 +2,13 @@
 //!
 //! What is said of readers is defined here:
 //!
-//! - The reader's *hold* is the largest reorder window in force, of all origins in the trace, that fits in the patience.
+//! - The reader's *hold* is the longest wait, of those for each origin in the trace, that the patience comes to now.
 //! - The *horizon* is the moment of arrival less the hold; it does not retreat. Entries placed at or before it show.
 //! - A post's *added wait* is the time from its arrival until the horizon reaches its place: hold less delay, or none.
 //! - A post comes *behind* if, when it arrives, the horizon has passed its place and an entry above it has been shown.
 
-use crate::order::window::Windows;
+use crate::order::horizon::COMPLETE_MS;
+use crate::order::wait::Wait;
 use crate::post::relationship::Patience;
 use crate::time::{Time, millis_of};
 use std::cmp::Reverse;
@@ -24,36 +25,49 @@ pub const PATIENCES: [Patience; 6] = [
     Patience::Complete,
 ];
 
-/// Every window in force, with how many origins have it.
-#[derive(Debug, Default)]
-pub struct Holdings(BTreeMap<i64, u32>);
+/// The patiences of which one may be recommended: in steps of at most two and a half.
+pub const TRIED: [Patience; 16] = [
+    Patience::For(Duration::ZERO),
+    Patience::For(Duration::from_secs(1)),
+    Patience::For(Duration::from_secs(2)),
+    Patience::For(Duration::from_secs(5)),
+    Patience::For(Duration::from_secs(10)),
+    Patience::For(Duration::from_secs(15)),
+    Patience::For(Duration::from_secs(30)),
+    Patience::For(Duration::from_secs(60)),
+    Patience::For(Duration::from_secs(2 * 60)),
+    Patience::For(Duration::from_secs(5 * 60)),
+    Patience::For(Duration::from_secs(10 * 60)),
+    Patience::For(Duration::from_secs(15 * 60)),
+    Patience::For(Duration::from_secs(20 * 60)),
+    Patience::For(Duration::from_secs(30 * 60)),
+    Patience::For(Duration::from_secs(60 * 60)),
+    Patience::Complete,
+];
 
-impl Holdings {
-    /// An origin's window is now so long, in milliseconds.
-    pub fn add(&mut self, window_ms: i64) {
-        *self.0.entry(window_ms).or_default() += 1;
+/// How long one reader waits for each origin, with how many origins that is so of.
+#[derive(Debug, Default)]
+pub struct Waits(BTreeMap<i64, u32>);
+
+impl Waits {
+    /// The reader now waits so many milliseconds for an origin.
+    pub fn add(&mut self, wait_ms: i64) {
+        *self.0.entry(wait_ms).or_default() += 1;
     }
 
-    /// An origin's window is no more so long.
-    pub fn remove(&mut self, window_ms: i64) {
-        if let Some(origins) = self.0.get_mut(&window_ms) {
+    /// The reader waits so long for it no more.
+    pub fn remove(&mut self, wait_ms: i64) {
+        if let Some(origins) = self.0.get_mut(&wait_ms) {
             *origins -= 1;
             if *origins == 0 {
-                self.0.remove(&window_ms);
+                self.0.remove(&wait_ms);
             }
         }
     }
 
-    /// How long a reader of this patience is held back, in milliseconds.
-    pub fn hold_ms(&self, patience: Patience) -> i64 {
-        let longest = match patience {
-            Patience::For(patience) => millis_of(patience),
-            Patience::Complete => i64::MAX,
-        };
-        self.0
-            .range(..=longest)
-            .next_back()
-            .map_or(0, |(window_ms, _)| *window_ms)
+    /// How long the reader is held back, in milliseconds.
+    pub fn hold_ms(&self) -> i64 {
+        self.0.last_key_value().map_or(0, |(wait_ms, _)| *wait_ms)
     }
 }
 
@@ -68,6 +82,7 @@ pub struct Reader {
     pub waits_ms: Vec<u32>,
     /// Posts that came behind.
     pub behind: u64,
+    waits: Waits,
     horizon: Time,
     /// The highest place shown.
     top: Time,
@@ -77,15 +92,32 @@ pub struct Reader {
 
 impl Reader {
     /// A reader before the first post.
-    pub fn new(patience: Patience, holdings: &Holdings) -> Reader {
+    pub fn new(patience: Patience, waits: Waits) -> Reader {
         Reader {
             patience,
-            hold_ms: holdings.hold_ms(patience),
+            hold_ms: waits.hold_ms(),
             waits_ms: Vec::new(),
             behind: 0,
+            waits,
             horizon: Time::from_millis(i64::MIN),
             top: Time::from_millis(i64::MIN),
             above: BinaryHeap::new(),
+        }
+    }
+
+    /// The share of the posts seen, 0 to 1, that came behind.
+    pub fn share_behind(&self) -> f64 {
+        self.behind as f64 / self.waits_ms.len().max(1) as f64
+    }
+
+    /// Waits otherwise for an origin than before.
+    pub fn moved(&mut self, from: &Wait, to: &Wait) {
+        let patience_ms = in_millis(self.patience);
+        let (from_ms, to_ms) = (from.ms(patience_ms), to.ms(patience_ms));
+        if from_ms != to_ms {
+            self.waits.remove(from_ms);
+            self.waits.add(to_ms);
+            self.hold_ms = self.waits.hold_ms();
         }
     }
 
@@ -112,42 +144,49 @@ impl Reader {
     }
 }
 
-/// Readers of every patience, while windows move.
+/// Readers of several patiences, while windows move.
 #[derive(Debug)]
-pub struct Readers {
-    /// In the order of [`PATIENCES`].
-    pub readers: Vec<Reader>,
-    holdings: Holdings,
-}
+pub struct Readers(pub Vec<Reader>);
 
 impl Readers {
-    /// Readers who follow `hosts`, of whom nothing is learned yet.
-    pub fn new<'a>(hosts: impl Iterator<Item = &'a str>, windows: &Windows) -> Readers {
-        let mut holdings = Holdings::default();
-        for host in hosts {
-            holdings.add(millis_of(windows.holding(host, None)));
-        }
-        let readers = PATIENCES.map(|patience| Reader::new(patience, &holdings));
-        Readers {
-            readers: readers.into(),
-            holdings,
-        }
+    /// Readers of these patiences who follow as many origins as there are `waits`.
+    pub fn new(patiences: &[Patience], waits: &[Wait]) -> Readers {
+        let reader = |patience: &Patience| {
+            let mut mine = Waits::default();
+            for wait in waits {
+                mine.add(wait.ms(in_millis(*patience)));
+            }
+            Reader::new(*patience, mine)
+        };
+        Readers(patiences.iter().map(reader).collect())
     }
 
-    /// An origin's window moved.
-    pub fn moved(&mut self, from_ms: i64, to_ms: i64) {
-        self.holdings.remove(from_ms);
-        self.holdings.add(to_ms);
-        for reader in &mut self.readers {
-            reader.hold_ms = self.holdings.hold_ms(reader.patience);
+    /// Of the patiences in [`TRIED`], the first of those that come to the same hold.
+    pub fn unlike(waits: &[Wait]) -> Readers {
+        let Readers(mut readers) = Readers::new(&TRIED, waits);
+        readers.dedup_by_key(|reader| reader.hold_ms);
+        Readers(readers)
+    }
+
+    /// All wait otherwise for an origin than before.
+    pub fn moved(&mut self, from: &Wait, to: &Wait) {
+        for reader in &mut self.0 {
+            reader.moved(from, to);
         }
     }
 
     /// All see a post placed at `place` arrive.
     pub fn see(&mut self, place: Time, arrived: Time) {
-        for reader in &mut self.readers {
+        for reader in &mut self.0 {
             reader.see(place, arrived);
         }
+    }
+}
+
+fn in_millis(patience: Patience) -> i64 {
+    match patience {
+        Patience::For(patience) => millis_of(patience),
+        Patience::Complete => COMPLETE_MS,
     }
 }
 
@@ -156,41 +195,43 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hold_is_the_largest_window_that_fits() {
-        let mut holdings = Holdings::default();
-        for window_ms in [0, 1_000, 30_000, 960_000, 1_000] {
-            holdings.add(window_ms);
+    fn the_hold_is_the_longest_wait() {
+        let mut waits = Waits::default();
+        for wait_ms in [0, 1_000, 30_000, 1_000] {
+            waits.add(wait_ms);
         }
-        let check = |holdings: &Holdings, ms, hold_ms| {
-            let patience = Patience::For(Duration::from_millis(ms));
-            assert_eq!(holdings.hold_ms(patience), hold_ms, "{ms}");
+        assert_eq!(waits.hold_ms(), 30_000);
+        waits.remove(30_000);
+        assert_eq!(waits.hold_ms(), 1_000);
+        waits.remove(1_000);
+        assert_eq!(waits.hold_ms(), 1_000);
+        waits.remove(1_000);
+        assert_eq!(waits.hold_ms(), 0);
+        assert_eq!(Waits::default().hold_ms(), 0);
+    }
+
+    #[test]
+    fn each_reader_waits_by_their_own_patience() {
+        let fixed = |ms| Wait::from(Duration::from_millis(ms));
+        let waits = [fixed(1_000), fixed(20_000)];
+        let mut readers = Readers::new(&PATIENCES, &waits);
+        let holds = |readers: &Readers| -> Vec<i64> {
+            readers.0.iter().map(|reader| reader.hold_ms).collect()
         };
-        for (ms, hold_ms) in [
-            (0, 0),
-            (999, 0),
-            (1_000, 1_000),
-            (29_999, 1_000),
-            (30_000, 30_000),
-            (959_999, 30_000),
-            (960_000, 960_000),
-        ] {
-            check(&holdings, ms, hold_ms);
-        }
-        assert_eq!(holdings.hold_ms(Patience::Complete), 960_000);
-        holdings.remove(1_000);
-        check(&holdings, 29_999, 1_000);
-        holdings.remove(1_000);
-        check(&holdings, 29_999, 0);
-        assert_eq!(Holdings::default().hold_ms(Patience::Complete), 0);
+        assert_eq!(holds(&readers), [0, 1_000, 20_000, 20_000, 20_000, 20_000]);
+        readers.moved(&waits[1], &fixed(960_000));
+        assert_eq!(holds(&readers), [0, 1_000, 1_000, 1_000, 960_000, 960_000]);
+        readers.moved(&waits[0], &fixed(0));
+        assert_eq!(holds(&readers), [0, 0, 0, 0, 960_000, 960_000]);
     }
 
     #[test]
     fn a_post_waits_for_the_horizon_and_comes_behind_what_was_shown() {
         let at = Time::from_millis;
-        let mut holdings = Holdings::default();
-        holdings.add(100);
-        let mut reader = Reader::new(Patience::Complete, &holdings);
-        let mut live = Reader::new(PATIENCES[0], &holdings);
+        let mut waits = Waits::default();
+        waits.add(100);
+        let mut reader = Reader::new(Patience::Complete, waits);
+        let mut live = Reader::new(PATIENCES[0], Waits::default());
         // Place, arrival; how long the patient one waits; whether it is behind for the patient, for the live one.
         let table = [
             (1_000, 1_000, 100, false, false),
@@ -214,7 +255,7 @@ mod tests {
     #[test]
     fn the_horizon_does_not_retreat_when_the_hold_grows() {
         let at = Time::from_millis;
-        let mut reader = Reader::new(Patience::Complete, &Holdings::default());
+        let mut reader = Reader::new(Patience::Complete, Waits::default());
         reader.see(at(1_000), at(1_000));
         reader.hold_ms = 500;
         reader.see(at(990), at(1_010));

@@ -53,7 +53,7 @@ fn a_window_is_learned_from_so_many_posts_and_no_fewer() {
     );
     assert_eq!(delays.learned(), None);
     let moved = delays.count(Verdict::InTime, Some(20_000), NOON, &auto());
-    assert_eq!(moved, Window::Moved);
+    assert_eq!(moved, Learned::Moved);
     assert_eq!(delays.learned(), Some(window(20_000)));
 }
 
@@ -175,7 +175,7 @@ fn a_share_that_wavers_about_the_quantile_does_not_make_the_window_waver() {
                 1_000
             };
             let moved = delays.count(Verdict::InTime, Some(delay_ms), now, &auto());
-            moves += u32::from(moved == Window::Moved);
+            moves += u32::from(moved == Learned::Moved);
         }
     }
     assert!(moves <= 3, "{moves} moves");
@@ -214,9 +214,53 @@ fn a_delay_that_is_shifted_and_not_wide_looks_scheduled() {
 }
 
 #[test]
+fn a_curve_is_learned_with_the_window_and_moves_on_its_own() {
+    let mut delays = Delays::default();
+    let almost = OBSERVATIONS_MIN - 1;
+    count(&mut delays, almost, 1_000, NOON, Duration::ZERO);
+    assert_eq!(delays.curve(), None);
+    count(&mut delays, 1, 1_000, NOON, Duration::ZERO);
+    let before = delays.curve().cloned().unwrap();
+    // 1 % of them are slow, then 5 %: less than the window may miss.
+    count(&mut delays, 3, 900_000, NOON, Duration::ZERO);
+    count(&mut delays, LOOK_EVERY - 3, 1_000, NOON, Duration::ZERO);
+    assert_eq!(delays.curve(), Some(&before), "within the dead band");
+    count(&mut delays, LOOK_EVERY - 1, 900_000, NOON, Duration::ZERO);
+    let moved = delays.count(Verdict::Late, Some(900_000), NOON, &auto());
+    assert_eq!(moved, Learned::Moved);
+    assert_ne!(delays.curve(), Some(&before));
+    assert_eq!(delays.learned(), Some(window(1_000)));
+    // Feeds come to wait longer at once, and shorter not so soon.
+    let within = |delays: &Delays, ms| delays.curve().unwrap().shortest(0.9)[bucket_of(ms)];
+    let before = within(&delays, 60_000);
+    count(&mut delays, 6 * LOOK_EVERY, 20_000, NOON, Duration::ZERO);
+    let longer = within(&delays, 60_000);
+    assert!(before < longer);
+    let early = NOON.plus(SHRINK_EVERY).minus(Duration::from_millis(1));
+    count(&mut delays, 1_600, 1_000, early, Duration::ZERO);
+    assert_eq!(within(&delays, 60_000), longer);
+    count(
+        &mut delays,
+        LOOK_EVERY,
+        1_000,
+        NOON.plus(SHRINK_EVERY),
+        Duration::ZERO,
+    );
+    assert_eq!(within(&delays, 60_000), before);
+    // One post out of a long silence tells nothing here either.
+    let (before, later) = (delays.curve().cloned(), NOON.plus(30 * HALF_LIFE));
+    count(&mut delays, LOOK_EVERY - 9, 1_000, NOON, Duration::ZERO);
+    count(&mut delays, 9, 900_000, later, Duration::ZERO);
+    assert_eq!(delays.curve().cloned(), before);
+}
+
+#[test]
 fn what_is_known_survives_being_stored() {
     let mut delays = learned(20_000);
     delays.count(Verdict::Undated, None, NOON, &auto());
+    // The curve is not the histogram's any more: it is stored, not made anew.
+    count(&mut delays, 4, 60_000, NOON, Duration::ZERO);
+    assert_ne!(delays.curve().cloned(), Curve::new(&delays.histogram));
     let bytes = delays.to_bytes(&[0, 7]).unwrap();
     assert_eq!(Delays::from_bytes(&bytes), Some((delays, vec![0, 7])));
     let mut other_version = bytes.clone();

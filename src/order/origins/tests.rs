@@ -3,6 +3,7 @@
 use super::*;
 use crate::order::delays::OBSERVATIONS_MIN;
 use crate::order::window::Window as Wanted;
+use crate::time::millis_of;
 
 const NOON: Time = Time::from_millis(1_763_805_600_000);
 
@@ -59,7 +60,7 @@ fn one_origin_never_moves_anothers_window() {
     let mut origins = Origins::default();
     take(&mut origins, "a.example", 10_000, 0, 0..ENOUGH);
     let before = origins.get("a.example").cloned();
-    let holding = origins.holding("a.example", &auto());
+    let wait = origins.wait("a.example", &auto());
     take(
         &mut origins,
         "liar.example",
@@ -68,9 +69,10 @@ fn one_origin_never_moves_anothers_window() {
         ENOUGH..20 * ENOUGH,
     );
     assert_eq!(origins.get("a.example").cloned(), before);
-    assert_eq!(origins.holding("a.example", &auto()), holding);
-    assert_eq!(origins.holding("liar.example", &auto()), auto().auto.max);
-    assert_eq!(origins.holding("unheard.example", &auto()), Duration::ZERO);
+    assert_eq!(origins.wait("a.example", &auto()), wait);
+    let longest = millis_of(auto().auto.max);
+    assert_eq!(origins.wait("liar.example", &auto()).window_ms(), longest);
+    assert_eq!(origins.wait("unheard.example", &auto()), Wait::default());
 }
 
 #[test]
@@ -84,18 +86,15 @@ fn what_moved_is_told_once_and_only_where_it_is_learned() {
     let mut origins = Origins::default();
     take(&mut origins, "a.example", 10_000, 0, 0..ENOUGH - 1);
     take(&mut origins, "fixed.example", 10_000, 1, 0..ENOUGH);
-    assert_eq!(origins.windows_moved(&windows), []);
+    assert_eq!(origins.waits_moved(&windows), []);
     take(&mut origins, "a.example", 10_000, 0, ENOUGH - 1..ENOUGH);
-    let holding = origins.holding("a.example", &windows);
-    assert!(Duration::from_secs(10) <= holding);
+    let wait = origins.wait("a.example", &windows);
+    assert!(10_000 <= wait.window_ms());
+    assert_eq!(origins.waits_moved(&windows), [("a.example".into(), wait)]);
+    assert_eq!(origins.waits_moved(&windows), []);
     assert_eq!(
-        origins.windows_moved(&windows),
-        [("a.example".into(), holding)]
-    );
-    assert_eq!(origins.windows_moved(&windows), []);
-    assert_eq!(
-        origins.holding("fixed.example", &windows),
-        Duration::from_secs(7)
+        origins.wait("fixed.example", &windows),
+        Duration::from_secs(7).into()
     );
     // It grows twice before it is asked about.
     take(&mut origins, "a.example", 60_000, 0, ENOUGH..2 * ENOUGH);
@@ -106,12 +105,9 @@ fn what_moved_is_told_once_and_only_where_it_is_learned() {
         0,
         2 * ENOUGH..9 * ENOUGH,
     );
-    let holding = origins.holding("a.example", &windows);
-    assert!(Duration::from_secs(600) <= holding);
-    assert_eq!(
-        origins.windows_moved(&windows),
-        [("a.example".into(), holding)]
-    );
+    let wait = origins.wait("a.example", &windows);
+    assert!(600_000 <= wait.window_ms());
+    assert_eq!(origins.waits_moved(&windows), [("a.example".into(), wait)]);
 }
 
 #[test]
@@ -133,9 +129,9 @@ fn origins_past_the_bound_are_counted_together_and_learned_of_none() {
     assert_eq!(posts(&origins, OTHERS), 2 * OBSERVATIONS_MIN);
     assert_eq!(posts(&origins, "h7.example"), 1 + OBSERVATIONS_MIN);
     for host in ["one.example", "other.example", OTHERS] {
-        assert_eq!(origins.holding(host, &auto()), Duration::ZERO, "{host}");
+        assert_eq!(origins.wait(host, &auto()), Wait::default(), "{host}");
     }
-    let moved = origins.windows_moved(&auto());
+    let moved = origins.waits_moved(&auto());
     assert_eq!(moved.len(), 1, "{moved:?}");
 }
 
@@ -179,15 +175,12 @@ fn after_a_restart_all_that_is_learned_is_told() {
     let mut before = Origins::default();
     take(&mut before, "a.example", 10_000, 0, 0..ENOUGH);
     take(&mut before, "b.example", 10_000, 0, ENOUGH..ENOUGH + 1);
-    let holding = before.holding("a.example", &auto());
+    let wait = before.wait("a.example", &auto());
     let mut after = Origins::default();
     for (host, bytes) in before.unstored() {
         assert!(after.restore(&host, &bytes, &[ENOUGH + 1]));
     }
-    assert_eq!(
-        after.windows_moved(&auto()),
-        [("a.example".into(), holding)]
-    );
+    assert_eq!(after.waits_moved(&auto()), [("a.example".into(), wait)]);
     assert!(!after.restore("c.example", b"\x01odd", &[]));
     assert_eq!(after.len(), 2);
 }

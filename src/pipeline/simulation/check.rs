@@ -150,20 +150,15 @@ impl Run {
         };
         assert!(0 < patience);
         let shown = shown.millis();
-        let windows = wants
-            .follows
-            .keys()
-            .map(|author| of.window_ms(host_of(*author)));
-        let hold = windows
-            .filter(|window| *window <= patience)
-            .max()
-            .unwrap_or(0);
+        let follows = wants.follows.keys();
+        let waits = follows.map(|author| of.wait_ms(host_of(*author), patience));
+        let hold = waits.max().unwrap_or(0);
         let built = of.view.horizons.built().millis().min(self.now);
         let held = self.now.saturating_sub(patience).max(built - hold);
         let reached = self.reached.insert((node, account), shown);
         assert!(
             held <= shown,
-            "held back longer than patience and windows ask for"
+            "held back longer than patience and origins ask for"
         );
         assert!(
             begins_anew || reached.is_none_or(|reached| reached <= shown),

@@ -12,7 +12,7 @@ use crate::operator::metrics::Metrics;
 use crate::order::delays::{Delays, OBSERVATIONS_MIN};
 use crate::order::horizon::last_shown;
 use crate::order::verdict::Verdict;
-use crate::order::window::{Auto, Windows};
+use crate::order::window::{Auto, ReorderWindow, Windows};
 use crate::pipeline::admit::{Admission, AdmitError};
 use crate::pipeline::settle::Settling;
 use crate::pipeline::{relate, sleep};
@@ -94,8 +94,8 @@ impl Node {
         learn_before(&admission);
         graph.set_default_patience(patience);
         let windows = Arc::new(windows);
-        admission.windows_moved(&windows);
-        graph.set_windows(|host| admission.origins().read().holding(host, &windows));
+        admission.waits_moved(&windows);
+        graph.set_waits(|host| admission.origins().read().wait(host, &windows));
         let (built, watching) = watch::channel(Arc::default());
         let graph = Arc::new(RwLock::new(graph));
         let view = View {
@@ -229,7 +229,7 @@ impl Node {
             timestamp,
             seen: &self.seen,
             again: !self.is_caught_up(|_| true),
-            window: &|host| origins.read().holding(host, windows),
+            wait: &|host| origins.read().wait(host, windows),
         };
         let effect = relate::relate(&self.store, &self.graph, &mut self.settling, change, &read);
         let effect = effect.unwrap();
@@ -289,8 +289,8 @@ impl Node {
 
     /// Tells readers how far all is built. `ends` is where the log ends, `now` the moment it was looked at.
     pub(in crate::pipeline) fn announce(&mut self, ends: &[usize; PARTITIONS], now: Time) {
-        for (host, window) in self.admission.windows_moved(&self.windows) {
-            self.graph.write().set_window(&host, window);
+        for (host, wait) in self.admission.waits_moved(&self.windows) {
+            self.graph.write().set_wait(&host, wait);
         }
         self.again.step(&self.store, &self.graph.read()).unwrap();
         let taken = Arc::new(Seen::new(&self.reflects.next));
@@ -346,7 +346,7 @@ impl Node {
     pub(in crate::pipeline) fn reload(&mut self, windows: Windows, patience: Patience, now: Time) {
         self.windows = Arc::new(windows);
         self.patience = patience;
-        self.admission.windows_moved(&self.windows);
+        self.admission.waits_moved(&self.windows);
         let mut graph = self.graph.write();
         let before = graph.default_patience_ms();
         graph.set_default_patience(patience);
@@ -354,14 +354,36 @@ impl Node {
             self.view.horizons.reach_all(now);
         }
         let (origins, windows) = (self.admission.origins(), &self.windows);
-        graph.set_windows(|host| origins.read().holding(host, windows));
+        graph.set_waits(|host| origins.read().wait(host, windows));
         *self.view.windows.write() = Arc::clone(windows);
     }
 
-    /// How long feeds are held for this origin, in milliseconds.
-    pub(in crate::pipeline) fn window_ms(&self, host: &str) -> i64 {
+    /// How long who has so many milliseconds of patience waits for this origin, in milliseconds: by the rule as it is
+    /// written, from the curve alone.
+    pub(in crate::pipeline) fn wait_ms(&self, host: &str, patience: i64) -> i64 {
         let origins = self.admission.origins().read();
-        crate::time::millis_of(origins.holding(host, &self.windows))
+        let delays = origins.get(host);
+        let learned = delays.and_then(Delays::learned);
+        let window = crate::time::millis_of(self.windows.holding(host, learned));
+        if window <= patience {
+            return window;
+        }
+        let is_learned = self.windows.of(host).reorder_window == ReorderWindow::Auto;
+        let Some(curve) = delays.and_then(Delays::curve).filter(|_| is_learned) else {
+            return 0;
+        };
+        let within = curve.shares().take_while(|(end, _)| *end <= patience);
+        let Some((end, most)) = within.last() else {
+            return 0;
+        };
+        let pays = if curve.pays_from_ms() <= end {
+            0.45
+        } else {
+            0.5
+        };
+        let enough = self.windows.auto.quantile * most;
+        let first = curve.shares().find(|(_, share)| enough <= *share);
+        first.filter(|_| pays <= most).map_or(0, |(end, _)| end)
     }
 
     /// How long accounts wait that say nothing, in milliseconds.

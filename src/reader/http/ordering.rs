@@ -7,7 +7,7 @@ use crate::clock;
 use crate::order::horizon::COMPLETE_MS;
 use crate::post::record::NewRecord;
 use crate::post::relationship::{Patience, Relation};
-use crate::reader::answer::{Choice, Ordering};
+use crate::reader::answer::{Choice, HeldBy, Ordering};
 use crate::reader::door;
 use crate::reader::problem::Problem;
 use crate::reader::ready::no_account;
@@ -86,13 +86,18 @@ impl App {
         let number = graph.account(account).ok_or_else(|| no_account(account))?;
         let patience_ms = graph.patience_ms(number);
         let millis = |ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0));
+        let hold = humantime::format_duration(millis(graph.hold_ms(number))).to_string();
+        let held_by = graph.held_by(number).into_iter().map(|origin| HeldBy {
+            origin,
+            wait: hold.clone(),
+        });
         let answer = Ordering {
             patience: match patience_ms {
                 COMPLETE_MS => Patience::Complete,
                 ms => Patience::For(millis(ms)),
             },
-            hold: humantime::format_duration(millis(graph.hold_ms(number))).to_string(),
-            held_by: graph.held_by(number),
+            held_by: held_by.collect(),
+            hold,
             horizon: look.shown.horizon,
         };
         Ok(Json(answer).into_response())
