@@ -24,7 +24,8 @@ const WITHIN_MS: u64 = 0xffff;
 /// How an entry came into a home.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// When the last of the records arrived that it needed to be there: its own, that of what it boosts, those of what it answers.
+    /// When the last of the records arrived that it needed to be there: its own, that of what it boosts, those of what it answers,
+    /// and the document of its author that says who could see it.
     pub at: Time,
     /// Whether one of these was read long after it arrived: see [`crate::post::record::READ_LATE_AFTER`].
     pub read_late: bool,
@@ -59,6 +60,12 @@ impl Arrival {
         if owner == Some(post.body.author.as_str()) {
             // Whatever it answers, it is there.
             return Ok(arrival);
+        }
+        if post.document.is_some()
+            && let Some(followers) = view.store.followers(&post.body.author)?
+        {
+            // Who could see it was known by then at the latest.
+            arrival.at = arrival.at.max(followers.arrived);
         }
         if let Some(original) = original {
             arrival.needs(original);

@@ -284,7 +284,9 @@ impl Reader {
         }
         self.compared += 1;
         if self.wrong.is_empty() && self.compared.is_multiple_of(COMPARED_EVERY) {
-            for (id, entry) in fresh(node, look) {
+            // What came to light from below a floor may have changed there, where nobody was told of it.
+            let told = fresh(node, look).split_off(&(self.floor_max + 1));
+            for (id, entry) in told {
                 let there = self.entries.get(&id);
                 if let Some(there) = there
                     && *there != entry

@@ -107,7 +107,7 @@ impl World {
             timestamp: Some(record.stamp.time),
             seen: &self.seen,
             again,
-            window: &|_| Duration::ZERO,
+            wait: &|_| crate::order::wait::Wait::default(),
         };
         let change = decode(record.words);
         relate::relate(&self.store, &self.graph, &mut self.settling, &change, &read).unwrap();
