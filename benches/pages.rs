@@ -19,6 +19,7 @@ use slackwater::operator::metrics::Metrics;
 use slackwater::order::window::Windows;
 use slackwater::post::in_flight::InFlight;
 use slackwater::reader::filling::Filling;
+use slackwater::reader::log_end::LogEnd;
 use slackwater::reader::page::Span;
 use slackwater::reader::view::{Built, View};
 use slackwater::time::Time;
@@ -71,6 +72,7 @@ fn bench(c: &mut Criterion) {
         in_flight: InFlight::default(),
         refused_settings: Arc::default(),
         log: 0,
+        log_end: LogEnd::default(),
         built: watching,
         metrics: Arc::new(Metrics::default()),
     };
