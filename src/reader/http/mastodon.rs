@@ -20,6 +20,7 @@ use crate::reader::mastodon::channel::Sieve;
 use crate::reader::mastodon::timeline::{Timeline, Wanted};
 use crate::reader::page::Span;
 use crate::reader::problem::Problem;
+use crate::reader::reading;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -346,7 +347,7 @@ pub(super) async fn status(
         Caller::Backend | Caller::Anyone => None,
     };
     app.view.is_open()?;
-    let found = tokio::task::block_in_place(|| app.seen(&id, reader))?;
+    let found = reading::read(|| app.seen(&id, reader)).await?;
     Ok(json(found))
 }
 
@@ -355,7 +356,8 @@ pub(super) async fn lists(
     Extension(asking): Extension<Asking>,
 ) -> Result<Response, Refusal> {
     let account = &user(&asking, "read:lists")?.account;
-    Ok(Json(app.lists(account, None)?).into_response())
+    let lists = reading::read(|| app.lists(account, None)).await?;
+    Ok(Json(lists).into_response())
 }
 
 pub(super) async fn one_list(
@@ -364,7 +366,8 @@ pub(super) async fn one_list(
     Extension(asking): Extension<Asking>,
 ) -> Result<Response, Refusal> {
     let account = &user(&asking, "read:lists")?.account;
-    let found = app.lists(account, Some(&list))?.into_iter().next();
+    let found = reading::read(|| app.lists(account, Some(&list))).await?;
+    let found = found.into_iter().next();
     Ok(Json(found.ok_or_else(Refusal::not_found)?).into_response())
 }
 
@@ -385,7 +388,7 @@ pub(super) async fn credentials(
         return Err(Refusal::not_found());
     };
     let given = (app.shelf.ids == Ids::Ref).then_some(user.account.as_str());
-    let account = tokio::task::block_in_place(|| app.shelf.account(&app.view, &actor, given));
+    let account = reading::read(|| app.shelf.account(&app.view, &actor, given)).await;
     let account = account.map_err(|e| Problem::internal(&e))?;
     let account = account.ok_or_else(Refusal::not_found)?;
     Ok(Json(about::credentials(&account)).into_response())
@@ -466,7 +469,7 @@ impl App {
                 Err(problem) => return Err(problem.into()),
             }
         }
-        tokio::task::block_in_place(|| {
+        reading::read(|| {
             let wanted = self.wanted(asks)?;
             let mut ids: Vec<u64> = looks.iter().flat_map(|look| look.ids()).copied().collect();
             if 1 < looks.len() {
@@ -495,6 +498,7 @@ impl App {
             }
             Ok(response)
         })
+        .await
     }
 
     /// Which part of a feed. `since_id` asks for the newest above it, `min_id` for those just above it.
