@@ -9,6 +9,7 @@ use slackwater::feed::expiry::Keep;
 use slackwater::feed::store::home_key;
 use slackwater::graph::{FollowOptions, Graph};
 use slackwater::order::window::Windows;
+use slackwater::pipeline::due::Due;
 use slackwater::pipeline::{Options, Pipeline};
 use slackwater::post::log;
 use slackwater::post::record::{NewRecord, Position};
@@ -52,7 +53,11 @@ impl Running {
             windows: Windows::default(),
             patience: Patience::For(Duration::ZERO),
             log: "bystander".to_owned(),
-            checkpoint_every: Duration::from_secs(5),
+            due: Due {
+                replay_max: Duration::from_secs(5),
+                rows_every: Duration::from_secs(5),
+                all_every: Duration::from_secs(5),
+            },
             keep: Keep {
                 posts: 30 * DAY,
                 stubs: 365 * DAY,

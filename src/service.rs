@@ -7,6 +7,7 @@ use crate::config::{self, Config};
 use crate::feed::disk::DiskError;
 use crate::feed::expiry::Keep;
 use crate::feed::store::{self, Store};
+use crate::pipeline::due::Due;
 use crate::pipeline::reload::Reload;
 use crate::pipeline::{self, Pipeline, PipelineError};
 use crate::post::log;
@@ -31,6 +32,9 @@ use tokio_util::task::TaskTracker;
 
 /// How long requests in hand may take when the service stops.
 const REQUESTS_END_WAIT: Duration = Duration::from_secs(2);
+
+/// The longest that anything waits for a checkpoint, however quiet it is.
+const CHECKPOINT_WAIT_MAX: Duration = Duration::from_secs(3_600);
 
 /// Under which name the data folder keeps which log it was built from.
 const LOG: &str = "log";
@@ -394,7 +398,11 @@ fn pipeline_options(config: &Config) -> pipeline::Options {
         windows: config.ordering.windows.clone(),
         patience: config.ordering.patience,
         log: String::new(),
-        checkpoint_every: config.feed.checkpoint_every,
+        due: Due {
+            replay_max: config.feed.replay_max,
+            rows_every: config.feed.checkpoint_every,
+            all_every: CHECKPOINT_WAIT_MAX,
+        },
         keep: Keep {
             posts: config.feed.posts_keep,
             stubs: config.feed.stubs_keep,

@@ -28,6 +28,35 @@ const ANA: &str = "https://a.example/users/ana";
 const BOB: &str = "https://b.example/users/bob";
 const NOON: i64 = 1_795_348_800_000;
 
+/// A failure means that every feed is written again and again though nothing would be lost, or that a start after a crash
+/// takes longer than it may.
+#[test]
+fn a_checkpoint_is_written_when_reading_again_would_take_too_long_and_not_by_the_clock() {
+    for (replay_max, is_written) in [("1h", false), ("1ms", true)] {
+        let dir = TempDir::new().unwrap();
+        let often = format!("checkpoint_every = \"100ms\"\nreplay_max = \"{replay_max}\"\n");
+        let instance = Instance::start(dir.path(), &instance::built_in(&often));
+        let door = &instance.door;
+        let mut seen = 0.0;
+        // What is counted every 100 ms has been counted twice since the post came.
+        for account in ["7", "8"] {
+            befriend(door, account, &format!("{ME}{account}"), &[ANA]);
+            let post = Post::by(ANA, seen as i64, NOON);
+            door.post_lines("/v1/activities", &[post.create().to_string()]);
+            seen += 1.0;
+            wait_for("the accounts to be counted", || {
+                (door.metric("slackwater_accounts") == seen).then_some(())
+            });
+        }
+        let written = || door.metric("slackwater_checkpoint_seconds_count") != 0.0;
+        if is_written {
+            wait_for("a checkpoint", || written().then_some(()));
+        } else {
+            assert!(!written());
+        }
+    }
+}
+
 /// A failure means that an upgrade loses posts, or waits for the init system's patience to end.
 #[test]
 fn told_to_stop_while_records_flow_it_ends_well_within_five_seconds_and_has_everything_afterwards()

@@ -562,6 +562,7 @@ fn feed(written: written::Feed) -> Feed {
             .unflushed_bytes_max
             .map_or(default.unflushed_bytes_max, |it| it.0),
         cache_bytes: written.cache_bytes.map_or(default.cache_bytes, |it| it.0),
+        replay_max: written.replay_max.map_or(default.replay_max, |it| it.0),
         checkpoint_every: written
             .checkpoint_every
             .map_or(default.checkpoint_every, |it| it.0),

@@ -167,7 +167,11 @@ pub struct Feed {
     pub unflushed_bytes_max: u64,
     /// Bytes of memory for what was read from disk. 1 MB to 1 TB, default 256 MB.
     pub cache_bytes: u64,
-    /// The longest time that something waits for a checkpoint. 100 milliseconds to 1 hour, default 30 seconds.
+    /// The longest time that a start after a crash may take to read again what waited for a checkpoint, as far as that can be
+    /// told from how long it took the first time. 1 millisecond to 1 hour, default 10 seconds.
+    pub replay_max: Duration,
+    /// How often is written what the log does not have: how far feeds were shown, and when accounts were seen. 100
+    /// milliseconds to 1 hour, default 30 seconds.
     pub checkpoint_every: Duration,
 }
 
@@ -331,6 +335,7 @@ impl Default for Feed {
             unflushed_entries_max: 4_000_000,
             unflushed_bytes_max: 256 * MB,
             cache_bytes: 256 * MB,
+            replay_max: Duration::from_secs(10),
             checkpoint_every: Duration::from_secs(30),
         }
     }

@@ -167,6 +167,7 @@ fn a_file_that_says_everything_means_it() {
         unflushed_entries_max = 1000
         unflushed_bytes_max = "1MB"
         cache_bytes = "1 MiB"
+        replay_max = "2s"
         checkpoint_every = "100ms"
         [http]
         listen = "[::]:80"
@@ -238,6 +239,7 @@ fn a_file_that_says_everything_means_it() {
             unflushed_entries_max: 1000,
             unflushed_bytes_max: 1_000_000,
             cache_bytes: 1 << 20,
+            replay_max: Duration::from_secs(2),
             checkpoint_every: Duration::from_millis(100),
         },
         http: Http {

@@ -179,7 +179,10 @@ pub struct Feed {
     /// Memory for what was read from disk.
     #[schemars(extend("x-min" = "1MB", "x-max" = "1TB"))]
     pub cache_bytes: Option<Size>,
-    /// The longest time that something waits for a checkpoint.
+    /// The longest time that a start after a crash may take to read again what waited for a checkpoint.
+    #[schemars(extend("x-min" = "1ms", "x-max" = "1h"))]
+    pub replay_max: Option<Span>,
+    /// How often is written what the log does not have: how far feeds were shown, and when accounts were seen.
     #[schemars(extend("x-min" = "100ms", "x-max" = "1h"))]
     pub checkpoint_every: Option<Span>,
 }

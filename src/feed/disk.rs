@@ -5,9 +5,14 @@
 //! the files are synced before offsets are stored. A panic inside it must end the process: the release profile
 //! aborts, and the next start replays the log.
 
+mod at_hand;
+
+pub use at_hand::{at_hand, fetching};
+
 use super::block::{self, Block};
 use super::kept::Post;
 use crate::order::place::PostId;
+use at_hand::Lately;
 use hashbrown::HashSet;
 use parking_lot::Mutex;
 use std::fs::File;
@@ -53,6 +58,9 @@ pub enum DiskError {
         /// In which part.
         tree: &'static str,
     },
+    /// It may have to be waited for, and who asked does not wait: see [`at_hand`].
+    #[error("what was asked for is not at hand")]
+    NotAtHand,
     /// A post, or whatever else, could not be packed.
     #[error("could not pack a value")]
     Pack {
@@ -113,6 +121,7 @@ pub struct Disk {
     trees: Vec<sled::Tree>,
     path: PathBuf,
     synced_blobs: Mutex<HashSet<PathBuf>>,
+    lately: Lately,
     /// How many more writes succeed: tests cut a checkpoint off after any of them.
     #[cfg(test)]
     pub(super) writes_left: std::sync::atomic::AtomicU64,
@@ -161,6 +170,7 @@ impl Disk {
             trees,
             path: path.to_owned(),
             synced_blobs: Mutex::default(),
+            lately: Lately::default(),
             #[cfg(test)]
             writes_left: u64::MAX.into(),
         })
@@ -168,6 +178,7 @@ impl Disk {
 
     /// The value of a key.
     pub fn get(&self, tree: Tree, key: &[u8]) -> Result<Option<Bytes>, DiskError> {
+        self.lately.ask(tree, key)?;
         match self.tree(tree) {
             Some(open) => open.get(key).map_err(self.failed("read")),
             None => Ok(None),
@@ -202,19 +213,23 @@ impl Disk {
         tree: Tree,
         from: &[u8],
     ) -> impl Iterator<Item = Result<(Bytes, Bytes), DiskError>> + use<> {
-        let range = self.tree(tree).map(|open| open.range(from.to_vec()..));
+        let asked = at_hand::ask();
+        let tree = self.tree(tree).filter(|_| asked.is_ok());
+        let range = tree.map(|open| open.range(from.to_vec()..));
         let path = self.path.clone();
-        range.into_iter().flatten().map(move |row| {
+        let rows = range.into_iter().flatten().map(move |row| {
             row.map_err(|source| DiskError::Sled {
                 doing: "scan",
                 path: path.clone(),
                 source,
             })
-        })
+        });
+        asked.err().into_iter().map(Err).chain(rows)
     }
 
     /// The post at a place.
     pub fn post(&self, id: PostId) -> Result<Option<Post>, DiskError> {
+        at_hand::ask()?;
         let Some((_, bytes)) = self.block_over(id)? else {
             return Ok(None);
         };

@@ -15,6 +15,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 const CHUNK: usize = 1024;
 
+/// With so many things to take in, a home is long to look at: it is folded.
+pub(super) const LONG_AT: usize = 1_000;
+
 #[derive(Debug)]
 struct Home {
     /// The key it is stored under.
@@ -37,6 +40,8 @@ struct Chunk {
 pub struct Homes {
     chunks: RwLock<Vec<Arc<RwLock<Chunk>>>>,
     unwritten: AtomicUsize,
+    /// Those that became long since they were last asked for.
+    long: Mutex<Vec<AccountIx>>,
     /// Those that are watched by readers.
     pub stirred: Stirred,
     /// Insertions below this place are written down in `watched`: a sweep is under way.
@@ -90,8 +95,10 @@ impl Homes {
             if let Some(chunk) = chunks.get(number) {
                 let mut chunk = chunk.write();
                 for account in now {
-                    if let Some(home) = touch(&mut chunk, account.number() % CHUNK) {
-                        home.ops.extend_from_slice(ops);
+                    if let Some(home) = touch(&mut chunk, account.number() % CHUNK)
+                        && home.push(ops, LONG_AT)
+                    {
+                        self.long.lock().push(*account);
                     }
                 }
             }
@@ -105,7 +112,11 @@ impl Homes {
 
     /// Does several things to one home.
     pub fn apply_all(&self, account: AccountIx, ops: &[Op]) {
-        self.with(account, |home| home.ops.extend_from_slice(ops));
+        self.with(account, |home| {
+            if home.push(ops, LONG_AT) {
+                self.long.lock().push(account);
+            }
+        });
         self.unwritten.fetch_add(ops.len(), Ordering::Relaxed);
         self.watch(ops);
     }
@@ -141,6 +152,26 @@ impl Homes {
         });
     }
 
+    /// Puts a home's feed as it is now in the place of what waits to be taken in.
+    pub(super) fn fold(&self, account: AccountIx, feed: Ledger) {
+        let weight = feed.ids.len() + 1;
+        let mut before = 0;
+        self.with(account, |home| before = home.fold(feed));
+        self.unwritten.fetch_add(weight, Ordering::Relaxed);
+        self.unwritten.fetch_sub(before, Ordering::Relaxed);
+    }
+
+    /// How many things wait to be taken into a home.
+    #[cfg(test)]
+    pub(super) fn waiting(&self, account: AccountIx) -> usize {
+        self.parts(account).map_or(0, |parts| parts.new.ops.len())
+    }
+
+    /// Those that have become long since the last call.
+    pub(super) fn long(&self) -> Vec<AccountIx> {
+        std::mem::take(&mut *self.long.lock())
+    }
+
     /// What a home is made of now. None for an account that was never added.
     pub fn parts(&self, account: AccountIx) -> Option<Parts> {
         let chunk = Arc::clone(self.chunks.read().get(account.number() / CHUNK)?);
@@ -158,7 +189,7 @@ impl Homes {
         self.unwritten.load(Ordering::Relaxed)
     }
 
-    /// Begins a checkpoint: everything new is leaving now. The homes to be written, in key order.
+    /// Begins a checkpoint: everything new is leaving now. The homes to be written.
     pub fn leave(&self) -> Vec<Leaving> {
         self.unwritten.store(0, Ordering::Relaxed);
         let mut all = Vec::new();
@@ -181,7 +212,6 @@ impl Homes {
                 });
             }
         }
-        all.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         all
     }
 

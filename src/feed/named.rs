@@ -4,11 +4,12 @@
 //! There may be very many, most of them quiet, so only those with something new take memory. What is new, what is
 //! leaving and what is stored merge as homes do.
 
+use super::homes::LONG_AT;
 use super::ledger::{Ledger, Op, Turn};
 use super::pending::Pending;
 use crate::graph::AccountIx;
 use hashbrown::HashMap;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -69,18 +70,41 @@ pub struct Named {
     new: RwLock<Feeds>,
     leaving: RwLock<Option<Arc<Feeds>>>,
     unwritten: AtomicUsize,
+    /// Those that are long, as they were noted since they were last asked for.
+    long: Mutex<Vec<Name>>,
 }
 
 impl Named {
-    /// Does `ops` to a feed.
-    pub(super) fn apply(&self, name: Name, ops: &[Op]) {
+    /// Does `ops` to a feed. Its name, if it is long to look at from now on.
+    pub(super) fn apply(&self, name: Name, ops: &[Op]) -> Option<Name> {
         self.unwritten.fetch_add(ops.len(), Ordering::Relaxed);
-        self.with(name, |feed| feed.ops.extend_from_slice(ops));
+        let mut new = self.new.write();
+        match new.get_mut(&name) {
+            Some(feed) => feed.push(ops, LONG_AT).then_some(name),
+            None => {
+                new.entry(name).or_default().push(ops, LONG_AT);
+                None
+            }
+        }
     }
 
-    /// How many things wait to be taken into a feed.
-    pub(super) fn waiting(&self, name: &Name) -> usize {
-        self.new.read().get(name).map_or(0, |feed| feed.ops.len())
+    /// It is long, and to be folded.
+    pub(super) fn note_long(&self, name: Name) {
+        self.long.lock().push(name);
+    }
+
+    /// Puts a feed as it is now in the place of what waits to be taken in.
+    pub(super) fn fold(&self, name: Name, feed: Ledger) {
+        let weight = feed.ids.len() + 1;
+        let mut before = 0;
+        self.with(name, |there| before = there.fold(feed));
+        self.unwritten.fetch_add(weight, Ordering::Relaxed);
+        self.unwritten.fetch_sub(before, Ordering::Relaxed);
+    }
+
+    /// Those that were noted since the last call.
+    pub(super) fn long(&self) -> Vec<Name> {
+        std::mem::take(&mut *self.long.lock())
     }
 
     /// Remembers a change of relations in a feed.

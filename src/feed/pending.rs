@@ -16,6 +16,24 @@ pub(super) struct Pending {
 }
 
 impl Pending {
+    /// Adds what happened. Whether it has thereby become `long`.
+    pub(super) fn push(&mut self, ops: &[Op], long: usize) -> bool {
+        let was_long = long <= self.ops.len();
+        self.ops.extend_from_slice(ops);
+        !was_long && long <= self.ops.len()
+    }
+
+    /// Puts the whole feed in the place of all this. How much that was, as the counts of what waits have it.
+    pub(super) fn fold(&mut self, feed: Ledger) -> usize {
+        let base = self.base.as_ref().map_or(0, |base| base.ids.len() + 1);
+        let before = base + self.ops.len() + self.turns.as_ref().map_or(0, |turns| turns.len());
+        *self = Pending {
+            base: Some(Arc::new(feed)),
+            ..Pending::default()
+        };
+        before
+    }
+
     /// How many entries it brings.
     pub(super) fn weight(&self) -> usize {
         self.ops.len() + self.base.as_ref().map_or(0, |base| base.ids.len())

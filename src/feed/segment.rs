@@ -4,6 +4,7 @@
 //! rest. New entries gather beside it as [`Op`]s and are merged in at a checkpoint; a reader merges on the fly.
 
 use crate::order::place::PostId;
+use std::ops::Range;
 
 const VERSION: u8 = 1;
 const HEADER: usize = 1 + 8;
@@ -124,6 +125,38 @@ pub fn merge(stored: Segment<'_>, ops: &[Op], length: usize) -> Merged {
     };
     merged.trim(length);
     merged
+}
+
+/// What of [`merge`]d entries stands between two places, both exclusive: the highest, at most `most`, from the highest down.
+/// No more than that, and what is above, is looked at.
+pub fn newest(
+    stored: Segment<'_>,
+    ops: &[Op],
+    length: usize,
+    between: Range<u64>,
+    most: usize,
+) -> Vec<u64> {
+    let ops = settle(ops);
+    let mut ops = ops.iter().rev().peekable();
+    let mut there = stored.iter().rev().peekable();
+    let merged = std::iter::from_fn(|| {
+        loop {
+            let lower = ops.peek().map(|op| op.id());
+            if let Some(id) = there.next_if(|id| lower.is_none_or(|lower| lower < *id)) {
+                return Some(id);
+            }
+            let op = ops.next()?;
+            let was_there = there.next_if(|id| *id == op.id()).is_some();
+            if !op.is_removal() && (was_there || stored.floor.number() < op.id()) {
+                return Some(op.id());
+            }
+        }
+    });
+    let meant = merged
+        .take(length)
+        .skip_while(|id| between.end <= *id)
+        .take_while(|id| between.start < *id);
+    meant.take(most).collect()
 }
 
 impl Merged {
@@ -266,6 +299,16 @@ mod tests {
                 bytes = merge(Segment::read(&bytes).unwrap(), &ops, length).pack();
             }
             let end = Segment::read(&bytes).unwrap();
+            for (start, end_of, most) in [(0, 100, 100), (10, 40, 3), (0, 30, 1)] {
+                let ops: Vec<Op> = steps.concat().iter().map(|(n, insert)| {
+                    if *insert { Op::insert(id(*n)) } else { Op::remove(id(*n)) }
+                }).collect();
+                // Not the same as in steps, where what fell is gone for good: as merged at once.
+                let expected = merge(end, &ops, length).ids.into_iter().rev();
+                let expected = expected.filter(|id| start < *id && *id < end_of).take(most);
+                let found = newest(end, &ops, length, start..end_of, most);
+                prop_assert_eq!(found, expected.collect::<Vec<_>>());
+            }
             prop_assert_eq!(end.iter().collect::<Vec<_>>(), model.into_iter().collect::<Vec<_>>());
             prop_assert_eq!(end.floor().number(), floor);
         }

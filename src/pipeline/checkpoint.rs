@@ -1,26 +1,27 @@
-//! Checkpoints: taken out between two records, and written beside the loop, which goes on meanwhile.
+//! Checkpoints: taken out between two records, and written beside the loop, which goes on meanwhile; and more often the rows
+//! that the log does not have.
 //!
 //! One at a time. When memory is full again before the last is written, the loop waits: so no more waits in memory than
 //! twice what the configuration allows.
 
+use super::due::{Waiting, What};
 use super::{Pipeline, PipelineError, sleep};
 use crate::clock;
 use crate::feed::disk::DiskError;
-use crate::feed::store::{Reflects, Written};
+use crate::feed::store::Written;
 use crate::order::horizon::last_shown;
 use crate::time::Time;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// A checkpoint that is being written.
+/// A checkpoint, or rows alone, being written.
 #[derive(Debug)]
 pub(super) struct Writing {
-    thread: JoinHandle<Result<Written, DiskError>>,
+    /// What was written; none if it was rows alone.
+    thread: JoinHandle<Result<Option<Written>, DiskError>>,
     begun: Instant,
-    /// What of the log the data folder reflects when it is written.
-    reflects: Reflects,
-    /// What is older than by this time's retention may go from the log.
+    /// What is older than by this time's retention may go from the log when it is written.
     log_time: Time,
 }
 
@@ -32,6 +33,43 @@ pub(super) enum Wait {
 }
 
 impl Pipeline {
+    /// Begins to write what has waited as long as it may, if nothing is being written.
+    pub(super) fn write_what_is_due(&mut self) -> Result<(), PipelineError> {
+        if self.writing.is_some() {
+            return Ok(());
+        }
+        let waiting = Waiting {
+            is_anything: self.is_dirty,
+            replay: self.replay,
+            since_all: self.checkpointed.elapsed(),
+            since_rows: self.rows_written.elapsed(),
+        };
+        match self.options.due.of(&waiting) {
+            What::Nothing => {}
+            What::Rows => self.begin_rows(),
+            What::All => self.begin_checkpoint()?,
+        }
+        Ok(())
+    }
+
+    /// Begins to write the rows that the log does not have.
+    fn begin_rows(&mut self) {
+        self.rows_written = clock::stopwatch();
+        self.source.taken(&self.reflects.next);
+        let reached = self.view.horizons.unstored();
+        let last_seen = sleep::attendance_known(&self.graph.read(), &self.view.attendance);
+        if reached.is_empty() && last_seen.is_empty() {
+            return;
+        }
+        let store = Arc::clone(&self.store);
+        let write = move || store.write_rows(&reached, &last_seen).map(|()| None);
+        self.writing = Some(Writing {
+            thread: std::thread::spawn(write),
+            begun: self.rows_written,
+            log_time: Time::default(),
+        });
+    }
+
     /// Begins to write all that is new; waits for the last checkpoint first, if that is not written yet.
     pub(super) fn begin_checkpoint(&mut self) -> Result<(), PipelineError> {
         self.end_checkpoint(Wait::Yes)?;
@@ -48,6 +86,7 @@ impl Pipeline {
         }
         let begun = clock::stopwatch();
         let taken = self.store.take_out();
+        (self.replay, self.rows_written) = (Duration::ZERO, begun);
         let is_absurd = self.log_time_is_absurd();
         if self.start.is_done() && !is_absurd {
             self.expiry
@@ -55,15 +94,13 @@ impl Pipeline {
         }
         let (store, graph) = (Arc::clone(&self.store), Arc::clone(&self.graph));
         let (horizons, now) = (Arc::clone(&self.view.horizons), clock::now());
-        let reflected = reflects.clone();
         let thread = std::thread::spawn(move || {
             let shown = |account| last_shown(horizons.of(&graph.read(), account, now));
-            store.write_out(taken, &reflected, &shown)
+            store.write_out(taken, &reflects, &shown).map(Some)
         });
         self.writing = Some(Writing {
             thread,
             begun,
-            reflects,
             log_time: if is_absurd {
                 Time::default()
             } else {
@@ -84,11 +121,12 @@ impl Pipeline {
             Ok(written) => written?,
             Err(panic) => std::panic::resume_unwind(panic),
         };
-        let seconds = writing.begun.elapsed().as_secs_f64();
-        self.source
-            .reflected(&writing.reflects.next, writing.log_time);
-        self.checkpointed = clock::stopwatch();
-        self.count_checkpoint(&written, seconds);
+        if let Some(written) = written {
+            self.source.reflected(writing.log_time);
+            self.source.taken(&self.reflects.next);
+            self.checkpointed = clock::stopwatch();
+            self.count_checkpoint(&written, writing.begun.elapsed().as_secs_f64());
+        }
         Ok(())
     }
 

@@ -6,6 +6,7 @@
 pub mod admit;
 mod catching_up;
 mod checkpoint;
+pub mod due;
 #[cfg(test)]
 mod promises;
 mod relate;
@@ -48,6 +49,7 @@ use crate::time::Time;
 use admit::{Admission, AdmitError, Outcome};
 use catching_up::Start;
 use checkpoint::{Wait, Writing};
+use due::Due;
 use parking_lot::RwLock;
 use reload::Reload;
 use set_aside::SetAside;
@@ -83,8 +85,8 @@ pub struct Options {
     pub patience: Patience,
     /// Which log this is.
     pub log: String,
-    /// The longest time something waits for a checkpoint.
-    pub checkpoint_every: Duration,
+    /// How long what is new waits for a checkpoint.
+    pub due: Due,
     /// How long posts, stubs and removals are kept.
     pub keep: expiry::Keep,
     /// Accounts not seen for so long have no feeds.
@@ -145,7 +147,11 @@ pub struct Pipeline {
     reflects: Reflects,
     start: Start,
     checkpointed: Instant,
-    /// The checkpoint that is being written.
+    /// When rows that the log does not have were last written.
+    rows_written: Instant,
+    /// How long it took to take in what no checkpoint has.
+    replay: Duration,
+    /// What is being written.
     writing: Option<Writing>,
     is_dirty: bool,
     asked_to_end: BTreeMap<Vec<u8>, Instant>,
@@ -221,6 +227,8 @@ impl Pipeline {
             reflects,
             start,
             checkpointed: now,
+            rows_written: now,
+            replay: Duration::ZERO,
             writing: None,
             is_dirty: false,
             asked_to_end: BTreeMap::new(),
@@ -275,17 +283,21 @@ impl Pipeline {
             let records = self.source.take(BATCH_RECORDS, wait)?;
             // 2. Understand it, on every core, and meanwhile:
             let mut announced = clock::stopwatch();
+            let mut began = clock::stopwatch();
             decode_each(&records, self.threads, |record, said| {
                 // 3. Place it and fan it out, record by record; what cannot be used is set aside before we pass it.
                 self.take_in(record, said)?;
                 // 4. What must be durable, when memory says so.
                 if self.store.is_full() {
                     self.begin_checkpoint()?;
+                    began = clock::stopwatch();
                 }
                 // What others wrote does not wait for all that came with it, if that goes to many.
                 if ANNOUNCE_AFTER <= announced.elapsed() {
+                    self.replay += began.elapsed();
                     self.announce(None);
                     announced = clock::stopwatch();
+                    began = clock::stopwatch();
                 }
                 Ok::<_, PipelineError>(())
             })?;
@@ -293,16 +305,15 @@ impl Pipeline {
             self.wake();
             self.settle()?;
             self.decide_again()?;
+            self.replay += began.elapsed();
+            self.fold_long()?;
             // 6. Tell readers.
             self.follow_ends(&records);
             self.announce(Some(settled));
             self.end_mutes();
             // 7. What waits too long becomes durable; what nobody needs goes.
             self.end_checkpoint(Wait::No)?;
-            let is_due = self.options.checkpoint_every <= self.checkpointed.elapsed();
-            if self.is_dirty && is_due && self.writing.is_none() {
-                self.begin_checkpoint()?;
-            }
+            self.write_what_is_due()?;
             self.expire()?;
             self.put_to_sleep()?;
             self.store.remember_stored()?;
@@ -432,6 +443,14 @@ impl Pipeline {
                 break;
             }
         }
+        Ok(())
+    }
+
+    /// Feeds to which much has come do not wait for a checkpoint to take it in: every look at one takes all in that waits.
+    fn fold_long(&mut self) -> Result<(), PipelineError> {
+        let (graph, now) = (self.graph.read(), clock::now());
+        let shown = |account| last_shown(self.view.horizons.of(&graph, account, now));
+        self.store.fold_long(&shown)?;
         Ok(())
     }
 

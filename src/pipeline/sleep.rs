@@ -8,7 +8,7 @@ use super::settle::{Settling, blank};
 use crate::feed::disk::DiskError;
 use crate::feed::ledger::Ledger;
 use crate::feed::merge::Feed;
-use crate::feed::store::Store;
+use crate::feed::store::{LastSeen, Store};
 use crate::graph::{AccountIx, Graph};
 use crate::post::mark::Seen;
 use crate::reader::attendance::Attendance;
@@ -171,7 +171,21 @@ pub(super) fn load(
 
 /// Hands what changed since the last checkpoint to the store, for the next one.
 pub(super) fn put_attendance(store: &Store, graph: &Graph, attendance: &Attendance) {
+    store.put_last_seen(named(graph, attendance.unstored()));
+}
+
+/// What changed since it was last stored, as far as it may be before what is new in feeds is.
+pub(super) fn attendance_known(
+    graph: &Graph,
+    attendance: &Attendance,
+) -> Vec<(Box<str>, Option<LastSeen>)> {
+    named(graph, attendance.unstored_alone())
+}
+
+fn named(
+    graph: &Graph,
+    rows: Vec<(AccountIx, Option<LastSeen>)>,
+) -> Vec<(Box<str>, Option<LastSeen>)> {
     let row = |(account, last_seen)| Some((graph.get(account)?.id().into(), last_seen));
-    let rows = attendance.unstored().into_iter().filter_map(row);
-    store.put_last_seen(rows.collect());
+    rows.into_iter().filter_map(row).collect()
 }

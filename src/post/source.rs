@@ -324,10 +324,18 @@ impl Source {
         }
     }
 
-    /// Tells lag tools how far the state reflects the log; and lets the built-in log drop what it need not keep.
-    pub fn reflected(&mut self, next: &[Position], log_time: Time) {
+    /// Tells lag tools how far the log has been taken in. What is read again after a crash does not go by that.
+    pub fn taken(&self, next: &[Position]) {
         match self {
             Source::Kafka(consumer) => consumer.commit(next),
+            Source::BuiltIn { .. } => {}
+        }
+    }
+
+    /// A checkpoint is written: lets the built-in log drop what it need not keep.
+    pub fn reflected(&mut self, log_time: Time) {
+        match self {
+            Source::Kafka(_) => {}
             Source::BuiltIn { log, tidied, .. } => {
                 let is_due = tidied
                     .as_ref()

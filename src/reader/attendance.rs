@@ -30,6 +30,8 @@ pub struct Attendance {
     hours: RwLock<Vec<AtomicU32>>,
     /// Not stored yet.
     changed: Mutex<HashSet<AccountIx>>,
+    /// Those of them whose feeds are not stored either: stored awake, they would be without any after a crash.
+    woken_unstored: Mutex<HashSet<AccountIx>>,
     asked: Mutex<HashSet<AccountIx>>,
     /// Changes whenever some have woken.
     woken: watch::Sender<()>,
@@ -114,6 +116,7 @@ impl Attendance {
     /// These have their feeds again, and are seen: whoever waits for them is told.
     pub fn woke(&self, accounts: &[AccountIx]) {
         let now = self.hour.load(Ordering::Relaxed);
+        self.woken_unstored.lock().extend(accounts);
         for account in accounts {
             self.change(*account, |_| Some(now));
         }
@@ -152,18 +155,41 @@ impl Attendance {
         !self.asked.lock().is_empty()
     }
 
-    /// What changed since the last call, to be stored; none: nothing is known.
+    /// What changed since the last call, to be stored with what is new in feeds; none: nothing is known.
     pub fn unstored(&self) -> Vec<(AccountIx, Option<LastSeen>)> {
+        self.woken_unstored.lock().clear();
         let changed = std::mem::take(&mut *self.changed.lock());
-        let row = |account: AccountIx| {
-            let last_seen = match self.get(account) {
-                UNKNOWN => None,
-                ASLEEP => Some(LastSeen::Asleep),
-                hour => Some(LastSeen::At(time_of(hour))),
-            };
-            (account, last_seen)
-        };
+        let row = |account| (account, self.last_seen(account));
         changed.into_iter().map(row).collect()
+    }
+
+    /// As [`Self::unstored`], to be stored alone: what must not be before the feeds are is left to that.
+    pub fn unstored_alone(&self) -> Vec<(AccountIx, Option<LastSeen>)> {
+        let woken = self.woken_unstored.lock();
+        let mut rows = Vec::new();
+        self.changed.lock().retain(|account| {
+            let last_seen = self.last_seen(*account);
+            let may_be_stored = match last_seen {
+                // Its feeds may go from the folder later.
+                Some(LastSeen::Asleep) => true,
+                Some(LastSeen::At(_)) => !woken.contains(account),
+                // It was removed, and its relations are still there.
+                None => false,
+            };
+            if may_be_stored {
+                rows.push((*account, last_seen));
+            }
+            !may_be_stored
+        });
+        rows
+    }
+
+    fn last_seen(&self, account: AccountIx) -> Option<LastSeen> {
+        match self.get(account) {
+            UNKNOWN => None,
+            ASLEEP => Some(LastSeen::Asleep),
+            hour => Some(LastSeen::At(time_of(hour))),
+        }
     }
 
     fn get(&self, account: AccountIx) -> u32 {

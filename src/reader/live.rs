@@ -5,20 +5,17 @@ use super::asked::Asked;
 use super::cursor::Cursor;
 use super::look::Told;
 use super::problem::Problem;
+use super::reading;
 use super::telling::Room;
 use super::view::View;
 use super::waking::{Awaited, Watching};
 use crate::time::Time;
-use tokio::sync::Semaphore;
 
 /// What a reader is told at a time: it is held in memory until the reader has taken it.
 const ROOM: Room = Room {
     changes: 20,
     bytes: 64 << 10,
 };
-
-/// Readers told at a time of what happened while they were away.
-static CATCHING_UP: Semaphore = Semaphore::const_new(16);
 
 /// One reader of one feed.
 #[derive(Debug)]
@@ -28,8 +25,6 @@ pub struct Live {
     watching: Watching,
     cursor: Cursor,
     awaited: Awaited,
-    /// More is to be told than has just happened.
-    is_catching_up: bool,
     /// Whether the reader is told of floors.
     hears_floors: bool,
 }
@@ -70,9 +65,7 @@ impl Live {
         let watching = view.watch(&asked);
         let look = view.look_awake(&asked, Some(cursor.horizon())).await?;
         let horizon = look.shown.horizon;
-        let mut live = Live::at(view, asked, watching, cursor);
-        live.is_catching_up = true;
-        Ok((live, horizon))
+        Ok((Live::at(view, asked, watching, cursor), horizon))
     }
 
     fn at(view: View, asked: Asked, watching: Watching, cursor: Cursor) -> Live {
@@ -82,7 +75,6 @@ impl Live {
             watching,
             cursor,
             awaited: Awaited::default(),
-            is_catching_up: false,
             hears_floors: true,
         }
     }
@@ -104,18 +96,11 @@ impl Live {
     pub async fn look(&mut self) -> Result<Looked, Problem> {
         let least = Some(self.cursor.horizon());
         let look = self.view.look_awake(&self.asked, least).await?;
-        let told = if self.is_catching_up {
-            // What is told of may be on disk; what has just happened is in memory, and a thread more would cost more.
-            let _turn = CATCHING_UP.acquire().await;
-            tokio::task::block_in_place(|| look.tell(&self.view, &self.cursor, ROOM))?
-        } else {
-            look.tell(&self.view, &self.cursor, ROOM)?
-        };
+        let told = reading::read(|| look.tell(&self.view, &self.cursor, ROOM)).await?;
         let told = match self.hears_floors {
             true => told,
             false => told.without_floor(),
         };
-        self.is_catching_up = told.telling.more;
         self.awaited = Awaited::after(&look, &told);
         self.cursor = told.cursor.clone();
         Ok(Looked {

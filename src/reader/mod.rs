@@ -16,6 +16,7 @@
 //! | [`telling`] | those changes as JSON text |
 //! | [`asked`] | which feed is asked for, and by whom |
 //! | [`look`] | a feed looked at: all of the above at one moment |
+//! | [`reading`] | memory first: what is at hand on the spot, anything else where it holds up nobody |
 //! | [`ready`] | a feed asked for, as soon as it can be looked at |
 //! | [`encoded`] | entries as text, written once for all who are told |
 //! | [`waking`] | waiting for a feed to show something new |
@@ -62,6 +63,7 @@ pub mod openapi;
 pub mod origin;
 pub mod page;
 pub mod problem;
+pub mod reading;
 pub mod ready;
 pub mod refused;
 mod rendering;

@@ -1,5 +1,6 @@
 //! Errors as RFC 9457 problem documents, with a `detail` that says what to send instead.
 
+use crate::feed::disk::DiskError;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -57,7 +58,10 @@ impl Problem {
 
     /// 500; the cause is logged here, once, and not shown.
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Problem {
-        tracing::error!(error, "answering a request failed: {error}");
+        // What is only not at hand is asked for again.
+        if !matches!(error.downcast_ref(), Some(DiskError::NotAtHand)) {
+            tracing::error!(error, "answering a request failed: {error}");
+        }
         Problem::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "the service failed here; its log says why",

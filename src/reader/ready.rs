@@ -5,6 +5,7 @@ use super::asked::Asked;
 use super::cursor::{Cursor, CursorError};
 use super::look::{Look, TellError};
 use super::problem::Problem;
+use super::reading;
 use super::view::View;
 use crate::clock;
 use crate::post::mark::Seen;
@@ -79,7 +80,7 @@ impl View {
     /// Looks at a feed; waits until there is one, if its account sleeps. `least` is a horizon that was reached before.
     pub async fn look_awake(&self, asked: &Asked, least: Option<Time>) -> Result<Look, Problem> {
         loop {
-            let look = self.look_now(asked, least)?;
+            let look = reading::read(|| self.look_now(asked, least)).await?;
             let Some(account) = look.found.account.filter(|_| look.is_asleep) else {
                 return Ok(look);
             };

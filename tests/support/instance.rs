@@ -51,7 +51,8 @@ const COMMON: &str =
     "[http]\nlisten = \"127.0.0.1:0\"\n[logging]\nformat = \"json\"\n[feed]\npath = \"feeds\"\n";
 
 /// To come last: checkpoints as often as can be, so that a kill is often in the middle of one.
-pub(crate) const OFTEN: &str = "unflushed_entries_max = 1000\ncheckpoint_every = \"100ms\"\n";
+pub(crate) const OFTEN: &str =
+    "unflushed_entries_max = 1000\ncheckpoint_every = \"100ms\"\nreplay_max = \"1ms\"\n";
 
 /// The binary under test. SLACKWATER_BINARY names another build of it (a release, an image's).
 pub(crate) fn binary() -> PathBuf {

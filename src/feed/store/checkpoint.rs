@@ -112,9 +112,10 @@ impl Store {
     ) -> Result<Written, DiskError> {
         let TakenOut {
             fresh,
-            homes,
+            mut homes,
             named,
         } = taken;
+        homes.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         let mut written = Written {
             posts: fresh.posts.len(),
             ..Written::default()
@@ -202,15 +203,8 @@ impl Store {
                 None => self.disk.remove(Tree::Followers, &key)?,
             }
         }
-        for (account, at) in sorted(&fresh.reached) {
-            match at {
-                Some(at) => {
-                    let bytes = at.millis().to_be_bytes().to_vec();
-                    self.disk.put(Tree::Reached, account.as_bytes(), bytes)?;
-                }
-                None => self.disk.remove(Tree::Reached, account.as_bytes())?,
-            }
-        }
+        let reached = sorted(&fresh.reached);
+        self.write_reached(reached.iter().map(|(id, at)| (&***id, **at)))?;
         self.write_last_seen(last_seen(), Rows::OfAwake)?;
         self.disk.sync()?;
         // Not synced itself: should a power loss take it, the log is read again from the offsets before.

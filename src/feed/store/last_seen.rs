@@ -49,6 +49,37 @@ impl Store {
         Ok(rows)
     }
 
+    /// Writes rows that the log does not have and that say nothing of what it has: up to when accounts' feeds were shown, and
+    /// when accounts were last seen. None is to be of one that woke since the last checkpoint. Not while a checkpoint is
+    /// written.
+    pub fn write_rows(
+        &self,
+        reached: &[(Box<str>, Option<Time>)],
+        last_seen: &[(Box<str>, Option<LastSeen>)],
+    ) -> Result<(), DiskError> {
+        self.write_reached(reached.iter().map(|(account, at)| (&**account, *at)))?;
+        let rows = || last_seen.iter().map(|(account, seen)| (&**account, *seen));
+        self.write_last_seen(rows(), Rows::OfAsleep)?;
+        self.write_last_seen(rows(), Rows::OfAwake)?;
+        self.disk.sync()
+    }
+
+    pub(super) fn write_reached<'r>(
+        &self,
+        rows: impl Iterator<Item = (&'r str, Option<Time>)>,
+    ) -> Result<(), DiskError> {
+        for (account, at) in rows {
+            match at {
+                Some(at) => {
+                    let bytes = at.millis().to_be_bytes().to_vec();
+                    self.disk.put(Tree::Reached, account.as_bytes(), bytes)?;
+                }
+                None => self.disk.remove(Tree::Reached, account.as_bytes())?,
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn write_last_seen<'r>(
         &self,
         rows: impl Iterator<Item = (&'r str, Option<LastSeen>)>,
@@ -69,5 +100,52 @@ impl Store {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::store::{Options, Reflects};
+    use std::time::Duration;
+
+    /// Were this to fail, a crash would take back what readers were shown, or what waits would count as written.
+    #[test]
+    fn rows_are_written_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || {
+            Store::open(Options {
+                path: folder.path().to_owned(),
+                length: 10,
+                boost_repeat_after: Duration::from_secs(86_400),
+                unflushed_entries_max: 1_000,
+                unflushed_bytes_max: 1 << 20,
+                cache_bytes: 1 << 20,
+            })
+            .unwrap()
+        };
+        let store = open();
+        store.put_relation(b"waits".to_vec(), Some(Vec::new()));
+        let (noon, row) = (Time::from_millis(1_763_812_800_000), |of: &str| {
+            Box::from(of)
+        });
+        let reached = [(row("7"), Some(noon)), (row("8"), Some(noon))];
+        let seen = [
+            (row("7"), Some(LastSeen::At(noon))),
+            (row("8"), Some(LastSeen::Asleep)),
+        ];
+        store.write_rows(&reached, &seen).unwrap();
+        store.write_rows(&[(row("8"), None)], &[]).unwrap();
+        assert_ne!(store.unwritten(), (0, 0));
+        drop(store);
+        let store = open();
+        assert_eq!(store.reached().unwrap(), [("7".to_owned(), noon)]);
+        let expected = [
+            ("7".to_owned(), LastSeen::At(noon)),
+            ("8".to_owned(), LastSeen::Asleep),
+        ];
+        assert_eq!(store.last_seen().unwrap(), expected);
+        assert_eq!(store.relations().count(), 0);
+        assert_eq!(store.reflects().unwrap().next, Reflects::default().next);
     }
 }

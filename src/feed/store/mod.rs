@@ -22,7 +22,7 @@ use super::homes::Homes;
 use super::kept::{At, Post};
 use super::ledger::Ledger;
 use super::named::Named;
-use super::segment::{Op, Segment, merge};
+use super::segment::{Op, Segment, merge, newest};
 use crate::graph::AccountIx;
 use crate::order::place::PostId;
 use crate::time::Time;
@@ -257,24 +257,20 @@ impl Store {
         most: usize,
     ) -> Result<Vec<u64>, DiskError> {
         let key = list_key(index, of);
-        if self
-            .in_memory(|fresh| fresh.lists.contains_key(&key).then_some(()))
-            .is_some()
-        {
-            let mut ids = self.list(index, of)?;
-            ids.retain(|id| between.start < *id && *id < between.end);
-            ids.drain(..ids.len().saturating_sub(most));
-            return Ok(ids);
-        }
-        if !self.stored.may_have_list(&key) {
-            return Ok(Vec::new());
-        }
-        let stored = self.disk.get(Tree::Lists, &key)?;
-        let downward = segment(stored.as_deref(), "lists")?.iter().rev();
-        let between = downward
-            .skip_while(|id| between.end <= *id)
-            .take_while(|id| between.start < *id);
-        Ok(between.take(most).collect())
+        // In the order in which things move, so that nothing falls between.
+        let new = self.fresh.read().lists.get(&key).cloned();
+        let leaving = self.leaving.read();
+        let leaving = leaving.as_ref();
+        let mut ops = leaving
+            .and_then(|leaving| leaving.lists.get(&key).cloned())
+            .unwrap_or_default();
+        ops.extend(new.into_iter().flatten());
+        let stored = match self.stored.may_have_list(&key) {
+            true => self.disk.get(Tree::Lists, &key)?,
+            false => None,
+        };
+        let stored = segment(stored.as_deref(), "lists")?;
+        Ok(newest(stored, &ops, INDEX_LENGTH_MAX, between, most))
     }
 
     /// A home feed as it is now, with what a checkpoint will drop for length: as long as it is there it can come back to

@@ -330,6 +330,13 @@ impl Node {
         was_all
     }
 
+    /// Writes the rows that the log does not have.
+    pub(in crate::pipeline) fn write_rows(&mut self) {
+        let reached = self.view.horizons.unstored();
+        let last_seen = sleep::attendance_known(&self.graph.read(), &self.view.attendance);
+        self.store.write_rows(&reached, &last_seen).unwrap();
+    }
+
     fn try_checkpoint(&mut self, now: Time) -> bool {
         self.admission.put_origins();
         self.reflects.again = self.again.left();

@@ -251,6 +251,7 @@ impl Run {
         let (now, ends) = (Time::from_millis(self.now), self.log.ends(self.now));
         match self.dice.u8(..24) {
             0..4 => self.nodes[node].checkpoint(now),
+            10..14 => self.nodes[node].write_rows(),
             9 if self.is_disturbed => {
                 let account = self.dice.usize(..ACCOUNTS.len());
                 self.counted.slept += u64::from(self.nodes[node].put_to_sleep(account));

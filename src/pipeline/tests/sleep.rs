@@ -32,6 +32,11 @@ impl World {
         self.attendance.woke(&[number]);
     }
 
+    fn write_rows(&self) {
+        let last_seen = sleeping::attendance_known(&self.graph.read(), &self.attendance);
+        self.store.write_rows(&[], &last_seen).unwrap();
+    }
+
     fn is_asleep(&self, account: &str) -> bool {
         let number = self.number(account);
         let graph = self.graph.read();
@@ -190,6 +195,13 @@ fn an_account_that_sleeps_has_nothing_stored_and_gets_nothing() {
 /// Promise 2 at every moment of a checkpoint. Were this to fail, a crash would leave an account awake without its feeds.
 #[test]
 fn a_checkpoint_of_who_fell_asleep_or_woke_may_be_cut_off_after_any_write() {
+    for rows_before in [false, true] {
+        cut_off_anywhere(rows_before);
+    }
+}
+
+/// `rows_before`: the rows that the log does not have are written alone before.
+fn cut_off_anywhere(rows_before: bool) {
     let log = naps_log();
     let mut writes = 0;
     loop {
@@ -197,6 +209,9 @@ fn a_checkpoint_of_who_fell_asleep_or_woke_may_be_cut_off_after_any_write() {
         world.read(&log, &BTreeSet::new());
         world.checkpoint();
         world.sleeps(TWINS[0]);
+        if rows_before {
+            world.write_rows();
+        }
         let fell_asleep = world.checkpoint_cut_off(writes);
         let mut world = world.crash();
         world.read(&log, &BTreeSet::new());
@@ -206,6 +221,9 @@ fn a_checkpoint_of_who_fell_asleep_or_woke_may_be_cut_off_after_any_write() {
         }
         world.checkpoint();
         world.wakes(TWINS[0]);
+        if rows_before {
+            world.write_rows();
+        }
         let woke = world.checkpoint_cut_off(writes);
         let mut world = world.crash();
         world.read(&log, &BTreeSet::new());
@@ -224,6 +242,28 @@ fn a_checkpoint_of_who_fell_asleep_or_woke_may_be_cut_off_after_any_write() {
         writes += 1;
     }
     assert!(2 < writes);
+}
+
+/// Were this to fail, an account that woke would be without its feeds after a crash, and nobody would know.
+#[test]
+fn that_an_account_woke_is_not_stored_before_its_feeds_are() {
+    let log = naps_log();
+    let mut world = World::new();
+    world.attendance.set_now(Time::from_millis(NOON));
+    world.read(&log, &BTreeSet::new());
+    world.sleeps(TWINS[0]);
+    world.checkpoint();
+    world.wakes(TWINS[0]);
+    world.write_rows();
+    let mut world = world.crash();
+    world.attendance.set_now(Time::from_millis(NOON));
+    world.read(&log, &BTreeSet::new());
+    assert!(world.is_asleep(TWINS[0]));
+    world.wakes(TWINS[0]);
+    world.checkpoint();
+    let world = world.crash();
+    assert!(!world.is_asleep(TWINS[0]));
+    assert_eq!(world.home(TWINS[0]), world.home(TWINS[1]));
 }
 
 impl World {

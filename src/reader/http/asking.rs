@@ -13,7 +13,6 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// What the paths of feeds begin with that are nobody's.
@@ -270,7 +269,7 @@ fn too_many(detail: &str, retry_after: u32) -> Problem {
 }
 
 /// The first address, from the last hop back, that is none of the proxies we trust.
-fn forwarded(headers: &HeaderMap, peer: IpAddr, trusted: &Arc<[IpNet]>) -> IpAddr {
+fn forwarded(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut here = peer;
     let said = headers.get_all("x-forwarded-for").iter().rev();
@@ -296,9 +295,7 @@ mod tests {
     /// Were this to fail, anybody could be anybody, and have as many connections as they like.
     #[test]
     fn only_proxies_we_trust_say_where_a_request_comes_from() {
-        let trusted: Arc<[IpNet]> = ["127.0.0.0/8", "10.0.0.0/8"]
-            .map(|it| it.parse().unwrap())
-            .into();
+        let trusted: [IpNet; 2] = ["127.0.0.0/8", "10.0.0.0/8"].map(|it| it.parse().unwrap());
         let check = |peer: &str, said: &[&'static str], expected: &str| {
             let mut headers = HeaderMap::new();
             for value in said {

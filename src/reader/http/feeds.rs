@@ -13,6 +13,7 @@ use crate::reader::filling::{FilledPage, Filling};
 use crate::reader::look::Look;
 use crate::reader::page::{LIMIT_DEFAULT, LIMIT_MAX, Span};
 use crate::reader::problem::Problem;
+use crate::reader::reading;
 use crate::reader::telling::Room;
 use axum::Extension;
 use axum::extract::rejection::{PathRejection, QueryRejection};
@@ -195,7 +196,7 @@ impl App {
         let span = query.span()?;
         self.view.is_open()?;
         let look = self.view.look_awake(asked, None).await?;
-        tokio::task::block_in_place(|| self.fill(asked, span, &query, &look))
+        reading::read(|| self.fill(asked, span, &query, &look)).await
     }
 
     async fn changes(
@@ -211,7 +212,7 @@ impl App {
         let cursor = self.view.cursor(asked, cursor)?;
         self.view.reaches(&cursor).await?;
         let look = self.view.look_awake(asked, Some(cursor.horizon())).await?;
-        tokio::task::block_in_place(|| self.tell(&look, &cursor, limit))
+        reading::read(|| self.tell(&look, &cursor, limit)).await
     }
 
     fn fill(

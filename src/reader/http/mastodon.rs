@@ -22,6 +22,7 @@ use crate::reader::mastodon::late::{LATE_LIST, late_list};
 use crate::reader::mastodon::timeline::{Timeline, Wanted};
 use crate::reader::page::Span;
 use crate::reader::problem::Problem;
+use crate::reader::reading;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -374,7 +375,7 @@ pub(super) async fn status(
     };
     app.view.is_open()?;
     let here = Here::of(&app, &asking, &headers);
-    let found = tokio::task::block_in_place(|| app.seen(&id, reader, &here))?;
+    let found = reading::read(|| app.seen(&id, reader, &here)).await?;
     Ok(json(found))
 }
 
@@ -383,7 +384,7 @@ pub(super) async fn lists(
     Extension(asking): Extension<Asking>,
 ) -> Result<Response, Refusal> {
     let account = &user(&asking, "read:lists")?.account;
-    let mut lists = app.lists(account, None)?;
+    let mut lists = reading::read(|| app.lists(account, None)).await?;
     if app.late_list {
         lists.push(late_list());
     }
@@ -399,7 +400,8 @@ pub(super) async fn one_list(
     if app.is_late_list(&list) {
         return Ok(Json(late_list()).into_response());
     }
-    let found = app.lists(account, Some(&list))?.into_iter().next();
+    let found = reading::read(|| app.lists(account, Some(&list))).await?;
+    let found = found.into_iter().next();
     Ok(Json(found.ok_or_else(Refusal::not_found)?).into_response())
 }
 
@@ -435,7 +437,7 @@ pub(super) async fn credentials(
     };
     let given = (app.shelf.ids == Ids::Ref).then_some(user.account.as_str());
     let shelf = app.shelf.at(&Here::of(&app, &asking, &headers).root);
-    let account = tokio::task::block_in_place(|| shelf.account(&app.view, &actor, given));
+    let account = reading::read(|| shelf.account(&app.view, &actor, given)).await;
     let account = account.map_err(|e| Problem::internal(&e))?;
     let account = account.ok_or_else(Refusal::not_found)?;
     Ok(Json(about::credentials(&account)).into_response())
@@ -539,7 +541,7 @@ impl App {
             }
         }
         let shelf = self.shelf.at(&here.root);
-        tokio::task::block_in_place(|| {
+        reading::read(|| {
             let wanted = wanted(asks, |name, id| self.place(name, id))?;
             let mut ids: Vec<u64> = looks.iter().flat_map(|look| look.ids()).copied().collect();
             if 1 < looks.len() {
@@ -563,6 +565,7 @@ impl App {
             let page = page.map_err(|e| Problem::internal(&e))?;
             Ok(answer(page, asks, &here.path(uri)))
         })
+        .await
     }
 
     /// The place that an id of a status stands for. Ids need not exist.

@@ -32,6 +32,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use axum::{Extension, Json, Router};
 use ipnet::IpNet;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -71,17 +72,19 @@ pub struct Options {
     pub streams: TaskTracker,
 }
 
-/// What every route works with.
+/// What every route works with. One for all: it is cloned several times for each request.
 #[derive(Clone)]
-struct App {
+struct App(Arc<Works>);
+
+struct Works {
     view: View,
     appender: Appender,
-    auth: Arc<Auth>,
-    requests: Arc<Semaphore>,
-    bodies: Arc<Semaphore>,
+    auth: Auth,
+    requests: Semaphore,
+    bodies: Semaphore,
     timeout: Duration,
-    rates: Arc<Rates>,
-    trusted_proxies: Arc<[IpNet]>,
+    rates: Rates,
+    trusted_proxies: Vec<IpNet>,
     connections: Arc<Connections>,
     keeping: Keeping,
     shelf: Arc<Shelf>,
@@ -92,17 +95,25 @@ struct App {
     streams: TaskTracker,
 }
 
+impl Deref for App {
+    type Target = Works;
+
+    fn deref(&self) -> &Works {
+        &self.0
+    }
+}
+
 /// All routes.
 pub fn router(view: View, appender: Appender, options: Options) -> Router {
-    let app = App {
+    let app = App(Arc::new(Works {
         view,
         appender,
-        auth: Arc::new(options.auth),
-        requests: Arc::new(Semaphore::new(options.requests_max)),
-        bodies: Arc::new(Semaphore::new(BODIES_KIB_MAX)),
+        auth: options.auth,
+        requests: Semaphore::new(options.requests_max),
+        bodies: Semaphore::new(BODIES_KIB_MAX),
         timeout: options.request_timeout,
-        rates: Arc::new(Rates::new(options.requests_per_minute)),
-        trusted_proxies: options.trusted_proxies.into(),
+        rates: Rates::new(options.requests_per_minute),
+        trusted_proxies: options.trusted_proxies,
         connections: Connections::new(options.connections),
         keeping: options.keeping,
         shelf: Arc::new(Shelf::new(options.mastodon_ids)),
@@ -111,7 +122,7 @@ pub fn router(view: View, appender: Appender, options: Options) -> Router {
         live_max_age: options.live_max_age,
         stopping: options.stopping,
         streams: options.streams,
-    };
+    }));
     let backend = Router::new()
         .route("/v1/activities", post(append::post_activities))
         .route("/v1/relationships", post(append::post_relationships))

@@ -10,6 +10,7 @@ use crate::post::relationship::{Patience, Relation};
 use crate::reader::answer::{Choice, HeldBy, Ordering};
 use crate::reader::door;
 use crate::reader::problem::Problem;
+use crate::reader::reading;
 use crate::reader::ready::no_account;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
@@ -26,7 +27,7 @@ pub(super) async fn get(
     let Path(account) = path.map_err(|e| Problem::bad_request(e.body_text()))?;
     app.auth
         .may_set(&asking.caller, &account, "read:accounts")?;
-    app.ordering(&account)
+    app.ordering(&account).await
 }
 
 pub(super) async fn put(
@@ -73,12 +74,12 @@ impl App {
         let record: NewRecord = door::relation(document, entered.at)
             .map_err(|refused| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, refused.reason))?;
         self.append_in_force(vec![record], entered).await?;
-        self.ordering(account)
+        self.ordering(account).await
     }
 
-    fn ordering(&self, account: &str) -> Result<Response, Problem> {
+    async fn ordering(&self, account: &str) -> Result<Response, Problem> {
         // The horizon as a page would show it, with what has given way.
-        let look = tokio::task::block_in_place(|| self.view.look(account, None, clock::now()));
+        let look = reading::read(|| self.view.look(account, None, clock::now())).await;
         let look = look
             .map_err(|e| Problem::internal(&e))?
             .ok_or_else(|| no_account(account))?;

@@ -8,6 +8,7 @@ use crate::feed::kept::{Post, State as Left};
 use crate::order::place::PostId;
 use crate::reader::entry::Entry;
 use crate::reader::problem::Problem;
+use crate::reader::reading;
 use crate::reader::ready::no_account;
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
@@ -37,7 +38,7 @@ pub(super) async fn by_id(
             "the path says which post: send explain_for, or nothing",
         ));
     }
-    tokio::task::block_in_place(|| app.show(app.view.store.post(id), query.explain_for.as_deref()))
+    reading::read(|| app.show(app.view.store.post(id), query.explain_for.as_deref())).await
 }
 
 pub(super) async fn by_uri(
@@ -49,12 +50,13 @@ pub(super) async fn by_uri(
         .uri
         .as_deref()
         .ok_or_else(|| Problem::bad_request("send the post's own id: /v1/posts?uri=https://…"))?;
-    tokio::task::block_in_place(|| {
+    reading::read(|| {
         app.show(
             app.view.store.post_by_uri(uri),
             query.explain_for.as_deref(),
         )
     })
+    .await
 }
 
 fn asked(query: Result<Query<PostQuery>, QueryRejection>) -> Result<PostQuery, Problem> {

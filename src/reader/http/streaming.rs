@@ -11,6 +11,7 @@ use crate::reader::mastodon::channel::{Channel, NoChannel, Wish};
 use crate::reader::mastodon::event::{Event, Teller};
 use crate::reader::mastodon::late::LATE_LIST;
 use crate::reader::problem::Problem;
+use crate::reader::reading;
 use crate::reader::websocket::{Heard, Socket, Unsent, bounded, code};
 use axum::Extension;
 use axum::body::{Body, Bytes};
@@ -219,7 +220,7 @@ impl App {
                     },
                 };
                 let more = looked.told.telling.more;
-                let Some(events) = self.events_of(&teller, &looked) else {
+                let Some(events) = self.events_of(&teller, &looked).await else {
                     return;
                 };
                 if !events.is_empty() && told.send(Item::Events(events)).await.is_err() {
@@ -232,8 +233,8 @@ impl App {
         }
     }
 
-    fn events_of(&self, teller: &Teller, looked: &Looked) -> Option<Vec<Event>> {
-        match teller.events(&looked.told, clock::now()) {
+    async fn events_of(&self, teller: &Teller, looked: &Looked) -> Option<Vec<Event>> {
+        match reading::read(|| teller.events(&looked.told, clock::now())).await {
             Ok(events) => Some(events),
             Err(error) => {
                 tracing::error!(
