@@ -160,6 +160,7 @@ mod tests {
     use crate::feed::expiry::Keep;
     use crate::feed::store::{self, Store};
     use crate::order::window::Windows;
+    use crate::pipeline::due::Due;
     use crate::pipeline::{Options, Pipeline};
     use crate::post::log;
     use crate::post::record::{NewRecord, Position, Topic};
@@ -188,7 +189,11 @@ mod tests {
             windows: Windows::default(),
             patience: Patience::For(Duration::ZERO),
             log: "deaf".to_owned(),
-            checkpoint_every: DAY,
+            due: Due {
+                replay_max: DAY,
+                rows_every: DAY,
+                all_every: DAY,
+            },
             keep: Keep {
                 posts: 30 * DAY,
                 stubs: 365 * DAY,

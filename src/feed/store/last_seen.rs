@@ -107,6 +107,7 @@ impl Store {
 mod tests {
     use super::*;
     use crate::feed::store::{Options, Reflects};
+    use crate::graph::versions::Versions;
     use std::time::Duration;
 
     /// Were this to fail, a crash would take back what readers were shown, or what waits would count as written.
@@ -125,7 +126,9 @@ mod tests {
             .unwrap()
         };
         let store = open();
-        store.put_relation(b"waits".to_vec(), Some(Vec::new()));
+        store
+            .put_relation(b"waits".to_vec(), &Versions::default())
+            .unwrap();
         let (noon, row) = (Time::from_millis(1_763_812_800_000), |of: &str| {
             Box::from(of)
         });

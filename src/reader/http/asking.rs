@@ -13,6 +13,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What the paths of feeds begin with that are nobody's.
@@ -29,6 +30,8 @@ pub(super) struct Asking {
     pub(super) address: Option<IpAddr>,
     /// Who brought it: itself, or the last proxy.
     pub(super) peer: Option<IpAddr>,
+    /// Where it came to, with its scheme, for streams of Mastodon's; else empty.
+    pub(super) here: Arc<str>,
 }
 
 /// Finds out who asks, with the token in `Authorization`.
@@ -165,6 +168,7 @@ impl App {
             token: token?,
             address,
             peer,
+            here: Arc::default(),
         })
     }
 

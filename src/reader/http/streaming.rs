@@ -60,11 +60,11 @@ pub(super) async fn health() -> &'static str {
 pub(super) async fn any(
     State(app): State<App>,
     Query(asks): Query<Asks>,
-    Extension(asking): Extension<Asking>,
+    Extension(mut asking): Extension<Asking>,
     headers: HeaderMap,
     upgrade: Upgrade,
 ) -> Result<Response, Refusal> {
-    let app = app.at(&Here::of(&app, &asking, &headers));
+    asking.here = Here::of(&app, &asking, &headers).root.into();
     match upgrade {
         Ok(upgrade) => app.socket(upgrade, asks, &asking, &headers),
         Err(_) => {
@@ -79,10 +79,10 @@ pub(super) async fn named(
     State(app): State<App>,
     Path(path): Path<String>,
     Query(asks): Query<Asks>,
-    Extension(asking): Extension<Asking>,
+    Extension(mut asking): Extension<Asking>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let app = app.at(&Here::of(&app, &asking, &headers));
+    asking.here = Here::of(&app, &asking, &headers).root.into();
     let name = path.trim_end_matches('/').replace('/', ":");
     app.events(&name, &asks, &asking, &headers).await
 }
@@ -95,14 +95,6 @@ impl From<NoChannel> for Refusal {
 }
 
 impl App {
-    /// The same, for a client that came there.
-    fn at(&self, here: &Here) -> App {
-        App {
-            shelf: Arc::new(self.shelf.at(&here.root)),
-            ..self.clone()
-        }
-    }
-
     /// The account that listens, if it is one. Whoever may not listen at all is told so before anything else.
     fn listener(&self, asking: &Asking) -> Result<Option<String>, Refusal> {
         match &asking.caller {
@@ -168,18 +160,18 @@ impl App {
     async fn tell_events(
         self,
         channel: Channel,
-        account: Option<String>,
+        listener: Listener,
         mut since: Option<Cursor>,
         told: mpsc::Sender<Item>,
     ) {
-        let Some(asked) = channel.asked(account.as_deref()) else {
+        let Some(asked) = channel.asked(listener.account.as_deref()) else {
             // Whoever it was for may have left.
             let _ = told.send(Item::Begun).await;
             return told.closed().await;
         };
         let teller = Teller {
             view: self.view.clone(),
-            shelf: self.shelf.clone(),
+            shelf: Arc::new(self.shelf.at(&listener.here)),
             sieve: channel.sieve(),
             owner: asked.owner().map(str::to_owned),
             live_max_age: self.live_max_age,
@@ -265,7 +257,11 @@ impl App {
             .and_then(|(asked, id)| self.view.cursor(&asked, id).ok());
         let admitted = self.admit(asking, account.as_deref())?;
         let (send, receive) = mpsc::channel(1);
-        let pump = self.clone().pump(channel, account, since, admitted, send);
+        let listener = Listener {
+            account,
+            here: Arc::clone(&asking.here),
+        };
+        let pump = self.clone().pump(channel, listener, since, admitted, send);
         self.streams.spawn(pump);
         let body = stream::unfold(receive, |mut receive| async move {
             let next: Option<Bytes> = receive.recv().await;
@@ -282,13 +278,13 @@ impl App {
     async fn pump(
         self,
         channel: Channel,
-        account: Option<String>,
+        listener: Listener,
         since: Option<Cursor>,
         admitted: Admitted,
         out: mpsc::Sender<Bytes>,
     ) {
         let (told, mut events) = mpsc::channel(1);
-        let telling = self.clone().tell_events(channel, account, since, told);
+        let telling = self.clone().tell_events(channel, listener, since, told);
         let mut thumps = interval(THUMP_EVERY);
         thumps.set_missed_tick_behavior(MissedTickBehavior::Delay);
         thumps.reset();
@@ -431,7 +427,9 @@ impl App {
                 let (send, mut receive) = mpsc::channel(1);
                 let (told, name) = (told.clone(), channel.clone());
                 let (begin, begun) = oneshot::channel::<()>();
-                let telling = self.clone().tell_events(channel, account, None, send);
+                let here = Arc::clone(&asking.here);
+                let listener = Listener { account, here };
+                let telling = self.clone().tell_events(channel, listener, None, send);
                 let task = tokio::spawn(async move {
                     let pass = async move {
                         let mut begin = Some(begin);
@@ -465,6 +463,14 @@ impl App {
             _ => Ok(()),
         }
     }
+}
+
+/// Who listens.
+struct Listener {
+    /// The account, if it is one.
+    account: Option<String>,
+    /// Where the client came to, with its scheme.
+    here: Arc<str>,
 }
 
 /// What comes of a feed.
