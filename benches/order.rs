@@ -118,8 +118,11 @@ fn processor_time(windows: &Windows) -> String {
     )
 }
 
+/// As they are stored, by host.
+type Rows = Vec<(Arc<str>, Vec<u8>)>;
+
 /// What so many origins of so many posts each take, by the operating system's account. From 250 posts on they are learned.
-fn memory(windows: &Windows, hosts: usize, posts: usize) -> (Origins, Vec<(Arc<str>, Vec<u8>)>) {
+fn memory(windows: &Windows, hosts: usize, posts: usize) -> (Origins, Rows) {
     let before = resident_mb();
     let mut random = fastrand::Rng::with_seed(1);
     let mut origins = Origins::default();
