@@ -160,7 +160,7 @@ fn pages(script: &str) {
         "since_id gives the newest"
     );
     assert_eq!(client.said("one"), newest_first[0]);
-    assert_eq!(client.said("lists"), json!(["Friends"]));
+    assert_eq!(client.said("lists"), json!(["Friends", "Late arrivals"]));
 }
 
 /// Watches home, as this client does: a post, its edit, its deletion.

@@ -42,6 +42,8 @@ pub(super) struct Counted {
     /// Looks at feeds that had dropped something, and those of them where not all of it was known that hides repeats.
     pub(super) looks_trimmed: u64,
     pub(super) knew_less: u64,
+    /// Copies that differed from a fresh read for what had been dropped for length.
+    pub(super) misled: u64,
     pub(super) crashes: u64,
     /// Accounts that fell asleep, and looks at unsettled feeds.
     pub(super) slept: u64,
@@ -63,6 +65,7 @@ impl Counted {
         self.looks += other.looks;
         self.looks_trimmed += other.looks_trimmed;
         self.knew_less += other.knew_less;
+        self.misled += other.misled;
         self.crashes += other.crashes;
         self.slept += other.slept;
         self.lists += other.lists;
@@ -81,6 +84,7 @@ impl Counted {
         }
         // Feeds of four or eight, rebuilt, given up and merged time and again.
         assert!(self.knew_less * 1_000 <= self.looks_trimmed, "{self:?}");
+        assert!(self.misled * 5_000 <= self.told, "{self:?}");
         assert!(
             self.refused_undisturbed * 50 <= self.told_undisturbed,
             "{self:?}"
@@ -350,6 +354,7 @@ impl Run {
                 of.wrong()
             );
         }
+        self.counted.misled += of.misled();
         let is_undisturbed = !self.is_disturbed && self.nodes.len() == 1;
         let told = u64::from(matches!(asked, Asked::More | Asked::Done | Asked::Refused));
         let refused = u64::from(asked == Asked::Refused);
