@@ -158,7 +158,7 @@ fn a_boost_without_an_id_may_be_made_again_once_it_is_undone() {
             1 => made.clone(),
             n => format!("{made}#{n}"),
         };
-        assert_eq!(held(&story), [expected.clone()]);
+        assert_eq!(held(&story), std::slice::from_ref(&expected));
         story.when(without_id(2 * n + 1));
         assert_eq!(held(&story), [expected], "said twice");
         story.when(undoes(0, None, (2, 0)));
