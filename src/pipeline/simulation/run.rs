@@ -1,7 +1,7 @@
 //! One seed: what happens to nodes and readers, and what is checked of every look.
 
 use super::fediverse::Taste;
-use super::log::{ACCOUNTS, BEGIN, Log, PARTITIONS, SURFACING, Which};
+use super::log::{ACCOUNTS, BEGIN, Log, MOVING, PARTITIONS, SURFACING, Which};
 use super::model::Model;
 use super::node::Node;
 use super::reader::{Asked, Habit, Reader};
@@ -370,8 +370,10 @@ impl Run {
             self.counted.told_undisturbed += told;
             self.counted.refused_undisturbed += refused;
             let watches = self.readers[reader].habit() == Habit::Watches && self.length == LONG;
-            let was_removed = self.log.is_ever_removed(self.readers[reader].account);
-            self.counted.refused_watching += refused * u64::from(watches && !was_removed);
+            let account = self.readers[reader].account;
+            // What a newer record of another partition had overtaken refuses all who lack the newer, also those who lack both.
+            let has_reason = account == MOVING || self.log.is_ever_removed(account);
+            self.counted.refused_watching += refused * u64::from(watches && !has_reason);
         }
         asked
     }
