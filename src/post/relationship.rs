@@ -497,8 +497,30 @@ impl Key {
         })
     }
 
+    /// Whether `given` is this key as it was once written: hashtags and domains were lower case and no more than that, and what was
+    /// said then is still in the log.
+    fn is_in_old_form(&self, given: &str) -> bool {
+        let before = format!("{}/{}/", self.account, self.kind.name());
+        let Some(target) = given.strip_prefix(&before) else {
+            return false;
+        };
+        if target.is_ascii() || target != target.to_lowercase() {
+            return false;
+        }
+        match self.kind {
+            Kind::Tag => hashtag_of(target).is_some_and(|target| target == self.target),
+            Kind::DomainBlock | Kind::Moderation => {
+                domain(target).is_ok_and(|target| target == self.target)
+            }
+            _ => false,
+        }
+    }
+
     fn agrees_with(&self, given: &[u8]) -> Result<(), String> {
         if self.to_string().as_bytes() == given {
+            return Ok(());
+        }
+        if std::str::from_utf8(given).is_ok_and(|given| self.is_in_old_form(given)) {
             return Ok(());
         }
         Err(format!(

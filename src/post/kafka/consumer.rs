@@ -566,7 +566,6 @@ struct Opened {
     relations_until: Offsets,
 }
 
-/// A consumer reading on from `next`, which is completed, and moved up where the log has lost what comes next.
 /// How a consumer is set up.
 pub(super) fn settings(options: &Options) -> Result<ClientConfig, KafkaError> {
     let mut settings = options.settings(&OURS, &RELIED_ON)?;
@@ -574,6 +573,7 @@ pub(super) fn settings(options: &Options) -> Result<ClientConfig, KafkaError> {
     Ok(settings)
 }
 
+/// A consumer reading on from `next`, which is completed, and moved up where the log has lost what comes next.
 fn open(
     options: &Options,
     next: &mut Offsets,

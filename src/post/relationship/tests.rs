@@ -339,6 +339,23 @@ fn a_key_has_one_spelling_and_agrees_with_its_document() {
         let got = Key::parse(key.as_bytes()).unwrap_err();
         assert!(got.starts_with(reason), "{key}: {got}");
     }
+    // What was said before they were compared as they are now is read as it is meant.
+    for (old, key) in [
+        ("7/tag/straße", "7/tag/strasse"),
+        ("7/tag/ｒｕｓｔ", "7/tag/rust"),
+        (
+            "7/domain_block/müller.example",
+            "7/domain_block/xn--mller-kva.example",
+        ),
+        (
+            "_instance/moderation/müller.example",
+            "_instance/moderation/xn--mller-kva.example",
+        ),
+    ] {
+        assert_eq!(Key::parse(old.as_bytes()).unwrap().to_string(), key);
+    }
+    assert!(Key::parse("7/tag/Straße".as_bytes()).is_err());
+    assert!(Key::parse("7/tag/#straße".as_bytes()).is_err());
     assert!(Key::parse(&[0xff]).is_err());
     let document = br#"{"type":"tag","account":"7","target":"rust"}"#;
     assert!(decode(Some(b"7/tag/rust"), Some(document)).is_ok());
