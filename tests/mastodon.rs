@@ -976,10 +976,37 @@ fn only_what_is_new_is_pushed_as_new() {
     assert_eq!(walked["entries"][0]["id"], keys[1]);
     let above = surface.backend(&format!("{feed}?limit=1&after={}", keys[2]));
     assert_eq!(above["entries"][0]["id"], keys[1]);
+    for of in ["?origin=local", "?account=9", "?before=x", "?limit=0"] {
+        let problem = surface.backend(&format!("{feed}{of}"));
+        assert_eq!(problem["status"], 400, "{problem}");
+    }
     for of in ["changes?cursor=x", "stream"] {
         let problem = surface.backend(&format!("{feed}/{of}"));
         assert_eq!(problem["status"], 404, "{problem}");
     }
+}
+
+/// A failure means that one's own boost is pushed on top long after it was made, and stands below what was read.
+#[test]
+fn ones_own_boost_that_waited_long_is_late_and_no_update() {
+    let surface = Surface::start("");
+    let mut socket = Socket::kims(&surface, "?stream=user");
+    socket.settle();
+    let ago = json!(clock::now().minus(Duration::from_secs(600)).rfc3339());
+    let boosted = "https://c.example/posts/1";
+    let boost = json!({"type": "Announce", "id": format!("{KIM}/boost"), "actor": KIM, "object": boosted,
+        "published": ago, "to": [PUBLIC]});
+    surface.tell(&[json!({"activity": boost, "arrived_at": ago})]);
+    surface.post(1, "meanwhile");
+    assert_eq!(socket.next()["payload"]["uri"], uri(1));
+    let mut original = note(2, "boosted");
+    original["id"] = json!(boosted);
+    original["attributedTo"] = json!("https://c.example/users/cy");
+    surface.tell(&[json!({"activity": original, "fetched": true})]);
+    surface.post(3, "last");
+    assert_eq!(socket.next()["payload"]["uri"], uri(3));
+    let late = surface.backend("/v1/accounts/7/feeds/late");
+    assert_eq!(late["entries"][0]["uri"], format!("{KIM}/boost"));
 }
 
 /// A failure means that a post that waits in a feed that is held back is pushed behind what was shown, or never.

@@ -34,6 +34,8 @@ struct Named {
     /// The first record that named it; where producers put an actor's records into several partitions, that of the first of
     /// these.
     since: Mark,
+    /// When that arrived.
+    arrived: Time,
     collection: String,
 }
 
@@ -78,7 +80,12 @@ impl Followers {
             return Naming::Nothing;
         }
         let since = mark;
-        self.named.insert(at, Named { since, collection });
+        let one = Named {
+            since,
+            arrived,
+            collection,
+        };
+        self.named.insert(at, one);
         if NAMED_MAX < self.named.len() {
             concerned.extend(self.named.pop().map(|last| last.collection));
         }
@@ -98,6 +105,12 @@ impl Followers {
             collections.push(by_convention);
         }
         collections
+    }
+
+    /// When the record at `mark`, which first named one of them, arrived; the beginning of time if it named none.
+    pub fn arrival_of(&self, mark: Mark) -> Time {
+        let by_it = self.named.iter().find(|there| there.since == mark);
+        by_it.map_or_else(Time::default, |there| there.arrived)
     }
 
     /// Whether anything is otherwise than if no document were known.

@@ -1,14 +1,43 @@
 //! What there was to read when the pipeline started, and how much of it is read.
 
 use crate::clock;
+use crate::feed::disk::DiskError;
+use crate::feed::store::Store;
 use crate::operator::progress::Progress;
-use crate::post::record::Topic;
+use crate::post::mark::{Mark, Seen};
+use crate::post::record::{Position, Topic};
 use crate::post::source::End;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// How often it is told in the log.
 const TOLD_EVERY: Duration = Duration::from_secs(5);
+
+/// The name under which the data folder keeps up to where readers may have been shown what the log says.
+pub(super) const KNOWN: &str = "known";
+
+/// Of each partition, up to where readers may have been shown what it says: where an earlier process had read, which is further than
+/// its last checkpoint, at `next`; or, if the data folder is new, where the log ends.
+pub(super) fn known(
+    store: &Store,
+    next: &[Position],
+    ends: &[End],
+) -> Result<Vec<Position>, DiskError> {
+    if let Some(known) = store.meta::<Vec<Position>>(KNOWN)? {
+        return Ok([&known, next].concat());
+    }
+    if !next.is_empty() {
+        return Ok(next.to_vec());
+    }
+    let ends = ends.iter().map(|end| Position {
+        topic: end.topic,
+        partition: end.partition,
+        offset: end.end,
+    });
+    let ends: Vec<Position> = ends.collect();
+    store.put_meta(KNOWN, &ends)?;
+    Ok(ends)
+}
 
 /// The log as it stood at the start.
 pub(super) struct Start {
@@ -18,12 +47,12 @@ pub(super) struct Start {
     read: u64,
     told: Instant,
     is_done: bool,
-    /// Whether nothing had been read before: the data folder is new.
-    is_of_nothing: bool,
+    /// Of each partition, up to where an earlier process had read, or where the log ended when the data folder was new.
+    known: Seen,
 }
 
 impl Start {
-    pub(super) fn new(ends: &[End], now: Instant, is_of_nothing: bool) -> Start {
+    pub(super) fn new(ends: &[End], now: Instant, known: &[Position]) -> Start {
         let ends = ends
             .iter()
             .map(|end| ((end.topic, end.partition), end.end))
@@ -34,7 +63,7 @@ impl Start {
             read: 0,
             told: now,
             is_done: false,
-            is_of_nothing,
+            known: Seen::new(known),
         }
     }
 
@@ -43,9 +72,18 @@ impl Start {
         self.is_done
     }
 
-    /// Whether the feeds are being made from nothing: all that there was is read, and none of it was read before.
-    pub(super) fn makes_anew(&self) -> bool {
-        self.is_of_nothing && !self.is_done
+    /// Readers may have been shown all below `next`: what is known now, if that is more than before.
+    pub(super) fn raise_known(&mut self, next: &[Position]) -> Option<Vec<Position>> {
+        let before = self.known.clone();
+        for next in next {
+            self.known.raise(*next);
+        }
+        (self.known != before).then(|| self.known.positions())
+    }
+
+    /// Whether readers may have been shown what the record at `position` says before this process began.
+    pub(super) fn was_known(&self, position: Position) -> bool {
+        self.known.has(Mark::new(position))
     }
 
     /// Whether the relationships that were there have been read.
@@ -123,7 +161,7 @@ mod tests {
     fn what_was_there_at_the_start_must_be_read_and_what_comes_later_need_not() {
         let now = clock::stopwatch();
         let (r, a) = (Topic::Relationships, Topic::Activities);
-        let mut start = Start::new(&[end(r, 0, 2), end(a, 0, 3)], now, true);
+        let mut start = Start::new(&[end(r, 0, 2), end(a, 0, 3)], now, &[]);
         start.follow(1, &[end(r, 1, 2), end(a, 0, 3)], true);
         assert_eq!(
             (start.relations_are_read(), start.is_done()),
@@ -144,5 +182,52 @@ mod tests {
         );
         start.follow(0, &[end(r, 2, 9), end(a, 3, 8)], true);
         assert!(start.is_done());
+    }
+
+    /// Were this to fail, a crash would make late arrivals of what readers had been shown in time.
+    #[test]
+    fn what_was_read_before_a_crash_or_before_the_folder_was_made_anew_was_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || {
+            Store::open(crate::feed::store::Options {
+                path: folder.path().to_owned(),
+                length: 10,
+                boost_repeat_after: Duration::from_secs(86_400),
+                unflushed_entries_max: 1_000,
+                unflushed_bytes_max: 1 << 20,
+                cache_bytes: 1 << 20,
+            })
+            .unwrap()
+        };
+        let at = |offset| Position {
+            topic: Topic::Activities,
+            partition: 0,
+            offset,
+        };
+        let ends = [End {
+            topic: Topic::Activities,
+            partition: 0,
+            next: 0,
+            end: 7,
+        }];
+        let check = |start: &Start, last: i64| {
+            assert!(start.was_known(at(last)), "{last}");
+            assert!(!start.was_known(at(last + 1)), "{last}");
+        };
+        let store = open();
+        let begin = |store: &Store, next: &[Position]| {
+            let known = known(store, next, &ends).unwrap();
+            Start::new(&ends, clock::stopwatch(), &known)
+        };
+        // A new folder: all that there was. It may be interrupted before it is done.
+        let mut start = begin(&store, &[]);
+        check(&start, 6);
+        assert_eq!(start.raise_known(&[at(3)]), None);
+        check(&begin(&store, &[at(3)]), 6);
+        // Then what was read, checkpoint or no checkpoint.
+        let known = start.raise_known(&[at(9)]).unwrap();
+        store.put_meta(KNOWN, &known).unwrap();
+        drop(store);
+        check(&begin(&open(), &[at(8)]), 8);
     }
 }

@@ -4,6 +4,7 @@
 //! One at a time. When memory is full again before the last is written, the loop waits: so no more waits in memory than
 //! twice what the configuration allows.
 
+use super::catching_up::KNOWN;
 use super::due::{Waiting, What};
 use super::{Pipeline, PipelineError, sleep};
 use crate::clock;
@@ -58,11 +59,17 @@ impl Pipeline {
         self.source.taken(&self.reflects.next);
         let reached = self.view.horizons.unstored();
         let last_seen = sleep::attendance_known(&self.graph.read(), &self.view.attendance);
-        if reached.is_empty() && last_seen.is_empty() {
+        let known = self.start.raise_known(&self.reflects.next);
+        if reached.is_empty() && last_seen.is_empty() && known.is_none() {
             return;
         }
         let store = Arc::clone(&self.store);
-        let write = move || store.write_rows(&reached, &last_seen).map(|()| None);
+        let write = move || {
+            if let Some(known) = known {
+                store.put_meta(KNOWN, &known)?;
+            }
+            store.write_rows(&reached, &last_seen).map(|()| None)
+        };
         self.writing = Some(Writing {
             thread: std::thread::spawn(write),
             begun: self.rows_written,

@@ -197,7 +197,11 @@ impl Pipeline {
             metrics: Arc::clone(&metrics),
         };
         let reflects = store.reflects()?;
-        let start = Start::new(&source.ends(), now, reflects.next.is_empty());
+        let start = Start::new(
+            &source.ends(),
+            now,
+            &catching_up::known(&store, &reflects.next, &source.ends())?,
+        );
         let partitions = source.partitions();
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let aside = SetAside::new(appender.clone(), runtime.clone(), now);
@@ -363,10 +367,10 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Whether a record is read so long after it arrived that it is no news. A folder made anew reads what readers were shown
-    /// before: of that only the log's own time can say.
+    /// Whether a record is read so long after it arrived that it is no news. What readers may have been shown before is read
+    /// again after a crash, and where a folder is made anew: of that only the log's own time can say.
     fn is_read_late(&self, record: &Record, arrived: Time) -> bool {
-        let read = match self.start.makes_anew() {
+        let read = match self.start.was_known(record.position) {
             true => record.timestamp.unwrap_or(arrived),
             false => clock::now(),
         };

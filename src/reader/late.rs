@@ -57,18 +57,17 @@ impl Arrival {
             at: post.arrived,
             read_late: post.read_late,
         };
-        if owner == Some(post.body.author.as_str()) {
-            // Whatever it answers, it is there.
-            return Ok(arrival);
-        }
-        if post.document.is_some()
-            && let Some(followers) = view.store.followers(&post.body.author)?
-        {
-            // Who could see it was known by then at the latest.
-            arrival.at = arrival.at.max(followers.arrived);
-        }
         if let Some(original) = original {
             arrival.needs(original);
+        }
+        if owner == Some(post.body.author.as_str()) {
+            // Whatever it answers, and whoever could see it, it is there.
+            return Ok(arrival);
+        }
+        if let Some(document) = post.document
+            && let Some(followers) = view.store.followers(&post.body.author)?
+        {
+            arrival.at = arrival.at.max(followers.arrival_of(document));
         }
         let mut parent = view.parent_of(post)?;
         for _ in 0..THREAD_MAX {

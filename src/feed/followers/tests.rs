@@ -225,3 +225,11 @@ proptest! {
         }
     }
 }
+
+/// Were this to fail, posts would be late arrivals again whenever their author's server names another collection.
+#[test]
+fn a_naming_arrived_when_its_record_did() {
+    let followers = named(&[(0, 5, 1), (0, 9, 2), (0, 12, 1)]);
+    let arrival = |offset| followers.arrival_of(mark(0, offset)).millis();
+    assert_eq!((arrival(5), arrival(9), arrival(12)), (5, 9, 0));
+}

@@ -46,6 +46,7 @@ pub(super) async fn page(
     if let Ok(Path((account, feed))) = &path
         && feed == LATE
     {
+        query.is_of_an_account()?;
         return app.late(&asking, account, &query).await;
     }
     app.page(&asking, &accounts_own(path, &query)?, query).await
@@ -134,11 +135,7 @@ pub(super) fn accounts_own(
     query: &PageQuery,
 ) -> Result<Asked, Problem> {
     let Path((account, feed)) = path.map_err(|e| Problem::bad_request(e.body_text()))?;
-    if query.account.is_some() || query.origin.is_some() {
-        return Err(Problem::bad_request(
-            "account and origin are for /v1/feeds: the path says whose feed this is",
-        ));
-    }
+    query.is_of_an_account()?;
     if feed == LATE {
         return Err(Problem::not_found(
             "the feed of late arrivals has pages only: ask for /v1/accounts/{account}/feeds/late",
@@ -255,6 +252,16 @@ impl App {
 }
 
 impl PageQuery {
+    /// Whether it asks for nothing that only shared feeds have.
+    fn is_of_an_account(&self) -> Result<(), Problem> {
+        match (&self.account, &self.origin) {
+            (None, None) => Ok(()),
+            _ => Err(Problem::bad_request(
+                "account and origin are for /v1/feeds: the path says whose feed this is",
+            )),
+        }
+    }
+
     /// The part that is asked for.
     pub(super) fn span(&self) -> Result<Span, Problem> {
         let place = |name: &str, text: &Option<String>| -> Result<Option<PostId>, Problem> {

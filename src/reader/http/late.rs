@@ -15,6 +15,7 @@ use crate::reader::mastodon::shelf::Shelf;
 use crate::reader::mastodon::timeline::{Timeline, Wanted};
 use crate::reader::page::PAGE_BYTES_MAX;
 use crate::reader::problem::Problem;
+use crate::reader::reading;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 
@@ -83,10 +84,11 @@ impl App {
         let part = page_of(&late, wanted.span, wanted.is_upward);
         let is_last = part.first().map(|entry| entry.key) == late.first().map(|entry| entry.key);
         let (view, up, now) = (&self.view, wanted.is_upward, clock::now());
-        let page = tokio::task::block_in_place(|| match up {
+        let page = reading::read(|| match up {
             true => late_timeline(view, shelf, part.iter(), up, now),
             false => late_timeline(view, shelf, part.iter().rev(), up, now),
         });
+        let page = page.await;
         let page = page.map_err(|e| Problem::internal(&e))?;
         Ok(Timeline {
             is_last: page.is_last && is_last,
@@ -101,7 +103,7 @@ impl App {
         };
         let look = self.view.look_awake(&asked, None).await?;
         let wait = self.view.new_for(Some(account), self.live_max_age);
-        let late = tokio::task::block_in_place(|| self.view.late(account, &look, wait));
+        let late = reading::read(|| self.view.late(account, &look, wait)).await;
         let late = late.map_err(|e| Problem::internal(&e))?;
         Ok((look, late))
     }
