@@ -1,7 +1,8 @@
 //! Load: ten thousand readers, each connected to a home of its own, and posts that all of them get. The service is the real
-//! binary in a process of its own; the clients share its machine.
+//! binary in a process of its own; the clients share its machine. `mastodon`: by Mastodon's streaming, each with a token.
+//! `full`: with homes as long as they get.
 //!
-//!     cargo bench --bench streams [-- READERS]
+//!     cargo bench --bench streams [-- READERS] [mastodon] [full]
 #![allow(
     missing_docs,
     clippy::print_stdout,
@@ -11,13 +12,14 @@
     clippy::indexing_slicing
 )]
 
+mod support;
+
 use serde_json::json;
 use slackwater::clock;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+use support::server::{AUTH, Server, token};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc};
@@ -33,6 +35,18 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// How long nothing happens, to see what that costs.
 const IDLE: Duration = Duration::from_secs(30);
 
+/// Entries of a full home.
+const FULL: usize = 800;
+
+/// How readers are connected.
+#[derive(Clone, Copy)]
+struct Load {
+    readers: usize,
+    is_mastodon: bool,
+    is_full: bool,
+    idle: Duration,
+}
+
 /// What all readers got.
 #[derive(Default)]
 struct Got {
@@ -45,19 +59,23 @@ fn main() {
     // Among the tests it only shows that it works.
     let is_measured = arguments.iter().any(|it| it == "--bench");
     let said = arguments.iter().find_map(|it| it.parse().ok());
-    let readers: usize = said.unwrap_or(if is_measured { READERS } else { 50 });
-    let idle = if is_measured { IDLE } else { Duration::ZERO };
+    let load = Load {
+        readers: said.unwrap_or(if is_measured { READERS } else { 50 }),
+        is_mastodon: arguments.iter().any(|it| it == "mastodon"),
+        is_full: arguments.iter().any(|it| it == "full"),
+        idle: if is_measured { IDLE } else { Duration::ZERO },
+    };
     let dir = tempfile::TempDir::new().unwrap();
-    let server = Server::start(dir.path());
+    let server = Server::start(dir.path(), AUTH);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build();
-    runtime.unwrap().block_on(measure(&server, readers, idle));
+    runtime.unwrap().block_on(measure(&server, load));
 }
 
-async fn measure(server: &Server, readers: usize, idle: Duration) {
-    let client = reqwest::Client::new();
+async fn measure(server: &Server, load: Load) {
+    let (readers, client) = (load.readers, reqwest::Client::new());
     for chunk in (0..readers).collect::<Vec<_>>().chunks(2_000) {
         let line = |n: &usize| {
             json!({"type": "follow", "account": format!("r{n}"), "target": ANA}).to_string()
@@ -65,13 +83,21 @@ async fn measure(server: &Server, readers: usize, idle: Duration) {
         let lines: Vec<String> = chunk.iter().map(line).collect();
         server.send(&client, "relationships", lines).await;
     }
-    server.send(&client, "activities", vec![post(0)]).await;
+    let there = if load.is_full { FULL } else { 1 };
+    // Before all that is measured, and long enough to be nobody's news.
+    let there = (0..there).map(|n| post(1_000_000 + n)).collect();
+    server.send(&client, "activities", there).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
     let before = server.memory_kib();
     let (got, begun) = (Arc::new(Got::default()), clock::stopwatch());
     let (latencies, mut told) = mpsc::unbounded_channel();
     for n in 0..readers {
         let tcp = TcpStream::connect(&server.address).await.unwrap();
-        let path = format!("/v1/accounts/r{n}/feeds/home/stream");
+        let token = token(&format!("r{n}"));
+        let path = match load.is_mastodon {
+            true => format!("/api/v1/streaming?stream=user&access_token={token}"),
+            false => format!("/v1/accounts/r{n}/feeds/home/stream?access_token={token}"),
+        };
         tokio::spawn(read(tcp, path, Arc::clone(&got), latencies.clone(), begun));
         let some = async {
             while readers.min(n + 1) > connected(&got) + 200 {
@@ -132,10 +158,14 @@ async fn measure(server: &Server, readers: usize, idle: Duration) {
         readers * BURST,
         (readers * BURST) as f64 / took
     );
-    println!("memory after that: {} KiB", server.memory_kib());
+    let after = server.memory_kib();
+    println!(
+        "memory after that: {after} KiB, {:.1} KiB a connection",
+        (after as f64 - before as f64) / readers as f64
+    );
 
     let (cpu, wall) = (server.cpu(), clock::stopwatch());
-    tokio::time::sleep(idle).await;
+    tokio::time::sleep(load.idle).await;
     let (spent, wall) = (server.cpu() - cpu, wall.elapsed().as_secs_f64());
     println!(
         "{wall:.0} s in which nothing happens: {spent:.2} s of processor time, {:.1} % of a core",
@@ -184,12 +214,17 @@ async fn read(
         String::from_utf8_lossy(&buffer)
     );
     buffer.drain(..head);
+    if path.starts_with("/api") {
+        // Nothing else says that it has begun, which takes a moment more.
+        got.posts.fetch_add(1, Ordering::Relaxed);
+        got.more.notify_one();
+    }
     loop {
         while let Some((opcode, payload, end)) = frame(&buffer) {
             let begins = |with: &[u8]| buffer[payload..end].starts_with(with);
             if opcode == 9 {
                 tcp.write_all(&[0x8a, 0x80, 0, 0, 0, 0]).await.unwrap();
-            } else if begins(b"{\"kind\":\"post\"") {
+            } else if begins(b"{\"kind\":\"post\"") || begins(b"{\"event\":\"update\"") {
                 let _ = latencies.send(begun.elapsed());
             } else if begins(b"{\"kind\":\"hello\"") {
                 got.posts.fetch_add(1, Ordering::Relaxed);
@@ -218,77 +253,4 @@ fn frame(buffer: &[u8]) -> Option<(u8, usize, usize)> {
         length => (2, usize::from(length)),
     };
     (head + length <= buffer.len()).then_some((opcode, head, head + length))
-}
-
-/// The service. Killed, by its process id, when dropped.
-struct Server {
-    process: Child,
-    address: String,
-}
-
-impl Server {
-    fn start(dir: &std::path::Path) -> Server {
-        let config = dir.join("slackwater.toml");
-        let text = "[http]\nlisten = \"127.0.0.1:0\"\n[logging]\nformat = \"json\"\n[stream]\nconnections_max = 1000000\n\
-                    connections_per_address_max = 1000000\n";
-        std::fs::write(&config, text).unwrap();
-        let mut process = Command::new(env!("CARGO_BIN_EXE_slackwater"))
-            .args(["serve", "--config"])
-            .arg(&config)
-            .current_dir(dir)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
-        let address = lines
-            .by_ref()
-            .map_while(Result::ok)
-            .find_map(|line| {
-                let line: serde_json::Value = serde_json::from_str(&line).ok()?;
-                Some(line.get("address")?.as_str()?.to_owned())
-            })
-            .expect("an address");
-        std::thread::spawn(move || lines.for_each(drop));
-        Server { process, address }
-    }
-
-    async fn send(&self, client: &reqwest::Client, topic: &str, lines: Vec<String>) {
-        let request = client.post(format!("http://{}/v1/{topic}", self.address));
-        let request = request.header("content-type", "application/x-ndjson");
-        let answer = request.body(lines.join("\n")).send().await.unwrap();
-        assert_eq!(answer.status(), 202);
-    }
-
-    fn memory_kib(&self) -> u64 {
-        let status =
-            std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        line.unwrap()
-            .trim()
-            .trim_end_matches(" kB")
-            .parse()
-            .unwrap()
-    }
-
-    /// Processor time so far, in seconds; the kernel counts hundredths.
-    fn cpu(&self) -> f64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
-        let fields: Vec<&str> = stat
-            .rsplit(')')
-            .next()
-            .unwrap()
-            .split_whitespace()
-            .collect();
-        (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }

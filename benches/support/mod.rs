@@ -8,6 +8,8 @@
     clippy::indexing_slicing
 )]
 
+pub mod server;
+
 use slackwater::feed::kept::{At, Post, State};
 use slackwater::feed::store::{Options, Store, home_key};
 use slackwater::feed::thread::Answers;
@@ -47,15 +49,24 @@ impl Dice {
 }
 
 pub fn store(path: &Path, entries_max: usize, cache_bytes: u64) -> Store {
-    Store::open(Options {
+    store_with(|options| Options {
         path: path.to_owned(),
+        unflushed_entries_max: entries_max,
+        cache_bytes,
+        ..options
+    })
+}
+
+pub fn store_with(change: impl FnOnce(Options) -> Options) -> Store {
+    let options = Options {
+        path: std::path::PathBuf::new(),
         length: 800,
         boost_repeat_after: std::time::Duration::from_secs(86_400),
-        unflushed_entries_max: entries_max,
+        unflushed_entries_max: 4_000_000,
         unflushed_bytes_max: 256 << 20,
-        cache_bytes,
-    })
-    .unwrap()
+        cache_bytes: 256 << 20,
+    };
+    Store::open(change(options)).unwrap()
 }
 
 pub fn author(n: usize) -> String {

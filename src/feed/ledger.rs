@@ -153,15 +153,17 @@ impl Ledger {
     pub fn take_in(&mut self, ops: &[Op]) {
         // What just came is followed by what it shows.
         let mut new = None;
+        // What comes mostly stands above all that left, and need not be looked for among it.
+        let mut top_gone = self.gone.iter().map(|(id, _)| *id).max().unwrap_or(0);
         for op in ops {
             if let Verb::Shows = op.verb() {
                 let (id, post) = (op.id & !REMOVAL, op.mark & !ALSO);
-                self.show(id, post, new == Some(id));
+                self.show(id, post, new == Some(id), top_gone);
                 continue;
             }
             let Some(mark) = op.mark() else { continue };
             match op.verb() {
-                Verb::Insert => new = self.insert(op.id, mark).then_some(op.id),
+                Verb::Insert => new = self.insert(op.id, mark, top_gone).then_some(op.id),
                 Verb::Also => {
                     if self.ids.binary_search(&op.id).is_ok() {
                         self.rest_on(op.id, mark);
@@ -169,7 +171,11 @@ impl Ledger {
                         self.fell.raise(mark.next());
                     }
                 }
-                Verb::Remove => self.remove(op.id & !REMOVAL, mark),
+                Verb::Remove => {
+                    let id = op.id & !REMOVAL;
+                    self.remove(id, mark);
+                    top_gone = top_gone.max(id);
+                }
                 Verb::Shows => {}
             }
         }
@@ -299,8 +305,8 @@ impl Ledger {
             }
     }
 
-    /// Whether it is new: nothing was known of it, nor of what it shows.
-    fn insert(&mut self, id: u64, mark: Mark) -> bool {
+    /// Whether it is new: nothing was known of it, nor of what it shows. Nothing that left stands above `top_gone`.
+    fn insert(&mut self, id: u64, mark: Mark, top_gone: u64) -> bool {
         match self.ids.binary_search(&id) {
             Ok(at) => {
                 let Some(there) = self.marks.get_mut(at) else {
@@ -319,21 +325,23 @@ impl Ledger {
             Err(_) if id <= self.floor => {
                 self.below_floor += 1;
                 self.fell.raise(mark.next());
-                self.is_back(id);
+                self.is_back(id, top_gone);
                 false
             }
             Err(at) => {
                 self.ids.insert(at, id);
                 self.marks.insert(at, mark);
                 let gone = self.gone.len();
-                self.is_back(id);
+                self.is_back(id, top_gone);
                 gone == self.gone.len() && !self.shows.is_of(id)
             }
         }
     }
 
-    fn is_back(&mut self, id: u64) {
-        self.gone.retain(|(there, _)| *there != id);
+    fn is_back(&mut self, id: u64, top_gone: u64) {
+        if id <= top_gone {
+            self.gone.retain(|(there, _)| *there != id);
+        }
         self.note_boosted(id);
     }
 
@@ -344,11 +352,11 @@ impl Ledger {
         }
     }
 
-    fn show(&mut self, id: u64, post: u64, is_new: bool) {
+    fn show(&mut self, id: u64, post: u64, is_new: bool, top_gone: u64) {
         let is_known = |id| {
             id <= self.floor
                 || self.ids.binary_search(&id).is_ok()
-                || self.gone.iter().any(|(there, _)| *there == id)
+                || id <= top_gone && self.gone.iter().any(|(there, _)| *there == id)
         };
         let is_post_known = self.floor < post && is_known(post);
         if is_new {

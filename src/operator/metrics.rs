@@ -1,5 +1,6 @@
 //! Numbers for Prometheus. Every label has a bounded set of values.
 
+use parking_lot::RwLock;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -9,18 +10,47 @@ use prometheus_client::registry::{Registry, Unit};
 
 type Labels = Vec<(&'static str, String)>;
 
+/// Counters told apart by one word, of a bounded set. Each is looked for once: most of them are counted on with every record.
+#[derive(Debug)]
+struct ByWord {
+    label: &'static str,
+    family: Family<Labels, Counter>,
+    known: RwLock<Vec<(&'static str, Counter)>>,
+}
+
+impl ByWord {
+    fn new(label: &'static str) -> ByWord {
+        ByWord {
+            label,
+            family: Family::default(),
+            known: RwLock::default(),
+        }
+    }
+
+    fn count(&self, word: &'static str, by: u64) {
+        if let Some((_, counter)) = self.known.read().iter().find(|(there, _)| *there == word) {
+            counter.inc_by(by);
+            return;
+        }
+        let labels = vec![(self.label, word.to_owned())];
+        let counter = self.family.get_or_create_owned(&labels);
+        counter.inc_by(by);
+        self.known.write().push((word, counter));
+    }
+}
+
 /// All of them. Cheap to count on from any thread.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    records: Family<Labels, Counter>,
-    outcomes: Family<Labels, Counter>,
-    verdicts: Family<Labels, Counter>,
+    records: ByWord,
+    outcomes: ByWord,
+    verdicts: ByWord,
     requests: Family<Labels, Counter>,
-    reloads: Family<Labels, Counter>,
+    reloads: ByWord,
     rejected_lines: Family<Labels, Counter>,
     mastodon_left_out: Family<Labels, Counter>,
-    streams_ended: Family<Labels, Counter>,
+    streams_ended: ByWord,
     lag: Family<Labels, Gauge>,
     /// Records set aside because they could not be used.
     pub dead_letters: Counter,
@@ -57,14 +87,14 @@ impl Default for Metrics {
         let checkpoint_seconds = Histogram::new(exponential_buckets(0.001, 2.0, 16));
         let mut metrics = Metrics {
             registry: Registry::with_prefix("slackwater"),
-            records: Family::default(),
-            outcomes: Family::default(),
-            verdicts: Family::default(),
+            records: ByWord::new("topic"),
+            outcomes: ByWord::new("outcome"),
+            verdicts: ByWord::new("verdict"),
             requests: Family::default(),
-            reloads: Family::default(),
+            reloads: ByWord::new("outcome"),
             rejected_lines: Family::default(),
             mastodon_left_out: Family::default(),
-            streams_ended: Family::default(),
+            streams_ended: ByWord::new("reason"),
             lag: Family::default(),
             dead_letters: Counter::default(),
             lost_records: Gauge::default(),
@@ -89,8 +119,7 @@ impl Default for Metrics {
 impl Metrics {
     /// The configuration was read again: `taken_over`, `unchanged` or `refused`.
     pub fn reload(&self, outcome: &'static str) {
-        let labels = vec![("outcome", outcome.to_owned())];
-        self.reloads.get_or_create(&labels).inc();
+        self.reloads.count(outcome, 1);
     }
 
     /// A line that was posted was rejected for this reason (a bounded set of words).
@@ -107,29 +136,22 @@ impl Metrics {
 
     /// A stream ended for this reason (a bounded set of words).
     pub fn stream_ended(&self, reason: &'static str) {
-        let labels = vec![("reason", reason.to_owned())];
-        self.streams_ended.get_or_create(&labels).inc();
+        self.streams_ended.count(reason, 1);
     }
 
-    /// A record of `topic` was read.
+    /// Records of `topic` were read.
     pub fn read(&self, topic: &'static str, records: u64) {
-        self.records
-            .get_or_create(&vec![("topic", topic.to_owned())])
-            .inc_by(records);
+        self.records.count(topic, records);
     }
 
     /// An activity came to this (a bounded set of words).
     pub fn outcome(&self, outcome: &'static str) {
-        self.outcomes
-            .get_or_create(&vec![("outcome", outcome.to_owned())])
-            .inc();
+        self.outcomes.count(outcome, 1);
     }
 
     /// A post was placed with this verdict.
     pub fn verdict(&self, verdict: &'static str) {
-        self.verdicts
-            .get_or_create(&vec![("verdict", verdict.to_owned())])
-            .inc();
+        self.verdicts.count(verdict, 1);
     }
 
     /// A request to `route` (the pattern, not the path) was answered with `status`.
@@ -168,17 +190,17 @@ impl Metrics {
         r.register(
             "records_read",
             "Records read from the log",
-            self.records.clone(),
+            self.records.family.clone(),
         );
         r.register(
             "activities",
             "Activities by what they came to",
-            self.outcomes.clone(),
+            self.outcomes.family.clone(),
         );
         r.register(
             "posts_placed",
             "Posts placed, by verdict",
-            self.verdicts.clone(),
+            self.verdicts.family.clone(),
         );
         r.register(
             "http_requests",
@@ -188,7 +210,7 @@ impl Metrics {
         r.register(
             "config_reloads",
             "Times the configuration was read again, by outcome",
-            self.reloads.clone(),
+            self.reloads.family.clone(),
         );
         r.register(
             "rejected_lines",
@@ -203,7 +225,7 @@ impl Metrics {
         r.register(
             "streams_ended",
             "Streams ended, by reason",
-            self.streams_ended.clone(),
+            self.streams_ended.family.clone(),
         );
         r.register(
             "streams",

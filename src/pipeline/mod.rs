@@ -145,6 +145,8 @@ pub struct Pipeline {
     partitions: i32,
     aside: SetAside,
     reflects: Reflects,
+    /// Which of the partitions reflected the record passed last was of.
+    passed: usize,
     start: Start,
     checkpointed: Instant,
     /// When rows that the log does not have were last written.
@@ -229,6 +231,7 @@ impl Pipeline {
             threads,
             partitions,
             reflects,
+            passed: 0,
             start,
             checkpointed: now,
             rows_written: now,
@@ -486,11 +489,16 @@ impl Pipeline {
             offset: position.offset + 1,
             ..position
         };
-        let same =
-            |there: &&mut Position| (there.topic, there.partition) == (next.topic, next.partition);
-        match self.reflects.next.iter_mut().find(same) {
+        let is_same =
+            |there: &Position| (there.topic, there.partition) == (next.topic, next.partition);
+        // Mostly the partition of the record before.
+        let all = &mut self.reflects.next;
+        if !all.get(self.passed).is_some_and(is_same) {
+            self.passed = all.iter().position(is_same).unwrap_or(all.len());
+        }
+        match all.get_mut(self.passed) {
             Some(there) => *there = next,
-            None => self.reflects.next.push(next),
+            None => all.push(next),
         }
     }
 

@@ -10,6 +10,7 @@ use super::telling::Room;
 use super::view::View;
 use super::waking::{Awaited, Watching};
 use crate::time::Time;
+use std::pin::Pin;
 
 /// What a reader is told at a time: it is held in memory until the reader has taken it.
 const ROOM: Room = Room {
@@ -43,7 +44,7 @@ impl Live {
     pub async fn now(view: View, asked: Asked) -> Result<(Live, Option<Time>), Problem> {
         view.is_open()?;
         let watching = view.watch(&asked);
-        let look = view.look_awake(&asked, None).await?;
+        let look = apart(view.look_again(&asked, None)).await?;
         let cursor = Cursor {
             feed: Cursor::feed_of(&asked.text()),
             log: view.log,
@@ -61,9 +62,9 @@ impl Live {
         cursor: Cursor,
     ) -> Result<(Live, Option<Time>), Problem> {
         view.is_open()?;
-        view.reaches(&cursor).await?;
+        apart(view.reaches(&cursor)).await?;
         let watching = view.watch(&asked);
-        let look = view.look_awake(&asked, Some(cursor.horizon())).await?;
+        let look = apart(view.look_again(&asked, Some(cursor.horizon()))).await?;
         let horizon = look.shown.horizon;
         Ok((Live::at(view, asked, watching, cursor), horizon))
     }
@@ -94,8 +95,12 @@ impl Live {
     /// Looks at the feed, and tells what is new; that counts as told. 410 if what is new cannot be told: the reader is to
     /// read the feed anew.
     pub async fn look(&mut self) -> Result<Looked, Problem> {
+        apart(self.look_now()).await
+    }
+
+    async fn look_now(&mut self) -> Result<Looked, Problem> {
         let least = Some(self.cursor.horizon());
-        let look = self.view.look_awake(&self.asked, least).await?;
+        let look = self.view.look_again(&self.asked, least).await?;
         let told = reading::read(|| look.tell(&self.view, &self.cursor, ROOM)).await?;
         let told = match self.hears_floors {
             true => told,
@@ -113,4 +118,9 @@ impl Live {
     pub async fn stirred(&mut self) {
         self.watching.wait(&self.view, self.awaited).await;
     }
+}
+
+/// What is done now and then, in memory of its own: a reader mostly waits, and what that takes is taken ten thousand times.
+pub(super) fn apart<F: Future>(now_and_then: F) -> Pin<Box<F>> {
+    Box::pin(now_and_then)
 }

@@ -4,8 +4,9 @@
 use crate::feed::disk::{at_hand, fetching};
 use tokio::sync::Semaphore;
 
-/// Answers that wait for the disk at once, each on a thread of its own: more would not be had sooner.
-const FETCHING_MAX: usize = 32;
+/// Answers that wait for the disk at once, each on a thread of its own: more would hardly be had sooner, and each thread keeps
+/// memory of its own.
+const FETCHING_MAX: usize = 8;
 
 static FETCHING: Semaphore = Semaphore::const_new(FETCHING_MAX);
 

@@ -81,20 +81,36 @@ impl View {
     pub async fn look_awake(&self, asked: &Asked, least: Option<Time>) -> Result<Look, Problem> {
         loop {
             let look = reading::read(|| self.look_now(asked, least)).await?;
-            let Some(account) = look.found.account.filter(|_| look.is_asleep) else {
+            if !self.has_slept(&look).await? {
                 return Ok(look);
-            };
-            let awake = self.attendance.awake(account);
-            match tokio::time::timeout(AWAKE_WAIT, awake).await {
-                Ok(Ok(())) => {}
-                Ok(Err(too_many)) => return Err(Problem::unavailable(too_many.to_string(), 1)),
-                Err(_) => {
-                    return Err(Problem::unavailable(
-                        "the feed is being rebuilt: come back in a moment",
-                        1,
-                    ));
-                }
             }
+        }
+    }
+
+    /// As [`Self::look_awake`], for one who looks again and again. All of them look when the service has started, at feeds of
+    /// which each is one value: to move each aside for that would cost more memory than their connections.
+    pub async fn look_again(&self, asked: &Asked, least: Option<Time>) -> Result<Look, Problem> {
+        loop {
+            let look = self.look_now(asked, least)?;
+            if !self.has_slept(&look).await? {
+                return Ok(look);
+            }
+        }
+    }
+
+    /// Whether this is to be looked at again, because its account slept: when this returns, it is awake.
+    async fn has_slept(&self, look: &Look) -> Result<bool, Problem> {
+        let Some(account) = look.found.account.filter(|_| look.is_asleep) else {
+            return Ok(false);
+        };
+        let awake = self.attendance.awake(account);
+        match tokio::time::timeout(AWAKE_WAIT, awake).await {
+            Ok(Ok(())) => Ok(true),
+            Ok(Err(too_many)) => Err(Problem::unavailable(too_many.to_string(), 1)),
+            Err(_) => Err(Problem::unavailable(
+                "the feed is being rebuilt: come back in a moment",
+                1,
+            )),
         }
     }
 

@@ -1,5 +1,6 @@
 //! A websocket with bounds: what it may send and be sent, how long it may take, and whether anybody is still there.
 
+use super::live::apart;
 use axum::body::Bytes;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use futures_util::SinkExt;
@@ -9,9 +10,10 @@ use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 /// The longest message a client may send, in bytes.
 pub const MESSAGE_BYTES_MAX: usize = 64 << 10;
 /// What is read at a time, in bytes: each connection has such a buffer, and clients say little.
-const READ_BYTES: usize = 4 << 10;
-/// What is gathered before it is written, in bytes: each connection keeps a buffer as large as it once needed.
-const WRITE_BYTES: usize = 4 << 10;
+const READ_BYTES: usize = 512;
+/// What is gathered before it is written, in bytes: nothing. Each connection keeps a buffer as large as it once needed, which
+/// is so the largest message, and not what was gathered with it.
+const WRITE_BYTES: usize = 0;
 /// The most that is unsent before the client is waited for, in bytes; one message more may be.
 const UNSENT_BYTES_MAX: usize = 8 << 10;
 /// What no message is longer than, in bytes: a post and what it boosts, both as long as they may be, escaped.
@@ -160,7 +162,7 @@ impl Socket {
 
     /// Ends it, with a last message if there is one; the client has a moment to take them.
     pub async fn close(mut self, code: u16, reason: &'static str, last: Option<String>) {
-        let end = async {
+        let end = apart(async {
             if let Some(last) = last {
                 self.inner.feed(last.into()).await?;
             }
@@ -170,7 +172,7 @@ impl Socket {
             // What the client sent meanwhile is taken, or the end would be lost with it.
             while let Some(Ok(_)) = self.inner.recv().await {}
             Ok::<(), axum::Error>(())
-        };
+        });
         // One that is gone, or takes nothing, learns of it when it asks.
         let _ = timeout(CLOSE_WAIT, end).await;
     }

@@ -6,6 +6,7 @@ use crate::clock;
 use crate::reader::auth::token::{self, Token};
 use crate::reader::auth::{Caller, Unknown, forbidden, unauthorized};
 use crate::reader::connections::{Connected, Who};
+use crate::reader::live::apart;
 use crate::reader::problem::Problem;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
@@ -226,7 +227,7 @@ impl Admitted {
             });
             let every = self.app.auth.checked_every();
             tokio::time::sleep(left.map_or(every, |left| left.min(every))).await;
-            match self.app.auth.caller(Some(token)).await {
+            match apart(self.app.auth.caller(Some(token))).await {
                 Ok(Caller::User(now)) if now.account == user.account => {
                     if now.scopes != user.scopes {
                         return;

@@ -6,7 +6,7 @@ use super::mastodon::{Here, Refusal};
 use crate::clock;
 use crate::reader::auth::{Caller, token};
 use crate::reader::cursor::Cursor;
-use crate::reader::live::{Live, Looked};
+use crate::reader::live::{Live, apart};
 use crate::reader::mastodon::channel::{Channel, NoChannel, Wish};
 use crate::reader::mastodon::event::{Event, Teller};
 use crate::reader::mastodon::late::LATE_LIST;
@@ -162,11 +162,11 @@ impl App {
         channel: Channel,
         listener: Listener,
         mut since: Option<Cursor>,
-        told: mpsc::Sender<Item>,
+        mut told: impl Outlet,
     ) {
         let Some(asked) = channel.asked(listener.account.as_deref()) else {
             // Whoever it was for may have left.
-            let _ = told.send(Item::Begun).await;
+            let _ = told.begun().await;
             return told.closed().await;
         };
         let teller = Teller {
@@ -178,8 +178,8 @@ impl App {
         };
         loop {
             let begun = match since.clone() {
-                Some(cursor) => Live::since(self.view.clone(), asked.clone(), cursor).await,
-                None => Live::now(self.view.clone(), asked.clone()).await,
+                Some(cursor) => apart(Live::since(self.view.clone(), asked.clone(), cursor)).await,
+                None => apart(Live::now(self.view.clone(), asked.clone())).await,
             };
             let mut live = match begun {
                 Ok((live, _)) => live.without_floor(),
@@ -195,27 +195,21 @@ impl App {
                     Hindrance::Forgotten | Hindrance::Lasting => return,
                 },
             };
-            if told.send(Item::Begun).await.is_err() {
+            if told.begun().await.is_err() {
                 return;
             }
             since = None;
             loop {
-                let looked = match live.look().await {
-                    Ok(looked) => looked,
-                    Err(problem) => match Hindrance::of(&problem) {
-                        Hindrance::Passing => {
-                            tokio::time::sleep(TRIED_AGAIN).await;
-                            continue;
-                        }
-                        Hindrance::Forgotten => break,
-                        Hindrance::Lasting => return,
-                    },
+                let (events, more) = match apart(self.next_events(&teller, &mut live)).await {
+                    Ok(next) => next,
+                    Err(Hindrance::Passing) => {
+                        tokio::time::sleep(TRIED_AGAIN).await;
+                        continue;
+                    }
+                    Err(Hindrance::Forgotten) => break,
+                    Err(Hindrance::Lasting) => return,
                 };
-                let more = looked.told.telling.more;
-                let Some(events) = self.events_of(&teller, &looked).await else {
-                    return;
-                };
-                if !events.is_empty() && told.send(Item::Events(events)).await.is_err() {
+                if !events.is_empty() && told.events(events).await.is_err() {
                     return;
                 }
                 if !more {
@@ -225,15 +219,22 @@ impl App {
         }
     }
 
-    async fn events_of(&self, teller: &Teller, looked: &Looked) -> Option<Vec<Event>> {
+    /// What happened since the last call, and whether that is not all yet.
+    async fn next_events(
+        &self,
+        teller: &Teller,
+        live: &mut Live,
+    ) -> Result<(Vec<Event>, bool), Hindrance> {
+        let looked = live.look().await;
+        let looked = looked.map_err(|problem| Hindrance::of(&problem))?;
         match reading::read(|| teller.events(&looked.told, clock::now())).await {
-            Ok(events) => Some(events),
+            Ok(events) => Ok((events, looked.told.telling.more)),
             Err(error) => {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
                     "telling a stream failed: {error}"
                 );
-                None
+                Err(Hindrance::Lasting)
             }
         }
     }
@@ -284,7 +285,9 @@ impl App {
         out: mpsc::Sender<Bytes>,
     ) {
         let (told, mut events) = mpsc::channel(1);
-        let telling = self.clone().tell_events(channel, listener, since, told);
+        let telling = self
+            .clone()
+            .tell_events(channel, listener, since, ToReader(told));
         let mut thumps = interval(THUMP_EVERY);
         thumps.set_missed_tick_behavior(MissedTickBehavior::Delay);
         thumps.reset();
@@ -356,7 +359,7 @@ impl App {
         asking: &Asking,
     ) -> (Option<u16>, &'static str) {
         let mut subscriptions = Subscriptions::default();
-        let (told, mut events) = mpsc::channel::<(Channel, Vec<Event>)>(1);
+        let (told, mut events) = mpsc::channel::<Batch>(1);
         let mut first = asks.stream.map(|stream| Wish {
             kind: "subscribe".to_owned(),
             stream,
@@ -367,7 +370,8 @@ impl App {
         let mut heard = 0;
         loop {
             if let Some(wish) = first.take()
-                && let Err(wrong) = self.grant(&wish, asking, &mut subscriptions, &told).await
+                && let Err(wrong) =
+                    apart(self.grant(&wish, asking, &mut subscriptions, &told)).await
             {
                 let text = json!({"error": wrong.error, "status": wrong.status}).to_string();
                 if let Err(unsent) = tell_one(socket, text).await {
@@ -387,8 +391,8 @@ impl App {
                         Heard::Text(text) => first = serde_json::from_str(&text).ok(),
                     }
                 }
-                Some((channel, batch)) = events.recv() => {
-                    if let Err(unsent) = tell_batch(socket, &channel, &batch).await {
+                Some((names, batch)) = events.recv() => {
+                    if let Err(unsent) = apart(tell_batch(socket, &names, &batch)).await {
                         return unsent_end(unsent);
                     }
                 }
@@ -402,7 +406,7 @@ impl App {
         wish: &Wish,
         asking: &Asking,
         subscriptions: &mut Subscriptions,
-        told: &mpsc::Sender<(Channel, Vec<Event>)>,
+        told: &mpsc::Sender<Batch>,
     ) -> Result<(), NoChannel> {
         let (tag, list) = (wish.tag.as_deref(), wish.list.as_deref());
         match wish.kind.as_str() {
@@ -424,28 +428,16 @@ impl App {
                     Caller::User(user) => Some(user.account.clone()),
                     Caller::Backend | Caller::Anyone => None,
                 };
-                let (send, mut receive) = mpsc::channel(1);
-                let (told, name) = (told.clone(), channel.clone());
                 let (begin, begun) = oneshot::channel::<()>();
                 let here = Arc::clone(&asking.here);
                 let listener = Listener { account, here };
-                let telling = self.clone().tell_events(channel, listener, None, send);
-                let task = tokio::spawn(async move {
-                    let pass = async move {
-                        let mut begin = Some(begin);
-                        while let Some(item) = receive.recv().await {
-                            match item {
-                                Item::Begun => drop(begin.take()),
-                                Item::Events(events) => {
-                                    if told.send((name.clone(), events)).await.is_err() {
-                                        return;
-                                    }
-                                }
-                            }
-                        }
-                    };
-                    tokio::join!(telling, pass);
-                });
+                let outlet = ToSocket {
+                    names: channel.names().into(),
+                    told: told.clone(),
+                    begin: Some(begin),
+                };
+                let telling = self.clone().tell_events(channel, listener, None, outlet);
+                let task = tokio::spawn(telling);
                 subscriptions.0.insert(key, task.abort_handle());
                 // Ends when that is dropped: it has begun, or never will.
                 let begun = async { begun.await.unwrap_or(()) };
@@ -473,12 +465,72 @@ struct Listener {
     here: Arc<str>,
 }
 
+/// Where what comes of a feed goes to.
+trait Outlet {
+    /// It is followed from here on.
+    async fn begun(&mut self) -> Result<(), Gone>;
+
+    /// This happened to it. Returns when there is room for more.
+    async fn events(&mut self, events: Vec<Event>) -> Result<(), Gone>;
+
+    /// Waits until nobody takes it any more.
+    async fn closed(&mut self);
+}
+
+/// Nobody takes it any more.
+struct Gone;
+
+/// To one who reads server-sent events.
+struct ToReader(mpsc::Sender<Item>);
+
 /// What comes of a feed.
 enum Item {
     /// It is followed from here on.
     Begun,
     /// This happened to it.
     Events(Vec<Event>),
+}
+
+impl Outlet for ToReader {
+    async fn begun(&mut self) -> Result<(), Gone> {
+        self.0.send(Item::Begun).await.map_err(|_| Gone)
+    }
+
+    async fn events(&mut self, events: Vec<Event>) -> Result<(), Gone> {
+        self.0.send(Item::Events(events)).await.map_err(|_| Gone)
+    }
+
+    async fn closed(&mut self) {
+        self.0.closed().await;
+    }
+}
+
+/// To a socket, which has other streams too.
+struct ToSocket {
+    /// The stream's.
+    names: Arc<[String]>,
+    told: mpsc::Sender<Batch>,
+    /// Dropped when it is followed.
+    begin: Option<oneshot::Sender<()>>,
+}
+
+/// What happened, by the names of the stream it happened to.
+type Batch = (Arc<[String]>, Vec<Event>);
+
+impl Outlet for ToSocket {
+    async fn begun(&mut self) -> Result<(), Gone> {
+        self.begin = None;
+        Ok(())
+    }
+
+    async fn events(&mut self, events: Vec<Event>) -> Result<(), Gone> {
+        let batch = (Arc::clone(&self.names), events);
+        self.told.send(batch).await.map_err(|_| Gone)
+    }
+
+    async fn closed(&mut self) {
+        self.told.closed().await;
+    }
 }
 
 /// Why a feed cannot be told.
@@ -525,14 +577,34 @@ async fn tell_one(socket: &mut Socket, text: String) -> Result<(), Unsent> {
     socket.flush().await
 }
 
-async fn tell_batch(
-    socket: &mut Socket,
-    channel: &Channel,
-    events: &[Event],
-) -> Result<(), Unsent> {
-    let names = channel.names();
+async fn tell_batch(socket: &mut Socket, names: &[String], events: &[Event]) -> Result<(), Unsent> {
     for event in events {
-        socket.feed(event.message(&names)).await?;
+        socket.feed(event.message(names)).await?;
     }
     socket.flush().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a call would be made of, without calling.
+    fn size<A, F: Future>(_: impl FnOnce(A) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// Were this to fail, ten thousand readers who wait would take that much more, ten thousand times.
+    #[test]
+    fn a_reader_who_waits_takes_little() {
+        type Socketed = (App, Socket, Asks, Asking, Admitted);
+        let listens = size(|(app, socket, asks, asking, admitted): Socketed| {
+            app.listen(socket, asks, asking, admitted)
+        });
+        type Told = (App, Channel, Listener, ToSocket);
+        let tells = size(|(app, channel, listener, told): Told| {
+            app.tell_events(channel, listener, None, told)
+        });
+        assert!(listens <= 3 << 10, "{listens}");
+        assert!(tells <= 7 << 9, "{tells}");
+    }
 }
