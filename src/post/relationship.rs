@@ -504,7 +504,8 @@ impl Key {
         let Some(target) = given.strip_prefix(&before) else {
             return false;
         };
-        if target.is_ascii() || target != target.to_lowercase() {
+        let has_sign = target.starts_with(['#', '＃']);
+        if has_sign || target.is_ascii() || target != target.to_lowercase() {
             return false;
         }
         match self.kind {

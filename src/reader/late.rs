@@ -34,8 +34,8 @@ pub struct Arrival {
 /// A late arrival.
 #[derive(Clone, Debug)]
 pub struct LateEntry {
-    /// Its id in this feed: when it came, in milliseconds, and the low 16 bits of its own id. Two that came in one millisecond
-    /// may have the same.
+    /// Its id in this feed: when it came, in milliseconds, and the low 16 bits of its own id; of several of which that is the same
+    /// the lowest placed has it, and each other one the next that is free.
     pub key: PostId,
     /// When it came.
     pub at: Time,
@@ -153,12 +153,13 @@ impl View {
             }
         }
         late.sort_unstable_by_key(|entry| (entry.key, entry.post.id));
+        tell_apart(&mut late);
         Ok(late)
     }
 }
 
-/// The part of late arrivals, oldest first, that a page shows: also oldest first, and of one key all or none, so that it may have a
-/// few more than were asked for. `is_upward`: those just above `after`, not the newest.
+/// The part of late arrivals, oldest first, that a page shows, also oldest first. `is_upward`: those just above `after`, not the
+/// newest.
 pub fn page_of(late: &[LateEntry], span: Span, is_upward: bool) -> &[LateEntry] {
     let from = span
         .after
@@ -167,15 +168,23 @@ pub fn page_of(late: &[LateEntry], span: Span, is_upward: bool) -> &[LateEntry] 
         late.partition_point(|entry| entry.key < before)
     });
     let part = late.get(from..to).unwrap_or_default();
-    let key_at = |at: usize| part.get(at).map(|entry| entry.key);
-    if is_upward {
-        let last = span.limit.min(part.len()).checked_sub(1).and_then(key_at);
-        let end = last.map_or(0, |last| part.partition_point(|entry| entry.key <= last));
-        part.get(..end).unwrap_or_default()
-    } else {
-        let first = key_at(part.len().saturating_sub(span.limit));
-        let begin = first.map_or(0, |first| part.partition_point(|entry| entry.key < first));
-        part.get(begin..).unwrap_or_default()
+    match is_upward {
+        true => part.get(..span.limit).unwrap_or(part),
+        false => {
+            let begin = part.len().saturating_sub(span.limit);
+            part.get(begin..).unwrap_or_default()
+        }
+    }
+}
+
+/// Gives those that would have one id, as a thread does that waited for its first post, ids of their own: clients know an entry by
+/// its id. They are sorted by id, then by place, and stay so.
+fn tell_apart(late: &mut [LateEntry]) {
+    let mut last = 0;
+    for entry in late {
+        let free = entry.key.number().max(last + 1);
+        entry.key = PostId::from_number(free).unwrap_or(entry.key);
+        last = free;
     }
 }
 
@@ -317,37 +326,38 @@ mod tests {
         }
     }
 
+    /// Were this to fail, clients would show one of several posts, or pages would miss some.
     #[test]
-    fn pages_of_late_arrivals_keep_those_of_one_moment_together() {
-        let late = [
+    fn those_that_came_in_one_moment_have_ids_of_their_own() {
+        let mut late = [
             entry(1, 7),
             entry(2, 7),
             entry(2, 7),
-            entry(3, 7),
+            entry(2, 8),
             entry(4, 7),
         ];
-        let keys = |part: &[LateEntry]| {
-            let ms = part.iter().map(|entry| entry.key.number() >> 16);
-            ms.collect::<Vec<_>>()
-        };
-        let check = |before: Option<usize>, after: Option<usize>, limit, expected: &[u64]| {
+        tell_apart(&mut late);
+        let low = |of: &LateEntry| (of.key.number() >> 16, of.key.number() & 0xffff);
+        let keys: Vec<_> = late.iter().map(low).collect();
+        assert_eq!(keys, [(1, 7), (2, 7), (2, 8), (2, 9), (4, 7)]);
+        let check = |before: Option<usize>, after: Option<usize>, limit, expected: &[usize]| {
             let span = Span {
                 before: before.map(|at| late[at].key),
                 after: after.map(|at| late[at].key),
                 limit,
             };
             let is_upward = before.is_none() && after.is_some();
-            assert_eq!(keys(page_of(&late, span, is_upward)), expected, "{span:?}");
+            let page = page_of(&late, span, is_upward).iter().map(low);
+            let expected: Vec<_> = expected.iter().map(|at| keys[*at]).collect();
+            assert_eq!(page.collect::<Vec<_>>(), expected, "{span:?}");
         };
         check(None, None, 2, &[3, 4]);
-        check(Some(3), None, 1, &[2, 2]);
-        check(Some(3), None, 2, &[2, 2]);
-        check(Some(1), None, 5, &[1]);
+        check(Some(3), None, 1, &[2]);
+        check(Some(3), None, 9, &[0, 1, 2]);
         check(Some(0), None, 5, &[]);
-        check(None, Some(0), 1, &[2, 2]);
-        check(None, Some(0), 3, &[2, 2, 3]);
+        check(None, Some(0), 1, &[1]);
+        check(None, Some(0), 9, &[1, 2, 3, 4]);
         check(None, Some(4), 3, &[]);
-        check(Some(4), Some(0), 2, &[2, 2, 3]);
-        check(Some(4), Some(0), 1, &[3]);
+        check(Some(4), Some(0), 2, &[2, 3]);
     }
 }

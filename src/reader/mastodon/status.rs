@@ -2,7 +2,7 @@
 
 use super::account::{Account, mention, titled};
 use super::content::{escaped, html, plain};
-use super::document::{Document, is_of};
+use super::document::{Document, is_of, is_web};
 use super::media::media;
 use super::poll::poll;
 use super::stamp;
@@ -284,7 +284,7 @@ fn is_html(document: Document<'_>) -> bool {
 fn mentions<'a>(document: Document<'a>, known: &[(String, String, bool)]) -> Vec<Value> {
     let mut once = HashSet::new();
     let row = |tag: Document<'a>| {
-        let actor = tag.text("href")?;
+        let actor = tag.text("href").filter(|href| is_web(href))?;
         let (_, id, is_local) = known.iter().find(|(known, ..)| known == actor)?;
         if !once.insert(actor) {
             return None;
