@@ -997,14 +997,21 @@ fn ones_own_boost_that_waited_long_is_late_and_no_update() {
     let boost = json!({"type": "Announce", "id": format!("{KIM}/boost"), "actor": KIM, "object": boosted,
         "published": ago, "to": [PUBLIC]});
     surface.tell(&[json!({"activity": boost, "arrived_at": ago})]);
+    // That an entry is not there may be told before it comes.
+    let mut update = || loop {
+        let message = socket.next();
+        if message["event"] != "delete" {
+            return message;
+        }
+    };
     surface.post(1, "meanwhile");
-    assert_eq!(socket.next()["payload"]["uri"], uri(1));
+    assert_eq!(update()["payload"]["uri"], uri(1));
     let mut original = note(2, "boosted");
     original["id"] = json!(boosted);
     original["attributedTo"] = json!("https://c.example/users/cy");
     surface.tell(&[json!({"activity": original, "fetched": true})]);
     surface.post(3, "last");
-    assert_eq!(socket.next()["payload"]["uri"], uri(3));
+    assert_eq!(update()["payload"]["uri"], uri(3));
     let late = surface.backend("/v1/accounts/7/feeds/late");
     assert_eq!(late["entries"][0]["uri"], format!("{KIM}/boost"));
 }
