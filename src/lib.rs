@@ -7,8 +7,8 @@
 //! # The story, in reading order
 //!
 //! ```text
-//! time <- post <- { order, graph } <- feed <- reader <- pipeline <- main
-//!          (what arrived)  (where it goes, who cares)  (kept)  (served)  (joined)
+//! time <- post <- order <- graph <- feed <- reader <- pipeline <- main
+//!     (what arrived) (where it goes) (who cares) (kept) (served) (joined)
 //! ```
 //!
 //! | module | what it is |
