@@ -4,6 +4,9 @@
 //!
 //! All of it is divided by [`SCALE`]: accounts, posts, and what may wait. The bytes printed are of that; what they are of
 //! each post is what the whole would write.
+//!
+//! What a checkpoint writes belongs to all that waited for it. So what is counted begins when nothing waits and ends with the
+//! last checkpoint of four hours, and is said for an hour.
 #![allow(
     missing_docs,
     clippy::disallowed_methods,
@@ -40,6 +43,7 @@ const REPLAY_OF_ONE: Duration = Duration::from_micros(20);
 /// One way to decide when to write.
 struct Way {
     name: &'static str,
+    hours: u64,
     due: Due,
     entries_max: usize,
     bytes_max: usize,
@@ -57,27 +61,21 @@ fn main() {
         all_every: 3_600 * SECOND,
         ..by_clock
     };
-    let way = |name, due, entries_max: usize, bytes_max: usize| Way {
+    let way = |name, hours, due, bytes_max: usize| Way {
         name,
+        hours,
         due,
-        entries_max: entries_max / scale as usize,
+        // As src/service/memory.rs shares memory out.
+        entries_max: bytes_max / 64 / scale as usize,
         bytes_max: bytes_max / scale as usize,
     };
+    let hours = if is_measuring() { 4 } else { 1 };
     let ways = [
-        way("every 30 s", by_clock, 4_000_000, 256_000_000),
-        way("by what waits, as shipped", by_need, 4_000_000, 256_000_000),
-        way(
-            "the same, 1 GB of posts",
-            by_need,
-            16_000_000,
-            1_000_000_000,
-        ),
-        way(
-            "the same, 2 GB of posts",
-            by_need,
-            16_000_000,
-            2_000_000_000,
-        ),
+        way("every 30 s", 1, by_clock, 256_000_000),
+        way("by need, 4 GB of memory", hours, by_need, 250_000_000),
+        way("by need, 16 GB", hours, by_need, 1_000_000_000),
+        way("by need, 24 GB", hours, by_need, 1_500_000_000),
+        way("by need, 64 GB", hours, by_need, 4_000_000_000),
     ];
     let mut first = None;
     for way in ways {
@@ -85,22 +83,23 @@ fn main() {
         let hour = Hour::of(&way, scale);
         let of_clock = *first.get_or_insert(hour.bytes);
         println!(
-            "{}: {} checkpoints, {:.1} MB written for {} posts, {:.1} KB each, {:.1} % ({:.0} s)",
+            "{}: {:.1} checkpoints, {:.1} MB written for {:.0} posts, {:.1} KB each, {:.1} % ({:.0} s)",
             way.name,
             hour.checkpoints,
-            hour.bytes as f64 / 1e6,
+            hour.bytes / 1e6,
             hour.posts,
-            hour.bytes as f64 / 1e3 / hour.posts as f64,
-            100.0 * hour.bytes as f64 / of_clock as f64,
+            hour.bytes / 1e3 / hour.posts,
+            100.0 * hour.bytes / of_clock,
             begun.elapsed().as_secs_f64()
         );
     }
 }
 
+/// An hour as it was on the average.
 struct Hour {
-    posts: usize,
-    checkpoints: usize,
-    bytes: u64,
+    posts: f64,
+    checkpoints: f64,
+    bytes: f64,
 }
 
 impl Hour {
@@ -120,45 +119,37 @@ impl Hour {
         let mut dice = Dice(7);
         let posts = (POSTS_HOUR / scale) as usize;
         let before = written_bytes();
-        let (mut made, mut checkpoints) = (0, 0);
-        let (mut since_all, mut since_rows, mut waiting) = (0, 0, 0_u32);
-        for second in 1..=HOUR {
+        let (mut made, mut waiting, mut since_rows) = (0, 0_u32, 0);
+        // Of the last checkpoint: when it was, how many there had been, and what had been made and written by then.
+        let (mut last, mut checkpoints, mut written) = (0, 0, (0, before));
+        for second in 1..=way.hours * HOUR {
             let until = posts * usize::try_from(second).unwrap() / HOUR as usize;
-            while made < until {
+            let mut is_due = false;
+            while made < until && !is_due {
                 write(&store, &graph, &mut dice, authors, made);
                 (made, waiting) = (made + 1, waiting + 1);
-                if store.is_full() {
-                    store.checkpoint(&Reflects::default()).unwrap();
-                    (since_all, since_rows, waiting) = (second, second, 0);
-                    checkpoints += 1;
-                }
+                is_due = store.is_full();
             }
             let due = way.due.of(&Waiting {
                 is_anything: waiting != 0,
                 replay: REPLAY_OF_ONE * waiting,
-                since_all: Duration::from_secs(second - since_all),
+                since_all: Duration::from_secs(second - last),
                 since_rows: Duration::from_secs(second - since_rows),
             });
-            match due {
-                What::Nothing => {}
+            if is_due || due == What::All {
+                store.checkpoint(&Reflects::default()).unwrap();
+                (last, since_rows, waiting) = (second, second, 0);
+                (checkpoints, written) = (checkpoints + 1, (made, written_bytes()));
+            } else if due == What::Rows {
                 // No feed is held back and nobody reads: there are none.
-                What::Rows => since_rows = second,
-                What::All => {
-                    store.checkpoint(&Reflects::default()).unwrap();
-                    (since_all, since_rows, waiting) = (second, second, 0);
-                    checkpoints += 1;
-                }
+                since_rows = second;
             }
         }
-        if waiting != 0 {
-            // What waits at the end is of this hour too.
-            store.checkpoint(&Reflects::default()).unwrap();
-            checkpoints += 1;
-        }
+        let hours = last as f64 / HOUR as f64;
         Hour {
-            posts,
-            checkpoints,
-            bytes: written_bytes() - before,
+            posts: written.0 as f64 / hours,
+            checkpoints: f64::from(checkpoints) / hours,
+            bytes: (written.1 - before) as f64 / hours,
         }
     }
 }

@@ -11,12 +11,14 @@
 mod support;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use slackwater::config::Feed;
 use slackwater::feed::fan_out::{Fate, fan_out};
 use slackwater::feed::kept::Post;
 use slackwater::feed::store::{Reflects, Store, home_key};
 use slackwater::feed::thread::Answers;
 use slackwater::graph::Graph;
 use slackwater::post::relationship::decode;
+use slackwater::service::memory::{self, Waiting};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use support::{Dice, author, post, sized, store};
@@ -144,7 +146,9 @@ fn bench(c: &mut Criterion) {
     let mut group = c.benchmark_group("fan-out of a real shape");
     for rules in [false, true] {
         let folder = tempfile::tempdir().unwrap();
-        let store = store(folder.path(), 10_000_000, 64 << 20);
+        // What may wait as it ships, on this machine.
+        let waiting = Waiting::of(&Feed::default(), memory::usable());
+        let store = store(folder.path(), waiting.entries_max, 64 << 20);
         let graph = graph(&store, &shape, rules);
         let (mut round, mut entered, mut took) = (0, 0, Duration::ZERO);
         group.throughput(Throughput::Elements(a_round as u64));

@@ -1,5 +1,6 @@
 //! The service started, run and stopped: everything else is told what it needs here.
 
+pub mod memory;
 pub mod reload;
 pub mod signals;
 
@@ -18,6 +19,7 @@ use crate::reader::auth::jwt::Jwt;
 use crate::reader::view::View;
 use crate::reader::{connections, http, websocket};
 use axum::serve::ListenerExt;
+use memory::Waiting;
 use reload::Watch;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -413,12 +415,13 @@ fn pipeline_options(config: &Config) -> pipeline::Options {
 }
 
 fn store_options(feed: &config::Feed) -> store::Options {
+    let waiting = Waiting::of(feed, memory::usable());
     store::Options {
         path: feed.path.clone(),
         length: feed.length,
         boost_repeat_after: feed.boost_repeat_after,
-        unflushed_entries_max: feed.unflushed_entries_max,
-        unflushed_bytes_max: usize::try_from(feed.unflushed_bytes_max).unwrap_or(usize::MAX),
+        unflushed_entries_max: waiting.entries_max,
+        unflushed_bytes_max: waiting.bytes_max,
         cache_bytes: feed.cache_bytes,
     }
 }

@@ -33,28 +33,24 @@ pub(super) fn keys(schema: &Json) -> Vec<String> {
 
 /// What is allowed instead of a text that the schema does not allow, and what was probably meant by it.
 pub(super) fn wrong(schema: &Json, text: &str) -> Option<(String, Option<String>)> {
-    let allowed = allowed(schema);
+    let (allowed, word) = (allowed(schema), word(schema, "x-word"));
     let right = match kind(schema) {
-        "duration" => {
-            let word = word(schema, "x-word");
-            if word == Some(text) {
-                return None;
+        "duration" | "size" | "count" if word == Some(text) => true,
+        "duration" => match Span::read(text) {
+            Some(Span(it)) => between(schema, &it, |bound| Span::read(bound).map(|it| it.0)),
+            None => {
+                let guess = [format!("{text}s"), text.to_lowercase()]
+                    .into_iter()
+                    .find(|guess| Span::read(guess).is_some())
+                    .or_else(|| guess(text, word.into_iter()).map(str::to_owned));
+                return Some((allowed, guess.map(|guess| quoted(&guess))));
             }
-            match Span::read(text) {
-                Some(Span(it)) => between(schema, &it, |bound| Span::read(bound).map(|it| it.0)),
-                None => {
-                    let guess = [format!("{text}s"), text.to_lowercase()]
-                        .into_iter()
-                        .find(|guess| Span::read(guess).is_some())
-                        .or_else(|| guess(text, word.into_iter()).map(str::to_owned));
-                    return Some((allowed, guess.map(|guess| quoted(&guess))));
-                }
-            }
-        }
+        },
         "size" => match Size::read(text) {
             Some(Size(it)) => between(schema, &it, |bound| Size::read(bound).map(|it| it.0)),
-            None => false,
+            None => return Some((allowed, guess(text, word.into_iter()).map(quoted))),
         },
+        "count" => return Some((allowed, guess(text, word.into_iter()).map(quoted))),
         "topic" => {
             let legal = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
             text.chars().all(legal)
@@ -81,15 +77,18 @@ pub(super) fn allowed(schema: &Json) -> String {
         (Some(min), Some(max)) => format!("{what}, from {min} to {max}"),
         _ => what.to_owned(),
     };
+    let or_word = |allowed: String| match word(schema, "x-word") {
+        Some(word) => format!("{allowed}; or {word:?}"),
+        None => allowed,
+    };
+    let whole_number = || match (number(schema, "minimum"), number(schema, "maximum")) {
+        (Some(min), Some(max)) => format!("a whole number from {min} to {max}"),
+        _ => "a whole number".to_owned(),
+    };
     match kind(schema) {
-        "duration" => {
-            let duration = range("a duration such as \"30s\", \"24h\" or \"30d\"");
-            match word(schema, "x-word") {
-                Some(word) => format!("{duration}; or {word:?}"),
-                None => duration,
-            }
-        }
-        "size" => range("a size such as \"256MB\" or \"50GB\""),
+        "duration" => or_word(range("a duration such as \"30s\", \"24h\" or \"30d\"")),
+        "size" => or_word(range("a size such as \"256MB\" or \"50GB\"")),
+        "count" => or_word(whole_number()),
         "topic" => {
             "a topic name: up to 249 letters, digits, dots, underscores and hyphens".to_owned()
         }
@@ -97,12 +96,7 @@ pub(super) fn allowed(schema: &Json) -> String {
         _ if is(schema, "integer") && is(schema, "string") => {
             "text, a whole number, true or false".to_owned()
         }
-        _ if is(schema, "integer") => {
-            match (number(schema, "minimum"), number(schema, "maximum")) {
-                (Some(min), Some(max)) => format!("a whole number from {min} to {max}"),
-                _ => "a whole number".to_owned(),
-            }
-        }
+        _ if is(schema, "integer") => whole_number(),
         _ if is(schema, "number") => {
             let bound = |keyword| schema.get(keyword).and_then(Json::as_f64);
             match (bound("minimum"), bound("maximum")) {

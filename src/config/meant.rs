@@ -557,7 +557,7 @@ fn feed(written: written::Feed) -> Feed {
             .map_or(default.inactive_after, |it| it.0),
         unflushed_entries_max: written
             .unflushed_entries_max
-            .unwrap_or(default.unflushed_entries_max),
+            .map_or(default.unflushed_entries_max, |it| it.0),
         unflushed_bytes_max: written
             .unflushed_bytes_max
             .map_or(default.unflushed_bytes_max, |it| it.0),

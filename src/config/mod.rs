@@ -161,10 +161,10 @@ pub struct Feed {
     /// default 14 days.
     pub inactive_after: Duration,
     /// Feed entries that may wait in memory; reaching it makes a checkpoint. 1,000 to 1,000,000,000, default
-    /// 4,000,000.
-    pub unflushed_entries_max: usize,
-    /// Bytes of posts that may wait in memory; reaching it makes a checkpoint. 1 MB to 1 TB, default 256 MB.
-    pub unflushed_bytes_max: u64,
+    /// [`Bound::Auto`].
+    pub unflushed_entries_max: Bound<usize>,
+    /// Bytes of posts that may wait in memory; reaching it makes a checkpoint. 1 MB to 1 TB, default [`Bound::Auto`].
+    pub unflushed_bytes_max: Bound<u64>,
     /// Bytes of memory for what was read from disk. 1 MB to 1 TB, default 256 MB.
     pub cache_bytes: u64,
     /// The longest time that a start after a crash may take to read again what waited for a checkpoint, as far as that can be
@@ -173,6 +173,15 @@ pub struct Feed {
     /// How often is written what the log does not have: how far feeds were shown, and when accounts were seen. 100
     /// milliseconds to 1 hour, default 30 seconds.
     pub checkpoint_every: Duration,
+}
+
+/// How much may wait in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound<N> {
+    /// A share of the memory that there is: [`crate::service::memory`] has it.
+    Auto,
+    /// So much.
+    Fixed(N),
 }
 
 /// Where requests are answered.
@@ -332,8 +341,8 @@ impl Default for Feed {
             stubs_keep: 365 * DAY,
             removals_keep: 30 * DAY,
             inactive_after: 14 * DAY,
-            unflushed_entries_max: 4_000_000,
-            unflushed_bytes_max: 256 * MB,
+            unflushed_entries_max: Bound::Auto,
+            unflushed_bytes_max: Bound::Auto,
             cache_bytes: 256 * MB,
             replay_max: Duration::from_secs(10),
             checkpoint_every: Duration::from_secs(30),

@@ -236,8 +236,8 @@ fn a_file_that_says_everything_means_it() {
             stubs_keep: year,
             removals_keep: 14 * DAY,
             inactive_after: Duration::from_secs(3600),
-            unflushed_entries_max: 1000,
-            unflushed_bytes_max: 1_000_000,
+            unflushed_entries_max: Bound::Fixed(1000),
+            unflushed_bytes_max: Bound::Fixed(1_000_000),
             cache_bytes: 1 << 20,
             replay_max: Duration::from_secs(2),
             checkpoint_every: Duration::from_millis(100),
@@ -637,6 +637,38 @@ fn a_key_that_is_unknown_is_guessed_if_it_is_close_or_stands_elsewhere() {
         "[[feed]]\nlength = 1",
         "s.toml:1: feed: found a list of tables; allowed: a table",
     );
+}
+
+#[test]
+fn a_bound_on_memory_is_a_number_or_auto() {
+    let count = "allowed: a whole number from 1000 to 1000000000; or \"auto\"";
+    let size = "allowed: a size such as \"256MB\" or \"50GB\", from 1MB to 1TB; or \"auto\"";
+    for (written, told) in [
+        ("entries_max = 999", format!("found 999; {count}")),
+        (
+            "entries_max = \"4_000\"",
+            format!("found \"4_000\"; {count}"),
+        ),
+        (
+            "entries_max = \"Auto\"",
+            format!("found \"Auto\"; {count}; did you mean \"auto\"?"),
+        ),
+        ("bytes_max = \"1kB\"", format!("found \"1kB\"; {size}")),
+        (
+            "bytes_max = 5000000",
+            format!("found 5000000; {size}; did you mean \"5000000B\"?"),
+        ),
+        (
+            "bytes_max = \"aut\"",
+            format!("found \"aut\"; {size}; did you mean \"auto\"?"),
+        ),
+    ] {
+        let key = written.split(' ').next().unwrap_or_default();
+        check(
+            &format!("feed.unflushed_{written}"),
+            &format!("s.toml:1: feed.unflushed_{key}: {told}"),
+        );
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! durations and sizes are no part of JSON Schema, so they stand in keywords of our own: `x-min` and `x-max`, and
 //! `x-kind` says how a text is to be read. What a key means is said in the shipped file, at more length.
 
+use super::Bound;
 use crate::order::window::{self, WhenLate, WhenTooLate};
 use crate::post::relationship;
 use bytesize::ByteSize;
@@ -172,10 +173,10 @@ pub struct Feed {
     pub inactive_after: Option<Span>,
     /// Feed entries that may wait in memory for a checkpoint.
     #[schemars(range(min = 1_000, max = 1_000_000_000))]
-    pub unflushed_entries_max: Option<usize>,
+    pub unflushed_entries_max: Option<CountBound>,
     /// Bytes of posts that may wait in memory for a checkpoint.
     #[schemars(extend("x-min" = "1MB", "x-max" = "1TB"))]
-    pub unflushed_bytes_max: Option<Size>,
+    pub unflushed_bytes_max: Option<SizeBound>,
     /// Memory for what was read from disk.
     #[schemars(extend("x-min" = "1MB", "x-max" = "1TB"))]
     pub cache_bytes: Option<Size>,
@@ -359,6 +360,14 @@ pub struct Patience(pub relationship::Patience);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(pub u64);
 
+/// A bound on a number of bytes, written `"256MB"` or `"auto"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SizeBound(pub Bound<u64>);
+
+/// A bound on a number of things, written `1_000` or `"auto"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CountBound(pub Bound<usize>);
+
 /// A secret as written: `env:NAME`, `file:PATH`, or the secret itself.
 #[derive(Deserialize)]
 #[serde(transparent)]
@@ -407,6 +416,30 @@ impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Size, D::Error> {
         let text = String::deserialize(deserializer)?;
         Size::read(&text).ok_or_else(|| D::Error::custom("not a size"))
+    }
+}
+
+impl<'de> Deserialize<'de> for SizeBound {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<SizeBound, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let read = match text.as_str() {
+            "auto" => Some(Bound::Auto),
+            text => Size::read(text).map(|Size(fixed)| Bound::Fixed(fixed)),
+        };
+        read.map(SizeBound)
+            .ok_or_else(|| D::Error::custom("neither a size nor \"auto\""))
+    }
+}
+
+impl<'de> Deserialize<'de> for CountBound {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<CountBound, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        let fixed = value.as_u64().and_then(|fixed| usize::try_from(fixed).ok());
+        match fixed {
+            Some(fixed) => Ok(CountBound(Bound::Fixed(fixed))),
+            None if value == "auto" => Ok(CountBound(Bound::Auto)),
+            None => Err(D::Error::custom("neither a number nor \"auto\"")),
+        }
     }
 }
 
@@ -468,6 +501,28 @@ impl JsonSchema for Size {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "x-kind": "size", "examples": ["256MB", "50GB", "1GiB"] })
+    }
+}
+
+impl JsonSchema for SizeBound {
+    fn schema_name() -> Cow<'static, str> {
+        "SizeBound".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string", "x-kind": "size", "x-word": "auto", "examples": ["256MB", "1GiB", "auto"]
+        })
+    }
+}
+
+impl JsonSchema for CountBound {
+    fn schema_name() -> Cow<'static, str> {
+        "CountBound".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["integer", "string"], "x-kind": "count", "x-word": "auto", "examples": [4_000_000, "auto"]
+        })
     }
 }
 
