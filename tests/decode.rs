@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use slackwater::post::activity::{author_key, decode};
 use slackwater::post::actor::{ActorDocument, DOCUMENT_BYTES_MAX};
+use slackwater::post::record::Vouched;
 use slackwater::post::{Activity, Body};
 use std::fmt::Write;
 
@@ -19,8 +20,33 @@ use std::fmt::Write;
 enum Came {
     Sent,
     Fetched,
+    /// Sent, and the author inside an Announce verified too.
+    Verified,
 }
-use Came::{Fetched, Sent};
+use Came::{Fetched, Sent, Verified};
+
+const SENT: Vouched = Vouched {
+    fetched: false,
+    inner_verified: false,
+};
+const FETCHED: Vouched = Vouched {
+    fetched: true,
+    ..SENT
+};
+const VERIFIED: Vouched = Vouched {
+    inner_verified: true,
+    ..SENT
+};
+
+impl Came {
+    fn vouched(self) -> Vouched {
+        match self {
+            Sent => SENT,
+            Fetched => FETCHED,
+            Verified => VERIFIED,
+        }
+    }
+}
 
 #[test]
 fn mastodons_activities_are_understood() {
@@ -131,12 +157,12 @@ fn lemmys_announce_of_an_activity_is_that_activity() {
     );
     check(
         "lemmy-announce-create-page",
-        Sent,
+        Verified,
         r#"Create https://skerry.example/post/501 by https://skerry.example/u/mara, Public, published 2026-11-22T10:00:00.123Z, to https://lagoon.example/c/boats, tags boats"#,
     );
     check(
         "lemmy-announce-delete",
-        Sent,
+        Verified,
         r#"Delete https://skerry.example/post/501 by https://skerry.example/u/mara"#,
     );
     check("lemmy-announce-like", Sent, r#"Ignored Like"#);
@@ -149,8 +175,66 @@ fn lemmys_announce_of_an_activity_is_that_activity() {
     check("lemmy-announce-undo-like", Sent, r#"Ignored Undo Like"#);
     check(
         "lemmy-announce-update-comment",
-        Sent,
+        Verified,
         r#"Update https://skerry.example/comment/77 by https://skerry.example/u/mara, Public, published 2026-11-22T10:10:00Z, updated 2026-11-22T10:12:00.500Z, to https://lagoon.example/c/boats https://skerry.example/u/ole, mentions https://skerry.example/u/ole, answers https://skerry.example/post/501"#,
+    );
+}
+
+/// Were this to fail, an evil relay could write, change and delete anybody's posts.
+#[test]
+fn an_activity_inside_an_announce_counts_only_if_its_author_was_verified_and_votes_are_ignored_as_ever()
+ {
+    let (relay, victim) = (
+        "https://evil.example/relay",
+        "https://vmst.example/users/ana",
+    );
+    let note = json!({"type": "Note", "id": "https://vmst.example/1", "attributedTo": victim});
+    let boost = json!({"type": "Announce", "id": "https://vmst.example/2", "actor": victim, "object": note["id"]});
+    let wrapped = |inner: Value| {
+        json!({"type": "Announce", "id": "https://evil.example/a", "actor": relay, "object": inner})
+            .to_string()
+    };
+    let by_victim =
+        |kind: &str, object: Value| json!({"type": kind, "actor": victim, "object": object});
+    for inner in [
+        by_victim("Create", note.clone()),
+        by_victim("Update", note.clone()),
+        by_victim(
+            "Update",
+            json!({"type": "Person", "id": victim, "preferredUsername": "eve"}),
+        ),
+        by_victim("Delete", note["id"].clone()),
+        by_victim("Delete", victim.into()),
+        by_victim("Undo", boost.clone()),
+        by_victim("Undo", boost["id"].clone()),
+        by_victim("Undo", json!({"type": "Announce", "object": note["id"]})),
+    ] {
+        for vouched in [SENT, FETCHED] {
+            let reason = decode(wrapped(inner.clone()).as_bytes(), vouched).unwrap_err();
+            assert!(
+                reason.contains("`inner-verified: true`"),
+                "{inner}: {reason}"
+            );
+        }
+        decode(wrapped(inner).as_bytes(), VERIFIED).unwrap();
+    }
+    for (inner, ignored) in [
+        (by_victim("Like", note["id"].clone()), "Ignored Like"),
+        (
+            by_victim("Undo", by_victim("Like", note["id"].clone())),
+            "Ignored Undo Like",
+        ),
+        (by_victim("Dislike", note["id"].clone()), "Ignored other"),
+    ] {
+        for came in [Sent, Fetched, Verified] {
+            assert_eq!(said(wrapped(inner.clone()).as_bytes(), came), ignored);
+        }
+    }
+    // What is announced by its id alone is a boost, whoever announces it.
+    let boost = wrapped(note["id"].clone());
+    assert!(
+        said(boost.as_bytes(), Sent)
+            .starts_with("Announce https://evil.example/a by https://evil.example/relay")
     );
 }
 
@@ -450,13 +534,20 @@ fn an_activity_speaks_for_its_own_host_only() {
         ),
     ] {
         for (is_fetched, advice) in [(false, sent), (true, fetched)] {
-            let reason = decode(activity.to_string().as_bytes(), is_fetched).unwrap_err();
+            let reason = decode(
+                activity.to_string().as_bytes(),
+                Vouched {
+                    fetched: is_fetched,
+                    ..SENT
+                },
+            )
+            .unwrap_err();
             assert!(reason.ends_with(advice), "{activity}: {reason}");
         }
     }
     // And what it is told to do works.
-    decode(note.to_string().as_bytes(), true).unwrap();
-    decode(actor.to_string().as_bytes(), true).unwrap();
+    decode(note.to_string().as_bytes(), FETCHED).unwrap();
+    decode(actor.to_string().as_bytes(), FETCHED).unwrap();
     check(
         "announce-on-another-host",
         Sent,
@@ -544,14 +635,13 @@ fn the_object_is_kept_as_it_came() {
         ),
         (format!("\r\n {raw}\t"), Fetched, raw),
     ] {
-        let Ok(Activity::Post { body, .. }) = decode(value.as_bytes(), matches!(came, Fetched))
-        else {
+        let Ok(Activity::Post { body, .. }) = decode(value.as_bytes(), came.vouched()) else {
             panic!("{value}");
         };
         assert_eq!(body.object.get(), kept);
     }
     let boost = String::from_utf8(fixture("announce-of-an-embedded-stranger")).unwrap();
-    let Ok(Activity::Post { body, original, .. }) = decode(boost.as_bytes(), false) else {
+    let Ok(Activity::Post { body, original, .. }) = decode(boost.as_bytes(), SENT) else {
         panic!("not a boost");
     };
     assert_eq!(body.object.get(), boost.trim());
@@ -584,7 +674,7 @@ fn records_are_keyed_by_the_author_of_the_object() {
         ),
         ("mastodon-like", None),
     ] {
-        let activity = decode(&fixture(name), false).unwrap();
+        let activity = decode(&fixture(name), VERIFIED).unwrap();
         assert_eq!(author_key(&activity), key, "{name}");
     }
 }
@@ -847,8 +937,8 @@ proptest! {
 
 /// Neither a panic nor a result that breaks a promise.
 fn survives(value: &[u8]) {
-    for fetched in [false, true] {
-        match decode(value, fetched) {
+    for vouched in [SENT, FETCHED, VERIFIED] {
+        match decode(value, vouched) {
             Err(reason) => {
                 assert!(10 < reason.len() && reason.len() < 1000, "{reason}");
                 assert!(!reason.contains(char::is_control), "{reason}");
@@ -1022,7 +1112,7 @@ fn check(name: &str, came: Came, expected: &str) {
 
 /// What was understood, or why not, as text.
 fn said(value: &[u8], came: Came) -> String {
-    match decode(value, matches!(came, Fetched)) {
+    match decode(value, came.vouched()) {
         Ok(Activity::Post {
             how,
             body,

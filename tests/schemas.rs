@@ -12,6 +12,7 @@ use jsonschema::Validator;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use slackwater::post::record::Vouched;
 use slackwater::post::{activity, relationship};
 use slackwater::reader::auth::jwt;
 use slackwater::reader::openapi;
@@ -370,11 +371,16 @@ fn the_activity_schema_and_the_decoder_agree() {
         json!({"type":"Undo","actor":u,"object":{"type":"Announce"}}),
     ];
     let check = |document: &Value, fetched: bool, is_good: bool| {
-        let decoded = activity::decode(document.to_string().as_bytes(), fetched);
+        // What it takes to accept one inside an Announce stands beside it, where this schema does not reach.
+        let vouched = Vouched {
+            fetched,
+            inner_verified: true,
+        };
+        let decoded = activity::decode(document.to_string().as_bytes(), vouched);
         assert_eq!(decoded.is_ok(), is_good, "decoder: {document}: {decoded:?}");
         assert_eq!(schema.is_valid(document), is_good, "schema: {document}");
         assert_eq!(line.is_valid(document), is_good, "line: {document}");
-        let wrapped = json!({"activity":document,"ref":null,"fetched":fetched,"arrived_at":"2026-11-22T10:00:00Z"});
+        let wrapped = json!({"activity":document,"ref":null,"fetched":fetched,"inner_verified":true,"arrived_at":"2026-11-22T10:00:00Z"});
         assert_eq!(line.is_valid(&wrapped), is_good, "line: {wrapped}");
     };
     good.iter()
@@ -572,6 +578,7 @@ fn every_answer_is_as_described() {
         ("ref", &b"\xff"[..], 400),
         ("ref", long.as_bytes(), 422),
         ("fetched", b"yes", 422),
+        ("inner-verified", b"1", 422),
         ("arrived-at", b"soon", 422),
         ("arrived-at", b"-1", 422),
     ] {
@@ -906,6 +913,7 @@ fn activities() -> Vec<(Vec<(&'static str, &'static str)>, Value)> {
                 ("ref", "r1"),
                 ("author-ref", "ü"),
                 ("fetched", "false"),
+                ("inner-verified", "false"),
             ],
             create("https://a.example/1", json!("2025-11-22T10:00:00Z")),
         ),

@@ -476,6 +476,7 @@ mod tests {
     use super::*;
     use crate::post::Activity;
     use crate::post::activity::decode;
+    use crate::post::record::Vouched;
     use std::collections::BTreeSet;
 
     const START: Time = Time::from_millis(1_763_748_000_000);
@@ -554,7 +555,7 @@ mod tests {
     fn every_activity_is_understood_as_it_is_meant() {
         for it in day(1) {
             let bytes = serde_json::to_vec(&it.activity).unwrap();
-            let Ok(Activity::Post { body, .. }) = decode(&bytes, false) else {
+            let Ok(Activity::Post { body, .. }) = decode(&bytes, Vouched::default()) else {
                 panic!("{} is no post", it.activity);
             };
             assert_eq!(body.uri, it.uri);

@@ -27,7 +27,7 @@ use crate::order::place::PostId;
 use crate::order::verdict::{Shown, Verdict};
 use crate::order::window::{ReorderWindow, WhenLate, WhenTooLate, Windows};
 use crate::post::mark::{Mark, Seen};
-use crate::post::record::{Position, Record, Topic};
+use crate::post::record::{Position, Record, Topic, Vouched};
 use crate::post::said::{Said, said};
 use crate::reader::attendance::Attendance;
 use crate::reader::shown::shown;
@@ -48,7 +48,7 @@ enum Line {
     Activity {
         json: String,
         arrived: i64,
-        fetched: bool,
+        vouched: Vouched,
     },
     Relation(String),
 }
@@ -153,19 +153,20 @@ impl World {
     fn take(&mut self, offset: usize, line: &Line) {
         let again = offset < self.read_before;
         let offset = i64::try_from(offset).unwrap();
-        let (topic, value, arrived, fetched) = match line {
+        let (topic, value, arrived, vouched) = match line {
             Line::Activity {
                 json,
                 arrived,
-                fetched,
-            } => (Topic::Activities, json, *arrived, *fetched),
-            Line::Relation(json) => (Topic::Relationships, json, NOON, false),
+                vouched,
+            } => (Topic::Activities, json, *arrived, *vouched),
+            Line::Relation(json) => (Topic::Relationships, json, NOON, Vouched::default()),
         };
-        let headers = if fetched {
-            vec![("fetched".to_owned(), b"true".to_vec())]
-        } else {
-            Vec::new()
-        };
+        let headers = [
+            ("fetched", vouched.fetched),
+            ("inner-verified", vouched.inner_verified),
+        ];
+        let headers = headers.into_iter().filter(|(_, is_so)| *is_so);
+        let headers = headers.map(|(name, _)| (name.to_owned(), b"true".to_vec()));
         let record = Record {
             position: Position {
                 topic,
@@ -175,7 +176,7 @@ impl World {
             timestamp: Some(Time::from_millis(arrived)),
             key: None,
             value: Some(value.clone().into_bytes()),
-            headers,
+            headers: headers.collect(),
         };
         match said(&record) {
             Said::Relation(change) => {
@@ -309,7 +310,7 @@ fn activity(kind: &str, author: usize, n: usize, published: i64, arrived: i64, m
     Line::Activity {
         json,
         arrived,
-        fetched: false,
+        vouched: Vouched::default(),
     }
 }
 
@@ -319,11 +320,11 @@ fn unlisted(line: Line) -> Line {
         Line::Activity {
             json,
             arrived,
-            fetched,
+            vouched,
         } => Line::Activity {
             json: json.replace("\"to\":", "\"cc\":"),
             arrived,
-            fetched,
+            vouched,
         },
         line @ Line::Relation(_) => line,
     }
@@ -336,7 +337,7 @@ fn delete(author: usize, n: usize, arrived: i64) -> Line {
     Line::Activity {
         json,
         arrived,
-        fetched: false,
+        vouched: Vouched::default(),
     }
 }
 
@@ -349,7 +350,7 @@ fn boost(by: usize, n: usize, of: (usize, usize), published: i64, arrived: i64) 
     Line::Activity {
         json,
         arrived,
-        fetched: false,
+        vouched: Vouched::default(),
     }
 }
 
@@ -707,7 +708,7 @@ fn an_update_by_another_author_is_refused() {
         &Line::Activity {
             json: forged,
             arrived,
-            fetched: false,
+            vouched: Vouched::default(),
         },
     );
     assert_eq!(world.refused.len(), 1, "{:?}", world.refused);
@@ -724,7 +725,7 @@ fn an_author_who_is_deleted_takes_everything_along() {
         Line::Activity {
             json,
             arrived: NOON + 30,
-            fetched: false,
+            vouched: Vouched::default(),
         }
     };
     let mut world = World::new();

@@ -7,16 +7,24 @@ use super::actor::{self, ActorDocument, ActorKind};
 use super::followers::by_convention;
 use super::lenient::{self, Loose, Node, Source};
 use super::object::{self, Around};
+use super::record::Vouched;
 use super::{Activity, How, id};
 use serde_json::value::RawValue;
 
-/// Understands one activity, or a bare post or actor if the instance fetched it. Errors: what is wrong and what to send instead.
-pub fn decode(value: &[u8], envelope_fetched: bool) -> Result<Activity, String> {
+/// What to do about an activity inside an Announce for which nobody vouches: whoever announces it may have made it up.
+const INNER_VERIFIED: &str = "nobody vouches for the activity inside the Announce: fetch its object where it lives and send that alone \
+     with `fetched: true`, or, if your instance verified the inner author too (by a signature of the inner activity, or by fetching \
+     it), send it with `inner-verified: true`";
+
+/// Understands one activity, or a bare post or actor if the instance fetched it; one inside an Announce, if the instance
+/// verified its author too. Errors: what is wrong and what to send instead.
+pub fn decode(value: &[u8], vouched: Vouched) -> Result<Activity, String> {
+    let fetched = vouched.fetched;
     let source = lenient::text_of(value)?;
     let text = source.text;
     let node = Node::read("it", source)?;
     match Kind::of("it", &node.kind)? {
-        Kind::Note | Kind::Post if envelope_fetched => {
+        Kind::Note | Kind::Post if fetched => {
             let raw = lenient::raw_of(text)?;
             posted(How::Fetched, &node, raw, Around::Nothing, true)
         }
@@ -25,11 +33,11 @@ pub fn decode(value: &[u8], envelope_fetched: bool) -> Result<Activity, String> 
              set `fetched: true`"
                 .to_owned(),
         ),
-        Kind::Actor if envelope_fetched => {
+        Kind::Actor if fetched => {
             Ok(Activity::Actor(Box::new(ActorDocument::read(text)?)))
         }
-        Kind::Announce => announce(&node, text, envelope_fetched),
-        kind => activity(kind, &node, envelope_fetched),
+        Kind::Announce => announce(&node, text, vouched),
+        kind => activity(kind, &node, fetched),
     }
 }
 
@@ -184,7 +192,7 @@ fn posted(
     })
 }
 
-fn announce(node: &Node<'_>, text: &str, fetched: bool) -> Result<Activity, String> {
+fn announce(node: &Node<'_>, text: &str, vouched: Vouched) -> Result<Activity, String> {
     let actor = object::actor_of(node)?;
     let booster = || actor::embedded(actor, [node.actor_text, ""]);
     let boosted = |original: &str| {
@@ -211,9 +219,13 @@ fn announce(node: &Node<'_>, text: &str, fetched: bool) -> Result<Activity, Stri
         _ => true,
     };
     if is_activity {
-        return activity(kind, &inner, fetched)
-            .map(relayed)
-            .map_err(|reason| format!("inside an Announce: {reason}"));
+        let inside = |reason| format!("inside an Announce: {reason}");
+        return match activity(kind, &inner, vouched.fetched).map_err(inside)? {
+            // Most of what communities pass on are votes, which nobody marks.
+            ignored @ Activity::Ignored(_) => Ok(ignored),
+            inner if vouched.inner_verified => Ok(relayed(inner)),
+            _ => Err(INNER_VERIFIED.to_owned()),
+        };
     }
     let original = inner
         .id
@@ -224,7 +236,7 @@ fn announce(node: &Node<'_>, text: &str, fetched: bool) -> Result<Activity, Stri
     let is_own = matches!(kind, Kind::Note | Kind::Post)
         && inner.attributed_to.agent().and_then(Loose::id) == Some(actor);
     let original = if is_own {
-        object::post(&inner, raw, Around::Nothing, fetched)
+        object::post(&inner, raw, Around::Nothing, vouched.fetched)
             .ok()
             .map(Box::new)
     } else {

@@ -57,6 +57,16 @@ pub struct Record {
     pub headers: Vec<(String, Vec<u8>)>,
 }
 
+impl Record {
+    /// About how many bytes it takes.
+    pub fn bytes(&self) -> usize {
+        let length = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
+        let headers = self.headers.iter();
+        let headers = headers.map(|(name, value)| name.len() + value.len());
+        size_of::<Record>() + length(&self.key) + length(&self.value) + headers.sum::<usize>()
+    }
+}
+
 /// A record to be appended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewRecord {
@@ -75,12 +85,18 @@ pub struct NewRecord {
 }
 
 /// The headers of an activity that mean something here.
-pub const HEADERS: [&str; 4] = ["arrived-at", "ref", "author-ref", "fetched"];
+pub const HEADERS: [&str; 5] = [
+    "arrived-at",
+    "ref",
+    "author-ref",
+    "fetched",
+    "inner-verified",
+];
 
 /// Which of [`HEADERS`] was meant by a header that is none of them: one of theirs in other letters or with other hyphens,
 /// or one slip beside it. None of anything else: records carry headers of others too.
 pub fn header_meant(name: &str) -> Option<&'static str> {
-    const LETTERS_MAX: usize = 12;
+    const LETTERS_MAX: usize = 16;
     if LETTERS_MAX < name.len() || HEADERS.contains(&name) {
         return None;
     }
@@ -93,6 +109,15 @@ pub fn header_meant(name: &str) -> Option<&'static str> {
     HEADERS.into_iter().find(|known| is_meant(known))
 }
 
+/// What the backend vouches for beside an activity: nobody else can.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Vouched {
+    /// The instance fetched the object itself, where it lives.
+    pub fetched: bool,
+    /// It verified the author of the activity inside a wrapping Announce too, as it did that of the Announce.
+    pub inner_verified: bool,
+}
+
 /// What a record says beside its value: the headers of an activity, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
@@ -102,8 +127,8 @@ pub struct Envelope {
     pub post_ref: Option<String>,
     /// The backend's own id of the author.
     pub author_ref: Option<String>,
-    /// The instance fetched the object itself.
-    pub fetched: bool,
+    /// What the backend vouches for.
+    pub vouched: Vouched,
     /// Whether it was read more than [`READ_LATE_AFTER`] after it arrived, so that nobody was shown it in time. A record does
     /// not say so itself: false until whoever read it knows.
     pub read_late: bool,
@@ -131,7 +156,7 @@ impl Envelope {
             arrived: Time::default(),
             post_ref: None,
             author_ref: None,
-            fetched: false,
+            vouched: Vouched::default(),
             read_late: false,
         };
         for (name, value) in &record.headers {
@@ -144,12 +169,9 @@ impl Envelope {
                 }
                 "ref" => envelope.post_ref = Some(reference("ref", value)?),
                 "author-ref" => envelope.author_ref = Some(reference("author-ref", value)?),
-                "fetched" => {
-                    envelope.fetched = match value.as_slice() {
-                        b"true" => true,
-                        b"false" => false,
-                        _ => return Err("header fetched is neither true nor false".to_owned()),
-                    }
+                "fetched" => envelope.vouched.fetched = yes_or_no("fetched", value)?,
+                "inner-verified" => {
+                    envelope.vouched.inner_verified = yes_or_no("inner-verified", value)?;
                 }
                 name => {
                     if let Some(meant) = header_meant(name) {
@@ -185,6 +207,14 @@ fn text<'a>(name: &str, value: &'a [u8]) -> Result<&'a str, String> {
     std::str::from_utf8(value).map_err(|_| format!("header {name} is not UTF-8"))
 }
 
+fn yes_or_no(name: &str, value: &[u8]) -> Result<bool, String> {
+    match value {
+        b"true" => Ok(true),
+        b"false" => Ok(false),
+        _ => Err(format!("header {name} is neither true nor false")),
+    }
+}
+
 fn reference(name: &str, value: &[u8]) -> Result<String, String> {
     if REF_BYTES_MAX < value.len() {
         return Err(format!(
@@ -210,6 +240,8 @@ mod tests {
             ("authorref", Some("author-ref")),
             ("REF", Some("ref")),
             ("fetchd", Some("fetched")),
+            ("Inner_Verified", Some("inner-verified")),
+            ("inner-verify", None),
             ("rev", None),
             ("href", None),
             ("batched", None),

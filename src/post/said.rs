@@ -38,6 +38,6 @@ fn activity_of(record: &Record) -> Result<Said, String> {
         ));
     }
     let envelope = Envelope::of(record)?;
-    let activity = activity::decode(value, envelope.fetched)?;
+    let activity = activity::decode(value, envelope.vouched)?;
     Ok(Said::Activity(envelope, Box::new(activity)))
 }

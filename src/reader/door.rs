@@ -32,6 +32,8 @@ pub struct Beside {
     pub author_ref: Option<String>,
     /// `Fetched`.
     pub fetched: Option<String>,
+    /// `Inner-Verified`.
+    pub inner_verified: Option<String>,
 }
 
 /// The records of a body, with the lines that are none.
@@ -81,7 +83,7 @@ pub fn check_headers_of_lines<'a>(mut names: impl Iterator<Item = &'a str>) -> R
             why: Why::Envelope,
             reason: format!(
                 "header {name} is for one activity: of many lines send each as {{\"activity\":{{…}},\"arrived_at\":…,\
-                 \"ref\":…,\"author_ref\":…,\"fetched\":…}}"
+                 \"ref\":…,\"author_ref\":…,\"fetched\":…,\"inner_verified\":…}}"
             ),
         }),
     }
@@ -94,6 +96,7 @@ pub fn activity(value: &[u8], beside: Beside, now: Time) -> Result<NewRecord, Re
         ("ref", beside.post_ref),
         ("author-ref", beside.author_ref),
         ("fetched", beside.fetched),
+        ("inner-verified", beside.inner_verified),
     ];
     let headers = headers
         .into_iter()
@@ -207,13 +210,14 @@ pub fn lines(
 }
 
 /// What an activity may be wrapped with.
-const WRAPPED: [&str; 6] = [
+const WRAPPED: [&str; 7] = [
     "activity",
     "type",
     "arrived_at",
     "ref",
     "author_ref",
     "fetched",
+    "inner_verified",
 ];
 
 /// One line of activities: the activity itself, or one wrapped with what comes beside it.
@@ -230,6 +234,8 @@ pub fn activity_line(line: &[u8], now: Time) -> Result<NewRecord, Refused> {
         author_ref: Option<Cow<'a, str>>,
         #[serde(default)]
         fetched: Option<bool>,
+        #[serde(default)]
+        inner_verified: Option<bool>,
     }
     if !is_wrapped(line)? {
         return activity(line, Beside::default(), now);
@@ -241,6 +247,7 @@ pub fn activity_line(line: &[u8], now: Time) -> Result<NewRecord, Refused> {
         post_ref: wrapped.post_ref.map(Cow::into_owned),
         author_ref: wrapped.author_ref.map(Cow::into_owned),
         fetched: wrapped.fetched.map(|fetched| fetched.to_string()),
+        inner_verified: wrapped.inner_verified.map(|it| it.to_string()),
     };
     activity(wrapped.activity.get().as_bytes(), beside, now)
 }
@@ -278,7 +285,7 @@ fn is_wrapped(line: &[u8]) -> Result<bool, Refused> {
         return Ok(true);
     };
     Err(Why::Envelope.with(format!(
-        "{} is no field of a wrapped activity: send activity and, beside it, arrived_at, ref, author_ref, fetched{}",
+        "{} is no field of a wrapped activity: send activity and, beside it, arrived_at, ref, author_ref, fetched, inner_verified{}",
         id::quoted(name),
         guess::did_you_mean(name, beside.copied())
     )))

@@ -15,7 +15,7 @@ use crate::operator::trace::Sighting;
 use crate::operator::tune::report::Report;
 use records::{
     ACTIVITY, ACTIVITY_HEADERS, ACTIVITY_LINE, DEAD_LETTER_HEADERS, RELATIONSHIP, Shape,
-    arrived_at, fetched, reference,
+    arrived_at, fetched, inner_verified, reference,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -420,6 +420,7 @@ fn post_activities(schemas: &mut Schemas) -> Operation {
         .parameter(header("Ref", &reference("post")))
         .parameter(header("Author-Ref", &reference("author")))
         .parameter(header("Fetched", &fetched()))
+        .parameter(header("Inner-Verified", &inner_verified()))
         .body(media)
         .answer::<Accepted>(
             schemas,

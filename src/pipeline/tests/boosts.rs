@@ -55,19 +55,8 @@ fn only_an_embedded_self_boost_is_believed_without_being_fetched() {
 
 #[test]
 fn an_announce_that_wraps_an_activity_is_that_activity_and_judged_by_its_author() {
-    let Line::Activity { json, .. } = post(0, 0) else {
-        return;
-    };
-    let group = actor(3);
-    let relayed = Line::Activity {
-        json: format!(
-            r#"{{"id":"{group}#relay","type":"Announce","actor":"{group}","object":{json},"to":"as:Public"}}"#
-        ),
-        arrived: LATER,
-        fetched: false,
-    };
     let mut story = Story::given(&[wish("follow 3")]);
-    story.when(relayed.clone());
+    story.when(relayed(3, post(0, 0)));
     assert_eq!(story.home(), "", "not a boost by the group");
     story.when(wish("follow 0"));
     assert_eq!(story.home(), "0/0");

@@ -176,7 +176,7 @@ fn said_by(json: &str) -> Line {
     Line::Activity {
         json: json.to_owned(),
         arrived: LATER,
-        fetched: false,
+        vouched: Vouched::default(),
     }
 }
 
@@ -188,7 +188,28 @@ pub(super) fn fetched(line: Line) -> Line {
     Line::Activity {
         json,
         arrived,
-        fetched: true,
+        vouched: Vouched {
+            fetched: true,
+            ..Vouched::default()
+        },
+    }
+}
+
+/// The same, passed on by the actor `by`, the backend having verified its author too.
+pub(super) fn relayed(by: usize, line: Line) -> Line {
+    let Line::Activity { json, arrived, .. } = line else {
+        return line;
+    };
+    let group = actor(by);
+    Line::Activity {
+        json: format!(
+            r#"{{"id":"{group}#relay","type":"Announce","actor":"{group}","object":{json},"to":"as:Public"}}"#
+        ),
+        arrived,
+        vouched: Vouched {
+            inner_verified: true,
+            ..Vouched::default()
+        },
     }
 }
 
@@ -197,7 +218,7 @@ pub(super) fn altered(line: Line, from: &str, to: &str) -> Line {
     let Line::Activity {
         json,
         arrived,
-        fetched,
+        vouched,
     } = line
     else {
         return line;
@@ -206,7 +227,7 @@ pub(super) fn altered(line: Line, from: &str, to: &str) -> Line {
     Line::Activity {
         json: json.replace(from, to),
         arrived,
-        fetched,
+        vouched,
     }
 }
 

@@ -1,10 +1,17 @@
 use super::*;
 use crate::post::Activity;
 use crate::post::activity::decode;
+use crate::post::record::Vouched;
 
 /// The document a record holds, whichever way.
 fn told(json: &str, fetched: bool) -> Option<ActorDocument> {
-    match decode(json.as_bytes(), fetched) {
+    match decode(
+        json.as_bytes(),
+        Vouched {
+            fetched,
+            ..Vouched::default()
+        },
+    ) {
         Ok(Activity::Actor(document)) => Some(*document),
         Ok(Activity::Post { author, .. }) => author.map(|author| *author),
         _ => None,

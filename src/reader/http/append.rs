@@ -70,6 +70,7 @@ pub(super) async fn post_activities(
                 post_ref: text("ref")?,
                 author_ref: text("author-ref")?,
                 fetched: text("fetched")?,
+                inner_verified: text("inner-verified")?,
             };
             let names = headers.keys().map(header::HeaderName::as_str);
             let record = door::check_headers(names)

@@ -236,7 +236,11 @@ fn activity_line(schemas: &mut SchemaGenerator) -> Schema {
                 },
                 "ref": text,
                 "author_ref": text,
-                "fetched": {"type": ["boolean", "null"], "description": "The instance fetched the object itself."}
+                "fetched": {"type": ["boolean", "null"], "description": "The instance fetched the object itself."},
+                "inner_verified": {
+                    "type": ["boolean", "null"],
+                    "description": "The instance verified the author inside a wrapping Announce too."
+                }
             }
         }],
         "description": "A line of application/x-ndjson: an activity, or one wrapped with what comes beside it."
@@ -250,7 +254,8 @@ fn activity_headers(_: &mut SchemaGenerator) -> Schema {
             "arrived-at": arrived_at(),
             "ref": reference("post"),
             "author-ref": reference("author"),
-            "fetched": fetched()
+            "fetched": fetched(),
+            "inner-verified": inner_verified()
         },
         "description": "The headers of an activities record, as text; all are optional. Others are passed over, \
             unless they are nearly one of these: that is a mistake."
@@ -279,6 +284,15 @@ pub(super) fn fetched() -> Value {
     json!({
         "type": "string", "enum": ["true", "false"],
         "description": "The instance fetched the object itself; then it may come without an activity around it."
+    })
+}
+
+/// Whether the instance verified who wrote what an Announce wraps, as a header has it.
+pub(super) fn inner_verified() -> Value {
+    json!({
+        "type": "string", "enum": ["true", "false"],
+        "description": "The instance verified the author of the activity inside an Announce too: without it a Create, Update, \
+            Delete or Undo inside an Announce is refused."
     })
 }
 
