@@ -5,7 +5,7 @@
 mod support;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use slackwater::order::origins::{Origins, Seen};
+use slackwater::order::origins::{At, Origins, Seen};
 use slackwater::order::verdict::judge;
 use slackwater::order::window::{ReorderWindow, Window, Windows};
 use slackwater::time::Time;
@@ -42,8 +42,10 @@ fn take(origins: &mut Origins, windows: &Windows, host: &str, delay_ms: i64, n: 
         verdict: judgement.verdict,
         delay_ms: Some(delay_ms),
         arrived,
-        partition,
-        offset: n,
+        at: At {
+            partition,
+            offset: n,
+        },
     };
     origins.count(host, seen, windows);
     origins.passed(partition, n);
@@ -119,7 +121,7 @@ fn processor_time(windows: &Windows) -> String {
 }
 
 /// As they are stored, by host.
-type Rows = Vec<(Arc<str>, Vec<u8>)>;
+type Rows = Vec<(Arc<str>, Option<Vec<u8>>)>;
 
 /// What so many origins of so many posts each take, by the operating system's account. From 250 posts on they are learned.
 fn memory(windows: &Windows, hosts: usize, posts: usize) -> (Origins, Rows) {
@@ -135,7 +137,7 @@ fn memory(windows: &Windows, hosts: usize, posts: usize) -> (Origins, Rows) {
         }
     }
     let rows = origins.unstored();
-    let stored: usize = rows.iter().map(|(_, row)| row.len()).sum();
+    let stored: usize = rows.iter().flat_map(|(_, row)| row).map(Vec::len).sum();
     let after = resident_mb();
     println!(
         "{hosts} origins of {posts} posts: {:.1} MB in memory (with the rows of one checkpoint), {:.1} MB stored",

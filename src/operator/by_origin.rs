@@ -22,6 +22,8 @@ pub struct Shown {
     busiest: Vec<(Arc<str>, Delays)>,
     /// Posts of all others by verdict. It falls when one of them becomes one of the busiest.
     others: [u64; Verdict::ALL.len()],
+    /// Refused activities of all others.
+    others_refused: u64,
     known: usize,
 }
 
@@ -35,9 +37,11 @@ impl Shown {
             let shown: u64 = busiest.iter().map(|(_, delays)| delays.with(verdict)).sum();
             *count = count.saturating_sub(shown);
         }
+        let refused: u64 = busiest.iter().map(|(_, delays)| delays.refused()).sum();
         Shown {
             busiest,
             others,
+            others_refused: origins.refused().saturating_sub(refused),
             known: origins.len(),
         }
     }
@@ -45,6 +49,7 @@ impl Shown {
     /// As metrics.
     pub fn registry(&self, windows: &Windows) -> Registry {
         let posts = Family::<Labels, Counter>::default();
+        let refused = Family::<Labels, Counter>::default();
         let delay = Family::<Labels, Gauge<f64, AtomicU64>>::default();
         let window = Family::<Labels, Gauge<f64, AtomicU64>>::default();
         for (host, delays) in &self.busiest {
@@ -59,6 +64,9 @@ impl Shown {
                     delay.get_or_create(&labels).set(ms as f64 / 1e3);
                 }
             }
+            refused
+                .get_or_create(&vec![of_host()])
+                .inc_by(delays.refused());
             let holding = windows.holding(host, delays.learned());
             window
                 .get_or_create(&vec![of_host()])
@@ -71,6 +79,9 @@ impl Shown {
             ];
             posts.get_or_create(&labels).inc_by(count);
         }
+        refused
+            .get_or_create(&vec![("origin", OTHERS.to_owned())])
+            .inc_by(self.others_refused);
         let known = Gauge::<i64>::default();
         known.set(i64::try_from(self.known).unwrap_or(i64::MAX));
         let mut registry = Registry::with_prefix("slackwater");
@@ -79,6 +90,11 @@ impl Shown {
             "origin_posts",
             "Posts by origin and verdict: the busiest origins, and the others together",
             posts,
+        );
+        registry.register(
+            "origin_refused",
+            "Activities of an origin that were understood and refused: they are dead letters",
+            refused,
         );
         registry.register_with_unit(
             "origin_delay",
@@ -100,8 +116,15 @@ impl Shown {
 mod tests {
     use super::*;
     use crate::operator::metrics::Metrics;
-    use crate::order::origins::Seen;
+    use crate::order::origins::{At, Seen};
     use crate::time::Time;
+
+    fn at(offset: i64) -> At {
+        At {
+            partition: 0,
+            offset,
+        }
+    }
 
     #[test]
     fn the_busiest_are_shown_and_the_rest_together() {
@@ -114,12 +137,14 @@ mod tests {
                     verdict: Verdict::Late,
                     delay_ms: Some(2_000),
                     arrived: Time::default(),
-                    partition: 0,
-                    offset,
+                    at: at(offset),
                 };
                 origins.count(&format!("h{n}"), seen, &Windows::default());
                 offset += 1;
             }
+        }
+        for host in ["h0", "h0", "h58"] {
+            origins.count_refused(host, at(offset));
         }
         let registry = Shown::of(&origins).registry(&Windows::default());
         let text = Metrics::default().text(&registry);
@@ -128,6 +153,9 @@ mod tests {
             "slackwater_origin_posts_total{origin=\"h0\",verdict=\"late\"} 60",
             "slackwater_origin_posts_total{origin=\"h49\",verdict=\"late\"} 11",
             "slackwater_origin_posts_total{origin=\"(others)\",verdict=\"late\"} 55",
+            "slackwater_origin_refused_total{origin=\"h0\"} 2",
+            "slackwater_origin_refused_total{origin=\"h1\"} 0",
+            "slackwater_origin_refused_total{origin=\"(others)\"} 1",
             "slackwater_origin_delay_seconds{origin=\"h0\",quantile=\"0.99\"} 2.0",
             "slackwater_origin_reorder_window_seconds{origin=\"h0\"} 30.0",
         ] {

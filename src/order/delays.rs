@@ -29,13 +29,15 @@ const SCHEDULED_MS_MIN: i64 = 60_000;
 /// ... and the slowest tenth begins at most so many buckets above the fastest.
 const SCHEDULED_BUCKETS_MAX: usize = 1;
 /// The first byte of a stored origin.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 
 /// One origin.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Delays {
     /// Posts by verdict, in the order of [`Verdict::ALL`].
     counts: [u64; Verdict::ALL.len()],
+    /// Activities that were understood and refused.
+    refused: u64,
     histogram: Histogram,
     /// Delays counted in the histogram, ever.
     observations: u64,
@@ -93,6 +95,25 @@ impl Delays {
         } else {
             Learned::Stays
         }
+    }
+
+    /// Counts an activity that was understood and refused: somebody else's post was to be changed by it, or nobody's.
+    pub fn count_refused(&mut self) {
+        self.refused += 1;
+    }
+
+    /// Counts all that another counted, and learns nothing from it.
+    pub fn count_all_of(&mut self, other: &Delays) {
+        for (count, more) in self.counts.iter_mut().zip(other.counts) {
+            *count += more;
+        }
+        self.refused += other.refused;
+        self.last_heard = self.last_heard.max(other.last_heard);
+    }
+
+    /// Activities that were understood and refused.
+    pub fn refused(&self) -> u64 {
+        self.refused
     }
 
     /// The window learned so far, wherever the bounds are now; none before [`OBSERVATIONS_MIN`] delays.
@@ -159,6 +180,7 @@ impl Delays {
     pub fn to_bytes(&self, counted: &[i64]) -> Result<Vec<u8>, postcard::Error> {
         let row = Row {
             counts: self.counts,
+            refused: self.refused,
             landmark: self.histogram.landmark(),
             weights: self.histogram.weights().collect(),
             observations: self.observations,
@@ -182,6 +204,7 @@ impl Delays {
         }
         let delays = Delays {
             counts: row.counts,
+            refused: row.refused,
             histogram: Histogram::new(row.landmark, &row.weights),
             observations: row.observations,
             delay_ms_max: row.delay_ms_max,
@@ -275,6 +298,7 @@ impl Delays {
 #[derive(Serialize, Deserialize)]
 struct Row {
     counts: [u64; Verdict::ALL.len()],
+    refused: u64,
     landmark: Time,
     weights: Vec<(u8, f32)>,
     observations: u64,

@@ -1,19 +1,25 @@
 //! What is known of every origin, and for which of them feeds wait otherwise than before. Pure; who shares it puts the lock around it.
 
+mod room;
+
 use super::delays::{Delays, Learned};
 use super::verdict::Verdict;
 use super::wait::Wait;
 use super::window::{ReorderWindow, Windows};
 use crate::time::Time;
 use hashbrown::HashMap;
+use room::Room;
 use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Origins remembered one by one (about 60 MB, 90 once all are learned); further ones are counted together under [`OTHERS`], and their windows
-/// are not learned.
+pub use room::OF_DOMAIN_MAX;
+
+/// Origins remembered one by one (about 60 MB, 90 once all are learned). For a further one one gives way that is hardly heard: it
+/// is counted under [`OTHERS`] from then on, and learned anew should it come again.
 pub const ORIGINS_MAX: usize = 100_000;
-/// The name under which origins past [`ORIGINS_MAX`] are counted together. Not a host.
+/// The name under which are counted together what gave way, and hosts beyond [`OF_DOMAIN_MAX`] below one registrable domain, whose
+/// windows are not learned. Not a host.
 pub const OTHERS: &str = "(others)";
 
 /// All origins heard of.
@@ -24,6 +30,11 @@ pub struct Origins {
     known: Vec<Origin>,
     /// Those of `known` that have something to be stored.
     unstored: Vec<usize>,
+    /// Hosts that gave way and are still stored.
+    dropped: Vec<Arc<str>>,
+    /// Those that gave way and for which feeds may wait still.
+    forgotten: Vec<Arc<str>>,
+    room: Room,
     /// Those of `known` whose learned window or curve moved since [`Origins::waits_moved`] was last asked.
     moved: Vec<usize>,
     /// Up to where records were counted since the start.
@@ -43,6 +54,8 @@ struct Origin {
     /// what it stored and the offsets.
     ahead: Option<Arc<[i64]>>,
     is_unstored: bool,
+    /// Whether a row of it may be in the data folder.
+    is_stored: bool,
     has_moved: bool,
 }
 
@@ -55,9 +68,16 @@ pub struct Seen {
     pub delay_ms: Option<i64>,
     /// When it arrived.
     pub arrived: Time,
-    /// The partition of the record that made it.
+    /// The record that made it.
+    pub at: At,
+}
+
+/// Where a record of the activities topic stands.
+#[derive(Clone, Copy, Debug)]
+pub struct At {
+    /// Its partition.
     pub partition: i32,
-    /// That record's offset.
+    /// Its offset.
     pub offset: i64,
 }
 
@@ -65,37 +85,41 @@ impl Origins {
     /// Counts a post of `host` and learns from it, unless its record was counted before: a log that is read again counts
     /// once. The posts of one record are all counted before [`Origins::passed`].
     pub fn count(&mut self, host: &str, seen: Seen, windows: &Windows) {
-        if seen.is_below(&self.next) {
+        if seen.at.is_below(&self.next) {
             return;
         }
-        let number = match self.numbers.get(host) {
-            Some(number) => *number,
-            None if ORIGINS_MAX <= self.known.len() => match self.numbers.get(OTHERS) {
-                Some(number) => *number,
-                None => self.add(OTHERS, Delays::default(), None),
-            },
-            None => self.add(host, Delays::default(), None),
-        };
+        let number = self.number_of(host);
         let Some(origin) = self.known.get_mut(number) else {
             return;
         };
-        if origin
-            .ahead
-            .as_deref()
-            .is_some_and(|ahead| seen.is_below(ahead))
-        {
+        if origin.has_counted(seen.at) {
             return;
         }
         let moved = origin
             .delays
             .count(seen.verdict, seen.delay_ms, seen.arrived, &windows.auto);
-        if !origin.is_unstored {
-            origin.is_unstored = true;
-            self.unstored.push(number);
-        }
+        self.to_be_stored(number);
+        let Some(origin) = self.known.get_mut(number) else {
+            return;
+        };
         if moved == Learned::Moved && !origin.has_moved && *origin.host != *OTHERS {
             origin.has_moved = true;
             self.moved.push(number);
+        }
+    }
+
+    /// Counts an activity of `host` that was understood and refused, as [`Origins::count`] counts posts.
+    pub fn count_refused(&mut self, host: &str, at: At) {
+        if at.is_below(&self.next) {
+            return;
+        }
+        let number = self.number_of(host);
+        let Some(origin) = self.known.get_mut(number) else {
+            return;
+        };
+        if !origin.has_counted(at) {
+            origin.delays.count_refused();
+            self.to_be_stored(number);
         }
     }
 
@@ -146,6 +170,11 @@ impl Origins {
         Verdict::ALL.map(|verdict| self.iter().map(|(_, delays)| delays.with(verdict)).sum())
     }
 
+    /// Refused activities of all of them.
+    pub fn refused(&self) -> u64 {
+        self.iter().map(|(_, delays)| delays.refused()).sum()
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.known.len()
@@ -172,6 +201,13 @@ impl Origins {
     /// change what [`Origins::wait`] says.
     pub fn waits_moved(&mut self, windows: &Windows) -> Vec<(Arc<str>, Wait)> {
         let mut moved = Vec::with_capacity(self.moved.len());
+        for host in std::mem::take(&mut self.forgotten) {
+            if !self.numbers.contains_key(&host)
+                && windows.of(&host).reorder_window == ReorderWindow::Auto
+            {
+                moved.push((host, Wait::default()));
+            }
+        }
         for number in std::mem::take(&mut self.moved) {
             let Some(origin) = self.known.get_mut(number) else {
                 continue;
@@ -185,9 +221,14 @@ impl Origins {
         moved
     }
 
-    /// The origins heard of since the last call, as they are to be stored with the next checkpoint.
-    pub fn unstored(&mut self) -> Vec<(Arc<str>, Vec<u8>)> {
+    /// The origins heard of since the last call, as they are to be stored with the next checkpoint; none for those that gave way.
+    pub fn unstored(&mut self) -> Vec<(Arc<str>, Option<Vec<u8>>)> {
         let mut rows = Vec::with_capacity(self.unstored.len());
+        for host in std::mem::take(&mut self.dropped) {
+            if !self.numbers.contains_key(&host) {
+                rows.push((host, None));
+            }
+        }
         for number in std::mem::take(&mut self.unstored) {
             let Some(origin) = self.known.get_mut(number) else {
                 continue;
@@ -202,7 +243,8 @@ impl Origins {
             };
             // To memory, and of numbers only: it does not fail.
             if let Ok(bytes) = origin.delays.to_bytes(&counted) {
-                rows.push((Arc::clone(&origin.host), bytes));
+                origin.is_stored = true;
+                rows.push((Arc::clone(&origin.host), Some(bytes)));
             }
         }
         rows
@@ -231,6 +273,9 @@ impl Origins {
         }
         let is_learned = delays.learned().is_some() && host != OTHERS;
         let number = self.add(host, delays, ahead);
+        if let Some(origin) = self.known.get_mut(number) {
+            origin.is_stored = true;
+        }
         if is_learned && let Some(origin) = self.known.get_mut(number) {
             origin.has_moved = true;
             self.moved.push(number);
@@ -238,23 +283,107 @@ impl Origins {
         true
     }
 
+    /// Where `host` is counted: under its own name, if there is room.
+    fn number_of(&mut self, host: &str) -> usize {
+        if let Some(number) = self.numbers.get(host) {
+            return *number;
+        }
+        if !self.room.has_some_for(host) {
+            return self.others();
+        }
+        if self.known.len() < ORIGINS_MAX {
+            return self.add(host, Delays::default(), None);
+        }
+        let others = self.others();
+        let known = &self.known;
+        let heard = |number: usize| {
+            let delays = &known.get(number).filter(|_| number != others)?.delays;
+            Some((delays.posts() + delays.refused(), delays.last_heard()))
+        };
+        match self.room.least(known.len(), heard) {
+            Some(number) => {
+                self.replace(number, host);
+                number
+            }
+            None => others,
+        }
+    }
+
+    /// Where is counted what is counted together.
+    fn others(&mut self) -> usize {
+        match self.numbers.get(OTHERS) {
+            Some(number) => *number,
+            None => self.add(OTHERS, Delays::default(), None),
+        }
+    }
+
+    /// Puts `host` in the place of another, of which only the counts stay.
+    fn replace(&mut self, number: usize, host: &str) {
+        let Some(there) = self.known.get_mut(number) else {
+            return;
+        };
+        let fresh = Origin::new(Arc::from(host), Delays::default(), None);
+        self.room.give(&there.host);
+        self.room.take(host);
+        self.numbers.insert(Arc::clone(&fresh.host), number);
+        let gone = std::mem::replace(there, fresh);
+        // Wherever it was listed, its place is looked at, and nothing is new there.
+        there.is_unstored = gone.is_unstored;
+        there.has_moved = gone.has_moved;
+        self.numbers.remove(&gone.host);
+        if gone.is_stored {
+            self.dropped.push(Arc::clone(&gone.host));
+        }
+        if gone.delays.learned().is_some() {
+            self.forgotten.push(Arc::clone(&gone.host));
+        }
+        let others = self.others();
+        if let Some(others) = self.known.get_mut(others) {
+            others.delays.count_all_of(&gone.delays);
+        }
+        self.to_be_stored(others);
+    }
+
+    fn to_be_stored(&mut self, number: usize) {
+        if let Some(origin) = self.known.get_mut(number)
+            && !origin.is_unstored
+        {
+            origin.is_unstored = true;
+            self.unstored.push(number);
+        }
+    }
+
     /// Adds an origin that is not known yet; its number.
     fn add(&mut self, host: &str, delays: Delays, ahead: Option<Arc<[i64]>>) -> usize {
         let host: Arc<str> = Arc::from(host);
         let number = self.known.len();
         self.numbers.insert(Arc::clone(&host), number);
-        self.known.push(Origin {
-            host,
-            delays,
-            ahead,
-            is_unstored: false,
-            has_moved: false,
-        });
+        self.room.take(&host);
+        self.known.push(Origin::new(host, delays, ahead));
         number
     }
 }
 
-impl Seen {
+impl Origin {
+    fn new(host: Arc<str>, delays: Delays, ahead: Option<Arc<[i64]>>) -> Origin {
+        Origin {
+            host,
+            delays,
+            ahead,
+            is_unstored: false,
+            is_stored: false,
+            has_moved: false,
+        }
+    }
+
+    /// Whether what the record at `at` made was counted before the start.
+    fn has_counted(&self, at: At) -> bool {
+        let ahead = self.ahead.as_deref();
+        ahead.is_some_and(|ahead| at.is_below(ahead))
+    }
+}
+
+impl At {
     fn is_below(&self, counted: &[i64]) -> bool {
         let partition = usize::try_from(self.partition).ok();
         let next = partition.and_then(|partition| counted.get(partition));

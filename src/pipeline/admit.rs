@@ -9,11 +9,12 @@ use crate::feed::kept::{At, Post, State};
 use crate::feed::replies::{Which, answers_of, fan_out_replies};
 use crate::feed::store::{Index, PendingRemoval, Store};
 use crate::graph::Graph;
-use crate::order::origins::{Origins, Seen};
+use crate::order::origins::{self, Origins, Seen};
 use crate::order::place::{Occupant, PostId, RUN_ON_MAX, lowest_free, slot_of};
 use crate::order::verdict::{Judgement, PlacedBy, Verdict, judge};
 use crate::order::wait::Wait;
 use crate::order::window::Windows;
+use crate::post::activity::author_key;
 use crate::post::mark::Mark;
 use crate::post::record::{Envelope, Topic};
 use crate::post::{Activity, Body, How, followers as collections, origin_of};
@@ -124,8 +125,14 @@ impl Admission {
         envelope: &Envelope,
         activity: Activity,
     ) -> Result<Outcome, AdmitError> {
+        let author = author_key(&activity).and_then(origin_of);
         let outcome = self.admit_one(graph, windows, at, envelope, activity);
-        self.origins.write().passed(at.partition, at.offset);
+        let mut origins = self.origins.write();
+        if let (Err(AdmitError::Refused(_)), Some(origin)) = (&outcome, author) {
+            origins.count_refused(&origin, at_of(at));
+        }
+        origins.passed(at.partition, at.offset);
+        drop(origins);
         outcome
     }
 
@@ -643,8 +650,7 @@ impl Admission {
             // An edit of what never came tells how old the post is, not how long its origin takes.
             delay_ms: post.delay_ms().filter(|_| how != How::Update),
             arrived: post.arrived,
-            partition: post.made.partition,
-            offset: post.made.offset,
+            at: at_of(post.made),
         };
         self.origins.write().count(&post.origin, seen, windows);
     }
@@ -687,6 +693,13 @@ fn stands_before(one: (At, Time), other: (At, Time)) -> bool {
         one.0.offset < other.0.offset
     } else {
         (one.1, one.0.partition) < (other.1, other.0.partition)
+    }
+}
+
+fn at_of(at: At) -> origins::At {
+    origins::At {
+        partition: at.partition,
+        offset: at.offset,
     }
 }
 

@@ -56,7 +56,8 @@ impl Pipeline {
     /// Begins to write the rows that the log does not have.
     fn begin_rows(&mut self) {
         self.rows_written = clock::stopwatch();
-        self.source.taken(&self.reflects.next);
+        self.source
+            .taken(&self.aside.reflected(&self.reflects.next));
         let reached = self.view.horizons.unstored();
         let last_seen = sleep::attendance_known(&self.graph.read(), &self.view.attendance);
         let known = self.start.raise_known(&self.reflects.next);
@@ -84,7 +85,8 @@ impl Pipeline {
         self.expire()?;
         self.admission.put_origins();
         self.reflects.again = self.again.left();
-        let reflects = self.settling.reflected(&self.reflects);
+        let mut reflects = self.settling.reflected(&self.reflects);
+        reflects.next = self.aside.reflected(&reflects.next);
         {
             let graph = self.graph.read();
             self.settling.note(&self.store, &graph);
@@ -130,7 +132,8 @@ impl Pipeline {
         };
         if let Some(written) = written {
             self.source.reflected(writing.log_time);
-            self.source.taken(&self.reflects.next);
+            self.source
+                .taken(&self.aside.reflected(&self.reflects.next));
             self.checkpointed = clock::stopwatch();
             self.count_checkpoint(&written, writing.begun.elapsed().as_secs_f64());
         }

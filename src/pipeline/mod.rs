@@ -73,6 +73,9 @@ const ANNOUNCE_AFTER: Duration = Duration::from_millis(50);
 /// How long a removal that was asked for (a mute's end) may stay unread before it is asked for again.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
 
+/// How long a stop waits for dead letters to be written.
+const LETTERS_WAIT: Duration = Duration::from_secs(2);
+
 /// How far ahead of the clock log time may be and still make things old.
 const AHEAD_MAX: Duration = Duration::from_secs(86_400);
 
@@ -102,15 +105,13 @@ pub enum PipelineError {
     /// The log failed.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// Most records cannot be used: better to stop than to fill the dead letters.
+    /// No record ever said anything that can be understood: better to stop than to fill the dead letters.
     #[error(
-        "{unusable} of the last {records} records could not be used, the last because: {reason}. Are these the right \
-         topics? Those set aside are kept as dead letters; starting again goes on behind them"
+        "{records} records were read, and none could be understood, the last because: {reason}. Are these the right \
+         topics? All are kept as dead letters; starting again goes on behind them"
     )]
-    MostlyUnusable {
+    Unusable {
         /// How many.
-        unusable: u64,
-        /// Of how many.
         records: u64,
         /// The last one's reason.
         reason: String,
@@ -144,6 +145,8 @@ pub struct Pipeline {
     /// Of the activities topic.
     partitions: i32,
     aside: SetAside,
+    /// Why dead letters wait to be written, if they do.
+    letters_failing: Option<String>,
     reflects: Reflects,
     /// Which of the partitions reflected the record passed last was of.
     passed: usize,
@@ -206,12 +209,14 @@ impl Pipeline {
         );
         let partitions = source.partitions();
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let aside = SetAside::new(appender.clone(), runtime.clone(), now);
+        let is_right_log = !admission.origins().read().is_empty() || graph.read().accounts() != 0;
+        let aside = SetAside::new(appender.clone(), &runtime, is_right_log, now);
         let mut pipeline = Pipeline {
             source,
             appender,
             runtime,
             aside,
+            letters_failing: None,
             store,
             graph,
             admission,
@@ -269,6 +274,7 @@ impl Pipeline {
 
     fn turn_until_stopped(&mut self) -> Result<(), PipelineError> {
         let turned = self.turn();
+        self.aside.finish(LETTERS_WAIT);
         // What was taken in before the log failed need not be read again.
         if !matches!(turned, Err(PipelineError::Disk(_))) {
             self.begin_checkpoint()?;
@@ -316,6 +322,7 @@ impl Pipeline {
             self.fold_long()?;
             // 6. Tell readers.
             self.follow_ends(&records);
+            self.letters_failing = self.aside.failing()?;
             self.announce(Some(settled));
             self.end_mutes();
             // 7. What waits too long becomes durable; what nobody needs goes.
@@ -330,7 +337,6 @@ impl Pipeline {
 
     fn take_in(&mut self, record: &Record, said: Said) -> Result<(), PipelineError> {
         let position = record.position;
-        self.aside.note_record();
         match said {
             Said::Relation(change) => {
                 let effect = self.relate(record, &change)?;
@@ -364,8 +370,13 @@ impl Pipeline {
                     Err(AdmitError::Disk(error)) => return Err(error.into()),
                 }
             }
-            Said::Unusable(reason) => self.set_aside(record, &reason)?,
+            Said::Unusable(reason) => {
+                self.set_aside(record, &reason)?;
+                self.pass(position);
+                return self.aside.note_unusable(&reason);
+            }
         }
+        self.aside.note_usable();
         self.pass(position);
         Ok(())
     }
@@ -502,13 +513,13 @@ impl Pipeline {
         }
     }
 
-    /// Keeps a record that cannot be used. The offset passes it only afterwards, so it is never silently lost.
+    /// Keeps a record that cannot be used. Where reading goes on after a crash passes it only afterwards, so it is never
+    /// silently lost.
     fn set_aside(&mut self, record: &Record, reason: &str) -> Result<(), PipelineError> {
-        self.aside.write(record, reason, &self.stop)?;
-        self.pass(record.position);
+        self.aside.hand_over(record, reason, &self.stop)?;
         self.metrics.dead_letters.inc();
         self.metrics.outcome("set_aside");
-        self.aside.is_too_much(reason)
+        Ok(())
     }
 
     fn note_misplaced(&self, position: Position, author: Option<&str>) {
@@ -623,6 +634,7 @@ impl Pipeline {
                 seconds_left: progress.time_left().map(|left| left.as_secs()),
             }),
             log_reachable: self.source.is_healthy(),
+            letters_failing: self.letters_failing.clone(),
             failed: None,
         };
         self.metrics.ready.set(built.is_ready().into());

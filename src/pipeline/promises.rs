@@ -15,7 +15,7 @@ use super::simulation::log::{ACTIVITY_PARTITIONS, BEGIN, Deed, How, Log, PARTITI
 use super::simulation::log::{Writing, actor, host_of};
 use super::simulation::node::Node;
 use crate::order::horizon::COMPLETE_MS;
-use crate::order::origins::{Origins, Seen};
+use crate::order::origins::{At, Origins, Seen};
 use crate::order::verdict::Verdict;
 use crate::order::window::{ReorderWindow, Window, Windows};
 use crate::reader::cursor::Cursor;
@@ -201,8 +201,10 @@ proptest! {
                     verdict,
                     delay_ms: Some(delay_ms),
                     arrived: Time::from_millis(BEGIN + n as i64 * 1_000),
-                    partition: 0,
-                    offset,
+                    at: At {
+                        partition: 0,
+                        offset,
+                    },
                 };
                 origins.count("honest.example", seen(Verdict::InTime, *delay, 3 * n as i64), &windows);
                 for (is_late, lie) in lies.by_ref().take(2) {

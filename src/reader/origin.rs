@@ -37,7 +37,8 @@ pub enum Order {
 /// What is known of an origin.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Origin {
-    /// Its host; `(others)` for those past the bound, taken together.
+    /// Its host; `(others)` for those taken together: who has not been heard for long when there are 100,000, and hosts beyond
+    /// the first 1,000 below one registrable domain.
     pub host: String,
     /// How long feeds may be held for it, in milliseconds; a post with a longer delay is late. 0 while it is to be
     /// learned: then a post is late after the longest window that can be.
@@ -62,6 +63,8 @@ pub struct Origin {
     pub in_time_by_window: Vec<InTime>,
     /// Posts by verdict.
     pub posts: Counts,
+    /// Its activities that were understood and refused, as a change of another's post is; they are dead letters.
+    pub refused: u64,
     /// When a post of it last arrived.
     pub last_heard: Time,
 }
@@ -152,6 +155,7 @@ impl Origin {
                 undated: delays.with(Verdict::Undated),
                 fetched: delays.with(Verdict::Fetched),
             },
+            refused: delays.refused(),
             last_heard: delays.last_heard(),
         }
     }

@@ -38,16 +38,19 @@ pub struct Built {
     pub catching_up: Option<CatchingUp>,
     /// Whether the log answers.
     pub log_reachable: bool,
+    /// Why records that cannot be used wait to be kept as dead letters, if they do.
+    pub letters_failing: Option<String>,
     /// Why the pipeline ended, if it did.
     pub failed: Option<String>,
 }
 
 impl Built {
-    /// Whether the log was read up to what stood at its end at the start, and can be reached.
+    /// Whether the log was read up to what stood at its end at the start, can be reached, and takes dead letters.
     pub fn is_ready(&self) -> bool {
         self.relations_in_force
             && self.catching_up.is_none()
             && self.log_reachable
+            && self.letters_failing.is_none()
             && self.failed.is_none()
     }
 

@@ -178,8 +178,11 @@ impl Store {
             }
         }
         for (host, bytes) in sorted(&fresh.origins) {
-            self.disk
-                .put(Tree::Origins, host.as_bytes(), bytes.clone())?;
+            let key = host.as_bytes();
+            match bytes {
+                Some(bytes) => self.disk.put(Tree::Origins, key, bytes.clone())?,
+                None => self.disk.remove(Tree::Origins, key)?,
+            }
         }
         for (hash, actor) in sorted(&fresh.actors) {
             let key = hash.to_be_bytes();

@@ -105,7 +105,7 @@ struct Fresh {
     removed_posts: HashSet<PostId>,
     relations: HashMap<Vec<u8>, Option<Vec<u8>>>,
     pending: HashMap<u128, Option<PendingRemoval>>,
-    origins: HashMap<String, Vec<u8>>,
+    origins: HashMap<String, Option<Vec<u8>>>,
     actors: HashMap<u128, Option<Arc<Actor>>>,
     followers: HashMap<u128, Option<Arc<Followers>>>,
     reached: HashMap<Box<str>, Option<Time>>,
@@ -358,8 +358,8 @@ impl Store {
         Ok(post.filter(|post| post.post_ref.as_deref() == Some(reference)))
     }
 
-    /// Keeps what is known of an origin.
-    pub fn put_origin(&self, host: &str, bytes: Vec<u8>) {
+    /// Keeps, or with `None` removes, what is known of an origin.
+    pub fn put_origin(&self, host: &str, bytes: Option<Vec<u8>>) {
         self.fresh.write().origins.insert(host.to_owned(), bytes);
     }
 

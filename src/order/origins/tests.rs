@@ -18,8 +18,7 @@ fn seen(delay_ms: i64, partition: i32, offset: i64) -> Seen {
         verdict: Verdict::InTime,
         delay_ms: Some(delay_ms),
         arrived: NOON,
-        partition,
-        offset,
+        at: At { partition, offset },
     }
 }
 
@@ -110,29 +109,106 @@ fn what_moved_is_told_once_and_only_where_it_is_learned() {
     assert_eq!(origins.waits_moved(&windows), [("a.example".into(), wait)]);
 }
 
+/// Were this to fail, whoever has a wildcard certificate could end learning for every origin that comes later.
 #[test]
-fn origins_past_the_bound_are_counted_together_and_learned_of_none() {
+fn names_that_are_made_up_below_one_domain_leave_room_for_all_others() {
     let mut origins = Origins::default();
-    for n in 0..ORIGINS_MAX {
-        origins.count(&format!("h{n}.example"), seen(1, 0, 0), &auto());
+    for n in 0..2 * ORIGINS_MAX {
+        origins.count(&format!("h{n}.evil.example"), seen(1, 0, 0), &auto());
     }
-    take(&mut origins, "one.example", 10_000, 1, 0..ENOUGH);
-    take(&mut origins, "other.example", 10_000, 1, ENOUGH..2 * ENOUGH);
-    take(
-        &mut origins,
-        "h7.example",
-        10_000,
-        1,
-        2 * ENOUGH..3 * ENOUGH,
+    let names = OF_DOMAIN_MAX as usize;
+    assert_eq!(origins.len(), names + 1);
+    assert_eq!(posts(&origins, OTHERS), (2 * ORIGINS_MAX - names) as u64);
+    assert_eq!(origins.wait(OTHERS, &auto()), Wait::default());
+    take(&mut origins, "good.example", 10_000, 1, 0..ENOUGH);
+    assert!(10_000 <= origins.wait("good.example", &auto()).window_ms());
+}
+
+/// Were this to fail, as many domains as are remembered, heard once each, would end learning too; or make others be forgotten
+/// that are heard, or fill memory.
+#[test]
+fn past_the_bound_those_give_way_that_are_hardly_heard() {
+    let mut origins = Origins::default();
+    take(&mut origins, "old.example", 10_000, 0, 0..ENOUGH);
+    for n in 0..3 * ORIGINS_MAX {
+        origins.count(&format!("h{n}-evil.example"), seen(1, 1, 0), &auto());
+        assert!(origins.len() <= ORIGINS_MAX + 1);
+        if n == ORIGINS_MAX {
+            // Between two checkpoints all that is known is stored once.
+            let rows = origins.unstored();
+            assert!(rows.iter().all(|(_, row)| row.is_some()));
+        }
+    }
+    take(&mut origins, "new.example", 10_000, 2, 0..ENOUGH);
+    for host in ["old.example", "new.example"] {
+        assert_eq!(posts(&origins, host), OBSERVATIONS_MIN, "{host}");
+        assert!(10_000 <= origins.wait(host, &auto()).window_ms(), "{host}");
+    }
+    let posts = (3 * ORIGINS_MAX) as u64 + 2 * OBSERVATIONS_MIN;
+    assert_eq!(origins.posts()[0], posts, "what gave way is counted still");
+    // What gave way goes from the disk, and what is there now is what is known.
+    let rows = origins.unstored();
+    let gone = rows.iter().filter(|(_, row)| row.is_none()).count();
+    assert!((1..=ORIGINS_MAX + 1).contains(&gone), "{gone}");
+    let is_known = |host: &str| origins.get(host).is_some();
+    assert!(
+        rows.iter()
+            .all(|(host, row)| is_known(host) == row.is_some())
     );
-    assert_eq!(origins.len(), ORIGINS_MAX + 1);
-    assert_eq!(posts(&origins, OTHERS), 2 * OBSERVATIONS_MIN);
-    assert_eq!(posts(&origins, "h7.example"), 1 + OBSERVATIONS_MIN);
-    for host in ["one.example", "other.example", OTHERS] {
-        assert_eq!(origins.wait(host, &auto()), Wait::default(), "{host}");
+}
+
+#[test]
+fn nobody_waits_for_an_origin_that_gave_way() {
+    let mut origins = Origins::default();
+    take(&mut origins, "old.example", 10_000, 0, 0..ENOUGH);
+    let wait = origins.wait("old.example", &auto());
+    assert_eq!(origins.waits_moved(&auto()), [("old.example".into(), wait)]);
+    let mut n = 0;
+    while origins.get("old.example").is_some() {
+        take(
+            &mut origins,
+            &format!("h{n}.example"),
+            1,
+            1 + n,
+            0..ENOUGH + 1,
+        );
+        n += 1;
+        if n as usize == ORIGINS_MAX + 100 {
+            panic!("it never gave way");
+        }
     }
     let moved = origins.waits_moved(&auto());
-    assert_eq!(moved.len(), 1, "{moved:?}");
+    assert_eq!(
+        moved.first(),
+        Some(&("old.example".into(), Wait::default()))
+    );
+}
+
+#[test]
+fn what_is_refused_is_counted_once_for_its_origin() {
+    let mut origins = Origins::default();
+    for offset in [3, 3, 2, 4] {
+        let at = At {
+            partition: 0,
+            offset,
+        };
+        origins.count_refused("evil.example", at);
+        origins.passed(0, offset);
+    }
+    let refused = |origins: &Origins| origins.get("evil.example").map(Delays::refused);
+    assert_eq!(refused(&origins), Some(2));
+    let mut after = Origins::default();
+    for (host, row) in origins.unstored() {
+        assert!(after.restore(&host, &row.unwrap(), &[4]));
+    }
+    after.count_refused(
+        "evil.example",
+        At {
+            partition: 0,
+            offset: 4,
+        },
+    );
+    assert_eq!(refused(&after), Some(2), "it was counted before the crash");
 }
 
 /// After every number of records that a crash may have left uncounted, and with the offsets of the checkpoint before.
@@ -146,7 +222,7 @@ fn what_was_stored_ahead_of_the_offsets_is_not_counted_twice() {
             assert!(before.unstored().is_empty());
             let mut after = Origins::default();
             for (host, bytes) in &rows {
-                assert!(after.restore(host, bytes, &[0, reflected]));
+                assert!(after.restore(host, bytes.as_deref().unwrap(), &[0, reflected]));
             }
             take(&mut after, "a.example", 10, 0, 0..3);
             take(
@@ -161,7 +237,7 @@ fn what_was_stored_ahead_of_the_offsets_is_not_counted_twice() {
             let again = rows.iter().map(|(host, bytes)| (host, bytes));
             let mut last = Origins::default();
             for (host, bytes) in again {
-                assert!(last.restore(host, bytes, &[0, reflected]));
+                assert!(last.restore(host, bytes.as_deref().unwrap(), &[0, reflected]));
             }
             take(&mut last, "a.example", 10, 0, 0..3);
             take(&mut last, "a.example", 10, 1, reflected..8);
@@ -178,7 +254,7 @@ fn after_a_restart_all_that_is_learned_is_told() {
     let wait = before.wait("a.example", &auto());
     let mut after = Origins::default();
     for (host, bytes) in before.unstored() {
-        assert!(after.restore(&host, &bytes, &[ENOUGH + 1]));
+        assert!(after.restore(&host, &bytes.unwrap(), &[ENOUGH + 1]));
     }
     assert_eq!(after.waits_moved(&auto()), [("a.example".into(), wait)]);
     assert!(!after.restore("c.example", b"\x01odd", &[]));

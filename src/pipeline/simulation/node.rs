@@ -302,6 +302,7 @@ impl Node {
             ends: Arc::new(seen(ends)),
             relations_in_force: self.is_caught_up(is_of_relations),
             log_reachable: true,
+            letters_failing: None,
             ..Built::default()
         };
         let announce = || drop(self.built.send_replace(Arc::new(built)));

@@ -276,6 +276,9 @@ async fn readyz(State(app): State<App>) -> Response {
     let detail = match (&built.failed, built.log_reachable, &built.catching_up) {
         (Some(failed), _, _) => format!("stopping: {failed}"),
         (None, false, _) => "the log cannot be reached".to_owned(),
+        (None, true, _) if let Some(failing) = &built.letters_failing => {
+            format!("records that cannot be used wait to be kept as dead letters: {failing}")
+        }
         (None, true, Some(progress)) => match progress.seconds_left {
             Some(seconds) => format!(
                 "catching up: {} read, {} to go, about {seconds} s",
