@@ -24,6 +24,7 @@
 //! | [`live`] | a feed followed live: one reader's place in it |
 //! | [`message`] | what a stream sends |
 //! | [`websocket`] | a websocket with bounds |
+//! | [`unread`] | answers that have not been read yet, bounded |
 //! | [`connections`] | how many readers are connected, and how often others ask |
 //! | [`mastodon`] | feeds as Mastodon's API shows them |
 //! | [`explained`] | why an account has a post in its feeds, or has not |
@@ -69,6 +70,7 @@ pub mod refused;
 mod rendering;
 pub mod shown;
 pub mod telling;
+pub mod unread;
 pub mod unsettled;
 pub mod view;
 pub mod waking;

@@ -1,7 +1,7 @@
 //! Who asks, and from where: found out once for each request, before anything else is done for it.
 
 use super::App;
-use super::mastodon::Refusal;
+use super::mastodon::{Refusal, words_of};
 use crate::clock;
 use crate::reader::auth::token::{self, Token};
 use crate::reader::auth::{Caller, Unknown, forbidden, unauthorized};
@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use ipnet::IpNet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +33,18 @@ pub(super) struct Asking {
     pub(super) peer: Option<IpAddr>,
     /// Where it came to, with its scheme, for streams of Mastodon's; else empty.
     pub(super) here: Arc<str>,
+}
+
+impl Asking {
+    /// Who is counted with it: none for the backend.
+    pub(super) fn who(&self) -> Option<Who> {
+        let somewhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        match &self.caller {
+            Caller::Backend => None,
+            Caller::User(user) => Some(Who::Account(user.account.as_str().into())),
+            Caller::Anyone => Some(Who::Address(self.address.unwrap_or(somewhere))),
+        }
+    }
 }
 
 /// Finds out who asks, with the token in `Authorization`.
@@ -91,8 +103,10 @@ impl App {
                     .into_response()
             }
             Ok(asking) => {
+                let (who, refused) = (asking.who(), words_of(request.uri().path()));
                 request.extensions_mut().insert(asking);
-                next.run(request).await
+                let answer = next.run(request).await;
+                self.count_large(who, answer, refused).await
             }
             Err(problem) => problem.into_response(),
         }
@@ -108,8 +122,10 @@ impl App {
         let is_from_here = is_from_here(request.headers());
         match self.asking(from, is_from_here, carried).await {
             Ok(asking) => {
+                let (who, refused) = (asking.who(), words_of(request.uri().path()));
                 request.extensions_mut().insert(asking);
-                next.run(request).await
+                let answer = next.run(request).await;
+                self.count_large(who, answer, refused).await
             }
             Err(problem) => Refusal::from(problem).into_response(),
         }
@@ -266,7 +282,7 @@ fn is_from_here(headers: &HeaderMap) -> bool {
 }
 
 /// 429.
-fn too_many(detail: &str, retry_after: u32) -> Problem {
+pub(super) fn too_many(detail: &str, retry_after: u32) -> Problem {
     Problem {
         retry_after: Some(retry_after),
         ..Problem::new(StatusCode::TOO_MANY_REQUESTS, detail)
