@@ -1,6 +1,7 @@
 //! The service started, run and stopped: everything else is told what it needs here.
 
 mod connection;
+mod cursor_key;
 mod descriptors;
 mod listener;
 pub mod reload;
@@ -22,6 +23,7 @@ use crate::reader::auth::introspection::Introspection;
 use crate::reader::auth::jwt::Jwt;
 use crate::reader::view::View;
 use crate::reader::{connections, http, websocket};
+use cursor_key::cursor_key;
 use listener::Listener;
 use reload::Watch;
 use socket::Waits;
@@ -80,6 +82,14 @@ pub enum ServiceError {
     /// The file with the built-in log's id.
     #[error("reading or writing the id of the built-in log")]
     LogId {
+        /// The reason.
+        source: std::io::Error,
+    },
+    /// The file with the key that cursors are sealed with.
+    #[error("reading or writing the key of cursors, {path}")]
+    CursorKey {
+        /// Which.
+        path: String,
         /// The reason.
         source: std::io::Error,
     },
@@ -184,7 +194,8 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
     };
     let listener = Listener::bind(listen, connections_max, waits).map_err(cannot)?;
     let address = listener.address().map_err(cannot)?;
-    let view = pipeline.view();
+    let mut view = pipeline.view();
+    view.log = view.log.clone().sealed_with(cursor_key(&config)?);
     let (stop_streams, streams) = (CancellationToken::new(), TaskTracker::new());
     let reload = pipeline.reload();
     let routes = http::router(

@@ -850,7 +850,7 @@ fn other_version(cursor: &str) -> String {
     let text = cursor.strip_prefix("cursor=").unwrap();
     let mut bytes = URL_SAFE_NO_PAD.decode(text).unwrap();
     bytes.truncate(bytes.len() - 8);
-    bytes[0] += 1;
+    bytes[0] = 3;
     let checksum = xxhash_rust::xxh3::xxh3_64(&bytes).to_le_bytes();
     bytes.extend(checksum);
     format!("cursor={}", URL_SAFE_NO_PAD.encode(bytes))

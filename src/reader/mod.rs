@@ -11,6 +11,7 @@
 //! | [`unsettled`] | feeds in which some relations are still to be carried out |
 //! | [`horizons`] | how far feeds are shown, as readers were told |
 //! | [`cursor`] | how far a reader has been told, as text |
+//! | [`seal`] | what that text is sealed with |
 //! | [`doubts`] | which entries a cursor may know hidden or shown otherwise than they are |
 //! | [`changes`] | what changed in a feed since a cursor |
 //! | [`telling`] | those changes as JSON text |
@@ -31,6 +32,7 @@
 //! | [`origin`] | an origin as operators see it |
 //! | [`answer`] | every other answer's shape |
 //! | [`problem`] | errors as RFC 9457 problem documents |
+//! | [`hop`] | what a request says of the way it came |
 //! | [`auth`] | who may ask |
 //! | [`door`] | request bodies into records for the log |
 //! | [`refused`] | what is refused there, for the operator |
@@ -52,6 +54,7 @@ pub mod encoded;
 pub mod entry;
 pub mod explained;
 pub mod filling;
+pub mod hop;
 pub mod horizons;
 pub mod http;
 pub mod late;
@@ -68,6 +71,7 @@ pub mod reading;
 pub mod ready;
 pub mod refused;
 mod rendering;
+pub mod seal;
 pub mod shown;
 pub mod telling;
 pub mod unread;

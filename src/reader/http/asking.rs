@@ -6,6 +6,7 @@ use crate::clock;
 use crate::reader::auth::token::{self, Token};
 use crate::reader::auth::{Caller, Unknown, forbidden, unauthorized};
 use crate::reader::connections::{Connected, Who};
+use crate::reader::hop;
 use crate::reader::live::apart;
 use crate::reader::problem::Problem;
 use axum::extract::{ConnectInfo, Request, State};
@@ -95,8 +96,8 @@ impl App {
         let is_shared = request.uri().path().starts_with(SHARED);
         let may_be_anyone = self.auth.public_feeds_open && is_shared;
         let from = self.from(&request);
-        let is_from_here = is_from_here(request.headers());
-        match self.asking(from, is_from_here, carried).await {
+        let stranger = stranger(request.headers());
+        match self.asking(from, stranger, carried).await {
             // Before anything is said of what was asked.
             Ok(asking) if asking.caller == Caller::Anyone && !may_be_anyone => {
                 unauthorized("this needs a token: send `Authorization: Bearer <token>`")
@@ -119,8 +120,8 @@ impl App {
         carried: MayCarry,
     ) -> Response {
         let from = self.from(&request);
-        let is_from_here = is_from_here(request.headers());
-        match self.asking(from, is_from_here, carried).await {
+        let stranger = stranger(request.headers());
+        match self.asking(from, stranger, carried).await {
             Ok(asking) => {
                 let (who, refused) = (asking.who(), words_of(request.uri().path()));
                 request.extensions_mut().insert(asking);
@@ -142,7 +143,7 @@ impl App {
     async fn asking(
         &self,
         from: Option<(IpAddr, IpAddr)>,
-        is_from_here: bool,
+        stranger: Option<String>,
         carried: MayCarry,
     ) -> Result<Asking, Problem> {
         let (peer, address) = (from.map(|(peer, _)| peer), from.map(|(_, address)| address));
@@ -174,11 +175,8 @@ impl App {
         let caller = caller?;
         // Without tokens whoever is on this machine is the backend. A page from elsewhere, shown in a browser here, is not.
         let is_unproved = caller == Caller::Backend && given.is_none();
-        if is_unproved && !is_from_here {
-            return Err(forbidden(
-                "without [auth] only programs on this machine may ask, by a loopback address or localhost: a page from \
-                 elsewhere may not",
-            ));
+        if let Some(why) = stranger.filter(|_| is_unproved) {
+            return Err(forbidden(&why));
         }
         Ok(Asking {
             caller,
@@ -263,22 +261,32 @@ impl Admitted {
     }
 }
 
-/// Whether a request came neither from a page of elsewhere nor, by a name that leads here, to one.
-fn is_from_here(headers: &HeaderMap) -> bool {
-    let is_local = |host: Option<url::Host<&str>>| match host {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
+/// Why a request is not taken for one of a program on this machine: it was passed on for somebody else, or came from a page
+/// of elsewhere or, by a name that leads here, to one.
+fn stranger(headers: &HeaderMap) -> Option<String> {
+    if let Some((name, said)) = hop::from_elsewhere(headers) {
+        return Some(format!(
+            "{name} says {said:?}: without [auth] only programs on this machine may ask, and behind a proxy everybody would \
+             be one. Set auth.service_tokens"
+        ));
+    }
+    let is_local_url = |text: &str| {
+        let url = url::Url::parse(text).ok();
+        let host = url.as_ref().and_then(|url| url.host_str());
+        host.is_some_and(hop::is_this_machine)
     };
-    let is_local_url = |text: &str| url::Url::parse(text).is_ok_and(|url| is_local(url.host()));
     let text = |name: HeaderName| {
         headers
             .get(name)
             .map(|value| value.to_str().unwrap_or_default())
     };
-    text(header::ORIGIN).is_none_or(is_local_url)
-        && text(header::HOST).is_none_or(|host| is_local_url(&format!("http://{host}/")))
+    let is_from_here = text(header::ORIGIN).is_none_or(is_local_url)
+        && text(header::HOST).is_none_or(hop::is_this_machine);
+    (!is_from_here).then(|| {
+        "without [auth] only programs on this machine may ask, by a loopback address or localhost: a page from elsewhere may \
+         not"
+        .to_owned()
+    })
 }
 
 /// 429.

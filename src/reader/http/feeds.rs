@@ -226,7 +226,7 @@ impl App {
             .map_err(|e| Problem::internal(&e))?;
         let cursor = Cursor {
             feed: Cursor::feed_of(&asked.text()),
-            log: self.view.log,
+            log: self.view.log.clone(),
             from: look.moment(),
             batch: None,
         };

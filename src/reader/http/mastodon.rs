@@ -16,6 +16,7 @@ use crate::post::relationship::Relation;
 use crate::reader::asked::Asked;
 use crate::reader::auth::{Caller, User};
 use crate::reader::filling::whole;
+use crate::reader::hop::is_host;
 use crate::reader::mastodon::about;
 use crate::reader::mastodon::account::{NO_AVATAR, NO_HEADER};
 use crate::reader::mastodon::channel::Sieve;
@@ -242,16 +243,20 @@ impl Here {
         };
         let is_proxied = asking.peer.is_some_and(trusts);
         let forwarded = |name: &str| said(name).filter(|_| is_proxied);
-        let host = forwarded("x-forwarded-host")
-            .or_else(|| said("host"))
-            .unwrap_or("localhost");
+        // Of several, what the client said to the first proxy.
+        let first = |said: &'_ str| said.split(',').next().map(str::trim).map(str::to_owned);
+        let host = forwarded("x-forwarded-host").and_then(first);
+        let host = host
+            .or_else(|| said("host").map(str::to_owned))
+            .filter(|host| is_host(host))
+            .unwrap_or_else(|| "localhost".to_owned());
         let scheme = match forwarded("x-forwarded-proto") {
             Some("https") => "https",
             _ => "http",
         };
         Here {
-            host: host.to_owned(),
             root: format!("{scheme}://{host}"),
+            host,
         }
     }
 

@@ -19,6 +19,7 @@ use super::answer::Readiness;
 use super::auth::Auth;
 use super::connections::{Connections, Limits, Rates};
 use super::door::BODY_BYTES_MAX;
+use super::hop::is_host;
 use super::mastodon::shelf::Shelf;
 use super::problem::Problem;
 use super::refused::Told;
@@ -29,7 +30,7 @@ use crate::operator::by_origin;
 use crate::post::source::Appender;
 use asking::Asking;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
@@ -214,6 +215,12 @@ async fn bounded(State(app): State<App>, request: Request, next: Next) -> Respon
         .map_or("none", |path| path.as_str())
         .to_owned();
     let refused = mastodon::words_of(request.uri().path());
+    if !names_its_host(request.headers()) {
+        app.view.metrics.request(&route, 400);
+        return refused(Problem::bad_request(
+            "send one Host: a name or an address, and maybe a port",
+        ));
+    }
     let mut turn = app.requests.try_acquire();
     if turn.is_err() && append::PATHS.contains(&route.as_str()) {
         turn = app.requests_of_backend.try_acquire();
@@ -233,6 +240,14 @@ async fn bounded(State(app): State<App>, request: Request, next: Next) -> Respon
     };
     app.view.metrics.request(&route, response.status().as_u16());
     response
+}
+
+/// Whether a request says once which host it was sent to (RFC 9112, 3.2), in a form that links can be made of. One of HTTP/1.0
+/// need not.
+fn names_its_host(headers: &HeaderMap) -> bool {
+    let mut said = headers.get_all(header::HOST).iter();
+    let first = said.next().map(|host| host.to_str().is_ok_and(is_host));
+    first.unwrap_or(true) && said.next().is_none()
 }
 
 async fn metrics(State(app): State<App>) -> Response {
