@@ -71,7 +71,7 @@ fn bench(c: &mut Criterion) {
         encoded: Arc::default(),
         in_flight: InFlight::default(),
         refused_settings: Arc::default(),
-        log: 0,
+        log: 0.into(),
         log_end: LogEnd::default(),
         built: watching,
         metrics: Arc::new(Metrics::default()),

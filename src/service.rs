@@ -1,8 +1,14 @@
 //! The service started, run and stopped: everything else is told what it needs here.
 
+mod connection;
+mod cursor_key;
+mod descriptors;
+mod listener;
 pub mod memory;
 pub mod reload;
 pub mod signals;
+mod socket;
+mod waiting;
 
 use crate::config::{self, Config};
 use crate::feed::disk::DiskError;
@@ -18,15 +24,16 @@ use crate::reader::auth::introspection::Introspection;
 use crate::reader::auth::jwt::Jwt;
 use crate::reader::view::View;
 use crate::reader::{connections, http, websocket};
-use axum::serve::ListenerExt;
+use cursor_key::cursor_key;
+use listener::Listener;
 use memory::Waiting;
 use reload::Watch;
+use socket::Waits;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +41,16 @@ use tokio_util::task::TaskTracker;
 
 /// How long requests in hand may take when the service stops.
 const REQUESTS_END_WAIT: Duration = Duration::from_secs(2);
+
+/// How long the head of a request may take to come whole: as long as a bad line takes to send some kilobytes.
+const HEAD_WAIT: Duration = Duration::from_secs(15);
+
+/// How long a connection may rest between two requests: longer than nginx keeps one to a server behind it (a minute), so that
+/// the proxy closes it and none is closed in the face of a request.
+const IDLE_WAIT: Duration = Duration::from_secs(75);
+
+/// How long a connection may take nothing of what it is sent, if streams may not for longer.
+const WRITE_WAIT: Duration = Duration::from_secs(30);
 
 /// The longest that anything waits for a checkpoint, however quiet it is.
 const CHECKPOINT_WAIT_MAX: Duration = Duration::from_secs(3_600);
@@ -67,6 +84,14 @@ pub enum ServiceError {
     /// The file with the built-in log's id.
     #[error("reading or writing the id of the built-in log")]
     LogId {
+        /// The reason.
+        source: std::io::Error,
+    },
+    /// The file with the key that cursors are sealed with.
+    #[error("reading or writing the key of cursors, {path}")]
+    CursorKey {
+        /// Which.
+        path: String,
         /// The reason.
         source: std::io::Error,
     },
@@ -123,8 +148,8 @@ pub struct Service {
     stop: Arc<AtomicBool>,
     pipeline: std::thread::JoinHandle<Result<(), PipelineError>>,
     ended: oneshot::Receiver<()>,
-    stop_http: Option<oneshot::Sender<()>>,
-    http: JoinHandle<std::io::Result<()>>,
+    stop_http: CancellationToken,
+    http: JoinHandle<()>,
     stop_streams: CancellationToken,
     streams: TaskTracker,
     appender: AppenderToClose,
@@ -151,6 +176,8 @@ pub async fn start_with(config: Config, file: Watch) -> Result<Service, ServiceE
 /// Starts the service: opens the data folder and the log, reads on where the last checkpoint ended, and listens.
 pub async fn start(config: Config) -> Result<Service, ServiceError> {
     let runtime = tokio::runtime::Handle::current();
+    // Before anything is opened.
+    let files_max = descriptors::raise();
     let feed = config.feed.clone();
     let log = log_options(&config.log);
     let options = pipeline_options(&config);
@@ -160,13 +187,17 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
     let (pipeline, appender) = opened.await.map_err(|e| broken("opening", &e))??;
 
     let listen = config.http.listen;
-    let listener = TcpListener::bind(listen)
-        .await
-        .map_err(|source| ServiceError::Listen { listen, source })?;
-    let address = listener
-        .local_addr()
-        .map_err(|source| ServiceError::Listen { listen, source })?;
-    let view = pipeline.view();
+    let cannot = |source| ServiceError::Listen { listen, source };
+    let connections_max = connections_max(&config, files_max);
+    let waits = Waits {
+        head: HEAD_WAIT,
+        idle: IDLE_WAIT,
+        write: WRITE_WAIT.max(config.stream.send_timeout),
+    };
+    let listener = Listener::bind(listen, connections_max, waits).map_err(cannot)?;
+    let address = listener.address().map_err(cannot)?;
+    let mut view = pipeline.view();
+    view.log = view.log.clone().sealed_with(cursor_key(&config)?);
     let (stop_streams, streams) = (CancellationToken::new(), TaskTracker::new());
     let reload = pipeline.reload();
     let routes = http::router(
@@ -179,7 +210,7 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
             requests_per_minute: config.http.requests_per_minute,
             trusted_proxies: config.http.trusted_proxies.clone(),
             connections: connections::Limits {
-                all: config.stream.connections_max,
+                all: streams_max(&config, connections_max),
                 per_account: config.stream.connections_per_account_max,
                 per_address: config.stream.connections_per_address_max,
             },
@@ -197,22 +228,8 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
             streams: streams.clone(),
         },
     );
-    let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
-    // Messages are small, and each is one.
-    let listener = listener.tap_io(|socket| {
-        if let Err(error) = socket.set_nodelay(true) {
-            tracing::debug!(%error, "a connection keeps its delay: {error}");
-        }
-    });
-    let (stop_http, http_stops) = oneshot::channel::<()>();
-    let http = tokio::spawn(async move {
-        axum::serve(listener, routes)
-            .with_graceful_shutdown(async {
-                // Whether it was sent or its sender dropped, it is time to stop.
-                let _ = http_stops.await;
-            })
-            .await
-    });
+    let stop_http = CancellationToken::new();
+    let http = tokio::spawn(listener.serve(routes, stop_http.clone()));
 
     let stop = Arc::new(AtomicBool::new(false));
     let (ending, ended) = oneshot::channel();
@@ -235,7 +252,7 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
         stop,
         pipeline,
         ended,
-        stop_http: Some(stop_http),
+        stop_http,
         http,
         stop_streams,
         streams,
@@ -258,10 +275,7 @@ impl Service {
 
     /// Finishes what is in hand, writes a last checkpoint and closes everything. Errors: why the pipeline ended.
     pub async fn stop(mut self) -> Result<(), ServiceError> {
-        if let Some(stop_http) = self.stop_http.take() {
-            // The server may have ended before.
-            let _ = stop_http.send(());
-        }
+        self.stop_http.cancel();
         self.stop_streams.cancel();
         self.streams.close();
         let ending = async {
@@ -330,6 +344,32 @@ fn open(
     let pipeline = Pipeline::new(source, appender.clone(), runtime, store, options)
         .map_err(|error| pipeline_error(error, &path))?;
     Ok((pipeline, appender))
+}
+
+/// How many connections there may be: as many as there may be streams and requests, as far as the system allows.
+fn connections_max(config: &Config, files_max: Option<usize>) -> usize {
+    let wanted = config
+        .stream
+        .connections_max
+        .saturating_add(config.http.requests_max);
+    let possible = descriptors::connections(files_max);
+    if possible < config.stream.connections_max {
+        tracing::warn!(
+            files_max,
+            connections = possible,
+            "at most {} files may be open here, which leaves {possible} connections, fewer than stream.connections_max: \
+             raise the limit (ulimit -n, LimitNOFILE)",
+            files_max.unwrap_or(0)
+        );
+    }
+    wanted.min(possible)
+}
+
+/// How many of so many connections may be streams: some are left to those who ask and go.
+fn streams_max(config: &Config, connections_max: usize) -> usize {
+    let left = connections_max.div_ceil(8);
+    let streams_max = connections_max.saturating_sub(left).max(1);
+    config.stream.connections_max.min(streams_max)
 }
 
 /// Draws how far catching up has come, on a terminal. The log tells it everywhere.

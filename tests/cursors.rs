@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use slackwater::clock;
 use slackwater::time::Time;
 use std::fs;
+use std::time::Duration;
 use support::broker::Broker;
 use support::wait_for;
 use tempfile::TempDir;
@@ -283,6 +284,22 @@ fn a_cursor_of_another_log_or_of_more_than_there_is_is_refused() {
         "the log ends before it"
     );
     assert!(begun.elapsed() < support::DEADLINE);
+    // One that nobody gave is known at once: nothing is waited for.
+    let page = instance.door.get("/v1/accounts/7/feeds/home").json();
+    let mut forged = page["cursor"].as_str().unwrap().to_owned();
+    let at = forged.len() / 2;
+    let other = if forged.as_bytes()[at] == b'A' {
+        "B"
+    } else {
+        "A"
+    };
+    forged.replace_range(at..=at, other);
+    let begun = clock::stopwatch();
+    let forged = instance.door.get(&format!(
+        "/v1/accounts/7/feeds/home/changes?cursor={forged}"
+    ));
+    assert_eq!(forged.status, 400, "{}", forged.text);
+    assert!(begun.elapsed() < Duration::from_secs(1));
     let damaged: Value = instance
         .door
         .get("/v1/accounts/7/feeds/home/changes?cursor=AAAA")

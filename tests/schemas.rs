@@ -650,6 +650,8 @@ fn every_answer_is_as_described() {
         .iter()
         .filter(|answer| !answer.ends_with(" 500") && !answer.ends_with(" 503"))
         .filter(|answer| *answer != "post /v1/relationships 400")
+        // Ten seconds each: tests/held_up.rs has one.
+        .filter(|answer| !answer.ends_with(" 408"))
         .collect();
     assert!(missing.is_empty(), "described, but never seen: {missing:?}");
 }
@@ -855,7 +857,7 @@ fn other_version(cursor: &str) -> String {
     let text = cursor.strip_prefix("cursor=").unwrap();
     let mut bytes = URL_SAFE_NO_PAD.decode(text).unwrap();
     bytes.truncate(bytes.len() - 8);
-    bytes[0] += 1;
+    bytes[0] = 3;
     let checksum = xxhash_rust::xxh3::xxh3_64(&bytes).to_le_bytes();
     bytes.extend(checksum);
     format!("cursor={}", URL_SAFE_NO_PAD.encode(bytes))

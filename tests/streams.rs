@@ -19,6 +19,7 @@ use instance::{Door, Instance, OFTEN};
 use serde_json::{Value, json};
 use slackwater::clock;
 use slackwater::reader::cursor::Cursor;
+use slackwater::reader::seal::{Key, SealedLog};
 use slackwater::time::Time;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -343,8 +344,11 @@ fn a_cursor_that_cannot_be_served_is_told_so_and_a_damaged_one_refused() {
     let of =
         |account: &str| Watcher::begin(door, &format!("/v1/accounts/{account}/feeds/home")).cursor;
     let stream = |cursor: &str| Stream::open(door, &format!("{HOME}/stream?cursor={cursor}"), &[]);
-    let mut other_log = Cursor::parse(&of("7")).unwrap();
-    other_log.log ^= 1;
+    // As the service makes them: with the key that it keeps beside its log.
+    let secret = std::fs::read(dir.path().join("log/cursor.key")).unwrap();
+    let sealed = |log: u64| SealedLog::new(log).sealed_with(Some(Key::of(&secret)));
+    let mut other_log = Cursor::parse(&of("7"), &sealed(0)).unwrap();
+    other_log.log = sealed(other_log.log.hash() ^ 1);
     let mut reset = stream(&other_log.to_text()).unwrap();
     let said = reset.text();
     assert_eq!(said["kind"], "reset");

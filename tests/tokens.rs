@@ -148,6 +148,65 @@ fn a_user_reads_their_own_feeds_and_nothing_else() {
     check("/healthz", None, 200);
 }
 
+/// A failure means that an instance without tokens, behind a proxy that writes its own `Host`, is everybody's on the internet.
+#[test]
+fn without_tokens_nobody_is_let_in_who_was_passed_on_for_somebody_else() {
+    let dir = TempDir::new().unwrap();
+    let instance = Instance::start(dir.path(), &instance::built_in(""));
+    let asked = |name: &str, value: &str| {
+        let request = instance.door.request(Method::GET, "/v1/origins");
+        let answer = request.header(name, value).send().unwrap();
+        (answer.status().as_u16(), answer.text().unwrap())
+    };
+    for (name, value) in [
+        ("x-forwarded-for", "198.51.100.1"),
+        ("x-forwarded-for", "127.0.0.1, 198.51.100.1"),
+        ("x-real-ip", "198.51.100.1"),
+        ("forwarded", "for=\"[2001:db8::17]:4711\""),
+    ] {
+        let (status, told) = asked(name, value);
+        assert_eq!(status, 403, "{name}: {value}");
+        assert!(
+            told.contains(name) && told.contains("auth.service_tokens"),
+            "{told}"
+        );
+    }
+    assert_eq!(asked("x-forwarded-for", "127.0.0.1").0, 200);
+    assert_eq!(asked("x-forwarded-proto", "https").0, 200);
+    // With tokens it is they that say who asks.
+    let dir = TempDir::new().unwrap();
+    let instance = Instance::start(dir.path(), &signed_tokens(""));
+    let request = instance.door.request(Method::GET, "/v1/origins");
+    let request = request
+        .bearer_auth(SERVICE)
+        .header("x-forwarded-for", "198.51.100.1");
+    assert_eq!(request.send().unwrap().status(), 200);
+}
+
+/// A failure means that what a client writes into its `Host` ends up in links and pictures of others.
+#[test]
+fn a_host_that_is_none_is_refused() {
+    let dir = TempDir::new().unwrap();
+    let instance = Instance::start(dir.path(), &signed_tokens(""));
+    let address = instance
+        .door
+        .base()
+        .trim_start_matches("http://")
+        .to_owned();
+    let status = |hosts: &str| {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        let head = format!("GET /api/v1/instance HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer[9..12].to_owned()
+    };
+    assert_eq!(status("Host: social.example:8080\r\n"), "200");
+    assert_eq!(status("Host: a\"><b>\r\n"), "400");
+    assert_eq!(status("Host: user@social.example\r\n"), "400");
+    assert_eq!(status("Host: a.example\r\nHost: b.example\r\n"), "400");
+}
+
 #[test]
 fn a_stream_takes_its_token_from_header_query_and_subprotocol() {
     let dir = TempDir::new().unwrap();

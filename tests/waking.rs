@@ -43,7 +43,7 @@ fn look(view: &View) -> Look {
 fn begin(view: &View, look: &Look) -> Cursor {
     Cursor {
         feed: Cursor::feed_of("7/home"),
-        log: view.log,
+        log: view.log.clone(),
         from: look.moment(),
         batch: None,
     }

@@ -19,6 +19,9 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
+/// The shortest secret to seal cursors with, in bytes: as long as what is made of it.
+const CURSOR_KEY_BYTES_MIN: usize = 32;
+
 /// What a file means, with what is wrong with it put to the mistakes of `walked`. Where something is wrong, the
 /// default stands in, so that the rest can be checked.
 pub(super) fn meant(
@@ -383,11 +386,23 @@ impl Reading<'_> {
             self.mistake(&format!("{KEY}[{nth}]"), &found, allowed, None);
         }
         auth.public_feeds_open = written.public_feeds_open.unwrap_or_default();
+        auth.cursor_key = written.cursor_key.and_then(|key| self.cursor_key(&key));
         auth.jwt = written.jwt.and_then(|written| self.jwt(written));
         auth.introspection = written
             .introspection
             .and_then(|written| self.introspection(written));
         auth
+    }
+
+    fn cursor_key(&mut self, written::SecretText(text): &written::SecretText) -> Option<Secret> {
+        let found = match resolve(text, self.env) {
+            Ok(key) if CURSOR_KEY_BYTES_MIN <= key.len() => return Some(Secret::new(&key)),
+            Ok(key) => format!("a key of {} bytes", key.len()),
+            Err(found) => found,
+        };
+        let allowed = "a secret of at least 32 bytes, or env:NAME or file:PATH of one";
+        self.mistake("auth.cursor_key", &found, allowed, None);
+        None
     }
 
     fn jwt(&mut self, written: written::Jwt) -> Option<Jwt> {

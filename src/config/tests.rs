@@ -10,6 +10,7 @@ fn environment(name: &str) -> Option<String> {
         "KAFKA_PASSWORD" => Some("hunter2".to_owned()),
         "SLACKWATER_JWT_KEY" => Some("0123456789abcdef0123456789abcdef".to_owned()),
         "SLACKWATER_CLIENT_SECRET" => Some("hush".to_owned()),
+        "SLACKWATER_CURSOR_KEY" => Some("abcdef0123456789abcdef0123456789".to_owned()),
         "SHORT" => Some("hunter2".to_owned()),
         _ => None,
     }
@@ -189,6 +190,7 @@ fn a_file_that_says_everything_means_it() {
         [auth]
         service_tokens = ["env:TOKEN", "fedcba9876543210"]
         public_feeds_open = true
+        cursor_key = "abcdef0123456789abcdef0123456789"
         [auth.jwt]
         algorithm = "HS256"
         key = "0123456789abcdef0123456789abcdef"
@@ -264,6 +266,7 @@ fn a_file_that_says_everything_means_it() {
         },
         auth: Auth {
             public_feeds_open: true,
+            cursor_key: Some(Secret::new("abcdef0123456789abcdef0123456789")),
             jwt: Some(Jwt {
                 algorithm: Algorithm::Hs256,
                 key: Secret::new("0123456789abcdef0123456789abcdef"),
@@ -903,6 +906,14 @@ fn how_tokens_are_checked_is_said_whole_and_with_a_key_that_is_one() {
     check(
         "auth.jwt.algorithm = \"HS256\"\nauth.jwt.key = \"env:NOWHERE\"",
         &format!("s.toml:3: auth.jwt.key: found env:NOWHERE, which is not set; {key}"),
+    );
+    check(
+        "auth.cursor_key = \"0123456789abcdef\"",
+        &format!("s.toml:2: auth.cursor_key: found a key of 16 bytes; {key}"),
+    );
+    check(
+        "auth.cursor_key = \"env:NOWHERE\"",
+        &format!("s.toml:2: auth.cursor_key: found env:NOWHERE, which is not set; {key}"),
     );
     let pem = "allowed: an RSA public key, PEM (BEGIN PUBLIC KEY), or env:NAME or file:PATH of one";
     check(

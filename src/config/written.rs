@@ -267,6 +267,9 @@ pub struct Auth {
     pub service_tokens: Option<Vec<SecretText>>,
     /// Whether public and hashtag feeds may be read without a token.
     pub public_feeds_open: Option<bool>,
+    /// What cursors are sealed with: a secret of at least 32 bytes that all nodes share; `env:NAME` or `file:PATH` to keep it
+    /// out of this file.
+    pub cursor_key: Option<SecretText>,
     /// User tokens that the backend signs.
     pub jwt: Option<Jwt>,
     /// User tokens that the backend is asked about (RFC 7662).

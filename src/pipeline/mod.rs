@@ -44,6 +44,7 @@ use crate::reader::answer::CatchingUp;
 use crate::reader::attendance::Attendance;
 use crate::reader::horizons::Horizons;
 use crate::reader::log_end::LogEnd;
+use crate::reader::seal::SealedLog;
 use crate::reader::view::{Built, View};
 use crate::time::Time;
 use admit::{Admission, AdmitError, Outcome};
@@ -196,7 +197,7 @@ impl Pipeline {
             encoded: Arc::default(),
             in_flight: InFlight::default(),
             refused_settings: Arc::default(),
-            log: xxh3_64(options.log.as_bytes()),
+            log: SealedLog::new(xxh3_64(options.log.as_bytes())),
             log_end: LogEnd::of(appender.clone()),
             built: watching,
             metrics: Arc::clone(&metrics),

@@ -132,7 +132,7 @@ fn watched(
             .unwrap();
         let from = cursor.get_or_insert_with(|| Cursor {
             feed: 0,
-            log: node.view.log,
+            log: node.view.log.clone(),
             from: look.moment(),
             batch: None,
         });

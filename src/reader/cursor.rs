@@ -1,5 +1,6 @@
-//! How far a reader has been told of a feed, as text. Opaque to clients; versioned, checksummed, and bound to one feed.
+//! How far a reader has been told of a feed, as text. Opaque to clients; versioned, sealed, and bound to one feed.
 
+use super::seal::{NAME_BYTES, SEAL_BYTES, SealedLog};
 use crate::post::mark::Seen;
 use crate::time::Time;
 use base64::Engine;
@@ -7,8 +8,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-const VERSION: u8 = 3;
-const CHECKSUM_BYTES: usize = 8;
+const VERSION: u8 = 4;
+/// How many later versions are known for what they are: one that was in use before this one was gone back to.
+const LATER_VERSIONS: u8 = 8;
 /// The longest text worth decoding: both topics in 1024 partitions, twice.
 const TEXT_BYTES_MAX: usize = 128 << 10;
 
@@ -17,8 +19,9 @@ const TEXT_BYTES_MAX: usize = 128 << 10;
 pub struct Cursor {
     /// A hash of the account and the feed it belongs to.
     pub feed: u64,
-    /// A hash of the log whose offsets it holds.
-    pub log: u64,
+    /// The log whose offsets it holds, and what its text is sealed with.
+    #[serde(with = "by_hash")]
+    pub log: SealedLog,
     /// What the reader has, whole.
     pub from: Moment,
     /// Set while the reader is being told in several answers.
@@ -56,8 +59,11 @@ pub enum CursorError {
     #[error("the cursor is damaged: send one exactly as an answer gave it")]
     Damaged,
     /// Another version of the service wrote it.
-    #[error("the cursor is of another version: read the feed anew")]
+    #[error("the cursor is of another version")]
     OtherVersion,
+    /// A service with another key wrote it, or one without any.
+    #[error("the cursor was sealed with another key")]
+    OtherKey,
 }
 
 impl Cursor {
@@ -83,33 +89,64 @@ impl Cursor {
     /// As URL-safe text.
     pub fn to_text(&self) -> String {
         let mut bytes = vec![VERSION];
+        bytes.extend_from_slice(&self.log.key_name());
         bytes.extend(postcard::to_stdvec(self).unwrap_or_default());
-        let checksum = xxh3_64(&bytes).to_le_bytes();
-        bytes.extend_from_slice(&checksum);
+        let seal = self.log.seal(&bytes);
+        bytes.extend_from_slice(&seal);
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// Reads what [`Cursor::to_text`] wrote.
-    pub fn parse(text: &str) -> Result<Cursor, CursorError> {
+    /// Reads what [`Cursor::to_text`] wrote, with the key of `log`. Whether it is of that log is left to be seen.
+    pub fn parse(text: &str, log: &SealedLog) -> Result<Cursor, CursorError> {
+        const DAMAGED: CursorError = CursorError::Damaged;
         if TEXT_BYTES_MAX < text.len() {
-            return Err(CursorError::Damaged);
+            return Err(DAMAGED);
         }
-        let bytes = URL_SAFE_NO_PAD
-            .decode(text)
-            .map_err(|_| CursorError::Damaged)?;
-        let split = bytes
-            .len()
-            .checked_sub(CHECKSUM_BYTES)
-            .ok_or(CursorError::Damaged)?;
-        let (said, checksum) = bytes.split_at(split);
-        if checksum != xxh3_64(said).to_le_bytes() {
-            return Err(CursorError::Damaged);
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| DAMAGED)?;
+        match bytes.split_first() {
+            Some((&VERSION, _)) => {}
+            // How later ones are sealed is not known: they are told from damage by their number.
+            Some((later, _)) if (VERSION..=VERSION + LATER_VERSIONS).contains(later) => {
+                return Err(CursorError::OtherVersion);
+            }
+            Some((before, _)) if *before < VERSION && ends_in_checksum(&bytes) => {
+                return Err(CursorError::OtherVersion);
+            }
+            _ => return Err(DAMAGED),
         }
-        match said.split_first() {
-            Some((&VERSION, rest)) => postcard::from_bytes(rest).map_err(|_| CursorError::Damaged),
-            Some(_) => Err(CursorError::OtherVersion),
-            None => Err(CursorError::Damaged),
+        let split = bytes.len().checked_sub(SEAL_BYTES).ok_or(DAMAGED)?;
+        let (said, seal) = bytes.split_at(split);
+        let (named, rest) = said.split_at_checked(1 + NAME_BYTES).ok_or(DAMAGED)?;
+        if !named.ends_with(&log.key_name()) {
+            return Err(CursorError::OtherKey);
         }
+        if !log.is_sealed(said, seal) {
+            return Err(DAMAGED);
+        }
+        let mut cursor: Cursor = postcard::from_bytes(rest).map_err(|_| DAMAGED)?;
+        cursor.log = log.of(cursor.log);
+        Ok(cursor)
+    }
+}
+
+/// Whether this is whole as texts of earlier versions were: it ends in a checksum of eight bytes.
+fn ends_in_checksum(bytes: &[u8]) -> bool {
+    bytes
+        .split_last_chunk::<8>()
+        .is_some_and(|(said, checksum)| *checksum == xxh3_64(said).to_le_bytes())
+}
+
+/// A log as its hash: a key never becomes text.
+mod by_hash {
+    use super::SealedLog;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(log: &SealedLog, to: S) -> Result<S::Ok, S::Error> {
+        log.hash().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<SealedLog, D::Error> {
+        u64::deserialize(from).map(SealedLog::new)
     }
 }
 
@@ -117,6 +154,11 @@ impl Cursor {
 mod tests {
     use super::*;
     use crate::post::record::{Position, Topic};
+    use crate::reader::seal::Key;
+
+    fn log() -> SealedLog {
+        SealedLog::new(4).sealed_with(Some(Key::of(b"a key")))
+    }
 
     fn cursor() -> Cursor {
         let next = Topic::ALL.map(|topic| Position {
@@ -133,7 +175,7 @@ mod tests {
         };
         Cursor {
             feed: Cursor::feed_of("7/home"),
-            log: 4,
+            log: log(),
             from: moment.clone(),
             batch: Some(Batch {
                 upto: moment,
@@ -144,21 +186,67 @@ mod tests {
 
     #[test]
     fn a_cursor_survives_being_text() {
-        assert_eq!(Cursor::parse(&cursor().to_text()), Ok(cursor()));
+        assert_eq!(Cursor::parse(&cursor().to_text(), &log()), Ok(cursor()));
     }
 
     #[test]
     fn any_change_to_it_is_noticed() {
-        let text = cursor().to_text();
-        for at in 0..text.len() {
-            for other in ["A", "b", "-", "%"] {
-                let mut changed = text.clone();
-                changed.replace_range(at..=at, other);
-                if changed != text {
-                    assert!(Cursor::parse(&changed).is_err(), "{at} {other}");
+        let unsealed = Cursor {
+            log: SealedLog::new(4),
+            ..cursor()
+        };
+        for (text, log) in [
+            (cursor().to_text(), log()),
+            (unsealed.to_text(), unsealed.log.clone()),
+        ] {
+            for at in 0..text.len() {
+                for other in ["A", "b", "-", "%"] {
+                    let mut changed = text.clone();
+                    changed.replace_range(at..=at, other);
+                    if changed != text {
+                        assert!(Cursor::parse(&changed, &log).is_err(), "{at} {other}");
+                    }
                 }
+                assert!(Cursor::parse(&text[..at], &log).is_err());
             }
-            assert!(Cursor::parse(&text[..at]).is_err());
         }
+    }
+
+    /// Were this to fail, anybody could make cursors that keep the service busy, or that skip what their reader lacks.
+    #[test]
+    fn only_who_has_the_key_makes_a_cursor() {
+        let forged = Cursor {
+            log: SealedLog::new(4).sealed_with(Some(Key::of(b"a guess"))),
+            ..cursor()
+        };
+        assert_eq!(
+            Cursor::parse(&forged.to_text(), &log()),
+            Err(CursorError::OtherKey)
+        );
+        // Under the right name, which every cursor shows.
+        let mut bytes = URL_SAFE_NO_PAD.decode(forged.to_text()).unwrap();
+        bytes[1..5].copy_from_slice(&log().key_name());
+        let named = URL_SAFE_NO_PAD.encode(&bytes);
+        assert_eq!(Cursor::parse(&named, &log()), Err(CursorError::Damaged));
+        let unsealed = Cursor {
+            log: SealedLog::new(4),
+            ..cursor()
+        };
+        let text = unsealed.to_text();
+        assert_eq!(Cursor::parse(&text, &log()), Err(CursorError::OtherKey));
+        assert_eq!(Cursor::parse(&text, &SealedLog::new(4)), Ok(unsealed));
+    }
+
+    #[test]
+    fn one_of_an_earlier_version_is_known_for_what_it_is() {
+        let mut bytes = vec![3, 1, 2, 3];
+        let checksum = xxh3_64(&bytes).to_le_bytes();
+        bytes.extend_from_slice(&checksum);
+        let parsed = |bytes: &[u8]| Cursor::parse(&URL_SAFE_NO_PAD.encode(bytes), &log());
+        assert_eq!(parsed(&bytes), Err(CursorError::OtherVersion));
+        bytes[2] = 7;
+        assert_eq!(parsed(&bytes), Err(CursorError::Damaged));
+        bytes[0] = VERSION + 1;
+        assert_eq!(parsed(&bytes), Err(CursorError::OtherVersion));
     }
 }

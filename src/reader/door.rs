@@ -18,6 +18,9 @@ use std::collections::BTreeMap;
 /// The largest body, in bytes.
 pub const BODY_BYTES_MAX: usize = 16 << 20;
 
+/// The largest body that says how long an account is ready to wait, in bytes: it takes some dozens.
+pub const CHOICE_BYTES_MAX: usize = 4 << 10;
+
 /// The most lines of a body.
 pub const LINES_MAX: usize = 100_000;
 

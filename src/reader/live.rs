@@ -47,7 +47,7 @@ impl Live {
         let look = apart(view.look_again(&asked, None)).await?;
         let cursor = Cursor {
             feed: Cursor::feed_of(&asked.text()),
-            log: view.log,
+            log: view.log.clone(),
             from: look.moment(),
             batch: None,
         };

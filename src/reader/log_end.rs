@@ -6,16 +6,20 @@ use crate::post::mark::Seen;
 use crate::post::source::Appender;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit, TryAcquireError};
 
 /// How far apart two looks are: whoever sends cursors that nobody gave costs the log no more than this.
 const LOOKS_APART: Duration = Duration::from_secs(1);
 
+/// How many wait at once to hear of more of the log: where cursors are not sealed, anybody can make some that do.
+const WAITING_MAX: usize = 64;
+
 /// Looks where the log ends: one look at a time, for all who wait for it. Cheap to clone.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct LogEnd {
     log: Option<Appender>,
     last: Arc<Mutex<Option<Looked>>>,
+    waiting: Arc<Semaphore>,
 }
 
 /// What a look found.
@@ -29,8 +33,13 @@ impl LogEnd {
     pub fn of(log: Appender) -> LogEnd {
         LogEnd {
             log: Some(log),
-            last: Arc::default(),
+            ..LogEnd::default()
         }
+    }
+
+    /// A turn to wait until more is heard of the log, if not too many do.
+    pub fn turn(&self) -> Result<SemaphorePermit<'_>, TryAcquireError> {
+        self.waiting.try_acquire()
     }
 
     /// Where each partition ends, found by a look that began after this call. Errors: why the log does not say.
@@ -62,6 +71,17 @@ impl LogEnd {
             ends
         });
         looking.await.unwrap_or_else(|error| Err(error.to_string()))
+    }
+}
+
+/// Of no log, which never says where it ends.
+impl Default for LogEnd {
+    fn default() -> LogEnd {
+        LogEnd {
+            log: None,
+            last: Arc::default(),
+            waiting: Arc::new(Semaphore::new(WAITING_MAX)),
+        }
     }
 }
 

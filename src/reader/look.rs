@@ -268,7 +268,7 @@ impl Look {
         };
         let after = Cursor {
             feed: cursor.feed,
-            log: cursor.log,
+            log: cursor.log.clone(),
             from,
             batch,
         };
@@ -317,7 +317,8 @@ impl Told {
                 upto: upto.unwrap_or(&self.cursor.from).clone(),
                 last: line.id.number(),
             }),
-            ..self.cursor
+            feed: self.cursor.feed,
+            log: self.cursor.log.clone(),
         }
     }
 

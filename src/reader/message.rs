@@ -134,7 +134,7 @@ mod tests {
         let id = PostId::MAX;
         let reached = Cursor {
             feed: 1,
-            log: 2,
+            log: 2.into(),
             from: Moment {
                 seen: Seen::default(),
                 ahead: Seen::default(),

@@ -11,6 +11,7 @@
 //! | [`unsettled`] | feeds in which some relations are still to be carried out |
 //! | [`horizons`] | how far feeds are shown, as readers were told |
 //! | [`cursor`] | how far a reader has been told, as text |
+//! | [`seal`] | what that text is sealed with |
 //! | [`doubts`] | which entries a cursor may know hidden or shown otherwise than they are |
 //! | [`changes`] | what changed in a feed since a cursor |
 //! | [`telling`] | those changes as JSON text |
@@ -24,12 +25,14 @@
 //! | [`live`] | a feed followed live: one reader's place in it |
 //! | [`message`] | what a stream sends |
 //! | [`websocket`] | a websocket with bounds |
+//! | [`unread`] | answers that have not been read yet, bounded |
 //! | [`connections`] | how many readers are connected, and how often others ask |
 //! | [`mastodon`] | feeds as Mastodon's API shows them |
 //! | [`explained`] | why an account has a post in its feeds, or has not |
 //! | [`origin`] | an origin as operators see it |
 //! | [`answer`] | every other answer's shape |
 //! | [`problem`] | errors as RFC 9457 problem documents |
+//! | [`hop`] | what a request says of the way it came |
 //! | [`auth`] | who may ask |
 //! | [`door`] | request bodies into records for the log |
 //! | [`refused`] | what is refused there, for the operator |
@@ -51,6 +54,7 @@ pub mod encoded;
 pub mod entry;
 pub mod explained;
 pub mod filling;
+pub mod hop;
 pub mod horizons;
 pub mod http;
 pub mod late;
@@ -67,8 +71,10 @@ pub mod reading;
 pub mod ready;
 pub mod refused;
 mod rendering;
+pub mod seal;
 pub mod shown;
 pub mod telling;
+pub mod unread;
 pub mod unsettled;
 pub mod view;
 pub mod waking;

@@ -435,6 +435,7 @@ fn post_activities(schemas: &mut Schemas) -> Operation {
     not_taken(
         operation,
         schemas,
+        BODY_BYTES_MAX,
         "The activity cannot be used, or a header cannot be read.",
     )
 }
@@ -457,7 +458,12 @@ fn post_relationships(schemas: &mut Schemas) -> Operation {
          accepted and rests on an account or a list that no document has told of.",
     )
     .problem(schemas, "400", "A body that broke off.");
-    not_taken(operation, schemas, "The document is no relation.")
+    not_taken(
+        operation,
+        schemas,
+        BODY_BYTES_MAX,
+        "The document is no relation.",
+    )
 }
 
 fn post_by_uri(schemas: &mut Schemas) -> Operation {
@@ -561,12 +567,22 @@ fn openapi(_: &mut Schemas) -> Operation {
 }
 
 /// Why a body is not taken.
-fn not_taken(operation: Operation, schemas: &mut Schemas, unusable: &str) -> Operation {
+fn not_taken(
+    operation: Operation,
+    schemas: &mut Schemas,
+    bytes_max: usize,
+    unusable: &str,
+) -> Operation {
     operation
         .problem(
             schemas,
+            "408",
+            "The body did not come on: fewer than 16384 bytes in 10 seconds.",
+        )
+        .problem(
+            schemas,
             "413",
-            &format!("The body is larger than {BODY_BYTES_MAX} bytes."),
+            &format!("The body is larger than {bytes_max} bytes."),
         )
         .problem(schemas, "415", "Another Content-Type.")
         .problem(schemas, "422", unusable)

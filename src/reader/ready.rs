@@ -11,6 +11,7 @@ use crate::clock;
 use crate::post::mark::Seen;
 use crate::time::Time;
 use axum::http::StatusCode;
+use std::pin::pin;
 use std::time::Duration;
 
 /// How long the end of the log may take to be heard of, when a cursor has seen more than this node knows of: Kafka's
@@ -34,9 +35,9 @@ impl View {
 
     /// Reads a cursor of a feed: 400 if it is damaged or another feed's, 410 if nothing can be told since it.
     pub fn cursor(&self, asked: &Asked, text: &str) -> Result<Cursor, Problem> {
-        let cursor = Cursor::parse(text).map_err(|e| match e {
+        let cursor = Cursor::parse(text, &self.log).map_err(|e| match e {
             CursorError::Damaged => Problem::bad_request(e.to_string()),
-            CursorError::OtherVersion => gone(&e),
+            CursorError::OtherVersion | CursorError::OtherKey => gone(&e),
         })?;
         if cursor.feed != Cursor::feed_of(&asked.text()) {
             return Err(Problem::bad_request(
@@ -50,30 +51,41 @@ impl View {
     }
 
     /// Whether the log goes as far as a cursor says. Another node may have heard of more: it has a moment to come here
-    /// too. 503 if it does not come; 410 only if the log itself, asked anew, ends before the cursor.
+    /// too. 503 if it does not come, or too many wait for that; 410 only if the log itself, asked anew, ends before the cursor.
     pub async fn reaches(&self, cursor: &Cursor) -> Result<(), Problem> {
         let is_there = |ends: &Seen| {
             let upto = cursor.batch.as_ref().map(|batch| &batch.upto.seen);
             cursor.from.seen.is_within(ends) && upto.is_none_or(|upto| upto.is_within(ends))
         };
-        let mut built = self.built.clone();
-        let there = built.wait_for(|built| is_there(&built.ends));
-        match tokio::time::timeout(ENDS_WAIT, there).await {
-            Ok(Ok(_)) => return Ok(()),
-            Ok(Err(_)) => return Err(Problem::unavailable("this node is stopping", 5)),
-            Err(_) => {}
+        if is_there(&self.built.borrow().ends) {
+            return Ok(());
         }
-        match self.log_end.now().await {
-            Ok(ends) if is_there(&ends) => Err(Problem::unavailable(
-                "this node has not heard yet of all that the cursor has seen: come back in a moment",
+        let Ok(_turn) = self.log_end.turn() else {
+            return Err(Problem::unavailable(
+                "too many cursors have seen more than this node has heard of: come back in a moment",
                 1,
-            )),
-            Ok(_) => Err(gone(&"the log ends before this cursor")),
-            Err(_) => Err(Problem::unavailable(
-                "the cursor has seen more than this node has heard of, and the log does not say now where it ends: come \
-                 back in a moment",
-                2,
-            )),
+            ));
+        };
+        let mut built = self.built.clone();
+        let mut hearing = pin!(async {
+            let there = built.wait_for(|built| is_there(&built.ends));
+            match tokio::time::timeout(ENDS_WAIT, there).await {
+                Ok(Ok(_)) => Ok(()),
+                Ok(Err(_)) => Err(Problem::unavailable("this node is stopping", 5)),
+                Err(_) => Err(Problem::unavailable(
+                    "this node has not heard yet of all that the cursor has seen: come back in a moment",
+                    1,
+                )),
+            }
+        });
+        // The log itself is asked meanwhile: of a cursor that nobody gave it knows at once.
+        let ends = tokio::select! {
+            heard = &mut hearing => return heard,
+            ends = self.log_end.now() => ends,
+        };
+        match ends {
+            Ok(ends) if !is_there(&ends) => Err(gone(&"the log ends before this cursor")),
+            _ => hearing.await,
         }
     }
 
@@ -231,7 +243,7 @@ mod tests {
         };
         Cursor {
             feed: 1,
-            log: view.log,
+            log: view.log.clone(),
             from: Moment {
                 seen: Seen::new(&[next]),
                 ahead: Seen::default(),
@@ -275,5 +287,28 @@ mod tests {
         assert_eq!(told(good), (503, true));
         assert_eq!(told(bad), (410, false));
         assert_eq!(told(unknown), (503, true));
+    }
+
+    /// Were this to fail, whoever makes cursors where none are sealed could keep as many requests waiting as they like.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn of_more_than_there_is_the_log_says_so_before_it_would_be_heard_of_and_only_so_many_wait()
+     {
+        let folder = tempfile::tempdir().unwrap();
+        let (pipeline, _appender) = deaf(&folder);
+        let view = pipeline.view();
+        let forged = cursor(&view, 1_000);
+        let asked = clock::stopwatch();
+        let gone = view.reaches(&forged).await.unwrap_err();
+        assert_eq!(gone.status, 410);
+        assert!(asked.elapsed() < ENDS_WAIT, "{:?}", asked.elapsed());
+        let turns: Vec<_> = std::iter::from_fn(|| view.log_end.turn().ok()).collect();
+        let refused = view.reaches(&forged).await.unwrap_err();
+        assert_eq!((refused.status, refused.retry_after), (503, Some(1)));
+        assert_eq!(
+            view.reaches(&cursor(&view, 0)).await,
+            Ok(()),
+            "who waits for nothing"
+        );
+        drop(turns);
     }
 }

@@ -14,6 +14,7 @@ use crate::reader::attendance::Attendance;
 use crate::reader::encoded::Encoded;
 use crate::reader::horizons::Horizons;
 use crate::reader::log_end::LogEnd;
+use crate::reader::seal::SealedLog;
 use crate::reader::unsettled::Unsettled;
 use parking_lot::RwLock;
 use std::sync::Arc;
@@ -83,8 +84,8 @@ pub struct View {
     pub encoded: Arc<Encoded>,
     /// What is on its way into the log.
     pub in_flight: InFlight,
-    /// A hash of which log all this was built from.
-    pub log: u64,
+    /// Which log all this was built from, and what cursors of it are sealed with.
+    pub log: SealedLog,
     /// Where that log ends now, to be asked anew.
     pub log_end: LogEnd,
     /// How far all this has been built.

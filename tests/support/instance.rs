@@ -15,6 +15,8 @@ pub(crate) struct Instance {
     dir: PathBuf,
     config: PathBuf,
     process: Option<Child>,
+    /// How many files it may have open, if that is bounded.
+    files_max: Option<u32>,
     /// How much of the log belongs to earlier runs.
     said_before: usize,
     /// How to reach the present run.
@@ -63,12 +65,18 @@ pub(crate) fn binary() -> PathBuf {
 impl Instance {
     /// Starts it in `dir` with this configuration; returns when it listens.
     pub(crate) fn start(dir: &Path, config: &str) -> Instance {
+        Instance::start_with(dir, config, None)
+    }
+
+    /// The same, which may have so many files and connections open.
+    pub(crate) fn start_with(dir: &Path, config: &str, files_max: Option<u32>) -> Instance {
         let file = dir.join("slackwater.toml");
         std::fs::write(&file, config).expect("writing the configuration");
         let mut instance = Instance {
             dir: dir.to_owned(),
             config: file,
             process: None,
+            files_max,
             said_before: 0,
             door: Door::to(""),
         };
@@ -102,7 +110,18 @@ impl Instance {
             .append(true)
             .open(log)
             .expect("the service's log");
-        let process = Command::new(binary())
+        let mut command = match self.files_max {
+            None => Command::new(binary()),
+            Some(files_max) => {
+                let mut command = Command::new("sh");
+                let bounded = "ulimit -n \"$0\" && exec \"$@\"";
+                command
+                    .args(["-c", bounded, &files_max.to_string()])
+                    .arg(binary());
+                command
+            }
+        };
+        let process = command
             .arg("serve")
             .arg("--config")
             .arg(&self.config)

@@ -109,7 +109,7 @@ impl Node {
             unsettled: Arc::default(),
             encoded: Arc::default(),
             in_flight: InFlight::default(),
-            log: LOG,
+            log: LOG.into(),
             log_end: LogEnd::default(),
             built: watching,
             metrics: Arc::new(Metrics::default()),

@@ -137,7 +137,7 @@ impl Reader {
             cursor,
             ..
         } = self;
-        let cursor = cursor.as_deref().map(Cursor::parse);
+        let cursor = cursor.as_deref().map(|text| Cursor::parse(text, &0.into()));
         format!("{which:?} {habit:?} {floor_max} {cursor:?}")
     }
 
@@ -156,7 +156,7 @@ impl Reader {
         let Some(text) = &self.cursor else {
             return self.read_anew(node, now);
         };
-        let cursor = Cursor::parse(text).unwrap();
+        let cursor = Cursor::parse(text, &node.view.log).unwrap();
         let least = match &cursor.batch {
             Some(batch) => batch.upto.horizon,
             None => cursor.from.horizon,
@@ -194,7 +194,7 @@ impl Reader {
         self.known = node.reflected();
         let mut cursor = Cursor {
             feed: Cursor::feed_of(&format!("{}/home", ACCOUNTS[self.account])),
-            log: node.view.log,
+            log: node.view.log.clone(),
             from: look.moment(),
             batch: None,
         };

@@ -354,7 +354,7 @@ fn a_cursor_from_before_is_refused_and_one_from_after_goes_on() {
     };
     let cursor = |node: &Node| Cursor {
         feed: 0,
-        log: node.view.log,
+        log: node.view.log.clone(),
         from: look(node).moment(),
         batch: None,
     };

@@ -1,29 +1,24 @@
 //! What is appended: activities and relationships.
 
-use super::App;
+use super::{App, body};
 use crate::clock;
 use crate::post::in_flight::Entered;
 use crate::post::record::{NewRecord, Position};
 use crate::post::source::{Appender, SourceError};
 use crate::reader::answer::{Accepted, Rejected};
-use crate::reader::door::{self, BODY_BYTES_MAX, Beside, Sorted};
+use crate::reader::door::{self, Beside, Sorted};
 use crate::reader::problem::Problem;
 use crate::reader::refused::Refused;
 use crate::reader::view::Built;
 use crate::reader::warnings::RestsOn;
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequest, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use http_body_util::BodyExt;
 use std::time::Duration;
-use tokio::sync::SemaphorePermit;
 use tokio::sync::watch::error::RecvError;
 
-/// How much of a refused body is read on.
-const REFUSED_BYTES_MAX: usize = 4 * BODY_BYTES_MAX;
 /// How long a relation that is durable may take to be in force before its request is answered all the same.
 const IN_FORCE_WAIT: Duration = Duration::from_secs(25);
 
@@ -31,6 +26,9 @@ const IN_FORCE_WAIT: Duration = Duration::from_secs(25);
 const ACTIVITIES: &str = "/v1/activities";
 /// Where relations are.
 const RELATIONSHIPS: &str = "/v1/relationships";
+
+/// All that the backend sends.
+pub(super) const PATHS: [&str; 2] = [ACTIVITIES, RELATIONSHIPS];
 
 /// In which form one relation is sent.
 pub(super) const RELATION_FORMS: &[&str] = &["application/json"];
@@ -49,7 +47,7 @@ pub(super) async fn post_activities(
         ],
     ) {
         Ok(form) => form,
-        Err(problem) => return Err(refuse(request, problem).await),
+        Err(problem) => return Err(body::refuse(request, problem).await),
     };
     let (body, _share) = app.body(request).await?;
     let entered = app.view.in_flight.enter();
@@ -98,7 +96,7 @@ pub(super) async fn post_relationships(
     let headers = request.headers().clone();
     let form = match form_of(&headers, RELATION_FORMS) {
         Ok(form) => form,
-        Err(problem) => return Err(refuse(request, problem).await),
+        Err(problem) => return Err(body::refuse(request, problem).await),
     };
     let (body, _share) = app.body(request).await?;
     let entered = app.view.in_flight.enter();
@@ -121,37 +119,6 @@ pub(super) async fn post_relationships(
 }
 
 impl App {
-    /// Reads the body of a request that is in one of these forms.
-    pub(super) async fn form_and_body(
-        &self,
-        request: Request,
-        forms: &[&str],
-    ) -> Result<(Bytes, SemaphorePermit<'_>), Problem> {
-        match form_of(request.headers(), forms) {
-            Ok(Form::One) => self.body(request).await,
-            Ok(Form::Lines) => {
-                Err(refuse(request, unsupported("application/x-ndjson", forms)).await)
-            }
-            Err(problem) => Err(refuse(request, problem).await),
-        }
-    }
-
-    /// Reads a request's body, once there is room for it; the room is free again when the share is dropped.
-    async fn body(&self, request: Request) -> Result<(Bytes, SemaphorePermit<'_>), Problem> {
-        let length = request.headers().get(header::CONTENT_LENGTH);
-        let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-        if length.is_some_and(|length| BODY_BYTES_MAX < length) {
-            return Err(refuse(request, too_large()).await);
-        }
-        let kib = u32::try_from(length.unwrap_or(BODY_BYTES_MAX) / 1024 + 1).unwrap_or(u32::MAX);
-        let share = self.bodies.acquire_many(kib).await;
-        let share = share.map_err(|_| Problem::unavailable("this node is stopping", 5))?;
-        let body = Bytes::from_request(request, &())
-            .await
-            .map_err(|e| body_problem(&e))?;
-        Ok((body, share))
-    }
-
     /// Appends what was sorted of a request to `path`; for relations, waits until they are in force on this node.
     async fn append(
         &self,
@@ -260,6 +227,21 @@ impl App {
     }
 }
 
+/// Reads the body of a request that is in one of these forms, and small.
+pub(super) async fn form_and_small_body(
+    request: Request,
+    forms: &[&str],
+    bytes_max: usize,
+) -> Result<Bytes, Problem> {
+    match form_of(request.headers(), forms) {
+        Ok(Form::One) => body::small(request, bytes_max).await,
+        Ok(Form::Lines) => {
+            Err(body::refuse(request, unsupported("application/x-ndjson", forms)).await)
+        }
+        Err(problem) => Err(body::refuse(request, problem).await),
+    }
+}
+
 enum Form {
     One,
     Lines,
@@ -294,33 +276,6 @@ fn form_of(headers: &HeaderMap, one: &[&str]) -> Result<Form, Problem> {
 fn unsupported(given: &str, forms: &[&str]) -> Problem {
     let detail = format!("Content-Type is {given}: send {}", forms.join(", "));
     Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)
-}
-
-/// Reads on what is refused, keeping nothing, so that a client that is still sending gets to read the answer.
-async fn refuse(request: Request, problem: Problem) -> Problem {
-    let mut body = request.into_body();
-    let mut read = 0;
-    while let Some(Ok(frame)) = body.frame().await {
-        read += frame.data_ref().map_or(0, Bytes::len);
-        if REFUSED_BYTES_MAX < read {
-            break;
-        }
-    }
-    problem
-}
-
-fn too_large() -> Problem {
-    let detail = format!("the body is larger than {BODY_BYTES_MAX} bytes: send it in parts");
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
-}
-
-fn body_problem(rejection: &BytesRejection) -> Problem {
-    let status = rejection.status();
-    if status == StatusCode::PAYLOAD_TOO_LARGE {
-        too_large()
-    } else {
-        Problem::new(status, rejection.body_text())
-    }
 }
 
 fn append_problem(error: &SourceError) -> Problem {

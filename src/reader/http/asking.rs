@@ -1,11 +1,12 @@
 //! Who asks, and from where: found out once for each request, before anything else is done for it.
 
 use super::App;
-use super::mastodon::Refusal;
+use super::mastodon::{Refusal, words_of};
 use crate::clock;
 use crate::reader::auth::token::{self, Token};
 use crate::reader::auth::{Caller, Unknown, forbidden, unauthorized};
 use crate::reader::connections::{Connected, Who};
+use crate::reader::hop;
 use crate::reader::live::apart;
 use crate::reader::problem::Problem;
 use axum::extract::{ConnectInfo, Request, State};
@@ -13,7 +14,7 @@ use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use ipnet::IpNet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +34,18 @@ pub(super) struct Asking {
     pub(super) peer: Option<IpAddr>,
     /// Where it came to, with its scheme, for streams of Mastodon's; else empty.
     pub(super) here: Arc<str>,
+}
+
+impl Asking {
+    /// Who is counted with it: none for the backend.
+    pub(super) fn who(&self) -> Option<Who> {
+        let somewhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        match &self.caller {
+            Caller::Backend => None,
+            Caller::User(user) => Some(Who::Account(user.account.as_str().into())),
+            Caller::Anyone => Some(Who::Address(self.address.unwrap_or(somewhere))),
+        }
+    }
 }
 
 /// Finds out who asks, with the token in `Authorization`.
@@ -83,16 +96,18 @@ impl App {
         let is_shared = request.uri().path().starts_with(SHARED);
         let may_be_anyone = self.auth.public_feeds_open && is_shared;
         let from = self.from(&request);
-        let is_from_here = is_from_here(request.headers());
-        match self.asking(from, is_from_here, carried).await {
+        let stranger = stranger(request.headers());
+        match self.asking(from, stranger, carried).await {
             // Before anything is said of what was asked.
             Ok(asking) if asking.caller == Caller::Anyone && !may_be_anyone => {
                 unauthorized("this needs a token: send `Authorization: Bearer <token>`")
                     .into_response()
             }
             Ok(asking) => {
+                let (who, refused) = (asking.who(), words_of(request.uri().path()));
                 request.extensions_mut().insert(asking);
-                next.run(request).await
+                let answer = next.run(request).await;
+                self.count_large(who, answer, refused).await
             }
             Err(problem) => problem.into_response(),
         }
@@ -105,11 +120,13 @@ impl App {
         carried: MayCarry,
     ) -> Response {
         let from = self.from(&request);
-        let is_from_here = is_from_here(request.headers());
-        match self.asking(from, is_from_here, carried).await {
+        let stranger = stranger(request.headers());
+        match self.asking(from, stranger, carried).await {
             Ok(asking) => {
+                let (who, refused) = (asking.who(), words_of(request.uri().path()));
                 request.extensions_mut().insert(asking);
-                next.run(request).await
+                let answer = next.run(request).await;
+                self.count_large(who, answer, refused).await
             }
             Err(problem) => Refusal::from(problem).into_response(),
         }
@@ -126,7 +143,7 @@ impl App {
     async fn asking(
         &self,
         from: Option<(IpAddr, IpAddr)>,
-        is_from_here: bool,
+        stranger: Option<String>,
         carried: MayCarry,
     ) -> Result<Asking, Problem> {
         let (peer, address) = (from.map(|(peer, _)| peer), from.map(|(_, address)| address));
@@ -158,11 +175,8 @@ impl App {
         let caller = caller?;
         // Without tokens whoever is on this machine is the backend. A page from elsewhere, shown in a browser here, is not.
         let is_unproved = caller == Caller::Backend && given.is_none();
-        if is_unproved && !is_from_here {
-            return Err(forbidden(
-                "without [auth] only programs on this machine may ask, by a loopback address or localhost: a page from \
-                 elsewhere may not",
-            ));
+        if let Some(why) = stranger.filter(|_| is_unproved) {
+            return Err(forbidden(&why));
         }
         Ok(Asking {
             caller,
@@ -247,26 +261,36 @@ impl Admitted {
     }
 }
 
-/// Whether a request came neither from a page of elsewhere nor, by a name that leads here, to one.
-fn is_from_here(headers: &HeaderMap) -> bool {
-    let is_local = |host: Option<url::Host<&str>>| match host {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
+/// Why a request is not taken for one of a program on this machine: it was passed on for somebody else, or came from a page
+/// of elsewhere or, by a name that leads here, to one.
+fn stranger(headers: &HeaderMap) -> Option<String> {
+    if let Some((name, said)) = hop::from_elsewhere(headers) {
+        return Some(format!(
+            "{name} says {said:?}: without [auth] only programs on this machine may ask, and behind a proxy everybody would \
+             be one. Set auth.service_tokens"
+        ));
+    }
+    let is_local_url = |text: &str| {
+        let url = url::Url::parse(text).ok();
+        let host = url.as_ref().and_then(|url| url.host_str());
+        host.is_some_and(hop::is_this_machine)
     };
-    let is_local_url = |text: &str| url::Url::parse(text).is_ok_and(|url| is_local(url.host()));
     let text = |name: HeaderName| {
         headers
             .get(name)
             .map(|value| value.to_str().unwrap_or_default())
     };
-    text(header::ORIGIN).is_none_or(is_local_url)
-        && text(header::HOST).is_none_or(|host| is_local_url(&format!("http://{host}/")))
+    let is_from_here = text(header::ORIGIN).is_none_or(is_local_url)
+        && text(header::HOST).is_none_or(hop::is_this_machine);
+    (!is_from_here).then(|| {
+        "without [auth] only programs on this machine may ask, by a loopback address or localhost: a page from elsewhere may \
+         not"
+        .to_owned()
+    })
 }
 
 /// 429.
-fn too_many(detail: &str, retry_after: u32) -> Problem {
+pub(super) fn too_many(detail: &str, retry_after: u32) -> Problem {
     Problem {
         retry_after: Some(retry_after),
         ..Problem::new(StatusCode::TOO_MANY_REQUESTS, detail)

@@ -13,7 +13,6 @@ use crate::reader::filling::{FilledPage, Filling};
 use crate::reader::look::Look;
 use crate::reader::page::{LIMIT_DEFAULT, LIMIT_MAX, Span};
 use crate::reader::problem::Problem;
-use crate::reader::reading;
 use crate::reader::telling::Room;
 use axum::Extension;
 use axum::extract::rejection::{PathRejection, QueryRejection};
@@ -193,7 +192,8 @@ impl App {
         let span = query.span()?;
         self.view.is_open()?;
         let look = self.view.look_awake(asked, None).await?;
-        reading::read(|| self.fill(asked, span, &query, &look)).await
+        self.answered(asking, || self.fill(asked, span, &query, &look))
+            .await
     }
 
     async fn changes(
@@ -209,7 +209,8 @@ impl App {
         let cursor = self.view.cursor(asked, cursor)?;
         self.view.reaches(&cursor).await?;
         let look = self.view.look_awake(asked, Some(cursor.horizon())).await?;
-        reading::read(|| self.tell(&look, &cursor, limit)).await
+        self.answered(asking, || self.tell(&look, &cursor, limit))
+            .await
     }
 
     fn fill(
@@ -225,7 +226,7 @@ impl App {
             .map_err(|e| Problem::internal(&e))?;
         let cursor = Cursor {
             feed: Cursor::feed_of(&asked.text()),
-            log: self.view.log,
+            log: self.view.log.clone(),
             from: look.moment(),
             batch: None,
         };

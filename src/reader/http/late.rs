@@ -1,6 +1,7 @@
 //! Pages of the feed of late arrivals: the API's own, and as the list that clients of Mastodon's API find among theirs.
 
 use super::App;
+use super::answering::hold;
 use super::asking::Asking;
 use super::feeds::{PageQuery, json};
 use super::mastodon::Refusal;
@@ -16,6 +17,7 @@ use crate::reader::mastodon::timeline::{Timeline, Wanted};
 use crate::reader::page::PAGE_BYTES_MAX;
 use crate::reader::problem::Problem;
 use crate::reader::reading;
+use crate::reader::unread::Room;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 
@@ -37,6 +39,7 @@ impl App {
         let span = query.span()?;
         self.view.is_open()?;
         let (look, late) = self.late_of(account).await?;
+        let room = self.room(asking).await?;
         let is_upward = span.before.is_none() && span.after.is_some();
         let part = page_of(&late, span, is_upward).iter();
         let mut bytes = 0;
@@ -68,18 +71,20 @@ impl App {
         if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
             response.headers_mut().insert(header::LINK, link);
         }
-        Ok(response)
+        hold(room, response).await
     }
 
-    /// The same part as statuses.
+    /// The same part as statuses, and room for them.
     pub(super) async fn late_statuses(
         &self,
+        asking: &Asking,
         account: &str,
         shelf: &Shelf,
         wanted: Wanted,
-    ) -> Result<Timeline, Refusal> {
+    ) -> Result<(Timeline, Room), Refusal> {
         self.view.is_open()?;
         let (_, mut late) = self.late_of(account).await?;
+        let room = self.room(asking).await?;
         late.retain(|entry| is_shown(shelf, entry));
         let part = page_of(&late, wanted.span, wanted.is_upward);
         let is_last = part.first().map(|entry| entry.key) == late.first().map(|entry| entry.key);
@@ -90,10 +95,11 @@ impl App {
         });
         let page = page.await;
         let page = page.map_err(|e| Problem::internal(&e))?;
-        Ok(Timeline {
+        let page = Timeline {
             is_last: page.is_last && is_last,
             ..page
-        })
+        };
+        Ok((page, room))
     }
 
     /// All late arrivals of an account, oldest first.

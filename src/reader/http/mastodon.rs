@@ -1,6 +1,7 @@
 //! The part of Mastodon's API that reads feeds. What is asked for is checked here, and answered in Mastodon's words.
 
 use super::App;
+use super::answering::hold;
 use super::asking::{self, Asking};
 use super::streaming;
 use crate::clock;
@@ -15,6 +16,7 @@ use crate::post::relationship::Relation;
 use crate::reader::asked::Asked;
 use crate::reader::auth::{Caller, User};
 use crate::reader::filling::whole;
+use crate::reader::hop::is_host;
 use crate::reader::mastodon::about;
 use crate::reader::mastodon::account::{NO_AVATAR, NO_HEADER};
 use crate::reader::mastodon::channel::Sieve;
@@ -241,16 +243,20 @@ impl Here {
         };
         let is_proxied = asking.peer.is_some_and(trusts);
         let forwarded = |name: &str| said(name).filter(|_| is_proxied);
-        let host = forwarded("x-forwarded-host")
-            .or_else(|| said("host"))
-            .unwrap_or("localhost");
+        // Of several, what the client said to the first proxy.
+        let first = |said: &'_ str| said.split(',').next().map(str::trim).map(str::to_owned);
+        let host = forwarded("x-forwarded-host").and_then(first);
+        let host = host
+            .or_else(|| said("host").map(str::to_owned))
+            .filter(|host| is_host(host))
+            .unwrap_or_else(|| "localhost".to_owned());
         let scheme = match forwarded("x-forwarded-proto") {
             Some("https") => "https",
             _ => "http",
         };
         Here {
-            host: host.to_owned(),
             root: format!("{scheme}://{host}"),
+            host,
         }
     }
 
@@ -280,7 +286,7 @@ pub(super) async fn home(
     let asks = Asks::read(query.as_deref());
     let asked = Asked::Home { account };
     let here = Here::of(&app, &asking, &headers);
-    app.timeline(&[asked], &asks, Sieve::default(), (&here, &uri))
+    app.timeline(&[asked], &asks, Sieve::default(), (&asking, &here, &uri))
         .await
 }
 
@@ -298,11 +304,12 @@ pub(super) async fn list(
     if app.is_late_list(&list) {
         let wanted = wanted(&asks, number)?;
         let shelf = app.shelf.at(&here.root);
-        let page = app.late_statuses(&account, &shelf, wanted).await?;
-        return Ok(answer(page, &asks, &here.path(&uri)));
+        let late = app.late_statuses(&asking, &account, &shelf, wanted);
+        let (page, room) = late.await?;
+        return Ok(hold(room, answer(page, &asks, &here.path(&uri))).await?);
     }
     let asked = Asked::List { account, list };
-    app.timeline(&[asked], &asks, Sieve::default(), (&here, &uri))
+    app.timeline(&[asked], &asks, Sieve::default(), (&asking, &here, &uri))
         .await
 }
 
@@ -328,7 +335,8 @@ pub(super) async fn public(
         ..Sieve::default()
     };
     let here = Here::of(&app, &asking, &headers);
-    app.timeline(&[asked], &asks, sieve, (&here, &uri)).await
+    app.timeline(&[asked], &asks, sieve, (&asking, &here, &uri))
+        .await
 }
 
 pub(super) async fn hashtag(
@@ -359,7 +367,8 @@ pub(super) async fn hashtag(
         all: asks.tags("all"),
         none: asks.tags("none"),
     };
-    app.timeline(&asked, &asks, sieve, (&here, &uri)).await
+    app.timeline(&asked, &asks, sieve, (&asking, &here, &uri))
+        .await
 }
 
 pub(super) async fn status(
@@ -375,8 +384,8 @@ pub(super) async fn status(
     };
     app.view.is_open()?;
     let here = Here::of(&app, &asking, &headers);
-    let found = reading::read(|| app.seen(&id, reader, &here)).await?;
-    Ok(json(found))
+    app.answered(&asking, || app.seen(&id, reader, &here).map(json))
+        .await
 }
 
 pub(super) async fn lists(
@@ -526,7 +535,7 @@ impl App {
         asked: &[Asked],
         asks: &Asks,
         sieve: Sieve,
-        (here, uri): (&Here, &Uri),
+        (asking, here, uri): (&Asking, &Here, &Uri),
     ) -> Result<Response, Refusal> {
         self.view.is_open()?;
         let mut looks = Vec::with_capacity(asked.len());
@@ -541,7 +550,7 @@ impl App {
             }
         }
         let shelf = self.shelf.at(&here.root);
-        reading::read(|| {
+        self.answered(asking, || {
             let wanted = wanted(asks, |name, id| self.place(name, id))?;
             let mut ids: Vec<u64> = looks.iter().flat_map(|look| look.ids()).copied().collect();
             if 1 < looks.len() {

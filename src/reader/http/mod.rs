@@ -1,7 +1,9 @@
 //! The routes. What is asked for is checked here; what is shown is decided in the pure files beside.
 
+mod answering;
 mod append;
 mod asking;
+mod body;
 mod feeds;
 mod late;
 mod mastodon;
@@ -17,16 +19,18 @@ use super::answer::Readiness;
 use super::auth::Auth;
 use super::connections::{Connections, Limits, Rates};
 use super::door::BODY_BYTES_MAX;
+use super::hop::is_host;
 use super::mastodon::shelf::Shelf;
 use super::problem::Problem;
 use super::refused::Told;
+use super::unread::{self, Unread};
 use super::view::View;
 use crate::config::Ids;
 use crate::operator::by_origin;
 use crate::post::source::Appender;
 use asking::Asking;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
@@ -81,11 +85,14 @@ struct Works {
     appender: Appender,
     auth: Auth,
     requests: Semaphore,
+    /// Besides, for what the backend sends: readers are never in its way.
+    requests_of_backend: Semaphore,
     bodies: Semaphore,
     timeout: Duration,
     rates: Rates,
     trusted_proxies: Vec<IpNet>,
     connections: Arc<Connections>,
+    unread: Arc<Unread>,
     keeping: Keeping,
     shelf: Arc<Shelf>,
     refused: Arc<Told>,
@@ -110,11 +117,13 @@ pub fn router(view: View, appender: Appender, options: Options) -> Router {
         appender,
         auth: options.auth,
         requests: Semaphore::new(options.requests_max),
+        requests_of_backend: Semaphore::new(options.requests_max.div_ceil(8)),
         bodies: Semaphore::new(BODIES_KIB_MAX),
         timeout: options.request_timeout,
         rates: Rates::new(options.requests_per_minute),
         trusted_proxies: options.trusted_proxies,
         connections: Connections::new(options.connections),
+        unread: Unread::new(unread::Limits::default()),
         keeping: options.keeping,
         shelf: Arc::new(Shelf::new(options.mastodon_ids)),
         late_list: options.late_list,
@@ -206,7 +215,17 @@ async fn bounded(State(app): State<App>, request: Request, next: Next) -> Respon
         .map_or("none", |path| path.as_str())
         .to_owned();
     let refused = mastodon::words_of(request.uri().path());
-    let response = match app.requests.try_acquire() {
+    if !names_its_host(request.headers()) {
+        app.view.metrics.request(&route, 400);
+        return refused(Problem::bad_request(
+            "send one Host: a name or an address, and maybe a port",
+        ));
+    }
+    let mut turn = app.requests.try_acquire();
+    if turn.is_err() && append::PATHS.contains(&route.as_str()) {
+        turn = app.requests_of_backend.try_acquire();
+    }
+    let response = match turn {
         Err(_) => refused(Problem::unavailable(
             "too many requests at once: come back in a moment",
             1,
@@ -221,6 +240,14 @@ async fn bounded(State(app): State<App>, request: Request, next: Next) -> Respon
     };
     app.view.metrics.request(&route, response.status().as_u16());
     response
+}
+
+/// Whether a request says once which host it was sent to (RFC 9112, 3.2), in a form that links can be made of. One of HTTP/1.0
+/// need not.
+fn names_its_host(headers: &HeaderMap) -> bool {
+    let mut said = headers.get_all(header::HOST).iter();
+    let first = said.next().map(|host| host.to_str().is_ok_and(is_host));
+    first.unwrap_or(true) && said.next().is_none()
 }
 
 async fn metrics(State(app): State<App>) -> Response {

@@ -1,14 +1,14 @@
 //! How long an account's feeds are held back: what it chose, and what that comes to.
 
 use super::App;
-use super::append::RELATION_FORMS;
+use super::append::{RELATION_FORMS, form_and_small_body};
 use super::asking::Asking;
 use crate::clock;
 use crate::order::horizon::COMPLETE_MS;
 use crate::post::record::NewRecord;
 use crate::post::relationship::{Patience, Relation};
 use crate::reader::answer::{Choice, HeldBy, Ordering};
-use crate::reader::door;
+use crate::reader::door::{self, CHOICE_BYTES_MAX};
 use crate::reader::problem::Problem;
 use crate::reader::reading;
 use crate::reader::ready::no_account;
@@ -39,7 +39,7 @@ pub(super) async fn put(
     let Path(account) = path.map_err(|e| Problem::bad_request(e.body_text()))?;
     app.auth
         .may_set(&asking.caller, &account, "write:accounts")?;
-    let (body, _share) = app.form_and_body(request, RELATION_FORMS).await?;
+    let body = form_and_small_body(request, RELATION_FORMS, CHOICE_BYTES_MAX).await?;
     let choice: Choice = serde_json::from_slice(&body).map_err(|e| {
         let detail = format!("{e}: send {{\"patience\":\"30s\"}}, \"0s\" or \"complete\"");
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)

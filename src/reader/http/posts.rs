@@ -1,6 +1,7 @@
 //! One post.
 
 use super::App;
+use super::asking::Asking;
 use crate::clock;
 use crate::feed::disk::DiskError;
 use crate::feed::fan_out::original_of;
@@ -8,13 +9,12 @@ use crate::feed::kept::{Post, State as Left};
 use crate::order::place::PostId;
 use crate::reader::entry::Entry;
 use crate::reader::problem::Problem;
-use crate::reader::reading;
 use crate::reader::ready::no_account;
-use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -29,6 +29,7 @@ pub(super) async fn by_id(
     State(app): State<App>,
     path: Result<Path<String>, PathRejection>,
     query: Result<Query<PostQuery>, QueryRejection>,
+    Extension(asking): Extension<Asking>,
 ) -> Result<Response, Problem> {
     let Path(id) = path.map_err(|e| Problem::bad_request(e.body_text()))?;
     let id: PostId = id.parse().map_err(Problem::bad_request)?;
@@ -38,19 +39,23 @@ pub(super) async fn by_id(
             "the path says which post: send explain_for, or nothing",
         ));
     }
-    reading::read(|| app.show(app.view.store.post(id), query.explain_for.as_deref())).await
+    app.answered(&asking, || {
+        app.show(app.view.store.post(id), query.explain_for.as_deref())
+    })
+    .await
 }
 
 pub(super) async fn by_uri(
     State(app): State<App>,
     query: Result<Query<PostQuery>, QueryRejection>,
+    Extension(asking): Extension<Asking>,
 ) -> Result<Response, Problem> {
     let query = asked(query)?;
     let uri = query
         .uri
         .as_deref()
         .ok_or_else(|| Problem::bad_request("send the post's own id: /v1/posts?uri=https://…"))?;
-    reading::read(|| {
+    app.answered(&asking, || {
         app.show(
             app.view.store.post_by_uri(uri),
             query.explain_for.as_deref(),

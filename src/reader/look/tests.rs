@@ -57,7 +57,7 @@ impl Desk {
             unsettled: Arc::default(),
             encoded: Arc::default(),
             in_flight: InFlight::default(),
-            log: 1,
+            log: 1.into(),
             log_end: LogEnd::default(),
             built: watching,
             metrics: Arc::default(),
@@ -140,7 +140,7 @@ fn place(ms: i64) -> PostId {
 fn cursor(from: Moment) -> Cursor {
     Cursor {
         feed: 1,
-        log: 1,
+        log: 1.into(),
         from,
         batch: None,
     }

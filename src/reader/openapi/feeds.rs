@@ -2,6 +2,7 @@
 
 use super::{Operation, Schemas, not_taken, path, query};
 use crate::reader::answer::{Choice, Ordering, Page};
+use crate::reader::door::CHOICE_BYTES_MAX;
 use crate::reader::message::Message;
 use crate::reader::page::{LIMIT_DEFAULT, LIMIT_MAX};
 use crate::reader::telling::Changes;
@@ -164,7 +165,12 @@ pub(super) fn put_ordering(schemas: &mut Schemas) -> Operation {
             "A body that broke off, or a path that cannot be read.",
         )
         .problem(schemas, "404", "No such account.");
-    not_taken(operation, schemas, "The body is no choice of patience.")
+    not_taken(
+        operation,
+        schemas,
+        CHOICE_BYTES_MAX,
+        "The body is no choice of patience.",
+    )
 }
 
 pub(super) fn delete_ordering(schemas: &mut Schemas) -> Operation {

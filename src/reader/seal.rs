@@ -1,0 +1,173 @@
+//! Which log a cursor counts in, and what its text is sealed with, so that a cursor which nobody gave is known at once.
+//! HMAC (RFC 2104) with SHA-256, of which the first half is kept.
+
+use hmac::{Hmac, Mac};
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::sync::Arc;
+use xxhash_rust::xxh3::xxh3_128;
+
+/// The seal at the end of a text, in bytes: half of SHA-256's, as RFC 2104, section 5, has it at least.
+pub const SEAL_BYTES: usize = 16;
+/// The name of a key, in bytes.
+pub const NAME_BYTES: usize = 4;
+
+/// The name of no key.
+const UNSEALED: [u8; NAME_BYTES] = [0; NAME_BYTES];
+
+/// What cursors are sealed with. Cheap to clone: every cursor has it along.
+#[derive(Clone)]
+pub struct Key(Arc<[u8; 32]>);
+
+/// A log, and the key that cursors of it are sealed with; without one a text says only whether it is whole.
+#[derive(Clone)]
+pub struct SealedLog {
+    log: u64,
+    key: Option<Key>,
+}
+
+impl Key {
+    /// The key of a secret, which holds as much chance as a key of 32 bytes.
+    pub fn of(secret: &[u8]) -> Key {
+        let mut hash = Sha256::new();
+        hash.update(b"slackwater cursors\n");
+        hash.update(secret);
+        Key(Arc::new(hash.finalize().into()))
+    }
+
+    fn hmac(&self, parts: [&[u8]; 2]) -> Hmac<Sha256> {
+        // A block long, as HMAC has it of every key.
+        let mut key = [0; 64];
+        for (byte, of_key) in key.iter_mut().zip(&*self.0) {
+            *byte = *of_key;
+        }
+        let mut hmac: Hmac<Sha256> = hmac::digest::KeyInit::new(&key.into());
+        for part in parts {
+            hmac.update(part);
+        }
+        hmac
+    }
+
+    /// What tells it from another, and says nothing of it.
+    fn name(&self) -> [u8; NAME_BYTES] {
+        let whole: [u8; 32] = self.hmac([b"name", b""]).finalize().into_bytes().into();
+        let [a, b, c, d, ..] = whole;
+        // Not that of no key.
+        [a | 1, b, c, d]
+    }
+}
+
+impl SealedLog {
+    /// A log by its hash.
+    pub fn new(log: u64) -> SealedLog {
+        SealedLog { log, key: None }
+    }
+
+    /// The same, with what its cursors are sealed with.
+    pub fn sealed_with(self, key: Option<Key>) -> SealedLog {
+        SealedLog { key, ..self }
+    }
+
+    /// Another log, sealed with the same key.
+    pub fn of(&self, log: SealedLog) -> SealedLog {
+        log.sealed_with(self.key.clone())
+    }
+
+    /// The hash it was made of.
+    pub fn hash(&self) -> u64 {
+        self.log
+    }
+
+    /// The name of the key.
+    pub fn key_name(&self) -> [u8; NAME_BYTES] {
+        self.key.as_ref().map_or(UNSEALED, Key::name)
+    }
+
+    /// The seal on what is said.
+    pub fn seal(&self, said: &[u8]) -> [u8; SEAL_BYTES] {
+        match &self.key {
+            None => xxh3_128(said).to_le_bytes(),
+            Some(key) => {
+                let whole: [u8; 32] = key.hmac([b"seal", said]).finalize().into_bytes().into();
+                let mut seal = [0; SEAL_BYTES];
+                for (byte, of_whole) in seal.iter_mut().zip(whole) {
+                    *byte = of_whole;
+                }
+                seal
+            }
+        }
+    }
+
+    /// Whether that is the seal on what is said, found out in a time that says nothing of where it is not.
+    pub fn is_sealed(&self, said: &[u8], seal: &[u8]) -> bool {
+        match &self.key {
+            None => seal == self.seal(said),
+            Some(key) => {
+                seal.len() == SEAL_BYTES
+                    && key
+                        .hmac([b"seal", said])
+                        .verify_truncated_left(seal)
+                        .is_ok()
+            }
+        }
+    }
+}
+
+impl From<u64> for SealedLog {
+    fn from(log: u64) -> SealedLog {
+        SealedLog::new(log)
+    }
+}
+
+/// Whether it is the same log.
+impl PartialEq for SealedLog {
+    fn eq(&self, other: &SealedLog) -> bool {
+        self.log == other.log
+    }
+}
+
+impl Eq for SealedLog {}
+
+impl fmt::Debug for SealedLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}", self.log)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(redacted)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seal_is_of_one_key_and_one_text() {
+        let key = |secret: &str| SealedLog::new(1).sealed_with(Some(Key::of(secret.as_bytes())));
+        let (mine, other, none) = (key("mine"), key("other"), SealedLog::new(1));
+        let seal = mine.seal(b"text");
+        assert!(mine.is_sealed(b"text", &seal));
+        assert!(!mine.is_sealed(b"texts", &seal));
+        assert!(!mine.is_sealed(b"text", &seal[..8]));
+        assert!(!mine.is_sealed(b"text", &[]));
+        assert!(!other.is_sealed(b"text", &seal));
+        assert!(!none.is_sealed(b"text", &seal));
+        assert!(!mine.is_sealed(b"text", &none.seal(b"text")));
+        let names = [&mine, &other, &none].map(SealedLog::key_name);
+        assert!(names[0] != names[1] && names[0] != names[2] && names[1] != names[2]);
+        assert_eq!(format!("{mine:?} {:?}", Key::of(b"x")), "1 Key(redacted)");
+    }
+
+    /// As another program would do it: what a seal is must not change, or all readers begin anew.
+    #[test]
+    fn a_seal_is_hmac_with_sha_256() {
+        let key = Sha256::digest(b"slackwater cursors\nsecret");
+        let mut hmac = <Hmac<Sha256> as Mac>::new_from_slice(&key).unwrap();
+        hmac.update(b"sealtext");
+        let sealed = SealedLog::new(1).sealed_with(Some(Key::of(b"secret")));
+        assert_eq!(sealed.seal(b"text"), hmac.finalize().into_bytes()[..16]);
+    }
+}
