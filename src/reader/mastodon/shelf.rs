@@ -1,9 +1,9 @@
 //! Statuses as text, each made once for all who read it within a few seconds: making one harmless takes longer than all the
 //! rest, and ten thousand readers are told of the same post in the same moment.
 
-use super::account::{Account, Known, own_id};
+use super::account::{Account, Known, handle, own_id};
 use super::ids::id_of;
-use super::status::{Around, Status};
+use super::status::{Around, ITEMS_MAX, Mentioned, Status};
 use crate::config::Ids;
 use crate::feed::disk::{DiskError, ask_to_wait, is_waiting};
 use crate::feed::kept::Post;
@@ -151,9 +151,12 @@ impl Shelf {
         let Some(status) = self.made(view, &post, reblog, now)? else {
             return Err(self.left_out(view, &post));
         };
+        let objects = [Some(&post), original.as_ref()];
+        let objects = objects.into_iter().flatten();
+        let written = objects.map(|post| post.body.object.get().len()).sum();
         Ok(Arc::new(Shelved {
             id: status.id.clone(),
-            json: serde_json::to_string(&status).unwrap_or_default().into(),
+            json: status.into_json(written).into(),
             post,
             original,
             payload: OnceLock::new(),
@@ -232,11 +235,21 @@ impl Shelf {
             }
             None => None,
         };
-        let mut mentioned = Vec::with_capacity(body.mentions.len());
-        for actor in &body.mentions {
-            if let Some(id) = self.account_id(view, actor, None)? {
-                mentioned.push((actor.clone(), id, is_local(view, actor)));
-            }
+        let mut mentioned = Vec::with_capacity(body.mentions.len().min(ITEMS_MAX));
+        for actor in body.mentions.iter().take(ITEMS_MAX) {
+            let Some(id) = self.account_id(view, actor, None)? else {
+                continue;
+            };
+            let kept = view.store.actor(actor)?;
+            let document = kept.as_ref().map(|kept| &kept.document);
+            let (username, acct) = handle(actor, document, is_local(view, actor));
+            let actor = actor.clone();
+            mentioned.push(Mentioned {
+                actor,
+                id,
+                username,
+                acct,
+            });
         }
         let around = Around {
             id,
