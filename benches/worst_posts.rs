@@ -22,6 +22,8 @@ use std::time::Duration;
 use support::{post, sized};
 
 const SHOWN: usize = 10;
+/// The quickest of so many counts: others use the machine too.
+const TRIES: usize = 3;
 
 /// What it was, how long it took, how long it was, and how long it is.
 type Cost = (String, Duration, usize, usize);
@@ -38,9 +40,15 @@ fn main() {
             (format!("seed {seed}"), worst::thrown(seed, bytes))
         });
         for (what, text) in worst::texts(bytes).into_iter().chain(thrown) {
-            let begun = clock::stopwatch();
-            let shown = html(&text);
-            texts.push((what, begun.elapsed(), text.len(), shown.len()));
+            let tries = (0..TRIES).map(|nth| {
+                // Another each time: one is made once.
+                let text = format!("{text}{nth}");
+                let begun = clock::stopwatch();
+                let shown = html(&text);
+                (begun.elapsed(), text.len(), shown.len())
+            });
+            let (took, written, shown) = tries.min().unwrap();
+            texts.push((what, took, written, shown));
         }
     }
     print("texts", &mut texts);
@@ -78,6 +86,17 @@ fn print(what: &str, costs: &mut [Cost]) {
 }
 
 fn cost(what: &str, object: &Value) -> Cost {
+    let tries = (0..TRIES).map(|nth| {
+        let mut object = object.clone();
+        if let Some(content) = object["content"].as_str() {
+            object["content"] = json!(format!("{content}{nth}"));
+        }
+        cost_once(what, &object)
+    });
+    tries.min_by_key(|(_, took, ..)| *took).unwrap()
+}
+
+fn cost_once(what: &str, object: &Value) -> Cost {
     let mut post = post(1, 1);
     let text = object.to_string();
     let written = text.len();

@@ -4,6 +4,7 @@ use super::live::apart;
 use super::outbound::Outbound;
 use super::spliced::Spliced;
 use super::upgrade::Upgrade;
+use crate::clock;
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
@@ -196,7 +197,7 @@ impl Socket {
         let bytes = message.bytes();
         if bytes <= FRAME_BYTES_MAX {
             let text = Message::Text(message.text().into());
-            sent(timeout(self.options.send_timeout, self.inner.feed(text)).await)?;
+            sent(&timeout(self.options.send_timeout, self.inner.feed(text)).await)?;
             self.unsent += bytes;
             return Ok(());
         }
@@ -205,10 +206,9 @@ impl Socket {
             rest: message.parts().into_iter().flat_map(frames_of).collect(),
             is_amid: false,
         }));
-        let wait = self.options.send_timeout;
         tokio::select! {
             biased;
-            sent = timeout(wait, apart(self.send_rest())) => sent.unwrap_or(Err(Unsent::Amid))?,
+            sent = apart(self.send_rest()) => sent?,
             () = delivery.given_up().cancelled() => return Err(Unsent::Amid),
         }
         // As of its last frame nothing is known yet.
@@ -216,14 +216,18 @@ impl Socket {
         Ok(())
     }
 
-    /// Sends what is left of a long message, and hears the client meanwhile: it may ask whether anybody is there, or leave. May be
-    /// given up and begun again.
+    /// Sends what is left of a long message, and hears the client meanwhile: it may ask whether anybody is there, or leave. Only
+    /// the time for which the client is waited for counts, not that for which others have their turn. May be given up and begun
+    /// again.
     async fn send_rest(&mut self) -> Result<(), Unsent> {
-        let mut bytes = 0;
+        let (mut bytes, mut left) = (0, self.options.send_timeout);
         while self.begun.is_some() {
             // Each frame waits for the one before it.
-            let ready = poll_fn(|cx| self.inner.poll_ready_unpin(cx)).await;
+            let begun = clock::stopwatch();
+            let ready = poll_fn(|cx| self.inner.poll_ready_unpin(cx));
+            let ready = timeout(left, ready).await.map_err(|_| Unsent::Amid)?;
             ready.map_err(|_| Unsent::Left)?;
+            left = left.saturating_sub(begun.elapsed());
             let Some((part, frame)) = self.begun.as_mut().and_then(|begun| begun.next_frame())
             else {
                 break;
@@ -252,14 +256,14 @@ impl Socket {
 
     /// Sends what was fed; returns when the client's machine, or what lies between, has room for it.
     pub async fn flush(&mut self) -> Result<(), Unsent> {
-        sent(timeout(self.options.send_timeout, self.inner.flush()).await)?;
+        sent(&timeout(self.options.send_timeout, self.inner.flush()).await)?;
         self.unsent = 0;
         Ok(())
     }
 
     async fn ping(&mut self) -> Result<(), Unsent> {
         let ping = self.inner.feed(Message::Ping(Bytes::new()));
-        sent(timeout(self.options.send_timeout, ping).await)?;
+        sent(&timeout(self.options.send_timeout, ping).await)?;
         // Only now is there something to answer: this may be given up before.
         self.was_heard = false;
         self.flush().await
@@ -311,7 +315,7 @@ fn frames_of(mut part: Bytes) -> impl Iterator<Item = Bytes> {
     })
 }
 
-fn sent(done: Result<Result<(), Error>, tokio::time::error::Elapsed>) -> Result<(), Unsent> {
+fn sent(done: &Result<Result<(), Error>, tokio::time::error::Elapsed>) -> Result<(), Unsent> {
     match done {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err(Unsent::Left),

@@ -83,7 +83,7 @@ static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
 
 /// The longest text that is shown, in bytes: what is longer is shown as the text that it has, cut short.
 pub(super) const BYTES_MAX: usize = 128 << 10;
-/// The most tags in it, opening or closing.
+/// The most tags in it, opening or closing, and ampersands: the text around each is put together anew.
 const TAGS_MAX: usize = 6_000;
 /// How many times its own size what is made of a text may be, in JSON, and how many bytes beside.
 const GROWTH_MAX: usize = 4;
@@ -125,7 +125,10 @@ fn made(written: &str) -> String {
 
 /// HTML that may be shown; none if it is too much.
 fn harmless(written: &str, room: usize) -> Option<String> {
-    let tags = || written.bytes().filter(|byte| *byte == b'<').count();
+    let tags = || {
+        let begins = |byte: &u8| matches!(*byte, b'<' | b'&');
+        written.bytes().filter(begins).count()
+    };
     if BYTES_MAX < written.len() || TAGS_MAX < tags() {
         return None;
     }
@@ -359,6 +362,14 @@ mod tests {
         for seed in 0..60 {
             check(&format!("seed {seed}"), &worst::thrown(seed, 2_000));
         }
+    }
+
+    #[test]
+    fn ampersands_without_end_are_text() {
+        let and = "<b>&amp;</b>&amp;".repeat(TAGS_MAX / 4);
+        assert!(html(&and).starts_with("<b>&amp;</b>&amp;<b>"));
+        let more = and + "&amp;";
+        assert_eq!(html(&more).len(), 7 + 5 * (TAGS_MAX / 2 + 1));
     }
 
     #[test]

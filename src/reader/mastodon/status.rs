@@ -373,7 +373,9 @@ fn hashtags(document: Document<'_>, here: &str) -> Vec<Value> {
         let url = there.unwrap_or_else(|| format!("{here}/tags/{}", encoded.collect::<String>()));
         Some(json!({"name": name, "url": url}))
     };
+    // Comparing them takes longer than showing them.
     tagged(document, "Hashtag")
+        .take(2 * ITEMS_MAX)
         .filter_map(row)
         .take(ITEMS_MAX)
         .collect()
