@@ -7,7 +7,7 @@
 
 mod at_hand;
 
-pub use at_hand::{at_hand, fetching};
+pub use at_hand::{ask as ask_to_wait, at_hand, fetching, is_waiting};
 
 use super::block::{self, Block};
 use super::kept::Post;

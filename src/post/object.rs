@@ -357,7 +357,7 @@ pub fn hashtag_of(name: &str) -> Option<String> {
     }
     let tag = match name.is_ascii() {
         true => name.to_ascii_lowercase(),
-        false => folded(name),
+        false => folded(name)?,
     };
     // Only now, as the sign and spaces have full-width forms.
     let tag = tag.trim().trim_start_matches('#');
@@ -367,13 +367,21 @@ pub fn hashtag_of(name: &str) -> Option<String> {
     possible.then(|| tag.to_owned())
 }
 
-/// Without differences of case, width and composition.
-fn folded(text: &str) -> String {
+/// Without differences of case, width and composition; none if that is longer than any hashtag, however short it is written: some
+/// letters are whole sentences taken apart.
+fn folded(text: &str) -> Option<String> {
     let nfkc = ComposingNormalizerBorrowed::new_nfkc();
-    let text = nfkc.normalize(text);
+    let mut apart = String::with_capacity(text.len());
+    for letter in nfkc.normalize_iter(text.chars()) {
+        apart.push(letter);
+        // Folding shortens too, but nothing to less than a quarter.
+        if 4 * TAG_BYTES_MAX < apart.len() {
+            return None;
+        }
+    }
     // Folding takes some letters apart.
-    let text = CaseMapper::new().fold_string(&text).into_owned();
-    nfkc.normalize(&text).into_owned()
+    let text = CaseMapper::new().fold_string(&apart).into_owned();
+    Some(nfkc.normalize(&text).into_owned())
 }
 
 /// A language as it is written; none if undetermined or no code at all. Languages are compared without case.

@@ -1,13 +1,17 @@
 //! Entries as JSON text, each written once for all who are told of it. Pure.
 
 use super::entry::Entry;
+use super::once::Once;
+use super::outbound::Outbound;
 use super::rendering::render;
 use crate::feed::kept::Post;
 use crate::order::place::PostId;
-use quick_cache::sync::Cache;
+use std::convert::Infallible;
 use std::sync::Arc;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-/// The most bytes of text kept. A post is read by its readers within moments: a few seconds' worth is enough.
+/// The most bytes of text kept, beside what readers have. A post is read by its readers within moments: a few seconds' worth
+/// is enough.
 const BYTES_MAX: u64 = 16 << 20;
 /// About how many bytes an entry has.
 const ENTRY_BYTES: usize = 3 << 10;
@@ -15,8 +19,14 @@ const ENTRY_BYTES: usize = 3 << 10;
 /// The texts of entries lately told.
 #[derive(Debug)]
 pub struct Encoded {
-    texts: Cache<PostId, Arc<Encoding>, Weight>,
+    texts: Once<Key, Encoding>,
+    /// Those of all kinds that are on their way to readers.
+    pub outbound: Arc<Outbound>,
 }
+
+/// A post, and where it and what it boosts are in memory: one that changed is another there, and what is remembered here is
+/// not let go of.
+type Key = (PostId, usize, usize);
 
 /// One entry as text.
 #[derive(Debug)]
@@ -26,25 +36,19 @@ pub struct Encoding {
     /// What that boosts.
     pub original: Option<Arc<Post>>,
     /// An [`Entry`] as JSON text.
-    pub json: String,
-}
-
-#[derive(Clone, Debug)]
-struct Weight;
-
-impl quick_cache::Weighter<PostId, Arc<Encoding>> for Weight {
-    fn weight(&self, _: &PostId, encoding: &Arc<Encoding>) -> u64 {
-        let original = encoding.original.as_ref().map_or(0, |post| post.weight());
-        let posts = encoding.post.weight() + original;
-        u64::try_from(encoding.json.len() + posts).unwrap_or(u64::MAX)
-    }
+    pub json: Utf8Bytes,
 }
 
 impl Default for Encoded {
     fn default() -> Encoded {
-        let items = usize::try_from(BYTES_MAX).unwrap_or(usize::MAX) / ENTRY_BYTES;
+        let weight = |_: &Key, encoding: &Arc<Encoding>| {
+            let posts = [Some(&encoding.post), encoding.original.as_ref()];
+            let posts = posts.into_iter().flatten().map(|post| post.weight());
+            posts.sum::<usize>() + encoding.json.len()
+        };
         Encoded {
-            texts: Cache::with_weighter(items, BYTES_MAX, Weight),
+            texts: Once::new(BYTES_MAX, ENTRY_BYTES, weight),
+            outbound: Arc::default(),
         }
     }
 }
@@ -52,28 +56,20 @@ impl Default for Encoded {
 impl Encoded {
     /// A post, and what it boosts, as an entry.
     pub fn entry(&self, post: Arc<Post>, original: Option<Arc<Post>>) -> Arc<Encoding> {
-        // A post that changed is another one in memory, and what is remembered here is not let go of.
-        let is_same = |there: &Encoding| {
-            let is_same_original = match (&there.original, &original) {
-                (Some(there), Some(now)) => Arc::ptr_eq(there, now),
-                (there, now) => there.is_none() && now.is_none(),
-            };
-            is_same_original && Arc::ptr_eq(&there.post, &post)
-        };
-        let id = post.id;
-        if let Some(there) = self.texts.get(&id).filter(|there| is_same(there)) {
-            return there;
-        }
-        let mut json = String::with_capacity(ENTRY_BYTES);
-        render(&Entry::new(&post, original.as_deref()), &mut json);
-        json.shrink_to_fit();
-        let encoding = Arc::new(Encoding {
-            post,
-            original,
-            json,
+        let place = |post: &Arc<Post>| Arc::as_ptr(post) as usize;
+        let key = (post.id, place(&post), original.as_ref().map_or(0, place));
+        let made = self.texts.get_or_make(&key, || {
+            let mut json = String::with_capacity(ENTRY_BYTES);
+            render(&Entry::new(&post, original.as_deref()), &mut json);
+            json.shrink_to_fit();
+            Ok::<_, Infallible>(Arc::new(Encoding {
+                post,
+                original,
+                json: json.into(),
+            }))
         });
-        self.texts.insert(id, Arc::clone(&encoding));
-        encoding
+        let Ok(made) = made;
+        made
     }
 }
 
@@ -91,7 +87,7 @@ mod tests {
         let first = encoded.entry(Arc::clone(&post), None);
         assert_eq!(
             serde_json::to_string(&Entry::new(&post, None)).unwrap(),
-            first.json
+            first.json.as_str()
         );
         let again = encoded.entry(Arc::clone(&post), None);
         assert!(Arc::ptr_eq(&first, &again));

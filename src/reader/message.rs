@@ -1,8 +1,6 @@
 //! What a stream sends: a message each, as JSON text. Pure.
 
-use super::cursor::Cursor;
 use super::entry::Entry;
-use super::telling::Line;
 use crate::time::Time;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -108,23 +106,15 @@ impl Message<'_> {
     }
 }
 
-/// A change as a message, its entry as it was written before, once for all.
-pub fn change(line: &Line, cursor: &Cursor) -> String {
-    let entry = line.entry.as_ref().map_or(0, |entry| entry.json.len());
-    let mut text = String::with_capacity(entry + 256);
-    line.write(Some(cursor), &mut text);
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::feed::kept::example;
     use crate::order::place::PostId;
     use crate::post::mark::Seen;
-    use crate::reader::cursor::Moment;
+    use crate::reader::cursor::{Cursor, Moment};
     use crate::reader::encoded::Encoded;
-    use crate::reader::telling::{Change, Kind};
+    use crate::reader::telling::{Change, Kind, Line};
     use std::sync::Arc;
 
     #[test]
@@ -183,9 +173,9 @@ mod tests {
                     floor,
                 },
             };
-            assert_eq!(change(&line, &reached), typed.to_text());
+            assert_eq!(line.spliced(&reached).text(), typed.to_text());
             let mut alone = String::new();
-            line.write(None, &mut alone);
+            line.write(&mut alone);
             let listed = Change {
                 kind,
                 behind,

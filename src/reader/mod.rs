@@ -19,11 +19,15 @@
 //! | [`look`] | a feed looked at: all of the above at one moment |
 //! | [`reading`] | memory first: what is at hand on the spot, anything else where it holds up nobody |
 //! | [`ready`] | a feed asked for, as soon as it can be looked at |
+//! | [`once`] | what is made once for all who ask for it |
 //! | [`encoded`] | entries as text, written once for all who are told |
 //! | [`waking`] | waiting for a feed to show something new |
 //! | [`log_end`] | where the log ends at this moment |
 //! | [`live`] | a feed followed live: one reader's place in it |
 //! | [`message`] | what a stream sends |
+//! | [`spliced`] | a message that is mostly everybody's |
+//! | [`outbound`] | what is on its way to readers, in all |
+//! | [`upgrade`] | a request that goes on as a websocket |
 //! | [`websocket`] | a websocket with bounds |
 //! | [`unread`] | answers that have not been read yet, bounded |
 //! | [`connections`] | how many readers are connected, and how often others ask |
@@ -63,8 +67,10 @@ pub mod log_end;
 pub mod look;
 pub mod mastodon;
 pub mod message;
+pub mod once;
 pub mod openapi;
 pub mod origin;
+pub mod outbound;
 pub mod page;
 pub mod problem;
 pub mod reading;
@@ -73,9 +79,11 @@ pub mod refused;
 mod rendering;
 pub mod seal;
 pub mod shown;
+pub mod spliced;
 pub mod telling;
 pub mod unread;
 pub mod unsettled;
+pub mod upgrade;
 pub mod view;
 pub mod waking;
 pub mod warnings;

@@ -6,6 +6,7 @@ use super::encoded::Encoding;
 use super::entry::Entry;
 use super::filling::{LetsIn, whole};
 use super::page::PAGE_BYTES_MAX;
+use super::spliced::Spliced;
 use super::view::View;
 use crate::feed::disk::DiskError;
 use crate::feed::fan_out::rests_on;
@@ -17,6 +18,7 @@ use crate::post::Visibility;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::sync::Arc;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// What changed in a feed since a cursor.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -201,9 +203,35 @@ impl Kind {
 }
 
 impl Line {
-    /// Appends it as JSON text: a [`Change`]; if it stands alone, with the cursor that the reader has with it, and what floor
-    /// that counts on.
-    pub fn write(&self, cursor: Option<&Cursor>, json: &mut String) {
+    /// Appends it as JSON text: a [`Change`].
+    pub fn write(&self, json: &mut String) {
+        self.write_head(json);
+        json.push_str(self.entry.as_ref().map_or("null", |entry| &entry.json));
+        json.push('}');
+    }
+
+    /// The same as a message of its own, its entry shared with all others who are told of it: with the cursor that the reader has
+    /// with it, and what floor that counts on.
+    pub fn spliced(&self, cursor: &Cursor) -> Spliced {
+        let mut before = String::with_capacity(128);
+        self.write_head(&mut before);
+        let shared = match &self.entry {
+            Some(entry) => entry.json.clone(),
+            None => Utf8Bytes::from_static("null"),
+        };
+        let mut after = format!(",\"cursor\":\"{}\"", cursor.to_text());
+        if let Some(floor) = cursor.floor() {
+            after.push_str(&format!(",\"floor\":\"{floor}\""));
+        }
+        after.push('}');
+        Spliced {
+            before,
+            shared,
+            after,
+        }
+    }
+
+    fn write_head(&self, json: &mut String) {
         json.push_str("{\"kind\":\"");
         json.push_str(self.kind.name());
         json.push_str("\",\"behind\":");
@@ -211,18 +239,6 @@ impl Line {
         json.push_str(",\"id\":\"");
         json.push_str(&self.id.to_string());
         json.push_str("\",\"entry\":");
-        json.push_str(self.entry.as_ref().map_or("null", |entry| &entry.json));
-        if let Some(cursor) = cursor {
-            json.push_str(",\"cursor\":\"");
-            json.push_str(&cursor.to_text());
-            json.push('"');
-            if let Some(floor) = cursor.floor() {
-                json.push_str(",\"floor\":\"");
-                json.push_str(&floor.to_string());
-                json.push('"');
-            }
-        }
-        json.push('}');
     }
 }
 
@@ -236,7 +252,7 @@ impl Telling {
             if !json.is_empty() {
                 json.push(',');
             }
-            line.write(None, &mut json);
+            line.write(&mut json);
         }
         json
     }

@@ -87,8 +87,14 @@ impl Lately {
     }
 }
 
-/// Before something is read of which it is not remembered that it was.
-pub(super) fn ask() -> Result<(), DiskError> {
+/// Whether this thread waits for what has to be waited for.
+pub fn is_waiting() -> bool {
+    !matches!(MANNER.get(), Manner::AtHand { .. })
+}
+
+/// Before something is read of which it is not remembered that it was, or done that takes as long as the disk would: refused on a
+/// thread that does not wait.
+pub fn ask() -> Result<(), DiskError> {
     match MANNER.get() {
         Manner::Waits | Manner::Fetches => Ok(()),
         Manner::AtHand { .. } => must_wait(),

@@ -625,7 +625,7 @@ impl App {
         let shelf = self.shelf.at(&here.root);
         let status = shelf.status(&self.view, post, original, clock::now());
         let status = status.map_err(failed)?.ok_or_else(Refusal::not_found)?;
-        Ok(status.json.clone())
+        Ok(status.json.as_str().to_owned())
     }
 
     /// An account's lists, or one of them.

@@ -6,19 +6,19 @@ use super::feeds::{PageQuery, accounts_own, public, tag};
 use crate::reader::asked::Asked;
 use crate::reader::auth::token;
 use crate::reader::cursor::Cursor;
-use crate::reader::live::{Live, Looked};
-use crate::reader::message::{Message, change};
+use crate::reader::live::{Live, Looked, apart};
+use crate::reader::message::Message;
 use crate::reader::problem::Problem;
-use crate::reader::websocket::{Heard, Options, Socket, Unsent, bounded, code};
+use crate::reader::upgrade::{NoUpgrade, Upgrade};
+use crate::reader::websocket::{Heard, Options, Socket, Unsent, code, opened};
 use axum::Extension;
 use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
 use std::future::ready;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -43,7 +43,7 @@ pub struct Keeping {
     pub socket: Options,
 }
 
-type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
+type Upgraded = Result<Upgrade, NoUpgrade>;
 type Queried = Result<Query<StreamQuery>, QueryRejection>;
 
 pub(super) async fn account(
@@ -52,7 +52,7 @@ pub(super) async fn account(
     query: Queried,
     Extension(asking): Extension<Asking>,
     headers: HeaderMap,
-    upgrade: Upgrade,
+    upgrade: Upgraded,
 ) -> Result<Response, Problem> {
     let (query, cursor) = asked_with(query)?;
     let asked = accounts_own(path, &query)?;
@@ -64,7 +64,7 @@ pub(super) async fn public_feed(
     query: Queried,
     Extension(asking): Extension<Asking>,
     headers: HeaderMap,
-    upgrade: Upgrade,
+    upgrade: Upgraded,
 ) -> Result<Response, Problem> {
     let (query, cursor) = asked_with(query)?;
     let asked = public(&query)?;
@@ -77,7 +77,7 @@ pub(super) async fn hashtag(
     query: Queried,
     Extension(asking): Extension<Asking>,
     headers: HeaderMap,
-    upgrade: Upgrade,
+    upgrade: Upgraded,
 ) -> Result<Response, Problem> {
     let (query, cursor) = asked_with(query)?;
     let asked = tag(path, &query)?;
@@ -104,7 +104,7 @@ impl App {
         cursor: Option<String>,
         asking: &Asking,
         headers: &HeaderMap,
-        upgrade: Upgrade,
+        upgrade: Upgraded,
     ) -> Result<Response, Problem> {
         self.auth.may_read(&asking.caller, &asked)?;
         let cursor = cursor
@@ -116,19 +116,20 @@ impl App {
         };
         self.view.is_open()?;
         self.view.is_there(&asked)?;
-        let mut upgrade = upgrade.map_err(|e| {
-            let why = e.body_text();
+        let upgrade = upgrade.map_err(|NoUpgrade(why)| {
             Problem::bad_request(format!("{why}: this is a websocket; or ask for changes"))
         })?;
         let admitted = self.admit(asking, asked.account())?;
-        if let Some(protocol) = token::protocol(headers) {
-            upgrade = upgrade.protocols([protocol.to_owned()]);
-        }
+        let response = upgrade.response(token::protocol(headers));
         let (app, tracked) = (self.clone(), self.streams.clone());
-        Ok(bounded(upgrade).on_upgrade(move |socket| {
-            let socket = Socket::new(socket, app.keeping.socket);
-            tracked.track_future(app.follow(socket, asked, cursor, admitted))
-        }))
+        tokio::spawn(async move {
+            let outbound = Arc::clone(&app.view.encoded.outbound);
+            if let Some(socket) = apart(opened(upgrade, app.keeping.socket, outbound)).await {
+                let followed = app.follow(socket, asked, cursor, admitted);
+                tracked.track_future(followed).await;
+            }
+        });
+        Ok(response)
     }
 
     /// Tells a reader of everything, until one of the two has enough.
@@ -250,7 +251,7 @@ impl End {
     fn unsent(unsent: Unsent, told: &Cursor) -> End {
         match unsent {
             Unsent::Left => End::without_word("left"),
-            Unsent::TooSlow => {
+            Unsent::TooSlow | Unsent::Amid => {
                 let cursor = told.to_text();
                 let floor = told.floor().map(|floor| floor.to_string());
                 End {
@@ -291,10 +292,12 @@ async fn tell(
     let told = &looked.told;
     for (nth, line) in told.telling.lines.iter().enumerate() {
         let after = told.cursor_after(nth);
-        if let Err(unsent) = socket.feed(change(line, &after)).await {
-            return Err((unsent, reached));
+        match socket.feed(line.spliced(&after)).await {
+            Ok(()) => reached = after,
+            // It has all of it before it is told that it is too slow.
+            Err(Unsent::Amid) => return Err((Unsent::Amid, after)),
+            Err(unsent) => return Err((unsent, reached)),
         }
-        reached = after;
     }
     if (turn == Turn::Mark && !told.telling.more) || told.raises_floor_unsaid() {
         let mark = Message::Horizon {

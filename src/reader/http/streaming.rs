@@ -10,13 +10,14 @@ use crate::reader::live::{Live, apart};
 use crate::reader::mastodon::channel::{Channel, NoChannel, Wish};
 use crate::reader::mastodon::event::{Event, Teller};
 use crate::reader::mastodon::late::LATE_LIST;
+use crate::reader::outbound::Delivery;
 use crate::reader::problem::Problem;
 use crate::reader::reading;
-use crate::reader::websocket::{Heard, Socket, Unsent, bounded, code};
+use crate::reader::spliced::Spliced;
+use crate::reader::upgrade::{NoUpgrade, Upgrade};
+use crate::reader::websocket::{FRAME_BYTES_MAX, Heard, Socket, Unsent, code, opened};
 use axum::Extension;
 use axum::body::{Body, Bytes};
-use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -30,6 +31,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
 
 /// How often a reader of events hears that the connection is alive.
 const THUMP_EVERY: Duration = Duration::from_secs(15);
@@ -42,7 +44,7 @@ const SUBSCRIPTIONS_MAX: usize = 32;
 /// Messages that a client may send between two pings.
 const MESSAGES_MAX: u32 = 200;
 
-type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
+type Upgraded = Result<Upgrade, NoUpgrade>;
 
 /// What a stream is asked with.
 #[derive(Debug, Default, Deserialize)]
@@ -62,7 +64,7 @@ pub(super) async fn any(
     Query(asks): Query<Asks>,
     Extension(mut asking): Extension<Asking>,
     headers: HeaderMap,
-    upgrade: Upgrade,
+    upgrade: Upgraded,
 ) -> Result<Response, Refusal> {
     asking.here = Here::of(&app, &asking, &headers).root.into();
     match upgrade {
@@ -293,34 +295,71 @@ impl App {
         thumps.reset();
         let (mut telling, stopping) = (std::pin::pin!(telling), self.stopping.clone());
         let mut ended = std::pin::pin!(admitted.ended());
+        // Of what the connection may not have sent yet.
+        let mut given_up = CancellationToken::new();
         let reason = loop {
-            let chunk = tokio::select! {
+            let messages: Vec<Spliced> = tokio::select! {
                 biased;
                 () = &mut telling => break "left",
                 () = &mut ended => break "the token holds no longer",
                 () = stopping.cancelled() => break "the service is stopping",
                 () = out.closed() => break "left",
-                _ = thumps.tick() => ":thump\n\n".to_owned(),
+                () = given_up.cancelled() => break "too slow",
+                _ = thumps.tick() => vec![":thump\n\n".to_owned().into()],
                 Some(item) = events.recv() => match item {
                     Item::Events(events) => events.iter().map(Event::sent).collect(),
                     // From here on nothing is missed. An `id` alone would say more, and Mastodon.py breaks on it.
-                    Item::Begun => ":thump\n\n".to_owned(),
+                    Item::Begun => vec![":thump\n\n".to_owned().into()],
                 },
             };
-            let sent =
-                tokio::time::timeout(self.keeping.socket.send_timeout, out.send(chunk.into()));
-            match sent.await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => break "left",
-                Err(_) => break "too slow",
+            match apart(self.send_events(messages, &out)).await {
+                Ok(None) => {}
+                Ok(Some(last)) => given_up = last,
+                Err(reason) => break reason,
             }
         };
         self.view.metrics.stream_ended(reason);
     }
 
+    /// Gives messages to the connection, what all readers share not copied, and says when the last of those is given up. An error says why they
+    /// are not sent.
+    async fn send_events(
+        &self,
+        messages: Vec<Spliced>,
+        out: &mpsc::Sender<Bytes>,
+    ) -> Result<Option<CancellationToken>, &'static str> {
+        let mut last = None;
+        let (wait, outbound) = (
+            self.keeping.socket.send_timeout,
+            &self.view.encoded.outbound,
+        );
+        for message in messages {
+            if message.bytes() <= FRAME_BYTES_MAX {
+                sent_within(wait, out.send(message.text().into())).await?;
+                continue;
+            }
+            let delivery = outbound.begin(message.shared.as_ref());
+            let given_up = delivery.given_up().clone();
+            let [before, shared, after] = message.parts();
+            let shared = Bytes::from_owner(Delivered {
+                text: shared,
+                _until: delivery,
+            });
+            for part in [before, shared, after] {
+                tokio::select! {
+                    biased;
+                    sent = sent_within(wait, out.send(part)) => sent?,
+                    () = given_up.cancelled() => return Err("too slow"),
+                }
+            }
+            last = Some(given_up);
+        }
+        Ok(last)
+    }
+
     fn socket(
         &self,
-        mut upgrade: WebSocketUpgrade,
+        upgrade: Upgrade,
         asks: Asks,
         asking: &Asking,
         headers: &HeaderMap,
@@ -328,14 +367,16 @@ impl App {
         let account = self.listener(asking)?;
         self.view.is_open()?;
         let admitted = self.admit(asking, account.as_deref())?;
-        if let Some(protocol) = token::protocol(headers) {
-            upgrade = upgrade.protocols([protocol.to_owned()]);
-        }
+        let response = upgrade.response(token::protocol(headers));
         let (app, tracked, asking) = (self.clone(), self.streams.clone(), asking.clone());
-        Ok(bounded(upgrade).on_upgrade(move |socket| {
-            let socket = Socket::new(socket, app.keeping.socket);
-            tracked.track_future(app.listen(socket, asks, asking, admitted))
-        }))
+        tokio::spawn(async move {
+            let outbound = Arc::clone(&app.view.encoded.outbound);
+            if let Some(socket) = apart(opened(upgrade, app.keeping.socket, outbound)).await {
+                let listening = app.listen(socket, asks, asking, admitted);
+                tracked.track_future(listening).await;
+            }
+        });
+        Ok(response)
     }
 
     async fn listen(self, mut socket: Socket, asks: Asks, asking: Asking, admitted: Admitted) {
@@ -457,6 +498,29 @@ impl App {
     }
 }
 
+/// A text until the connection has sent it.
+struct Delivered {
+    text: Bytes,
+    _until: Delivery,
+}
+
+impl AsRef<[u8]> for Delivered {
+    fn as_ref(&self) -> &[u8] {
+        &self.text
+    }
+}
+
+async fn sent_within(
+    wait: Duration,
+    sending: impl Future<Output = Result<(), mpsc::error::SendError<Bytes>>>,
+) -> Result<(), &'static str> {
+    match tokio::time::timeout(wait, sending).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err("left"),
+        Err(_) => Err("too slow"),
+    }
+}
+
 /// Who listens.
 struct Listener {
     /// The account, if it is one.
@@ -568,7 +632,7 @@ impl Drop for Subscriptions {
 fn unsent_end(unsent: Unsent) -> (Option<u16>, &'static str) {
     match unsent {
         Unsent::Left => (None, "left"),
-        Unsent::TooSlow => (Some(code::TRY_AGAIN), "too slow"),
+        Unsent::TooSlow | Unsent::Amid => (Some(code::TRY_AGAIN), "too slow"),
     }
 }
 

@@ -1,4 +1,6 @@
 use super::*;
+use crate::config::Ids;
+use crate::feed::disk::{at_hand, fetching};
 use crate::feed::kept::{At, example};
 use crate::feed::ledger::Op;
 use crate::feed::store::{Options, Store, home_key};
@@ -8,6 +10,7 @@ use crate::post::record::{Position, Topic};
 use crate::post::relationship::decode;
 use crate::reader::horizons::Horizons;
 use crate::reader::log_end::LogEnd;
+use crate::reader::mastodon::shelf::Shelf;
 use crate::reader::view::Built;
 use parking_lot::RwLock;
 use serde_json::Value;
@@ -548,4 +551,48 @@ fn a_page_is_full_of_what_is_shown() {
         (full.ids, full.is_last),
         ([30, 10].map(place).to_vec(), true)
     );
+}
+
+/// A failure means that a long post is made harmless by each who reads it, or by a thread that others wait for.
+#[test]
+fn a_long_post_is_shown_where_nobody_waits_and_once_for_all() {
+    let desk = Desk::new("0s");
+    let shelf = Shelf::new(Ids::Place);
+    let post = |ms: i64, text: &str| {
+        let mut post = example::post(ANA);
+        let object = serde_json::json!({"content": text}).to_string();
+        post.id = place(ms);
+        post.body.object = serde_json::value::RawValue::from_string(object).unwrap();
+        Arc::new(post)
+    };
+    let shown = |post: &Arc<Post>, here: &str| {
+        let shelf = shelf.at(here);
+        let status = shelf.status(&desk.view, Arc::clone(post), None, Time::default());
+        status.ok().flatten()
+    };
+    let (home, short) = ("https://home.example", post(1, "short"));
+    // Whatever else is read for it is at hand from here on.
+    fetching(|| shown(&short, home)).unwrap();
+    assert!(
+        at_hand(|| shown(&post(2, "short"), home))
+            .flatten()
+            .is_some()
+    );
+
+    let long = post(3, &"<p>long</p>".repeat(2_000));
+    assert!(at_hand(|| shown(&long, home)).is_none());
+    let all = std::sync::Barrier::new(20);
+    let found: Vec<_> = std::thread::scope(|scope| {
+        let ask = || {
+            all.wait();
+            fetching(|| shown(&long, home)).unwrap()
+        };
+        let asking: Vec<_> = (0..20).map(|_| scope.spawn(ask)).collect();
+        asking.into_iter().map(|it| it.join().unwrap()).collect()
+    });
+    assert!(found.iter().all(|it| Arc::ptr_eq(it, &found[0])));
+    let again = at_hand(|| shown(&long, home)).flatten();
+    assert!(Arc::ptr_eq(&again.unwrap(), &found[0]));
+    let elsewhere = fetching(|| shown(&long, "https://www.home.example")).unwrap();
+    assert!(!Arc::ptr_eq(&elsewhere, &found[0]));
 }

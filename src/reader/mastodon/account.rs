@@ -1,6 +1,7 @@
 //! An actor as Mastodon's API shows an account, from what is known of it. Pure.
 
-use super::content::{escaped, html};
+use super::content::html;
+use super::document::{shortcode, web};
 use super::ids::number_of;
 use super::stamp;
 use crate::post::actor::{ActorDocument, ActorKind, Emoji};
@@ -92,16 +93,10 @@ impl Account {
     /// An account; what is not known of it is left as it would be if nothing were to be said.
     pub fn new(known: &Known<'_>) -> Account {
         let (actor, document) = (known.actor, known.document);
-        let username = document
-            .and_then(|document| document.preferred_username.clone())
-            .unwrap_or_else(|| name_in(actor).to_owned());
-        let acct = match (known.is_local, origin_of(actor)) {
-            (false, Some(host)) => format!("{username}@{host}"),
-            _ => username.clone(),
-        };
+        let (username, acct) = handle(actor, document, known.is_local);
         let image = |link: Option<&String>, missing: &str| {
             let missing = || format!("{}{missing}", known.here);
-            link.cloned().unwrap_or_else(missing)
+            link.and_then(|link| web(link)).unwrap_or_else(missing)
         };
         let avatar = image(document.and_then(|it| it.icon.as_ref()), NO_AVATAR);
         let header = image(document.and_then(|it| it.image.as_ref()), NO_HEADER);
@@ -123,8 +118,9 @@ impl Account {
                 .map(html)
                 .unwrap_or_default(),
             url: document
-                .and_then(|document| document.url.clone())
-                .unwrap_or_else(|| actor.to_owned()),
+                .and_then(|document| web(document.url.as_deref()?))
+                .or_else(|| web(actor))
+                .unwrap_or_default(),
             uri: actor.to_owned(),
             avatar_static: avatar.clone(),
             avatar,
@@ -147,9 +143,12 @@ impl Account {
 
 fn emojis(all: &[Emoji]) -> Vec<Value> {
     let mut once = HashSet::new();
-    let new = all.iter().filter(|emoji| once.insert(&emoji.shortcode));
-    let row = |emoji: &Emoji| super::status::emoji(&emoji.shortcode, &emoji.url);
-    new.map(row).collect()
+    let row = |emoji: &Emoji| {
+        let (code, url) = (shortcode(&emoji.shortcode)?, web(&emoji.url)?);
+        let shown = super::status::emoji(code, &url);
+        once.insert(code.to_owned()).then_some(shown)
+    };
+    all.iter().filter_map(row).collect()
 }
 
 fn fields(document: &ActorDocument) -> Vec<Value> {
@@ -159,26 +158,35 @@ fn fields(document: &ActorDocument) -> Vec<Value> {
     rows.map(|field| row(&field.name, &field.value)).collect()
 }
 
-/// The name an actor's id ends with.
-pub(super) fn name_in(actor: &str) -> &str {
-    let path = actor.split(['?', '#']).next().unwrap_or_default();
-    let last = path.trim_end_matches('/').rsplit('/').next();
-    last.unwrap_or_default().trim_start_matches('@')
+/// The name in the handle of an actor, and the handle: of the host their id is on, and as the name there their own document says,
+/// or else their id does. What others call them says nothing.
+pub(super) fn handle(
+    actor: &str,
+    document: Option<&ActorDocument>,
+    is_local: bool,
+) -> (String, String) {
+    let said = document.and_then(|document| document.preferred_username.as_deref());
+    let username = said.filter(|name| is_username(name));
+    let username = username.unwrap_or_else(|| name_in(actor)).to_owned();
+    let acct = match (is_local, origin_of(actor)) {
+        (false, Some(host)) => format!("{username}@{host}"),
+        _ => username.clone(),
+    };
+    (username, acct)
 }
 
-/// Somebody a post mentions, as far as the mention says who that is. `name` is what the mention calls them.
-pub(super) fn mention(id: &str, actor: &str, name: Option<&str>, is_local: bool) -> Value {
-    let name = name.map_or("", |name| name.trim_start_matches('@'));
-    let (username, host) = match name.split_once('@') {
-        Some((username, host)) => (username, Some(host.to_owned())),
-        None if name.is_empty() => (name_in(actor), origin_of(actor)),
-        None => (name, origin_of(actor)),
-    };
-    let acct = match host {
-        Some(host) if !is_local => format!("{username}@{host}"),
-        _ => username.to_owned(),
-    };
-    json!({"id": id, "username": username, "url": actor, "acct": acct})
+/// Whether it may stand before the host in a handle, so that nobody takes a part of it for one.
+fn is_username(name: &str) -> bool {
+    let may_be = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '~' | '+' | '=');
+    !name.is_empty() && name.chars().all(may_be)
+}
+
+/// The name an actor's id ends with.
+fn name_in(actor: &str) -> &str {
+    let path = actor.split(['?', '#']).next().unwrap_or_default();
+    let last = path.trim_end_matches('/').rsplit('/').next();
+    let name = last.unwrap_or_default().trim_start_matches('@');
+    name.split('@').next().unwrap_or_default()
 }
 
 /// What stands for the id of an actor of whom the backend gave none.
@@ -186,14 +194,11 @@ pub(super) fn own_id(actor: &str) -> String {
     number_of(actor).to_string()
 }
 
-/// A name as HTML, for titles.
-pub(super) fn titled(text: &str) -> String {
-    escaped(text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::post::activity::decode;
+    use crate::post::record::Vouched;
 
     #[test]
     fn what_is_not_known_of_an_actor_is_told_by_its_id() {
@@ -246,19 +251,42 @@ mod tests {
         }
     }
 
+    /// A failure means that a stranger is shown under somebody else's handle.
     #[test]
-    fn a_mention_is_called_what_it_is_called() {
-        let check = |name: Option<&str>, is_local, username: &str, acct: &str| {
-            let found = mention("7", "https://a.example/users/ana", name, is_local);
-            assert_eq!(
-                (&found["username"], &found["acct"]),
-                (&json!(username), &json!(acct)),
-                "{name:?}"
-            );
+    fn a_handle_is_of_the_host_and_of_the_name_there() {
+        let check = |actor: &str, said: Option<&str>, is_local, username: &str, acct: &str| {
+            let document = said.map(|name| {
+                let json = json!({"type": "Person", "id": actor, "preferredUsername": name});
+                let fetched = Vouched {
+                    fetched: true,
+                    ..Vouched::default()
+                };
+                match decode(json.to_string().as_bytes(), fetched) {
+                    Ok(crate::post::Activity::Actor(document)) => document,
+                    other => panic!("{other:?}"),
+                }
+            });
+            let found = handle(actor, document.as_deref(), is_local);
+            assert_eq!(found, (username.to_owned(), acct.to_owned()), "{said:?}");
         };
-        check(Some("@ana@b.example"), false, "ana", "ana@b.example");
-        check(Some("@ana@b.example"), true, "ana", "ana");
-        check(Some("@bea"), false, "bea", "bea@a.example");
-        check(None, false, "ana", "ana@a.example");
+        let ana = "https://a.example:8443/users/ana";
+        check(ana, None, false, "ana", "ana@a.example:8443");
+        check(ana, Some("Ana"), false, "Ana", "Ana@a.example:8443");
+        check(ana, Some("Ana"), true, "Ana", "Ana");
+        check(
+            ana,
+            Some("bob@b.example"),
+            false,
+            "ana",
+            "ana@a.example:8443",
+        );
+        check(ana, Some("bob @b"), true, "ana", "ana");
+        check(
+            "https://a.example/@bob@b.example",
+            None,
+            false,
+            "bob",
+            "bob@a.example",
+        );
     }
 }

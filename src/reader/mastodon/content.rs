@@ -2,11 +2,15 @@
 //! the page. The library that does it is built for that; here stands what is let through, and in [`super::lines`] what is
 //! left of the blocks that are not.
 
+use super::formula::formulas;
 use super::lines::{self, BLOCKS, CELLS, HEADINGS};
+use super::tangle::{DEPTH_MAX, is_tangled};
+use crate::reader::once::Once;
 use ammonia::{Builder, UrlRelative};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
-use std::sync::LazyLock;
+use std::convert::Infallible;
+use std::sync::{Arc, LazyLock};
 
 /// Mastodon's own list (its documentation, "HTML sanitization").
 pub(super) const TAGS: [&str; 20] = [
@@ -77,29 +81,97 @@ static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     builder
 });
 
-/// The longest HTML that is read as such, in bytes.
-const BYTES_MAX: usize = 128 << 10;
-/// The most tags in it: reading them takes as many steps as there are tags, times as many as are open.
-const OPENINGS_MAX: usize = 3_000;
+/// The longest text that is shown, in bytes: what is longer is shown as the text that it has, cut short.
+pub(super) const BYTES_MAX: usize = 128 << 10;
+/// The most tags in it, opening or closing, and ampersands: the text around each is put together anew.
+const TAGS_MAX: usize = 6_000;
+/// How many times its own size what is made of a text may be, in JSON, and how many bytes beside.
+const GROWTH_MAX: usize = 4;
+const GROWTH_BYTES: usize = 1 << 10;
+/// What is shorter is made harmless again each time, which takes no longer than to look for it, in bytes.
+const SHORT_BYTES: usize = 2 << 10;
+/// The most bytes kept of longer texts and of what was made of them.
+const MADE_BYTES_MAX: u64 = 16 << 20;
 
-/// HTML that may be shown. What is too long or too tangled to be read by everybody who is told of it is shown as the text
-/// that it has, cut short.
+/// What stands around a paragraph.
+const PARAGRAPH: &str = "<p></p>";
+
+/// What was lately made of longer texts: once for all who read them, and for as long as they are read.
+static MADE: LazyLock<Once<String, str>> = LazyLock::new(|| {
+    let weight = |written: &String, made: &Arc<str>| written.len() + made.len();
+    Once::new(MADE_BYTES_MAX, 8 << 10, weight)
+});
+
+/// HTML that may be shown, at most [`GROWTH_MAX`] times as long as what was written. What is too long or too tangled to be read
+/// by everybody who is told of it is shown as the text that it has, cut short.
 pub fn html(written: &str) -> String {
-    let is_opening = |pair: &[u8]| matches!(pair, [b'<', next] if *next != b'/');
-    let openings = written
-        .as_bytes()
-        .windows(2)
-        .filter(|pair| is_opening(pair));
-    if written.len() <= BYTES_MAX && openings.count() <= OPENINGS_MAX {
-        let harmless = SANITIZER.clean(&formulas(written)).to_string();
-        lines::kept(&harmless)
-    } else {
-        format!("<p>{}</p>", escaped(&without_tags(written)))
+    if written.len() < SHORT_BYTES || BYTES_MAX < written.len() {
+        return made(written);
     }
+    let made = MADE.get_or_make(written, || Ok::<Arc<str>, Infallible>(made(written).into()));
+    let Ok(made) = made;
+    made.as_ref().to_owned()
+}
+
+fn made(written: &str) -> String {
+    let room = room(written);
+    harmless(written, room).unwrap_or_else(|| {
+        format!(
+            "<p>{}</p>",
+            escaped_within(&without_tags(written), room - PARAGRAPH.len())
+        )
+    })
+}
+
+/// HTML that may be shown; none if it is too much.
+fn harmless(written: &str, room: usize) -> Option<String> {
+    let tags = || {
+        let begins = |byte: &u8| matches!(*byte, b'<' | b'&');
+        written.bytes().filter(begins).count()
+    };
+    if BYTES_MAX < written.len() || TAGS_MAX < tags() {
+        return None;
+    }
+    let written = formulas(written);
+    if is_tangled(&written) {
+        return None;
+    }
+    let shown = lines::kept(&SANITIZER.clean(&written).to_string());
+    (json_bytes(&shown) <= room && depth(&shown) <= DEPTH_MAX).then_some(shown)
+}
+
+/// How much may be made of a text.
+fn room(written: &str) -> usize {
+    GROWTH_MAX * written.len() + GROWTH_BYTES
+}
+
+/// How long it is as a JSON text.
+fn json_bytes(text: &str) -> usize {
+    let more = |byte: u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 1,
+        0..0x20 => 5,
+        _ => 0,
+    };
+    text.len() + text.bytes().map(more).sum::<usize>()
+}
+
+/// How many elements stand in one another in HTML as the library writes it.
+fn depth(html: &str) -> usize {
+    let (mut open, mut most) = (0_usize, 0);
+    for tag in html.split('<').skip(1) {
+        match tag.starts_with('/') {
+            true => open = open.saturating_sub(1),
+            false if tag.starts_with("br>") => {}
+            false => open += 1,
+        }
+        most = most.max(open);
+    }
+    most
 }
 
 /// Text that is not HTML (Markdown too) as HTML: its paragraphs and lines, cut short if it is too long.
 pub fn plain(written: &str) -> String {
+    let mut room = room(written);
     let text = beginning(written, BYTES_MAX)
         .replace("\r\n", "\n")
         .replace('\r', "\n");
@@ -107,9 +179,18 @@ pub fn plain(written: &str) -> String {
         .split("\n\n")
         .map(str::trim)
         .filter(|it| !it.is_empty());
-    paragraphs
-        .map(|it| format!("<p>{}</p>", escaped(it)))
-        .collect()
+    let mut html = String::new();
+    for paragraph in paragraphs {
+        let Some(left) = room.checked_sub(PARAGRAPH.len()) else {
+            break;
+        };
+        let shown = escaped_within(paragraph, left);
+        room = left - json_bytes(&shown);
+        html.push_str("<p>");
+        html.push_str(&shown);
+        html.push_str("</p>");
+    }
+    html
 }
 
 /// The beginning of what stands between tags, where blocks begin and end on lines of their own.
@@ -127,129 +208,56 @@ fn without_tags(written: &str) -> String {
         }
     }
     text.truncate(text.trim_end().len());
-    text
+    // What the text says, lest it be escaped twice; the ampersand last, as it may begin what looks like another.
+    let all = [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&#39;", "'"),
+        ("&apos;", "'"),
+        ("&nbsp;", " "),
+        ("&amp;", "&"),
+    ];
+    all.into_iter()
+        .fold(text, |text, (entity, it)| text.replace(entity, it))
 }
 
 /// At most so many bytes.
-fn beginning(text: &str, bytes_max: usize) -> &str {
+pub(super) fn beginning(text: &str, bytes_max: usize) -> &str {
     let end = text.floor_char_boundary(bytes_max);
     text.get(..end).unwrap_or(text)
 }
 
-/// HTML with the text of its formulas in the place of their MathML: the TeX they were made of, as FEP-dc88 asks for and
-/// Mastodon shows it, else what else says it in text. What this makes is made harmless afterwards.
-fn formulas(written: &str) -> Cow<'_, str> {
-    let mut text = String::new();
-    let (mut rest, mut may_end) = (written, true);
-    while let Some(formula) = Formula::first(rest, may_end) {
-        may_end = formula.ends;
-        text.push_str(formula.before);
-        text.push_str(&formula.text());
-        rest = formula.after;
-    }
-    if rest.len() == written.len() {
-        return Cow::Borrowed(written);
-    }
-    text.push_str(rest);
-    Cow::Owned(text)
-}
-
-/// A formula, and what stands around it.
-struct Formula<'a> {
-    before: &'a str,
-    /// Its attributes.
-    attributes: &'a str,
-    inside: &'a str,
-    /// Whether it does; where it does not, no other does.
-    ends: bool,
-    after: &'a str,
-}
-
-impl<'a> Formula<'a> {
-    fn first(html: &'a str, may_end: bool) -> Option<Formula<'a>> {
-        let (before, attributes, rest) = opening(html, "math")?;
-        let end = may_end.then(|| find(rest, "</math")).flatten();
-        // One that does not end has no text but what follows it.
-        let (inside, after) = match end {
-            Some(end) => {
-                let (inside, end) = rest.split_at_checked(end)?;
-                (inside, end.split_once('>').map_or("", |(_, after)| after))
-            }
-            None => ("", rest),
-        };
-        Some(Formula {
-            before,
-            attributes,
-            inside,
-            ends: end.is_some(),
-            after,
-        })
-    }
-
-    fn text(&self) -> String {
-        let is = |attributes: &str, written: &str| find(attributes, written).is_some();
-        if let Some(tex) = self.annotation("application/x-tex") {
-            let is_block =
-                is(self.attributes, "display=\"block\"") || is(self.attributes, "display='block'");
-            let sign = if is_block { "$$" } else { "$" };
-            return format!("{sign}{tex}{sign}");
-        }
-        match self.annotation("text/plain") {
-            Some(text) => text.to_owned(),
-            None => {
-                let shown =
-                    opening(self.inside, "annotation").map_or(self.inside, |(shown, ..)| shown);
-                let parts = shown
-                    .split('<')
-                    .map(|part| part.split_once('>').map_or(part, |(_, text)| text));
-                parts.map(str::trim).collect()
-            }
-        }
-    }
-
-    /// What it says in this form.
-    fn annotation(&self, encoding: &str) -> Option<&'a str> {
-        let mut rest = self.inside;
-        loop {
-            let (_, attributes, inside) = opening(rest, "annotation")?;
-            if find(attributes, encoding).is_some() {
-                let (text, _) = inside.split_at_checked(find(inside, "</annotation")?)?;
-                return Some(text.trim());
-            }
-            rest = inside;
-        }
-    }
-}
-
-/// What stands before the first opening tag of this name, its attributes, and what stands after it.
-fn opening<'a>(html: &'a str, name: &str) -> Option<(&'a str, &'a str, &'a str)> {
-    let mut from = 0;
-    loop {
-        let start = from + find(html.get(from..)?, &format!("<{name}"))?;
-        let named = start + 1 + name.len();
-        let rest = html.get(named..)?;
-        if rest.starts_with(|c: char| c.is_ascii_whitespace() || c == '>' || c == '/') {
-            let (attributes, after) = rest.split_once('>')?;
-            return Some((html.get(..start)?, attributes, after));
-        }
-        from = named;
-    }
-}
-
-/// Where a text has this in it, in any case.
-fn find(text: &str, wanted: &str) -> Option<usize> {
-    let mut windows = text.as_bytes().windows(wanted.len());
-    windows.position(|it| it.eq_ignore_ascii_case(wanted.as_bytes()))
-}
-
-/// Plain text as HTML.
+/// Plain text as HTML: an element's, or the value of an attribute in quotation marks.
 pub fn escaped(text: &str) -> String {
-    ammonia::clean_text(text)
-        // Readable, and as harmless in the text of an element.
-        .replace("&#32;", " ")
-        .replace("&#47;", "/")
-        .replace("&#61;", "=")
-        .replace("&#10;", "<br>")
+    escaped_within(text, usize::MAX)
+}
+
+/// As much of a text as HTML as is no longer than `room`, in bytes of JSON.
+fn escaped_within(text: &str, room: usize) -> String {
+    let mut html = String::with_capacity(text.len());
+    let mut left = room;
+    for c in text.chars() {
+        let mut itself = [0; 4];
+        let piece = match c {
+            '<' => "&lt;",
+            '>' => "&gt;",
+            '&' => "&amp;",
+            '"' => "&quot;",
+            '\'' => "&apos;",
+            '\n' => "<br>",
+            '\t' => " ",
+            // HTML has no others.
+            c if c.is_control() => continue,
+            c => c.encode_utf8(&mut itself),
+        };
+        let Some(less) = left.checked_sub(json_bytes(piece)) else {
+            break;
+        };
+        left = less;
+        html.push_str(piece);
+    }
+    html
 }
 
 fn known_classes(value: &str) -> Option<String> {
@@ -262,6 +270,7 @@ fn known_classes(value: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::worst;
     use super::*;
 
     /// A failure means that whoever writes a post runs a program in the browsers of those who read it.
@@ -297,10 +306,11 @@ mod tests {
     /// A failure means that one post keeps the service busy for minutes.
     #[test]
     fn what_is_too_long_or_too_tangled_is_shown_as_its_text() {
-        let tangled = "<div>".repeat(OPENINGS_MAX + 1) + "low <b>tide</b>";
+        let tangled = "<div>".repeat(TAGS_MAX + 1) + "low <b>tide</b>";
         assert_eq!(html(&tangled), "<p>low tide</p>");
-        let just = "<b>".repeat(OPENINGS_MAX) + "tide";
-        assert!(html(&just).ends_with(&"</b>".repeat(3)));
+        let deep = |levels| "<b>".repeat(levels) + "tide";
+        assert!(html(&deep(DEPTH_MAX)).ends_with(&"</b>".repeat(DEPTH_MAX)));
+        assert_eq!(html(&deep(DEPTH_MAX + 1)), "<p>tide</p>");
         let long = "é<p>".repeat(BYTES_MAX);
         let shown = html(&long);
         assert!(
@@ -309,31 +319,57 @@ mod tests {
             shown.len()
         );
         let glued = format!(
-            "<h1>One</h1><p>two <b>th</b>ree</p>{}",
-            "<p></p>".repeat(OPENINGS_MAX)
+            "<h1>One</h1><p>two <b>th</b>ree</p>{}&lt;3 R&amp;D",
+            "<p></p>".repeat(TAGS_MAX)
         );
-        assert_eq!(html(&glued), "<p>One<br>two three</p>");
+        assert_eq!(html(&glued), "<p>One<br>two three<br>&lt;3 R&amp;D</p>");
+    }
+
+    /// A failure means that readers are sent megabytes for a post of some kilobytes.
+    #[test]
+    fn what_is_shown_is_in_proportion_to_what_was_written() {
+        let links = "<a>x</a>".repeat(200);
+        assert_eq!(html(&links), format!("<p>{}</p>", "x".repeat(200)));
+        let few = "<a href=\"https://a.example/\">x</a> ".repeat(20);
+        assert!(html(&few).contains("<a href"));
+        for text in ["&", "'", "\"", "\u{1}", "<", "\n"] {
+            let text = text.repeat(10_000);
+            for shown in [html(&text), plain(&text)] {
+                assert!(json_bytes(&shown) <= room(&text), "{}", shown.len());
+            }
+        }
+        let told = "\"\\\n\r\t\u{1}\u{7f}é";
+        assert_eq!(
+            json_bytes(told) + 2,
+            serde_json::to_string(told).unwrap().len()
+        );
+    }
+
+    /// A failure means that somebody found a post that is read by nobody twice.
+    #[test]
+    fn the_worst_that_anybody_wrote_stays_in_proportion() {
+        let check = |what: &str, text: &str| {
+            let shown = made(text);
+            let bytes = json_bytes(&shown);
+            assert!(bytes <= room(text), "{what}: {bytes} of {}", text.len());
+            assert!(depth(&shown) <= DEPTH_MAX, "{what}");
+        };
+        for bytes in [300, 3_000, 12_000] {
+            for (what, text) in worst::texts(bytes) {
+                check(&what, &text);
+            }
+        }
+        for seed in 0..60 {
+            check(&format!("seed {seed}"), &worst::thrown(seed, 2_000));
+        }
     }
 
     #[test]
-    fn formulas_are_shown_as_what_they_were_made_of() {
-        let tex = "<annotation encoding=\"application/x-tex\">a &lt; b^2</annotation>";
-        let text = "<annotation encoding='text/plain'>a less b</annotation>";
-        let shape = "<mrow><mi>a</mi><mo>&lt;</mo>\n<mi>b</mi></mrow>";
-        for (written, shown) in [
-            (format!("<p>so <math><semantics>{shape}{tex}</semantics></math>.</p>"), "<p>so $a &lt; b^2$.</p>"),
-            (format!("<MATH Display=\"block\"><semantics>{shape}{text}{tex}</semantics></MATH>"), "$$a &lt; b^2$$"),
-            (format!("<math><semantics>{shape}{text}</semantics></math>"), "a less b"),
-            (format!("<math>{shape}</math> and <math>{shape}</math>"), "a&lt;b and a&lt;b"),
-            (format!("<math><semantics>{shape}<annotation-xml><ci>x</ci></annotation-xml></semantics></math>"), "a&lt;bx"),
-            (format!("1 <math>{shape} 2"), "1  2"),
-            ("<math></math>1<math/>2".to_owned(), "12"),
-            ("<mathematics>1</mathematics>".to_owned(), "1"),
-            ("<math".to_owned(), ""),
-            ("<math><annotation encoding=\"application/x-tex\"><script>x</script>1</annotation></math>".to_owned(), "$1$"),
-        ] {
-            assert_eq!(html(&written), shown, "{written}");
-        }
+    fn ampersands_without_end_are_text() {
+        let and = "<b>&amp;</b>&amp;".repeat(TAGS_MAX / 4);
+        assert!(html(&and).starts_with("<b>&amp;</b>&amp;<b>"));
+        let more = and + "&amp;";
+        assert_eq!(html(&more).len(), 7 + 5 * (TAGS_MAX / 2 + 1));
     }
 
     #[test]

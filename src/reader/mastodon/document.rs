@@ -1,19 +1,114 @@
 //! An ActivityPub object as it came, read leniently for show: a field that is not what it should be is none. Pure.
 
+use crate::post::id::ID_BYTES_MAX;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use std::cell::Cell;
+use std::fmt;
+use url::Url;
 
 /// The largest whole number that every client reads as it is: those in JavaScript have no larger ones.
 pub const WHOLE_MAX: u64 = (1 << 53) - 1;
+
+/// How many items of a list are looked at, shown or not.
+pub const LOOKED_AT_MAX: usize = 2_000;
+/// The most values of an object that are looked at, those in others too: each takes much more memory than it has bytes.
+const VALUES_MAX: usize = 1 << 14;
+
+/// An object as JSON, whatever of it is beyond [`VALUES_MAX`] left out.
+pub fn read(object: &RawValue) -> Value {
+    let left = Cell::new(VALUES_MAX);
+    let mut written = serde_json::Deserializer::from_str(object.get());
+    Part(&left).deserialize(&mut written).unwrap_or_default()
+}
+
+/// What is read while there is room for it.
+#[derive(Clone, Copy)]
+struct Part<'a>(&'a Cell<usize>);
+
+impl Part<'_> {
+    fn is_full(self) -> bool {
+        self.0.get() == 0
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Part<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        self.0.set(self.0.get().saturating_sub(1));
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Part<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, is: bool) -> Result<Value, E> {
+        Ok(is.into())
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+        Ok(number.into())
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
+        Ok(number.into())
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
+        Ok(number.into())
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(text.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut all = Vec::new();
+        while !self.is_full() {
+            match items.next_element_seed(self)? {
+                Some(item) => all.push(item),
+                None => return Ok(all.into()),
+            }
+        }
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(all.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
+        let mut all = Map::new();
+        while !self.is_full() {
+            match fields.next_key::<String>()? {
+                Some(name) => all.insert(name, fields.next_value_seed(self)?),
+                None => return Ok(all.into()),
+            };
+        }
+        while fields.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(all.into())
+    }
+}
 
 /// An object, or what was one.
 #[derive(Clone, Copy, Debug)]
 pub struct Document<'a>(Option<&'a Map<String, Value>>);
 
 /// Where something is, and what it is, as far as that is said.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Link<'a> {
-    /// A URL that a browser follows.
-    pub href: &'a str,
+    /// A URL that a browser follows, as [`web`] has it.
+    pub href: String,
+    /// The same as it is written.
+    pub written: &'a str,
     /// A media type as it is written, with parameters, in any case.
     pub media_type: Option<&'a str>,
     /// What else is said there.
@@ -95,8 +190,9 @@ impl<'a> Document<'a> {
                 .as_str()
                 .or_else(|| document.text("href"))
                 .or_else(|| document.text("url"))?;
-            is_web(href).then(|| Link {
-                href,
+            Some(Link {
+                href: web(href)?,
+                written: href,
                 media_type: document.media_type(),
                 item: document,
             })
@@ -105,7 +201,7 @@ impl<'a> Document<'a> {
     }
 
     /// The first link of a field; HTML before others.
-    pub fn link(&self, name: &str) -> Option<&'a str> {
+    pub fn link(&self, name: &str) -> Option<String> {
         let is_html = |link: &Link<'_>| link.media_type.is_some_and(|it| is_of(it, "text/html"));
         let html = self.links(name).find(is_html);
         Some(html.or_else(|| self.links(name).next())?.href)
@@ -141,13 +237,24 @@ pub fn is_of(media_type: &str, wanted: &str) -> bool {
     }
 }
 
-/// Whether it is a link that a browser follows.
-pub fn is_web(link: &str) -> bool {
-    let has = |scheme: &str| {
-        link.get(..scheme.len())
-            .is_some_and(|it| it.eq_ignore_ascii_case(scheme))
-    };
-    has("https://") || has("http://")
+/// A link that a browser follows and that leads to a page: an http or https URL with a host and nobody's password, as a browser
+/// writes it, no longer than an id. What is relative, or leads to a program or into the text itself, is none.
+pub fn web(link: &str) -> Option<String> {
+    if ID_BYTES_MAX < link.len() {
+        return None;
+    }
+    let url = Url::parse(link).ok()?;
+    let is_page = matches!(url.scheme(), "http" | "https")
+        && url.username().is_empty()
+        && url.password().is_none();
+    (is_page && url.as_str().len() <= ID_BYTES_MAX).then(|| url.into())
+}
+
+/// A custom emoji's shortcode, without its colons: clients look for nothing else in a text.
+pub fn shortcode(name: &str) -> Option<&str> {
+    let name = name.trim_matches(':');
+    let is_code = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    (!name.is_empty() && name.bytes().all(is_code)).then_some(name)
 }
 
 #[cfg(test)]
@@ -172,10 +279,66 @@ mod tests {
             (1, 0)
         );
         assert!(document.is("Extra") && !document.is("Question"));
-        assert_eq!(document.link("url"), Some("https://a.example/w"));
+        assert_eq!(document.link("url").as_deref(), Some("https://a.example/w"));
         let nothing = Value::from("text");
         assert_eq!(Document::new(&nothing).link("url"), None);
-        assert!(is_web("HTTPS://a.example") && !is_web("javascript:x") && !is_web("ht"));
+    }
+
+    /// A failure means that a click in a client runs what a stranger wrote.
+    #[test]
+    fn a_link_leads_to_a_page_or_is_none() {
+        for (written, shown) in [
+            ("HTTPS://A.Example", Some("https://a.example/")),
+            ("https://a.example:443/x y", Some("https://a.example/x%20y")),
+            (
+                "https://bücher.example/é",
+                Some("https://xn--bcher-kva.example/%C3%A9"),
+            ),
+            (" https://a.example/\n", Some("https://a.example/")),
+            ("java\nscript:alert(1)", None),
+            ("JavaScript:alert(1)//https://a.example", None),
+            ("data:text/html,x", None),
+            ("//a.example/x", None),
+            ("/x", None),
+            ("a.example", None),
+            ("", None),
+            ("https://", None),
+            ("https://you@a.example/", None),
+            ("https://:secret@a.example/", None),
+            ("ftp://a.example/", None),
+            ("blob:https://a.example/1", None),
+        ] {
+            assert_eq!(web(written).as_deref(), shown, "{written}");
+        }
+        assert!(web(&format!("https://a.example/{}", "é".repeat(500))).is_none());
+    }
+
+    #[test]
+    fn a_shortcode_is_letters_digits_and_lines() {
+        for (name, code) in [
+            (":blob_Cat2:", Some("blob_Cat2")),
+            ("a-b", None),
+            ("a b", None),
+            ("é", None),
+            ("::", None),
+            ("a\"><img", None),
+        ] {
+            assert_eq!(shortcode(name), code, "{name}");
+        }
+    }
+
+    /// A failure means that a megabyte of brackets takes a hundred megabytes.
+    #[test]
+    fn no_more_is_looked_at_than_there_is_room_for() {
+        let object = |text: String| RawValue::from_string(text).unwrap();
+        let many = VALUES_MAX + 7;
+        let listed = format!("{{\"a\":[{}],\"b\":1}}", vec!["{}"; many].join(","));
+        let read_list = read(&object(listed));
+        let length = read_list["a"].as_array().map(Vec::len);
+        assert_eq!(length, Some(VALUES_MAX - 2));
+        assert_eq!(read_list.get("b"), None);
+        let few = json!({"a": [1, -2, 0.5, "é\n", true, null, {"b": []}], "c": {"d": "e"}});
+        assert_eq!(read(&object(few.to_string())), few);
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 use super::channel::Sieve;
 use super::ids::id_of;
-use super::shelf::{Shelf, is_local};
+use super::shelf::{Shelf, Shelved, is_local};
 use crate::feed::disk::DiskError;
 use crate::feed::kept::Post;
 use crate::reader::late::{Arrival, is_pushed};
 use crate::reader::look::Told;
+use crate::reader::spliced::Spliced;
 use crate::reader::telling::{Kind, Line};
 use crate::reader::view::View;
 use crate::time::Time;
@@ -29,29 +30,52 @@ pub struct Teller {
 }
 
 /// One event.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Event {
     /// `update`, `status.update` or `delete`.
     pub name: &'static str,
-    /// A status as JSON text, or an id.
-    pub payload: String,
+    /// What it is about.
+    pub about: About,
     /// The cursor to come back with.
     pub cursor: String,
 }
 
+/// What an event is about.
+#[derive(Clone, Debug)]
+pub enum About {
+    /// A status, told in full.
+    Status(Arc<Shelved>),
+    /// The id of one.
+    Id(String),
+}
+
 impl Event {
     /// As a server-sent event.
-    pub fn sent(&self) -> String {
-        format!(
-            "event: {}\ndata: {}\nid: {}\n\n",
-            self.name, self.payload, self.cursor
-        )
+    pub fn sent(&self) -> Spliced {
+        let (name, cursor) = (self.name, &self.cursor);
+        Spliced {
+            before: format!("event: {name}\ndata: "),
+            shared: match &self.about {
+                About::Status(status) => status.json.clone(),
+                About::Id(id) => id.clone().into(),
+            },
+            after: format!("\nid: {cursor}\n\n"),
+        }
     }
 
     /// As a message on a socket, of the stream of these names.
-    pub fn message(&self, names: &[String]) -> String {
-        serde_json::json!({"stream": names, "event": self.name, "payload": self.payload})
-            .to_string()
+    pub fn message(&self, names: &[String]) -> Spliced {
+        Spliced {
+            before: format!("{{\"event\":\"{}\",\"payload\":", self.name),
+            shared: match &self.about {
+                About::Status(status) => status.payload().clone(),
+                About::Id(id) => serde_json::to_string(id).unwrap_or_default().into(),
+            },
+            after: format!(
+                ",\"stream\":{}}}",
+                serde_json::to_string(names).unwrap_or_default()
+            ),
+        }
     }
 }
 
@@ -60,19 +84,19 @@ impl Teller {
     pub fn events(&self, told: &Told, now: Time) -> Result<Vec<Event>, DiskError> {
         let mut events = Vec::new();
         for (nth, line) in told.telling.lines.iter().enumerate() {
-            let Some((name, payload)) = self.event(line, now)? else {
+            let Some((name, about)) = self.event(line, now)? else {
                 continue;
             };
             events.push(Event {
                 name,
-                payload,
+                about,
                 cursor: told.cursor_after(nth).to_text(),
             });
         }
         Ok(events)
     }
 
-    fn event(&self, line: &Line, now: Time) -> Result<Option<(&'static str, String)>, DiskError> {
+    fn event(&self, line: &Line, now: Time) -> Result<Option<(&'static str, About)>, DiskError> {
         let Some(entry) = &line.entry else {
             let post = self.view.store.post(line.id)?;
             // What went is told of to all who may have had it.
@@ -88,7 +112,7 @@ impl Teller {
                 (ids, Some(post)) => id_of(ids, &post),
                 (_, None) => None,
             };
-            return Ok(id.map(|id| ("delete", id)));
+            return Ok(id.map(|id| ("delete", About::Id(id))));
         };
         let post = &entry.post;
         // What waited for what it answers may be there only now: clients pass over an edit of what they do not have, and over
@@ -106,7 +130,7 @@ impl Teller {
         }
         let (post, original) = (Arc::clone(post), entry.original.clone());
         let status = self.shelf.status(&self.view, post, original, now)?;
-        Ok(status.map(|status| (name, status.json.clone())))
+        Ok(status.map(|status| (name, About::Status(status))))
     }
 
     /// Whether an entry is pushed as new: its own record brought it, or one that it waited for, and it came as [`is_pushed`] asks.

@@ -46,10 +46,13 @@ pub fn late_timeline<'a>(
         let Some(status) = status(view, shelf, entry, now)? else {
             continue;
         };
-        let text = serde_json::to_string(&status).unwrap_or_default();
+        let objects = [Some(&entry.post), entry.original.as_ref()];
+        let objects = objects.into_iter().flatten();
+        let written = objects.map(|post| post.body.object.get().len()).sum();
+        ids.push(status.id.clone());
+        let text = status.into_json(written);
         bytes += text.len();
         texts.push(text);
-        ids.push(status.id);
     }
     if is_upward {
         texts.reverse();

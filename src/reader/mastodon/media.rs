@@ -1,6 +1,6 @@
 //! The images, sounds and films of a post. Pure.
 
-use super::document::{Document, Link, is_of};
+use super::document::{Document, LOOKED_AT_MAX, Link, is_of, read};
 use super::ids::number_of;
 use crate::feed::kept::Post;
 use serde_json::{Map, Value, json};
@@ -49,9 +49,11 @@ impl<'a> Medium<'a> {
 
     /// As Mastodon's API shows it.
     fn shown(&self, language: Option<&str>) -> Value {
-        let (item, url, kind) = (self.item, self.link.href, self.kind);
-        let preview = item.link("icon").or((kind == "image").then_some(url));
-        json!({"id": number_of(url).to_string(), "type": kind, "url": url, "preview_url": preview,
+        let (item, url, kind) = (self.item, &self.link.href, self.kind);
+        let preview = item
+            .link("icon")
+            .or_else(|| (kind == "image").then(|| url.clone()));
+        json!({"id": number_of(self.link.written).to_string(), "type": kind, "url": url, "preview_url": preview,
             "remote_url": url, "preview_remote_url": preview, "text_url": null, "meta": self.meta(),
             "description": item.worded("name", "nameMap", language).or_else(|| item.worded("summary", "summaryMap", language)),
             "blurhash": item.text("blurhash")})
@@ -95,7 +97,7 @@ fn kind_of(item: Document<'_>, link: &Link<'_>) -> &'static str {
         return by_media_type(said).unwrap_or(UNKNOWN);
     }
     let by_type = CLASSES.iter().find(|(_, kind, _)| item.is(kind));
-    let by_ending = || mime_guess::from_ext(ending(link.href)).first_raw();
+    let by_ending = || mime_guess::from_ext(ending(&link.href)).first_raw();
     by_type
         .map(|(.., kind)| *kind)
         .or_else(|| by_media_type(by_ending()?))
@@ -111,7 +113,8 @@ fn ending(url: &str) -> &str {
 
 /// The first `max` media of a post, as Mastodon's API shows them.
 pub(super) fn media(document: Document<'_>, language: Option<&str>, max: usize) -> Vec<Value> {
-    let media = document.items("attachment").iter().filter_map(Medium::new);
+    let media = document.items("attachment").iter().take(LOOKED_AT_MAX);
+    let media = media.filter_map(Medium::new);
     media
         .map(|medium| medium.shown(language))
         .take(max)
@@ -120,9 +123,12 @@ pub(super) fn media(document: Document<'_>, language: Option<&str>, max: usize) 
 
 /// Whether a post has media that are shown.
 pub fn has_media(post: &Post) -> bool {
-    let object: Value = serde_json::from_str(post.body.object.get()).unwrap_or_default();
+    let object = read(&post.body.object);
     let items = Document::new(&object).items("attachment");
-    items.iter().any(|item| Medium::new(item).is_some())
+    items
+        .iter()
+        .take(LOOKED_AT_MAX)
+        .any(|item| Medium::new(item).is_some())
 }
 
 #[cfg(test)]

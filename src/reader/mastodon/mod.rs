@@ -3,6 +3,8 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`content`] | what people wrote, made harmless |
+//! | [`tangle`] | how much work reading it makes |
+//! | [`formula`] | the text of what is no text |
 //! | [`lines`] | what blocks leave when they go |
 //! | [`document`] | an object as it came, read leniently |
 //! | [`ids`] | the ids that clients see |
@@ -22,6 +24,7 @@ pub mod channel;
 pub mod content;
 pub mod document;
 pub mod event;
+pub mod formula;
 pub mod ids;
 pub mod late;
 pub mod lines;
@@ -29,7 +32,10 @@ pub mod media;
 pub mod poll;
 pub mod shelf;
 pub mod status;
+pub mod tangle;
 pub mod timeline;
+#[cfg(test)]
+mod worst;
 
 use crate::time::Time;
 

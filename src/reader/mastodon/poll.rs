@@ -1,6 +1,6 @@
 //! The poll of a Question. Pure.
 
-use super::document::{Document, WHOLE_MAX};
+use super::document::{Document, LOOKED_AT_MAX, WHOLE_MAX};
 use super::stamp;
 use crate::post::date;
 use crate::time::Time;
@@ -21,7 +21,7 @@ pub(super) fn poll(
         return None;
     }
     let choices = |name: &str| -> Vec<Value> {
-        let all = document.items(name).iter();
+        let all = document.items(name).iter().take(LOOKED_AT_MAX);
         let choices = all.filter_map(|choice| self::choice(choice, language));
         choices.take(CHOICES_MAX).collect()
     };

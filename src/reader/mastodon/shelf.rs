@@ -1,19 +1,19 @@
 //! Statuses as text, each made once for all who read it within a few seconds: making one harmless takes longer than all the
 //! rest, and ten thousand readers are told of the same post in the same moment.
 
-use super::account::{Account, Known, own_id};
+use super::account::{Account, Known, handle, own_id};
 use super::ids::id_of;
-use super::status::{Around, Status};
+use super::status::{Around, ITEMS_MAX, Mentioned, Status};
 use crate::config::Ids;
-use crate::feed::disk::DiskError;
+use crate::feed::disk::{DiskError, ask_to_wait, is_waiting};
 use crate::feed::kept::Post;
 use crate::feed::store::Index;
 use crate::order::place::PostId;
+use crate::reader::once::Once;
 use crate::reader::view::View;
 use crate::time::Time;
-use quick_cache::sync::Cache;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// The most bytes of text kept.
 const BYTES_MAX: u64 = 32 << 20;
@@ -21,7 +21,9 @@ const BYTES_MAX: u64 = 32 << 20;
 const STATUS_BYTES: usize = 3 << 10;
 /// How long one is taken as it is: what is known of its author may change, and of what it answers,
 /// and its poll may end.
-const FRESH: Duration = Duration::from_secs(5);
+const FRESH_MS: i64 = 5_000;
+/// What is longer takes so long to be made harmless that no thread does it which others wait for, in bytes.
+const LONG_BYTES: usize = 16 << 10;
 
 /// What the backend did not give of a post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,43 +41,58 @@ pub struct Shelf {
     pub ids: Ids,
     /// Where clients came to, with its scheme: what has no page or image elsewhere has it there.
     pub(super) here: Arc<str>,
-    statuses: Arc<Cache<Key, Arc<Shelved>, Weight>>,
+    statuses: Arc<Once<Key, Shelved>>,
 }
 
-/// A post, and where who asks for it came to.
-type Key = (PostId, Arc<str>);
+/// What a status is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    post: PostId,
+    /// Where it, and what it boosts, are in memory: one that changed is another there, and what stands here is not let go of.
+    places: (usize, usize),
+    /// Where who asks for it came to.
+    here: Arc<str>,
+    /// While it is [`FRESH_MS`].
+    moment: i64,
+}
 
 /// One status as text.
 #[derive(Debug)]
 pub struct Shelved {
     post: Arc<Post>,
     original: Option<Arc<Post>>,
-    at: Time,
     /// Its id.
     pub id: String,
     /// A [`Status`] as JSON text.
-    pub json: String,
+    pub json: Utf8Bytes,
+    payload: OnceLock<Utf8Bytes>,
 }
 
-#[derive(Clone, Debug)]
-struct Weight;
+impl Shelved {
+    /// That text as a JSON text itself, as messages on sockets have it.
+    pub fn payload(&self) -> &Utf8Bytes {
+        self.payload.get_or_init(|| {
+            let json = serde_json::to_string(self.json.as_str());
+            json.unwrap_or_default().into()
+        })
+    }
 
-impl quick_cache::Weighter<Key, Arc<Shelved>> for Weight {
-    fn weight(&self, _: &Key, shelved: &Arc<Shelved>) -> u64 {
-        let original = shelved.original.as_ref().map_or(0, |post| post.weight());
-        let posts = shelved.post.weight() + original;
-        u64::try_from(shelved.json.len() + posts).unwrap_or(u64::MAX)
+    fn weight(&self) -> usize {
+        let original = self.original.as_ref().map_or(0, |post| post.weight());
+        let posts = self.post.weight() + original;
+        // The payload may yet be made.
+        2 * self.json.len() + posts
     }
 }
 
 impl Shelf {
     /// An empty one.
     pub fn new(ids: Ids) -> Shelf {
-        let items = usize::try_from(BYTES_MAX).unwrap_or(usize::MAX) / STATUS_BYTES;
+        let weight = |_: &Key, shelved: &Arc<Shelved>| shelved.weight();
         Shelf {
             ids,
             here: "".into(),
-            statuses: Arc::new(Cache::with_weighter(items, BYTES_MAX, Weight)),
+            statuses: Arc::new(Once::new(BYTES_MAX, STATUS_BYTES, weight)),
         }
     }
 
@@ -96,36 +113,54 @@ impl Shelf {
         original: Option<Arc<Post>>,
         now: Time,
     ) -> Result<Option<Arc<Shelved>>, DiskError> {
-        let is_same = |there: &Shelved| {
-            let is_same_original = match (&there.original, &original) {
-                (Some(there), Some(now)) => Arc::ptr_eq(there, now),
-                (there, now) => there.is_none() && now.is_none(),
-            };
-            is_same_original && Arc::ptr_eq(&there.post, &post) && now < there.at.plus(FRESH)
+        let place = |post: &Arc<Post>| Arc::as_ptr(post) as usize;
+        let key = Key {
+            post: post.id,
+            places: (place(&post), original.as_ref().map_or(0, place)),
+            here: Arc::clone(&self.here),
+            moment: now.millis().div_euclid(FRESH_MS),
         };
-        let key = (post.id, Arc::clone(&self.here));
-        if let Some(there) = self.statuses.get(&key).filter(|there| is_same(there)) {
-            return Ok(Some(there));
+        let make = || self.shelved(view, post, original, now);
+        let made = match is_waiting() {
+            true => self.statuses.get_or_make(&key, make),
+            // Nobody is waited for here either: what takes long is not made here, and what does not may be made twice.
+            false => self.statuses.get_or_make_beside(&key, make),
+        };
+        match made {
+            Ok(shelved) => Ok(Some(shelved)),
+            Err(None) => Ok(None),
+            Err(Some(error)) => Err(error),
         }
+    }
+
+    /// The same, made anew; an error without a cause says that it is left out.
+    fn shelved(
+        &self,
+        view: &View,
+        post: Arc<Post>,
+        original: Option<Arc<Post>>,
+        now: Time,
+    ) -> Result<Arc<Shelved>, Option<DiskError>> {
         let reblog = match &original {
             Some(original) => match self.made(view, original, None, now)? {
                 Some(reblog) => Some(reblog),
-                None => return self.left_out(view, original),
+                None => return Err(self.left_out(view, original)),
             },
             None => None,
         };
         let Some(status) = self.made(view, &post, reblog, now)? else {
-            return self.left_out(view, &post);
+            return Err(self.left_out(view, &post));
         };
-        let shelved = Arc::new(Shelved {
-            at: now,
+        let objects = [Some(&post), original.as_ref()];
+        let objects = objects.into_iter().flatten();
+        let written = objects.map(|post| post.body.object.get().len()).sum();
+        Ok(Arc::new(Shelved {
             id: status.id.clone(),
-            json: serde_json::to_string(&status).unwrap_or_default(),
+            json: status.into_json(written).into(),
             post,
             original,
-        });
-        self.statuses.insert(key, Arc::clone(&shelved));
-        Ok(Some(shelved))
+            payload: OnceLock::new(),
+        }))
     }
 
     /// Why clients do not see a post, with what it boosts, whatever feed it is in; none if they do. As a sentence's end.
@@ -159,15 +194,15 @@ impl Shelf {
         Ok(id.is_none().then_some(Lacks::AuthorRef))
     }
 
-    /// No status, and counted as such.
-    fn left_out(&self, view: &View, post: &Post) -> Result<Option<Arc<Shelved>>, DiskError> {
-        if let Some(lacks) = self.lacks(view, post)? {
-            view.metrics.left_out(match lacks {
-                Lacks::Ref => "ref",
-                Lacks::AuthorRef => "author_ref",
-            });
+    /// Counts that there is no status of a post; an error only if that cannot be looked up.
+    fn left_out(&self, view: &View, post: &Post) -> Option<DiskError> {
+        match self.lacks(view, post) {
+            Ok(Some(Lacks::Ref)) => view.metrics.left_out("ref"),
+            Ok(Some(Lacks::AuthorRef)) => view.metrics.left_out("author_ref"),
+            Ok(None) => {}
+            Err(error) => return Some(error),
         }
-        Ok(None)
+        None
     }
 
     /// A post as a status, made anew; none if the backend gave no id for a part of it that needs one.
@@ -179,6 +214,9 @@ impl Shelf {
         now: Time,
     ) -> Result<Option<Status>, DiskError> {
         let body = &post.body;
+        if LONG_BYTES < body.object.get().len() {
+            ask_to_wait()?;
+        }
         let Some(id) = id_of(self.ids, post) else {
             return Ok(None);
         };
@@ -197,11 +235,21 @@ impl Shelf {
             }
             None => None,
         };
-        let mut mentioned = Vec::with_capacity(body.mentions.len());
-        for actor in &body.mentions {
-            if let Some(id) = self.account_id(view, actor, None)? {
-                mentioned.push((actor.clone(), id, is_local(view, actor)));
-            }
+        let mut mentioned = Vec::with_capacity(body.mentions.len().min(ITEMS_MAX));
+        for actor in body.mentions.iter().take(ITEMS_MAX) {
+            let Some(id) = self.account_id(view, actor, None)? else {
+                continue;
+            };
+            let kept = view.store.actor(actor)?;
+            let document = kept.as_ref().map(|kept| &kept.document);
+            let (username, acct) = handle(actor, document, is_local(view, actor));
+            let actor = actor.clone();
+            mentioned.push(Mentioned {
+                actor,
+                id,
+                username,
+                acct,
+            });
         }
         let around = Around {
             id,
@@ -225,6 +273,12 @@ impl Shelf {
             return Ok(None);
         };
         let kept = view.store.actor(actor)?;
+        if kept
+            .as_ref()
+            .is_some_and(|kept| LONG_BYTES < kept.document.bytes())
+        {
+            ask_to_wait()?;
+        }
         Ok(Some(Account::new(&Known {
             actor,
             id: &id,

@@ -1,8 +1,8 @@
 //! A post as Mastodon's API shows a status. Pure: whatever is to be looked up was looked up before.
 
-use super::account::{Account, mention, titled};
-use super::content::{escaped, html, plain};
-use super::document::{Document, is_of, is_web};
+use super::account::Account;
+use super::content::{beginning, escaped, html, plain};
+use super::document::{Document, LOOKED_AT_MAX, is_of, read, shortcode, web};
 use super::media::media;
 use super::poll::poll;
 use super::stamp;
@@ -12,12 +12,18 @@ use crate::post::object::hashtag_of;
 use crate::time::Time;
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use url::form_urlencoded::byte_serialize;
 
 /// The most media, mentions, tags and emoji of one post that are shown.
-const ITEMS_MAX: usize = 100;
+pub(super) const ITEMS_MAX: usize = 100;
+
+/// How many times as long as what was written a status may be, and how many bytes beside.
+const GROWTH_MAX: usize = 4;
+const GROWTH_BYTES: usize = 16 << 10;
+/// The longest title or summary that is shown with a text, in bytes; the rest of it is cut off.
+const TITLE_BYTES_MAX: usize = 16 << 10;
 
 /// A status.
 #[derive(Clone, Debug, Serialize)]
@@ -148,8 +154,21 @@ pub struct Around {
     pub in_reply_to_id: Option<String>,
     /// The id of whom it answers.
     pub in_reply_to_account_id: Option<String>,
-    /// Of those it mentions, by actor: the id, and whether they are local. Others are left out.
-    pub mentioned: Vec<(String, String, bool)>,
+    /// Of those it mentions, who is known. Others are left out.
+    pub mentioned: Vec<Mentioned>,
+}
+
+/// Somebody whom a post mentions, as what is known of them says, and not as the mention does.
+#[derive(Debug)]
+pub struct Mentioned {
+    /// The actor's id, as the mention writes it.
+    pub actor: String,
+    /// The id under which clients know them.
+    pub id: String,
+    /// The name in their handle.
+    pub username: String,
+    /// Their handle: without a host if they are local.
+    pub acct: String,
 }
 
 impl Status {
@@ -157,7 +176,7 @@ impl Status {
     pub fn new(post: &Post, around: Around, reblog: Option<Status>, now: Time) -> Status {
         let body = &post.body;
         let language = body.language.as_deref();
-        let object: Value = serde_json::from_str(body.object.get()).unwrap_or_default();
+        let object = read(&body.object);
         let document = Document::new(&object);
         let is_boost = body.boost_of.is_some();
         // The activity of a boost has nothing to show.
@@ -179,7 +198,7 @@ impl Status {
             uri: body.uri.clone(),
             url: match is_boost {
                 true => None,
-                false => Some(shown.link("url").unwrap_or(&body.uri).to_owned()),
+                false => shown.link("url").or_else(|| web(&body.uri)),
             },
             replies_count: shown.count("replies").unwrap_or(0),
             reblogs_count: shown.count("shares").unwrap_or(0),
@@ -209,6 +228,40 @@ impl Status {
     }
 }
 
+impl Status {
+    /// As JSON text, at most [`GROWTH_MAX`] times as long as what was `written` of it, in bytes, beside whose it is: where it is
+    /// not, because it is made of links that are written short and shown four times, it goes without what is attached to it.
+    pub fn into_json(mut self, written: usize) -> String {
+        let json = |it: &Status| serde_json::to_string(it).unwrap_or_default();
+        let all = json(&self);
+        if all.len() <= GROWTH_BYTES {
+            return all;
+        }
+        let bytes = |it: &Account| serde_json::to_string(it).unwrap_or_default().len();
+        let accounts = [
+            Some(&self.account),
+            self.reblog.as_ref().map(|it| &it.account),
+        ];
+        let accounts: usize = accounts.into_iter().flatten().map(bytes).sum();
+        if all.len() <= GROWTH_MAX * written + GROWTH_BYTES + accounts {
+            return all;
+        }
+        self.shed();
+        if let Some(reblog) = self.reblog.as_mut() {
+            reblog.shed();
+        }
+        json(&self)
+    }
+
+    fn shed(&mut self) {
+        self.media_attachments.clear();
+        self.mentions.clear();
+        self.tags.clear();
+        self.emojis.clear();
+        self.poll = None;
+    }
+}
+
 /// A custom emoji.
 pub(super) fn emoji(shortcode: &str, url: &str) -> Value {
     json!({"shortcode": shortcode, "url": url, "static_url": url, "visible_in_picker": false})
@@ -223,8 +276,8 @@ fn visibility(visibility: Visibility) -> &'static str {
 }
 
 fn tagged<'a>(document: Document<'a>, kind: &str) -> impl Iterator<Item = Document<'a>> {
-    let tags = document.items("tag").iter().map(Document::new);
-    tags.filter(move |tag| tag.is(kind))
+    let tags = document.items("tag").iter().take(LOOKED_AT_MAX);
+    tags.map(Document::new).filter(move |tag| tag.is(kind))
 }
 
 /// Whether it is an object whose `name` is a title and whose `summary` is one: Mastodon shows those with a link.
@@ -253,20 +306,28 @@ fn content(document: Document<'_>, language: Option<&str>) -> String {
         return text.unwrap_or_default();
     }
     let name = document.worded("name", "nameMap", language);
-    let title = name.map(|name| format!("<p><b>{}</b></p>", titled(name)));
+    let title = name.map(|name| {
+        format!(
+            "<p><b>{}</b></p>",
+            escaped(beginning(name, TITLE_BYTES_MAX))
+        )
+    });
     // The summary of an article repeats how it begins.
     let is_shown = written.is_none() || document.is("Page") || document.is("Event");
     let summary = document.worded("summary", "summaryMap", language);
     let summary =
         summary.filter(|summary| is_shown && Some(*summary) != name && Some(*summary) != written);
     let summary = summary
-        .map(html)
+        .map(|summary| match summary.len() <= TITLE_BYTES_MAX {
+            true => html(summary),
+            false => plain(beginning(summary, TITLE_BYTES_MAX)),
+        })
         .map(|summary| match summary.starts_with("<p") {
             true => summary,
             false => format!("<p>{summary}</p>"),
         });
     let link = document.link("url").map(|url| {
-        let url = escaped(url);
+        let url = escaped(&url);
         html(&format!("<p><a href=\"{url}\">{url}</a></p>"))
     });
     [title, summary, text, link].into_iter().flatten().collect()
@@ -280,16 +341,18 @@ fn is_html(document: Document<'_>) -> bool {
         .is_none_or(|it| !is_of(it, "text/") || is_of(it, "text/html"))
 }
 
-/// Each person once.
-fn mentions<'a>(document: Document<'a>, known: &[(String, String, bool)]) -> Vec<Value> {
+/// Each person once, whoever writes their id in another way too.
+fn mentions(document: Document<'_>, known: &[Mentioned]) -> Vec<Value> {
+    let known: HashMap<&str, &Mentioned> = known.iter().map(|it| (it.actor.as_str(), it)).collect();
     let mut once = HashSet::new();
-    let row = |tag: Document<'a>| {
-        let actor = tag.text("href").filter(|href| is_web(href))?;
-        let (_, id, is_local) = known.iter().find(|(known, ..)| known == actor)?;
-        if !once.insert(actor) {
-            return None;
-        }
-        Some(mention(id, actor, tag.text("name"), *is_local))
+    let row = |tag: Document<'_>| {
+        let href = tag.text("href")?;
+        let mentioned = known.get(href)?;
+        let url = web(href)?;
+        let person = url.trim_end_matches('/').to_ascii_lowercase();
+        once.insert(person).then(|| {
+            json!({"id": mentioned.id, "username": mentioned.username, "url": url, "acct": mentioned.acct})
+        })
     };
     tagged(document, "Mention")
         .filter_map(row)
@@ -305,12 +368,14 @@ fn hashtags(document: Document<'_>, here: &str) -> Vec<Value> {
         if !once.insert(name.clone()) {
             return None;
         }
-        let there = tag.link("href").map(str::to_owned);
+        let there = tag.link("href");
         let encoded = byte_serialize(name.as_bytes());
         let url = there.unwrap_or_else(|| format!("{here}/tags/{}", encoded.collect::<String>()));
         Some(json!({"name": name, "url": url}))
     };
+    // Comparing them takes longer than showing them.
     tagged(document, "Hashtag")
+        .take(2 * ITEMS_MAX)
         .filter_map(row)
         .take(ITEMS_MAX)
         .collect()
@@ -320,13 +385,117 @@ fn hashtags(document: Document<'_>, here: &str) -> Vec<Value> {
 fn emojis(document: Document<'_>) -> Vec<Value> {
     let mut once = HashSet::new();
     let row = |tag: Document<'_>| {
-        let name = tag.text("name")?.trim_matches(':').to_owned();
+        let name = shortcode(tag.text("name")?)?;
         let icon = Document::new(tag.get("icon")?).link("url")?;
-        let shown = emoji(&name, icon);
-        once.insert(name).then_some(shown)
+        let shown = emoji(name, &icon);
+        once.insert(name.to_owned()).then_some(shown)
     };
     tagged(document, "Emoji")
         .filter_map(row)
         .take(ITEMS_MAX)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::account::Known;
+    use super::super::worst;
+    use super::*;
+    use crate::feed::kept::example;
+    use serde_json::value::RawValue;
+
+    /// A failure means that a megabyte becomes many.
+    #[test]
+    fn a_status_is_in_proportion_to_what_was_written_of_it() {
+        let mentioned = |n: usize| Mentioned {
+            actor: format!("https://a.example/{n}"),
+            id: n.to_string(),
+            username: n.to_string(),
+            acct: n.to_string(),
+        };
+        let ana = "https://a.example/users/ana";
+        let account = || {
+            Account::new(&Known {
+                actor: ana,
+                id: "1",
+                document: None,
+                here: "https://home.example",
+                is_local: false,
+            })
+        };
+        for bytes in [20_000, 100_000] {
+            for (what, object) in worst::objects(bytes) {
+                let mut post = example::post(ana);
+                let written = object.to_string();
+                post.body.object = RawValue::from_string(written.clone()).unwrap();
+                let around = Around {
+                    id: "1".to_owned(),
+                    account: account(),
+                    here: "https://home.example".into(),
+                    in_reply_to_id: None,
+                    in_reply_to_account_id: None,
+                    mentioned: (0..ITEMS_MAX).map(mentioned).collect(),
+                };
+                let status = Status::new(&post, around, None, Time::default());
+                let json = status.into_json(written.len());
+                let room = GROWTH_MAX * written.len() + GROWTH_BYTES + 2_000;
+                assert!(
+                    json.len() <= room,
+                    "{what}: {} of {}",
+                    json.len(),
+                    written.len()
+                );
+            }
+        }
+    }
+
+    fn shown(object: &Value, path: &str) -> Value {
+        let mentioned = [
+            "https://a.example/u",
+            "https://A.example:443/u/",
+            "javascript:1",
+        ];
+        let mentioned = mentioned.map(|actor| Mentioned {
+            actor: actor.to_owned(),
+            id: "7".to_owned(),
+            username: "u".to_owned(),
+            acct: "u@a.example".to_owned(),
+        });
+        let document = Document::new(object);
+        let all = json!({"mentions": mentions(document, &mentioned), "tags": hashtags(document, "https://home.example"),
+            "emojis": emojis(document)});
+        all.pointer(path).cloned().unwrap_or_default()
+    }
+
+    /// A failure means that a click in a client runs what a stranger wrote, or that a stranger goes under another's name.
+    #[test]
+    fn tags_lead_to_pages_and_people_are_called_what_they_are() {
+        let mention =
+            |href: &str| json!({"type": "Mention", "href": href, "name": "@bob@b.example"});
+        let mentions = json!({"tag": [mention("https://a.example/u"), mention("https://A.example:443/u/"), mention("javascript:1"),
+            mention("https://a.example/stranger")]});
+        let expected = json!([{"id": "7", "username": "u", "url": "https://a.example/u", "acct": "u@a.example"}]);
+        assert_eq!(shown(&mentions, "/mentions"), expected);
+        for bad in [
+            "javascript:1",
+            "data:x",
+            "/x",
+            "//a.example",
+            "ftp://a.example/",
+        ] {
+            let tags = json!({"tag": [{"type": "Hashtag", "name": "#Tide", "href": bad},
+                {"type": "Emoji", "name": ":cat:", "icon": {"url": bad}}]});
+            assert_eq!(
+                shown(&tags, "/tags/0/url"),
+                "https://home.example/tags/tide"
+            );
+            assert_eq!(shown(&tags, "/emojis"), json!([]));
+        }
+        let emoji = |name: &str| json!({"tag": {"type": "Emoji", "name": name, "icon": {"url": "HTTPS://A.example/c.png"}}});
+        assert_eq!(
+            shown(&emoji(":cat:"), "/emojis/0/url"),
+            "https://a.example/c.png"
+        );
+        assert_eq!(shown(&emoji("cat<b>"), "/emojis"), json!([]));
+    }
 }

@@ -1,0 +1,200 @@
+//! What is made once for all who ask for it: whoever asks while it is being made waits for that, and it is found again while it is
+//! kept, and for as long as anybody still has it, however large it is.
+
+use hashbrown::{Equivalent, HashMap};
+use parking_lot::Mutex;
+use quick_cache::sync::{Cache, DefaultLifecycle, GuardResult};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder};
+use std::fmt;
+use std::hash::Hash;
+use std::sync::{Arc, Weak};
+
+/// How many may be remembered of which nobody has any left.
+const GONE_MAX: usize = 64;
+
+/// Things lately made.
+pub struct Once<K, T: ?Sized> {
+    kept: Cache<K, Arc<T>, Weight<K, T>>,
+    held: Mutex<Held<K, T>>,
+}
+
+/// What anybody has.
+struct Held<K, T: ?Sized> {
+    all: HashMap<K, Weak<T>>,
+    /// With how many those that are gone are looked for.
+    swept_at: usize,
+}
+
+/// How many bytes one takes, with its key.
+struct Weight<K, T: ?Sized>(fn(&K, &Arc<T>) -> usize);
+
+impl<K, T: ?Sized> Clone for Weight<K, T> {
+    fn clone(&self) -> Self {
+        Weight(self.0)
+    }
+}
+
+impl<K, T: ?Sized> quick_cache::Weighter<K, Arc<T>> for Weight<K, T> {
+    fn weight(&self, key: &K, made: &Arc<T>) -> u64 {
+        u64::try_from((self.0)(key, made)).unwrap_or(u64::MAX)
+    }
+}
+
+impl<K, T: ?Sized> fmt::Debug for Once<K, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Once").finish_non_exhaustive()
+    }
+}
+
+impl<K: Eq + Hash + Clone, T: ?Sized> Once<K, T> {
+    /// None yet; it keeps at most `bytes_max`, by `weight`, each taking about `bytes`.
+    pub fn new(bytes_max: u64, bytes: usize, weight: fn(&K, &Arc<T>) -> usize) -> Once<K, T> {
+        let items = usize::try_from(bytes_max).unwrap_or(usize::MAX) / bytes.max(1);
+        // One part of it and not several: each part keeps its share, and what is larger than that is not kept.
+        let options = OptionsBuilder::new()
+            .shards(1)
+            .estimated_items_capacity(items)
+            .weight_capacity(bytes_max)
+            .build();
+        let kept = match options {
+            Ok(options) => Cache::with_options(
+                options,
+                Weight(weight),
+                DefaultHashBuilder::default(),
+                DefaultLifecycle::default(),
+            ),
+            // Nothing of the three is missing.
+            Err(_) => Cache::with(
+                items,
+                bytes_max,
+                Weight(weight),
+                DefaultHashBuilder::default(),
+                DefaultLifecycle::default(),
+            ),
+        };
+        Once {
+            kept,
+            held: Mutex::new(Held {
+                all: HashMap::new(),
+                swept_at: GONE_MAX,
+            }),
+        }
+    }
+
+    /// What was made, if it is still there.
+    pub fn get<Q>(&self, key: &Q) -> Option<Arc<T>>
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
+        let held = || self.held.lock().all.get(key)?.upgrade();
+        self.kept.get(key).or_else(held)
+    }
+
+    /// What was made, or is made now. Whoever comes meanwhile waits, on its own thread.
+    pub fn get_or_make<Q, E>(
+        &self,
+        key: &Q,
+        make: impl FnOnce() -> Result<Arc<T>, E>,
+    ) -> Result<Arc<T>, E>
+    where
+        Q: Hash + Equivalent<K> + ToOwned<Owned = K> + ?Sized,
+    {
+        if let Some(there) = self.get(key) {
+            return Ok(there);
+        }
+        match self.kept.get_value_or_guard(key, None) {
+            GuardResult::Value(made) => Ok(made),
+            GuardResult::Guard(turn) => {
+                let made = make()?;
+                self.hold(key.to_owned(), &made);
+                // Whether it is kept is another matter.
+                let _ = turn.insert(Arc::clone(&made));
+                Ok(made)
+            }
+            GuardResult::Timeout => make(),
+        }
+    }
+
+    /// As [`Self::get_or_make`], on a thread that waits for nobody: what another makes meanwhile is made twice.
+    pub fn get_or_make_beside<Q, E>(
+        &self,
+        key: &Q,
+        make: impl FnOnce() -> Result<Arc<T>, E>,
+    ) -> Result<Arc<T>, E>
+    where
+        Q: Hash + Equivalent<K> + ToOwned<Owned = K> + ?Sized,
+    {
+        if let Some(there) = self.get(key) {
+            return Ok(there);
+        }
+        let made = make()?;
+        self.hold(key.to_owned(), &made);
+        self.kept.insert(key.to_owned(), Arc::clone(&made));
+        Ok(made)
+    }
+
+    fn hold(&self, key: K, made: &Arc<T>) {
+        let mut held = self.held.lock();
+        if held.swept_at <= held.all.len() {
+            held.all.retain(|_, made| 0 < made.strong_count());
+            held.swept_at = 2 * held.all.len() + GONE_MAX;
+        }
+        held.all.insert(key, Arc::downgrade(made));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::convert::Infallible;
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn once(bytes_max: u64) -> Once<u32, str> {
+        Once::new(bytes_max, 8, |_, made| made.len())
+    }
+
+    /// A failure means that twenty readers of one post make it twenty times.
+    #[test]
+    fn what_many_ask_for_at_once_is_made_once_however_large_it_is() {
+        for bytes_max in [1 << 20, 1] {
+            let (once, made) = (once(bytes_max), AtomicUsize::new(0));
+            let (all, asked) = (Barrier::new(8), AtomicUsize::new(0));
+            let ask = || {
+                all.wait();
+                asked.fetch_add(1, Ordering::Relaxed);
+                once.get_or_make(&7, || {
+                    made.fetch_add(1, Ordering::Relaxed);
+                    // Until all others are on their way here.
+                    while asked.load(Ordering::Relaxed) < 8 {
+                        std::thread::yield_now();
+                    }
+                    Ok::<Arc<str>, Infallible>("text".into())
+                })
+            };
+            let found: Vec<_> = std::thread::scope(|scope| {
+                let all: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+                all.into_iter().map(|it| it.join().unwrap()).collect()
+            });
+            // Whoever has it keeps it there.
+            assert!(once.get(&7).is_some());
+            assert!(found.iter().all(|it| it.as_deref() == Ok("text")));
+            assert_eq!(made.load(Ordering::Relaxed), 1, "{bytes_max}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_has_and_is_not_kept_is_forgotten() {
+        let once = once(1);
+        for key in 0..10_000 {
+            let made = once.get_or_make(&key, || Ok::<Arc<str>, Infallible>("text".into()));
+            assert!(once.get(&key).is_some());
+            drop(made);
+            assert!(once.get(&key).is_none());
+        }
+        assert!(once.held.lock().all.len() <= 2 * GONE_MAX);
+        let failed = once.get_or_make(&7, || Err::<Arc<str>, _>("failed"));
+        assert_eq!(failed, Err("failed"));
+        assert!(once.get(&7).is_none(), "and may be tried again");
+    }
+}
