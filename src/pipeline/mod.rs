@@ -4,6 +4,7 @@
 //! before it is checkpointed, and a crash costs no more than reading again from the last checkpoint.
 
 pub mod admit;
+mod ages;
 mod catching_up;
 mod checkpoint;
 pub mod due;
@@ -47,6 +48,7 @@ use crate::reader::log_end::LogEnd;
 use crate::reader::view::{Built, View};
 use crate::time::Time;
 use admit::{Admission, AdmitError, Outcome};
+use ages::Ages;
 use catching_up::Start;
 use checkpoint::{Wait, Writing};
 use due::Due;
@@ -72,9 +74,6 @@ const SETTLE_AT_ONCE: Duration = Duration::from_millis(50);
 const ANNOUNCE_AFTER: Duration = Duration::from_millis(50);
 /// How long a removal that was asked for (a mute's end) may stay unread before it is asked for again.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
-
-/// How far ahead of the clock log time may be and still make things old.
-const AHEAD_MAX: Duration = Duration::from_secs(86_400);
 
 /// What the pipeline is told.
 #[derive(Clone, Debug)]
@@ -145,6 +144,7 @@ pub struct Pipeline {
     partitions: i32,
     aside: SetAside,
     reflects: Reflects,
+    ages: Ages,
     /// Which of the partitions reflected the record passed last was of.
     passed: usize,
     start: Start,
@@ -199,6 +199,7 @@ impl Pipeline {
             metrics: Arc::clone(&metrics),
         };
         let reflects = store.reflects()?;
+        let ages = Ages::stored(&store, reflects.log_time)?;
         let start = Start::new(
             &source.ends(),
             now,
@@ -230,6 +231,7 @@ impl Pipeline {
             stop: Arc::default(),
             threads,
             partitions,
+            ages,
             reflects,
             passed: 0,
             start,
@@ -331,6 +333,9 @@ impl Pipeline {
     fn take_in(&mut self, record: &Record, said: Said) -> Result<(), PipelineError> {
         let position = record.position;
         self.aside.note_record();
+        if let Some(timestamp) = record.timestamp {
+            self.ages.written(timestamp, clock::now());
+        }
         match said {
             Said::Relation(change) => {
                 let effect = self.relate(record, &change)?;
@@ -339,7 +344,7 @@ impl Pipeline {
             }
             Said::Activity(mut envelope, activity) => {
                 envelope.read_late = self.is_read_late(record, envelope.arrived);
-                self.reflects.log_time = self.reflects.log_time.max(envelope.arrived);
+                self.reflects.log_time = self.ages.arrived(envelope.arrived, clock::now());
                 let arrived = self.arrived.entry(position.partition).or_default();
                 *arrived = envelope.arrived.max(*arrived);
                 self.note_misplaced(position, author_key(&activity));
@@ -463,7 +468,7 @@ impl Pipeline {
 
     fn put_to_sleep(&mut self) -> Result<(), PipelineError> {
         let log_time = self.reflects.log_time;
-        if !self.start.is_done() || self.rounds.is_resting(log_time) || self.log_time_is_absurd() {
+        if !self.start.is_done() || self.rounds.is_resting(log_time) || self.is_in_doubt() {
             return Ok(());
         }
         let asleep = self.rounds.step(
@@ -695,7 +700,11 @@ impl Pipeline {
         if !self.start.is_done() || !self.source.ends().iter().all(is_read) {
             return;
         }
-        let ended = self.graph.read().ended_mutes(clock::now());
+        let now = clock::now();
+        let ended = self.graph.read().ended_mutes(now);
+        if ended.is_empty() || self.ages.clock_is_in_doubt(now) {
+            return;
+        }
         for key in ended {
             let bytes = key.to_bytes();
             let asked = self.asked_to_end.get(&bytes);
@@ -713,16 +722,11 @@ impl Pipeline {
         }
     }
 
-    /// One record with a timestamp far ahead of the clock must not make everything look old. The clock is only a brake
-    /// here: it decides when to drop things, never what is so.
-    fn log_time_is_absurd(&self) -> bool {
-        let log_time = self.reflects.log_time;
-        let is_absurd = clock::now().plus(AHEAD_MAX) < log_time;
-        if is_absurd {
-            let said = log_time.rfc3339();
-            tracing::error!(%said, "a record says it arrived at {said}, ahead of the clock: nothing is dropped for its age");
-        }
-        is_absurd
+    /// Whether nothing may be deleted for its age now.
+    fn is_in_doubt(&mut self) -> bool {
+        let is_in_doubt = self.ages.are_in_doubt(clock::now());
+        self.metrics.log_time_in_doubt.set(is_in_doubt.into());
+        is_in_doubt
     }
 
     /// A slice of the sweep; not while a checkpoint is written, since it goes by what is stored.
