@@ -634,6 +634,9 @@ impl Pipeline {
         self.metrics
             .lost_records
             .set(i64::try_from(self.source.lost_records()).unwrap_or(i64::MAX));
+        self.metrics
+            .damaged_records
+            .set(i64::try_from(self.source.damaged_records()).unwrap_or(i64::MAX));
         let (entries, bytes) = self.store.unwritten();
         self.metrics
             .unwritten_entries

@@ -33,6 +33,11 @@ impl LogEnd {
         }
     }
 
+    /// Why nothing can be appended to it at the moment, if that is so.
+    pub fn trouble(&self) -> Option<String> {
+        self.log.as_ref().and_then(Appender::trouble)
+    }
+
     /// Where each partition ends, found by a look that began after this call. Errors: why the log does not say.
     pub async fn now(&self) -> Result<Arc<Seen>, String> {
         let asked = clock::stopwatch();
