@@ -14,6 +14,9 @@ use std::time::Duration;
 pub(crate) struct Instance {
     dir: PathBuf,
     config: PathBuf,
+    /// Arguments of `serve`, beside the configuration, and what is in its environment.
+    pub(crate) more: Vec<String>,
+    environment: Vec<(String, PathBuf)>,
     process: Option<Child>,
     /// How much of the log belongs to earlier runs.
     said_before: usize,
@@ -63,11 +66,22 @@ pub(crate) fn binary() -> PathBuf {
 impl Instance {
     /// Starts it in `dir` with this configuration; returns when it listens.
     pub(crate) fn start(dir: &Path, config: &str) -> Instance {
+        Instance::start_in(dir, config, Vec::new())
+    }
+
+    /// The same, with these variables in its environment.
+    pub(crate) fn start_in(
+        dir: &Path,
+        config: &str,
+        environment: Vec<(String, PathBuf)>,
+    ) -> Instance {
         let file = dir.join("slackwater.toml");
         std::fs::write(&file, config).expect("writing the configuration");
         let mut instance = Instance {
             dir: dir.to_owned(),
             config: file,
+            more: Vec::new(),
+            environment,
             process: None,
             said_before: 0,
             door: Door::to(""),
@@ -106,6 +120,8 @@ impl Instance {
             .arg("serve")
             .arg("--config")
             .arg(&self.config)
+            .args(&self.more)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .current_dir(&self.dir)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("the service's log"))
@@ -173,6 +189,26 @@ impl Instance {
             process.try_wait().expect("its state")
         });
         (status, begun.elapsed())
+    }
+
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        let state = self.process.as_mut().map(Child::try_wait);
+        matches!(state, Some(Ok(Some(_))))
+    }
+
+    /// Waits until it has ended by itself; how.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        let mut process = self.process.take().expect("a running service");
+        let begun = clock::stopwatch();
+        while begun.elapsed() < super::support::DEADLINE {
+            if let Some(status) = process.try_wait().expect("its state") {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.process = Some(process);
+        panic!("the service does not end");
     }
 
     /// What this run has logged so far.
