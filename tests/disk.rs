@@ -298,7 +298,7 @@ fn damaged_feeds_end_a_start_with_what_to_do_and_rebuild_does_it() {
     let (whole, whole_conf) = (std::fs::read(&db).unwrap(), std::fs::read(&conf).unwrap());
     let mut ended = 0;
     // What sled does not look at when it starts, and what it takes for the end of its log, it opens with.
-    for at in (0..whole.len()).step_by(whole.len() / 10) {
+    for at in (0..whole.len()).step_by(whole.len() / 24) {
         let mut damaged = whole.clone();
         for byte in damaged.iter_mut().skip(at).take(4_096) {
             *byte ^= 0x55;
