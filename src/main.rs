@@ -5,6 +5,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use slackwater::clock;
 use slackwater::config::{self, Algorithm, Config, Logging, Secret};
 use slackwater::demo;
+use slackwater::feed::disk;
 use slackwater::operator::tune::trace::{Trace, TraceError};
 use slackwater::operator::tune::{self, Candidate, plot, table};
 use slackwater::operator::{logging, trace};
@@ -40,6 +41,9 @@ enum Command {
         /// The configuration; slackwater.toml here if there is one.
         #[arg(long)]
         config: Option<PathBuf>,
+        /// Put the feeds' folder aside first, and make it anew from the log. For a folder that is damaged.
+        #[arg(long)]
+        rebuild: bool,
     },
     /// Look at it: a made-up fediverse, time compressed, in a temporary folder. Ctrl-C ends it.
     Demo {
@@ -118,7 +122,7 @@ fn run(command: Command) -> Result<(), Box<dyn Error>> {
         _ => Status::Signal,
     })?;
     match command {
-        Command::Serve { config } => serve(config.as_deref(), &at_once),
+        Command::Serve { config, rebuild } => serve(config.as_deref(), rebuild, &at_once),
         Command::Demo {
             listen,
             seconds,
@@ -150,7 +154,7 @@ fn run(command: Command) -> Result<(), Box<dyn Error>> {
     }
 }
 
-fn serve(file: Option<&Path>, at_once: &AtOnce) -> Result<(), Box<dyn Error>> {
+fn serve(file: Option<&Path>, rebuild: bool, at_once: &AtOnce) -> Result<(), Box<dyn Error>> {
     let here = Path::new("slackwater.toml");
     let file = file.or_else(|| here.exists().then_some(here));
     let config = match file {
@@ -159,6 +163,13 @@ fn serve(file: Option<&Path>, at_once: &AtOnce) -> Result<(), Box<dyn Error>> {
     };
     logging::start(&config.logging);
     raise_open_files();
+    disk::end_on_panic(config.feed.path.clone());
+    if rebuild && let Some(aside) = disk::put_aside(&config.feed.path)? {
+        let aside = aside.display();
+        tracing::warn!(
+            "the feeds are made anew from the log; the folder they were in is {aside} now, to be deleted when all is well"
+        );
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -182,7 +193,14 @@ fn serve(file: Option<&Path>, at_once: &AtOnce) -> Result<(), Box<dyn Error>> {
             () = service.ended() => {}
             signal = signals.any() => tracing::info!(signal, "{signal}: finishing what is in hand"),
         }
-        service.stop().await?;
+        // Whoever asks twice does not want to wait; what the last checkpoint lacks is read from the log again.
+        tokio::select! {
+            stopped = service.stop() => stopped?,
+            signal = signals.any() => {
+                tracing::warn!(signal, "{signal} again: ended without a checkpoint");
+                signals::exit_at_once()
+            }
+        }
         tracing::info!("stopped");
         Ok(())
     });

@@ -71,7 +71,8 @@ pub enum ServiceError {
     },
     /// The data folder was built from another log.
     #[error(
-        "the data folder {path} was built from {built_from}, and this is {now}: delete it, and it is rebuilt"
+        "the data folder {path} was built from {built_from}, and this is {now}: `slackwater serve --rebuild` puts it aside and \
+         makes it anew"
     )]
     OtherLog {
         /// The folder.

@@ -15,7 +15,7 @@ mod support;
 #[path = "support/surface.rs"]
 mod surface;
 
-use instance::Instance;
+use instance::{Around, Instance};
 use reqwest::Method;
 use serde_json::json;
 use slackwater::clock;
@@ -44,8 +44,14 @@ fn answer_to(mut stream: &TcpStream) -> String {
 #[test]
 fn heads_that_never_end_keep_nobody_out_and_take_no_files_that_the_log_needs() {
     let dir = TempDir::new().unwrap();
-    let mut instance =
-        Instance::start_with(dir.path(), &instance::built_in(instance::OFTEN), Some(256));
+    let mut instance = Instance::start_within(
+        dir.path(),
+        &instance::built_in(instance::OFTEN),
+        Around {
+            files_max: Some(256),
+            ..Around::default()
+        },
+    );
     let door = &instance.door;
     let begun: Vec<TcpStream> = (0..400)
         .filter_map(|_| {

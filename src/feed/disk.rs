@@ -2,12 +2,16 @@
 //!
 //! What it does not forgive, and what follows here: plain inserts only (one batch or transaction would switch on a
 //! lock for the whole process); forward reads only (reverse iteration can panic); `flush` is not fsync on Linux, so
-//! the files are synced before offsets are stored. A panic inside it must end the process: the release profile
-//! aborts, and the next start replays the log.
+//! the files are synced before offsets are stored. A panic inside it must end the process: it is damage, or a disk that
+//! failed, and `panic` says what to do. Once it has failed it is never dropped: what it holds it would wait to write for ever.
 
+mod aside;
 mod at_hand;
+mod panic;
 
+pub use aside::put_aside;
 pub use at_hand::{ask as ask_to_wait, at_hand, fetching, is_waiting};
+pub use panic::end_on_panic;
 
 use super::block::{self, Block};
 use super::kept::Post;
@@ -18,6 +22,11 @@ use parking_lot::Mutex;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What to do about a damaged data folder.
+pub const REBUILD: &str =
+    "`slackwater serve --rebuild` puts it aside and makes it anew from the log";
 
 /// Why the data folder could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +49,28 @@ pub enum DiskError {
         /// sled's reason.
         source: sled::Error,
     },
+    /// One was put aside before.
+    #[error(
+        "{aside} is there already, put aside by an earlier --rebuild: look whether it is needed, and delete it"
+    )]
+    AsideBefore {
+        /// Where it is.
+        aside: PathBuf,
+    },
+    /// What is to be put aside holds no feeds.
+    #[error("{path} is no data folder: look at [feed] path")]
+    NoData {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// sled cannot read its own files.
+    #[error("the data folder {path} is damaged: {REBUILD}")]
+    DamagedFiles {
+        /// The folder.
+        path: PathBuf,
+        /// sled's reason.
+        source: sled::Error,
+    },
     /// The file system refused.
     #[error("could not {doing} {path}")]
     Io {
@@ -51,9 +82,7 @@ pub enum DiskError {
         source: io::Error,
     },
     /// A value is not what this version writes.
-    #[error(
-        "a value of {tree} in the data folder cannot be read; delete the folder, and it is rebuilt from the log"
-    )]
+    #[error("a value of {tree} in the data folder cannot be read: {REBUILD}")]
     Damaged {
         /// In which part.
         tree: &'static str,
@@ -122,6 +151,8 @@ pub struct Disk {
     path: PathBuf,
     synced_blobs: Mutex<HashSet<PathBuf>>,
     lately: Lately,
+    /// Whether sled has failed.
+    has_failed: AtomicBool,
     /// How many more writes succeed: tests cut a checkpoint off after any of them.
     #[cfg(test)]
     pub(super) writes_left: std::sync::atomic::AtomicU64,
@@ -143,11 +174,7 @@ impl Disk {
                 sled::Error::Io(error) if is_lock(&error) => DiskError::InUse {
                     path: path.to_owned(),
                 },
-                source => DiskError::Sled {
-                    doing,
-                    path: path.to_owned(),
-                    source,
-                },
+                source => of_sled(doing, path, source),
             }
         };
         let db = sled::Config::new()
@@ -171,6 +198,7 @@ impl Disk {
             path: path.to_owned(),
             synced_blobs: Mutex::default(),
             lately: Lately::default(),
+            has_failed: AtomicBool::new(false),
             #[cfg(test)]
             writes_left: u64::MAX.into(),
         })
@@ -217,13 +245,10 @@ impl Disk {
         let tree = self.tree(tree).filter(|_| asked.is_ok());
         let range = tree.map(|open| open.range(from.to_vec()..));
         let path = self.path.clone();
-        let rows = range.into_iter().flatten().map(move |row| {
-            row.map_err(|source| DiskError::Sled {
-                doing: "scan",
-                path: path.clone(),
-                source,
-            })
-        });
+        let rows = range
+            .into_iter()
+            .flatten()
+            .map(move |row| row.map_err(|source| of_sled("scan", &path, source)));
         asked.err().into_iter().map(Err).chain(rows)
     }
 
@@ -356,7 +381,6 @@ impl Disk {
 
     #[cfg(test)]
     fn count_write(&self) -> Result<(), DiskError> {
-        use std::sync::atomic::Ordering;
         let left = self
             .writes_left
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
@@ -368,10 +392,11 @@ impl Disk {
     }
 
     fn failed(&self, doing: &'static str) -> impl FnOnce(sled::Error) -> DiskError {
-        move |source| DiskError::Sled {
-            doing,
-            path: self.path.clone(),
-            source,
+        move |source| {
+            if !self.has_failed.swap(true, Ordering::Relaxed) {
+                std::mem::forget(self.db.clone());
+            }
+            of_sled(doing, &self.path, source)
         }
     }
 
@@ -461,6 +486,28 @@ impl Disk {
         }
         Ok(below)
     }
+}
+
+fn of_sled(doing: &'static str, path: &Path, source: sled::Error) -> DiskError {
+    let path = path.to_owned();
+    match source {
+        sled::Error::Corruption { .. } | sled::Error::ReportableBug(_) => {
+            DiskError::DamagedFiles { path, source }
+        }
+        source => DiskError::Sled {
+            doing,
+            path,
+            source,
+        },
+    }
+}
+
+fn is_there(path: &Path) -> Result<bool, DiskError> {
+    path.try_exists().map_err(|source| DiskError::Io {
+        doing: "look for",
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Whether this is sled's word for a folder that another process has open; it has no kind of its own for that.

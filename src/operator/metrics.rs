@@ -56,6 +56,10 @@ pub struct Metrics {
     pub dead_letters: Counter,
     /// Records the log no longer had when they were to be read.
     pub lost_records: Gauge,
+    /// Records of the built-in log that could not be read any more and are kept aside.
+    pub damaged_records: Gauge,
+    /// 1 while nothing is deleted for its age, since time leapt or the clock went back.
+    pub log_time_in_doubt: Gauge,
     /// Activities in another partition than their author's id asks for: ties may be decided differently elsewhere.
     pub misplaced_records: Counter,
     /// Entries that stood at or below a full feed's floor and did not enter.
@@ -98,6 +102,8 @@ impl Default for Metrics {
             lag: Family::default(),
             dead_letters: Counter::default(),
             lost_records: Gauge::default(),
+            damaged_records: Gauge::default(),
+            log_time_in_doubt: Gauge::default(),
             misplaced_records: Counter::default(),
             below_floor: Counter::default(),
             entries_written: Counter::default(),
@@ -246,6 +252,16 @@ impl Metrics {
             "lost_records",
             "Records gone from the log before they were read",
             self.lost_records.clone(),
+        );
+        r.register(
+            "log_damaged_records",
+            "Records of the built-in log that could not be read any more and are kept aside",
+            self.damaged_records.clone(),
+        );
+        r.register(
+            "log_time_in_doubt",
+            "1 while nothing is deleted for its age, since time leapt or the clock went back",
+            self.log_time_in_doubt.clone(),
         );
         r.register(
             "misplaced_records",

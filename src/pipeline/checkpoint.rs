@@ -96,21 +96,24 @@ impl Pipeline {
         let begun = clock::stopwatch();
         let taken = self.store.take_out();
         (self.replay, self.rows_written) = (Duration::ZERO, begun);
-        let is_absurd = self.log_time_is_absurd();
-        if self.start.is_done() && !is_absurd {
+        let is_in_doubt = self.is_in_doubt();
+        if self.start.is_done() && !is_in_doubt {
             self.expiry
                 .begin_if_due(&self.store, self.reflects.log_time);
         }
         let (store, graph) = (Arc::clone(&self.store), Arc::clone(&self.graph));
         let (horizons, now) = (Arc::clone(&self.view.horizons), clock::now());
+        let ages = self.ages;
         let thread = std::thread::spawn(move || {
+            ages.store(&store)?;
             let shown = |account| last_shown(horizons.of(&graph.read(), account, now));
             store.write_out(taken, &reflects, &shown).map(Some)
         });
         self.writing = Some(Writing {
             thread,
             begun,
-            log_time: if is_absurd {
+            // By size it goes all the same.
+            log_time: if is_in_doubt {
                 Time::default()
             } else {
                 self.reflects.log_time

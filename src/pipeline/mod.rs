@@ -4,6 +4,7 @@
 //! before it is checkpointed, and a crash costs no more than reading again from the last checkpoint.
 
 pub mod admit;
+mod ages;
 mod catching_up;
 mod checkpoint;
 pub mod due;
@@ -48,6 +49,7 @@ use crate::reader::seal::SealedLog;
 use crate::reader::view::{Built, View};
 use crate::time::Time;
 use admit::{Admission, AdmitError, Outcome};
+use ages::Ages;
 use catching_up::Start;
 use checkpoint::{Wait, Writing};
 use due::Due;
@@ -76,9 +78,6 @@ const ASK_AGAIN: Duration = Duration::from_secs(60);
 
 /// How long a stop waits for dead letters to be written.
 const LETTERS_WAIT: Duration = Duration::from_secs(2);
-
-/// How far ahead of the clock log time may be and still make things old.
-const AHEAD_MAX: Duration = Duration::from_secs(86_400);
 
 /// What the pipeline is told.
 #[derive(Clone, Debug)]
@@ -149,6 +148,7 @@ pub struct Pipeline {
     /// Why dead letters wait to be written, if they do.
     letters_failing: Option<String>,
     reflects: Reflects,
+    ages: Ages,
     /// Which of the partitions reflected the record passed last was of.
     passed: usize,
     start: Start,
@@ -203,6 +203,7 @@ impl Pipeline {
             metrics: Arc::clone(&metrics),
         };
         let reflects = store.reflects()?;
+        let ages = Ages::stored(&store, reflects.log_time)?;
         let start = Start::new(
             &source.ends(),
             now,
@@ -236,6 +237,7 @@ impl Pipeline {
             stop: Arc::default(),
             threads,
             partitions,
+            ages,
             reflects,
             passed: 0,
             start,
@@ -338,6 +340,9 @@ impl Pipeline {
 
     fn take_in(&mut self, record: &Record, said: Said) -> Result<(), PipelineError> {
         let position = record.position;
+        if let Some(timestamp) = record.timestamp {
+            self.ages.written(timestamp, clock::now());
+        }
         match said {
             Said::Relation(change) => {
                 let effect = self.relate(record, &change)?;
@@ -346,7 +351,7 @@ impl Pipeline {
             }
             Said::Activity(mut envelope, activity) => {
                 envelope.read_late = self.is_read_late(record, envelope.arrived);
-                self.reflects.log_time = self.reflects.log_time.max(envelope.arrived);
+                self.reflects.log_time = self.ages.arrived(envelope.arrived, clock::now());
                 let arrived = self.arrived.entry(position.partition).or_default();
                 *arrived = envelope.arrived.max(*arrived);
                 self.note_misplaced(position, author_key(&activity));
@@ -475,7 +480,7 @@ impl Pipeline {
 
     fn put_to_sleep(&mut self) -> Result<(), PipelineError> {
         let log_time = self.reflects.log_time;
-        if !self.start.is_done() || self.rounds.is_resting(log_time) || self.log_time_is_absurd() {
+        if !self.start.is_done() || self.rounds.is_resting(log_time) || self.is_in_doubt() {
             return Ok(());
         }
         let asleep = self.rounds.step(
@@ -642,6 +647,9 @@ impl Pipeline {
         self.metrics
             .lost_records
             .set(i64::try_from(self.source.lost_records()).unwrap_or(i64::MAX));
+        self.metrics
+            .damaged_records
+            .set(i64::try_from(self.source.damaged_records()).unwrap_or(i64::MAX));
         let (entries, bytes) = self.store.unwritten();
         self.metrics
             .unwritten_entries
@@ -708,7 +716,11 @@ impl Pipeline {
         if !self.start.is_done() || !self.source.ends().iter().all(is_read) {
             return;
         }
-        let ended = self.graph.read().ended_mutes(clock::now());
+        let now = clock::now();
+        let ended = self.graph.read().ended_mutes(now);
+        if ended.is_empty() || self.ages.clock_is_in_doubt(now) {
+            return;
+        }
         for key in ended {
             let bytes = key.to_bytes();
             let asked = self.asked_to_end.get(&bytes);
@@ -726,16 +738,11 @@ impl Pipeline {
         }
     }
 
-    /// One record with a timestamp far ahead of the clock must not make everything look old. The clock is only a brake
-    /// here: it decides when to drop things, never what is so.
-    fn log_time_is_absurd(&self) -> bool {
-        let log_time = self.reflects.log_time;
-        let is_absurd = clock::now().plus(AHEAD_MAX) < log_time;
-        if is_absurd {
-            let said = log_time.rfc3339();
-            tracing::error!(%said, "a record says it arrived at {said}, ahead of the clock: nothing is dropped for its age");
-        }
-        is_absurd
+    /// Whether nothing may be deleted for its age now.
+    fn is_in_doubt(&mut self) -> bool {
+        let is_in_doubt = self.ages.are_in_doubt(clock::now());
+        self.metrics.log_time_in_doubt.set(is_in_doubt.into());
+        is_in_doubt
     }
 
     /// A slice of the sweep; not while a checkpoint is written, since it goes by what is stored.

@@ -12,6 +12,7 @@ pub mod in_flight;
 pub mod kafka;
 mod lenient;
 pub mod log;
+pub mod log_time;
 pub mod mark;
 pub mod object;
 pub mod record;

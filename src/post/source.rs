@@ -45,7 +45,7 @@ pub enum SourceError {
     /// The built-in log is not the one the data folder was built from.
     #[error(
         "the data folder reflects {topic} up to offset {from}, but the log ends at {next}: it is another log, or lost \
-         its end. Delete the data folder, and it is rebuilt from this log"
+         its end. `slackwater serve --rebuild` puts the folder aside and makes it anew from this log"
     )]
     Shorter {
         /// The topic.
@@ -168,17 +168,23 @@ impl SourceError {
         )
     }
 
-    /// Whether the same may succeed later, without anybody's doing here: a broker comes back, a disk's does not.
+    /// Whether the same may succeed later: a broker comes back, a disk has room again.
     pub fn is_passing(&self) -> bool {
-        let away = |error: &KafkaError| {
-            matches!(
+        match self {
+            SourceError::BuiltIn(error) => error.is_passing(),
+            SourceError::Kafka(error) => matches!(
                 error,
                 KafkaError::Full { .. }
                     | KafkaError::NotAccepted { .. }
                     | KafkaError::Unreachable { .. }
-            )
-        };
-        self.is_full() || matches!(self, SourceError::Kafka(error) if away(error))
+            ),
+            _ => false,
+        }
+    }
+
+    /// Whether the log has told of it already: it does so once, when it stops taking records.
+    pub fn is_told(&self) -> bool {
+        matches!(self, SourceError::BuiltIn(error) if error.is_passing())
     }
 }
 
@@ -235,6 +241,15 @@ pub fn open(options: &Options, from: &[Position]) -> Result<(Source, Appender), 
                     .find(|position| position.topic == topic)
                     .map(|position| position.offset);
                 *at = stored.unwrap_or(bounds.first);
+                if stored.is_none() && 0 < bounds.first {
+                    tracing::warn!(
+                        topic = topic.name(),
+                        first = bounds.first,
+                        "the log has {} from offset {} on: of what was before, feeds made anew have nothing",
+                        topic.name(),
+                        bounds.first
+                    );
+                }
                 if *at < bounds.first {
                     lost += bounds.first.abs_diff(*at);
                     tracing::error!(
@@ -364,6 +379,14 @@ impl Source {
         }
     }
 
+    /// Records of the log that could not be read any more and were put aside: of the built-in log.
+    pub fn damaged_records(&self) -> u64 {
+        match self {
+            Source::Kafka(_) => 0,
+            Source::BuiltIn { log, .. } => log.damaged_records(),
+        }
+    }
+
     /// Partitions of the activities topic.
     pub fn partitions(&self) -> i32 {
         let activities = self
@@ -411,6 +434,14 @@ impl Appender {
         match self {
             Appender::BuiltIn(log) => Ok(log.dead_letter(record, reason).await?),
             Appender::Kafka(producer) => Ok(producer.dead_letter(record, reason).await?),
+        }
+    }
+
+    /// Why nothing can be appended at the moment, if that is known: it passes by itself.
+    pub fn trouble(&self) -> Option<String> {
+        match self {
+            Appender::BuiltIn(log) => log.trouble().map(|error| error.told()),
+            Appender::Kafka(_) => None,
         }
     }
 
@@ -466,6 +497,7 @@ fn read(
         let Some(at) = next.get_mut(topic as usize) else {
             continue;
         };
+        let end = log.bounds(topic).next;
         let records = match log.read(topic, *at, records_max, READ_BYTES_MAX) {
             Err(LogError::Gone { first, .. }) => {
                 tracing::error!(
@@ -483,6 +515,8 @@ fn read(
             *at = last.position.offset + 1;
             return Ok(records);
         }
+        // Nothing is left of what was there: it was damaged.
+        *at = end.max(*at);
     }
     Ok(Vec::new())
 }
@@ -537,5 +571,46 @@ mod tests {
         let made = built_in_id(other.path()).unwrap();
         assert!(!made.is_empty());
         assert_eq!(built_in_id(other.path()).unwrap(), made);
+    }
+
+    /// Were this to fail, a service whose log was damaged at its end would wait for ever for records that are gone.
+    #[test]
+    fn what_is_gone_from_the_end_of_the_log_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options::BuiltIn(log::Options::at(folder.path()));
+        let (_, appender) = open(&options, &[]).unwrap();
+        let post = |n: u8| NewRecord {
+            topic: Topic::Activities,
+            partition_by: Vec::new(),
+            key: Vec::new(),
+            value: Some(vec![n; 100]),
+            headers: Vec::new(),
+            timestamp: Time::from_millis(1),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let append = |appender: &Appender, n| {
+            let appended = runtime.block_on(appender.append(vec![post(n), post(n)]));
+            appended.unwrap()
+        };
+        append(&appender, 1);
+        appender.close();
+        let file = folder.path().join("activities/00000000000000000000.log");
+        let mut bytes = std::fs::read(&file).unwrap();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        std::fs::write(&file, bytes).unwrap();
+
+        let (mut source, appender) = open(&options, &[]).unwrap();
+        let take = |source: &mut Source| source.take(9, Duration::ZERO).unwrap().len();
+        assert_eq!(take(&mut source), 1);
+        assert_eq!(take(&mut source), 0);
+        for end in source.ends() {
+            assert_eq!(end.next, end.end, "{}", end.topic.name());
+        }
+        assert_eq!(source.damaged_records(), 1);
+        append(&appender, 2);
+        assert_eq!(take(&mut source), 2);
     }
 }

@@ -37,6 +37,11 @@ impl LogEnd {
         }
     }
 
+    /// Why nothing can be appended to it at the moment, if that is so.
+    pub fn trouble(&self) -> Option<String> {
+        self.log.as_ref().and_then(Appender::trouble)
+    }
+
     /// A turn to wait until more is heard of the log, if not too many do.
     pub fn turn(&self) -> Result<SemaphorePermit<'_>, TryAcquireError> {
         self.waiting.try_acquire()

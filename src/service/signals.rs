@@ -73,3 +73,8 @@ impl Signals {
 pub fn exit() -> ! {
     low_level::exit(0)
 }
+
+/// The same for a service that was told to end and was amid that: with 1, since it did not get to its end.
+pub fn exit_at_once() -> ! {
+    low_level::exit(1)
+}

@@ -14,13 +14,23 @@ use std::time::Duration;
 pub(crate) struct Instance {
     dir: PathBuf,
     config: PathBuf,
+    /// Arguments of `serve`, beside the configuration.
+    pub(crate) more: Vec<String>,
+    around: Around,
     process: Option<Child>,
-    /// How many files it may have open, if that is bounded.
-    files_max: Option<u32>,
     /// How much of the log belongs to earlier runs.
     said_before: usize,
     /// How to reach the present run.
     pub(crate) door: Door,
+}
+
+/// What a service is started with.
+#[derive(Default)]
+pub(crate) struct Around {
+    /// Variables of its environment.
+    pub(crate) environment: Vec<(String, PathBuf)>,
+    /// So many files and connections it may have open; none: as many as this process.
+    pub(crate) files_max: Option<u32>,
 }
 
 /// Where a running service answers. Cheap to clone, for threads that post while others kill.
@@ -56,27 +66,30 @@ const COMMON: &str =
 pub(crate) const OFTEN: &str =
     "unflushed_entries_max = 1000\ncheckpoint_every = \"100ms\"\nreplay_max = \"1ms\"\n";
 
-/// The binary under test. SLACKWATER_BINARY names another build of it (a release, an image's).
+/// The binary under test. SLACKWATER_BINARY names another build of it (a release, an image's), from the checkout.
 pub(crate) fn binary() -> PathBuf {
-    std::env::var_os("SLACKWATER_BINARY")
-        .map_or_else(|| env!("CARGO_BIN_EXE_slackwater").into(), PathBuf::from)
+    let named = std::env::var_os("SLACKWATER_BINARY");
+    let path = named.map_or_else(|| env!("CARGO_BIN_EXE_slackwater").into(), PathBuf::from);
+    // It is started in a folder of its own.
+    std::path::absolute(path).expect("a path")
 }
 
 impl Instance {
     /// Starts it in `dir` with this configuration; returns when it listens.
     pub(crate) fn start(dir: &Path, config: &str) -> Instance {
-        Instance::start_with(dir, config, None)
+        Instance::start_within(dir, config, Around::default())
     }
 
-    /// The same, which may have so many files and connections open.
-    pub(crate) fn start_with(dir: &Path, config: &str, files_max: Option<u32>) -> Instance {
+    /// The same, with this around it.
+    pub(crate) fn start_within(dir: &Path, config: &str, around: Around) -> Instance {
         let file = dir.join("slackwater.toml");
         std::fs::write(&file, config).expect("writing the configuration");
         let mut instance = Instance {
             dir: dir.to_owned(),
             config: file,
+            more: Vec::new(),
+            around,
             process: None,
-            files_max,
             said_before: 0,
             door: Door::to(""),
         };
@@ -110,7 +123,7 @@ impl Instance {
             .append(true)
             .open(log)
             .expect("the service's log");
-        let mut command = match self.files_max {
+        let mut command = match self.around.files_max {
             None => Command::new(binary()),
             Some(files_max) => {
                 let mut command = Command::new("sh");
@@ -125,6 +138,13 @@ impl Instance {
             .arg("serve")
             .arg("--config")
             .arg(&self.config)
+            .args(&self.more)
+            .envs(
+                self.around
+                    .environment
+                    .iter()
+                    .map(|(name, value)| (name, value)),
+            )
             .current_dir(&self.dir)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("the service's log"))
@@ -192,6 +212,26 @@ impl Instance {
             process.try_wait().expect("its state")
         });
         (status, begun.elapsed())
+    }
+
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        let state = self.process.as_mut().map(Child::try_wait);
+        matches!(state, Some(Ok(Some(_))))
+    }
+
+    /// Waits until it has ended by itself; how.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        let mut process = self.process.take().expect("a running service");
+        let begun = clock::stopwatch();
+        while begun.elapsed() < super::support::DEADLINE {
+            if let Some(status) = process.try_wait().expect("its state") {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.process = Some(process);
+        panic!("the service does not end");
     }
 
     /// What this run has logged so far.

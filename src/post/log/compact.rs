@@ -26,8 +26,14 @@ pub(super) fn compact(folder: &Folder) -> Result<(), LogError> {
     let mut newest = Newest::default();
     for segment in &segments {
         let mut frames = segment.frames(segment.base)?;
-        while let Some(frame) = frames.next_durable()? {
-            newest.saw(frame.key, frame.offset);
+        loop {
+            match frames.next_durable() {
+                Ok(Some(frame)) => newest.saw(frame.key, frame.offset),
+                Ok(None) => break,
+                // With what is left of it the next time.
+                Err(LogError::Damaged { .. }) if folder.mend(segment)? => return Ok(()),
+                Err(error) => return Err(error),
+            }
         }
     }
     for segment in closed {
@@ -48,6 +54,11 @@ pub(super) fn compact(folder: &Folder) -> Result<(), LogError> {
 /// Writes what stays beside the old file, durably, then puts it in the old one's place. A crash before the rename
 /// leaves the old file and a leftover, one after it the new file: both say the same.
 fn rewrite(folder: &Folder, old: &Arc<Segment>, newest: &Newest) -> Result<(), LogError> {
+    let _one = folder.rewriting.lock();
+    if !folder.segments.read().iter().any(|it| Arc::ptr_eq(it, old)) {
+        // It has been mended meanwhile.
+        return Ok(());
+    }
     let path = old.path.with_extension(UNFINISHED);
     let failed = |doing| LogError::io(doing, &path);
     let mut file = BufWriter::new(File::create(&path).map_err(failed("create"))?);

@@ -29,8 +29,8 @@ pub enum LogError {
     },
     /// Bytes that were durable are not what was written: the disk or somebody changed them.
     #[error(
-        "{} is damaged at byte {byte}, offset {offset}: put back a copy, or move it and every older file of that \
-         folder elsewhere and rebuild without them",
+        "{} is damaged at byte {byte}, offset {offset}: the next start of the service keeps what can be read of it and puts \
+         the rest aside",
         file.display()
     )]
     Damaged {
@@ -40,6 +40,12 @@ pub enum LogError {
         offset: i64,
         /// Where in the file.
         byte: u64,
+    },
+    /// A later version wrote it.
+    #[error("{} was written by a later version of slackwater, or its header is damaged: run that version", file.display())]
+    Newer {
+        /// The segment.
+        file: PathBuf,
     },
     /// A segment is missing between two others.
     #[error("the file with offsets {from} to {} is missing in {}: put it back", to - 1, folder.display())]
@@ -69,8 +75,18 @@ pub enum LogError {
         /// Its bytes on disk.
         bytes: usize,
     },
-    /// An earlier write or sync failed, and nothing is written until the log has been opened again.
-    #[error("the log takes no more records until restarted, since an earlier write failed")]
+    /// There is too little room on the disk to go on after a failure.
+    #[error("{bytes} bytes are free for {}: at least {bytes_min} are needed to go on", folder.display())]
+    NoRoom {
+        /// The topic's folder.
+        folder: PathBuf,
+        /// How much is free.
+        bytes: u64,
+        /// How much is needed.
+        bytes_min: u64,
+    },
+    /// An earlier write or sync failed, and the disk does not take records again yet.
+    #[error("the log cannot be written to at the moment")]
     Refused {
         /// The failure.
         source: Arc<LogError>,
@@ -81,6 +97,28 @@ pub enum LogError {
 }
 
 impl LogError {
+    /// Whether it passes when the disk has room again, or works again.
+    pub fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            LogError::Full
+                | LogError::Io { .. }
+                | LogError::NoRoom { .. }
+                | LogError::Refused { .. }
+        )
+    }
+
+    /// This and its causes, in one line.
+    pub fn told(&self) -> String {
+        let mut told = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            told = format!("{told}: {error}");
+            cause = error.source();
+        }
+        told
+    }
+
     pub(super) fn io(doing: &'static str, file: &Path) -> impl FnOnce(io::Error) -> LogError {
         move |source| LogError::Io {
             doing,

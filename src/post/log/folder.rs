@@ -1,13 +1,15 @@
 //! One topic on disk: a folder of segments, the last of which grows.
 
-use super::segment::{Segment, UNFINISHED, sync_folder};
+use super::mend::{self, End, Walked};
+use super::segment::{Recovered, Segment, UNFINISHED, sync_folder};
 use super::{Bounds, LogError, create_folder};
 use crate::post::record::{Position, Record, Topic};
 use crate::time::Time;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A topic's segments, and what is read from them.
 pub(super) struct Folder {
@@ -15,6 +17,10 @@ pub(super) struct Folder {
     /// Oldest first; never empty. Files are opened, renamed and removed with this lock held, so that a reader never
     /// takes one file's index to another file.
     pub(super) segments: RwLock<Vec<Arc<Segment>>>,
+    /// Held while a closed segment is written anew: one at a time.
+    pub(super) rewriting: Mutex<()>,
+    /// Records put aside, in files that were there at the start or came since.
+    damaged: AtomicU64,
 }
 
 /// May offsets be missing between two segments?
@@ -34,16 +40,40 @@ impl Folder {
     ) -> Result<(Folder, Arc<Segment>, File), LogError> {
         create_folder(&path)?;
         let mut files = segment_files(&path)?;
-        let (last, file) = match files.pop() {
-            None => Segment::create(&path, 0)?,
-            Some((base, file)) => Segment::recover(file, base)?,
+        let mut newest = Vec::new();
+        let file = match files.last().cloned() {
+            None => {
+                let (segment, file) = Segment::create(&path, 0)?;
+                newest.push(segment);
+                file
+            }
+            Some((base, last)) => {
+                files.pop();
+                match Segment::recover(last, base)? {
+                    Recovered::Whole(segment, file) => {
+                        newest.push(segment);
+                        file
+                    }
+                    Recovered::Mended(segment) => {
+                        let (next, file) = Segment::create(&path, segment.next())?;
+                        newest.extend([segment, next]);
+                        file
+                    }
+                }
+            }
         };
         let mut segments: Vec<Arc<Segment>> = Vec::new();
-        for (base, file) in files {
-            segments.push(Arc::new(Segment::closed(file, base)?));
+        let bases = files.iter().skip(1).map(|(base, _)| *base);
+        let follows: Vec<i64> = bases
+            .chain(newest.first().map(|segment| segment.base))
+            .collect();
+        for ((base, file), next) in files.into_iter().zip(follows) {
+            segments.push(Arc::new(Segment::closed(file, base, next)?));
         }
-        let last = Arc::new(last);
-        segments.push(Arc::clone(&last));
+        segments.extend(newest.into_iter().map(Arc::new));
+        let Some(last) = segments.last().map(Arc::clone) else {
+            return Err(LogError::Closed);
+        };
         if gaps == Gaps::Refused {
             let pairs = segments.iter().zip(segments.iter().skip(1));
             for (one, other) in pairs {
@@ -56,8 +86,49 @@ impl Folder {
                 }
             }
         }
-        let segments = RwLock::new(segments);
-        Ok((Folder { path, segments }, last, file))
+        let folder = Folder {
+            damaged: AtomicU64::new(damaged_records(&path)?),
+            path,
+            segments: RwLock::new(segments),
+            rewriting: Mutex::default(),
+        };
+        Ok((folder, last, file))
+    }
+
+    /// Records put aside.
+    pub(super) fn damaged_records(&self) -> u64 {
+        self.damaged.load(Ordering::Relaxed)
+    }
+
+    /// Mends a closed segment; false if it is not damaged, or another by now.
+    pub(super) fn mend(&self, damaged: &Arc<Segment>) -> Result<bool, LogError> {
+        let _one = self.rewriting.lock();
+        let next = {
+            let segments = self.segments.read();
+            let at = segments.iter().position(|it| Arc::ptr_eq(it, damaged));
+            match at.and_then(|at| segments.get(at + 1)) {
+                Some(following) => following.base,
+                None => return Ok(false),
+            }
+        };
+        let end = End::Before(next);
+        let walked = mend::walk(&damaged.path, damaged.base, damaged.bytes(), end)?;
+        let Walked::Mended { extent, records } = walked else {
+            return Ok(false);
+        };
+        self.damaged.fetch_add(records, Ordering::Relaxed);
+        let mended = Segment::of(damaged.path.clone(), damaged.base, extent);
+        mended.write_index();
+        self.replace(damaged, Arc::new(mended));
+        Ok(true)
+    }
+
+    /// Puts one segment in the place of another.
+    pub(super) fn replace(&self, old: &Arc<Segment>, new: Arc<Segment>) {
+        let mut segments = self.segments.write();
+        if let Some(place) = segments.iter_mut().find(|it| Arc::ptr_eq(it, old)) {
+            *place = new;
+        }
     }
 
     /// What can be read.
@@ -76,7 +147,7 @@ impl Folder {
         let mut records = Vec::new();
         let mut bytes = 0_usize;
         let mut from = from;
-        loop {
+        'segments: loop {
             let (segment, mut frames, following) = {
                 let segments = self.segments.read();
                 let Bounds { first, next } = bounds(&segments);
@@ -101,9 +172,13 @@ impl Folder {
                     Ok(None) => break,
                     // What stands before the damage is given first; the next call meets it.
                     Err(_) if !records.is_empty() => return Ok(records),
+                    Err(error @ LogError::Damaged { .. }) => match self.mend(&segment)? {
+                        true => continue 'segments,
+                        false => return Err(error),
+                    },
                     Err(error) => return Err(error),
                 };
-                if from <= frame.offset {
+                if from <= frame.offset && !frame.is_hole {
                     let full = records_max <= records.len()
                         || bytes_max < bytes.saturating_add(frame.raw.len());
                     if full && !records.is_empty() {
@@ -163,6 +238,23 @@ fn bounds(segments: &[Arc<Segment>]) -> Bounds {
         first: segments.first().map_or(0, |segment| segment.base),
         next: segments.last().map_or(0, |segment| segment.next()),
     }
+}
+
+/// Records put aside in this folder.
+fn damaged_records(folder: &Path) -> Result<u64, LogError> {
+    let mut records = 0;
+    for entry in std::fs::read_dir(folder).map_err(LogError::io("list", folder))? {
+        let path = entry.map_err(LogError::io("list", folder))?.path();
+        records += mend::records_aside(&path).unwrap_or(0);
+    }
+    if 0 < records {
+        tracing::warn!(
+            folder = %folder.display(), records,
+            "{records} records that could not be read any more are kept aside in {}/*.{}, to be looked at or deleted",
+            folder.display(), mend::DAMAGED
+        );
+    }
+    Ok(records)
 }
 
 /// The segments in a folder, oldest first. What a compaction that did not finish left behind is removed.

@@ -6,7 +6,9 @@
 //! ```
 //!
 //! Numbers are little-endian. Key, value, header names and header values have their length (u32) before them.
-//! `synced` is how many bytes of the file were durable when this record was written: it tells a torn tail from damage.
+//! `synced` is how many bytes of the file were durable when this record was written: for whoever looks into a damaged file.
+//!
+//! A hole is a frame without a record: the offsets up to its own were damaged, and nothing is at them any more.
 
 use super::super::record::{NewRecord, Position, Record};
 use crate::time::Time;
@@ -24,6 +26,10 @@ const FIXED_BYTES: usize = 8 + 4 + 1 + 8 + 4 + 4;
 const HAS_KEY: u8 = 1;
 const HAS_VALUE: u8 = 2;
 const HAS_TIMESTAMP: u8 = 4;
+const IS_HOLE: u8 = 8;
+
+/// The shortest frame there is.
+pub(super) const FRAME_BYTES_MIN: usize = HEAD_BYTES + FIXED_BYTES;
 
 /// A record before it has an offset.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,11 +53,15 @@ impl Content {
 
     /// Appends the frame to `out`. The caller has seen to it that it is not longer than [`BODY_BYTES_MAX`].
     pub(super) fn encode(&self, offset: i64, synced: u32, out: &mut Vec<u8>) {
-        let start = out.len();
         let flag = |is: bool, flag: u8| if is { flag } else { 0 };
         let flags = flag(self.key.is_some(), HAS_KEY)
             | flag(self.value.is_some(), HAS_VALUE)
             | flag(self.timestamp.is_some(), HAS_TIMESTAMP);
+        self.encode_as(flags, offset, synced, out);
+    }
+
+    fn encode_as(&self, flags: u8, offset: i64, synced: u32, out: &mut Vec<u8>) {
+        let start = out.len();
         let body_bytes = self.frame_bytes() - HEAD_BYTES;
         out.reserve(HEAD_BYTES + body_bytes);
         out.extend_from_slice(&MAGIC);
@@ -86,7 +96,18 @@ impl From<NewRecord> for Content {
     }
 }
 
-/// A record as it lies in a file.
+/// Appends a hole that ends with this offset.
+pub(super) fn encode_hole(last: i64, out: &mut Vec<u8>) {
+    let nothing = Content {
+        timestamp: None,
+        key: None,
+        value: None,
+        headers: Vec::new(),
+    };
+    nothing.encode_as(IS_HOLE, last, 0, out);
+}
+
+/// A record as it lies in a file, or a hole.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Frame<'a> {
     pub(super) offset: i64,
@@ -95,6 +116,8 @@ pub(super) struct Frame<'a> {
     pub(super) timestamp: Option<Time>,
     pub(super) key: Option<&'a [u8]>,
     pub(super) value: Option<&'a [u8]>,
+    /// Nothing is here any more.
+    pub(super) is_hole: bool,
     headers: &'a [u8],
     /// The whole frame, to be copied.
     pub(super) raw: &'a [u8],
@@ -148,19 +171,51 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Frame<'_>> {
         timestamp: (flags & HAS_TIMESTAMP != 0).then_some(Time::from_millis(timestamp)),
         key: (flags & HAS_KEY != 0).then_some(key),
         value: (flags & HAS_VALUE != 0).then_some(value),
+        is_hole: flags & IS_HOLE != 0,
         headers: rest,
         raw,
     })
 }
 
-/// The first intact frame in `bytes`, wherever it starts, for which `wanted` holds: does anything follow an
-/// unreadable record?
-pub(super) fn search(bytes: &[u8], wanted: impl Fn(&Frame<'_>) -> bool) -> bool {
-    let starts = bytes.windows(MAGIC.len()).enumerate();
-    starts
-        .filter(|(_, window)| *window == MAGIC)
-        .filter_map(|(at, _)| decode(bytes.get(at..)?))
-        .any(|frame| wanted(&frame))
+/// The first intact frame in `bytes` for which `wanted` holds, and where it starts.
+pub(super) fn find(
+    bytes: &[u8],
+    wanted: impl Fn(&Frame<'_>) -> bool,
+) -> Option<(usize, Frame<'_>)> {
+    memchr::memmem::find_iter(bytes, &MAGIC)
+        .filter_map(|at| Some((at, decode(bytes.get(at..)?)?)))
+        .find(|(_, frame)| wanted(frame))
+}
+
+/// Whether these bytes are the beginning of a frame and no more: what of it is here is as it would be written, and ends
+/// within it.
+///
+/// One whose parts end where the bytes do is all there, whatever its length says: that has been changed.
+pub(super) fn is_cut_short(bytes: &[u8]) -> bool {
+    let Some(rest) = bytes.strip_prefix(&MAGIC) else {
+        return MAGIC.starts_with(bytes);
+    };
+    match frame_bytes(bytes) {
+        Some(whole) => bytes.len() < whole && !ends_with_a_part(rest),
+        None => rest.len() < 4,
+    }
+}
+
+/// Whether what follows a magic has all that a frame must have, and ends where one of its parts does.
+fn ends_with_a_part(after_magic: &[u8]) -> bool {
+    let before_key = HEAD_BYTES - MAGIC.len() + FIXED_BYTES - 8;
+    let Some(mut parts) = after_magic.get(before_key..) else {
+        return false;
+    };
+    let mut taken = 0;
+    while !parts.is_empty() {
+        if take(&mut parts).is_none() {
+            return false;
+        }
+        taken += 1;
+    }
+    // Key and value, and each header's name has a value.
+    2 <= taken && taken % 2 == 0
 }
 
 fn checksum(length: [u8; 4], body: &[u8]) -> u32 {
@@ -229,7 +284,8 @@ mod tests {
         fn any_bytes_can_be_tried(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
             let _ = decode(&bytes);
             let _ = decode(&[MAGIC.as_slice(), &bytes].concat());
-            let _ = search(&bytes, |_| true);
+            let _ = find(&bytes, |_| true);
+            let _ = is_cut_short(&[MAGIC.as_slice(), &bytes].concat());
         }
     }
 

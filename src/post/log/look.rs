@@ -30,6 +30,7 @@ pub fn look_through(
         let mut frames = Frames::open(&path, HEADER_BYTES, end, base)?;
         loop {
             match frames.next() {
+                Ok(Some(frame)) if frame.is_hole => {}
                 Ok(Some(frame)) => {
                     let bytes = frame.raw.len() as u64;
                     let position = Position {

@@ -4,12 +4,14 @@
 //! <path>/lock
 //! <path>/activities|relationships|dead-letters/<first offset>.log     frames: see `frame`
 //!                                             /<first offset>.index   of a closed segment; made again if missing
+//!                                             /….damaged              what cannot be read any more: see `mend`
 //! ```
 //!
 //! - One thread writes. All who wait while it syncs share the next fsync (`writer`).
 //! - Readers open files of their own and see only what is durable (`folder`, `segment`).
-//! - What a crash left half written at the end is cut off with a log line; anything else that cannot be read is
-//!   [`LogError::Damaged`], never skipped.
+//! - A disk that is full or fails is tried again every second; meanwhile nothing is taken (`writer`).
+//! - What a crash left half written at the end is cut off with a log line; anything else that cannot be read is put
+//!   aside and counted, and the records behind it keep their offsets (`mend`).
 //! - Activities expire by age and size, a whole segment at a time; relationships are compacted (`compact`).
 //!
 //! Why our own files: of the libraries looked at in November 2026 none lets a compacted log keep its offsets, and each
@@ -23,6 +25,7 @@ mod error;
 mod folder;
 mod frame;
 mod look;
+mod mend;
 mod scan;
 mod segment;
 #[cfg(test)]
@@ -120,8 +123,8 @@ struct Newest {
 }
 
 impl BuiltInLog {
-    /// Opens or creates a log. A torn tail is cut off, with a log line. Errors: the folder is in use, cannot be used,
-    /// or something in it that was durable cannot be read.
+    /// Opens or creates a log. A torn tail is cut off, with a log line; what is damaged is put aside. Errors: the folder is
+    /// in use or cannot be used, or a file in it is missing.
     pub fn open(options: Options) -> Result<BuiltInLog, LogError> {
         let path = &options.path;
         create_folder(path)?;
@@ -175,7 +178,7 @@ impl BuiltInLog {
     /// caller that stops waiting does not take its records back.
     ///
     /// Errors: none of them is to be counted on: [`LogError::Full`] and [`LogError::TooLarge`] before anything was
-    /// written; after a failed write or fsync, [`LogError::Refused`] until the log is opened again.
+    /// written; after a write or fsync failed twice, [`LogError::Refused`] until the disk takes records again.
     pub async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<Position>, LogError> {
         let topics: Vec<Topic> = records.iter().map(|record| record.topic).collect();
         let contents = records
@@ -223,10 +226,11 @@ impl BuiltInLog {
     }
 
     /// Reads records from offset `from` on, up to `records_max` and `bytes_max` (bytes on disk), but at least one if
-    /// there is one; none at the end. Never beyond what is durable.
+    /// there is one; none at the end, and where nothing is left of what was there up to the end. Never beyond what is
+    /// durable. Damage met in a closed segment is mended on the way.
     ///
     /// Errors: [`LogError::Gone`] below the first offset, [`LogError::Beyond`] above the next one,
-    /// [`LogError::Damaged`].
+    /// [`LogError::Damaged`] in the last segment.
     pub fn read(
         &self,
         topic: Topic,
@@ -271,6 +275,18 @@ impl BuiltInLog {
             return Err(LogError::Closed);
         }
         compact::compact(self.folder(Topic::Relationships))
+    }
+
+    /// Records that could not be read any more and were put aside, in files that are still there.
+    pub fn damaged_records(&self) -> u64 {
+        let folders = self.0.folders.iter();
+        folders.map(|folder| folder.damaged_records()).sum()
+    }
+
+    /// Why nothing can be written at the moment, if that is so: what is appended meanwhile is refused. It passes by itself
+    /// when the disk has room again, or works again.
+    pub fn trouble(&self) -> Option<LogError> {
+        self.0.queue.trouble()
     }
 
     /// How many groups have been made durable: appends divided by this is how many share an fsync.

@@ -87,19 +87,6 @@ impl Frames {
         explain(&self.path, self.at, self.expected, fault)
     }
 
-    /// Is there a record after the unreadable place that was written when that place was durable already? Then it is
-    /// damage. What a crash leaves has only records of its own group after it, since disks write in any order.
-    pub(super) fn followed_by_acknowledged(&self, found: u64) -> Result<bool, LogError> {
-        let mut rest = Vec::new();
-        let mut file = File::open(&self.path).map_err(LogError::io("open", &self.path))?;
-        file.seek(SeekFrom::Start(self.at))
-            .and_then(|_| file.take(found - self.at).read_to_end(&mut rest))
-            .map_err(LogError::io("read", &self.path))?;
-        Ok(frame::search(&rest, |later| {
-            self.expected < later.offset && self.at < u64::from(later.synced)
-        }))
-    }
-
     /// Sees to it that the buffer holds `bytes` more.
     fn fill(&mut self, bytes: usize) -> Result<(), Fault> {
         let held = self.buffer.len() - self.used;

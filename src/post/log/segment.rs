@@ -1,7 +1,8 @@
 //! One file of the log: a header, then frames, oldest first. Only the last segment of a topic grows.
 
 use super::LogError;
-use super::scan::{Fault, Frames};
+use super::mend::{self, End, Walked};
+use super::scan::Frames;
 use crate::time::Time;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,14 @@ pub(super) struct Segment {
     /// Where it is.
     pub(super) path: PathBuf,
     extent: Mutex<Extent>,
+}
+
+/// The last segment of a topic, as it was found.
+pub(super) enum Recovered {
+    /// It goes on in this file.
+    Whole(Segment, File),
+    /// It was damaged: another must follow.
+    Mended(Segment),
 }
 
 /// How far the durable part of a segment reaches, and where in it things are.
@@ -68,24 +77,27 @@ impl Extent {
 }
 
 impl Segment {
-    /// Creates the file for records from `base`, durably, and opens it for appending.
+    /// Creates the file for records from `base`, durably, and opens it for appending. It has its header before it has its
+    /// name, so that there always is a last segment which says where the log goes on.
     pub(super) fn create(folder: &Path, base: i64) -> Result<(Segment, File), LogError> {
         let path = folder.join(format!("{base:020}.log"));
+        let unfinished = path.with_extension(UNFINISHED);
+        // Appended to: what comes after a cut goes where the cut was.
         let mut file = OpenOptions::new()
             .append(true)
             .create(true)
-            .open(&path)
-            .map_err(LogError::io("create", &path))?;
+            .open(&unfinished)
+            .map_err(LogError::io("create", &unfinished))?;
         write_header(&mut file, base).map_err(LogError::io("write the header of", &path))?;
+        std::fs::rename(&unfinished, &path).map_err(LogError::io("rename", &unfinished))?;
         sync_folder(folder)?;
         let extent = Mutex::new(Extent::empty(base));
         Ok((Segment { base, path, extent }, file))
     }
 
     /// Opens the last segment of a topic: cuts off what a crash left half written, and makes the rest durable, since
-    /// a killed process may have left it in the machine's memory only. Errors: [`LogError::Damaged`] if what cannot be
-    /// read had been durable before a later record was written.
-    pub(super) fn recover(path: PathBuf, base: i64) -> Result<(Segment, File), LogError> {
+    /// a killed process may have left it in the machine's memory only. One that is damaged is mended, and takes no more.
+    pub(super) fn recover(path: PathBuf, base: i64) -> Result<Recovered, LogError> {
         let mut file = OpenOptions::new()
             .read(true)
             .append(true)
@@ -95,46 +107,60 @@ impl Segment {
             .metadata()
             .map_err(LogError::io("read the size of", &path))?
             .len();
-        let mut extent = Extent::empty(base);
-        if found < HEADER_BYTES {
+        // An orderly end says so much.
+        let durable = read_index(&path).map_or(0, |extent| extent.bytes);
+        let extent = if found < HEADER_BYTES && durable <= HEADER_BYTES {
             write_header(&mut file, base).map_err(LogError::io("write the header of", &path))?;
+            Extent::empty(base)
         } else {
-            check_header(&path, base)?;
-            let mut frames = Frames::open(&path, HEADER_BYTES, found, base)?;
-            loop {
-                match frames.next() {
-                    Ok(Some(frame)) => {
-                        extent.add(base, frame.offset, frame.timestamp, frame.raw.len());
-                    }
-                    Ok(None) => break,
-                    Err(Fault::Unreadable) => {
-                        if frames.followed_by_acknowledged(found)? {
-                            return Err(frames.fault(Fault::Unreadable));
-                        }
+            match mend::walk(&path, base, found, End::Last { durable })? {
+                Walked::Whole(extent) => {
+                    if extent.bytes < found {
                         cut(&file, &path, extent.bytes, found)?;
-                        break;
                     }
-                    Err(fault) => return Err(frames.fault(fault)),
+                    extent
+                }
+                Walked::Mended { extent, .. } => {
+                    let segment = Segment::of(path, base, extent);
+                    segment.write_index();
+                    return Ok(Recovered::Mended(segment));
                 }
             }
-        }
+        };
         file.sync_all().map_err(LogError::io("sync", &path))?;
-        let extent = Mutex::new(extent);
-        Ok((Segment { base, path, extent }, file))
+        Ok(Recovered::Whole(Segment::of(path, base, extent), file))
     }
 
-    /// A segment that grows no more: its index file, or if that is missing or another's, a walk through it.
-    pub(super) fn closed(path: PathBuf, base: i64) -> Result<Segment, LogError> {
-        check_header(&path, base)?;
-        let bytes = std::fs::metadata(&path)
+    /// A segment that grows no more, since another begins at `next`: its index file, or if that is missing or another's,
+    /// a walk through it, which mends it if it is damaged.
+    pub(super) fn closed(path: PathBuf, base: i64, next: i64) -> Result<Segment, LogError> {
+        let file = OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .map_err(LogError::io("open", &path))?;
+        let bytes = file
+            .metadata()
             .map_err(LogError::io("read the size of", &path))?
             .len();
-        let indexed = read_index(&path).filter(|extent| extent.bytes == bytes);
-        let known = indexed.is_some();
-        let mut extent = match indexed {
-            Some(extent) => extent,
-            None => walk(&path, base, bytes)?,
+        // What a failed write left behind is longer than it says.
+        let is_its = |extent: &Extent| {
+            extent.bytes == bytes || (extent.bytes < bytes && extent.next == next)
         };
+        let indexed = match has_header(&path, base)? {
+            true => read_index(&path).filter(is_its),
+            false => None,
+        };
+        let known = indexed.is_some();
+        let (mut extent, is_new) = match indexed {
+            Some(extent) => (extent, false),
+            None => match mend::walk(&path, base, bytes, End::Before(next))? {
+                Walked::Whole(extent) => (extent, false),
+                Walked::Mended { extent, .. } => (extent, true),
+            },
+        };
+        if extent.bytes < bytes && !is_new {
+            cut(&file, &path, extent.bytes, bytes)?;
+        }
         extent.stopped = (base, HEADER_BYTES);
         let segment = Segment::of(path, base, extent);
         if !known {
@@ -218,15 +244,6 @@ impl Segment {
     }
 }
 
-fn walk(path: &Path, base: i64, bytes: u64) -> Result<Extent, LogError> {
-    let mut extent = Extent::empty(base);
-    let mut frames = Frames::open(path, HEADER_BYTES, bytes, base)?;
-    while let Some(frame) = frames.next_durable()? {
-        extent.add(base, frame.offset, frame.timestamp, frame.raw.len());
-    }
-    Ok(extent)
-}
-
 fn read_index(segment: &Path) -> Option<Extent> {
     let bytes = std::fs::read(segment.with_extension("index")).ok()?;
     let (body, checksum) = bytes.split_last_chunk()?;
@@ -250,19 +267,27 @@ fn write_header(file: &mut File, base: i64) -> io::Result<()> {
     file.sync_all()
 }
 
-fn check_header(path: &Path, base: i64) -> Result<(), LogError> {
+/// Whether the file has the header it must have: what it says is known anyway. Errors: it was written by another version.
+pub(super) fn has_header(path: &Path, base: i64) -> Result<bool, LogError> {
     let mut found = [0; HEADER_BYTES as usize];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut found));
     match read {
-        Ok(()) if found == header(base) => Ok(()),
-        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
-            Err(LogError::io("read", path)(error))
+        Ok(()) if found == header(base) => Ok(true),
+        Ok(()) => {
+            let (magic, of_base) = found.split_at(HEADER_MAGIC.len());
+            let name = |magic: &[u8]| magic.split_last().map(|(_, name)| name.to_vec());
+            let is_newer = name(magic) == name(&HEADER_MAGIC)
+                && HEADER_MAGIC.last() < magic.last()
+                && *of_base == base.to_le_bytes();
+            match is_newer {
+                true => Err(LogError::Newer {
+                    file: path.to_owned(),
+                }),
+                false => Ok(false),
+            }
         }
-        _ => Err(LogError::Damaged {
-            file: path.to_owned(),
-            offset: base,
-            byte: 0,
-        }),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(LogError::io("read", path)(error)),
     }
 }
 

@@ -288,10 +288,12 @@ fn append_problem(error: &SourceError) -> Problem {
     if error.is_too_large() {
         return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string());
     }
-    tracing::error!(
-        error = error as &dyn std::error::Error,
-        "appending to the log failed: {error}"
-    );
+    if !error.is_told() {
+        tracing::error!(
+            error = error as &dyn std::error::Error,
+            "appending to the log failed: {error}"
+        );
+    }
     Problem::unavailable(
         "the log did not take all of it: send it again, what is there already is not doubled",
         5,

@@ -24,7 +24,7 @@ use super::mastodon::shelf::Shelf;
 use super::problem::Problem;
 use super::refused::Told;
 use super::unread::{self, Unread};
-use super::view::View;
+use super::view::{Built, View};
 use crate::config::Ids;
 use crate::operator::by_origin;
 use crate::post::source::Appender;
@@ -275,6 +275,8 @@ impl App {
         metrics.follows.set(gauge(follows));
         let bytes = i64::try_from(store.bytes_on_disk()).unwrap_or(i64::MAX);
         metrics.disk_bytes.set(bytes);
+        let is_ready = self.view.built.borrow().is_ready() && self.view.log_end.trouble().is_none();
+        metrics.ready.set(is_ready.into());
     }
 }
 
@@ -300,7 +302,33 @@ async fn healthz(State(app): State<App>) -> Response {
 
 async fn readyz(State(app): State<App>) -> Response {
     let built = app.view.built.borrow().clone();
-    let detail = match (&built.failed, built.log_reachable, &built.catching_up) {
+    let trouble = app.view.log_end.trouble();
+    let is_ready = built.is_ready() && trouble.is_none();
+    let detail = match (trouble, &built.failed) {
+        (Some(trouble), None) => {
+            format!("the log cannot be written to, and is tried again every second: {trouble}")
+        }
+        _ => detail_of(&app, &built),
+    };
+    let status = if is_ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (
+        status,
+        Json(Readiness {
+            ready: is_ready,
+            detail,
+            catching_up: built.catching_up,
+        }),
+    )
+        .into_response()
+}
+
+/// How far it has come, for a person.
+fn detail_of(app: &App, built: &Built) -> String {
+    match (&built.failed, built.log_reachable, &built.catching_up) {
         (Some(failed), _, _) => format!("stopping: {failed}"),
         (None, false, _) => "the log cannot be reached".to_owned(),
         (None, true, _) if let Some(failing) = &built.letters_failing => {
@@ -322,21 +350,7 @@ async fn readyz(State(app): State<App>) -> Response {
                 "ready, with the settings before: the configuration as it is now was refused: {mistakes}"
             ),
         },
-    };
-    let status = if built.is_ready() {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    (
-        status,
-        Json(Readiness {
-            ready: built.is_ready(),
-            detail,
-            catching_up: built.catching_up,
-        }),
-    )
-        .into_response()
+    }
 }
 
 async fn openapi() -> Response {

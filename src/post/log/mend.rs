@@ -1,0 +1,305 @@
+//! Damage: what can be read of a segment stays where it stands, what cannot is put aside, and the log goes on.
+//!
+//! Every frame has its offset, so those behind an unreadable place are found again by their magic and checksum. The file
+//! is written anew without that place, a hole standing for the offsets that were there: cursors and the data folder keep
+//! counting as they did, and no offset is ever given twice. The unreadable bytes go into a file beside it:
+//!
+//! ```text
+//! <first offset>-<byte>-<records>.damaged
+//! ```
+//!
+//! A torn tail, which a crash leaves, is none of this: it is cut off, and its offsets are given again, since nobody was
+//! told of them. It ends the last segment and looks like what a write leaves that did not get to its end: a frame that is
+//! shorter than it says, or zeros where the file grew and its contents did not come. A record that is all there but for a
+//! bit is damage, even if it is the last; so is whatever an orderly end said was durable.
+
+use super::LogError;
+use super::frame::{self, FRAME_BYTES_MIN, MAGIC};
+use super::scan::{Fault, Frames};
+use super::segment::{Extent, HEADER_BYTES, UNFINISHED, has_header, header, sync_folder};
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// The extension of what was put aside.
+pub(super) const DAMAGED: &str = "damaged";
+/// So many zeros at the end of a file are no record's: a disk writes at least as much at once.
+const ZEROS: usize = 512;
+
+/// Where a segment must end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// Before the first offset of the segment that follows.
+    Before(i64),
+    /// It is the last. So many bytes of it are known to have been durable.
+    Last { durable: u64 },
+}
+
+/// What a walk through a segment found.
+pub(super) enum Walked {
+    /// It is as it was written, up to here. What follows was never acknowledged.
+    Whole(Extent),
+    /// It has been written anew.
+    Mended {
+        /// How far it reaches now.
+        extent: Extent,
+        /// Records that cannot be read any more; of a stretch whose frames cannot be told apart, at least one.
+        records: u64,
+    },
+}
+
+/// Walks through a segment, and writes it anew if there is damage in it. `found` is its length.
+pub(super) fn walk(path: &Path, base: i64, found: u64, end: End) -> Result<Walked, LogError> {
+    let mut extent = Extent::empty(base);
+    let mut frames = Frames::open(path, HEADER_BYTES, found, base)?;
+    let head_is_damaged = !has_header(path, base)?;
+    loop {
+        let at = frames.at();
+        match frames.next() {
+            Ok(Some(frame)) => {
+                if let End::Before(next) = end
+                    && next <= frame.offset
+                {
+                    // A group that failed, and was written again into the segment that follows.
+                    break;
+                }
+                extent.add(base, frame.offset, frame.timestamp, frame.raw.len());
+            }
+            Ok(None) => break,
+            Err(Fault::Unreadable) => {
+                let rest = rest_of(path, at, found)?;
+                let pieces = pieces(&rest, at, extent.next, end);
+                if let [Piece::Torn] = pieces.as_slice() {
+                    break;
+                }
+                return rewrite(path, base, at, &rest, &pieces, extent);
+            }
+            Err(fault) => return Err(frames.fault(fault)),
+        }
+    }
+    if head_is_damaged {
+        let bytes = extent.bytes;
+        return rewrite(path, base, bytes, &[], &[], extent);
+    }
+    Ok(Walked::Whole(extent))
+}
+
+/// A stretch of a damaged segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    /// A frame, as it was written.
+    Frame { at: usize, bytes: usize },
+    /// What cannot be read; offsets up to `next` were there.
+    Hole {
+        at: usize,
+        bytes: usize,
+        first: i64,
+        next: i64,
+        records: u64,
+    },
+    /// What a crash left half written.
+    Torn,
+}
+
+/// Takes what begins with an unreadable place apart. `at` is where it stands in the file, `expected` the offset after the
+/// last that could be read.
+fn pieces(rest: &[u8], at: u64, expected: i64, end: End) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut expected = expected;
+    let mut from = 0;
+    // No more records can have been there than the shortest take room.
+    let room = |bytes: usize| i64::try_from(bytes.div_ceil(FRAME_BYTES_MIN)).unwrap_or(i64::MAX);
+    while let Some(left) = rest.get(from..).filter(|left| !left.is_empty()) {
+        let limit = match end {
+            End::Before(next) => next,
+            End::Last { .. } => expected.saturating_add(room(left.len())),
+        };
+        let wanted = |offset: i64| expected <= offset && offset < limit;
+        let Some((skipped, frame)) = frame::find(left, |frame| wanted(frame.offset)) else {
+            pieces.extend(tail(left, from, at + from as u64, expected, end));
+            break;
+        };
+        if 0 < skipped {
+            pieces.push(Piece::Hole {
+                at: from,
+                bytes: skipped,
+                first: expected,
+                next: frame.offset,
+                records: frame.offset.abs_diff(expected),
+            });
+        }
+        let bytes = frame.raw.len();
+        pieces.push(Piece::Frame {
+            at: from + skipped,
+            bytes,
+        });
+        expected = frame.offset + 1;
+        from += skipped + bytes;
+    }
+    pieces
+}
+
+/// What to make of an unreadable place that nothing readable follows.
+fn tail(left: &[u8], from: usize, at: u64, expected: i64, end: End) -> Option<Piece> {
+    let hole = |next: i64, records: u64| Piece::Hole {
+        at: from,
+        bytes: left.len(),
+        first: expected,
+        next,
+        records,
+    };
+    match end {
+        End::Before(next) if next <= expected => Some(Piece::Torn),
+        End::Before(next) => Some(hole(next, next.abs_diff(expected))),
+        End::Last { durable } if durable <= at && is_torn(left) => Some(Piece::Torn),
+        End::Last { .. } => {
+            let heads = left.windows(MAGIC.len()).filter(|four| *four == MAGIC);
+            let records = heads.count().max(1) as u64;
+            // Rather too many than one that is given twice.
+            let offsets = left.len().div_ceil(FRAME_BYTES_MIN).max(1);
+            let offsets = i64::try_from(offsets).unwrap_or(i64::MAX);
+            Some(hole(expected.saturating_add(offsets), records))
+        }
+    }
+}
+
+/// Whether a write that did not get to its end leaves this.
+fn is_torn(left: &[u8]) -> bool {
+    let zeros = left.iter().rev().take_while(|byte| **byte == 0).count();
+    zeros == left.len() || ZEROS <= zeros || frame::is_cut_short(left)
+}
+
+/// Writes a segment anew: the first `intact` bytes as they are, then the pieces. First the unreadable ones are put aside;
+/// a crash before the new file has its name leaves the old one, and all is done again.
+fn rewrite(
+    old: &Path,
+    base: i64,
+    intact: u64,
+    rest: &[u8],
+    pieces: &[Piece],
+    extent: Extent,
+) -> Result<Walked, LogError> {
+    let path = old.with_extension(UNFINISHED);
+    let failed = |doing| LogError::io(doing, &path);
+    let mut extent = extent;
+    let mut lost = 0;
+    // Whatever stood before this was durable when a later record was written; what stood behind it may have been on its way.
+    let mut durable = 0;
+    let mut holes = Vec::new();
+    // It would be taken for that of the new file, were that as long.
+    let _ = std::fs::remove_file(old.with_extension("index"));
+    let mut file = BufWriter::new(File::create(&path).map_err(failed("create"))?);
+    file.write_all(&header(base)).map_err(failed("write"))?;
+    copy(old, intact, &mut file).map_err(failed("write"))?;
+    for piece in pieces {
+        match piece {
+            Piece::Frame { at, bytes } => {
+                let raw = rest.get(*at..*at + *bytes).unwrap_or_default();
+                file.write_all(raw).map_err(failed("write"))?;
+                if let Some(frame) = frame::decode(raw) {
+                    durable = durable.max(u64::from(frame.synced));
+                    extent.add(base, frame.offset, frame.timestamp, raw.len());
+                }
+            }
+            Piece::Hole {
+                at,
+                bytes,
+                first,
+                next,
+                records,
+            } => {
+                let unreadable = rest.get(*at..*at + *bytes).unwrap_or_default();
+                let byte = intact + *at as u64;
+                let aside = put_aside(old, *first, byte, *records, unreadable)?;
+                if first < next {
+                    let mut hole = Vec::new();
+                    frame::encode_hole(next - 1, &mut hole);
+                    file.write_all(&hole).map_err(failed("write"))?;
+                    extent.add(base, next - 1, None, hole.len());
+                }
+                lost += records;
+                holes.push((byte, *first, *records, aside));
+            }
+            Piece::Torn => {}
+        }
+    }
+    let file = file
+        .into_inner()
+        .map_err(|error| LogError::io("write", &path)(error.into_error()))?;
+    file.sync_all().map_err(failed("sync"))?;
+    std::fs::rename(&path, old).map_err(failed("rename"))?;
+    if let Some(folder) = old.parent() {
+        sync_folder(folder)?;
+    }
+    for (byte, first, records, aside) in holes {
+        let doubt = match byte < durable {
+            true => "",
+            false => {
+                " (or were being written when the machine stopped, and nobody was told that they are kept)"
+            }
+        };
+        tracing::error!(
+            file = %old.display(), byte, first, records, aside = %aside.display(),
+            "{} is damaged at byte {byte}: {records} records from offset {first} on cannot be read{doubt} and are kept aside in \
+             {}; what follows them is read as before",
+            old.display(), aside.display()
+        );
+    }
+    Ok(Walked::Mended {
+        extent,
+        records: lost,
+    })
+}
+
+/// What follows a segment's header, up to the byte `to` of the file.
+fn copy(old: &Path, to: u64, into: &mut impl Write) -> io::Result<()> {
+    let mut file = File::open(old)?;
+    io::copy(&mut (&mut file).take(HEADER_BYTES), &mut io::sink())?;
+    let bytes = to.saturating_sub(HEADER_BYTES);
+    io::copy(&mut file.take(bytes), into).map(drop)
+}
+
+fn put_aside(
+    old: &Path,
+    first: i64,
+    byte: u64,
+    records: u64,
+    unreadable: &[u8],
+) -> Result<PathBuf, LogError> {
+    let mut byte = byte;
+    loop {
+        let path = old.with_file_name(format!("{first:020}-{byte}-{records}.{DAMAGED}"));
+        // There already: by a start that was cut off, or, since the segment is another one now, of other damage.
+        match std::fs::read(&path) {
+            Ok(there) if there != unreadable => {
+                byte += 1;
+                continue;
+            }
+            _ => {}
+        }
+        let mut file = File::create(&path).map_err(LogError::io("create", &path))?;
+        file.write_all(unreadable)
+            .and_then(|()| file.sync_all())
+            .map_err(LogError::io("write", &path))?;
+        return Ok(path);
+    }
+}
+
+/// How many records were put aside in a file of that name; none if it is no such file.
+pub(super) fn records_aside(file: &Path) -> Option<u64> {
+    if file.extension()? != DAMAGED {
+        return None;
+    }
+    let (_, records) = file.file_stem()?.to_str()?.rsplit_once('-')?;
+    records.parse().ok()
+}
+
+fn rest_of(path: &Path, at: u64, found: u64) -> Result<Vec<u8>, LogError> {
+    let mut rest = Vec::new();
+    let read = File::open(path).and_then(|mut file| {
+        io::copy(&mut (&mut file).take(at), &mut io::sink())?;
+        file.take(found - at).read_to_end(&mut rest)
+    });
+    read.map_err(LogError::io("read", path))?;
+    Ok(rest)
+}
