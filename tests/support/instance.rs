@@ -14,6 +14,8 @@ use std::time::Duration;
 pub(crate) struct Instance {
     dir: PathBuf,
     config: PathBuf,
+    /// The most descriptors it may have open; none: as many as this process.
+    descriptors_max: Option<u64>,
     process: Option<Child>,
     /// How much of the log belongs to earlier runs.
     said_before: usize,
@@ -63,11 +65,21 @@ pub(crate) fn binary() -> PathBuf {
 impl Instance {
     /// Starts it in `dir` with this configuration; returns when it listens.
     pub(crate) fn start(dir: &Path, config: &str) -> Instance {
+        Instance::start_bounded(dir, config, None)
+    }
+
+    /// As [`Instance::start`], with no more than so many descriptors.
+    pub(crate) fn start_bounded(
+        dir: &Path,
+        config: &str,
+        descriptors_max: Option<u64>,
+    ) -> Instance {
         let file = dir.join("slackwater.toml");
         std::fs::write(&file, config).expect("writing the configuration");
         let mut instance = Instance {
             dir: dir.to_owned(),
             config: file,
+            descriptors_max,
             process: None,
             said_before: 0,
             door: Door::to(""),
@@ -102,7 +114,17 @@ impl Instance {
             .append(true)
             .open(log)
             .expect("the service's log");
-        let process = Command::new(binary())
+        let mut command = match self.descriptors_max {
+            None => Command::new(binary()),
+            Some(descriptors_max) => {
+                // The shell becomes the service, so its process id is the service's.
+                let mut shell = Command::new("sh");
+                let bounded = format!("ulimit -n {descriptors_max}; exec \"$0\" \"$@\"");
+                shell.args(["-c", &bounded]).arg(binary());
+                shell
+            }
+        };
+        let process = command
             .arg("serve")
             .arg("--config")
             .arg(&self.config)
