@@ -1,0 +1,33 @@
+//! Cursors, as readers give them back.
+
+use slackwater::reader::cursor::Cursor;
+
+/// A failure means that a reader can stop the service, or is told that a text is a cursor that is another one.
+pub fn holds(data: &[u8]) {
+    // Any text.
+    if let Ok(text) = str::from_utf8(data)
+        && let Ok(cursor) = Cursor::parse(text)
+    {
+        assert_eq!(cursor.to_text(), text, "two texts of one cursor");
+    }
+    // Any cursor; and the same with one sign of its text changed.
+    let Ok((cursor, rest)) = postcard::take_from_bytes::<Cursor>(data) else {
+        return;
+    };
+    let text = cursor.to_text();
+    assert_eq!(Cursor::parse(&text).as_ref(), Ok(&cursor));
+    let Some((at, sign)) = rest.first().zip(rest.get(1)) else {
+        return;
+    };
+    let mut changed = text.clone().into_bytes();
+    let at = usize::from(*at) * changed.len() / 256;
+    changed[at] = *sign;
+    if let Ok(changed) = str::from_utf8(&changed)
+        && changed != text
+    {
+        assert!(
+            Cursor::parse(changed).is_err(),
+            "a changed cursor is taken: {changed}"
+        );
+    }
+}
