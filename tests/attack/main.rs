@@ -49,7 +49,6 @@ use bystander::Bystander;
 use findings::{Bounds, Findings, Row};
 use slackwater::clock;
 use std::process::ExitCode;
-use std::time::Duration;
 use victim::{Setting, Victim};
 
 /// What an attack is run with: enough to tell a bound from none, or as much as once did harm.
@@ -178,11 +177,9 @@ fn run(attack: &Attack, scale: Scale) -> Row {
         findings.note(format!("its last words: {}", victim.last_words()));
     }
     // As an operator would find it: what was acknowledged must be there after a kill too.
-    victim.restart();
-    let lost = victim.lost(&felt.acknowledged);
-    if !victim.stays_for(Duration::from_millis(200)) {
-        findings.broken("it ended again after a restart".to_owned());
-    }
+    let again = victim.restart();
+    findings.must(again, || "it ended again after a restart".to_owned());
+    let lost = again.then(|| victim.lost(&felt.acknowledged));
     Row::new(
         attack.name,
         (attack.bounds)(scale),

@@ -189,7 +189,7 @@ impl Victim {
         let begun = clock::stopwatch();
         let sent = self.sent.load(Ordering::Relaxed) as f64;
         let name = "slackwater_records_read_total{topic=\"activities\"}";
-        while begun.elapsed() < most {
+        while begun.elapsed() < most && self.lives() {
             if sent <= self.metric(name).unwrap_or(0.0) {
                 return true;
             }
@@ -285,7 +285,7 @@ impl Victim {
     pub(crate) fn stays_for(&self, time: Duration) -> bool {
         let begun = clock::stopwatch();
         while begun.elapsed() < time {
-            if !is_running(self.instance.pid()) {
+            if !self.lives() {
                 return false;
             }
             std::thread::sleep(Duration::from_millis(20));
@@ -302,17 +302,18 @@ impl Victim {
         last.chars().take(400).collect()
     }
 
-    /// Kills it, starts it again, and waits until it has read what it has.
-    pub(crate) fn restart(&mut self) {
+    /// Kills it, starts it again, and waits until it has read what it has; false if it ended meanwhile.
+    pub(crate) fn restart(&mut self) -> bool {
         self.instance.restart();
         let ready = wait_for("a service that is ready, or has ended", || {
             let answer = self.backend(Method::GET, "/readyz").send();
             let is_ready = answer.is_ok_and(|answer| answer.status().is_success());
-            (is_ready || !is_running(self.instance.pid())).then_some(is_ready)
+            (is_ready || !self.lives()).then_some(is_ready)
         });
         // What was read before the kill is not counted again: ready is read to the end.
-        if ready {
+        ready && {
             self.turn();
+            self.stays_for(Duration::from_millis(200))
         }
     }
 

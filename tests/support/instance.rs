@@ -56,10 +56,12 @@ const COMMON: &str =
 pub(crate) const OFTEN: &str =
     "unflushed_entries_max = 1000\ncheckpoint_every = \"100ms\"\nreplay_max = \"1ms\"\n";
 
-/// The binary under test. SLACKWATER_BINARY names another build of it (a release, an image's).
+/// The binary under test. SLACKWATER_BINARY names another build of it (a release, an image's), from the checkout.
 pub(crate) fn binary() -> PathBuf {
-    std::env::var_os("SLACKWATER_BINARY")
-        .map_or_else(|| env!("CARGO_BIN_EXE_slackwater").into(), PathBuf::from)
+    let named = std::env::var_os("SLACKWATER_BINARY");
+    let path = named.map_or_else(|| env!("CARGO_BIN_EXE_slackwater").into(), PathBuf::from);
+    // It is started in a folder of its own.
+    std::path::absolute(path).expect("a path")
 }
 
 impl Instance {
