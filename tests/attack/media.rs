@@ -13,17 +13,13 @@ pub(crate) const ONLY_MEDIA: Attack = Attack {
     setting: Setting::Tokens(""),
     prepare: |victim, scale, _| {
         // Lists are slow to parse.
-        let tag: Vec<Value> = (0..500)
+        let extra: Vec<Value> = (0..scale.of(1_000, 3_000))
             .map(|n| json!({"type": "Hashtag", "name": format!("#tag{n}")}))
             .collect();
-        let posts: Vec<Value> = (0..scale.of(200, 800))
+        let posts: Vec<Value> = (0..scale.of(200, 400))
             .map(|n| {
-                let mut object = note(
-                    ANA,
-                    &format!("{ANA}/posts/{n}"),
-                    &"<p>text</p>".repeat(5_000),
-                );
-                object["tag"] = json!(tag);
+                let mut object = note(ANA, &format!("{ANA}/posts/{n}"), "<p>text</p>");
+                object["extra"] = json!(extra);
                 create(&object)
             })
             .collect();
