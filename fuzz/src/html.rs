@@ -65,10 +65,12 @@ pub fn holds(data: &[u8]) {
     let is_plain = |it: &str| it.len() <= SMALL_BYTES / 4 && it.matches('<').count() <= TAGS_MAX;
     if is_plain(written) && is_plain(&shown) {
         let again = html(&shown);
+        harmless(&again);
+        // Tags may move: a link in a table in a link is one too many when the table is gone. What is said does not.
         assert_eq!(
-            ordered(&again),
-            ordered(&shown),
-            "made harmless twice, it is something else: of {written:?}"
+            said(&again),
+            said(&shown),
+            "made harmless twice, it says something else: of {written:?}"
         );
     }
     let text = plain(written);
@@ -91,21 +93,16 @@ fn harmless(shown: &str) {
     }
 }
 
-/// The same with the attributes of each tag in order: which comes first means nothing.
-fn ordered(shown: &str) -> String {
+/// What is between tags, without white space.
+fn said(shown: &str) -> String {
     let (mut text, mut rest) = (String::new(), shown);
     while let Some((before, after)) = rest.split_once('<') {
-        let (tag, after) = tag_of(after).unwrap_or((after, ""));
-        let (name, values) = tag.split_once(' ').unwrap_or((tag, ""));
-        let values: Vec<&str> = values.split_inclusive('"').collect();
-        // Two parts each: the name, and the value.
-        let pairs = values.chunks(2).map(|it| it.concat().trim().to_owned());
-        let mut pairs: Vec<String> = pairs.collect();
-        pairs.sort();
-        text.extend([before, "<", name, " ", &pairs.join(" "), ">"]);
-        rest = after;
+        text.push_str(before);
+        rest = tag_of(after).map_or("", |(_, after)| after);
     }
-    text + rest
+    text.push_str(rest);
+    text.retain(|sign| !sign.is_whitespace());
+    text
 }
 
 /// A tag, and what comes after it; what is quoted may have any sign in it.
@@ -133,7 +130,11 @@ fn attributes(tag: &str, shown: &str) {
             .split_once('"')
             .unwrap_or_else(|| panic!("a value does not end: {shown:?}"));
         if name == "href" {
-            let scheme = value
+            // As browsers read it (the URL standard): without control characters before it, and without tabs and lines in it.
+            let read: String = value
+                .trim_start_matches(|sign| sign <= ' ')
+                .replace(['\t', '\n', '\r'], "");
+            let scheme = read
                 .split_once(':')
                 .map(|(scheme, _)| scheme.to_ascii_lowercase());
             let is_known = scheme

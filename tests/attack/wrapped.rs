@@ -11,7 +11,7 @@ pub(crate) const FORGED: Attack = Attack {
     name: "wrapped_forged",
     setting: Setting::Tokens(""),
     prepare: |victim, _, _| {
-        let posts: Vec<Value> = (0..4)
+        let posts: Vec<Value> = (0..5)
             .map(|n| create(&note(ANA, &uri(n), "<p>mine</p>")))
             .collect();
         victim.tell(&posts, 4)
@@ -64,7 +64,19 @@ fn forged(victim: &Victim, _: Scale, findings: &mut Findings) -> Result<(), Fail
     findings.must(said["accepted"] == 1, || {
         format!("a wrapped Like was refused: {said}")
     });
+    // What the backend says it verified counts.
+    let mut edited = note(ANA, &uri(4), "<p>verified</p>");
+    edited["updated"] = edited["published"].clone();
+    let verified = wrap(60, &inner("Update", 4, edited));
+    let said = victim.hand_in(&[json!({"activity": verified, "inner_verified": true})])?;
+    findings.must(said["accepted"] == 1, || {
+        format!("what was verified is refused: {said}")
+    });
     victim.settle();
+    let post = victim.read(&format!("/v1/posts?uri={}", uri(4)))?;
+    findings.must(post["object"]["content"] == "<p>verified</p>", || {
+        format!("what was verified does not count: {post}")
+    });
     for n in 0..3 {
         let answer = victim
             .backend(Method::GET, &format!("/v1/posts?uri={}", uri(n)))
