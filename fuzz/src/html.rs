@@ -25,8 +25,8 @@ const TAGS: [&str; 20] = [
     "rt",
     "rp",
 ];
-/// The attributes that may be in it.
-const ATTRIBUTES: [&str; 8] = [
+/// The attributes that may be in it; `lang` and `title` the library lets through everywhere, and they run nothing.
+const ATTRIBUTES: [&str; 10] = [
     "href",
     "class",
     "translate",
@@ -35,6 +35,8 @@ const ATTRIBUTES: [&str; 8] = [
     "value",
     "rel",
     "target",
+    "lang",
+    "title",
 ];
 /// Where links may lead: anything else is not followed.
 const SCHEMES: [&str; 12] = [
