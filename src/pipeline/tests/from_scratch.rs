@@ -94,8 +94,9 @@ impl World {
             };
             let mut entries: Vec<_> = ledger.newest_first().take(LENGTH).map(entry).collect();
             entries.reverse();
-            if !entries.is_empty() {
-                let floor = PostId::from_number(ledger.floor.max(dropped)).unwrap();
+            let floor = PostId::from_number(ledger.floor.max(dropped)).unwrap();
+            // One that dropped something and then lost the rest has a floor still.
+            if !entries.is_empty() || floor != PostId::MIN {
                 feeds.insert(name, Feed { entries, floor });
             }
         };
