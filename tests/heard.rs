@@ -114,7 +114,7 @@ fn a_field_that_is_not_known_is_refused_with_a_guess() {
     told(
         &format!("{{\"activity\":{like},\"hat\":\"red\"}}"),
         "\"hat\" is no field of a wrapped activity",
-        "fetched",
+        "inner_verified",
     );
     told(
         &format!("{{\"activty\":{like}}}"),
