@@ -349,6 +349,10 @@ fn nobody_reads_what_is_not_theirs() {
         403,
         scopes,
     );
+    // The id of the late arrivals is nobody else's.
+    surface.relate(&[
+        json!({"type": "list", "account": "7", "target": "9223372036854775807", "title": "x"}),
+    ]);
     assert_eq!(
         read(&surface, "/api/v1/lists"),
         json!([{"id": "42", "title": "Friends", "replies_policy": "list", "exclusive": false},

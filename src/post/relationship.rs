@@ -732,7 +732,9 @@ fn domain(text: &str) -> Result<String, String> {
     } else {
         None
     };
-    host.filter(|host| !host.is_empty()).ok_or_else(|| {
+    // One with an empty label is no host's: it would block nobody.
+    let is_whole = |host: &String| host.split('.').all(|label| !label.is_empty());
+    host.filter(is_whole).ok_or_else(|| {
         format!(
             "target {} is no domain: send one such as \"spam.example\"",
             id::quoted(text)

@@ -220,6 +220,14 @@ fn a_document_that_cannot_be_says_what_to_send_instead() {
             "target \"\" is no domain",
         ),
         (
+            r#"{"type":"domain_block","account":"7","target":".a.example"}"#,
+            "target \".a.example\" is no domain",
+        ),
+        (
+            r#"{"type":"moderation","account":"_instance","target":"a..example","action":"limit"}"#,
+            "target \"a..example\" is no domain",
+        ),
+        (
             r#"{"type":"domain_block","account":"7","target":"u@a.example"}"#,
             "target \"u@a.example\" is no domain",
         ),

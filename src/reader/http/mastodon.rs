@@ -636,7 +636,9 @@ impl App {
                 .account(account)
                 .and_then(|account| graph.get(account));
             let of = of.ok_or_else(Refusal::not_found)?;
-            let is_meant = |id: &&str| only.is_none_or(|only| only == *id);
+            // A backend that uses the id all the same has a list less here, rather than two of one id.
+            let is_meant =
+                |id: &&str| only.is_none_or(|only| only == *id) && !self.is_late_list(id);
             of.lists()
                 .map(|(id, _)| id)
                 .filter(is_meant)
