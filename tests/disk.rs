@@ -301,8 +301,13 @@ fn damaged_feeds_end_a_start_with_what_to_do_and_rebuild_does_it() {
     let [db, conf] = ["db", "conf"].map(|file| dir.path().join("feeds").join(file));
     let (whole, whole_conf) = (std::fs::read(&db).unwrap(), std::fs::read(&conf).unwrap());
     let mut ended = 0;
-    // What sled does not look at when it starts, and what it takes for the end of its log, it opens with.
-    for at in (0..whole.len()).step_by(whole.len() / 24) {
+    // What sled does not look at when it starts, and what it takes for the end of its log, it opens with: so all over the file,
+    // each place far from those before, until some were noticed.
+    for nth in 0..200_usize {
+        if 24 <= nth && 0 < ended {
+            break;
+        }
+        let at = (nth * 618_034 % 1_000_000) * whole.len() / 1_000_000;
         let mut damaged = whole.clone();
         for byte in damaged.iter_mut().skip(at).take(4_096) {
             *byte ^= 0x55;
