@@ -60,16 +60,17 @@ fn cluster() -> Cluster {
 }
 
 /// A record that nobody understands, into the partition that `author`'s go to.
-fn produce_nonsense(cluster: &Cluster, author: &str) {
+fn produce(cluster: &Cluster, author: &str, nonsense: &str) {
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", cluster.bootstrap_servers())
+        .set("message.max.bytes", "1500000")
         .create()
         .unwrap();
     let author = format!("https://a.example/users/{author}");
     let partition = slackwater::post::record::partition_of(author.as_bytes(), 2);
     let record: BaseRecord<'_, str, str> = BaseRecord::to("slackwater.activities")
         .partition(partition)
-        .payload("nonsense");
+        .payload(nonsense);
     producer.send(record).unwrap();
     producer.flush(Duration::from_secs(60)).unwrap();
 }
@@ -115,7 +116,7 @@ fn letters_that_nobody_takes_keep_nothing_else_waiting_and_are_written_after_a_c
         .post_lines("/v1/relationships", &READER.map(str::to_owned));
     instance.wait_until_ready();
     cluster.broker_down(OF_LETTERS).unwrap();
-    produce_nonsense(&cluster, "ana");
+    produce(&cluster, "ana", "nonsense");
     instance.wait_until_read("activities", 1);
 
     // Posts behind it, in its own partition and in the other, go on.
@@ -158,6 +159,41 @@ fn letters_that_nobody_takes_keep_nothing_else_waiting_and_are_written_after_a_c
             .then_some(())
     });
     assert_eq!(instance.door.uris("7"), home);
+}
+
+/// A failure means that a service stands still and says that it is ready, or that letters nobody takes fill its memory.
+#[test]
+fn when_too_many_letters_wait_it_says_so_and_goes_on_when_they_are_taken() {
+    /// As many of 900 KB as may wait.
+    const ROOM: usize = 71;
+    const BAD: usize = ROOM + 3;
+    let cluster = cluster();
+    let dir = TempDir::new().unwrap();
+    let config = instance::on_kafka(&cluster.bootstrap_servers(), "");
+    let instance = Instance::start(dir.path(), &config);
+    instance.wait_until_ready();
+    cluster.broker_down(OF_LETTERS).unwrap();
+    let large = "x".repeat(900_000);
+    // One after the other: the mock broker keeps only some megabytes.
+    for read in 1..=ROOM {
+        produce(&cluster, "ana", &large);
+        instance.wait_until_read("activities", read);
+    }
+    for _ in ROOM..BAD {
+        produce(&cluster, "ana", &large);
+    }
+    let detail = wait_for("readiness to say so", || {
+        let answer = instance.door.get("/readyz");
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        (answer.status == 503 && detail.contains("nothing is read")).then_some(detail)
+    });
+    assert!(detail.contains("dead letters"), "{detail}");
+    cluster.broker_up(OF_LETTERS).unwrap();
+    instance.wait_until_ready();
+    instance.wait_until_read("activities", BAD);
+    wait_for("all letters", || {
+        (BAD <= letters(&cluster).len()).then_some(())
+    });
 }
 
 /// A failure means that a stranger can stop the service, again after each start, with what the door accepts.

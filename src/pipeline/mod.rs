@@ -55,7 +55,7 @@ use checkpoint::{Wait, Writing};
 use due::Due;
 use parking_lot::RwLock;
 use reload::Reload;
-use set_aside::SetAside;
+use set_aside::{Handed, SetAside};
 use settle::Settling;
 use sleep::Rounds;
 use std::collections::BTreeMap;
@@ -522,7 +522,12 @@ impl Pipeline {
     /// Keeps a record that cannot be used. Where reading goes on after a crash passes it only afterwards, so it is never
     /// silently lost.
     fn set_aside(&mut self, record: &Record, reason: &str) -> Result<(), PipelineError> {
-        self.aside.hand_over(record, reason, &self.stop)?;
+        while self.aside.hand_over(record, reason, &self.stop)? == Handed::NoRoom {
+            // Nothing else is read meanwhile, and that is told.
+            let failing = self.aside.failing()?.unwrap_or_default();
+            self.letters_failing = Some(format!("so many wait that nothing is read: {failing}"));
+            self.announce(None);
+        }
         self.metrics.dead_letters.inc();
         self.metrics.outcome("set_aside");
         Ok(())

@@ -19,15 +19,15 @@ use tokio::sync::mpsc;
 const PERIOD: Duration = Duration::from_secs(60);
 /// With so many of them in that time, and none that ever said anything, these are not the right topics: the service stops.
 const UNUSABLE_MAX: u64 = 10_000;
-/// Letters that may wait to be written; the loop waits for room.
-const LETTERS_MAX: usize = 10_000;
+/// Letters that may wait to be written. With more, nothing is read until there is room: the log has it, and memory is bounded.
+const LETTERS_MAX: usize = 100_000;
 /// Bytes of them.
 const BYTES_MAX: usize = 64_000_000;
 /// Letters that are written at once.
 const BATCH_LETTERS: usize = 500;
 /// How long until letters are written again that could not be.
 const AGAIN: Duration = Duration::from_secs(1);
-/// How long the loop waits for room before it looks whether it is to stop.
+/// How long it is waited for room before others have their turn.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long letters wait without any being written before that is a fault.
 const SLOW: Duration = Duration::from_secs(5);
@@ -44,6 +44,15 @@ pub(super) struct SetAside {
     unusable: u64,
     told: Option<Instant>,
     untold: u64,
+}
+
+/// What came of a record that was to be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Handed {
+    /// It will be.
+    Over,
+    /// As many wait as may: it is to be handed over again.
+    NoRoom,
 }
 
 /// A record and why it cannot be used.
@@ -96,31 +105,34 @@ impl SetAside {
         }
     }
 
-    /// Hands over a record to be kept with its reason. Waits while too many wait, until `stop`: a record that finds no room by
-    /// then is read again at the next start.
+    /// Hands over a record to be kept with its reason. Where too many wait it waits a moment for room. One that finds none when
+    /// all is to `stop` is read again at the next start.
     pub(super) fn hand_over(
         &mut self,
         record: &Record,
         reason: &str,
         stop: &AtomicBool,
-    ) -> Result<(), SourceError> {
-        self.tell(record.position, reason);
+    ) -> Result<Handed, SourceError> {
         let bytes = record.bytes();
-        let mut state = self.waiting.state.lock();
-        let has_room = loop {
-            if let Some(error) = state.ended.take() {
-                return Err(error);
-            }
-            let is_full = LETTERS_MAX <= state.letters
-                || (state.letters != 0 && BYTES_MAX < state.bytes + bytes);
-            if !is_full || stop.load(Ordering::Relaxed) {
-                break !is_full;
-            }
-            self.waiting.moved.wait_for(&mut state, LOOK_EVERY);
+        let is_full = |state: &State| {
+            LETTERS_MAX <= state.letters || (state.letters != 0 && BYTES_MAX < state.bytes + bytes)
         };
+        let waiting = Arc::clone(&self.waiting);
+        let mut state = waiting.state.lock();
+        if is_full(&state) && state.ended.is_none() && !stop.load(Ordering::Relaxed) {
+            waiting.moved.wait_for(&mut state, LOOK_EVERY);
+        }
+        if let Some(error) = state.ended.take() {
+            return Err(error);
+        }
+        let has_room = !is_full(&state);
+        if !has_room && !stop.load(Ordering::Relaxed) {
+            return Ok(Handed::NoRoom);
+        }
+        self.tell(record.position, reason);
         state.add(record.position);
         if !has_room {
-            return Ok(());
+            return Ok(Handed::Over);
         }
         let letter = Letter {
             record: record.clone(),
@@ -132,7 +144,7 @@ impl SetAside {
             state.bytes += bytes;
             state.stuck_since.get_or_insert_with(clock::stopwatch);
         }
-        Ok(())
+        Ok(Handed::Over)
     }
 
     /// Up to where reading need not begin again, `next` being the next record of each partition.
@@ -396,6 +408,9 @@ mod tests {
         let mut aside = set_aside(folder.path(), &runtime);
         aside.waiting.state.lock().letters = LETTERS_MAX;
         let stopping = AtomicBool::new(true);
+        let going = AtomicBool::new(false);
+        let handed = aside.hand_over(&record(2), "bad", &going).unwrap();
+        assert_eq!(handed, Handed::NoRoom);
         aside.hand_over(&record(3), "bad", &stopping).unwrap();
         assert_eq!(aside.waiting.state.lock().letters, LETTERS_MAX);
         assert_eq!(aside.reflected(&[record(9).position])[0].offset, 3);

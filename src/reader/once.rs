@@ -9,20 +9,23 @@ use std::fmt;
 use std::hash::Hash;
 use std::sync::{Arc, Weak};
 
-/// How many may be remembered of which nobody has any left.
+/// How many may be remembered of which nobody has any left ...
 const GONE_MAX: usize = 64;
+/// ... and about how many bytes of them: what is only pointed at keeps its memory.
+const GONE_BYTES_MAX: usize = 16_000_000;
 
 /// Things lately made.
 pub struct Once<K, T: ?Sized> {
     kept: Cache<K, Arc<T>, Weight<K, T>>,
     held: Mutex<Held<K, T>>,
+    weight: fn(&K, &Arc<T>) -> usize,
 }
 
 /// What anybody has.
 struct Held<K, T: ?Sized> {
     all: HashMap<K, Weak<T>>,
-    /// With how many those that are gone are looked for.
-    swept_at: usize,
+    /// How many came since those that are gone were looked for, and bytes of them.
+    since: (usize, usize),
 }
 
 /// How many bytes one takes, with its key.
@@ -74,9 +77,10 @@ impl<K: Eq + Hash + Clone, T: ?Sized> Once<K, T> {
         };
         Once {
             kept,
+            weight,
             held: Mutex::new(Held {
                 all: HashMap::new(),
-                swept_at: GONE_MAX,
+                since: (0, 0),
             }),
         }
     }
@@ -135,9 +139,12 @@ impl<K: Eq + Hash + Clone, T: ?Sized> Once<K, T> {
 
     fn hold(&self, key: K, made: &Arc<T>) {
         let mut held = self.held.lock();
-        if held.swept_at <= held.all.len() {
+        let (count, bytes) = held.since;
+        held.since = (count + 1, bytes + (self.weight)(&key, made));
+        // A few at a time: going through all that are kept and had takes less than making so many.
+        if GONE_MAX < held.since.0 || GONE_BYTES_MAX < held.since.1 {
             held.all.retain(|_, made| 0 < made.strong_count());
-            held.swept_at = 2 * held.all.len() + GONE_MAX;
+            held.since = (0, 0);
         }
         held.all.insert(key, Arc::downgrade(made));
     }
@@ -193,6 +200,17 @@ mod tests {
             assert!(once.get(&key).is_none());
         }
         assert!(once.held.lock().all.len() <= 2 * GONE_MAX);
+        // Long ones are forgotten sooner, also beside many that are kept.
+        let long: Arc<str> = "x".repeat(GONE_BYTES_MAX / 4).into();
+        for key in 0..100 {
+            let made = once.get_or_make(&key, || Ok::<Arc<str>, Infallible>(Arc::from(&*long)));
+            drop(made);
+            assert!(once.held.lock().all.len() <= 2 * GONE_MAX + 5);
+        }
+        let held = once.held.lock();
+        let long = held.all.keys().filter(|key| **key < 100).count();
+        assert!(long <= 5, "{long}");
+        drop(held);
         let failed = once.get_or_make(&7, || Err::<Arc<str>, _>("failed"));
         assert_eq!(failed, Err("failed"));
         assert!(once.get(&7).is_none(), "and may be tried again");

@@ -4,7 +4,7 @@
 //! machine makes a large one write many times what it need.
 
 use crate::config::{Bound, Feed};
-use sysinfo::{MemoryRefreshKind, RefreshKind, System};
+use sysinfo::{MemoryRefreshKind, ProcessRefreshKind, ProcessesToUpdate, RefreshKind, System};
 
 /// One part in so many of the memory is what posts may take that wait, and another what entries may. While a checkpoint is
 /// written as much may gather again: a quarter in all.
@@ -49,13 +49,19 @@ impl Waiting {
 /// systemd slice). 0 where it cannot be told.
 pub fn usable() -> u64 {
     let memory = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
-    let Ok(system) = System::new_with_specifics(memory) else {
+    let Ok(mut system) = System::new_with_specifics(memory) else {
         return 0;
     };
     let machine = system.total_memory();
-    match system.cgroup_limits() {
-        Some(group) => group.total_memory.min(machine),
-        None => machine,
+    // Its own group: that of the system is what stands at the root, which is this process's only in a container.
+    let group = sysinfo::get_current_pid().ok().and_then(|own| {
+        let only = ProcessesToUpdate::Some(&[own]);
+        system.refresh_processes_specifics(only, false, ProcessRefreshKind::nothing());
+        system.process(own)?.cgroup_limits()
+    });
+    match group {
+        Some(group) if 0 < group.total_memory => group.total_memory.min(machine),
+        _ => machine,
     }
 }
 

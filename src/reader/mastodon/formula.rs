@@ -20,6 +20,9 @@ pub(super) fn formulas(written: &str) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
+/// Annotations of a formula that are looked at: it has one of each form, and each look may go to its end.
+const ANNOTATIONS_MAX: usize = 8;
+
 /// A formula, and what stands around it.
 struct Formula<'a> {
     before: &'a str,
@@ -73,7 +76,7 @@ impl<'a> Formula<'a> {
     /// What it says in this form, if anything is left of that when it is made harmless.
     fn annotation(&self, encoding: &str) -> Option<&'a str> {
         let mut rest = self.inside;
-        loop {
+        for _ in 0..ANNOTATIONS_MAX {
             let (_, attributes, inside) = opening(rest, "annotation")?;
             if find(attributes, encoding).is_some() {
                 let (text, _) = inside.split_at_checked(find(inside, "</annotation")?)?;
@@ -83,6 +86,7 @@ impl<'a> Formula<'a> {
             }
             rest = inside;
         }
+        None
     }
 }
 

@@ -73,7 +73,12 @@ const UNITS: [&str; 64] = [
 ];
 
 /// What is written so often at the beginning, and then another so often.
-const PAIRS: [(&str, &str); 14] = [
+const PAIRS: [(&str, &str); 15] = [
+    // A formula that says nothing, however often it seems to begin to.
+    (
+        "<math><annotation application/x-tex>",
+        "</annotation></math>",
+    ),
     ("<strong class=\"h-#\">", "<p>x"),
     ("<b>", "</i>"),
     ("<b>", "</b>"),
