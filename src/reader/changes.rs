@@ -301,6 +301,16 @@ mod tests {
         assert_eq!(told(&late, &from(6, 0)), Ok(hidden));
     }
 
+    /// A failure means that who has a boost is never told of an edit of what it shows.
+    #[test]
+    fn a_boost_is_told_of_an_edit_that_its_feed_does_not_say_yet() {
+        let feed = feed_of_boosts();
+        let part = shown(&feed, 10, None, None);
+        let told = |posts| changes(&feed, &part, &[(at(1), post(7))], &from(posts, 0));
+        assert_eq!(told(7).map(|told| told.len()), Ok(3));
+        assert_eq!(told(8), Ok(vec![]));
+    }
+
     /// What a change far below leaves as it was may be told again: it is not told as new.
     #[test]
     fn what_was_shown_and_is_shown_is_at_most_touched() {
