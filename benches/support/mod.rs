@@ -119,6 +119,7 @@ pub fn post(by: usize, n: usize) -> Post {
             boost_of: None,
             tags: Vec::new(),
             language: Some("en".to_owned()),
+            has_media: false,
             object: serde_json::value::RawValue::from_string(json).unwrap(),
         },
         origin: format!("host{}.example", by % 500),

@@ -2,8 +2,9 @@
 //! they became local, or a document of theirs named a collection as their followers. A domain may have written millions, so it is
 //! done in slices between batches.
 
+use super::boosts::{Backlog, Edited, decide_all};
 use super::disk::DiskError;
-use super::fan_out::{Fate, fan_out, fan_out_boosts, fan_out_in_public, original_of};
+use super::fan_out::{Fate, fan_out, fan_out_in_public, original_of};
 use super::followers;
 use super::kept::{Post, State};
 use super::store::{Index, Store};
@@ -74,10 +75,11 @@ pub struct Left {
     todo: Vec<Todo>,
     spoken: Vec<Spoken>,
     renamed: Vec<Renamed>,
+    edited: Vec<Edited>,
 }
 
 /// What is to be done, oldest first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Again {
     todo: VecDeque<Todo>,
     /// What was said, oldest first.
@@ -90,17 +92,20 @@ pub struct Again {
     renamed: VecDeque<Renamed>,
     /// Of the first of these: the posts that are not done, highest first.
     addressed: Option<Vec<PostId>>,
+    /// The boosts of posts that were edited.
+    pub boosts: Backlog,
 }
 
 impl Again {
-    /// With what was left to do when the process ended.
-    pub fn new(left: Left) -> Again {
+    /// With what was left to do when the process ended. So many boosts of one post are decided at once.
+    pub fn new(left: Left, boosts_at_once: usize) -> Again {
         Again {
             todo: left.todo.into(),
             spoken: Arc::new(left.spoken),
             listed: None,
             renamed: left.renamed.into(),
             addressed: None,
+            boosts: Backlog::new(left.edited, boosts_at_once),
         }
     }
 
@@ -149,6 +154,11 @@ impl Again {
 
     /// Whether there is nothing to do.
     pub fn is_done(&self) -> bool {
+        self.are_authors_done() && self.boosts.is_done()
+    }
+
+    /// Whether nothing is to be done for what was said of authors.
+    pub fn are_authors_done(&self) -> bool {
         self.todo.is_empty() && self.renamed.is_empty()
     }
 
@@ -164,6 +174,7 @@ impl Again {
             todo: self.todo.iter().cloned().collect(),
             spoken: Vec::clone(&self.spoken),
             renamed: self.renamed.iter().cloned().collect(),
+            edited: self.boosts.edited(),
         }
     }
 
@@ -175,7 +186,7 @@ impl Again {
     /// `seen` without the records that are not carried out yet: who is told of what they did so far will be told of the
     /// rest.
     pub fn told(&self, seen: &Arc<Seen>) -> Arc<Seen> {
-        if self.is_done() {
+        if self.are_authors_done() {
             return Arc::clone(seen);
         }
         let mut told = Seen::clone(seen);
@@ -186,7 +197,7 @@ impl Again {
         Arc::new(told)
     }
 
-    /// Does a slice of it; what is little is done at once. Returns how many posts were decided.
+    /// Does a slice of what was said of authors; what is little is done at once. Returns how many posts were decided.
     pub fn step(&mut self, store: &Store, graph: &Graph) -> Result<usize, DiskError> {
         if let Some(renamed) = self.renamed.front() {
             let addressed = match &mut self.addressed {
@@ -322,8 +333,7 @@ fn decide_visibility_again(
         Fate::Changed,
         because,
     )?;
-    fan_out_boosts(store, graph, &post, Fate::Changed, because)?;
-    Ok(())
+    decide_all(store, graph, &post, Fate::Changed, because)
 }
 
 fn decide_again(store: &Store, graph: &Graph, id: PostId, todo: &Todo) -> Result<usize, DiskError> {
@@ -339,6 +349,6 @@ fn decide_again(store: &Store, graph: &Graph, id: PostId, todo: &Todo) -> Result
     let original = original_of(store, &post)?;
     let original = original.as_deref();
     fan_out(store, graph, &post, original, Fate::Changed, because)?;
-    fan_out_boosts(store, graph, &post, Fate::Changed, because)?;
+    decide_all(store, graph, &post, Fate::Changed, because)?;
     Ok(1)
 }

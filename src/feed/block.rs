@@ -9,8 +9,8 @@ use super::kept::Post;
 use crate::order::place::PostId;
 
 /// Version 1 had posts without whether they are in feeds, version 2 had them uncompressed, version 3 without whom they
-/// answer, version 4 without the collections they are addressed to.
-const VERSION: u8 = 5;
+/// answer, version 4 without the collections they are addressed to, version 5 without whether they have media.
+const VERSION: u8 = 6;
 const HEADER: usize = 1 + 8 + 4;
 const ROW: usize = 8 + 4;
 const LENGTH: usize = 4;

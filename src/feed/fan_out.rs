@@ -2,16 +2,15 @@
 
 use super::boosted::{Boosted, in_both, leaving, shows};
 use super::disk::DiskError;
-use super::kept::{Post, State};
+use super::kept::Post;
 use super::ledger::Op;
 use super::named::{Name, Part};
 use super::rules::{
     Decision, Reach, Subject, decide, decide_list, is_in_public_feed, is_in_tag_feed,
 };
-use super::store::{Index, Store};
+use super::store::Store;
 use super::thread::Whom;
 use crate::graph::{AccountIx, ActorIx, Graph, Manner};
-use crate::order::place::PostId;
 use crate::post::mark::Mark;
 use std::sync::Arc;
 
@@ -307,42 +306,6 @@ pub fn original_of(store: &Store, post: &Post) -> Result<Option<Arc<Post>>, Disk
         Some(uri) => store.post_by_uri(uri),
         None => Ok(None),
     }
-}
-
-/// Fans out again what rests on `original`: the boosts that waited for it, or that its change or end concerns. `because`
-/// marks the record that calls for it.
-pub fn fan_out_boosts(
-    store: &Store,
-    graph: &Graph,
-    original: &Post,
-    fate: Fate,
-    because: Mark,
-) -> Result<usize, DiskError> {
-    let mut entered = 0;
-    for id in store.list(Index::Original, &original.body.uri)? {
-        let Some(boost) = PostId::from_number(id)
-            .map(|id| store.post(id))
-            .transpose()?
-            .flatten()
-        else {
-            continue;
-        };
-        if boost.body.boost_of.as_deref() != Some(original.body.uri.as_str()) {
-            continue;
-        }
-        match boost.state {
-            State::Whole => {
-                entered += fan_out(store, graph, &boost, Some(original), fate, because)?;
-            }
-            // It left before it was known what it would have shown.
-            State::Gone if fate == Fate::New => {
-                let because = boost.newest.mark();
-                fan_out(store, graph, &boost, Some(original), Fate::Gone, because)?;
-            }
-            State::Gone | State::Stub => {}
-        }
-    }
-    Ok(entered)
 }
 
 #[cfg(test)]

@@ -106,6 +106,7 @@ impl Post {
         self.document = None;
         self.body.mentions = Vec::new();
         self.body.language = None;
+        self.body.has_media = false;
     }
 
     /// About how many bytes it takes in memory.
@@ -155,6 +156,7 @@ pub(crate) mod example {
                 boost_of: None,
                 tags: Vec::new(),
                 language: None,
+                has_media: false,
                 object: no_object(),
             },
             origin: crate::post::origin_of(author).unwrap_or_default(),

@@ -18,6 +18,7 @@
 //! | [`named`] | the same for lists, hashtags and the public feeds |
 //! | [`stirred`] | which feeds something happened to, for those who watch them |
 //! | `boosted` | the post that a boost shows |
+//! | [`boosts`] | the boosts of a post that came, changed or went, in slices |
 //! | [`fan_out`] | a post into the feeds it belongs in |
 //! | [`merge`] | a feed merged from the posts of those its account follows |
 //! | [`weed`] | a feed weeded of what does not belong there any more |
@@ -30,6 +31,7 @@ pub mod actor;
 pub mod again;
 pub mod block;
 mod boosted;
+pub mod boosts;
 pub mod columns;
 pub mod disk;
 pub mod expiry;

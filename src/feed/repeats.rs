@@ -60,6 +60,14 @@ impl Shows {
         self.rows.get(from).is_some_and(|(there, _)| *there == post)
     }
 
+    /// The entries that show `post`, ascending.
+    pub fn entries_of(&self, post: u64) -> impl Iterator<Item = u64> + '_ {
+        let from = self.rows.partition_point(|(there, _)| *there < post);
+        let rows = self.rows.get(from..).unwrap_or_default().iter();
+        let of_post = rows.take_while(move |(there, _)| *there == post);
+        of_post.map(|(_, entry)| *entry)
+    }
+
     /// Keeps what is known of these entries alone.
     pub fn retain(&mut self, is_kept: impl Fn(u64) -> bool) {
         self.rows.retain(|(_, entry)| is_kept(*entry));

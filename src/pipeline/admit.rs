@@ -1,9 +1,10 @@
 //! One activity into the state: found or placed, kept, fanned out. The single writer of posts and feeds.
 
 use super::told::{name, tell};
-use crate::feed::again::Renamed;
+use crate::feed::again::{Again, Renamed};
+use crate::feed::boosts::{self, decide_all};
 use crate::feed::disk::DiskError;
-use crate::feed::fan_out::{Fate, fan_out, fan_out_boosts, original_of};
+use crate::feed::fan_out::{Fate, fan_out, original_of};
 use crate::feed::followers;
 use crate::feed::kept::{At, Post, State};
 use crate::feed::replies::{Which, answers_of, fan_out_replies};
@@ -72,15 +73,18 @@ pub struct Admission {
     full: HashMap<(u32, Time), u64>,
     /// Written here alone; readers look on.
     origins: Arc<RwLock<Origins>>,
-    /// What the last record named, if that calls for anything to be decided again.
+    /// What the record being taken in named, if that calls for anything to be decided again.
     renamed: Option<Renamed>,
+    /// What is not done as a record is taken in, for it may be much.
+    pub again: Again,
 }
 
 impl Admission {
     /// With what is stored of each origin.
     pub fn new(store: Arc<Store>) -> Result<Admission, DiskError> {
         let mut from = Vec::new();
-        for next in store.reflects()?.next {
+        let reflects = store.reflects()?;
+        for next in reflects.next {
             if let (Topic::Activities, Ok(partition)) =
                 (next.topic, usize::try_from(next.partition))
             {
@@ -107,13 +111,8 @@ impl Admission {
             full: HashMap::new(),
             origins: Arc::new(RwLock::new(origins)),
             renamed: None,
+            again: Again::new(reflects.again, boosts::SLICE),
         })
-    }
-
-    /// What the record taken in last named, if that calls for anything to be decided again; once. To be asked after each,
-    /// whatever came of it.
-    pub fn take_renamed(&mut self) -> Option<Renamed> {
-        self.renamed.take()
     }
 
     /// Takes one activity in.
@@ -133,6 +132,10 @@ impl Admission {
         }
         origins.passed(at.partition, at.offset);
         drop(origins);
+        // Whatever came of the record.
+        if let Some(renamed) = self.renamed.take() {
+            self.again.renamed(&self.store, graph, renamed)?;
+        }
         outcome
     }
 
@@ -312,7 +315,7 @@ impl Admission {
             fan_out(&self.store, graph, &post, original, Fate::New, because)?;
             Fate::New
         };
-        fan_out_boosts(&self.store, graph, &post, fate, post.newest.mark())?;
+        decide_all(&self.store, graph, &post, fate, post.newest.mark())?;
         fan_out_replies(&self.store, graph, &post, Which::Changed)?;
         Ok(Outcome::Placed(post.verdict))
     }
@@ -385,9 +388,18 @@ impl Admission {
             post.newest = at;
         }
         let post = self.store.put_post(post);
-        // An edit too: its entries rest on it from now on.
-        if concerns_feeds || outcome == Outcome::Edited {
+        if concerns_feeds {
             self.fan_out_again(graph, &post, Fate::Changed)?;
+        } else if outcome == Outcome::Edited {
+            // Its entries rest on it from now on.
+            let (store, because) = (&self.store, post.newest.mark());
+            let original = original_of(store, &post)?;
+            let original = original.as_deref();
+            fan_out(store, graph, &post, original, Fate::Changed, because)?;
+            self.again.boosts.edit(store, graph, &post)?;
+        }
+        // Whom replies answer hangs on that alone, of all that an edit can change.
+        if post.answers != known.answers {
             fan_out_replies(&self.store, graph, &post, Which::Changed)?;
         }
         Ok(outcome)
@@ -543,8 +555,7 @@ impl Admission {
         let original = original_of(&self.store, post)?;
         let because = post.newest.mark();
         fan_out(&self.store, graph, post, original.as_deref(), fate, because)?;
-        fan_out_boosts(&self.store, graph, post, fate, because)?;
-        Ok(())
+        decide_all(&self.store, graph, post, fate, because)
     }
 
     fn remove_post(
@@ -568,11 +579,7 @@ impl Admission {
         post.is_author_gone = is_author_gone;
         post.newest = at;
         let post = self.store.put_post(post);
-        let because = post.newest.mark();
-        let original = original_of(&self.store, &post)?;
-        let original = original.as_deref();
-        fan_out(&self.store, graph, &post, original, Fate::Gone, because)?;
-        fan_out_boosts(&self.store, graph, &post, Fate::Gone, because)?;
+        self.fan_out_again(graph, &post, Fate::Gone)?;
         fan_out_replies(&self.store, graph, &post, Which::Changed)?;
         Ok(removed)
     }

@@ -84,7 +84,7 @@ impl Pipeline {
         // Were one always being written, the sweep would never get on.
         self.expire()?;
         self.admission.put_origins();
-        self.reflects.again = self.again.left();
+        self.reflects.again = self.admission.again.left();
         let mut reflects = self.settling.reflected(&self.reflects);
         reflects.next = self.aside.reflected(&reflects.next);
         {

@@ -22,7 +22,7 @@ mod tests;
 mod told;
 
 use crate::clock;
-use crate::feed::again::{self, Again};
+use crate::feed::again;
 use crate::feed::disk::DiskError;
 use crate::feed::expiry;
 use crate::feed::kept::At;
@@ -126,7 +126,6 @@ pub struct Pipeline {
     store: Arc<Store>,
     graph: Arc<RwLock<Graph>>,
     admission: Admission,
-    again: Again,
     expiry: expiry::Expiry,
     settling: Settling,
     rounds: Rounds,
@@ -222,7 +221,6 @@ impl Pipeline {
             store,
             graph,
             admission,
-            again: Again::new(reflects.again.clone()),
             expiry: expiry::Expiry::new(options.keep),
             settling: Settling::new(Arc::clone(&view.unsettled)),
             rounds: Rounds::new(options.inactive_after),
@@ -362,13 +360,8 @@ impl Pipeline {
                 let admitted = {
                     let graph = self.graph.read();
                     let windows = &self.windows;
-                    let admitted = self
-                        .admission
-                        .admit(&graph, windows, at, &envelope, *activity);
-                    if let Some(renamed) = self.admission.take_renamed() {
-                        self.again.renamed(&self.store, &graph, renamed)?;
-                    }
-                    admitted
+                    self.admission
+                        .admit(&graph, windows, at, &envelope, *activity)
                 };
                 match admitted {
                     Ok(outcome) => self.count(outcome),
@@ -406,8 +399,9 @@ impl Pipeline {
             number.and_then(|account| self.view.horizons.of(&graph, account, now))
         };
         let (origins, windows) = (self.admission.origins(), &self.windows);
+        let mark = Mark::new(record.position);
         let read = relate::Read {
-            mark: Mark::new(record.position),
+            mark,
             timestamp: record.timestamp,
             seen: &self.seen,
             again: !self.start.is_done(),
@@ -416,12 +410,14 @@ impl Pipeline {
         let effect = relate::relate(&self.store, &self.graph, &mut self.settling, change, &read)?;
         let seen = Seen::new(&self.reflects.next);
         if let Some(target) = &effect.moderated {
-            self.again
-                .add(again::Said::Standing, target, read.mark, &seen);
+            self.admission
+                .again
+                .add(again::Said::Standing, target, mark, &seen);
         }
         for actor in &effect.moved {
-            self.again
-                .add(again::Said::Locality, actor, read.mark, &seen);
+            self.admission
+                .again
+                .add(again::Said::Locality, actor, mark, &seen);
         }
         if effect.purge {
             self.view.horizons.forget(account);
@@ -578,14 +574,25 @@ impl Pipeline {
     }
 
     fn can_decide(&self) -> bool {
-        let waits = self.again.scans() && self.writing.is_some();
-        !waits && !self.again.is_done()
+        self.can_decide_of_authors() || !self.admission.again.boosts.is_done()
     }
 
-    /// A slice of the posts that are to be decided again.
+    fn can_decide_of_authors(&self) -> bool {
+        let again = &self.admission.again;
+        let waits = again.scans() && self.writing.is_some();
+        !waits && !again.are_authors_done()
+    }
+
+    /// A slice of the posts that are to be decided again, and one of the boosts: neither waits for the other.
     fn decide_again(&mut self) -> Result<(), PipelineError> {
-        if self.can_decide() {
-            self.again.step(&self.store, &self.graph.read())?;
+        let graph = self.graph.read();
+        if self.can_decide_of_authors() {
+            self.admission.again.step(&self.store, &graph)?;
+            self.is_dirty = true;
+        }
+        let boosts = &mut self.admission.again.boosts;
+        if !boosts.is_done() {
+            boosts.step(&self.store, &graph)?;
             self.is_dirty = true;
         }
         Ok(())
@@ -627,7 +634,7 @@ impl Pipeline {
         let ends = self.source.ends();
         let progress = self.start.progress(&ends);
         let taken = Arc::new(Seen::new(&self.reflects.next));
-        self.seen = self.again.told(&taken);
+        self.seen = self.admission.again.told(&taken);
         let end = |end: &source::End| Position {
             topic: end.topic,
             partition: end.partition,
@@ -636,7 +643,8 @@ impl Pipeline {
         let built = Built {
             taken,
             seen: Arc::clone(&self.seen),
-            spoken: self.again.spoken(),
+            edited: Arc::new(self.admission.again.boosts.edited()),
+            spoken: self.admission.again.spoken(),
             ends: Arc::new(Seen::new(&ends.iter().map(end).collect::<Vec<_>>())),
             relations_in_force: self.start.relations_are_read(),
             catching_up: progress.map(|progress| CatchingUp {

@@ -16,7 +16,6 @@ use super::admit::{Admission, AdmitError};
 use super::relate;
 use super::settle::Settling;
 use super::sleep as sleeping;
-use crate::feed::again::Again;
 use crate::feed::expiry::{Expiry, Keep};
 use crate::feed::kept::At;
 use crate::feed::ledger::Ledger;
@@ -59,7 +58,6 @@ struct World {
     store: Arc<Store>,
     graph: RwLock<Graph>,
     admission: Admission,
-    again: Again,
     settling: Settling,
     attendance: Attendance,
     expiry: Expiry,
@@ -108,7 +106,6 @@ impl World {
                 stubs: 365 * day,
                 removals: 30 * day,
             }),
-            again: Again::new(store.reflects().unwrap().again),
             reflects: store.reflects().unwrap(),
             seen: Arc::default(),
             store,
@@ -206,9 +203,6 @@ impl World {
                     Err(AdmitError::Refused(reason)) => self.refused.push(reason),
                     Err(AdmitError::Disk(error)) => panic!("{error}"),
                 }
-                if let Some(renamed) = self.admission.take_renamed() {
-                    self.again.renamed(&self.store, &graph, renamed).unwrap();
-                }
             }
             Said::Unusable(reason) => panic!("{reason}: {value}"),
         }
@@ -235,7 +229,7 @@ impl World {
 
     fn checkpoint(&mut self) {
         self.admission.put_origins();
-        self.reflects.again = self.again.left();
+        self.reflects.again = self.admission.again.left();
         sleeping::put_attendance(&self.store, &self.graph.read(), &self.attendance);
         self.store.checkpoint(&self.reflects).unwrap();
     }
@@ -243,7 +237,7 @@ impl World {
     /// A checkpoint of which only the first `writes` reach the disk; whether that was all of it.
     fn checkpoint_cut_off(&mut self, writes: u64) -> bool {
         self.admission.put_origins();
-        self.reflects.again = self.again.left();
+        self.reflects.again = self.admission.again.left();
         sleeping::put_attendance(&self.store, &self.graph.read(), &self.attendance);
         self.store.cut_off_after(writes);
         self.store.checkpoint(&self.reflects).is_ok()

@@ -290,6 +290,8 @@ pub(super) struct Node<'a> {
     /// There is a `name`, `content` or `contentMap`, an `attachment`: is it more than a vote?
     pub(super) has_name: bool,
     pub(super) has_content: bool,
+    /// Something is attached.
+    pub(super) has_attachment: bool,
 }
 
 impl<'a> Node<'a> {
@@ -353,7 +355,11 @@ impl<'a> Node<'a> {
                 self.content_text = value;
                 self.has_content |= !fields::is_empty(value);
             }
-            Field::Attachment => self.has_content |= !fields::is_empty(value),
+            Field::Attachment => {
+                let is_there = !fields::is_empty(value);
+                self.has_content |= is_there;
+                self.has_attachment |= is_there;
+            }
             Field::Object | Field::Followers | Field::Href | Field::Other => {}
         }
         Ok(())

@@ -4,6 +4,7 @@ pub mod activity;
 pub mod actor;
 pub mod date;
 pub mod decode;
+pub mod document;
 mod fields;
 pub mod followers;
 pub mod guess;
@@ -14,6 +15,7 @@ mod lenient;
 pub mod log;
 pub mod log_time;
 pub mod mark;
+pub mod media;
 pub mod object;
 pub mod record;
 pub mod relationship;
@@ -106,6 +108,9 @@ pub struct Body {
     pub tags: Vec<String>,
     /// The language of the text that is shown, as `contentMap` says and writes it; none if unknown (`und`).
     pub language: Option<String>,
+    /// Whether images, sounds or films are attached that are shown: [`media::has_media`]. Kept, since timelines of media alone would
+    /// read all objects of a feed again.
+    pub has_media: bool,
     /// The object as it came, JSON text (for a boost the whole Announce).
     #[serde(with = "raw_as_text")]
     pub object: Box<RawValue>,

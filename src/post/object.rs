@@ -2,6 +2,7 @@
 
 use super::followers::{self, COLLECTIONS_MAX, by_convention, closed, compared, may_be};
 use super::lenient::{Loose, Node};
+use super::media::has_media;
 use super::{Body, Visibility, date, id};
 use crate::time::Time;
 use icu_casemap::CaseMapper;
@@ -142,6 +143,7 @@ pub(super) fn post(
         boost_of: None,
         tags,
         language: object.language().as_deref().and_then(language_of),
+        has_media: object.has_attachment && has_media(raw),
         object: raw.to_owned(),
     })
 }
@@ -195,6 +197,7 @@ pub(super) fn boost(
         boost_of: Some(original.to_owned()),
         tags: Vec::new(),
         language: None,
+        has_media: false,
         object: raw.to_owned(),
     })
 }

@@ -7,10 +7,12 @@
 use super::cursor::Moment;
 use super::doubts::Doubts;
 use super::shown::Shown;
+use crate::feed::boosts::Edited;
 use crate::feed::ledger::Ledger;
 use crate::order::horizon::last_shown;
 use crate::post::mark::{Mark, Seen};
 use crate::post::record::Topic;
+use hashbrown::HashSet;
 
 /// One change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,9 +72,15 @@ impl Moment {
     }
 }
 
-/// What changed in `feed`, of which `shown` is shown, since `from`, in place order, lowest first. What
-/// was dropped for length is not among it: the reader drops whatever it has at or below the floor.
-pub fn changes(feed: &Ledger, shown: &Shown, from: &Moment) -> Result<Vec<Change>, Refused> {
+/// What changed in `feed`, of which `shown` is shown, since `from`, in place order, lowest first. On `edited` rest the entries that
+/// show these posts, even if the feed does not say so yet. What was dropped for length is not among it: the reader drops whatever
+/// it has at or below the floor.
+pub fn changes(
+    feed: &Ledger,
+    shown: &Shown,
+    edited: &[Edited],
+    from: &Moment,
+) -> Result<Vec<Change>, Refused> {
     if !feed.forgotten.is_within(&from.seen) {
         return Err(Refused::Forgotten);
     }
@@ -101,6 +109,9 @@ pub fn changes(feed: &Ledger, shown: &Shown, from: &Moment) -> Result<Vec<Change
         .filter(|(_, mark)| !from.has(*mark))
         .collect();
     let mut also = also.into_iter().peekable();
+    let edited = edited.iter().filter(|(_, mark)| !from.has(*mark));
+    let edited = edited.flat_map(|(post, _)| feed.shows.entries_of(post.number()));
+    let edited: HashSet<u64> = edited.collect();
     let mut changes = Vec::new();
     for (id, mark) in ids.iter().zip(marks) {
         let is_passed = last_known < *id || *id <= from.floor;
@@ -118,6 +129,9 @@ pub fn changes(feed: &Ledger, shown: &Shown, from: &Moment) -> Result<Vec<Change
                     Topic::Activities => what.or(Some(What::Touched)),
                 };
             }
+        }
+        if edited.contains(id) {
+            what = what.or(Some(What::Touched));
         }
         if shown.hides(*id) {
             let may_show = !is_passed && (is_all_in_doubt || doubts.has(*id));
@@ -219,7 +233,10 @@ mod tests {
             let place = PostId::from_number(change.id).unwrap();
             (place.time().millis(), change.what)
         };
-        Ok(changes(feed, &part, from)?.into_iter().map(row).collect())
+        Ok(changes(feed, &part, &[], from)?
+            .into_iter()
+            .map(row)
+            .collect())
     }
 
     #[test]
@@ -282,6 +299,16 @@ mod tests {
         late.take_in(&[Op::insert(at(0), post(6)), Op::shows(at(0), at(1))]);
         let hidden = vec![(0, Touched), (1, Repeats), (2, Repeats), (3, Repeats)];
         assert_eq!(told(&late, &from(6, 0)), Ok(hidden));
+    }
+
+    /// A failure means that who has a boost is never told of an edit of what it shows.
+    #[test]
+    fn a_boost_is_told_of_an_edit_that_its_feed_does_not_say_yet() {
+        let feed = feed_of_boosts();
+        let part = shown(&feed, 10, None, None);
+        let told = |posts| changes(&feed, &part, &[(at(1), post(7))], &from(posts, 0));
+        assert_eq!(told(7).map(|told| told.len()), Ok(3));
+        assert_eq!(told(8), Ok(vec![]));
     }
 
     /// What a change far below leaves as it was may be told again: it is not told as new.

@@ -8,6 +8,7 @@ use super::telling::{Room, Telling, tell};
 use super::unsettled::{Footing, Standing};
 use super::view::View;
 use crate::feed::again::Spoken;
+use crate::feed::boosts::Edited;
 use crate::feed::disk::DiskError;
 use crate::feed::kept::Post;
 use crate::feed::ledger::Ledger;
@@ -31,6 +32,8 @@ pub struct Look {
     pub is_asleep: bool,
     /// How far it is.
     pub stands: Standing,
+    /// Of what was seen: edits of posts that it may not say yet that boosts rest on.
+    edited: Arc<Vec<Edited>>,
     now: Time,
 }
 
@@ -92,21 +95,26 @@ impl View {
         };
         // In this order: what the horizon says has come has been seen, and what was seen is in the feed.
         let standing = || {
-            let seen = || Arc::clone(&self.built.borrow().seen);
-            self.unsettled.standing(owner, seen)
+            let mut edited = Arc::default();
+            let seen = || {
+                let built = self.built.borrow();
+                edited = Arc::clone(&built.edited);
+                Arc::clone(&built.seen)
+            };
+            (self.unsettled.standing(owner, seen), edited)
         };
         // It is awake only after its feeds are there.
         let was_asleep = owner.is_some_and(|owner| self.attendance.is_asleep(owner));
-        let mut stands = standing();
+        let (mut stands, mut edited) = standing();
         let feed = loop {
             let feed = found.read(self)?;
-            let now = standing();
+            let (now, edited_now) = standing();
             // Of one moment: what a feed shows beyond what was seen may be there by relations that are not to be seen
             // any more.
             if now == stands {
                 break feed;
             }
-            stands = now;
+            (stands, edited) = (now, edited_now);
         };
         // Asked last too: it falls asleep before its feeds go.
         let is_asleep = was_asleep
@@ -129,6 +137,7 @@ impl View {
             shown: part,
             is_asleep,
             stands,
+            edited,
             now,
         }))
     }
@@ -242,7 +251,7 @@ impl Look {
         if spoken.iter().any(is_unlisted) {
             return Err(Refused::NotListed.into());
         }
-        let mut all = changes(&self.feed, &self.shown, from)?;
+        let mut all = changes(&self.feed, &self.shown, &self.edited, from)?;
         if let Some(batch) = batch {
             // The rest of what was begun; what came above its horizon is told when it has been told.
             let (last, end) = (batch.last, last_shown(Some(batch.upto.horizon)).number());

@@ -1,6 +1,7 @@
 //! What readers look at: the state the pipeline builds, and how far it has got.
 
 use crate::feed::again::Spoken;
+use crate::feed::boosts::Edited;
 use crate::feed::store::Store;
 use crate::graph::Graph;
 use crate::operator::metrics::Metrics;
@@ -28,6 +29,8 @@ pub struct Built {
     /// The same, but for records that are not carried out to their end yet: this is what cursors say. What these do later
     /// is then told.
     pub seen: Arc<Seen>,
+    /// Posts that were edited of which not all feeds with boosts of them say so yet.
+    pub edited: Arc<Vec<Edited>>,
     /// What was said of authors, and what had been seen by then.
     pub spoken: Arc<Vec<Spoken>>,
     /// Of each partition, the end of the log as last heard.

@@ -7,6 +7,7 @@ use crate::feed::merge::{Because, Feed, Merging, Progress};
 use crate::feed::store::{Options, home_key};
 use crate::feed::weed::Weeding;
 use crate::graph::apply::Merge;
+use crate::order::place::PostId;
 use crate::post::Visibility;
 use crate::post::record::{Position, Topic};
 use crate::post::relationship::decode;

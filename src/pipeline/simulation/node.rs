@@ -33,6 +33,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::watch;
 
+/// Boosts of one post that are decided at once, and in a slice: so few that many wait.
+const BOOSTS_AT_ONCE: usize = 1;
 /// Of every log here.
 const LOG: u64 = 7;
 /// An origin whose window is known from the beginning, so that it is learned on, not for the first time.
@@ -43,7 +45,6 @@ pub(in crate::pipeline) struct Node {
     store: Arc<Store>,
     graph: Arc<RwLock<Graph>>,
     admission: Admission,
-    again: Again,
     settling: Settling,
     pub(in crate::pipeline) view: View,
     built: watch::Sender<Arc<Built>>,
@@ -115,12 +116,12 @@ impl Node {
             metrics: Arc::new(Metrics::default()),
         };
         let reflects = store.reflects().unwrap();
+        admission.again = Again::new(reflects.again.clone(), BOOSTS_AT_ONCE);
         let mut node = Node {
             folder,
             store,
             graph,
             admission,
-            again: Again::new(reflects.again.clone()),
             settling: Settling::new(Arc::clone(&view.unsettled)),
             view,
             built,
@@ -198,9 +199,6 @@ impl Node {
                     Err(AdmitError::Refused(reason)) => panic!("refused: {reason}"),
                     Err(AdmitError::Disk(error)) => panic!("{error}"),
                 }
-                if let Some(renamed) = self.admission.take_renamed() {
-                    self.again.renamed(&self.store, &graph, renamed).unwrap();
-                }
             }
             Said::Unusable(reason) => panic!("unusable: {reason}"),
         }
@@ -224,8 +222,9 @@ impl Node {
             number.and_then(|account| self.view.horizons.of(&graph, account, now))
         };
         let (origins, windows) = (self.admission.origins(), &self.windows);
+        let mark = Mark::new(*position);
         let read = relate::Read {
-            mark: Mark::new(*position),
+            mark,
             timestamp,
             seen: &self.seen,
             again: !self.is_caught_up(|_| true),
@@ -235,12 +234,14 @@ impl Node {
         let effect = effect.unwrap();
         let seen = Seen::new(&self.reflects.next);
         if let Some(target) = &effect.moderated {
-            self.again
-                .add(again::Said::Standing, target, read.mark, &seen);
+            self.admission
+                .again
+                .add(again::Said::Standing, target, mark, &seen);
         }
         for actor in &effect.moved {
-            self.again
-                .add(again::Said::Locality, actor, read.mark, &seen);
+            self.admission
+                .again
+                .add(again::Said::Locality, actor, mark, &seen);
         }
         if effect.purge {
             self.view.horizons.forget(account);
@@ -262,6 +263,13 @@ impl Node {
             if self.settling.step(&self.store, &graph, &shown).unwrap() == Progress::Done {
                 break;
             }
+        }
+        let boosts = &mut self.admission.again.boosts;
+        for _ in 0..steps {
+            if boosts.is_done() {
+                break;
+            }
+            boosts.step(&self.store, &graph).unwrap();
         }
     }
 
@@ -292,13 +300,21 @@ impl Node {
         for (host, wait) in self.admission.waits_moved(&self.windows) {
             self.graph.write().set_wait(&host, wait);
         }
-        self.again.step(&self.store, &self.graph.read()).unwrap();
+        let graph = self.graph.read();
+        self.admission.again.step(&self.store, &graph).unwrap();
+        self.admission
+            .again
+            .boosts
+            .step(&self.store, &graph)
+            .unwrap();
+        drop(graph);
         let taken = Arc::new(Seen::new(&self.reflects.next));
-        self.seen = self.again.told(&taken);
+        self.seen = self.admission.again.told(&taken);
         let built = Built {
             taken,
             seen: Arc::clone(&self.seen),
-            spoken: self.again.spoken(),
+            edited: Arc::new(self.admission.again.boosts.edited()),
+            spoken: self.admission.again.spoken(),
             ends: Arc::new(seen(ends)),
             relations_in_force: self.is_caught_up(is_of_relations),
             log_reachable: true,
@@ -340,7 +356,7 @@ impl Node {
 
     fn try_checkpoint(&mut self, now: Time) -> bool {
         self.admission.put_origins();
-        self.reflects.again = self.again.left();
+        self.reflects.again = self.admission.again.left();
         self.store.put_reached(self.view.horizons.unstored());
         let reflected = self.settling.reflected(&self.reflects);
         let graph = self.graph.read();
@@ -406,7 +422,7 @@ impl Node {
 
     /// Whether all was decided again that something was said of its author.
     pub(in crate::pipeline) fn is_decided(&self) -> bool {
-        self.again.is_done()
+        self.admission.again.are_authors_done()
     }
 
     /// Whether readers were told of everything that was read.

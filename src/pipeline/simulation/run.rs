@@ -138,6 +138,9 @@ pub(super) fn run(seed: u64) -> Counted {
         let now = Time::from_millis(run.now);
         run.nodes[node].settle(usize::MAX, now);
         run.nodes[node].announce(&run.log.ends(run.now), now);
+        while !run.nodes[node].is_decided() {
+            run.nodes[node].announce(&run.log.ends(run.now), now);
+        }
         assert_eq!(run.nodes[node].view.unsettled.count(), 0);
         run.check(node);
     }

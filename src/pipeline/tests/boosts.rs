@@ -131,3 +131,48 @@ fn a_stranger_enters_no_home_whomever_they_mention_answer_or_boost() {
     story.when(boosts(2, 4, (ME, 0)));
     assert_eq!(story.home(), "0/0 5/0");
 }
+
+/// A failure means that whoever edits what many boosted holds everybody up, once for each edit.
+#[test]
+fn edits_of_what_many_boosted_are_carried_out_once_and_in_slices() {
+    let lines = [
+        wish("follow 0"),
+        wish("follow 1"),
+        post(2, 0),
+        boosts(0, 1, (2, 0)),
+        boosts(1, 2, (2, 0)),
+    ];
+    let mut story = Story::given(&lines);
+    let left = crate::feed::again::Left::default();
+    story.world.admission.again = crate::feed::again::Again::new(left, 1);
+    for n in 1..=3 {
+        story.when(edits(2, 0, Some(n), ""));
+    }
+    let newest = story.world.store.post_by_uri(&uri(2, 0)).unwrap().unwrap();
+    let newest = (newest.id, newest.newest.mark());
+    assert_eq!(story.world.admission.again.boosts.edited(), [newest]);
+    for is_done in [false, true] {
+        let World {
+            admission,
+            store,
+            graph,
+            ..
+        } = &mut story.world;
+        let boosts = &mut admission.again.boosts;
+        boosts.step(store, &graph.read()).unwrap();
+        assert_eq!(boosts.is_done(), is_done);
+    }
+    let ids = [uri(0, 1), uri(1, 2)];
+    let me = story.world.graph.read().account(&ME.to_string());
+    let me = me
+        .or_else(|| story.world.graph.read().account("7"))
+        .unwrap();
+    let home = story.world.store.home(me).unwrap().unwrap();
+    for uri in ids {
+        let boost = story.world.store.post_by_uri(&uri).unwrap().unwrap();
+        let rests = home
+            .marks_of(boost.id.number())
+            .any(|mark| mark == newest.1);
+        assert!(rests, "{uri}");
+    }
+}

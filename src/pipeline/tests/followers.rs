@@ -234,12 +234,12 @@ fn what_many_posts_are_for_is_decided_in_slices_and_goes_on_after_a_crash() {
         offset: i64::try_from(MANY).unwrap() + 1,
     });
     assert!(
-        !world.again.told(&seen).has(document),
+        !world.admission.again.told(&seen).has(document),
         "nobody is told of it yet"
     );
     let step = |world: &mut World| {
         let graph = world.graph.read();
-        world.again.step(&world.store, &graph).unwrap()
+        world.admission.again.step(&world.store, &graph).unwrap()
     };
     let decided = step(&mut world);
     assert!(0 < decided && decided < MANY, "{decided}");
@@ -247,13 +247,13 @@ fn what_many_posts_are_for_is_decided_in_slices_and_goes_on_after_a_crash() {
     world.checkpoint();
     let mut world = world.crash();
     let mut steps = 0;
-    while !world.again.is_done() {
+    while !world.admission.again.is_done() {
         step(&mut world);
         steps += 1;
     }
     assert!(1 < steps);
     assert_eq!(count(&world), MANY + 1);
-    assert!(world.again.told(&seen).has(document));
+    assert!(world.admission.again.told(&seen).has(document));
     assert_eq!(world.home("7").0.len(), LENGTH);
 }
 
@@ -272,8 +272,8 @@ fn what_was_not_decided_in_slices_before_a_crash_is_decided_after_it() {
         let mut world = world.crash();
         world.read(&log, &BTreeSet::new());
         let graph = world.graph.read();
-        while !world.again.is_done() {
-            world.again.step(&world.store, &graph).unwrap();
+        while !world.admission.again.is_done() {
+            world.admission.again.step(&world.store, &graph).unwrap();
         }
         drop(graph);
         for n in 0..MANY {

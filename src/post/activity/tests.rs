@@ -1,4 +1,6 @@
 use super::*;
+use crate::post::document::LOOKED_AT_MAX;
+use crate::post::media::has_media;
 
 /// An activity of `https://a.example/u`, its object given as JSON; what comes of it, in a word and the ids.
 fn check(kind: &str, object: &str, expected: &str) {
@@ -191,6 +193,46 @@ fn a_vote_is_a_note_of_a_name_alone() {
         &format!(r#"{vote},"content":"","attachment":[]}}"#),
         "vote",
     );
+}
+
+/// A failure means that a timeline of media alone lacks some, or shows posts without any.
+#[test]
+fn what_a_post_is_said_to_have_attached_is_what_is_shown_of_it() {
+    let attached = |attachment: &str| {
+        let note = format!(
+            r#"{{"id":"https://a.example/1","type":"Note","attributedTo":"https://a.example/u"{attachment}}}"#
+        );
+        let vouched = Vouched {
+            fetched: true,
+            ..Vouched::default()
+        };
+        let Ok(Activity::Post { body, .. }) = decode(note.as_bytes(), vouched) else {
+            panic!("{note} is no post");
+        };
+        assert_eq!(body.has_media, has_media(&body.object), "{attachment}");
+        body.has_media
+    };
+    let image = r#"{"type":"Image","url":"https://a.example/1.png"}"#;
+    for attachment in [
+        format!(r#","attachment":{image}"#),
+        format!(r#","attachment":[{{"type":"Note"}},{image}]"#),
+        format!(r#","attachment":[],"attachment":[{image}]"#),
+    ] {
+        assert!(attached(&attachment), "{attachment}");
+    }
+    let rows = "{},".repeat(LOOKED_AT_MAX);
+    for attachment in [
+        String::new(),
+        r#","attachment":null"#.to_owned(),
+        r#","attachment":[]"#.to_owned(),
+        r#","attachment":[{"type":"PropertyValue","name":"x","url":"https://a.example/1.png"}]"#
+            .to_owned(),
+        format!(r#","attachment":[{image}],"attachment":[]"#),
+        format!(r#","attachment":[{rows}{image}]"#),
+        format!(r#","image":{image}"#),
+    ] {
+        assert!(!attached(&attachment), "{attachment}");
+    }
 }
 
 #[test]

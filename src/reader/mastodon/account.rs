@@ -1,10 +1,10 @@
 //! An actor as Mastodon's API shows an account, from what is known of it. Pure.
 
 use super::content::html;
-use super::document::{shortcode, web};
 use super::ids::number_of;
 use super::stamp;
 use crate::post::actor::{ActorDocument, ActorKind, Emoji};
+use crate::post::document::{shortcode, web};
 use crate::post::origin_of;
 use serde::Serialize;
 use serde_json::{Value, json};

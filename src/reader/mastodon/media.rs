@@ -1,134 +1,51 @@
-//! The images, sounds and films of a post. Pure.
+//! The images, sounds and films of a post, as Mastodon's API shows them. Pure.
 
-use super::document::{Document, LOOKED_AT_MAX, Link, is_of, read};
 use super::ids::number_of;
-use crate::feed::kept::Post;
+use crate::post::document::Document;
+use crate::post::media::{self, Medium};
 use serde_json::{Map, Value, json};
-
-/// What an attachment of a post may be and be shown. Rows of profiles, proofs, places and other posts are attached too.
-const KINDS: [&str; 5] = ["Document", "Image", "Video", "Audio", "Link"];
-/// What the classes of media types are to Mastodon, and the types of objects whose media type is not known.
-const CLASSES: [(&str, &str, &str); 3] = [
-    ("image/", "Image", "image"),
-    ("video/", "Video", "video"),
-    ("audio/", "Audio", "audio"),
-];
-const UNKNOWN: &str = "unknown";
-
-/// Something to look at or listen to.
-struct Medium<'a> {
-    item: Document<'a>,
-    link: Link<'a>,
-    kind: &'static str,
-}
-
-impl<'a> Medium<'a> {
-    /// What is attached, if it is one.
-    fn new(item: &'a Value) -> Option<Medium<'a>> {
-        let document = Document::new(item);
-        let mut kinds = document.kinds().peekable();
-        if kinds.peek().is_some() && !kinds.any(|kind| KINDS.contains(&kind)) {
-            return None;
-        }
-        // What is attached may itself be a Link.
-        let links = || document.links("url").chain(document.links("href"));
-        let kind = |link: &Link<'_>| kind_of(document, link);
-        // Of several the first that can be played; some are pages about it.
-        let link = links()
-            .find(|link| kind(link) != UNKNOWN)
-            .or_else(|| links().next())?;
-        let kind = kind(&link);
-        // A link to whatever is no file.
-        let is_page = document.is("Link") && kind == UNKNOWN;
-        (!is_page).then_some(Medium {
-            item: document,
-            link,
-            kind,
-        })
-    }
-
-    /// As Mastodon's API shows it.
-    fn shown(&self, language: Option<&str>) -> Value {
-        let (item, url, kind) = (self.item, &self.link.href, self.kind);
-        let preview = item
-            .link("icon")
-            .or_else(|| (kind == "image").then(|| url.clone()));
-        json!({"id": number_of(self.link.written).to_string(), "type": kind, "url": url, "preview_url": preview,
-            "remote_url": url, "preview_remote_url": preview, "text_url": null, "meta": self.meta(),
-            "description": item.worded("name", "nameMap", language).or_else(|| item.worded("summary", "summaryMap", language)),
-            "blurhash": item.text("blurhash")})
-    }
-
-    fn meta(&self) -> Map<String, Value> {
-        let mut meta = Map::new();
-        let pixels = |name: &str| {
-            let number = self.item.whole(name).or_else(|| self.link.item.whole(name));
-            number.filter(|number| 0 < *number)
-        };
-        if let (Some(width), Some(height)) = (pixels("width"), pixels("height")) {
-            let size = format!("{width}x{height}");
-            let aspect = width as f64 / height as f64;
-            let original =
-                json!({"width": width, "height": height, "size": size, "aspect": aspect});
-            meta.insert("original".to_owned(), original);
-        }
-        let focus = self.item.items("focalPoint");
-        let at = |nth: usize| {
-            let number = focus.get(nth)?.as_f64()?;
-            (-1.0..=1.0).contains(&number).then_some(number)
-        };
-        if let (Some(x), Some(y)) = (at(0), at(1)) {
-            meta.insert("focus".to_owned(), json!({"x": x, "y": y}));
-        }
-        meta
-    }
-}
-
-/// Mastodon's word for what a link of an attachment leads to: by its media type, the attachment's, its type, or how the URL ends.
-fn kind_of(item: Document<'_>, link: &Link<'_>) -> &'static str {
-    let by_media_type = |media_type: &str| {
-        let class = CLASSES.iter().find(|(class, ..)| is_of(media_type, class));
-        class.map(|(.., kind)| *kind)
-    };
-    let said = link.media_type.or_else(|| item.media_type());
-    // Some servers say so of whatever they do not know.
-    let said = said.filter(|it| !is_of(it, "application/octet-stream"));
-    if let Some(said) = said {
-        return by_media_type(said).unwrap_or(UNKNOWN);
-    }
-    let by_type = CLASSES.iter().find(|(_, kind, _)| item.is(kind));
-    let by_ending = || mime_guess::from_ext(ending(&link.href)).first_raw();
-    by_type
-        .map(|(.., kind)| *kind)
-        .or_else(|| by_media_type(by_ending()?))
-        .unwrap_or(UNKNOWN)
-}
-
-/// What stands after the last dot of a URL's path.
-fn ending(url: &str) -> &str {
-    let path = url.split(['?', '#']).next().unwrap_or_default();
-    let name = path.rsplit('/').next().unwrap_or_default();
-    name.rsplit_once('.').map_or("", |(_, ending)| ending)
-}
 
 /// The first `max` media of a post, as Mastodon's API shows them.
 pub(super) fn media(document: Document<'_>, language: Option<&str>, max: usize) -> Vec<Value> {
-    let media = document.items("attachment").iter().take(LOOKED_AT_MAX);
-    let media = media.filter_map(Medium::new);
-    media
-        .map(|medium| medium.shown(language))
-        .take(max)
-        .collect()
+    let media = media::media(document).take(max);
+    media.map(|medium| shown(&medium, language)).collect()
 }
 
-/// Whether a post has media that are shown.
-pub fn has_media(post: &Post) -> bool {
-    let object = read(&post.body.object);
-    let items = Document::new(&object).items("attachment");
-    items
-        .iter()
-        .take(LOOKED_AT_MAX)
-        .any(|item| Medium::new(item).is_some())
+fn shown(medium: &Medium<'_>, language: Option<&str>) -> Value {
+    let (item, url, kind) = (medium.item, &medium.link.href, medium.kind);
+    let preview = item
+        .link("icon")
+        .or_else(|| (kind == "image").then(|| url.clone()));
+    json!({"id": number_of(medium.link.written).to_string(), "type": kind, "url": url, "preview_url": preview,
+        "remote_url": url, "preview_remote_url": preview, "text_url": null, "meta": meta(medium),
+        "description": item.worded("name", "nameMap", language).or_else(|| item.worded("summary", "summaryMap", language)),
+        "blurhash": item.text("blurhash")})
+}
+
+fn meta(medium: &Medium<'_>) -> Map<String, Value> {
+    let mut meta = Map::new();
+    let pixels = |name: &str| {
+        let number = medium
+            .item
+            .whole(name)
+            .or_else(|| medium.link.item.whole(name));
+        number.filter(|number| 0 < *number)
+    };
+    if let (Some(width), Some(height)) = (pixels("width"), pixels("height")) {
+        let size = format!("{width}x{height}");
+        let aspect = width as f64 / height as f64;
+        let original = json!({"width": width, "height": height, "size": size, "aspect": aspect});
+        meta.insert("original".to_owned(), original);
+    }
+    let focus = medium.item.items("focalPoint");
+    let at = |nth: usize| {
+        let number = focus.get(nth)?.as_f64()?;
+        (-1.0..=1.0).contains(&number).then_some(number)
+    };
+    if let (Some(x), Some(y)) = (at(0), at(1)) {
+        meta.insert("focus".to_owned(), json!({"x": x, "y": y}));
+    }
+    meta
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@
 //! | [`tangle`] | how much work reading it makes |
 //! | [`formula`] | the text of what is no text |
 //! | [`lines`] | what blocks leave when they go |
-//! | [`document`] | an object as it came, read leniently |
 //! | [`ids`] | the ids that clients see |
 //! | [`media`], [`poll`] | what is attached to a post, and what it asks |
 //! | [`account`] | an actor as an account |
@@ -22,7 +21,6 @@ pub mod about;
 pub mod account;
 pub mod channel;
 pub mod content;
-pub mod document;
 pub mod event;
 pub mod formula;
 pub mod ids;

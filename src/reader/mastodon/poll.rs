@@ -1,8 +1,8 @@
 //! The poll of a Question. Pure.
 
-use super::document::{Document, LOOKED_AT_MAX, WHOLE_MAX};
 use super::stamp;
 use crate::post::date;
+use crate::post::document::{Document, LOOKED_AT_MAX, WHOLE_MAX};
 use crate::time::Time;
 use serde_json::{Value, json};
 

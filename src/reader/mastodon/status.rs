@@ -2,12 +2,12 @@
 
 use super::account::Account;
 use super::content::{beginning, escaped, html, plain};
-use super::document::{Document, LOOKED_AT_MAX, is_of, read, shortcode, web};
 use super::media::media;
 use super::poll::poll;
 use super::stamp;
 use crate::feed::kept::Post;
 use crate::post::Visibility;
+use crate::post::document::{Document, LOOKED_AT_MAX, is_of, read, shortcode, web};
 use crate::post::object::hashtag_of;
 use crate::time::Time;
 use serde::Serialize;

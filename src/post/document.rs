@@ -1,6 +1,6 @@
 //! An ActivityPub object as it came, read leniently for show: a field that is not what it should be is none. Pure.
 
-use crate::post::id::ID_BYTES_MAX;
+use super::id::ID_BYTES_MAX;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
