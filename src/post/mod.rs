@@ -5,6 +5,7 @@ pub mod actor;
 pub mod date;
 pub mod decode;
 mod fields;
+pub mod fingerprint;
 pub mod followers;
 pub mod guess;
 pub mod id;
