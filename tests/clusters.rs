@@ -16,6 +16,7 @@ use instance::Instance;
 use rdkafka::config::ClientConfig;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer as _};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 use support::broker::Broker;
@@ -67,13 +68,8 @@ fn a_data_folder_and_a_cursor_of_one_cluster_are_refused_at_the_other() {
 
     // The same names elsewhere: what to do is said, and nothing is touched.
     std::fs::write(dir.path().join("slackwater.toml"), config(&other)).unwrap();
-    let serve = Command::new(instance::binary())
-        .args(["serve", "--config", "slackwater.toml"])
-        .current_dir(dir.path())
-        .output()
-        .unwrap();
-    let said = String::from_utf8(serve.stderr).unwrap();
-    assert_eq!(serve.status.code(), Some(1), "{said}");
+    let (code, said) = serve(dir.path());
+    assert_eq!(code, Some(1), "{said}");
     assert!(
         said.contains("was built from") && said.contains("of cluster "),
         "{said}"
@@ -179,33 +175,21 @@ const ACTIVITIES: &str = "slackwater.activities";
 fn a_topic_that_has_grown_is_read_on_and_one_created_anew_is_refused_also_if_it_is_longer() {
     let place = TempDir::new().unwrap();
     let broker = Broker::start(place.path());
-    let create = || {
-        for topic in ["activities", "relationships", "dead-letters"] {
-            broker.create_topic(&format!("slackwater.{topic}"), 2, &[]);
-        }
-        let relations = ("slackwater.relationships", 0);
-        produce(&broker.address(), relations, 1_000, &[ANA, FOLLOW]);
-    };
-    let post = |partition: i32, at: i64, name: &str, count: i64| {
-        let note = |n| note_by("ana", &format!("{name}{n}"));
-        let notes: Vec<String> = (0..count).map(note).collect();
-        produce(&broker.address(), (ACTIVITIES, partition), at, &notes);
-    };
     let in_feed = |instance: &Instance, posts: usize| {
         instance.wait_until_ready();
         wait_for("posts in the feed", || {
             (instance.door.uris("7").len() == posts).then_some(())
         });
     };
-    create();
+    create(&broker);
     let dir = TempDir::new().unwrap();
     let mut instance = Instance::start(dir.path(), &instance::on_kafka(&broker.address(), ""));
-    post(1, 1_000, "old", 40);
+    post(&broker, 1, 1_000, "old", 40);
     in_feed(&instance, 40);
     instance.terminate();
 
     // The same topic, longer.
-    post(1, 2_000, "more", 20);
+    post(&broker, 1, 2_000, "more", 20);
     instance.restart();
     in_feed(&instance, 60);
     let read = "slackwater_records_read_total{topic=\"activities\"}";
@@ -218,16 +202,11 @@ fn a_topic_that_has_grown_is_read_on_and_one_created_anew_is_refused_also_if_it_
 
     // Another by its name, and longer than what was read; the relations, copied to it as they were, are the same.
     broker.delete_topic(ACTIVITIES);
-    create();
-    post(0, 3_000, "beside", 5);
-    post(1, 3_000, "new", 80);
-    let serve = Command::new(instance::binary())
-        .args(["serve", "--config", "slackwater.toml"])
-        .current_dir(dir.path())
-        .output()
-        .unwrap();
-    let said = String::from_utf8(serve.stderr).unwrap();
-    assert_eq!(serve.status.code(), Some(1), "{said}");
+    create(&broker);
+    post(&broker, 0, 3_000, "beside", 5);
+    post(&broker, 1, 3_000, "new", 80);
+    let (code, said) = serve(dir.path());
+    assert_eq!(code, Some(1), "{said}");
     assert!(
         said.contains("slackwater.activities/1") && said.contains("serve --rebuild"),
         "{said}"
@@ -236,4 +215,65 @@ fn a_topic_that_has_grown_is_read_on_and_one_created_anew_is_refused_also_if_it_
     instance.more = vec!["--rebuild".to_owned()];
     instance.restart();
     in_feed(&instance, 85);
+}
+
+/// librdkafka dies when this broker answers a fetch from a topic that is gone (with an empty topic id): whether it does or not,
+/// a failure means that a supervisor's restart does not tell what is wrong, or reads on in what took the topic's place.
+#[test]
+fn a_service_whose_topics_are_deleted_while_it_reads_them_says_so_at_the_next_start() {
+    let place = TempDir::new().unwrap();
+    let broker = Broker::start(place.path());
+    create(&broker);
+    let dir = TempDir::new().unwrap();
+    let often = instance::on_kafka(&broker.address(), instance::OFTEN);
+    let mut instance = Instance::start(dir.path(), &often);
+    post(&broker, 1, 1_000, "old", 40);
+    instance.wait_until_read("activities", 40);
+    let checkpoints = || instance.door.metric("slackwater_checkpoint_seconds_count");
+    let before = checkpoints();
+    wait_for("a checkpoint of all", || {
+        post(&broker, 0, 2_000, "beside", 1);
+        (before + 2.0 <= checkpoints()).then_some(())
+    });
+    broker.delete_topic(ACTIVITIES);
+    instance.kill9();
+    let (code, said) = serve(dir.path());
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("does not exist"), "{said}");
+
+    create(&broker);
+    post(&broker, 0, 3_000, "new", 80);
+    post(&broker, 1, 3_000, "new", 80);
+    let (code, said) = serve(dir.path());
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("serve --rebuild"), "{said}");
+}
+
+/// Starts the service in a folder, where it is refused; its exit status and what it says.
+fn serve(dir: &Path) -> (Option<i32>, String) {
+    let serve = Command::new(instance::binary())
+        .args(["serve", "--config", "slackwater.toml"])
+        .current_dir(dir)
+        .output()
+        .unwrap();
+    (
+        serve.status.code(),
+        String::from_utf8(serve.stderr).unwrap(),
+    )
+}
+
+/// The topics, with the same relations at the same offsets each time.
+fn create(broker: &Broker) {
+    for topic in ["activities", "relationships", "dead-letters"] {
+        broker.create_topic(&format!("slackwater.{topic}"), 2, &[]);
+    }
+    let relations = ("slackwater.relationships", 0);
+    produce(&broker.address(), relations, 1_000, &[ANA, FOLLOW]);
+}
+
+/// Appends notes of ana's to a partition of the activities topic.
+fn post(broker: &Broker, partition: i32, at: i64, name: &str, count: i64) {
+    let note = |n| note_by("ana", &format!("{name}{n}"));
+    let notes: Vec<String> = (0..count).map(note).collect();
+    produce(&broker.address(), (ACTIVITIES, partition), at, &notes);
 }

@@ -10,6 +10,7 @@ use crate::post::fingerprint::Fingerprint;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError as ClientError;
 use rdkafka::message::Message as _;
+use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::Offset;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -94,7 +95,10 @@ pub(super) fn check(
                 tracing::debug!(%error, "reading from Kafka");
             }
         }
-        forget_gaps(options, consumer, &mut to_compare);
+        let heard = consumer.context().statistics.lock().take();
+        if let Some(statistics) = heard {
+            forget_gaps(options, &statistics, &mut to_compare);
+        }
     }
     Ok(())
 }
@@ -118,13 +122,7 @@ fn found(first: &Fingerprint, taken: &Fingerprint) -> Found {
 }
 
 /// What was compacted away at the very end has no record after it that would tell.
-fn forget_gaps(
-    options: &Options,
-    consumer: &BaseConsumer<Listener>,
-    to_compare: &mut Fingerprints,
-) {
-    let heard = consumer.context().statistics.lock().take();
-    let Some(statistics) = heard else { return };
+fn forget_gaps(options: &Options, statistics: &Statistics, to_compare: &mut Fingerprints) {
     to_compare.retain(|(topic, number), taken| {
         let topic = statistics.topics.get(options.topic_name(*topic));
         let partition = topic.and_then(|topic| topic.partitions.get(number));
@@ -176,27 +174,57 @@ fn assigning(source: ClientError) -> KafkaError {
 mod tests {
     use super::*;
     use crate::post::record::{Position, Record, Topic};
+    use rdkafka::statistics::Partition;
+
+    fn record(offset: i64, value: &str) -> Fingerprint {
+        Fingerprint::of(&Record {
+            position: Position {
+                topic: Topic::Relationships,
+                partition: 1,
+                offset,
+            },
+            timestamp: None,
+            key: Some(b"key".to_vec()),
+            value: Some(value.into()),
+            headers: Vec::new(),
+        })
+    }
 
     /// Were this to fail, a service whose relations were compacted would not start, or would read on in any topic.
     #[test]
     fn a_record_further_on_says_nothing_of_the_one_that_was_there() {
-        let record = |offset: i64, value: &str| {
-            Fingerprint::of(&Record {
-                position: Position {
-                    topic: Topic::Relationships,
-                    partition: 1,
-                    offset,
-                },
-                timestamp: None,
-                key: Some(b"key".to_vec()),
-                value: Some(value.into()),
-                headers: Vec::new(),
-            })
-        };
         let taken = record(7, "a");
         assert_eq!(found(&record(7, "a"), &taken), Found::Same);
         assert_eq!(found(&record(7, "b"), &taken), Found::Another);
         assert_eq!(found(&record(8, "a"), &taken), Found::Nothing);
         assert_eq!(found(&record(8, "b"), &taken), Found::Nothing);
+    }
+
+    /// Were this to fail, a start would wait in vain where the last record was a removal that has been compacted away.
+    #[test]
+    fn a_record_that_is_gone_from_the_end_is_not_waited_for() {
+        let options = Options::default();
+        let check = |next_offset: i64, fetchq_cnt: i64, left: usize| {
+            let found = Partition {
+                next_offset,
+                fetchq_cnt,
+                ..Partition::default()
+            };
+            let topic = rdkafka::statistics::Topic {
+                partitions: [(1, found)].into(),
+                ..Default::default()
+            };
+            let statistics = Statistics {
+                topics: [(options.relationships.clone(), topic)].into(),
+                ..Statistics::default()
+            };
+            let mut to_compare = [((Topic::Relationships, 1), record(7, "a"))].into();
+            forget_gaps(&options, &statistics, &mut to_compare);
+            assert_eq!(to_compare.len(), left, "{next_offset} {fetchq_cnt}");
+        };
+        check(9, 0, 0);
+        check(9, 1, 1); // it may be what waits
+        check(7, 0, 1);
+        check(-1001, 0, 1); // not known yet
     }
 }

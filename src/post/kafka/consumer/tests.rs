@@ -264,3 +264,33 @@ fn status() -> Mutex<Status> {
         stop: false,
     })
 }
+
+/// Were this to fail, a topic that comes back would be read on without a look at what it is, or end the service meanwhile.
+#[test]
+fn a_topic_that_is_gone_is_waited_for_by_a_consumer_that_says_so() {
+    let (cluster, mut options) = mock();
+    for often in [
+        "topic.metadata.refresh.interval.ms",
+        "topic.metadata.propagation.max.ms",
+    ] {
+        options.client.insert(often.to_owned(), "500".to_owned());
+    }
+    append(&options, 5, "x");
+    let mut consumer = Consumer::start(&options, &[], &[]).unwrap();
+    assert_eq!(take(&mut consumer, 5).len(), 5);
+    let gone = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    cluster.topic_error(&options.activities, gone).unwrap();
+    let begun = clock::stopwatch();
+    while consumer.healthy() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "not noticed");
+        let taken = consumer.take(1, Duration::from_millis(50)).unwrap();
+        assert!(taken.is_empty());
+    }
+    let here = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
+    cluster.topic_error(&options.activities, here).unwrap();
+    append(&options, 5, "y");
+    let read = take(&mut consumer, 5);
+    assert_eq!(offsets(&read), [5, 6, 7, 8, 9]);
+    assert!(consumer.healthy());
+    consumer.stop();
+}
