@@ -251,7 +251,10 @@ fn a_service_whose_topics_are_deleted_while_it_reads_them_says_so_at_the_next_st
 
 /// Starts the service in a folder, where it is refused; its exit status and what it says.
 fn serve(dir: &Path) -> (Option<i32>, String) {
-    let serve = Command::new(instance::binary())
+    // One that is not refused would serve for ever: `timeout` ends it, with 124.
+    let serve = Command::new("timeout")
+        .arg("60")
+        .arg(instance::binary())
         .args(["serve", "--config", "slackwater.toml"])
         .current_dir(dir)
         .output()
