@@ -48,7 +48,7 @@ impl Running {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let store = Arc::new(store(&folder.path().join("feeds"), 4_000_000, 256 << 20));
         let log = source::Options::BuiltIn(log::Options::at(folder.path().join("log")));
-        let (source, appender) = source::open(&log, &[]).unwrap();
+        let (source, appender) = source::open(&log, &[], &[]).unwrap();
         let options = Options {
             windows: Windows::default(),
             patience: Patience::For(Duration::ZERO),

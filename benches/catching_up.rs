@@ -133,10 +133,10 @@ fn bench(c: &mut Criterion) {
     let mut group = c.benchmark_group("changes since a cursor, of 800 entries");
     for lacks in [0, 20, length] {
         let from = moment(&feed, length - lacks);
-        let found = changes(&feed, &part, &from).unwrap();
+        let found = changes(&feed, &part, &[], &from).unwrap();
         assert_eq!(found.len() as u64, lacks);
         group.bench_function(format!("{lacks} of them"), |b| {
-            b.iter(|| changes(&feed, black_box(&part), &from));
+            b.iter(|| changes(&feed, black_box(&part), &[], &from));
         });
     }
     let packed = feed.pack();
@@ -145,7 +145,7 @@ fn bench(c: &mut Criterion) {
         b.iter(|| {
             let feed = Ledger::read(black_box(&packed)).unwrap();
             let part = shown(&feed, length as usize, Some(Time::LATEST), None);
-            changes(&feed, &part, &from)
+            changes(&feed, &part, &[], &from)
         });
     });
     group.finish();

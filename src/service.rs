@@ -341,7 +341,7 @@ fn open(
             });
         }
     }
-    let (source, appender) = source::open(log, &reflects.next)?;
+    let (source, appender) = source::open(log, &reflects.next, &reflects.taken)?;
     let pipeline = Pipeline::new(source, appender.clone(), runtime, store, options)
         .map_err(|error| pipeline_error(error, &path))?;
     Ok((pipeline, appender))

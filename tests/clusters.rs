@@ -16,8 +16,11 @@ use instance::Instance;
 use rdkafka::config::ClientConfig;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer as _};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
+use support::broker::Broker;
+use support::wait_for;
 use tempfile::TempDir;
 
 type Cluster = MockCluster<'static, DefaultProducerContext>;
@@ -65,13 +68,8 @@ fn a_data_folder_and_a_cursor_of_one_cluster_are_refused_at_the_other() {
 
     // The same names elsewhere: what to do is said, and nothing is touched.
     std::fs::write(dir.path().join("slackwater.toml"), config(&other)).unwrap();
-    let serve = Command::new(instance::binary())
-        .args(["serve", "--config", "slackwater.toml"])
-        .current_dir(dir.path())
-        .output()
-        .unwrap();
-    let said = String::from_utf8(serve.stderr).unwrap();
-    assert_eq!(serve.status.code(), Some(1), "{said}");
+    let (code, said) = serve(dir.path());
+    assert_eq!(code, Some(1), "{said}");
     assert!(
         said.contains("was built from") && said.contains("of cluster "),
         "{said}"
@@ -112,8 +110,10 @@ const NEW: [&str; 2] = [
 fn relations_in_an_old_and_a_new_partition_are_as_they_were_said_last_whichever_is_read_first() {
     for (old, new) in [(0, 1), (1, 0)] {
         let cluster = cluster();
-        produce(&cluster, old, 1_000, &OLD);
-        produce(&cluster, new, 2_000, &NEW);
+        let relations = |partition| ("slackwater.relationships", partition);
+        let brokers = cluster.bootstrap_servers();
+        produce(&brokers, relations(old), 1_000, &OLD);
+        produce(&brokers, relations(new), 2_000, &NEW);
         let dir = TempDir::new().unwrap();
         let mut instance = Instance::start(dir.path(), &config(&cluster));
         for name in ["ana", "bob", "eve"] {
@@ -140,25 +140,143 @@ fn relations_in_an_old_and_a_new_partition_are_as_they_were_said_last_whichever_
 }
 
 fn note(name: &str) -> String {
+    note_by(name, name)
+}
+
+fn note_by(author: &str, name: &str) -> String {
     let uri = format!("https://a.example/{name}");
-    let author = format!("https://a.example/users/{name}");
+    let author = format!("https://a.example/users/{author}");
     format!(
         r#"{{"id":"{uri}#c","type":"Create","actor":"{author}","object":{{"id":"{uri}","type":"Note","attributedTo":"{author}","content":"x","published":"2026-11-20T10:00:00Z","to":["as:Public"]}}}}"#
     )
 }
 
-/// Appends relations to one partition, a millisecond apart.
-fn produce(cluster: &Cluster, partition: i32, at: i64, documents: &[&str]) {
+/// Appends records to one partition of a topic, a millisecond apart.
+fn produce(brokers: &str, (topic, partition): (&str, i32), at: i64, documents: &[impl AsRef<str>]) {
     let producer: BaseProducer = ClientConfig::new()
-        .set("bootstrap.servers", cluster.bootstrap_servers())
+        .set("bootstrap.servers", brokers)
         .create()
         .unwrap();
     for (document, at) in documents.iter().zip(at..) {
-        let record: BaseRecord<'_, str, str> = BaseRecord::to("slackwater.relationships")
+        let record: BaseRecord<'_, str, str> = BaseRecord::to(topic)
             .partition(partition)
-            .payload(*document)
+            .payload(document.as_ref())
             .timestamp(at);
         producer.send(record).unwrap();
     }
     producer.flush(Duration::from_secs(60)).unwrap();
+}
+
+const ACTIVITIES: &str = "slackwater.activities";
+
+/// A failure means that the first posts of a topic that was created anew are skipped without a word, or that a service which
+/// was merely away does not start.
+#[test]
+fn a_topic_that_has_grown_is_read_on_and_one_created_anew_is_refused_also_if_it_is_longer() {
+    let place = TempDir::new().unwrap();
+    let broker = Broker::start(place.path());
+    let in_feed = |instance: &Instance, posts: usize| {
+        instance.wait_until_ready();
+        wait_for("posts in the feed", || {
+            (instance.door.uris("7").len() == posts).then_some(())
+        });
+    };
+    create(&broker);
+    let dir = TempDir::new().unwrap();
+    let mut instance = Instance::start(dir.path(), &instance::on_kafka(&broker.address(), ""));
+    post(&broker, 1, 1_000, "old", 40);
+    in_feed(&instance, 40);
+    instance.terminate();
+
+    // The same topic, longer.
+    post(&broker, 1, 2_000, "more", 20);
+    instance.restart();
+    in_feed(&instance, 60);
+    let read = "slackwater_records_read_total{topic=\"activities\"}";
+    assert_eq!(
+        instance.door.metric(read),
+        20.0,
+        "what is compared is passed over"
+    );
+    instance.terminate();
+
+    // Another by its name, and longer than what was read; the relations, copied to it as they were, are the same.
+    broker.delete_topic(ACTIVITIES);
+    create(&broker);
+    post(&broker, 0, 3_000, "beside", 5);
+    post(&broker, 1, 3_000, "new", 80);
+    let (code, said) = serve(dir.path());
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("slackwater.activities/1") && said.contains("serve --rebuild"),
+        "{said}"
+    );
+
+    instance.more = vec!["--rebuild".to_owned()];
+    instance.restart();
+    in_feed(&instance, 85);
+}
+
+/// librdkafka dies when this broker answers a fetch from a topic that is gone (with an empty topic id): whether it does or not,
+/// a failure means that a supervisor's restart does not tell what is wrong, or reads on in what took the topic's place.
+#[test]
+fn a_service_whose_topics_are_deleted_while_it_reads_them_says_so_at_the_next_start() {
+    let place = TempDir::new().unwrap();
+    let broker = Broker::start(place.path());
+    create(&broker);
+    let dir = TempDir::new().unwrap();
+    let often = instance::on_kafka(&broker.address(), instance::OFTEN);
+    let mut instance = Instance::start(dir.path(), &often);
+    post(&broker, 1, 1_000, "old", 40);
+    instance.wait_until_read("activities", 40);
+    let checkpoints = || instance.door.metric("slackwater_checkpoint_seconds_count");
+    let before = checkpoints();
+    wait_for("a checkpoint of all", || {
+        post(&broker, 0, 2_000, "beside", 1);
+        (before + 2.0 <= checkpoints()).then_some(())
+    });
+    broker.delete_topic(ACTIVITIES);
+    instance.kill9();
+    let (code, said) = serve(dir.path());
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("does not exist"), "{said}");
+
+    create(&broker);
+    post(&broker, 0, 3_000, "new", 80);
+    post(&broker, 1, 3_000, "new", 80);
+    let (code, said) = serve(dir.path());
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("serve --rebuild"), "{said}");
+}
+
+/// Starts the service in a folder, where it is refused; its exit status and what it says.
+fn serve(dir: &Path) -> (Option<i32>, String) {
+    // One that is not refused would serve for ever: `timeout` ends it, with 124.
+    let serve = Command::new("timeout")
+        .arg("60")
+        .arg(instance::binary())
+        .args(["serve", "--config", "slackwater.toml"])
+        .current_dir(dir)
+        .output()
+        .unwrap();
+    (
+        serve.status.code(),
+        String::from_utf8(serve.stderr).unwrap(),
+    )
+}
+
+/// The topics, with the same relations at the same offsets each time.
+fn create(broker: &Broker) {
+    for topic in ["activities", "relationships", "dead-letters"] {
+        broker.create_topic(&format!("slackwater.{topic}"), 2, &[]);
+    }
+    let relations = ("slackwater.relationships", 0);
+    produce(&broker.address(), relations, 1_000, &[ANA, FOLLOW]);
+}
+
+/// Appends notes of ana's to a partition of the activities topic.
+fn post(broker: &Broker, partition: i32, at: i64, name: &str, count: i64) {
+    let note = |n| note_by("ana", &format!("{name}{n}"));
+    let notes: Vec<String> = (0..count).map(note).collect();
+    produce(&broker.address(), (ACTIVITIES, partition), at, &notes);
 }

@@ -51,7 +51,7 @@ fn records_come_back_as_they_were_appended() {
     ];
     let positions = log.broker.wait(producer.append(records.clone())).unwrap();
     assert_eq!(positions[2].partition, partition_of(&account, 8));
-    let mut consumer = Consumer::start(&log.options, &[]).unwrap();
+    let mut consumer = Consumer::start(&log.options, &[], &[]).unwrap();
     let mut read = take(&mut consumer, 3);
     read.sort_by_key(|record| record.position);
     for (position, wanted) in positions.iter().zip(&records) {
@@ -82,7 +82,7 @@ fn reading_starts_at_the_given_offsets_and_elsewhere_at_the_beginning() {
         .into_iter()
         .filter(|position| position.partition != 1 || 5 <= position.offset)
         .collect();
-    let mut consumer = Consumer::start(&log.options, &[from]).unwrap();
+    let mut consumer = Consumer::start(&log.options, &[from], &[]).unwrap();
     let mut read: Vec<_> = take(&mut consumer, wanted.len())
         .iter()
         .map(|record| record.position)
@@ -105,7 +105,7 @@ fn five_thousand_records_come_once_and_each_partition_in_order() {
         log.broker.wait(producer.append(records.collect())).unwrap();
     }
     println!("5,000 records accepted in {:?}", begun.elapsed());
-    let mut consumer = Consumer::start(&log.options, &[]).unwrap();
+    let mut consumer = Consumer::start(&log.options, &[], &[]).unwrap();
     let begun = clock::stopwatch();
     let read = take(&mut consumer, 5000);
     println!("5,000 records taken in {:?}", begun.elapsed());
@@ -149,7 +149,7 @@ fn five_thousand_records_come_once_and_each_partition_in_order() {
 fn nothing_accepted_is_lost_when_the_broker_is_killed_and_reading_goes_on() {
     let mut log = Log::with_partitions(4);
     let producer = Producer::start(&log.options).unwrap();
-    let mut consumer = Consumer::start(&log.options, &[]).unwrap();
+    let mut consumer = Consumer::start(&log.options, &[], &[]).unwrap();
     let accepted = AtomicUsize::new(0);
     let done = AtomicBool::new(false);
     let (wanted, read) = std::thread::scope(|scope| {
@@ -226,14 +226,15 @@ fn nothing_accepted_is_lost_when_the_broker_is_killed_and_reading_goes_on() {
 #[test]
 fn a_broker_that_is_away_is_known_to_be_and_start_waits_for_it() {
     let mut log = Log::with_partitions(1);
-    let consumer = Consumer::start(&log.options, &[]).unwrap();
+    let consumer = Consumer::start(&log.options, &[], &[]).unwrap();
     assert!(consumer.healthy());
     log.broker.kill9();
     wait_for("the broker's absence to be noticed", || {
         (!consumer.healthy()).then_some(())
     });
     let options = log.options.clone();
-    let starting = std::thread::spawn(move || Consumer::start(&options, &[]).map(Consumer::stop));
+    let starting =
+        std::thread::spawn(move || Consumer::start(&options, &[], &[]).map(Consumer::stop));
     log.broker.restart();
     starting.join().unwrap().unwrap();
     wait_for("the broker's return to be noticed", || {
@@ -254,7 +255,7 @@ fn a_log_that_ends_before_our_offset_is_another_log() {
             partition,
             offset,
         };
-        match (Consumer::start(&log.options, &[from]), ends_at) {
+        match (Consumer::start(&log.options, &[from], &[]), ends_at) {
             (Ok(_), None) => {}
             (Err(KafkaError::LogIsShorter { end, next, .. }), Some(ends_at)) => {
                 assert_eq!((end, next), (ends_at, offset));
@@ -277,7 +278,7 @@ fn topics_that_are_missing_or_unfit_are_named_with_the_way_to_mend_them() {
         let mut options = log.options.clone();
         change(&mut options);
         let errors = [
-            Consumer::start(&options, &[]).err().unwrap(),
+            Consumer::start(&options, &[], &[]).err().unwrap(),
             Producer::start(&options).err().unwrap(),
         ];
         for error in errors {
@@ -425,7 +426,7 @@ fn lag_tools_see_what_was_committed() {
     log.broker
         .wait(producer.append(vec![activity("a", "1"), activity("a", "2")]))
         .unwrap();
-    let mut consumer = Consumer::start(&log.options, &[]).unwrap();
+    let mut consumer = Consumer::start(&log.options, &[], &[]).unwrap();
     assert_eq!(take(&mut consumer, 2).len(), 2);
     consumer.commit(&[Position {
         topic: Topic::Activities,

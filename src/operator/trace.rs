@@ -108,7 +108,7 @@ fn from_kafka(
     writing: &mut Writing<'_>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(), TraceError> {
-    let mut consumer = kafka::Consumer::start(options, &[])?;
+    let mut consumer = kafka::Consumer::start(options, &[], &[])?;
     let is_of_activities = |end: &kafka::End| end.topic == Topic::Activities;
     let ends: Vec<kafka::End> = consumer
         .ends()

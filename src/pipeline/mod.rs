@@ -8,6 +8,7 @@ mod ages;
 mod catching_up;
 mod checkpoint;
 pub mod due;
+mod last_taken;
 #[cfg(test)]
 mod promises;
 mod relate;
@@ -53,6 +54,7 @@ use ages::Ages;
 use catching_up::Start;
 use checkpoint::{Wait, Writing};
 use due::Due;
+use last_taken::LastTaken;
 use parking_lot::RwLock;
 use reload::Reload;
 use set_aside::{Handed, SetAside};
@@ -147,6 +149,7 @@ pub struct Pipeline {
     /// Why dead letters wait to be written, if they do.
     letters_failing: Option<String>,
     reflects: Reflects,
+    taken: LastTaken,
     ages: Ages,
     /// Which of the partitions reflected the record passed last was of.
     passed: usize,
@@ -236,6 +239,7 @@ impl Pipeline {
             threads,
             partitions,
             ages,
+            taken: LastTaken::new(reflects.taken.clone()),
             reflects,
             passed: 0,
             start,
@@ -371,12 +375,12 @@ impl Pipeline {
             }
             Said::Unusable(reason) => {
                 self.set_aside(record, &reason)?;
-                self.pass(position);
+                self.pass(record);
                 return self.aside.note_unusable(&reason);
             }
         }
         self.aside.note_usable();
-        self.pass(position);
+        self.pass(record);
         Ok(())
     }
 
@@ -496,8 +500,10 @@ impl Pipeline {
         Ok(())
     }
 
-    fn pass(&mut self, position: Position) {
+    fn pass(&mut self, record: &Record) {
         self.is_dirty = true;
+        self.taken.take(record);
+        let position = record.position;
         let next = Position {
             offset: position.offset + 1,
             ..position

@@ -356,7 +356,7 @@ mod tests {
 
     fn set_aside(folder: &std::path::Path, runtime: &tokio::runtime::Runtime) -> SetAside {
         let options = source::Options::BuiltIn(log::Options::at(folder));
-        let (_, appender) = source::open(&options, &[]).unwrap();
+        let (_, appender) = source::open(&options, &[], &[]).unwrap();
         SetAside::new(appender, runtime.handle(), false, clock::stopwatch())
     }
 

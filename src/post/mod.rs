@@ -6,6 +6,7 @@ pub mod date;
 pub mod decode;
 pub mod document;
 mod fields;
+pub mod fingerprint;
 pub mod followers;
 pub mod guess;
 pub mod id;

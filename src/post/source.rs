@@ -1,5 +1,6 @@
 //! Whichever log is configured, Kafka or the built-in one, behind one set of verbs.
 
+use super::fingerprint::Fingerprint;
 use super::kafka::{self, KafkaError};
 use super::log::{self, BuiltInLog, LogError};
 use super::record::{NewRecord, Position, Record, Topic};
@@ -228,7 +229,14 @@ pub enum Appender {
 }
 
 /// Opens both ends; reading goes on at `from`, partitions not named at their beginning. Blocks until the log answers.
-pub fn open(options: &Options, from: &[Position]) -> Result<(Source, Appender), SourceError> {
+///
+/// That it is still the log that was read, the built-in one tells by its id, and Kafka's topics by the records that were `taken`
+/// from them last.
+pub fn open(
+    options: &Options,
+    from: &[Position],
+    taken: &[Fingerprint],
+) -> Result<(Source, Appender), SourceError> {
     match options {
         Options::BuiltIn(options) => {
             let log = BuiltInLog::open(options.clone())?;
@@ -281,7 +289,7 @@ pub fn open(options: &Options, from: &[Position]) -> Result<(Source, Appender), 
         }
         Options::Kafka(options) => {
             let producer = kafka::Producer::start(options)?;
-            let consumer = kafka::Consumer::start(options, from)?;
+            let consumer = kafka::Consumer::start(options, from, taken)?;
             Ok((Source::Kafka(consumer), Appender::Kafka(producer)))
         }
     }
@@ -578,7 +586,7 @@ mod tests {
     fn what_is_gone_from_the_end_of_the_log_is_passed_over() {
         let folder = tempfile::tempdir().unwrap();
         let options = Options::BuiltIn(log::Options::at(folder.path()));
-        let (_, appender) = open(&options, &[]).unwrap();
+        let (_, appender) = open(&options, &[], &[]).unwrap();
         let post = |n: u8| NewRecord {
             topic: Topic::Activities,
             partition_by: Vec::new(),
@@ -602,7 +610,7 @@ mod tests {
         bytes[last] ^= 1;
         std::fs::write(&file, bytes).unwrap();
 
-        let (mut source, appender) = open(&options, &[]).unwrap();
+        let (mut source, appender) = open(&options, &[], &[]).unwrap();
         let take = |source: &mut Source| source.take(9, Duration::ZERO).unwrap().len();
         assert_eq!(take(&mut source), 1);
         assert_eq!(take(&mut source), 0);

@@ -204,7 +204,7 @@ mod tests {
     /// A pipeline that has opened its log, and does not run: what is appended it never hears of.
     fn deaf(folder: &TempDir) -> (Pipeline, source::Appender) {
         let log = source::Options::BuiltIn(log::Options::at(folder.path().join("log")));
-        let (source, appender) = source::open(&log, &[]).unwrap();
+        let (source, appender) = source::open(&log, &[], &[]).unwrap();
         let store = Store::open(store::Options {
             path: folder.path().join("feeds"),
             length: 10,

@@ -78,6 +78,23 @@ impl Broker {
         });
     }
 
+    /// Deletes a topic, and waits until it cannot be seen. This broker deletes all others with it.
+    pub(crate) fn delete_topic(&self, name: &str) {
+        let admin: AdminClient<DefaultClientContext> =
+            self.client().create().expect("an admin client");
+        let options = AdminOptions::new().request_timeout(Some(Duration::from_secs(30)));
+        let deleted = self.wait(async { admin.delete_topics(&[name], &options).await });
+        for result in deleted.expect("deleting a topic") {
+            result.expect("deleting a topic");
+        }
+        let consumer: BaseConsumer = self.client().create().expect("a client");
+        wait_for("the topic's end", || {
+            let metadata = consumer.fetch_metadata(None, Duration::from_secs(5)).ok()?;
+            let mut topics = metadata.topics().iter();
+            (!topics.any(|topic| topic.name() == name)).then_some(())
+        });
+    }
+
     /// Settings for a plain client of this broker.
     pub(crate) fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();

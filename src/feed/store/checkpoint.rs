@@ -1,7 +1,7 @@
 //! What is new into the data folder, in the order that lets a crash cut it off anywhere.
 
 use super::last_seen::Rows;
-use super::{Fresh, HELD_FACTOR, INDEX_LENGTH_MAX, OFFSETS, Store, ledger, segment};
+use super::{Fresh, HELD_FACTOR, INDEX_LENGTH_MAX, OFFSETS, Store, TAKEN, ledger, segment};
 use crate::feed::again::Left;
 use crate::feed::block;
 use crate::feed::disk::{DiskError, PostChange, Tree};
@@ -10,6 +10,7 @@ use crate::feed::named::Feeds;
 use crate::feed::segment::merge;
 use crate::graph::AccountIx;
 use crate::order::place::PostId;
+use crate::post::fingerprint::Fingerprint;
 use crate::post::record::Position;
 use crate::time::Time;
 use hashbrown::HashMap;
@@ -37,6 +38,11 @@ pub struct Reflects {
     pub log_time: Time,
     /// What records that were read call for and is not done yet.
     pub again: Left,
+    /// Records that were taken, to tell by whether it still is the same log: of each partition the last before `next` that is
+    /// known. In a row of its own, so that folders that were written without them are read as ever. To be written with those
+    /// of the checkpoint before, which are the ones that count if a crash comes between the two rows.
+    #[serde(skip)]
+    pub taken: Vec<Fingerprint>,
 }
 
 /// Up to which place an account's feed is shown.
@@ -211,6 +217,7 @@ impl Store {
         self.write_last_seen(last_seen(), Rows::OfAwake)?;
         self.disk.sync()?;
         // Not synced itself: should a power loss take it, the log is read again from the offsets before.
+        self.put_meta(TAKEN, &reflects.taken)?;
         self.put_meta(OFFSETS, reflects)?;
         self.disk.flush()?;
 

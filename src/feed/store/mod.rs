@@ -25,6 +25,7 @@ use super::named::Named;
 use super::segment::{Op, Segment, merge, newest};
 use crate::graph::AccountIx;
 use crate::order::place::PostId;
+use crate::post::fingerprint::{Fingerprint, last_before};
 use crate::time::Time;
 use hashbrown::{HashMap, HashSet};
 use parking_lot::RwLock;
@@ -425,7 +426,10 @@ impl Store {
 
     /// What of the log the data folder reflects.
     pub fn reflects(&self) -> Result<Reflects, DiskError> {
-        Ok(self.meta(OFFSETS)?.unwrap_or_default())
+        let mut reflects: Reflects = self.meta(OFFSETS)?.unwrap_or_default();
+        let taken: Vec<Fingerprint> = self.meta(TAKEN)?.unwrap_or_default();
+        reflects.taken = last_before(taken, &reflects.next);
+        Ok(reflects)
     }
 
     /// Whether the post is among what memory holds, so that a sweep over the disk leaves it alone.
@@ -461,6 +465,9 @@ impl Store {
 
 /// Under which name the offsets are stored.
 const OFFSETS: &str = "offsets";
+
+/// The name of what records were taken from the log before those offsets.
+const TAKEN: &str = "taken";
 
 /// The keys of what lists a post.
 fn indexed(post: &Post) -> impl Iterator<Item = ListKey> + '_ {

@@ -4,11 +4,13 @@
 //! and librdkafka fetches less. Whatever goes wrong while reading has one cure: a new consumer, at our positions,
 //! after the same checks as at the start.
 
+use super::same_log::{self, Fingerprints};
 use super::topics::{self, Partitions};
 use super::{
     ClientError, End, KafkaError, Listener, Options, PARTITIONS_EVERY, QUESTION_WAIT, START_WAIT,
 };
 use crate::clock;
+use crate::post::fingerprint::Fingerprint;
 use crate::post::record::{Position, Record, Topic};
 use crate::time::Time;
 use parking_lot::Mutex;
@@ -37,6 +39,8 @@ const STUCK_AFTER: Duration = Duration::from_secs(30);
 const STUCK_AFTER_MAX: Duration = Duration::from_secs(600);
 /// How often the ends are asked for while nothing comes: statistics tell them too, but not from a stuck fetcher.
 const ENDS_EVERY: Duration = Duration::from_secs(10);
+/// How long until a topic that is not there is looked for again.
+const MISSING_WAIT: Duration = Duration::from_secs(5);
 /// How long stopping waits for the thread before leaving it to itself: amid a question to a broker that is away it does
 /// not hear.
 const STOP_WAIT: Duration = Duration::from_secs(2);
@@ -98,11 +102,17 @@ struct Status {
 
 impl Consumer {
     /// Starts reading at `from`, the next offset of each partition; partitions not named start at their beginning.
-    /// Blocks until a broker answers, for at most a minute.
+    /// Blocks until a broker answers, for at most a minute, and until the records that were taken before, in `taken`, have been
+    /// found unchanged, or gone.
     ///
     /// Offsets that retention has taken are skipped, with an error in the log and in [`Consumer::lost_records`].
-    /// Errors: as [`super::Producer::start`], and [`KafkaError::LogIsShorter`] if the log ends before `from`.
-    pub fn start(options: &Options, from: &[Position]) -> Result<Consumer, KafkaError> {
+    /// Errors: as [`super::Producer::start`], and [`KafkaError::LogIsShorter`] if the log ends before `from`,
+    /// [`KafkaError::OtherRecord`] if one of `taken` is another now.
+    pub fn start(
+        options: &Options,
+        from: &[Position],
+        taken: &[Fingerprint],
+    ) -> Result<Consumer, KafkaError> {
         let (to_taker, batches) = sync_channel(BATCHES_MAX);
         let (started, has_started) = sync_channel(1);
         let (alive, stopped) = sync_channel(0);
@@ -120,11 +130,16 @@ impl Consumer {
             .iter()
             .map(|position| ((position.topic, position.partition), position.offset))
             .collect();
+        let taken: Fingerprints = taken
+            .iter()
+            .map(|taken| (taken.partition(), *taken))
+            .collect();
         let run = move || {
             let _alive: SyncSender<()> = alive;
             match open(
                 &options,
                 &mut next,
+                &taken,
                 &shared,
                 START_WAIT,
                 Begin::RelationsFirst,
@@ -144,11 +159,13 @@ impl Consumer {
                         partitions: opened.partitions,
                         relations_until: opened.relations_until,
                         next,
+                        taken,
                         then: Offsets::new(),
                         moved: now,
                         asked_ends: now,
                         asked_partitions: now,
                         stuck_after: STUCK_AFTER,
+                        missed: false,
                     };
                     if let Err(error) = reader.run() {
                         // The taker may be gone, and then nobody needs to know.
@@ -179,7 +196,7 @@ impl Consumer {
     /// Takes up to `records_max` records: blocks up to `wait` for the first, then takes what is there. None while the
     /// broker is away: reading goes on by itself when it is back.
     ///
-    /// Errors, after which nothing comes any more: [`KafkaError::LogIsShorter`], a topic that is no longer fit.
+    /// Errors, after which nothing comes any more: [`KafkaError::LogIsShorter`], [`KafkaError::OtherRecord`], a topic that is no longer fit.
     pub fn take(&mut self, records_max: usize, wait: Duration) -> Result<Vec<Record>, KafkaError> {
         let begun = clock::stopwatch();
         let mut taken = Vec::new();
@@ -291,6 +308,8 @@ struct Reader {
     relations_until: Offsets,
     /// The next offset to be polled from each partition.
     next: Offsets,
+    /// The last record polled from each partition.
+    taken: Fingerprints,
     /// What the taker has yet to learn of `next` beside the records.
     then: Offsets,
     /// When a record last came, or there was nothing to come.
@@ -298,10 +317,12 @@ struct Reader {
     asked_ends: Instant,
     asked_partitions: Instant,
     stuck_after: Duration,
+    /// A topic was not there when it was looked for: what is there next may be another.
+    missed: bool,
 }
 
 /// Why a consumer must be replaced.
-type Reason = String;
+pub(super) type Reason = String;
 
 impl Reader {
     /// Until it is told to stop, or the log turns out not to be ours.
@@ -309,6 +330,7 @@ impl Reader {
         while !self.status.lock().stop {
             let (records, trouble) = self.gather();
             let came = !records.is_empty();
+            self.note_last(&records);
             if !self.hand_over(records) {
                 return Ok(());
             }
@@ -362,6 +384,18 @@ impl Reader {
             }
         }
         (records, None)
+    }
+
+    /// Whoever reads on after these can tell by their last whether it is the same log.
+    fn note_last(&mut self, records: &[Record]) {
+        let mut last = BTreeMap::new();
+        for record in records {
+            last.insert((record.position.topic, record.position.partition), record);
+        }
+        let of = last
+            .into_iter()
+            .map(|(slot, record)| (slot, Fingerprint::of(record)));
+        self.taken.extend(of);
     }
 
     /// Waits for the taker: that is the back-pressure. False if there is none any more.
@@ -488,8 +522,12 @@ impl Reader {
                 Ok(partitions) if partitions != self.partitions => {
                     return Some("a topic has got more partitions".to_owned());
                 }
+                Ok(_) if self.missed => return Some("a topic had gone".to_owned()),
                 Ok(_) | Err(KafkaError::Unreachable { .. }) => {}
-                Err(error) => tracing::error!("reading goes on as before, but {error}"),
+                Err(error) => {
+                    self.missed |= matches!(error, KafkaError::TopicMissing { .. });
+                    tracing::error!("reading goes on as before, but {error}");
+                }
             }
         }
         let lag: i64 = {
@@ -514,7 +552,7 @@ impl Reader {
         ))
     }
 
-    /// A new consumer where this one stands. Keeps trying while no broker answers.
+    /// A new consumer where this one stands. Keeps trying while no broker answers or a topic is not there.
     fn replace(&mut self, begin: Begin) -> Result<(), KafkaError> {
         let before = self.next.clone();
         let mut pause = Duration::ZERO;
@@ -522,16 +560,29 @@ impl Reader {
             if self.status.lock().stop {
                 return Ok(());
             }
-            match open(&self.options, &mut self.next, &self.status, pause, begin) {
+            let opened = open(
+                &self.options,
+                &mut self.next,
+                &self.taken,
+                &self.status,
+                pause,
+                begin,
+            );
+            match opened {
                 Ok(opened) => {
                     self.consumer = opened.consumer;
                     self.partitions = opened.partitions;
                     self.relations_until = opened.relations_until;
                     break;
                 }
-                Err(error @ KafkaError::Unreachable { .. }) => {
+                Err(error @ (KafkaError::Unreachable { .. } | KafkaError::TopicMissing { .. })) => {
                     tracing::warn!("the Kafka consumer is not replaced yet: {error}");
+                    self.status.lock().healthy = false;
                     pause = START_WAIT;
+                    // That a topic is not there is answered at once.
+                    if matches!(error, KafkaError::TopicMissing { .. }) {
+                        self.rest();
+                    }
                 }
                 Err(error) => return Err(error),
             }
@@ -543,9 +594,18 @@ impl Reader {
         }
         let now = clock::stopwatch();
         (self.moved, self.asked_ends, self.asked_partitions) = (now, now, now);
+        self.missed = false;
         // A cure that does not last is not tried without end at full speed.
         thread::sleep(POLL_WAIT);
         Ok(())
+    }
+
+    /// Until a missing topic is looked for again, or a stop.
+    fn rest(&self) {
+        let begun = clock::stopwatch();
+        while begun.elapsed() < MISSING_WAIT && !self.status.lock().stop {
+            thread::sleep(POLL_WAIT);
+        }
     }
 }
 
@@ -577,6 +637,7 @@ pub(super) fn settings(options: &Options) -> Result<ClientConfig, KafkaError> {
 fn open(
     options: &Options,
     next: &mut Offsets,
+    taken: &Fingerprints,
     status: &Mutex<Status>,
     wait: Duration,
     begin: Begin,
@@ -607,6 +668,7 @@ fn open(
             });
         }
     }
+    same_log::check(options, &consumer, taken, (&low, &high), stopped)?;
     next.retain(|slot, _| high.contains_key(slot));
     for (slot, first) in &low {
         let next = next.entry(*slot).or_insert(*first);
@@ -710,7 +772,7 @@ pub(super) fn watermarks(
     Ok(offsets)
 }
 
-fn listed(
+pub(super) fn listed(
     options: &Options,
     offsets: impl Iterator<Item = (Slot, Offset)>,
 ) -> Result<TopicPartitionList, ClientError> {
@@ -723,29 +785,33 @@ fn listed(
 
 /// Where reading stands beyond `next`: what was fetched and, the queue being empty, did not come out as a record was
 /// never one, but compacted away, aborted, or a transaction's marker.
-fn after_gap(partition: &Partition, next: i64) -> Option<i64> {
+pub(super) fn after_gap(partition: &Partition, next: i64) -> Option<i64> {
     (partition.fetchq_cnt == 0 && next < partition.next_offset).then_some(partition.next_offset)
 }
 
 /// Errors after which this consumer, or this partition in it, would read nothing or something wrong.
-fn incurable(error: &ClientError) -> Option<Reason> {
+pub(super) fn incurable(error: &ClientError) -> Option<Reason> {
     let code = error.rdkafka_error_code();
     let incurable = matches!(error, ClientError::MessageConsumptionFatal(_))
         || matches!(
             code,
-            // The offset is not in the log: which end it fell off is found out anew. A damaged batch would be skipped.
+            // The offset is not in the log: which end it fell off is found out anew. A damaged batch would be skipped. A
+            // topic that has gone may come back as another, in which librdkafka would read on from the same offset.
             Some(
                 RDKafkaErrorCode::AutoOffsetReset
                     | RDKafkaErrorCode::OffsetOutOfRange
                     | RDKafkaErrorCode::BadMessage
                     | RDKafkaErrorCode::InvalidMessage
                     | RDKafkaErrorCode::BadCompression
+                    | RDKafkaErrorCode::UnknownTopic
+                    | RDKafkaErrorCode::UnknownPartition
+                    | RDKafkaErrorCode::UnknownTopicOrPartition
             )
         );
     incurable.then(|| error.to_string())
 }
 
-fn record(topic: Topic, message: &BorrowedMessage<'_>) -> Record {
+pub(super) fn record(topic: Topic, message: &BorrowedMessage<'_>) -> Record {
     let headers = message.headers().map_or_else(Vec::new, |headers| {
         let owned = |header: rdkafka::message::Header<'_, &[u8]>| {
             let value = header.value.unwrap_or_default();

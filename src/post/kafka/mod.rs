@@ -6,6 +6,7 @@
 mod cluster;
 mod consumer;
 mod producer;
+mod same_log;
 mod settings;
 mod topics;
 
@@ -210,7 +211,8 @@ pub enum KafkaError {
     /// What was read before is no longer in the log, because it is another log.
     #[error(
         "{topic}/{partition} was read up to offset {next} before, but it ends at {end}: the topic was created anew, or \
-         [kafka] brokers name another cluster. Correct that, or delete the data folder to rebuild from what the log has"
+         [kafka] brokers name another cluster. Correct that, or `slackwater serve --rebuild` puts the data folder aside and \
+         makes it anew from what the log has"
     )]
     LogIsShorter {
         /// The topic's name.
@@ -221,6 +223,20 @@ pub enum KafkaError {
         next: i64,
         /// Where the partition ends; 0 if it is not there.
         end: i64,
+    },
+    /// The log goes beyond what was read before, but is not the one that was read.
+    #[error(
+        "{topic}/{partition} is not what was read before: at offset {offset} is another record than the one read there, so \
+         the topic was created anew. Bring the old one back, or `slackwater serve --rebuild` puts the data folder aside and \
+         makes it anew from what the topics have now"
+    )]
+    OtherRecord {
+        /// The topic's name.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// The offset that was compared.
+        offset: i64,
     },
     /// The brokers are another cluster's than they were.
     #[error(

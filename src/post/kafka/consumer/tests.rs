@@ -10,7 +10,7 @@ use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 fn a_consumer_that_is_replaced_goes_on_where_it_stood() {
     let (cluster, options) = mock();
     append(&options, 100, "x");
-    let mut consumer = Consumer::start(&options, &[]).unwrap();
+    let mut consumer = Consumer::start(&options, &[], &[]).unwrap();
     let mut read = take(&mut consumer, 100);
     let out_of_range = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE; 3];
     cluster.request_errors(RDKafkaApiKey::Fetch, &out_of_range);
@@ -30,7 +30,7 @@ fn offsets_that_retention_took_are_counted_and_reading_goes_on() {
     for _ in 0..20 {
         append(&options, 1, &"x".repeat(900_000));
     }
-    let mut consumer = Consumer::start(&options, &[activities_at(3)]).unwrap();
+    let mut consumer = Consumer::start(&options, &[activities_at(3)], &[]).unwrap();
     let lost = consumer.lost_records();
     assert!(0 < lost && lost < 17, "{lost}");
     let first = i64::try_from(lost).unwrap() + 3;
@@ -67,7 +67,7 @@ fn a_consumer_that_nobody_takes_from_can_be_stopped() {
     let (_cluster, options) = mock();
     let too_many = BATCH_RECORDS_MAX * (BATCHES_MAX + 3);
     append(&options, too_many, "x");
-    let consumer = Consumer::start(&options, &[]).unwrap();
+    let consumer = Consumer::start(&options, &[], &[]).unwrap();
     let begun = clock::stopwatch();
     while consumer.ends().iter().all(|end| end.end == 0) {
         assert!(begun.elapsed() < Duration::from_secs(60));
@@ -143,14 +143,7 @@ fn activities_at(offset: i64) -> Position {
 #[test]
 fn another_cluster_behind_the_same_address_is_noticed() {
     let options = Options::default();
-    let status = Mutex::new(Status {
-        ends: Offsets::new(),
-        healthy: true,
-        lost_records: 0,
-        to_commit: None,
-        cluster: None,
-        stop: false,
-    });
+    let status = status();
     let check = |id: Option<&str>, is_same: bool| {
         let found = is_same_cluster(&options, id.map(str::to_owned), &status);
         assert_eq!(found.is_ok(), is_same, "{found:?}");
@@ -168,4 +161,136 @@ fn another_cluster_behind_the_same_address_is_noticed() {
     check(None, true);
     check(Some("X"), false);
     check(Some("Y"), true);
+}
+
+/// Another cluster's topics stand for ones that were deleted and created anew: the mock cannot delete.
+///
+/// Were this to fail, what a new topic has before the offset that the old one was read to would be skipped without a word.
+#[test]
+fn a_longer_topic_with_another_record_where_the_last_was_read_is_refused() {
+    let (_old, options) = mock();
+    append(&options, 40, "old");
+    let mut consumer = Consumer::start(&options, &[], &[]).unwrap();
+    let taken = fingerprint(&take(&mut consumer, 40));
+    // The same log has grown since.
+    append(&options, 20, "more");
+    let mut consumer = Consumer::start(&options, &[activities_at(40)], &[taken]).unwrap();
+    assert_eq!(
+        offsets(&take(&mut consumer, 20)),
+        (40..60).collect::<Vec<_>>()
+    );
+    // Nothing new: the last record is its very end.
+    assert!(Consumer::start(&options, &[activities_at(60)], &[taken]).is_ok());
+
+    let (_new, options) = mock();
+    append(&options, 60, "new");
+    let refused = Consumer::start(&options, &[activities_at(40)], &[taken]);
+    let Err(KafkaError::OtherRecord {
+        topic,
+        partition,
+        offset,
+    }) = &refused
+    else {
+        panic!("{:?}", refused.err());
+    };
+    assert_eq!((topic, *partition, *offset), (&options.activities, 0, 39));
+    let said = refused.err().unwrap().to_string();
+    assert!(said.contains("serve --rebuild"), "{said}");
+    // What was held back is compared by a record further before it.
+    let (_new, options) = mock();
+    append(&options, 60, "new");
+    let refused = Consumer::start(&options, &[activities_at(50)], &[taken]);
+    assert!(matches!(refused, Err(KafkaError::OtherRecord { .. })));
+    // Shorter ones are found out as ever.
+    let (_new, options) = mock();
+    append(&options, 30, "new");
+    let refused = Consumer::start(&options, &[activities_at(40)], &[taken]);
+    assert!(matches!(refused, Err(KafkaError::LogIsShorter { .. })));
+}
+
+/// A record that retention took says nothing, and nor does one of a partition that begins after it.
+#[test]
+fn a_record_that_is_gone_is_not_missed() {
+    let (_cluster, options) = mock();
+    append(&options, 3, "first");
+    let mut consumer = Consumer::start(&options, &[], &[]).unwrap();
+    let taken = fingerprint(&take(&mut consumer, 3));
+    for _ in 0..20 {
+        append(&options, 1, &"x".repeat(900_000));
+    }
+    let mut consumer = Consumer::start(&options, &[activities_at(3)], &[taken]).unwrap();
+    let lost = consumer.lost_records();
+    assert!(0 < lost, "the mock keeps all: this says nothing");
+    let read = take(&mut consumer, 20 - usize::try_from(lost).unwrap());
+    assert_eq!(read.last().unwrap().position, activities_at(22));
+}
+
+/// Also while it runs: whoever is replaced reads on only in the same log.
+#[test]
+fn a_consumer_that_is_replaced_compares_what_it_read_last() {
+    let (_cluster, options) = mock();
+    append(&options, 5, "x");
+    let mut consumer = Consumer::start(&options, &[], &[]).unwrap();
+    let taken = take(&mut consumer, 5);
+    let mut other = taken.last().unwrap().clone();
+    other.value = Some(b"y".to_vec());
+    let slot = (Topic::Activities, 0);
+    let check = |record: &Record| {
+        let status = status();
+        let mut next = Offsets::from([(slot, 5)]);
+        let taken = Fingerprints::from([(slot, Fingerprint::of(record))]);
+        let begin = Begin::Everything;
+        open(&options, &mut next, &taken, &status, START_WAIT, begin).map(|_| ())
+    };
+    check(taken.last().unwrap()).unwrap();
+    assert!(matches!(check(&other), Err(KafkaError::OtherRecord { .. })));
+}
+
+fn fingerprint(taken: &[Record]) -> Fingerprint {
+    Fingerprint::of(taken.last().unwrap())
+}
+
+fn offsets(taken: &[Record]) -> Vec<i64> {
+    taken.iter().map(|record| record.position.offset).collect()
+}
+
+fn status() -> Mutex<Status> {
+    Mutex::new(Status {
+        ends: Offsets::new(),
+        healthy: true,
+        lost_records: 0,
+        to_commit: None,
+        cluster: None,
+        stop: false,
+    })
+}
+
+/// Were this to fail, a topic that comes back would be read on without a look at what it is, or end the service meanwhile.
+#[test]
+fn a_topic_that_is_gone_is_waited_for_by_a_consumer_that_says_so() {
+    let (cluster, mut options) = mock();
+    for often in [
+        "topic.metadata.refresh.interval.ms",
+        "topic.metadata.propagation.max.ms",
+    ] {
+        options.client.insert(often.to_owned(), "500".to_owned());
+    }
+    append(&options, 5, "x");
+    let mut consumer = Consumer::start(&options, &[], &[]).unwrap();
+    assert_eq!(take(&mut consumer, 5).len(), 5);
+    let gone = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    cluster.topic_error(&options.activities, gone).unwrap();
+    let begun = clock::stopwatch();
+    while consumer.healthy() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "not noticed");
+        let taken = consumer.take(1, Duration::from_millis(50)).unwrap();
+        assert!(taken.is_empty());
+    }
+    let here = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
+    cluster.topic_error(&options.activities, here).unwrap();
+    append(&options, 5, "y");
+    let read = take(&mut consumer, 5);
+    assert_eq!(offsets(&read), [5, 6, 7, 8, 9]);
+    assert!(consumer.healthy());
+    consumer.stop();
 }

@@ -1,0 +1,88 @@
+//! Which records were taken last: whether a log still is the one that was read, they tell at the next start.
+
+use crate::post::fingerprint::{Fingerprint, last_before};
+use crate::post::record::{Position, Record, Topic};
+use std::collections::BTreeMap;
+
+/// Of each partition, the last record taken, and the one that the last checkpoint stored. No more, as a partition whose
+/// offset is held back (something is owed for a record before its last) has a stored one before that.
+#[derive(Debug)]
+pub(super) struct LastTaken {
+    last: BTreeMap<(Topic, i32), Fingerprint>,
+    stored: Vec<Fingerprint>,
+}
+
+impl LastTaken {
+    /// With what the last checkpoint stored.
+    pub(super) fn new(stored: Vec<Fingerprint>) -> LastTaken {
+        LastTaken {
+            last: BTreeMap::new(),
+            stored,
+        }
+    }
+
+    /// A record is taken.
+    pub(super) fn take(&mut self, record: &Record) {
+        let taken = Fingerprint::of(record);
+        self.last.insert(taken.partition(), taken);
+    }
+
+    /// What a checkpoint is to store that reflects the log up to `next`: the last known record before that, and the one that was
+    /// stored with the offsets there are until its own are written.
+    pub(super) fn to_store(&mut self, next: &[Position]) -> Vec<Fingerprint> {
+        let known = self.stored.iter().chain(self.last.values()).copied();
+        let mut to_store = last_before(known, next);
+        let before = std::mem::replace(&mut self.stored, to_store.clone());
+        to_store.extend(before);
+        to_store.sort_unstable_by_key(|taken| taken.position);
+        to_store.dedup();
+        to_store
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Time;
+
+    fn at(offset: i64) -> Position {
+        Position {
+            topic: Topic::Activities,
+            partition: 3,
+            offset,
+        }
+    }
+
+    fn record(offset: i64) -> Record {
+        Record {
+            position: at(offset),
+            timestamp: Some(Time::from_millis(offset)),
+            key: None,
+            value: None,
+            headers: Vec::new(),
+        }
+    }
+
+    /// Were this to fail, a record would be compared that is not known to be reflected, and whoever crashes between two rows
+    /// would have none.
+    #[test]
+    fn what_is_stored_is_before_the_offsets_there_are_and_before_those_there_will_be() {
+        let mut taken = LastTaken::new(vec![Fingerprint::of(&record(4))]);
+        let mut check = |take: &[i64], next: i64, stored: &[i64]| {
+            take.iter().for_each(|offset| taken.take(&record(*offset)));
+            let stored: Vec<_> = stored
+                .iter()
+                .map(|n| Fingerprint::of(&record(*n)))
+                .collect();
+            assert_eq!(taken.to_store(&[at(next)]), stored, "{next}");
+        };
+        check(&[5, 6, 7], 8, &[4, 7]);
+        check(&[], 8, &[7]);
+        check(&[8, 11], 12, &[7, 11]);
+        // Held back at 13.
+        check(&[12, 13, 14], 13, &[11]);
+        check(&[15], 13, &[11]);
+        check(&[], 16, &[11, 15]);
+        check(&[], 16, &[15]);
+    }
+}
