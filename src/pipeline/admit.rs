@@ -8,7 +8,7 @@ use crate::feed::fan_out::{Fate, fan_out, original_of};
 use crate::feed::followers;
 use crate::feed::kept::{At, Post, State};
 use crate::feed::replies::{Which, answers_of, fan_out_replies};
-use crate::feed::store::{Index, PendingRemoval, Store};
+use crate::feed::store::{INDEX_LENGTH_MAX, Index, PendingRemoval, Store};
 use crate::graph::Graph;
 use crate::order::origins::{self, Origins, Seen};
 use crate::order::place::{Occupant, PostId, RUN_ON_MAX, lowest_free, slot_of};
@@ -28,6 +28,10 @@ use std::time::Duration;
 /// How often one actor may boost one post without giving the boosts ids, each undone before the next. Those after that are
 /// taken for the last, which was undone.
 const BOOSTS_WITHOUT_ID_MAX: usize = 64;
+
+/// Hashtags that a post had and has no longer, of which it is known that it left their feeds. When there are more, the first are
+/// forgotten: a feed of one that an edit was not yet carried out in when the service died may keep the post.
+const WAS_TAGGED_MAX: usize = 1_000;
 
 /// How many full slots are remembered, so that a flood of posts claiming one moment does not search it from its
 /// beginning each time; past that all are forgotten and searched again.
@@ -378,6 +382,8 @@ impl Admission {
                 post.was_tagged.push(tag.clone());
             }
         }
+        let surplus = post.was_tagged.len().saturating_sub(WAS_TAGGED_MAX);
+        post.was_tagged.drain(..surplus);
         post.post_ref = post.post_ref.or_else(|| envelope.post_ref.clone());
         post.author_ref = post.author_ref.or_else(|| envelope.author_ref.clone());
         if outcome == Outcome::Edited {
@@ -634,12 +640,8 @@ impl Admission {
                 .put_pending(&key, PendingRemoval { host, arrived, at });
         }
         let mut removed = 0;
-        for id in self.store.list(Index::Original, original)? {
-            let Some(boost) = PostId::from_number(id)
-                .map(|id| self.store.post(id))
-                .transpose()?
-                .flatten()
-            else {
+        for id in self.boosts_of(by, original)? {
+            let Some(boost) = self.store.post(id)? else {
                 continue;
             };
             let is_meant =
@@ -649,6 +651,17 @@ impl Admission {
             }
         }
         Ok(removed)
+    }
+
+    /// The posts that may be boosts of `original` by one author: in both lists, unless the author has written more than a list holds.
+    /// The original may have thousands of boosts, and anybody may undo theirs again and again.
+    fn boosts_of(&self, by: &str, original: &str) -> Result<Vec<PostId>, DiskError> {
+        let mut boosts = self.store.list(Index::Original, original)?;
+        let theirs = self.store.list(Index::Author, by)?;
+        if theirs.len() < INDEX_LENGTH_MAX {
+            boosts.retain(|id| theirs.binary_search(id).is_ok());
+        }
+        Ok(boosts.into_iter().filter_map(PostId::from_number).collect())
     }
 
     fn count(&self, post: &Post, how: How, windows: &Windows) {
