@@ -127,6 +127,10 @@ impl Kept {
             self.close_gap();
             self.is_fresh = false;
         }
+        // The first line break in it goes when it is read.
+        if text.starts_with('\n') && self.html.ends_with("<pre>") {
+            self.html.push('\n');
+        }
         self.html.push_str(text);
     }
 
@@ -320,6 +324,9 @@ mod tests {
                 "<span class=\"u-&lt;h1&gt;\">a</span> <a href=\"https://a.example/?%3Cdiv%3E\" target=\"_blank\" rel=\"nofollow noopener noreferrer\">b</a>",
             ),
             ("<pre>a\n  b</pre>", "<pre>a\n  b</pre>"),
+            ("<pre>\na</pre>", "<pre>a</pre>"),
+            ("<pre>\n\na</pre>", "<pre>\n\na</pre>"),
+            ("<pre></i>\na</pre>", "<pre>\n\na</pre>"),
             ("a &lt;div&gt; b", "a &lt;div&gt; b"),
         ] {
             assert_eq!(html(written), shown, "{written}");
