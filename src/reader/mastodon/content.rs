@@ -270,7 +270,15 @@ fn link(href: &str) -> Option<String> {
     let url = Url::parse(href).ok()?;
     match url.scheme() {
         "http" | "https" => web(href),
-        scheme if SCHEMES.contains(&scheme) => Some(url.into()),
+        // What is no path is kept as it is but for control characters.
+        scheme if SCHEMES.contains(&scheme) => {
+            let all = [(" ", "%20"), ("\"", "%22"), ("<", "%3C"), (">", "%3E")];
+            let url = String::from(url);
+            Some(
+                all.into_iter()
+                    .fold(url, |url, (sign, it)| url.replace(sign, it)),
+            )
+        }
         _ => None,
     }
 }
@@ -414,6 +422,7 @@ mod tests {
                 "https://a.example/%C3%A9%20'%22%3E",
             ),
             ("\u{1f}mailto:ana@a.example", "mailto:ana@a.example"),
+            ("mailto:a<b &quot;", "mailto:a%3Cb%20%22"),
             ("\u{2}gemini://a.example", "gemini://a.example"),
         ] {
             assert_eq!(
