@@ -95,9 +95,13 @@ fn what_happens_is_told_as_it_happens() {
     );
     let mut watcher = Watcher::begin(door, HOME);
     watcher.connect(door);
+    // Of what happens to a post at once, readers are told what came of it: each is waited for.
     say(door, "Create", ANA, 2, "new");
+    watcher.take_change();
     say(door, "Update", ANA, 1, "edited");
+    watcher.take_change();
     say(door, "Delete", ANA, 2, "");
+    watcher.take_change();
     relate(
         door,
         &json!({"type": "mute", "account": "7", "target": ANA}),
@@ -106,7 +110,7 @@ fn what_happens_is_told_as_it_happens() {
     assert_eq!(watcher.entries(), door.home("7"));
     assert_eq!(kinds(&watcher.told), ["post", "edit", "remove", "remove"]);
     assert_eq!(watcher.told[0]["behind"], false);
-    let first = fresh.text();
+    let first = fresh.change();
     assert_eq!(
         first["entry"], watcher.told[0]["entry"],
         "nothing that was there before"

@@ -8,6 +8,7 @@
 mod aside;
 mod at_hand;
 mod panic;
+mod snapshots;
 
 pub use aside::put_aside;
 pub use at_hand::{ask as ask_to_wait, at_hand, fetching, is_waiting};
@@ -27,6 +28,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// What to do about a damaged data folder.
 pub const REBUILD: &str =
     "`slackwater serve --rebuild` puts it aside and makes it anew from the log";
+
+/// The file of sled's that whoever has the folder open has locked.
+const OF_SLED_LOCKED: &str = "db";
 
 /// Why the data folder could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -169,6 +173,7 @@ impl Disk {
             path: path.to_owned(),
             source,
         })?;
+        snapshots::remove_unfinished(path)?;
         let sled_error = |doing| {
             move |source| match source {
                 sled::Error::Io(error) if is_lock(&error) => DiskError::InUse {

@@ -98,7 +98,7 @@ impl Origins {
         let moved = origin
             .delays
             .count(seen.verdict, seen.delay_ms, seen.arrived, &windows.auto);
-        self.to_be_stored(number);
+        self.leave_unstored(number);
         let Some(origin) = self.known.get_mut(number) else {
             return;
         };
@@ -119,7 +119,7 @@ impl Origins {
         };
         if !origin.has_counted(at) {
             origin.delays.count_refused();
-            self.to_be_stored(number);
+            self.leave_unstored(number);
         }
     }
 
@@ -341,10 +341,10 @@ impl Origins {
         if let Some(others) = self.known.get_mut(others) {
             others.delays.count_all_of(&gone.delays);
         }
-        self.to_be_stored(others);
+        self.leave_unstored(others);
     }
 
-    fn to_be_stored(&mut self, number: usize) {
+    fn leave_unstored(&mut self, number: usize) {
         if let Some(origin) = self.known.get_mut(number)
             && !origin.is_unstored
         {

@@ -90,8 +90,15 @@ impl<K: Eq + Hash + Clone, T: ?Sized> Once<K, T> {
     where
         Q: Hash + Equivalent<K> + ?Sized,
     {
-        let held = || self.held.lock().all.get(key)?.upgrade();
-        self.kept.get(key).or_else(held)
+        self.kept.get(key).or_else(|| self.held(key))
+    }
+
+    /// What was made, if anybody has it.
+    fn held<Q>(&self, key: &Q) -> Option<Arc<T>>
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
+        self.held.lock().all.get(key)?.upgrade()
     }
 
     /// What was made, or is made now. Whoever comes meanwhile waits, on its own thread.
@@ -109,6 +116,10 @@ impl<K: Eq + Hash + Clone, T: ?Sized> Once<K, T> {
         match self.kept.get_value_or_guard(key, None) {
             GuardResult::Value(made) => Ok(made),
             GuardResult::Guard(turn) => {
+                // It may have been made since it was looked for, and be too large to be kept.
+                if let Some(there) = self.held(key) {
+                    return Ok(there);
+                }
                 let made = make()?;
                 self.hold(key.to_owned(), &made);
                 // Whether it is kept is another matter.

@@ -7,16 +7,21 @@ use hashbrown::HashMap;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 /// The most bytes on their way to all readers together.
 const BYTES_MAX: usize = 256 << 20;
+/// How many readers are sent a part of something long at once. All others wait for their turn here, and not where everything
+/// waits that the service does: who asks something meanwhile waits behind so many and not behind thousands, at each step of it.
+const TURNS_MAX: usize = 4;
 
 /// All that is on its way.
 #[derive(Debug)]
 pub struct Outbound {
     bytes_max: usize,
     state: Mutex<State>,
+    turns: Semaphore,
 }
 
 #[derive(Debug, Default)]
@@ -56,7 +61,17 @@ impl Outbound {
         Outbound {
             bytes_max,
             state: Mutex::default(),
+            turns: Semaphore::new(TURNS_MAX),
         }
+    }
+
+    /// Waits for a turn to send a part of something long, first come, first served: it ends when this is dropped. None, which is
+    /// a turn too, if there are no turns any more: there are for as long as this is there.
+    pub async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        let turn = self.turns.acquire().await.ok();
+        // Whatever else can be done comes first; with nobody before it, a turn would be had at once, thousands in a row.
+        tokio::task::yield_now().await;
+        turn
     }
 
     /// A text begins its way to one reader. Others are given up if there is too much with it.
@@ -125,6 +140,7 @@ impl Drop for Delivery {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     /// A failure means that readers who take nothing fill the memory, or that others pay for them.
     #[test]
@@ -153,6 +169,32 @@ mod tests {
             (state.bytes, state.texts.len(), state.deliveries.len()),
             (0, 0, 0)
         );
+    }
+
+    /// A failure means that a big post sent to thousands holds up everybody who asks something, at each step of the answer.
+    #[tokio::test]
+    async fn others_wait_behind_few_however_many_are_sent_something_long() {
+        const READERS: usize = 500;
+        const FEW: usize = 16;
+        let (outbound, sent) = (Arc::new(Outbound::default()), Arc::new(AtomicUsize::new(0)));
+        for _ in 0..READERS {
+            let (outbound, sent) = (Arc::clone(&outbound), Arc::clone(&sent));
+            tokio::spawn(async move {
+                for _ in 0..3 {
+                    let turn = outbound.turn().await;
+                    sent.fetch_add(1, Ordering::Relaxed);
+                    drop(turn);
+                }
+            });
+        }
+        let (mut before, mut most) = (0, 0);
+        while before < 3 * READERS {
+            tokio::task::yield_now().await;
+            let now = sent.load(Ordering::Relaxed);
+            most = most.max(now - before);
+            before = now;
+        }
+        assert!(most <= FEW, "{most} between two steps");
     }
 
     #[test]

@@ -220,7 +220,8 @@ impl Socket {
     /// the time for which the client is waited for counts, not that for which others have their turn. May be given up and begun
     /// again.
     async fn send_rest(&mut self) -> Result<(), Unsent> {
-        let (mut bytes, mut left) = (0, self.options.send_timeout);
+        let mut left = self.options.send_timeout;
+        let outbound = Arc::clone(&self.outbound);
         while self.begun.is_some() {
             // Each frame waits for the one before it.
             let begun = clock::stopwatch();
@@ -228,10 +229,18 @@ impl Socket {
             let ready = timeout(left, ready).await.map_err(|_| Unsent::Amid)?;
             ready.map_err(|_| Unsent::Left)?;
             left = left.saturating_sub(begun.elapsed());
-            let Some((part, frame)) = self.begun.as_mut().and_then(|begun| begun.next_frame())
-            else {
-                break;
-            };
+            let turn = outbound.turn().await;
+            self.send_some()?;
+            drop(turn);
+        }
+        Ok(())
+    }
+
+    /// Sends as much of a long message as the client takes without being waited for, and as one turn allows. It is ready for a
+    /// frame.
+    fn send_some(&mut self) -> Result<(), Unsent> {
+        let mut bytes = 0;
+        while let Some((part, frame)) = self.begun.as_mut().and_then(|begun| begun.next_frame()) {
             bytes += part;
             if frame.header().is_final {
                 self.begun = None;
@@ -247,8 +256,11 @@ impl Socket {
                 }
             }
             if TURN_BYTES <= bytes {
-                bytes = 0;
-                tokio::task::yield_now().await;
+                break;
+            }
+            match poll_fn(|cx| self.inner.poll_ready_unpin(cx)).now_or_never() {
+                Some(ready) => ready.map_err(|_| Unsent::Left)?,
+                None => break,
             }
         }
         Ok(())

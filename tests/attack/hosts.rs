@@ -22,6 +22,9 @@ pub(crate) const WILDCARD: Attack = Attack {
 /// Posts by which a window is learned, with some to spare.
 const LEARNED_AFTER: usize = 300;
 
+/// How many of the hosts are looked at.
+const SAMPLE: usize = 300;
+
 fn wildcard(victim: &Victim, scale: Scale, findings: &mut Findings) -> Result<(), Failed> {
     let count = scale.of(3_000, ORIGINS_MAX + 5_000);
     let begun = clock::stopwatch();
@@ -40,6 +43,18 @@ fn wildcard(victim: &Victim, scale: Scale, findings: &mut Findings) -> Result<()
         begun.elapsed().as_secs_f64()
     ));
     findings.must(is_read, || "they were not read".to_owned());
+    // Whatever the size: only some of the hosts of one domain are known one by one.
+    let looked_at = (0..count).step_by(count / SAMPLE);
+    let known = looked_at
+        .filter(|n| {
+            let origin = victim.read(&format!("/v1/origins/h{n}.evil.example"));
+            origin.is_ok()
+        })
+        .count();
+    findings.note(format!("{known} of {SAMPLE} of them are known"));
+    findings.must(known <= SAMPLE / 2, || {
+        format!("{known} of {SAMPLE} hosts of one domain are known")
+    });
     let later = "https://later.example/users/lea";
     let posts: Vec<Value> = (0..LEARNED_AFTER)
         .map(|n| {

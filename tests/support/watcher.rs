@@ -106,6 +106,16 @@ impl Stream {
             other => panic!("a message was to come, and this did: {other:?}"),
         }
     }
+
+    /// The next message that is no mark.
+    pub(crate) fn change(&mut self) -> Value {
+        loop {
+            let message = self.text();
+            if message["kind"] != "horizon" {
+                return message;
+            }
+        }
+    }
 }
 
 impl Watcher {
@@ -175,6 +185,11 @@ impl Watcher {
             other => panic!("{other}: {message}"),
         }
         false
+    }
+
+    /// Takes messages in up to the next change.
+    pub(crate) fn take_change(&mut self) {
+        while self.take_one().expect("a connection") {}
     }
 
     /// Takes the next message, which is to be of this kind and the last; the code it closes with.

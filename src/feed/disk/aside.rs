@@ -1,13 +1,13 @@
 //! A data folder that cannot be used any more, put aside: nothing is deleted that somebody may still want to look at.
 
-use super::{DiskError, is_there};
+use super::{DiskError, OF_SLED_LOCKED, is_there};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 /// What is put behind the name of a folder that was put aside.
 const ASIDE: &str = "aside";
-/// The files by which a folder of sled's is known; the second is the one it locks.
-const OF_SLED: [&str; 2] = ["conf", "db"];
+/// The files by which a folder of sled's is known.
+const OF_SLED: [&str; 2] = ["conf", OF_SLED_LOCKED];
 
 /// Renames a data folder, so that the next start makes it anew from the log. Where it is now; none if there was none.
 ///
@@ -37,7 +37,7 @@ pub fn put_aside(folder: &Path) -> Result<Option<PathBuf>, DiskError> {
             path: folder.to_owned(),
         });
     }
-    let [_, locked] = OF_SLED.map(|file| folder.join(file));
+    let locked = folder.join(OF_SLED_LOCKED);
     // Let go before it is renamed; whoever opens it in between is renamed with it, and keeps it locked.
     // Without it there is nothing to lock.
     let lock = File::open(&locked).map(|file| file.try_lock());

@@ -112,3 +112,44 @@ fn a_folder_in_use_is_refused() {
     let _held = Disk::open(folder.path(), 1 << 20).unwrap();
     assert!(Disk::open(folder.path(), 1 << 20).is_err());
 }
+
+/// A failure means that a full disk ends every later start too, with words about damage, when there is room again.
+#[test]
+fn a_snapshot_that_was_not_finished_does_not_keep_the_folder_shut() {
+    let folder = tempfile::tempdir().unwrap();
+    let snapshots = || -> Vec<String> {
+        let files = std::fs::read_dir(folder.path()).unwrap();
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with("snap.")).collect()
+    };
+    let unfinished = |name: &str, bytes: &[u8]| {
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+    };
+    let is_whole = |starts: u64| {
+        let disk = Disk::open(folder.path(), 1 << 20).unwrap();
+        for id in 1..=starts {
+            let post = disk.post(PostId::from_number(id).unwrap()).unwrap();
+            assert!(post.is_some(), "{id} of {starts}");
+        }
+        disk.put_posts(&[change(starts + 1, 1, 10)]).unwrap();
+        disk.sync().unwrap();
+        // Nothing is taken from under whoever has it open.
+        unfinished("snap.FFFFFFFFFFFFFFFE.generating", b"");
+        assert!(Disk::open(folder.path(), 1 << 20).is_err());
+        assert!(snapshots().contains(&"snap.FFFFFFFFFFFFFFFE.generating".to_owned()));
+    };
+    is_whole(0);
+    is_whole(1);
+    unfinished("snap.FFFFFFFFFFFFFFFF.generating", b"no room for mo");
+    is_whole(2);
+    for name in snapshots() {
+        unfinished(&name, b"");
+    }
+    is_whole(3);
+    let _disk = Disk::open(folder.path(), 1 << 20).unwrap();
+    let left = snapshots();
+    assert!(
+        left.len() == 1 && !left[0].ends_with(".generating"),
+        "{left:?}"
+    );
+}

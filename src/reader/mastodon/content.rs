@@ -2,6 +2,7 @@
 //! the page. The library that does it is built for that; here stands what is let through, and in [`super::lines`] what is
 //! left of the blocks that are not.
 
+use super::document::web;
 use super::formula::formulas;
 use super::lines::{self, BLOCKS, CELLS, HEADINGS};
 use super::tangle::{DEPTH_MAX, is_tangled};
@@ -11,6 +12,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::sync::{Arc, LazyLock};
+use url::Url;
 
 /// Mastodon's own list (its documentation, "HTML sanitization").
 pub(super) const TAGS: [&str; 20] = [
@@ -63,6 +65,8 @@ static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
                 .collect(),
         )
         .clean_content_tags(HashSet::from(["script", "style"]))
+        // The library's own choice lets some through on every element.
+        .generic_attributes(HashSet::new())
         .tag_attributes(HashMap::from([
             ("a", HashSet::from(["href", "class", "translate"])),
             ("span", HashSet::from(["class", "translate"])),
@@ -72,12 +76,13 @@ static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
         .attribute_filter(|_, attribute, value| match attribute {
             "class" => known_classes(value).map(Cow::Owned),
             "translate" => (value == "no").then_some(Cow::Borrowed(value)),
+            "href" => link(value).map(Cow::Owned),
             _ => Some(Cow::Borrowed(value)),
         })
         .url_schemes(HashSet::from(SCHEMES))
         .url_relative(UrlRelative::Deny)
-        .link_rel(Some("nofollow noopener noreferrer"))
-        .set_tag_attribute_value("a", "target", "_blank");
+        // [`lines::kept`] says how links open, always in the same place.
+        .link_rel(None);
     builder
 });
 
@@ -260,6 +265,24 @@ fn escaped_within(text: &str, room: usize) -> String {
     html
 }
 
+/// Where a link leads, as a browser writes it: it has no control characters, white space or quotation marks then.
+fn link(href: &str) -> Option<String> {
+    let url = Url::parse(href).ok()?;
+    match url.scheme() {
+        "http" | "https" => web(href),
+        // What is no path is kept as it is but for control characters.
+        scheme if SCHEMES.contains(&scheme) => {
+            let all = [(" ", "%20"), ("\"", "%22"), ("<", "%3C"), (">", "%3E")];
+            let url = String::from(url);
+            Some(
+                all.into_iter()
+                    .fold(url, |url, (sign, it)| url.replace(sign, it)),
+            )
+        }
+        _ => None,
+    }
+}
+
 fn known_classes(value: &str) -> Option<String> {
     let is_known = |class: &&str| {
         CLASSES.contains(class) || MICROFORMATS.iter().any(|prefix| class.starts_with(prefix))
@@ -297,6 +320,10 @@ mod tests {
                 "<span class=\"invisible u-url\">x</span>",
             ),
             ("<span class=\"modal\">x</span>", "<span>x</span>"),
+            (
+                "<p lang=\"en\" title=\"x\">a <div title=\"x\">b</div></p>",
+                "<p>a </p>b<p></p>",
+            ),
             ("&lt;script&gt;", "&lt;script&gt;"),
         ] {
             assert_eq!(html(written), shown, "{written}");
@@ -381,9 +408,27 @@ mod tests {
             "JaVaScRiPt:alert(1)",
             "/relative",
             "vbscript:x",
+            "https://",
+            "https://bank.example@evil.example/",
         ] {
             let shown = html(&format!("<a href=\"{href}\">x</a>"));
             assert!(!shown.contains("href"), "{shown}");
+        }
+        for (href, normal) in [
+            ("\u{1} HTTPS://A.example\n/x", "https://a.example/x"),
+            ("https:a.example", "https://a.example/"),
+            (
+                "https://a.example/\u{e9} '&quot;>",
+                "https://a.example/%C3%A9%20'%22%3E",
+            ),
+            ("\u{1f}mailto:ana@a.example", "mailto:ana@a.example"),
+            ("mailto:a<b &quot;", "mailto:a%3Cb%20%22"),
+            ("\u{2}gemini://a.example", "gemini://a.example"),
+        ] {
+            assert_eq!(
+                html(&format!("<a href=\"{href}\" class=\"x\" lang=\"en\">x</a>")),
+                format!("<a href=\"{normal}\" target=\"_blank\" {safe}>x</a>")
+            );
         }
         let shown = html("<a href=\"https://a.example/\" rel=\"opener\" target=\"_self\">x</a>");
         assert!(shown.contains("href=\"https://a.example/\""), "{shown}");
