@@ -2,10 +2,10 @@
 //! the page. The library that does it is built for that; here stands what is let through, and in [`super::lines`] what is
 //! left of the blocks that are not.
 
-use super::document::web;
 use super::formula::formulas;
 use super::lines::{self, BLOCKS, CELLS, HEADINGS};
 use super::tangle::{DEPTH_MAX, is_tangled};
+use crate::post::document::web;
 use crate::reader::once::Once;
 use ammonia::{Builder, UrlRelative};
 use std::borrow::Cow;
