@@ -5,7 +5,7 @@
 //! any offset, at about a hundred bytes for each relation that ever was.
 
 use super::LogError;
-use super::folder::Folder;
+use super::folder::{Folder, Outcome};
 use super::segment::{Extent, HEADER_BYTES, Segment, UNFINISHED, header, sync_folder};
 use std::collections::HashMap;
 use std::fs::File;
@@ -25,20 +25,27 @@ pub(super) fn compact(folder: &Folder) -> Result<(), LogError> {
     };
     let mut newest = Newest::default();
     for segment in &segments {
-        let mut frames = segment.frames(segment.base)?;
+        let Some(mut frames) = folder.frames(segment)? else {
+            return Ok(());
+        };
         loop {
             match frames.next_durable() {
                 Ok(Some(frame)) => newest.saw(frame.key, frame.offset),
                 Ok(None) => break,
-                // With what is left of it the next time.
-                Err(LogError::Damaged { .. }) if folder.mend(segment)? => return Ok(()),
+                Err(error @ LogError::Damaged { .. }) => match folder.mend(segment)? {
+                    // With what is left of it the next time.
+                    Outcome::Another => return Ok(()),
+                    Outcome::Same => return Err(error),
+                },
                 Err(error) => return Err(error),
             }
         }
     }
     for segment in closed {
         let mut stale_bytes = 0_u64;
-        let mut frames = segment.frames(segment.base)?;
+        let Some(mut frames) = folder.frames(segment)? else {
+            return Ok(());
+        };
         while let Some(frame) = frames.next_durable()? {
             if !newest.keeps(frame.key, frame.offset) {
                 stale_bytes += frame.raw.len() as u64;

@@ -39,13 +39,30 @@ pub(super) enum End {
 pub(super) enum Walked {
     /// It is as it was written, up to here. What follows was never acknowledged.
     Whole(Extent),
-    /// It has been written anew.
-    Mended {
-        /// How far it reaches now.
-        extent: Extent,
-        /// Records that cannot be read any more; of a stretch whose frames cannot be told apart, at least one.
-        records: u64,
-    },
+    /// It is damaged, and has been written anew beside itself.
+    Damaged(Mended),
+}
+
+/// A segment that was written anew and has not taken the damaged one's place yet.
+#[must_use]
+pub(super) struct Mended {
+    /// How far it reaches.
+    pub(super) extent: Extent,
+    /// Records that cannot be read any more; of a stretch whose frames cannot be told apart, at least one.
+    pub(super) records: u64,
+    unfinished: PathBuf,
+    path: PathBuf,
+    holes: Vec<Hole>,
+    /// So much of the damaged file was durable when a record was written that could be read.
+    durable: u64,
+}
+
+/// What is told of an unreadable place.
+struct Hole {
+    byte: u64,
+    first: i64,
+    records: u64,
+    aside: PathBuf,
 }
 
 /// Walks through a segment, and writes it anew if there is damage in it. `found` is its length.
@@ -53,7 +70,7 @@ pub(super) fn walk(path: &Path, base: i64, found: u64, end: End) -> Result<Walke
     let mut extent = Extent::empty(base);
     let mut frames = Frames::open(path, HEADER_BYTES, found, base)?;
     let head_is_damaged = !has_header(path, base)?;
-    loop {
+    let at = loop {
         let at = frames.at();
         match frames.next() {
             Ok(Some(frame)) => {
@@ -61,25 +78,24 @@ pub(super) fn walk(path: &Path, base: i64, found: u64, end: End) -> Result<Walke
                     && next <= frame.offset
                 {
                     // A group that failed, and was written again into the segment that follows.
-                    break;
+                    break at;
                 }
                 extent.add(base, frame.offset, frame.timestamp, frame.raw.len());
             }
-            Ok(None) => break,
+            Ok(None) => break at,
             Err(Fault::Unreadable) => {
                 let rest = rest_of(path, at, found)?;
                 let pieces = pieces(&rest, at, extent.next, end);
                 if let [Piece::Torn] = pieces.as_slice() {
-                    break;
+                    break at;
                 }
-                return rewrite(path, base, at, &rest, &pieces, extent);
+                return rewrite(path, base, at, &rest, &pieces, extent).map(Walked::Damaged);
             }
             Err(fault) => return Err(frames.fault(fault)),
         }
-    }
+    };
     if head_is_damaged {
-        let bytes = extent.bytes;
-        return rewrite(path, base, bytes, &[], &[], extent);
+        return rewrite(path, base, at, &[], &[], extent).map(Walked::Damaged);
     }
     Ok(Walked::Whole(extent))
 }
@@ -169,8 +185,8 @@ fn is_torn(left: &[u8]) -> bool {
     zeros == left.len() || ZEROS <= zeros || frame::is_cut_short(left)
 }
 
-/// Writes a segment anew: the first `intact` bytes as they are, then the pieces. First the unreadable ones are put aside;
-/// a crash before the new file has its name leaves the old one, and all is done again.
+/// Writes a segment anew, beside the old one: the first `intact` bytes as they are, then the pieces. First the unreadable
+/// ones are put aside; a crash before the new file has its name leaves the old one, and all is done again.
 fn rewrite(
     old: &Path,
     base: i64,
@@ -178,7 +194,7 @@ fn rewrite(
     rest: &[u8],
     pieces: &[Piece],
     extent: Extent,
-) -> Result<Walked, LogError> {
+) -> Result<Mended, LogError> {
     let path = old.with_extension(UNFINISHED);
     let failed = |doing| LogError::io(doing, &path);
     let mut extent = extent;
@@ -218,7 +234,12 @@ fn rewrite(
                     extent.add(base, next - 1, None, hole.len());
                 }
                 lost += records;
-                holes.push((byte, *first, *records, aside));
+                holes.push(Hole {
+                    byte,
+                    first: *first,
+                    records: *records,
+                    aside,
+                });
             }
             Piece::Torn => {}
         }
@@ -227,28 +248,52 @@ fn rewrite(
         .into_inner()
         .map_err(|error| LogError::io("write", &path)(error.into_error()))?;
     file.sync_all().map_err(failed("sync"))?;
-    std::fs::rename(&path, old).map_err(failed("rename"))?;
-    if let Some(folder) = old.parent() {
-        sync_folder(folder)?;
+    Ok(Mended {
+        extent,
+        records: lost,
+        unfinished: path,
+        path: old.to_owned(),
+        holes,
+        durable,
+    })
+}
+
+impl Mended {
+    /// Takes the damaged segment's place, and tells what is lost. Nobody may open the file meanwhile by what they know of
+    /// the damaged one.
+    pub(super) fn take_its_place(self) -> Result<Extent, LogError> {
+        let (unfinished, path) = (&self.unfinished, &self.path);
+        std::fs::rename(unfinished, path).map_err(LogError::io("rename", unfinished))?;
+        if let Some(folder) = path.parent() {
+            sync_folder(folder)?;
+        }
+        for hole in &self.holes {
+            self.tell(hole);
+        }
+        Ok(self.extent)
     }
-    for (byte, first, records, aside) in holes {
-        let doubt = match byte < durable {
+
+    fn tell(&self, hole: &Hole) {
+        let path = self.path.display();
+        let Hole {
+            byte,
+            first,
+            records,
+            aside,
+        } = hole;
+        let aside = aside.display();
+        let doubt = match *byte < self.durable {
             true => "",
             false => {
                 " (or were being written when the machine stopped, and nobody was told that they are kept)"
             }
         };
         tracing::error!(
-            file = %old.display(), byte, first, records, aside = %aside.display(),
-            "{} is damaged at byte {byte}: {records} records from offset {first} on cannot be read{doubt} and are kept aside in \
-             {}; what follows them is read as before",
-            old.display(), aside.display()
+            file = %path, byte, first, records, aside = %aside,
+            "{path} is damaged at byte {byte}: {records} records from offset {first} on cannot be read{doubt} and are kept aside \
+             in {aside}; what follows them is read as before"
         );
     }
-    Ok(Walked::Mended {
-        extent,
-        records: lost,
-    })
 }
 
 /// What follows a segment's header, up to the byte `to` of the file.

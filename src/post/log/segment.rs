@@ -120,8 +120,8 @@ impl Segment {
                     }
                     extent
                 }
-                Walked::Mended { extent, .. } => {
-                    let segment = Segment::of(path, base, extent);
+                Walked::Damaged(mended) => {
+                    let segment = Segment::of(path, base, mended.take_its_place()?);
                     segment.write_index();
                     return Ok(Recovered::Mended(segment));
                 }
@@ -155,7 +155,7 @@ impl Segment {
             Some(extent) => (extent, false),
             None => match mend::walk(&path, base, bytes, End::Before(next))? {
                 Walked::Whole(extent) => (extent, false),
-                Walked::Mended { extent, .. } => (extent, true),
+                Walked::Damaged(mended) => (mended.take_its_place()?, true),
             },
         };
         if extent.bytes < bytes && !is_new {

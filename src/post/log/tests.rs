@@ -354,6 +354,89 @@ fn what_an_orderly_end_said_was_there_is_missed_if_it_is_cut_off() {
     assert!(2 <= log.bounds(A).next);
 }
 
+/// If this fails, records that were acknowledged after damage are deleted with the file they are being written to.
+#[test]
+fn what_is_written_after_a_segment_without_a_record_does_not_expire_with_it() {
+    for is_indexed in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let log = open(&folder, 1 << 20);
+        append(&log, &[activity(0, 90)]);
+        log.close();
+        let file = files(&folder, "activities", "log").remove(0);
+        std::fs::write(&file, [7; 16]).unwrap();
+        if !is_indexed {
+            std::fs::remove_file(file.with_extension("index")).unwrap();
+        }
+        let log = open(&folder, 1 << 20);
+        append(&log, &[activity(0, 9), activity(1, 9)]);
+        log.expire(Time::from_millis(1)).unwrap();
+        append(&log, &[activity(2, 9)]);
+        assert_eq!(all(&log, A).len(), 3);
+        log.close();
+        assert_eq!(all(&open(&folder, 1 << 20), A).len(), 3);
+    }
+}
+
+/// If this fails, two readers that meet the same damage at once end the service.
+#[test]
+fn readers_that_meet_the_same_damage_at_once_all_read_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(&folder, 100);
+    for n in 0..80 {
+        append(&log, &[activity(n, 80)]);
+    }
+    log.close();
+    for file in files(&folder, "activities", "log").iter().take(40) {
+        let mut bytes = std::fs::read(file).unwrap();
+        bytes[60] ^= 4;
+        std::fs::write(file, bytes).unwrap();
+    }
+    let log = open(&folder, 100);
+    let begin = std::sync::Barrier::new(4);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                begin.wait();
+                assert!(40 <= all(&log, A).len());
+            });
+        }
+    });
+    assert_eq!((all(&log, A).len(), log.damaged_records()), (40, 40));
+}
+
+/// If this fails, a file that was removed for its age comes back, and the next start misses those between.
+#[test]
+fn what_expires_while_it_is_mended_does_not_come_back() {
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let log = open(&folder, 100);
+        for n in 0..4 {
+            append(&log, &[activity(n, 80)]);
+        }
+        log.close();
+        let mut bytes = std::fs::read(&files(&folder, "activities", "log")[0]).unwrap();
+        bytes[60] ^= 4;
+        std::fs::write(&files(&folder, "activities", "log")[0], bytes).unwrap();
+        let log = open(&folder, 100);
+        let begin = std::sync::Barrier::new(2);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                begin.wait();
+                let read = log.read(A, 0, 9, 9999);
+                assert!(
+                    matches!(read, Ok(_) | Err(LogError::Gone { .. })),
+                    "{read:?}"
+                );
+            });
+            begin.wait();
+            log.expire(Time::LATEST).unwrap();
+        });
+        assert_eq!(files(&folder, "activities", "log").len(), 1);
+        log.close();
+        assert_eq!(open(&folder, 100).bounds(A), Bounds { first: 3, next: 4 });
+    }
+}
+
 #[test]
 fn damage_in_a_closed_segment_is_mended_when_it_is_met() {
     let folder = tempfile::tempdir().unwrap();
