@@ -6,6 +6,7 @@
 
 use super::LogError;
 use super::folder::{Folder, Outcome};
+use super::frame;
 use super::segment::{Extent, HEADER_BYTES, Segment, UNFINISHED, header, sync_folder};
 use std::collections::HashMap;
 use std::fs::File;
@@ -77,6 +78,13 @@ fn rewrite(folder: &Folder, old: &Arc<Segment>, newest: &Newest) -> Result<(), L
             file.write_all(frame.raw).map_err(failed("write"))?;
             extent.add(old.base, frame.offset, frame.timestamp, frame.raw.len());
         }
+    }
+    // Every segment reaches up to the next: one that does not has been cut short, and that is missed.
+    if extent.next < old.next() {
+        let mut hole = Vec::new();
+        frame::encode_hole(old.next() - 1, &mut hole);
+        file.write_all(&hole).map_err(failed("write"))?;
+        extent.add(old.base, old.next() - 1, None, hole.len());
     }
     let file = file
         .into_inner()

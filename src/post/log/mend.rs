@@ -8,6 +8,10 @@
 //! <first offset>-<byte>-<records>.damaged
 //! ```
 //!
+//! A file that was cut short is missed even where a whole record ends, since it is known how far it must reach: a closed one
+//! to where the next begins (compaction leaves a hole at its end for that), the last to where an orderly end said. A hole
+//! takes the place of what is missing, and the file beside it is empty.
+//!
 //! A torn tail, which a crash leaves, is none of this: it is cut off, and its offsets are given again, since nobody was
 //! told of them. It ends the last segment and looks like what a write leaves that did not get to its end: a frame that is
 //! shorter than it says, or zeros where the file grew and its contents did not come. A record that is all there but for a
@@ -31,8 +35,17 @@ const ZEROS: usize = 512;
 pub(super) enum End {
     /// Before the first offset of the segment that follows.
     Before(i64),
-    /// It is the last. So many bytes of it are known to have been durable.
-    Last { durable: u64 },
+    /// It is the last. So many bytes of it, up to the offset `next`, are known to have been durable.
+    Last { durable: u64, next: i64 },
+}
+
+impl End {
+    /// The offset that the segment reaches, if nothing of it is missing.
+    fn reached(self) -> i64 {
+        match self {
+            End::Before(next) | End::Last { next, .. } => next,
+        }
+    }
 }
 
 /// What a walk through a segment found.
@@ -60,6 +73,7 @@ pub(super) struct Mended {
 /// What is told of an unreadable place.
 struct Hole {
     byte: u64,
+    bytes: usize,
     first: i64,
     records: u64,
     aside: PathBuf,
@@ -94,8 +108,9 @@ pub(super) fn walk(path: &Path, base: i64, found: u64, end: End) -> Result<Walke
             Err(fault) => return Err(frames.fault(fault)),
         }
     };
-    if head_is_damaged {
-        return rewrite(path, base, at, &[], &[], extent).map(Walked::Damaged);
+    let missing = pieces(&[], at, extent.next, end);
+    if head_is_damaged || !missing.is_empty() {
+        return rewrite(path, base, at, &[], &missing, extent).map(Walked::Damaged);
     }
     Ok(Walked::Whole(extent))
 }
@@ -128,12 +143,12 @@ fn pieces(rest: &[u8], at: u64, expected: i64, end: End) -> Vec<Piece> {
     while let Some(left) = rest.get(from..).filter(|left| !left.is_empty()) {
         let limit = match end {
             End::Before(next) => next,
-            End::Last { .. } => expected.saturating_add(room(left.len())),
+            End::Last { next, .. } => expected.saturating_add(room(left.len())).max(next),
         };
         let wanted = |offset: i64| expected <= offset && offset < limit;
         let Some((skipped, frame)) = frame::find(left, |frame| wanted(frame.offset)) else {
             pieces.extend(tail(left, from, at + from as u64, expected, end));
-            break;
+            return pieces;
         };
         if 0 < skipped {
             pieces.push(Piece::Hole {
@@ -152,6 +167,17 @@ fn pieces(rest: &[u8], at: u64, expected: i64, end: End) -> Vec<Piece> {
         expected = frame.offset + 1;
         from += skipped + bytes;
     }
+    // What ends with a whole record may have been longer.
+    let next = end.reached();
+    if expected < next {
+        pieces.push(Piece::Hole {
+            at: from,
+            bytes: 0,
+            first: expected,
+            next,
+            records: next.abs_diff(expected),
+        });
+    }
     pieces
 }
 
@@ -167,14 +193,15 @@ fn tail(left: &[u8], from: usize, at: u64, expected: i64, end: End) -> Option<Pi
     match end {
         End::Before(next) if next <= expected => Some(Piece::Torn),
         End::Before(next) => Some(hole(next, next.abs_diff(expected))),
-        End::Last { durable } if durable <= at && is_torn(left) => Some(Piece::Torn),
-        End::Last { .. } => {
+        End::Last { durable, .. } if durable <= at && is_torn(left) => Some(Piece::Torn),
+        End::Last { next, .. } => {
             let heads = left.windows(MAGIC.len()).filter(|four| *four == MAGIC);
-            let records = heads.count().max(1) as u64;
+            let known = u64::try_from(next.saturating_sub(expected)).unwrap_or(0);
+            let records = known.max(heads.count().max(1) as u64);
             // Rather too many than one that is given twice.
             let offsets = left.len().div_ceil(FRAME_BYTES_MIN).max(1);
             let offsets = i64::try_from(offsets).unwrap_or(i64::MAX);
-            Some(hole(expected.saturating_add(offsets), records))
+            Some(hole(expected.saturating_add(offsets).max(next), records))
         }
     }
 }
@@ -236,6 +263,7 @@ fn rewrite(
                 lost += records;
                 holes.push(Hole {
                     byte,
+                    bytes: *bytes,
                     first: *first,
                     records: *records,
                     aside,
@@ -277,11 +305,20 @@ impl Mended {
         let path = self.path.display();
         let Hole {
             byte,
+            bytes,
             first,
             records,
             aside,
         } = hole;
         let aside = aside.display();
+        if *bytes == 0 {
+            tracing::error!(
+                file = %path, byte, first, records, aside = %aside,
+                "{path} ends at byte {byte}: {records} records from offset {first} on are missing. So says {aside}, which is \
+                 empty; what follows them is read as before"
+            );
+            return;
+        }
         let doubt = match *byte < self.durable {
             true => "",
             false => {

@@ -108,12 +108,13 @@ impl Segment {
             .map_err(LogError::io("read the size of", &path))?
             .len();
         // An orderly end says so much.
-        let durable = read_index(&path).map_or(0, |extent| extent.bytes);
+        let (durable, next) =
+            read_index(&path).map_or((0, base), |extent| (extent.bytes, extent.next));
         let extent = if found < HEADER_BYTES && durable <= HEADER_BYTES {
             write_header(&mut file, base).map_err(LogError::io("write the header of", &path))?;
             Extent::empty(base)
         } else {
-            match mend::walk(&path, base, found, End::Last { durable })? {
+            match mend::walk(&path, base, found, End::Last { durable, next })? {
                 Walked::Whole(extent) => {
                     if extent.bytes < found {
                         cut(&file, &path, extent.bytes, found)?;
