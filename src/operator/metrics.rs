@@ -58,7 +58,7 @@ pub struct Metrics {
     pub lost_records: Gauge,
     /// Records of the built-in log that could not be read any more and are kept aside.
     pub damaged_records: Gauge,
-    /// 1 while nothing is deleted for its age, since time leapt or the clock went back.
+    /// 1 while nothing is deleted for its age, or no mute ends, since time may have leapt or the clock went back.
     pub log_time_in_doubt: Gauge,
     /// Activities in another partition than their author's id asks for: ties may be decided differently elsewhere.
     pub misplaced_records: Counter,
@@ -260,7 +260,7 @@ impl Metrics {
         );
         r.register(
             "log_time_in_doubt",
-            "1 while nothing is deleted for its age, since time leapt or the clock went back",
+            "1 while nothing is deleted for its age, or no mute ends, since time may have leapt or the clock went back",
             self.log_time_in_doubt.clone(),
         );
         r.register(

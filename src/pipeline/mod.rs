@@ -154,6 +154,8 @@ pub struct Pipeline {
     /// Which of the partitions reflected the record passed last was of.
     passed: usize,
     start: Start,
+    /// A stopwatch, by which a leap of the clock is seen.
+    begun: Instant,
     checkpointed: Instant,
     /// When rows that the log does not have were last written.
     rows_written: Instant,
@@ -243,6 +245,7 @@ impl Pipeline {
             reflects,
             passed: 0,
             start,
+            begun: now,
             checkpointed: now,
             rows_written: now,
             replay: Duration::ZERO,
@@ -736,10 +739,12 @@ impl Pipeline {
             return;
         }
         let now = clock::now();
-        let ended = self.graph.read().ended_mutes(now);
-        if ended.is_empty() || self.ages.clock_is_in_doubt(now) {
+        let is_in_doubt = self.ages.clock_is_in_doubt(now, self.begun.elapsed());
+        self.show_doubt();
+        if is_in_doubt {
             return;
         }
+        let ended = self.graph.read().ended_mutes(now);
         for key in ended {
             let bytes = key.to_bytes();
             let asked = self.asked_to_end.get(&bytes);
@@ -760,8 +765,13 @@ impl Pipeline {
     /// Whether nothing may be deleted for its age now.
     fn is_in_doubt(&mut self) -> bool {
         let is_in_doubt = self.ages.are_in_doubt(clock::now());
-        self.metrics.log_time_in_doubt.set(is_in_doubt.into());
+        self.show_doubt();
         is_in_doubt
+    }
+
+    fn show_doubt(&self) {
+        let is_in_doubt = self.ages.is_anything_in_doubt();
+        self.metrics.log_time_in_doubt.set(is_in_doubt.into());
     }
 
     /// A slice of the sweep; not while a checkpoint is written, since it goes by what is stored.

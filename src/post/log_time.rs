@@ -3,8 +3,8 @@
 //! Arrival is stamped by a clock, and clocks leap: a machine that starts without one, a battery, a slip of the hand. What is
 //! deleted for its age on such a day is gone when the clock is right again. So when log time leaps over more than
 //! [`LEAP`] in which nothing arrived it is in doubt, and nothing is deleted for its age, until the log has gone on for as
-//! long again by its own time, or the clock has come back. After a true absence that long is lost, and nothing else. A
-//! record that arrived ahead of the clock does not count.
+//! long again by its own time, or has filled the gap, as it does where it is not read in order, or the clock has come back.
+//! After a true absence that long is lost, and nothing else. A record that arrived ahead of the clock does not count.
 
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
@@ -64,13 +64,27 @@ impl LogTime {
         }
         if self.newest < Time::EARLIEST || arrived <= self.newest.plus(LEAP) {
             self.newest = self.newest.max(arrived);
+            // Records are read in no order where there are several partitions, or old ones were imported: what comes later
+            // may fill the gap.
+            if let Some(leap) = self
+                .leap
+                .take_if(|leap| leap.first <= self.newest.plus(LEAP))
+            {
+                self.newest = self.newest.max(leap.newest);
+            }
             return;
         }
         let leap = match self.leap {
-            Some(leap) if arrived <= leap.newest.plus(LEAP) => Leap {
-                newest: leap.newest.max(arrived),
-                ..leap
-            },
+            // Where hardly anything arrives each record is a leap: one that is read as it arrives goes on from the last.
+            Some(leap) if arrived <= leap.newest.plus(LEAP) || now <= arrived.plus(AHEAD_MAX) => {
+                Leap {
+                    first: match leap.first <= arrived.plus(LEAP) {
+                        true => leap.first.min(arrived),
+                        false => leap.first,
+                    },
+                    newest: leap.newest.max(arrived),
+                }
+            }
             _ => Leap {
                 first: arrived,
                 newest: arrived,
@@ -134,12 +148,48 @@ mod tests {
         };
         assert_eq!(log_time.doubt(day(415)), Some(doubt));
         assert_eq!(log_time.newest(), day(9));
-        // Another leap is no proof of the first.
-        read(&mut log_time, [500]);
-        assert!(log_time.doubt(day(500)).is_some());
+        // Another leap is no proof of the first, unless it was read as it arrived.
+        log_time.read(day(500), day(600));
+        assert!(log_time.doubt(day(600)).is_some());
         read(&mut log_time, [503, 507]);
         assert_eq!(log_time.doubt(day(507)), None);
         assert_eq!(log_time.newest(), day(507));
+    }
+
+    /// Were this to fail, nothing would ever be deleted again after a quiet partition was read before a busy one.
+    #[test]
+    fn a_leap_is_none_once_the_log_itself_fills_the_gap() {
+        // A consumer was away for eight days, and the partition that is read first was quiet.
+        let mut log_time = LogTime::default();
+        for arrived in [0, 9, 10] {
+            log_time.read(day(arrived), day(10));
+        }
+        assert!(log_time.doubt(day(10)).is_some());
+        for arrived in [1, 2] {
+            log_time.read(day(arrived), day(10));
+        }
+        assert_eq!(log_time.doubt(day(10)), None);
+        assert_eq!(log_time.newest(), day(10));
+        // Backwards.
+        let mut log_time = LogTime::default();
+        for arrived in [0, 20, 15, 10] {
+            log_time.read(day(arrived), day(30));
+        }
+        assert_eq!(
+            (log_time.newest(), log_time.doubt(day(30))),
+            (day(20), None)
+        );
+    }
+
+    /// Were this to fail, an instance that hears little would never delete anything.
+    #[test]
+    fn a_record_every_eight_days_is_enough_for_time_to_go_on() {
+        let mut log_time = LogTime::default();
+        read(&mut log_time, (0..=80).step_by(8));
+        assert_eq!(
+            (log_time.newest(), log_time.doubt(day(80))),
+            (day(80), None)
+        );
     }
 
     #[test]

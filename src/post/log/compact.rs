@@ -5,7 +5,8 @@
 //! any offset, at about a hundred bytes for each relation that ever was.
 
 use super::LogError;
-use super::folder::Folder;
+use super::folder::{Folder, Outcome};
+use super::frame;
 use super::segment::{Extent, HEADER_BYTES, Segment, UNFINISHED, header, sync_folder};
 use std::collections::HashMap;
 use std::fs::File;
@@ -25,20 +26,27 @@ pub(super) fn compact(folder: &Folder) -> Result<(), LogError> {
     };
     let mut newest = Newest::default();
     for segment in &segments {
-        let mut frames = segment.frames(segment.base)?;
+        let Some(mut frames) = folder.frames(segment)? else {
+            return Ok(());
+        };
         loop {
             match frames.next_durable() {
                 Ok(Some(frame)) => newest.saw(frame.key, frame.offset),
                 Ok(None) => break,
-                // With what is left of it the next time.
-                Err(LogError::Damaged { .. }) if folder.mend(segment)? => return Ok(()),
+                Err(error @ LogError::Damaged { .. }) => match folder.mend(segment)? {
+                    // With what is left of it the next time.
+                    Outcome::Another => return Ok(()),
+                    Outcome::Same => return Err(error),
+                },
                 Err(error) => return Err(error),
             }
         }
     }
     for segment in closed {
         let mut stale_bytes = 0_u64;
-        let mut frames = segment.frames(segment.base)?;
+        let Some(mut frames) = folder.frames(segment)? else {
+            return Ok(());
+        };
         while let Some(frame) = frames.next_durable()? {
             if !newest.keeps(frame.key, frame.offset) {
                 stale_bytes += frame.raw.len() as u64;
@@ -70,6 +78,13 @@ fn rewrite(folder: &Folder, old: &Arc<Segment>, newest: &Newest) -> Result<(), L
             file.write_all(frame.raw).map_err(failed("write"))?;
             extent.add(old.base, frame.offset, frame.timestamp, frame.raw.len());
         }
+    }
+    // Every segment reaches up to the next: one that does not has been cut short, and that is missed.
+    if extent.next < old.next() {
+        let mut hole = Vec::new();
+        frame::encode_hole(old.next() - 1, &mut hole);
+        file.write_all(&hole).map_err(failed("write"))?;
+        extent.add(old.base, old.next() - 1, None, hole.len());
     }
     let file = file
         .into_inner()

@@ -1,6 +1,7 @@
 //! One topic on disk: a folder of segments, the last of which grows.
 
 use super::mend::{self, End, Walked};
+use super::scan::Frames;
 use super::segment::{Recovered, Segment, UNFINISHED, sync_folder};
 use super::{Bounds, LogError, create_folder};
 use crate::post::record::{Position, Record, Topic};
@@ -17,10 +18,19 @@ pub(super) struct Folder {
     /// Oldest first; never empty. Files are opened, renamed and removed with this lock held, so that a reader never
     /// takes one file's index to another file.
     pub(super) segments: RwLock<Vec<Arc<Segment>>>,
-    /// Held while a closed segment is written anew: one at a time.
+    /// Held while a closed segment is written anew or removed: one at a time. Taken before `segments`.
     pub(super) rewriting: Mutex<()>,
     /// Records put aside, in files that were there at the start or came since.
     damaged: AtomicU64,
+}
+
+/// What came of mending a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Another is in its place now, or it is gone: look again.
+    Another,
+    /// It stays as it is: no damage is found in it, or it is the last.
+    Same,
 }
 
 /// May offsets be missing between two segments?
@@ -56,7 +66,9 @@ impl Folder {
                     }
                     Recovered::Mended(segment) => {
                         let (next, file) = Segment::create(&path, segment.next())?;
-                        newest.extend([segment, next]);
+                        // One that is left without an offset has given its name to the next.
+                        newest.extend((segment.next() != segment.base).then_some(segment));
+                        newest.push(next);
                         file
                     }
                 }
@@ -100,34 +112,48 @@ impl Folder {
         self.damaged.load(Ordering::Relaxed)
     }
 
-    /// Mends a closed segment; false if it is not damaged, or another by now.
-    pub(super) fn mend(&self, damaged: &Arc<Segment>) -> Result<bool, LogError> {
+    /// Mends a closed segment.
+    pub(super) fn mend(&self, damaged: &Arc<Segment>) -> Result<Outcome, LogError> {
         let _one = self.rewriting.lock();
         let next = {
             let segments = self.segments.read();
             let at = segments.iter().position(|it| Arc::ptr_eq(it, damaged));
-            match at.and_then(|at| segments.get(at + 1)) {
+            let Some(at) = at else {
+                return Ok(Outcome::Another);
+            };
+            match segments.get(at + 1) {
                 Some(following) => following.base,
-                None => return Ok(false),
+                None => return Ok(Outcome::Same),
             }
         };
         let end = End::Before(next);
         let walked = mend::walk(&damaged.path, damaged.base, damaged.bytes(), end)?;
-        let Walked::Mended { extent, records } = walked else {
-            return Ok(false);
+        let Walked::Damaged(mended) = walked else {
+            return Ok(Outcome::Same);
+        };
+        let records = mended.records;
+        let new = {
+            let mut segments = self.segments.write();
+            let extent = mended.take_its_place()?;
+            let new = Segment::of(damaged.path.clone(), damaged.base, extent);
+            let new = Arc::new(new);
+            let place = segments.iter_mut().find(|it| Arc::ptr_eq(it, damaged));
+            if let Some(place) = place {
+                *place = Arc::clone(&new);
+            }
+            new
         };
         self.damaged.fetch_add(records, Ordering::Relaxed);
-        let mended = Segment::of(damaged.path.clone(), damaged.base, extent);
-        mended.write_index();
-        self.replace(damaged, Arc::new(mended));
-        Ok(true)
+        new.write_index();
+        Ok(Outcome::Another)
     }
 
-    /// Puts one segment in the place of another.
-    pub(super) fn replace(&self, old: &Arc<Segment>, new: Arc<Segment>) {
-        let mut segments = self.segments.write();
-        if let Some(place) = segments.iter_mut().find(|it| Arc::ptr_eq(it, old)) {
-            *place = new;
+    /// All frames of a segment; none if it is another by now.
+    pub(super) fn frames(&self, segment: &Arc<Segment>) -> Result<Option<Frames>, LogError> {
+        let segments = self.segments.read();
+        match segments.iter().any(|it| Arc::ptr_eq(it, segment)) {
+            true => segment.frames(segment.base).map(Some),
+            false => Ok(None),
         }
     }
 
@@ -173,8 +199,8 @@ impl Folder {
                     // What stands before the damage is given first; the next call meets it.
                     Err(_) if !records.is_empty() => return Ok(records),
                     Err(error @ LogError::Damaged { .. }) => match self.mend(&segment)? {
-                        true => continue 'segments,
-                        false => return Err(error),
+                        Outcome::Another => continue 'segments,
+                        Outcome::Same => return Err(error),
                     },
                     Err(error) => return Err(error),
                 };
@@ -209,6 +235,8 @@ impl Folder {
     /// Removes closed segments, oldest first, whose newest record is older than `before`, or while all are more than
     /// `bytes_max`.
     pub(super) fn expire(&self, before: Time, bytes_max: u64) -> Result<(), LogError> {
+        // What is being mended must not come back under its old name.
+        let _one = self.rewriting.lock();
         loop {
             let (gone, too_old) = {
                 let mut segments = self.segments.write();

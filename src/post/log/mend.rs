@@ -8,6 +8,10 @@
 //! <first offset>-<byte>-<records>.damaged
 //! ```
 //!
+//! A file that was cut short is missed even where a whole record ends, since it is known how far it must reach: a closed one
+//! to where the next begins (compaction leaves a hole at its end for that), the last to where an orderly end said. A hole
+//! takes the place of what is missing, and the file beside it is empty.
+//!
 //! A torn tail, which a crash leaves, is none of this: it is cut off, and its offsets are given again, since nobody was
 //! told of them. It ends the last segment and looks like what a write leaves that did not get to its end: a frame that is
 //! shorter than it says, or zeros where the file grew and its contents did not come. A record that is all there but for a
@@ -31,21 +35,48 @@ const ZEROS: usize = 512;
 pub(super) enum End {
     /// Before the first offset of the segment that follows.
     Before(i64),
-    /// It is the last. So many bytes of it are known to have been durable.
-    Last { durable: u64 },
+    /// It is the last. So many bytes of it, up to the offset `next`, are known to have been durable.
+    Last { durable: u64, next: i64 },
+}
+
+impl End {
+    /// The offset that the segment reaches, if nothing of it is missing.
+    fn reached(self) -> i64 {
+        match self {
+            End::Before(next) | End::Last { next, .. } => next,
+        }
+    }
 }
 
 /// What a walk through a segment found.
 pub(super) enum Walked {
     /// It is as it was written, up to here. What follows was never acknowledged.
     Whole(Extent),
-    /// It has been written anew.
-    Mended {
-        /// How far it reaches now.
-        extent: Extent,
-        /// Records that cannot be read any more; of a stretch whose frames cannot be told apart, at least one.
-        records: u64,
-    },
+    /// It is damaged, and has been written anew beside itself.
+    Damaged(Mended),
+}
+
+/// A segment that was written anew and has not taken the damaged one's place yet.
+#[must_use]
+pub(super) struct Mended {
+    /// How far it reaches.
+    pub(super) extent: Extent,
+    /// Records that cannot be read any more; of a stretch whose frames cannot be told apart, at least one.
+    pub(super) records: u64,
+    unfinished: PathBuf,
+    path: PathBuf,
+    holes: Vec<Hole>,
+    /// So much of the damaged file was durable when a record was written that could be read.
+    durable: u64,
+}
+
+/// What is told of an unreadable place.
+struct Hole {
+    byte: u64,
+    bytes: usize,
+    first: i64,
+    records: u64,
+    aside: PathBuf,
 }
 
 /// Walks through a segment, and writes it anew if there is damage in it. `found` is its length.
@@ -53,7 +84,7 @@ pub(super) fn walk(path: &Path, base: i64, found: u64, end: End) -> Result<Walke
     let mut extent = Extent::empty(base);
     let mut frames = Frames::open(path, HEADER_BYTES, found, base)?;
     let head_is_damaged = !has_header(path, base)?;
-    loop {
+    let at = loop {
         let at = frames.at();
         match frames.next() {
             Ok(Some(frame)) => {
@@ -61,25 +92,25 @@ pub(super) fn walk(path: &Path, base: i64, found: u64, end: End) -> Result<Walke
                     && next <= frame.offset
                 {
                     // A group that failed, and was written again into the segment that follows.
-                    break;
+                    break at;
                 }
                 extent.add(base, frame.offset, frame.timestamp, frame.raw.len());
             }
-            Ok(None) => break,
+            Ok(None) => break at,
             Err(Fault::Unreadable) => {
                 let rest = rest_of(path, at, found)?;
                 let pieces = pieces(&rest, at, extent.next, end);
                 if let [Piece::Torn] = pieces.as_slice() {
-                    break;
+                    break at;
                 }
-                return rewrite(path, base, at, &rest, &pieces, extent);
+                return rewrite(path, base, at, &rest, &pieces, extent).map(Walked::Damaged);
             }
             Err(fault) => return Err(frames.fault(fault)),
         }
-    }
-    if head_is_damaged {
-        let bytes = extent.bytes;
-        return rewrite(path, base, bytes, &[], &[], extent);
+    };
+    let missing = pieces(&[], at, extent.next, end);
+    if head_is_damaged || !missing.is_empty() {
+        return rewrite(path, base, at, &[], &missing, extent).map(Walked::Damaged);
     }
     Ok(Walked::Whole(extent))
 }
@@ -112,12 +143,12 @@ fn pieces(rest: &[u8], at: u64, expected: i64, end: End) -> Vec<Piece> {
     while let Some(left) = rest.get(from..).filter(|left| !left.is_empty()) {
         let limit = match end {
             End::Before(next) => next,
-            End::Last { .. } => expected.saturating_add(room(left.len())),
+            End::Last { next, .. } => expected.saturating_add(room(left.len())).max(next),
         };
         let wanted = |offset: i64| expected <= offset && offset < limit;
         let Some((skipped, frame)) = frame::find(left, |frame| wanted(frame.offset)) else {
             pieces.extend(tail(left, from, at + from as u64, expected, end));
-            break;
+            return pieces;
         };
         if 0 < skipped {
             pieces.push(Piece::Hole {
@@ -136,6 +167,17 @@ fn pieces(rest: &[u8], at: u64, expected: i64, end: End) -> Vec<Piece> {
         expected = frame.offset + 1;
         from += skipped + bytes;
     }
+    // What ends with a whole record may have been longer.
+    let next = end.reached();
+    if expected < next {
+        pieces.push(Piece::Hole {
+            at: from,
+            bytes: 0,
+            first: expected,
+            next,
+            records: next.abs_diff(expected),
+        });
+    }
     pieces
 }
 
@@ -151,14 +193,15 @@ fn tail(left: &[u8], from: usize, at: u64, expected: i64, end: End) -> Option<Pi
     match end {
         End::Before(next) if next <= expected => Some(Piece::Torn),
         End::Before(next) => Some(hole(next, next.abs_diff(expected))),
-        End::Last { durable } if durable <= at && is_torn(left) => Some(Piece::Torn),
-        End::Last { .. } => {
+        End::Last { durable, .. } if durable <= at && is_torn(left) => Some(Piece::Torn),
+        End::Last { next, .. } => {
             let heads = left.windows(MAGIC.len()).filter(|four| *four == MAGIC);
-            let records = heads.count().max(1) as u64;
+            let known = u64::try_from(next.saturating_sub(expected)).unwrap_or(0);
+            let records = known.max(heads.count().max(1) as u64);
             // Rather too many than one that is given twice.
             let offsets = left.len().div_ceil(FRAME_BYTES_MIN).max(1);
             let offsets = i64::try_from(offsets).unwrap_or(i64::MAX);
-            Some(hole(expected.saturating_add(offsets), records))
+            Some(hole(expected.saturating_add(offsets).max(next), records))
         }
     }
 }
@@ -169,8 +212,8 @@ fn is_torn(left: &[u8]) -> bool {
     zeros == left.len() || ZEROS <= zeros || frame::is_cut_short(left)
 }
 
-/// Writes a segment anew: the first `intact` bytes as they are, then the pieces. First the unreadable ones are put aside;
-/// a crash before the new file has its name leaves the old one, and all is done again.
+/// Writes a segment anew, beside the old one: the first `intact` bytes as they are, then the pieces. First the unreadable
+/// ones are put aside; a crash before the new file has its name leaves the old one, and all is done again.
 fn rewrite(
     old: &Path,
     base: i64,
@@ -178,7 +221,7 @@ fn rewrite(
     rest: &[u8],
     pieces: &[Piece],
     extent: Extent,
-) -> Result<Walked, LogError> {
+) -> Result<Mended, LogError> {
     let path = old.with_extension(UNFINISHED);
     let failed = |doing| LogError::io(doing, &path);
     let mut extent = extent;
@@ -218,7 +261,13 @@ fn rewrite(
                     extent.add(base, next - 1, None, hole.len());
                 }
                 lost += records;
-                holes.push((byte, *first, *records, aside));
+                holes.push(Hole {
+                    byte,
+                    bytes: *bytes,
+                    first: *first,
+                    records: *records,
+                    aside,
+                });
             }
             Piece::Torn => {}
         }
@@ -227,28 +276,61 @@ fn rewrite(
         .into_inner()
         .map_err(|error| LogError::io("write", &path)(error.into_error()))?;
     file.sync_all().map_err(failed("sync"))?;
-    std::fs::rename(&path, old).map_err(failed("rename"))?;
-    if let Some(folder) = old.parent() {
-        sync_folder(folder)?;
+    Ok(Mended {
+        extent,
+        records: lost,
+        unfinished: path,
+        path: old.to_owned(),
+        holes,
+        durable,
+    })
+}
+
+impl Mended {
+    /// Takes the damaged segment's place, and tells what is lost. Nobody may open the file meanwhile by what they know of
+    /// the damaged one.
+    pub(super) fn take_its_place(self) -> Result<Extent, LogError> {
+        let (unfinished, path) = (&self.unfinished, &self.path);
+        std::fs::rename(unfinished, path).map_err(LogError::io("rename", unfinished))?;
+        if let Some(folder) = path.parent() {
+            sync_folder(folder)?;
+        }
+        for hole in &self.holes {
+            self.tell(hole);
+        }
+        Ok(self.extent)
     }
-    for (byte, first, records, aside) in holes {
-        let doubt = match byte < durable {
+
+    fn tell(&self, hole: &Hole) {
+        let path = self.path.display();
+        let Hole {
+            byte,
+            bytes,
+            first,
+            records,
+            aside,
+        } = hole;
+        let aside = aside.display();
+        if *bytes == 0 {
+            tracing::error!(
+                file = %path, byte, first, records, aside = %aside,
+                "{path} ends at byte {byte}: {records} records from offset {first} on are missing. So says {aside}, which is \
+                 empty; what follows them is read as before"
+            );
+            return;
+        }
+        let doubt = match *byte < self.durable {
             true => "",
             false => {
                 " (or were being written when the machine stopped, and nobody was told that they are kept)"
             }
         };
         tracing::error!(
-            file = %old.display(), byte, first, records, aside = %aside.display(),
-            "{} is damaged at byte {byte}: {records} records from offset {first} on cannot be read{doubt} and are kept aside in \
-             {}; what follows them is read as before",
-            old.display(), aside.display()
+            file = %path, byte, first, records, aside = %aside,
+            "{path} is damaged at byte {byte}: {records} records from offset {first} on cannot be read{doubt} and are kept aside \
+             in {aside}; what follows them is read as before"
         );
     }
-    Ok(Walked::Mended {
-        extent,
-        records: lost,
-    })
 }
 
 /// What follows a segment's header, up to the byte `to` of the file.

@@ -108,20 +108,21 @@ impl Segment {
             .map_err(LogError::io("read the size of", &path))?
             .len();
         // An orderly end says so much.
-        let durable = read_index(&path).map_or(0, |extent| extent.bytes);
+        let (durable, next) =
+            read_index(&path).map_or((0, base), |extent| (extent.bytes, extent.next));
         let extent = if found < HEADER_BYTES && durable <= HEADER_BYTES {
             write_header(&mut file, base).map_err(LogError::io("write the header of", &path))?;
             Extent::empty(base)
         } else {
-            match mend::walk(&path, base, found, End::Last { durable })? {
+            match mend::walk(&path, base, found, End::Last { durable, next })? {
                 Walked::Whole(extent) => {
                     if extent.bytes < found {
                         cut(&file, &path, extent.bytes, found)?;
                     }
                     extent
                 }
-                Walked::Mended { extent, .. } => {
-                    let segment = Segment::of(path, base, extent);
+                Walked::Damaged(mended) => {
+                    let segment = Segment::of(path, base, mended.take_its_place()?);
                     segment.write_index();
                     return Ok(Recovered::Mended(segment));
                 }
@@ -155,7 +156,7 @@ impl Segment {
             Some(extent) => (extent, false),
             None => match mend::walk(&path, base, bytes, End::Before(next))? {
                 Walked::Whole(extent) => (extent, false),
-                Walked::Mended { extent, .. } => (extent, true),
+                Walked::Damaged(mended) => (mended.take_its_place()?, true),
             },
         };
         if extent.bytes < bytes && !is_new {

@@ -354,6 +354,156 @@ fn what_an_orderly_end_said_was_there_is_missed_if_it_is_cut_off() {
     assert!(2 <= log.bounds(A).next);
 }
 
+/// If this fails, a closed file cut where a record ends takes mutes and blocks with it and nobody is told, or the log does
+/// not open.
+#[test]
+fn a_closed_segment_cut_where_a_record_ends_is_missed() {
+    for (topic, name) in [(A, "activities"), (R, "relationships")] {
+        for (kept, is_indexed) in [
+            (None, true),
+            (Some(0), true),
+            (Some(1), true),
+            (Some(1), false),
+        ] {
+            let what = format!("{name}, {kept:?}, {is_indexed}");
+            let folder = tempfile::tempdir().unwrap();
+            let log = open(&folder, 300);
+            for n in 0..12 {
+                let key = format!("k{n}");
+                append(
+                    &log,
+                    &[match topic {
+                        A => activity(n, 90),
+                        R => relation(&key, Some(&"v".repeat(90))),
+                    }],
+                );
+            }
+            let bounds = log.bounds(topic);
+            log.close();
+            let file = files(&folder, name, "log").remove(1);
+            cut_to_records(&file, kept);
+            if !is_indexed {
+                std::fs::remove_file(file.with_extension("index")).unwrap();
+            }
+            let log = open(&folder, 300);
+            let left = all(&log, topic).len();
+            assert!(left < 12, "{what}");
+            assert_eq!(log.damaged_records(), 12 - left as u64, "{what}");
+            assert_eq!(log.bounds(topic), bounds, "{what}");
+            log.close();
+            let log = open(&folder, 300);
+            assert_eq!(
+                (all(&log, topic).len(), log.damaged_records()),
+                (left, 12 - left as u64)
+            );
+        }
+    }
+}
+
+/// If this fails, the offsets of acknowledged records are given again, and nobody is told that these are gone.
+#[test]
+fn the_last_segment_cut_where_a_record_ends_is_missed_after_an_orderly_end() {
+    for kept in [None, Some(0), Some(1), Some(11)] {
+        let folder = tempfile::tempdir().unwrap();
+        let log = open(&folder, 1 << 20);
+        for n in 0..12 {
+            append(&log, &[activity(n, 90)]);
+        }
+        log.close();
+        cut_to_records(&files(&folder, "activities", "log")[0], kept);
+        let log = open(&folder, 1 << 20);
+        assert_eq!(
+            log.damaged_records(),
+            12 - kept.unwrap_or(0) as u64,
+            "{kept:?}"
+        );
+        assert_eq!(append(&log, &[activity(12, 90)]), [12], "{kept:?}");
+    }
+}
+
+/// If this fails, records that were acknowledged after damage are deleted with the file they are being written to.
+#[test]
+fn what_is_written_after_a_segment_without_a_record_does_not_expire_with_it() {
+    for is_indexed in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let log = open(&folder, 1 << 20);
+        append(&log, &[activity(0, 90)]);
+        log.close();
+        let file = files(&folder, "activities", "log").remove(0);
+        std::fs::write(&file, [7; 16]).unwrap();
+        if !is_indexed {
+            std::fs::remove_file(file.with_extension("index")).unwrap();
+        }
+        let log = open(&folder, 1 << 20);
+        append(&log, &[activity(0, 9), activity(1, 9)]);
+        log.expire(Time::from_millis(1)).unwrap();
+        append(&log, &[activity(2, 9)]);
+        assert_eq!(all(&log, A).len(), 3);
+        log.close();
+        assert_eq!(all(&open(&folder, 1 << 20), A).len(), 3);
+    }
+}
+
+/// If this fails, two readers that meet the same damage at once end the service.
+#[test]
+fn readers_that_meet_the_same_damage_at_once_all_read_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(&folder, 100);
+    for n in 0..80 {
+        append(&log, &[activity(n, 80)]);
+    }
+    log.close();
+    for file in files(&folder, "activities", "log").iter().take(40) {
+        let mut bytes = std::fs::read(file).unwrap();
+        bytes[60] ^= 4;
+        std::fs::write(file, bytes).unwrap();
+    }
+    let log = open(&folder, 100);
+    let begin = std::sync::Barrier::new(4);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                begin.wait();
+                assert!(40 <= all(&log, A).len());
+            });
+        }
+    });
+    assert_eq!((all(&log, A).len(), log.damaged_records()), (40, 40));
+}
+
+/// If this fails, a file that was removed for its age comes back, and the next start misses those between.
+#[test]
+fn what_expires_while_it_is_mended_does_not_come_back() {
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let log = open(&folder, 100);
+        for n in 0..4 {
+            append(&log, &[activity(n, 80)]);
+        }
+        log.close();
+        let mut bytes = std::fs::read(&files(&folder, "activities", "log")[0]).unwrap();
+        bytes[60] ^= 4;
+        std::fs::write(&files(&folder, "activities", "log")[0], bytes).unwrap();
+        let log = open(&folder, 100);
+        let begin = std::sync::Barrier::new(2);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                begin.wait();
+                let read = log.read(A, 0, 9, 9999);
+                assert!(
+                    matches!(read, Ok(_) | Err(LogError::Gone { .. })),
+                    "{read:?}"
+                );
+            });
+            begin.wait();
+            log.expire(Time::LATEST).unwrap();
+        });
+        assert_eq!(files(&folder, "activities", "log").len(), 1);
+        log.close();
+        assert_eq!(open(&folder, 100).bounds(A), Bounds { first: 3, next: 4 });
+    }
+}
+
 #[test]
 fn damage_in_a_closed_segment_is_mended_when_it_is_met() {
     let folder = tempfile::tempdir().unwrap();
@@ -595,6 +745,14 @@ fn compaction_keeps_the_newest_of_each_key_where_it_stands() {
     log.close();
     let log = open(&folder, 400);
     check(&log);
+    log.close();
+    // A walk tells what compaction took from what is missing.
+    for index in files(&folder, "relationships", "index") {
+        std::fs::remove_file(index).unwrap();
+    }
+    let log = open(&folder, 400);
+    check(&log);
+    assert_eq!(log.damaged_records(), 0);
     assert_eq!(append(&log, &[relation("k0", None)]), [60]);
 }
 
@@ -938,6 +1096,14 @@ fn start_over(folder: &TempDir, file: &Path, bytes: &[u8]) {
     }
     let _ = std::fs::remove_file(file.with_extension("index"));
     std::fs::write(file, bytes).unwrap();
+}
+
+/// Leaves so many records in a file, or not even its header.
+fn cut_to_records(file: &Path, kept: Option<usize>) {
+    let bytes = std::fs::read(file).unwrap();
+    let frame_after = |at: usize| at + frame::frame_bytes(&bytes[at..]).unwrap();
+    let at = kept.map_or(0, |records| (0..records).fold(16, |at, _| frame_after(at)));
+    std::fs::write(file, &bytes[..at]).unwrap();
 }
 
 fn options(folder: &TempDir, segment_bytes: u64) -> Options {
