@@ -68,6 +68,7 @@ fn bench(c: &mut Criterion) {
         horizons: Arc::default(),
         attendance: Arc::default(),
         unsettled: Arc::default(),
+        edited: Default::default(),
         encoded: Arc::default(),
         in_flight: InFlight::default(),
         refused_settings: Arc::default(),

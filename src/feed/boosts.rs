@@ -13,7 +13,9 @@ use super::store::{Index, Store};
 use crate::graph::Graph;
 use crate::order::place::PostId;
 use crate::post::mark::Mark;
+use parking_lot::RwLock;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// Boosts decided in one slice, and at once: some milliseconds.
 pub const SLICE: usize = 200;
@@ -25,9 +27,25 @@ const WAITING_MAX: usize = 1_000;
 /// A post that was edited, and the newest record that did. Stored with the offsets, while feeds lack it.
 pub type Edited = (PostId, Mark);
 
+/// The posts whose edits not all entries of their boosts rest on, as readers see them at any moment. Cheap to clone.
+///
+/// An edit is there before it counts as seen, and is gone only once all entries rest on it. So who looks first at what was seen,
+/// then here and then at a feed, misses none.
+#[derive(Clone, Debug, Default)]
+pub struct Waiting(Arc<RwLock<Arc<[Edited]>>>);
+
+impl Waiting {
+    /// Those of this moment.
+    pub fn now(&self) -> Arc<[Edited]> {
+        Arc::clone(&self.0.read())
+    }
+}
+
 /// What is to be decided again, oldest first.
 #[derive(Debug)]
 pub struct Backlog {
+    /// What readers see of it.
+    seen_as: Waiting,
     slice: usize,
     waiting: VecDeque<Edited>,
     at_hand: Option<AtHand>,
@@ -85,11 +103,23 @@ fn decide(
 impl Backlog {
     /// With what was left when the process ended. So many are decided at once, and in one slice: [`SLICE`].
     pub fn new(left: Vec<Edited>, slice: usize) -> Backlog {
-        Backlog {
+        let backlog = Backlog {
+            seen_as: Waiting::default(),
             slice,
             waiting: left.into(),
             at_hand: None,
-        }
+        };
+        backlog.show();
+        backlog
+    }
+
+    /// What readers see of it.
+    pub fn waiting(&self) -> Waiting {
+        self.seen_as.clone()
+    }
+
+    fn show(&self) {
+        *self.seen_as.0.write() = self.edited().into();
     }
 
     /// Whether there is nothing to do.
@@ -112,6 +142,7 @@ impl Backlog {
         let is_same = |(of, mark): &&mut Edited| *of == post.id && mark.is_beside(because);
         if let Some((_, newest)) = self.waiting.iter_mut().find(is_same) {
             *newest = because.max(*newest);
+            self.show();
             return Ok(());
         }
         // What is at hand may have decided some without it.
@@ -126,6 +157,7 @@ impl Backlog {
             }
         }
         self.waiting.push_back((post.id, because));
+        self.show();
         while WAITING_MAX < self.waiting.len() {
             self.step(store, graph)?;
         }
@@ -160,6 +192,7 @@ impl Backlog {
         }
         if at_hand.ids.is_empty() {
             self.at_hand = None;
+            self.show();
         }
         Ok(())
     }

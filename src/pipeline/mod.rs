@@ -198,6 +198,7 @@ impl Pipeline {
             horizons: Arc::new(Horizons::new(store.reached()?.into_iter())),
             attendance,
             unsettled: Arc::default(),
+            edited: admission.again.boosts.waiting(),
             encoded: Arc::default(),
             in_flight: InFlight::default(),
             refused_settings: Arc::default(),
@@ -652,7 +653,6 @@ impl Pipeline {
         let built = Built {
             taken,
             seen: Arc::clone(&self.seen),
-            edited: Arc::new(self.admission.again.boosts.edited()),
             spoken: self.admission.again.spoken(),
             ends: Arc::new(Seen::new(&ends.iter().map(end).collect::<Vec<_>>())),
             relations_in_force: self.start.relations_are_read(),

@@ -33,7 +33,7 @@ pub struct Look {
     /// How far it is.
     pub stands: Standing,
     /// Of what was seen: edits of posts that it may not say yet that boosts rest on.
-    edited: Arc<Vec<Edited>>,
+    edited: Arc<[Edited]>,
     now: Time,
 }
 
@@ -95,26 +95,22 @@ impl View {
         };
         // In this order: what the horizon says has come has been seen, and what was seen is in the feed.
         let standing = || {
-            let mut edited = Arc::default();
-            let seen = || {
-                let built = self.built.borrow();
-                edited = Arc::clone(&built.edited);
-                Arc::clone(&built.seen)
-            };
-            (self.unsettled.standing(owner, seen), edited)
+            let seen = || Arc::clone(&self.built.borrow().seen);
+            self.unsettled.standing(owner, seen)
         };
         // It is awake only after its feeds are there.
         let was_asleep = owner.is_some_and(|owner| self.attendance.is_asleep(owner));
-        let (mut stands, mut edited) = standing();
+        let mut stands = standing();
+        let mut edited = self.edited.now();
         let feed = loop {
             let feed = found.read(self)?;
-            let (now, edited_now) = standing();
+            let now = standing();
             // Of one moment: what a feed shows beyond what was seen may be there by relations that are not to be seen
             // any more.
             if now == stands {
                 break feed;
             }
-            (stands, edited) = (now, edited_now);
+            (stands, edited) = (now, self.edited.now());
         };
         // Asked last too: it falls asleep before its feeds go.
         let is_asleep = was_asleep

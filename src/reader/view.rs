@@ -1,7 +1,7 @@
 //! What readers look at: the state the pipeline builds, and how far it has got.
 
 use crate::feed::again::Spoken;
-use crate::feed::boosts::Edited;
+use crate::feed::boosts::Waiting;
 use crate::feed::store::Store;
 use crate::graph::Graph;
 use crate::operator::metrics::Metrics;
@@ -29,8 +29,6 @@ pub struct Built {
     /// The same, but for records that are not carried out to their end yet: this is what cursors say. What these do later
     /// is then told.
     pub seen: Arc<Seen>,
-    /// Posts that were edited of which not all feeds with boosts of them say so yet.
-    pub edited: Arc<Vec<Edited>>,
     /// What was said of authors, and what had been seen by then.
     pub spoken: Arc<Vec<Spoken>>,
     /// Of each partition, the end of the log as last heard.
@@ -83,6 +81,8 @@ pub struct View {
     pub attendance: Arc<Attendance>,
     /// Whose feeds lack something that relations call for.
     pub unsettled: Arc<Unsettled>,
+    /// Edited posts whose boosts are not all decided again.
+    pub edited: Waiting,
     /// Entries as text.
     pub encoded: Arc<Encoded>,
     /// What is on its way into the log.

@@ -99,6 +99,8 @@ impl Node {
         graph.set_waits(|host| admission.origins().read().wait(host, &windows));
         let (built, watching) = watch::channel(Arc::default());
         let graph = Arc::new(RwLock::new(graph));
+        let reflects = store.reflects().unwrap();
+        admission.again = Again::new(reflects.again.clone(), BOOSTS_AT_ONCE);
         let view = View {
             store: Arc::clone(&store),
             graph: Arc::clone(&graph),
@@ -108,6 +110,7 @@ impl Node {
             horizons: Arc::new(Horizons::new(store.reached().unwrap().into_iter())),
             attendance,
             unsettled: Arc::default(),
+            edited: admission.again.boosts.waiting(),
             encoded: Arc::default(),
             in_flight: InFlight::default(),
             log: LOG.into(),
@@ -115,8 +118,6 @@ impl Node {
             built: watching,
             metrics: Arc::new(Metrics::default()),
         };
-        let reflects = store.reflects().unwrap();
-        admission.again = Again::new(reflects.again.clone(), BOOSTS_AT_ONCE);
         let mut node = Node {
             folder,
             store,
@@ -313,7 +314,6 @@ impl Node {
         let built = Built {
             taken,
             seen: Arc::clone(&self.seen),
-            edited: Arc::new(self.admission.again.boosts.edited()),
             spoken: self.admission.again.spoken(),
             ends: Arc::new(seen(ends)),
             relations_in_force: self.is_caught_up(is_of_relations),

@@ -58,6 +58,7 @@ impl Desk {
             horizons: Arc::new(Horizons::default()),
             attendance: Arc::default(),
             unsettled: Arc::default(),
+            edited: Default::default(),
             encoded: Arc::default(),
             in_flight: InFlight::default(),
             log: 1.into(),
