@@ -668,7 +668,7 @@ fn open(
             });
         }
     }
-    same_log::check(options, &consumer, taken, (&low, &high), stopped)?;
+    same_log::check(options, taken, (&low, &high), stopped)?;
     next.retain(|slot, _| high.contains_key(slot));
     for (slot, first) in &low {
         let next = next.entry(*slot).or_insert(*first);

@@ -3,10 +3,11 @@
 //! A topic that was deleted and created anew has the old one's name and counts from 0 again. Once it is longer than the old
 //! one was, no offset tells them apart. A topic's id (KIP-516) would, but rdkafka does not hand it out.
 
-use super::consumer::{Offsets, Slot, after_gap, incurable, listed, record};
+use super::consumer::{Offsets, Slot, after_gap, incurable, listed, record, settings};
 use super::{KafkaError, Listener, Options};
 use crate::clock;
 use crate::post::fingerprint::Fingerprint;
+use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError as ClientError;
 use rdkafka::message::Message as _;
@@ -23,15 +24,15 @@ const POLL_WAIT: Duration = Duration::from_millis(100);
 /// The last record taken of each partition, or one before it.
 pub(super) type Fingerprints = BTreeMap<Slot, Fingerprint>;
 
-/// Reads the records that were taken last, and compares. Nothing is assigned to `consumer` before, and what is afterwards does
-/// not count. `low` and `high` are where each partition begins and ends.
+/// Reads the records that were taken last, and compares. With a consumer of its own: one that has begun to read at one place
+/// cannot be trusted to begin anew at another (records between the two were seen to be left out). `low` and `high` are where each
+/// partition begins and ends.
 ///
 /// A record that is gone (retention, compaction) or does not come in time cannot be compared: not an error, as the check is for
 /// a rare mistake, and a record that is damaged would keep the service from starting for good.
 /// Errors: [`KafkaError::OtherRecord`].
 pub(super) fn check(
     options: &Options,
-    consumer: &BaseConsumer<Listener>,
     taken: &Fingerprints,
     (low, high): (&Offsets, &Offsets),
     stopped: impl Fn() -> bool,
@@ -49,6 +50,8 @@ pub(super) fn check(
     if to_compare.is_empty() {
         return Ok(());
     }
+    let consumer = BaseConsumer::from_config_and_context(&settings(options)?, Listener::default())
+        .map_err(|source| KafkaError::Settings(Box::new(source)))?;
     let places = to_compare
         .iter()
         .map(|(slot, taken)| (*slot, Offset::Offset(taken.position.offset)));
