@@ -87,7 +87,7 @@ impl Pipeline {
         self.reflects.again = self.admission.again.left();
         let mut reflects = self.settling.reflected(&self.reflects);
         reflects.next = self.aside.reflected(&reflects.next);
-        reflects.taken = self.taken.to_store(&reflects.next);
+        reflects.taken = self.taken.store_up_to(&reflects.next);
         {
             let graph = self.graph.read();
             self.settling.note(&self.store, &graph);

@@ -29,7 +29,7 @@ impl LastTaken {
 
     /// What a checkpoint is to store that reflects the log up to `next`: the last known record before that, and the one that was
     /// stored with the offsets there are until its own are written.
-    pub(super) fn to_store(&mut self, next: &[Position]) -> Vec<Fingerprint> {
+    pub(super) fn store_up_to(&mut self, next: &[Position]) -> Vec<Fingerprint> {
         let known = self.stored.iter().chain(self.last.values()).copied();
         let mut to_store = last_before(known, next);
         let before = std::mem::replace(&mut self.stored, to_store.clone());
@@ -74,7 +74,7 @@ mod tests {
                 .iter()
                 .map(|n| Fingerprint::of(&record(*n)))
                 .collect();
-            assert_eq!(taken.to_store(&[at(next)]), stored, "{next}");
+            assert_eq!(taken.store_up_to(&[at(next)]), stored, "{next}");
         };
         check(&[5, 6, 7], 8, &[4, 7]);
         check(&[], 8, &[7]);
