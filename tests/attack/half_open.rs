@@ -1,6 +1,7 @@
 //! Connections on which a request begins and never ends.
 
 use super::findings::{Bounds, Findings};
+use super::support::wait_within;
 use super::victim::{Setting, Victim, head};
 use super::{Attack, Failed, Scale};
 use slackwater::clock;
@@ -95,9 +96,14 @@ fn newcomer(victim: &Victim) -> bool {
 fn left(held: Vec<TcpStream>, scale: Scale, findings: &mut Findings) {
     let (all, begun) = (held.len(), clock::stopwatch());
     let mut held: Vec<TcpStream> = held.into_iter().filter_map(still_open).collect();
-    while scale == Scale::Full && !held.is_empty() && begun.elapsed() < HEADER_WAIT_MAX {
-        std::thread::sleep(Duration::from_millis(100));
-        held = held.into_iter().filter_map(still_open).collect();
+    if scale == Scale::Full {
+        wait_within(HEADER_WAIT_MAX, || {
+            held = std::mem::take(&mut held)
+                .into_iter()
+                .filter_map(still_open)
+                .collect();
+            held.is_empty().then_some(())
+        });
     }
     let (held, secs) = (held.len(), begun.elapsed().as_secs_f64());
     findings.note(format!("{held} of {all} are still held after {secs:.1} s"));

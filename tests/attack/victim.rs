@@ -4,6 +4,7 @@ use super::Failed;
 use super::bystander::{ACCOUNT, QUIET};
 use super::instance::{self, Around, Instance};
 use super::support::wait_for;
+use super::support::wait_within;
 use super::surface::{KIM, PUBLIC, SERVICE, token_of};
 use reqwest::Method;
 use reqwest::blocking::{Client, RequestBuilder};
@@ -190,16 +191,13 @@ impl Victim {
 
     /// Waits until what was handed in is read, for so long at most; whether it is.
     pub(crate) fn is_read_within(&self, most: Duration) -> bool {
-        let begun = clock::stopwatch();
         let sent = self.sent.load(Ordering::Relaxed) as f64;
         let name = "slackwater_records_read_total{topic=\"activities\"}";
-        while begun.elapsed() < most && self.lives() {
-            if sent <= self.metric(name).unwrap_or(0.0) {
-                return true;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        false
+        let is_read = wait_within(most, || {
+            let is_read = sent <= self.metric(name).unwrap_or(0.0);
+            (is_read || !self.lives()).then_some(is_read)
+        });
+        is_read.unwrap_or(false)
     }
 
     fn metric(&self, name: &str) -> Option<f64> {
@@ -287,14 +285,7 @@ impl Victim {
 
     /// Whether it is there for all of this time.
     pub(crate) fn stays_for(&self, time: Duration) -> bool {
-        let begun = clock::stopwatch();
-        while begun.elapsed() < time {
-            if !self.lives() {
-                return false;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        true
+        wait_within(time, || (!self.lives()).then_some(())).is_none()
     }
 
     pub(crate) fn last_words(&self) -> String {

@@ -1,6 +1,6 @@
 //! The real binary: started, asked over HTTP, killed or told to stop by its process id.
 
-use super::support::wait_for;
+use super::support::{DEADLINE, wait_for, wait_within};
 use reqwest::blocking::{Client, Response};
 use serde_json::Value;
 use slackwater::clock;
@@ -223,15 +223,11 @@ impl Instance {
     /// Waits until it has ended by itself; how.
     pub(crate) fn ended(&mut self) -> ExitStatus {
         let mut process = self.process.take().expect("a running service");
-        let begun = clock::stopwatch();
-        while begun.elapsed() < super::support::DEADLINE {
-            if let Some(status) = process.try_wait().expect("its state") {
-                return status;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        self.process = Some(process);
-        panic!("the service does not end");
+        let ended = wait_within(DEADLINE, || process.try_wait().expect("its state"));
+        ended.unwrap_or_else(|| {
+            self.process = Some(process);
+            panic!("the service does not end");
+        })
     }
 
     /// What this run has logged so far.

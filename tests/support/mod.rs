@@ -11,16 +11,19 @@ use std::time::Duration;
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Looks until there is an answer, and fails the test with `what` if there never is.
-pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    let answer = wait_within(DEADLINE, look);
+    answer.unwrap_or_else(|| panic!("waited {DEADLINE:?} in vain for {what}"))
+}
+
+/// Looks until there is an answer, for so long at most.
+pub(crate) fn wait_within<T>(most: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let begun = clock::stopwatch();
     loop {
-        if let Some(answer) = look() {
+        let answer = look();
+        if answer.is_some() || most <= begun.elapsed() {
             return answer;
         }
-        assert!(
-            begun.elapsed() < DEADLINE,
-            "waited {DEADLINE:?} in vain for {what}"
-        );
         std::thread::sleep(Duration::from_millis(20));
     }
 }
