@@ -11,11 +11,6 @@ mod support;
 use criterion::{Criterion, criterion_group, criterion_main};
 use slackwater::feed::ledger::{Ledger, Op};
 use slackwater::graph::Graph;
-use slackwater::order::delays::Delays;
-use slackwater::order::place::PostId;
-use slackwater::order::verdict::Verdict;
-use slackwater::order::wait::Wait;
-use slackwater::order::window::{ReorderWindow, Windows};
 use slackwater::post::mark::{Mark, Seen};
 use slackwater::post::record::{Position, Topic};
 use slackwater::post::relationship::{Patience, decode};
@@ -23,7 +18,12 @@ use slackwater::reader::changes::changes;
 use slackwater::reader::cursor::Moment;
 use slackwater::reader::horizons::Horizons;
 use slackwater::reader::shown::shown;
-use slackwater::time::Time;
+use slackwater_order::hold::OriginHold;
+use slackwater_order::origin_stats::OriginStats;
+use slackwater_order::place::PostId;
+use slackwater_order::time::Time;
+use slackwater_order::verdict::Verdict;
+use slackwater_order::window::{ReorderWindow, Windows};
 use std::hint::black_box;
 use std::time::Duration;
 use support::{NOON, processor_seconds, sized};
@@ -77,18 +77,18 @@ fn moment(feed: &Ledger, records: u64) -> Moment {
 
 /// How long feeds wait for an origin that is learned: nine tenths of its posts come within half a minute, the others within
 /// the hour.
-fn wait(host: &str) -> Wait {
+fn wait(host: &str) -> OriginHold {
     let mut windows = Windows::default();
     windows.default.reorder_window = ReorderWindow::Auto;
     let mut random = fastrand::Rng::with_seed(host.len() as u64);
-    let mut delays = Delays::default();
+    let mut delays = OriginStats::default();
     for n in 0..300 {
         let within_ms = if n % 10 == 0 { 3_600_000 } else { 30_000 };
         let delay_ms = random.i64(0..within_ms);
         let arrived = Time::from_millis(NOON);
         delays.count(Verdict::Late, Some(delay_ms), arrived, &windows.auto);
     }
-    Wait::of(host, Some(&delays), &windows)
+    OriginHold::of(host, Some(&delays), &windows)
 }
 
 fn bench(c: &mut Criterion) {

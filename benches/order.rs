@@ -5,10 +5,12 @@
 mod support;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use slackwater::order::origins::{At, Origins, Seen};
-use slackwater::order::verdict::judge;
-use slackwater::order::window::{ReorderWindow, Window, Windows};
-use slackwater::time::Time;
+use slackwater::feed::store::origin_rows;
+use slackwater_order::origins::{Observation, Origins, RecordAt};
+use slackwater_order::time::Time;
+use slackwater_order::verdict::judge;
+use slackwater_order::window::HostPattern;
+use slackwater_order::window::{ReorderWindow, Window, Windows};
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,12 +23,15 @@ const ROUND: usize = 100_000;
 fn windows() -> Windows {
     let mut windows = Windows::default();
     windows.default.reorder_window = ReorderWindow::Auto;
-    for (name, minutes) in [("threads.net", 16), ("*.bridged.example", 5)] {
+    for (pattern, minutes) in [
+        (HostPattern::Host("threads.net".to_owned()), 16),
+        (HostPattern::Below("bridged.example".to_owned()), 5),
+    ] {
         let window = Window {
             reorder_window: ReorderWindow::Fixed(Duration::from_secs(60 * minutes)),
             ..Window::default()
         };
-        windows.name(name, window).unwrap();
+        windows.set(pattern, window).unwrap();
     }
     windows
 }
@@ -35,14 +40,14 @@ fn windows() -> Windows {
 fn take(origins: &mut Origins, windows: &Windows, host: &str, delay_ms: i64, n: i64) {
     let arrived = Time::from_millis(NOON + n);
     let published = Time::from_millis(NOON + n - delay_ms);
-    let in_force = windows.in_force(host, origins.learned(host));
-    let judgement = judge(Some(published), arrived, false, &in_force);
+    let effective = windows.effective(host, origins.learned(host));
+    let judgement = judge(Some(published), arrived, false, &effective);
     let partition = i32::try_from(n % 12).unwrap();
-    let seen = Seen {
+    let seen = Observation {
         verdict: judgement.verdict,
         delay_ms: Some(delay_ms),
         arrived,
-        at: At {
+        at: RecordAt {
             partition,
             offset: n,
         },
@@ -121,7 +126,7 @@ fn processor_time(windows: &Windows) -> String {
 }
 
 /// As they are stored, by host.
-type Rows = Vec<(Arc<str>, Option<Vec<u8>>)>;
+type Rows = Vec<(Arc<str>, Vec<u8>)>;
 
 /// What so many origins of so many posts each take, by the operating system's account. From 250 posts on they are learned.
 fn memory(windows: &Windows, hosts: usize, posts: usize) -> (Origins, Rows) {
@@ -136,8 +141,12 @@ fn memory(windows: &Windows, hosts: usize, posts: usize) -> (Origins, Rows) {
             take(&mut origins, windows, &host, delay_ms(&mut random), n);
         }
     }
-    let rows = origins.unstored();
-    let stored: usize = rows.iter().flat_map(|(_, row)| row).map(Vec::len).sum();
+    let rows: Rows = origins
+        .unstored()
+        .into_iter()
+        .filter_map(|(host, row)| Some((host, origin_rows::encode(&row?)?)))
+        .collect();
+    let stored: usize = rows.iter().map(|(_, row)| row.len()).sum();
     let after = resident_mb();
     println!(
         "{hosts} origins of {posts} posts: {:.1} MB in memory (with the rows of one checkpoint), {:.1} MB stored",

@@ -21,10 +21,10 @@ use slackwater::feed::ledger::Op;
 use slackwater::feed::store::{Options, Reflects, Store};
 use slackwater::feed::thread::Answers;
 use slackwater::graph::{AccountIx, Graph};
-use slackwater::order::place::PostId;
 use slackwater::pipeline::due::{Due, Waiting, What};
 use slackwater::post::mark::Mark;
-use slackwater::time::Time;
+use slackwater_order::place::PostId;
+use slackwater_order::time::Time;
 use std::time::{Duration, Instant};
 use support::{Dice, NOON, graph, is_measuring, post, sized, store_with};
 

@@ -10,7 +10,7 @@ use slackwater::feed::merge::{Because, Feed, Merging, Progress};
 use slackwater::feed::store::{Reflects, Store, home_key};
 use slackwater::graph::apply::Merge;
 use slackwater::graph::{AccountIx, FollowOptions, Graph};
-use slackwater::order::place::PostId;
+use slackwater_order::place::PostId;
 use std::time::Instant;
 use support::{author, post, sized, store};
 

@@ -7,12 +7,12 @@ mod support;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use slackwater::feed::kept::At;
 use slackwater::feed::store::Reflects;
-use slackwater::order::window::Windows;
 use slackwater::pipeline::admit::Admission;
 use slackwater::post::decode::decode_each;
 use slackwater::post::record::{Position, Record, Topic};
 use slackwater::post::said::Said;
-use slackwater::time::Time;
+use slackwater_order::time::Time;
+use slackwater_order::window::Windows;
 use std::sync::Arc;
 use support::{NOON, create_json, folder_bytes, graph, peak_memory_mb, sized, store};
 

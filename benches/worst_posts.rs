@@ -17,7 +17,7 @@ use slackwater::clock;
 use slackwater::reader::mastodon::account::{Account, Known};
 use slackwater::reader::mastodon::content::html;
 use slackwater::reader::mastodon::status::{Around, Mentioned, Status};
-use slackwater::time::Time;
+use slackwater_order::time::Time;
 use std::time::Duration;
 use support::{post, sized};
 

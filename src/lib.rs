@@ -7,15 +7,15 @@
 //! # The story, in reading order
 //!
 //! ```text
-//! time <- post <- order <- graph <- feed <- reader <- pipeline <- main
+//! order <- post <- graph <- feed <- reader <- pipeline <- main
 //!     (what arrived) (where it goes) (who cares) (kept) (served) (joined)
 //! ```
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`time`], [`clock`] | event time, and the only file that asks the machine for processing time |
+//! | [`slackwater_order`] | a crate of its own: where a post goes: verdict, place, id; and how long feeds wait: windows, hold, horizon |
+//! | [`clock`] | the only file that asks the machine for the time |
 //! | [`post`] | records from the log, and the activities and relations in them |
-//! | [`order`] | where a post goes: verdict, place, id; and how long feeds wait: windows, hold, horizon |
 //! | [`graph`] | who follows, mutes and blocks whom |
 //! | [`feed`] | who gets a post, and every feed kept sorted, in memory and on disk |
 //! | [`reader`] | pages, what changed since a cursor, and streams, over HTTP and websockets; who may read what; Mastodon's API |
@@ -31,9 +31,7 @@ pub mod demo;
 pub mod feed;
 pub mod graph;
 pub mod operator;
-pub mod order;
 pub mod pipeline;
 pub mod post;
 pub mod reader;
 pub mod service;
-pub mod time;

@@ -15,7 +15,7 @@ mod support;
 use instance::{Door, Instance, OFTEN};
 use serde_json::{Value, json};
 use slackwater::clock;
-use slackwater::time::Time;
+use slackwater_order::time::Time;
 use support::wait_for;
 use tempfile::TempDir;
 

@@ -19,7 +19,7 @@ use instance::{Door, Instance, OFTEN};
 use replica::Replica;
 use serde_json::{Value, json};
 use slackwater::clock;
-use slackwater::time::Time;
+use slackwater_order::time::Time;
 use std::fs;
 use std::time::Duration;
 use support::broker::Broker;

@@ -945,7 +945,7 @@ fn survives(value: &[u8]) {
             }
             Ok(activity) => {
                 if let Some(key) = author_key(&activity) {
-                    assert!(slackwater::post::origin_of(key).is_some(), "{key}");
+                    assert!(slackwater::post::host::origin_of(key).is_some(), "{key}");
                 }
                 match activity {
                     Activity::Post {
@@ -974,13 +974,13 @@ fn document_keeps_its_promises(document: &ActorDocument) {
     let links = [&document.url, &document.icon, &document.image];
     let emoji = document.emoji.iter().map(|emoji| &emoji.url);
     for link in links.into_iter().flatten().chain(emoji) {
-        assert!(slackwater::post::origin_of(link).is_some(), "{link}");
+        assert!(slackwater::post::host::origin_of(link).is_some(), "{link}");
     }
 }
 
 fn keeps_its_promises(body: &Body) {
-    use slackwater::time::Time;
-    let origin = slackwater::post::origin_of;
+    use slackwater_order::time::Time;
+    let origin = slackwater::post::host::origin_of;
     assert_eq!(origin(&body.uri), origin(&body.author));
     for time in [body.published, body.updated].into_iter().flatten() {
         assert!((Time::EARLIEST..=Time::LATEST).contains(&time));

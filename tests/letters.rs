@@ -67,7 +67,7 @@ fn produce(cluster: &Cluster, author: &str, nonsense: &str) {
         .create()
         .unwrap();
     let author = format!("https://a.example/users/{author}");
-    let partition = slackwater::post::record::partition_of(author.as_bytes(), 2);
+    let partition = slackwater_order::key_hash::partition_of(author.as_bytes(), 2);
     let record: BaseRecord<'_, str, str> = BaseRecord::to("slackwater.activities")
         .partition(partition)
         .payload(nonsense);

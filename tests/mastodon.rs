@@ -18,7 +18,7 @@ use reqwest::Method;
 use reqwest::blocking::Response;
 use serde_json::{Value, json};
 use slackwater::clock;
-use slackwater::time::Time;
+use slackwater_order::time::Time;
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
 use std::time::Duration;

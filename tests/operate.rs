@@ -14,7 +14,7 @@ mod support;
 use instance::{Door, Instance, OFTEN};
 use serde_json::{Value, json};
 use slackwater::clock;
-use slackwater::time::Time;
+use slackwater_order::time::Time;
 use std::net::TcpListener;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -20,7 +20,7 @@ use replica::{Replica, id_of};
 use reqwest::Method;
 use serde_json::{Value, json};
 use slackwater::clock;
-use slackwater::time::Time;
+use slackwater_order::time::Time;
 use std::fs;
 use std::path::Path;
 use std::process::Command;

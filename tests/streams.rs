@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use slackwater::clock;
 use slackwater::reader::cursor::Cursor;
 use slackwater::reader::seal::{Key, SealedLog};
-use slackwater::time::Time;
+use slackwater_order::time::Time;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;

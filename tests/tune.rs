@@ -13,7 +13,7 @@ use slackwater::clock;
 use slackwater::post::kafka::{Options, Producer};
 use slackwater::post::record::{NewRecord, Topic};
 use slackwater::reader::openapi;
-use slackwater::time::Time;
+use slackwater_order::time::Time;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

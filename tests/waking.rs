@@ -1,4 +1,4 @@
-//! A reader who watches: woken when something happened to the feed and when the next entry ripens, and at no other time.
+//! A reader who watches: woken when something happened to the feed and when the next entry due_at, and at no other time.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -9,7 +9,6 @@
 use serde_json::json;
 use slackwater::clock;
 use slackwater::config::Config;
-use slackwater::order::window::{ReorderWindow, Window, Windows};
 use slackwater::post::relationship::Patience;
 use slackwater::reader::asked::Asked;
 use slackwater::reader::cursor::Cursor;
@@ -18,7 +17,8 @@ use slackwater::reader::telling::Room;
 use slackwater::reader::view::View;
 use slackwater::reader::waking::Awaited;
 use slackwater::service;
-use slackwater::time::Time;
+use slackwater_order::time::Time;
+use slackwater_order::window::{ReorderWindow, Window, Windows};
 use std::time::Duration;
 use tempfile::TempDir;
 

@@ -14,10 +14,10 @@ use slackwater::feed::kept::{At, Post, State};
 use slackwater::feed::store::{Options, Store, home_key};
 use slackwater::feed::thread::Answers;
 use slackwater::graph::{FollowOptions, Graph};
-use slackwater::order::place::{PostId, slot_of};
-use slackwater::order::verdict::{PlacedBy, Shown, Verdict};
 use slackwater::post::{Body, Visibility};
-use slackwater::time::Time;
+use slackwater_order::place::{PostId, slot_of};
+use slackwater_order::time::Time;
+use slackwater_order::verdict::{Disposition, PlacedBy, Verdict};
 use std::path::Path;
 
 /// As the service.
@@ -126,7 +126,7 @@ pub fn post(by: usize, n: usize) -> Post {
         arrived: at,
         verdict: Verdict::InTime,
         placed_by: PlacedBy::Published,
-        shown: Shown::InFeeds,
+        disposition: Disposition::InFeeds,
         edited: None,
         post_ref: None,
         author_ref: None,

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 use slackwater::post::activity::{author_key, decode};
+use slackwater::post::host::origin_of;
 use slackwater::post::record::Vouched;
-use slackwater::post::{Activity, Body, origin_of};
+use slackwater::post::{Activity, Body};
 
 /// The longest reason that is worth reading, in bytes: it goes into answers, the log and dead letters.
 const REASON_BYTES_MAX: usize = 2_000;

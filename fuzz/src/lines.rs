@@ -3,7 +3,7 @@
 use slackwater::post::record::{Position, Record};
 use slackwater::post::said::{Said, said};
 use slackwater::reader::door::{self, Sorted};
-use slackwater::time::Time;
+use slackwater_order::time::Time;
 
 /// The longest reason that is worth reading, in bytes.
 const REASON_BYTES_MAX: usize = 2_000;

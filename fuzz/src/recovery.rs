@@ -2,7 +2,7 @@
 
 use slackwater::post::log::{BuiltInLog, Options, look_through};
 use slackwater::post::record::{NewRecord, Record, Topic};
-use slackwater::time::Time;
+use slackwater_order::time::Time;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};

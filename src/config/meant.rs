@@ -8,11 +8,12 @@ use super::{
     Algorithm, Auth, Config, Feed, Format, Http, Ids, Introspection, Jwt, Kafka, Log, Logging,
     Mastodon, Ordering, Stream,
 };
-use crate::order::window::{
-    Auto, NameError, ReorderWindow, WhenLate, WhenTooLate, Window, Windows,
-};
+use crate::post::host::pattern_of;
 use crate::post::kafka;
 use ipnet::IpNet;
+use slackwater_order::window::{
+    Auto, LatePolicy, PatternTaken, ReorderWindow, TooLatePolicy, Window,
+};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Component, Path, PathBuf};
@@ -201,9 +202,9 @@ impl Reading<'_> {
         origins.sort_by_key(|(key, ..)| self.walked.lines.get(key).copied());
         for (key, name, origin) in origins {
             let window = self.window(&key, origin, windows.default);
-            match windows.name(name, window) {
-                Ok(()) => {}
-                Err(NameError::NotAHost) => {
+            match pattern_of(name).map(|pattern| windows.set(pattern, window)) {
+                Some(Ok(())) => {}
+                None => {
                     let guess = host_in(name).map(|host| join("ordering.origin", &host));
                     let allowed =
                         "a host such as \"threads.net\", or \"*.example\" for all below it";
@@ -212,7 +213,7 @@ impl Reading<'_> {
                         self.mistake(&key, &quoted(name), allowed, guess);
                     }
                 }
-                Err(NameError::Twice) => {
+                Some(Err(PatternTaken)) => {
                     self.mistake(&key, "an origin named before", "each origin once", None);
                 }
             }
@@ -264,8 +265,8 @@ impl Reading<'_> {
             too_late: written.too_late.unwrap_or(otherwise.too_late),
         };
         let is_learned = window.reorder_window == ReorderWindow::Auto;
-        let surfaces = is_learned && window.late == WhenLate::Surface;
-        let drops = is_learned && window.too_late == WhenTooLate::Drop;
+        let surfaces = is_learned && window.late == LatePolicy::Surface;
+        let drops = is_learned && window.too_late == TooLatePolicy::Drop;
         for (is_mistaken, name, word, instead, is_said) in [
             (
                 surfaces,
@@ -629,11 +630,8 @@ fn plain(path: &Path) -> PathBuf {
 fn host_in(name: &str) -> Option<String> {
     let host = match name.rsplit_once('@') {
         Some((_, host)) => host.to_owned(),
-        None if name.contains("://") => crate::post::origin_of(name)?,
+        None if name.contains("://") => crate::post::host::origin_of(name)?,
         None => return None,
     };
-    Windows::default()
-        .name(&host, Window::default())
-        .is_ok()
-        .then_some(host)
+    pattern_of(&host).is_some().then_some(host)
 }

@@ -16,10 +16,10 @@ pub use jwt::{Algorithm, Jwt};
 pub use mistake::{Mistake, Mistakes};
 pub use secret::Secret;
 
-use crate::order::window::Windows;
 use crate::post::kafka;
 use crate::post::relationship::Patience;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use slackwater_order::window::Windows;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};

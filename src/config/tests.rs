@@ -1,7 +1,7 @@
 //! The file as a writer meets it: what it says, and what it is told.
 
 use super::*;
-use crate::order::window::{Auto, ReorderWindow, WhenLate, WhenTooLate, Window};
+use slackwater_order::window::{Auto, LatePolicy, ReorderWindow, TooLatePolicy, Window};
 use std::collections::BTreeSet;
 
 fn environment(name: &str) -> Option<String> {
@@ -210,8 +210,8 @@ fn a_file_that_says_everything_means_it() {
         Window {
             reorder_window: ReorderWindow::Fixed(Duration::from_secs(90)),
             allowed_lateness: Duration::ZERO,
-            late: WhenLate::Surface,
-            too_late: WhenTooLate::Drop,
+            late: LatePolicy::Surface,
+            too_late: TooLatePolicy::Drop,
         },
         Duration::from_secs(3600),
     );
@@ -411,8 +411,8 @@ fn an_origin_has_windows_of_its_own() {
 
 #[test]
 fn late_posts_go_where_their_origin_says() {
-    use WhenLate::{Reorder, Surface};
-    use WhenTooLate::{Bury, Drop};
+    use LatePolicy::{Reorder, Surface};
+    use TooLatePolicy::{Bury, Drop};
     let config = right(
         r#"
         [ordering]

@@ -5,11 +5,11 @@
 //! `x-kind` says how a text is to be read. What a key means is said in the shipped file, at more length.
 
 use super::Bound;
-use crate::order::window::{self, WhenLate, WhenTooLate};
 use crate::post::relationship;
 use bytesize::ByteSize;
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 use serde::{Deserialize, Deserializer, de::Error};
+use slackwater_order::window::{self, LatePolicy, TooLatePolicy};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -103,9 +103,9 @@ pub struct Ordering {
     #[schemars(extend("x-min" = "0s", "x-max" = "10y"))]
     pub allowed_lateness: Option<Span>,
     /// Where late posts go.
-    pub late: Option<WhenLate>,
+    pub late: Option<LatePolicy>,
     /// Where posts go that are too late.
-    pub too_late: Option<WhenTooLate>,
+    pub too_late: Option<TooLatePolicy>,
     /// How far ahead of ours another server's clock may run.
     #[schemars(extend("x-min" = "0s", "x-max" = "1h"))]
     pub clock_skew: Option<Span>,
@@ -141,9 +141,9 @@ pub struct Origin {
     #[schemars(extend("x-min" = "0s", "x-max" = "10y"))]
     pub allowed_lateness: Option<Span>,
     /// As in `[ordering]`, which holds if this is left out.
-    pub late: Option<WhenLate>,
+    pub late: Option<LatePolicy>,
     /// As in `[ordering]`, which holds if this is left out.
-    pub too_late: Option<WhenTooLate>,
+    pub too_late: Option<TooLatePolicy>,
 }
 
 /// What is kept.

@@ -2,9 +2,7 @@
 
 use super::picture::Shown;
 use super::world::{Event, PEOPLE, Person};
-use crate::order::verdict::Verdict;
 use crate::reader::answer::Accepted;
-use crate::time::Time;
 use axum::body::Bytes;
 use axum::http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
@@ -13,6 +11,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use slackwater_order::time::Time;
+use slackwater_order::verdict::Verdict;
 use std::net::SocketAddr;
 
 /// How many entries a page has: the most there can be.

@@ -1,8 +1,8 @@
 //! Two columns of text: the feed as it would be by arrival beside the feed in order. Pure.
 
 use super::world::ORIGINS;
-use crate::time::Time;
 use console::{Style, measure_text_width, truncate_str};
+use slackwater_order::time::Time;
 
 /// The fewest rows in which an entry gets two lines; in fewer it gets one, so that enough of them are seen.
 const ROOMY_ROWS_MIN: usize = 36;

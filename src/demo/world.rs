@@ -2,9 +2,9 @@
 //!
 //! Five origins, each with a way of its own to deliver, and posts in the shapes their real models send.
 
-use crate::time::Time;
 use fastrand::Rng;
 use serde_json::{Value, json};
+use slackwater_order::time::Time;
 use std::time::Duration;
 
 const PUBLIC: &str = "https://www.w3.org/ns/activitystreams#Public";

@@ -2,8 +2,8 @@
 
 use super::kept::At;
 use crate::post::actor::ActorDocument;
-use crate::time::Time;
 use serde::{Deserialize, Serialize};
+use slackwater_order::time::Time;
 
 const VERSION: u8 = 1;
 

@@ -10,9 +10,9 @@ use super::kept::{Post, State};
 use super::store::{Index, Store};
 use crate::graph::Graph;
 use crate::graph::standing::is_meant;
-use crate::order::place::PostId;
 use crate::post::mark::{Mark, Seen};
 use serde::{Deserialize, Serialize};
+use slackwater_order::place::PostId;
 use std::collections::VecDeque;
 use std::sync::Arc;
 

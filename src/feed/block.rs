@@ -6,7 +6,7 @@
 //! store keys a block by the last place of its range (ranges need only be found forwards).
 
 use super::kept::Post;
-use crate::order::place::PostId;
+use slackwater_order::place::PostId;
 
 /// Version 1 had posts without whether they are in feeds, version 2 had them uncompressed, version 3 without whom they
 /// answer, version 4 without the collections they are addressed to, version 5 without whether they have media.

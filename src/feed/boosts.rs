@@ -11,9 +11,9 @@ use super::fan_out::{Fate, fan_out};
 use super::kept::{Post, State};
 use super::store::{Index, Store};
 use crate::graph::Graph;
-use crate::order::place::PostId;
 use crate::post::mark::Mark;
 use parking_lot::RwLock;
+use slackwater_order::place::PostId;
 use std::collections::VecDeque;
 use std::sync::Arc;
 

@@ -16,10 +16,10 @@ pub use panic::end_on_panic;
 
 use super::block::{self, Block};
 use super::kept::Post;
-use crate::order::place::PostId;
 use at_hand::Lately;
 use hashbrown::HashSet;
 use parking_lot::Mutex;
+use slackwater_order::place::PostId;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};

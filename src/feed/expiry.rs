@@ -7,9 +7,9 @@
 use super::disk::DiskError;
 use super::kept::{Post, State};
 use super::store::{Index, Store};
-use crate::order::place::PostId;
-use crate::time::Time;
 use hashbrown::HashSet;
+use slackwater_order::place::PostId;
+use slackwater_order::time::Time;
 use std::time::Duration;
 
 /// Home feeds marked in one step.

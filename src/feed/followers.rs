@@ -9,8 +9,8 @@
 use crate::post::Body;
 use crate::post::followers::by_convention;
 use crate::post::mark::Mark;
-use crate::time::Time;
 use serde::{Deserialize, Serialize};
+use slackwater_order::time::Time;
 
 /// The most collections that one actor may have named, the earliest in the log. Any other is not believed: posts addressed to it
 /// reach only those they name otherwise.

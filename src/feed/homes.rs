@@ -8,8 +8,8 @@ use super::ledger::{Ledger, Op, Turn};
 use super::pending::Pending;
 use super::stirred::Stirred;
 use crate::graph::AccountIx;
-use crate::order::place::PostId;
 use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
+use slackwater_order::place::PostId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -302,8 +302,8 @@ impl Leaving {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::order::place::PostId;
     use crate::post::mark::Mark;
+    use slackwater_order::place::PostId;
 
     fn ids(homes: &Homes, account: AccountIx) -> Vec<u64> {
         homes.parts(account).unwrap().onto(Ledger::default()).ids

@@ -1,13 +1,13 @@
 //! A post as it is kept: what its author said, and where Slackwater put it. Pure.
 
 use super::thread::Answers;
-use crate::order::place::PostId;
-use crate::order::verdict::{PlacedBy, Shown, Verdict};
 use crate::post::Body;
 use crate::post::mark::Mark;
 use crate::post::record::{Position, Topic};
-use crate::time::Time;
 use serde::{Deserialize, Serialize};
+use slackwater_order::place::PostId;
+use slackwater_order::time::Time;
+use slackwater_order::verdict::{Disposition, PlacedBy, Verdict};
 
 /// Where on the activities topic a record stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -56,7 +56,7 @@ pub struct Post {
     /// The time that gave it its place.
     pub placed_by: PlacedBy,
     /// Whether it is in feeds, decided when it was placed.
-    pub shown: Shown,
+    pub disposition: Disposition,
     /// When it was last edited, as its author's server says.
     pub edited: Option<Time>,
     /// The backend's own id of the post.
@@ -159,11 +159,11 @@ pub(crate) mod example {
                 has_media: false,
                 object: no_object(),
             },
-            origin: crate::post::origin_of(author).unwrap_or_default(),
+            origin: crate::post::host::origin_of(author).unwrap_or_default(),
             arrived: Time::default(),
             verdict: Verdict::InTime,
             placed_by: PlacedBy::Published,
-            shown: Shown::InFeeds,
+            disposition: Disposition::InFeeds,
             edited: None,
             post_ref: None,
             author_ref: None,

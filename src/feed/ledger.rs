@@ -5,9 +5,9 @@
 
 use super::columns::{self, Columns};
 use super::repeats::Shows;
-use crate::order::place::PostId;
 use crate::post::mark::{Mark, Seen};
 use serde::{Deserialize, Serialize};
+use slackwater_order::place::PostId;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -17,9 +17,9 @@ use super::rules::{Decision, Subject, decide, decide_list};
 use super::store::{HELD_FACTOR, Index, Store};
 use crate::graph::apply::Merge;
 use crate::graph::{Account, AccountIx, ActorIx, Graph};
-use crate::order::place::PostId;
 use crate::post::mark::{Mark, Seen};
 use hashbrown::HashSet;
+use slackwater_order::place::PostId;
 use std::sync::Arc;
 
 /// Lists read in one step.

@@ -4,8 +4,8 @@
 //! it, and is hidden, until it stands far enough above the last one shown. So whether an entry is hidden depends on those
 //! below it and on none above: what the horizon has not reached hides nothing that it has.
 
-use crate::order::place::PostId;
-use crate::time::millis_of;
+use slackwater_order::place::PostId;
+use slackwater_order::time::millis_of;
 use std::time::Duration;
 
 /// Of one feed: for each entry that shows a post another entry shows too, or may come to, which post that is. Posts nobody
@@ -160,8 +160,8 @@ fn is_within(below: u64, above: u64, after: Duration) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Time;
     use proptest::prelude::*;
+    use slackwater_order::time::Time;
     use std::collections::BTreeMap;
 
     const DAY: Duration = Duration::from_secs(86_400);

@@ -6,9 +6,9 @@ use super::kept::{Post, State};
 use super::store::{Index, Store};
 use super::thread::{Answers, Whom};
 use crate::graph::Graph;
-use crate::order::place::PostId;
 use crate::post::Body;
 use hashbrown::HashSet;
+use slackwater_order::place::PostId;
 use std::sync::Arc;
 
 /// Whom a post answers, as far as what is kept tells.

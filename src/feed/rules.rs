@@ -8,9 +8,9 @@ use super::thread::Whom;
 use crate::graph::lists::List;
 use crate::graph::standing::Standing;
 use crate::graph::{Account, ActorIx, Graph};
-use crate::order::verdict::Shown;
 use crate::post::Visibility;
 use crate::post::relationship::Replies;
+use slackwater_order::verdict::Disposition;
 
 /// Whether a post is in a feed, with the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -298,7 +298,7 @@ impl Subject<'_> {
         if original.unwrap_or_default().max(self.standing) == Standing::Suspended {
             return Some(Why::Suspended);
         }
-        (self.post.shown == Shown::Nowhere).then_some(Why::TooLate)
+        (self.post.disposition == Disposition::Dropped).then_some(Why::TooLate)
     }
 
     /// Whether it is for everybody: public, no boost, its author not limited.

@@ -3,7 +3,7 @@
 //! Fixed eight bytes an entry, so that a page is cut out of the stored bytes by binary search without decoding the
 //! rest. New entries gather beside it as [`Op`]s and are merged in at a checkpoint; a reader merges on the fly.
 
-use crate::order::place::PostId;
+use slackwater_order::place::PostId;
 use std::ops::Range;
 
 const VERSION: u8 = 1;

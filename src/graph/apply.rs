@@ -4,7 +4,7 @@ use super::lists::Wants;
 use super::waits::Said;
 use super::{AccountIx, FollowOptions, Graph, insert, remove};
 use crate::post::relationship::{Change, Key, Kind, Relation};
-use crate::time::Time;
+use slackwater_order::time::Time;
 
 /// What a relation record calls for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -7,9 +7,9 @@ pub mod versions;
 pub mod waits;
 
 use crate::post::relationship::Patience;
-use crate::time::Time;
 use hashbrown::HashMap;
 use lists::Lists;
+use slackwater_order::time::Time;
 use standing::Moderation;
 use std::collections::BTreeSet;
 use waits::Waits;

@@ -12,8 +12,8 @@
 
 use crate::post::mark::Mark;
 use crate::post::record::{Position, Topic};
-use crate::time::Time;
 use serde::{Deserialize, Serialize};
+use slackwater_order::time::Time;
 
 /// Instead of a partition that is not known.
 const NOWHERE: i32 = -1;
@@ -94,7 +94,7 @@ impl Versions {
 
     /// The document in force; none if the relation is removed.
     pub fn document(&self) -> Option<&[u8]> {
-        self.in_force()?.document.as_deref()
+        self.effective()?.document.as_deref()
     }
 
     /// The records that are known to have spoken of it, of each partition the newest.
@@ -122,7 +122,7 @@ impl Versions {
     }
 
     /// The version that counts.
-    pub fn in_force(&self) -> Option<&Version> {
+    pub fn effective(&self) -> Option<&Version> {
         let mut versions = self.newest.iter();
         let first = versions.next()?;
         let newer = |a, b| if Version::is_before(a, b) { b } else { a };
@@ -222,7 +222,7 @@ mod tests {
             };
             let (old, new) = (of(0, old), of(8, new));
             let one_after_the_other: Vec<&Version> = old.iter().chain(&new).collect();
-            let expected = taken(&one_after_the_other).in_force().cloned();
+            let expected = taken(&one_after_the_other).effective().cloned();
             let last = [old.last().unwrap(), new.last().unwrap()];
             let plain = last.into_iter().max_by_key(|it| (it.stamp.time, it.stamp.partition));
             prop_assert_eq!(expected.as_ref(), plain);
@@ -236,7 +236,7 @@ mod tests {
                     .map(|at| if ways >> at & 1 == 1 { from_new.next() } else { from_old.next() })
                     .map(Option::unwrap)
                     .collect();
-                prop_assert_eq!(taken(&order).in_force().cloned(), expected.clone());
+                prop_assert_eq!(taken(&order).effective().cloned(), expected.clone());
             }
         }
     }

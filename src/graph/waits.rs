@@ -4,12 +4,12 @@
 //! for each and nothing is kept per account.
 
 use super::{AccountIx, Graph};
-use crate::order::horizon::COMPLETE_MS;
-use crate::order::wait::{Wait, hold_ms};
-use crate::post::origin_of;
+use crate::post::host::origin_of;
 use crate::post::relationship::Patience;
-use crate::time::millis_of;
 use hashbrown::HashMap;
+use slackwater_order::hold::{OriginHold, hold_ms};
+use slackwater_order::horizon::COMPLETE_MS;
+use slackwater_order::time::millis_of;
 
 #[derive(Debug)]
 pub(super) struct Waits {
@@ -18,7 +18,7 @@ pub(super) struct Waits {
     by_host: HashMap<Box<str>, u32>,
     hosts: Vec<Box<str>>,
     /// By origin: how long feeds wait for it.
-    waits: Vec<Wait>,
+    waits: Vec<OriginHold>,
     /// By actor: its origin.
     origins: Vec<u32>,
     /// The first origin whose wait nobody set yet.
@@ -55,14 +55,14 @@ impl Waits {
                 let origin = u32::try_from(self.hosts.len()).unwrap_or(u32::MAX);
                 self.by_host.insert(host.as_str().into(), origin);
                 self.hosts.push(host.into());
-                self.waits.push(Wait::default());
+                self.waits.push(OriginHold::default());
                 origin
             }
         };
         self.origins.push(origin);
     }
 
-    fn wait(&self, origin: u32) -> Option<&Wait> {
+    fn wait(&self, origin: u32) -> Option<&OriginHold> {
         self.waits.get(origin as usize)
     }
 }
@@ -117,21 +117,21 @@ impl Graph {
 
     /// Sets how long feeds wait for an origin; whether that is another time than before, whoever waits. One that no
     /// relation names is passed over.
-    pub fn set_wait(&mut self, host: &str, wait: Wait) -> bool {
+    pub fn set_wait(&mut self, host: &str, wait: OriginHold) -> bool {
         let origin = self.waits.by_host.get(host);
         let there = origin.and_then(|origin| self.waits.waits.get_mut(*origin as usize));
         there.is_some_and(|there| std::mem::replace(there, wait) != *there)
     }
 
     /// Sets anew how long feeds wait for every origin some relation names.
-    pub fn set_waits<W: Into<Wait>>(&mut self, wait: impl Fn(&str) -> W) {
+    pub fn set_waits<W: Into<OriginHold>>(&mut self, wait: impl Fn(&str) -> W) {
         let hosts = self.waits.hosts.iter();
         self.waits.waits = hosts.map(|host| wait(host).into()).collect();
         self.waits.unset = self.waits.hosts.len();
     }
 
     /// Sets how long feeds wait for the origins that are new since the last call.
-    pub fn set_new_waits<W: Into<Wait>>(&mut self, wait: impl Fn(&str) -> W) {
+    pub fn set_new_waits<W: Into<OriginHold>>(&mut self, wait: impl Fn(&str) -> W) {
         let waits = &mut self.waits;
         let new = waits.hosts.iter().zip(&mut waits.waits).skip(waits.unset);
         for (host, there) in new {
@@ -155,7 +155,7 @@ impl Graph {
         }
     }
 
-    fn waits_of(&self, account: AccountIx) -> impl Iterator<Item = &Wait> {
+    fn waits_of(&self, account: AccountIx) -> impl Iterator<Item = &OriginHold> {
         self.origins_followed(account)
             .filter_map(|origin| self.waits.wait(origin))
     }

@@ -1,13 +1,13 @@
 //! Origins as numbers for Prometheus: the busiest one by one, the rest together, so that labels stay few. Pure.
 
-use crate::order::delays::Delays;
-use crate::order::origins::{OTHERS, Origins};
-use crate::order::verdict::Verdict;
-use crate::order::window::Windows;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
+use slackwater_order::origin_stats::OriginStats;
+use slackwater_order::origins::{OTHERS, Origins};
+use slackwater_order::verdict::Verdict;
+use slackwater_order::window::Windows;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -19,7 +19,7 @@ type Labels = Vec<(&'static str, String)>;
 /// Origins at one moment, as far as they are shown.
 #[derive(Debug)]
 pub struct Shown {
-    busiest: Vec<(Arc<str>, Delays)>,
+    busiest: Vec<(Arc<str>, OriginStats)>,
     /// Posts of all others by verdict. It falls when one of them becomes one of the busiest.
     others: [u64; Verdict::ALL.len()],
     /// Refused activities of all others.
@@ -116,11 +116,11 @@ impl Shown {
 mod tests {
     use super::*;
     use crate::operator::metrics::Metrics;
-    use crate::order::origins::{At, Seen};
-    use crate::time::Time;
+    use slackwater_order::origins::{Observation, RecordAt};
+    use slackwater_order::time::Time;
 
-    fn at(offset: i64) -> At {
-        At {
+    fn at(offset: i64) -> RecordAt {
+        RecordAt {
             partition: 0,
             offset,
         }
@@ -133,7 +133,7 @@ mod tests {
         // h0 has 60 posts, h59 one: the last ten, with 1 to 10, are the others.
         for n in 0..60 {
             for _ in n..60 {
-                let seen = Seen {
+                let seen = Observation {
                     verdict: Verdict::Late,
                     delay_ms: Some(2_000),
                     arrived: Time::default(),

@@ -2,16 +2,17 @@
 
 use crate::clock;
 use crate::post::decode::decode_each;
+use crate::post::host::origin_of;
 use crate::post::kafka::{self, KafkaError};
 use crate::post::log::{LogError, activities_bytes, look_through};
 use crate::post::record::{Record, Topic};
 use crate::post::said::Said;
 use crate::post::source;
-use crate::post::{Activity, Body, How, origin_of};
-use crate::time::Time;
+use crate::post::{Activity, Body, How};
 use hashbrown::HashSet;
 use schemars::JsonSchema;
 use serde::Serialize;
+use slackwater_order::time::Time;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::time::Duration;

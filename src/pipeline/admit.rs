@@ -8,20 +8,22 @@ use crate::feed::fan_out::{Fate, fan_out, original_of};
 use crate::feed::followers;
 use crate::feed::kept::{At, Post, State};
 use crate::feed::replies::{Which, answers_of, fan_out_replies};
+use crate::feed::store::origin_rows;
 use crate::feed::store::{INDEX_LENGTH_MAX, Index, PendingRemoval, Store};
 use crate::graph::Graph;
-use crate::order::origins::{self, Origins, Seen};
-use crate::order::place::{Occupant, PostId, RUN_ON_MAX, lowest_free, slot_of};
-use crate::order::verdict::{Judgement, PlacedBy, Verdict, judge};
-use crate::order::wait::Wait;
-use crate::order::window::Windows;
 use crate::post::activity::author_key;
+use crate::post::host::{origin_of, registrable_domain};
 use crate::post::mark::Mark;
 use crate::post::record::{Envelope, Topic};
-use crate::post::{Activity, Body, How, followers as collections, origin_of};
-use crate::time::Time;
+use crate::post::{Activity, Body, How, followers as collections};
 use hashbrown::HashMap;
 use parking_lot::RwLock;
+use slackwater_order::hold::OriginHold;
+use slackwater_order::origins::{self, Observation, Origins};
+use slackwater_order::place::{Occupant, PostId, RUN_ON_MAX, lowest_free, slot_of};
+use slackwater_order::time::Time;
+use slackwater_order::verdict::{Judgement, PlacedBy, Verdict, judge};
+use slackwater_order::window::Windows;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -98,11 +100,13 @@ impl Admission {
                 }
             }
         }
-        let mut origins = Origins::default();
+        let mut origins = Origins::by_domain(registrable_domain);
         let mut unreadable = 0_u64;
         for row in store.origins() {
             let (host, bytes) = row?;
-            unreadable += u64::from(!origins.restore(&host, &bytes, &from));
+            let is_known =
+                origin_rows::decode(&bytes).is_some_and(|row| origins.restore(&host, row, &from));
+            unreadable += u64::from(!is_known);
         }
         if 0 < unreadable {
             tracing::warn!(
@@ -238,14 +242,15 @@ impl Admission {
 
     /// Hands what was learned of origins since the last call to the store, for its next checkpoint.
     pub fn put_origins(&mut self) {
-        for (host, bytes) in self.origins.write().unstored() {
-            self.store.put_origin(&host, bytes);
+        for (host, row) in self.origins.write().unstored() {
+            self.store
+                .put_origin(&host, row.as_ref().and_then(origin_rows::encode));
         }
     }
 
-    /// The origins for which feeds wait otherwise than at the last call, and how. See [`Origins::waits_moved`].
-    pub fn waits_moved(&mut self, windows: &Windows) -> Vec<(Arc<str>, Wait)> {
-        self.origins.write().waits_moved(windows)
+    /// The origins for which feeds wait otherwise than at the last call, and how. See [`Origins::take_changed_holds`].
+    pub fn take_changed_holds(&mut self, windows: &Windows) -> Vec<(Arc<str>, OriginHold)> {
+        self.origins.write().take_changed_holds(windows)
     }
 
     fn post(
@@ -268,8 +273,8 @@ impl Admission {
         })?;
         let fetched = how == How::Fetched;
         let learned = self.origins.read().learned(&origin);
-        let in_force = windows.in_force(&origin, learned);
-        let judgement = judge(body.published, envelope.arrived, fetched, &in_force);
+        let effective = windows.effective(&origin, learned);
+        let judgement = judge(body.published, envelope.arrived, fetched, &effective);
         let (id, placed_by) = match self.place(&body, judgement, envelope.arrived)? {
             Placed::At(id, placed_by) => (id, placed_by),
             Placed::Before(known) => {
@@ -287,7 +292,7 @@ impl Admission {
             arrived: envelope.arrived,
             verdict: judgement.verdict,
             placed_by,
-            shown: judgement.shown,
+            disposition: judgement.disposition,
             edited,
             post_ref: envelope.post_ref.clone(),
             author_ref: envelope.author_ref.clone(),
@@ -665,7 +670,7 @@ impl Admission {
     }
 
     fn count(&self, post: &Post, how: How, windows: &Windows) {
-        let seen = Seen {
+        let seen = Observation {
             verdict: post.verdict,
             // An edit of what never came tells how old the post is, not how long its origin takes.
             delay_ms: post.delay_ms().filter(|_| how != How::Update),
@@ -716,8 +721,8 @@ fn stands_before(one: (At, Time), other: (At, Time)) -> bool {
     }
 }
 
-fn at_of(at: At) -> origins::At {
-    origins::At {
+fn at_of(at: At) -> origins::RecordAt {
+    origins::RecordAt {
         partition: at.partition,
         offset: at.offset,
     }

@@ -4,8 +4,8 @@
 use crate::feed::disk::DiskError;
 use crate::feed::store::Store;
 use crate::post::log_time::{Doubt, LogTime};
-use crate::time::Time;
 use serde::{Deserialize, Serialize};
+use slackwater_order::time::Time;
 use std::time::Duration;
 
 /// Under which name the data folder keeps it.

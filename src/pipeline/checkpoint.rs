@@ -10,8 +10,8 @@ use super::{Pipeline, PipelineError, sleep};
 use crate::clock;
 use crate::feed::disk::DiskError;
 use crate::feed::store::Written;
-use crate::order::horizon::last_shown;
-use crate::time::Time;
+use slackwater_order::horizon::highest_visible;
+use slackwater_order::time::Time;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -107,7 +107,7 @@ impl Pipeline {
         let ages = self.ages;
         let thread = std::thread::spawn(move || {
             ages.store(&store)?;
-            let shown = |account| last_shown(horizons.of(&graph.read(), account, now));
+            let shown = |account| highest_visible(horizons.of(&graph.read(), account, now));
             store.write_out(taken, &reflects, &shown).map(Some)
         });
         self.writing = Some(Writing {

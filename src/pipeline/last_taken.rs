@@ -43,7 +43,7 @@ impl LastTaken {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Time;
+    use slackwater_order::time::Time;
 
     fn at(offset: i64) -> Position {
         Position {

@@ -32,13 +32,11 @@ use crate::feed::store::{Reflects, Store};
 use crate::graph::apply::Effect;
 use crate::graph::{AccountIx, Graph};
 use crate::operator::metrics::Metrics;
-use crate::order::horizon::last_shown;
-use crate::order::window::Windows;
 use crate::post::activity::author_key;
 use crate::post::decode::decode_each;
 use crate::post::in_flight::InFlight;
 use crate::post::mark::{Mark, Seen};
-use crate::post::record::{Position, READ_LATE_AFTER, Record, Topic, partition_of};
+use crate::post::record::{Position, READ_LATE_AFTER, Record, Topic};
 use crate::post::relationship::{Change, Patience};
 use crate::post::said::Said;
 use crate::post::source::{self, Appender, Source, SourceError};
@@ -48,7 +46,6 @@ use crate::reader::horizons::Horizons;
 use crate::reader::log_end::LogEnd;
 use crate::reader::seal::SealedLog;
 use crate::reader::view::{Built, View};
-use crate::time::Time;
 use admit::{Admission, AdmitError, Outcome};
 use ages::Ages;
 use catching_up::Start;
@@ -59,6 +56,10 @@ use parking_lot::RwLock;
 use reload::Reload;
 use set_aside::{Handed, SetAside};
 use settle::Settling;
+use slackwater_order::horizon::highest_visible;
+use slackwater_order::key_hash::partition_of;
+use slackwater_order::time::Time;
+use slackwater_order::window::Windows;
 use sleep::Rounds;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -185,8 +186,8 @@ impl Pipeline {
         graph.set_default_patience(options.patience);
         let windows = Arc::new(options.windows.clone());
         // From here on only what moves is told.
-        admission.waits_moved(&windows);
-        graph.set_waits(|host| admission.origins().read().wait(host, &windows));
+        admission.take_changed_holds(&windows);
+        graph.set_waits(|host| admission.origins().read().hold(host, &windows));
         let metrics = Arc::new(Metrics::default());
         let (built, watching) = watch::channel(Arc::default());
         let graph = Arc::new(RwLock::new(graph));
@@ -413,7 +414,7 @@ impl Pipeline {
             timestamp: record.timestamp,
             seen: &self.seen,
             again: !self.start.is_done(),
-            wait: &|host| origins.read().wait(host, windows),
+            wait: &|host| origins.read().hold(host, windows),
         };
         let effect = relate::relate(&self.store, &self.graph, &mut self.settling, change, &read)?;
         let seen = Seen::new(&self.reflects.next);
@@ -464,8 +465,9 @@ impl Pipeline {
         let begun = clock::stopwatch();
         while !self.settling.is_idle() && begun.elapsed() < SETTLE_AT_ONCE {
             let (graph, now) = (self.graph.read(), clock::now());
-            let shown =
-                |graph: &Graph, account| last_shown(self.view.horizons.of(graph, account, now));
+            let shown = |graph: &Graph, account| {
+                highest_visible(self.view.horizons.of(graph, account, now))
+            };
             self.is_dirty = true;
             if self.settling.step(&self.store, &graph, &shown)? == Progress::Done {
                 break;
@@ -477,7 +479,7 @@ impl Pipeline {
     /// Feeds to which much has come do not wait for a checkpoint to take it in: every look at one takes all in that waits.
     fn fold_long(&mut self) -> Result<(), PipelineError> {
         let (graph, now) = (self.graph.read(), clock::now());
-        let shown = |account| last_shown(self.view.horizons.of(&graph, account, now));
+        let shown = |account| highest_visible(self.view.horizons.of(&graph, account, now));
         self.store.fold_long(&shown)?;
         Ok(())
     }
@@ -614,7 +616,7 @@ impl Pipeline {
             return;
         };
         self.windows = Arc::new(windows);
-        self.admission.waits_moved(&self.windows);
+        self.admission.take_changed_holds(&self.windows);
         let mut graph = self.graph.write();
         let before = graph.default_patience_ms();
         graph.set_default_patience(patience);
@@ -622,7 +624,7 @@ impl Pipeline {
             self.view.horizons.reach_all(clock::now());
         }
         let (origins, windows) = (self.admission.origins(), &self.windows);
-        graph.set_waits(|host| origins.read().wait(host, windows));
+        graph.set_waits(|host| origins.read().hold(host, windows));
         *self.view.windows.write() = Arc::clone(windows);
         self.store.homes.stirred.stir_all();
     }
@@ -630,7 +632,7 @@ impl Pipeline {
     /// Tells readers how far all is built. What had arrived in this process before `settled` is in the log; none amid a batch:
     /// all of that counts as taken, so nothing can be said of when what is still to come arrived.
     fn announce(&mut self, settled: Option<Time>) {
-        let moved = self.admission.waits_moved(&self.windows);
+        let moved = self.admission.take_changed_holds(&self.windows);
         if !moved.is_empty() {
             let mut graph = self.graph.write();
             let mut is_other = false;

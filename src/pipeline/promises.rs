@@ -14,16 +14,17 @@
 use super::simulation::log::{ACTIVITY_PARTITIONS, BEGIN, Deed, How, Log, PARTITIONS, Sight, Wish};
 use super::simulation::log::{Writing, actor, host_of};
 use super::simulation::node::Node;
-use crate::order::horizon::COMPLETE_MS;
-use crate::order::origins::{At, Origins, Seen};
-use crate::order::verdict::Verdict;
-use crate::order::window::{ReorderWindow, Window, Windows};
 use crate::reader::cursor::Cursor;
 use crate::reader::telling::Room;
-use crate::time::Time;
 use fastrand::Rng;
 use proptest::prelude::*;
 use serde_json::Value;
+use slackwater_order::horizon::COMPLETE_MS;
+use slackwater_order::origins::{Observation, Origins, RecordAt};
+use slackwater_order::time::Time;
+use slackwater_order::verdict::Verdict;
+use slackwater_order::window::HostPattern;
+use slackwater_order::window::{ReorderWindow, Window, Windows};
 use std::time::Duration;
 
 /// Longer than any history here.
@@ -44,7 +45,9 @@ fn fitting() -> Windows {
             reorder_window: ReorderWindow::Fixed(Duration::from_millis(delay.unsigned_abs())),
             ..Window::default()
         };
-        windows.name(host, window).unwrap();
+        windows
+            .set(HostPattern::Host(host.to_owned()), window)
+            .unwrap();
     }
     windows
 }
@@ -197,11 +200,11 @@ proptest! {
             let mut origins = Origins::default();
             let mut lies = lies.iter();
             for (n, delay) in delays.iter().enumerate() {
-                let seen = |verdict, delay_ms, offset| Seen {
+                let seen = |verdict, delay_ms, offset| Observation {
                     verdict,
                     delay_ms: Some(delay_ms),
                     arrived: Time::from_millis(BEGIN + n as i64 * 1_000),
-                    at: At {
+                    at: RecordAt {
                         partition: 0,
                         offset,
                     },
@@ -212,7 +215,7 @@ proptest! {
                     origins.count("lying.example", seen(verdict, *lie, 3 * n as i64 + 1), &windows);
                 }
             }
-            origins.wait("honest.example", &windows)
+            origins.hold("honest.example", &windows)
         };
         let alone = learned(&[]);
         prop_assert!(0 < alone.window_ms());
@@ -245,7 +248,7 @@ proptest! {
             let look = node.view.look("ana", None, Time::from_millis(now)).unwrap().unwrap();
             let others: Vec<i64> = (0..3).map(|author| node.wait_ms(host_of(author), COMPLETE_MS)).collect();
             let theirs: Vec<String> = look.ids().iter().map(|id| {
-                let id = crate::order::place::PostId::from_number(*id).unwrap();
+                let id = slackwater_order::place::PostId::from_number(*id).unwrap();
                 node.view.store.post(id).unwrap().unwrap().body.uri.clone()
             }).filter(|uri| !uri.contains(host_of(3))).collect();
             (others, look.shown.horizon.unwrap().millis(), theirs, now)

@@ -9,13 +9,13 @@ use crate::feed::store::{Store, home_key, relation_key};
 use crate::graph::apply::{Effect, Merge};
 use crate::graph::versions::{Stamp, Version, Versions};
 use crate::graph::{AccountIx, Graph};
-use crate::order::place::PostId;
-use crate::order::wait::Wait;
 use crate::post::mark::{Mark, Seen};
 use crate::post::record::{NewRecord, Topic};
 use crate::post::relationship::{Change, Key, Kind, Relation, decode};
-use crate::time::Time;
 use parking_lot::RwLock;
+use slackwater_order::hold::OriginHold;
+use slackwater_order::place::PostId;
+use slackwater_order::time::Time;
 use std::sync::Arc;
 
 /// Puts every stored relation in force, before the first record is read. Feeds are stored as they should be.
@@ -50,7 +50,7 @@ pub(super) struct Read<'a> {
     /// Whether it may have been read before, by a process that ended.
     pub(super) again: bool,
     /// How long feeds wait for an origin.
-    pub(super) wait: &'a dyn Fn(&str) -> Wait,
+    pub(super) wait: &'a dyn Fn(&str) -> OriginHold,
 }
 
 impl Read<'_> {
@@ -101,7 +101,7 @@ pub(super) fn relate(
         return carry_out(store, graph, settling, change, read);
     }
     let mut versions = store.versions(&key)?;
-    let before = versions.in_force().cloned();
+    let before = versions.effective().cloned();
     if !versions.add(version) {
         return Ok(Effect::default());
     }
@@ -112,23 +112,23 @@ pub(super) fn relate(
     // Only now: what was said before the account was removed still puts an end to what its partition had said earlier.
     versions.forget_before_removals(&own);
     store.put_relation(key, &versions)?;
-    let in_force = versions.in_force();
-    if in_force.is_some_and(|version| version.stamp == stamp) {
+    let effective = versions.effective();
+    if effective.is_some_and(|version| version.stamp == stamp) {
         let effect = carry_out(store, graph, settling, change, read)?;
         if effect.new_account.is_some() && graph.read().is_from_several(account) {
             forget_unseen(store, &graph.read(), account, &stamp)?;
         }
         return Ok(effect);
     }
-    let by = in_force.map(|version| &version.stamp);
+    let by = effective.map(|version| &version.stamp);
     if let Some(by) = by.or_else(|| own.removal_after(&stamp)) {
         forget(store, &graph.read(), &change.key, &[by.mark()])?;
     }
-    if in_force == before.as_ref() {
+    if effective == before.as_ref() {
         return Ok(Effect::default());
     }
     // A clock was set back: an older version of another partition counts again, or none.
-    let document = in_force.and_then(|version| version.document.as_deref());
+    let document = effective.and_then(|version| version.document.as_deref());
     match (change.key.kind, document) {
         (Kind::Account, None) => begin_anew(store, graph, settling, account, read),
         (_, document) => {
@@ -262,8 +262,8 @@ fn begin_anew(
     let mut all = carry_out(store, graph, settling, &removal, read)?;
     for key in relations_of(store, account)? {
         let versions = store.versions(&key)?;
-        let in_force = versions.in_force();
-        let Some((version, document)) = in_force.and_then(|it| Some((it, it.document.as_ref()?)))
+        let effective = versions.effective();
+        let Some((version, document)) = effective.and_then(|it| Some((it, it.document.as_ref()?)))
         else {
             continue;
         };

@@ -1,8 +1,8 @@
 //! Ordering settings that are to replace those in force, left here until the loop comes by.
 
-use crate::order::window::Windows;
 use crate::post::relationship::Patience;
 use parking_lot::Mutex;
+use slackwater_order::window::Windows;
 use std::sync::Arc;
 
 /// Where they are put. Cheap to clone.

@@ -19,10 +19,10 @@ use crate::feed::store::{Reflects, Store};
 use crate::feed::weed::Weeding;
 use crate::graph::apply::{Effect, Merge};
 use crate::graph::{AccountIx, Graph};
-use crate::order::place::PostId;
 use crate::post::mark::{Mark, Seen};
 use crate::reader::unsettled::Unsettled;
 use hashbrown::HashMap;
+use slackwater_order::place::PostId;
 use std::collections::VecDeque;
 use std::sync::Arc;
 

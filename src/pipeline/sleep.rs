@@ -12,8 +12,8 @@ use crate::feed::store::{LastSeen, Store};
 use crate::graph::{AccountIx, Graph};
 use crate::post::mark::Seen;
 use crate::reader::attendance::Attendance;
-use crate::time::Time;
 use parking_lot::RwLock;
+use slackwater_order::time::Time;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -22,17 +22,17 @@ use crate::feed::ledger::Ledger;
 use crate::feed::merge::{Feed, Progress};
 use crate::feed::store::{Index, Options, Reflects, Store};
 use crate::graph::Graph;
-use crate::order::place::PostId;
-use crate::order::verdict::{Shown, Verdict};
-use crate::order::window::{ReorderWindow, WhenLate, WhenTooLate, Windows};
 use crate::post::mark::{Mark, Seen};
 use crate::post::record::{Position, Record, Topic, Vouched};
 use crate::post::said::{Said, said};
 use crate::reader::attendance::Attendance;
 use crate::reader::shown::shown;
-use crate::time::Time;
 use parking_lot::RwLock;
 use proptest::prelude::*;
+use slackwater_order::place::PostId;
+use slackwater_order::time::Time;
+use slackwater_order::verdict::{Disposition, Verdict};
+use slackwater_order::window::{LatePolicy, ReorderWindow, TooLatePolicy, Windows};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -182,7 +182,7 @@ impl World {
                     timestamp: record.timestamp,
                     seen: &self.seen,
                     again,
-                    wait: &|_| crate::order::wait::Wait::default(),
+                    wait: &|_| slackwater_order::hold::OriginHold::default(),
                 };
                 let settling = &mut self.settling;
                 relate::relate(&self.store, &self.graph, settling, &change, &read).unwrap();
@@ -526,8 +526,8 @@ fn what_is_deleted_before_it_comes_never_shows_and_keeps_its_place() {
 fn what_surfaced_or_was_dropped_stays_so_however_often_it_comes() {
     let day = 86_400_000;
     let mut windows = Windows::default();
-    windows.default.late = WhenLate::Surface;
-    windows.default.too_late = WhenTooLate::Drop;
+    windows.default.late = LatePolicy::Surface;
+    windows.default.too_late = TooLatePolicy::Drop;
     let window = 30_000;
     let in_time = create(0, 0, NOON, NOON + window);
     let late = create(0, 1, NOON, NOON + window + 1);
@@ -552,16 +552,20 @@ fn what_surfaced_or_was_dropped_stays_so_however_often_it_comes() {
     let places = |world: &World| {
         [0, 1, 2, 3].map(|n| {
             let post = world.store.post_by_uri(&uri(0, n)).unwrap().unwrap();
-            (post.id.time().millis() - NOON, post.verdict, post.shown)
+            (
+                post.id.time().millis() - NOON,
+                post.verdict,
+                post.disposition,
+            )
         })
     };
     assert_eq!(
         places(&world),
         [
-            (0, Verdict::InTime, Shown::InFeeds),
-            (window + 1, Verdict::Late, Shown::InFeeds),
-            (window + day, Verdict::Late, Shown::InFeeds),
-            (0, Verdict::TooLate, Shown::Nowhere),
+            (0, Verdict::InTime, Disposition::InFeeds),
+            (window + 1, Verdict::Late, Disposition::InFeeds),
+            (window + day, Verdict::Late, Disposition::InFeeds),
+            (0, Verdict::TooLate, Disposition::Dropped),
         ]
     );
     let (home, _) = world.home("7");

@@ -7,7 +7,7 @@ use crate::feed::followers::{Followers, Naming};
 use crate::feed::kept::At;
 use crate::feed::store::Store;
 use crate::post::actor::ActorDocument;
-use crate::time::Time;
+use slackwater_order::time::Time;
 
 /// Keeps the document if it is the newest and its actor is not deleted.
 ///

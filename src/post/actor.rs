@@ -8,8 +8,8 @@
 
 use super::lenient::Loose;
 use super::{date, fields, id};
-use crate::time::Time;
 use serde::{Deserialize, Serialize};
+use slackwater_order::time::Time;
 
 /// The longest `preferredUsername` or shortcode, in bytes; a longer one is left out.
 pub const USERNAME_BYTES_MAX: usize = 512;

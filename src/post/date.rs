@@ -1,7 +1,7 @@
 //! Dates as servers write them. Pure.
 
-use crate::time::Time;
 use chrono::{DateTime, NaiveDateTime, Utc};
+use slackwater_order::time::Time;
 
 /// The longest text tried as a date, in bytes; anything longer is none.
 const DATE_BYTES_MAX: usize = 64;
@@ -65,7 +65,9 @@ fn moment(text: &str) -> Option<Time> {
     }
     let moment = httpdate::parse_http_date(text).ok()?;
     let since_1970 = moment.duration_since(std::time::UNIX_EPOCH).ok()?;
-    Some(Time::from_millis(crate::time::millis_of(since_1970)))
+    Some(Time::from_millis(slackwater_order::time::millis_of(
+        since_1970,
+    )))
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ pub fn decode_each<E>(
 mod tests {
     use super::*;
     use crate::post::record::{Position, Topic};
-    use crate::time::Time;
+    use slackwater_order::time::Time;
 
     fn records(count: i64) -> Vec<Record> {
         let record = |offset| Record {

@@ -1,8 +1,8 @@
 //! What tells a record from another at the same offset of a topic by the same name. Pure.
 
 use super::record::{Position, Record, Topic};
-use crate::time::Time;
 use serde::{Deserialize, Serialize};
+use slackwater_order::time::Time;
 use std::collections::BTreeMap;
 use xxhash_rust::xxh3::Xxh3Default;
 

@@ -2,8 +2,8 @@
 //! everything that arrived by then has come.
 
 use crate::clock;
-use crate::time::Time;
 use parking_lot::Mutex;
+use slackwater_order::time::Time;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

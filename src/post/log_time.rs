@@ -6,8 +6,8 @@
 //! long again by its own time, or has filled the gap, as it does where it is not read in order, or the clock has come back.
 //! After a true absence that long is lost, and nothing else. A record that arrived ahead of the clock does not count.
 
-use crate::time::Time;
 use serde::{Deserialize, Serialize};
+use slackwater_order::time::Time;
 use std::time::Duration;
 
 /// So long a time without a record is a leap; so long the log must go on after it.

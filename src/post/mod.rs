@@ -9,6 +9,7 @@ mod fields;
 pub mod fingerprint;
 pub mod followers;
 pub mod guess;
+pub mod host;
 pub mod id;
 pub mod in_flight;
 pub mod kafka;
@@ -23,11 +24,11 @@ pub mod relationship;
 pub mod said;
 pub mod source;
 
-use crate::time::Time;
 use actor::ActorDocument;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use slackwater_order::time::Time;
 
 /// What one record asks for, once understood. Made by [`activity::decode`]; everything after works on this.
 #[derive(Debug)]
@@ -157,37 +158,6 @@ impl Visibility {
             Visibility::Direct => "direct",
         }
     }
-}
-
-/// The host part of an actor id that names its origin: lower case, without a leading `www.` or a
-/// trailing dot; a port other than the
-/// scheme's own stays. None if `id` is not an http or https URL with a host.
-pub fn origin_of(id: &str) -> Option<String> {
-    id::origin(id).map(std::borrow::Cow::into_owned)
-}
-
-/// As [`origin_of`], of any URL there is: by a URL parser.
-fn parsed_origin(id: &str) -> Option<String> {
-    let host = host_of(id)?;
-    Some(host.strip_prefix("www.").map(str::to_owned).unwrap_or(host))
-}
-
-/// The host (and port, if not the scheme's own) of an id, lower case.
-fn host_of(id: &str) -> Option<String> {
-    let url = url::Url::parse(id).ok()?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return None;
-    }
-    // `host.` names the same host as `host`.
-    let host = url.host_str()?;
-    let host = host.trim_end_matches('.');
-    if host.is_empty() {
-        return None;
-    }
-    Some(match url.port() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
-    })
 }
 
 /// JSON text held as text in formats that are not JSON.

@@ -4,10 +4,10 @@ use super::followers::{self, COLLECTIONS_MAX, by_convention, closed, compared, m
 use super::lenient::{Loose, Node};
 use super::media::has_media;
 use super::{Body, Visibility, date, id};
-use crate::time::Time;
 use icu_casemap::CaseMapper;
 use icu_normalizer::ComposingNormalizerBorrowed;
 use serde_json::value::RawValue;
+use slackwater_order::time::Time;
 use std::collections::HashSet;
 
 /// The most ids `to`, `cc` and `audience` may have together; a post with more is refused.

@@ -1,7 +1,7 @@
 //! Records as the log holds them, and their positions in it. Pure.
 
-use crate::time::Time;
 use serde::{Deserialize, Serialize};
+use slackwater_order::time::Time;
 use std::time::Duration;
 
 /// The longest value a record may have, in bytes.
@@ -138,16 +138,6 @@ pub struct Envelope {
 /// waited in the log while the service was away.
 pub const READ_LATE_AFTER: Duration = Duration::from_secs(20 * 60);
 
-/// Kafka's own hash of a key, as its default partitioner uses it: murmur2 with the sign bit cleared.
-pub fn key_hash(key: &[u8]) -> u32 {
-    murmur2::murmur2(key, murmur2::KAFKA_SEED) & 0x7fff_ffff
-}
-
-/// The partition Kafka's default partitioner gives a key in a topic of `partitions` (at least 1).
-pub fn partition_of(key: &[u8], partitions: i32) -> i32 {
-    i32::try_from(key_hash(key)).unwrap_or(0) % partitions.max(1)
-}
-
 impl Envelope {
     /// Reads a record's headers. Errors: a reason fit for a dead letter.
     pub fn of(record: &Record) -> Result<Envelope, String> {
@@ -250,25 +240,6 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(header_meant(name), meant, "{name}");
-        }
-    }
-
-    /// Values from Kafka's own UtilsTest.testMurmur2.
-    #[test]
-    fn the_key_hash_is_kafkas() {
-        let cases: [(&str, i32); 6] = [
-            ("21", -973_932_308),
-            ("foobar", -790_332_482),
-            ("a-little-bit-long-string", -985_981_536),
-            ("a-little-bit-longer-string", -1_486_304_829),
-            (
-                "lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8",
-                -58_897_971,
-            ),
-            ("abc", 479_470_107),
-        ];
-        for (key, hash) in cases {
-            assert_eq!(key_hash(key.as_bytes()), hash as u32 & 0x7fff_ffff, "{key}");
         }
     }
 }

@@ -5,12 +5,13 @@
 //! relation would outlive each other in turn. So is one with a field that its type does not have: a `bosts` that is passed
 //! over is a wish that nobody hears of again.
 
+use super::host::origin_of;
 use super::object::{LANGUAGE_BYTES_MAX, hashtag_of, language_of};
 use super::record::RECORD_BYTES_MAX;
-use super::{fields, guess, id, origin_of};
-use crate::time::Time;
+use super::{fields, guess, id};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use slackwater_order::time::Time;
 use std::fmt;
 use std::time::Duration;
 

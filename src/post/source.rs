@@ -5,7 +5,7 @@ use super::kafka::{self, KafkaError};
 use super::log::{self, BuiltInLog, LogError};
 use super::record::{NewRecord, Position, Record, Topic};
 use crate::clock;
-use crate::time::Time;
+use slackwater_order::time::Time;
 use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -1,9 +1,9 @@
 //! The shape of every answer but entries, origins and problems.
 
 use crate::post::relationship::Patience;
-use crate::time::Time;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use slackwater_order::time::Time;
 
 /// The answer to posted activities or relationships.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -5,9 +5,9 @@
 
 use crate::feed::store::LastSeen;
 use crate::graph::AccountIx;
-use crate::time::Time;
 use hashbrown::HashSet;
 use parking_lot::{Mutex, RwLock};
+use slackwater_order::time::Time;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;

@@ -9,10 +9,10 @@ use super::doubts::Doubts;
 use super::shown::Shown;
 use crate::feed::boosts::Edited;
 use crate::feed::ledger::Ledger;
-use crate::order::horizon::last_shown;
 use crate::post::mark::{Mark, Seen};
 use crate::post::record::Topic;
 use hashbrown::HashSet;
+use slackwater_order::horizon::highest_visible;
 
 /// One change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +100,7 @@ pub fn changes(
         None => Doubts::default(),
     };
     let ids = feed.ids.get(shown.entries.clone()).unwrap_or_default();
-    let last_known = last_shown(Some(from.horizon)).number();
+    let last_known = highest_visible(Some(from.horizon)).number();
     let marks = feed.marks.get(shown.entries.clone()).unwrap_or_default();
     // Few, as a rule none, of a full feed's hundreds.
     let also: Vec<_> = feed
@@ -164,10 +164,10 @@ pub fn changes(
 mod tests {
     use super::*;
     use crate::feed::ledger::{Op, Turn};
-    use crate::order::place::PostId;
     use crate::post::record::Position;
     use crate::reader::shown::shown;
-    use crate::time::Time;
+    use slackwater_order::place::PostId;
+    use slackwater_order::time::Time;
     use std::sync::Arc;
     use std::time::Duration;
 

@@ -2,10 +2,10 @@
 
 use super::seal::{NAME_BYTES, SEAL_BYTES, SealedLog};
 use crate::post::mark::Seen;
-use crate::time::Time;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
+use slackwater_order::time::Time;
 use xxhash_rust::xxh3::xxh3_64;
 
 const VERSION: u8 = 4;

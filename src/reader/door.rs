@@ -8,10 +8,10 @@ use crate::post::said::{Said, said};
 use crate::post::{guess, id};
 use crate::reader::answer::Rejected;
 use crate::reader::refused::{Refused, Why};
-use crate::time::Time;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
+use slackwater_order::time::Time;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 

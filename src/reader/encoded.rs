@@ -5,7 +5,7 @@ use super::once::Once;
 use super::outbound::Outbound;
 use super::rendering::render;
 use crate::feed::kept::Post;
-use crate::order::place::PostId;
+use slackwater_order::place::PostId;
 use std::convert::Infallible;
 use std::sync::Arc;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
     use crate::feed::kept::example;
 
-    use crate::time::Time;
+    use slackwater_order::time::Time;
 
     #[test]
     fn what_changed_is_written_again_and_nothing_else_is() {

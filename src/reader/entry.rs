@@ -2,13 +2,13 @@
 
 use super::explained::Explained;
 use crate::feed::kept::{Post, State};
-use crate::order::place::PostId;
-use crate::order::verdict::{PlacedBy, Verdict};
 use crate::post::Visibility;
-use crate::time::Time;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use slackwater_order::place::PostId;
+use slackwater_order::time::Time;
+use slackwater_order::verdict::{PlacedBy, Verdict};
 
 /// One post, where it stands and how it came.
 #[derive(Debug, Serialize, JsonSchema)]

@@ -5,10 +5,10 @@ use super::view::View;
 use crate::feed::disk::DiskError;
 use crate::feed::kept::Post;
 use crate::feed::rules::{Decision, Subject, decide, decide_list};
-use crate::order::place::PostId;
-use crate::time::Time;
 use schemars::JsonSchema;
 use serde::Serialize;
+use slackwater_order::place::PostId;
+use slackwater_order::time::Time;
 
 /// Why an account has a post in its feeds, or has not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]

@@ -7,8 +7,8 @@ use crate::feed::disk::DiskError;
 use crate::feed::fan_out::original_of;
 use crate::feed::kept::{Post, State};
 use crate::feed::store::Store;
-use crate::order::place::PostId;
-use crate::time::Time;
+use slackwater_order::place::PostId;
+use slackwater_order::time::Time;
 use std::sync::Arc;
 
 /// Whether the rules let a post in, given what it boosts.

@@ -8,10 +8,10 @@ use super::view::View;
 use crate::feed::disk::DiskError;
 use crate::feed::kept::Post;
 use crate::feed::thread::Whom;
-use crate::order::place::PostId;
-use crate::order::verdict::Verdict;
 use crate::post::record::Topic;
-use crate::time::Time;
+use slackwater_order::place::PostId;
+use slackwater_order::time::Time;
+use slackwater_order::verdict::Verdict;
 use std::sync::Arc;
 use std::time::Duration;
 

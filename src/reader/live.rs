@@ -9,7 +9,7 @@ use super::reading;
 use super::telling::Room;
 use super::view::View;
 use super::waking::{Awaited, Watching};
-use crate::time::Time;
+use slackwater_order::time::Time;
 use std::pin::Pin;
 
 /// What a reader is told at a time: it is held in memory until the reader has taken it.

@@ -13,10 +13,10 @@ use crate::feed::disk::DiskError;
 use crate::feed::kept::Post;
 use crate::feed::ledger::Ledger;
 use crate::graph::Account;
-use crate::order::horizon::last_shown;
-use crate::order::place::PostId;
 use crate::post::mark::Seen;
-use crate::time::Time;
+use slackwater_order::horizon::highest_visible;
+use slackwater_order::place::PostId;
+use slackwater_order::time::Time;
 use std::sync::Arc;
 
 /// A feed at one moment.
@@ -250,7 +250,10 @@ impl Look {
         let mut all = changes(&self.feed, &self.shown, &self.edited, from)?;
         if let Some(batch) = batch {
             // The rest of what was begun; what came above its horizon is told when it has been told.
-            let (last, end) = (batch.last, last_shown(Some(batch.upto.horizon)).number());
+            let (last, end) = (
+                batch.last,
+                highest_visible(Some(batch.upto.horizon)).number(),
+            );
             all.retain(|change: &Change| last < change.id && change.id <= end);
         }
         let lets_in =

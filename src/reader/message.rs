@@ -1,9 +1,9 @@
 //! What a stream sends: a message each, as JSON text. Pure.
 
 use super::entry::Entry;
-use crate::time::Time;
 use schemars::JsonSchema;
 use serde::Serialize;
+use slackwater_order::time::Time;
 
 /// A message of a stream. `cursor` says what the reader has with it and all before: keep the latest, and come back with it.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -110,11 +110,11 @@ impl Message<'_> {
 mod tests {
     use super::*;
     use crate::feed::kept::example;
-    use crate::order::place::PostId;
     use crate::post::mark::Seen;
     use crate::reader::cursor::{Cursor, Moment};
     use crate::reader::encoded::Encoded;
     use crate::reader::telling::{Change, Kind, Line};
+    use slackwater_order::place::PostId;
     use std::sync::Arc;
 
     #[test]

@@ -1,11 +1,11 @@
 //! An origin as operators see it. Pure.
 
-use crate::order::delays::Delays;
-use crate::order::verdict::Verdict;
-use crate::order::window::{ReorderWindow, WhenLate, WhenTooLate, Windows};
-use crate::time::{Time, millis_of};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use slackwater_order::origin_stats::OriginStats;
+use slackwater_order::time::{Time, millis_of};
+use slackwater_order::verdict::Verdict;
+use slackwater_order::window::{LatePolicy, ReorderWindow, TooLatePolicy, Windows};
 
 /// Origins in one answer, if nothing else is asked for.
 pub const LIMIT_DEFAULT: usize = 100;
@@ -50,9 +50,9 @@ pub struct Origin {
     /// Past the window, how long a post is late rather than too late, in milliseconds.
     pub allowed_lateness_ms: i64,
     /// Where its late posts go.
-    pub late: WhenLate,
+    pub late: LatePolicy,
     /// Where its posts go that are too late.
-    pub too_late: WhenTooLate,
+    pub too_late: TooLatePolicy,
     /// The delays of its posts in time and late, of which those a day old count half; null before the first.
     pub delay_ms: Option<Quantiles>,
     /// Whether it holds every post back for about the same time, as Threads does for 15 minutes: no window shorter than
@@ -117,7 +117,7 @@ pub struct Counts {
 
 impl Origin {
     /// What is known of `host`.
-    pub fn new(host: &str, delays: &Delays, windows: &Windows) -> Origin {
+    pub fn new(host: &str, delays: &OriginStats, windows: &Windows) -> Origin {
         let window = windows.of(host);
         let learned = delays.learned();
         let q = |q| delays.quantile_ms(q);
@@ -164,21 +164,24 @@ impl Origin {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::order::delays::OBSERVATIONS_MIN;
-    use crate::order::window::Window;
+    use slackwater_order::origin_stats::OBSERVATIONS_MIN;
+    use slackwater_order::window::Window;
     use std::time::Duration;
 
     #[test]
     fn it_is_said_where_a_window_comes_from() {
+        use slackwater_order::window::HostPattern;
         let mut windows = Windows::default();
         windows.default.reorder_window = ReorderWindow::Auto;
         let fixed = Window {
             reorder_window: ReorderWindow::Fixed(Duration::from_secs(7)),
             ..Window::default()
         };
-        windows.name("fixed.example", fixed).unwrap();
-        let mut delays = Delays::default();
-        let check = |delays: &Delays, host, from, window_ms, learned_ms| {
+        windows
+            .set(HostPattern::Host("fixed.example".to_owned()), fixed)
+            .unwrap();
+        let mut delays = OriginStats::default();
+        let check = |delays: &OriginStats, host, from, window_ms, learned_ms| {
             let shown = Origin::new(host, delays, &windows);
             assert_eq!(shown.window_from, from, "{host}");
             assert_eq!(shown.reorder_window_ms, window_ms, "{host}");

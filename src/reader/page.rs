@@ -1,6 +1,6 @@
 //! Which ids of a feed a page shows. Pure.
 
-use crate::order::place::PostId;
+use slackwater_order::place::PostId;
 
 /// Entries on a page if none are asked for.
 pub const LIMIT_DEFAULT: usize = 20;

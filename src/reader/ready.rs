@@ -9,8 +9,8 @@ use super::reading;
 use super::view::View;
 use crate::clock;
 use crate::post::mark::Seen;
-use crate::time::Time;
 use axum::http::StatusCode;
+use slackwater_order::time::Time;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -187,7 +187,6 @@ mod tests {
     use super::*;
     use crate::feed::expiry::Keep;
     use crate::feed::store::{self, Store};
-    use crate::order::window::Windows;
     use crate::pipeline::due::Due;
     use crate::pipeline::{Options, Pipeline};
     use crate::post::log;
@@ -196,6 +195,7 @@ mod tests {
     use crate::post::source;
     use crate::reader::cursor::Moment;
     use crate::reader::log_end::LogEnd;
+    use slackwater_order::window::Windows;
     use std::sync::Arc;
     use tempfile::TempDir;
 

@@ -3,7 +3,7 @@
 //! a property test holds the one against the other. Pure.
 
 use super::entry::Entry;
-use crate::time::Time;
+use slackwater_order::time::Time;
 
 /// Appends an entry.
 pub(super) fn render(entry: &Entry<'_>, json: &mut String) {
@@ -129,11 +129,11 @@ fn number(mut number: u64, json: &mut String) {
 mod tests {
     use super::*;
     use crate::feed::kept::{State, example};
-    use crate::order::place::PostId;
-    use crate::order::verdict::{PlacedBy, Verdict};
     use crate::post::Visibility;
     use proptest::prelude::*;
     use serde_json::value::RawValue;
+    use slackwater_order::place::PostId;
+    use slackwater_order::verdict::{PlacedBy, Verdict};
 
     fn word() -> impl Strategy<Value = String> {
         "https://[a-z.]{1,9}/[a-z0-9]{0,9}|\\PC{0,12}|[\"\\\\\u{0}-\u{1f}\u{7f}é]{0,4}"

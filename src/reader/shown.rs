@@ -3,9 +3,9 @@
 
 use crate::feed::ledger::Ledger;
 use crate::feed::store::HELD_FACTOR;
-use crate::order::horizon::last_shown;
-use crate::order::place::PostId;
-use crate::time::Time;
+use slackwater_order::horizon::highest_visible;
+use slackwater_order::place::PostId;
+use slackwater_order::time::Time;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ pub fn shown(
         .checked_sub(1)
         .and_then(|last| PostId::from_number(*feed.ids.get(last)?));
     let horizon = horizon.map(|horizon| gives_way.map_or(horizon, |id| horizon.max(id.time())));
-    let last = last_shown(horizon).number();
+    let last = highest_visible(horizon).number();
     let end = feed.ids.partition_point(|id| *id <= last);
     let begin = end.saturating_sub(length);
     let dropped = begin.checked_sub(1).and_then(|at| feed.ids.get(at));

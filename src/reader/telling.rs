@@ -12,11 +12,11 @@ use crate::feed::disk::DiskError;
 use crate::feed::fan_out::rests_on;
 use crate::feed::kept::Post;
 use crate::feed::store::Store;
-use crate::order::horizon::last_shown;
-use crate::order::place::PostId;
 use crate::post::Visibility;
 use schemars::JsonSchema;
 use serde::Serialize;
+use slackwater_order::horizon::highest_visible;
+use slackwater_order::place::PostId;
 use std::sync::Arc;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
@@ -146,7 +146,7 @@ pub fn tell(
         }
         let kind = kind(change.what, &post, original.as_deref(), from);
         let is_known = could_be_there(&post, original.as_deref(), from);
-        let was_held = last_shown(Some(from.horizon)).number() < change.id;
+        let was_held = highest_visible(Some(from.horizon)).number() < change.id;
         let entry = view.encoded.entry(post, original);
         bytes += entry.json.len();
         telling.lines.push(Line {

@@ -5,8 +5,6 @@ use crate::feed::boosts::Waiting;
 use crate::feed::store::Store;
 use crate::graph::Graph;
 use crate::operator::metrics::Metrics;
-use crate::order::origins::Origins;
-use crate::order::window::Windows;
 use crate::post::in_flight::InFlight;
 use crate::post::mark::{Mark, Seen};
 use crate::post::record::Position;
@@ -18,6 +16,8 @@ use crate::reader::log_end::LogEnd;
 use crate::reader::seal::SealedLog;
 use crate::reader::unsettled::Unsettled;
 use parking_lot::RwLock;
+use slackwater_order::origins::Origins;
+use slackwater_order::window::Windows;
 use std::sync::Arc;
 use tokio::sync::watch;
 

@@ -5,8 +5,8 @@ use super::asked::Asked;
 use super::look::{Look, Told};
 use super::view::{Built, View};
 use crate::clock;
-use crate::order::horizon::ripens;
-use crate::order::place::PostId;
+use slackwater_order::horizon::due_at;
+use slackwater_order::place::PostId;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -95,7 +95,7 @@ async fn ripe(view: &View, owner: Option<&str>, held: Option<PostId>) {
             let Some(number) = graph.account(owner) else {
                 return;
             };
-            let due = ripens(held.time(), graph.hold_ms(number));
+            let due = due_at(held.time(), graph.hold_ms(number));
             (due, view.horizons.of(&graph, number, clock::now()))
         };
         if horizon.is_none_or(|horizon| held.time() <= horizon) {

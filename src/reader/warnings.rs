@@ -78,7 +78,7 @@ mod tests {
     use super::*;
     use crate::post::relationship::decode;
     use crate::reader::door;
-    use crate::time::Time;
+    use slackwater_order::time::Time;
 
     #[test]
     fn what_rests_on_nothing_is_said_once_by_its_first_line() {

@@ -72,14 +72,14 @@ impl Watch {
         })
     }
 
-    /// Takes over what the file says, whenever it is saved and on SIGHUP. `in_force` is what it said at the start.
-    pub async fn follow(mut self, mut in_force: Config, reload: Reload, view: View) {
+    /// Takes over what the file says, whenever it is saved and on SIGHUP. `effective` is what it said at the start.
+    pub async fn follow(mut self, mut effective: Config, reload: Reload, view: View) {
         // At once too: it may have been saved since it was read.
         loop {
             let path = self.path.clone();
             let loaded = tokio::task::spawn_blocking(move || config::load(&path)).await;
             let outcome = match loaded {
-                Ok(Ok(config)) => take_over(&mut in_force, config, &reload),
+                Ok(Ok(config)) => take_over(&mut effective, config, &reload),
                 Ok(Err(mistakes)) => Outcome::Refused(mistakes.to_string()),
                 Err(error) => Outcome::Refused(error.to_string()),
             };
@@ -129,28 +129,28 @@ impl Watch {
 }
 
 /// Puts in force what can be while the service runs: `[ordering]` and the level of the log.
-fn take_over(in_force: &mut Config, config: Config, reload: &Reload) -> Outcome {
-    if *in_force == config {
+fn take_over(effective: &mut Config, config: Config, reload: &Reload) -> Outcome {
+    if *effective == config {
         return Outcome::Unchanged;
     }
-    if in_force.ordering != config.ordering {
+    if effective.ordering != config.ordering {
         reload.put(config.ordering.windows.clone(), config.ordering.patience);
     }
-    if in_force.logging.level != config.logging.level {
+    if effective.logging.level != config.logging.level {
         logging::set_level(&config.logging.level);
     }
     let rest = Config {
-        ordering: in_force.ordering.clone(),
+        ordering: effective.ordering.clone(),
         logging: config::Logging {
-            level: in_force.logging.level.clone(),
+            level: effective.logging.level.clone(),
             ..config.logging.clone()
         },
         ..config.clone()
     };
-    if rest != *in_force {
+    if rest != *effective {
         tracing::warn!("beside [ordering] and logging.level, settings changed that need a restart");
     }
-    in_force.ordering = config.ordering;
-    in_force.logging.level = config.logging.level;
+    effective.ordering = config.ordering;
+    effective.logging.level = config.logging.level;
     Outcome::TakenOver
 }

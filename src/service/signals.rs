@@ -25,15 +25,15 @@ pub struct AtOnce(Arc<AtomicBool>);
 impl AtOnce {
     /// From now on signals end the process. Errors: the system lets nobody listen.
     pub fn listen(status: Status) -> io::Result<AtOnce> {
-        let in_force = Arc::new(AtomicBool::new(true));
+        let effective = Arc::new(AtomicBool::new(true));
         for signal in [SIGTERM, SIGINT] {
             let status = match status {
                 Status::Success => 0,
                 Status::Signal => 128 + signal,
             };
-            register_conditional_shutdown(signal, status, Arc::clone(&in_force))?;
+            register_conditional_shutdown(signal, status, Arc::clone(&effective))?;
         }
-        Ok(AtOnce(in_force))
+        Ok(AtOnce(effective))
     }
 
     /// From now on somebody else hears them.

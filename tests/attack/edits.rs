@@ -6,7 +6,7 @@ use super::victim::{PATIENCE, Setting, Victim, create, note};
 use super::{Attack, Failed, Scale};
 use serde_json::{Value, json};
 use slackwater::clock;
-use slackwater::time::Time;
+use slackwater_order::time::Time;
 use std::time::Duration;
 
 pub(crate) const BOOSTED: Attack = Attack {

@@ -5,7 +5,7 @@ use super::victim::{PATIENCE, Setting, Victim, create, note};
 use super::{Attack, Failed, Scale};
 use serde_json::{Value, json};
 use slackwater::clock;
-use slackwater::order::origins::ORIGINS_MAX;
+use slackwater_order::origins::ORIGINS_MAX;
 use std::time::Duration;
 
 pub(crate) const WILDCARD: Attack = Attack {

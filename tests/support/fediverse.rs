@@ -2,8 +2,9 @@
 //! which shares nothing with the service but the hash that Kafka partitions by.
 
 use serde_json::{Value, json};
-use slackwater::post::record::{NewRecord, Topic, key_hash, partition_of};
-use slackwater::time::Time;
+use slackwater::post::record::{NewRecord, Topic};
+use slackwater_order::key_hash::{key_hash, partition_of};
+use slackwater_order::time::Time;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 
 /// Entries a home keeps, as the service's default has it.

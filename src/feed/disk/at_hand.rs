@@ -114,7 +114,7 @@ fn hash(tree: Tree, key: &[u8]) -> u64 {
 mod tests {
     use super::*;
     use crate::feed::disk::Disk;
-    use crate::order::place::PostId;
+    use slackwater_order::place::PostId;
 
     /// Were this to fail, one reader's cold page would hold up all others, or every page would be moved aside.
     #[test]

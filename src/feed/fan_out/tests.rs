@@ -7,11 +7,11 @@ use crate::feed::merge::{Because, Feed, Merging, Progress};
 use crate::feed::store::{Options, home_key};
 use crate::feed::weed::Weeding;
 use crate::graph::apply::Merge;
-use crate::order::place::PostId;
 use crate::post::Visibility;
 use crate::post::record::{Position, Topic};
 use crate::post::relationship::decode;
-use crate::time::Time;
+use slackwater_order::place::PostId;
+use slackwater_order::time::Time;
 use std::time::Duration;
 use tempfile::TempDir;
 

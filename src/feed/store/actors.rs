@@ -3,7 +3,7 @@
 use super::{Index, Store};
 use crate::feed::actor::Actor;
 use crate::feed::disk::{DiskError, Tree};
-use crate::time::Time;
+use slackwater_order::time::Time;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use xxhash_rust::xxh3::xxh3_128;

@@ -9,12 +9,12 @@ use crate::feed::homes::Leaving;
 use crate::feed::named::Feeds;
 use crate::feed::segment::merge;
 use crate::graph::AccountIx;
-use crate::order::place::PostId;
 use crate::post::fingerprint::Fingerprint;
 use crate::post::record::Position;
-use crate::time::Time;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
+use slackwater_order::place::PostId;
+use slackwater_order::time::Time;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 

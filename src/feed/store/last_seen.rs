@@ -6,7 +6,7 @@
 
 use super::Store;
 use crate::feed::disk::{DiskError, Tree};
-use crate::time::Time;
+use slackwater_order::time::Time;
 
 /// When an account was last seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@ mod checkpoint;
 mod followers;
 mod last_seen;
 mod named;
+pub mod origin_rows;
 mod relations;
 mod stored;
 mod sweep;
@@ -24,13 +25,13 @@ use super::ledger::Ledger;
 use super::named::Named;
 use super::segment::{Op, Segment, merge, newest};
 use crate::graph::AccountIx;
-use crate::order::place::PostId;
 use crate::post::fingerprint::{Fingerprint, last_before};
-use crate::time::Time;
 use hashbrown::{HashMap, HashSet};
 use parking_lot::RwLock;
 use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
+use slackwater_order::place::PostId;
+use slackwater_order::time::Time;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -494,13 +495,13 @@ fn indexed(post: &Post) -> impl Iterator<Item = ListKey> + '_ {
 
 /// The key a home feed is stored under: the slot of its account, so that a shard's feeds lie together, then the account.
 pub fn home_key(account: &str) -> Vec<u8> {
-    let slot = u16::try_from(crate::order::place::slot_of(account)).unwrap_or(0);
+    let slot = u16::try_from(slackwater_order::place::slot_of(account)).unwrap_or(0);
     [&slot.to_be_bytes()[..], account.as_bytes()].concat()
 }
 
 /// The key a relation is stored under: the slot of its account, then its key on the topic.
 pub fn relation_key(account: &str, key: &[u8]) -> Vec<u8> {
-    let slot = u16::try_from(crate::order::place::slot_of(account)).unwrap_or(0);
+    let slot = u16::try_from(slackwater_order::place::slot_of(account)).unwrap_or(0);
     [&slot.to_be_bytes()[..], key].concat()
 }
 

@@ -5,7 +5,7 @@ use super::{HELD_FACTOR, Store, home_key, ledger};
 use crate::feed::disk::{DiskError, Tree};
 use crate::feed::ledger::{Ledger, Op, Turn};
 use crate::feed::named::{Feeds, Name, Part};
-use crate::order::place::PostId;
+use slackwater_order::place::PostId;
 
 /// What the keys of feeds that belong to no account begin with: no slot does.
 const NOBODYS: [u8; 2] = [0xff, 0xff];

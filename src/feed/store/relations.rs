@@ -3,7 +3,7 @@
 use super::{Fresh, Store};
 use crate::feed::disk::{DiskError, Tree};
 use crate::graph::versions::Versions;
-use crate::time::Time;
+use slackwater_order::time::Time;
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 

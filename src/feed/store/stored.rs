@@ -7,8 +7,8 @@
 use super::{Index, ListKey, Store};
 use crate::feed::disk::{Disk, DiskError, Tree};
 use crate::feed::known::Known;
-use crate::order::place::PostId;
 use parking_lot::{Mutex, RwLock};
+use slackwater_order::place::PostId;
 use std::sync::atomic::{AtomicBool, Ordering};
 use xxhash_rust::xxh3::xxh3_64;
 

@@ -4,8 +4,8 @@ use super::{PendingRemoval, Store};
 use crate::feed::disk::{DiskError, Tree};
 use crate::feed::kept::Post;
 use crate::feed::ledger::Packed;
-use crate::order::place::PostId;
-use crate::time::Time;
+use slackwater_order::place::PostId;
+use slackwater_order::time::Time;
 
 /// Some stored homes, each as its ids, and the key of the last; none at the end.
 pub(super) type HomesSlice = (Vec<Vec<u64>>, Option<Vec<u8>>);

@@ -18,12 +18,12 @@ pub mod table;
 pub mod trace;
 pub mod watch;
 
-use crate::order::delays::OBSERVATIONS_MIN;
-use crate::order::wait::Wait;
-use crate::order::window::Windows;
 use crate::post::relationship::Patience;
 use replay::replay;
 use report::{Recommended, Report};
+use slackwater_order::hold::OriginHold;
+use slackwater_order::origin_stats::OBSERVATIONS_MIN;
+use slackwater_order::window::Windows;
 use trace::Trace;
 use watch::{PATIENCES, Readers};
 
@@ -64,7 +64,7 @@ pub fn tune(
     let (mut origins, waits) = recommend::recommend(trace, &otherwise, target);
     let mut patience = None;
     if OBSERVATIONS_MIN <= trace.arrivals.len() as u64 {
-        let windows = recommend::in_force(&origins, &otherwise, target);
+        let windows = recommend::effective(&origins, &otherwise, target);
         let replayed = replay(trace, &windows, Readers::unlike(&waits), &mut progress);
         patience = recommend::patience(&replayed.readers, target);
     } else {
@@ -74,7 +74,7 @@ pub fn tune(
         recommend::leave_to_be_learned(&mut origins, trace, &waits, patience);
     }
     let name = format!("recommended for {}", table::percent_in_words(target));
-    let windows = recommend::in_force(&origins, &otherwise, target);
+    let windows = recommend::effective(&origins, &otherwise, target);
     let mut patiences = PATIENCES.to_vec();
     patiences.extend(patience);
     let readers = begin(trace, &windows, &patiences);
@@ -96,7 +96,9 @@ pub fn tune(
 /// Readers who follow everybody in the trace, before anything is learned.
 fn begin(trace: &Trace, windows: &Windows, patiences: &[Patience]) -> Readers {
     let hosts = trace.hosts.iter();
-    let waits: Vec<Wait> = hosts.map(|host| Wait::of(host, None, windows)).collect();
+    let waits: Vec<OriginHold> = hosts
+        .map(|host| OriginHold::of(host, None, windows))
+        .collect();
     Readers::new(patiences, &waits)
 }
 

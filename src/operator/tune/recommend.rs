@@ -4,14 +4,15 @@
 use super::report::Recommendation;
 use super::trace::Trace;
 use super::watch::{Reader, Readers};
-use crate::order::delays::{Delays, OBSERVATIONS_MIN};
-use crate::order::origins::OTHERS;
-use crate::order::verdict::{Verdict, judge};
-use crate::order::wait::Wait;
-use crate::order::window::{Auto, ReorderWindow, Window, Windows};
+use crate::post::host::pattern_of;
 use crate::post::relationship::Patience;
-use crate::time::millis_of;
 use hashbrown::HashMap;
+use slackwater_order::hold::OriginHold;
+use slackwater_order::origin_stats::{OBSERVATIONS_MIN, OriginStats};
+use slackwater_order::origins::OTHERS;
+use slackwater_order::time::millis_of;
+use slackwater_order::verdict::{Verdict, judge};
+use slackwater_order::window::{Auto, ReorderWindow, Window, Windows};
 use std::time::Duration;
 
 /// The longest window there can be.
@@ -32,23 +33,23 @@ pub fn recommend(
     trace: &Trace,
     otherwise: &Windows,
     target: f64,
-) -> (Vec<Recommendation>, Vec<Wait>) {
+) -> (Vec<Recommendation>, Vec<OriginHold>) {
     let mut delays: Vec<Vec<i64>> = vec![Vec::new(); trace.hosts.len()];
-    let mut known: Vec<Delays> = vec![Delays::default(); trace.hosts.len()];
-    let in_force: Vec<_> = trace
+    let mut known: Vec<OriginStats> = vec![OriginStats::default(); trace.hosts.len()];
+    let effective: Vec<_> = trace
         .hosts
         .iter()
-        .map(|host| otherwise.in_force(host, None))
+        .map(|host| otherwise.effective(host, None))
         .collect();
     for post in &trace.arrivals {
         let at = usize::try_from(post.origin).unwrap_or(usize::MAX);
-        let (Some(delays), Some(known), Some(in_force)) =
-            (delays.get_mut(at), known.get_mut(at), in_force.get(at))
+        let (Some(delays), Some(known), Some(effective)) =
+            (delays.get_mut(at), known.get_mut(at), effective.get(at))
         else {
             continue;
         };
         let delay_ms = post.arrived.since(post.published);
-        let verdict = judge(Some(post.published), post.arrived, false, in_force).verdict;
+        let verdict = judge(Some(post.published), post.arrived, false, effective).verdict;
         known.count(verdict, Some(delay_ms), post.arrived, &otherwise.auto);
         let is_backfill = verdict == Verdict::TooLate && millis_of(otherwise.auto.max) < delay_ms;
         if !is_backfill && verdict != Verdict::FromTheFuture && delay_ms <= WINDOW_MS_MAX {
@@ -61,7 +62,7 @@ pub fn recommend(
         let posts = delays.len() as u64;
         if posts < OBSERVATIONS_MIN {
             let default_ms = default_ms(otherwise).unsigned_abs();
-            waits.push(Wait::from(Duration::from_millis(default_ms)));
+            waits.push(OriginHold::from(Duration::from_millis(default_ms)));
             continue;
         }
         delays.sort_unstable();
@@ -70,9 +71,9 @@ pub fn recommend(
         let window = Duration::from_millis(window_ms.unsigned_abs());
         waits.push(match known.curve() {
             Some(curve) if can_be_learned(host, window, otherwise) => {
-                Wait::learned(window, curve, learnable(target))
+                OriginHold::learned(window, curve, learnable(target))
             }
-            _ => Wait::from(window),
+            _ => OriginHold::from(window),
         });
         recommended.push(Recommendation {
             host: host.to_string(),
@@ -91,14 +92,15 @@ pub fn recommend(
 pub fn leave_to_be_learned(
     recommended: &mut [Recommendation],
     trace: &Trace,
-    waits: &[Wait],
+    waits: &[OriginHold],
     patience: Patience,
 ) {
     let Patience::For(patience) = patience else {
         return;
     };
     let patience_ms = millis_of(patience);
-    let by_host: HashMap<&str, &Wait> = trace.hosts.iter().map(|host| &**host).zip(waits).collect();
+    let by_host: HashMap<&str, &OriginHold> =
+        trace.hosts.iter().map(|host| &**host).zip(waits).collect();
     for origin in recommended {
         let wait = by_host.get(origin.host.as_str());
         origin.auto = patience_ms < origin.reorder_window_ms
@@ -107,7 +109,7 @@ pub fn leave_to_be_learned(
 }
 
 /// The recommended windows, learned for `target` or fixed, for what they name; the rest as `otherwise`.
-pub fn in_force(recommended: &[Recommendation], otherwise: &Windows, target: f64) -> Windows {
+pub fn effective(recommended: &[Recommendation], otherwise: &Windows, target: f64) -> Windows {
     let mut windows = Windows::new(
         Window {
             reorder_window: ReorderWindow::Fixed(Duration::from_millis(
@@ -133,7 +135,9 @@ pub fn in_force(recommended: &[Recommendation], otherwise: &Windows, target: f64
             ..*otherwise.of(&origin.host)
         };
         // `(others)` cannot be named, and none is named twice.
-        let _ = windows.name(&origin.host, window);
+        if let Some(pattern) = pattern_of(&origin.host) {
+            let _ = windows.set(pattern, window);
+        }
     }
     windows
 }

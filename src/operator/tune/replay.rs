@@ -3,12 +3,12 @@
 use super::report::{Configuration, OriginRow, Quantiles, ReaderRow, Shares};
 use super::trace::Trace;
 use super::watch::Readers;
-use crate::order::delays::{Delays, Learned};
-use crate::order::origins::OTHERS;
-use crate::order::verdict::{Shown, Verdict, judge};
-use crate::order::wait::Wait;
-use crate::order::window::{InForce, ReorderWindow, Windows};
 use crate::reader::origin::WindowFrom;
+use slackwater_order::hold::OriginHold;
+use slackwater_order::origin_stats::{Learned, OriginStats};
+use slackwater_order::origins::OTHERS;
+use slackwater_order::verdict::{Disposition, Verdict, judge};
+use slackwater_order::window::{EffectiveWindow, ReorderWindow, Windows};
 use std::sync::Arc;
 
 /// Progress is told every so many arrivals.
@@ -26,9 +26,9 @@ pub struct Replayed {
 /// One origin on the way.
 #[derive(Debug)]
 struct Origin {
-    delays: Delays,
-    in_force: InForce,
-    wait: Wait,
+    delays: OriginStats,
+    effective: EffectiveWindow,
+    wait: OriginHold,
 }
 
 /// Replays `trace` under `windows` while `readers` look on; `progress` is told how many more arrivals are done.
@@ -39,9 +39,9 @@ pub fn replay(
     progress: &mut dyn FnMut(u64),
 ) -> Replayed {
     let new = |host: &Arc<str>| Origin {
-        delays: Delays::default(),
-        in_force: windows.in_force(host, None),
-        wait: Wait::of(host, None, windows),
+        delays: OriginStats::default(),
+        effective: windows.effective(host, None),
+        wait: OriginHold::of(host, None, windows),
     };
     let mut origins: Vec<Origin> = trace.hosts.iter().map(new).collect();
     let mut untold = 0;
@@ -50,8 +50,8 @@ pub fn replay(
         let Some(origin) = origins.get_mut(at) else {
             continue;
         };
-        let judgement = judge(Some(post.published), post.arrived, false, &origin.in_force);
-        if judgement.shown == Shown::InFeeds {
+        let judgement = judge(Some(post.published), post.arrived, false, &origin.effective);
+        if judgement.disposition == Disposition::InFeeds {
             readers.see(judgement.at, post.arrived);
         }
         let delay_ms = Some(post.arrived.since(post.published));
@@ -62,8 +62,8 @@ pub fn replay(
         let host = trace.host(post.origin);
         // Origins counted together say nothing of each other.
         if learned == Learned::Moved && host != OTHERS {
-            origin.in_force = windows.in_force(host, origin.delays.learned());
-            let wait = Wait::of(host, Some(&origin.delays), windows);
+            origin.effective = windows.effective(host, origin.delays.learned());
+            let wait = OriginHold::of(host, Some(&origin.delays), windows);
             readers.moved(&origin.wait, &wait);
             origin.wait = wait;
         }

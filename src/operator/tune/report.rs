@@ -1,9 +1,9 @@
 //! What comes of a replay, for machines: `slackwater tune --json` writes a [`Report`].
 
 use crate::reader::origin::WindowFrom;
-use crate::time::Time;
 use schemars::JsonSchema;
 use serde::Serialize;
+use slackwater_order::time::Time;
 
 /// What the configurations would have done.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]

@@ -2,9 +2,9 @@
 
 use super::trace::TraceError;
 use super::*;
-use crate::order::window::{ReorderWindow, WhenTooLate, Window};
 use crate::reader::origin::WindowFrom;
-use crate::time::Time;
+use slackwater_order::time::Time;
+use slackwater_order::window::{ReorderWindow, TooLatePolicy, Window};
 use std::time::Duration;
 
 const NOON: i64 = 1_763_805_600_000;
@@ -354,7 +354,7 @@ fn shares_waits_and_what_is_behind_are_what_they_are_said_to_be() {
         post(-day, 130_000),
     ];
     let mut candidate = fixed(30);
-    candidate.windows.default.too_late = WhenTooLate::Drop;
+    candidate.windows.default.too_late = TooLatePolicy::Drop;
     let report = tuned(&lines, &[candidate], 0.99);
     let configuration = &report.configurations[0];
     let shares = configuration.shares;

@@ -2,13 +2,13 @@
 //! number, and the line passed over.
 
 use super::report::{Malformed, Summary};
-use crate::order::origins::{ORIGINS_MAX, OTHERS};
+use crate::post::host::origin_of;
 use crate::post::id::quoted;
-use crate::post::origin_of;
-use crate::time::Time;
 use chrono::DateTime;
 use hashbrown::HashMap;
 use serde::{Deserialize, Deserializer, de};
+use slackwater_order::origins::{ORIGINS_MAX, OTHERS};
+use slackwater_order::time::Time;
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, BufRead, Read};

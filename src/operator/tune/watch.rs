@@ -7,10 +7,10 @@
 //! - A post's *added wait* is the time from its arrival until the horizon reaches its place: hold less delay, or none.
 //! - A post comes *behind* if, when it arrives, the horizon has passed its place and an entry above it has been shown.
 
-use crate::order::horizon::COMPLETE_MS;
-use crate::order::wait::Wait;
 use crate::post::relationship::Patience;
-use crate::time::{Time, millis_of};
+use slackwater_order::hold::OriginHold;
+use slackwater_order::horizon::COMPLETE_MS;
+use slackwater_order::time::{Time, millis_of};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
@@ -111,7 +111,7 @@ impl Reader {
     }
 
     /// Waits otherwise for an origin than before.
-    pub fn moved(&mut self, from: &Wait, to: &Wait) {
+    pub fn moved(&mut self, from: &OriginHold, to: &OriginHold) {
         let patience_ms = in_millis(self.patience);
         let (from_ms, to_ms) = (from.ms(patience_ms), to.ms(patience_ms));
         if from_ms != to_ms {
@@ -150,7 +150,7 @@ pub struct Readers(pub Vec<Reader>);
 
 impl Readers {
     /// Readers of these patiences who follow as many origins as there are `waits`.
-    pub fn new(patiences: &[Patience], waits: &[Wait]) -> Readers {
+    pub fn new(patiences: &[Patience], waits: &[OriginHold]) -> Readers {
         let reader = |patience: &Patience| {
             let mut mine = Waits::default();
             for wait in waits {
@@ -162,14 +162,14 @@ impl Readers {
     }
 
     /// Of the patiences in [`TRIED`], the first of those that come to the same hold.
-    pub fn unlike(waits: &[Wait]) -> Readers {
+    pub fn unlike(waits: &[OriginHold]) -> Readers {
         let Readers(mut readers) = Readers::new(&TRIED, waits);
         readers.dedup_by_key(|reader| reader.hold_ms);
         Readers(readers)
     }
 
     /// All wait otherwise for an origin than before.
-    pub fn moved(&mut self, from: &Wait, to: &Wait) {
+    pub fn moved(&mut self, from: &OriginHold, to: &OriginHold) {
         for reader in &mut self.0 {
             reader.moved(from, to);
         }
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn each_reader_waits_by_their_own_patience() {
-        let fixed = |ms| Wait::from(Duration::from_millis(ms));
+        let fixed = |ms| OriginHold::from(Duration::from_millis(ms));
         let waits = [fixed(1_000), fixed(20_000)];
         let mut readers = Readers::new(&PATIENCES, &waits);
         let holds = |readers: &Readers| -> Vec<i64> {

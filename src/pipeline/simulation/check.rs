@@ -6,13 +6,13 @@ use super::reader::look;
 use super::run::Run;
 use crate::feed::kept::Post;
 use crate::feed::store::HELD_FACTOR;
-use crate::order::horizon::last_shown;
-use crate::order::place::PostId;
 use crate::reader::filling::{Filling, whole};
 use crate::reader::look::Look;
 use crate::reader::page::Span;
 use crate::reader::unsettled::Footing;
-use crate::time::Time;
+use slackwater_order::horizon::highest_visible;
+use slackwater_order::place::PostId;
+use slackwater_order::time::Time;
 use std::collections::BTreeSet;
 
 impl Run {
@@ -136,7 +136,7 @@ impl Run {
         let patience = wants.patience_ms(of.patience_ms());
         // An account that was removed and is back begins anew.
         let begins_anew = self.log.is_ever_removed(account);
-        let last = last_shown(look.shown.horizon).number();
+        let last = highest_visible(look.shown.horizon).number();
         let ids: BTreeSet<u64> = look.ids().iter().copied().collect();
         let before = self.shown.insert((node, account), ids).unwrap_or_default();
         let is_back = |id: &u64| last < *id && look.feed.ids.contains(id);
@@ -189,7 +189,7 @@ impl Run {
         look: &Look,
     ) {
         let all = model.feed(account, which);
-        let last = last_shown(look.shown.horizon).number();
+        let last = highest_visible(look.shown.horizon).number();
         let floor = look.feed.floor;
         let above = all.range(floor + 1..).filter(|(id, _)| **id <= last);
         let expected: BTreeSet<u64> = above.rev().take(self.length).map(|(id, _)| *id).collect();

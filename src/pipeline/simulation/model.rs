@@ -5,7 +5,7 @@ use super::log::{
     ACTIVITY_PARTITIONS, Action, Collection, Deed, HOSTS, How, Line, Log, Moderated, PARTITIONS,
     REPEAT_AFTER, SURFACING, Sight, Which, Wish, Writing, actor, host, host_of,
 };
-use crate::order::place::slot_of;
+use slackwater_order::place::slot_of;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Beyond this much after its arrival a claimed time is not believed.

@@ -9,10 +9,6 @@ use crate::feed::merge::Progress;
 use crate::feed::store::{Options, Reflects, Store};
 use crate::graph::{AccountIx, Graph};
 use crate::operator::metrics::Metrics;
-use crate::order::delays::{Delays, OBSERVATIONS_MIN};
-use crate::order::horizon::last_shown;
-use crate::order::verdict::Verdict;
-use crate::order::window::{Auto, ReorderWindow, Windows};
 use crate::pipeline::admit::{Admission, AdmitError};
 use crate::pipeline::settle::Settling;
 use crate::pipeline::{relate, sleep};
@@ -25,8 +21,12 @@ use crate::reader::attendance::Attendance;
 use crate::reader::horizons::Horizons;
 use crate::reader::log_end::LogEnd;
 use crate::reader::view::{Built, View};
-use crate::time::Time;
 use parking_lot::RwLock;
+use slackwater_order::horizon::highest_visible;
+use slackwater_order::origin_stats::{OBSERVATIONS_MIN, OriginStats};
+use slackwater_order::time::Time;
+use slackwater_order::verdict::Verdict;
+use slackwater_order::window::{Auto, ReorderWindow, Windows};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -95,8 +95,8 @@ impl Node {
         learn_before(&admission);
         graph.set_default_patience(patience);
         let windows = Arc::new(windows);
-        admission.waits_moved(&windows);
-        graph.set_waits(|host| admission.origins().read().wait(host, &windows));
+        admission.take_changed_holds(&windows);
+        graph.set_waits(|host| admission.origins().read().hold(host, &windows));
         let (built, watching) = watch::channel(Arc::default());
         let graph = Arc::new(RwLock::new(graph));
         let reflects = store.reflects().unwrap();
@@ -229,7 +229,7 @@ impl Node {
             timestamp,
             seen: &self.seen,
             again: !self.is_caught_up(|_| true),
-            wait: &|host| origins.read().wait(host, windows),
+            wait: &|host| origins.read().hold(host, windows),
         };
         let effect = relate::relate(&self.store, &self.graph, &mut self.settling, change, &read);
         let effect = effect.unwrap();
@@ -259,7 +259,8 @@ impl Node {
     /// Takes so many steps at what relations call for.
     pub(in crate::pipeline) fn settle(&mut self, steps: usize, now: Time) {
         let graph = self.graph.read();
-        let shown = |graph: &Graph, account| last_shown(self.view.horizons.of(graph, account, now));
+        let shown =
+            |graph: &Graph, account| highest_visible(self.view.horizons.of(graph, account, now));
         for _ in 0..steps {
             if self.settling.step(&self.store, &graph, &shown).unwrap() == Progress::Done {
                 break;
@@ -298,7 +299,7 @@ impl Node {
 
     /// Tells readers how far all is built. `ends` is where the log ends, `now` the moment it was looked at.
     pub(in crate::pipeline) fn announce(&mut self, ends: &[usize; PARTITIONS], now: Time) {
-        for (host, wait) in self.admission.waits_moved(&self.windows) {
+        for (host, wait) in self.admission.take_changed_holds(&self.windows) {
             self.graph.write().set_wait(&host, wait);
         }
         let graph = self.graph.read();
@@ -362,7 +363,7 @@ impl Node {
         let graph = self.graph.read();
         self.settling.note(&self.store, &graph);
         sleep::put_attendance(&self.store, &graph, &self.view.attendance);
-        let shown = |account| last_shown(self.view.horizons.of(&graph, account, now));
+        let shown = |account| highest_visible(self.view.horizons.of(&graph, account, now));
         self.store.checkpoint_showing(&reflected, &shown).is_ok()
     }
 
@@ -370,7 +371,7 @@ impl Node {
     pub(in crate::pipeline) fn reload(&mut self, windows: Windows, patience: Patience, now: Time) {
         self.windows = Arc::new(windows);
         self.patience = patience;
-        self.admission.waits_moved(&self.windows);
+        self.admission.take_changed_holds(&self.windows);
         let mut graph = self.graph.write();
         let before = graph.default_patience_ms();
         graph.set_default_patience(patience);
@@ -378,7 +379,7 @@ impl Node {
             self.view.horizons.reach_all(now);
         }
         let (origins, windows) = (self.admission.origins(), &self.windows);
-        graph.set_waits(|host| origins.read().wait(host, windows));
+        graph.set_waits(|host| origins.read().hold(host, windows));
         *self.view.windows.write() = Arc::clone(windows);
     }
 
@@ -387,13 +388,13 @@ impl Node {
     pub(in crate::pipeline) fn wait_ms(&self, host: &str, patience: i64) -> i64 {
         let origins = self.admission.origins().read();
         let delays = origins.get(host);
-        let learned = delays.and_then(Delays::learned);
-        let window = crate::time::millis_of(self.windows.holding(host, learned));
+        let learned = delays.and_then(OriginStats::learned);
+        let window = slackwater_order::time::millis_of(self.windows.holding(host, learned));
         if window <= patience {
             return window;
         }
         let is_learned = self.windows.of(host).reorder_window == ReorderWindow::Auto;
-        let Some(curve) = delays.and_then(Delays::curve).filter(|_| is_learned) else {
+        let Some(curve) = delays.and_then(OriginStats::curve).filter(|_| is_learned) else {
             return 0;
         };
         let within = curve.shares().take_while(|(end, _)| *end <= patience);
@@ -455,11 +456,10 @@ fn learn_before(admission: &Admission) {
     if origins.get(LEARNED).is_some() {
         return;
     }
-    let mut delays = Delays::default();
+    let mut delays = OriginStats::default();
     for n in 0..OBSERVATIONS_MIN as i64 {
         let arrived = Time::from_millis(super::log::BEGIN - 60_000);
         delays.count(Verdict::InTime, Some(n * 100), arrived, &Auto::default());
     }
-    let stored = delays.to_bytes(&[]).unwrap();
-    assert!(origins.restore(LEARNED, &stored, &[]));
+    assert!(origins.restore(LEARNED, delays.to_row(&[]), &[]));
 }

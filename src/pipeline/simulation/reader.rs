@@ -2,8 +2,6 @@
 
 use super::log::{ACCOUNTS, LIST, Log, PARTITIONS, Which};
 use super::node::Node;
-use crate::order::horizon::last_shown;
-use crate::order::place::PostId;
 use crate::reader::asked;
 use crate::reader::cursor::Cursor;
 use crate::reader::entry::Entry;
@@ -11,9 +9,11 @@ use crate::reader::filling::whole;
 use crate::reader::look::{Look, TellError, Told};
 use crate::reader::telling::Room;
 use crate::reader::unsettled::Footing;
-use crate::time::Time;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use slackwater_order::horizon::highest_visible;
+use slackwater_order::place::PostId;
+use slackwater_order::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Every so many times a copy is compared to the last word.
@@ -247,7 +247,7 @@ impl Reader {
             .map_or(&after.from, |batch| &batch.upto)
             .horizon;
         assert!(upto.horizon <= reached, "the horizon retreated");
-        self.change(told, last_shown(look.shown.horizon));
+        self.change(told, highest_visible(look.shown.horizon));
         self.cursor = Some(told.cursor.to_text());
         for (known, read) in self.known.iter_mut().zip(node.reflected()) {
             *known = (*known).max(read);

@@ -5,10 +5,11 @@ use super::log::{ACCOUNTS, BEGIN, Log, MOVING, PARTITIONS, SURFACING, Which};
 use super::model::Model;
 use super::node::Node;
 use super::reader::{Asked, Habit, Reader};
-use crate::order::window::{ReorderWindow, WhenLate, WhenTooLate, Window, Windows};
 use crate::post::relationship::Patience;
-use crate::time::Time;
 use fastrand::Rng;
+use slackwater_order::time::Time;
+use slackwater_order::window::HostPattern;
+use slackwater_order::window::{LatePolicy, ReorderWindow, TooLatePolicy, Window, Windows};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -391,7 +392,9 @@ fn windows(dice: &mut Rng, surfacing: Option<(i64, i64)>) -> Windows {
             reorder_window,
             ..Window::default()
         };
-        windows.name(host, window).unwrap();
+        windows
+            .set(HostPattern::Host(host.to_owned()), window)
+            .unwrap();
     };
     name("threads.example", fixed([1_000, 960_000][dice.usize(..2)]));
     name(
@@ -402,10 +405,12 @@ fn windows(dice: &mut Rng, surfacing: Option<(i64, i64)>) -> Windows {
         let window = Window {
             reorder_window: fixed(window),
             allowed_lateness: Duration::from_millis(lateness.unsigned_abs()),
-            late: WhenLate::Surface,
-            too_late: WhenTooLate::Drop,
+            late: LatePolicy::Surface,
+            too_late: TooLatePolicy::Drop,
         };
-        windows.name(SURFACING, window).unwrap();
+        windows
+            .set(HostPattern::Host(SURFACING.to_owned()), window)
+            .unwrap();
     }
     windows
 }

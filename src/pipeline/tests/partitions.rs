@@ -51,7 +51,7 @@ fn interleavings([old, new]: &[Vec<Record7>; 2]) -> Vec<Vec<Record7>> {
 
 /// What is so, as one would say it who sees both partitions at once: of each relation the last record of each partition,
 /// of these the one the log took in last, and nothing from before the account was removed.
-fn in_force(partitions: &[Vec<Record7>; 2]) -> Vec<Line> {
+fn effective(partitions: &[Vec<Record7>; 2]) -> Vec<Line> {
     let all = || partitions.iter().flatten();
     let key = |words: &str| match decode(words).key {
         key if key.kind == Kind::Account => String::new(),
@@ -107,7 +107,7 @@ impl World {
             timestamp: Some(record.stamp.time),
             seen: &self.seen,
             again,
-            wait: &|_| crate::order::wait::Wait::default(),
+            wait: &|_| slackwater_order::hold::OriginHold::default(),
         };
         let change = decode(record.words);
         relate::relate(&self.store, &self.graph, &mut self.settling, &change, &read).unwrap();
@@ -140,7 +140,7 @@ fn of_accounts(feeds: Feeds) -> Feeds {
 fn check(old: &[(i64, &'static str)], new: &[(i64, &'static str)]) {
     let partitions = records(old, new);
     let posts = posts();
-    let lines = [posts.clone(), in_force(&partitions)].concat();
+    let lines = [posts.clone(), effective(&partitions)].concat();
     let expected = of_accounts(from_scratch(&lines));
     for order in interleavings(&partitions) {
         let mut world = World::new();

@@ -13,14 +13,14 @@ fn check(kind: &str, object: &str, expected: &str) {
     };
     let got = match decode(json.as_bytes(), vouched) {
         Ok(Activity::Post { how, body, .. }) => {
-            let time = |time: Option<crate::time::Time>| {
-                time.map_or("never".to_owned(), crate::time::Time::rfc3339)
+            let time = |time: Option<slackwater_order::time::Time>| {
+                time.map_or("never".to_owned(), slackwater_order::time::Time::rfc3339)
             };
             let (published, updated) = (time(body.published), time(body.updated));
             format!("{how:?} {} {published} {updated}", body.uri)
         }
         Ok(Activity::Actor(document)) => {
-            let updated = document.updated.map(crate::time::Time::rfc3339);
+            let updated = document.updated.map(slackwater_order::time::Time::rfc3339);
             format!(
                 "{:?} {} {}",
                 document.kind,

@@ -46,9 +46,9 @@ fn client(options: &Options) -> Result<BaseConsumer<Listener>, KafkaError> {
 mod tests {
     use super::*;
     use crate::post::record::{NewRecord, Topic};
-    use crate::time::Time;
     use rdkafka::mocking::MockCluster;
     use rdkafka::producer::DefaultProducerContext;
+    use slackwater_order::time::Time;
 
     fn mock() -> (MockCluster<'static, DefaultProducerContext>, Options) {
         let cluster = MockCluster::new(1).unwrap();

@@ -12,7 +12,6 @@ use super::{
 use crate::clock;
 use crate::post::fingerprint::Fingerprint;
 use crate::post::record::{Position, Record, Topic};
-use crate::time::Time;
 use parking_lot::Mutex;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
@@ -20,6 +19,7 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::statistics::{Partition, Statistics};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use slackwater_order::time::Time;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};

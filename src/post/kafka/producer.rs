@@ -3,13 +3,14 @@
 use super::topics::{self, Partitions};
 use super::{KafkaError, Listener, Options, PARTITIONS_EVERY, QUESTION_WAIT, START_WAIT};
 use crate::clock;
-use crate::post::record::{NewRecord, Position, Record, Topic, partition_of};
+use crate::post::record::{NewRecord, Position, Record, Topic};
 use parking_lot::{Mutex, RwLock};
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
+use slackwater_order::key_hash::partition_of;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

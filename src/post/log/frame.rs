@@ -11,7 +11,7 @@
 //! A hole is a frame without a record: the offsets up to its own were damaged, and nothing is at them any more.
 
 use super::super::record::{NewRecord, Position, Record};
-use crate::time::Time;
+use slackwater_order::time::Time;
 
 /// Starts every record. No UTF-8 text holds 0xff or 0xfe, so nothing a remote server wrote passes for a record when
 /// what follows an unreadable one is searched.

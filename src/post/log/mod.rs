@@ -36,10 +36,10 @@ pub use error::LogError;
 pub use look::{activities_bytes, look_through};
 
 use super::record::{NewRecord, Position, Record, Topic};
-use crate::time::Time;
 use folder::{Folder, Gaps};
 use frame::{BODY_BYTES_MAX, Content, HEAD_BYTES};
 use parking_lot::{Condvar, Mutex};
+use slackwater_order::time::Time;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

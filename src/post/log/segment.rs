@@ -3,9 +3,9 @@
 use super::LogError;
 use super::mend::{self, End, Walked};
 use super::scan::Frames;
-use crate::time::Time;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
+use slackwater_order::time::Time;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};

@@ -3,10 +3,10 @@
 
 use super::{Invalid, LEEWAY, Scopes, User};
 use crate::config::{self, Algorithm, Secret};
-use crate::time::Time;
 use jsonwebtoken::errors::Error;
 use jsonwebtoken::{DecodingKey, Header, Validation, decode, decode_header, encode};
 use serde::{Deserialize, Serialize};
+use slackwater_order::time::Time;
 use std::time::Duration;
 
 /// Checks tokens.

@@ -8,10 +8,10 @@ pub mod token;
 use super::asked::Asked;
 use super::problem::Problem;
 use crate::config::Secret;
-use crate::time::Time;
 use axum::http::StatusCode;
 use introspection::Introspection;
 use jwt::Jwt;
+use slackwater_order::time::Time;
 use std::time::Duration;
 use token::Token;
 

@@ -201,7 +201,7 @@ impl App {
         accounts.dedup();
         let positions = self.append_durably(records, entered).await?;
         let mut built = self.view.built.clone();
-        let in_force = async {
+        let effective = async {
             let has = |built: &Built| positions.iter().all(|position| built.has(*position));
             built.wait_for(|built| has(built)).await.map(drop)?;
             // And carried out in the feeds it concerns.
@@ -213,7 +213,7 @@ impl App {
             self.view.unsettled.settled(&accounts).await;
             Ok::<_, RecvError>(())
         };
-        match tokio::time::timeout(IN_FORCE_WAIT.min(self.timeout.mul_f32(0.9)), in_force).await {
+        match tokio::time::timeout(IN_FORCE_WAIT.min(self.timeout.mul_f32(0.9)), effective).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) => Err(Problem::unavailable(
                 "durable, but this node is stopping",

@@ -5,7 +5,6 @@ use super::asking::Asking;
 use super::late::LATE;
 use crate::feed::kept::Post;
 use crate::feed::named::Part;
-use crate::order::place::PostId;
 use crate::post::object::hashtag_of;
 use crate::reader::asked::Asked;
 use crate::reader::cursor::Cursor;
@@ -20,6 +19,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use slackwater_order::place::PostId;
 
 /// What every feed is asked with.
 #[derive(Debug, Default, Deserialize)]

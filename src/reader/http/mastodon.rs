@@ -10,7 +10,7 @@ use crate::feed::kept::{Post, State as Left};
 use crate::feed::named::Part;
 use crate::feed::rules::{Subject, may_be_seen};
 use crate::feed::store::relation_key;
-use crate::order::place::PostId;
+use crate::post::id::post_id;
 use crate::post::object::hashtag_of;
 use crate::post::relationship::Relation;
 use crate::reader::asked::Asked;
@@ -31,6 +31,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use axum::{Extension, Json, Router, middleware};
 use serde_json::{Value, json};
+use slackwater_order::place::PostId;
 use std::net::IpAddr;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use url::form_urlencoded;
@@ -601,7 +602,7 @@ impl App {
     fn seen(&self, id: &str, reader: Option<&str>, here: &Here) -> Result<String, Refusal> {
         let found = match self.shelf.ids {
             Ids::Ref => self.view.store.post_by_ref(id),
-            Ids::Place => match id.parse::<PostId>() {
+            Ids::Place => match post_id(id) {
                 Ok(id) => self.view.store.post(id),
                 Err(_) => Ok(None),
             },

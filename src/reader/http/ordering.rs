@@ -4,7 +4,6 @@ use super::App;
 use super::append::{RELATION_FORMS, form_and_small_body};
 use super::asking::Asking;
 use crate::clock;
-use crate::order::horizon::COMPLETE_MS;
 use crate::post::record::NewRecord;
 use crate::post::relationship::{Patience, Relation};
 use crate::reader::answer::{Choice, HeldBy, Ordering};
@@ -17,6 +16,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use slackwater_order::horizon::COMPLETE_MS;
 use std::time::Duration;
 
 pub(super) async fn get(

@@ -1,8 +1,7 @@
 //! What is known of origins. It is copied, bounded, while the pipeline waits, and put into words afterwards.
 
 use super::App;
-use crate::order::delays::Delays;
-use crate::post::origin_of;
+use crate::post::host::origin_of;
 use crate::reader::origin::{LIMIT_DEFAULT, LIMIT_MAX, Order, Origin, Origins};
 use crate::reader::problem::Problem;
 use axum::Json;
@@ -10,6 +9,7 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use slackwater_order::origin_stats::OriginStats;
 use std::sync::Arc;
 
 #[derive(Debug, Default, Deserialize)]
@@ -52,7 +52,7 @@ pub(super) async fn origins(
     rows.truncate(limit);
     let last = rows.last().map(|(host, _)| host.as_ref().to_owned());
     let windows = view.windows();
-    let shown = |(host, delays): (Arc<str>, Delays)| Origin::new(&host, &delays, &windows);
+    let shown = |(host, delays): (Arc<str>, OriginStats)| Origin::new(&host, &delays, &windows);
     Ok(Json(Origins {
         origins: rows.into_iter().map(shown).collect(),
         known,

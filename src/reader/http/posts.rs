@@ -6,7 +6,7 @@ use crate::clock;
 use crate::feed::disk::DiskError;
 use crate::feed::fan_out::original_of;
 use crate::feed::kept::{Post, State as Left};
-use crate::order::place::PostId;
+use crate::post::id::post_id;
 use crate::reader::entry::Entry;
 use crate::reader::problem::Problem;
 use crate::reader::ready::no_account;
@@ -16,6 +16,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::Deserialize;
+use slackwater_order::place::PostId;
 use std::sync::Arc;
 
 #[derive(Debug, Deserialize)]
@@ -32,7 +33,7 @@ pub(super) async fn by_id(
     Extension(asking): Extension<Asking>,
 ) -> Result<Response, Problem> {
     let Path(id) = path.map_err(|e| Problem::bad_request(e.body_text()))?;
-    let id: PostId = id.parse().map_err(Problem::bad_request)?;
+    let id: PostId = post_id(&id).map_err(Problem::bad_request)?;
     let query = asked(query)?;
     if query.uri.is_some() {
         return Err(Problem::bad_request(

@@ -5,7 +5,7 @@ use super::ids::number_of;
 use super::stamp;
 use crate::post::actor::{ActorDocument, ActorKind, Emoji};
 use crate::post::document::{shortcode, web};
-use crate::post::origin_of;
+use crate::post::host::origin_of;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::HashSet;

@@ -10,7 +10,7 @@ use crate::reader::look::Told;
 use crate::reader::spliced::Spliced;
 use crate::reader::telling::{Kind, Line};
 use crate::reader::view::View;
-use crate::time::Time;
+use slackwater_order::time::Time;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -10,8 +10,8 @@ use crate::feed::kept::Post;
 use crate::reader::late::LateEntry;
 use crate::reader::page::PAGE_BYTES_MAX;
 use crate::reader::view::View;
-use crate::time::Time;
 use serde_json::{Value, json};
+use slackwater_order::time::Time;
 use std::sync::Arc;
 
 /// The id of the list: the highest that clients take for a number, which no backend's list has.

@@ -35,7 +35,7 @@ pub mod timeline;
 #[cfg(test)]
 mod worst;
 
-use crate::time::Time;
+use slackwater_order::time::Time;
 
 /// A moment as Mastodon writes it: always with milliseconds.
 pub(crate) fn stamp(time: Time) -> String {

@@ -3,8 +3,8 @@
 use super::stamp;
 use crate::post::date;
 use crate::post::document::{Document, LOOKED_AT_MAX, WHOLE_MAX};
-use crate::time::Time;
 use serde_json::{Value, json};
+use slackwater_order::time::Time;
 
 /// The most choices that are shown.
 const CHOICES_MAX: usize = 100;

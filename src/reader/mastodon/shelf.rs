@@ -8,10 +8,10 @@ use crate::config::Ids;
 use crate::feed::disk::{DiskError, ask_to_wait, is_waiting};
 use crate::feed::kept::Post;
 use crate::feed::store::Index;
-use crate::order::place::PostId;
 use crate::reader::once::Once;
 use crate::reader::view::View;
-use crate::time::Time;
+use slackwater_order::place::PostId;
+use slackwater_order::time::Time;
 use std::sync::{Arc, OnceLock};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 

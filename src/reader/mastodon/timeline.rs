@@ -3,11 +3,11 @@
 use super::channel::Sieve;
 use super::shelf::{Shelf, is_local};
 use crate::feed::disk::DiskError;
-use crate::order::place::PostId;
 use crate::reader::filling::{LetsIn, whole};
 use crate::reader::page::{Candidates, PAGE_BYTES_MAX, Span};
 use crate::reader::view::View;
-use crate::time::Time;
+use slackwater_order::place::PostId;
+use slackwater_order::time::Time;
 use std::sync::Arc;
 
 /// A filled page.

@@ -230,7 +230,7 @@ fn activity_line(schemas: &mut SchemaGenerator) -> Schema {
                 "type": {"type": "null", "description": "None: a line with a type is an activity itself."},
                 "arrived_at": {
                     "type": ["string", "integer", "null"], "pattern": MOMENT_PATTERN,
-                    "minimum": 1, "maximum": crate::time::Time::LATEST.millis(),
+                    "minimum": 1, "maximum": slackwater_order::time::Time::LATEST.millis(),
                     "description": "When the instance received it: RFC 3339, or milliseconds since 1970. Now, if not \
                         given or later than that."
                 },

@@ -166,7 +166,7 @@ fn none_of_these_is_a_reason_an_instances_limit_or_sensitivity_or_age() {
         r#"{"type":"Note","sensitive":true,"summary":"old"}"#.to_owned(),
     )
     .unwrap();
-    post.body.published = Some(crate::time::Time::EARLIEST);
+    post.body.published = Some(slackwater_order::time::Time::EARLIEST);
     for relations in [
         "follow ANA",
         "follow ANA, limit ANA",
@@ -182,7 +182,7 @@ fn what_is_gone_suspended_or_dropped_for_coming_too_late_is_in_no_home_not_even_
         let given = given("follow ANA");
         assert_eq!(given.home(&gone(post(author))), out(Why::Gone));
         let mut dropped = post(author);
-        dropped.shown = Shown::Nowhere;
+        dropped.disposition = Disposition::Dropped;
         assert_eq!(given.home(&dropped), out(Why::TooLate));
         assert_eq!(
             Subject::new(&dropped, None, &given.graph).reach(),

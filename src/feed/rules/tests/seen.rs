@@ -172,7 +172,7 @@ fn a_post_asked_for_by_its_id_is_shown_to_those_it_was_meant_for() {
     check("follow ANA", &gone, (false, false));
     // Dropped from feeds, it may still be asked for; not if its author is suspended.
     let dropped = Post {
-        shown: Shown::Nowhere,
+        disposition: Disposition::Dropped,
         ..post(ANA)
     };
     check("", &dropped, (true, true));

@@ -2,8 +2,8 @@ use super::*;
 use crate::feed::kept::At;
 use crate::feed::kept::{Post, example};
 use crate::feed::store::{Options, PendingRemoval, Reflects};
-use crate::time::Time;
 use proptest::prelude::*;
+use slackwater_order::time::Time;
 use std::time::Duration;
 use tempfile::TempDir;
 

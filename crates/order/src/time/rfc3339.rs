@@ -1,47 +1,10 @@
-//! Event time: moments that are part of the data. Pure; the machine's clock is `clock`'s.
+//! Times as people read them: RFC 3339 in UTC.
 
+use super::Time;
 use chrono::{DateTime, Datelike, Timelike, Utc};
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
-
-/// A moment in milliseconds since 1970-01-01T00:00:00Z. Written as RFC 3339 with milliseconds where it is shown.
-///
-/// Bounds: any `i64` can be held; what a remote server claims is clamped where it is decoded
-/// (`post::date`), so that a place built from it is positive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Time(i64);
 
 impl Time {
-    /// The first moment a remote date may claim: earlier ones are absurd for a post on the social web.
-    pub const EARLIEST: Time = Time(1);
-    /// The last moment a remote date may claim, 9999-12-31T23:59:59.999Z: RFC 3339 has four digits for the year.
-    pub const LATEST: Time = Time(253_402_300_799_999);
-
-    /// From milliseconds since 1970.
-    pub const fn from_millis(millis: i64) -> Time {
-        Time(millis)
-    }
-
-    /// Milliseconds since 1970.
-    pub const fn millis(self) -> i64 {
-        self.0
-    }
-
-    /// This moment moved later, or to the end of time.
-    pub fn plus(self, by: Duration) -> Time {
-        Time(self.0.saturating_add(millis_of(by)))
-    }
-
-    /// This moment moved earlier, or to the beginning of time.
-    pub fn minus(self, by: Duration) -> Time {
-        Time(self.0.saturating_sub(millis_of(by)))
-    }
-
-    /// Milliseconds from `earlier` to this; negative if `earlier` is in truth later.
-    pub fn since(self, earlier: Time) -> i64 {
-        self.0.saturating_sub(earlier.0)
-    }
-
     /// RFC 3339 in UTC; milliseconds only where there are any, as ActivityPub servers write it.
     pub fn rfc3339(self) -> String {
         let mut text = String::with_capacity(24);
@@ -89,11 +52,6 @@ impl Time {
     }
 }
 
-/// Whole milliseconds of a duration; one longer than 292 million years is that long.
-pub fn millis_of(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
 impl From<DateTime<Utc>> for Time {
     fn from(t: DateTime<Utc>) -> Time {
         Time(t.timestamp_millis())
@@ -124,6 +82,7 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
+#[cfg(feature = "schemars")]
 impl schemars::JsonSchema for Time {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Time".into()

@@ -1,7 +1,7 @@
 //! What is learned from delays, and what is not.
 
 use super::*;
-use crate::order::histogram::HALF_LIFE;
+use crate::decaying_histogram::HALF_LIFE;
 use proptest::prelude::*;
 
 const NOON: Time = Time::from_millis(1_763_805_600_000);
@@ -20,7 +20,7 @@ fn window(ms: i64) -> Duration {
 }
 
 /// So many posts, `apart` from each other, the first at `from`; when the last arrived.
-fn count(delays: &mut Delays, posts: u64, delay_ms: i64, from: Time, apart: Duration) -> Time {
+fn count(delays: &mut OriginStats, posts: u64, delay_ms: i64, from: Time, apart: Duration) -> Time {
     let mut arrived = from;
     for n in 0..posts {
         arrived = from.plus(apart * u32::try_from(n).unwrap());
@@ -29,8 +29,8 @@ fn count(delays: &mut Delays, posts: u64, delay_ms: i64, from: Time, apart: Dura
     arrived
 }
 
-fn learned(delay_ms: i64) -> Delays {
-    let mut delays = Delays::default();
+fn learned(delay_ms: i64) -> OriginStats {
+    let mut delays = OriginStats::default();
     count(
         &mut delays,
         OBSERVATIONS_MIN,
@@ -43,7 +43,7 @@ fn learned(delay_ms: i64) -> Delays {
 
 #[test]
 fn a_window_is_learned_from_so_many_posts_and_no_fewer() {
-    let mut delays = Delays::default();
+    let mut delays = OriginStats::default();
     count(
         &mut delays,
         OBSERVATIONS_MIN - 1,
@@ -66,7 +66,7 @@ fn a_window_stays_between_its_bounds() {
 #[test]
 fn a_window_covers_the_share_that_was_asked_for() {
     for (slow, meant) in [(25, 1_000), (26, 60_000)] {
-        let mut delays = Delays::default();
+        let mut delays = OriginStats::default();
         count(&mut delays, slow, 60_000, NOON, Duration::ZERO);
         count(
             &mut delays,
@@ -93,7 +93,7 @@ fn every_delay_counts_but_those_that_are_none() {
         (Undated, None, false),
         (Fetched, Some(500), false),
     ] {
-        let mut delays = Delays::default();
+        let mut delays = OriginStats::default();
         for _ in 0..OBSERVATIONS_MIN {
             delays.count(verdict, delay_ms, NOON, &auto());
         }
@@ -161,7 +161,7 @@ fn a_window_shrinks_a_bucket_at_a_time() {
 
 #[test]
 fn a_share_that_wavers_about_the_quantile_does_not_make_the_window_waver() {
-    let mut delays = Delays::default();
+    let mut delays = OriginStats::default();
     let mut now = NOON;
     let mut moves = 0;
     // 9.5 % and 10.5 % slow by turns, for a hundred days; 10 % may be.
@@ -202,7 +202,7 @@ fn a_delay_that_is_shifted_and_not_wide_looks_scheduled() {
     let mut wide = learned(902_000);
     count(&mut wide, 50, 70_000, NOON, Duration::ZERO);
     assert!(!wide.looks_scheduled(), "wide");
-    let mut few = Delays::default();
+    let mut few = OriginStats::default();
     count(
         &mut few,
         OBSERVATIONS_MIN - 1,
@@ -215,7 +215,7 @@ fn a_delay_that_is_shifted_and_not_wide_looks_scheduled() {
 
 #[test]
 fn a_curve_is_learned_with_the_window_and_moves_on_its_own() {
-    let mut delays = Delays::default();
+    let mut delays = OriginStats::default();
     let almost = OBSERVATIONS_MIN - 1;
     count(&mut delays, almost, 1_000, NOON, Duration::ZERO);
     assert_eq!(delays.curve(), None);
@@ -231,7 +231,7 @@ fn a_curve_is_learned_with_the_window_and_moves_on_its_own() {
     assert_ne!(delays.curve(), Some(&before));
     assert_eq!(delays.learned(), Some(window(1_000)));
     // Feeds come to wait longer at once, and shorter not so soon.
-    let within = |delays: &Delays, ms| delays.curve().unwrap().shortest(0.9)[bucket_of(ms)];
+    let within = |delays: &OriginStats, ms| delays.curve().unwrap().shortest(0.9)[bucket_of(ms)];
     let before = within(&delays, 60_000);
     count(&mut delays, 6 * LOOK_EVERY, 20_000, NOON, Duration::ZERO);
     let longer = within(&delays, 60_000);
@@ -260,31 +260,22 @@ fn what_is_known_survives_being_stored() {
     delays.count(Verdict::Undated, None, NOON, &auto());
     // The curve is not the histogram's any more: it is stored, not made anew.
     count(&mut delays, 4, 60_000, NOON, Duration::ZERO);
-    assert_ne!(delays.curve().cloned(), Curve::new(&delays.histogram));
-    let bytes = delays.to_bytes(&[0, 7]).unwrap();
-    assert_eq!(Delays::from_bytes(&bytes), Some((delays, vec![0, 7])));
-    let mut other_version = bytes.clone();
-    other_version[0] += 1;
-    assert_eq!(Delays::from_bytes(&other_version), None);
-    for end in 0..bytes.len() {
-        assert_eq!(Delays::from_bytes(&bytes[..end]), None);
-    }
+    assert_ne!(delays.curve().cloned(), DelayCurve::new(&delays.histogram));
+    let row = delays.to_row(&[0, 7]);
+    assert_eq!(
+        OriginStats::from_row(row.clone()),
+        Some((delays, vec![0, 7]))
+    );
+    let mut unsound = row;
+    unsound.learned_ms = Some(-1);
+    assert_eq!(OriginStats::from_row(unsound), None);
 }
 
 proptest! {
-    /// Were this to fail, a data folder damaged in one origin would stop the service.
-    #[test]
-    fn any_bytes_are_read_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        if let Some((mut delays, _)) = Delays::from_bytes(&bytes) {
-            delays.count(Verdict::InTime, Some(1), NOON, &auto());
-            delays.quantile_ms(0.5);
-        }
-    }
-
     /// Were this to fail, an operator would be shown a window shorter than the delays it must cover.
     #[test]
     fn a_quantile_is_at_most_one_bucket_too_high(mut seen in prop::collection::vec(-5i64..1_000_000_000, 1..300), q in 0.0f64..=1.0) {
-        let mut delays = Delays::default();
+        let mut delays = OriginStats::default();
         for ms in &seen {
             delays.count(Verdict::Late, Some(*ms), NOON, &auto());
         }

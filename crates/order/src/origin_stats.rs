@@ -1,12 +1,11 @@
 //! What is known of one origin: its delays, counts by verdict, last heard, and the window and the curve learned from all
-//! that. Pure.
+//! that.
 
-use super::curve::{self, Curve};
-use super::histogram::{BUCKETS, Histogram, bucket_of, upper_bound_ms};
+use super::decaying_histogram::{BUCKETS, DecayingHistogram, bucket_of, upper_bound_ms};
+use super::delay_curve::{self, DelayCurve};
 use super::verdict::Verdict;
 use super::window::Auto;
 use crate::time::{Time, millis_of};
-use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// A window is learned once so many delays were counted, whenever that was: asking for so many recent ones would leave
@@ -28,17 +27,15 @@ const SHRINK_EVERY: Duration = Duration::from_secs(2 * 60 * 60);
 const SCHEDULED_MS_MIN: i64 = 60_000;
 /// ... and the slowest tenth begins at most so many buckets above the fastest.
 const SCHEDULED_BUCKETS_MAX: usize = 1;
-/// The first byte of a stored origin.
-const VERSION: u8 = 4;
 
 /// One origin.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Delays {
+pub struct OriginStats {
     /// Posts by verdict, in the order of [`Verdict::ALL`].
     counts: [u64; Verdict::ALL.len()],
     /// Activities that were understood and refused.
     refused: u64,
-    histogram: Histogram,
+    histogram: DecayingHistogram,
     /// Delays counted in the histogram, ever.
     observations: u64,
     delay_ms_max: i64,
@@ -47,7 +44,7 @@ pub struct Delays {
     /// When `learned` last shrank or was first learned, or the curve came to ask for less.
     shrunk: Time,
     /// There since there is a window.
-    curve: Option<Box<Curve>>,
+    curve: Option<Box<DelayCurve>>,
 }
 
 /// Whether the learned window or the curve is another than before.
@@ -59,7 +56,7 @@ pub enum Learned {
     Moved,
 }
 
-impl Delays {
+impl OriginStats {
     /// Counts one post and learns from it.
     ///
     /// The delays of posts in time and late are learned from, and of those too late the ones within `auto.max`: with a
@@ -103,7 +100,7 @@ impl Delays {
     }
 
     /// Counts all that another counted, and learns nothing from it.
-    pub fn count_all_of(&mut self, other: &Delays) {
+    pub fn count_all_of(&mut self, other: &OriginStats) {
         for (count, more) in self.counts.iter_mut().zip(other.counts) {
             *count += more;
         }
@@ -123,7 +120,7 @@ impl Delays {
 
     /// What share of its posts comes within a time, as feeds wait by it: within 0.02 of what is counted. None while there is
     /// no window.
-    pub fn curve(&self) -> Option<&Curve> {
+    pub fn curve(&self) -> Option<&DelayCurve> {
         self.curve.as_deref()
     }
 
@@ -176,9 +173,9 @@ impl Delays {
             && matches!((q(0.1), q(0.9)), (Some(p10), Some(p90)) if p90 - p10 <= SCHEDULED_BUCKETS_MAX)
     }
 
-    /// As it is stored, with the offsets, by number of partition, up to which its posts are counted.
-    pub fn to_bytes(&self, counted: &[i64]) -> Result<Vec<u8>, postcard::Error> {
-        let row = Row {
+    /// What is to be stored of it, with the offsets, by number of partition, up to which its posts are counted.
+    pub fn to_row(&self, counted: &[i64]) -> Row {
+        Row {
             counts: self.counts,
             refused: self.refused,
             landmark: self.histogram.landmark(),
@@ -188,24 +185,18 @@ impl Delays {
             last_heard: self.last_heard,
             learned_ms: self.learned.map(millis_of),
             shrunk: self.shrunk,
-            curve: self.curve.as_deref().map(Curve::to_row),
+            curve: self.curve.as_deref().map(DelayCurve::to_row),
             counted: counted.to_vec(),
-        };
-        postcard::to_extend(&row, vec![VERSION])
+        }
     }
 
-    /// From what was stored, with the offsets, by number of partition, up to which its posts are counted. None if it is of another
-    /// version, or not what was stored: then it is learned anew.
-    pub fn from_bytes(bytes: &[u8]) -> Option<(Delays, Vec<i64>)> {
-        let (version, bytes) = bytes.split_first()?;
-        let (row, rest) = postcard::take_from_bytes::<Row>(bytes).ok()?;
-        if *version != VERSION || !rest.is_empty() {
-            return None;
-        }
-        let delays = Delays {
+    /// From what was stored, with the offsets, by number of partition, up to which its posts are counted. None if it is not what
+    /// [`OriginStats::to_row`] gives: then the origin is learned anew.
+    pub fn from_row(row: Row) -> Option<(OriginStats, Vec<i64>)> {
+        let delays = OriginStats {
             counts: row.counts,
             refused: row.refused,
-            histogram: Histogram::new(row.landmark, &row.weights),
+            histogram: DecayingHistogram::new(row.landmark, &row.weights),
             observations: row.observations,
             delay_ms_max: row.delay_ms_max,
             last_heard: row.last_heard,
@@ -215,7 +206,7 @@ impl Delays {
             },
             shrunk: row.shrunk,
             curve: match &row.curve {
-                Some(curve) => Some(Box::new(Curve::from_row(curve)?)),
+                Some(curve) => Some(Box::new(DelayCurve::from_row(curve)?)),
                 None => None,
             },
         };
@@ -268,7 +259,7 @@ impl Delays {
     fn learn_curve(&mut self, arrived: Time, may_shrink: bool, auto: &Auto) -> Learned {
         let Some(curve) = self.curve.as_deref() else {
             let there_is_a_window = self.learned.is_some();
-            let first = Curve::new(&self.histogram).filter(|_| there_is_a_window);
+            let first = DelayCurve::new(&self.histogram).filter(|_| there_is_a_window);
             self.curve = first.map(Box::new);
             return match self.curve {
                 Some(_) => Learned::Moved,
@@ -294,9 +285,11 @@ impl Delays {
     }
 }
 
-/// What is stored of an origin, behind its version. The order of the fields is the format.
-#[derive(Serialize, Deserialize)]
-struct Row {
+/// What is stored of an origin. The order of the fields is the format: with another order or another field, whoever stores it
+/// changes their version.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Row {
     counts: [u64; Verdict::ALL.len()],
     refused: u64,
     landmark: Time,
@@ -304,9 +297,9 @@ struct Row {
     observations: u64,
     delay_ms_max: i64,
     last_heard: Time,
-    learned_ms: Option<i64>,
+    pub(crate) learned_ms: Option<i64>,
     shrunk: Time,
-    curve: Option<curve::Row>,
+    curve: Option<delay_curve::Row>,
     counted: Vec<i64>,
 }
 

@@ -1,19 +1,19 @@
-//! What is known of every origin, and for which of them feeds wait otherwise than before. Pure; who shares it puts the lock around it.
+//! What is known of every origin, and for which of them feeds wait otherwise than before. Whoever shares it puts a lock around it.
 
-mod room;
+mod capacity;
 
-use super::delays::{Delays, Learned};
+use super::hold::OriginHold;
+use super::origin_stats::{Learned, OriginStats, Row};
 use super::verdict::Verdict;
-use super::wait::Wait;
 use super::window::{ReorderWindow, Windows};
+use crate::map::HashMap;
 use crate::time::Time;
-use hashbrown::HashMap;
-use room::Room;
+use capacity::Capacity;
 use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use room::OF_DOMAIN_MAX;
+pub use capacity::OF_DOMAIN_MAX;
 
 /// Origins remembered one by one (about 60 MB, 90 once all are learned). For a further one one gives way that is hardly heard: it
 /// is counted under [`OTHERS`] from then on, and learned anew should it come again.
@@ -23,7 +23,7 @@ pub const ORIGINS_MAX: usize = 100_000;
 pub const OTHERS: &str = "(others)";
 
 /// All origins heard of.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Origins {
     /// Where in `known` each host is.
     numbers: HashMap<Arc<str>, usize>,
@@ -34,8 +34,8 @@ pub struct Origins {
     dropped: Vec<Arc<str>>,
     /// Those that gave way and for which feeds may wait still.
     forgotten: Vec<Arc<str>>,
-    room: Room,
-    /// Those of `known` whose learned window or curve moved since [`Origins::waits_moved`] was last asked.
+    capacity: Capacity,
+    /// Those of `known` whose learned window or curve moved since [`Origins::take_changed_holds`] was last asked.
     moved: Vec<usize>,
     /// Up to where records were counted since the start.
     next: Offsets,
@@ -49,7 +49,7 @@ type Offsets = Vec<i64>;
 #[derive(Debug)]
 struct Origin {
     host: Arc<str>,
-    delays: Delays,
+    delays: OriginStats,
     /// Up to where its posts were counted before the start, if that is ahead of where reading began: a crash came between
     /// what it stored and the offsets.
     ahead: Option<Arc<[i64]>>,
@@ -61,7 +61,7 @@ struct Origin {
 
 /// One post, as far as its origin is concerned.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen {
+pub struct Observation {
     /// Its verdict.
     pub verdict: Verdict,
     /// From published to arrived, in milliseconds; none without a date.
@@ -69,22 +69,45 @@ pub struct Seen {
     /// When it arrived.
     pub arrived: Time,
     /// The record that made it.
-    pub at: At,
+    pub at: RecordAt,
 }
 
 /// Where a record of the activities topic stands.
 #[derive(Clone, Copy, Debug)]
-pub struct At {
+pub struct RecordAt {
     /// Its partition.
     pub partition: i32,
     /// Its offset.
     pub offset: i64,
 }
 
+impl Default for Origins {
+    /// Hosts are not counted by domain: each is its own.
+    fn default() -> Origins {
+        Origins::by_domain(|host| host)
+    }
+}
+
 impl Origins {
+    /// None is heard of yet. `domain_of` gives the part of a host that somebody had to register (by the public suffix list, say):
+    /// of hosts of one such domain no more than [`OF_DOMAIN_MAX`] are remembered one by one.
+    pub fn by_domain(domain_of: fn(&str) -> &str) -> Origins {
+        Origins {
+            numbers: HashMap::default(),
+            known: Vec::new(),
+            unstored: Vec::new(),
+            dropped: Vec::new(),
+            forgotten: Vec::new(),
+            capacity: Capacity::new(domain_of),
+            moved: Vec::new(),
+            next: Vec::new(),
+            ahead: None,
+        }
+    }
+
     /// Counts a post of `host` and learns from it, unless its record was counted before: a log that is read again counts
     /// once. The posts of one record are all counted before [`Origins::passed`].
-    pub fn count(&mut self, host: &str, seen: Seen, windows: &Windows) {
+    pub fn count(&mut self, host: &str, seen: Observation, windows: &Windows) {
         if seen.at.is_below(&self.next) {
             return;
         }
@@ -109,7 +132,7 @@ impl Origins {
     }
 
     /// Counts an activity of `host` that was understood and refused, as [`Origins::count`] counts posts.
-    pub fn count_refused(&mut self, host: &str, at: At) {
+    pub fn count_refused(&mut self, host: &str, at: RecordAt) {
         if at.is_below(&self.next) {
             return;
         }
@@ -137,20 +160,20 @@ impl Origins {
     }
 
     /// What is known of `host`.
-    pub fn get(&self, host: &str) -> Option<&Delays> {
+    pub fn get(&self, host: &str) -> Option<&OriginStats> {
         let number = self.numbers.get(host)?;
         self.known.get(*number).map(|origin| &origin.delays)
     }
 
     /// All of them, in the order they were first heard of.
-    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Delays)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &OriginStats)> {
         self.known
             .iter()
             .map(|origin| (&origin.host, &origin.delays))
     }
 
     /// The `count` with the most posts, most first.
-    pub fn busiest(&self, count: usize) -> Vec<(Arc<str>, Delays)> {
+    pub fn busiest(&self, count: usize) -> Vec<(Arc<str>, OriginStats)> {
         let keys = self
             .iter()
             .map(|(host, delays)| (Reverse(delays.posts()), Arc::clone(host)));
@@ -159,7 +182,7 @@ impl Origins {
     }
 
     /// The `count` lowest hosts above `after`, ascending.
-    pub fn by_host(&self, after: Option<&str>, count: usize) -> Vec<(Arc<str>, Delays)> {
+    pub fn by_host(&self, after: Option<&str>, count: usize) -> Vec<(Arc<str>, OriginStats)> {
         let hosts = self.known.iter().map(|origin| &origin.host);
         let above = hosts.filter(|host| after.is_none_or(|after| after < &***host));
         self.copied(lowest(count, above.cloned().collect()))
@@ -192,20 +215,20 @@ impl Origins {
     }
 
     /// How long feeds wait for `host`, by patience; nobody does while its window is to be learned.
-    pub fn wait(&self, host: &str, windows: &Windows) -> Wait {
-        Wait::of(host, self.get(host), windows)
+    pub fn hold(&self, host: &str, windows: &Windows) -> OriginHold {
+        OriginHold::of(host, self.get(host), windows)
     }
 
     /// The origins that `windows` leave to be learned and whose window or curve moved since the last call, with how long
     /// feeds now wait for them. The first call tells all that are learned. Only with other `windows` does anything else
-    /// change what [`Origins::wait`] says.
-    pub fn waits_moved(&mut self, windows: &Windows) -> Vec<(Arc<str>, Wait)> {
+    /// change what [`Origins::hold`] says.
+    pub fn take_changed_holds(&mut self, windows: &Windows) -> Vec<(Arc<str>, OriginHold)> {
         let mut moved = Vec::with_capacity(self.moved.len());
         for host in std::mem::take(&mut self.forgotten) {
             if !self.numbers.contains_key(&host)
                 && windows.of(&host).reorder_window == ReorderWindow::Auto
             {
-                moved.push((host, Wait::default()));
+                moved.push((host, OriginHold::default()));
             }
         }
         for number in std::mem::take(&mut self.moved) {
@@ -214,7 +237,7 @@ impl Origins {
             };
             origin.has_moved = false;
             if windows.of(&origin.host).reorder_window == ReorderWindow::Auto {
-                let wait = Wait::of(&origin.host, Some(&origin.delays), windows);
+                let wait = OriginHold::of(&origin.host, Some(&origin.delays), windows);
                 moved.push((Arc::clone(&origin.host), wait));
             }
         }
@@ -222,7 +245,7 @@ impl Origins {
     }
 
     /// The origins heard of since the last call, as they are to be stored with the next checkpoint; none for those that gave way.
-    pub fn unstored(&mut self) -> Vec<(Arc<str>, Option<Vec<u8>>)> {
+    pub fn unstored(&mut self) -> Vec<(Arc<str>, Option<Row>)> {
         let mut rows = Vec::with_capacity(self.unstored.len());
         for host in std::mem::take(&mut self.dropped) {
             if !self.numbers.contains_key(&host) {
@@ -241,16 +264,14 @@ impl Origins {
                     self.next.clone()
                 }
             };
-            // To memory, and of numbers only: it does not fail.
-            if let Ok(bytes) = origin.delays.to_bytes(&counted) {
-                origin.is_stored = true;
-                rows.push((Arc::clone(&origin.host), Some(bytes)));
-            }
+            origin.is_stored = true;
+            let row = origin.delays.to_row(&counted);
+            rows.push((Arc::clone(&origin.host), Some(row)));
         }
         rows
     }
 
-    fn copied(&self, hosts: Vec<Arc<str>>) -> Vec<(Arc<str>, Delays)> {
+    fn copied(&self, hosts: Vec<Arc<str>>) -> Vec<(Arc<str>, OriginStats)> {
         let copy = |host: Arc<str>| {
             let delays = self.get(&host)?.clone();
             Some((host, delays))
@@ -258,10 +279,10 @@ impl Origins {
         hosts.into_iter().filter_map(copy).collect()
     }
 
-    /// Takes back what was stored of `host`; reading goes on at `from`, by number of partition. Whether it could be read:
-    /// if not (it is of another version), the origin is learned anew, which moves no place.
-    pub fn restore(&mut self, host: &str, bytes: &[u8], from: &[i64]) -> bool {
-        let Some((delays, counted)) = Delays::from_bytes(bytes) else {
+    /// Takes back what was stored of `host`; reading goes on at `from`, by number of partition. Whether the row is sound:
+    /// if not, the origin is learned anew, which moves no place.
+    pub fn restore(&mut self, host: &str, row: Row, from: &[i64]) -> bool {
+        let Some((delays, counted)) = OriginStats::from_row(row) else {
             return false;
         };
         let ahead = is_ahead(&counted, from).then(|| match &self.ahead {
@@ -288,11 +309,11 @@ impl Origins {
         if let Some(number) = self.numbers.get(host) {
             return *number;
         }
-        if !self.room.has_some_for(host) {
+        if !self.capacity.has_some_for(host) {
             return self.others();
         }
         if self.known.len() < ORIGINS_MAX {
-            return self.add(host, Delays::default(), None);
+            return self.add(host, OriginStats::default(), None);
         }
         let others = self.others();
         let known = &self.known;
@@ -300,7 +321,7 @@ impl Origins {
             let delays = &known.get(number).filter(|_| number != others)?.delays;
             Some((delays.posts() + delays.refused(), delays.last_heard()))
         };
-        match self.room.least(known.len(), heard) {
+        match self.capacity.least(known.len(), heard) {
             Some(number) => {
                 self.replace(number, host);
                 number
@@ -313,7 +334,7 @@ impl Origins {
     fn others(&mut self) -> usize {
         match self.numbers.get(OTHERS) {
             Some(number) => *number,
-            None => self.add(OTHERS, Delays::default(), None),
+            None => self.add(OTHERS, OriginStats::default(), None),
         }
     }
 
@@ -322,9 +343,9 @@ impl Origins {
         let Some(there) = self.known.get_mut(number) else {
             return;
         };
-        let fresh = Origin::new(Arc::from(host), Delays::default(), None);
-        self.room.give(&there.host);
-        self.room.take(host);
+        let fresh = Origin::new(Arc::from(host), OriginStats::default(), None);
+        self.capacity.give(&there.host);
+        self.capacity.take(host);
         self.numbers.insert(Arc::clone(&fresh.host), number);
         let gone = std::mem::replace(there, fresh);
         // Wherever it was listed, its place is looked at, and nothing is new there.
@@ -354,18 +375,18 @@ impl Origins {
     }
 
     /// Adds an origin that is not known yet; its number.
-    fn add(&mut self, host: &str, delays: Delays, ahead: Option<Arc<[i64]>>) -> usize {
+    fn add(&mut self, host: &str, delays: OriginStats, ahead: Option<Arc<[i64]>>) -> usize {
         let host: Arc<str> = Arc::from(host);
         let number = self.known.len();
         self.numbers.insert(Arc::clone(&host), number);
-        self.room.take(&host);
+        self.capacity.take(&host);
         self.known.push(Origin::new(host, delays, ahead));
         number
     }
 }
 
 impl Origin {
-    fn new(host: Arc<str>, delays: Delays, ahead: Option<Arc<[i64]>>) -> Origin {
+    fn new(host: Arc<str>, delays: OriginStats, ahead: Option<Arc<[i64]>>) -> Origin {
         Origin {
             host,
             delays,
@@ -377,13 +398,13 @@ impl Origin {
     }
 
     /// Whether what the record at `at` made was counted before the start.
-    fn has_counted(&self, at: At) -> bool {
+    fn has_counted(&self, at: RecordAt) -> bool {
         let ahead = self.ahead.as_deref();
         ahead.is_some_and(|ahead| at.is_below(ahead))
     }
 }
 
-impl At {
+impl RecordAt {
     fn is_below(&self, counted: &[i64]) -> bool {
         let partition = usize::try_from(self.partition).ok();
         let next = partition.and_then(|partition| counted.get(partition));

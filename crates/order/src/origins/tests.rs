@@ -1,9 +1,9 @@
 //! Counting once, across origins and restarts.
 
 use super::*;
-use crate::order::delays::OBSERVATIONS_MIN;
-use crate::order::window::Window as Wanted;
+use crate::origin_stats::OBSERVATIONS_MIN;
 use crate::time::millis_of;
+use crate::window::{HostPattern, Window as Wanted};
 
 const NOON: Time = Time::from_millis(1_763_805_600_000);
 
@@ -13,12 +13,12 @@ fn auto() -> Windows {
     windows
 }
 
-fn seen(delay_ms: i64, partition: i32, offset: i64) -> Seen {
-    Seen {
+fn seen(delay_ms: i64, partition: i32, offset: i64) -> Observation {
+    Observation {
         verdict: Verdict::InTime,
         delay_ms: Some(delay_ms),
         arrived: NOON,
-        at: At { partition, offset },
+        at: RecordAt { partition, offset },
     }
 }
 
@@ -37,7 +37,15 @@ fn take(
 }
 
 fn posts(origins: &Origins, host: &str) -> u64 {
-    origins.get(host).map_or(0, Delays::posts)
+    origins.get(host).map_or(0, OriginStats::posts)
+}
+
+/// The last two labels.
+pub(super) fn domain_of(host: &str) -> &str {
+    match host.rmatch_indices('.').nth(1) {
+        Some((dot, _)) => &host[dot + 1..],
+        None => host,
+    }
 }
 
 const ENOUGH: i64 = OBSERVATIONS_MIN as i64;
@@ -59,7 +67,7 @@ fn one_origin_never_moves_anothers_window() {
     let mut origins = Origins::default();
     take(&mut origins, "a.example", 10_000, 0, 0..ENOUGH);
     let before = origins.get("a.example").cloned();
-    let wait = origins.wait("a.example", &auto());
+    let wait = origins.hold("a.example", &auto());
     take(
         &mut origins,
         "liar.example",
@@ -68,10 +76,13 @@ fn one_origin_never_moves_anothers_window() {
         ENOUGH..20 * ENOUGH,
     );
     assert_eq!(origins.get("a.example").cloned(), before);
-    assert_eq!(origins.wait("a.example", &auto()), wait);
+    assert_eq!(origins.hold("a.example", &auto()), wait);
     let longest = millis_of(auto().auto.max);
-    assert_eq!(origins.wait("liar.example", &auto()).window_ms(), longest);
-    assert_eq!(origins.wait("unheard.example", &auto()), Wait::default());
+    assert_eq!(origins.hold("liar.example", &auto()).window_ms(), longest);
+    assert_eq!(
+        origins.hold("unheard.example", &auto()),
+        OriginHold::default()
+    );
 }
 
 #[test]
@@ -81,18 +92,23 @@ fn what_moved_is_told_once_and_only_where_it_is_learned() {
         reorder_window: ReorderWindow::Fixed(Duration::from_secs(7)),
         ..Wanted::default()
     };
-    windows.name("fixed.example", fixed).unwrap();
+    windows
+        .set(HostPattern::Host("fixed.example".to_owned()), fixed)
+        .unwrap();
     let mut origins = Origins::default();
     take(&mut origins, "a.example", 10_000, 0, 0..ENOUGH - 1);
     take(&mut origins, "fixed.example", 10_000, 1, 0..ENOUGH);
-    assert_eq!(origins.waits_moved(&windows), []);
+    assert_eq!(origins.take_changed_holds(&windows), []);
     take(&mut origins, "a.example", 10_000, 0, ENOUGH - 1..ENOUGH);
-    let wait = origins.wait("a.example", &windows);
+    let wait = origins.hold("a.example", &windows);
     assert!(10_000 <= wait.window_ms());
-    assert_eq!(origins.waits_moved(&windows), [("a.example".into(), wait)]);
-    assert_eq!(origins.waits_moved(&windows), []);
     assert_eq!(
-        origins.wait("fixed.example", &windows),
+        origins.take_changed_holds(&windows),
+        [("a.example".into(), wait)]
+    );
+    assert_eq!(origins.take_changed_holds(&windows), []);
+    assert_eq!(
+        origins.hold("fixed.example", &windows),
         Duration::from_secs(7).into()
     );
     // It grows twice before it is asked about.
@@ -104,24 +120,27 @@ fn what_moved_is_told_once_and_only_where_it_is_learned() {
         0,
         2 * ENOUGH..9 * ENOUGH,
     );
-    let wait = origins.wait("a.example", &windows);
+    let wait = origins.hold("a.example", &windows);
     assert!(600_000 <= wait.window_ms());
-    assert_eq!(origins.waits_moved(&windows), [("a.example".into(), wait)]);
+    assert_eq!(
+        origins.take_changed_holds(&windows),
+        [("a.example".into(), wait)]
+    );
 }
 
 /// Were this to fail, whoever has a wildcard certificate could end learning for every origin that comes later.
 #[test]
 fn names_that_are_made_up_below_one_domain_leave_room_for_all_others() {
-    let mut origins = Origins::default();
+    let mut origins = Origins::by_domain(domain_of);
     for n in 0..2 * ORIGINS_MAX {
         origins.count(&format!("h{n}.evil.example"), seen(1, 0, 0), &auto());
     }
     let names = OF_DOMAIN_MAX as usize;
     assert_eq!(origins.len(), names + 1);
     assert_eq!(posts(&origins, OTHERS), (2 * ORIGINS_MAX - names) as u64);
-    assert_eq!(origins.wait(OTHERS, &auto()), Wait::default());
+    assert_eq!(origins.hold(OTHERS, &auto()), OriginHold::default());
     take(&mut origins, "good.example", 10_000, 1, 0..ENOUGH);
-    assert!(10_000 <= origins.wait("good.example", &auto()).window_ms());
+    assert!(10_000 <= origins.hold("good.example", &auto()).window_ms());
 }
 
 /// Were this to fail, as many domains as are remembered, heard once each, would end learning too; or make others be forgotten
@@ -142,7 +161,7 @@ fn past_the_bound_those_give_way_that_are_hardly_heard() {
     take(&mut origins, "new.example", 10_000, 2, 0..ENOUGH);
     for host in ["old.example", "new.example"] {
         assert_eq!(posts(&origins, host), OBSERVATIONS_MIN, "{host}");
-        assert!(10_000 <= origins.wait(host, &auto()).window_ms(), "{host}");
+        assert!(10_000 <= origins.hold(host, &auto()).window_ms(), "{host}");
     }
     let posts = (3 * ORIGINS_MAX) as u64 + 2 * OBSERVATIONS_MIN;
     assert_eq!(origins.posts()[0], posts, "what gave way is counted still");
@@ -161,8 +180,11 @@ fn past_the_bound_those_give_way_that_are_hardly_heard() {
 fn nobody_waits_for_an_origin_that_gave_way() {
     let mut origins = Origins::default();
     take(&mut origins, "old.example", 10_000, 0, 0..ENOUGH);
-    let wait = origins.wait("old.example", &auto());
-    assert_eq!(origins.waits_moved(&auto()), [("old.example".into(), wait)]);
+    let wait = origins.hold("old.example", &auto());
+    assert_eq!(
+        origins.take_changed_holds(&auto()),
+        [("old.example".into(), wait)]
+    );
     let mut n = 0;
     while origins.get("old.example").is_some() {
         take(
@@ -177,10 +199,10 @@ fn nobody_waits_for_an_origin_that_gave_way() {
             panic!("it never gave way");
         }
     }
-    let moved = origins.waits_moved(&auto());
+    let moved = origins.take_changed_holds(&auto());
     assert_eq!(
         moved.first(),
-        Some(&("old.example".into(), Wait::default()))
+        Some(&("old.example".into(), OriginHold::default()))
     );
 }
 
@@ -188,22 +210,22 @@ fn nobody_waits_for_an_origin_that_gave_way() {
 fn what_is_refused_is_counted_once_for_its_origin() {
     let mut origins = Origins::default();
     for offset in [3, 3, 2, 4] {
-        let at = At {
+        let at = RecordAt {
             partition: 0,
             offset,
         };
         origins.count_refused("evil.example", at);
         origins.passed(0, offset);
     }
-    let refused = |origins: &Origins| origins.get("evil.example").map(Delays::refused);
+    let refused = |origins: &Origins| origins.get("evil.example").map(OriginStats::refused);
     assert_eq!(refused(&origins), Some(2));
     let mut after = Origins::default();
     for (host, row) in origins.unstored() {
-        assert!(after.restore(&host, &row.unwrap(), &[4]));
+        assert!(after.restore(&host, row.unwrap(), &[4]));
     }
     after.count_refused(
         "evil.example",
-        At {
+        RecordAt {
             partition: 0,
             offset: 4,
         },
@@ -221,8 +243,8 @@ fn what_was_stored_ahead_of_the_offsets_is_not_counted_twice() {
             let rows = before.unstored();
             assert!(before.unstored().is_empty());
             let mut after = Origins::default();
-            for (host, bytes) in &rows {
-                assert!(after.restore(host, bytes.as_deref().unwrap(), &[0, reflected]));
+            for (host, row) in &rows {
+                assert!(after.restore(host, row.clone().unwrap(), &[0, reflected]));
             }
             take(&mut after, "a.example", 10, 0, 0..3);
             take(
@@ -234,10 +256,10 @@ fn what_was_stored_ahead_of_the_offsets_is_not_counted_twice() {
             );
             // And once more, before it has caught up.
             let rows = after.unstored();
-            let again = rows.iter().map(|(host, bytes)| (host, bytes));
+            let again = rows.iter().map(|(host, row)| (host, row));
             let mut last = Origins::default();
-            for (host, bytes) in again {
-                assert!(last.restore(host, bytes.as_deref().unwrap(), &[0, reflected]));
+            for (host, row) in again {
+                assert!(last.restore(host, row.clone().unwrap(), &[0, reflected]));
             }
             take(&mut last, "a.example", 10, 0, 0..3);
             take(&mut last, "a.example", 10, 1, reflected..8);
@@ -251,13 +273,18 @@ fn after_a_restart_all_that_is_learned_is_told() {
     let mut before = Origins::default();
     take(&mut before, "a.example", 10_000, 0, 0..ENOUGH);
     take(&mut before, "b.example", 10_000, 0, ENOUGH..ENOUGH + 1);
-    let wait = before.wait("a.example", &auto());
+    let wait = before.hold("a.example", &auto());
     let mut after = Origins::default();
-    for (host, bytes) in before.unstored() {
-        assert!(after.restore(&host, &bytes.unwrap(), &[ENOUGH + 1]));
+    for (host, row) in before.unstored() {
+        assert!(after.restore(&host, row.unwrap(), &[ENOUGH + 1]));
     }
-    assert_eq!(after.waits_moved(&auto()), [("a.example".into(), wait)]);
-    assert!(!after.restore("c.example", b"\x01odd", &[]));
+    assert_eq!(
+        after.take_changed_holds(&auto()),
+        [("a.example".into(), wait)]
+    );
+    let mut unsound = OriginStats::default().to_row(&[]);
+    unsound.learned_ms = Some(-1);
+    assert!(!after.restore("c.example", unsound, &[]));
     assert_eq!(after.len(), 2);
 }
 
@@ -268,7 +295,7 @@ fn some_of_them_are_given_by_posts_or_by_host() {
     for (partition, (host, posts)) in (0..).zip(all) {
         take(&mut origins, host, 10, partition, 0..posts);
     }
-    let hosts = |rows: Vec<(Arc<str>, Delays)>| {
+    let hosts = |rows: Vec<(Arc<str>, OriginStats)>| {
         let hosts = rows.iter().map(|(host, _)| host.to_string());
         hosts.collect::<Vec<_>>().join(" ")
     };

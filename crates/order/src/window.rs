@@ -1,8 +1,6 @@
-//! Reorder windows: how long an origin's posts may take and still be in time (DESIGN.md, "Windows"). Pure.
+//! Reorder windows: how long an origin's posts may take and still be in time .
 
-use hashbrown::HashMap;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use crate::map::HashMap;
 use std::time::Duration;
 
 /// The windows of every origin, and how far ahead a clock may run.
@@ -32,9 +30,9 @@ pub struct Window {
     /// years, default 24 hours.
     pub allowed_lateness: Duration,
     /// Where late posts go. Default in order.
-    pub late: WhenLate,
+    pub late: LatePolicy,
     /// Where posts go that are too late. Default in order.
-    pub too_late: WhenTooLate,
+    pub too_late: TooLatePolicy,
 }
 
 /// Where a reorder window comes from.
@@ -58,9 +56,15 @@ pub struct Auto {
 }
 
 /// What becomes of a late post.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum WhenLate {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "schemars",
+    derive(schemars::JsonSchema),
+    schemars(rename = "WhenLate")
+)]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum LatePolicy {
     /// It goes where it was written, below what may have been read.
     #[default]
     Reorder,
@@ -69,9 +73,15 @@ pub enum WhenLate {
 }
 
 /// What becomes of a post that is too late.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum WhenTooLate {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "schemars",
+    derive(schemars::JsonSchema),
+    schemars(rename = "WhenTooLate")
+)]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum TooLatePolicy {
     /// It goes where it was written, deep down.
     #[default]
     Bury,
@@ -81,37 +91,39 @@ pub enum WhenTooLate {
 
 /// One origin's windows in numbers, what was learned of it included: what a post is judged by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InForce {
+pub struct EffectiveWindow {
     /// A post that took at most this long is in time.
     pub reorder_window: Duration,
     /// As [`Window::allowed_lateness`].
     pub allowed_lateness: Duration,
     /// As [`Window::late`].
-    pub late: WhenLate,
+    pub late: LatePolicy,
     /// As [`Window::too_late`].
-    pub too_late: WhenTooLate,
+    pub too_late: TooLatePolicy,
     /// As [`Windows::clock_skew`].
     pub clock_skew: Duration,
 }
 
-/// Why an origin could not be given windows of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NameError {
-    /// Not a host, host and port, or `*.` and a domain.
-    #[error("not a host")]
-    NotAHost,
-    /// It has windows already, maybe under another spelling.
-    #[error("named already")]
-    Twice,
+/// Which hosts a rule of windows is for, in the form that origins have: lower case, ASCII, without a leading `www.`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostPattern {
+    /// This host, `threads.net`, also with a port.
+    Host(String),
+    /// All hosts below this domain: `example` for `*.example`.
+    Below(String),
 }
+
+/// The pattern has windows already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PatternTaken;
 
 impl Default for Window {
     fn default() -> Window {
         Window {
             reorder_window: ReorderWindow::Fixed(Duration::from_secs(30)),
             allowed_lateness: Duration::from_secs(24 * 60 * 60),
-            late: WhenLate::default(),
-            too_late: WhenTooLate::default(),
+            late: LatePolicy::default(),
+            too_late: TooLatePolicy::default(),
         }
     }
 }
@@ -120,7 +132,7 @@ impl Window {
     /// Whether its posts' places or feeds depend on its window, which then must not be a learned one: what is learned
     /// changes, and differs after a rebuild.
     pub fn decides_places(&self) -> bool {
-        self.late == WhenLate::Surface || self.too_late == WhenTooLate::Drop
+        self.late == LatePolicy::Surface || self.too_late == TooLatePolicy::Drop
     }
 }
 
@@ -160,7 +172,7 @@ impl Windows {
         }
     }
 
-    /// The windows of `origin`, which is as [`crate::post::origin_of`] gives it. The most specific name wins: the
+    /// The windows of `origin`, a host in the form of [`HostPattern::Host`]. The most specific name wins: the
     /// origin itself, then the longest `*.` name it is below (whatever its port), then the default.
     pub fn of(&self, origin: &str) -> &Window {
         if let Some(window) = self.exact.get(origin) {
@@ -183,9 +195,9 @@ impl Windows {
     ///
     /// Of an origin not yet learned everything up to the longest window counts as in time: nobody is held for it, so
     /// there is no window that its posts could have missed.
-    pub fn in_force(&self, origin: &str, learned: Option<Duration>) -> InForce {
+    pub fn effective(&self, origin: &str, learned: Option<Duration>) -> EffectiveWindow {
         let window = self.of(origin);
-        InForce {
+        EffectiveWindow {
             reorder_window: match (window.reorder_window, learned) {
                 (ReorderWindow::Fixed(fixed), _) => fixed,
                 (ReorderWindow::Auto, Some(learned)) => self.auto.bounded(learned),
@@ -208,47 +220,22 @@ impl Windows {
         }
     }
 
-    /// Gives an origin (`threads.net`, also with a port) or all origins below a domain (`*.example`) windows of its
-    /// own. Upper case, a leading `www.` and international names are brought to the form that origins have.
-    pub fn name(&mut self, name: &str, window: Window) -> Result<(), NameError> {
-        let (named, key) = match name.strip_prefix("*.") {
-            Some(domain) => (&mut self.below, domain_of(domain)),
-            None => (&mut self.exact, origin_of(name)),
+    /// Gives the hosts of a pattern windows of their own. Errors: the same pattern was given some before.
+    pub fn set(&mut self, pattern: HostPattern, window: Window) -> Result<(), PatternTaken> {
+        let (windows, key) = match pattern {
+            HostPattern::Host(host) => (&mut self.exact, host),
+            HostPattern::Below(domain) => {
+                self.below_bytes.push(domain.len());
+                self.below_bytes.sort_unstable();
+                self.below_bytes.dedup();
+                (&mut self.below, domain)
+            }
         };
-        let key = key.ok_or(NameError::NotAHost)?.into_boxed_str();
-        if named.contains_key(&key) {
-            return Err(NameError::Twice);
+        if windows.contains_key(&*key) {
+            return Err(PatternTaken);
         }
-        if name.starts_with("*.") {
-            self.below_bytes.push(key.len());
-            self.below_bytes.sort_unstable();
-            self.below_bytes.dedup();
-            self.below.insert(key, window);
-        } else {
-            self.exact.insert(key, window);
-        }
+        windows.insert(key.into_boxed_str(), window);
         Ok(())
-    }
-}
-
-/// The origin of ids at this host, if it is nothing but a host and maybe a port.
-fn origin_of(host: &str) -> Option<String> {
-    let odd = |c: char| c.is_whitespace() || c.is_control() || "/\\?#@*%".contains(c);
-    if host.contains(odd) {
-        return None;
-    }
-    crate::post::origin_of(&format!("https://{host}"))
-}
-
-/// A domain that origins can be below: no address, no port; and `www.` at its front means what it says.
-fn domain_of(domain: &str) -> Option<String> {
-    origin_of(domain)?;
-    match url::Url::parse(&format!("https://{domain}")).ok()? {
-        url if url.port().is_some() || domain.contains(':') => None,
-        url => match url.host()? {
-            url::Host::Domain(domain) if !domain.starts_with('.') => Some(domain.to_owned()),
-            _ => None,
-        },
     }
 }
 
@@ -263,48 +250,45 @@ mod tests {
         }
     }
 
-    fn windows(names: &[(&str, u64)]) -> Windows {
+    fn windows(patterns: &[(&str, u64)]) -> Windows {
         let mut windows = Windows::new(window(0), Duration::ZERO);
-        for (name, seconds) in names {
-            windows.name(name, window(*seconds)).unwrap();
+        for (pattern, seconds) in patterns {
+            let pattern = match pattern.strip_prefix("*.") {
+                Some(domain) => HostPattern::Below(domain.to_owned()),
+                None => HostPattern::Host((*pattern).to_owned()),
+            };
+            windows.set(pattern, window(*seconds)).unwrap();
         }
         windows
     }
 
     #[test]
-    fn the_most_specific_name_wins() {
+    fn the_most_specific_pattern_wins() {
         let windows = windows(&[
-            ("Threads.NET", 1),
+            ("threads.net", 1),
             ("*.example", 2),
             ("*.social.example", 3),
-            ("WWW.a.social.example", 4),
+            ("a.social.example", 4),
             ("a.example:8443", 5),
-            ("bücher.example", 6),
             ("*.www.example", 7),
         ]);
-        let check = |id: &str, seconds: u64| {
-            let origin = crate::post::origin_of(id).unwrap();
-            assert_eq!(*windows.of(&origin), window(seconds), "{id}");
+        let check = |host: &str, seconds: u64| {
+            assert_eq!(*windows.of(host), window(seconds), "{host}");
         };
-        check("https://threads.net/@zuck", 1);
-        check("https://www.threads.net/@zuck", 1);
-        check("https://WWW.Threads.net/@zuck", 1);
-        check("https://m.threads.net/@zuck", 0);
-        check("https://nothreads.net/@zuck", 0);
-        check("https://elsewhere.test/users/a", 0);
-        check("https://example/users/a", 0);
-        check("https://www.example/users/a", 0);
-        check("https://a.example/users/a", 2);
-        check("https://www.a.example/users/a", 2);
-        check("https://social.example/users/a", 2);
-        check("https://a.social.example/users/a", 4);
-        check("https://b.social.example/users/a", 3);
-        check("https://c.b.social.example/users/a", 3);
-        check("https://a.example:8443/users/a", 5);
-        check("https://a.example:9443/users/a", 2);
-        check("https://xn--bcher-kva.example/users/a", 6);
-        check("https://b.www.example/users/a", 7);
-        check("https://[::1]:8443/users/a", 0);
+        check("threads.net", 1);
+        check("m.threads.net", 0);
+        check("nothreads.net", 0);
+        check("elsewhere.test", 0);
+        check("example", 0);
+        check("a.example", 2);
+        check("social.example", 2);
+        check("a.social.example", 4);
+        check("b.social.example", 3);
+        check("c.b.social.example", 3);
+        check("a.example:8443", 5);
+        check("a.example:9443", 2);
+        check("b.www.example", 7);
+        check("[::1]:8443", 0);
     }
 
     #[test]
@@ -317,7 +301,7 @@ mod tests {
         let check = |origin, learned: Option<u64>, judged: u64, holding: u64| {
             let learned = learned.map(seconds);
             assert_eq!(
-                windows.in_force(origin, learned).reorder_window,
+                windows.effective(origin, learned).reorder_window,
                 seconds(judged)
             );
             assert_eq!(windows.holding(origin, learned), seconds(holding));
@@ -341,36 +325,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_host_gets_no_windows() {
-        for name in [
-            "",
-            "*",
-            "*.",
-            "*.*.example",
-            "a.*.example",
-            "*.example:8443",
-            "*.10.0.0.1",
-            "*.[::1]",
-            "*..example",
-            "https://threads.net",
-            "threads.net/",
-            "@me@threads.net",
-            "threads net",
-            "threads.net:port",
-        ] {
-            let mut windows = Windows::default();
-            let outcome = windows.name(name, window(1));
-            assert_eq!(outcome, Err(NameError::NotAHost), "{name:?}");
-        }
-    }
-
-    #[test]
-    fn an_origin_is_named_once_however_it_is_spelled() {
+    fn a_pattern_gets_windows_once() {
         let mut windows = windows(&[("threads.net", 1), ("*.example", 2)]);
-        for name in ["www.threads.net", "THREADS.net", "*.Example"] {
-            let outcome = windows.name(name, window(3));
-            assert_eq!(outcome, Err(NameError::Twice), "{name:?}");
+        for pattern in [
+            HostPattern::Host("threads.net".to_owned()),
+            HostPattern::Below("example".to_owned()),
+        ] {
+            assert_eq!(windows.set(pattern, window(3)), Err(PatternTaken));
         }
-        assert_eq!(windows.name("example", window(3)), Ok(()));
+        let same_name = HostPattern::Host("example".to_owned());
+        assert_eq!(windows.set(same_name, window(3)), Ok(()));
+        assert_eq!(*windows.of("a.example"), window(2));
     }
 }

@@ -1,8 +1,7 @@
 //! What share of an origin's posts comes within a time: a copy of its histogram that stays as it is while little moves, so
-//! that what feeds wait for by it does not waver. Pure.
+//! that what feeds wait for by it does not waver.
 
-use super::histogram::{BUCKETS, Histogram, upper_bound_ms};
-use serde::{Deserialize, Serialize};
+use super::decaying_histogram::{BUCKETS, DecayingHistogram, upper_bound_ms};
 
 /// All posts. Shares are whole numbers of so many parts: two bytes each, and every bound below is one of them.
 const ALL: u16 = 50_000;
@@ -15,7 +14,7 @@ const STILL_PAYS: u16 = 22_500;
 
 /// The copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Curve {
+pub struct DelayCurve {
     /// By bucket: the posts in it and below.
     shares: [u16; BUCKETS],
     /// The first bucket within which waiting pays.
@@ -23,7 +22,8 @@ pub struct Curve {
 }
 
 /// What is stored of it. The order of the fields is the format.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Row {
     /// How many buckets have no post in or below them.
     none: u8,
@@ -32,16 +32,16 @@ pub struct Row {
     pays_from: u8,
 }
 
-impl Curve {
+impl DelayCurve {
     /// Of an origin seen for the first time. None before the first delay.
-    pub fn new(histogram: &Histogram) -> Option<Curve> {
+    pub fn new(histogram: &DecayingHistogram) -> Option<DelayCurve> {
         let shares = shares_of(histogram);
         let pays_from = first(&shares, PAYS)?;
-        Some(Curve { shares, pays_from })
+        Some(DelayCurve { shares, pays_from })
     }
 
     /// A copy of `histogram` to take its place, if a share is off by more than 0.02.
-    pub fn next(&self, histogram: &Histogram) -> Option<Curve> {
+    pub fn next(&self, histogram: &DecayingHistogram) -> Option<DelayCurve> {
         let shares = shares_of(histogram);
         let mut both = self.shares.iter().zip(&shares);
         if both.all(|(here, there)| here.abs_diff(*there) <= OFF_MAX) {
@@ -49,7 +49,7 @@ impl Curve {
         }
         let (pays, still_pays) = (first(&shares, PAYS)?, first(&shares, STILL_PAYS)?);
         let pays_from = self.pays_from.clamp(still_pays, pays);
-        Some(Curve { shares, pays_from })
+        Some(DelayCurve { shares, pays_from })
     }
 
     /// Of each bucket: its upper bound in milliseconds, and the share (0 to 1) of the posts below or in it.
@@ -96,20 +96,20 @@ impl Curve {
     }
 
     /// From what was stored. None if it is not what was stored.
-    pub fn from_row(row: &Row) -> Option<Curve> {
+    pub fn from_row(row: &Row) -> Option<DelayCurve> {
         let mut shares = [ALL; BUCKETS];
         let (none, rest) = shares.split_at_mut_checked(row.none.into())?;
         none.fill(0);
         rest.get_mut(..row.some.len())?.copy_from_slice(&row.some);
         let pays = *shares.get(usize::from(row.pays_from))?;
-        (shares.is_sorted() && *shares.last()? == ALL && STILL_PAYS <= pays).then_some(Curve {
+        (shares.is_sorted() && *shares.last()? == ALL && STILL_PAYS <= pays).then_some(DelayCurve {
             shares,
             pays_from: row.pays_from,
         })
     }
 }
 
-fn shares_of(histogram: &Histogram) -> [u16; BUCKETS] {
+fn shares_of(histogram: &DecayingHistogram) -> [u16; BUCKETS] {
     // To the nearest: `round` would be a call for each.
     histogram
         .within()
@@ -125,15 +125,15 @@ fn first(shares: &[u16; BUCKETS], share: u16) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::order::histogram::bucket_of;
+    use crate::decaying_histogram::bucket_of;
     use crate::time::Time;
     use proptest::prelude::*;
 
     const NOON: Time = Time::from_millis(1_763_805_600_000);
 
     /// So many delays of so many milliseconds each.
-    fn histogram(delays: &[(u32, i64)]) -> Histogram {
-        let mut histogram = Histogram::default();
+    fn histogram(delays: &[(u32, i64)]) -> DecayingHistogram {
+        let mut histogram = DecayingHistogram::default();
         for (count, delay_ms) in delays {
             for _ in 0..*count {
                 histogram.add(*delay_ms, NOON);
@@ -143,19 +143,19 @@ mod tests {
     }
 
     /// Whether the curve was replaced.
-    fn follow(curve: &mut Curve, histogram: &Histogram) -> bool {
+    fn follow(curve: &mut DelayCurve, histogram: &DecayingHistogram) -> bool {
         let next = curve.next(histogram);
         let is_other = next.is_some();
         *curve = next.unwrap_or_else(|| curve.clone());
         is_other
     }
 
-    fn of(delays: &[(u32, i64)]) -> Curve {
-        Curve::new(&histogram(delays)).unwrap()
+    fn of(delays: &[(u32, i64)]) -> DelayCurve {
+        DelayCurve::new(&histogram(delays)).unwrap()
     }
 
     /// What is waited for within so many whole buckets: milliseconds.
-    fn shortest_ms(curve: &Curve, within_ms: i64) -> Option<i64> {
+    fn shortest_ms(curve: &DelayCurve, within_ms: i64) -> Option<i64> {
         let shortest = curve.shortest(0.99)[bucket_of(within_ms)];
         shortest.map(|bucket| upper_bound_ms(bucket.into()))
     }
@@ -188,8 +188,8 @@ mod tests {
     #[test]
     fn a_share_that_wavers_about_half_does_not_make_waiting_pay_by_turns() {
         let half = |quick| histogram(&[(quick, 1_000), (1_000 - quick, 900_000)]);
-        let pays = |curve: &Curve| shortest_ms(curve, 60_000).is_some();
-        let mut curve = Curve::new(&half(499)).unwrap();
+        let pays = |curve: &DelayCurve| shortest_ms(curve, 60_000).is_some();
+        let mut curve = DelayCurve::new(&half(499)).unwrap();
         assert!(!pays(&curve));
         for (quick, expected) in [
             (470, false),
@@ -241,7 +241,7 @@ mod tests {
         fn it_is_the_same_from_what_is_stored(before in any_delays(), after in any_delays()) {
             let mut curve = of(&before);
             follow(&mut curve, &histogram(&after));
-            prop_assert_eq!(Curve::from_row(&curve.to_row()), Some(curve));
+            prop_assert_eq!(DelayCurve::from_row(&curve.to_row()), Some(curve));
         }
 
         /// Were this to fail, a data folder damaged in one origin would stop the service or hold feeds for nothing.
@@ -249,7 +249,7 @@ mod tests {
         fn what_was_not_stored_is_no_curve(
             none in any::<u8>(), some in prop::collection::vec(any::<u16>(), 0..80), pays_from in any::<u8>(),
         ) {
-            if let Some(curve) = Curve::from_row(&Row { none, some, pays_from }) {
+            if let Some(curve) = DelayCurve::from_row(&Row { none, some, pays_from }) {
                 prop_assert!(curve.shares().is_sorted_by(|one, next| one.1 <= next.1));
                 prop_assert!(curve.shares().all(|(_, share)| share <= 1.0));
                 prop_assert!(curve.shortest(0.99).is_sorted());

@@ -1,4 +1,4 @@
-//! A histogram of delays whose buckets are equally wide on a logarithmic scale, and in which old delays fade. Pure.
+//! A histogram of delays whose buckets are equally wide on a logarithmic scale, and in which old delays fade.
 
 use crate::time::{Time, millis_of};
 use std::sync::LazyLock;
@@ -21,27 +21,27 @@ const ROUNDING: f64 = 1e-6;
 /// Weights by bucket. A delay's weight is 2 to the number of half-lives from the landmark to its arrival: relative to
 /// each other, weights fade without ever being touched, and whatever the order in which delays are counted.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Histogram {
+pub struct DecayingHistogram {
     weights: [f32; BUCKETS],
     landmark: Time,
 }
 
-impl Default for Histogram {
-    fn default() -> Histogram {
-        Histogram {
+impl Default for DecayingHistogram {
+    fn default() -> DecayingHistogram {
+        DecayingHistogram {
             weights: [0.0; BUCKETS],
             landmark: Time::default(),
         }
     }
 }
 
-impl Histogram {
+impl DecayingHistogram {
     /// From its buckets that are not empty, and the moment whose delays weigh 1. Others are passed over: of stored ones
     /// it is not known who wrote them.
-    pub fn new(landmark: Time, weights: &[(u8, f32)]) -> Histogram {
-        let mut histogram = Histogram {
+    pub fn new(landmark: Time, weights: &[(u8, f32)]) -> DecayingHistogram {
+        let mut histogram = DecayingHistogram {
             landmark,
-            ..Histogram::default()
+            ..DecayingHistogram::default()
         };
         for (bucket, weight) in weights {
             if let Some(at) = histogram.weights.get_mut(usize::from(*bucket))
@@ -71,9 +71,9 @@ impl Histogram {
         let mut age = self.half_lives_to(arrived);
         if age < -HALF_LIVES_MAX {
             // Nothing this old is in any log beside what is here: the landmark was a clock's slip. Begin again.
-            *self = Histogram {
+            *self = DecayingHistogram {
                 landmark: arrived,
-                ..Histogram::default()
+                ..DecayingHistogram::default()
             };
             age = 0.0;
         } else if HALF_LIVES_MAX < age {
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn after_a_half_life_a_delay_counts_half() {
-        let mut histogram = Histogram::default();
+        let mut histogram = DecayingHistogram::default();
         for _ in 0..100 {
             histogram.add(1_000, at(0.0));
         }
@@ -246,7 +246,8 @@ mod tests {
     #[test]
     fn in_which_order_delays_are_counted_does_not_matter() {
         let delays = [(5, 0.0), (70, 2.5), (900, -3.0), (70, 1.0), (5, 40.0)];
-        let (mut forwards, mut backwards) = (Histogram::default(), Histogram::default());
+        let (mut forwards, mut backwards) =
+            (DecayingHistogram::default(), DecayingHistogram::default());
         for (ms, when) in delays {
             forwards.add(ms, at(when));
         }
@@ -264,7 +265,7 @@ mod tests {
 
     #[test]
     fn years_on_and_after_a_slip_of_the_clock_it_still_counts() {
-        let mut histogram = Histogram::default();
+        let mut histogram = DecayingHistogram::default();
         for year in 0..100 {
             histogram.add(1_000, at(f64::from(year) * 365.0));
         }
@@ -276,7 +277,7 @@ mod tests {
 
     #[test]
     fn the_shares_rise_to_all_of_it() {
-        let mut histogram = Histogram::default();
+        let mut histogram = DecayingHistogram::default();
         assert_eq!(histogram.shares().count(), 0);
         for (ms, count) in [(10, 1), (1_000, 2), (60_000, 1)] {
             for _ in 0..count {
@@ -296,13 +297,16 @@ mod tests {
 
     #[test]
     fn it_is_the_same_made_again_from_its_parts() {
-        let mut histogram = Histogram::default();
+        let mut histogram = DecayingHistogram::default();
         for ms in [0, 10, 900_000, i64::MAX] {
             histogram.add(ms, at(ms.min(90) as f64));
         }
         let weights: Vec<_> = histogram.weights().collect();
-        assert_eq!(Histogram::new(histogram.landmark(), &weights), histogram);
-        let odd = Histogram::new(at(0.0), &[(64, 1.0), (1, f32::NAN), (2, -1.0)]);
+        assert_eq!(
+            DecayingHistogram::new(histogram.landmark(), &weights),
+            histogram
+        );
+        let odd = DecayingHistogram::new(at(0.0), &[(64, 1.0), (1, f32::NAN), (2, -1.0)]);
         assert_eq!(odd.quantile(1.0), None);
     }
 }

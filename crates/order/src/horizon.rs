@@ -1,7 +1,7 @@
-//! Up to when a feed is shown. Pure.
+//! Up to when a feed is shown.
 //!
 //! Waiting is what order costs, and each account says how much of it it wants: its patience. Its hold is the longest
-//! [`wait`](super::wait) among the origins it follows. Its horizon is then the moment up to which as good as everything
+//! [`wait`](super::hold) among the origins it follows. Its horizon is then the moment up to which as good as everything
 //! from those origins has come.
 
 use super::place::{PostId, SEQUENCES, SLOTS};
@@ -24,21 +24,21 @@ pub fn horizon(patience_ms: i64, hold_ms: i64, built: Time, now: Time) -> Option
 }
 
 /// The last place that a feed with this horizon shows.
-pub fn last_shown(horizon: Option<Time>) -> PostId {
+pub fn highest_visible(horizon: Option<Time>) -> PostId {
     horizon.map_or(PostId::MAX, |horizon| {
         PostId::new(horizon, SLOTS - 1, SEQUENCES - 1)
     })
 }
 
 /// When a feed held back by `hold_ms` shows an entry placed at `at`, if all partitions are read to their ends.
-pub fn ripens(at: Time, hold_ms: i64) -> Time {
+pub fn due_at(at: Time, hold_ms: i64) -> Time {
     Time::from_millis(at.millis().saturating_add(hold_ms))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::order::wait::{Wait, hold_ms};
+    use crate::hold::{OriginHold, hold_ms};
     use proptest::prelude::*;
     use std::time::Duration;
 
@@ -69,10 +69,10 @@ mod tests {
 
     #[test]
     fn an_entry_at_the_horizon_is_shown_and_one_a_millisecond_later_is_not() {
-        let last = last_shown(Some(time(7)));
+        let last = highest_visible(Some(time(7)));
         assert!(PostId::new(time(7), SLOTS - 1, SEQUENCES - 1) <= last);
         assert!(last < PostId::new(time(8), 0, 0));
-        assert_eq!(last_shown(None), PostId::MAX);
+        assert_eq!(highest_visible(None), PostId::MAX);
     }
 
     proptest! {
@@ -82,13 +82,13 @@ mod tests {
             patience in 1i64..2_000, windows in prop::collection::vec(0u64..3_000, 0..10),
             built in 0i64..20_000, now in 0i64..20_000, at in 0i64..20_000,
         ) {
-            let waits: Vec<Wait> = windows.into_iter().map(|ms| Duration::from_millis(ms).into()).collect();
+            let waits: Vec<OriginHold> = windows.into_iter().map(|ms| Duration::from_millis(ms).into()).collect();
             let hold = hold_ms(waits.iter(), patience);
             let horizon = horizon(patience, hold, time(built), time(now)).unwrap();
             prop_assert!(now - patience <= horizon.millis());
             prop_assert!(horizon.millis() <= now);
             // Once it has ripened it is shown, if everything is read.
-            let ripe = ripens(time(at), hold);
+            let ripe = due_at(time(at), hold);
             prop_assert!(time(at) <= super::horizon(patience, hold, ripe, ripe).unwrap());
         }
     }

@@ -1,13 +1,12 @@
-//! How long feeds wait for an origin, and for all that an account follows: as long as waiting buys something (DESIGN.md,
-//! "Patience"). Pure.
+//! How long feeds wait for an origin, and for all that an account follows: as long as waiting buys something.
 //!
 //! An origin's wait is its reorder window where that fits within the patience. Where it does not and the window is learned,
 //! it is the shortest wait that finds as good as all in time that the whole patience would, if that is at least half of
 //! the origin's posts; else none. It grows with the patience and never passes it.
 
-use super::curve::Curve;
-use super::delays::Delays;
-use super::histogram::{BUCKETS, upper_bound_ms, whole_buckets};
+use super::decaying_histogram::{BUCKETS, upper_bound_ms, whole_buckets};
+use super::delay_curve::DelayCurve;
+use super::origin_stats::OriginStats;
 use super::origins::OTHERS;
 use super::window::{ReorderWindow, Windows};
 use crate::time::millis_of;
@@ -16,7 +15,7 @@ use std::time::Duration;
 
 /// How long feeds wait for one origin, by patience. Nobody waits for the default one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wait {
+pub struct OriginHold {
     window_ms: i64,
     /// For patience that the window does not fit in; none if the window is not learned.
     steps: Option<Arc<Steps>>,
@@ -25,36 +24,36 @@ pub struct Wait {
 /// By the last whole bucket within the patience: the bucket at whose end the wait ends, counted from 1; 0 for none.
 type Steps = [u8; BUCKETS];
 
-impl From<Duration> for Wait {
+impl From<Duration> for OriginHold {
     /// For an origin whose window the operator fixed.
-    fn from(window: Duration) -> Wait {
-        Wait {
+    fn from(window: Duration) -> OriginHold {
+        OriginHold {
             window_ms: millis_of(window),
             steps: None,
         }
     }
 }
 
-impl Wait {
+impl OriginHold {
     /// For an origin whose window was learned, to find a share `quantile` (0 to 1) of its posts in time.
-    pub fn learned(window: Duration, curve: &Curve, quantile: f64) -> Wait {
+    pub fn learned(window: Duration, curve: &DelayCurve, quantile: f64) -> OriginHold {
         let steps = curve.shortest(quantile);
         let steps = steps.map(|bucket| bucket.map_or(0, |bucket| bucket + 1));
-        Wait {
+        OriginHold {
             steps: Some(Arc::new(steps)),
-            ..Wait::from(window)
+            ..OriginHold::from(window)
         }
     }
 
     /// For `origin`, of which this much is known.
-    pub fn of(origin: &str, delays: Option<&Delays>, windows: &Windows) -> Wait {
+    pub fn of(origin: &str, delays: Option<&OriginStats>, windows: &Windows) -> OriginHold {
         // Origins counted together say nothing of each other.
         let delays = delays.filter(|_| origin != OTHERS);
-        let window = windows.holding(origin, delays.and_then(Delays::learned));
+        let window = windows.holding(origin, delays.and_then(OriginStats::learned));
         let is_learned = windows.of(origin).reorder_window == ReorderWindow::Auto;
-        match delays.and_then(Delays::curve).filter(|_| is_learned) {
-            Some(curve) => Wait::learned(window, curve, windows.auto.quantile),
-            None => Wait::from(window),
+        match delays.and_then(OriginStats::curve).filter(|_| is_learned) {
+            Some(curve) => OriginHold::learned(window, curve, windows.auto.quantile),
+            None => OriginHold::from(window),
         }
     }
 
@@ -70,7 +69,7 @@ impl Wait {
 }
 
 /// The longest of `waits` for who has so many milliseconds of patience; 0 if there is none.
-pub fn hold_ms<'a>(waits: impl Iterator<Item = &'a Wait>, patience_ms: i64) -> i64 {
+pub fn hold_ms<'a>(waits: impl Iterator<Item = &'a OriginHold>, patience_ms: i64) -> i64 {
     let whole = whole_buckets(patience_ms).checked_sub(1);
     let (mut window_ms, mut step) = (0, 0);
     for wait in waits {
@@ -90,18 +89,18 @@ pub fn hold_ms<'a>(waits: impl Iterator<Item = &'a Wait>, patience_ms: i64) -> i
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::order::delays::OBSERVATIONS_MIN;
-    use crate::order::histogram::bucket_of;
-    use crate::order::horizon::COMPLETE_MS;
-    use crate::order::verdict::Verdict;
+    use crate::decaying_histogram::bucket_of;
+    use crate::horizon::COMPLETE_MS;
+    use crate::origin_stats::OBSERVATIONS_MIN;
     use crate::time::Time;
+    use crate::verdict::Verdict;
     use proptest::prelude::*;
 
     const SECOND: i64 = 1_000;
     const MINUTE: i64 = 60 * SECOND;
 
-    fn fixed(window_ms: i64) -> Wait {
-        Wait::from(Duration::from_millis(window_ms.unsigned_abs()))
+    fn fixed(window_ms: i64) -> OriginHold {
+        OriginHold::from(Duration::from_millis(window_ms.unsigned_abs()))
     }
 
     fn auto() -> Windows {
@@ -110,8 +109,8 @@ mod tests {
         windows
     }
 
-    fn known(delays_ms: impl Iterator<Item = i64>) -> Delays {
-        let mut delays = Delays::default();
+    fn known(delays_ms: impl Iterator<Item = i64>) -> OriginStats {
+        let mut delays = OriginStats::default();
         for delay_ms in delays_ms {
             let auto = &auto().auto;
             delays.count(Verdict::Late, Some(delay_ms), Time::default(), auto);
@@ -120,7 +119,7 @@ mod tests {
     }
 
     /// A thousand posts, of which so many come within 7,995 ms and the others after so many milliseconds.
-    fn mostly_quick(quick: i64, slow_ms: i64) -> Delays {
+    fn mostly_quick(quick: i64, slow_ms: i64) -> OriginStats {
         known((0..1_000).map(|n| {
             // Spread out evenly.
             if n * 389 % 1_000 < quick {
@@ -159,7 +158,7 @@ mod tests {
     #[test]
     fn a_few_that_are_very_late_do_not_make_patience_worthless() {
         let delays = mostly_quick(988, 10 * MINUTE);
-        let wait = Wait::of("a.example", Some(&delays), &auto());
+        let wait = OriginHold::of("a.example", Some(&delays), &auto());
         assert_eq!(
             wait.window_ms(),
             end_of(10 * MINUTE),
@@ -185,14 +184,14 @@ mod tests {
     #[test]
     fn an_origin_that_holds_everything_back_longer_than_patience_is_not_waited_for() {
         let scheduled = known((0..1_000).map(|n| 15 * MINUTE + n * 7));
-        let wait = Wait::of("threads.example", Some(&scheduled), &auto());
+        let wait = OriginHold::of("threads.example", Some(&scheduled), &auto());
         for patience in [30 * SECOND, 2 * MINUTE, 10 * MINUTE] {
             assert_eq!(wait.ms(patience), 0, "{patience}");
         }
         assert_eq!(wait.ms(20 * MINUTE), wait.window_ms());
         // Nor is one of which less than half comes in time.
         for (quick, waits) in [(450, false), (550, true)] {
-            let wait = Wait::of(
+            let wait = OriginHold::of(
                 "a.example",
                 Some(&mostly_quick(quick, 15 * MINUTE)),
                 &auto(),
@@ -207,8 +206,8 @@ mod tests {
         let mut windows = auto();
         windows.default.reorder_window = ReorderWindow::Fixed(Duration::from_secs(600));
         let few = known((1..OBSERVATIONS_MIN as i64).map(|_| 8 * SECOND));
-        let check = |origin: &str, delays: Option<&Delays>, windows: &Windows, waits: bool| {
-            let wait = Wait::of(origin, delays, windows);
+        let check = |origin: &str, delays: Option<&OriginStats>, windows: &Windows, waits: bool| {
+            let wait = OriginHold::of(origin, delays, windows);
             assert_eq!(wait.ms(2 * MINUTE) != 0, waits, "{origin}");
         };
         check("a.example", Some(&delays), &windows, false);
@@ -231,7 +230,7 @@ mod tests {
             windows.auto.quantile = quantile;
             windows.auto.min = Duration::from_millis(min_ms);
             let delays = known(delays.into_iter());
-            let wait = Wait::of("a.example", Some(&delays), &windows);
+            let wait = OriginHold::of("a.example", Some(&delays), &windows);
             let mut patiences = patiences;
             patiences.sort_unstable();
             let waits: Vec<i64> = patiences.iter().map(|patience| wait.ms(*patience)).collect();

@@ -1,8 +1,8 @@
 //! Who is remembered one by one when there are more origins than that: nobody's names, however many they make up, push out
-//! those that are heard. Pure.
+//! those that are heard.
 
-use hashbrown::HashMap;
-use xxhash_rust::xxh3::xxh3_64;
+use crate::map::HashMap;
+use std::hash::{BuildHasher, RandomState};
 
 /// Hosts below one registrable domain that are remembered one by one. Whoever owns a domain has as many names below it as they
 /// like, for nothing.
@@ -13,28 +13,46 @@ pub const OF_DOMAIN_MAX: u32 = 1_000;
 const LOOKED_AT: usize = 32;
 
 /// How many of whose there are, and where it was looked last.
-#[derive(Debug, Default)]
-pub(super) struct Room {
-    /// Hosts below each registrable domain, by its hash.
+#[derive(Debug)]
+pub(super) struct Capacity {
+    /// The part of a host that somebody had to register.
+    domain_of: fn(&str) -> &str,
+    /// Keyed: nobody outside can make two domains one.
+    hasher: RandomState,
+    /// Hosts of each domain, by its hash.
     of_domain: HashMap<u64, u32>,
     hand: usize,
 }
 
-impl Room {
+impl Capacity {
+    pub(super) fn new(domain_of: fn(&str) -> &str) -> Capacity {
+        Capacity {
+            domain_of,
+            hasher: RandomState::new(),
+            of_domain: HashMap::default(),
+            hand: 0,
+        }
+    }
+
+    fn domain(&self, host: &str) -> u64 {
+        self.hasher.hash_one((self.domain_of)(host))
+    }
+
     /// Whether there is room for one more host of this one's domain.
     pub(super) fn has_some_for(&self, host: &str) -> bool {
-        let there = self.of_domain.get(&domain(host));
+        let there = self.of_domain.get(&self.domain(host));
         there.is_none_or(|there| *there < OF_DOMAIN_MAX)
     }
 
     /// A host is remembered from now on.
     pub(super) fn take(&mut self, host: &str) {
-        *self.of_domain.entry(domain(host)).or_default() += 1;
+        let domain = self.domain(host);
+        *self.of_domain.entry(domain).or_default() += 1;
     }
 
     /// A host is remembered no longer.
     pub(super) fn give(&mut self, host: &str) {
-        let domain = domain(host);
+        let domain = self.domain(host);
         if let Some(there) = self.of_domain.get_mut(&domain) {
             *there -= 1;
             if *there == 0 {
@@ -57,29 +75,14 @@ impl Room {
     }
 }
 
-/// A hash of the registrable domain: the public suffix (publicsuffix.org) and one label more. Of a host that has none, an
-/// address or a suffix itself, the host.
-fn domain(host: &str) -> u64 {
-    xxh3_64(psl::domain_str(host).unwrap_or(host).as_bytes())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn hosts_are_counted_by_what_can_be_registered() {
-        let same = |one: &str, other: &str| domain(one) == domain(other);
-        assert!(same("a.evil.example", "b.c.evil.example"));
-        assert!(same("evil.example", "a.evil.example"));
-        assert!(same("a.evil.co.uk", "b.evil.co.uk"));
-        assert!(!same("a.co.uk", "b.co.uk"));
-        assert!(!same("192.0.2.1", "192.0.2.2"));
-    }
+    use crate::origins::tests::domain_of;
 
     #[test]
     fn what_was_given_back_is_room_again() {
-        let mut room = Room::default();
+        let mut room = Capacity::new(domain_of);
         for n in 0..OF_DOMAIN_MAX {
             room.take(&format!("h{n}.evil.example"));
         }
@@ -91,7 +94,7 @@ mod tests {
 
     #[test]
     fn the_least_of_those_next_gives_way_and_all_have_their_turn() {
-        let mut room = Room::default();
+        let mut room = Capacity::new(domain_of);
         let heard = |number: usize| Some((number * 7) % 100);
         let mut given = [room.least(100, heard), room.least(100, heard)];
         assert_eq!(given, [Some(0), Some(43)]);

@@ -1,4 +1,4 @@
-//! A place in every feed, which is also the post's id: decided once, and it sorts as the feed sorts. Pure.
+//! A place in every feed, which is also the post's id: decided once, and it sorts as the feed sorts.
 //!
 //! ```text
 //! id = milliseconds since 1970 << 16 | slot (10 bits) << 6 | sequence (6 bits)
@@ -7,10 +7,8 @@
 //! The slot is Kafka's own hash of the author's id, so a slot lives in one partition of any topic of 2^n <= 1024
 //! partitions, and the order in which a partition is read decides ties the same way on every node and every time.
 
-use crate::post::id::quoted;
-use crate::post::record::key_hash;
+use crate::key_hash::key_hash;
 use crate::time::Time;
-use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
@@ -26,8 +24,9 @@ const SEQUENCE_BITS: u32 = 6;
 const MILLIS_MAX: i64 = (1 << 47) - 1;
 
 /// A post's place and id: a positive 63-bit integer, shown as a decimal string.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(transparent))]
 pub struct PostId(u64);
 
 impl PostId {
@@ -117,6 +116,22 @@ pub fn lowest_free<E>(
     Ok(None)
 }
 
+/// A text is no id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAPostId;
+
+impl fmt::Display for NotAPostId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "not an id: send a decimal number from 0 to {}",
+            PostId::MAX.0
+        )
+    }
+}
+
+impl std::error::Error for NotAPostId {}
+
 impl fmt::Display for PostId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -129,7 +144,7 @@ impl fmt::Debug for PostId {
             f,
             "{}@{}/{}.{}",
             self.0,
-            self.time().rfc3339(),
+            self.time().millis(),
             self.slot(),
             self.sequence()
         )
@@ -137,21 +152,15 @@ impl fmt::Debug for PostId {
 }
 
 impl FromStr for PostId {
-    type Err = String;
+    type Err = NotAPostId;
 
-    fn from_str(text: &str) -> Result<PostId, String> {
+    fn from_str(text: &str) -> Result<PostId, NotAPostId> {
         let number = if text.bytes().all(|b| b.is_ascii_digit()) {
             text.parse().ok()
         } else {
             None
         };
-        number.and_then(PostId::from_number).ok_or_else(|| {
-            format!(
-                "{} is not an id: send a decimal number from 0 to {}",
-                quoted(text),
-                PostId::MAX.0
-            )
-        })
+        number.and_then(PostId::from_number).ok_or(NotAPostId)
     }
 }
 
@@ -210,7 +219,7 @@ mod tests {
         for n in 0..5_000 {
             let author = format!("https://host{}.example/users/{n}", n % 7);
             for partitions in [1, 2, 8, 64, 1024] {
-                let partition = crate::post::record::partition_of(author.as_bytes(), partitions);
+                let partition = crate::key_hash::partition_of(author.as_bytes(), partitions);
                 assert_eq!(slot_of(&author) as i32 % partitions, partition);
             }
         }

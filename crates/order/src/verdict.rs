@@ -1,13 +1,13 @@
-//! What becomes of a post by its delay: its verdict, and by which of its two times it is placed. Pure.
+//! What becomes of a post by its delay: its verdict, and by which of its two times it is placed.
 
-use super::window::{InForce, WhenLate, WhenTooLate};
+use super::window::{EffectiveWindow, LatePolicy, TooLatePolicy};
 use crate::time::{Time, millis_of};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 /// How a post came, measured against its origin's reorder window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Verdict {
     /// Its delay is within the reorder window.
     InTime,
@@ -48,8 +48,10 @@ impl Verdict {
 }
 
 /// Which of a post's two times gave it its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum PlacedBy {
     /// The event time its author's server claims.
     Published,
@@ -77,17 +79,18 @@ pub struct Judgement {
     /// That time: where to begin looking for a free place. Never later than `arrived`.
     pub at: Time,
     /// Whether it is in feeds.
-    pub shown: Shown,
+    pub disposition: Disposition,
 }
 
 /// Whether a post may be in feeds at all. Decided once, as its place is, and stored with it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Shown {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Disposition {
     /// In those it belongs in.
     #[default]
     InFeeds,
     /// In none: it was too late, and its origin's posts are dropped then. It can be asked for.
-    Nowhere,
+    Dropped,
 }
 
 /// Judges one post by the windows in force for its origin. A post that claims a time within the clock skew after its
@@ -96,40 +99,40 @@ pub fn judge(
     published: Option<Time>,
     arrived: Time,
     fetched: bool,
-    in_force: &InForce,
+    effective: &EffectiveWindow,
 ) -> Judgement {
     let by_arrival = |verdict| Judgement {
         verdict,
         placed_by: PlacedBy::Arrived,
         at: arrived,
-        shown: Shown::InFeeds,
+        disposition: Disposition::InFeeds,
     };
     let Some(published) = published else {
         return by_arrival(Verdict::Undated);
     };
-    if arrived.plus(in_force.clock_skew) < published {
+    if arrived.plus(effective.clock_skew) < published {
         return by_arrival(Verdict::FromTheFuture);
     }
     let delay = arrived.since(published);
-    let reorder = millis_of(in_force.reorder_window);
+    let reorder = millis_of(effective.reorder_window);
     let verdict = if fetched {
         Verdict::Fetched
     } else if delay <= reorder {
         Verdict::InTime
-    } else if delay <= reorder.saturating_add(millis_of(in_force.allowed_lateness)) {
+    } else if delay <= reorder.saturating_add(millis_of(effective.allowed_lateness)) {
         Verdict::Late
     } else {
         Verdict::TooLate
     };
-    match (verdict, in_force.late, in_force.too_late) {
-        (Verdict::Late, WhenLate::Surface, _) => by_arrival(Verdict::Late),
+    match (verdict, effective.late, effective.too_late) {
+        (Verdict::Late, LatePolicy::Surface, _) => by_arrival(Verdict::Late),
         (verdict, _, too_late) => Judgement {
             verdict,
             placed_by: PlacedBy::Published,
             at: published.min(arrived),
-            shown: match (verdict, too_late) {
-                (Verdict::TooLate, WhenTooLate::Drop) => Shown::Nowhere,
-                _ => Shown::InFeeds,
+            disposition: match (verdict, too_late) {
+                (Verdict::TooLate, TooLatePolicy::Drop) => Disposition::Dropped,
+                _ => Disposition::InFeeds,
             },
         },
     }
@@ -141,11 +144,11 @@ mod tests {
     use std::time::Duration;
 
     const ARRIVED: Time = Time::from_millis(1_763_805_600_000);
-    const IN_FORCE: InForce = InForce {
+    const IN_FORCE: EffectiveWindow = EffectiveWindow {
         reorder_window: Duration::from_secs(30),
         allowed_lateness: Duration::from_secs(3600),
-        late: WhenLate::Reorder,
-        too_late: WhenTooLate::Bury,
+        late: LatePolicy::Reorder,
+        too_late: TooLatePolicy::Bury,
         clock_skew: Duration::from_secs(120),
     };
 
@@ -155,12 +158,12 @@ mod tests {
 
     #[track_caller]
     fn check(
-        in_force: &InForce,
+        effective: &EffectiveWindow,
         delay_ms: i64,
         fetched: bool,
         verdict: Verdict,
         placed_by: PlacedBy,
-        shown: Shown,
+        disposition: Disposition,
     ) {
         let at = match placed_by {
             PlacedBy::Published => back(delay_ms).min(ARRIVED),
@@ -170,9 +173,9 @@ mod tests {
             verdict,
             placed_by,
             at,
-            shown,
+            disposition,
         };
-        let found = judge(Some(back(delay_ms)), ARRIVED, fetched, in_force);
+        let found = judge(Some(back(delay_ms)), ARRIVED, fetched, effective);
         assert_eq!(found, meant, "delay {delay_ms} ms");
     }
 
@@ -199,7 +202,7 @@ mod tests {
                 fetched,
                 verdict,
                 placed_by,
-                Shown::InFeeds,
+                Disposition::InFeeds,
             );
         }
     }
@@ -208,8 +211,8 @@ mod tests {
     fn only_what_is_late_comes_to_the_surface() {
         use PlacedBy::{Arrived, Published};
         use Verdict::{Fetched, InTime, Late, TooLate};
-        let in_force = InForce {
-            late: WhenLate::Surface,
+        let effective = EffectiveWindow {
+            late: LatePolicy::Surface,
             ..IN_FORCE
         };
         let table = [
@@ -221,32 +224,32 @@ mod tests {
         ];
         for (delay_ms, fetched, verdict, placed_by) in table {
             check(
-                &in_force,
+                &effective,
                 delay_ms,
                 fetched,
                 verdict,
                 placed_by,
-                Shown::InFeeds,
+                Disposition::InFeeds,
             );
         }
     }
 
     #[test]
     fn only_what_is_too_late_is_dropped_and_it_keeps_its_place() {
-        use Shown::{InFeeds, Nowhere};
+        use Disposition::{Dropped, InFeeds};
         use Verdict::{Fetched, Late, TooLate};
-        let in_force = InForce {
-            too_late: WhenTooLate::Drop,
+        let effective = EffectiveWindow {
+            too_late: TooLatePolicy::Drop,
             ..IN_FORCE
         };
         let table = [
             (3_630_000, false, Late, InFeeds),
-            (3_630_001, false, TooLate, Nowhere),
+            (3_630_001, false, TooLate, Dropped),
             (3_630_001, true, Fetched, InFeeds),
         ];
         for (delay_ms, fetched, verdict, shown) in table {
             check(
-                &in_force,
+                &effective,
                 delay_ms,
                 fetched,
                 verdict,
@@ -264,7 +267,7 @@ mod tests {
                 verdict: Verdict::Undated,
                 placed_by: PlacedBy::Arrived,
                 at: ARRIVED,
-                shown: Shown::InFeeds,
+                disposition: Disposition::InFeeds,
             };
             assert_eq!(found, meant);
         }
