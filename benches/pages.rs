@@ -59,7 +59,7 @@ fn bench(c: &mut Criterion) {
         }
     }
     store.checkpoint(&Reflects::default()).unwrap();
-    let (_built, watching) = tokio::sync::watch::channel(Arc::new(Built::default()));
+    let (_built, watching) = slackwater::watch::channel(Arc::new(Built::default()));
     let view = View {
         store: Arc::clone(&store),
         graph: Arc::new(RwLock::new(graph)),

@@ -14,6 +14,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`slackwater_order`] | a crate of its own: where a post goes: verdict, place, id; and how long feeds wait: windows, hold, horizon |
+//! | [`watch`] | a value that others wait to see changed, on no runtime in particular |
 //! | [`clock`] | the only file that asks the machine for the time |
 //! | [`post`] | records from the log, and the activities and relations in them |
 //! | [`graph`] | who follows, mutes and blocks whom |
@@ -35,3 +36,4 @@ pub mod pipeline;
 pub mod post;
 pub mod reader;
 pub mod service;
+pub mod watch;

@@ -46,6 +46,7 @@ use crate::reader::horizons::Horizons;
 use crate::reader::log_end::LogEnd;
 use crate::reader::seal::SealedLog;
 use crate::reader::view::{Built, View};
+use crate::watch;
 use admit::{Admission, AdmitError, Outcome};
 use ages::Ages;
 use catching_up::Start;
@@ -65,7 +66,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Records taken at once.

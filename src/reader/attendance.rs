@@ -5,12 +5,12 @@
 
 use crate::feed::store::LastSeen;
 use crate::graph::AccountIx;
+use crate::watch;
 use hashbrown::HashSet;
 use parking_lot::{Mutex, RwLock};
 use slackwater_order::time::Time;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// Sleeping accounts that may be asked for at once. More are told to come back.
 const ASKED_MAX: usize = 1_000;

@@ -1,11 +1,11 @@
 //! How far feeds are shown, as readers were told: a horizon does not retreat, whatever becomes of the hold behind it.
 
 use crate::graph::{AccountIx, Graph};
+use crate::watch;
 use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
 use slackwater_order::horizon::horizon;
 use slackwater_order::time::Time;
-use tokio::sync::watch;
 
 /// The horizons reached. Only accounts that are held back and were read have a row.
 #[derive(Debug, Default)]

@@ -3,10 +3,10 @@
 
 use crate::graph::AccountIx;
 use crate::post::mark::{Mark, Seen};
+use crate::watch;
 use hashbrown::HashMap;
 use parking_lot::RwLock;
 use std::sync::Arc;
-use tokio::sync::watch;
 
 /// Those accounts. The pipeline writes; every look asks.
 #[derive(Debug, Default)]

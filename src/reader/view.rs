@@ -15,11 +15,11 @@ use crate::reader::horizons::Horizons;
 use crate::reader::log_end::LogEnd;
 use crate::reader::seal::SealedLog;
 use crate::reader::unsettled::Unsettled;
+use crate::watch;
 use parking_lot::RwLock;
 use slackwater_order::origins::Origins;
 use slackwater_order::window::Windows;
 use std::sync::Arc;
-use tokio::sync::watch;
 
 /// How far the state has been built.
 #[derive(Clone, Debug, Default, PartialEq)]

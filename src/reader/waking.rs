@@ -5,11 +5,11 @@ use super::asked::Asked;
 use super::look::{Look, Told};
 use super::view::{Built, View};
 use crate::clock;
+use crate::watch;
 use slackwater_order::horizon::due_at;
 use slackwater_order::place::PostId;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// A reader's watch over one feed.
 #[derive(Debug)]

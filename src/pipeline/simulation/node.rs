@@ -21,6 +21,7 @@ use crate::reader::attendance::Attendance;
 use crate::reader::horizons::Horizons;
 use crate::reader::log_end::LogEnd;
 use crate::reader::view::{Built, View};
+use crate::watch;
 use parking_lot::RwLock;
 use slackwater_order::horizon::highest_visible;
 use slackwater_order::origin_stats::{OBSERVATIONS_MIN, OriginStats};
@@ -31,7 +32,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
-use tokio::sync::watch;
 
 /// Boosts of one post that are decided at once, and in a slice: so few that many wait.
 const BOOSTS_AT_ONCE: usize = 1;
@@ -322,7 +322,7 @@ impl Node {
             letters_failing: None,
             ..Built::default()
         };
-        let announce = || drop(self.built.send_replace(Arc::new(built)));
+        let announce = || self.built.send_replace(Arc::new(built));
         let settled = self.settling.announce(announce);
         let slept = |account: &AccountIx| self.view.attendance.is_asleep(*account);
         let woke: Vec<_> = settled.into_iter().filter(slept).collect();

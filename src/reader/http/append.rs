@@ -11,13 +11,13 @@ use crate::reader::problem::Problem;
 use crate::reader::refused::Refused;
 use crate::reader::view::Built;
 use crate::reader::warnings::RestsOn;
+use crate::watch::Closed;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use std::time::Duration;
-use tokio::sync::watch::error::RecvError;
 
 /// How long a relation that is durable may take to be in force before its request is answered all the same.
 const IN_FORCE_WAIT: Duration = Duration::from_secs(25);
@@ -201,7 +201,7 @@ impl App {
         accounts.dedup();
         let positions = self.append_durably(records, entered).await?;
         let mut built = self.view.built.clone();
-        let effective = async {
+        let in_force = async {
             let has = |built: &Built| positions.iter().all(|position| built.has(*position));
             built.wait_for(|built| has(built)).await.map(drop)?;
             // And carried out in the feeds it concerns.
@@ -211,9 +211,9 @@ impl App {
                 ids.filter_map(|id| graph.account(id)).collect()
             };
             self.view.unsettled.settled(&accounts).await;
-            Ok::<_, RecvError>(())
+            Ok::<_, Closed>(())
         };
-        match tokio::time::timeout(IN_FORCE_WAIT.min(self.timeout.mul_f32(0.9)), effective).await {
+        match tokio::time::timeout(IN_FORCE_WAIT.min(self.timeout.mul_f32(0.9)), in_force).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) => Err(Problem::unavailable(
                 "durable, but this node is stopping",

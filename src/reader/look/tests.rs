@@ -12,11 +12,11 @@ use crate::reader::horizons::Horizons;
 use crate::reader::log_end::LogEnd;
 use crate::reader::mastodon::shelf::Shelf;
 use crate::reader::view::Built;
+use crate::watch;
 use parking_lot::RwLock;
 use serde_json::Value;
 use std::time::Duration;
 use tempfile::TempDir;
-use tokio::sync::watch;
 
 const REPEAT_AFTER: Duration = Duration::from_millis(100);
 const ANA: &str = "https://a.example/users/ana";
