@@ -67,7 +67,7 @@ impl Running {
         };
         let handle = runtime.handle().clone();
         let pipeline = Pipeline::new(source, appender.clone(), handle, store, options).unwrap();
-        let view = pipeline.view();
+        let view = pipeline.state().view;
         {
             let mut graph = view.graph.write();
             follow(&view, &mut graph, "bystander", QUIET);

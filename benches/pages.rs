@@ -15,14 +15,10 @@ use parking_lot::RwLock;
 use slackwater::feed::fan_out::{Fate, fan_out};
 use slackwater::feed::kept::Post;
 use slackwater::feed::store::Reflects;
-use slackwater::operator::metrics::Metrics;
-use slackwater::post::in_flight::InFlight;
 use slackwater::reader::filling::Filling;
-use slackwater::reader::log_end::LogEnd;
 use slackwater::reader::page::Span;
 use slackwater::reader::view::{Built, View};
 use slackwater_order::time::Time;
-use slackwater_order::window::Windows;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -61,21 +57,8 @@ fn bench(c: &mut Criterion) {
     store.checkpoint(&Reflects::default()).unwrap();
     let (_built, watching) = slackwater::watch::channel(Arc::new(Built::default()));
     let view = View {
-        store: Arc::clone(&store),
         graph: Arc::new(RwLock::new(graph)),
-        origins: Arc::default(),
-        windows: Arc::new(RwLock::new(Arc::new(Windows::default()))),
-        horizons: Arc::default(),
-        attendance: Arc::default(),
-        unsettled: Arc::default(),
-        edited: Default::default(),
-        encoded: Arc::default(),
-        in_flight: InFlight::default(),
-        refused_settings: Arc::default(),
-        log: 0.into(),
-        log_end: LogEnd::default(),
-        built: watching,
-        metrics: Arc::new(Metrics::default()),
+        ..View::of(Arc::clone(&store), watching)
     };
 
     let mut group = c.benchmark_group("page");

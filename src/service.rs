@@ -22,6 +22,7 @@ use crate::post::source::{self, Appender, SourceError};
 use crate::reader::auth::Auth;
 use crate::reader::auth::introspection::Introspection;
 use crate::reader::auth::jwt::Jwt;
+use crate::reader::state::AppState;
 use crate::reader::view::View;
 use crate::reader::{connections, http, websocket};
 use cursor_key::cursor_key;
@@ -144,7 +145,7 @@ pub enum ServiceError {
 pub struct Service {
     /// Where it listens: the port is a real one, also if 0 was asked for.
     pub address: SocketAddr,
-    view: View,
+    state: AppState,
     reload: Reload,
     stop: Arc<AtomicBool>,
     pipeline: std::thread::JoinHandle<Result<(), PipelineError>>,
@@ -169,8 +170,8 @@ impl std::fmt::Debug for AppenderToClose {
 /// As [`start`], with the configuration in a file: what it says of ordering is taken over whenever it is saved.
 pub async fn start_with(config: Config, file: Watch) -> Result<Service, ServiceError> {
     let service = start(config.clone()).await?;
-    let (reload, view) = (service.reload.clone(), service.view.clone());
-    tokio::spawn(file.follow(config, reload, view));
+    let (reload, state) = (service.reload.clone(), service.state.clone());
+    tokio::spawn(file.follow(config, reload, state));
     Ok(service)
 }
 
@@ -197,12 +198,12 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
     };
     let listener = Listener::bind(listen, connections_max, waits).map_err(cannot)?;
     let address = listener.address().map_err(cannot)?;
-    let mut view = pipeline.view();
-    view.log = view.log.clone().sealed_with(cursor_key(&config)?);
+    let mut state = pipeline.state();
+    state.view.log = state.view.log.clone().sealed_with(cursor_key(&config)?);
     let (stop_streams, streams) = (CancellationToken::new(), TaskTracker::new());
     let reload = pipeline.reload();
     let routes = http::router(
-        view.clone(),
+        state.clone(),
         appender.clone(),
         http::Options {
             auth: auth(&config.auth)?,
@@ -244,11 +245,11 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
             result
         })
         .map_err(|e| broken("starting the pipeline's thread", &e))?;
-    tokio::spawn(show_progress(view.clone()));
+    tokio::spawn(show_progress(state.view.clone()));
     tracing::info!(%address, "listening on http://{address}");
     Ok(Service {
         address,
-        view,
+        state,
         reload,
         stop,
         pipeline,
@@ -264,8 +265,8 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
 
 impl Service {
     /// What its readers look at.
-    pub fn view(&self) -> &View {
-        &self.view
+    pub fn state(&self) -> &AppState {
+        &self.state
     }
 
     /// Waits until the pipeline ends by itself, which it only does if something failed.

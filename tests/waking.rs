@@ -11,9 +11,10 @@ use slackwater::clock;
 use slackwater::config::Config;
 use slackwater::post::relationship::Patience;
 use slackwater::reader::asked::Asked;
+use slackwater::reader::change_batch::BatchLimit;
+use slackwater::reader::change_json;
 use slackwater::reader::cursor::Cursor;
 use slackwater::reader::look::Look;
-use slackwater::reader::telling::Room;
 use slackwater::reader::view::View;
 use slackwater::reader::waking::Awaited;
 use slackwater::service;
@@ -69,7 +70,8 @@ async fn a_reader_is_woken_for_each_entry_that_ripens_and_for_what_happens_to_th
     config.ordering.windows = Windows::new(window, Duration::from_secs(120));
     config.ordering.patience = Patience::Complete;
     let service = service::start(config).await.unwrap();
-    let view = service.view().clone();
+    let state = service.state().clone();
+    let view = state.view.clone();
     let base = format!("http://{}/v1", service.address);
     let client = reqwest::Client::new();
     let send = async |path: &str, kind: &str, body: String| {
@@ -85,7 +87,7 @@ async fn a_reader_is_woken_for_each_entry_that_ripens_and_for_what_happens_to_th
     send("relationships", json, follow("8", OTHER)).await;
 
     let home = Asked::of_account("7", "home").unwrap();
-    let mut watching = view.watch(&home);
+    let mut watching = state.watch(&home);
     let mut awaited = Awaited::default();
     let mut seen = look(&view);
     let mut cursor = begin(&view, &seen);
@@ -99,10 +101,12 @@ async fn a_reader_is_woken_for_each_entry_that_ripens_and_for_what_happens_to_th
         wait.await.expect("to be woken");
         woken += 1;
         seen = look(&view);
-        let answer = seen.tell(&view, &cursor, Room::of(80)).unwrap();
+        let limit = BatchLimit::of(80);
+        let answer = seen.changes_since(&view, &cursor, limit, &*state.encoded);
+        let answer = answer.unwrap();
         awaited = Awaited::after(&seen, &answer);
-        assert!(!answer.telling.more);
-        let text = format!("[{}]", answer.telling.json());
+        assert!(!answer.batch.more);
+        let text = format!("[{}]", change_json::changes(&answer.batch));
         let changes: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
         for change in changes {
             assert_eq!(

@@ -40,12 +40,12 @@ use crate::post::record::{Position, READ_LATE_AFTER, Record, Topic};
 use crate::post::relationship::{Change, Patience};
 use crate::post::said::Said;
 use crate::post::source::{self, Appender, Source, SourceError};
-use crate::reader::answer::CatchingUp;
 use crate::reader::attendance::Attendance;
 use crate::reader::horizons::Horizons;
 use crate::reader::log_end::LogEnd;
 use crate::reader::seal::SealedLog;
-use crate::reader::view::{Built, View};
+use crate::reader::state::AppState;
+use crate::reader::view::{Built, CatchingUp, View};
 use crate::watch;
 use admit::{Admission, AdmitError, Outcome};
 use ages::Ages;
@@ -133,6 +133,7 @@ pub struct Pipeline {
     settling: Settling,
     rounds: Rounds,
     view: View,
+    in_flight: InFlight,
     built: watch::Sender<Arc<Built>>,
     metrics: Arc<Metrics>,
     options: Options,
@@ -200,13 +201,8 @@ impl Pipeline {
             attendance,
             unsettled: Arc::default(),
             edited: admission.again.boosts.waiting(),
-            encoded: Arc::default(),
-            in_flight: InFlight::default(),
-            refused_settings: Arc::default(),
             log: SealedLog::new(xxh3_64(options.log.as_bytes())),
-            log_end: LogEnd::of(appender.clone()),
             built: watching,
-            metrics: Arc::clone(&metrics),
         };
         let reflects = store.reflects()?;
         let ages = Ages::stored(&store, reflects.log_time)?;
@@ -232,6 +228,7 @@ impl Pipeline {
             settling: Settling::new(Arc::clone(&view.unsettled)),
             rounds: Rounds::new(options.inactive_after),
             view,
+            in_flight: InFlight::default(),
             built,
             metrics,
             options,
@@ -265,8 +262,13 @@ impl Pipeline {
     }
 
     /// What readers look at.
-    pub fn view(&self) -> View {
-        self.view.clone()
+    pub fn state(&self) -> AppState {
+        AppState {
+            in_flight: self.in_flight.clone(),
+            log_end: LogEnd::of(self.appender.clone()),
+            metrics: Arc::clone(&self.metrics),
+            ..AppState::of(self.view.clone())
+        }
     }
 
     /// Runs until `stop` is set, then writes a last checkpoint; or until the data folder or the log fails.
@@ -297,7 +299,7 @@ impl Pipeline {
         while !self.stop.load(Ordering::Relaxed) {
             // 1. Take what has arrived.
             self.take_settings();
-            let settled = self.view.in_flight.settled();
+            let settled = self.in_flight.settled();
             // Who asks for a sleeping account may wait so long for the loop to come round: it is as nothing beside what
             // a merge of thousands takes.
             let is_asked = self.view.attendance.is_asked();

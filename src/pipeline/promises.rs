@@ -14,11 +14,11 @@
 use super::simulation::log::{ACTIVITY_PARTITIONS, BEGIN, Deed, How, Log, PARTITIONS, Sight, Wish};
 use super::simulation::log::{Writing, actor, host_of};
 use super::simulation::node::Node;
+use crate::pipeline::simulation::plain::Plain;
+use crate::reader::change_batch::{BatchLimit, ChangeKind};
 use crate::reader::cursor::Cursor;
-use crate::reader::telling::Room;
 use fastrand::Rng;
 use proptest::prelude::*;
-use serde_json::Value;
 use slackwater_order::horizon::COMPLETE_MS;
 use slackwater_order::origins::{Observation, Origins, RecordAt};
 use slackwater_order::time::Time;
@@ -139,13 +139,12 @@ fn watched(
             from: look.moment(),
             batch: None,
         });
-        let answer = look.tell(&node.view, from, Room::of(usize::MAX)).unwrap();
-        let json = format!("[{}]", answer.telling.json());
-        let changes: Vec<Value> = serde_json::from_str(&json).unwrap();
-        told.extend(changes.iter().map(|change| {
-            assert_eq!(change["kind"], "post");
-            let id = change["id"].as_str().unwrap().parse().unwrap();
-            (id, change["behind"].as_bool().unwrap())
+        let answer = look
+            .changes_since(&node.view, from, BatchLimit::of(usize::MAX), &Plain)
+            .unwrap();
+        told.extend(answer.batch.items.iter().map(|change| {
+            assert_eq!(change.kind, ChangeKind::Post);
+            (change.id.number(), change.behind)
         }));
         cursor = Some(answer.cursor);
     }

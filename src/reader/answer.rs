@@ -1,5 +1,6 @@
 //! The shape of every answer but entries, origins and problems.
 
+use super::view::CatchingUp;
 use crate::post::relationship::Patience;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -86,15 +87,4 @@ pub struct Readiness {
     pub detail: String,
     /// Records read since the start, and how many there were to read then; null once caught up.
     pub catching_up: Option<CatchingUp>,
-}
-
-/// How far a start has come.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
-pub struct CatchingUp {
-    /// Records read since the start.
-    pub read: u64,
-    /// Records still to be read.
-    pub left: u64,
-    /// Seconds it will take at the present rate; null until there is one.
-    pub seconds_left: Option<u64>,
 }

@@ -1,5 +1,6 @@
 //! Entries as JSON text, each written once for all who are told of it. Pure.
 
+use super::change_batch::WriteEntry;
 use super::entry::Entry;
 use super::once::Once;
 use super::outbound::Outbound;
@@ -50,6 +51,18 @@ impl Default for Encoded {
             texts: Once::new(BYTES_MAX, ENTRY_BYTES, weight),
             outbound: Arc::default(),
         }
+    }
+}
+
+impl WriteEntry for Encoded {
+    type Entry = Arc<Encoding>;
+
+    fn write(&self, post: Arc<Post>, original: Option<Arc<Post>>) -> Arc<Encoding> {
+        self.entry(post, original)
+    }
+
+    fn bytes(entry: &Arc<Encoding>) -> usize {
+        entry.json.len()
     }
 }
 

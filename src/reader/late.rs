@@ -1,10 +1,10 @@
 //! The feed of late arrivals: what of a home was put below what its reader may have read, by when it came there. So what comes to
 //! a home by itself is either pushed as new or stands here. It is decided as it is read, from the home and its posts.
 
-use super::filling::whole;
 use super::look::Look;
 use super::page::Span;
 use super::view::View;
+use super::whole::whole;
 use crate::feed::disk::DiskError;
 use crate::feed::kept::Post;
 use crate::feed::thread::Whom;

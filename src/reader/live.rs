@@ -2,18 +2,20 @@
 //! reader; whoever is slow reads on from where it is.
 
 use super::asked::Asked;
+use super::change_batch::BatchLimit;
 use super::cursor::Cursor;
-use super::look::Told;
+use super::encoded::Encoding;
+use super::look::Delivery;
 use super::problem::Problem;
 use super::reading;
-use super::telling::Room;
-use super::view::View;
+use super::state::AppState;
 use super::waking::{Awaited, Watching};
 use slackwater_order::time::Time;
 use std::pin::Pin;
+use std::sync::Arc;
 
 /// What a reader is told at a time: it is held in memory until the reader has taken it.
-const ROOM: Room = Room {
+const LIMIT: BatchLimit = BatchLimit {
     changes: 20,
     bytes: 64 << 10,
 };
@@ -21,7 +23,7 @@ const ROOM: Room = Room {
 /// One reader of one feed.
 #[derive(Debug)]
 pub struct Live {
-    view: View,
+    state: AppState,
     asked: Asked,
     watching: Watching,
     cursor: Cursor,
@@ -34,44 +36,44 @@ pub struct Live {
 #[derive(Debug)]
 pub struct Looked {
     /// What changed since the look before.
-    pub told: Told,
+    pub told: Delivery<Arc<Encoding>>,
     /// Up to when the feed is shown; none if all of it is.
     pub horizon: Option<Time>,
 }
 
 impl Live {
     /// Begins with what the feed shows now; nothing of that is told.
-    pub async fn now(view: View, asked: Asked) -> Result<(Live, Option<Time>), Problem> {
-        view.is_open()?;
-        let watching = view.watch(&asked);
-        let look = apart(view.look_again(&asked, None)).await?;
+    pub async fn now(state: AppState, asked: Asked) -> Result<(Live, Option<Time>), Problem> {
+        state.is_open()?;
+        let watching = state.watch(&asked);
+        let look = apart(state.look_again(&asked, None)).await?;
         let cursor = Cursor {
             feed: Cursor::feed_of(&asked.text()),
-            log: view.log.clone(),
+            log: state.view.log.clone(),
             from: look.moment(),
             batch: None,
         };
         let horizon = look.shown.horizon;
-        Ok((Live::at(view, asked, watching, cursor), horizon))
+        Ok((Live::at(state, asked, watching, cursor), horizon))
     }
 
     /// Goes on from where a reader was; 410 if that cannot be.
     pub async fn since(
-        view: View,
+        state: AppState,
         asked: Asked,
         cursor: Cursor,
     ) -> Result<(Live, Option<Time>), Problem> {
-        view.is_open()?;
-        apart(view.reaches(&cursor)).await?;
-        let watching = view.watch(&asked);
-        let look = apart(view.look_again(&asked, Some(cursor.horizon()))).await?;
+        state.is_open()?;
+        apart(state.reaches(&cursor)).await?;
+        let watching = state.watch(&asked);
+        let look = apart(state.look_again(&asked, Some(cursor.horizon()))).await?;
         let horizon = look.shown.horizon;
-        Ok((Live::at(view, asked, watching, cursor), horizon))
+        Ok((Live::at(state, asked, watching, cursor), horizon))
     }
 
-    fn at(view: View, asked: Asked, watching: Watching, cursor: Cursor) -> Live {
+    fn at(state: AppState, asked: Asked, watching: Watching, cursor: Cursor) -> Live {
         Live {
-            view,
+            state,
             asked,
             watching,
             cursor,
@@ -100,8 +102,11 @@ impl Live {
 
     async fn look_now(&mut self) -> Result<Looked, Problem> {
         let least = Some(self.cursor.horizon());
-        let look = self.view.look_again(&self.asked, least).await?;
-        let told = reading::read(|| look.tell(&self.view, &self.cursor, ROOM)).await?;
+        let look = self.state.look_again(&self.asked, least).await?;
+        let told = reading::read(|| {
+            look.changes_since(&self.state.view, &self.cursor, LIMIT, &*self.state.encoded)
+        })
+        .await?;
         let told = match self.hears_floors {
             true => told,
             false => told.without_floor(),
@@ -116,7 +121,7 @@ impl Live {
 
     /// Waits until a look may tell something. May be given up and begun again.
     pub async fn stirred(&mut self) {
-        self.watching.wait(&self.view, self.awaited).await;
+        self.watching.wait(&self.state.view, self.awaited).await;
     }
 }
 

@@ -1,10 +1,10 @@
 //! A feed looked at: what is shown of it, and the cursor of that moment.
 
 use super::asked::{Asked, Found};
+use super::change_batch::{BatchLimit, ChangeBatch, WriteEntry, batch as batch_of};
 use super::changes::{Change, Refused, changes};
 use super::cursor::{Batch, Cursor, Moment};
 use super::shown::{Shown, shown};
-use super::telling::{Room, Telling, tell};
 use super::unsettled::{Footing, Standing};
 use super::view::View;
 use crate::feed::again::Spoken;
@@ -37,11 +37,11 @@ pub struct Look {
     now: Time,
 }
 
-/// What a reader was told.
+/// What a reader gets at once.
 #[derive(Debug)]
-pub struct Told {
+pub struct Delivery<E> {
     /// The changes.
-    pub telling: Telling,
+    pub batch: ChangeBatch<E>,
     /// The place at and below which the reader drops whatever it has: the feed is only so long.
     pub floor: u64,
     /// What the reader has now.
@@ -226,13 +226,19 @@ impl Look {
     /// What changed since `cursor`, as far as there is room. A node that has not read what the cursor saw (it is another,
     /// or reads again after a crash) has nothing to tell, and the cursor stays as it is: what such a node knows nothing of
     /// could leave its feed without being listed. Nor has one that has not carried out what relations call for.
-    pub fn tell(&self, view: &View, cursor: &Cursor, room: Room) -> Result<Told, TellError> {
+    pub fn changes_since<W: WriteEntry>(
+        &self,
+        view: &View,
+        cursor: &Cursor,
+        limit: BatchLimit,
+        writer: &W,
+    ) -> Result<Delivery<W::Entry>, TellError> {
         let (from, batch) = (&cursor.from, cursor.batch.as_ref());
         let is_behind = |moment: &Moment| !moment.is_within(&self.stands.seen);
         let is_unsettled = self.stands.footing == Footing::Unsettled;
         if is_unsettled || is_behind(from) || batch.is_some_and(|batch| is_behind(&batch.upto)) {
-            return Ok(Told {
-                telling: Telling::default(),
+            return Ok(Delivery {
+                batch: ChangeBatch::default(),
                 floor: from.floor,
                 cursor: cursor.clone(),
                 from: from.clone(),
@@ -258,18 +264,18 @@ impl Look {
         }
         let lets_in =
             |post: &Post, original: Option<&Post>| self.found.lets_in(view, post, original);
-        let telling = tell(view, &all, from, room, &lets_in)?;
+        let told = batch_of(&view.store, &all, from, limit, &lets_in, writer)?;
         let mut upto = batch.map_or_else(|| self.moment(), |batch| batch.upto.clone());
         // What was pushed out of sight since was not told, and is told should it come back.
         upto.floor = upto.floor.max(self.shown.floor);
         if batch.is_some() {
-            let told = all.iter().take_while(|change| change.id <= telling.last);
-            self.note_told(&mut upto, told.map(|change| change.id));
+            let looked_at = all.iter().take_while(|change| change.id <= told.last);
+            self.note_told(&mut upto, looked_at.map(|change| change.id));
         }
         let floor = upto.floor;
         let before = from.clone();
-        let (from, batch) = if telling.more {
-            let last = telling.last;
+        let (from, batch) = if told.more {
+            let last = told.last;
             (before.clone(), Some(Batch { upto, last }))
         } else {
             (upto, None)
@@ -280,8 +286,8 @@ impl Look {
             from,
             batch,
         };
-        Ok(Told {
-            telling,
+        Ok(Delivery {
+            batch: told,
             floor,
             cursor: after,
             from: before,
@@ -290,12 +296,12 @@ impl Look {
     }
 }
 
-impl Told {
+impl<E> Delivery<E> {
     /// Whether the cursor counts on a higher floor than the one before and no change carries it: the floor rises with entries
     /// that are not told, such as hidden repeats. Whoever is sent changes one by one is to be told the floor apart then, or what
     /// leaves between the two floors would be neither told nor dropped.
     pub fn raises_floor_unsaid(&self) -> bool {
-        self.telling.lines.is_empty()
+        self.batch.items.is_empty()
             && self
                 .cursor
                 .floor()
@@ -304,7 +310,7 @@ impl Told {
 
     /// The same for a reader whose protocol has no word for a floor: it keeps what it was told, so that the cursor counts on
     /// no floor, and what leaves is told wherever it stood.
-    pub fn without_floor(mut self) -> Told {
+    pub fn without_floor(mut self) -> Delivery<E> {
         self.floor = 0;
         self.from.floor = 0;
         self.cursor.drop_floor();
@@ -313,7 +319,7 @@ impl Told {
 
     /// What the reader has when it has been told the changes up to this one, counted from 0.
     pub fn cursor_after(&self, nth: usize) -> Cursor {
-        let lines = &self.telling.lines;
+        let lines = &self.batch.items;
         let line = lines.get(nth).filter(|_| nth + 1 < lines.len());
         let Some(line) = line else {
             return self.cursor.clone();
@@ -332,17 +338,20 @@ impl Told {
 
     /// What a reader has been told that drops out after so many changes.
     #[cfg(test)]
-    pub fn cut(&self, changes: usize) -> Told {
-        let mut telling = Telling {
-            lines: self.telling.lines.clone(),
-            ..self.telling
-        };
-        telling.lines.truncate(changes);
-        telling.more = true;
-        Told {
+    pub fn cut(&self, changes: usize) -> Delivery<E>
+    where
+        E: Clone,
+    {
+        let mut items = self.batch.items.clone();
+        items.truncate(changes);
+        Delivery {
             cursor: self.cursor_after(changes - 1),
             from: self.from.clone(),
-            telling,
+            batch: ChangeBatch {
+                items,
+                more: true,
+                ..self.batch
+            },
             ..*self
         }
     }

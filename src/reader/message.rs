@@ -111,9 +111,10 @@ mod tests {
     use super::*;
     use crate::feed::kept::example;
     use crate::post::mark::Seen;
+    use crate::reader::change_batch::ChangeKind;
+    use crate::reader::change_json::{self, Change, Item};
     use crate::reader::cursor::{Cursor, Moment};
     use crate::reader::encoded::Encoded;
-    use crate::reader::telling::{Change, Kind, Line};
     use slackwater_order::place::PostId;
     use std::sync::Arc;
 
@@ -135,12 +136,12 @@ mod tests {
             batch: None,
         };
         for (kind, behind) in [
-            (Kind::Post, true),
-            (Kind::Edit, false),
-            (Kind::Remove, false),
+            (ChangeKind::Post, true),
+            (ChangeKind::Edit, false),
+            (ChangeKind::Remove, false),
         ] {
-            let is_there = kind != Kind::Remove;
-            let line = Line {
+            let is_there = kind != ChangeKind::Remove;
+            let line = Item {
                 kind,
                 behind,
                 id,
@@ -151,21 +152,21 @@ mod tests {
             let floor = Some("34".to_owned());
             let entry = Entry::new(&post, None);
             let typed = match kind {
-                Kind::Post => Message::Post {
+                ChangeKind::Post => Message::Post {
                     behind,
                     id,
                     entry,
                     cursor,
                     floor,
                 },
-                Kind::Edit => Message::Edit {
+                ChangeKind::Edit => Message::Edit {
                     behind,
                     id,
                     entry,
                     cursor,
                     floor,
                 },
-                Kind::Remove => Message::Remove {
+                ChangeKind::Remove => Message::Remove {
                     behind,
                     id,
                     entry: (),
@@ -173,9 +174,12 @@ mod tests {
                     floor,
                 },
             };
-            assert_eq!(line.spliced(&reached).text(), typed.to_text());
+            assert_eq!(
+                change_json::spliced(&line, &reached).text(),
+                typed.to_text()
+            );
             let mut alone = String::new();
-            line.write(&mut alone);
+            change_json::write(&line, &mut alone);
             let listed = Change {
                 kind,
                 behind,

@@ -14,7 +14,10 @@
 //! | [`seal`] | what that text is sealed with |
 //! | [`doubts`] | which entries a cursor may know hidden or shown otherwise than they are |
 //! | [`changes`] | what changed in a feed since a cursor |
-//! | [`telling`] | those changes as JSON text |
+//! | [`change_batch`] | as many of those as one answer takes |
+//! | [`change_json`] | them as JSON text |
+//! | [`whole`] | a post with what it boosts |
+//! | [`state`] | what belongs to this process: entries as text, what is in flight, metrics |
 //! | [`asked`] | which feed is asked for, and by whom |
 //! | [`look`] | a feed looked at: all of the above at one moment |
 //! | [`reading`] | memory first: what is at hand on the spot, anything else where it holds up nobody |
@@ -49,6 +52,8 @@ pub mod answer;
 pub mod asked;
 pub mod attendance;
 pub mod auth;
+pub mod change_batch;
+pub mod change_json;
 pub mod changes;
 pub mod connections;
 pub mod cursor;
@@ -80,7 +85,7 @@ mod rendering;
 pub mod seal;
 pub mod shown;
 pub mod spliced;
-pub mod telling;
+pub mod state;
 pub mod unread;
 pub mod unsettled;
 pub mod upgrade;
@@ -88,3 +93,4 @@ pub mod view;
 pub mod waking;
 pub mod warnings;
 pub mod websocket;
+pub mod whole;

@@ -5,12 +5,12 @@ mod feeds;
 mod records;
 
 use super::answer::{Accepted, Ordering, Page, Readiness};
+use super::change_json::Changes;
 use super::door::BODY_BYTES_MAX;
 use super::entry::Entry;
 use super::message::Message;
 use super::origin::{self, Origin, Origins};
 use super::problem::Problem;
-use super::telling::Changes;
 use crate::operator::trace::Sighting;
 use crate::operator::tune::report::Report;
 use records::{

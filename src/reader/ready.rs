@@ -6,7 +6,7 @@ use super::cursor::{Cursor, CursorError};
 use super::look::{Look, TellError};
 use super::problem::Problem;
 use super::reading;
-use super::view::View;
+use super::state::AppState;
 use crate::clock;
 use crate::post::mark::Seen;
 use axum::http::StatusCode;
@@ -20,10 +20,10 @@ const ENDS_WAIT: Duration = Duration::from_secs(3);
 /// How long a feed that was given up may take to be rebuilt, before its reader is told to come back.
 const AWAKE_WAIT: Duration = Duration::from_secs(5);
 
-impl View {
+impl AppState {
     /// Whether all relations known at the start are in force.
     pub fn is_open(&self) -> Result<(), Problem> {
-        if self.built.borrow().relations_in_force {
+        if self.view.built.borrow().relations_in_force {
             Ok(())
         } else {
             Err(Problem::unavailable(
@@ -35,7 +35,7 @@ impl View {
 
     /// Reads a cursor of a feed: 400 if it is damaged or another feed's, 410 if nothing can be told since it.
     pub fn cursor(&self, asked: &Asked, text: &str) -> Result<Cursor, Problem> {
-        let cursor = Cursor::parse(text, &self.log).map_err(|e| match e {
+        let cursor = Cursor::parse(text, &self.view.log).map_err(|e| match e {
             CursorError::Damaged => Problem::bad_request(e.to_string()),
             CursorError::OtherVersion | CursorError::OtherKey => gone(&e),
         })?;
@@ -44,7 +44,7 @@ impl View {
                 "the cursor is of another feed: send one that this feed gave",
             ));
         }
-        if cursor.log != self.log {
+        if cursor.log != self.view.log {
             return Err(gone(&"the cursor is of another log"));
         }
         Ok(cursor)
@@ -57,7 +57,7 @@ impl View {
             let upto = cursor.batch.as_ref().map(|batch| &batch.upto.seen);
             cursor.from.seen.is_within(ends) && upto.is_none_or(|upto| upto.is_within(ends))
         };
-        if is_there(&self.built.borrow().ends) {
+        if is_there(&self.view.built.borrow().ends) {
             return Ok(());
         }
         let Ok(_turn) = self.log_end.turn() else {
@@ -66,7 +66,7 @@ impl View {
                 1,
             ));
         };
-        let mut built = self.built.clone();
+        let mut built = self.view.built.clone();
         let mut hearing = pin!(async {
             let there = built.wait_for(|built| is_there(&built.ends));
             match tokio::time::timeout(ENDS_WAIT, there).await {
@@ -115,7 +115,7 @@ impl View {
         let Some(account) = look.found.account.filter(|_| look.is_asleep) else {
             return Ok(false);
         };
-        let awake = self.attendance.awake(account);
+        let awake = self.view.attendance.awake(account);
         match tokio::time::timeout(AWAKE_WAIT, awake).await {
             Ok(Ok(())) => Ok(true),
             Ok(Err(too_many)) => Err(Problem::unavailable(too_many.to_string(), 1)),
@@ -128,7 +128,7 @@ impl View {
 
     /// Whether there is such a feed: 404 if there is no such account or list.
     pub fn is_there(&self, asked: &Asked) -> Result<(), Problem> {
-        let found = asked.find(&self.graph.read());
+        let found = asked.find(&self.view.graph.read());
         match found {
             Some(_) => Ok(()),
             None => Err(self.is_missing(asked)),
@@ -136,14 +136,14 @@ impl View {
     }
 
     fn look_now(&self, asked: &Asked, least: Option<Time>) -> Result<Look, Problem> {
-        let look = self.look_at(asked, least, clock::now());
+        let look = self.view.look_at(asked, least, clock::now());
         let look = look.map_err(|e| Problem::internal(&e))?;
         look.ok_or_else(|| self.is_missing(asked))
     }
 
     fn is_missing(&self, asked: &Asked) -> Problem {
         match asked {
-            Asked::List { account, list } if self.graph.read().account(account).is_some() => {
+            Asked::List { account, list } if self.view.graph.read().account(account).is_some() => {
                 Problem::not_found(format!("account {account:?} has no list {list:?}"))
             }
             _ => no_account(asked.owner().unwrap_or_default()),
@@ -195,6 +195,7 @@ mod tests {
     use crate::post::source;
     use crate::reader::cursor::Moment;
     use crate::reader::log_end::LogEnd;
+    use crate::reader::view::View;
     use slackwater_order::window::Windows;
     use std::sync::Arc;
     use tempfile::TempDir;
@@ -260,7 +261,7 @@ mod tests {
     async fn a_cursor_is_gone_only_if_the_log_itself_says_so_now() {
         let folder = tempfile::tempdir().unwrap();
         let (pipeline, appender) = deaf(&folder);
-        let view = pipeline.view();
+        let state = pipeline.state();
         let mute = NewRecord {
             topic: Topic::Relationships,
             partition_by: b"7".to_vec(),
@@ -270,13 +271,17 @@ mod tests {
             timestamp: Time::from_millis(1),
         };
         appender.append(vec![mute; 3]).await.unwrap();
-        let mut away = view.clone();
+        let mut away = state.clone();
         away.log_end = LogEnd::default();
-        let (at_start, good, bad) = (cursor(&view, 0), cursor(&view, 3), cursor(&view, 4));
+        let (at_start, good, bad) = (
+            cursor(&state.view, 0),
+            cursor(&state.view, 3),
+            cursor(&state.view, 4),
+        );
         let (at_start, good, bad, unknown) = tokio::join!(
-            view.reaches(&at_start),
-            view.reaches(&good),
-            view.reaches(&bad),
+            state.reaches(&at_start),
+            state.reaches(&good),
+            state.reaches(&bad),
             away.reaches(&bad)
         );
         assert_eq!(at_start, Ok(()));
@@ -295,17 +300,17 @@ mod tests {
      {
         let folder = tempfile::tempdir().unwrap();
         let (pipeline, _appender) = deaf(&folder);
-        let view = pipeline.view();
-        let forged = cursor(&view, 1_000);
+        let state = pipeline.state();
+        let forged = cursor(&state.view, 1_000);
         let asked = clock::stopwatch();
-        let gone = view.reaches(&forged).await.unwrap_err();
+        let gone = state.reaches(&forged).await.unwrap_err();
         assert_eq!(gone.status, 410);
         assert!(asked.elapsed() < ENDS_WAIT, "{:?}", asked.elapsed());
-        let turns: Vec<_> = std::iter::from_fn(|| view.log_end.turn().ok()).collect();
-        let refused = view.reaches(&forged).await.unwrap_err();
+        let turns: Vec<_> = std::iter::from_fn(|| state.log_end.turn().ok()).collect();
+        let refused = state.reaches(&forged).await.unwrap_err();
         assert_eq!((refused.status, refused.retry_after), (503, Some(1)));
         assert_eq!(
-            view.reaches(&cursor(&view, 0)).await,
+            state.reaches(&cursor(&state.view, 0)).await,
             Ok(()),
             "who waits for nothing"
         );

@@ -4,22 +4,30 @@ use crate::feed::again::Spoken;
 use crate::feed::boosts::Waiting;
 use crate::feed::store::Store;
 use crate::graph::Graph;
-use crate::operator::metrics::Metrics;
-use crate::post::in_flight::InFlight;
 use crate::post::mark::{Mark, Seen};
 use crate::post::record::Position;
-use crate::reader::answer::CatchingUp;
 use crate::reader::attendance::Attendance;
-use crate::reader::encoded::Encoded;
 use crate::reader::horizons::Horizons;
-use crate::reader::log_end::LogEnd;
 use crate::reader::seal::SealedLog;
 use crate::reader::unsettled::Unsettled;
 use crate::watch;
 use parking_lot::RwLock;
+use schemars::JsonSchema;
+use serde::Serialize;
 use slackwater_order::origins::Origins;
 use slackwater_order::window::Windows;
 use std::sync::Arc;
+
+/// How far a start has come.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct CatchingUp {
+    /// Records read since the start.
+    pub read: u64,
+    /// Records still to be read.
+    pub left: u64,
+    /// Seconds it will take at the present rate; null until there is one.
+    pub seconds_left: Option<u64>,
+}
 
 /// How far the state has been built.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -73,8 +81,6 @@ pub struct View {
     pub origins: Arc<RwLock<Origins>>,
     /// Their windows.
     pub windows: Arc<RwLock<Arc<Windows>>>,
-    /// What is wrong with the configuration as it was last saved, if it was refused.
-    pub refused_settings: Arc<RwLock<Option<String>>>,
     /// How far feeds are shown.
     pub horizons: Arc<Horizons>,
     /// When accounts were last seen.
@@ -83,21 +89,29 @@ pub struct View {
     pub unsettled: Arc<Unsettled>,
     /// Edited posts whose boosts are not all decided again.
     pub edited: Waiting,
-    /// Entries as text.
-    pub encoded: Arc<Encoded>,
-    /// What is on its way into the log.
-    pub in_flight: InFlight,
     /// Which log all this was built from, and what cursors of it are sealed with.
     pub log: SealedLog,
-    /// Where that log ends now, to be asked anew.
-    pub log_end: LogEnd,
     /// How far all this has been built.
     pub built: watch::Receiver<Arc<Built>>,
-    /// What is counted.
-    pub metrics: Arc<Metrics>,
 }
 
 impl View {
+    /// Of a store, with no relations, nothing known of origins, and every setting as it is by default.
+    pub fn of(store: Arc<Store>, built: watch::Receiver<Arc<Built>>) -> View {
+        View {
+            store,
+            graph: Arc::default(),
+            origins: Arc::default(),
+            windows: Arc::default(),
+            horizons: Arc::default(),
+            attendance: Arc::default(),
+            unsettled: Arc::default(),
+            edited: Waiting::default(),
+            log: 0.into(),
+            built,
+        }
+    }
+
     /// The windows in force.
     pub fn windows(&self) -> Arc<Windows> {
         Arc::clone(&self.windows.read())

@@ -2,7 +2,8 @@
 //! again and again, and a feed nobody waits for costs no timer.
 
 use super::asked::Asked;
-use super::look::{Look, Told};
+use super::look::{Delivery, Look};
+use super::state::AppState;
 use super::view::{Built, View};
 use crate::clock;
 use crate::watch;
@@ -34,7 +35,7 @@ pub struct Awaited {
 
 impl Awaited {
     /// What is left to wait for when a reader has been told of what was looked at.
-    pub fn after(look: &Look, told: &Told) -> Awaited {
+    pub fn after<E>(look: &Look, told: &Delivery<E>) -> Awaited {
         Awaited {
             held: look.next_held(),
             is_early: told.is_early,
@@ -42,19 +43,19 @@ impl Awaited {
     }
 }
 
-impl View {
+impl AppState {
     /// Watches a feed from now on. To be asked for before the feed is looked at, so that nothing falls between the two.
     pub fn watch(&self, asked: &Asked) -> Watching {
-        let stirred = &self.store.homes.stirred;
+        let stirred = &self.view.store.homes.stirred;
         let account = {
-            let graph = self.graph.read();
+            let graph = self.view.graph.read();
             asked.account().and_then(|account| graph.account(account))
         };
         Watching {
             owner: asked.owner().map(str::to_owned),
             account: account.map(|account| stirred.watch(account)),
             shared: asked.shared().map(|name| stirred.watch_shared(name)),
-            built: self.built.clone(),
+            built: self.view.built.clone(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::config::{self, Config};
 use crate::operator::logging;
 use crate::pipeline::reload::Reload;
-use crate::reader::view::View;
+use crate::reader::state::AppState;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -73,7 +73,7 @@ impl Watch {
     }
 
     /// Takes over what the file says, whenever it is saved and on SIGHUP. `effective` is what it said at the start.
-    pub async fn follow(mut self, mut effective: Config, reload: Reload, view: View) {
+    pub async fn follow(mut self, mut effective: Config, reload: Reload, state: AppState) {
         // At once too: it may have been saved since it was read.
         loop {
             let path = self.path.clone();
@@ -84,12 +84,12 @@ impl Watch {
                 Err(error) => Outcome::Refused(error.to_string()),
             };
             self.tell(&outcome);
-            view.metrics.reload(match outcome {
+            state.metrics.reload(match outcome {
                 Outcome::TakenOver => "taken_over",
                 Outcome::Unchanged => "unchanged",
                 Outcome::Refused(_) => "refused",
             });
-            *view.refused_settings.write() = match outcome {
+            *state.refused_settings.write() = match outcome {
                 Outcome::Refused(mistakes) => Some(mistakes),
                 Outcome::TakenOver | Outcome::Unchanged => None,
             };

@@ -19,6 +19,7 @@ mod fediverse;
 pub(super) mod log;
 mod model;
 pub(super) mod node;
+pub(super) mod plain;
 mod reader;
 mod run;
 

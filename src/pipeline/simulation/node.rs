@@ -8,18 +8,15 @@ use crate::feed::kept::At;
 use crate::feed::merge::Progress;
 use crate::feed::store::{Options, Reflects, Store};
 use crate::graph::{AccountIx, Graph};
-use crate::operator::metrics::Metrics;
 use crate::pipeline::admit::{Admission, AdmitError};
 use crate::pipeline::settle::Settling;
 use crate::pipeline::{relate, sleep};
-use crate::post::in_flight::InFlight;
 use crate::post::mark::{Mark, Seen};
 use crate::post::record::{Position, Topic};
 use crate::post::relationship::{Change, Patience};
 use crate::post::said::{Said, said};
 use crate::reader::attendance::Attendance;
 use crate::reader::horizons::Horizons;
-use crate::reader::log_end::LogEnd;
 use crate::reader::view::{Built, View};
 use crate::watch;
 use parking_lot::RwLock;
@@ -106,17 +103,12 @@ impl Node {
             graph: Arc::clone(&graph),
             origins: Arc::clone(admission.origins()),
             windows: Arc::new(RwLock::new(Arc::clone(&windows))),
-            refused_settings: Arc::default(),
             horizons: Arc::new(Horizons::new(store.reached().unwrap().into_iter())),
             attendance,
             unsettled: Arc::default(),
             edited: admission.again.boosts.waiting(),
-            encoded: Arc::default(),
-            in_flight: InFlight::default(),
             log: LOG.into(),
-            log_end: LogEnd::default(),
             built: watching,
-            metrics: Arc::new(Metrics::default()),
         };
         let mut node = Node {
             folder,

@@ -2,19 +2,18 @@
 
 use super::log::{ACCOUNTS, LIST, Log, PARTITIONS, Which};
 use super::node::Node;
+use super::plain::Plain;
 use crate::reader::asked;
+use crate::reader::change_batch::{BatchLimit, ChangeItem, ChangeKind, WriteEntry};
 use crate::reader::cursor::Cursor;
-use crate::reader::entry::Entry;
-use crate::reader::filling::whole;
-use crate::reader::look::{Look, TellError, Told};
-use crate::reader::telling::Room;
+use crate::reader::look::{Delivery, Look, TellError};
 use crate::reader::unsettled::Footing;
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use crate::reader::whole::whole;
 use slackwater_order::horizon::highest_visible;
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Every so many times a copy is compared to the last word.
 const COMPARED_EVERY: u32 = 4;
@@ -56,7 +55,7 @@ pub(super) struct Reader {
     pub(super) account: usize,
     pub(super) which: Which,
     habit: Habit,
-    entries: BTreeMap<u64, String>,
+    entries: BTreeMap<u64, Arc<str>>,
     cursor: Option<String>,
     /// Of each partition, up to where any node had read that told it anything.
     known: [usize; PARTITIONS],
@@ -167,7 +166,7 @@ impl Reader {
             return Asked::Closed;
         };
         assert!(!look.is_asleep);
-        match look.tell(&node.view, &cursor, Room::of(limit)) {
+        match look.changes_since(&node.view, &cursor, BatchLimit::of(limit), &Plain) {
             Ok(told) if self.habit == Habit::Listens => {
                 self.take(node, &look, &cursor, &told.without_floor(), limit)
             }
@@ -211,7 +210,7 @@ impl Reader {
         node: &Node,
         look: &Look,
         from: &Cursor,
-        told: &Told,
+        told: &Delivery<Arc<str>>,
         limit: usize,
     ) -> Asked {
         let upto = from.batch.as_ref().map_or(&from.from, |batch| &batch.upto);
@@ -220,7 +219,7 @@ impl Reader {
         if is_unsettled || !from.from.is_within(seen) || !upto.is_within(seen) {
             // The node is behind this reader, or behind what it has read itself.
             assert_eq!(
-                (told.telling.lines.len(), told.telling.more, &told.cursor),
+                (told.batch.items.len(), told.batch.more, &told.cursor),
                 (0, false, from)
             );
             self.was_not_told_all |= is_unsettled;
@@ -230,13 +229,13 @@ impl Reader {
             self.has_removed = from.from.floor < told.floor;
             self.top = self.entries.last_key_value().map_or(0, |(id, _)| *id);
         }
-        assert!(told.telling.lines.len() <= limit);
+        assert!(told.batch.items.len() <= limit);
         assert!(
-            !told.telling.more || !told.telling.lines.is_empty(),
+            !told.batch.more || !told.batch.items.is_empty(),
             "it gets on"
         );
         // It may drop out amid a stream, and come back with the cursor of the last change that it had.
-        let lines = told.telling.lines.len();
+        let lines = told.batch.items.len();
         let drops_out = 1 < lines && (lines + limit + self.entries.len()).is_multiple_of(3);
         let cut = drops_out.then(|| told.cut(lines / 2));
         let told = cut.as_ref().unwrap_or(told);
@@ -263,8 +262,8 @@ impl Reader {
                 self.dropped_max = self.dropped_max.max(look.feed.floor);
             }
         }
-        self.was_not_told_all = told.telling.more;
-        if told.telling.more {
+        self.was_not_told_all = told.batch.more;
+        if told.batch.more {
             return Asked::More;
         }
         // The end of several answers is the feed as it was at the first of them; and a feed that is of two moments after a
@@ -323,29 +322,26 @@ impl Reader {
         }
     }
 
-    fn change(&mut self, told: &Told, last: PostId) {
-        let json = format!("[{}]", told.telling.json());
-        let changes: Vec<Change<'_>> = serde_json::from_str(&json).unwrap();
+    fn change(&mut self, told: &Delivery<Arc<str>>, last: PostId) {
         let mut before = 0;
-        for (nth, change) in changes.into_iter().enumerate() {
-            let id: u64 = change.id.parse().unwrap();
+        for (nth, change) in told.batch.items.iter().enumerate() {
+            let id = change.id.number();
             assert!(before < id, "in place order, each once");
             before = id;
-            let entry = change.entry.map(|entry| plain(entry.get()));
             if self.habit == Habit::Watches {
-                self.watch(id, &change, entry.as_deref());
+                self.watch(id, change);
             }
-            match entry {
+            match &change.entry {
                 None => {
-                    assert_eq!(change.kind, "remove");
+                    assert_eq!(change.kind, ChangeKind::Remove);
                     self.has_removed = true;
                     self.entries.remove(&id);
                     self.posted.remove(&id);
                 }
                 Some(entry) => {
                     assert!(id <= last.number(), "beyond the horizon");
-                    assert!(entry.contains(&format!(r#""id":"{id}""#)));
-                    self.entries.insert(id, entry);
+                    assert!(entry.starts_with(&format!("{id} ")));
+                    self.entries.insert(id, Arc::clone(entry));
                 }
             }
             if self.habit == Habit::Watches
@@ -363,24 +359,27 @@ impl Reader {
     }
 
     /// A watcher is told of each post once, and truly whether it is behind.
-    fn watch(&mut self, id: u64, change: &Change<'_>, entry: Option<&str>) {
+    fn watch(&mut self, id: u64, change: &ChangeItem<Arc<str>>) {
+        let entry = change.entry.as_deref();
         let is_new = entry.is_some() && self.posted.insert(id);
-        let uri = entry.and_then(|entry| entry.split_once(r#""uri":""#)?.1.split('"').next());
+        let uri = entry.and_then(|entry| entry.split(' ').nth(1));
         let may_come_to_light =
             self.has_removed && uri.is_some_and(|uri| self.boosts.contains(uri));
         let wrong = match change.kind {
-            "post"
+            ChangeKind::Post
                 if !is_new && !self.has_new_wishes && !self.is_moderated && !may_come_to_light =>
             {
                 "is told twice"
             }
-            "post" if change.behind != (id < self.top) && (is_new || !self.is_moderated) => {
+            ChangeKind::Post
+                if change.behind != (id < self.top) && (is_new || !self.is_moderated) =>
+            {
                 "is wrongly behind, or not"
             }
-            "edit" if is_new && !self.edits_let_in && !may_come_to_light => {
+            ChangeKind::Edit if is_new && !self.edits_let_in && !may_come_to_light => {
                 "is edited and never came"
             }
-            "edit" | "remove" if change.behind => "is behind and is no post",
+            ChangeKind::Edit | ChangeKind::Remove if change.behind => "is behind and is no post",
             _ => return,
         };
         self.wrong
@@ -388,17 +387,8 @@ impl Reader {
     }
 }
 
-#[derive(Deserialize)]
-struct Change<'a> {
-    kind: &'a str,
-    behind: bool,
-    id: &'a str,
-    #[serde(borrow)]
-    entry: Option<&'a RawValue>,
-}
-
 /// A feed as a page of all of it shows it.
-pub(super) fn fresh(node: &Node, look: &Look) -> BTreeMap<u64, String> {
+pub(super) fn fresh(node: &Node, look: &Look) -> BTreeMap<u64, Arc<str>> {
     let entry = |id: &u64| {
         let place = PostId::from_number(*id).unwrap();
         let found = whole(&node.view.store, place).unwrap();
@@ -409,8 +399,7 @@ pub(super) fn fresh(node: &Node, look: &Look) -> BTreeMap<u64, String> {
             "an entry has a post to show"
         );
         let (post, original) = found?;
-        let entry = Entry::new(&post, original.as_deref());
-        Some((*id, plain(&serde_json::to_string(&entry).unwrap())))
+        Some((*id, Plain.write(post, original)))
     };
     look.ids().iter().filter_map(entry).collect()
 }
@@ -430,11 +419,4 @@ pub(super) fn look(
         },
     };
     node.view.look_at(&asked, least, now).unwrap()
-}
-
-/// Without its verdict: nodes with other windows come to others.
-fn plain(entry: &str) -> String {
-    let (before, verdict) = entry.split_once(r#""verdict":"#).unwrap();
-    let (_, after) = verdict.split_once(',').unwrap();
-    [before, after].concat()
 }

@@ -4,11 +4,12 @@ use super::*;
 use crate::graph::AccountIx;
 use crate::pipeline::simulation::log::{BEGIN, Deed, How, Log, PARTITIONS, Sight, Wish, Writing};
 use crate::pipeline::simulation::node::Node;
+use crate::pipeline::simulation::plain::Plain;
 use crate::pipeline::sleep::{Rounds, put_to_sleep, wake};
+use crate::reader::change_batch::BatchLimit;
 use crate::reader::changes::Refused;
 use crate::reader::cursor::Cursor;
 use crate::reader::look::{Look, TellError};
-use crate::reader::telling::Room;
 
 /// The twin that sleeps now and then, and the one that never does.
 const TWINS: [&str; 2] = ["0", "1"];
@@ -369,7 +370,7 @@ fn a_cursor_from_before_is_refused_and_one_from_after_goes_on() {
     read(&mut node, &log);
     assert!(node.rouse(0, now));
     node.announce(&log.whole(), now);
-    let refused = look(&node).tell(&node.view, &before, Room::of(80));
+    let refused = look(&node).changes_since(&node.view, &before, BatchLimit::of(80), &Plain);
     assert!(matches!(
         refused,
         Err(TellError::Refused(Refused::Forgotten))
@@ -377,10 +378,10 @@ fn a_cursor_from_before_is_refused_and_one_from_after_goes_on() {
     let after = cursor(&node);
     let told = |node: &Node| {
         look(node)
-            .tell(&node.view, &after, Room::of(80))
+            .changes_since(&node.view, &after, BatchLimit::of(80), &Plain)
             .unwrap()
-            .telling
-            .lines
+            .batch
+            .items
             .len()
     };
     assert_eq!((look(&node).ids().len(), told(&node)), (2, 0));
@@ -392,6 +393,6 @@ fn a_cursor_from_before_is_refused_and_one_from_after_goes_on() {
     let mut node = node.crash(log.whole());
     read(&mut node, &log);
     assert_eq!((look(&node).ids().len(), told(&node)), (3, 1));
-    let refused = look(&node).tell(&node.view, &before, Room::of(80));
+    let refused = look(&node).changes_since(&node.view, &before, BatchLimit::of(80), &Plain);
     assert!(refused.is_err());
 }

@@ -50,7 +50,7 @@ pub(super) async fn post_activities(
         Err(problem) => return Err(body::refuse(request, problem).await),
     };
     let (body, _share) = app.body(request).await?;
-    let entered = app.view.in_flight.enter();
+    let entered = app.state.in_flight.enter();
     let now = entered.at;
     match form {
         Form::One => {
@@ -99,7 +99,7 @@ pub(super) async fn post_relationships(
         Err(problem) => return Err(body::refuse(request, problem).await),
     };
     let (body, _share) = app.body(request).await?;
-    let entered = app.view.in_flight.enter();
+    let entered = app.state.in_flight.enter();
     let now = entered.at;
     match form {
         Form::One => {
@@ -132,7 +132,7 @@ impl App {
             let rests_on = RestsOn::of(&sorted.records, &sorted.lines);
             self.append_in_force(sorted.records, entered).await?;
             // Only now: what it rests on may have come with it.
-            rests_on.warnings(&self.view.graph.read())
+            rests_on.warnings(&self.state.view.graph.read())
         } else {
             self.append_durably(sorted.records, entered).await?;
             Vec::new()
@@ -164,7 +164,7 @@ impl App {
     }
 
     fn count_rejected(&self, path: &'static str, sorted: &Sorted) {
-        let (metrics, now) = (&self.view.metrics, clock::stopwatch());
+        let (metrics, now) = (&self.state.metrics, clock::stopwatch());
         self.refused
             .tell(metrics, path, &sorted.rejected, &sorted.why, now);
     }
@@ -200,17 +200,17 @@ impl App {
         let mut accounts: Vec<_> = records.iter().map(|r| r.partition_by.clone()).collect();
         accounts.dedup();
         let positions = self.append_durably(records, entered).await?;
-        let mut built = self.view.built.clone();
+        let mut built = self.state.view.built.clone();
         let in_force = async {
             let has = |built: &Built| positions.iter().all(|position| built.has(*position));
             built.wait_for(|built| has(built)).await.map(drop)?;
             // And carried out in the feeds it concerns.
             let accounts: Vec<_> = {
-                let graph = self.view.graph.read();
+                let graph = self.state.view.graph.read();
                 let ids = accounts.iter().filter_map(|id| str::from_utf8(id).ok());
                 ids.filter_map(|id| graph.account(id)).collect()
             };
-            self.view.unsettled.settled(&accounts).await;
+            self.state.view.unsettled.settled(&accounts).await;
             Ok::<_, Closed>(())
         };
         match tokio::time::timeout(IN_FORCE_WAIT.min(self.timeout.mul_f32(0.9)), in_force).await {

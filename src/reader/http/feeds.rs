@@ -7,12 +7,13 @@ use crate::feed::kept::Post;
 use crate::feed::named::Part;
 use crate::post::object::hashtag_of;
 use crate::reader::asked::Asked;
+use crate::reader::change_batch::BatchLimit;
+use crate::reader::change_json;
 use crate::reader::cursor::Cursor;
 use crate::reader::filling::{FilledPage, Filling};
 use crate::reader::look::Look;
 use crate::reader::page::{LIMIT_DEFAULT, LIMIT_MAX, Span};
 use crate::reader::problem::Problem;
-use crate::reader::telling::Room;
 use axum::Extension;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
@@ -190,8 +191,8 @@ impl App {
     ) -> Result<Response, Problem> {
         self.auth.may_read(&asking.caller, asked)?;
         let span = query.span()?;
-        self.view.is_open()?;
-        let look = self.view.look_awake(asked, None).await?;
+        self.state.is_open()?;
+        let look = self.state.look_awake(asked, None).await?;
         self.answered(asking, || self.fill(asked, span, &query, &look))
             .await
     }
@@ -204,11 +205,11 @@ impl App {
     ) -> Result<Response, Problem> {
         self.auth.may_read(&asking.caller, asked)?;
         let limit = limit(query.limit)?;
-        self.view.is_open()?;
+        self.state.is_open()?;
         let cursor = query.cursor.as_deref().unwrap_or_default();
-        let cursor = self.view.cursor(asked, cursor)?;
-        self.view.reaches(&cursor).await?;
-        let look = self.view.look_awake(asked, Some(cursor.horizon())).await?;
+        let cursor = self.state.cursor(asked, cursor)?;
+        self.state.reaches(&cursor).await?;
+        let look = self.state.look_awake(asked, Some(cursor.horizon())).await?;
         self.answered(asking, || self.tell(&look, &cursor, limit))
             .await
     }
@@ -220,13 +221,14 @@ impl App {
         query: &PageQuery,
         look: &Look,
     ) -> Result<Response, Problem> {
-        let lets_in =
-            |post: &Post, original: Option<&Post>| look.found.lets_in(&self.view, post, original);
-        let body = Filling::fill(&self.view.store, span, look.ids(), &lets_in)
+        let lets_in = |post: &Post, original: Option<&Post>| {
+            look.found.lets_in(&self.state.view, post, original)
+        };
+        let body = Filling::fill(&self.state.view.store, span, look.ids(), &lets_in)
             .map_err(|e| Problem::internal(&e))?;
         let cursor = Cursor {
             feed: Cursor::feed_of(&asked.text()),
-            log: self.view.log.clone(),
+            log: self.state.view.log.clone(),
             from: look.moment(),
             batch: None,
         };
@@ -242,9 +244,11 @@ impl App {
     }
 
     fn tell(&self, look: &Look, cursor: &Cursor, limit: usize) -> Result<Response, Problem> {
-        let told = look.tell(&self.view, cursor, Room::of(limit))?;
-        let (changes, cursor) = (told.telling.json(), told.cursor.to_text());
-        let (floor, more) = (told.floor, told.telling.more);
+        let (state, limit) = (&self.state, BatchLimit::of(limit));
+        let told = look.changes_since(&state.view, cursor, limit, &*state.encoded)?;
+        let changes = change_json::changes(&told.batch);
+        let cursor = told.cursor.to_text();
+        let (floor, more) = (told.floor, told.batch.more);
         let body = format!(
             "{{\"changes\":[{changes}],\"floor\":\"{floor}\",\"cursor\":\"{cursor}\",\"more\":{more}}}"
         );

@@ -37,7 +37,7 @@ impl App {
         };
         self.auth.may_read(&asking.caller, &asked)?;
         let span = query.span()?;
-        self.view.is_open()?;
+        self.state.is_open()?;
         let (look, late) = self.late_of(account).await?;
         let room = self.room(asking).await?;
         let is_upward = span.before.is_none() && span.after.is_some();
@@ -82,16 +82,16 @@ impl App {
         shelf: &Shelf,
         wanted: Wanted,
     ) -> Result<(Timeline, Room), Refusal> {
-        self.view.is_open()?;
+        self.state.is_open()?;
         let (_, mut late) = self.late_of(account).await?;
         let room = self.room(asking).await?;
         late.retain(|entry| is_shown(shelf, entry));
         let part = page_of(&late, wanted.span, wanted.is_upward);
         let is_last = part.first().map(|entry| entry.key) == late.first().map(|entry| entry.key);
-        let (view, up, now) = (&self.view, wanted.is_upward, clock::now());
+        let (state, up, now) = (&self.state, wanted.is_upward, clock::now());
         let page = reading::read(|| match up {
-            true => late_timeline(view, shelf, part.iter(), up, now),
-            false => late_timeline(view, shelf, part.iter().rev(), up, now),
+            true => late_timeline(state, shelf, part.iter(), up, now),
+            false => late_timeline(state, shelf, part.iter().rev(), up, now),
         });
         let page = page.await;
         let page = page.map_err(|e| Problem::internal(&e))?;
@@ -107,9 +107,9 @@ impl App {
         let asked = Asked::Home {
             account: account.to_owned(),
         };
-        let look = self.view.look_awake(&asked, None).await?;
-        let wait = self.view.new_for(Some(account), self.live_max_age);
-        let late = reading::read(|| self.view.late(account, &look, wait)).await;
+        let look = self.state.look_awake(&asked, None).await?;
+        let wait = self.state.view.new_for(Some(account), self.live_max_age);
+        let late = reading::read(|| self.state.view.late(account, &look, wait)).await;
         let late = late.map_err(|e| Problem::internal(&e))?;
         Ok((look, late))
     }

@@ -15,7 +15,6 @@ use crate::post::object::hashtag_of;
 use crate::post::relationship::Relation;
 use crate::reader::asked::Asked;
 use crate::reader::auth::{Caller, User};
-use crate::reader::filling::whole;
 use crate::reader::hop::is_host;
 use crate::reader::mastodon::about;
 use crate::reader::mastodon::account::{NO_AVATAR, NO_HEADER};
@@ -25,6 +24,7 @@ use crate::reader::mastodon::timeline::{Timeline, Wanted};
 use crate::reader::page::Span;
 use crate::reader::problem::Problem;
 use crate::reader::reading;
+use crate::reader::whole::whole;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -383,7 +383,7 @@ pub(super) async fn status(
         Caller::User(_) => return Err(Refusal::outside_scope()),
         Caller::Backend | Caller::Anyone => None,
     };
-    app.view.is_open()?;
+    app.state.is_open()?;
     let here = Here::of(&app, &asking, &headers);
     app.answered(&asking, || app.seen(&id, reader, &here).map(json))
         .await
@@ -435,7 +435,7 @@ pub(super) async fn credentials(
 ) -> Result<Response, Refusal> {
     let user = user(&asking, "read:accounts")?;
     let actor = {
-        let graph = app.view.graph.read();
+        let graph = app.state.view.graph.read();
         let account = graph
             .account(&user.account)
             .and_then(|account| graph.get(account));
@@ -447,7 +447,7 @@ pub(super) async fn credentials(
     };
     let given = (app.shelf.ids == Ids::Ref).then_some(user.account.as_str());
     let shelf = app.shelf.at(&Here::of(&app, &asking, &headers).root);
-    let account = reading::read(|| shelf.account(&app.view, &actor, given)).await;
+    let account = reading::read(|| shelf.account(&app.state, &actor, given)).await;
     let account = account.map_err(|e| Problem::internal(&e))?;
     let account = account.ok_or_else(Refusal::not_found)?;
     Ok(Json(about::credentials(&account)).into_response())
@@ -481,7 +481,7 @@ pub(super) async fn nodeinfo_links(
 }
 
 pub(super) async fn nodeinfo(State(app): State<App>) -> Response {
-    let users = app.view.graph.read().accounts();
+    let users = app.state.view.graph.read().accounts();
     Json(about::nodeinfo(users)).into_response()
 }
 
@@ -538,10 +538,10 @@ impl App {
         sieve: Sieve,
         (asking, here, uri): (&Asking, &Here, &Uri),
     ) -> Result<Response, Refusal> {
-        self.view.is_open()?;
+        self.state.is_open()?;
         let mut looks = Vec::with_capacity(asked.len());
         for asked in asked {
-            match self.view.look_awake(asked, None).await {
+            match self.state.look_awake(asked, None).await {
                 Ok(look) => looks.push(look),
                 // As Mastodon says that a feed is being made anew.
                 Err(problem) if problem.status == StatusCode::SERVICE_UNAVAILABLE.as_u16() => {
@@ -561,10 +561,10 @@ impl App {
             let lets_in = |post: &Post, original: Option<&Post>| {
                 looks
                     .iter()
-                    .any(|look| look.found.lets_in(&self.view, post, original))
+                    .any(|look| look.found.lets_in(&self.state.view, post, original))
             };
             let page = Timeline::fill(
-                &self.view,
+                &self.state,
                 &shelf,
                 wanted,
                 &ids,
@@ -582,6 +582,7 @@ impl App {
     fn place(&self, name: &str, id: &str) -> Result<PostId, Refusal> {
         if self.shelf.ids == Ids::Ref {
             let found = self
+                .state
                 .view
                 .store
                 .post_by_ref(id)
@@ -601,9 +602,9 @@ impl App {
     /// A status by its id, if this reader may see it.
     fn seen(&self, id: &str, reader: Option<&str>, here: &Here) -> Result<String, Refusal> {
         let found = match self.shelf.ids {
-            Ids::Ref => self.view.store.post_by_ref(id),
+            Ids::Ref => self.state.view.store.post_by_ref(id),
             Ids::Place => match post_id(id) {
-                Ok(id) => self.view.store.post(id),
+                Ok(id) => self.state.view.store.post(id),
                 Err(_) => Ok(None),
             },
         };
@@ -612,10 +613,10 @@ impl App {
             .map_err(failed)?
             .filter(|post| post.state == Left::Whole);
         let found = found.ok_or_else(Refusal::not_found)?;
-        let whole = whole(&self.view.store, found.id).map_err(failed)?;
+        let whole = whole(&self.state.view.store, found.id).map_err(failed)?;
         let (post, original) = whole.ok_or_else(Refusal::not_found)?;
         let may = {
-            let graph = self.view.graph.read();
+            let graph = self.state.view.graph.read();
             let subject = Subject::new(&post, original.as_deref(), &graph);
             let reader = reader.and_then(|reader| graph.get(graph.account(reader)?));
             may_be_seen(&subject, reader)
@@ -624,7 +625,7 @@ impl App {
             return Err(Refusal::not_found());
         }
         let shelf = self.shelf.at(&here.root);
-        let status = shelf.status(&self.view, post, original, clock::now());
+        let status = shelf.status(&self.state, post, original, clock::now());
         let status = status.map_err(failed)?.ok_or_else(Refusal::not_found)?;
         Ok(status.json.as_str().to_owned())
     }
@@ -632,7 +633,7 @@ impl App {
     /// An account's lists, or one of them.
     fn lists(&self, account: &str, only: Option<&str>) -> Result<Vec<Value>, Refusal> {
         let ids: Vec<String> = {
-            let graph = self.view.graph.read();
+            let graph = self.state.view.graph.read();
             let of = graph
                 .account(account)
                 .and_then(|account| graph.get(account));
@@ -650,6 +651,7 @@ impl App {
         for id in ids {
             let key = relation_key(account, format!("{account}/list/{id}").as_bytes());
             let kept = self
+                .state
                 .view
                 .store
                 .relation(&key)

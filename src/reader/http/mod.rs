@@ -23,8 +23,9 @@ use super::hop::is_host;
 use super::mastodon::shelf::Shelf;
 use super::problem::Problem;
 use super::refused::Told;
+use super::state::AppState;
 use super::unread::{self, Unread};
-use super::view::{Built, View};
+use super::view::Built;
 use crate::config::Ids;
 use crate::operator::by_origin;
 use crate::post::source::Appender;
@@ -81,7 +82,7 @@ pub struct Options {
 struct App(Arc<Works>);
 
 struct Works {
-    view: View,
+    state: AppState,
     appender: Appender,
     auth: Auth,
     requests: Semaphore,
@@ -111,9 +112,9 @@ impl Deref for App {
 }
 
 /// All routes.
-pub fn router(view: View, appender: Appender, options: Options) -> Router {
+pub fn router(state: AppState, appender: Appender, options: Options) -> Router {
     let app = App(Arc::new(Works {
-        view,
+        state,
         appender,
         auth: options.auth,
         requests: Semaphore::new(options.requests_max),
@@ -216,7 +217,7 @@ async fn bounded(State(app): State<App>, request: Request, next: Next) -> Respon
         .to_owned();
     let refused = mastodon::words_of(request.uri().path());
     if !names_its_host(request.headers()) {
-        app.view.metrics.request(&route, 400);
+        app.state.metrics.request(&route, 400);
         return refused(Problem::bad_request(
             "send one Host: a name or an address, and maybe a port",
         ));
@@ -238,7 +239,9 @@ async fn bounded(State(app): State<App>, request: Request, next: Next) -> Respon
             )),
         },
     };
-    app.view.metrics.request(&route, response.status().as_u16());
+    app.state
+        .metrics
+        .request(&route, response.status().as_u16());
     response
 }
 
@@ -252,36 +255,37 @@ fn names_its_host(headers: &HeaderMap) -> bool {
 
 async fn metrics(State(app): State<App>) -> Response {
     let form = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    let by_origin = by_origin::Shown::of(&app.view.origins.read());
+    let by_origin = by_origin::Shown::of(&app.state.view.origins.read());
     tokio::task::block_in_place(|| app.gauge());
     let text = app
-        .view
+        .state
         .metrics
-        .text(&by_origin.registry(&app.view.windows()));
+        .text(&by_origin.registry(&app.state.view.windows()));
     ([(header::CONTENT_TYPE, form)], text).into_response()
 }
 
 impl App {
     /// What is counted when it is asked for: so it is right from the start, and while nothing comes.
     fn gauge(&self) {
-        let (metrics, store) = (&self.view.metrics, &self.view.store);
+        let (metrics, store) = (&self.state.metrics, &self.state.view.store);
         let gauge = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         metrics.streams.set(gauge(self.connections.count()));
         let (accounts, follows) = {
-            let graph = self.view.graph.read();
+            let graph = self.state.view.graph.read();
             (graph.accounts(), graph.follows())
         };
         metrics.accounts.set(gauge(accounts));
         metrics.follows.set(gauge(follows));
         let bytes = i64::try_from(store.bytes_on_disk()).unwrap_or(i64::MAX);
         metrics.disk_bytes.set(bytes);
-        let is_ready = self.view.built.borrow().is_ready() && self.view.log_end.trouble().is_none();
+        let is_ready =
+            self.state.view.built.borrow().is_ready() && self.state.log_end.trouble().is_none();
         metrics.ready.set(is_ready.into());
     }
 }
 
 async fn healthz(State(app): State<App>) -> Response {
-    let built = app.view.built.borrow().clone();
+    let built = app.state.view.built.borrow().clone();
     let (status, detail) = match &built.failed {
         None => (StatusCode::OK, "alive".to_owned()),
         Some(failed) => (
@@ -301,8 +305,8 @@ async fn healthz(State(app): State<App>) -> Response {
 }
 
 async fn readyz(State(app): State<App>) -> Response {
-    let built = app.view.built.borrow().clone();
-    let trouble = app.view.log_end.trouble();
+    let built = app.state.view.built.borrow().clone();
+    let trouble = app.state.log_end.trouble();
     let is_ready = built.is_ready() && trouble.is_none();
     let detail = match (trouble, &built.failed) {
         (Some(trouble), None) => {
@@ -344,7 +348,7 @@ fn detail_of(app: &App, built: &Built) -> String {
                 progress.read, progress.left
             ),
         },
-        (None, true, None) => match app.view.refused_settings.read().as_deref() {
+        (None, true, None) => match app.state.refused_settings.read().as_deref() {
             None => "ready".to_owned(),
             Some(mistakes) => format!(
                 "ready, with the settings before: the configuration as it is now was refused: {mistakes}"

@@ -67,10 +67,10 @@ pub(super) async fn delete(
 impl App {
     /// Appends an ordering document, and answers when it is in force.
     async fn say(&self, account: &str, document: &[u8]) -> Result<Response, Problem> {
-        if self.view.graph.read().account(account).is_none() {
+        if self.state.view.graph.read().account(account).is_none() {
             return Err(no_account(account));
         }
-        let entered = self.view.in_flight.enter();
+        let entered = self.state.in_flight.enter();
         let record: NewRecord = door::relation(document, entered.at)
             .map_err(|refused| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, refused.reason))?;
         self.append_in_force(vec![record], entered).await?;
@@ -79,11 +79,11 @@ impl App {
 
     async fn ordering(&self, account: &str) -> Result<Response, Problem> {
         // The horizon as a page would show it, with what has given way.
-        let look = reading::read(|| self.view.look(account, None, clock::now())).await;
+        let look = reading::read(|| self.state.view.look(account, None, clock::now())).await;
         let look = look
             .map_err(|e| Problem::internal(&e))?
             .ok_or_else(|| no_account(account))?;
-        let graph = self.view.graph.read();
+        let graph = self.state.view.graph.read();
         let number = graph.account(account).ok_or_else(|| no_account(account))?;
         let patience_ms = graph.patience_ms(number);
         let millis = |ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0));

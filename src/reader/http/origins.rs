@@ -38,7 +38,7 @@ pub(super) async fn origins(
     if query.after.is_some() && query.by != Order::Host {
         return Err(Problem::bad_request("after is for by=host: send that too"));
     }
-    let view = &app.view;
+    let view = &app.state.view;
     let (known, mut rows) = {
         let origins = view.origins.read();
         let rows = match query.by {
@@ -67,7 +67,7 @@ pub(super) async fn origin(
 ) -> Result<Response, Problem> {
     let Path(asked) = path.map_err(|e| Problem::bad_request(e.body_text()))?;
     let (host, known) = {
-        let origins = app.view.origins.read();
+        let origins = app.state.view.origins.read();
         // As it is kept (`(others)` is no host), or as people write it.
         let host = match origins.get(&asked) {
             Some(_) => asked,
@@ -78,5 +78,5 @@ pub(super) async fn origin(
     };
     let known =
         known.ok_or_else(|| Problem::not_found(format!("nothing was heard from {host:?}")))?;
-    Ok(Json(Origin::new(&host, &known, &app.view.windows())).into_response())
+    Ok(Json(Origin::new(&host, &known, &app.state.view.windows())).into_response())
 }

@@ -41,7 +41,7 @@ pub(super) async fn by_id(
         ));
     }
     app.answered(&asking, || {
-        app.show(app.view.store.post(id), query.explain_for.as_deref())
+        app.show(app.state.view.store.post(id), query.explain_for.as_deref())
     })
     .await
 }
@@ -58,7 +58,7 @@ pub(super) async fn by_uri(
         .ok_or_else(|| Problem::bad_request("send the post's own id: /v1/posts?uri=https://…"))?;
     app.answered(&asking, || {
         app.show(
-            app.view.store.post_by_uri(uri),
+            app.state.view.store.post_by_uri(uri),
             query.explain_for.as_deref(),
         )
     })
@@ -84,15 +84,19 @@ impl App {
             }
             Some(post) => post,
         };
-        let original = original_of(&self.view.store, &post).map_err(|e| Problem::internal(&e))?;
+        let original =
+            original_of(&self.state.view.store, &post).map_err(|e| Problem::internal(&e))?;
         let original = original.as_deref();
         let mut entry = Entry::new(&post, original);
         if let Some(account) = explain_for {
-            self.view.is_open()?;
-            let explained = self.view.explain(account, &post, original, clock::now());
+            self.state.is_open()?;
+            let explained = self
+                .state
+                .view
+                .explain(account, &post, original, clock::now());
             let explained = explained.map_err(|e| Problem::internal(&e))?;
             let mut explained = explained.ok_or_else(|| no_account(account))?;
-            let left_out = self.shelf.why_left_out(&self.view, &post, original);
+            let left_out = self.shelf.why_left_out(&self.state, &post, original);
             explained.mastodon = left_out.map_err(|e| Problem::internal(&e))?;
             entry.explained = Some(explained);
         }

@@ -5,6 +5,7 @@ use super::asking::{Admitted, Asking};
 use super::feeds::{PageQuery, accounts_own, public, tag};
 use crate::reader::asked::Asked;
 use crate::reader::auth::token;
+use crate::reader::change_json;
 use crate::reader::cursor::Cursor;
 use crate::reader::live::{Live, Looked, apart};
 use crate::reader::message::Message;
@@ -108,14 +109,14 @@ impl App {
     ) -> Result<Response, Problem> {
         self.auth.may_read(&asking.caller, &asked)?;
         let cursor = cursor
-            .map(|text| self.view.cursor(&asked, &text))
+            .map(|text| self.state.cursor(&asked, &text))
             .transpose();
         let cursor = match cursor {
             Err(problem) if problem.status != StatusCode::GONE.as_u16() => return Err(problem),
             cursor => cursor,
         };
-        self.view.is_open()?;
-        self.view.is_there(&asked)?;
+        self.state.is_open()?;
+        self.state.is_there(&asked)?;
         let upgrade = upgrade.map_err(|NoUpgrade(why)| {
             Problem::bad_request(format!("{why}: this is a websocket; or ask for changes"))
         })?;
@@ -123,7 +124,7 @@ impl App {
         let response = upgrade.response(token::protocol(headers));
         let (app, tracked) = (self.clone(), self.streams.clone());
         tokio::spawn(async move {
-            let outbound = Arc::clone(&app.view.encoded.outbound);
+            let outbound = Arc::clone(&app.state.encoded.outbound);
             if let Some(socket) = apart(opened(upgrade, app.keeping.socket, outbound)).await {
                 let followed = app.follow(socket, asked, cursor, admitted);
                 tracked.track_future(followed).await;
@@ -146,7 +147,7 @@ impl App {
             () = admitted.ended() => End::of(code::UNAUTHORIZED, "the token holds no longer"),
             () = stopping.cancelled() => End::of(code::RESTART, "the service is stopping"),
         };
-        self.view.metrics.stream_ended(end.reason);
+        self.state.metrics.stream_ended(end.reason);
         if let Some(code) = end.code {
             socket.close(code, end.reason, end.last).await;
         }
@@ -159,8 +160,8 @@ impl App {
         cursor: Result<Option<Cursor>, Problem>,
     ) -> End {
         let begun = match cursor {
-            Ok(Some(cursor)) => Live::since(self.view.clone(), asked, cursor).await,
-            Ok(None) => Live::now(self.view.clone(), asked).await,
+            Ok(Some(cursor)) => Live::since(self.state.clone(), asked, cursor).await,
+            Ok(None) => Live::now(self.state.clone(), asked).await,
             Err(problem) => Err(problem),
         };
         let (mut live, horizon) = match begun {
@@ -189,7 +190,7 @@ impl App {
                 if let Err((unsent, told)) = tell(socket, &looked, turn, reached).await {
                     return End::unsent(unsent, &told);
                 }
-                turn = match looked.told.telling.more {
+                turn = match looked.told.batch.more {
                     true => turn,
                     false => Turn::Wait,
                 };
@@ -290,16 +291,16 @@ async fn tell(
     mut reached: Cursor,
 ) -> Result<(), (Unsent, Cursor)> {
     let told = &looked.told;
-    for (nth, line) in told.telling.lines.iter().enumerate() {
+    for (nth, line) in told.batch.items.iter().enumerate() {
         let after = told.cursor_after(nth);
-        match socket.feed(line.spliced(&after)).await {
+        match socket.feed(change_json::spliced(line, &after)).await {
             Ok(()) => reached = after,
             // It has all of it before it is told that it is too slow.
             Err(Unsent::Amid) => return Err((Unsent::Amid, after)),
             Err(unsent) => return Err((unsent, reached)),
         }
     }
-    if (turn == Turn::Mark && !told.telling.more) || told.raises_floor_unsaid() {
+    if (turn == Turn::Mark && !told.batch.more) || told.raises_floor_unsaid() {
         let mark = Message::Horizon {
             cursor: told.cursor.to_text(),
             horizon: looked.horizon,

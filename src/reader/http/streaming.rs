@@ -150,7 +150,7 @@ impl App {
             Err(401) => return refused("The access token is invalid", 401),
             Err(_) => return refused("This action is outside the authorized scopes", 403),
         }
-        match (&channel, self.view.is_there(&asked)) {
+        match (&channel, self.state.is_there(&asked)) {
             (_, Ok(())) => Ok(channel),
             (Channel::List(_), Err(_)) => refused("Not authorized to stream this list", 404),
             (_, Err(_)) => refused("Record not found", 404),
@@ -172,7 +172,7 @@ impl App {
             return told.closed().await;
         };
         let teller = Teller {
-            view: self.view.clone(),
+            state: self.state.clone(),
             shelf: Arc::new(self.shelf.at(&listener.here)),
             sieve: channel.sieve(),
             owner: asked.owner().map(str::to_owned),
@@ -180,8 +180,8 @@ impl App {
         };
         loop {
             let begun = match since.clone() {
-                Some(cursor) => apart(Live::since(self.view.clone(), asked.clone(), cursor)).await,
-                None => apart(Live::now(self.view.clone(), asked.clone())).await,
+                Some(cursor) => apart(Live::since(self.state.clone(), asked.clone(), cursor)).await,
+                None => apart(Live::now(self.state.clone(), asked.clone())).await,
             };
             let mut live = match begun {
                 Ok((live, _)) => live.without_floor(),
@@ -230,7 +230,7 @@ impl App {
         let looked = live.look().await;
         let looked = looked.map_err(|problem| Hindrance::of(&problem))?;
         match reading::read(|| teller.events(&looked.told, clock::now())).await {
-            Ok(events) => Ok((events, looked.told.telling.more)),
+            Ok(events) => Ok((events, looked.told.batch.more)),
             Err(error) => {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
@@ -252,12 +252,12 @@ impl App {
     ) -> Result<Response, Refusal> {
         let account = self.listener(asking)?;
         let channel = self.channel(name, asks.tag.as_deref(), asks.list.as_deref(), asking)?;
-        self.view.is_open()?;
+        self.state.is_open()?;
         let since = headers.get("last-event-id").and_then(|id| id.to_str().ok());
         let asked = channel.asked(account.as_deref());
         let since = asked
             .zip(since)
-            .and_then(|(asked, id)| self.view.cursor(&asked, id).ok());
+            .and_then(|(asked, id)| self.state.cursor(&asked, id).ok());
         let admitted = self.admit(asking, account.as_deref())?;
         let (send, receive) = mpsc::channel(1);
         let listener = Listener {
@@ -318,7 +318,7 @@ impl App {
                 Err(reason) => break reason,
             }
         };
-        self.view.metrics.stream_ended(reason);
+        self.state.metrics.stream_ended(reason);
     }
 
     /// Gives messages to the connection, what all readers share not copied, and says when the last of those is given up. An error says why they
@@ -331,7 +331,7 @@ impl App {
         let mut last = None;
         let (wait, outbound) = (
             self.keeping.socket.send_timeout,
-            &self.view.encoded.outbound,
+            &self.state.encoded.outbound,
         );
         for message in messages {
             if message.bytes() <= FRAME_BYTES_MAX {
@@ -365,12 +365,12 @@ impl App {
         headers: &HeaderMap,
     ) -> Result<Response, Refusal> {
         let account = self.listener(asking)?;
-        self.view.is_open()?;
+        self.state.is_open()?;
         let admitted = self.admit(asking, account.as_deref())?;
         let response = upgrade.response(token::protocol(headers));
         let (app, tracked, asking) = (self.clone(), self.streams.clone(), asking.clone());
         tokio::spawn(async move {
-            let outbound = Arc::clone(&app.view.encoded.outbound);
+            let outbound = Arc::clone(&app.state.encoded.outbound);
             if let Some(socket) = apart(opened(upgrade, app.keeping.socket, outbound)).await {
                 let listening = app.listen(socket, asks, asking, admitted);
                 tracked.track_future(listening).await;
@@ -386,7 +386,7 @@ impl App {
             () = admitted.ended() => (Some(code::UNAUTHORIZED), "the token holds no longer"),
             () = stopping.cancelled() => (Some(code::RESTART), "the service is stopping"),
         };
-        self.view.metrics.stream_ended(reason);
+        self.state.metrics.stream_ended(reason);
         if let Some(code) = code {
             socket.close(code, reason, None).await;
         }

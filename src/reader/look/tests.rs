@@ -1,20 +1,14 @@
 use super::*;
-use crate::config::Ids;
-use crate::feed::disk::{at_hand, fetching};
 use crate::feed::kept::{At, example};
 use crate::feed::ledger::Op;
 use crate::feed::store::{Options, Store, home_key};
 use crate::graph::Graph;
-use crate::post::in_flight::InFlight;
 use crate::post::record::{Position, Topic};
 use crate::post::relationship::decode;
-use crate::reader::horizons::Horizons;
-use crate::reader::log_end::LogEnd;
-use crate::reader::mastodon::shelf::Shelf;
+use crate::reader::change_batch::{ChangeItem, ChangeKind};
 use crate::reader::view::Built;
 use crate::watch;
 use parking_lot::RwLock;
-use serde_json::Value;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -50,21 +44,9 @@ impl Desk {
         store.homes.add(graph.account("7").unwrap(), home_key("7"));
         let (built, watching) = watch::channel(Arc::default());
         let view = View {
-            store,
             graph: Arc::new(RwLock::new(graph)),
-            origins: Arc::default(),
-            windows: Arc::default(),
-            refused_settings: Arc::default(),
-            horizons: Arc::new(Horizons::default()),
-            attendance: Arc::default(),
-            unsettled: Arc::default(),
-            edited: Default::default(),
-            encoded: Arc::default(),
-            in_flight: InFlight::default(),
             log: 1.into(),
-            log_end: LogEnd::default(),
-            built: watching,
-            metrics: Arc::default(),
+            ..View::of(store, watching)
         };
         Desk {
             view,
@@ -125,7 +107,8 @@ impl Desk {
 
     fn tell(&self, cursor: &Cursor, limit: usize) -> Told {
         let look = self.look(1_000);
-        look.tell(&self.view, cursor, Room::of(limit)).unwrap()
+        look.changes_since(&self.view, cursor, BatchLimit::of(limit), &Ids)
+            .unwrap()
     }
 }
 
@@ -152,18 +135,33 @@ fn cursor(from: Moment) -> Cursor {
 
 /// Kind, whether behind, and milliseconds of each change.
 fn told(told: &Told) -> Vec<(String, bool, i64)> {
-    let json = format!("[{}]", told.telling.json());
-    let changes: Vec<Value> = serde_json::from_str(&json).unwrap();
-    let row = |change: &Value| {
-        let id: PostId = change["id"].as_str().unwrap().parse().unwrap();
-        let kind = change["kind"].as_str().unwrap().to_owned();
-        (
-            kind,
-            change["behind"].as_bool().unwrap(),
-            id.time().millis(),
-        )
+    let row = |change: &ChangeItem<PostId>| {
+        let kind = match change.kind {
+            ChangeKind::Post => "post",
+            ChangeKind::Edit => "edit",
+            ChangeKind::Remove => "remove",
+        };
+        assert!(change.entry.is_none_or(|entry| entry == change.id));
+        (kind.to_owned(), change.behind, change.id.time().millis())
     };
-    changes.iter().map(row).collect()
+    told.batch.items.iter().map(row).collect()
+}
+
+/// An entry is its id, and takes as much room as if it were shown.
+struct Ids;
+
+type Told = Delivery<PostId>;
+
+impl WriteEntry for Ids {
+    type Entry = PostId;
+
+    fn write(&self, post: Arc<Post>, _: Option<Arc<Post>>) -> PostId {
+        post.id
+    }
+
+    fn bytes(_: &PostId) -> usize {
+        1_000
+    }
 }
 
 fn posts(rows: &[(bool, i64)]) -> Vec<(String, bool, i64)> {
@@ -258,7 +256,7 @@ fn an_answer_that_is_full_is_gone_on_with() {
     desk.announce(5);
     let first = desk.tell(&from, 2);
     assert_eq!(told(&first), posts(&[(false, 10), (false, 20)]));
-    assert!(first.telling.more);
+    assert!(first.batch.more);
     let batch = first.cursor.batch.clone().unwrap();
     assert_eq!(
         (batch.last, &first.cursor.from),
@@ -277,7 +275,7 @@ fn an_answer_that_is_full_is_gone_on_with() {
     );
     let third = desk.tell(&second.cursor, 3);
     assert_eq!(told(&third), posts(&[(false, 50)]));
-    assert_eq!((third.telling.more, &third.cursor.batch), (false, &None));
+    assert_eq!((third.batch.more, &third.cursor.batch), (false, &None));
     assert_eq!(
         third.cursor.from, batch.upto,
         "the feed as it was at the first answer"
@@ -295,7 +293,7 @@ fn an_answer_of_exactly_the_limit_is_the_last() {
     desk.put(1, 20);
     desk.announce(2);
     let only = desk.tell(&from, 2);
-    assert_eq!((told(&only).len(), only.telling.more), (2, false));
+    assert_eq!((told(&only).len(), only.batch.more), (2, false));
 }
 
 /// Were this to fail, readers would keep what was dropped, or never hear of what comes back to light.
@@ -315,7 +313,7 @@ fn a_reader_is_told_below_what_to_drop_and_what_comes_back_to_light() {
     desk.put(13, 116);
     desk.announce(14);
     let second = desk.tell(&first.cursor, 80);
-    assert_eq!((told(&second)[0].2, second.telling.more), (50, false));
+    assert_eq!((told(&second)[0].2, second.batch.more), (50, false));
     assert_eq!(second.floor, place(40).number());
     desk.does(Op::remove(place(120), crate::post::mark::Mark::new(at(14))));
     desk.announce(15);
@@ -333,15 +331,17 @@ fn what_ripens_while_an_answer_goes_on_is_left_to_the_next() {
         desk.put(n, 11 + n);
     }
     desk.announce(4);
-    let first = look(43).tell(&desk.view, &from, Room::of(2)).unwrap();
+    let first = look(43)
+        .changes_since(&desk.view, &from, BatchLimit::of(2), &Ids)
+        .unwrap();
     assert_eq!(told(&first), posts(&[(false, 11), (false, 12)]));
     let second = look(44)
-        .tell(&desk.view, &first.cursor, Room::of(2))
+        .changes_since(&desk.view, &first.cursor, BatchLimit::of(2), &Ids)
         .unwrap();
     assert_eq!(told(&second), posts(&[(false, 13)]));
     assert_eq!(second.cursor.from.horizon, Time::from_millis(13));
     let third = look(44)
-        .tell(&desk.view, &second.cursor, Room::of(2))
+        .changes_since(&desk.view, &second.cursor, BatchLimit::of(2), &Ids)
         .unwrap();
     assert_eq!(told(&third), posts(&[(false, 14)]));
 }
@@ -382,7 +382,7 @@ fn a_node_behind_the_cursor_tells_nothing_and_leaves_it_as_it_is() {
     let check = |cursor: &Cursor, tells: usize| {
         let answer = desk.tell(cursor, 10);
         assert_eq!(told(&answer).len(), tells, "{cursor:?}");
-        assert!(!answer.telling.more);
+        assert!(!answer.batch.more);
         assert_eq!(answer.cursor == *cursor, tells == 0);
     };
     check(&cursor(moment(1, 0)), 1);
@@ -535,7 +535,7 @@ fn a_page_is_full_of_what_is_shown() {
         after: None,
         limit: 3,
     };
-    let fill = |lets_in: &crate::reader::filling::LetsIn<'_>| {
+    let fill = |lets_in: &crate::reader::whole::LetsIn<'_>| {
         crate::reader::filling::Filling::fill(&desk.view.store, span, look.ids(), lets_in)
             .unwrap()
             .finish(None, "")
@@ -552,48 +552,4 @@ fn a_page_is_full_of_what_is_shown() {
         (full.ids, full.is_last),
         ([30, 10].map(place).to_vec(), true)
     );
-}
-
-/// A failure means that a long post is made harmless by each who reads it, or by a thread that others wait for.
-#[test]
-fn a_long_post_is_shown_where_nobody_waits_and_once_for_all() {
-    let desk = Desk::new("0s");
-    let shelf = Shelf::new(Ids::Place);
-    let post = |ms: i64, text: &str| {
-        let mut post = example::post(ANA);
-        let object = serde_json::json!({"content": text}).to_string();
-        post.id = place(ms);
-        post.body.object = serde_json::value::RawValue::from_string(object).unwrap();
-        Arc::new(post)
-    };
-    let shown = |post: &Arc<Post>, here: &str| {
-        let shelf = shelf.at(here);
-        let status = shelf.status(&desk.view, Arc::clone(post), None, Time::default());
-        status.ok().flatten()
-    };
-    let (home, short) = ("https://home.example", post(1, "short"));
-    // Whatever else is read for it is at hand from here on.
-    fetching(|| shown(&short, home)).unwrap();
-    assert!(
-        at_hand(|| shown(&post(2, "short"), home))
-            .flatten()
-            .is_some()
-    );
-
-    let long = post(3, &"<p>long</p>".repeat(2_000));
-    assert!(at_hand(|| shown(&long, home)).is_none());
-    let all = std::sync::Barrier::new(20);
-    let found: Vec<_> = std::thread::scope(|scope| {
-        let ask = || {
-            all.wait();
-            fetching(|| shown(&long, home)).unwrap()
-        };
-        let asking: Vec<_> = (0..20).map(|_| scope.spawn(ask)).collect();
-        asking.into_iter().map(|it| it.join().unwrap()).collect()
-    });
-    assert!(found.iter().all(|it| Arc::ptr_eq(it, &found[0])));
-    let again = at_hand(|| shown(&long, home)).flatten();
-    assert!(Arc::ptr_eq(&again.unwrap(), &found[0]));
-    let elsewhere = fetching(|| shown(&long, "https://www.home.example")).unwrap();
-    assert!(!Arc::ptr_eq(&elsewhere, &found[0]));
 }

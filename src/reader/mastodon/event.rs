@@ -5,11 +5,13 @@ use super::ids::id_of;
 use super::shelf::{Shelf, Shelved, is_local};
 use crate::feed::disk::DiskError;
 use crate::feed::kept::Post;
+use crate::reader::change_batch::ChangeKind;
+use crate::reader::change_json::Item;
+use crate::reader::encoded::Encoding;
 use crate::reader::late::{Arrival, is_pushed};
-use crate::reader::look::Told;
+use crate::reader::look::Delivery;
 use crate::reader::spliced::Spliced;
-use crate::reader::telling::{Kind, Line};
-use crate::reader::view::View;
+use crate::reader::state::AppState;
 use slackwater_order::time::Time;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +20,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Teller {
     /// What is looked up in.
-    pub view: View,
+    pub state: AppState,
     /// Statuses.
     pub shelf: Arc<Shelf>,
     /// What of the feed is shown.
@@ -81,9 +83,13 @@ impl Event {
 
 impl Teller {
     /// What a reader is told of these changes.
-    pub fn events(&self, told: &Told, now: Time) -> Result<Vec<Event>, DiskError> {
+    pub fn events(
+        &self,
+        told: &Delivery<Arc<Encoding>>,
+        now: Time,
+    ) -> Result<Vec<Event>, DiskError> {
         let mut events = Vec::new();
-        for (nth, line) in told.telling.lines.iter().enumerate() {
+        for (nth, line) in told.batch.items.iter().enumerate() {
             let Some((name, about)) = self.event(line, now)? else {
                 continue;
             };
@@ -96,13 +102,13 @@ impl Teller {
         Ok(events)
     }
 
-    fn event(&self, line: &Line, now: Time) -> Result<Option<(&'static str, About)>, DiskError> {
+    fn event(&self, line: &Item, now: Time) -> Result<Option<(&'static str, About)>, DiskError> {
         let Some(entry) = &line.entry else {
-            let post = self.view.store.post(line.id)?;
+            let post = self.state.view.store.post(line.id)?;
             // What went is told of to all who may have had it.
             let is_by_whom = |post: &Arc<Post>| {
                 self.sieve
-                    .is_by_whom(|| is_local(&self.view, &post.body.author))
+                    .is_by_whom(|| is_local(&self.state, &post.body.author))
             };
             if !post.as_ref().is_none_or(is_by_whom) {
                 return Ok(None);
@@ -119,24 +125,24 @@ impl Teller {
         // what comes twice.
         let name = match line.kind {
             _ if self.is_pushed(line, post, entry.original.as_deref())? => "update",
-            Kind::Edit => "status.update",
-            Kind::Post | Kind::Remove => return Ok(None),
+            ChangeKind::Edit => "status.update",
+            ChangeKind::Post | ChangeKind::Remove => return Ok(None),
         };
         if !self
             .sieve
-            .shows(post, || is_local(&self.view, &post.body.author))
+            .shows(post, || is_local(&self.state, &post.body.author))
         {
             return Ok(None);
         }
         let (post, original) = (Arc::clone(post), entry.original.clone());
-        let status = self.shelf.status(&self.view, post, original, now)?;
+        let status = self.shelf.status(&self.state, post, original, now)?;
         Ok(status.map(|status| (name, About::Status(status))))
     }
 
     /// Whether an entry is pushed as new: its own record brought it, or one that it waited for, and it came as [`is_pushed`] asks.
     fn is_pushed(
         &self,
-        line: &Line,
+        line: &Item,
         post: &Post,
         original: Option<&Post>,
     ) -> Result<bool, DiskError> {
@@ -144,9 +150,9 @@ impl Teller {
             return Ok(false);
         }
         let owner = self.owner.as_deref();
-        let actor = owner.and_then(|owner| self.view.actor_of(owner));
-        let arrival = Arrival::of(&self.view, actor.as_deref(), post, original)?;
-        let wait = self.view.new_for(owner, self.live_max_age);
+        let actor = owner.and_then(|owner| self.state.view.actor_of(owner));
+        let arrival = Arrival::of(&self.state.view, actor.as_deref(), post, original)?;
+        let wait = self.state.view.new_for(owner, self.live_max_age);
         Ok(is_pushed(post, &arrival, line.behind, wait))
     }
 }

@@ -9,7 +9,7 @@ use crate::feed::disk::DiskError;
 use crate::feed::kept::Post;
 use crate::reader::late::LateEntry;
 use crate::reader::page::PAGE_BYTES_MAX;
-use crate::reader::view::View;
+use crate::reader::state::AppState;
 use serde_json::{Value, json};
 use slackwater_order::time::Time;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub fn is_shown(shelf: &Shelf, entry: &LateEntry) -> bool {
 
 /// A page of late arrivals; `entries` in the order in which they are to be taken. `is_upward`: oldest first, and shown newest first.
 pub fn late_timeline<'a>(
-    view: &View,
+    state: &AppState,
     shelf: &Shelf,
     entries: impl Iterator<Item = &'a LateEntry>,
     is_upward: bool,
@@ -43,7 +43,7 @@ pub fn late_timeline<'a>(
             has_all = false;
             break;
         }
-        let Some(status) = status(view, shelf, entry, now)? else {
+        let Some(status) = status(state, shelf, entry, now)? else {
             continue;
         };
         let objects = [Some(&entry.post), entry.original.as_ref()];
@@ -68,17 +68,17 @@ pub fn late_timeline<'a>(
 
 /// An entry as its author's boost of the post that it shows; none if the backend gave no id for a part of it that needs one.
 fn status(
-    view: &View,
+    state: &AppState,
     shelf: &Shelf,
     entry: &LateEntry,
     now: Time,
 ) -> Result<Option<Status>, DiskError> {
     let (post, shown) = (&entry.post, entry.original.as_ref().unwrap_or(&entry.post));
-    let Some(reblog) = shelf.made(view, shown, None, now)? else {
+    let Some(reblog) = shelf.made(state, shown, None, now)? else {
         return Ok(None);
     };
     let given = post.author_ref.as_deref();
-    let Some(account) = shelf.account(view, &post.body.author, given)? else {
+    let Some(account) = shelf.account(state, &post.body.author, given)? else {
         return Ok(None);
     };
     let around = Around {

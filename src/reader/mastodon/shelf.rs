@@ -9,7 +9,7 @@ use crate::feed::disk::{DiskError, ask_to_wait, is_waiting};
 use crate::feed::kept::Post;
 use crate::feed::store::Index;
 use crate::reader::once::Once;
-use crate::reader::view::View;
+use crate::reader::state::AppState;
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 use std::sync::{Arc, OnceLock};
@@ -108,7 +108,7 @@ impl Shelf {
     /// A post, with what it boosts, as a status; none if the backend gave no id for a part of it that needs one.
     pub fn status(
         &self,
-        view: &View,
+        state: &AppState,
         post: Arc<Post>,
         original: Option<Arc<Post>>,
         now: Time,
@@ -120,7 +120,7 @@ impl Shelf {
             here: Arc::clone(&self.here),
             moment: now.millis().div_euclid(FRESH_MS),
         };
-        let make = || self.shelved(view, post, original, now);
+        let make = || self.shelved(state, post, original, now);
         let made = match is_waiting() {
             true => self.statuses.get_or_make(&key, make),
             // Nobody is waited for here either: what takes long is not made here, and what does not may be made twice.
@@ -136,20 +136,20 @@ impl Shelf {
     /// The same, made anew; an error without a cause says that it is left out.
     fn shelved(
         &self,
-        view: &View,
+        state: &AppState,
         post: Arc<Post>,
         original: Option<Arc<Post>>,
         now: Time,
     ) -> Result<Arc<Shelved>, Option<DiskError>> {
         let reblog = match &original {
-            Some(original) => match self.made(view, original, None, now)? {
+            Some(original) => match self.made(state, original, None, now)? {
                 Some(reblog) => Some(reblog),
-                None => return Err(self.left_out(view, original)),
+                None => return Err(self.left_out(state, original)),
             },
             None => None,
         };
-        let Some(status) = self.made(view, &post, reblog, now)? else {
-            return Err(self.left_out(view, &post));
+        let Some(status) = self.made(state, &post, reblog, now)? else {
+            return Err(self.left_out(state, &post));
         };
         let objects = [Some(&post), original.as_ref()];
         let objects = objects.into_iter().flatten();
@@ -166,12 +166,12 @@ impl Shelf {
     /// Why clients do not see a post, with what it boosts, whatever feed it is in; none if they do. As a sentence's end.
     pub fn why_left_out(
         &self,
-        view: &View,
+        state: &AppState,
         post: &Post,
         original: Option<&Post>,
     ) -> Result<Option<String>, DiskError> {
         for (part, whose) in [(original, "what it boosts"), (Some(post), "it")] {
-            let lacks = part.map(|part| self.lacks(view, part)).transpose()?;
+            let lacks = part.map(|part| self.lacks(state, part)).transpose()?;
             let header = match lacks.flatten() {
                 Some(Lacks::Ref) => "Ref",
                 Some(Lacks::AuthorRef) => "Author-Ref",
@@ -185,20 +185,20 @@ impl Shelf {
     }
 
     /// What a post lacks that it needs to be a status.
-    fn lacks(&self, view: &View, post: &Post) -> Result<Option<Lacks>, DiskError> {
+    fn lacks(&self, state: &AppState, post: &Post) -> Result<Option<Lacks>, DiskError> {
         if id_of(self.ids, post).is_none() {
             return Ok(Some(Lacks::Ref));
         }
         let given = post.author_ref.as_deref();
-        let id = self.account_id(view, &post.body.author, given)?;
+        let id = self.account_id(state, &post.body.author, given)?;
         Ok(id.is_none().then_some(Lacks::AuthorRef))
     }
 
     /// Counts that there is no status of a post; an error only if that cannot be looked up.
-    fn left_out(&self, view: &View, post: &Post) -> Option<DiskError> {
-        match self.lacks(view, post) {
-            Ok(Some(Lacks::Ref)) => view.metrics.left_out("ref"),
-            Ok(Some(Lacks::AuthorRef)) => view.metrics.left_out("author_ref"),
+    fn left_out(&self, state: &AppState, post: &Post) -> Option<DiskError> {
+        match self.lacks(state, post) {
+            Ok(Some(Lacks::Ref)) => state.metrics.left_out("ref"),
+            Ok(Some(Lacks::AuthorRef)) => state.metrics.left_out("author_ref"),
             Ok(None) => {}
             Err(error) => return Some(error),
         }
@@ -208,7 +208,7 @@ impl Shelf {
     /// A post as a status, made anew; none if the backend gave no id for a part of it that needs one.
     pub(super) fn made(
         &self,
-        view: &View,
+        state: &AppState,
         post: &Post,
         reblog: Option<Status>,
         now: Time,
@@ -221,28 +221,28 @@ impl Shelf {
             return Ok(None);
         };
         let given = post.author_ref.as_deref();
-        let Some(account) = self.account(view, &body.author, given)? else {
+        let Some(account) = self.account(state, &body.author, given)? else {
             return Ok(None);
         };
         let parent = match &body.in_reply_to {
-            Some(uri) => view.store.post_by_uri(uri)?,
+            Some(uri) => state.view.store.post_by_uri(uri)?,
             None => None,
         };
         let in_reply_to_account_id = match &parent {
             Some(parent) => {
                 let given = parent.author_ref.as_deref();
-                self.account_id(view, &parent.body.author, given)?
+                self.account_id(state, &parent.body.author, given)?
             }
             None => None,
         };
         let mut mentioned = Vec::with_capacity(body.mentions.len().min(ITEMS_MAX));
         for actor in body.mentions.iter().take(ITEMS_MAX) {
-            let Some(id) = self.account_id(view, actor, None)? else {
+            let Some(id) = self.account_id(state, actor, None)? else {
                 continue;
             };
-            let kept = view.store.actor(actor)?;
+            let kept = state.view.store.actor(actor)?;
             let document = kept.as_ref().map(|kept| &kept.document);
-            let (username, acct) = handle(actor, document, is_local(view, actor));
+            let (username, acct) = handle(actor, document, is_local(state, actor));
             let actor = actor.clone();
             mentioned.push(Mentioned {
                 actor,
@@ -265,14 +265,14 @@ impl Shelf {
     /// An actor as an account; none if the backend gave no id for it. `given` is one that it gave.
     pub fn account(
         &self,
-        view: &View,
+        state: &AppState,
         actor: &str,
         given: Option<&str>,
     ) -> Result<Option<Account>, DiskError> {
-        let Some(id) = self.account_id(view, actor, given)? else {
+        let Some(id) = self.account_id(state, actor, given)? else {
             return Ok(None);
         };
-        let kept = view.store.actor(actor)?;
+        let kept = state.view.store.actor(actor)?;
         if kept
             .as_ref()
             .is_some_and(|kept| LONG_BYTES < kept.document.bytes())
@@ -284,14 +284,14 @@ impl Shelf {
             id: &id,
             document: kept.as_ref().map(|kept| &kept.document),
             here: &self.here,
-            is_local: is_local(view, actor),
+            is_local: is_local(state, actor),
         })))
     }
 
     /// The id under which clients know an actor.
     fn account_id(
         &self,
-        view: &View,
+        state: &AppState,
         actor: &str,
         given: Option<&str>,
     ) -> Result<Option<String>, DiskError> {
@@ -301,7 +301,7 @@ impl Shelf {
             (Ids::Ref, None) => {}
         }
         {
-            let graph = view.graph.read();
+            let graph = state.view.graph.read();
             let owner = graph
                 .actor(actor)
                 .and_then(|actor| graph.owners(actor).first().copied());
@@ -310,16 +310,25 @@ impl Shelf {
             }
         }
         // As it was given with the newest post of theirs.
-        let newest = view.store.newest(Index::Author, actor, 0..u64::MAX, 1)?;
+        let newest = state
+            .view
+            .store
+            .newest(Index::Author, actor, 0..u64::MAX, 1)?;
         let newest = newest.first().and_then(|id| PostId::from_number(*id));
-        let post = newest.map(|id| view.store.post(id)).transpose()?.flatten();
+        let post = newest
+            .map(|id| state.view.store.post(id))
+            .transpose()?
+            .flatten();
         Ok(post.and_then(|post| post.author_ref.clone()))
     }
 }
 
 /// Whether an actor is one of this instance's accounts.
-pub fn is_local(view: &View, actor: &str) -> bool {
-    let graph = view.graph.read();
+pub fn is_local(state: &AppState, actor: &str) -> bool {
+    let graph = state.view.graph.read();
     let actor = graph.actor(actor);
     actor.is_some_and(|actor| !graph.owners(actor).is_empty())
 }
+
+#[cfg(test)]
+mod tests;

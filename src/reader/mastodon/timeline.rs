@@ -3,9 +3,9 @@
 use super::channel::Sieve;
 use super::shelf::{Shelf, is_local};
 use crate::feed::disk::DiskError;
-use crate::reader::filling::{LetsIn, whole};
 use crate::reader::page::{Candidates, PAGE_BYTES_MAX, Span};
-use crate::reader::view::View;
+use crate::reader::state::AppState;
+use crate::reader::whole::{LetsIn, whole};
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub struct Wanted {
 impl Timeline {
     /// Takes what is `wanted` out of the ascending `ids`, as far as they still belong there and fall through `sieve`.
     pub fn fill(
-        view: &View,
+        state: &AppState,
         shelf: &Shelf,
         wanted: Wanted,
         ids: &[u64],
@@ -55,18 +55,18 @@ impl Timeline {
                 break;
             }
             let Some((post, original)) = PostId::from_number(*id)
-                .map(|id| whole(&view.store, id))
+                .map(|id| whole(&state.view.store, id))
                 .transpose()?
                 .flatten()
             else {
                 continue;
             };
             let is_shown = lets_in(&post, original.as_deref())
-                && sieve.shows(&post, || is_local(view, &post.body.author));
+                && sieve.shows(&post, || is_local(state, &post.body.author));
             if !is_shown {
                 continue;
             }
-            if let Some(status) = shelf.status(view, post, original, now)? {
+            if let Some(status) = shelf.status(state, post, original, now)? {
                 bytes += status.json.len();
                 taken.push(status);
             }

@@ -2,10 +2,10 @@
 
 use super::{Operation, Schemas, not_taken, path, query};
 use crate::reader::answer::{Choice, Ordering, Page};
+use crate::reader::change_json::Changes;
 use crate::reader::door::CHOICE_BYTES_MAX;
 use crate::reader::message::Message;
 use crate::reader::page::{LIMIT_DEFAULT, LIMIT_MAX};
-use crate::reader::telling::Changes;
 use serde_json::{Value, json};
 
 pub(super) fn page(schemas: &mut Schemas) -> Operation {
