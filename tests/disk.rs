@@ -51,6 +51,10 @@ fn a_log_whose_disk_fails_while_posts_come_is_ready_again_by_itself_and_has_all_
                 (answer.status == 503).then(|| answer.json()["detail"].as_str().unwrap().to_owned())
             });
             assert!(detail.contains(said), "{detail}");
+            // The same everywhere; it works all the same.
+            let health = instance.door.get("/healthz");
+            let is_ready = health.json()["ready"].clone();
+            assert_eq!((health.status, is_ready), (200, false.into()));
             wait_for("the number to say so too", || {
                 (instance.door.metric("slackwater_ready") == 0.0).then_some(())
             });
