@@ -405,3 +405,35 @@ fn a_damaged_log_gives_what_can_be_read_of_it_and_counts_the_rest() {
     });
     assert!(!changes.text.contains("statuses/11\""), "{}", changes.text);
 }
+
+/// A failure means that a start which was cut off while it kept damage aside makes the next count it twice.
+#[test]
+fn damage_that_could_not_be_kept_aside_at_first_is_counted_once() {
+    let dir = TempDir::new().unwrap();
+    let failing = Failing::new(dir.path());
+    let mut instance = start(dir.path(), &failing);
+    let lines: Vec<String> = (0..3)
+        .map(|number| post(number * 10 + 1).1.replace('\n', " "))
+        .collect();
+    instance.door.post_lines("/v1/activities", &lines);
+    instance.settle();
+    instance.kill9();
+    let log = dir.path().join("log");
+    let file = log.join("activities/00000000000000000000.log");
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    std::fs::remove_dir_all(dir.path().join("feeds")).unwrap();
+    // Only what is kept aside, whose names begin so, cannot be written.
+    failing.fail(ENOSPC, &log.join("activities/00000000000000000000-"));
+    instance.launch();
+    assert_eq!(instance.ended().code(), Some(1), "{}", instance.said());
+    let said = instance.said();
+    assert!(said.contains("No space left on device"), "{said}");
+    failing.stop();
+    instance.restart();
+    instance.wait_until_ready();
+    assert_eq!(instance.door.home("7").len(), 2);
+    let counted = instance.door.metric("slackwater_log_damaged_records");
+    assert_eq!(counted, 1.0);
+}

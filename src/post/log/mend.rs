@@ -353,16 +353,23 @@ fn put_aside(
         let path = old.with_file_name(format!("{first:020}-{byte}-{records}.{DAMAGED}"));
         // There already: by a start that was cut off, or, since the segment is another one now, of other damage.
         match std::fs::read(&path) {
-            Ok(there) if there != unreadable => {
+            Ok(there) if there == unreadable => return Ok(path),
+            Ok(_) => {
                 byte += 1;
                 continue;
             }
-            _ => {}
+            Err(_) => {}
         }
-        let mut file = File::create(&path).map_err(LogError::io("create", &path))?;
+        // Under a name that the next start removes until it is whole: half of it would be taken for other damage.
+        let unfinished = path.with_extension(UNFINISHED);
+        let mut file = File::create(&unfinished).map_err(LogError::io("create", &unfinished))?;
         file.write_all(unreadable)
             .and_then(|()| file.sync_all())
-            .map_err(LogError::io("write", &path))?;
+            .map_err(LogError::io("write", &unfinished))?;
+        std::fs::rename(&unfinished, &path).map_err(LogError::io("rename", &unfinished))?;
+        if let Some(folder) = path.parent() {
+            sync_folder(folder)?;
+        }
         return Ok(path);
     }
 }
