@@ -437,3 +437,68 @@ fn damage_that_could_not_be_kept_aside_at_first_is_counted_once() {
     let counted = instance.door.metric("slackwater_log_damaged_records");
     assert_eq!(counted, 1.0);
 }
+
+/// A failure means that a bad place on a disk ends every start, or costs more than what was in it.
+#[test]
+fn a_bad_place_in_the_log_costs_what_was_in_it_and_one_that_is_all_bad_is_left_to_the_operator() {
+    const BLOCK: u64 = 4096;
+    let dir = TempDir::new().unwrap();
+    let failing = Failing::new(dir.path());
+    let mut instance = start(dir.path(), &failing);
+    let lines: Vec<String> = (0..200)
+        .map(|number| post(number * 10 + 1).1.replace('\n', " "))
+        .collect();
+    instance.door.post_lines("/v1/activities", &lines);
+    // What is closed has another behind it: a failure closes one.
+    failing.fail(ENOSPC, &dir.path().join("log"));
+    let refused = post(1).1.into();
+    let refused = instance
+        .door
+        .try_post("/v1/activities", "application/json", refused);
+    assert_eq!(refused.unwrap().status, 503);
+    failing.stop();
+    instance.wait_until_ready();
+    instance.kill9();
+    let file = dir.path().join("log/activities/00000000000000000000.log");
+    let whole = std::fs::read(&file).unwrap();
+    let record = whole.len() as u64 / 200;
+    assert!(record < BLOCK && 20 * BLOCK < whole.len() as u64);
+    let mut home = 200;
+    let mut counted = 0.0;
+    // In the midst, and where the header is.
+    for (nth, block) in [5, 0].into_iter().enumerate() {
+        // Kept, so that no other file gets its number.
+        std::fs::hard_link(&file, dir.path().join(format!("kept{nth}"))).unwrap();
+        failing.lose(&file, block * BLOCK..(block + 1) * BLOCK);
+        std::fs::remove_dir_all(dir.path().join("feeds")).unwrap();
+        instance.restart();
+        instance.wait_until_ready();
+        let left = instance.door.home("7").len();
+        let lost = home - left;
+        let most = usize::try_from(BLOCK / record).unwrap() + 2;
+        assert!((1..=most).contains(&lost), "{lost} of {home}");
+        home = left;
+        counted += lost as f64;
+        wait_for("the number", || {
+            (instance.door.metric("slackwater_log_damaged_records") == counted).then_some(())
+        });
+        let said = instance.said();
+        assert!(said.contains("the disk does not give 1 blocks"), "{said}");
+        assert!(said.contains("Input/output error"), "{said}");
+        instance.kill9();
+    }
+    failing.lose(&file, 0..u64::MAX);
+    let before = std::fs::metadata(&file).unwrap().len();
+    std::fs::remove_dir_all(dir.path().join("feeds")).unwrap();
+    instance.launch();
+    assert_eq!(instance.ended().code(), Some(1), "{}", instance.said());
+    let said = instance.said();
+    for told in ["00000000000000000000.log", "ddrescue", "Input/output error"] {
+        assert!(said.contains(told), "{said}");
+    }
+    assert_eq!(std::fs::metadata(&file).unwrap().len(), before);
+    failing.stop();
+    instance.restart();
+    instance.wait_until_ready();
+    assert_eq!(instance.door.home("7").len(), home);
+}

@@ -2,6 +2,7 @@
 
 use super::LogError;
 use super::mend::{self, End, Walked};
+use super::salvage::is_not_given;
 use super::scan::Frames;
 use crate::time::Time;
 use parking_lot::Mutex;
@@ -287,7 +288,10 @@ pub(super) fn has_header(path: &Path, base: i64) -> Result<bool, LogError> {
                 false => Ok(false),
             }
         }
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        // What the disk does not give of it is known as well.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof || is_not_given(&error) => {
+            Ok(false)
+        }
         Err(error) => Err(LogError::io("read", path)(error)),
     }
 }
