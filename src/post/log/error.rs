@@ -71,7 +71,7 @@ pub enum LogError {
         source: Arc<io::Error>,
     },
     /// A later version wrote it.
-    #[error("{} was written by a later version of slackwater, or its header is damaged: run that version", file.display())]
+    #[error("{} was written by a later version of slackwater: run that version", file.display())]
     Newer {
         /// The segment.
         file: PathBuf,
