@@ -24,7 +24,7 @@ use crate::reader::auth::introspection::Introspection;
 use crate::reader::auth::jwt::Jwt;
 use crate::reader::view::View;
 use crate::reader::{connections, http, websocket};
-use cursor_key::cursor_key;
+use cursor_key::sealed;
 use listener::Listener;
 use memory::Waiting;
 use reload::Watch;
@@ -198,7 +198,7 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
     let listener = Listener::bind(listen, connections_max, waits).map_err(cannot)?;
     let address = listener.address().map_err(cannot)?;
     let mut view = pipeline.view();
-    view.log = view.log.clone().sealed_with(cursor_key(&config)?);
+    view.log = sealed(&view.log, &config)?;
     let (stop_streams, streams) = (CancellationToken::new(), TaskTracker::new());
     let reload = pipeline.reload();
     let routes = http::router(
