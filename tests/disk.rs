@@ -458,18 +458,25 @@ fn a_bad_place_in_the_log_costs_what_was_in_it_and_one_that_is_all_bad_is_left_t
     assert_eq!(refused.unwrap().status, 503);
     failing.stop();
     instance.wait_until_ready();
+    let lines: Vec<String> = (200..260)
+        .map(|number| post(number * 10 + 1).1.replace('\n', " "))
+        .collect();
+    instance.door.post_lines("/v1/activities", &lines);
     instance.kill9();
-    let file = dir.path().join("log/activities/00000000000000000000.log");
+    let [file, last] = ["0", "200"].map(|first| {
+        let log = dir.path().join("log/activities");
+        log.join(format!("{first:0>20}.log"))
+    });
     let whole = std::fs::read(&file).unwrap();
     let record = whole.len() as u64 / 200;
     assert!(record < BLOCK && 20 * BLOCK < whole.len() as u64);
-    let mut home = 200;
+    let mut home = 260;
     let mut counted = 0.0;
-    // In the midst, and where the header is.
-    for (nth, block) in [5, 0].into_iter().enumerate() {
+    // In the midst, where the header is, and in the last file, which no index tells of.
+    for (nth, (file, block)) in [(&file, 5), (&file, 0), (&last, 2)].into_iter().enumerate() {
         // Kept, so that no other file gets its number.
-        std::fs::hard_link(&file, dir.path().join(format!("kept{nth}"))).unwrap();
-        failing.lose(&file, block * BLOCK..(block + 1) * BLOCK);
+        std::fs::hard_link(file, dir.path().join(format!("kept{nth}"))).unwrap();
+        failing.lose(file, block * BLOCK..(block + 1) * BLOCK);
         std::fs::remove_dir_all(dir.path().join("feeds")).unwrap();
         instance.restart();
         instance.wait_until_ready();

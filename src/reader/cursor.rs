@@ -123,7 +123,7 @@ impl Cursor {
             return Err(DAMAGED);
         }
         let mut cursor: Cursor = postcard::from_bytes(rest).map_err(|_| DAMAGED)?;
-        cursor.log = log.of(cursor.log);
+        cursor.log = log.of(&cursor.log);
         Ok(cursor)
     }
 }

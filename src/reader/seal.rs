@@ -82,7 +82,7 @@ impl SealedLog {
     }
 
     /// Another log, with the same keys.
-    pub fn of(&self, log: SealedLog) -> SealedLog {
+    pub fn of(&self, log: &SealedLog) -> SealedLog {
         SealedLog {
             log: log.log,
             ..self.clone()

@@ -157,7 +157,8 @@ mod tests {
         turns.clear();
         assert!(waiting.as_mut().now_or_never().is_none(), "no room is free");
         for _ in 0..reading::FETCHING_MAX {
-            turns.push(reading::turn().await);
+            let turn = tokio::time::timeout(Duration::from_secs(60), reading::turn());
+            turns.push(turn.await.expect("all turns are free"));
         }
         turns.clear();
         drop(room);
