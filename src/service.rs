@@ -25,7 +25,7 @@ use crate::reader::auth::jwt::Jwt;
 use crate::reader::state::AppState;
 use crate::reader::view::View;
 use crate::reader::{connections, http, websocket};
-use cursor_key::cursor_key;
+use cursor_key::sealed;
 use listener::Listener;
 use memory::Waiting;
 use reload::Watch;
@@ -199,7 +199,7 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
     let listener = Listener::bind(listen, connections_max, waits).map_err(cannot)?;
     let address = listener.address().map_err(cannot)?;
     let mut state = pipeline.state();
-    state.view.log = state.view.log.clone().sealed_with(cursor_key(&config)?);
+    state.view.log = sealed(&state.view.log, &config)?;
     let (stop_streams, streams) = (CancellationToken::new(), TaskTracker::new());
     let reload = pipeline.reload();
     let routes = http::router(

@@ -51,6 +51,10 @@ fn a_log_whose_disk_fails_while_posts_come_is_ready_again_by_itself_and_has_all_
                 (answer.status == 503).then(|| answer.json()["detail"].as_str().unwrap().to_owned())
             });
             assert!(detail.contains(said), "{detail}");
+            // The same everywhere; it works all the same.
+            let health = instance.door.get("/healthz");
+            let is_ready = health.json()["ready"].clone();
+            assert_eq!((health.status, is_ready), (200, false.into()));
             wait_for("the number to say so too", || {
                 (instance.door.metric("slackwater_ready") == 0.0).then_some(())
             });
@@ -400,4 +404,108 @@ fn a_damaged_log_gives_what_can_be_read_of_it_and_counts_the_rest() {
         (answer.status == 200 && answer.text.contains("statuses/9999")).then_some(answer)
     });
     assert!(!changes.text.contains("statuses/11\""), "{}", changes.text);
+}
+
+/// A failure means that a start which was cut off while it kept damage aside makes the next count it twice.
+#[test]
+fn damage_that_could_not_be_kept_aside_at_first_is_counted_once() {
+    let dir = TempDir::new().unwrap();
+    let failing = Failing::new(dir.path());
+    let mut instance = start(dir.path(), &failing);
+    let lines: Vec<String> = (0..3)
+        .map(|number| post(number * 10 + 1).1.replace('\n', " "))
+        .collect();
+    instance.door.post_lines("/v1/activities", &lines);
+    instance.settle();
+    instance.kill9();
+    let log = dir.path().join("log");
+    let file = log.join("activities/00000000000000000000.log");
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    std::fs::remove_dir_all(dir.path().join("feeds")).unwrap();
+    // Only what is kept aside, whose names begin so, cannot be written.
+    failing.fail(ENOSPC, &log.join("activities/00000000000000000000-"));
+    instance.launch();
+    assert_eq!(instance.ended().code(), Some(1), "{}", instance.said());
+    let said = instance.said();
+    assert!(said.contains("No space left on device"), "{said}");
+    failing.stop();
+    instance.restart();
+    instance.wait_until_ready();
+    assert_eq!(instance.door.home("7").len(), 2);
+    let counted = instance.door.metric("slackwater_log_damaged_records");
+    assert_eq!(counted, 1.0);
+}
+
+/// A failure means that a bad place on a disk ends every start, or costs more than what was in it.
+#[test]
+fn a_bad_place_in_the_log_costs_what_was_in_it_and_one_that_is_all_bad_is_left_to_the_operator() {
+    const BLOCK: u64 = 4096;
+    let dir = TempDir::new().unwrap();
+    let failing = Failing::new(dir.path());
+    let mut instance = start(dir.path(), &failing);
+    let lines: Vec<String> = (0..200)
+        .map(|number| post(number * 10 + 1).1.replace('\n', " "))
+        .collect();
+    instance.door.post_lines("/v1/activities", &lines);
+    // What is closed has another behind it: a failure closes one.
+    failing.fail(ENOSPC, &dir.path().join("log"));
+    let refused = post(1).1.into();
+    let refused = instance
+        .door
+        .try_post("/v1/activities", "application/json", refused);
+    assert_eq!(refused.unwrap().status, 503);
+    failing.stop();
+    instance.wait_until_ready();
+    let lines: Vec<String> = (200..260)
+        .map(|number| post(number * 10 + 1).1.replace('\n', " "))
+        .collect();
+    instance.door.post_lines("/v1/activities", &lines);
+    instance.kill9();
+    let [file, last] = ["0", "200"].map(|first| {
+        let log = dir.path().join("log/activities");
+        log.join(format!("{first:0>20}.log"))
+    });
+    let whole = std::fs::read(&file).unwrap();
+    let record = whole.len() as u64 / 200;
+    assert!(record < BLOCK && 20 * BLOCK < whole.len() as u64);
+    let mut home = 260;
+    let mut counted = 0.0;
+    // In the midst, where the header is, and in the last file, which no index tells of.
+    for (nth, (file, block)) in [(&file, 5), (&file, 0), (&last, 2)].into_iter().enumerate() {
+        // Kept, so that no other file gets its number.
+        std::fs::hard_link(file, dir.path().join(format!("kept{nth}"))).unwrap();
+        failing.lose(file, block * BLOCK..(block + 1) * BLOCK);
+        std::fs::remove_dir_all(dir.path().join("feeds")).unwrap();
+        instance.restart();
+        instance.wait_until_ready();
+        let left = instance.door.home("7").len();
+        let lost = home - left;
+        let most = usize::try_from(BLOCK / record).unwrap() + 2;
+        assert!((1..=most).contains(&lost), "{lost} of {home}");
+        home = left;
+        counted += lost as f64;
+        wait_for("the number", || {
+            (instance.door.metric("slackwater_log_damaged_records") == counted).then_some(())
+        });
+        let said = instance.said();
+        assert!(said.contains("the disk does not give 1 blocks"), "{said}");
+        assert!(said.contains("Input/output error"), "{said}");
+        instance.kill9();
+    }
+    failing.lose(&file, 0..u64::MAX);
+    let before = std::fs::metadata(&file).unwrap().len();
+    std::fs::remove_dir_all(dir.path().join("feeds")).unwrap();
+    instance.launch();
+    assert_eq!(instance.ended().code(), Some(1), "{}", instance.said());
+    let said = instance.said();
+    for told in ["00000000000000000000.log", "ddrescue", "Input/output error"] {
+        assert!(said.contains(told), "{said}");
+    }
+    assert_eq!(std::fs::metadata(&file).unwrap().len(), before);
+    failing.stop();
+    instance.restart();
+    instance.wait_until_ready();
+    assert_eq!(instance.door.home("7").len(), home);
 }

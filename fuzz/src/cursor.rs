@@ -25,7 +25,7 @@ fn holds_in(data: &[u8], log: &SealedLog) {
     let Ok((mut cursor, rest)) = postcard::take_from_bytes::<Cursor>(data) else {
         return;
     };
-    cursor.log = log.of(cursor.log);
+    cursor.log = log.of(&cursor.log);
     let text = cursor.to_text();
     match Cursor::parse(&text, log) {
         // Compared as it is written: what says nothing is left out there.

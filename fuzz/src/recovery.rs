@@ -4,7 +4,7 @@ use slackwater::post::log::{BuiltInLog, Options, look_through};
 use slackwater::post::record::{NewRecord, Record, Topic};
 use slackwater_order::time::Time;
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use tempfile::TempDir;
@@ -16,10 +16,15 @@ const DAMAGES_MAX: usize = 16;
 const GROUPS: usize = 6;
 const OF_GROUP: usize = 4;
 
-/// A log as it was closed: its files, and what was acknowledged.
+/// A segment's header; magic, length and checksum of a record, of which the length stands behind the magic's four bytes.
+const HEADER_BYTES: usize = 16;
+const HEAD_BYTES: usize = 12;
+
+/// A log as it was closed: its files, what was acknowledged, and in which file and where in it that stands.
 struct Written {
     files: BTreeMap<PathBuf, Vec<u8>>,
     records: BTreeMap<(Topic, i64), NewRecord>,
+    places: BTreeMap<(Topic, i64), (PathBuf, Range<usize>)>,
 }
 
 static WRITTEN: LazyLock<Written> = LazyLock::new(|| {
@@ -39,18 +44,48 @@ static WRITTEN: LazyLock<Written> = LazyLock::new(|| {
         log.close();
     }
     let mut files = BTreeMap::new();
-    for topic in ["activities", "relationships"] {
-        for file in std::fs::read_dir(folder.path().join(topic)).expect("a folder") {
+    let mut places = BTreeMap::new();
+    for topic in Topic::ALL {
+        for file in std::fs::read_dir(folder.path().join(topic.name())).expect("a folder") {
             let file = file.expect("a file");
-            let name = Path::new(topic).join(file.file_name());
-            files.insert(name, std::fs::read(file.path()).expect("its bytes"));
+            let name = Path::new(topic.name()).join(file.file_name());
+            let bytes = std::fs::read(file.path()).expect("its bytes");
+            if name.extension().is_some_and(|it| it == "log") {
+                for (offset, place) in frames(&bytes) {
+                    places.insert((topic, offset), (name.clone(), place));
+                }
+            }
+            files.insert(name, bytes);
         }
     }
-    Written { files, records }
+    assert!(places.keys().eq(records.keys()), "each has its place");
+    Written {
+        files,
+        records,
+        places,
+    }
 });
 
-/// A failure means that a damaged disk makes the service say what nobody wrote, end without a word, or lose what it takes
-/// afterwards.
+/// Offsets of the records in a segment that nobody has touched, and where they stand.
+fn frames(segment: &[u8]) -> Vec<(i64, Range<usize>)> {
+    let mut frames = Vec::new();
+    let mut at = HEADER_BYTES;
+    while let Some(left) = segment.get(at..).filter(|left| !left.is_empty()) {
+        let length = left[4..8].try_into().expect("four bytes");
+        let offset = left[HEAD_BYTES..][..8].try_into().expect("eight bytes");
+        let end = at + HEAD_BYTES + u32::from_le_bytes(length) as usize;
+        frames.push((i64::from_le_bytes(offset), at..end));
+        at = end;
+    }
+    frames
+}
+
+/// A failure means that a damaged disk makes the service say what nobody wrote, end without a word, lose what is whole beside
+/// the damage, or lose what it takes afterwards.
+///
+/// What is whole is every record all of whose bytes stand where they were written, whatever became of the records and of the
+/// file's header before it and behind it: also where a record before it no longer says how long it is. A log that can be opened
+/// gives all of these. (A record that is whole but stands elsewhere now, since something was put before it, may be given or not.)
 pub fn holds(data: &[u8]) {
     let written = &*WRITTEN;
     let mut files = written.files.clone();
@@ -103,6 +138,15 @@ pub fn holds(data: &[u8]) {
     for record in before.iter().flatten() {
         acknowledged(record);
     }
+    for (key, (name, place)) in &written.places {
+        let is_now = files.get(name).and_then(|bytes| bytes.get(place.clone()));
+        let is_whole = is_now == Some(&written.files[name][place.clone()]);
+        let is_read = before
+            .iter()
+            .flatten()
+            .any(|it| (it.position.topic, it.position.offset) == *key);
+        assert!(is_read || !is_whole, "{key:?} is whole, and is not read");
+    }
     let new = record(99, 0);
     let next = log.bounds(new.topic).next;
     let position = runtime()
@@ -136,8 +180,9 @@ pub fn holds(data: &[u8]) {
 fn read(log: &BuiltInLog, topic: Topic) -> Vec<Record> {
     let mut records: Vec<Record> = Vec::new();
     let mut from = log.bounds(topic).first;
-    // An error says that there is damage further on.
-    while let Ok(some) = log.read(topic, from, 7, 4_000) {
+    loop {
+        let some = log.read(topic, from, 7, 4_000);
+        let some = some.expect("damage is passed over");
         let Some(last) = some.last() else {
             break;
         };

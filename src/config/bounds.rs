@@ -92,6 +92,7 @@ pub(super) fn allowed(schema: &Json) -> String {
         "topic" => {
             "a topic name: up to 249 letters, digits, dots, underscores and hyphens".to_owned()
         }
+        _ if is(schema, "array") && is(schema, "string") => "text, or a list of texts".to_owned(),
         _ if is(schema, "array") => "a list".to_owned(),
         _ if is(schema, "integer") && is(schema, "string") => {
             "text, a whole number, true or false".to_owned()

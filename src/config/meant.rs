@@ -22,6 +22,8 @@ use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
 /// The shortest secret to seal cursors with, in bytes: as long as what is made of it.
 const CURSOR_KEY_BYTES_MIN: usize = 32;
+/// What stands for no seal among the keys of cursors.
+const NO_CURSOR_KEY: &str = "none";
 
 /// What a file means, with what is wrong with it put to the mistakes of `walked`. Where something is wrong, the
 /// default stands in, so that the rest can be checked.
@@ -387,7 +389,10 @@ impl Reading<'_> {
             self.mistake(&format!("{KEY}[{nth}]"), &found, allowed, None);
         }
         auth.public_feeds_open = written.public_feeds_open.unwrap_or_default();
-        auth.cursor_key = written.cursor_key.and_then(|key| self.cursor_key(&key));
+        auth.cursor_keys = match written.cursor_key {
+            None => Vec::new(),
+            Some(written) => self.cursor_keys(&written),
+        };
         auth.jwt = written.jwt.and_then(|written| self.jwt(written));
         auth.introspection = written
             .introspection
@@ -395,14 +400,43 @@ impl Reading<'_> {
         auth
     }
 
-    fn cursor_key(&mut self, written::SecretText(text): &written::SecretText) -> Option<Secret> {
+    fn cursor_keys(&mut self, written: &written::CursorKeys) -> Vec<Option<Secret>> {
+        const KEY: &str = "auth.cursor_key";
+        let texts = match written {
+            written::CursorKeys::One(text) => return vec![self.cursor_key(KEY, text)],
+            written::CursorKeys::Several(texts) => texts,
+        };
+        let is_none = |written::SecretText(text): &written::SecretText| text == NO_CURSOR_KEY;
+        let max = written::CURSOR_KEYS_MAX;
+        if max < texts.len() {
+            let found = format!("a list of {}", texts.len());
+            self.mistake(KEY, &found, &format!("at most {max} keys"), None);
+        } else if !texts.is_empty() && texts.iter().all(is_none) {
+            let allowed = "at least one key beside \"none\", or no auth.cursor_key at all";
+            self.mistake(KEY, "no key", allowed, None);
+        }
+        let keys = texts
+            .iter()
+            .enumerate()
+            .map(|(nth, text)| match is_none(text) {
+                true => None,
+                false => self.cursor_key(&format!("{KEY}[{nth}]"), text),
+            });
+        keys.collect()
+    }
+
+    fn cursor_key(
+        &mut self,
+        key: &str,
+        written::SecretText(text): &written::SecretText,
+    ) -> Option<Secret> {
         let found = match resolve(text, self.env) {
             Ok(key) if CURSOR_KEY_BYTES_MIN <= key.len() => return Some(Secret::new(&key)),
             Ok(key) => format!("a key of {} bytes", key.len()),
             Err(found) => found,
         };
         let allowed = "a secret of at least 32 bytes, or env:NAME or file:PATH of one";
-        self.mistake("auth.cursor_key", &found, allowed, None);
+        self.mistake(key, &found, allowed, None);
         None
     }
 

@@ -257,9 +257,9 @@ pub struct Auth {
     pub service_tokens: Vec<Secret>,
     /// Whether public and hashtag feeds may be read without a token. Default no.
     pub public_feeds_open: bool,
-    /// What cursors are sealed with, so that nobody else makes any: at least 32 bytes. Default one of the built-in log's own,
-    /// and none with Kafka.
-    pub cursor_key: Option<Secret>,
+    /// What cursors are sealed with, so that nobody else makes any: at least 32 bytes. The first seals, and those that any of
+    /// them sealed are taken; `None` stands for no seal. Default one of the built-in log's own, and no seal with Kafka.
+    pub cursor_keys: Vec<Option<Secret>>,
     /// User tokens that the backend signs. Default none.
     pub jwt: Option<Jwt>,
     /// Who is asked about other user tokens. Default nobody.

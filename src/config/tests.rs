@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 fn environment(name: &str) -> Option<String> {
     match name {
         "TOKEN" | "SLACKWATER_TOKEN" => Some("0123456789abcdef".to_owned()),
+        "OLD_KEY" => Some("0123456789abcdef0123456789abcdef".to_owned()),
         "KAFKA_PASSWORD" => Some("hunter2".to_owned()),
         "SLACKWATER_JWT_KEY" => Some("0123456789abcdef0123456789abcdef".to_owned()),
         "SLACKWATER_CLIENT_SECRET" => Some("hush".to_owned()),
@@ -190,7 +191,7 @@ fn a_file_that_says_everything_means_it() {
         [auth]
         service_tokens = ["env:TOKEN", "fedcba9876543210"]
         public_feeds_open = true
-        cursor_key = "abcdef0123456789abcdef0123456789"
+        cursor_key = ["abcdef0123456789abcdef0123456789", "none", "env:OLD_KEY"]
         [auth.jwt]
         algorithm = "HS256"
         key = "0123456789abcdef0123456789abcdef"
@@ -266,7 +267,11 @@ fn a_file_that_says_everything_means_it() {
         },
         auth: Auth {
             public_feeds_open: true,
-            cursor_key: Some(Secret::new("abcdef0123456789abcdef0123456789")),
+            cursor_keys: vec![
+                Some(Secret::new("abcdef0123456789abcdef0123456789")),
+                None,
+                Some(Secret::new("0123456789abcdef0123456789abcdef")),
+            ],
             jwt: Some(Jwt {
                 algorithm: Algorithm::Hs256,
                 key: Secret::new("0123456789abcdef0123456789abcdef"),
@@ -914,6 +919,26 @@ fn how_tokens_are_checked_is_said_whole_and_with_a_key_that_is_one() {
     check(
         "auth.cursor_key = \"env:NOWHERE\"",
         &format!("s.toml:2: auth.cursor_key: found env:NOWHERE, which is not set; {key}"),
+    );
+    check(
+        "auth.cursor_key = [\"0123456789abcdef0123456789abcdef\",\n  \"0123456789abcdef\"]",
+        &format!("s.toml:3: auth.cursor_key[1]: found a key of 16 bytes; {key}"),
+    );
+    check(
+        "auth.cursor_key = [\"none\"]",
+        "s.toml:2: auth.cursor_key: found no key; allowed: at least one key beside \"none\", or no auth.cursor_key at all",
+    );
+    check(
+        "auth.cursor_key = []",
+        "s.toml:2: auth.cursor_key: found an empty list; allowed: text, or a list of texts with something in it",
+    );
+    check(
+        &format!("auth.cursor_key = [{}]", "\"none\", ".repeat(9)),
+        "s.toml:2: auth.cursor_key: found a list of 9; allowed: at most 8 keys",
+    );
+    check(
+        "auth.cursor_key = 7",
+        "s.toml:2: auth.cursor_key: found a number; allowed: text, or a list of texts",
     );
     let pem = "allowed: an RSA public key, PEM (BEGIN PUBLIC KEY), or env:NAME or file:PATH of one";
     check(

@@ -126,10 +126,10 @@ impl Walk<'_> {
                 let guess = chosen.map(|(name, path)| join(path, &dotted(name, item, true)));
                 self.mistake(key, line, kind_of(item), &allowed(schema), guess)
             }
-            Some(value) if is(schema, "array") => match value.as_array() {
-                Some(list) => self.list(key, line, schema, list),
-                None => self.mistake(key, line, kind_of(item), &allowed(schema), None),
-            },
+            Some(Value::Array(list)) if is(schema, "array") => self.list(key, line, schema, list),
+            Some(_) if is(schema, "array") && !is(schema, "string") => {
+                self.mistake(key, line, kind_of(item), &allowed(schema), None)
+            }
             Some(value) => self.value(key, line, schema, value),
         }
     }

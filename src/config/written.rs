@@ -257,6 +257,9 @@ pub enum Ids {
     Ref,
 }
 
+/// Keys for cursors at most: each makes those of another key cost a hash more.
+pub const CURSOR_KEYS_MAX: usize = 8;
+
 /// Who may ask.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -268,8 +271,9 @@ pub struct Auth {
     /// Whether public and hashtag feeds may be read without a token.
     pub public_feeds_open: Option<bool>,
     /// What cursors are sealed with: a secret of at least 32 bytes that all nodes share; `env:NAME` or `file:PATH` to keep it
-    /// out of this file.
-    pub cursor_key: Option<SecretText>,
+    /// out of this file. Of a list the first seals, and cursors that any of them sealed are taken; "none" in it stands for no
+    /// seal.
+    pub cursor_key: Option<CursorKeys>,
     /// User tokens that the backend signs.
     pub jwt: Option<Jwt>,
     /// User tokens that the backend is asked about (RFC 7662).
@@ -375,6 +379,16 @@ pub struct CountBound(pub Bound<usize>);
 #[derive(Deserialize)]
 #[serde(transparent)]
 pub struct SecretText(pub String);
+
+/// What cursors are sealed with as written.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum CursorKeys {
+    /// One for all.
+    One(SecretText),
+    /// One that seals, and others.
+    Several(Vec<SecretText>),
+}
 
 /// A librdkafka setting as the text it takes.
 pub struct Setting(pub String);
@@ -535,6 +549,19 @@ impl JsonSchema for SecretText {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "x-kind": "secret", "examples": ["env:SLACKWATER_TOKEN"] })
+    }
+}
+
+impl JsonSchema for CursorKeys {
+    fn schema_name() -> Cow<'static, str> {
+        "CursorKeys".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["string", "array"], "x-kind": "secret", "items": { "type": "string", "x-kind": "secret" },
+            "minItems": 1, "maxItems": CURSOR_KEYS_MAX,
+            "examples": ["env:SLACKWATER_CURSOR_KEY", ["env:SLACKWATER_CURSOR_KEY", "env:SLACKWATER_CURSOR_KEY_BEFORE"]]
+        })
     }
 }
 

@@ -96,7 +96,7 @@ impl Cursor {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// Reads what [`Cursor::to_text`] wrote, with the key of `log`. Whether it is of that log is left to be seen.
+    /// Reads what [`Cursor::to_text`] wrote, with a key of `log`'s. Whether it is of that log is left to be seen.
     pub fn parse(text: &str, log: &SealedLog) -> Result<Cursor, CursorError> {
         const DAMAGED: CursorError = CursorError::Damaged;
         if TEXT_BYTES_MAX < text.len() {
@@ -117,14 +117,13 @@ impl Cursor {
         let split = bytes.len().checked_sub(SEAL_BYTES).ok_or(DAMAGED)?;
         let (said, seal) = bytes.split_at(split);
         let (named, rest) = said.split_at_checked(1 + NAME_BYTES).ok_or(DAMAGED)?;
-        if !named.ends_with(&log.key_name()) {
-            return Err(CursorError::OtherKey);
-        }
-        if !log.is_sealed(said, seal) {
+        let name = named.get(1..).unwrap_or_default();
+        let by = log.by_name(name).ok_or(CursorError::OtherKey)?;
+        if !by.is_sealed(said, seal) {
             return Err(DAMAGED);
         }
         let mut cursor: Cursor = postcard::from_bytes(rest).map_err(|_| DAMAGED)?;
-        cursor.log = log.of(cursor.log);
+        cursor.log = log.of(&cursor.log);
         Ok(cursor)
     }
 }
@@ -235,6 +234,58 @@ mod tests {
         let text = unsealed.to_text();
         assert_eq!(Cursor::parse(&text, &log()), Err(CursorError::OtherKey));
         assert_eq!(Cursor::parse(&text, &SealedLog::new(4)), Ok(unsealed));
+    }
+
+    /// Were this to fail, all readers would begin anew when the key is changed, or cursors would go on being sealed with the old.
+    #[test]
+    fn one_that_another_key_sealed_is_taken_if_that_is_among_them_and_goes_on_with_the_first() {
+        let key = |secret: &str| Some(Key::of(secret.as_bytes()));
+        let by = |key: Option<Key>| Cursor {
+            log: SealedLog::new(4).sealed_with(key),
+            ..cursor()
+        };
+        let keys = |first: Option<Key>, others: &[Option<Key>]| {
+            SealedLog::new(4).sealed_with(first).taking(others)
+        };
+        let (old, new) = (by(key("old")), by(key("new")));
+        // What the nodes have as one after the other is started anew, from no key on.
+        let on_the_way = [
+            keys(None, &[key("old")]),
+            keys(key("old"), &[None]),
+            keys(key("old"), &[key("new"), None]),
+            keys(key("new"), &[key("old")]),
+        ];
+        let takes = |log: &SealedLog| {
+            [&by(None), &old, &new].map(|cursor| match Cursor::parse(&cursor.to_text(), log) {
+                Ok(taken) => {
+                    assert_eq!(taken.log.key_name(), log.key_name(), "sealed anew");
+                    let text = taken.to_text();
+                    assert_eq!(Cursor::parse(&text, log), Ok(cursor.clone()));
+                    let first = log.by_name(&log.key_name()).unwrap();
+                    assert!(Cursor::parse(&text, &first).is_ok());
+                    true
+                }
+                Err(error) => {
+                    assert_eq!(error, CursorError::OtherKey);
+                    false
+                }
+            })
+        };
+        assert_eq!(
+            on_the_way.each_ref().map(takes),
+            [
+                [true, true, false],
+                [true, true, false],
+                [true, true, true],
+                [false, true, true]
+            ]
+        );
+        // A name alone is not enough.
+        let mut bytes = URL_SAFE_NO_PAD.decode(new.to_text()).unwrap();
+        bytes[1..5].copy_from_slice(&old.log.key_name());
+        let named = URL_SAFE_NO_PAD.encode(&bytes);
+        let parsed = Cursor::parse(&named, &keys(key("new"), &[key("old")]));
+        assert_eq!(parsed, Err(CursorError::Damaged));
     }
 
     #[test]

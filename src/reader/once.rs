@@ -8,6 +8,7 @@ use quick_cache::{DefaultHashBuilder, OptionsBuilder};
 use std::fmt;
 use std::hash::Hash;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 /// How many may be remembered of which nobody has any left ...
 const GONE_MAX: usize = 64;
@@ -110,24 +111,7 @@ impl<K: Eq + Hash + Clone, T: ?Sized> Once<K, T> {
     where
         Q: Hash + Equivalent<K> + ToOwned<Owned = K> + ?Sized,
     {
-        if let Some(there) = self.get(key) {
-            return Ok(there);
-        }
-        match self.kept.get_value_or_guard(key, None) {
-            GuardResult::Value(made) => Ok(made),
-            GuardResult::Guard(turn) => {
-                // It may have been made since it was looked for, and be too large to be kept.
-                if let Some(there) = self.held(key) {
-                    return Ok(there);
-                }
-                let made = make()?;
-                self.hold(key.to_owned(), &made);
-                // Whether it is kept is another matter.
-                let _ = turn.insert(Arc::clone(&made));
-                Ok(made)
-            }
-            GuardResult::Timeout => make(),
-        }
+        self.get_or_make_within(None, key, make)
     }
 
     /// As [`Self::get_or_make`], on a thread that waits for nobody: what another makes meanwhile is made twice.
@@ -139,12 +123,37 @@ impl<K: Eq + Hash + Clone, T: ?Sized> Once<K, T> {
     where
         Q: Hash + Equivalent<K> + ToOwned<Owned = K> + ?Sized,
     {
+        self.get_or_make_within(Some(Duration::ZERO), key, make)
+    }
+
+    /// Waits so long for another who makes it, or as long as it takes.
+    fn get_or_make_within<Q, E>(
+        &self,
+        wait: Option<Duration>,
+        key: &Q,
+        make: impl FnOnce() -> Result<Arc<T>, E>,
+    ) -> Result<Arc<T>, E>
+    where
+        Q: Hash + Equivalent<K> + ToOwned<Owned = K> + ?Sized,
+    {
         if let Some(there) = self.get(key) {
+            return Ok(there);
+        }
+        let turn = match self.kept.get_value_or_guard(key, wait) {
+            GuardResult::Value(made) => return Ok(made),
+            GuardResult::Guard(turn) => Some(turn),
+            GuardResult::Timeout => None,
+        };
+        // It may have been made since it was looked for, and be too large to be kept.
+        if let Some(there) = self.held(key) {
             return Ok(there);
         }
         let made = make()?;
         self.hold(key.to_owned(), &made);
-        self.kept.insert(key.to_owned(), Arc::clone(&made));
+        // Whether it is kept is another matter; of two that are made at once, the one whose turn it is is.
+        if let Some(turn) = turn {
+            let _ = turn.insert(Arc::clone(&made));
+        }
         Ok(made)
     }
 
@@ -199,6 +208,39 @@ mod tests {
             assert!(found.iter().all(|it| it.as_deref() == Ok("text")));
             assert_eq!(made.load(Ordering::Relaxed), 1, "{bytes_max}");
         }
+    }
+
+    /// A failure means that a thread which answers many readers waits for one whose post is on disk, or that what it makes
+    /// meanwhile is made again for the next.
+    #[test]
+    fn who_may_not_wait_makes_it_beside_who_makes_it_and_it_is_there_for_others() {
+        let once = once(1 << 20);
+        let (begun, may_end) = (Barrier::new(2), Barrier::new(2));
+        let text = |text: &str| Ok::<Arc<str>, Infallible>(text.into());
+        std::thread::scope(|scope| {
+            let slow = scope.spawn(|| {
+                once.get_or_make(&7, || {
+                    begun.wait();
+                    may_end.wait();
+                    text("slow")
+                })
+            });
+            begun.wait();
+            let beside = once.get_or_make_beside(&7, || text("beside")).unwrap();
+            let again = once.get_or_make_beside(&7, || text("made again")).unwrap();
+            may_end.wait();
+            assert_eq!(
+                [&*beside, &*again],
+                ["beside"; 2],
+                "whoever has it keeps it there"
+            );
+            assert_eq!(slow.join().unwrap().as_deref(), Ok("slow"));
+        });
+        let kept = once.get_or_make_beside(&7, || text("made again"));
+        assert_eq!(kept.as_deref(), Ok("slow"));
+        // Alone it is kept too.
+        drop(once.get_or_make_beside(&8, || text("alone")));
+        assert!(once.get(&8).is_some());
     }
 
     #[test]

@@ -2,11 +2,11 @@
 //! holds up nobody else.
 
 use crate::feed::disk::{at_hand, fetching};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Answers that wait for the disk at once, each on a thread of its own: more would hardly be had sooner, and each thread keeps
 /// memory of its own.
-const FETCHING_MAX: usize = 8;
+pub(super) const FETCHING_MAX: usize = 8;
 
 static FETCHING: Semaphore = Semaphore::const_new(FETCHING_MAX);
 
@@ -14,11 +14,29 @@ static FETCHING: Semaphore = Semaphore::const_new(FETCHING_MAX);
 pub async fn read<T>(read: impl Fn() -> T) -> T {
     match at_hand(&read) {
         Some(done) => done,
-        None => {
-            // It is never closed.
-            let _turn = FETCHING.acquire().await;
-            tokio::task::block_in_place(|| fetching(&read))
-        }
+        None => turn().await.read(read),
+    }
+}
+
+/// A turn to wait for the disk. Who waits for one should hold nothing that others wait for.
+#[must_use]
+pub struct Turn(#[allow(dead_code)] Option<SemaphorePermit<'static>>);
+
+/// A turn, when one is free.
+pub async fn turn() -> Turn {
+    // It is never closed.
+    Turn(FETCHING.acquire().await.ok())
+}
+
+/// A turn, if one is free now.
+pub fn turn_now() -> Option<Turn> {
+    FETCHING.try_acquire().ok().map(|turn| Turn(Some(turn)))
+}
+
+impl Turn {
+    /// Runs `read`, which waits for the disk where it must.
+    pub fn read<T>(self, read: impl FnOnce() -> T) -> T {
+        tokio::task::block_in_place(|| fetching(read))
     }
 }
 

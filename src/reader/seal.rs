@@ -19,11 +19,14 @@ const UNSEALED: [u8; NAME_BYTES] = [0; NAME_BYTES];
 #[derive(Clone)]
 pub struct Key(Arc<[u8; 32]>);
 
-/// A log, and the key that cursors of it are sealed with; without one a text says only whether it is whole.
+/// A log, and the key that cursors of it are sealed with; without one a text says only whether it is whole. And others, of
+/// which cursors are taken that they sealed: so all nodes and readers come from one key to the next without a break.
 #[derive(Clone)]
 pub struct SealedLog {
     log: u64,
     key: Option<Key>,
+    /// `None` within for no key; none at all mostly.
+    others: Option<Arc<[Option<Key>]>>,
 }
 
 impl Key {
@@ -60,7 +63,11 @@ impl Key {
 impl SealedLog {
     /// A log by its hash.
     pub fn new(log: u64) -> SealedLog {
-        SealedLog { log, key: None }
+        SealedLog {
+            log,
+            key: None,
+            others: None,
+        }
     }
 
     /// The same, with what its cursors are sealed with.
@@ -68,9 +75,26 @@ impl SealedLog {
         SealedLog { key, ..self }
     }
 
-    /// Another log, sealed with the same key.
-    pub fn of(&self, log: SealedLog) -> SealedLog {
-        log.sealed_with(self.key.clone())
+    /// The same, where cursors are taken too that these have sealed; `None` stands for no key.
+    pub fn taking(self, others: &[Option<Key>]) -> SealedLog {
+        let others = (!others.is_empty()).then(|| others.into());
+        SealedLog { others, ..self }
+    }
+
+    /// Another log, with the same keys.
+    pub fn of(&self, log: &SealedLog) -> SealedLog {
+        SealedLog {
+            log: log.log,
+            ..self.clone()
+        }
+    }
+
+    /// The same with the key of this name, if cursors are taken that it sealed.
+    pub fn by_name(&self, name: &[u8]) -> Option<SealedLog> {
+        let others = self.others.as_deref().unwrap_or_default();
+        let mut keys = std::iter::once(&self.key).chain(others);
+        let key = keys.find(|key| name_of(key.as_ref()) == name)?;
+        Some(SealedLog::new(self.log).sealed_with(key.clone()))
     }
 
     /// The hash it was made of.
@@ -80,7 +104,7 @@ impl SealedLog {
 
     /// The name of the key.
     pub fn key_name(&self) -> [u8; NAME_BYTES] {
-        self.key.as_ref().map_or(UNSEALED, Key::name)
+        name_of(self.key.as_ref())
     }
 
     /// The seal on what is said.
@@ -111,6 +135,10 @@ impl SealedLog {
             }
         }
     }
+}
+
+fn name_of(key: Option<&Key>) -> [u8; NAME_BYTES] {
+    key.map_or(UNSEALED, Key::name)
 }
 
 impl From<u64> for SealedLog {

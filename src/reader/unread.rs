@@ -109,6 +109,21 @@ impl Unread {
         Ok(Room { in_all, own })
     }
 
+    /// As [`Self::room`], if it is there now.
+    pub fn room_now(self: &Arc<Self>, who: Option<Who>) -> Option<Room> {
+        let of = |all: &Arc<Semaphore>| Arc::clone(all).try_acquire_many_owned(ANSWER_UNITS).ok();
+        let (own, all) = match who {
+            None => (None, &self.backend),
+            Some(who) => {
+                let mut own = self.own(who);
+                own.units = Some(of(&own.all_of_it)?);
+                (Some(own), &self.others)
+            }
+        };
+        let in_all = of(all)?;
+        Some(Room { in_all, own })
+    }
+
     fn own(self: &Arc<Self>, who: Who) -> Own {
         let mut each = self.each.lock();
         let own = each.entry(who.clone()).or_insert_with(|| {

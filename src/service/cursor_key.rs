@@ -1,9 +1,10 @@
-//! The key that cursors are sealed with: the configured one, else one that is made once and kept beside the built-in log, so
-//! that it outlives a rebuild. With Kafka there is no place that all nodes share: then there is none.
+//! The key that cursors are sealed with: the first configured one, else one that is made once and kept beside the built-in log, so
+//! that it outlives a rebuild. With Kafka there is no place that all nodes share: then there is none. What the others sealed is
+//! taken too, as is what the kept one sealed before any was configured.
 
 use super::ServiceError;
 use crate::config::{self, Log};
-use crate::reader::seal::Key;
+use crate::reader::seal::{Key, SealedLog};
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
@@ -13,21 +14,27 @@ const FILE: &str = "cursor.key";
 /// A key as it is made, in bytes.
 const KEY_BYTES: usize = 32;
 
-/// The key; made if there is to be one and is none yet.
-pub(super) fn cursor_key(config: &config::Config) -> Result<Option<Key>, ServiceError> {
-    if let Some(secret) = &config.auth.cursor_key {
-        return Ok(Some(Key::of(secret.reveal().as_bytes())));
+/// The log with its keys; one is made if there is to be one and is none yet.
+pub(super) fn sealed(log: &SealedLog, config: &config::Config) -> Result<SealedLog, ServiceError> {
+    let configured = config.auth.cursor_keys.iter().map(|secret| {
+        let secret = secret.as_ref()?;
+        Some(Key::of(secret.reveal().as_bytes()))
+    });
+    let mut keys: Vec<Option<Key>> = configured.collect();
+    if let Log::BuiltIn { path, .. } = &config.log
+        && (keys.is_empty() || path.join(FILE).exists())
+    {
+        let kept = kept(path).map_err(|source| ServiceError::CursorKey {
+            path: path.join(FILE).display().to_string(),
+            source,
+        })?;
+        keys.push(Some(Key::of(&kept)));
     }
-    match &config.log {
-        Log::BuiltIn { path, .. } => {
-            let kept = kept(path).map_err(|source| ServiceError::CursorKey {
-                path: path.join(FILE).display().to_string(),
-                source,
-            });
-            kept.map(|secret| Some(Key::of(&secret)))
-        }
-        Log::Kafka(_) => Ok(None),
-    }
+    let log = log.clone();
+    Ok(match keys.split_first() {
+        None => log,
+        Some((first, others)) => log.sealed_with(first.clone()).taking(others),
+    })
 }
 
 /// What stands in the file; made first if there is none.
@@ -60,6 +67,33 @@ fn kept(folder: &Path) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Were this to fail, all readers would begin anew once a key is configured.
+    #[test]
+    fn what_the_kept_key_sealed_is_taken_also_when_another_is_configured() {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = "abcdef0123456789abcdef0123456789";
+        let config = |keys: &[&str]| {
+            let mut config = config::Config::default();
+            if let Log::BuiltIn { path, .. } = &mut config.log {
+                *path = folder.path().to_owned();
+            }
+            let keys = keys.iter().map(|key| Some(config::Secret::new(key)));
+            config.auth.cursor_keys = keys.collect();
+            config
+        };
+        let with = |keys: &[&str]| sealed(&SealedLog::new(1), &config(keys)).unwrap();
+        let name = |key: &[u8]| SealedLog::new(1).sealed_with(Some(Key::of(key))).key_name();
+        assert_eq!(with(&[secret]).key_name(), name(secret.as_bytes()));
+        assert!(!folder.path().join(FILE).exists(), "nobody asked for one");
+
+        let own = with(&[]);
+        let then = with(&[secret]);
+        assert_eq!(then.key_name(), name(secret.as_bytes()));
+        assert!(then.by_name(&own.key_name()).is_some());
+        let none = SealedLog::new(1).key_name();
+        assert!(then.by_name(&none).is_none());
+    }
 
     #[test]
     fn a_key_is_made_once_and_nobody_else_may_read_it() {

@@ -1,12 +1,13 @@
 /* A file system that fails and a clock that leaps, to be put before a service with LD_PRELOAD.
  *
- * SLACKWATER_FAILING names a control file, read at each call, with up to three words:
+ * SLACKWATER_FAILING names a control file, read at each call, with up to six words:
  *
- *     <error> <folder> <milliseconds>
+ *     <error> <folder> <milliseconds> <inode> <from> <to>
  *
  * error: 0, or the errno with which everything that writes below the folder fails (28 ENOSPC, 5 EIO). With 1000 added to
  * it, only fsync fails: what was written is there, and must not be trusted. The clock of the day is ahead by so many
- * milliseconds (behind, if negative). */
+ * milliseconds (behind, if negative). Of the file with this inode (0 for none) the bytes from `from` up to `to` cannot be read:
+ * EIO. What is written in its place under its name can. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <time.h>
@@ -25,11 +27,12 @@ struct control {
     int error;
     char folder[PATH_MAX];
     long long ahead_ms;
+    unsigned long long inode, from, to;
 };
 
 /* By system calls, not by the functions below. */
 static struct control control(void) {
-    struct control is = {0, "", 0};
+    struct control is = {0, "", 0, 0, 0, 0};
     const char *file = getenv("SLACKWATER_FAILING");
     if (!file) return is;
     int fd = (int)syscall(SYS_openat, AT_FDCWD, file, O_RDONLY | O_CLOEXEC, 0);
@@ -39,7 +42,7 @@ static struct control control(void) {
     syscall(SYS_close, fd);
     if (read <= 0) return is;
     text[read] = 0;
-    sscanf(text, "%d %4095s %lld", &is.error, is.folder, &is.ahead_ms);
+    sscanf(text, "%d %4095s %lld %llu %llu %llu", &is.error, is.folder, &is.ahead_ms, &is.inode, &is.from, &is.to);
     return is;
 }
 
@@ -74,6 +77,22 @@ static int failing(int fd, int is_sync) {
             return -1;                        \
         }                                     \
     } while (0)
+
+ssize_t read(int fd, void *bytes, size_t length) {
+    int before = errno;
+    struct control is = control();
+    struct stat file;
+    if (is.inode && !fstat(fd, &file) && (unsigned long long)file.st_ino == is.inode) {
+        unsigned long long at = (unsigned long long)lseek(fd, 0, SEEK_CUR);
+        if (is.from <= at && at < is.to) {
+            errno = EIO;
+            return -1;
+        }
+        if (at < is.from && is.from < at + length) length = is.from - at;
+    }
+    errno = before;
+    return REAL(read)(fd, bytes, length);
+}
 
 ssize_t write(int fd, const void *bytes, size_t length) {
     FAIL_IF(fd, 0);

@@ -1,5 +1,7 @@
 //! A file system that fails and a clock that leaps, as a service sees them: `failing.c`, put before it with LD_PRELOAD.
 
+use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -55,6 +57,12 @@ impl Failing {
     /// The clock is ahead by so many milliseconds.
     pub(crate) fn leap(&self, ahead_ms: i64) {
         self.say(&format!("0 - {ahead_ms}"));
+    }
+
+    /// These bytes of a file cannot be read, as long as it is this file: what takes its place can.
+    pub(crate) fn lose(&self, file: &Path, bytes: Range<u64>) {
+        let inode = std::fs::metadata(file).expect("the file").ino();
+        self.say(&format!("0 - 0 {inode} {} {}", bytes.start, bytes.end));
     }
 
     /// Everything works, and the clock is right.

@@ -126,7 +126,7 @@ impl Consumer {
         }));
         let options = options.clone();
         let shared = Arc::clone(&status);
-        let mut next: Offsets = from
+        let next: Offsets = from
             .iter()
             .map(|position| ((position.topic, position.partition), position.offset))
             .collect();
@@ -136,37 +136,13 @@ impl Consumer {
             .collect();
         let run = move || {
             let _alive: SyncSender<()> = alive;
-            match open(
-                &options,
-                &mut next,
-                &taken,
-                &shared,
-                START_WAIT,
-                Begin::RelationsFirst,
-            ) {
-                Ok(opened) => {
-                    if started.send(Ok(next.clone())).is_err() {
+            match Reader::open(options, next, taken, shared, to_taker) {
+                Ok(mut reader) => {
+                    if started.send(Ok(reader.next.clone())).is_err() {
                         return;
                     }
-                    let asking = options.clone();
+                    let asking = reader.options.clone();
                     thread::spawn(move || topics::warn_of_settings(&asking));
-                    let now = clock::stopwatch();
-                    let mut reader = Reader {
-                        options,
-                        status: shared,
-                        to_taker,
-                        consumer: opened.consumer,
-                        partitions: opened.partitions,
-                        relations_until: opened.relations_until,
-                        next,
-                        taken,
-                        then: Offsets::new(),
-                        moved: now,
-                        asked_ends: now,
-                        asked_partitions: now,
-                        stuck_after: STUCK_AFTER,
-                        missed: false,
-                    };
                     if let Err(error) = reader.run() {
                         // The taker may be gone, and then nobody needs to know.
                         let _ = reader.to_taker.send(Err(error));
@@ -325,6 +301,35 @@ struct Reader {
 pub(super) type Reason = String;
 
 impl Reader {
+    /// One that stands at `next`, in the log from which `taken` were taken last.
+    fn open(
+        options: Options,
+        mut next: Offsets,
+        taken: Fingerprints,
+        status: Arc<Mutex<Status>>,
+        to_taker: SyncSender<Result<Batch, KafkaError>>,
+    ) -> Result<Reader, KafkaError> {
+        let begin = Begin::RelationsFirst;
+        let opened = open(&options, &mut next, &taken, &status, START_WAIT, begin)?;
+        let now = clock::stopwatch();
+        Ok(Reader {
+            options,
+            status,
+            to_taker,
+            consumer: opened.consumer,
+            partitions: opened.partitions,
+            relations_until: opened.relations_until,
+            next,
+            taken,
+            then: Offsets::new(),
+            moved: now,
+            asked_ends: now,
+            asked_partitions: now,
+            stuck_after: STUCK_AFTER,
+            missed: false,
+        })
+    }
+
     /// Until it is told to stop, or the log turns out not to be ours.
     fn run(&mut self) -> Result<(), KafkaError> {
         while !self.status.lock().stop {

@@ -33,7 +33,7 @@ pub(super) fn compact(folder: &Folder) -> Result<(), LogError> {
             match frames.next_durable() {
                 Ok(Some(frame)) => newest.saw(frame.key, frame.offset),
                 Ok(None) => break,
-                Err(error @ LogError::Damaged { .. }) => match folder.mend(segment)? {
+                Err(error) if error.is_of_one_place() => match folder.mend(segment)? {
                     // With what is left of it the next time.
                     Outcome::Another => return Ok(()),
                     Outcome::Same => return Err(error),

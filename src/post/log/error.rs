@@ -41,8 +41,37 @@ pub enum LogError {
         /// Where in the file.
         byte: u64,
     },
+    /// The disk does not give what was written.
+    #[error(
+        "the disk does not give what is in {} at byte {byte}, offset {offset}: the next start of the service keeps what can be \
+         read of it and puts the rest aside",
+        file.display()
+    )]
+    NotGiven {
+        /// The segment.
+        file: PathBuf,
+        /// The first offset that is not given (or the next one kept after it).
+        offset: i64,
+        /// Where in the file, or before it.
+        byte: u64,
+        /// What the machine says.
+        source: Arc<io::Error>,
+    },
+    /// The disk gives nothing of a file, or too little to go on without a person who looks at it.
+    #[error(
+        "the disk gives nothing or too little of {}: nothing was changed. Copy what can be read of it to a disk that works \
+         (ddrescue does), as long as it is, and put that in its place: what is missing in it is then passed over, and what \
+         is there is kept",
+        file.display()
+    )]
+    Unreadable {
+        /// The segment.
+        file: PathBuf,
+        /// What the machine says.
+        source: Arc<io::Error>,
+    },
     /// A later version wrote it.
-    #[error("{} was written by a later version of slackwater, or its header is damaged: run that version", file.display())]
+    #[error("{} was written by a later version of slackwater: run that version", file.display())]
     Newer {
         /// The segment.
         file: PathBuf,
@@ -117,6 +146,11 @@ impl LogError {
             cause = error.source();
         }
         told
+    }
+
+    /// Whether what was written cannot be read, where it stands.
+    pub(super) fn is_of_one_place(&self) -> bool {
+        matches!(self, LogError::Damaged { .. } | LogError::NotGiven { .. })
     }
 
     pub(super) fn io(doing: &'static str, file: &Path) -> impl FnOnce(io::Error) -> LogError {

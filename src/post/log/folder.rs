@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// How often a place is read again that could not be read and in which no damage was found.
+const TRIES_MAX: usize = 2;
+
 /// A topic's segments, and what is read from them.
 pub(super) struct Folder {
     pub(super) path: PathBuf,
@@ -173,6 +176,7 @@ impl Folder {
         let mut records = Vec::new();
         let mut bytes = 0_usize;
         let mut from = from;
+        let mut tries = 0;
         'segments: loop {
             let (segment, mut frames, following) = {
                 let segments = self.segments.read();
@@ -198,8 +202,13 @@ impl Folder {
                     Ok(None) => break,
                     // What stands before the damage is given first; the next call meets it.
                     Err(_) if !records.is_empty() => return Ok(records),
-                    Err(error @ LogError::Damaged { .. }) => match self.mend(&segment)? {
+                    Err(error) if error.is_of_one_place() => match self.mend(&segment)? {
                         Outcome::Another => continue 'segments,
+                        // A disk may give the next time what it did not give now.
+                        Outcome::Same if tries < TRIES_MAX => {
+                            tries += 1;
+                            continue 'segments;
+                        }
                         Outcome::Same => return Err(error),
                     },
                     Err(error) => return Err(error),

@@ -8,6 +8,8 @@
 //! <first offset>-<byte>-<records>.damaged
 //! ```
 //!
+//! What the disk does not give (`salvage`) is as good as overwritten with a mark, and that is what is put aside.
+//!
 //! A file that was cut short is missed even where a whole record ends, since it is known how far it must reach: a closed one
 //! to where the next begins (compaction leaves a hole at its end for that), the last to where an orderly end said. A hole
 //! takes the place of what is missing, and the file beside it is empty.
@@ -19,11 +21,13 @@
 
 use super::LogError;
 use super::frame::{self, FRAME_BYTES_MIN, MAGIC};
+use super::salvage::{self, MARK, Salvaged, is_not_given};
 use super::scan::{Fault, Frames};
 use super::segment::{Extent, HEADER_BYTES, UNFINISHED, has_header, header, sync_folder};
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The extension of what was put aside.
 pub(super) const DAMAGED: &str = "damaged";
@@ -44,6 +48,18 @@ impl End {
     fn reached(self) -> i64 {
         match self {
             End::Before(next) | End::Last { next, .. } => next,
+        }
+    }
+
+    /// The same, where nothing before this byte is taken for what a crash left: there are blocks of which nobody knows whether
+    /// they were acknowledged.
+    fn durable_up_to(self, byte: u64) -> End {
+        match self {
+            End::Before(_) => self,
+            End::Last { durable, next } => End::Last {
+                durable: durable.max(byte),
+                next,
+            },
         }
     }
 }
@@ -97,15 +113,22 @@ pub(super) fn walk(path: &Path, base: i64, found: u64, end: End) -> Result<Walke
                 extent.add(base, frame.offset, frame.timestamp, frame.raw.len());
             }
             Ok(None) => break at,
-            Err(Fault::Unreadable) => {
-                let rest = rest_of(path, at, found)?;
+            Err(Fault::Io(error)) if !is_not_given(&error) => {
+                return Err(frames.fault(Fault::Io(error)));
+            }
+            Err(_) => {
+                let (rest, is_given) = rest_of(path, at, found)?;
+                let end = if is_given {
+                    end
+                } else {
+                    end.durable_up_to(found)
+                };
                 let pieces = pieces(&rest, at, extent.next, end);
                 if let [Piece::Torn] = pieces.as_slice() {
                     break at;
                 }
                 return rewrite(path, base, at, &rest, &pieces, extent).map(Walked::Damaged);
             }
-            Err(fault) => return Err(frames.fault(fault)),
         }
     };
     let missing = pieces(&[], at, extent.next, end);
@@ -233,7 +256,7 @@ fn rewrite(
     let _ = std::fs::remove_file(old.with_extension("index"));
     let mut file = BufWriter::new(File::create(&path).map_err(failed("create"))?);
     file.write_all(&header(base)).map_err(failed("write"))?;
-    copy(old, intact, &mut file).map_err(failed("write"))?;
+    copy(old, intact, &mut file).map_err(LogError::io("copy", old))?;
     for piece in pieces {
         match piece {
             Piece::Frame { at, bytes } => {
@@ -298,6 +321,10 @@ impl Mended {
         for hole in &self.holes {
             self.tell(hole);
         }
+        if self.holes.is_empty() {
+            let path = path.display();
+            tracing::warn!(file = %path, "{path} was damaged or hard to read, and was written anew: no record is lost");
+        }
         Ok(self.extent)
     }
 
@@ -336,7 +363,7 @@ impl Mended {
 /// What follows a segment's header, up to the byte `to` of the file.
 fn copy(old: &Path, to: u64, into: &mut impl Write) -> io::Result<()> {
     let mut file = File::open(old)?;
-    io::copy(&mut (&mut file).take(HEADER_BYTES), &mut io::sink())?;
+    file.seek(SeekFrom::Start(HEADER_BYTES))?;
     let bytes = to.saturating_sub(HEADER_BYTES);
     io::copy(&mut file.take(bytes), into).map(drop)
 }
@@ -353,16 +380,23 @@ fn put_aside(
         let path = old.with_file_name(format!("{first:020}-{byte}-{records}.{DAMAGED}"));
         // There already: by a start that was cut off, or, since the segment is another one now, of other damage.
         match std::fs::read(&path) {
-            Ok(there) if there != unreadable => {
+            Ok(there) if there == unreadable => return Ok(path),
+            Ok(_) => {
                 byte += 1;
                 continue;
             }
-            _ => {}
+            Err(_) => {}
         }
-        let mut file = File::create(&path).map_err(LogError::io("create", &path))?;
+        // Under a name that the next start removes until it is whole: half of it would be taken for other damage.
+        let unfinished = path.with_extension(UNFINISHED);
+        let mut file = File::create(&unfinished).map_err(LogError::io("create", &unfinished))?;
         file.write_all(unreadable)
             .and_then(|()| file.sync_all())
-            .map_err(LogError::io("write", &path))?;
+            .map_err(LogError::io("write", &unfinished))?;
+        std::fs::rename(&unfinished, &path).map_err(LogError::io("rename", &unfinished))?;
+        if let Some(folder) = path.parent() {
+            sync_folder(folder)?;
+        }
         return Ok(path);
     }
 }
@@ -376,12 +410,56 @@ pub(super) fn records_aside(file: &Path) -> Option<u64> {
     records.parse().ok()
 }
 
-fn rest_of(path: &Path, at: u64, found: u64) -> Result<Vec<u8>, LogError> {
-    let mut rest = Vec::new();
-    let read = File::open(path).and_then(|mut file| {
-        io::copy(&mut (&mut file).take(at), &mut io::sink())?;
-        file.take(found - at).read_to_end(&mut rest)
-    });
-    read.map_err(LogError::io("read", path))?;
-    Ok(rest)
+/// What stands in a file from the byte `at` on, and whether the disk gave all of it.
+fn rest_of(path: &Path, at: u64, found: u64) -> Result<(Vec<u8>, bool), LogError> {
+    let mut file = File::open(path).map_err(LogError::io("open", path))?;
+    let Salvaged { bytes, lost, first } =
+        salvage::salvage(&mut file, at, found).map_err(|error| match is_not_given(&error) {
+            true => LogError::Unreadable {
+                file: path.to_owned(),
+                source: Arc::new(error),
+            },
+            false => LogError::io("read", path)(error),
+        })?;
+    if let Some((byte, error)) = &first {
+        let path = path.display();
+        tracing::error!(
+            file = %path, byte, lost, %error,
+            "the disk does not give {lost} blocks of {path}, the first of them at byte {byte}: {error}. What was in them is lost, \
+             and \\x{MARK:x} stands for it in what is kept aside; look after the disk"
+        );
+    }
+    Ok((bytes, lost == 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Were this to fail, records that were acknowledged and that the disk does not give any more would be cut off without a word,
+    /// and their offsets given again.
+    #[test]
+    fn what_a_disk_does_not_give_is_no_torn_tail_though_zeros_follow() {
+        let rest = [vec![MARK; 4096], vec![0; 4096]].concat();
+        let end = End::Last {
+            durable: 0,
+            next: 5,
+        };
+        assert_eq!(pieces(&rest, 16, 5, end), [Piece::Torn]);
+        let found = 16 + rest.len() as u64;
+        let pieces = pieces(&rest, 16, 5, end.durable_up_to(found));
+        let [
+            Piece::Hole {
+                first: 5,
+                next,
+                records: 1,
+                ..
+            },
+        ] = pieces.as_slice()
+        else {
+            panic!("{pieces:?}");
+        };
+        let most = i64::try_from(rest.len() / FRAME_BYTES_MIN).unwrap();
+        assert!(5 + most <= *next, "{next}");
+    }
 }

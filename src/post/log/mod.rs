@@ -11,7 +11,7 @@
 //! - Readers open files of their own and see only what is durable (`folder`, `segment`).
 //! - A disk that is full or fails is tried again every second; meanwhile nothing is taken (`writer`).
 //! - What a crash left half written at the end is cut off with a log line; anything else that cannot be read is put
-//!   aside and counted, and the records behind it keep their offsets (`mend`).
+//!   aside and counted, and the records behind it keep their offsets (`mend`), also where the disk does not give it (`salvage`).
 //! - Activities expire by age and size, a whole segment at a time; relationships are compacted (`compact`).
 //!
 //! Why our own files: of the libraries looked at in November 2026 none lets a compacted log keep its offsets, and each
@@ -26,6 +26,7 @@ mod folder;
 mod frame;
 mod look;
 mod mend;
+mod salvage;
 mod scan;
 mod segment;
 #[cfg(test)]
@@ -230,7 +231,7 @@ impl BuiltInLog {
     /// durable. Damage met in a closed segment is mended on the way.
     ///
     /// Errors: [`LogError::Gone`] below the first offset, [`LogError::Beyond`] above the next one,
-    /// [`LogError::Damaged`] in the last segment.
+    /// [`LogError::Damaged`] and [`LogError::NotGiven`] in the last segment, [`LogError::Unreadable`] where a disk gives too little.
     pub fn read(
         &self,
         topic: Topic,

@@ -2,6 +2,7 @@
 
 use super::LogError;
 use super::frame::{self, Frame, HEAD_BYTES};
+use super::salvage::is_not_given;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -111,6 +112,12 @@ fn explain(path: &Path, byte: u64, offset: i64, fault: Fault) -> LogError {
             file: path.to_owned(),
             offset,
             byte,
+        },
+        Fault::Io(error) if is_not_given(&error) => LogError::NotGiven {
+            file: path.to_owned(),
+            offset,
+            byte,
+            source: Arc::new(error),
         },
         Fault::Io(error) => LogError::io("read", path)(error),
     }

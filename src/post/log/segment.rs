@@ -2,7 +2,8 @@
 
 use super::LogError;
 use super::mend::{self, End, Walked};
-use super::scan::Frames;
+use super::salvage::is_not_given;
+use super::scan::{Fault, Frames};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use slackwater_order::time::Time;
@@ -279,7 +280,8 @@ pub(super) fn has_header(path: &Path, base: i64) -> Result<bool, LogError> {
             let name = |magic: &[u8]| magic.split_last().map(|(_, name)| name.to_vec());
             let is_newer = name(magic) == name(&HEADER_MAGIC)
                 && HEADER_MAGIC.last() < magic.last()
-                && *of_base == base.to_le_bytes();
+                && *of_base == base.to_le_bytes()
+                && !is_as_written_here(path, base)?;
             match is_newer {
                 true => Err(LogError::Newer {
                     file: path.to_owned(),
@@ -287,8 +289,25 @@ pub(super) fn has_header(path: &Path, base: i64) -> Result<bool, LogError> {
                 false => Ok(false),
             }
         }
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        // What the disk does not give of it is known as well.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof || is_not_given(&error) => {
+            Ok(false)
+        }
         Err(error) => Err(LogError::io("read", path)(error)),
+    }
+}
+
+/// Whether what follows the header is as this version writes it: a frame whose checksum is right, or nothing. Then a later
+/// version in the header is a flipped bit. (What a later version writes must not begin with such a frame.)
+fn is_as_written_here(path: &Path, base: i64) -> Result<bool, LogError> {
+    let bytes = std::fs::metadata(path)
+        .map_err(LogError::io("read the size of", path))?
+        .len();
+    let mut frames = Frames::open(path, HEADER_BYTES, bytes, base)?;
+    match frames.next() {
+        Ok(_) => Ok(true),
+        Err(Fault::Unreadable) => Ok(false),
+        Err(fault) => Err(frames.fault(fault)),
     }
 }
 

@@ -2,15 +2,20 @@
 
 use super::App;
 use super::asking::{Asking, too_many};
+use crate::feed::disk::at_hand;
 use crate::reader::connections::Who;
 use crate::reader::problem::Problem;
 use crate::reader::reading;
-use crate::reader::unread::{NoRoom, Room};
+use crate::reader::unread::{NoRoom, Room, Unread};
 use axum::body::{self, Body, HttpBody};
 use axum::response::Response;
+use std::sync::Arc;
 
 /// Answers below this are not waited with, in bytes: the system's own buffer for a connection holds more.
 const SMALL_BYTES_MAX: u64 = 64 << 10;
+
+/// How often a turn and room are looked for together, where each time one of them was there without the other.
+const TRIES_MAX: usize = 10;
 
 /// An answer that is counted.
 #[derive(Clone, Copy)]
@@ -23,9 +28,18 @@ impl App {
         asking: &Asking,
         make: impl Fn() -> Result<Response, E>,
     ) -> Result<Response, E> {
-        let room = self.room(asking).await?;
-        let answer = reading::read(make).await?;
-        Ok(hold(room, answer).await?)
+        let (answer, room) = self.made(asking, make).await?;
+        Ok(hold(room, answer?).await?)
+    }
+
+    /// What an answer is made of, and the room for it; 429 or 503 if there is none for too long.
+    pub(super) async fn made<T>(
+        &self,
+        asking: &Asking,
+        make: impl Fn() -> T,
+    ) -> Result<(T, Room), Problem> {
+        let made = made(&self.unread, asking.who(), make).await;
+        made.map_err(told)
     }
 
     /// Room for an answer to whoever asks; 429 or 503 if there is none for too long.
@@ -34,10 +48,7 @@ impl App {
     }
 
     async fn room_of(&self, who: Option<Who>) -> Result<Room, Problem> {
-        self.unread.room(who).await.map_err(|why| match why {
-            NoRoom::OfOne => too_many(&why.to_string(), 5),
-            NoRoom::InAll => Problem::unavailable(why.to_string(), 5),
-        })
+        self.unread.room(who).await.map_err(told)
     }
 
     /// Counts an answer that turned out large, though nobody expected that of its kind.
@@ -64,6 +75,40 @@ impl App {
     }
 }
 
+/// Makes what an answer is made of with room for it, and in a turn if the disk has to be waited for. Neither is held while the
+/// other is waited for: who only waits for a turn leaves the room to answers that are at hand, and who has no room for not
+/// having read what they asked for leaves the turns to others.
+async fn made<T>(
+    unread: &Arc<Unread>,
+    who: Option<Who>,
+    make: impl Fn() -> T,
+) -> Result<(T, Room), NoRoom> {
+    let room = unread.room(who.clone()).await?;
+    if let Some(made) = at_hand(&make) {
+        return Ok((made, room));
+    }
+    drop(room);
+    for _ in 0..TRIES_MAX {
+        let turn = reading::turn().await;
+        if let Some(room) = unread.room_now(who.clone()) {
+            return Ok((turn.read(make), room));
+        }
+        drop(turn);
+        let room = unread.room(who.clone()).await?;
+        if let Some(turn) = reading::turn_now() {
+            return Ok((turn.read(make), room));
+        }
+    }
+    Err(NoRoom::InAll)
+}
+
+fn told(why: NoRoom) -> Problem {
+    match why {
+        NoRoom::OfOne => too_many(&why.to_string(), 5),
+        NoRoom::InAll => Problem::unavailable(why.to_string(), 5),
+    }
+}
+
 /// An answer that keeps its share of the room until it has been sent.
 pub(super) async fn hold(room: Room, answer: Response) -> Result<Response, Problem> {
     let (mut head, made) = answer.into_parts();
@@ -72,4 +117,52 @@ pub(super) async fn hold(room: Room, answer: Response) -> Result<Response, Probl
     let made = made.map_err(|e| Problem::internal(&e))?;
     head.extensions.insert(Counted);
     Ok(Response::from_parts(head, Body::from(room.hold(made))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::disk::{Disk, Tree};
+    use crate::reader::unread::Limits;
+    use futures_util::FutureExt;
+    use std::pin::pin;
+    use std::time::Duration;
+
+    /// Were this to fail, many whose pages are on disk would take the room of those whose pages are in memory, who are then told
+    /// that others do not read what they asked for; or one who does not read would keep the disk from all others.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_waits_for_a_turn_holds_no_room_and_who_waits_for_room_no_turn() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Disk::open(folder.path(), 1 << 20).unwrap();
+        // Of one answer, in all.
+        let unread = Unread::new(Limits {
+            of_backend: 8 << 10,
+            of_others: 8 << 10,
+            of_one: 8 << 10,
+            wait: Duration::from_secs(60),
+        });
+        let who = |account: &str| Some(Who::Account(account.into()));
+        let cold = || disk.get(Tree::Homes, b"7").is_ok();
+
+        let mut turns: Vec<_> = Vec::new();
+        for _ in 0..reading::FETCHING_MAX {
+            turns.push(reading::turn().await);
+        }
+        let mut waiting = pin!(made(&unread, who("7"), cold));
+        assert!(waiting.as_mut().now_or_never().is_none(), "no turn is free");
+        let at_hand = made(&unread, who("8"), || "page").now_or_never();
+        let (page, room) = at_hand.expect("there is room").unwrap();
+        assert_eq!(page, "page");
+
+        turns.clear();
+        assert!(waiting.as_mut().now_or_never().is_none(), "no room is free");
+        for _ in 0..reading::FETCHING_MAX {
+            let turn = tokio::time::timeout(Duration::from_secs(60), reading::turn());
+            turns.push(turn.await.expect("all turns are free"));
+        }
+        turns.clear();
+        drop(room);
+        let (found, _room) = waiting.await.unwrap();
+        assert!(found);
+    }
 }

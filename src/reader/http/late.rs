@@ -84,16 +84,15 @@ impl App {
     ) -> Result<(Timeline, Room), Refusal> {
         self.state.is_open()?;
         let (_, mut late) = self.late_of(account).await?;
-        let room = self.room(asking).await?;
         late.retain(|entry| is_shown(shelf, entry));
         let part = page_of(&late, wanted.span, wanted.is_upward);
         let is_last = part.first().map(|entry| entry.key) == late.first().map(|entry| entry.key);
         let (state, up, now) = (&self.state, wanted.is_upward, clock::now());
-        let page = reading::read(|| match up {
+        let page = self.made(asking, || match up {
             true => late_timeline(state, shelf, part.iter(), up, now),
             false => late_timeline(state, shelf, part.iter().rev(), up, now),
         });
-        let page = page.await;
+        let (page, room) = page.await?;
         let page = page.map_err(|e| Problem::internal(&e))?;
         let page = Timeline {
             is_last: page.is_last && is_last,

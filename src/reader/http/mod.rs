@@ -278,9 +278,13 @@ impl App {
         metrics.follows.set(gauge(follows));
         let bytes = i64::try_from(store.bytes_on_disk()).unwrap_or(i64::MAX);
         metrics.disk_bytes.set(bytes);
-        let is_ready =
-            self.state.view.built.borrow().is_ready() && self.state.log_end.trouble().is_none();
+        let is_ready = self.is_ready(&self.state.view.built.borrow());
         metrics.ready.set(is_ready.into());
+    }
+
+    /// What `/readyz`, `/healthz` and the number in `/metrics` say alike.
+    fn is_ready(&self, built: &Built) -> bool {
+        built.is_ready() && self.state.log_end.trouble().is_none()
     }
 }
 
@@ -296,7 +300,7 @@ async fn healthz(State(app): State<App>) -> Response {
     (
         status,
         Json(Readiness {
-            ready: built.is_ready(),
+            ready: app.is_ready(&built),
             detail,
             catching_up: built.catching_up,
         }),
@@ -306,9 +310,8 @@ async fn healthz(State(app): State<App>) -> Response {
 
 async fn readyz(State(app): State<App>) -> Response {
     let built = app.state.view.built.borrow().clone();
-    let trouble = app.state.log_end.trouble();
-    let is_ready = built.is_ready() && trouble.is_none();
-    let detail = match (trouble, &built.failed) {
+    let is_ready = app.is_ready(&built);
+    let detail = match (app.state.log_end.trouble(), &built.failed) {
         (Some(trouble), None) => {
             format!("the log cannot be written to, and is tried again every second: {trouble}")
         }
