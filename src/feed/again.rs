@@ -2,7 +2,7 @@
 //! they became local, or a document of theirs named a collection as their followers. A domain may have written millions, so it is
 //! done in slices between batches.
 
-use super::boosts::{Backlog, Edited, decide_all};
+use super::boosts::{Backlog, Changed, Edited};
 use super::disk::DiskError;
 use super::fan_out::{Fate, fan_out, fan_out_in_public, original_of};
 use super::followers;
@@ -76,6 +76,9 @@ pub struct Left {
     spoken: Vec<Spoken>,
     renamed: Vec<Renamed>,
     edited: Vec<Edited>,
+    /// Stored behind all the rest, so that folders that were written without them are read as ever.
+    #[serde(skip)]
+    pub(super) changed: Vec<Changed>,
 }
 
 /// What is to be done, oldest first.
@@ -92,7 +95,7 @@ pub struct Again {
     renamed: VecDeque<Renamed>,
     /// Of the first of these: the posts that are not done, highest first.
     addressed: Option<Vec<PostId>>,
-    /// The boosts of posts that were edited.
+    /// The boosts of posts that came, changed or went.
     pub boosts: Backlog,
 }
 
@@ -105,7 +108,7 @@ impl Again {
             listed: None,
             renamed: left.renamed.into(),
             addressed: None,
-            boosts: Backlog::new(left.edited, boosts_at_once),
+            boosts: Backlog::new(left.edited, left.changed, boosts_at_once),
         }
     }
 
@@ -133,7 +136,7 @@ impl Again {
         let ids = store.addressed_to(&renamed.author, &renamed.collections)?;
         if ids.len() <= POSTS_STEP {
             for id in ids {
-                decide_visibility_again(store, graph, id, renamed.because)?;
+                decide_visibility_again(store, graph, &mut self.boosts, id, renamed.because)?;
             }
             return Ok(());
         }
@@ -162,6 +165,11 @@ impl Again {
         self.todo.is_empty() && self.renamed.is_empty()
     }
 
+    /// Whether all that was read is carried out, but for edits that bring no entry and take none out.
+    pub fn is_all_told(&self) -> bool {
+        self.are_authors_done() && !self.boosts.is_changing()
+    }
+
     /// Whether a slice would look through what is stored: not while that is rewritten, or it would pass over some.
     pub fn scans(&self) -> bool {
         let next = self.todo.front().filter(|_| self.renamed.is_empty());
@@ -175,6 +183,7 @@ impl Again {
             spoken: Vec::clone(&self.spoken),
             renamed: self.renamed.iter().cloned().collect(),
             edited: self.boosts.edited(),
+            changed: self.boosts.changed(),
         }
     }
 
@@ -186,12 +195,13 @@ impl Again {
     /// `seen` without the records that are not carried out yet: who is told of what they did so far will be told of the
     /// rest.
     pub fn told(&self, seen: &Arc<Seen>) -> Arc<Seen> {
-        if self.are_authors_done() {
+        if self.is_all_told() {
             return Arc::clone(seen);
         }
         let mut told = Seen::clone(seen);
+        let todo = self.todo.iter().map(|todo| todo.because);
         let renamed = self.renamed.iter().map(|renamed| renamed.because);
-        for because in self.todo.iter().map(|todo| todo.because).chain(renamed) {
+        for because in todo.chain(renamed).chain(self.boosts.untold()) {
             told.lower(because.position());
         }
         Arc::new(told)
@@ -210,7 +220,8 @@ impl Again {
                 .drain(addressed.len().saturating_sub(POSTS_STEP)..)
                 .collect();
             for id in &slice {
-                decide_visibility_again(store, graph, *id, renamed.because)?;
+                let because = renamed.because;
+                decide_visibility_again(store, graph, &mut self.boosts, *id, because)?;
             }
             if addressed.is_empty() {
                 self.renamed.pop_front();
@@ -226,7 +237,7 @@ impl Again {
                 none => none.insert(listed(store, todo, is_actor)?),
             };
             for id in listed.drain(listed.len().saturating_sub(POSTS_STEP)..) {
-                decided += decide_again(store, graph, id, todo)?;
+                decided += decide_again(store, graph, &mut self.boosts, id, todo)?;
             }
             if !listed.is_empty() || (!is_actor && 0 < decided) {
                 return Ok(decided);
@@ -235,7 +246,7 @@ impl Again {
                 let (posts, next) = store.stored_posts(todo.from, BLOCKS_STEP)?;
                 for post in posts {
                     if is_meant(&todo.of, &post.body.author, &post.origin) {
-                        decided += decide_again(store, graph, post.id, todo)?;
+                        decided += decide_again(store, graph, &mut self.boosts, post.id, todo)?;
                     }
                 }
                 if let Some(next) = next {
@@ -301,6 +312,7 @@ fn newest_first(mut ids: Vec<PostId>) -> Vec<PostId> {
 fn decide_visibility_again(
     store: &Store,
     graph: &Graph,
+    boosts: &mut Backlog,
     id: PostId,
     because: Mark,
 ) -> Result<(), DiskError> {
@@ -333,10 +345,16 @@ fn decide_visibility_again(
         Fate::Changed,
         because,
     )?;
-    decide_all(store, graph, &post, Fate::Changed, because)
+    boosts.change(store, graph, &post, Fate::Changed, because)
 }
 
-fn decide_again(store: &Store, graph: &Graph, id: PostId, todo: &Todo) -> Result<usize, DiskError> {
+fn decide_again(
+    store: &Store,
+    graph: &Graph,
+    boosts: &mut Backlog,
+    id: PostId,
+    todo: &Todo,
+) -> Result<usize, DiskError> {
     let is_whole = |post: &Arc<Post>| post.state == State::Whole;
     let Some(post) = store.post(id)?.filter(is_whole) else {
         return Ok(0);
@@ -349,6 +367,6 @@ fn decide_again(store: &Store, graph: &Graph, id: PostId, todo: &Todo) -> Result
     let original = original_of(store, &post)?;
     let original = original.as_deref();
     fan_out(store, graph, &post, original, Fate::Changed, because)?;
-    decide_all(store, graph, &post, Fate::Changed, because)?;
+    boosts.change(store, graph, &post, Fate::Changed, because)?;
     Ok(1)
 }

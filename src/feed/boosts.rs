@@ -1,10 +1,16 @@
 //! The boosts of a post: in feeds they rest on it, so they are decided again when it comes, changes or goes.
 //!
-//! A post comes once and goes once. But it may be edited as often as whoever wrote it likes, and there may be tens of thousands
-//! of boosts, each with its booster's followers: of an edit, which brings no entry and takes none out, more than a few are told
-//! in slices between batches, once for all edits of the post by then. Pages show of a post what it says now. Who asks what
-//! changed is told that the entries which show it rest on the edit, whether or not that is written in the feed yet
-//! ([`Backlog::edited`]), so that cursors have the edit like any other.
+//! There may be tens of thousands of boosts, each with its booster's followers, and whoever wrote a post may change it as often as
+//! they like. So more than a few boosts are decided in slices between batches, once for all that was said of the post by then.
+//!
+//! An edit of the words brings no entry and takes none out. Pages show of a post what it says now. Who asks what changed is told
+//! that the entries which show it rest on the edit, whether or not that is written in the feed yet ([`Backlog::edited`]), so that
+//! cursors have the edit at once, like any other.
+//!
+//! Anything else brings entries in or takes them out: the post comes after its boosts, goes, is for others, or something was said
+//! of its author. Entries that are to leave are in feeds until they are decided, and pages leave them out by the rules. What comes
+//! and what left cannot be told before it is known of each feed, so no cursor has the record until all of it is carried out: see
+//! [`crate::feed::again::Again::told`].
 
 use super::disk::DiskError;
 use super::fan_out::{Fate, fan_out};
@@ -13,6 +19,7 @@ use super::store::{Index, Store};
 use crate::graph::Graph;
 use crate::post::mark::Mark;
 use parking_lot::RwLock;
+use serde::{Deserialize, Serialize};
 use slackwater_order::place::PostId;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -41,35 +48,43 @@ impl Waiting {
     }
 }
 
-/// What is to be decided again, oldest first.
+/// A post of which something was said that brings boosts of it into feeds or takes them out, and is not carried out in all feeds.
+/// Stored with the offsets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changed {
+    post: PostId,
+    /// The first record that calls for it: no cursor has it, or any later one of its partition.
+    first: Mark,
+    /// The newest beside that.
+    newest: Mark,
+    /// Whether the post came, after boosts of it: what had left by then was not known to be boosts of this.
+    came: bool,
+}
+
+/// What is to be decided again.
 #[derive(Debug)]
 pub struct Backlog {
     /// What readers see of it.
     seen_as: Waiting,
     slice: usize,
-    waiting: VecDeque<Edited>,
+    /// Of edits that bring no entry and take none out.
+    edits: Queue,
+    /// Of anything else.
+    changes: Queue,
+}
+
+/// Posts whose boosts are to be decided again, oldest first.
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<Changed>,
     at_hand: Option<AtHand>,
 }
 
 #[derive(Debug)]
 struct AtHand {
-    edited: Edited,
+    of: Changed,
     /// Those that are not decided, highest first.
     ids: Vec<u64>,
-}
-
-/// Decides about all boosts of a post that came or went. `because` marks the record that calls for it.
-pub fn decide_all(
-    store: &Store,
-    graph: &Graph,
-    original: &Post,
-    fate: Fate,
-    because: Mark,
-) -> Result<(), DiskError> {
-    for id in store.list(Index::Original, &original.body.uri)? {
-        decide(store, graph, original, id, fate, because)?;
-    }
-    Ok(())
 }
 
 /// Decides about one boost. Returns how many follow whoever boosts.
@@ -78,7 +93,7 @@ fn decide(
     graph: &Graph,
     original: &Post,
     id: u64,
-    fate: Fate,
+    came: bool,
     because: Mark,
 ) -> Result<usize, DiskError> {
     let boost = match PostId::from_number(id) {
@@ -90,9 +105,9 @@ fn decide(
         return Ok(0);
     };
     let (fate, because) = match boost.state {
-        State::Whole => (fate, because),
+        State::Whole => (fate_of(original, came), because),
         // It left before it was known what it would have shown.
-        State::Gone if fate == Fate::New => (Fate::Gone, boost.newest.mark()),
+        State::Gone if came => (Fate::Gone, boost.newest.mark()),
         State::Gone | State::Stub => return Ok(0),
     };
     fan_out(store, graph, &boost, Some(original), fate, because)?;
@@ -100,14 +115,29 @@ fn decide(
     Ok(author.map_or(0, |author| graph.followers(author).len()))
 }
 
+/// What becomes of the boosts of a post as it is now.
+fn fate_of(original: &Post, came: bool) -> Fate {
+    match original.state {
+        State::Whole if came => Fate::New,
+        State::Whole => Fate::Changed,
+        State::Gone | State::Stub => Fate::Gone,
+    }
+}
+
 impl Backlog {
     /// With what was left when the process ended. So many are decided at once, and in one slice: [`SLICE`].
-    pub fn new(left: Vec<Edited>, slice: usize) -> Backlog {
+    pub fn new(edited: Vec<Edited>, changed: Vec<Changed>, slice: usize) -> Backlog {
+        let edited = edited.into_iter().map(|(post, mark)| Changed {
+            post,
+            first: mark,
+            newest: mark,
+            came: false,
+        });
         let backlog = Backlog {
             seen_as: Waiting::default(),
             slice,
-            waiting: left.into(),
-            at_hand: None,
+            edits: Queue::new(edited.collect()),
+            changes: Queue::new(changed.into()),
         };
         backlog.show();
         backlog
@@ -124,93 +154,191 @@ impl Backlog {
 
     /// Whether there is nothing to do.
     pub fn is_done(&self) -> bool {
-        self.waiting.is_empty() && self.at_hand.is_none()
+        self.edits.is_done() && self.changes.is_done()
+    }
+
+    /// Whether entries may have to come or go.
+    pub fn is_changing(&self) -> bool {
+        !self.changes.is_done()
     }
 
     /// What is left to do, for the next checkpoint: the posts whose edits not all entries of their boosts rest on. What is at hand
     /// begins anew after a crash, and says nothing new of what was done.
     pub fn edited(&self) -> Vec<Edited> {
-        let at_hand = self.at_hand.iter().map(|at_hand| at_hand.edited);
-        at_hand.chain(self.waiting.iter().copied()).collect()
+        self.edits.all().map(|of| (of.post, of.newest)).collect()
+    }
+
+    /// And the posts whose boosts may have to come or go.
+    pub fn changed(&self) -> Vec<Changed> {
+        self.changes.all().collect()
+    }
+
+    /// The records that are not carried out: of each post and partition the first.
+    pub fn untold(&self) -> impl Iterator<Item = Mark> + '_ {
+        self.changes.all().map(|of| of.first)
     }
 
     /// Decides again about the boosts of a post that was edited by its newest record, and is for whom it was before; at once if
     /// they are few.
     pub fn edit(&mut self, store: &Store, graph: &Graph, post: &Post) -> Result<(), DiskError> {
         let because = post.newest.mark();
-        // Entries rest on the newest record of each partition.
-        let is_same = |(of, mark): &&mut Edited| *of == post.id && mark.is_beside(because);
-        if let Some((_, newest)) = self.waiting.iter_mut().find(is_same) {
-            *newest = because.max(*newest);
+        // What waits to come or go is decided by what the post is then.
+        if self.changes.join(post.id, because, false) {
+            return Ok(());
+        }
+        if self.edits.join(post.id, because, false) {
             self.show();
             return Ok(());
         }
-        // What is at hand may have decided some without it.
-        let is_at_hand = |at_hand: &AtHand| at_hand.edited.0 == post.id;
-        if !self.at_hand.as_ref().is_some_and(is_at_hand) {
-            let ids = store.list(Index::Original, &post.body.uri)?;
-            if ids.len() <= self.slice {
-                for id in ids {
-                    decide(store, graph, post, id, Fate::Changed, because)?;
-                }
-                return Ok(());
+        if !decide_few(store, graph, post, self.slice, false, because)? {
+            self.edits.push(post.id, because, false);
+            self.show();
+            while self.edits.is_full() {
+                self.edits.step(store, graph, self.slice)?;
             }
-        }
-        self.waiting.push_back((post.id, because));
-        self.show();
-        while WAITING_MAX < self.waiting.len() {
-            self.step(store, graph)?;
+            self.show();
         }
         Ok(())
     }
 
-    /// Decides a slice of them, by what their post is now.
+    /// Decides about the boosts of a post that came ([`Fate::New`]), changed or went, says the record at `because`; at once if they
+    /// are few.
+    pub fn change(
+        &mut self,
+        store: &Store,
+        graph: &Graph,
+        post: &Post,
+        fate: Fate,
+        because: Mark,
+    ) -> Result<(), DiskError> {
+        let came = fate == Fate::New;
+        if self.changes.join(post.id, because, came) {
+            return Ok(());
+        }
+        if !decide_few(store, graph, post, self.slice, came, because)? {
+            self.changes.push(post.id, because, came);
+            while self.changes.is_full() {
+                self.changes.step(store, graph, self.slice)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides a slice of what may have to come or go, and one of what was edited, each by what its post is now.
     pub fn step(&mut self, store: &Store, graph: &Graph) -> Result<(), DiskError> {
+        self.changes.step(store, graph, self.slice)?;
+        if !self.edits.is_done() {
+            self.edits.step(store, graph, self.slice)?;
+            self.show();
+        }
+        Ok(())
+    }
+}
+
+/// Decides about all boosts of a post, unless they are more than `most`; whether it did.
+fn decide_few(
+    store: &Store,
+    graph: &Graph,
+    post: &Post,
+    most: usize,
+    came: bool,
+    because: Mark,
+) -> Result<bool, DiskError> {
+    let ids = store.list(Index::Original, &post.body.uri)?;
+    if most < ids.len() {
+        return Ok(false);
+    }
+    for id in ids {
+        decide(store, graph, post, id, came, because)?;
+    }
+    Ok(true)
+}
+
+impl Queue {
+    fn new(waiting: VecDeque<Changed>) -> Queue {
+        let at_hand = None;
+        Queue { waiting, at_hand }
+    }
+
+    fn is_done(&self) -> bool {
+        self.waiting.is_empty() && self.at_hand.is_none()
+    }
+
+    fn is_full(&self) -> bool {
+        WAITING_MAX < self.waiting.len()
+    }
+
+    fn all(&self) -> impl Iterator<Item = Changed> + '_ {
+        let at_hand = self.at_hand.iter().map(|at_hand| at_hand.of);
+        at_hand.chain(self.waiting.iter().copied())
+    }
+
+    /// Has what waits for a post be done for this record too; whether anything does. What is at hand does not wait: it may have
+    /// decided some by what the post was. Entries rest on the newest record of each partition, so those of another are one more.
+    fn join(&mut self, post: PostId, because: Mark, came: bool) -> bool {
+        let is_same = |of: &&mut Changed| of.post == post && of.newest.is_beside(because);
+        let Some(of) = self.waiting.iter_mut().find(is_same) else {
+            return false;
+        };
+        of.first = of.first.min(because);
+        of.newest = of.newest.max(because);
+        of.came |= came;
+        true
+    }
+
+    fn push(&mut self, post: PostId, because: Mark, came: bool) {
+        self.waiting.push_back(Changed {
+            post,
+            first: because,
+            newest: because,
+            came,
+        });
+    }
+
+    fn step(&mut self, store: &Store, graph: &Graph, slice: usize) -> Result<(), DiskError> {
         if self.at_hand.is_none() {
             let next = self.waiting.pop_front();
             self.at_hand = next.map(|next| AtHand::new(store, next)).transpose()?;
         }
-        let Some(at_hand) = &mut self.at_hand else {
+        let Some(AtHand { of, ids }) = &mut self.at_hand else {
             return Ok(());
         };
-        if let Some(original) = store.post(at_hand.edited.0)? {
-            let because = because(at_hand.edited, &original);
-            let fate = match original.state {
-                State::Whole => Fate::Changed,
-                State::Gone | State::Stub => Fate::Gone,
-            };
+        if let Some(original) = store.post(of.post)? {
+            let because = because(of.newest, &original);
             let (mut decided, mut followers) = (0, 0);
-            while decided < self.slice
+            while decided < slice.max(1)
                 && followers < FOLLOWERS_STEP
-                && let Some(id) = at_hand.ids.pop()
+                && let Some(id) = ids.pop()
             {
-                followers += decide(store, graph, &original, id, fate, because)?;
+                followers += decide(store, graph, &original, id, of.came, because)?;
                 decided += 1;
             }
         } else {
-            at_hand.ids.clear();
+            ids.clear();
         }
-        if at_hand.ids.is_empty() {
+        if ids.is_empty() {
             self.at_hand = None;
-            self.show();
         }
         Ok(())
     }
 }
 
 impl AtHand {
-    fn new(store: &Store, edited: Edited) -> Result<AtHand, DiskError> {
-        let mut ids = match store.post(edited.0)? {
+    fn new(store: &Store, of: Changed) -> Result<AtHand, DiskError> {
+        let mut ids = match store.post(of.post)? {
             Some(original) => store.list(Index::Original, &original.body.uri)?,
             None => Vec::new(),
         };
         ids.sort_unstable_by(|a, b| b.cmp(a));
-        Ok(AtHand { edited, ids })
+        Ok(AtHand { of, ids })
     }
 }
 
-/// The record that edited it, or a newer one beside it of what the post is now.
-fn because((_, edited): Edited, original: &Post) -> Mark {
-    let newest = Some(original.newest.mark()).filter(|newest| newest.is_beside(edited));
-    newest.map_or(edited, |newest| newest.max(edited))
+/// The record that calls for it, or a newer one beside it of what the post is now.
+fn because(newest: Mark, original: &Post) -> Mark {
+    let now = original.newest.mark();
+    match now.is_beside(newest) {
+        true => now.max(newest),
+        false => newest,
+    }
 }

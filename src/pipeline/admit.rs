@@ -2,7 +2,7 @@
 
 use super::told::{name, tell};
 use crate::feed::again::{Again, Renamed};
-use crate::feed::boosts::{self, decide_all};
+use crate::feed::boosts;
 use crate::feed::disk::DiskError;
 use crate::feed::fan_out::{Fate, fan_out, original_of};
 use crate::feed::followers;
@@ -324,7 +324,10 @@ impl Admission {
             fan_out(&self.store, graph, &post, original, Fate::New, because)?;
             Fate::New
         };
-        decide_all(&self.store, graph, &post, fate, post.newest.mark())?;
+        let (store, because) = (&self.store, post.newest.mark());
+        self.again
+            .boosts
+            .change(store, graph, &post, fate, because)?;
         fan_out_replies(&self.store, graph, &post, Which::Changed)?;
         Ok(Outcome::Placed(post.verdict))
     }
@@ -561,12 +564,12 @@ impl Admission {
         Ok(())
     }
 
-    /// A post, and the boosts that rest on it, into or out of every home they concern.
-    fn fan_out_again(&self, graph: &Graph, post: &Post, fate: Fate) -> Result<(), DiskError> {
-        let original = original_of(&self.store, post)?;
-        let because = post.newest.mark();
-        fan_out(&self.store, graph, post, original.as_deref(), fate, because)?;
-        decide_all(&self.store, graph, post, fate, because)
+    /// A post into or out of every home it concerns, and the boosts that rest on it, at once or soon.
+    fn fan_out_again(&mut self, graph: &Graph, post: &Post, fate: Fate) -> Result<(), DiskError> {
+        let (store, because) = (&self.store, post.newest.mark());
+        let original = original_of(store, post)?;
+        fan_out(store, graph, post, original.as_deref(), fate, because)?;
+        self.again.boosts.change(store, graph, post, fate, because)
     }
 
     fn remove_post(

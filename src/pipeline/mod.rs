@@ -72,7 +72,8 @@ use xxhash_rust::xxh3::xxh3_64;
 const BATCH_RECORDS: usize = 2_000;
 /// How long to wait for the first; also how long a stop may go unnoticed.
 const BATCH_WAIT: Duration = Duration::from_millis(100);
-/// How long feeds are settled before other records have their turn: so long a post that has come may wait for it.
+/// How long feeds are settled, and how long boosts are decided, before other records have their turn: so long a post that has come
+/// may wait for it.
 const SETTLE_AT_ONCE: Duration = Duration::from_millis(50);
 /// How long records of one batch may be taken in before readers are told of the first of them.
 const ANNOUNCE_AFTER: Duration = Duration::from_millis(50);
@@ -597,7 +598,8 @@ impl Pipeline {
         !waits && !again.are_authors_done()
     }
 
-    /// A slice of the posts that are to be decided again, and one of the boosts: neither waits for the other.
+    /// A slice of the posts that are to be decided again, and one of the boosts: neither waits for the other. More of those that may
+    /// have to come or go: no cursor gets on until they have.
     fn decide_again(&mut self) -> Result<(), PipelineError> {
         let graph = self.graph.read();
         if self.can_decide_of_authors() {
@@ -605,9 +607,13 @@ impl Pipeline {
             self.is_dirty = true;
         }
         let boosts = &mut self.admission.again.boosts;
-        if !boosts.is_done() {
+        let begun = clock::stopwatch();
+        while !boosts.is_done() {
             boosts.step(&self.store, &graph)?;
             self.is_dirty = true;
+            if !boosts.is_changing() || SETTLE_AT_ONCE <= begun.elapsed() {
+                break;
+            }
         }
         Ok(())
     }

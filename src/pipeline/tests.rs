@@ -16,6 +16,8 @@ use super::admit::{Admission, AdmitError};
 use super::relate;
 use super::settle::Settling;
 use super::sleep as sleeping;
+use crate::feed::again::Again;
+use crate::feed::boosts as of_boosts;
 use crate::feed::expiry::{Expiry, Keep};
 use crate::feed::kept::At;
 use crate::feed::ledger::Ledger;
@@ -67,6 +69,8 @@ struct World {
     windows: Windows,
     /// What stands before this was read before the last crash, some of it perhaps in vain.
     read_before: usize,
+    /// Boosts of one post that are decided at once, and in a slice.
+    boosts_at_once: usize,
 }
 
 impl World {
@@ -79,6 +83,18 @@ impl World {
             windows,
             ..World::new()
         }
+    }
+
+    /// Where no boost is decided as its original is read, and one in a slice.
+    fn in_slices() -> World {
+        World::open(tempfile::tempdir().unwrap()).with_boosts_at_once(0)
+    }
+
+    fn with_boosts_at_once(self, boosts_at_once: usize) -> World {
+        let mut world = self;
+        world.boosts_at_once = boosts_at_once;
+        world.admission.again = Again::new(world.reflects.again.clone(), boosts_at_once);
+        world
     }
 
     fn open(folder: TempDir) -> World {
@@ -113,6 +129,7 @@ impl World {
             refused: Vec::new(),
             windows: Windows::default(),
             read_before: 0,
+            boosts_at_once: of_boosts::SLICE,
         }
     }
 
@@ -126,6 +143,7 @@ impl World {
             windows,
             reflects,
             read_before,
+            boosts_at_once,
             ..
         } = self;
         drop((graph, admission));
@@ -133,7 +151,20 @@ impl World {
         World {
             windows,
             read_before: read_before.max(next_of(&reflects)),
-            ..World::open(folder)
+            ..World::open(folder).with_boosts_at_once(boosts_at_once)
+        }
+    }
+
+    /// Decides a slice of the boosts that wait.
+    fn decide_boosts(&mut self) {
+        let boosts = &mut self.admission.again.boosts;
+        boosts.step(&self.store, &self.graph.read()).unwrap();
+    }
+
+    /// Decides all boosts that wait.
+    fn decide_all_boosts(&mut self) {
+        while !self.admission.again.boosts.is_done() {
+            self.decide_boosts();
         }
     }
 

@@ -87,7 +87,7 @@ struct Attack {
     bounds: fn(Scale) -> Bounds,
 }
 
-const ATTACKS: [Attack; 15] = [
+const ATTACKS: [Attack; 17] = [
     exploding::READ,
     exploding::WATCHED,
     half_open::DESCRIPTORS,
@@ -99,6 +99,8 @@ const ATTACKS: [Attack; 15] = [
     bodies::ANNOUNCED,
     hosts::WILDCARD,
     edits::BOOSTED,
+    edits::FLIPPED,
+    edits::DELETED,
     media::ONLY_MEDIA,
     wrapped::FORGED,
     urls::SCHEMES,

@@ -45,6 +45,26 @@ pub struct Reflects {
     pub taken: Vec<Fingerprint>,
 }
 
+impl Reflects {
+    /// As it is stored: in one row, so that a crash leaves all of it or nothing.
+    fn pack(&self) -> Result<Vec<u8>, postcard::Error> {
+        let bytes = postcard::to_stdvec(self)?;
+        match self.again.changed.is_empty() {
+            true => Ok(bytes),
+            false => postcard::to_extend(&self.again.changed, bytes),
+        }
+    }
+
+    /// Reads what was stored. None if the bytes are not that.
+    pub(super) fn read(bytes: &[u8]) -> Option<Reflects> {
+        let (mut reflects, rest): (Reflects, _) = postcard::take_from_bytes(bytes).ok()?;
+        if !rest.is_empty() {
+            reflects.again.changed = postcard::from_bytes(rest).ok()?;
+        }
+        Some(reflects)
+    }
+}
+
 /// Up to which place an account's feed is shown.
 pub type Shown<'a> = dyn Fn(AccountIx) -> PostId + Sync + 'a;
 
@@ -218,7 +238,10 @@ impl Store {
         self.disk.sync()?;
         // Not synced itself: should a power loss take it, the log is read again from the offsets before.
         self.put_meta(TAKEN, &reflects.taken)?;
-        self.put_meta(OFFSETS, reflects)?;
+        let reflects = reflects
+            .pack()
+            .map_err(|source| DiskError::Pack { source })?;
+        self.disk.put(Tree::Meta, OFFSETS.as_bytes(), reflects)?;
         self.disk.flush()?;
 
         // Before the cache is filled: a look-up that began earlier takes its own, older find out again.
@@ -316,6 +339,34 @@ mod tests {
     use crate::feed::kept::example::post;
     use crate::feed::store::{Index, Options};
     use crate::graph::versions::{Stamp, Version, Versions};
+
+    /// Were this to fail, a folder of the version before could not be read, or a crash would leave boosts where they do not belong.
+    #[test]
+    fn posts_whose_boosts_wait_are_stored_behind_what_was_stored_before_there_were_any() {
+        let mut reflects = Reflects {
+            log_time: Time::from_millis(7),
+            ..Reflects::default()
+        };
+        let before = postcard::to_stdvec(&reflects).unwrap();
+        assert_eq!(reflects.pack().unwrap(), before);
+        let changed = postcard::from_bytes(&[9, 0, 4, 0, 8, 0, 1]);
+        reflects.again.changed = vec![changed.unwrap()];
+        let stored = reflects.pack().unwrap();
+        assert!(stored.starts_with(&before));
+        let read = Reflects::read(&stored).unwrap();
+        assert_eq!(
+            (read.log_time, read.again),
+            (reflects.log_time, reflects.again)
+        );
+        let read = Reflects::read(&before).unwrap();
+        assert_eq!(
+            (read.log_time, read.again.changed),
+            (reflects.log_time, Vec::new())
+        );
+        for cut in [0, before.len() - 1, before.len() + 1, stored.len() - 1] {
+            assert!(Reflects::read(&stored[..cut]).is_none(), "{cut}");
+        }
+    }
 
     /// Were this to fail, what comes while a checkpoint is written would be lost, or what is being written not be found.
     #[test]

@@ -427,7 +427,10 @@ impl Store {
 
     /// What of the log the data folder reflects.
     pub fn reflects(&self) -> Result<Reflects, DiskError> {
-        let mut reflects: Reflects = self.meta(OFFSETS)?.unwrap_or_default();
+        let mut reflects = match self.disk.get(Tree::Meta, OFFSETS.as_bytes())? {
+            Some(bytes) => Reflects::read(&bytes).ok_or(DiskError::Damaged { tree: "meta" })?,
+            None => Reflects::default(),
+        };
         let taken: Vec<Fingerprint> = self.meta(TAKEN)?.unwrap_or_default();
         reflects.taken = last_before(taken, &reflects.next);
         Ok(reflects)

@@ -16,6 +16,14 @@ use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 use std::collections::BTreeSet;
 
+/// Whether a page shows this entry of a feed.
+fn is_shown(run: &Run, node: usize, look: &Look, id: u64) -> bool {
+    let view = &run.nodes[node].view;
+    let id = PostId::from_number(id).unwrap();
+    let found = whole(&view.store, id).unwrap();
+    found.is_some_and(|(post, original)| look.found.lets_in(view, &post, original.as_deref()))
+}
+
 impl Run {
     /// Pages from the top down, while records are read between them: every entry that was there all the while once.
     pub(super) fn walk(&mut self, account: usize, which: Which, node: usize) {
@@ -31,7 +39,12 @@ impl Run {
             )?;
             // Else there may be what is not shown any more.
             (look.stands.footing == Footing::Settled).then_some(())?;
-            Some((look.ids().iter().copied().collect(), look))
+            let mut ids: BTreeSet<u64> = look.ids().iter().copied().collect();
+            if !run.nodes[node].is_decided() {
+                // What waits to leave is left out already.
+                ids.retain(|id| is_shown(run, node, &look, *id));
+            }
+            Some((ids, look))
         };
         self.rouse(node, account);
         let Some((mut throughout, _)) = is_there(self) else {
@@ -92,6 +105,7 @@ impl Run {
 
     /// Every account's feed, as this node shows it now, is what the model says.
     pub(super) fn check(&mut self, node: usize) {
+        self.check_hidden(node);
         if !self.is_whole(node) {
             return;
         }
@@ -127,6 +141,40 @@ impl Run {
                 self.check_list(&model, node, account);
             } else {
                 self.counted.unsettled += 1;
+            }
+        }
+    }
+
+    /// While boosts wait to come or go, a page shows none that the model does not.
+    fn check_hidden(&mut self, node: usize) {
+        let of = &self.nodes[node];
+        let is_amid = !of.is_decided() && of.are_authors_decided() && of.is_open();
+        if !is_amid || of.reflected() != of.read() {
+            return;
+        }
+        let model = Model::of(&self.log, &of.read(), self.surfacing);
+        let now = Time::from_millis(self.now);
+        for account in 0..ACCOUNTS.len() {
+            let looked_at = (account, Which::Home);
+            let Some(look) = look(&self.nodes[node], looked_at, None, now) else {
+                continue;
+            };
+            if look.is_asleep || look.stands.footing == Footing::Unsettled {
+                continue;
+            }
+            self.counted.amid_boosts += 1;
+            let belongs = model.feed(account, Which::Home);
+            for id in look.ids().iter().filter(|id| !belongs.contains_key(*id)) {
+                self.counted.hidden += 1;
+                assert!(
+                    !is_shown(self, node, &look, *id),
+                    "{id} is shown to {account} and should be hidden. {}",
+                    self.log.story(
+                        account,
+                        &model.posts_at(&[*id].into()),
+                        &self.nodes[node].read()
+                    )
+                );
             }
         }
     }

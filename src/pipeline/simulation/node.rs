@@ -413,9 +413,20 @@ impl Node {
         self.view.built.borrow().relations_in_force
     }
 
-    /// Whether all was decided again that something was said of its author.
+    /// Whether all was decided again that something was said of its author, or of what it boosts.
     pub(in crate::pipeline) fn is_decided(&self) -> bool {
+        self.admission.again.is_all_told()
+    }
+
+    /// Whether all was decided again that something was said of its author.
+    pub(in crate::pipeline) fn are_authors_decided(&self) -> bool {
         self.admission.again.are_authors_done()
+    }
+
+    /// Whether readers were last told of less than was read.
+    pub(in crate::pipeline) fn is_held_back(&self) -> bool {
+        let built = self.view.built.borrow();
+        built.seen != built.taken
     }
 
     /// Whether readers were told of everything that was read.

@@ -76,6 +76,11 @@ pub(super) struct Reader {
     /// Whether the answers of this batch took anything out, or dropped anything for length. It may never have been there, or only
     /// since; if it had been, it might have hidden a boost above it, which is then told again, as new or as edited.
     has_removed: bool,
+    /// Whether the node it asked did not claim all it had read when it gave the cursor that this reader has, and the one that this
+    /// will have when it has been told all: some was not carried out. Such a cursor lacks what was told with it, so that is told
+    /// again, and it does not know of its top.
+    was_held_back: bool,
+    is_held_back: bool,
     compared: u32,
     /// Of one who listens: the highest floor there was. What comes to light from below it is no news.
     floor_max: u64,
@@ -109,6 +114,8 @@ impl Reader {
             has_new_wishes: false,
             was_not_told_all: false,
             has_removed: false,
+            was_held_back: false,
+            is_held_back: false,
             compared: 0,
             floor_max: 0,
             misled: 0,
@@ -125,6 +132,11 @@ impl Reader {
     /// How often it was misled since the last call.
     pub(super) fn misled(&mut self) -> u64 {
         std::mem::take(&mut self.misled)
+    }
+
+    /// Whether its cursor lacks what was told with it.
+    pub(super) fn was_held_back(&self) -> bool {
+        self.was_held_back
     }
 
     /// How it reads, for whoever looks for the cause of a failure.
@@ -191,6 +203,7 @@ impl Reader {
         self.entries = fresh(node, &look);
         self.posted = self.entries.keys().copied().collect();
         self.known = node.reflected();
+        self.was_held_back = node.is_held_back();
         let mut cursor = Cursor {
             feed: Cursor::feed_of(&format!("{}/home", ACCOUNTS[self.account])),
             log: node.view.log.clone(),
@@ -227,6 +240,7 @@ impl Reader {
         }
         if from.batch.is_none() {
             self.has_removed = from.from.floor < told.floor;
+            self.is_held_back = node.is_held_back();
             self.top = self.entries.last_key_value().map_or(0, |(id, _)| *id);
         }
         assert!(told.batch.items.len() <= limit);
@@ -266,6 +280,7 @@ impl Reader {
         if told.batch.more {
             return Asked::More;
         }
+        self.was_held_back = self.is_held_back;
         // The end of several answers is the feed as it was at the first of them; and a feed that is of two moments after a
         // crash is right when it is of one again.
         if from.batch.is_none() && self.known == node.read() && node.is_decided() {
@@ -365,14 +380,17 @@ impl Reader {
         let uri = entry.and_then(|entry| entry.split(' ').nth(1));
         let may_come_to_light =
             self.has_removed && uri.is_some_and(|uri| self.boosts.contains(uri));
+        let may_be_again = self.is_moderated || self.was_held_back;
         let wrong = match change.kind {
             ChangeKind::Post
-                if !is_new && !self.has_new_wishes && !self.is_moderated && !may_come_to_light =>
+                if !is_new && !self.has_new_wishes && !may_be_again && !may_come_to_light =>
             {
                 "is told twice"
             }
             ChangeKind::Post
-                if change.behind != (id < self.top) && (is_new || !self.is_moderated) =>
+                if change.behind != (id < self.top)
+                    && !self.was_held_back
+                    && (is_new || !self.is_moderated) =>
             {
                 "is wrongly behind, or not"
             }
@@ -392,8 +410,8 @@ pub(super) fn fresh(node: &Node, look: &Look) -> BTreeMap<u64, Arc<str>> {
     let entry = |id: &u64| {
         let place = PostId::from_number(*id).unwrap();
         let found = whole(&node.view.store, place).unwrap();
-        // What is deleted of somebody just unfollowed waits to be weeded out.
-        let is_settled = look.stands.footing == Footing::Settled;
+        // What is deleted of somebody just unfollowed waits to be weeded out, and boosts of what is deleted wait to leave.
+        let is_settled = look.stands.footing == Footing::Settled && node.is_decided();
         assert!(
             found.is_some() || !is_settled,
             "an entry has a post to show"

@@ -51,6 +51,9 @@ pub(super) struct Counted {
     /// Looks at lists.
     pub(super) lists: u64,
     pub(super) unsettled: u64,
+    /// Looks at feeds while boosts waited to come or go, and entries of these that pages left out.
+    pub(super) amid_boosts: u64,
+    pub(super) hidden: u64,
 }
 
 impl Counted {
@@ -71,6 +74,8 @@ impl Counted {
         self.slept += other.slept;
         self.lists += other.lists;
         self.unsettled += other.unsettled;
+        self.amid_boosts += other.amid_boosts;
+        self.hidden += other.hidden;
     }
 
     /// Refusing is always right and never useful: it must stay rare. Of a thousand seeds' answers 1 in 100 is one where
@@ -83,6 +88,7 @@ impl Counted {
         if self.seeds < RATES_FROM {
             return;
         }
+        assert!(0 < self.hidden, "nothing waited to leave: {self:?}");
         // Feeds of four or eight, rebuilt, given up and merged time and again.
         assert!(self.knew_less * 1_000 <= self.looks_trimmed, "{self:?}");
         assert!(self.misled * 5_000 <= self.told, "{self:?}");
@@ -339,6 +345,7 @@ impl Run {
     fn ask(&mut self, reader: usize, node: usize, limit: usize) -> Asked {
         self.rouse(node, self.readers[reader].account);
         let of = &mut self.readers[reader];
+        let was_held_back = of.was_held_back();
         let wishes = self.log.wishes_of(of.account, &self.nodes[node].read());
         let asked = of.ask(
             &self.nodes[node],
@@ -376,7 +383,9 @@ impl Run {
             let watches = self.readers[reader].habit() == Habit::Watches && self.length == LONG;
             let account = self.readers[reader].account;
             // What a newer record of another partition had overtaken refuses all who lack the newer, also those who lack both.
-            let has_reason = account == MOVING || self.log.is_ever_removed(account);
+            // A relation that comes while boosts wait takes out what was shown already of what cursors lack.
+            let has_reason =
+                account == MOVING || self.log.is_ever_removed(account) || was_held_back;
             self.counted.refused_watching += refused * u64::from(watches && !has_reason);
         }
         asked

@@ -27,6 +27,16 @@ fn check(wants: &[&str], queues: &[&[Line]], home: &str) {
         world.read(&log, &BTreeSet::new());
         assert_eq!(world.feeds(), expected, "{order:#?}");
         assert_eq!(world.refused, Vec::<String>::new());
+        // And where boosts are decided later.
+        for slices in [0, 1] {
+            let mut world = World::in_slices();
+            for (offset, line) in log.iter().enumerate() {
+                world.take(offset, line);
+                (0..slices).for_each(|_| world.decide_boosts());
+            }
+            world.decide_all_boosts();
+            assert_eq!(world.feeds(), expected, "{slices} slices: {order:#?}");
+        }
     }
 }
 

@@ -1,7 +1,11 @@
 //! Boosts, but for the hiding of repeats; and who is believed.
 
+use super::from_scratch::from_scratch;
 use super::story::*;
 use super::*;
+use crate::feed::again;
+use crate::feed::rules::{Decision, Subject, decide};
+use crate::reader::whole::whole;
 
 #[test]
 fn a_boost_of_what_is_unknown_waits_for_it() {
@@ -143,24 +147,20 @@ fn edits_of_what_many_boosted_are_carried_out_once_and_in_slices() {
         boosts(1, 2, (2, 0)),
     ];
     let mut story = Story::given(&lines);
-    let left = crate::feed::again::Left::default();
-    story.world.admission.again = crate::feed::again::Again::new(left, 1);
+    story.world = story.world.with_boosts_at_once(1);
     for n in 1..=3 {
         story.when(edits(2, 0, Some(n), ""));
     }
     let newest = story.world.store.post_by_uri(&uri(2, 0)).unwrap().unwrap();
     let newest = (newest.id, newest.newest.mark());
     assert_eq!(story.world.admission.again.boosts.edited(), [newest]);
+    assert!(
+        is_told(&story.world, newest.1),
+        "cursors have an edit at once"
+    );
     for is_done in [false, true] {
-        let World {
-            admission,
-            store,
-            graph,
-            ..
-        } = &mut story.world;
-        let boosts = &mut admission.again.boosts;
-        boosts.step(store, &graph.read()).unwrap();
-        assert_eq!(boosts.is_done(), is_done);
+        story.world.decide_boosts();
+        assert_eq!(story.world.admission.again.boosts.is_done(), is_done);
     }
     let ids = [uri(0, 1), uri(1, 2)];
     let me = story.world.graph.read().account(&ME.to_string());
@@ -175,4 +175,174 @@ fn edits_of_what_many_boosted_are_carried_out_once_and_in_slices() {
             .any(|mark| mark == newest.1);
         assert!(rests, "{uri}");
     }
+}
+
+/// Whether cursors have a record.
+fn is_told(world: &World, mark: Mark) -> bool {
+    let read = Arc::new(Seen::new(&world.reflects.next));
+    world.admission.again.told(&read).has(mark)
+}
+
+/// The mark of the record that said the newest of a post.
+fn newest_of(world: &World, author: usize, n: usize) -> Mark {
+    let post = world.store.post_by_uri(&uri(author, n)).unwrap().unwrap();
+    post.newest.mark()
+}
+
+/// Three who are followed boosted `2/0`, one boost is decided at a time.
+fn boosted_thrice(lines: &[Line]) -> Vec<Line> {
+    let boosts = [0, 1, 3].map(|by| boosts(by, 1, (2, 0)));
+    let follows = [wish("follow 0"), wish("follow 1"), wish("follow 3")];
+    [&[wish("account 5")], &follows[..], lines, &boosts].concat()
+}
+
+/// Reads on, with nothing decided after it but what is decided at once.
+fn told_more(world: &mut World, log: &[Line]) {
+    world.read(log, &BTreeSet::new());
+}
+
+/// What is in the home, and which of it a page shows.
+fn kept_and_shown(world: &World) -> (usize, usize) {
+    let graph = world.graph.read();
+    let account = graph.account("7").unwrap();
+    let home = world.store.home(account).unwrap().unwrap();
+    let shows = |id: &PostId| {
+        let Some((post, original)) = whole(&world.store, *id).unwrap() else {
+            return false;
+        };
+        let subject = Subject::new(&post, original.as_deref(), &graph);
+        let decision = decide(&subject, graph.get(account).unwrap());
+        matches!(decision, Decision::In(_))
+    };
+    let ids: Vec<PostId> = home.newest_first().collect();
+    (ids.len(), ids.iter().filter(|id| shows(id)).count())
+}
+
+/// A failure means that whoever says again and again for whom a post is that many boosted holds everybody up, once for each time;
+/// or that a reader is told of it before all feeds say so, and keeps what left or misses what came.
+#[test]
+fn what_is_for_others_again_and_again_is_carried_out_once_and_in_slices() {
+    let mut log = boosted_thrice(&[post(2, 0)]);
+    let mut world = World::in_slices();
+    told_more(&mut world, &log);
+    world.decide_all_boosts();
+    assert_eq!(kept_and_shown(&world), (3, 3));
+    let flips = |n: i64| match n % 2 {
+        0 => edits(2, 0, Some(n), ""),
+        _ => private(2, edits(2, 0, Some(n), "")),
+    };
+    log.push(flips(1));
+    told_more(&mut world, &log);
+    let first = newest_of(&world, 2, 0);
+    log.extend((2..=5).map(flips));
+    told_more(&mut world, &log);
+    for left in [3, 2, 1] {
+        assert_eq!(kept_and_shown(&world), (left, 0), "hidden at once");
+        assert!(!is_told(&world, first));
+        world.decide_boosts();
+    }
+    assert!(world.admission.again.is_done(), "all in one go");
+    assert_eq!(kept_and_shown(&world), (0, 0));
+    assert!(is_told(&world, newest_of(&world, 2, 0)));
+    // Amid the next it changes again: what was decided already is decided again.
+    log.push(flips(6));
+    told_more(&mut world, &log);
+    world.decide_boosts();
+    assert_eq!(kept_and_shown(&world), (1, 1));
+    log.push(flips(7));
+    told_more(&mut world, &log);
+    assert_eq!(kept_and_shown(&world), (1, 0));
+    world.decide_all_boosts();
+    assert_eq!(kept_and_shown(&world), (0, 0));
+    assert_eq!(world.feeds(), from_scratch(&log));
+}
+
+/// A failure means that a reader keeps boosts of what is deleted, is shown them, or that a crash leaves them there.
+#[test]
+fn boosts_of_what_is_deleted_leave_in_slices_and_are_shown_to_nobody() {
+    for crashes_after in [None, Some(0), Some(1)] {
+        let mut log = boosted_thrice(&[post(2, 0)]);
+        let mut world = World::in_slices();
+        told_more(&mut world, &log);
+        world.decide_all_boosts();
+        log.push(deletes(2, 0));
+        told_more(&mut world, &log);
+        let deleted = newest_of(&world, 2, 0);
+        assert_eq!(kept_and_shown(&world), (3, 0));
+        assert!(!is_told(&world, deleted));
+        if let Some(slices) = crashes_after {
+            (0..slices).for_each(|_| world.decide_boosts());
+            world.checkpoint();
+            world = world.crash();
+            assert_eq!(kept_and_shown(&world), (3 - slices, 0));
+            assert!(!is_told(&world, deleted), "nor after a crash");
+        }
+        world.decide_all_boosts();
+        assert_eq!(kept_and_shown(&world), (0, 0));
+        assert!(is_told(&world, deleted));
+        assert_eq!(world.feeds(), from_scratch(&log));
+    }
+}
+
+/// A failure means that what comes after its many boosts holds everybody up, or that a reader misses boosts that came to be shown.
+#[test]
+fn boosts_of_what_comes_after_them_enter_in_slices() {
+    let mut log = boosted_thrice(&[]);
+    // Of one it is not known yet what it would have shown; another never belonged there.
+    log.push(undoes(0, Some(1), (2, 0)));
+    log.push(wish("follow 4 \"boosts\":false"));
+    log.push(boosts(4, 1, (2, 0)));
+    let mut world = World::in_slices();
+    told_more(&mut world, &log);
+    log.push(post(2, 0));
+    told_more(&mut world, &log);
+    let came = newest_of(&world, 2, 0);
+    for entered in [0, 0, 1, 2] {
+        assert_eq!(kept_and_shown(&world), (entered, entered));
+        assert!(!is_told(&world, came));
+        world.decide_boosts();
+    }
+    assert!(world.admission.again.is_done());
+    assert!(is_told(&world, came));
+    let home = world.graph.read().account("7").unwrap();
+    let home = world.store.home(home).unwrap().unwrap();
+    let undone = world.store.post_by_uri(&uri(0, 1)).unwrap().unwrap();
+    let left =
+        |(id, mark): &(u64, Mark)| *id == undone.id.number() && *mark == undone.newest.mark();
+    assert!(home.gone.iter().any(left), "{:?}", home.gone);
+    let left_for_it = |(_, mark): &(u64, Mark)| *mark == came;
+    assert!(!home.gone.iter().any(left_for_it), "{:?}", home.gone);
+    let original = world.store.post_by_uri(&uri(2, 0)).unwrap().unwrap();
+    let shows = home.shows.entries_of(original.id.number());
+    assert!(shows.into_iter().any(|id| id == undone.id.number()));
+    assert_eq!(world.feeds(), from_scratch(&log));
+}
+
+/// A failure means that somebody of whom the instance suspends much that many boosted holds everybody up.
+#[test]
+fn boosts_of_whom_the_instance_suspends_leave_in_slices() {
+    let mut log = boosted_thrice(&[post(2, 0)]);
+    let mut world = World::in_slices();
+    told_more(&mut world, &log);
+    world.decide_all_boosts();
+    log.push(wish("suspend 2"));
+    told_more(&mut world, &log);
+    let mark = Mark::new(Position {
+        topic: Topic::Relationships,
+        partition: 0,
+        offset: i64::try_from(log.len()).unwrap() - 1,
+    });
+    let seen = Seen::new(&world.reflects.next);
+    let todo = &mut world.admission.again;
+    todo.add(again::Said::Standing, &actor(2), mark, &seen);
+    todo.step(&world.store, &world.graph.read()).unwrap();
+    assert!(todo.are_authors_done() && !todo.is_all_told());
+    let read = Arc::new(Seen::new(&[mark.next()]));
+    for left in [3, 2, 1] {
+        assert_eq!(kept_and_shown(&world), (left, 0));
+        assert!(!world.admission.again.told(&read).has(mark));
+        world.decide_boosts();
+    }
+    assert_eq!(kept_and_shown(&world), (0, 0));
+    assert!(world.admission.again.told(&read).has(mark));
 }
