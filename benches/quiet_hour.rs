@@ -36,7 +36,7 @@ const ACCOUNTS: u32 = 200_000;
 const POSTS_HOUR: u32 = 150 * 3_600;
 /// Homes that a post enters: 1,400 entries a second.
 const FOLLOWERS: usize = 9;
-/// What a post takes to be taken in again: decoded, placed and kept (155,000 a second, says README) and put into nine homes
+/// What a post takes to be taken in again: decoded, placed and kept (155,000 a second, says docs/benchmarks.md) and put into nine homes
 /// (a million entries a second), and some more to be careful. As the benchmark measures it, it would be another each time.
 const REPLAY_OF_ONE: Duration = Duration::from_micros(20);
 

@@ -1,4 +1,4 @@
-//! The lines that the README gives for nginx, in a real nginx before a pretended Mastodon and the service: who answers what.
+//! The lines that docs/operating.md gives for nginx, in a real nginx before a pretended Mastodon and the service: who answers what.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -31,15 +31,15 @@ use tempfile::TempDir;
 use tungstenite::Message;
 use tungstenite::client::IntoClientRequest;
 
-/// A failure means that an instance which does as the README says loses its notifications, or has timelines in no order.
+/// A failure means that an instance which does as the documents say loses its notifications, or has timelines in no order.
 #[test]
-fn with_the_lines_of_the_readme_timelines_come_from_here_and_all_else_from_mastodon() {
+fn with_the_lines_of_the_documents_timelines_come_from_here_and_all_else_from_mastodon() {
     let surface = Surface::start("");
     surface.create(&note(1, "hello"));
     let mastodon = Mastodon::start("mastodon");
     let streaming = Mastodon::start("mastodon's streaming");
-    let readme = readme_blocks();
-    let [snippet, locations, _] = &readme;
+    let blocks = documented_blocks();
+    let [snippet, locations, _] = &blocks;
     let own = "location ^~ /api/v1/streaming { proxy_pass http://streaming; }";
     // Some instances send all of their API somewhere by a block of the kind that beats regular expressions.
     let api = "location ^~ /api/ { proxy_pass http://backend; }";
@@ -90,7 +90,7 @@ fn with_the_lines_of_the_readme_timelines_come_from_here_and_all_else_from_masto
 fn who_wants_its_timelines_live_has_them_with_the_other_lines() {
     let surface = Surface::start("");
     let mastodon = Mastodon::start("mastodon");
-    let [snippet, locations, streaming] = readme_blocks();
+    let [snippet, locations, streaming] = documented_blocks();
     let server = format!("{locations}\n{streaming}");
     let nginx = Nginx::start(&surface, &mastodon, &mastodon, &snippet, &server);
     assert_eq!(nginx.who_answers("/api/v1/streaming/health"), US);
@@ -118,26 +118,13 @@ fn who_wants_its_timelines_live_has_them_with_the_other_lines() {
 
 const US: &str = "slackwater";
 
-/// The three indented blocks of the README about nginx: the snippet, the locations, and those for streaming.
-fn readme_blocks() -> [String; 3] {
-    let readme = include_str!("../README.md");
-    let (_, after) = readme.split_once("For nginx,").expect("words about nginx");
-    let mut blocks: Vec<String> = vec![String::new()];
-    for line in after.lines().skip(1) {
-        let block = blocks.last_mut().unwrap();
-        match line.strip_prefix("    ") {
-            Some(line) => {
-                block.push_str(line);
-                block.push('\n');
-            }
-            None if block.is_empty() => {}
-            None => blocks.push(String::new()),
-        }
-        if line.starts_with("| ") {
-            break;
-        }
-    }
-    blocks.retain(|block| !block.is_empty());
+/// The three blocks about nginx: the snippet, the locations, and those for streaming.
+fn documented_blocks() -> [String; 3] {
+    let blocks = include_str!("../docs/operating.md")
+        .split("```nginx\n")
+        .skip(1);
+    let text = |block: &str| block.split_once("```").expect("its end").0.to_owned();
+    let blocks: Vec<String> = blocks.map(text).collect();
     blocks.try_into().expect("three blocks about nginx")
 }
 

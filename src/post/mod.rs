@@ -92,7 +92,7 @@ pub struct Body {
     pub published: Option<Time>,
     /// When its author says it was last edited, bounds as `published`.
     pub updated: Option<Time>,
-    /// Who could see it, of RULES. Where that depends on which collection is its author's followers: as it is known so far.
+    /// Who could see it, by docs/rules.md. Where that depends on which collection is its author's followers: as it is known so far.
     pub visibility: Visibility,
     /// The ids in `to`, `cc` and `audience`, each once, without Public and what by itself would be taken for the author's
     /// followers collection.
