@@ -5,26 +5,23 @@
 
 mod support;
 
-use slackwater::feed::expiry::Keep;
+use slackwater::engine;
 use slackwater::feed::store::home_key;
 use slackwater::graph::{FollowOptions, Graph};
 use slackwater::pipeline::due::Due;
 use slackwater::pipeline::{Options, Pipeline};
 use slackwater::post::log;
 use slackwater::post::record::{NewRecord, Position};
-use slackwater::post::relationship::Patience;
 use slackwater::post::source::{self, Appender};
 use slackwater::reader::door::{self, Beside};
 use slackwater::reader::view::View;
 use slackwater_order::time::Time;
-use slackwater_order::window::Windows;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use support::{author, create_json, post, sized, store};
 use tempfile::TempDir;
 
-const DAY: Duration = Duration::from_secs(86_400);
 /// Whom the bystander follows, and nobody else.
 const QUIET: usize = 1_000_000;
 /// Records appended at once.
@@ -50,20 +47,12 @@ impl Running {
         let log = source::Options::BuiltIn(log::Options::at(folder.path().join("log")));
         let (source, appender) = source::open(&log, &[], &[]).unwrap();
         let options = Options {
-            windows: Windows::default(),
-            patience: Patience::For(Duration::ZERO),
-            log: "bystander".to_owned(),
+            engine: engine::Options::default(),
             due: Due {
                 replay_max: Duration::from_secs(5),
                 rows_every: Duration::from_secs(5),
                 all_every: Duration::from_secs(5),
             },
-            keep: Keep {
-                posts: 30 * DAY,
-                stubs: 365 * DAY,
-                removals: 30 * DAY,
-            },
-            inactive_after: 14 * DAY,
         };
         let handle = runtime.handle().clone();
         let pipeline = Pipeline::new(source, appender.clone(), handle, store, options).unwrap();

@@ -5,9 +5,9 @@
 mod support;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use slackwater::engine::ingest::Ingest;
 use slackwater::feed::kept::At;
 use slackwater::feed::store::Reflects;
-use slackwater::pipeline::admit::Admission;
 use slackwater::post::decode::decode_each;
 use slackwater::post::record::{Position, Record, Topic};
 use slackwater::post::said::Said;
@@ -66,7 +66,7 @@ fn bench(c: &mut Criterion) {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(store(folder.path(), sized(4_000_000, 10_000), 256 << 20));
         let graph = graph(&store, sized(20_000, 200), authors, followers.unwrap_or(0));
-        let mut admission = Admission::new(Arc::clone(&store)).unwrap();
+        let mut admission = Ingest::new(Arc::clone(&store)).unwrap();
         // As the pipeline does between batches.
         for _ in 0..8 {
             store.remember_stored().unwrap();

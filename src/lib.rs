@@ -7,8 +7,8 @@
 //! # The story, in reading order
 //!
 //! ```text
-//! order <- post <- graph <- feed <- reader <- pipeline <- main
-//!     (what arrived) (where it goes) (who cares) (kept) (served) (joined)
+//! order <- post <- graph <- feed <- reader <- engine <- pipeline <- main
+//! (where a post goes) (what arrived) (who cares) (kept) (read) (built) (driven)
 //! ```
 //!
 //! | module | what it is |
@@ -22,13 +22,15 @@
 //! | [`reader`] | pages, what changed since a cursor, and streams, over HTTP and websockets; who may read what; Mastodon's API |
 //! | [`operator`] | what the service says of itself: metrics, progress; and what other windows would have done |
 //! | [`config`] | the file as written, turned into each module's options |
-//! | [`pipeline`] | the loop that joins them: take, place, fan out, announce, checkpoint |
+//! | [`engine`] | records in, feeds out: apply, step, publish, flush; driven by the service, the simulation and the tests alike |
+//! | [`pipeline`] | the loop that drives it: the log, threads, the clock, dead letters, checkpoints |
 //! | [`service`] | all of it started and stopped |
 //! | [`demo`] | the service with a made-up fediverse around it, to look at |
 
 pub mod clock;
 pub mod config;
 pub mod demo;
+pub mod engine;
 pub mod feed;
 pub mod graph;
 pub mod operator;

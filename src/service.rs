@@ -11,6 +11,7 @@ mod socket;
 mod waiting;
 
 use crate::config::{self, Config};
+use crate::engine;
 use crate::feed::disk::DiskError;
 use crate::feed::expiry::Keep;
 use crate::feed::store::{self, Store};
@@ -39,6 +40,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// How long requests in hand may take when the service stops.
 const REQUESTS_END_WAIT: Duration = Duration::from_secs(2);
@@ -332,7 +334,7 @@ fn open(
     match (identity.of_folder(built_from.as_deref()), built_from) {
         (Some(log), _) => {
             store.put_meta(LOG, &log).map_err(folder)?;
-            options.log = log;
+            options.engine.log = xxh3_64(log.as_bytes());
         }
         (None, built_from) => {
             return Err(ServiceError::OtherLog {
@@ -439,20 +441,22 @@ fn auth(config: &config::Auth) -> Result<Auth, ServiceError> {
 /// Which log it is, is found out when that is opened.
 fn pipeline_options(config: &Config) -> pipeline::Options {
     pipeline::Options {
-        windows: config.ordering.windows.clone(),
-        patience: config.ordering.patience,
-        log: String::new(),
+        engine: engine::Options {
+            windows: config.ordering.windows.clone(),
+            patience: config.ordering.patience,
+            keep: Keep {
+                posts: config.feed.posts_keep,
+                stubs: config.feed.stubs_keep,
+                removals: config.feed.removals_keep,
+            },
+            inactive_after: config.feed.inactive_after,
+            ..engine::Options::default()
+        },
         due: Due {
             replay_max: config.feed.replay_max,
             rows_every: config.feed.checkpoint_every,
             all_every: CHECKPOINT_WAIT_MAX,
         },
-        keep: Keep {
-            posts: config.feed.posts_keep,
-            stubs: config.feed.stubs_keep,
-            removals: config.feed.removals_keep,
-        },
-        inactive_after: config.feed.inactive_after,
     }
 }
 

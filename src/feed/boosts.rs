@@ -4,13 +4,13 @@
 //! they like. So more than a few boosts are decided in slices between batches, once for all that was said of the post by then.
 //!
 //! An edit of the words brings no entry and takes none out. Pages show of a post what it says now. Who asks what changed is told
-//! that the entries which show it rest on the edit, whether or not that is written in the feed yet ([`Backlog::edited`]), so that
+//! that the entries which show it rest on the edit, whether or not that is written in the feed yet ([`BoostBacklog::edited`]), so that
 //! cursors have the edit at once, like any other.
 //!
 //! Anything else brings entries in or takes them out: the post comes after its boosts, goes, is for others, or something was said
 //! of its author. Entries that are to leave are in feeds until they are decided, and pages leave them out by the rules. What comes
 //! and what left cannot be told before it is known of each feed, so no cursor has the record until all of it is carried out: see
-//! [`crate::feed::again::Again::told`].
+//! [`crate::feed::reevaluate::Reevaluation::told`].
 
 use super::disk::DiskError;
 use super::fan_out::{Fate, fan_out};
@@ -63,7 +63,7 @@ pub struct Changed {
 
 /// What is to be decided again.
 #[derive(Debug)]
-pub struct Backlog {
+pub struct BoostBacklog {
     /// What readers see of it.
     seen_as: Waiting,
     slice: usize,
@@ -124,16 +124,16 @@ fn fate_of(original: &Post, came: bool) -> Fate {
     }
 }
 
-impl Backlog {
+impl BoostBacklog {
     /// With what was left when the process ended. So many are decided at once, and in one slice: [`SLICE`].
-    pub fn new(edited: Vec<Edited>, changed: Vec<Changed>, slice: usize) -> Backlog {
+    pub fn new(edited: Vec<Edited>, changed: Vec<Changed>, slice: usize) -> BoostBacklog {
         let edited = edited.into_iter().map(|(post, mark)| Changed {
             post,
             first: mark,
             newest: mark,
             came: false,
         });
-        let backlog = Backlog {
+        let backlog = BoostBacklog {
             seen_as: Waiting::default(),
             slice,
             edits: Queue::new(edited.collect()),

@@ -23,12 +23,11 @@
 //! | [`merge`] | a feed merged from the posts of those its account follows |
 //! | [`weed`] | a feed weeded of what does not belong there any more |
 //! | [`replies`] | what answers a post that came or went |
-//! | [`again`] | posts decided again because of what was said of their authors |
+//! | [`reevaluate`] | posts decided again because of what was said of their authors |
 //! | [`expiry`] | what no feed needs any more goes |
 //! | [`disk`] | sled: the only file that names it |
 
 pub mod actor;
-pub mod again;
 pub mod block;
 mod boosted;
 pub mod boosts;
@@ -44,6 +43,7 @@ pub mod ledger;
 pub mod merge;
 pub mod named;
 mod pending;
+pub mod reevaluate;
 pub mod repeats;
 pub mod replies;
 pub mod rules;

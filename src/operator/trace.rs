@@ -5,7 +5,7 @@ use crate::post::decode::decode_each;
 use crate::post::host::origin_of;
 use crate::post::kafka::{self, KafkaError};
 use crate::post::log::{LogError, activities_bytes, look_through};
-use crate::post::record::{Record, Topic};
+use crate::post::record::{PartitionEnd, Record, Topic};
 use crate::post::said::Said;
 use crate::post::source;
 use crate::post::{Activity, Body, How};
@@ -110,8 +110,8 @@ fn from_kafka(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(), TraceError> {
     let mut consumer = kafka::Consumer::start(options, &[], &[])?;
-    let is_of_activities = |end: &kafka::End| end.topic == Topic::Activities;
-    let ends: Vec<kafka::End> = consumer
+    let is_of_activities = |end: &PartitionEnd| end.topic == Topic::Activities;
+    let ends: Vec<PartitionEnd> = consumer
         .ends()
         .into_iter()
         .filter(is_of_activities)
@@ -120,7 +120,7 @@ fn from_kafka(
         let now = consumer.ends();
         let left = ends.iter().map(|then| {
             let same =
-                |end: &&kafka::End| (end.topic, end.partition) == (then.topic, then.partition);
+                |end: &&PartitionEnd| (end.topic, end.partition) == (then.topic, then.partition);
             then.end
                 - now
                     .iter()

@@ -1,18 +1,15 @@
-//! Checkpoints: taken out between two records, and written beside the loop, which goes on meanwhile; and more often the rows
-//! that the log does not have.
+//! Checkpoints: taken out of the engine between two records, and written beside the loop, which goes on meanwhile; and more often
+//! the rows that the log does not have.
 //!
 //! One at a time. When memory is full again before the last is written, the loop waits: so no more waits in memory than
 //! twice what the configuration allows.
 
-use super::catching_up::KNOWN;
 use super::due::{Waiting, What};
-use super::{Pipeline, PipelineError, sleep};
+use super::{Pipeline, PipelineError};
 use crate::clock;
 use crate::feed::disk::DiskError;
 use crate::feed::store::Written;
-use slackwater_order::horizon::highest_visible;
 use slackwater_order::time::Time;
-use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -40,12 +37,12 @@ impl Pipeline {
             return Ok(());
         }
         let waiting = Waiting {
-            is_anything: self.is_dirty,
+            is_anything: self.engine.is_dirty(),
             replay: self.replay,
             since_all: self.checkpointed.elapsed(),
             since_rows: self.rows_written.elapsed(),
         };
-        match self.options.due.of(&waiting) {
+        match self.due.of(&waiting) {
             What::Nothing => {}
             What::Rows => self.begin_rows(),
             What::All => self.begin_checkpoint()?,
@@ -56,26 +53,14 @@ impl Pipeline {
     /// Begins to write the rows that the log does not have.
     fn begin_rows(&mut self) {
         self.rows_written = clock::stopwatch();
-        self.source
-            .taken(&self.aside.reflected(&self.reflects.next));
-        let reached = self.view.horizons.unstored();
-        let last_seen = sleep::attendance_known(&self.graph.read(), &self.view.attendance);
-        let known = self.start.raise_known(&self.reflects.next);
-        if reached.is_empty() && last_seen.is_empty() && known.is_none() {
-            return;
+        self.source.taken(&self.aside.reflected(self.engine.next()));
+        if let Some(rows) = self.engine.begin_rows() {
+            self.writing = Some(Writing {
+                thread: std::thread::spawn(move || rows.write().map(|()| None)),
+                begun: self.rows_written,
+                log_time: Time::default(),
+            });
         }
-        let store = Arc::clone(&self.store);
-        let write = move || {
-            if let Some(known) = known {
-                store.put_meta(KNOWN, &known)?;
-            }
-            store.write_rows(&reached, &last_seen).map(|()| None)
-        };
-        self.writing = Some(Writing {
-            thread: std::thread::spawn(write),
-            begun: self.rows_written,
-            log_time: Time::default(),
-        });
     }
 
     /// Begins to write all that is new; waits for the last checkpoint first, if that is not written yet.
@@ -83,44 +68,17 @@ impl Pipeline {
         self.end_checkpoint(Wait::Yes)?;
         // Were one always being written, the sweep would never get on.
         self.expire()?;
-        self.admission.put_origins();
-        self.reflects.again = self.admission.again.left();
-        let mut reflects = self.settling.reflected(&self.reflects);
-        reflects.next = self.aside.reflected(&reflects.next);
-        reflects.taken = self.taken.store_up_to(&reflects.next);
-        {
-            let graph = self.graph.read();
-            self.settling.note(&self.store, &graph);
-            self.store.put_reached(self.view.horizons.unstored());
-            sleep::put_attendance(&self.store, &graph, &self.view.attendance);
-        }
         let begun = clock::stopwatch();
-        let taken = self.store.take_out();
+        let (aside, now) = (&self.aside, clock::now());
+        let flush = self.engine.begin_flush(now, |next| aside.reflected(next));
+        self.show_doubt();
         (self.replay, self.rows_written) = (Duration::ZERO, begun);
-        let is_in_doubt = self.is_in_doubt();
-        if self.start.is_done() && !is_in_doubt {
-            self.expiry
-                .begin_if_due(&self.store, self.reflects.log_time);
-        }
-        let (store, graph) = (Arc::clone(&self.store), Arc::clone(&self.graph));
-        let (horizons, now) = (Arc::clone(&self.view.horizons), clock::now());
-        let ages = self.ages;
-        let thread = std::thread::spawn(move || {
-            ages.store(&store)?;
-            let shown = |account| highest_visible(horizons.of(&graph.read(), account, now));
-            store.write_out(taken, &reflects, &shown).map(Some)
-        });
         self.writing = Some(Writing {
-            thread,
+            thread: std::thread::spawn(move || flush.write().map(Some)),
             begun,
             // By size it goes all the same.
-            log_time: if is_in_doubt {
-                Time::default()
-            } else {
-                self.reflects.log_time
-            },
+            log_time: self.engine.log_time(now),
         });
-        self.is_dirty = !self.settling.is_idle();
         Ok(())
     }
 
@@ -134,10 +92,10 @@ impl Pipeline {
             Ok(written) => written?,
             Err(panic) => std::panic::resume_unwind(panic),
         };
+        self.engine.end_flush();
         if let Some(written) = written {
             self.source.reflected(writing.log_time);
-            self.source
-                .taken(&self.aside.reflected(&self.reflects.next));
+            self.source.taken(&self.aside.reflected(self.engine.next()));
             self.checkpointed = clock::stopwatch();
             self.count_checkpoint(&written, writing.begun.elapsed().as_secs_f64());
         }

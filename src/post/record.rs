@@ -138,6 +138,30 @@ pub struct Envelope {
 /// waited in the log while the service was away.
 pub const READ_LATE_AFTER: Duration = Duration::from_secs(20 * 60);
 
+/// How far a partition has been taken, and how far it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartitionEnd {
+    /// Its topic.
+    pub topic: Topic,
+    /// Its number, from 0.
+    pub partition: i32,
+    /// The next offset to be taken; gaps (compacted records, transaction markers) count as taken.
+    pub next: i64,
+    /// The offset after its last record.
+    pub end: i64,
+}
+
+impl PartitionEnd {
+    /// Where it ends.
+    pub fn end_position(&self) -> Position {
+        Position {
+            topic: self.topic,
+            partition: self.partition,
+            offset: self.end,
+        }
+    }
+}
+
 impl Envelope {
     /// Reads a record's headers. Errors: a reason fit for a dead letter.
     pub fn of(record: &Record) -> Result<Envelope, String> {

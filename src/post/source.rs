@@ -3,8 +3,9 @@
 use super::fingerprint::Fingerprint;
 use super::kafka::{self, KafkaError};
 use super::log::{self, BuiltInLog, LogError};
-use super::record::{NewRecord, Position, Record, Topic};
+use super::record::{NewRecord, PartitionEnd, Position, Record, Topic};
 use crate::clock;
+use crate::engine::log_status::LogStatus;
 use slackwater_order::time::Time;
 use std::io::Write;
 use std::path::Path;
@@ -189,19 +190,6 @@ impl SourceError {
     }
 }
 
-/// How far a partition has been taken, and how far it goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct End {
-    /// Its topic.
-    pub topic: Topic,
-    /// Its number.
-    pub partition: i32,
-    /// The next offset to be taken.
-    pub next: i64,
-    /// The offset after its last record.
-    pub end: i64,
-}
-
 /// The reading end of the log: one taker.
 pub enum Source {
     /// The built-in log and, of each topic, the next offset.
@@ -322,22 +310,23 @@ impl Source {
         }
     }
 
+    /// What is known of the log now.
+    pub fn status(&self) -> LogStatus {
+        LogStatus {
+            ends: self.ends(),
+            is_reachable: self.is_healthy(),
+            transit: self.transit(),
+        }
+    }
+
     /// How far each partition has been taken, and how far it goes.
-    pub fn ends(&self) -> Vec<End> {
+    pub fn ends(&self) -> Vec<PartitionEnd> {
         match self {
-            Source::Kafka(consumer) => {
-                let end = |end: kafka::End| End {
-                    topic: end.topic,
-                    partition: end.partition,
-                    next: end.next,
-                    end: end.end,
-                };
-                consumer.ends().into_iter().map(end).collect()
-            }
+            Source::Kafka(consumer) => consumer.ends(),
             Source::BuiltIn { log, next, .. } => Topic::ALL
                 .into_iter()
                 .zip(next)
-                .map(|(topic, next)| End {
+                .map(|(topic, next)| PartitionEnd {
                     topic,
                     partition: 0,
                     next: *next,

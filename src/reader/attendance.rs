@@ -60,16 +60,20 @@ impl Attendance {
     pub async fn awake(&self, account: AccountIx) -> Result<(), TooMany> {
         let mut woken = self.woken.subscribe();
         while self.is_asleep(account) {
-            {
-                let mut asked = self.asked.lock();
-                if ASKED_MAX <= asked.len() && !asked.contains(&account) {
-                    return Err(TooMany);
-                }
-                asked.insert(account);
-            }
+            self.ask_for(account)?;
             // The sender lives as long as this.
             let _ = woken.changed().await;
         }
+        Ok(())
+    }
+
+    /// Asks that an account that sleeps has its feeds again.
+    pub fn ask_for(&self, account: AccountIx) -> Result<(), TooMany> {
+        let mut asked = self.asked.lock();
+        if ASKED_MAX <= asked.len() && !asked.contains(&account) {
+            return Err(TooMany);
+        }
+        asked.insert(account);
         Ok(())
     }
 

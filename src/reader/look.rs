@@ -7,11 +7,11 @@ use super::cursor::{Batch, Cursor, Moment};
 use super::shown::{Shown, shown};
 use super::unsettled::{Footing, Standing};
 use super::view::View;
-use crate::feed::again::Spoken;
 use crate::feed::boosts::Edited;
 use crate::feed::disk::DiskError;
 use crate::feed::kept::Post;
 use crate::feed::ledger::Ledger;
+use crate::feed::reevaluate::AuthorChangeMark;
 use crate::graph::Account;
 use crate::post::mark::Seen;
 use slackwater_order::horizon::highest_visible;
@@ -247,9 +247,10 @@ impl Look {
         }
         let spoken = Arc::clone(&view.built.borrow().spoken);
         // Not while this node does not claim it yet itself: the next cursor would lack it again.
-        let is_claimed = |said: &Spoken| self.stands.seen.has(said.mark);
-        let is_unlisted =
-            |said: &Spoken| is_claimed(said) && !from.has(said.mark) && !from.is_within(&said.seen);
+        let is_claimed = |said: &AuthorChangeMark| self.stands.seen.has(said.mark);
+        let is_unlisted = |said: &AuthorChangeMark| {
+            is_claimed(said) && !from.has(said.mark) && !from.is_within(&said.seen)
+        };
         if spoken.iter().any(is_unlisted) {
             return Err(Refused::NotListed.into());
         }

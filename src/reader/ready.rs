@@ -185,18 +185,15 @@ fn gone(why: &dyn std::fmt::Display) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::expiry::Keep;
     use crate::feed::store::{self, Store};
     use crate::pipeline::due::Due;
     use crate::pipeline::{Options, Pipeline};
     use crate::post::log;
     use crate::post::record::{NewRecord, Position, Topic};
-    use crate::post::relationship::Patience;
     use crate::post::source;
     use crate::reader::cursor::Moment;
     use crate::reader::log_end::LogEnd;
     use crate::reader::view::View;
-    use slackwater_order::window::Windows;
     use std::sync::Arc;
     use tempfile::TempDir;
 
@@ -215,20 +212,12 @@ mod tests {
             cache_bytes: 1 << 20,
         });
         let options = Options {
-            windows: Windows::default(),
-            patience: Patience::For(Duration::ZERO),
-            log: "deaf".to_owned(),
+            engine: crate::engine::Options::default(),
             due: Due {
                 replay_max: DAY,
                 rows_every: DAY,
                 all_every: DAY,
             },
-            keep: Keep {
-                posts: 30 * DAY,
-                stubs: 365 * DAY,
-                removals: 30 * DAY,
-            },
-            inactive_after: 14 * DAY,
         };
         let runtime = tokio::runtime::Handle::current();
         let store = Arc::new(store.unwrap());

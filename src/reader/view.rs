@@ -1,7 +1,7 @@
 //! What readers look at: the state the pipeline builds, and how far it has got.
 
-use crate::feed::again::Spoken;
 use crate::feed::boosts::Waiting;
+use crate::feed::reevaluate::AuthorChangeMark;
 use crate::feed::store::Store;
 use crate::graph::Graph;
 use crate::post::mark::{Mark, Seen};
@@ -38,7 +38,7 @@ pub struct Built {
     /// is then told.
     pub seen: Arc<Seen>,
     /// What was said of authors, and what had been seen by then.
-    pub spoken: Arc<Vec<Spoken>>,
+    pub spoken: Arc<Vec<AuthorChangeMark>>,
     /// Of each partition, the end of the log as last heard.
     pub ends: Arc<Seen>,
     /// Whether the relations known at the start are all in force: no feed is shown before, lest a mute or an unfollow

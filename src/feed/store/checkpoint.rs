@@ -2,11 +2,11 @@
 
 use super::last_seen::Rows;
 use super::{Fresh, HELD_FACTOR, INDEX_LENGTH_MAX, OFFSETS, Store, TAKEN, ledger, segment};
-use crate::feed::again::Left;
 use crate::feed::block;
 use crate::feed::disk::{DiskError, PostChange, Tree};
 use crate::feed::homes::Leaving;
 use crate::feed::named::Feeds;
+use crate::feed::reevaluate::Unfinished;
 use crate::feed::segment::merge;
 use crate::graph::AccountIx;
 use crate::post::fingerprint::Fingerprint;
@@ -37,7 +37,7 @@ pub struct Reflects {
     /// The newest `arrived` read: ages are measured against it.
     pub log_time: Time,
     /// What records that were read call for and is not done yet.
-    pub again: Left,
+    pub again: Unfinished,
     /// Records that were taken, to tell by whether it still is the same log: of each partition the last before `next` that is
     /// known. In a row of its own, so that folders that were written without them are read as ever. To be written with those
     /// of the checkpoint before, which are the ones that count if a crash comes between the two rows.

@@ -7,11 +7,11 @@
 use super::same_log::{self, Fingerprints};
 use super::topics::{self, Partitions};
 use super::{
-    ClientError, End, KafkaError, Listener, Options, PARTITIONS_EVERY, QUESTION_WAIT, START_WAIT,
+    ClientError, KafkaError, Listener, Options, PARTITIONS_EVERY, QUESTION_WAIT, START_WAIT,
 };
 use crate::clock;
 use crate::post::fingerprint::Fingerprint;
-use crate::post::record::{Position, Record, Topic};
+use crate::post::record::{PartitionEnd, Position, Record, Topic};
 use parking_lot::Mutex;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
@@ -212,11 +212,11 @@ impl Consumer {
     }
 
     /// How far each partition has been taken, and how far it goes.
-    pub fn ends(&self) -> Vec<End> {
+    pub fn ends(&self) -> Vec<PartitionEnd> {
         let status = self.status.lock();
         let end = |(slot, end): (&Slot, &i64)| {
             let next = self.next.get(slot).copied().unwrap_or(0);
-            End {
+            PartitionEnd {
                 topic: slot.0,
                 partition: slot.1,
                 next,

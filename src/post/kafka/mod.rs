@@ -141,19 +141,6 @@ impl Options {
     }
 }
 
-/// How far a partition has been read, and how far it goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct End {
-    /// Its topic.
-    pub topic: Topic,
-    /// Its number, from 0.
-    pub partition: i32,
-    /// The next offset to be taken; gaps (compacted records, transaction markers) count as taken.
-    pub next: i64,
-    /// The offset after the last record that may be read, at most about two seconds ago.
-    pub end: i64,
-}
-
 /// What can go wrong with Kafka.
 #[derive(Debug, thiserror::Error)]
 pub enum KafkaError {

@@ -3,7 +3,6 @@
 use super::from_scratch::from_scratch;
 use super::story::*;
 use super::*;
-use crate::feed::again;
 use crate::feed::rules::{Decision, Subject, decide};
 use crate::reader::whole::whole;
 
@@ -153,14 +152,14 @@ fn edits_of_what_many_boosted_are_carried_out_once_and_in_slices() {
     }
     let newest = story.world.store.post_by_uri(&uri(2, 0)).unwrap().unwrap();
     let newest = (newest.id, newest.newest.mark());
-    assert_eq!(story.world.admission.again.boosts.edited(), [newest]);
+    assert_eq!(story.world.ingest.again.boosts.edited(), [newest]);
     assert!(
         is_told(&story.world, newest.1),
         "cursors have an edit at once"
     );
     for is_done in [false, true] {
         story.world.decide_boosts();
-        assert_eq!(story.world.admission.again.boosts.is_done(), is_done);
+        assert_eq!(story.world.ingest.again.boosts.is_done(), is_done);
     }
     let ids = [uri(0, 1), uri(1, 2)];
     let me = story.world.graph.read().account(&ME.to_string());
@@ -180,7 +179,7 @@ fn edits_of_what_many_boosted_are_carried_out_once_and_in_slices() {
 /// Whether cursors have a record.
 fn is_told(world: &World, mark: Mark) -> bool {
     let read = Arc::new(Seen::new(&world.reflects.next));
-    world.admission.again.told(&read).has(mark)
+    world.ingest.again.told(&read).has(mark)
 }
 
 /// The mark of the record that said the newest of a post.
@@ -241,7 +240,7 @@ fn what_is_for_others_again_and_again_is_carried_out_once_and_in_slices() {
         assert!(!is_told(&world, first));
         world.decide_boosts();
     }
-    assert!(world.admission.again.is_done(), "all in one go");
+    assert!(world.ingest.again.is_done(), "all in one go");
     assert_eq!(kept_and_shown(&world), (0, 0));
     assert!(is_told(&world, newest_of(&world, 2, 0)));
     // Amid the next it changes again: what was decided already is decided again.
@@ -302,7 +301,7 @@ fn boosts_of_what_comes_after_them_enter_in_slices() {
         assert!(!is_told(&world, came));
         world.decide_boosts();
     }
-    assert!(world.admission.again.is_done());
+    assert!(world.ingest.again.is_done());
     assert!(is_told(&world, came));
     let home = world.graph.read().account("7").unwrap();
     let home = world.store.home(home).unwrap().unwrap();
@@ -333,16 +332,17 @@ fn boosts_of_whom_the_instance_suspends_leave_in_slices() {
         offset: i64::try_from(log.len()).unwrap() - 1,
     });
     let seen = Seen::new(&world.reflects.next);
-    let todo = &mut world.admission.again;
-    todo.add(again::Said::Standing, &actor(2), mark, &seen);
-    todo.step(&world.store, &world.graph.read()).unwrap();
+    let engine = &mut world.engine;
+    let todo = &mut engine.ingest.again;
+    todo.add(AuthorChange::Standing, &actor(2), mark, &seen);
+    todo.step(&engine.store, &engine.graph.read()).unwrap();
     assert!(todo.are_authors_done() && !todo.is_all_told());
     let read = Arc::new(Seen::new(&[mark.next()]));
     for left in [3, 2, 1] {
         assert_eq!(kept_and_shown(&world), (left, 0));
-        assert!(!world.admission.again.told(&read).has(mark));
+        assert!(!world.ingest.again.told(&read).has(mark));
         world.decide_boosts();
     }
     assert_eq!(kept_and_shown(&world), (0, 0));
-    assert!(world.admission.again.told(&read).has(mark));
+    assert!(world.ingest.again.told(&read).has(mark));
 }

@@ -1,7 +1,7 @@
 //! A reader who catches up by cursor and keeps a copy of a feed, and what must be so of every answer.
 
+use super::driver::Node;
 use super::log::{ACCOUNTS, LIST, Log, PARTITIONS, Which};
-use super::node::Node;
 use super::plain::Plain;
 use crate::reader::asked;
 use crate::reader::change_batch::{BatchLimit, ChangeItem, ChangeKind, WriteEntry};

@@ -17,7 +17,7 @@ const SLIP_MAX: Duration = Duration::from_secs(3_600);
 
 /// Two times of the log.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(super) struct Ages {
+pub(super) struct RetentionClock {
     /// When activities arrived: by this their ages are measured.
     arrived: LogTime,
     /// When records of any kind were written: what clocks said of late.
@@ -33,15 +33,15 @@ pub(super) struct Ages {
     clock_told: bool,
 }
 
-impl Ages {
+impl RetentionClock {
     /// As the last checkpoint had it; a folder from before it was kept has only the log time.
-    pub(super) fn stored(store: &Store, log_time: Time) -> Result<Ages, DiskError> {
-        let stored = store.meta::<Ages>(AGES)?;
-        Ok(stored.unwrap_or(Ages::at(log_time)))
+    pub(super) fn stored(store: &Store, log_time: Time) -> Result<RetentionClock, DiskError> {
+        let stored = store.meta::<RetentionClock>(AGES)?;
+        Ok(stored.unwrap_or(RetentionClock::at(log_time)))
     }
 
-    fn at(log_time: Time) -> Ages {
-        Ages {
+    fn at(log_time: Time) -> RetentionClock {
+        RetentionClock {
             arrived: LogTime::at(log_time),
             written: LogTime::at(log_time),
             told: None,
@@ -150,7 +150,7 @@ mod tests {
     /// If this fails, a mute never ends on an instance that hears little, or one ends on a day that has not come.
     #[test]
     fn a_clock_that_nothing_bears_out_is_believed_once_it_has_gone_on_evenly_for_a_day() {
-        let mut ages = Ages::at(hour(0));
+        let mut ages = RetentionClock::at(hour(0));
         let mut check = |at: u32, run: u32, is_in_doubt: bool| {
             let found = ages.clock_is_in_doubt(hour(at), HOUR * run);
             assert_eq!(found, is_in_doubt, "hour {at} after {run} hours");

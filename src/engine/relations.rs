@@ -1,6 +1,6 @@
 //! One change of a relation into the state: in force in the graph, kept, and owed to the account's feeds.
 
-use super::settle::Settling;
+use super::feed_backlog::FeedBacklog;
 use crate::feed::disk::DiskError;
 use crate::feed::ledger::Ledger;
 use crate::feed::merge::Feed;
@@ -70,7 +70,7 @@ impl Read<'_> {
 pub(super) fn relate(
     store: &Store,
     graph: &RwLock<Graph>,
-    settling: &mut Settling,
+    backlog: &mut FeedBacklog,
     change: &Change,
     read: &Read<'_>,
 ) -> Result<Effect, DiskError> {
@@ -86,7 +86,7 @@ pub(super) fn relate(
         } else {
             Order::ByStamp
         };
-        return remove_account(store, graph, settling, change, read, order);
+        return remove_account(store, graph, backlog, change, read, order);
     }
     let version = version(change, stamp);
     let key = relation_key(account, &change.key.to_bytes());
@@ -98,7 +98,7 @@ pub(super) fn relate(
         };
         versions.replace(version);
         store.put_relation(key, &versions)?;
-        return carry_out(store, graph, settling, change, read);
+        return carry_out(store, graph, backlog, change, read);
     }
     let mut versions = store.versions(&key)?;
     let before = versions.effective().cloned();
@@ -114,7 +114,7 @@ pub(super) fn relate(
     store.put_relation(key, &versions)?;
     let effective = versions.effective();
     if effective.is_some_and(|version| version.stamp == stamp) {
-        let effect = carry_out(store, graph, settling, change, read)?;
+        let effect = carry_out(store, graph, backlog, change, read)?;
         if effect.new_account.is_some() && graph.read().is_from_several(account) {
             forget_unseen(store, &graph.read(), account, &stamp)?;
         }
@@ -130,10 +130,10 @@ pub(super) fn relate(
     // A clock was set back: an older version of another partition counts again, or none.
     let document = effective.and_then(|version| version.document.as_deref());
     match (change.key.kind, document) {
-        (Kind::Account, None) => begin_anew(store, graph, settling, account, read),
+        (Kind::Account, None) => begin_anew(store, graph, backlog, account, read),
         (_, document) => {
             let change = self::change(&change.key.to_bytes(), document)?;
-            carry_out(store, graph, settling, &change, read)
+            carry_out(store, graph, backlog, &change, read)
         }
     }
 }
@@ -203,7 +203,7 @@ enum Order {
 fn remove_account(
     store: &Store,
     graph: &RwLock<Graph>,
-    settling: &mut Settling,
+    backlog: &mut FeedBacklog,
     change: &Change,
     read: &Read<'_>,
     order: Order,
@@ -237,7 +237,7 @@ fn remove_account(
         store.put_relation(key, &versions)?;
     }
     if goes {
-        begin_anew(store, graph, settling, account, read)
+        begin_anew(store, graph, backlog, account, read)
     } else {
         Ok(Effect::default())
     }
@@ -247,7 +247,7 @@ fn remove_account(
 fn begin_anew(
     store: &Store,
     graph: &RwLock<Graph>,
-    settling: &mut Settling,
+    backlog: &mut FeedBacklog,
     account: &str,
     read: &Read<'_>,
 ) -> Result<Effect, DiskError> {
@@ -259,7 +259,7 @@ fn begin_anew(
         },
         relation: None,
     };
-    let mut all = carry_out(store, graph, settling, &removal, read)?;
+    let mut all = carry_out(store, graph, backlog, &removal, read)?;
     for key in relations_of(store, account)? {
         let versions = store.versions(&key)?;
         let effective = versions.effective();
@@ -274,7 +274,7 @@ fn begin_anew(
             again: true,
             ..*read
         };
-        let effect = carry_out(store, graph, settling, &change, &again)?;
+        let effect = carry_out(store, graph, backlog, &change, &again)?;
         all.account = all.account.or(effect.account);
         all.moved.extend(effect.moved);
     }
@@ -313,7 +313,7 @@ fn account_key(account: &str) -> Vec<u8> {
 fn carry_out(
     store: &Store,
     graph: &RwLock<Graph>,
-    settling: &mut Settling,
+    backlog: &mut FeedBacklog,
     change: &Change,
     read: &Read<'_>,
 ) -> Result<Effect, DiskError> {
@@ -343,14 +343,14 @@ fn carry_out(
                 store.replace_named(name, blank.clone());
             }
             store.homes.replace(account, blank);
-            settling.forget(account);
+            backlog.forget(account);
         } else if let Some(list) = effect.lists_gone.first() {
             store.replace_named(Name::list(account, of.id(), list), blank);
         }
         let calls_for_work = effect.weed_out || effect.merge_in != Merge::Nobody || effect.regroups;
         // One that sleeps has no feeds: they are merged anew when it wakes.
         if calls_for_work && !graph.is_asleep(account) {
-            settling.owe(account, read.mark, &effect, read.seen);
+            backlog.owe(account, read.mark, &effect, read.seen);
         }
     }
     Ok(effect)

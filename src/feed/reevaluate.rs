@@ -2,7 +2,7 @@
 //! they became local, or a document of theirs named a collection as their followers. A domain may have written millions, so it is
 //! done in slices between batches.
 
-use super::boosts::{Backlog, Changed, Edited};
+use super::boosts::{BoostBacklog, Changed, Edited};
 use super::disk::DiskError;
 use super::fan_out::{Fate, fan_out, fan_out_in_public, original_of};
 use super::followers;
@@ -26,7 +26,7 @@ const SPOKEN_MAX: usize = 64;
 
 /// What was said of authors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Said {
+pub enum AuthorChange {
     /// How the instance stands to them: any feed may gain or lose their posts.
     Standing,
     /// That they are local now, or not any more: only the public feeds ask that.
@@ -37,7 +37,7 @@ pub enum Said {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Todo {
     /// What was said.
-    said: Said,
+    said: AuthorChange,
     /// An actor id, or a domain: then all who write there or below.
     of: String,
     /// The record that calls for it.
@@ -61,7 +61,7 @@ pub struct Renamed {
 /// Something that was said of authors. A post of theirs that came later may have entered no feed for it, and so never have
 /// left one: on a node that read the post first it did enter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Spoken {
+pub struct AuthorChangeMark {
     /// The record that said so.
     pub mark: Mark,
     /// What this node had read by then, that record included. What a cursor saw beyond this, and lacks the record, may have
@@ -71,9 +71,9 @@ pub struct Spoken {
 
 /// What is to be done, and what was said, as it is stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Left {
+pub struct Unfinished {
     todo: Vec<Todo>,
-    spoken: Vec<Spoken>,
+    spoken: Vec<AuthorChangeMark>,
     renamed: Vec<Renamed>,
     edited: Vec<Edited>,
     /// Stored behind all the rest, so that folders that were written without them are read as ever.
@@ -83,10 +83,10 @@ pub struct Left {
 
 /// What is to be done, oldest first.
 #[derive(Debug)]
-pub struct Again {
+pub struct Reevaluation {
     todo: VecDeque<Todo>,
     /// What was said, oldest first.
-    spoken: Arc<Vec<Spoken>>,
+    spoken: Arc<Vec<AuthorChangeMark>>,
     /// Of the first: an actor's posts, or those of a domain that were in memory alone when it began; highest first, as
     /// far as they are not done.
     listed: Option<Vec<PostId>>,
@@ -96,26 +96,26 @@ pub struct Again {
     /// Of the first of these: the posts that are not done, highest first.
     addressed: Option<Vec<PostId>>,
     /// The boosts of posts that came, changed or went.
-    pub boosts: Backlog,
+    pub boosts: BoostBacklog,
 }
 
-impl Again {
+impl Reevaluation {
     /// With what was left to do when the process ended. So many boosts of one post are decided at once.
-    pub fn new(left: Left, boosts_at_once: usize) -> Again {
-        Again {
+    pub fn new(left: Unfinished, boosts_at_once: usize) -> Reevaluation {
+        Reevaluation {
             todo: left.todo.into(),
             spoken: Arc::new(left.spoken),
             listed: None,
             renamed: left.renamed.into(),
             addressed: None,
-            boosts: Backlog::new(left.edited, left.changed, boosts_at_once),
+            boosts: BoostBacklog::new(left.edited, left.changed, boosts_at_once),
         }
     }
 
     /// The posts of an actor or a domain are to be decided again, says the record at `because`; `seen` had been read before.
-    pub fn add(&mut self, said: Said, of: &str, because: Mark, seen: &Seen) {
+    pub fn add(&mut self, said: AuthorChange, of: &str, because: Mark, seen: &Seen) {
         // Of where an author lives only the public feeds ask: what they lose for it is not held against every cursor.
-        if said == Said::Standing {
+        if said == AuthorChange::Standing {
             note(Arc::make_mut(&mut self.spoken), because, seen);
         }
         self.todo.push_back(Todo {
@@ -177,8 +177,8 @@ impl Again {
     }
 
     /// What is left to do, for the next checkpoint.
-    pub fn left(&self) -> Left {
-        Left {
+    pub fn left(&self) -> Unfinished {
+        Unfinished {
             todo: self.todo.iter().cloned().collect(),
             spoken: Vec::clone(&self.spoken),
             renamed: self.renamed.iter().cloned().collect(),
@@ -188,7 +188,7 @@ impl Again {
     }
 
     /// What was said, oldest first.
-    pub fn spoken(&self) -> Arc<Vec<Spoken>> {
+    pub fn spoken(&self) -> Arc<Vec<AuthorChangeMark>> {
         Arc::clone(&self.spoken)
     }
 
@@ -266,8 +266,8 @@ impl Again {
 
 /// One that is known already keeps what had been seen at first. Those between which nothing else was read are one; and of too
 /// many the oldest two become one.
-fn note(spoken: &mut Vec<Spoken>, mark: Mark, seen: &Seen) {
-    let is_known = |there: &Spoken| there.mark.is_beside(mark) && mark <= there.mark;
+fn note(spoken: &mut Vec<AuthorChangeMark>, mark: Mark, seen: &Seen) {
+    let is_known = |there: &AuthorChangeMark| there.mark.is_beside(mark) && mark <= there.mark;
     if spoken.iter().any(is_known) {
         return;
     }
@@ -281,10 +281,10 @@ fn note(spoken: &mut Vec<Spoken>, mark: Mark, seen: &Seen) {
         && last.mark.is_beside(mark)
         && with_mark(&last.seen) == seen
     {
-        *last = Spoken { mark, seen };
+        *last = AuthorChangeMark { mark, seen };
         return;
     }
-    spoken.push(Spoken { mark, seen });
+    spoken.push(AuthorChangeMark { mark, seen });
     if SPOKEN_MAX < spoken.len() {
         let oldest = spoken.remove(0);
         if let Some(next) = spoken.first_mut() {
@@ -312,7 +312,7 @@ fn newest_first(mut ids: Vec<PostId>) -> Vec<PostId> {
 fn decide_visibility_again(
     store: &Store,
     graph: &Graph,
-    boosts: &mut Backlog,
+    boosts: &mut BoostBacklog,
     id: PostId,
     because: Mark,
 ) -> Result<(), DiskError> {
@@ -351,7 +351,7 @@ fn decide_visibility_again(
 fn decide_again(
     store: &Store,
     graph: &Graph,
-    boosts: &mut Backlog,
+    boosts: &mut BoostBacklog,
     id: PostId,
     todo: &Todo,
 ) -> Result<usize, DiskError> {
@@ -360,7 +360,7 @@ fn decide_again(
         return Ok(0);
     };
     let because = todo.because;
-    if todo.said == Said::Locality {
+    if todo.said == AuthorChange::Locality {
         fan_out_in_public(store, graph, &post, because)?;
         return Ok(1);
     }

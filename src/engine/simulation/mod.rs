@@ -15,10 +15,10 @@
 //! | 9: nobody gets in who was not followed | the model's rules |
 
 mod check;
+pub(super) mod driver;
 mod fediverse;
 pub(super) mod log;
 mod model;
-pub(super) mod node;
 pub(super) mod plain;
 mod reader;
 mod run;

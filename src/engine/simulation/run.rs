@@ -1,9 +1,9 @@
 //! One seed: what happens to nodes and readers, and what is checked of every look.
 
+use super::driver::Node;
 use super::fediverse::Taste;
 use super::log::{ACCOUNTS, BEGIN, Log, MOVING, PARTITIONS, SURFACING, Which};
 use super::model::Model;
-use super::node::Node;
 use super::reader::{Asked, Habit, Reader};
 use crate::post::relationship::Patience;
 use fastrand::Rng;
@@ -143,9 +143,11 @@ pub(super) fn run(seed: u64) -> Counted {
             run.read(node, usize::MAX);
         }
         let now = Time::from_millis(run.now);
-        run.nodes[node].settle(usize::MAX, now);
+        run.nodes[node].end_checkpoint();
+        run.nodes[node].step(usize::MAX, now);
         run.nodes[node].announce(&run.log.ends(run.now), now);
         while !run.nodes[node].is_decided() {
+            run.nodes[node].step(1, now);
             run.nodes[node].announce(&run.log.ends(run.now), now);
         }
         assert_eq!(run.nodes[node].view.unsettled.count(), 0);
@@ -240,7 +242,7 @@ impl Run {
                 self.roam();
             }
         }
-        self.settle(node);
+        self.step(node);
         self.nodes[node].announce(&ends, Time::from_millis(self.now));
         if node == 0 && !self.is_disturbed {
             for reader in 0..self.readers.len() {
@@ -252,19 +254,22 @@ impl Run {
     }
 
     /// What relations call for is mostly done within the turn of the loop that read them, and sometimes it is not.
-    fn settle(&mut self, node: usize) {
+    fn step(&mut self, node: usize) {
         let steps = match self.dice.u8(..4) {
             0 => self.dice.usize(..6),
             _ => usize::MAX,
         };
-        self.nodes[node].settle(steps, Time::from_millis(self.now));
+        self.nodes[node].step(steps, Time::from_millis(self.now));
     }
 
     /// What else may happen to a node.
     fn disturb(&mut self, node: usize) {
         let (now, ends) = (Time::from_millis(self.now), self.log.ends(self.now));
         match self.dice.u8(..24) {
-            0..4 => self.nodes[node].checkpoint(now),
+            0..2 => self.nodes[node].checkpoint(now),
+            // Written later, while more is read.
+            2..4 | 14 => self.nodes[node].begin_checkpoint(now),
+            15..18 => self.nodes[node].end_checkpoint(),
             10..14 => self.nodes[node].write_rows(),
             9 if self.is_disturbed => {
                 let account = self.dice.usize(..ACCOUNTS.len());

@@ -47,11 +47,9 @@ impl World {
 
     fn sweep(&mut self) {
         self.checkpoint();
-        self.expiry
-            .begin_if_due(&self.store, self.reflects.log_time);
-        while !self.expiry.is_resting() {
-            self.expiry.step(&self.store, &|_| false).unwrap();
-        }
+        let log_time = self.arrived_last;
+        self.begin_sweep(log_time);
+        self.end_sweep();
         self.checkpoint();
     }
 }
@@ -210,13 +208,10 @@ fn an_actor_told_of_during_a_sweep_stays() {
         ],
         &BTreeSet::from([1]),
     );
-    world
-        .expiry
-        .begin_if_due(&world.store, world.reflects.log_time);
+    let log_time = world.arrived_last;
+    world.begin_sweep(log_time);
     world.take(2, &rename(0, "new", None, NOON + 31 * DAY));
-    while !world.expiry.is_resting() {
-        world.expiry.step(&world.store, &|_| false).unwrap();
-    }
+    world.end_sweep();
     assert_eq!(world.name_of(0).as_deref(), Some("new"));
     world.checkpoint();
     assert_eq!(world.name_of(0).as_deref(), Some("new"));

@@ -6,7 +6,7 @@ use crate::reader::change_batch::WriteEntry;
 use std::sync::Arc;
 
 /// Writes entries as lines of text that begin with the entry's id and the uri of its post.
-pub(in crate::pipeline) struct Plain;
+pub(in crate::engine) struct Plain;
 
 impl WriteEntry for Plain {
     type Entry = Arc<str>;

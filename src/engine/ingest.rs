@@ -1,12 +1,12 @@
 //! One activity into the state: found or placed, kept, fanned out. The single writer of posts and feeds.
 
-use super::told::{name, tell};
-use crate::feed::again::{Again, Renamed};
+use super::actors::{name, tell};
 use crate::feed::boosts;
 use crate::feed::disk::DiskError;
 use crate::feed::fan_out::{Fate, fan_out, original_of};
 use crate::feed::followers;
 use crate::feed::kept::{At, Post, State};
+use crate::feed::reevaluate::{Reevaluation, Renamed};
 use crate::feed::replies::{Which, answers_of, fan_out_replies};
 use crate::feed::store::origin_rows;
 use crate::feed::store::{INDEX_LENGTH_MAX, Index, PendingRemoval, Store};
@@ -62,7 +62,7 @@ pub enum Outcome {
 
 /// Why an activity was not taken in.
 #[derive(Debug, thiserror::Error)]
-pub enum AdmitError {
+pub enum IngestError {
     /// It is set aside, with this reason.
     #[error("{0}")]
     Refused(String),
@@ -73,7 +73,7 @@ pub enum AdmitError {
 
 /// Takes activities in, one after the other in the order of the log.
 #[derive(Debug)]
-pub struct Admission {
+pub struct Ingest {
     store: Arc<Store>,
     /// Sequence numbers below which a slot is known to be full, by slot and first millisecond.
     full: HashMap<(u32, Time), u64>,
@@ -82,12 +82,12 @@ pub struct Admission {
     /// What the record being taken in named, if that calls for anything to be decided again.
     renamed: Option<Renamed>,
     /// What is not done as a record is taken in, for it may be much.
-    pub again: Again,
+    pub again: Reevaluation,
 }
 
-impl Admission {
+impl Ingest {
     /// With what is stored of each origin.
-    pub fn new(store: Arc<Store>) -> Result<Admission, DiskError> {
+    pub fn new(store: Arc<Store>) -> Result<Ingest, DiskError> {
         let mut from = Vec::new();
         let reflects = store.reflects()?;
         for next in reflects.next {
@@ -114,12 +114,12 @@ impl Admission {
                 "the delays of {unreadable} origins were stored by another version: they are learned anew"
             );
         }
-        Ok(Admission {
+        Ok(Ingest {
             store,
             full: HashMap::new(),
             origins: Arc::new(RwLock::new(origins)),
             renamed: None,
-            again: Again::new(reflects.again, boosts::SLICE),
+            again: Reevaluation::new(reflects.again, boosts::SLICE),
         })
     }
 
@@ -131,11 +131,11 @@ impl Admission {
         at: At,
         envelope: &Envelope,
         activity: Activity,
-    ) -> Result<Outcome, AdmitError> {
+    ) -> Result<Outcome, IngestError> {
         let author = author_key(&activity).and_then(origin_of);
         let outcome = self.admit_one(graph, windows, at, envelope, activity);
         let mut origins = self.origins.write();
-        if let (Err(AdmitError::Refused(_)), Some(origin)) = (&outcome, author) {
+        if let (Err(IngestError::Refused(_)), Some(origin)) = (&outcome, author) {
             origins.count_refused(&origin, at_of(at));
         }
         origins.passed(at.partition, at.offset);
@@ -154,7 +154,7 @@ impl Admission {
         at: At,
         envelope: &Envelope,
         activity: Activity,
-    ) -> Result<Outcome, AdmitError> {
+    ) -> Result<Outcome, IngestError> {
         match activity {
             Activity::Post {
                 how,
@@ -261,7 +261,7 @@ impl Admission {
         envelope: &Envelope,
         how: How,
         mut body: Body,
-    ) -> Result<Outcome, AdmitError> {
+    ) -> Result<Outcome, IngestError> {
         if let Some(original) = body.boost_of.as_deref().filter(|_| body.has_made_uri()) {
             body.uri = self.uri_of_boost(at, envelope.arrived, &body, original)?;
         }
@@ -269,7 +269,7 @@ impl Admission {
             return self.again(graph, windows, at, envelope, how, body, &known);
         }
         let origin = origin_of(&body.author).ok_or_else(|| {
-            AdmitError::Refused(format!("the author {:?} has no host", body.author))
+            IngestError::Refused(format!("the author {:?} has no host", body.author))
         })?;
         let fetched = how == How::Fetched;
         let learned = self.origins.read().learned(&origin);
@@ -343,9 +343,9 @@ impl Admission {
         how: How,
         body: Body,
         known: &Post,
-    ) -> Result<Outcome, AdmitError> {
+    ) -> Result<Outcome, IngestError> {
         if known.body.author != body.author {
-            return Err(AdmitError::Refused(format!(
+            return Err(IngestError::Refused(format!(
                 "{} is a post by {}: {} may not change it",
                 body.uri, known.body.author, body.author
             )));
@@ -424,7 +424,7 @@ impl Admission {
         body: &Body,
         judgement: Judgement,
         arrived: Time,
-    ) -> Result<Placed, AdmitError> {
+    ) -> Result<Placed, IngestError> {
         let slot = slot_of(&body.author);
         let run_on = Duration::from_millis(RUN_ON_MAX.unsigned_abs());
         // By published, a place never exceeds arrived; by arrived, it may run on.
@@ -467,7 +467,7 @@ impl Admission {
                 return Ok(Placed::At(id, placed_by));
             }
         }
-        Err(AdmitError::Refused(format!(
+        Err(IngestError::Refused(format!(
             "no place is free within {RUN_ON_MAX} ms of its arrival: its author's slot holds {} posts there",
             (RUN_ON_MAX + 1) * 64
         )))
@@ -529,9 +529,9 @@ impl Admission {
         arrived: Time,
         uri: &str,
         by: &str,
-    ) -> Result<usize, AdmitError> {
+    ) -> Result<usize, IngestError> {
         let Some(host) = origin_of(by) else {
-            return Err(AdmitError::Refused(format!(
+            return Err(IngestError::Refused(format!(
                 "{by:?}, who removes it, has no host"
             )));
         };
@@ -541,7 +541,7 @@ impl Admission {
             Some(post) if origin_of(&post.body.author).as_ref() == Some(&host) => {
                 self.remove_post(graph, at, &post, Whose::Post)
             }
-            Some(post) => Err(AdmitError::Refused(format!(
+            Some(post) => Err(IngestError::Refused(format!(
                 "{uri} is a post by {}: only its host may remove it, not {by}",
                 post.body.author
             ))),
@@ -578,7 +578,7 @@ impl Admission {
         at: At,
         post: &Post,
         whose: Whose,
-    ) -> Result<usize, AdmitError> {
+    ) -> Result<usize, IngestError> {
         let is_author_gone = post.is_author_gone || whose == Whose::Author;
         if post.state == State::Gone && post.is_author_gone == is_author_gone {
             if post.newest == at {
@@ -606,7 +606,7 @@ impl Admission {
         arrived: Time,
         author: &str,
         host: String,
-    ) -> Result<usize, AdmitError> {
+    ) -> Result<usize, IngestError> {
         self.store
             .put_pending(author, PendingRemoval { host, arrived, at });
         self.store.forget_actor(author)?;
@@ -635,9 +635,9 @@ impl Admission {
         arrived: Time,
         by: &str,
         original: &str,
-    ) -> Result<usize, AdmitError> {
+    ) -> Result<usize, IngestError> {
         let Some(host) = origin_of(by) else {
-            return Err(AdmitError::Refused(format!(
+            return Err(IngestError::Refused(format!(
                 "{by:?}, who undoes a boost, has no host"
             )));
         };

@@ -102,15 +102,18 @@ impl World {
             partition: record.stamp.partition,
             offset: record.stamp.offset,
         };
-        let read = relate::Read {
+        let seen = Arc::default();
+        let read = relations::Read {
             mark: Mark::new(position),
             timestamp: Some(record.stamp.time),
-            seen: &self.seen,
+            seen: &seen,
             again,
             wait: &|_| slackwater_order::hold::OriginHold::default(),
         };
         let change = decode(record.words);
-        relate::relate(&self.store, &self.graph, &mut self.settling, &change, &read).unwrap();
+        let engine = &mut self.engine;
+        let backlog = &mut engine.backlog;
+        relations::relate(&engine.store, &engine.graph, backlog, &change, &read).unwrap();
         self.settle();
     }
 }
@@ -283,10 +286,8 @@ fn a_removal_is_remembered_for_as_long_as_the_configuration_says() {
     let sweep = |world: &mut World, days: i64| {
         world.checkpoint();
         let now = Time::from_millis(NOON + day(days));
-        world.expiry.begin_if_due(&world.store, now);
-        while !world.expiry.is_resting() {
-            world.expiry.step(&world.store, &|_| false).unwrap();
-        }
+        world.begin_sweep(now);
+        world.end_sweep();
         world.checkpoint();
     };
     sweep(&mut world, 29);

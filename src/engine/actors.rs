@@ -1,6 +1,6 @@
 //! What a record tells of an actor into what is known of actors.
 
-use super::admit::Outcome;
+use super::ingest::Outcome;
 use crate::feed::actor::Actor;
 use crate::feed::disk::DiskError;
 use crate::feed::followers::{Followers, Naming};

@@ -1,11 +1,12 @@
 //! Accounts that sleep and wake, beside twins that never do.
 
 use super::*;
+use crate::engine::inactivity;
+use crate::engine::inactivity::{InactivityRound, put_to_sleep, wake};
+use crate::engine::simulation::driver::Node;
+use crate::engine::simulation::log::{BEGIN, Deed, How, Log, PARTITIONS, Sight, Wish, Writing};
+use crate::engine::simulation::plain::Plain;
 use crate::graph::AccountIx;
-use crate::pipeline::simulation::log::{BEGIN, Deed, How, Log, PARTITIONS, Sight, Wish, Writing};
-use crate::pipeline::simulation::node::Node;
-use crate::pipeline::simulation::plain::Plain;
-use crate::pipeline::sleep::{Rounds, put_to_sleep, wake};
 use crate::reader::change_batch::BatchLimit;
 use crate::reader::changes::Refused;
 use crate::reader::cursor::Cursor;
@@ -22,26 +23,36 @@ impl World {
 
     fn sleeps(&mut self, account: &str) {
         let number = self.number(account);
-        put_to_sleep(&self.store, &self.graph, &self.attendance, number);
+        put_to_sleep(&self.store, &self.graph, &self.view.attendance, number);
     }
 
     fn wakes(&mut self, account: &str) {
         let number = self.number(account);
         let read = Arc::new(Seen::new(&self.reflects.next));
-        wake(&self.store, &self.graph, &mut self.settling, number, &read);
+        let engine = &mut self.engine;
+        wake(
+            &engine.store,
+            &engine.graph,
+            &mut engine.backlog,
+            number,
+            &read,
+        );
         self.settle();
-        self.attendance.woke(&[number]);
+        self.view.attendance.woke(&[number]);
     }
 
     fn write_rows(&self) {
-        let last_seen = sleeping::attendance_known(&self.graph.read(), &self.attendance);
+        let last_seen = inactivity::attendance_known(&self.graph.read(), &self.view.attendance);
         self.store.write_rows(&[], &last_seen).unwrap();
     }
 
     fn is_asleep(&self, account: &str) -> bool {
         let number = self.number(account);
         let graph = self.graph.read();
-        assert_eq!(graph.is_asleep(number), self.attendance.is_asleep(number));
+        assert_eq!(
+            graph.is_asleep(number),
+            self.view.attendance.is_asleep(number)
+        );
         graph.is_asleep(number)
     }
 
@@ -184,7 +195,7 @@ fn an_account_that_sleeps_has_nothing_stored_and_gets_nothing() {
     let log = [log, later.to_vec()].concat();
     world.read(&log, &BTreeSet::new());
     assert!(world.is_asleep(TWINS[0]), "a relation wakes nobody");
-    assert!(world.settling.is_idle());
+    assert!(world.backlog.is_idle());
     world.checkpoint();
     assert_eq!(world.stored(), 2);
     let mut world = world.crash();
@@ -229,7 +240,7 @@ fn cut_off_anywhere(rows_before: bool) {
         let mut world = world.crash();
         world.read(&log, &BTreeSet::new());
         if world.is_asleep(TWINS[0]) {
-            world.attendance.set_now(Time::from_millis(NOON));
+            world.view.attendance.set_now(Time::from_millis(NOON));
             world.round(NOON);
             world.checkpoint();
             assert_eq!(world.stored(), 2, "{writes}: what was left over is gone");
@@ -250,14 +261,14 @@ fn cut_off_anywhere(rows_before: bool) {
 fn that_an_account_woke_is_not_stored_before_its_feeds_are() {
     let log = naps_log();
     let mut world = World::new();
-    world.attendance.set_now(Time::from_millis(NOON));
+    world.view.attendance.set_now(Time::from_millis(NOON));
     world.read(&log, &BTreeSet::new());
     world.sleeps(TWINS[0]);
     world.checkpoint();
     world.wakes(TWINS[0]);
     world.write_rows();
     let mut world = world.crash();
-    world.attendance.set_now(Time::from_millis(NOON));
+    world.view.attendance.set_now(Time::from_millis(NOON));
     world.read(&log, &BTreeSet::new());
     assert!(world.is_asleep(TWINS[0]));
     world.wakes(TWINS[0]);
@@ -270,9 +281,9 @@ fn that_an_account_woke_is_not_stored_before_its_feeds_are() {
 impl World {
     /// A round through all accounts at this time of the log; how many fell asleep.
     fn round(&mut self, now: i64) -> usize {
-        let mut rounds = Rounds::new(14 * DAY);
-        let (settling, log_time) = (&self.settling, Time::from_millis(now));
-        let attendance = &self.attendance;
+        let mut rounds = InactivityRound::new(14 * DAY);
+        let (settling, log_time) = (&self.backlog, Time::from_millis(now));
+        let attendance = &self.view.attendance;
         let asleep = rounds.step(&self.store, &self.graph, attendance, settling, log_time);
         assert!(rounds.is_resting(log_time));
         attendance.set_now(log_time.plus(DAY / 24));
@@ -293,7 +304,7 @@ fn those_fall_asleep_who_were_not_seen_for_so_long_and_whom_nobody_watches() {
     let later = |days: u32| NOON + (days * DAY).as_millis() as i64;
     assert_eq!(world.round(NOON), 0, "of whom nothing is known is seen now");
     assert_eq!(world.round(later(10)), 0);
-    world.attendance.note(other);
+    world.view.attendance.note(other);
     assert_eq!(world.round(later(15)), 1);
     assert!(world.is_asleep(TWINS[0]) && !world.is_asleep(TWINS[1]));
     let watching = world.store.homes.stirred.watch(other);
@@ -307,7 +318,7 @@ fn those_fall_asleep_who_were_not_seen_for_so_long_and_whom_nobody_watches() {
     assert_eq!(world.round(later(45)), 1);
     // Not while its relations are carried out: they would be owed to a feed that is gone.
     world.wakes(TWINS[0]);
-    world.settling.owe_everything(one, &Arc::default());
+    world.backlog.owe_everything(one, &Arc::default());
     assert_eq!(world.round(later(90)), 0);
 }
 
@@ -350,7 +361,7 @@ fn a_cursor_from_before_is_refused_and_one_from_after_goes_on() {
                 node.take(log, partition, now);
             }
         }
-        node.settle(usize::MAX, now);
+        node.step(usize::MAX, now);
         node.announce(&log.whole(), now);
     };
     let cursor = |node: &Node| Cursor {

@@ -11,10 +11,10 @@
 //! | 8, harm stays home | here |
 //! | 10, a rebuild is a replay | random histories, in `tests`; `simulation` |
 
+use super::simulation::driver::Node;
 use super::simulation::log::{ACTIVITY_PARTITIONS, BEGIN, Deed, How, Log, PARTITIONS, Sight, Wish};
 use super::simulation::log::{Writing, actor, host_of};
-use super::simulation::node::Node;
-use crate::pipeline::simulation::plain::Plain;
+use crate::engine::simulation::plain::Plain;
 use crate::reader::change_batch::{BatchLimit, ChangeKind};
 use crate::reader::cursor::Cursor;
 use fastrand::Rng;
@@ -111,7 +111,7 @@ fn read_all(node: &mut Node, log: &Log, now: i64, dice: &mut Rng) {
         };
         node.take(log, *partition, now);
     }
-    node.settle(usize::MAX, now);
+    node.step(usize::MAX, now);
     node.announce(&ends, now);
 }
 

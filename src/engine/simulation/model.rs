@@ -538,8 +538,3 @@ impl Model {
         }
     }
 }
-
-/// Whether this partition is one of relations.
-pub(super) fn is_of_relations(partition: usize) -> bool {
-    ACTIVITY_PARTITIONS <= partition
-}

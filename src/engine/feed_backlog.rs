@@ -9,7 +9,7 @@
 //! what comes between two steps is fanned out by the same rules.
 //!
 //! Nothing of this is stored. While it waits, a checkpoint reflects the log only up to the first relation whose work is
-//! not done ([`Settling::reflected`]), so that after a crash the relation is read again and its work owed again. A list of
+//! not done ([`FeedBacklog::reflected`]), so that after a crash the relation is read again and its work owed again. A list of
 //! what is owed, stored beside, would be one more thing to keep true, for work that is seldom there.
 
 use crate::feed::disk::DiskError;
@@ -34,12 +34,12 @@ pub(super) type Shown<'a> = dyn Fn(&Graph, AccountIx) -> PostId + 'a;
 
 /// What is owed to feeds.
 #[derive(Debug)]
-pub(super) struct Settling {
+pub(super) struct FeedBacklog {
     unsettled: Arc<Unsettled>,
     owed: HashMap<AccountIx, Owed>,
     /// Who is next, each once; those that are not owed anything any more are passed over.
     queue: VecDeque<AccountIx>,
-    at_hand: Option<AtHand>,
+    at_hand: Option<CurrentJob>,
     /// Settled, and readers do not know yet.
     settled: Vec<AccountIx>,
 }
@@ -66,7 +66,7 @@ struct Called {
 
 /// The account that is being settled.
 #[derive(Debug)]
-struct AtHand {
+struct CurrentJob {
     account: AccountIx,
     owed: Owed,
     /// What had been seen before the first of its relations that are not carried out.
@@ -86,10 +86,10 @@ enum Stage {
     Merging(Merging),
 }
 
-impl Settling {
+impl FeedBacklog {
     /// Nothing is owed yet. `unsettled` is what readers see of it.
-    pub(super) fn new(unsettled: Arc<Unsettled>) -> Settling {
-        Settling {
+    pub(super) fn new(unsettled: Arc<Unsettled>) -> FeedBacklog {
+        FeedBacklog {
             unsettled,
             owed: HashMap::new(),
             queue: VecDeque::new(),
@@ -245,7 +245,7 @@ impl Settling {
             // Home comes first.
             let mut rest: Vec<_> = feeds.collect();
             rest.reverse();
-            self.at_hand = Some(AtHand {
+            self.at_hand = Some(CurrentJob {
                 account,
                 owed,
                 seen,
@@ -296,7 +296,7 @@ impl Owed {
     }
 }
 
-impl AtHand {
+impl CurrentJob {
     fn step(
         &mut self,
         store: &Store,

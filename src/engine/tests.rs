@@ -12,30 +12,26 @@ mod random;
 mod sleep;
 mod story;
 
-use super::admit::{Admission, AdmitError};
-use super::relate;
-use super::settle::Settling;
-use super::sleep as sleeping;
-use crate::feed::again::Again;
-use crate::feed::boosts as of_boosts;
-use crate::feed::expiry::{Expiry, Keep};
-use crate::feed::kept::At;
+use super::log_status::LogStatus;
+use super::{Applied, Engine, Options, relations};
+use crate::feed::boosts::SLICE;
+use crate::feed::expiry::Expiry;
 use crate::feed::ledger::Ledger;
 use crate::feed::merge::{Feed, Progress};
-use crate::feed::store::{Index, Options, Reflects, Store};
+use crate::feed::reevaluate::{AuthorChange, Reevaluation};
+use crate::feed::store::{self, Index, Store};
 use crate::graph::Graph;
 use crate::post::mark::{Mark, Seen};
-use crate::post::record::{Position, Record, Topic, Vouched};
+use crate::post::record::{PartitionEnd, Position, Record, Topic, Vouched};
 use crate::post::said::{Said, said};
-use crate::reader::attendance::Attendance;
 use crate::reader::shown::shown;
-use parking_lot::RwLock;
 use proptest::prelude::*;
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 use slackwater_order::verdict::{Disposition, Verdict};
 use slackwater_order::window::{LatePolicy, ReorderWindow, TooLatePolicy, Windows};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -54,82 +50,77 @@ enum Line {
     Relation(String),
 }
 
-/// The service without its edges.
+/// An engine driven by one list of records.
 struct World {
     folder: TempDir,
-    store: Arc<Store>,
-    graph: RwLock<Graph>,
-    admission: Admission,
-    settling: Settling,
-    attendance: Attendance,
-    expiry: Expiry,
-    reflects: Reflects,
-    seen: Arc<Seen>,
+    engine: Engine,
     refused: Vec<String>,
-    windows: Windows,
+    /// When the last activity arrived.
+    arrived_last: Time,
     /// What stands before this was read before the last crash, some of it perhaps in vain.
     read_before: usize,
-    /// Boosts of one post that are decided at once, and in a slice.
     boosts_at_once: usize,
+}
+
+impl Deref for World {
+    type Target = Engine;
+
+    fn deref(&self) -> &Engine {
+        &self.engine
+    }
+}
+
+impl DerefMut for World {
+    fn deref_mut(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
 }
 
 impl World {
     fn new() -> World {
-        World::open(tempfile::tempdir().unwrap())
+        World::with(Windows::default())
     }
 
     fn with(windows: Windows) -> World {
-        World {
-            windows,
-            ..World::new()
-        }
+        World::open(tempfile::tempdir().unwrap(), 0, windows, SLICE)
     }
 
     /// Where no boost is decided as its original is read, and one in a slice.
     fn in_slices() -> World {
-        World::open(tempfile::tempdir().unwrap()).with_boosts_at_once(0)
+        World::new().with_boosts_at_once(0)
     }
 
     fn with_boosts_at_once(self, boosts_at_once: usize) -> World {
         let mut world = self;
+        let left = world.ingest.again.left();
+        world.ingest.again = Reevaluation::new(left, boosts_at_once);
         world.boosts_at_once = boosts_at_once;
-        world.admission.again = Again::new(world.reflects.again.clone(), boosts_at_once);
         world
     }
 
-    fn open(folder: TempDir) -> World {
-        let options = Options {
+    fn open(folder: TempDir, read_before: usize, windows: Windows, boosts_at_once: usize) -> World {
+        let store = open_patiently(&store::Options {
             path: folder.path().to_owned(),
             length: LENGTH,
             boost_repeat_after: Duration::from_secs(86_400),
             unflushed_entries_max: 1_000,
             unflushed_bytes_max: 1 << 20,
             cache_bytes: 1 << 20,
+        });
+        let options = Options {
+            windows,
+            boosts_at_once,
+            ..Options::default()
         };
-        let store = Arc::new(open_patiently(&options));
-        let mut graph = Graph::default();
-        relate::load(&store, &mut graph).unwrap();
-        let attendance = Attendance::default();
-        sleeping::load(&store, &mut graph, &attendance).unwrap();
-        let day = Duration::from_secs(86_400);
+        let next = next_of(&store.reflects().unwrap().next);
+        let log = status(next, read_before.max(next));
         World {
-            admission: Admission::new(Arc::clone(&store)).unwrap(),
-            graph: RwLock::new(graph),
-            settling: Settling::new(Arc::default()),
-            attendance,
-            expiry: Expiry::new(Keep {
-                posts: 30 * day,
-                stubs: 365 * day,
-                removals: 30 * day,
-            }),
-            reflects: store.reflects().unwrap(),
-            seen: Arc::default(),
-            store,
+            engine: Engine::open(Arc::new(store), &log, options).unwrap(),
             folder,
             refused: Vec::new(),
-            windows: Windows::default(),
-            read_before: 0,
-            boosts_at_once: of_boosts::SLICE,
+            arrived_last: Time::default(),
+            read_before,
+            boosts_at_once,
         }
     }
 
@@ -137,40 +128,20 @@ impl World {
     fn crash(self) -> World {
         let World {
             folder,
-            store,
-            graph,
-            admission,
-            windows,
-            reflects,
+            engine,
             read_before,
             boosts_at_once,
             ..
         } = self;
-        drop((graph, admission));
-        drop(store);
-        World {
-            windows,
-            read_before: read_before.max(next_of(&reflects)),
-            ..World::open(folder).with_boosts_at_once(boosts_at_once)
-        }
-    }
-
-    /// Decides a slice of the boosts that wait.
-    fn decide_boosts(&mut self) {
-        let boosts = &mut self.admission.again.boosts;
-        boosts.step(&self.store, &self.graph.read()).unwrap();
-    }
-
-    /// Decides all boosts that wait.
-    fn decide_all_boosts(&mut self) {
-        while !self.admission.again.boosts.is_done() {
-            self.decide_boosts();
-        }
+        let read_before = read_before.max(next_of(engine.next()));
+        let windows = Windows::clone(&engine.windows);
+        drop(engine);
+        World::open(folder, read_before, windows, boosts_at_once)
     }
 
     /// Reads every line not yet reflected, with a checkpoint after those in `checkpoints`.
     fn read(&mut self, log: &[Line], checkpoints: &BTreeSet<usize>) {
-        for (offset, line) in log.iter().enumerate().skip(next_of(&self.reflects)) {
+        for (offset, line) in log.iter().enumerate().skip(next_of(self.next())) {
             self.take(offset, line);
             if checkpoints.contains(&offset) {
                 self.checkpoint();
@@ -179,8 +150,6 @@ impl World {
     }
 
     fn take(&mut self, offset: usize, line: &Line) {
-        let again = offset < self.read_before;
-        let offset = i64::try_from(offset).unwrap();
         let (topic, value, arrived, vouched) = match line {
             Line::Activity {
                 json,
@@ -199,79 +168,101 @@ impl World {
             position: Position {
                 topic,
                 partition: 0,
-                offset,
+                offset: i64::try_from(offset).unwrap(),
             },
             timestamp: Some(Time::from_millis(arrived)),
             key: None,
             value: Some(value.clone().into_bytes()),
             headers: headers.collect(),
         };
-        match said(&record) {
-            Said::Relation(change) => {
-                let read = relate::Read {
-                    mark: Mark::new(record.position),
-                    timestamp: record.timestamp,
-                    seen: &self.seen,
-                    again,
-                    wait: &|_| slackwater_order::hold::OriginHold::default(),
-                };
-                let settling = &mut self.settling;
-                relate::relate(&self.store, &self.graph, settling, &change, &read).unwrap();
-                self.settle();
-            }
-            Said::Activity(envelope, activity) => {
-                self.reflects.log_time = self.reflects.log_time.max(envelope.arrived);
-                let at = At {
-                    partition: 0,
-                    offset,
-                };
-                let graph = self.graph.read();
-                match self
-                    .admission
-                    .admit(&graph, &self.windows, at, &envelope, *activity)
-                {
-                    Ok(_) => {}
-                    Err(AdmitError::Refused(reason)) => self.refused.push(reason),
-                    Err(AdmitError::Disk(error)) => panic!("{error}"),
-                }
-            }
-            Said::Unusable(reason) => panic!("{reason}: {value}"),
+        self.engine
+            .follow(&status(offset, self.read_before.max(offset)));
+        let now = Time::from_millis(arrived);
+        self.arrived_last = self.arrived_last.max(now);
+        let applied = self.engine.apply(&record, said(&record), now).unwrap();
+        self.engine.pass(&record);
+        match applied {
+            Applied::Relation(_) => self.settle(),
+            Applied::Activity(_) => {}
+            Applied::Refused(reason) => self.refused.push(reason),
+            Applied::Unusable(reason) => panic!("{reason}: {value}"),
         }
-        let next = Position {
-            topic: Topic::Activities,
-            partition: 0,
-            offset: offset + 1,
-        };
-        self.reflects.next = vec![next];
     }
 
-    /// Carries out what relations call for.
+    /// Carries out what relations call for, and nothing else that is owed.
     fn settle(&mut self) {
-        let graph = self.graph.read();
-        while self
-            .settling
-            .step(&self.store, &graph, &|_, _| PostId::MAX)
-            .unwrap()
-            == Progress::Going
-        {}
+        let engine = &mut self.engine;
+        let graph = engine.graph.read();
+        let shown = |_: &Graph, _| PostId::MAX;
+        while engine.backlog.step(&engine.store, &graph, &shown).unwrap() == Progress::Going {}
         drop(graph);
-        self.settling.announce(|| {});
+        engine.backlog.announce(|| {});
+        while !self.ingest.again.are_authors_done() {
+            self.reevaluate();
+        }
+    }
+
+    /// A slice of the boosts that are to be decided.
+    fn decide_boosts(&mut self) {
+        let engine = &mut self.engine;
+        let graph = engine.graph.read();
+        let boosts = &mut engine.ingest.again.boosts;
+        boosts.step(&engine.store, &graph).unwrap();
+    }
+
+    fn decide_all_boosts(&mut self) {
+        while !self.ingest.again.boosts.is_done() {
+            self.decide_boosts();
+        }
+    }
+
+    /// A slice of the posts that are to be decided again for their authors; how many were.
+    fn reevaluate(&mut self) -> usize {
+        let engine = &mut self.engine;
+        let graph = engine.graph.read();
+        engine.ingest.again.step(&engine.store, &graph).unwrap()
+    }
+
+    /// A sweep begins, by this time of the log.
+    fn begin_sweep(&mut self, log_time: Time) {
+        let engine = &mut self.engine;
+        engine.expiry.begin_if_due(&engine.store, log_time);
+    }
+
+    /// A slice of it, as if nobody followed anybody; how many posts went.
+    fn sweep_slice(&mut self) -> usize {
+        let engine = &mut self.engine;
+        engine.expiry.step(&engine.store, &|_| false).unwrap()
+    }
+
+    /// The rest of it; how many posts went.
+    fn end_sweep(&mut self) -> usize {
+        let mut expired = 0;
+        while !self.expiry.is_resting() {
+            expired += self.sweep_slice();
+        }
+        expired
     }
 
     fn checkpoint(&mut self) {
-        self.admission.put_origins();
-        self.reflects.again = self.admission.again.left();
-        sleeping::put_attendance(&self.store, &self.graph.read(), &self.attendance);
-        self.store.checkpoint(&self.reflects).unwrap();
+        assert!(self.try_checkpoint());
     }
 
     /// A checkpoint of which only the first `writes` reach the disk; whether that was all of it.
     fn checkpoint_cut_off(&mut self, writes: u64) -> bool {
-        self.admission.put_origins();
-        self.reflects.again = self.admission.again.left();
-        sleeping::put_attendance(&self.store, &self.graph.read(), &self.attendance);
         self.store.cut_off_after(writes);
-        self.store.checkpoint(&self.reflects).is_ok()
+        self.try_checkpoint()
+    }
+
+    fn try_checkpoint(&mut self) -> bool {
+        let flush = self
+            .engine
+            .begin_flush(Time::from_millis(NOON), <[Position]>::to_vec);
+        // Sweeps begin where a test says so.
+        self.engine.expiry = Expiry::new(Options::default().keep);
+        let is_whole = flush.write().is_ok();
+        self.engine.end_flush();
+        is_whole
     }
 
     /// The home of `account`: ids and URIs, lowest first, and the floor.
@@ -297,13 +288,30 @@ impl World {
 type Shows = (Vec<(PostId, String)>, PostId);
 
 /// The first line not yet taken in.
-fn next_of(reflects: &Reflects) -> usize {
-    let next = reflects.next.first();
-    next.map_or(0, |next| usize::try_from(next.offset).unwrap())
+fn next_of(next: &[Position]) -> usize {
+    let next = next.iter().map(|next| next.offset).max();
+    next.map_or(0, |next| usize::try_from(next).unwrap())
+}
+
+/// The list as two topics of one partition each, read so far and ending there.
+fn status(next: usize, end: usize) -> LogStatus {
+    let offset = |n: usize| i64::try_from(n).unwrap();
+    LogStatus {
+        ends: Topic::ALL
+            .map(|topic| PartitionEnd {
+                topic,
+                partition: 0,
+                next: offset(next),
+                end: offset(end),
+            })
+            .to_vec(),
+        is_reachable: true,
+        transit: Duration::ZERO,
+    }
 }
 
 /// sled lets go of its lock when its last background job ends, a moment after it was dropped.
-pub(super) fn open_patiently(options: &Options) -> Store {
+pub(super) fn open_patiently(options: &store::Options) -> Store {
     let begun = crate::clock::stopwatch();
     loop {
         match Store::open(options.clone()) {
@@ -648,7 +656,7 @@ fn a_post_counts_once_wherever_a_checkpoint_is_cut_off() {
             let mut world = world.crash();
             world.read(&log, &BTreeSet::from([6]));
             let counted: u64 = world
-                .admission
+                .ingest
                 .origins()
                 .read()
                 .iter()
@@ -787,16 +795,12 @@ fn a_post_no_feed_needs_becomes_a_stub_and_one_that_is_needed_stays() {
     log.push(create(4, 0, NOON + 31 * day, NOON + 31 * day));
     world.read(&log, &BTreeSet::new());
     world.checkpoint();
-    world
-        .expiry
-        .begin_if_due(&world.store, world.reflects.log_time);
+    let log_time = world.arrived_last;
+    world.begin_sweep(log_time);
     // Followed while the sweep is under way: what enters the feed now is needed too.
-    world.expiry.step(&world.store, &|_| false).unwrap();
+    world.sweep_slice();
     world.take(log.len(), &follow("7", 4));
-    let mut expired = 0;
-    while !world.expiry.is_resting() {
-        expired += world.expiry.step(&world.store, &|_| false).unwrap();
-    }
+    let expired = world.end_sweep();
     assert_eq!(expired, 1);
     let state = |author| {
         world
@@ -817,12 +821,9 @@ fn a_post_no_feed_needs_becomes_a_stub_and_one_that_is_needed_stays() {
         &create(4, 1, NOON + 400 * day, NOON + 400 * day),
     );
     world.checkpoint();
-    world
-        .expiry
-        .begin_if_due(&world.store, world.reflects.log_time);
-    while !world.expiry.is_resting() {
-        world.expiry.step(&world.store, &|_| false).unwrap();
-    }
+    let log_time = world.arrived_last;
+    world.begin_sweep(log_time);
+    world.end_sweep();
     world.checkpoint();
     assert!(world.store.post_by_uri(&uri(1, 0)).unwrap().is_none());
     assert!(world.store.post_by_uri(&uri(0, 0)).unwrap().is_some());

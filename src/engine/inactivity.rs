@@ -4,7 +4,7 @@
 //! is a function of posts and relations, waking is one merge of everyone it follows. What left its feeds while it slept
 //! is not known to anybody, so a cursor from before is refused.
 
-use super::settle::{Settling, blank};
+use super::feed_backlog::{FeedBacklog, blank};
 use crate::feed::disk::DiskError;
 use crate::feed::ledger::Ledger;
 use crate::feed::merge::Feed;
@@ -24,7 +24,7 @@ const ROUND_EVERY: Duration = Duration::from_secs(3_600);
 
 /// The round through all accounts, in steps between batches.
 #[derive(Debug)]
-pub(super) struct Rounds {
+pub(super) struct InactivityRound {
     inactive_after: Duration,
     begun: Option<Time>,
     /// The next account to be looked at; none between rounds.
@@ -33,10 +33,10 @@ pub(super) struct Rounds {
     is_first: bool,
 }
 
-impl Rounds {
+impl InactivityRound {
     /// No round has begun.
-    pub(super) fn new(inactive_after: Duration) -> Rounds {
-        Rounds {
+    pub(super) fn new(inactive_after: Duration) -> InactivityRound {
+        InactivityRound {
             inactive_after,
             begun: None,
             next: None,
@@ -60,7 +60,7 @@ impl Rounds {
         store: &Store,
         graph: &RwLock<Graph>,
         attendance: &Attendance,
-        settling: &Settling,
+        backlog: &FeedBacklog,
         log_time: Time,
     ) -> Result<usize, DiskError> {
         if self.is_resting(log_time) {
@@ -79,7 +79,7 @@ impl Rounds {
             if self.is_first {
                 drop_leftovers(store, &graph.read(), account)?;
             }
-            if !attendance.is_overdue(account, self.inactive_after) || settling.owes(account) {
+            if !attendance.is_overdue(account, self.inactive_after) || backlog.owes(account) {
                 continue;
             }
             // Who watches and is told nothing does not look.
@@ -134,7 +134,7 @@ fn drop_leftovers(store: &Store, graph: &Graph, account: AccountIx) -> Result<()
 pub(super) fn wake(
     store: &Store,
     graph: &RwLock<Graph>,
-    settling: &mut Settling,
+    backlog: &mut FeedBacklog,
     account: AccountIx,
     read: &Arc<Seen>,
 ) {
@@ -148,7 +148,7 @@ pub(super) fn wake(
             feed.replace(store, of, blank(read));
         }
     }
-    settling.owe_everything(account, read);
+    backlog.owe_everything(account, read);
 }
 
 /// Who slept when this was stored sleeps on.

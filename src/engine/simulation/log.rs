@@ -6,31 +6,31 @@ use slackwater_order::time::Time;
 use std::collections::BTreeSet;
 
 /// When it begins, in milliseconds since 1970.
-pub(in crate::pipeline) const BEGIN: i64 = 1_763_805_600_000;
+pub(in crate::engine) const BEGIN: i64 = 1_763_805_600_000;
 /// Actors who write: the last lives here and is an account's own.
-pub(in crate::pipeline) const AUTHORS: usize = 6;
+pub(in crate::engine) const AUTHORS: usize = 6;
 /// Local accounts; their own names are the actors after the authors.
-pub(in crate::pipeline) const ACCOUNTS: [&str; 3] = ["ana", "bob", "7"];
+pub(in crate::engine) const ACCOUNTS: [&str; 3] = ["ana", "bob", "7"];
 /// The account whose relations stand in another partition from some time on.
-pub(in crate::pipeline) const MOVING: usize = 1;
+pub(in crate::engine) const MOVING: usize = 1;
 const MOVES_AT: i64 = BEGIN + 1_200_000;
 /// What some posts are about.
-pub(in crate::pipeline) const TAGS: [&str; 2] = ["rust", "sea"];
+pub(in crate::engine) const TAGS: [&str; 2] = ["rust", "sea"];
 /// The one list an account may have.
-pub(in crate::pipeline) const LIST: &str = "42";
+pub(in crate::engine) const LIST: &str = "42";
 /// What a list wants of replies.
-pub(in crate::pipeline) const REPLIES: [&str; 3] = ["none", "list", "followed"];
+pub(in crate::engine) const REPLIES: [&str; 3] = ["none", "list", "followed"];
 /// Of the activities topic; those of relationships follow.
-pub(in crate::pipeline) const ACTIVITY_PARTITIONS: usize = 4;
+pub(in crate::engine) const ACTIVITY_PARTITIONS: usize = 4;
 /// How long after a post was shown a boost shows it again, in milliseconds.
-pub(in crate::pipeline) const REPEAT_AFTER: u64 = 600_000;
+pub(in crate::engine) const REPEAT_AFTER: u64 = 600_000;
 /// The most boosts without an id that an author makes of one post.
-pub(in crate::pipeline) const BOOSTS_WITHOUT_ID: usize = 4;
+pub(in crate::engine) const BOOSTS_WITHOUT_ID: usize = 4;
 /// Of both topics.
-pub(in crate::pipeline) const PARTITIONS: usize = ACTIVITY_PARTITIONS + 2;
+pub(in crate::engine) const PARTITIONS: usize = ACTIVITY_PARTITIONS + 2;
 /// An origin whose late posts surface, and whose posts too late are dropped, in the seeds that want it.
-pub(in crate::pipeline) const SURFACING: &str = "slow.example";
-pub(in crate::pipeline) const HOSTS: [&str; 5] = [
+pub(in crate::engine) const SURFACING: &str = "slow.example";
+pub(in crate::engine) const HOSTS: [&str; 5] = [
     "punctual.example",
     SURFACING,
     "threads.example",
@@ -40,15 +40,15 @@ pub(in crate::pipeline) const HOSTS: [&str; 5] = [
 
 /// One record, and what it means.
 #[derive(Clone, Debug)]
-pub(in crate::pipeline) struct Line {
-    pub(in crate::pipeline) deed: Deed,
-    pub(in crate::pipeline) arrived: i64,
+pub(in crate::engine) struct Line {
+    pub(in crate::engine) deed: Deed,
+    pub(in crate::engine) arrived: i64,
     json: String,
 }
 
 /// What a record says. Posts, actors and accounts go by number.
 #[derive(Clone, Debug)]
-pub(in crate::pipeline) enum Deed {
+pub(in crate::engine) enum Deed {
     Write(Writing),
     Boost {
         post: usize,
@@ -83,47 +83,47 @@ pub(in crate::pipeline) enum Deed {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::pipeline) enum Moderated {
+pub(in crate::engine) enum Moderated {
     Actor(usize),
     Host(usize),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::pipeline) enum Action {
+pub(in crate::engine) enum Action {
     Limit,
     Suspend,
 }
 
 /// A feed of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::pipeline) enum Which {
+pub(in crate::engine) enum Which {
     Home,
     List,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(in crate::pipeline) struct Writing {
-    pub(in crate::pipeline) how: How,
-    pub(in crate::pipeline) post: usize,
-    pub(in crate::pipeline) published: Option<i64>,
-    pub(in crate::pipeline) updated: Option<i64>,
-    pub(in crate::pipeline) sight: Sight,
-    pub(in crate::pipeline) mentions: Option<usize>,
+pub(in crate::engine) struct Writing {
+    pub(in crate::engine) how: How,
+    pub(in crate::engine) post: usize,
+    pub(in crate::engine) published: Option<i64>,
+    pub(in crate::engine) updated: Option<i64>,
+    pub(in crate::engine) sight: Sight,
+    pub(in crate::engine) mentions: Option<usize>,
     /// The post it answers.
-    pub(in crate::pipeline) parent: Option<usize>,
+    pub(in crate::engine) parent: Option<usize>,
     /// Of [`TAGS`].
-    pub(in crate::pipeline) tag: Option<usize>,
+    pub(in crate::engine) tag: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::pipeline) enum How {
+pub(in crate::engine) enum How {
     Create,
     Update,
     Fetched,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::pipeline) enum Sight {
+pub(in crate::engine) enum Sight {
     Public,
     /// To the collection that is the followers' unless another is named.
     Followers,
@@ -133,13 +133,13 @@ pub(in crate::pipeline) enum Sight {
 
 /// A collection of an actor: of its followers, if the actor's document names it, and of number 0 also if that names none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::pipeline) struct Collection {
-    pub(in crate::pipeline) of: usize,
-    pub(in crate::pipeline) number: usize,
+pub(in crate::engine) struct Collection {
+    pub(in crate::engine) of: usize,
+    pub(in crate::engine) number: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::pipeline) enum Wish {
+pub(in crate::engine) enum Wish {
     /// The account exists, is this actor, maybe says how patient it is, and whether boosts of one post show as one.
     Be(usize, Option<i64>, bool),
     Follow(usize, bool),
@@ -158,13 +158,13 @@ pub(in crate::pipeline) enum Wish {
 
 /// Everything that will ever be in the log, by partition, in the order of arrival.
 #[derive(Debug, Default)]
-pub(in crate::pipeline) struct Log {
-    pub(in crate::pipeline) partitions: [Vec<Line>; PARTITIONS],
+pub(in crate::engine) struct Log {
+    pub(in crate::engine) partitions: [Vec<Line>; PARTITIONS],
     /// By post: who wrote it.
-    pub(in crate::pipeline) authors: Vec<usize>,
+    pub(in crate::engine) authors: Vec<usize>,
 }
 
-pub(in crate::pipeline) fn actor(n: usize) -> String {
+pub(in crate::engine) fn actor(n: usize) -> String {
     format!("https://{}/users/{n}", host_of(n))
 }
 
@@ -176,12 +176,12 @@ fn collection(collection: Collection) -> String {
     }
 }
 
-pub(in crate::pipeline) fn host_of(actor: usize) -> &'static str {
+pub(in crate::engine) fn host_of(actor: usize) -> &'static str {
     HOSTS[if actor < AUTHORS - 1 { actor % 4 } else { 4 }]
 }
 
 /// The topic and its partition that the partition of this number is.
-pub(in crate::pipeline) fn partition(number: usize) -> (Topic, i32) {
+pub(in crate::engine) fn partition(number: usize) -> (Topic, i32) {
     if number < ACTIVITY_PARTITIONS {
         (Topic::Activities, number as i32)
     } else {
@@ -191,22 +191,22 @@ pub(in crate::pipeline) fn partition(number: usize) -> (Topic, i32) {
 
 impl Log {
     /// How many records of each partition had arrived by `now`.
-    pub(in crate::pipeline) fn ends(&self, now: i64) -> [usize; PARTITIONS] {
+    pub(in crate::engine) fn ends(&self, now: i64) -> [usize; PARTITIONS] {
         self.partitions
             .each_ref()
             .map(|lines| lines.partition_point(|line| line.arrived <= now))
     }
 
-    pub(in crate::pipeline) fn whole(&self) -> [usize; PARTITIONS] {
+    pub(in crate::engine) fn whole(&self) -> [usize; PARTITIONS] {
         self.partitions.each_ref().map(Vec::len)
     }
 
-    pub(in crate::pipeline) fn uri(&self, post: usize) -> String {
+    pub(in crate::engine) fn uri(&self, post: usize) -> String {
         format!("https://{}/posts/{post}", host_of(self.authors[post]))
     }
 
     /// The URI of the so many-th boost without an id that an author makes of a post.
-    pub(in crate::pipeline) fn uri_without_id(&self, by: usize, of: usize, which: usize) -> String {
+    pub(in crate::engine) fn uri_without_id(&self, by: usize, of: usize, which: usize) -> String {
         let first = format!("{}#announce/{}", actor(by), self.uri(of));
         match which {
             1 => first,
@@ -215,7 +215,7 @@ impl Log {
     }
 
     /// The URIs of boosts, and of what is boosted.
-    pub(in crate::pipeline) fn boosts(&self) -> BTreeSet<String> {
+    pub(in crate::engine) fn boosts(&self) -> BTreeSet<String> {
         let mut uris = BTreeSet::new();
         for line in self.partitions.iter().flatten() {
             let Deed::Boost { post, of, .. } = line.deed else {
@@ -229,11 +229,7 @@ impl Log {
     }
 
     /// How many wishes of an account are among what was read.
-    pub(in crate::pipeline) fn wishes_of(
-        &self,
-        account: usize,
-        read: &[usize; PARTITIONS],
-    ) -> usize {
+    pub(in crate::engine) fn wishes_of(&self, account: usize, read: &[usize; PARTITIONS]) -> usize {
         let read = self
             .partitions
             .iter()
@@ -245,18 +241,18 @@ impl Log {
     }
 
     /// Whether the instance ever limits or suspends anybody.
-    pub(in crate::pipeline) fn is_moderated(&self) -> bool {
+    pub(in crate::engine) fn is_moderated(&self) -> bool {
         let is_said = |line: &Line| matches!(line.deed, Deed::Moderate { .. });
         self.partitions.iter().flatten().any(is_said)
     }
 
-    pub(in crate::pipeline) fn is_ever_removed(&self, account: usize) -> bool {
+    pub(in crate::engine) fn is_ever_removed(&self, account: usize) -> bool {
         let is_end = |line: &Line| matches!(line.deed, Deed::Relate { account: of, wish: Wish::Be(..), on: false } if of == account);
         self.partitions.iter().flatten().any(is_end)
     }
 
     /// What was read about an account and some posts, for whoever looks for the cause of a failure.
-    pub(in crate::pipeline) fn story(
+    pub(in crate::engine) fn story(
         &self,
         account: usize,
         posts: &BTreeSet<usize>,
@@ -286,7 +282,7 @@ impl Log {
         story
     }
 
-    pub(in crate::pipeline) fn add(&mut self, deed: Deed, arrived: i64) {
+    pub(in crate::engine) fn add(&mut self, deed: Deed, arrived: i64) {
         let partition = match &deed {
             // What was said before stays where it is, as when the topic is given more partitions.
             Deed::Relate {
@@ -315,7 +311,7 @@ impl Log {
         });
     }
 
-    pub(in crate::pipeline) fn author_of(&self, deed: &Deed) -> usize {
+    pub(in crate::engine) fn author_of(&self, deed: &Deed) -> usize {
         match deed {
             Deed::Write(Writing { post, .. }) | Deed::Boost { post, .. } | Deed::Delete(post) => {
                 self.authors[*post]
@@ -420,12 +416,12 @@ impl Log {
 }
 
 /// What a post says after the edit of that time.
-pub(in crate::pipeline) fn words(updated: Option<i64>) -> String {
+pub(in crate::engine) fn words(updated: Option<i64>) -> String {
     format!("as of {}", updated.unwrap_or(0))
 }
 
 impl Line {
-    pub(in crate::pipeline) fn record(&self, partition: (Topic, i32), offset: usize) -> Record {
+    pub(in crate::engine) fn record(&self, partition: (Topic, i32), offset: usize) -> Record {
         let fetched = match &self.deed {
             Deed::Write(writing) => writing.how == How::Fetched,
             Deed::Name { fetched, .. } => *fetched,
@@ -515,7 +511,7 @@ fn of_relations(account: &str) -> usize {
 }
 
 /// The host of this number, as domain blocks name it.
-pub(in crate::pipeline) fn host(number: usize) -> &'static str {
+pub(in crate::engine) fn host(number: usize) -> &'static str {
     HOSTS[number]
 }
 

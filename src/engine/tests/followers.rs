@@ -234,26 +234,22 @@ fn what_many_posts_are_for_is_decided_in_slices_and_goes_on_after_a_crash() {
         offset: i64::try_from(MANY).unwrap() + 1,
     });
     assert!(
-        !world.admission.again.told(&seen).has(document),
+        !world.ingest.again.told(&seen).has(document),
         "nobody is told of it yet"
     );
-    let step = |world: &mut World| {
-        let graph = world.graph.read();
-        world.admission.again.step(&world.store, &graph).unwrap()
-    };
-    let decided = step(&mut world);
+    let decided = world.reevaluate();
     assert!(0 < decided && decided < MANY, "{decided}");
     assert_eq!(count(&world), 1 + decided);
     world.checkpoint();
     let mut world = world.crash();
     let mut steps = 0;
-    while !world.admission.again.is_done() {
-        step(&mut world);
+    while !world.ingest.again.is_done() {
+        world.reevaluate();
         steps += 1;
     }
     assert!(1 < steps);
     assert_eq!(count(&world), MANY + 1);
-    assert!(world.admission.again.told(&seen).has(document));
+    assert!(world.ingest.again.told(&seen).has(document));
     assert_eq!(world.home("7").0.len(), LENGTH);
 }
 
@@ -271,11 +267,9 @@ fn what_was_not_decided_in_slices_before_a_crash_is_decided_after_it() {
         let was_all = world.checkpoint_cut_off(writes);
         let mut world = world.crash();
         world.read(&log, &BTreeSet::new());
-        let graph = world.graph.read();
-        while !world.admission.again.is_done() {
-            world.admission.again.step(&world.store, &graph).unwrap();
+        while !world.ingest.again.is_done() {
+            world.reevaluate();
         }
-        drop(graph);
         for n in 0..MANY {
             let visibility = world.visibility(0, n);
             assert_eq!(visibility, Visibility::Private, "{n} after {writes} writes");
@@ -303,13 +297,10 @@ fn what_an_actor_named_is_known_as_long_as_anybody_follows_them_or_a_post_is_lef
     let told = |world: &World, n| world.store.actor(&actor(n)).unwrap().is_some();
     let sweep = |world: &mut World| {
         world.checkpoint();
-        world
-            .expiry
-            .begin_if_due(&world.store, world.reflects.log_time);
+        let log_time = world.arrived_last;
+        world.begin_sweep(log_time);
         while !world.expiry.is_resting() {
-            let graph = world.graph.read();
-            let is_followed = |actor: &str| graph.is_followed(actor);
-            world.expiry.step(&world.store, &is_followed).unwrap();
+            world.expire().unwrap();
         }
         world.checkpoint();
     };
@@ -359,11 +350,8 @@ fn what_is_gone_edited_or_left_as_a_stub_is_in_no_list_of_what_is_addressed_to_a
     world.read(&log, &BTreeSet::new());
     assert_eq!(listed(&world), 1);
     world.checkpoint();
-    world
-        .expiry
-        .begin_if_due(&world.store, world.reflects.log_time);
-    while !world.expiry.is_resting() {
-        world.expiry.step(&world.store, &|_| false).unwrap();
-    }
+    let log_time = world.arrived_last;
+    world.begin_sweep(log_time);
+    world.end_sweep();
     assert_eq!(listed(&world), 0);
 }

@@ -1,0 +1,494 @@
+//! The engine: records in, feeds out. Synchronous and deterministic: there is no clock, no thread and no network here, `now` is an
+//! argument, and the log is whatever hands in its records, each partition in order.
+//!
+//! Whoever drives it calls a handful of verbs: [`apply`](Engine::apply) and [`pass`](Engine::pass) for each record,
+//! [`step`](Engine::step) for what records call for and is done in slices, [`publish`](Engine::publish) so that readers see it,
+//! [`due_removals`](Engine::due_removals) for mutes that end, [`begin_flush`](Engine::begin_flush) and
+//! [`end_flush`](Engine::end_flush) around a checkpoint, [`expire`](Engine::expire) and
+//! [`drop_inactive`](Engine::drop_inactive) for what nobody needs. The service drives it with Kafka or the built-in log, a thousand
+//! simulated fediverses with a list.
+//!
+//! One thread writes; readers look on through [`View`]. State in memory is a function of the log, so it is published before it is
+//! stored, and a crash costs no more than reading again from the last checkpoint.
+
+mod actors;
+pub mod catch_up;
+mod feed_backlog;
+pub mod flush;
+mod inactivity;
+pub mod ingest;
+mod last_taken;
+pub mod log_status;
+#[cfg(test)]
+mod promises;
+pub mod publish;
+mod relations;
+mod retention_clock;
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod tests;
+
+use crate::feed::boosts;
+use crate::feed::disk::DiskError;
+use crate::feed::expiry::{Expiry, Keep};
+use crate::feed::kept::At;
+use crate::feed::merge::Progress;
+use crate::feed::reevaluate::{AuthorChange, Reevaluation};
+use crate::feed::store::{Reflects, Store};
+use crate::graph::Graph;
+use crate::graph::apply::Effect;
+use crate::post::Activity;
+use crate::post::mark::{Mark, Seen};
+use crate::post::record::{Envelope, NewRecord, Position, READ_LATE_AFTER, Record};
+use crate::post::relationship::{Change, Patience};
+use crate::post::said::Said;
+use crate::reader::attendance::Attendance;
+use crate::reader::horizons::Horizons;
+use crate::reader::seal::SealedLog;
+use crate::reader::view::{Built, View};
+use crate::watch;
+use catch_up::CatchUp;
+use feed_backlog::FeedBacklog;
+use inactivity::InactivityRound;
+use ingest::{Ingest, IngestError, Outcome};
+use last_taken::LastTaken;
+use log_status::LogStatus;
+use parking_lot::RwLock;
+use retention_clock::RetentionClock;
+use slackwater_order::horizon::highest_visible;
+use slackwater_order::time::Time;
+use slackwater_order::window::Windows;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a removal that was asked for (a mute's end) may stay unread before it is asked for again.
+const ASK_AGAIN: Duration = Duration::from_secs(60);
+
+/// What the engine is told.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Reorder windows.
+    pub windows: Windows,
+    /// How long the feeds of accounts that say nothing may be held back.
+    pub patience: Patience,
+    /// How long posts, stubs and removals are kept.
+    pub keep: Keep,
+    /// Accounts not seen for so long have no feeds.
+    pub inactive_after: Duration,
+    /// Which log the store is built from: its cursors are taken nowhere else.
+    pub log: u64,
+    /// Boosts of one post that are decided at once, and in one slice.
+    pub boosts_at_once: usize,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        let day = Duration::from_secs(86_400);
+        Options {
+            windows: Windows::default(),
+            patience: Patience::For(Duration::ZERO),
+            keep: Keep {
+                posts: 30 * day,
+                stubs: 365 * day,
+                removals: 30 * day,
+            },
+            inactive_after: 14 * day,
+            log: 0,
+            boosts_at_once: boosts::SLICE,
+        }
+    }
+}
+
+/// What came of a record.
+#[derive(Debug)]
+pub enum Applied {
+    /// A relation is in force, and what it calls for in feeds is owed.
+    Relation(Effect),
+    /// An activity was taken in.
+    Activity(Outcome),
+    /// An activity was understood and cannot be accepted, for this reason.
+    Refused(String),
+    /// The record cannot be understood, for this reason.
+    Unusable(String),
+}
+
+/// The one writer.
+#[derive(Debug)]
+pub struct Engine {
+    store: Arc<Store>,
+    graph: Arc<RwLock<Graph>>,
+    ingest: Ingest,
+    backlog: FeedBacklog,
+    expiry: Expiry,
+    inactivity: InactivityRound,
+    view: View,
+    built: watch::Sender<Arc<Built>>,
+    windows: Arc<Windows>,
+    /// What readers were last told has been seen.
+    seen: Arc<Seen>,
+    /// Of each partition of the activities topic, the newest `arrived` taken.
+    arrived: BTreeMap<i32, Time>,
+    reflects: Reflects,
+    /// Which of the partitions reflected the record passed last was of.
+    passed: usize,
+    taken: LastTaken,
+    retention: RetentionClock,
+    catch_up: CatchUp,
+    /// Whether a checkpoint would write anything.
+    is_dirty: bool,
+    /// Whether something is being written: what goes by what is stored waits.
+    is_flushing: bool,
+    /// Removals that were asked for, and how long the process had run then.
+    asked_to_end: BTreeMap<Vec<u8>, Duration>,
+}
+
+impl Engine {
+    /// Loads relations and origins from the store. Records are to be handed in from [`Engine::next`] on, of a log that is as `log`
+    /// says; nothing is published yet.
+    pub fn open(store: Arc<Store>, log: &LogStatus, options: Options) -> Result<Engine, DiskError> {
+        let mut graph = Graph::default();
+        relations::load(&store, &mut graph)?;
+        let attendance = Arc::new(Attendance::default());
+        inactivity::load(&store, &mut graph, &attendance)?;
+        let reflects = store.reflects()?;
+        let mut ingest = Ingest::new(Arc::clone(&store))?;
+        ingest.again = Reevaluation::new(reflects.again.clone(), options.boosts_at_once);
+        graph.set_default_patience(options.patience);
+        let windows = Arc::new(options.windows);
+        // From here on only what moves is told.
+        ingest.take_changed_holds(&windows);
+        graph.set_waits(|host| ingest.origins().read().hold(host, &windows));
+        let (built, watching) = watch::channel(Arc::default());
+        let graph = Arc::new(RwLock::new(graph));
+        let view = View {
+            store: Arc::clone(&store),
+            graph: Arc::clone(&graph),
+            origins: Arc::clone(ingest.origins()),
+            windows: Arc::new(RwLock::new(Arc::clone(&windows))),
+            horizons: Arc::new(Horizons::new(store.reached()?.into_iter())),
+            attendance,
+            unsettled: Arc::default(),
+            edited: ingest.again.boosts.waiting(),
+            log: SealedLog::new(options.log),
+            built: watching,
+        };
+        Ok(Engine {
+            catch_up: CatchUp::begin(&store, &reflects.next, log)?,
+            retention: RetentionClock::stored(&store, reflects.log_time)?,
+            expiry: Expiry::new(options.keep),
+            backlog: FeedBacklog::new(Arc::clone(&view.unsettled)),
+            inactivity: InactivityRound::new(options.inactive_after),
+            seen: Arc::new(Seen::new(&reflects.next)),
+            taken: LastTaken::new(reflects.taken.clone()),
+            store,
+            graph,
+            ingest,
+            view,
+            built,
+            windows,
+            arrived: BTreeMap::new(),
+            reflects,
+            passed: 0,
+            is_dirty: false,
+            is_flushing: false,
+            asked_to_end: BTreeMap::new(),
+        })
+    }
+
+    /// What readers look at.
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// Of each partition of which anything was read, the next record to be handed in.
+    pub fn next(&self) -> &[Position] {
+        &self.reflects.next
+    }
+
+    /// How much of what there was at the start has been read.
+    pub fn catch_up(&self) -> &CatchUp {
+        &self.catch_up
+    }
+
+    /// Whether any origin or account is known: then records of this log were understood before.
+    pub fn knows_anything(&self) -> bool {
+        !self.ingest.origins().read().is_empty() || self.graph.read().accounts() != 0
+    }
+
+    /// Whether memory is full of what no checkpoint has: begin one before the next record.
+    pub fn is_full(&self) -> bool {
+        self.store.is_full()
+    }
+
+    /// Whether a checkpoint would write anything.
+    pub fn is_dirty(&self) -> bool {
+        self.is_dirty
+    }
+
+    /// Whether a step would do nothing.
+    pub fn is_idle(&self) -> bool {
+        let again = &self.ingest.again;
+        !self.can_reevaluate_authors()
+            && again.boosts.is_done()
+            && self.backlog.is_idle()
+            && !self.view.attendance.is_asked()
+    }
+
+    /// Takes one record in. It counts as read when it is passed ([`Engine::pass`]): keep what cannot be used before that, so
+    /// that it is never silently lost.
+    pub fn apply(
+        &mut self,
+        record: &Record,
+        decoded: Said,
+        now: Time,
+    ) -> Result<Applied, DiskError> {
+        if let Some(timestamp) = record.timestamp {
+            self.retention.written(timestamp, now);
+        }
+        match decoded {
+            Said::Relation(change) => {
+                let effect = self.relate(record, &change, now)?;
+                self.asked_to_end.remove(&change.key.to_bytes());
+                Ok(Applied::Relation(effect))
+            }
+            Said::Activity(envelope, activity) => self.ingest(record, envelope, *activity, now),
+            Said::Unusable(reason) => Ok(Applied::Unusable(reason)),
+        }
+    }
+
+    /// A record is dealt with, and is not to be handed in again.
+    pub fn pass(&mut self, record: &Record) {
+        self.is_dirty = true;
+        self.taken.take(record);
+        let position = record.position;
+        let next = Position {
+            offset: position.offset + 1,
+            ..position
+        };
+        let is_same =
+            |there: &Position| (there.topic, there.partition) == (next.topic, next.partition);
+        // Mostly the partition of the record before.
+        let all = &mut self.reflects.next;
+        if !all.get(self.passed).is_some_and(is_same) {
+            self.passed = all.iter().position(is_same).unwrap_or(all.len());
+        }
+        match all.get_mut(self.passed) {
+            Some(there) => *there = next,
+            None => all.push(next),
+        }
+    }
+
+    /// Does a slice of what is owed: of the feeds that relations rewrite, of the posts that are decided again for their authors,
+    /// and of the boosts that are for their originals. Going means that readers or cursors wait for more.
+    pub fn step(&mut self, now: Time) -> Result<Progress, DiskError> {
+        self.wake_requested();
+        let graph = self.graph.read();
+        let mut progress = Progress::Done;
+        if !self.backlog.is_idle() {
+            let shown = |graph: &Graph, account| {
+                highest_visible(self.view.horizons.of(graph, account, now))
+            };
+            progress = self.backlog.step(&self.store, &graph, &shown)?;
+            self.is_dirty = true;
+        }
+        if self.can_reevaluate_authors() {
+            self.ingest.again.step(&self.store, &graph)?;
+            self.is_dirty = true;
+        }
+        let boosts = &mut self.ingest.again.boosts;
+        if !boosts.is_done() {
+            boosts.step(&self.store, &graph)?;
+            self.is_dirty = true;
+            if boosts.is_changing() {
+                progress = Progress::Going;
+            }
+        }
+        Ok(progress)
+    }
+
+    /// Folds what has come to feeds to which much has: every look at one would take all in that waits. They do not wait for a
+    /// checkpoint to do it.
+    pub fn fold_long(&mut self, now: Time) -> Result<(), DiskError> {
+        let graph = self.graph.read();
+        let shown = |account| highest_visible(self.view.horizons.of(&graph, account, now));
+        self.store.fold_long(&shown)
+    }
+
+    /// Takes other windows and another default patience over.
+    pub fn set_ordering(&mut self, windows: Windows, patience: Patience, now: Time) {
+        self.windows = Arc::new(windows);
+        self.ingest.take_changed_holds(&self.windows);
+        let mut graph = self.graph.write();
+        let before = graph.default_patience_ms();
+        graph.set_default_patience(patience);
+        if before <= 0 && 0 < graph.default_patience_ms() {
+            self.view.horizons.reach_all(now);
+        }
+        let (origins, windows) = (self.ingest.origins(), &self.windows);
+        graph.set_waits(|host| origins.read().hold(host, windows));
+        *self.view.windows.write() = Arc::clone(windows);
+        self.store.homes.stirred.stir_all();
+    }
+
+    /// The removals of mutes that ended by `now`: to be appended to the log, and in force when they are read. `run` is how long
+    /// this process has run, by which a clock that leaps is told. None are due while the log is not read to its end: a renewal
+    /// that is in it must not be taken back.
+    pub fn due_removals(&mut self, log: &LogStatus, now: Time, run: Duration) -> Vec<NewRecord> {
+        if !self.catch_up.is_done() || !log.are_relations_read() {
+            return Vec::new();
+        }
+        if self.retention.clock_is_in_doubt(now, run) {
+            return Vec::new();
+        }
+        let ended = self.graph.read().ended_mutes(now);
+        let mut due = Vec::new();
+        for key in ended {
+            let bytes = key.to_bytes();
+            let asked = self.asked_to_end.get(&bytes);
+            if asked.is_some_and(|asked| run < asked.saturating_add(ASK_AGAIN)) {
+                continue;
+            }
+            self.asked_to_end.insert(bytes, run);
+            due.push(relations::removal(&key, now));
+        }
+        due
+    }
+
+    /// Whether nothing may be deleted for its age, or no mute ends, because the clock or the log's time leapt.
+    pub fn is_time_in_doubt(&self) -> bool {
+        self.retention.is_anything_in_doubt()
+    }
+
+    /// Does a slice of the sweep over what is too old; not while something is written, since it goes by what is stored. Returns
+    /// how many posts became stubs or were forgotten.
+    pub fn expire(&mut self) -> Result<usize, DiskError> {
+        if self.expiry.is_resting() || self.is_flushing {
+            return Ok(0);
+        }
+        self.is_dirty = true;
+        let graph = self.graph.read();
+        self.expiry
+            .step(&self.store, &|actor| graph.is_followed(actor))
+    }
+
+    /// Does a slice of the round over accounts that were not seen for long: their feeds go. Returns of how many.
+    pub fn drop_inactive(&mut self, now: Time) -> Result<usize, DiskError> {
+        let log_time = self.reflects.log_time;
+        if !self.catch_up.is_done()
+            || self.inactivity.is_resting(log_time)
+            || self.retention.are_in_doubt(now)
+        {
+            return Ok(0);
+        }
+        let asleep = self.inactivity.step(
+            &self.store,
+            &self.graph,
+            &self.view.attendance,
+            &self.backlog,
+            log_time,
+        )?;
+        self.is_dirty |= 0 < asleep;
+        Ok(asleep)
+    }
+
+    fn ingest(
+        &mut self,
+        record: &Record,
+        mut envelope: Envelope,
+        activity: Activity,
+        now: Time,
+    ) -> Result<Applied, DiskError> {
+        let position = record.position;
+        envelope.read_late = self.is_read_late(record, envelope.arrived, now);
+        self.reflects.log_time = self.retention.arrived(envelope.arrived, now);
+        let arrived = self.arrived.entry(position.partition).or_default();
+        *arrived = envelope.arrived.max(*arrived);
+        let at = At {
+            partition: position.partition,
+            offset: position.offset,
+        };
+        let graph = self.graph.read();
+        let windows = &self.windows;
+        match self.ingest.admit(&graph, windows, at, &envelope, activity) {
+            Ok(outcome) => Ok(Applied::Activity(outcome)),
+            Err(IngestError::Refused(reason)) => Ok(Applied::Refused(reason)),
+            Err(IngestError::Disk(error)) => Err(error),
+        }
+    }
+
+    /// Whether a record is read so long after it arrived that it is no news. What readers may have been shown before is read
+    /// again after a crash, and where a folder is made anew: of that only the log's own time can say.
+    fn is_read_late(&self, record: &Record, arrived: Time, now: Time) -> bool {
+        let read = match self.catch_up.was_known(record.position) {
+            true => record.timestamp.unwrap_or(arrived),
+            false => now,
+        };
+        arrived.plus(READ_LATE_AFTER) < read
+    }
+
+    fn relate(&mut self, record: &Record, change: &Change, now: Time) -> Result<Effect, DiskError> {
+        let account = &change.key.account;
+        let before = {
+            let graph = self.graph.read();
+            let number = graph.account(account);
+            number.and_then(|account| self.view.horizons.of(&graph, account, now))
+        };
+        let (origins, windows) = (self.ingest.origins(), &self.windows);
+        let mark = Mark::new(record.position);
+        let read = relations::Read {
+            mark,
+            timestamp: record.timestamp,
+            seen: &self.seen,
+            again: !self.catch_up.is_done(),
+            wait: &|host| origins.read().hold(host, windows),
+        };
+        let effect = relations::relate(&self.store, &self.graph, &mut self.backlog, change, &read)?;
+        let seen = Seen::new(&self.reflects.next);
+        let again = &mut self.ingest.again;
+        if let Some(target) = &effect.moderated {
+            again.add(AuthorChange::Standing, target, mark, &seen);
+        }
+        for actor in &effect.moved {
+            again.add(AuthorChange::Locality, actor, mark, &seen);
+        }
+        if effect.purge {
+            self.view.horizons.forget(account);
+        }
+        if let Some(number) = effect.account {
+            if effect.purge {
+                self.view.attendance.forget(number);
+            } else if self.catch_up.is_done() {
+                self.view.attendance.note(number);
+            }
+        }
+        if let (Some(number), Some(_)) = (effect.account, effect.patience_ms_before) {
+            // What was shown stays so.
+            let said = record.timestamp;
+            let reached = relations::shown_until(&self.store, number, before, said, now)?;
+            self.view.horizons.reach(account, reached);
+        }
+        // Whatever was said of it may have changed its hold.
+        self.store.homes.stirred.stir(effect.account.as_slice());
+        Ok(effect)
+    }
+
+    /// Begins to wake the accounts whose feeds readers asked for.
+    fn wake_requested(&mut self) {
+        let asked_for = self.view.attendance.asked_for();
+        if asked_for.is_empty() {
+            return;
+        }
+        let read = Arc::new(Seen::new(&self.reflects.next));
+        for account in asked_for {
+            inactivity::wake(&self.store, &self.graph, &mut self.backlog, account, &read);
+        }
+    }
+
+    fn can_reevaluate_authors(&self) -> bool {
+        let again = &self.ingest.again;
+        let waits = again.scans() && self.is_flushing;
+        !waits && !again.are_authors_done()
+    }
+}

@@ -1,0 +1,110 @@
+//! How far all is built, as readers are told.
+
+use super::Engine;
+use super::log_status::LogStatus;
+use crate::graph::AccountIx;
+use crate::post::mark::Seen;
+use crate::post::record::{PartitionEnd, Topic};
+use crate::reader::view::{Built, CatchingUp};
+use slackwater_order::time::Time;
+use std::sync::Arc;
+
+/// What readers are told beside what the engine knows itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Beside {
+    /// The moment before which all that arrived is in the log. None amid a batch: all of that counts as taken, so nothing can be
+    /// said of when what is still to come arrived.
+    pub settled: Option<Time>,
+    /// How far the start has come, while it is not done.
+    pub catching_up: Option<CatchingUp>,
+    /// Why records that cannot be used wait to be kept, if they do.
+    pub letters_failing: Option<String>,
+}
+
+impl Engine {
+    /// Records were handed in, up to where `log` says.
+    pub fn follow(&mut self, log: &LogStatus) {
+        self.catch_up.follow(log);
+    }
+
+    /// Tells readers how far all is built. Returns it.
+    pub fn publish(&mut self, log: &LogStatus, beside: Beside) -> Arc<Built> {
+        self.take_over_changed_holds();
+        let taken = Arc::new(Seen::new(&self.reflects.next));
+        self.seen = self.ingest.again.told(&taken);
+        let built = Arc::new(Built {
+            taken,
+            seen: Arc::clone(&self.seen),
+            spoken: self.ingest.again.spoken(),
+            ends: Arc::new(Seen::new(&log.end_positions())),
+            relations_in_force: self.catch_up.relations_are_read(),
+            catching_up: beside.catching_up,
+            log_reachable: log.is_reachable,
+            letters_failing: beside.letters_failing,
+            failed: None,
+        });
+        // Nobody is woken for nothing.
+        let announce = || {
+            self.built.send_if_modified(|there| {
+                let is_new = **there != *built;
+                if is_new {
+                    *there = Arc::clone(&built);
+                }
+                is_new
+            });
+        };
+        let at_rest = self.backlog.announce(announce);
+        // Who was told nothing meanwhile asks again.
+        self.store.homes.stirred.stir(&at_rest);
+        self.woke(&at_rest);
+        // Only now: whoever knows how far the horizon is has been told of everything up to it.
+        if let Some(settled) = beside.settled {
+            self.view.horizons.set_built(self.built_until(log, settled));
+        }
+        self.store.homes.stirred.wake();
+        built
+    }
+
+    /// Tells readers that the engine is driven no longer, and why.
+    pub fn fail(&self, reason: String) {
+        self.built
+            .send_modify(|built| Arc::make_mut(built).failed = Some(reason));
+    }
+
+    /// Origins whose learned windows moved hold feeds back otherwise.
+    fn take_over_changed_holds(&mut self) {
+        let moved = self.ingest.take_changed_holds(&self.windows);
+        if moved.is_empty() {
+            return;
+        }
+        let mut graph = self.graph.write();
+        let mut is_other = false;
+        for (host, hold) in moved {
+            is_other |= graph.set_wait(&host, hold);
+        }
+        if is_other {
+            self.store.homes.stirred.stir_all();
+        }
+    }
+
+    /// Lets those know who wait for inactive accounts that have feeds again.
+    fn woke(&self, at_rest: &[AccountIx]) {
+        let slept = |account: &AccountIx| self.view.attendance.is_asleep(*account);
+        let woke: Vec<_> = at_rest.iter().copied().filter(slept).collect();
+        self.view.attendance.woke(&woke);
+    }
+
+    /// The moment up to which everything that arrived has been taken in: until `settled`, if every partition is read to its end;
+    /// else the earliest `arrived` last taken from one that is not.
+    fn built_until(&self, log: &LogStatus, settled: Time) -> Time {
+        if !log.is_reachable || log.ends.is_empty() {
+            // Nobody knows where the log ends: what was known stays true, and no more than that.
+            return self.view.horizons.built();
+        }
+        let is_lagging = |end: &&PartitionEnd| end.topic == Topic::Activities && end.next < end.end;
+        let lagging = log.ends.iter().filter(is_lagging);
+        let taken = lagging.map(|end| self.arrived.get(&end.partition).copied());
+        let here = settled.minus(log.transit);
+        taken.map(Option::unwrap_or_default).fold(here, Time::min)
+    }
+}

@@ -1,0 +1,75 @@
+//! How far the start has come, told in the log now and then.
+
+use crate::clock;
+use crate::operator::progress::Progress;
+use crate::reader::view::CatchingUp;
+use std::time::{Duration, Instant};
+
+/// How often it is told in the log.
+const TOLD_EVERY: Duration = Duration::from_secs(5);
+
+/// Records read since the start, until what was there then is read.
+#[derive(Debug)]
+pub(super) struct CatchUpProgress {
+    begun: Instant,
+    read: u64,
+    told: Instant,
+    is_done: bool,
+}
+
+impl CatchUpProgress {
+    pub(super) fn begin(now: Instant) -> CatchUpProgress {
+        CatchUpProgress {
+            begun: now,
+            read: 0,
+            told: now,
+            is_done: false,
+        }
+    }
+
+    /// So many records were read, and so many are left; none once all are read.
+    pub(super) fn follow(&mut self, records: usize, left: Option<u64>) {
+        if self.is_done {
+            return;
+        }
+        self.read += records as u64;
+        let Some(left) = left else {
+            self.is_done = true;
+            let (read, seconds) = (self.read, self.begun.elapsed().as_secs_f64());
+            tracing::info!(read, seconds, "caught up: {read} records in {seconds:.1} s");
+            return;
+        };
+        if TOLD_EVERY <= self.told.elapsed() {
+            self.told = clock::stopwatch();
+            let progress = self.progress(left);
+            let Progress { read, left, .. } = progress;
+            let percent = 100.0 * progress.share();
+            let seconds_left = progress.time_left().map(|left| left.as_secs());
+            tracing::info!(
+                read,
+                left,
+                seconds_left,
+                "catching up: {read} records read, {left} to go ({percent:.0} %), about {} s",
+                seconds_left.map_or("?".to_owned(), |seconds| seconds.to_string())
+            );
+        }
+    }
+
+    /// The same for readers.
+    pub(super) fn catching_up(&self, left: u64) -> CatchingUp {
+        let progress = self.progress(left);
+        CatchingUp {
+            read: progress.read,
+            left,
+            seconds_left: progress.time_left().map(|left| left.as_secs()),
+        }
+    }
+
+    fn progress(&self, left: u64) -> Progress {
+        Progress {
+            read: self.read,
+            left,
+            taken: self.begun.elapsed(),
+        }
+    }
+}
