@@ -181,6 +181,23 @@ impl Node {
         self.engine.publish(&log, beside);
     }
 
+    /// The mutes that have ended and are to be taken back: account and whom.
+    pub(in crate::engine) fn due_removals(
+        &mut self,
+        ends: &[usize; PARTITIONS],
+        now: Time,
+    ) -> Vec<(String, String)> {
+        let log = status(&self.read(), ends);
+        let run = Duration::from_millis(now.millis().abs_diff(super::log::BEGIN));
+        let removals = self.engine.due_removals(&log, now, run);
+        let said = removals.iter().map(|removal| {
+            let key = str::from_utf8(&removal.key).unwrap();
+            let (account, rest) = key.split_once("/mute/").unwrap();
+            (account.to_owned(), rest.to_owned())
+        });
+        said.collect()
+    }
+
     pub(in crate::engine) fn checkpoint(&mut self, now: Time) {
         assert!(self.try_checkpoint(now));
     }

@@ -144,6 +144,8 @@ pub(in crate::engine) enum Wish {
     Be(usize, Option<i64>, bool),
     Follow(usize, bool),
     Mute(usize),
+    /// Until then.
+    MuteUntil(usize, i64),
     Block(usize),
     BlockDomain(usize),
     BlockedBy(usize),
@@ -311,6 +313,67 @@ impl Log {
         });
     }
 
+    /// A node appends the removal of a mute that has ended, behind all that has arrived. It has to be the last word on that mute, and
+    /// the mute to have ended: a renewal must not be taken back.
+    pub(in crate::engine) fn end_mute(&mut self, account: &str, target: &str, now: i64) {
+        let account = ACCOUNTS.iter().position(|id| *id == account).unwrap();
+        let who = (0..AUTHORS).find(|who| actor(*who) == target).unwrap();
+        match self.newest_mute(account, who, now) {
+            Some((Wish::MuteUntil(_, until), true)) if until <= now => {}
+            other => panic!("the mute of {who} by {account} was ended at {now}, and is {other:?}"),
+        }
+        let ends = self.ends(now);
+        let wish = Wish::Mute(who);
+        self.add(
+            Deed::Relate {
+                account,
+                wish,
+                on: false,
+            },
+            now,
+        );
+        for (lines, end) in self.partitions.iter_mut().zip(ends) {
+            if lines.last().is_some_and(|line| line.arrived == now) && end < lines.len() {
+                lines[end..].rotate_right(1);
+            }
+        }
+    }
+
+    /// The mutes that ended by `now` and are not taken back.
+    pub(in crate::engine) fn ended_mutes(&self, now: i64) -> Vec<(usize, usize)> {
+        let all = (0..ACCOUNTS.len()).flat_map(|of| (0..AUTHORS).map(move |who| (of, who)));
+        let has_ended = |(account, who): &(usize, usize)| {
+            let newest = self.newest_mute(*account, *who, now);
+            matches!(newest, Some((Wish::MuteUntil(_, until), true)) if until <= now)
+        };
+        all.filter(has_ended).collect()
+    }
+
+    /// The last word by `now` on whether an account mutes somebody.
+    fn newest_mute(&self, account: usize, who: usize, now: i64) -> Option<(Wish, bool)> {
+        let mut newest: Option<((i64, usize, usize), Wish, bool)> = None;
+        for (partition, lines) in self.partitions.iter().enumerate() {
+            for (offset, line) in lines.iter().enumerate() {
+                let Deed::Relate {
+                    account: of,
+                    wish: wish @ (Wish::Mute(whom) | Wish::MuteUntil(whom, _)),
+                    on,
+                } = line.deed
+                else {
+                    continue;
+                };
+                let at = (line.arrived, partition, offset);
+                if (of, whom) == (account, who)
+                    && line.arrived <= now
+                    && newest.is_none_or(|(before, ..)| before < at)
+                {
+                    newest = Some((at, wish, on));
+                }
+            }
+        }
+        newest.map(|(_, wish, on)| (wish, on))
+    }
+
     pub(in crate::engine) fn author_of(&self, deed: &Deed) -> usize {
         match deed {
             Deed::Write(Writing { post, .. }) | Deed::Boost { post, .. } | Deed::Delete(post) => {
@@ -467,6 +530,10 @@ fn relation(account: &str, wish: Wish, on: bool) -> String {
             )
         }
         Wish::Mute(who) => ("mute", format!(r#""target":"{}""#, actor(who))),
+        Wish::MuteUntil(who, until) => {
+            let (target, until) = (actor(who), date(until));
+            ("mute", format!(r#""target":"{target}","until":"{until}""#))
+        }
         Wish::Block(who) => ("block", format!(r#""target":"{}""#, actor(who))),
         Wish::BlockDomain(host) => ("domain_block", format!(r#""target":"{}""#, HOSTS[host])),
         Wish::BlockedBy(who) => ("blocked_by", format!(r#""target":"{}""#, actor(who))),

@@ -526,7 +526,7 @@ impl Model {
             }
             Wish::Follow(who, boosts) if on => drop(of.follows.insert(who, boosts)),
             Wish::Follow(who, _) => drop(of.follows.remove(&who)),
-            Wish::Mute(who) => drop(set(&mut of.mutes, who)),
+            Wish::Mute(who) | Wish::MuteUntil(who, _) => drop(set(&mut of.mutes, who)),
             Wish::Block(who) => drop(set(&mut of.blocks, who)),
             Wish::BlockDomain(n) if on => drop(of.domains.insert(host(n))),
             Wish::BlockDomain(n) => drop(of.domains.remove(host(n))),

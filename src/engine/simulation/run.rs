@@ -54,6 +54,8 @@ pub(super) struct Counted {
     /// Looks at feeds while boosts waited to come or go, and entries of these that pages left out.
     pub(super) amid_boosts: u64,
     pub(super) hidden: u64,
+    /// Mutes that were taken back because they had ended.
+    pub(super) ended_mutes: u64,
 }
 
 impl Counted {
@@ -76,6 +78,7 @@ impl Counted {
         self.unsettled += other.unsettled;
         self.amid_boosts += other.amid_boosts;
         self.hidden += other.hidden;
+        self.ended_mutes += other.ended_mutes;
     }
 
     /// Refusing is always right and never useful: it must stay rare. Of a thousand seeds' answers 1 in 100 is one where
@@ -89,6 +92,7 @@ impl Counted {
             return;
         }
         assert!(0 < self.hidden, "nothing waited to leave: {self:?}");
+        assert!(0 < self.ended_mutes, "no mute ended: {self:?}");
         // Feeds of four or eight, rebuilt, given up and merged time and again.
         assert!(self.knew_less * 1_000 <= self.looks_trimmed, "{self:?}");
         assert!(self.misled * 5_000 <= self.told, "{self:?}");
@@ -139,9 +143,13 @@ pub(super) fn run(seed: u64) -> Counted {
     // In the end everything has arrived, and is read.
     run.now += 10 * STEP_MS;
     for node in 0..run.nodes.len() {
-        while run.nodes[node].read() != run.log.whole() {
+        loop {
             run.read(node, usize::MAX);
+            if run.nodes[node].read() == run.log.whole() {
+                break;
+            }
         }
+        run.check_ended_mutes();
         let now = Time::from_millis(run.now);
         run.nodes[node].end_checkpoint();
         run.nodes[node].step(usize::MAX, now);
@@ -244,12 +252,22 @@ impl Run {
         }
         self.step(node);
         self.nodes[node].announce(&ends, Time::from_millis(self.now));
+        self.end_mutes(node);
         if node == 0 && !self.is_disturbed {
             for reader in 0..self.readers.len() {
                 if self.readers[reader].habit().stays() {
                     self.catch_up(reader, 0);
                 }
             }
+        }
+    }
+
+    /// Mutes that have ended are taken back in the log.
+    fn end_mutes(&mut self, node: usize) {
+        let now = Time::from_millis(self.now);
+        for (account, target) in self.nodes[node].due_removals(&self.log.ends(self.now), now) {
+            self.log.end_mute(&account, &target, self.now);
+            self.counted.ended_mutes += 1;
         }
     }
 
@@ -297,6 +315,13 @@ impl Run {
             }
             _ => {}
         }
+    }
+
+    /// Nobody is muted for longer than was said, whose account was never removed.
+    fn check_ended_mutes(&self) {
+        let mut left = self.log.ended_mutes(self.now);
+        left.retain(|(account, _)| !self.log.is_ever_removed(*account));
+        assert_eq!(left, [], "mutes that have ended go on");
     }
 
     fn restarted(&mut self, node: usize) {
