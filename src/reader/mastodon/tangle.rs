@@ -66,7 +66,44 @@ fn first_part(html: &str) -> (&str, &str) {
 
 /// Whether it begins as a closing tag and has many attributes: the parser compares them there too, and nobody is told.
 fn ends_laden(part: &str) -> bool {
-    part.starts_with("</") && CLOSING_SEPARATORS_MAX < separators(part)
+    part.starts_with("</") && CLOSING_SEPARATORS_MAX < separators(tag_of(part))
+}
+
+/// The closing tag that a part begins with, without what comes behind it; all of the part, if the tag does not end in it.
+///
+/// A `>` ends it, but in a quoted value. Where one of these begins is told by the states of HTML's tokenization, from "tag name
+/// state" to "after attribute value (quoted) state".
+fn tag_of(part: &str) -> &str {
+    enum State {
+        TagName,
+        BeforeName,
+        Name,
+        AfterName,
+        BeforeValue,
+        Unquoted,
+        Quoted(u8),
+    }
+    use State::{AfterName, BeforeName, BeforeValue, Name, Quoted, TagName, Unquoted};
+    let mut state = TagName;
+    for (at, byte) in part.bytes().enumerate().skip("</".len()) {
+        let is_space = byte.is_ascii_whitespace();
+        state = match (state, byte) {
+            (Quoted(quote), _) if byte == quote => BeforeName,
+            (Quoted(quote), _) => Quoted(quote),
+            (_, b'>') => return part.get(..at).unwrap_or(part),
+            (BeforeValue, b'"' | b'\'') => Quoted(byte),
+            (BeforeValue, _) if is_space => BeforeValue,
+            (Unquoted, _) if is_space => BeforeName,
+            (BeforeValue | Unquoted, _) => Unquoted,
+            (_, b'/') => BeforeName,
+            (TagName | BeforeName, _) if is_space => BeforeName,
+            (Name | AfterName, _) if is_space => AfterName,
+            (Name | AfterName, b'=') => BeforeValue,
+            (TagName, _) => TagName,
+            (BeforeName | Name | AfterName, _) => Name,
+        };
+    }
+    part
 }
 
 fn separators(part: &str) -> usize {
@@ -311,6 +348,11 @@ mod tests {
                 "<p>one</p class=\"x\"><p>two</p >".repeat(100),
             ),
             ("what was cut off", "<p>one</p><p>two</p".to_owned()),
+            (
+                "a sentence behind a closing tag",
+                format!("<p><b>Low</b>{}</p>", " tide at last".repeat(100)),
+            ),
+            ("lines behind one", format!("<p>x</p>{}", "\n".repeat(300))),
             ("text", "é &lt; x ".repeat(10_000)),
             ("nothing", String::new()),
         ] {
@@ -332,8 +374,43 @@ mod tests {
             ("</p a b c d e f g h i j k l m n o p q r s t u>", true),
             ("<p a b c d e f g h i j k l m n o p q r s t u>", false),
             ("<p a>", false),
+            (
+                "</p> and a sentence of more words than there may be attributes in a tag is not one and not the other either",
+                false,
+            ),
+            ("</p x='>' a b c d e f g h i j k l m n o p q r s t u", true),
+            (
+                "</p =\">\" a b c d e f g h i j k l m n o p q r s t u",
+                false,
+            ),
         ] {
             assert_eq!(ends_laden(part), is_laden, "{part}");
+        }
+    }
+
+    #[test]
+    fn a_closing_tag_ends_where_the_parser_ends_it() {
+        for (part, tag) in [
+            ("</p>x y", "</p"),
+            ("</p", "</p"),
+            ("</p \">x", "</p \""),
+            ("</p=\">x\">", "</p=\""),
+            ("</p a=\">\">x", "</p a=\">\""),
+            ("</p a = '>' b>x", "</p a = '>' b"),
+            ("</p a/=\">\">x", "</p a/=\""),
+            ("</p =\" a=\">\">x", "</p =\" a=\">\""),
+            ("</p a=b\">x", "</p a=b\""),
+            ("</p a=\"b\"c=\">\">x", "</p a=\"b\"c=\">\""),
+            ("</p a=>x", "</p a="),
+            ("</p a=\"x", "</p a=\"x"),
+        ] {
+            assert_eq!(tag_of(part), tag, "{part}");
+            let behind = part.get(tag.len() + 1..).unwrap_or_default();
+            let text = ammonia::clean(&format!("<p>{part}"))
+                .replace("<p>", "")
+                .replace("</p>", "")
+                .replace("&gt;", ">");
+            assert_eq!(text, behind, "{part}");
         }
     }
 }
