@@ -7,8 +7,8 @@
 //! # The story, in reading order
 //!
 //! ```text
-//! order <- post <- graph <- feed <- reader <- pipeline <- main
-//!     (what arrived) (where it goes) (who cares) (kept) (served) (joined)
+//! order <- post <- graph <- feed <- reader <- api <- pipeline <- main
+//!     (what arrived) (where it goes) (who cares) (kept) (read) (served) (joined)
 //! ```
 //!
 //! | module | what it is |
@@ -19,13 +19,15 @@
 //! | [`post`] | records from the log, and the activities and relations in them |
 //! | [`graph`] | who follows, mutes and blocks whom |
 //! | [`feed`] | who gets a post, and every feed kept sorted, in memory and on disk |
-//! | [`reader`] | pages, what changed since a cursor, and streams, over HTTP and websockets; who may read what; Mastodon's API |
+//! | [`reader`] | a feed at one moment, its pages, and what changed since a cursor |
+//! | [`api`] | the HTTP API: pages, changes and streams as JSON, over HTTP and websockets; who may read what |
 //! | [`operator`] | what the service says of itself: metrics, progress; and what other windows would have done |
 //! | [`config`] | the file as written, turned into each module's options |
 //! | [`pipeline`] | the loop that joins them: take, place, fan out, announce, checkpoint |
 //! | [`service`] | all of it started and stopped |
 //! | [`demo`] | the service with a made-up fediverse around it, to look at |
 
+pub mod api;
 pub mod clock;
 pub mod config;
 pub mod demo;

@@ -12,10 +12,10 @@ use jsonschema::Validator;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use slackwater::api::auth::jwt;
+use slackwater::api::openapi;
 use slackwater::post::record::Vouched;
 use slackwater::post::{activity, relationship};
-use slackwater::reader::auth::jwt;
-use slackwater::reader::openapi;
 use slackwater::{clock, config};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
@@ -118,7 +118,7 @@ fn whatever_is_answered_has_all_its_fields() {
 
 #[test]
 fn the_document_describes_the_routes_there_are_and_no_others() {
-    let source = include_str!("../src/reader/http/mod.rs");
+    let source = include_str!("../src/api/mod.rs");
     let routes: BTreeSet<(String, String)> = source
         .split(".route(")
         .skip(1)

@@ -22,6 +22,8 @@ mod sleep;
 mod tests;
 mod told;
 
+use crate::api::log_end::LogEnd;
+use crate::api::state::AppState;
 use crate::clock;
 use crate::feed::again;
 use crate::feed::disk::DiskError;
@@ -42,9 +44,7 @@ use crate::post::said::Said;
 use crate::post::source::{self, Appender, Source, SourceError};
 use crate::reader::attendance::Attendance;
 use crate::reader::horizons::Horizons;
-use crate::reader::log_end::LogEnd;
 use crate::reader::seal::SealedLog;
-use crate::reader::state::AppState;
 use crate::reader::view::{Built, CatchingUp, View};
 use crate::watch;
 use admit::{Admission, AdmitError, Outcome};

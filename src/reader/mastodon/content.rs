@@ -5,8 +5,8 @@
 use super::formula::formulas;
 use super::lines::{self, BLOCKS, CELLS, HEADINGS};
 use super::tangle::{DEPTH_MAX, is_tangled};
+use crate::api::single_flight::SingleFlight;
 use crate::post::document::web;
-use crate::reader::once::Once;
 use ammonia::{Builder, UrlRelative};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -102,9 +102,9 @@ const MADE_BYTES_MAX: u64 = 16 << 20;
 const PARAGRAPH: &str = "<p></p>";
 
 /// What was lately made of longer texts: once for all who read them, and for as long as they are read.
-static MADE: LazyLock<Once<String, str>> = LazyLock::new(|| {
+static MADE: LazyLock<SingleFlight<String, str>> = LazyLock::new(|| {
     let weight = |written: &String, made: &Arc<str>| written.len() + made.len();
-    Once::new(MADE_BYTES_MAX, 8 << 10, weight)
+    SingleFlight::new(MADE_BYTES_MAX, 8 << 10, weight)
 });
 
 /// HTML that may be shown, at most [`GROWTH_MAX`] times as long as what was written. What is too long or too tangled to be read

@@ -3,15 +3,15 @@
 use super::channel::Sieve;
 use super::ids::id_of;
 use super::shelf::{Shelf, Shelved, is_local};
+use crate::api::change_json::Item;
+use crate::api::entry_cache::CachedEntry;
+use crate::api::spliced_message::SplicedMessage;
+use crate::api::state::AppState;
 use crate::feed::disk::DiskError;
 use crate::feed::kept::Post;
 use crate::reader::change_batch::ChangeKind;
-use crate::reader::change_json::Item;
-use crate::reader::encoded::Encoding;
 use crate::reader::late::{Arrival, is_pushed};
 use crate::reader::look::Delivery;
-use crate::reader::spliced::Spliced;
-use crate::reader::state::AppState;
 use slackwater_order::time::Time;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,9 +53,9 @@ pub enum About {
 
 impl Event {
     /// As a server-sent event.
-    pub fn sent(&self) -> Spliced {
+    pub fn sent(&self) -> SplicedMessage {
         let (name, cursor) = (self.name, &self.cursor);
-        Spliced {
+        SplicedMessage {
             before: format!("event: {name}\ndata: "),
             shared: match &self.about {
                 About::Status(status) => status.json.clone(),
@@ -66,8 +66,8 @@ impl Event {
     }
 
     /// As a message on a socket, of the stream of these names.
-    pub fn message(&self, names: &[String]) -> Spliced {
-        Spliced {
+    pub fn message(&self, names: &[String]) -> SplicedMessage {
+        SplicedMessage {
             before: format!("{{\"event\":\"{}\",\"payload\":", self.name),
             shared: match &self.about {
                 About::Status(status) => status.payload().clone(),
@@ -85,7 +85,7 @@ impl Teller {
     /// What a reader is told of these changes.
     pub fn events(
         &self,
-        told: &Delivery<Arc<Encoding>>,
+        told: &Delivery<Arc<CachedEntry>>,
         now: Time,
     ) -> Result<Vec<Event>, DiskError> {
         let mut events = Vec::new();

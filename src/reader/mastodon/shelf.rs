@@ -4,12 +4,12 @@
 use super::account::{Account, Known, handle, own_id};
 use super::ids::id_of;
 use super::status::{Around, ITEMS_MAX, Mentioned, Status};
+use crate::api::single_flight::SingleFlight;
+use crate::api::state::AppState;
 use crate::config::Ids;
 use crate::feed::disk::{DiskError, ask_to_wait, is_waiting};
 use crate::feed::kept::Post;
 use crate::feed::store::Index;
-use crate::reader::once::Once;
-use crate::reader::state::AppState;
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 use std::sync::{Arc, OnceLock};
@@ -41,7 +41,7 @@ pub struct Shelf {
     pub ids: Ids,
     /// Where clients came to, with its scheme: what has no page or image elsewhere has it there.
     pub(super) here: Arc<str>,
-    statuses: Arc<Once<Key, Shelved>>,
+    statuses: Arc<SingleFlight<Key, Shelved>>,
 }
 
 /// What a status is made of.
@@ -92,7 +92,7 @@ impl Shelf {
         Shelf {
             ids,
             here: "".into(),
-            statuses: Arc::new(Once::new(BYTES_MAX, STATUS_BYTES, weight)),
+            statuses: Arc::new(SingleFlight::new(BYTES_MAX, STATUS_BYTES, weight)),
         }
     }
 

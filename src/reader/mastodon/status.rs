@@ -369,8 +369,9 @@ fn hashtags(document: Document<'_>, here: &str) -> Vec<Value> {
             return None;
         }
         let there = tag.link("href");
-        let encoded = byte_serialize(name.as_bytes());
-        let url = there.unwrap_or_else(|| format!("{here}/tags/{}", encoded.collect::<String>()));
+        let entry_cache = byte_serialize(name.as_bytes());
+        let url =
+            there.unwrap_or_else(|| format!("{here}/tags/{}", entry_cache.collect::<String>()));
         Some(json!({"name": name, "url": url}))
     };
     // Comparing them takes longer than showing them.

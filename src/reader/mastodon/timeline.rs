@@ -2,9 +2,9 @@
 
 use super::channel::Sieve;
 use super::shelf::{Shelf, is_local};
+use crate::api::state::AppState;
 use crate::feed::disk::DiskError;
 use crate::reader::page::{Candidates, PAGE_BYTES_MAX, Span};
-use crate::reader::state::AppState;
 use crate::reader::whole::{LetsIn, whole};
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;

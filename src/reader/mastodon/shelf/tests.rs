@@ -55,8 +55,8 @@ fn a_long_post_is_shown_where_nobody_waits_and_once_for_all() {
             all.wait();
             fetching(|| shown(&long, home)).unwrap()
         };
-        let asking: Vec<_> = (0..20).map(|_| scope.spawn(ask)).collect();
-        asking.into_iter().map(|it| it.join().unwrap()).collect()
+        let context: Vec<_> = (0..20).map(|_| scope.spawn(ask)).collect();
+        context.into_iter().map(|it| it.join().unwrap()).collect()
     });
     assert!(found.iter().all(|it| Arc::ptr_eq(it, &found[0])));
     let again = at_hand(|| shown(&long, home)).flatten();
