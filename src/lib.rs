@@ -21,6 +21,7 @@
 //! | [`feed`] | who gets a post, and every feed kept sorted, in memory and on disk |
 //! | [`reader`] | a feed at one moment, its pages, and what changed since a cursor |
 //! | [`api`] | the HTTP API: pages, changes and streams as JSON, over HTTP and websockets; who may read what |
+//! | [`mastodon`] | feeds as Mastodon's API shows them: timelines, lists, statuses, streaming |
 //! | [`operator`] | what the service says of itself: metrics, progress; and what other windows would have done |
 //! | [`config`] | the file as written, turned into each module's options |
 //! | [`pipeline`] | the loop that joins them: take, place, fan out, announce, checkpoint |
@@ -33,6 +34,7 @@ pub mod config;
 pub mod demo;
 pub mod feed;
 pub mod graph;
+pub mod mastodon;
 pub mod operator;
 pub mod pipeline;
 pub mod post;

@@ -7,8 +7,8 @@ use super::response_memory::{self, ResponseMemory};
 use super::state::AppState;
 use super::websocket;
 use crate::config::Ids;
+use crate::mastodon::status_cache::StatusCache;
 use crate::post::source::Appender;
-use crate::reader::mastodon::shelf::Shelf;
 use crate::reader::view::Built;
 use ipnet::IpNet;
 use std::ops::Deref;
@@ -77,7 +77,7 @@ pub(crate) struct AppInner {
     pub(crate) connections: Arc<Connections>,
     pub(crate) response_memory: Arc<ResponseMemory>,
     pub(crate) stream_options: StreamOptions,
-    pub(crate) shelf: Arc<Shelf>,
+    pub(crate) status_cache: Arc<StatusCache>,
     pub(crate) rejection_log: Arc<RejectionLog>,
     pub(crate) live_max_age: Duration,
     pub(crate) late_list: bool,
@@ -109,7 +109,7 @@ impl App {
             connections: Connections::new(options.connections),
             response_memory: ResponseMemory::new(response_memory::Limits::default()),
             stream_options: options.stream_options,
-            shelf: Arc::new(Shelf::new(options.mastodon_ids)),
+            status_cache: Arc::new(StatusCache::new(options.mastodon_ids)),
             late_list: options.late_list,
             rejection_log: Arc::default(),
             live_max_age: options.live_max_age,

@@ -5,7 +5,6 @@ use super::auth::token::{self, Token};
 use super::auth::{Caller, TokenError, forbidden, unauthorized};
 use super::boxed::boxed;
 use super::limits::{CallerKey, ConnectionGuard};
-use super::mastodon::{Refusal, words_of};
 use super::problem::Problem;
 use super::request_headers;
 use crate::clock;
@@ -23,22 +22,22 @@ const SHARED: &str = "/v1/feeds/";
 
 /// Who asks, and from where.
 #[derive(Clone, Debug)]
-pub(super) struct CallerContext {
+pub(crate) struct CallerContext {
     /// Who.
-    pub(super) caller: Caller,
+    pub(crate) caller: Caller,
     /// With which token.
-    pub(super) token: Option<Token>,
+    pub(crate) token: Option<Token>,
     /// From where, if that is known.
-    pub(super) address: Option<IpAddr>,
+    pub(crate) address: Option<IpAddr>,
     /// Who brought it: itself, or the last proxy.
-    pub(super) peer: Option<IpAddr>,
+    pub(crate) peer: Option<IpAddr>,
     /// Where it came to, with its scheme, for streams of Mastodon's; else empty.
-    pub(super) here: Arc<str>,
+    pub(crate) base_url: Arc<str>,
 }
 
 impl CallerContext {
     /// Who is counted with it: none for the backend.
-    pub(super) fn key(&self) -> Option<CallerKey> {
+    pub(crate) fn key(&self) -> Option<CallerKey> {
         let somewhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         match &self.caller {
             Caller::Backend => None,
@@ -49,41 +48,37 @@ impl CallerContext {
 }
 
 /// Finds out who asks, with the token in `Authorization`.
-pub(super) async fn by_header(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(crate) async fn by_header(State(app): State<App>, request: Request, next: Next) -> Response {
     let carried = in_header(&request);
-    app.ask(request, next, carried).await
+    app.with_caller(request, next, carried).await
 }
 
 /// Finds out who opens a stream: the token may be elsewhere too.
-pub(super) async fn by_stream(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(crate) async fn by_stream(State(app): State<App>, request: Request, next: Next) -> Response {
     let carried = anywhere(&request);
-    app.ask(request, next, carried).await
+    app.with_caller(request, next, carried).await
 }
 
-/// As [`by_header`], in Mastodon's words. Some of what clients ask there needs no token.
-pub(super) async fn as_mastodon(State(app): State<App>, request: Request, next: Next) -> Response {
-    let carried = in_header(&request);
-    app.ask_as_mastodon(request, next, carried).await
-}
-
-/// As [`by_stream`], in Mastodon's words.
-pub(super) async fn as_mastodon_stream(
-    State(app): State<App>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let carried = anywhere(&request);
-    app.ask_as_mastodon(request, next, carried).await
+/// What a request says of its caller.
+#[derive(Debug)]
+pub(crate) struct Evidence {
+    /// The address of whoever brought the request, and that of the caller behind the proxies we trust.
+    from: Option<(IpAddr, IpAddr)>,
+    /// Why the request is not taken for one of a program on this machine, if it is not.
+    stranger: Option<String>,
+    carried: CarriedToken,
 }
 
 /// A token, or why what stands in its place is none.
-type CarriedToken = Result<Option<Token>, &'static str>;
+pub(crate) type CarriedToken = Result<Option<Token>, &'static str>;
 
-fn in_header(request: &Request) -> CarriedToken {
+/// The token in `Authorization`.
+pub(crate) fn in_header(request: &Request) -> CarriedToken {
     token::in_header(request.headers())
 }
 
-fn anywhere(request: &Request) -> CarriedToken {
+/// The token of a stream, which may stand in the query or in a header of the websocket too.
+pub(crate) fn anywhere(request: &Request) -> CarriedToken {
     let query = request.uri().query().unwrap_or_default();
     let mut pairs = url::form_urlencoded::parse(query.as_bytes());
     let in_query = pairs.find(|(name, _)| name == "access_token");
@@ -92,43 +87,28 @@ fn anywhere(request: &Request) -> CarriedToken {
 }
 
 impl App {
-    async fn ask(&self, mut request: Request, next: Next, carried: CarriedToken) -> Response {
+    async fn with_caller(
+        &self,
+        mut request: Request,
+        next: Next,
+        carried: CarriedToken,
+    ) -> Response {
         let is_shared = request.uri().path().starts_with(SHARED);
         let may_be_anyone = self.auth.public_feeds_open && is_shared;
-        let from = self.from(&request);
-        let stranger = stranger(request.headers());
-        match self.identify(from, stranger, carried).await {
+        let evidence = self.evidence(&request, carried);
+        match self.identify(evidence).await {
             // Before anything is said of what was asked.
             Ok(context) if context.caller == Caller::Anyone && !may_be_anyone => {
                 unauthorized("this needs a token: send `Authorization: Bearer <token>`")
                     .into_response()
             }
             Ok(context) => {
-                let (who, refused) = (context.key(), words_of(request.uri().path()));
+                let key = context.key();
                 request.extensions_mut().insert(context);
                 let answer = next.run(request).await;
-                self.count_large(who, answer, refused).await
+                self.count_large(key, answer, Problem::into_response).await
             }
             Err(problem) => problem.into_response(),
-        }
-    }
-
-    async fn ask_as_mastodon(
-        &self,
-        mut request: Request,
-        next: Next,
-        carried: CarriedToken,
-    ) -> Response {
-        let from = self.from(&request);
-        let stranger = stranger(request.headers());
-        match self.identify(from, stranger, carried).await {
-            Ok(context) => {
-                let (who, refused) = (context.key(), words_of(request.uri().path()));
-                request.extensions_mut().insert(context);
-                let answer = next.run(request).await;
-                self.count_large(who, answer, refused).await
-            }
-            Err(problem) => Refusal::from(problem).into_response(),
         }
     }
 
@@ -140,12 +120,23 @@ impl App {
         Some((peer, address))
     }
 
-    async fn identify(
-        &self,
-        from: Option<(IpAddr, IpAddr)>,
-        stranger: Option<String>,
-        carried: CarriedToken,
-    ) -> Result<CallerContext, Problem> {
+    /// What a request says of its caller.
+    pub(crate) fn evidence(&self, request: &Request, carried: CarriedToken) -> Evidence {
+        Evidence {
+            from: self.from(request),
+            stranger: stranger(request.headers()),
+            carried,
+        }
+    }
+
+    /// Finds the caller of a request, and counts the request. Errors: the token is no good, there were too many requests, or
+    /// whoever knows of tokens does not answer.
+    pub(crate) async fn identify(&self, evidence: Evidence) -> Result<CallerContext, Problem> {
+        let Evidence {
+            from,
+            stranger,
+            carried,
+        } = evidence;
         let (peer, address) = (from.map(|(peer, _)| peer), from.map(|(_, address)| address));
         let token = carried.map_err(unauthorized);
         // Nobody is asked about guesses without end.
@@ -183,7 +174,7 @@ impl App {
             token: token?,
             address,
             peer,
-            here: Arc::default(),
+            base_url: Arc::default(),
         })
     }
 
@@ -196,7 +187,7 @@ impl App {
     }
 
     /// Takes in one who opens a stream of an account's, or of nobody's.
-    pub(super) fn admit(
+    pub(crate) fn admit(
         &self,
         context: &CallerContext,
         account: Option<&str>,
@@ -223,7 +214,7 @@ impl App {
 }
 
 /// One who was let in to a stream.
-pub(super) struct StreamPermit {
+pub(crate) struct StreamPermit {
     app: App,
     context: CallerContext,
     _connected: ConnectionGuard,
@@ -231,7 +222,7 @@ pub(super) struct StreamPermit {
 
 impl StreamPermit {
     /// Waits until its token holds no longer; for ever if it is no user's.
-    pub(super) async fn ended(&self) {
+    pub(crate) async fn ended(&self) {
         let (Caller::User(user), Some(token)) = (&self.context.caller, &self.context.token) else {
             return std::future::pending().await;
         };
@@ -292,7 +283,7 @@ fn stranger(headers: &HeaderMap) -> Option<String> {
 }
 
 /// 429.
-pub(super) fn too_many(detail: &str, retry_after: u32) -> Problem {
+pub(crate) fn too_many(detail: &str, retry_after: u32) -> Problem {
     Problem {
         retry_after: Some(retry_after),
         ..Problem::new(StatusCode::TOO_MANY_REQUESTS, detail)

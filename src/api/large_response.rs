@@ -23,7 +23,7 @@ struct CountedMarker;
 
 impl App {
     /// Makes an answer for whoever asks, as [`disk_reads::read`] does, once there is room for it.
-    pub(super) async fn answered<E: From<Problem>>(
+    pub(crate) async fn answered<E: From<Problem>>(
         &self,
         context: &CallerContext,
         make: impl Fn() -> Result<Response, E>,
@@ -33,7 +33,7 @@ impl App {
     }
 
     /// What an answer is made of, and the room for it; 429 or 503 if there is none for too long.
-    pub(super) async fn made<T>(
+    pub(crate) async fn made<T>(
         &self,
         context: &CallerContext,
         make: impl Fn() -> T,
@@ -43,7 +43,7 @@ impl App {
     }
 
     /// Room for an answer to whoever asks; 429 or 503 if there is none for too long.
-    pub(super) async fn room(&self, context: &CallerContext) -> Result<Room, Problem> {
+    pub(crate) async fn room(&self, context: &CallerContext) -> Result<Room, Problem> {
         self.room_of(context.key()).await
     }
 
@@ -53,7 +53,7 @@ impl App {
 
     /// Counts an answer that turned out large, though nobody expected that of its kind.
     /// `refused` says in whose words there is no room for it.
-    pub(super) async fn count_large(
+    pub(crate) async fn count_large(
         &self,
         who: Option<CallerKey>,
         answer: Response,
@@ -110,7 +110,7 @@ fn told(why: NoRoom) -> Problem {
 }
 
 /// An answer that keeps its share of the room until it has been sent.
-pub(super) async fn hold(room: Room, answer: Response) -> Result<Response, Problem> {
+pub(crate) async fn hold(room: Room, answer: Response) -> Result<Response, Problem> {
     let (mut head, made) = answer.into_parts();
     // All of it is there: nothing is waited for.
     let made = body::to_bytes(made, usize::MAX).await;

@@ -5,24 +5,18 @@ use super::caller::CallerContext;
 use super::disk_reads;
 use super::entry::Entry;
 use super::large_response::hold;
-use super::mastodon::Refusal;
 use super::page_query::{PageQuery, json};
 use super::problem::Problem;
-use super::response_memory::Room;
 use super::responses;
-use crate::clock;
 use crate::reader::asked::Asked;
 use crate::reader::late::{LateEntry, page_of};
 use crate::reader::look::Look;
-use crate::reader::mastodon::late::{is_shown, late_timeline};
-use crate::reader::mastodon::shelf::Shelf;
-use crate::reader::mastodon::timeline::{Timeline, Wanted};
 use crate::reader::page::PAGE_BYTES_MAX;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 
 /// The name of the feed of late arrivals.
-pub(super) const LATE: &str = "late";
+pub(crate) const LATE: &str = "late";
 
 impl App {
     /// A page of what came late to a home, by when it came.
@@ -74,35 +68,8 @@ impl App {
         hold(room, response).await
     }
 
-    /// The same part as statuses, and room for them.
-    pub(super) async fn late_statuses(
-        &self,
-        context: &CallerContext,
-        account: &str,
-        shelf: &Shelf,
-        wanted: Wanted,
-    ) -> Result<(Timeline, Room), Refusal> {
-        self.state.is_open()?;
-        let (_, mut late) = self.late_of(account).await?;
-        late.retain(|entry| is_shown(shelf, entry));
-        let part = page_of(&late, wanted.span, wanted.is_upward);
-        let is_last = part.first().map(|entry| entry.key) == late.first().map(|entry| entry.key);
-        let (state, up, now) = (&self.state, wanted.is_upward, clock::now());
-        let page = self.made(context, || match up {
-            true => late_timeline(state, shelf, part.iter(), up, now),
-            false => late_timeline(state, shelf, part.iter().rev(), up, now),
-        });
-        let (page, room) = page.await?;
-        let page = page.map_err(|e| Problem::internal(&e))?;
-        let page = Timeline {
-            is_last: page.is_last && is_last,
-            ..page
-        };
-        Ok((page, room))
-    }
-
     /// All late arrivals of an account, oldest first.
-    async fn late_of(&self, account: &str) -> Result<(Look, Vec<LateEntry>), Problem> {
+    pub(crate) async fn late_of(&self, account: &str) -> Result<(Look, Vec<LateEntry>), Problem> {
         let asked = Asked::Home {
             account: account.to_owned(),
         };

@@ -41,7 +41,6 @@ pub(crate) mod large_response;
 mod late;
 pub mod limits;
 pub mod log_end;
-mod mastodon;
 pub mod openapi;
 mod ordering;
 pub mod origin;
@@ -61,7 +60,6 @@ pub mod spliced_message;
 pub mod state;
 mod stream;
 pub mod stream_message;
-mod streaming;
 pub mod subscription;
 pub mod warnings;
 pub mod websocket;
@@ -69,6 +67,7 @@ pub mod websocket_upgrade;
 
 pub use app::{Options, StreamOptions};
 
+use crate::mastodon;
 use crate::operator::by_origin;
 use crate::post::source::Appender;
 use crate::reader::view::Built;
@@ -132,7 +131,7 @@ pub fn router(state: AppState, appender: Appender, options: Options) -> Router {
     let open = Router::new().route("/openapi.json", get(description));
     let bounded = by_header
         .merge(streams)
-        .merge(mastodon::routes(&app))
+        .merge(mastodon::routes::routes(&app))
         .merge(open)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(app.clone(), bounded));
@@ -172,7 +171,7 @@ async fn bounded(State(app): State<App>, request: Request, next: Next) -> Respon
         .get::<MatchedPath>()
         .map_or("none", |path| path.as_str())
         .to_owned();
-    let refused = mastodon::words_of(request.uri().path());
+    let refused = mastodon::error::renderer_of(request.uri().path());
     if !names_its_host(request.headers()) {
         app.state.metrics.request(&route, 400);
         return refused(Problem::bad_request(

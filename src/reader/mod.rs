@@ -15,7 +15,6 @@
 //! | [`whole`] | a post with what it boosts |
 //! | [`asked`] | which feed is asked for, and by whom |
 //! | [`look`] | a feed looked at: all of the above at one moment |
-//! | [`mastodon`] | feeds as Mastodon's API shows them |
 //! | [`explained`] | why an account has a post in its feeds, or has not |
 //! | [`view`] | the state requests are answered from |
 
@@ -29,7 +28,6 @@ pub mod explained;
 pub mod horizons;
 pub mod late;
 pub mod look;
-pub mod mastodon;
 pub mod page;
 pub mod seal;
 pub mod shown;

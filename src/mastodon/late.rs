@@ -2,8 +2,8 @@
 //! the list does, what a reader does to an entry reaches the post, and nothing comes below what was read.
 
 use super::ids::id_of;
-use super::shelf::Shelf;
-use super::status::{Around, Status};
+use super::status::{Status, StatusContext};
+use super::status_cache::StatusCache;
 use super::timeline::Timeline;
 use crate::api::state::AppState;
 use crate::feed::disk::DiskError;
@@ -23,15 +23,15 @@ pub fn late_list() -> Value {
 }
 
 /// Whether an entry can be shown to clients: under [`crate::config::Ids::Ref`] only under the id that the backend gave its post.
-pub fn is_shown(shelf: &Shelf, entry: &LateEntry) -> bool {
+pub fn is_shown(status_cache: &StatusCache, entry: &LateEntry) -> bool {
     let shown = entry.original.as_ref().unwrap_or(&entry.post);
-    id_of(shelf.ids, shown).is_some()
+    id_of(status_cache.ids, shown).is_some()
 }
 
 /// A page of late arrivals; `entries` in the order in which they are to be taken. `is_upward`: oldest first, and shown newest first.
 pub fn late_timeline<'a>(
     state: &AppState,
-    shelf: &Shelf,
+    status_cache: &StatusCache,
     entries: impl Iterator<Item = &'a LateEntry>,
     is_upward: bool,
     now: Time,
@@ -43,7 +43,7 @@ pub fn late_timeline<'a>(
             has_all = false;
             break;
         }
-        let Some(status) = status(state, shelf, entry, now)? else {
+        let Some(status) = status(state, status_cache, entry, now)? else {
             continue;
         };
         let objects = [Some(&entry.post), entry.original.as_ref()];
@@ -69,22 +69,22 @@ pub fn late_timeline<'a>(
 /// An entry as its author's boost of the post that it shows; none if the backend gave no id for a part of it that needs one.
 fn status(
     state: &AppState,
-    shelf: &Shelf,
+    status_cache: &StatusCache,
     entry: &LateEntry,
     now: Time,
 ) -> Result<Option<Status>, DiskError> {
     let (post, shown) = (&entry.post, entry.original.as_ref().unwrap_or(&entry.post));
-    let Some(reblog) = shelf.made(state, shown, None, now)? else {
+    let Some(reblog) = status_cache.made(state, shown, None, now)? else {
         return Ok(None);
     };
     let given = post.author_ref.as_deref();
-    let Some(account) = shelf.account(state, &post.body.author, given)? else {
+    let Some(account) = status_cache.account(state, &post.body.author, given)? else {
         return Ok(None);
     };
-    let around = Around {
+    let context = StatusContext {
         id: entry.key.to_string(),
         account,
-        here: Arc::clone(&shelf.here),
+        base_url: Arc::clone(&status_cache.base_url),
         in_reply_to_id: None,
         in_reply_to_account_id: None,
         mentioned: Vec::new(),
@@ -93,5 +93,5 @@ fn status(
     boost.body.uri = format!("{}#late", post.body.uri);
     boost.body.boost_of = Some(shown.body.uri.clone());
     boost.body.published = Some(entry.at);
-    Ok(Some(Status::new(&boost, around, Some(reblog), now)))
+    Ok(Some(Status::new(&boost, context, Some(reblog), now)))
 }

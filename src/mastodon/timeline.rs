@@ -1,7 +1,7 @@
-//! A page of a timeline being filled with statuses.
+//! A page of a timeline, built status by status.
 
-use super::channel::Sieve;
-use super::shelf::{Shelf, is_local};
+use super::channel::Filter;
+use super::status_cache::{StatusCache, is_local};
 use crate::api::state::AppState;
 use crate::feed::disk::DiskError;
 use crate::reader::page::{Candidates, PAGE_BYTES_MAX, Span};
@@ -23,7 +23,7 @@ pub struct Timeline {
 
 /// What part of a timeline is asked for.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted {
+pub struct PageRequest {
     /// Between which places, and how many.
     pub span: Span,
     /// Those just above its lower end, not the newest.
@@ -31,17 +31,17 @@ pub struct Wanted {
 }
 
 impl Timeline {
-    /// Takes what is `wanted` out of the ascending `ids`, as far as they still belong there and fall through `sieve`.
+    /// Takes what is `page_request` out of the ascending `ids`, as far as they still belong there and fall through `filter`.
     pub fn fill(
         state: &AppState,
-        shelf: &Shelf,
-        wanted: Wanted,
+        status_cache: &StatusCache,
+        page_request: PageRequest,
         ids: &[u64],
-        sieve: &Sieve,
+        filter: &Filter,
         lets_in: &LetsIn<'_>,
         now: Time,
     ) -> Result<Timeline, DiskError> {
-        let Wanted { span, is_upward } = wanted;
+        let PageRequest { span, is_upward } = page_request;
         let (Candidates::Down(part) | Candidates::Up(part)) = span.of(ids);
         let part: Box<dyn Iterator<Item = &u64>> = match is_upward {
             false => Box::new(part.iter().rev()),
@@ -62,11 +62,11 @@ impl Timeline {
                 continue;
             };
             let is_shown = lets_in(&post, original.as_deref())
-                && sieve.shows(&post, || is_local(state, &post.body.author));
+                && filter.shows(&post, || is_local(state, &post.body.author));
             if !is_shown {
                 continue;
             }
-            if let Some(status) = shelf.status(state, post, original, now)? {
+            if let Some(status) = status_cache.status(state, post, original, now)? {
                 bytes += status.json.len();
                 taken.push(status);
             }

@@ -1,4 +1,4 @@
-//! The streams there are, and how clients of Mastodon name them. Pure.
+//! The streams there are, and how clients of Mastodon name them.
 
 use crate::feed::kept::Post;
 use crate::feed::named::Part;
@@ -36,16 +36,24 @@ pub enum Channel {
 
 /// Why there is no such stream, in Mastodon's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoChannel {
+pub struct ChannelError {
     /// What is wrong.
     pub error: &'static str,
     /// As an HTTP status.
     pub status: u16,
 }
 
+/// What a stream is asked with.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct ChannelQuery {
+    pub(super) stream: Option<String>,
+    pub(super) tag: Option<String>,
+    pub(super) list: Option<String>,
+}
+
 /// What a client sends.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct Wish {
+pub struct ClientCommand {
     /// `subscribe` or `unsubscribe`.
     #[serde(rename = "type", default)]
     pub kind: String,
@@ -71,8 +79,12 @@ fn loosely<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<S
 
 impl Channel {
     /// The stream of this name.
-    pub fn named(name: &str, tag: Option<&str>, list: Option<&str>) -> Result<Channel, NoChannel> {
-        let wrong = |error| NoChannel { error, status: 400 };
+    pub fn named(
+        name: &str,
+        tag: Option<&str>,
+        list: Option<&str>,
+    ) -> Result<Channel, ChannelError> {
+        let wrong = |error| ChannelError { error, status: 400 };
         let public = |part, only_media| Ok(Channel::Public { part, only_media });
         let hashtag = |only_local| {
             let written = tag.filter(|tag| !tag.is_empty());
@@ -168,26 +180,26 @@ impl Channel {
     }
 
     /// What of its feed it shows.
-    pub fn sieve(&self) -> Sieve {
+    pub fn filter(&self) -> Filter {
         match self {
-            Channel::Public { part, only_media } => Sieve {
+            Channel::Public { part, only_media } => Filter {
                 only_media: *only_media,
                 only_local: *part == Part::Local,
                 only_remote: *part == Part::Remote,
-                ..Sieve::default()
+                ..Filter::default()
             },
-            Channel::Hashtag { only_local, .. } => Sieve {
+            Channel::Hashtag { only_local, .. } => Filter {
                 only_local: *only_local,
-                ..Sieve::default()
+                ..Filter::default()
             },
-            _ => Sieve::default(),
+            _ => Filter::default(),
         }
     }
 }
 
 /// What of a feed is shown, where it is not all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sieve {
+pub struct Filter {
     /// Only posts with media.
     pub only_media: bool,
     /// Only posts by local accounts.
@@ -200,7 +212,7 @@ pub struct Sieve {
     pub none: Vec<String>,
 }
 
-impl Sieve {
+impl Filter {
     /// Whether a post may, by its author.
     pub fn is_by_whom(&self, is_local: impl FnOnce() -> bool) -> bool {
         let (local, remote) = (self.only_local, self.only_remote);
@@ -267,9 +279,9 @@ mod tests {
     /// A failure means that a page of media alone parses all the objects of a feed: what they say must not matter here.
     #[test]
     fn whether_a_post_has_media_is_known_without_reading_its_object() {
-        let sieve = Sieve {
+        let filter = Filter {
             only_media: true,
-            ..Sieve::default()
+            ..Filter::default()
         };
         let mut post = crate::feed::kept::example::post("https://a.example/users/ana");
         for (object, has_media) in [
@@ -281,7 +293,7 @@ mod tests {
         ] {
             post.body.object = serde_json::value::RawValue::from_string(object.to_owned()).unwrap();
             post.body.has_media = has_media;
-            assert_eq!(sieve.shows(&post, || true), has_media, "{object}");
+            assert_eq!(filter.shows(&post, || true), has_media, "{object}");
         }
     }
 
@@ -306,13 +318,13 @@ mod tests {
 
     #[test]
     fn wishes_are_read_as_clients_write_them() {
-        let read = |text: &str| serde_json::from_str::<Wish>(text).unwrap();
-        let wish = read(r#"{"type":"subscribe","stream":"list","list":42,"more":[]}"#);
+        let read = |text: &str| serde_json::from_str::<ClientCommand>(text).unwrap();
+        let command = read(r#"{"type":"subscribe","stream":"list","list":42,"more":[]}"#);
         assert_eq!(
-            (wish.kind.as_str(), wish.list.as_deref()),
+            (command.kind.as_str(), command.list.as_deref()),
             ("subscribe", Some("42"))
         );
-        assert_eq!(read("{}"), Wish::default());
+        assert_eq!(read("{}"), ClientCommand::default());
         assert_eq!(read(r#"{"tag":null}"#).tag, None);
     }
 }

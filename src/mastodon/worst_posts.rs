@@ -1,5 +1,5 @@
-//! The posts that cost most to show, of those that were thought of and those that a search found: what is told of them in tests is
-//! counted in bytes, and a benchmark measures them.
+//! The posts that cost most to show, of those somebody thought of and those a search found. Tests count what is sent of them in
+//! bytes, and a benchmark measures them.
 
 use serde_json::{Value, json};
 use std::fmt::Write as _;

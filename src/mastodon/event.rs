@@ -1,8 +1,8 @@
-//! What a feed's changes are to clients of Mastodon's streaming API.
+//! A feed's changes as events of Mastodon's streaming API.
 
-use super::channel::Sieve;
+use super::channel::Filter;
 use super::ids::id_of;
-use super::shelf::{Shelf, Shelved, is_local};
+use super::status_cache::{CachedStatus, StatusCache, is_local};
 use crate::api::change_json::Item;
 use crate::api::entry_cache::CachedEntry;
 use crate::api::spliced_message::SplicedMessage;
@@ -18,13 +18,13 @@ use std::time::Duration;
 
 /// Tells changes as events.
 #[derive(Debug)]
-pub struct Teller {
+pub struct EventMapper {
     /// What is looked up in.
     pub state: AppState,
     /// Statuses.
-    pub shelf: Arc<Shelf>,
+    pub status_cache: Arc<StatusCache>,
     /// What of the feed is shown.
-    pub sieve: Sieve,
+    pub filter: Filter,
     /// The account whose patience holds the feed back, if one does.
     pub owner: Option<String>,
     /// How long after its place a post may come that is pushed as new though others stand above it, where no hold is longer.
@@ -37,16 +37,16 @@ pub struct Event {
     /// `update`, `status.update` or `delete`.
     pub name: &'static str,
     /// What it is about.
-    pub about: About,
+    pub payload: Payload,
     /// The cursor to come back with.
     pub cursor: String,
 }
 
 /// What an event is about.
 #[derive(Clone, Debug)]
-pub enum About {
+pub enum Payload {
     /// A status, told in full.
-    Status(Arc<Shelved>),
+    Status(Arc<CachedStatus>),
     /// The id of one.
     Id(String),
 }
@@ -57,9 +57,9 @@ impl Event {
         let (name, cursor) = (self.name, &self.cursor);
         SplicedMessage {
             before: format!("event: {name}\ndata: "),
-            shared: match &self.about {
-                About::Status(status) => status.json.clone(),
-                About::Id(id) => id.clone().into(),
+            shared: match &self.payload {
+                Payload::Status(status) => status.json.clone(),
+                Payload::Id(id) => id.clone().into(),
             },
             after: format!("\nid: {cursor}\n\n"),
         }
@@ -69,9 +69,9 @@ impl Event {
     pub fn message(&self, names: &[String]) -> SplicedMessage {
         SplicedMessage {
             before: format!("{{\"event\":\"{}\",\"payload\":", self.name),
-            shared: match &self.about {
-                About::Status(status) => status.payload().clone(),
-                About::Id(id) => serde_json::to_string(id).unwrap_or_default().into(),
+            shared: match &self.payload {
+                Payload::Status(status) => status.payload().clone(),
+                Payload::Id(id) => serde_json::to_string(id).unwrap_or_default().into(),
             },
             after: format!(
                 ",\"stream\":{}}}",
@@ -81,78 +81,78 @@ impl Event {
     }
 }
 
-impl Teller {
+impl EventMapper {
     /// What a reader is told of these changes.
     pub fn events(
         &self,
-        told: &Delivery<Arc<CachedEntry>>,
+        delivery: &Delivery<Arc<CachedEntry>>,
         now: Time,
     ) -> Result<Vec<Event>, DiskError> {
         let mut events = Vec::new();
-        for (nth, line) in told.batch.items.iter().enumerate() {
-            let Some((name, about)) = self.event(line, now)? else {
+        for (nth, item) in delivery.batch.items.iter().enumerate() {
+            let Some((name, payload)) = self.event(item, now)? else {
                 continue;
             };
             events.push(Event {
                 name,
-                about,
-                cursor: told.cursor_after(nth).to_text(),
+                payload,
+                cursor: delivery.cursor_after(nth).to_text(),
             });
         }
         Ok(events)
     }
 
-    fn event(&self, line: &Item, now: Time) -> Result<Option<(&'static str, About)>, DiskError> {
-        let Some(entry) = &line.entry else {
-            let post = self.state.view.store.post(line.id)?;
+    fn event(&self, item: &Item, now: Time) -> Result<Option<(&'static str, Payload)>, DiskError> {
+        let Some(entry) = &item.entry else {
+            let post = self.state.view.store.post(item.id)?;
             // What went is told of to all who may have had it.
             let is_by_whom = |post: &Arc<Post>| {
-                self.sieve
+                self.filter
                     .is_by_whom(|| is_local(&self.state, &post.body.author))
             };
             if !post.as_ref().is_none_or(is_by_whom) {
                 return Ok(None);
             }
-            let id = match (self.shelf.ids, post) {
-                (crate::config::Ids::Place, _) => Some(line.id.to_string()),
+            let id = match (self.status_cache.ids, post) {
+                (crate::config::Ids::Place, _) => Some(item.id.to_string()),
                 (ids, Some(post)) => id_of(ids, &post),
                 (_, None) => None,
             };
-            return Ok(id.map(|id| ("delete", About::Id(id))));
+            return Ok(id.map(|id| ("delete", Payload::Id(id))));
         };
         let post = &entry.post;
         // What waited for what it answers may be there only now: clients pass over an edit of what they do not have, and over
         // what comes twice.
-        let name = match line.kind {
-            _ if self.is_pushed(line, post, entry.original.as_deref())? => "update",
+        let name = match item.kind {
+            _ if self.is_pushed(item, post, entry.original.as_deref())? => "update",
             ChangeKind::Edit => "status.update",
             ChangeKind::Post | ChangeKind::Remove => return Ok(None),
         };
         if !self
-            .sieve
+            .filter
             .shows(post, || is_local(&self.state, &post.body.author))
         {
             return Ok(None);
         }
         let (post, original) = (Arc::clone(post), entry.original.clone());
-        let status = self.shelf.status(&self.state, post, original, now)?;
-        Ok(status.map(|status| (name, About::Status(status))))
+        let status = self.status_cache.status(&self.state, post, original, now)?;
+        Ok(status.map(|status| (name, Payload::Status(status))))
     }
 
     /// Whether an entry is pushed as new: its own record brought it, or one that it waited for, and it came as [`is_pushed`] asks.
     fn is_pushed(
         &self,
-        line: &Item,
+        item: &Item,
         post: &Post,
         original: Option<&Post>,
     ) -> Result<bool, DiskError> {
-        if !line.is_news {
+        if !item.is_news {
             return Ok(false);
         }
         let owner = self.owner.as_deref();
         let actor = owner.and_then(|owner| self.state.view.actor_of(owner));
         let arrival = Arrival::of(&self.state.view, actor.as_deref(), post, original)?;
         let wait = self.state.view.new_for(owner, self.live_max_age);
-        Ok(is_pushed(post, &arrival, line.behind, wait))
+        Ok(is_pushed(post, &arrival, item.behind, wait))
     }
 }

@@ -25,7 +25,7 @@ fn a_long_post_is_shown_where_nobody_waits_and_once_for_all() {
     });
     let (_built, watching) = watch::channel(Arc::default());
     let state = AppState::of(View::of(Arc::new(store.unwrap()), watching));
-    let shelf = Shelf::new(Ids::Place);
+    let status_cache = StatusCache::new(Ids::Place);
     let post = |ms: i64, text: &str| {
         let mut post = example::post(ANA);
         let object = serde_json::json!({"content": text}).to_string();
@@ -33,9 +33,9 @@ fn a_long_post_is_shown_where_nobody_waits_and_once_for_all() {
         post.body.object = serde_json::value::RawValue::from_string(object).unwrap();
         Arc::new(post)
     };
-    let shown = |post: &Arc<Post>, here: &str| {
-        let shelf = shelf.at(here);
-        let status = shelf.status(&state, Arc::clone(post), None, Time::default());
+    let shown = |post: &Arc<Post>, base_url: &str| {
+        let status_cache = status_cache.at(base_url);
+        let status = status_cache.status(&state, Arc::clone(post), None, Time::default());
         status.ok().flatten()
     };
     let (home, short) = ("https://home.example", post(1, "short"));

@@ -1,4 +1,4 @@
-//! Formulas in HTML: the text they were made of, in the place of their MathML. Pure.
+//! Formulas in HTML: the text they were made of, in place of their MathML.
 
 use std::borrow::Cow;
 
@@ -148,7 +148,7 @@ fn find(text: &str, wanted: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::content::html;
+    use super::super::html::html;
 
     #[test]
     fn formulas_are_shown_as_what_they_were_made_of() {

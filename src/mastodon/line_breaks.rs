@@ -1,6 +1,6 @@
 //! The lines that blocks leave when they go: what was on a line of its own stays so, and what stood apart stays apart. Mastodon
 //! lets no headings, tables and divisions through, and makes headings paragraphs in bold (its documentation, "HTML
-//! sanitization"). Pure.
+//! sanitization").
 
 /// Headings.
 pub(super) const HEADINGS: [&str; 6] = ["h1", "h2", "h3", "h4", "h5", "h6"];
@@ -256,7 +256,7 @@ impl Kept {
 
 #[cfg(test)]
 mod tests {
-    use super::super::content::{TAGS, html};
+    use super::super::html::{TAGS, html};
     use super::*;
     use proptest::prelude::*;
 

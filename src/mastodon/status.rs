@@ -1,7 +1,7 @@
-//! A post as Mastodon's API shows a status. Pure: whatever is to be looked up was looked up before.
+//! A post as a status of Mastodon's API. It is made of its arguments alone: all that it needs was looked up before.
 
-use super::account::Account;
-use super::content::{beginning, escaped, html, plain};
+use super::account::{Account, emoji};
+use super::html::{beginning, escaped, html, plain};
 use super::media::media;
 use super::poll::poll;
 use super::stamp;
@@ -56,7 +56,7 @@ pub struct Status {
     pub favourites_count: u64,
     /// What this service does not know of it.
     #[serde(flatten)]
-    pub unknown: Unknown,
+    pub reader_state: ReaderState,
     /// When it was last edited.
     pub edited_at: Option<String>,
     /// What it says: harmless HTML.
@@ -78,13 +78,13 @@ pub struct Status {
     /// Its poll.
     pub poll: Option<Value>,
     /// Where it stands and how it came.
-    pub slackwater: Placed,
+    pub slackwater: Placement,
 }
 
 /// What a signed-in reader of Mastodon 4.5 is told of a status, and this service does not know: what the reader did with it,
 /// what quotes it, and who may quote it.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct Unknown {
+pub struct ReaderState {
     /// How many posts quote it.
     pub quotes_count: u64,
     /// Whether the reader likes it.
@@ -130,7 +130,7 @@ impl Default for QuoteApproval {
 
 /// Where a post stands and how it came.
 #[derive(Clone, Debug, Serialize)]
-pub struct Placed {
+pub struct Placement {
     /// When this instance received it.
     pub arrived_at: String,
     /// Milliseconds from when it was written to then.
@@ -143,24 +143,24 @@ pub struct Placed {
 
 /// What a status is made of, beside its post.
 #[derive(Debug)]
-pub struct Around {
+pub struct StatusContext {
     /// Its id.
     pub id: String,
     /// Who wrote it.
     pub account: Account,
     /// Where clients came to, with its scheme: pages of hashtags are there.
-    pub here: Arc<str>,
+    pub base_url: Arc<str>,
     /// The id of what it answers.
     pub in_reply_to_id: Option<String>,
     /// The id of whom it answers.
     pub in_reply_to_account_id: Option<String>,
     /// Of those it mentions, who is known. Others are left out.
-    pub mentioned: Vec<Mentioned>,
+    pub mentioned: Vec<KnownMention>,
 }
 
 /// Somebody whom a post mentions, as what is known of them says, and not as the mention does.
 #[derive(Debug)]
-pub struct Mentioned {
+pub struct KnownMention {
     /// The actor's id, as the mention writes it.
     pub actor: String,
     /// The id under which clients know them.
@@ -173,7 +173,7 @@ pub struct Mentioned {
 
 impl Status {
     /// A post as a status; `reblog` is what it boosts. Its poll is told as it is `now`.
-    pub fn new(post: &Post, around: Around, reblog: Option<Status>, now: Time) -> Status {
+    pub fn new(post: &Post, context: StatusContext, reblog: Option<Status>, now: Time) -> Status {
         let body = &post.body;
         let language = body.language.as_deref();
         let object = read(&body.object);
@@ -186,8 +186,8 @@ impl Status {
         };
         Status {
             created_at: stamp(body.published.unwrap_or(post.arrived)),
-            in_reply_to_id: around.in_reply_to_id,
-            in_reply_to_account_id: around.in_reply_to_account_id,
+            in_reply_to_id: context.in_reply_to_id,
+            in_reply_to_account_id: context.in_reply_to_account_id,
             sensitive: shown
                 .get("sensitive")
                 .and_then(Value::as_bool)
@@ -203,27 +203,27 @@ impl Status {
             replies_count: shown.count("replies").unwrap_or(0),
             reblogs_count: shown.count("shares").unwrap_or(0),
             favourites_count: shown.count("likes").unwrap_or(0),
-            unknown: Unknown::default(),
+            reader_state: ReaderState::default(),
             edited_at: post.edited.map(stamp),
             content: match &reblog {
                 Some(original) => original.content.clone(),
                 None => content(shown, language),
             },
             reblog: reblog.map(Box::new),
-            account: around.account,
+            account: context.account,
             media_attachments: media(shown, language, ITEMS_MAX),
-            mentions: mentions(shown, &around.mentioned),
-            tags: hashtags(shown, &around.here),
+            mentions: mentions(shown, &context.mentioned),
+            tags: hashtags(shown, &context.base_url),
             emojis: emojis(shown),
             card: None,
-            poll: poll(shown, &around.id, language, now),
-            slackwater: Placed {
+            poll: poll(shown, &context.id, language, now),
+            slackwater: Placement {
                 arrived_at: stamp(post.arrived),
                 delay_ms: post.delay_ms(),
                 verdict: post.verdict.name(),
                 placed_by: post.placed_by.name(),
             },
-            id: around.id,
+            id: context.id,
         }
     }
 }
@@ -260,11 +260,6 @@ impl Status {
         self.emojis.clear();
         self.poll = None;
     }
-}
-
-/// A custom emoji.
-pub(super) fn emoji(shortcode: &str, url: &str) -> Value {
-    json!({"shortcode": shortcode, "url": url, "static_url": url, "visible_in_picker": false})
 }
 
 /// Mastodon knows no word for what was sent to some.
@@ -342,8 +337,9 @@ fn is_html(document: Document<'_>) -> bool {
 }
 
 /// Each person once, whoever writes their id in another way too.
-fn mentions(document: Document<'_>, known: &[Mentioned]) -> Vec<Value> {
-    let known: HashMap<&str, &Mentioned> = known.iter().map(|it| (it.actor.as_str(), it)).collect();
+fn mentions(document: Document<'_>, known: &[KnownMention]) -> Vec<Value> {
+    let known: HashMap<&str, &KnownMention> =
+        known.iter().map(|it| (it.actor.as_str(), it)).collect();
     let mut once = HashSet::new();
     let row = |tag: Document<'_>| {
         let href = tag.text("href")?;
@@ -361,7 +357,7 @@ fn mentions(document: Document<'_>, known: &[Mentioned]) -> Vec<Value> {
 }
 
 /// Each hashtag once, with its page: where the author's server has one, or here.
-fn hashtags(document: Document<'_>, here: &str) -> Vec<Value> {
+fn hashtags(document: Document<'_>, base_url: &str) -> Vec<Value> {
     let mut once = HashSet::new();
     let row = |tag: Document<'_>| {
         let name = hashtag_of(tag.text("name")?)?;
@@ -369,9 +365,9 @@ fn hashtags(document: Document<'_>, here: &str) -> Vec<Value> {
             return None;
         }
         let there = tag.link("href");
-        let entry_cache = byte_serialize(name.as_bytes());
+        let encoded = byte_serialize(name.as_bytes());
         let url =
-            there.unwrap_or_else(|| format!("{here}/tags/{}", entry_cache.collect::<String>()));
+            there.unwrap_or_else(|| format!("{base_url}/tags/{}", encoded.collect::<String>()));
         Some(json!({"name": name, "url": url}))
     };
     // Comparing them takes longer than showing them.
@@ -399,8 +395,8 @@ fn emojis(document: Document<'_>) -> Vec<Value> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::account::Known;
-    use super::super::worst;
+    use super::super::account::AccountSource;
+    use super::super::worst_posts;
     use super::*;
     use crate::feed::kept::example;
     use serde_json::value::RawValue;
@@ -408,7 +404,7 @@ mod tests {
     /// A failure means that a megabyte becomes many.
     #[test]
     fn a_status_is_in_proportion_to_what_was_written_of_it() {
-        let mentioned = |n: usize| Mentioned {
+        let mentioned = |n: usize| KnownMention {
             actor: format!("https://a.example/{n}"),
             id: n.to_string(),
             username: n.to_string(),
@@ -416,28 +412,28 @@ mod tests {
         };
         let ana = "https://a.example/users/ana";
         let account = || {
-            Account::new(&Known {
+            Account::new(&AccountSource {
                 actor: ana,
                 id: "1",
                 document: None,
-                here: "https://home.example",
+                base_url: "https://home.example",
                 is_local: false,
             })
         };
         for bytes in [20_000, 100_000] {
-            for (what, object) in worst::objects(bytes) {
+            for (what, object) in worst_posts::objects(bytes) {
                 let mut post = example::post(ana);
                 let written = object.to_string();
                 post.body.object = RawValue::from_string(written.clone()).unwrap();
-                let around = Around {
+                let context = StatusContext {
                     id: "1".to_owned(),
                     account: account(),
-                    here: "https://home.example".into(),
+                    base_url: "https://home.example".into(),
                     in_reply_to_id: None,
                     in_reply_to_account_id: None,
                     mentioned: (0..ITEMS_MAX).map(mentioned).collect(),
                 };
-                let status = Status::new(&post, around, None, Time::default());
+                let status = Status::new(&post, context, None, Time::default());
                 let json = status.into_json(written.len());
                 let room = GROWTH_MAX * written.len() + GROWTH_BYTES + 2_000;
                 assert!(
@@ -456,7 +452,7 @@ mod tests {
             "https://A.example:443/u/",
             "javascript:1",
         ];
-        let mentioned = mentioned.map(|actor| Mentioned {
+        let mentioned = mentioned.map(|actor| KnownMention {
             actor: actor.to_owned(),
             id: "7".to_owned(),
             username: "u".to_owned(),

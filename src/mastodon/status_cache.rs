@@ -1,9 +1,9 @@
-//! Statuses as text, each made once for all who read it within a few seconds: making one harmless takes longer than all the
-//! rest, and ten thousand readers are told of the same post in the same moment.
+//! A cache of statuses as JSON text: each is made once for all who read it within a few seconds. Making HTML harmless takes longer
+//! than all the rest, and ten thousand readers may get the same post at the same moment.
 
-use super::account::{Account, Known, handle, own_id};
+use super::account::{Account, AccountSource, handle, own_id};
 use super::ids::id_of;
-use super::status::{Around, ITEMS_MAX, Mentioned, Status};
+use super::status::{ITEMS_MAX, KnownMention, Status, StatusContext};
 use crate::api::single_flight::SingleFlight;
 use crate::api::state::AppState;
 use crate::config::Ids;
@@ -27,7 +27,7 @@ const LONG_BYTES: usize = 16 << 10;
 
 /// What the backend did not give of a post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lacks {
+enum MissingRef {
     /// Its own id of it.
     Ref,
     /// Its own id of the author, with any post of theirs.
@@ -36,12 +36,12 @@ enum Lacks {
 
 /// The statuses lately made.
 #[derive(Debug)]
-pub struct Shelf {
+pub struct StatusCache {
     /// Whose ids clients see.
     pub ids: Ids,
     /// Where clients came to, with its scheme: what has no page or image elsewhere has it there.
-    pub(super) here: Arc<str>,
-    statuses: Arc<SingleFlight<Key, Shelved>>,
+    pub(super) base_url: Arc<str>,
+    statuses: Arc<SingleFlight<Key, CachedStatus>>,
 }
 
 /// What a status is made of.
@@ -51,14 +51,14 @@ struct Key {
     /// Where it, and what it boosts, are in memory: one that changed is another there, and what stands here is not let go of.
     places: (usize, usize),
     /// Where who asks for it came to.
-    here: Arc<str>,
+    base_url: Arc<str>,
     /// While it is [`FRESH_MS`].
     moment: i64,
 }
 
 /// One status as text.
 #[derive(Debug)]
-pub struct Shelved {
+pub struct CachedStatus {
     post: Arc<Post>,
     original: Option<Arc<Post>>,
     /// Its id.
@@ -68,7 +68,7 @@ pub struct Shelved {
     payload: OnceLock<Utf8Bytes>,
 }
 
-impl Shelved {
+impl CachedStatus {
     /// That text as a JSON text itself, as messages on sockets have it.
     pub fn payload(&self) -> &Utf8Bytes {
         self.payload.get_or_init(|| {
@@ -85,22 +85,22 @@ impl Shelved {
     }
 }
 
-impl Shelf {
+impl StatusCache {
     /// An empty one.
-    pub fn new(ids: Ids) -> Shelf {
-        let weight = |_: &Key, shelved: &Arc<Shelved>| shelved.weight();
-        Shelf {
+    pub fn new(ids: Ids) -> StatusCache {
+        let weight = |_: &Key, cached: &Arc<CachedStatus>| cached.weight();
+        StatusCache {
             ids,
-            here: "".into(),
+            base_url: "".into(),
             statuses: Arc::new(SingleFlight::new(BYTES_MAX, STATUS_BYTES, weight)),
         }
     }
 
-    /// The same, for clients that came to `here`: scheme and host.
-    pub fn at(&self, here: &str) -> Shelf {
-        Shelf {
+    /// The same, for clients that came to `base_url`: scheme and host.
+    pub fn at(&self, base_url: &str) -> StatusCache {
+        StatusCache {
             ids: self.ids,
-            here: here.into(),
+            base_url: base_url.into(),
             statuses: Arc::clone(&self.statuses),
         }
     }
@@ -112,35 +112,35 @@ impl Shelf {
         post: Arc<Post>,
         original: Option<Arc<Post>>,
         now: Time,
-    ) -> Result<Option<Arc<Shelved>>, DiskError> {
+    ) -> Result<Option<Arc<CachedStatus>>, DiskError> {
         let place = |post: &Arc<Post>| Arc::as_ptr(post) as usize;
         let key = Key {
             post: post.id,
             places: (place(&post), original.as_ref().map_or(0, place)),
-            here: Arc::clone(&self.here),
+            base_url: Arc::clone(&self.base_url),
             moment: now.millis().div_euclid(FRESH_MS),
         };
-        let make = || self.shelved(state, post, original, now);
+        let make = || self.make(state, post, original, now);
         let made = match is_waiting() {
             true => self.statuses.get_or_make(&key, make),
             // Nobody is waited for here either: what takes long is not made here, and what does not may be made twice.
             false => self.statuses.get_or_make_beside(&key, make),
         };
         match made {
-            Ok(shelved) => Ok(Some(shelved)),
+            Ok(cached) => Ok(Some(cached)),
             Err(None) => Ok(None),
             Err(Some(error)) => Err(error),
         }
     }
 
     /// The same, made anew; an error without a cause says that it is left out.
-    fn shelved(
+    fn make(
         &self,
         state: &AppState,
         post: Arc<Post>,
         original: Option<Arc<Post>>,
         now: Time,
-    ) -> Result<Arc<Shelved>, Option<DiskError>> {
+    ) -> Result<Arc<CachedStatus>, Option<DiskError>> {
         let reblog = match &original {
             Some(original) => match self.made(state, original, None, now)? {
                 Some(reblog) => Some(reblog),
@@ -154,7 +154,7 @@ impl Shelf {
         let objects = [Some(&post), original.as_ref()];
         let objects = objects.into_iter().flatten();
         let written = objects.map(|post| post.body.object.get().len()).sum();
-        Ok(Arc::new(Shelved {
+        Ok(Arc::new(CachedStatus {
             id: status.id.clone(),
             json: status.into_json(written).into(),
             post,
@@ -171,10 +171,10 @@ impl Shelf {
         original: Option<&Post>,
     ) -> Result<Option<String>, DiskError> {
         for (part, whose) in [(original, "what it boosts"), (Some(post), "it")] {
-            let lacks = part.map(|part| self.lacks(state, part)).transpose()?;
-            let header = match lacks.flatten() {
-                Some(Lacks::Ref) => "Ref",
-                Some(Lacks::AuthorRef) => "Author-Ref",
+            let missing_ref = part.map(|part| self.missing_ref(state, part)).transpose()?;
+            let header = match missing_ref.flatten() {
+                Some(MissingRef::Ref) => "Ref",
+                Some(MissingRef::AuthorRef) => "Author-Ref",
                 None => continue,
             };
             return Ok(Some(format!(
@@ -185,20 +185,20 @@ impl Shelf {
     }
 
     /// What a post lacks that it needs to be a status.
-    fn lacks(&self, state: &AppState, post: &Post) -> Result<Option<Lacks>, DiskError> {
+    fn missing_ref(&self, state: &AppState, post: &Post) -> Result<Option<MissingRef>, DiskError> {
         if id_of(self.ids, post).is_none() {
-            return Ok(Some(Lacks::Ref));
+            return Ok(Some(MissingRef::Ref));
         }
         let given = post.author_ref.as_deref();
         let id = self.account_id(state, &post.body.author, given)?;
-        Ok(id.is_none().then_some(Lacks::AuthorRef))
+        Ok(id.is_none().then_some(MissingRef::AuthorRef))
     }
 
     /// Counts that there is no status of a post; an error only if that cannot be looked up.
     fn left_out(&self, state: &AppState, post: &Post) -> Option<DiskError> {
-        match self.lacks(state, post) {
-            Ok(Some(Lacks::Ref)) => state.metrics.left_out("ref"),
-            Ok(Some(Lacks::AuthorRef)) => state.metrics.left_out("author_ref"),
+        match self.missing_ref(state, post) {
+            Ok(Some(MissingRef::Ref)) => state.metrics.left_out("ref"),
+            Ok(Some(MissingRef::AuthorRef)) => state.metrics.left_out("author_ref"),
             Ok(None) => {}
             Err(error) => return Some(error),
         }
@@ -244,22 +244,22 @@ impl Shelf {
             let document = kept.as_ref().map(|kept| &kept.document);
             let (username, acct) = handle(actor, document, is_local(state, actor));
             let actor = actor.clone();
-            mentioned.push(Mentioned {
+            mentioned.push(KnownMention {
                 actor,
                 id,
                 username,
                 acct,
             });
         }
-        let around = Around {
+        let context = StatusContext {
             id,
             account,
-            here: Arc::clone(&self.here),
+            base_url: Arc::clone(&self.base_url),
             in_reply_to_id: parent.as_ref().and_then(|parent| id_of(self.ids, parent)),
             in_reply_to_account_id,
             mentioned,
         };
-        Ok(Some(Status::new(post, around, reblog, now)))
+        Ok(Some(Status::new(post, context, reblog, now)))
     }
 
     /// An actor as an account; none if the backend gave no id for it. `given` is one that it gave.
@@ -279,11 +279,11 @@ impl Shelf {
         {
             ask_to_wait()?;
         }
-        Ok(Some(Account::new(&Known {
+        Ok(Some(Account::new(&AccountSource {
             actor,
             id: &id,
             document: kept.as_ref().map(|kept| &kept.document),
-            here: &self.here,
+            base_url: &self.base_url,
             is_local: is_local(state, actor),
         })))
     }

@@ -1,4 +1,4 @@
-//! The poll of a Question. Pure.
+//! The poll of a Question.
 
 use super::stamp;
 use crate::post::date;

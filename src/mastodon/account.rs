@@ -1,6 +1,6 @@
-//! An actor as Mastodon's API shows an account, from what is known of it. Pure.
+//! An actor as an account of Mastodon's API.
 
-use super::content::html;
+use super::html::html;
 use super::ids::number_of;
 use super::stamp;
 use crate::post::actor::{ActorDocument, ActorKind, Emoji};
@@ -76,7 +76,7 @@ pub struct Account {
 
 /// What there is to say of an actor.
 #[derive(Clone, Copy, Debug)]
-pub struct Known<'a> {
+pub struct AccountSource<'a> {
     /// The actor's id.
     pub actor: &'a str,
     /// The id under which clients know it.
@@ -84,18 +84,18 @@ pub struct Known<'a> {
     /// Its newest document.
     pub document: Option<&'a ActorDocument>,
     /// Where clients came to, with its scheme: stand-ins for images are there.
-    pub here: &'a str,
+    pub base_url: &'a str,
     /// Whether it is one of this instance's accounts.
     pub is_local: bool,
 }
 
 impl Account {
     /// An account; what is not known of it is left as it would be if nothing were to be said.
-    pub fn new(known: &Known<'_>) -> Account {
-        let (actor, document) = (known.actor, known.document);
-        let (username, acct) = handle(actor, document, known.is_local);
+    pub fn new(source: &AccountSource<'_>) -> Account {
+        let (actor, document) = (source.actor, source.document);
+        let (username, acct) = handle(actor, document, source.is_local);
         let image = |link: Option<&String>, missing: &str| {
-            let missing = || format!("{}{missing}", known.here);
+            let missing = || format!("{}{missing}", source.base_url);
             link.and_then(|link| web(link)).unwrap_or_else(missing)
         };
         let avatar = image(document.and_then(|it| it.icon.as_ref()), NO_AVATAR);
@@ -103,7 +103,7 @@ impl Account {
         let kind = document.map(|document| document.kind);
         let published = document.and_then(|document| document.published);
         Account {
-            id: known.id.to_owned(),
+            id: source.id.to_owned(),
             display_name: document
                 .and_then(|document| document.name.clone())
                 .unwrap_or_default(),
@@ -131,8 +131,8 @@ impl Account {
             statuses_count: 0,
             last_status_at: None,
             hide_collections: None,
-            noindex: known.is_local.then_some(false),
-            roles: known.is_local.then(Vec::new),
+            noindex: source.is_local.then_some(false),
+            roles: source.is_local.then(Vec::new),
             emojis: document.map(|it| emojis(&it.emoji)).unwrap_or_default(),
             fields: document.map(fields).unwrap_or_default(),
             username,
@@ -145,7 +145,7 @@ fn emojis(all: &[Emoji]) -> Vec<Value> {
     let mut once = HashSet::new();
     let row = |emoji: &Emoji| {
         let (code, url) = (shortcode(&emoji.shortcode)?, web(&emoji.url)?);
-        let shown = super::status::emoji(code, &url);
+        let shown = self::emoji(code, &url);
         once.insert(code.to_owned()).then_some(shown)
     };
     all.iter().filter_map(row).collect()
@@ -194,6 +194,11 @@ pub(super) fn own_id(actor: &str) -> String {
     number_of(actor).to_string()
 }
 
+/// A custom emoji.
+pub(super) fn emoji(shortcode: &str, url: &str) -> Value {
+    json!({"shortcode": shortcode, "url": url, "static_url": url, "visible_in_picker": false})
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,11 +208,11 @@ mod tests {
     #[test]
     fn what_is_not_known_of_an_actor_is_told_by_its_id() {
         let account = |actor: &'static str, is_local| {
-            let known = Known {
+            let known = AccountSource {
                 actor,
                 id: "1",
                 document: None,
-                here: "https://home.example",
+                base_url: "https://home.example",
                 is_local,
             };
             let account = Account::new(&known);

@@ -1,4 +1,4 @@
-//! The ids that clients see: places, or the backend's own. Pure.
+//! The ids that clients see: places, or the backend's own.
 
 use crate::config::Ids;
 use crate::feed::kept::Post;

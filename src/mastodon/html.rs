@@ -1,10 +1,9 @@
-//! What people elsewhere wrote, made harmless: HTML as Mastodon lets it through, and nothing that runs, tracks or draws over
-//! the page. The library that does it is built for that; here stands what is let through, and in [`super::lines`] what is
-//! left of the blocks that are not.
+//! HTML made harmless: what Mastodon lets through stays, and nothing runs, tracks or draws over the page. The library that does it
+//! is built for that; this file says what is let through, and [`super::line_breaks`] what is left of the blocks that are not.
 
 use super::formula::formulas;
-use super::lines::{self, BLOCKS, CELLS, HEADINGS};
-use super::tangle::{DEPTH_MAX, is_tangled};
+use super::html_cost::{DEPTH_MAX, is_too_costly};
+use super::line_breaks::{self, BLOCKS, CELLS, HEADINGS};
 use crate::api::single_flight::SingleFlight;
 use crate::post::document::web;
 use ammonia::{Builder, UrlRelative};
@@ -81,7 +80,7 @@ static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
         })
         .url_schemes(HashSet::from(SCHEMES))
         .url_relative(UrlRelative::Deny)
-        // [`lines::kept`] says how links open, always in the same place.
+        // [`line_breaks::kept`] says how links open, always in the same place.
         .link_rel(None);
     builder
 });
@@ -138,10 +137,10 @@ fn harmless(written: &str, room: usize) -> Option<String> {
         return None;
     }
     let written = formulas(written);
-    if is_tangled(&written) {
+    if is_too_costly(&written) {
         return None;
     }
-    let shown = lines::kept(&SANITIZER.clean(&written).to_string());
+    let shown = line_breaks::kept(&SANITIZER.clean(&written).to_string());
     (json_bytes(&shown) <= room && depth(&shown) <= DEPTH_MAX).then_some(shown)
 }
 
@@ -203,7 +202,7 @@ fn without_tags(written: &str) -> String {
     let mut text = String::new();
     for part in written.split('<') {
         let (tag, shown) = part.split_once('>').unwrap_or(("", part));
-        if lines::is_break(tag) && !text.is_empty() && !text.ends_with('\n') {
+        if line_breaks::is_break(tag) && !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
         }
         let left = BYTES_MAX.saturating_sub(text.len());
@@ -293,7 +292,7 @@ fn known_classes(value: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::worst;
+    use super::super::worst_posts;
     use super::*;
 
     /// A failure means that whoever writes a post runs a program in the browsers of those who read it.
@@ -382,12 +381,12 @@ mod tests {
             assert!(depth(&shown) <= DEPTH_MAX, "{what}");
         };
         for bytes in [300, 3_000, 12_000] {
-            for (what, text) in worst::texts(bytes) {
+            for (what, text) in worst_posts::texts(bytes) {
                 check(&what, &text);
             }
         }
         for seed in 0..60 {
-            check(&format!("seed {seed}"), &worst::thrown(seed, 2_000));
+            check(&format!("seed {seed}"), &worst_posts::thrown(seed, 2_000));
         }
     }
 

@@ -1,4 +1,4 @@
-//! The images, sounds and films of a post, as Mastodon's API shows them. Pure.
+//! The images, sounds and films of a post, as Mastodon's API shows them.
 
 use super::ids::number_of;
 use crate::post::document::Document;

@@ -1,4 +1,4 @@
-//! What the instance says of itself, for clients pointed straight at this service: as little as they need. Pure.
+//! The instance as clients see it that point straight at this service: as little as they need.
 
 use super::account::Account;
 use serde_json::{Value, json};
