@@ -83,6 +83,14 @@ pub fn changes(batch: &ChangeBatch<Arc<CachedEntry>>) -> String {
     json
 }
 
+/// The body of an answer with changes, as JSON text: a [`Changes`]. `cursor` is what the reader has with them.
+pub fn body(batch: &ChangeBatch<Arc<CachedEntry>>, floor: u64, cursor: &str) -> String {
+    let (changes, more) = (changes(batch), batch.more);
+    format!(
+        "{{\"changes\":[{changes}],\"floor\":\"{floor}\",\"cursor\":\"{cursor}\",\"more\":{more}}}"
+    )
+}
+
 fn write_head(item: &Item, json: &mut String) {
     json.push_str("{\"kind\":\"");
     json.push_str(match item.kind {
@@ -95,4 +103,55 @@ fn write_head(item: &Item, json: &mut String) {
     json.push_str(",\"id\":\"");
     json.push_str(&item.id.to_string());
     json.push_str("\",\"entry\":");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::entry_cache::EntryCache;
+    use crate::feed::kept::example;
+    use slackwater_order::place::PostId;
+
+    /// Were this to fail, clients made from the description would not read what is sent.
+    #[test]
+    fn an_answer_with_changes_is_written_as_its_type_says() {
+        let post = Arc::new(example::post("https://a.example/users/ana"));
+        let cached = EntryCache::default().entry(Arc::clone(&post), None);
+        let item = |kind, is_there: bool| Item {
+            kind,
+            behind: !is_there,
+            id: PostId::MAX,
+            entry: is_there.then(|| Arc::clone(&cached)),
+            is_news: false,
+        };
+        for (kinds, more) in [
+            (vec![], false),
+            (vec![ChangeKind::Post], true),
+            (vec![ChangeKind::Edit, ChangeKind::Remove], false),
+        ] {
+            let is_there = |kind: ChangeKind| kind != ChangeKind::Remove;
+            let changes = kinds.iter().map(|&kind| Change {
+                kind,
+                behind: !is_there(kind),
+                id: PostId::MAX.to_string(),
+                entry: is_there(kind).then(|| Entry::new(&post, None)),
+            });
+            let typed = Changes {
+                changes: changes.collect(),
+                floor: "34".to_owned(),
+                cursor: "c".to_owned(),
+                more,
+            };
+            let items = kinds.iter().map(|&kind| item(kind, is_there(kind)));
+            let batch = ChangeBatch {
+                items: items.collect(),
+                more,
+                ..ChangeBatch::default()
+            };
+            assert_eq!(
+                body(&batch, 34, "c"),
+                serde_json::to_string(&typed).unwrap()
+            );
+        }
+    }
 }

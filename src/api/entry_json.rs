@@ -1,6 +1,11 @@
 //! An entry as JSON text, written by hand: a page has twenty or more, and serde's way through each of their fields takes longer
 //! than everything else about a page. The text is what [`Entry`]'s `Serialize` gives, to the byte: a property test holds the one
 //! against the other.
+//!
+//! For the same reason pages, changes and messages are put together of such texts. Their shapes are declared once, as
+//! [`Page`](super::responses::Page), [`Changes`](super::change_json::Changes) and [`Message`](super::stream_message::Message), of
+//! which the description is made; beside each writer a test holds what it writes against the type. To serialise these types
+//! themselves with `RawValue` for the entries, each cached text would have to be parsed again for each reader, or kept twice.
 
 use super::entry::Entry;
 use slackwater_order::time::Time;

@@ -232,12 +232,7 @@ impl App {
     fn tell(&self, look: &Look, cursor: &Cursor, limit: usize) -> Result<Response, Problem> {
         let (state, limit) = (&self.state, BatchLimit::of(limit));
         let told = look.changes_since(&state.view, cursor, limit, &*state.entry_cache)?;
-        let changes = change_json::changes(&told.batch);
-        let cursor = told.cursor.to_text();
-        let (floor, more) = (told.floor, told.batch.more);
-        let body = format!(
-            "{{\"changes\":[{changes}],\"floor\":\"{floor}\",\"cursor\":\"{cursor}\",\"more\":{more}}}"
-        );
+        let body = change_json::body(&told.batch, told.floor, &told.cursor.to_text());
         Ok(json(body.into_bytes()))
     }
 }

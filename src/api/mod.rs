@@ -21,7 +21,8 @@
 //! | [`limits`], [`response_memory`], `large_response`, [`send_budget`] | bounds on connections, requests and memory |
 //! | [`disk_reads`], [`single_flight`], `boxed` | reads off the disk, values made once, futures on the heap |
 //! | [`request_headers`] | the hosts and addresses in headers |
-//! | [`openapi`] | the description of all this, made from the types |
+//! | `health` | health, readiness and metrics |
+//! | [`openapi`] | the list of routes, and their description made from the types |
 
 pub(crate) mod app;
 mod append;
@@ -37,6 +38,7 @@ mod entry_json;
 pub mod feed_lookup;
 pub mod feed_watch;
 mod feeds;
+mod health;
 pub(crate) mod large_response;
 mod late;
 pub mod limits;
@@ -68,77 +70,51 @@ pub mod websocket_upgrade;
 pub use app::{Options, StreamOptions};
 
 use crate::mastodon;
-use crate::operator::by_origin;
 use crate::post::source::Appender;
-use crate::reader::view::Built;
 use app::App;
 use append_body::BODY_BYTES_MAX;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post, put};
-use axum::{Extension, Json, Router};
+use axum::{Extension, Router};
 use caller::CallerContext;
+use openapi::{Description, Group, ROUTES};
 use problem::Problem;
 use request_headers::is_host;
-use responses::Readiness;
 use state::AppState;
 use tower_http::catch_panic::CatchPanicLayer;
 
 /// All routes.
 pub fn router(state: AppState, appender: Appender, options: Options) -> Router {
     let app = App::new(state, appender, options);
-    let backend = Router::new()
-        .route("/v1/activities", post(append::post_activities))
-        .route("/v1/relationships", post(append::post_relationships))
-        .route("/v1/posts", get(posts::by_uri))
-        .route("/v1/posts/{id}", get(posts::by_id))
-        .route("/v1/origins", get(origins::origins))
-        .route("/v1/origins/{host}", get(origins::origin))
-        .route("/metrics", get(metrics))
-        .route_layer(middleware::from_fn_with_state(app.clone(), only_backend));
-    let readers = Router::new()
-        .route("/v1/accounts/{account}/feeds/{feed}", get(feeds::page))
-        .route(
-            "/v1/accounts/{account}/feeds/{feed}/changes",
-            get(feeds::changes),
-        )
-        .route("/v1/accounts/{account}/ordering", get(ordering::get))
-        .route("/v1/accounts/{account}/ordering", put(ordering::put))
-        .route("/v1/accounts/{account}/ordering", delete(ordering::delete))
-        .route("/v1/feeds/public", get(feeds::public_page))
-        .route("/v1/feeds/public/changes", get(feeds::public_changes))
-        .route("/v1/feeds/tag/{tag}", get(feeds::tag_page))
-        .route("/v1/feeds/tag/{tag}/changes", get(feeds::tag_changes));
+    let of = |group: Group| {
+        let routes = ROUTES.iter().filter(|route| route.group == group);
+        routes.fold(Router::new(), |router, route| {
+            router.route(route.path, route.handler())
+        })
+    };
+    let backend =
+        of(Group::Backend).route_layer(middleware::from_fn_with_state(app.clone(), only_backend));
     let by_header = backend
-        .merge(readers)
+        .merge(of(Group::Reader))
         .route_layer(middleware::from_fn_with_state(
             app.clone(),
             caller::by_header,
         ));
-    let streams = Router::new()
-        .route(
-            "/v1/accounts/{account}/feeds/{feed}/stream",
-            get(stream::account),
-        )
-        .route("/v1/feeds/public/stream", get(stream::public_feed))
-        .route("/v1/feeds/tag/{tag}/stream", get(stream::hashtag))
-        .route_layer(middleware::from_fn_with_state(
-            app.clone(),
-            caller::by_stream,
-        ));
-    let open = Router::new().route("/openapi.json", get(description));
+    let streams = of(Group::Stream).route_layer(middleware::from_fn_with_state(
+        app.clone(),
+        caller::by_stream,
+    ));
     let bounded = by_header
         .merge(streams)
         .merge(mastodon::routes::routes(&app))
-        .merge(open)
+        .merge(of(Group::Open).layer(Extension(Description(openapi::document))))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(app.clone(), bounded));
-    // A busy node is alive: these two are answered however many requests there are.
+    // A busy node is alive: these are answered however many requests there are.
     bounded
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
+        .merge(of(Group::Health))
         .fallback(|| async {
             Problem::not_found("there is nothing here: /openapi.json lists what is")
         })
@@ -207,93 +183,6 @@ fn names_its_host(headers: &HeaderMap) -> bool {
     let mut said = headers.get_all(header::HOST).iter();
     let first = said.next().map(|host| host.to_str().is_ok_and(is_host));
     first.unwrap_or(true) && said.next().is_none()
-}
-
-async fn metrics(State(app): State<App>) -> Response {
-    let form = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    let by_origin = by_origin::Shown::of(&app.state.view.origins.read());
-    tokio::task::block_in_place(|| app.gauge());
-    let text = app
-        .state
-        .metrics
-        .text(&by_origin.registry(&app.state.view.windows()));
-    ([(header::CONTENT_TYPE, form)], text).into_response()
-}
-
-async fn healthz(State(app): State<App>) -> Response {
-    let built = app.state.view.built.borrow().clone();
-    let (status, detail) = match &built.failed {
-        None => (StatusCode::OK, "alive".to_owned()),
-        Some(failed) => (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            format!("stopping: {failed}"),
-        ),
-    };
-    (
-        status,
-        Json(Readiness {
-            ready: app.is_ready(&built),
-            detail,
-            catching_up: built.catching_up,
-        }),
-    )
-        .into_response()
-}
-
-async fn readyz(State(app): State<App>) -> Response {
-    let built = app.state.view.built.borrow().clone();
-    let is_ready = app.is_ready(&built);
-    let detail = match (app.state.log_end.trouble(), &built.failed) {
-        (Some(trouble), None) => {
-            format!("the log cannot be written to, and is tried again every second: {trouble}")
-        }
-        _ => detail_of(&app, &built),
-    };
-    let status = if is_ready {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    (
-        status,
-        Json(Readiness {
-            ready: is_ready,
-            detail,
-            catching_up: built.catching_up,
-        }),
-    )
-        .into_response()
-}
-
-/// How far it has come, for a person.
-fn detail_of(app: &App, built: &Built) -> String {
-    match (&built.failed, built.log_reachable, &built.catching_up) {
-        (Some(failed), _, _) => format!("stopping: {failed}"),
-        (None, false, _) => "the log cannot be reached".to_owned(),
-        (None, true, _) if let Some(failing) = &built.letters_failing => {
-            format!("records that cannot be used wait to be kept as dead letters: {failing}")
-        }
-        (None, true, Some(progress)) => match progress.seconds_left {
-            Some(seconds) => format!(
-                "catching up: {} read, {} to go, about {seconds} s",
-                progress.read, progress.left
-            ),
-            None => format!(
-                "catching up: {} read, {} to go",
-                progress.read, progress.left
-            ),
-        },
-        (None, true, None) => match app.state.refused_settings.read().as_deref() {
-            None => "ready".to_owned(),
-            Some(mistakes) => format!(
-                "ready, with the settings before: the configuration as it is now was refused: {mistakes}"
-            ),
-        },
-    }
-}
-
-async fn description() -> Response {
-    Json(openapi::document()).into_response()
 }
 
 /// In debug builds; a release build aborts, restarts and replays.

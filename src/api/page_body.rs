@@ -147,3 +147,52 @@ impl PageBody {
         self.ids.reverse();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::responses::Page;
+    use crate::feed::kept::{Post, example};
+
+    /// Were this to fail, clients made from the description would not read what is sent.
+    #[test]
+    fn a_page_is_written_as_its_type_says() {
+        let posts = ["https://a.example/users/ana", "https://b.example/users/bob"];
+        let posts = posts.map(example::post);
+        for (count, horizon, is_upward) in [
+            (0, None, false),
+            (1, Some(Time::from_millis(1)), true),
+            (2, Some(Time::from_millis(1_234)), false),
+            (2, None, true),
+        ] {
+            let taken: Vec<&Post> = posts.iter().take(count).collect();
+            let mut json = OPENING.to_owned();
+            let mut ends = Vec::new();
+            for post in &taken {
+                if !ends.is_empty() {
+                    json.push(',');
+                }
+                render(&Entry::new(post, None), &mut json);
+                ends.push(json.len());
+            }
+            let page = PageBody {
+                json,
+                ids: taken.iter().map(|post| post.id).collect(),
+                ends,
+                is_upward,
+                has_all: true,
+            };
+            let mut shown = taken;
+            if is_upward {
+                shown.reverse();
+            }
+            let typed = Page {
+                entries: shown.iter().map(|post| Entry::new(post, None)).collect(),
+                horizon,
+                cursor: Some("c".to_owned()),
+            };
+            let typed = serde_json::to_vec(&typed).unwrap();
+            assert_eq!(page.finish(horizon, "c").json, typed);
+        }
+    }
+}

@@ -1,6 +1,6 @@
-//! The routes of feeds, described.
+//! The operations of feeds and of orderings.
 
-use super::{Operation, Schemas, not_taken, path, query};
+use super::operation::{Operation, Schemas, not_taken, path, query};
 use crate::api::append_body::CHOICE_BYTES_MAX;
 use crate::api::change_json::Changes;
 use crate::api::responses::{Choice, Ordering, Page};
