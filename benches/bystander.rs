@@ -5,6 +5,7 @@
 
 mod support;
 
+use slackwater::api::append_body::{self, ActivityHeaders};
 use slackwater::engine;
 use slackwater::feed::store::home_key;
 use slackwater::graph::{FollowOptions, Graph};
@@ -13,7 +14,6 @@ use slackwater::pipeline::{Options, Pipeline};
 use slackwater::post::log;
 use slackwater::post::record::{NewRecord, Position};
 use slackwater::post::source::{self, Appender};
-use slackwater::reader::door::{self, Beside};
 use slackwater::reader::view::View;
 use slackwater_order::time::Time;
 use std::sync::Arc;
@@ -161,7 +161,12 @@ fn follow(view: &View, graph: &mut Graph, account: &str, whom: usize) {
 }
 
 fn create(by: usize, n: usize) -> NewRecord {
-    door::activity(create_json(by, n).as_bytes(), Beside::default(), now()).unwrap()
+    append_body::activity(
+        create_json(by, n).as_bytes(),
+        ActivityHeaders::default(),
+        now(),
+    )
+    .unwrap()
 }
 
 fn boost(by: usize, of: &str) -> NewRecord {
@@ -170,7 +175,7 @@ fn boost(by: usize, of: &str) -> NewRecord {
         r#"{{"id":"{by}/boost","type":"Announce","actor":"{by}","object":"{of}","published":"{}","to":"as:Public"}}"#,
         now().rfc3339()
     );
-    door::activity(json.as_bytes(), Beside::default(), now()).unwrap()
+    append_body::activity(json.as_bytes(), ActivityHeaders::default(), now()).unwrap()
 }
 
 fn mute(account: &str, whom: usize, removed: bool) -> NewRecord {
@@ -178,7 +183,7 @@ fn mute(account: &str, whom: usize, removed: bool) -> NewRecord {
         r#"{{"type":"mute","account":"{account}","target":"{}","removed":{removed}}}"#,
         author(whom)
     );
-    door::relation(json.as_bytes(), now()).unwrap()
+    append_body::relation(json.as_bytes(), now()).unwrap()
 }
 
 fn an_author_with_a_million_followers() {

@@ -12,10 +12,10 @@ mod support;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use parking_lot::RwLock;
+use slackwater::api::page_body::PageBody;
 use slackwater::feed::fan_out::{Fate, fan_out};
 use slackwater::feed::kept::Post;
 use slackwater::feed::store::Reflects;
-use slackwater::reader::filling::Filling;
 use slackwater::reader::page::Span;
 use slackwater::reader::view::{Built, View};
 use slackwater_order::time::Time;
@@ -35,7 +35,7 @@ fn page(view: &View, account: usize, limit: usize) -> usize {
         after: None,
         limit,
     };
-    Filling::fill(&view.store, span, look.ids(), &lets_in)
+    PageBody::fill(&view.store, span, look.ids(), &lets_in)
         .unwrap()
         .finish(look.shown.horizon, "cursor")
         .json

@@ -8,15 +8,15 @@
 )]
 
 mod support;
-#[path = "../src/reader/mastodon/worst.rs"]
-mod worst;
+#[path = "../src/mastodon/worst_posts.rs"]
+mod worst_posts;
 
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use slackwater::clock;
-use slackwater::reader::mastodon::account::{Account, Known};
-use slackwater::reader::mastodon::content::html;
-use slackwater::reader::mastodon::status::{Around, Mentioned, Status};
+use slackwater::mastodon::account::{Account, AccountSource};
+use slackwater::mastodon::html::html;
+use slackwater::mastodon::status::{KnownMention, Status, StatusContext};
 use slackwater_order::time::Time;
 use std::time::Duration;
 use support::{post, sized};
@@ -37,9 +37,9 @@ fn main() {
         }
         let thrown = (0..sized(300, 3)).map(|seed| {
             let seed = seed as u64;
-            (format!("seed {seed}"), worst::thrown(seed, bytes))
+            (format!("seed {seed}"), worst_posts::thrown(seed, bytes))
         });
-        for (what, text) in worst::texts(bytes).into_iter().chain(thrown) {
+        for (what, text) in worst_posts::texts(bytes).into_iter().chain(thrown) {
             let tries = (0..TRIES).map(|nth| {
                 // Another each time: one is made once.
                 let text = format!("{text}{nth}");
@@ -54,13 +54,13 @@ fn main() {
     print("texts", &mut texts);
 
     let mut posts: Vec<Cost> = Vec::new();
-    for (what, object) in worst::objects(bytes_max) {
+    for (what, object) in worst_posts::objects(bytes_max) {
         posts.push(cost(what, &object));
     }
     // A text that costs most, and then another matter.
     let (dear, ..) = texts[0].clone();
-    for (what, mut object) in worst::objects(bytes_max - bytes_max / 7) {
-        let text = worst::texts(texts[0].2.min(bytes_max / 7)).into_iter();
+    for (what, mut object) in worst_posts::objects(bytes_max - bytes_max / 7) {
+        let text = worst_posts::texts(texts[0].2.min(bytes_max / 7)).into_iter();
         let text = text
             .filter(|(what, _)| *what == dear)
             .map(|(_, text)| text)
@@ -101,28 +101,28 @@ fn cost_once(what: &str, object: &Value) -> Cost {
     let text = object.to_string();
     let written = text.len();
     post.body.object = RawValue::from_string(text).unwrap();
-    let mentioned = |n: usize| Mentioned {
+    let mentioned = |n: usize| KnownMention {
         actor: format!("https://a.example/{n}"),
         id: n.to_string(),
         username: n.to_string(),
         acct: n.to_string(),
     };
-    let around = Around {
+    let context = StatusContext {
         id: "1".to_owned(),
-        account: Account::new(&Known {
+        account: Account::new(&AccountSource {
             actor: &post.body.author,
             id: "1",
             document: None,
-            here: "https://home.example",
+            base_url: "https://home.example",
             is_local: false,
         }),
-        here: "https://home.example".into(),
+        base_url: "https://home.example".into(),
         in_reply_to_id: None,
         in_reply_to_account_id: None,
         mentioned: (0..100).map(mentioned).collect(),
     };
     let begun = clock::stopwatch();
-    let status = Status::new(&post, around, None, Time::default());
+    let status = Status::new(&post, context, None, Time::default());
     let shown = status.into_json(written).len();
     (what.to_owned(), begun.elapsed(), written, shown)
 }

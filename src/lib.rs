@@ -7,8 +7,8 @@
 //! # The story, in reading order
 //!
 //! ```text
-//! order <- post <- graph <- feed <- reader <- engine <- pipeline <- main
-//! (where a post goes) (what arrived) (who cares) (kept) (read) (built) (driven)
+//! order <- post <- graph <- feed <- reader <- engine <- api, mastodon <- pipeline <- main
+//! (where a post goes) (what arrived) (who cares) (kept) (read) (built) (served) (driven)
 //! ```
 //!
 //! | module | what it is |
@@ -19,7 +19,9 @@
 //! | [`post`] | records from the log, and the activities and relations in them |
 //! | [`graph`] | who follows, mutes and blocks whom |
 //! | [`feed`] | who gets a post, and every feed kept sorted, in memory and on disk |
-//! | [`reader`] | pages, what changed since a cursor, and streams, over HTTP and websockets; who may read what; Mastodon's API |
+//! | [`reader`] | a feed at one moment, its pages, and what changed since a cursor |
+//! | [`api`] | the HTTP API: pages, changes and streams as JSON, over HTTP and websockets; who may read what |
+//! | [`mastodon`] | feeds as Mastodon's API shows them: timelines, lists, statuses, streaming |
 //! | [`operator`] | what the service says of itself: metrics, progress; and what other windows would have done |
 //! | [`config`] | the file as written, turned into each module's options |
 //! | [`engine`] | records in, feeds out: apply, step, publish, flush; driven by the service, the simulation and the tests alike |
@@ -27,12 +29,14 @@
 //! | [`service`] | all of it started and stopped |
 //! | [`demo`] | the service with a made-up fediverse around it, to look at |
 
+pub mod api;
 pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod engine;
 pub mod feed;
 pub mod graph;
+pub mod mastodon;
 pub mod operator;
 pub mod pipeline;
 pub mod post;

@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
+use slackwater::api::auth::jwt;
 use slackwater::clock;
 use slackwater::config::{self, Algorithm, Config, Logging, Secret};
 use slackwater::demo;
@@ -9,7 +10,6 @@ use slackwater::feed::disk;
 use slackwater::operator::tune::trace::{Trace, TraceError};
 use slackwater::operator::tune::{self, Candidate, plot, table};
 use slackwater::operator::{logging, trace};
-use slackwater::reader::auth::jwt;
 use slackwater::service;
 use slackwater::service::reload::Watch;
 use slackwater::service::signals::{self, AtOnce, Signals, Status};

@@ -10,6 +10,11 @@ pub mod signals;
 mod socket;
 mod waiting;
 
+use crate::api;
+use crate::api::auth::Auth;
+use crate::api::auth::introspection::Introspection;
+use crate::api::auth::jwt::Jwt;
+use crate::api::state::AppState;
 use crate::config::{self, Config};
 use crate::engine;
 use crate::feed::disk::DiskError;
@@ -20,12 +25,7 @@ use crate::pipeline::reload::Reload;
 use crate::pipeline::{self, Pipeline, PipelineError};
 use crate::post::log;
 use crate::post::source::{self, Appender, SourceError};
-use crate::reader::auth::Auth;
-use crate::reader::auth::introspection::Introspection;
-use crate::reader::auth::jwt::Jwt;
-use crate::reader::state::AppState;
 use crate::reader::view::View;
-use crate::reader::{connections, http, websocket};
 use cursor_key::sealed;
 use listener::Listener;
 use memory::Waiting;
@@ -204,23 +204,23 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
     state.view.log = sealed(&state.view.log, &config)?;
     let (stop_streams, streams) = (CancellationToken::new(), TaskTracker::new());
     let reload = pipeline.reload();
-    let routes = http::router(
+    let routes = api::router(
         state.clone(),
         appender.clone(),
-        http::Options {
+        api::Options {
             auth: auth(&config.auth)?,
             request_timeout: config.http.request_timeout,
             requests_max: config.http.requests_max,
             requests_per_minute: config.http.requests_per_minute,
             trusted_proxies: config.http.trusted_proxies.clone(),
-            connections: connections::Limits {
+            connections: api::limits::Limits {
                 all: streams_max(&config, connections_max),
                 per_account: config.stream.connections_per_account_max,
                 per_address: config.stream.connections_per_address_max,
             },
-            keeping: http::Keeping {
+            stream_options: api::StreamOptions {
                 horizon_every: config.stream.horizon_every,
-                socket: websocket::Options {
+                socket: api::websocket::Options {
                     ping_every: config.stream.ping_every,
                     send_timeout: config.stream.send_timeout,
                 },

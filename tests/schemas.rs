@@ -12,10 +12,10 @@ use jsonschema::Validator;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use slackwater::api::auth::jwt;
+use slackwater::api::openapi;
 use slackwater::post::record::Vouched;
 use slackwater::post::{activity, relationship};
-use slackwater::reader::auth::jwt;
-use slackwater::reader::openapi;
 use slackwater::{clock, config};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
@@ -116,28 +116,13 @@ fn whatever_is_answered_has_all_its_fields() {
     }
 }
 
+/// Both are made of one list; a route that is added to the router beside it would be described nowhere.
 #[test]
-fn the_document_describes_the_routes_there_are_and_no_others() {
-    let source = include_str!("../src/reader/http/mod.rs");
-    let routes: BTreeSet<(String, String)> = source
-        .split(".route(")
-        .skip(1)
-        .map(|call| {
-            let call: String = call.split_whitespace().collect();
-            let (path, rest) = call.strip_prefix('"').unwrap().split_once('"').unwrap();
-            let (method, _) = rest.strip_prefix(',').unwrap().split_once('(').unwrap();
-            (path.to_owned(), method.to_owned())
-        })
-        .collect();
-    let document = openapi::document();
-    let mut described = BTreeSet::new();
-    for (path, methods) in document["paths"].as_object().unwrap() {
-        for method in methods.as_object().unwrap().keys() {
-            described.insert((path.clone(), method.clone()));
-        }
-    }
-    assert!(!routes.is_empty());
-    assert_eq!(routes, described);
+fn the_router_has_no_routes_but_those_of_the_list_that_is_described() {
+    let source = include_str!("../src/api/mod.rs");
+    let source: String = source.split_whitespace().collect();
+    assert!(source.contains(".route(route.path,"));
+    assert!(!source.contains(".route(\""));
 }
 
 #[test]

@@ -9,10 +9,10 @@
 mod support;
 
 use serde_json::{Value, json};
+use slackwater::api::openapi;
 use slackwater::clock;
 use slackwater::post::kafka::{Options, Producer};
 use slackwater::post::record::{NewRecord, Topic};
-use slackwater::reader::openapi;
 use slackwater_order::time::Time;
 use std::fmt::Write as _;
 use std::path::Path;

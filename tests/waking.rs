@@ -7,16 +7,16 @@
 )]
 
 use serde_json::json;
+use slackwater::api::change_json;
+use slackwater::api::feed_watch::WakeCondition;
 use slackwater::clock;
 use slackwater::config::Config;
 use slackwater::post::relationship::Patience;
 use slackwater::reader::asked::Asked;
 use slackwater::reader::change_batch::BatchLimit;
-use slackwater::reader::change_json;
 use slackwater::reader::cursor::Cursor;
 use slackwater::reader::look::Look;
 use slackwater::reader::view::View;
-use slackwater::reader::waking::Awaited;
 use slackwater::service;
 use slackwater_order::time::Time;
 use slackwater_order::window::{ReorderWindow, Window, Windows};
@@ -88,7 +88,7 @@ async fn a_reader_is_woken_for_each_entry_that_ripens_and_for_what_happens_to_th
 
     let home = Asked::of_account("7", "home").unwrap();
     let mut watching = state.watch(&home);
-    let mut awaited = Awaited::default();
+    let mut awaited = WakeCondition::default();
     let mut seen = look(&view);
     let mut cursor = begin(&view, &seen);
     let activity = "application/activity+json";
@@ -102,9 +102,9 @@ async fn a_reader_is_woken_for_each_entry_that_ripens_and_for_what_happens_to_th
         woken += 1;
         seen = look(&view);
         let limit = BatchLimit::of(80);
-        let answer = seen.changes_since(&view, &cursor, limit, &*state.encoded);
+        let answer = seen.changes_since(&view, &cursor, limit, &*state.entry_cache);
         let answer = answer.unwrap();
-        awaited = Awaited::after(&seen, &answer);
+        awaited = WakeCondition::after(&seen, &answer);
         assert!(!answer.batch.more);
         let text = format!("[{}]", change_json::changes(&answer.batch));
         let changes: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();

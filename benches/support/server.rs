@@ -1,8 +1,8 @@
 //! The real binary in a process of its own.
 
+use slackwater::api::auth::jwt;
 use slackwater::clock;
 use slackwater::config::{Algorithm, Jwt, Secret};
-use slackwater::reader::auth::jwt;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

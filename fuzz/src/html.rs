@@ -1,6 +1,6 @@
 //! What people elsewhere wrote, made harmless.
 
-use slackwater::reader::mastodon::content::{html, plain};
+use slackwater::mastodon::html::{html, plain};
 
 /// The tags that may be in it: Mastodon's own list (its documentation, "HTML sanitization").
 const TAGS: [&str; 20] = [

@@ -1,8 +1,8 @@
 //! Bodies of many lines, each an activity or one wrapped with what came beside it.
 
+use slackwater::api::append_body::{self, ParsedBody};
 use slackwater::post::record::{Position, Record};
 use slackwater::post::said::{Said, said};
-use slackwater::reader::door::{self, Sorted};
 use slackwater_order::time::Time;
 
 /// The longest reason that is worth reading, in bytes.
@@ -14,7 +14,7 @@ pub fn holds(data: &[u8]) {
     let said_of = data
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.trim_ascii().is_empty());
-    if let Ok(sorted) = door::lines(data, |line| door::activity_line(line, now)) {
+    if let Ok(sorted) = append_body::lines(data, |line| append_body::activity_line(line, now)) {
         assert_eq!(
             sorted.records.len() + sorted.rejected.len(),
             said_of.count(),
@@ -22,12 +22,12 @@ pub fn holds(data: &[u8]) {
         );
         taken(sorted);
     }
-    if let Ok(sorted) = door::lines(data, |line| door::relation(line, now)) {
+    if let Ok(sorted) = append_body::lines(data, |line| append_body::relation(line, now)) {
         taken(sorted);
     }
 }
 
-fn taken(sorted: Sorted) {
+fn taken(sorted: ParsedBody) {
     for rejected in &sorted.rejected {
         let reason = &rejected.reason;
         assert!(

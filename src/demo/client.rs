@@ -2,7 +2,7 @@
 
 use super::picture::Shown;
 use super::world::{Event, PEOPLE, Person};
-use crate::reader::answer::Accepted;
+use crate::api::responses::Accepted;
 use axum::body::Bytes;
 use axum::http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};

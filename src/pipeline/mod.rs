@@ -15,6 +15,8 @@ mod progress;
 pub mod reload;
 mod set_aside;
 
+use crate::api::log_end::LogEnd;
+use crate::api::state::AppState;
 use crate::clock;
 use crate::engine::ingest::Outcome;
 use crate::engine::log_status::LogStatus;
@@ -30,8 +32,6 @@ use crate::post::in_flight::InFlight;
 use crate::post::record::{Position, Record, Topic};
 use crate::post::said::Said;
 use crate::post::source::{Appender, Source, SourceError};
-use crate::reader::log_end::LogEnd;
-use crate::reader::state::AppState;
 use checkpoint::{Wait, Writing};
 use due::Due;
 use progress::CatchUpProgress;

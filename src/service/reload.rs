@@ -1,9 +1,9 @@
 //! Settings taken over while the service runs: when the file is saved, or on SIGHUP.
 
+use crate::api::state::AppState;
 use crate::config::{self, Config};
 use crate::operator::logging;
 use crate::pipeline::reload::Reload;
-use crate::reader::state::AppState;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -4,9 +4,9 @@ use super::log::{ACCOUNTS, PARTITIONS, Which, host_of, words};
 use super::model::{Account, Model};
 use super::reader::look;
 use super::run::Run;
+use crate::api::page_body::PageBody;
 use crate::feed::kept::Post;
 use crate::feed::store::HELD_FACTOR;
-use crate::reader::filling::Filling;
 use crate::reader::look::Look;
 use crate::reader::page::Span;
 use crate::reader::unsettled::Footing;
@@ -64,7 +64,7 @@ impl Run {
             let view = &self.nodes[node].view;
             let lets_in =
                 |post: &Post, original: Option<&Post>| look.found.lets_in(view, post, original);
-            let page = Filling::fill(&view.store, span, look.ids(), &lets_in).unwrap();
+            let page = PageBody::fill(&view.store, span, look.ids(), &lets_in).unwrap();
             let page = page.finish(look.shown.horizon, "").ids;
             let left = there
                 .iter()

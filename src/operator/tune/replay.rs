@@ -3,7 +3,7 @@
 use super::report::{Configuration, OriginRow, Quantiles, ReaderRow, Shares};
 use super::trace::Trace;
 use super::watch::Readers;
-use crate::reader::origin::WindowFrom;
+use crate::api::origin::WindowFrom;
 use slackwater_order::hold::OriginHold;
 use slackwater_order::origin_stats::{Learned, OriginStats};
 use slackwater_order::origins::OTHERS;

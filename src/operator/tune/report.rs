@@ -1,6 +1,6 @@
 //! What comes of a replay, for machines: `slackwater tune --json` writes a [`Report`].
 
-use crate::reader::origin::WindowFrom;
+use crate::api::origin::WindowFrom;
 use schemars::JsonSchema;
 use serde::Serialize;
 use slackwater_order::time::Time;

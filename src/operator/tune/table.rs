@@ -2,7 +2,7 @@
 
 use super::recommend::learnable;
 use super::report::{Configuration, OriginRow, ReaderRow, Report};
-use crate::reader::origin::WindowFrom;
+use crate::api::origin::WindowFrom;
 use std::fmt::Write;
 
 /// Origins in each table, those with the most posts.

@@ -2,7 +2,7 @@
 
 use super::trace::TraceError;
 use super::*;
-use crate::reader::origin::WindowFrom;
+use crate::api::origin::WindowFrom;
 use slackwater_order::time::Time;
 use slackwater_order::window::{ReorderWindow, TooLatePolicy, Window};
 use std::time::Duration;

@@ -536,7 +536,7 @@ fn a_page_is_full_of_what_is_shown() {
         limit: 3,
     };
     let fill = |lets_in: &crate::reader::whole::LetsIn<'_>| {
-        crate::reader::filling::Filling::fill(&desk.view.store, span, look.ids(), lets_in)
+        crate::api::page_body::PageBody::fill(&desk.view.store, span, look.ids(), lets_in)
             .unwrap()
             .finish(None, "")
     };

@@ -1,0 +1,142 @@
+//! What every route works with: the state that answers are made from, and the bounds on who may ask how much.
+
+use super::auth::Auth;
+use super::limits::{Connections, Limits, RequestRates};
+use super::rejections::RejectionLog;
+use super::response_memory::{self, ResponseMemory};
+use super::state::AppState;
+use super::websocket;
+use crate::config::Ids;
+use crate::mastodon::status_cache::StatusCache;
+use crate::post::source::Appender;
+use crate::reader::view::Built;
+use ipnet::IpNet;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Request bodies held in memory at once, in KiB. A request waits for its share before its body is read.
+const BODIES_KIB_MAX: usize = 128 << 10;
+
+/// How streams are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamOptions {
+    /// How often a reader is told how far its feed is complete.
+    pub horizon_every: Duration,
+    /// The socket.
+    pub socket: websocket::Options,
+}
+
+/// What the routes are told.
+#[derive(Debug)]
+pub struct Options {
+    /// Who may ask.
+    pub auth: Auth,
+    /// How long a request may take.
+    pub request_timeout: Duration,
+    /// Requests answered at once; more are told to come back.
+    pub requests_max: usize,
+    /// Requests of each caller in a minute, the backend's aside.
+    pub requests_per_minute: u32,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How many readers may be connected.
+    pub connections: Limits,
+    /// How streams are kept.
+    pub stream_options: StreamOptions,
+    /// Whose ids clients of Mastodon's API see.
+    pub mastodon_ids: Ids,
+    /// Whether they find a list of late arrivals.
+    pub late_list: bool,
+    /// How long after its place a post may come that is pushed to them as new though others stand above it.
+    pub live_max_age: Duration,
+    /// Ends all streams.
+    pub stopping: CancellationToken,
+    /// Counts the streams that have not ended.
+    pub streams: TaskTracker,
+}
+
+/// What every route works with. One for all: it is cloned several times for each request.
+#[derive(Clone)]
+pub(crate) struct App(Arc<AppInner>);
+
+pub(crate) struct AppInner {
+    pub(crate) state: AppState,
+    pub(crate) appender: Appender,
+    pub(crate) auth: Auth,
+    pub(crate) requests: Semaphore,
+    /// Besides, for what the backend sends: readers are never in its way.
+    pub(crate) requests_of_backend: Semaphore,
+    pub(crate) bodies: Semaphore,
+    pub(crate) timeout: Duration,
+    pub(crate) rates: RequestRates,
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) response_memory: Arc<ResponseMemory>,
+    pub(crate) stream_options: StreamOptions,
+    pub(crate) status_cache: Arc<StatusCache>,
+    pub(crate) rejection_log: Arc<RejectionLog>,
+    pub(crate) live_max_age: Duration,
+    pub(crate) late_list: bool,
+    pub(crate) stopping: CancellationToken,
+    pub(crate) streams: TaskTracker,
+}
+
+impl Deref for App {
+    type Target = AppInner;
+
+    fn deref(&self) -> &AppInner {
+        &self.0
+    }
+}
+
+impl App {
+    /// Everything that the routes share, with nobody connected yet.
+    pub(crate) fn new(state: AppState, appender: Appender, options: Options) -> App {
+        App(Arc::new(AppInner {
+            state,
+            appender,
+            auth: options.auth,
+            requests: Semaphore::new(options.requests_max),
+            requests_of_backend: Semaphore::new(options.requests_max.div_ceil(8)),
+            bodies: Semaphore::new(BODIES_KIB_MAX),
+            timeout: options.request_timeout,
+            rates: RequestRates::new(options.requests_per_minute),
+            trusted_proxies: options.trusted_proxies,
+            connections: Connections::new(options.connections),
+            response_memory: ResponseMemory::new(response_memory::Limits::default()),
+            stream_options: options.stream_options,
+            status_cache: Arc::new(StatusCache::new(options.mastodon_ids)),
+            late_list: options.late_list,
+            rejection_log: Arc::default(),
+            live_max_age: options.live_max_age,
+            stopping: options.stopping,
+            streams: options.streams,
+        }))
+    }
+
+    /// What is counted when it is asked for: so it is right from the start, and while nothing comes.
+    pub(crate) fn gauge(&self) {
+        let (metrics, store) = (&self.state.metrics, &self.state.view.store);
+        let gauge = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        metrics.streams.set(gauge(self.connections.count()));
+        let (accounts, follows) = {
+            let graph = self.state.view.graph.read();
+            (graph.accounts(), graph.follows())
+        };
+        metrics.accounts.set(gauge(accounts));
+        metrics.follows.set(gauge(follows));
+        let bytes = i64::try_from(store.bytes_on_disk()).unwrap_or(i64::MAX);
+        metrics.disk_bytes.set(bytes);
+        let is_ready = self.is_ready(&self.state.view.built.borrow());
+        metrics.ready.set(is_ready.into());
+    }
+
+    /// What `/readyz`, `/healthz` and the number in `/metrics` say alike.
+    pub(crate) fn is_ready(&self, built: &Built) -> bool {
+        built.is_ready() && self.state.log_end.trouble().is_none()
+    }
+}

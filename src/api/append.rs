@@ -1,0 +1,303 @@
+//! The routes that append: activities and relationships.
+
+use super::app::App;
+use super::append_body::{self, ActivityHeaders, ParsedBody};
+use super::problem::Problem;
+use super::rejections::Rejection;
+use super::request_body;
+use super::responses::{Accepted, Rejected};
+use super::warnings::Dependencies;
+use crate::clock;
+use crate::post::in_flight::Entered;
+use crate::post::record::{NewRecord, Position};
+use crate::post::source::{Appender, SourceError};
+use crate::reader::view::Built;
+use crate::watch::Closed;
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use std::time::Duration;
+
+/// How long a relation that is durable may take to be in force before its request is answered all the same.
+const IN_FORCE_WAIT: Duration = Duration::from_secs(25);
+
+/// Where activities are posted.
+const ACTIVITIES: &str = "/v1/activities";
+/// Where relations are.
+const RELATIONSHIPS: &str = "/v1/relationships";
+
+/// All that the backend sends.
+pub(super) const PATHS: [&str; 2] = [ACTIVITIES, RELATIONSHIPS];
+
+/// In which form one relation is sent.
+pub(super) const RELATION_FORMS: &[&str] = &["application/json"];
+
+pub(super) async fn post_activities(
+    State(app): State<App>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let headers = request.headers().clone();
+    let form = match form_of(
+        &headers,
+        &[
+            "application/activity+json",
+            "application/ld+json",
+            "application/json",
+        ],
+    ) {
+        Ok(form) => form,
+        Err(problem) => return Err(request_body::refuse(request, problem).await),
+    };
+    let (body, _share) = app.body(request).await?;
+    let entered = app.state.in_flight.enter();
+    let now = entered.at;
+    match form {
+        Form::One => {
+            let text = |name: &str| -> Result<Option<String>, Problem> {
+                let Some(value) = headers.get(name) else {
+                    return Ok(None);
+                };
+                let text = std::str::from_utf8(value.as_bytes());
+                let text = text
+                    .map_err(|_| Problem::bad_request(format!("the header {name} is not UTF-8")))?;
+                Ok(Some(text.to_owned()))
+            };
+            let beside = ActivityHeaders {
+                arrived_at: text("arrived-at")?,
+                post_ref: text("ref")?,
+                author_ref: text("author-ref")?,
+                fetched: text("fetched")?,
+                inner_verified: text("inner-verified")?,
+            };
+            let names = headers.keys().map(header::HeaderName::as_str);
+            let record = append_body::check_headers(names)
+                .and_then(|()| append_body::activity(&body, beside, now))
+                .map_err(|refused| app.unprocessable(ACTIVITIES, refused))?;
+            app.append(ParsedBody::one(record), entered, ACTIVITIES)
+                .await
+        }
+        Form::Lines => {
+            let names = headers.keys().map(header::HeaderName::as_str);
+            append_body::check_headers_of_lines(names)
+                .map_err(|refused| app.unprocessable(ACTIVITIES, refused))?;
+            let sorted = tokio::task::block_in_place(|| {
+                append_body::lines(&body, |line| append_body::activity_line(line, now))
+            })
+            .map_err(|e| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, e))?;
+            app.append(sorted, entered, ACTIVITIES).await
+        }
+    }
+}
+
+pub(super) async fn post_relationships(
+    State(app): State<App>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let headers = request.headers().clone();
+    let form = match form_of(&headers, RELATION_FORMS) {
+        Ok(form) => form,
+        Err(problem) => return Err(request_body::refuse(request, problem).await),
+    };
+    let (body, _share) = app.body(request).await?;
+    let entered = app.state.in_flight.enter();
+    let now = entered.at;
+    match form {
+        Form::One => {
+            let record = append_body::relation(&body, now)
+                .map_err(|refused| app.unprocessable(RELATIONSHIPS, refused))?;
+            app.append(ParsedBody::one(record), entered, RELATIONSHIPS)
+                .await
+        }
+        Form::Lines => {
+            let sorted = tokio::task::block_in_place(|| {
+                append_body::lines(&body, |line| append_body::relation(line, now))
+            })
+            .map_err(|e| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, e))?;
+            app.append(sorted, entered, RELATIONSHIPS).await
+        }
+    }
+}
+
+impl App {
+    /// Appends what was sorted of a request to `path`; for relations, waits until they are in force on this node.
+    async fn append(
+        &self,
+        sorted: ParsedBody,
+        entered: Entered,
+        path: &'static str,
+    ) -> Result<Response, Problem> {
+        let accepted = sorted.records.len();
+        self.count_rejected(path, &sorted);
+        let warnings = if path == RELATIONSHIPS {
+            let dependencies = Dependencies::of(&sorted.records, &sorted.lines);
+            self.append_in_force(sorted.records, entered).await?;
+            // Only now: what it rests on may have come with it.
+            dependencies.warnings(&self.state.view.graph.read())
+        } else {
+            self.append_durably(sorted.records, entered).await?;
+            Vec::new()
+        };
+        let answer = Accepted {
+            accepted,
+            rejected: sorted.rejected,
+            warnings,
+        };
+        Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
+    }
+
+    /// A document that was sent to `path` and cannot be accepted.
+    pub(super) fn unprocessable(&self, path: &'static str, refused: Rejection) -> Problem {
+        let (why, reason) = (refused.why, refused.reason);
+        let rejected = Rejected {
+            line: 1,
+            reason: reason.clone(),
+        };
+        self.count_rejected(
+            path,
+            &ParsedBody {
+                rejected: vec![rejected],
+                why: vec![why],
+                ..ParsedBody::default()
+            },
+        );
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, reason)
+    }
+
+    fn count_rejected(&self, path: &'static str, sorted: &ParsedBody) {
+        let (metrics, now) = (&self.state.metrics, clock::stopwatch());
+        self.rejection_log
+            .record(metrics, path, &sorted.rejected, &sorted.why, now);
+    }
+
+    /// Appends records and waits until they are durable.
+    async fn append_durably(
+        &self,
+        records: Vec<NewRecord>,
+        entered: Entered,
+    ) -> Result<Vec<Position>, Problem> {
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        // On a task of its own: a caller who hangs up does not take back what is half appended.
+        let appender: Appender = self.appender.clone();
+        let append = async move {
+            let appended = appender.append(records).await;
+            drop(entered);
+            appended
+        };
+        let appended = tokio::spawn(append).await;
+        appended
+            .map_err(|e| Problem::internal(&e))?
+            .map_err(|e| append_problem(&e))
+    }
+
+    /// Appends relations and waits until they are in force on this node.
+    pub(super) async fn append_in_force(
+        &self,
+        records: Vec<NewRecord>,
+        entered: Entered,
+    ) -> Result<(), Problem> {
+        let mut accounts: Vec<_> = records.iter().map(|r| r.partition_by.clone()).collect();
+        accounts.dedup();
+        let positions = self.append_durably(records, entered).await?;
+        let mut built = self.state.view.built.clone();
+        let in_force = async {
+            let has = |built: &Built| positions.iter().all(|position| built.has(*position));
+            built.wait_for(|built| has(built)).await.map(drop)?;
+            // And carried out in the feeds it concerns.
+            let accounts: Vec<_> = {
+                let graph = self.state.view.graph.read();
+                let ids = accounts.iter().filter_map(|id| str::from_utf8(id).ok());
+                ids.filter_map(|id| graph.account(id)).collect()
+            };
+            self.state.view.unsettled.settled(&accounts).await;
+            Ok::<_, Closed>(())
+        };
+        match tokio::time::timeout(IN_FORCE_WAIT.min(self.timeout.mul_f32(0.9)), in_force).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(Problem::unavailable(
+                "durable, but this node is stopping",
+                5,
+            )),
+            Err(_) => Err(Problem::unavailable(
+                "durable, but not yet in force: this node is catching up",
+                5,
+            )),
+        }
+    }
+}
+
+/// Reads the body of a request that is in one of these forms, and small.
+pub(super) async fn form_and_small_body(
+    request: Request,
+    forms: &[&str],
+    bytes_max: usize,
+) -> Result<Bytes, Problem> {
+    match form_of(request.headers(), forms) {
+        Ok(Form::One) => request_body::small(request, bytes_max).await,
+        Ok(Form::Lines) => {
+            Err(request_body::refuse(request, unsupported("application/x-ndjson", forms)).await)
+        }
+        Err(problem) => Err(request_body::refuse(request, problem).await),
+    }
+}
+
+enum Form {
+    One,
+    Lines,
+}
+
+fn form_of(headers: &HeaderMap, one: &[&str]) -> Result<Form, Problem> {
+    let given = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let kind = given
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    if kind == "application/x-ndjson" {
+        return Ok(Form::Lines);
+    }
+    if one.contains(&kind.as_str()) {
+        return Ok(Form::One);
+    }
+    Err(Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        format!(
+            "Content-Type is {given:?}: send {} for one, or application/x-ndjson for one a line",
+            one.join(", ")
+        ),
+    ))
+}
+
+fn unsupported(given: &str, forms: &[&str]) -> Problem {
+    let detail = format!("Content-Type is {given}: send {}", forms.join(", "));
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)
+}
+
+fn append_problem(error: &SourceError) -> Problem {
+    if error.is_full() {
+        return Problem::unavailable(
+            "the log has more to write than it can take: come back in a moment",
+            1,
+        );
+    }
+    if error.is_too_large() {
+        return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string());
+    }
+    if !error.is_told() {
+        tracing::error!(
+            error = error as &dyn std::error::Error,
+            "appending to the log failed: {error}"
+        );
+    }
+    Problem::unavailable(
+        "the log did not take all of it: send it again, what is there already is not doubled",
+        5,
+    )
+}

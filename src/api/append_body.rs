@@ -1,0 +1,338 @@
+//! Request bodies as records for the log. They are decoded before they are appended, so that the log holds nothing unusable.
+
+use super::rejections::{Rejection, RejectionKind};
+use super::responses::Rejected;
+use crate::post::activity::author_key;
+use crate::post::record::{
+    Envelope, HEADERS, NewRecord, Position, RECORD_BYTES_MAX, Record, Topic, header_meant,
+};
+use crate::post::said::{Said, said};
+use crate::post::{guess, id};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+use slackwater_order::time::Time;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// The largest body, in bytes.
+pub const BODY_BYTES_MAX: usize = 16 << 20;
+
+/// The largest body that says how long an account is ready to wait, in bytes: it takes some dozens.
+pub const CHOICE_BYTES_MAX: usize = 4 << 10;
+
+/// The most lines of a body.
+pub const LINES_MAX: usize = 100_000;
+
+/// What came beside an activity.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ActivityHeaders {
+    /// `Arrived-At`: RFC 3339 or milliseconds since 1970.
+    pub arrived_at: Option<String>,
+    /// `Ref`.
+    pub post_ref: Option<String>,
+    /// `Author-Ref`.
+    pub author_ref: Option<String>,
+    /// `Fetched`.
+    pub fetched: Option<String>,
+    /// `Inner-Verified`.
+    pub inner_verified: Option<String>,
+}
+
+/// The records of a body, with the lines that are none.
+#[derive(Debug, Default)]
+pub struct ParsedBody {
+    /// What can be appended.
+    pub records: Vec<NewRecord>,
+    /// The lines these were, from 1.
+    pub lines: Vec<usize>,
+    /// What cannot.
+    pub rejected: Vec<Rejected>,
+    /// Why not, of each of these.
+    pub why: Vec<RejectionKind>,
+}
+
+impl ParsedBody {
+    /// A body that is one document.
+    pub fn one(record: NewRecord) -> ParsedBody {
+        ParsedBody {
+            records: vec![record],
+            lines: vec![1],
+            ..ParsedBody::default()
+        }
+    }
+}
+
+/// Whether the headers of a request with one activity, in lower case, have none that is nearly one of ours.
+pub fn check_headers<'a>(mut names: impl Iterator<Item = &'a str>) -> Result<(), Rejection> {
+    match names.find_map(|name| Some((name, header_meant(name)?))) {
+        None => Ok(()),
+        Some((name, meant)) => Err(Rejection {
+            why: RejectionKind::Envelope,
+            reason: format!(
+                "header {} is not known: did you mean {meant}?",
+                id::quoted(name)
+            ),
+        }),
+    }
+}
+
+/// Whether the headers of a request with many activities, in lower case, have none that is for one: what comes beside each
+/// stands in its line.
+pub fn check_headers_of_lines<'a>(
+    mut names: impl Iterator<Item = &'a str>,
+) -> Result<(), Rejection> {
+    match names.find(|name| HEADERS.contains(name) || header_meant(name).is_some()) {
+        None => Ok(()),
+        Some(name) => Err(Rejection {
+            why: RejectionKind::Envelope,
+            reason: format!(
+                "header {name} is for one activity: of many lines send each as {{\"activity\":{{…}},\"arrived_at\":…,\
+                 \"ref\":…,\"author_ref\":…,\"fetched\":…,\"inner_verified\":…}}"
+            ),
+        }),
+    }
+}
+
+/// One activity as the record it becomes. Errors: what is wrong with it and what to send instead.
+pub fn activity(value: &[u8], beside: ActivityHeaders, now: Time) -> Result<NewRecord, Rejection> {
+    let headers = [
+        ("arrived-at", beside.arrived_at),
+        ("ref", beside.post_ref),
+        ("author-ref", beside.author_ref),
+        ("fetched", beside.fetched),
+        ("inner-verified", beside.inner_verified),
+    ];
+    let headers = headers
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?.into_bytes())))
+        .collect();
+    let record = NewRecord {
+        topic: Topic::Activities,
+        partition_by: Vec::new(),
+        key: Vec::new(),
+        value: Some(value.to_vec()),
+        headers,
+        timestamp: now,
+    };
+    let read = as_read(&record);
+    let author = match said(&read) {
+        Said::Activity(_, activity) => {
+            author_key(&activity).map(|author| author.as_bytes().to_vec())
+        }
+        Said::Relation(_) => None,
+        Said::Unusable(reason) if RECORD_BYTES_MAX < value.len() => {
+            return Err(RejectionKind::TooLarge.with(reason));
+        }
+        Said::Unusable(reason) if Envelope::of(&read).is_err() => {
+            return Err(RejectionKind::Envelope.with(reason));
+        }
+        Said::Unusable(reason) => {
+            return Err(RejectionKind::Activity.unless_not_json(value).with(reason));
+        }
+    };
+    let key = author.unwrap_or_else(|| actor_of(value));
+    Ok(NewRecord {
+        partition_by: key.clone(),
+        key,
+        ..record
+    })
+}
+
+/// One relation document as the record it becomes.
+pub fn relation(value: &[u8], now: Time) -> Result<NewRecord, Rejection> {
+    let record = NewRecord {
+        topic: Topic::Relationships,
+        partition_by: Vec::new(),
+        key: Vec::new(),
+        value: Some(value.to_vec()),
+        headers: Vec::new(),
+        timestamp: now,
+    };
+    let read = Record {
+        key: None,
+        ..as_read(&record)
+    };
+    match said(&read) {
+        Said::Relation(change) => {
+            // A removal becomes the null that compaction understands.
+            let value = if change.relation.is_some() {
+                record.value
+            } else {
+                None
+            };
+            Ok(NewRecord {
+                partition_by: change.key.account.clone().into_bytes(),
+                key: change.key.to_bytes(),
+                value,
+                ..record
+            })
+        }
+        Said::Activity(..) => {
+            Err(RejectionKind::Relation.with("an activity is not a relation".to_owned()))
+        }
+        Said::Unusable(reason) if RECORD_BYTES_MAX < value.len() => {
+            Err(RejectionKind::TooLarge.with(reason))
+        }
+        Said::Unusable(reason) => Err(RejectionKind::Relation.unless_not_json(value).with(reason)),
+    }
+}
+
+/// A body with a document a line. Empty lines are skipped, and counted. Errors: there are more than [`LINES_MAX`]; then
+/// none is accepted.
+pub fn lines(
+    body: &[u8],
+    mut read: impl FnMut(&[u8]) -> Result<NewRecord, Rejection>,
+) -> Result<ParsedBody, String> {
+    let mut sorted = ParsedBody::default();
+    for (number, line) in body.split(|byte| *byte == b'\n').enumerate() {
+        let line = line.trim_ascii();
+        if line.is_empty() {
+            continue;
+        }
+        let record = if RECORD_BYTES_MAX < line.len() {
+            Err(RejectionKind::TooLarge.with(format!(
+                "the line has {} bytes: at most {RECORD_BYTES_MAX}",
+                line.len()
+            )))
+        } else {
+            read(line)
+        };
+        match record {
+            Ok(record) => {
+                sorted.records.push(record);
+                sorted.lines.push(number + 1);
+            }
+            Err(Rejection { why, reason }) => {
+                sorted.why.push(why);
+                sorted.rejected.push(Rejected {
+                    line: number + 1,
+                    reason,
+                });
+            }
+        }
+        if LINES_MAX <= number {
+            return Err(format!(
+                "the body has more than {LINES_MAX} lines: send it in parts"
+            ));
+        }
+    }
+    Ok(sorted)
+}
+
+/// What an activity may be wrapped with.
+const WRAPPED: [&str; 7] = [
+    "activity",
+    "type",
+    "arrived_at",
+    "ref",
+    "author_ref",
+    "fetched",
+    "inner_verified",
+];
+
+/// One line of activities: the activity itself, or one wrapped with what comes beside it.
+pub fn activity_line(line: &[u8], now: Time) -> Result<NewRecord, Rejection> {
+    #[derive(Deserialize)]
+    struct Wrapped<'a> {
+        #[serde(borrow)]
+        activity: &'a RawValue,
+        #[serde(borrow, default)]
+        arrived_at: Option<&'a RawValue>,
+        #[serde(borrow, default, rename = "ref")]
+        post_ref: Option<Cow<'a, str>>,
+        #[serde(borrow, default)]
+        author_ref: Option<Cow<'a, str>>,
+        #[serde(default)]
+        fetched: Option<bool>,
+        #[serde(default)]
+        inner_verified: Option<bool>,
+    }
+    if !is_wrapped(line)? {
+        return activity(line, ActivityHeaders::default(), now);
+    }
+    let wrapped: Wrapped<'_> = serde_json::from_slice(line).map_err(|e| {
+        RejectionKind::Envelope.with(format!("the line is no wrapped activity: {e}"))
+    })?;
+    let beside = ActivityHeaders {
+        arrived_at: wrapped.arrived_at.map(text_or_number),
+        post_ref: wrapped.post_ref.map(Cow::into_owned),
+        author_ref: wrapped.author_ref.map(Cow::into_owned),
+        fetched: wrapped.fetched.map(|fetched| fetched.to_string()),
+        inner_verified: wrapped.inner_verified.map(|it| it.to_string()),
+    };
+    activity(wrapped.activity.get().as_bytes(), beside, now)
+}
+
+/// Whether a line is an activity wrapped with what comes beside it: an object without a type that has one inside, or has
+/// what could only be meant so. Errors: a field that it cannot have.
+fn is_wrapped(line: &[u8]) -> Result<bool, Rejection> {
+    #[derive(Deserialize)]
+    struct Kind<'a> {
+        #[serde(borrow, default)]
+        activity: Option<&'a RawValue>,
+        #[serde(borrow, default, rename = "type")]
+        kind: Option<&'a RawValue>,
+    }
+    // Whatever is wrong with it otherwise, the decoder says it better.
+    let Ok(Kind {
+        activity,
+        kind: None,
+    }) = serde_json::from_slice::<Kind<'_>>(line)
+    else {
+        return Ok(false);
+    };
+    let fields = serde_json::from_slice::<BTreeMap<Cow<'_, str>, IgnoredAny>>(line);
+    let fields = fields.unwrap_or_default();
+    let beside = WRAPPED.iter().filter(|known| **known != "type");
+    // A slip beside `ref` is all sorts of things.
+    let is_meant = |name: &str| {
+        let long = beside.clone().copied().filter(|known| 3 < known.len());
+        name == "ref" || guess::guess(name, long).is_some()
+    };
+    if activity.is_none() && !fields.keys().any(|name| is_meant(name)) {
+        return Ok(false);
+    }
+    let Some(name) = fields.keys().find(|name| !WRAPPED.contains(&&***name)) else {
+        return Ok(true);
+    };
+    Err(RejectionKind::Envelope.with(format!(
+        "{} is no field of a wrapped activity: send activity and, beside it, arrived_at, ref, author_ref, fetched, inner_verified{}",
+        id::quoted(name),
+        guess::did_you_mean(name, beside.copied())
+    )))
+}
+
+/// What a JSON string says, or a number as it is written. Anything else is left to be refused as no time.
+fn text_or_number(raw: &RawValue) -> String {
+    serde_json::from_str::<String>(raw.get()).unwrap_or_else(|_| raw.get().to_owned())
+}
+
+/// A record as the log will give it back, but for its position.
+fn as_read(record: &NewRecord) -> Record {
+    Record {
+        position: Position {
+            topic: record.topic,
+            partition: 0,
+            offset: 0,
+        },
+        timestamp: Some(record.timestamp),
+        key: Some(record.key.clone()),
+        value: record.value.clone(),
+        headers: record.headers.clone(),
+    }
+}
+
+/// The actor of an activity that concerns no post; empty if it names none plainly.
+fn actor_of(value: &[u8]) -> Vec<u8> {
+    #[derive(Deserialize)]
+    struct Plain<'a> {
+        #[serde(borrow)]
+        actor: Cow<'a, str>,
+    }
+    let plain = serde_json::from_slice::<Plain<'_>>(value).ok();
+    let actor = plain.filter(|plain| id::check("actor", &plain.actor).is_ok());
+    actor
+        .map(|plain| plain.actor.as_bytes().to_vec())
+        .unwrap_or_default()
+}

@@ -1,0 +1,236 @@
+//! Who may ask. Service tokens make a caller the backend, which acts for any account; a user token makes it one account,
+//! which reads its own feeds and nobody else's. Secrets are compared in constant time and never logged.
+
+pub mod introspection;
+pub mod jwt;
+pub mod token;
+
+use super::problem::Problem;
+use crate::config::Secret;
+use crate::reader::asked::Asked;
+use axum::http::StatusCode;
+use introspection::Introspection;
+use jwt::Jwt;
+use slackwater_order::time::Time;
+use std::time::Duration;
+use token::Token;
+
+/// How far clocks may differ when a token's time is checked.
+pub const LEEWAY: Duration = Duration::from_secs(5);
+
+/// The longest that anything said of a token is believed.
+const REMEMBER_MAX: Duration = Duration::from_secs(25);
+
+/// Who is taken for whom.
+#[derive(Debug, Default)]
+pub struct Auth {
+    /// Tokens any one of which makes a caller the backend. None at all: every caller without a token is (on loopback only;
+    /// the configuration sees to that).
+    pub service_tokens: Vec<Secret>,
+    /// User tokens that are signed.
+    pub jwt: Option<Jwt>,
+    /// User tokens that are asked about.
+    pub introspection: Option<Introspection>,
+    /// Whether public and hashtag feeds need no token.
+    pub public_feeds_open: bool,
+}
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// The instance's backend, for any account.
+    Backend,
+    /// One account.
+    User(User),
+    /// Nobody in particular.
+    Anyone,
+}
+
+/// An account that asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The backend's id of it.
+    pub account: String,
+    /// What its token is for.
+    pub scopes: Scopes,
+    /// Until when its token holds; none if that is not said.
+    pub expires: Option<Time>,
+}
+
+/// What a token is for, as OAuth writes it: words with spaces between. `read` holds all that begin with `read:`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scopes(Vec<Box<str>>);
+
+/// A token is not one of this instance, or holds no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the access token is invalid")]
+pub struct InvalidToken;
+
+/// Why it is not known who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// The token is none of this instance's, or has ended.
+    #[error("the access token is invalid")]
+    Invalid,
+    /// Whoever knows of tokens does not answer, or is asked too much.
+    #[error("whether the access token is good cannot be found out now")]
+    Unanswered,
+}
+
+impl From<InvalidToken> for TokenError {
+    fn from(_: InvalidToken) -> TokenError {
+        TokenError::Invalid
+    }
+}
+
+impl Scopes {
+    /// Reads a token's scope.
+    pub fn parse(text: &str) -> Scopes {
+        Scopes(text.split_ascii_whitespace().map(Box::from).collect())
+    }
+
+    /// Whether `scope`, such as `read:lists`, is within.
+    pub fn has(&self, scope: &str) -> bool {
+        let whole = scope.split_once(':').map_or(scope, |(whole, _)| whole);
+        self.0.iter().any(|it| **it == *scope || **it == *whole)
+    }
+}
+
+impl Auth {
+    /// Who sends `token`.
+    pub async fn caller(&self, token: Option<&Token>) -> Result<Caller, TokenError> {
+        let Some(token) = token else {
+            return Ok(match self.service_tokens.is_empty() {
+                true => Caller::Backend,
+                false => Caller::Anyone,
+            });
+        };
+        // Every token is compared, so that the time taken does not tell which one came close.
+        let given = token.reveal().as_bytes();
+        let is_known = self
+            .service_tokens
+            .iter()
+            .fold(false, |known, secret| known | secret.is(given));
+        if is_known {
+            return Ok(Caller::Backend);
+        }
+        Ok(Caller::User(self.user(token).await?))
+    }
+
+    /// How often a stream is to find out whether its token still holds. With how long an answer about it is believed, one
+    /// that was revoked ends its streams within a minute.
+    pub fn checked_every(&self) -> Duration {
+        let remember = self.introspection.as_ref().map(Introspection::remember);
+        remember.unwrap_or(REMEMBER_MAX) + Duration::from_secs(5)
+    }
+
+    /// Whether somebody else would have to be asked about a token.
+    pub fn is_unheard_of(&self, token: &Token, now: Time) -> bool {
+        let given = token.reveal().as_bytes();
+        let is_ours = self.service_tokens.iter().any(|secret| secret.is(given));
+        let is_signed = self.jwt.is_some() && Jwt::is_one(token.reveal());
+        let asked = self.introspection.as_ref();
+        !is_ours && !is_signed && asked.is_some_and(|asked| !asked.knows(token, now))
+    }
+
+    async fn user(&self, token: &Token) -> Result<User, TokenError> {
+        match (&self.jwt, &self.introspection) {
+            (Some(jwt), introspection) => {
+                if introspection.is_none() || Jwt::is_one(token.reveal()) {
+                    return Ok(jwt.check(token.reveal())?);
+                }
+            }
+            (None, None) => return Err(TokenError::Invalid),
+            (None, Some(_)) => {}
+        }
+        match &self.introspection {
+            Some(introspection) => introspection.user(token).await,
+            None => Err(TokenError::Invalid),
+        }
+    }
+
+    /// Whether a caller may do what only the backend may.
+    pub fn is_backend(&self, caller: &Caller) -> Result<(), Problem> {
+        match caller {
+            Caller::Backend => Ok(()),
+            Caller::User(_) => Err(forbidden("this is the backend's: it needs a service token")),
+            Caller::Anyone => Err(unauthorized(
+                "this needs a service token: send `Authorization: Bearer <token>`",
+            )),
+        }
+    }
+
+    /// Whether a caller may read a feed.
+    pub fn may_read(&self, caller: &Caller, asked: &Asked) -> Result<(), Problem> {
+        let is_shared = asked.shared().is_some();
+        match caller {
+            Caller::Backend => Ok(()),
+            Caller::Anyone if is_shared && self.public_feeds_open && asked.account().is_none() => {
+                Ok(())
+            }
+            Caller::Anyone => Err(unauthorized(
+                "this needs a token: send `Authorization: Bearer <token>`",
+            )),
+            Caller::User(user) => {
+                if asked
+                    .account()
+                    .is_some_and(|account| account != user.account)
+                {
+                    return Err(forbidden("the token is another account's"));
+                }
+                let scope = match asked {
+                    Asked::List { .. } => "read:lists",
+                    _ => "read:statuses",
+                };
+                if user.scopes.has(scope) {
+                    Ok(())
+                } else {
+                    Err(forbidden(&format!(
+                        "the token is not for this: it needs {scope}"
+                    )))
+                }
+            }
+        }
+    }
+
+    /// Whether a caller may see and change what is set of an account.
+    pub fn may_set(&self, caller: &Caller, account: &str, scope: &str) -> Result<(), Problem> {
+        match caller {
+            Caller::Backend => Ok(()),
+            Caller::User(user) if user.account != account => {
+                Err(forbidden("the token is another account's"))
+            }
+            Caller::User(user) if user.scopes.has(scope) => Ok(()),
+            Caller::User(_) => Err(forbidden(&format!(
+                "the token is not for this: it needs {scope}"
+            ))),
+            Caller::Anyone => Err(unauthorized(
+                "this needs a token: send `Authorization: Bearer <token>`",
+            )),
+        }
+    }
+}
+
+impl From<TokenError> for Problem {
+    fn from(why: TokenError) -> Problem {
+        match why {
+            TokenError::Invalid => unauthorized(
+                "the access token is invalid: it is none of this instance's, or has ended",
+            ),
+            TokenError::Unanswered => Problem::unavailable(why.to_string(), 5),
+        }
+    }
+}
+
+/// 401.
+pub fn unauthorized(detail: &str) -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, detail)
+}
+
+/// 403.
+pub fn forbidden(detail: &str) -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, detail)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,350 @@
+//! The caller of a request and its address, found once for each request before anything else is done for it.
+
+use super::app::App;
+use super::auth::token::{self, Token};
+use super::auth::{Caller, TokenError, forbidden, unauthorized};
+use super::boxed::boxed;
+use super::limits::{CallerKey, ConnectionGuard};
+use super::problem::Problem;
+use super::request_headers;
+use crate::clock;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use ipnet::IpNet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the paths of feeds begin with that are nobody's.
+const SHARED: &str = "/v1/feeds/";
+
+/// Who asks, and from where.
+#[derive(Clone, Debug)]
+pub(crate) struct CallerContext {
+    /// Who.
+    pub(crate) caller: Caller,
+    /// With which token.
+    pub(crate) token: Option<Token>,
+    /// From where, if that is known.
+    pub(crate) address: Option<IpAddr>,
+    /// Who brought it: itself, or the last proxy.
+    pub(crate) peer: Option<IpAddr>,
+    /// Where it came to, with its scheme, for streams of Mastodon's; else empty.
+    pub(crate) base_url: Arc<str>,
+}
+
+impl CallerContext {
+    /// Who is counted with it: none for the backend.
+    pub(crate) fn key(&self) -> Option<CallerKey> {
+        let somewhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        match &self.caller {
+            Caller::Backend => None,
+            Caller::User(user) => Some(CallerKey::Account(user.account.as_str().into())),
+            Caller::Anyone => Some(CallerKey::Address(self.address.unwrap_or(somewhere))),
+        }
+    }
+}
+
+/// Finds out who asks, with the token in `Authorization`.
+pub(crate) async fn by_header(State(app): State<App>, request: Request, next: Next) -> Response {
+    let carried = in_header(&request);
+    app.with_caller(request, next, carried).await
+}
+
+/// Finds out who opens a stream: the token may be elsewhere too.
+pub(crate) async fn by_stream(State(app): State<App>, request: Request, next: Next) -> Response {
+    let carried = anywhere(&request);
+    app.with_caller(request, next, carried).await
+}
+
+/// What a request says of its caller.
+#[derive(Debug)]
+pub(crate) struct Evidence {
+    /// The address of whoever brought the request, and that of the caller behind the proxies we trust.
+    from: Option<(IpAddr, IpAddr)>,
+    /// Why the request is not taken for one of a program on this machine, if it is not.
+    stranger: Option<String>,
+    carried: CarriedToken,
+}
+
+/// A token, or why what stands in its place is none.
+pub(crate) type CarriedToken = Result<Option<Token>, &'static str>;
+
+/// The token in `Authorization`.
+pub(crate) fn in_header(request: &Request) -> CarriedToken {
+    token::in_header(request.headers())
+}
+
+/// The token of a stream, which may stand in the query or in a header of the websocket too.
+pub(crate) fn anywhere(request: &Request) -> CarriedToken {
+    let query = request.uri().query().unwrap_or_default();
+    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+    let in_query = pairs.find(|(name, _)| name == "access_token");
+    let in_query = in_query.as_ref().map(|(_, token)| &**token);
+    token::of_stream(request.headers(), in_query)
+}
+
+impl App {
+    async fn with_caller(
+        &self,
+        mut request: Request,
+        next: Next,
+        carried: CarriedToken,
+    ) -> Response {
+        let is_shared = request.uri().path().starts_with(SHARED);
+        let may_be_anyone = self.auth.public_feeds_open && is_shared;
+        let evidence = self.evidence(&request, carried);
+        match self.identify(evidence).await {
+            // Before anything is said of what was asked.
+            Ok(context) if context.caller == Caller::Anyone && !may_be_anyone => {
+                unauthorized("this needs a token: send `Authorization: Bearer <token>`")
+                    .into_response()
+            }
+            Ok(context) => {
+                let key = context.key();
+                request.extensions_mut().insert(context);
+                let answer = next.run(request).await;
+                self.count_large(key, answer, Problem::into_response).await
+            }
+            Err(problem) => problem.into_response(),
+        }
+    }
+
+    /// Where a request comes from: who brought it, and the address that the last proxy we trust says it had it from.
+    fn from(&self, request: &Request) -> Option<(IpAddr, IpAddr)> {
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        let peer = peer.map(|ConnectInfo(address)| address.ip().to_canonical())?;
+        let address = forwarded(request.headers(), peer, &self.trusted_proxies);
+        Some((peer, address))
+    }
+
+    /// What a request says of its caller.
+    pub(crate) fn evidence(&self, request: &Request, carried: CarriedToken) -> Evidence {
+        Evidence {
+            from: self.from(request),
+            stranger: stranger(request.headers()),
+            carried,
+        }
+    }
+
+    /// Finds the caller of a request, and counts the request. Errors: the token is no good, there were too many requests, or
+    /// whoever knows of tokens does not answer.
+    pub(crate) async fn identify(&self, evidence: Evidence) -> Result<CallerContext, Problem> {
+        let Evidence {
+            from,
+            stranger,
+            carried,
+        } = evidence;
+        let (peer, address) = (from.map(|(peer, _)| peer), from.map(|(_, address)| address));
+        let token = carried.map_err(unauthorized);
+        // Nobody is asked about guesses without end.
+        let given = token.as_ref().ok().and_then(Option::as_ref);
+        let is_unheard_of = given.is_some_and(|it| self.auth.is_unheard_of(it, clock::now()));
+        if let Some(address) = address.filter(|_| is_unheard_of) {
+            self.count(CallerKey::Address(address))?;
+        }
+        let caller = match &token {
+            Ok(token) => self
+                .auth
+                .caller(token.as_ref())
+                .await
+                .map_err(Problem::from),
+            Err(problem) => Err(problem.clone()),
+        };
+        // Who guesses at tokens is counted by where it does so.
+        let who = match &caller {
+            Ok(Caller::Backend) => None,
+            Ok(Caller::User(user)) => Some(CallerKey::Account(user.account.as_str().into())),
+            Ok(Caller::Anyone) => address.map(CallerKey::Address),
+            Err(_) => address.filter(|_| !is_unheard_of).map(CallerKey::Address),
+        };
+        if let Some(who) = who {
+            self.count(who)?;
+        }
+        let caller = caller?;
+        // Without tokens whoever is on this machine is the backend. A page from elsewhere, shown in a browser here, is not.
+        let is_unproved = caller == Caller::Backend && given.is_none();
+        if let Some(why) = stranger.filter(|_| is_unproved) {
+            return Err(forbidden(&why));
+        }
+        Ok(CallerContext {
+            caller,
+            token: token?,
+            address,
+            peer,
+            base_url: Arc::default(),
+        })
+    }
+
+    /// Counts a request.
+    fn count(&self, who: CallerKey) -> Result<(), Problem> {
+        self.rates.ask(who).map_err(|wait| {
+            let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX);
+            too_many("too many requests in a minute", seconds.saturating_add(1))
+        })
+    }
+
+    /// Takes in one who opens a stream of an account's, or of nobody's.
+    pub(crate) fn admit(
+        &self,
+        context: &CallerContext,
+        account: Option<&str>,
+    ) -> Result<StreamPermit, Problem> {
+        // The backend speaks for many from one address.
+        let address = context
+            .address
+            .filter(|_| context.caller != Caller::Backend);
+        let connected = self.connections.admit(account, address).map_err(|why| {
+            use crate::api::limits::LimitReached;
+            match why {
+                LimitReached::InAll => Problem::unavailable(why.to_string(), 5),
+                LimitReached::OfAccount | LimitReached::FromAddress => {
+                    too_many(&why.to_string(), 5)
+                }
+            }
+        })?;
+        Ok(StreamPermit {
+            app: self.clone(),
+            context: context.clone(),
+            _connected: connected,
+        })
+    }
+}
+
+/// One who was let in to a stream.
+pub(crate) struct StreamPermit {
+    app: App,
+    context: CallerContext,
+    _connected: ConnectionGuard,
+}
+
+impl StreamPermit {
+    /// Waits until its token holds no longer; for ever if it is no user's.
+    pub(crate) async fn ended(&self) {
+        let (Caller::User(user), Some(token)) = (&self.context.caller, &self.context.token) else {
+            return std::future::pending().await;
+        };
+        let mut expires = user.expires;
+        loop {
+            let left = expires.map(|expires| {
+                let left = expires.plus(crate::api::auth::LEEWAY).since(clock::now());
+                Duration::from_millis(u64::try_from(left).unwrap_or(0).saturating_add(1))
+            });
+            let every = self.app.auth.checked_every();
+            tokio::time::sleep(left.map_or(every, |left| left.min(every))).await;
+            match boxed(self.app.auth.caller(Some(token))).await {
+                Ok(Caller::User(now)) if now.account == user.account => {
+                    if now.scopes != user.scopes {
+                        return;
+                    }
+                    expires = now.expires;
+                }
+                // Whoever knows does not answer: what was so is so until it is known otherwise.
+                Err(TokenError::Unanswered) => {
+                    let now = clock::now();
+                    if expires.is_some_and(|end| end.plus(crate::api::auth::LEEWAY) <= now) {
+                        return;
+                    }
+                }
+                Ok(_) | Err(TokenError::Invalid) => return,
+            }
+        }
+    }
+}
+
+/// Why a request is not taken for one of a program on this machine: it was passed on for somebody else, or came from a page
+/// of elsewhere or, by a name that leads here, to one.
+fn stranger(headers: &HeaderMap) -> Option<String> {
+    if let Some((name, said)) = request_headers::from_elsewhere(headers) {
+        return Some(format!(
+            "{name} says {said:?}: without [auth] only programs on this machine may ask, and behind a proxy everybody would \
+             be one. Set auth.service_tokens"
+        ));
+    }
+    let is_local_url = |text: &str| {
+        let url = url::Url::parse(text).ok();
+        let host = url.as_ref().and_then(|url| url.host_str());
+        host.is_some_and(request_headers::is_this_machine)
+    };
+    let text = |name: HeaderName| {
+        headers
+            .get(name)
+            .map(|value| value.to_str().unwrap_or_default())
+    };
+    let is_from_here = text(header::ORIGIN).is_none_or(is_local_url)
+        && text(header::HOST).is_none_or(request_headers::is_this_machine);
+    (!is_from_here).then(|| {
+        "without [auth] only programs on this machine may ask, by a loopback address or localhost: a page from elsewhere may \
+         not"
+        .to_owned()
+    })
+}
+
+/// 429.
+pub(crate) fn too_many(detail: &str, retry_after: u32) -> Problem {
+    Problem {
+        retry_after: Some(retry_after),
+        ..Problem::new(StatusCode::TOO_MANY_REQUESTS, detail)
+    }
+}
+
+/// The first address, from the last hop back, that is none of the proxies we trust.
+fn forwarded(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet]) -> IpAddr {
+    let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
+    let mut here = peer;
+    let said = headers.get_all("x-forwarded-for").iter().rev();
+    let hops = said
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.rsplit(','));
+    for hop in hops {
+        if !is_trusted(&here) {
+            break;
+        }
+        let Ok(address) = hop.trim().parse::<IpAddr>() else {
+            break;
+        };
+        here = address.to_canonical();
+    }
+    here
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Were this to fail, anybody could be anybody, and have as many connections as they like.
+    #[test]
+    fn only_proxies_we_trust_say_where_a_request_comes_from() {
+        let trusted: [IpNet; 2] = ["127.0.0.0/8", "10.0.0.0/8"].map(|it| it.parse().unwrap());
+        let check = |peer: &str, said: &[&'static str], expected: &str| {
+            let mut headers = HeaderMap::new();
+            for value in said {
+                headers.append("x-forwarded-for", value.parse().unwrap());
+            }
+            let found = forwarded(&headers, peer.parse().unwrap(), &trusted);
+            assert_eq!(
+                found,
+                expected.parse::<IpAddr>().unwrap(),
+                "{peer} {said:?}"
+            );
+        };
+        check("127.0.0.1", &[], "127.0.0.1");
+        check("192.0.2.1", &["198.51.100.1"], "192.0.2.1");
+        check("127.0.0.1", &["198.51.100.1"], "198.51.100.1");
+        check("127.0.0.1", &["203.0.113.9, 198.51.100.1"], "198.51.100.1");
+        check(
+            "127.0.0.1",
+            &["203.0.113.9, 198.51.100.1, 10.1.2.3"],
+            "198.51.100.1",
+        );
+        check(
+            "127.0.0.1",
+            &["203.0.113.9", "198.51.100.1, 10.1.2.3"],
+            "198.51.100.1",
+        );
+        check("127.0.0.1", &["203.0.113.9, rubbish"], "127.0.0.1");
+        check("127.0.0.1", &["10.0.0.1"], "10.0.0.1");
+    }
+}

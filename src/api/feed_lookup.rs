@@ -1,0 +1,307 @@
+//! The feed or the cursor that a request names. Where there is none, the problem says what to do instead.
+
+use super::disk_reads;
+use super::problem::Problem;
+use super::state::AppState;
+use crate::clock;
+use crate::post::mark::Seen;
+use crate::reader::asked::Asked;
+use crate::reader::cursor::{Cursor, CursorError};
+use crate::reader::look::{Look, TellError};
+use axum::http::StatusCode;
+use slackwater_order::time::Time;
+use std::pin::pin;
+use std::time::Duration;
+
+/// How long the end of the log may take to be heard of, when a cursor has seen more than this node knows of: Kafka's
+/// client tells it every second.
+const ENDS_WAIT: Duration = Duration::from_secs(3);
+/// How long a feed that was given up may take to be rebuilt, before its reader is told to come back.
+const AWAKE_WAIT: Duration = Duration::from_secs(5);
+
+impl AppState {
+    /// Whether all relations known at the start are in force.
+    pub fn is_open(&self) -> Result<(), Problem> {
+        if self.view.built.borrow().relations_in_force {
+            Ok(())
+        } else {
+            Err(Problem::unavailable(
+                "relations are still being read: feeds are shown when all are in force",
+                1,
+            ))
+        }
+    }
+
+    /// Reads a cursor of a feed: 400 if it is damaged or another feed's, 410 if nothing can be told since it.
+    pub fn cursor(&self, asked: &Asked, text: &str) -> Result<Cursor, Problem> {
+        let cursor = Cursor::parse(text, &self.view.log).map_err(|e| match e {
+            CursorError::Damaged => Problem::bad_request(e.to_string()),
+            CursorError::OtherVersion | CursorError::OtherKey => gone(&e),
+        })?;
+        if cursor.feed != Cursor::feed_of(&asked.text()) {
+            return Err(Problem::bad_request(
+                "the cursor is of another feed: send one that this feed gave",
+            ));
+        }
+        if cursor.log != self.view.log {
+            return Err(gone(&"the cursor is of another log"));
+        }
+        Ok(cursor)
+    }
+
+    /// Whether the log goes as far as a cursor says. Another node may have heard of more: it has a moment to come here
+    /// too. 503 if it does not come, or too many wait for that; 410 only if the log itself, asked anew, ends before the cursor.
+    pub async fn reaches(&self, cursor: &Cursor) -> Result<(), Problem> {
+        let is_there = |ends: &Seen| {
+            let upto = cursor.batch.as_ref().map(|batch| &batch.upto.seen);
+            cursor.from.seen.is_within(ends) && upto.is_none_or(|upto| upto.is_within(ends))
+        };
+        if is_there(&self.view.built.borrow().ends) {
+            return Ok(());
+        }
+        let Ok(_turn) = self.log_end.turn() else {
+            return Err(Problem::unavailable(
+                "too many cursors have seen more than this node has heard of: come back in a moment",
+                1,
+            ));
+        };
+        let mut built = self.view.built.clone();
+        let mut hearing = pin!(async {
+            let there = built.wait_for(|built| is_there(&built.ends));
+            match tokio::time::timeout(ENDS_WAIT, there).await {
+                Ok(Ok(_)) => Ok(()),
+                Ok(Err(_)) => Err(Problem::unavailable("this node is stopping", 5)),
+                Err(_) => Err(Problem::unavailable(
+                    "this node has not heard yet of all that the cursor has seen: come back in a moment",
+                    1,
+                )),
+            }
+        });
+        // The log itself is asked meanwhile: of a cursor that nobody gave it knows at once.
+        let ends = tokio::select! {
+            heard = &mut hearing => return heard,
+            ends = self.log_end.now() => ends,
+        };
+        match ends {
+            Ok(ends) if !is_there(&ends) => Err(gone(&"the log ends before this cursor")),
+            _ => hearing.await,
+        }
+    }
+
+    /// Looks at a feed; waits until there is one, if its account sleeps. `least` is a horizon that was reached before.
+    pub async fn look_awake(&self, asked: &Asked, least: Option<Time>) -> Result<Look, Problem> {
+        loop {
+            let look = disk_reads::read(|| self.look_now(asked, least)).await?;
+            if !self.has_slept(&look).await? {
+                return Ok(look);
+            }
+        }
+    }
+
+    /// As [`Self::look_awake`], for one who looks again and again. All of them look when the service has started, at feeds of
+    /// which each is one value: to move each aside for that would cost more memory than their connections.
+    pub async fn look_again(&self, asked: &Asked, least: Option<Time>) -> Result<Look, Problem> {
+        loop {
+            let look = self.look_now(asked, least)?;
+            if !self.has_slept(&look).await? {
+                return Ok(look);
+            }
+        }
+    }
+
+    /// Whether this is to be looked at again, because its account slept: when this returns, it is awake.
+    async fn has_slept(&self, look: &Look) -> Result<bool, Problem> {
+        let Some(account) = look.found.account.filter(|_| look.is_asleep) else {
+            return Ok(false);
+        };
+        let awake = self.view.attendance.awake(account);
+        match tokio::time::timeout(AWAKE_WAIT, awake).await {
+            Ok(Ok(())) => Ok(true),
+            Ok(Err(too_many)) => Err(Problem::unavailable(too_many.to_string(), 1)),
+            Err(_) => Err(Problem::unavailable(
+                "the feed is being rebuilt: come back in a moment",
+                1,
+            )),
+        }
+    }
+
+    /// Whether there is such a feed: 404 if there is no such account or list.
+    pub fn is_there(&self, asked: &Asked) -> Result<(), Problem> {
+        let found = asked.find(&self.view.graph.read());
+        match found {
+            Some(_) => Ok(()),
+            None => Err(self.is_missing(asked)),
+        }
+    }
+
+    fn look_now(&self, asked: &Asked, least: Option<Time>) -> Result<Look, Problem> {
+        let look = self.view.look_at(asked, least, clock::now());
+        let look = look.map_err(|e| Problem::internal(&e))?;
+        look.ok_or_else(|| self.is_missing(asked))
+    }
+
+    fn is_missing(&self, asked: &Asked) -> Problem {
+        match asked {
+            Asked::List { account, list } if self.view.graph.read().account(account).is_some() => {
+                Problem::not_found(format!("account {account:?} has no list {list:?}"))
+            }
+            _ => no_account(asked.owner().unwrap_or_default()),
+        }
+    }
+}
+
+impl Cursor {
+    /// The horizon its reader has reached.
+    pub fn horizon(&self) -> Time {
+        let upto = self.batch.as_ref().map(|batch| &batch.upto);
+        upto.unwrap_or(&self.from).horizon
+    }
+}
+
+impl From<TellError> for Problem {
+    fn from(error: TellError) -> Problem {
+        match error {
+            TellError::Refused(refused) => gone(&refused),
+            TellError::Disk(error) => Problem::internal(&error),
+        }
+    }
+}
+
+/// 404: nothing was ever said of this account.
+pub fn no_account(account: &str) -> Problem {
+    Problem::not_found(format!(
+        "no account {account:?}: send its account document to /v1/relationships first"
+    ))
+}
+
+fn gone(why: &dyn std::fmt::Display) -> Problem {
+    Problem::new(
+        StatusCode::GONE,
+        format!("{why}: read the feed anew, and go on with the cursor it gives"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::log_end::LogEnd;
+    use crate::feed::store::{self, Store};
+    use crate::pipeline::due::Due;
+    use crate::pipeline::{Options, Pipeline};
+    use crate::post::log;
+    use crate::post::record::{NewRecord, Position, Topic};
+    use crate::post::source;
+    use crate::reader::cursor::Moment;
+    use crate::reader::view::View;
+    use std::sync::Arc;
+    use tempfile::TempDir;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    /// A pipeline that has opened its log, and does not run: what is appended it never hears of.
+    fn deaf(folder: &TempDir) -> (Pipeline, source::Appender) {
+        let log = source::Options::BuiltIn(log::Options::at(folder.path().join("log")));
+        let (source, appender) = source::open(&log, &[], &[]).unwrap();
+        let store = Store::open(store::Options {
+            path: folder.path().join("feeds"),
+            length: 10,
+            boost_repeat_after: DAY,
+            unflushed_entries_max: 1_000,
+            unflushed_bytes_max: 1 << 20,
+            cache_bytes: 1 << 20,
+        });
+        let options = Options {
+            engine: crate::engine::Options::default(),
+            due: Due {
+                replay_max: DAY,
+                rows_every: DAY,
+                all_every: DAY,
+            },
+        };
+        let runtime = tokio::runtime::Handle::current();
+        let store = Arc::new(store.unwrap());
+        let pipeline = Pipeline::new(source, appender.clone(), runtime, store, options);
+        (pipeline.unwrap(), appender)
+    }
+
+    fn cursor(view: &View, offset: i64) -> Cursor {
+        let next = Position {
+            topic: Topic::Relationships,
+            partition: 0,
+            offset,
+        };
+        Cursor {
+            feed: 1,
+            log: view.log.clone(),
+            from: Moment {
+                seen: Seen::new(&[next]),
+                ahead: Seen::default(),
+                horizon: Time::default(),
+                top: 0,
+                floor: 0,
+            },
+            batch: None,
+        }
+    }
+
+    /// Were this to fail, a reader who comes from another node would be told to throw its feed away, for a cursor that is good.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_cursor_is_gone_only_if_the_log_itself_says_so_now() {
+        let folder = tempfile::tempdir().unwrap();
+        let (pipeline, appender) = deaf(&folder);
+        let state = pipeline.state();
+        let mute = NewRecord {
+            topic: Topic::Relationships,
+            partition_by: b"7".to_vec(),
+            key: b"7/tag/rust".to_vec(),
+            value: None,
+            headers: Vec::new(),
+            timestamp: Time::from_millis(1),
+        };
+        appender.append(vec![mute; 3]).await.unwrap();
+        let mut away = state.clone();
+        away.log_end = LogEnd::default();
+        let (at_start, good, bad) = (
+            cursor(&state.view, 0),
+            cursor(&state.view, 3),
+            cursor(&state.view, 4),
+        );
+        let (at_start, good, bad, unknown) = tokio::join!(
+            state.reaches(&at_start),
+            state.reaches(&good),
+            state.reaches(&bad),
+            away.reaches(&bad)
+        );
+        assert_eq!(at_start, Ok(()));
+        let told = |said: Result<(), Problem>| {
+            let problem = said.unwrap_err();
+            (problem.status, problem.retry_after.is_some())
+        };
+        assert_eq!(told(good), (503, true));
+        assert_eq!(told(bad), (410, false));
+        assert_eq!(told(unknown), (503, true));
+    }
+
+    /// Were this to fail, whoever makes cursors where none are sealed could keep as many requests waiting as they like.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn of_more_than_there_is_the_log_says_so_before_it_would_be_heard_of_and_only_so_many_wait()
+     {
+        let folder = tempfile::tempdir().unwrap();
+        let (pipeline, _appender) = deaf(&folder);
+        let state = pipeline.state();
+        let forged = cursor(&state.view, 1_000);
+        let asked = clock::stopwatch();
+        let gone = state.reaches(&forged).await.unwrap_err();
+        assert_eq!(gone.status, 410);
+        assert!(asked.elapsed() < ENDS_WAIT, "{:?}", asked.elapsed());
+        let turns: Vec<_> = std::iter::from_fn(|| state.log_end.turn().ok()).collect();
+        let refused = state.reaches(&forged).await.unwrap_err();
+        assert_eq!((refused.status, refused.retry_after), (503, Some(1)));
+        assert_eq!(
+            state.reaches(&cursor(&state.view, 0)).await,
+            Ok(()),
+            "who waits for nothing"
+        );
+        drop(turns);
+    }
+}

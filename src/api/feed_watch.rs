@@ -1,0 +1,121 @@
+//! The wait until a feed may show something new: something happened to it, or its horizon reached its next entry. Nothing polls,
+//! and a feed without readers has no timer.
+
+use super::state::AppState;
+use crate::clock;
+use crate::reader::asked::Asked;
+use crate::reader::look::{Delivery, Look};
+use crate::reader::view::{Built, View};
+use crate::watch;
+use slackwater_order::horizon::due_at;
+use slackwater_order::place::PostId;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A reader's watch over one feed.
+#[derive(Debug)]
+pub struct FeedWatch {
+    /// Whose horizon it is held back for.
+    owner: Option<String>,
+    /// Something happened to the feeds of its account, or was said of it.
+    account: Option<watch::Receiver<()>>,
+    /// Something happened to a feed that is nobody's.
+    shared: Option<watch::Receiver<()>>,
+    built: watch::Receiver<Arc<Built>>,
+}
+
+/// What a reader waits for, besides something happening to the feed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WakeCondition {
+    /// The first entry that the horizon has not reached.
+    held: Option<PostId>,
+    /// The reader knows more than this node has read.
+    is_early: bool,
+}
+
+impl WakeCondition {
+    /// What is left to wait for when a reader has been told of what was looked at.
+    pub fn after<E>(look: &Look, told: &Delivery<E>) -> WakeCondition {
+        WakeCondition {
+            held: look.next_held(),
+            is_early: told.is_early,
+        }
+    }
+}
+
+impl AppState {
+    /// Watches a feed from now on. To be asked for before the feed is looked at, so that nothing falls between the two.
+    pub fn watch(&self, asked: &Asked) -> FeedWatch {
+        let stirred = &self.view.store.homes.stirred;
+        let account = {
+            let graph = self.view.graph.read();
+            asked.account().and_then(|account| graph.account(account))
+        };
+        FeedWatch {
+            owner: asked.owner().map(str::to_owned),
+            account: account.map(|account| stirred.watch(account)),
+            shared: asked.shared().map(|name| stirred.watch_shared(name)),
+            built: self.view.built.clone(),
+        }
+    }
+}
+
+impl FeedWatch {
+    /// Waits until the feed may show what it did not. May be given up and begun again.
+    pub async fn wait(&mut self, view: &View, wake: WakeCondition) {
+        let is_early = wake.is_early;
+        tokio::select! {
+            () = changed(self.account.as_mut()) => {}
+            () = changed(self.shared.as_mut()) => {}
+            () = horizon_reaches(view, self.owner.as_deref(), wake.held) => {}
+            () = changed(Some(&mut self.built)), if is_early => {}
+        }
+    }
+}
+
+/// Waits until it changes; for ever if it never will: the service is stopping, and there will be no more.
+async fn changed<T>(receiver: Option<&mut watch::Receiver<T>>) {
+    let is_stopping = match receiver {
+        Some(receiver) => receiver.changed().await.is_err(),
+        None => true,
+    };
+    if is_stopping {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Waits until the horizon has reached an entry; for ever if there is none.
+async fn horizon_reaches(view: &View, owner: Option<&str>, held: Option<PostId>) {
+    let (Some(owner), Some(held)) = (owner, held) else {
+        return std::future::pending().await;
+    };
+    let mut built = view.horizons.watch_built();
+    loop {
+        let (due, horizon) = {
+            let graph = view.graph.read();
+            let Some(number) = graph.account(owner) else {
+                return;
+            };
+            let due = due_at(held.time(), graph.hold_ms(number));
+            (due, view.horizons.of(&graph, number, clock::now()))
+        };
+        if horizon.is_none_or(|horizon| held.time() <= horizon) {
+            return;
+        }
+        let left = due.since(clock::now());
+        if 0 < left {
+            tokio::time::sleep(Duration::from_millis(left.unsigned_abs())).await;
+        } else if built.changed().await.is_err() {
+            // It is due and not all is read: only what is read can bring it on.
+            return std::future::pending().await;
+        }
+    }
+}
+
+impl Look {
+    /// The first entry that the horizon has not reached.
+    fn next_held(&self) -> Option<PostId> {
+        let next = self.feed.ids.get(self.shown.entries.end)?;
+        PostId::from_number(*next)
+    }
+}

@@ -1,0 +1,273 @@
+//! The routes of feeds: pages, and changes since a cursor.
+
+use super::app::App;
+use super::caller::CallerContext;
+use super::change_json;
+use super::late::LATE;
+use super::page_body::{FilledPage, PageBody};
+use super::page_query::{PageQuery, json, limit};
+use super::problem::Problem;
+use crate::feed::kept::Post;
+use crate::feed::named::Part;
+use crate::post::object::hashtag_of;
+use crate::reader::asked::Asked;
+use crate::reader::change_batch::BatchLimit;
+use crate::reader::cursor::Cursor;
+use crate::reader::look::Look;
+use crate::reader::page::Span;
+use axum::Extension;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+
+pub(super) async fn page(
+    State(app): State<App>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    query: QueryResult,
+    Extension(context): Extension<CallerContext>,
+) -> Result<Response, Problem> {
+    let query = page_query(query)?;
+    if let Ok(Path((account, feed))) = &path
+        && feed == LATE
+    {
+        query.is_of_an_account()?;
+        return app.late(&context, account, &query).await;
+    }
+    app.page(&context, &accounts_own(path, &query)?, query)
+        .await
+}
+
+pub(super) async fn changes(
+    State(app): State<App>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    query: QueryResult,
+    Extension(context): Extension<CallerContext>,
+) -> Result<Response, Problem> {
+    let query = changes_query(query)?;
+    app.changes(&context, &accounts_own(path, &query)?, query)
+        .await
+}
+
+pub(super) async fn public_page(
+    State(app): State<App>,
+    query: QueryResult,
+    Extension(context): Extension<CallerContext>,
+) -> Result<Response, Problem> {
+    let query = page_query(query)?;
+    app.page(&context, &public(&query)?, query).await
+}
+
+pub(super) async fn public_changes(
+    State(app): State<App>,
+    query: QueryResult,
+    Extension(context): Extension<CallerContext>,
+) -> Result<Response, Problem> {
+    let query = changes_query(query)?;
+    app.changes(&context, &public(&query)?, query).await
+}
+
+pub(super) async fn tag_page(
+    State(app): State<App>,
+    path: Result<Path<String>, PathRejection>,
+    query: QueryResult,
+    Extension(context): Extension<CallerContext>,
+) -> Result<Response, Problem> {
+    let query = page_query(query)?;
+    app.page(&context, &tag(path, &query)?, query).await
+}
+
+pub(super) async fn tag_changes(
+    State(app): State<App>,
+    path: Result<Path<String>, PathRejection>,
+    query: QueryResult,
+    Extension(context): Extension<CallerContext>,
+) -> Result<Response, Problem> {
+    let query = changes_query(query)?;
+    app.changes(&context, &tag(path, &query)?, query).await
+}
+
+type QueryResult = Result<Query<PageQuery>, QueryRejection>;
+
+fn page_query(query: QueryResult) -> Result<PageQuery, Problem> {
+    const SEND: &str = "send limit, before, after";
+    let Query(query) =
+        query.map_err(|e| Problem::bad_request(format!("{}: {SEND}", e.body_text())))?;
+    match &query.cursor {
+        None => Ok(query),
+        Some(_) => Err(Problem::bad_request(format!(
+            "a page takes no cursor: {SEND}, or ask for changes"
+        ))),
+    }
+}
+
+fn changes_query(query: QueryResult) -> Result<PageQuery, Problem> {
+    const SEND: &str = "send cursor, limit";
+    let Query(query) =
+        query.map_err(|e| Problem::bad_request(format!("{}: {SEND}", e.body_text())))?;
+    match (&query.cursor, &query.before, &query.after) {
+        (Some(_), None, None) => Ok(query),
+        (None, ..) => Err(Problem::bad_request(format!(
+            "changes are told since a cursor: {SEND}"
+        ))),
+        _ => Err(Problem::bad_request(format!(
+            "changes come in place order, lowest first: {SEND}"
+        ))),
+    }
+}
+
+pub(super) fn accounts_own(
+    path: Result<Path<(String, String)>, PathRejection>,
+    query: &PageQuery,
+) -> Result<Asked, Problem> {
+    let Path((account, feed)) = path.map_err(|e| Problem::bad_request(e.body_text()))?;
+    query.is_of_an_account()?;
+    if feed == LATE {
+        return Err(Problem::not_found(
+            "the feed of late arrivals has pages only: ask for /v1/accounts/{account}/feeds/late",
+        ));
+    }
+    Asked::of_account(&account, &feed).ok_or_else(|| {
+        Problem::not_found(format!(
+            "there is no feed {feed:?}: ask for home, late, or list:<id>"
+        ))
+    })
+}
+
+pub(super) fn public(query: &PageQuery) -> Result<Asked, Problem> {
+    let part = match query.origin.as_deref() {
+        None => Part::All,
+        Some("local") => Part::Local,
+        Some("remote") => Part::Remote,
+        Some(other) => {
+            return Err(Problem::bad_request(format!(
+                "origin is {other:?}: send local or remote, or leave it out for both"
+            )));
+        }
+    };
+    Ok(Asked::Public {
+        part,
+        reader: query.account.clone(),
+    })
+}
+
+pub(super) fn tag(
+    path: Result<Path<String>, PathRejection>,
+    query: &PageQuery,
+) -> Result<Asked, Problem> {
+    let Path(tag) = path.map_err(|e| Problem::bad_request(e.body_text()))?;
+    if query.origin.is_some() {
+        return Err(Problem::bad_request("origin is for /v1/feeds/public"));
+    }
+    let tag = hashtag_of(&tag).ok_or_else(|| {
+        Problem::bad_request("this is no hashtag: send one without #, and without spaces")
+    })?;
+    Ok(Asked::Tag {
+        tag,
+        reader: query.account.clone(),
+    })
+}
+
+impl App {
+    async fn page(
+        &self,
+        context: &CallerContext,
+        asked: &Asked,
+        query: PageQuery,
+    ) -> Result<Response, Problem> {
+        self.auth.may_read(&context.caller, asked)?;
+        let span = query.span()?;
+        self.state.is_open()?;
+        let look = self.state.look_awake(asked, None).await?;
+        self.answered(context, || self.fill(asked, span, &query, &look))
+            .await
+    }
+
+    async fn changes(
+        &self,
+        context: &CallerContext,
+        asked: &Asked,
+        query: PageQuery,
+    ) -> Result<Response, Problem> {
+        self.auth.may_read(&context.caller, asked)?;
+        let limit = limit(query.limit)?;
+        self.state.is_open()?;
+        let cursor = query.cursor.as_deref().unwrap_or_default();
+        let cursor = self.state.cursor(asked, cursor)?;
+        self.state.reaches(&cursor).await?;
+        let look = self.state.look_awake(asked, Some(cursor.horizon())).await?;
+        self.answered(context, || self.tell(&look, &cursor, limit))
+            .await
+    }
+
+    fn fill(
+        &self,
+        asked: &Asked,
+        span: Span,
+        query: &PageQuery,
+        look: &Look,
+    ) -> Result<Response, Problem> {
+        let lets_in = |post: &Post, original: Option<&Post>| {
+            look.found.lets_in(&self.state.view, post, original)
+        };
+        let body = PageBody::fill(&self.state.view.store, span, look.ids(), &lets_in)
+            .map_err(|e| Problem::internal(&e))?;
+        let cursor = Cursor {
+            feed: Cursor::feed_of(&asked.text()),
+            log: self.state.view.log.clone(),
+            from: look.moment(),
+            batch: None,
+        };
+        let bytes = body.finish(look.shown.horizon, &cursor.to_text());
+        let link = link(&path(asked, query), span.limit, &bytes, look.ids());
+        let mut response = json(bytes.json);
+        if let Some(link) = link
+            && let Ok(link) = HeaderValue::from_str(&link)
+        {
+            response.headers_mut().insert(header::LINK, link);
+        }
+        Ok(response)
+    }
+
+    fn tell(&self, look: &Look, cursor: &Cursor, limit: usize) -> Result<Response, Problem> {
+        let (state, limit) = (&self.state, BatchLimit::of(limit));
+        let told = look.changes_since(&state.view, cursor, limit, &*state.entry_cache)?;
+        let body = change_json::body(&told.batch, told.floor, &told.cursor.to_text());
+        Ok(json(body.into_bytes()))
+    }
+}
+
+/// The path of a feed, with what else was asked, up to where paging begins.
+fn path(asked: &Asked, query: &PageQuery) -> String {
+    let mut path = match asked {
+        Asked::Home { account } => format!("/v1/accounts/{account}/feeds/home?"),
+        Asked::List { account, list } => format!("/v1/accounts/{account}/feeds/list:{list}?"),
+        Asked::Public { .. } => "/v1/feeds/public?".to_owned(),
+        Asked::Tag { tag, .. } => {
+            let tag: String = url::form_urlencoded::byte_serialize(tag.as_bytes()).collect();
+            format!("/v1/feeds/tag/{tag}?")
+        }
+    };
+    let further = [("origin", &query.origin), ("account", &query.account)];
+    for (name, value) in further {
+        if let Some(value) = value {
+            let value: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
+            path.push_str(&format!("{name}={value}&"));
+        }
+    }
+    path
+}
+
+/// `Link`: the page below, if there is anything below, and the page above.
+fn link(path: &str, limit: usize, page: &FilledPage, feed: &[u64]) -> Option<String> {
+    let (newest, oldest) = (page.ids.first()?, page.ids.last()?);
+    let prev = format!("<{path}limit={limit}&after={newest}>; rel=\"prev\"");
+    let is_last = feed.first().is_none_or(|lowest| oldest.number() <= *lowest);
+    if is_last || page.is_last {
+        Some(prev)
+    } else {
+        Some(format!(
+            "<{path}limit={limit}&before={oldest}>; rel=\"next\", {prev}"
+        ))
+    }
+}

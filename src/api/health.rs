@@ -1,0 +1,93 @@
+//! The routes of health, readiness and metrics.
+
+use super::app::App;
+use super::responses::Readiness;
+use crate::operator::by_origin;
+use crate::reader::view::Built;
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+pub(super) async fn metrics(State(app): State<App>) -> Response {
+    let form = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    let by_origin = by_origin::Shown::of(&app.state.view.origins.read());
+    tokio::task::block_in_place(|| app.gauge());
+    let text = app
+        .state
+        .metrics
+        .text(&by_origin.registry(&app.state.view.windows()));
+    ([(header::CONTENT_TYPE, form)], text).into_response()
+}
+
+pub(super) async fn healthz(State(app): State<App>) -> Response {
+    let built = app.state.view.built.borrow().clone();
+    let (status, detail) = match &built.failed {
+        None => (StatusCode::OK, "alive".to_owned()),
+        Some(failed) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("stopping: {failed}"),
+        ),
+    };
+    (
+        status,
+        Json(Readiness {
+            ready: app.is_ready(&built),
+            detail,
+            catching_up: built.catching_up,
+        }),
+    )
+        .into_response()
+}
+
+pub(super) async fn readyz(State(app): State<App>) -> Response {
+    let built = app.state.view.built.borrow().clone();
+    let is_ready = app.is_ready(&built);
+    let detail = match (app.state.log_end.trouble(), &built.failed) {
+        (Some(trouble), None) => {
+            format!("the log cannot be written to, and is tried again every second: {trouble}")
+        }
+        _ => detail_of(&app, &built),
+    };
+    let status = if is_ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (
+        status,
+        Json(Readiness {
+            ready: is_ready,
+            detail,
+            catching_up: built.catching_up,
+        }),
+    )
+        .into_response()
+}
+
+/// How far it has come, for a person.
+fn detail_of(app: &App, built: &Built) -> String {
+    match (&built.failed, built.log_reachable, &built.catching_up) {
+        (Some(failed), _, _) => format!("stopping: {failed}"),
+        (None, false, _) => "the log cannot be reached".to_owned(),
+        (None, true, _) if let Some(failing) = &built.letters_failing => {
+            format!("records that cannot be used wait to be kept as dead letters: {failing}")
+        }
+        (None, true, Some(progress)) => match progress.seconds_left {
+            Some(seconds) => format!(
+                "catching up: {} read, {} to go, about {seconds} s",
+                progress.read, progress.left
+            ),
+            None => format!(
+                "catching up: {} read, {} to go",
+                progress.read, progress.left
+            ),
+        },
+        (None, true, None) => match app.state.refused_settings.read().as_deref() {
+            None => "ready".to_owned(),
+            Some(mistakes) => format!(
+                "ready, with the settings before: the configuration as it is now was refused: {mistakes}"
+            ),
+        },
+    }
+}

@@ -1,0 +1,168 @@
+//! Responses that may be large: each is made when there is room for it, and counted until it has been sent.
+
+use super::app::App;
+use super::caller::{CallerContext, too_many};
+use super::disk_reads;
+use super::limits::CallerKey;
+use super::problem::Problem;
+use super::response_memory::{NoRoom, ResponseMemory, Room};
+use crate::feed::disk::at_hand;
+use axum::body::{self, Body, HttpBody};
+use axum::response::Response;
+use std::sync::Arc;
+
+/// Answers below this are not waited with, in bytes: the system's own buffer for a connection holds more.
+const SMALL_BYTES_MAX: u64 = 64 << 10;
+
+/// How often a turn and room are looked for together, where each time one of them was there without the other.
+const TRIES_MAX: usize = 10;
+
+/// An answer that is counted.
+#[derive(Clone, Copy)]
+struct CountedMarker;
+
+impl App {
+    /// Makes an answer for whoever asks, as [`disk_reads::read`] does, once there is room for it.
+    pub(crate) async fn answered<E: From<Problem>>(
+        &self,
+        context: &CallerContext,
+        make: impl Fn() -> Result<Response, E>,
+    ) -> Result<Response, E> {
+        let (answer, room) = self.made(context, make).await?;
+        Ok(hold(room, answer?).await?)
+    }
+
+    /// What an answer is made of, and the room for it; 429 or 503 if there is none for too long.
+    pub(crate) async fn made<T>(
+        &self,
+        context: &CallerContext,
+        make: impl Fn() -> T,
+    ) -> Result<(T, Room), Problem> {
+        let made = made(&self.response_memory, context.key(), make).await;
+        made.map_err(told)
+    }
+
+    /// Room for an answer to whoever asks; 429 or 503 if there is none for too long.
+    pub(crate) async fn room(&self, context: &CallerContext) -> Result<Room, Problem> {
+        self.room_of(context.key()).await
+    }
+
+    async fn room_of(&self, who: Option<CallerKey>) -> Result<Room, Problem> {
+        self.response_memory.room(who).await.map_err(told)
+    }
+
+    /// Counts an answer that turned out large, though nobody expected that of its kind.
+    /// `refused` says in whose words there is no room for it.
+    pub(crate) async fn count_large(
+        &self,
+        who: Option<CallerKey>,
+        answer: Response,
+        refused: fn(Problem) -> Response,
+    ) -> Response {
+        let is_large = answer
+            .body()
+            .size_hint()
+            .exact()
+            .is_some_and(|bytes| SMALL_BYTES_MAX <= bytes);
+        if !is_large || answer.extensions().get::<CountedMarker>().is_some() {
+            return answer;
+        }
+        let counted = match self.room_of(who).await {
+            Ok(room) => hold(room, answer).await,
+            Err(problem) => Err(problem),
+        };
+        counted.unwrap_or_else(refused)
+    }
+}
+
+/// Makes what an answer is made of with room for it, and in a turn if the disk has to be waited for. Neither is held while the
+/// other is waited for: who only waits for a turn leaves the room to answers that are at hand, and who has no room for not
+/// having read what they asked for leaves the turns to others.
+async fn made<T>(
+    response_memory: &Arc<ResponseMemory>,
+    who: Option<CallerKey>,
+    make: impl Fn() -> T,
+) -> Result<(T, Room), NoRoom> {
+    let room = response_memory.room(who.clone()).await?;
+    if let Some(made) = at_hand(&make) {
+        return Ok((made, room));
+    }
+    drop(room);
+    for _ in 0..TRIES_MAX {
+        let turn = disk_reads::turn().await;
+        if let Some(room) = response_memory.room_now(who.clone()) {
+            return Ok((turn.read(make), room));
+        }
+        drop(turn);
+        let room = response_memory.room(who.clone()).await?;
+        if let Some(turn) = disk_reads::turn_now() {
+            return Ok((turn.read(make), room));
+        }
+    }
+    Err(NoRoom::InAll)
+}
+
+fn told(why: NoRoom) -> Problem {
+    match why {
+        NoRoom::OfOne => too_many(&why.to_string(), 5),
+        NoRoom::InAll => Problem::unavailable(why.to_string(), 5),
+    }
+}
+
+/// An answer that keeps its share of the room until it has been sent.
+pub(crate) async fn hold(room: Room, answer: Response) -> Result<Response, Problem> {
+    let (mut head, made) = answer.into_parts();
+    // All of it is there: nothing is waited for.
+    let made = body::to_bytes(made, usize::MAX).await;
+    let made = made.map_err(|e| Problem::internal(&e))?;
+    head.extensions.insert(CountedMarker);
+    Ok(Response::from_parts(head, Body::from(room.hold(made))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::response_memory::Limits;
+    use crate::feed::disk::{Disk, Tree};
+    use futures_util::FutureExt;
+    use std::pin::pin;
+    use std::time::Duration;
+
+    /// Were this to fail, many whose pages are on disk would take the room of those whose pages are in memory, who are then told
+    /// that others do not read what they asked for; or one who does not read would keep the disk from all others.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_waits_for_a_turn_holds_no_room_and_who_waits_for_room_no_turn() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Disk::open(folder.path(), 1 << 20).unwrap();
+        // Of one answer, in all.
+        let response_memory = ResponseMemory::new(Limits {
+            of_backend: 8 << 10,
+            of_others: 8 << 10,
+            of_one: 8 << 10,
+            wait: Duration::from_secs(60),
+        });
+        let who = |account: &str| Some(CallerKey::Account(account.into()));
+        let cold = || disk.get(Tree::Homes, b"7").is_ok();
+
+        let mut turns: Vec<_> = Vec::new();
+        for _ in 0..disk_reads::FETCHING_MAX {
+            turns.push(disk_reads::turn().await);
+        }
+        let mut waiting = pin!(made(&response_memory, who("7"), cold));
+        assert!(waiting.as_mut().now_or_never().is_none(), "no turn is free");
+        let at_hand = made(&response_memory, who("8"), || "page").now_or_never();
+        let (page, room) = at_hand.expect("there is room").unwrap();
+        assert_eq!(page, "page");
+
+        turns.clear();
+        assert!(waiting.as_mut().now_or_never().is_none(), "no room is free");
+        for _ in 0..disk_reads::FETCHING_MAX {
+            let turn = tokio::time::timeout(Duration::from_secs(60), disk_reads::turn());
+            turns.push(turn.await.expect("all turns are free"));
+        }
+        turns.clear();
+        drop(room);
+        let (found, _room) = waiting.await.unwrap();
+        assert!(found);
+    }
+}

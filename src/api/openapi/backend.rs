@@ -1,0 +1,170 @@
+//! The operations of the backend, and those that need no token.
+
+use super::operation::{Operation, Schemas, header, lines, not_taken, path, query};
+use super::records::{
+    ACTIVITY, ACTIVITY_LINE, RELATIONSHIP, arrived_at, fetched, inner_verified, reference,
+};
+use crate::api::append_body::BODY_BYTES_MAX;
+use crate::api::entry::Entry;
+use crate::api::origin::{self, Origin, Origins};
+use crate::api::responses::{Accepted, Readiness};
+use serde_json::json;
+
+pub(super) fn post_activities(schemas: &mut Schemas) -> Operation {
+    let one = json!({"schema": schemas.asked(ACTIVITY)});
+    let media = [
+        ("application/activity+json", one.clone()),
+        ("application/ld+json", one.clone()),
+        ("application/json", one),
+        ("application/x-ndjson", lines(&schemas.asked(ACTIVITY_LINE))),
+    ];
+    let operation = Operation::new("postActivities", "Put activities into the log")
+        .parameter(header("Arrived-At", &arrived_at()))
+        .parameter(header("Ref", &reference("post")))
+        .parameter(header("Author-Ref", &reference("author")))
+        .parameter(header("Fetched", &fetched()))
+        .parameter(header("Inner-Verified", &inner_verified()))
+        .body(media)
+        .answer::<Accepted>(
+            schemas,
+            "202",
+            "What was accepted is durable. Also if every line was rejected.",
+        )
+        .problem(
+            schemas,
+            "400",
+            "A header that is not UTF-8, or a body that broke off.",
+        );
+    not_taken(
+        operation,
+        schemas,
+        BODY_BYTES_MAX,
+        "The activity cannot be used, or a header cannot be read.",
+    )
+}
+
+pub(super) fn post_relationships(schemas: &mut Schemas) -> Operation {
+    let document = schemas.asked(RELATIONSHIP);
+    let media = [
+        ("application/json", json!({"schema": document})),
+        ("application/x-ndjson", lines(&document)),
+    ];
+    let operation = Operation::new(
+        "postRelationships",
+        "Put relations into the log, and in force",
+    )
+    .body(media)
+    .answer::<Accepted>(
+        schemas,
+        "202",
+        "What was accepted is durable, and in force on this node. Also if every line was rejected. `warnings` are of what was \
+         accepted and rests on an account or a list that no document has told of.",
+    )
+    .problem(schemas, "400", "A body that broke off.");
+    not_taken(
+        operation,
+        schemas,
+        BODY_BYTES_MAX,
+        "The document is no relation.",
+    )
+}
+
+pub(super) fn post_by_uri(schemas: &mut Schemas) -> Operation {
+    let uri = json!({"type": "string", "description": "The object's own id."});
+    let mut parameter = query("uri", &uri);
+    if let Some(parameter) = parameter.as_object_mut() {
+        parameter.insert("required".to_owned(), json!(true));
+    }
+    let operation = Operation::new("getPostByUri", "One post, by its object's id")
+        .parameter(parameter)
+        .problem(schemas, "400", "No `uri`.");
+    one_post(operation, schemas)
+}
+
+pub(super) fn post_by_id(schemas: &mut Schemas) -> Operation {
+    let id = json!({"type": "string", "pattern": "^[0-9]+$", "description": "From 0 to 9223372036854775807."});
+    let operation = Operation::new("getPost", "One post")
+        .parameter(path("id", &id))
+        .problem(schemas, "400", "What is no id.");
+    one_post(operation, schemas)
+}
+
+pub(super) fn one_post(operation: Operation, schemas: &mut Schemas) -> Operation {
+    let explain_for = query(
+        "explain_for",
+        &json!({
+            "type": "string",
+            "description": "A local account: `explained` then says why it has the post in its feeds, or has not."
+        }),
+    );
+    operation
+        .parameter(explain_for)
+        .answer::<Entry<'_>>(schemas, "200", "The post, or the stub that is left of it.")
+        .problem(schemas, "404", "No such post is kept, or no such account.")
+        .problem(schemas, "410", "It was deleted.")
+}
+
+pub(super) fn origins(schemas: &mut Schemas) -> Operation {
+    let limit = json!({
+        "type": "integer", "minimum": 1, "maximum": origin::LIMIT_MAX, "default": origin::LIMIT_DEFAULT
+    });
+    Operation::new("getOrigins", "What is known of origins")
+        .parameter(query(
+            "by",
+            &json!({
+                "type": "string", "enum": ["posts", "host"], "default": "posts",
+                "description": "`posts`: those with the most posts first. `host`: all of them, ascending, in pages."
+            }),
+        ))
+        .parameter(query("limit", &limit))
+        .parameter(query(
+            "after",
+            &json!({
+                "type": "string", "description": "With `by=host`: only hosts above this one; `next` of the page before."
+            }),
+        ))
+        .answer::<Origins>(schemas, "200", "Up to `limit` of the origins heard from.")
+        .problem(schemas, "400", "A parameter that is none, or out of its bounds.")
+}
+
+pub(super) fn origin(schemas: &mut Schemas) -> Operation {
+    let host = json!({"type": "string", "description": "As in `origins`, `(others)` included, or as people write it: capitals, umlauts and `www.` do not matter."});
+    Operation::new("getOrigin", "What is known of an origin")
+        .parameter(path("host", &host))
+        .answer::<Origin>(schemas, "200", "The origin.")
+        .problem(schemas, "400", "What is not UTF-8.")
+        .problem(schemas, "404", "Nothing was heard from it.")
+}
+
+pub(super) fn metrics(_: &mut Schemas) -> Operation {
+    let text = json!({"application/openmetrics-text": {"schema": {"type": "string"}}});
+    Operation::new("getMetrics", "What is counted, for Prometheus").content(
+        "200",
+        "OpenMetrics text.",
+        &text,
+    )
+}
+
+pub(super) fn healthz(schemas: &mut Schemas) -> Operation {
+    Operation::new("getHealth", "Is the process alive?")
+        .answer::<Readiness>(schemas, "200", "It is.")
+        .answer::<Readiness>(schemas, "500", "It is stopping, for the reason given.")
+}
+
+pub(super) fn readyz(schemas: &mut Schemas) -> Operation {
+    Operation::new(
+        "getReadiness",
+        "Is all of the log read that there was at the start?",
+    )
+    .answer::<Readiness>(schemas, "200", "It is, and the log can be reached.")
+    .answer::<Readiness>(schemas, "503", "Not yet, or the log cannot be reached.")
+}
+
+pub(super) fn openapi(_: &mut Schemas) -> Operation {
+    let document = json!({"application/json": {"schema": {"type": "object"}}});
+    Operation::new("getDescription", "This document").content(
+        "200",
+        "An OpenAPI 3.1 document.",
+        &document,
+    )
+}

@@ -1,0 +1,105 @@
+//! The routes of single posts.
+
+use super::app::App;
+use super::caller::CallerContext;
+use super::entry::Entry;
+use super::feed_lookup::no_account;
+use super::problem::Problem;
+use crate::clock;
+use crate::feed::disk::DiskError;
+use crate::feed::fan_out::original_of;
+use crate::feed::kept::{Post, State as Left};
+use crate::post::id::post_id;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use serde::Deserialize;
+use slackwater_order::place::PostId;
+use std::sync::Arc;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PostQuery {
+    uri: Option<String>,
+    explain_for: Option<String>,
+}
+
+pub(super) async fn by_id(
+    State(app): State<App>,
+    path: Result<Path<String>, PathRejection>,
+    query: Result<Query<PostQuery>, QueryRejection>,
+    Extension(context): Extension<CallerContext>,
+) -> Result<Response, Problem> {
+    let Path(id) = path.map_err(|e| Problem::bad_request(e.body_text()))?;
+    let id: PostId = post_id(&id).map_err(Problem::bad_request)?;
+    let query = asked(query)?;
+    if query.uri.is_some() {
+        return Err(Problem::bad_request(
+            "the path says which post: send explain_for, or nothing",
+        ));
+    }
+    app.answered(&context, || {
+        app.show(app.state.view.store.post(id), query.explain_for.as_deref())
+    })
+    .await
+}
+
+pub(super) async fn by_uri(
+    State(app): State<App>,
+    query: Result<Query<PostQuery>, QueryRejection>,
+    Extension(context): Extension<CallerContext>,
+) -> Result<Response, Problem> {
+    let query = asked(query)?;
+    let uri = query
+        .uri
+        .as_deref()
+        .ok_or_else(|| Problem::bad_request("send the post's own id: /v1/posts?uri=https://…"))?;
+    app.answered(&context, || {
+        app.show(
+            app.state.view.store.post_by_uri(uri),
+            query.explain_for.as_deref(),
+        )
+    })
+    .await
+}
+
+fn asked(query: Result<Query<PostQuery>, QueryRejection>) -> Result<PostQuery, Problem> {
+    let Query(query) = query
+        .map_err(|e| Problem::bad_request(format!("{}: send uri, explain_for", e.body_text())))?;
+    Ok(query)
+}
+
+impl App {
+    fn show(
+        &self,
+        found: Result<Option<Arc<Post>>, DiskError>,
+        explain_for: Option<&str>,
+    ) -> Result<Response, Problem> {
+        let post = match found.map_err(|e| Problem::internal(&e))? {
+            None => return Err(Problem::not_found("no such post is kept")),
+            Some(post) if post.state == Left::Gone => {
+                return Err(Problem::new(StatusCode::GONE, "the post was deleted"));
+            }
+            Some(post) => post,
+        };
+        let original =
+            original_of(&self.state.view.store, &post).map_err(|e| Problem::internal(&e))?;
+        let original = original.as_deref();
+        let mut entry = Entry::new(&post, original);
+        if let Some(account) = explain_for {
+            self.state.is_open()?;
+            let explained = self
+                .state
+                .view
+                .explain(account, &post, original, clock::now());
+            let explained = explained.map_err(|e| Problem::internal(&e))?;
+            let mut explained = explained.ok_or_else(|| no_account(account))?;
+            let left_out = self.status_cache.why_left_out(&self.state, &post, original);
+            explained.mastodon = left_out.map_err(|e| Problem::internal(&e))?;
+            entry.explained = Some(explained);
+        }
+        Ok(Json(entry).into_response())
+    }
+}

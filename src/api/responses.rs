@@ -1,0 +1,90 @@
+//! The bodies of all responses but entries, origins and problems.
+
+use crate::post::relationship::Patience;
+use crate::reader::view::CatchingUp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use slackwater_order::time::Time;
+
+/// The answer to posted activities or relationships.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Accepted {
+    /// How many are durable.
+    pub accepted: usize,
+    /// The others, in order.
+    pub rejected: Vec<Rejected>,
+    /// What was accepted and yet does nothing so far, in order; left out if there is none of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
+}
+
+/// A line that was not accepted.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Rejected {
+    /// Its number; the first is 1.
+    pub line: usize,
+    /// Why, and what to send instead.
+    pub reason: String,
+}
+
+/// A line that was accepted and rests on what is not there: an account or a list that no document has told of.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Warning {
+    /// Its number; the first is 1. Of several lines with the same warning, the first.
+    pub line: usize,
+    /// What is not there, and what that means.
+    pub text: String,
+}
+
+/// A page of a feed. Its entries are written one by one: see `http`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Page<'a> {
+    /// Newest first.
+    pub entries: Vec<super::entry::Entry<'a>>,
+    /// Up to when the feed is complete; null while the account waits for nobody: then everything shows.
+    pub horizon: Option<Time>,
+    /// How far the whole feed had been built: opaque. Null for late arrivals, which have pages only.
+    pub cursor: Option<String>,
+}
+
+/// How long an account's feeds are held back, and why.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Ordering<'a> {
+    /// How long they may be: what the account chose, else what its document says, else the instance's default.
+    pub patience: Patience,
+    /// How long they are: the longest wait for an origin it follows.
+    pub hold: String,
+    /// The origins whose wait that is, by host.
+    pub held_by: Vec<HeldBy<'a>>,
+    /// Up to when its feeds are shown; null with no patience: then everything shows.
+    pub horizon: Option<Time>,
+}
+
+/// An origin that an account's feeds wait for.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct HeldBy<'a> {
+    /// Its host.
+    pub origin: &'a str,
+    /// How long they do: its reorder window if that fits in the patience, else the shortest time in which as good as all of
+    /// its posts come that come within the patience.
+    pub wait: String,
+}
+
+/// The patience an account chooses.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Choice {
+    /// How long its feeds may be held back: a duration such as `"30s"`, `"0s"`, or `"complete"`.
+    pub patience: Patience,
+}
+
+/// `/healthz` and `/readyz`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Readiness {
+    /// Whether requests are answered from a log read to its end.
+    pub ready: bool,
+    /// What is going on, for a person.
+    pub detail: String,
+    /// Records read since the start, and how many there were to read then; null once caught up.
+    pub catching_up: Option<CatchingUp>,
+}

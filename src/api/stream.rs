@@ -1,0 +1,317 @@
+//! The native stream: a feed's changes over a websocket as they happen, each with the cursor to come back with.
+
+use super::app::App;
+use super::auth::token;
+use super::boxed::boxed;
+use super::caller::{CallerContext, StreamPermit};
+use super::change_json;
+use super::feeds::{accounts_own, public, tag};
+use super::page_query::PageQuery;
+use super::problem::Problem;
+use super::stream_message::Message;
+use super::subscription::{FeedUpdate, Subscription};
+use super::websocket::{ClientEvent, SendError, Socket, code, opened};
+use super::websocket_upgrade::{Upgrade, UpgradeError};
+use crate::reader::asked::Asked;
+use crate::reader::cursor::Cursor;
+use axum::Extension;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use serde::Deserialize;
+use std::future::ready;
+use std::sync::Arc;
+use tokio::time::{MissedTickBehavior, interval};
+
+/// What a stream is asked with.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StreamQuery {
+    cursor: Option<String>,
+    account: Option<String>,
+    origin: Option<String>,
+    /// Read before.
+    #[serde(rename = "access_token")]
+    _access_token: Option<String>,
+}
+
+type UpgradeResult = Result<Upgrade, UpgradeError>;
+type QueryResult = Result<Query<StreamQuery>, QueryRejection>;
+
+pub(super) async fn account(
+    State(app): State<App>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    query: QueryResult,
+    Extension(context): Extension<CallerContext>,
+    headers: HeaderMap,
+    upgrade: UpgradeResult,
+) -> Result<Response, Problem> {
+    let (query, cursor) = asked_with(query)?;
+    let asked = accounts_own(path, &query)?;
+    app.stream(asked, cursor, &context, &headers, upgrade)
+}
+
+pub(super) async fn public_feed(
+    State(app): State<App>,
+    query: QueryResult,
+    Extension(context): Extension<CallerContext>,
+    headers: HeaderMap,
+    upgrade: UpgradeResult,
+) -> Result<Response, Problem> {
+    let (query, cursor) = asked_with(query)?;
+    let asked = public(&query)?;
+    app.stream(asked, cursor, &context, &headers, upgrade)
+}
+
+pub(super) async fn hashtag(
+    State(app): State<App>,
+    path: Result<Path<String>, PathRejection>,
+    query: QueryResult,
+    Extension(context): Extension<CallerContext>,
+    headers: HeaderMap,
+    upgrade: UpgradeResult,
+) -> Result<Response, Problem> {
+    let (query, cursor) = asked_with(query)?;
+    let asked = tag(path, &query)?;
+    app.stream(asked, cursor, &context, &headers, upgrade)
+}
+
+fn asked_with(query: QueryResult) -> Result<(PageQuery, Option<String>), Problem> {
+    let Query(query) = query
+        .map_err(|e| Problem::bad_request(format!("{}: send cursor, or nothing", e.body_text())))?;
+    let page = PageQuery {
+        account: query.account,
+        origin: query.origin,
+        ..PageQuery::default()
+    };
+    Ok((page, query.cursor))
+}
+
+impl App {
+    /// Opens a stream. What is wrong is said before the connection becomes a websocket; only a cursor that cannot be served
+    /// is told of on it, where clients in browsers can see it.
+    fn stream(
+        &self,
+        asked: Asked,
+        cursor: Option<String>,
+        context: &CallerContext,
+        headers: &HeaderMap,
+        upgrade: UpgradeResult,
+    ) -> Result<Response, Problem> {
+        self.auth.may_read(&context.caller, &asked)?;
+        let cursor = cursor
+            .map(|text| self.state.cursor(&asked, &text))
+            .transpose();
+        let cursor = match cursor {
+            Err(problem) if problem.status != StatusCode::GONE.as_u16() => return Err(problem),
+            cursor => cursor,
+        };
+        self.state.is_open()?;
+        self.state.is_there(&asked)?;
+        let upgrade = upgrade.map_err(|UpgradeError(why)| {
+            Problem::bad_request(format!("{why}: this is a websocket; or ask for changes"))
+        })?;
+        let admitted = self.admit(context, asked.account())?;
+        let response = upgrade.response(token::protocol(headers));
+        let (app, tracked) = (self.clone(), self.streams.clone());
+        tokio::spawn(async move {
+            let send_budget = Arc::clone(&app.state.entry_cache.send_budget);
+            if let Some(socket) =
+                boxed(opened(upgrade, app.stream_options.socket, send_budget)).await
+            {
+                let followed = app.follow(socket, asked, cursor, admitted);
+                tracked.track_future(followed).await;
+            }
+        });
+        Ok(response)
+    }
+
+    /// Tells a reader of everything, until one of the two has enough.
+    async fn follow(
+        self,
+        mut socket: Socket,
+        asked: Asked,
+        cursor: Result<Option<Cursor>, Problem>,
+        admitted: StreamPermit,
+    ) {
+        let stopping = self.stopping.clone();
+        let end = tokio::select! {
+            end = self.tell_all(&mut socket, asked, cursor) => end,
+            () = admitted.ended() => StreamEnd::of(code::UNAUTHORIZED, "the token holds no longer"),
+            () = stopping.cancelled() => StreamEnd::of(code::RESTART, "the service is stopping"),
+        };
+        self.state.metrics.stream_ended(end.reason);
+        if let Some(code) = end.code {
+            socket.close(code, end.reason, end.last).await;
+        }
+    }
+
+    async fn tell_all(
+        &self,
+        socket: &mut Socket,
+        asked: Asked,
+        cursor: Result<Option<Cursor>, Problem>,
+    ) -> StreamEnd {
+        let begun = match cursor {
+            Ok(Some(cursor)) => Subscription::since(self.state.clone(), asked, cursor).await,
+            Ok(None) => Subscription::now(self.state.clone(), asked).await,
+            Err(problem) => Err(problem),
+        };
+        let (mut subscription, horizon) = match begun {
+            Ok(begun) => begun,
+            Err(problem) => return StreamEnd::from(problem),
+        };
+        let hello = Message::Hello {
+            cursor: subscription.cursor().to_text(),
+            horizon,
+            floor: subscription.cursor().floor().map(|floor| floor.to_string()),
+        };
+        if let Err(unsent) = tell_one(socket, hello.to_text()).await {
+            return StreamEnd::unsent(unsent, subscription.cursor());
+        }
+        let mut marks = interval(self.stream_options.horizon_every);
+        marks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        marks.reset();
+        let mut turn = StreamStep::Look;
+        loop {
+            if turn != StreamStep::Wait {
+                let reached = subscription.cursor().clone();
+                let update = match subscription.advance().await {
+                    Ok(update) => update,
+                    Err(problem) => return StreamEnd::from(problem),
+                };
+                if let Err((unsent, told)) = tell(socket, &update, turn, reached).await {
+                    return StreamEnd::unsent(unsent, &told);
+                }
+                turn = match update.delivery.batch.more {
+                    true => turn,
+                    false => StreamStep::Wait,
+                };
+            }
+            let has_more = turn != StreamStep::Wait;
+            tokio::select! {
+                biased;
+                heard = socket.hear() => match heard {
+                    ClientEvent::Left => return StreamEnd::without_word("left"),
+                    ClientEvent::Silent => return StreamEnd::without_word("silent"),
+                    ClientEvent::Text(_) | ClientEvent::Binary => {
+                        return StreamEnd::of(code::POLICY, "nothing is to be sent here");
+                    }
+                },
+                () = ready(()), if has_more => {}
+                _ = marks.tick() => turn = StreamStep::Mark,
+                () = subscription.changed(), if !has_more => turn = StreamStep::Look,
+            }
+        }
+    }
+}
+
+/// What the next turn of a stream is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum StreamStep {
+    /// To wait.
+    Wait,
+    /// To tell what is new.
+    Look,
+    /// To tell what is new, and then how far the feed is complete.
+    Mark,
+}
+
+/// How a stream ends.
+struct StreamEnd {
+    /// With which code; none if there is nobody to hear it.
+    code: Option<u16>,
+    reason: &'static str,
+    last: Option<String>,
+}
+
+impl StreamEnd {
+    fn of(code: u16, reason: &'static str) -> StreamEnd {
+        StreamEnd {
+            code: Some(code),
+            reason,
+            last: None,
+        }
+    }
+
+    fn without_word(reason: &'static str) -> StreamEnd {
+        StreamEnd {
+            code: None,
+            reason,
+            last: None,
+        }
+    }
+
+    fn unsent(unsent: SendError, told: &Cursor) -> StreamEnd {
+        match unsent {
+            SendError::Left => StreamEnd::without_word("left"),
+            SendError::TooSlow | SendError::Amid => {
+                let cursor = told.to_text();
+                let floor = told.floor().map(|floor| floor.to_string());
+                StreamEnd {
+                    last: Some(Message::TooSlow { cursor, floor }.to_text()),
+                    ..StreamEnd::of(code::TRY_AGAIN, "too slow")
+                }
+            }
+        }
+    }
+}
+
+impl From<Problem> for StreamEnd {
+    fn from(problem: Problem) -> StreamEnd {
+        const GONE: u16 = StatusCode::GONE.as_u16();
+        const MISSING: u16 = StatusCode::NOT_FOUND.as_u16();
+        const BUSY: u16 = StatusCode::SERVICE_UNAVAILABLE.as_u16();
+        match problem.status {
+            GONE | MISSING => {
+                let detail = problem.detail;
+                StreamEnd {
+                    last: Some(Message::Reset { detail }.to_text()),
+                    ..StreamEnd::of(code::RESET, "read the feed anew")
+                }
+            }
+            BUSY => StreamEnd::of(code::TRY_AGAIN, "come back in a moment"),
+            _ => StreamEnd::of(code::INTERNAL, "the service failed here"),
+        }
+    }
+}
+
+/// Tells a reader what a look found. An error says what it has been told before it took no more.
+async fn tell(
+    socket: &mut Socket,
+    update: &FeedUpdate,
+    turn: StreamStep,
+    mut reached: Cursor,
+) -> Result<(), (SendError, Cursor)> {
+    let told = &update.delivery;
+    for (nth, line) in told.batch.items.iter().enumerate() {
+        let after = told.cursor_after(nth);
+        match socket.feed(change_json::spliced(line, &after)).await {
+            Ok(()) => reached = after,
+            // It has all of it before it is told that it is too slow.
+            Err(SendError::Amid) => return Err((SendError::Amid, after)),
+            Err(unsent) => return Err((unsent, reached)),
+        }
+    }
+    if (turn == StreamStep::Mark && !told.batch.more) || told.raises_floor_unsaid() {
+        let mark = Message::Horizon {
+            cursor: told.cursor.to_text(),
+            horizon: update.horizon,
+            floor: told.floor.to_string(),
+        };
+        if let Err(unsent) = socket.feed(mark.to_text()).await {
+            return Err((unsent, reached));
+        }
+        reached = told.cursor.clone();
+    }
+    match socket.flush().await {
+        Ok(()) => Ok(()),
+        Err(unsent) => Err((unsent, reached)),
+    }
+}
+
+async fn tell_one(socket: &mut Socket, text: String) -> Result<(), SendError> {
+    socket.feed(text).await?;
+    socket.flush().await
+}

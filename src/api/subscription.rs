@@ -1,0 +1,134 @@
+//! One reader's subscription to a feed, read on whenever the feed may show something new. Nothing is queued for a reader: a slow
+//! one reads on from its own cursor.
+
+use super::boxed::boxed;
+use super::disk_reads;
+use super::entry_cache::CachedEntry;
+use super::feed_watch::{FeedWatch, WakeCondition};
+use super::problem::Problem;
+use super::state::AppState;
+use crate::reader::asked::Asked;
+use crate::reader::change_batch::BatchLimit;
+use crate::reader::cursor::Cursor;
+use crate::reader::look::Delivery;
+use slackwater_order::time::Time;
+use std::sync::Arc;
+
+/// What a reader is told at a time: it is held in memory until the reader has taken it.
+const LIMIT: BatchLimit = BatchLimit {
+    changes: 20,
+    bytes: 64 << 10,
+};
+
+/// One reader of one feed.
+#[derive(Debug)]
+pub struct Subscription {
+    state: AppState,
+    asked: Asked,
+    watch: FeedWatch,
+    cursor: Cursor,
+    wake: WakeCondition,
+    /// Whether the reader is told of floors.
+    hears_floors: bool,
+}
+
+/// What a look told a reader.
+#[derive(Debug)]
+pub struct FeedUpdate {
+    /// What changed since the look before.
+    pub delivery: Delivery<Arc<CachedEntry>>,
+    /// Up to when the feed is shown; none if all of it is.
+    pub horizon: Option<Time>,
+}
+
+impl Subscription {
+    /// Begins with what the feed shows now; nothing of that is told.
+    pub async fn now(
+        state: AppState,
+        asked: Asked,
+    ) -> Result<(Subscription, Option<Time>), Problem> {
+        state.is_open()?;
+        let watch = state.watch(&asked);
+        let look = boxed(state.look_again(&asked, None)).await?;
+        let cursor = Cursor {
+            feed: Cursor::feed_of(&asked.text()),
+            log: state.view.log.clone(),
+            from: look.moment(),
+            batch: None,
+        };
+        let horizon = look.shown.horizon;
+        Ok((Subscription::at(state, asked, watch, cursor), horizon))
+    }
+
+    /// Goes on from where a reader was; 410 if that cannot be.
+    pub async fn since(
+        state: AppState,
+        asked: Asked,
+        cursor: Cursor,
+    ) -> Result<(Subscription, Option<Time>), Problem> {
+        state.is_open()?;
+        boxed(state.reaches(&cursor)).await?;
+        let watch = state.watch(&asked);
+        let look = boxed(state.look_again(&asked, Some(cursor.horizon()))).await?;
+        let horizon = look.shown.horizon;
+        Ok((Subscription::at(state, asked, watch, cursor), horizon))
+    }
+
+    fn at(state: AppState, asked: Asked, watch: FeedWatch, cursor: Cursor) -> Subscription {
+        Subscription {
+            state,
+            asked,
+            watch,
+            cursor,
+            wake: WakeCondition::default(),
+            hears_floors: true,
+        }
+    }
+
+    /// For a reader whose protocol has no word for a floor: what leaves is told wherever it stood.
+    pub fn without_floor(mut self) -> Subscription {
+        self.hears_floors = false;
+        self.cursor.drop_floor();
+        self
+    }
+
+    /// What the reader has been told of.
+    pub fn cursor(&self) -> &Cursor {
+        &self.cursor
+    }
+
+    /// Looks at the feed, and tells what is new; that counts as told. 410 if what is new cannot be told: the reader is to
+    /// read the feed anew.
+    pub async fn advance(&mut self) -> Result<FeedUpdate, Problem> {
+        boxed(self.advance_now()).await
+    }
+
+    async fn advance_now(&mut self) -> Result<FeedUpdate, Problem> {
+        let least = Some(self.cursor.horizon());
+        let look = self.state.look_again(&self.asked, least).await?;
+        let delivery = disk_reads::read(|| {
+            look.changes_since(
+                &self.state.view,
+                &self.cursor,
+                LIMIT,
+                &*self.state.entry_cache,
+            )
+        })
+        .await?;
+        let delivery = match self.hears_floors {
+            true => delivery,
+            false => delivery.without_floor(),
+        };
+        self.wake = WakeCondition::after(&look, &delivery);
+        self.cursor = delivery.cursor.clone();
+        Ok(FeedUpdate {
+            horizon: look.shown.horizon,
+            delivery,
+        })
+    }
+
+    /// Waits until a look may tell something. May be given up and begun again.
+    pub async fn changed(&mut self) {
+        self.watch.wait(&self.state.view, self.wake).await;
+    }
+}

@@ -1,0 +1,330 @@
+//! The streams there are, and how clients of Mastodon name them.
+
+use crate::feed::kept::Post;
+use crate::feed::named::Part;
+use crate::post::object::hashtag_of;
+use crate::reader::asked::Asked;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A stream.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Channel {
+    /// Home. (Notifications are the backend's.)
+    User,
+    /// Notifications alone, or direct messages: the backend's. Nothing ever comes of it.
+    Quiet(&'static str),
+    /// The public feed.
+    Public {
+        /// Which part.
+        part: Part,
+        /// Only posts with media.
+        only_media: bool,
+    },
+    /// A hashtag's feed.
+    Hashtag {
+        /// As it is compared.
+        tag: String,
+        /// As the client wrote it.
+        written: String,
+        /// Only posts by local accounts.
+        only_local: bool,
+    },
+    /// A list.
+    List(String),
+}
+
+/// Why there is no such stream, in Mastodon's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChannelError {
+    /// What is wrong.
+    pub error: &'static str,
+    /// As an HTTP status.
+    pub status: u16,
+}
+
+/// What a stream is asked with.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct ChannelQuery {
+    pub(super) stream: Option<String>,
+    pub(super) tag: Option<String>,
+    pub(super) list: Option<String>,
+}
+
+/// What a client sends.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct ClientCommand {
+    /// `subscribe` or `unsubscribe`.
+    #[serde(rename = "type", default)]
+    pub kind: String,
+    /// Which stream.
+    #[serde(default)]
+    pub stream: String,
+    /// Which hashtag.
+    #[serde(default, deserialize_with = "loosely")]
+    pub tag: Option<String>,
+    /// Which list.
+    #[serde(default, deserialize_with = "loosely")]
+    pub list: Option<String>,
+}
+
+/// Some clients send an id as a number.
+fn loosely<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::String(text) => Some(text),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    })
+}
+
+impl Channel {
+    /// The stream of this name.
+    pub fn named(
+        name: &str,
+        tag: Option<&str>,
+        list: Option<&str>,
+    ) -> Result<Channel, ChannelError> {
+        let wrong = |error| ChannelError { error, status: 400 };
+        let public = |part, only_media| Ok(Channel::Public { part, only_media });
+        let hashtag = |only_local| {
+            let written = tag.filter(|tag| !tag.is_empty());
+            let written = written.ok_or(wrong("Missing tag name parameter"))?;
+            let tag = hashtag_of(written).ok_or(wrong("Missing tag name parameter"))?;
+            Ok(Channel::Hashtag {
+                tag,
+                written: written.to_owned(),
+                only_local,
+            })
+        };
+        match name {
+            "user" => Ok(Channel::User),
+            "user:notification" => Ok(Channel::Quiet("user:notification")),
+            "direct" => Ok(Channel::Quiet("direct")),
+            "public" => public(Part::All, false),
+            "public:media" => public(Part::All, true),
+            "public:local" => public(Part::Local, false),
+            "public:local:media" => public(Part::Local, true),
+            "public:remote" => public(Part::Remote, false),
+            "public:remote:media" => public(Part::Remote, true),
+            "hashtag" => hashtag(false),
+            "hashtag:local" => hashtag(true),
+            "list" => {
+                let list = list.filter(|list| !list.is_empty());
+                let list = list.ok_or(wrong("Missing list name parameter"))?;
+                Ok(Channel::List(list.to_owned()))
+            }
+            _ => Err(wrong("Unknown stream type")),
+        }
+    }
+
+    /// What messages of it are marked with.
+    pub fn names(&self) -> Vec<String> {
+        match self {
+            Channel::User => vec!["user".to_owned()],
+            Channel::Quiet(name) => vec![(*name).to_owned()],
+            Channel::Public { part, only_media } => {
+                let part = match part {
+                    Part::All => "public",
+                    Part::Local => "public:local",
+                    Part::Remote => "public:remote",
+                };
+                let media = if *only_media { ":media" } else { "" };
+                vec![format!("{part}{media}")]
+            }
+            Channel::Hashtag {
+                written,
+                only_local,
+                ..
+            } => {
+                let name = if *only_local {
+                    "hashtag:local"
+                } else {
+                    "hashtag"
+                };
+                vec![name.to_owned(), written.clone()]
+            }
+            Channel::List(list) => vec!["list".to_owned(), list.clone()],
+        }
+    }
+
+    /// What tells it from others: a hashtag is one however it is written.
+    pub fn key(&self) -> Vec<String> {
+        let mut names = self.names();
+        if let (Channel::Hashtag { tag, .. }, Some(last)) = (self, names.last_mut()) {
+            last.clone_from(tag);
+        }
+        names
+    }
+
+    /// The feed it is of, for this account; none if nothing ever comes of it, or if it needs an account.
+    pub fn asked(&self, account: Option<&str>) -> Option<Asked> {
+        let reader = || account.map(str::to_owned);
+        match self {
+            Channel::User => Some(Asked::Home {
+                account: account?.to_owned(),
+            }),
+            Channel::List(list) => Some(Asked::List {
+                account: account?.to_owned(),
+                list: list.clone(),
+            }),
+            Channel::Quiet(_) => None,
+            Channel::Public { part, .. } => Some(Asked::Public {
+                part: *part,
+                reader: reader(),
+            }),
+            Channel::Hashtag { tag, .. } => Some(Asked::Tag {
+                tag: tag.clone(),
+                reader: reader(),
+            }),
+        }
+    }
+
+    /// What of its feed it shows.
+    pub fn filter(&self) -> Filter {
+        match self {
+            Channel::Public { part, only_media } => Filter {
+                only_media: *only_media,
+                only_local: *part == Part::Local,
+                only_remote: *part == Part::Remote,
+                ..Filter::default()
+            },
+            Channel::Hashtag { only_local, .. } => Filter {
+                only_local: *only_local,
+                ..Filter::default()
+            },
+            _ => Filter::default(),
+        }
+    }
+}
+
+/// What of a feed is shown, where it is not all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only posts with media.
+    pub only_media: bool,
+    /// Only posts by local accounts.
+    pub only_local: bool,
+    /// Only posts by others.
+    pub only_remote: bool,
+    /// Only posts with all of these hashtags.
+    pub all: Vec<String>,
+    /// No posts with any of these.
+    pub none: Vec<String>,
+}
+
+impl Filter {
+    /// Whether a post may, by its author.
+    pub fn is_by_whom(&self, is_local: impl FnOnce() -> bool) -> bool {
+        let (local, remote) = (self.only_local, self.only_remote);
+        (!local && !remote) || {
+            let is_local = is_local();
+            (!local || is_local) && (!remote || !is_local)
+        }
+    }
+
+    /// Whether a post falls through. `is_local` says whether its author is.
+    pub fn shows(&self, post: &Post, is_local: impl FnOnce() -> bool) -> bool {
+        let has = |tag: &String| post.body.tags.contains(tag);
+        self.is_by_whom(is_local)
+            && self.all.iter().all(has)
+            && !self.none.iter().any(has)
+            && (!self.only_media || post.body.has_media)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_has_the_names_that_clients_asked_with() {
+        for name in [
+            "user",
+            "user:notification",
+            "direct",
+            "public",
+            "public:media",
+            "public:local",
+            "public:local:media",
+            "public:remote",
+            "public:remote:media",
+        ] {
+            assert_eq!(Channel::named(name, None, None).unwrap().names(), [name]);
+        }
+        for name in ["hashtag", "hashtag:local"] {
+            let channel = Channel::named(name, Some("Rust"), None).unwrap();
+            assert_eq!(channel.names(), [name, "Rust"]);
+            assert!(matches!(channel.asked(None), Some(Asked::Tag { tag, .. }) if tag == "rust"));
+            let other = Channel::named(name, Some("#ＲＵＳＴ"), None).unwrap();
+            assert_eq!(channel.key(), other.key());
+            assert_ne!(
+                channel.key(),
+                Channel::named(name, Some("sea"), None).unwrap().key()
+            );
+        }
+        let of = |name| Channel::named(name, Some("rust"), None).unwrap().key();
+        assert_ne!(of("hashtag"), of("hashtag:local"));
+        let list = Channel::named("list", None, Some("42")).unwrap();
+        assert_eq!(list.names(), ["list", "42"]);
+        assert_eq!(list.asked(None), None);
+        assert!(list.asked(Some("7")).is_some());
+        assert_eq!(
+            Channel::named("direct", None, None)
+                .unwrap()
+                .asked(Some("7")),
+            None
+        );
+    }
+
+    /// A failure means that a page of media alone parses all the objects of a feed: what they say must not matter here.
+    #[test]
+    fn whether_a_post_has_media_is_known_without_reading_its_object() {
+        let filter = Filter {
+            only_media: true,
+            ..Filter::default()
+        };
+        let mut post = crate::feed::kept::example::post("https://a.example/users/ana");
+        for (object, has_media) in [
+            ("null", true),
+            (
+                r#"{"attachment":{"type":"Image","url":"https://a.example/1.png"}}"#,
+                false,
+            ),
+        ] {
+            post.body.object = serde_json::value::RawValue::from_string(object.to_owned()).unwrap();
+            post.body.has_media = has_media;
+            assert_eq!(filter.shows(&post, || true), has_media, "{object}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_stream_is_said_in_mastodons_words() {
+        let wrong = |name, tag, list| Channel::named(name, tag, list).unwrap_err();
+        assert_eq!(wrong("users", None, None).error, "Unknown stream type");
+        assert_eq!(wrong("", None, None).status, 400);
+        assert_eq!(
+            wrong("hashtag", None, None).error,
+            "Missing tag name parameter"
+        );
+        assert_eq!(
+            wrong("hashtag", Some("a b"), None).error,
+            "Missing tag name parameter"
+        );
+        assert_eq!(
+            wrong("list", None, Some("")).error,
+            "Missing list name parameter"
+        );
+    }
+
+    #[test]
+    fn wishes_are_read_as_clients_write_them() {
+        let read = |text: &str| serde_json::from_str::<ClientCommand>(text).unwrap();
+        let command = read(r#"{"type":"subscribe","stream":"list","list":42,"more":[]}"#);
+        assert_eq!(
+            (command.kind.as_str(), command.list.as_deref()),
+            ("subscribe", Some("42"))
+        );
+        assert_eq!(read("{}"), ClientCommand::default());
+        assert_eq!(read(r#"{"tag":null}"#).tag, None);
+    }
+}

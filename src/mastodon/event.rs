@@ -1,0 +1,158 @@
+//! A feed's changes as events of Mastodon's streaming API.
+
+use super::channel::Filter;
+use super::ids::id_of;
+use super::status_cache::{CachedStatus, StatusCache, is_local};
+use crate::api::change_json::Item;
+use crate::api::entry_cache::CachedEntry;
+use crate::api::spliced_message::SplicedMessage;
+use crate::api::state::AppState;
+use crate::feed::disk::DiskError;
+use crate::feed::kept::Post;
+use crate::reader::change_batch::ChangeKind;
+use crate::reader::late::{Arrival, is_pushed};
+use crate::reader::look::Delivery;
+use slackwater_order::time::Time;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Tells changes as events.
+#[derive(Debug)]
+pub struct EventMapper {
+    /// What is looked up in.
+    pub state: AppState,
+    /// Statuses.
+    pub status_cache: Arc<StatusCache>,
+    /// What of the feed is shown.
+    pub filter: Filter,
+    /// The account whose patience holds the feed back, if one does.
+    pub owner: Option<String>,
+    /// How long after its place a post may come that is pushed as new though others stand above it, where no hold is longer.
+    pub live_max_age: Duration,
+}
+
+/// One event.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// `update`, `status.update` or `delete`.
+    pub name: &'static str,
+    /// What it is about.
+    pub payload: Payload,
+    /// The cursor to come back with.
+    pub cursor: String,
+}
+
+/// What an event is about.
+#[derive(Clone, Debug)]
+pub enum Payload {
+    /// A status, told in full.
+    Status(Arc<CachedStatus>),
+    /// The id of one.
+    Id(String),
+}
+
+impl Event {
+    /// As a server-sent event.
+    pub fn sent(&self) -> SplicedMessage {
+        let (name, cursor) = (self.name, &self.cursor);
+        SplicedMessage {
+            before: format!("event: {name}\ndata: "),
+            shared: match &self.payload {
+                Payload::Status(status) => status.json.clone(),
+                Payload::Id(id) => id.clone().into(),
+            },
+            after: format!("\nid: {cursor}\n\n"),
+        }
+    }
+
+    /// As a message on a socket, of the stream of these names.
+    pub fn message(&self, names: &[String]) -> SplicedMessage {
+        SplicedMessage {
+            before: format!("{{\"event\":\"{}\",\"payload\":", self.name),
+            shared: match &self.payload {
+                Payload::Status(status) => status.payload().clone(),
+                Payload::Id(id) => serde_json::to_string(id).unwrap_or_default().into(),
+            },
+            after: format!(
+                ",\"stream\":{}}}",
+                serde_json::to_string(names).unwrap_or_default()
+            ),
+        }
+    }
+}
+
+impl EventMapper {
+    /// What a reader is told of these changes.
+    pub fn events(
+        &self,
+        delivery: &Delivery<Arc<CachedEntry>>,
+        now: Time,
+    ) -> Result<Vec<Event>, DiskError> {
+        let mut events = Vec::new();
+        for (nth, item) in delivery.batch.items.iter().enumerate() {
+            let Some((name, payload)) = self.event(item, now)? else {
+                continue;
+            };
+            events.push(Event {
+                name,
+                payload,
+                cursor: delivery.cursor_after(nth).to_text(),
+            });
+        }
+        Ok(events)
+    }
+
+    fn event(&self, item: &Item, now: Time) -> Result<Option<(&'static str, Payload)>, DiskError> {
+        let Some(entry) = &item.entry else {
+            let post = self.state.view.store.post(item.id)?;
+            // What went is told of to all who may have had it.
+            let is_by_whom = |post: &Arc<Post>| {
+                self.filter
+                    .is_by_whom(|| is_local(&self.state, &post.body.author))
+            };
+            if !post.as_ref().is_none_or(is_by_whom) {
+                return Ok(None);
+            }
+            let id = match (self.status_cache.ids, post) {
+                (crate::config::Ids::Place, _) => Some(item.id.to_string()),
+                (ids, Some(post)) => id_of(ids, &post),
+                (_, None) => None,
+            };
+            return Ok(id.map(|id| ("delete", Payload::Id(id))));
+        };
+        let post = &entry.post;
+        // What waited for what it answers may be there only now: clients pass over an edit of what they do not have, and over
+        // what comes twice.
+        let name = match item.kind {
+            _ if self.is_pushed(item, post, entry.original.as_deref())? => "update",
+            ChangeKind::Edit => "status.update",
+            ChangeKind::Post | ChangeKind::Remove => return Ok(None),
+        };
+        if !self
+            .filter
+            .shows(post, || is_local(&self.state, &post.body.author))
+        {
+            return Ok(None);
+        }
+        let (post, original) = (Arc::clone(post), entry.original.clone());
+        let status = self.status_cache.status(&self.state, post, original, now)?;
+        Ok(status.map(|status| (name, Payload::Status(status))))
+    }
+
+    /// Whether an entry is pushed as new: its own record brought it, or one that it waited for, and it came as [`is_pushed`] asks.
+    fn is_pushed(
+        &self,
+        item: &Item,
+        post: &Post,
+        original: Option<&Post>,
+    ) -> Result<bool, DiskError> {
+        if !item.is_news {
+            return Ok(false);
+        }
+        let owner = self.owner.as_deref();
+        let actor = owner.and_then(|owner| self.state.view.actor_of(owner));
+        let arrival = Arrival::of(&self.state.view, actor.as_deref(), post, original)?;
+        let wait = self.state.view.new_for(owner, self.live_max_age);
+        Ok(is_pushed(post, &arrival, item.behind, wait))
+    }
+}

@@ -1,0 +1,196 @@
+//! Events to a client that reads server-sent events.
+
+use super::channel::{Channel, ChannelQuery};
+use super::error::MastodonError;
+use super::event::Event;
+use super::feed_follower::{Gone, Outlet, Subscriber};
+use crate::api::app::App;
+use crate::api::boxed::boxed;
+use crate::api::caller::{CallerContext, StreamPermit};
+use crate::api::send_budget::{FRAME_BYTES_MAX, TextInFlight};
+use crate::api::spliced_message::SplicedMessage;
+use crate::reader::cursor::Cursor;
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+/// How often a reader of events hears that the connection is alive.
+const THUMP_EVERY: Duration = Duration::from_secs(15);
+
+impl App {
+    /// Server-sent events, as HTML's living standard has them (section 9.2). Each has an `id`, and a client that comes back
+    /// with `Last-Event-ID` has missed nothing.
+    pub(super) async fn events(
+        &self,
+        name: &str,
+        query: &ChannelQuery,
+        context: &CallerContext,
+        headers: &HeaderMap,
+    ) -> Result<Response, MastodonError> {
+        let account = self.subscriber(context)?;
+        let channel = self.channel(name, query.tag.as_deref(), query.list.as_deref(), context)?;
+        self.state.is_open()?;
+        let since = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+        let asked = channel.asked(account.as_deref());
+        let since = asked
+            .zip(since)
+            .and_then(|(asked, id)| self.state.cursor(&asked, id).ok());
+        let admitted = self.admit(context, account.as_deref())?;
+        let (send, receive) = mpsc::channel(1);
+        let subscriber = Subscriber {
+            account,
+            base_url: Arc::clone(&context.base_url),
+        };
+        let pump = self
+            .clone()
+            .pump(channel, subscriber, since, admitted, send);
+        self.streams.spawn(pump);
+        let body = stream::unfold(receive, |mut receive| async move {
+            let next: Option<Bytes> = receive.recv().await;
+            next.map(|chunk| (Ok::<_, Infallible>(chunk), receive))
+        });
+        let headers = [
+            (header::CONTENT_TYPE, "text/event-stream"),
+            (header::CACHE_CONTROL, "private, no-store"),
+            (header::HeaderName::from_static("x-accel-buffering"), "no"),
+        ];
+        Ok((headers, Body::from_stream(body)).into_response())
+    }
+
+    async fn pump(
+        self,
+        channel: Channel,
+        subscriber: Subscriber,
+        since: Option<Cursor>,
+        admitted: StreamPermit,
+        out: mpsc::Sender<Bytes>,
+    ) {
+        let (told, mut events) = mpsc::channel(1);
+        let telling = self
+            .clone()
+            .tell_events(channel, subscriber, since, EventStreamOutlet(told));
+        let mut thumps = interval(THUMP_EVERY);
+        thumps.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        thumps.reset();
+        let (mut telling, stopping) = (std::pin::pin!(telling), self.stopping.clone());
+        let mut ended = std::pin::pin!(admitted.ended());
+        // Of what the connection may not have sent yet.
+        let mut given_up = CancellationToken::new();
+        let reason = loop {
+            let messages: Vec<SplicedMessage> = tokio::select! {
+                biased;
+                () = &mut telling => break "left",
+                () = &mut ended => break "the token holds no longer",
+                () = stopping.cancelled() => break "the service is stopping",
+                () = out.closed() => break "left",
+                () = given_up.cancelled() => break "too slow",
+                _ = thumps.tick() => vec![":thump\n\n".to_owned().into()],
+                Some(item) = events.recv() => match item {
+                    FeedEvent::Events(events) => events.iter().map(Event::sent).collect(),
+                    // From here on nothing is missed. An `id` alone would say more, and Mastodon.py breaks on it.
+                    FeedEvent::Begun => vec![":thump\n\n".to_owned().into()],
+                },
+            };
+            match boxed(self.send_events(messages, &out)).await {
+                Ok(None) => {}
+                Ok(Some(last)) => given_up = last,
+                Err(reason) => break reason,
+            }
+        };
+        self.state.metrics.stream_ended(reason);
+    }
+
+    /// Gives messages to the connection, what all readers share not copied, and says when the last of those is given up. An error says why they
+    /// are not sent.
+    async fn send_events(
+        &self,
+        messages: Vec<SplicedMessage>,
+        out: &mpsc::Sender<Bytes>,
+    ) -> Result<Option<CancellationToken>, &'static str> {
+        let mut last = None;
+        let (wait, send_budget) = (
+            self.stream_options.socket.send_timeout,
+            &self.state.entry_cache.send_budget,
+        );
+        for message in messages {
+            if message.bytes() <= FRAME_BYTES_MAX {
+                sent_within(wait, out.send(message.text().into())).await?;
+                continue;
+            }
+            let delivery = send_budget.begin(message.shared.as_ref());
+            let given_up = delivery.given_up().clone();
+            let [before, shared, after] = message.parts();
+            let shared = Bytes::from_owner(SharedChunk {
+                text: shared,
+                _until: delivery,
+            });
+            for part in [before, shared, after] {
+                tokio::select! {
+                    biased;
+                    sent = sent_within(wait, out.send(part)) => sent?,
+                    () = given_up.cancelled() => return Err("too slow"),
+                }
+            }
+            last = Some(given_up);
+        }
+        Ok(last)
+    }
+}
+
+/// A text until the connection has sent it.
+struct SharedChunk {
+    text: Bytes,
+    _until: TextInFlight,
+}
+
+impl AsRef<[u8]> for SharedChunk {
+    fn as_ref(&self) -> &[u8] {
+        &self.text
+    }
+}
+
+async fn sent_within(
+    wait: Duration,
+    sending: impl Future<Output = Result<(), mpsc::error::SendError<Bytes>>>,
+) -> Result<(), &'static str> {
+    match tokio::time::timeout(wait, sending).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err("left"),
+        Err(_) => Err("too slow"),
+    }
+}
+
+/// To one who reads server-sent events.
+struct EventStreamOutlet(mpsc::Sender<FeedEvent>);
+
+/// What comes of a feed.
+enum FeedEvent {
+    /// It is followed from here on.
+    Begun,
+    /// This happened to it.
+    Events(Vec<Event>),
+}
+
+impl Outlet for EventStreamOutlet {
+    async fn begun(&mut self) -> Result<(), Gone> {
+        self.0.send(FeedEvent::Begun).await.map_err(|_| Gone)
+    }
+
+    async fn events(&mut self, events: Vec<Event>) -> Result<(), Gone> {
+        self.0
+            .send(FeedEvent::Events(events))
+            .await
+            .map_err(|_| Gone)
+    }
+
+    async fn closed(&mut self) {
+        self.0.closed().await;
+    }
+}

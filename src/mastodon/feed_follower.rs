@@ -1,0 +1,154 @@
+//! A feed followed for a client of the streaming API, for as long as the client takes its events.
+
+use super::channel::Channel;
+use super::event::{Event, EventMapper};
+use crate::api::app::App;
+use crate::api::boxed::boxed;
+use crate::api::disk_reads;
+use crate::api::problem::Problem;
+use crate::api::subscription::Subscription;
+use crate::clock;
+use crate::reader::cursor::Cursor;
+use axum::http::StatusCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long until what could not be done now is tried again.
+const TRIED_AGAIN: Duration = Duration::from_secs(1);
+
+impl App {
+    /// Follows a feed for as long as anybody takes what is told. What cannot be told any more is passed over: clients have no
+    /// word for it, and read their timelines anew when they come back.
+    pub(super) async fn tell_events(
+        self,
+        channel: Channel,
+        subscriber: Subscriber,
+        mut since: Option<Cursor>,
+        mut told: impl Outlet,
+    ) {
+        let Some(asked) = channel.asked(subscriber.account.as_deref()) else {
+            // Whoever it was for may have left.
+            let _ = told.begun().await;
+            return told.closed().await;
+        };
+        let mapper = EventMapper {
+            state: self.state.clone(),
+            status_cache: Arc::new(self.status_cache.at(&subscriber.base_url)),
+            filter: channel.filter(),
+            owner: asked.owner().map(str::to_owned),
+            live_max_age: self.live_max_age,
+        };
+        loop {
+            let begun = match since.clone() {
+                Some(cursor) => {
+                    boxed(Subscription::since(
+                        self.state.clone(),
+                        asked.clone(),
+                        cursor,
+                    ))
+                    .await
+                }
+                None => boxed(Subscription::now(self.state.clone(), asked.clone())).await,
+            };
+            let mut subscription = match begun {
+                Ok((subscription, _)) => subscription.without_floor(),
+                Err(problem) => match StreamFailure::of(&problem) {
+                    StreamFailure::Passing => {
+                        tokio::time::sleep(TRIED_AGAIN).await;
+                        continue;
+                    }
+                    StreamFailure::Forgotten if since.is_some() => {
+                        since = None;
+                        continue;
+                    }
+                    StreamFailure::Forgotten | StreamFailure::Lasting => return,
+                },
+            };
+            if told.begun().await.is_err() {
+                return;
+            }
+            since = None;
+            loop {
+                let (events, more) = match boxed(self.next_events(&mapper, &mut subscription)).await
+                {
+                    Ok(next) => next,
+                    Err(StreamFailure::Passing) => {
+                        tokio::time::sleep(TRIED_AGAIN).await;
+                        continue;
+                    }
+                    Err(StreamFailure::Forgotten) => break,
+                    Err(StreamFailure::Lasting) => return,
+                };
+                if !events.is_empty() && told.events(events).await.is_err() {
+                    return;
+                }
+                if !more {
+                    subscription.changed().await;
+                }
+            }
+        }
+    }
+
+    /// What happened since the last call, and whether that is not all yet.
+    async fn next_events(
+        &self,
+        mapper: &EventMapper,
+        subscription: &mut Subscription,
+    ) -> Result<(Vec<Event>, bool), StreamFailure> {
+        let update = subscription.advance().await;
+        let update = update.map_err(|problem| StreamFailure::of(&problem))?;
+        match disk_reads::read(|| mapper.events(&update.delivery, clock::now())).await {
+            Ok(events) => Ok((events, update.delivery.batch.more)),
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "telling a stream failed: {error}"
+                );
+                Err(StreamFailure::Lasting)
+            }
+        }
+    }
+}
+
+/// Who listens.
+pub(super) struct Subscriber {
+    /// The account, if it is one.
+    pub(super) account: Option<String>,
+    /// Where the client came to, with its scheme.
+    pub(super) base_url: Arc<str>,
+}
+
+/// Where what comes of a feed goes to.
+pub(super) trait Outlet {
+    /// It is followed from here on.
+    async fn begun(&mut self) -> Result<(), Gone>;
+
+    /// This happened to it. Returns when there is room for more.
+    async fn events(&mut self, events: Vec<Event>) -> Result<(), Gone>;
+
+    /// Waits until nobody takes it any more.
+    async fn closed(&mut self);
+}
+
+/// Nobody takes it any more.
+pub(super) struct Gone;
+
+/// Why a feed cannot be told.
+enum StreamFailure {
+    /// It can in a moment.
+    Passing,
+    /// What happened is not remembered any more.
+    Forgotten,
+    /// It is gone, or the service failed.
+    Lasting,
+}
+
+impl StreamFailure {
+    fn of(problem: &Problem) -> StreamFailure {
+        match StatusCode::from_u16(problem.status) {
+            Ok(StatusCode::SERVICE_UNAVAILABLE) => StreamFailure::Passing,
+            Ok(StatusCode::GONE) => StreamFailure::Forgotten,
+            _ => StreamFailure::Lasting,
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The poll of a Question.
+
+use super::stamp;
+use crate::post::date;
+use crate::post::document::{Document, LOOKED_AT_MAX, WHOLE_MAX};
+use serde_json::{Value, json};
+use slackwater_order::time::Time;
+
+/// The most choices that are shown.
+const CHOICES_MAX: usize = 100;
+
+/// The poll of this `id`, as Mastodon's API shows it to a reader of whose votes nothing is known; none if there is nothing to
+/// choose from.
+pub(super) fn poll(
+    document: Document<'_>,
+    id: &str,
+    language: Option<&str>,
+    now: Time,
+) -> Option<Value> {
+    if !document.is("Question") {
+        return None;
+    }
+    let choices = |name: &str| -> Vec<Value> {
+        let all = document.items(name).iter().take(LOOKED_AT_MAX);
+        let choices = all.filter_map(|choice| self::choice(choice, language));
+        choices.take(CHOICES_MAX).collect()
+    };
+    let several = choices("anyOf");
+    let multiple = !several.is_empty();
+    let options = if multiple { several } else { choices("oneOf") };
+    if options.is_empty() {
+        return None;
+    }
+    let votes = options
+        .iter()
+        .filter_map(|it| it.get("votes_count")?.as_u64());
+    let votes = votes.fold(0, u64::saturating_add).min(WHOLE_MAX);
+    let end = End::of(document);
+    Some(
+        json!({"id": id, "expires_at": end.at.map(stamp), "expired": end.is_over(now), "multiple": multiple,
+        "votes_count": votes, "voters_count": document.count("votersCount"), "options": options, "emojis": [],
+        "voted": false, "own_votes": []}),
+    )
+}
+
+/// One of the choices, if it says what it is.
+fn choice(choice: &Value, language: Option<&str>) -> Option<Value> {
+    let document = Document::new(choice);
+    let title = choice
+        .as_str()
+        .filter(|title| !title.is_empty())
+        .or_else(|| document.worded("name", "nameMap", language))
+        .or_else(|| document.worded("content", "contentMap", language))?;
+    let votes = document.count("replies").unwrap_or(0);
+    Some(json!({"title": title, "votes_count": votes}))
+}
+
+/// When a poll ends.
+struct End {
+    /// Its time, if one is said.
+    at: Option<Time>,
+    /// It is said to have ended, and not when.
+    is_closed: bool,
+}
+
+impl End {
+    /// `closed` is a time, which may be yet to come, or that it is.
+    fn of(document: Document<'_>) -> End {
+        let time = |name: &str| document.text(name).and_then(date::parse);
+        let closed = time("closed");
+        let at = match (closed, time("endTime")) {
+            (Some(closed), Some(end)) => Some(closed.min(end)),
+            (closed, end) => closed.or(end),
+        };
+        let is_said = |closed: &Value| !closed.is_null() && closed != false && closed != "";
+        let is_closed = closed.is_none() && document.get("closed").is_some_and(is_said);
+        End { at, is_closed }
+    }
+
+    fn is_over(&self, now: Time) -> bool {
+        self.is_closed || self.at.is_some_and(|at| at <= now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(question: &Value) -> Value {
+        let now = date::parse("2026-11-28T12:00:00Z").unwrap();
+        poll(Document::new(question), "7", Some("en"), now).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_poll_is_over_when_its_time_has_come() {
+        let (past, now, future) = (
+            "2026-11-28T11:00:00Z",
+            "2026-11-28T12:00:00Z",
+            "2026-11-28T13:00:00Z",
+        );
+        for (end, expires_at, expired) in [
+            (
+                json!({"endTime": past}),
+                json!("2026-11-28T11:00:00.000Z"),
+                true,
+            ),
+            (
+                json!({"endTime": now}),
+                json!("2026-11-28T12:00:00.000Z"),
+                true,
+            ),
+            (
+                json!({"endTime": future}),
+                json!("2026-11-28T13:00:00.000Z"),
+                false,
+            ),
+            (
+                json!({"closed": past}),
+                json!("2026-11-28T11:00:00.000Z"),
+                true,
+            ),
+            (
+                json!({"closed": future}),
+                json!("2026-11-28T13:00:00.000Z"),
+                false,
+            ),
+            (
+                json!({"closed": past, "endTime": future}),
+                json!("2026-11-28T11:00:00.000Z"),
+                true,
+            ),
+            (
+                json!({"closed": future, "endTime": past}),
+                json!("2026-11-28T11:00:00.000Z"),
+                true,
+            ),
+            (
+                json!({"closed": true, "endTime": future}),
+                json!("2026-11-28T13:00:00.000Z"),
+                true,
+            ),
+            (
+                json!({"closed": false, "endTime": future}),
+                json!("2026-11-28T13:00:00.000Z"),
+                false,
+            ),
+            (json!({"closed": true}), Value::Null, true),
+            (json!({"closed": "yes"}), Value::Null, true),
+            (json!({"closed": null}), Value::Null, false),
+            (json!({}), Value::Null, false),
+        ] {
+            let mut question = end.clone();
+            question["type"] = json!("Question");
+            question["oneOf"] = json!([{"name": "High"}]);
+            let poll = shown(&question);
+            assert_eq!(
+                (&poll["expires_at"], &poll["expired"]),
+                (&expires_at, &json!(expired)),
+                "{end}"
+            );
+        }
+    }
+
+    #[test]
+    fn choices_are_what_says_what_it_is() {
+        let titles = |several: Value, one: Value| {
+            let poll = shown(&json!({"type": ["Question"], "anyOf": several, "oneOf": one}));
+            let options = poll["options"].as_array().cloned().unwrap_or_default();
+            let titles: Vec<String> = options
+                .iter()
+                .map(|it| it["title"].as_str().unwrap().to_owned())
+                .collect();
+            (titles.join(" "), poll["multiple"].clone())
+        };
+        let named = json!([{"name": "High"}, {"name": "Low"}]);
+        let found = |titles: &str, multiple: Value| (titles.to_owned(), multiple);
+        assert_eq!(
+            titles(json!([]), named.clone()),
+            found("High Low", json!(false))
+        );
+        assert_eq!(
+            titles(named.clone(), json!(null)),
+            found("High Low", json!(true))
+        );
+        assert_eq!(
+            titles(json!([{"name": ""}]), named),
+            found("High Low", json!(false))
+        );
+        let odd = json!([{"nameMap": {"de": "Hoch", "en": "High"}}, {"content": "Low"}, "Slack", {"type": "Note"}, 7]);
+        assert_eq!(
+            titles(json!(null), odd),
+            found("High Low Slack", json!(false))
+        );
+        assert_eq!(
+            titles(json!({"name": "Only"}), json!(null)),
+            found("Only", json!(true))
+        );
+        for nothing in [json!(null), json!([]), json!([{"type": "Note"}]), json!("")] {
+            assert_eq!(titles(nothing, json!(null)), found("", Value::Null));
+        }
+        assert_eq!(
+            shown(&json!({"type": "Note", "oneOf": [{"name": "High"}]})),
+            Value::Null
+        );
+    }
+
+    #[test]
+    fn votes_are_whole_and_a_readers_own_are_none() {
+        let replies = |total: Value| json!({"name": "x", "replies": {"totalItems": total}});
+        let poll = shown(&json!({"type": "Question", "votersCount": 3.0,
+            "oneOf": [replies(json!(2.0)), replies(json!(u64::MAX)), replies(json!(-1)), {"name": "y"}]}));
+        let votes: Vec<&Value> = poll["options"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|it| &it["votes_count"])
+            .collect();
+        assert_eq!(votes, [&json!(2), &json!(WHOLE_MAX), &json!(0), &json!(0)]);
+        assert_eq!(
+            (&poll["votes_count"], &poll["voters_count"]),
+            (&json!(WHOLE_MAX), &json!(3))
+        );
+        assert_eq!(
+            (&poll["voted"], &poll["own_votes"]),
+            (&json!(false), &json!([]))
+        );
+    }
+}

@@ -1,0 +1,267 @@
+//! Events to a client with a websocket, which subscribes to several streams on it.
+
+use super::channel::{ChannelError, ChannelQuery, ClientCommand};
+use super::error::MastodonError;
+use super::event::Event;
+use super::feed_follower::{Gone, Outlet, Subscriber};
+use crate::api::app::App;
+use crate::api::auth::{Caller, token};
+use crate::api::boxed::boxed;
+use crate::api::caller::{CallerContext, StreamPermit};
+use crate::api::websocket::{ClientEvent, SendError, Socket, code, opened};
+use crate::api::websocket_upgrade::Upgrade;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use hashbrown::HashMap;
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
+use tokio::time::interval;
+
+/// How long a stream may take to begin before its client is heard again.
+const BEGIN_WAIT: Duration = Duration::from_secs(6);
+/// Streams on one socket.
+const SUBSCRIPTIONS_MAX: usize = 32;
+/// Messages that a client may send between two pings.
+const MESSAGES_MAX: u32 = 200;
+
+impl App {
+    pub(super) fn socket(
+        &self,
+        upgrade: Upgrade,
+        query: ChannelQuery,
+        context: &CallerContext,
+        headers: &HeaderMap,
+    ) -> Result<Response, MastodonError> {
+        let account = self.subscriber(context)?;
+        self.state.is_open()?;
+        let admitted = self.admit(context, account.as_deref())?;
+        let response = upgrade.response(token::protocol(headers));
+        let (app, tracked, context) = (self.clone(), self.streams.clone(), context.clone());
+        tokio::spawn(async move {
+            let send_budget = Arc::clone(&app.state.entry_cache.send_budget);
+            if let Some(socket) =
+                boxed(opened(upgrade, app.stream_options.socket, send_budget)).await
+            {
+                let listening = app.listen(socket, query, context, admitted);
+                tracked.track_future(listening).await;
+            }
+        });
+        Ok(response)
+    }
+
+    async fn listen(
+        self,
+        mut socket: Socket,
+        query: ChannelQuery,
+        context: CallerContext,
+        admitted: StreamPermit,
+    ) {
+        let stopping = self.stopping.clone();
+        let (code, reason) = tokio::select! {
+            end = self.converse(&mut socket, query, &context) => end,
+            () = admitted.ended() => (Some(code::UNAUTHORIZED), "the token holds no longer"),
+            () = stopping.cancelled() => (Some(code::RESTART), "the service is stopping"),
+        };
+        self.state.metrics.stream_ended(reason);
+        if let Some(code) = code {
+            socket.close(code, reason, None).await;
+        }
+    }
+
+    /// Subscribes and unsubscribes as the client wishes, and tells it what comes of that.
+    async fn converse(
+        &self,
+        socket: &mut Socket,
+        query: ChannelQuery,
+        context: &CallerContext,
+    ) -> (Option<u16>, &'static str) {
+        let mut subscriptions = Subscriptions::default();
+        let (told, mut events) = mpsc::channel::<Batch>(1);
+        let mut first = query.stream.map(|stream| ClientCommand {
+            kind: "subscribe".to_owned(),
+            stream,
+            tag: query.tag,
+            list: query.list,
+        });
+        let mut calm = interval(self.stream_options.socket.ping_every);
+        let mut heard = 0;
+        loop {
+            if let Some(command) = first.take()
+                && let Err(wrong) =
+                    boxed(self.grant(&command, context, &mut subscriptions, &told)).await
+            {
+                let text = json!({"error": wrong.error, "status": wrong.status}).to_string();
+                if let Err(unsent) = tell_one(socket, text).await {
+                    return unsent_end(unsent);
+                }
+            }
+            tokio::select! {
+                _ = calm.tick() => heard = 0,
+                message = socket.hear() => {
+                    heard += 1;
+                    match message {
+                        ClientEvent::Left => return (None, "left"),
+                        ClientEvent::Silent => return (None, "silent"),
+                        _ if MESSAGES_MAX < heard => return (Some(code::POLICY), "too many messages"),
+                        ClientEvent::Binary => return (Some(code::POLICY), "messages are text"),
+                        // What is no JSON is passed over, as Mastodon does.
+                        ClientEvent::Text(text) => first = serde_json::from_str(&text).ok(),
+                    }
+                }
+                Some((names, batch)) = events.recv() => {
+                    if let Err(unsent) = boxed(tell_batch(socket, &names, &batch)).await {
+                        return unsent_end(unsent);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Does as the client wishes; a stream it wished for has begun when this returns.
+    async fn grant(
+        &self,
+        command: &ClientCommand,
+        context: &CallerContext,
+        subscriptions: &mut Subscriptions,
+        told: &mpsc::Sender<Batch>,
+    ) -> Result<(), ChannelError> {
+        let (tag, list) = (command.tag.as_deref(), command.list.as_deref());
+        match command.kind.as_str() {
+            "subscribe" => {
+                let channel = self.channel(&command.stream, tag, list, context)?;
+                let key = channel.key();
+                // What ended by itself may be begun again.
+                subscriptions.0.retain(|_, task| !task.is_finished());
+                if subscriptions.0.contains_key(&key) {
+                    return Ok(());
+                }
+                if SUBSCRIPTIONS_MAX <= subscriptions.0.len() {
+                    return Err(ChannelError {
+                        error: "Too many subscriptions",
+                        status: 429,
+                    });
+                }
+                let account = match &context.caller {
+                    Caller::User(user) => Some(user.account.clone()),
+                    Caller::Backend | Caller::Anyone => None,
+                };
+                let (begin, begun) = oneshot::channel::<()>();
+                let base_url = Arc::clone(&context.base_url);
+                let subscriber = Subscriber { account, base_url };
+                let outlet = SocketOutlet {
+                    names: channel.names().into(),
+                    told: told.clone(),
+                    begin: Some(begin),
+                };
+                let telling = self.clone().tell_events(channel, subscriber, None, outlet);
+                let task = tokio::spawn(telling);
+                subscriptions.0.insert(key, task.abort_handle());
+                // Ends when that is dropped: it has begun, or never will.
+                let begun = async { begun.await.unwrap_or(()) };
+                let _ = tokio::time::timeout(BEGIN_WAIT, begun).await;
+                Ok(())
+            }
+            "unsubscribe" => {
+                let channel = self.channel_named(&command.stream, tag, list)?;
+                if let Some(task) = subscriptions.0.remove(&channel.key()) {
+                    task.abort();
+                }
+                Ok(())
+            }
+            // Passed over, as Mastodon does.
+            _ => Ok(()),
+        }
+    }
+}
+
+/// To a socket, which has other streams too.
+struct SocketOutlet {
+    /// The stream's.
+    names: Arc<[String]>,
+    told: mpsc::Sender<Batch>,
+    /// Dropped when it is followed.
+    begin: Option<oneshot::Sender<()>>,
+}
+
+/// What happened, by the names of the stream it happened to.
+type Batch = (Arc<[String]>, Vec<Event>);
+
+impl Outlet for SocketOutlet {
+    async fn begun(&mut self) -> Result<(), Gone> {
+        self.begin = None;
+        Ok(())
+    }
+
+    async fn events(&mut self, events: Vec<Event>) -> Result<(), Gone> {
+        let batch = (Arc::clone(&self.names), events);
+        self.told.send(batch).await.map_err(|_| Gone)
+    }
+
+    async fn closed(&mut self) {
+        self.told.closed().await;
+    }
+}
+
+/// The streams of one socket; they end with it.
+#[derive(Default)]
+struct Subscriptions(HashMap<Vec<String>, AbortHandle>);
+
+impl Drop for Subscriptions {
+    fn drop(&mut self) {
+        for task in self.0.values() {
+            task.abort();
+        }
+    }
+}
+
+fn unsent_end(unsent: SendError) -> (Option<u16>, &'static str) {
+    match unsent {
+        SendError::Left => (None, "left"),
+        SendError::TooSlow | SendError::Amid => (Some(code::TRY_AGAIN), "too slow"),
+    }
+}
+
+async fn tell_one(socket: &mut Socket, text: String) -> Result<(), SendError> {
+    socket.feed(text).await?;
+    socket.flush().await
+}
+
+async fn tell_batch(
+    socket: &mut Socket,
+    names: &[String],
+    events: &[Event],
+) -> Result<(), SendError> {
+    for event in events {
+        socket.feed(event.message(names)).await?;
+    }
+    socket.flush().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mastodon::channel::Channel;
+
+    /// What a call would be made of, without calling.
+    fn size<A, F: Future>(_: impl FnOnce(A) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// Were this to fail, ten thousand readers who wait would take that much more, ten thousand times.
+    #[test]
+    fn a_reader_who_waits_takes_little() {
+        type Socketed = (App, Socket, ChannelQuery, CallerContext, StreamPermit);
+        let listens = size(|(app, socket, query, context, admitted): Socketed| {
+            app.listen(socket, query, context, admitted)
+        });
+        type Told = (App, Channel, Subscriber, SocketOutlet);
+        let tells = size(|(app, channel, subscriber, told): Told| {
+            app.tell_events(channel, subscriber, None, told)
+        });
+        assert!(listens <= 3 << 10, "{listens}");
+        assert!(tells <= 7 << 9, "{tells}");
+    }
+}

@@ -1,0 +1,498 @@
+//! A post as a status of Mastodon's API. It is made of its arguments alone: all that it needs was looked up before.
+
+use super::account::{Account, emoji};
+use super::html::{beginning, escaped, html, plain};
+use super::media::media;
+use super::poll::poll;
+use super::stamp;
+use crate::feed::kept::Post;
+use crate::post::Visibility;
+use crate::post::document::{Document, LOOKED_AT_MAX, is_of, read, shortcode, web};
+use crate::post::object::hashtag_of;
+use serde::Serialize;
+use serde_json::{Value, json};
+use slackwater_order::time::Time;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use url::form_urlencoded::byte_serialize;
+
+/// The most media, mentions, tags and emoji of one post that are shown.
+pub(super) const ITEMS_MAX: usize = 100;
+
+/// How many times as long as what was written a status may be, and how many bytes beside.
+const GROWTH_MAX: usize = 4;
+const GROWTH_BYTES: usize = 16 << 10;
+/// The longest title or summary that is shown with a text, in bytes; the rest of it is cut off.
+const TITLE_BYTES_MAX: usize = 16 << 10;
+
+/// A status.
+#[derive(Clone, Debug, Serialize)]
+pub struct Status {
+    /// Its id: decimal digits, or the backend's own.
+    pub id: String,
+    /// When it was written, as its author's server says; else when it arrived.
+    pub created_at: String,
+    /// The id of what it answers, if that is known.
+    pub in_reply_to_id: Option<String>,
+    /// The id of whom it answers, if that is known.
+    pub in_reply_to_account_id: Option<String>,
+    /// Whether it is to be shown only to who asks for it.
+    pub sensitive: bool,
+    /// What warns of it, plain text.
+    pub spoiler_text: String,
+    /// Who could see it: Mastodon's words.
+    pub visibility: &'static str,
+    /// The language it is in.
+    pub language: Option<String>,
+    /// The object's own id.
+    pub uri: String,
+    /// Its page.
+    pub url: Option<String>,
+    /// As far as its author's server said.
+    pub replies_count: u64,
+    /// As far as its author's server said.
+    pub reblogs_count: u64,
+    /// As far as its author's server said.
+    pub favourites_count: u64,
+    /// What this service does not know of it.
+    #[serde(flatten)]
+    pub reader_state: ReaderState,
+    /// When it was last edited.
+    pub edited_at: Option<String>,
+    /// What it says: harmless HTML.
+    pub content: String,
+    /// What it boosts.
+    pub reblog: Option<Box<Status>>,
+    /// Who wrote it.
+    pub account: Account,
+    /// Its images, sounds and films.
+    pub media_attachments: Vec<Value>,
+    /// Whom it mentions.
+    pub mentions: Vec<Value>,
+    /// Its hashtags.
+    pub tags: Vec<Value>,
+    /// Custom emoji in it.
+    pub emojis: Vec<Value>,
+    /// Never: that is made by looking at what it links to.
+    pub card: Option<Value>,
+    /// Its poll.
+    pub poll: Option<Value>,
+    /// Where it stands and how it came.
+    pub slackwater: Placement,
+}
+
+/// What a signed-in reader of Mastodon 4.5 is told of a status, and this service does not know: what the reader did with it,
+/// what quotes it, and who may quote it.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct ReaderState {
+    /// How many posts quote it.
+    pub quotes_count: u64,
+    /// Whether the reader likes it.
+    pub favourited: bool,
+    /// Whether the reader boosted it.
+    pub reblogged: bool,
+    /// Whether the reader mutes its conversation.
+    pub muted: bool,
+    /// Whether the reader keeps it.
+    pub bookmarked: bool,
+    /// Whether the reader pinned it.
+    pub pinned: bool,
+    /// Which of the reader's filters match: an empty list.
+    pub filtered: [(); 0],
+    /// The program it was written with.
+    pub application: Option<()>,
+    /// What it quotes.
+    pub quote: Option<()>,
+    /// Who may quote it.
+    pub quote_approval: QuoteApproval,
+}
+
+/// Who may quote a post, as far as that is known.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct QuoteApproval {
+    /// Who at once: an empty list.
+    pub automatic: [(); 0],
+    /// Who, if asked for: an empty list.
+    pub manual: [(); 0],
+    /// Whether the reader.
+    pub current_user: &'static str,
+}
+
+impl Default for QuoteApproval {
+    fn default() -> QuoteApproval {
+        QuoteApproval {
+            automatic: [],
+            manual: [],
+            current_user: "unknown",
+        }
+    }
+}
+
+/// Where a post stands and how it came.
+#[derive(Clone, Debug, Serialize)]
+pub struct Placement {
+    /// When this instance received it.
+    pub arrived_at: String,
+    /// Milliseconds from when it was written to then.
+    pub delay_ms: Option<i64>,
+    /// How that measures against its origin's reorder window.
+    pub verdict: &'static str,
+    /// Which of its times gave it its place.
+    pub placed_by: &'static str,
+}
+
+/// What a status is made of, beside its post.
+#[derive(Debug)]
+pub struct StatusContext {
+    /// Its id.
+    pub id: String,
+    /// Who wrote it.
+    pub account: Account,
+    /// Where clients came to, with its scheme: pages of hashtags are there.
+    pub base_url: Arc<str>,
+    /// The id of what it answers.
+    pub in_reply_to_id: Option<String>,
+    /// The id of whom it answers.
+    pub in_reply_to_account_id: Option<String>,
+    /// Of those it mentions, who is known. Others are left out.
+    pub mentioned: Vec<KnownMention>,
+}
+
+/// Somebody whom a post mentions, as what is known of them says, and not as the mention does.
+#[derive(Debug)]
+pub struct KnownMention {
+    /// The actor's id, as the mention writes it.
+    pub actor: String,
+    /// The id under which clients know them.
+    pub id: String,
+    /// The name in their handle.
+    pub username: String,
+    /// Their handle: without a host if they are local.
+    pub acct: String,
+}
+
+impl Status {
+    /// A post as a status; `reblog` is what it boosts. Its poll is told as it is `now`.
+    pub fn new(post: &Post, context: StatusContext, reblog: Option<Status>, now: Time) -> Status {
+        let body = &post.body;
+        let language = body.language.as_deref();
+        let object = read(&body.object);
+        let document = Document::new(&object);
+        let is_boost = body.boost_of.is_some();
+        // The activity of a boost has nothing to show.
+        let shown = match is_boost {
+            true => Document::new(&Value::Null),
+            false => document,
+        };
+        Status {
+            created_at: stamp(body.published.unwrap_or(post.arrived)),
+            in_reply_to_id: context.in_reply_to_id,
+            in_reply_to_account_id: context.in_reply_to_account_id,
+            sensitive: shown
+                .get("sensitive")
+                .and_then(Value::as_bool)
+                .unwrap_or(false),
+            spoiler_text: spoiler(shown, language).unwrap_or_default(),
+            visibility: visibility(body.visibility),
+            language: body.language.clone(),
+            uri: body.uri.clone(),
+            url: match is_boost {
+                true => None,
+                false => shown.link("url").or_else(|| web(&body.uri)),
+            },
+            replies_count: shown.count("replies").unwrap_or(0),
+            reblogs_count: shown.count("shares").unwrap_or(0),
+            favourites_count: shown.count("likes").unwrap_or(0),
+            reader_state: ReaderState::default(),
+            edited_at: post.edited.map(stamp),
+            content: match &reblog {
+                Some(original) => original.content.clone(),
+                None => content(shown, language),
+            },
+            reblog: reblog.map(Box::new),
+            account: context.account,
+            media_attachments: media(shown, language, ITEMS_MAX),
+            mentions: mentions(shown, &context.mentioned),
+            tags: hashtags(shown, &context.base_url),
+            emojis: emojis(shown),
+            card: None,
+            poll: poll(shown, &context.id, language, now),
+            slackwater: Placement {
+                arrived_at: stamp(post.arrived),
+                delay_ms: post.delay_ms(),
+                verdict: post.verdict.name(),
+                placed_by: post.placed_by.name(),
+            },
+            id: context.id,
+        }
+    }
+}
+
+impl Status {
+    /// As JSON text, at most [`GROWTH_MAX`] times as long as what was `written` of it, in bytes, beside whose it is: where it is
+    /// not, because it is made of links that are written short and shown four times, it goes without what is attached to it.
+    pub fn into_json(mut self, written: usize) -> String {
+        let json = |it: &Status| serde_json::to_string(it).unwrap_or_default();
+        let all = json(&self);
+        if all.len() <= GROWTH_BYTES {
+            return all;
+        }
+        let bytes = |it: &Account| serde_json::to_string(it).unwrap_or_default().len();
+        let accounts = [
+            Some(&self.account),
+            self.reblog.as_ref().map(|it| &it.account),
+        ];
+        let accounts: usize = accounts.into_iter().flatten().map(bytes).sum();
+        if all.len() <= GROWTH_MAX * written + GROWTH_BYTES + accounts {
+            return all;
+        }
+        self.shed();
+        if let Some(reblog) = self.reblog.as_mut() {
+            reblog.shed();
+        }
+        json(&self)
+    }
+
+    fn shed(&mut self) {
+        self.media_attachments.clear();
+        self.mentions.clear();
+        self.tags.clear();
+        self.emojis.clear();
+        self.poll = None;
+    }
+}
+
+/// Mastodon knows no word for what was sent to some.
+fn visibility(visibility: Visibility) -> &'static str {
+    match visibility {
+        Visibility::Limited => Visibility::Private.name(),
+        other => other.name(),
+    }
+}
+
+fn tagged<'a>(document: Document<'a>, kind: &str) -> impl Iterator<Item = Document<'a>> {
+    let tags = document.items("tag").iter().take(LOOKED_AT_MAX);
+    tags.map(Document::new).filter(move |tag| tag.is(kind))
+}
+
+/// Whether it is an object whose `name` is a title and whose `summary` is one: Mastodon shows those with a link.
+fn is_titled(document: Document<'_>) -> bool {
+    !document.is("Note") && !document.is("Question")
+}
+
+/// What warns of a post.
+fn spoiler(document: Document<'_>, language: Option<&str>) -> Option<String> {
+    match is_titled(document) {
+        true => None,
+        false => document
+            .worded("summary", "summaryMap", language)
+            .map(str::to_owned),
+    }
+}
+
+/// Its text: of what is titled its title, a summary that says more, and a link to its page too.
+fn content(document: Document<'_>, language: Option<&str>) -> String {
+    let written = document.worded("content", "contentMap", language);
+    let text = written.map(|written| match is_html(document) {
+        true => html(written),
+        false => plain(written),
+    });
+    if !is_titled(document) {
+        return text.unwrap_or_default();
+    }
+    let name = document.worded("name", "nameMap", language);
+    let title = name.map(|name| {
+        format!(
+            "<p><b>{}</b></p>",
+            escaped(beginning(name, TITLE_BYTES_MAX))
+        )
+    });
+    // The summary of an article repeats how it begins.
+    let is_shown = written.is_none() || document.is("Page") || document.is("Event");
+    let summary = document.worded("summary", "summaryMap", language);
+    let summary =
+        summary.filter(|summary| is_shown && Some(*summary) != name && Some(*summary) != written);
+    let summary = summary
+        .map(|summary| match summary.len() <= TITLE_BYTES_MAX {
+            true => html(summary),
+            false => plain(beginning(summary, TITLE_BYTES_MAX)),
+        })
+        .map(|summary| match summary.starts_with("<p") {
+            true => summary,
+            false => format!("<p>{summary}</p>"),
+        });
+    let link = document.link("url").map(|url| {
+        let url = escaped(&url);
+        html(&format!("<p><a href=\"{url}\">{url}</a></p>"))
+    });
+    [title, summary, text, link].into_iter().flatten().collect()
+}
+
+/// Whether its content is HTML, as it is unless its media type is that of another kind of text (ActivityStreams, `mediaType`);
+/// of a film it may be the film's.
+fn is_html(document: Document<'_>) -> bool {
+    document
+        .media_type()
+        .is_none_or(|it| !is_of(it, "text/") || is_of(it, "text/html"))
+}
+
+/// Each person once, whoever writes their id in another way too.
+fn mentions(document: Document<'_>, known: &[KnownMention]) -> Vec<Value> {
+    let known: HashMap<&str, &KnownMention> =
+        known.iter().map(|it| (it.actor.as_str(), it)).collect();
+    let mut once = HashSet::new();
+    let row = |tag: Document<'_>| {
+        let href = tag.text("href")?;
+        let mentioned = known.get(href)?;
+        let url = web(href)?;
+        let person = url.trim_end_matches('/').to_ascii_lowercase();
+        once.insert(person).then(|| {
+            json!({"id": mentioned.id, "username": mentioned.username, "url": url, "acct": mentioned.acct})
+        })
+    };
+    tagged(document, "Mention")
+        .filter_map(row)
+        .take(ITEMS_MAX)
+        .collect()
+}
+
+/// Each hashtag once, with its page: where the author's server has one, or here.
+fn hashtags(document: Document<'_>, base_url: &str) -> Vec<Value> {
+    let mut once = HashSet::new();
+    let row = |tag: Document<'_>| {
+        let name = hashtag_of(tag.text("name")?)?;
+        if !once.insert(name.clone()) {
+            return None;
+        }
+        let there = tag.link("href");
+        let encoded = byte_serialize(name.as_bytes());
+        let url =
+            there.unwrap_or_else(|| format!("{base_url}/tags/{}", encoded.collect::<String>()));
+        Some(json!({"name": name, "url": url}))
+    };
+    // Comparing them takes longer than showing them.
+    tagged(document, "Hashtag")
+        .take(2 * ITEMS_MAX)
+        .filter_map(row)
+        .take(ITEMS_MAX)
+        .collect()
+}
+
+/// Each custom emoji once.
+fn emojis(document: Document<'_>) -> Vec<Value> {
+    let mut once = HashSet::new();
+    let row = |tag: Document<'_>| {
+        let name = shortcode(tag.text("name")?)?;
+        let icon = Document::new(tag.get("icon")?).link("url")?;
+        let shown = emoji(name, &icon);
+        once.insert(name.to_owned()).then_some(shown)
+    };
+    tagged(document, "Emoji")
+        .filter_map(row)
+        .take(ITEMS_MAX)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::account::AccountSource;
+    use super::super::worst_posts;
+    use super::*;
+    use crate::feed::kept::example;
+    use serde_json::value::RawValue;
+
+    /// A failure means that a megabyte becomes many.
+    #[test]
+    fn a_status_is_in_proportion_to_what_was_written_of_it() {
+        let mentioned = |n: usize| KnownMention {
+            actor: format!("https://a.example/{n}"),
+            id: n.to_string(),
+            username: n.to_string(),
+            acct: n.to_string(),
+        };
+        let ana = "https://a.example/users/ana";
+        let account = || {
+            Account::new(&AccountSource {
+                actor: ana,
+                id: "1",
+                document: None,
+                base_url: "https://home.example",
+                is_local: false,
+            })
+        };
+        for bytes in [20_000, 100_000] {
+            for (what, object) in worst_posts::objects(bytes) {
+                let mut post = example::post(ana);
+                let written = object.to_string();
+                post.body.object = RawValue::from_string(written.clone()).unwrap();
+                let context = StatusContext {
+                    id: "1".to_owned(),
+                    account: account(),
+                    base_url: "https://home.example".into(),
+                    in_reply_to_id: None,
+                    in_reply_to_account_id: None,
+                    mentioned: (0..ITEMS_MAX).map(mentioned).collect(),
+                };
+                let status = Status::new(&post, context, None, Time::default());
+                let json = status.into_json(written.len());
+                let room = GROWTH_MAX * written.len() + GROWTH_BYTES + 2_000;
+                assert!(
+                    json.len() <= room,
+                    "{what}: {} of {}",
+                    json.len(),
+                    written.len()
+                );
+            }
+        }
+    }
+
+    fn shown(object: &Value, path: &str) -> Value {
+        let mentioned = [
+            "https://a.example/u",
+            "https://A.example:443/u/",
+            "javascript:1",
+        ];
+        let mentioned = mentioned.map(|actor| KnownMention {
+            actor: actor.to_owned(),
+            id: "7".to_owned(),
+            username: "u".to_owned(),
+            acct: "u@a.example".to_owned(),
+        });
+        let document = Document::new(object);
+        let all = json!({"mentions": mentions(document, &mentioned), "tags": hashtags(document, "https://home.example"),
+            "emojis": emojis(document)});
+        all.pointer(path).cloned().unwrap_or_default()
+    }
+
+    /// A failure means that a click in a client runs what a stranger wrote, or that a stranger goes under another's name.
+    #[test]
+    fn tags_lead_to_pages_and_people_are_called_what_they_are() {
+        let mention =
+            |href: &str| json!({"type": "Mention", "href": href, "name": "@bob@b.example"});
+        let mentions = json!({"tag": [mention("https://a.example/u"), mention("https://A.example:443/u/"), mention("javascript:1"),
+            mention("https://a.example/stranger")]});
+        let expected = json!([{"id": "7", "username": "u", "url": "https://a.example/u", "acct": "u@a.example"}]);
+        assert_eq!(shown(&mentions, "/mentions"), expected);
+        for bad in [
+            "javascript:1",
+            "data:x",
+            "/x",
+            "//a.example",
+            "ftp://a.example/",
+        ] {
+            let tags = json!({"tag": [{"type": "Hashtag", "name": "#Tide", "href": bad},
+                {"type": "Emoji", "name": ":cat:", "icon": {"url": bad}}]});
+            assert_eq!(
+                shown(&tags, "/tags/0/url"),
+                "https://home.example/tags/tide"
+            );
+            assert_eq!(shown(&tags, "/emojis"), json!([]));
+        }
+        let emoji = |name: &str| json!({"tag": {"type": "Emoji", "name": name, "icon": {"url": "HTTPS://A.example/c.png"}}});
+        assert_eq!(
+            shown(&emoji(":cat:"), "/emojis/0/url"),
+            "https://a.example/c.png"
+        );
+        assert_eq!(shown(&emoji("cat<b>"), "/emojis"), json!([]));
+    }
+}

@@ -1,0 +1,86 @@
+//! A page of a timeline, built status by status.
+
+use super::channel::Filter;
+use super::status_cache::{StatusCache, is_local};
+use crate::api::state::AppState;
+use crate::feed::disk::DiskError;
+use crate::reader::page::{Candidates, PAGE_BYTES_MAX, Span};
+use crate::reader::whole::{LetsIn, whole};
+use slackwater_order::place::PostId;
+use slackwater_order::time::Time;
+use std::sync::Arc;
+
+/// A filled page.
+#[derive(Debug, Default)]
+pub struct Timeline {
+    /// A JSON array of statuses, newest first.
+    pub json: String,
+    /// The ids of the newest and the oldest; none on an empty page.
+    pub ends: Option<(String, String)>,
+    /// Nothing stands below it.
+    pub is_last: bool,
+}
+
+/// What part of a timeline is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct PageRequest {
+    /// Between which places, and how many.
+    pub span: Span,
+    /// Those just above its lower end, not the newest.
+    pub is_upward: bool,
+}
+
+impl Timeline {
+    /// Takes what is `page_request` out of the ascending `ids`, as far as they still belong there and fall through `filter`.
+    pub fn fill(
+        state: &AppState,
+        status_cache: &StatusCache,
+        page_request: PageRequest,
+        ids: &[u64],
+        filter: &Filter,
+        lets_in: &LetsIn<'_>,
+        now: Time,
+    ) -> Result<Timeline, DiskError> {
+        let PageRequest { span, is_upward } = page_request;
+        let (Candidates::Down(part) | Candidates::Up(part)) = span.of(ids);
+        let part: Box<dyn Iterator<Item = &u64>> = match is_upward {
+            false => Box::new(part.iter().rev()),
+            true => Box::new(part.iter()),
+        };
+        let mut taken = Vec::with_capacity(span.limit);
+        let (mut bytes, mut has_all) = (0, true);
+        for id in part {
+            if span.limit <= taken.len() || PAGE_BYTES_MAX <= bytes {
+                has_all = false;
+                break;
+            }
+            let Some((post, original)) = PostId::from_number(*id)
+                .map(|id| whole(&state.view.store, id))
+                .transpose()?
+                .flatten()
+            else {
+                continue;
+            };
+            let is_shown = lets_in(&post, original.as_deref())
+                && filter.shows(&post, || is_local(state, &post.body.author));
+            if !is_shown {
+                continue;
+            }
+            if let Some(status) = status_cache.status(state, post, original, now)? {
+                bytes += status.json.len();
+                taken.push(status);
+            }
+        }
+        if is_upward {
+            taken.reverse();
+        }
+        let ends = taken.first().zip(taken.last());
+        let ends = ends.map(|(newest, oldest)| (newest.id.clone(), oldest.id.clone()));
+        let texts: Vec<&str> = taken.iter().map(|it: &Arc<_>| it.json.as_str()).collect();
+        Ok(Timeline {
+            json: format!("[{}]", texts.join(",")),
+            ends,
+            is_last: has_all && !is_upward,
+        })
+    }
+}
