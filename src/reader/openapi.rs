@@ -86,7 +86,7 @@ enum Who {
     Anyone,
 }
 
-/// Every route there is; `tests/schemas.rs` holds the list against the router.
+/// Every route there is; `tests/it/schemas.rs` holds the list against the router.
 const ROUTES: [Route; 22] = [
     backend("post", "/v1/activities", post_activities),
     backend("post", "/v1/relationships", post_relationships),
