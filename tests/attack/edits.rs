@@ -1,8 +1,8 @@
 //! A post that many have boosted, edited again and again, or said to be for others; or that comes after its boosts, and goes.
 
 use super::findings::{Bounds, Findings};
+use super::support::surface::PUBLIC;
 use super::support::wait_within;
-use super::surface::PUBLIC;
 use super::victim::{PATIENCE, Setting, Victim, create, note};
 use super::{Attack, Failed, Scale};
 use serde_json::{Value, json};

@@ -29,17 +29,12 @@ mod findings;
 mod forged;
 mod half_open;
 mod hosts;
-#[allow(dead_code)]
-#[path = "../support/instance.rs"]
-mod instance;
 mod media;
 mod refused;
 mod streams;
-#[path = "../support/mod.rs"]
-mod support;
 #[allow(dead_code)]
-#[path = "../support/surface.rs"]
-mod surface;
+#[path = "../it/support/mod.rs"]
+mod support;
 mod unread;
 mod urls;
 mod victim;
@@ -141,7 +136,7 @@ fn main() -> ExitCode {
     println!(
         "\n{} on {}, {} s\n\n{}",
         scale.of("small", "full"),
-        instance::binary().display(),
+        support::instance::binary().display(),
         begun.elapsed().as_secs(),
         findings::table(&rows)
     );

@@ -2,10 +2,10 @@
 
 use super::Failed;
 use super::bystander::{ACCOUNT, QUIET};
-use super::instance::{self, Around, Instance};
+use super::support::instance::{self, Around, Instance};
+use super::support::surface::{KIM, PUBLIC, SERVICE, token_of};
 use super::support::wait_for;
 use super::support::wait_within;
-use super::surface::{KIM, PUBLIC, SERVICE, token_of};
 use reqwest::Method;
 use reqwest::blocking::{Client, RequestBuilder};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

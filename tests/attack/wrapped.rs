@@ -1,7 +1,7 @@
 //! Somebody else's words, wrapped in an `Announce` by who never heard them.
 
 use super::findings::{Bounds, Findings};
-use super::surface::PUBLIC;
+use super::support::surface::PUBLIC;
 use super::victim::{Setting, Victim, create, note};
 use super::{Attack, Failed, Scale};
 use reqwest::Method;

@@ -1,0 +1,48 @@
+//! The service from outside: most of these start the real binary. One program for all, with a module for each subject,
+//! so that what they share is compiled and linked once.
+//!
+//! ```text
+//! cargo test --test it                everything here
+//! cargo test --test it kafka::        one subject
+//! ```
+//!
+//! They run in one process, beside each other: what a test changes of a process (limits, its environment, its folder) it
+//! changes of one that it starts.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test that cannot go on should stop; clippy.toml knows only what is inside #[test]"
+)]
+
+mod arrival;
+mod asleep;
+mod bad_input;
+mod clients;
+mod clusters;
+mod corpus;
+mod crash;
+mod cursors;
+mod decode;
+mod demo;
+mod disk;
+mod documents;
+mod heard;
+mod held_up;
+mod kafka;
+mod letters;
+mod mastodon;
+mod nginx;
+mod operate;
+mod patience;
+mod rules;
+mod schemas;
+mod shapes;
+mod signals;
+mod streams;
+mod support;
+mod tokens;
+mod tune;
+mod waking;

@@ -1,0 +1,35 @@
+//! What the tests share, those of `tests/it` and the attacks.
+
+pub(crate) mod broker;
+pub(crate) mod document;
+pub(crate) mod failing;
+pub(crate) mod fediverse;
+pub(crate) mod instance;
+pub(crate) mod replica;
+pub(crate) mod service;
+pub(crate) mod surface;
+pub(crate) mod watcher;
+
+use slackwater::clock;
+use std::time::Duration;
+
+/// The longest any state is waited for: a slow machine needs a while, a lost wake-up for ever.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Looks until there is an answer, and fails the test with `what` if there never is.
+pub(crate) fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    let answer = wait_within(DEADLINE, look);
+    answer.unwrap_or_else(|| panic!("waited {DEADLINE:?} in vain for {what}"))
+}
+
+/// Looks until there is an answer, for so long at most.
+pub(crate) fn wait_within<T>(most: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let begun = clock::stopwatch();
+    loop {
+        let answer = look();
+        if answer.is_some() || most <= begun.elapsed() {
+            return answer;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
