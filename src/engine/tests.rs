@@ -11,6 +11,7 @@ mod partitions;
 mod random;
 mod sleep;
 mod story;
+mod verbs;
 
 use super::log_status::LogStatus;
 use super::{Applied, Engine, Options, relations};

@@ -1,0 +1,86 @@
+//! What each verb promises whoever drives the engine.
+
+use super::*;
+use crate::engine::publish::Beside;
+
+/// A failure means that a record which was set aside, and was not kept before a crash, is lost.
+#[test]
+fn what_is_held_back_is_read_again_after_a_crash() {
+    let mut world = World::new();
+    let posts = [0, 1, 2].map(|n| create(0, n, NOON, NOON));
+    world.read(&posts, &BTreeSet::new());
+    let held = Position {
+        topic: Topic::Activities,
+        partition: 0,
+        offset: 1,
+    };
+    let flush = world.begin_flush(Time::from_millis(NOON), |next| {
+        assert_eq!(next.len(), 1);
+        vec![held]
+    });
+    flush.write().unwrap();
+    world.end_flush();
+    assert_eq!(world.store.reflects().unwrap().next, [held]);
+    assert_eq!(
+        world.next()[0].offset,
+        3,
+        "and not before: this process has read it"
+    );
+}
+
+/// A failure means that readers are shown a moment as complete of which nobody knows what the log still has.
+#[test]
+fn the_horizon_stands_still_while_the_log_does_not_answer() {
+    let mut world = World::new();
+    let mut publish = |log: &LogStatus, settled: i64| {
+        let beside = Beside {
+            settled: Some(Time::from_millis(settled)),
+            ..Beside::default()
+        };
+        world.publish(log, beside);
+        world.view.horizons.built().millis() - NOON
+    };
+    let read = status(5, 5);
+    assert_eq!(publish(&read, NOON), 0);
+    let away = LogStatus {
+        is_reachable: false,
+        ..read.clone()
+    };
+    assert_eq!(publish(&away, NOON + 10), 0);
+    assert_eq!(publish(&LogStatus::default(), NOON + 20), 0);
+    assert_eq!(publish(&read, NOON + 30), 30);
+    let slow = LogStatus {
+        transit: Duration::from_millis(7),
+        ..read
+    };
+    assert_eq!(publish(&slow, NOON + 40), 33, "what is on its way here");
+}
+
+/// A failure means that a mute goes on for ever if the record that ends it was lost on its way, or that the log is filled with
+/// such records.
+#[test]
+fn the_end_of_a_mute_is_asked_for_again_if_it_does_not_come() {
+    let mut world = World::new();
+    let until = Time::from_millis(NOON + 1_000).rfc3339();
+    let mute = format!(
+        r#"{{"type":"mute","account":"7","target":"{}","until":"{until}"}}"#,
+        actor(0)
+    );
+    world.read(&[Line::Relation(mute)], &BTreeSet::new());
+    let read = status(1, 1);
+    world.follow(&read);
+    let mut due = |log: &LogStatus, after: u64| {
+        let after = Duration::from_millis(after);
+        let now = Time::from_millis(NOON).plus(after);
+        world.due_removals(log, now, after).len()
+    };
+    assert_eq!(due(&read, 999), 0);
+    assert_eq!(
+        due(&status(1, 2), 1_000),
+        0,
+        "what is not read may renew it"
+    );
+    assert_eq!(due(&read, 1_000), 1);
+    assert_eq!(due(&read, 60_999), 0, "it is on its way");
+    assert_eq!(due(&read, 61_000), 1);
+}
