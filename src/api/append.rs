@@ -64,7 +64,7 @@ pub(super) async fn post_activities(
                     .map_err(|_| Problem::bad_request(format!("the header {name} is not UTF-8")))?;
                 Ok(Some(text.to_owned()))
             };
-            let beside = ActivityHeaders {
+            let activity_headers = ActivityHeaders {
                 arrived_at: text("arrived-at")?,
                 post_ref: text("ref")?,
                 author_ref: text("author-ref")?,
@@ -73,7 +73,7 @@ pub(super) async fn post_activities(
             };
             let names = headers.keys().map(header::HeaderName::as_str);
             let record = append_body::check_headers(names)
-                .and_then(|()| append_body::activity(&body, beside, now))
+                .and_then(|()| append_body::activity(&body, activity_headers, now))
                 .map_err(|refused| app.unprocessable(ACTIVITIES, refused))?;
             app.append(ParsedBody::one(record), entered, ACTIVITIES)
                 .await
@@ -82,11 +82,11 @@ pub(super) async fn post_activities(
             let names = headers.keys().map(header::HeaderName::as_str);
             append_body::check_headers_of_lines(names)
                 .map_err(|refused| app.unprocessable(ACTIVITIES, refused))?;
-            let sorted = tokio::task::block_in_place(|| {
+            let parsed = tokio::task::block_in_place(|| {
                 append_body::lines(&body, |line| append_body::activity_line(line, now))
             })
             .map_err(|e| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, e))?;
-            app.append(sorted, entered, ACTIVITIES).await
+            app.append(parsed, entered, ACTIVITIES).await
         }
     }
 }
@@ -111,11 +111,11 @@ pub(super) async fn post_relationships(
                 .await
         }
         Form::Lines => {
-            let sorted = tokio::task::block_in_place(|| {
+            let parsed = tokio::task::block_in_place(|| {
                 append_body::lines(&body, |line| append_body::relation(line, now))
             })
             .map_err(|e| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, e))?;
-            app.append(sorted, entered, RELATIONSHIPS).await
+            app.append(parsed, entered, RELATIONSHIPS).await
         }
     }
 }
@@ -124,24 +124,24 @@ impl App {
     /// Appends what was sorted of a request to `path`; for relations, waits until they are in force on this node.
     async fn append(
         &self,
-        sorted: ParsedBody,
+        parsed: ParsedBody,
         entered: Entered,
         path: &'static str,
     ) -> Result<Response, Problem> {
-        let accepted = sorted.records.len();
-        self.count_rejected(path, &sorted);
+        let accepted = parsed.records.len();
+        self.count_rejected(path, &parsed);
         let warnings = if path == RELATIONSHIPS {
-            let dependencies = Dependencies::of(&sorted.records, &sorted.lines);
-            self.append_in_force(sorted.records, entered).await?;
+            let dependencies = Dependencies::of(&parsed.records, &parsed.lines);
+            self.append_in_force(parsed.records, entered).await?;
             // Only now: what it rests on may have come with it.
             dependencies.warnings(&self.state.view.graph.read())
         } else {
-            self.append_durably(sorted.records, entered).await?;
+            self.append_durably(parsed.records, entered).await?;
             Vec::new()
         };
         let answer = Accepted {
             accepted,
-            rejected: sorted.rejected,
+            rejected: parsed.rejected,
             warnings,
         };
         Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
@@ -165,10 +165,10 @@ impl App {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, reason)
     }
 
-    fn count_rejected(&self, path: &'static str, sorted: &ParsedBody) {
+    fn count_rejected(&self, path: &'static str, parsed: &ParsedBody) {
         let (metrics, now) = (&self.state.metrics, clock::stopwatch());
         self.rejection_log
-            .record(metrics, path, &sorted.rejected, &sorted.why, now);
+            .record(metrics, path, &parsed.rejected, &parsed.why, now);
     }
 
     /// Appends records and waits until they are durable.

@@ -95,13 +95,17 @@ pub fn check_headers_of_lines<'a>(
 }
 
 /// One activity as the record it becomes. Errors: what is wrong with it and what to send instead.
-pub fn activity(value: &[u8], beside: ActivityHeaders, now: Time) -> Result<NewRecord, Rejection> {
+pub fn activity(
+    value: &[u8],
+    activity_headers: ActivityHeaders,
+    now: Time,
+) -> Result<NewRecord, Rejection> {
     let headers = [
-        ("arrived-at", beside.arrived_at),
-        ("ref", beside.post_ref),
-        ("author-ref", beside.author_ref),
-        ("fetched", beside.fetched),
-        ("inner-verified", beside.inner_verified),
+        ("arrived-at", activity_headers.arrived_at),
+        ("ref", activity_headers.post_ref),
+        ("author-ref", activity_headers.author_ref),
+        ("fetched", activity_headers.fetched),
+        ("inner-verified", activity_headers.inner_verified),
     ];
     let headers = headers
         .into_iter()
@@ -184,7 +188,7 @@ pub fn lines(
     body: &[u8],
     mut read: impl FnMut(&[u8]) -> Result<NewRecord, Rejection>,
 ) -> Result<ParsedBody, String> {
-    let mut sorted = ParsedBody::default();
+    let mut parsed = ParsedBody::default();
     for (number, line) in body.split(|byte| *byte == b'\n').enumerate() {
         let line = line.trim_ascii();
         if line.is_empty() {
@@ -200,12 +204,12 @@ pub fn lines(
         };
         match record {
             Ok(record) => {
-                sorted.records.push(record);
-                sorted.lines.push(number + 1);
+                parsed.records.push(record);
+                parsed.lines.push(number + 1);
             }
             Err(Rejection { why, reason }) => {
-                sorted.why.push(why);
-                sorted.rejected.push(Rejected {
+                parsed.why.push(why);
+                parsed.rejected.push(Rejected {
                     line: number + 1,
                     reason,
                 });
@@ -217,7 +221,7 @@ pub fn lines(
             ));
         }
     }
-    Ok(sorted)
+    Ok(parsed)
 }
 
 /// What an activity may be wrapped with.
@@ -254,14 +258,14 @@ pub fn activity_line(line: &[u8], now: Time) -> Result<NewRecord, Rejection> {
     let wrapped: Wrapped<'_> = serde_json::from_slice(line).map_err(|e| {
         RejectionKind::Envelope.with(format!("the line is no wrapped activity: {e}"))
     })?;
-    let beside = ActivityHeaders {
+    let activity_headers = ActivityHeaders {
         arrived_at: wrapped.arrived_at.map(text_or_number),
         post_ref: wrapped.post_ref.map(Cow::into_owned),
         author_ref: wrapped.author_ref.map(Cow::into_owned),
         fetched: wrapped.fetched.map(|fetched| fetched.to_string()),
         inner_verified: wrapped.inner_verified.map(|it| it.to_string()),
     };
-    activity(wrapped.activity.get().as_bytes(), beside, now)
+    activity(wrapped.activity.get().as_bytes(), activity_headers, now)
 }
 
 /// Whether a line is an activity wrapped with what comes beside it: an object without a type that has one inside, or has
@@ -284,10 +288,10 @@ fn is_wrapped(line: &[u8]) -> Result<bool, Rejection> {
     };
     let fields = serde_json::from_slice::<BTreeMap<Cow<'_, str>, IgnoredAny>>(line);
     let fields = fields.unwrap_or_default();
-    let beside = WRAPPED.iter().filter(|known| **known != "type");
+    let members = WRAPPED.iter().filter(|known| **known != "type");
     // A slip beside `ref` is all sorts of things.
     let is_meant = |name: &str| {
-        let long = beside.clone().copied().filter(|known| 3 < known.len());
+        let long = members.clone().copied().filter(|known| 3 < known.len());
         name == "ref" || guess::guess(name, long).is_some()
     };
     if activity.is_none() && !fields.keys().any(|name| is_meant(name)) {
@@ -299,7 +303,7 @@ fn is_wrapped(line: &[u8]) -> Result<bool, Rejection> {
     Err(RejectionKind::Envelope.with(format!(
         "{} is no field of a wrapped activity: send activity and, beside it, arrived_at, ref, author_ref, fetched, inner_verified{}",
         id::quoted(name),
-        guess::did_you_mean(name, beside.copied())
+        guess::did_you_mean(name, members.copied())
     )))
 }
 

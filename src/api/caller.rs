@@ -154,14 +154,14 @@ impl App {
             Err(problem) => Err(problem.clone()),
         };
         // Who guesses at tokens is counted by where it does so.
-        let who = match &caller {
+        let key = match &caller {
             Ok(Caller::Backend) => None,
             Ok(Caller::User(user)) => Some(CallerKey::Account(user.account.as_str().into())),
             Ok(Caller::Anyone) => address.map(CallerKey::Address),
             Err(_) => address.filter(|_| !is_unheard_of).map(CallerKey::Address),
         };
-        if let Some(who) = who {
-            self.count(who)?;
+        if let Some(key) = key {
+            self.count(key)?;
         }
         let caller = caller?;
         // Without tokens whoever is on this machine is the backend. A page from elsewhere, shown in a browser here, is not.
@@ -179,8 +179,8 @@ impl App {
     }
 
     /// Counts a request.
-    fn count(&self, who: CallerKey) -> Result<(), Problem> {
-        self.rates.ask(who).map_err(|wait| {
+    fn count(&self, key: CallerKey) -> Result<(), Problem> {
+        self.rates.ask(key).map_err(|wait| {
             let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX);
             too_many("too many requests in a minute", seconds.saturating_add(1))
         })

@@ -196,7 +196,7 @@ impl App {
         let cursor = self.state.cursor(asked, cursor)?;
         self.state.reaches(&cursor).await?;
         let look = self.state.look_awake(asked, Some(cursor.horizon())).await?;
-        self.answered(context, || self.tell(&look, &cursor, limit))
+        self.answered(context, || self.changes_body(&look, &cursor, limit))
             .await
     }
 
@@ -229,10 +229,15 @@ impl App {
         Ok(response)
     }
 
-    fn tell(&self, look: &Look, cursor: &Cursor, limit: usize) -> Result<Response, Problem> {
+    fn changes_body(
+        &self,
+        look: &Look,
+        cursor: &Cursor,
+        limit: usize,
+    ) -> Result<Response, Problem> {
         let (state, limit) = (&self.state, BatchLimit::of(limit));
-        let told = look.changes_since(&state.view, cursor, limit, &*state.entry_cache)?;
-        let body = change_json::body(&told.batch, told.floor, &told.cursor.to_text());
+        let delivery = look.changes_since(&state.view, cursor, limit, &*state.entry_cache)?;
+        let body = change_json::body(&delivery.batch, delivery.floor, &delivery.cursor.to_text());
         Ok(json(body.into_bytes()))
     }
 }

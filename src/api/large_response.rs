@@ -39,7 +39,7 @@ impl App {
         make: impl Fn() -> T,
     ) -> Result<(T, Room), Problem> {
         let made = made(&self.response_memory, context.key(), make).await;
-        made.map_err(told)
+        made.map_err(problem_of)
     }
 
     /// Room for an answer to whoever asks; 429 or 503 if there is none for too long.
@@ -47,17 +47,17 @@ impl App {
         self.room_of(context.key()).await
     }
 
-    async fn room_of(&self, who: Option<CallerKey>) -> Result<Room, Problem> {
-        self.response_memory.room(who).await.map_err(told)
+    async fn room_of(&self, key: Option<CallerKey>) -> Result<Room, Problem> {
+        self.response_memory.room(key).await.map_err(problem_of)
     }
 
     /// Counts an answer that turned out large, though nobody expected that of its kind.
-    /// `refused` says in whose words there is no room for it.
+    /// `render` says in whose words there is no room for it.
     pub(crate) async fn count_large(
         &self,
-        who: Option<CallerKey>,
+        key: Option<CallerKey>,
         answer: Response,
-        refused: fn(Problem) -> Response,
+        render: fn(Problem) -> Response,
     ) -> Response {
         let is_large = answer
             .body()
@@ -67,11 +67,11 @@ impl App {
         if !is_large || answer.extensions().get::<CountedMarker>().is_some() {
             return answer;
         }
-        let counted = match self.room_of(who).await {
+        let counted = match self.room_of(key).await {
             Ok(room) => hold(room, answer).await,
             Err(problem) => Err(problem),
         };
-        counted.unwrap_or_else(refused)
+        counted.unwrap_or_else(render)
     }
 }
 
@@ -80,21 +80,21 @@ impl App {
 /// having read what they asked for leaves the turns to others.
 async fn made<T>(
     response_memory: &Arc<ResponseMemory>,
-    who: Option<CallerKey>,
+    key: Option<CallerKey>,
     make: impl Fn() -> T,
 ) -> Result<(T, Room), NoRoom> {
-    let room = response_memory.room(who.clone()).await?;
+    let room = response_memory.room(key.clone()).await?;
     if let Some(made) = at_hand(&make) {
         return Ok((made, room));
     }
     drop(room);
     for _ in 0..TRIES_MAX {
         let turn = disk_reads::turn().await;
-        if let Some(room) = response_memory.room_now(who.clone()) {
+        if let Some(room) = response_memory.room_now(key.clone()) {
             return Ok((turn.read(make), room));
         }
         drop(turn);
-        let room = response_memory.room(who.clone()).await?;
+        let room = response_memory.room(key.clone()).await?;
         if let Some(turn) = disk_reads::turn_now() {
             return Ok((turn.read(make), room));
         }
@@ -102,7 +102,7 @@ async fn made<T>(
     Err(NoRoom::InAll)
 }
 
-fn told(why: NoRoom) -> Problem {
+fn problem_of(why: NoRoom) -> Problem {
     match why {
         NoRoom::OfOne => too_many(&why.to_string(), 5),
         NoRoom::InAll => Problem::unavailable(why.to_string(), 5),
@@ -141,16 +141,16 @@ mod tests {
             of_one: 8 << 10,
             wait: Duration::from_secs(60),
         });
-        let who = |account: &str| Some(CallerKey::Account(account.into()));
+        let key = |account: &str| Some(CallerKey::Account(account.into()));
         let cold = || disk.get(Tree::Homes, b"7").is_ok();
 
         let mut turns: Vec<_> = Vec::new();
         for _ in 0..disk_reads::FETCHING_MAX {
             turns.push(disk_reads::turn().await);
         }
-        let mut waiting = pin!(made(&response_memory, who("7"), cold));
+        let mut waiting = pin!(made(&response_memory, key("7"), cold));
         assert!(waiting.as_mut().now_or_never().is_none(), "no turn is free");
-        let at_hand = made(&response_memory, who("8"), || "page").now_or_never();
+        let at_hand = made(&response_memory, key("8"), || "page").now_or_never();
         let (page, room) = at_hand.expect("there is room").unwrap();
         assert_eq!(page, "page");
 

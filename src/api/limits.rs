@@ -171,18 +171,18 @@ impl RequestRates {
     }
 
     /// Counts a request; if it is one too many, how long to wait.
-    pub fn ask(&self, who: CallerKey) -> Result<(), Duration> {
+    pub fn ask(&self, caller: CallerKey) -> Result<(), Duration> {
         if self.swept_at.load(Ordering::Relaxed) < self.callers.len() {
             self.callers.retain_recent();
             let swept_at = CALLERS_SWEPT_AT.max(2 * self.callers.len());
             self.swept_at.store(swept_at, Ordering::Relaxed);
         }
-        let who = match who {
+        let caller = match caller {
             CallerKey::Address(address) => CallerKey::Address(network(address)),
-            who @ CallerKey::Account(_) => who,
+            caller @ CallerKey::Account(_) => caller,
         };
         self.callers
-            .check_key(&who)
+            .check_key(&caller)
             .map_err(|full| full.wait_time_from(DefaultClock::default().now()))
     }
 }
@@ -239,12 +239,12 @@ mod tests {
     #[test]
     fn each_caller_asks_so_often_and_no_more() {
         let rates = RequestRates::new(3);
-        let who = |account: &str| CallerKey::Account(account.into());
+        let caller = |account: &str| CallerKey::Account(account.into());
         for _ in 0..3 {
-            assert_eq!(rates.ask(who("7")), Ok(()));
+            assert_eq!(rates.ask(caller("7")), Ok(()));
         }
-        let wait = rates.ask(who("7")).unwrap_err();
+        let wait = rates.ask(caller("7")).unwrap_err();
         assert!(wait <= Duration::from_secs(20), "{wait:?}");
-        assert_eq!(rates.ask(who("8")), Ok(()));
+        assert_eq!(rates.ask(caller("8")), Ok(()));
     }
 }

@@ -147,10 +147,10 @@ async fn bounded(State(app): State<App>, request: Request, next: Next) -> Respon
         .get::<MatchedPath>()
         .map_or("none", |path| path.as_str())
         .to_owned();
-    let refused = mastodon::error::renderer_of(request.uri().path());
+    let render = mastodon::error::renderer_of(request.uri().path());
     if !names_its_host(request.headers()) {
         app.state.metrics.request(&route, 400);
-        return refused(Problem::bad_request(
+        return render(Problem::bad_request(
             "send one Host: a name or an address, and maybe a port",
         ));
     }
@@ -159,13 +159,13 @@ async fn bounded(State(app): State<App>, request: Request, next: Next) -> Respon
         turn = app.requests_of_backend.try_acquire();
     }
     let response = match turn {
-        Err(_) => refused(Problem::unavailable(
+        Err(_) => render(Problem::unavailable(
             "too many requests at once: come back in a moment",
             1,
         )),
         Ok(_one) => match tokio::time::timeout(app.timeout, next.run(request)).await {
             Ok(response) => response,
-            Err(_) => refused(Problem::unavailable(
+            Err(_) => render(Problem::unavailable(
                 "this took too long and was given up",
                 5,
             )),

@@ -63,7 +63,7 @@ pub struct Room {
 struct Own {
     units: Option<OwnedSemaphorePermit>,
     all_of_it: Arc<Semaphore>,
-    who: CallerKey,
+    key: CallerKey,
     response_memory: Arc<ResponseMemory>,
 }
 
@@ -90,12 +90,12 @@ impl ResponseMemory {
         })
     }
 
-    /// Room for an answer to the backend (`who` is none) or to somebody else; waits a moment for it.
-    pub async fn room(self: &Arc<Self>, who: Option<CallerKey>) -> Result<Room, NoRoom> {
-        let (own, all) = match who {
+    /// Room for an answer to the backend (`key` is none) or to somebody else; waits a moment for it.
+    pub async fn room(self: &Arc<Self>, key: Option<CallerKey>) -> Result<Room, NoRoom> {
+        let (own, all) = match key {
             None => (None, &self.backend),
-            Some(who) => {
-                let mut own = self.own(who);
+            Some(key) => {
+                let mut own = self.own(key);
                 // First that which only they wait for: whoever waits here keeps nobody else waiting.
                 let units = own.all_of_it.clone().acquire_many_owned(ANSWER_UNITS);
                 own.units = Some(self.within(units).await.ok_or(NoRoom::OfOne)?);
@@ -110,12 +110,12 @@ impl ResponseMemory {
     }
 
     /// As [`Self::room`], if it is there now.
-    pub fn room_now(self: &Arc<Self>, who: Option<CallerKey>) -> Option<Room> {
+    pub fn room_now(self: &Arc<Self>, key: Option<CallerKey>) -> Option<Room> {
         let of = |all: &Arc<Semaphore>| Arc::clone(all).try_acquire_many_owned(ANSWER_UNITS).ok();
-        let (own, all) = match who {
+        let (own, all) = match key {
             None => (None, &self.backend),
-            Some(who) => {
-                let mut own = self.own(who);
+            Some(key) => {
+                let mut own = self.own(key);
                 own.units = Some(of(&own.all_of_it)?);
                 (Some(own), &self.others)
             }
@@ -124,16 +124,16 @@ impl ResponseMemory {
         Some(Room { in_all, own })
     }
 
-    fn own(self: &Arc<Self>, who: CallerKey) -> Own {
+    fn own(self: &Arc<Self>, key: CallerKey) -> Own {
         let mut each = self.each.lock();
-        let own = each.entry(who.clone()).or_insert_with(|| {
+        let own = each.entry(key.clone()).or_insert_with(|| {
             let units = usize::try_from(self.limits.of_one).unwrap_or(0);
             Arc::new(Semaphore::new(units))
         });
         Own {
             units: None,
             all_of_it: Arc::clone(own),
-            who,
+            key,
             response_memory: Arc::clone(self),
         }
     }
@@ -179,7 +179,7 @@ impl Drop for Own {
         let mut each = self.response_memory.each.lock();
         // Held by the map and by this one.
         if Arc::strong_count(&self.all_of_it) == 2 {
-            each.remove(&self.who);
+            each.remove(&self.key);
         }
     }
 }
@@ -207,7 +207,7 @@ mod tests {
 
     const MIB: usize = 1 << 20;
 
-    fn who(account: &str) -> Option<CallerKey> {
+    fn key(account: &str) -> Option<CallerKey> {
         Some(CallerKey::Account(account.into()))
     }
 
@@ -227,16 +227,16 @@ mod tests {
         let mut held = Vec::new();
         // One that is being made needs room for the largest.
         for _ in 0..8 {
-            let room = response_memory.room(who("7")).await.unwrap();
+            let room = response_memory.room(key("7")).await.unwrap();
             held.push(room.hold(vec![0; MIB].into()));
         }
-        let ninth = response_memory.room(who("7")).await.unwrap();
-        let tenth = response_memory.room(who("7")).now_or_never();
+        let ninth = response_memory.room(key("7")).await.unwrap();
+        let tenth = response_memory.room(key("7")).now_or_never();
         assert!(tenth.is_none(), "waits");
         // Others have the rest of what there is in all.
-        let other = response_memory.room(who("8")).await.unwrap();
+        let other = response_memory.room(key("8")).await.unwrap();
         assert!(
-            response_memory.room(who("9")).now_or_never().is_none(),
+            response_memory.room(key("9")).now_or_never().is_none(),
             "waits"
         );
         assert!(
@@ -247,7 +247,7 @@ mod tests {
         drop(ninth);
         let part = held[0].slice(..10);
         held.clear();
-        assert!(response_memory.room(who("9")).now_or_never().is_some());
+        assert!(response_memory.room(key("9")).now_or_never().is_some());
         assert_eq!(response_memory.callers(), 1, "a part is on its way still");
         drop(part);
         assert_eq!(response_memory.callers(), 0);
@@ -257,18 +257,18 @@ mod tests {
     async fn who_does_not_read_is_told_so_and_nobody_else_is() {
         let response_memory = response_memory();
         let all: Vec<_> = [
-            response_memory.room(who("7")).await,
-            response_memory.room(who("7")).await,
+            response_memory.room(key("7")).await,
+            response_memory.room(key("7")).await,
         ]
         .into();
         assert_eq!(
-            response_memory.room(who("7")).await.err(),
+            response_memory.room(key("7")).await.err(),
             Some(NoRoom::OfOne)
         );
-        let other = response_memory.room(who("8")).await;
+        let other = response_memory.room(key("8")).await;
         assert!(other.is_ok());
         assert_eq!(
-            response_memory.room(who("9")).await.err(),
+            response_memory.room(key("9")).await.err(),
             Some(NoRoom::InAll)
         );
         drop(all);

@@ -112,7 +112,7 @@ impl App {
         let upgrade = upgrade.map_err(|UpgradeError(why)| {
             Problem::bad_request(format!("{why}: this is a websocket; or ask for changes"))
         })?;
-        let admitted = self.admit(context, asked.account())?;
+        let permit = self.admit(context, asked.account())?;
         let response = upgrade.response(token::protocol(headers));
         let (app, tracked) = (self.clone(), self.streams.clone());
         tokio::spawn(async move {
@@ -120,7 +120,7 @@ impl App {
             if let Some(socket) =
                 boxed(opened(upgrade, app.stream_options.socket, send_budget)).await
             {
-                let followed = app.follow(socket, asked, cursor, admitted);
+                let followed = app.follow(socket, asked, cursor, permit);
                 tracked.track_future(followed).await;
             }
         });
@@ -133,12 +133,12 @@ impl App {
         mut socket: Socket,
         asked: Asked,
         cursor: Result<Option<Cursor>, Problem>,
-        admitted: StreamPermit,
+        permit: StreamPermit,
     ) {
         let stopping = self.stopping.clone();
         let end = tokio::select! {
-            end = self.tell_all(&mut socket, asked, cursor) => end,
-            () = admitted.ended() => StreamEnd::of(code::UNAUTHORIZED, "the token holds no longer"),
+            end = self.send_all(&mut socket, asked, cursor) => end,
+            () = permit.ended() => StreamEnd::of(code::UNAUTHORIZED, "the token holds no longer"),
             () = stopping.cancelled() => StreamEnd::of(code::RESTART, "the service is stopping"),
         };
         self.state.metrics.stream_ended(end.reason);
@@ -147,7 +147,7 @@ impl App {
         }
     }
 
-    async fn tell_all(
+    async fn send_all(
         &self,
         socket: &mut Socket,
         asked: Asked,
@@ -167,8 +167,8 @@ impl App {
             horizon,
             floor: subscription.cursor().floor().map(|floor| floor.to_string()),
         };
-        if let Err(unsent) = tell_one(socket, hello.to_text()).await {
-            return StreamEnd::unsent(unsent, subscription.cursor());
+        if let Err(error) = send_one(socket, hello.to_text()).await {
+            return StreamEnd::after(error, subscription.cursor());
         }
         let mut marks = interval(self.stream_options.horizon_every);
         marks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -181,8 +181,8 @@ impl App {
                     Ok(update) => update,
                     Err(problem) => return StreamEnd::from(problem),
                 };
-                if let Err((unsent, told)) = tell(socket, &update, turn, reached).await {
-                    return StreamEnd::unsent(unsent, &told);
+                if let Err((error, reached)) = send_update(socket, &update, turn, reached).await {
+                    return StreamEnd::after(error, &reached);
                 }
                 turn = match update.delivery.batch.more {
                     true => turn,
@@ -243,12 +243,12 @@ impl StreamEnd {
         }
     }
 
-    fn unsent(unsent: SendError, told: &Cursor) -> StreamEnd {
-        match unsent {
+    fn after(error: SendError, reached: &Cursor) -> StreamEnd {
+        match error {
             SendError::Left => StreamEnd::without_word("left"),
             SendError::TooSlow | SendError::Amid => {
-                let cursor = told.to_text();
-                let floor = told.floor().map(|floor| floor.to_string());
+                let cursor = reached.to_text();
+                let floor = reached.floor().map(|floor| floor.to_string());
                 StreamEnd {
                     last: Some(Message::TooSlow { cursor, floor }.to_text()),
                     ..StreamEnd::of(code::TRY_AGAIN, "too slow")
@@ -278,40 +278,40 @@ impl From<Problem> for StreamEnd {
 }
 
 /// Tells a reader what a look found. An error says what it has been told before it took no more.
-async fn tell(
+async fn send_update(
     socket: &mut Socket,
     update: &FeedUpdate,
     turn: StreamStep,
     mut reached: Cursor,
 ) -> Result<(), (SendError, Cursor)> {
-    let told = &update.delivery;
-    for (nth, line) in told.batch.items.iter().enumerate() {
-        let after = told.cursor_after(nth);
-        match socket.feed(change_json::spliced(line, &after)).await {
+    let delivery = &update.delivery;
+    for (nth, item) in delivery.batch.items.iter().enumerate() {
+        let after = delivery.cursor_after(nth);
+        match socket.feed(change_json::spliced(item, &after)).await {
             Ok(()) => reached = after,
             // It has all of it before it is told that it is too slow.
             Err(SendError::Amid) => return Err((SendError::Amid, after)),
-            Err(unsent) => return Err((unsent, reached)),
+            Err(error) => return Err((error, reached)),
         }
     }
-    if (turn == StreamStep::Mark && !told.batch.more) || told.raises_floor_unsaid() {
+    if (turn == StreamStep::Mark && !delivery.batch.more) || delivery.raises_floor_unsaid() {
         let mark = Message::Horizon {
-            cursor: told.cursor.to_text(),
+            cursor: delivery.cursor.to_text(),
             horizon: update.horizon,
-            floor: told.floor.to_string(),
+            floor: delivery.floor.to_string(),
         };
-        if let Err(unsent) = socket.feed(mark.to_text()).await {
-            return Err((unsent, reached));
+        if let Err(error) = socket.feed(mark.to_text()).await {
+            return Err((error, reached));
         }
-        reached = told.cursor.clone();
+        reached = delivery.cursor.clone();
     }
     match socket.flush().await {
         Ok(()) => Ok(()),
-        Err(unsent) => Err((unsent, reached)),
+        Err(error) => Err((error, reached)),
     }
 }
 
-async fn tell_one(socket: &mut Socket, text: String) -> Result<(), SendError> {
+async fn send_one(socket: &mut Socket, text: String) -> Result<(), SendError> {
     socket.feed(text).await?;
     socket.flush().await
 }

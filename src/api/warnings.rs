@@ -97,11 +97,11 @@ mod tests {
         ];
         let body = body.join("\n");
         let now = Time::from_millis(1);
-        let sorted =
+        let parsed =
             append_body::lines(body.as_bytes(), |line| append_body::relation(line, now)).unwrap();
-        let dependencies = Dependencies::of(&sorted.records, &sorted.lines);
+        let dependencies = Dependencies::of(&parsed.records, &parsed.lines);
         let mut graph = Graph::default();
-        for record in &sorted.records {
+        for record in &parsed.records {
             graph.apply(&decode(Some(&record.key), record.value.as_deref()).unwrap());
         }
         let warnings = dependencies.warnings(&graph);

@@ -42,15 +42,13 @@ impl App {
         let since = asked
             .zip(since)
             .and_then(|(asked, id)| self.state.cursor(&asked, id).ok());
-        let admitted = self.admit(context, account.as_deref())?;
+        let permit = self.admit(context, account.as_deref())?;
         let (send, receive) = mpsc::channel(1);
         let subscriber = Subscriber {
             account,
             base_url: Arc::clone(&context.base_url),
         };
-        let pump = self
-            .clone()
-            .pump(channel, subscriber, since, admitted, send);
+        let pump = self.clone().pump(channel, subscriber, since, permit, send);
         self.streams.spawn(pump);
         let body = stream::unfold(receive, |mut receive| async move {
             let next: Option<Bytes> = receive.recv().await;
@@ -69,24 +67,24 @@ impl App {
         channel: Channel,
         subscriber: Subscriber,
         since: Option<Cursor>,
-        admitted: StreamPermit,
+        permit: StreamPermit,
         out: mpsc::Sender<Bytes>,
     ) {
-        let (told, mut events) = mpsc::channel(1);
-        let telling = self
-            .clone()
-            .tell_events(channel, subscriber, since, EventStreamOutlet(told));
+        let (sender, mut events) = mpsc::channel(1);
+        let following =
+            self.clone()
+                .follow_feed(channel, subscriber, since, EventStreamOutlet(sender));
         let mut thumps = interval(THUMP_EVERY);
         thumps.set_missed_tick_behavior(MissedTickBehavior::Delay);
         thumps.reset();
-        let (mut telling, stopping) = (std::pin::pin!(telling), self.stopping.clone());
-        let mut ended = std::pin::pin!(admitted.ended());
+        let (mut following, stopping) = (std::pin::pin!(following), self.stopping.clone());
+        let mut ended = std::pin::pin!(permit.ended());
         // Of what the connection may not have sent yet.
         let mut given_up = CancellationToken::new();
         let reason = loop {
             let messages: Vec<SplicedMessage> = tokio::select! {
                 biased;
-                () = &mut telling => break "left",
+                () = &mut following => break "left",
                 () = &mut ended => break "the token holds no longer",
                 () = stopping.cancelled() => break "the service is stopping",
                 () = out.closed() => break "left",

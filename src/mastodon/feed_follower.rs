@@ -19,17 +19,17 @@ const TRIED_AGAIN: Duration = Duration::from_secs(1);
 impl App {
     /// Follows a feed for as long as anybody takes what is told. What cannot be told any more is passed over: clients have no
     /// word for it, and read their timelines anew when they come back.
-    pub(super) async fn tell_events(
+    pub(super) async fn follow_feed(
         self,
         channel: Channel,
         subscriber: Subscriber,
         mut since: Option<Cursor>,
-        mut told: impl Outlet,
+        mut outlet: impl Outlet,
     ) {
         let Some(asked) = channel.asked(subscriber.account.as_deref()) else {
             // Whoever it was for may have left.
-            let _ = told.begun().await;
-            return told.closed().await;
+            let _ = outlet.begun().await;
+            return outlet.closed().await;
         };
         let mapper = EventMapper {
             state: self.state.clone(),
@@ -64,7 +64,7 @@ impl App {
                     StreamFailure::Forgotten | StreamFailure::Lasting => return,
                 },
             };
-            if told.begun().await.is_err() {
+            if outlet.begun().await.is_err() {
                 return;
             }
             since = None;
@@ -79,7 +79,7 @@ impl App {
                     Err(StreamFailure::Forgotten) => break,
                     Err(StreamFailure::Lasting) => return,
                 };
-                if !events.is_empty() && told.events(events).await.is_err() {
+                if !events.is_empty() && outlet.events(events).await.is_err() {
                     return;
                 }
                 if !more {

@@ -37,7 +37,7 @@ impl App {
     ) -> Result<Response, MastodonError> {
         let account = self.subscriber(context)?;
         self.state.is_open()?;
-        let admitted = self.admit(context, account.as_deref())?;
+        let permit = self.admit(context, account.as_deref())?;
         let response = upgrade.response(token::protocol(headers));
         let (app, tracked, context) = (self.clone(), self.streams.clone(), context.clone());
         tokio::spawn(async move {
@@ -45,7 +45,7 @@ impl App {
             if let Some(socket) =
                 boxed(opened(upgrade, app.stream_options.socket, send_budget)).await
             {
-                let listening = app.listen(socket, query, context, admitted);
+                let listening = app.listen(socket, query, context, permit);
                 tracked.track_future(listening).await;
             }
         });
@@ -57,12 +57,12 @@ impl App {
         mut socket: Socket,
         query: ChannelQuery,
         context: CallerContext,
-        admitted: StreamPermit,
+        permit: StreamPermit,
     ) {
         let stopping = self.stopping.clone();
         let (code, reason) = tokio::select! {
-            end = self.converse(&mut socket, query, &context) => end,
-            () = admitted.ended() => (Some(code::UNAUTHORIZED), "the token holds no longer"),
+            end = self.run_commands(&mut socket, query, &context) => end,
+            () = permit.ended() => (Some(code::UNAUTHORIZED), "the token holds no longer"),
             () = stopping.cancelled() => (Some(code::RESTART), "the service is stopping"),
         };
         self.state.metrics.stream_ended(reason);
@@ -72,14 +72,14 @@ impl App {
     }
 
     /// Subscribes and unsubscribes as the client wishes, and tells it what comes of that.
-    async fn converse(
+    async fn run_commands(
         &self,
         socket: &mut Socket,
         query: ChannelQuery,
         context: &CallerContext,
     ) -> (Option<u16>, &'static str) {
         let mut subscriptions = Subscriptions::default();
-        let (told, mut events) = mpsc::channel::<Batch>(1);
+        let (sender, mut events) = mpsc::channel::<Batch>(1);
         let mut first = query.stream.map(|stream| ClientCommand {
             kind: "subscribe".to_owned(),
             stream,
@@ -90,12 +90,12 @@ impl App {
         let mut heard = 0;
         loop {
             if let Some(command) = first.take()
-                && let Err(wrong) =
-                    boxed(self.grant(&command, context, &mut subscriptions, &told)).await
+                && let Err(error) =
+                    boxed(self.execute(&command, context, &mut subscriptions, &sender)).await
             {
-                let text = json!({"error": wrong.error, "status": wrong.status}).to_string();
-                if let Err(unsent) = tell_one(socket, text).await {
-                    return unsent_end(unsent);
+                let text = json!({"error": error.error, "status": error.status}).to_string();
+                if let Err(error) = send_one(socket, text).await {
+                    return end_after(error);
                 }
             }
             tokio::select! {
@@ -112,8 +112,8 @@ impl App {
                     }
                 }
                 Some((names, batch)) = events.recv() => {
-                    if let Err(unsent) = boxed(tell_batch(socket, &names, &batch)).await {
-                        return unsent_end(unsent);
+                    if let Err(error) = boxed(send_batch(socket, &names, &batch)).await {
+                        return end_after(error);
                     }
                 }
             }
@@ -121,12 +121,12 @@ impl App {
     }
 
     /// Does as the client wishes; a stream it wished for has begun when this returns.
-    async fn grant(
+    async fn execute(
         &self,
         command: &ClientCommand,
         context: &CallerContext,
         subscriptions: &mut Subscriptions,
-        told: &mpsc::Sender<Batch>,
+        sender: &mpsc::Sender<Batch>,
     ) -> Result<(), ChannelError> {
         let (tag, list) = (command.tag.as_deref(), command.list.as_deref());
         match command.kind.as_str() {
@@ -153,10 +153,10 @@ impl App {
                 let subscriber = Subscriber { account, base_url };
                 let outlet = SocketOutlet {
                     names: channel.names().into(),
-                    told: told.clone(),
+                    sender: sender.clone(),
                     begin: Some(begin),
                 };
-                let telling = self.clone().tell_events(channel, subscriber, None, outlet);
+                let telling = self.clone().follow_feed(channel, subscriber, None, outlet);
                 let task = tokio::spawn(telling);
                 subscriptions.0.insert(key, task.abort_handle());
                 // Ends when that is dropped: it has begun, or never will.
@@ -181,7 +181,7 @@ impl App {
 struct SocketOutlet {
     /// The stream's.
     names: Arc<[String]>,
-    told: mpsc::Sender<Batch>,
+    sender: mpsc::Sender<Batch>,
     /// Dropped when it is followed.
     begin: Option<oneshot::Sender<()>>,
 }
@@ -197,11 +197,11 @@ impl Outlet for SocketOutlet {
 
     async fn events(&mut self, events: Vec<Event>) -> Result<(), Gone> {
         let batch = (Arc::clone(&self.names), events);
-        self.told.send(batch).await.map_err(|_| Gone)
+        self.sender.send(batch).await.map_err(|_| Gone)
     }
 
     async fn closed(&mut self) {
-        self.told.closed().await;
+        self.sender.closed().await;
     }
 }
 
@@ -217,19 +217,19 @@ impl Drop for Subscriptions {
     }
 }
 
-fn unsent_end(unsent: SendError) -> (Option<u16>, &'static str) {
-    match unsent {
+fn end_after(error: SendError) -> (Option<u16>, &'static str) {
+    match error {
         SendError::Left => (None, "left"),
         SendError::TooSlow | SendError::Amid => (Some(code::TRY_AGAIN), "too slow"),
     }
 }
 
-async fn tell_one(socket: &mut Socket, text: String) -> Result<(), SendError> {
+async fn send_one(socket: &mut Socket, text: String) -> Result<(), SendError> {
     socket.feed(text).await?;
     socket.flush().await
 }
 
-async fn tell_batch(
+async fn send_batch(
     socket: &mut Socket,
     names: &[String],
     events: &[Event],
@@ -254,12 +254,12 @@ mod tests {
     #[test]
     fn a_reader_who_waits_takes_little() {
         type Socketed = (App, Socket, ChannelQuery, CallerContext, StreamPermit);
-        let listens = size(|(app, socket, query, context, admitted): Socketed| {
-            app.listen(socket, query, context, admitted)
+        let listens = size(|(app, socket, query, context, permit): Socketed| {
+            app.listen(socket, query, context, permit)
         });
         type Told = (App, Channel, Subscriber, SocketOutlet);
-        let tells = size(|(app, channel, subscriber, told): Told| {
-            app.tell_events(channel, subscriber, None, told)
+        let tells = size(|(app, channel, subscriber, sender): Told| {
+            app.follow_feed(channel, subscriber, None, sender)
         });
         assert!(listens <= 3 << 10, "{listens}");
         assert!(tells <= 7 << 9, "{tells}");
