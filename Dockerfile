@@ -5,8 +5,8 @@ WORKDIR /src
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --release --locked --features kafka-tls --bin slackwater \
-    && install -D target/release/slackwater /out/slackwater
+    cargo build --profile dist --locked --features kafka-tls --bin slackwater \
+    && install -D target/dist/slackwater /out/slackwater
 
 FROM debian:bookworm-slim
 # ca-certificates: for brokers and token introspection behind TLS. curl: for the health check.

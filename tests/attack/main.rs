@@ -3,7 +3,7 @@
 //! ```text
 //! cargo test --test attack                      every attack, small; fails where a bound is broken
 //! cargo test --test attack -- half_open urls    those whose name has one of these words
-//! SLACKWATER_BINARY=target/release/slackwater cargo test --test attack -- full
+//! SLACKWATER_BINARY=target/dist/slackwater cargo test --test attack -- full
 //!                                               at the sizes that once ended or choked it, and a table
 //! ```
 //!
