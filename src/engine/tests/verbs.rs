@@ -84,3 +84,24 @@ fn the_end_of_a_mute_is_asked_for_again_if_it_does_not_come() {
     assert_eq!(due(&read, 60_999), 0, "it is on its way");
     assert_eq!(due(&read, 61_000), 1);
 }
+
+/// A failure means that nobody waits for an origin whose window is learned while the service runs.
+#[test]
+fn a_window_that_is_learned_holds_its_readers_back_once_it_is_published() {
+    let mut windows = Windows::default();
+    windows.default.reorder_window = ReorderWindow::Auto;
+    let mut world = World::with(windows);
+    let patient = r#"{"type":"ordering","account":"7","patience":"complete"}"#;
+    let mut log = vec![follow("7", 0), Line::Relation(patient.to_owned())];
+    log.extend(
+        (0..300).map(|n| create(0, n as usize, NOON + n * 1_000, NOON + n * 1_000 + 10_000)),
+    );
+    world.read(&log, &BTreeSet::new());
+    let hold_ms = |world: &World| {
+        let graph = world.graph.read();
+        graph.hold_ms(graph.account("7").unwrap())
+    };
+    assert_eq!(hold_ms(&world), 0);
+    world.publish(&status(log.len(), log.len()), Beside::default());
+    assert!(10_000 <= hold_ms(&world), "{}", hold_ms(&world));
+}
