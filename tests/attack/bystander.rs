@@ -1,6 +1,7 @@
 //! Somebody who has nothing to do with an attack: looks whether the service lives, reads a small page, hands in a post and a
 //! relation now and then, and notes how long each takes.
 
+use super::support::wait_within;
 use super::victim::Victim;
 use reqwest::blocking::{Client, RequestBuilder};
 use serde_json::json;
@@ -205,10 +206,10 @@ impl Round {
                 Ok(found) if found == status => answered(n),
                 _ => self.waits.failed += 1,
             }
-            if self.over.load(Ordering::Relaxed) {
+            let is_over = || self.over.load(Ordering::Relaxed).then_some(());
+            if wait_within(self.every.saturating_sub(took), is_over).is_some() {
                 break;
             }
-            std::thread::sleep(self.every.saturating_sub(took));
         }
         self.waits
     }

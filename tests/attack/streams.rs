@@ -1,12 +1,18 @@
 //! Many who watch one feed when a big post comes.
 
 use super::findings::{Bounds, Findings};
+use super::support::wait_within;
 use super::victim::{Setting, Victim, create, note, websocket};
 use super::{Attack, Failed, Scale};
 use slackwater::clock;
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 use std::net::TcpStream;
 use std::time::Duration;
+
+/// When nothing has come for so long, nothing more will.
+const QUIET: Duration = Duration::from_secs(10);
+/// The longest that readers may take to read all.
+const LONGEST: Duration = Duration::from_secs(120);
 
 pub(crate) const READERS: Attack = Attack {
     name: "streams_read",
@@ -90,22 +96,17 @@ fn watch(
 /// Reads of all of them until each has had so many bytes in all, or nothing comes any more; how many have.
 fn drained(watchers: &mut [(TcpStream, usize)], bytes: usize) -> usize {
     let (mut some, mut quiet) = (vec![0; 256 << 10], clock::stopwatch());
-    loop {
+    let count = watchers.len();
+    let told = wait_within(LONGEST, || {
         for (watcher, had) in watchers.iter_mut().filter(|(_, had)| *had < bytes) {
-            match watcher.read(&mut some) {
-                Ok(0) => {}
-                Ok(read) => {
-                    *had += read;
-                    quiet = clock::stopwatch();
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(_) => {}
+            // All that is there: it does not wait for more.
+            while let Ok(read @ 1..) = watcher.read(&mut some) {
+                *had += read;
+                quiet = clock::stopwatch();
             }
         }
         let told = watchers.iter().filter(|(_, had)| bytes <= *had).count();
-        if told == watchers.len() || Duration::from_secs(10) < quiet.elapsed() {
-            return told;
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
+        (told == count || QUIET < quiet.elapsed()).then_some(told)
+    });
+    told.unwrap_or_else(|| watchers.iter().filter(|(_, had)| bytes <= *had).count())
 }

@@ -251,13 +251,13 @@ impl Victim {
         let peak_kib = std::thread::spawn(move || {
             let mut peak_kib = 0;
             loop {
-                // Before it is looked: the last look comes after the end.
-                let over = is_over.load(Ordering::Relaxed);
+                let look_every = Duration::from_millis(20);
+                let end = wait_within(look_every, || is_over.load(Ordering::Relaxed).then_some(()));
+                // The last look comes after the end.
                 peak_kib = kib(pid, "VmHWM").unwrap_or(0).max(peak_kib);
-                if over {
+                if end.is_some() {
                     return peak_kib;
                 }
-                std::thread::sleep(Duration::from_millis(20));
             }
         });
         MemoryWatch {

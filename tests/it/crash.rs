@@ -234,6 +234,7 @@ impl Flow {
             } else {
                 instance.wait_until_read("activities", 1 + random.below(step / 2));
             }
+            // No state is waited for: the moment at which it is killed is what is left to chance.
             std::thread::sleep(Duration::from_millis(random.below(120) as u64));
             instance.restart();
             *self.door.lock() = Some(instance.door.clone());

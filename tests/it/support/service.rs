@@ -1,9 +1,9 @@
 //! The real binary, as a process of its own, on the built-in log in a temporary folder.
 
+use super::wait_within;
 use reqwest::StatusCode;
 use reqwest::blocking::{Client, Response};
 use serde_json::Value;
-use slackwater::clock;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -93,21 +93,15 @@ impl Service {
 
     /// Asks for a path until the answer, its status and its JSON, is as wanted.
     pub(crate) fn wait(&self, path: &str, wanted: impl Fn(StatusCode, &Value) -> bool) -> Value {
-        let started = clock::stopwatch();
-        loop {
+        let mut last = (StatusCode::OK, Value::Null);
+        let found = wait_within(PATIENCE, || {
             let answer = self.get(path);
             let status = answer.status();
-            let json: Value = answer.json().unwrap_or_default();
-            if wanted(status, &json) {
-                return json;
-            }
-            assert!(
-                started.elapsed() < PATIENCE,
-                "{path} is still {status} {json}; the log:\n{}",
-                self.log()
-            );
-            std::thread::sleep(Duration::from_millis(20));
-        }
+            last = (status, answer.json().unwrap_or_default());
+            wanted(status, &last.1).then(|| last.1.clone())
+        });
+        let (status, json) = last;
+        found.unwrap_or_else(|| panic!("{path} is still {status} {json}; the log:\n{}", self.log()))
     }
 
     /// Waits until the log is read that there was at the start.
@@ -128,18 +122,14 @@ impl Service {
             .status()
             .expect("kill");
         assert!(told.success(), "SIGTERM could not be sent");
-        let started = clock::stopwatch();
-        loop {
-            if let Some(status) = process.try_wait().expect("waiting for the service") {
-                return status;
-            }
-            if PATIENCE < started.elapsed() {
-                process.kill().expect("killing the service");
-                process.wait().expect("waiting for the service");
-                panic!("the service did not stop; its log:\n{}", self.log());
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        let ended = wait_within(PATIENCE, || {
+            process.try_wait().expect("waiting for the service")
+        });
+        ended.unwrap_or_else(|| {
+            process.kill().expect("killing the service");
+            process.wait().expect("waiting for the service");
+            panic!("the service did not stop; its log:\n{}", self.log());
+        })
     }
 
     /// Kills it without warning, as `kill -9` does.
