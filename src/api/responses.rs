@@ -36,7 +36,7 @@ pub struct Warning {
     pub text: String,
 }
 
-/// A page of a feed. Its entries are written one by one: see `http`.
+/// A page of a feed. A page may be shorter than was asked for: it has at most 4 MiB, or one entry.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Page<'a> {
     /// Newest first.

@@ -13,6 +13,7 @@
 //! | [`changes`] | what changed in a feed since a cursor |
 //! | [`change_batch`] | as many of those as one answer takes |
 //! | [`whole`] | a post with what it boosts |
+//! | [`late`] | what came late to a home, worked out from it |
 //! | [`asked`] | which feed is asked for, and by whom |
 //! | [`look`] | a feed looked at: all of the above at one moment |
 //! | [`explained`] | why an account has a post in its feeds, or has not |
