@@ -6,15 +6,15 @@
 mod support;
 
 use slackwater::api::append_body::{self, ActivityHeaders};
-use slackwater::engine;
-use slackwater::feed::store::home_key;
-use slackwater::graph::{FollowOptions, Graph};
+use slackwater::log::built_in;
+use slackwater::log::{self, Appender};
 use slackwater::pipeline::due::Due;
 use slackwater::pipeline::{Options, Pipeline};
-use slackwater::post::log;
-use slackwater::post::record::{NewRecord, Position};
-use slackwater::post::source::{self, Appender};
-use slackwater::reader::view::View;
+use slackwater_engine::engine;
+use slackwater_engine::feed::store::home_key;
+use slackwater_engine::graph::{FollowOptions, Graph};
+use slackwater_engine::post::record::{NewRecord, Position};
+use slackwater_engine::reader::view::View;
 use slackwater_order::time::Time;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,8 +44,8 @@ impl Running {
         let folder = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let store = Arc::new(store(&folder.path().join("feeds"), 4_000_000, 256 << 20));
-        let log = source::Options::BuiltIn(log::Options::at(folder.path().join("log")));
-        let (source, appender) = source::open(&log, &[], &[]).unwrap();
+        let log = log::Options::BuiltIn(built_in::Options::at(folder.path().join("log")));
+        let (source, appender) = log::open(&log, &[], &[]).unwrap();
         let options = Options {
             engine: engine::Options::default(),
             due: Due {

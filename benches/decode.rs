@@ -4,8 +4,8 @@
 mod support;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use slackwater::post::activity::decode;
-use slackwater::post::record::Vouched;
+use slackwater_engine::post::activity::decode;
+use slackwater_engine::post::record::Vouched;
 use std::hint::black_box;
 
 fn bench(c: &mut Criterion) {

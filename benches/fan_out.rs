@@ -5,8 +5,8 @@
 mod support;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use slackwater::feed::fan_out::{Fate, fan_out};
-use slackwater::feed::store::Reflects;
+use slackwater_engine::feed::fan_out::{Fate, fan_out};
+use slackwater_engine::feed::store::Reflects;
 use std::time::Instant;
 use support::{folder_bytes, graph, peak_memory_mb, post, sized, store};
 
@@ -48,7 +48,7 @@ fn bench(c: &mut Criterion) {
         let live: usize = (0..feeds)
             .map(|account| {
                 store
-                    .home(slackwater::graph::AccountIx::from_number(account))
+                    .home(slackwater_engine::graph::AccountIx::from_number(account))
                     .unwrap()
                     .unwrap()
                     .pack()

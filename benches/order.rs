@@ -5,7 +5,7 @@
 mod support;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use slackwater::feed::store::origin_rows;
+use slackwater_engine::feed::store::origin_rows;
 use slackwater_order::origins::{Observation, Origins, RecordAt};
 use slackwater_order::time::Time;
 use slackwater_order::verdict::judge;

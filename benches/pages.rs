@@ -13,11 +13,11 @@ mod support;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use parking_lot::RwLock;
 use slackwater::api::page_body::PageBody;
-use slackwater::feed::fan_out::{Fate, fan_out};
-use slackwater::feed::kept::Post;
-use slackwater::feed::store::Reflects;
-use slackwater::reader::page::Span;
-use slackwater::reader::view::{Built, View};
+use slackwater_engine::feed::fan_out::{Fate, fan_out};
+use slackwater_engine::feed::kept::Post;
+use slackwater_engine::feed::store::Reflects;
+use slackwater_engine::reader::page::Span;
+use slackwater_engine::reader::view::{Built, View};
 use slackwater_order::time::Time;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -55,7 +55,7 @@ fn bench(c: &mut Criterion) {
         }
     }
     store.checkpoint(&Reflects::default()).unwrap();
-    let (_built, watching) = slackwater::watch::channel(Arc::new(Built::default()));
+    let (_built, watching) = slackwater_engine::watch::channel(Arc::new(Built::default()));
     let view = View {
         graph: Arc::new(RwLock::new(graph)),
         ..View::of(Arc::clone(&store), watching)

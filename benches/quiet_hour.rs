@@ -16,13 +16,13 @@
 
 mod support;
 
-use slackwater::feed::fan_out::{Fate, fan_out};
-use slackwater::feed::ledger::Op;
-use slackwater::feed::store::{Options, Reflects, Store};
-use slackwater::feed::thread::Answers;
-use slackwater::graph::{AccountIx, Graph};
 use slackwater::pipeline::due::{Due, Waiting, What};
-use slackwater::post::mark::Mark;
+use slackwater_engine::feed::fan_out::{Fate, fan_out};
+use slackwater_engine::feed::ledger::Op;
+use slackwater_engine::feed::store::{Options, Reflects, Store};
+use slackwater_engine::feed::thread::Answers;
+use slackwater_engine::graph::{AccountIx, Graph};
+use slackwater_engine::post::mark::Mark;
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 use std::time::{Duration, Instant};

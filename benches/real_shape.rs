@@ -12,13 +12,13 @@ mod support;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use slackwater::config::Feed;
-use slackwater::feed::fan_out::{Fate, fan_out};
-use slackwater::feed::kept::Post;
-use slackwater::feed::store::{Reflects, Store, home_key};
-use slackwater::feed::thread::Answers;
-use slackwater::graph::Graph;
-use slackwater::post::relationship::decode;
 use slackwater::service::memory::{self, Waiting};
+use slackwater_engine::feed::fan_out::{Fate, fan_out};
+use slackwater_engine::feed::kept::Post;
+use slackwater_engine::feed::store::{Reflects, Store, home_key};
+use slackwater_engine::feed::thread::Answers;
+use slackwater_engine::graph::Graph;
+use slackwater_engine::post::relationship::decode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use support::{Dice, author, post, sized, store};
@@ -53,10 +53,10 @@ fn graph(store: &Store, shape: &Shape, rules: bool) -> Graph {
         graph.apply(&decode(None, Some(document.as_bytes())).unwrap());
     };
     for account in 0..shape.accounts {
-        let number = slackwater::graph::AccountIx::from_number(account);
+        let number = slackwater_engine::graph::AccountIx::from_number(account);
         for _ in 0..shape.follows {
             let name = &names[zipf(&mut dice, shape.authors)];
-            graph.set_follow(number, name, slackwater::graph::PLAIN.clone());
+            graph.set_follow(number, name, slackwater_engine::graph::PLAIN.clone());
         }
     }
     if !rules {

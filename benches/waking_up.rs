@@ -5,11 +5,11 @@
 mod support;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use slackwater::feed::ledger::Ledger;
-use slackwater::feed::merge::{Because, Feed, Merging, Progress};
-use slackwater::feed::store::{Reflects, Store, home_key};
-use slackwater::graph::apply::Merge;
-use slackwater::graph::{AccountIx, FollowOptions, Graph};
+use slackwater_engine::feed::ledger::Ledger;
+use slackwater_engine::feed::merge::{Because, Feed, Merging, Progress};
+use slackwater_engine::feed::store::{Reflects, Store, home_key};
+use slackwater_engine::graph::apply::Merge;
+use slackwater_engine::graph::{AccountIx, FollowOptions, Graph};
 use slackwater_order::place::PostId;
 use std::time::Instant;
 use support::{author, post, sized, store};
@@ -54,7 +54,7 @@ fn bench(c: &mut Criterion) {
         for n in 0..authors * posts {
             let mut post = post(n % authors, n);
             // What is merged is not shown: a short post is read no faster than its block.
-            post.body.object = slackwater::feed::kept::no_object();
+            post.body.object = slackwater_engine::feed::kept::no_object();
             store.put_post(post);
             if store.is_full() {
                 store.checkpoint(&Reflects::default()).unwrap();

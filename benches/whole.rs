@@ -5,12 +5,12 @@
 mod support;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use slackwater::engine::ingest::Ingest;
-use slackwater::feed::kept::At;
-use slackwater::feed::store::Reflects;
-use slackwater::post::decode::decode_each;
-use slackwater::post::record::{Position, Record, Topic};
-use slackwater::post::said::Said;
+use slackwater::log::decode_batch::decode_each;
+use slackwater_engine::engine::ingest::Ingest;
+use slackwater_engine::feed::kept::At;
+use slackwater_engine::feed::store::Reflects;
+use slackwater_engine::post::record::{Position, Record, Topic};
+use slackwater_engine::post::said::Said;
 use slackwater_order::time::Time;
 use slackwater_order::window::Windows;
 use std::sync::Arc;

@@ -16,20 +16,20 @@ use crate::api::auth::introspection::Introspection;
 use crate::api::auth::jwt::Jwt;
 use crate::api::state::AppState;
 use crate::config::{self, Config};
-use crate::engine;
-use crate::feed::disk::DiskError;
-use crate::feed::expiry::Keep;
-use crate::feed::store::{self, Store};
+use crate::log::built_in;
+use crate::log::{self, Appender, SourceError};
 use crate::pipeline::due::Due;
 use crate::pipeline::reload::Reload;
 use crate::pipeline::{self, Pipeline, PipelineError};
-use crate::post::log;
-use crate::post::source::{self, Appender, SourceError};
-use crate::reader::view::View;
 use cursor_key::sealed;
 use listener::Listener;
 use memory::Waiting;
 use reload::Watch;
+use slackwater_engine::engine;
+use slackwater_engine::feed::disk::DiskError;
+use slackwater_engine::feed::expiry::Keep;
+use slackwater_engine::feed::store::{self, Store};
+use slackwater_engine::reader::view::View;
 use socket::Waits;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -314,7 +314,7 @@ impl Service {
 /// Opens the data folder and the log it was built from.
 fn open(
     feed: &config::Feed,
-    log: &source::Options,
+    log: &log::Options,
     mut options: pipeline::Options,
     runtime: tokio::runtime::Handle,
 ) -> Result<(Pipeline, Appender), ServiceError> {
@@ -344,7 +344,7 @@ fn open(
             });
         }
     }
-    let (source, appender) = source::open(log, &reflects.next, &reflects.taken)?;
+    let (source, appender) = log::open(log, &reflects.next, &reflects.taken)?;
     let pipeline = Pipeline::new(source, appender.clone(), runtime, store, options)
         .map_err(|error| pipeline_error(error, &path))?;
     Ok((pipeline, appender))
@@ -473,17 +473,17 @@ fn store_options(feed: &config::Feed) -> store::Options {
 }
 
 /// Where the log is that a configuration names.
-pub fn log_options(log: &config::Log) -> source::Options {
+pub fn log_options(log: &config::Log) -> log::Options {
     match log {
         config::Log::BuiltIn {
             path,
             keep,
             bytes_max,
-        } => source::Options::BuiltIn(log::Options {
+        } => log::Options::BuiltIn(built_in::Options {
             activities_keep: *keep,
             activities_bytes_max: *bytes_max,
-            ..log::Options::at(path)
+            ..built_in::Options::at(path)
         }),
-        config::Log::Kafka(kafka) => source::Options::Kafka(kafka.into()),
+        config::Log::Kafka(kafka) => log::Options::Kafka(kafka.into()),
     }
 }

@@ -10,11 +10,11 @@
 
 pub mod server;
 
-use slackwater::feed::kept::{At, Post, State};
-use slackwater::feed::store::{Options, Store, home_key};
-use slackwater::feed::thread::Answers;
-use slackwater::graph::{FollowOptions, Graph};
-use slackwater::post::{Body, Visibility};
+use slackwater_engine::feed::kept::{At, Post, State};
+use slackwater_engine::feed::store::{Options, Store, home_key};
+use slackwater_engine::feed::thread::Answers;
+use slackwater_engine::graph::{FollowOptions, Graph};
+use slackwater_engine::post::{Body, Visibility};
 use slackwater_order::place::{PostId, slot_of};
 use slackwater_order::time::Time;
 use slackwater_order::verdict::{Disposition, PlacedBy, Verdict};
@@ -85,7 +85,7 @@ pub fn graph(store: &Store, accounts: usize, authors: usize, followers: usize) -
     for n in 0..authors {
         let author = author(n);
         for _ in 0..followers {
-            let account = slackwater::graph::AccountIx::from_number(dice.roll(accounts));
+            let account = slackwater_engine::graph::AccountIx::from_number(dice.roll(accounts));
             graph.set_follow(
                 account,
                 &author,

@@ -8,16 +8,16 @@ use super::request_body;
 use super::responses::{Accepted, Rejected};
 use super::warnings::Dependencies;
 use crate::clock;
-use crate::post::in_flight::Entered;
-use crate::post::record::{NewRecord, Position};
-use crate::post::source::{Appender, SourceError};
-use crate::reader::view::Built;
-use crate::watch::Closed;
+use crate::log::in_flight::Entered;
+use crate::log::{Appender, SourceError};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use slackwater_engine::post::record::{NewRecord, Position};
+use slackwater_engine::reader::view::Built;
+use slackwater_engine::watch::Closed;
 use std::time::Duration;
 
 /// How long a relation that is durable may take to be in force before its request is answered all the same.

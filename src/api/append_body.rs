@@ -2,15 +2,15 @@
 
 use super::rejections::{Rejection, RejectionKind};
 use super::responses::Rejected;
-use crate::post::activity::author_key;
-use crate::post::record::{
-    Envelope, HEADERS, NewRecord, Position, RECORD_BYTES_MAX, Record, Topic, header_meant,
-};
-use crate::post::said::{Said, said};
-use crate::post::{guess, id};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
+use slackwater_engine::post::activity::author_key;
+use slackwater_engine::post::record::{
+    Envelope, HEADERS, NewRecord, Position, RECORD_BYTES_MAX, Record, Topic, header_meant,
+};
+use slackwater_engine::post::said::{Said, said};
+use slackwater_engine::post::{guess, id};
 use slackwater_order::time::Time;
 use std::borrow::Cow;
 use std::collections::BTreeMap;

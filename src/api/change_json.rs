@@ -3,10 +3,10 @@
 use super::entry::Entry;
 use super::entry_cache::CachedEntry;
 use super::spliced_message::SplicedMessage;
-use crate::reader::change_batch::{ChangeBatch, ChangeItem, ChangeKind};
-use crate::reader::cursor::Cursor;
 use schemars::JsonSchema;
 use serde::Serialize;
+use slackwater_engine::reader::change_batch::{ChangeBatch, ChangeItem, ChangeKind};
+use slackwater_engine::reader::cursor::Cursor;
 use std::sync::Arc;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
@@ -109,7 +109,7 @@ fn write_head(item: &Item, json: &mut String) {
 mod tests {
     use super::*;
     use crate::api::entry_cache::EntryCache;
-    use crate::feed::kept::example;
+    use crate::example;
     use slackwater_order::place::PostId;
 
     /// Were this to fail, clients made from the description would not read what is sent.

@@ -1,11 +1,11 @@
 //! A post as the API shows it.
 
-use crate::feed::kept::{Post, State};
-use crate::post::Visibility;
-use crate::reader::explained::Explained;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use slackwater_engine::feed::kept::{Post, State};
+use slackwater_engine::post::Visibility;
+use slackwater_engine::reader::explained::Explained;
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 use slackwater_order::verdict::{PlacedBy, Verdict};

@@ -4,8 +4,8 @@ use super::entry::Entry;
 use super::entry_json::render;
 use super::send_budget::SendBudget;
 use super::single_flight::SingleFlight;
-use crate::feed::kept::Post;
-use crate::reader::change_batch::WriteEntry;
+use slackwater_engine::feed::kept::Post;
+use slackwater_engine::reader::change_batch::WriteEntry;
 use slackwater_order::place::PostId;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -89,7 +89,7 @@ impl EntryCache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::kept::example;
+    use crate::example;
 
     use slackwater_order::time::Time;
 

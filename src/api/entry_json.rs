@@ -133,10 +133,11 @@ fn number(mut number: u64, json: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::kept::{State, example};
-    use crate::post::Visibility;
+    use crate::example;
     use proptest::prelude::*;
     use serde_json::value::RawValue;
+    use slackwater_engine::feed::kept::State;
+    use slackwater_engine::post::Visibility;
     use slackwater_order::place::PostId;
     use slackwater_order::verdict::{PlacedBy, Verdict};
 
@@ -164,7 +165,7 @@ mod tests {
                 Visibility::Direct,
             ]),
             gone in prop::bool::weighted(0.1),
-        ) -> crate::feed::kept::Post {
+        ) -> slackwater_engine::feed::kept::Post {
             let mut post = example::post("https://a.example/users/ana");
             let [uri, author, origin, post_ref, author_ref, parent, original, content] = words;
             let [published, arrived, edited] = moments;

@@ -4,11 +4,11 @@ use super::disk_reads;
 use super::problem::Problem;
 use super::state::AppState;
 use crate::clock;
-use crate::post::mark::Seen;
-use crate::reader::asked::Asked;
-use crate::reader::cursor::{Cursor, CursorError};
-use crate::reader::look::{Look, TellError};
 use axum::http::StatusCode;
+use slackwater_engine::post::mark::Seen;
+use slackwater_engine::reader::asked::Asked;
+use slackwater_engine::reader::cursor::{Cursor, CursorError};
+use slackwater_engine::reader::look::{Look, TellError};
 use slackwater_order::time::Time;
 use std::pin::pin;
 use std::time::Duration;
@@ -150,14 +150,6 @@ impl AppState {
     }
 }
 
-impl Cursor {
-    /// The horizon its reader has reached.
-    pub fn horizon(&self) -> Time {
-        let upto = self.batch.as_ref().map(|batch| &batch.upto);
-        upto.unwrap_or(&self.from).horizon
-    }
-}
-
 impl From<TellError> for Problem {
     fn from(error: TellError) -> Problem {
         match error {
@@ -185,23 +177,23 @@ fn gone(why: &dyn std::fmt::Display) -> Problem {
 mod tests {
     use super::*;
     use crate::api::log_end::LogEnd;
-    use crate::feed::store::{self, Store};
+    use crate::log;
+    use crate::log::built_in;
     use crate::pipeline::due::Due;
     use crate::pipeline::{Options, Pipeline};
-    use crate::post::log;
-    use crate::post::record::{NewRecord, Position, Topic};
-    use crate::post::source;
-    use crate::reader::cursor::Moment;
-    use crate::reader::view::View;
+    use slackwater_engine::feed::store::{self, Store};
+    use slackwater_engine::post::record::{NewRecord, Position, Topic};
+    use slackwater_engine::reader::cursor::Moment;
+    use slackwater_engine::reader::view::View;
     use std::sync::Arc;
     use tempfile::TempDir;
 
     const DAY: Duration = Duration::from_secs(86_400);
 
     /// A pipeline that has opened its log, and does not run: what is appended it never hears of.
-    fn deaf(folder: &TempDir) -> (Pipeline, source::Appender) {
-        let log = source::Options::BuiltIn(log::Options::at(folder.path().join("log")));
-        let (source, appender) = source::open(&log, &[], &[]).unwrap();
+    fn deaf(folder: &TempDir) -> (Pipeline, log::Appender) {
+        let log = log::Options::BuiltIn(built_in::Options::at(folder.path().join("log")));
+        let (source, appender) = log::open(&log, &[], &[]).unwrap();
         let store = Store::open(store::Options {
             path: folder.path().join("feeds"),
             length: 10,
@@ -211,7 +203,7 @@ mod tests {
             cache_bytes: 1 << 20,
         });
         let options = Options {
-            engine: crate::engine::Options::default(),
+            engine: slackwater_engine::engine::Options::default(),
             due: Due {
                 replay_max: DAY,
                 rows_every: DAY,

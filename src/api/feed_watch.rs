@@ -3,10 +3,10 @@
 
 use super::state::AppState;
 use crate::clock;
-use crate::reader::asked::Asked;
-use crate::reader::look::{Delivery, Look};
-use crate::reader::view::{Built, View};
-use crate::watch;
+use slackwater_engine::reader::asked::Asked;
+use slackwater_engine::reader::look::{Delivery, Look};
+use slackwater_engine::reader::view::{Built, View};
+use slackwater_engine::watch;
 use slackwater_order::horizon::due_at;
 use slackwater_order::place::PostId;
 use std::sync::Arc;
@@ -109,13 +109,5 @@ async fn horizon_reaches(view: &View, owner: Option<&str>, held: Option<PostId>)
             // It is due and not all is read: only what is read can bring it on.
             return std::future::pending().await;
         }
-    }
-}
-
-impl Look {
-    /// The first entry that the horizon has not reached.
-    fn next_held(&self) -> Option<PostId> {
-        let next = self.feed.ids.get(self.shown.entries.end)?;
-        PostId::from_number(*next)
     }
 }

@@ -7,19 +7,19 @@ use super::late::LATE;
 use super::page_body::{FilledPage, PageBody};
 use super::page_query::{PageQuery, json, limit};
 use super::problem::Problem;
-use crate::feed::kept::Post;
-use crate::feed::named::Part;
-use crate::post::object::hashtag_of;
-use crate::reader::asked::Asked;
-use crate::reader::change_batch::BatchLimit;
-use crate::reader::cursor::Cursor;
-use crate::reader::look::Look;
-use crate::reader::page::Span;
 use axum::Extension;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
+use slackwater_engine::feed::kept::Post;
+use slackwater_engine::feed::named::Part;
+use slackwater_engine::post::object::hashtag_of;
+use slackwater_engine::reader::asked::Asked;
+use slackwater_engine::reader::change_batch::BatchLimit;
+use slackwater_engine::reader::cursor::Cursor;
+use slackwater_engine::reader::look::Look;
+use slackwater_engine::reader::page::Span;
 
 pub(super) async fn page(
     State(app): State<App>,

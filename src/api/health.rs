@@ -3,11 +3,11 @@
 use super::app::App;
 use super::responses::Readiness;
 use crate::operator::by_origin;
-use crate::reader::view::Built;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use slackwater_engine::reader::view::Built;
 
 pub(super) async fn metrics(State(app): State<App>) -> Response {
     let form = "application/openmetrics-text; version=1.0.0; charset=utf-8";

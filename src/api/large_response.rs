@@ -6,9 +6,9 @@ use super::disk_reads;
 use super::limits::CallerKey;
 use super::problem::Problem;
 use super::response_memory::{NoRoom, ResponseMemory, Room};
-use crate::feed::disk::at_hand;
 use axum::body::{self, Body, HttpBody};
 use axum::response::Response;
+use slackwater_engine::feed::disk::at_hand;
 use std::sync::Arc;
 
 /// Answers below this are not waited with, in bytes: the system's own buffer for a connection holds more.
@@ -123,8 +123,8 @@ pub(crate) async fn hold(room: Room, answer: Response) -> Result<Response, Probl
 mod tests {
     use super::*;
     use crate::api::response_memory::Limits;
-    use crate::feed::disk::{Disk, Tree};
     use futures_util::FutureExt;
+    use slackwater_engine::feed::disk::{Disk, Tree};
     use std::pin::pin;
     use std::time::Duration;
 

@@ -8,12 +8,12 @@ use super::large_response::hold;
 use super::page_query::{PageQuery, json};
 use super::problem::Problem;
 use super::responses;
-use crate::reader::asked::Asked;
-use crate::reader::late::{LateEntry, page_of};
-use crate::reader::look::Look;
-use crate::reader::page::PAGE_BYTES_MAX;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
+use slackwater_engine::reader::asked::Asked;
+use slackwater_engine::reader::late::{LateEntry, page_of};
+use slackwater_engine::reader::look::Look;
+use slackwater_engine::reader::page::PAGE_BYTES_MAX;
 
 /// The name of the feed of late arrivals.
 pub(crate) const LATE: &str = "late";

@@ -2,8 +2,8 @@
 //! itself says that it ends before a cursor, the cursor may be good.
 
 use crate::clock;
-use crate::post::mark::Seen;
-use crate::post::source::Appender;
+use crate::log::Appender;
+use slackwater_engine::post::mark::Seen;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit, TryAcquireError};

@@ -69,8 +69,8 @@ pub mod websocket_upgrade;
 
 pub use app::{Options, StreamOptions};
 
+use crate::log::Appender;
 use crate::mastodon;
-use crate::post::source::Appender;
 use app::App;
 use append_body::BODY_BYTES_MAX;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};

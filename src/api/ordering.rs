@@ -9,13 +9,13 @@ use super::feed_lookup::no_account;
 use super::problem::Problem;
 use super::responses::{Choice, HeldBy, Ordering};
 use crate::clock;
-use crate::post::record::NewRecord;
-use crate::post::relationship::{Patience, Relation};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use slackwater_engine::post::record::NewRecord;
+use slackwater_engine::post::relationship::{Patience, Relation};
 use slackwater_order::horizon::COMPLETE_MS;
 use std::time::Duration;
 

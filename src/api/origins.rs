@@ -3,12 +3,12 @@
 use super::app::App;
 use super::origin::{LIMIT_DEFAULT, LIMIT_MAX, Order, Origin, Origins};
 use super::problem::Problem;
-use crate::post::host::origin_of;
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use slackwater_engine::post::host::origin_of;
 use slackwater_order::origin_stats::OriginStats;
 use std::sync::Arc;
 

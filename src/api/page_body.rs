@@ -2,10 +2,11 @@
 
 use super::entry::Entry;
 use super::entry_json::render;
-use crate::feed::disk::DiskError;
-use crate::feed::store::Store;
-use crate::reader::page::{Candidates, PAGE_BYTES_MAX, Span};
-use crate::reader::whole::{LetsIn, whole};
+use slackwater_engine::feed::disk::DiskError;
+use slackwater_engine::feed::store::Store;
+use slackwater_engine::reader::page::{PAGE_BYTES_MAX, Span};
+use slackwater_engine::reader::page_walk::{Offer, PageWalk, walk_page};
+use slackwater_engine::reader::whole::LetsIn;
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 
@@ -20,12 +21,9 @@ const ENTRY_BYTES: usize = 3 << 10;
 pub struct PageBody {
     /// The page as far as it is written: what it begins with, then the entries as they were taken, with commas between.
     json: String,
-    ids: Vec<PostId>,
     /// Where each entry ends.
     ends: Vec<usize>,
-    is_upward: bool,
-    /// Whether all were looked at that it could take.
-    has_all: bool,
+    walk: PageWalk,
 }
 
 /// A filled page.
@@ -47,65 +45,29 @@ impl PageBody {
         ids: &[u64],
         lets_in: &LetsIn<'_>,
     ) -> Result<PageBody, DiskError> {
-        let candidates = span.of(ids);
-        let (Candidates::Down(part) | Candidates::Up(part)) = candidates;
-        let most = part.len().min(span.limit);
+        let most = ids.len().min(span.limit);
         let mut json = String::with_capacity(OPENING.len() + most * ENTRY_BYTES);
         json.push_str(OPENING);
-        let mut page = PageBody {
-            json,
-            ids: Vec::with_capacity(most),
-            ends: Vec::with_capacity(most),
-            is_upward: matches!(candidates, Candidates::Up(_)),
-            has_all: false,
-        };
-        match candidates {
-            Candidates::Down(part) => page.take(store, part.iter().rev(), span.limit, lets_in)?,
-            Candidates::Up(part) => page.take(store, part.iter(), span.limit, lets_in)?,
-        }
-        Ok(page)
-    }
-
-    fn take<'a>(
-        &mut self,
-        store: &Store,
-        ids: impl Iterator<Item = &'a u64>,
-        limit: usize,
-        lets_in: &LetsIn<'_>,
-    ) -> Result<(), DiskError> {
-        for id in ids {
-            if limit <= self.ids.len() {
-                return Ok(());
+        let mut ends = Vec::with_capacity(most);
+        let walk = walk_page(store, span, ids, lets_in, |post, original| {
+            let before = json.len();
+            if !ends.is_empty() {
+                json.push(',');
             }
-            let Some(id) = PostId::from_number(*id) else {
-                continue;
-            };
-            // What went since the feed was read is passed over, so that a page is empty only at the end.
-            let Some((post, original)) = whole(store, id)? else {
-                continue;
-            };
-            if !lets_in(&post, original.as_deref()) {
-                continue;
+            render(&Entry::new(post, original), &mut json);
+            if !ends.is_empty() && OPENING.len() + PAGE_BYTES_MAX < json.len() {
+                json.truncate(before);
+                return Offer::Full;
             }
-            let before = self.json.len();
-            if !self.ids.is_empty() {
-                self.json.push(',');
-            }
-            render(&Entry::new(&post, original.as_deref()), &mut self.json);
-            if !self.ids.is_empty() && OPENING.len() + PAGE_BYTES_MAX < self.json.len() {
-                self.json.truncate(before);
-                return Ok(());
-            }
-            self.ends.push(self.json.len());
-            self.ids.push(id);
-        }
-        self.has_all = true;
-        Ok(())
+            ends.push(json.len());
+            Offer::Taken
+        })?;
+        Ok(PageBody { json, ends, walk })
     }
 
     /// The whole answer.
     pub fn finish(mut self, horizon: Option<Time>, cursor: &str) -> FilledPage {
-        if self.is_upward {
+        if self.walk.is_upward {
             self.turn_round();
         }
         self.json.push_str("],\"horizon\":");
@@ -122,8 +84,8 @@ impl PageBody {
         self.json.push_str("\"}");
         FilledPage {
             json: self.json.into_bytes(),
-            ids: self.ids,
-            is_last: self.has_all && !self.is_upward,
+            is_last: self.walk.has_all && !self.walk.is_upward,
+            ids: self.walk.ids,
         }
     }
 
@@ -144,7 +106,7 @@ impl PageBody {
             json.push_str(self.json.get(from..to).unwrap_or_default());
         }
         self.json = json;
-        self.ids.reverse();
+        self.walk.ids.reverse();
     }
 }
 
@@ -152,7 +114,8 @@ impl PageBody {
 mod tests {
     use super::*;
     use crate::api::responses::Page;
-    use crate::feed::kept::{Post, example};
+    use crate::example;
+    use slackwater_engine::feed::kept::Post;
 
     /// Were this to fail, clients made from the description would not read what is sent.
     #[test]
@@ -177,10 +140,12 @@ mod tests {
             }
             let page = PageBody {
                 json,
-                ids: taken.iter().map(|post| post.id).collect(),
                 ends,
-                is_upward,
-                has_all: true,
+                walk: PageWalk {
+                    ids: taken.iter().map(|post| post.id).collect(),
+                    is_upward,
+                    has_all: true,
+                },
             };
             let mut shown = taken;
             if is_upward {

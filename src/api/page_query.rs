@@ -1,10 +1,10 @@
 //! The query of a page, and the body that answers it.
 
 use super::problem::Problem;
-use crate::reader::page::{LIMIT_DEFAULT, LIMIT_MAX, Span};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use slackwater_engine::reader::page::{LIMIT_DEFAULT, LIMIT_MAX, Span};
 use slackwater_order::place::PostId;
 
 /// What every feed is asked with.

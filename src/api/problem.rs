@@ -1,11 +1,11 @@
 //! Errors as RFC 9457 problem documents, with a `detail` that says what to send instead.
 
-use crate::feed::disk::DiskError;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use slackwater_engine::feed::disk::DiskError;
 use std::borrow::Cow;
 
 /// An error as a client sees it.

@@ -1,9 +1,9 @@
 //! The bodies of all responses but entries, origins and problems.
 
-use crate::post::relationship::Patience;
-use crate::reader::view::CatchingUp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use slackwater_engine::post::relationship::Patience;
+use slackwater_engine::reader::view::CatchingUp;
 use slackwater_order::time::Time;
 
 /// The answer to posted activities or relationships.

@@ -2,10 +2,10 @@
 
 use super::entry_cache::EntryCache;
 use super::log_end::LogEnd;
+use crate::log::in_flight::InFlight;
 use crate::operator::metrics::Metrics;
-use crate::post::in_flight::InFlight;
-use crate::reader::view::View;
 use parking_lot::RwLock;
+use slackwater_engine::reader::view::View;
 use std::sync::Arc;
 
 /// Everything a request is answered from. Cheap to clone.

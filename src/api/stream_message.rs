@@ -111,10 +111,10 @@ mod tests {
     use super::*;
     use crate::api::change_json::{self, Change, Item};
     use crate::api::entry_cache::EntryCache;
-    use crate::feed::kept::example;
-    use crate::post::mark::Seen;
-    use crate::reader::change_batch::ChangeKind;
-    use crate::reader::cursor::{Cursor, Moment};
+    use crate::example;
+    use slackwater_engine::post::mark::Seen;
+    use slackwater_engine::reader::change_batch::ChangeKind;
+    use slackwater_engine::reader::cursor::{Cursor, Moment};
     use slackwater_order::place::PostId;
     use std::sync::Arc;
 

@@ -7,10 +7,10 @@ use super::entry_cache::CachedEntry;
 use super::feed_watch::{FeedWatch, WakeCondition};
 use super::problem::Problem;
 use super::state::AppState;
-use crate::reader::asked::Asked;
-use crate::reader::change_batch::BatchLimit;
-use crate::reader::cursor::Cursor;
-use crate::reader::look::Delivery;
+use slackwater_engine::reader::asked::Asked;
+use slackwater_engine::reader::change_batch::BatchLimit;
+use slackwater_engine::reader::cursor::Cursor;
+use slackwater_engine::reader::look::Delivery;
 use slackwater_order::time::Time;
 use std::sync::Arc;
 

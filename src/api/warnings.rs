@@ -3,9 +3,9 @@
 //! Relations come in any order, so that none is refused for what is missing: but an id with a slip in it looks the same.
 
 use super::responses::Warning;
-use crate::graph::Graph;
-use crate::post::record::NewRecord;
-use crate::post::relationship::{INSTANCE, Kind};
+use slackwater_engine::graph::Graph;
+use slackwater_engine::post::record::NewRecord;
+use slackwater_engine::post::relationship::{INSTANCE, Kind};
 use std::collections::BTreeMap;
 
 /// What relations rest on: accounts, and lists of them, each with the first line that does and how many do.
@@ -77,7 +77,7 @@ impl Dependencies {
 mod tests {
     use super::*;
     use crate::api::append_body;
-    use crate::post::relationship::decode;
+    use slackwater_engine::post::relationship::decode;
     use slackwater_order::time::Time;
 
     #[test]

@@ -8,9 +8,9 @@ use super::{
     Algorithm, Auth, Config, Feed, Format, Http, Ids, Introspection, Jwt, Kafka, Log, Logging,
     Mastodon, Ordering, Stream,
 };
-use crate::post::host::pattern_of;
-use crate::post::kafka;
+use crate::log::kafka;
 use ipnet::IpNet;
+use slackwater_engine::post::host::pattern_of;
 use slackwater_order::window::{
     Auto, LatePolicy, PatternTaken, ReorderWindow, TooLatePolicy, Window,
 };
@@ -664,7 +664,7 @@ fn plain(path: &Path) -> PathBuf {
 fn host_in(name: &str) -> Option<String> {
     let host = match name.rsplit_once('@') {
         Some((_, host)) => host.to_owned(),
-        None if name.contains("://") => crate::post::host::origin_of(name)?,
+        None if name.contains("://") => slackwater_engine::post::host::origin_of(name)?,
         None => return None,
     };
     pattern_of(&host).is_some().then_some(host)

@@ -16,9 +16,9 @@ pub use jwt::{Algorithm, Jwt};
 pub use mistake::{Mistake, Mistakes};
 pub use secret::Secret;
 
-use crate::post::kafka;
-use crate::post::relationship::Patience;
+use crate::log::kafka;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use slackwater_engine::post::relationship::Patience;
 use slackwater_order::window::Windows;
 use std::collections::BTreeMap;
 use std::fmt;

@@ -5,10 +5,10 @@
 //! `x-kind` says how a text is to be read. What a key means is said in the shipped file, at more length.
 
 use super::Bound;
-use crate::post::relationship;
 use bytesize::ByteSize;
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 use serde::{Deserialize, Deserializer, de::Error};
+use slackwater_engine::post::relationship;
 use slackwater_order::window::{self, LatePolicy, TooLatePolicy};
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -1,11 +1,11 @@
 //! The streams there are, and how clients of Mastodon name them.
 
-use crate::feed::kept::Post;
-use crate::feed::named::Part;
-use crate::post::object::hashtag_of;
-use crate::reader::asked::Asked;
 use serde::Deserialize;
 use serde_json::Value;
+use slackwater_engine::feed::kept::Post;
+use slackwater_engine::feed::named::Part;
+use slackwater_engine::post::object::hashtag_of;
+use slackwater_engine::reader::asked::Asked;
 
 /// A stream.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -283,7 +283,7 @@ mod tests {
             only_media: true,
             ..Filter::default()
         };
-        let mut post = crate::feed::kept::example::post("https://a.example/users/ana");
+        let mut post = crate::example::post("https://a.example/users/ana");
         for (object, has_media) in [
             ("null", true),
             (

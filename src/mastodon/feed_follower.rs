@@ -8,8 +8,8 @@ use crate::api::disk_reads;
 use crate::api::problem::Problem;
 use crate::api::subscription::Subscription;
 use crate::clock;
-use crate::reader::cursor::Cursor;
 use axum::http::StatusCode;
+use slackwater_engine::reader::cursor::Cursor;
 use std::sync::Arc;
 use std::time::Duration;
 

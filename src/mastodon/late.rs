@@ -6,11 +6,11 @@ use super::status::{Status, StatusContext};
 use super::status_cache::StatusCache;
 use super::timeline::Timeline;
 use crate::api::state::AppState;
-use crate::feed::disk::DiskError;
-use crate::feed::kept::Post;
-use crate::reader::late::LateEntry;
-use crate::reader::page::PAGE_BYTES_MAX;
 use serde_json::{Value, json};
+use slackwater_engine::feed::disk::DiskError;
+use slackwater_engine::feed::kept::Post;
+use slackwater_engine::reader::late::LateEntry;
+use slackwater_engine::reader::page::PAGE_BYTES_MAX;
 use slackwater_order::time::Time;
 use std::sync::Arc;
 

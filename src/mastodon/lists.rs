@@ -11,13 +11,13 @@ use crate::api::disk_reads;
 use crate::api::problem::Problem;
 use crate::api::response_memory::Room;
 use crate::clock;
-use crate::feed::store::relation_key;
-use crate::post::relationship::Relation;
-use crate::reader::late::page_of;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde_json::{Value, json};
+use slackwater_engine::feed::store::relation_key;
+use slackwater_engine::post::relationship::Relation;
+use slackwater_engine::reader::late::page_of;
 
 pub(super) async fn lists(
     State(app): State<App>,

@@ -1,9 +1,9 @@
 //! The images, sounds and films of a post, as Mastodon's API shows them.
 
 use super::ids::number_of;
-use crate::post::document::Document;
-use crate::post::media::{self, Medium};
 use serde_json::{Map, Value, json};
+use slackwater_engine::post::document::Document;
+use slackwater_engine::post::media::{self, Medium};
 
 /// The first `max` media of a post, as Mastodon's API shows them.
 pub(super) fn media(document: Document<'_>, language: Option<&str>, max: usize) -> Vec<Value> {

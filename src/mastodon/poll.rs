@@ -1,9 +1,9 @@
 //! The poll of a Question.
 
 use super::stamp;
-use crate::post::date;
-use crate::post::document::{Document, LOOKED_AT_MAX, WHOLE_MAX};
 use serde_json::{Value, json};
+use slackwater_engine::post::date;
+use slackwater_engine::post::document::{Document, LOOKED_AT_MAX, WHOLE_MAX};
 use slackwater_order::time::Time;
 
 /// The most choices that are shown.

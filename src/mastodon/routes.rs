@@ -12,16 +12,16 @@ use crate::api::disk_reads;
 use crate::api::problem::Problem;
 use crate::clock;
 use crate::config::Ids;
-use crate::feed::kept::State as Left;
-use crate::feed::rules::{Subject, may_be_seen};
-use crate::post::id::post_id;
-use crate::reader::whole::whole;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use axum::{Extension, Json, Router, middleware};
 use serde_json::json;
+use slackwater_engine::feed::kept::State as Left;
+use slackwater_engine::feed::rules::{Subject, may_be_seen};
+use slackwater_engine::post::id::post_id;
+use slackwater_engine::reader::whole::whole;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
 /// The routes. What Mastodon's documentation says of them is not said again here.

@@ -5,12 +5,12 @@ use super::html::{beginning, escaped, html, plain};
 use super::media::media;
 use super::poll::poll;
 use super::stamp;
-use crate::feed::kept::Post;
-use crate::post::Visibility;
-use crate::post::document::{Document, LOOKED_AT_MAX, is_of, read, shortcode, web};
-use crate::post::object::hashtag_of;
 use serde::Serialize;
 use serde_json::{Value, json};
+use slackwater_engine::feed::kept::Post;
+use slackwater_engine::post::Visibility;
+use slackwater_engine::post::document::{Document, LOOKED_AT_MAX, is_of, read, shortcode, web};
+use slackwater_engine::post::object::hashtag_of;
 use slackwater_order::time::Time;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -398,7 +398,7 @@ mod tests {
     use super::super::account::AccountSource;
     use super::super::worst_posts;
     use super::*;
-    use crate::feed::kept::example;
+    use crate::example;
     use serde_json::value::RawValue;
 
     /// A failure means that a megabyte becomes many.

@@ -3,9 +3,9 @@
 use super::channel::Filter;
 use super::status_cache::{StatusCache, is_local};
 use crate::api::state::AppState;
-use crate::feed::disk::DiskError;
-use crate::reader::page::{Candidates, PAGE_BYTES_MAX, Span};
-use crate::reader::whole::{LetsIn, whole};
+use slackwater_engine::feed::disk::DiskError;
+use slackwater_engine::reader::page::{Candidates, PAGE_BYTES_MAX, Span};
+use slackwater_engine::reader::whole::{LetsIn, whole};
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 use std::sync::Arc;

@@ -2,9 +2,9 @@
 
 use super::error::MastodonError;
 use super::timeline::PageRequest;
-use crate::post::object::hashtag_of;
-use crate::reader::page::Span;
 use axum::http::StatusCode;
+use slackwater_engine::post::object::hashtag_of;
+use slackwater_engine::reader::page::Span;
 use slackwater_order::place::PostId;
 use url::form_urlencoded;
 

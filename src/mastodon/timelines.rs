@@ -12,15 +12,15 @@ use crate::api::large_response::hold;
 use crate::api::problem::Problem;
 use crate::clock;
 use crate::config::Ids;
-use crate::feed::kept::Post;
-use crate::feed::named::Part;
-use crate::post::object::hashtag_of;
-use crate::reader::asked::Asked;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde_json::json;
+use slackwater_engine::feed::kept::Post;
+use slackwater_engine::feed::named::Part;
+use slackwater_engine::post::object::hashtag_of;
+use slackwater_engine::reader::asked::Asked;
 use slackwater_order::place::PostId;
 
 pub(super) async fn home(

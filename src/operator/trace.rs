@@ -1,17 +1,17 @@
 //! The delays in a log, as lines of JSON: what `tune` tries windows on, without the posts themselves.
 
 use crate::clock;
-use crate::post::decode::decode_each;
-use crate::post::host::origin_of;
-use crate::post::kafka::{self, KafkaError};
-use crate::post::log::{LogError, activities_bytes, look_through};
-use crate::post::record::{PartitionEnd, Record, Topic};
-use crate::post::said::Said;
-use crate::post::source;
-use crate::post::{Activity, Body, How};
+use crate::log;
+use crate::log::built_in::{LogError, activities_bytes, look_through};
+use crate::log::decode_batch::decode_each;
+use crate::log::kafka::{self, KafkaError};
 use hashbrown::HashSet;
 use schemars::JsonSchema;
 use serde::Serialize;
+use slackwater_engine::post::host::origin_of;
+use slackwater_engine::post::record::{PartitionEnd, Record, Topic};
+use slackwater_engine::post::said::Said;
+use slackwater_engine::post::{Activity, Body, How};
 use slackwater_order::time::Time;
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -76,7 +76,7 @@ pub enum TraceError {
 /// Announce and have a date, each once. Beside a running service it disturbs nothing. `progress` is told how much of how
 /// much is read, in bytes or records.
 pub fn write(
-    log: &source::Options,
+    log: &log::Options,
     out: &mut dyn Write,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Traced, TraceError> {
@@ -88,7 +88,7 @@ pub fn write(
         failed: None,
     };
     match log {
-        source::Options::BuiltIn(options) => {
+        log::Options::BuiltIn(options) => {
             let all = activities_bytes(&options.path);
             let mut read = 0;
             look_through(&options.path, |record, bytes| {
@@ -99,7 +99,7 @@ pub fn write(
                 writing.take(record)
             })?;
         }
-        source::Options::Kafka(options) => from_kafka(options, &mut writing, progress)?,
+        log::Options::Kafka(options) => from_kafka(options, &mut writing, progress)?,
     }
     writing.finish()
 }

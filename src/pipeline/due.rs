@@ -2,7 +2,7 @@
 //!
 //! A checkpoint rewrites every feed that something happened to, however little, so how much is written in a day goes by how
 //! often one is made. It is made when it saves something: when memory is full of what waits
-//! ([`Store::is_full`](crate::feed::store::Store::is_full), asked record by record), or when taking in again what waits
+//! ([`Store::is_full`](slackwater_engine::feed::store::Store::is_full), asked record by record), or when taking in again what waits
 //! would keep a crashed service busy for too long. What the log does not have cannot wait for that, and is little.
 
 use std::time::Duration;

@@ -5,10 +5,10 @@
 
 use super::PipelineError;
 use crate::clock;
-use crate::post::record::{Position, Record, Topic};
-use crate::post::source::{Appender, SourceError};
+use crate::log::{Appender, SourceError};
 use futures_util::future::join_all;
 use parking_lot::{Condvar, Mutex};
+use slackwater_engine::post::record::{Position, Record, Topic};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -337,8 +337,8 @@ async fn write(appender: &Appender, letter: &Letter) -> Result<(), SourceError> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::post::log;
-    use crate::post::source;
+    use crate::log;
+    use crate::log::built_in;
 
     fn record(offset: i64) -> Record {
         Record {
@@ -355,8 +355,8 @@ mod tests {
     }
 
     fn set_aside(folder: &std::path::Path, runtime: &tokio::runtime::Runtime) -> SetAside {
-        let options = source::Options::BuiltIn(log::Options::at(folder));
-        let (_, appender) = source::open(&options, &[], &[]).unwrap();
+        let options = log::Options::BuiltIn(built_in::Options::at(folder));
+        let (_, appender) = log::open(&options, &[], &[]).unwrap();
         SetAside::new(appender, runtime.handle(), false, clock::stopwatch())
     }
 

@@ -5,7 +5,7 @@ use crate::support::fediverse::{self, Fediverse, Related, Sent, Size};
 use crate::support::instance::{self, Instance};
 use serde_json::Value;
 use slackwater::clock;
-use slackwater::post::kafka::{Options, Producer};
+use slackwater::log::kafka::{Options, Producer};
 use std::collections::BTreeMap;
 use tempfile::TempDir;
 

@@ -9,8 +9,8 @@ use rdkafka::message::{Headers, Message};
 use reqwest::Method;
 use serde_json::{Value, json};
 use slackwater::clock;
-use slackwater::post::kafka::{Options, Producer};
-use slackwater::post::record::{NewRecord, Position, Topic};
+use slackwater::log::kafka::{Options, Producer};
+use slackwater_engine::post::record::{NewRecord, Position, Topic};
 use std::collections::BTreeMap;
 use tempfile::TempDir;
 

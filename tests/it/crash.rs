@@ -7,7 +7,7 @@ use crate::support::wait_for;
 use parking_lot::Mutex;
 use serde_json::Value;
 use slackwater::clock;
-use slackwater::post::kafka::{Options, Producer};
+use slackwater::log::kafka::{Options, Producer};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -310,7 +310,10 @@ fn producer_to(broker: &Broker) -> Producer {
     Producer::start(&options).unwrap()
 }
 
-fn records(activities: &[Sent], relations: &[Related]) -> Vec<slackwater::post::record::NewRecord> {
+fn records(
+    activities: &[Sent],
+    relations: &[Related],
+) -> Vec<slackwater_engine::post::record::NewRecord> {
     let activities = activities.iter().map(|sent| sent.record(clock::now()));
     activities
         .chain(relations.iter().map(|related| related.record(clock::now())))

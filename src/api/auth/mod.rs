@@ -7,10 +7,10 @@ pub mod token;
 
 use super::problem::Problem;
 use crate::config::Secret;
-use crate::reader::asked::Asked;
 use axum::http::StatusCode;
 use introspection::Introspection;
 use jwt::Jwt;
+use slackwater_engine::reader::asked::Asked;
 use slackwater_order::time::Time;
 use std::time::Duration;
 use token::Token;

@@ -1,9 +1,9 @@
 use super::*;
 use crate::clock;
 use crate::config;
-use crate::feed::named::Part;
 use jsonwebtoken::{Algorithm as Alg, EncodingKey, Header, encode};
 use serde_json::{Value, json};
+use slackwater_engine::feed::named::Part;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 

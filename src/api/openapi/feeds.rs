@@ -5,8 +5,8 @@ use crate::api::append_body::CHOICE_BYTES_MAX;
 use crate::api::change_json::Changes;
 use crate::api::responses::{Choice, Ordering, Page};
 use crate::api::stream_message::Message;
-use crate::reader::page::{LIMIT_DEFAULT, LIMIT_MAX};
 use serde_json::{Value, json};
+use slackwater_engine::reader::page::{LIMIT_DEFAULT, LIMIT_MAX};
 
 pub(super) fn page(schemas: &mut Schemas) -> Operation {
     let operation = Operation::new("getFeed", "A page of an account's feed, newest first")

@@ -4,12 +4,12 @@
 //! hand; a test holds it against the decoder. A schema cannot say everything: that an activity speaks for its own host
 //! only, how deep it may nest, and how many bytes anything may have.
 
-use crate::post::id::ID_BYTES_MAX;
-use crate::post::record::{RECORD_BYTES_MAX, REF_BYTES_MAX};
-use crate::post::relationship::{Kind, Relation};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
+use slackwater_engine::post::id::ID_BYTES_MAX;
+use slackwater_engine::post::record::{RECORD_BYTES_MAX, REF_BYTES_MAX};
+use slackwater_engine::post::relationship::{Kind, Relation};
 
 /// The kinds of object that are posts.
 const POSTS: [&str; 7] = [

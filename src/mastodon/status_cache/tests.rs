@@ -1,11 +1,11 @@
 //! Statuses are made where nobody waits.
 
 use super::*;
-use crate::feed::disk::{at_hand, fetching};
-use crate::feed::kept::example;
-use crate::feed::store::{Options, Store};
-use crate::reader::view::View;
-use crate::watch;
+use crate::example;
+use slackwater_engine::feed::disk::{at_hand, fetching};
+use slackwater_engine::feed::store::{Options, Store};
+use slackwater_engine::reader::view::View;
+use slackwater_engine::watch;
 use slackwater_order::place::PostId;
 use std::time::Duration;
 

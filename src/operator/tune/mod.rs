@@ -18,9 +18,9 @@ pub mod table;
 pub mod trace;
 pub mod watch;
 
-use crate::post::relationship::Patience;
 use replay::replay;
 use report::{Recommended, Report};
+use slackwater_engine::post::relationship::Patience;
 use slackwater_order::hold::OriginHold;
 use slackwater_order::origin_stats::OBSERVATIONS_MIN;
 use slackwater_order::window::Windows;

@@ -4,9 +4,9 @@
 use super::report::Recommendation;
 use super::trace::Trace;
 use super::watch::{Reader, Readers};
-use crate::post::host::pattern_of;
-use crate::post::relationship::Patience;
 use hashbrown::HashMap;
+use slackwater_engine::post::host::pattern_of;
+use slackwater_engine::post::relationship::Patience;
 use slackwater_order::hold::OriginHold;
 use slackwater_order::origin_stats::{OBSERVATIONS_MIN, OriginStats};
 use slackwater_order::origins::OTHERS;

@@ -2,11 +2,11 @@
 //! number, and the line passed over.
 
 use super::report::{Malformed, Summary};
-use crate::post::host::origin_of;
-use crate::post::id::quoted;
 use chrono::DateTime;
 use hashbrown::HashMap;
 use serde::{Deserialize, Deserializer, de};
+use slackwater_engine::post::host::origin_of;
+use slackwater_engine::post::id::quoted;
 use slackwater_order::origins::{ORIGINS_MAX, OTHERS};
 use slackwater_order::time::Time;
 use std::borrow::Cow;

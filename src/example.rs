@@ -1,0 +1,16 @@
+//! Posts for tests of what is made of them.
+
+use slackwater_engine::feed::kept::{At, Post};
+use slackwater_engine::post::Body;
+use slackwater_order::place::PostId;
+use slackwater_order::time::Time;
+
+/// A public post by `author`, without words.
+pub(crate) fn post(author: &str) -> Post {
+    let made = At {
+        partition: 0,
+        offset: 0,
+    };
+    let body = Body::new(format!("{author}/1"), author.to_owned());
+    Post::new(PostId::MIN, body, Time::default(), made)
+}

@@ -1,0 +1,76 @@
+//! Reading activities without opening the log: a service that has it open is not disturbed, and nothing is changed.
+
+use super::LogError;
+use super::scan::{Fault, Frames};
+use super::segment::HEADER_BYTES;
+use slackwater_engine::post::record::{Position, Record, Topic};
+use std::io::ErrorKind;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+/// Hands over every activity in the log of this folder, oldest first, with its size on disk in bytes; ends where the log
+/// ends now, or when `each` breaks off. What is taken away by age meanwhile is passed over, and what is just being written.
+///
+/// Errors: the folder cannot be read, or something in it that is not just being written.
+pub fn look_through(
+    path: &Path,
+    mut each: impl FnMut(Record, u64) -> ControlFlow<()>,
+) -> Result<(), LogError> {
+    let files = files(&path.join(Topic::Activities.name()))?;
+    let last = files.last().map(|(base, _)| *base);
+    for (base, path) in files {
+        let end = match std::fs::metadata(&path) {
+            Ok(file) => file.len(),
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => return Err(LogError::io("read the size of", &path)(error)),
+        };
+        if end < HEADER_BYTES {
+            continue;
+        }
+        let mut frames = Frames::open(&path, HEADER_BYTES, end, base)?;
+        loop {
+            match frames.next() {
+                Ok(Some(frame)) if frame.is_hole => {}
+                Ok(Some(frame)) => {
+                    let bytes = frame.raw.len() as u64;
+                    let position = Position {
+                        topic: Topic::Activities,
+                        partition: 0,
+                        offset: frame.offset,
+                    };
+                    if each(frame.record(position), bytes).is_break() {
+                        return Ok(());
+                    }
+                }
+                Ok(None) => break,
+                Err(Fault::Unreadable) if Some(base) == last => break,
+                Err(fault) => return Err(frames.fault(fault)),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Bytes of activities on disk.
+pub fn activities_bytes(path: &Path) -> u64 {
+    let files = files(&path.join(Topic::Activities.name())).unwrap_or_default();
+    let sizes = files
+        .iter()
+        .filter_map(|(_, path)| std::fs::metadata(path).ok());
+    sizes.map(|file| file.len()).sum()
+}
+
+fn files(folder: &Path) -> Result<Vec<(i64, PathBuf)>, LogError> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(LogError::io("list", folder))? {
+        let path = entry.map_err(LogError::io("list", folder))?.path();
+        let base = path
+            .file_stem()
+            .and_then(|stem| stem.to_str()?.parse().ok());
+        if let (Some(base), Some("log")) = (base, path.extension().and_then(|it| it.to_str())) {
+            files.push((base, path));
+        }
+    }
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,107 @@
+//! Which cluster it is, and where its log ends at this moment: asked with a client of its own, since the one that reads
+//! may be in the middle of something.
+
+use super::consumer::watermarks;
+use super::{KafkaError, Listener, Options, QUESTION_WAIT, START_WAIT, topics};
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::topic_partition_list::Offset;
+use slackwater_engine::post::record::Position;
+
+/// The id that a cluster was given when it was made; none if its brokers tell none (they do since Kafka 0.10.1). Blocks
+/// until a broker answers, for at most a minute.
+///
+/// Errors: as [`super::Producer::start`].
+pub fn cluster_id(options: &Options) -> Result<Option<String>, KafkaError> {
+    let client = client(options)?;
+    topics::find(client.client(), options, START_WAIT, || false)?;
+    // It came with the answer about the topics.
+    Ok(client.client().fetch_cluster_id(QUESTION_WAIT))
+}
+
+/// Where every partition ends now: the position after its last record. Blocks for a few seconds at most.
+///
+/// Errors: no answer; a topic that is no longer fit.
+pub fn ends_now(options: &Options) -> Result<Vec<Position>, KafkaError> {
+    let client = client(options)?;
+    let partitions = topics::look(client.client(), options, QUESTION_WAIT)?;
+    let ends = watermarks(options, &client, &partitions, Offset::End)?;
+    let position = |((topic, partition), offset)| Position {
+        topic,
+        partition,
+        offset,
+    };
+    Ok(ends.into_iter().map(position).collect())
+}
+
+fn client(options: &Options) -> Result<BaseConsumer<Listener>, KafkaError> {
+    // As records are read: what is not committed yet is not there.
+    let mut settings = options.settings(&[], &super::consumer::RELIED_ON)?;
+    settings.set("group.id", &options.group);
+    BaseConsumer::from_config_and_context(&settings, Listener::default())
+        .map_err(|source| KafkaError::Settings(Box::new(source)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::producer::DefaultProducerContext;
+    use slackwater_engine::post::record::{NewRecord, Topic};
+    use slackwater_order::time::Time;
+
+    fn mock() -> (MockCluster<'static, DefaultProducerContext>, Options) {
+        let cluster = MockCluster::new(1).unwrap();
+        let options = Options {
+            brokers: vec![cluster.bootstrap_servers()],
+            ..Options::default()
+        };
+        for topic in [
+            &options.activities,
+            &options.relationships,
+            &options.dead_letters,
+        ] {
+            cluster.create_topic(topic, 2, 1).unwrap();
+        }
+        (cluster, options)
+    }
+
+    #[test]
+    fn two_clusters_have_two_ids_and_each_the_same_every_time() {
+        let (_one, one) = mock();
+        let (_other, other) = mock();
+        let id = cluster_id(&one).unwrap();
+        assert!(id.is_some());
+        assert_eq!(cluster_id(&one).unwrap(), id);
+        assert_ne!(cluster_id(&other).unwrap(), id);
+    }
+
+    #[test]
+    fn the_ends_are_those_of_this_moment() {
+        let (_cluster, options) = mock();
+        let end = |partition| {
+            let ends = ends_now(&options).unwrap();
+            let is_meant =
+                |end: &&Position| (end.topic, end.partition) == (Topic::Activities, partition);
+            assert_eq!(ends.len(), 4);
+            ends.iter().find(is_meant).unwrap().offset
+        };
+        assert_eq!((end(0), end(1)), (0, 0));
+        let producer = super::super::Producer::start(&options).unwrap();
+        let record = NewRecord {
+            topic: Topic::Activities,
+            partition_by: b"a".to_vec(),
+            key: b"a".to_vec(),
+            value: Some(b"x".to_vec()),
+            headers: Vec::new(),
+            timestamp: Time::from_millis(1),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let at = runtime
+            .unwrap()
+            .block_on(producer.append(vec![record; 3]))
+            .unwrap();
+        assert_eq!(end(at[0].partition), 3);
+        assert_eq!(end(1 - at[0].partition), 0);
+    }
+}

@@ -1,0 +1,337 @@
+//! Kafka as the log. This folder is the only place that names `rdkafka`.
+//!
+//! [`Consumer`] reads both topics from our own offsets, on a thread of its own; [`Producer`] appends, and says so
+//! only when the broker has. What the topics must be like is checked in `topics`.
+
+mod cluster;
+mod consumer;
+mod producer;
+mod same_log;
+mod settings;
+mod topics;
+
+pub use cluster::{cluster_id, ends_now};
+pub use consumer::Consumer;
+pub use producer::Producer;
+pub use settings::{WrongSetting, wrong_settings, wrong_together};
+
+use parking_lot::Mutex;
+use rdkafka::ClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::{KafkaError as ClientError, KafkaResult};
+use rdkafka::statistics::Statistics;
+use rdkafka::topic_partition_list::TopicPartitionList;
+use slackwater_engine::post::record::Topic;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long `start` keeps trying to reach a broker before it gives up.
+const START_WAIT: Duration = Duration::from_secs(60);
+/// How long one question to the broker may take.
+const QUESTION_WAIT: Duration = Duration::from_secs(5);
+/// How often both ends look whether a topic has got more partitions.
+const PARTITIONS_EVERY: Duration = Duration::from_secs(60);
+
+/// Settings that may not be passed through, each with the reason: what this folder promises rests on them.
+const RESERVED: [(&str, &str); 15] = [
+    ("bootstrap.servers", "write [kafka] brokers instead"),
+    ("metadata.broker.list", "write [kafka] brokers instead"),
+    ("group.id", "write [kafka] group instead"),
+    ("enable.auto.commit", OFFSETS),
+    ("enable.auto.offset.store", OFFSETS),
+    ("auto.offset.reset", OFFSETS),
+    ("enable.partition.eof", OFFSETS),
+    ("statistics.interval.ms", "lag is read from the statistics"),
+    ("isolation.level", "aborted records must not be read"),
+    (
+        "check.crcs",
+        "everything is derived from the log, so it is checked",
+    ),
+    ("enable.idempotence", ACCEPTED),
+    ("acks", ACCEPTED),
+    ("request.required.acks", ACCEPTED),
+    ("transactional.id", ACCEPTED),
+    (
+        "partitioner",
+        "an author or account must stay in its partition",
+    ),
+];
+const OFFSETS: &str = "offsets are kept beside the data they belong to";
+const ACCEPTED: &str = "accepted means that every replica has it, once";
+
+/// Where Kafka is and what its topics are called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// `host:port` of some brokers; the others are learned from them.
+    pub brokers: Vec<String>,
+    /// The activities topic.
+    pub activities: String,
+    /// The relationships topic.
+    pub relationships: String,
+    /// The topic for records that could not be used.
+    pub dead_letters: String,
+    /// The group under which offsets are committed, for lag tools only; nothing is read back from it.
+    pub group: String,
+    /// Any librdkafka setting by its own name. It wins over ours, except those this folder relies on:
+    /// [`KafkaError::Reserved`].
+    pub client: BTreeMap<String, String>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            brokers: vec!["localhost:9092".to_owned()],
+            activities: "slackwater.activities".to_owned(),
+            relationships: "slackwater.relationships".to_owned(),
+            dead_letters: "slackwater.dead-letters".to_owned(),
+            group: "slackwater".to_owned(),
+            client: BTreeMap::new(),
+        }
+    }
+}
+
+impl Options {
+    /// What a topic is called at the broker.
+    pub fn topic_name(&self, topic: Topic) -> &str {
+        match topic {
+            Topic::Activities => &self.activities,
+            Topic::Relationships => &self.relationships,
+        }
+    }
+
+    /// Which of ours a broker's topic is.
+    fn topic_named(&self, name: &str) -> Option<Topic> {
+        Topic::ALL
+            .into_iter()
+            .find(|topic| self.topic_name(*topic) == name)
+    }
+
+    /// The brokers as errors and logs name them.
+    fn address(&self) -> String {
+        self.brokers.join(",")
+    }
+
+    /// `ours`, then what the operator set, then what we rely on.
+    fn settings(
+        &self,
+        ours: &[(&str, &str)],
+        relied_on: &[(&str, &str)],
+    ) -> Result<ClientConfig, KafkaError> {
+        for (name, why) in RESERVED {
+            if self.client.contains_key(name) {
+                return Err(KafkaError::Reserved { name, why });
+            }
+        }
+        let mut settings = ClientConfig::new();
+        settings.set("client.id", "slackwater");
+        // A broker that comes back is found within seconds, not after the default's ten.
+        settings.set("reconnect.backoff.max.ms", "3000");
+        for (name, value) in ours {
+            settings.set(*name, *value);
+        }
+        for (name, value) in &self.client {
+            settings.set(name, value);
+        }
+        settings.set("bootstrap.servers", self.address());
+        for (name, value) in relied_on {
+            settings.set(*name, *value);
+        }
+        Ok(settings)
+    }
+}
+
+/// What can go wrong with Kafka.
+#[derive(Debug, thiserror::Error)]
+pub enum KafkaError {
+    /// A setting in `[kafka.client]` that Slackwater sets itself.
+    #[error("[kafka.client] sets {name}, which Slackwater sets itself ({why}): remove it")]
+    Reserved {
+        /// The setting.
+        name: &'static str,
+        /// Why it is ours.
+        why: &'static str,
+    },
+    /// librdkafka does not accept the settings.
+    #[error("setting up the Kafka client: check [kafka] and [kafka.client]")]
+    Settings(#[source] Box<ClientError>),
+    /// The client's thread could not be started.
+    #[error("starting the thread that reads from Kafka")]
+    Thread(#[source] std::io::Error),
+    /// No broker answered in time.
+    #[error(
+        "asking Kafka at {brokers} {what}: no answer. Is it running, do [kafka] brokers and its advertised.listeners \
+         name addresses that can be reached from here, do TLS and SASL settings match?"
+    )]
+    Unreachable {
+        /// The addresses tried.
+        brokers: String,
+        /// What was asked.
+        what: &'static str,
+        /// What the client says.
+        source: Box<ClientError>,
+    },
+    /// A topic that is not there.
+    #[error(
+        "topic {topic} does not exist at {brokers}, or these credentials may not see it. Create it: kafka-topics.sh \
+         --bootstrap-server {brokers} --create --topic {topic} --partitions 8{settings}"
+    )]
+    TopicMissing {
+        /// Its name.
+        topic: String,
+        /// Where it was looked for.
+        brokers: String,
+        /// The rest of the command that creates it.
+        settings: &'static str,
+    },
+    /// A topic whose partitions do not divide the 1024 slots of a place.
+    #[error(
+        "topic {topic} has {found} partitions, and an author's posts only keep their order if it has 1, 2, 4 … or \
+         1024: create it anew with 8, say, and copy the records by key"
+    )]
+    PartitionCount {
+        /// Its name.
+        topic: String,
+        /// How many it has.
+        found: usize,
+    },
+    /// What was read before is no longer in the log, because it is another log.
+    #[error(
+        "{topic}/{partition} was read up to offset {next} before, but it ends at {end}: the topic was created anew, or \
+         [kafka] brokers name another cluster. Correct that, or `slackwater serve --rebuild` puts the data folder aside and \
+         makes it anew from what the log has"
+    )]
+    LogIsShorter {
+        /// The topic's name.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// The offset that was to be read next.
+        next: i64,
+        /// Where the partition ends; 0 if it is not there.
+        end: i64,
+    },
+    /// The log goes beyond what was read before, but is not the one that was read.
+    #[error(
+        "{topic}/{partition} is not what was read before: at offset {offset} is another record than the one read there, so \
+         the topic was created anew. Bring the old one back, or `slackwater serve --rebuild` puts the data folder aside and \
+         makes it anew from what the topics have now"
+    )]
+    OtherRecord {
+        /// The topic's name.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// The offset that was compared.
+        offset: i64,
+    },
+    /// The brokers are another cluster's than they were.
+    #[error(
+        "Kafka at {brokers} is cluster {now} now, and was cluster {before} before: [kafka] brokers lead elsewhere. Correct \
+         that, or start again to have it checked against the data folder"
+    )]
+    OtherCluster {
+        /// The addresses tried.
+        brokers: String,
+        /// The id of the cluster that was read.
+        before: String,
+        /// The id of the one that answers.
+        now: String,
+    },
+    /// Too much is waiting to be accepted. Some of the records may still be: sending them all again is harmless.
+    #[error("appending to {topic}: too many records are waiting for Kafka to accept them")]
+    Full {
+        /// The topic's name.
+        topic: String,
+    },
+    /// The broker or the client refuses a record for its size.
+    #[error(
+        "appending to {topic}: Kafka does not take a record of {bytes} bytes (max.message.bytes)"
+    )]
+    TooLarge {
+        /// The topic's name.
+        topic: String,
+        /// Its value's length.
+        bytes: usize,
+    },
+    /// The broker did not accept a record. It may be there all the same: sending it again is harmless.
+    #[error("appending to {topic}: not accepted by Kafka at {brokers}")]
+    NotAccepted {
+        /// The topic's name.
+        topic: String,
+        /// The addresses tried.
+        brokers: String,
+        /// What the client says.
+        source: Box<ClientError>,
+    },
+    /// The client's own bookkeeping failed.
+    #[error("reading from Kafka: {what}")]
+    Client {
+        /// What was to be done.
+        what: &'static str,
+        /// What the client says.
+        source: Box<ClientError>,
+    },
+    /// It was stopped, or had failed before and said so then.
+    #[error("Kafka is no longer being read")]
+    Stopped,
+}
+
+/// Hears what librdkafka has to say. Its log lines repeat on every try, so they are for debugging; what an operator
+/// needs is logged where it is known to be news.
+#[derive(Default)]
+struct Listener {
+    last_error: Mutex<Option<String>>,
+    statistics: Mutex<Option<Statistics>>,
+}
+
+impl ClientContext for Listener {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        tracing::debug!(target: "librdkafka", ?level, facility, "{text}");
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        *self.statistics.lock() = Some(statistics);
+    }
+
+    fn error(&self, error: ClientError, reason: &str) {
+        tracing::debug!(target: "librdkafka", %error, "{reason}");
+        *self.last_error.lock() = Some(format!("{error}: {reason}"));
+    }
+}
+
+impl ConsumerContext for Listener {
+    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
+        if let Err(error) = result {
+            tracing::debug!(%error, "offsets for lag tools were not committed");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_we_rely_on_is_refused_by_name() {
+        let mut options = Options::default();
+        options
+            .client
+            .insert("enable.auto.commit".to_owned(), "true".to_owned());
+        let error = options.settings(&[], &[]).unwrap_err();
+        assert!(error.to_string().contains("enable.auto.commit"), "{error}");
+    }
+
+    #[test]
+    fn the_operators_settings_win_over_ours() {
+        let mut options = Options::default();
+        options
+            .client
+            .insert("linger.ms".to_owned(), "50".to_owned());
+        let settings = options
+            .settings(&[("linger.ms", "5")], &[("acks", "all")])
+            .unwrap();
+        assert_eq!(settings.get("linger.ms"), Some("50"));
+        assert_eq!(settings.get("acks"), Some("all"));
+    }
+}

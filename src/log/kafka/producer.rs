@@ -1,0 +1,393 @@
+//! Appending to Kafka: a record is accepted when every replica has it.
+
+use super::topics::{self, Partitions};
+use super::{KafkaError, Listener, Options, PARTITIONS_EVERY, QUESTION_WAIT, START_WAIT};
+use crate::clock;
+use parking_lot::{Mutex, RwLock};
+use rdkafka::ClientContext;
+use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
+use slackwater_engine::post::record::{NewRecord, Position, Record, Topic};
+use slackwater_order::key_hash::partition_of;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// Our defaults, which `[kafka.client]` may change.
+const OURS: [(&str, &str); 6] = [
+    ("compression.type", "lz4"),
+    ("linger.ms", "5"),
+    // A request at the door is answered within this, one way or the other.
+    ("message.timeout.ms", "30000"),
+    // The most that may wait to be accepted: past it, KafkaError::Full.
+    ("queue.buffering.max.messages", "100000"),
+    ("queue.buffering.max.kbytes", "65536"),
+    // A record of RECORD_BYTES_MAX with its key and headers; the broker's own limit is on the compressed batch.
+    ("message.max.bytes", "1500000"),
+];
+const RELIED_ON: [(&str, &str); 3] = [
+    ("acks", "all"),
+    ("enable.idempotence", "true"),
+    ("partitioner", "murmur2_random"),
+];
+/// The longest `reason` of a dead letter, in bytes: a record near the largest must still fit with it.
+const REASON_BYTES_MAX: usize = 1000;
+
+/// Appends records. Cheap to clone; clones share one client and its queue.
+#[derive(Clone)]
+pub struct Producer(Arc<Shared>);
+
+struct Shared {
+    options: Options,
+    settings: ClientConfig,
+    client: RwLock<Arc<Client>>,
+    partitions: RwLock<Partitions>,
+    /// When `partitions` was last looked up.
+    looked: Mutex<Instant>,
+}
+
+impl Producer {
+    /// Connects and looks at the topics. Blocks until a broker answers, for at most a minute.
+    ///
+    /// Errors: settings that are refused, no broker, a topic that is missing or has an unfit number of partitions.
+    pub fn start(options: &Options) -> Result<Producer, KafkaError> {
+        let settings = settings(options)?;
+        let client = create(&settings)?;
+        let partitions = topics::find(client.client(), options, START_WAIT, || false)?;
+        Ok(Producer(Arc::new(Shared {
+            options: options.clone(),
+            settings,
+            client: RwLock::new(client),
+            partitions: RwLock::new(partitions),
+            looked: Mutex::new(clock::stopwatch()),
+        })))
+    }
+
+    /// Appends in order; answers with each record's position once the broker has accepted all of them. A record whose
+    /// first acceptance got lost with the connection, and that the broker then knew already without saying where, is
+    /// given the position of the newest record of its partition: it stands at or before that.
+    ///
+    /// After an error any of them may be in the log or still get there; sending all of them again is harmless, since
+    /// every record is an upsert. Errors: [`KafkaError::Full`], [`KafkaError::TooLarge`], [`KafkaError::NotAccepted`]
+    /// (30 s without an answer, or refused).
+    pub async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<Position>, KafkaError> {
+        self.look_for_new_partitions();
+        let mut waiting = Vec::with_capacity(records.len());
+        for record in &records {
+            let name = self.0.options.topic_name(record.topic);
+            let count = self.partitions(record.topic);
+            let (tell, told) = oneshot::channel();
+            let mut message = BaseRecord::with_opaque_to(name, Box::new(tell))
+                .partition(partition_of(&record.partition_by, count))
+                .key(&record.key)
+                .timestamp(record.timestamp.millis())
+                .headers(headers(&record.headers));
+            if let Some(value) = &record.value {
+                message = message.payload(value);
+            }
+            self.send(message)?;
+            waiting.push(told);
+        }
+        let mut positions = Vec::with_capacity(records.len());
+        for (record, delivery) in records.iter().zip(waiting) {
+            let name = self.0.options.topic_name(record.topic);
+            let bytes = record.value.as_ref().map_or(0, Vec::len);
+            let delivered = self.delivered(delivery, name, bytes).await?;
+            let offset = match delivered.offset {
+                Some(offset) => offset,
+                None => self.newest(name, delivered.partition).await?,
+            };
+            positions.push(Position {
+                topic: record.topic,
+                partition: delivered.partition,
+                offset,
+            });
+        }
+        Ok(positions)
+    }
+
+    /// Keeps a record that could not be used, with its key, value and headers, and where it came from. It is
+    /// stamped anew, or the topic's retention would take old ones at once.
+    ///
+    /// Errors as [`Producer::append`].
+    pub async fn dead_letter(&self, record: &Record, reason: &str) -> Result<(), KafkaError> {
+        let options = &self.0.options;
+        let (partition, offset) = (record.position.partition, record.position.offset);
+        let headers = headers(&record.headers)
+            .insert(header("reason", shortened(reason).as_bytes()))
+            .insert(header(
+                "topic",
+                options.topic_name(record.position.topic).as_bytes(),
+            ))
+            .insert(header("partition", partition.to_string().as_bytes()))
+            .insert(header("offset", offset.to_string().as_bytes()));
+        let (tell, told) = oneshot::channel();
+        let mut message =
+            BaseRecord::with_opaque_to(&options.dead_letters, Box::new(tell)).headers(headers);
+        if let Some(key) = &record.key {
+            message = message.key(key);
+        }
+        if let Some(value) = &record.value {
+            message = message.payload(value);
+        }
+        self.send(message)?;
+        let bytes = record.value.as_ref().map_or(0, Vec::len);
+        self.delivered(told, &options.dead_letters, bytes).await?;
+        Ok(())
+    }
+
+    /// Where every partition ends now, as [`super::ends_now`].
+    pub fn ends_now(&self) -> Result<Vec<Position>, KafkaError> {
+        super::ends_now(&self.0.options)
+    }
+
+    /// Waits until nothing is left to be accepted. Blocks for at most `timeout`.
+    pub fn flush(&self, timeout: Duration) -> Result<(), KafkaError> {
+        let client = Arc::clone(&self.0.client.read());
+        client.flush(timeout).map_err(|source| {
+            self.failed(&self.0.options.activities, 0, ClientErrorKind::of(source))
+        })
+    }
+
+    fn partitions(&self, topic: Topic) -> i32 {
+        self.0.partitions.read().get(&topic).copied().unwrap_or(1)
+    }
+
+    fn send(&self, message: BaseRecord<'_, Vec<u8>, Vec<u8>, Tell>) -> Result<(), KafkaError> {
+        let client = Arc::clone(&self.0.client.read());
+        client.send(message).map_err(|(source, message)| {
+            let bytes = message.payload.map_or(0, Vec::len);
+            self.failed(message.topic, bytes, ClientErrorKind::of(source))
+        })
+    }
+
+    async fn delivered(
+        &self,
+        told: oneshot::Receiver<Result<Delivered, ClientError>>,
+        topic: &str,
+        bytes: usize,
+    ) -> Result<Delivered, KafkaError> {
+        match told.await {
+            Ok(Ok(delivered)) => Ok(delivered),
+            Ok(Err(source)) => Err(self.failed(topic, bytes, ClientErrorKind::of(source))),
+            Err(_) => Err(KafkaError::Stopped),
+        }
+    }
+
+    async fn newest(&self, topic: &str, partition: i32) -> Result<i64, KafkaError> {
+        let client = Arc::clone(&self.0.client.read());
+        let name = topic.to_owned();
+        let (answer, answered) = oneshot::channel();
+        std::thread::spawn(move || {
+            let watermarks = client
+                .client()
+                .fetch_watermarks(&name, partition, QUESTION_WAIT);
+            let _ = answer.send(watermarks);
+        });
+        match answered.await {
+            Ok(Ok((_, end))) => Ok((end - 1).max(0)),
+            Ok(Err(source)) => Err(self.failed(topic, 0, ClientErrorKind::of(source))),
+            Err(_) => Err(KafkaError::Stopped),
+        }
+    }
+
+    fn failed(&self, topic: &str, bytes: usize, kind: ClientErrorKind) -> KafkaError {
+        self.replace_a_broken_client();
+        let topic = topic.to_owned();
+        match kind {
+            ClientErrorKind::Full => KafkaError::Full { topic },
+            ClientErrorKind::TooLarge => KafkaError::TooLarge { topic, bytes },
+            ClientErrorKind::Other(source) => KafkaError::NotAccepted {
+                topic,
+                brokers: self.0.options.address(),
+                source: Box::new(source),
+            },
+        }
+    }
+
+    /// An idempotent client that has lost count with its broker refuses everything for ever after. What it had not
+    /// delivered was answered with an error, so a new one may begin afresh.
+    fn replace_a_broken_client(&self) {
+        let mut client = self.0.client.write();
+        let Some((code, reason)) = client.client().fatal_error() else {
+            return;
+        };
+        match create(&self.0.settings) {
+            Ok(fresh) => {
+                tracing::error!(%code, "the Kafka producer failed for good ({reason}): it was replaced");
+                let broken = std::mem::replace(&mut *client, fresh);
+                // Taking a client down waits for its threads, which nobody should here.
+                std::thread::spawn(move || drop(broken));
+            }
+            Err(error) => {
+                tracing::error!(%code, %error, "the Kafka producer failed for good ({reason}) and cannot be replaced");
+            }
+        }
+    }
+
+    /// Other producers follow a topic that grows within minutes, so this one does too, in the background.
+    fn look_for_new_partitions(&self) {
+        {
+            let mut looked = self.0.looked.lock();
+            if looked.elapsed() < PARTITIONS_EVERY {
+                return;
+            }
+            *looked = clock::stopwatch();
+        }
+        let shared = Arc::clone(&self.0);
+        std::thread::spawn(move || {
+            let client = Arc::clone(&shared.client.read());
+            match topics::look(client.client(), &shared.options, QUESTION_WAIT) {
+                Ok(partitions) => *shared.partitions.write() = partitions,
+                Err(KafkaError::Unreachable { .. }) => {}
+                Err(error) => tracing::error!("producing to Kafka goes on as before, but {error}"),
+            }
+        });
+    }
+}
+
+/// What the caller can do about it.
+enum ClientErrorKind {
+    Full,
+    TooLarge,
+    Other(ClientError),
+}
+
+impl ClientErrorKind {
+    fn of(source: ClientError) -> ClientErrorKind {
+        match source.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::QueueFull) => ClientErrorKind::Full,
+            Some(RDKafkaErrorCode::MessageSizeTooLarge) => ClientErrorKind::TooLarge,
+            _ => ClientErrorKind::Other(source),
+        }
+    }
+}
+
+type Client = ThreadedProducer<Deliveries>;
+type Tell = Box<oneshot::Sender<Result<Delivered, ClientError>>>;
+
+/// An accepted record; its offset if the broker said it.
+struct Delivered {
+    partition: i32,
+    offset: Option<i64>,
+}
+
+/// Passes deliveries on to those who wait for them.
+#[derive(Default)]
+struct Deliveries {
+    listener: Listener,
+    unknown: Mutex<Unknown>,
+}
+
+impl ClientContext for Deliveries {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        self.listener.log(level, facility, text);
+    }
+
+    fn error(&self, error: ClientError, reason: &str) {
+        self.listener.error(error, reason);
+    }
+}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = Tell;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, tell: Tell) {
+        let told = match result {
+            Ok(message) => {
+                let (topic, partition) = (message.topic(), message.partition());
+                let mut unknown = self.unknown.lock();
+                let offset = unknown.check(topic, partition, message.offset());
+                Ok(Delivered { partition, offset })
+            }
+            Err((error, _)) => Err(error.clone()),
+        };
+        // Who no longer waits does not want to know.
+        let _ = tell.send(told);
+    }
+}
+
+/// Tells true offsets from made-up ones. Of a batch that the broker says it has already (DUPLICATE_SEQUENCE_NUMBER) the
+/// offset is not known, but librdkafka counts on from there: -1, 0, 1 … The next true offset cannot continue that
+/// count, since the n records of the batch stand before it, and the count ends at n - 2.
+#[derive(Default)]
+struct Unknown(BTreeMap<(String, i32), i64>);
+
+impl Unknown {
+    /// The offset, if it is one. To be asked in the order of deliveries.
+    fn check(&mut self, topic: &str, partition: i32, offset: i64) -> Option<i64> {
+        if 0 <= offset && self.0.is_empty() {
+            return Some(offset);
+        }
+        let key = (topic.to_owned(), partition);
+        let counted_on = self.0.get(&key).is_some_and(|last| offset == last + 1);
+        if offset < 0 || counted_on {
+            self.0.insert(key, offset);
+            return None;
+        }
+        self.0.remove(&key);
+        Some(offset)
+    }
+}
+
+/// How a producer is set up.
+pub(super) fn settings(options: &Options) -> Result<ClientConfig, KafkaError> {
+    options.settings(&OURS, &RELIED_ON)
+}
+
+/// Whether a producer can be set up so; it is let go again.
+pub(super) fn try_to_create(settings: &ClientConfig) -> Result<(), KafkaError> {
+    create(settings).map(drop)
+}
+
+fn create(settings: &ClientConfig) -> Result<Arc<Client>, KafkaError> {
+    ThreadedProducer::from_config_and_context(settings, Deliveries::default())
+        .map(Arc::new)
+        .map_err(|source| KafkaError::Settings(Box::new(source)))
+}
+
+fn headers(pairs: &[(String, Vec<u8>)]) -> OwnedHeaders {
+    let mut headers = OwnedHeaders::new_with_capacity(pairs.len() + 4);
+    for (name, value) in pairs {
+        headers = headers.insert(header(name, value));
+    }
+    headers
+}
+
+fn header<'a>(name: &'a str, value: &'a [u8]) -> Header<'a, &'a [u8]> {
+    let value = Some(value);
+    Header { key: name, value }
+}
+
+fn shortened(reason: &str) -> &str {
+    let end = reason.floor_char_boundary(REASON_BYTES_MAX);
+    reason.get(..end).unwrap_or(reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_that_were_only_counted_on_are_not_believed() {
+        let mut unknown = Unknown::default();
+        let mut check = |partition: i32, offsets: &[i64], believed: &[bool]| {
+            let found: Vec<bool> = offsets
+                .iter()
+                .map(|offset| unknown.check("t", partition, *offset).is_some())
+                .collect();
+            assert_eq!(found, believed, "{offsets:?}");
+        };
+        check(0, &[0, 1, 2], &[true, true, true]);
+        check(0, &[-1, 0, 1, 6, 7], &[false, false, false, true, true]);
+        // A batch of one at the very beginning: the next stands at 1.
+        check(1, &[-1, 1, 2], &[false, true, true]);
+        // Two in a row, another partition in between.
+        check(2, &[-1, 0], &[false, false]);
+        check(3, &[0], &[true]);
+        check(2, &[-1, 0, 1, 5], &[false, false, false, true]);
+    }
+}

@@ -1,0 +1,233 @@
+//! Whether partitions still are the ones that were read: where the last record that was taken stood, there it still stands.
+//!
+//! A topic that was deleted and created anew has the old one's name and counts from 0 again. Once it is longer than the old
+//! one was, no offset tells them apart. A topic's id (KIP-516) would, but rdkafka does not hand it out.
+
+use super::consumer::{Offsets, Slot, after_gap, incurable, listed, record, settings};
+use super::{KafkaError, Listener, Options};
+use crate::clock;
+use rdkafka::config::FromClientConfigAndContext as _;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError as ClientError;
+use rdkafka::message::Message as _;
+use rdkafka::statistics::Statistics;
+use rdkafka::topic_partition_list::Offset;
+use slackwater_engine::post::fingerprint::Fingerprint;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long the records that are compared may take to come, all together. They are read from brokers that have just answered.
+const RECORDS_WAIT: Duration = Duration::from_secs(20);
+/// How long a poll waits, and how soon a stop is noticed.
+const POLL_WAIT: Duration = Duration::from_millis(100);
+
+/// The last record taken of each partition, or one before it.
+pub(super) type Fingerprints = BTreeMap<Slot, Fingerprint>;
+
+/// Reads the records that were taken last, and compares. With a consumer of its own: one that has begun to read at one place
+/// cannot be trusted to begin anew at another (records between the two were seen to be left out). `low` and `high` are where each
+/// partition begins and ends.
+///
+/// A record that is gone (retention, compaction) or does not come in time cannot be compared: not an error, as the check is for
+/// a rare mistake, and a record that is damaged would keep the service from starting for good.
+/// Errors: [`KafkaError::OtherRecord`].
+pub(super) fn check(
+    options: &Options,
+    taken: &Fingerprints,
+    (low, high): (&Offsets, &Offsets),
+    stopped: impl Fn() -> bool,
+) -> Result<(), KafkaError> {
+    let mut to_compare = taken.clone();
+    to_compare.retain(|slot, taken| {
+        let offset = taken.position.offset;
+        let begins = low.get(slot).is_some_and(|low| *low <= offset);
+        let is_there = begins && high.get(slot).is_some_and(|high| offset < *high);
+        if !is_there {
+            is_gone(options, taken);
+        }
+        is_there
+    });
+    if to_compare.is_empty() {
+        return Ok(());
+    }
+    let consumer = BaseConsumer::from_config_and_context(&settings(options)?, Listener::default())
+        .map_err(|source| KafkaError::Settings(Box::new(source)))?;
+    let places = to_compare
+        .iter()
+        .map(|(slot, taken)| (*slot, Offset::Offset(taken.position.offset)));
+    listed(options, places)
+        .and_then(|places| consumer.assign(&places))
+        .map_err(assigning)?;
+    let begun = clock::stopwatch();
+    while !to_compare.is_empty() && !stopped() {
+        if RECORDS_WAIT <= begun.elapsed() {
+            cannot_compare(options, &to_compare, "they did not come");
+            break;
+        }
+        match consumer.poll(POLL_WAIT) {
+            None => {}
+            Some(Ok(message)) => {
+                let Some(topic) = options.topic_named(message.topic()) else {
+                    continue;
+                };
+                let slot = (topic, message.partition());
+                let Some(taken) = to_compare.remove(&slot) else {
+                    continue;
+                };
+                match found(&Fingerprint::of(&record(topic, &message)), &taken) {
+                    Found::Same => {}
+                    Found::Nothing => is_gone(options, &taken),
+                    Found::Another => {
+                        return Err(KafkaError::OtherRecord {
+                            topic: options.topic_name(topic).to_owned(),
+                            partition: slot.1,
+                            offset: taken.position.offset,
+                        });
+                    }
+                }
+                // More of it would keep the others waiting.
+                listed(options, [(slot, Offset::Invalid)].into_iter())
+                    .and_then(|done| consumer.incremental_unassign(&done))
+                    .map_err(assigning)?;
+            }
+            Some(Err(error)) => {
+                if let Some(reason) = incurable(&error) {
+                    cannot_compare(options, &to_compare, &reason);
+                    break;
+                }
+                tracing::debug!(%error, "reading from Kafka");
+            }
+        }
+        let heard = consumer.context().statistics.lock().take();
+        if let Some(statistics) = heard {
+            forget_gaps(options, &statistics, &mut to_compare);
+        }
+    }
+    Ok(())
+}
+
+/// What stands where a record was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    Same,
+    Another,
+    /// It is gone, as records of a compacted topic go.
+    Nothing,
+}
+
+/// What the first record that comes says of the place where one was taken: reading began there.
+fn found(first: &Fingerprint, taken: &Fingerprint) -> Found {
+    match first {
+        first if first.position != taken.position => Found::Nothing,
+        first if first == taken => Found::Same,
+        _ => Found::Another,
+    }
+}
+
+/// What was compacted away at the very end has no record after it that would tell.
+fn forget_gaps(options: &Options, statistics: &Statistics, to_compare: &mut Fingerprints) {
+    to_compare.retain(|(topic, number), taken| {
+        let topic = statistics.topics.get(options.topic_name(*topic));
+        let partition = topic.and_then(|topic| topic.partitions.get(number));
+        let is_passed =
+            partition.is_some_and(|found| after_gap(found, taken.position.offset).is_some());
+        if is_passed {
+            is_gone(options, taken);
+        }
+        !is_passed
+    });
+}
+
+fn is_gone(options: &Options, taken: &Fingerprint) {
+    let (topic, partition) = taken.partition();
+    let (topic, offset) = (options.topic_name(topic), taken.position.offset);
+    tracing::debug!(
+        topic,
+        partition,
+        offset,
+        "{topic}/{partition}: the record at offset {offset} that was read last is gone: whether it is the same topic cannot be \
+         checked"
+    );
+}
+
+fn cannot_compare(options: &Options, to_compare: &Fingerprints, reason: &str) {
+    let names: Vec<_> = to_compare
+        .values()
+        .map(|taken| {
+            let (topic, partition) = taken.partition();
+            format!("{}/{partition}", options.topic_name(topic))
+        })
+        .collect();
+    let partitions = names.join(", ");
+    tracing::warn!(
+        partitions,
+        reason,
+        "whether {partitions} are the ones that were read before could not be checked ({reason}): reading goes on"
+    );
+}
+
+fn assigning(source: ClientError) -> KafkaError {
+    KafkaError::Client {
+        what: "assigning the partitions",
+        source: Box::new(source),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rdkafka::statistics::Partition;
+    use slackwater_engine::post::record::{Position, Record, Topic};
+
+    fn record(offset: i64, value: &str) -> Fingerprint {
+        Fingerprint::of(&Record {
+            position: Position {
+                topic: Topic::Relationships,
+                partition: 1,
+                offset,
+            },
+            timestamp: None,
+            key: Some(b"key".to_vec()),
+            value: Some(value.into()),
+            headers: Vec::new(),
+        })
+    }
+
+    /// Were this to fail, a service whose relations were compacted would not start, or would read on in any topic.
+    #[test]
+    fn a_record_further_on_says_nothing_of_the_one_that_was_there() {
+        let taken = record(7, "a");
+        assert_eq!(found(&record(7, "a"), &taken), Found::Same);
+        assert_eq!(found(&record(7, "b"), &taken), Found::Another);
+        assert_eq!(found(&record(8, "a"), &taken), Found::Nothing);
+        assert_eq!(found(&record(8, "b"), &taken), Found::Nothing);
+    }
+
+    /// Were this to fail, a start would wait in vain where the last record was a removal that has been compacted away.
+    #[test]
+    fn a_record_that_is_gone_from_the_end_is_not_waited_for() {
+        let options = Options::default();
+        let check = |next_offset: i64, fetchq_cnt: i64, left: usize| {
+            let found = Partition {
+                next_offset,
+                fetchq_cnt,
+                ..Partition::default()
+            };
+            let topic = rdkafka::statistics::Topic {
+                partitions: [(1, found)].into(),
+                ..Default::default()
+            };
+            let statistics = Statistics {
+                topics: [(options.relationships.clone(), topic)].into(),
+                ..Statistics::default()
+            };
+            let mut to_compare = [((Topic::Relationships, 1), record(7, "a"))].into();
+            forget_gaps(&options, &statistics, &mut to_compare);
+            assert_eq!(to_compare.len(), left, "{next_offset} {fetchq_cnt}");
+        };
+        check(9, 0, 0);
+        check(9, 1, 1); // it may be what waits
+        check(7, 0, 1);
+        check(-1001, 0, 1); // not known yet
+    }
+}

@@ -1,0 +1,302 @@
+//! What the topics must be like, and whether they are.
+
+use super::{KafkaError, Listener, Options, QUESTION_WAIT};
+use crate::clock;
+use rdkafka::ClientContext;
+use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, ResourceSpecifier};
+use rdkafka::client::Client;
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
+use slackwater_engine::post::record::Topic;
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::Duration;
+
+/// More partitions than a place has slots would split a slot.
+const PARTITIONS_MAX: usize = 1024;
+/// Thirty days in milliseconds: what can be rebuilt is what the log still has.
+const RETENTION_MS_MIN: i64 = 30 * 24 * 3600 * 1000;
+/// The pause after a first failed try, and the longest one.
+const PAUSE_MIN: Duration = Duration::from_millis(250);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// How often a pause looks whether it is to stop.
+const STOPPED_EVERY: Duration = Duration::from_millis(100);
+
+/// How many partitions each topic has.
+pub(super) type Partitions = BTreeMap<Topic, i32>;
+
+/// Looks until the broker answers, for at most `wait` or until `stopped`. Each failed try is logged.
+pub(super) fn find<C: ClientContext>(
+    client: &Client<C>,
+    options: &Options,
+    wait: Duration,
+    stopped: impl Fn() -> bool,
+) -> Result<Partitions, KafkaError> {
+    patiently(wait, stopped, || look(client, options, QUESTION_WAIT))
+}
+
+/// Asks again while the broker cannot be reached, pausing longer each time.
+pub(super) fn patiently<T>(
+    wait: Duration,
+    stopped: impl Fn() -> bool,
+    mut ask: impl FnMut() -> Result<T, KafkaError>,
+) -> Result<T, KafkaError> {
+    let begun = clock::stopwatch();
+    let mut pause = PAUSE_MIN;
+    loop {
+        match ask() {
+            Err(KafkaError::Unreachable {
+                brokers,
+                what,
+                source,
+            }) => {
+                if stopped() || wait <= begun.elapsed() + pause {
+                    return Err(KafkaError::Unreachable {
+                        brokers,
+                        what,
+                        source,
+                    });
+                }
+                tracing::warn!(%brokers, error = %source,
+                    "asking Kafka at {brokers} {what}: {source}; trying again in {pause:?}");
+                let resting = clock::stopwatch();
+                while resting.elapsed() < pause && !stopped() {
+                    thread::sleep(pause.min(STOPPED_EVERY));
+                }
+                pause = (pause * 2).min(PAUSE_MAX);
+            }
+            answered => return answered,
+        }
+    }
+}
+
+/// Looks once. Asks for all topics, as a question about one might create it.
+pub(super) fn look<C: ClientContext>(
+    client: &Client<C>,
+    options: &Options,
+    timeout: Duration,
+) -> Result<Partitions, KafkaError> {
+    let unreachable = |source| KafkaError::Unreachable {
+        brokers: options.address(),
+        what: "for its topics",
+        source: Box::new(source),
+    };
+    let metadata = client.fetch_metadata(None, timeout).map_err(unreachable)?;
+    let count = |name: &str, settings: &'static str| {
+        let found = metadata.topics().iter().find(|topic| topic.name() == name);
+        let missing = || KafkaError::TopicMissing {
+            topic: name.to_owned(),
+            brokers: options.address(),
+            settings,
+        };
+        let found = found.ok_or_else(missing)?;
+        match found.error().map(RDKafkaErrorCode::from) {
+            None if !found.partitions().is_empty() => Ok(found.partitions().len()),
+            None
+            | Some(
+                RDKafkaErrorCode::UnknownTopicOrPartition
+                | RDKafkaErrorCode::TopicAuthorizationFailed,
+            ) => Err(missing()),
+            Some(code) => Err(unreachable(ClientError::MetadataFetch(code))),
+        }
+    };
+    let mut partitions = Partitions::new();
+    for topic in Topic::ALL {
+        let name = options.topic_name(topic);
+        let found = count(name, settings_of(topic))?;
+        if !found.is_power_of_two() || PARTITIONS_MAX < found {
+            let topic = name.to_owned();
+            return Err(KafkaError::PartitionCount { topic, found });
+        }
+        partitions.insert(topic, i32::try_from(found).unwrap_or(1));
+    }
+    count(&options.dead_letters, "")?;
+    Ok(partitions)
+}
+
+/// How a topic is to be created, after its name and partitions.
+fn settings_of(topic: Topic) -> &'static str {
+    match topic {
+        Topic::Activities => {
+            " --config message.timestamp.type=LogAppendTime --config retention.ms=3888000000"
+        }
+        Topic::Relationships => {
+            " --config message.timestamp.type=LogAppendTime --config cleanup.policy=compact --config delete.retention.ms=2592000000"
+        }
+    }
+}
+
+/// Warns of settings under which the service works, but not as promised. A broker that does not tell is not an error.
+pub(super) fn warn_of_settings(options: &Options) {
+    match describe(options) {
+        Ok(settings) => {
+            for complaint in complaints(options, &settings) {
+                tracing::warn!("{complaint}");
+            }
+        }
+        Err(reason) => tracing::warn!(
+            "the settings of {} and {} could not be read ({reason}): see to message.timestamp.type, retention.ms and \
+             cleanup.policy yourself",
+            options.activities,
+            options.relationships
+        ),
+    }
+}
+
+type Settings = BTreeMap<Topic, BTreeMap<String, String>>;
+
+/// Asks the broker. Must not be called from async code: it runs its own executor.
+fn describe(options: &Options) -> Result<Settings, String> {
+    let config = options.settings(&[], &[]).map_err(|e| e.to_string())?;
+    let admin = AdminClient::from_config_and_context(&config, Listener::default())
+        .map_err(|e| e.to_string())?;
+    let asked = Topic::ALL.map(|topic| ResourceSpecifier::Topic(options.topic_name(topic)));
+    let patience = AdminOptions::new().request_timeout(Some(QUESTION_WAIT));
+    let answer = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .map_err(|e| e.to_string())?
+        .block_on(admin.describe_configs(asked.iter(), &patience))
+        .map_err(|e| e.to_string())?;
+    let values = |resource: &ConfigResource| {
+        let entries = resource.entries.iter();
+        entries
+            .filter_map(|entry| Some((entry.name.clone(), entry.value.clone()?)))
+            .collect()
+    };
+    Topic::ALL
+        .into_iter()
+        .zip(answer)
+        .map(|(topic, resource)| Ok((topic, values(&resource.map_err(|e| e.to_string())?))))
+        .collect()
+}
+
+/// What is wrong with the settings, each with the way to mend it. A setting not given is Kafka's default.
+fn complaints(options: &Options, settings: &Settings) -> Vec<String> {
+    let setting = |topic: Topic, name: &str, default: &'static str| {
+        let of_topic = settings.get(&topic);
+        of_topic
+            .and_then(|all| all.get(name))
+            .map_or(default, String::as_str)
+            .to_owned()
+    };
+    let mend = |topic: Topic, change: &str| {
+        format!(
+            "kafka-configs.sh --bootstrap-server {} --alter --entity-type topics --entity-name {} --add-config {change}",
+            options.address(),
+            options.topic_name(topic)
+        )
+    };
+    let mut complaints = Vec::new();
+    let activities = &options.activities;
+    let stamped = setting(Topic::Activities, "message.timestamp.type", "CreateTime");
+    if stamped != "LogAppendTime" {
+        complaints.push(format!(
+            "topic {activities} has message.timestamp.type={stamped}, so delays are measured by the producers' clocks: {}",
+            mend(Topic::Activities, "message.timestamp.type=LogAppendTime")
+        ));
+    }
+    let stamped = setting(Topic::Relationships, "message.timestamp.type", "CreateTime");
+    if stamped != "LogAppendTime" {
+        complaints.push(format!(
+            "topic {} has message.timestamp.type={stamped}, so after it was given more partitions the producers' clocks \
+             decide which relation is the newest: {}",
+            options.relationships,
+            mend(Topic::Relationships, "message.timestamp.type=LogAppendTime")
+        ));
+    }
+    let retained = setting(Topic::Activities, "retention.ms", "604800000");
+    if !retained
+        .parse()
+        .is_ok_and(|ms: i64| ms == -1 || RETENTION_MS_MIN <= ms)
+    {
+        complaints.push(format!(
+            "topic {activities} has retention.ms={retained}, less than 30 days, and only what it still has can be \
+             rebuilt: {}",
+            mend(Topic::Activities, "retention.ms=3888000000")
+        ));
+    }
+    let cleaned = setting(Topic::Activities, "cleanup.policy", "delete");
+    if cleaned.contains("compact") {
+        complaints.push(format!(
+            "topic {activities} has cleanup.policy={cleaned}, which keeps only the newest activity of an author: {}",
+            mend(Topic::Activities, "cleanup.policy=delete")
+        ));
+    }
+    let cleaned = setting(Topic::Relationships, "cleanup.policy", "delete");
+    if !cleaned.contains("compact") {
+        complaints.push(format!(
+            "topic {} has cleanup.policy={cleaned}, so relations are forgotten after retention.ms: {}",
+            options.relationships,
+            mend(Topic::Relationships, "cleanup.policy=compact")
+        ));
+    }
+    complaints
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rdkafka::consumer::{BaseConsumer, Consumer};
+
+    fn settings(activities: &[(&str, &str)], relationships: &[(&str, &str)]) -> Settings {
+        let map = |pairs: &[(&str, &str)]| {
+            let owned = pairs
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+            owned.collect()
+        };
+        [
+            (Topic::Activities, map(activities)),
+            (Topic::Relationships, map(relationships)),
+        ]
+        .into()
+    }
+
+    #[test]
+    fn topics_as_recommended_raise_no_complaint_and_kafkas_defaults_four() {
+        let options = Options::default();
+        let good = settings(
+            &[
+                ("message.timestamp.type", "LogAppendTime"),
+                ("retention.ms", "-1"),
+            ],
+            &[
+                ("message.timestamp.type", "LogAppendTime"),
+                ("cleanup.policy", "compact,delete"),
+            ],
+        );
+        assert_eq!(complaints(&options, &good), Vec::<String>::new());
+        let thirty_days = [
+            ("message.timestamp.type", "LogAppendTime"),
+            ("retention.ms", "2592000000"),
+            ("cleanup.policy", "compact"),
+        ];
+        let said = complaints(
+            &options,
+            &settings(&thirty_days, &[thirty_days[0], thirty_days[2]]),
+        );
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].contains("newest activity"), "{said:?}");
+        let said = complaints(&options, &settings(&[], &[]));
+        assert_eq!(said.len(), 4, "{said:?}");
+        assert!(said.iter().all(|line| line.contains("--add-config")));
+    }
+
+    #[test]
+    fn a_broker_that_is_not_there_is_named_with_what_to_check() {
+        let options = Options {
+            brokers: vec!["127.0.0.1:1".to_owned()],
+            ..Options::default()
+        };
+        let config = options.settings(&[], &[]).unwrap();
+        let consumer: BaseConsumer = config.create().unwrap();
+        let ask = || look(consumer.client(), &options, Duration::from_millis(300));
+        let error = patiently(Duration::from_millis(600), || false, ask).unwrap_err();
+        assert!(matches!(error, KafkaError::Unreachable { .. }), "{error:?}");
+        let text = error.to_string();
+        assert!(
+            text.contains("127.0.0.1:1") && text.contains("advertised.listeners"),
+            "{text}"
+        );
+    }
+}
