@@ -9,15 +9,15 @@
 mod support;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use slackwater_engine::feed::ledger::{Ledger, Op};
+use slackwater_engine::feed::ordered_feed::{Ledger, Op};
 use slackwater_engine::graph::Graph;
-use slackwater_engine::post::mark::{Mark, Seen};
-use slackwater_engine::post::record::{Position, Topic};
-use slackwater_engine::post::relationship::{Patience, decode};
-use slackwater_engine::reader::changes::changes;
-use slackwater_engine::reader::cursor::Moment;
-use slackwater_engine::reader::horizons::Horizons;
-use slackwater_engine::reader::shown::shown;
+use slackwater_engine::record::offsets::{Mark, Seen};
+use slackwater_engine::record::{Position, Topic};
+use slackwater_engine::relationship::{Patience, decode};
+use slackwater_engine::view::changes::changes;
+use slackwater_engine::view::cursor::Moment;
+use slackwater_engine::view::horizons::Horizons;
+use slackwater_engine::view::visible::shown;
 use slackwater_order::hold::OriginHold;
 use slackwater_order::origin_stats::OriginStats;
 use slackwater_order::place::PostId;

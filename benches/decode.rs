@@ -4,8 +4,8 @@
 mod support;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use slackwater_engine::post::activity::decode;
-use slackwater_engine::post::record::Vouched;
+use slackwater_engine::activity::parse::decode;
+use slackwater_engine::record::Vouched;
 use std::hint::black_box;
 
 fn bench(c: &mut Criterion) {

@@ -18,11 +18,12 @@ mod support;
 
 use slackwater::pipeline::due::{Due, Waiting, What};
 use slackwater_engine::feed::fan_out::{Fate, fan_out};
-use slackwater_engine::feed::ledger::Op;
+use slackwater_engine::feed::ordered_feed::Op;
+use slackwater_engine::feed::reply_target::Answers;
 use slackwater_engine::feed::store::{Options, Reflects, Store};
-use slackwater_engine::feed::thread::Answers;
-use slackwater_engine::graph::{AccountIx, Graph};
-use slackwater_engine::post::mark::Mark;
+use slackwater_engine::graph::AccountIx;
+use slackwater_engine::graph::Graph;
+use slackwater_engine::record::offsets::Mark;
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 use std::time::{Duration, Instant};

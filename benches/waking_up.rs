@@ -5,11 +5,13 @@
 mod support;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use slackwater_engine::feed::ledger::Ledger;
 use slackwater_engine::feed::merge::{Because, Feed, Merging, Progress};
+use slackwater_engine::feed::ordered_feed::Ledger;
 use slackwater_engine::feed::store::{Reflects, Store, home_key};
+use slackwater_engine::graph::AccountIx;
+use slackwater_engine::graph::FollowOptions;
+use slackwater_engine::graph::Graph;
 use slackwater_engine::graph::apply::Merge;
-use slackwater_engine::graph::{AccountIx, FollowOptions, Graph};
 use slackwater_order::place::PostId;
 use std::time::Instant;
 use support::{author, post, sized, store};
@@ -54,7 +56,7 @@ fn bench(c: &mut Criterion) {
         for n in 0..authors * posts {
             let mut post = post(n % authors, n);
             // What is merged is not shown: a short post is read no faster than its block.
-            post.body.object = slackwater_engine::feed::kept::no_object();
+            post.body.object = slackwater_engine::feed::post::no_object();
             store.put_post(post);
             if store.is_full() {
                 store.checkpoint(&Reflects::default()).unwrap();

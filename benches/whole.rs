@@ -6,11 +6,11 @@ mod support;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use slackwater::log::decode_batch::decode_each;
+use slackwater_engine::decode::Said;
 use slackwater_engine::engine::ingest::Ingest;
-use slackwater_engine::feed::kept::At;
+use slackwater_engine::feed::post::At;
 use slackwater_engine::feed::store::Reflects;
-use slackwater_engine::post::record::{Position, Record, Topic};
-use slackwater_engine::post::said::Said;
+use slackwater_engine::record::{Position, Record, Topic};
 use slackwater_order::time::Time;
 use slackwater_order::window::Windows;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Posts for tests of what is made of them.
 
-use slackwater_engine::feed::kept::{At, Post};
-use slackwater_engine::post::Body;
+use slackwater_engine::activity::Body;
+use slackwater_engine::feed::post::{At, Post};
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 

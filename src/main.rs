@@ -12,7 +12,7 @@ use slackwater::operator::{logging, trace};
 use slackwater::service;
 use slackwater::service::reload::Watch;
 use slackwater::service::signals::{self, AtOnce, Signals, Status};
-use slackwater_engine::feed::disk;
+use slackwater_engine::feed::store::disk;
 use slackwater_order::window::ReorderWindow;
 use std::error::Error;
 use std::fs::File;

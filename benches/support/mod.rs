@@ -10,11 +10,13 @@
 
 pub mod server;
 
-use slackwater_engine::feed::kept::{At, Post, State};
+use slackwater_engine::activity::Body;
+use slackwater_engine::activity::Visibility;
+use slackwater_engine::feed::post::{At, Post, State};
+use slackwater_engine::feed::reply_target::Answers;
 use slackwater_engine::feed::store::{Options, Store, home_key};
-use slackwater_engine::feed::thread::Answers;
-use slackwater_engine::graph::{FollowOptions, Graph};
-use slackwater_engine::post::{Body, Visibility};
+use slackwater_engine::graph::FollowOptions;
+use slackwater_engine::graph::Graph;
 use slackwater_order::place::{PostId, slot_of};
 use slackwater_order::time::Time;
 use slackwater_order::verdict::{Disposition, PlacedBy, Verdict};

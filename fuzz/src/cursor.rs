@@ -1,7 +1,7 @@
 //! Cursors, as readers give them back.
 
-use slackwater_engine::reader::cursor::Cursor;
-use slackwater_engine::reader::seal::{Key, SealedLog};
+use slackwater_engine::view::cursor::Cursor;
+use slackwater_engine::view::seal::{Key, SealedLog};
 
 /// The least length of a text that may be too long for a cursor: both topics in 1,024 partitions, twice, are shorter.
 const LONG_BYTES: usize = 100_000;

@@ -1,10 +1,11 @@
 //! Activities as records of the log hold them.
 
 use serde_json::Value;
-use slackwater_engine::post::activity::{author_key, decode};
-use slackwater_engine::post::host::origin_of;
-use slackwater_engine::post::record::Vouched;
-use slackwater_engine::post::{Activity, Body};
+use slackwater_engine::activity::Activity;
+use slackwater_engine::activity::Body;
+use slackwater_engine::activity::parse::{author_key, decode};
+use slackwater_engine::host::origin_of;
+use slackwater_engine::record::Vouched;
 
 /// The longest reason that is worth reading, in bytes: it goes into answers, the log and dead letters.
 const REASON_BYTES_MAX: usize = 2_000;

@@ -1,8 +1,8 @@
 //! Bodies of many lines, each an activity or one wrapped with what came beside it.
 
 use slackwater::api::append_body::{self, ParsedBody};
-use slackwater_engine::post::record::{Position, Record};
-use slackwater_engine::post::said::{Said, said};
+use slackwater_engine::decode::{Said, said};
+use slackwater_engine::record::{Position, Record};
 use slackwater_order::time::Time;
 
 /// The longest reason that is worth reading, in bytes.

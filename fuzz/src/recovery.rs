@@ -1,7 +1,7 @@
 //! The built-in log opened after its files were damaged.
 
 use slackwater::log::built_in::{BuiltInLog, Options, look_through};
-use slackwater_engine::post::record::{NewRecord, Record, Topic};
+use slackwater_engine::record::{NewRecord, Record, Topic};
 use slackwater_order::time::Time;
 use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};

@@ -10,7 +10,7 @@ use crate::config::Ids;
 use crate::log::Appender;
 use crate::mastodon::status_cache::StatusCache;
 use ipnet::IpNet;
-use slackwater_engine::reader::view::Built;
+use slackwater_engine::view::Built;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;

@@ -15,8 +15,8 @@ use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use slackwater_engine::post::record::{NewRecord, Position};
-use slackwater_engine::reader::view::Built;
+use slackwater_engine::record::{NewRecord, Position};
+use slackwater_engine::view::Built;
 use slackwater_engine::watch::Closed;
 use std::time::Duration;
 

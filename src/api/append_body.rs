@@ -5,12 +5,13 @@ use super::responses::Rejected;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
-use slackwater_engine::post::activity::author_key;
-use slackwater_engine::post::record::{
+use slackwater_engine::activity::id;
+use slackwater_engine::activity::parse::author_key;
+use slackwater_engine::decode::{Said, said};
+use slackwater_engine::record::{
     Envelope, HEADERS, NewRecord, Position, RECORD_BYTES_MAX, Record, Topic, header_meant,
 };
-use slackwater_engine::post::said::{Said, said};
-use slackwater_engine::post::{guess, id};
+use slackwater_engine::spelling;
 use slackwater_order::time::Time;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -292,7 +293,7 @@ fn is_wrapped(line: &[u8]) -> Result<bool, Rejection> {
     // A slip beside `ref` is all sorts of things.
     let is_meant = |name: &str| {
         let long = members.clone().copied().filter(|known| 3 < known.len());
-        name == "ref" || guess::guess(name, long).is_some()
+        name == "ref" || spelling::guess(name, long).is_some()
     };
     if activity.is_none() && !fields.keys().any(|name| is_meant(name)) {
         return Ok(false);
@@ -303,7 +304,7 @@ fn is_wrapped(line: &[u8]) -> Result<bool, Rejection> {
     Err(RejectionKind::Envelope.with(format!(
         "{} is no field of a wrapped activity: send activity and, beside it, arrived_at, ref, author_ref, fetched, inner_verified{}",
         id::quoted(name),
-        guess::did_you_mean(name, members.copied())
+        spelling::did_you_mean(name, members.copied())
     )))
 }
 

@@ -5,8 +5,8 @@ use super::entry_cache::CachedEntry;
 use super::spliced_message::SplicedMessage;
 use schemars::JsonSchema;
 use serde::Serialize;
-use slackwater_engine::reader::change_batch::{ChangeBatch, ChangeItem, ChangeKind};
-use slackwater_engine::reader::cursor::Cursor;
+use slackwater_engine::view::change_batch::{ChangeBatch, ChangeItem, ChangeKind};
+use slackwater_engine::view::cursor::Cursor;
 use std::sync::Arc;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 

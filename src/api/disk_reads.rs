@@ -1,7 +1,7 @@
 //! Reads that may need the disk. What memory answers is read on the spot; any other read runs where it blocks no other task, and
 //! only so many run at once.
 
-use slackwater_engine::feed::disk::{at_hand, fetching};
+use slackwater_engine::feed::store::disk::{at_hand, fetching};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Answers that wait for the disk at once, each on a thread of its own: more would hardly be had sooner, and each thread keeps
@@ -43,7 +43,7 @@ impl DiskTurn {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use slackwater_engine::feed::disk::{Disk, Tree};
+    use slackwater_engine::feed::store::disk::{Disk, Tree};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc;

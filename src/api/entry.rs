@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use slackwater_engine::feed::kept::{Post, State};
-use slackwater_engine::post::Visibility;
-use slackwater_engine::reader::explained::Explained;
+use slackwater_engine::activity::Visibility;
+use slackwater_engine::feed::post::{Post, State};
+use slackwater_engine::view::explain::Explained;
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 use slackwater_order::verdict::{PlacedBy, Verdict};

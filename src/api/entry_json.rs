@@ -136,8 +136,8 @@ mod tests {
     use crate::example;
     use proptest::prelude::*;
     use serde_json::value::RawValue;
-    use slackwater_engine::feed::kept::State;
-    use slackwater_engine::post::Visibility;
+    use slackwater_engine::activity::Visibility;
+    use slackwater_engine::feed::post::State;
     use slackwater_order::place::PostId;
     use slackwater_order::verdict::{PlacedBy, Verdict};
 
@@ -165,7 +165,7 @@ mod tests {
                 Visibility::Direct,
             ]),
             gone in prop::bool::weighted(0.1),
-        ) -> slackwater_engine::feed::kept::Post {
+        ) -> slackwater_engine::feed::post::Post {
             let mut post = example::post("https://a.example/users/ana");
             let [uri, author, origin, post_ref, author_ref, parent, original, content] = words;
             let [published, arrived, edited] = moments;

@@ -5,10 +5,10 @@ use super::problem::Problem;
 use super::state::AppState;
 use crate::clock;
 use axum::http::StatusCode;
-use slackwater_engine::post::mark::Seen;
-use slackwater_engine::reader::asked::Asked;
-use slackwater_engine::reader::cursor::{Cursor, CursorError};
-use slackwater_engine::reader::look::{Look, TellError};
+use slackwater_engine::record::offsets::Seen;
+use slackwater_engine::view::cursor::{Cursor, CursorError};
+use slackwater_engine::view::feed_ref::Asked;
+use slackwater_engine::view::snapshot::{Look, TellError};
 use slackwater_order::time::Time;
 use std::pin::pin;
 use std::time::Duration;
@@ -182,9 +182,9 @@ mod tests {
     use crate::pipeline::due::Due;
     use crate::pipeline::{Options, Pipeline};
     use slackwater_engine::feed::store::{self, Store};
-    use slackwater_engine::post::record::{NewRecord, Position, Topic};
-    use slackwater_engine::reader::cursor::Moment;
-    use slackwater_engine::reader::view::View;
+    use slackwater_engine::record::{NewRecord, Position, Topic};
+    use slackwater_engine::view::View;
+    use slackwater_engine::view::cursor::Moment;
     use std::sync::Arc;
     use tempfile::TempDir;
 

@@ -3,9 +3,9 @@
 
 use super::state::AppState;
 use crate::clock;
-use slackwater_engine::reader::asked::Asked;
-use slackwater_engine::reader::look::{Delivery, Look};
-use slackwater_engine::reader::view::{Built, View};
+use slackwater_engine::view::feed_ref::Asked;
+use slackwater_engine::view::snapshot::{Delivery, Look};
+use slackwater_engine::view::{Built, View};
 use slackwater_engine::watch;
 use slackwater_order::horizon::due_at;
 use slackwater_order::place::PostId;

@@ -12,14 +12,14 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
-use slackwater_engine::feed::kept::Post;
-use slackwater_engine::feed::named::Part;
-use slackwater_engine::post::object::hashtag_of;
-use slackwater_engine::reader::asked::Asked;
-use slackwater_engine::reader::change_batch::BatchLimit;
-use slackwater_engine::reader::cursor::Cursor;
-use slackwater_engine::reader::look::Look;
-use slackwater_engine::reader::page::Span;
+use slackwater_engine::activity::object::hashtag_of;
+use slackwater_engine::feed::post::Post;
+use slackwater_engine::feed::store::other_memtable::Part;
+use slackwater_engine::view::change_batch::BatchLimit;
+use slackwater_engine::view::cursor::Cursor;
+use slackwater_engine::view::feed_ref::Asked;
+use slackwater_engine::view::page::Span;
+use slackwater_engine::view::snapshot::Look;
 
 pub(super) async fn page(
     State(app): State<App>,

@@ -8,7 +8,7 @@ use super::problem::Problem;
 use super::response_memory::{NoRoom, ResponseMemory, Room};
 use axum::body::{self, Body, HttpBody};
 use axum::response::Response;
-use slackwater_engine::feed::disk::at_hand;
+use slackwater_engine::feed::store::disk::at_hand;
 use std::sync::Arc;
 
 /// Answers below this are not waited with, in bytes: the system's own buffer for a connection holds more.
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
     use crate::api::response_memory::Limits;
     use futures_util::FutureExt;
-    use slackwater_engine::feed::disk::{Disk, Tree};
+    use slackwater_engine::feed::store::disk::{Disk, Tree};
     use std::pin::pin;
     use std::time::Duration;
 

@@ -10,10 +10,10 @@ use super::problem::Problem;
 use super::responses;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
-use slackwater_engine::reader::asked::Asked;
-use slackwater_engine::reader::late::{LateEntry, page_of};
-use slackwater_engine::reader::look::Look;
-use slackwater_engine::reader::page::PAGE_BYTES_MAX;
+use slackwater_engine::view::feed_ref::Asked;
+use slackwater_engine::view::late::{LateEntry, page_of};
+use slackwater_engine::view::page::PAGE_BYTES_MAX;
+use slackwater_engine::view::snapshot::Look;
 
 /// The name of the feed of late arrivals.
 pub(crate) const LATE: &str = "late";

@@ -3,7 +3,7 @@
 
 use crate::clock;
 use crate::log::Appender;
-use slackwater_engine::post::mark::Seen;
+use slackwater_engine::record::offsets::Seen;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit, TryAcquireError};

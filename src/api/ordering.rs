@@ -14,8 +14,8 @@ use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use slackwater_engine::post::record::NewRecord;
-use slackwater_engine::post::relationship::{Patience, Relation};
+use slackwater_engine::record::NewRecord;
+use slackwater_engine::relationship::{Patience, Relation};
 use slackwater_order::horizon::COMPLETE_MS;
 use std::time::Duration;
 

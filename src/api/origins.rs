@@ -8,7 +8,7 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use slackwater_engine::post::host::origin_of;
+use slackwater_engine::host::origin_of;
 use slackwater_order::origin_stats::OriginStats;
 use std::sync::Arc;
 

@@ -2,11 +2,11 @@
 
 use super::entry::Entry;
 use super::entry_json::render;
-use slackwater_engine::feed::disk::DiskError;
 use slackwater_engine::feed::store::Store;
-use slackwater_engine::reader::page::{PAGE_BYTES_MAX, Span};
-use slackwater_engine::reader::page_walk::{Offer, PageWalk, walk_page};
-use slackwater_engine::reader::whole::LetsIn;
+use slackwater_engine::feed::store::disk::DiskError;
+use slackwater_engine::view::page::{PAGE_BYTES_MAX, Span};
+use slackwater_engine::view::page_walk::{Offer, PageWalk, walk_page};
+use slackwater_engine::view::with_original::LetsIn;
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
     use crate::api::responses::Page;
     use crate::example;
-    use slackwater_engine::feed::kept::Post;
+    use slackwater_engine::feed::post::Post;
 
     /// Were this to fail, clients made from the description would not read what is sent.
     #[test]

@@ -4,7 +4,7 @@ use super::problem::Problem;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use slackwater_engine::reader::page::{LIMIT_DEFAULT, LIMIT_MAX, Span};
+use slackwater_engine::view::page::{LIMIT_DEFAULT, LIMIT_MAX, Span};
 use slackwater_order::place::PostId;
 
 /// What every feed is asked with.

@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use slackwater_engine::feed::disk::DiskError;
+use slackwater_engine::feed::store::disk::DiskError;
 use std::borrow::Cow;
 
 /// An error as a client sees it.

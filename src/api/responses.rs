@@ -2,8 +2,8 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use slackwater_engine::post::relationship::Patience;
-use slackwater_engine::reader::view::CatchingUp;
+use slackwater_engine::relationship::Patience;
+use slackwater_engine::view::CatchingUp;
 use slackwater_order::time::Time;
 
 /// The answer to posted activities or relationships.

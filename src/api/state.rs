@@ -5,7 +5,7 @@ use super::log_end::LogEnd;
 use crate::log::in_flight::InFlight;
 use crate::operator::metrics::Metrics;
 use parking_lot::RwLock;
-use slackwater_engine::reader::view::View;
+use slackwater_engine::view::View;
 use std::sync::Arc;
 
 /// Everything a request is answered from. Cheap to clone.

@@ -112,9 +112,9 @@ mod tests {
     use crate::api::change_json::{self, Change, Item};
     use crate::api::entry_cache::EntryCache;
     use crate::example;
-    use slackwater_engine::post::mark::Seen;
-    use slackwater_engine::reader::change_batch::ChangeKind;
-    use slackwater_engine::reader::cursor::{Cursor, Moment};
+    use slackwater_engine::record::offsets::Seen;
+    use slackwater_engine::view::change_batch::ChangeKind;
+    use slackwater_engine::view::cursor::{Cursor, Moment};
     use slackwater_order::place::PostId;
     use std::sync::Arc;
 

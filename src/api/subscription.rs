@@ -7,10 +7,10 @@ use super::entry_cache::CachedEntry;
 use super::feed_watch::{FeedWatch, WakeCondition};
 use super::problem::Problem;
 use super::state::AppState;
-use slackwater_engine::reader::asked::Asked;
-use slackwater_engine::reader::change_batch::BatchLimit;
-use slackwater_engine::reader::cursor::Cursor;
-use slackwater_engine::reader::look::Delivery;
+use slackwater_engine::view::change_batch::BatchLimit;
+use slackwater_engine::view::cursor::Cursor;
+use slackwater_engine::view::feed_ref::Asked;
+use slackwater_engine::view::snapshot::Delivery;
 use slackwater_order::time::Time;
 use std::sync::Arc;
 

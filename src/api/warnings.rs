@@ -4,8 +4,8 @@
 
 use super::responses::Warning;
 use slackwater_engine::graph::Graph;
-use slackwater_engine::post::record::NewRecord;
-use slackwater_engine::post::relationship::{INSTANCE, Kind};
+use slackwater_engine::record::NewRecord;
+use slackwater_engine::relationship::{INSTANCE, Kind};
 use std::collections::BTreeMap;
 
 /// What relations rest on: accounts, and lists of them, each with the first line that does and how many do.
@@ -77,7 +77,7 @@ impl Dependencies {
 mod tests {
     use super::*;
     use crate::api::append_body;
-    use slackwater_engine::post::relationship::decode;
+    use slackwater_engine::relationship::decode;
     use slackwater_order::time::Time;
 
     #[test]

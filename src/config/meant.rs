@@ -10,7 +10,7 @@ use super::{
 };
 use crate::log::kafka;
 use ipnet::IpNet;
-use slackwater_engine::post::host::pattern_of;
+use slackwater_engine::host::pattern_of;
 use slackwater_order::window::{
     Auto, LatePolicy, PatternTaken, ReorderWindow, TooLatePolicy, Window,
 };
@@ -664,7 +664,7 @@ fn plain(path: &Path) -> PathBuf {
 fn host_in(name: &str) -> Option<String> {
     let host = match name.rsplit_once('@') {
         Some((_, host)) => host.to_owned(),
-        None if name.contains("://") => slackwater_engine::post::host::origin_of(name)?,
+        None if name.contains("://") => slackwater_engine::host::origin_of(name)?,
         None => return None,
     };
     pattern_of(&host).is_some().then_some(host)

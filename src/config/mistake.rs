@@ -1,6 +1,6 @@
 //! What is wrong with a configuration, said so that it can be put right.
 
-pub(super) use slackwater_engine::post::guess::guess;
+pub(super) use slackwater_engine::spelling::guess;
 use std::fmt;
 
 /// Everything that is wrong with a configuration, in the order of its lines; never empty.

@@ -18,7 +18,7 @@ pub use secret::Secret;
 
 use crate::log::kafka;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use slackwater_engine::post::relationship::Patience;
+use slackwater_engine::relationship::Patience;
 use slackwater_order::window::Windows;
 use std::collections::BTreeMap;
 use std::fmt;

@@ -8,7 +8,7 @@ use super::Bound;
 use bytesize::ByteSize;
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 use serde::{Deserialize, Deserializer, de::Error};
-use slackwater_engine::post::relationship;
+use slackwater_engine::relationship;
 use slackwater_order::window::{self, LatePolicy, TooLatePolicy};
 use std::borrow::Cow;
 use std::collections::BTreeMap;

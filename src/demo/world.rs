@@ -474,9 +474,9 @@ fn event(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use slackwater_engine::post::Activity;
-    use slackwater_engine::post::activity::decode;
-    use slackwater_engine::post::record::Vouched;
+    use slackwater_engine::activity::Activity;
+    use slackwater_engine::activity::parse::decode;
+    use slackwater_engine::record::Vouched;
     use std::collections::BTreeSet;
 
     const START: Time = Time::from_millis(1_763_748_000_000);

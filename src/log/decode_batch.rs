@@ -1,7 +1,7 @@
 //! Records into meaning, many at once: decoding is what costs most, and it needs nothing but the record.
 
-use slackwater_engine::post::record::Record;
-use slackwater_engine::post::said::{Said, said};
+use slackwater_engine::decode::{Said, said};
+use slackwater_engine::record::Record;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
@@ -69,7 +69,7 @@ pub fn decode_each<E>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use slackwater_engine::post::record::{Position, Topic};
+    use slackwater_engine::record::{Position, Topic};
     use slackwater_order::time::Time;
 
     fn records(count: i64) -> Vec<Record> {

@@ -5,9 +5,9 @@ use super::ids::number_of;
 use super::stamp;
 use serde::Serialize;
 use serde_json::{Value, json};
-use slackwater_engine::post::actor::{ActorDocument, ActorKind, Emoji};
-use slackwater_engine::post::document::{shortcode, web};
-use slackwater_engine::post::host::origin_of;
+use slackwater_engine::activity::actor::{ActorDocument, ActorKind, Emoji};
+use slackwater_engine::activity::document::{shortcode, web};
+use slackwater_engine::host::origin_of;
 use std::collections::HashSet;
 
 /// The path of the stand-in for an avatar, where Mastodon has its own: clients look at how it ends.
@@ -202,8 +202,8 @@ pub(super) fn emoji(shortcode: &str, url: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use slackwater_engine::post::activity::decode;
-    use slackwater_engine::post::record::Vouched;
+    use slackwater_engine::activity::parse::decode;
+    use slackwater_engine::record::Vouched;
 
     #[test]
     fn what_is_not_known_of_an_actor_is_told_by_its_id() {
@@ -267,7 +267,7 @@ mod tests {
                     ..Vouched::default()
                 };
                 match decode(json.to_string().as_bytes(), fetched) {
-                    Ok(slackwater_engine::post::Activity::Actor(document)) => document,
+                    Ok(slackwater_engine::activity::Activity::Actor(document)) => document,
                     other => panic!("{other:?}"),
                 }
             });

@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 use serde_json::Value;
-use slackwater_engine::feed::kept::Post;
-use slackwater_engine::feed::named::Part;
-use slackwater_engine::post::object::hashtag_of;
-use slackwater_engine::reader::asked::Asked;
+use slackwater_engine::activity::object::hashtag_of;
+use slackwater_engine::feed::post::Post;
+use slackwater_engine::feed::store::other_memtable::Part;
+use slackwater_engine::view::feed_ref::Asked;
 
 /// A stream.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

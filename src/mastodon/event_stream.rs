@@ -13,7 +13,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use slackwater_engine::reader::cursor::Cursor;
+use slackwater_engine::view::cursor::Cursor;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;

@@ -9,7 +9,7 @@ use crate::api::problem::Problem;
 use crate::api::subscription::Subscription;
 use crate::clock;
 use axum::http::StatusCode;
-use slackwater_engine::reader::cursor::Cursor;
+use slackwater_engine::view::cursor::Cursor;
 use std::sync::Arc;
 use std::time::Duration;
 

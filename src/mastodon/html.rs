@@ -6,7 +6,7 @@ use super::html_cost::{DEPTH_MAX, is_too_costly};
 use super::line_breaks::{self, BLOCKS, CELLS, HEADINGS};
 use crate::api::single_flight::SingleFlight;
 use ammonia::{Builder, UrlRelative};
-use slackwater_engine::post::document::web;
+use slackwater_engine::activity::document::web;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;

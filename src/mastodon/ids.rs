@@ -1,7 +1,7 @@
 //! The ids that clients see: places, or the backend's own.
 
 use crate::config::Ids;
-use slackwater_engine::feed::kept::Post;
+use slackwater_engine::feed::post::Post;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The id under which clients know a post; none if the backend gave none.

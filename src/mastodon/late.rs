@@ -7,10 +7,10 @@ use super::status_cache::StatusCache;
 use super::timeline::Timeline;
 use crate::api::state::AppState;
 use serde_json::{Value, json};
-use slackwater_engine::feed::disk::DiskError;
-use slackwater_engine::feed::kept::Post;
-use slackwater_engine::reader::late::LateEntry;
-use slackwater_engine::reader::page::PAGE_BYTES_MAX;
+use slackwater_engine::feed::post::Post;
+use slackwater_engine::feed::store::disk::DiskError;
+use slackwater_engine::view::late::LateEntry;
+use slackwater_engine::view::page::PAGE_BYTES_MAX;
 use slackwater_order::time::Time;
 use std::sync::Arc;
 

@@ -16,8 +16,8 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde_json::{Value, json};
 use slackwater_engine::feed::store::relation_key;
-use slackwater_engine::post::relationship::Relation;
-use slackwater_engine::reader::late::page_of;
+use slackwater_engine::relationship::Relation;
+use slackwater_engine::view::late::page_of;
 
 pub(super) async fn lists(
     State(app): State<App>,

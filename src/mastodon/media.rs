@@ -2,8 +2,8 @@
 
 use super::ids::number_of;
 use serde_json::{Map, Value, json};
-use slackwater_engine::post::document::Document;
-use slackwater_engine::post::media::{self, Medium};
+use slackwater_engine::activity::document::Document;
+use slackwater_engine::activity::media::{self, Medium};
 
 /// The first `max` media of a post, as Mastodon's API shows them.
 pub(super) fn media(document: Document<'_>, language: Option<&str>, max: usize) -> Vec<Value> {

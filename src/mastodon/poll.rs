@@ -2,8 +2,8 @@
 
 use super::stamp;
 use serde_json::{Value, json};
-use slackwater_engine::post::date;
-use slackwater_engine::post::document::{Document, LOOKED_AT_MAX, WHOLE_MAX};
+use slackwater_engine::activity::date;
+use slackwater_engine::activity::document::{Document, LOOKED_AT_MAX, WHOLE_MAX};
 use slackwater_order::time::Time;
 
 /// The most choices that are shown.

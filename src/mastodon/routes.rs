@@ -18,10 +18,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use axum::{Extension, Json, Router, middleware};
 use serde_json::json;
-use slackwater_engine::feed::kept::State as Left;
+use slackwater_engine::activity::id::post_id;
+use slackwater_engine::feed::post::State as Left;
 use slackwater_engine::feed::rules::{Subject, may_be_seen};
-use slackwater_engine::post::id::post_id;
-use slackwater_engine::reader::whole::whole;
+use slackwater_engine::view::with_original::whole;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
 /// The routes. What Mastodon's documentation says of them is not said again here.

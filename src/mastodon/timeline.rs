@@ -3,9 +3,9 @@
 use super::channel::Filter;
 use super::status_cache::{StatusCache, is_local};
 use crate::api::state::AppState;
-use slackwater_engine::feed::disk::DiskError;
-use slackwater_engine::reader::page::{Candidates, PAGE_BYTES_MAX, Span};
-use slackwater_engine::reader::whole::{LetsIn, whole};
+use slackwater_engine::feed::store::disk::DiskError;
+use slackwater_engine::view::page::{Candidates, PAGE_BYTES_MAX, Span};
+use slackwater_engine::view::with_original::{LetsIn, whole};
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 use std::sync::Arc;

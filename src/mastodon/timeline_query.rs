@@ -3,8 +3,8 @@
 use super::error::MastodonError;
 use super::timeline::PageRequest;
 use axum::http::StatusCode;
-use slackwater_engine::post::object::hashtag_of;
-use slackwater_engine::reader::page::Span;
+use slackwater_engine::activity::object::hashtag_of;
+use slackwater_engine::view::page::Span;
 use slackwater_order::place::PostId;
 use url::form_urlencoded;
 

@@ -17,10 +17,10 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde_json::json;
-use slackwater_engine::feed::kept::Post;
-use slackwater_engine::feed::named::Part;
-use slackwater_engine::post::object::hashtag_of;
-use slackwater_engine::reader::asked::Asked;
+use slackwater_engine::activity::object::hashtag_of;
+use slackwater_engine::feed::post::Post;
+use slackwater_engine::feed::store::other_memtable::Part;
+use slackwater_engine::view::feed_ref::Asked;
 use slackwater_order::place::PostId;
 
 pub(super) async fn home(

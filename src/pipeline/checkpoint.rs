@@ -7,8 +7,8 @@
 use super::due::{Waiting, What};
 use super::{Pipeline, PipelineError};
 use crate::clock;
-use slackwater_engine::feed::disk::DiskError;
 use slackwater_engine::feed::store::Written;
+use slackwater_engine::feed::store::disk::DiskError;
 use slackwater_order::time::Time;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};

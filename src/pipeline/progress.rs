@@ -2,7 +2,7 @@
 
 use crate::clock;
 use crate::operator::progress::Progress;
-use slackwater_engine::reader::view::CatchingUp;
+use slackwater_engine::view::CatchingUp;
 use std::time::{Duration, Instant};
 
 /// How often it is told in the log.

@@ -1,7 +1,7 @@
 //! Ordering settings that are to replace those in force, left here until the loop comes by.
 
 use parking_lot::Mutex;
-use slackwater_engine::post::relationship::Patience;
+use slackwater_engine::relationship::Patience;
 use slackwater_order::window::Windows;
 use std::sync::Arc;
 

@@ -8,7 +8,7 @@ use crate::clock;
 use crate::log::{Appender, SourceError};
 use futures_util::future::join_all;
 use parking_lot::{Condvar, Mutex};
-use slackwater_engine::post::record::{Position, Record, Topic};
+use slackwater_engine::record::{Position, Record, Topic};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

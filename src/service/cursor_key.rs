@@ -4,7 +4,7 @@
 
 use super::ServiceError;
 use crate::config::{self, Log};
-use slackwater_engine::reader::seal::{Key, SealedLog};
+use slackwater_engine::view::seal::{Key, SealedLog};
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;

@@ -7,10 +7,10 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::Method;
 use slackwater::clock;
-use slackwater_engine::post::mark::Seen;
-use slackwater_engine::post::record::{Position, Topic};
-use slackwater_engine::reader::cursor::Cursor;
-use slackwater_engine::reader::seal::{NAME_BYTES, SealedLog};
+use slackwater_engine::record::offsets::Seen;
+use slackwater_engine::record::{Position, Topic};
+use slackwater_engine::view::cursor::Cursor;
+use slackwater_engine::view::seal::{NAME_BYTES, SealedLog};
 use std::time::Duration;
 
 pub(crate) const OPEN: Attack = Attack {

@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use slackwater::clock;
 use slackwater::log::kafka::{Options, Producer};
-use slackwater_engine::post::record::{NewRecord, Position, Topic};
+use slackwater_engine::record::{NewRecord, Position, Topic};
 use std::collections::BTreeMap;
 use tempfile::TempDir;
 

@@ -313,7 +313,7 @@ fn producer_to(broker: &Broker) -> Producer {
 fn records(
     activities: &[Sent],
     relations: &[Related],
-) -> Vec<slackwater_engine::post::record::NewRecord> {
+) -> Vec<slackwater_engine::record::NewRecord> {
     let activities = activities.iter().map(|sent| sent.record(clock::now()));
     activities
         .chain(relations.iter().map(|related| related.record(clock::now())))

@@ -2,10 +2,11 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use slackwater_engine::post::activity::{author_key, decode};
-use slackwater_engine::post::actor::{ActorDocument, DOCUMENT_BYTES_MAX};
-use slackwater_engine::post::record::Vouched;
-use slackwater_engine::post::{Activity, Body};
+use slackwater_engine::activity::Activity;
+use slackwater_engine::activity::Body;
+use slackwater_engine::activity::actor::{ActorDocument, DOCUMENT_BYTES_MAX};
+use slackwater_engine::activity::parse::{author_key, decode};
+use slackwater_engine::record::Vouched;
 use std::fmt::Write;
 
 /// How a value came.
@@ -938,10 +939,7 @@ fn survives(value: &[u8]) {
             }
             Ok(activity) => {
                 if let Some(key) = author_key(&activity) {
-                    assert!(
-                        slackwater_engine::post::host::origin_of(key).is_some(),
-                        "{key}"
-                    );
+                    assert!(slackwater_engine::host::origin_of(key).is_some(), "{key}");
                 }
                 match activity {
                     Activity::Post {
@@ -970,16 +968,13 @@ fn document_keeps_its_promises(document: &ActorDocument) {
     let links = [&document.url, &document.icon, &document.image];
     let emoji = document.emoji.iter().map(|emoji| &emoji.url);
     for link in links.into_iter().flatten().chain(emoji) {
-        assert!(
-            slackwater_engine::post::host::origin_of(link).is_some(),
-            "{link}"
-        );
+        assert!(slackwater_engine::host::origin_of(link).is_some(), "{link}");
     }
 }
 
 fn keeps_its_promises(body: &Body) {
     use slackwater_order::time::Time;
-    let origin = slackwater_engine::post::host::origin_of;
+    let origin = slackwater_engine::host::origin_of;
     assert_eq!(origin(&body.uri), origin(&body.author));
     for time in [body.published, body.updated].into_iter().flatten() {
         assert!((Time::EARLIEST..=Time::LATEST).contains(&time));

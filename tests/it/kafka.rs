@@ -8,7 +8,7 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use slackwater::clock;
 use slackwater::log::kafka::{Consumer, KafkaError, Options, Producer};
-use slackwater_engine::post::record::{NewRecord, Position, Record, Topic};
+use slackwater_engine::record::{NewRecord, Position, Record, Topic};
 use slackwater_order::key_hash::partition_of;
 use slackwater_order::time::Time;
 use std::collections::{BTreeMap, BTreeSet};

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use slackwater::api::auth::jwt;
 use slackwater::api::openapi;
 use slackwater::{clock, config};
-use slackwater_engine::post::record::Vouched;
-use slackwater_engine::post::{activity, relationship};
+use slackwater_engine::activity::parse;
+use slackwater_engine::record::Vouched;
+use slackwater_engine::relationship;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -354,7 +355,7 @@ fn the_activity_schema_and_the_decoder_agree() {
             fetched,
             inner_verified: true,
         };
-        let decoded = activity::decode(document.to_string().as_bytes(), vouched);
+        let decoded = parse::decode(document.to_string().as_bytes(), vouched);
         assert_eq!(decoded.is_ok(), is_good, "decoder: {document}: {decoded:?}");
         assert_eq!(schema.is_valid(document), is_good, "schema: {document}");
         assert_eq!(line.is_valid(document), is_good, "line: {document}");

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use slackwater::api::openapi;
 use slackwater::clock;
 use slackwater::log::kafka::{Options, Producer};
-use slackwater_engine::post::record::{NewRecord, Topic};
+use slackwater_engine::record::{NewRecord, Topic};
 use slackwater_order::time::Time;
 use std::fmt::Write as _;
 use std::path::Path;

@@ -4,7 +4,7 @@
 //! nothing here starts a thread, opens a socket or asks a clock; `now` is an argument. What is kept is kept in sled.
 //!
 //! ```text
-//! order <- post <- graph <- feed <- reader <- engine
+//! order <- record, activity, relationship <- decode, graph <- feed <- view <- engine
 //! (where a post goes) (what arrived) (who cares) (kept) (read) (built)
 //! ```
 //!
@@ -12,17 +12,27 @@
 //! |---|---|
 //! | [`slackwater_order`] | a crate of its own: where a post goes: verdict, place, id; and how long feeds wait: windows, hold, horizon |
 //! | [`watch`] | a value that others wait to see changed, on no runtime in particular |
-//! | [`post`] | records from the log, and the activities and relations in them |
+//! | [`record`] | a record of the log, its position, and how far each partition was read |
+//! | [`host`] | the host of an actor, which is its origin |
+//! | [`spelling`] | the known name that a misspelt one is likely to mean |
+//! | [`activity`] | ActivityStreams JSON into activities, posts and actors |
+//! | [`relationship`] | the documents of local accounts: who follows, mutes and lists whom |
+//! | [`decode`] | one record into an activity or a relation |
 //! | [`graph`] | who follows, mutes and blocks whom |
 //! | [`feed`] | who gets a post, and every feed kept sorted, in memory and on disk |
-//! | [`reader`] | a feed at one moment, its pages, and what changed since a cursor |
-//! | [`engine`] | records in, feeds out: apply, step, publish, flush; driven by the service, the simulation and the tests alike |
+//! | [`view`] | a feed at one moment, its pages, and what changed since a cursor |
+//! | [`engine`] | records in, feeds out: apply, step, publish, flush |
 
+pub mod activity;
+pub mod decode;
 pub mod engine;
 pub mod feed;
 pub mod graph;
-pub mod post;
-pub mod reader;
+pub mod host;
+pub mod record;
+pub mod relationship;
+pub mod spelling;
+pub mod view;
 pub mod watch;
 
 pub use engine::Engine;

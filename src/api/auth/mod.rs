@@ -10,7 +10,7 @@ use crate::config::Secret;
 use axum::http::StatusCode;
 use introspection::Introspection;
 use jwt::Jwt;
-use slackwater_engine::reader::asked::Asked;
+use slackwater_engine::view::feed_ref::Asked;
 use slackwater_order::time::Time;
 use std::time::Duration;
 use token::Token;

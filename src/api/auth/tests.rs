@@ -3,7 +3,7 @@ use crate::clock;
 use crate::config;
 use jsonwebtoken::{Algorithm as Alg, EncodingKey, Header, encode};
 use serde_json::{Value, json};
-use slackwater_engine::feed::named::Part;
+use slackwater_engine::feed::store::other_memtable::Part;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 

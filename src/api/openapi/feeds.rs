@@ -6,7 +6,7 @@ use crate::api::change_json::Changes;
 use crate::api::responses::{Choice, Ordering, Page};
 use crate::api::stream_message::Message;
 use serde_json::{Value, json};
-use slackwater_engine::reader::page::{LIMIT_DEFAULT, LIMIT_MAX};
+use slackwater_engine::view::page::{LIMIT_DEFAULT, LIMIT_MAX};
 
 pub(super) fn page(schemas: &mut Schemas) -> Operation {
     let operation = Operation::new("getFeed", "A page of an account's feed, newest first")

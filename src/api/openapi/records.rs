@@ -7,9 +7,9 @@
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
-use slackwater_engine::post::id::ID_BYTES_MAX;
-use slackwater_engine::post::record::{RECORD_BYTES_MAX, REF_BYTES_MAX};
-use slackwater_engine::post::relationship::{Kind, Relation};
+use slackwater_engine::activity::id::ID_BYTES_MAX;
+use slackwater_engine::record::{RECORD_BYTES_MAX, REF_BYTES_MAX};
+use slackwater_engine::relationship::{Kind, Relation};
 
 /// The kinds of object that are posts.
 const POSTS: [&str; 7] = [

@@ -5,7 +5,7 @@ use super::scan::Frames;
 use super::segment::{Recovered, Segment, UNFINISHED, sync_folder};
 use super::{Bounds, LogError, create_folder};
 use parking_lot::{Mutex, RwLock};
-use slackwater_engine::post::record::{Position, Record, Topic};
+use slackwater_engine::record::{Position, Record, Topic};
 use slackwater_order::time::Time;
 use std::fs::File;
 use std::path::{Path, PathBuf};

@@ -10,7 +10,7 @@
 //!
 //! A hole is a frame without a record: the offsets up to its own were damaged, and nothing is at them any more.
 
-use slackwater_engine::post::record::{NewRecord, Position, Record};
+use slackwater_engine::record::{NewRecord, Position, Record};
 use slackwater_order::time::Time;
 
 /// Starts every record. No UTF-8 text holds 0xff or 0xfe, so nothing a remote server wrote passes for a record when
@@ -252,7 +252,7 @@ fn take<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use slackwater_engine::post::record::Topic;
+    use slackwater_engine::record::Topic;
 
     proptest! {
         /// If this fails, what is read is not what was written.

@@ -3,7 +3,7 @@
 use super::LogError;
 use super::scan::{Fault, Frames};
 use super::segment::HEADER_BYTES;
-use slackwater_engine::post::record::{Position, Record, Topic};
+use slackwater_engine::record::{Position, Record, Topic};
 use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};

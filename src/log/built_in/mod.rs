@@ -39,7 +39,7 @@ pub use look::{activities_bytes, look_through};
 use folder::{Folder, Gaps};
 use frame::{BODY_BYTES_MAX, Content, HEAD_BYTES};
 use parking_lot::{Condvar, Mutex};
-use slackwater_engine::post::record::{NewRecord, Position, Record, Topic};
+use slackwater_engine::record::{NewRecord, Position, Record, Topic};
 use slackwater_order::time::Time;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};

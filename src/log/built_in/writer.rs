@@ -374,7 +374,7 @@ impl Tail {
 mod tests {
     use super::super::folder::Gaps;
     use super::*;
-    use slackwater_engine::post::record::Topic;
+    use slackwater_engine::record::Topic;
 
     fn content() -> (usize, Content) {
         let content = Content {

@@ -6,7 +6,7 @@ use super::{KafkaError, Listener, Options, QUESTION_WAIT, START_WAIT, topics};
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::topic_partition_list::Offset;
-use slackwater_engine::post::record::Position;
+use slackwater_engine::record::Position;
 
 /// The id that a cluster was given when it was made; none if its brokers tell none (they do since Kafka 0.10.1). Blocks
 /// until a broker answers, for at most a minute.
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
     use rdkafka::mocking::MockCluster;
     use rdkafka::producer::DefaultProducerContext;
-    use slackwater_engine::post::record::{NewRecord, Topic};
+    use slackwater_engine::record::{NewRecord, Topic};
     use slackwater_order::time::Time;
 
     fn mock() -> (MockCluster<'static, DefaultProducerContext>, Options) {

@@ -22,7 +22,7 @@ use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError as ClientError, KafkaResult};
 use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::TopicPartitionList;
-use slackwater_engine::post::record::Topic;
+use slackwater_engine::record::Topic;
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -9,7 +9,7 @@ use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel}
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
-use slackwater_engine::post::record::{NewRecord, Position, Record, Topic};
+use slackwater_engine::record::{NewRecord, Position, Record, Topic};
 use slackwater_order::key_hash::partition_of;
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -12,7 +12,7 @@ use rdkafka::error::KafkaError as ClientError;
 use rdkafka::message::Message as _;
 use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::Offset;
-use slackwater_engine::post::fingerprint::Fingerprint;
+use slackwater_engine::record::fingerprint::Fingerprint;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -177,7 +177,7 @@ fn assigning(source: ClientError) -> KafkaError {
 mod tests {
     use super::*;
     use rdkafka::statistics::Partition;
-    use slackwater_engine::post::record::{Position, Record, Topic};
+    use slackwater_engine::record::{Position, Record, Topic};
 
     fn record(offset: i64, value: &str) -> Fingerprint {
         Fingerprint::of(&Record {

@@ -5,7 +5,7 @@ use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::{KafkaError as ClientError, KafkaResult};
 use rdkafka::types::RDKafkaConfRes;
-use slackwater_engine::post::guess;
+use slackwater_engine::spelling;
 use std::collections::BTreeMap;
 
 /// A setting that cannot be.
@@ -91,7 +91,7 @@ fn wrong(name: &str, value: &str) -> Option<WrongSetting> {
     match set(name, value).err()? {
         ClientError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..) => {
             Some(WrongSetting {
-                guess: guess::guess(name, NAMES.into_iter()),
+                guess: spelling::guess(name, NAMES.into_iter()),
                 ..wrong(
                     "an unknown setting",
                     "the settings of librdkafka, by their names".to_owned(),

@@ -7,7 +7,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, ResourceSpecifie
 use rdkafka::client::Client;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
-use slackwater_engine::post::record::Topic;
+use slackwater_engine::record::Topic;
 use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;

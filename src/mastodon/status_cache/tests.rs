@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::example;
-use slackwater_engine::feed::disk::{at_hand, fetching};
+use slackwater_engine::feed::store::disk::{at_hand, fetching};
 use slackwater_engine::feed::store::{Options, Store};
-use slackwater_engine::reader::view::View;
+use slackwater_engine::view::View;
 use slackwater_engine::watch;
 use slackwater_order::place::PostId;
 use std::time::Duration;

@@ -20,7 +20,7 @@ pub mod watch;
 
 use replay::replay;
 use report::{Recommended, Report};
-use slackwater_engine::post::relationship::Patience;
+use slackwater_engine::relationship::Patience;
 use slackwater_order::hold::OriginHold;
 use slackwater_order::origin_stats::OBSERVATIONS_MIN;
 use slackwater_order::window::Windows;

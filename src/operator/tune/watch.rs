@@ -7,7 +7,7 @@
 //! - A post's *added wait* is the time from its arrival until the horizon reaches its place: hold less delay, or none.
 //! - A post comes *behind* if, when it arrives, the horizon has passed its place and an entry above it has been shown.
 
-use slackwater_engine::post::relationship::Patience;
+use slackwater_engine::relationship::Patience;
 use slackwater_order::hold::OriginHold;
 use slackwater_order::horizon::COMPLETE_MS;
 use slackwater_order::time::{Time, millis_of};

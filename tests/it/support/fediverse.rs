@@ -2,7 +2,7 @@
 //! which shares nothing with the service but the hash that Kafka partitions by.
 
 use serde_json::{Value, json};
-use slackwater_engine::post::record::{NewRecord, Topic};
+use slackwater_engine::record::{NewRecord, Topic};
 use slackwater_order::key_hash::{key_hash, partition_of};
 use slackwater_order::time::Time;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};

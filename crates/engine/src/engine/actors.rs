@@ -1,12 +1,12 @@
 //! What a record tells of an actor into what is known of actors.
 
 use super::ingest::Outcome;
+use crate::activity::actor::ActorDocument;
 use crate::feed::actor::Actor;
-use crate::feed::disk::DiskError;
 use crate::feed::followers::{Followers, Naming};
-use crate::feed::kept::At;
+use crate::feed::post::At;
 use crate::feed::store::Store;
-use crate::post::actor::ActorDocument;
+use crate::feed::store::disk::DiskError;
 use slackwater_order::time::Time;
 
 /// Keeps the document if it is the newest and its actor is not deleted.

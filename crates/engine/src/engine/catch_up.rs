@@ -1,10 +1,10 @@
 //! What there was to read when the engine was opened, and how much of it is read.
 
 use super::log_status::LogStatus;
-use crate::feed::disk::DiskError;
 use crate::feed::store::Store;
-use crate::post::mark::{Mark, Seen};
-use crate::post::record::{Position, Topic};
+use crate::feed::store::disk::DiskError;
+use crate::record::offsets::{Mark, Seen};
+use crate::record::{Position, Topic};
 use std::collections::BTreeMap;
 
 /// The name under which the data folder keeps up to where readers may have been shown what the log says.
@@ -106,7 +106,7 @@ impl CatchUp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::post::record::PartitionEnd;
+    use crate::record::PartitionEnd;
     use std::time::Duration;
 
     fn open(folder: &tempfile::TempDir) -> Store {

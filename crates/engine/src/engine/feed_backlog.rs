@@ -12,15 +12,16 @@
 //! not done ([`FeedBacklog::reflected`]), so that after a crash the relation is read again and its work owed again. A list of
 //! what is owed, stored beside, would be one more thing to keep true, for work that is seldom there.
 
-use crate::feed::disk::DiskError;
-use crate::feed::ledger::{Ledger, Turn};
 use crate::feed::merge::{Because, Feed, Merging, Progress};
+use crate::feed::ordered_feed::{Ledger, Turn};
+use crate::feed::prune::Weeding;
+use crate::feed::store::disk::DiskError;
 use crate::feed::store::{Reflects, Store};
-use crate::feed::weed::Weeding;
+use crate::graph::AccountIx;
+use crate::graph::Graph;
 use crate::graph::apply::{Effect, Merge};
-use crate::graph::{AccountIx, Graph};
-use crate::post::mark::{Mark, Seen};
-use crate::reader::unsettled::Unsettled;
+use crate::record::offsets::{Mark, Seen};
+use crate::view::pending_relations::Unsettled;
 use hashbrown::HashMap;
 use slackwater_order::place::PostId;
 use std::collections::VecDeque;

@@ -4,11 +4,11 @@
 use super::catch_up::KNOWN;
 use super::retention_clock::RetentionClock;
 use super::{Engine, inactivity};
-use crate::feed::disk::DiskError;
+use crate::feed::store::disk::DiskError;
 use crate::feed::store::{LastSeen, Reflects, Store, TakenOut, Written};
 use crate::graph::Graph;
-use crate::post::record::Position;
-use crate::reader::horizons::Horizons;
+use crate::record::Position;
+use crate::view::horizons::Horizons;
 use parking_lot::RwLock;
 use slackwater_order::horizon::highest_visible;
 use slackwater_order::time::Time;

@@ -5,13 +5,14 @@
 //! is not known to anybody, so a cursor from before is refused.
 
 use super::feed_backlog::{FeedBacklog, blank};
-use crate::feed::disk::DiskError;
-use crate::feed::ledger::Ledger;
 use crate::feed::merge::Feed;
+use crate::feed::ordered_feed::Ledger;
+use crate::feed::store::disk::DiskError;
 use crate::feed::store::{LastSeen, Store};
-use crate::graph::{AccountIx, Graph};
-use crate::post::mark::Seen;
-use crate::reader::attendance::Attendance;
+use crate::graph::AccountIx;
+use crate::graph::Graph;
+use crate::record::offsets::Seen;
+use crate::view::last_access::Attendance;
 use parking_lot::RwLock;
 use slackwater_order::time::Time;
 use std::sync::Arc;

@@ -1,21 +1,24 @@
 //! One activity into the state: found or placed, kept, fanned out. The single writer of posts and feeds.
 
 use super::actors::{name, tell};
+use crate::activity::Activity;
+use crate::activity::Body;
+use crate::activity::How;
+use crate::activity::followers as collections;
+use crate::activity::parse::author_key;
 use crate::feed::boosts;
-use crate::feed::disk::DiskError;
 use crate::feed::fan_out::{Fate, fan_out, original_of};
 use crate::feed::followers;
-use crate::feed::kept::{At, Post, State};
+use crate::feed::post::{At, Post, State};
 use crate::feed::reevaluate::{Reevaluation, Renamed};
 use crate::feed::replies::{Which, answers_of, fan_out_replies};
+use crate::feed::store::disk::DiskError;
 use crate::feed::store::origin_rows;
 use crate::feed::store::{INDEX_LENGTH_MAX, Index, PendingRemoval, Store};
 use crate::graph::Graph;
-use crate::post::activity::author_key;
-use crate::post::host::{origin_of, registrable_domain};
-use crate::post::mark::Mark;
-use crate::post::record::{Envelope, Topic};
-use crate::post::{Activity, Body, How, followers as collections};
+use crate::host::{origin_of, registrable_domain};
+use crate::record::offsets::Mark;
+use crate::record::{Envelope, Topic};
 use hashbrown::HashMap;
 use parking_lot::RwLock;
 use slackwater_order::hold::OriginHold;

@@ -1,7 +1,7 @@
 //! Which records were taken last: whether a log still is the one that was read, they tell at the next start.
 
-use crate::post::fingerprint::{Fingerprint, last_before};
-use crate::post::record::{Position, Record, Topic};
+use crate::record::fingerprint::{Fingerprint, last_before};
+use crate::record::{Position, Record, Topic};
 use std::collections::BTreeMap;
 
 /// Of each partition, the last record taken, and the one that the last checkpoint stored. No more, as a partition whose

@@ -1,6 +1,6 @@
 //! What is known of the log at one moment.
 
-use crate::post::record::{PartitionEnd, Position, Topic};
+use crate::record::{PartitionEnd, Position, Topic};
 use std::time::Duration;
 
 /// What is known of the log.

@@ -3,9 +3,9 @@
 use super::Engine;
 use super::log_status::LogStatus;
 use crate::graph::AccountIx;
-use crate::post::mark::Seen;
-use crate::post::record::{PartitionEnd, Topic};
-use crate::reader::view::{Built, CatchingUp};
+use crate::record::offsets::Seen;
+use crate::record::{PartitionEnd, Topic};
+use crate::view::{Built, CatchingUp};
 use slackwater_order::time::Time;
 use std::sync::Arc;
 

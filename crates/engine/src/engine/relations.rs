@@ -1,17 +1,18 @@
 //! One change of a relation into the state: in force in the graph, kept, and owed to the account's feeds.
 
 use super::feed_backlog::FeedBacklog;
-use crate::feed::disk::DiskError;
-use crate::feed::ledger::Ledger;
 use crate::feed::merge::Feed;
-use crate::feed::named::Name;
+use crate::feed::ordered_feed::Ledger;
+use crate::feed::store::disk::DiskError;
+use crate::feed::store::other_memtable::Name;
 use crate::feed::store::{Store, home_key, relation_key};
+use crate::graph::AccountIx;
+use crate::graph::Graph;
 use crate::graph::apply::{Effect, Merge};
 use crate::graph::versions::{Stamp, Version, Versions};
-use crate::graph::{AccountIx, Graph};
-use crate::post::mark::{Mark, Seen};
-use crate::post::record::{NewRecord, Topic};
-use crate::post::relationship::{Change, Key, Kind, Relation, decode};
+use crate::record::offsets::{Mark, Seen};
+use crate::record::{NewRecord, Topic};
+use crate::relationship::{Change, Key, Kind, Relation, decode};
 use parking_lot::RwLock;
 use slackwater_order::hold::OriginHold;
 use slackwater_order::place::PostId;

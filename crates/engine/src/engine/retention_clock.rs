@@ -1,9 +1,9 @@
 //! When what is old may go: log time, and whether to believe it, and the clock. It is kept with every checkpoint, so that a leap that is
 //! in doubt is so after a restart too.
 
-use crate::feed::disk::DiskError;
 use crate::feed::store::Store;
-use crate::post::log_time::{Doubt, LogTime};
+use crate::feed::store::disk::DiskError;
+use crate::record::log_time::{Doubt, LogTime};
 use serde::{Deserialize, Serialize};
 use slackwater_order::time::Time;
 use std::time::Duration;

@@ -4,28 +4,29 @@
 mod actors;
 mod any_order;
 mod boosts;
-mod changes_of_mind;
 mod followers;
-mod from_scratch;
+mod inactivity;
+mod ordering;
 mod partitions;
 mod random;
-mod sleep;
-mod story;
+mod reference_model;
+mod relation_changes;
+mod scenario;
 mod verbs;
 
 use super::log_status::LogStatus;
 use super::{Applied, Engine, Options, relations};
+use crate::decode::{Said, said};
 use crate::feed::boosts::SLICE;
 use crate::feed::expiry::Expiry;
-use crate::feed::ledger::Ledger;
 use crate::feed::merge::{Feed, Progress};
+use crate::feed::ordered_feed::Ledger;
 use crate::feed::reevaluate::{AuthorChange, Reevaluation};
 use crate::feed::store::{self, Index, Store};
 use crate::graph::Graph;
-use crate::post::mark::{Mark, Seen};
-use crate::post::record::{PartitionEnd, Position, Record, Topic, Vouched};
-use crate::post::said::{Said, said};
-use crate::reader::shown::shown;
+use crate::record::offsets::{Mark, Seen};
+use crate::record::{PartitionEnd, Position, Record, Topic, Vouched};
+use crate::view::visible::shown;
 use proptest::prelude::*;
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
@@ -799,7 +800,7 @@ fn a_post_no_feed_needs_becomes_a_stub_and_one_that_is_needed_stays() {
             .unwrap()
             .state
     };
-    use crate::feed::kept::State;
+    use crate::feed::post::State;
     assert_eq!(
         [state(0), state(1), state(2)],
         [State::Whole, State::Stub, State::Whole]
@@ -983,7 +984,7 @@ proptest! {
             for author in 0..4 {
                 for n in 0..14 {
                     let post = world.store.post_by_uri(&uri(author, n)).unwrap();
-                    ids.extend(post.map(|post| (post.body.uri.clone(), (post.id, post.state == crate::feed::kept::State::Gone))));
+                    ids.extend(post.map(|post| (post.body.uri.clone(), (post.id, post.state == crate::feed::post::State::Gone))));
                 }
             }
             ids

@@ -1,7 +1,7 @@
 //! An actor as it is kept for display: the newest of the documents that came. Pure.
 
-use super::kept::At;
-use crate::post::actor::ActorDocument;
+use crate::activity::actor::ActorDocument;
+use crate::feed::post::At;
 use serde::{Deserialize, Serialize};
 use slackwater_order::time::Time;
 
@@ -64,7 +64,7 @@ impl Actor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::post::actor::{ActorKind, Emoji, ProfileField};
+    use crate::activity::actor::{ActorKind, Emoji, ProfileField};
     use proptest::prelude::*;
 
     fn actor(is_whole: bool, updated: Option<i64>, arrived: i64, offset: i64) -> Actor {

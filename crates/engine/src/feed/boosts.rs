@@ -12,12 +12,12 @@
 //! and what left cannot be told before it is known of each feed, so no cursor has the record until all of it is carried out: see
 //! [`crate::feed::reevaluate::Reevaluation::told`].
 
-use super::disk::DiskError;
-use super::fan_out::{Fate, fan_out};
-use super::kept::{Post, State};
-use super::store::{Index, Store};
+use crate::feed::fan_out::{Fate, fan_out};
+use crate::feed::post::{Post, State};
+use crate::feed::store::disk::DiskError;
+use crate::feed::store::{Index, Store};
 use crate::graph::Graph;
-use crate::post::mark::Mark;
+use crate::record::offsets::Mark;
 use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 use slackwater_order::place::PostId;

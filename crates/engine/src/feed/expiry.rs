@@ -4,9 +4,9 @@
 //! takes out the old posts that are not marked. It begins with a checkpoint, runs in the one thread that changes
 //! feeds, and what enters a feed while it is under way is marked as it enters: nothing slips through between slices.
 
-use super::disk::DiskError;
-use super::kept::{Post, State};
-use super::store::{Index, Store};
+use crate::feed::post::{Post, State};
+use crate::feed::store::disk::DiskError;
+use crate::feed::store::{Index, Store};
 use hashbrown::HashSet;
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;

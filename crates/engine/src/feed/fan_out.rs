@@ -1,17 +1,20 @@
 //! A post into the feeds it belongs in: homes, lists, those of its hashtags, the public ones.
 
-use super::boosted::{Boosted, in_both, leaving, shows};
-use super::disk::DiskError;
-use super::kept::Post;
-use super::ledger::Op;
-use super::named::{Name, Part};
-use super::rules::{
+use crate::feed::boost_target::{Boosted, in_both, leaving, shows};
+use crate::feed::ordered_feed::Op;
+use crate::feed::post::Post;
+use crate::feed::reply_target::Whom;
+use crate::feed::rules::{
     Decision, Reach, Subject, decide, decide_list, is_in_public_feed, is_in_tag_feed,
 };
-use super::store::Store;
-use super::thread::Whom;
-use crate::graph::{AccountIx, ActorIx, Graph, Manner};
-use crate::post::mark::Mark;
+use crate::feed::store::Store;
+use crate::feed::store::disk::DiskError;
+use crate::feed::store::other_memtable::{Name, Part};
+use crate::graph::AccountIx;
+use crate::graph::ActorIx;
+use crate::graph::Graph;
+use crate::graph::Manner;
+use crate::record::offsets::Mark;
 use std::sync::Arc;
 
 /// Whether any feed can hold the post already.

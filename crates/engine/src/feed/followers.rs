@@ -6,9 +6,9 @@
 //! than those it names otherwise. All of it is a function of the documents there are: whether they came before the post or after
 //! it, who could see the post is the same, and a document that comes after is a record its entries rest on.
 
-use crate::post::Body;
-use crate::post::followers::by_convention;
-use crate::post::mark::Mark;
+use crate::activity::Body;
+use crate::activity::followers::by_convention;
+use crate::record::offsets::Mark;
 use serde::{Deserialize, Serialize};
 use slackwater_order::time::Time;
 
@@ -138,7 +138,7 @@ impl Followers {
 }
 
 /// Decides who could see a post that the record at `made` made, of whose author `known` is known. Returns the document that
-/// decided it, for the post's [`document`](super::kept::Post::document).
+/// decided it, for the post's [`document`](crate::feed::post::Post::document).
 ///
 /// One is enough, however many named what the post is addressed to: a reader who has seen any of these has seen the post as it
 /// is, and one who has seen none lacks this one too.

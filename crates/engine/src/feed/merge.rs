@@ -7,17 +7,20 @@
 //! they are decided about from the top down. Each step leaves the feed with what belongs there by the posts and the
 //! relations of that moment: what changes later finds it there.
 
-use super::boosted::{Boosted, leaving, shows};
-use super::disk::DiskError;
-use super::fan_out::{documents, ended, entering, original_of};
-use super::kept::{Post, State};
-use super::ledger::{FALLEN_MAX, Ledger, Op, Turn};
-use super::named::Name;
-use super::rules::{Decision, Subject, decide, decide_list};
-use super::store::{HELD_FACTOR, Index, Store};
+use crate::feed::boost_target::{Boosted, leaving, shows};
+use crate::feed::fan_out::{documents, ended, entering, original_of};
+use crate::feed::ordered_feed::{FALLEN_MAX, Ledger, Op, Turn};
+use crate::feed::post::{Post, State};
+use crate::feed::rules::{Decision, Subject, decide, decide_list};
+use crate::feed::store::disk::DiskError;
+use crate::feed::store::other_memtable::Name;
+use crate::feed::store::{HELD_FACTOR, Index, Store};
+use crate::graph::Account;
+use crate::graph::AccountIx;
+use crate::graph::ActorIx;
+use crate::graph::Graph;
 use crate::graph::apply::Merge;
-use crate::graph::{Account, AccountIx, ActorIx, Graph};
-use crate::post::mark::{Mark, Seen};
+use crate::record::offsets::{Mark, Seen};
 use hashbrown::HashSet;
 use slackwater_order::place::PostId;
 use std::sync::Arc;

@@ -2,15 +2,15 @@
 //! they became local, or a document of theirs named a collection as their followers. A domain may have written millions, so it is
 //! done in slices between batches.
 
-use super::boosts::{BoostBacklog, Changed, Edited};
-use super::disk::DiskError;
-use super::fan_out::{Fate, fan_out, fan_out_in_public, original_of};
-use super::followers;
-use super::kept::{Post, State};
-use super::store::{Index, Store};
+use crate::feed::boosts::{BoostBacklog, Changed, Edited};
+use crate::feed::fan_out::{Fate, fan_out, fan_out_in_public, original_of};
+use crate::feed::followers;
+use crate::feed::post::{Post, State};
+use crate::feed::store::disk::DiskError;
+use crate::feed::store::{Index, Store};
 use crate::graph::Graph;
-use crate::graph::standing::is_meant;
-use crate::post::mark::{Mark, Seen};
+use crate::graph::moderation::is_meant;
+use crate::record::offsets::{Mark, Seen};
 use serde::{Deserialize, Serialize};
 use slackwater_order::place::PostId;
 use std::collections::VecDeque;

@@ -1,12 +1,12 @@
 //! What answers a post: the replies that waited for it, or that its author's end concerns, through the threads below.
 
-use super::disk::DiskError;
-use super::fan_out::{Fate, fan_out, original_of};
-use super::kept::{Post, State};
-use super::store::{Index, Store};
-use super::thread::{Answers, Whom};
+use crate::activity::Body;
+use crate::feed::fan_out::{Fate, fan_out, original_of};
+use crate::feed::post::{Post, State};
+use crate::feed::reply_target::{Answers, Whom};
+use crate::feed::store::disk::DiskError;
+use crate::feed::store::{Index, Store};
 use crate::graph::Graph;
-use crate::post::Body;
 use hashbrown::HashSet;
 use slackwater_order::place::PostId;
 use std::sync::Arc;

@@ -3,13 +3,15 @@
 //!
 //! The order of the rules is that of Mastodon's feed manager; the first that applies decides.
 
-use super::kept::{Post, State};
-use super::thread::Whom;
+use crate::activity::Visibility;
+use crate::feed::post::{Post, State};
+use crate::feed::reply_target::Whom;
+use crate::graph::Account;
+use crate::graph::ActorIx;
+use crate::graph::Graph;
 use crate::graph::lists::List;
-use crate::graph::standing::Standing;
-use crate::graph::{Account, ActorIx, Graph};
-use crate::post::Visibility;
-use crate::post::relationship::Replies;
+use crate::graph::moderation::Standing;
+use crate::relationship::Replies;
 use slackwater_order::verdict::Disposition;
 
 /// Whether a post is in a feed, with the reason.

@@ -1,9 +1,13 @@
 //! One relation record into the graph, and what it means for the account's feed. Pure.
 
-use super::lists::Wants;
-use super::waits::Said;
-use super::{AccountIx, FollowOptions, Graph, insert, remove};
-use crate::post::relationship::{Change, Key, Kind, Relation};
+use crate::graph::AccountIx;
+use crate::graph::FollowOptions;
+use crate::graph::Graph;
+use crate::graph::hold_index::Said;
+use crate::graph::insert;
+use crate::graph::lists::Wants;
+use crate::graph::remove;
+use crate::relationship::{Change, Key, Kind, Relation};
 use slackwater_order::time::Time;
 
 /// What a relation record calls for.
@@ -236,7 +240,7 @@ impl Graph {
                     return NOTHING;
                 }
                 let list = self.get(account).and_then(|of| of.list(list));
-                match list.map(super::lists::List::is_exclusive) {
+                match list.map(crate::graph::lists::List::is_exclusive) {
                     None => NOTHING,
                     // Into the list and out of home, or the other way round.
                     Some(true) => (true, Merge::Author(actor.to_owned())),
@@ -382,7 +386,7 @@ fn set<T: Ord>(sorted: &mut Vec<T>, item: T, on: bool) -> bool {
 mod tests {
     use super::*;
     use crate::graph::Manner;
-    use crate::post::relationship::decode;
+    use crate::relationship::decode;
 
     fn apply(graph: &mut Graph, document: &str) -> Effect {
         graph.apply(&decode(None, Some(document.as_bytes())).unwrap())

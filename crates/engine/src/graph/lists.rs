@@ -2,8 +2,13 @@
 //!
 //! A member may be named before its list is: records of both come in any order. A list shows nothing until it is there.
 
-use super::{Account, AccountIx, ActorIx, Graph, insert, remove};
-use crate::post::relationship::Replies;
+use crate::graph::Account;
+use crate::graph::AccountIx;
+use crate::graph::ActorIx;
+use crate::graph::Graph;
+use crate::graph::insert;
+use crate::graph::remove;
+use crate::relationship::Replies;
 use std::collections::BTreeMap;
 
 /// An account's lists, by the backend's id of each.

@@ -1,18 +1,18 @@
 //! Who follows, mutes and blocks whom, kept small: names are held once, edges are numbers. Pure.
 
 pub mod apply;
+pub mod hold_index;
 pub mod lists;
-pub mod standing;
+pub mod moderation;
 pub mod versions;
-pub mod waits;
 
-use crate::post::relationship::Patience;
+use crate::relationship::Patience;
 use hashbrown::HashMap;
+use hold_index::Waits;
 use lists::Lists;
+use moderation::Moderation;
 use slackwater_order::time::Time;
-use standing::Moderation;
 use std::collections::BTreeSet;
-use waits::Waits;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// A local account, by number: the order in which they were first heard of by this process. Never stored.

@@ -10,8 +10,8 @@
 //! Removals are versions too: without them an older record, read later, would bring a relation back. And so that it brings
 //! nothing of a removed account back, the account's own row remembers when it was removed.
 
-use crate::post::mark::Mark;
-use crate::post::record::{Position, Topic};
+use crate::record::offsets::Mark;
+use crate::record::{Position, Topic};
 use serde::{Deserialize, Serialize};
 use slackwater_order::time::Time;
 

@@ -3,7 +3,7 @@ use crate::log::kafka::Producer;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
-use slackwater_engine::post::record::NewRecord;
+use slackwater_engine::record::NewRecord;
 
 /// A consumer in trouble goes on where it stood: nothing is missing, nothing comes twice.
 #[test]

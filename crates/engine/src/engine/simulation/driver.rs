@@ -1,17 +1,17 @@
 //! What drives the engine here: a list for a log, an integer for a clock, and one thread.
 
 use super::log::{ACCOUNTS, Log, PARTITIONS, REPEAT_AFTER, partition};
+use crate::decode::said;
 use crate::engine::flush::Flush;
 use crate::engine::log_status::LogStatus;
 use crate::engine::publish::Beside;
 use crate::engine::{Applied, Engine, Options, inactivity};
 use crate::feed::merge::Progress;
 use crate::feed::store::{self, Store};
-use crate::post::mark::Seen;
-use crate::post::record::{PartitionEnd, Position};
-use crate::post::relationship::Patience;
-use crate::post::said::said;
-use crate::reader::view::View;
+use crate::record::offsets::Seen;
+use crate::record::{PartitionEnd, Position};
+use crate::relationship::Patience;
+use crate::view::View;
 use slackwater_order::origin_stats::{OBSERVATIONS_MIN, OriginStats};
 use slackwater_order::time::Time;
 use slackwater_order::verdict::Verdict;

@@ -1,6 +1,6 @@
 //! The log as a list: what each record says, as JSON and as it is meant.
 
-use crate::post::record::{Position, Record, Topic};
+use crate::record::{Position, Record, Topic};
 use slackwater_order::key_hash::partition_of;
 use slackwater_order::time::Time;
 use std::collections::BTreeSet;

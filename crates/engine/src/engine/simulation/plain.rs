@@ -1,8 +1,8 @@
 //! Entries as simulated readers have them: all that the API shows of a post but its verdict, since nodes with other windows come
 //! to others.
 
-use crate::feed::kept::Post;
-use crate::reader::change_batch::WriteEntry;
+use crate::feed::post::Post;
+use crate::view::change_batch::WriteEntry;
 use std::sync::Arc;
 
 /// Writes entries as lines of text that begin with the entry's id and the uri of its post.

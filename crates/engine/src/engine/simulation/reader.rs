@@ -3,12 +3,12 @@
 use super::driver::Node;
 use super::log::{ACCOUNTS, LIST, Log, PARTITIONS, Which};
 use super::plain::Plain;
-use crate::reader::asked;
-use crate::reader::change_batch::{BatchLimit, ChangeItem, ChangeKind, WriteEntry};
-use crate::reader::cursor::Cursor;
-use crate::reader::look::{Delivery, Look, TellError};
-use crate::reader::unsettled::Footing;
-use crate::reader::whole::whole;
+use crate::view::change_batch::{BatchLimit, ChangeItem, ChangeKind, WriteEntry};
+use crate::view::cursor::Cursor;
+use crate::view::feed_ref;
+use crate::view::pending_relations::Footing;
+use crate::view::snapshot::{Delivery, Look, TellError};
+use crate::view::with_original::whole;
 use slackwater_order::horizon::highest_visible;
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
@@ -430,8 +430,8 @@ pub(super) fn look(
 ) -> Option<Look> {
     let account = ACCOUNTS[account].to_owned();
     let asked = match which {
-        Which::Home => asked::Asked::Home { account },
-        Which::List => asked::Asked::List {
+        Which::Home => feed_ref::Asked::Home { account },
+        Which::List => feed_ref::Asked::List {
             account,
             list: LIST.to_owned(),
         },

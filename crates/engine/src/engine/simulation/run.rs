@@ -5,7 +5,7 @@ use super::fediverse::Taste;
 use super::log::{ACCOUNTS, BEGIN, Log, MOVING, PARTITIONS, SURFACING, Which};
 use super::model::Model;
 use super::reader::{Asked, Habit, Reader};
-use crate::post::relationship::Patience;
+use crate::relationship::Patience;
 use fastrand::Rng;
 use slackwater_order::time::Time;
 use slackwater_order::window::HostPattern;

@@ -5,10 +5,10 @@
 //! before it. Were one of these to fail, two readers of one fediverse would see two feeds.
 
 mod documents;
-mod wishes;
+mod relations;
 
-use super::from_scratch::from_scratch;
-use super::story::*;
+use super::reference_model::from_scratch;
+use super::scenario::*;
 use super::*;
 
 /// The account and what it wants from the beginning; then what comes in any order, as queues in the right order; and what

@@ -1,10 +1,10 @@
 //! Boosts, but for the hiding of repeats; and who is believed.
 
-use super::from_scratch::from_scratch;
-use super::story::*;
+use super::reference_model::from_scratch;
+use super::scenario::*;
 use super::*;
 use crate::feed::rules::{Decision, Subject, decide};
-use crate::reader::whole::whole;
+use crate::view::with_original::whole;
 
 #[test]
 fn a_boost_of_what_is_unknown_waits_for_it() {

@@ -4,9 +4,9 @@
 //! names or has named as `followers`. Matched only for that author's posts, on the author's host, never from a collection to an
 //! actor; Public never.
 
-use super::story::*;
+use super::scenario::*;
 use super::*;
-use crate::post::Visibility;
+use crate::activity::Visibility;
 
 const DAY: i64 = 86_400_000;
 /// More posts than are decided at once.
@@ -102,7 +102,7 @@ fn a_document_counts_that_its_authors_host_sent_or_that_was_fetched_and_no_other
     check(&[told(update(&actor(3))), post.clone()], "0/1");
     // It stands where the id would.
     let embedded = altered(
-        private(0, super::story::post(0, 2)),
+        private(0, super::scenario::post(0, 2)),
         &format!(r#""actor":"{id}""#),
         &format!(r#""actor":{document}"#),
     );
@@ -116,7 +116,7 @@ fn a_document_counts_that_its_authors_host_sent_or_that_was_fetched_and_no_other
     // A community passes on what may be anybody's word.
     check(&[relayed(4, told(update(&id))), post.clone()], "");
     let create = altered(
-        private(0, super::story::post(0, 2)),
+        private(0, super::scenario::post(0, 2)),
         &format!(r#""actor":"{id}""#),
         &format!(r#""actor":{document}"#),
     );
@@ -131,7 +131,7 @@ fn a_document_that_another_host_sent_is_set_aside() {
         r#"{{"type":"Update","actor":"{by}","object":{}}}"#,
         document(0, &circle(0, 1))
     );
-    let said = crate::post::activity::decode(forged.as_bytes(), Vouched::default());
+    let said = crate::activity::parse::decode(forged.as_bytes(), Vouched::default());
     assert!(said.unwrap_err().contains("speaks for its own host only"));
     world.take(0, &addressed(&circle(0, 1), post(0, 1)));
     assert_eq!(world.visibility(0, 1), Visibility::Limited);

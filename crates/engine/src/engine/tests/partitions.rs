@@ -1,11 +1,11 @@
 //! A topic of relationships that was given more partitions: an account's older records stand in one partition, its newer
 //! ones in another, and they are read in any order.
 
-use super::from_scratch::{Feeds, from_scratch};
-use super::story::*;
+use super::reference_model::{Feeds, from_scratch};
+use super::scenario::*;
 use super::*;
 use crate::graph::versions::Stamp;
-use crate::post::relationship::{Change, Kind};
+use crate::relationship::{Change, Kind};
 
 /// What one record of account 7's says.
 #[derive(Clone, Debug)]
@@ -92,7 +92,7 @@ fn decode(words: &str) -> Change {
     let Line::Relation(json) = wish(words) else {
         panic!("{words}");
     };
-    crate::post::relationship::decode(None, Some(json.as_bytes())).unwrap()
+    crate::relationship::decode(None, Some(json.as_bytes())).unwrap()
 }
 
 impl World {

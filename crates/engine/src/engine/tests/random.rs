@@ -1,8 +1,8 @@
 //! Random fediverses, read in random order with checkpoints and crashes in between: every feed is what the rules give
 //! from all that is so.
 
-use super::from_scratch::{Feed, Feeds, from_scratch};
-use super::story::*;
+use super::reference_model::{Feed, Feeds, from_scratch};
+use super::scenario::*;
 use super::*;
 
 /// Authors who write; the last is account 7 itself, the one before it account 8.

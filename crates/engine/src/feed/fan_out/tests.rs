@@ -1,15 +1,15 @@
 //! What feeds remember of posts that came and went, for readers who come from where the records were read in another order.
 
 use super::*;
-use crate::feed::kept::{At, example};
-use crate::feed::ledger::Ledger;
+use crate::activity::Visibility;
 use crate::feed::merge::{Because, Feed, Merging, Progress};
+use crate::feed::ordered_feed::Ledger;
+use crate::feed::post::{At, example};
+use crate::feed::prune::Weeding;
 use crate::feed::store::{Options, home_key};
-use crate::feed::weed::Weeding;
 use crate::graph::apply::Merge;
-use crate::post::Visibility;
-use crate::post::record::{Position, Topic};
-use crate::post::relationship::decode;
+use crate::record::{Position, Topic};
+use crate::relationship::decode;
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 use std::time::Duration;

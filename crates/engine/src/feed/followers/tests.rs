@@ -1,8 +1,8 @@
 use super::*;
-use crate::feed::kept::example;
-use crate::post::Visibility;
-use crate::post::mark::Seen;
-use crate::post::record::{Position, Topic};
+use crate::activity::Visibility;
+use crate::feed::post::example;
+use crate::record::offsets::Seen;
+use crate::record::{Position, Topic};
 use proptest::prelude::*;
 
 const MO: &str = "https://fr.example/profile/mo";

@@ -7,14 +7,14 @@
 //! | `earlier` | where two of them apply, the earlier gives the reason |
 //! | `beside` | lists, hashtags, the public feed, moderation |
 
-mod beside;
-mod earlier;
 mod home;
-mod seen;
+mod other_feeds;
+mod precedence;
+mod visibility;
 
 use super::*;
-use crate::feed::kept::example::post;
-use crate::post::relationship::decode;
+use crate::feed::post::example::post;
+use crate::relationship::decode;
 
 const ME: &str = "https://here.example/users/me";
 const ANA: &str = "https://a.example/users/ana";

@@ -2,7 +2,7 @@
 
 use super::{Index, Store};
 use crate::feed::actor::Actor;
-use crate::feed::disk::{DiskError, Tree};
+use crate::feed::store::disk::{DiskError, Tree};
 use slackwater_order::time::Time;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -2,15 +2,15 @@
 
 use super::last_seen::Rows;
 use super::{Fresh, HELD_FACTOR, INDEX_LENGTH_MAX, OFFSETS, Store, TAKEN, ledger, segment};
-use crate::feed::block;
-use crate::feed::disk::{DiskError, PostChange, Tree};
-use crate::feed::homes::Leaving;
-use crate::feed::named::Feeds;
 use crate::feed::reevaluate::Unfinished;
-use crate::feed::segment::merge;
+use crate::feed::store::disk::{DiskError, PostChange, Tree};
+use crate::feed::store::home_memtable::Leaving;
+use crate::feed::store::other_memtable::Feeds;
+use crate::feed::store::post_block;
+use crate::feed::store::posting_list::merge;
 use crate::graph::AccountIx;
-use crate::post::fingerprint::Fingerprint;
-use crate::post::record::Position;
+use crate::record::Position;
+use crate::record::fingerprint::Fingerprint;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 use slackwater_order::place::PostId;
@@ -320,7 +320,7 @@ fn packed_posts(fresh: &Fresh, ids: &[PostId]) -> Result<Vec<PostChange>, DiskEr
         let post = fresh
             .posts
             .get(id)
-            .map(|post| block::encode(post))
+            .map(|post| post_block::encode(post))
             .transpose();
         Ok((*id, post.map_err(|source| DiskError::Pack { source })?))
     };
@@ -336,7 +336,7 @@ fn sorted<K: Ord, V>(map: &HashMap<K, V>) -> Vec<(&K, &V)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::kept::example::post;
+    use crate::feed::post::example::post;
     use crate::feed::store::{Index, Options};
     use crate::graph::versions::{Stamp, Version, Versions};
 

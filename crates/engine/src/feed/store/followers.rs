@@ -1,10 +1,10 @@
 //! Which collections are actors' followers, through memory and disk; and which posts are addressed to one.
 
 use super::{Index, ListKey, Store, list_key};
-use crate::feed::disk::{DiskError, Tree};
 use crate::feed::followers::Followers;
-use crate::feed::kept::Post;
-use crate::feed::segment::Op;
+use crate::feed::post::Post;
+use crate::feed::store::disk::{DiskError, Tree};
+use crate::feed::store::posting_list::Op;
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 use std::sync::Arc;

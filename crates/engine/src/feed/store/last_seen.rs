@@ -5,7 +5,7 @@
 //! they are there, so that cut off anywhere it leaves no account awake without them.
 
 use super::Store;
-use crate::feed::disk::{DiskError, Tree};
+use crate::feed::store::disk::{DiskError, Tree};
 use slackwater_order::time::Time;
 
 /// When an account was last seen.

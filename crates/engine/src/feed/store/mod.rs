@@ -4,30 +4,38 @@
 //! leaving, cache, disk, and a look-up asks in that order, so it never falls between two of them.
 
 mod actors;
+pub mod bloom;
 mod checkpoint;
+pub mod columns;
+pub mod disk;
+mod existence_filter;
 mod followers;
+pub mod home_memtable;
 mod last_seen;
-mod named;
 pub mod origin_rows;
+mod other_feeds;
+pub mod other_memtable;
+pub mod post_block;
+pub mod posting_list;
 mod relations;
-mod stored;
 mod sweep;
 
 pub use checkpoint::{Reflects, Shown, TakenOut, Written};
 pub use last_seen::LastSeen;
 
 use super::actor::Actor;
-use super::disk::{Disk, DiskError, Tree};
 use super::followers::Followers;
-use super::homes::Homes;
-use super::kept::{At, Post};
-use super::ledger::Ledger;
-use super::named::Named;
-use super::segment::{Op, Segment, merge, newest};
+use super::ordered_feed::Ledger;
+use super::post::{At, Post};
 use crate::graph::AccountIx;
-use crate::post::fingerprint::{Fingerprint, last_before};
+use crate::record::fingerprint::{Fingerprint, last_before};
+use disk::{Disk, DiskError, Tree};
+use existence_filter::Stored;
 use hashbrown::{HashMap, HashSet};
+use home_memtable::Homes;
+use other_memtable::Named;
 use parking_lot::RwLock;
+use posting_list::{Op, Segment, merge, newest};
 use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 use slackwater_order::place::PostId;
@@ -37,7 +45,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
-use stored::Stored;
 use xxhash_rust::xxh3::xxh3_128;
 
 /// How many ids one index (an author's posts, a post's replies, a post's boosts) holds; the lowest fall out, and a
@@ -393,7 +400,10 @@ impl Store {
     /// Up to when each account's feeds were shown, as stored.
     pub fn reached(&self) -> Result<Vec<(String, Time)>, DiskError> {
         let of = |row: Result<_, DiskError>| {
-            let (key, value): (crate::feed::disk::Bytes, crate::feed::disk::Bytes) = row?;
+            let (key, value): (
+                crate::feed::store::disk::Bytes,
+                crate::feed::store::disk::Bytes,
+            ) = row?;
             let millis = <[u8; 8]>::try_from(&*value);
             let millis = millis.map_err(|_| DiskError::Damaged { tree: "reached" })?;
             let account = String::from_utf8_lossy(&key).into_owned();

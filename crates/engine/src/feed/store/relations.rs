@@ -1,7 +1,7 @@
 //! Relations, each a row with all its versions that may still count.
 
 use super::{Fresh, Store};
-use crate::feed::disk::{DiskError, Tree};
+use crate::feed::store::disk::{DiskError, Tree};
 use crate::graph::versions::Versions;
 use slackwater_order::time::Time;
 use std::collections::BTreeSet;

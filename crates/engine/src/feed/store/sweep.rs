@@ -1,9 +1,9 @@
 //! What is stored, slice by slice, for the sweep that drops what is no longer needed.
 
 use super::{PendingRemoval, Store};
-use crate::feed::disk::{DiskError, Tree};
-use crate::feed::kept::Post;
-use crate::feed::ledger::Packed;
+use crate::feed::ordered_feed::Packed;
+use crate::feed::post::Post;
+use crate::feed::store::disk::{DiskError, Tree};
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 

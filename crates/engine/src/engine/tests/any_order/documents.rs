@@ -1,7 +1,7 @@
 //! Posts to collections, and the documents of their authors that name one as their followers, in any order.
 
 use super::super::followers::{addressed, circle, names};
-use super::super::story::*;
+use super::super::scenario::*;
 use super::*;
 
 /// Each in a queue of its own.

@@ -1,0 +1,430 @@
+//! From an object to a post: author, dates, addressees, tags. Pure.
+
+use crate::activity::Body;
+use crate::activity::Visibility;
+use crate::activity::date;
+use crate::activity::followers::{self, COLLECTIONS_MAX, by_convention, closed, compared, may_be};
+use crate::activity::id;
+use crate::activity::json::{Loose, Node};
+use crate::activity::media::has_media;
+use icu_casemap::CaseMapper;
+use icu_normalizer::ComposingNormalizerBorrowed;
+use serde_json::value::RawValue;
+use slackwater_order::time::Time;
+use std::collections::HashSet;
+
+/// The most ids `to`, `cc` and `audience` may have together; a post with more is refused.
+pub const ADDRESSED_MAX: usize = 1000;
+/// The most people a post may mention; one with more is refused.
+pub const MENTIONS_MAX: usize = 1000;
+/// The most hashtags a post may have; one with more is refused.
+pub const TAGS_MAX: usize = 1000;
+/// The longest hashtag, in bytes; a longer one is left out, since nobody follows it.
+pub const TAG_BYTES_MAX: usize = 500;
+/// The longest language code, in bytes; a longer one counts as none.
+pub const LANGUAGE_BYTES_MAX: usize = 35;
+
+/// What to do about a post that the wrong host sent.
+const FETCH: &str = "fetch the post where it lives and send it alone with `fetched: true`";
+/// What to do about one that was fetched, and is said to be another host's.
+const LEAVE_OUT: &str =
+    "it was fetched, and whoever gave it says so: leave it out, nobody can vouch for it";
+/// What to do about one that was fetched, and came in an activity of another host.
+const ALONE: &str = "it was fetched: send the post alone, without the activity around it";
+
+/// Up to this many, looking through a list is quicker than a hash of it.
+const FEW: usize = 16;
+
+/// What around an object fills its gaps.
+#[derive(Clone, Copy)]
+pub(super) enum Around<'a> {
+    /// Nothing: the instance fetched it.
+    Nothing,
+    /// Its Create: all that the object lacks.
+    Create(&'a Node<'a>),
+    /// Its Update: all but `published`, which is that of the edit.
+    Update(&'a Node<'a>),
+}
+
+impl<'a> Around<'a> {
+    /// The activity, if there is one.
+    pub(super) fn activity(self) -> Option<&'a Node<'a>> {
+        match self {
+            Around::Nothing => None,
+            Around::Create(activity) | Around::Update(activity) => Some(activity),
+        }
+    }
+}
+
+/// Where a post's author stands.
+pub(super) fn authors<'a>(
+    object: &'a Node<'a>,
+    around: Around<'a>,
+) -> impl Iterator<Item = &'a Loose<'a>> {
+    let actor = around.activity().map(|activity| &activity.actor);
+    std::iter::once(&object.attributed_to).chain(actor)
+}
+
+/// The post `object` describes, `raw` being its text; `fetched`, if the instance fetched it. Errors: a reason fit for a dead
+/// letter.
+pub(super) fn post(
+    object: &Node<'_>,
+    raw: &RawValue,
+    around: Around<'_>,
+    fetched: bool,
+) -> Result<Body, String> {
+    let activity = around.activity();
+    let uri = object
+        .id
+        .text()
+        .ok_or("the object has no id: send the post with its `id`")?;
+    let uri = id::check("the object's id", uri)?;
+    let actor = match activity {
+        Some(activity) => Some(actor_of(activity)?),
+        None => None,
+    };
+    let named = object.attributed_to.agent();
+    let author = match (named.and_then(Loose::id), actor) {
+        (Some(named), _) => id::check("attributedTo", named)?,
+        (None, Some(actor)) => actor,
+        (None, None) => {
+            return Err(
+                "the object has no attributedTo: send the post with its author's id".to_owned(),
+            );
+        }
+    };
+    // Nobody is told to do what they did.
+    let [of_another_host, by_another_host] = match fetched {
+        true => [LEAVE_OUT, ALONE],
+        false => [FETCH, FETCH],
+    };
+    same_host(
+        ("the post's author", author),
+        ("the post", uri),
+        of_another_host,
+    )?;
+    if let Some(actor) = actor {
+        same_host(
+            ("the activity's actor", actor),
+            ("the post's author", author),
+            by_another_host,
+        )?;
+    }
+    let (mentions, tags) = tags_of(&object.tag)?;
+    let Addressed {
+        visibility,
+        addressed,
+        collections,
+    } = addressing(
+        [
+            or_else(&object.to, activity.map(|a| &a.to)),
+            or_else(&object.cc, activity.map(|a| &a.cc)),
+            or_else(&object.audience, activity.map(|a| &a.audience)),
+        ],
+        author,
+        followers_named(author, authors(object, around)).as_deref(),
+        &mentions,
+    )?;
+    let published = match around {
+        Around::Create(create) => time_of(&object.published).or_else(|| time_of(&create.published)),
+        Around::Nothing | Around::Update(_) => time_of(&object.published),
+    };
+    let updated = time_of(&object.updated).or_else(|| time_of(&activity?.updated));
+    Ok(Body {
+        uri: uri.to_owned(),
+        author: author.to_owned(),
+        published,
+        updated,
+        visibility,
+        addressed,
+        collections,
+        mentions,
+        in_reply_to: match object.in_reply_to.id() {
+            Some(parent) => Some(id::check_name("inReplyTo", parent)?.to_owned()),
+            None => None,
+        },
+        boost_of: None,
+        tags,
+        language: object.language().as_deref().and_then(language_of),
+        has_media: object.has_attachment && has_media(raw),
+        object: raw.to_owned(),
+    })
+}
+
+/// The boost of `original` that `announce` is, `raw` being its text. Errors: a reason fit for a dead letter.
+pub(super) fn boost(
+    announce: &Node<'_>,
+    raw: &RawValue,
+    actor: &str,
+    original: &str,
+) -> Result<Body, String> {
+    let uri = match announce.id.text() {
+        Some(uri) => {
+            id::check("the Announce's id", uri)?;
+            same_host(
+                ("the actor", actor),
+                ("the Announce", uri),
+                "send the Announce with an id of its actor's host, or none",
+            )?;
+            uri.to_owned()
+        }
+        None => {
+            let made = Body::uri_of_boost(actor, original);
+            id::check(
+                "an id made of actor and object, as the Announce has none,",
+                &made,
+            )?;
+            made
+        }
+    };
+    let Addressed {
+        visibility,
+        addressed,
+        collections,
+    } = addressing(
+        [&announce.to, &announce.cc, &announce.audience],
+        actor,
+        followers_named(actor, [&announce.actor]).as_deref(),
+        &[],
+    )?;
+    Ok(Body {
+        uri,
+        author: actor.to_owned(),
+        published: time_of(&announce.published),
+        updated: time_of(&announce.updated),
+        visibility,
+        addressed,
+        collections,
+        mentions: Vec::new(),
+        in_reply_to: None,
+        boost_of: Some(original.to_owned()),
+        tags: Vec::new(),
+        language: None,
+        has_media: false,
+        object: raw.to_owned(),
+    })
+}
+
+/// The actor of an activity.
+pub(super) fn actor_of<'a>(activity: &'a Node<'_>) -> Result<&'a str, String> {
+    let actor = activity
+        .actor
+        .agent()
+        .and_then(Loose::id)
+        .ok_or("the activity has no actor: send `actor` as an id or an object with an id")?;
+    id::check("the activity's actor", actor)
+}
+
+/// The trust rule: an activity speaks for its own host only. Each is what it is called, and its id.
+pub(super) fn same_host(
+    one: (&str, &str),
+    other: (&str, &str),
+    advice: &str,
+) -> Result<(), String> {
+    if id::same_origin(one.1, other.1) {
+        return Ok(());
+    }
+    Err(format!(
+        "{} is {}, {} is {}: an activity speaks for its own host only; {advice}",
+        one.0,
+        id::quoted(one.1),
+        other.0,
+        id::quoted(other.1)
+    ))
+}
+
+pub(super) fn time_of(date: &Loose<'_>) -> Option<Time> {
+    date::parse(date.text()?)
+}
+
+fn or_else<'a, 'b>(own: &'a Loose<'b>, around: Option<&'a Loose<'b>>) -> &'a Loose<'b> {
+    match (own, around) {
+        (Loose::Nothing, Some(around)) => around,
+        _ => own,
+    }
+}
+
+/// The followers collection of `author` that a document of theirs names which stands in one of these `places` of their id:
+/// the first that may be one.
+pub(super) fn followers_named<'a>(
+    author: &str,
+    places: impl IntoIterator<Item = &'a Loose<'a>>,
+) -> Option<String> {
+    let agents = places.into_iter().filter_map(Loose::agent);
+    agents
+        .filter(|actor| actor.id() == Some(author))
+        .filter_map(Loose::followers)
+        .find_map(|collection| followers::named(author, collection))
+}
+
+pub(super) fn is_public(id: &str) -> bool {
+    matches!(
+        id,
+        "https://www.w3.org/ns/activitystreams#Public"
+            | "http://www.w3.org/ns/activitystreams#Public"
+            | "as:Public"
+            | "Public"
+    )
+}
+
+/// Whom a post is addressed to, as [`Body`] has it.
+#[derive(Debug, PartialEq, Eq)]
+struct Addressed {
+    visibility: Visibility,
+    addressed: Vec<String>,
+    collections: Vec<String>,
+}
+
+/// Who could see it, as far as the post itself tells, and whom else it is addressed to. `audience` says what `to` would only
+/// where `to` and `cc` name nobody: Lemmy's `audience` is the community, and nobody should see more because of it.
+///
+/// `named` is the followers collection that a document within names. Which others are is decided where documents are kept.
+fn addressing(
+    [to, cc, audience]: [&Loose<'_>; 3],
+    author: &str,
+    named: Option<&str>,
+    mentions: &[String],
+) -> Result<Addressed, String> {
+    let by_convention = by_convention(author);
+    let followers = named.unwrap_or(&by_convention);
+    let is_followers = |id: &str| compared(id) == followers;
+    let to = if to.id().is_none() && cc.id().is_none() {
+        [to, audience]
+    } else {
+        [to, &Loose::Nothing]
+    };
+    let to = || to.into_iter().flat_map(Loose::ids);
+    let everyone = to().chain(cc.ids()).chain(audience.ids());
+    let addressed = each_once(
+        "to, cc and audience together",
+        ADDRESSED_MAX,
+        everyone.filter(|id| !is_public(id) && !is_followers(id)),
+    )?;
+    let open = if to().any(is_public) {
+        Some(Visibility::Public)
+    } else if cc.ids().any(is_public) {
+        Some(Visibility::Unlisted)
+    } else {
+        None
+    };
+    if let Some(visibility) = open {
+        return Ok(Addressed {
+            visibility,
+            addressed,
+            collections: Vec::new(),
+        });
+    }
+    // Whom it mentions is a person, whatever anybody says.
+    let may_be = |id: &&str| may_be(author, id) && !mentions.iter().any(|there| there == id);
+    let sent_to = || to().chain(cc.ids()).filter(may_be);
+    let first = sent_to().filter(|id| is_followers(id));
+    let rest = sent_to().filter(|id| !is_followers(id));
+    let mut collections: Vec<String> = Vec::new();
+    for id in first.chain(rest).map(compared) {
+        if collections.len() == COLLECTIONS_MAX {
+            break;
+        }
+        if !collections.iter().any(|there| there == id) {
+            collections.push(id.to_owned());
+        }
+    }
+    Ok(Addressed {
+        visibility: closed(&addressed, mentions, &collections, |id| id == followers),
+        addressed,
+        collections,
+    })
+}
+
+/// The people mentioned and the hashtags of a post.
+fn tags_of(tag: &Loose<'_>) -> Result<(Vec<String>, Vec<String>), String> {
+    let (mut mentions, mut tags) = (Vec::new(), Vec::new());
+    for item in tag.items() {
+        match item
+            .kinds()
+            .find(|kind| matches!(*kind, "Mention" | "Hashtag"))
+        {
+            Some("Mention") => mentions.extend(item.href()),
+            Some(_) => tags.extend(item.name().and_then(hashtag_of)),
+            None => {}
+        }
+    }
+    Ok((
+        each_once("mentions in tag", MENTIONS_MAX, mentions.into_iter())?,
+        each_once("hashtags in tag", TAGS_MAX, tags.iter().map(String::as_str))?,
+    ))
+}
+
+/// A hashtag as it is compared: after NFKC and case folding (Unicode 3.13, D146), without its sign; none if it is nothing
+/// anyone could follow. Of what comes out of it, it makes the same again.
+pub fn hashtag_of(name: &str) -> Option<String> {
+    // Normalising shortens, but nothing to less than a quarter.
+    if 4 * TAG_BYTES_MAX < name.len() {
+        return None;
+    }
+    let tag = match name.is_ascii() {
+        true => name.to_ascii_lowercase(),
+        false => folded(name)?,
+    };
+    // Only now, as the sign and spaces have full-width forms.
+    let tag = tag.trim().trim_start_matches('#');
+    let possible = !tag.is_empty()
+        && tag.len() <= TAG_BYTES_MAX
+        && !tag.contains(|c: char| c.is_control() || c.is_whitespace());
+    possible.then(|| tag.to_owned())
+}
+
+/// Without differences of case, width and composition; none if that is longer than any hashtag, however short it is written: some
+/// letters are whole sentences taken apart.
+fn folded(text: &str) -> Option<String> {
+    let nfkc = ComposingNormalizerBorrowed::new_nfkc();
+    let mut apart = String::with_capacity(text.len());
+    for letter in nfkc.normalize_iter(text.chars()) {
+        apart.push(letter);
+        // Folding shortens too, but nothing to less than a quarter.
+        if 4 * TAG_BYTES_MAX < apart.len() {
+            return None;
+        }
+    }
+    // Folding takes some letters apart.
+    let text = CaseMapper::new().fold_string(&apart).into_owned();
+    Some(nfkc.normalize(&text).into_owned())
+}
+
+/// A language as it is written; none if undetermined or no code at all. Languages are compared without case.
+pub(crate) fn language_of(code: &str) -> Option<String> {
+    let possible = !code.is_empty()
+        && code.len() <= LANGUAGE_BYTES_MAX
+        && code
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    (possible && !code.eq_ignore_ascii_case("und")).then(|| code.to_owned())
+}
+
+/// A list without repetitions, in the order of the first; more than `max` are refused.
+fn each_once<'a>(
+    what: &str,
+    max: usize,
+    list: impl Iterator<Item = &'a str>,
+) -> Result<Vec<String>, String> {
+    let mut once: Vec<String> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
+    for one in list {
+        // A set from the first of many on: the few of a usual post need none.
+        let again = if once.len() < FEW {
+            once.iter().any(|known| known == one)
+        } else {
+            once.iter().take(FEW).any(|known| known == one) || !seen.insert(one)
+        };
+        if again {
+            continue;
+        }
+        if once.len() == max {
+            return Err(format!("{what}: more than {max}; send at most that many"));
+        }
+        once.push(id::check_name(what, one)?.to_owned());
+    }
+    Ok(once)
+}
+
+#[cfg(test)]
+mod tests;

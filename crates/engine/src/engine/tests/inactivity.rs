@@ -1,0 +1,409 @@
+//! Accounts that sleep and wake, beside twins that never do.
+
+use super::*;
+use crate::engine::inactivity;
+use crate::engine::inactivity::{InactivityRound, put_to_sleep, wake};
+use crate::engine::simulation::driver::Node;
+use crate::engine::simulation::log::{BEGIN, Deed, How, Log, PARTITIONS, Sight, Wish, Writing};
+use crate::engine::simulation::plain::Plain;
+use crate::graph::AccountIx;
+use crate::view::change_batch::BatchLimit;
+use crate::view::changes::Refused;
+use crate::view::cursor::Cursor;
+use crate::view::snapshot::{Look, TellError};
+
+/// The twin that sleeps now and then, and the one that never does.
+const TWINS: [&str; 2] = ["0", "1"];
+const DAY: Duration = Duration::from_secs(86_400);
+
+impl World {
+    fn number(&self, account: &str) -> AccountIx {
+        self.graph.read().account(account).unwrap()
+    }
+
+    fn sleeps(&mut self, account: &str) {
+        let number = self.number(account);
+        put_to_sleep(&self.store, &self.graph, &self.view.attendance, number);
+    }
+
+    fn wakes(&mut self, account: &str) {
+        let number = self.number(account);
+        let read = Arc::new(Seen::new(&self.reflects.next));
+        let engine = &mut self.engine;
+        wake(
+            &engine.store,
+            &engine.graph,
+            &mut engine.backlog,
+            number,
+            &read,
+        );
+        self.settle();
+        self.view.attendance.woke(&[number]);
+    }
+
+    fn write_rows(&self) {
+        let last_seen = inactivity::attendance_known(&self.graph.read(), &self.view.attendance);
+        self.store.write_rows(&[], &last_seen).unwrap();
+    }
+
+    fn is_asleep(&self, account: &str) -> bool {
+        let number = self.number(account);
+        let graph = self.graph.read();
+        assert_eq!(
+            graph.is_asleep(number),
+            self.view.attendance.is_asleep(number)
+        );
+        graph.is_asleep(number)
+    }
+
+    /// Its home and its lists, as [`World::home`]; every feed by its name.
+    fn feeds_of(&self, account: &str) -> Vec<(String, Shows)> {
+        let (number, graph) = (self.number(account), self.graph.read());
+        let of = graph.get(number).unwrap();
+        let feeds = Feed::all(number, of).map(|feed| {
+            let ledger = feed.read(&self.store, of).unwrap();
+            let name = feed.list.unwrap_or("home").to_owned();
+            (name, self.shows(&ledger))
+        });
+        feeds.collect()
+    }
+
+    /// What is stored of homes and lists.
+    fn stored(&self) -> usize {
+        self.store.stored_homes(&[], usize::MAX).unwrap().0.len()
+    }
+}
+
+/// Both twins say the same; the log has a line for each.
+fn said_by_both(lines: impl Fn(&str) -> Vec<Line>) -> Vec<Line> {
+    let [one, other] = TWINS.map(lines);
+    one.into_iter()
+        .zip(other)
+        .flat_map(|(a, b)| [a, b])
+        .collect()
+}
+
+fn list(account: &str, replies: &str, is_exclusive: bool, removed: bool) -> Line {
+    Line::Relation(format!(
+        r#"{{"type":"list","account":"{account}","target":"42","title":"Friends","replies":"{replies}","exclusive":{is_exclusive},"removed":{removed}}}"#
+    ))
+}
+
+fn list_member(account: &str, member: usize, removed: bool) -> Line {
+    let member = actor(member);
+    Line::Relation(format!(
+        r#"{{"type":"list_member","account":"{account}","list":"42","target":"{member}","removed":{removed}}}"#
+    ))
+}
+
+/// What an account wants of its list: who is on it, what it shows.
+fn list_wishes(account: &str, wishes: &[(usize, usize, bool)]) -> Vec<Line> {
+    let wish = |(kind, target, on): &(usize, usize, bool)| match kind {
+        0 => list(
+            account,
+            ["none", "list", "followed"][target % 3],
+            *on,
+            false,
+        ),
+        1 => list(account, "list", false, *on),
+        _ => list_member(account, *target, !on),
+    };
+    wishes.iter().map(wish).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
+
+    /// Were this to fail, whoever was away for long would find another feed than if they had stayed.
+    #[test]
+    fn a_feed_that_was_given_up_comes_back_as_if_its_account_had_never_slept(
+        authors in prop::collection::vec(prop::collection::vec((0usize..6, 0i64..40, 0usize..4, 0usize..4), 0..14), 4),
+        wishes in prop::collection::vec((0usize..5, 0usize..4, any::<bool>()), 0..9),
+        lists in prop::collection::vec((0usize..5, 0usize..4, any::<bool>()), 0..9),
+        choices in prop::collection::vec(0usize..64, 1..40),
+        naps in prop::collection::vec((0usize..80, 0usize..40), 1..4),
+        checkpoints in prop::collection::btree_set(0usize..80, 0..4),
+        is_interrupted in any::<bool>(),
+    ) {
+        let history = History {
+            authors: authors.iter().enumerate().map(|(author, deeds)| deeds_of(author, deeds)).collect(),
+            accounts: vec![
+                said_by_both(|account| wishes_of(account, &wishes)),
+                said_by_both(|account| list_wishes(account, &lists)),
+            ],
+        };
+        let log = interleave(&history, &choices);
+        let mut world = World::new();
+        for (begin, lasts) in naps {
+            let begin = begin.min(log.len());
+            world.read(&log[..begin], &checkpoints);
+            if world.graph.read().account(TWINS[0]).is_none() {
+                continue;
+            }
+            world.sleeps(TWINS[0]);
+            if is_interrupted {
+                world.checkpoint();
+                world = world.crash();
+                prop_assert!(world.is_asleep(TWINS[0]));
+            }
+            world.read(&log[..(begin + lasts).min(log.len())], &checkpoints);
+            let nothing = world.feeds_of(TWINS[0]);
+            prop_assert!(nothing.iter().all(|(_, (entries, _))| entries.is_empty()), "{nothing:?}");
+            world.wakes(TWINS[0]);
+        }
+        world.read(&log, &checkpoints);
+        let [slept, never] = TWINS.map(|twin| world.feeds_of(twin));
+        prop_assert_eq!(slept.len(), never.len());
+        for ((name, slept), (same, never)) in slept.iter().zip(&never) {
+            prop_assert_eq!(name, same);
+            // The twin's own posts are by another actor, and there are none.
+            prop_assert!(agree(slept, never), "{name}: {never:?}\n{slept:?}\n{log:#?}");
+        }
+    }
+}
+
+fn naps_log() -> Vec<Line> {
+    let mut log = said_by_both(|account| vec![follow(account, 0), follow(account, 1)]);
+    log.extend(said_by_both(|account| {
+        vec![
+            list(account, "list", false, false),
+            list_member(account, 0, false),
+        ]
+    }));
+    let post = |n: usize| unlisted(create(n % 2, n, NOON + n as i64 * 1_000, NOON + 90_000));
+    log.extend((0..6).map(post));
+    log
+}
+
+/// Were this to fail, those who never come back would fill the disk, and hold up the fan-out of those who do.
+#[test]
+fn an_account_that_sleeps_has_nothing_stored_and_gets_nothing() {
+    let log = naps_log();
+    let mut world = World::new();
+    world.read(&log, &BTreeSet::new());
+    world.checkpoint();
+    assert_eq!(world.stored(), 4, "two homes, two lists");
+    world.sleeps(TWINS[0]);
+    world.checkpoint();
+    assert_eq!(world.stored(), 2);
+    let later = [
+        unlisted(create(0, 9, NOON + 60_000, NOON + 90_000)),
+        relation("mute", TWINS[0], 1, false),
+        relation("mute", TWINS[0], 1, true),
+        list_member(TWINS[0], 1, false),
+    ];
+    let log = [log, later.to_vec()].concat();
+    world.read(&log, &BTreeSet::new());
+    assert!(world.is_asleep(TWINS[0]), "a relation wakes nobody");
+    assert!(world.backlog.is_idle());
+    world.checkpoint();
+    assert_eq!(world.stored(), 2);
+    let mut world = world.crash();
+    assert!(world.is_asleep(TWINS[0]));
+    world.wakes(TWINS[0]);
+    assert_eq!(world.home(TWINS[0]), world.home(TWINS[1]));
+}
+
+/// Promise 2 at every moment of a checkpoint. Were this to fail, a crash would leave an account awake without its feeds.
+#[test]
+fn a_checkpoint_of_who_fell_asleep_or_woke_may_be_cut_off_after_any_write() {
+    for rows_before in [false, true] {
+        cut_off_anywhere(rows_before);
+    }
+}
+
+/// `rows_before`: the rows that the log does not have are written alone before.
+fn cut_off_anywhere(rows_before: bool) {
+    let log = naps_log();
+    let mut writes = 0;
+    loop {
+        let mut world = World::new();
+        world.read(&log, &BTreeSet::new());
+        world.checkpoint();
+        world.sleeps(TWINS[0]);
+        if rows_before {
+            world.write_rows();
+        }
+        let fell_asleep = world.checkpoint_cut_off(writes);
+        let mut world = world.crash();
+        world.read(&log, &BTreeSet::new());
+        if !world.is_asleep(TWINS[0]) {
+            assert_eq!(world.home(TWINS[0]), world.home(TWINS[1]), "{writes}");
+            world.sleeps(TWINS[0]);
+        }
+        world.checkpoint();
+        world.wakes(TWINS[0]);
+        if rows_before {
+            world.write_rows();
+        }
+        let woke = world.checkpoint_cut_off(writes);
+        let mut world = world.crash();
+        world.read(&log, &BTreeSet::new());
+        if world.is_asleep(TWINS[0]) {
+            world.view.attendance.set_now(Time::from_millis(NOON));
+            world.round(NOON);
+            world.checkpoint();
+            assert_eq!(world.stored(), 2, "{writes}: what was left over is gone");
+            world.wakes(TWINS[0]);
+        }
+        let [slept, never] = TWINS.map(|twin| world.feeds_of(twin));
+        assert_eq!(slept, never, "{writes}");
+        if fell_asleep && woke {
+            break;
+        }
+        writes += 1;
+    }
+    assert!(2 < writes);
+}
+
+/// Were this to fail, an account that woke would be without its feeds after a crash, and nobody would know.
+#[test]
+fn that_an_account_woke_is_not_stored_before_its_feeds_are() {
+    let log = naps_log();
+    let mut world = World::new();
+    world.view.attendance.set_now(Time::from_millis(NOON));
+    world.read(&log, &BTreeSet::new());
+    world.sleeps(TWINS[0]);
+    world.checkpoint();
+    world.wakes(TWINS[0]);
+    world.write_rows();
+    let mut world = world.crash();
+    world.view.attendance.set_now(Time::from_millis(NOON));
+    world.read(&log, &BTreeSet::new());
+    assert!(world.is_asleep(TWINS[0]));
+    world.wakes(TWINS[0]);
+    world.checkpoint();
+    let world = world.crash();
+    assert!(!world.is_asleep(TWINS[0]));
+    assert_eq!(world.home(TWINS[0]), world.home(TWINS[1]));
+}
+
+impl World {
+    /// A round through all accounts at this time of the log; how many fell asleep.
+    fn round(&mut self, now: i64) -> usize {
+        let mut rounds = InactivityRound::new(14 * DAY);
+        let (settling, log_time) = (&self.backlog, Time::from_millis(now));
+        let attendance = &self.view.attendance;
+        let asleep = rounds.step(&self.store, &self.graph, attendance, settling, log_time);
+        assert!(rounds.is_resting(log_time));
+        attendance.set_now(log_time.plus(DAY / 24));
+        asleep.unwrap()
+    }
+}
+
+#[test]
+fn those_fall_asleep_who_were_not_seen_for_so_long_and_whom_nobody_watches() {
+    let mut world = World::new();
+    world.read(&naps_log(), &BTreeSet::new());
+    let [one, other] = TWINS.map(|twin| world.number(twin));
+    assert_eq!(
+        world.round(0),
+        0,
+        "there is no time before anything arrived"
+    );
+    let later = |days: u32| NOON + (days * DAY).as_millis() as i64;
+    assert_eq!(world.round(NOON), 0, "of whom nothing is known is seen now");
+    assert_eq!(world.round(later(10)), 0);
+    world.view.attendance.note(other);
+    assert_eq!(world.round(later(15)), 1);
+    assert!(world.is_asleep(TWINS[0]) && !world.is_asleep(TWINS[1]));
+    let watching = world.store.homes.stirred.watch(other);
+    assert_eq!(world.round(later(30)), 0, "somebody watches");
+    drop(watching);
+    assert_eq!(
+        world.round(later(40)),
+        0,
+        "it was seen as long as it was watched"
+    );
+    assert_eq!(world.round(later(45)), 1);
+    // Not while its relations are carried out: they would be owed to a feed that is gone.
+    world.wakes(TWINS[0]);
+    world.backlog.owe_everything(one, &Arc::default());
+    assert_eq!(world.round(later(90)), 0);
+}
+
+fn look(node: &Node) -> Look {
+    let look = node.view.look("ana", None, Time::from_millis(BEGIN + 100));
+    look.unwrap().unwrap()
+}
+
+/// Were this to fail, a reader would go on with a copy from which nobody can tell it what left.
+#[test]
+fn a_cursor_from_before_is_refused_and_one_from_after_goes_on() {
+    let mut log = Log::default();
+    let say = |log: &mut Log, wish| {
+        let deed = Deed::Relate {
+            account: 0,
+            wish,
+            on: true,
+        };
+        log.add(deed, BEGIN);
+    };
+    let write = |log: &mut Log| {
+        let post = log.authors.len();
+        log.authors.push(0);
+        let writing = Writing {
+            how: How::Create,
+            post,
+            published: Some(BEGIN + post as i64),
+            updated: None,
+            sight: Sight::Public,
+            mentions: None,
+            parent: None,
+            tag: None,
+        };
+        log.add(Deed::Write(writing), BEGIN + 10);
+    };
+    let now = Time::from_millis(BEGIN + 100);
+    let read = |node: &mut Node, log: &Log| {
+        for partition in (0..PARTITIONS).rev() {
+            while node.read()[partition] < log.whole()[partition] {
+                node.take(log, partition, now);
+            }
+        }
+        node.step(usize::MAX, now);
+        node.announce(&log.whole(), now);
+    };
+    let cursor = |node: &Node| Cursor {
+        feed: 0,
+        log: node.view.log.clone(),
+        from: look(node).moment(),
+        batch: None,
+    };
+    say(&mut log, Wish::Follow(0, true));
+    write(&mut log);
+    let mut node = Node::new(LENGTH, Windows::default(), [0; PARTITIONS]);
+    read(&mut node, &log);
+    let before = cursor(&node);
+    assert!(node.put_to_sleep(0));
+    assert!(look(&node).is_asleep);
+    write(&mut log);
+    read(&mut node, &log);
+    assert!(node.rouse(0, now));
+    node.announce(&log.whole(), now);
+    let refused = look(&node).changes_since(&node.view, &before, BatchLimit::of(80), &Plain);
+    assert!(matches!(
+        refused,
+        Err(TellError::Refused(Refused::Forgotten))
+    ));
+    let after = cursor(&node);
+    let told = |node: &Node| {
+        look(node)
+            .changes_since(&node.view, &after, BatchLimit::of(80), &Plain)
+            .unwrap()
+            .batch
+            .items
+            .len()
+    };
+    assert_eq!((look(&node).ids().len(), told(&node)), (2, 0));
+    write(&mut log);
+    read(&mut node, &log);
+    assert_eq!((look(&node).ids().len(), told(&node)), (3, 1));
+    // It is as good after a crash: what was forgotten is stored.
+    node.checkpoint(now);
+    let mut node = node.crash(log.whole());
+    read(&mut node, &log);
+    assert_eq!((look(&node).ids().len(), told(&node)), (3, 1));
+    let refused = look(&node).changes_since(&node.view, &before, BatchLimit::of(80), &Plain);
+    assert!(refused.is_err());
+}

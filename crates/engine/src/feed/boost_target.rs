@@ -1,0 +1,123 @@
+//! What a boost shows: the post that it boosts, which hides boosts of it where it is in a feed itself.
+
+use crate::feed::ordered_feed::Op;
+use crate::feed::post::Post;
+use crate::feed::rules::{Decision, Subject, decide};
+use crate::graph::AccountIx;
+use crate::graph::Graph;
+use crate::record::offsets::Mark;
+
+/// A post that is boosted, and shows itself where it belongs.
+pub(super) struct Boosted<'a> {
+    /// It, as the rules decide of it.
+    pub(super) subject: Subject<'a>,
+    post: &'a Post,
+}
+
+impl<'a> Boosted<'a> {
+    /// Of what a post boosts. None if it boosts nothing that is known, or a boost, which does not show itself.
+    pub(super) fn new(original: Option<&'a Post>, graph: &Graph) -> Option<Boosted<'a>> {
+        let post = original.filter(|original| original.body.boost_of.is_none())?;
+        let subject = Subject::new(post, None, graph);
+        Some(Boosted { subject, post })
+    }
+
+    /// That it shows itself. To be told after what boosts it: it may lie below the floor.
+    pub(super) fn shows_itself(&self) -> Op {
+        shows(self.post, self.post)
+    }
+
+    /// Of `accounts`, which are ascending, those in whose homes it belongs.
+    pub(super) fn who_has(&self, graph: &Graph, accounts: &[AccountIx]) -> Vec<AccountIx> {
+        let mut concerned = Vec::new();
+        if let Some(author) = self.subject.author {
+            concerned.extend(in_both(accounts, graph.followers(author)));
+            concerned.extend(in_both(accounts, graph.owners(author)));
+        }
+        for tag in &self.post.body.tags {
+            concerned.extend(in_both(accounts, graph.tag_followers(tag)));
+        }
+        concerned.sort_unstable();
+        concerned.dedup();
+        concerned.retain(|account| {
+            let of = graph.get(*account);
+            of.is_some_and(|of| matches!(decide(&self.subject, of), Decision::In(_)))
+        });
+        concerned
+    }
+}
+
+/// That the entry of `post` shows this one.
+pub(super) fn shows(post: &Post, shown: &Post) -> Op {
+    Op::shows(post.id, shown.id)
+}
+
+/// What takes a post out of a feed, for each of the reasons. What it would show is said too, for what it hid, or hid where
+/// the log was read in another order, is to be told again: before, since what was dropped for length is only remembered by
+/// what it shows; and after, since what never was in the feed is remembered by its having left.
+pub(super) fn leaving(
+    post: &Post,
+    original: Option<&Post>,
+    reasons: impl Iterator<Item = Mark>,
+) -> Vec<Op> {
+    let shows = original.map(|original| shows(post, original));
+    let leaves = reasons.map(|because| Op::remove(post.id, because));
+    shows.into_iter().chain(leaves).chain(shows).collect()
+}
+
+/// What stands in both, of which each is ascending. Few follow both who boosts and whom they boost: for each of the fewer the
+/// other is searched on from where the search before ended, in steps that double, so that what lies between costs little and
+/// what lies near is found near.
+pub(super) fn in_both<'l>(
+    one: &'l [AccountIx],
+    other: &'l [AccountIx],
+) -> impl Iterator<Item = AccountIx> + 'l {
+    let (few, mut rest) = if one.len() < other.len() {
+        (one, other)
+    } else {
+        (other, one)
+    };
+    few.iter().copied().filter(move |account| {
+        rest = from(rest, *account);
+        rest.first() == Some(account)
+    })
+}
+
+/// The part of an ascending list that is not below `account`.
+fn from(list: &[AccountIx], account: AccountIx) -> &[AccountIx] {
+    let is_below = |there: &AccountIx| *there < account;
+    let mut end = 1;
+    while list.get(end - 1).is_some_and(is_below) {
+        end *= 2;
+    }
+    // Half of that was below.
+    let (begin, end) = (end / 2, end.min(list.len()));
+    let between = list.get(begin..end).unwrap_or_default();
+    list.get(begin + between.partition_point(is_below)..)
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        /// Were this to fail, a reply or a boost would miss a home it belongs in, or enter one twice.
+        #[test]
+        fn what_stands_in_both_is_found_once_each(
+            one in prop::collection::btree_set(0usize..300, 0..60),
+            other in prop::collection::btree_set(0usize..300, 0..300),
+        ) {
+            let list = |set: &BTreeSet<usize>| -> Vec<AccountIx> {
+                set.iter().copied().map(AccountIx::from_number).collect()
+            };
+            let (these, those) = (list(&one), list(&other));
+            let expected: BTreeSet<usize> = one.intersection(&other).copied().collect();
+            let expected = list(&expected);
+            prop_assert_eq!(in_both(&these, &those).collect::<Vec<_>>(), expected.clone());
+            prop_assert_eq!(in_both(&those, &these).collect::<Vec<_>>(), expected);
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! What happened to one feed since it was stored. Pure.
+
+use crate::feed::ordered_feed::{Ledger, Op, Turn};
+use std::sync::Arc;
+
+/// What happened to one feed since it was stored.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pending {
+    /// If set, what is stored counts for nothing and this stands in its place.
+    pub(super) base: Option<Arc<Ledger>>,
+    /// Oldest first.
+    pub(super) ops: Vec<Op>,
+    #[allow(clippy::box_collection)] // rare: a pointer is all it costs the feeds without
+    /// Changes of relations, oldest first.
+    pub(super) turns: Option<Box<Vec<Turn>>>,
+}
+
+impl Pending {
+    /// Adds what happened. Whether it has thereby become `long`.
+    pub(super) fn push(&mut self, ops: &[Op], long: usize) -> bool {
+        let was_long = long <= self.ops.len();
+        self.ops.extend_from_slice(ops);
+        !was_long && long <= self.ops.len()
+    }
+
+    /// Puts the whole feed in the place of all this. How much that was, as the counts of what waits have it.
+    pub(super) fn fold(&mut self, feed: Ledger) -> usize {
+        let base = self.base.as_ref().map_or(0, |base| base.ids.len() + 1);
+        let before = base + self.ops.len() + self.turns.as_ref().map_or(0, |turns| turns.len());
+        *self = Pending {
+            base: Some(Arc::new(feed)),
+            ..Pending::default()
+        };
+        before
+    }
+
+    /// How many entries it brings.
+    pub(super) fn weight(&self) -> usize {
+        self.ops.len() + self.base.as_ref().map_or(0, |base| base.ids.len())
+    }
+
+    /// `stored` with this taken in.
+    pub(super) fn onto(&self, stored: Ledger) -> Ledger {
+        let mut ledger = match &self.base {
+            Some(base) => (**base).clone(),
+            None => stored,
+        };
+        ledger.take_in(&self.ops);
+        for turn in self.turns.iter().flat_map(|turns| turns.iter()) {
+            ledger.turn(turn.clone());
+        }
+        ledger
+    }
+}

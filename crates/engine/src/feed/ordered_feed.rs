@@ -1,0 +1,512 @@
+//! A feed as it is kept: its entries by place, what each rests on in the log, and what is remembered of those that
+//! left, so that a reader who was away can be told exactly what changed. Pure.
+//!
+//! What happens to a feed gathers beside it as [`Op`]s and is taken in at a checkpoint; a reader takes them in on the fly.
+
+use crate::feed::boost_groups::Shows;
+use crate::feed::store::columns::{self, Columns};
+use crate::record::offsets::{Mark, Seen};
+use serde::{Deserialize, Serialize};
+use slackwater_order::place::PostId;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Removals a feed remembers. A cursor that lacks an older one is refused.
+pub const GONE_MAX: usize = 1_000;
+/// Further marks a feed keeps beside one for each entry. When there are more, those of the lowest places are forgotten,
+/// and a cursor that lacks one of them is refused.
+pub const ALSO_MAX: usize = 4_000;
+/// Changes of relations a feed remembers one by one. A cursor that lacks an older one is refused.
+pub const TURNS_MAX: usize = 16;
+/// Entries dropped for length that are remembered because they may hide a repeat that is still there. When there are more,
+/// the lowest are forgotten: what they hid may show, and a cursor that lacks a record of any that fell is refused.
+pub const FALLEN_MAX: usize = 1_000;
+
+const VERSION: u8 = 4;
+/// About what a packed feed takes, so that it is not copied while it grows.
+const PACKED_HEADER: usize = 128;
+const PACKED_ENTRY: usize = 12;
+const REMOVAL: u64 = 1 << 63;
+const ALSO: u64 = 1 << 63;
+
+/// A feed, whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// The entries' places, ascending.
+    pub ids: Vec<u64>,
+    /// Of each entry: the newest record that said something new of its post.
+    pub marks: Vec<Mark>,
+    /// What entries rest on besides (the relation that brought them in, the post they boost), ascending by id.
+    pub also: Vec<(u64, Mark)>,
+    /// Entries that left and why, in the order in which they left; each above the floor or known to show something, none of
+    /// them an entry. One of them for each partition whose record took it out, were it still there: neither knows how far
+    /// the other was seen.
+    pub gone: Vec<(u64, Mark)>,
+    /// What boosts and the posts they boost show: of entries, of what is gone, and of what fell and may still hide a repeat.
+    pub shows: Shows,
+    /// Of each partition, the next record after the last that something at or below the floor rests on, as long as anything
+    /// that fell is remembered. Their own marks are not: who lacks one is told again what it may have hidden.
+    pub fell: Seen,
+    /// Changes of the account's relations that brought entries in or took them out, oldest first.
+    pub turns: Vec<Turn>,
+    /// Of each partition, the next record after the last that is no longer remembered.
+    pub forgotten: Seen,
+    /// The highest place dropped for length: nothing at or below it enters again.
+    pub floor: u64,
+    /// How many insertions stood at or below the floor and did not enter. Not stored.
+    pub below_floor: u64,
+}
+
+/// A relation that changed what a feed holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    /// The record that said so.
+    pub mark: Mark,
+    /// Whether it may have taken entries out.
+    pub takes_out: bool,
+    /// Whether it hid repeats or brought them to light: all that is shown is to be told again.
+    pub regroups: bool,
+    /// What this node had told readers it had seen when it was taken in. What a cursor saw beyond this was not looked
+    /// at, so what the relation did to it is not listed.
+    pub seen: Arc<Seen>,
+}
+
+/// One thing that happened to a feed. The last word on an id counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Op {
+    id: u64,
+    mark: u64,
+}
+
+enum Verb {
+    Insert,
+    Also,
+    Remove,
+    /// The mark is a place: that of the post that the entry shows.
+    Shows,
+}
+
+impl Op {
+    /// `id` belongs in the feed; `mark` is the newest record about its post.
+    pub const fn insert(id: PostId, mark: Mark) -> Op {
+        Op {
+            id: id.number(),
+            mark: mark.number(),
+        }
+    }
+
+    /// `id`, if it is in the feed, rests on this too.
+    pub const fn also(id: PostId, mark: Mark) -> Op {
+        Op {
+            id: id.number(),
+            mark: mark.number() | ALSO,
+        }
+    }
+
+    /// `id` does not belong in the feed (any more), for this reason.
+    pub const fn remove(id: PostId, mark: Mark) -> Op {
+        Op {
+            id: id.number() | REMOVAL,
+            mark: mark.number(),
+        }
+    }
+
+    /// `id`, if it is in the feed or was, shows this post.
+    pub const fn shows(id: PostId, post: PostId) -> Op {
+        Op {
+            id: id.number() | REMOVAL,
+            mark: post.number() | ALSO,
+        }
+    }
+
+    /// The id it inserts, if it inserts one.
+    pub fn inserts(self) -> Option<u64> {
+        matches!(self.verb(), Verb::Insert).then_some(self.id)
+    }
+
+    /// Whether an entry of `feed` rests on what it says already, or on something newer. Of what it shows nothing is asked.
+    pub fn is_said_by(self, feed: &Ledger) -> bool {
+        let Some(mark) = self.mark() else { return true };
+        let is_newer = |there: Mark| there.is_beside(mark) && mark <= there;
+        match self.verb() {
+            Verb::Insert | Verb::Also => feed.marks_of(self.id).any(is_newer),
+            Verb::Remove | Verb::Shows => true,
+        }
+    }
+
+    fn verb(self) -> Verb {
+        match (self.id & REMOVAL != 0, self.mark & ALSO != 0) {
+            (false, false) => Verb::Insert,
+            (false, true) => Verb::Also,
+            (true, false) => Verb::Remove,
+            (true, true) => Verb::Shows,
+        }
+    }
+
+    fn mark(self) -> Option<Mark> {
+        Mark::from_number(self.mark & !ALSO)
+    }
+}
+
+impl Ledger {
+    /// Takes in what happened, oldest first.
+    pub fn take_in(&mut self, ops: &[Op]) {
+        // What just came is followed by what it shows.
+        let mut new = None;
+        // What comes mostly stands above all that left, and need not be looked for among it.
+        let mut top_gone = self.gone.iter().map(|(id, _)| *id).max().unwrap_or(0);
+        for op in ops {
+            if let Verb::Shows = op.verb() {
+                let (id, post) = (op.id & !REMOVAL, op.mark & !ALSO);
+                self.show(id, post, new == Some(id), top_gone);
+                continue;
+            }
+            let Some(mark) = op.mark() else { continue };
+            match op.verb() {
+                Verb::Insert => new = self.insert(op.id, mark, top_gone).then_some(op.id),
+                Verb::Also => {
+                    if self.ids.binary_search(&op.id).is_ok() {
+                        self.rest_on(op.id, mark);
+                    } else if op.id <= self.floor {
+                        self.fell.raise(mark.next());
+                    }
+                }
+                Verb::Remove => {
+                    let id = op.id & !REMOVAL;
+                    self.remove(id, mark);
+                    top_gone = top_gone.max(id);
+                }
+                Verb::Shows => {}
+            }
+        }
+    }
+
+    /// Remembers a change of relations. One that is remembered already (its record was read again) keeps what was said
+    /// first: what it did was listed then.
+    pub fn turn(&mut self, turn: Turn) {
+        let again = |there: &Turn| there.mark.is_beside(turn.mark) && turn.mark <= there.mark;
+        if self.forgotten.has(turn.mark) || self.turns.iter().any(again) {
+            return;
+        }
+        // Readers are only told of whole batches: the changes of one are one to them.
+        if let Some(last) = self.turns.last_mut()
+            && last.seen == turn.seen
+            && last.mark.is_beside(turn.mark)
+        {
+            last.mark = turn.mark;
+            last.takes_out |= turn.takes_out;
+            last.regroups |= turn.regroups;
+            return;
+        }
+        self.turns.push(turn);
+        if TURNS_MAX < self.turns.len() {
+            let oldest = self.turns.remove(0);
+            self.forget(oldest.mark);
+        }
+    }
+
+    /// A cursor that lacks the record at `mark` is refused from now on.
+    pub fn forget(&mut self, mark: Mark) {
+        self.forgotten.raise(mark.next());
+    }
+
+    /// Drops the lowest entries until no more than `length` stand at or below `shown` and no more than `held` in all.
+    pub fn trim(&mut self, length: usize, held: usize, shown: PostId) {
+        let below = self.ids.partition_point(|id| *id <= shown.number());
+        let surplus = below
+            .saturating_sub(length)
+            .max(self.ids.len().saturating_sub(held));
+        let Some(dropped) = surplus.checked_sub(1).and_then(|last| self.ids.get(last)) else {
+            return;
+        };
+        self.floor = self.floor.max(*dropped);
+        let floor = self.floor;
+        let remembered = self.shows.fallen(floor);
+        let is_remembered = |id| remembered.binary_search(&id).is_ok();
+        let also = self.also.partition_point(|(id, _)| *id <= floor);
+        let dropped = self.ids.drain(..surplus).zip(self.marks.drain(..surplus));
+        for (id, mark) in dropped.chain(self.also.drain(..also)) {
+            if is_remembered(id) {
+                self.fell.raise(mark.next());
+            }
+        }
+        self.gone
+            .retain(|(id, _)| floor < *id || is_remembered(*id));
+    }
+
+    /// Forgets what was dropped for length and cannot hide anything that is still there, a repeat being hidden for `after`.
+    pub fn forget_fallen(&mut self, after: Duration) {
+        let floor = self.floor;
+        self.shows.age(floor, after);
+        if self.shows.keep_fallen(floor, FALLEN_MAX) {
+            for next in self.fell.positions() {
+                self.forgotten.raise(next);
+            }
+        }
+        let remembered = self.shows.fallen(floor);
+        self.gone
+            .retain(|(id, _)| floor < *id || remembered.binary_search(id).is_ok());
+        if remembered.is_empty() {
+            self.fell = Seen::default();
+        }
+    }
+
+    /// The entries that are repeats, and hidden, ascending. Those dropped for length hide what they hid: nothing is
+    /// promoted by trimming.
+    pub fn hidden(&self, after: Duration) -> Vec<u64> {
+        let gone = self.gone_below();
+        self.shows.hidden(after, |id| {
+            if id <= self.floor {
+                gone.binary_search(&id).is_err()
+            } else {
+                self.ids.binary_search(&id).is_ok()
+            }
+        })
+    }
+
+    /// What was dropped for length and is remembered, unless it left since.
+    pub fn fallen(&self) -> Vec<PostId> {
+        let gone = self.gone_below();
+        let fallen = self.shows.fallen(self.floor).into_iter();
+        let fallen = fallen.filter(|id| gone.binary_search(id).is_err());
+        fallen.filter_map(PostId::from_number).collect()
+    }
+
+    /// What left at or below the floor, ascending.
+    fn gone_below(&self) -> Vec<u64> {
+        let gone = self.gone.iter().map(|(id, _)| *id);
+        let mut gone: Vec<u64> = gone.filter(|id| *id <= self.floor).collect();
+        gone.sort_unstable();
+        gone
+    }
+
+    /// The entries from the highest place down.
+    pub fn newest_first(&self) -> impl Iterator<Item = PostId> + '_ {
+        self.ids
+            .iter()
+            .rev()
+            .filter_map(|id| PostId::from_number(*id))
+    }
+
+    /// What an entry rests on.
+    pub fn marks_of(&self, id: u64) -> impl Iterator<Item = Mark> + '_ {
+        let at = self.ids.binary_search(&id).ok();
+        let own = at.and_then(|at| self.marks.get(at)).copied();
+        let also = self.also.iter().filter(move |(there, _)| *there == id);
+        own.into_iter().chain(also.map(|(_, mark)| *mark))
+    }
+
+    /// Whether it holds nothing and remembers nothing.
+    pub fn is_blank(&self) -> bool {
+        *self
+            == Ledger {
+                below_floor: self.below_floor,
+                ..Ledger::default()
+            }
+    }
+
+    /// Whether it is new: nothing was known of it, nor of what it shows. Nothing that left stands above `top_gone`.
+    fn insert(&mut self, id: u64, mark: Mark, top_gone: u64) -> bool {
+        match self.ids.binary_search(&id) {
+            Ok(at) => {
+                let Some(there) = self.marks.get_mut(at) else {
+                    return false;
+                };
+                let before = *there;
+                if before.is_beside(mark) {
+                    *there = before.max(mark);
+                } else {
+                    // Both still matter: neither partition knows how far the other was seen.
+                    *there = mark;
+                    self.rest_on(id, before);
+                }
+                false
+            }
+            Err(_) if id <= self.floor => {
+                self.below_floor += 1;
+                self.fell.raise(mark.next());
+                self.is_back(id, top_gone);
+                false
+            }
+            Err(at) => {
+                self.ids.insert(at, id);
+                self.marks.insert(at, mark);
+                let gone = self.gone.len();
+                self.is_back(id, top_gone);
+                gone == self.gone.len() && !self.shows.is_of(id)
+            }
+        }
+    }
+
+    fn is_back(&mut self, id: u64, top_gone: u64) {
+        if id <= top_gone {
+            self.gone.retain(|(there, _)| *there != id);
+        }
+        self.note_boosted(id);
+    }
+
+    /// Notes that `id` shows itself, if a boost shows it too.
+    fn note_boosted(&mut self, id: u64) {
+        if self.shows.is_of(id) && !self.shows.has_itself(id) && !self.shows.has(id) {
+            self.shows.note_new(id, id);
+        }
+    }
+
+    fn show(&mut self, id: u64, post: u64, is_new: bool, top_gone: u64) {
+        let is_known = |id| {
+            id <= self.floor
+                || self.ids.binary_search(&id).is_ok()
+                || id <= top_gone && self.gone.iter().any(|(there, _)| *there == id)
+        };
+        let is_post_known = self.floor < post && is_known(post);
+        if is_new {
+            self.shows.note_new(id, post);
+        } else if is_known(id) {
+            self.shows.note(id, post);
+        } else {
+            return;
+        }
+        if is_post_known {
+            self.note_boosted(post);
+        }
+    }
+
+    fn rest_on(&mut self, id: u64, mark: Mark) {
+        let from = self.also.partition_point(|(there, _)| *there < id);
+        let of_id = self.also.get_mut(from..).unwrap_or_default();
+        let same = of_id
+            .iter_mut()
+            .take_while(|(there, _)| *there == id)
+            .find(|(_, there)| there.is_beside(mark));
+        match same {
+            Some((_, there)) => *there = (*there).max(mark),
+            None => self.also.insert(from, (id, mark)),
+        }
+        if ALSO_MAX < self.also.len() {
+            let (_, lowest) = self.also.remove(0);
+            self.forget(lowest);
+        }
+    }
+
+    fn remove(&mut self, id: u64, mark: Mark) {
+        if let Ok(at) = self.ids.binary_search(&id) {
+            self.ids.remove(at);
+            self.marks.remove(at);
+            self.also.retain(|(there, _)| *there != id);
+        }
+        self.note_boosted(id);
+        if id <= self.floor && !self.shows.has(id) {
+            return;
+        }
+        // Remembered even if it never was here: where the log was read in another order it may have been.
+        let mut newest = mark;
+        self.gone.retain(|(there, before)| {
+            let same = *there == id && before.is_beside(mark);
+            if same {
+                newest = newest.max(*before);
+            }
+            !same
+        });
+        self.gone.push((id, newest));
+        if GONE_MAX < self.gone.len() {
+            let unknown = self.gone.first().map_or(0, |(id, _)| *id);
+            let (_, oldest) = self.gone.remove(0);
+            self.forget(oldest);
+            if !self.gone.iter().any(|(there, _)| *there == unknown) {
+                self.shows.retain(|there| there != unknown);
+            }
+        }
+    }
+}
+
+/// The last part of a stored feed, empty for most.
+#[derive(Serialize, Deserialize)]
+struct Remembered {
+    turns: Vec<Turn>,
+    forgotten: Seen,
+    fell: Seen,
+}
+
+impl Ledger {
+    /// As it is stored: a version byte, the floor, entries, further marks, removals and what is shown as [`columns`]; then,
+    /// if there is any, what is remembered besides.
+    pub fn pack(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(PACKED_HEADER + PACKED_ENTRY * self.ids.len());
+        bytes.push(VERSION);
+        bytes.extend_from_slice(&self.floor.to_le_bytes());
+        let entries = self.ids.iter().copied().zip(self.marks.iter().copied());
+        columns::pack(entries, &mut bytes);
+        columns::pack(self.also.iter().copied(), &mut bytes);
+        columns::pack(self.gone.iter().copied(), &mut bytes);
+        columns::pack_places(self.shows.rows(), &mut bytes);
+        let remembers = [&self.forgotten, &self.fell];
+        if !self.turns.is_empty() || remembers.iter().any(|seen| **seen != Seen::default()) {
+            let remembered = Remembered {
+                turns: self.turns.clone(),
+                forgotten: self.forgotten.clone(),
+                fell: self.fell.clone(),
+            };
+            bytes.extend(postcard::to_stdvec(&remembered).unwrap_or_default());
+        }
+        bytes
+    }
+
+    /// Reads a stored feed. None if the bytes are not one.
+    pub fn read(bytes: &[u8]) -> Option<Ledger> {
+        let packed = Packed::read(bytes)?;
+        let mut ledger = Ledger {
+            floor: packed.floor,
+            ids: packed.entries.ids(),
+            marks: packed.entries.marks()?,
+            also: packed.also.pairs()?,
+            gone: packed.gone.pairs()?,
+            shows: Shows::from_rows(packed.shows)?,
+            ..Ledger::default()
+        };
+        if !packed.rest.is_empty() {
+            let remembered: Remembered = postcard::from_bytes(packed.rest).ok()?;
+            ledger.turns = remembered.turns;
+            ledger.forgotten = remembered.forgotten;
+            ledger.fell = remembered.fell;
+        }
+        Some(ledger)
+    }
+}
+
+/// A stored feed, taken apart, as good as without copying.
+#[derive(Debug)]
+pub struct Packed<'a> {
+    floor: u64,
+    entries: Columns<'a>,
+    also: Columns<'a>,
+    gone: Columns<'a>,
+    shows: Vec<(u64, u64)>,
+    rest: &'a [u8],
+}
+
+impl<'a> Packed<'a> {
+    /// Takes stored bytes apart. None if they are not a feed.
+    pub fn read(bytes: &'a [u8]) -> Option<Packed<'a>> {
+        let (version, rest) = bytes.split_first()?;
+        if *version != VERSION {
+            return None;
+        }
+        let (floor, mut rest) = rest.split_first_chunk()?;
+        Some(Packed {
+            floor: u64::from_le_bytes(*floor),
+            entries: Columns::take(&mut rest)?,
+            also: Columns::take(&mut rest)?,
+            gone: Columns::take(&mut rest)?,
+            shows: columns::take_places(&mut rest)?,
+            rest,
+        })
+    }
+
+    /// The entries' places, ascending.
+    pub fn ids(&self) -> Vec<u64> {
+        self.entries.ids()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,428 @@
+use super::*;
+use crate::record::{Position, Topic};
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+fn id(n: u64) -> PostId {
+    PostId::from_number(n).unwrap()
+}
+
+fn mark(partition: i32, offset: i64) -> Mark {
+    Mark::new(Position {
+        topic: Topic::Activities,
+        partition,
+        offset,
+    })
+}
+
+fn relation(offset: i64) -> Mark {
+    Mark::new(Position {
+        topic: Topic::Relationships,
+        partition: 0,
+        offset,
+    })
+}
+
+fn seen(offset: i64) -> Arc<Seen> {
+    Arc::new(Seen::new(&[mark(0, offset).position()]))
+}
+
+fn turn(offset: i64, at: i64, takes_out: bool) -> Turn {
+    Turn {
+        mark: relation(offset),
+        takes_out,
+        regroups: false,
+        seen: seen(at),
+    }
+}
+
+#[test]
+fn what_is_packed_is_read_again() {
+    let mut ledger = Ledger::default();
+    ledger.take_in(&[
+        Op::insert(id(3), mark(0, 1)),
+        Op::insert(id(9), mark(1, 7)),
+        Op::also(id(9), relation(4)),
+        Op::remove(id(5), mark(2, 2)),
+        Op::shows(id(9), id(3)),
+        Op::shows(id(5), id(3)),
+    ]);
+    assert_eq!(ledger.shows.rows(), [(3, 3), (3, 5), (3, 9)]);
+    assert_eq!(Ledger::read(&ledger.pack()).as_ref(), Some(&ledger));
+    ledger.trim(1, 1, PostId::MAX);
+    assert_ne!(ledger.fell, Seen::default());
+    ledger.turn(turn(4, 1, true));
+    ledger.forget(mark(3, 3));
+    let bytes = ledger.pack();
+    assert_eq!(Ledger::read(&bytes).as_ref(), Some(&ledger));
+    assert!(ledger.forgotten.has(mark(3, 3)) && !ledger.forgotten.has(mark(3, 4)));
+    for cut in 0..bytes.len() {
+        // Cut anywhere it is no feed, or one that remembers nothing besides.
+        assert_ne!(Ledger::read(&bytes[..cut]).as_ref(), Some(&ledger), "{cut}");
+    }
+}
+
+#[test]
+fn an_entry_rests_on_the_newest_record_of_each_partition_it_was_said_to() {
+    let mut ledger = Ledger::default();
+    ledger.take_in(&[
+        Op::also(id(5), relation(1)),
+        Op::insert(id(5), mark(0, 4)),
+        Op::insert(id(5), mark(0, 3)),
+        Op::also(id(5), relation(8)),
+        Op::also(id(5), relation(7)),
+    ]);
+    assert_eq!(
+        ledger.marks,
+        [mark(0, 4)],
+        "an older record changes nothing"
+    );
+    assert_eq!(ledger.also, [(5, relation(8))]);
+    ledger.take_in(&[Op::insert(id(5), mark(1, 0))]);
+    assert_eq!(ledger.marks, [mark(1, 0)]);
+    assert!(
+        ledger.also.contains(&(5, mark(0, 4))),
+        "both partitions matter"
+    );
+}
+
+/// Were this to fail, a reader who has seen the one record and not the other would keep the entry.
+#[test]
+fn what_left_is_remembered_with_the_newest_record_of_each_partition_that_took_it_out() {
+    let mut ledger = Ledger::default();
+    ledger.take_in(&[
+        Op::insert(id(5), mark(0, 0)),
+        Op::remove(id(5), relation(3)),
+        Op::remove(id(5), mark(0, 7)),
+        Op::remove(id(5), mark(0, 6)),
+    ]);
+    assert_eq!(ledger.gone, [(5, relation(3)), (5, mark(0, 7))]);
+    ledger.take_in(&[Op::insert(id(5), mark(0, 8))]);
+    assert_eq!(ledger.gone, []);
+}
+
+#[test]
+fn what_left_is_remembered_until_it_returns_or_lies_below_the_floor() {
+    let mut ledger = Ledger::default();
+    ledger.take_in(&[Op::insert(id(5), mark(0, 0)), Op::remove(id(5), mark(0, 1))]);
+    ledger.take_in(&[Op::remove(id(4), mark(0, 2))]);
+    assert_eq!(ledger.gone, [(5, mark(0, 1)), (4, mark(0, 2))]);
+    ledger.take_in(&[Op::insert(id(5), mark(0, 3)), Op::insert(id(6), mark(0, 4))]);
+    assert_eq!(ledger.gone, [(4, mark(0, 2))]);
+    ledger.trim(1, 1, PostId::MAX);
+    assert_eq!((ledger.floor, ledger.gone.len()), (5, 0));
+    ledger.take_in(&[Op::remove(id(5), mark(0, 5)), Op::insert(id(5), mark(0, 6))]);
+    assert_eq!(
+        (ledger.gone.len(), ledger.ids.len(), ledger.below_floor),
+        (0, 1, 1)
+    );
+}
+
+/// Were this to fail, a reader whose cursor lacks a forgotten removal would keep an entry that left.
+#[test]
+fn what_is_not_remembered_is_known_to_be_forgotten() {
+    let mut ledger = Ledger::default();
+    for n in 0..=GONE_MAX as u64 {
+        ledger.take_in(&[Op::remove(id(n + 1), mark(0, n as i64))]);
+    }
+    assert_eq!(ledger.gone.len(), GONE_MAX);
+    assert!(ledger.forgotten.has(mark(0, 0)) && !ledger.forgotten.has(mark(0, 1)));
+
+    let mut ledger = Ledger::default();
+    for n in 0..=ALSO_MAX as u64 {
+        ledger.take_in(&[
+            Op::insert(id(n + 1), mark(0, 0)),
+            Op::also(id(n + 1), relation(n as i64)),
+        ]);
+    }
+    assert_eq!(ledger.also.len(), ALSO_MAX);
+    assert!(ledger.forgotten.has(relation(0)) && !ledger.forgotten.has(relation(1)));
+
+    let mut ledger = Ledger::default();
+    for n in 0..=TURNS_MAX as i64 {
+        ledger.turn(turn(n, n, false));
+    }
+    assert_eq!(ledger.turns.len(), TURNS_MAX);
+    assert!(ledger.forgotten.has(relation(0)) && !ledger.forgotten.has(relation(1)));
+}
+
+#[test]
+fn turns_of_one_batch_are_one_and_one_read_again_is_none() {
+    let mut ledger = Ledger::default();
+    ledger.turn(turn(3, 1, false));
+    ledger.turn(turn(4, 1, true));
+    assert_eq!(ledger.turns, [turn(4, 1, true)]);
+    ledger.turn(turn(5, 2, false));
+    ledger.turn(turn(4, 9, true));
+    ledger.turn(turn(5, 9, true));
+    assert_eq!(ledger.turns, [turn(4, 1, true), turn(5, 2, false)]);
+}
+
+#[test]
+fn what_is_not_shown_yet_is_kept_besides() {
+    let filled = || {
+        let mut ledger = Ledger::default();
+        for n in 1..=10 {
+            ledger.take_in(&[Op::insert(id(n), mark(0, n as i64))]);
+        }
+        ledger
+    };
+    let check = |length, held, shown, lowest, floor| {
+        let mut ledger = filled();
+        ledger.trim(length, held, id(shown));
+        assert_eq!(
+            (ledger.ids.first().copied(), ledger.floor),
+            (Some(lowest), floor),
+            "{length} of those up to {shown}, {held} in all"
+        );
+        assert_eq!(ledger.ids.len(), ledger.marks.len());
+    };
+    check(3, 12, 10, 8, 7);
+    check(3, 12, 5, 3, 2);
+    check(3, 12, 2, 1, 0);
+    check(3, 6, 2, 5, 4);
+    check(10, 10, 10, 1, 0);
+}
+
+/// The place of the millisecond; a boost repeats after ten.
+fn at(ms: u64) -> PostId {
+    PostId::from_number(ms << 16).unwrap()
+}
+
+const AFTER: Duration = Duration::from_millis(10);
+
+/// A boost, by the record of its millisecond.
+fn boost(ms: u64, of: u64) -> [Op; 2] {
+    let by = mark(0, i64::try_from(ms).unwrap());
+    [Op::insert(at(ms), by), Op::shows(at(ms), at(of))]
+}
+
+fn hidden(ledger: &Ledger) -> Vec<u64> {
+    let hidden = ledger.hidden(AFTER);
+    hidden.into_iter().map(|place| place >> 16).collect()
+}
+
+#[test]
+fn a_post_in_the_feed_hides_its_boosts_whichever_came_first() {
+    let post = [Op::insert(at(4), mark(0, 4))];
+    let (first, second) = (boost(5, 4), boost(6, 4));
+    for order in [
+        [&post[..], &first, &second],
+        [&first, &post, &second],
+        [&second, &first, &post],
+    ] {
+        let mut ledger = Ledger::default();
+        for ops in order {
+            ledger.take_in(ops);
+        }
+        assert_eq!(hidden(&ledger), [5, 6]);
+        ledger.take_in(&[Op::remove(at(4), mark(0, 7))]);
+        assert_eq!(hidden(&ledger), [6], "the next comes to light");
+        ledger.take_in(&post);
+        assert_eq!(hidden(&ledger), [5, 6]);
+    }
+}
+
+/// A boost of a boost shows that, and the boost shows what it boosts.
+#[test]
+fn a_boost_that_is_boosted_does_not_show_itself() {
+    for order in [[boost(5, 4), boost(6, 5)], [boost(6, 5), boost(5, 4)]] {
+        let mut ledger = Ledger::default();
+        ledger.take_in(order.as_flattened());
+        assert_eq!(
+            ledger.shows.rows(),
+            [(at(4), at(5)), (at(5), at(6))].map(|(post, entry)| (post.number(), entry.number()))
+        );
+        assert_eq!(hidden(&ledger), [0; 0]);
+    }
+}
+
+/// Were this to fail, trimming would promote a repeat.
+#[test]
+fn what_fell_hides_repeats_until_it_leaves() {
+    let mut ledger = Ledger::default();
+    ledger.take_in(&[boost(5, 1), boost(6, 2), boost(7, 1)].concat());
+    ledger.trim(1, 1, PostId::MAX);
+    ledger.forget_fallen(AFTER);
+    assert_eq!((ledger.floor, hidden(&ledger)), (at(6).number(), vec![7]));
+    assert_eq!(ledger.fallen(), [at(5), at(6)]);
+    let kept = Ledger::read(&ledger.pack()).unwrap();
+    assert_eq!(hidden(&kept), [7]);
+    ledger.take_in(&[Op::remove(at(5), mark(0, 8))]);
+    assert_eq!((hidden(&ledger), ledger.fallen()), (vec![], vec![at(6)]));
+    assert_eq!(ledger.gone, [(at(5).number(), mark(0, 8))]);
+    ledger.take_in(&boost(5, 1));
+    assert_eq!((hidden(&ledger), ledger.gone.len()), (vec![7], 0));
+}
+
+#[test]
+fn what_comes_at_or_below_the_floor_hides_repeats_too() {
+    let mut ledger = Ledger {
+        floor: at(6).number(),
+        ..Ledger::default()
+    };
+    ledger.take_in(&[boost(7, 3), boost(8, 4), boost(9, 5)].concat());
+    assert_eq!(hidden(&ledger), [0; 0]);
+    ledger.take_in(&boost(6, 3));
+    ledger.take_in(&[Op::insert(at(4), mark(0, 4))]);
+    ledger.take_in(&[Op::shows(at(5), at(5))]);
+    assert_eq!(hidden(&ledger), [7, 8, 9]);
+    assert_eq!(ledger.below_floor, 2);
+}
+
+/// Were this to fail, feeds would grow without bound, or hide what nothing hides any more.
+#[test]
+fn what_fell_is_forgotten_with_all_that_rests_on_it() {
+    let mut ledger = Ledger::default();
+    ledger.take_in(&[boost(1, 0), boost(2, 0)].concat());
+    for ms in [5, 11, 12, 20] {
+        ledger.take_in(&[Op::insert(at(ms), mark(0, 0))]);
+    }
+    let mut trim = |length| {
+        ledger.trim(length, length, PostId::MAX);
+        ledger.forget_fallen(AFTER);
+        (ledger.fallen().len(), ledger.fell != Seen::default())
+    };
+    assert_eq!(trim(6), (0, false));
+    assert_eq!(trim(4), (2, true));
+    assert_eq!(trim(2), (2, true), "at 11 the second may hide what comes");
+    assert_eq!(trim(1), (0, false));
+}
+
+#[test]
+fn ten_thousand_boosts_of_one_post_are_one_entry_and_nine_thousand_hidden() {
+    let mut ledger = Ledger::default();
+    for n in (0..10_000).rev() {
+        let id = PostId::from_number(at(5).number() + n).unwrap();
+        ledger.take_in(&[Op::insert(id, mark(0, 1)), Op::shows(id, at(4))]);
+    }
+    assert_eq!(ledger.hidden(AFTER).len(), 9_999);
+    ledger.trim(800, 3_200, PostId::MAX);
+    ledger.forget_fallen(AFTER);
+    assert_eq!(ledger.hidden(AFTER).len(), 800 + FALLEN_MAX - 1);
+    assert!(ledger.forgotten.has(mark(0, 1)));
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Insert(u64),
+    Also(u64),
+    Remove(u64),
+    Trim,
+}
+
+proptest! {
+    /// Were this to fail, a feed would depend on when its checkpoints happened, or lose an entry.
+    #[test]
+    fn a_ledger_is_the_highest_of_the_set_above_its_floor(
+        steps in prop::collection::vec(
+            prop_oneof![
+                6 => (1u64..60).prop_map(Step::Insert),
+                1 => (1u64..60).prop_map(Step::Also),
+                2 => (1u64..60).prop_map(Step::Remove),
+                1 => Just(Step::Trim),
+            ],
+            0..200,
+        ),
+        length in 1usize..20,
+    ) {
+        let (mut model, mut gone, mut floor) = (BTreeMap::new(), BTreeSet::new(), 0);
+        let mut ledger = Ledger::default();
+        for (n, step) in steps.into_iter().enumerate() {
+            let at = mark(0, n as i64);
+            match step {
+                Step::Insert(n) => {
+                    ledger.take_in(&[Op::insert(id(n), at)]);
+                    if floor < n || model.contains_key(&n) {
+                        model.insert(n, at);
+                        gone.remove(&n);
+                    }
+                }
+                Step::Also(n) => ledger.take_in(&[Op::also(id(n), at)]),
+                Step::Remove(n) => {
+                    ledger.take_in(&[Op::remove(id(n), at)]);
+                    model.remove(&n);
+                    if floor < n {
+                        gone.insert(n);
+                    }
+                }
+                Step::Trim => {
+                    ledger.trim(length, length, PostId::MAX);
+                    while length < model.len() {
+                        floor = model.pop_first().unwrap().0;
+                    }
+                    gone.retain(|n| floor < *n);
+                    ledger = Ledger { below_floor: ledger.below_floor, ..Ledger::read(&ledger.pack()).unwrap() };
+                }
+            }
+        }
+        prop_assert_eq!(&ledger.ids, &model.keys().copied().collect::<Vec<_>>());
+        prop_assert_eq!(&ledger.marks, &model.values().copied().collect::<Vec<_>>());
+        prop_assert_eq!(ledger.gone.iter().map(|(n, _)| *n).collect::<BTreeSet<_>>(), gone);
+        prop_assert!(ledger.also.is_sorted());
+        prop_assert!(ledger.also.iter().all(|(n, _)| model.contains_key(n)));
+        prop_assert_eq!(ledger.floor, floor);
+    }
+
+    /// Were this to fail, trimming would show or hide something, or a feed would depend on when its checkpoints happened.
+    #[test]
+    fn what_is_hidden_is_what_the_whole_feed_says_however_it_is_trimmed(
+        steps in prop::collection::vec(
+            prop_oneof![
+                6 => (10u64..60, 0u64..13).prop_map(|(ms, of)| (Step::Insert(ms), of)),
+                2 => (10u64..60).prop_map(|ms| (Step::Remove(ms), 0)),
+                1 => Just((Step::Trim, 0)),
+            ],
+            0..80,
+        ),
+        length in 1usize..20,
+    ) {
+        let (mut model, mut ledger, mut trimmed) = (BTreeMap::new(), Ledger::default(), false);
+        for (n, (step, of)) in steps.into_iter().enumerate() {
+            let by = mark(0, n as i64);
+            match step {
+                // Each post is boosted by some; those from 10 to 12 are entries too.
+                Step::Insert(ms) => {
+                    let of = *model.get(&ms).map_or(&of, |(of, _)| of);
+                    if trimmed && ledger.floor >= at(ms).number() {
+                        continue;
+                    }
+                    model.insert(ms, (of, true));
+                    ledger.take_in(&[Op::insert(at(ms), by), Op::shows(at(ms), at(of))]);
+                }
+                Step::Remove(ms) => {
+                    if let Some((_, stands)) = model.get_mut(&ms) {
+                        *stands = false;
+                    }
+                    ledger.take_in(&[Op::remove(at(ms), by)]);
+                }
+                Step::Also(_) => {}
+                Step::Trim => {
+                    trimmed = true;
+                    ledger.trim(length, length, PostId::MAX);
+                    ledger.forget_fallen(AFTER);
+                    ledger = Ledger { below_floor: ledger.below_floor, ..Ledger::read(&ledger.pack()).unwrap() };
+                }
+            }
+        }
+        let (mut last, mut expected) = (BTreeMap::new(), Vec::new());
+        for (ms, (of, _)) in model.iter().filter(|(_, (_, stands))| *stands) {
+            match last.get(of) {
+                Some(shown) if ms - shown < 10 => expected.push(*ms),
+                _ => drop(last.insert(*of, *ms)),
+            }
+        }
+        expected.retain(|ms| ledger.floor < at(*ms).number());
+        let mut found = hidden(&ledger);
+        found.retain(|ms| ledger.floor < at(*ms).number());
+        prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn any_bytes_are_read_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        if let Some(packed) = Packed::read(&bytes) {
+            prop_assert!(packed.ids().len() <= bytes.len());
+        }
+        Ledger::read(&bytes);
+    }
+}

@@ -1,0 +1,171 @@
+//! A post as it is kept: what its author said, and where Slackwater put it. Pure.
+
+use crate::activity::Body;
+use crate::feed::reply_target::Answers;
+use crate::host::origin_of;
+use crate::record::offsets::Mark;
+use crate::record::{Position, Topic};
+use serde::{Deserialize, Serialize};
+use slackwater_order::place::PostId;
+use slackwater_order::time::Time;
+use slackwater_order::verdict::{Disposition, PlacedBy, Verdict};
+
+/// Where on the activities topic a record stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct At {
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+}
+
+impl At {
+    /// The mark of this record.
+    pub fn mark(self) -> Mark {
+        Mark::new(Position {
+            topic: Topic::Activities,
+            partition: self.partition,
+            offset: self.offset,
+        })
+    }
+}
+
+/// What is left of a post.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum State {
+    /// All of it.
+    Whole,
+    /// Deleted or undone: its object, addressees and words are gone, its place stays taken.
+    Gone,
+    /// Past its retention, needed by no feed: who wrote it and what it answered are still known.
+    Stub,
+}
+
+/// A post, placed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Post {
+    /// Its place, which is its id.
+    pub id: PostId,
+    /// What its author's server said.
+    pub body: Body,
+    /// The author's host, without a leading `www.`.
+    pub origin: String,
+    /// When this instance received it.
+    pub arrived: Time,
+    /// Its verdict, decided when it was placed.
+    pub verdict: Verdict,
+    /// The time that gave it its place.
+    pub placed_by: PlacedBy,
+    /// Whether it is in feeds, decided when it was placed.
+    pub disposition: Disposition,
+    /// When it was last edited, as its author's server says.
+    pub edited: Option<Time>,
+    /// The backend's own id of the post.
+    pub post_ref: Option<String>,
+    /// The backend's own id of the author.
+    pub author_ref: Option<String>,
+    /// What is left of it.
+    pub state: State,
+    /// Its author was removed, and with them all theirs.
+    pub is_author_gone: bool,
+    /// Hashtags it carried before an edit: feeds it may still be in.
+    pub was_tagged: Vec<String>,
+    /// Whom it answers.
+    pub answers: Answers,
+    /// Whether the record that made it was read long after it arrived: see [`crate::record::READ_LATE_AFTER`].
+    pub read_late: bool,
+    /// The document of its author that decided who could see it: the first that named as their followers a collection it is
+    /// addressed to, or another than the one that was taken for that before. None where no document did, or one that stands
+    /// before the post in its own partition: who lacks that lacks the post.
+    pub document: Option<Mark>,
+    /// The record that made it.
+    pub made: At,
+    /// The newest record that said something new of it.
+    pub newest: At,
+}
+
+impl Post {
+    /// A post that came in time at `arrived` in the record `made`, at the place `id`; whatever else is known of it is to be set.
+    pub fn new(id: PostId, body: Body, arrived: Time, made: At) -> Post {
+        Post {
+            id,
+            origin: origin_of(&body.author).unwrap_or_default(),
+            arrived,
+            verdict: Verdict::InTime,
+            placed_by: PlacedBy::Published,
+            disposition: Disposition::InFeeds,
+            edited: None,
+            post_ref: None,
+            author_ref: None,
+            state: State::Whole,
+            is_author_gone: false,
+            was_tagged: Vec::new(),
+            answers: Answers::default(),
+            read_late: false,
+            document: None,
+            made,
+            newest: made,
+            body,
+        }
+    }
+
+    /// Milliseconds from published to arrived; none if undated. Negative if its author's clock runs ahead.
+    pub fn delay_ms(&self) -> Option<i64> {
+        self.body
+            .published
+            .map(|published| self.arrived.since(published))
+    }
+
+    /// Whether something was said of it after the record that made it.
+    pub fn has_changed(&self) -> bool {
+        self.newest != self.made
+    }
+
+    /// Forgets all but what keeps its place and answers where it stood: its hashtags too, whose feeds it was in.
+    pub fn strip(&mut self, to: State) {
+        self.state = to;
+        self.edited = None;
+        self.body.object = no_object();
+        self.body.addressed = Vec::new();
+        self.body.collections = Vec::new();
+        self.document = None;
+        self.body.mentions = Vec::new();
+        self.body.language = None;
+        self.body.has_media = false;
+    }
+
+    /// About how many bytes it takes in memory.
+    pub fn weight(&self) -> usize {
+        let lists = self
+            .body
+            .addressed
+            .iter()
+            .chain(&self.body.collections)
+            .chain(&self.body.mentions)
+            .chain(&self.body.tags);
+        400 + self.body.object.get().len()
+            + self.body.uri.len()
+            + self.body.author.len()
+            + lists.map(|text| 24 + text.len()).sum::<usize>()
+    }
+}
+
+/// The JSON `null` that stands where an object was.
+pub fn no_object() -> Box<serde_json::value::RawValue> {
+    serde_json::value::RawValue::NULL.to_owned()
+}
+
+#[cfg(test)]
+pub(crate) mod example {
+    use super::*;
+
+    /// A public post by `author`, without words.
+    pub(crate) fn post(author: &str) -> Post {
+        let at = At {
+            partition: 0,
+            offset: 0,
+        };
+        let body = Body::new(format!("{author}/1"), author.to_owned());
+        Post::new(PostId::MIN, body, Time::default(), at)
+    }
+}

@@ -1,0 +1,71 @@
+//! A feed weeded of what the rules no longer let in. In steps, as a merge goes.
+
+use crate::feed::fan_out::original_of;
+use crate::feed::merge::{Because, Feed, POSTS_STEP, Progress, has_left};
+use crate::feed::ordered_feed::Op;
+use crate::feed::rules::{Decision, Subject};
+use crate::feed::store::Store;
+use crate::feed::store::disk::DiskError;
+use crate::graph::Graph;
+
+/// A weeding under way.
+#[derive(Debug)]
+pub struct Weeding {
+    /// Entries at or above this place have been looked at; what entered there since was decided about as it entered.
+    below: u64,
+}
+
+impl Weeding {
+    /// Begins to take out of a feed what does not belong there.
+    pub fn new() -> Weeding {
+        Weeding { below: u64::MAX }
+    }
+
+    /// Goes on with it.
+    pub fn step(
+        &mut self,
+        store: &Store,
+        graph: &Graph,
+        feed: Feed<'_>,
+        because: &Because,
+    ) -> Result<Progress, DiskError> {
+        let Some(of) = graph.get(feed.account) else {
+            return Ok(Progress::Done);
+        };
+        let there = feed.read(store, of)?;
+        let below = self.below;
+        // What fell hides repeats, and must not once it does not belong there.
+        let fallen = there.fallen().into_iter().rev();
+        let all = there.newest_first().chain(fallen);
+        let left = all.filter(|id| id.number() < below);
+        let (mut leaving, mut looked_at) = (Vec::new(), 0);
+        for id in left.take(POSTS_STEP) {
+            looked_at += 1;
+            self.below = id.number();
+            let leaves = because.marks.iter().map(|mark| Op::remove(id, *mark));
+            let Some(post) = store.post(id)? else {
+                leaving.extend(leaves);
+                continue;
+            };
+            let original = original_of(store, &post)?;
+            let subject = Subject::new(&post, original.as_deref(), graph);
+            if let Decision::Out(_) = feed.decide(&subject, of) {
+                leaving.extend(leaves);
+                // An edit may have a part in it, and have been read after the relation elsewhere.
+                leaving.extend(has_left(&post, original.as_deref()));
+            }
+        }
+        feed.apply(store, of, &leaving)?;
+        Ok(if looked_at < POSTS_STEP {
+            Progress::Done
+        } else {
+            Progress::Going
+        })
+    }
+}
+
+impl Default for Weeding {
+    fn default() -> Weeding {
+        Weeding::new()
+    }
+}

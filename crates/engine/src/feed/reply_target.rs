@@ -1,0 +1,157 @@
+//! Whom a post answers: the other party of its thread. Pure.
+//!
+//! Who goes on in a thread of their own under somebody's post still answers that somebody, as Mastodon has it. So what a
+//! post answers is a function of its parent, and of its parent's parent only as long as the author stays the same.
+
+use crate::activity::Body;
+use crate::feed::post::Post;
+use crate::record::offsets::Mark;
+use serde::{Deserialize, Serialize};
+
+/// Whom a post answers, as far as that is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Whom {
+    /// It is no reply.
+    #[default]
+    Nobody,
+    /// It is a reply, and its parent, or an earlier post of its own author's that leads there, is unknown so far.
+    Unknown,
+    /// The author of what it answers is gone.
+    Gone,
+    /// Its own author, and nobody else.
+    Themself,
+    /// This actor.
+    Actor(String),
+}
+
+/// Whom a post answers, and the records that say so.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answers {
+    /// Whom.
+    pub whom: Whom,
+    /// Of each partition, the newest record of the posts above it that this rests on.
+    pub rests: Vec<Mark>,
+}
+
+impl Answers {
+    /// What a post answers whose parent, if that is known, is `parent`.
+    pub fn new(body: &Body, parent: Option<&Post>) -> Answers {
+        if body.in_reply_to.is_none() {
+            return Answers::default();
+        }
+        let Some(parent) = parent else {
+            return Answers {
+                whom: Whom::Unknown,
+                rests: Vec::new(),
+            };
+        };
+        let is_own = parent.body.author == body.author;
+        let mut rests = if is_own {
+            parent.answers.rests.clone()
+        } else {
+            Vec::new()
+        };
+        note(&mut rests, parent.made.mark());
+        let whom = if parent.is_author_gone {
+            note(&mut rests, parent.newest.mark());
+            Whom::Gone
+        } else if !is_own {
+            Whom::Actor(parent.body.author.clone())
+        } else {
+            match &parent.answers.whom {
+                Whom::Nobody | Whom::Themself => Whom::Themself,
+                other => other.clone(),
+            }
+        };
+        Answers { whom, rests }
+    }
+
+    /// The actor it answers, if that is somebody else.
+    pub fn actor(&self) -> Option<&str> {
+        match &self.whom {
+            Whom::Actor(actor) => Some(actor),
+            _ => None,
+        }
+    }
+}
+
+fn note(rests: &mut Vec<Mark>, mark: Mark) {
+    match rests.iter_mut().find(|there| there.is_beside(mark)) {
+        Some(there) => *there = mark.max(*there),
+        None => rests.push(mark),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::post::{At, State, example};
+
+    const ANA: &str = "https://a.example/users/ana";
+    const BOB: &str = "https://b.example/users/bob";
+
+    fn reply(by: &str, offset: i64, parent: Option<&Post>) -> Post {
+        let mut post = example::post(by);
+        post.body.in_reply_to = Some("https://x.example/1".to_owned());
+        post.made = At {
+            partition: i32::from(by == BOB),
+            offset,
+        };
+        post.newest = post.made;
+        post.answers = Answers::new(&post.body, parent);
+        post
+    }
+
+    #[test]
+    fn a_thread_of_ones_own_under_somebodys_post_answers_that_somebody() {
+        let mut start = example::post(BOB);
+        start.made.partition = 1;
+        let first = reply(ANA, 4, Some(&start));
+        let second = reply(ANA, 5, Some(&first));
+        let third = reply(ANA, 6, Some(&second));
+        assert_eq!(third.answers.whom, Whom::Actor(BOB.to_owned()));
+        assert_eq!(
+            third.answers.rests,
+            [start.made.mark(), second.made.mark()],
+            "the newest of each partition"
+        );
+        assert_eq!(
+            reply(BOB, 7, Some(&third)).answers.whom,
+            Whom::Actor(ANA.to_owned())
+        );
+    }
+
+    #[test]
+    fn a_thread_of_ones_own_answers_nobody_else() {
+        let start = example::post(ANA);
+        let first = reply(ANA, 4, Some(&start));
+        assert_eq!(first.answers.whom, Whom::Themself);
+        assert_eq!(reply(ANA, 5, Some(&first)).answers.whom, Whom::Themself);
+    }
+
+    #[test]
+    fn what_leads_to_an_unknown_post_answers_nobody_known() {
+        let first = reply(ANA, 4, None);
+        assert_eq!(first.answers.whom, Whom::Unknown);
+        assert_eq!(reply(ANA, 5, Some(&first)).answers.whom, Whom::Unknown);
+        assert_eq!(
+            reply(BOB, 5, Some(&first)).answers.whom,
+            Whom::Actor(ANA.to_owned())
+        );
+    }
+
+    #[test]
+    fn a_post_that_is_gone_is_still_answered_and_one_whose_author_is_gone_is_not() {
+        let mut start = example::post(BOB);
+        start.strip(State::Gone);
+        assert_eq!(
+            reply(ANA, 4, Some(&start)).answers.whom,
+            Whom::Actor(BOB.to_owned())
+        );
+        start.is_author_gone = true;
+        start.newest.offset = 9;
+        let answer = reply(ANA, 4, Some(&start));
+        assert_eq!(answer.answers.whom, Whom::Gone);
+        assert_eq!(answer.answers.rests, [start.newest.mark()]);
+    }
+}

@@ -1,0 +1,335 @@
+//! Home feeds in memory: what is new in each since the last checkpoint. What is stored is `disk`'s.
+//!
+//! A checkpoint takes what is new out into `leaving`, writes it, and lets it go; a reader merges stored, leaving and
+//! new, in that order, and sees the same feed at any moment of it. Homes stand in chunks, each with a lock of its own,
+//! so that neither a fan-out nor a reader holds up the rest.
+
+use crate::feed::feed_delta::Pending;
+use crate::feed::ordered_feed::{Ledger, Op, Turn};
+use crate::feed::watchers::Stirred;
+use crate::graph::AccountIx;
+use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
+use slackwater_order::place::PostId;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+const CHUNK: usize = 1024;
+
+/// With so many things to take in, a home is long to look at: it is folded.
+pub(super) const LONG_AT: usize = 1_000;
+
+#[derive(Debug)]
+struct Home {
+    /// The key it is stored under.
+    key: Arc<[u8]>,
+    new: Pending,
+    /// Whether it is among its chunk's touched.
+    is_touched: bool,
+    leaving: Option<Arc<Pending>>,
+}
+
+#[derive(Debug, Default)]
+struct Chunk {
+    homes: Vec<Home>,
+    /// Those with something new, by their number in the chunk, each once.
+    touched: Vec<u32>,
+}
+
+/// All home feeds, by account.
+#[derive(Debug, Default)]
+pub struct Homes {
+    chunks: RwLock<Vec<Arc<RwLock<Chunk>>>>,
+    unwritten: AtomicUsize,
+    /// Those that became long since they were last asked for.
+    long: Mutex<Vec<AccountIx>>,
+    /// Those that are watched by readers.
+    pub stirred: Stirred,
+    /// Insertions below this place are written down in `watched`: a sweep is under way.
+    watch_below: AtomicU64,
+    watched: Mutex<Vec<u64>>,
+}
+
+/// What a home's feed is made of at one moment, to be merged with what is stored under `key`.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// The key it is stored under.
+    pub key: Arc<[u8]>,
+    leaving: Option<Arc<Pending>>,
+    new: Pending,
+}
+
+/// A home that a checkpoint writes.
+#[derive(Debug)]
+pub struct Leaving {
+    account: AccountIx,
+    /// The key it is stored under.
+    pub key: Arc<[u8]>,
+    pending: Arc<Pending>,
+}
+
+impl Homes {
+    /// Makes room for the next account; they come in order. `key` is what its home is stored under.
+    pub fn add(&self, account: AccountIx, key: Vec<u8>) {
+        let mut chunks = self.chunks.write();
+        if chunks.len() <= account.number() / CHUNK {
+            chunks.push(Arc::default());
+        }
+        if let Some(chunk) = chunks.last() {
+            chunk.write().homes.push(Home {
+                key: key.into(),
+                new: Pending::default(),
+                is_touched: false,
+                leaving: None,
+            });
+        }
+    }
+
+    /// Does `ops` to each home of `accounts`, which are ascending.
+    pub fn apply(&self, accounts: &[AccountIx], ops: &[Op]) {
+        let chunks = self.chunks.read();
+        let mut rest = accounts;
+        while let Some(first) = rest.first() {
+            let number = first.number() / CHUNK;
+            let here = rest.partition_point(|account| account.number() / CHUNK <= number);
+            let (now, later) = rest.split_at(here.max(1));
+            if let Some(chunk) = chunks.get(number) {
+                let mut chunk = chunk.write();
+                for account in now {
+                    if let Some(home) = touch(&mut chunk, account.number() % CHUNK)
+                        && home.push(ops, LONG_AT)
+                    {
+                        self.long.lock().push(*account);
+                    }
+                }
+            }
+            rest = later;
+        }
+        self.unwritten
+            .fetch_add(accounts.len() * ops.len(), Ordering::Relaxed);
+        self.stirred.stir(accounts);
+        self.watch(ops);
+    }
+
+    /// Does several things to one home.
+    pub fn apply_all(&self, account: AccountIx, ops: &[Op]) {
+        self.with(account, |home| {
+            if home.push(ops, LONG_AT) {
+                self.long.lock().push(account);
+            }
+        });
+        self.unwritten.fetch_add(ops.len(), Ordering::Relaxed);
+        self.watch(ops);
+    }
+
+    /// From now on, writes down insertions below this place; at the lowest place, stops.
+    pub fn watch_below(&self, place: PostId) {
+        self.watch_below.store(place.number(), Ordering::Relaxed);
+    }
+
+    /// What was written down since the last call.
+    pub fn watched(&self) -> Vec<u64> {
+        std::mem::take(&mut *self.watched.lock())
+    }
+
+    /// Remembers a change of relations in one home.
+    pub fn turn(&self, account: AccountIx, turn: Turn) {
+        self.with(account, |home| {
+            home.turns.get_or_insert_default().push(turn);
+        });
+        self.unwritten.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Puts a whole feed in the place of what was there.
+    pub fn replace(&self, account: AccountIx, feed: Ledger) {
+        self.note_watched(feed.ids.iter().copied());
+        self.unwritten
+            .fetch_add(feed.ids.len() + 1, Ordering::Relaxed);
+        self.with(account, |home| {
+            *home = Pending {
+                base: Some(Arc::new(feed)),
+                ..Pending::default()
+            }
+        });
+    }
+
+    /// Puts a home's feed as it is now in the place of what waits to be taken in.
+    pub(super) fn fold(&self, account: AccountIx, feed: Ledger) {
+        let weight = feed.ids.len() + 1;
+        let mut before = 0;
+        self.with(account, |home| before = home.fold(feed));
+        self.unwritten.fetch_add(weight, Ordering::Relaxed);
+        self.unwritten.fetch_sub(before, Ordering::Relaxed);
+    }
+
+    /// How many things wait to be taken into a home.
+    #[cfg(test)]
+    pub(super) fn waiting(&self, account: AccountIx) -> usize {
+        self.parts(account).map_or(0, |parts| parts.new.ops.len())
+    }
+
+    /// Those that have become long since the last call.
+    pub(super) fn long(&self) -> Vec<AccountIx> {
+        std::mem::take(&mut *self.long.lock())
+    }
+
+    /// What a home is made of now. None for an account that was never added.
+    pub fn parts(&self, account: AccountIx) -> Option<Parts> {
+        let chunk = Arc::clone(self.chunks.read().get(account.number() / CHUNK)?);
+        let chunk = chunk.read();
+        let home = chunk.homes.get(account.number() % CHUNK)?;
+        Some(Parts {
+            key: Arc::clone(&home.key),
+            leaving: home.leaving.clone(),
+            new: home.new.clone(),
+        })
+    }
+
+    /// How many entries wait for a checkpoint.
+    pub fn unwritten(&self) -> usize {
+        self.unwritten.load(Ordering::Relaxed)
+    }
+
+    /// Begins a checkpoint: everything new is leaving now. The homes to be written.
+    pub fn leave(&self) -> Vec<Leaving> {
+        self.unwritten.store(0, Ordering::Relaxed);
+        let mut all = Vec::new();
+        let chunks = self.chunks.read().clone();
+        for (number, chunk) in chunks.iter().enumerate() {
+            let mut chunk = chunk.write();
+            let touched = std::mem::take(&mut chunk.touched);
+            for at in touched {
+                let Some(home) = chunk.homes.get_mut(at as usize) else {
+                    continue;
+                };
+                home.is_touched = false;
+                let pending = Arc::new(std::mem::take(&mut home.new));
+                home.leaving = Some(Arc::clone(&pending));
+                let account = AccountIx::from_number(number * CHUNK + at as usize);
+                all.push(Leaving {
+                    account,
+                    key: Arc::clone(&home.key),
+                    pending,
+                });
+            }
+        }
+        all
+    }
+
+    /// Ends a home's part in the checkpoint: what was leaving is stored.
+    pub fn left(&self, leaving: &Leaving) {
+        let Some(chunk) = self
+            .chunks
+            .read()
+            .get(leaving.account.number() / CHUNK)
+            .cloned()
+        else {
+            return;
+        };
+        if let Some(home) = chunk
+            .write()
+            .homes
+            .get_mut(leaving.account.number() % CHUNK)
+        {
+            home.leaving = None;
+        }
+    }
+
+    /// Writes down what these insert, if it is to be: for feeds that are not homes too.
+    pub(super) fn watch(&self, ops: &[Op]) {
+        self.note_watched(ops.iter().filter_map(|op| op.inserts()));
+    }
+
+    /// As [`Self::watch`], of places.
+    pub(super) fn note_watched(&self, ids: impl Iterator<Item = u64>) {
+        let below = self.watch_below.load(Ordering::Relaxed);
+        if below != 0 {
+            self.watched.lock().extend(ids.filter(|id| *id < below));
+        }
+    }
+
+    fn with(&self, account: AccountIx, change: impl FnOnce(&mut Pending)) {
+        self.stirred.stir(&[account]);
+        let chunk = self.chunks.read().get(account.number() / CHUNK).cloned();
+        if let Some(home) = chunk
+            .as_ref()
+            .map(|chunk| chunk.write())
+            .as_mut()
+            .and_then(|c| touch(c, account.number() % CHUNK))
+        {
+            change(home);
+        }
+    }
+}
+
+fn touch<'a>(chunk: &'a mut RwLockWriteGuard<'_, Chunk>, at: usize) -> Option<&'a mut Pending> {
+    let Chunk { homes, touched } = &mut **chunk;
+    let home = homes.get_mut(at)?;
+    if !home.is_touched {
+        home.is_touched = true;
+        touched.push(u32::try_from(at).unwrap_or(u32::MAX));
+    }
+    Some(&mut home.new)
+}
+
+impl Parts {
+    /// The feed: `stored`, then what is leaving, then what is new. Not trimmed.
+    pub fn onto(&self, stored: Ledger) -> Ledger {
+        let left = match &self.leaving {
+            Some(leaving) if self.new.base.is_none() => leaving.onto(stored),
+            _ => stored,
+        };
+        self.new.onto(left)
+    }
+}
+
+impl Leaving {
+    /// The feed to be stored, not trimmed yet.
+    pub fn onto(&self, stored: Ledger) -> Ledger {
+        self.pending.onto(stored)
+    }
+
+    /// Whose it is.
+    pub fn account(&self) -> AccountIx {
+        self.account
+    }
+
+    /// How many entries it brings.
+    pub fn weight(&self) -> usize {
+        self.pending.weight()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::offsets::Mark;
+    use slackwater_order::place::PostId;
+
+    fn ids(homes: &Homes, account: AccountIx) -> Vec<u64> {
+        homes.parts(account).unwrap().onto(Ledger::default()).ids
+    }
+
+    /// Were this to fail, a reader would see a feed without its newest entries while a checkpoint writes them.
+    #[test]
+    fn what_is_leaving_is_seen_until_it_has_left() {
+        let (homes, account) = (Homes::default(), AccountIx::from_number(0));
+        homes.add(account, b"7".to_vec());
+        let mark = Mark::from_number(1).unwrap();
+        let insert = |n| Op::insert(PostId::from_number(n).unwrap(), mark);
+        homes.apply_all(account, &[]);
+        homes.apply_all(account, &[]);
+        homes.apply(&[account], &[insert(5)]);
+        let leaving = homes.leave();
+        assert_eq!(leaving.len(), 1);
+        assert_eq!(ids(&homes, account), [5]);
+        homes.apply(&[account], &[insert(4)]);
+        assert_eq!(ids(&homes, account), [4, 5]);
+        homes.left(&leaving[0]);
+        assert_eq!(
+            ids(&homes, account),
+            [4],
+            "what left is found where it is stored"
+        );
+        assert_eq!(homes.leave().len(), 1);
+    }
+}

@@ -1,0 +1,309 @@
+//! How far a reader has been told of a feed, as text. Opaque to clients; versioned, sealed, and bound to one feed.
+
+use crate::record::offsets::Seen;
+use crate::view::seal::{NAME_BYTES, SEAL_BYTES, SealedLog};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use slackwater_order::time::Time;
+use xxhash_rust::xxh3::xxh3_64;
+
+const VERSION: u8 = 4;
+/// How many later versions are known for what they are: one that was in use before this one was gone back to.
+const LATER_VERSIONS: u8 = 8;
+/// The longest text worth decoding: both topics in 1024 partitions, twice.
+const TEXT_BYTES_MAX: usize = 128 << 10;
+
+/// How far a reader of one feed has been told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor {
+    /// A hash of the account and the feed it belongs to.
+    pub feed: u64,
+    /// The log whose offsets it holds, and what its text is sealed with.
+    #[serde(with = "by_hash")]
+    pub log: SealedLog,
+    /// What the reader has, whole.
+    pub from: Moment,
+    /// Set while the reader is being told in several answers.
+    pub batch: Option<Batch>,
+}
+
+/// One feed at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moment {
+    /// How far the feed had been built.
+    pub seen: Seen,
+    /// What entries rested on beyond that: records of a batch that readers had not been told of. Mostly nothing.
+    pub ahead: Seen,
+    /// Up to when it was shown; if all of it was, no entry was placed later.
+    pub horizon: Time,
+    /// The highest place it showed; 0 for none.
+    pub top: u64,
+    /// The highest place below which it showed nothing for length.
+    pub floor: u64,
+}
+
+/// Where a telling in several answers has got.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    /// What the reader will have when it has been told everything.
+    pub upto: Moment,
+    /// The highest place it was told of.
+    pub last: u64,
+}
+
+/// Why a text is no cursor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CursorError {
+    /// It was cut, changed, or never one.
+    #[error("the cursor is damaged: send one exactly as an answer gave it")]
+    Damaged,
+    /// Another version of the service wrote it.
+    #[error("the cursor is of another version")]
+    OtherVersion,
+    /// A service with another key wrote it, or one without any.
+    #[error("the cursor was sealed with another key")]
+    OtherKey,
+}
+
+impl Cursor {
+    /// The horizon its reader has reached.
+    pub fn horizon(&self) -> Time {
+        let upto = self.batch.as_ref().map(|batch| &batch.upto);
+        upto.unwrap_or(&self.from).horizon
+    }
+
+    /// The hash that binds a cursor to a feed, of a text that no other feed has.
+    pub fn feed_of(feed: &str) -> u64 {
+        xxh3_64(feed.as_bytes())
+    }
+
+    /// The place at and below which the reader has nothing: whoever is given the cursor is told it with it. None amid several
+    /// answers: what they bring back to light may stand below the floor there was before.
+    pub fn floor(&self) -> Option<u64> {
+        self.batch.is_none().then_some(self.from.floor)
+    }
+
+    /// Counts on no floor any more.
+    pub fn drop_floor(&mut self) {
+        self.from.floor = 0;
+        if let Some(batch) = &mut self.batch {
+            batch.upto.floor = 0;
+        }
+    }
+
+    /// As URL-safe text.
+    pub fn to_text(&self) -> String {
+        let mut bytes = vec![VERSION];
+        bytes.extend_from_slice(&self.log.key_name());
+        bytes.extend(postcard::to_stdvec(self).unwrap_or_default());
+        let seal = self.log.seal(&bytes);
+        bytes.extend_from_slice(&seal);
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// Reads what [`Cursor::to_text`] wrote, with a key of `log`'s. Whether it is of that log is left to be seen.
+    pub fn parse(text: &str, log: &SealedLog) -> Result<Cursor, CursorError> {
+        const DAMAGED: CursorError = CursorError::Damaged;
+        if TEXT_BYTES_MAX < text.len() {
+            return Err(DAMAGED);
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| DAMAGED)?;
+        match bytes.split_first() {
+            Some((&VERSION, _)) => {}
+            // How later ones are sealed is not known: they are told from damage by their number.
+            Some((later, _)) if (VERSION..=VERSION + LATER_VERSIONS).contains(later) => {
+                return Err(CursorError::OtherVersion);
+            }
+            Some((before, _)) if *before < VERSION && ends_in_checksum(&bytes) => {
+                return Err(CursorError::OtherVersion);
+            }
+            _ => return Err(DAMAGED),
+        }
+        let split = bytes.len().checked_sub(SEAL_BYTES).ok_or(DAMAGED)?;
+        let (said, seal) = bytes.split_at(split);
+        let (named, rest) = said.split_at_checked(1 + NAME_BYTES).ok_or(DAMAGED)?;
+        let name = named.get(1..).unwrap_or_default();
+        let by = log.by_name(name).ok_or(CursorError::OtherKey)?;
+        if !by.is_sealed(said, seal) {
+            return Err(DAMAGED);
+        }
+        let mut cursor: Cursor = postcard::from_bytes(rest).map_err(|_| DAMAGED)?;
+        cursor.log = log.of(&cursor.log);
+        Ok(cursor)
+    }
+}
+
+/// Whether this is whole as texts of earlier versions were: it ends in a checksum of eight bytes.
+fn ends_in_checksum(bytes: &[u8]) -> bool {
+    bytes
+        .split_last_chunk::<8>()
+        .is_some_and(|(said, checksum)| *checksum == xxh3_64(said).to_le_bytes())
+}
+
+/// A log as its hash: a key never becomes text.
+mod by_hash {
+    use super::SealedLog;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(log: &SealedLog, to: S) -> Result<S::Ok, S::Error> {
+        log.hash().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<SealedLog, D::Error> {
+        u64::deserialize(from).map(SealedLog::new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Position, Topic};
+    use crate::view::seal::Key;
+
+    fn log() -> SealedLog {
+        SealedLog::new(4).sealed_with(Some(Key::of(b"a key")))
+    }
+
+    fn cursor() -> Cursor {
+        let next = Topic::ALL.map(|topic| Position {
+            topic,
+            partition: 3,
+            offset: 77,
+        });
+        let moment = Moment {
+            seen: Seen::new(&next),
+            ahead: Seen::new(&next),
+            horizon: Time::from_millis(5),
+            top: 9,
+            floor: 2,
+        };
+        Cursor {
+            feed: Cursor::feed_of("7/home"),
+            log: log(),
+            from: moment.clone(),
+            batch: Some(Batch {
+                upto: moment,
+                last: 8,
+            }),
+        }
+    }
+
+    #[test]
+    fn a_cursor_survives_being_text() {
+        assert_eq!(Cursor::parse(&cursor().to_text(), &log()), Ok(cursor()));
+    }
+
+    #[test]
+    fn any_change_to_it_is_noticed() {
+        let unsealed = Cursor {
+            log: SealedLog::new(4),
+            ..cursor()
+        };
+        for (text, log) in [
+            (cursor().to_text(), log()),
+            (unsealed.to_text(), unsealed.log.clone()),
+        ] {
+            for at in 0..text.len() {
+                for other in ["A", "b", "-", "%"] {
+                    let mut changed = text.clone();
+                    changed.replace_range(at..=at, other);
+                    if changed != text {
+                        assert!(Cursor::parse(&changed, &log).is_err(), "{at} {other}");
+                    }
+                }
+                assert!(Cursor::parse(&text[..at], &log).is_err());
+            }
+        }
+    }
+
+    /// Were this to fail, anybody could make cursors that keep the service busy, or that skip what their reader lacks.
+    #[test]
+    fn only_who_has_the_key_makes_a_cursor() {
+        let forged = Cursor {
+            log: SealedLog::new(4).sealed_with(Some(Key::of(b"a guess"))),
+            ..cursor()
+        };
+        assert_eq!(
+            Cursor::parse(&forged.to_text(), &log()),
+            Err(CursorError::OtherKey)
+        );
+        // Under the right name, which every cursor shows.
+        let mut bytes = URL_SAFE_NO_PAD.decode(forged.to_text()).unwrap();
+        bytes[1..5].copy_from_slice(&log().key_name());
+        let named = URL_SAFE_NO_PAD.encode(&bytes);
+        assert_eq!(Cursor::parse(&named, &log()), Err(CursorError::Damaged));
+        let unsealed = Cursor {
+            log: SealedLog::new(4),
+            ..cursor()
+        };
+        let text = unsealed.to_text();
+        assert_eq!(Cursor::parse(&text, &log()), Err(CursorError::OtherKey));
+        assert_eq!(Cursor::parse(&text, &SealedLog::new(4)), Ok(unsealed));
+    }
+
+    /// Were this to fail, all readers would begin anew when the key is changed, or cursors would go on being sealed with the old.
+    #[test]
+    fn one_that_another_key_sealed_is_taken_if_that_is_among_them_and_goes_on_with_the_first() {
+        let key = |secret: &str| Some(Key::of(secret.as_bytes()));
+        let by = |key: Option<Key>| Cursor {
+            log: SealedLog::new(4).sealed_with(key),
+            ..cursor()
+        };
+        let keys = |first: Option<Key>, others: &[Option<Key>]| {
+            SealedLog::new(4).sealed_with(first).taking(others)
+        };
+        let (old, new) = (by(key("old")), by(key("new")));
+        // What the nodes have as one after the other is started anew, from no key on.
+        let on_the_way = [
+            keys(None, &[key("old")]),
+            keys(key("old"), &[None]),
+            keys(key("old"), &[key("new"), None]),
+            keys(key("new"), &[key("old")]),
+        ];
+        let takes = |log: &SealedLog| {
+            [&by(None), &old, &new].map(|cursor| match Cursor::parse(&cursor.to_text(), log) {
+                Ok(taken) => {
+                    assert_eq!(taken.log.key_name(), log.key_name(), "sealed anew");
+                    let text = taken.to_text();
+                    assert_eq!(Cursor::parse(&text, log), Ok(cursor.clone()));
+                    let first = log.by_name(&log.key_name()).unwrap();
+                    assert!(Cursor::parse(&text, &first).is_ok());
+                    true
+                }
+                Err(error) => {
+                    assert_eq!(error, CursorError::OtherKey);
+                    false
+                }
+            })
+        };
+        assert_eq!(
+            on_the_way.each_ref().map(takes),
+            [
+                [true, true, false],
+                [true, true, false],
+                [true, true, true],
+                [false, true, true]
+            ]
+        );
+        // A name alone is not enough.
+        let mut bytes = URL_SAFE_NO_PAD.decode(new.to_text()).unwrap();
+        bytes[1..5].copy_from_slice(&old.log.key_name());
+        let named = URL_SAFE_NO_PAD.encode(&bytes);
+        let parsed = Cursor::parse(&named, &keys(key("new"), &[key("old")]));
+        assert_eq!(parsed, Err(CursorError::Damaged));
+    }
+
+    #[test]
+    fn one_of_an_earlier_version_is_known_for_what_it_is() {
+        let mut bytes = vec![3, 1, 2, 3];
+        let checksum = xxh3_64(&bytes).to_le_bytes();
+        bytes.extend_from_slice(&checksum);
+        let parsed = |bytes: &[u8]| Cursor::parse(&URL_SAFE_NO_PAD.encode(bytes), &log());
+        assert_eq!(parsed(&bytes), Err(CursorError::OtherVersion));
+        bytes[2] = 7;
+        assert_eq!(parsed(&bytes), Err(CursorError::Damaged));
+        bytes[0] = VERSION + 1;
+        assert_eq!(parsed(&bytes), Err(CursorError::OtherVersion));
+    }
+}

@@ -1,0 +1,169 @@
+//! Which feed is asked for, and by whom. What it holds is decided again as it is read, so that what a record just put in
+//! force hides is hidden at once, before any feed has been rewritten.
+
+use crate::feed::ordered_feed::Ledger;
+use crate::feed::post::Post;
+use crate::feed::rules::{
+    Decision, Subject, decide, decide_list, is_in_public_feed, is_in_tag_feed,
+};
+use crate::feed::store::disk::DiskError;
+use crate::feed::store::other_memtable::{Name, Part};
+use crate::graph::AccountIx;
+use crate::graph::Graph;
+use crate::view::View;
+
+/// A feed, as a request names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// An account's home.
+    Home {
+        /// The backend's id of the account.
+        account: String,
+    },
+    /// A list of an account.
+    List {
+        /// The backend's id of the account.
+        account: String,
+        /// The backend's id of the list.
+        list: String,
+    },
+    /// A hashtag's feed.
+    Tag {
+        /// The hashtag as it is compared.
+        tag: String,
+        /// For which account, if for one: less what it shuns.
+        reader: Option<String>,
+    },
+    /// The public feed.
+    Public {
+        /// Which part of it.
+        part: Part,
+        /// For which account, if for one: less what it shuns.
+        reader: Option<String>,
+    },
+}
+
+/// A feed that is there.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Whose it is; for shared feeds, who reads.
+    pub account: Option<AccountIx>,
+    which: Which,
+}
+
+#[derive(Clone, Debug)]
+enum Which {
+    Home,
+    List(Name, String),
+    Tag(Name),
+    Public(Name),
+}
+
+impl Asked {
+    /// An account's feed, by its name in a path: `home` or `list:<id>`.
+    pub fn of_account(account: &str, feed: &str) -> Option<Asked> {
+        let account = account.to_owned();
+        match feed.strip_prefix("list:") {
+            Some(list) => Some(Asked::List {
+                account,
+                list: list.to_owned(),
+            }),
+            None => (feed == "home").then_some(Asked::Home { account }),
+        }
+    }
+
+    /// The account it is held back for; none for shared feeds, which are not.
+    pub fn owner(&self) -> Option<&str> {
+        match self {
+            Asked::Home { account } | Asked::List { account, .. } => Some(account),
+            Asked::Tag { .. } | Asked::Public { .. } => None,
+        }
+    }
+
+    /// Who reads it, if that is said.
+    pub fn account(&self) -> Option<&str> {
+        match self {
+            Asked::Home { account } | Asked::List { account, .. } => Some(account),
+            Asked::Tag { reader, .. } | Asked::Public { reader, .. } => reader.as_deref(),
+        }
+    }
+
+    /// The feed, if it is nobody's.
+    pub fn shared(&self) -> Option<Name> {
+        match self {
+            Asked::Home { .. } | Asked::List { .. } => None,
+            Asked::Tag { tag, .. } => Some(Name::Tag(tag.as_str().into())),
+            Asked::Public { part, .. } => Some(Name::Public(*part)),
+        }
+    }
+
+    /// What binds a cursor to it: a text that no other feed has.
+    pub fn text(&self) -> String {
+        let of = |reader: &Option<String>| reader.clone().unwrap_or_default();
+        match self {
+            Asked::Home { account } => format!("{account}/home"),
+            Asked::List { account, list } => format!("{account}/list:{list}"),
+            Asked::Tag { tag, reader } => format!("{}/tag:{tag}", of(reader)),
+            Asked::Public { part, reader } => format!("{}/public:{part:?}", of(reader)),
+        }
+    }
+
+    /// Finds it; none if there is no such account or list.
+    pub fn find(&self, graph: &Graph) -> Option<Found> {
+        // A reader nobody knows of shuns nobody.
+        let reader = |reader: &Option<String>| reader.as_deref().and_then(|id| graph.account(id));
+        Some(match self {
+            Asked::Home { account } => Found {
+                account: Some(graph.account(account)?),
+                which: Which::Home,
+            },
+            Asked::List { account, list } => {
+                let number = graph.account(account)?;
+                graph.get(number)?.list(list)?;
+                Found {
+                    account: Some(number),
+                    which: Which::List(Name::list(number, account, list), list.clone()),
+                }
+            }
+            Asked::Tag { tag, reader: by } => Found {
+                account: reader(by),
+                which: Which::Tag(Name::Tag(tag.as_str().into())),
+            },
+            Asked::Public { part, reader: by } => Found {
+                account: reader(by),
+                which: Which::Public(Name::Public(*part)),
+            },
+        })
+    }
+}
+
+impl Found {
+    /// Everything that is kept of it.
+    pub fn read(&self, view: &View) -> Result<Ledger, DiskError> {
+        match (&self.which, self.account) {
+            (Which::Home, Some(account)) => Ok(view.store.home(account)?.unwrap_or_default()),
+            (Which::Home, None) => Ok(Ledger::default()),
+            (Which::List(name, _) | Which::Tag(name) | Which::Public(name), _) => {
+                view.store.named(name)
+            }
+        }
+    }
+
+    /// Whether the rules let a post in as things are now. `original` is what it boosts.
+    pub fn lets_in(&self, view: &View, post: &Post, original: Option<&Post>) -> bool {
+        let graph = view.graph.read();
+        let subject = Subject::new(post, original, &graph);
+        let account = self.account.and_then(|account| graph.get(account));
+        let decision = match (&self.which, account) {
+            (Which::Tag(_), reader) => return is_in_tag_feed(&subject, reader),
+            (Which::Public(_), reader) => return is_in_public_feed(&subject, reader),
+            (_, None) => return false,
+            (Which::Home, Some(account)) => decide(&subject, account),
+            (Which::List(_, id), Some(account)) => match account.list(id) {
+                Some(list) => decide_list(&subject, account, list),
+                None => return false,
+            },
+        };
+        matches!(decision, Decision::In(_))
+    }
+}

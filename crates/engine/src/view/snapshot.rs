@@ -1,0 +1,368 @@
+//! A feed looked at: what is shown of it, and the cursor of that moment.
+
+use crate::feed::boosts::Edited;
+use crate::feed::ordered_feed::Ledger;
+use crate::feed::post::Post;
+use crate::feed::reevaluate::AuthorChangeMark;
+use crate::feed::store::disk::DiskError;
+use crate::graph::Account;
+use crate::record::offsets::Seen;
+use crate::view::View;
+use crate::view::change_batch::{BatchLimit, ChangeBatch, WriteEntry, batch as batch_of};
+use crate::view::changes::{Change, Refused, changes};
+use crate::view::cursor::{Batch, Cursor, Moment};
+use crate::view::feed_ref::{Asked, Found};
+use crate::view::pending_relations::{Footing, Standing};
+use crate::view::visible::{Shown, shown};
+use slackwater_order::horizon::highest_visible;
+use slackwater_order::place::PostId;
+use slackwater_order::time::Time;
+use std::sync::Arc;
+
+/// A feed at one moment.
+#[derive(Debug)]
+pub struct Look {
+    /// Which feed it is.
+    pub found: Found,
+    /// All of it.
+    pub feed: Ledger,
+    /// What is shown of it.
+    pub shown: Shown,
+    /// The account sleeps: this is not its feed, which is to be merged anew first.
+    pub is_asleep: bool,
+    /// How far it is.
+    pub stands: Standing,
+    /// Of what was seen: edits of posts that it may not say yet that boosts rest on.
+    edited: Arc<[Edited]>,
+    now: Time,
+}
+
+/// What a reader gets at once.
+#[derive(Debug)]
+pub struct Delivery<E> {
+    /// The changes.
+    pub batch: ChangeBatch<E>,
+    /// The place at and below which the reader drops whatever it has: the feed is only so long.
+    pub floor: u64,
+    /// What the reader has now.
+    pub cursor: Cursor,
+    /// What it had, whole, when this telling began.
+    from: Moment,
+    /// This node has not read, or not carried out, what the cursor lacks: it is to be asked again when it has.
+    pub is_early: bool,
+}
+
+/// Why a reader could not be told what changed.
+#[derive(Debug, thiserror::Error)]
+pub enum TellError {
+    /// The cursor cannot be served.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The data folder failed.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}
+
+impl View {
+    /// Looks at an account's home feed, as [`View::look_at`].
+    pub fn look(
+        &self,
+        account: &str,
+        least: Option<Time>,
+        now: Time,
+    ) -> Result<Option<Look>, DiskError> {
+        let account = account.to_owned();
+        self.look_at(&Asked::Home { account }, least, now)
+    }
+
+    /// Looks at a feed; none if there is no such account or list. `least` is a horizon the reader has reached before.
+    pub fn look_at(
+        &self,
+        asked: &Asked,
+        least: Option<Time>,
+        now: Time,
+    ) -> Result<Option<Look>, DiskError> {
+        let (found, owner, held, aggregates) = {
+            let graph = self.graph.read();
+            let Some(found) = asked.find(&graph) else {
+                return Ok(None);
+            };
+            let owner = found.account.filter(|_| asked.owner().is_some());
+            let held = owner.and_then(|owner| self.horizons.of(&graph, owner, now));
+            let of = owner.and_then(|owner| graph.get(owner));
+            let aggregates = of.is_none_or(Account::aggregates_boosts);
+            (found, owner, held, aggregates)
+        };
+        // In this order: what the horizon says has come has been seen, and what was seen is in the feed.
+        let standing = || {
+            let seen = || Arc::clone(&self.built.borrow().seen);
+            self.unsettled.standing(owner, seen)
+        };
+        // It is awake only after its feeds are there.
+        let was_asleep = owner.is_some_and(|owner| self.attendance.is_asleep(owner));
+        let mut stands = standing();
+        let mut edited = self.edited.now();
+        let feed = loop {
+            let feed = found.read(self)?;
+            let now = standing();
+            // Of one moment: what a feed shows beyond what was seen may be there by relations that are not to be seen
+            // any more.
+            if now == stands {
+                break feed;
+            }
+            (stands, edited) = (now, self.edited.now());
+        };
+        // Asked last too: it falls asleep before its feeds go.
+        let is_asleep = was_asleep
+            || owner.is_some_and(|owner| {
+                self.attendance.note(owner);
+                self.attendance.is_asleep(owner)
+            });
+        let length = self.store.length();
+        let repeat_after = aggregates.then(|| self.store.repeat_after());
+        let mut part = shown(&feed, length, held, repeat_after);
+        if let (Some(reached), Some(owner)) = (part.horizon, asked.owner()) {
+            self.horizons.reach(owner, reached);
+            if let Some(least) = least.filter(|least| reached < *least) {
+                part = shown(&feed, length, Some(least), repeat_after);
+            }
+        }
+        Ok(Some(Look {
+            found,
+            feed,
+            shown: part,
+            is_asleep,
+            stands,
+            edited,
+            now,
+        }))
+    }
+}
+
+impl Look {
+    /// The first entry that the horizon has not reached.
+    pub fn next_held(&self) -> Option<PostId> {
+        let next = self.feed.ids.get(self.shown.entries.end)?;
+        PostId::from_number(*next)
+    }
+
+    /// The places shown, ascending.
+    pub fn ids(&self) -> &[u64] {
+        self.shown.ids()
+    }
+
+    /// Why an entry is not shown, if it is not.
+    pub fn hides(&self, id: PostId) -> Option<&'static str> {
+        let id = id.number();
+        if self.ids().binary_search(&id).is_ok() {
+            None
+        } else if id <= self.shown.floor {
+            Some("it stands below where the feed ends")
+        } else if self.shown.hides(id) {
+            Some("the same post is shown shortly below it")
+        } else if self.feed.ids.binary_search(&id).is_ok() {
+            Some("it waits until the feed's horizon reaches it")
+        } else {
+            Some("it is being put in")
+        }
+    }
+
+    /// This moment, for a cursor.
+    pub fn moment(&self) -> Moment {
+        let marks = self.feed.marks.get(self.shown.entries.clone());
+        // What came in a batch that readers have not been told of will be told: it is nobody's top yet.
+        let entries = self.entries().iter();
+        let known = entries.zip(marks.unwrap_or_default()).rev();
+        let mut known = known.filter(|(id, _)| !self.shown.hides(**id));
+        let top = known.find(|(_, mark)| self.stands.seen.has(**mark));
+        let all = self.shown.top();
+        let highest = PostId::from_number(all).unwrap_or(PostId::MIN).time();
+        Moment {
+            seen: Seen::clone(&self.stands.seen),
+            ahead: self.ahead(),
+            horizon: self.shown.horizon.unwrap_or(self.now.max(highest)),
+            top: top.map_or(0, |(id, _)| *id),
+            floor: self.shown.floor,
+        }
+    }
+
+    /// The places of what is shown, and of the repeats among it.
+    fn entries(&self) -> &[u64] {
+        let entries = self.feed.ids.get(self.shown.entries.clone());
+        entries.unwrap_or_default()
+    }
+
+    /// What the entries shown rest on beyond what readers were told was seen.
+    fn ahead(&self) -> Seen {
+        let ids = self.entries();
+        let (Some(lowest), Some(highest)) = (ids.first(), ids.last()) else {
+            return Seen::default();
+        };
+        let marks = self.feed.marks.get(self.shown.entries.clone());
+        let also = self.feed.also.iter();
+        let also = also.filter(|(id, _)| lowest <= id && id <= highest);
+        let marks = marks.unwrap_or_default().iter();
+        let mut ahead = Seen::default();
+        for mark in marks.chain(also.map(|(_, mark)| mark)) {
+            if !self.stands.seen.has(*mark) {
+                ahead.raise(mark.next());
+            }
+        }
+        // What came since may be there by relations that came since, and nothing else of it says so.
+        if ahead != Seen::default() {
+            for mark in &self.stands.relations {
+                ahead.raise(mark.next());
+            }
+        }
+        ahead
+    }
+
+    /// What is told in a later answer of a batch may rest on more than was known at its first. Of what may become a repeat that
+    /// is remembered: what a reader cannot have is not taken out.
+    fn note_told(&self, upto: &mut Moment, told: impl Iterator<Item = u64>) {
+        for id in told.filter(|id| self.feed.shows.has(*id)) {
+            for mark in self.feed.marks_of(id) {
+                if !upto.seen.has(mark) {
+                    upto.ahead.raise(mark.next());
+                }
+            }
+        }
+    }
+
+    /// What changed since `cursor`, as far as there is room. A node that has not read what the cursor saw (it is another,
+    /// or reads again after a crash) has nothing to tell, and the cursor stays as it is: what such a node knows nothing of
+    /// could leave its feed without being listed. Nor has one that has not carried out what relations call for.
+    pub fn changes_since<W: WriteEntry>(
+        &self,
+        view: &View,
+        cursor: &Cursor,
+        limit: BatchLimit,
+        writer: &W,
+    ) -> Result<Delivery<W::Entry>, TellError> {
+        let (from, batch) = (&cursor.from, cursor.batch.as_ref());
+        let is_behind = |moment: &Moment| !moment.is_within(&self.stands.seen);
+        let is_unsettled = self.stands.footing == Footing::Unsettled;
+        if is_unsettled || is_behind(from) || batch.is_some_and(|batch| is_behind(&batch.upto)) {
+            return Ok(Delivery {
+                batch: ChangeBatch::default(),
+                floor: from.floor,
+                cursor: cursor.clone(),
+                from: from.clone(),
+                is_early: true,
+            });
+        }
+        let spoken = Arc::clone(&view.built.borrow().spoken);
+        // Not while this node does not claim it yet itself: the next cursor would lack it again.
+        let is_claimed = |said: &AuthorChangeMark| self.stands.seen.has(said.mark);
+        let is_unlisted = |said: &AuthorChangeMark| {
+            is_claimed(said) && !from.has(said.mark) && !from.is_within(&said.seen)
+        };
+        if spoken.iter().any(is_unlisted) {
+            return Err(Refused::NotListed.into());
+        }
+        let mut all = changes(&self.feed, &self.shown, &self.edited, from)?;
+        if let Some(batch) = batch {
+            // The rest of what was begun; what came above its horizon is told when it has been told.
+            let (last, end) = (
+                batch.last,
+                highest_visible(Some(batch.upto.horizon)).number(),
+            );
+            all.retain(|change: &Change| last < change.id && change.id <= end);
+        }
+        let lets_in =
+            |post: &Post, original: Option<&Post>| self.found.lets_in(view, post, original);
+        let told = batch_of(&view.store, &all, from, limit, &lets_in, writer)?;
+        let mut upto = batch.map_or_else(|| self.moment(), |batch| batch.upto.clone());
+        // What was pushed out of sight since was not told, and is told should it come back.
+        upto.floor = upto.floor.max(self.shown.floor);
+        if batch.is_some() {
+            let looked_at = all.iter().take_while(|change| change.id <= told.last);
+            self.note_told(&mut upto, looked_at.map(|change| change.id));
+        }
+        let floor = upto.floor;
+        let before = from.clone();
+        let (from, batch) = if told.more {
+            let last = told.last;
+            (before.clone(), Some(Batch { upto, last }))
+        } else {
+            (upto, None)
+        };
+        let after = Cursor {
+            feed: cursor.feed,
+            log: cursor.log.clone(),
+            from,
+            batch,
+        };
+        Ok(Delivery {
+            batch: told,
+            floor,
+            cursor: after,
+            from: before,
+            is_early: false,
+        })
+    }
+}
+
+impl<E> Delivery<E> {
+    /// Whether the cursor counts on a higher floor than the one before and no change carries it: the floor rises with entries
+    /// that are not told, such as hidden repeats. Whoever is sent changes one by one is to be told the floor apart then, or what
+    /// leaves between the two floors would be neither told nor dropped.
+    pub fn raises_floor_unsaid(&self) -> bool {
+        self.batch.items.is_empty()
+            && self
+                .cursor
+                .floor()
+                .is_some_and(|floor| self.from.floor < floor)
+    }
+
+    /// The same for a reader whose protocol has no word for a floor: it keeps what it was told, so that the cursor counts on
+    /// no floor, and what leaves is told wherever it stood.
+    pub fn without_floor(mut self) -> Delivery<E> {
+        self.floor = 0;
+        self.from.floor = 0;
+        self.cursor.drop_floor();
+        self
+    }
+
+    /// What the reader has when it has been told the changes up to this one, counted from 0.
+    pub fn cursor_after(&self, nth: usize) -> Cursor {
+        let lines = &self.batch.items;
+        let line = lines.get(nth).filter(|_| nth + 1 < lines.len());
+        let Some(line) = line else {
+            return self.cursor.clone();
+        };
+        let upto = self.cursor.batch.as_ref().map(|batch| &batch.upto);
+        Cursor {
+            from: self.from.clone(),
+            batch: Some(Batch {
+                upto: upto.unwrap_or(&self.cursor.from).clone(),
+                last: line.id.number(),
+            }),
+            feed: self.cursor.feed,
+            log: self.cursor.log.clone(),
+        }
+    }
+
+    /// What a reader has been told that drops out after so many changes.
+    #[cfg(test)]
+    pub fn cut(&self, changes: usize) -> Delivery<E>
+    where
+        E: Clone,
+    {
+        let mut items = self.batch.items.clone();
+        items.truncate(changes);
+        Delivery {
+            cursor: self.cursor_after(changes - 1),
+            from: self.from.clone(),
+            batch: ChangeBatch {
+                items,
+                more: true,
+                ..self.batch
+            },
+            ..*self
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

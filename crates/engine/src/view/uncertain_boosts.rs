@@ -1,0 +1,76 @@
+//! Which entries a reader may see hidden or shown otherwise than they are now, for what was shown below them. Pure.
+//!
+//! Whether an entry is a repeat depends on every entry below it that shows its post: those there, those gone, those dropped
+//! for length. Has the reader seen all that is known of these, it sees the entry as it is. Has it not, the entry is in
+//! doubt: it is told again as it is, or taken out.
+
+use crate::feed::ordered_feed::Ledger;
+use crate::record::Topic;
+use crate::record::offsets::Mark;
+use crate::view::cursor::Moment;
+use std::time::Duration;
+
+/// The entries in doubt.
+#[derive(Debug, Default)]
+pub struct Doubts {
+    entries: Vec<u64>,
+    hidden_then: Vec<u64>,
+}
+
+impl Doubts {
+    /// Of a reader who has `from` of `feed`, which hides repeats for `after`.
+    pub fn new(feed: &Ledger, after: Duration, from: &Moment) -> Doubts {
+        if feed.shows.rows().is_empty() {
+            return Doubts::default();
+        }
+        let entries = feed.ids.iter().copied().zip(feed.marks.iter().copied());
+        let own = lacking(entries, from);
+        let also = lacking(feed.also.iter().copied(), from);
+        let gone = lacking(feed.gone.iter().copied(), from);
+        let knows_fallen = feed.fell.is_within(&from.seen);
+        let is_new = |id| {
+            let has = |marks: &[(u64, Mark)]| of(marks, id).next().is_some();
+            has(&own) || has(&also) || has(&gone) || (!knows_fallen && id <= feed.floor)
+        };
+        let entries = feed.shows.above(is_new);
+        if entries.is_empty() {
+            return Doubts::default();
+        }
+        // As good as can be known. It decides how an entry is told, not whether.
+        let mut all_gone = feed.gone.clone();
+        all_gone.sort_unstable();
+        let stood = |id| {
+            let by_relation = |(_, mark): &(u64, Mark)| mark.topic() == Topic::Relationships;
+            let came_since = of(&own, id).next().is_some() || of(&also, id).any(by_relation);
+            // What left is taken to have been there until then, if the reader knows none of the reasons.
+            of(&gone, id).count() == of(&all_gone, id).count() && !came_since
+        };
+        Doubts {
+            entries,
+            hidden_then: feed.shows.hidden(after, stood),
+        }
+    }
+
+    /// Whether the reader may see it otherwise than it is.
+    pub fn has(&self, id: u64) -> bool {
+        self.entries.binary_search(&id).is_ok()
+    }
+
+    /// Whether it probably was hidden for the reader.
+    pub fn was_hidden(&self, id: u64) -> bool {
+        self.hidden_then.binary_search(&id).is_ok()
+    }
+}
+
+/// Those whose record the reader lacks, by place.
+fn lacking(marks: impl Iterator<Item = (u64, Mark)>, from: &Moment) -> Vec<(u64, Mark)> {
+    let mut lacking: Vec<_> = marks.filter(|(_, mark)| !from.has(*mark)).collect();
+    lacking.sort_unstable();
+    lacking
+}
+
+fn of(marks: &[(u64, Mark)], id: u64) -> impl Iterator<Item = &(u64, Mark)> {
+    let at = marks.partition_point(|(there, _)| *there < id);
+    let rest = marks.get(at..).unwrap_or_default();
+    rest.iter().take_while(move |(there, _)| *there == id)
+}

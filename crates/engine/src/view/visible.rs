@@ -1,0 +1,147 @@
+//! The part of a feed that is shown: what its horizon has passed, as many entries as a feed is long, less the repeats among
+//! them. Pure.
+
+use crate::feed::ordered_feed::Ledger;
+use crate::feed::store::HELD_FACTOR;
+use slackwater_order::horizon::highest_visible;
+use slackwater_order::place::PostId;
+use slackwater_order::time::Time;
+use std::ops::Range;
+use std::time::Duration;
+
+/// What a reader sees of a feed at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// Which of the feed's entries, as indices; the repeats among them count towards its length, and are not seen.
+    pub entries: Range<usize>,
+    /// The places seen, ascending.
+    ids: Vec<u64>,
+    /// The feed's repeats, ascending.
+    hidden: Vec<u64>,
+    /// How long after a post was shown a boost shows it again; none if every boost does.
+    pub repeat_after: Option<Duration>,
+    /// Up to when; none if everything is.
+    pub horizon: Option<Time>,
+    /// The highest place below which nothing is shown for length, whether it is still kept or not.
+    pub floor: u64,
+}
+
+/// What is shown of `feed`, at most `length` entries, less those that repeat a post within `repeat_after`. With more than
+/// [`HELD_FACTOR`] times that many waiting, the hold gives way: the horizon is then later than asked for.
+pub fn shown(
+    feed: &Ledger,
+    length: usize,
+    horizon: Option<Time>,
+    repeat_after: Option<Duration>,
+) -> Shown {
+    let held_max = (HELD_FACTOR - 1) * length;
+    let first_held = feed.ids.len().saturating_sub(held_max);
+    let gives_way = first_held
+        .checked_sub(1)
+        .and_then(|last| PostId::from_number(*feed.ids.get(last)?));
+    let horizon = horizon.map(|horizon| gives_way.map_or(horizon, |id| horizon.max(id.time())));
+    let last = highest_visible(horizon).number();
+    let end = feed.ids.partition_point(|id| *id <= last);
+    let begin = end.saturating_sub(length);
+    let dropped = begin.checked_sub(1).and_then(|at| feed.ids.get(at));
+    let hidden = repeat_after.map_or_else(Vec::new, |after| feed.hidden(after));
+    let mut ids = feed.ids.get(begin..end).unwrap_or_default().to_vec();
+    if !hidden.is_empty() {
+        ids.retain(|id| hidden.binary_search(id).is_err());
+    }
+    Shown {
+        entries: begin..end,
+        ids,
+        hidden,
+        repeat_after,
+        horizon,
+        floor: dropped.copied().unwrap_or(0).max(feed.floor),
+    }
+}
+
+impl Shown {
+    /// The places seen, ascending.
+    pub fn ids(&self) -> &[u64] {
+        &self.ids
+    }
+
+    /// Whether an entry is a repeat, and hidden.
+    pub fn hides(&self, id: u64) -> bool {
+        self.hidden.binary_search(&id).is_ok()
+    }
+
+    /// The highest place seen; 0 if none is.
+    pub fn top(&self) -> u64 {
+        self.ids.last().copied().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::ordered_feed::Op;
+    use crate::record::offsets::Mark;
+
+    fn at(ms: i64) -> PostId {
+        PostId::new(Time::from_millis(ms), 5, 0)
+    }
+
+    fn feed(entries: i64) -> Ledger {
+        let mut feed = Ledger::default();
+        let mark = Mark::from_number(1).unwrap();
+        for n in 1..=entries {
+            feed.take_in(&[Op::insert(at(n), mark)]);
+        }
+        feed
+    }
+
+    #[test]
+    fn a_feed_is_shown_up_to_its_horizon_and_no_longer_than_its_length() {
+        let feed = feed(10);
+        let check = |length, horizon: Option<i64>, shows: Range<i64>, floor: i64| {
+            let shown = shown(&feed, length, horizon.map(Time::from_millis), None);
+            let ids: Vec<u64> = shows.clone().map(|n| at(n).number()).collect();
+            assert_eq!(shown.ids(), ids, "{length} {horizon:?}");
+            assert_eq!(shown.floor, if floor == 0 { 0 } else { at(floor).number() });
+            assert_eq!(shown.horizon.map(Time::millis), horizon);
+        };
+        check(20, None, 1..11, 0);
+        check(4, None, 7..11, 6);
+        check(20, Some(10), 1..11, 0);
+        check(20, Some(9), 1..10, 0);
+        check(4, Some(9), 6..10, 5);
+        check(4, Some(0), 1..1, 0);
+    }
+
+    #[test]
+    fn a_repeat_is_not_seen_and_counts_towards_the_length() {
+        let mut feed = feed(6);
+        for n in [2, 4, 5] {
+            feed.take_in(&[Op::shows(at(n), at(2))]);
+        }
+        let check = |length, repeat_after: Option<u64>, seen: &[i64]| {
+            let after = repeat_after.map(Duration::from_millis);
+            let shown = shown(&feed, length, None, after);
+            let ids: Vec<u64> = seen.iter().map(|n| at(*n).number()).collect();
+            assert_eq!(shown.ids(), ids, "{length} {repeat_after:?}");
+            assert_eq!(shown.entries.len(), length);
+        };
+        check(6, None, &[1, 2, 3, 4, 5, 6]);
+        check(6, Some(4), &[1, 2, 3, 6]);
+        check(6, Some(3), &[1, 2, 3, 5, 6]);
+        check(4, Some(4), &[3, 6]);
+    }
+
+    /// Were this to fail, posts would be dropped for length before they were shown.
+    #[test]
+    fn the_hold_gives_way_when_too_many_wait() {
+        let feed = feed(10);
+        let shown = shown(&feed, 2, Some(Time::from_millis(1)), None);
+        assert_eq!(
+            shown.horizon,
+            Some(Time::from_millis(4)),
+            "six of ten may wait"
+        );
+        assert_eq!(shown.ids(), [at(3).number(), at(4).number()]);
+    }
+}

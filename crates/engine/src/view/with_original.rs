@@ -1,0 +1,27 @@
+//! A post with what it boosts, as an entry shows it.
+
+use crate::feed::fan_out::original_of;
+use crate::feed::post::{Post, State};
+use crate::feed::store::Store;
+use crate::feed::store::disk::DiskError;
+use slackwater_order::place::PostId;
+use std::sync::Arc;
+
+/// Whether the rules let a post in, given what it boosts.
+pub type LetsIn<'a> = dyn Fn(&Post, Option<&Post>) -> bool + 'a;
+
+/// A post, and what it boosts; none if there is nothing to show of them.
+pub fn whole(store: &Store, id: PostId) -> Result<Option<WithOriginal>, DiskError> {
+    let Some(post) = store.post(id)?.filter(|post| post.state == State::Whole) else {
+        return Ok(None);
+    };
+    let original = original_of(store, &post)?;
+    let is_shown = |original: &Arc<Post>| original.state == State::Whole;
+    if post.body.boost_of.is_some() && !original.as_ref().is_some_and(is_shown) {
+        return Ok(None);
+    }
+    Ok(Some((post, original)))
+}
+
+/// A post with what it boosts.
+pub type WithOriginal = (Arc<Post>, Option<Arc<Post>>);
