@@ -9,9 +9,9 @@
 mod support;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use slackwater_engine::feed::ordered_feed::{Ledger, Op};
+use slackwater_engine::feed::ordered_feed::{FeedOp, OrderedFeed};
 use slackwater_engine::graph::Graph;
-use slackwater_engine::record::offsets::{Mark, Seen};
+use slackwater_engine::record::offsets::{LogPos, Offsets};
 use slackwater_engine::record::{Position, Topic};
 use slackwater_engine::relationship::{Patience, decode};
 use slackwater_engine::view::changes::changes;
@@ -39,26 +39,26 @@ fn position(topic: Topic, n: u64) -> Position {
 }
 
 /// A full feed: one entry in four rests on a second record too, as a boost does.
-fn feed(length: u64) -> Ledger {
-    let mut feed = Ledger::default();
+fn feed(length: u64) -> OrderedFeed {
+    let mut feed = OrderedFeed::default();
     for n in 0..length {
         let id = PostId::new(
             Time::from_millis(NOON + n as i64 * 60_000),
             n as u32 % 1024,
             0,
         );
-        let mark = |n| Mark::new(position(Topic::Activities, n));
-        feed.take_in(&[Op::insert(id, mark(n))]);
+        let log_pos = |n| LogPos::new(position(Topic::Activities, n));
+        feed.take_in(&[FeedOp::insert(id, log_pos(n))]);
         if n % 4 == 0 {
-            feed.take_in(&[Op::also(id, mark(n / 2))]);
+            feed.take_in(&[FeedOp::also(id, log_pos(n / 2))]);
         }
     }
     feed
 }
 
 /// A reader who has seen the first `records`.
-fn moment(feed: &Ledger, records: u64) -> Moment {
-    let mut seen = Seen::default();
+fn moment(feed: &OrderedFeed, records: u64) -> Moment {
+    let mut seen = Offsets::default();
     for n in 0..records {
         for topic in Topic::ALL {
             let mut next = position(topic, n);
@@ -68,7 +68,7 @@ fn moment(feed: &Ledger, records: u64) -> Moment {
     }
     Moment {
         seen,
-        ahead: Seen::default(),
+        ahead: Offsets::default(),
         horizon: Time::LATEST,
         top: *feed.ids.last().unwrap(),
         floor: 0,
@@ -143,7 +143,7 @@ fn bench(c: &mut Criterion) {
     let from = moment(&feed, length - length.min(20));
     group.bench_function("20 of them, the feed unpacked", |b| {
         b.iter(|| {
-            let feed = Ledger::read(black_box(&packed)).unwrap();
+            let feed = OrderedFeed::read(black_box(&packed)).unwrap();
             let part = shown(&feed, length as usize, Some(Time::LATEST), None);
             changes(&feed, &part, &[], &from)
         });

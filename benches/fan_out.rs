@@ -5,8 +5,8 @@
 mod support;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use slackwater_engine::feed::fan_out::{Fate, fan_out};
-use slackwater_engine::feed::store::Reflects;
+use slackwater_engine::feed::fan_out::{PostChange, fan_out};
+use slackwater_engine::feed::store::CheckpointState;
 use std::time::Instant;
 use support::{folder_bytes, graph, peak_memory_mb, post, sized, store};
 
@@ -32,11 +32,18 @@ fn bench(c: &mut Criterion) {
             for _ in 0..posts_a_round {
                 n += 1;
                 let post = post(n % authors, n);
-                entered +=
-                    fan_out(&store, &graph, &post, None, Fate::New, post.newest.mark()).unwrap();
+                entered += fan_out(
+                    &store,
+                    &graph,
+                    &post,
+                    None,
+                    PostChange::New,
+                    post.newest.log_pos(),
+                )
+                .unwrap();
             }
             let begun = Instant::now();
-            store.checkpoint(&Reflects::default()).unwrap();
+            store.checkpoint(&CheckpointState::default()).unwrap();
             writing += begun.elapsed();
             rounds += 1;
         };

@@ -13,11 +13,11 @@ mod support;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use parking_lot::RwLock;
 use slackwater::api::page_body::PageBody;
-use slackwater_engine::feed::fan_out::{Fate, fan_out};
+use slackwater_engine::feed::fan_out::{PostChange, fan_out};
 use slackwater_engine::feed::post::Post;
-use slackwater_engine::feed::store::Reflects;
+use slackwater_engine::feed::store::CheckpointState;
 use slackwater_engine::view::page::Span;
-use slackwater_engine::view::{Built, View};
+use slackwater_engine::view::{BuildProgress, View};
 use slackwater_order::time::Time;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,13 +49,21 @@ fn bench(c: &mut Criterion) {
     let graph = graph(&store, feeds, authors, sized(500, 50));
     for n in 0..posts {
         let kept = store.put_post(post(n % authors, n));
-        fan_out(&store, &graph, &kept, None, Fate::New, kept.newest.mark()).unwrap();
+        fan_out(
+            &store,
+            &graph,
+            &kept,
+            None,
+            PostChange::New,
+            kept.newest.log_pos(),
+        )
+        .unwrap();
         if store.is_full() {
-            store.checkpoint(&Reflects::default()).unwrap();
+            store.checkpoint(&CheckpointState::default()).unwrap();
         }
     }
-    store.checkpoint(&Reflects::default()).unwrap();
-    let (_built, watching) = slackwater_engine::watch::channel(Arc::new(Built::default()));
+    store.checkpoint(&CheckpointState::default()).unwrap();
+    let (_built, watching) = slackwater_engine::watch::channel(Arc::new(BuildProgress::default()));
     let view = View {
         graph: Arc::new(RwLock::new(graph)),
         ..View::of(Arc::clone(&store), watching)
@@ -83,12 +91,12 @@ fn bench(c: &mut Criterion) {
                         &view.graph.read(),
                         &kept,
                         None,
-                        Fate::New,
-                        kept.newest.mark(),
+                        PostChange::New,
+                        kept.newest.log_pos(),
                     )
                     .unwrap();
                 }
-                store.checkpoint(&Reflects::default()).unwrap();
+                store.checkpoint(&CheckpointState::default()).unwrap();
             }
         });
         let mut dice = Dice(7);

@@ -17,13 +17,13 @@
 mod support;
 
 use slackwater::pipeline::due::{Due, Waiting, What};
-use slackwater_engine::feed::fan_out::{Fate, fan_out};
-use slackwater_engine::feed::ordered_feed::Op;
-use slackwater_engine::feed::reply_target::Answers;
-use slackwater_engine::feed::store::{Options, Reflects, Store};
+use slackwater_engine::feed::fan_out::{PostChange, fan_out};
+use slackwater_engine::feed::ordered_feed::FeedOp;
+use slackwater_engine::feed::reply_target::ReplyResolution;
+use slackwater_engine::feed::store::{CheckpointState, Options, Store};
 use slackwater_engine::graph::AccountIx;
 use slackwater_engine::graph::Graph;
-use slackwater_engine::record::offsets::Mark;
+use slackwater_engine::record::offsets::LogPos;
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 use std::time::{Duration, Instant};
@@ -138,7 +138,7 @@ impl Hour {
                 since_rows: Duration::from_secs(second - since_rows),
             });
             if is_due || due == What::All {
-                store.checkpoint(&Reflects::default()).unwrap();
+                store.checkpoint(&CheckpointState::default()).unwrap();
                 (last, since_rows, waiting) = (second, second, 0);
                 (checkpoints, written) = (checkpoints + 1, (made, written_bytes()));
             } else if due == What::Rows {
@@ -161,15 +161,23 @@ fn write(store: &Store, graph: &Graph, dice: &mut Dice, authors: usize, n: usize
     if n != 0 && dice.roll(10) < 3 {
         let parent = self::post(dice.roll(authors), dice.roll(n));
         post.body.in_reply_to = Some(parent.body.uri.clone());
-        post.answers = Answers::new(&post.body, Some(&parent));
+        post.answers = ReplyResolution::new(&post.body, Some(&parent));
     }
     let kept = store.put_post(post);
-    fan_out(store, graph, &kept, None, Fate::New, kept.newest.mark()).unwrap();
+    fan_out(
+        store,
+        graph,
+        &kept,
+        None,
+        PostChange::New,
+        kept.newest.log_pos(),
+    )
+    .unwrap();
 }
 
 /// Every feed as long as it gets, by what was written the day before.
 fn fill(store: &Store, accounts: usize, length: usize) {
-    let mark = Mark::from_number(1).unwrap();
+    let log_pos = LogPos::from_number(1).unwrap();
     for account in 0..accounts {
         let place = |n: usize| {
             let before = (length - n) * 100_000 + account;
@@ -179,13 +187,15 @@ fn fill(store: &Store, accounts: usize, length: usize) {
                 0,
             )
         };
-        let ops: Vec<Op> = (0..length).map(|n| Op::insert(place(n), mark)).collect();
+        let ops: Vec<FeedOp> = (0..length)
+            .map(|n| FeedOp::insert(place(n), log_pos))
+            .collect();
         store.homes.apply_all(AccountIx::from_number(account), &ops);
         if store.is_full() {
-            store.checkpoint(&Reflects::default()).unwrap();
+            store.checkpoint(&CheckpointState::default()).unwrap();
         }
     }
-    store.checkpoint(&Reflects::default()).unwrap();
+    store.checkpoint(&CheckpointState::default()).unwrap();
 }
 
 /// Bytes this process has handed to be written so far (proc(5), `wchar`): to a disk, whatever its cache makes of them.

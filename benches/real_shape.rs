@@ -13,10 +13,10 @@ mod support;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use slackwater::config::Feed;
 use slackwater::service::memory::{self, Waiting};
-use slackwater_engine::feed::fan_out::{Fate, fan_out};
+use slackwater_engine::feed::fan_out::{PostChange, fan_out};
 use slackwater_engine::feed::post::Post;
-use slackwater_engine::feed::reply_target::Answers;
-use slackwater_engine::feed::store::{Reflects, Store, home_key};
+use slackwater_engine::feed::reply_target::ReplyResolution;
+use slackwater_engine::feed::store::{CheckpointState, Store, home_key};
 use slackwater_engine::graph::Graph;
 use slackwater_engine::relationship::decode;
 use std::sync::Arc;
@@ -125,7 +125,7 @@ fn posts(shape: &Shape, number: usize, from: usize, rules: bool) -> Vec<(Post, O
                 }
                 1..=3 => {
                     post.body.in_reply_to = Some(parent.body.uri.clone());
-                    post.answers = Answers::new(&post.body, Some(parent));
+                    post.answers = ReplyResolution::new(&post.body, Some(parent));
                 }
                 4 | 5 => post.body.tags = vec![format!("tag{}", dice.roll(TAGS))],
                 _ => {}
@@ -166,12 +166,12 @@ fn bench(c: &mut Criterion) {
                     round += 1;
                     let begun = Instant::now();
                     for (post, original) in &posts {
-                        let (fate, because) = (Fate::New, post.newest.mark());
+                        let (fate, because) = (PostChange::New, post.newest.log_pos());
                         entered +=
                             fan_out(&store, &graph, post, original.as_deref(), fate, because)
                                 .unwrap();
                         if store.is_full() {
-                            store.checkpoint(&Reflects::default()).unwrap();
+                            store.checkpoint(&CheckpointState::default()).unwrap();
                         }
                     }
                     sum += begun.elapsed();

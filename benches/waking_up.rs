@@ -6,8 +6,8 @@ mod support;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use slackwater_engine::feed::merge::{Because, Feed, Merging, Progress};
-use slackwater_engine::feed::ordered_feed::Ledger;
-use slackwater_engine::feed::store::{Reflects, Store, home_key};
+use slackwater_engine::feed::ordered_feed::OrderedFeed;
+use slackwater_engine::feed::store::{CheckpointState, Store, home_key};
 use slackwater_engine::graph::AccountIx;
 use slackwater_engine::graph::FollowOptions;
 use slackwater_engine::graph::Graph;
@@ -37,7 +37,7 @@ fn wake(store: &Store, graph: &Graph, account: AccountIx) -> usize {
         list: None,
     };
     let of = graph.get(account).unwrap();
-    feed.replace(store, of, Ledger::default());
+    feed.replace(store, of, OrderedFeed::default());
     let mut merging = Merging::new(graph, feed, &[Merge::Everyone]);
     while merging
         .step(store, graph, feed, &Because::default(), PostId::MAX)
@@ -59,10 +59,10 @@ fn bench(c: &mut Criterion) {
             post.body.object = slackwater_engine::feed::post::no_object();
             store.put_post(post);
             if store.is_full() {
-                store.checkpoint(&Reflects::default()).unwrap();
+                store.checkpoint(&CheckpointState::default()).unwrap();
             }
         }
-        store.checkpoint(&Reflects::default()).unwrap();
+        store.checkpoint(&CheckpointState::default()).unwrap();
     }
     // sled lets go of its lock a moment after it was dropped.
     std::thread::sleep(std::time::Duration::from_millis(500));

@@ -6,10 +6,10 @@ mod support;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use slackwater::log::decode_batch::decode_each;
-use slackwater_engine::decode::Said;
+use slackwater_engine::decode::Decoded;
 use slackwater_engine::engine::ingest::Ingest;
 use slackwater_engine::feed::post::At;
-use slackwater_engine::feed::store::Reflects;
+use slackwater_engine::feed::store::CheckpointState;
 use slackwater_engine::record::{Position, Record, Topic};
 use slackwater_order::time::Time;
 use slackwater_order::window::Windows;
@@ -78,7 +78,7 @@ fn bench(c: &mut Criterion) {
                 || {
                     if !writes {
                         // Out of the measurement: memory must not fill up.
-                        store.checkpoint(&Reflects::default()).unwrap();
+                        store.checkpoint(&CheckpointState::default()).unwrap();
                     }
                     let records: Vec<_> = (0..batches)
                         .map(|k| records(n + k * batch, batch, authors))
@@ -89,7 +89,7 @@ fn bench(c: &mut Criterion) {
                 |taken| {
                     for records in &taken {
                         decode_each(records, 2, |record, said| {
-                            let Said::Activity(envelope, activity) = said else {
+                            let Decoded::Activity(envelope, activity) = said else {
                                 return Ok(());
                             };
                             if followers.is_none() {
@@ -103,7 +103,7 @@ fn bench(c: &mut Criterion) {
                                 .admit(&graph, &windows, at, &envelope, *activity)
                                 .unwrap();
                             if writes && store.is_full() {
-                                store.checkpoint(&Reflects::default()).unwrap();
+                                store.checkpoint(&CheckpointState::default()).unwrap();
                             }
                             Ok::<_, ()>(())
                         })
@@ -114,7 +114,7 @@ fn bench(c: &mut Criterion) {
             );
         });
         if writes {
-            store.checkpoint(&Reflects::default()).unwrap();
+            store.checkpoint(&CheckpointState::default()).unwrap();
             let live: usize = (0..n)
                 .step_by((n / 100).max(1))
                 .map(|k| create_json(k % authors, k).len())

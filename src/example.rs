@@ -1,6 +1,6 @@
 //! Posts for tests of what is made of them.
 
-use slackwater_engine::activity::Body;
+use slackwater_engine::activity::PostContent;
 use slackwater_engine::feed::post::{At, Post};
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
@@ -11,6 +11,6 @@ pub(crate) fn post(author: &str) -> Post {
         partition: 0,
         offset: 0,
     };
-    let body = Body::new(format!("{author}/1"), author.to_owned());
+    let body = PostContent::new(format!("{author}/1"), author.to_owned());
     Post::new(PostId::MIN, body, Time::default(), made)
 }

@@ -10,10 +10,10 @@
 
 pub mod server;
 
-use slackwater_engine::activity::Body;
+use slackwater_engine::activity::PostContent;
 use slackwater_engine::activity::Visibility;
 use slackwater_engine::feed::post::{At, Post, State};
-use slackwater_engine::feed::reply_target::Answers;
+use slackwater_engine::feed::reply_target::ReplyResolution;
 use slackwater_engine::feed::store::{Options, Store, home_key};
 use slackwater_engine::graph::FollowOptions;
 use slackwater_engine::graph::Graph;
@@ -108,7 +108,7 @@ pub fn post(by: usize, n: usize) -> Post {
     let json = note_json(by, n);
     Post {
         id: PostId::new(at, slot_of(&author), 0),
-        body: Body {
+        body: PostContent {
             uri: format!("{author}/statuses/{n}"),
             author,
             published: Some(at),
@@ -135,7 +135,7 @@ pub fn post(by: usize, n: usize) -> Post {
         state: State::Whole,
         is_author_gone: false,
         was_tagged: Vec::new(),
-        answers: Answers::default(),
+        answers: ReplyResolution::default(),
         read_late: false,
         document: None,
         made: made(by, n),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use slackwater_engine::activity::Activity;
-use slackwater_engine::activity::Body;
+use slackwater_engine::activity::PostContent;
 use slackwater_engine::activity::parse::{author_key, decode};
 use slackwater_engine::host::origin_of;
 use slackwater_engine::record::Vouched;
@@ -77,10 +77,10 @@ fn of_one_host(uri: &str, author: &str) {
 }
 
 /// What is stored is read again as it was, and its object is JSON.
-fn stored(body: &Body) {
+fn stored(body: &PostContent) {
     let object = serde_json::from_str::<Value>(body.object.get());
     assert!(object.is_ok(), "the object is no JSON: {:?}", body.object);
     let bytes = postcard::to_stdvec(body).expect("a post that can be stored");
-    let again: Body = postcard::from_bytes(&bytes).expect("a post that can be read again");
+    let again: PostContent = postcard::from_bytes(&bytes).expect("a post that can be read again");
     assert_eq!(format!("{again:?}"), format!("{body:?}"));
 }

@@ -1,7 +1,7 @@
 //! Bodies of many lines, each an activity or one wrapped with what came beside it.
 
 use slackwater::api::append_body::{self, ParsedBody};
-use slackwater_engine::decode::{Said, said};
+use slackwater_engine::decode::{Decoded, decode_record};
 use slackwater_engine::record::{Position, Record};
 use slackwater_order::time::Time;
 
@@ -49,7 +49,7 @@ fn taken(sorted: ParsedBody) {
             value: record.value,
             headers: record.headers,
         };
-        if let Said::Unusable(reason) = said(&read) {
+        if let Decoded::Unusable(reason) = decode_record(&read) {
             panic!("taken at the door, refused behind it: {reason}");
         }
     }

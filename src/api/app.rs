@@ -10,7 +10,7 @@ use crate::config::Ids;
 use crate::log::Appender;
 use crate::mastodon::status_cache::StatusCache;
 use ipnet::IpNet;
-use slackwater_engine::view::Built;
+use slackwater_engine::view::BuildProgress;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -136,7 +136,7 @@ impl App {
     }
 
     /// What `/readyz`, `/healthz` and the number in `/metrics` say alike.
-    pub(crate) fn is_ready(&self, built: &Built) -> bool {
+    pub(crate) fn is_ready(&self, built: &BuildProgress) -> bool {
         built.is_ready() && self.state.log_end.trouble().is_none()
     }
 }

@@ -16,7 +16,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use slackwater_engine::record::{NewRecord, Position};
-use slackwater_engine::view::Built;
+use slackwater_engine::view::BuildProgress;
 use slackwater_engine::watch::Closed;
 use std::time::Duration;
 
@@ -204,7 +204,7 @@ impl App {
         let positions = self.append_durably(records, entered).await?;
         let mut built = self.state.view.built.clone();
         let in_force = async {
-            let has = |built: &Built| positions.iter().all(|position| built.has(*position));
+            let has = |built: &BuildProgress| positions.iter().all(|position| built.has(*position));
             built.wait_for(|built| has(built)).await.map(drop)?;
             // And carried out in the feeds it concerns.
             let accounts: Vec<_> = {

@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use slackwater_engine::activity::id;
 use slackwater_engine::activity::parse::author_key;
-use slackwater_engine::decode::{Said, said};
+use slackwater_engine::decode::{Decoded, decode_record};
 use slackwater_engine::record::{
     Envelope, HEADERS, NewRecord, Position, RECORD_BYTES_MAX, Record, Topic, header_meant,
 };
@@ -121,18 +121,18 @@ pub fn activity(
         timestamp: now,
     };
     let read = as_read(&record);
-    let author = match said(&read) {
-        Said::Activity(_, activity) => {
+    let author = match decode_record(&read) {
+        Decoded::Activity(_, activity) => {
             author_key(&activity).map(|author| author.as_bytes().to_vec())
         }
-        Said::Relation(_) => None,
-        Said::Unusable(reason) if RECORD_BYTES_MAX < value.len() => {
+        Decoded::Relation(_) => None,
+        Decoded::Unusable(reason) if RECORD_BYTES_MAX < value.len() => {
             return Err(RejectionKind::TooLarge.with(reason));
         }
-        Said::Unusable(reason) if Envelope::of(&read).is_err() => {
+        Decoded::Unusable(reason) if Envelope::of(&read).is_err() => {
             return Err(RejectionKind::Envelope.with(reason));
         }
-        Said::Unusable(reason) => {
+        Decoded::Unusable(reason) => {
             return Err(RejectionKind::Activity.unless_not_json(value).with(reason));
         }
     };
@@ -158,8 +158,8 @@ pub fn relation(value: &[u8], now: Time) -> Result<NewRecord, Rejection> {
         key: None,
         ..as_read(&record)
     };
-    match said(&read) {
-        Said::Relation(change) => {
+    match decode_record(&read) {
+        Decoded::Relation(change) => {
             // A removal becomes the null that compaction understands.
             let value = if change.relation.is_some() {
                 record.value
@@ -173,13 +173,15 @@ pub fn relation(value: &[u8], now: Time) -> Result<NewRecord, Rejection> {
                 ..record
             })
         }
-        Said::Activity(..) => {
+        Decoded::Activity(..) => {
             Err(RejectionKind::Relation.with("an activity is not a relation".to_owned()))
         }
-        Said::Unusable(reason) if RECORD_BYTES_MAX < value.len() => {
+        Decoded::Unusable(reason) if RECORD_BYTES_MAX < value.len() => {
             Err(RejectionKind::TooLarge.with(reason))
         }
-        Said::Unusable(reason) => Err(RejectionKind::Relation.unless_not_json(value).with(reason)),
+        Decoded::Unusable(reason) => {
+            Err(RejectionKind::Relation.unless_not_json(value).with(reason))
+        }
     }
 }
 

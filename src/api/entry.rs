@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use slackwater_engine::activity::Visibility;
 use slackwater_engine::feed::post::{Post, State};
-use slackwater_engine::view::explain::Explained;
+use slackwater_engine::view::explain::Explanation;
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 use slackwater_order::verdict::{PlacedBy, Verdict};
@@ -55,7 +55,7 @@ pub struct Entry<'a> {
     pub place: Option<String>,
     /// Why the account that was asked for has it in its feeds, or has not.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub explained: Option<Explained>,
+    pub explained: Option<Explanation>,
 }
 
 /// The post a boost shows.

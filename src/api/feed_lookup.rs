@@ -5,10 +5,10 @@ use super::problem::Problem;
 use super::state::AppState;
 use crate::clock;
 use axum::http::StatusCode;
-use slackwater_engine::record::offsets::Seen;
+use slackwater_engine::record::offsets::Offsets;
 use slackwater_engine::view::cursor::{Cursor, CursorError};
-use slackwater_engine::view::feed_ref::Asked;
-use slackwater_engine::view::snapshot::{Look, TellError};
+use slackwater_engine::view::feed_ref::FeedRef;
+use slackwater_engine::view::snapshot::{Snapshot, TellError};
 use slackwater_order::time::Time;
 use std::pin::pin;
 use std::time::Duration;
@@ -33,7 +33,7 @@ impl AppState {
     }
 
     /// Reads a cursor of a feed: 400 if it is damaged or another feed's, 410 if nothing can be told since it.
-    pub fn cursor(&self, asked: &Asked, text: &str) -> Result<Cursor, Problem> {
+    pub fn cursor(&self, asked: &FeedRef, text: &str) -> Result<Cursor, Problem> {
         let cursor = Cursor::parse(text, &self.view.log).map_err(|e| match e {
             CursorError::Damaged => Problem::bad_request(e.to_string()),
             CursorError::OtherVersion | CursorError::OtherKey => gone(&e),
@@ -52,7 +52,7 @@ impl AppState {
     /// Whether the log goes as far as a cursor says. Another node may have heard of more: it has a moment to come here
     /// too. 503 if it does not come, or too many wait for that; 410 only if the log itself, asked anew, ends before the cursor.
     pub async fn reaches(&self, cursor: &Cursor) -> Result<(), Problem> {
-        let is_there = |ends: &Seen| {
+        let is_there = |ends: &Offsets| {
             let upto = cursor.batch.as_ref().map(|batch| &batch.upto.seen);
             cursor.from.seen.is_within(ends) && upto.is_none_or(|upto| upto.is_within(ends))
         };
@@ -89,7 +89,11 @@ impl AppState {
     }
 
     /// Looks at a feed; waits until there is one, if its account sleeps. `least` is a horizon that was reached before.
-    pub async fn look_awake(&self, asked: &Asked, least: Option<Time>) -> Result<Look, Problem> {
+    pub async fn look_awake(
+        &self,
+        asked: &FeedRef,
+        least: Option<Time>,
+    ) -> Result<Snapshot, Problem> {
         loop {
             let look = disk_reads::read(|| self.look_now(asked, least)).await?;
             if !self.has_slept(&look).await? {
@@ -100,7 +104,11 @@ impl AppState {
 
     /// As [`Self::look_awake`], for one who looks again and again. All of them look when the service has started, at feeds of
     /// which each is one value: to move each aside for that would cost more memory than their connections.
-    pub async fn look_again(&self, asked: &Asked, least: Option<Time>) -> Result<Look, Problem> {
+    pub async fn look_again(
+        &self,
+        asked: &FeedRef,
+        least: Option<Time>,
+    ) -> Result<Snapshot, Problem> {
         loop {
             let look = self.look_now(asked, least)?;
             if !self.has_slept(&look).await? {
@@ -110,7 +118,7 @@ impl AppState {
     }
 
     /// Whether this is to be looked at again, because its account slept: when this returns, it is awake.
-    async fn has_slept(&self, look: &Look) -> Result<bool, Problem> {
+    async fn has_slept(&self, look: &Snapshot) -> Result<bool, Problem> {
         let Some(account) = look.found.account.filter(|_| look.is_asleep) else {
             return Ok(false);
         };
@@ -126,7 +134,7 @@ impl AppState {
     }
 
     /// Whether there is such a feed: 404 if there is no such account or list.
-    pub fn is_there(&self, asked: &Asked) -> Result<(), Problem> {
+    pub fn is_there(&self, asked: &FeedRef) -> Result<(), Problem> {
         let found = asked.find(&self.view.graph.read());
         match found {
             Some(_) => Ok(()),
@@ -134,15 +142,17 @@ impl AppState {
         }
     }
 
-    fn look_now(&self, asked: &Asked, least: Option<Time>) -> Result<Look, Problem> {
-        let look = self.view.look_at(asked, least, clock::now());
+    fn look_now(&self, asked: &FeedRef, least: Option<Time>) -> Result<Snapshot, Problem> {
+        let look = self.view.snapshot(asked, least, clock::now());
         let look = look.map_err(|e| Problem::internal(&e))?;
         look.ok_or_else(|| self.is_missing(asked))
     }
 
-    fn is_missing(&self, asked: &Asked) -> Problem {
+    fn is_missing(&self, asked: &FeedRef) -> Problem {
         match asked {
-            Asked::List { account, list } if self.view.graph.read().account(account).is_some() => {
+            FeedRef::List { account, list }
+                if self.view.graph.read().account(account).is_some() =>
+            {
                 Problem::not_found(format!("account {account:?} has no list {list:?}"))
             }
             _ => no_account(asked.owner().unwrap_or_default()),
@@ -184,7 +194,7 @@ mod tests {
     use slackwater_engine::feed::store::{self, Store};
     use slackwater_engine::record::{NewRecord, Position, Topic};
     use slackwater_engine::view::View;
-    use slackwater_engine::view::cursor::Moment;
+    use slackwater_engine::view::cursor::ReadPoint;
     use std::sync::Arc;
     use tempfile::TempDir;
 
@@ -225,9 +235,9 @@ mod tests {
         Cursor {
             feed: 1,
             log: view.log.clone(),
-            from: Moment {
-                seen: Seen::new(&[next]),
-                ahead: Seen::default(),
+            from: ReadPoint {
+                seen: Offsets::new(&[next]),
+                ahead: Offsets::default(),
                 horizon: Time::default(),
                 top: 0,
                 floor: 0,

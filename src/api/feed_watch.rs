@@ -3,9 +3,9 @@
 
 use super::state::AppState;
 use crate::clock;
-use slackwater_engine::view::feed_ref::Asked;
-use slackwater_engine::view::snapshot::{Delivery, Look};
-use slackwater_engine::view::{Built, View};
+use slackwater_engine::view::feed_ref::FeedRef;
+use slackwater_engine::view::snapshot::{ChangeDelivery, Snapshot};
+use slackwater_engine::view::{BuildProgress, View};
 use slackwater_engine::watch;
 use slackwater_order::horizon::due_at;
 use slackwater_order::place::PostId;
@@ -21,7 +21,7 @@ pub struct FeedWatch {
     account: Option<watch::Receiver<()>>,
     /// Something happened to a feed that is nobody's.
     shared: Option<watch::Receiver<()>>,
-    built: watch::Receiver<Arc<Built>>,
+    built: watch::Receiver<Arc<BuildProgress>>,
 }
 
 /// What a reader waits for, besides something happening to the feed.
@@ -35,7 +35,7 @@ pub struct WakeCondition {
 
 impl WakeCondition {
     /// What is left to wait for when a reader has been told of what was looked at.
-    pub fn after<E>(look: &Look, told: &Delivery<E>) -> WakeCondition {
+    pub fn after<E>(look: &Snapshot, told: &ChangeDelivery<E>) -> WakeCondition {
         WakeCondition {
             held: look.next_held(),
             is_early: told.is_early,
@@ -45,8 +45,8 @@ impl WakeCondition {
 
 impl AppState {
     /// Watches a feed from now on. To be asked for before the feed is looked at, so that nothing falls between the two.
-    pub fn watch(&self, asked: &Asked) -> FeedWatch {
-        let stirred = &self.view.store.homes.stirred;
+    pub fn watch(&self, asked: &FeedRef) -> FeedWatch {
+        let stirred = &self.view.store.homes.watchers;
         let account = {
             let graph = self.view.graph.read();
             asked.account().and_then(|account| graph.account(account))

@@ -17,9 +17,9 @@ use slackwater_engine::feed::post::Post;
 use slackwater_engine::feed::store::other_memtable::Part;
 use slackwater_engine::view::change_batch::BatchLimit;
 use slackwater_engine::view::cursor::Cursor;
-use slackwater_engine::view::feed_ref::Asked;
+use slackwater_engine::view::feed_ref::FeedRef;
 use slackwater_engine::view::page::Span;
-use slackwater_engine::view::snapshot::Look;
+use slackwater_engine::view::snapshot::Snapshot;
 
 pub(super) async fn page(
     State(app): State<App>,
@@ -119,7 +119,7 @@ fn changes_query(query: QueryResult) -> Result<PageQuery, Problem> {
 pub(super) fn accounts_own(
     path: Result<Path<(String, String)>, PathRejection>,
     query: &PageQuery,
-) -> Result<Asked, Problem> {
+) -> Result<FeedRef, Problem> {
     let Path((account, feed)) = path.map_err(|e| Problem::bad_request(e.body_text()))?;
     query.is_of_an_account()?;
     if feed == LATE {
@@ -127,14 +127,14 @@ pub(super) fn accounts_own(
             "the feed of late arrivals has pages only: ask for /v1/accounts/{account}/feeds/late",
         ));
     }
-    Asked::of_account(&account, &feed).ok_or_else(|| {
+    FeedRef::of_account(&account, &feed).ok_or_else(|| {
         Problem::not_found(format!(
             "there is no feed {feed:?}: ask for home, late, or list:<id>"
         ))
     })
 }
 
-pub(super) fn public(query: &PageQuery) -> Result<Asked, Problem> {
+pub(super) fn public(query: &PageQuery) -> Result<FeedRef, Problem> {
     let part = match query.origin.as_deref() {
         None => Part::All,
         Some("local") => Part::Local,
@@ -145,7 +145,7 @@ pub(super) fn public(query: &PageQuery) -> Result<Asked, Problem> {
             )));
         }
     };
-    Ok(Asked::Public {
+    Ok(FeedRef::Public {
         part,
         reader: query.account.clone(),
     })
@@ -154,7 +154,7 @@ pub(super) fn public(query: &PageQuery) -> Result<Asked, Problem> {
 pub(super) fn tag(
     path: Result<Path<String>, PathRejection>,
     query: &PageQuery,
-) -> Result<Asked, Problem> {
+) -> Result<FeedRef, Problem> {
     let Path(tag) = path.map_err(|e| Problem::bad_request(e.body_text()))?;
     if query.origin.is_some() {
         return Err(Problem::bad_request("origin is for /v1/feeds/public"));
@@ -162,7 +162,7 @@ pub(super) fn tag(
     let tag = hashtag_of(&tag).ok_or_else(|| {
         Problem::bad_request("this is no hashtag: send one without #, and without spaces")
     })?;
-    Ok(Asked::Tag {
+    Ok(FeedRef::Tag {
         tag,
         reader: query.account.clone(),
     })
@@ -172,7 +172,7 @@ impl App {
     async fn page(
         &self,
         context: &CallerContext,
-        asked: &Asked,
+        asked: &FeedRef,
         query: PageQuery,
     ) -> Result<Response, Problem> {
         self.auth.may_read(&context.caller, asked)?;
@@ -186,7 +186,7 @@ impl App {
     async fn changes(
         &self,
         context: &CallerContext,
-        asked: &Asked,
+        asked: &FeedRef,
         query: PageQuery,
     ) -> Result<Response, Problem> {
         self.auth.may_read(&context.caller, asked)?;
@@ -202,10 +202,10 @@ impl App {
 
     fn fill(
         &self,
-        asked: &Asked,
+        asked: &FeedRef,
         span: Span,
         query: &PageQuery,
-        look: &Look,
+        look: &Snapshot,
     ) -> Result<Response, Problem> {
         let lets_in = |post: &Post, original: Option<&Post>| {
             look.found.lets_in(&self.state.view, post, original)
@@ -231,7 +231,7 @@ impl App {
 
     fn changes_body(
         &self,
-        look: &Look,
+        look: &Snapshot,
         cursor: &Cursor,
         limit: usize,
     ) -> Result<Response, Problem> {
@@ -243,12 +243,12 @@ impl App {
 }
 
 /// The path of a feed, with what else was asked, up to where paging begins.
-fn path(asked: &Asked, query: &PageQuery) -> String {
+fn path(asked: &FeedRef, query: &PageQuery) -> String {
     let mut path = match asked {
-        Asked::Home { account } => format!("/v1/accounts/{account}/feeds/home?"),
-        Asked::List { account, list } => format!("/v1/accounts/{account}/feeds/list:{list}?"),
-        Asked::Public { .. } => "/v1/feeds/public?".to_owned(),
-        Asked::Tag { tag, .. } => {
+        FeedRef::Home { account } => format!("/v1/accounts/{account}/feeds/home?"),
+        FeedRef::List { account, list } => format!("/v1/accounts/{account}/feeds/list:{list}?"),
+        FeedRef::Public { .. } => "/v1/feeds/public?".to_owned(),
+        FeedRef::Tag { tag, .. } => {
             let tag: String = url::form_urlencoded::byte_serialize(tag.as_bytes()).collect();
             format!("/v1/feeds/tag/{tag}?")
         }

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use slackwater_engine::view::Built;
+use slackwater_engine::view::BuildProgress;
 
 pub(super) async fn metrics(State(app): State<App>) -> Response {
     let form = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -66,7 +66,7 @@ pub(super) async fn readyz(State(app): State<App>) -> Response {
 }
 
 /// How far it has come, for a person.
-fn detail_of(app: &App, built: &Built) -> String {
+fn detail_of(app: &App, built: &BuildProgress) -> String {
     match (&built.failed, built.log_reachable, &built.catching_up) {
         (Some(failed), _, _) => format!("stopping: {failed}"),
         (None, false, _) => "the log cannot be reached".to_owned(),

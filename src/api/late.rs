@@ -10,10 +10,10 @@ use super::problem::Problem;
 use super::responses;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
-use slackwater_engine::view::feed_ref::Asked;
+use slackwater_engine::view::feed_ref::FeedRef;
 use slackwater_engine::view::late::{LateEntry, page_of};
 use slackwater_engine::view::page::PAGE_BYTES_MAX;
-use slackwater_engine::view::snapshot::Look;
+use slackwater_engine::view::snapshot::Snapshot;
 
 /// The name of the feed of late arrivals.
 pub(crate) const LATE: &str = "late";
@@ -26,7 +26,7 @@ impl App {
         account: &str,
         query: &PageQuery,
     ) -> Result<Response, Problem> {
-        let asked = Asked::Home {
+        let asked = FeedRef::Home {
             account: account.to_owned(),
         };
         self.auth.may_read(&context.caller, &asked)?;
@@ -69,8 +69,11 @@ impl App {
     }
 
     /// All late arrivals of an account, oldest first.
-    pub(crate) async fn late_of(&self, account: &str) -> Result<(Look, Vec<LateEntry>), Problem> {
-        let asked = Asked::Home {
+    pub(crate) async fn late_of(
+        &self,
+        account: &str,
+    ) -> Result<(Snapshot, Vec<LateEntry>), Problem> {
+        let asked = FeedRef::Home {
             account: account.to_owned(),
         };
         let look = self.state.look_awake(&asked, None).await?;

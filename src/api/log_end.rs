@@ -3,7 +3,7 @@
 
 use crate::clock;
 use crate::log::Appender;
-use slackwater_engine::record::offsets::Seen;
+use slackwater_engine::record::offsets::Offsets;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit, TryAcquireError};
@@ -25,7 +25,7 @@ pub struct LogEnd {
 /// What a look found.
 struct LastAnswer {
     begun: Instant,
-    ends: Result<Arc<Seen>, String>,
+    ends: Result<Arc<Offsets>, String>,
 }
 
 impl LogEnd {
@@ -48,7 +48,7 @@ impl LogEnd {
     }
 
     /// Where each partition ends, found by a look that began after this call. Errors: why the log does not say.
-    pub async fn now(&self) -> Result<Arc<Seen>, String> {
+    pub async fn now(&self) -> Result<Arc<Offsets>, String> {
         let asked = clock::stopwatch();
         let mut last = Arc::clone(&self.last).lock_owned().await;
         if let Some(answer) = &*last {
@@ -68,7 +68,7 @@ impl LogEnd {
             if let Err(error) = &ends {
                 tracing::warn!(%error, "a cursor has seen more than was heard of here, and where the log ends is not known: {error}");
             }
-            let ends = ends.map(|ends| Arc::new(Seen::new(&ends)));
+            let ends = ends.map(|ends| Arc::new(Offsets::new(&ends)));
             *last = Some(LastAnswer {
                 begun,
                 ends: ends.clone(),

@@ -6,7 +6,7 @@ use slackwater_engine::feed::store::Store;
 use slackwater_engine::feed::store::disk::DiskError;
 use slackwater_engine::view::page::{PAGE_BYTES_MAX, Span};
 use slackwater_engine::view::page_walk::{Offer, PageWalk, walk_page};
-use slackwater_engine::view::with_original::LetsIn;
+use slackwater_engine::view::with_original::FeedFilter;
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 
@@ -43,7 +43,7 @@ impl PageBody {
         store: &Store,
         span: Span,
         ids: &[u64],
-        lets_in: &LetsIn<'_>,
+        lets_in: &FeedFilter<'_>,
     ) -> Result<PageBody, DiskError> {
         let most = ids.len().min(span.limit);
         let mut json = String::with_capacity(OPENING.len() + most * ENTRY_BYTES);

@@ -19,7 +19,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
 use slackwater_engine::view::cursor::Cursor;
-use slackwater_engine::view::feed_ref::Asked;
+use slackwater_engine::view::feed_ref::FeedRef;
 use std::future::ready;
 use std::sync::Arc;
 use tokio::time::{MissedTickBehavior, interval};
@@ -93,7 +93,7 @@ impl App {
     /// is told of on it, where clients in browsers can see it.
     fn stream(
         &self,
-        asked: Asked,
+        asked: FeedRef,
         cursor: Option<String>,
         context: &CallerContext,
         headers: &HeaderMap,
@@ -131,7 +131,7 @@ impl App {
     async fn follow(
         self,
         mut socket: Socket,
-        asked: Asked,
+        asked: FeedRef,
         cursor: Result<Option<Cursor>, Problem>,
         permit: StreamPermit,
     ) {
@@ -150,7 +150,7 @@ impl App {
     async fn send_all(
         &self,
         socket: &mut Socket,
-        asked: Asked,
+        asked: FeedRef,
         cursor: Result<Option<Cursor>, Problem>,
     ) -> StreamEnd {
         let begun = match cursor {
@@ -173,7 +173,7 @@ impl App {
         let mut marks = interval(self.stream_options.horizon_every);
         marks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         marks.reset();
-        let mut turn = StreamStep::Look;
+        let mut turn = StreamStep::Changes;
         loop {
             if turn != StreamStep::Wait {
                 let reached = subscription.cursor().clone();
@@ -201,7 +201,7 @@ impl App {
                 },
                 () = ready(()), if has_more => {}
                 _ = marks.tick() => turn = StreamStep::Mark,
-                () = subscription.changed(), if !has_more => turn = StreamStep::Look,
+                () = subscription.changed(), if !has_more => turn = StreamStep::Changes,
             }
         }
     }
@@ -213,7 +213,7 @@ enum StreamStep {
     /// To wait.
     Wait,
     /// To tell what is new.
-    Look,
+    Changes,
     /// To tell what is new, and then how far the feed is complete.
     Mark,
 }

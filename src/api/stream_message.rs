@@ -112,9 +112,9 @@ mod tests {
     use crate::api::change_json::{self, Change, Item};
     use crate::api::entry_cache::EntryCache;
     use crate::example;
-    use slackwater_engine::record::offsets::Seen;
+    use slackwater_engine::record::offsets::Offsets;
     use slackwater_engine::view::change_batch::ChangeKind;
-    use slackwater_engine::view::cursor::{Cursor, Moment};
+    use slackwater_engine::view::cursor::{Cursor, ReadPoint};
     use slackwater_order::place::PostId;
     use std::sync::Arc;
 
@@ -126,9 +126,9 @@ mod tests {
         let reached = Cursor {
             feed: 1,
             log: 2.into(),
-            from: Moment {
-                seen: Seen::default(),
-                ahead: Seen::default(),
+            from: ReadPoint {
+                seen: Offsets::default(),
+                ahead: Offsets::default(),
                 horizon: Time::default(),
                 top: 0,
                 floor: 34,

@@ -9,8 +9,8 @@ use super::problem::Problem;
 use super::state::AppState;
 use slackwater_engine::view::change_batch::BatchLimit;
 use slackwater_engine::view::cursor::Cursor;
-use slackwater_engine::view::feed_ref::Asked;
-use slackwater_engine::view::snapshot::Delivery;
+use slackwater_engine::view::feed_ref::FeedRef;
+use slackwater_engine::view::snapshot::ChangeDelivery;
 use slackwater_order::time::Time;
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ const LIMIT: BatchLimit = BatchLimit {
 #[derive(Debug)]
 pub struct Subscription {
     state: AppState,
-    asked: Asked,
+    asked: FeedRef,
     watch: FeedWatch,
     cursor: Cursor,
     wake: WakeCondition,
@@ -36,7 +36,7 @@ pub struct Subscription {
 #[derive(Debug)]
 pub struct FeedUpdate {
     /// What changed since the look before.
-    pub delivery: Delivery<Arc<CachedEntry>>,
+    pub delivery: ChangeDelivery<Arc<CachedEntry>>,
     /// Up to when the feed is shown; none if all of it is.
     pub horizon: Option<Time>,
 }
@@ -45,7 +45,7 @@ impl Subscription {
     /// Begins with what the feed shows now; nothing of that is told.
     pub async fn now(
         state: AppState,
-        asked: Asked,
+        asked: FeedRef,
     ) -> Result<(Subscription, Option<Time>), Problem> {
         state.is_open()?;
         let watch = state.watch(&asked);
@@ -63,7 +63,7 @@ impl Subscription {
     /// Goes on from where a reader was; 410 if that cannot be.
     pub async fn since(
         state: AppState,
-        asked: Asked,
+        asked: FeedRef,
         cursor: Cursor,
     ) -> Result<(Subscription, Option<Time>), Problem> {
         state.is_open()?;
@@ -74,7 +74,7 @@ impl Subscription {
         Ok((Subscription::at(state, asked, watch, cursor), horizon))
     }
 
-    fn at(state: AppState, asked: Asked, watch: FeedWatch, cursor: Cursor) -> Subscription {
+    fn at(state: AppState, asked: FeedRef, watch: FeedWatch, cursor: Cursor) -> Subscription {
         Subscription {
             state,
             asked,

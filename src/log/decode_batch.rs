@@ -1,6 +1,6 @@
 //! Records into meaning, many at once: decoding is what costs most, and it needs nothing but the record.
 
-use slackwater_engine::decode::{Said, said};
+use slackwater_engine::decode::{Decoded, decode_record};
 use slackwater_engine::record::Record;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -14,14 +14,14 @@ const SHARE: usize = 64;
 pub fn decode_each<E>(
     records: &[Record],
     threads: usize,
-    mut take_in: impl FnMut(&Record, Said) -> Result<(), E>,
+    mut take_in: impl FnMut(&Record, Decoded) -> Result<(), E>,
 ) -> Result<(), E> {
     let shares: Vec<&[Record]> = records.chunks(SHARE).collect();
     let next = AtomicUsize::new(0);
     let decode_next = || {
         let number = next.fetch_add(1, Ordering::Relaxed);
         let share = shares.get(number)?;
-        Some((number, share.iter().map(said).collect::<Vec<_>>()))
+        Some((number, share.iter().map(decode_record).collect::<Vec<_>>()))
     };
     let (done, decoded) = mpsc::sync_channel(shares.len());
     std::thread::scope(|scope| {
@@ -39,14 +39,14 @@ pub fn decode_each<E>(
         drop(done);
         // It goes with this closure, so that after an error the others stop.
         let decoded = decoded;
-        let mut waiting: Vec<Option<Vec<Said>>> = shares.iter().map(|_| None).collect();
+        let mut waiting: Vec<Option<Vec<Decoded>>> = shares.iter().map(|_| None).collect();
         for (number, share) in shares.iter().enumerate() {
-            let said = loop {
-                if let Some(said) = waiting.get_mut(number).and_then(Option::take) {
-                    break said;
+            let decode_record = loop {
+                if let Some(decode_record) = waiting.get_mut(number).and_then(Option::take) {
+                    break decode_record;
                 }
                 // What another has done already, else one of our own, else what another is about.
-                let Ok((number, said)) = decoded
+                let Ok((number, decode_record)) = decoded
                     .try_recv()
                     .or_else(|_| decode_next().ok_or(mpsc::RecvError))
                     .or_else(|_| decoded.recv())
@@ -55,11 +55,11 @@ pub fn decode_each<E>(
                     return Ok(());
                 };
                 if let Some(place) = waiting.get_mut(number) {
-                    *place = Some(said);
+                    *place = Some(decode_record);
                 }
             };
-            for (record, said) in share.iter().zip(said) {
-                take_in(record, said)?;
+            for (record, decode_record) in share.iter().zip(decode_record) {
+                take_in(record, decode_record)?;
             }
         }
         Ok(())
@@ -94,8 +94,8 @@ mod tests {
             for threads in [0, 1, 2, 3, 40] {
                 let mut taken = Vec::new();
                 let records = records(count);
-                decode_each(&records, threads, |record, said| {
-                    assert!(matches!(said, Said::Unusable(_)));
+                decode_each(&records, threads, |record, decode_record| {
+                    assert!(matches!(decode_record, Decoded::Unusable(_)));
                     taken.push(record.position.offset);
                     Ok::<_, ()>(())
                 })

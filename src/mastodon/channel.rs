@@ -5,7 +5,7 @@ use serde_json::Value;
 use slackwater_engine::activity::object::hashtag_of;
 use slackwater_engine::feed::post::Post;
 use slackwater_engine::feed::store::other_memtable::Part;
-use slackwater_engine::view::feed_ref::Asked;
+use slackwater_engine::view::feed_ref::FeedRef;
 
 /// A stream.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -157,22 +157,22 @@ impl Channel {
     }
 
     /// The feed it is of, for this account; none if nothing ever comes of it, or if it needs an account.
-    pub fn asked(&self, account: Option<&str>) -> Option<Asked> {
+    pub fn asked(&self, account: Option<&str>) -> Option<FeedRef> {
         let reader = || account.map(str::to_owned);
         match self {
-            Channel::User => Some(Asked::Home {
+            Channel::User => Some(FeedRef::Home {
                 account: account?.to_owned(),
             }),
-            Channel::List(list) => Some(Asked::List {
+            Channel::List(list) => Some(FeedRef::List {
                 account: account?.to_owned(),
                 list: list.clone(),
             }),
             Channel::Quiet(_) => None,
-            Channel::Public { part, .. } => Some(Asked::Public {
+            Channel::Public { part, .. } => Some(FeedRef::Public {
                 part: *part,
                 reader: reader(),
             }),
-            Channel::Hashtag { tag, .. } => Some(Asked::Tag {
+            Channel::Hashtag { tag, .. } => Some(FeedRef::Tag {
                 tag: tag.clone(),
                 reader: reader(),
             }),
@@ -254,7 +254,7 @@ mod tests {
         for name in ["hashtag", "hashtag:local"] {
             let channel = Channel::named(name, Some("Rust"), None).unwrap();
             assert_eq!(channel.names(), [name, "Rust"]);
-            assert!(matches!(channel.asked(None), Some(Asked::Tag { tag, .. }) if tag == "rust"));
+            assert!(matches!(channel.asked(None), Some(FeedRef::Tag { tag, .. }) if tag == "rust"));
             let other = Channel::named(name, Some("#ＲＵＳＴ"), None).unwrap();
             assert_eq!(channel.key(), other.key());
             assert_ne!(

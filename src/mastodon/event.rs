@@ -11,7 +11,7 @@ use slackwater_engine::feed::post::Post;
 use slackwater_engine::feed::store::disk::DiskError;
 use slackwater_engine::view::change_batch::ChangeKind;
 use slackwater_engine::view::late::{Arrival, is_pushed};
-use slackwater_engine::view::snapshot::Delivery;
+use slackwater_engine::view::snapshot::ChangeDelivery;
 use slackwater_order::time::Time;
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,7 +85,7 @@ impl EventMapper {
     /// What a reader is told of these changes.
     pub fn events(
         &self,
-        delivery: &Delivery<Arc<CachedEntry>>,
+        delivery: &ChangeDelivery<Arc<CachedEntry>>,
         now: Time,
     ) -> Result<Vec<Event>, DiskError> {
         let mut events = Vec::new();

@@ -5,7 +5,7 @@ use super::status_cache::{StatusCache, is_local};
 use crate::api::state::AppState;
 use slackwater_engine::feed::store::disk::DiskError;
 use slackwater_engine::view::page::{Candidates, PAGE_BYTES_MAX, Span};
-use slackwater_engine::view::with_original::{LetsIn, whole};
+use slackwater_engine::view::with_original::{FeedFilter, whole};
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ impl Timeline {
         page_request: PageRequest,
         ids: &[u64],
         filter: &Filter,
-        lets_in: &LetsIn<'_>,
+        lets_in: &FeedFilter<'_>,
         now: Time,
     ) -> Result<Timeline, DiskError> {
         let PageRequest { span, is_upward } = page_request;

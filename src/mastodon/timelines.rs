@@ -20,7 +20,7 @@ use serde_json::json;
 use slackwater_engine::activity::object::hashtag_of;
 use slackwater_engine::feed::post::Post;
 use slackwater_engine::feed::store::other_memtable::Part;
-use slackwater_engine::view::feed_ref::Asked;
+use slackwater_engine::view::feed_ref::FeedRef;
 use slackwater_order::place::PostId;
 
 pub(super) async fn home(
@@ -32,7 +32,7 @@ pub(super) async fn home(
 ) -> Result<Response, MastodonError> {
     let account = user(&context, "read:statuses")?.account.clone();
     let query = TimelineQuery::read(query.as_deref());
-    let asked = Asked::Home { account };
+    let asked = FeedRef::Home { account };
     let base_url = BaseUrl::of(&app, &context, &headers);
     app.timeline(
         &[asked],
@@ -61,7 +61,7 @@ pub(super) async fn list(
         let (page, room) = late.await?;
         return Ok(hold(room, answer(page, &query, &base_url.path(&uri))).await?);
     }
-    let asked = Asked::List { account, list };
+    let asked = FeedRef::List { account, list };
     app.timeline(
         &[asked],
         &query,
@@ -84,7 +84,7 @@ pub(super) async fn public(
         (false, true) => Part::Remote,
         _ => Part::All,
     };
-    let asked = Asked::Public {
+    let asked = FeedRef::Public {
         part,
         reader: app.reader(&context)?,
     };
@@ -109,9 +109,9 @@ pub(super) async fn hashtag(
     let reader = app.reader(&context)?;
     let tag = hashtag_of(&tag).ok_or_else(MastodonError::not_found)?;
     let any = query.tags("any").into_iter();
-    let asked: Vec<Asked> = std::iter::once(tag)
+    let asked: Vec<FeedRef> = std::iter::once(tag)
         .chain(any)
-        .map(|tag| Asked::Tag {
+        .map(|tag| FeedRef::Tag {
             tag,
             reader: reader.clone(),
         })
@@ -132,7 +132,7 @@ pub(super) async fn hashtag(
 impl App {
     async fn timeline(
         &self,
-        asked: &[Asked],
+        asked: &[FeedRef],
         query: &TimelineQuery,
         filter: Filter,
         (context, base_url, uri): (&CallerContext, &BaseUrl, &Uri),

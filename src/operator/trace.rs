@@ -9,9 +9,9 @@ use hashbrown::HashSet;
 use schemars::JsonSchema;
 use serde::Serialize;
 use slackwater_engine::activity::Activity;
-use slackwater_engine::activity::Body;
-use slackwater_engine::activity::How;
-use slackwater_engine::decode::Said;
+use slackwater_engine::activity::Delivery;
+use slackwater_engine::activity::PostContent;
+use slackwater_engine::decode::Decoded;
 use slackwater_engine::host::origin_of;
 use slackwater_engine::record::{PartitionEnd, Record, Topic};
 use slackwater_order::time::Time;
@@ -185,9 +185,9 @@ impl Writing<'_> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let told = decode_each(&batch, threads, |_, said| {
             match said {
-                Said::Activity(envelope, activity) => {
+                Decoded::Activity(envelope, activity) => {
                     if let Activity::Post {
-                        how: How::Create | How::Announce,
+                        how: Delivery::Create | Delivery::Announce,
                         body,
                         ..
                     } = *activity
@@ -195,8 +195,8 @@ impl Writing<'_> {
                         self.tell(&body, envelope.arrived);
                     }
                 }
-                Said::Unusable(_) => self.traced.unusable += 1,
-                Said::Relation(_) => {}
+                Decoded::Unusable(_) => self.traced.unusable += 1,
+                Decoded::Relation(_) => {}
             }
             Ok::<_, std::convert::Infallible>(())
         });
@@ -206,7 +206,7 @@ impl Writing<'_> {
         }
     }
 
-    fn tell(&mut self, body: &Body, arrived: Time) {
+    fn tell(&mut self, body: &PostContent, arrived: Time) {
         let (Some(origin), Some(published)) = (origin_of(&body.author), body.published) else {
             return;
         };

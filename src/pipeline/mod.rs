@@ -28,7 +28,7 @@ use progress::CatchUpProgress;
 use reload::Reload;
 use set_aside::{Handed, SetAside};
 use slackwater_engine::activity::parse::author_key;
-use slackwater_engine::decode::Said;
+use slackwater_engine::decode::Decoded;
 use slackwater_engine::engine::ingest::Outcome;
 use slackwater_engine::engine::log_status::LogStatus;
 use slackwater_engine::engine::publish::Beside;
@@ -234,8 +234,8 @@ impl Pipeline {
         Ok(())
     }
 
-    fn apply(&mut self, record: &Record, decoded: Said) -> Result<(), PipelineError> {
-        if let Said::Activity(_, activity) = &decoded {
+    fn apply(&mut self, record: &Record, decoded: Decoded) -> Result<(), PipelineError> {
+        if let Decoded::Activity(_, activity) = &decoded {
             self.count_misplaced(record.position, author_key(activity));
         }
         let applied = self.engine.apply(record, decoded, clock::now())?;

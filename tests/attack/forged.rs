@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::Method;
 use slackwater::clock;
-use slackwater_engine::record::offsets::Seen;
+use slackwater_engine::record::offsets::Offsets;
 use slackwater_engine::record::{Position, Topic};
 use slackwater_engine::view::cursor::Cursor;
 use slackwater_engine::view::seal::{NAME_BYTES, SealedLog};
@@ -75,7 +75,7 @@ fn forgeries(cursor: &str) -> Vec<String> {
     // The version, and the name of the key.
     let (head, read) = bytes.split_at(1 + NAME_BYTES);
     if let Ok((mut read, _)) = postcard::take_from_bytes::<Cursor>(read) {
-        read.from.seen = Seen::new(&Topic::ALL.map(|topic| Position {
+        read.from.seen = Offsets::new(&Topic::ALL.map(|topic| Position {
             topic,
             partition: 0,
             offset: 1 << 40,

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use slackwater_engine::activity::Activity;
-use slackwater_engine::activity::Body;
+use slackwater_engine::activity::PostContent;
 use slackwater_engine::activity::actor::{ActorDocument, DOCUMENT_BYTES_MAX};
 use slackwater_engine::activity::parse::{author_key, decode};
 use slackwater_engine::record::Vouched;
@@ -972,7 +972,7 @@ fn document_keeps_its_promises(document: &ActorDocument) {
     }
 }
 
-fn keeps_its_promises(body: &Body) {
+fn keeps_its_promises(body: &PostContent) {
     use slackwater_order::time::Time;
     let origin = slackwater_engine::host::origin_of;
     assert_eq!(origin(&body.uri), origin(&body.author));
@@ -1138,7 +1138,7 @@ fn actor_said(document: &ActorDocument) -> String {
     format!("{:?} {}", document.kind, document.id)
 }
 
-fn body_said(body: &Body) -> String {
+fn body_said(body: &PostContent) -> String {
     let mut said = format!("{} by {}, {:?}", body.uri, body.author, body.visibility);
     for (word, time) in [("published", body.published), ("updated", body.updated)] {
         if let Some(time) = time {

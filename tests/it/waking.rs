@@ -10,8 +10,8 @@ use slackwater_engine::relationship::Patience;
 use slackwater_engine::view::View;
 use slackwater_engine::view::change_batch::BatchLimit;
 use slackwater_engine::view::cursor::Cursor;
-use slackwater_engine::view::feed_ref::Asked;
-use slackwater_engine::view::snapshot::Look;
+use slackwater_engine::view::feed_ref::FeedRef;
+use slackwater_engine::view::snapshot::Snapshot;
 use slackwater_order::time::Time;
 use slackwater_order::window::{ReorderWindow, Window, Windows};
 use std::time::Duration;
@@ -31,11 +31,11 @@ fn create(author: &str, n: usize, published: Time) -> String {
     .to_string()
 }
 
-fn look(view: &View) -> Look {
+fn look(view: &View) -> Snapshot {
     view.look("7", None, clock::now()).unwrap().unwrap()
 }
 
-fn begin(view: &View, look: &Look) -> Cursor {
+fn begin(view: &View, look: &Snapshot) -> Cursor {
     Cursor {
         feed: Cursor::feed_of("7/home"),
         log: view.log.clone(),
@@ -80,7 +80,7 @@ async fn a_reader_is_woken_for_each_entry_that_ripens_and_for_what_happens_to_th
     send("relationships", json, follow("7", ANA)).await;
     send("relationships", json, follow("8", OTHER)).await;
 
-    let home = Asked::of_account("7", "home").unwrap();
+    let home = FeedRef::of_account("7", "home").unwrap();
     let mut watching = state.watch(&home);
     let mut awaited = WakeCondition::default();
     let mut seen = look(&view);

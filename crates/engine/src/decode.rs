@@ -7,7 +7,7 @@ use crate::relationship::{self, Change};
 
 /// What a record says.
 #[derive(Debug)]
-pub enum Said {
+pub enum Decoded {
     /// An activity, with what came beside it.
     Activity(Envelope, Box<Activity>),
     /// A change of a relation.
@@ -17,17 +17,18 @@ pub enum Said {
 }
 
 /// What `record` says.
-pub fn said(record: &Record) -> Said {
-    let said = match record.position.topic {
+pub fn decode_record(record: &Record) -> Decoded {
+    let decode_record = match record.position.topic {
         Topic::Relationships => {
-            relationship::decode(record.key.as_deref(), record.value.as_deref()).map(Said::Relation)
+            relationship::decode(record.key.as_deref(), record.value.as_deref())
+                .map(Decoded::Relation)
         }
         Topic::Activities => activity_of(record),
     };
-    said.unwrap_or_else(Said::Unusable)
+    decode_record.unwrap_or_else(Decoded::Unusable)
 }
 
-fn activity_of(record: &Record) -> Result<Said, String> {
+fn activity_of(record: &Record) -> Result<Decoded, String> {
     let value = record
         .value
         .as_deref()
@@ -40,5 +41,5 @@ fn activity_of(record: &Record) -> Result<Said, String> {
     }
     let envelope = Envelope::of(record)?;
     let activity = parse::decode(value, envelope.vouched)?;
-    Ok(Said::Activity(envelope, Box::new(activity)))
+    Ok(Decoded::Activity(envelope, Box::new(activity)))
 }

@@ -10,7 +10,7 @@ use crate::config::Secret;
 use axum::http::StatusCode;
 use introspection::Introspection;
 use jwt::Jwt;
-use slackwater_engine::view::feed_ref::Asked;
+use slackwater_engine::view::feed_ref::FeedRef;
 use slackwater_order::time::Time;
 use std::time::Duration;
 use token::Token;
@@ -161,7 +161,7 @@ impl Auth {
     }
 
     /// Whether a caller may read a feed.
-    pub fn may_read(&self, caller: &Caller, asked: &Asked) -> Result<(), Problem> {
+    pub fn may_read(&self, caller: &Caller, asked: &FeedRef) -> Result<(), Problem> {
         let is_shared = asked.shared().is_some();
         match caller {
             Caller::Backend => Ok(()),
@@ -179,7 +179,7 @@ impl Auth {
                     return Err(forbidden("the token is another account's"));
                 }
                 let scope = match asked {
-                    Asked::List { .. } => "read:lists",
+                    FeedRef::List { .. } => "read:lists",
                     _ => "read:statuses",
                 };
                 if user.scopes.has(scope) {

@@ -256,13 +256,13 @@ fn everybody_reads_their_own_and_nobody_elses() {
             expires: None,
         })
     };
-    let of = |account: &str| Asked::of_account(account, "home").unwrap();
-    let list = |account: &str| Asked::of_account(account, "list:1").unwrap();
-    let public = |reader: Option<&str>| Asked::Public {
+    let of = |account: &str| FeedRef::of_account(account, "home").unwrap();
+    let list = |account: &str| FeedRef::of_account(account, "list:1").unwrap();
+    let public = |reader: Option<&str>| FeedRef::Public {
         part: Part::All,
         reader: reader.map(str::to_owned),
     };
-    let refused = |auth: &Auth, caller: &Caller, asked: Asked| {
+    let refused = |auth: &Auth, caller: &Caller, asked: FeedRef| {
         auth.may_read(caller, &asked)
             .err()
             .map(|problem| problem.status)

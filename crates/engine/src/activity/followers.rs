@@ -4,7 +4,7 @@
 //! actor's posts alone: nothing here, nor anywhere else, leads from a collection to an actor, or somebody's document could
 //! say of somebody else's posts who sees them.
 
-use crate::activity::Body;
+use crate::activity::PostContent;
 use crate::activity::Visibility;
 use crate::activity::id;
 use crate::activity::object::is_public;
@@ -55,7 +55,7 @@ pub(super) fn closed(
     }
 }
 
-impl Body {
+impl PostContent {
     /// Decides anew who could see it, where that depends on which collections are its author's followers.
     pub fn decide_visibility(&mut self, is_followers: impl Fn(&str) -> bool) {
         if !matches!(self.visibility, Visibility::Public | Visibility::Unlisted) {

@@ -81,10 +81,10 @@ fn skip_space(text: &str) -> &str {
     text.trim_start_matches([' ', '\t', '\n', '\r'])
 }
 
-/// Without white space and one `mark` that may stand in it.
-fn skip(text: &str, mark: u8) -> &str {
+/// Without white space and one `log_pos` that may stand in it.
+fn skip(text: &str, log_pos: u8) -> &str {
     let text = skip_space(text);
-    skip_space(text.strip_prefix(char::from(mark)).unwrap_or(text))
+    skip_space(text.strip_prefix(char::from(log_pos)).unwrap_or(text))
 }
 
 /// The value that `text` begins with, and what comes after it. None if no value begins there.

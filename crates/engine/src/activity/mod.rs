@@ -23,12 +23,12 @@ pub enum Activity {
     /// A post is written, edited, boosted, or was fetched by the instance.
     Post {
         /// Which of these it is.
-        how: How,
+        how: Delivery,
         /// The post as its author's server describes it.
-        body: Box<Body>,
+        body: Box<PostContent>,
         /// For an `Announce` whose embedded object is by the booster: that object, believed. Any other embedded
         /// object is not believed and left out.
-        original: Option<Box<Body>>,
+        original: Option<Box<PostContent>>,
         /// The document of the body's author, if it came embedded; any other actor's is not believed and left out.
         author: Option<Box<ActorDocument>>,
         /// The followers collection that the body's author is said to have by a document of theirs that came embedded, fit to
@@ -57,7 +57,7 @@ pub enum Activity {
 
 /// How a post came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum How {
+pub enum Delivery {
     /// `Create`: its author's server sent it.
     Create,
     /// `Update`: an edit, or a changed poll count; before its Create, it counts as the Create.
@@ -70,7 +70,7 @@ pub enum How {
 
 /// A post as its author's server describes it; all that is kept of it. A boost is a post by the booster.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Body {
+pub struct PostContent {
     /// The object's id (for a boost the Announce's; if it has none, one made of booster and original).
     pub uri: String,
     /// The author's actor id: `attributedTo`, for a boost the `actor`.
@@ -105,10 +105,10 @@ pub struct Body {
     pub object: Box<RawValue>,
 }
 
-impl Body {
+impl PostContent {
     /// A public post by `author` that says nothing else of itself.
-    pub fn new(uri: String, author: String) -> Body {
-        Body {
+    pub fn new(uri: String, author: String) -> PostContent {
+        PostContent {
             uri,
             author,
             published: None,
@@ -134,7 +134,8 @@ impl Body {
     /// Whether it is a boost without an id.
     pub(crate) fn has_made_uri(&self) -> bool {
         let original = self.boost_of.as_deref();
-        original.is_some_and(|original| self.uri == Body::uri_of_boost(&self.author, original))
+        original
+            .is_some_and(|original| self.uri == PostContent::uri_of_boost(&self.author, original))
     }
 }
 

@@ -1,6 +1,6 @@
 //! From an object to a post: author, dates, addressees, tags. Pure.
 
-use crate::activity::Body;
+use crate::activity::PostContent;
 use crate::activity::Visibility;
 use crate::activity::date;
 use crate::activity::followers::{self, COLLECTIONS_MAX, by_convention, closed, compared, may_be};
@@ -72,7 +72,7 @@ pub(super) fn post(
     raw: &RawValue,
     around: Around<'_>,
     fetched: bool,
-) -> Result<Body, String> {
+) -> Result<PostContent, String> {
     let activity = around.activity();
     let uri = object
         .id
@@ -130,7 +130,7 @@ pub(super) fn post(
         Around::Nothing | Around::Update(_) => time_of(&object.published),
     };
     let updated = time_of(&object.updated).or_else(|| time_of(&activity?.updated));
-    Ok(Body {
+    Ok(PostContent {
         uri: uri.to_owned(),
         author: author.to_owned(),
         published,
@@ -157,7 +157,7 @@ pub(super) fn boost(
     raw: &RawValue,
     actor: &str,
     original: &str,
-) -> Result<Body, String> {
+) -> Result<PostContent, String> {
     let uri = match announce.id.text() {
         Some(uri) => {
             id::check("the Announce's id", uri)?;
@@ -169,7 +169,7 @@ pub(super) fn boost(
             uri.to_owned()
         }
         None => {
-            let made = Body::uri_of_boost(actor, original);
+            let made = PostContent::uri_of_boost(actor, original);
             id::check(
                 "an id made of actor and object, as the Announce has none,",
                 &made,
@@ -187,7 +187,7 @@ pub(super) fn boost(
         followers_named(actor, [&announce.actor]).as_deref(),
         &[],
     )?;
-    Ok(Body {
+    Ok(PostContent {
         uri,
         author: actor.to_owned(),
         published: time_of(&announce.published),
@@ -267,7 +267,7 @@ pub(super) fn is_public(id: &str) -> bool {
     )
 }
 
-/// Whom a post is addressed to, as [`Body`] has it.
+/// Whom a post is addressed to, as [`PostContent`] has it.
 #[derive(Debug, PartialEq, Eq)]
 struct Addressed {
     visibility: Visibility,

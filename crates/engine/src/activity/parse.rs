@@ -4,7 +4,7 @@
 //! What cannot be used is refused with a reason that says what to send instead; the record goes to the dead letters.
 
 use crate::activity::Activity;
-use crate::activity::How;
+use crate::activity::Delivery;
 use crate::activity::actor::{self, ActorDocument, ActorKind};
 use crate::activity::followers::by_convention;
 use crate::activity::id;
@@ -28,7 +28,7 @@ pub fn decode(value: &[u8], vouched: Vouched) -> Result<Activity, String> {
     match Kind::of("it", &node.kind)? {
         Kind::Note | Kind::Post if fetched => {
             let raw = json::raw_of(text)?;
-            posted(How::Fetched, &node, raw, Around::Nothing, true)
+            posted(Delivery::Fetched, &node, raw, Around::Nothing, true)
         }
         Kind::Note | Kind::Post => Err(
             "it is a post without an activity: wrap it in a Create, or, if your instance fetched it, \
@@ -114,9 +114,9 @@ impl Kind {
 /// Any activity but an Announce, which alone may have another inside.
 fn activity(kind: Kind, node: &Node<'_>, fetched: bool) -> Result<Activity, String> {
     match kind {
-        Kind::Create if fetched => written(How::Fetched, node, fetched),
-        Kind::Create => written(How::Create, node, fetched),
-        Kind::Update => written(How::Update, node, fetched),
+        Kind::Create if fetched => written(Delivery::Fetched, node, fetched),
+        Kind::Create => written(Delivery::Create, node, fetched),
+        Kind::Update => written(Delivery::Update, node, fetched),
         Kind::Delete => delete(node),
         Kind::Undo => undo(node),
         Kind::Quiet(name, _) => Ok(Activity::Ignored(name)),
@@ -128,10 +128,10 @@ fn activity(kind: Kind, node: &Node<'_>, fetched: bool) -> Result<Activity, Stri
 }
 
 /// A Create or Update.
-fn written(how: How, node: &Node<'_>, fetched: bool) -> Result<Activity, String> {
+fn written(how: Delivery, node: &Node<'_>, fetched: bool) -> Result<Activity, String> {
     object::actor_of(node)?;
     let around = match how {
-        How::Update => Around::Update(node),
+        Delivery::Update => Around::Update(node),
         _ => Around::Create(node),
     };
     let (object, raw) = match Target::of(node)? {
@@ -145,8 +145,8 @@ fn written(how: How, node: &Node<'_>, fetched: bool) -> Result<Activity, String>
     };
     match (Kind::of("the object", &object.kind)?, how) {
         (Kind::Note | Kind::Post, _) => posted(how, &object, raw, around, fetched),
-        (Kind::Actor, How::Update) => actor_updated(node, raw, fetched),
-        (_, How::Update) => Ok(Activity::Ignored("Update other")),
+        (Kind::Actor, Delivery::Update) => actor_updated(node, raw, fetched),
+        (_, Delivery::Update) => Ok(Activity::Ignored("Update other")),
         _ => Ok(Activity::Ignored("Create other")),
     }
 }
@@ -169,7 +169,7 @@ fn actor_updated(update: &Node<'_>, raw: &RawValue, fetched: bool) -> Result<Act
 }
 
 fn posted(
-    how: How,
+    how: Delivery,
     object: &Node<'_>,
     raw: &RawValue,
     around: Around<'_>,
@@ -204,7 +204,7 @@ fn announce(node: &Node<'_>, text: &str, vouched: Vouched) -> Result<Activity, S
     let (inner, raw) = match Target::of(node)? {
         Target::Id(original) => {
             return Ok(Activity::Post {
-                how: How::Announce,
+                how: Delivery::Announce,
                 body: Box::new(boosted(&original)?),
                 original: None,
                 author: booster(),
@@ -245,7 +245,7 @@ fn announce(node: &Node<'_>, text: &str, vouched: Vouched) -> Result<Activity, S
         None
     };
     Ok(Activity::Post {
-        how: How::Announce,
+        how: Delivery::Announce,
         body: Box::new(body),
         original,
         author: booster(),

@@ -54,7 +54,7 @@ pub(super) fn name(
         Some(followers) => Followers::clone(&followers),
         None => Followers::new(actor),
     };
-    match followers.name(collection, at.mark(), arrived) {
+    match followers.name(collection, at.log_pos(), arrived) {
         Naming::New(concerned) => {
             store.put_followers(followers);
             Ok(concerned)

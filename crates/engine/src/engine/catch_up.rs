@@ -3,7 +3,7 @@
 use super::log_status::LogStatus;
 use crate::feed::store::Store;
 use crate::feed::store::disk::DiskError;
-use crate::record::offsets::{Mark, Seen};
+use crate::record::offsets::{LogPos, Offsets};
 use crate::record::{Position, Topic};
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ pub struct CatchUp {
     ends: BTreeMap<(Topic, i32), i64>,
     is_done: bool,
     /// Of each partition, up to where an earlier process had read, or where the log ended when the data folder was new.
-    known: Seen,
+    known: Offsets,
 }
 
 impl CatchUp {
@@ -46,7 +46,7 @@ impl CatchUp {
         Ok(CatchUp {
             ends: ends.collect(),
             is_done: false,
-            known: Seen::new(&known(store, next, log)?),
+            known: Offsets::new(&known(store, next, log)?),
         })
     }
 
@@ -78,7 +78,7 @@ impl CatchUp {
 
     /// Whether readers may have been shown what the record at `position` says before this process began.
     pub(super) fn was_known(&self, position: Position) -> bool {
-        self.known.has(Mark::new(position))
+        self.known.has(LogPos::new(position))
     }
 
     /// Whether the relations that were there have been read.

@@ -3,7 +3,7 @@
 //! A relation is in force from the moment it is read; what it does to the feeds it concerns is gathered here, and done
 //! once for all the relations of an account that have come by then. So five thousand mutes are one weeding, and neither
 //! they nor a rebuild of an account that follows twenty thousand keeps other feeds waiting. Until it is done the account
-//! is unsettled ([`Unsettled`]): its readers are told nothing, and their cursors have none of it.
+//! is unsettled ([`PendingRelations`]): its readers are told nothing, and their cursors have none of it.
 //!
 //! In which steps it is done does not matter: each leaves in the feed what belongs there by the rules of that moment, and
 //! what comes between two steps is fanned out by the same rules.
@@ -12,16 +12,16 @@
 //! not done ([`FeedBacklog::reflected`]), so that after a crash the relation is read again and its work owed again. A list of
 //! what is owed, stored beside, would be one more thing to keep true, for work that is seldom there.
 
-use crate::feed::merge::{Because, Feed, Merging, Progress};
-use crate::feed::ordered_feed::{Ledger, Turn};
-use crate::feed::prune::Weeding;
+use crate::feed::merge::{Feed, MergeCause, Merging, Progress};
+use crate::feed::ordered_feed::{OrderedFeed, RelationChange};
+use crate::feed::prune::Pruning;
 use crate::feed::store::disk::DiskError;
-use crate::feed::store::{Reflects, Store};
+use crate::feed::store::{CheckpointState, Store};
 use crate::graph::AccountIx;
 use crate::graph::Graph;
 use crate::graph::apply::{Effect, Merge};
-use crate::record::offsets::{Mark, Seen};
-use crate::view::pending_relations::Unsettled;
+use crate::record::offsets::{LogPos, Offsets};
+use crate::view::pending_relations::PendingRelations;
 use hashbrown::HashMap;
 use slackwater_order::place::PostId;
 use std::collections::VecDeque;
@@ -31,12 +31,12 @@ use std::sync::Arc;
 const MERGES_MAX: usize = 64;
 
 /// Up to which place an account's feeds are shown.
-pub(super) type Shown<'a> = dyn Fn(&Graph, AccountIx) -> PostId + 'a;
+pub(super) type VisibleUpTo<'a> = dyn Fn(&Graph, AccountIx) -> PostId + 'a;
 
 /// What is owed to feeds.
 #[derive(Debug)]
 pub(super) struct FeedBacklog {
-    unsettled: Arc<Unsettled>,
+    unsettled: Arc<PendingRelations>,
     owed: HashMap<AccountIx, Owed>,
     /// Who is next, each once; those that are not owed anything any more are passed over.
     queue: VecDeque<AccountIx>,
@@ -57,8 +57,8 @@ struct Owed {
 /// What called for work, of one partition.
 #[derive(Clone, Debug)]
 struct Called {
-    first: Mark,
-    newest: Mark,
+    first: LogPos,
+    newest: LogPos,
     takes_out: bool,
     regroups: bool,
     /// Whether feeds remember it: at the latest when the relation is stored.
@@ -71,7 +71,7 @@ struct CurrentJob {
     account: AccountIx,
     owed: Owed,
     /// What had been seen before the first of its relations that are not carried out.
-    seen: Arc<Seen>,
+    seen: Arc<Offsets>,
     /// Its feeds that are still to be begun, the next one last: its home, or a list by its id.
     rest: Vec<Option<String>>,
     /// The feed that is being settled.
@@ -83,13 +83,13 @@ struct CurrentJob {
 enum Stage {
     /// The next of its feeds is to be begun.
     Between,
-    Weeding(Weeding),
+    Pruning(Pruning),
     Merging(Merging),
 }
 
 impl FeedBacklog {
     /// Nothing is owed yet. `unsettled` is what readers see of it.
-    pub(super) fn new(unsettled: Arc<Unsettled>) -> FeedBacklog {
+    pub(super) fn new(unsettled: Arc<PendingRelations>) -> FeedBacklog {
         FeedBacklog {
             unsettled,
             owed: HashMap::new(),
@@ -113,33 +113,33 @@ impl FeedBacklog {
                 .is_some_and(|at_hand| at_hand.account == account)
     }
 
-    /// The relation at `mark` calls for this. `seen` is what readers had been told was seen before.
+    /// The relation at `log_pos` calls for this. `seen` is what readers had been told was seen before.
     pub(super) fn owe(
         &mut self,
         account: AccountIx,
-        mark: Mark,
+        log_pos: LogPos,
         effect: &Effect,
-        seen: &Arc<Seen>,
+        seen: &Arc<Offsets>,
     ) {
-        self.unsettled.hold(account, seen, Some(mark));
+        self.unsettled.hold(account, seen, Some(log_pos));
         let owed = self.enqueue(account);
         owed.weed_out |= effect.weed_out;
         owed.merge(effect.merge_in.clone());
         match owed
             .because
             .iter_mut()
-            .find(|there| there.newest.is_beside(mark))
+            .find(|there| there.newest.is_beside(log_pos))
         {
             Some(there) => {
-                there.first = there.first.min(mark);
-                there.newest = there.newest.max(mark);
+                there.first = there.first.min(log_pos);
+                there.newest = there.newest.max(log_pos);
                 there.takes_out |= effect.weed_out;
                 there.regroups |= effect.regroups;
                 there.is_noted = false;
             }
             None => owed.because.push(Called {
-                first: mark,
-                newest: mark,
+                first: log_pos,
+                newest: log_pos,
                 takes_out: effect.weed_out,
                 regroups: effect.regroups,
                 is_noted: false,
@@ -148,7 +148,7 @@ impl FeedBacklog {
     }
 
     /// An account whose feeds were empty is to have them again, before all others: somebody waits.
-    pub(super) fn owe_everything(&mut self, account: AccountIx, seen: &Arc<Seen>) {
+    pub(super) fn owe_everything(&mut self, account: AccountIx, seen: &Arc<Offsets>) {
         self.unsettled.hold(account, seen, None);
         self.enqueue(account).merge(Merge::Everyone);
         self.queue.retain(|there| *there != account);
@@ -178,7 +178,7 @@ impl FeedBacklog {
     }
 
     /// What of the log a checkpoint may say it reflects: less than was read, while something is owed for it.
-    pub(super) fn reflected(&self, read: &Reflects) -> Reflects {
+    pub(super) fn reflected(&self, read: &CheckpointState) -> CheckpointState {
         let mut reflects = read.clone();
         let at_hand = self.at_hand.iter().map(|at_hand| &at_hand.owed);
         for because in at_hand.chain(self.owed.values()).flat_map(|o| &o.because) {
@@ -197,7 +197,7 @@ impl FeedBacklog {
         &mut self,
         store: &Store,
         graph: &Graph,
-        shown: &Shown<'_>,
+        shown: &VisibleUpTo<'_>,
     ) -> Result<Progress, DiskError> {
         if self.at_hand.is_none() && !self.begin(store, graph) {
             return Ok(Progress::Done);
@@ -273,20 +273,20 @@ impl Owed {
         }
     }
 
-    fn because(&self, seen: &Arc<Seen>) -> Because {
-        Because {
+    fn because(&self, seen: &Arc<Offsets>) -> MergeCause {
+        MergeCause {
             marks: self.because.iter().map(|called| called.newest).collect(),
             seen: Arc::clone(seen),
         }
     }
 
-    fn note(&mut self, store: &Store, graph: &Graph, account: AccountIx, seen: &Arc<Seen>) {
+    fn note(&mut self, store: &Store, graph: &Graph, account: AccountIx, seen: &Arc<Offsets>) {
         let Some(of) = graph.get(account) else { return };
         for because in self.because.iter_mut().filter(|because| !because.is_noted) {
             because.is_noted = true;
             for feed in Feed::all(account, of) {
-                let turn = Turn {
-                    mark: because.newest,
+                let turn = RelationChange {
+                    log_pos: because.newest,
                     takes_out: because.takes_out,
                     regroups: because.regroups,
                     seen: Arc::clone(seen),
@@ -302,7 +302,7 @@ impl CurrentJob {
         &mut self,
         store: &Store,
         graph: &Graph,
-        shown: &Shown<'_>,
+        shown: &VisibleUpTo<'_>,
     ) -> Result<Progress, DiskError> {
         let Some(of) = graph.get(self.account) else {
             return Ok(Progress::Done);
@@ -313,7 +313,7 @@ impl CurrentJob {
             };
             self.list = list;
             self.stage = if self.owed.weed_out {
-                Stage::Weeding(Weeding::new())
+                Stage::Pruning(Pruning::new())
             } else {
                 self.merging(graph)
             };
@@ -334,7 +334,7 @@ impl CurrentJob {
         let because = self.owed.because(&self.seen);
         match &mut self.stage {
             Stage::Between => {}
-            Stage::Weeding(weeding) => {
+            Stage::Pruning(weeding) => {
                 if weeding.step(store, graph, feed, &because)? == Progress::Done {
                     self.stage = self.merging(graph);
                 }
@@ -362,9 +362,9 @@ impl CurrentJob {
 }
 
 /// The feed of an account that begins again: a cursor that lacks any of what was seen so far is refused.
-pub(super) fn blank(seen: &Seen) -> Ledger {
-    Ledger {
+pub(super) fn blank(seen: &Offsets) -> OrderedFeed {
+    OrderedFeed {
         forgotten: seen.clone(),
-        ..Ledger::default()
+        ..OrderedFeed::default()
     }
 }

@@ -5,7 +5,7 @@ use super::catch_up::KNOWN;
 use super::retention_clock::RetentionClock;
 use super::{Engine, inactivity};
 use crate::feed::store::disk::DiskError;
-use crate::feed::store::{LastSeen, Reflects, Store, TakenOut, Written};
+use crate::feed::store::{CheckpointState, FlushBatch, LastSeen, Store, Written};
 use crate::graph::Graph;
 use crate::record::Position;
 use crate::view::horizons::Horizons;
@@ -21,8 +21,8 @@ pub struct Flush {
     graph: Arc<RwLock<Graph>>,
     horizons: Arc<Horizons>,
     retention: RetentionClock,
-    reflects: Reflects,
-    taken: TakenOut,
+    reflects: CheckpointState,
+    taken: FlushBatch,
     now: Time,
 }
 

@@ -6,13 +6,13 @@
 
 use super::feed_backlog::{FeedBacklog, blank};
 use crate::feed::merge::Feed;
-use crate::feed::ordered_feed::Ledger;
+use crate::feed::ordered_feed::OrderedFeed;
 use crate::feed::store::disk::DiskError;
 use crate::feed::store::{LastSeen, Store};
 use crate::graph::AccountIx;
 use crate::graph::Graph;
-use crate::record::offsets::Seen;
-use crate::view::last_access::Attendance;
+use crate::record::offsets::Offsets;
+use crate::view::last_access::LastAccess;
 use parking_lot::RwLock;
 use slackwater_order::time::Time;
 use std::sync::Arc;
@@ -60,7 +60,7 @@ impl InactivityRound {
         &mut self,
         store: &Store,
         graph: &RwLock<Graph>,
-        attendance: &Attendance,
+        attendance: &LastAccess,
         backlog: &FeedBacklog,
         log_time: Time,
     ) -> Result<usize, DiskError> {
@@ -84,7 +84,7 @@ impl InactivityRound {
                 continue;
             }
             // Who watches and is told nothing does not look.
-            if store.homes.stirred.is_watched(account) {
+            if store.homes.watchers.is_watched(account) {
                 attendance.note(account);
                 continue;
             }
@@ -100,7 +100,7 @@ impl InactivityRound {
 pub(super) fn put_to_sleep(
     store: &Store,
     graph: &RwLock<Graph>,
-    attendance: &Attendance,
+    attendance: &LastAccess,
     account: AccountIx,
 ) -> bool {
     if graph.read().get(account).is_none_or(|of| of.is_gone()) {
@@ -112,7 +112,7 @@ pub(super) fn put_to_sleep(
     let graph = graph.read();
     if let Some(of) = graph.get(account) {
         for feed in Feed::all(account, of) {
-            feed.replace(store, of, Ledger::default());
+            feed.replace(store, of, OrderedFeed::default());
         }
     }
     true
@@ -124,7 +124,7 @@ fn drop_leftovers(store: &Store, graph: &Graph, account: AccountIx) -> Result<()
     };
     for feed in Feed::all(account, of) {
         if !feed.read(store, of)?.is_blank() {
-            feed.replace(store, of, Ledger::default());
+            feed.replace(store, of, OrderedFeed::default());
         }
     }
     Ok(())
@@ -137,7 +137,7 @@ pub(super) fn wake(
     graph: &RwLock<Graph>,
     backlog: &mut FeedBacklog,
     account: AccountIx,
-    read: &Arc<Seen>,
+    read: &Arc<Offsets>,
 ) {
     if !graph.read().is_asleep(account) {
         return;
@@ -156,7 +156,7 @@ pub(super) fn wake(
 pub(super) fn load(
     store: &Store,
     graph: &mut Graph,
-    attendance: &Attendance,
+    attendance: &LastAccess,
 ) -> Result<(), DiskError> {
     for (id, last_seen) in store.last_seen()? {
         let Some(account) = graph.account(&id) else {
@@ -171,14 +171,14 @@ pub(super) fn load(
 }
 
 /// Hands what changed since the last checkpoint to the store, for the next one.
-pub(super) fn put_attendance(store: &Store, graph: &Graph, attendance: &Attendance) {
+pub(super) fn put_attendance(store: &Store, graph: &Graph, attendance: &LastAccess) {
     store.put_last_seen(named(graph, attendance.unstored()));
 }
 
 /// What changed since it was last stored, as far as it may be before what is new in feeds is.
 pub(super) fn attendance_known(
     graph: &Graph,
-    attendance: &Attendance,
+    attendance: &LastAccess,
 ) -> Vec<(Box<str>, Option<LastSeen>)> {
     named(graph, attendance.unstored_alone())
 }

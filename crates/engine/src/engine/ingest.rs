@@ -2,22 +2,22 @@
 
 use super::actors::{name, tell};
 use crate::activity::Activity;
-use crate::activity::Body;
-use crate::activity::How;
+use crate::activity::Delivery;
+use crate::activity::PostContent;
 use crate::activity::followers as collections;
 use crate::activity::parse::author_key;
 use crate::feed::boosts;
-use crate::feed::fan_out::{Fate, fan_out, original_of};
+use crate::feed::fan_out::{PostChange, fan_out, original_of};
 use crate::feed::followers;
 use crate::feed::post::{At, Post, State};
 use crate::feed::reevaluate::{Reevaluation, Renamed};
-use crate::feed::replies::{Which, answers_of, fan_out_replies};
+use crate::feed::replies::{ReplyScope, answers_of, fan_out_replies};
 use crate::feed::store::disk::DiskError;
 use crate::feed::store::origin_rows;
 use crate::feed::store::{INDEX_LENGTH_MAX, Index, PendingRemoval, Store};
 use crate::graph::Graph;
 use crate::host::{origin_of, registrable_domain};
-use crate::record::offsets::Mark;
+use crate::record::offsets::LogPos;
 use crate::record::{Envelope, Topic};
 use hashbrown::HashMap;
 use parking_lot::RwLock;
@@ -179,7 +179,7 @@ impl Ingest {
                         author_ref: envelope.author_ref.clone(),
                         ..envelope.clone()
                     };
-                    self.post(graph, windows, at, &plain, How::Fetched, *original)?;
+                    self.post(graph, windows, at, &plain, Delivery::Fetched, *original)?;
                 }
                 self.post(graph, windows, at, envelope, how, *body)
             }
@@ -222,7 +222,7 @@ impl Ingest {
             self.renamed = Some(Renamed {
                 author: actor.to_owned(),
                 collections,
-                because: at.mark(),
+                because: at.log_pos(),
             });
         }
         Ok(())
@@ -230,12 +230,16 @@ impl Ingest {
 
     /// Decides who could see a post that the record at `made` made, as far as that is known of its author. Returns the document
     /// that decided it.
-    fn decide_visibility(&self, body: &mut Body, made: At) -> Result<Option<Mark>, DiskError> {
+    fn decide_visibility(
+        &self,
+        body: &mut PostContent,
+        made: At,
+    ) -> Result<Option<LogPos>, DiskError> {
         if body.collections.is_empty() {
             return Ok(None);
         }
         let known = self.store.followers(&body.author)?;
-        Ok(followers::decide(body, known.as_deref(), made.mark()))
+        Ok(followers::decide(body, known.as_deref(), made.log_pos()))
     }
 
     /// What is known of every origin.
@@ -262,8 +266,8 @@ impl Ingest {
         windows: &Windows,
         at: At,
         envelope: &Envelope,
-        how: How,
-        mut body: Body,
+        how: Delivery,
+        mut body: PostContent,
     ) -> Result<Outcome, IngestError> {
         if let Some(original) = body.boost_of.as_deref().filter(|_| body.has_made_uri()) {
             body.uri = self.uri_of_boost(at, envelope.arrived, &body, original)?;
@@ -274,7 +278,7 @@ impl Ingest {
         let origin = origin_of(&body.author).ok_or_else(|| {
             IngestError::Refused(format!("the author {:?} has no host", body.author))
         })?;
-        let fetched = how == How::Fetched;
+        let fetched = how == Delivery::Fetched;
         let learned = self.origins.read().learned(&origin);
         let effective = windows.effective(&origin, learned);
         let judgement = judge(body.published, envelope.arrived, fetched, &effective);
@@ -307,25 +311,39 @@ impl Ingest {
         if let Some((removal, whose)) = &gone {
             post.strip(State::Gone);
             post.newest = removal.at;
-            post.is_author_gone = *whose == Whose::Author;
+            post.is_author_gone = *whose == RemovalScope::Author;
         }
         let post = self.store.put_post(post);
-        let because = post.newest.mark();
+        let because = post.newest.log_pos();
         let original = original_of(&self.store, &post)?;
         let original = original.as_deref();
         let fate = if gone.is_some() {
-            fan_out(&self.store, graph, &post, original, Fate::Gone, because)?;
-            Fate::Gone
+            fan_out(
+                &self.store,
+                graph,
+                &post,
+                original,
+                PostChange::Gone,
+                because,
+            )?;
+            PostChange::Gone
         } else {
-            let because = original.map_or(because, |original| original.newest.mark());
-            fan_out(&self.store, graph, &post, original, Fate::New, because)?;
-            Fate::New
+            let because = original.map_or(because, |original| original.newest.log_pos());
+            fan_out(
+                &self.store,
+                graph,
+                &post,
+                original,
+                PostChange::New,
+                because,
+            )?;
+            PostChange::New
         };
-        let (store, because) = (&self.store, post.newest.mark());
+        let (store, because) = (&self.store, post.newest.log_pos());
         self.again
             .boosts
             .change(store, graph, &post, fate, because)?;
-        fan_out_replies(&self.store, graph, &post, Which::Changed)?;
+        fan_out_replies(&self.store, graph, &post, ReplyScope::Changed)?;
         Ok(Outcome::Placed(post.verdict))
     }
 
@@ -337,8 +355,8 @@ impl Ingest {
         windows: &Windows,
         at: At,
         envelope: &Envelope,
-        how: How,
-        body: Body,
+        how: Delivery,
+        body: PostContent,
         known: &Post,
     ) -> Result<Outcome, IngestError> {
         if known.body.author != body.author {
@@ -359,7 +377,7 @@ impl Ingest {
             State::Whole => match (how, body.updated, known.body.updated) {
                 (_, Some(said), Some(kept)) if said < kept => return Ok(Outcome::Outdated),
                 (_, Some(said), kept) if kept.is_none_or(|kept| kept < said) => Outcome::Edited,
-                (How::Update, _, _) => Outcome::Refreshed,
+                (Delivery::Update, _, _) => Outcome::Refreshed,
                 _ if known.post_ref.is_none() && envelope.post_ref.is_some() => Outcome::Refreshed,
                 _ => return Ok(Outcome::Known),
             },
@@ -368,9 +386,9 @@ impl Ingest {
         let published = post.body.published;
         let updated = post.body.updated.max(body.updated);
         let keeps_object =
-            how != How::Update && outcome == Outcome::Refreshed && known.state == State::Whole;
+            how != Delivery::Update && outcome == Outcome::Refreshed && known.state == State::Whole;
         if !keeps_object {
-            post.body = Body {
+            post.body = PostContent {
                 published,
                 updated,
                 ..body
@@ -400,25 +418,25 @@ impl Ingest {
         }
         let post = self.store.put_post(post);
         if concerns_feeds {
-            self.fan_out_again(graph, &post, Fate::Changed)?;
+            self.fan_out_again(graph, &post, PostChange::Changed)?;
         } else if outcome == Outcome::Edited {
             // Its entries rest on it from now on.
-            let (store, because) = (&self.store, post.newest.mark());
+            let (store, because) = (&self.store, post.newest.log_pos());
             let original = original_of(store, &post)?;
             let original = original.as_deref();
-            fan_out(store, graph, &post, original, Fate::Changed, because)?;
+            fan_out(store, graph, &post, original, PostChange::Changed, because)?;
             self.again.boosts.edit(store, graph, &post)?;
         }
         // Whom replies answer hangs on that alone, of all that an edit can change.
         if post.answers != known.answers {
-            fan_out_replies(&self.store, graph, &post, Which::Changed)?;
+            fan_out_replies(&self.store, graph, &post, ReplyScope::Changed)?;
         }
         Ok(outcome)
     }
 
     fn place(
         &mut self,
-        body: &Body,
+        body: &PostContent,
         judgement: Judgement,
         arrived: Time,
     ) -> Result<Placed, IngestError> {
@@ -473,25 +491,25 @@ impl Ingest {
     /// The removal that came before the post it removes, and what it removes.
     fn gone_before_it_came(
         &self,
-        body: &Body,
+        body: &PostContent,
         origin: &str,
         made: (At, Time),
-    ) -> Result<Option<(PendingRemoval, Whose)>, DiskError> {
+    ) -> Result<Option<(PendingRemoval, RemovalScope)>, DiskError> {
         let by_its_host =
             |removal: Option<PendingRemoval>| removal.filter(|removal| removal.host == origin);
         // The author first: were both removed, whom it answers must not depend on which came first.
         if let Some(removal) = by_its_host(self.store.pending(&body.author)?) {
-            return Ok(Some((removal, Whose::Author)));
+            return Ok(Some((removal, RemovalScope::Author)));
         }
         if let Some(removal) = by_its_host(self.store.pending(&body.uri)?) {
-            return Ok(Some((removal, Whose::Post)));
+            return Ok(Some((removal, RemovalScope::Post)));
         }
         let Some(original) = &body.boost_of else {
             return Ok(None);
         };
         let undone = by_its_host(self.store.pending(&boost_key(&body.author, original))?);
         let undone = undone.filter(|undone| stands_before(made, (undone.at, undone.arrived)));
-        Ok(undone.map(|removal| (removal, Whose::Post)))
+        Ok(undone.map(|removal| (removal, RemovalScope::Post)))
     }
 
     /// The URI of a boost that has no id: of those made of booster and boosted, with a number from the second on, the first that
@@ -500,7 +518,7 @@ impl Ingest {
         &self,
         at: At,
         arrived: Time,
-        body: &Body,
+        body: &PostContent,
         original: &str,
     ) -> Result<String, DiskError> {
         let undone = self.store.pending(&boost_key(&body.author, original))?;
@@ -536,7 +554,7 @@ impl Ingest {
             // Not a post, so far: it may come, or it is an author whom another actor of the host removes.
             None => self.remove_author(graph, at, arrived, uri, host),
             Some(post) if origin_of(&post.body.author).as_ref() == Some(&host) => {
-                self.remove_post(graph, at, &post, Whose::Post)
+                self.remove_post(graph, at, &post, RemovalScope::Post)
             }
             Some(post) => Err(IngestError::Refused(format!(
                 "{uri} is a post by {}: only its host may remove it, not {by}",
@@ -553,17 +571,22 @@ impl Ingest {
             ..known.clone()
         });
         let fate = match post.state {
-            State::Whole => Fate::Changed,
-            State::Stub | State::Gone => Fate::Gone,
+            State::Whole => PostChange::Changed,
+            State::Stub | State::Gone => PostChange::Gone,
         };
         self.fan_out_again(graph, &post, fate)?;
-        fan_out_replies(&self.store, graph, &post, Which::All)?;
+        fan_out_replies(&self.store, graph, &post, ReplyScope::All)?;
         Ok(())
     }
 
     /// A post into or out of every home it concerns, and the boosts that rest on it, at once or soon.
-    fn fan_out_again(&mut self, graph: &Graph, post: &Post, fate: Fate) -> Result<(), DiskError> {
-        let (store, because) = (&self.store, post.newest.mark());
+    fn fan_out_again(
+        &mut self,
+        graph: &Graph,
+        post: &Post,
+        fate: PostChange,
+    ) -> Result<(), DiskError> {
+        let (store, because) = (&self.store, post.newest.log_pos());
         let original = original_of(store, post)?;
         fan_out(store, graph, post, original.as_deref(), fate, because)?;
         self.again.boosts.change(store, graph, post, fate, because)
@@ -574,9 +597,9 @@ impl Ingest {
         graph: &Graph,
         at: At,
         post: &Post,
-        whose: Whose,
+        whose: RemovalScope,
     ) -> Result<usize, IngestError> {
-        let is_author_gone = post.is_author_gone || whose == Whose::Author;
+        let is_author_gone = post.is_author_gone || whose == RemovalScope::Author;
         if post.state == State::Gone && post.is_author_gone == is_author_gone {
             if post.newest == at {
                 self.once_more(graph, post)?;
@@ -590,8 +613,8 @@ impl Ingest {
         post.is_author_gone = is_author_gone;
         post.newest = at;
         let post = self.store.put_post(post);
-        self.fan_out_again(graph, &post, Fate::Gone)?;
-        fan_out_replies(&self.store, graph, &post, Which::Changed)?;
+        self.fan_out_again(graph, &post, PostChange::Gone)?;
+        fan_out_replies(&self.store, graph, &post, ReplyScope::Changed)?;
         Ok(removed)
     }
 
@@ -618,7 +641,7 @@ impl Ingest {
                 continue;
             };
             if post.body.author == author {
-                removed += self.remove_post(graph, at, &post, Whose::Author)?;
+                removed += self.remove_post(graph, at, &post, RemovalScope::Author)?;
             }
         }
         Ok(removed)
@@ -652,7 +675,7 @@ impl Ingest {
             let is_meant =
                 boost.body.author == by && boost.body.boost_of.as_deref() == Some(original);
             if is_meant && stands_before((boost.made, boost.arrived), (at, arrived)) {
-                removed += self.remove_post(graph, at, &boost, Whose::Post)?;
+                removed += self.remove_post(graph, at, &boost, RemovalScope::Post)?;
             }
         }
         Ok(removed)
@@ -669,11 +692,11 @@ impl Ingest {
         Ok(boosts.into_iter().filter_map(PostId::from_number).collect())
     }
 
-    fn count(&self, post: &Post, how: How, windows: &Windows) {
+    fn count(&self, post: &Post, how: Delivery, windows: &Windows) {
         let seen = Observation {
             verdict: post.verdict,
             // An edit of what never came tells how old the post is, not how long its origin takes.
-            delay_ms: post.delay_ms().filter(|_| how != How::Update),
+            delay_ms: post.delay_ms().filter(|_| how != Delivery::Update),
             arrived: post.arrived,
             at: at_of(post.made),
         };
@@ -683,7 +706,7 @@ impl Ingest {
 
 /// What a removal is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Whose {
+enum RemovalScope {
     /// A post.
     Post,
     /// Its author, and with them all theirs.

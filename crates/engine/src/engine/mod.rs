@@ -28,23 +28,23 @@ mod simulation;
 mod tests;
 
 use crate::activity::Activity;
-use crate::decode::Said;
+use crate::decode::Decoded;
 use crate::feed::boosts;
 use crate::feed::expiry::{Expiry, Keep};
 use crate::feed::merge::Progress;
 use crate::feed::post::At;
 use crate::feed::reevaluate::{AuthorChange, Reevaluation};
 use crate::feed::store::disk::DiskError;
-use crate::feed::store::{Reflects, Store};
+use crate::feed::store::{CheckpointState, Store};
 use crate::graph::Graph;
 use crate::graph::apply::Effect;
-use crate::record::offsets::{Mark, Seen};
+use crate::record::offsets::{LogPos, Offsets};
 use crate::record::{Envelope, NewRecord, Position, READ_LATE_AFTER, Record};
 use crate::relationship::{Change, Patience};
 use crate::view::horizons::Horizons;
-use crate::view::last_access::Attendance;
+use crate::view::last_access::LastAccess;
 use crate::view::seal::SealedLog;
-use crate::view::{Built, View};
+use crate::view::{BuildProgress, View};
 use crate::watch;
 use catch_up::CatchUp;
 use feed_backlog::FeedBacklog;
@@ -122,13 +122,13 @@ pub struct Engine {
     expiry: Expiry,
     inactivity: InactivityRound,
     view: View,
-    built: watch::Sender<Arc<Built>>,
+    built: watch::Sender<Arc<BuildProgress>>,
     windows: Arc<Windows>,
     /// What readers were last told has been seen.
-    seen: Arc<Seen>,
+    seen: Arc<Offsets>,
     /// Of each partition of the activities topic, the newest `arrived` taken.
     arrived: BTreeMap<i32, Time>,
-    reflects: Reflects,
+    reflects: CheckpointState,
     /// Which of the partitions reflected the record passed last was of.
     passed: usize,
     taken: LastTaken,
@@ -148,7 +148,7 @@ impl Engine {
     pub fn open(store: Arc<Store>, log: &LogStatus, options: Options) -> Result<Engine, DiskError> {
         let mut graph = Graph::default();
         relations::load(&store, &mut graph)?;
-        let attendance = Arc::new(Attendance::default());
+        let attendance = Arc::new(LastAccess::default());
         inactivity::load(&store, &mut graph, &attendance)?;
         let reflects = store.reflects()?;
         let mut ingest = Ingest::new(Arc::clone(&store))?;
@@ -178,7 +178,7 @@ impl Engine {
             expiry: Expiry::new(options.keep),
             backlog: FeedBacklog::new(Arc::clone(&view.unsettled)),
             inactivity: InactivityRound::new(options.inactive_after),
-            seen: Arc::new(Seen::new(&reflects.next)),
+            seen: Arc::new(Offsets::new(&reflects.next)),
             taken: LastTaken::new(reflects.taken.clone()),
             store,
             graph,
@@ -239,20 +239,20 @@ impl Engine {
     pub fn apply(
         &mut self,
         record: &Record,
-        decoded: Said,
+        decoded: Decoded,
         now: Time,
     ) -> Result<Applied, DiskError> {
         if let Some(timestamp) = record.timestamp {
             self.retention.written(timestamp, now);
         }
         match decoded {
-            Said::Relation(change) => {
+            Decoded::Relation(change) => {
                 let effect = self.relate(record, &change, now)?;
                 self.asked_to_end.remove(&change.key.to_bytes());
                 Ok(Applied::Relation(effect))
             }
-            Said::Activity(envelope, activity) => self.ingest(record, envelope, *activity, now),
-            Said::Unusable(reason) => Ok(Applied::Unusable(reason)),
+            Decoded::Activity(envelope, activity) => self.ingest(record, envelope, *activity, now),
+            Decoded::Unusable(reason) => Ok(Applied::Unusable(reason)),
         }
     }
 
@@ -327,7 +327,7 @@ impl Engine {
         let (origins, windows) = (self.ingest.origins(), &self.windows);
         graph.set_waits(|host| origins.read().hold(host, windows));
         *self.view.windows.write() = Arc::clone(windows);
-        self.store.homes.stirred.stir_all();
+        self.store.homes.watchers.mark_all_changed();
     }
 
     /// The removals of mutes that ended by `now`: to be appended to the log, and in force when they are read. `run` is how long
@@ -434,22 +434,22 @@ impl Engine {
             number.and_then(|account| self.view.horizons.of(&graph, account, now))
         };
         let (origins, windows) = (self.ingest.origins(), &self.windows);
-        let mark = Mark::new(record.position);
+        let log_pos = LogPos::new(record.position);
         let read = relations::Read {
-            mark,
+            log_pos,
             timestamp: record.timestamp,
             seen: &self.seen,
             again: !self.catch_up.is_done(),
             wait: &|host| origins.read().hold(host, windows),
         };
         let effect = relations::relate(&self.store, &self.graph, &mut self.backlog, change, &read)?;
-        let seen = Seen::new(&self.reflects.next);
+        let seen = Offsets::new(&self.reflects.next);
         let again = &mut self.ingest.again;
         if let Some(target) = &effect.moderated {
-            again.add(AuthorChange::Standing, target, mark, &seen);
+            again.add(AuthorChange::Moderation, target, log_pos, &seen);
         }
         for actor in &effect.moved {
-            again.add(AuthorChange::Locality, actor, mark, &seen);
+            again.add(AuthorChange::Locality, actor, log_pos, &seen);
         }
         if effect.purge {
             self.view.horizons.forget(account);
@@ -468,7 +468,10 @@ impl Engine {
             self.view.horizons.reach(account, reached);
         }
         // Whatever was said of it may have changed its hold.
-        self.store.homes.stirred.stir(effect.account.as_slice());
+        self.store
+            .homes
+            .watchers
+            .mark_changed(effect.account.as_slice());
         Ok(effect)
     }
 
@@ -478,7 +481,7 @@ impl Engine {
         if asked_for.is_empty() {
             return;
         }
-        let read = Arc::new(Seen::new(&self.reflects.next));
+        let read = Arc::new(Offsets::new(&self.reflects.next));
         for account in asked_for {
             inactivity::wake(&self.store, &self.graph, &mut self.backlog, account, &read);
         }

@@ -3,9 +3,9 @@
 use super::Engine;
 use super::log_status::LogStatus;
 use crate::graph::AccountIx;
-use crate::record::offsets::Seen;
+use crate::record::offsets::Offsets;
 use crate::record::{PartitionEnd, Topic};
-use crate::view::{Built, CatchingUp};
+use crate::view::{BuildProgress, CatchingUp};
 use slackwater_order::time::Time;
 use std::sync::Arc;
 
@@ -28,15 +28,15 @@ impl Engine {
     }
 
     /// Tells readers how far all is built. Returns it.
-    pub fn publish(&mut self, log: &LogStatus, beside: Beside) -> Arc<Built> {
+    pub fn publish(&mut self, log: &LogStatus, beside: Beside) -> Arc<BuildProgress> {
         self.take_over_changed_holds();
-        let taken = Arc::new(Seen::new(&self.reflects.next));
+        let taken = Arc::new(Offsets::new(&self.reflects.next));
         self.seen = self.ingest.again.told(&taken);
-        let built = Arc::new(Built {
+        let built = Arc::new(BuildProgress {
             taken,
             seen: Arc::clone(&self.seen),
             spoken: self.ingest.again.spoken(),
-            ends: Arc::new(Seen::new(&log.end_positions())),
+            ends: Arc::new(Offsets::new(&log.end_positions())),
             relations_in_force: self.catch_up.relations_are_read(),
             catching_up: beside.catching_up,
             log_reachable: log.is_reachable,
@@ -55,13 +55,13 @@ impl Engine {
         };
         let at_rest = self.backlog.announce(announce);
         // Who was told nothing meanwhile asks again.
-        self.store.homes.stirred.stir(&at_rest);
+        self.store.homes.watchers.mark_changed(&at_rest);
         self.woke(&at_rest);
         // Only now: whoever knows how far the horizon is has been told of everything up to it.
         if let Some(settled) = beside.settled {
             self.view.horizons.set_built(self.built_until(log, settled));
         }
-        self.store.homes.stirred.wake();
+        self.store.homes.watchers.wake();
         built
     }
 
@@ -83,7 +83,7 @@ impl Engine {
             is_other |= graph.set_wait(&host, hold);
         }
         if is_other {
-            self.store.homes.stirred.stir_all();
+            self.store.homes.watchers.mark_all_changed();
         }
     }
 

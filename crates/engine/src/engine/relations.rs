@@ -2,7 +2,7 @@
 
 use super::feed_backlog::FeedBacklog;
 use crate::feed::merge::Feed;
-use crate::feed::ordered_feed::Ledger;
+use crate::feed::ordered_feed::OrderedFeed;
 use crate::feed::store::disk::DiskError;
 use crate::feed::store::other_memtable::Name;
 use crate::feed::store::{Store, home_key, relation_key};
@@ -10,7 +10,7 @@ use crate::graph::AccountIx;
 use crate::graph::Graph;
 use crate::graph::apply::{Effect, Merge};
 use crate::graph::versions::{Stamp, Version, Versions};
-use crate::record::offsets::{Mark, Seen};
+use crate::record::offsets::{LogPos, Offsets};
 use crate::record::{NewRecord, Topic};
 use crate::relationship::{Change, Key, Kind, Relation, decode};
 use parking_lot::RwLock;
@@ -43,11 +43,11 @@ pub(super) fn load(store: &Store, graph: &mut Graph) -> Result<(), DiskError> {
 /// How a relation record was read.
 pub(super) struct Read<'a> {
     /// Where it stands.
-    pub(super) mark: Mark,
+    pub(super) log_pos: LogPos,
     /// The log's timestamp, if it has one.
     pub(super) timestamp: Option<Time>,
     /// What readers had been told was seen before the batch it came in.
-    pub(super) seen: &'a Arc<Seen>,
+    pub(super) seen: &'a Arc<Offsets>,
     /// Whether it may have been read before, by a process that ended.
     pub(super) again: bool,
     /// How long feeds wait for an origin.
@@ -56,7 +56,7 @@ pub(super) struct Read<'a> {
 
 impl Read<'_> {
     fn stamp(&self) -> Stamp {
-        let position = self.mark.position();
+        let position = self.log_pos.position();
         Stamp {
             partition: position.partition,
             offset: position.offset,
@@ -123,7 +123,7 @@ pub(super) fn relate(
     }
     let by = effective.map(|version| &version.stamp);
     if let Some(by) = by.or_else(|| own.removal_after(&stamp)) {
-        forget(store, &graph.read(), &change.key, &[by.mark()])?;
+        forget(store, &graph.read(), &change.key, &[by.log_pos()])?;
     }
     if effective == before.as_ref() {
         return Ok(Effect::default());
@@ -143,7 +143,7 @@ pub(super) fn relate(
 ///
 /// Where a record was read before the one that overtook it, it let entries in or took some out, and the newer one did the
 /// opposite. Here neither did anything, so to a reader from there who has the one and not the other nothing can be told.
-fn forget(store: &Store, graph: &Graph, key: &Key, marks: &[Mark]) -> Result<(), DiskError> {
+fn forget(store: &Store, graph: &Graph, key: &Key, marks: &[LogPos]) -> Result<(), DiskError> {
     let account = graph.account_even_gone(&key.account);
     let Some((account, of)) = account.and_then(|it| Some((it, graph.get(it)?))) else {
         return Ok(());
@@ -160,8 +160,8 @@ fn forget(store: &Store, graph: &Graph, key: &Key, marks: &[Mark]) -> Result<(),
     });
     for feed in Feed::all(account, of).chain(gone) {
         let mut ledger = feed.read(store, of)?;
-        for mark in marks {
-            ledger.forget(*mark);
+        for log_pos in marks {
+            ledger.forget(*log_pos);
         }
         feed.replace(store, of, ledger);
     }
@@ -181,7 +181,7 @@ fn forget_unseen(
         let others = versions
             .stamps()
             .filter(|other| *other != stamp && 0 <= other.partition);
-        marks.extend(others.map(Stamp::mark));
+        marks.extend(others.map(Stamp::log_pos));
     }
     let key = Key {
         account: account.to_owned(),
@@ -271,7 +271,7 @@ fn begin_anew(
         let change = change(key.get(2..).unwrap_or_default(), Some(document))?;
         // Its feeds are empty now: what says nothing new is carried out too. What it lets in rests on its own record.
         let again = Read {
-            mark: version.stamp.mark(),
+            log_pos: version.stamp.log_pos(),
             again: true,
             ..*read
         };
@@ -336,8 +336,8 @@ fn carry_out(
             return Ok(effect);
         };
         // A cursor from before knows entries that nothing here can list any more.
-        let mut blank = Ledger::default();
-        blank.forget(read.mark);
+        let mut blank = OrderedFeed::default();
+        blank.forget(read.log_pos);
         if effect.purge {
             for list in &effect.lists_gone {
                 let name = Name::list(account, of.id(), list);
@@ -351,7 +351,7 @@ fn carry_out(
         let calls_for_work = effect.weed_out || effect.merge_in != Merge::Nobody || effect.regroups;
         // One that sleeps has no feeds: they are merged anew when it wakes.
         if calls_for_work && !graph.is_asleep(account) {
-            backlog.owe(account, read.mark, &effect, read.seen);
+            backlog.owe(account, read.log_pos, &effect, read.seen);
         }
     }
     Ok(effect)

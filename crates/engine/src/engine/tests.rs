@@ -16,15 +16,15 @@ mod verbs;
 
 use super::log_status::LogStatus;
 use super::{Applied, Engine, Options, relations};
-use crate::decode::{Said, said};
+use crate::decode::{Decoded, decode_record};
 use crate::feed::boosts::SLICE;
 use crate::feed::expiry::Expiry;
 use crate::feed::merge::{Feed, Progress};
-use crate::feed::ordered_feed::Ledger;
+use crate::feed::ordered_feed::OrderedFeed;
 use crate::feed::reevaluate::{AuthorChange, Reevaluation};
 use crate::feed::store::{self, Index, Store};
 use crate::graph::Graph;
-use crate::record::offsets::{Mark, Seen};
+use crate::record::offsets::{LogPos, Offsets};
 use crate::record::{PartitionEnd, Position, Record, Topic, Vouched};
 use crate::view::visible::shown;
 use proptest::prelude::*;
@@ -181,7 +181,10 @@ impl World {
             .follow(&status(offset, self.read_before.max(offset)));
         let now = Time::from_millis(arrived);
         self.arrived_last = self.arrived_last.max(now);
-        let applied = self.engine.apply(&record, said(&record), now).unwrap();
+        let applied = self
+            .engine
+            .apply(&record, decode_record(&record), now)
+            .unwrap();
         self.engine.pass(&record);
         match applied {
             Applied::Relation(_) => self.settle(),
@@ -273,7 +276,7 @@ impl World {
         self.shows(&self.store.home(account).unwrap().unwrap())
     }
 
-    fn shows(&self, home: &Ledger) -> Shows {
+    fn shows(&self, home: &OrderedFeed) -> Shows {
         let part = shown(home, LENGTH, None, None);
         let uri = |id: &u64| {
             let id = PostId::from_number(*id).unwrap();

@@ -1,29 +1,29 @@
 //! What a boost shows: the post that it boosts, which hides boosts of it where it is in a feed itself.
 
-use crate::feed::ordered_feed::Op;
+use crate::feed::ordered_feed::FeedOp;
 use crate::feed::post::Post;
 use crate::feed::rules::{Decision, Subject, decide};
 use crate::graph::AccountIx;
 use crate::graph::Graph;
-use crate::record::offsets::Mark;
+use crate::record::offsets::LogPos;
 
 /// A post that is boosted, and shows itself where it belongs.
-pub(super) struct Boosted<'a> {
+pub(super) struct BoostTarget<'a> {
     /// It, as the rules decide of it.
     pub(super) subject: Subject<'a>,
     post: &'a Post,
 }
 
-impl<'a> Boosted<'a> {
+impl<'a> BoostTarget<'a> {
     /// Of what a post boosts. None if it boosts nothing that is known, or a boost, which does not show itself.
-    pub(super) fn new(original: Option<&'a Post>, graph: &Graph) -> Option<Boosted<'a>> {
+    pub(super) fn new(original: Option<&'a Post>, graph: &Graph) -> Option<BoostTarget<'a>> {
         let post = original.filter(|original| original.body.boost_of.is_none())?;
         let subject = Subject::new(post, None, graph);
-        Some(Boosted { subject, post })
+        Some(BoostTarget { subject, post })
     }
 
     /// That it shows itself. To be told after what boosts it: it may lie below the floor.
-    pub(super) fn shows_itself(&self) -> Op {
+    pub(super) fn shows_itself(&self) -> FeedOp {
         shows(self.post, self.post)
     }
 
@@ -48,8 +48,8 @@ impl<'a> Boosted<'a> {
 }
 
 /// That the entry of `post` shows this one.
-pub(super) fn shows(post: &Post, shown: &Post) -> Op {
-    Op::shows(post.id, shown.id)
+pub(super) fn shows(post: &Post, shown: &Post) -> FeedOp {
+    FeedOp::shows(post.id, shown.id)
 }
 
 /// What takes a post out of a feed, for each of the reasons. What it would show is said too, for what it hid, or hid where
@@ -58,10 +58,10 @@ pub(super) fn shows(post: &Post, shown: &Post) -> Op {
 pub(super) fn leaving(
     post: &Post,
     original: Option<&Post>,
-    reasons: impl Iterator<Item = Mark>,
-) -> Vec<Op> {
+    reasons: impl Iterator<Item = LogPos>,
+) -> Vec<FeedOp> {
     let shows = original.map(|original| shows(post, original));
-    let leaves = reasons.map(|because| Op::remove(post.id, because));
+    let leaves = reasons.map(|because| FeedOp::remove(post.id, because));
     shows.into_iter().chain(leaves).chain(shows).collect()
 }
 

@@ -12,12 +12,12 @@
 //! and what left cannot be told before it is known of each feed, so no cursor has the record until all of it is carried out: see
 //! [`crate::feed::reevaluate::Reevaluation::told`].
 
-use crate::feed::fan_out::{Fate, fan_out};
+use crate::feed::fan_out::{PostChange, fan_out};
 use crate::feed::post::{Post, State};
 use crate::feed::store::disk::DiskError;
 use crate::feed::store::{Index, Store};
 use crate::graph::Graph;
-use crate::record::offsets::Mark;
+use crate::record::offsets::LogPos;
 use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 use slackwater_order::place::PostId;
@@ -32,7 +32,7 @@ const FOLLOWERS_STEP: usize = 20_000;
 const WAITING_MAX: usize = 1_000;
 
 /// A post that was edited, and the newest record that did. Stored with the offsets, while feeds lack it.
-pub type Edited = (PostId, Mark);
+pub type Edited = (PostId, LogPos);
 
 /// The posts whose edits not all entries of their boosts rest on, as readers see them at any moment. Cheap to clone.
 ///
@@ -54,9 +54,9 @@ impl Waiting {
 pub struct Changed {
     post: PostId,
     /// The first record that calls for it: no cursor has it, or any later one of its partition.
-    first: Mark,
+    first: LogPos,
     /// The newest beside that.
-    newest: Mark,
+    newest: LogPos,
     /// Whether the post came, after boosts of it: what had left by then was not known to be boosts of this.
     came: bool,
 }
@@ -94,7 +94,7 @@ fn decide(
     original: &Post,
     id: u64,
     came: bool,
-    because: Mark,
+    because: LogPos,
 ) -> Result<usize, DiskError> {
     let boost = match PostId::from_number(id) {
         Some(id) => store.post(id)?,
@@ -107,7 +107,7 @@ fn decide(
     let (fate, because) = match boost.state {
         State::Whole => (fate_of(original, came), because),
         // It left before it was known what it would have shown.
-        State::Gone if came => (Fate::Gone, boost.newest.mark()),
+        State::Gone if came => (PostChange::Gone, boost.newest.log_pos()),
         State::Gone | State::Stub => return Ok(0),
     };
     fan_out(store, graph, &boost, Some(original), fate, because)?;
@@ -116,21 +116,21 @@ fn decide(
 }
 
 /// What becomes of the boosts of a post as it is now.
-fn fate_of(original: &Post, came: bool) -> Fate {
+fn fate_of(original: &Post, came: bool) -> PostChange {
     match original.state {
-        State::Whole if came => Fate::New,
-        State::Whole => Fate::Changed,
-        State::Gone | State::Stub => Fate::Gone,
+        State::Whole if came => PostChange::New,
+        State::Whole => PostChange::Changed,
+        State::Gone | State::Stub => PostChange::Gone,
     }
 }
 
 impl BoostBacklog {
     /// With what was left when the process ended. So many are decided at once, and in one slice: [`SLICE`].
     pub fn new(edited: Vec<Edited>, changed: Vec<Changed>, slice: usize) -> BoostBacklog {
-        let edited = edited.into_iter().map(|(post, mark)| Changed {
+        let edited = edited.into_iter().map(|(post, log_pos)| Changed {
             post,
-            first: mark,
-            newest: mark,
+            first: log_pos,
+            newest: log_pos,
             came: false,
         });
         let backlog = BoostBacklog {
@@ -174,14 +174,14 @@ impl BoostBacklog {
     }
 
     /// The records that are not carried out: of each post and partition the first.
-    pub fn untold(&self) -> impl Iterator<Item = Mark> + '_ {
+    pub fn untold(&self) -> impl Iterator<Item = LogPos> + '_ {
         self.changes.all().map(|of| of.first)
     }
 
     /// Decides again about the boosts of a post that was edited by its newest record, and is for whom it was before; at once if
     /// they are few.
     pub fn edit(&mut self, store: &Store, graph: &Graph, post: &Post) -> Result<(), DiskError> {
-        let because = post.newest.mark();
+        let because = post.newest.log_pos();
         // What waits to come or go is decided by what the post is then.
         if self.changes.join(post.id, because, false) {
             return Ok(());
@@ -201,17 +201,17 @@ impl BoostBacklog {
         Ok(())
     }
 
-    /// Decides about the boosts of a post that came ([`Fate::New`]), changed or went, says the record at `because`; at once if they
+    /// Decides about the boosts of a post that came ([`PostChange::New`]), changed or went, says the record at `because`; at once if they
     /// are few.
     pub fn change(
         &mut self,
         store: &Store,
         graph: &Graph,
         post: &Post,
-        fate: Fate,
-        because: Mark,
+        fate: PostChange,
+        because: LogPos,
     ) -> Result<(), DiskError> {
-        let came = fate == Fate::New;
+        let came = fate == PostChange::New;
         if self.changes.join(post.id, because, came) {
             return Ok(());
         }
@@ -242,7 +242,7 @@ fn decide_few(
     post: &Post,
     most: usize,
     came: bool,
-    because: Mark,
+    because: LogPos,
 ) -> Result<bool, DiskError> {
     let ids = store.list(Index::Original, &post.body.uri)?;
     if most < ids.len() {
@@ -275,7 +275,7 @@ impl Queue {
 
     /// Has what waits for a post be done for this record too; whether anything does. What is at hand does not wait: it may have
     /// decided some by what the post was. Entries rest on the newest record of each partition, so those of another are one more.
-    fn join(&mut self, post: PostId, because: Mark, came: bool) -> bool {
+    fn join(&mut self, post: PostId, because: LogPos, came: bool) -> bool {
         let is_same = |of: &&mut Changed| of.post == post && of.newest.is_beside(because);
         let Some(of) = self.waiting.iter_mut().find(is_same) else {
             return false;
@@ -286,7 +286,7 @@ impl Queue {
         true
     }
 
-    fn push(&mut self, post: PostId, because: Mark, came: bool) {
+    fn push(&mut self, post: PostId, because: LogPos, came: bool) {
         self.waiting.push_back(Changed {
             post,
             first: because,
@@ -335,8 +335,8 @@ impl AtHand {
 }
 
 /// The record that calls for it, or a newer one beside it of what the post is now.
-fn because(newest: Mark, original: &Post) -> Mark {
-    let now = original.newest.mark();
+fn because(newest: LogPos, original: &Post) -> LogPos {
+    let now = original.newest.log_pos();
     match now.is_beside(newest) {
         true => now.max(newest),
         false => newest,

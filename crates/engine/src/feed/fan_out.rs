@@ -1,9 +1,9 @@
 //! A post into the feeds it belongs in: homes, lists, those of its hashtags, the public ones.
 
-use crate::feed::boost_target::{Boosted, in_both, leaving, shows};
-use crate::feed::ordered_feed::Op;
+use crate::feed::boost_target::{BoostTarget, in_both, leaving, shows};
+use crate::feed::ordered_feed::FeedOp;
 use crate::feed::post::Post;
-use crate::feed::reply_target::Whom;
+use crate::feed::reply_target::ReplyTarget;
 use crate::feed::rules::{
     Decision, Reach, Subject, decide, decide_list, is_in_public_feed, is_in_tag_feed,
 };
@@ -12,14 +12,14 @@ use crate::feed::store::disk::DiskError;
 use crate::feed::store::other_memtable::{Name, Part};
 use crate::graph::AccountIx;
 use crate::graph::ActorIx;
+use crate::graph::FanOutClass;
 use crate::graph::Graph;
-use crate::graph::Manner;
-use crate::record::offsets::Mark;
+use crate::record::offsets::LogPos;
 use std::sync::Arc;
 
 /// Whether any feed can hold the post already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum PostChange {
     /// It was just placed, or what it waited for just came: it only enters.
     New,
     /// It or what it rests on changed: it enters or leaves.
@@ -29,13 +29,13 @@ pub enum Fate {
 }
 
 /// A post on its way into feeds, or out of them.
-struct Passage<'a> {
+struct FanOut<'a> {
     store: &'a Store,
     graph: &'a Graph,
     subject: Subject<'a>,
-    boosted: Option<Boosted<'a>>,
-    enters: Vec<Op>,
-    leaves: Vec<Op>,
+    boosted: Option<BoostTarget<'a>>,
+    enters: Vec<FeedOp>,
+    leaves: Vec<FeedOp>,
     /// What is not let in has to be taken out.
     may_be_there: bool,
 }
@@ -48,14 +48,14 @@ pub fn fan_out(
     graph: &Graph,
     post: &Post,
     original: Option<&Post>,
-    fate: Fate,
-    because: Mark,
+    fate: PostChange,
+    because: LogPos,
 ) -> Result<usize, DiskError> {
-    let passage = Passage::new(store, graph, post, original, fate, because);
+    let passage = FanOut::new(store, graph, post, original, fate, because);
     let mut entered = 0;
     if let Some(author) = passage.subject.author {
         let followers = graph.followers(author);
-        entered += if fate == Fate::Gone {
+        entered += if fate == PostChange::Gone {
             store
                 .homes
                 .apply(&passage.awake(followers), &passage.leaves);
@@ -78,29 +78,29 @@ pub fn fan_out_in_public(
     store: &Store,
     graph: &Graph,
     post: &Post,
-    because: Mark,
+    because: LogPos,
 ) -> Result<(), DiskError> {
     if post.body.boost_of.is_some() {
         return Ok(());
     }
-    Passage::new(store, graph, post, None, Fate::Changed, because).public()
+    FanOut::new(store, graph, post, None, PostChange::Changed, because).public()
 }
 
-impl<'a> Passage<'a> {
+impl<'a> FanOut<'a> {
     fn new(
         store: &'a Store,
         graph: &'a Graph,
         post: &'a Post,
         original: Option<&'a Post>,
-        fate: Fate,
-        because: Mark,
-    ) -> Passage<'a> {
-        Passage {
+        fate: PostChange,
+        because: LogPos,
+    ) -> FanOut<'a> {
+        FanOut {
             store,
             graph,
             subject: Subject::new(post, original, graph),
             enters: entering(post, original, because),
-            boosted: Boosted::new(original, graph),
+            boosted: BoostTarget::new(original, graph),
             leaves: leaving(
                 post,
                 original,
@@ -110,7 +110,7 @@ impl<'a> Passage<'a> {
             ),
             // Read in another order, a boost may have entered before its original became what it is, and any post before
             // a document decided who could see it.
-            may_be_there: fate != Fate::New
+            may_be_there: fate != PostChange::New
                 || original.is_some_and(Post::has_changed)
                 || documents(post, original).next().is_some(),
         }
@@ -125,9 +125,9 @@ impl<'a> Passage<'a> {
         let (mut plain, mut particular) = (Vec::with_capacity(followers.len()), Vec::new());
         for account in followers {
             match self.graph.manner(*account) {
-                Manner::Plain => plain.push(*account),
-                Manner::Particular => particular.push(*account),
-                Manner::Asleep => {}
+                FanOutClass::Plain => plain.push(*account),
+                FanOutClass::Particular => particular.push(*account),
+                FanOutClass::Asleep => {}
             }
         }
         if let Reach::Knowing(whom) = reach {
@@ -272,33 +272,34 @@ impl<'a> Passage<'a> {
 
 /// What brings a post into a feed: the post, and that the entry rests on what it boosts, on what it answers, on the documents that
 /// decided who could see it, and on the record that calls for it too.
-pub(super) fn entering(post: &Post, original: Option<&Post>, because: Mark) -> Vec<Op> {
-    let original_mark = original.map(|original| original.newest.mark());
-    let is_new = |because: &Mark| *because != post.newest.mark() && original_mark != Some(*because);
+pub(super) fn entering(post: &Post, original: Option<&Post>, because: LogPos) -> Vec<FeedOp> {
+    let original_mark = original.map(|original| original.newest.log_pos());
+    let is_new =
+        |because: &LogPos| *because != post.newest.log_pos() && original_mark != Some(*because);
     let because = Some(because).filter(is_new);
     let rests = original_mark
         .into_iter()
         .chain(rests_on(post))
         .chain(documents(post, original))
         .chain(because);
-    std::iter::once(Op::insert(post.id, post.newest.mark()))
-        .chain(rests.map(|mark| Op::also(post.id, mark)))
+    std::iter::once(FeedOp::insert(post.id, post.newest.log_pos()))
+        .chain(rests.map(|log_pos| FeedOp::also(post.id, log_pos)))
         .chain(original.map(|original| shows(post, original)))
         .collect()
 }
 
 /// The records that ended what a reply answers, if its author is gone.
-pub(super) fn ended(post: &Post) -> impl Iterator<Item = Mark> + '_ {
-    rests_on(post).filter(|_| post.answers.whom == Whom::Gone)
+pub(super) fn ended(post: &Post) -> impl Iterator<Item = LogPos> + '_ {
+    rests_on(post).filter(|_| post.answers.whom == ReplyTarget::Gone)
 }
 
 /// The records of the posts above it that a reply rests on.
-pub fn rests_on(post: &Post) -> impl Iterator<Item = Mark> + '_ {
+pub fn rests_on(post: &Post) -> impl Iterator<Item = LogPos> + '_ {
     post.answers.rests.iter().copied()
 }
 
 /// The documents of their authors that decided who could see a post, and what it boosts.
-pub fn documents(post: &Post, original: Option<&Post>) -> impl Iterator<Item = Mark> {
+pub fn documents(post: &Post, original: Option<&Post>) -> impl Iterator<Item = LogPos> {
     let of_original = original.and_then(|original| original.document);
     post.document.into_iter().chain(of_original)
 }

@@ -1,35 +1,35 @@
 //! What happened to one feed since it was stored. Pure.
 
-use crate::feed::ordered_feed::{Ledger, Op, Turn};
+use crate::feed::ordered_feed::{FeedOp, OrderedFeed, RelationChange};
 use std::sync::Arc;
 
 /// What happened to one feed since it was stored.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Pending {
+pub(super) struct FeedDelta {
     /// If set, what is stored counts for nothing and this stands in its place.
-    pub(super) base: Option<Arc<Ledger>>,
+    pub(super) base: Option<Arc<OrderedFeed>>,
     /// Oldest first.
-    pub(super) ops: Vec<Op>,
+    pub(super) ops: Vec<FeedOp>,
     #[allow(clippy::box_collection)] // rare: a pointer is all it costs the feeds without
     /// Changes of relations, oldest first.
-    pub(super) turns: Option<Box<Vec<Turn>>>,
+    pub(super) turns: Option<Box<Vec<RelationChange>>>,
 }
 
-impl Pending {
+impl FeedDelta {
     /// Adds what happened. Whether it has thereby become `long`.
-    pub(super) fn push(&mut self, ops: &[Op], long: usize) -> bool {
+    pub(super) fn push(&mut self, ops: &[FeedOp], long: usize) -> bool {
         let was_long = long <= self.ops.len();
         self.ops.extend_from_slice(ops);
         !was_long && long <= self.ops.len()
     }
 
     /// Puts the whole feed in the place of all this. How much that was, as the counts of what waits have it.
-    pub(super) fn fold(&mut self, feed: Ledger) -> usize {
+    pub(super) fn fold(&mut self, feed: OrderedFeed) -> usize {
         let base = self.base.as_ref().map_or(0, |base| base.ids.len() + 1);
         let before = base + self.ops.len() + self.turns.as_ref().map_or(0, |turns| turns.len());
-        *self = Pending {
+        *self = FeedDelta {
             base: Some(Arc::new(feed)),
-            ..Pending::default()
+            ..FeedDelta::default()
         };
         before
     }
@@ -40,7 +40,7 @@ impl Pending {
     }
 
     /// `stored` with this taken in.
-    pub(super) fn onto(&self, stored: Ledger) -> Ledger {
+    pub(super) fn onto(&self, stored: OrderedFeed) -> OrderedFeed {
         let mut ledger = match &self.base {
             Some(base) => (**base).clone(),
             None => stored,

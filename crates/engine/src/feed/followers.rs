@@ -6,9 +6,9 @@
 //! than those it names otherwise. All of it is a function of the documents there are: whether they came before the post or after
 //! it, who could see the post is the same, and a document that comes after is a record its entries rest on.
 
-use crate::activity::Body;
+use crate::activity::PostContent;
 use crate::activity::followers::by_convention;
-use crate::record::offsets::Mark;
+use crate::record::offsets::LogPos;
 use serde::{Deserialize, Serialize};
 use slackwater_order::time::Time;
 
@@ -33,7 +33,7 @@ pub struct Followers {
 struct Named {
     /// The first record that named it; where producers put an actor's records into several partitions, that of the first of
     /// these.
-    since: Mark,
+    since: LogPos,
     /// When that arrived.
     arrived: Time,
     collection: String,
@@ -61,8 +61,8 @@ impl Followers {
         }
     }
 
-    /// The record at `mark` names `collection`, which may be the actor's and is as it is compared.
-    pub fn name(&mut self, collection: String, mark: Mark, arrived: Time) -> Naming {
+    /// The record at `log_pos` names `collection`, which may be the actor's and is as it is compared.
+    pub fn name(&mut self, collection: String, log_pos: LogPos, arrived: Time) -> Naming {
         let mut concerned = vec![collection.clone()];
         let known = self
             .named
@@ -70,16 +70,16 @@ impl Followers {
             .position(|there| there.collection == collection);
         if let Some(known) = known {
             match self.named.get(known).map(|there| there.since) {
-                Some(since) if since == mark => return Naming::Again(self.concerned(concerned)),
-                Some(since) if since < mark => return Naming::Nothing,
+                Some(since) if since == log_pos => return Naming::Again(self.concerned(concerned)),
+                Some(since) if since < log_pos => return Naming::Nothing,
                 _ => drop(self.named.remove(known)),
             }
         }
-        let at = self.named.partition_point(|there| there.since <= mark);
+        let at = self.named.partition_point(|there| there.since <= log_pos);
         if at == NAMED_MAX {
             return Naming::Nothing;
         }
-        let since = mark;
+        let since = log_pos;
         let one = Named {
             since,
             arrived,
@@ -107,9 +107,9 @@ impl Followers {
         collections
     }
 
-    /// When the record at `mark`, which first named one of them, arrived; the beginning of time if it named none.
-    pub fn arrival_of(&self, mark: Mark) -> Time {
-        let by_it = self.named.iter().find(|there| there.since == mark);
+    /// When the record at `log_pos`, which first named one of them, arrived; the beginning of time if it named none.
+    pub fn arrival_of(&self, log_pos: LogPos) -> Time {
+        let by_it = self.named.iter().find(|there| there.since == log_pos);
         by_it.map_or_else(Time::default, |there| there.arrived)
     }
 
@@ -142,7 +142,7 @@ impl Followers {
 ///
 /// One is enough, however many named what the post is addressed to: a reader who has seen any of these has seen the post as it
 /// is, and one who has seen none lacks this one too.
-pub fn decide(body: &mut Body, known: Option<&Followers>, made: Mark) -> Option<Mark> {
+pub fn decide(body: &mut PostContent, known: Option<&Followers>, made: LogPos) -> Option<LogPos> {
     let by_convention = by_convention(&body.author);
     let named = known.map_or(&[][..], |known| &known.named);
     if named.is_empty() {

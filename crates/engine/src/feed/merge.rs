@@ -7,9 +7,9 @@
 //! they are decided about from the top down. Each step leaves the feed with what belongs there by the posts and the
 //! relations of that moment: what changes later finds it there.
 
-use crate::feed::boost_target::{Boosted, leaving, shows};
+use crate::feed::boost_target::{BoostTarget, leaving, shows};
 use crate::feed::fan_out::{documents, ended, entering, original_of};
-use crate::feed::ordered_feed::{FALLEN_MAX, Ledger, Op, Turn};
+use crate::feed::ordered_feed::{FALLEN_MAX, FeedOp, OrderedFeed, RelationChange};
 use crate::feed::post::{Post, State};
 use crate::feed::rules::{Decision, Subject, decide, decide_list};
 use crate::feed::store::disk::DiskError;
@@ -20,7 +20,7 @@ use crate::graph::AccountIx;
 use crate::graph::ActorIx;
 use crate::graph::Graph;
 use crate::graph::apply::Merge;
-use crate::record::offsets::{Mark, Seen};
+use crate::record::offsets::{LogPos, Offsets};
 use hashbrown::HashSet;
 use slackwater_order::place::PostId;
 use std::sync::Arc;
@@ -68,14 +68,19 @@ impl<'a> Feed<'a> {
     }
 
     /// It as it is now.
-    pub fn read(&self, store: &Store, of: &Account) -> Result<Ledger, DiskError> {
+    pub fn read(&self, store: &Store, of: &Account) -> Result<OrderedFeed, DiskError> {
         match self.name(of) {
             Some(name) => store.named(&name),
             None => Ok(store.home(self.account)?.unwrap_or_default()),
         }
     }
 
-    pub(super) fn apply(&self, store: &Store, of: &Account, ops: &[Op]) -> Result<(), DiskError> {
+    pub(super) fn apply(
+        &self,
+        store: &Store,
+        of: &Account,
+        ops: &[FeedOp],
+    ) -> Result<(), DiskError> {
         match self.name(of) {
             _ if ops.is_empty() => {}
             Some(name) => store.apply_named(name, ops)?,
@@ -85,7 +90,7 @@ impl<'a> Feed<'a> {
     }
 
     /// Puts a whole feed in its place.
-    pub fn replace(&self, store: &Store, of: &Account, feed: Ledger) {
+    pub fn replace(&self, store: &Store, of: &Account, feed: OrderedFeed) {
         match self.name(of) {
             Some(name) => store.replace_named(name, feed),
             None => store.homes.replace(self.account, feed),
@@ -93,7 +98,7 @@ impl<'a> Feed<'a> {
     }
 
     /// Remembers a change of relations in it.
-    pub fn turn(&self, store: &Store, of: &Account, turn: Turn) {
+    pub fn turn(&self, store: &Store, of: &Account, turn: RelationChange) {
         match self.name(of) {
             Some(name) => store.turn_named(name, turn),
             None => store.homes.turn(self.account, turn),
@@ -108,8 +113,8 @@ impl<'a> Feed<'a> {
     }
 
     /// That the post boosted by an entry belongs here too, of itself.
-    fn belongs_too(&self, original: Option<&Post>, graph: &Graph, of: &Account) -> Option<Op> {
-        let boosted = Boosted::new(original, graph)?;
+    fn belongs_too(&self, original: Option<&Post>, graph: &Graph, of: &Account) -> Option<FeedOp> {
+        let boosted = BoostTarget::new(original, graph)?;
         let is_in = matches!(self.decide(&boosted.subject, of), Decision::In(_));
         is_in.then(|| boosted.shows_itself())
     }
@@ -155,17 +160,19 @@ enum Source {
 
 /// Why a feed is merged or weeded.
 #[derive(Clone, Debug, Default)]
-pub struct Because {
+pub struct MergeCause {
     /// The relations that call for it: of each partition the newest.
-    pub marks: Vec<Mark>,
+    pub marks: Vec<LogPos>,
     /// What had been seen before the first of them.
-    pub seen: Arc<Seen>,
+    pub seen: Arc<Offsets>,
 }
 
-impl Because {
+impl MergeCause {
     /// That an entry rests on the relations.
-    fn also(&self, id: PostId) -> impl Iterator<Item = Op> {
-        self.marks.iter().map(move |mark| Op::also(id, *mark))
+    fn also(&self, id: PostId) -> impl Iterator<Item = FeedOp> {
+        self.marks
+            .iter()
+            .map(move |log_pos| FeedOp::also(id, *log_pos))
     }
 }
 
@@ -184,7 +191,7 @@ pub struct Merging {
     entering: usize,
     entering_shown: usize,
     /// That posts boosted by what enters belong there too. Told last: they may lie below the floor.
-    boosted: Vec<Op>,
+    boosted: Vec<FeedOp>,
 }
 
 impl Merging {
@@ -218,7 +225,7 @@ impl Merging {
         store: &Store,
         graph: &Graph,
         feed: Feed<'_>,
-        because: &Because,
+        because: &MergeCause,
         shown: PostId,
     ) -> Result<Progress, DiskError> {
         let Some(of) = graph.get(feed.account) else {
@@ -259,22 +266,22 @@ impl Merging {
             self.boosted.extend(boosted);
             self.entering += 1;
             self.entering_shown += usize::from(id <= shown);
-            let enters = entering(&post, original.as_deref(), post.newest.mark());
+            let enters = entering(&post, original.as_deref(), post.newest.log_pos());
             match there.ids.binary_search(&place) {
                 Err(_) => {
                     ops.extend(enters);
                     ops.extend(because.also(id));
                 }
                 Ok(at) => {
-                    let mark = there.marks.get(at).copied();
-                    let is_said = |op: &Op| op.is_said_by(&there);
+                    let log_pos = there.marks.get(at).copied();
+                    let is_said = |op: &FeedOp| op.is_said_by(&there);
                     if !enters.iter().all(is_said) {
                         // It should have left and come again meanwhile, and what was said of its post then was not said here.
                         ops.extend(enters);
                     }
                     // What was there before rests on what brought it in. It may have come by a word on its post since the
                     // relation is in force, and by that alone would be known as edited to who never had it.
-                    if mark.is_some_and(|mark| !because.seen.has(mark)) {
+                    if log_pos.is_some_and(|log_pos| !because.seen.has(log_pos)) {
                         ops.extend(because.also(id));
                     }
                 }
@@ -286,7 +293,7 @@ impl Merging {
             there.take_in(&ops);
             there.trim(length, held, shown);
             there.floor = there.floor.max(left_out.number());
-            let whose = Whose {
+            let whose = MergeContext {
                 store,
                 graph,
                 feed,
@@ -320,10 +327,10 @@ impl Merging {
     /// these are shown.
     fn note_fallen(
         &mut self,
-        of: &Whose<'_>,
-        because: &Because,
+        of: &MergeContext<'_>,
+        because: &MergeCause,
         left_out: PostId,
-        there: &mut Ledger,
+        there: &mut OrderedFeed,
     ) -> Result<(), DiskError> {
         let (after, below_floor) = (of.store.repeat_after(), there.below_floor);
         let lowest = left_out.time().minus(after);
@@ -400,22 +407,22 @@ impl Merging {
 }
 
 /// A feed that is merged, and all there is to decide by.
-struct Whose<'a> {
+struct MergeContext<'a> {
     store: &'a Store,
     graph: &'a Graph,
     feed: Feed<'a>,
     of: &'a Account,
 }
 
-impl Whose<'_> {
+impl MergeContext<'_> {
     /// What is said of a post that is left out, if it belongs in the feed: what it shows. Nothing of one that does not, or
     /// that cannot hide anything.
     fn fallen(
         &self,
         id: PostId,
-        because: &Because,
+        because: &MergeCause,
         may_hide: impl FnOnce(&Post) -> bool,
-    ) -> Result<Vec<Op>, DiskError> {
+    ) -> Result<Vec<FeedOp>, DiskError> {
         let Some(post) = self.store.post(id)?.filter(|post| may_hide(post)) else {
             return Ok(Vec::new());
         };
@@ -427,11 +434,11 @@ impl Whose<'_> {
         let shown = original.as_ref().unwrap_or(&post);
         // It may have left, and be back.
         let mut ops = vec![
-            Op::insert(id, post.newest.mark()),
-            Op::also(id, shown.newest.mark()),
+            FeedOp::insert(id, post.newest.log_pos()),
+            FeedOp::also(id, shown.newest.log_pos()),
         ];
         let documents = documents(&post, original.as_deref());
-        ops.extend(documents.map(|document| Op::also(id, document)));
+        ops.extend(documents.map(|document| FeedOp::also(id, document)));
         ops.extend(because.also(id));
         ops.push(shows(&post, shown));
         ops.extend(
@@ -453,12 +460,12 @@ fn keep_highest(places: &mut Vec<u64>, above: u64) -> u64 {
 
 /// A post that is not let in may have been in the feed before it changed, or before a document decided who could see it, where
 /// the relation was read first: a reader who comes from there is told that it left.
-pub(super) fn has_left(post: &Post, original: Option<&Post>) -> Vec<Op> {
+pub(super) fn has_left(post: &Post, original: Option<&Post>) -> Vec<FeedOp> {
     let changed = match original {
         Some(original) if post.state == State::Whole && original.has_changed() => Some(original),
         _ => Some(post).filter(|post| post.has_changed()),
     };
-    let changed = changed.map(|changed| changed.newest.mark());
+    let changed = changed.map(|changed| changed.newest.log_pos());
     let reasons = changed.into_iter().chain(ended(post));
     let mut reasons = reasons.chain(documents(post, original)).peekable();
     if reasons.peek().is_none() {

@@ -1,11 +1,11 @@
 //! A feed as it is kept: its entries by place, what each rests on in the log, and what is remembered of those that
 //! left, so that a reader who was away can be told exactly what changed. Pure.
 //!
-//! What happens to a feed gathers beside it as [`Op`]s and is taken in at a checkpoint; a reader takes them in on the fly.
+//! What happens to a feed gathers beside it as [`FeedOp`]s and is taken in at a checkpoint; a reader takes them in on the fly.
 
 use crate::feed::boost_groups::Shows;
 use crate::feed::store::columns::{self, Columns};
-use crate::record::offsets::{Mark, Seen};
+use crate::record::offsets::{LogPos, Offsets};
 use serde::{Deserialize, Serialize};
 use slackwater_order::place::PostId;
 use std::sync::Arc;
@@ -31,26 +31,26 @@ const ALSO: u64 = 1 << 63;
 
 /// A feed, whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ledger {
+pub struct OrderedFeed {
     /// The entries' places, ascending.
     pub ids: Vec<u64>,
     /// Of each entry: the newest record that said something new of its post.
-    pub marks: Vec<Mark>,
+    pub marks: Vec<LogPos>,
     /// What entries rest on besides (the relation that brought them in, the post they boost), ascending by id.
-    pub also: Vec<(u64, Mark)>,
+    pub also: Vec<(u64, LogPos)>,
     /// Entries that left and why, in the order in which they left; each above the floor or known to show something, none of
     /// them an entry. One of them for each partition whose record took it out, were it still there: neither knows how far
     /// the other was seen.
-    pub gone: Vec<(u64, Mark)>,
+    pub gone: Vec<(u64, LogPos)>,
     /// What boosts and the posts they boost show: of entries, of what is gone, and of what fell and may still hide a repeat.
     pub shows: Shows,
     /// Of each partition, the next record after the last that something at or below the floor rests on, as long as anything
     /// that fell is remembered. Their own marks are not: who lacks one is told again what it may have hidden.
-    pub fell: Seen,
+    pub fell: Offsets,
     /// Changes of the account's relations that brought entries in or took them out, oldest first.
-    pub turns: Vec<Turn>,
+    pub turns: Vec<RelationChange>,
     /// Of each partition, the next record after the last that is no longer remembered.
-    pub forgotten: Seen,
+    pub forgotten: Offsets,
     /// The highest place dropped for length: nothing at or below it enters again.
     pub floor: u64,
     /// How many insertions stood at or below the floor and did not enter. Not stored.
@@ -59,23 +59,23 @@ pub struct Ledger {
 
 /// A relation that changed what a feed holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Turn {
+pub struct RelationChange {
     /// The record that said so.
-    pub mark: Mark,
+    pub log_pos: LogPos,
     /// Whether it may have taken entries out.
     pub takes_out: bool,
     /// Whether it hid repeats or brought them to light: all that is shown is to be told again.
     pub regroups: bool,
     /// What this node had told readers it had seen when it was taken in. What a cursor saw beyond this was not looked
     /// at, so what the relation did to it is not listed.
-    pub seen: Arc<Seen>,
+    pub seen: Arc<Offsets>,
 }
 
 /// One thing that happened to a feed. The last word on an id counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Op {
+pub struct FeedOp {
     id: u64,
-    mark: u64,
+    log_pos: u64,
 }
 
 enum Verb {
@@ -86,36 +86,36 @@ enum Verb {
     Shows,
 }
 
-impl Op {
-    /// `id` belongs in the feed; `mark` is the newest record about its post.
-    pub const fn insert(id: PostId, mark: Mark) -> Op {
-        Op {
+impl FeedOp {
+    /// `id` belongs in the feed; `log_pos` is the newest record about its post.
+    pub const fn insert(id: PostId, log_pos: LogPos) -> FeedOp {
+        FeedOp {
             id: id.number(),
-            mark: mark.number(),
+            log_pos: log_pos.number(),
         }
     }
 
     /// `id`, if it is in the feed, rests on this too.
-    pub const fn also(id: PostId, mark: Mark) -> Op {
-        Op {
+    pub const fn also(id: PostId, log_pos: LogPos) -> FeedOp {
+        FeedOp {
             id: id.number(),
-            mark: mark.number() | ALSO,
+            log_pos: log_pos.number() | ALSO,
         }
     }
 
     /// `id` does not belong in the feed (any more), for this reason.
-    pub const fn remove(id: PostId, mark: Mark) -> Op {
-        Op {
+    pub const fn remove(id: PostId, log_pos: LogPos) -> FeedOp {
+        FeedOp {
             id: id.number() | REMOVAL,
-            mark: mark.number(),
+            log_pos: log_pos.number(),
         }
     }
 
     /// `id`, if it is in the feed or was, shows this post.
-    pub const fn shows(id: PostId, post: PostId) -> Op {
-        Op {
+    pub const fn shows(id: PostId, post: PostId) -> FeedOp {
+        FeedOp {
             id: id.number() | REMOVAL,
-            mark: post.number() | ALSO,
+            log_pos: post.number() | ALSO,
         }
     }
 
@@ -125,9 +125,11 @@ impl Op {
     }
 
     /// Whether an entry of `feed` rests on what it says already, or on something newer. Of what it shows nothing is asked.
-    pub fn is_said_by(self, feed: &Ledger) -> bool {
-        let Some(mark) = self.mark() else { return true };
-        let is_newer = |there: Mark| there.is_beside(mark) && mark <= there;
+    pub fn is_said_by(self, feed: &OrderedFeed) -> bool {
+        let Some(log_pos) = self.log_pos() else {
+            return true;
+        };
+        let is_newer = |there: LogPos| there.is_beside(log_pos) && log_pos <= there;
         match self.verb() {
             Verb::Insert | Verb::Also => feed.marks_of(self.id).any(is_newer),
             Verb::Remove | Verb::Shows => true,
@@ -135,7 +137,7 @@ impl Op {
     }
 
     fn verb(self) -> Verb {
-        match (self.id & REMOVAL != 0, self.mark & ALSO != 0) {
+        match (self.id & REMOVAL != 0, self.log_pos & ALSO != 0) {
             (false, false) => Verb::Insert,
             (false, true) => Verb::Also,
             (true, false) => Verb::Remove,
@@ -143,37 +145,39 @@ impl Op {
         }
     }
 
-    fn mark(self) -> Option<Mark> {
-        Mark::from_number(self.mark & !ALSO)
+    fn log_pos(self) -> Option<LogPos> {
+        LogPos::from_number(self.log_pos & !ALSO)
     }
 }
 
-impl Ledger {
+impl OrderedFeed {
     /// Takes in what happened, oldest first.
-    pub fn take_in(&mut self, ops: &[Op]) {
+    pub fn take_in(&mut self, ops: &[FeedOp]) {
         // What just came is followed by what it shows.
         let mut new = None;
         // What comes mostly stands above all that left, and need not be looked for among it.
         let mut top_gone = self.gone.iter().map(|(id, _)| *id).max().unwrap_or(0);
         for op in ops {
             if let Verb::Shows = op.verb() {
-                let (id, post) = (op.id & !REMOVAL, op.mark & !ALSO);
+                let (id, post) = (op.id & !REMOVAL, op.log_pos & !ALSO);
                 self.show(id, post, new == Some(id), top_gone);
                 continue;
             }
-            let Some(mark) = op.mark() else { continue };
+            let Some(log_pos) = op.log_pos() else {
+                continue;
+            };
             match op.verb() {
-                Verb::Insert => new = self.insert(op.id, mark, top_gone).then_some(op.id),
+                Verb::Insert => new = self.insert(op.id, log_pos, top_gone).then_some(op.id),
                 Verb::Also => {
                     if self.ids.binary_search(&op.id).is_ok() {
-                        self.rest_on(op.id, mark);
+                        self.rest_on(op.id, log_pos);
                     } else if op.id <= self.floor {
-                        self.fell.raise(mark.next());
+                        self.fell.raise(log_pos.next());
                     }
                 }
                 Verb::Remove => {
                     let id = op.id & !REMOVAL;
-                    self.remove(id, mark);
+                    self.remove(id, log_pos);
                     top_gone = top_gone.max(id);
                 }
                 Verb::Shows => {}
@@ -183,17 +187,19 @@ impl Ledger {
 
     /// Remembers a change of relations. One that is remembered already (its record was read again) keeps what was said
     /// first: what it did was listed then.
-    pub fn turn(&mut self, turn: Turn) {
-        let again = |there: &Turn| there.mark.is_beside(turn.mark) && turn.mark <= there.mark;
-        if self.forgotten.has(turn.mark) || self.turns.iter().any(again) {
+    pub fn turn(&mut self, turn: RelationChange) {
+        let again = |there: &RelationChange| {
+            there.log_pos.is_beside(turn.log_pos) && turn.log_pos <= there.log_pos
+        };
+        if self.forgotten.has(turn.log_pos) || self.turns.iter().any(again) {
             return;
         }
         // Readers are only told of whole batches: the changes of one are one to them.
         if let Some(last) = self.turns.last_mut()
             && last.seen == turn.seen
-            && last.mark.is_beside(turn.mark)
+            && last.log_pos.is_beside(turn.log_pos)
         {
-            last.mark = turn.mark;
+            last.log_pos = turn.log_pos;
             last.takes_out |= turn.takes_out;
             last.regroups |= turn.regroups;
             return;
@@ -201,13 +207,13 @@ impl Ledger {
         self.turns.push(turn);
         if TURNS_MAX < self.turns.len() {
             let oldest = self.turns.remove(0);
-            self.forget(oldest.mark);
+            self.forget(oldest.log_pos);
         }
     }
 
-    /// A cursor that lacks the record at `mark` is refused from now on.
-    pub fn forget(&mut self, mark: Mark) {
-        self.forgotten.raise(mark.next());
+    /// A cursor that lacks the record at `log_pos` is refused from now on.
+    pub fn forget(&mut self, log_pos: LogPos) {
+        self.forgotten.raise(log_pos.next());
     }
 
     /// Drops the lowest entries until no more than `length` stand at or below `shown` and no more than `held` in all.
@@ -225,9 +231,9 @@ impl Ledger {
         let is_remembered = |id| remembered.binary_search(&id).is_ok();
         let also = self.also.partition_point(|(id, _)| *id <= floor);
         let dropped = self.ids.drain(..surplus).zip(self.marks.drain(..surplus));
-        for (id, mark) in dropped.chain(self.also.drain(..also)) {
+        for (id, log_pos) in dropped.chain(self.also.drain(..also)) {
             if is_remembered(id) {
-                self.fell.raise(mark.next());
+                self.fell.raise(log_pos.next());
             }
         }
         self.gone
@@ -247,7 +253,7 @@ impl Ledger {
         self.gone
             .retain(|(id, _)| floor < *id || remembered.binary_search(id).is_ok());
         if remembered.is_empty() {
-            self.fell = Seen::default();
+            self.fell = Offsets::default();
         }
     }
 
@@ -289,48 +295,48 @@ impl Ledger {
     }
 
     /// What an entry rests on.
-    pub fn marks_of(&self, id: u64) -> impl Iterator<Item = Mark> + '_ {
+    pub fn marks_of(&self, id: u64) -> impl Iterator<Item = LogPos> + '_ {
         let at = self.ids.binary_search(&id).ok();
         let own = at.and_then(|at| self.marks.get(at)).copied();
         let also = self.also.iter().filter(move |(there, _)| *there == id);
-        own.into_iter().chain(also.map(|(_, mark)| *mark))
+        own.into_iter().chain(also.map(|(_, log_pos)| *log_pos))
     }
 
     /// Whether it holds nothing and remembers nothing.
     pub fn is_blank(&self) -> bool {
         *self
-            == Ledger {
+            == OrderedFeed {
                 below_floor: self.below_floor,
-                ..Ledger::default()
+                ..OrderedFeed::default()
             }
     }
 
     /// Whether it is new: nothing was known of it, nor of what it shows. Nothing that left stands above `top_gone`.
-    fn insert(&mut self, id: u64, mark: Mark, top_gone: u64) -> bool {
+    fn insert(&mut self, id: u64, log_pos: LogPos, top_gone: u64) -> bool {
         match self.ids.binary_search(&id) {
             Ok(at) => {
                 let Some(there) = self.marks.get_mut(at) else {
                     return false;
                 };
                 let before = *there;
-                if before.is_beside(mark) {
-                    *there = before.max(mark);
+                if before.is_beside(log_pos) {
+                    *there = before.max(log_pos);
                 } else {
                     // Both still matter: neither partition knows how far the other was seen.
-                    *there = mark;
+                    *there = log_pos;
                     self.rest_on(id, before);
                 }
                 false
             }
             Err(_) if id <= self.floor => {
                 self.below_floor += 1;
-                self.fell.raise(mark.next());
+                self.fell.raise(log_pos.next());
                 self.is_back(id, top_gone);
                 false
             }
             Err(at) => {
                 self.ids.insert(at, id);
-                self.marks.insert(at, mark);
+                self.marks.insert(at, log_pos);
                 let gone = self.gone.len();
                 self.is_back(id, top_gone);
                 gone == self.gone.len() && !self.shows.is_of(id)
@@ -371,16 +377,16 @@ impl Ledger {
         }
     }
 
-    fn rest_on(&mut self, id: u64, mark: Mark) {
+    fn rest_on(&mut self, id: u64, log_pos: LogPos) {
         let from = self.also.partition_point(|(there, _)| *there < id);
         let of_id = self.also.get_mut(from..).unwrap_or_default();
         let same = of_id
             .iter_mut()
             .take_while(|(there, _)| *there == id)
-            .find(|(_, there)| there.is_beside(mark));
+            .find(|(_, there)| there.is_beside(log_pos));
         match same {
-            Some((_, there)) => *there = (*there).max(mark),
-            None => self.also.insert(from, (id, mark)),
+            Some((_, there)) => *there = (*there).max(log_pos),
+            None => self.also.insert(from, (id, log_pos)),
         }
         if ALSO_MAX < self.also.len() {
             let (_, lowest) = self.also.remove(0);
@@ -388,7 +394,7 @@ impl Ledger {
         }
     }
 
-    fn remove(&mut self, id: u64, mark: Mark) {
+    fn remove(&mut self, id: u64, log_pos: LogPos) {
         if let Ok(at) = self.ids.binary_search(&id) {
             self.ids.remove(at);
             self.marks.remove(at);
@@ -399,9 +405,9 @@ impl Ledger {
             return;
         }
         // Remembered even if it never was here: where the log was read in another order it may have been.
-        let mut newest = mark;
+        let mut newest = log_pos;
         self.gone.retain(|(there, before)| {
-            let same = *there == id && before.is_beside(mark);
+            let same = *there == id && before.is_beside(log_pos);
             if same {
                 newest = newest.max(*before);
             }
@@ -422,12 +428,12 @@ impl Ledger {
 /// The last part of a stored feed, empty for most.
 #[derive(Serialize, Deserialize)]
 struct Remembered {
-    turns: Vec<Turn>,
-    forgotten: Seen,
-    fell: Seen,
+    turns: Vec<RelationChange>,
+    forgotten: Offsets,
+    fell: Offsets,
 }
 
-impl Ledger {
+impl OrderedFeed {
     /// As it is stored: a version byte, the floor, entries, further marks, removals and what is shown as [`columns`]; then,
     /// if there is any, what is remembered besides.
     pub fn pack(&self) -> Vec<u8> {
@@ -440,7 +446,7 @@ impl Ledger {
         columns::pack(self.gone.iter().copied(), &mut bytes);
         columns::pack_places(self.shows.rows(), &mut bytes);
         let remembers = [&self.forgotten, &self.fell];
-        if !self.turns.is_empty() || remembers.iter().any(|seen| **seen != Seen::default()) {
+        if !self.turns.is_empty() || remembers.iter().any(|seen| **seen != Offsets::default()) {
             let remembered = Remembered {
                 turns: self.turns.clone(),
                 forgotten: self.forgotten.clone(),
@@ -452,16 +458,16 @@ impl Ledger {
     }
 
     /// Reads a stored feed. None if the bytes are not one.
-    pub fn read(bytes: &[u8]) -> Option<Ledger> {
+    pub fn read(bytes: &[u8]) -> Option<OrderedFeed> {
         let packed = Packed::read(bytes)?;
-        let mut ledger = Ledger {
+        let mut ledger = OrderedFeed {
             floor: packed.floor,
             ids: packed.entries.ids(),
             marks: packed.entries.marks()?,
             also: packed.also.pairs()?,
             gone: packed.gone.pairs()?,
             shows: Shows::from_rows(packed.shows)?,
-            ..Ledger::default()
+            ..OrderedFeed::default()
         };
         if !packed.rest.is_empty() {
             let remembered: Remembered = postcard::from_bytes(packed.rest).ok()?;

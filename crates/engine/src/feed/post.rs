@@ -1,9 +1,9 @@
 //! A post as it is kept: what its author said, and where Slackwater put it. Pure.
 
-use crate::activity::Body;
-use crate::feed::reply_target::Answers;
+use crate::activity::PostContent;
+use crate::feed::reply_target::ReplyResolution;
 use crate::host::origin_of;
-use crate::record::offsets::Mark;
+use crate::record::offsets::LogPos;
 use crate::record::{Position, Topic};
 use serde::{Deserialize, Serialize};
 use slackwater_order::place::PostId;
@@ -21,8 +21,8 @@ pub struct At {
 
 impl At {
     /// The mark of this record.
-    pub fn mark(self) -> Mark {
-        Mark::new(Position {
+    pub fn log_pos(self) -> LogPos {
+        LogPos::new(Position {
             topic: Topic::Activities,
             partition: self.partition,
             offset: self.offset,
@@ -47,7 +47,7 @@ pub struct Post {
     /// Its place, which is its id.
     pub id: PostId,
     /// What its author's server said.
-    pub body: Body,
+    pub body: PostContent,
     /// The author's host, without a leading `www.`.
     pub origin: String,
     /// When this instance received it.
@@ -71,13 +71,13 @@ pub struct Post {
     /// Hashtags it carried before an edit: feeds it may still be in.
     pub was_tagged: Vec<String>,
     /// Whom it answers.
-    pub answers: Answers,
+    pub answers: ReplyResolution,
     /// Whether the record that made it was read long after it arrived: see [`crate::record::READ_LATE_AFTER`].
     pub read_late: bool,
     /// The document of its author that decided who could see it: the first that named as their followers a collection it is
     /// addressed to, or another than the one that was taken for that before. None where no document did, or one that stands
     /// before the post in its own partition: who lacks that lacks the post.
-    pub document: Option<Mark>,
+    pub document: Option<LogPos>,
     /// The record that made it.
     pub made: At,
     /// The newest record that said something new of it.
@@ -86,7 +86,7 @@ pub struct Post {
 
 impl Post {
     /// A post that came in time at `arrived` in the record `made`, at the place `id`; whatever else is known of it is to be set.
-    pub fn new(id: PostId, body: Body, arrived: Time, made: At) -> Post {
+    pub fn new(id: PostId, body: PostContent, arrived: Time, made: At) -> Post {
         Post {
             id,
             origin: origin_of(&body.author).unwrap_or_default(),
@@ -100,7 +100,7 @@ impl Post {
             state: State::Whole,
             is_author_gone: false,
             was_tagged: Vec::new(),
-            answers: Answers::default(),
+            answers: ReplyResolution::default(),
             read_late: false,
             document: None,
             made,
@@ -165,7 +165,7 @@ pub(crate) mod example {
             partition: 0,
             offset: 0,
         };
-        let body = Body::new(format!("{author}/1"), author.to_owned());
+        let body = PostContent::new(format!("{author}/1"), author.to_owned());
         Post::new(PostId::MIN, body, Time::default(), at)
     }
 }

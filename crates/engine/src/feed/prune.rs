@@ -1,8 +1,8 @@
 //! A feed weeded of what the rules no longer let in. In steps, as a merge goes.
 
 use crate::feed::fan_out::original_of;
-use crate::feed::merge::{Because, Feed, POSTS_STEP, Progress, has_left};
-use crate::feed::ordered_feed::Op;
+use crate::feed::merge::{Feed, MergeCause, POSTS_STEP, Progress, has_left};
+use crate::feed::ordered_feed::FeedOp;
 use crate::feed::rules::{Decision, Subject};
 use crate::feed::store::Store;
 use crate::feed::store::disk::DiskError;
@@ -10,15 +10,15 @@ use crate::graph::Graph;
 
 /// A weeding under way.
 #[derive(Debug)]
-pub struct Weeding {
+pub struct Pruning {
     /// Entries at or above this place have been looked at; what entered there since was decided about as it entered.
     below: u64,
 }
 
-impl Weeding {
+impl Pruning {
     /// Begins to take out of a feed what does not belong there.
-    pub fn new() -> Weeding {
-        Weeding { below: u64::MAX }
+    pub fn new() -> Pruning {
+        Pruning { below: u64::MAX }
     }
 
     /// Goes on with it.
@@ -27,7 +27,7 @@ impl Weeding {
         store: &Store,
         graph: &Graph,
         feed: Feed<'_>,
-        because: &Because,
+        because: &MergeCause,
     ) -> Result<Progress, DiskError> {
         let Some(of) = graph.get(feed.account) else {
             return Ok(Progress::Done);
@@ -42,7 +42,10 @@ impl Weeding {
         for id in left.take(POSTS_STEP) {
             looked_at += 1;
             self.below = id.number();
-            let leaves = because.marks.iter().map(|mark| Op::remove(id, *mark));
+            let leaves = because
+                .marks
+                .iter()
+                .map(|log_pos| FeedOp::remove(id, *log_pos));
             let Some(post) = store.post(id)? else {
                 leaving.extend(leaves);
                 continue;
@@ -64,8 +67,8 @@ impl Weeding {
     }
 }
 
-impl Default for Weeding {
-    fn default() -> Weeding {
-        Weeding::new()
+impl Default for Pruning {
+    fn default() -> Pruning {
+        Pruning::new()
     }
 }

@@ -3,14 +3,14 @@
 //! done in slices between batches.
 
 use crate::feed::boosts::{BoostBacklog, Changed, Edited};
-use crate::feed::fan_out::{Fate, fan_out, fan_out_in_public, original_of};
+use crate::feed::fan_out::{PostChange, fan_out, fan_out_in_public, original_of};
 use crate::feed::followers;
 use crate::feed::post::{Post, State};
 use crate::feed::store::disk::DiskError;
 use crate::feed::store::{Index, Store};
 use crate::graph::Graph;
 use crate::graph::moderation::is_meant;
-use crate::record::offsets::{Mark, Seen};
+use crate::record::offsets::{LogPos, Offsets};
 use serde::{Deserialize, Serialize};
 use slackwater_order::place::PostId;
 use std::collections::VecDeque;
@@ -28,7 +28,7 @@ const SPOKEN_MAX: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AuthorChange {
     /// How the instance stands to them: any feed may gain or lose their posts.
-    Standing,
+    Moderation,
     /// That they are local now, or not any more: only the public feeds ask that.
     Locality,
 }
@@ -41,7 +41,7 @@ pub struct Todo {
     /// An actor id, or a domain: then all who write there or below.
     of: String,
     /// The record that calls for it.
-    because: Mark,
+    because: LogPos,
     /// Posts on disk below this are done.
     from: PostId,
 }
@@ -55,7 +55,7 @@ pub struct Renamed {
     /// The collections.
     pub collections: Vec<String>,
     /// The record that calls for it.
-    pub because: Mark,
+    pub because: LogPos,
 }
 
 /// Something that was said of authors. A post of theirs that came later may have entered no feed for it, and so never have
@@ -63,10 +63,10 @@ pub struct Renamed {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthorChangeMark {
     /// The record that said so.
-    pub mark: Mark,
+    pub log_pos: LogPos,
     /// What this node had read by then, that record included. What a cursor saw beyond this, and lacks the record, may have
     /// to leave without being listed.
-    pub seen: Seen,
+    pub seen: Offsets,
 }
 
 /// What is to be done, and what was said, as it is stored.
@@ -113,9 +113,9 @@ impl Reevaluation {
     }
 
     /// The posts of an actor or a domain are to be decided again, says the record at `because`; `seen` had been read before.
-    pub fn add(&mut self, said: AuthorChange, of: &str, because: Mark, seen: &Seen) {
+    pub fn add(&mut self, said: AuthorChange, of: &str, because: LogPos, seen: &Offsets) {
         // Of where an author lives only the public feeds ask: what they lose for it is not held against every cursor.
-        if said == AuthorChange::Standing {
+        if said == AuthorChange::Moderation {
             note(Arc::make_mut(&mut self.spoken), because, seen);
         }
         self.todo.push_back(Todo {
@@ -194,11 +194,11 @@ impl Reevaluation {
 
     /// `seen` without the records that are not carried out yet: who is told of what they did so far will be told of the
     /// rest.
-    pub fn told(&self, seen: &Arc<Seen>) -> Arc<Seen> {
+    pub fn told(&self, seen: &Arc<Offsets>) -> Arc<Offsets> {
         if self.is_all_told() {
             return Arc::clone(seen);
         }
-        let mut told = Seen::clone(seen);
+        let mut told = Offsets::clone(seen);
         let todo = self.todo.iter().map(|todo| todo.because);
         let renamed = self.renamed.iter().map(|renamed| renamed.because);
         for because in todo.chain(renamed).chain(self.boosts.untold()) {
@@ -266,25 +266,26 @@ impl Reevaluation {
 
 /// One that is known already keeps what had been seen at first. Those between which nothing else was read are one; and of too
 /// many the oldest two become one.
-fn note(spoken: &mut Vec<AuthorChangeMark>, mark: Mark, seen: &Seen) {
-    let is_known = |there: &AuthorChangeMark| there.mark.is_beside(mark) && mark <= there.mark;
+fn note(spoken: &mut Vec<AuthorChangeMark>, log_pos: LogPos, seen: &Offsets) {
+    let is_known =
+        |there: &AuthorChangeMark| there.log_pos.is_beside(log_pos) && log_pos <= there.log_pos;
     if spoken.iter().any(is_known) {
         return;
     }
-    let with_mark = |seen: &Seen| {
+    let with_mark = |seen: &Offsets| {
         let mut seen = seen.clone();
-        seen.raise(mark.next());
+        seen.raise(log_pos.next());
         seen
     };
     let seen = with_mark(seen);
     if let Some(last) = spoken.last_mut()
-        && last.mark.is_beside(mark)
+        && last.log_pos.is_beside(log_pos)
         && with_mark(&last.seen) == seen
     {
-        *last = AuthorChangeMark { mark, seen };
+        *last = AuthorChangeMark { log_pos, seen };
         return;
     }
-    spoken.push(AuthorChangeMark { mark, seen });
+    spoken.push(AuthorChangeMark { log_pos, seen });
     if SPOKEN_MAX < spoken.len() {
         let oldest = spoken.remove(0);
         if let Some(next) = spoken.first_mut() {
@@ -314,14 +315,14 @@ fn decide_visibility_again(
     graph: &Graph,
     boosts: &mut BoostBacklog,
     id: PostId,
-    because: Mark,
+    because: LogPos,
 ) -> Result<(), DiskError> {
     let Some(post) = store.post(id)?.filter(|post| post.state == State::Whole) else {
         return Ok(());
     };
     let known = store.followers(&post.body.author)?;
     let mut body = post.body.clone();
-    let document = followers::decide(&mut body, known.as_deref(), post.made.mark());
+    let document = followers::decide(&mut body, known.as_deref(), post.made.log_pos());
     let is_same = body.visibility == post.body.visibility && document == post.document;
     // One that rests on a document may be stored as it is while feeds are not.
     if is_same && document.is_none() {
@@ -342,10 +343,10 @@ fn decide_visibility_again(
         graph,
         &post,
         original.as_deref(),
-        Fate::Changed,
+        PostChange::Changed,
         because,
     )?;
-    boosts.change(store, graph, &post, Fate::Changed, because)
+    boosts.change(store, graph, &post, PostChange::Changed, because)
 }
 
 fn decide_again(
@@ -366,7 +367,7 @@ fn decide_again(
     }
     let original = original_of(store, &post)?;
     let original = original.as_deref();
-    fan_out(store, graph, &post, original, Fate::Changed, because)?;
-    boosts.change(store, graph, &post, Fate::Changed, because)?;
+    fan_out(store, graph, &post, original, PostChange::Changed, because)?;
+    boosts.change(store, graph, &post, PostChange::Changed, because)?;
     Ok(1)
 }

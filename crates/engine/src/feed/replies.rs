@@ -1,9 +1,9 @@
 //! What answers a post: the replies that waited for it, or that its author's end concerns, through the threads below.
 
-use crate::activity::Body;
-use crate::feed::fan_out::{Fate, fan_out, original_of};
+use crate::activity::PostContent;
+use crate::feed::fan_out::{PostChange, fan_out, original_of};
 use crate::feed::post::{Post, State};
-use crate::feed::reply_target::{Answers, Whom};
+use crate::feed::reply_target::{ReplyResolution, ReplyTarget};
 use crate::feed::store::disk::DiskError;
 use crate::feed::store::{Index, Store};
 use crate::graph::Graph;
@@ -12,17 +12,17 @@ use slackwater_order::place::PostId;
 use std::sync::Arc;
 
 /// Whom a post answers, as far as what is kept tells.
-pub fn answers_of(store: &Store, body: &Body) -> Result<Answers, DiskError> {
+pub fn answers_of(store: &Store, body: &PostContent) -> Result<ReplyResolution, DiskError> {
     let parent = match &body.in_reply_to {
         Some(parent) => store.post_by_uri(parent)?,
         None => None,
     };
-    Ok(Answers::new(body, parent.as_deref()))
+    Ok(ReplyResolution::new(body, parent.as_deref()))
 }
 
 /// Which replies are fanned out again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Which {
+pub enum ReplyScope {
     /// Those that answer somebody else now, or whose parent was unknown.
     Changed,
     /// All: after a crash a reply may be stored as it is and not be in feeds.
@@ -35,7 +35,7 @@ pub fn fan_out_replies(
     store: &Store,
     graph: &Graph,
     post: &Post,
-    which: Which,
+    which: ReplyScope,
 ) -> Result<usize, DiskError> {
     let mut entered = 0;
     // Posts may claim to answer each other in a circle.
@@ -58,8 +58,8 @@ pub fn fan_out_replies(
                 continue;
             }
             let before = reply.answers.clone();
-            let answers = Answers::new(&reply.body, Some(&parent));
-            if answers == before && which == Which::Changed {
+            let answers = ReplyResolution::new(&reply.body, Some(&parent));
+            if answers == before && which == ReplyScope::Changed {
                 continue;
             }
             let reply = store.put_post(Post {
@@ -69,11 +69,11 @@ pub fn fan_out_replies(
             if reply.state == State::Whole {
                 // Nobody has what waited for its parent.
                 let fate = match (which, before.whom) {
-                    (Which::Changed, Whom::Unknown) => Fate::New,
-                    _ => Fate::Changed,
+                    (ReplyScope::Changed, ReplyTarget::Unknown) => PostChange::New,
+                    _ => PostChange::Changed,
                 };
                 let original = original_of(store, &reply)?;
-                let because = parent.newest.mark();
+                let because = parent.newest.log_pos();
                 entered += fan_out(store, graph, &reply, original.as_deref(), fate, because)?;
             }
             if visited.insert(reply.id) {

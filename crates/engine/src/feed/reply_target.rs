@@ -3,14 +3,14 @@
 //! Who goes on in a thread of their own under somebody's post still answers that somebody, as Mastodon has it. So what a
 //! post answers is a function of its parent, and of its parent's parent only as long as the author stays the same.
 
-use crate::activity::Body;
+use crate::activity::PostContent;
 use crate::feed::post::Post;
-use crate::record::offsets::Mark;
+use crate::record::offsets::LogPos;
 use serde::{Deserialize, Serialize};
 
 /// Whom a post answers, as far as that is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Whom {
+pub enum ReplyTarget {
     /// It is no reply.
     #[default]
     Nobody,
@@ -26,22 +26,22 @@ pub enum Whom {
 
 /// Whom a post answers, and the records that say so.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answers {
+pub struct ReplyResolution {
     /// Whom.
-    pub whom: Whom,
+    pub whom: ReplyTarget,
     /// Of each partition, the newest record of the posts above it that this rests on.
-    pub rests: Vec<Mark>,
+    pub rests: Vec<LogPos>,
 }
 
-impl Answers {
+impl ReplyResolution {
     /// What a post answers whose parent, if that is known, is `parent`.
-    pub fn new(body: &Body, parent: Option<&Post>) -> Answers {
+    pub fn new(body: &PostContent, parent: Option<&Post>) -> ReplyResolution {
         if body.in_reply_to.is_none() {
-            return Answers::default();
+            return ReplyResolution::default();
         }
         let Some(parent) = parent else {
-            return Answers {
-                whom: Whom::Unknown,
+            return ReplyResolution {
+                whom: ReplyTarget::Unknown,
                 rests: Vec::new(),
             };
         };
@@ -51,34 +51,34 @@ impl Answers {
         } else {
             Vec::new()
         };
-        note(&mut rests, parent.made.mark());
+        note(&mut rests, parent.made.log_pos());
         let whom = if parent.is_author_gone {
-            note(&mut rests, parent.newest.mark());
-            Whom::Gone
+            note(&mut rests, parent.newest.log_pos());
+            ReplyTarget::Gone
         } else if !is_own {
-            Whom::Actor(parent.body.author.clone())
+            ReplyTarget::Actor(parent.body.author.clone())
         } else {
             match &parent.answers.whom {
-                Whom::Nobody | Whom::Themself => Whom::Themself,
+                ReplyTarget::Nobody | ReplyTarget::Themself => ReplyTarget::Themself,
                 other => other.clone(),
             }
         };
-        Answers { whom, rests }
+        ReplyResolution { whom, rests }
     }
 
     /// The actor it answers, if that is somebody else.
     pub fn actor(&self) -> Option<&str> {
         match &self.whom {
-            Whom::Actor(actor) => Some(actor),
+            ReplyTarget::Actor(actor) => Some(actor),
             _ => None,
         }
     }
 }
 
-fn note(rests: &mut Vec<Mark>, mark: Mark) {
-    match rests.iter_mut().find(|there| there.is_beside(mark)) {
-        Some(there) => *there = mark.max(*there),
-        None => rests.push(mark),
+fn note(rests: &mut Vec<LogPos>, log_pos: LogPos) {
+    match rests.iter_mut().find(|there| there.is_beside(log_pos)) {
+        Some(there) => *there = log_pos.max(*there),
+        None => rests.push(log_pos),
     }
 }
 
@@ -98,7 +98,7 @@ mod tests {
             offset,
         };
         post.newest = post.made;
-        post.answers = Answers::new(&post.body, parent);
+        post.answers = ReplyResolution::new(&post.body, parent);
         post
     }
 
@@ -109,15 +109,15 @@ mod tests {
         let first = reply(ANA, 4, Some(&start));
         let second = reply(ANA, 5, Some(&first));
         let third = reply(ANA, 6, Some(&second));
-        assert_eq!(third.answers.whom, Whom::Actor(BOB.to_owned()));
+        assert_eq!(third.answers.whom, ReplyTarget::Actor(BOB.to_owned()));
         assert_eq!(
             third.answers.rests,
-            [start.made.mark(), second.made.mark()],
+            [start.made.log_pos(), second.made.log_pos()],
             "the newest of each partition"
         );
         assert_eq!(
             reply(BOB, 7, Some(&third)).answers.whom,
-            Whom::Actor(ANA.to_owned())
+            ReplyTarget::Actor(ANA.to_owned())
         );
     }
 
@@ -125,18 +125,24 @@ mod tests {
     fn a_thread_of_ones_own_answers_nobody_else() {
         let start = example::post(ANA);
         let first = reply(ANA, 4, Some(&start));
-        assert_eq!(first.answers.whom, Whom::Themself);
-        assert_eq!(reply(ANA, 5, Some(&first)).answers.whom, Whom::Themself);
+        assert_eq!(first.answers.whom, ReplyTarget::Themself);
+        assert_eq!(
+            reply(ANA, 5, Some(&first)).answers.whom,
+            ReplyTarget::Themself
+        );
     }
 
     #[test]
     fn what_leads_to_an_unknown_post_answers_nobody_known() {
         let first = reply(ANA, 4, None);
-        assert_eq!(first.answers.whom, Whom::Unknown);
-        assert_eq!(reply(ANA, 5, Some(&first)).answers.whom, Whom::Unknown);
+        assert_eq!(first.answers.whom, ReplyTarget::Unknown);
+        assert_eq!(
+            reply(ANA, 5, Some(&first)).answers.whom,
+            ReplyTarget::Unknown
+        );
         assert_eq!(
             reply(BOB, 5, Some(&first)).answers.whom,
-            Whom::Actor(ANA.to_owned())
+            ReplyTarget::Actor(ANA.to_owned())
         );
     }
 
@@ -146,12 +152,12 @@ mod tests {
         start.strip(State::Gone);
         assert_eq!(
             reply(ANA, 4, Some(&start)).answers.whom,
-            Whom::Actor(BOB.to_owned())
+            ReplyTarget::Actor(BOB.to_owned())
         );
         start.is_author_gone = true;
         start.newest.offset = 9;
         let answer = reply(ANA, 4, Some(&start));
-        assert_eq!(answer.answers.whom, Whom::Gone);
-        assert_eq!(answer.answers.rests, [start.newest.mark()]);
+        assert_eq!(answer.answers.whom, ReplyTarget::Gone);
+        assert_eq!(answer.answers.rests, [start.newest.log_pos()]);
     }
 }

@@ -5,12 +5,12 @@
 
 use crate::activity::Visibility;
 use crate::feed::post::{Post, State};
-use crate::feed::reply_target::Whom;
+use crate::feed::reply_target::ReplyTarget;
 use crate::graph::Account;
 use crate::graph::ActorIx;
 use crate::graph::Graph;
 use crate::graph::lists::List;
-use crate::graph::moderation::Standing;
+use crate::graph::moderation::ModerationState;
 use crate::relationship::Replies;
 use slackwater_order::verdict::Disposition;
 
@@ -18,14 +18,14 @@ use slackwater_order::verdict::Disposition;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// It is in.
-    In(Because),
+    In(Included),
     /// It is not.
-    Out(Why),
+    Out(Excluded),
 }
 
 /// Why a post is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Because {
+pub enum Included {
     /// The account wrote it.
     Own,
     /// The account follows its author.
@@ -36,7 +36,7 @@ pub enum Because {
 
 /// Why a post is not in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum Excluded {
     /// It was deleted or undone, or only a stub of it is left.
     Gone,
     /// It was too late, and its origin's posts are dropped then.
@@ -81,50 +81,53 @@ pub enum Why {
     BoostsBlockedBy,
 }
 
-impl Why {
+impl Excluded {
     /// Whether it is for what became of another post, the one it boosts or answers.
     pub fn is_of_another(self) -> bool {
         matches!(
             self,
-            Why::OriginalGone | Why::OriginalUnknown | Why::OriginalNotAddressed | Why::ParentGone
+            Excluded::OriginalGone
+                | Excluded::OriginalUnknown
+                | Excluded::OriginalNotAddressed
+                | Excluded::ParentGone
         )
     }
 
     /// In words: what follows "not in home: ".
     pub const fn words(self) -> &'static str {
         match self {
-            Why::Gone => "it was deleted or undone, or is too old to be kept",
-            Why::TooLate => "it came too late, and too late posts of its origin are dropped",
-            Why::Suspended => "the instance suspends its author, or whom it boosts",
-            Why::NotFollowed => "neither its author nor a hashtag it carries is followed",
-            Why::NotListed => "its author is not on the list",
-            Why::NotAddressed => "it was addressed to others",
-            Why::ParentUnknown => "a reply to a post that is unknown so far",
-            Why::ParentGone => "a reply to someone who is gone",
-            Why::OnExclusiveList => "its author is on an exclusive list",
-            Why::OtherLanguage => "its author is followed for other languages",
-            Why::OriginalUnknown => "a boost of a post that is unknown so far",
-            Why::OriginalGone => "a boost of a post that is gone",
-            Why::OriginalNotAddressed => "a boost of a post that was not sent to everybody",
-            Why::Blocked => "its author, whom it boosts or someone it mentions is blocked",
-            Why::Muted => "its author, whom it boosts or someone it mentions is muted",
-            Why::DomainBlocked => "the domain of its author, or of whom it boosts, is blocked",
-            Why::BlockedBy => "its author blocks the account",
-            Why::AnswersStranger => "a reply to someone you do not follow",
-            Why::ReplyNotListed => "a reply of a kind the list does not show",
-            Why::BoostsOff => "its author is followed without boosts",
-            Why::BoostsBlockedBy => "a boost of someone who blocks the account",
+            Excluded::Gone => "it was deleted or undone, or is too old to be kept",
+            Excluded::TooLate => "it came too late, and too late posts of its origin are dropped",
+            Excluded::Suspended => "the instance suspends its author, or whom it boosts",
+            Excluded::NotFollowed => "neither its author nor a hashtag it carries is followed",
+            Excluded::NotListed => "its author is not on the list",
+            Excluded::NotAddressed => "it was addressed to others",
+            Excluded::ParentUnknown => "a reply to a post that is unknown so far",
+            Excluded::ParentGone => "a reply to someone who is gone",
+            Excluded::OnExclusiveList => "its author is on an exclusive list",
+            Excluded::OtherLanguage => "its author is followed for other languages",
+            Excluded::OriginalUnknown => "a boost of a post that is unknown so far",
+            Excluded::OriginalGone => "a boost of a post that is gone",
+            Excluded::OriginalNotAddressed => "a boost of a post that was not sent to everybody",
+            Excluded::Blocked => "its author, whom it boosts or someone it mentions is blocked",
+            Excluded::Muted => "its author, whom it boosts or someone it mentions is muted",
+            Excluded::DomainBlocked => "the domain of its author, or of whom it boosts, is blocked",
+            Excluded::BlockedBy => "its author blocks the account",
+            Excluded::AnswersStranger => "a reply to someone you do not follow",
+            Excluded::ReplyNotListed => "a reply of a kind the list does not show",
+            Excluded::BoostsOff => "its author is followed without boosts",
+            Excluded::BoostsBlockedBy => "a boost of someone who blocks the account",
         }
     }
 }
 
-impl Because {
+impl Included {
     /// In words: what follows "in home: ".
     pub const fn words(self) -> &'static str {
         match self {
-            Because::Own => "the account wrote it",
-            Because::Followed => "its author is followed",
-            Because::Tagged => "a hashtag it carries is followed",
+            Included::Own => "the account wrote it",
+            Included::Followed => "its author is followed",
+            Included::Tagged => "a hashtag it carries is followed",
         }
     }
 }
@@ -146,7 +149,7 @@ pub struct Subject<'a> {
     /// Its author, if any relation names them.
     pub author: Option<ActorIx>,
     post: &'a Post,
-    standing: Standing,
+    standing: ModerationState,
     /// Whom it answers, if that is an actor some relation names.
     answers: Option<ActorIx>,
     /// The author of what it boosts.
@@ -161,7 +164,7 @@ pub struct Subject<'a> {
 struct Original<'a> {
     author: Option<ActorIx>,
     post: &'a Post,
-    standing: Standing,
+    standing: ModerationState,
     /// Those the original is addressed to or mentions; looked up where its visibility makes it matter.
     audience: Vec<ActorIx>,
 }
@@ -218,7 +221,7 @@ pub fn decide(subject: &Subject<'_>, account: &Account) -> Decision {
     }
     let exclusively = |author| account.lists_exclusively(author);
     match subject.reaches_as_followed(account, exclusively) {
-        Decision::Out(_) if subject.reaches_as_tagged(account) => Decision::In(Because::Tagged),
+        Decision::Out(_) if subject.reaches_as_tagged(account) => Decision::In(Included::Tagged),
         decision => decision,
     }
 }
@@ -229,11 +232,11 @@ pub fn decide_list(subject: &Subject<'_>, account: &Account, list: &List) -> Dec
         return Decision::Out(why);
     }
     if !subject.author.is_some_and(|author| list.has(author)) {
-        return Decision::Out(Why::NotListed);
+        return Decision::Out(Excluded::NotListed);
     }
     match subject.reaches_as_followed(account, |_| false) {
         Decision::In(_) if !subject.is_shown_by(list, account) => {
-            Decision::Out(Why::ReplyNotListed)
+            Decision::Out(Excluded::ReplyNotListed)
         }
         decision => decision,
     }
@@ -246,14 +249,19 @@ pub fn is_in_tag_feed(subject: &Subject<'_>, reader: Option<&Account>) -> bool {
 
 /// Whether the subject is in the public feed; with a reader, less what that reader shuns.
 pub fn is_in_public_feed(subject: &Subject<'_>, reader: Option<&Account>) -> bool {
-    let is_reply = !matches!(subject.post.answers.whom, Whom::Nobody | Whom::Themself);
+    let is_reply = !matches!(
+        subject.post.answers.whom,
+        ReplyTarget::Nobody | ReplyTarget::Themself
+    );
     !is_reply && is_in_tag_feed(subject, reader)
 }
 
 /// Whether the subject may be shown to somebody who asks for it by its id: whom it was meant for, and whom its author does
 /// not block. What is hidden from a feed only for the reader's peace may still be asked for.
 pub fn may_be_seen(subject: &Subject<'_>, reader: Option<&Account>) -> bool {
-    let is_there = subject.is_nowhere().is_none_or(|why| why == Why::TooLate);
+    let is_there = subject
+        .is_nowhere()
+        .is_none_or(|why| why == Excluded::TooLate);
     let original = subject.original.as_ref();
     let is_own =
         |author: Option<ActorIx>, reader: &Account| author.is_some() && author == reader.actor();
@@ -292,15 +300,15 @@ fn is_named(subject: &Subject<'_>, post: &Post, account: &Account) -> bool {
 
 impl Subject<'_> {
     /// Why it is in nobody's feed, if that is so.
-    fn is_nowhere(&self) -> Option<Why> {
+    fn is_nowhere(&self) -> Option<Excluded> {
         if self.post.state != State::Whole {
-            return Some(Why::Gone);
+            return Some(Excluded::Gone);
         }
         let original = self.original.as_ref().map(|original| original.standing);
-        if original.unwrap_or_default().max(self.standing) == Standing::Suspended {
-            return Some(Why::Suspended);
+        if original.unwrap_or_default().max(self.standing) == ModerationState::Suspended {
+            return Some(Excluded::Suspended);
         }
-        (self.post.disposition == Disposition::Dropped).then_some(Why::TooLate)
+        (self.post.disposition == Disposition::Dropped).then_some(Excluded::TooLate)
     }
 
     /// Whether it is for everybody: public, no boost, its author not limited.
@@ -308,7 +316,7 @@ impl Subject<'_> {
         self.is_nowhere().is_none()
             && self.post.body.visibility == Visibility::Public
             && self.post.body.boost_of.is_none()
-            && self.standing == Standing::Open
+            && self.standing == ModerationState::Open
     }
 
     /// As its author's or its follower's, whether or not a hashtag is followed.
@@ -318,26 +326,26 @@ impl Subject<'_> {
         exclusively: impl FnOnce(ActorIx) -> bool,
     ) -> Decision {
         let Some(author) = self.author else {
-            return Decision::Out(Why::NotFollowed);
+            return Decision::Out(Excluded::NotFollowed);
         };
         if account.actor() == Some(author) {
             // A boost of one's own shows nothing either without what it boosts.
             let nothing = self.boosts_nothing();
-            return nothing.map_or(Decision::In(Because::Own), Decision::Out);
+            return nothing.map_or(Decision::In(Included::Own), Decision::Out);
         }
         let Some(follow) = account.follow(author) else {
-            return Decision::Out(Why::NotFollowed);
+            return Decision::Out(Excluded::NotFollowed);
         };
         match self.post.answers.whom {
-            Whom::Unknown => return Decision::Out(Why::ParentUnknown),
-            Whom::Gone => return Decision::Out(Why::ParentGone),
-            Whom::Nobody | Whom::Themself | Whom::Actor(_) => {}
+            ReplyTarget::Unknown => return Decision::Out(Excluded::ParentUnknown),
+            ReplyTarget::Gone => return Decision::Out(Excluded::ParentGone),
+            ReplyTarget::Nobody | ReplyTarget::Themself | ReplyTarget::Actor(_) => {}
         }
         if !self.reaches(account) {
-            return Decision::Out(Why::NotAddressed);
+            return Decision::Out(Excluded::NotAddressed);
         }
         if exclusively(author) {
-            return Decision::Out(Why::OnExclusiveList);
+            return Decision::Out(Excluded::OnExclusiveList);
         }
         if let Some(language) = &self.post.body.language
             && !follow.languages.is_empty()
@@ -346,38 +354,38 @@ impl Subject<'_> {
                 .iter()
                 .any(|it| it.eq_ignore_ascii_case(language))
         {
-            return Decision::Out(Why::OtherLanguage);
+            return Decision::Out(Excluded::OtherLanguage);
         }
         if let Some(why) = self.boosts_nothing() {
             return Decision::Out(why);
         }
         if !self.opens_to(account) {
-            return Decision::Out(Why::OriginalNotAddressed);
+            return Decision::Out(Excluded::OriginalNotAddressed);
         }
         if let Some(why) = self.shunned_by(account) {
             return Decision::Out(why);
         }
         if account.is_blocked_by(author) {
-            return Decision::Out(Why::BlockedBy);
+            return Decision::Out(Excluded::BlockedBy);
         }
         if self.post.answers.actor().is_some() && !self.answers_known(account) {
-            return Decision::Out(Why::AnswersStranger);
+            return Decision::Out(Excluded::AnswersStranger);
         }
         if let Some(original) = &self.original {
             if !follow.boosts {
-                return Decision::Out(Why::BoostsOff);
+                return Decision::Out(Excluded::BoostsOff);
             }
             if original
                 .author
                 .is_some_and(|author| account.is_blocked_by(author))
             {
-                return Decision::Out(Why::BoostsBlockedBy);
+                return Decision::Out(Excluded::BoostsBlockedBy);
             }
             if account.blocks_domain(&original.post.origin) {
-                return Decision::Out(Why::DomainBlocked);
+                return Decision::Out(Excluded::DomainBlocked);
             }
         }
-        Decision::In(Because::Followed)
+        Decision::In(Included::Followed)
     }
 
     /// For a hashtag it carries: not one's own, and not from whom one shuns or is shunned by.
@@ -403,10 +411,10 @@ impl Subject<'_> {
     /// Whether a list shows replies of its kind.
     fn is_shown_by(&self, list: &List, account: &Account) -> bool {
         match self.post.answers.whom {
-            Whom::Nobody | Whom::Themself => return true,
+            ReplyTarget::Nobody | ReplyTarget::Themself => return true,
             // Of these only one's own get this far: as others' do, they wait for what they answer.
-            Whom::Unknown | Whom::Gone => return false,
-            Whom::Actor(_) => {}
+            ReplyTarget::Unknown | ReplyTarget::Gone => return false,
+            ReplyTarget::Actor(_) => {}
         }
         let to_me = self.answers.is_some() && account.actor() == self.answers;
         match list.replies() {
@@ -444,21 +452,21 @@ impl Subject<'_> {
             return Reach::Asked;
         }
         match self.post.answers.whom {
-            Whom::Nobody | Whom::Themself => Reach::Every,
-            Whom::Actor(_) => Reach::Knowing(self.answers),
-            Whom::Unknown | Whom::Gone => Reach::Asked,
+            ReplyTarget::Nobody | ReplyTarget::Themself => Reach::Every,
+            ReplyTarget::Actor(_) => Reach::Knowing(self.answers),
+            ReplyTarget::Unknown | ReplyTarget::Gone => Reach::Asked,
         }
     }
 
     /// For a boost whose original is unknown or gone: which of the two.
-    fn boosts_nothing(&self) -> Option<Why> {
+    fn boosts_nothing(&self) -> Option<Excluded> {
         self.post.body.boost_of.as_ref()?;
         match &self.original {
-            None => Some(Why::OriginalUnknown),
+            None => Some(Excluded::OriginalUnknown),
             Some(original) => match original.post.state {
                 State::Whole => None,
-                State::Gone => Some(Why::OriginalGone),
-                State::Stub => Some(Why::OriginalUnknown),
+                State::Gone => Some(Excluded::OriginalGone),
+                State::Stub => Some(Excluded::OriginalUnknown),
             },
         }
     }
@@ -483,7 +491,7 @@ impl Subject<'_> {
         }
     }
 
-    fn shunned_by(&self, account: &Account) -> Option<Why> {
+    fn shunned_by(&self, account: &Account) -> Option<Excluded> {
         if !account.shuns_anybody() {
             return None;
         }
@@ -495,14 +503,14 @@ impl Subject<'_> {
                 .chain(self.mentions.iter().copied())
         };
         if named().any(|actor| account.blocks(actor)) {
-            return Some(Why::Blocked);
+            return Some(Excluded::Blocked);
         }
         if named().any(|actor| account.mutes(actor)) {
-            return Some(Why::Muted);
+            return Some(Excluded::Muted);
         }
         account
             .blocks_domain(&self.post.origin)
-            .then_some(Why::DomainBlocked)
+            .then_some(Excluded::DomainBlocked)
     }
 }
 

@@ -13,7 +13,7 @@ const SWEPT_AT: usize = 64;
 
 /// The feeds that are watched.
 #[derive(Debug, Default)]
-pub struct Stirred {
+pub struct Watchers {
     /// How many are: while none is, nobody takes the lock.
     count: AtomicUsize,
     watched: Mutex<Watched>,
@@ -31,7 +31,7 @@ struct Watched {
 struct Rows<K> {
     rows: HashMap<K, watch::Sender<()>>,
     /// Those something happened to since they were last told.
-    stirred: HashSet<K>,
+    watchers: HashSet<K>,
     /// With so many rows, those of readers who left are looked for.
     swept_at: usize,
 }
@@ -40,13 +40,13 @@ impl<K> Default for Rows<K> {
     fn default() -> Rows<K> {
         Rows {
             rows: HashMap::new(),
-            stirred: HashSet::new(),
+            watchers: HashSet::new(),
             swept_at: SWEPT_AT,
         }
     }
 }
 
-impl Stirred {
+impl Watchers {
     /// Watches an account's feeds: the receiver changes when something has happened to them that readers may see.
     pub fn watch(&self, account: AccountIx) -> watch::Receiver<()> {
         let mut watched = self.watched.lock();
@@ -71,41 +71,41 @@ impl Stirred {
     }
 
     /// Something happened to these accounts' feeds.
-    pub fn stir(&self, accounts: &[AccountIx]) {
+    pub fn mark_changed(&self, accounts: &[AccountIx]) {
         if self.is_unwatched() {
             return;
         }
         let mut watched = self.watched.lock();
-        let Rows { rows, stirred, .. } = &mut watched.accounts;
+        let Rows { rows, watchers, .. } = &mut watched.accounts;
         if rows.len() < accounts.len() {
             // `accounts` ascend.
             let watched = rows.keys().copied();
-            stirred.extend(watched.filter(|account| accounts.binary_search(account).is_ok()));
+            watchers.extend(watched.filter(|account| accounts.binary_search(account).is_ok()));
         } else {
             let accounts = accounts.iter().copied();
-            stirred.extend(accounts.filter(|account| rows.contains_key(account)));
+            watchers.extend(accounts.filter(|account| rows.contains_key(account)));
         }
     }
 
     /// Something happened to a feed that is no home.
     pub fn stir_named(&self, name: &Name) {
         if let Some(account) = name.account() {
-            return self.stir(&[account]);
+            return self.mark_changed(&[account]);
         }
         if self.is_unwatched() {
             return;
         }
         let shared = &mut self.watched.lock().shared;
-        if shared.rows.contains_key(name) && !shared.stirred.contains(name) {
-            shared.stirred.insert(name.clone());
+        if shared.rows.contains_key(name) && !shared.watchers.contains(name) {
+            shared.watchers.insert(name.clone());
         }
     }
 
     /// Something happened that concerns every feed.
-    pub fn stir_all(&self) {
+    pub fn mark_all_changed(&self) {
         let mut watched = self.watched.lock();
-        watched.accounts.stir_all();
-        watched.shared.stir_all();
+        watched.accounts.mark_all_changed();
+        watched.shared.mark_all_changed();
     }
 
     /// Wakes those who watch what was stirred since the last call.
@@ -141,12 +141,12 @@ impl<K: Clone + Eq + Hash> Rows<K> {
         sender.subscribe()
     }
 
-    fn stir_all(&mut self) {
-        self.stirred.extend(self.rows.keys().cloned());
+    fn mark_all_changed(&mut self) {
+        self.watchers.extend(self.rows.keys().cloned());
     }
 
     fn wake(&mut self) {
-        for key in self.stirred.drain() {
+        for key in self.watchers.drain() {
             if let Some(sender) = self.rows.get(&key) {
                 sender.send_replace(());
             }
@@ -166,12 +166,12 @@ mod tests {
     /// Were this to fail, a reader would wait for ever, or be woken for what happened to others.
     #[test]
     fn those_who_watch_are_woken_for_what_happened_to_their_feed_and_for_nothing_else() {
-        let stirred = Stirred::default();
-        stirred.stir(&[account(1)]);
-        let mut one = stirred.watch(account(1));
-        let mut again = stirred.watch(account(1));
-        let mut two = stirred.watch(account(2));
-        stirred.wake();
+        let watchers = Watchers::default();
+        watchers.mark_changed(&[account(1)]);
+        let mut one = watchers.watch(account(1));
+        let mut again = watchers.watch(account(1));
+        let mut two = watchers.watch(account(2));
+        watchers.wake();
         let mut woken = || {
             let all = [&mut one, &mut again, &mut two];
             all.map(|receiver| {
@@ -181,51 +181,51 @@ mod tests {
             })
         };
         assert_eq!(woken(), [false; 3], "it happened before they watched");
-        stirred.stir(&[account(0), account(1), account(3)]);
+        watchers.mark_changed(&[account(0), account(1), account(3)]);
         assert_eq!(woken(), [false; 3], "not before readers may see it");
-        stirred.wake();
+        watchers.wake();
         assert_eq!(woken(), [true, true, false]);
-        stirred.stir(&[account(2)]);
-        stirred.wake();
+        watchers.mark_changed(&[account(2)]);
+        watchers.wake();
         assert_eq!(woken(), [false, false, true]);
-        stirred.wake();
+        watchers.wake();
         assert_eq!(woken(), [false; 3]);
-        stirred.stir_all();
-        stirred.wake();
+        watchers.mark_all_changed();
+        watchers.wake();
         assert_eq!(woken(), [true; 3]);
     }
 
     #[test]
     fn a_shared_feed_wakes_its_own_readers_and_a_list_its_owners() {
-        let stirred = Stirred::default();
+        let watchers = Watchers::default();
         let (rust, all) = (Name::Tag("rust".into()), Name::Public(Part::All));
-        let one = stirred.watch_shared(rust.clone());
-        let two = stirred.watch_shared(all);
-        let owner = stirred.watch(account(1));
-        stirred.stir_named(&rust);
-        stirred.stir_named(&Name::Tag("other".into()));
-        stirred.wake();
+        let one = watchers.watch_shared(rust.clone());
+        let two = watchers.watch_shared(all);
+        let owner = watchers.watch(account(1));
+        watchers.stir_named(&rust);
+        watchers.stir_named(&Name::Tag("other".into()));
+        watchers.wake();
         let woken = || [&one, &two, &owner].map(|receiver| receiver.has_changed());
         assert_eq!(woken(), [true, false, false]);
-        stirred.stir_named(&Name::list(account(1), "7", "42"));
-        stirred.wake();
+        watchers.stir_named(&Name::list(account(1), "7", "42"));
+        watchers.wake();
         assert_eq!(woken(), [true, false, true]);
-        stirred.stir_all();
-        stirred.wake();
+        watchers.mark_all_changed();
+        watchers.wake();
         assert_eq!(woken(), [true, true, true]);
     }
 
     #[test]
     fn who_left_leaves_nothing_behind() {
-        let stirred = Stirred::default();
-        let kept = stirred.watch(account(7));
+        let watchers = Watchers::default();
+        let kept = watchers.watch(account(7));
         for n in 0..10_000 {
-            drop(stirred.watch(account(n)));
+            drop(watchers.watch(account(n)));
         }
-        let rows = || stirred.watched.lock().accounts.rows.len();
+        let rows = || watchers.watched.lock().accounts.rows.len();
         assert!(rows() <= SWEPT_AT, "{}", rows());
-        stirred.stir(&[account(7)]);
-        stirred.wake();
+        watchers.mark_changed(&[account(7)]);
+        watchers.wake();
         assert!(kept.has_changed());
     }
 }

@@ -385,7 +385,7 @@ fn set<T: Ord>(sorted: &mut Vec<T>, item: T, on: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::Manner;
+    use crate::graph::FanOutClass;
     use crate::relationship::decode;
 
     fn apply(graph: &mut Graph, document: &str) -> Effect {
@@ -465,7 +465,7 @@ mod tests {
             apply(&mut graph, document);
         }
         let account = graph.account("7").unwrap();
-        assert_eq!(graph.manner(account), Manner::Particular);
+        assert_eq!(graph.manner(account), FanOutClass::Particular);
         let gone = apply(
             &mut graph,
             r#"{"type":"account","account":"7","removed":true}"#,
@@ -477,7 +477,7 @@ mod tests {
             (of.actor(), of.follows().len(), of.shuns_anybody()),
             (None, 0, false)
         );
-        assert_eq!(graph.manner(account), Manner::Plain);
+        assert_eq!(graph.manner(account), FanOutClass::Plain);
         assert_eq!(
             graph.owners(graph.actor("https://me.example/users/me").unwrap()),
             []

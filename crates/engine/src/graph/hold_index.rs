@@ -13,7 +13,7 @@ use slackwater_order::horizon::COMPLETE_MS;
 use slackwater_order::time::millis_of;
 
 #[derive(Debug)]
-pub(super) struct Waits {
+pub(super) struct HoldIndex {
     /// Of accounts that set none.
     patience_ms: i64,
     by_host: HashMap<Box<str>, u32>,
@@ -33,9 +33,9 @@ pub(super) enum Said {
     Ordering,
 }
 
-impl Default for Waits {
-    fn default() -> Waits {
-        Waits {
+impl Default for HoldIndex {
+    fn default() -> HoldIndex {
+        HoldIndex {
             patience_ms: 0,
             by_host: HashMap::new(),
             hosts: Vec::new(),
@@ -46,7 +46,7 @@ impl Default for Waits {
     }
 }
 
-impl Waits {
+impl HoldIndex {
     pub(super) fn add_actor(&mut self, id: &str) {
         // An actor without a host can write no post: one origin for all of them holds nobody up.
         let host = origin_of(id).unwrap_or_default();

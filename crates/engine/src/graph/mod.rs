@@ -8,9 +8,9 @@ pub mod versions;
 
 use crate::relationship::Patience;
 use hashbrown::HashMap;
-use hold_index::Waits;
+use hold_index::HoldIndex;
 use lists::Lists;
-use moderation::Moderation;
+use moderation::ModerationTable;
 use slackwater_order::time::Time;
 use std::collections::BTreeSet;
 use xxhash_rust::xxh3::xxh3_64;
@@ -67,7 +67,7 @@ pub struct Account {
 
 /// How a fan-out goes about an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Manner {
+pub enum FanOutClass {
     /// It has nothing but plain follows: what reaches every follower reaches it.
     Plain,
     /// It has wishes beyond plain follows: each post is decided for it alone.
@@ -100,7 +100,7 @@ pub struct Graph {
     names: Vec<Box<str>>,
     /// By account: how a fan-out goes about it. Beside the accounts, not in them, so that a fan-out to plain followers
     /// touches one byte of each.
-    manners: Vec<Manner>,
+    manners: Vec<FanOutClass>,
     /// By actor: the accounts that follow it, ascending.
     followers: Vec<Vec<AccountIx>>,
     /// By actor: the accounts it is the actor of, ascending.
@@ -110,12 +110,12 @@ pub struct Graph {
     /// By actor: the accounts that have it on a list, ascending.
     listers: HashMap<ActorIx, Vec<AccountIx>>,
     /// What the instance does to actors and domains.
-    moderation: Moderation,
+    moderation: ModerationTable,
     /// When the mutes end that do.
     mute_ends: HashMap<(AccountIx, ActorIx), Time>,
     mutes_by_end: BTreeSet<(Time, AccountIx, ActorIx)>,
     /// Whom feeds wait for.
-    waits: Waits,
+    waits: HoldIndex,
     /// By hash of an account's id: the partition that has spoken of its relations, or [`SEVERAL`]. Who shares a hash
     /// shares the partitions, which does no harm.
     partitions: HashMap<u64, i32>,
@@ -141,15 +141,15 @@ impl Account {
     }
 
     /// How a fan-out goes about it while it is awake.
-    fn manner(&self) -> Manner {
+    fn manner(&self) -> FanOutClass {
         let has_wishes = !self.options.is_empty()
             || self.shuns_anybody()
             || !self.blocked_by.is_empty()
             || self.lists().any(|(_, list)| list.is_exclusive());
         if has_wishes {
-            Manner::Particular
+            FanOutClass::Particular
         } else {
-            Manner::Plain
+            FanOutClass::Plain
         }
     }
 
@@ -263,22 +263,22 @@ impl Graph {
     }
 
     /// How a fan-out goes about an account.
-    pub fn manner(&self, account: AccountIx) -> Manner {
+    pub fn manner(&self, account: AccountIx) -> FanOutClass {
         self.manners
             .get(account.number())
             .copied()
-            .unwrap_or(Manner::Particular)
+            .unwrap_or(FanOutClass::Particular)
     }
 
     /// Whether an account has no feeds for now.
     pub fn is_asleep(&self, account: AccountIx) -> bool {
-        self.manner(account) == Manner::Asleep
+        self.manner(account) == FanOutClass::Asleep
     }
 
     /// An account has no feeds from now on, until [`Graph::wake`].
     pub fn put_to_sleep(&mut self, account: AccountIx) {
         if let Some(manner) = self.manners.get_mut(account.number()) {
-            *manner = Manner::Asleep;
+            *manner = FanOutClass::Asleep;
         }
     }
 
@@ -320,7 +320,7 @@ impl Graph {
             id: id.into(),
             ..Account::default()
         });
-        self.manners.push(Manner::Plain);
+        self.manners.push(FanOutClass::Plain);
         self.by_id.insert(id.into(), account);
         (account, true)
     }

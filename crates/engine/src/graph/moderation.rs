@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 
 /// How an author stands with the instance; the worse counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Standing {
+pub enum ModerationState {
     /// Nothing was said.
     #[default]
     Open,
@@ -18,32 +18,32 @@ pub enum Standing {
 
 /// What is in force, by domain or actor id.
 #[derive(Debug, Default)]
-pub(super) struct Moderation {
+pub(super) struct ModerationTable {
     by_target: HashMap<Box<str>, Action>,
 }
 
-impl From<Action> for Standing {
-    fn from(action: Action) -> Standing {
+impl From<Action> for ModerationState {
+    fn from(action: Action) -> ModerationState {
         match action {
-            Action::Limit => Standing::Limited,
-            Action::Suspend => Standing::Suspended,
+            Action::Limit => ModerationState::Limited,
+            Action::Suspend => ModerationState::Suspended,
         }
     }
 }
 
 impl Graph {
     /// How the actor `id`, whose host is `origin`, stands: as itself, its domain or one above that does.
-    pub fn standing(&self, id: &str, origin: &str) -> Standing {
+    pub fn standing(&self, id: &str, origin: &str) -> ModerationState {
         let said = &self.moderation.by_target;
         if said.is_empty() {
-            return Standing::Open;
+            return ModerationState::Open;
         }
         let of = |target: &str| {
             said.get(target)
                 .copied()
-                .map_or(Standing::Open, Standing::from)
+                .map_or(ModerationState::Open, ModerationState::from)
         };
-        domains(origin).map(of).fold(of(id), Standing::max)
+        domains(origin).map(of).fold(of(id), ModerationState::max)
     }
 
     /// What is done to this very target.
@@ -87,7 +87,7 @@ mod tests {
 
     const ANA: &str = "https://a.social.example/users/ana";
 
-    fn standing(said: &[(&str, Action)]) -> Standing {
+    fn standing(said: &[(&str, Action)]) -> ModerationState {
         let mut graph = Graph::default();
         for (target, action) in said {
             graph.moderate(target, Some(*action));
@@ -99,19 +99,19 @@ mod tests {
     fn an_author_stands_as_the_worst_said_of_it_its_domain_or_one_above() {
         use Action::{Limit, Suspend};
         for (said, expected) in [
-            (&[][..], Standing::Open),
-            (&[(ANA, Limit)], Standing::Limited),
-            (&[("a.social.example", Limit)], Standing::Limited),
-            (&[("social.example", Suspend)], Standing::Suspended),
+            (&[][..], ModerationState::Open),
+            (&[(ANA, Limit)], ModerationState::Limited),
+            (&[("a.social.example", Limit)], ModerationState::Limited),
+            (&[("social.example", Suspend)], ModerationState::Suspended),
             (
                 &[("social.example", Suspend), (ANA, Limit)],
-                Standing::Suspended,
+                ModerationState::Suspended,
             ),
-            (&[("b.social.example", Suspend)], Standing::Open),
-            (&[("ocial.example", Suspend)], Standing::Open),
+            (&[("b.social.example", Suspend)], ModerationState::Open),
+            (&[("ocial.example", Suspend)], ModerationState::Open),
             (
                 &[("https://a.social.example/users/bob", Suspend)],
-                Standing::Open,
+                ModerationState::Open,
             ),
         ] {
             assert_eq!(standing(said), expected, "{said:?}");
@@ -124,7 +124,7 @@ mod tests {
         graph.moderate("social.example", Some(Action::Limit));
         assert_eq!(
             graph.standing("https://social.example:8443/ana", "social.example:8443"),
-            Standing::Limited
+            ModerationState::Limited
         );
         assert!(is_meant("social.example:8443", "x", "social.example:8443"));
     }

@@ -10,7 +10,7 @@
 //! Removals are versions too: without them an older record, read later, would bring a relation back. And so that it brings
 //! nothing of a removed account back, the account's own row remembers when it was removed.
 
-use crate::record::offsets::Mark;
+use crate::record::offsets::LogPos;
 use crate::record::{Position, Topic};
 use serde::{Deserialize, Serialize};
 use slackwater_order::time::Time;
@@ -31,8 +31,8 @@ pub struct Stamp {
 
 impl Stamp {
     /// The record's mark.
-    pub fn mark(&self) -> Mark {
-        Mark::new(Position {
+    pub fn log_pos(&self) -> LogPos {
+        LogPos::new(Position {
             topic: Topic::Relationships,
             partition: self.partition,
             offset: self.offset,

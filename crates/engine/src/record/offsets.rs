@@ -13,27 +13,27 @@ pub const OFFSET_MAX: i64 = (1 << OFFSET_BITS) - 1;
 /// A position in eight bytes: topic (1 bit), partition (14 bits), offset (48 bits). What lies beyond is clamped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Mark(u64);
+pub struct LogPos(u64);
 
-impl Mark {
+impl LogPos {
     /// The first record of the first partition of activities.
-    pub const FIRST: Mark = Mark(0);
+    pub const FIRST: LogPos = LogPos(0);
 
     /// The mark of a position.
-    pub fn new(position: Position) -> Mark {
+    pub fn new(position: Position) -> LogPos {
         let topic = match position.topic {
             Topic::Activities => 0,
             Topic::Relationships => 1,
         };
         let partition = u64::try_from(position.partition.clamp(0, PARTITION_MAX)).unwrap_or(0);
         let offset = u64::try_from(position.offset.clamp(0, OFFSET_MAX)).unwrap_or(0);
-        Mark((topic << (OFFSET_BITS + PARTITION_BITS)) | (partition << OFFSET_BITS) | offset)
+        LogPos((topic << (OFFSET_BITS + PARTITION_BITS)) | (partition << OFFSET_BITS) | offset)
     }
 
     /// From the number it is; none if it is no mark's.
-    pub const fn from_number(number: u64) -> Option<Mark> {
+    pub const fn from_number(number: u64) -> Option<LogPos> {
         if number >> (OFFSET_BITS + PARTITION_BITS + 1) == 0 {
-            Some(Mark(number))
+            Some(LogPos(number))
         } else {
             None
         }
@@ -50,9 +50,9 @@ impl Mark {
     }
 
     /// The mark of these [`parts`](Self::parts); none if they are no mark's.
-    pub const fn from_parts(partition: u64, offset: u64) -> Option<Mark> {
+    pub const fn from_parts(partition: u64, offset: u64) -> Option<LogPos> {
         if partition >> (PARTITION_BITS + 1) == 0 && offset >> OFFSET_BITS == 0 {
-            Some(Mark((partition << OFFSET_BITS) | offset))
+            Some(LogPos((partition << OFFSET_BITS) | offset))
         } else {
             None
         }
@@ -86,7 +86,7 @@ impl Mark {
     }
 
     /// Whether both stand in one partition of one topic: then the higher is the later.
-    pub const fn is_beside(self, other: Mark) -> bool {
+    pub const fn is_beside(self, other: LogPos) -> bool {
         self.0 >> OFFSET_BITS == other.0 >> OFFSET_BITS
     }
 
@@ -101,15 +101,15 @@ impl Mark {
 
 /// How far each partition of both topics has been seen: every record below these offsets, none at or above.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct Offsets {
     /// By topic, in the order of [`Topic::ALL`], then by partition: the next offset.
     next: [Vec<i64>; 2],
 }
 
-impl Seen {
+impl Offsets {
     /// From the next record of each partition; partitions not named are unseen.
-    pub fn new(next: &[Position]) -> Seen {
-        let mut seen = Seen::default();
+    pub fn new(next: &[Position]) -> Offsets {
+        let mut seen = Offsets::default();
         for position in next {
             seen.raise(*position);
         }
@@ -118,13 +118,13 @@ impl Seen {
 
     /// Whether the record at this mark has been seen.
     #[inline]
-    pub fn has(&self, mark: Mark) -> bool {
-        self.next_of(mark.topic(), mark.partition())
-            .is_some_and(|next| mark.offset() < next)
+    pub fn has(&self, log_pos: LogPos) -> bool {
+        self.next_of(log_pos.topic(), log_pos.partition())
+            .is_some_and(|next| log_pos.offset() < next)
     }
 
     /// Whether everything seen here has been seen there too.
-    pub fn is_within(&self, there: &Seen) -> bool {
+    pub fn is_within(&self, there: &Offsets) -> bool {
         Topic::ALL.into_iter().all(|topic| {
             let here = self.of(topic).iter().enumerate();
             here.into_iter()
@@ -191,15 +191,15 @@ impl Seen {
 }
 
 /// As the positions it is made of.
-impl Serialize for Seen {
+impl Serialize for Offsets {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.positions().serialize(serializer)
     }
 }
 
-impl<'de> Deserialize<'de> for Seen {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Seen, D::Error> {
-        Vec::<Position>::deserialize(deserializer).map(|next| Seen::new(&next))
+impl<'de> Deserialize<'de> for Offsets {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Offsets, D::Error> {
+        Vec::<Position>::deserialize(deserializer).map(|next| Offsets::new(&next))
     }
 }
 
@@ -222,17 +222,17 @@ mod tests {
             at(Topic::Relationships, 1023, 77),
             at(Topic::Activities, PARTITION_MAX, OFFSET_MAX),
         ] {
-            let mark = Mark::new(position);
-            assert_eq!(mark.position(), position);
-            assert_eq!(Mark::from_number(mark.number()), Some(mark));
+            let log_pos = LogPos::new(position);
+            assert_eq!(log_pos.position(), position);
+            assert_eq!(LogPos::from_number(log_pos.number()), Some(log_pos));
         }
-        assert_eq!(Mark::from_number(1 << 63), None);
+        assert_eq!(LogPos::from_number(1 << 63), None);
     }
 
     #[test]
     fn what_is_below_the_next_offset_has_been_seen() {
-        let seen = Seen::new(&[at(Topic::Activities, 2, 5), at(Topic::Relationships, 0, 1)]);
-        let has = |topic, partition, offset| seen.has(Mark::new(at(topic, partition, offset)));
+        let seen = Offsets::new(&[at(Topic::Activities, 2, 5), at(Topic::Relationships, 0, 1)]);
+        let has = |topic, partition, offset| seen.has(LogPos::new(at(topic, partition, offset)));
         assert!(has(Topic::Activities, 2, 4));
         assert!(!has(Topic::Activities, 2, 5));
         assert!(!has(Topic::Activities, 1, 0));
@@ -243,11 +243,12 @@ mod tests {
 
     #[test]
     fn one_is_within_another_only_if_it_is_in_every_partition() {
-        let seen = |a, b| Seen::new(&[at(Topic::Activities, 0, a), at(Topic::Relationships, 1, b)]);
+        let seen =
+            |a, b| Offsets::new(&[at(Topic::Activities, 0, a), at(Topic::Relationships, 1, b)]);
         assert!(seen(1, 1).is_within(&seen(1, 1)));
         assert!(seen(0, 1).is_within(&seen(5, 1)));
         assert!(!seen(1, 2).is_within(&seen(5, 1)));
-        assert!(!seen(1, 1).is_within(&Seen::default()));
-        assert!(Seen::default().is_within(&seen(0, 0)));
+        assert!(!seen(1, 1).is_within(&Offsets::default()));
+        assert!(Offsets::default().is_within(&seen(0, 0)));
     }
 }

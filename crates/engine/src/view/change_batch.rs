@@ -6,9 +6,9 @@ use crate::feed::post::Post;
 use crate::feed::store::Store;
 use crate::feed::store::disk::DiskError;
 use crate::view::changes::{Change as Place, What};
-use crate::view::cursor::Moment;
+use crate::view::cursor::ReadPoint;
 use crate::view::page::PAGE_BYTES_MAX;
-use crate::view::with_original::{LetsIn, whole};
+use crate::view::with_original::{FeedFilter, whole};
 use schemars::JsonSchema;
 use serde::Serialize;
 use slackwater_order::horizon::highest_visible;
@@ -98,9 +98,9 @@ impl<E> Default for ChangeBatch<E> {
 pub fn batch<W: WriteEntry>(
     store: &Store,
     changes: &[Place],
-    from: &Moment,
+    from: &ReadPoint,
     limit: BatchLimit,
-    lets_in: &LetsIn<'_>,
+    lets_in: &FeedFilter<'_>,
     writer: &W,
 ) -> Result<ChangeBatch<W::Entry>, DiskError> {
     let mut batch = ChangeBatch::default();
@@ -152,8 +152,8 @@ pub fn batch<W: WriteEntry>(
 
 /// Whether the reader may have a repeat. It cannot if that was hidden from the first: ten thousand boosts of one post are not
 /// ten thousand removals.
-fn may_have(store: &Store, id: PostId, from: &Moment) -> Result<bool, DiskError> {
-    let may_show = |post: &Post| from.may_show(post.made.mark());
+fn may_have(store: &Store, id: PostId, from: &ReadPoint) -> Result<bool, DiskError> {
+    let may_show = |post: &Post| from.may_show(post.made.log_pos());
     Ok(whole(store, id)?.is_none_or(|(post, original)| {
         may_show(&post) && original.is_none_or(|original| may_show(&original))
     }))
@@ -162,18 +162,18 @@ fn may_have(store: &Store, id: PostId, from: &Moment) -> Result<bool, DiskError>
 /// Whether all was known that an entry needs to be there: its post, what that boosts, the posts above it that a reply
 /// rests on, for which it may have waited, and the documents that say it is for followers. It may have been there for
 /// another reason.
-fn could_be_there(post: &Post, original: Option<&Post>, from: &Moment) -> bool {
+fn could_be_there(post: &Post, original: Option<&Post>, from: &ReadPoint) -> bool {
     let is_for_followers = |post: &Post| post.body.visibility == Visibility::Private;
     let opens = |post: &Post| post.document.filter(|_| is_for_followers(post));
     let knew = |post: &Post| {
-        from.has(post.made.mark()) && opens(post).is_none_or(|document| from.has(document))
+        from.has(post.made.log_pos()) && opens(post).is_none_or(|document| from.has(document))
     };
-    knew(post) && original.is_none_or(knew) && rests_on(post).all(|mark| from.has(mark))
+    knew(post) && original.is_none_or(knew) && rests_on(post).all(|log_pos| from.has(log_pos))
 }
 
 /// An entry whose post and original the reader knew has been edited; any other has entered.
-fn kind(what: What, post: &Post, original: Option<&Post>, from: &Moment) -> ChangeKind {
-    let knew = |post: &Post| from.has(post.made.mark());
+fn kind(what: What, post: &Post, original: Option<&Post>, from: &ReadPoint) -> ChangeKind {
+    let knew = |post: &Post| from.has(post.made.log_pos());
     if what == What::Touched && knew(post) && original.is_none_or(knew) {
         ChangeKind::Edit
     } else {

@@ -5,12 +5,12 @@
 //! cannot be known what left, the cursor is refused. Never a gap.
 
 use crate::feed::boosts::Edited;
-use crate::feed::ordered_feed::Ledger;
+use crate::feed::ordered_feed::OrderedFeed;
 use crate::record::Topic;
-use crate::record::offsets::{Mark, Seen};
-use crate::view::cursor::Moment;
-use crate::view::uncertain_boosts::Doubts;
-use crate::view::visible::Shown;
+use crate::record::offsets::{LogPos, Offsets};
+use crate::view::cursor::ReadPoint;
+use crate::view::uncertain_boosts::UncertainBoosts;
+use crate::view::visible::Visible;
 use hashbrown::HashSet;
 use slackwater_order::horizon::highest_visible;
 
@@ -31,7 +31,7 @@ pub enum What {
     /// It is shown, and was not: a relation let it in.
     LetIn,
     /// A record about its post, or about the post it boosts, is new to the reader: it entered, or it was edited. Which,
-    /// the records that made the two say: see [`Moment::has`].
+    /// the records that made the two say: see [`ReadPoint::has`].
     Touched,
     /// It is not shown any more.
     Left,
@@ -50,19 +50,19 @@ pub enum Refused {
     NotListed,
 }
 
-impl Moment {
-    /// Whether the record at `mark` was known then.
-    pub fn has(&self, mark: Mark) -> bool {
-        self.seen.has(mark)
+impl ReadPoint {
+    /// Whether the record at `log_pos` was known then.
+    pub fn has(&self, log_pos: LogPos) -> bool {
+        self.seen.has(log_pos)
     }
 
-    /// Whether anything it shows may rest on the record at `mark`.
-    pub fn may_show(&self, mark: Mark) -> bool {
-        self.seen.has(mark) || self.ahead.has(mark)
+    /// Whether anything it shows may rest on the record at `log_pos`.
+    pub fn may_show(&self, log_pos: LogPos) -> bool {
+        self.seen.has(log_pos) || self.ahead.has(log_pos)
     }
 
     /// Whether nothing it shows rests on a record that was not known `there`.
-    pub fn is_within(&self, there: &Seen) -> bool {
+    pub fn is_within(&self, there: &Offsets) -> bool {
         self.seen.is_within(there) && self.ahead.is_within(there)
     }
 
@@ -76,16 +76,16 @@ impl Moment {
 /// show these posts, even if the feed does not say so yet. What was dropped for length is not among it: the reader drops whatever
 /// it has at or below the floor.
 pub fn changes(
-    feed: &Ledger,
-    shown: &Shown,
+    feed: &OrderedFeed,
+    shown: &Visible,
     edited: &[Edited],
-    from: &Moment,
+    from: &ReadPoint,
 ) -> Result<Vec<Change>, Refused> {
     if !feed.forgotten.is_within(&from.seen) {
         return Err(Refused::Forgotten);
     }
     let mut is_all_in_doubt = false;
-    for turn in feed.turns.iter().filter(|turn| !from.has(turn.mark)) {
+    for turn in feed.turns.iter().filter(|turn| !from.has(turn.log_pos)) {
         is_all_in_doubt |= turn.regroups;
         if from.is_within(&turn.seen) {
             continue;
@@ -96,8 +96,8 @@ pub fn changes(
         is_all_in_doubt = true;
     }
     let doubts = match shown.repeat_after {
-        Some(after) => Doubts::new(feed, after, from),
-        None => Doubts::default(),
+        Some(after) => UncertainBoosts::new(feed, after, from),
+        None => UncertainBoosts::default(),
     };
     let ids = feed.ids.get(shown.entries.clone()).unwrap_or_default();
     let last_known = highest_visible(Some(from.horizon)).number();
@@ -106,25 +106,25 @@ pub fn changes(
     let also: Vec<_> = feed
         .also
         .iter()
-        .filter(|(_, mark)| !from.has(*mark))
+        .filter(|(_, log_pos)| !from.has(*log_pos))
         .collect();
     let mut also = also.into_iter().peekable();
-    let edited = edited.iter().filter(|(_, mark)| !from.has(*mark));
+    let edited = edited.iter().filter(|(_, log_pos)| !from.has(*log_pos));
     let edited = edited.flat_map(|(post, _)| feed.shows.entries_of(post.number()));
     let edited: HashSet<u64> = edited.collect();
     let mut changes = Vec::new();
-    for (id, mark) in ids.iter().zip(marks) {
+    for (id, log_pos) in ids.iter().zip(marks) {
         let is_passed = last_known < *id || *id <= from.floor;
         let mut what = if is_all_in_doubt || is_passed {
             Some(What::Entered)
-        } else if from.has(*mark) {
+        } else if from.has(*log_pos) {
             None
         } else {
             Some(What::Touched)
         };
-        while let Some((there, mark)) = also.next_if(|(there, _)| there <= id) {
+        while let Some((there, log_pos)) = also.next_if(|(there, _)| there <= id) {
             if there == id {
-                what = match mark.topic() {
+                what = match log_pos.topic() {
                     Topic::Relationships => Some(What::LetIn),
                     Topic::Activities => what.or(Some(What::Touched)),
                 };
@@ -148,7 +148,7 @@ pub fn changes(
     let left = feed
         .gone
         .iter()
-        .filter(|(id, mark)| !from.has(*mark) && *id <= last_known && from.floor < *id);
+        .filter(|(id, log_pos)| !from.has(*log_pos) && *id <= last_known && from.floor < *id);
     changes.extend(left.map(|(id, _)| Change {
         id: *id,
         what: What::Left,
@@ -163,7 +163,7 @@ pub fn changes(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::ordered_feed::{Op, Turn};
+    use crate::feed::ordered_feed::{FeedOp, RelationChange};
     use crate::record::Position;
     use crate::view::visible::shown;
     use slackwater_order::place::PostId;
@@ -177,32 +177,32 @@ mod tests {
         PostId::new(Time::from_millis(ms), 5, 0)
     }
 
-    fn mark(topic: Topic, offset: i64) -> Mark {
-        Mark::new(Position {
+    fn log_pos(topic: Topic, offset: i64) -> LogPos {
+        LogPos::new(Position {
             topic,
             partition: 0,
             offset,
         })
     }
 
-    fn post(offset: i64) -> Mark {
-        mark(Topic::Activities, offset)
+    fn post(offset: i64) -> LogPos {
+        log_pos(Topic::Activities, offset)
     }
 
-    fn relation(offset: i64) -> Mark {
-        mark(Topic::Relationships, offset)
+    fn relation(offset: i64) -> LogPos {
+        log_pos(Topic::Relationships, offset)
     }
 
     /// So many posts and relations were seen.
-    fn seen(posts: i64, relations: i64) -> Seen {
-        Seen::new(&[post(posts).position(), relation(relations).position()])
+    fn seen(posts: i64, relations: i64) -> Offsets {
+        Offsets::new(&[post(posts).position(), relation(relations).position()])
     }
 
     /// A reader who has seen so many posts and relations, and all there was up to the tenth millisecond.
-    fn from(posts: i64, relations: i64) -> Moment {
-        Moment {
+    fn from(posts: i64, relations: i64) -> ReadPoint {
+        ReadPoint {
             seen: seen(posts, relations),
-            ahead: Seen::default(),
+            ahead: Offsets::default(),
             horizon: Time::from_millis(10),
             top: 0,
             floor: 0,
@@ -210,23 +210,23 @@ mod tests {
     }
 
     /// Five entries, at 1 to 5 ms, by as many records.
-    fn feed() -> Ledger {
-        let mut feed = Ledger::default();
+    fn feed() -> OrderedFeed {
+        let mut feed = OrderedFeed::default();
         for n in 1..=5 {
-            feed.take_in(&[Op::insert(at(n), post(n))]);
+            feed.take_in(&[FeedOp::insert(at(n), post(n))]);
         }
         feed
     }
 
     /// The changes, in milliseconds, of a feed of ten that is shown whole.
-    fn told(feed: &Ledger, from: &Moment) -> Result<Vec<(i64, What)>, Refused> {
+    fn told(feed: &OrderedFeed, from: &ReadPoint) -> Result<Vec<(i64, What)>, Refused> {
         told_of(feed, None, from)
     }
 
     fn told_of(
-        feed: &Ledger,
+        feed: &OrderedFeed,
         horizon: Option<i64>,
-        from: &Moment,
+        from: &ReadPoint,
     ) -> Result<Vec<(i64, What)>, Refused> {
         let part = shown(feed, 10, horizon.map(Time::from_millis), AFTER);
         let row = |change: Change| {
@@ -254,10 +254,10 @@ mod tests {
     fn what_else_an_entry_rests_on_counts_too() {
         let mut feed = feed();
         feed.take_in(&[
-            Op::also(at(2), relation(7)),
-            Op::also(at(3), post(8)),
-            Op::also(at(4), post(8)),
-            Op::also(at(4), relation(7)),
+            FeedOp::also(at(2), relation(7)),
+            FeedOp::also(at(3), post(8)),
+            FeedOp::also(at(4), post(8)),
+            FeedOp::also(at(4), relation(7)),
         ]);
         let check = |posts, relations, expected: &[(i64, What)]| {
             let found = told(&feed, &from(posts, relations));
@@ -271,10 +271,10 @@ mod tests {
     }
 
     /// A feed in which the second and third entries repeat the first.
-    fn feed_of_boosts() -> Ledger {
+    fn feed_of_boosts() -> OrderedFeed {
         let mut feed = feed();
         for n in 1..=3 {
-            feed.take_in(&[Op::shows(at(n), at(1))]);
+            feed.take_in(&[FeedOp::shows(at(n), at(1))]);
         }
         feed
     }
@@ -290,13 +290,13 @@ mod tests {
         assert_eq!(came[..4], expected);
 
         let mut undone = feed.clone();
-        undone.take_in(&[Op::remove(at(1), post(6))]);
+        undone.take_in(&[FeedOp::remove(at(1), post(6))]);
         let light = vec![(1, Left), (2, Entered), (3, Repeats)];
         assert_eq!(told(&undone, &from(6, 0)), Ok(light));
         assert_eq!(told(&undone, &from(7, 0)), Ok(vec![]));
 
         let mut late = feed.clone();
-        late.take_in(&[Op::insert(at(0), post(6)), Op::shows(at(0), at(1))]);
+        late.take_in(&[FeedOp::insert(at(0), post(6)), FeedOp::shows(at(0), at(1))]);
         let hidden = vec![(0, Touched), (1, Repeats), (2, Repeats), (3, Repeats)];
         assert_eq!(told(&late, &from(6, 0)), Ok(hidden));
     }
@@ -315,12 +315,12 @@ mod tests {
     #[test]
     fn what_was_shown_and_is_shown_is_at_most_touched() {
         let mut feed = feed();
-        feed.take_in(&[Op::shows(at(5), at(1)), Op::shows(at(1), at(1))]);
+        feed.take_in(&[FeedOp::shows(at(5), at(1)), FeedOp::shows(at(1), at(1))]);
         assert_eq!(
             told(&feed, &from(1, 0)).unwrap()[3..],
             [(4, What::Touched), (5, What::Touched)]
         );
-        feed.take_in(&[Op::also(at(1), post(7))]);
+        feed.take_in(&[FeedOp::also(at(1), post(7))]);
         let expected = vec![(1, What::Touched), (5, What::Touched)];
         assert_eq!(told(&feed, &from(6, 0)), Ok(expected));
     }
@@ -329,7 +329,7 @@ mod tests {
     fn a_repeat_that_the_reader_had_not_reached_is_not_taken_out() {
         let feed = feed_of_boosts();
         let check = |horizon, floor: i64, expected: &[i64]| {
-            let moment = Moment {
+            let moment = ReadPoint {
                 horizon: Time::from_millis(horizon),
                 floor: at(floor).number(),
                 ..from(1, 0)
@@ -357,8 +357,8 @@ mod tests {
             2,
             &[(3, What::Repeats), (4, What::Touched), (5, What::Touched)],
         );
-        let without = Moment {
-            seen: Seen::new(&[post(1).position()]),
+        let without = ReadPoint {
+            seen: Offsets::new(&[post(1).position()]),
             ..from(1, 0)
         };
         assert_eq!(told(&feed, &without).unwrap()[0], (2, What::Repeats));
@@ -367,8 +367,8 @@ mod tests {
     #[test]
     fn a_relation_that_regroups_puts_all_in_doubt() {
         let mut feed = feed_of_boosts();
-        feed.turn(Turn {
-            mark: relation(2),
+        feed.turn(RelationChange {
+            log_pos: relation(2),
             takes_out: false,
             regroups: true,
             seen: Arc::new(seen(9, 9)),
@@ -388,7 +388,7 @@ mod tests {
     #[test]
     fn what_the_horizon_has_passed_since_has_entered() {
         let check = |horizon, reached, expected: &[i64]| {
-            let moment = Moment {
+            let moment = ReadPoint {
                 horizon: Time::from_millis(horizon),
                 ..from(6, 0)
             };
@@ -405,7 +405,7 @@ mod tests {
     #[test]
     fn what_comes_to_light_from_below_has_entered() {
         let check = |floor: i64, expected: &[i64]| {
-            let moment = Moment {
+            let moment = ReadPoint {
                 floor: at(floor).number(),
                 ..from(6, 0)
             };
@@ -415,7 +415,7 @@ mod tests {
         check(0, &[]);
         check(2, &[1, 2]);
         // A post changed later stays what it is: it was not there.
-        let moment = Moment {
+        let moment = ReadPoint {
             floor: at(1).number(),
             ..from(1, 0)
         };
@@ -428,9 +428,9 @@ mod tests {
     #[test]
     fn what_left_is_told_to_whom_it_was_shown() {
         let mut feed = feed();
-        feed.take_in(&[Op::remove(at(3), post(6))]);
+        feed.take_in(&[FeedOp::remove(at(3), post(6))]);
         let check = |posts, horizon, floor: i64, expected: &[(i64, What)]| {
-            let moment = Moment {
+            let moment = ReadPoint {
                 horizon: Time::from_millis(horizon),
                 floor: at(floor).number(),
                 ..from(posts, 0)
@@ -454,7 +454,7 @@ mod tests {
             Ok(vec![(3, What::Left), (5, What::Touched)]),
             "in place order"
         );
-        feed.take_in(&[Op::remove(at(3), relation(4))]);
+        feed.take_in(&[FeedOp::remove(at(3), relation(4))]);
         let check = |posts, relations, expected| {
             let found = told(&feed, &from(posts, relations));
             assert_eq!(found, Ok(expected), "{posts} {relations}");
@@ -479,8 +479,8 @@ mod tests {
     fn a_relation_that_worked_on_less_than_the_cursor_saw_puts_all_in_doubt() {
         let turned = |takes_out| {
             let mut feed = feed();
-            feed.turn(Turn {
-                mark: relation(2),
+            feed.turn(RelationChange {
+                log_pos: relation(2),
                 takes_out,
                 regroups: false,
                 seen: Arc::new(seen(5, 2)),
@@ -500,7 +500,7 @@ mod tests {
         );
         assert_eq!(told(&turned(true), &from(6, 2)), Err(Refused::NotListed));
         assert_eq!(told(&turned(false), &from(6, 2)), Ok(all));
-        let ahead = Moment {
+        let ahead = ReadPoint {
             ahead: seen(6, 0),
             ..from(5, 2)
         };

@@ -1,6 +1,6 @@
 //! How far a reader has been told of a feed, as text. Opaque to clients; versioned, sealed, and bound to one feed.
 
-use crate::record::offsets::Seen;
+use crate::record::offsets::Offsets;
 use crate::view::seal::{NAME_BYTES, SEAL_BYTES, SealedLog};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -23,18 +23,18 @@ pub struct Cursor {
     #[serde(with = "by_hash")]
     pub log: SealedLog,
     /// What the reader has, whole.
-    pub from: Moment,
+    pub from: ReadPoint,
     /// Set while the reader is being told in several answers.
     pub batch: Option<Batch>,
 }
 
 /// One feed at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Moment {
+pub struct ReadPoint {
     /// How far the feed had been built.
-    pub seen: Seen,
+    pub seen: Offsets,
     /// What entries rested on beyond that: records of a batch that readers had not been told of. Mostly nothing.
-    pub ahead: Seen,
+    pub ahead: Offsets,
     /// Up to when it was shown; if all of it was, no entry was placed later.
     pub horizon: Time,
     /// The highest place it showed; 0 for none.
@@ -47,7 +47,7 @@ pub struct Moment {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Batch {
     /// What the reader will have when it has been told everything.
-    pub upto: Moment,
+    pub upto: ReadPoint,
     /// The highest place it was told of.
     pub last: u64,
 }
@@ -171,9 +171,9 @@ mod tests {
             partition: 3,
             offset: 77,
         });
-        let moment = Moment {
-            seen: Seen::new(&next),
-            ahead: Seen::new(&next),
+        let moment = ReadPoint {
+            seen: Offsets::new(&next),
+            ahead: Offsets::new(&next),
             horizon: Time::from_millis(5),
             top: 9,
             floor: 2,

@@ -4,7 +4,7 @@ use crate::feed::post::Post;
 use crate::feed::rules::{Decision, Subject, decide, decide_list};
 use crate::feed::store::disk::DiskError;
 use crate::view::View;
-use crate::view::feed_ref::Asked;
+use crate::view::feed_ref::FeedRef;
 use schemars::JsonSchema;
 use serde::Serialize;
 use slackwater_order::place::PostId;
@@ -12,7 +12,8 @@ use slackwater_order::time::Time;
 
 /// Why an account has a post in its feeds, or has not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Explained {
+#[schemars(rename = "Explained")]
+pub struct Explanation {
     /// The backend's id of the account.
     pub account: String,
     /// Its home, then its lists.
@@ -41,7 +42,7 @@ impl View {
         post: &Post,
         original: Option<&Post>,
         now: Time,
-    ) -> Result<Option<Explained>, DiskError> {
+    ) -> Result<Option<Explanation>, DiskError> {
         let decisions: Vec<(String, Decision)> = {
             let graph = self.graph.read();
             let Some(of) = graph.account(account).and_then(|number| graph.get(number)) else {
@@ -67,7 +68,7 @@ impl View {
             let why = format!("{place} {feed}: {why}");
             feeds.push(ExplainedFeed { feed, shows, why });
         }
-        Ok(Some(Explained {
+        Ok(Some(Explanation {
             account: account.to_owned(),
             feeds,
             mastodon: None,
@@ -82,8 +83,8 @@ impl View {
         id: PostId,
         now: Time,
     ) -> Result<Option<&'static str>, DiskError> {
-        let look = match Asked::of_account(account, feed) {
-            Some(asked) => self.look_at(&asked, None, now)?,
+        let look = match FeedRef::of_account(account, feed) {
+            Some(asked) => self.snapshot(&asked, None, now)?,
             None => None,
         };
         Ok(look.and_then(|look| look.hides(id)))

@@ -1,7 +1,7 @@
 //! Which feed is asked for, and by whom. What it holds is decided again as it is read, so that what a record just put in
 //! force hides is hidden at once, before any feed has been rewritten.
 
-use crate::feed::ordered_feed::Ledger;
+use crate::feed::ordered_feed::OrderedFeed;
 use crate::feed::post::Post;
 use crate::feed::rules::{
     Decision, Subject, decide, decide_list, is_in_public_feed, is_in_tag_feed,
@@ -14,7 +14,7 @@ use crate::view::View;
 
 /// A feed, as a request names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum FeedRef {
     /// An account's home.
     Home {
         /// The backend's id of the account.
@@ -45,55 +45,55 @@ pub enum Asked {
 
 /// A feed that is there.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct ResolvedFeed {
     /// Whose it is; for shared feeds, who reads.
     pub account: Option<AccountIx>,
-    which: Which,
+    which: ResolvedKind,
 }
 
 #[derive(Clone, Debug)]
-enum Which {
+enum ResolvedKind {
     Home,
     List(Name, String),
     Tag(Name),
     Public(Name),
 }
 
-impl Asked {
+impl FeedRef {
     /// An account's feed, by its name in a path: `home` or `list:<id>`.
-    pub fn of_account(account: &str, feed: &str) -> Option<Asked> {
+    pub fn of_account(account: &str, feed: &str) -> Option<FeedRef> {
         let account = account.to_owned();
         match feed.strip_prefix("list:") {
-            Some(list) => Some(Asked::List {
+            Some(list) => Some(FeedRef::List {
                 account,
                 list: list.to_owned(),
             }),
-            None => (feed == "home").then_some(Asked::Home { account }),
+            None => (feed == "home").then_some(FeedRef::Home { account }),
         }
     }
 
     /// The account it is held back for; none for shared feeds, which are not.
     pub fn owner(&self) -> Option<&str> {
         match self {
-            Asked::Home { account } | Asked::List { account, .. } => Some(account),
-            Asked::Tag { .. } | Asked::Public { .. } => None,
+            FeedRef::Home { account } | FeedRef::List { account, .. } => Some(account),
+            FeedRef::Tag { .. } | FeedRef::Public { .. } => None,
         }
     }
 
     /// Who reads it, if that is said.
     pub fn account(&self) -> Option<&str> {
         match self {
-            Asked::Home { account } | Asked::List { account, .. } => Some(account),
-            Asked::Tag { reader, .. } | Asked::Public { reader, .. } => reader.as_deref(),
+            FeedRef::Home { account } | FeedRef::List { account, .. } => Some(account),
+            FeedRef::Tag { reader, .. } | FeedRef::Public { reader, .. } => reader.as_deref(),
         }
     }
 
     /// The feed, if it is nobody's.
     pub fn shared(&self) -> Option<Name> {
         match self {
-            Asked::Home { .. } | Asked::List { .. } => None,
-            Asked::Tag { tag, .. } => Some(Name::Tag(tag.as_str().into())),
-            Asked::Public { part, .. } => Some(Name::Public(*part)),
+            FeedRef::Home { .. } | FeedRef::List { .. } => None,
+            FeedRef::Tag { tag, .. } => Some(Name::Tag(tag.as_str().into())),
+            FeedRef::Public { part, .. } => Some(Name::Public(*part)),
         }
     }
 
@@ -101,51 +101,54 @@ impl Asked {
     pub fn text(&self) -> String {
         let of = |reader: &Option<String>| reader.clone().unwrap_or_default();
         match self {
-            Asked::Home { account } => format!("{account}/home"),
-            Asked::List { account, list } => format!("{account}/list:{list}"),
-            Asked::Tag { tag, reader } => format!("{}/tag:{tag}", of(reader)),
-            Asked::Public { part, reader } => format!("{}/public:{part:?}", of(reader)),
+            FeedRef::Home { account } => format!("{account}/home"),
+            FeedRef::List { account, list } => format!("{account}/list:{list}"),
+            FeedRef::Tag { tag, reader } => format!("{}/tag:{tag}", of(reader)),
+            FeedRef::Public { part, reader } => format!("{}/public:{part:?}", of(reader)),
         }
     }
 
     /// Finds it; none if there is no such account or list.
-    pub fn find(&self, graph: &Graph) -> Option<Found> {
+    pub fn find(&self, graph: &Graph) -> Option<ResolvedFeed> {
         // A reader nobody knows of shuns nobody.
         let reader = |reader: &Option<String>| reader.as_deref().and_then(|id| graph.account(id));
         Some(match self {
-            Asked::Home { account } => Found {
+            FeedRef::Home { account } => ResolvedFeed {
                 account: Some(graph.account(account)?),
-                which: Which::Home,
+                which: ResolvedKind::Home,
             },
-            Asked::List { account, list } => {
+            FeedRef::List { account, list } => {
                 let number = graph.account(account)?;
                 graph.get(number)?.list(list)?;
-                Found {
+                ResolvedFeed {
                     account: Some(number),
-                    which: Which::List(Name::list(number, account, list), list.clone()),
+                    which: ResolvedKind::List(Name::list(number, account, list), list.clone()),
                 }
             }
-            Asked::Tag { tag, reader: by } => Found {
+            FeedRef::Tag { tag, reader: by } => ResolvedFeed {
                 account: reader(by),
-                which: Which::Tag(Name::Tag(tag.as_str().into())),
+                which: ResolvedKind::Tag(Name::Tag(tag.as_str().into())),
             },
-            Asked::Public { part, reader: by } => Found {
+            FeedRef::Public { part, reader: by } => ResolvedFeed {
                 account: reader(by),
-                which: Which::Public(Name::Public(*part)),
+                which: ResolvedKind::Public(Name::Public(*part)),
             },
         })
     }
 }
 
-impl Found {
+impl ResolvedFeed {
     /// Everything that is kept of it.
-    pub fn read(&self, view: &View) -> Result<Ledger, DiskError> {
+    pub fn read(&self, view: &View) -> Result<OrderedFeed, DiskError> {
         match (&self.which, self.account) {
-            (Which::Home, Some(account)) => Ok(view.store.home(account)?.unwrap_or_default()),
-            (Which::Home, None) => Ok(Ledger::default()),
-            (Which::List(name, _) | Which::Tag(name) | Which::Public(name), _) => {
-                view.store.named(name)
+            (ResolvedKind::Home, Some(account)) => {
+                Ok(view.store.home(account)?.unwrap_or_default())
             }
+            (ResolvedKind::Home, None) => Ok(OrderedFeed::default()),
+            (
+                ResolvedKind::List(name, _) | ResolvedKind::Tag(name) | ResolvedKind::Public(name),
+                _,
+            ) => view.store.named(name),
         }
     }
 
@@ -155,11 +158,11 @@ impl Found {
         let subject = Subject::new(post, original, &graph);
         let account = self.account.and_then(|account| graph.get(account));
         let decision = match (&self.which, account) {
-            (Which::Tag(_), reader) => return is_in_tag_feed(&subject, reader),
-            (Which::Public(_), reader) => return is_in_public_feed(&subject, reader),
+            (ResolvedKind::Tag(_), reader) => return is_in_tag_feed(&subject, reader),
+            (ResolvedKind::Public(_), reader) => return is_in_public_feed(&subject, reader),
             (_, None) => return false,
-            (Which::Home, Some(account)) => decide(&subject, account),
-            (Which::List(_, id), Some(account)) => match account.list(id) {
+            (ResolvedKind::Home, Some(account)) => decide(&subject, account),
+            (ResolvedKind::List(_, id), Some(account)) => match account.list(id) {
                 Some(list) => decide_list(&subject, account, list),
                 None => return false,
             },

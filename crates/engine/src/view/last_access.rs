@@ -23,7 +23,7 @@ const LEAP: u32 = 2;
 
 /// Who was seen when. The pipeline decides who sleeps; readers say whom they look at, and ask for those that sleep.
 #[derive(Debug, Default)]
-pub struct Attendance {
+pub struct LastAccess {
     /// The hour of log time that counts as now; [`UNKNOWN`] while the log is being caught up with.
     hour: AtomicU32,
     /// By account: the hour it was last seen in, [`UNKNOWN`] or [`ASLEEP`].
@@ -42,7 +42,7 @@ pub struct Attendance {
 #[error("too many feeds are being rebuilt at once: come back in a moment")]
 pub struct TooMany;
 
-impl Attendance {
+impl LastAccess {
     /// An account is seen now. One that sleeps sleeps on.
     pub fn note(&self, account: AccountIx) {
         let now = self.hour.load(Ordering::Relaxed);
@@ -249,7 +249,7 @@ mod tests {
     /// Were this to fail, a feed would be dropped under its reader's eyes, or be kept for nobody.
     #[test]
     fn an_account_is_overdue_when_it_was_not_seen_for_so_long() {
-        let attendance = Attendance::default();
+        let attendance = LastAccess::default();
         let hour = Duration::from_secs(3_600);
         attendance.set_now(noon());
         attendance.note(account(1));
@@ -275,7 +275,7 @@ mod tests {
     /// Were this to fail, all would sleep after a quiet fortnight, whoever read meanwhile.
     #[test]
     fn who_was_seen_in_the_hour_that_log_time_stood_at_is_seen_when_it_leaps() {
-        let attendance = Attendance::default();
+        let attendance = LastAccess::default();
         attendance.set_now(noon());
         attendance.note(account(0));
         attendance.set_now(noon().plus(Duration::from_secs(7_200)));
@@ -288,7 +288,7 @@ mod tests {
 
     #[test]
     fn nobody_is_overdue_for_what_was_seen_while_the_log_was_caught_up_with() {
-        let attendance = Attendance::default();
+        let attendance = LastAccess::default();
         attendance.note(account(0));
         attendance.set_now(noon());
         assert!(!attendance.is_overdue(account(0), DAY));
@@ -299,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_look_wakes_nobody_by_itself_and_what_changed_is_stored_once() {
-        let attendance = Attendance::default();
+        let attendance = LastAccess::default();
         attendance.set_now(noon());
         attendance.note(account(0));
         attendance.note(account(0));
@@ -317,7 +317,7 @@ mod tests {
         assert_eq!(attendance.unstored(), []);
         attendance.forget(account(1));
         assert_eq!(attendance.unstored(), [(account(1), None)]);
-        let again = Attendance::default();
+        let again = LastAccess::default();
         again.restore(account(0), LastSeen::At(noon()));
         again.restore(account(1), LastSeen::Asleep);
         assert!(again.is_asleep(account(1)) && !again.is_asleep(account(0)));
@@ -326,7 +326,7 @@ mod tests {
 
     #[test]
     fn whoever_waits_for_a_sleeping_account_goes_on_when_it_woke() {
-        let attendance = Attendance::default();
+        let attendance = LastAccess::default();
         assert_eq!(block_on(attendance.awake(account(3))), Ok(()));
         attendance.fell_asleep(account(3));
         let wakes = async {
@@ -346,7 +346,7 @@ mod tests {
 
     #[test]
     fn no_more_are_asked_for_than_can_be() {
-        let attendance = Attendance::default();
+        let attendance = LastAccess::default();
         for n in 0..ASKED_MAX {
             attendance.fell_asleep(account(n));
             attendance.asked.lock().insert(account(n));

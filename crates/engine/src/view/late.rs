@@ -2,12 +2,12 @@
 //! a home by itself is either pushed as new or stands here. It is decided as it is read, from the home and its posts.
 
 use crate::feed::post::Post;
-use crate::feed::reply_target::Whom;
+use crate::feed::reply_target::ReplyTarget;
 use crate::feed::store::disk::DiskError;
 use crate::record::Topic;
 use crate::view::View;
 use crate::view::page::Span;
-use crate::view::snapshot::Look;
+use crate::view::snapshot::Snapshot;
 use crate::view::with_original::whole;
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
@@ -75,7 +75,7 @@ impl Arrival {
             arrival.needs(&above);
             // Who goes on in a thread of their own answers whom that answers.
             let goes_on = above.body.author == post.body.author;
-            parent = match goes_on && above.answers.whom != Whom::Nobody {
+            parent = match goes_on && above.answers.whom != ReplyTarget::Nobody {
                 true => view.parent_of(&above)?,
                 false => None,
             };
@@ -124,7 +124,7 @@ impl View {
     pub fn late(
         &self,
         account: &str,
-        look: &Look,
+        look: &Snapshot,
         wait: Duration,
     ) -> Result<Vec<LateEntry>, DiskError> {
         let owner = self.actor_of(account);
@@ -141,7 +141,7 @@ impl View {
             }
             let arrival = Arrival::of(self, owner.as_deref(), &post, original.as_deref())?;
             let mut marks = look.feed.marks_of(id.number());
-            let by_relation = marks.any(|mark| mark.topic() == Topic::Relationships);
+            let by_relation = marks.any(|log_pos| log_pos.topic() == Topic::Relationships);
             if is_late(&post, &arrival, by_relation, wait) {
                 let (key, at) = (key(arrival.at, id), arrival.at);
                 late.push(LateEntry {

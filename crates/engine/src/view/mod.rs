@@ -41,10 +41,10 @@ use crate::feed::reevaluate::AuthorChangeMark;
 use crate::feed::store::Store;
 use crate::graph::Graph;
 use crate::record::Position;
-use crate::record::offsets::{Mark, Seen};
+use crate::record::offsets::{LogPos, Offsets};
 use crate::view::horizons::Horizons;
-use crate::view::last_access::Attendance;
-use crate::view::pending_relations::Unsettled;
+use crate::view::last_access::LastAccess;
+use crate::view::pending_relations::PendingRelations;
 use crate::view::seal::SealedLog;
 use crate::watch;
 use parking_lot::RwLock;
@@ -67,16 +67,16 @@ pub struct CatchingUp {
 
 /// How far the state has been built.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Built {
+pub struct BuildProgress {
     /// Of each partition, the next record to be taken in: all before it is in force.
-    pub taken: Arc<Seen>,
+    pub taken: Arc<Offsets>,
     /// The same, but for records that are not carried out to their end yet: this is what cursors say. What these do later
     /// is then told.
-    pub seen: Arc<Seen>,
+    pub seen: Arc<Offsets>,
     /// What was said of authors, and what had been seen by then.
     pub spoken: Arc<Vec<AuthorChangeMark>>,
     /// Of each partition, the end of the log as last heard.
-    pub ends: Arc<Seen>,
+    pub ends: Arc<Offsets>,
     /// Whether the relations known at the start are all in force: no feed is shown before, lest a mute or an unfollow
     /// that was answered be forgotten for a moment.
     pub relations_in_force: bool,
@@ -90,7 +90,7 @@ pub struct Built {
     pub failed: Option<String>,
 }
 
-impl Built {
+impl BuildProgress {
     /// Whether the log was read up to what stood at its end at the start, can be reached, and takes dead letters.
     pub fn is_ready(&self) -> bool {
         self.relations_in_force
@@ -102,7 +102,7 @@ impl Built {
 
     /// Whether the record at `position` has been taken in.
     pub fn has(&self, position: Position) -> bool {
-        self.taken.has(Mark::new(position))
+        self.taken.has(LogPos::new(position))
     }
 }
 
@@ -120,20 +120,20 @@ pub struct View {
     /// How far feeds are shown.
     pub horizons: Arc<Horizons>,
     /// When accounts were last seen.
-    pub attendance: Arc<Attendance>,
+    pub attendance: Arc<LastAccess>,
     /// Whose feeds lack something that relations call for.
-    pub unsettled: Arc<Unsettled>,
+    pub unsettled: Arc<PendingRelations>,
     /// Edited posts whose boosts are not all decided again.
     pub edited: Waiting,
     /// Which log all this was built from, and what cursors of it are sealed with.
     pub log: SealedLog,
     /// How far all this has been built.
-    pub built: watch::Receiver<Arc<Built>>,
+    pub built: watch::Receiver<Arc<BuildProgress>>,
 }
 
 impl View {
     /// Of a store, with no relations, nothing known of origins, and every setting as it is by default.
-    pub fn of(store: Arc<Store>, built: watch::Receiver<Arc<Built>>) -> View {
+    pub fn of(store: Arc<Store>, built: watch::Receiver<Arc<BuildProgress>>) -> View {
         View {
             store,
             graph: Arc::default(),

@@ -4,7 +4,7 @@ use crate::feed::post::Post;
 use crate::feed::store::Store;
 use crate::feed::store::disk::DiskError;
 use crate::view::page::{Candidates, Span};
-use crate::view::with_original::{LetsIn, whole};
+use crate::view::with_original::{FeedFilter, whole};
 use slackwater_order::place::PostId;
 
 /// The answer to an entry that is offered to a page.
@@ -32,7 +32,7 @@ pub fn walk_page(
     store: &Store,
     span: Span,
     ids: &[u64],
-    lets_in: &LetsIn<'_>,
+    lets_in: &FeedFilter<'_>,
     take: impl FnMut(&Post, Option<&Post>) -> Offer,
 ) -> Result<PageWalk, DiskError> {
     let candidates = span.of(ids);
@@ -55,7 +55,7 @@ impl PageWalk {
         store: &Store,
         ids: impl Iterator<Item = &'a u64>,
         span: Span,
-        lets_in: &LetsIn<'_>,
+        lets_in: &FeedFilter<'_>,
         mut take: impl FnMut(&Post, Option<&Post>) -> Offer,
     ) -> Result<(), DiskError> {
         for id in ids {

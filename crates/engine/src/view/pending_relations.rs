@@ -2,7 +2,7 @@
 //! not claim them: what they bring in or take out is still to be told.
 
 use crate::graph::AccountIx;
-use crate::record::offsets::{Mark, Seen};
+use crate::record::offsets::{LogPos, Offsets};
 use crate::watch;
 use hashbrown::HashMap;
 use parking_lot::RwLock;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// Those accounts. The pipeline writes; every look asks.
 #[derive(Debug, Default)]
-pub struct Unsettled {
+pub struct PendingRelations {
     held: RwLock<HashMap<AccountIx, Held>>,
     /// Changes whenever some are settled.
     released: watch::Sender<()>,
@@ -20,37 +20,37 @@ pub struct Unsettled {
 #[derive(Clone, Debug)]
 struct Held {
     /// What had been seen when the first of its relations came that are not carried out.
-    seen: Arc<Seen>,
+    seen: Arc<Offsets>,
     /// These relations: of each partition the newest.
-    relations: Vec<Mark>,
+    relations: Vec<LogPos>,
 }
 
 /// How far an account's feeds are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// What has been seen, as far as they go.
-    pub seen: Arc<Seen>,
+    pub seen: Arc<Offsets>,
     /// Whether what relations call for has been done in them.
-    pub footing: Footing,
+    pub footing: Consistency,
     /// The relations beyond that, which are in force: of each partition the newest.
-    pub relations: Vec<Mark>,
+    pub relations: Vec<LogPos>,
 }
 
 /// Whether what relations call for has been done in an account's feeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Footing {
+pub enum Consistency {
     /// It has.
-    Settled,
+    Complete,
     /// Not all of it.
-    Unsettled,
+    Pending,
 }
 
-impl Unsettled {
+impl PendingRelations {
     /// How far an account's feeds are, or those of nobody; `seen` asks what has been seen in general.
     pub fn standing(
         &self,
         account: Option<AccountIx>,
-        seen: impl FnOnce() -> Arc<Seen>,
+        seen: impl FnOnce() -> Arc<Offsets>,
     ) -> Standing {
         // Both at one moment: see `release`.
         let held = self.held.read();
@@ -58,7 +58,7 @@ impl Unsettled {
         match account.and_then(|account| held.get(&account)) {
             None => Standing {
                 seen,
-                footing: Footing::Settled,
+                footing: Consistency::Complete,
                 relations: Vec::new(),
             },
             Some(held) => Standing {
@@ -67,7 +67,7 @@ impl Unsettled {
                 } else {
                     seen
                 },
-                footing: Footing::Unsettled,
+                footing: Consistency::Pending,
                 relations: held.relations.clone(),
             },
         }
@@ -75,21 +75,21 @@ impl Unsettled {
 
     /// From now on an account's feeds are as they were when this had been seen, and `relation` is in force beyond that.
     /// If it is unsettled already, it stays with what was seen then.
-    pub fn hold(&self, account: AccountIx, seen: &Arc<Seen>, relation: Option<Mark>) {
+    pub fn hold(&self, account: AccountIx, seen: &Arc<Offsets>, relation: Option<LogPos>) {
         let mut held = self.held.write();
         let held = held.entry(account).or_insert_with(|| Held {
             seen: Arc::clone(seen),
             relations: Vec::new(),
         });
-        let Some(mark) = relation else { return };
-        match held.relations.iter_mut().find(|it| it.is_beside(mark)) {
-            Some(there) => *there = mark.max(*there),
-            None => held.relations.push(mark),
+        let Some(log_pos) = relation else { return };
+        match held.relations.iter_mut().find(|it| it.is_beside(log_pos)) {
+            Some(there) => *there = log_pos.max(*there),
+            None => held.relations.push(log_pos),
         }
     }
 
     /// What had been seen when an account became unsettled; none if it is not.
-    pub fn held(&self, account: AccountIx) -> Option<Arc<Seen>> {
+    pub fn held(&self, account: AccountIx) -> Option<Arc<Offsets>> {
         let held = self.held.read();
         held.get(&account).map(|held| Arc::clone(&held.seen))
     }
@@ -129,19 +129,19 @@ mod tests {
     use super::*;
     use crate::record::{Position, Topic};
 
-    fn seen(offset: i64) -> Arc<Seen> {
+    fn seen(offset: i64) -> Arc<Offsets> {
         let next = Position {
             topic: Topic::Relationships,
             partition: 0,
             offset,
         };
-        Arc::new(Seen::new(&[next]))
+        Arc::new(Offsets::new(&[next]))
     }
 
     /// Were this to fail, a reader would go on with a cursor that has a mute, and keep what the mute takes out.
     #[test]
     fn an_unsettled_account_has_seen_no_more_than_when_it_began_to_be() {
-        let (unsettled, account) = (Unsettled::default(), AccountIx::from_number(1));
+        let (unsettled, account) = (PendingRelations::default(), AccountIx::from_number(1));
         let check = |now: i64, has: i64, footing| {
             let standing = unsettled.standing(Some(account), || seen(now));
             assert_eq!(
@@ -150,15 +150,15 @@ mod tests {
                 "{now}"
             );
         };
-        check(5, 5, Footing::Settled);
-        let relation = |offset: i64| Mark::new(seen(offset).positions()[0]);
+        check(5, 5, Consistency::Complete);
+        let relation = |offset: i64| LogPos::new(seen(offset).positions()[0]);
         unsettled.hold(account, &seen(5), Some(relation(5)));
         unsettled.hold(account, &seen(6), Some(relation(6)));
         let standing = unsettled.standing(Some(account), || seen(6));
         assert_eq!(standing.relations, [relation(6)]);
-        check(7, 5, Footing::Unsettled);
-        check(4, 4, Footing::Unsettled);
+        check(7, 5, Consistency::Pending);
+        check(4, 4, Consistency::Pending);
         unsettled.release(&[account], || {});
-        check(7, 7, Footing::Settled);
+        check(7, 7, Consistency::Complete);
     }
 }

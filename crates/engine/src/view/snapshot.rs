@@ -1,19 +1,19 @@
 //! A feed looked at: what is shown of it, and the cursor of that moment.
 
 use crate::feed::boosts::Edited;
-use crate::feed::ordered_feed::Ledger;
+use crate::feed::ordered_feed::OrderedFeed;
 use crate::feed::post::Post;
 use crate::feed::reevaluate::AuthorChangeMark;
 use crate::feed::store::disk::DiskError;
 use crate::graph::Account;
-use crate::record::offsets::Seen;
+use crate::record::offsets::Offsets;
 use crate::view::View;
 use crate::view::change_batch::{BatchLimit, ChangeBatch, WriteEntry, batch as batch_of};
 use crate::view::changes::{Change, Refused, changes};
-use crate::view::cursor::{Batch, Cursor, Moment};
-use crate::view::feed_ref::{Asked, Found};
-use crate::view::pending_relations::{Footing, Standing};
-use crate::view::visible::{Shown, shown};
+use crate::view::cursor::{Batch, Cursor, ReadPoint};
+use crate::view::feed_ref::{FeedRef, ResolvedFeed};
+use crate::view::pending_relations::{Consistency, Standing};
+use crate::view::visible::{Visible, shown};
 use slackwater_order::horizon::highest_visible;
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
@@ -21,13 +21,13 @@ use std::sync::Arc;
 
 /// A feed at one moment.
 #[derive(Debug)]
-pub struct Look {
+pub struct Snapshot {
     /// Which feed it is.
-    pub found: Found,
+    pub found: ResolvedFeed,
     /// All of it.
-    pub feed: Ledger,
+    pub feed: OrderedFeed,
     /// What is shown of it.
-    pub shown: Shown,
+    pub shown: Visible,
     /// The account sleeps: this is not its feed, which is to be merged anew first.
     pub is_asleep: bool,
     /// How far it is.
@@ -39,7 +39,7 @@ pub struct Look {
 
 /// What a reader gets at once.
 #[derive(Debug)]
-pub struct Delivery<E> {
+pub struct ChangeDelivery<E> {
     /// The changes.
     pub batch: ChangeBatch<E>,
     /// The place at and below which the reader drops whatever it has: the feed is only so long.
@@ -47,7 +47,7 @@ pub struct Delivery<E> {
     /// What the reader has now.
     pub cursor: Cursor,
     /// What it had, whole, when this telling began.
-    from: Moment,
+    from: ReadPoint,
     /// This node has not read, or not carried out, what the cursor lacks: it is to be asked again when it has.
     pub is_early: bool,
 }
@@ -64,24 +64,24 @@ pub enum TellError {
 }
 
 impl View {
-    /// Looks at an account's home feed, as [`View::look_at`].
+    /// Looks at an account's home feed, as [`View::snapshot`].
     pub fn look(
         &self,
         account: &str,
         least: Option<Time>,
         now: Time,
-    ) -> Result<Option<Look>, DiskError> {
+    ) -> Result<Option<Snapshot>, DiskError> {
         let account = account.to_owned();
-        self.look_at(&Asked::Home { account }, least, now)
+        self.snapshot(&FeedRef::Home { account }, least, now)
     }
 
     /// Looks at a feed; none if there is no such account or list. `least` is a horizon the reader has reached before.
-    pub fn look_at(
+    pub fn snapshot(
         &self,
-        asked: &Asked,
+        asked: &FeedRef,
         least: Option<Time>,
         now: Time,
-    ) -> Result<Option<Look>, DiskError> {
+    ) -> Result<Option<Snapshot>, DiskError> {
         let (found, owner, held, aggregates) = {
             let graph = self.graph.read();
             let Some(found) = asked.find(&graph) else {
@@ -127,7 +127,7 @@ impl View {
                 part = shown(&feed, length, Some(least), repeat_after);
             }
         }
-        Ok(Some(Look {
+        Ok(Some(Snapshot {
             found,
             feed,
             shown: part,
@@ -139,7 +139,7 @@ impl View {
     }
 }
 
-impl Look {
+impl Snapshot {
     /// The first entry that the horizon has not reached.
     pub fn next_held(&self) -> Option<PostId> {
         let next = self.feed.ids.get(self.shown.entries.end)?;
@@ -168,17 +168,17 @@ impl Look {
     }
 
     /// This moment, for a cursor.
-    pub fn moment(&self) -> Moment {
+    pub fn moment(&self) -> ReadPoint {
         let marks = self.feed.marks.get(self.shown.entries.clone());
         // What came in a batch that readers have not been told of will be told: it is nobody's top yet.
         let entries = self.entries().iter();
         let known = entries.zip(marks.unwrap_or_default()).rev();
         let mut known = known.filter(|(id, _)| !self.shown.hides(**id));
-        let top = known.find(|(_, mark)| self.stands.seen.has(**mark));
+        let top = known.find(|(_, log_pos)| self.stands.seen.has(**log_pos));
         let all = self.shown.top();
         let highest = PostId::from_number(all).unwrap_or(PostId::MIN).time();
-        Moment {
-            seen: Seen::clone(&self.stands.seen),
+        ReadPoint {
+            seen: Offsets::clone(&self.stands.seen),
             ahead: self.ahead(),
             horizon: self.shown.horizon.unwrap_or(self.now.max(highest)),
             top: top.map_or(0, |(id, _)| *id),
@@ -193,25 +193,25 @@ impl Look {
     }
 
     /// What the entries shown rest on beyond what readers were told was seen.
-    fn ahead(&self) -> Seen {
+    fn ahead(&self) -> Offsets {
         let ids = self.entries();
         let (Some(lowest), Some(highest)) = (ids.first(), ids.last()) else {
-            return Seen::default();
+            return Offsets::default();
         };
         let marks = self.feed.marks.get(self.shown.entries.clone());
         let also = self.feed.also.iter();
         let also = also.filter(|(id, _)| lowest <= id && id <= highest);
         let marks = marks.unwrap_or_default().iter();
-        let mut ahead = Seen::default();
-        for mark in marks.chain(also.map(|(_, mark)| mark)) {
-            if !self.stands.seen.has(*mark) {
-                ahead.raise(mark.next());
+        let mut ahead = Offsets::default();
+        for log_pos in marks.chain(also.map(|(_, log_pos)| log_pos)) {
+            if !self.stands.seen.has(*log_pos) {
+                ahead.raise(log_pos.next());
             }
         }
         // What came since may be there by relations that came since, and nothing else of it says so.
-        if ahead != Seen::default() {
-            for mark in &self.stands.relations {
-                ahead.raise(mark.next());
+        if ahead != Offsets::default() {
+            for log_pos in &self.stands.relations {
+                ahead.raise(log_pos.next());
             }
         }
         ahead
@@ -219,11 +219,11 @@ impl Look {
 
     /// What is told in a later answer of a batch may rest on more than was known at its first. Of what may become a repeat that
     /// is remembered: what a reader cannot have is not taken out.
-    fn note_told(&self, upto: &mut Moment, told: impl Iterator<Item = u64>) {
+    fn note_told(&self, upto: &mut ReadPoint, told: impl Iterator<Item = u64>) {
         for id in told.filter(|id| self.feed.shows.has(*id)) {
-            for mark in self.feed.marks_of(id) {
-                if !upto.seen.has(mark) {
-                    upto.ahead.raise(mark.next());
+            for log_pos in self.feed.marks_of(id) {
+                if !upto.seen.has(log_pos) {
+                    upto.ahead.raise(log_pos.next());
                 }
             }
         }
@@ -238,12 +238,12 @@ impl Look {
         cursor: &Cursor,
         limit: BatchLimit,
         writer: &W,
-    ) -> Result<Delivery<W::Entry>, TellError> {
+    ) -> Result<ChangeDelivery<W::Entry>, TellError> {
         let (from, batch) = (&cursor.from, cursor.batch.as_ref());
-        let is_behind = |moment: &Moment| !moment.is_within(&self.stands.seen);
-        let is_unsettled = self.stands.footing == Footing::Unsettled;
+        let is_behind = |moment: &ReadPoint| !moment.is_within(&self.stands.seen);
+        let is_unsettled = self.stands.footing == Consistency::Pending;
         if is_unsettled || is_behind(from) || batch.is_some_and(|batch| is_behind(&batch.upto)) {
-            return Ok(Delivery {
+            return Ok(ChangeDelivery {
                 batch: ChangeBatch::default(),
                 floor: from.floor,
                 cursor: cursor.clone(),
@@ -253,9 +253,9 @@ impl Look {
         }
         let spoken = Arc::clone(&view.built.borrow().spoken);
         // Not while this node does not claim it yet itself: the next cursor would lack it again.
-        let is_claimed = |said: &AuthorChangeMark| self.stands.seen.has(said.mark);
+        let is_claimed = |said: &AuthorChangeMark| self.stands.seen.has(said.log_pos);
         let is_unlisted = |said: &AuthorChangeMark| {
-            is_claimed(said) && !from.has(said.mark) && !from.is_within(&said.seen)
+            is_claimed(said) && !from.has(said.log_pos) && !from.is_within(&said.seen)
         };
         if spoken.iter().any(is_unlisted) {
             return Err(Refused::NotListed.into());
@@ -293,7 +293,7 @@ impl Look {
             from,
             batch,
         };
-        Ok(Delivery {
+        Ok(ChangeDelivery {
             batch: told,
             floor,
             cursor: after,
@@ -303,7 +303,7 @@ impl Look {
     }
 }
 
-impl<E> Delivery<E> {
+impl<E> ChangeDelivery<E> {
     /// Whether the cursor counts on a higher floor than the one before and no change carries it: the floor rises with entries
     /// that are not told, such as hidden repeats. Whoever is sent changes one by one is to be told the floor apart then, or what
     /// leaves between the two floors would be neither told nor dropped.
@@ -317,7 +317,7 @@ impl<E> Delivery<E> {
 
     /// The same for a reader whose protocol has no word for a floor: it keeps what it was told, so that the cursor counts on
     /// no floor, and what leaves is told wherever it stood.
-    pub fn without_floor(mut self) -> Delivery<E> {
+    pub fn without_floor(mut self) -> ChangeDelivery<E> {
         self.floor = 0;
         self.from.floor = 0;
         self.cursor.drop_floor();
@@ -345,13 +345,13 @@ impl<E> Delivery<E> {
 
     /// What a reader has been told that drops out after so many changes.
     #[cfg(test)]
-    pub fn cut(&self, changes: usize) -> Delivery<E>
+    pub fn cut(&self, changes: usize) -> ChangeDelivery<E>
     where
         E: Clone,
     {
         let mut items = self.batch.items.clone();
         items.truncate(changes);
-        Delivery {
+        ChangeDelivery {
             cursor: self.cursor_after(changes - 1),
             from: self.from.clone(),
             batch: ChangeBatch {

@@ -4,24 +4,24 @@
 //! for length. Has the reader seen all that is known of these, it sees the entry as it is. Has it not, the entry is in
 //! doubt: it is told again as it is, or taken out.
 
-use crate::feed::ordered_feed::Ledger;
+use crate::feed::ordered_feed::OrderedFeed;
 use crate::record::Topic;
-use crate::record::offsets::Mark;
-use crate::view::cursor::Moment;
+use crate::record::offsets::LogPos;
+use crate::view::cursor::ReadPoint;
 use std::time::Duration;
 
 /// The entries in doubt.
 #[derive(Debug, Default)]
-pub struct Doubts {
+pub struct UncertainBoosts {
     entries: Vec<u64>,
     hidden_then: Vec<u64>,
 }
 
-impl Doubts {
+impl UncertainBoosts {
     /// Of a reader who has `from` of `feed`, which hides repeats for `after`.
-    pub fn new(feed: &Ledger, after: Duration, from: &Moment) -> Doubts {
+    pub fn new(feed: &OrderedFeed, after: Duration, from: &ReadPoint) -> UncertainBoosts {
         if feed.shows.rows().is_empty() {
-            return Doubts::default();
+            return UncertainBoosts::default();
         }
         let entries = feed.ids.iter().copied().zip(feed.marks.iter().copied());
         let own = lacking(entries, from);
@@ -29,23 +29,24 @@ impl Doubts {
         let gone = lacking(feed.gone.iter().copied(), from);
         let knows_fallen = feed.fell.is_within(&from.seen);
         let is_new = |id| {
-            let has = |marks: &[(u64, Mark)]| of(marks, id).next().is_some();
+            let has = |marks: &[(u64, LogPos)]| of(marks, id).next().is_some();
             has(&own) || has(&also) || has(&gone) || (!knows_fallen && id <= feed.floor)
         };
         let entries = feed.shows.above(is_new);
         if entries.is_empty() {
-            return Doubts::default();
+            return UncertainBoosts::default();
         }
         // As good as can be known. It decides how an entry is told, not whether.
         let mut all_gone = feed.gone.clone();
         all_gone.sort_unstable();
         let stood = |id| {
-            let by_relation = |(_, mark): &(u64, Mark)| mark.topic() == Topic::Relationships;
+            let by_relation =
+                |(_, log_pos): &(u64, LogPos)| log_pos.topic() == Topic::Relationships;
             let came_since = of(&own, id).next().is_some() || of(&also, id).any(by_relation);
             // What left is taken to have been there until then, if the reader knows none of the reasons.
             of(&gone, id).count() == of(&all_gone, id).count() && !came_since
         };
-        Doubts {
+        UncertainBoosts {
             entries,
             hidden_then: feed.shows.hidden(after, stood),
         }
@@ -63,13 +64,13 @@ impl Doubts {
 }
 
 /// Those whose record the reader lacks, by place.
-fn lacking(marks: impl Iterator<Item = (u64, Mark)>, from: &Moment) -> Vec<(u64, Mark)> {
-    let mut lacking: Vec<_> = marks.filter(|(_, mark)| !from.has(*mark)).collect();
+fn lacking(marks: impl Iterator<Item = (u64, LogPos)>, from: &ReadPoint) -> Vec<(u64, LogPos)> {
+    let mut lacking: Vec<_> = marks.filter(|(_, log_pos)| !from.has(*log_pos)).collect();
     lacking.sort_unstable();
     lacking
 }
 
-fn of(marks: &[(u64, Mark)], id: u64) -> impl Iterator<Item = &(u64, Mark)> {
+fn of(marks: &[(u64, LogPos)], id: u64) -> impl Iterator<Item = &(u64, LogPos)> {
     let at = marks.partition_point(|(there, _)| *there < id);
     let rest = marks.get(at..).unwrap_or_default();
     rest.iter().take_while(move |(there, _)| *there == id)

@@ -1,7 +1,7 @@
 //! The part of a feed that is shown: what its horizon has passed, as many entries as a feed is long, less the repeats among
 //! them. Pure.
 
-use crate::feed::ordered_feed::Ledger;
+use crate::feed::ordered_feed::OrderedFeed;
 use crate::feed::store::HELD_FACTOR;
 use slackwater_order::horizon::highest_visible;
 use slackwater_order::place::PostId;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// What a reader sees of a feed at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown {
+pub struct Visible {
     /// Which of the feed's entries, as indices; the repeats among them count towards its length, and are not seen.
     pub entries: Range<usize>,
     /// The places seen, ascending.
@@ -29,11 +29,11 @@ pub struct Shown {
 /// What is shown of `feed`, at most `length` entries, less those that repeat a post within `repeat_after`. With more than
 /// [`HELD_FACTOR`] times that many waiting, the hold gives way: the horizon is then later than asked for.
 pub fn shown(
-    feed: &Ledger,
+    feed: &OrderedFeed,
     length: usize,
     horizon: Option<Time>,
     repeat_after: Option<Duration>,
-) -> Shown {
+) -> Visible {
     let held_max = (HELD_FACTOR - 1) * length;
     let first_held = feed.ids.len().saturating_sub(held_max);
     let gives_way = first_held
@@ -49,7 +49,7 @@ pub fn shown(
     if !hidden.is_empty() {
         ids.retain(|id| hidden.binary_search(id).is_err());
     }
-    Shown {
+    Visible {
         entries: begin..end,
         ids,
         hidden,
@@ -59,7 +59,7 @@ pub fn shown(
     }
 }
 
-impl Shown {
+impl Visible {
     /// The places seen, ascending.
     pub fn ids(&self) -> &[u64] {
         &self.ids
@@ -79,18 +79,18 @@ impl Shown {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::ordered_feed::Op;
-    use crate::record::offsets::Mark;
+    use crate::feed::ordered_feed::FeedOp;
+    use crate::record::offsets::LogPos;
 
     fn at(ms: i64) -> PostId {
         PostId::new(Time::from_millis(ms), 5, 0)
     }
 
-    fn feed(entries: i64) -> Ledger {
-        let mut feed = Ledger::default();
-        let mark = Mark::from_number(1).unwrap();
+    fn feed(entries: i64) -> OrderedFeed {
+        let mut feed = OrderedFeed::default();
+        let log_pos = LogPos::from_number(1).unwrap();
         for n in 1..=entries {
-            feed.take_in(&[Op::insert(at(n), mark)]);
+            feed.take_in(&[FeedOp::insert(at(n), log_pos)]);
         }
         feed
     }
@@ -117,7 +117,7 @@ mod tests {
     fn a_repeat_is_not_seen_and_counts_towards_the_length() {
         let mut feed = feed(6);
         for n in [2, 4, 5] {
-            feed.take_in(&[Op::shows(at(n), at(2))]);
+            feed.take_in(&[FeedOp::shows(at(n), at(2))]);
         }
         let check = |length, repeat_after: Option<u64>, seen: &[i64]| {
             let after = repeat_after.map(Duration::from_millis);

@@ -8,7 +8,7 @@ use slackwater_order::place::PostId;
 use std::sync::Arc;
 
 /// Whether the rules let a post in, given what it boosts.
-pub type LetsIn<'a> = dyn Fn(&Post, Option<&Post>) -> bool + 'a;
+pub type FeedFilter<'a> = dyn Fn(&Post, Option<&Post>) -> bool + 'a;
 
 /// A post, and what it boosts; none if there is nothing to show of them.
 pub fn whole(store: &Store, id: PostId) -> Result<Option<WithOriginal>, DiskError> {

@@ -1,6 +1,6 @@
 //! What is checked of every look at a feed, and of every walk through its pages.
 
-use super::log::{ACCOUNTS, PARTITIONS, Which, host_of, words};
+use super::log::{ACCOUNTS, FeedKind, PARTITIONS, host_of, words};
 use super::model::{Account, Model};
 use super::reader::look;
 use super::run::Run;
@@ -8,8 +8,8 @@ use crate::feed::post::Post;
 use crate::feed::store::HELD_FACTOR;
 use crate::view::page::Span;
 use crate::view::page_walk::{Offer, walk_page};
-use crate::view::pending_relations::Footing;
-use crate::view::snapshot::Look;
+use crate::view::pending_relations::Consistency;
+use crate::view::snapshot::Snapshot;
 use crate::view::with_original::whole;
 use slackwater_order::horizon::highest_visible;
 use slackwater_order::place::PostId;
@@ -17,7 +17,7 @@ use slackwater_order::time::Time;
 use std::collections::BTreeSet;
 
 /// Whether a page shows this entry of a feed.
-fn is_shown(run: &Run, node: usize, look: &Look, id: u64) -> bool {
+fn is_shown(run: &Run, node: usize, look: &Snapshot, id: u64) -> bool {
     let view = &run.nodes[node].view;
     let id = PostId::from_number(id).unwrap();
     let found = whole(&view.store, id).unwrap();
@@ -26,11 +26,11 @@ fn is_shown(run: &Run, node: usize, look: &Look, id: u64) -> bool {
 
 impl Run {
     /// Pages from the top down, while records are read between them: every entry that was there all the while once.
-    pub(super) fn walk(&mut self, account: usize, which: Which, node: usize) {
+    pub(super) fn walk(&mut self, account: usize, which: FeedKind, node: usize) {
         if !self.is_whole(node) {
             return;
         }
-        let is_there = |run: &Run| -> Option<(BTreeSet<u64>, Look)> {
+        let is_there = |run: &Run| -> Option<(BTreeSet<u64>, Snapshot)> {
             let look = look(
                 &run.nodes[node],
                 (account, which),
@@ -38,7 +38,7 @@ impl Run {
                 Time::from_millis(run.now),
             )?;
             // Else there may be what is not shown any more.
-            (look.stands.footing == Footing::Settled).then_some(())?;
+            (look.stands.footing == Consistency::Complete).then_some(())?;
             let mut ids: BTreeSet<u64> = look.ids().iter().copied().collect();
             if !run.nodes[node].is_decided() {
                 // What waits to leave is left out already.
@@ -115,7 +115,7 @@ impl Run {
             self.rouse(node, account);
             let there = look(
                 &self.nodes[node],
-                (account, Which::Home),
+                (account, FeedKind::Home),
                 None,
                 Time::from_millis(self.now),
             );
@@ -137,8 +137,8 @@ impl Run {
             };
             self.counted.looks += 1;
             self.check_horizon(&model, node, account, &look);
-            if look.stands.footing == Footing::Settled {
-                self.check_entries(&model, node, (account, Which::Home), &look);
+            if look.stands.footing == Consistency::Complete {
+                self.check_entries(&model, node, (account, FeedKind::Home), &look);
                 self.check_list(&model, node, account);
             } else {
                 self.counted.unsettled += 1;
@@ -156,15 +156,15 @@ impl Run {
         let model = Model::of(&self.log, &of.read(), self.surfacing);
         let now = Time::from_millis(self.now);
         for account in 0..ACCOUNTS.len() {
-            let looked_at = (account, Which::Home);
+            let looked_at = (account, FeedKind::Home);
             let Some(look) = look(&self.nodes[node], looked_at, None, now) else {
                 continue;
             };
-            if look.is_asleep || look.stands.footing == Footing::Unsettled {
+            if look.is_asleep || look.stands.footing == Consistency::Pending {
                 continue;
             }
             self.counted.amid_boosts += 1;
-            let belongs = model.feed(account, Which::Home);
+            let belongs = model.feed(account, FeedKind::Home);
             for id in look.ids().iter().filter(|id| !belongs.contains_key(*id)) {
                 self.counted.hidden += 1;
                 assert!(
@@ -180,7 +180,7 @@ impl Run {
         }
     }
 
-    fn check_horizon(&mut self, model: &Model, node: usize, account: usize, look: &Look) {
+    fn check_horizon(&mut self, model: &Model, node: usize, account: usize, look: &Snapshot) {
         let of = &self.nodes[node];
         let wants = model.account(account).unwrap();
         let patience = wants.patience_ms(of.patience_ms());
@@ -222,7 +222,7 @@ impl Run {
     }
 
     fn check_list(&mut self, model: &Model, node: usize, account: usize) {
-        let of = (account, Which::List);
+        let of = (account, FeedKind::List);
         let list = look(&self.nodes[node], of, None, Time::from_millis(self.now));
         assert_eq!(list.is_some(), model.has_list(account));
         if let Some(look) = list {
@@ -235,8 +235,8 @@ impl Run {
         &mut self,
         model: &Model,
         node: usize,
-        (account, which): (usize, Which),
-        look: &Look,
+        (account, which): (usize, FeedKind),
+        look: &Snapshot,
     ) {
         let all = model.feed(account, which);
         let last = highest_visible(look.shown.horizon).number();

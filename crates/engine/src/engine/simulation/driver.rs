@@ -1,14 +1,14 @@
 //! What drives the engine here: a list for a log, an integer for a clock, and one thread.
 
 use super::log::{ACCOUNTS, Log, PARTITIONS, REPEAT_AFTER, partition};
-use crate::decode::said;
+use crate::decode::decode_record;
 use crate::engine::flush::Flush;
 use crate::engine::log_status::LogStatus;
 use crate::engine::publish::Beside;
 use crate::engine::{Applied, Engine, Options, inactivity};
 use crate::feed::merge::Progress;
 use crate::feed::store::{self, Store};
-use crate::record::offsets::Seen;
+use crate::record::offsets::Offsets;
 use crate::record::{PartitionEnd, Position};
 use crate::relationship::Patience;
 use crate::view::View;
@@ -126,7 +126,11 @@ impl Node {
     pub(in crate::engine) fn take(&mut self, log: &Log, number: usize, now: Time) {
         let offset = self.read()[number];
         let record = log.partitions[number][offset].record(partition(number), offset);
-        match self.engine.apply(&record, said(&record), now).unwrap() {
+        match self
+            .engine
+            .apply(&record, decode_record(&record), now)
+            .unwrap()
+        {
             Applied::Relation(_) | Applied::Activity(_) => self.engine.pass(&record),
             Applied::Refused(reason) => panic!("refused: {reason}"),
             Applied::Unusable(reason) => panic!("unusable: {reason}"),
@@ -317,7 +321,7 @@ impl Node {
 
     /// Whether readers were told of everything that was read.
     pub(in crate::engine) fn is_between_batches(&self) -> bool {
-        *self.engine.seen == Seen::new(self.engine.next())
+        *self.engine.seen == Offsets::new(self.engine.next())
     }
 }
 

@@ -1,8 +1,8 @@
 //! A made-up fediverse: who writes what and when, how long it takes to arrive, and what accounts want meanwhile.
 
 use super::log::{
-    ACCOUNTS, ACTIVITY_PARTITIONS, AUTHORS, Action, BEGIN, BOOSTS_WITHOUT_ID, Collection, Deed,
-    HOSTS, How, Log, Moderated, REPLIES, Sight, TAGS, Wish, Writing, host_of,
+    ACCOUNTS, ACTIVITY_PARTITIONS, AUTHORS, Action, Audience, BEGIN, BOOSTS_WITHOUT_ID, Collection,
+    Delivery, Event, HOSTS, Log, Moderated, REPLIES, RelationChoice, TAGS, Writing, host_of,
 };
 use fastrand::Rng;
 
@@ -49,7 +49,7 @@ impl Log {
         }
         if !taste.calm && dice.u8(..) < 16 {
             let author = dice.usize(..AUTHORS);
-            log.add(Deed::DeleteAuthor(author), BEGIN + dice.i64(0..SPAN));
+            log.add(Event::DeleteAuthor(author), BEGIN + dice.i64(0..SPAN));
         }
         for _ in 0..if taste.calm {
             0
@@ -85,11 +85,11 @@ impl Log {
         let mentions = (dice.u8(..4) == 0).then(|| dice.usize(..AUTHORS + 3));
         let sight = match dice.u8(..8) {
             0 => to_followers(dice, taste, author),
-            1 if mentions.is_some() => Sight::Mentioned,
-            _ => Sight::Public,
+            1 if mentions.is_some() => Audience::Mentioned,
+            _ => Audience::Public,
         };
         let made = Writing {
-            how: How::Create,
+            how: Delivery::Create,
             post,
             published,
             updated: None,
@@ -98,44 +98,44 @@ impl Log {
             parent: (!taste.calm && 0 < post && dice.u8(..3) == 0).then(|| dice.usize(..post)),
             tag: (dice.u8(..4) == 0).then(|| dice.usize(..TAGS.len())),
         };
-        self.send(dice, Deed::Write(made), written);
+        self.send(dice, Event::Write(made), written);
         let mut last = written;
         for _ in 0..[0, 0, 1, 2][dice.usize(..4)] {
             last += dice.i64(1_000..300_000);
             let mut edit = Writing {
-                how: How::Update,
+                how: Delivery::Update,
                 updated: Some(last.max(published.unwrap_or(0) + 1)),
                 ..made
             };
             if !taste.calm && dice.bool() {
                 edit.sight = match dice.bool() {
-                    true => Sight::Public,
+                    true => Audience::Public,
                     false => to_followers(dice, taste, author),
                 };
                 edit.mentions = (dice.u8(..4) != 0).then(|| dice.usize(..AUTHORS + 3));
                 edit.tag = dice.bool().then(|| dice.usize(..TAGS.len()));
             }
-            self.send(dice, Deed::Write(edit), last);
+            self.send(dice, Event::Write(edit), last);
             if dice.u8(..4) == 0 {
-                edit.how = How::Fetched;
+                edit.how = Delivery::Fetched;
                 let fetched = last + dice.i64(0..60_000);
-                self.send(dice, Deed::Write(edit), fetched);
+                self.send(dice, Event::Write(edit), fetched);
             }
         }
         if dice.u8(..8) == 0 {
-            let again = [How::Create, How::Fetched][dice.usize(..2)];
-            self.send(dice, Deed::Write(Writing { how: again, ..made }), last);
+            let again = [Delivery::Create, Delivery::Fetched][dice.usize(..2)];
+            self.send(dice, Event::Write(Writing { how: again, ..made }), last);
         }
         if !taste.calm && dice.u8(..6) == 0 {
             // It may overtake the post.
             let deleted = written + dice.i64(0..60_000);
-            self.send(dice, Deed::Delete(post), deleted);
+            self.send(dice, Event::Delete(post), deleted);
         }
     }
 
     /// The author's document, sent by its host or fetched, names a collection.
     fn name(&mut self, dice: &mut Rng, author: usize) {
-        let deed = Deed::Name {
+        let deed = Event::Name {
             author,
             collection: some_collection(dice, author),
             fetched: dice.u8(..4) == 0,
@@ -153,7 +153,7 @@ impl Log {
         };
         let action = [Action::Limit, Action::Suspend][dice.usize(..2)];
         let at = BEGIN + dice.i64(0..SPAN);
-        let deed = |action| Deed::Moderate { whom, action };
+        let deed = |action| Event::Moderate { whom, action };
         self.add(deed(Some(action)), at);
         if dice.u8(..3) != 0 {
             self.add(deed(None), at + dice.i64(0..SPAN / 2));
@@ -164,7 +164,7 @@ impl Log {
         let (post, by) = (self.authors.len(), dice.usize(..AUTHORS));
         self.authors.push(by);
         let published = BEGIN + dice.i64(0..SPAN);
-        let boost = Deed::Boost {
+        let boost = Event::Boost {
             post,
             of,
             published,
@@ -175,7 +175,7 @@ impl Log {
             self.send(dice, boost, published);
         }
         if !taste.calm && dice.u8(..3) == 0 {
-            let undo = [Deed::Delete(post), Deed::Unboost { by, of }];
+            let undo = [Event::Delete(post), Event::Unboost { by, of }];
             let undone = published + dice.i64(0..60_000);
             let undo = undo[dice.usize(..2)].clone();
             self.send(dice, undo, undone);
@@ -189,7 +189,7 @@ impl Log {
         for _ in 0..dice.usize(1..=BOOSTS_WITHOUT_ID) {
             let post = self.authors.len();
             self.authors.push(by);
-            let boost = Deed::Boost {
+            let boost = Event::Boost {
                 post,
                 of,
                 published: at,
@@ -198,7 +198,7 @@ impl Log {
             self.send(dice, boost, at);
             at += dice.i64(0..120_000);
             if !taste.calm && dice.u8(..3) != 0 {
-                self.send(dice, Deed::Unboost { by, of }, at);
+                self.send(dice, Event::Unboost { by, of }, at);
                 at += dice.i64(0..120_000);
             }
         }
@@ -213,43 +213,47 @@ impl Log {
         let mut at = BEGIN + dice.i64(0..60_000);
         let patience = |dice: &mut Rng| [0, 0, 5_000, 30_000, 120_000, 1_200_000][dice.usize(..6)];
         let said = dice.bool().then(|| patience(dice));
-        let mut say = |wish, on, at| self.add(Deed::Relate { account, wish, on }, at);
+        let mut say = |wish, on, at| self.add(Event::Relate { account, wish, on }, at);
         let aggregates = dice.u8(..8) != 0;
-        say(Wish::Be(own, said, aggregates), true, at);
+        say(RelationChoice::Be(own, said, aggregates), true, at);
         for _ in 0..dice.usize(1..5) {
             at += 1;
-            say(Wish::Follow(dice.usize(..AUTHORS - 1), true), true, at);
+            say(
+                RelationChoice::Follow(dice.usize(..AUTHORS - 1), true),
+                true,
+                at,
+            );
         }
         for _ in 0..dice.usize(0..if taste.calm { 9 } else { 15 }) {
             at = BEGIN + 60_000 + dice.i64(0..SPAN);
             let author = dice.usize(..AUTHORS);
             let on = taste.calm || dice.u8(..8) < 5;
             let wish = match dice.u8(..if taste.calm { 8 } else { 24 }) {
-                0..4 => Wish::Follow(author, taste.calm || dice.u8(..4) != 0),
-                4 => Wish::Be(own, dice.bool().then(|| patience(dice)), dice.bool()),
-                5 | 6 => Wish::Patience((dice.u8(..4) != 0).then(|| patience(dice))),
-                7 | 8 => Wish::Tag(dice.usize(..TAGS.len())),
-                9 => Wish::Mute(author),
-                10 => Wish::MuteUntil(author, at + dice.i64(0..SPAN / 2)),
-                11 => Wish::Block(author),
-                12 => Wish::BlockDomain(dice.usize(..HOSTS.len())),
-                13 => Wish::BlockedBy(author),
-                14 | 15 => Wish::List(dice.usize(..REPLIES.len()), dice.bool()),
-                16..20 => Wish::Member(author),
-                20 => Wish::Be(dice.usize(..AUTHORS), None, dice.bool()),
-                _ => Wish::Follow(author, true),
+                0..4 => RelationChoice::Follow(author, taste.calm || dice.u8(..4) != 0),
+                4 => RelationChoice::Be(own, dice.bool().then(|| patience(dice)), dice.bool()),
+                5 | 6 => RelationChoice::Patience((dice.u8(..4) != 0).then(|| patience(dice))),
+                7 | 8 => RelationChoice::Tag(dice.usize(..TAGS.len())),
+                9 => RelationChoice::Mute(author),
+                10 => RelationChoice::MuteUntil(author, at + dice.i64(0..SPAN / 2)),
+                11 => RelationChoice::Block(author),
+                12 => RelationChoice::BlockDomain(dice.usize(..HOSTS.len())),
+                13 => RelationChoice::BlockedBy(author),
+                14 | 15 => RelationChoice::List(dice.usize(..REPLIES.len()), dice.bool()),
+                16..20 => RelationChoice::Member(author),
+                20 => RelationChoice::Be(dice.usize(..AUTHORS), None, dice.bool()),
+                _ => RelationChoice::Follow(author, true),
             };
             // Seldom does an account go altogether.
-            let on = on || (matches!(wish, Wish::Be(..)) && dice.u8(..4) != 0);
+            let on = on || (matches!(wish, RelationChoice::Be(..)) && dice.u8(..4) != 0);
             say(wish, on, at);
-            if !on && !matches!(wish, Wish::Follow(..)) && dice.bool() {
+            if !on && !matches!(wish, RelationChoice::Follow(..)) && dice.bool() {
                 say(wish, true, at - dice.i64(0..600_000));
             }
         }
     }
 
     /// Something written at `at` arrives, in the way its author's origin has.
-    fn send(&mut self, dice: &mut Rng, deed: Deed, at: i64) {
+    fn send(&mut self, dice: &mut Rng, deed: Event, at: i64) {
         let burst = SPAN / 3;
         let since = at - BEGIN;
         let delay = match host_of(self.author_of(&deed)) {
@@ -268,11 +272,11 @@ impl Log {
 }
 
 /// Addressed to a collection that is the author's followers, or may become that.
-fn to_followers(dice: &mut Rng, taste: Taste, author: usize) -> Sight {
+fn to_followers(dice: &mut Rng, taste: Taste, author: usize) -> Audience {
     if taste.calm || dice.bool() {
-        return Sight::Followers;
+        return Audience::Followers;
     }
-    Sight::To(some_collection(dice, author))
+    Audience::To(some_collection(dice, author))
 }
 
 /// Mostly one of the author's, else of whoever is at hand, on the same host or another.

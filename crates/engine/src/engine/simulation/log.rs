@@ -41,14 +41,14 @@ pub(in crate::engine) const HOSTS: [&str; 5] = [
 /// One record, and what it means.
 #[derive(Clone, Debug)]
 pub(in crate::engine) struct Line {
-    pub(in crate::engine) deed: Deed,
+    pub(in crate::engine) deed: Event,
     pub(in crate::engine) arrived: i64,
     json: String,
 }
 
 /// What a record says. Posts, actors and accounts go by number.
 #[derive(Clone, Debug)]
-pub(in crate::engine) enum Deed {
+pub(in crate::engine) enum Event {
     Write(Writing),
     Boost {
         post: usize,
@@ -72,7 +72,7 @@ pub(in crate::engine) enum Deed {
     },
     Relate {
         account: usize,
-        wish: Wish,
+        wish: RelationChoice,
         on: bool,
     },
     /// The instance limits or suspends, or ends that.
@@ -96,18 +96,18 @@ pub(in crate::engine) enum Action {
 
 /// A feed of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::engine) enum Which {
+pub(in crate::engine) enum FeedKind {
     Home,
     List,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(in crate::engine) struct Writing {
-    pub(in crate::engine) how: How,
+    pub(in crate::engine) how: Delivery,
     pub(in crate::engine) post: usize,
     pub(in crate::engine) published: Option<i64>,
     pub(in crate::engine) updated: Option<i64>,
-    pub(in crate::engine) sight: Sight,
+    pub(in crate::engine) sight: Audience,
     pub(in crate::engine) mentions: Option<usize>,
     /// The post it answers.
     pub(in crate::engine) parent: Option<usize>,
@@ -116,14 +116,14 @@ pub(in crate::engine) struct Writing {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::engine) enum How {
+pub(in crate::engine) enum Delivery {
     Create,
     Update,
     Fetched,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::engine) enum Sight {
+pub(in crate::engine) enum Audience {
     Public,
     /// To the collection that is the followers' unless another is named.
     Followers,
@@ -139,7 +139,7 @@ pub(in crate::engine) struct Collection {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::engine) enum Wish {
+pub(in crate::engine) enum RelationChoice {
     /// The account exists, is this actor, maybe says how patient it is, and whether boosts of one post show as one.
     Be(usize, Option<i64>, bool),
     Follow(usize, bool),
@@ -220,7 +220,7 @@ impl Log {
     pub(in crate::engine) fn boosts(&self) -> BTreeSet<String> {
         let mut uris = BTreeSet::new();
         for line in self.partitions.iter().flatten() {
-            let Deed::Boost { post, of, .. } = line.deed else {
+            let Event::Boost { post, of, .. } = line.deed else {
                 continue;
             };
             uris.extend([self.uri(post), self.uri(of)]);
@@ -238,18 +238,18 @@ impl Log {
             .zip(read)
             .flat_map(|(lines, read)| &lines[..*read]);
         let is_its =
-            |line: &&Line| matches!(line.deed, Deed::Relate { account: of, .. } if of == account);
+            |line: &&Line| matches!(line.deed, Event::Relate { account: of, .. } if of == account);
         read.filter(is_its).count()
     }
 
     /// Whether the instance ever limits or suspends anybody.
     pub(in crate::engine) fn is_moderated(&self) -> bool {
-        let is_said = |line: &Line| matches!(line.deed, Deed::Moderate { .. });
+        let is_said = |line: &Line| matches!(line.deed, Event::Moderate { .. });
         self.partitions.iter().flatten().any(is_said)
     }
 
     pub(in crate::engine) fn is_ever_removed(&self, account: usize) -> bool {
-        let is_end = |line: &Line| matches!(line.deed, Deed::Relate { account: of, wish: Wish::Be(..), on: false } if of == account);
+        let is_end = |line: &Line| matches!(line.deed, Event::Relate { account: of, wish: RelationChoice::Be(..), on: false } if of == account);
         self.partitions.iter().flatten().any(is_end)
     }
 
@@ -261,15 +261,15 @@ impl Log {
         read: &[usize; PARTITIONS],
     ) -> String {
         let authors: BTreeSet<usize> = posts.iter().map(|post| self.authors[*post]).collect();
-        let concerns = |deed: &Deed| match deed {
-            Deed::Write(Writing { post, .. }) | Deed::Boost { post, .. } | Deed::Delete(post) => {
-                posts.contains(post)
-            }
-            Deed::Unboost { by, .. } | Deed::DeleteAuthor(by) | Deed::Name { author: by, .. } => {
-                authors.contains(by)
-            }
-            Deed::Relate { account: of, .. } => *of == account,
-            Deed::Moderate { .. } => true,
+        let concerns = |deed: &Event| match deed {
+            Event::Write(Writing { post, .. })
+            | Event::Boost { post, .. }
+            | Event::Delete(post) => posts.contains(post),
+            Event::Unboost { by, .. }
+            | Event::DeleteAuthor(by)
+            | Event::Name { author: by, .. } => authors.contains(by),
+            Event::Relate { account: of, .. } => *of == account,
+            Event::Moderate { .. } => true,
         };
         let mut story = format!("By {authors:?}, read up to {read:?}:");
         for (partition, lines) in self.partitions.iter().enumerate() {
@@ -284,19 +284,19 @@ impl Log {
         story
     }
 
-    pub(in crate::engine) fn add(&mut self, deed: Deed, arrived: i64) {
+    pub(in crate::engine) fn add(&mut self, deed: Event, arrived: i64) {
         let partition = match &deed {
             // What was said before stays where it is, as when the topic is given more partitions.
-            Deed::Relate {
+            Event::Relate {
                 account: MOVING, ..
             } if MOVES_AT <= arrived => {
                 ACTIVITY_PARTITIONS
                     + (1 + of_relations(ACCOUNTS[MOVING]) - ACTIVITY_PARTITIONS)
                         % (PARTITIONS - ACTIVITY_PARTITIONS)
             }
-            Deed::Relate { account, .. } => of_relations(ACCOUNTS[*account]),
-            Deed::Moderate { .. } => of_relations("_instance"),
-            Deed::Name {
+            Event::Relate { account, .. } => of_relations(ACCOUNTS[*account]),
+            Event::Moderate { .. } => of_relations("_instance"),
+            Event::Name {
                 elsewhere: Some(partition),
                 ..
             } => *partition,
@@ -319,13 +319,13 @@ impl Log {
         let account = ACCOUNTS.iter().position(|id| *id == account).unwrap();
         let who = (0..AUTHORS).find(|who| actor(*who) == target).unwrap();
         match self.newest_mute(account, who, now) {
-            Some((Wish::MuteUntil(_, until), true)) if until <= now => {}
+            Some((RelationChoice::MuteUntil(_, until), true)) if until <= now => {}
             other => panic!("the mute of {who} by {account} was ended at {now}, and is {other:?}"),
         }
         let ends = self.ends(now);
-        let wish = Wish::Mute(who);
+        let wish = RelationChoice::Mute(who);
         self.add(
-            Deed::Relate {
+            Event::Relate {
                 account,
                 wish,
                 on: false,
@@ -344,19 +344,19 @@ impl Log {
         let all = (0..ACCOUNTS.len()).flat_map(|of| (0..AUTHORS).map(move |who| (of, who)));
         let has_ended = |(account, who): &(usize, usize)| {
             let newest = self.newest_mute(*account, *who, now);
-            matches!(newest, Some((Wish::MuteUntil(_, until), true)) if until <= now)
+            matches!(newest, Some((RelationChoice::MuteUntil(_, until), true)) if until <= now)
         };
         all.filter(has_ended).collect()
     }
 
     /// The last word by `now` on whether an account mutes somebody.
-    fn newest_mute(&self, account: usize, who: usize, now: i64) -> Option<(Wish, bool)> {
-        let mut newest: Option<((i64, usize, usize), Wish, bool)> = None;
+    fn newest_mute(&self, account: usize, who: usize, now: i64) -> Option<(RelationChoice, bool)> {
+        let mut newest: Option<((i64, usize, usize), RelationChoice, bool)> = None;
         for (partition, lines) in self.partitions.iter().enumerate() {
             for (offset, line) in lines.iter().enumerate() {
-                let Deed::Relate {
+                let Event::Relate {
                     account: of,
-                    wish: wish @ (Wish::Mute(whom) | Wish::MuteUntil(whom, _)),
+                    wish: wish @ (RelationChoice::Mute(whom) | RelationChoice::MuteUntil(whom, _)),
                     on,
                 } = line.deed
                 else {
@@ -374,23 +374,23 @@ impl Log {
         newest.map(|(_, wish, on)| (wish, on))
     }
 
-    pub(in crate::engine) fn author_of(&self, deed: &Deed) -> usize {
+    pub(in crate::engine) fn author_of(&self, deed: &Event) -> usize {
         match deed {
-            Deed::Write(Writing { post, .. }) | Deed::Boost { post, .. } | Deed::Delete(post) => {
-                self.authors[*post]
-            }
-            Deed::Unboost { by, .. } | Deed::DeleteAuthor(by) | Deed::Name { author: by, .. } => {
-                *by
-            }
-            Deed::Relate { .. } | Deed::Moderate { .. } => 0,
+            Event::Write(Writing { post, .. })
+            | Event::Boost { post, .. }
+            | Event::Delete(post) => self.authors[*post],
+            Event::Unboost { by, .. }
+            | Event::DeleteAuthor(by)
+            | Event::Name { author: by, .. } => *by,
+            Event::Relate { .. } | Event::Moderate { .. } => 0,
         }
     }
 
-    fn json(&self, deed: &Deed) -> String {
+    fn json(&self, deed: &Event) -> String {
         let by = actor(self.author_of(deed));
         match deed {
-            Deed::Write(writing) => self.note(writing, &by),
-            Deed::Boost {
+            Event::Write(writing) => self.note(writing, &by),
+            Event::Boost {
                 post,
                 of,
                 published,
@@ -406,20 +406,20 @@ impl Log {
                     date(*published)
                 )
             }
-            Deed::Delete(post) => {
+            Event::Delete(post) => {
                 let uri = self.uri(*post);
                 format!(
                     r#"{{"id":"{uri}#delete","type":"Delete","actor":"{by}","object":"{uri}"}}"#
                 )
             }
-            Deed::Unboost { of, .. } => format!(
+            Event::Unboost { of, .. } => format!(
                 r#"{{"id":"{by}#undo","type":"Undo","actor":"{by}","object":{{"type":"Announce","actor":"{by}","object":"{}"}}}}"#,
                 self.uri(*of)
             ),
-            Deed::DeleteAuthor(_) => {
+            Event::DeleteAuthor(_) => {
                 format!(r#"{{"id":"{by}#delete","type":"Delete","actor":"{by}","object":"{by}"}}"#)
             }
-            Deed::Name {
+            Event::Name {
                 collection: named,
                 fetched,
                 ..
@@ -435,8 +435,8 @@ impl Log {
                     ),
                 }
             }
-            Deed::Relate { account, wish, on } => relation(ACCOUNTS[*account], *wish, *on),
-            Deed::Moderate { whom, action } => moderation(*whom, *action),
+            Event::Relate { account, wish, on } => relation(ACCOUNTS[*account], *wish, *on),
+            Event::Moderate { whom, action } => moderation(*whom, *action),
         }
     }
 
@@ -458,10 +458,10 @@ impl Log {
             format!(r#","inReplyTo":"{}""#, self.uri(parent))
         });
         let to = match writing.sight {
-            Sight::Public => "https://www.w3.org/ns/activitystreams#Public".to_owned(),
-            Sight::Followers => format!("{by}/followers"),
-            Sight::To(other) => collection(other),
-            Sight::Mentioned => mentioned,
+            Audience::Public => "https://www.w3.org/ns/activitystreams#Public".to_owned(),
+            Audience::Followers => format!("{by}/followers"),
+            Audience::To(other) => collection(other),
+            Audience::Mentioned => mentioned,
         };
         let note = format!(
             r#"{{"id":"{uri}","type":"Note","attributedTo":"{by}","content":"{}","to":["{to}"]{tag}{parent}{}{}}}"#,
@@ -470,9 +470,9 @@ impl Log {
             field("updated", writing.updated)
         );
         let kind = match writing.how {
-            How::Fetched => return note,
-            How::Create => "Create",
-            How::Update => "Update",
+            Delivery::Fetched => return note,
+            Delivery::Create => "Create",
+            Delivery::Update => "Update",
         };
         format!(r#"{{"id":"{uri}#{kind}","type":"{kind}","actor":"{by}","object":{note}}}"#)
     }
@@ -486,8 +486,8 @@ pub(in crate::engine) fn words(updated: Option<i64>) -> String {
 impl Line {
     pub(in crate::engine) fn record(&self, partition: (Topic, i32), offset: usize) -> Record {
         let fetched = match &self.deed {
-            Deed::Write(writing) => writing.how == How::Fetched,
-            Deed::Name { fetched, .. } => *fetched,
+            Event::Write(writing) => writing.how == Delivery::Fetched,
+            Event::Name { fetched, .. } => *fetched,
             _ => false,
         };
         Record {
@@ -507,13 +507,13 @@ impl Line {
     }
 }
 
-fn relation(account: &str, wish: Wish, on: bool) -> String {
+fn relation(account: &str, wish: RelationChoice, on: bool) -> String {
     let patience = |ms: Option<i64>| match ms {
         Some(ms) => format!(r#""patience":"{ms}ms""#),
         None => r#""patience":"complete""#.to_owned(),
     };
     let (kind, more) = match wish {
-        Wish::Be(own, said, aggregates) => {
+        RelationChoice::Be(own, said, aggregates) => {
             let said = said.map_or(String::new(), |ms| format!(",{}", patience(Some(ms))));
             let own = actor(own);
             (
@@ -521,24 +521,26 @@ fn relation(account: &str, wish: Wish, on: bool) -> String {
                 format!(r#""actor":"{own}","aggregate_boosts":{aggregates}{said}"#),
             )
         }
-        Wish::Patience(ms) => ("ordering", patience(ms)),
-        Wish::Follow(who, boosts) => {
+        RelationChoice::Patience(ms) => ("ordering", patience(ms)),
+        RelationChoice::Follow(who, boosts) => {
             let target = actor(who);
             (
                 "follow",
                 format!(r#""target":"{target}","boosts":{boosts}"#),
             )
         }
-        Wish::Mute(who) => ("mute", format!(r#""target":"{}""#, actor(who))),
-        Wish::MuteUntil(who, until) => {
+        RelationChoice::Mute(who) => ("mute", format!(r#""target":"{}""#, actor(who))),
+        RelationChoice::MuteUntil(who, until) => {
             let (target, until) = (actor(who), date(until));
             ("mute", format!(r#""target":"{target}","until":"{until}""#))
         }
-        Wish::Block(who) => ("block", format!(r#""target":"{}""#, actor(who))),
-        Wish::BlockDomain(host) => ("domain_block", format!(r#""target":"{}""#, HOSTS[host])),
-        Wish::BlockedBy(who) => ("blocked_by", format!(r#""target":"{}""#, actor(who))),
-        Wish::Tag(tag) => ("tag", format!(r#""target":"{}""#, TAGS[tag])),
-        Wish::List(replies, is_exclusive) => {
+        RelationChoice::Block(who) => ("block", format!(r#""target":"{}""#, actor(who))),
+        RelationChoice::BlockDomain(host) => {
+            ("domain_block", format!(r#""target":"{}""#, HOSTS[host]))
+        }
+        RelationChoice::BlockedBy(who) => ("blocked_by", format!(r#""target":"{}""#, actor(who))),
+        RelationChoice::Tag(tag) => ("tag", format!(r#""target":"{}""#, TAGS[tag])),
+        RelationChoice::List(replies, is_exclusive) => {
             let replies = REPLIES[replies];
             (
                 "list",
@@ -547,7 +549,7 @@ fn relation(account: &str, wish: Wish, on: bool) -> String {
                 ),
             )
         }
-        Wish::Member(who) => (
+        RelationChoice::Member(who) => (
             "list_member",
             format!(r#""list":"{LIST}","target":"{}""#, actor(who)),
         ),

@@ -2,8 +2,8 @@
 //! what the rules let in, and no more.
 
 use super::log::{
-    ACTIVITY_PARTITIONS, Action, Collection, Deed, HOSTS, How, Line, Log, Moderated, PARTITIONS,
-    REPEAT_AFTER, SURFACING, Sight, Which, Wish, Writing, actor, host, host_of,
+    ACTIVITY_PARTITIONS, Action, Audience, Collection, Delivery, Event, FeedKind, HOSTS, Line, Log,
+    Moderated, PARTITIONS, REPEAT_AFTER, RelationChoice, SURFACING, Writing, actor, host, host_of,
 };
 use slackwater_order::place::slot_of;
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,7 +38,7 @@ struct Post {
     /// Whether an undo without its id took it back.
     is_undone: bool,
     updated: Option<i64>,
-    sight: Sight,
+    sight: Audience,
     mentions: Option<usize>,
     parent: Option<usize>,
     tag: Option<usize>,
@@ -52,7 +52,7 @@ impl Post {
 
 /// Whom a post answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Whom {
+enum ReplyTarget {
     Nobody,
     Unknown,
     Gone,
@@ -189,7 +189,11 @@ impl Model {
     }
 
     /// All that belongs in a feed of `account`, by place: which post, and of which edit it and what it boosts are.
-    pub(super) fn feed(&self, account: usize, which: Which) -> BTreeMap<u64, (usize, Option<i64>)> {
+    pub(super) fn feed(
+        &self,
+        account: usize,
+        which: FeedKind,
+    ) -> BTreeMap<u64, (usize, Option<i64>)> {
         let Some(of) = self.accounts.get(&account) else {
             return BTreeMap::new();
         };
@@ -206,7 +210,7 @@ impl Model {
     pub(super) fn hidden(
         &self,
         account: usize,
-        which: Which,
+        which: FeedKind,
         counts: impl Fn(u64) -> bool,
     ) -> BTreeSet<u64> {
         let of = self.accounts.get(&account);
@@ -234,7 +238,7 @@ impl Model {
         of.is_some_and(|of| of.list.is_some())
     }
 
-    fn lets_in(&self, of: &Account, which: Which, post: &Post) -> bool {
+    fn lets_in(&self, of: &Account, which: FeedKind, post: &Post) -> bool {
         let original = match post.boost_of {
             None => None,
             Some((original, _)) => match self.posts.get(&original) {
@@ -252,20 +256,22 @@ impl Model {
         }
         let whom = self.whom(post);
         match (which, of.list) {
-            (Which::Home, list) => {
+            (FeedKind::Home, list) => {
                 let is_elsewhere =
                     matches!(list, Some((_, true))) && of.members.contains(&post.author);
                 let as_followed = self.is_followed(of, post, original, whom);
                 (as_followed && (!is_elsewhere || of.own == Some(post.author)))
                     || self.is_tagged(of, post)
             }
-            (Which::List, None) => false,
-            (Which::List, Some((replies, _))) => {
+            (FeedKind::List, None) => false,
+            (FeedKind::List, Some((replies, _))) => {
                 let is_shown = match (whom, replies) {
-                    (Whom::Nobody | Whom::Themself, _) => true,
-                    (Whom::Unknown | Whom::Gone, _) | (_, 0) => false,
-                    (Whom::Actor(whom), 1) => of.own == Some(whom) || of.members.contains(&whom),
-                    (Whom::Actor(whom), _) => {
+                    (ReplyTarget::Nobody | ReplyTarget::Themself, _) => true,
+                    (ReplyTarget::Unknown | ReplyTarget::Gone, _) | (_, 0) => false,
+                    (ReplyTarget::Actor(whom), 1) => {
+                        of.own == Some(whom) || of.members.contains(&whom)
+                    }
+                    (ReplyTarget::Actor(whom), _) => {
                         of.own == Some(whom) || of.follows.contains_key(&whom)
                     }
                 };
@@ -276,7 +282,13 @@ impl Model {
         }
     }
 
-    fn is_followed(&self, of: &Account, post: &Post, original: Option<&Post>, whom: Whom) -> bool {
+    fn is_followed(
+        &self,
+        of: &Account,
+        post: &Post,
+        original: Option<&Post>,
+        whom: ReplyTarget,
+    ) -> bool {
         if of.own == Some(post.author) {
             return true;
         }
@@ -284,17 +296,18 @@ impl Model {
             return false;
         };
         let reaches = |post: &Post| {
-            post.sight == Sight::Public
+            post.sight == Audience::Public
                 || self.is_for_followers(post)
                 || (post.mentions == of.own && of.own.is_some())
         };
         let opens = original.is_none_or(|original| {
-            original.sight == Sight::Public || (original.author == post.author && reaches(original))
+            original.sight == Audience::Public
+                || (original.author == post.author && reaches(original))
         });
         let answers_known = match whom {
-            Whom::Nobody | Whom::Themself => true,
-            Whom::Unknown | Whom::Gone => false,
-            Whom::Actor(whom) => of.own == Some(whom) || of.follows.contains_key(&whom),
+            ReplyTarget::Nobody | ReplyTarget::Themself => true,
+            ReplyTarget::Unknown | ReplyTarget::Gone => false,
+            ReplyTarget::Actor(whom) => of.own == Some(whom) || of.follows.contains_key(&whom),
         };
         let is_blocked = |post: &Post| of.domains.contains(host_of(post.author));
         reaches(post)
@@ -309,12 +322,12 @@ impl Model {
     /// Whether its author's documents, as far as they are known, say that it is addressed to their followers.
     fn is_for_followers(&self, post: &Post) -> bool {
         let to = match post.sight {
-            Sight::Followers => Collection {
+            Audience::Followers => Collection {
                 of: post.author,
                 number: 0,
             },
-            Sight::To(collection) => collection,
-            Sight::Public | Sight::Mentioned => return false,
+            Audience::To(collection) => collection,
+            Audience::Public | Audience::Mentioned => return false,
         };
         match self.named.get(&post.author) {
             Some(named) => named.contains(&to),
@@ -326,36 +339,36 @@ impl Model {
     pub(super) fn visibility(&self, post: usize) -> &'static str {
         let post = &self.posts[&post];
         match post.sight {
-            Sight::Public => "public",
-            Sight::Mentioned => "direct",
+            Audience::Public => "public",
+            Audience::Mentioned => "direct",
             _ if self.is_for_followers(post) => "private",
-            Sight::Followers | Sight::To(_) => "limited",
+            Audience::Followers | Audience::To(_) => "limited",
         }
     }
 
     fn is_tagged(&self, of: &Account, post: &Post) -> bool {
         post.boost_of.is_none()
             && post.tag.is_some_and(|tag| of.tags.contains(&tag))
-            && post.sight == Sight::Public
+            && post.sight == Audience::Public
             && self.standing(post.author).is_none()
             && !of.shuns(post, None)
     }
 
-    fn whom(&self, post: &Post) -> Whom {
+    fn whom(&self, post: &Post) -> ReplyTarget {
         let Some(parent) = post.parent else {
-            return Whom::Nobody;
+            return ReplyTarget::Nobody;
         };
         let Some(parent) = self.posts.get(&parent) else {
-            return Whom::Unknown;
+            return ReplyTarget::Unknown;
         };
         if self.deleted_authors.contains(&parent.author) {
-            return Whom::Gone;
+            return ReplyTarget::Gone;
         }
         if parent.author != post.author {
-            return Whom::Actor(parent.author);
+            return ReplyTarget::Actor(parent.author);
         }
         match self.whom(parent) {
-            Whom::Nobody | Whom::Themself => Whom::Themself,
+            ReplyTarget::Nobody | ReplyTarget::Themself => ReplyTarget::Themself,
             other => other,
         }
     }
@@ -375,19 +388,19 @@ impl Model {
 
     fn take(&mut self, log: &Log, line: &Line) {
         match &line.deed {
-            Deed::Write(writing) => self.write(log, writing, line.arrived),
-            Deed::Boost {
+            Event::Write(writing) => self.write(log, writing, line.arrived),
+            Event::Boost {
                 post,
                 of,
                 published,
                 has_id,
             } => {
                 let announced = Writing {
-                    how: How::Create,
+                    how: Delivery::Create,
                     post: *post,
                     published: Some(*published),
                     updated: None,
-                    sight: Sight::Public,
+                    sight: Audience::Public,
                     mentions: None,
                     parent: None,
                     tag: None,
@@ -407,13 +420,13 @@ impl Model {
                     }
                 }
             }
-            Deed::Delete(post) => {
+            Event::Delete(post) => {
                 self.deleted.insert(*post);
                 if let Some(post) = self.posts.get_mut(post) {
                     post.is_gone = true;
                 }
             }
-            Deed::Unboost { by, of } => {
+            Event::Unboost { by, of } => {
                 // All that stand before it in their author's order, which their partition keeps; none after it.
                 for post in self.posts.values_mut() {
                     let is_meant = post.author == *by && post.boosts(*of);
@@ -421,13 +434,13 @@ impl Model {
                     post.is_undone |= is_meant;
                 }
             }
-            Deed::DeleteAuthor(author) => {
+            Event::DeleteAuthor(author) => {
                 self.deleted_authors.insert(*author);
                 for post in self.posts.values_mut() {
                     post.is_gone |= post.author == *author;
                 }
             }
-            Deed::Name {
+            Event::Name {
                 author, collection, ..
             } => {
                 // On their own host; whose it is besides is nothing to anybody.
@@ -435,8 +448,8 @@ impl Model {
                     self.named.entry(*author).or_default().insert(*collection);
                 }
             }
-            Deed::Relate { account, wish, on } => self.relate(*account, *wish, *on),
-            Deed::Moderate { whom, action } => {
+            Event::Relate { account, wish, on } => self.relate(*account, *wish, *on),
+            Event::Moderate { whom, action } => {
                 match action {
                     Some(action) => self.moderated.insert(*whom, *action),
                     None => self.moderated.remove(whom),
@@ -448,7 +461,7 @@ impl Model {
     fn write(&mut self, log: &Log, writing: &Writing, arrived: i64) {
         if let Some(post) = self.posts.get_mut(&writing.post) {
             let is_newer = post.updated < writing.updated;
-            let is_same = writing.how == How::Update && post.updated == writing.updated;
+            let is_same = writing.how == Delivery::Update && post.updated == writing.updated;
             if !post.is_gone && (is_newer || is_same) {
                 post.updated = writing.updated;
                 post.sight = writing.sight;
@@ -492,7 +505,7 @@ impl Model {
         let Some((window, lateness)) = self.surfacing else {
             return (by_published, false);
         };
-        if host_of(author) != SURFACING || writing.how == How::Fetched {
+        if host_of(author) != SURFACING || writing.how == Delivery::Fetched {
             return (by_published, false);
         }
         match arrived - published {
@@ -502,8 +515,8 @@ impl Model {
         }
     }
 
-    fn relate(&mut self, account: usize, wish: Wish, on: bool) {
-        if matches!(wish, Wish::Be(..)) && !on {
+    fn relate(&mut self, account: usize, wish: RelationChoice, on: bool) {
+        if matches!(wish, RelationChoice::Be(..)) && !on {
             self.accounts.remove(&account);
             return;
         }
@@ -519,22 +532,26 @@ impl Model {
             }
         };
         match wish {
-            Wish::Be(own, said, aggregates) => {
+            RelationChoice::Be(own, said, aggregates) => {
                 of.own = Some(own);
                 of.said = said;
                 of.wants_repeats = !aggregates;
             }
-            Wish::Follow(who, boosts) if on => drop(of.follows.insert(who, boosts)),
-            Wish::Follow(who, _) => drop(of.follows.remove(&who)),
-            Wish::Mute(who) | Wish::MuteUntil(who, _) => drop(set(&mut of.mutes, who)),
-            Wish::Block(who) => drop(set(&mut of.blocks, who)),
-            Wish::BlockDomain(n) if on => drop(of.domains.insert(host(n))),
-            Wish::BlockDomain(n) => drop(of.domains.remove(host(n))),
-            Wish::BlockedBy(who) => drop(set(&mut of.blocked_by, who)),
-            Wish::Tag(tag) => drop(set(&mut of.tags, tag)),
-            Wish::List(replies, is_exclusive) => of.list = on.then_some((replies, is_exclusive)),
-            Wish::Member(who) => drop(set(&mut of.members, who)),
-            Wish::Patience(ms) => of.chosen = on.then_some(ms),
+            RelationChoice::Follow(who, boosts) if on => drop(of.follows.insert(who, boosts)),
+            RelationChoice::Follow(who, _) => drop(of.follows.remove(&who)),
+            RelationChoice::Mute(who) | RelationChoice::MuteUntil(who, _) => {
+                set(&mut of.mutes, who);
+            }
+            RelationChoice::Block(who) => drop(set(&mut of.blocks, who)),
+            RelationChoice::BlockDomain(n) if on => drop(of.domains.insert(host(n))),
+            RelationChoice::BlockDomain(n) => drop(of.domains.remove(host(n))),
+            RelationChoice::BlockedBy(who) => drop(set(&mut of.blocked_by, who)),
+            RelationChoice::Tag(tag) => drop(set(&mut of.tags, tag)),
+            RelationChoice::List(replies, is_exclusive) => {
+                of.list = on.then_some((replies, is_exclusive));
+            }
+            RelationChoice::Member(who) => drop(set(&mut of.members, who)),
+            RelationChoice::Patience(ms) => of.chosen = on.then_some(ms),
         }
     }
 }

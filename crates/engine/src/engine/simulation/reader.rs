@@ -1,13 +1,13 @@
 //! A reader who catches up by cursor and keeps a copy of a feed, and what must be so of every answer.
 
 use super::driver::Node;
-use super::log::{ACCOUNTS, LIST, Log, PARTITIONS, Which};
+use super::log::{ACCOUNTS, FeedKind, LIST, Log, PARTITIONS};
 use super::plain::Plain;
 use crate::view::change_batch::{BatchLimit, ChangeItem, ChangeKind, WriteEntry};
 use crate::view::cursor::Cursor;
 use crate::view::feed_ref;
-use crate::view::pending_relations::Footing;
-use crate::view::snapshot::{Delivery, Look, TellError};
+use crate::view::pending_relations::Consistency;
+use crate::view::snapshot::{ChangeDelivery, Snapshot, TellError};
 use crate::view::with_original::whole;
 use slackwater_order::horizon::highest_visible;
 use slackwater_order::place::PostId;
@@ -38,7 +38,7 @@ impl Habit {
 
 /// What came of asking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(super) enum PollOutcome {
     /// The feed is not to be had now.
     Closed,
     /// It was read anew: the first time, or because the account was new.
@@ -53,7 +53,7 @@ pub(super) enum Asked {
 
 pub(super) struct Reader {
     pub(super) account: usize,
-    pub(super) which: Which,
+    pub(super) which: FeedKind,
     habit: Habit,
     entries: BTreeMap<u64, Arc<str>>,
     cursor: Option<String>,
@@ -93,7 +93,7 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn new(
-        (account, which): (usize, Which),
+        (account, which): (usize, FeedKind),
         habit: Habit,
         edits_let_in: bool,
         log: &Log,
@@ -157,12 +157,18 @@ impl Reader {
     }
 
     /// Asks a node once for what changed. `wishes` is how many of its account's the node has read.
-    pub(super) fn ask(&mut self, node: &Node, wishes: usize, now: Time, limit: usize) -> Asked {
+    pub(super) fn ask(
+        &mut self,
+        node: &Node,
+        wishes: usize,
+        now: Time,
+        limit: usize,
+    ) -> PollOutcome {
         self.has_new_wishes =
             self.wishes != wishes || (self.has_new_wishes && self.was_not_told_all);
         self.wishes = wishes;
         if !node.is_open() {
-            return Asked::Closed;
+            return PollOutcome::Closed;
         }
         let Some(text) = &self.cursor else {
             return self.read_anew(node, now);
@@ -175,7 +181,7 @@ impl Reader {
         let Some(look) = look(node, (self.account, self.which), Some(least), now) else {
             // The account is gone, or this node has not heard of it yet.
             self.cursor = None;
-            return Asked::Closed;
+            return PollOutcome::Closed;
         };
         assert!(!look.is_asleep);
         match look.changes_since(&node.view, &cursor, BatchLimit::of(limit), &Plain) {
@@ -185,20 +191,21 @@ impl Reader {
             Ok(told) => self.take(node, &look, &cursor, &told, limit),
             Err(TellError::Refused(_)) => {
                 self.read_anew(node, now);
-                Asked::Refused
+                PollOutcome::Refused
             }
             Err(TellError::Disk(error)) => panic!("{error}"),
         }
     }
 
-    fn read_anew(&mut self, node: &Node, now: Time) -> Asked {
+    fn read_anew(&mut self, node: &Node, now: Time) -> PollOutcome {
         let look = look(node, (self.account, self.which), None, now);
         // What stands above it when relations are carried out is not told apart from what did before: a cursor from amid
         // them may be refused, so one who watches waits.
-        let is_open = |look: &Look| !self.habit.stays() || look.stands.footing == Footing::Settled;
+        let is_open =
+            |look: &Snapshot| !self.habit.stays() || look.stands.footing == Consistency::Complete;
         let Some(look) = look.filter(is_open) else {
             self.cursor = None;
-            return Asked::Closed;
+            return PollOutcome::Closed;
         };
         self.entries = fresh(node, &look);
         self.posted = self.entries.keys().copied().collect();
@@ -215,20 +222,20 @@ impl Reader {
             (self.floor_max, self.dropped_max) = (look.shown.floor, look.feed.floor);
         }
         self.cursor = Some(cursor.to_text());
-        Asked::Anew
+        PollOutcome::Anew
     }
 
     fn take(
         &mut self,
         node: &Node,
-        look: &Look,
+        look: &Snapshot,
         from: &Cursor,
-        told: &Delivery<Arc<str>>,
+        told: &ChangeDelivery<Arc<str>>,
         limit: usize,
-    ) -> Asked {
+    ) -> PollOutcome {
         let upto = from.batch.as_ref().map_or(&from.from, |batch| &batch.upto);
         let seen = &node.view.built.borrow().seen;
-        let is_unsettled = look.stands.footing == Footing::Unsettled;
+        let is_unsettled = look.stands.footing == Consistency::Pending;
         if is_unsettled || !from.from.is_within(seen) || !upto.is_within(seen) {
             // The node is behind this reader, or behind what it has read itself.
             assert_eq!(
@@ -236,7 +243,7 @@ impl Reader {
                 (0, false, from)
             );
             self.was_not_told_all |= is_unsettled;
-            return Asked::Done;
+            return PollOutcome::Done;
         }
         if from.batch.is_none() {
             self.has_removed = from.from.floor < told.floor;
@@ -278,7 +285,7 @@ impl Reader {
         }
         self.was_not_told_all = told.batch.more;
         if told.batch.more {
-            return Asked::More;
+            return PollOutcome::More;
         }
         self.was_held_back = self.is_held_back;
         // The end of several answers is the feed as it was at the first of them; and a feed that is of two moments after a
@@ -286,12 +293,12 @@ impl Reader {
         if from.batch.is_none() && self.known == node.read() && node.is_decided() {
             self.compare(node, look);
         }
-        Asked::Done
+        PollOutcome::Done
     }
 
     /// Its copy is what a fresh read gives. What the entries say is looked at now and then only: it takes longer than all
     /// the rest, and what is wrong stays wrong.
-    fn compare(&mut self, node: &Node, look: &Look) {
+    fn compare(&mut self, node: &Node, look: &Snapshot) {
         let ids: BTreeSet<u64> = look.ids().iter().copied().collect();
         let is_missing = |id: &&u64| self.floor_max < **id && !self.entries.contains_key(*id);
         for id in ids.iter().filter(is_missing) {
@@ -337,7 +344,7 @@ impl Reader {
         }
     }
 
-    fn change(&mut self, told: &Delivery<Arc<str>>, last: PostId) {
+    fn change(&mut self, told: &ChangeDelivery<Arc<str>>, last: PostId) {
         let mut before = 0;
         for (nth, change) in told.batch.items.iter().enumerate() {
             let id = change.id.number();
@@ -406,12 +413,12 @@ impl Reader {
 }
 
 /// A feed as a page of all of it shows it.
-pub(super) fn fresh(node: &Node, look: &Look) -> BTreeMap<u64, Arc<str>> {
+pub(super) fn fresh(node: &Node, look: &Snapshot) -> BTreeMap<u64, Arc<str>> {
     let entry = |id: &u64| {
         let place = PostId::from_number(*id).unwrap();
         let found = whole(&node.view.store, place).unwrap();
         // What is deleted of somebody just unfollowed waits to be weeded out, and boosts of what is deleted wait to leave.
-        let is_settled = look.stands.footing == Footing::Settled && node.is_decided();
+        let is_settled = look.stands.footing == Consistency::Complete && node.is_decided();
         assert!(
             found.is_some() || !is_settled,
             "an entry has a post to show"
@@ -424,17 +431,17 @@ pub(super) fn fresh(node: &Node, look: &Look) -> BTreeMap<u64, Arc<str>> {
 
 pub(super) fn look(
     node: &Node,
-    (account, which): (usize, Which),
+    (account, which): (usize, FeedKind),
     least: Option<Time>,
     now: Time,
-) -> Option<Look> {
+) -> Option<Snapshot> {
     let account = ACCOUNTS[account].to_owned();
     let asked = match which {
-        Which::Home => feed_ref::Asked::Home { account },
-        Which::List => feed_ref::Asked::List {
+        FeedKind::Home => feed_ref::FeedRef::Home { account },
+        FeedKind::List => feed_ref::FeedRef::List {
             account,
             list: LIST.to_owned(),
         },
     };
-    node.view.look_at(&asked, least, now).unwrap()
+    node.view.snapshot(&asked, least, now).unwrap()
 }

@@ -2,9 +2,9 @@
 
 use super::driver::Node;
 use super::fediverse::Taste;
-use super::log::{ACCOUNTS, BEGIN, Log, MOVING, PARTITIONS, SURFACING, Which};
+use super::log::{ACCOUNTS, BEGIN, FeedKind, Log, MOVING, PARTITIONS, SURFACING};
 use super::model::Model;
-use super::reader::{Asked, Habit, Reader};
+use super::reader::{Habit, PollOutcome, Reader};
 use crate::relationship::Patience;
 use fastrand::Rng;
 use slackwater_order::time::Time;
@@ -189,7 +189,7 @@ impl Run {
             .collect();
         let mut readers = Vec::new();
         for account in 0..ACCOUNTS.len() {
-            for which in [Which::Home, Which::List] {
+            for which in [FeedKind::Home, FeedKind::List] {
                 readers.push(Reader::new(
                     (account, which),
                     Habit::Roams,
@@ -199,7 +199,7 @@ impl Run {
             }
             if !is_disturbed {
                 for habit in [Habit::Watches, Habit::Listens] {
-                    let of = (account, Which::Home);
+                    let of = (account, FeedKind::Home);
                     readers.push(Reader::new(of, habit, !taste.calm, &log));
                 }
             }
@@ -357,7 +357,7 @@ impl Run {
         // Twice what there can be, once for what was begun: it must come to an end.
         for _ in 0..200 {
             match self.ask(reader, node, limit) {
-                Asked::More => {}
+                PollOutcome::More => {}
                 _ => return,
             }
         }
@@ -372,7 +372,7 @@ impl Run {
         }
     }
 
-    fn ask(&mut self, reader: usize, node: usize, limit: usize) -> Asked {
+    fn ask(&mut self, reader: usize, node: usize, limit: usize) -> PollOutcome {
         self.rouse(node, self.readers[reader].account);
         let of = &mut self.readers[reader];
         let was_held_back = of.was_held_back();
@@ -397,8 +397,11 @@ impl Run {
         }
         self.counted.misled += of.misled();
         let is_undisturbed = !self.is_disturbed && self.nodes.len() == 1;
-        let told = u64::from(matches!(asked, Asked::More | Asked::Done | Asked::Refused));
-        let refused = u64::from(asked == Asked::Refused);
+        let told = u64::from(matches!(
+            asked,
+            PollOutcome::More | PollOutcome::Done | PollOutcome::Refused
+        ));
+        let refused = u64::from(asked == PollOutcome::Refused);
         if self.log.is_moderated() {
             // Cursors given while posts are decided again are refused: another node may never have shown them.
             self.counted.told_moderated += told;

@@ -121,7 +121,10 @@ fn an_activity_speaks_for_its_own_host_only() {
             value: Some(json.clone().into_bytes()),
             headers: Vec::new(),
         };
-        assert!(matches!(said(&record), Said::Unusable(_)), "{json}");
+        assert!(
+            matches!(decode_record(&record), Decoded::Unusable(_)),
+            "{json}"
+        );
     }
 }
 
@@ -151,7 +154,7 @@ fn edits_of_what_many_boosted_are_carried_out_once_and_in_slices() {
         story.when(edits(2, 0, Some(n), ""));
     }
     let newest = story.world.store.post_by_uri(&uri(2, 0)).unwrap().unwrap();
-    let newest = (newest.id, newest.newest.mark());
+    let newest = (newest.id, newest.newest.log_pos());
     assert_eq!(story.world.ingest.again.boosts.edited(), [newest]);
     assert!(
         is_told(&story.world, newest.1),
@@ -171,21 +174,21 @@ fn edits_of_what_many_boosted_are_carried_out_once_and_in_slices() {
         let boost = story.world.store.post_by_uri(&uri).unwrap().unwrap();
         let rests = home
             .marks_of(boost.id.number())
-            .any(|mark| mark == newest.1);
+            .any(|log_pos| log_pos == newest.1);
         assert!(rests, "{uri}");
     }
 }
 
 /// Whether cursors have a record.
-fn is_told(world: &World, mark: Mark) -> bool {
-    let read = Arc::new(Seen::new(&world.reflects.next));
-    world.ingest.again.told(&read).has(mark)
+fn is_told(world: &World, log_pos: LogPos) -> bool {
+    let read = Arc::new(Offsets::new(&world.reflects.next));
+    world.ingest.again.told(&read).has(log_pos)
 }
 
 /// The mark of the record that said the newest of a post.
-fn newest_of(world: &World, author: usize, n: usize) -> Mark {
+fn newest_of(world: &World, author: usize, n: usize) -> LogPos {
     let post = world.store.post_by_uri(&uri(author, n)).unwrap().unwrap();
-    post.newest.mark()
+    post.newest.log_pos()
 }
 
 /// Three who are followed boosted `2/0`, one boost is decided at a time.
@@ -306,10 +309,11 @@ fn boosts_of_what_comes_after_them_enter_in_slices() {
     let home = world.graph.read().account("7").unwrap();
     let home = world.store.home(home).unwrap().unwrap();
     let undone = world.store.post_by_uri(&uri(0, 1)).unwrap().unwrap();
-    let left =
-        |(id, mark): &(u64, Mark)| *id == undone.id.number() && *mark == undone.newest.mark();
+    let left = |(id, log_pos): &(u64, LogPos)| {
+        *id == undone.id.number() && *log_pos == undone.newest.log_pos()
+    };
     assert!(home.gone.iter().any(left), "{:?}", home.gone);
-    let left_for_it = |(_, mark): &(u64, Mark)| *mark == came;
+    let left_for_it = |(_, log_pos): &(u64, LogPos)| *log_pos == came;
     assert!(!home.gone.iter().any(left_for_it), "{:?}", home.gone);
     let original = world.store.post_by_uri(&uri(2, 0)).unwrap().unwrap();
     let shows = home.shows.entries_of(original.id.number());
@@ -326,23 +330,23 @@ fn boosts_of_whom_the_instance_suspends_leave_in_slices() {
     world.decide_all_boosts();
     log.push(wish("suspend 2"));
     told_more(&mut world, &log);
-    let mark = Mark::new(Position {
+    let log_pos = LogPos::new(Position {
         topic: Topic::Relationships,
         partition: 0,
         offset: i64::try_from(log.len()).unwrap() - 1,
     });
-    let seen = Seen::new(&world.reflects.next);
+    let seen = Offsets::new(&world.reflects.next);
     let engine = &mut world.engine;
     let todo = &mut engine.ingest.again;
-    todo.add(AuthorChange::Standing, &actor(2), mark, &seen);
+    todo.add(AuthorChange::Moderation, &actor(2), log_pos, &seen);
     todo.step(&engine.store, &engine.graph.read()).unwrap();
     assert!(todo.are_authors_done() && !todo.is_all_told());
-    let read = Arc::new(Seen::new(&[mark.next()]));
+    let read = Arc::new(Offsets::new(&[log_pos.next()]));
     for left in [3, 2, 1] {
         assert_eq!(kept_and_shown(&world), (left, 0));
-        assert!(!world.ingest.again.told(&read).has(mark));
+        assert!(!world.ingest.again.told(&read).has(log_pos));
         world.decide_boosts();
     }
     assert_eq!(kept_and_shown(&world), (0, 0));
-    assert!(world.ingest.again.told(&read).has(mark));
+    assert!(world.ingest.again.told(&read).has(log_pos));
 }

@@ -227,8 +227,8 @@ fn what_many_posts_are_for_is_decided_in_slices_and_goes_on_after_a_crash() {
         (0..=MANY).filter(is_private).count()
     };
     assert_eq!(count(&world), 1);
-    let seen = Arc::new(Seen::new(&world.reflects.next));
-    let document = Mark::new(Position {
+    let seen = Arc::new(Offsets::new(&world.reflects.next));
+    let document = LogPos::new(Position {
         topic: Topic::Activities,
         partition: 0,
         offset: i64::try_from(MANY).unwrap() + 1,

@@ -4,13 +4,15 @@ use super::*;
 use crate::engine::inactivity;
 use crate::engine::inactivity::{InactivityRound, put_to_sleep, wake};
 use crate::engine::simulation::driver::Node;
-use crate::engine::simulation::log::{BEGIN, Deed, How, Log, PARTITIONS, Sight, Wish, Writing};
+use crate::engine::simulation::log::{
+    Audience, BEGIN, Delivery, Event, Log, PARTITIONS, RelationChoice, Writing,
+};
 use crate::engine::simulation::plain::Plain;
 use crate::graph::AccountIx;
 use crate::view::change_batch::BatchLimit;
 use crate::view::changes::Refused;
 use crate::view::cursor::Cursor;
-use crate::view::snapshot::{Look, TellError};
+use crate::view::snapshot::{Snapshot, TellError};
 
 /// The twin that sleeps now and then, and the one that never does.
 const TWINS: [&str; 2] = ["0", "1"];
@@ -28,7 +30,7 @@ impl World {
 
     fn wakes(&mut self, account: &str) {
         let number = self.number(account);
-        let read = Arc::new(Seen::new(&self.reflects.next));
+        let read = Arc::new(Offsets::new(&self.reflects.next));
         let engine = &mut self.engine;
         wake(
             &engine.store,
@@ -307,7 +309,7 @@ fn those_fall_asleep_who_were_not_seen_for_so_long_and_whom_nobody_watches() {
     world.view.attendance.note(other);
     assert_eq!(world.round(later(15)), 1);
     assert!(world.is_asleep(TWINS[0]) && !world.is_asleep(TWINS[1]));
-    let watching = world.store.homes.stirred.watch(other);
+    let watching = world.store.homes.watchers.watch(other);
     assert_eq!(world.round(later(30)), 0, "somebody watches");
     drop(watching);
     assert_eq!(
@@ -322,7 +324,7 @@ fn those_fall_asleep_who_were_not_seen_for_so_long_and_whom_nobody_watches() {
     assert_eq!(world.round(later(90)), 0);
 }
 
-fn look(node: &Node) -> Look {
+fn look(node: &Node) -> Snapshot {
     let look = node.view.look("ana", None, Time::from_millis(BEGIN + 100));
     look.unwrap().unwrap()
 }
@@ -332,7 +334,7 @@ fn look(node: &Node) -> Look {
 fn a_cursor_from_before_is_refused_and_one_from_after_goes_on() {
     let mut log = Log::default();
     let say = |log: &mut Log, wish| {
-        let deed = Deed::Relate {
+        let deed = Event::Relate {
             account: 0,
             wish,
             on: true,
@@ -343,16 +345,16 @@ fn a_cursor_from_before_is_refused_and_one_from_after_goes_on() {
         let post = log.authors.len();
         log.authors.push(0);
         let writing = Writing {
-            how: How::Create,
+            how: Delivery::Create,
             post,
             published: Some(BEGIN + post as i64),
             updated: None,
-            sight: Sight::Public,
+            sight: Audience::Public,
             mentions: None,
             parent: None,
             tag: None,
         };
-        log.add(Deed::Write(writing), BEGIN + 10);
+        log.add(Event::Write(writing), BEGIN + 10);
     };
     let now = Time::from_millis(BEGIN + 100);
     let read = |node: &mut Node, log: &Log| {
@@ -370,7 +372,7 @@ fn a_cursor_from_before_is_refused_and_one_from_after_goes_on() {
         from: look(node).moment(),
         batch: None,
     };
-    say(&mut log, Wish::Follow(0, true));
+    say(&mut log, RelationChoice::Follow(0, true));
     write(&mut log);
     let mut node = Node::new(LENGTH, Windows::default(), [0; PARTITIONS]);
     read(&mut node, &log);

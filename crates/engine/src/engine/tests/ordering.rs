@@ -13,7 +13,7 @@
 
 use crate::engine::simulation::driver::Node;
 use crate::engine::simulation::log::{
-    ACTIVITY_PARTITIONS, BEGIN, Deed, How, Log, PARTITIONS, Sight, Wish,
+    ACTIVITY_PARTITIONS, Audience, BEGIN, Delivery, Event, Log, PARTITIONS, RelationChoice,
 };
 use crate::engine::simulation::log::{Writing, actor, host_of};
 use crate::engine::simulation::plain::Plain;
@@ -63,16 +63,16 @@ fn delay_of(author: usize) -> i64 {
 fn follows(follows: &[usize], patience: Option<i64>) -> Log {
     let mut log = Log::default();
     let mut say = |wish| {
-        let deed = Deed::Relate {
+        let deed = Event::Relate {
             account: 0,
             wish,
             on: true,
         };
         log.add(deed, BEGIN);
     };
-    say(Wish::Patience(patience));
+    say(RelationChoice::Patience(patience));
     for author in follows {
-        say(Wish::Follow(*author, true));
+        say(RelationChoice::Follow(*author, true));
     }
     log
 }
@@ -83,16 +83,16 @@ impl Log {
         let post = self.authors.len();
         self.authors.push(author);
         let writing = Writing {
-            how: How::Create,
+            how: Delivery::Create,
             post,
             published: Some(published),
             updated: None,
-            sight: Sight::Public,
+            sight: Audience::Public,
             mentions: None,
             parent: None,
             tag: None,
         };
-        self.add(Deed::Write(writing), arrived);
+        self.add(Event::Write(writing), arrived);
     }
 
     fn sort(&mut self) {

@@ -104,7 +104,7 @@ impl World {
         };
         let seen = Arc::default();
         let read = relations::Read {
-            mark: Mark::new(position),
+            log_pos: LogPos::new(position),
             timestamp: Some(record.stamp.time),
             seen: &seen,
             again,
@@ -297,7 +297,7 @@ fn a_removal_is_remembered_for_as_long_as_the_configuration_says() {
 }
 
 /// Account 7's home after these records, in this order.
-fn home_after(records: &[&Record7]) -> Ledger {
+fn home_after(records: &[&Record7]) -> OrderedFeed {
     let mut world = World::new();
     world.read(&posts(), &BTreeSet::new());
     for record in records {
@@ -311,13 +311,13 @@ fn home_after(records: &[&Record7]) -> Ledger {
 /// neither ever did anything.
 #[test]
 fn a_cursor_that_knows_what_was_overtaken_and_not_by_what_is_refused() {
-    let refuses = |home: &Ledger, old: i64, new: i64| {
+    let refuses = |home: &OrderedFeed, old: i64, new: i64| {
         let next = |partition, offset| Position {
             topic: Topic::Relationships,
             partition,
             offset,
         };
-        let seen = Seen::new(&[next(3, old), next(11, new)]);
+        let seen = Offsets::new(&[next(3, old), next(11, new)]);
         !home.forgotten.is_within(&seen)
     };
     let [old, new] = &records(
@@ -349,8 +349,8 @@ fn what_stays_when_an_account_is_taken_away_rests_on_its_own_record() {
         .ids
         .iter()
         .flat_map(|id| home.marks_of(*id))
-        .filter(|mark| mark.topic() == Topic::Relationships)
-        .map(|mark| mark.is_beside(new[1].stamp.mark()))
+        .filter(|log_pos| log_pos.topic() == Topic::Relationships)
+        .map(|log_pos| log_pos.is_beside(new[1].stamp.log_pos()))
         .collect();
     assert!(
         !rests_on.is_empty() && rests_on.iter().all(|it| *it),

@@ -2,9 +2,9 @@
 //! nothing kept, merged, waited for or taken back.
 
 use super::*;
-use crate::feed::ordered_feed::Ledger;
+use crate::feed::ordered_feed::OrderedFeed;
 use crate::feed::post::Post;
-use crate::feed::reply_target::Whom;
+use crate::feed::reply_target::ReplyTarget;
 use crate::feed::rules::{
     Decision, Subject, decide, decide_list, is_in_public_feed, is_in_tag_feed,
 };
@@ -85,7 +85,7 @@ impl World {
     /// Every feed as it is kept.
     pub(super) fn feeds(&self) -> Feeds {
         let mut feeds = Feeds::new();
-        let mut put = |name: String, ledger: Ledger| {
+        let mut put = |name: String, ledger: OrderedFeed| {
             let surplus = ledger.ids.len().saturating_sub(LENGTH);
             let dropped = surplus.checked_sub(1).map_or(0, |at| ledger.ids[at]);
             let entry = |id: PostId| {
@@ -147,7 +147,7 @@ pub(super) fn posts_of(lines: &[Line]) -> BTreeMap<String, Post> {
             posts.insert(post.body.uri.clone(), post);
         }
     }
-    let whoms: Vec<Whom> = posts.values().map(|post| whom(post, &posts, 0)).collect();
+    let whoms: Vec<ReplyTarget> = posts.values().map(|post| whom(post, &posts, 0)).collect();
     for (post, whom) in posts.values_mut().zip(whoms) {
         post.answers.whom = whom;
     }
@@ -155,20 +155,20 @@ pub(super) fn posts_of(lines: &[Line]) -> BTreeMap<String, Post> {
 }
 
 /// Whom a post answers. Posts of one author may claim to answer each other in a circle: then nobody knows whom.
-fn whom(post: &Post, posts: &BTreeMap<String, Post>, above: usize) -> Whom {
+fn whom(post: &Post, posts: &BTreeMap<String, Post>, above: usize) -> ReplyTarget {
     let Some(parent) = &post.body.in_reply_to else {
-        return Whom::Nobody;
+        return ReplyTarget::Nobody;
     };
     match posts.get(parent) {
-        Some(parent) if parent.is_author_gone => Whom::Gone,
+        Some(parent) if parent.is_author_gone => ReplyTarget::Gone,
         Some(parent) if parent.body.author != post.body.author => {
-            Whom::Actor(parent.body.author.clone())
+            ReplyTarget::Actor(parent.body.author.clone())
         }
         Some(parent) if above <= posts.len() => match whom(parent, posts, above + 1) {
-            Whom::Nobody => Whom::Themself,
+            ReplyTarget::Nobody => ReplyTarget::Themself,
             whom => whom,
         },
-        Some(_) | None => Whom::Unknown,
+        Some(_) | None => ReplyTarget::Unknown,
     }
 }
 

@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::activity::Visibility;
-use crate::feed::merge::{Because, Feed, Merging, Progress};
-use crate::feed::ordered_feed::Ledger;
+use crate::feed::merge::{Feed, MergeCause, Merging, Progress};
+use crate::feed::ordered_feed::OrderedFeed;
 use crate::feed::post::{At, example};
-use crate::feed::prune::Weeding;
+use crate::feed::prune::Pruning;
 use crate::feed::store::{Options, home_key};
 use crate::graph::apply::Merge;
 use crate::record::{Position, Topic};
@@ -30,8 +30,8 @@ fn at(partition: i32, offset: i64) -> At {
 }
 
 /// The record of a relation.
-fn relation(offset: i64) -> Mark {
-    Mark::new(Position {
+fn relation(offset: i64) -> LogPos {
+    LogPos::new(Position {
         topic: Topic::Relationships,
         partition: 0,
         offset,
@@ -83,20 +83,20 @@ impl World {
             .apply(&decode(None, Some(document.as_bytes())).unwrap());
     }
 
-    fn home(&self) -> Ledger {
+    fn home(&self) -> OrderedFeed {
         self.store.home(self.account).unwrap().unwrap()
     }
 
     /// Whether it is remembered that an entry left by this record.
-    fn has_left(&self, post: &Post, mark: Mark) -> bool {
-        self.home().gone.contains(&(post.id.number(), mark))
+    fn has_left(&self, post: &Post, log_pos: LogPos) -> bool {
+        self.home().gone.contains(&(post.id.number(), log_pos))
     }
 
     /// Carries out a follow of Ana.
     fn merge(&self) {
-        let because = Because {
+        let because = MergeCause {
             marks: vec![relation(1)],
-            ..Because::default()
+            ..MergeCause::default()
         };
         let (store, graph, feed) = (&self.store, &self.graph, self.feed());
         let mut merging = Merging::new(graph, feed, &[Merge::Author(ANA.to_owned())]);
@@ -122,18 +122,18 @@ fn a_boost_rests_on_what_it_boosts_too() {
     let mut boost = post(ANA, 2, at(0, 3), at(0, 3));
     boost.body.boost_of = Some(original.body.uri.clone());
     let boost = world.store.put_post(boost);
-    let because = boost.newest.mark();
+    let because = boost.newest.log_pos();
     fan_out(
         &world.store,
         &world.graph,
         &boost,
         Some(&original),
-        Fate::New,
+        PostChange::New,
         because,
     )
     .unwrap();
-    let rests: Vec<Mark> = world.home().marks_of(boost.id.number()).collect();
-    assert_eq!(rests, [at(0, 3).mark(), at(1, 6).mark()]);
+    let rests: Vec<LogPos> = world.home().marks_of(boost.id.number()).collect();
+    assert_eq!(rests, [at(0, 3).log_pos(), at(1, 6).log_pos()]);
 }
 
 /// Were this to fail, who had the boost while its original was open would keep it.
@@ -146,13 +146,13 @@ fn a_boost_of_what_is_not_open_any_more_has_left() {
     let mut boost = post(ANA, 2, at(0, 3), at(0, 3));
     boost.body.boost_of = Some(original.body.uri.clone());
     let boost = world.store.put_post(boost);
-    let because = boost.newest.mark();
+    let because = boost.newest.log_pos();
     fan_out(
         &world.store,
         &world.graph,
         &boost,
         Some(&original),
-        Fate::New,
+        PostChange::New,
         because,
     )
     .unwrap();
@@ -168,7 +168,7 @@ fn what_a_follow_does_not_let_in_any_more_has_left_by_its_edit() {
     sent.body.visibility = Visibility::Direct;
     let sent = world.store.put_post(sent);
     world.merge();
-    assert!(world.has_left(&sent, at(0, 4).mark()));
+    assert!(world.has_left(&sent, at(0, 4).log_pos()));
     assert_eq!(world.home().ids, [0_u64; 0]);
 }
 
@@ -178,28 +178,36 @@ fn what_a_mute_takes_out_has_left_by_its_edit_too() {
     let mut world = World::new();
     let edited = world.store.put_post(post(ANA, 1, at(0, 3), at(0, 4)));
     let (store, graph) = (&world.store, &world.graph);
-    fan_out(store, graph, &edited, None, Fate::New, edited.newest.mark()).unwrap();
+    fan_out(
+        store,
+        graph,
+        &edited,
+        None,
+        PostChange::New,
+        edited.newest.log_pos(),
+    )
+    .unwrap();
     assert_eq!(world.home().ids, [edited.id.number()]);
     world.relate("mute", ANA);
-    let because = Because {
+    let because = MergeCause {
         marks: vec![relation(1)],
-        ..Because::default()
+        ..MergeCause::default()
     };
-    let mut weeding = Weeding::new();
+    let mut weeding = Pruning::new();
     while let Progress::Going = weeding
         .step(&world.store, &world.graph, world.feed(), &because)
         .unwrap()
     {}
     assert_eq!(world.home().ids, [0_u64; 0]);
     assert!(world.has_left(&edited, relation(1)));
-    assert!(world.has_left(&edited, at(0, 4).mark()));
+    assert!(world.has_left(&edited, at(0, 4).log_pos()));
 }
 
 /// A post of Ana's that was for followers until her document, which stands in another partition, named another collection.
 fn put_out_by_a_document() -> Post {
     let mut sent = post(ANA, 1, at(0, 3), at(0, 3));
     sent.body.visibility = Visibility::Limited;
-    sent.document = Some(at(1, 7).mark());
+    sent.document = Some(at(1, 7).log_pos());
     sent
 }
 
@@ -209,9 +217,17 @@ fn what_a_document_put_out_before_it_came_has_left_by_the_document() {
     let world = World::new();
     let sent = world.store.put_post(put_out_by_a_document());
     let (store, graph) = (&world.store, &world.graph);
-    fan_out(store, graph, &sent, None, Fate::New, sent.newest.mark()).unwrap();
+    fan_out(
+        store,
+        graph,
+        &sent,
+        None,
+        PostChange::New,
+        sent.newest.log_pos(),
+    )
+    .unwrap();
     assert_eq!(world.home().ids, [0_u64; 0]);
-    assert!(world.has_left(&sent, at(1, 7).mark()));
+    assert!(world.has_left(&sent, at(1, 7).log_pos()));
 }
 
 /// Were this to fail, who had the post where the follow was read before the document would keep it.
@@ -224,8 +240,8 @@ fn what_a_follow_does_not_let_in_any_more_has_left_by_its_authors_document() {
     let boost = world.store.put_post(boost);
     world.merge();
     assert_eq!(world.home().ids, [0_u64; 0]);
-    assert!(world.has_left(&sent, at(1, 7).mark()));
-    assert!(world.has_left(&boost, at(1, 7).mark()));
+    assert!(world.has_left(&sent, at(1, 7).log_pos()));
+    assert!(world.has_left(&boost, at(1, 7).log_pos()));
 }
 
 /// Were this to fail, who comes from before the document would never be told of what it let in.
@@ -239,18 +255,26 @@ fn what_a_document_let_in_rests_on_it_and_a_boost_of_that_too() {
     boost.body.boost_of = Some(sent.body.uri.clone());
     let boost = world.store.put_post(boost);
     let (store, graph) = (&world.store, &world.graph);
-    fan_out(store, graph, &sent, None, Fate::New, sent.newest.mark()).unwrap();
+    fan_out(
+        store,
+        graph,
+        &sent,
+        None,
+        PostChange::New,
+        sent.newest.log_pos(),
+    )
+    .unwrap();
     fan_out(
         store,
         graph,
         &boost,
         Some(&sent),
-        Fate::New,
-        boost.newest.mark(),
+        PostChange::New,
+        boost.newest.log_pos(),
     )
     .unwrap();
     for post in [&sent, &boost] {
-        let rests: Vec<Mark> = world.home().marks_of(post.id.number()).collect();
-        assert!(rests.contains(&at(1, 7).mark()), "{rests:?}");
+        let rests: Vec<LogPos> = world.home().marks_of(post.id.number()).collect();
+        assert!(rests.contains(&at(1, 7).log_pos()), "{rests:?}");
     }
 }

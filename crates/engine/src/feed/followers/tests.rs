@@ -1,7 +1,7 @@
 use super::*;
 use crate::activity::Visibility;
 use crate::feed::post::example;
-use crate::record::offsets::Seen;
+use crate::record::offsets::Offsets;
 use crate::record::{Position, Topic};
 use proptest::prelude::*;
 
@@ -16,8 +16,8 @@ fn position(partition: i32, offset: i64) -> Position {
     }
 }
 
-fn mark(partition: i32, offset: i64) -> Mark {
-    Mark::new(position(partition, offset))
+fn log_pos(partition: i32, offset: i64) -> LogPos {
+    LogPos::new(position(partition, offset))
 }
 
 /// The collection of that number; 0 is the one taken for the followers where none is named.
@@ -33,14 +33,14 @@ fn named(records: &[(i32, i64, usize)]) -> Followers {
     let mut followers = Followers::new(MO);
     for (partition, offset, n) in records {
         let arrived = Time::from_millis(*offset);
-        followers.name(collection(*n), mark(*partition, *offset), arrived);
+        followers.name(collection(*n), log_pos(*partition, *offset), arrived);
     }
     followers
 }
 
 /// Who could see a post addressed to the collections of these numbers that the record at that position made, and the document
 /// that decided it.
-fn decided(known: Option<&Followers>, to: &[usize], made: Mark) -> (Visibility, Option<Mark>) {
+fn decided(known: Option<&Followers>, to: &[usize], made: LogPos) -> (Visibility, Option<LogPos>) {
     let mut body = example::post(MO).body;
     body.visibility = Visibility::Limited;
     body.collections = to.iter().map(|n| collection(*n)).collect();
@@ -52,7 +52,7 @@ fn decided(known: Option<&Followers>, to: &[usize], made: Mark) -> (Visibility, 
 #[test]
 fn a_post_is_for_followers_by_what_its_authors_documents_named_and_by_convention_until_they_do() {
     use Visibility::{Limited, Private};
-    let made = mark(0, 5);
+    let made = log_pos(0, 5);
     for (records, to, expected) in [
         (&[][..], 0, Private),
         (&[], 1, Limited),
@@ -77,14 +77,14 @@ fn a_post_is_for_followers_by_what_its_authors_documents_named_and_by_convention
 
 #[test]
 fn a_post_rests_on_a_document_only_where_one_after_it_decided() {
-    let made = mark(0, 5);
+    let made = log_pos(0, 5);
     let document = |records, to| decided(Some(&named(records)), to, made).1;
     // Before it in its partition: who lacks the document lacks the post.
     assert_eq!(document(&[(0, 1, 1)], &[1]), None);
     assert_eq!(document(&[(0, 1, 1)], &[0]), None);
-    assert_eq!(document(&[(0, 9, 1)], &[1]), Some(mark(0, 9)));
-    assert_eq!(document(&[(0, 9, 1)], &[0]), Some(mark(0, 9)));
-    assert_eq!(document(&[(1, 1, 1)], &[1]), Some(mark(1, 1)));
+    assert_eq!(document(&[(0, 9, 1)], &[1]), Some(log_pos(0, 9)));
+    assert_eq!(document(&[(0, 9, 1)], &[0]), Some(log_pos(0, 9)));
+    assert_eq!(document(&[(1, 1, 1)], &[1]), Some(log_pos(1, 1)));
     // What was named is what was taken for it.
     assert_eq!(document(&[(0, 9, 0)], &[0]), None);
     // To no collection that anything was said of.
@@ -98,7 +98,7 @@ fn a_post_for_everybody_or_for_people_stays_what_it_is() {
     for visibility in [Visibility::Public, Visibility::Unlisted, Visibility::Direct] {
         let mut body = example::post(MO).body;
         body.visibility = visibility;
-        assert_eq!(decide(&mut body, Some(&known), mark(0, 5)), None);
+        assert_eq!(decide(&mut body, Some(&known), log_pos(0, 5)), None);
         assert_eq!(body.visibility, visibility);
     }
 }
@@ -107,7 +107,7 @@ fn a_post_for_everybody_or_for_people_stays_what_it_is() {
 fn what_is_to_be_decided_again_is_what_a_name_concerns() {
     let mut followers = Followers::new(MO);
     let mut name = |n: usize, offset| {
-        followers.name(collection(n), mark(0, offset), Time::from_millis(offset))
+        followers.name(collection(n), log_pos(0, offset), Time::from_millis(offset))
     };
     let some = |numbers: &[usize]| numbers.iter().map(|n| collection(*n)).collect::<Vec<_>>();
     // Named is what was taken for it: nothing.
@@ -122,7 +122,7 @@ fn what_is_to_be_decided_again_is_what_a_name_concerns() {
     assert_eq!(named(&[(0, 3, 1), (0, 5, 2)]).arrived, Time::from_millis(5));
 
     let mut first = Followers::new(MO);
-    let naming = first.name(collection(1), mark(0, 3), Time::default());
+    let naming = first.name(collection(1), log_pos(0, 3), Time::default());
     assert_eq!(naming, Naming::New(some(&[1, 0])));
 }
 
@@ -130,7 +130,7 @@ fn what_is_to_be_decided_again_is_what_a_name_concerns() {
 fn an_actor_has_so_many_followers_collections_and_the_earliest_count() {
     let all: Vec<_> = (1..=NAMED_MAX + 2).map(|n| (0, n as i64, n)).collect();
     let followers = named(&all);
-    let visibility = |n| decided(Some(&followers), &[n], mark(0, 99)).0;
+    let visibility = |n| decided(Some(&followers), &[n], log_pos(0, 99)).0;
     assert_eq!(visibility(1), Visibility::Private);
     assert_eq!(visibility(NAMED_MAX), Visibility::Private);
     assert_eq!(visibility(NAMED_MAX + 1), Visibility::Limited);
@@ -139,7 +139,7 @@ fn an_actor_has_so_many_followers_collections_and_the_earliest_count() {
     assert_eq!(named(&backwards).named, followers.named);
     // Whose turn it no longer is, is concerned too.
     let mut late = named(&all[1..=NAMED_MAX]);
-    let Naming::New(concerned) = late.name(collection(1), mark(0, 1), Time::default()) else {
+    let Naming::New(concerned) = late.name(collection(1), log_pos(0, 1), Time::default()) else {
         panic!("it is new");
     };
     assert!(concerned.contains(&collection(NAMED_MAX + 1)));
@@ -175,16 +175,16 @@ proptest! {
             .map(|((partition, n), offset)| (*partition, offset, *n))
             .collect();
         let to: Vec<usize> = to.into_iter().collect();
-        let made = mark(made.0, made.1);
+        let made = log_pos(made.0, made.1);
         let all = named(&records);
         let now = decided(Some(&all), &to, made);
         let mut otherwise = records.clone();
         otherwise.rotate_left(order.index(records.len()));
         prop_assert_eq!(&named(&otherwise).named, &all.named);
 
-        let seen = Seen::new(&[position(0, seen.0), position(1, seen.1)]);
+        let seen = Offsets::new(&[position(0, seen.0), position(1, seen.1)]);
         if seen.has(made) {
-            let has = |(partition, offset, _): &&(i32, i64, usize)| seen.has(mark(*partition, *offset));
+            let has = |(partition, offset, _): &&(i32, i64, usize)| seen.has(log_pos(*partition, *offset));
             let then: Vec<_> = records.iter().filter(has).copied().collect();
             let then = decided(Some(&named(&then)), &to, made);
             let lacks = now.1.is_some_and(|document| !seen.has(document));
@@ -207,12 +207,12 @@ proptest! {
         let length = records.len();
         records.rotate_left(order.index(length));
         let to: Vec<usize> = to.into_iter().collect();
-        let made = mark(0, 4);
+        let made = log_pos(0, 4);
         let mut followers = Followers::new(MO);
         // As it would be kept: decided again only when it is concerned.
         let mut kept = decided(None, &to, made);
         for (partition, offset, n) in records {
-            let naming = followers.name(collection(n), mark(partition, offset), Time::default());
+            let naming = followers.name(collection(n), log_pos(partition, offset), Time::default());
             if let Naming::New(concerned) = naming
                 && to.iter().any(|n| concerned.contains(&collection(*n)))
             {
@@ -230,6 +230,6 @@ proptest! {
 #[test]
 fn a_naming_arrived_when_its_record_did() {
     let followers = named(&[(0, 5, 1), (0, 9, 2), (0, 12, 1)]);
-    let arrival = |offset| followers.arrival_of(mark(0, offset)).millis();
+    let arrival = |offset| followers.arrival_of(log_pos(0, offset)).millis();
     assert_eq!((arrival(5), arrival(9), arrival(12)), (5, 9, 0));
 }

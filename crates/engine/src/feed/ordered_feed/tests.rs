@@ -7,29 +7,29 @@ fn id(n: u64) -> PostId {
     PostId::from_number(n).unwrap()
 }
 
-fn mark(partition: i32, offset: i64) -> Mark {
-    Mark::new(Position {
+fn log_pos(partition: i32, offset: i64) -> LogPos {
+    LogPos::new(Position {
         topic: Topic::Activities,
         partition,
         offset,
     })
 }
 
-fn relation(offset: i64) -> Mark {
-    Mark::new(Position {
+fn relation(offset: i64) -> LogPos {
+    LogPos::new(Position {
         topic: Topic::Relationships,
         partition: 0,
         offset,
     })
 }
 
-fn seen(offset: i64) -> Arc<Seen> {
-    Arc::new(Seen::new(&[mark(0, offset).position()]))
+fn seen(offset: i64) -> Arc<Offsets> {
+    Arc::new(Offsets::new(&[log_pos(0, offset).position()]))
 }
 
-fn turn(offset: i64, at: i64, takes_out: bool) -> Turn {
-    Turn {
-        mark: relation(offset),
+fn turn(offset: i64, at: i64, takes_out: bool) -> RelationChange {
+    RelationChange {
+        log_pos: relation(offset),
         takes_out,
         regroups: false,
         seen: seen(at),
@@ -38,50 +38,54 @@ fn turn(offset: i64, at: i64, takes_out: bool) -> Turn {
 
 #[test]
 fn what_is_packed_is_read_again() {
-    let mut ledger = Ledger::default();
+    let mut ledger = OrderedFeed::default();
     ledger.take_in(&[
-        Op::insert(id(3), mark(0, 1)),
-        Op::insert(id(9), mark(1, 7)),
-        Op::also(id(9), relation(4)),
-        Op::remove(id(5), mark(2, 2)),
-        Op::shows(id(9), id(3)),
-        Op::shows(id(5), id(3)),
+        FeedOp::insert(id(3), log_pos(0, 1)),
+        FeedOp::insert(id(9), log_pos(1, 7)),
+        FeedOp::also(id(9), relation(4)),
+        FeedOp::remove(id(5), log_pos(2, 2)),
+        FeedOp::shows(id(9), id(3)),
+        FeedOp::shows(id(5), id(3)),
     ]);
     assert_eq!(ledger.shows.rows(), [(3, 3), (3, 5), (3, 9)]);
-    assert_eq!(Ledger::read(&ledger.pack()).as_ref(), Some(&ledger));
+    assert_eq!(OrderedFeed::read(&ledger.pack()).as_ref(), Some(&ledger));
     ledger.trim(1, 1, PostId::MAX);
-    assert_ne!(ledger.fell, Seen::default());
+    assert_ne!(ledger.fell, Offsets::default());
     ledger.turn(turn(4, 1, true));
-    ledger.forget(mark(3, 3));
+    ledger.forget(log_pos(3, 3));
     let bytes = ledger.pack();
-    assert_eq!(Ledger::read(&bytes).as_ref(), Some(&ledger));
-    assert!(ledger.forgotten.has(mark(3, 3)) && !ledger.forgotten.has(mark(3, 4)));
+    assert_eq!(OrderedFeed::read(&bytes).as_ref(), Some(&ledger));
+    assert!(ledger.forgotten.has(log_pos(3, 3)) && !ledger.forgotten.has(log_pos(3, 4)));
     for cut in 0..bytes.len() {
         // Cut anywhere it is no feed, or one that remembers nothing besides.
-        assert_ne!(Ledger::read(&bytes[..cut]).as_ref(), Some(&ledger), "{cut}");
+        assert_ne!(
+            OrderedFeed::read(&bytes[..cut]).as_ref(),
+            Some(&ledger),
+            "{cut}"
+        );
     }
 }
 
 #[test]
 fn an_entry_rests_on_the_newest_record_of_each_partition_it_was_said_to() {
-    let mut ledger = Ledger::default();
+    let mut ledger = OrderedFeed::default();
     ledger.take_in(&[
-        Op::also(id(5), relation(1)),
-        Op::insert(id(5), mark(0, 4)),
-        Op::insert(id(5), mark(0, 3)),
-        Op::also(id(5), relation(8)),
-        Op::also(id(5), relation(7)),
+        FeedOp::also(id(5), relation(1)),
+        FeedOp::insert(id(5), log_pos(0, 4)),
+        FeedOp::insert(id(5), log_pos(0, 3)),
+        FeedOp::also(id(5), relation(8)),
+        FeedOp::also(id(5), relation(7)),
     ]);
     assert_eq!(
         ledger.marks,
-        [mark(0, 4)],
+        [log_pos(0, 4)],
         "an older record changes nothing"
     );
     assert_eq!(ledger.also, [(5, relation(8))]);
-    ledger.take_in(&[Op::insert(id(5), mark(1, 0))]);
-    assert_eq!(ledger.marks, [mark(1, 0)]);
+    ledger.take_in(&[FeedOp::insert(id(5), log_pos(1, 0))]);
+    assert_eq!(ledger.marks, [log_pos(1, 0)]);
     assert!(
-        ledger.also.contains(&(5, mark(0, 4))),
+        ledger.also.contains(&(5, log_pos(0, 4))),
         "both partitions matter"
     );
 }
@@ -89,29 +93,38 @@ fn an_entry_rests_on_the_newest_record_of_each_partition_it_was_said_to() {
 /// Were this to fail, a reader who has seen the one record and not the other would keep the entry.
 #[test]
 fn what_left_is_remembered_with_the_newest_record_of_each_partition_that_took_it_out() {
-    let mut ledger = Ledger::default();
+    let mut ledger = OrderedFeed::default();
     ledger.take_in(&[
-        Op::insert(id(5), mark(0, 0)),
-        Op::remove(id(5), relation(3)),
-        Op::remove(id(5), mark(0, 7)),
-        Op::remove(id(5), mark(0, 6)),
+        FeedOp::insert(id(5), log_pos(0, 0)),
+        FeedOp::remove(id(5), relation(3)),
+        FeedOp::remove(id(5), log_pos(0, 7)),
+        FeedOp::remove(id(5), log_pos(0, 6)),
     ]);
-    assert_eq!(ledger.gone, [(5, relation(3)), (5, mark(0, 7))]);
-    ledger.take_in(&[Op::insert(id(5), mark(0, 8))]);
+    assert_eq!(ledger.gone, [(5, relation(3)), (5, log_pos(0, 7))]);
+    ledger.take_in(&[FeedOp::insert(id(5), log_pos(0, 8))]);
     assert_eq!(ledger.gone, []);
 }
 
 #[test]
 fn what_left_is_remembered_until_it_returns_or_lies_below_the_floor() {
-    let mut ledger = Ledger::default();
-    ledger.take_in(&[Op::insert(id(5), mark(0, 0)), Op::remove(id(5), mark(0, 1))]);
-    ledger.take_in(&[Op::remove(id(4), mark(0, 2))]);
-    assert_eq!(ledger.gone, [(5, mark(0, 1)), (4, mark(0, 2))]);
-    ledger.take_in(&[Op::insert(id(5), mark(0, 3)), Op::insert(id(6), mark(0, 4))]);
-    assert_eq!(ledger.gone, [(4, mark(0, 2))]);
+    let mut ledger = OrderedFeed::default();
+    ledger.take_in(&[
+        FeedOp::insert(id(5), log_pos(0, 0)),
+        FeedOp::remove(id(5), log_pos(0, 1)),
+    ]);
+    ledger.take_in(&[FeedOp::remove(id(4), log_pos(0, 2))]);
+    assert_eq!(ledger.gone, [(5, log_pos(0, 1)), (4, log_pos(0, 2))]);
+    ledger.take_in(&[
+        FeedOp::insert(id(5), log_pos(0, 3)),
+        FeedOp::insert(id(6), log_pos(0, 4)),
+    ]);
+    assert_eq!(ledger.gone, [(4, log_pos(0, 2))]);
     ledger.trim(1, 1, PostId::MAX);
     assert_eq!((ledger.floor, ledger.gone.len()), (5, 0));
-    ledger.take_in(&[Op::remove(id(5), mark(0, 5)), Op::insert(id(5), mark(0, 6))]);
+    ledger.take_in(&[
+        FeedOp::remove(id(5), log_pos(0, 5)),
+        FeedOp::insert(id(5), log_pos(0, 6)),
+    ]);
     assert_eq!(
         (ledger.gone.len(), ledger.ids.len(), ledger.below_floor),
         (0, 1, 1)
@@ -121,24 +134,24 @@ fn what_left_is_remembered_until_it_returns_or_lies_below_the_floor() {
 /// Were this to fail, a reader whose cursor lacks a forgotten removal would keep an entry that left.
 #[test]
 fn what_is_not_remembered_is_known_to_be_forgotten() {
-    let mut ledger = Ledger::default();
+    let mut ledger = OrderedFeed::default();
     for n in 0..=GONE_MAX as u64 {
-        ledger.take_in(&[Op::remove(id(n + 1), mark(0, n as i64))]);
+        ledger.take_in(&[FeedOp::remove(id(n + 1), log_pos(0, n as i64))]);
     }
     assert_eq!(ledger.gone.len(), GONE_MAX);
-    assert!(ledger.forgotten.has(mark(0, 0)) && !ledger.forgotten.has(mark(0, 1)));
+    assert!(ledger.forgotten.has(log_pos(0, 0)) && !ledger.forgotten.has(log_pos(0, 1)));
 
-    let mut ledger = Ledger::default();
+    let mut ledger = OrderedFeed::default();
     for n in 0..=ALSO_MAX as u64 {
         ledger.take_in(&[
-            Op::insert(id(n + 1), mark(0, 0)),
-            Op::also(id(n + 1), relation(n as i64)),
+            FeedOp::insert(id(n + 1), log_pos(0, 0)),
+            FeedOp::also(id(n + 1), relation(n as i64)),
         ]);
     }
     assert_eq!(ledger.also.len(), ALSO_MAX);
     assert!(ledger.forgotten.has(relation(0)) && !ledger.forgotten.has(relation(1)));
 
-    let mut ledger = Ledger::default();
+    let mut ledger = OrderedFeed::default();
     for n in 0..=TURNS_MAX as i64 {
         ledger.turn(turn(n, n, false));
     }
@@ -148,7 +161,7 @@ fn what_is_not_remembered_is_known_to_be_forgotten() {
 
 #[test]
 fn turns_of_one_batch_are_one_and_one_read_again_is_none() {
-    let mut ledger = Ledger::default();
+    let mut ledger = OrderedFeed::default();
     ledger.turn(turn(3, 1, false));
     ledger.turn(turn(4, 1, true));
     assert_eq!(ledger.turns, [turn(4, 1, true)]);
@@ -161,9 +174,9 @@ fn turns_of_one_batch_are_one_and_one_read_again_is_none() {
 #[test]
 fn what_is_not_shown_yet_is_kept_besides() {
     let filled = || {
-        let mut ledger = Ledger::default();
+        let mut ledger = OrderedFeed::default();
         for n in 1..=10 {
-            ledger.take_in(&[Op::insert(id(n), mark(0, n as i64))]);
+            ledger.take_in(&[FeedOp::insert(id(n), log_pos(0, n as i64))]);
         }
         ledger
     };
@@ -192,31 +205,31 @@ fn at(ms: u64) -> PostId {
 const AFTER: Duration = Duration::from_millis(10);
 
 /// A boost, by the record of its millisecond.
-fn boost(ms: u64, of: u64) -> [Op; 2] {
-    let by = mark(0, i64::try_from(ms).unwrap());
-    [Op::insert(at(ms), by), Op::shows(at(ms), at(of))]
+fn boost(ms: u64, of: u64) -> [FeedOp; 2] {
+    let by = log_pos(0, i64::try_from(ms).unwrap());
+    [FeedOp::insert(at(ms), by), FeedOp::shows(at(ms), at(of))]
 }
 
-fn hidden(ledger: &Ledger) -> Vec<u64> {
+fn hidden(ledger: &OrderedFeed) -> Vec<u64> {
     let hidden = ledger.hidden(AFTER);
     hidden.into_iter().map(|place| place >> 16).collect()
 }
 
 #[test]
 fn a_post_in_the_feed_hides_its_boosts_whichever_came_first() {
-    let post = [Op::insert(at(4), mark(0, 4))];
+    let post = [FeedOp::insert(at(4), log_pos(0, 4))];
     let (first, second) = (boost(5, 4), boost(6, 4));
     for order in [
         [&post[..], &first, &second],
         [&first, &post, &second],
         [&second, &first, &post],
     ] {
-        let mut ledger = Ledger::default();
+        let mut ledger = OrderedFeed::default();
         for ops in order {
             ledger.take_in(ops);
         }
         assert_eq!(hidden(&ledger), [5, 6]);
-        ledger.take_in(&[Op::remove(at(4), mark(0, 7))]);
+        ledger.take_in(&[FeedOp::remove(at(4), log_pos(0, 7))]);
         assert_eq!(hidden(&ledger), [6], "the next comes to light");
         ledger.take_in(&post);
         assert_eq!(hidden(&ledger), [5, 6]);
@@ -227,7 +240,7 @@ fn a_post_in_the_feed_hides_its_boosts_whichever_came_first() {
 #[test]
 fn a_boost_that_is_boosted_does_not_show_itself() {
     for order in [[boost(5, 4), boost(6, 5)], [boost(6, 5), boost(5, 4)]] {
-        let mut ledger = Ledger::default();
+        let mut ledger = OrderedFeed::default();
         ledger.take_in(order.as_flattened());
         assert_eq!(
             ledger.shows.rows(),
@@ -240,32 +253,32 @@ fn a_boost_that_is_boosted_does_not_show_itself() {
 /// Were this to fail, trimming would promote a repeat.
 #[test]
 fn what_fell_hides_repeats_until_it_leaves() {
-    let mut ledger = Ledger::default();
+    let mut ledger = OrderedFeed::default();
     ledger.take_in(&[boost(5, 1), boost(6, 2), boost(7, 1)].concat());
     ledger.trim(1, 1, PostId::MAX);
     ledger.forget_fallen(AFTER);
     assert_eq!((ledger.floor, hidden(&ledger)), (at(6).number(), vec![7]));
     assert_eq!(ledger.fallen(), [at(5), at(6)]);
-    let kept = Ledger::read(&ledger.pack()).unwrap();
+    let kept = OrderedFeed::read(&ledger.pack()).unwrap();
     assert_eq!(hidden(&kept), [7]);
-    ledger.take_in(&[Op::remove(at(5), mark(0, 8))]);
+    ledger.take_in(&[FeedOp::remove(at(5), log_pos(0, 8))]);
     assert_eq!((hidden(&ledger), ledger.fallen()), (vec![], vec![at(6)]));
-    assert_eq!(ledger.gone, [(at(5).number(), mark(0, 8))]);
+    assert_eq!(ledger.gone, [(at(5).number(), log_pos(0, 8))]);
     ledger.take_in(&boost(5, 1));
     assert_eq!((hidden(&ledger), ledger.gone.len()), (vec![7], 0));
 }
 
 #[test]
 fn what_comes_at_or_below_the_floor_hides_repeats_too() {
-    let mut ledger = Ledger {
+    let mut ledger = OrderedFeed {
         floor: at(6).number(),
-        ..Ledger::default()
+        ..OrderedFeed::default()
     };
     ledger.take_in(&[boost(7, 3), boost(8, 4), boost(9, 5)].concat());
     assert_eq!(hidden(&ledger), [0; 0]);
     ledger.take_in(&boost(6, 3));
-    ledger.take_in(&[Op::insert(at(4), mark(0, 4))]);
-    ledger.take_in(&[Op::shows(at(5), at(5))]);
+    ledger.take_in(&[FeedOp::insert(at(4), log_pos(0, 4))]);
+    ledger.take_in(&[FeedOp::shows(at(5), at(5))]);
     assert_eq!(hidden(&ledger), [7, 8, 9]);
     assert_eq!(ledger.below_floor, 2);
 }
@@ -273,15 +286,15 @@ fn what_comes_at_or_below_the_floor_hides_repeats_too() {
 /// Were this to fail, feeds would grow without bound, or hide what nothing hides any more.
 #[test]
 fn what_fell_is_forgotten_with_all_that_rests_on_it() {
-    let mut ledger = Ledger::default();
+    let mut ledger = OrderedFeed::default();
     ledger.take_in(&[boost(1, 0), boost(2, 0)].concat());
     for ms in [5, 11, 12, 20] {
-        ledger.take_in(&[Op::insert(at(ms), mark(0, 0))]);
+        ledger.take_in(&[FeedOp::insert(at(ms), log_pos(0, 0))]);
     }
     let mut trim = |length| {
         ledger.trim(length, length, PostId::MAX);
         ledger.forget_fallen(AFTER);
-        (ledger.fallen().len(), ledger.fell != Seen::default())
+        (ledger.fallen().len(), ledger.fell != Offsets::default())
     };
     assert_eq!(trim(6), (0, false));
     assert_eq!(trim(4), (2, true));
@@ -291,16 +304,16 @@ fn what_fell_is_forgotten_with_all_that_rests_on_it() {
 
 #[test]
 fn ten_thousand_boosts_of_one_post_are_one_entry_and_nine_thousand_hidden() {
-    let mut ledger = Ledger::default();
+    let mut ledger = OrderedFeed::default();
     for n in (0..10_000).rev() {
         let id = PostId::from_number(at(5).number() + n).unwrap();
-        ledger.take_in(&[Op::insert(id, mark(0, 1)), Op::shows(id, at(4))]);
+        ledger.take_in(&[FeedOp::insert(id, log_pos(0, 1)), FeedOp::shows(id, at(4))]);
     }
     assert_eq!(ledger.hidden(AFTER).len(), 9_999);
     ledger.trim(800, 3_200, PostId::MAX);
     ledger.forget_fallen(AFTER);
     assert_eq!(ledger.hidden(AFTER).len(), 800 + FALLEN_MAX - 1);
-    assert!(ledger.forgotten.has(mark(0, 1)));
+    assert!(ledger.forgotten.has(log_pos(0, 1)));
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -327,20 +340,20 @@ proptest! {
         length in 1usize..20,
     ) {
         let (mut model, mut gone, mut floor) = (BTreeMap::new(), BTreeSet::new(), 0);
-        let mut ledger = Ledger::default();
+        let mut ledger = OrderedFeed::default();
         for (n, step) in steps.into_iter().enumerate() {
-            let at = mark(0, n as i64);
+            let at = log_pos(0, n as i64);
             match step {
                 Step::Insert(n) => {
-                    ledger.take_in(&[Op::insert(id(n), at)]);
+                    ledger.take_in(&[FeedOp::insert(id(n), at)]);
                     if floor < n || model.contains_key(&n) {
                         model.insert(n, at);
                         gone.remove(&n);
                     }
                 }
-                Step::Also(n) => ledger.take_in(&[Op::also(id(n), at)]),
+                Step::Also(n) => ledger.take_in(&[FeedOp::also(id(n), at)]),
                 Step::Remove(n) => {
-                    ledger.take_in(&[Op::remove(id(n), at)]);
+                    ledger.take_in(&[FeedOp::remove(id(n), at)]);
                     model.remove(&n);
                     if floor < n {
                         gone.insert(n);
@@ -352,7 +365,7 @@ proptest! {
                         floor = model.pop_first().unwrap().0;
                     }
                     gone.retain(|n| floor < *n);
-                    ledger = Ledger { below_floor: ledger.below_floor, ..Ledger::read(&ledger.pack()).unwrap() };
+                    ledger = OrderedFeed { below_floor: ledger.below_floor, ..OrderedFeed::read(&ledger.pack()).unwrap() };
                 }
             }
         }
@@ -377,9 +390,9 @@ proptest! {
         ),
         length in 1usize..20,
     ) {
-        let (mut model, mut ledger, mut trimmed) = (BTreeMap::new(), Ledger::default(), false);
+        let (mut model, mut ledger, mut trimmed) = (BTreeMap::new(), OrderedFeed::default(), false);
         for (n, (step, of)) in steps.into_iter().enumerate() {
-            let by = mark(0, n as i64);
+            let by = log_pos(0, n as i64);
             match step {
                 // Each post is boosted by some; those from 10 to 12 are entries too.
                 Step::Insert(ms) => {
@@ -388,20 +401,20 @@ proptest! {
                         continue;
                     }
                     model.insert(ms, (of, true));
-                    ledger.take_in(&[Op::insert(at(ms), by), Op::shows(at(ms), at(of))]);
+                    ledger.take_in(&[FeedOp::insert(at(ms), by), FeedOp::shows(at(ms), at(of))]);
                 }
                 Step::Remove(ms) => {
                     if let Some((_, stands)) = model.get_mut(&ms) {
                         *stands = false;
                     }
-                    ledger.take_in(&[Op::remove(at(ms), by)]);
+                    ledger.take_in(&[FeedOp::remove(at(ms), by)]);
                 }
                 Step::Also(_) => {}
                 Step::Trim => {
                     trimmed = true;
                     ledger.trim(length, length, PostId::MAX);
                     ledger.forget_fallen(AFTER);
-                    ledger = Ledger { below_floor: ledger.below_floor, ..Ledger::read(&ledger.pack()).unwrap() };
+                    ledger = OrderedFeed { below_floor: ledger.below_floor, ..OrderedFeed::read(&ledger.pack()).unwrap() };
                 }
             }
         }
@@ -423,6 +436,6 @@ proptest! {
         if let Some(packed) = Packed::read(&bytes) {
             prop_assert!(packed.ids().len() <= bytes.len());
         }
-        Ledger::read(&bytes);
+        OrderedFeed::read(&bytes);
     }
 }

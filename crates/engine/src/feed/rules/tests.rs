@@ -21,11 +21,11 @@ const ANA: &str = "https://a.example/users/ana";
 const BOB: &str = "https://b.example/users/bob";
 const CLEO: &str = "https://c.example/users/cleo";
 
-const IN: Decision = Decision::In(Because::Followed);
-const OWN: Decision = Decision::In(Because::Own);
-const TAGGED: Decision = Decision::In(Because::Tagged);
+const IN: Decision = Decision::In(Included::Followed);
+const OWN: Decision = Decision::In(Included::Own);
+const TAGGED: Decision = Decision::In(Included::Tagged);
 
-fn out(why: Why) -> Decision {
+fn out(why: Excluded) -> Decision {
     Decision::Out(why)
 }
 
@@ -117,15 +117,15 @@ fn boost(by: &str, of: &Post) -> Post {
     boost
 }
 
-fn reply(by: &str, whom: Whom) -> Post {
+fn reply(by: &str, whom: ReplyTarget) -> Post {
     let mut reply = post(by);
     reply.body.in_reply_to = Some("https://x.example/posts/1".to_owned());
     reply.answers.whom = whom;
     reply
 }
 
-fn to(actor: &str) -> Whom {
-    Whom::Actor(actor.to_owned())
+fn to(actor: &str) -> ReplyTarget {
+    ReplyTarget::Actor(actor.to_owned())
 }
 
 fn mentioning(by: &str, whom: &str) -> Post {

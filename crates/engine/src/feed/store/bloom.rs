@@ -24,7 +24,7 @@ const LAYERS_MAX: usize = 5;
 
 /// The keys that may be stored, each a hash: all its bits must be as good as random.
 #[derive(Debug)]
-pub struct Known {
+pub struct ScalableBloom {
     layers: Vec<Layer>,
 }
 
@@ -34,15 +34,15 @@ struct Layer {
     keys: usize,
 }
 
-impl Default for Known {
-    fn default() -> Known {
-        Known {
+impl Default for ScalableBloom {
+    fn default() -> ScalableBloom {
+        ScalableBloom {
             layers: vec![Layer::new(LINES_FIRST)],
         }
     }
 }
 
-impl Known {
+impl ScalableBloom {
     /// Remembers a key.
     pub fn insert(&mut self, key: u64) {
         if self.may_have(key) {
@@ -128,7 +128,7 @@ mod tests {
     /// Were this to fail, a post that is stored would be placed again.
     #[test]
     fn what_was_put_in_is_never_certainly_not_there_however_many_there_are() {
-        let mut known = Known::default();
+        let mut known = ScalableBloom::default();
         for n in 0..1_500_000 {
             known.insert(key(n));
         }
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn few_that_were_not_put_in_may_be_there() {
-        let mut known = Known::default();
+        let mut known = ScalableBloom::default();
         for n in 0..1_000_000 {
             known.insert(key(n));
         }
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn what_comes_again_takes_no_room() {
-        let mut known = Known::default();
+        let mut known = ScalableBloom::default();
         for _ in 0..1_000_000 {
             known.insert(key(7));
         }
@@ -171,7 +171,7 @@ mod tests {
         /// Were this to fail, a post that is stored would be placed again.
         #[test]
         fn no_key_is_forgotten(keys in prop::collection::vec(any::<u64>(), 1..300)) {
-            let mut known = Known::default();
+            let mut known = ScalableBloom::default();
             for (n, key) in keys.iter().enumerate() {
                 known.insert(*key);
                 prop_assert!(keys[..=n].iter().all(|key| known.may_have(*key)));

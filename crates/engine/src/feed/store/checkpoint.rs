@@ -1,10 +1,10 @@
 //! What is new into the data folder, in the order that lets a crash cut it off anywhere.
 
 use super::last_seen::Rows;
-use super::{Fresh, HELD_FACTOR, INDEX_LENGTH_MAX, OFFSETS, Store, TAKEN, ledger, segment};
+use super::{HELD_FACTOR, INDEX_LENGTH_MAX, Memtable, OFFSETS, Store, TAKEN, ledger, segment};
 use crate::feed::reevaluate::Unfinished;
-use crate::feed::store::disk::{DiskError, PostChange, Tree};
-use crate::feed::store::home_memtable::Leaving;
+use crate::feed::store::disk::{DiskError, PostWrite, Tree};
+use crate::feed::store::home_memtable::FlushingHome;
 use crate::feed::store::other_memtable::Feeds;
 use crate::feed::store::post_block;
 use crate::feed::store::posting_list::merge;
@@ -31,7 +31,7 @@ const POSTS_PACKED_MAX: usize = 4_096;
 
 /// What of the log a checkpoint reflects.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Reflects {
+pub struct CheckpointState {
     /// Of each partition that was read, the next record to read.
     pub next: Vec<Position>,
     /// The newest `arrived` read: ages are measured against it.
@@ -45,7 +45,7 @@ pub struct Reflects {
     pub taken: Vec<Fingerprint>,
 }
 
-impl Reflects {
+impl CheckpointState {
     /// As it is stored: in one row, so that a crash leaves all of it or nothing.
     fn pack(&self) -> Result<Vec<u8>, postcard::Error> {
         let bytes = postcard::to_stdvec(self)?;
@@ -56,8 +56,8 @@ impl Reflects {
     }
 
     /// Reads what was stored. None if the bytes are not that.
-    pub(super) fn read(bytes: &[u8]) -> Option<Reflects> {
-        let (mut reflects, rest): (Reflects, _) = postcard::take_from_bytes(bytes).ok()?;
+    pub(super) fn read(bytes: &[u8]) -> Option<CheckpointState> {
+        let (mut reflects, rest): (CheckpointState, _) = postcard::take_from_bytes(bytes).ok()?;
         if !rest.is_empty() {
             reflects.again.changed = postcard::from_bytes(rest).ok()?;
         }
@@ -66,7 +66,7 @@ impl Reflects {
 }
 
 /// Up to which place an account's feed is shown.
-pub type Shown<'a> = dyn Fn(AccountIx) -> PostId + Sync + 'a;
+pub type VisibleUpTo<'a> = dyn Fn(AccountIx) -> PostId + Sync + 'a;
 
 /// What one checkpoint wrote.
 #[derive(Clone, Copy, Debug, Default)]
@@ -83,9 +83,9 @@ pub struct Written {
 
 /// What a checkpoint writes.
 #[derive(Debug)]
-pub struct TakenOut {
-    fresh: Arc<Fresh>,
-    homes: Vec<Leaving>,
+pub struct FlushBatch {
+    fresh: Arc<Memtable>,
+    homes: Vec<FlushingHome>,
     named: Arc<Feeds>,
 }
 
@@ -94,7 +94,7 @@ impl Store {
     ///
     /// Blocks of posts first, then what points at them, then feeds, then relations, the offsets last: cut off
     /// anywhere, the log read again from the old offsets gives the same.
-    pub fn checkpoint(&self, reflects: &Reflects) -> Result<Written, DiskError> {
+    pub fn checkpoint(&self, reflects: &CheckpointState) -> Result<Written, DiskError> {
         self.checkpoint_showing(reflects, &|_| PostId::MAX)
     }
 
@@ -102,8 +102,8 @@ impl Store {
     /// length: those above are not shown yet.
     pub fn checkpoint_showing(
         &self,
-        reflects: &Reflects,
-        shown: &Shown<'_>,
+        reflects: &CheckpointState,
+        shown: &VisibleUpTo<'_>,
     ) -> Result<Written, DiskError> {
         let taken = self.take_out();
         self.write_out(taken, reflects, shown)
@@ -111,7 +111,7 @@ impl Store {
 
     /// Begins a checkpoint: all that is new now is leaving, and what comes from now on is left to the next. Not before what
     /// was taken out last has been written.
-    pub fn take_out(&self) -> TakenOut {
+    pub fn take_out(&self) -> FlushBatch {
         let fresh = {
             // Both locks at once: a reader who finds nothing in `fresh` waits here until it can look in `leaving`.
             let mut leaving = self.leaving.write();
@@ -121,7 +121,7 @@ impl Store {
         };
         self.unwritten_bytes.store(0, Ordering::Relaxed);
         self.unwritten_indexed.store(0, Ordering::Relaxed);
-        TakenOut {
+        FlushBatch {
             fresh,
             homes: self.homes.leave(),
             named: self.named.leave(),
@@ -132,11 +132,11 @@ impl Store {
     /// it was.
     pub fn write_out(
         &self,
-        taken: TakenOut,
-        reflects: &Reflects,
-        shown: &Shown<'_>,
+        taken: FlushBatch,
+        reflects: &CheckpointState,
+        shown: &VisibleUpTo<'_>,
     ) -> Result<Written, DiskError> {
-        let TakenOut {
+        let FlushBatch {
             fresh,
             mut homes,
             named,
@@ -181,9 +181,10 @@ impl Store {
                 Some(removal) => {
                     let bytes = postcard::to_stdvec(removal)
                         .map_err(|source| DiskError::Pack { source })?;
-                    self.disk.put(Tree::Pending, &hash.to_be_bytes(), bytes)?;
+                    self.disk
+                        .put(Tree::EarlyRemovals, &hash.to_be_bytes(), bytes)?;
                 }
-                None => self.disk.remove(Tree::Pending, &hash.to_be_bytes())?,
+                None => self.disk.remove(Tree::EarlyRemovals, &hash.to_be_bytes())?,
             }
         }
         let last_seen = sorted(&fresh.last_seen);
@@ -260,7 +261,11 @@ impl Store {
     }
 
     /// Writes homes on as many threads as there are cores (at most [`THREADS_MAX`]), each a run of keys of its own.
-    fn put_homes(&self, homes: &[Leaving], shown: &Shown<'_>) -> Result<Written, DiskError> {
+    fn put_homes(
+        &self,
+        homes: &[FlushingHome],
+        shown: &VisibleUpTo<'_>,
+    ) -> Result<Written, DiskError> {
         let threads = std::thread::available_parallelism()
             .map_or(1, usize::from)
             .min(THREADS_MAX);
@@ -283,7 +288,11 @@ impl Store {
         })
     }
 
-    fn put_some_homes(&self, homes: &[Leaving], shown: &Shown<'_>) -> Result<Written, DiskError> {
+    fn put_some_homes(
+        &self,
+        homes: &[FlushingHome],
+        shown: &VisibleUpTo<'_>,
+    ) -> Result<Written, DiskError> {
         give_way();
         let mut written = Written::default();
         let length = self.options.length;
@@ -315,7 +324,7 @@ fn give_way() {
     }
 }
 
-fn packed_posts(fresh: &Fresh, ids: &[PostId]) -> Result<Vec<PostChange>, DiskError> {
+fn packed_posts(fresh: &Memtable, ids: &[PostId]) -> Result<Vec<PostWrite>, DiskError> {
     let pack = |id: &PostId| {
         let post = fresh
             .posts
@@ -343,9 +352,9 @@ mod tests {
     /// Were this to fail, a folder of the version before could not be read, or a crash would leave boosts where they do not belong.
     #[test]
     fn posts_whose_boosts_wait_are_stored_behind_what_was_stored_before_there_were_any() {
-        let mut reflects = Reflects {
+        let mut reflects = CheckpointState {
             log_time: Time::from_millis(7),
-            ..Reflects::default()
+            ..CheckpointState::default()
         };
         let before = postcard::to_stdvec(&reflects).unwrap();
         assert_eq!(reflects.pack().unwrap(), before);
@@ -353,18 +362,18 @@ mod tests {
         reflects.again.changed = vec![changed.unwrap()];
         let stored = reflects.pack().unwrap();
         assert!(stored.starts_with(&before));
-        let read = Reflects::read(&stored).unwrap();
+        let read = CheckpointState::read(&stored).unwrap();
         assert_eq!(
             (read.log_time, read.again),
             (reflects.log_time, reflects.again)
         );
-        let read = Reflects::read(&before).unwrap();
+        let read = CheckpointState::read(&before).unwrap();
         assert_eq!(
             (read.log_time, read.again.changed),
             (reflects.log_time, Vec::new())
         );
         for cut in [0, before.len() - 1, before.len() + 1, stored.len() - 1] {
-            assert!(Reflects::read(&stored[..cut]).is_none(), "{cut}");
+            assert!(CheckpointState::read(&stored[..cut]).is_none(), "{cut}");
         }
     }
 
@@ -421,7 +430,7 @@ mod tests {
         put(2);
         check(&[1, 2]);
         store
-            .write_out(taken, &Reflects::default(), &|_| PostId::MAX)
+            .write_out(taken, &CheckpointState::default(), &|_| PostId::MAX)
             .unwrap();
         check(&[1, 2]);
         let (stored, _) = store.stored_posts(PostId::MIN, 10).unwrap();

@@ -5,14 +5,14 @@
 //! ICDE 1998). The columns are the places, the partitions and the offsets: a feed of 800 takes 10 bytes an entry instead
 //! of 16, and is read in a microsecond or two.
 
-use crate::record::offsets::Mark;
+use crate::record::offsets::LogPos;
 
 const WIDTH_MAX: usize = 8;
 
 /// Appends `count` and the pairs to `bytes`.
 pub fn pack<I>(pairs: I, bytes: &mut Vec<u8>)
 where
-    I: ExactSizeIterator<Item = (u64, Mark)> + Clone,
+    I: ExactSizeIterator<Item = (u64, LogPos)> + Clone,
 {
     // A feed holds some thousands at most: more than fit the count cannot be.
     let count = u32::try_from(pairs.len()).unwrap_or(u32::MAX);
@@ -23,8 +23,12 @@ where
     let pairs = pairs.take(count as usize);
     // At least a byte a place: so no count is believed that the bytes do not bear out.
     pack_column(pairs.clone().map(|(id, _)| id), 1, bytes);
-    pack_column(pairs.clone().map(|(_, mark)| mark.parts().0), 0, bytes);
-    pack_column(pairs.map(|(_, mark)| mark.parts().1), 0, bytes);
+    pack_column(
+        pairs.clone().map(|(_, log_pos)| log_pos.parts().0),
+        0,
+        bytes,
+    );
+    pack_column(pairs.map(|(_, log_pos)| log_pos.parts().1), 0, bytes);
 }
 
 /// Appends `count` and pairs of places to `bytes`.
@@ -87,24 +91,24 @@ impl<'a> Columns<'a> {
     }
 
     /// The log positions, in the same order. None if one of them is no mark.
-    pub fn marks(&self) -> Option<Vec<Mark>> {
+    pub fn marks(&self) -> Option<Vec<LogPos>> {
         let partitions = self.partitions.values(self.count);
         let offsets = self.offsets.values(self.count);
         // Looked at together and then made: one at a time it would cost more than all the rest.
         let all = |values: &[u64]| values.iter().fold(0, |all, value| all | value);
-        Mark::from_parts(all(&partitions), all(&offsets))?;
+        LogPos::from_parts(all(&partitions), all(&offsets))?;
         let marks = partitions.into_iter().zip(offsets);
         Some(
             marks
                 .map(|(partition, offset)| {
-                    Mark::from_parts(partition, offset).unwrap_or(Mark::FIRST)
+                    LogPos::from_parts(partition, offset).unwrap_or(LogPos::FIRST)
                 })
                 .collect(),
         )
     }
 
     /// Both together. None if one of them is no pair.
-    pub fn pairs(&self) -> Option<Vec<(u64, Mark)>> {
+    pub fn pairs(&self) -> Option<Vec<(u64, LogPos)>> {
         Some(self.ids().into_iter().zip(self.marks()?).collect())
     }
 }
@@ -203,14 +207,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn packed(pairs: &[(u64, Mark)]) -> Vec<u8> {
+    fn packed(pairs: &[(u64, LogPos)]) -> Vec<u8> {
         let mut bytes = Vec::new();
         pack(pairs.iter().copied(), &mut bytes);
         bytes
     }
 
-    fn mark(partition: u64, offset: u64) -> Mark {
-        Mark::from_parts(partition, offset).unwrap()
+    fn log_pos(partition: u64, offset: u64) -> LogPos {
+        LogPos::from_parts(partition, offset).unwrap()
     }
 
     /// What the feeds of a month take: were an entry to grow, so would every page read from disk.
@@ -220,7 +224,7 @@ mod tests {
         let pairs: Vec<_> = (0..1_000)
             .map(|n| {
                 let at_ms = 1_763_805_600_000 + n * month_ms / 1_000;
-                (at_ms << 16, mark(n % 12, 40_000_000 + n * 10_000))
+                (at_ms << 16, log_pos(n % 12, 40_000_000 + n * 10_000))
             })
             .collect();
         let header = packed(&pairs[..1]).len();
@@ -229,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_count_that_the_bytes_do_not_bear_out_is_refused() {
-        let mut bytes = packed(&[(5, mark(0, 1)), (5, mark(0, 1))]);
+        let mut bytes = packed(&[(5, log_pos(0, 1)), (5, log_pos(0, 1))]);
         assert_eq!(Columns::take(&mut &*bytes).unwrap().ids(), [5, 5]);
         bytes[..4].copy_from_slice(&u32::MAX.to_le_bytes());
         assert!(Columns::take(&mut &*bytes).is_none());
@@ -245,7 +249,7 @@ mod tests {
         ) {
             let pairs: Vec<_> = pairs
                 .into_iter()
-                .map(|(id, partition, offset)| (id >> narrow, mark(partition >> narrow.min(14), offset >> narrow.min(47))))
+                .map(|(id, partition, offset)| (id >> narrow, log_pos(partition >> narrow.min(14), offset >> narrow.min(47))))
                 .collect();
             let bytes = [packed(&pairs), vec![7]].concat();
             let mut rest = &*bytes;

@@ -114,7 +114,7 @@ pub enum Tree {
     /// Slot, account, kind and target -> relation document.
     Relations,
     /// Hash of a URI -> a deletion that came before what it deletes.
-    Pending,
+    EarlyRemovals,
     /// Host -> what is known of an origin.
     Origins,
     /// Account -> up to when its feeds were shown.
@@ -134,7 +134,7 @@ const TREES: [(Tree, &str); 11] = [
     (Tree::Lists, "lists"),
     (Tree::Homes, "homes"),
     (Tree::Relations, "relations"),
-    (Tree::Pending, "pending"),
+    (Tree::EarlyRemovals, "pending"),
     (Tree::Origins, "origins"),
     (Tree::Reached, "reached"),
     (Tree::Actors, "actors"),
@@ -144,7 +144,7 @@ const TREES: [(Tree, &str); 11] = [
 ];
 
 /// A post to be written at a place, packed; `None`: it goes.
-pub type PostChange = (PostId, Option<Vec<u8>>);
+pub type PostWrite = (PostId, Option<Vec<u8>>);
 
 /// The open data folder.
 #[derive(Debug)]
@@ -291,7 +291,7 @@ impl Disk {
     ///
     /// Safe to be cut off anywhere and done again: a block that grew too long is split from below, the lower parts
     /// are written first, so that until the last is there the old one still has everything.
-    pub fn put_posts(&self, changes: &[PostChange]) -> Result<(), DiskError> {
+    pub fn put_posts(&self, changes: &[PostWrite]) -> Result<(), DiskError> {
         let mut rest = changes;
         while let Some((first, _)) = rest.first() {
             let (last, old) = self
@@ -423,7 +423,7 @@ impl Disk {
         }
     }
 
-    fn put_block(&self, last: PostId, old: &[u8], changes: &[PostChange]) -> Result<(), DiskError> {
+    fn put_block(&self, last: PostId, old: &[u8], changes: &[PostWrite]) -> Result<(), DiskError> {
         let old = if old.is_empty() {
             None
         } else {
@@ -529,7 +529,7 @@ fn last_place(key: &[u8]) -> Option<PostId> {
 /// `kept` and `changes`, both ascending, as one; of two with one id the change counts, and `None` is left out.
 fn overlay<'a>(
     kept: impl Iterator<Item = (PostId, Option<&'a [u8]>)>,
-    changes: &'a [PostChange],
+    changes: &'a [PostWrite],
 ) -> Vec<(PostId, &'a [u8])> {
     let mut rows = Vec::new();
     let mut kept = kept.peekable();

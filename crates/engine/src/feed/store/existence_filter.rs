@@ -5,7 +5,7 @@
 //! place up to the highest one stored at the start may be taken.
 
 use super::{Index, ListKey, Store};
-use crate::feed::store::bloom::Known;
+use crate::feed::store::bloom::ScalableBloom;
 use crate::feed::store::disk::{Disk, DiskError, Tree};
 use parking_lot::{Mutex, RwLock};
 use slackwater_order::place::PostId;
@@ -18,15 +18,15 @@ const ROWS_STEP: usize = 8_192;
 /// The indexes that are looked into for every post: a tree, and with which byte its keys begin if not all are meant.
 const REMEMBERED: [(Tree, Option<u8>); 4] = [
     (Tree::Uris, None),
-    (Tree::Pending, None),
+    (Tree::EarlyRemovals, None),
     (Tree::Lists, Some(Index::Parent as u8)),
     (Tree::Lists, Some(Index::Original as u8)),
 ];
 
 /// What may be stored.
 #[derive(Debug)]
-pub(super) struct Stored {
-    known: RwLock<Known>,
+pub(super) struct ExistenceFilter {
+    known: RwLock<ScalableBloom>,
     /// The highest place stored at the start.
     highest: PostId,
     /// Whether `known` has all that was stored at the start.
@@ -35,9 +35,9 @@ pub(super) struct Stored {
     reading: Mutex<(usize, Vec<u8>)>,
 }
 
-impl Stored {
-    pub(super) fn new(disk: &Disk) -> Result<Stored, DiskError> {
-        Ok(Stored {
+impl ExistenceFilter {
+    pub(super) fn new(disk: &Disk) -> Result<ExistenceFilter, DiskError> {
+        Ok(ExistenceFilter {
             known: RwLock::default(),
             highest: disk.highest_place()?,
             is_complete: AtomicBool::new(false),
@@ -57,7 +57,9 @@ impl Stored {
 
     /// A removal is put that waits for what has this hash.
     pub(super) fn note_pending(&self, hash: u128) {
-        self.known.write().insert(hash_key(Tree::Pending, hash));
+        self.known
+            .write()
+            .insert(hash_key(Tree::EarlyRemovals, hash));
     }
 
     pub(super) fn may_have_post(&self, id: PostId) -> bool {
@@ -69,7 +71,7 @@ impl Stored {
     }
 
     pub(super) fn may_have_pending(&self, hash: u128) -> bool {
-        self.may_have(hash_key(Tree::Pending, hash))
+        self.may_have(hash_key(Tree::EarlyRemovals, hash))
     }
 
     pub(super) fn may_have_list(&self, key: &ListKey) -> bool {

@@ -4,7 +4,7 @@ use super::{Index, ListKey, Store, list_key};
 use crate::feed::followers::Followers;
 use crate::feed::post::Post;
 use crate::feed::store::disk::{DiskError, Tree};
-use crate::feed::store::posting_list::Op;
+use crate::feed::store::posting_list::PostingOp;
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 use std::sync::Arc;
@@ -110,7 +110,7 @@ impl Store {
                 .lists
                 .entry(key)
                 .or_default()
-                .push(Op::remove(post.id));
+                .push(PostingOp::remove(post.id));
         }
     }
 }

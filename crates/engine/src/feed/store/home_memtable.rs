@@ -4,9 +4,9 @@
 //! new, in that order, and sees the same feed at any moment of it. Homes stand in chunks, each with a lock of its own,
 //! so that neither a fan-out nor a reader holds up the rest.
 
-use crate::feed::feed_delta::Pending;
-use crate::feed::ordered_feed::{Ledger, Op, Turn};
-use crate::feed::watchers::Stirred;
+use crate::feed::feed_delta::FeedDelta;
+use crate::feed::ordered_feed::{FeedOp, OrderedFeed, RelationChange};
+use crate::feed::watchers::Watchers;
 use crate::graph::AccountIx;
 use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
 use slackwater_order::place::PostId;
@@ -22,10 +22,10 @@ pub(super) const LONG_AT: usize = 1_000;
 struct Home {
     /// The key it is stored under.
     key: Arc<[u8]>,
-    new: Pending,
+    new: FeedDelta,
     /// Whether it is among its chunk's touched.
     is_touched: bool,
-    leaving: Option<Arc<Pending>>,
+    leaving: Option<Arc<FeedDelta>>,
 }
 
 #[derive(Debug, Default)]
@@ -37,13 +37,13 @@ struct Chunk {
 
 /// All home feeds, by account.
 #[derive(Debug, Default)]
-pub struct Homes {
+pub struct HomeMemtable {
     chunks: RwLock<Vec<Arc<RwLock<Chunk>>>>,
     unwritten: AtomicUsize,
     /// Those that became long since they were last asked for.
     long: Mutex<Vec<AccountIx>>,
     /// Those that are watched by readers.
-    pub stirred: Stirred,
+    pub watchers: Watchers,
     /// Insertions below this place are written down in `watched`: a sweep is under way.
     watch_below: AtomicU64,
     watched: Mutex<Vec<u64>>,
@@ -54,20 +54,20 @@ pub struct Homes {
 pub struct Parts {
     /// The key it is stored under.
     pub key: Arc<[u8]>,
-    leaving: Option<Arc<Pending>>,
-    new: Pending,
+    leaving: Option<Arc<FeedDelta>>,
+    new: FeedDelta,
 }
 
 /// A home that a checkpoint writes.
 #[derive(Debug)]
-pub struct Leaving {
+pub struct FlushingHome {
     account: AccountIx,
     /// The key it is stored under.
     pub key: Arc<[u8]>,
-    pending: Arc<Pending>,
+    pending: Arc<FeedDelta>,
 }
 
-impl Homes {
+impl HomeMemtable {
     /// Makes room for the next account; they come in order. `key` is what its home is stored under.
     pub fn add(&self, account: AccountIx, key: Vec<u8>) {
         let mut chunks = self.chunks.write();
@@ -77,7 +77,7 @@ impl Homes {
         if let Some(chunk) = chunks.last() {
             chunk.write().homes.push(Home {
                 key: key.into(),
-                new: Pending::default(),
+                new: FeedDelta::default(),
                 is_touched: false,
                 leaving: None,
             });
@@ -85,7 +85,7 @@ impl Homes {
     }
 
     /// Does `ops` to each home of `accounts`, which are ascending.
-    pub fn apply(&self, accounts: &[AccountIx], ops: &[Op]) {
+    pub fn apply(&self, accounts: &[AccountIx], ops: &[FeedOp]) {
         let chunks = self.chunks.read();
         let mut rest = accounts;
         while let Some(first) = rest.first() {
@@ -106,12 +106,12 @@ impl Homes {
         }
         self.unwritten
             .fetch_add(accounts.len() * ops.len(), Ordering::Relaxed);
-        self.stirred.stir(accounts);
+        self.watchers.mark_changed(accounts);
         self.watch(ops);
     }
 
     /// Does several things to one home.
-    pub fn apply_all(&self, account: AccountIx, ops: &[Op]) {
+    pub fn apply_all(&self, account: AccountIx, ops: &[FeedOp]) {
         self.with(account, |home| {
             if home.push(ops, LONG_AT) {
                 self.long.lock().push(account);
@@ -132,7 +132,7 @@ impl Homes {
     }
 
     /// Remembers a change of relations in one home.
-    pub fn turn(&self, account: AccountIx, turn: Turn) {
+    pub fn turn(&self, account: AccountIx, turn: RelationChange) {
         self.with(account, |home| {
             home.turns.get_or_insert_default().push(turn);
         });
@@ -140,20 +140,20 @@ impl Homes {
     }
 
     /// Puts a whole feed in the place of what was there.
-    pub fn replace(&self, account: AccountIx, feed: Ledger) {
+    pub fn replace(&self, account: AccountIx, feed: OrderedFeed) {
         self.note_watched(feed.ids.iter().copied());
         self.unwritten
             .fetch_add(feed.ids.len() + 1, Ordering::Relaxed);
         self.with(account, |home| {
-            *home = Pending {
+            *home = FeedDelta {
                 base: Some(Arc::new(feed)),
-                ..Pending::default()
+                ..FeedDelta::default()
             }
         });
     }
 
     /// Puts a home's feed as it is now in the place of what waits to be taken in.
-    pub(super) fn fold(&self, account: AccountIx, feed: Ledger) {
+    pub(super) fn fold(&self, account: AccountIx, feed: OrderedFeed) {
         let weight = feed.ids.len() + 1;
         let mut before = 0;
         self.with(account, |home| before = home.fold(feed));
@@ -190,7 +190,7 @@ impl Homes {
     }
 
     /// Begins a checkpoint: everything new is leaving now. The homes to be written.
-    pub fn leave(&self) -> Vec<Leaving> {
+    pub fn leave(&self) -> Vec<FlushingHome> {
         self.unwritten.store(0, Ordering::Relaxed);
         let mut all = Vec::new();
         let chunks = self.chunks.read().clone();
@@ -205,7 +205,7 @@ impl Homes {
                 let pending = Arc::new(std::mem::take(&mut home.new));
                 home.leaving = Some(Arc::clone(&pending));
                 let account = AccountIx::from_number(number * CHUNK + at as usize);
-                all.push(Leaving {
+                all.push(FlushingHome {
                     account,
                     key: Arc::clone(&home.key),
                     pending,
@@ -216,7 +216,7 @@ impl Homes {
     }
 
     /// Ends a home's part in the checkpoint: what was leaving is stored.
-    pub fn left(&self, leaving: &Leaving) {
+    pub fn left(&self, leaving: &FlushingHome) {
         let Some(chunk) = self
             .chunks
             .read()
@@ -235,7 +235,7 @@ impl Homes {
     }
 
     /// Writes down what these insert, if it is to be: for feeds that are not homes too.
-    pub(super) fn watch(&self, ops: &[Op]) {
+    pub(super) fn watch(&self, ops: &[FeedOp]) {
         self.note_watched(ops.iter().filter_map(|op| op.inserts()));
     }
 
@@ -247,8 +247,8 @@ impl Homes {
         }
     }
 
-    fn with(&self, account: AccountIx, change: impl FnOnce(&mut Pending)) {
-        self.stirred.stir(&[account]);
+    fn with(&self, account: AccountIx, change: impl FnOnce(&mut FeedDelta)) {
+        self.watchers.mark_changed(&[account]);
         let chunk = self.chunks.read().get(account.number() / CHUNK).cloned();
         if let Some(home) = chunk
             .as_ref()
@@ -261,7 +261,7 @@ impl Homes {
     }
 }
 
-fn touch<'a>(chunk: &'a mut RwLockWriteGuard<'_, Chunk>, at: usize) -> Option<&'a mut Pending> {
+fn touch<'a>(chunk: &'a mut RwLockWriteGuard<'_, Chunk>, at: usize) -> Option<&'a mut FeedDelta> {
     let Chunk { homes, touched } = &mut **chunk;
     let home = homes.get_mut(at)?;
     if !home.is_touched {
@@ -273,7 +273,7 @@ fn touch<'a>(chunk: &'a mut RwLockWriteGuard<'_, Chunk>, at: usize) -> Option<&'
 
 impl Parts {
     /// The feed: `stored`, then what is leaving, then what is new. Not trimmed.
-    pub fn onto(&self, stored: Ledger) -> Ledger {
+    pub fn onto(&self, stored: OrderedFeed) -> OrderedFeed {
         let left = match &self.leaving {
             Some(leaving) if self.new.base.is_none() => leaving.onto(stored),
             _ => stored,
@@ -282,9 +282,9 @@ impl Parts {
     }
 }
 
-impl Leaving {
+impl FlushingHome {
     /// The feed to be stored, not trimmed yet.
-    pub fn onto(&self, stored: Ledger) -> Ledger {
+    pub fn onto(&self, stored: OrderedFeed) -> OrderedFeed {
         self.pending.onto(stored)
     }
 
@@ -302,20 +302,24 @@ impl Leaving {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::offsets::Mark;
+    use crate::record::offsets::LogPos;
     use slackwater_order::place::PostId;
 
-    fn ids(homes: &Homes, account: AccountIx) -> Vec<u64> {
-        homes.parts(account).unwrap().onto(Ledger::default()).ids
+    fn ids(homes: &HomeMemtable, account: AccountIx) -> Vec<u64> {
+        homes
+            .parts(account)
+            .unwrap()
+            .onto(OrderedFeed::default())
+            .ids
     }
 
     /// Were this to fail, a reader would see a feed without its newest entries while a checkpoint writes them.
     #[test]
     fn what_is_leaving_is_seen_until_it_has_left() {
-        let (homes, account) = (Homes::default(), AccountIx::from_number(0));
+        let (homes, account) = (HomeMemtable::default(), AccountIx::from_number(0));
         homes.add(account, b"7".to_vec());
-        let mark = Mark::from_number(1).unwrap();
-        let insert = |n| Op::insert(PostId::from_number(n).unwrap(), mark);
+        let log_pos = LogPos::from_number(1).unwrap();
+        let insert = |n| FeedOp::insert(PostId::from_number(n).unwrap(), log_pos);
         homes.apply_all(account, &[]);
         homes.apply_all(account, &[]);
         homes.apply(&[account], &[insert(5)]);

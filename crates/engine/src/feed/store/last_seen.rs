@@ -106,7 +106,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::store::{Options, Reflects};
+    use crate::feed::store::{CheckpointState, Options};
     use crate::graph::versions::Versions;
     use std::time::Duration;
 
@@ -149,6 +149,9 @@ mod tests {
         ];
         assert_eq!(store.last_seen().unwrap(), expected);
         assert_eq!(store.relations().count(), 0);
-        assert_eq!(store.reflects().unwrap().next, Reflects::default().next);
+        assert_eq!(
+            store.reflects().unwrap().next,
+            CheckpointState::default().next
+        );
     }
 }

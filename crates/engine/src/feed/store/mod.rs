@@ -1,6 +1,6 @@
 //! Posts, indexes and home feeds, through memory and disk: one writer (the pipeline), any number of readers.
 //!
-//! What is new lives in [`Fresh`]; a checkpoint moves it aside, writes it, and lets it go. Data moves one way, fresh,
+//! What is new lives in [`Memtable`]; a checkpoint moves it aside, writes it, and lets it go. Data moves one way, fresh,
 //! leaving, cache, disk, and a look-up asks in that order, so it never falls between two of them.
 
 mod actors;
@@ -20,22 +20,22 @@ pub mod posting_list;
 mod relations;
 mod sweep;
 
-pub use checkpoint::{Reflects, Shown, TakenOut, Written};
+pub use checkpoint::{CheckpointState, FlushBatch, VisibleUpTo, Written};
 pub use last_seen::LastSeen;
 
 use super::actor::Actor;
 use super::followers::Followers;
-use super::ordered_feed::Ledger;
+use super::ordered_feed::OrderedFeed;
 use super::post::{At, Post};
 use crate::graph::AccountIx;
 use crate::record::fingerprint::{Fingerprint, last_before};
 use disk::{Disk, DiskError, Tree};
-use existence_filter::Stored;
+use existence_filter::ExistenceFilter;
 use hashbrown::{HashMap, HashSet};
-use home_memtable::Homes;
+use home_memtable::HomeMemtable;
 use other_memtable::Named;
 use parking_lot::RwLock;
-use posting_list::{Op, Segment, merge, newest};
+use posting_list::{PostingList, PostingOp, merge, newest};
 use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 use slackwater_order::place::PostId;
@@ -104,13 +104,13 @@ pub struct PendingRemoval {
 
 type ListKey = [u8; 17];
 
-/// What is new since the last checkpoint, except home feeds, which are [`Homes`]'.
+/// What is new since the last checkpoint, except home feeds, which are [`HomeMemtable`]'.
 #[derive(Debug, Default)]
-struct Fresh {
+struct Memtable {
     posts: HashMap<PostId, Arc<Post>>,
     /// `None`: the row goes.
     uris: HashMap<u128, Option<PostId>>,
-    lists: HashMap<ListKey, Vec<Op>>,
+    lists: HashMap<ListKey, Vec<PostingOp>>,
     removed_posts: HashSet<PostId>,
     relations: HashMap<Vec<u8>, Option<Vec<u8>>>,
     pending: HashMap<u128, Option<PendingRemoval>>,
@@ -125,13 +125,13 @@ struct Fresh {
 #[derive(Debug)]
 pub struct Store {
     disk: Disk,
-    stored: Stored,
+    stored: ExistenceFilter,
     /// Home feeds, by account.
-    pub homes: Homes,
+    pub homes: HomeMemtable,
     named: Named,
     options: Options,
-    fresh: RwLock<Fresh>,
-    leaving: RwLock<Option<Arc<Fresh>>>,
+    fresh: RwLock<Memtable>,
+    leaving: RwLock<Option<Arc<Memtable>>>,
     cache: Cache<PostId, Arc<Post>, PostWeight>,
     /// Checkpoints that ended: what a look-up found that began before the last one must not stay in the cache.
     checkpoints: AtomicU64,
@@ -157,9 +157,9 @@ impl Store {
             .unwrap_or(usize::MAX)
             .max(64);
         Ok(Store {
-            stored: Stored::new(&disk)?,
+            stored: ExistenceFilter::new(&disk)?,
             disk,
-            homes: Homes::default(),
+            homes: HomeMemtable::default(),
             named: Named::default(),
             cache: Cache::with_weighter(items, cache_bytes, PostWeight),
             options,
@@ -297,7 +297,7 @@ impl Store {
 
     /// A home feed as it is now, with what a checkpoint will drop for length: as long as it is there it can come back to
     /// light, when something above it goes. None for an account that was never added.
-    pub fn home(&self, account: AccountIx) -> Result<Option<Ledger>, DiskError> {
+    pub fn home(&self, account: AccountIx) -> Result<Option<OrderedFeed>, DiskError> {
         let Some(parts) = self.homes.parts(account) else {
             return Ok(None);
         };
@@ -314,7 +314,7 @@ impl Store {
         if !self.stored.may_have_pending(hash) {
             return Ok(None);
         }
-        match self.disk.get(Tree::Pending, &hash.to_be_bytes())? {
+        match self.disk.get(Tree::EarlyRemovals, &hash.to_be_bytes())? {
             Some(bytes) => postcard::from_bytes(&bytes)
                 .map(Some)
                 .map_err(|_| DiskError::Damaged { tree: "pending" }),
@@ -345,7 +345,7 @@ impl Store {
                 .lists
                 .entry(key)
                 .or_default()
-                .push(Op::insert(post.id));
+                .push(PostingOp::insert(post.id));
             self.unwritten_indexed.fetch_add(1, Ordering::Relaxed);
         }
         fresh.removed_posts.remove(&post.id);
@@ -362,7 +362,7 @@ impl Store {
                 .lists
                 .entry(key)
                 .or_default()
-                .push(Op::remove(post.id));
+                .push(PostingOp::remove(post.id));
         }
         fresh.posts.remove(&post.id);
         fresh.removed_posts.insert(post.id);
@@ -449,10 +449,12 @@ impl Store {
     }
 
     /// What of the log the data folder reflects.
-    pub fn reflects(&self) -> Result<Reflects, DiskError> {
+    pub fn reflects(&self) -> Result<CheckpointState, DiskError> {
         let mut reflects = match self.disk.get(Tree::Meta, OFFSETS.as_bytes())? {
-            Some(bytes) => Reflects::read(&bytes).ok_or(DiskError::Damaged { tree: "meta" })?,
-            None => Reflects::default(),
+            Some(bytes) => {
+                CheckpointState::read(&bytes).ok_or(DiskError::Damaged { tree: "meta" })?
+            }
+            None => CheckpointState::default(),
         };
         let taken: Vec<Fingerprint> = self.meta(TAKEN)?.unwrap_or_default();
         reflects.taken = last_before(taken, &reflects.next);
@@ -468,7 +470,7 @@ impl Store {
     /// The posts in memory that are not stored yet, as far as they are meant.
     pub fn ids_in_memory(&self, is_meant: impl Fn(&Post) -> bool) -> Vec<PostId> {
         let mut ids = Vec::new();
-        let mut look = |fresh: &Fresh| {
+        let mut look = |fresh: &Memtable| {
             let meant = fresh.posts.values().filter(|post| is_meant(post));
             ids.extend(meant.map(|post| post.id));
         };
@@ -479,7 +481,7 @@ impl Store {
         ids
     }
 
-    fn in_memory<T>(&self, look: impl Fn(&Fresh) -> Option<T>) -> Option<T> {
+    fn in_memory<T>(&self, look: impl Fn(&Memtable) -> Option<T>) -> Option<T> {
         if let Some(found) = look(&self.fresh.read()) {
             return Some(found);
         }
@@ -539,17 +541,17 @@ fn list_key(index: Index, of: &str) -> ListKey {
     key
 }
 
-fn segment<'a>(bytes: Option<&'a [u8]>, tree: &'static str) -> Result<Segment<'a>, DiskError> {
+fn segment<'a>(bytes: Option<&'a [u8]>, tree: &'static str) -> Result<PostingList<'a>, DiskError> {
     match bytes {
-        None => Ok(Segment::EMPTY),
-        Some(bytes) => Segment::read(bytes).ok_or(DiskError::Damaged { tree }),
+        None => Ok(PostingList::EMPTY),
+        Some(bytes) => PostingList::read(bytes).ok_or(DiskError::Damaged { tree }),
     }
 }
 
-fn ledger(bytes: Option<&[u8]>) -> Result<Ledger, DiskError> {
+fn ledger(bytes: Option<&[u8]>) -> Result<OrderedFeed, DiskError> {
     match bytes {
-        None => Ok(Ledger::default()),
-        Some(bytes) => Ledger::read(bytes).ok_or(DiskError::Damaged { tree: "homes" }),
+        None => Ok(OrderedFeed::default()),
+        Some(bytes) => OrderedFeed::read(bytes).ok_or(DiskError::Damaged { tree: "homes" }),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Feeds that are not homes, through memory and disk. They are stored among the homes, under keys of their own.
 
-use super::checkpoint::{Shown, Written};
+use super::checkpoint::{VisibleUpTo, Written};
 use super::{HELD_FACTOR, Store, home_key, ledger};
-use crate::feed::ordered_feed::{Ledger, Op, Turn};
+use crate::feed::ordered_feed::{FeedOp, OrderedFeed, RelationChange};
 use crate::feed::store::disk::{DiskError, Tree};
 use crate::feed::store::other_memtable::{Feeds, Name, Part};
 use slackwater_order::place::PostId;
@@ -12,16 +12,16 @@ const NOBODYS: [u8; 2] = [0xff, 0xff];
 
 impl Store {
     /// A feed that is no home, as [`Store::home`].
-    pub fn named(&self, name: &Name) -> Result<Ledger, DiskError> {
+    pub fn named(&self, name: &Name) -> Result<OrderedFeed, DiskError> {
         self.named.read(name, || {
             ledger(self.disk.get(Tree::Homes, &key(name))?.as_deref())
         })
     }
 
     /// Does `ops` to a feed.
-    pub fn apply_named(&self, name: Name, ops: &[Op]) -> Result<(), DiskError> {
+    pub fn apply_named(&self, name: Name, ops: &[FeedOp]) -> Result<(), DiskError> {
         self.homes.watch(ops);
-        self.homes.stirred.stir_named(&name);
+        self.homes.watchers.stir_named(&name);
         match self.named.apply(name, ops) {
             // How far that is shown is not known here.
             Some(name) if name.account().is_some() => self.named.note_long(name),
@@ -34,7 +34,7 @@ impl Store {
     /// Takes together what is stored, and what came since, of feeds to which much has come since the last call. Each look at
     /// one takes all in that waits, so one that much comes to must not wait for a checkpoint. Of what is above the place that
     /// `shown` gives nothing is dropped for length.
-    pub fn fold_long(&self, shown: &Shown<'_>) -> Result<(), DiskError> {
+    pub fn fold_long(&self, shown: &VisibleUpTo<'_>) -> Result<(), DiskError> {
         let length = self.options.length;
         for account in self.homes.long() {
             let Some(mut feed) = self.home(account)? else {
@@ -59,15 +59,15 @@ impl Store {
     }
 
     /// Remembers a change of relations in a feed.
-    pub fn turn_named(&self, name: Name, turn: Turn) {
-        self.homes.stirred.stir_named(&name);
+    pub fn turn_named(&self, name: Name, turn: RelationChange) {
+        self.homes.watchers.stir_named(&name);
         self.named.turn(name, turn);
     }
 
     /// Puts a whole feed in the place of what was there.
-    pub fn replace_named(&self, name: Name, feed: Ledger) {
+    pub fn replace_named(&self, name: Name, feed: OrderedFeed) {
         self.homes.note_watched(feed.ids.iter().copied());
-        self.homes.stirred.stir_named(&name);
+        self.homes.watchers.stir_named(&name);
         self.named.replace(name, feed);
     }
 
@@ -75,7 +75,7 @@ impl Store {
     pub(super) fn put_named(
         &self,
         leaving: &Feeds,
-        shown: &Shown<'_>,
+        shown: &VisibleUpTo<'_>,
     ) -> Result<Written, DiskError> {
         let mut written = Written::default();
         let mut feeds: Vec<_> = leaving
@@ -125,9 +125,9 @@ fn key(name: &Name) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::feed::store::home_memtable::LONG_AT;
-    use crate::feed::store::{Options, Reflects};
+    use crate::feed::store::{CheckpointState, Options};
     use crate::graph::AccountIx;
-    use crate::record::offsets::Mark;
+    use crate::record::offsets::LogPos;
     use proptest::prelude::*;
     use std::time::Duration;
 
@@ -171,10 +171,10 @@ mod tests {
             let shown = |_| place(shown);
             let mut leaving = None;
             for (n, (id, enters)) in all.iter().enumerate() {
-                let mark = Mark::from_number(n as u64 + 1).unwrap();
+                let log_pos = LogPos::from_number(n as u64 + 1).unwrap();
                 let op = match enters {
-                    true => Op::insert(place(*id), mark),
-                    false => Op::remove(place(*id), mark),
+                    true => FeedOp::insert(place(*id), log_pos),
+                    false => FeedOp::remove(place(*id), log_pos),
                 };
                 for store in &stores {
                     store.homes.apply(&[account], &[op]);
@@ -200,7 +200,7 @@ mod tests {
             let agree = || {
                 read(folds).iter().zip(read(waits)).all(|(folded, waited)| {
                     let floor = folded.floor.max(waited.floor);
-                    let above = |feed: &Ledger| {
+                    let above = |feed: &OrderedFeed| {
                         let entries = feed.ids.iter().copied().zip(feed.marks.iter().copied());
                         entries.filter(|(id, _)| floor < *id).collect::<Vec<_>>()
                     };
@@ -210,10 +210,10 @@ mod tests {
             prop_assert!(agree());
             prop_assert!(folds.homes.unwritten() <= waits.homes.unwritten());
             for (store, taken) in stores.iter().zip(leaving.into_iter().flatten()) {
-                store.write_out(taken, &Reflects::default(), &shown).unwrap();
+                store.write_out(taken, &CheckpointState::default(), &shown).unwrap();
             }
             for store in &stores {
-                store.checkpoint_showing(&Reflects::default(), &shown).unwrap();
+                store.checkpoint_showing(&CheckpointState::default(), &shown).unwrap();
             }
             prop_assert!(agree());
         }

@@ -4,8 +4,8 @@
 //! There may be very many, most of them quiet, so only those with something new take memory. What is new, what is
 //! leaving and what is stored merge as homes do.
 
-use crate::feed::feed_delta::Pending;
-use crate::feed::ordered_feed::{Ledger, Op, Turn};
+use crate::feed::feed_delta::FeedDelta;
+use crate::feed::ordered_feed::{FeedOp, OrderedFeed, RelationChange};
 use crate::feed::store::home_memtable::LONG_AT;
 use crate::graph::AccountIx;
 use hashbrown::HashMap;
@@ -62,7 +62,7 @@ impl Name {
 }
 
 /// What is new in each feed.
-pub(super) type Feeds = HashMap<Name, Pending>;
+pub(super) type Feeds = HashMap<Name, FeedDelta>;
 
 /// What is new in feeds that are not homes.
 #[derive(Debug, Default)]
@@ -76,7 +76,7 @@ pub struct Named {
 
 impl Named {
     /// Does `ops` to a feed. Its name, if it is long to look at from now on.
-    pub(super) fn apply(&self, name: Name, ops: &[Op]) -> Option<Name> {
+    pub(super) fn apply(&self, name: Name, ops: &[FeedOp]) -> Option<Name> {
         self.unwritten.fetch_add(ops.len(), Ordering::Relaxed);
         let mut new = self.new.write();
         match new.get_mut(&name) {
@@ -94,7 +94,7 @@ impl Named {
     }
 
     /// Puts a feed as it is now in the place of what waits to be taken in.
-    pub(super) fn fold(&self, name: Name, feed: Ledger) {
+    pub(super) fn fold(&self, name: Name, feed: OrderedFeed) {
         let weight = feed.ids.len() + 1;
         let mut before = 0;
         self.with(name, |there| before = there.fold(feed));
@@ -108,20 +108,20 @@ impl Named {
     }
 
     /// Remembers a change of relations in a feed.
-    pub(super) fn turn(&self, name: Name, turn: Turn) {
+    pub(super) fn turn(&self, name: Name, turn: RelationChange) {
         self.unwritten.fetch_add(1, Ordering::Relaxed);
         self.with(name, |feed| feed.turns.get_or_insert_default().push(turn));
     }
 
     /// Puts a whole feed in the place of what was there.
-    pub(super) fn replace(&self, name: Name, feed: Ledger) {
+    pub(super) fn replace(&self, name: Name, feed: OrderedFeed) {
         self.unwritten
             .fetch_add(feed.ids.len() + 1, Ordering::Relaxed);
         let base = Some(Arc::new(feed));
         self.with(name, |there| {
-            *there = Pending {
+            *there = FeedDelta {
                 base,
-                ..Pending::default()
+                ..FeedDelta::default()
             };
         });
     }
@@ -130,8 +130,8 @@ impl Named {
     pub(super) fn read<E>(
         &self,
         name: &Name,
-        stored: impl FnOnce() -> Result<Ledger, E>,
-    ) -> Result<Ledger, E> {
+        stored: impl FnOnce() -> Result<OrderedFeed, E>,
+    ) -> Result<OrderedFeed, E> {
         // In the order in which things move, so that nothing falls between.
         let new = self.new.read().get(name).cloned();
         let leaving = self.leaving.read().clone();
@@ -164,7 +164,7 @@ impl Named {
         *self.leaving.write() = None;
     }
 
-    fn with(&self, name: Name, change: impl FnOnce(&mut Pending)) {
+    fn with(&self, name: Name, change: impl FnOnce(&mut FeedDelta)) {
         change(self.new.write().entry(name).or_default());
     }
 }

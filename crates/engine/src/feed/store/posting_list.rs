@@ -1,7 +1,7 @@
 //! A packed, sorted list of ids with a floor: an index of posts as it is stored. Pure.
 //!
 //! Fixed eight bytes an entry, so that a page is cut out of the stored bytes by binary search without decoding the
-//! rest. New entries gather beside it as [`Op`]s and are merged in at a checkpoint; a reader merges on the fly.
+//! rest. New entries gather beside it as [`PostingOp`]s and are merged in at a checkpoint; a reader merges on the fly.
 
 use slackwater_order::place::PostId;
 use std::ops::Range;
@@ -12,26 +12,26 @@ const ENTRY: usize = 8;
 
 /// A stored list: a version byte, the floor, and the ids, each as eight bytes, ascending.
 #[derive(Clone, Copy, Debug)]
-pub struct Segment<'a> {
+pub struct PostingList<'a> {
     floor: PostId,
     ids: &'a [u8],
 }
 
 /// One thing that happened to a list since it was stored. The last word on an id counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Op(u64);
+pub struct PostingOp(u64);
 
 const REMOVAL: u64 = 1 << 63;
 
-impl Op {
+impl PostingOp {
     /// `id` belongs in the list.
-    pub const fn insert(id: PostId) -> Op {
-        Op(id.number())
+    pub const fn insert(id: PostId) -> PostingOp {
+        PostingOp(id.number())
     }
 
     /// `id` does not.
-    pub const fn remove(id: PostId) -> Op {
-        Op(id.number() | REMOVAL)
+    pub const fn remove(id: PostId) -> PostingOp {
+        PostingOp(id.number() | REMOVAL)
     }
 
     const fn id(self) -> u64 {
@@ -43,22 +43,22 @@ impl Op {
     }
 }
 
-impl<'a> Segment<'a> {
+impl<'a> PostingList<'a> {
     /// The empty list that has dropped nothing.
-    pub const EMPTY: Segment<'static> = Segment {
+    pub const EMPTY: PostingList<'static> = PostingList {
         floor: PostId::MIN,
         ids: &[],
     };
 
     /// Reads a stored list. None if the bytes are not one.
-    pub fn read(bytes: &'a [u8]) -> Option<Segment<'a>> {
+    pub fn read(bytes: &'a [u8]) -> Option<PostingList<'a>> {
         let (header, ids) = bytes.split_at_checked(HEADER)?;
         let (version, floor) = header.split_first()?;
         if *version != VERSION || ids.len() % ENTRY != 0 {
             return None;
         }
         let floor = PostId::from_number(u64::from_le_bytes(floor.try_into().ok()?))?;
-        Some(Segment { floor, ids })
+        Some(PostingList { floor, ids })
     }
 
     /// The highest place it has dropped for length: nothing at or below it enters again.
@@ -96,7 +96,7 @@ pub struct Merged {
 }
 
 /// Merges `ops`, oldest first, into `stored`, keeping the highest `length` entries.
-pub fn merge(stored: Segment<'_>, ops: &[Op], length: usize) -> Merged {
+pub fn merge(stored: PostingList<'_>, ops: &[PostingOp], length: usize) -> Merged {
     let ops = settle(ops);
     let floor = stored.floor;
     let mut below_floor = 0;
@@ -130,8 +130,8 @@ pub fn merge(stored: Segment<'_>, ops: &[Op], length: usize) -> Merged {
 /// What of [`merge`]d entries stands between two places, both exclusive: the highest, at most `most`, from the highest down.
 /// No more than that, and what is above, is looked at.
 pub fn newest(
-    stored: Segment<'_>,
-    ops: &[Op],
+    stored: PostingList<'_>,
+    ops: &[PostingOp],
     length: usize,
     between: Range<u64>,
     most: usize,
@@ -184,7 +184,7 @@ impl Merged {
 }
 
 /// The last word on each id, by place.
-fn settle(ops: &[Op]) -> Vec<Op> {
+fn settle(ops: &[PostingOp]) -> Vec<PostingOp> {
     let mut settled = ops.to_vec();
     if settled.is_sorted_by(|a, b| a.id() < b.id()) {
         return settled;
@@ -214,8 +214,12 @@ mod tests {
     #[test]
     fn what_is_packed_is_read_again() {
         let merged = merge(
-            Segment::EMPTY,
-            &[Op::insert(id(3)), Op::insert(id(1)), Op::insert(id(2))],
+            PostingList::EMPTY,
+            &[
+                PostingOp::insert(id(3)),
+                PostingOp::insert(id(1)),
+                PostingOp::insert(id(2)),
+            ],
             2,
         );
         assert_eq!(
@@ -227,7 +231,7 @@ mod tests {
             }
         );
         let bytes = merged.pack();
-        let segment = Segment::read(&bytes).unwrap();
+        let segment = PostingList::read(&bytes).unwrap();
         assert_eq!(
             (segment.iter().collect::<Vec<_>>(), segment.floor()),
             (vec![2, 3], id(1))
@@ -243,7 +247,7 @@ mod tests {
             &[1; 18],
             &[1, 255, 255, 255, 255, 255, 255, 255, 255],
         ] {
-            assert!(Segment::read(bad).is_none(), "{bad:?}");
+            assert!(PostingList::read(bad).is_none(), "{bad:?}");
         }
     }
 
@@ -255,10 +259,14 @@ mod tests {
             below_floor: 0,
         }
         .pack();
-        let stored = Segment::read(&stored).unwrap();
+        let stored = PostingList::read(&stored).unwrap();
         let merged = merge(
             stored,
-            &[Op::insert(id(4)), Op::insert(id(5)), Op::insert(id(6))],
+            &[
+                PostingOp::insert(id(4)),
+                PostingOp::insert(id(5)),
+                PostingOp::insert(id(6)),
+            ],
             10,
         );
         assert_eq!(
@@ -282,9 +290,9 @@ mod tests {
             let mut floor = 0;
             let mut bytes = Merged { ids: vec![], floor: PostId::MIN, below_floor: 0 }.pack();
             for step in &steps {
-                let ops: Vec<Op> = step
+                let ops: Vec<PostingOp> = step
                     .iter()
-                    .map(|(n, insert)| if *insert { Op::insert(id(*n)) } else { Op::remove(id(*n)) })
+                    .map(|(n, insert)| if *insert { PostingOp::insert(id(*n)) } else { PostingOp::remove(id(*n)) })
                     .collect();
                 for (n, insert) in step {
                     if !insert {
@@ -296,12 +304,12 @@ mod tests {
                 while length < model.len() {
                     floor = model.pop_first().unwrap();
                 }
-                bytes = merge(Segment::read(&bytes).unwrap(), &ops, length).pack();
+                bytes = merge(PostingList::read(&bytes).unwrap(), &ops, length).pack();
             }
-            let end = Segment::read(&bytes).unwrap();
+            let end = PostingList::read(&bytes).unwrap();
             for (start, end_of, most) in [(0, 100, 100), (10, 40, 3), (0, 30, 1)] {
-                let ops: Vec<Op> = steps.concat().iter().map(|(n, insert)| {
-                    if *insert { Op::insert(id(*n)) } else { Op::remove(id(*n)) }
+                let ops: Vec<PostingOp> = steps.concat().iter().map(|(n, insert)| {
+                    if *insert { PostingOp::insert(id(*n)) } else { PostingOp::remove(id(*n)) }
                 }).collect();
                 // Not the same as in steps, where what fell is gone for good: as merged at once.
                 let expected = merge(end, &ops, length).ids.into_iter().rev();

@@ -1,6 +1,6 @@
 //! Relations, each a row with all its versions that may still count.
 
-use super::{Fresh, Store};
+use super::{Memtable, Store};
 use crate::feed::store::disk::{DiskError, Tree};
 use crate::graph::versions::Versions;
 use slackwater_order::time::Time;
@@ -51,7 +51,7 @@ impl Store {
     pub fn relation_keys(&self, prefix: &[u8]) -> Result<Vec<Vec<u8>>, DiskError> {
         let mut keys = BTreeSet::new();
         // In the order in which things move, so that nothing falls between.
-        let mut note = |fresh: &Fresh| {
+        let mut note = |fresh: &Memtable| {
             let all = fresh.relations.keys();
             keys.extend(all.filter(|key| key.starts_with(prefix)).cloned());
         };

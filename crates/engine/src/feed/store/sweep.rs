@@ -60,7 +60,7 @@ impl Store {
         } else {
             from.as_slice()
         };
-        for row in self.disk.scan(Tree::Pending, from).take(rows_max) {
+        for row in self.disk.scan(Tree::EarlyRemovals, from).take(rows_max) {
             let (key, bytes) = row?;
             let removal: PendingRemoval =
                 postcard::from_bytes(&bytes).map_err(|_| DiskError::Damaged { tree: "pending" })?;

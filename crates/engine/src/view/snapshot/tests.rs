@@ -1,11 +1,11 @@
 use super::*;
-use crate::feed::ordered_feed::Op;
+use crate::feed::ordered_feed::FeedOp;
 use crate::feed::post::{At, Post, example};
 use crate::feed::store::{Options, Store, home_key};
 use crate::graph::Graph;
 use crate::record::{Position, Topic};
 use crate::relationship::decode;
-use crate::view::Built;
+use crate::view::BuildProgress;
 use crate::view::change_batch::{ChangeItem, ChangeKind};
 use crate::view::page_walk::{Offer, walk_page};
 use crate::watch;
@@ -19,7 +19,7 @@ const ANA: &str = "https://a.example/users/ana";
 /// One account, 7, that follows ANA, and whatever is put into its feed.
 struct Desk {
     view: View,
-    built: watch::Sender<Arc<Built>>,
+    built: watch::Sender<Arc<BuildProgress>>,
     _folder: TempDir,
 }
 
@@ -67,7 +67,7 @@ impl Desk {
         };
         post.newest = post.made;
         let post = self.view.store.put_post(post);
-        self.does(Op::insert(post.id, post.newest.mark()));
+        self.does(FeedOp::insert(post.id, post.newest.log_pos()));
     }
 
     /// Record `n` is a boost placed at `ms`, of the post placed at `of`.
@@ -77,30 +77,30 @@ impl Desk {
         let mut post = (*self.view.store.post(place(ms)).unwrap().unwrap()).clone();
         post.body.boost_of = Some(original.body.uri.clone());
         self.view.store.put_post(post);
-        self.does(Op::shows(place(ms), place(of)));
+        self.does(FeedOp::shows(place(ms), place(of)));
     }
 
-    fn does(&self, op: Op) {
+    fn does(&self, op: FeedOp) {
         let account = self.view.graph.read().account("7").unwrap();
         self.view.store.homes.apply(&[account], &[op]);
     }
 
     /// Readers are told that records below `n` were seen.
     fn announce(&self, n: i64) {
-        let seen = Arc::new(Seen::new(&[at(n)]));
-        let built = Built {
+        let seen = Arc::new(Offsets::new(&[at(n)]));
+        let built = BuildProgress {
             taken: Arc::clone(&seen),
             seen,
-            ..Built::default()
+            ..BuildProgress::default()
         };
         self.built.send_replace(Arc::new(built));
     }
 
-    fn look(&self, now: i64) -> Look {
+    fn look(&self, now: i64) -> Snapshot {
         self.look_from(None, now)
     }
 
-    fn look_from(&self, least: Option<i64>, now: i64) -> Look {
+    fn look_from(&self, least: Option<i64>, now: i64) -> Snapshot {
         let least = least.map(Time::from_millis);
         let look = self.view.look("7", least, Time::from_millis(now));
         look.unwrap().unwrap()
@@ -125,7 +125,7 @@ fn place(ms: i64) -> PostId {
     PostId::new(Time::from_millis(ms), 5, 0)
 }
 
-fn cursor(from: Moment) -> Cursor {
+fn cursor(from: ReadPoint) -> Cursor {
     Cursor {
         feed: 1,
         log: 1.into(),
@@ -151,7 +151,7 @@ fn told(told: &Told) -> Vec<(String, bool, i64)> {
 /// An entry is its id, and takes as much room as if it were shown.
 struct Ids;
 
-type Told = Delivery<PostId>;
+type Told = ChangeDelivery<PostId>;
 
 impl WriteEntry for Ids {
     type Entry = PostId;
@@ -316,9 +316,9 @@ fn a_reader_is_told_below_what_to_drop_and_what_comes_back_to_light() {
     let second = desk.tell(&first.cursor, 80);
     assert_eq!((told(&second)[0].2, second.batch.more), (50, false));
     assert_eq!(second.floor, place(40).number());
-    desk.does(Op::remove(
+    desk.does(FeedOp::remove(
         place(120),
-        crate::record::offsets::Mark::new(at(14)),
+        crate::record::offsets::LogPos::new(at(14)),
     ));
     desk.announce(15);
     let third = desk.tell(&second.cursor, 1);
@@ -360,13 +360,13 @@ fn what_was_known_and_is_edited_is_an_edit_and_what_left_is_removed() {
     let mut post = (*desk.view.store.post(place(10)).unwrap().unwrap()).clone();
     post.newest.offset = 2;
     desk.view.store.put_post(post);
-    desk.does(Op::insert(
+    desk.does(FeedOp::insert(
         place(10),
-        crate::record::offsets::Mark::new(at(2)),
+        crate::record::offsets::LogPos::new(at(2)),
     ));
-    desk.does(Op::remove(
+    desk.does(FeedOp::remove(
         place(20),
-        crate::record::offsets::Mark::new(at(3)),
+        crate::record::offsets::LogPos::new(at(3)),
     ));
     desk.announce(4);
     let expected = [("edit", false, 10), ("remove", false, 20)]
@@ -381,8 +381,8 @@ fn a_node_behind_the_cursor_tells_nothing_and_leaves_it_as_it_is() {
     desk.put(0, 10);
     desk.announce(1);
     let from = desk.look(1_000).moment();
-    let seen = |n| Seen::new(&[at(n)]);
-    let moment = |saw, ahead| Moment {
+    let seen = |n| Offsets::new(&[at(n)]);
+    let moment = |saw, ahead| ReadPoint {
         seen: seen(saw),
         ahead: seen(ahead),
         ..from.clone()
@@ -413,16 +413,16 @@ fn a_moment_says_what_it_shows_beyond_what_was_announced() {
     let desk = Desk::new("0s");
     desk.put(0, 10);
     desk.announce(1);
-    assert_eq!(desk.look(1_000).moment().ahead, Seen::default());
+    assert_eq!(desk.look(1_000).moment().ahead, Offsets::default());
     desk.put(4, 20);
-    assert_eq!(desk.look(1_000).moment().ahead, Seen::new(&[at(5)]));
-    desk.does(Op::also(
+    assert_eq!(desk.look(1_000).moment().ahead, Offsets::new(&[at(5)]));
+    desk.does(FeedOp::also(
         place(10),
-        crate::record::offsets::Mark::new(at(6)),
+        crate::record::offsets::LogPos::new(at(6)),
     ));
-    assert_eq!(desk.look(1_000).moment().ahead, Seen::new(&[at(7)]));
+    assert_eq!(desk.look(1_000).moment().ahead, Offsets::new(&[at(7)]));
     desk.announce(7);
-    assert_eq!(desk.look(1_000).moment().ahead, Seen::default());
+    assert_eq!(desk.look(1_000).moment().ahead, Offsets::default());
 }
 
 /// Kind and milliseconds of each change.
@@ -436,7 +436,7 @@ fn rows(rows: &[(&str, i64)]) -> Vec<(String, i64)> {
     rows.iter().map(row).collect()
 }
 
-fn ms(look: &Look) -> Vec<i64> {
+fn ms(look: &Snapshot) -> Vec<i64> {
     let time = |id: &u64| PostId::from_number(*id).unwrap().time().millis();
     look.ids().iter().map(time).collect()
 }
@@ -452,9 +452,9 @@ fn a_repeat_is_not_on_the_page_until_what_hides_it_leaves() {
     desk.announce(4);
     assert_eq!(ms(&desk.look(1_000)), [10, 110]);
     let from = cursor(desk.look(1_000).moment());
-    desk.does(Op::remove(
+    desk.does(FeedOp::remove(
         place(10),
-        crate::record::offsets::Mark::new(at(4)),
+        crate::record::offsets::LogPos::new(at(4)),
     ));
     desk.announce(5);
     assert_eq!(ms(&desk.look(1_000)), [20]);
@@ -471,9 +471,9 @@ fn a_repeat_is_not_on_the_page_until_what_hides_it_leaves() {
 fn a_late_boost_takes_the_place_of_those_above_it() {
     let desk = Desk::new("0s");
     desk.put(0, 5);
-    desk.does(Op::remove(
+    desk.does(FeedOp::remove(
         place(5),
-        crate::record::offsets::Mark::new(at(0)),
+        crate::record::offsets::LogPos::new(at(0)),
     ));
     desk.boost(1, 20, 5);
     desk.announce(2);
@@ -506,9 +506,9 @@ fn a_repeat_that_was_hidden_from_the_first_is_not_told() {
 fn a_repeat_that_a_later_answer_told_is_taken_out() {
     let desk = Desk::new("0s");
     desk.put(0, 5);
-    desk.does(Op::remove(
+    desk.does(FeedOp::remove(
         place(5),
-        crate::record::offsets::Mark::new(at(0)),
+        crate::record::offsets::LogPos::new(at(0)),
     ));
     desk.announce(1);
     let start = cursor(desk.look(1_000).moment());
@@ -557,7 +557,7 @@ fn a_page_is_full_of_what_is_shown() {
         after: None,
         limit: 3,
     };
-    let fill = |lets_in: &crate::view::with_original::LetsIn<'_>| {
+    let fill = |lets_in: &crate::view::with_original::FeedFilter<'_>| {
         let taken = |_: &Post, _: Option<&Post>| Offer::Taken;
         let page = walk_page(&desk.view.store, span, look.ids(), lets_in, taken).unwrap();
         (page.ids, page.has_all)

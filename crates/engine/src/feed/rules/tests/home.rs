@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn rule_1_what_i_wrote_is_in() {
     assert_eq!(given("").home(&post(ME)), OWN);
-    assert_eq!(given("").home(&reply(ME, Whom::Unknown)), OWN);
+    assert_eq!(given("").home(&reply(ME, ReplyTarget::Unknown)), OWN);
     assert_eq!(given("").home(&reply(ME, to(BOB))), OWN);
     assert_eq!(given("block BOB").home(&mentioning(ME, BOB)), OWN);
 }
@@ -14,17 +14,20 @@ fn rule_1_what_i_wrote_is_in() {
 fn rule_2_a_reply_whose_parent_is_unknown_or_whose_parents_author_is_gone_is_out() {
     let given = given("follow ANA");
     assert_eq!(
-        given.home(&reply(ANA, Whom::Unknown)),
-        out(Why::ParentUnknown)
+        given.home(&reply(ANA, ReplyTarget::Unknown)),
+        out(Excluded::ParentUnknown)
     );
-    assert_eq!(given.home(&reply(ANA, Whom::Gone)), out(Why::ParentGone));
+    assert_eq!(
+        given.home(&reply(ANA, ReplyTarget::Gone)),
+        out(Excluded::ParentGone)
+    );
 }
 
 #[test]
 fn rule_3_an_author_on_an_exclusive_list_of_mine_is_in_the_list_and_not_in_home() {
     let exclusive =
         given("follow ANA, follow BOB, list friends \"exclusive\":true, member friends ANA");
-    assert_eq!(exclusive.home(&post(ANA)), out(Why::OnExclusiveList));
+    assert_eq!(exclusive.home(&post(ANA)), out(Excluded::OnExclusiveList));
     assert_eq!(exclusive.list("friends", &post(ANA)), IN);
     assert_eq!(exclusive.home(&post(BOB)), IN);
     let plain = given("follow ANA, list friends, member friends ANA");
@@ -43,8 +46,14 @@ fn rule_4_a_follow_for_other_languages_leaves_out_and_a_post_without_a_language_
     assert_eq!(given.home(&in_language(ANA, "de")), IN);
     assert_eq!(given.home(&in_language(ANA, "pt-BR")), IN);
     assert_eq!(given.home(&in_language(ANA, "PT-br")), IN);
-    assert_eq!(given.home(&in_language(ANA, "pt")), out(Why::OtherLanguage));
-    assert_eq!(given.home(&in_language(ANA, "fr")), out(Why::OtherLanguage));
+    assert_eq!(
+        given.home(&in_language(ANA, "pt")),
+        out(Excluded::OtherLanguage)
+    );
+    assert_eq!(
+        given.home(&in_language(ANA, "fr")),
+        out(Excluded::OtherLanguage)
+    );
     assert_eq!(given.home(&post(ANA)), IN, "no language on the post");
 }
 
@@ -57,9 +66,9 @@ fn rule_5_a_boost_of_what_is_unknown_or_gone_is_out() {
     stub.strip(State::Stub);
     let decided = |original: Option<&Post>| given.home_with(&boost, original);
     assert_eq!(decided(Some(&original)), IN);
-    assert_eq!(decided(None), out(Why::OriginalUnknown));
-    assert_eq!(decided(Some(&stub)), out(Why::OriginalUnknown));
-    assert_eq!(decided(Some(&gone(original))), out(Why::OriginalGone));
+    assert_eq!(decided(None), out(Excluded::OriginalUnknown));
+    assert_eq!(decided(Some(&stub)), out(Excluded::OriginalUnknown));
+    assert_eq!(decided(Some(&gone(original))), out(Excluded::OriginalGone));
 }
 
 #[test]
@@ -68,15 +77,15 @@ fn rule_5_my_own_boost_of_what_is_unknown_or_gone_is_out_too() {
     let boost = boost(ME, &original);
     let decided = |original: Option<&Post>| given("").home_with(&boost, original);
     assert_eq!(decided(Some(&original)), OWN);
-    assert_eq!(decided(None), out(Why::OriginalUnknown));
-    assert_eq!(decided(Some(&gone(original))), out(Why::OriginalGone));
+    assert_eq!(decided(None), out(Excluded::OriginalUnknown));
+    assert_eq!(decided(Some(&gone(original))), out(Excluded::OriginalGone));
 }
 
 #[test]
 fn rule_6_whom_i_block_or_mute_is_out_as_author_as_boosted_and_as_mentioned() {
     let by_bob = post(BOB);
     let of_who_mentions_bob = mentioning(CLEO, BOB);
-    for (relation, why) in [("block", Why::Blocked), ("mute", Why::Muted)] {
+    for (relation, why) in [("block", Excluded::Blocked), ("mute", Excluded::Muted)] {
         let given = given(&format!(
             "follow ANA, follow BOB, follow CLEO, {relation} BOB"
         ));
@@ -92,7 +101,7 @@ fn rule_6_whom_i_block_or_mute_is_out_as_author_as_boosted_and_as_mentioned() {
 #[test]
 fn rule_6_a_domain_i_block_keeps_out_its_authors_and_not_who_mentions_them() {
     let domain = given("follow ANA, follow BOB, domain_block b.example");
-    assert_eq!(domain.home(&post(BOB)), out(Why::DomainBlocked));
+    assert_eq!(domain.home(&post(BOB)), out(Excluded::DomainBlocked));
     assert_eq!(domain.home(&mentioning(ANA, BOB)), IN);
     let above = given("follow BOB, domain_block example");
     assert_eq!(above.home(&post(BOB)), IN, "a domain is not those below it");
@@ -101,7 +110,7 @@ fn rule_6_a_domain_i_block_keeps_out_its_authors_and_not_who_mentions_them() {
 #[test]
 fn rule_7_an_author_who_blocks_me_is_out() {
     let given = given("follow ANA, follow BOB, blocked_by BOB");
-    assert_eq!(given.home(&post(BOB)), out(Why::BlockedBy));
+    assert_eq!(given.home(&post(BOB)), out(Excluded::BlockedBy));
     assert_eq!(given.home(&mentioning(ANA, BOB)), IN);
 }
 
@@ -111,8 +120,8 @@ fn rule_8_a_reply_to_someone_i_do_not_follow_is_out_unless_to_me_or_to_the_autho
     for (whom, expected) in [
         (to(BOB), IN),
         (to(ME), IN),
-        (Whom::Themself, IN),
-        (to(CLEO), out(Why::AnswersStranger)),
+        (ReplyTarget::Themself, IN),
+        (to(CLEO), out(Excluded::AnswersStranger)),
     ] {
         assert_eq!(given.home(&reply(ANA, whom.clone())), expected, "{whom:?}");
     }
@@ -121,13 +130,16 @@ fn rule_8_a_reply_to_someone_i_do_not_follow_is_out_unless_to_me_or_to_the_autho
 #[test]
 fn rule_8_a_thread_of_ones_own_under_a_strangers_post_is_a_reply_to_that_stranger() {
     let thread = |above: &Post| {
-        let mut post = reply(ANA, Whom::Nobody);
-        post.answers = crate::feed::reply_target::Answers::new(&post.body, Some(above));
+        let mut post = reply(ANA, ReplyTarget::Nobody);
+        post.answers = crate::feed::reply_target::ReplyResolution::new(&post.body, Some(above));
         post
     };
     let (to_stranger, to_friend) = (thread(&post(CLEO)), thread(&post(BOB)));
     let given = given("follow ANA, follow BOB");
-    for (first, expected) in [(to_stranger, out(Why::AnswersStranger)), (to_friend, IN)] {
+    for (first, expected) in [
+        (to_stranger, out(Excluded::AnswersStranger)),
+        (to_friend, IN),
+    ] {
         let second = thread(&first);
         let third = thread(&second);
         assert_eq!(
@@ -142,11 +154,11 @@ fn rule_9_a_boost_is_out_with_boosts_off_or_if_its_author_blocks_me_or_i_their_d
     let original = post(BOB);
     for (relations, expected) in [
         ("follow ANA", IN),
-        ("follow ANA \"boosts\":false", out(Why::BoostsOff)),
-        ("follow ANA, blocked_by BOB", out(Why::BoostsBlockedBy)),
+        ("follow ANA \"boosts\":false", out(Excluded::BoostsOff)),
+        ("follow ANA, blocked_by BOB", out(Excluded::BoostsBlockedBy)),
         (
             "follow ANA, domain_block b.example",
-            out(Why::DomainBlocked),
+            out(Excluded::DomainBlocked),
         ),
     ] {
         let boost = boost(ANA, &original);
@@ -180,18 +192,18 @@ fn none_of_these_is_a_reason_an_instances_limit_or_sensitivity_or_age() {
 fn what_is_gone_suspended_or_dropped_for_coming_too_late_is_in_no_home_not_even_ones_own() {
     for author in [ME, ANA] {
         let given = given("follow ANA");
-        assert_eq!(given.home(&gone(post(author))), out(Why::Gone));
+        assert_eq!(given.home(&gone(post(author))), out(Excluded::Gone));
         let mut dropped = post(author);
         dropped.disposition = Disposition::Dropped;
-        assert_eq!(given.home(&dropped), out(Why::TooLate));
+        assert_eq!(given.home(&dropped), out(Excluded::TooLate));
         assert_eq!(
             Subject::new(&dropped, None, &given.graph).reach(),
             Reach::Asked
         );
     }
     let suspended = given("follow ANA, suspend ANA, suspend here.example");
-    assert_eq!(suspended.home(&post(ANA)), out(Why::Suspended));
-    assert_eq!(suspended.home(&post(ME)), out(Why::Suspended));
+    assert_eq!(suspended.home(&post(ANA)), out(Excluded::Suspended));
+    assert_eq!(suspended.home(&post(ME)), out(Excluded::Suspended));
 }
 
 /// Were this to fail, a post would reach followers without wishes that the rules keep it from.
@@ -200,10 +212,10 @@ fn what_a_post_reaches_is_what_a_plain_follower_gets_whoever_it_is() {
     use Visibility::{Direct, Limited, Private, Public, Unlisted};
     let given = given("follow ANA");
     let whoms = [
-        Whom::Nobody,
-        Whom::Unknown,
-        Whom::Gone,
-        Whom::Themself,
+        ReplyTarget::Nobody,
+        ReplyTarget::Unknown,
+        ReplyTarget::Gone,
+        ReplyTarget::Themself,
         to(CLEO),
     ];
     let knowing = super::given("follow ANA, follow CLEO");
@@ -230,7 +242,7 @@ fn what_a_post_reaches_is_what_a_plain_follower_gets_whoever_it_is() {
                         }
                         Reach::Knowing(_) => {
                             let stranger = decide(&subject, given.me());
-                            assert_eq!(stranger, out(Why::AnswersStranger), "{post:?}");
+                            assert_eq!(stranger, out(Excluded::AnswersStranger), "{post:?}");
                             let subject = Subject::new(&post, original.as_ref(), &knowing.graph);
                             let cleo = knowing.graph.actor(CLEO);
                             assert_eq!(subject.reach(), Reach::Knowing(cleo));

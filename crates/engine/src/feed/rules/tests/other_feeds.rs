@@ -10,8 +10,8 @@ fn a_list_shows_the_posts_of_its_members_i_follow_and_mine_if_i_am_one() {
     for (author, expected) in [
         (ANA, IN),
         (ME, OWN),
-        (BOB, out(Why::NotFollowed)),
-        (CLEO, out(Why::NotListed)),
+        (BOB, out(Excluded::NotFollowed)),
+        (CLEO, out(Excluded::NotListed)),
     ] {
         assert_eq!(given.list("friends", &post(author)), expected, "{author}");
     }
@@ -20,15 +20,15 @@ fn a_list_shows_the_posts_of_its_members_i_follow_and_mine_if_i_am_one() {
 #[test]
 fn i_am_on_no_list_of_mine_unless_i_am_a_member() {
     let given = given("list friends");
-    assert_eq!(given.list("friends", &post(ME)), out(Why::NotListed));
+    assert_eq!(given.list("friends", &post(ME)), out(Excluded::NotListed));
 }
 
 #[test]
 fn a_list_shows_replies_by_its_policy() {
     // ANA and BOB are members, CLEO is followed and not, and DAN is neither.
     let dan = "https://d.example/users/dan";
-    let not = out(Why::ReplyNotListed);
-    let stranger = out(Why::AnswersStranger);
+    let not = out(Excluded::ReplyNotListed);
+    let stranger = out(Excluded::AnswersStranger);
     for (policy, member, me, followed, unknown_to_me) in [
         ("none", not, not, not, stranger),
         ("list", IN, IN, not, stranger),
@@ -43,10 +43,10 @@ fn a_list_shows_replies_by_its_policy() {
             (to(ME), me),
             (to(CLEO), followed),
             (to(dan), unknown_to_me),
-            (Whom::Themself, IN),
-            (Whom::Nobody, IN),
-            (Whom::Unknown, out(Why::ParentUnknown)),
-            (Whom::Gone, out(Why::ParentGone)),
+            (ReplyTarget::Themself, IN),
+            (ReplyTarget::Nobody, IN),
+            (ReplyTarget::Unknown, out(Excluded::ParentUnknown)),
+            (ReplyTarget::Gone, out(Excluded::ParentGone)),
         ] {
             let decided = given.list("friends", &reply(ANA, whom.clone()));
             assert_eq!(decided, expected, "{policy} {whom:?}");
@@ -61,7 +61,7 @@ fn replies_to_members_is_what_a_list_shows_that_says_nothing() {
     );
     assert_eq!(given.list("friends", &reply(ANA, to(BOB))), IN);
     let to_cleo = given.list("friends", &reply(ANA, to(CLEO)));
-    assert_eq!(to_cleo, out(Why::ReplyNotListed));
+    assert_eq!(to_cleo, out(Excluded::ReplyNotListed));
 }
 
 /// Were this to fail, my reply would be in my list for as long as its parent is not known, and depend on what came first.
@@ -71,11 +71,14 @@ fn my_reply_to_what_is_unknown_is_not_in_a_list_of_mine_whatever_its_policy() {
         let given = given(&format!(
             "list friends \"replies\":\"{policy}\", member friends ME"
         ));
-        for whom in [Whom::Unknown, Whom::Gone] {
+        for whom in [ReplyTarget::Unknown, ReplyTarget::Gone] {
             let decided = given.list("friends", &reply(ME, whom));
-            assert_eq!(decided, out(Why::ReplyNotListed), "{policy}");
+            assert_eq!(decided, out(Excluded::ReplyNotListed), "{policy}");
         }
-        assert_eq!(given.list("friends", &reply(ME, Whom::Themself)), OWN);
+        assert_eq!(
+            given.list("friends", &reply(ME, ReplyTarget::Themself)),
+            OWN
+        );
     }
 }
 
@@ -96,29 +99,34 @@ fn a_list_keeps_the_home_rules_but_the_exclusive_one() {
             "follow ANA \"languages\":[\"en\"]",
             &french,
             None,
-            out(Why::OtherLanguage),
+            out(Excluded::OtherLanguage),
         ),
-        ("list other", &boosting, None, out(Why::OriginalUnknown)),
-        ("block ANA", &by_ana, None, out(Why::Blocked)),
-        ("mute BOB", &boosting, Some(&original), out(Why::Muted)),
+        (
+            "list other",
+            &boosting,
+            None,
+            out(Excluded::OriginalUnknown),
+        ),
+        ("block ANA", &by_ana, None, out(Excluded::Blocked)),
+        ("mute BOB", &boosting, Some(&original), out(Excluded::Muted)),
         (
             "domain_block a.example",
             &by_ana,
             None,
-            out(Why::DomainBlocked),
+            out(Excluded::DomainBlocked),
         ),
-        ("blocked_by ANA", &by_ana, None, out(Why::BlockedBy)),
+        ("blocked_by ANA", &by_ana, None, out(Excluded::BlockedBy)),
         (
             "follow ANA \"boosts\":false",
             &boosting,
             Some(&original),
-            out(Why::BoostsOff),
+            out(Excluded::BoostsOff),
         ),
         (
             "blocked_by BOB",
             &boosting,
             Some(&original),
-            out(Why::BoostsBlockedBy),
+            out(Excluded::BoostsBlockedBy),
         ),
     ];
     for (relations, post, original, expected) in table {
@@ -135,7 +143,7 @@ fn exclusive_takes_members_out_of_home_and_no_other_list() {
     let given = given(
         "follow ANA, list close \"exclusive\":true, member close ANA, list all, member all ANA",
     );
-    assert_eq!(given.home(&post(ANA)), out(Why::OnExclusiveList));
+    assert_eq!(given.home(&post(ANA)), out(Excluded::OnExclusiveList));
     assert_eq!(given.list("close", &post(ANA)), IN);
     assert_eq!(given.list("all", &post(ANA)), IN);
 }
@@ -144,14 +152,17 @@ fn exclusive_takes_members_out_of_home_and_no_other_list() {
 fn a_tag_follow_brings_public_posts_home_but_mine_and_whom_i_shun_or_am_shunned_by() {
     for (relations, expected) in [
         ("tag rust", TAGGED),
-        ("tag gardening", out(Why::NotFollowed)),
-        ("tag rust, block ANA", out(Why::NotFollowed)),
-        ("tag rust, mute ANA", out(Why::NotFollowed)),
-        ("tag rust, domain_block a.example", out(Why::NotFollowed)),
-        ("tag rust, blocked_by ANA", out(Why::NotFollowed)),
-        ("tag rust, block BOB", out(Why::NotFollowed)),
-        ("tag rust, limit ANA", out(Why::NotFollowed)),
-        ("tag rust, suspend ANA", out(Why::Suspended)),
+        ("tag gardening", out(Excluded::NotFollowed)),
+        ("tag rust, block ANA", out(Excluded::NotFollowed)),
+        ("tag rust, mute ANA", out(Excluded::NotFollowed)),
+        (
+            "tag rust, domain_block a.example",
+            out(Excluded::NotFollowed),
+        ),
+        ("tag rust, blocked_by ANA", out(Excluded::NotFollowed)),
+        ("tag rust, block BOB", out(Excluded::NotFollowed)),
+        ("tag rust, limit ANA", out(Excluded::NotFollowed)),
+        ("tag rust, suspend ANA", out(Excluded::Suspended)),
         ("tag rust, blocked_by BOB", TAGGED),
     ] {
         let post = tagged(mentioning(ANA, BOB));
@@ -163,7 +174,7 @@ fn a_tag_follow_brings_public_posts_home_but_mine_and_whom_i_shun_or_am_shunned_
 fn my_own_post_is_in_home_because_it_is_mine_and_not_for_its_tag() {
     assert_eq!(given("tag rust").home(&tagged(post(ME))), OWN);
     let gone = gone(tagged(post(ME)));
-    assert_eq!(given("tag rust").home(&gone), out(Why::Gone));
+    assert_eq!(given("tag rust").home(&gone), out(Excluded::Gone));
 }
 
 #[test]
@@ -183,7 +194,7 @@ fn a_tag_brings_nothing_into_lists() {
     let given = given("tag rust, list friends, member friends ANA");
     assert_eq!(
         given.list("friends", &tagged(post(ANA))),
-        out(Why::NotFollowed)
+        out(Excluded::NotFollowed)
     );
 }
 
@@ -211,11 +222,11 @@ fn a_tag_feed_is_filtered_on_read_for_who_is_signed_in() {
 #[test]
 fn the_public_feed_has_no_reply_except_to_oneself_and_a_tag_feed_has_replies() {
     for (whom, expected) in [
-        (Whom::Nobody, BOTH),
-        (Whom::Themself, BOTH),
+        (ReplyTarget::Nobody, BOTH),
+        (ReplyTarget::Themself, BOTH),
         (to(BOB), NEITHER),
-        (Whom::Unknown, NEITHER),
-        (Whom::Gone, NEITHER),
+        (ReplyTarget::Unknown, NEITHER),
+        (ReplyTarget::Gone, NEITHER),
     ] {
         let reply = tagged(reply(ANA, whom.clone()));
         assert_eq!(given("").public_feed(&reply, None), expected, "{whom:?}");
@@ -230,9 +241,13 @@ fn the_limited_stay_in_followers_homes_and_lists_and_the_suspended_are_nowhere()
     for (relation, expected, open) in [
         ("limit ANA", IN, NEITHER),
         ("limit example", IN, NEITHER),
-        ("suspend ANA", out(Why::Suspended), NEITHER),
-        ("suspend a.example", out(Why::Suspended), NEITHER),
-        ("limit ANA, suspend a.example", out(Why::Suspended), NEITHER),
+        ("suspend ANA", out(Excluded::Suspended), NEITHER),
+        ("suspend a.example", out(Excluded::Suspended), NEITHER),
+        (
+            "limit ANA, suspend a.example",
+            out(Excluded::Suspended),
+            NEITHER,
+        ),
         ("suspend d.example", IN, BOTH),
     ] {
         let given = given(&format!(
@@ -259,12 +274,12 @@ fn strangers_cannot_enter_a_home_by_mentioning_answering_or_addressing_me() {
         let mut stranger = sent(visibility, tagged(reply(ANA, to(ME))));
         stranger.body.mentions = vec![ME.to_owned()];
         stranger.body.addressed = vec![ME.to_owned()];
-        assert_eq!(given.home(&stranger), out(Why::NotFollowed));
-        assert_eq!(given.list("friends", &stranger), out(Why::NotFollowed));
+        assert_eq!(given.home(&stranger), out(Excluded::NotFollowed));
+        assert_eq!(given.list("friends", &stranger), out(Excluded::NotFollowed));
         let boosting = sent(visibility, boost(ANA, &original));
         assert_eq!(
             given.home_with(&boosting, Some(&original)),
-            out(Why::NotFollowed)
+            out(Excluded::NotFollowed)
         );
     }
 }

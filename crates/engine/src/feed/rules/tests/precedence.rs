@@ -28,7 +28,7 @@ fn the_earlier_rule_gives_the_reason_from_the_first_to_the_last() {
     let mut boost = boost(ANA, &original);
     boost.body.language = Some("fr".to_owned());
     boost.body.in_reply_to = Some("https://x.example/posts/1".to_owned());
-    boost.answers.whom = Whom::Unknown;
+    boost.answers.whom = ReplyTarget::Unknown;
     let mut all = Everything {
         relations: vec![
             "follow ANA \"languages\":[\"en\"],\"boosts\":false",
@@ -44,30 +44,30 @@ fn the_earlier_rule_gives_the_reason_from_the_first_to_the_last() {
         boost,
         original: Some(gone(original.clone())),
     };
-    assert_eq!(all.decided(), out(Why::ParentUnknown), "rule 2");
+    assert_eq!(all.decided(), out(Excluded::ParentUnknown), "rule 2");
     all.boost.answers.whom = to(CLEO);
-    assert_eq!(all.decided(), out(Why::OnExclusiveList), "rule 3");
+    assert_eq!(all.decided(), out(Excluded::OnExclusiveList), "rule 3");
     all.without("member friends ANA");
-    assert_eq!(all.decided(), out(Why::OtherLanguage), "rule 4");
+    assert_eq!(all.decided(), out(Excluded::OtherLanguage), "rule 4");
     all.boost.body.language = None;
-    assert_eq!(all.decided(), out(Why::OriginalGone), "rule 5");
+    assert_eq!(all.decided(), out(Excluded::OriginalGone), "rule 5");
     all.original = Some(original);
-    assert_eq!(all.decided(), out(Why::Blocked), "rule 6");
+    assert_eq!(all.decided(), out(Excluded::Blocked), "rule 6");
     all.without("block ANA");
-    assert_eq!(all.decided(), out(Why::Muted), "rule 6");
+    assert_eq!(all.decided(), out(Excluded::Muted), "rule 6");
     all.without("mute ANA");
-    assert_eq!(all.decided(), out(Why::DomainBlocked), "rule 6");
+    assert_eq!(all.decided(), out(Excluded::DomainBlocked), "rule 6");
     all.without("domain_block a.example");
-    assert_eq!(all.decided(), out(Why::BlockedBy), "rule 7");
+    assert_eq!(all.decided(), out(Excluded::BlockedBy), "rule 7");
     all.without("blocked_by ANA");
-    assert_eq!(all.decided(), out(Why::AnswersStranger), "rule 8");
-    all.boost.answers.whom = Whom::Nobody;
-    assert_eq!(all.decided(), out(Why::BoostsOff), "rule 9");
+    assert_eq!(all.decided(), out(Excluded::AnswersStranger), "rule 8");
+    all.boost.answers.whom = ReplyTarget::Nobody;
+    assert_eq!(all.decided(), out(Excluded::BoostsOff), "rule 9");
     all.without("follow ANA \"languages\":[\"en\"],\"boosts\":false");
     all.relations.push("follow ANA");
-    assert_eq!(all.decided(), out(Why::BoostsBlockedBy), "rule 9");
+    assert_eq!(all.decided(), out(Excluded::BoostsBlockedBy), "rule 9");
     all.without("blocked_by BOB");
-    assert_eq!(all.decided(), out(Why::DomainBlocked), "rule 9");
+    assert_eq!(all.decided(), out(Excluded::DomainBlocked), "rule 9");
     all.without("domain_block b.example");
     assert_eq!(all.decided(), IN);
 }
@@ -90,5 +90,5 @@ fn what_i_wrote_is_in_whatever_later_rule_would_keep_it_out() {
 fn who_could_see_it_comes_before_the_rules_of_home() {
     let direct = sent(Visibility::Direct, in_language(ANA, "fr"));
     let given = given("follow ANA \"languages\":[\"en\"], block ANA");
-    assert_eq!(given.home(&direct), out(Why::NotAddressed));
+    assert_eq!(given.home(&direct), out(Excluded::NotAddressed));
 }

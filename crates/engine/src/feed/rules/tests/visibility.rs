@@ -28,25 +28,25 @@ fn public_unlisted_and_private_posts_are_in_followers_homes_and_lists() {
 fn a_limited_post_is_only_for_those_addressed_and_following() {
     let limited = |to| addressed(sent(Limited, post(ANA)), to);
     check_followers(&limited(ME), IN);
-    check_followers(&limited(BOB), out(Why::NotAddressed));
+    check_followers(&limited(BOB), out(Excluded::NotAddressed));
     check_followers(
         &limited("https://a.example/lists/1"),
-        out(Why::NotAddressed),
+        out(Excluded::NotAddressed),
     );
-    assert_eq!(given("").home(&limited(ME)), out(Why::NotFollowed));
+    assert_eq!(given("").home(&limited(ME)), out(Excluded::NotFollowed));
 }
 
 #[test]
 fn a_direct_post_is_only_for_those_mentioned_and_following() {
     let direct = |whom| sent(Direct, mentioning(ANA, whom));
     check_followers(&direct(ME), IN);
-    check_followers(&direct(BOB), out(Why::NotAddressed));
-    check_followers(&sent(Direct, post(ANA)), out(Why::NotAddressed));
+    check_followers(&direct(BOB), out(Excluded::NotAddressed));
+    check_followers(&sent(Direct, post(ANA)), out(Excluded::NotAddressed));
     check_followers(
         &addressed(sent(Direct, post(ANA)), ME),
-        out(Why::NotAddressed),
+        out(Excluded::NotAddressed),
     );
-    assert_eq!(given("").home(&direct(ME)), out(Why::NotFollowed));
+    assert_eq!(given("").home(&direct(ME)), out(Excluded::NotFollowed));
 }
 
 #[test]
@@ -59,8 +59,11 @@ fn own_posts_are_in_ones_own_home_whoever_could_see_them() {
 #[test]
 fn a_post_nobody_follows_mentions_or_tags_is_in_public_feeds_only() {
     let given = given("tag gardening, list friends, member friends ANA");
-    assert_eq!(given.home(&post(ANA)), out(Why::NotFollowed));
-    assert_eq!(given.list("friends", &post(ANA)), out(Why::NotFollowed));
+    assert_eq!(given.home(&post(ANA)), out(Excluded::NotFollowed));
+    assert_eq!(
+        given.list("friends", &post(ANA)),
+        out(Excluded::NotFollowed)
+    );
     assert_eq!(given.public_feed(&post(ANA), None), BOTH);
 }
 
@@ -70,7 +73,7 @@ fn tag_followers_and_public_and_tag_feeds_get_public_posts_only() {
         let post = sent(visibility, tagged(mentioning(ANA, ME)));
         let (home, open) = match visibility {
             Public => (TAGGED, BOTH),
-            _ => (out(Why::NotFollowed), NEITHER),
+            _ => (out(Excluded::NotFollowed), NEITHER),
         };
         let given = given("tag rust");
         assert_eq!(given.home(&post), home, "{visibility:?}");
@@ -85,7 +88,10 @@ fn a_boost_is_in_no_home_for_a_tag_nor_in_a_public_or_tag_feed() {
     let boost = tagged(boost(ANA, &original));
     let given = given("tag rust");
     let original = Some(&original);
-    assert_eq!(given.home_with(&boost, original), out(Why::NotFollowed));
+    assert_eq!(
+        given.home_with(&boost, original),
+        out(Excluded::NotFollowed)
+    );
     assert_eq!(given.tag_feed(&boost, original), NEITHER);
     assert_eq!(given.public_feed(&boost, original), NEITHER);
 }
@@ -93,7 +99,7 @@ fn a_boost_is_in_no_home_for_a_tag_nor_in_a_public_or_tag_feed() {
 #[test]
 fn a_post_of_a_limited_author_is_in_no_home_for_a_tag_nor_in_a_public_or_tag_feed() {
     let given = given("tag rust, limit ANA");
-    assert_eq!(given.home(&tagged(post(ANA))), out(Why::NotFollowed));
+    assert_eq!(given.home(&tagged(post(ANA))), out(Excluded::NotFollowed));
     assert_eq!(given.tag_feed(&tagged(post(ANA)), None), NEITHER);
     assert_eq!(given.public_feed(&tagged(post(ANA)), None), NEITHER);
 }
@@ -105,7 +111,7 @@ fn a_boost_of_what_was_not_sent_to_everybody_shows_it_by_its_own_author_to_those
         let boost = boost(by, original);
         assert_eq!(given.home_with(&boost, Some(original)), expected);
     };
-    let not_me = out(Why::OriginalNotAddressed);
+    let not_me = out(Excluded::OriginalNotAddressed);
     check(ANA, &sent(Unlisted, post(BOB)), IN);
     check(ANA, &sent(Private, post(BOB)), not_me);
     check(BOB, &sent(Private, post(BOB)), IN);

@@ -10,7 +10,7 @@ fn post(id: u64, version: u8, bytes: usize) -> Post {
     post
 }
 
-fn change(id: u64, version: u8, bytes: usize) -> PostChange {
+fn change(id: u64, version: u8, bytes: usize) -> PostWrite {
     (
         PostId::from_number(id).unwrap(),
         Some(post_block::encode(&post(id, version, bytes)).unwrap()),
@@ -53,7 +53,7 @@ proptest! {
         let disk = Disk::open(folder.path(), 1 << 20).unwrap();
         let mut model = BTreeMap::new();
         for (posts, is_cut_off) in &checkpoints {
-            let changes: Vec<PostChange> = posts
+            let changes: Vec<PostWrite> = posts
                 .iter()
                 .map(|(id, (version, bytes, stays))| {
                     if *stays { change(*id, *version, *bytes) } else { (PostId::from_number(*id).unwrap(), None) }

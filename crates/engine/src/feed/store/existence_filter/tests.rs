@@ -1,7 +1,7 @@
 use super::*;
 use crate::feed::post::At;
 use crate::feed::post::{Post, example};
-use crate::feed::store::{Options, PendingRemoval, Reflects};
+use crate::feed::store::{CheckpointState, Options, PendingRemoval};
 use proptest::prelude::*;
 use slackwater_order::time::Time;
 use tempfile::TempDir;
@@ -120,7 +120,7 @@ impl Twins {
             }
             Happening::Checkpoint(writes) => {
                 store.cut_off_after(*writes);
-                store.checkpoint(&Reflects::default()).is_ok()
+                store.checkpoint(&CheckpointState::default()).is_ok()
             }
             Happening::Again | Happening::Remember => true,
         });
