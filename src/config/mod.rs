@@ -1,16 +1,16 @@
 //! The configuration file as written, turned into what each module means by it.
 //!
-//! [`written`] is the only list of keys; its schema is what a file is held against, key by key, so that all mistakes
+//! [`file`] is the only list of keys; its schema is what a file is held against, key by key, so that all mistakes
 //! come at once and with their lines. What passes becomes a [`Config`], in which nothing is optional and durations
 //! are durations.
 
-mod bounds;
+mod constraints;
+pub mod file;
 mod jwt;
-mod meant;
 mod mistake;
+mod resolve;
 mod secret;
-mod walk;
-pub mod written;
+mod validate;
 
 pub use jwt::{Algorithm, Jwt};
 pub use mistake::{Mistake, Mistakes};
@@ -18,6 +18,7 @@ pub use secret::Secret;
 
 use crate::post::kafka;
 use crate::post::relationship::Patience;
+use file::ConfigFile;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use slackwater_order::window::Windows;
 use std::collections::BTreeMap;
@@ -25,7 +26,6 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use written::Written;
 
 /// The file as it is shipped: every key with its default and what it does.
 pub const SHIPPED: &str = include_str!("../../slackwater.toml");
@@ -37,18 +37,18 @@ pub fn parse(
     file: &str,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Config, Mistakes> {
-    let mut walked = walk::walk(text, file, &written::schema());
-    let written = serde_json::from_value(std::mem::take(&mut walked.right));
+    let mut validated = validate::validate(text, file, &file::schema());
+    let written = serde_json::from_value(std::mem::take(&mut validated.right));
     let written = written.unwrap_or_else(|why| {
         // Only if the schema promises more than the types can read.
-        walked.mistakes.push(Mistake {
+        validated.mistakes.push(Mistake {
             found: why.to_string(),
             ..about_all(file, "what the schema says")
         });
-        Written::default()
+        ConfigFile::default()
     });
-    let config = meant::meant(written, &mut walked, file, env);
-    let mut mistakes = walked.mistakes;
+    let config = resolve::resolve(written, &mut validated, file, env);
+    let mut mistakes = validated.mistakes;
     if mistakes.is_empty() {
         return Ok(config);
     }
@@ -70,8 +70,8 @@ pub fn load(path: &Path) -> Result<Config, Mistakes> {
 
 /// The JSON Schema of the file, each key with its default.
 pub fn schema() -> serde_json::Value {
-    let mut schema = written::schema();
-    let shipped = walk::walk(SHIPPED, "slackwater.toml", &schema).right;
+    let mut schema = file::schema();
+    let shipped = validate::validate(SHIPPED, "slackwater.toml", &schema).right;
     with_defaults(&mut schema, &shipped);
     schema
 }

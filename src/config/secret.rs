@@ -40,7 +40,7 @@ impl fmt::Debug for Secret {
 
 /// What a value written as `env:NAME`, `file:PATH` or plainly stands for, without line ends behind it; else what
 /// was found instead, fit to be shown.
-pub(super) fn resolve(
+pub(super) fn secret_text(
     written: &str,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<String, String> {

@@ -65,7 +65,7 @@ fn the_shipped_file_has_every_key_and_no_other() {
             },
         )
         .collect();
-    let keys = bounds::keys(&written::schema()).into_iter().collect();
+    let keys = constraints::keys(&file::schema()).into_iter().collect();
     assert_eq!(shipped, keys);
 }
 
@@ -112,8 +112,8 @@ fn every_bound_in_the_schema_can_be_read() {
                     .as_str()
                     .unwrap_or_else(|| panic!("{schema} has no {bound}"));
                 let read = match kind.as_str().unwrap() {
-                    "duration" => written::Span::read(text).is_some(),
-                    _ => written::Size::read(text).is_some(),
+                    "duration" => file::Span::read(text).is_some(),
+                    _ => file::Size::read(text).is_some(),
                 };
                 assert!(read, "{text}");
                 *count += 1;
@@ -124,14 +124,14 @@ fn every_bound_in_the_schema_can_be_read() {
         }
     }
     let mut count = 0;
-    bounded(&written::schema(), &mut count);
+    bounded(&file::schema(), &mut count);
     assert_ne!(count, 0);
 }
 
 /// If this fails, a key is spelled differently where it is checked than where it is read, and its mistakes have no line.
 #[test]
 fn a_mistake_in_any_key_is_told_with_that_key_and_its_line() {
-    for key in bounds::keys(&written::schema()) {
+    for key in constraints::keys(&file::schema()) {
         let at = key
             .replace("client.*", "client.\"a.b\"")
             .replace("origin.*", "origin.\"a.example\"");

@@ -1,7 +1,7 @@
-//! What the schema of [`super::written`] allows: its keywords, asked and put in words.
+//! What the schema of [`super::file`] allows: its keywords, asked and put in words.
 
+use super::file::{Size, Span};
 use super::mistake::{guess, quoted};
-use super::written::{Size, Span};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use toml_edit::Value;

@@ -1,6 +1,6 @@
 //! `slackwater.toml` as written: the only list of its keys, with the type and the bounds of each.
 //!
-//! The schema made from these types is what `walk` holds a file against, and what editors get. Bounds of
+//! The schema made from these types is what `validate` holds a file against, and what editors get. Bounds of
 //! durations and sizes are no part of JSON Schema, so they stand in keywords of our own: `x-min` and `x-max`, and
 //! `x-kind` says how a text is to be read. What a key means is said in the shipped file, at more length.
 
@@ -18,7 +18,7 @@ use std::time::Duration;
 /// The configuration of Slackwater. Every key may be left out.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Written {
+pub struct ConfigFile {
     /// Where records come from.
     pub log: Log,
     /// How Kafka is reached; used if `log.kind` is `kafka`.
@@ -574,10 +574,12 @@ impl JsonSchema for Setting {
     }
 }
 
-/// The schema of [`Written`], in one piece, without `null`: TOML has none, a key is left out instead.
+/// The schema of [`ConfigFile`], in one piece, without `null`: TOML has none, a key is left out instead.
 pub(super) fn schema() -> serde_json::Value {
     let settings = SchemaSettings::default().with(|settings| settings.inline_subschemas = true);
-    let schema = settings.into_generator().into_root_schema_for::<Written>();
+    let schema = settings
+        .into_generator()
+        .into_root_schema_for::<ConfigFile>();
     let mut schema = serde_json::Value::from(schema);
     without_null(&mut schema);
     schema

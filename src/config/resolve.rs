@@ -1,9 +1,9 @@
 //! From the file as written to what each module means by it, and the checks that need more than one key.
 
+use super::file::{self, ConfigFile, Span};
 use super::mistake::{Mistake, guess, quoted};
-use super::secret::{Secret, resolve};
-use super::walk::{Walked, join};
-use super::written::{self, Span, Written};
+use super::secret::{Secret, secret_text};
+use super::validate::{Validated, join};
 use super::{
     Algorithm, Auth, Config, Feed, Format, Http, Ids, Introspection, Jwt, Kafka, Log, Logging,
     Mastodon, Ordering, Stream,
@@ -25,31 +25,35 @@ const CURSOR_KEY_BYTES_MIN: usize = 32;
 /// What stands for no seal among the keys of cursors.
 const NO_CURSOR_KEY: &str = "none";
 
-/// What a file means, with what is wrong with it put to the mistakes of `walked`. Where something is wrong, the
+/// What a file means, with what is wrong with it put to the mistakes of `validated`. Where something is wrong, the
 /// default stands in, so that the rest can be checked.
-pub(super) fn meant(
-    written: Written,
-    walked: &mut Walked,
+pub(super) fn resolve(
+    written: ConfigFile,
+    validated: &mut Validated,
     file: &str,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Config {
-    let mut reading = Reading { walked, file, env };
-    let logging = reading.logging(written.logging);
-    let ordering = reading.ordering(&written.ordering);
-    let auth = reading.auth(written.auth);
-    let http = reading.http(&written.http);
+    let mut resolver = Resolver {
+        validated,
+        file,
+        env,
+    };
+    let logging = resolver.logging(written.logging);
+    let ordering = resolver.ordering(&written.ordering);
+    let auth = resolver.auth(written.auth);
+    let http = resolver.http(&written.http);
     let stream = stream(&written.stream);
     let mastodon = Mastodon {
         ids: match written.mastodon.ids {
-            None | Some(written::Ids::Place) => Ids::Place,
-            Some(written::Ids::Ref) => Ids::Ref,
+            None | Some(file::Ids::Place) => Ids::Place,
+            Some(file::Ids::Ref) => Ids::Ref,
         },
         late_list: written.mastodon.late_list.unwrap_or(true),
     };
     let feed = feed(written.feed);
-    let is_used = written.log.kind == Some(written::Kind::Kafka);
-    let kafka = reading.kafka(written.kafka, is_used);
-    let log = reading.log(written.log, kafka, &feed);
+    let is_used = written.log.kind == Some(file::Kind::Kafka);
+    let kafka = resolver.kafka(written.kafka, is_used);
+    let log = resolver.log(written.log, kafka, &feed);
     Config {
         log,
         ordering,
@@ -62,14 +66,14 @@ pub(super) fn meant(
     }
 }
 
-struct Reading<'a> {
-    walked: &'a mut Walked,
+struct Resolver<'a> {
+    validated: &'a mut Validated,
     file: &'a str,
     env: &'a dyn Fn(&str) -> Option<String>,
 }
 
-impl Reading<'_> {
-    fn log(&mut self, written: written::Log, kafka: Kafka, feed: &Feed) -> Log {
+impl Resolver<'_> {
+    fn log(&mut self, written: file::Log, kafka: Kafka, feed: &Feed) -> Log {
         let Log::BuiltIn {
             path,
             keep,
@@ -78,7 +82,7 @@ impl Reading<'_> {
         else {
             return Log::default();
         };
-        if written.kind == Some(written::Kind::Kafka) {
+        if written.kind == Some(file::Kind::Kafka) {
             return Log::Kafka(kafka);
         }
         let path = written.path.unwrap_or(path);
@@ -104,11 +108,11 @@ impl Reading<'_> {
         }
     }
 
-    fn kafka(&mut self, written: written::Kafka, is_used: bool) -> Kafka {
+    fn kafka(&mut self, written: file::Kafka, is_used: bool) -> Kafka {
         let default = Kafka::default();
         let mut client = BTreeMap::new();
-        for (name, written::Setting(value)) in written.client {
-            match resolve(&value, self.env) {
+        for (name, file::Setting(value)) in written.client {
+            match secret_text(&value, self.env) {
                 Ok(value) => {
                     client.insert(name, value);
                 }
@@ -181,14 +185,14 @@ impl Reading<'_> {
         }
     }
 
-    fn ordering(&mut self, written: &written::Ordering) -> Ordering {
+    fn ordering(&mut self, written: &file::Ordering) -> Ordering {
         let default = Ordering::default();
         let mut windows = default.windows;
         windows.auto = self.auto(&written.auto);
         if let Some(Span(skew)) = written.clock_skew {
             windows.clock_skew = skew;
         }
-        let said = written::Origin {
+        let said = file::Origin {
             reorder_window: written.reorder_window,
             allowed_lateness: written.allowed_lateness,
             late: written.late,
@@ -201,7 +205,7 @@ impl Reading<'_> {
             .map(|(name, origin)| (join("ordering.origin", name), name, origin))
             .collect();
         // In the order of the file, so that of two the later is told that it is the second.
-        origins.sort_by_key(|(key, ..)| self.walked.lines.get(key).copied());
+        origins.sort_by_key(|(key, ..)| self.validated.lines.get(key).copied());
         for (key, name, origin) in origins {
             let window = self.window(&key, origin, windows.default);
             match pattern_of(name).map(|pattern| windows.set(pattern, window)) {
@@ -226,7 +230,7 @@ impl Reading<'_> {
         }
     }
 
-    fn auto(&mut self, written: &written::Auto) -> Auto {
+    fn auto(&mut self, written: &file::Auto) -> Auto {
         let default = Auto::default();
         let auto = Auto {
             quantile: written.quantile.unwrap_or(default.quantile),
@@ -255,7 +259,7 @@ impl Reading<'_> {
     }
 
     /// The windows that the table `key` gives, `otherwise` standing in for what it leaves out.
-    fn window(&mut self, key: &str, written: &written::Origin, otherwise: Window) -> Window {
+    fn window(&mut self, key: &str, written: &file::Origin, otherwise: Window) -> Window {
         let window = Window {
             reorder_window: written
                 .reorder_window
@@ -302,7 +306,7 @@ impl Reading<'_> {
         window
     }
 
-    fn http(&mut self, written: &written::Http) -> Http {
+    fn http(&mut self, written: &file::Http) -> Http {
         let mut http = Http::default();
         if let Some(text) = &written.listen {
             match text.parse::<SocketAddr>() {
@@ -344,7 +348,7 @@ impl Reading<'_> {
         }
     }
 
-    fn trusted_proxies(&mut self, written: &written::Http) -> Option<Vec<IpNet>> {
+    fn trusted_proxies(&mut self, written: &file::Http) -> Option<Vec<IpNet>> {
         let mut proxies = Vec::new();
         for (nth, text) in written.trusted_proxies.as_ref()?.iter().enumerate() {
             let address = || text.parse::<IpAddr>().map(IpNet::from);
@@ -360,7 +364,7 @@ impl Reading<'_> {
         Some(proxies)
     }
 
-    fn auth(&mut self, written: Option<written::Auth>) -> Auth {
+    fn auth(&mut self, written: Option<file::Auth>) -> Auth {
         const KEY: &str = "auth.service_tokens";
         let mut auth = Auth::default();
         let Some(written) = written else { return auth };
@@ -371,9 +375,9 @@ impl Reading<'_> {
             self.mistake("auth", "no service_tokens", allowed, None);
         }
         let tokens = written.service_tokens.unwrap_or_default();
-        for (nth, written::SecretText(text)) in tokens.iter().enumerate() {
+        for (nth, file::SecretText(text)) in tokens.iter().enumerate() {
             let allowed = "16 to 4096 letters, digits and signs, or env:NAME or file:PATH of such";
-            let found = match resolve(text, self.env) {
+            let found = match secret_text(text, self.env) {
                 Err(found) => found,
                 Ok(token) if !(16..=4096).contains(&token.len()) => {
                     format!("a token of {} bytes", token.len())
@@ -400,14 +404,14 @@ impl Reading<'_> {
         auth
     }
 
-    fn cursor_keys(&mut self, written: &written::CursorKeys) -> Vec<Option<Secret>> {
+    fn cursor_keys(&mut self, written: &file::CursorKeys) -> Vec<Option<Secret>> {
         const KEY: &str = "auth.cursor_key";
         let texts = match written {
-            written::CursorKeys::One(text) => return vec![self.cursor_key(KEY, text)],
-            written::CursorKeys::Several(texts) => texts,
+            file::CursorKeys::One(text) => return vec![self.cursor_key(KEY, text)],
+            file::CursorKeys::Several(texts) => texts,
         };
-        let is_none = |written::SecretText(text): &written::SecretText| text == NO_CURSOR_KEY;
-        let max = written::CURSOR_KEYS_MAX;
+        let is_none = |file::SecretText(text): &file::SecretText| text == NO_CURSOR_KEY;
+        let max = file::CURSOR_KEYS_MAX;
         if max < texts.len() {
             let found = format!("a list of {}", texts.len());
             self.mistake(KEY, &found, &format!("at most {max} keys"), None);
@@ -428,9 +432,9 @@ impl Reading<'_> {
     fn cursor_key(
         &mut self,
         key: &str,
-        written::SecretText(text): &written::SecretText,
+        file::SecretText(text): &file::SecretText,
     ) -> Option<Secret> {
-        let found = match resolve(text, self.env) {
+        let found = match secret_text(text, self.env) {
             Ok(key) if CURSOR_KEY_BYTES_MIN <= key.len() => return Some(Secret::new(&key)),
             Ok(key) => format!("a key of {} bytes", key.len()),
             Err(found) => found,
@@ -440,7 +444,7 @@ impl Reading<'_> {
         None
     }
 
-    fn jwt(&mut self, written: written::Jwt) -> Option<Jwt> {
+    fn jwt(&mut self, written: file::Jwt) -> Option<Jwt> {
         let Some(algorithm) = written.algorithm else {
             if !self.complained("auth.jwt") {
                 let allowed = "algorithm = \"HS256\", \"RS256\" or \"EdDSA\"";
@@ -448,7 +452,7 @@ impl Reading<'_> {
             }
             return None;
         };
-        let Some(written::SecretText(text)) = &written.key else {
+        let Some(file::SecretText(text)) = &written.key else {
             if !self.complained("auth.jwt") {
                 let allowed =
                     "key: the shared secret, or the public key that tokens are checked with";
@@ -457,11 +461,11 @@ impl Reading<'_> {
             return None;
         };
         let algorithm = match algorithm {
-            written::Algorithm::Hs256 => Algorithm::Hs256,
-            written::Algorithm::Rs256 => Algorithm::Rs256,
-            written::Algorithm::EdDsa => Algorithm::EdDsa,
+            file::Algorithm::Hs256 => Algorithm::Hs256,
+            file::Algorithm::Rs256 => Algorithm::Rs256,
+            file::Algorithm::EdDsa => Algorithm::EdDsa,
         };
-        let key = resolve(text, self.env).and_then(|key| {
+        let key = secret_text(text, self.env).and_then(|key| {
             let jwt = Jwt {
                 algorithm,
                 key: Secret::new(&key),
@@ -486,7 +490,7 @@ impl Reading<'_> {
             .ok()
     }
 
-    fn introspection(&mut self, written: written::Introspection) -> Option<Introspection> {
+    fn introspection(&mut self, written: file::Introspection) -> Option<Introspection> {
         const KEY: &str = "auth.introspection";
         let missing = [
             ("url", written.url.is_none()),
@@ -508,7 +512,7 @@ impl Reading<'_> {
                 None
             }
         };
-        let secret = match resolve(&secret.0, self.env) {
+        let secret = match secret_text(&secret.0, self.env) {
             Ok(secret) => Some(Secret::new(&secret)),
             Err(found) => {
                 let allowed = "a variable that is set, a file that can be read";
@@ -524,7 +528,7 @@ impl Reading<'_> {
         })
     }
 
-    fn logging(&mut self, written: written::Logging) -> Logging {
+    fn logging(&mut self, written: file::Logging) -> Logging {
         let mut logging = Logging::default();
         if let Some(level) = written.level {
             match wrong_level(&level) {
@@ -537,9 +541,9 @@ impl Reading<'_> {
             }
         }
         logging.format = match written.format {
-            Some(written::Format::Auto) => Format::Auto,
-            Some(written::Format::Human) => Format::Human,
-            Some(written::Format::Json) => Format::Json,
+            Some(file::Format::Auto) => Format::Auto,
+            Some(file::Format::Human) => Format::Human,
+            Some(file::Format::Json) => Format::Json,
             None => logging.format,
         };
         logging
@@ -547,7 +551,7 @@ impl Reading<'_> {
 
     /// Whether the file has this key, right or wrong.
     fn said(&self, key: &str) -> bool {
-        self.walked.lines.contains_key(key)
+        self.validated.lines.contains_key(key)
     }
 
     fn complained(&self, key: &str) -> bool {
@@ -556,13 +560,13 @@ impl Reading<'_> {
                 .strip_prefix(key)
                 .is_some_and(|rest| rest.starts_with('.'))
         };
-        self.walked.mistakes.iter().any(below)
+        self.validated.mistakes.iter().any(below)
     }
 
     fn mistake(&mut self, key: &str, found: &str, allowed: &str, guess: Option<String>) {
-        self.walked.mistakes.push(Mistake {
+        self.validated.mistakes.push(Mistake {
             file: self.file.to_owned(),
-            line: self.walked.lines.get(key).copied(),
+            line: self.validated.lines.get(key).copied(),
             key: key.to_owned(),
             found: found.to_owned(),
             allowed: allowed.to_owned(),
@@ -571,7 +575,7 @@ impl Reading<'_> {
     }
 }
 
-fn stream(written: &written::Stream) -> Stream {
+fn stream(written: &file::Stream) -> Stream {
     let default = Stream::default();
     let span = |written: Option<Span>, default| written.map_or(default, |it| it.0);
     Stream {
@@ -589,7 +593,7 @@ fn stream(written: &written::Stream) -> Stream {
     }
 }
 
-fn feed(written: written::Feed) -> Feed {
+fn feed(written: file::Feed) -> Feed {
     let default = Feed::default();
     Feed {
         path: written.path.unwrap_or(default.path),

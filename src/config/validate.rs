@@ -1,6 +1,6 @@
-//! Holds a file against the schema of [`super::written`]: every key known, every value of its type and in its bounds.
+//! Holds a file against the schema of [`super::file`]: every key known, every value of its type and in its bounds.
 
-use super::bounds::{
+use super::constraints::{
     allowed, in_range, is, is_table, keys, kind, number, open, properties, with_unit, wrong,
 };
 use super::mistake::{Mistake, guess, quoted};
@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use toml_edit::{Array, Document, Item, TableLike, Value};
 
 /// A file that could be read, as far as it could.
-pub(super) struct Walked {
+pub(super) struct Validated {
     /// The values that are right.
     pub right: Json,
     /// The line of each key that is there, right or wrong.
@@ -19,8 +19,8 @@ pub(super) struct Walked {
 }
 
 /// Reads `text`, of the file named `file`, and holds it against `schema`.
-pub(super) fn walk(text: &str, file: &str, schema: &Json) -> Walked {
-    let mut walk = Walk {
+pub(super) fn validate(text: &str, file: &str, schema: &Json) -> Validated {
+    let mut validator = Validator {
         text,
         file,
         keys: keys(schema),
@@ -34,10 +34,10 @@ pub(super) fn walk(text: &str, file: &str, schema: &Json) -> Walked {
                 schema,
                 chosen: None,
             };
-            walk.table(root, document.as_table())
+            validator.table(root, document.as_table())
         }
         Err(error) => {
-            walk.mistakes.push(Mistake {
+            validator.mistakes.push(Mistake {
                 file: file.to_owned(),
                 line: error.span().map(|span| line_at(text, span.start)),
                 key: String::new(),
@@ -48,14 +48,14 @@ pub(super) fn walk(text: &str, file: &str, schema: &Json) -> Walked {
             Json::Object(Map::new())
         }
     };
-    Walked {
+    Validated {
         right,
-        lines: walk.lines,
-        mistakes: walk.mistakes,
+        lines: validator.lines,
+        mistakes: validator.mistakes,
     }
 }
 
-struct Walk<'a> {
+struct Validator<'a> {
     text: &'a str,
     file: &'a str,
     /// Every key of the whole schema, for guesses.
@@ -75,7 +75,7 @@ struct Place<'a> {
     chosen: Option<(&'a str, &'a str)>,
 }
 
-impl Walk<'_> {
+impl Validator<'_> {
     fn table(&mut self, place: Place<'_>, table: &dyn TableLike) -> Json {
         let mut right = Map::new();
         for (name, item) in table.iter() {
