@@ -1,7 +1,7 @@
 //! The service as seen from outside: activities and relationships posted, the feed read, over real HTTP.
 
-use super::picture::Shown;
-use super::world::{Event, PEOPLE, Person};
+use super::columns::ColumnEntry;
+use super::fediverse::{Event, PEOPLE, Person};
 use crate::api::responses::Accepted;
 use axum::body::Bytes;
 use axum::http::{Method, Request, StatusCode, header};
@@ -94,7 +94,7 @@ impl Client {
     }
 
     /// The newest entries of the account's home feed, in the feed's order.
-    pub async fn home(&self) -> Result<Vec<Shown>, ClientError> {
+    pub async fn home(&self) -> Result<Vec<ColumnEntry>, ClientError> {
         let path = self.feed_path();
         let request = Request::get(self.url(&format!("{path}?limit={PAGE}"))).body(Full::default());
         let bytes = self.ask(&path, request).await?;
@@ -184,10 +184,10 @@ struct Object {
 }
 
 impl Entry {
-    fn shown(self) -> Shown {
+    fn shown(self) -> ColumnEntry {
         let person = PEOPLE.iter().find(|person| person.actor() == self.author);
         let is_late = matches!(self.verdict, Verdict::Late | Verdict::TooLate);
-        Shown {
+        ColumnEntry {
             uri: self.uri,
             handle: person.map_or(self.author, Person::handle),
             text: without_tags(&self.object.content),
@@ -197,7 +197,7 @@ impl Entry {
     }
 }
 
-/// Enough for the posts of `world`, which have no other markup.
+/// Enough for the posts of `fediverse`, which have no other markup.
 fn without_tags(content: &str) -> String {
     content.replace("<p>", "").replace("</p>", "")
 }

@@ -1,6 +1,6 @@
 //! Two columns of text: the feed as it would be by arrival beside the feed in order. Pure.
 
-use super::world::ORIGINS;
+use super::fediverse::ORIGINS;
 use console::{Style, measure_text_width, truncate_str};
 use slackwater_order::time::Time;
 
@@ -16,7 +16,7 @@ const BETWEEN: &str = " │ ";
 
 /// A post as it is shown in either column.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown {
+pub struct ColumnEntry {
     /// The object's id: the same post in both columns.
     pub uri: String,
     /// Who wrote it.
@@ -35,9 +35,9 @@ pub struct Scene<'a> {
     /// The made-up fediverse's now.
     pub now: Time,
     /// By arrival, newest first.
-    pub by_arrival: &'a [Shown],
+    pub by_arrival: &'a [ColumnEntry],
     /// As the service gives the feed, newest first.
-    pub in_order: &'a [Shown],
+    pub in_order: &'a [ColumnEntry],
     /// The posts that came a moment ago.
     pub fresh: &'a [String],
     /// Where the feed is read over HTTP.
@@ -135,7 +135,7 @@ pub fn draw(scene: &Scene<'_>, canvas: Canvas) -> Vec<String> {
 }
 
 /// Of posts in a column, newest first: which ones stand above one that was written later.
-pub fn out_of_order(column: &[Shown]) -> Vec<bool> {
+pub fn out_of_order(column: &[ColumnEntry]) -> Vec<bool> {
     let mut latest_below = None;
     let mut wrong: Vec<bool> = column
         .iter()
@@ -151,7 +151,7 @@ pub fn out_of_order(column: &[Shown]) -> Vec<bool> {
 }
 
 /// How many those are.
-pub fn count_out_of_order(column: &[Shown]) -> usize {
+pub fn count_out_of_order(column: &[ColumnEntry]) -> usize {
     out_of_order(column).into_iter().filter(|it| *it).count()
 }
 
@@ -181,7 +181,7 @@ struct Paint<'a> {
 
 impl Paint<'_> {
     /// An entry as the rows of its column; `mark` stands at the right.
-    fn entry(&self, it: &Shown, mark: &str, mark_style: Style) -> Vec<String> {
+    fn entry(&self, it: &ColumnEntry, mark: &str, mark_style: Style) -> Vec<String> {
         let is_fresh = self.fresh.contains(&it.uri);
         let pointer = if is_fresh { "▸ " } else { "  " };
         let lively = |style: Style| if is_fresh { style.bold() } else { style };
@@ -216,7 +216,7 @@ impl Paint<'_> {
         vec![format!("{begin}  {who} {text}{mark}")]
     }
 
-    fn tally(&self, column: &[Shown]) -> String {
+    fn tally(&self, column: &[ColumnEntry]) -> String {
         let wrong = count_out_of_order(column);
         let text = format!("  {wrong} of the newest {} out of order", column.len());
         let style = match wrong {
@@ -277,8 +277,8 @@ fn right(text: &str, width: usize) -> String {
 mod tests {
     use super::*;
 
-    fn shown(uri: &str, minute: i64, late_ms: Option<i64>) -> Shown {
-        Shown {
+    fn shown(uri: &str, minute: i64, late_ms: Option<i64>) -> ColumnEntry {
+        ColumnEntry {
             uri: uri.to_owned(),
             handle: "ana@tide.example".to_owned(),
             text: format!("Post {uri}"),
@@ -290,7 +290,7 @@ mod tests {
     #[test]
     fn a_post_above_one_written_later_is_out_of_order() {
         let check = |minutes: &[i64], expected: &[bool]| {
-            let column: Vec<Shown> = minutes.iter().map(|it| shown("x", *it, None)).collect();
+            let column: Vec<ColumnEntry> = minutes.iter().map(|it| shown("x", *it, None)).collect();
             assert_eq!(out_of_order(&column), expected, "{minutes:?}");
         };
         check(&[], &[]);

@@ -2,15 +2,16 @@
 //! and a picture of what that changes.
 
 pub mod client;
-pub mod picture;
+pub mod columns;
+pub mod fediverse;
 pub mod screen;
-pub mod world;
 
 use crate::clock;
 use crate::config::{Config, Log};
 use crate::service::{self, Service, ServiceError};
 use client::{Client, ClientError};
-use picture::{Scene, Shown, count_out_of_order, hh_mm, in_words};
+use columns::{ColumnEntry, Scene, count_out_of_order, hh_mm, in_words};
+use fediverse::Event;
 use screen::Screen;
 use slackwater_order::time::Time;
 use std::collections::BTreeMap;
@@ -21,7 +22,6 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
-use world::Event;
 
 /// How much faster the made-up fediverse lives: its minute takes a second here.
 const FASTER: u32 = 60;
@@ -192,8 +192,8 @@ struct Show {
     /// What is written or will be, by arrival; the number keeps apart what arrives at the same time.
     on_their_way: BTreeMap<(Time, u64), Event>,
     made: u64,
-    by_arrival: Vec<Shown>,
-    in_order: Vec<Shown>,
+    by_arrival: Vec<ColumnEntry>,
+    in_order: Vec<ColumnEntry>,
     fresh: Vec<(Instant, String)>,
     url: String,
     is_another_port: bool,
@@ -230,7 +230,9 @@ impl Show {
         if !self.screen.is_live() {
             self.introduce(folder).map_err(DemoError::Output)?;
         }
-        self.client.relate(&world::relationships(ACCOUNT)).await?;
+        self.client
+            .relate(&fediverse::relationships(ACCOUNT))
+            .await?;
         let before = self.arrived_by(self.there());
         self.client.deliver_all(&before).await?;
         self.by_arrival = before.iter().rev().map(shown).collect();
@@ -306,8 +308,8 @@ impl Show {
     /// Takes the posts that have arrived by `there`, in the order they arrived.
     fn arrived_by(&mut self, there: Time) -> Vec<Event> {
         // Nothing arrives before the hour in which it was written.
-        while self.evening.plus(world::HOUR * self.hours) <= there {
-            for event in world::hour(self.seed, self.evening, self.hours) {
+        while self.evening.plus(fediverse::HOUR * self.hours) <= there {
+            for event in fediverse::hour(self.seed, self.evening, self.hours) {
                 self.on_their_way.insert((event.arrives, self.made), event);
                 self.made += 1;
             }
@@ -329,7 +331,7 @@ impl Show {
             url: &self.url,
             is_another_port: self.is_another_port,
         };
-        let rows = picture::draw(&scene, self.screen.canvas());
+        let rows = columns::draw(&scene, self.screen.canvas());
         self.screen.show(&rows)
     }
 
@@ -364,8 +366,8 @@ impl Show {
 }
 
 /// A post as it is known on arrival; no verdict is known then.
-fn shown(event: &Event) -> Shown {
-    Shown {
+fn shown(event: &Event) -> ColumnEntry {
+    ColumnEntry {
         uri: event.uri.clone(),
         handle: event.handle.clone(),
         text: event.text.to_owned(),
