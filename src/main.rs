@@ -7,9 +7,9 @@ use slackwater::clock;
 use slackwater::config::{self, Algorithm, Config, Logging, Secret};
 use slackwater::demo;
 use slackwater::feed::disk;
-use slackwater::operator::tune::trace::{Trace, TraceError};
+use slackwater::operator::tune::trace_file::{Trace, TraceFileError};
 use slackwater::operator::tune::{self, Candidate, plot, table};
-use slackwater::operator::{logging, trace};
+use slackwater::operator::{logging, trace_export};
 use slackwater::service;
 use slackwater::service::reload::Watch;
 use slackwater::service::signals::{self, AtOnce, Signals, Status};
@@ -263,13 +263,13 @@ fn trace(file: Option<&Path>) -> Result<(), Box<dyn Error>> {
     let bar = bar("reading the log");
     let mut out = BufWriter::new(std::io::stdout().lock());
     let log = service::log_options(&config.log);
-    let traced = trace::write(&log, &mut out, &mut |read, all| {
+    let traced = trace_export::write(&log, &mut out, &mut |read, all| {
         show_progress(&bar, read, all);
     });
     bar.finish_and_clear();
     let traced = match traced {
         // Whoever reads has enough: `slackwater trace | head`.
-        Err(trace::TraceError::Write(error)) if error.kind() == ErrorKind::BrokenPipe => {
+        Err(trace_export::ExportError::Write(error)) if error.kind() == ErrorKind::BrokenPipe => {
             return Ok(());
         }
         traced => traced?,
@@ -301,7 +301,7 @@ fn tune(
         let read = Trace::read(lines, &mut |read| show_progress(&reading, read, all));
         let file = file.display();
         read.map_err(|error| match error {
-            TraceError::Read(error) => format!("reading {file}: {error}"),
+            TraceFileError::Read(error) => format!("reading {file}: {error}"),
             error => format!("{error} (in {file})"),
         })?
     };

@@ -41,7 +41,7 @@ pub struct Sighting<'a> {
 
 /// What was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Traced {
+pub struct ExportCounts {
     /// Records read.
     pub records: u64,
     /// Posts among them, each a line.
@@ -52,7 +52,7 @@ pub struct Traced {
 
 /// Why there is no trace.
 #[derive(Debug, thiserror::Error)]
-pub enum TraceError {
+pub enum ExportError {
     /// The built-in log cannot be read.
     #[error("reading the built-in log")]
     Log(#[from] LogError),
@@ -79,11 +79,11 @@ pub fn write(
     log: &source::Options,
     out: &mut dyn Write,
     progress: &mut dyn FnMut(u64, u64),
-) -> Result<Traced, TraceError> {
-    let mut writing = Writing {
+) -> Result<ExportCounts, ExportError> {
+    let mut writer = TraceWriter {
         out,
-        told: HashSet::new(),
-        traced: Traced::default(),
+        exported: HashSet::new(),
+        counts: ExportCounts::default(),
         batch: Vec::with_capacity(BATCH_RECORDS),
         failed: None,
     };
@@ -93,22 +93,22 @@ pub fn write(
             let mut read = 0;
             look_through(&options.path, |record, bytes| {
                 read += bytes;
-                if writing.traced.records.is_multiple_of(BATCH_RECORDS as u64) {
+                if writer.counts.records.is_multiple_of(BATCH_RECORDS as u64) {
                     progress(read, all);
                 }
-                writing.take(record)
+                writer.take(record)
             })?;
         }
-        source::Options::Kafka(options) => from_kafka(options, &mut writing, progress)?,
+        source::Options::Kafka(options) => from_kafka(options, &mut writer, progress)?,
     }
-    writing.finish()
+    writer.finish()
 }
 
 fn from_kafka(
     options: &kafka::Options,
-    writing: &mut Writing<'_>,
+    writer: &mut TraceWriter<'_>,
     progress: &mut dyn FnMut(u64, u64),
-) -> Result<(), TraceError> {
+) -> Result<(), ExportError> {
     let mut consumer = kafka::Consumer::start(options, &[], &[])?;
     let is_of_activities = |end: &PartitionEnd| end.topic == Topic::Activities;
     let ends: Vec<PartitionEnd> = consumer
@@ -142,10 +142,10 @@ fn from_kafka(
             heard = clock::stopwatch();
         } else if SILENCE_MAX <= heard.elapsed() {
             consumer.stop();
-            return Err(TraceError::Silent { left });
+            return Err(ExportError::Silent { left });
         }
         for record in records {
-            if record.position.topic == Topic::Activities && writing.take(record).is_break() {
+            if record.position.topic == Topic::Activities && writer.take(record).is_break() {
                 consumer.stop();
                 return Ok(());
             }
@@ -155,19 +155,19 @@ fn from_kafka(
     Ok(())
 }
 
-struct Writing<'a> {
+struct TraceWriter<'a> {
     out: &'a mut dyn Write,
     /// Hashes of the URIs of posts told.
-    told: HashSet<u64>,
-    traced: Traced,
+    exported: HashSet<u64>,
+    counts: ExportCounts,
     batch: Vec<Record>,
     failed: Option<std::io::Error>,
 }
 
-impl Writing<'_> {
+impl TraceWriter<'_> {
     /// Breaks off when lines cannot be written any more.
     fn take(&mut self, record: Record) -> ControlFlow<()> {
-        self.traced.records += 1;
+        self.counts.records += 1;
         self.batch.push(record);
         if BATCH_RECORDS <= self.batch.len() {
             self.flush();
@@ -181,7 +181,7 @@ impl Writing<'_> {
     fn flush(&mut self) {
         let batch = std::mem::take(&mut self.batch);
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let told = decode_each(&batch, threads, |_, said| {
+        let decoded = decode_each(&batch, threads, |_, said| {
             match said {
                 Said::Activity(envelope, activity) => {
                     if let Activity::Post {
@@ -190,28 +190,28 @@ impl Writing<'_> {
                         ..
                     } = *activity
                     {
-                        self.tell(&body, envelope.arrived);
+                        self.export(&body, envelope.arrived);
                     }
                 }
-                Said::Unusable(_) => self.traced.unusable += 1,
+                Said::Unusable(_) => self.counts.unusable += 1,
                 Said::Relation(_) => {}
             }
             Ok::<_, std::convert::Infallible>(())
         });
-        match told {
+        match decoded {
             Ok(()) => {}
             Err(never) => match never {},
         }
     }
 
-    fn tell(&mut self, body: &Body, arrived: Time) {
+    fn export(&mut self, body: &Body, arrived: Time) {
         let (Some(origin), Some(published)) = (origin_of(&body.author), body.published) else {
             return;
         };
-        if POSTS_MAX <= self.told.len() {
-            self.told.clear();
+        if POSTS_MAX <= self.exported.len() {
+            self.exported.clear();
         }
-        if !self.told.insert(xxh3_64(body.uri.as_bytes())) || self.failed.is_some() {
+        if !self.exported.insert(xxh3_64(body.uri.as_bytes())) || self.failed.is_some() {
             return;
         }
         let sighting = Sighting {
@@ -223,17 +223,17 @@ impl Writing<'_> {
             .map_err(std::io::Error::from)
             .and_then(|()| self.out.write_all(b"\n"));
         match written {
-            Ok(()) => self.traced.posts += 1,
+            Ok(()) => self.counts.posts += 1,
             Err(error) => self.failed = Some(error),
         }
     }
 
-    fn finish(mut self) -> Result<Traced, TraceError> {
+    fn finish(mut self) -> Result<ExportCounts, ExportError> {
         self.flush();
         if let Some(error) = self.failed {
             return Err(error.into());
         }
         self.out.flush()?;
-        Ok(self.traced)
+        Ok(self.counts)
     }
 }

@@ -15,7 +15,7 @@ use super::origin::{Origin, Origins};
 use super::problem::Problem;
 use super::responses::{Accepted, Ordering, Page, Readiness};
 use super::stream_message::Message;
-use crate::operator::trace::Sighting;
+use crate::operator::trace_export::Sighting;
 use crate::operator::tune::report::Report;
 use operation::{Audience, Schemas};
 use records::{ACTIVITY, ACTIVITY_HEADERS, ACTIVITY_LINE, DEAD_LETTER_HEADERS, RELATIONSHIP};

@@ -3,9 +3,9 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`trace`] | a trace read, and what is wrong with its lines |
+//! | [`trace_file`] | a trace read, and what is wrong with its lines |
 //! | [`replay`] | it under one configuration |
-//! | [`watch`] | one reader of it: what waits, and what comes behind |
+//! | [`simulated_reader`] | one reader of it: what waits, and what comes behind |
 //! | [`recommend`] | the windows that a target asks for, and the patience that pays with them |
 //! | [`report`] | what comes of it all, for machines |
 //! | [`table`], [`plot`] | and for people |
@@ -14,18 +14,18 @@ pub mod plot;
 pub mod recommend;
 pub mod replay;
 pub mod report;
+pub mod simulated_reader;
 pub mod table;
-pub mod trace;
-pub mod watch;
+pub mod trace_file;
 
 use crate::post::relationship::Patience;
 use replay::replay;
 use report::{Recommended, Report};
+use simulated_reader::{PATIENCES, Readers};
 use slackwater_order::hold::OriginHold;
 use slackwater_order::origin_stats::OBSERVATIONS_MIN;
 use slackwater_order::window::Windows;
-use trace::Trace;
-use watch::{PATIENCES, Readers};
+use trace_file::Trace;
 
 /// A configuration to be tried.
 #[derive(Clone, Debug)]

@@ -2,8 +2,8 @@
 //! little more, since the next posts are not these. And the patience that pays with them.
 
 use super::report::Recommendation;
-use super::trace::Trace;
-use super::watch::{Reader, Readers};
+use super::simulated_reader::{Reader, Readers};
+use super::trace_file::Trace;
 use crate::post::host::pattern_of;
 use crate::post::relationship::Patience;
 use hashbrown::HashMap;

@@ -1,8 +1,8 @@
 //! A trace under one configuration: every post judged and learned from as the service does it, readers looking on.
 
 use super::report::{Configuration, OriginRow, Quantiles, ReaderRow, Shares};
-use super::trace::Trace;
-use super::watch::Readers;
+use super::simulated_reader::Readers;
+use super::trace_file::Trace;
 use crate::api::origin::WindowFrom;
 use slackwater_order::hold::OriginHold;
 use slackwater_order::origin_stats::{Learned, OriginStats};

@@ -1,6 +1,6 @@
 //! What is said of windows, held against made-up but lifelike traces.
 
-use super::trace::TraceError;
+use super::trace_file::TraceFileError;
 use super::*;
 use crate::api::origin::WindowFrom;
 use slackwater_order::time::Time;
@@ -307,10 +307,10 @@ fn a_patience_is_recommended_as_long_as_waiting_pays() {
 fn each_doubling_of_the_hold_must_bring_its_share() {
     let check = |rows: &[(u64, i64, u64)], seconds: u64| {
         let reader = |(patience, hold_ms, behind): &(u64, i64, u64)| {
-            let mut waits = watch::Waits::default();
+            let mut waits = simulated_reader::Waits::default();
             waits.add(*hold_ms);
             let mut reader =
-                watch::Reader::new(Patience::For(Duration::from_secs(*patience)), waits);
+                simulated_reader::Reader::new(Patience::For(Duration::from_secs(*patience)), waits);
             reader.waits_ms = vec![0; 1_000];
             reader.behind = *behind;
             reader
@@ -434,7 +434,7 @@ fn a_line_that_cannot_be_read_is_told_and_passed_over() {
     );
     assert_eq!(trace.malformed.lines, 6);
     let empty = Trace::read(b"\n\n".as_slice(), &mut |_| {});
-    assert!(matches!(empty, Err(TraceError::Empty)), "{empty:?}");
+    assert!(matches!(empty, Err(TraceFileError::Empty)), "{empty:?}");
     let all = Trace::read(b"x\ny".as_slice(), &mut |_| {}).unwrap_err();
     assert_eq!(
         all.to_string(),

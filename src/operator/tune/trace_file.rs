@@ -47,7 +47,7 @@ pub struct Arrival {
 
 /// Why there is nothing to replay.
 #[derive(Debug, thiserror::Error)]
-pub enum TraceError {
+pub enum TraceFileError {
     /// It cannot be read.
     #[error("reading the trace")]
     Read(#[from] io::Error),
@@ -74,7 +74,7 @@ impl Trace {
     pub fn read(
         mut lines: impl BufRead,
         progress: &mut dyn FnMut(u64),
-    ) -> Result<Trace, TraceError> {
+    ) -> Result<Trace, TraceFileError> {
         let mut trace = Trace::default();
         let mut origins = HashMap::new();
         let mut line = Vec::new();
@@ -107,9 +107,9 @@ impl Trace {
             }
         }
         match (trace.arrivals.is_empty(), trace.malformed.told.first()) {
-            (true, None) => return Err(TraceError::Empty),
+            (true, None) => return Err(TraceFileError::Empty),
             (true, Some(first)) => {
-                return Err(TraceError::AllMalformed {
+                return Err(TraceFileError::AllMalformed {
                     lines: trace.malformed.lines,
                     reason: format!("line {}: {}", first.line, first.reason),
                 });
@@ -145,9 +145,9 @@ impl Trace {
         number: u64,
         line: &Line<'_>,
         origins: &mut HashMap<String, u32>,
-    ) -> Result<(), TraceError> {
+    ) -> Result<(), TraceFileError> {
         if ARRIVALS_MAX <= self.arrivals.len() {
-            return Err(TraceError::TooLong);
+            return Err(TraceFileError::TooLong);
         }
         let Some(origin) = self.origin(&line.origin, origins) else {
             let reason = format!("origin: {} is no host", quoted(&line.origin));
@@ -206,39 +206,39 @@ impl Malformed {
 struct Line<'a> {
     #[serde(borrow)]
     origin: Cow<'a, str>,
-    published: Moment,
-    arrived: Moment,
+    published: Timestamp,
+    arrived: Timestamp,
 }
 
 /// A moment as RFC 3339 or as milliseconds since 1970, in the bounds of what the service places.
-struct Moment(Time);
+struct Timestamp(Time);
 
-impl<'de> Deserialize<'de> for Moment {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Moment, D::Error> {
-        struct Either;
-        impl de::Visitor<'_> for Either {
-            type Value = Moment;
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        struct TimestampVisitor;
+        impl de::Visitor<'_> for TimestampVisitor {
+            type Value = Timestamp;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a time as \"2026-11-22T10:00:00Z\" or in milliseconds since 1970")
             }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Moment, E> {
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Timestamp, E> {
                 let at = DateTime::parse_from_rfc3339(text)
                     .map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))?;
                 self.visit_i64(at.timestamp_millis())
             }
-            fn visit_u64<E: de::Error>(self, millis: u64) -> Result<Moment, E> {
+            fn visit_u64<E: de::Error>(self, millis: u64) -> Result<Timestamp, E> {
                 self.visit_i64(i64::try_from(millis).unwrap_or(i64::MAX))
             }
-            fn visit_i64<E: de::Error>(self, millis: i64) -> Result<Moment, E> {
+            fn visit_i64<E: de::Error>(self, millis: i64) -> Result<Timestamp, E> {
                 let at = Time::from_millis(millis);
                 if (Time::EARLIEST..=Time::LATEST).contains(&at) {
-                    Ok(Moment(at))
+                    Ok(Timestamp(at))
                 } else {
                     Err(E::custom("a time before 1970 or after 9999"))
                 }
             }
         }
-        deserializer.deserialize_any(Either)
+        deserializer.deserialize_any(TimestampVisitor)
     }
 }
 
