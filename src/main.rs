@@ -2,9 +2,10 @@
 
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use slackwater::api::auth::jwt;
+use slackwater::api::auth::jwt::{self, Algorithm};
+use slackwater::api::auth::secret::Secret;
 use slackwater::clock;
-use slackwater::config::{self, Algorithm, Config, Logging, Secret};
+use slackwater::config::{self, Config};
 use slackwater::demo;
 use slackwater::feed::disk;
 use slackwater::operator::tune::trace_file::{Trace, TraceFileError};
@@ -211,9 +212,9 @@ fn serve(file: Option<&Path>, rebuild: bool, at_once: &AtOnce) -> Result<(), Box
 
 fn show(options: demo::Options, at_once: &AtOnce) -> Result<(), Box<dyn Error>> {
     // Anything less than a warning would disturb the picture.
-    logging::start(&Logging {
+    logging::start(&logging::Options {
         level: "warn".to_owned(),
-        ..Logging::default()
+        ..logging::Options::default()
     });
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -256,7 +257,7 @@ fn token(
 fn trace(file: Option<&Path>) -> Result<(), Box<dyn Error>> {
     let (_, config) = config_or_default(file)?;
     // What is told of reading is told by the bar; standard output is the trace.
-    logging::start(&Logging {
+    logging::start(&logging::Options {
         level: "warn".to_owned(),
         ..config.logging
     });

@@ -11,9 +11,7 @@ mod socket;
 mod waiting;
 
 use crate::api;
-use crate::api::auth::Auth;
-use crate::api::auth::introspection::Introspection;
-use crate::api::auth::jwt::Jwt;
+use crate::api::auth::{self, Auth, AuthError};
 use crate::api::state::AppState;
 use crate::config::{self, Config};
 use crate::engine;
@@ -110,7 +108,7 @@ pub enum ServiceError {
     #[error("preparing to check tokens")]
     Auth {
         /// The reason.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: AuthError,
     },
     /// The address.
     #[error("listening on {listen}")]
@@ -208,7 +206,13 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
         state.clone(),
         appender.clone(),
         api::Options {
-            auth: auth(&config.auth)?,
+            auth: Auth::new(auth::Options {
+                service_tokens: config.auth.service_tokens.clone(),
+                public_feeds_open: config.auth.public_feeds_open,
+                jwt: config.auth.jwt.clone(),
+                introspection: config.auth.introspection.clone(),
+            })
+            .map_err(|source| ServiceError::Auth { source })?,
             request_timeout: config.http.request_timeout,
             requests_max: config.http.requests_max,
             requests_per_minute: config.http.requests_per_minute,
@@ -419,23 +423,6 @@ fn broken(what: &str, error: &dyn std::fmt::Display) -> ServiceError {
     ServiceError::Broken {
         what: format!("{what}: {error}"),
     }
-}
-
-/// Who may ask.
-fn auth(config: &config::Auth) -> Result<Auth, ServiceError> {
-    let jwt = config.jwt.as_ref().map(Jwt::new).transpose();
-    let asked = config.introspection.clone().map(Introspection::new);
-    let (jwt, asked) = (
-        jwt.map_err(Into::into),
-        asked.transpose().map_err(Into::into),
-    );
-    let failed = |source| ServiceError::Auth { source };
-    Ok(Auth {
-        service_tokens: config.service_tokens.clone(),
-        jwt: jwt.map_err(failed)?,
-        introspection: asked.map_err(failed)?,
-        public_feeds_open: config.public_feeds_open,
-    })
 }
 
 /// Which log it is, is found out when that is opened.

@@ -6,7 +6,7 @@ use super::rejections::RejectionLog;
 use super::response_memory::{self, ResponseMemory};
 use super::state::AppState;
 use super::websocket;
-use crate::config::Ids;
+use crate::mastodon::ids::Ids;
 use crate::mastodon::status_cache::StatusCache;
 use crate::post::source::Appender;
 use crate::reader::view::Built;

@@ -5,6 +5,9 @@
 //! `x-kind` says how a text is to be read. What a key means is said in the shipped file, at more length.
 
 use super::Bound;
+use crate::api::auth::jwt::Algorithm;
+use crate::mastodon::ids::Ids;
+use crate::operator::logging::Format;
 use crate::post::relationship;
 use bytesize::ByteSize;
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
@@ -247,16 +250,6 @@ pub struct Mastodon {
     pub late_list: Option<bool>,
 }
 
-/// Whose ids clients of Mastodon's API see.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Ids {
-    /// Ours.
-    Place,
-    /// The backend's, as it gave them with each post.
-    Ref,
-}
-
 /// Keys for cursors at most: each makes those of another key cost a hash more.
 pub const CURSOR_KEYS_MAX: usize = 8;
 
@@ -297,20 +290,6 @@ pub struct Jwt {
     pub audience: Option<String>,
 }
 
-/// How user tokens are signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-pub enum Algorithm {
-    /// With a secret that both sides know.
-    #[serde(rename = "HS256")]
-    Hs256,
-    /// With an RSA key.
-    #[serde(rename = "RS256")]
-    Rs256,
-    /// With an Ed25519 key.
-    #[serde(rename = "EdDSA")]
-    EdDsa,
-}
-
 /// Who is asked about user tokens that say nothing by themselves.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -336,18 +315,6 @@ pub struct Logging {
     pub level: Option<String>,
     /// How lines look.
     pub format: Option<Format>,
-}
-
-/// How log lines look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// For people on a terminal, JSON elsewhere.
-    Auto,
-    /// For people.
-    Human,
-    /// An object a line.
-    Json,
 }
 
 /// A duration, written `"30s"`, `"24h"`, `"30d"`.

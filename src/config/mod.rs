@@ -6,16 +6,17 @@
 
 mod constraints;
 pub mod file;
-mod jwt;
 mod mistake;
 mod resolve;
-mod secret;
+mod secret_text;
 mod validate;
 
-pub use jwt::{Algorithm, Jwt};
 pub use mistake::{Mistake, Mistakes};
-pub use secret::Secret;
 
+use crate::api::auth::secret::Secret;
+use crate::api::auth::{introspection, jwt};
+use crate::mastodon::ids::Ids;
+use crate::operator::logging;
 use crate::post::kafka;
 use crate::post::relationship::Patience;
 use file::ConfigFile;
@@ -73,6 +74,9 @@ pub fn schema() -> serde_json::Value {
     let mut schema = file::schema();
     let shipped = validate::validate(SHIPPED, "slackwater.toml", &schema).right;
     with_defaults(&mut schema, &shipped);
+    if let Some(schema) = schema.as_object_mut() {
+        schema.insert("title".to_owned(), "slackwater.toml".into());
+    }
     schema
 }
 
@@ -94,7 +98,7 @@ pub struct Config {
     /// `[auth]`: who may ask.
     pub auth: Auth,
     /// `[logging]`: what the service says while it runs.
-    pub logging: Logging,
+    pub logging: logging::Options,
 }
 
 /// Where records come from. Default: the built-in log.
@@ -238,17 +242,6 @@ impl Default for Mastodon {
     }
 }
 
-/// Whose ids clients of Mastodon's API see.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Ids {
-    /// Ours: a status's is its place, an account's is made of the actor's id. Good for reading; who answers or favourites
-    /// needs those of the backend.
-    #[default]
-    Place,
-    /// The backend's, as it gave them with each post; what has none is left out.
-    Ref,
-}
-
 /// Who may ask.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Auth {
@@ -261,42 +254,9 @@ pub struct Auth {
     /// them sealed are taken; `None` stands for no seal. Default one of the built-in log's own, and no seal with Kafka.
     pub cursor_keys: Vec<Option<Secret>>,
     /// User tokens that the backend signs. Default none.
-    pub jwt: Option<Jwt>,
+    pub jwt: Option<jwt::Options>,
     /// Who is asked about other user tokens. Default nobody.
-    pub introspection: Option<Introspection>,
-}
-
-/// Who is asked about user tokens that say nothing by themselves (RFC 7662).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Introspection {
-    /// Where: http or https.
-    pub url: url::Url,
-    /// As whom.
-    pub client_id: String,
-    /// With which secret.
-    pub client_secret: Secret,
-    /// How long an answer is believed. 1 to 25 seconds, default 25 seconds.
-    pub remember: Duration,
-}
-
-/// What the service says while it runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Logging {
-    /// A filter that `tracing_subscriber::EnvFilter` takes. Default `info`.
-    pub level: String,
-    /// How lines look. Default [`Format::Auto`].
-    pub format: Format,
-}
-
-/// How log lines look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// As [`Format::Human`] on a terminal, as [`Format::Json`] elsewhere.
-    Auto,
-    /// For people.
-    Human,
-    /// A JSON object a line.
-    Json,
+    pub introspection: Option<introspection::Options>,
 }
 
 const MB: u64 = 1_000_000;
@@ -378,15 +338,6 @@ impl Default for Stream {
             ping_every: Duration::from_secs(30),
             send_timeout: Duration::from_secs(10),
             live_max_age: Duration::from_secs(60),
-        }
-    }
-}
-
-impl Default for Logging {
-    fn default() -> Logging {
-        Logging {
-            level: "info".to_owned(),
-            format: Format::Auto,
         }
     }
 }

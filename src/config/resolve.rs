@@ -2,12 +2,13 @@
 
 use super::file::{self, ConfigFile, Span};
 use super::mistake::{Mistake, guess, quoted};
-use super::secret::{Secret, secret_text};
+use super::secret_text::secret_text;
 use super::validate::{Validated, join};
-use super::{
-    Algorithm, Auth, Config, Feed, Format, Http, Ids, Introspection, Jwt, Kafka, Log, Logging,
-    Mastodon, Ordering, Stream,
-};
+use super::{Auth, Config, Feed, Http, Kafka, Log, Mastodon, Ordering, Stream};
+use crate::api::auth::jwt::Algorithm;
+use crate::api::auth::secret::Secret;
+use crate::api::auth::{introspection, jwt};
+use crate::operator::logging;
 use crate::post::host::pattern_of;
 use crate::post::kafka;
 use ipnet::IpNet;
@@ -44,10 +45,7 @@ pub(super) fn resolve(
     let http = resolver.http(&written.http);
     let stream = stream(&written.stream);
     let mastodon = Mastodon {
-        ids: match written.mastodon.ids {
-            None | Some(file::Ids::Place) => Ids::Place,
-            Some(file::Ids::Ref) => Ids::Ref,
-        },
+        ids: written.mastodon.ids.unwrap_or_default(),
         late_list: written.mastodon.late_list.unwrap_or(true),
     };
     let feed = feed(written.feed);
@@ -444,7 +442,7 @@ impl Resolver<'_> {
         None
     }
 
-    fn jwt(&mut self, written: file::Jwt) -> Option<Jwt> {
+    fn jwt(&mut self, written: file::Jwt) -> Option<jwt::Options> {
         let Some(algorithm) = written.algorithm else {
             if !self.complained("auth.jwt") {
                 let allowed = "algorithm = \"HS256\", \"RS256\" or \"EdDSA\"";
@@ -460,13 +458,8 @@ impl Resolver<'_> {
             }
             return None;
         };
-        let algorithm = match algorithm {
-            file::Algorithm::Hs256 => Algorithm::Hs256,
-            file::Algorithm::Rs256 => Algorithm::Rs256,
-            file::Algorithm::EdDsa => Algorithm::EdDsa,
-        };
         let key = secret_text(text, self.env).and_then(|key| {
-            let jwt = Jwt {
+            let jwt = jwt::Options {
                 algorithm,
                 key: Secret::new(&key),
                 issuer: written.issuer,
@@ -490,7 +483,7 @@ impl Resolver<'_> {
             .ok()
     }
 
-    fn introspection(&mut self, written: file::Introspection) -> Option<Introspection> {
+    fn introspection(&mut self, written: file::Introspection) -> Option<introspection::Options> {
         const KEY: &str = "auth.introspection";
         let missing = [
             ("url", written.url.is_none()),
@@ -520,7 +513,7 @@ impl Resolver<'_> {
                 None
             }
         };
-        Some(Introspection {
+        Some(introspection::Options {
             url: url?,
             client_id: written.client_id?,
             client_secret: secret?,
@@ -528,8 +521,8 @@ impl Resolver<'_> {
         })
     }
 
-    fn logging(&mut self, written: file::Logging) -> Logging {
-        let mut logging = Logging::default();
+    fn logging(&mut self, written: file::Logging) -> logging::Options {
+        let mut logging = logging::Options::default();
         if let Some(level) = written.level {
             match wrong_level(&level) {
                 None => logging.level = level,
@@ -540,12 +533,7 @@ impl Resolver<'_> {
                 }
             }
         }
-        logging.format = match written.format {
-            Some(file::Format::Auto) => Format::Auto,
-            Some(file::Format::Human) => Format::Human,
-            Some(file::Format::Json) => Format::Json,
-            None => logging.format,
-        };
+        logging.format = written.format.unwrap_or(logging.format);
         logging
     }
 

@@ -272,13 +272,13 @@ fn a_file_that_says_everything_means_it() {
                 None,
                 Some(Secret::new("0123456789abcdef0123456789abcdef")),
             ],
-            jwt: Some(Jwt {
-                algorithm: Algorithm::Hs256,
+            jwt: Some(jwt::Options {
+                algorithm: jwt::Algorithm::Hs256,
                 key: Secret::new("0123456789abcdef0123456789abcdef"),
                 issuer: Some("us".into()),
                 audience: Some("them".into()),
             }),
-            introspection: Some(Introspection {
+            introspection: Some(introspection::Options {
                 url: "https://home.example/introspect".parse().unwrap(),
                 client_id: "me".into(),
                 client_secret: Secret::new("hush"),
@@ -289,9 +289,9 @@ fn a_file_that_says_everything_means_it() {
                 Secret::new("fedcba9876543210"),
             ],
         },
-        logging: Logging {
+        logging: logging::Options {
             level: "info,slackwater::order=debug".into(),
-            format: Format::Json,
+            format: logging::Format::Json,
         },
     };
     assert_eq!(right(text), meant);

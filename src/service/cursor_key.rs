@@ -67,6 +67,7 @@ fn kept(folder: &Path) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::auth::secret::Secret;
 
     /// Were this to fail, all readers would begin anew once a key is configured.
     #[test]
@@ -78,7 +79,7 @@ mod tests {
             if let Log::BuiltIn { path, .. } = &mut config.log {
                 *path = folder.path().to_owned();
             }
-            let keys = keys.iter().map(|key| Some(config::Secret::new(key)));
+            let keys = keys.iter().map(|key| Some(Secret::new(key)));
             config.auth.cursor_keys = keys.collect();
             config
         };

@@ -141,7 +141,7 @@ fn take_over(effective: &mut Config, config: Config, reload: &Reload) -> Outcome
     }
     let rest = Config {
         ordering: effective.ordering.clone(),
-        logging: config::Logging {
+        logging: logging::Options {
             level: effective.logging.level.clone(),
             ..config.logging.clone()
         },
