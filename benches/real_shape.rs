@@ -11,14 +11,13 @@
 mod support;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use slackwater::config::Feed;
+use slackwater::config::memory::{self, UnflushedShare};
 use slackwater::feed::fan_out::{Fate, fan_out};
 use slackwater::feed::kept::Post;
 use slackwater::feed::store::{Reflects, Store, home_key};
 use slackwater::feed::thread::Answers;
 use slackwater::graph::Graph;
 use slackwater::post::relationship::decode;
-use slackwater::service::memory::{self, Waiting};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use support::{Dice, author, post, sized, store};
@@ -145,7 +144,7 @@ fn bench(c: &mut Criterion) {
     let a_round = sized(2_000, 20);
     let mut group = c.benchmark_group("fan-out of a real shape");
     // What may wait as it ships, on this machine; and, beside it, on one of 10 GB.
-    let here = Waiting::of(&Feed::default(), memory::usable()).entries_max;
+    let here = UnflushedShare::of(memory::usable_bytes()).entries_max;
     let less = 10_000_000;
     for (name, rules, entries_max) in [
         ("plain", false, here),

@@ -1,8 +1,19 @@
 //! The file as a writer meets it: what it says, and what it is told.
 
 use super::*;
-use slackwater_order::window::{Auto, LatePolicy, ReorderWindow, TooLatePolicy, Window};
+use crate::api::auth::{introspection, jwt};
+use crate::api::limits::Limits;
+use crate::api::websocket;
+use crate::engine;
+use crate::feed::expiry::Keep;
+use crate::mastodon::ids::Ids;
+use crate::pipeline::due::Due;
+use crate::post::kafka;
+use crate::post::relationship::Patience;
+use slackwater_order::window::{Auto, LatePolicy, ReorderWindow, TooLatePolicy, Window, Windows};
 use std::collections::BTreeSet;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn environment(name: &str) -> Option<String> {
     match name {
@@ -18,6 +29,14 @@ fn environment(name: &str) -> Option<String> {
 }
 
 fn read(text: &str) -> Result<Config, Mistakes> {
+    read_with(text, 0)
+}
+
+fn read_with(text: &str, memory_bytes: u64) -> Result<Config, Mistakes> {
+    let environment = Environment {
+        variable: &environment,
+        memory_bytes,
+    };
     parse(text, "s.toml", &environment)
 }
 
@@ -36,10 +55,13 @@ fn check(text: &str, told: &str) {
 
 #[test]
 fn the_shipped_file_is_the_default() {
-    assert_eq!(right(SHIPPED), Config::default());
-    assert_eq!(right(""), Config::default());
+    assert_eq!(right(SHIPPED), Config::defaults(0));
+    assert_eq!(right(""), Config::defaults(0));
     let kafka = SHIPPED.replace("kind = \"built-in\"", "kind = \"kafka\"");
-    assert_eq!(right(&kafka).log, Log::Kafka(Kafka::default()));
+    assert_eq!(
+        right(&kafka).log,
+        source::Options::Kafka(kafka::Options::default())
+    );
 }
 
 #[test]
@@ -222,56 +244,61 @@ fn a_file_that_says_everything_means_it() {
         max: 7 * DAY,
     };
     let meant = Config {
-        log: Log::BuiltIn {
-            path: "/var/log".into(),
-            keep: year,
-            bytes_max: 3 << 29,
-        },
-        ordering: Ordering {
-            windows,
-            patience: Patience::Complete,
-        },
-        feed: Feed {
+        log: source::Options::BuiltIn(log::Options {
+            activities_keep: year,
+            activities_bytes_max: 3 << 29,
+            ..log::Options::at("/var/log")
+        }),
+        store: store::Options {
             path: "/var/feeds".into(),
             length: 100_000,
             boost_repeat_after: Duration::ZERO,
-            posts_keep: Duration::from_secs(3600),
-            stubs_keep: year,
-            removals_keep: 14 * DAY,
-            inactive_after: Duration::from_secs(3600),
-            unflushed_entries_max: Bound::Fixed(1000),
-            unflushed_bytes_max: Bound::Fixed(1_000_000),
+            unflushed_entries_max: 1000,
+            unflushed_bytes_max: 1_000_000,
             cache_bytes: 1 << 20,
-            replay_max: Duration::from_secs(2),
-            checkpoint_every: Duration::from_millis(100),
         },
-        http: Http {
-            listen: "[::]:80".parse().unwrap(),
-            requests_max: 1,
+        pipeline: pipeline::Options {
+            engine: engine::Options {
+                windows,
+                patience: Patience::Complete,
+                keep: Keep {
+                    posts: Duration::from_secs(3600),
+                    stubs: year,
+                    removals: 14 * DAY,
+                },
+                inactive_after: Duration::from_secs(3600),
+                ..engine::Options::default()
+            },
+            due: Due {
+                replay_max: Duration::from_secs(2),
+                rows_every: Duration::from_millis(100),
+                ..Due::default()
+            },
+        },
+        listen: "[::]:80".parse().unwrap(),
+        api: api::Options {
             request_timeout: Duration::from_secs(600),
+            requests_max: 1,
             requests_per_minute: 7,
             trusted_proxies: vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()],
-        },
-        stream: Stream {
-            connections_max: 1,
-            connections_per_account_max: 2,
-            connections_per_address_max: 3,
-            horizon_every: Duration::from_secs(1),
-            ping_every: Duration::from_secs(300),
-            send_timeout: Duration::from_secs(2),
+            connections: Limits {
+                all: 1,
+                per_account: 2,
+                per_address: 3,
+            },
+            stream_options: api::StreamOptions {
+                horizon_every: Duration::from_secs(1),
+                socket: websocket::Options {
+                    ping_every: Duration::from_secs(300),
+                    send_timeout: Duration::from_secs(2),
+                },
+            },
+            mastodon_ids: Ids::Ref,
+            late_list: false,
             live_max_age: Duration::from_secs(3),
         },
-        mastodon: Mastodon {
-            ids: Ids::Ref,
-            late_list: false,
-        },
-        auth: Auth {
+        auth: auth::Options {
             public_feeds_open: true,
-            cursor_keys: vec![
-                Some(Secret::new("abcdef0123456789abcdef0123456789")),
-                None,
-                Some(Secret::new("0123456789abcdef0123456789abcdef")),
-            ],
             jwt: Some(jwt::Options {
                 algorithm: jwt::Algorithm::Hs256,
                 key: Secret::new("0123456789abcdef0123456789abcdef"),
@@ -289,6 +316,11 @@ fn a_file_that_says_everything_means_it() {
                 Secret::new("fedcba9876543210"),
             ],
         },
+        cursor_keys: vec![
+            Some(Secret::new("abcdef0123456789abcdef0123456789")),
+            None,
+            Some(Secret::new("0123456789abcdef0123456789abcdef")),
+        ],
         logging: logging::Options {
             level: "info,slackwater::order=debug".into(),
             format: logging::Format::Json,
@@ -317,7 +349,7 @@ fn kafka_settings_are_passed_through_as_text() {
         "enable.sparse.connections" = false
         "#,
     );
-    let Log::Kafka(kafka) = &config.log else {
+    let source::Options::Kafka(kafka) = &config.log else {
         panic!("{config:?}");
     };
     let pair = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
@@ -329,7 +361,7 @@ fn kafka_settings_are_passed_through_as_text() {
         ("fetch.max.bytes", "2000000"),
         ("enable.sparse.connections", "false"),
     ];
-    let meant = Kafka {
+    let meant = kafka::Options {
         brokers: vec!["a:9092".into(), "b:9092".into()],
         activities: "a".into(),
         relationships: "r".into(),
@@ -406,7 +438,11 @@ fn an_origin_has_windows_of_its_own() {
             allowed_lateness: Duration::from_secs(lateness),
             ..Window::default()
         };
-        assert_eq!(*config.ordering.windows.of(origin), meant, "{origin}");
+        assert_eq!(
+            *config.pipeline.engine.windows.of(origin),
+            meant,
+            "{origin}"
+        );
     };
     check("threads.net", 960, 3600);
     check("a.example", 10, 0);
@@ -430,7 +466,7 @@ fn late_posts_go_where_their_origin_says() {
         too_late = "drop"
         "#,
     );
-    let windows = &config.ordering.windows;
+    let windows = &config.pipeline.engine.windows;
     let check = |origin: &str, late, too_late| {
         let of = windows.of(origin);
         assert_eq!((of.late, of.too_late), (late, too_late), "{origin}");
@@ -491,8 +527,8 @@ fn how_windows_are_learned_has_bounds() {
     );
     let auto = right("ordering.auto = { quantile = 0.9999, min = \"1s\", max = \"1s\" }");
     assert_eq!(
-        auto.ordering.windows.auto.min,
-        auto.ordering.windows.auto.max
+        auto.pipeline.engine.windows.auto.min,
+        auto.pipeline.engine.windows.auto.max
     );
 }
 
@@ -504,7 +540,7 @@ fn patience_is_a_duration_or_complete() {
         ("complete", Patience::Complete),
     ] {
         let config = right(&format!("ordering.patience = {text:?}"));
-        assert_eq!(config.ordering.patience, meant);
+        assert_eq!(config.pipeline.engine.patience, meant);
     }
     let allowed =
         "allowed: a duration such as \"30s\", \"24h\" or \"30d\", from 0s to 7d; or \"complete\"";
@@ -677,6 +713,21 @@ fn a_bound_on_memory_is_a_number_or_auto() {
             &format!("s.toml:1: feed.unflushed_{key}: {told}"),
         );
     }
+}
+
+/// Were this to fail, a bound that an operator wrote would be overruled, or "auto" be the same on every machine.
+#[test]
+fn a_bound_on_memory_is_a_share_of_it_unless_it_is_written() {
+    let check = |text, entries_max: usize, bytes_max: usize| {
+        let store = read_with(text, 16_000_000_000).unwrap().store;
+        let bounds = (store.unflushed_entries_max, store.unflushed_bytes_max);
+        assert_eq!(bounds, (entries_max, bytes_max), "{text}");
+    };
+    let auto = "feed.unflushed_entries_max = \"auto\"\nfeed.unflushed_bytes_max = \"auto\"";
+    check("", 15_625_000, 1_000_000_000);
+    check(auto, 15_625_000, 1_000_000_000);
+    check("feed.unflushed_entries_max = 7_000", 7_000, 1_000_000_000);
+    check("feed.unflushed_bytes_max = \"7MB\"", 15_625_000, 7_000_000);
 }
 
 #[test]

@@ -10,8 +10,8 @@ use toml_edit::{Array, Document, Item, TableLike, Value};
 
 /// A file that could be read, as far as it could.
 pub(super) struct Validated {
-    /// The values that are right.
-    pub right: Json,
+    /// The values that pass.
+    pub accepted: Json,
     /// The line of each key that is there, right or wrong.
     pub lines: HashMap<String, usize>,
     /// What is wrong with the others.
@@ -27,7 +27,7 @@ pub(super) fn validate(text: &str, file: &str, schema: &Json) -> Validated {
         lines: HashMap::new(),
         mistakes: Vec::new(),
     };
-    let right = match Document::parse(text) {
+    let accepted = match Document::parse(text) {
         Ok(document) => {
             let root = Place {
                 path: "",
@@ -49,7 +49,7 @@ pub(super) fn validate(text: &str, file: &str, schema: &Json) -> Validated {
         }
     };
     Validated {
-        right,
+        accepted,
         lines: validator.lines,
         mistakes: validator.mistakes,
     }

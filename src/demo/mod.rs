@@ -7,7 +7,8 @@ pub mod fediverse;
 pub mod screen;
 
 use crate::clock;
-use crate::config::{Config, Log};
+use crate::config::{Config, memory};
+use crate::post::{log, source};
 use crate::service::{self, Service, ServiceError};
 use client::{Client, ClientError};
 use columns::{ColumnEntry, Scene, count_out_of_order, hh_mm, in_words};
@@ -152,12 +153,10 @@ impl Door {
 }
 
 fn config(folder: &Path, listen: SocketAddr) -> Config {
-    let mut config = Config::default();
-    if let Log::BuiltIn { path, .. } = &mut config.log {
-        *path = folder.join("log");
-    }
-    config.feed.path = folder.join("feeds");
-    config.http.listen = listen;
+    let mut config = Config::defaults(memory::usable_bytes());
+    config.log = source::Options::BuiltIn(log::Options::at(folder.join("log")));
+    config.store.path = folder.join("feeds");
+    config.listen = listen;
     config
 }
 

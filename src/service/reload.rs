@@ -133,24 +133,20 @@ fn take_over(effective: &mut Config, config: Config, reload: &Reload) -> Outcome
     if *effective == config {
         return Outcome::Unchanged;
     }
-    if effective.ordering != config.ordering {
-        reload.put(config.ordering.windows.clone(), config.ordering.patience);
+    let (old, new) = (&effective.pipeline.engine, &config.pipeline.engine);
+    if (&old.windows, old.patience) != (&new.windows, new.patience) {
+        reload.put(new.windows.clone(), new.patience);
     }
     if effective.logging.level != config.logging.level {
         logging::set_level(&config.logging.level);
     }
-    let rest = Config {
-        ordering: effective.ordering.clone(),
-        logging: logging::Options {
-            level: effective.logging.level.clone(),
-            ..config.logging.clone()
-        },
-        ..config.clone()
-    };
-    if rest != *effective {
+    // With what can be taken over, nothing else may differ.
+    let ordering = &config.pipeline.engine;
+    effective.pipeline.engine.windows = ordering.windows.clone();
+    effective.pipeline.engine.patience = ordering.patience;
+    effective.logging.level.clone_from(&config.logging.level);
+    if *effective != config {
         tracing::warn!("beside [ordering] and logging.level, settings changed that need a restart");
     }
-    effective.ordering = config.ordering;
-    effective.logging.level = config.logging.level;
     Outcome::TakenOver
 }

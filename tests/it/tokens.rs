@@ -573,6 +573,10 @@ fn keys_are_read_from_files() {
         "auth.service_tokens = [\"{SERVICE}\"]\nauth.jwt.algorithm = \"HS256\"\nauth.jwt.key = \"file:{}\"",
         file.display()
     );
-    let config = config::parse(&text, "s.toml", &|_| None).unwrap();
+    let environment = config::Environment {
+        variable: &|_| None,
+        memory_bytes: 0,
+    };
+    let config = config::parse(&text, "s.toml", &environment).unwrap();
     assert_eq!(config.auth.jwt.unwrap().key, Secret::new(SECRET));
 }

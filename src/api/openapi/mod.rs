@@ -31,7 +31,7 @@ pub fn document() -> Value {
 }
 
 /// The files of `schemas/` by their names: each record and each answer as a JSON Schema, and the document. The configuration's
-/// is [`crate::config::schema`].
+/// is `config::schema`.
 pub fn files() -> Vec<(&'static str, Value)> {
     vec![
         ("activity-record.schema.json", ACTIVITY.alone()),
