@@ -3,12 +3,11 @@
 use super::report::{Configuration, OriginRow, Quantiles, ReaderRow, Shares};
 use super::simulated_reader::Readers;
 use super::trace_file::Trace;
-use crate::api::origin::WindowFrom;
 use slackwater_order::hold::OriginHold;
 use slackwater_order::origin_stats::{Learned, OriginStats};
 use slackwater_order::origins::OTHERS;
 use slackwater_order::verdict::{Disposition, Verdict, judge};
-use slackwater_order::window::{EffectiveWindow, ReorderWindow, Windows};
+use slackwater_order::window::{EffectiveWindow, Windows};
 use std::sync::Arc;
 
 /// Progress is told every so many arrivals.
@@ -95,14 +94,9 @@ impl Replayed {
                 host: host.to_string(),
                 posts: counts.iter().sum(),
                 reorder_window_ms: origin.wait.window_ms(),
-                window_from: match (
-                    self.windows.of(host).reorder_window,
-                    origin.delays.learned().filter(|_| **host != *OTHERS),
-                ) {
-                    (ReorderWindow::Fixed(_), _) => WindowFrom::Fixed,
-                    (ReorderWindow::Auto, Some(_)) => WindowFrom::Learned,
-                    (ReorderWindow::Auto, None) => WindowFrom::NotYetLearned,
-                },
+                window_from: self
+                    .windows
+                    .source(host, origin.delays.learned().filter(|_| **host != *OTHERS)),
                 shares: shares(counts),
             });
         }

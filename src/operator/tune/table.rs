@@ -2,7 +2,7 @@
 
 use super::recommend::learnable;
 use super::report::{Configuration, OriginRow, ReaderRow, Report};
-use crate::api::origin::WindowFrom;
+use slackwater_order::window::WindowSource;
 use std::fmt::Write;
 
 /// Origins in each table, those with the most posts.
@@ -131,9 +131,9 @@ fn of_configuration(text: &mut String, configuration: &Configuration) {
 
 fn of_origin(origin: &OriginRow) -> Vec<String> {
     let window = match origin.window_from {
-        WindowFrom::Fixed => zero(origin.reorder_window_ms),
-        WindowFrom::Learned => format!("{} learned", zero(origin.reorder_window_ms)),
-        WindowFrom::NotYetLearned => "not yet learned".to_owned(),
+        WindowSource::Fixed => zero(origin.reorder_window_ms),
+        WindowSource::Learned => format!("{} learned", zero(origin.reorder_window_ms)),
+        WindowSource::NotYetLearned => "not yet learned".to_owned(),
     };
     cells([
         &shown(&origin.host),

@@ -2,9 +2,8 @@
 
 use super::trace_file::TraceFileError;
 use super::*;
-use crate::api::origin::WindowFrom;
 use slackwater_order::time::Time;
-use slackwater_order::window::{ReorderWindow, TooLatePolicy, Window};
+use slackwater_order::window::{ReorderWindow, TooLatePolicy, Window, WindowSource};
 use std::time::Duration;
 
 const NOON: i64 = 1_763_805_600_000;
@@ -170,7 +169,7 @@ fn learned_windows_find_in_time_what_they_are_to_find() {
         panic!("{} configurations", report.configurations.len());
     };
     for origin in &auto.origins {
-        assert_eq!(origin.window_from, WindowFrom::Learned, "{}", origin.host);
+        assert_eq!(origin.window_from, WindowSource::Learned, "{}", origin.host);
         // Of what is no backfill; while it is learned all is in time.
         let share = origin.shares.in_time / (1.0 - origin.shares.too_late);
         assert!(0.98 <= share, "{} {share}", origin.host);
