@@ -1,4 +1,4 @@
-//! Origins as numbers for Prometheus: the busiest one by one, the rest together, so that labels stay few. Pure.
+//! Metrics of origins: the busiest one by one, the others together, so that labels stay few. Pure.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -16,7 +16,7 @@ pub const LABELLED_ORIGINS_MAX: usize = 50;
 
 type Labels = Vec<(&'static str, String)>;
 
-/// Origins at one moment, as far as they are shown.
+/// Origins at one moment, as far as metrics tell them apart.
 #[derive(Debug)]
 pub struct OriginMetrics {
     busiest: Vec<(Arc<str>, OriginStats)>,
@@ -28,14 +28,14 @@ pub struct OriginMetrics {
 }
 
 impl OriginMetrics {
-    /// The busiest of `origins`, and the rest together.
+    /// The busiest of `origins`, and the others together.
     pub fn of(origins: &Origins) -> OriginMetrics {
         let mut busiest = origins.busiest(LABELLED_ORIGINS_MAX);
         busiest.retain(|(host, _)| **host != *OTHERS);
         let mut others = origins.posts();
         for (verdict, count) in Verdict::ALL.into_iter().zip(&mut others) {
-            let shown: u64 = busiest.iter().map(|(_, delays)| delays.with(verdict)).sum();
-            *count = count.saturating_sub(shown);
+            let of_busiest: u64 = busiest.iter().map(|(_, delays)| delays.with(verdict)).sum();
+            *count = count.saturating_sub(of_busiest);
         }
         let refused: u64 = busiest.iter().map(|(_, delays)| delays.refused()).sum();
         OriginMetrics {
@@ -46,7 +46,7 @@ impl OriginMetrics {
         }
     }
 
-    /// As metrics.
+    /// These metrics, beside `windows` that say how long each origin is waited for.
     pub fn registry(&self, windows: &Windows) -> Registry {
         let posts = Family::<Labels, Counter>::default();
         let refused = Family::<Labels, Counter>::default();

@@ -18,14 +18,14 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Posts remembered, so that each is told once; then all are forgotten, and one that comes again is told again.
-/// Redeliveries come within hours, so it hardly matters. Takes about 150 MB.
+/// Posts remembered, so that each is exported once. Past that all are forgotten, and a post that is delivered again is exported
+/// again: redeliveries come within hours, so it hardly matters. Takes about 150 MB.
 const POSTS_MAX: usize = 10_000_000;
 /// Records decoded at once.
 const BATCH_RECORDS: usize = 2_000;
 /// How long to wait for records that are known to be there.
 const RECORDS_WAIT: Duration = Duration::from_secs(1);
-/// How long nothing may come from Kafka before we give up.
+/// How long nothing may come from Kafka before the export gives up.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 
 /// One post, as far as its delay is concerned: a line of the trace.
@@ -39,7 +39,7 @@ pub struct Sighting<'a> {
     pub arrived: Time,
 }
 
-/// What was written.
+/// What an export has read and written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExportCounts {
     /// Records read.
@@ -50,7 +50,7 @@ pub struct ExportCounts {
     pub unusable: u64,
 }
 
-/// Why there is no trace.
+/// Why a trace could not be exported.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// The built-in log cannot be read.
@@ -73,7 +73,7 @@ pub enum ExportError {
 }
 
 /// Writes a line for each post in the log, from its beginning to where it ends now: those that came as a Create or an
-/// Announce and have a date, each once. Beside a running service it disturbs nothing. `progress` is told how much of how
+/// Announce and have a date, each once. A running service is not disturbed. `progress` is given how much of how
 /// much is read, in bytes or records.
 pub fn write(
     log: &source::Options,
@@ -130,7 +130,7 @@ fn from_kafka(
         left.sum()
     };
     let all = left(&consumer);
-    let mut heard = clock::stopwatch();
+    let mut last_records = clock::stopwatch();
     loop {
         let left = left(&consumer);
         progress(all.abs_diff(left), all.unsigned_abs());
@@ -139,8 +139,8 @@ fn from_kafka(
         }
         let records = consumer.take(BATCH_RECORDS, RECORDS_WAIT)?;
         if !records.is_empty() {
-            heard = clock::stopwatch();
-        } else if SILENCE_MAX <= heard.elapsed() {
+            last_records = clock::stopwatch();
+        } else if SILENCE_MAX <= last_records.elapsed() {
             consumer.stop();
             return Err(ExportError::Silent { left });
         }
@@ -155,9 +155,10 @@ fn from_kafka(
     Ok(())
 }
 
+/// The trace while it is written.
 struct TraceWriter<'a> {
     out: &'a mut dyn Write,
-    /// Hashes of the URIs of posts told.
+    /// Hashes of the URIs of posts exported.
     exported: HashSet<u64>,
     counts: ExportCounts,
     batch: Vec<Record>,
@@ -165,7 +166,7 @@ struct TraceWriter<'a> {
 }
 
 impl TraceWriter<'_> {
-    /// Breaks off when lines cannot be written any more.
+    /// Takes a record. Breaks when lines cannot be written any more.
     fn take(&mut self, record: Record) -> ControlFlow<()> {
         self.counts.records += 1;
         self.batch.push(record);

@@ -1,4 +1,4 @@
-//! What comes of a replay, for machines: `slackwater tune --json` writes a [`Report`].
+//! The results of replays, for machines: `slackwater tune --json` writes a [`Report`].
 
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -1,5 +1,5 @@
-//! A trace read: a line of JSON for each post, with its origin and two times. What is wrong with a line is told with its
-//! number, and the line passed over.
+//! A trace file: a line of JSON for each post, with its origin and two times. A line that is malformed is passed over, and the
+//! report lists what is wrong with it and its number.
 
 use super::report::{Malformed, Summary};
 use crate::post::host::origin_of;
@@ -18,12 +18,12 @@ use std::sync::Arc;
 pub const ARRIVALS_MAX: usize = 50_000_000;
 /// The longest line, in bytes.
 const LINE_BYTES_MAX: u64 = 4_096;
-/// Malformed lines that are told one by one; all are counted.
-const MALFORMED_TOLD_MAX: usize = 20;
-/// Progress is told every so many lines.
-const TOLD_EVERY: u64 = 10_000;
+/// Malformed lines that a report lists; all are counted.
+const MALFORMED_LISTED_MAX: usize = 20;
+/// Lines between two reports of progress.
+const PROGRESS_EVERY: u64 = 10_000;
 
-/// Everything of a trace that could be read.
+/// The posts of a trace, and the lines that are none.
 #[derive(Debug, Default)]
 pub struct Trace {
     /// The origins in it.
@@ -70,7 +70,7 @@ pub enum TraceFileError {
 }
 
 impl Trace {
-    /// Reads a trace. `progress` is told how many bytes have been read.
+    /// Reads a trace. `progress` is given how many bytes have been read.
     pub fn read(
         mut lines: impl BufRead,
         progress: &mut dyn FnMut(u64),
@@ -102,7 +102,7 @@ impl Trace {
                     Err(error) => trace.malformed.note(number, &reason(&error)),
                 }
             }
-            if number.is_multiple_of(TOLD_EVERY) {
+            if number.is_multiple_of(PROGRESS_EVERY) {
                 progress(bytes);
             }
         }
@@ -121,7 +121,7 @@ impl Trace {
         Ok(trace)
     }
 
-    /// What there is in it.
+    /// How much there is in it.
     pub fn summary(&self) -> Summary {
         let first = self.arrivals.first();
         let last = self.arrivals.last();
@@ -193,7 +193,7 @@ impl Trace {
 impl Malformed {
     fn note(&mut self, line: u64, reason: &str) {
         self.lines += 1;
-        if self.told.len() < MALFORMED_TOLD_MAX {
+        if self.told.len() < MALFORMED_LISTED_MAX {
             self.told.push(super::report::MalformedLine {
                 line,
                 reason: reason.to_owned(),
