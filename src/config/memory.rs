@@ -1,12 +1,12 @@
-//! How much memory there is, and which share of it what waits for a checkpoint may take.
+//! The memory of this machine, and the share of it that posts and entries may take while they wait for a checkpoint.
 //!
 //! The more may wait, the fewer times a feed is rewritten (see [`crate::pipeline::due`]): so a bound that is right for a small
-//! machine makes a large one write many times what it need.
+//! machine makes a large one write many times what it has to.
 
 use sysinfo::{MemoryRefreshKind, ProcessRefreshKind, ProcessesToUpdate, RefreshKind, System};
 
-/// One part in so many of the memory is what posts may take that wait, and another what entries may. While a checkpoint is
-/// written as much may gather again: a quarter in all.
+/// Posts that wait may take one part in so many of the memory, and entries another. While a checkpoint is written as much may
+/// gather again: a quarter in all.
 const PART: u64 = 16;
 
 /// The least and the most that `"auto"` gives to posts, in bytes. Below, every other post would make a checkpoint; above, time
@@ -16,7 +16,7 @@ const BYTES: (u64, u64) = (64_000_000, 4_000_000_000);
 /// The most that an entry takes which waits for a checkpoint, in bytes.
 const ENTRY_BYTES: u64 = 64;
 
-/// What may wait for a checkpoint.
+/// How much may wait for a checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnflushedShare {
     /// Feed entries.
@@ -26,7 +26,7 @@ pub struct UnflushedShare {
 }
 
 impl UnflushedShare {
-    /// What may wait where there are so many usable bytes of memory.
+    /// The share of so many usable bytes of memory.
     pub fn of(usable_bytes: u64) -> UnflushedShare {
         let (least, most) = BYTES;
         let part = (usable_bytes / PART).clamp(least, most);
@@ -39,7 +39,7 @@ impl UnflushedShare {
 }
 
 /// The memory that this process may use, in bytes: the machine's, or what its control group leaves it (a container, a
-/// systemd slice). 0 where it cannot be told.
+/// systemd slice). 0 where it is unknown.
 pub fn usable_bytes() -> u64 {
     let memory = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
     let Ok(mut system) = System::new_with_specifics(memory) else {

@@ -1,4 +1,4 @@
-//! The file as a writer meets it: what it says, and what it is told.
+//! Configurations as operators write them: the options they become, and the mistakes that are reported.
 
 mod access;
 mod mistakes;
@@ -50,7 +50,7 @@ fn right(text: &str) -> Config {
     read(text).unwrap_or_else(|mistakes| panic!("{mistakes}"))
 }
 
-/// `text` is wrong, and its writer is told exactly this.
+/// `text` has exactly these mistakes.
 #[track_caller]
 fn check(text: &str, told: &str) {
     match read(text) {

@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 impl Resolver<'_> {
-    /// The log. The folder of feeds, `feeds`, must not hold a built-in one. Kafka's settings are checked though they may not be
-    /// used.
+    /// The log that is chosen. A built-in one must not be in the folder of feeds, `feeds`. The settings of Kafka are checked even
+    /// if it is not used.
     pub(super) fn log(
         &mut self,
         log: file::Log,

@@ -11,7 +11,7 @@ impl Resolver<'_> {
     pub(super) fn logging(&mut self, written: file::Logging) -> logging::Options {
         let mut logging = logging::Options::default();
         if let Some(level) = written.level {
-            match wrong_level(&level) {
+            match level_mistake(&level) {
                 None => logging.level = level,
                 Some(guess) => {
                     let allowed =
@@ -25,9 +25,9 @@ impl Resolver<'_> {
     }
 }
 
-/// If this is no filter for log lines: what was probably meant. A lone word that is no level would be one, everything
-/// of a module so named; it is far more likely a level with a slip in it.
-fn wrong_level(level: &str) -> Option<Option<String>> {
+/// The mistake in a filter for log lines, if there is one: the level that was probably meant, if that can be guessed. A lone word
+/// that is no level would be a filter for the module so named; far more likely it is a level that is misspelt.
+fn level_mistake(level: &str) -> Option<Option<String>> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
     let unknown = level
         .split(',')

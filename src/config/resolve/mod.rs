@@ -56,7 +56,7 @@ pub(super) fn resolve(
     }
 }
 
-/// What is wrong is noted here, with the key and its line.
+/// Makes options of tables, and adds to the mistakes of the file.
 struct Resolver<'a> {
     validated: &'a mut Validated,
     file: &'a str,

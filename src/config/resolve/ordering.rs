@@ -80,7 +80,7 @@ impl Resolver<'_> {
         default
     }
 
-    /// The windows that the table `key` gives, `otherwise` standing in for what it leaves out.
+    /// The windows of the table `key`; `otherwise` has those that it leaves out.
     fn window(&mut self, key: &str, written: &file::Origin, otherwise: Window) -> Window {
         let window = Window {
             reorder_window: written

@@ -1,9 +1,9 @@
-//! Words that must not be shown, from the environment, a file or the configuration itself.
+//! Secrets and settings from the environment, from a file, or as they are written.
 
 use crate::config::Environment;
 
-/// What a value written as `env:NAME`, `file:PATH` or plainly stands for, without line ends behind it; else what
-/// was found instead, fit to be shown.
+/// The text that a value stands for, written as `env:NAME`, `file:PATH` or plainly, without line ends behind it. Errors: what was
+/// found instead, without anything secret.
 pub(super) fn secret_text(written: &str, environment: &Environment<'_>) -> Result<String, String> {
     let word = if let Some(name) = written.strip_prefix("env:") {
         let value = (environment.variable)(name);

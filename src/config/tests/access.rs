@@ -1,4 +1,4 @@
-//! `[auth]` and `[http]`: who is let in, and how.
+//! `[auth]` and `[http]`: tokens, secrets and addresses.
 
 use super::*;
 

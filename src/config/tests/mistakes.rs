@@ -1,4 +1,4 @@
-//! What a mistake says, whatever the key.
+//! Mistakes of any key: their texts, lines and guesses.
 
 use super::*;
 

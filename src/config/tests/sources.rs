@@ -1,4 +1,4 @@
-//! `[log]`, `[kafka]` and the folders.
+//! `[log]` and `[kafka]`: the log, and its folder beside that of feeds.
 
 use super::*;
 
