@@ -79,7 +79,7 @@ impl Watch {
             let path = self.path.clone();
             let loaded = tokio::task::spawn_blocking(move || config::load(&path)).await;
             let outcome = match loaded {
-                Ok(Ok(config)) => take_over(&mut effective, config, &reload),
+                Ok(Ok(config)) => take_over(&mut effective, &config, &reload),
                 Ok(Err(mistakes)) => Outcome::Refused(mistakes.to_string()),
                 Err(error) => Outcome::Refused(error.to_string()),
             };
@@ -129,8 +129,8 @@ impl Watch {
 }
 
 /// Puts in force what can be while the service runs: `[ordering]` and the level of the log.
-fn take_over(effective: &mut Config, config: Config, reload: &Reload) -> Outcome {
-    if *effective == config {
+fn take_over(effective: &mut Config, config: &Config, reload: &Reload) -> Outcome {
+    if effective == config {
         return Outcome::Unchanged;
     }
     let (old, new) = (&effective.pipeline.engine, &config.pipeline.engine);
@@ -140,12 +140,11 @@ fn take_over(effective: &mut Config, config: Config, reload: &Reload) -> Outcome
     if effective.logging.level != config.logging.level {
         logging::set_level(&config.logging.level);
     }
-    // With what can be taken over, nothing else may differ.
-    let ordering = &config.pipeline.engine;
-    effective.pipeline.engine.windows = ordering.windows.clone();
-    effective.pipeline.engine.patience = ordering.patience;
+    effective.pipeline.engine.windows = new.windows.clone();
+    effective.pipeline.engine.patience = new.patience;
     effective.logging.level.clone_from(&config.logging.level);
-    if *effective != config {
+    // Whatever still differs cannot be taken over.
+    if effective != config {
         tracing::warn!("beside [ordering] and logging.level, settings changed that need a restart");
     }
     Outcome::TakenOver
