@@ -1,12 +1,12 @@
 //! The configuration file as written, turned into the options that each module takes.
 //!
-//! [`file`] is the only list of keys; its schema is what a file is held against, key by key, so that all mistakes
+//! [`file`](mod@file) is the only list of keys; its schema is what a file is held against, key by key, so that all mistakes
 //! come at once and with their lines. What passes becomes a [`Config`]: the options of each module, in which nothing is optional
 //! and durations are durations.
 //!
 //! | file | what it is |
 //! |---|---|
-//! | [`file`] | the file's shape: every key with its type and bounds |
+//! | [`file`](mod@file) | the file's shape: every key with its type and bounds |
 //! | `constraints` | what a schema allows, asked and put in words |
 //! | `validate` | a file held against the schema |
 //! | `resolve` | the options, and the checks that need more than one key |

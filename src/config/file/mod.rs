@@ -1,6 +1,6 @@
 //! `slackwater.toml` as written: the only list of its keys, with the type and the bounds of each.
 //!
-//! The schema made from these types is what [`validate`](super::validate) holds a file against, and what editors get. Bounds of
+//! The schema made from these types is what `validate` holds a file against, and what editors get. Bounds of
 //! durations and sizes are no part of JSON Schema, so they stand in keywords of our own: `x-min` and `x-max`, and
 //! `x-kind` names how a text is to be read. The shipped file explains every key at more length.
 
