@@ -4,7 +4,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`trace_file`] | the posts of a trace, and what is wrong with its lines |
-//! | [`replay`] | a trace under one configuration |
+//! | [`replay`](mod@replay) | a trace under one configuration |
 //! | [`simulated_reader`] | a reader of it: how long posts wait, and which come behind |
 //! | [`recommend`] | the windows that a target asks for, and the patience that pays with them |
 //! | [`report`] | the results, for machines |
