@@ -74,8 +74,10 @@ pub struct BoostBacklog {
 }
 
 /// Posts whose boosts are to be decided again, oldest first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Queue {
+    /// Whether the posts were only edited.
+    is_of_edits: bool,
     waiting: VecDeque<Changed>,
     at_hand: Option<AtHand>,
 }
@@ -93,7 +95,7 @@ fn decide(
     graph: &Graph,
     original: &Post,
     id: u64,
-    came: bool,
+    change: BoostChange,
     because: LogPos,
 ) -> Result<usize, DiskError> {
     let boost = match PostId::from_number(id) {
@@ -105,9 +107,9 @@ fn decide(
         return Ok(0);
     };
     let (fate, because) = match boost.state {
-        State::Whole => (fate_of(original, came), because),
+        State::Whole => (change.of(original), because),
         // It left before it was known what it would have shown.
-        State::Gone if came => (PostChange::Gone, boost.newest.log_pos()),
+        State::Gone if change == BoostChange::Came => (PostChange::Gone, boost.newest.log_pos()),
         State::Gone | State::Stub => return Ok(0),
     };
     fan_out(store, graph, &boost, Some(original), fate, because)?;
@@ -115,12 +117,34 @@ fn decide(
     Ok(author.map_or(0, |author| graph.followers(author).len()))
 }
 
-/// What becomes of the boosts of a post as it is now.
-fn fate_of(original: &Post, came: bool) -> PostChange {
-    match original.state {
-        State::Whole if came => PostChange::New,
-        State::Whole => PostChange::Changed,
-        State::Gone | State::Stub => PostChange::Gone,
+/// What may have happened to the boosts of a post.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum BoostChange {
+    /// The post was not known before: its boosts may come.
+    Came,
+    /// It is for others than before, or is gone: its boosts may come or go.
+    Changed,
+    /// It was edited and is for whom it was: their entries rest on that. They neither come nor go: a relation that is in force and not
+    /// carried out yet would bring one in of which nothing says why.
+    Edited,
+}
+
+impl BoostChange {
+    fn new(came: bool) -> BoostChange {
+        match came {
+            true => BoostChange::Came,
+            false => BoostChange::Changed,
+        }
+    }
+
+    /// What becomes of the boosts of a post as it is now.
+    fn of(self, original: &Post) -> PostChange {
+        match (original.state, self) {
+            (State::Gone | State::Stub, _) => PostChange::Gone,
+            (State::Whole, BoostChange::Came) => PostChange::New,
+            (State::Whole, BoostChange::Changed) => PostChange::Changed,
+            (State::Whole, BoostChange::Edited) => PostChange::Edited,
+        }
     }
 }
 
@@ -136,8 +160,8 @@ impl BoostBacklog {
         let backlog = BoostBacklog {
             seen_as: Waiting::default(),
             slice,
-            edits: Queue::new(edited.collect()),
-            changes: Queue::new(changed.into()),
+            edits: Queue::new(true, edited.collect()),
+            changes: Queue::new(false, changed.into()),
         };
         backlog.show();
         backlog
@@ -190,7 +214,7 @@ impl BoostBacklog {
             self.show();
             return Ok(());
         }
-        if !decide_few(store, graph, post, self.slice, false, because)? {
+        if !decide_few(store, graph, post, self.slice, BoostChange::Edited, because)? {
             self.edits.push(post.id, because, false);
             self.show();
             while self.edits.is_full() {
@@ -215,7 +239,8 @@ impl BoostBacklog {
         if self.changes.join(post.id, because, came) {
             return Ok(());
         }
-        if !decide_few(store, graph, post, self.slice, came, because)? {
+        let change = BoostChange::new(came);
+        if !decide_few(store, graph, post, self.slice, change, because)? {
             self.changes.push(post.id, because, came);
             while self.changes.is_full() {
                 self.changes.step(store, graph, self.slice)?;
@@ -241,7 +266,7 @@ fn decide_few(
     graph: &Graph,
     post: &Post,
     most: usize,
-    came: bool,
+    change: BoostChange,
     because: LogPos,
 ) -> Result<bool, DiskError> {
     let ids = store.list(Index::Original, &post.body.uri)?;
@@ -249,15 +274,18 @@ fn decide_few(
         return Ok(false);
     }
     for id in ids {
-        decide(store, graph, post, id, came, because)?;
+        decide(store, graph, post, id, change, because)?;
     }
     Ok(true)
 }
 
 impl Queue {
-    fn new(waiting: VecDeque<Changed>) -> Queue {
-        let at_hand = None;
-        Queue { waiting, at_hand }
+    fn new(is_of_edits: bool, waiting: VecDeque<Changed>) -> Queue {
+        Queue {
+            is_of_edits,
+            waiting,
+            at_hand: None,
+        }
     }
 
     fn is_done(&self) -> bool {
@@ -305,12 +333,16 @@ impl Queue {
         };
         if let Some(original) = store.post(of.post)? {
             let because = because(of.newest, &original);
+            let change = match self.is_of_edits {
+                true => BoostChange::Edited,
+                false => BoostChange::new(of.came),
+            };
             let (mut decided, mut followers) = (0, 0);
             while decided < slice.max(1)
                 && followers < FOLLOWERS_STEP
                 && let Some(id) = ids.pop()
             {
-                followers += decide(store, graph, &original, id, of.came, because)?;
+                followers += decide(store, graph, &original, id, change, because)?;
                 decided += 1;
             }
         } else {
