@@ -17,9 +17,9 @@ use crate::api::auth::jwt::Jwt;
 use crate::api::state::AppState;
 use crate::config::{self, Config};
 use crate::log::built_in;
-use crate::log::{self, Appender, SourceError};
+use crate::log::{self, LogError, LogWriter};
 use crate::pipeline::due::Due;
-use crate::pipeline::reload::Reload;
+use crate::pipeline::settings_mailbox::SettingsMailbox;
 use crate::pipeline::{self, Pipeline, PipelineError};
 use cursor_key::sealed;
 use listener::Listener;
@@ -104,7 +104,7 @@ pub enum ServiceError {
     Log {
         /// The reason.
         #[from]
-        source: SourceError,
+        source: LogError,
     },
     /// The keys and connections that tokens are checked with.
     #[error("preparing to check tokens")]
@@ -148,7 +148,7 @@ pub struct Service {
     /// Where it listens: the port is a real one, also if 0 was asked for.
     pub address: SocketAddr,
     state: AppState,
-    reload: Reload,
+    reload: SettingsMailbox,
     stop: Arc<AtomicBool>,
     pipeline: std::thread::JoinHandle<Result<(), PipelineError>>,
     ended: oneshot::Receiver<()>,
@@ -156,16 +156,16 @@ pub struct Service {
     http: JoinHandle<()>,
     stop_streams: CancellationToken,
     streams: TaskTracker,
-    appender: AppenderToClose,
+    appender: LogWriterToClose,
     /// The data folder.
     folder: String,
 }
 
-struct AppenderToClose(Appender);
+struct LogWriterToClose(LogWriter);
 
-impl std::fmt::Debug for AppenderToClose {
+impl std::fmt::Debug for LogWriterToClose {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Appender")
+        f.write_str("LogWriter")
     }
 }
 
@@ -203,7 +203,7 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
     let mut state = pipeline.state();
     state.view.log = sealed(&state.view.log, &config)?;
     let (stop_streams, streams) = (CancellationToken::new(), TaskTracker::new());
-    let reload = pipeline.reload();
+    let reload = pipeline.settings_mailbox();
     let routes = api::router(
         state.clone(),
         appender.clone(),
@@ -260,7 +260,7 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
         http,
         stop_streams,
         streams,
-        appender: AppenderToClose(appender),
+        appender: LogWriterToClose(appender),
         folder: config.feed.path.display().to_string(),
     })
 }
@@ -317,9 +317,9 @@ fn open(
     log: &log::Options,
     mut options: pipeline::Options,
     runtime: tokio::runtime::Handle,
-) -> Result<(Pipeline, Appender), ServiceError> {
+) -> Result<(Pipeline, LogWriter), ServiceError> {
     let identity = log.identity().map_err(|error| match error {
-        SourceError::Id { source } => ServiceError::LogId { source },
+        LogError::Id { source } => ServiceError::LogId { source },
         error => error.into(),
     })?;
     let path = feed.path.display().to_string();

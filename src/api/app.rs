@@ -7,7 +7,7 @@ use super::response_memory::{self, ResponseMemory};
 use super::state::AppState;
 use super::websocket;
 use crate::config::Ids;
-use crate::log::Appender;
+use crate::log::LogWriter;
 use crate::mastodon::status_cache::StatusCache;
 use ipnet::IpNet;
 use slackwater_engine::view::BuildProgress;
@@ -65,7 +65,7 @@ pub(crate) struct App(Arc<AppInner>);
 
 pub(crate) struct AppInner {
     pub(crate) state: AppState,
-    pub(crate) appender: Appender,
+    pub(crate) log_writer: LogWriter,
     pub(crate) auth: Auth,
     pub(crate) requests: Semaphore,
     /// Besides, for what the backend sends: readers are never in its way.
@@ -95,10 +95,10 @@ impl Deref for App {
 
 impl App {
     /// Everything that the routes share, with nobody connected yet.
-    pub(crate) fn new(state: AppState, appender: Appender, options: Options) -> App {
+    pub(crate) fn new(state: AppState, log_writer: LogWriter, options: Options) -> App {
         App(Arc::new(AppInner {
             state,
-            appender,
+            log_writer,
             auth: options.auth,
             requests: Semaphore::new(options.requests_max),
             requests_of_backend: Semaphore::new(options.requests_max.div_ceil(8)),

@@ -69,7 +69,7 @@ pub mod websocket_upgrade;
 
 pub use app::{Options, StreamOptions};
 
-use crate::log::Appender;
+use crate::log::LogWriter;
 use crate::mastodon;
 use app::App;
 use append_body::BODY_BYTES_MAX;
@@ -86,8 +86,8 @@ use state::AppState;
 use tower_http::catch_panic::CatchPanicLayer;
 
 /// All routes.
-pub fn router(state: AppState, appender: Appender, options: Options) -> Router {
-    let app = App::new(state, appender, options);
+pub fn router(state: AppState, log_writer: LogWriter, options: Options) -> Router {
+    let app = App::new(state, log_writer, options);
     let of = |group: Group| {
         let routes = ROUTES.iter().filter(|route| route.group == group);
         routes.fold(Router::new(), |router, route| {

@@ -11,7 +11,7 @@ const SHARE: usize = 64;
 
 /// Decodes records on up to `threads` threads, this one among them, and hands each to `take_in`, in their order, as soon
 /// as its turn comes: while this thread takes in, the others decode on. Ends at the first error.
-pub fn decode_each<E>(
+pub fn decode_in_order<E>(
     records: &[Record],
     threads: usize,
     mut take_in: impl FnMut(&Record, Decoded) -> Result<(), E>,
@@ -94,7 +94,7 @@ mod tests {
             for threads in [0, 1, 2, 3, 40] {
                 let mut taken = Vec::new();
                 let records = records(count);
-                decode_each(&records, threads, |record, decode_record| {
+                decode_in_order(&records, threads, |record, decode_record| {
                     assert!(matches!(decode_record, Decoded::Unusable(_)));
                     taken.push(record.position.offset);
                     Ok::<_, ()>(())
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn nothing_is_taken_in_after_an_error() {
         let mut taken = 0;
-        let ended = decode_each(&records(1_000), 3, |record, _| {
+        let ended = decode_in_order(&records(1_000), 3, |record, _| {
             taken += 1;
             if record.position.offset == 100 {
                 Err("full")

@@ -15,22 +15,22 @@ pub struct InFlight {
 
 /// Something on its way; it has arrived in the log, or never will, when this is dropped.
 #[derive(Debug)]
-pub struct Entered {
+pub struct InFlightGuard {
     /// When it was received.
     pub at: Time,
-    on_its_way: InFlight,
+    in_flight: InFlight,
 }
 
 impl InFlight {
     /// Stamps what is to be appended.
-    pub fn enter(&self) -> Entered {
+    pub fn enter(&self) -> InFlightGuard {
         // The clock is asked under the lock: who asks for the earliest later than this gets it.
         let mut arrivals = self.arrivals.lock();
         let at = clock::now();
         *arrivals.entry(at).or_default() += 1;
-        Entered {
+        InFlightGuard {
             at,
-            on_its_way: self.clone(),
+            in_flight: self.clone(),
         }
     }
 
@@ -44,9 +44,9 @@ impl InFlight {
     }
 }
 
-impl Drop for Entered {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
-        let mut arrivals = self.on_its_way.arrivals.lock();
+        let mut arrivals = self.in_flight.arrivals.lock();
         if let Some(there) = arrivals.get_mut(&self.at) {
             *there -= 1;
             if *there == 0 {

@@ -13,7 +13,7 @@ pub mod in_flight;
 pub mod kafka;
 
 use crate::clock;
-use built_in::{BuiltInLog, LogError};
+use built_in::{BuiltInLog, BuiltInLogError};
 use kafka::KafkaError;
 use slackwater_engine::engine::log_status::LogStatus;
 use slackwater_engine::record::fingerprint::Fingerprint;
@@ -43,10 +43,10 @@ pub enum Options {
 
 /// Why records could not be read or appended.
 #[derive(Debug, thiserror::Error)]
-pub enum SourceError {
+pub enum LogError {
     /// The built-in log.
     #[error(transparent)]
-    BuiltIn(#[from] LogError),
+    BuiltIn(#[from] BuiltInLogError),
     /// Kafka.
     #[error(transparent)]
     Kafka(#[from] KafkaError),
@@ -83,10 +83,10 @@ pub struct Identity {
 impl Options {
     /// Which log it is. The built-in log has an id in a file of its own, made with its folder; Kafka's is its cluster's,
     /// and this blocks until a broker answers, for at most a minute.
-    pub fn identity(&self) -> Result<Identity, SourceError> {
+    pub fn identity(&self) -> Result<Identity, LogError> {
         match self {
             Options::BuiltIn(options) => {
-                let id = built_in_id(&options.path).map_err(|source| SourceError::Id { source })?;
+                let id = built_in_id(&options.path).map_err(|source| LogError::Id { source })?;
                 Ok(Identity {
                     name: format!("the built-in log {id}"),
                     id: None,
@@ -164,12 +164,12 @@ fn named(doing: &str, path: &Path) -> impl FnOnce(std::io::Error) -> std::io::Er
     }
 }
 
-impl SourceError {
+impl LogError {
     /// Whether it will pass when what was handed in before is written.
     pub fn is_full(&self) -> bool {
         matches!(
             self,
-            SourceError::BuiltIn(LogError::Full) | SourceError::Kafka(KafkaError::Full { .. })
+            LogError::BuiltIn(BuiltInLogError::Full) | LogError::Kafka(KafkaError::Full { .. })
         )
     }
 
@@ -177,16 +177,16 @@ impl SourceError {
     pub fn is_too_large(&self) -> bool {
         matches!(
             self,
-            SourceError::BuiltIn(LogError::TooLarge { .. })
-                | SourceError::Kafka(KafkaError::TooLarge { .. })
+            LogError::BuiltIn(BuiltInLogError::TooLarge { .. })
+                | LogError::Kafka(KafkaError::TooLarge { .. })
         )
     }
 
     /// Whether the same may succeed later: a broker comes back, a disk has room again.
     pub fn is_passing(&self) -> bool {
         match self {
-            SourceError::BuiltIn(error) => error.is_passing(),
-            SourceError::Kafka(error) => matches!(
+            LogError::BuiltIn(error) => error.is_passing(),
+            LogError::Kafka(error) => matches!(
                 error,
                 KafkaError::Full { .. }
                     | KafkaError::NotAccepted { .. }
@@ -197,13 +197,13 @@ impl SourceError {
     }
 
     /// Whether the log has told of it already: it does so once, when it stops taking records.
-    pub fn is_told(&self) -> bool {
-        matches!(self, SourceError::BuiltIn(error) if error.is_passing())
+    pub fn is_logged(&self) -> bool {
+        matches!(self, LogError::BuiltIn(error) if error.is_passing())
     }
 }
 
 /// The reading end of the log: one taker.
-pub enum Source {
+pub enum LogReader {
     /// The built-in log and, of each topic, the next offset.
     BuiltIn {
         /// The log.
@@ -221,7 +221,7 @@ pub enum Source {
 
 /// The writing end of the log. Cheap to clone.
 #[derive(Clone)]
-pub enum Appender {
+pub enum LogWriter {
     /// The built-in log.
     BuiltIn(BuiltInLog),
     /// Kafka.
@@ -236,7 +236,7 @@ pub fn open(
     options: &Options,
     from: &[Position],
     taken: &[Fingerprint],
-) -> Result<(Source, Appender), SourceError> {
+) -> Result<(LogReader, LogWriter), LogError> {
     match options {
         Options::BuiltIn(options) => {
             let log = BuiltInLog::open(options.clone())?;
@@ -270,7 +270,7 @@ pub fn open(
                     *at = bounds.first;
                 }
                 if bounds.next < *at {
-                    return Err(SourceError::Shorter {
+                    return Err(LogError::Shorter {
                         topic: topic.name(),
                         from: *at,
                         next: bounds.next,
@@ -278,30 +278,30 @@ pub fn open(
                 }
             }
             Ok((
-                Source::BuiltIn {
+                LogReader::BuiltIn {
                     log: log.clone(),
                     next,
                     lost,
                     tidied: None,
                 },
-                Appender::BuiltIn(log),
+                LogWriter::BuiltIn(log),
             ))
         }
         Options::Kafka(options) => {
             let producer = kafka::Producer::start(options)?;
             let consumer = kafka::Consumer::start(options, from, taken)?;
-            Ok((Source::Kafka(consumer), Appender::Kafka(producer)))
+            Ok((LogReader::Kafka(consumer), LogWriter::Kafka(producer)))
         }
     }
 }
 
-impl Source {
+impl LogReader {
     /// Takes up to `records_max` records, waiting up to `wait` for the first. Each partition's come in order; the
     /// built-in log gives relationships before activities.
-    pub fn take(&mut self, records_max: usize, wait: Duration) -> Result<Vec<Record>, SourceError> {
+    pub fn take(&mut self, records_max: usize, wait: Duration) -> Result<Vec<Record>, LogError> {
         match self {
-            Source::Kafka(consumer) => Ok(consumer.take(records_max, wait)?),
-            Source::BuiltIn {
+            LogReader::Kafka(consumer) => Ok(consumer.take(records_max, wait)?),
+            LogReader::BuiltIn {
                 log, next, lost, ..
             } => {
                 let mut records = read(log, next, lost, records_max)?;
@@ -317,8 +317,8 @@ impl Source {
     /// How long a record may be in the log before its partition's end is known to have moved.
     pub fn transit(&self) -> Duration {
         match self {
-            Source::BuiltIn { .. } => Duration::ZERO,
-            Source::Kafka(_) => KAFKA_TRANSIT,
+            LogReader::BuiltIn { .. } => Duration::ZERO,
+            LogReader::Kafka(_) => KAFKA_TRANSIT,
         }
     }
 
@@ -334,8 +334,8 @@ impl Source {
     /// How far each partition has been taken, and how far it goes.
     pub fn ends(&self) -> Vec<PartitionEnd> {
         match self {
-            Source::Kafka(consumer) => consumer.ends(),
-            Source::BuiltIn { log, next, .. } => Topic::ALL
+            LogReader::Kafka(consumer) => consumer.ends(),
+            LogReader::BuiltIn { log, next, .. } => Topic::ALL
                 .into_iter()
                 .zip(next)
                 .map(|(topic, next)| PartitionEnd {
@@ -351,16 +351,16 @@ impl Source {
     /// Tells lag tools how far the log has been taken in. What is read again after a crash does not go by that.
     pub fn taken(&self, next: &[Position]) {
         match self {
-            Source::Kafka(consumer) => consumer.commit(next),
-            Source::BuiltIn { .. } => {}
+            LogReader::Kafka(consumer) => consumer.commit(next),
+            LogReader::BuiltIn { .. } => {}
         }
     }
 
     /// A checkpoint is written: lets the built-in log drop what it need not keep.
     pub fn reflected(&mut self, log_time: Time) {
         match self {
-            Source::Kafka(_) => {}
-            Source::BuiltIn { log, tidied, .. } => {
+            LogReader::Kafka(_) => {}
+            LogReader::BuiltIn { log, tidied, .. } => {
                 let is_due = tidied
                     .as_ref()
                     .is_none_or(|tidied| TIDY_EVERY <= tidied.elapsed());
@@ -375,24 +375,24 @@ impl Source {
     /// Whether the log can be reached.
     pub fn is_healthy(&self) -> bool {
         match self {
-            Source::Kafka(consumer) => consumer.healthy(),
-            Source::BuiltIn { .. } => true,
+            LogReader::Kafka(consumer) => consumer.is_healthy(),
+            LogReader::BuiltIn { .. } => true,
         }
     }
 
     /// Records that were gone from the log before they were read.
     pub fn lost_records(&self) -> u64 {
         match self {
-            Source::Kafka(consumer) => consumer.lost_records(),
-            Source::BuiltIn { lost, .. } => *lost,
+            LogReader::Kafka(consumer) => consumer.lost_records(),
+            LogReader::BuiltIn { lost, .. } => *lost,
         }
     }
 
     /// Records of the log that could not be read any more and were put aside: of the built-in log.
     pub fn damaged_records(&self) -> u64 {
         match self {
-            Source::Kafka(_) => 0,
-            Source::BuiltIn { log, .. } => log.damaged_records(),
+            LogReader::Kafka(_) => 0,
+            LogReader::BuiltIn { log, .. } => log.damaged_records(),
         }
     }
 
@@ -407,26 +407,26 @@ impl Source {
 
     /// Stops reading.
     pub fn stop(self) {
-        if let Source::Kafka(consumer) = self {
+        if let LogReader::Kafka(consumer) = self {
             consumer.stop();
         }
     }
 }
 
-impl Appender {
+impl LogWriter {
     /// Appends records; durable when it returns. Their positions, in order.
-    pub async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<Position>, SourceError> {
+    pub async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<Position>, LogError> {
         match self {
-            Appender::BuiltIn(log) => Ok(log.append(records).await?),
-            Appender::Kafka(producer) => Ok(producer.append(records).await?),
+            LogWriter::BuiltIn(log) => Ok(log.append(records).await?),
+            LogWriter::Kafka(producer) => Ok(producer.append(records).await?),
         }
     }
 
     /// Where every partition ends at this moment: the position after its last record. Blocks, for Kafka for a few seconds
     /// at most. Errors: the log does not answer.
-    pub fn ends_now(&self) -> Result<Vec<Position>, SourceError> {
+    pub fn ends_now(&self) -> Result<Vec<Position>, LogError> {
         match self {
-            Appender::BuiltIn(log) => {
+            LogWriter::BuiltIn(log) => {
                 let end = |topic| Position {
                     topic,
                     partition: 0,
@@ -434,31 +434,31 @@ impl Appender {
                 };
                 Ok(Topic::ALL.map(end).to_vec())
             }
-            Appender::Kafka(producer) => Ok(producer.ends_now()?),
+            LogWriter::Kafka(producer) => Ok(producer.ends_now()?),
         }
     }
 
     /// Keeps a record that could not be used, with its reason.
-    pub async fn dead_letter(&self, record: &Record, reason: &str) -> Result<(), SourceError> {
+    pub async fn dead_letter(&self, record: &Record, reason: &str) -> Result<(), LogError> {
         match self {
-            Appender::BuiltIn(log) => Ok(log.dead_letter(record, reason).await?),
-            Appender::Kafka(producer) => Ok(producer.dead_letter(record, reason).await?),
+            LogWriter::BuiltIn(log) => Ok(log.dead_letter(record, reason).await?),
+            LogWriter::Kafka(producer) => Ok(producer.dead_letter(record, reason).await?),
         }
     }
 
     /// Why nothing can be appended at the moment, if that is known: it passes by itself.
     pub fn trouble(&self) -> Option<String> {
         match self {
-            Appender::BuiltIn(log) => log.trouble().map(|error| error.told()),
-            Appender::Kafka(_) => None,
+            LogWriter::BuiltIn(log) => log.trouble().map(|error| error.with_causes()),
+            LogWriter::Kafka(_) => None,
         }
     }
 
     /// Ends it: what was accepted is durable already.
     pub fn close(&self) {
         match self {
-            Appender::BuiltIn(log) => log.close(),
-            Appender::Kafka(producer) => {
+            LogWriter::BuiltIn(log) => log.close(),
+            LogWriter::Kafka(producer) => {
                 if let Err(error) = producer.flush(Duration::from_secs(2)) {
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
@@ -478,7 +478,7 @@ fn tidy(log: BuiltInLog, log_time: Time) {
             let tidied = log.expire(log_time).and_then(|()| log.compact());
             if let Err(error) = tidied.or_else(|error| match error {
                 // The service stopped meanwhile: the next start tidies.
-                LogError::Closed => Ok(()),
+                BuiltInLogError::Closed => Ok(()),
                 error => Err(error),
             }) {
                 tracing::error!(
@@ -500,7 +500,7 @@ fn read(
     next: &mut [i64; 2],
     lost: &mut u64,
     records_max: usize,
-) -> Result<Vec<Record>, SourceError> {
+) -> Result<Vec<Record>, LogError> {
     // Relationships first: a feed is a function of what is so, and following before posting saves merging after.
     for topic in [Topic::Relationships, Topic::Activities] {
         let Some(at) = next.get_mut(topic as usize) else {
@@ -508,7 +508,7 @@ fn read(
         };
         let end = log.bounds(topic).next;
         let records = match log.read(topic, *at, records_max, READ_BYTES_MAX) {
-            Err(LogError::Gone { first, .. }) => {
+            Err(BuiltInLogError::Gone { first, .. }) => {
                 tracing::error!(
                     topic = topic.name(),
                     "retention overtook reading of {}: going on at {first}",
@@ -587,7 +587,7 @@ mod tests {
     fn what_is_gone_from_the_end_of_the_log_is_passed_over() {
         let folder = tempfile::tempdir().unwrap();
         let options = Options::BuiltIn(built_in::Options::at(folder.path()));
-        let (_, appender) = open(&options, &[], &[]).unwrap();
+        let (_, log_writer) = open(&options, &[], &[]).unwrap();
         let post = |n: u8| NewRecord {
             topic: Topic::Activities,
             partition_by: Vec::new(),
@@ -599,27 +599,27 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap();
-        let append = |appender: &Appender, n| {
-            let appended = runtime.block_on(appender.append(vec![post(n), post(n)]));
+        let append = |log_writer: &LogWriter, n| {
+            let appended = runtime.block_on(log_writer.append(vec![post(n), post(n)]));
             appended.unwrap()
         };
-        append(&appender, 1);
-        appender.close();
+        append(&log_writer, 1);
+        log_writer.close();
         let file = folder.path().join("activities/00000000000000000000.log");
         let mut bytes = std::fs::read(&file).unwrap();
         let last = bytes.len() - 1;
         bytes[last] ^= 1;
         std::fs::write(&file, bytes).unwrap();
 
-        let (mut source, appender) = open(&options, &[], &[]).unwrap();
-        let take = |source: &mut Source| source.take(9, Duration::ZERO).unwrap().len();
+        let (mut source, log_writer) = open(&options, &[], &[]).unwrap();
+        let take = |source: &mut LogReader| source.take(9, Duration::ZERO).unwrap().len();
         assert_eq!(take(&mut source), 1);
         assert_eq!(take(&mut source), 0);
         for end in source.ends() {
             assert_eq!(end.next, end.end, "{}", end.topic.name());
         }
         assert_eq!(source.damaged_records(), 1);
-        append(&appender, 2);
+        append(&log_writer, 2);
         assert_eq!(take(&mut source), 2);
     }
 }

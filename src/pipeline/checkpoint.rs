@@ -4,7 +4,7 @@
 //! One at a time. When memory is full again before the last is written, the loop waits: so no more waits in memory than
 //! twice what the configuration allows.
 
-use super::due::{Waiting, What};
+use super::due::{DueWrite, PendingWrites};
 use super::{Pipeline, PipelineError};
 use crate::clock;
 use slackwater_engine::feed::store::Written;
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 /// A checkpoint, or rows alone, being written.
 #[derive(Debug)]
-pub(super) struct Writing {
+pub(super) struct WriteInProgress {
     /// What was written; none if it was rows alone.
     thread: JoinHandle<Result<Option<Written>, DiskError>>,
     begun: Instant,
@@ -32,20 +32,20 @@ pub(super) enum Wait {
 
 impl Pipeline {
     /// Begins to write what has waited as long as it may, if nothing is being written.
-    pub(super) fn write_what_is_due(&mut self) -> Result<(), PipelineError> {
-        if self.writing.is_some() {
+    pub(super) fn begin_due_write(&mut self) -> Result<(), PipelineError> {
+        if self.write_in_progress.is_some() {
             return Ok(());
         }
-        let waiting = Waiting {
-            is_anything: self.engine.is_dirty(),
+        let pending = PendingWrites {
+            is_dirty: self.engine.is_dirty(),
             replay: self.replay,
-            since_all: self.checkpointed.elapsed(),
+            since_checkpoint: self.checkpointed.elapsed(),
             since_rows: self.rows_written.elapsed(),
         };
-        match self.due.of(&waiting) {
-            What::Nothing => {}
-            What::Rows => self.begin_rows(),
-            What::All => self.begin_checkpoint()?,
+        match self.due.of(&pending) {
+            DueWrite::Nothing => {}
+            DueWrite::Rows => self.begin_rows(),
+            DueWrite::Checkpoint => self.begin_checkpoint()?,
         }
         Ok(())
     }
@@ -53,9 +53,10 @@ impl Pipeline {
     /// Begins to write the rows that the log does not have.
     fn begin_rows(&mut self) {
         self.rows_written = clock::stopwatch();
-        self.source.taken(&self.aside.reflected(self.engine.next()));
+        self.log_reader
+            .taken(&self.dead_letters.reflected(self.engine.next()));
         if let Some(rows) = self.engine.begin_rows() {
-            self.writing = Some(Writing {
+            self.write_in_progress = Some(WriteInProgress {
                 thread: std::thread::spawn(move || rows.write().map(|()| None)),
                 begun: self.rows_written,
                 log_time: Time::default(),
@@ -69,11 +70,13 @@ impl Pipeline {
         // Were one always being written, the sweep would never get on.
         self.expire()?;
         let begun = clock::stopwatch();
-        let (aside, now) = (&self.aside, clock::now());
-        let flush = self.engine.begin_flush(now, |next| aside.reflected(next));
+        let (dead_letters, now) = (&self.dead_letters, clock::now());
+        let flush = self
+            .engine
+            .begin_flush(now, |next| dead_letters.reflected(next));
         self.show_doubt();
         (self.replay, self.rows_written) = (Duration::ZERO, begun);
-        self.writing = Some(Writing {
+        self.write_in_progress = Some(WriteInProgress {
             thread: std::thread::spawn(move || flush.write().map(Some)),
             begun,
             // By size it goes all the same.
@@ -84,20 +87,26 @@ impl Pipeline {
 
     /// Ends the checkpoint that is being written, if it is.
     pub(super) fn end_checkpoint(&mut self, wait: Wait) -> Result<(), PipelineError> {
-        let is_ended = |writing: &Writing| wait == Wait::Yes || writing.thread.is_finished();
-        let Some(writing) = self.writing.take_if(|writing| is_ended(writing)) else {
+        let is_ended = |write_in_progress: &WriteInProgress| {
+            wait == Wait::Yes || write_in_progress.thread.is_finished()
+        };
+        let Some(write_in_progress) = self
+            .write_in_progress
+            .take_if(|write_in_progress| is_ended(write_in_progress))
+        else {
             return Ok(());
         };
-        let written = match writing.thread.join() {
+        let written = match write_in_progress.thread.join() {
             Ok(written) => written?,
             Err(panic) => std::panic::resume_unwind(panic),
         };
         self.engine.end_flush();
         if let Some(written) = written {
-            self.source.reflected(writing.log_time);
-            self.source.taken(&self.aside.reflected(self.engine.next()));
+            self.log_reader.reflected(write_in_progress.log_time);
+            self.log_reader
+                .taken(&self.dead_letters.reflected(self.engine.next()));
             self.checkpointed = clock::stopwatch();
-            self.count_checkpoint(&written, writing.begun.elapsed().as_secs_f64());
+            self.count_checkpoint(&written, write_in_progress.begun.elapsed().as_secs_f64());
         }
         Ok(())
     }

@@ -22,38 +22,39 @@ pub struct Due {
 
 /// What is waiting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Waiting {
+pub struct PendingWrites {
     /// Anything that a checkpoint would write.
-    pub is_anything: bool,
+    pub is_dirty: bool,
     /// How long it took to take in.
     pub replay: Duration,
     /// The time since the last checkpoint.
-    pub since_all: Duration,
+    pub since_checkpoint: Duration,
     /// The time since rows were written.
     pub since_rows: Duration,
 }
 
 /// What is to be written now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum DueWrite {
     /// Nothing.
     Nothing,
     /// The rows that the log does not have.
     Rows,
     /// All that is new.
-    All,
+    Checkpoint,
 }
 
 impl Due {
     /// What is to be written now.
-    pub fn of(&self, waiting: &Waiting) -> What {
-        let is_due = self.replay_max <= waiting.replay || self.all_every <= waiting.since_all;
-        if waiting.is_anything && is_due {
-            What::All
-        } else if self.rows_every <= waiting.since_rows {
-            What::Rows
+    pub fn of(&self, pending: &PendingWrites) -> DueWrite {
+        let is_due =
+            self.replay_max <= pending.replay || self.all_every <= pending.since_checkpoint;
+        if pending.is_dirty && is_due {
+            DueWrite::Checkpoint
+        } else if self.rows_every <= pending.since_rows {
+            DueWrite::Rows
         } else {
-            What::Nothing
+            DueWrite::Nothing
         }
     }
 }
@@ -72,23 +73,23 @@ mod tests {
             rows_every: 30 * SECOND,
             all_every: 3_600 * SECOND,
         };
-        let check = |is_anything, replay: u64, since: [u64; 2], expected| {
-            let [since_all, since_rows] = since.map(Duration::from_secs);
-            let waiting = Waiting {
-                is_anything,
+        let check = |is_dirty, replay: u64, since: [u64; 2], expected| {
+            let [since_checkpoint, since_rows] = since.map(Duration::from_secs);
+            let pending = PendingWrites {
+                is_dirty,
                 replay: Duration::from_secs(replay),
-                since_all,
+                since_checkpoint,
                 since_rows,
             };
-            assert_eq!(due.of(&waiting), expected, "{waiting:?}");
+            assert_eq!(due.of(&pending), expected, "{pending:?}");
         };
-        check(false, 0, [0, 0], What::Nothing);
-        check(true, 9, [29, 29], What::Nothing);
-        check(true, 9, [3_599, 30], What::Rows);
-        check(true, 10, [1, 1], What::All);
-        check(true, 0, [3_600, 1], What::All);
-        check(true, 0, [3_600, 30], What::All);
-        check(false, 0, [3_600, 29], What::Nothing);
-        check(false, 0, [3_600, 30], What::Rows);
+        check(false, 0, [0, 0], DueWrite::Nothing);
+        check(true, 9, [29, 29], DueWrite::Nothing);
+        check(true, 9, [3_599, 30], DueWrite::Rows);
+        check(true, 10, [1, 1], DueWrite::Checkpoint);
+        check(true, 0, [3_600, 1], DueWrite::Checkpoint);
+        check(true, 0, [3_600, 30], DueWrite::Checkpoint);
+        check(false, 0, [3_600, 29], DueWrite::Nothing);
+        check(false, 0, [3_600, 30], DueWrite::Rows);
     }
 }

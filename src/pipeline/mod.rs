@@ -5,28 +5,28 @@
 //! | this one | the loop |
 //! | [`checkpoint`] | checkpoints, written on a thread of their own |
 //! | [`due`] | when one is made |
-//! | [`set_aside`] | records that cannot be used, kept as dead letters |
+//! | [`dead_letters`] | records that cannot be used, kept as dead letters |
 //! | [`progress`] | how far the start has come, told now and then |
-//! | [`reload`] | new settings, handed in while it runs |
+//! | [`settings_mailbox`] | new settings, handed in while it runs |
 
 mod checkpoint;
+mod dead_letters;
 pub mod due;
 mod progress;
-pub mod reload;
-mod set_aside;
+pub mod settings_mailbox;
 
 use crate::api::log_end::LogEnd;
 use crate::api::state::AppState;
 use crate::clock;
-use crate::log::decode_batch::decode_each;
+use crate::log::decode_batch::decode_in_order;
 use crate::log::in_flight::InFlight;
-use crate::log::{Appender, Source, SourceError};
+use crate::log::{LogError, LogReader, LogWriter};
 use crate::operator::metrics::Metrics;
-use checkpoint::{Wait, Writing};
+use checkpoint::{Wait, WriteInProgress};
+use dead_letters::{DeadLetters, HandOver};
 use due::Due;
 use progress::CatchUpProgress;
-use reload::Reload;
-use set_aside::{Handed, SetAside};
+use settings_mailbox::SettingsMailbox;
 use slackwater_engine::activity::parse::author_key;
 use slackwater_engine::decode::Decoded;
 use slackwater_engine::engine::ingest::Outcome;
@@ -71,7 +71,7 @@ pub enum PipelineError {
     Disk(#[from] DiskError),
     /// The log failed.
     #[error(transparent)]
-    Source(#[from] SourceError),
+    Log(#[from] LogError),
     /// No record ever said anything that can be understood: better to stop than to fill the dead letters.
     #[error(
         "{records} records were read, and none could be understood, the last because: {reason}. Are these the right \
@@ -88,18 +88,18 @@ pub enum PipelineError {
 /// The loop and what it works with.
 pub struct Pipeline {
     engine: Engine,
-    source: Source,
-    appender: Appender,
+    log_reader: LogReader,
+    log_writer: LogWriter,
     runtime: tokio::runtime::Handle,
     in_flight: InFlight,
     metrics: Arc<Metrics>,
     due: Due,
-    reload: Reload,
+    settings_mailbox: SettingsMailbox,
     stop: Arc<AtomicBool>,
     threads: usize,
     /// Of the activities topic.
     partitions: i32,
-    aside: SetAside,
+    dead_letters: DeadLetters,
     /// Why dead letters wait to be written, if they do.
     letters_failing: Option<String>,
     progress: CatchUpProgress,
@@ -111,55 +111,60 @@ pub struct Pipeline {
     /// How long it took to apply what no checkpoint has.
     replay: Duration,
     /// What is being written.
-    writing: Option<Writing>,
+    write_in_progress: Option<WriteInProgress>,
 }
 
 impl Pipeline {
     /// Opens the engine; reading goes on where its last checkpoint ended.
     pub fn new(
-        source: Source,
-        appender: Appender,
+        log_reader: LogReader,
+        log_writer: LogWriter,
         runtime: tokio::runtime::Handle,
         store: Arc<Store>,
         options: Options,
     ) -> Result<Pipeline, PipelineError> {
         let now = clock::stopwatch();
-        let engine = Engine::open(store, &source.status(), options.engine)?;
+        let engine = Engine::open(store, &log_reader.status(), options.engine)?;
         let mut pipeline = Pipeline {
-            partitions: source.partitions(),
+            partitions: log_reader.partitions(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
-            aside: SetAside::new(appender.clone(), &runtime, engine.knows_anything(), now),
+            dead_letters: DeadLetters::new(
+                log_writer.clone(),
+                &runtime,
+                engine.knows_anything(),
+                now,
+            ),
             letters_failing: None,
             engine,
-            source,
-            appender,
+            log_reader,
+            log_writer,
             runtime,
             in_flight: InFlight::default(),
             metrics: Arc::default(),
             due: options.due,
-            reload: Reload::default(),
+            settings_mailbox: SettingsMailbox::default(),
             stop: Arc::default(),
             progress: CatchUpProgress::begin(now),
             begun: now,
             checkpointed: now,
             rows_written: now,
             replay: Duration::ZERO,
-            writing: None,
+            write_in_progress: None,
         };
         pipeline.publish(Some(Time::default()));
         Ok(pipeline)
     }
 
     /// Where new ordering settings are put while it runs.
-    pub fn reload(&self) -> Reload {
-        self.reload.clone()
+    pub fn settings_mailbox(&self) -> SettingsMailbox {
+        self.settings_mailbox.clone()
     }
 
     /// What readers look at.
     pub fn state(&self) -> AppState {
         AppState {
             in_flight: self.in_flight.clone(),
-            log_end: LogEnd::of(self.appender.clone()),
+            log_end: LogEnd::of(self.log_writer.clone()),
             metrics: Arc::clone(&self.metrics),
             ..AppState::of(self.engine.view().clone())
         }
@@ -172,13 +177,13 @@ impl Pipeline {
         if let Err(error) = &ended {
             self.engine.fail(error.to_string());
         }
-        self.source.stop();
+        self.log_reader.stop();
         ended
     }
 
     fn turn_until_stopped(&mut self) -> Result<(), PipelineError> {
         let turned = self.turn();
-        self.aside.finish(LETTERS_WAIT);
+        self.dead_letters.finish(LETTERS_WAIT);
         // What was applied before the log failed need not be read again.
         if !matches!(turned, Err(PipelineError::Disk(_))) {
             self.begin_checkpoint()?;
@@ -194,11 +199,11 @@ impl Pipeline {
             let settled = self.in_flight.settled();
             let is_idle = self.engine.is_idle();
             let wait = if is_idle { BATCH_WAIT } else { Duration::ZERO };
-            let records = self.source.take(BATCH_RECORDS, wait)?;
+            let records = self.log_reader.take(BATCH_RECORDS, wait)?;
             // 2. Decode it, on every core, and meanwhile:
             let mut published = clock::stopwatch();
             let mut began = clock::stopwatch();
-            decode_each(&records, self.threads, |record, decoded| {
+            decode_in_order(&records, self.threads, |record, decoded| {
                 // 3. Apply it, record by record; what cannot be used is set aside before it is passed.
                 self.apply(record, decoded)?;
                 // 4. What must be durable, when memory says so.
@@ -221,12 +226,12 @@ impl Pipeline {
             self.engine.fold_long(clock::now())?;
             // 6. Tell readers.
             self.follow(&records);
-            self.letters_failing = self.aside.failing()?;
+            self.letters_failing = self.dead_letters.failing()?;
             self.publish(Some(settled));
             self.append_due_removals();
             // 7. What waits too long becomes durable; what nobody needs goes.
             self.end_checkpoint(Wait::No)?;
-            self.write_what_is_due()?;
+            self.begin_due_write()?;
             self.expire()?;
             self.drop_inactive()?;
             self.engine.remember_stored()?;
@@ -242,14 +247,14 @@ impl Pipeline {
         match applied {
             Applied::Relation(effect) => tracing::trace!(?effect, "a relation is in force"),
             Applied::Activity(outcome) => self.count(outcome),
-            Applied::Refused(reason) => self.set_aside(record, &reason)?,
+            Applied::Refused(reason) => self.keep_dead_letter(record, &reason)?,
             Applied::Unusable(reason) => {
-                self.set_aside(record, &reason)?;
+                self.keep_dead_letter(record, &reason)?;
                 self.engine.pass(record);
-                return self.aside.note_unusable(&reason);
+                return self.dead_letters.count_unusable(&reason);
             }
         }
-        self.aside.note_usable();
+        self.dead_letters.count_usable();
         self.engine.pass(record);
         Ok(())
     }
@@ -264,10 +269,10 @@ impl Pipeline {
 
     /// Keeps a record that cannot be used. Where reading goes on after a crash passes it only afterwards, so it is never
     /// silently lost.
-    fn set_aside(&mut self, record: &Record, reason: &str) -> Result<(), PipelineError> {
-        while self.aside.hand_over(record, reason, &self.stop)? == Handed::NoRoom {
+    fn keep_dead_letter(&mut self, record: &Record, reason: &str) -> Result<(), PipelineError> {
+        while self.dead_letters.hand_over(record, reason, &self.stop)? == HandOver::NoRoom {
             // Nothing else is read meanwhile, and that is told.
-            let failing = self.aside.failing()?.unwrap_or_default();
+            let failing = self.dead_letters.failing()?.unwrap_or_default();
             self.letters_failing = Some(format!("so many wait that nothing is read: {failing}"));
             self.publish(None);
         }
@@ -307,8 +312,8 @@ impl Pipeline {
                 .count();
             self.metrics.read(topic.name(), read as u64);
         }
-        self.partitions = self.source.partitions();
-        let log = self.source.status();
+        self.partitions = self.log_reader.partitions();
+        let log = self.log_reader.status();
         for end in &log.ends {
             let lag = end.end.saturating_sub(end.next);
             self.metrics.lag(end.topic.name(), end.partition, lag);
@@ -319,14 +324,14 @@ impl Pipeline {
     }
 
     fn take_settings(&mut self) {
-        if let Some((windows, patience)) = self.reload.take() {
+        if let Some((windows, patience)) = self.settings_mailbox.take() {
             self.engine.set_ordering(windows, patience, clock::now());
         }
     }
 
     /// Tells readers how far all is built. What had arrived in this process before `settled` is in the log; none amid a batch.
     fn publish(&mut self, settled: Option<Time>) {
-        let log = self.source.status();
+        let log = self.log_reader.status();
         let left = self.engine.catch_up().left(&log);
         let beside = Beside {
             settled,
@@ -337,10 +342,12 @@ impl Pipeline {
         let gauge = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         let metrics = &self.metrics;
         metrics.ready.set(built.is_ready().into());
-        metrics.lost_records.set(gauge(self.source.lost_records()));
+        metrics
+            .lost_records
+            .set(gauge(self.log_reader.lost_records()));
         metrics
             .damaged_records
-            .set(gauge(self.source.damaged_records()));
+            .set(gauge(self.log_reader.damaged_records()));
         let (entries, bytes) = self.engine.view().store.unwritten();
         metrics.unwritten_entries.set(gauge(entries as u64));
         metrics.unwritten_bytes.set(gauge(bytes as u64));
@@ -348,16 +355,16 @@ impl Pipeline {
 
     /// A mute that has ended becomes a record too: its removal is appended, and takes effect when it is read.
     fn append_due_removals(&mut self) {
-        let log: LogStatus = self.source.status();
+        let log: LogStatus = self.log_reader.status();
         let removals = self
             .engine
             .due_removals(&log, clock::now(), self.begun.elapsed());
         self.show_doubt();
         for removal in removals {
-            let appender = self.appender.clone();
+            let log_writer = self.log_writer.clone();
             self.runtime.spawn(async move {
                 let key = String::from_utf8_lossy(&removal.key).into_owned();
-                if let Err(error) = appender.append(vec![removal]).await {
+                if let Err(error) = log_writer.append(vec![removal]).await {
                     tracing::warn!(%key, error = &error as &dyn std::error::Error, "ending {key} failed, to be tried again: {error}");
                 }
             });

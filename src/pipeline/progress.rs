@@ -6,14 +6,14 @@ use slackwater_engine::view::CatchingUp;
 use std::time::{Duration, Instant};
 
 /// How often it is told in the log.
-const TOLD_EVERY: Duration = Duration::from_secs(5);
+const LOG_EVERY: Duration = Duration::from_secs(5);
 
 /// Records read since the start, until what was there then is read.
 #[derive(Debug)]
 pub(super) struct CatchUpProgress {
     begun: Instant,
     read: u64,
-    told: Instant,
+    logged_at: Instant,
     is_done: bool,
 }
 
@@ -22,7 +22,7 @@ impl CatchUpProgress {
         CatchUpProgress {
             begun: now,
             read: 0,
-            told: now,
+            logged_at: now,
             is_done: false,
         }
     }
@@ -39,8 +39,8 @@ impl CatchUpProgress {
             tracing::info!(read, seconds, "caught up: {read} records in {seconds:.1} s");
             return;
         };
-        if TOLD_EVERY <= self.told.elapsed() {
-            self.told = clock::stopwatch();
+        if LOG_EVERY <= self.logged_at.elapsed() {
+            self.logged_at = clock::stopwatch();
             let progress = self.progress(left);
             let Progress { read, left, .. } = progress;
             let percent = 100.0 * progress.share();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 /// What went wrong with the log.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum LogError {
+pub enum BuiltInLogError {
     /// The machine refused.
     #[error("could not {doing} {}", file.display())]
     Io {
@@ -118,51 +118,57 @@ pub enum LogError {
     #[error("the log cannot be written to at the moment")]
     Refused {
         /// The failure.
-        source: Arc<LogError>,
+        source: Arc<BuiltInLogError>,
     },
     /// The log has been closed.
     #[error("the log is closed")]
     Closed,
 }
 
-impl LogError {
+impl BuiltInLogError {
     /// Whether it passes when the disk has room again, or works again.
     pub fn is_passing(&self) -> bool {
         matches!(
             self,
-            LogError::Full
-                | LogError::Io { .. }
-                | LogError::NoRoom { .. }
-                | LogError::Refused { .. }
+            BuiltInLogError::Full
+                | BuiltInLogError::Io { .. }
+                | BuiltInLogError::NoRoom { .. }
+                | BuiltInLogError::Refused { .. }
         )
     }
 
     /// This and its causes, in one line.
-    pub fn told(&self) -> String {
-        let mut told = self.to_string();
+    pub fn with_causes(&self) -> String {
+        let mut with_causes = self.to_string();
         let mut cause = std::error::Error::source(self);
         while let Some(error) = cause {
-            told = format!("{told}: {error}");
+            with_causes = format!("{with_causes}: {error}");
             cause = error.source();
         }
-        told
+        with_causes
     }
 
     /// Whether what was written cannot be read, where it stands.
     pub(super) fn is_of_one_place(&self) -> bool {
-        matches!(self, LogError::Damaged { .. } | LogError::NotGiven { .. })
+        matches!(
+            self,
+            BuiltInLogError::Damaged { .. } | BuiltInLogError::NotGiven { .. }
+        )
     }
 
-    pub(super) fn io(doing: &'static str, file: &Path) -> impl FnOnce(io::Error) -> LogError {
-        move |source| LogError::Io {
+    pub(super) fn io(
+        doing: &'static str,
+        file: &Path,
+    ) -> impl FnOnce(io::Error) -> BuiltInLogError {
+        move |source| BuiltInLogError::Io {
             doing,
             file: file.to_owned(),
             source: Arc::new(source),
         }
     }
 
-    pub(super) fn refused(&self) -> LogError {
-        LogError::Refused {
+    pub(super) fn refused(&self) -> BuiltInLogError {
+        BuiltInLogError::Refused {
             source: Arc::new(self.clone()),
         }
     }

@@ -19,10 +19,10 @@
 //! shorter than it says, or zeros where the file grew and its contents did not come. A record that is all there but for a
 //! bit is damage, even if it is the last; so is whatever an orderly end said was durable.
 
-use super::LogError;
+use super::BuiltInLogError;
 use super::frame::{self, FRAME_BYTES_MIN, MAGIC};
-use super::salvage::{self, MARK, Salvaged, is_not_given};
-use super::scan::{Fault, Frames};
+use super::frame_reader::{Fault, FrameReader};
+use super::salvage::{self, MARK, SalvagedBytes, is_not_given};
 use super::segment::{Extent, HEADER_BYTES, UNFINISHED, has_header, header, sync_folder};
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
@@ -36,27 +36,27 @@ const ZEROS: usize = 512;
 
 /// Where a segment must end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum ExpectedEnd {
     /// Before the first offset of the segment that follows.
     Before(i64),
     /// It is the last. So many bytes of it, up to the offset `next`, are known to have been durable.
     Last { durable: u64, next: i64 },
 }
 
-impl End {
+impl ExpectedEnd {
     /// The offset that the segment reaches, if nothing of it is missing.
-    fn reached(self) -> i64 {
+    fn next_offset(self) -> i64 {
         match self {
-            End::Before(next) | End::Last { next, .. } => next,
+            ExpectedEnd::Before(next) | ExpectedEnd::Last { next, .. } => next,
         }
     }
 
     /// The same, where nothing before this byte is taken for what a crash left: there are blocks of which nobody knows whether
     /// they were acknowledged.
-    fn durable_up_to(self, byte: u64) -> End {
+    fn durable_up_to(self, byte: u64) -> ExpectedEnd {
         match self {
-            End::Before(_) => self,
-            End::Last { durable, next } => End::Last {
+            ExpectedEnd::Before(_) => self,
+            ExpectedEnd::Last { durable, next } => ExpectedEnd::Last {
                 durable: durable.max(byte),
                 next,
             },
@@ -65,16 +65,16 @@ impl End {
 }
 
 /// What a walk through a segment found.
-pub(super) enum Walked {
+pub(super) enum Inspection {
     /// It is as it was written, up to here. What follows was never acknowledged.
     Whole(Extent),
     /// It is damaged, and has been written anew beside itself.
-    Damaged(Mended),
+    Damaged(Replacement),
 }
 
 /// A segment that was written anew and has not taken the damaged one's place yet.
 #[must_use]
-pub(super) struct Mended {
+pub(super) struct Replacement {
     /// How far it reaches.
     pub(super) extent: Extent,
     /// Records that cannot be read any more; of a stretch whose frames cannot be told apart, at least one.
@@ -96,15 +96,20 @@ struct Hole {
 }
 
 /// Walks through a segment, and writes it anew if there is damage in it. `found` is its length.
-pub(super) fn walk(path: &Path, base: i64, found: u64, end: End) -> Result<Walked, LogError> {
+pub(super) fn inspect(
+    path: &Path,
+    base: i64,
+    found: u64,
+    end: ExpectedEnd,
+) -> Result<Inspection, BuiltInLogError> {
     let mut extent = Extent::empty(base);
-    let mut frames = Frames::open(path, HEADER_BYTES, found, base)?;
+    let mut frames = FrameReader::open(path, HEADER_BYTES, found, base)?;
     let head_is_damaged = !has_header(path, base)?;
     let at = loop {
         let at = frames.at();
         match frames.next() {
             Ok(Some(frame)) => {
-                if let End::Before(next) = end
+                if let ExpectedEnd::Before(next) = end
                     && next <= frame.offset
                 {
                     // A group that failed, and was written again into the segment that follows.
@@ -127,15 +132,15 @@ pub(super) fn walk(path: &Path, base: i64, found: u64, end: End) -> Result<Walke
                 if let [Piece::Torn] = pieces.as_slice() {
                     break at;
                 }
-                return rewrite(path, base, at, &rest, &pieces, extent).map(Walked::Damaged);
+                return rewrite(path, base, at, &rest, &pieces, extent).map(Inspection::Damaged);
             }
         }
     };
     let missing = pieces(&[], at, extent.next, end);
     if head_is_damaged || !missing.is_empty() {
-        return rewrite(path, base, at, &[], &missing, extent).map(Walked::Damaged);
+        return rewrite(path, base, at, &[], &missing, extent).map(Inspection::Damaged);
     }
-    Ok(Walked::Whole(extent))
+    Ok(Inspection::Whole(extent))
 }
 
 /// A stretch of a damaged segment.
@@ -157,7 +162,7 @@ enum Piece {
 
 /// Takes what begins with an unreadable place apart. `at` is where it stands in the file, `expected` the offset after the
 /// last that could be read.
-fn pieces(rest: &[u8], at: u64, expected: i64, end: End) -> Vec<Piece> {
+fn pieces(rest: &[u8], at: u64, expected: i64, end: ExpectedEnd) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut expected = expected;
     let mut from = 0;
@@ -165,8 +170,8 @@ fn pieces(rest: &[u8], at: u64, expected: i64, end: End) -> Vec<Piece> {
     let room = |bytes: usize| i64::try_from(bytes.div_ceil(FRAME_BYTES_MIN)).unwrap_or(i64::MAX);
     while let Some(left) = rest.get(from..).filter(|left| !left.is_empty()) {
         let limit = match end {
-            End::Before(next) => next,
-            End::Last { next, .. } => expected.saturating_add(room(left.len())).max(next),
+            ExpectedEnd::Before(next) => next,
+            ExpectedEnd::Last { next, .. } => expected.saturating_add(room(left.len())).max(next),
         };
         let wanted = |offset: i64| expected <= offset && offset < limit;
         let Some((skipped, frame)) = frame::find(left, |frame| wanted(frame.offset)) else {
@@ -191,7 +196,7 @@ fn pieces(rest: &[u8], at: u64, expected: i64, end: End) -> Vec<Piece> {
         from += skipped + bytes;
     }
     // What ends with a whole record may have been longer.
-    let next = end.reached();
+    let next = end.next_offset();
     if expected < next {
         pieces.push(Piece::Hole {
             at: from,
@@ -205,7 +210,7 @@ fn pieces(rest: &[u8], at: u64, expected: i64, end: End) -> Vec<Piece> {
 }
 
 /// What to make of an unreadable place that nothing readable follows.
-fn tail(left: &[u8], from: usize, at: u64, expected: i64, end: End) -> Option<Piece> {
+fn tail(left: &[u8], from: usize, at: u64, expected: i64, end: ExpectedEnd) -> Option<Piece> {
     let hole = |next: i64, records: u64| Piece::Hole {
         at: from,
         bytes: left.len(),
@@ -214,10 +219,10 @@ fn tail(left: &[u8], from: usize, at: u64, expected: i64, end: End) -> Option<Pi
         records,
     };
     match end {
-        End::Before(next) if next <= expected => Some(Piece::Torn),
-        End::Before(next) => Some(hole(next, next.abs_diff(expected))),
-        End::Last { durable, .. } if durable <= at && is_torn(left) => Some(Piece::Torn),
-        End::Last { next, .. } => {
+        ExpectedEnd::Before(next) if next <= expected => Some(Piece::Torn),
+        ExpectedEnd::Before(next) => Some(hole(next, next.abs_diff(expected))),
+        ExpectedEnd::Last { durable, .. } if durable <= at && is_torn(left) => Some(Piece::Torn),
+        ExpectedEnd::Last { next, .. } => {
             let heads = left.windows(MAGIC.len()).filter(|four| *four == MAGIC);
             let known = u64::try_from(next.saturating_sub(expected)).unwrap_or(0);
             let records = known.max(heads.count().max(1) as u64);
@@ -244,9 +249,9 @@ fn rewrite(
     rest: &[u8],
     pieces: &[Piece],
     extent: Extent,
-) -> Result<Mended, LogError> {
+) -> Result<Replacement, BuiltInLogError> {
     let path = old.with_extension(UNFINISHED);
-    let failed = |doing| LogError::io(doing, &path);
+    let failed = |doing| BuiltInLogError::io(doing, &path);
     let mut extent = extent;
     let mut lost = 0;
     // Whatever stood before this was durable when a later record was written; what stood behind it may have been on its way.
@@ -256,7 +261,7 @@ fn rewrite(
     let _ = std::fs::remove_file(old.with_extension("index"));
     let mut file = BufWriter::new(File::create(&path).map_err(failed("create"))?);
     file.write_all(&header(base)).map_err(failed("write"))?;
-    copy(old, intact, &mut file).map_err(LogError::io("copy", old))?;
+    copy(old, intact, &mut file).map_err(BuiltInLogError::io("copy", old))?;
     for piece in pieces {
         match piece {
             Piece::Frame { at, bytes } => {
@@ -297,9 +302,9 @@ fn rewrite(
     }
     let file = file
         .into_inner()
-        .map_err(|error| LogError::io("write", &path)(error.into_error()))?;
+        .map_err(|error| BuiltInLogError::io("write", &path)(error.into_error()))?;
     file.sync_all().map_err(failed("sync"))?;
-    Ok(Mended {
+    Ok(Replacement {
         extent,
         records: lost,
         unfinished: path,
@@ -309,17 +314,17 @@ fn rewrite(
     })
 }
 
-impl Mended {
+impl Replacement {
     /// Takes the damaged segment's place, and tells what is lost. Nobody may open the file meanwhile by what they know of
     /// the damaged one.
-    pub(super) fn take_its_place(self) -> Result<Extent, LogError> {
+    pub(super) fn install(self) -> Result<Extent, BuiltInLogError> {
         let (unfinished, path) = (&self.unfinished, &self.path);
-        std::fs::rename(unfinished, path).map_err(LogError::io("rename", unfinished))?;
+        std::fs::rename(unfinished, path).map_err(BuiltInLogError::io("rename", unfinished))?;
         if let Some(folder) = path.parent() {
             sync_folder(folder)?;
         }
         for hole in &self.holes {
-            self.tell(hole);
+            self.log_hole(hole);
         }
         if self.holes.is_empty() {
             let path = path.display();
@@ -328,7 +333,7 @@ impl Mended {
         Ok(self.extent)
     }
 
-    fn tell(&self, hole: &Hole) {
+    fn log_hole(&self, hole: &Hole) {
         let path = self.path.display();
         let Hole {
             byte,
@@ -374,7 +379,7 @@ fn put_aside(
     byte: u64,
     records: u64,
     unreadable: &[u8],
-) -> Result<PathBuf, LogError> {
+) -> Result<PathBuf, BuiltInLogError> {
     let mut byte = byte;
     loop {
         let path = old.with_file_name(format!("{first:020}-{byte}-{records}.{DAMAGED}"));
@@ -389,11 +394,12 @@ fn put_aside(
         }
         // Under a name that the next start removes until it is whole: half of it would be taken for other damage.
         let unfinished = path.with_extension(UNFINISHED);
-        let mut file = File::create(&unfinished).map_err(LogError::io("create", &unfinished))?;
+        let mut file =
+            File::create(&unfinished).map_err(BuiltInLogError::io("create", &unfinished))?;
         file.write_all(unreadable)
             .and_then(|()| file.sync_all())
-            .map_err(LogError::io("write", &unfinished))?;
-        std::fs::rename(&unfinished, &path).map_err(LogError::io("rename", &unfinished))?;
+            .map_err(BuiltInLogError::io("write", &unfinished))?;
+        std::fs::rename(&unfinished, &path).map_err(BuiltInLogError::io("rename", &unfinished))?;
         if let Some(folder) = path.parent() {
             sync_folder(folder)?;
         }
@@ -411,15 +417,15 @@ pub(super) fn records_aside(file: &Path) -> Option<u64> {
 }
 
 /// What stands in a file from the byte `at` on, and whether the disk gave all of it.
-fn rest_of(path: &Path, at: u64, found: u64) -> Result<(Vec<u8>, bool), LogError> {
-    let mut file = File::open(path).map_err(LogError::io("open", path))?;
-    let Salvaged { bytes, lost, first } =
+fn rest_of(path: &Path, at: u64, found: u64) -> Result<(Vec<u8>, bool), BuiltInLogError> {
+    let mut file = File::open(path).map_err(BuiltInLogError::io("open", path))?;
+    let SalvagedBytes { bytes, lost, first } =
         salvage::salvage(&mut file, at, found).map_err(|error| match is_not_given(&error) {
-            true => LogError::Unreadable {
+            true => BuiltInLogError::Unreadable {
                 file: path.to_owned(),
                 source: Arc::new(error),
             },
-            false => LogError::io("read", path)(error),
+            false => BuiltInLogError::io("read", path)(error),
         })?;
     if let Some((byte, error)) = &first {
         let path = path.display();
@@ -441,7 +447,7 @@ mod tests {
     #[test]
     fn what_a_disk_does_not_give_is_no_torn_tail_though_zeros_follow() {
         let rest = [vec![MARK; 4096], vec![0; 4096]].concat();
-        let end = End::Last {
+        let end = ExpectedEnd::Last {
             durable: 0,
             next: 5,
         };

@@ -20,23 +20,22 @@
 //! for reading and writing and finds no offset without reading all before it; raft-engine 0.4 is for Raft groups, with
 //! thirty dependencies; spacetimedb-commitlog is not under an open licence.
 
-mod compact;
+mod compaction;
 mod error;
-mod folder;
 mod frame;
-mod look;
+mod frame_reader;
 mod mend;
+mod offline_reader;
 mod salvage;
-mod scan;
 mod segment;
 #[cfg(test)]
 mod tests;
+mod topic_dir;
 mod writer;
 
-pub use error::LogError;
-pub use look::{activities_bytes, look_through};
+pub use error::BuiltInLogError;
+pub use offline_reader::{activities_bytes, read_activities};
 
-use folder::{Folder, Gaps};
 use frame::{BODY_BYTES_MAX, Content, HEAD_BYTES};
 use parking_lot::{Condvar, Mutex};
 use slackwater_engine::record::{NewRecord, Position, Record, Topic};
@@ -47,6 +46,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
+use topic_dir::{Gaps, TopicDir};
 use writer::{Queue, Tail};
 
 /// The third topic, after [`Topic::ALL`].
@@ -92,14 +92,14 @@ pub struct Bounds {
 
 /// An open log. Clones are the same log; it is closed by [`BuiltInLog::close`], or when the last clone is dropped.
 #[derive(Clone)]
-pub struct BuiltInLog(Arc<Open>);
+pub struct BuiltInLog(Arc<OpenLog>);
 
-struct Open {
+struct OpenLog {
     options: Options,
     /// Activities, relationships, dead letters.
-    folders: [Arc<Folder>; 3],
+    topics: [Arc<TopicDir>; 3],
     queue: Arc<Queue>,
-    news: Arc<News>,
+    signal: Arc<AppendSignal>,
     writer: Mutex<Option<JoinHandle<()>>>,
     /// Locked on disk while the log is open here, and in memory while old segments are worked on.
     lock: Mutex<Lock>,
@@ -107,18 +107,18 @@ struct Open {
 
 struct Lock {
     file: File,
-    held: bool,
+    is_held: bool,
 }
 
 /// Wakes those who wait for something new.
 #[derive(Default)]
-struct News {
-    now: Mutex<Newest>,
+struct AppendSignal {
+    state: Mutex<AppendState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct Newest {
+struct AppendState {
     next: [i64; 2],
     closed: bool,
 }
@@ -126,13 +126,13 @@ struct Newest {
 impl BuiltInLog {
     /// Opens or creates a log. A torn tail is cut off, with a log line; what is damaged is put aside. Errors: the folder is
     /// in use or cannot be used, or a file in it is missing.
-    pub fn open(options: Options) -> Result<BuiltInLog, LogError> {
+    pub fn open(options: Options) -> Result<BuiltInLog, BuiltInLogError> {
         let path = &options.path;
         create_folder(path)?;
         let lock = lock(path)?;
         let segment_bytes = options.segment_bytes.min(SEGMENT_BYTES_MAX);
         let open = |name: &str, gaps| {
-            let (folder, segment, file) = Folder::open(path.join(name), gaps)?;
+            let (folder, segment, file) = TopicDir::open(path.join(name), gaps)?;
             let folder = Arc::new(folder);
             let tail = Tail::new(Arc::clone(&folder), segment, file, segment_bytes);
             Ok((folder, tail))
@@ -144,13 +144,13 @@ impl BuiltInLog {
         segment::sync_folder(path)?;
 
         let queue = Arc::new(Queue::default());
-        let news = Arc::new(News::default());
+        let signal = Arc::new(AppendSignal::default());
         let newest = {
-            let folders = [Arc::clone(&activities), Arc::clone(&relationships)];
-            let news = Arc::clone(&news);
+            let topics = [Arc::clone(&activities), Arc::clone(&relationships)];
+            let signal = Arc::clone(&signal);
             move || {
-                news.now.lock().next = folders.each_ref().map(|folder| folder.bounds().next);
-                news.changed.notify_all();
+                signal.state.lock().next = topics.each_ref().map(|folder| folder.bounds().next);
+                signal.changed.notify_all();
             }
         };
         newest();
@@ -160,16 +160,16 @@ impl BuiltInLog {
             std::thread::Builder::new()
                 .name("log-writer".to_owned())
                 .spawn(move || writer::run(tails, &queue, newest))
-                .map_err(LogError::io("start a thread for", path))?
+                .map_err(BuiltInLogError::io("start a thread for", path))?
         };
-        Ok(BuiltInLog(Arc::new(Open {
-            folders: [activities, relationships, dead_letters],
+        Ok(BuiltInLog(Arc::new(OpenLog {
+            topics: [activities, relationships, dead_letters],
             queue,
-            news,
+            signal,
             writer: Mutex::new(Some(writer)),
             lock: Mutex::new(Lock {
                 file: lock,
-                held: true,
+                is_held: true,
             }),
             options,
         })))
@@ -178,13 +178,13 @@ impl BuiltInLog {
     /// Appends records; they are durable, in this order, when it returns their positions. Callers share one fsync. A
     /// caller that stops waiting does not take its records back.
     ///
-    /// Errors: none of them is to be counted on: [`LogError::Full`] and [`LogError::TooLarge`] before anything was
-    /// written; after a write or fsync failed twice, [`LogError::Refused`] until the disk takes records again.
-    pub async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<Position>, LogError> {
+    /// Errors: none of them is to be counted on: [`BuiltInLogError::Full`] and [`BuiltInLogError::TooLarge`] before anything was
+    /// written; after a write or fsync failed twice, [`BuiltInLogError::Refused`] until the disk takes records again.
+    pub async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<Position>, BuiltInLogError> {
         let topics: Vec<Topic> = records.iter().map(|record| record.topic).collect();
         let contents = records
             .into_iter()
-            .map(|record| (folder_of(record.topic), Content::from(record)));
+            .map(|record| (topic_index(record.topic), Content::from(record)));
         let offsets = self.write(contents.collect()).await?;
         let positions = topics
             .into_iter()
@@ -199,7 +199,7 @@ impl BuiltInLog {
 
     /// Keeps a record that could not be used, unchanged, with headers that say why and where it stood; durable when it
     /// returns.
-    pub async fn dead_letter(&self, record: &Record, reason: &str) -> Result<(), LogError> {
+    pub async fn dead_letter(&self, record: &Record, reason: &str) -> Result<(), BuiltInLogError> {
         let Position {
             topic,
             partition,
@@ -223,46 +223,47 @@ impl BuiltInLog {
 
     /// What can be read of a topic: only what is durable.
     pub fn bounds(&self, topic: Topic) -> Bounds {
-        self.folder(topic).bounds()
+        self.topic(topic).bounds()
     }
 
     /// Reads records from offset `from` on, up to `records_max` and `bytes_max` (bytes on disk), but at least one if
     /// there is one; none at the end, and where nothing is left of what was there up to the end. Never beyond what is
     /// durable. Damage met in a closed segment is mended on the way.
     ///
-    /// Errors: [`LogError::Gone`] below the first offset, [`LogError::Beyond`] above the next one,
-    /// [`LogError::Damaged`] and [`LogError::NotGiven`] in the last segment, [`LogError::Unreadable`] where a disk gives too little.
+    /// Errors: [`BuiltInLogError::Gone`] below the first offset, [`BuiltInLogError::Beyond`] above the next one,
+    /// [`BuiltInLogError::Damaged`] and [`BuiltInLogError::NotGiven`] in the last segment, [`BuiltInLogError::Unreadable`] where a disk gives too little.
     pub fn read(
         &self,
         topic: Topic,
         from: i64,
         records_max: usize,
         bytes_max: usize,
-    ) -> Result<Vec<Record>, LogError> {
-        self.folder(topic).read(topic, from, records_max, bytes_max)
+    ) -> Result<Vec<Record>, BuiltInLogError> {
+        self.topic(topic).read(topic, from, records_max, bytes_max)
     }
 
     /// Blocks until there is something durable at or beyond the offsets `seen` (the next ones of each topic, in the
     /// order of [`Topic::ALL`]), until `timeout`, or until the log is closed.
     pub fn wait(&self, seen: [i64; 2], timeout: Duration) {
-        let news = &self.0.news;
-        let nothing = |now: &mut Newest| {
+        let signal = &self.0.signal;
+        let nothing = |now: &mut AppendState| {
             let mut pairs = now.next.iter().zip(&seen);
             !now.closed && pairs.all(|(next, seen)| next <= seen)
         };
-        news.changed
-            .wait_while_for(&mut news.now.lock(), nothing, timeout);
+        signal
+            .changed
+            .wait_while_for(&mut signal.state.lock(), nothing, timeout);
     }
 
     /// Removes what is too old or too much, by whole closed segments: activities by the options, dead letters by the
     /// same age and a size of their own. `log_time` is the newest `arrived` read.
-    pub fn expire(&self, log_time: Time) -> Result<(), LogError> {
+    pub fn expire(&self, log_time: Time) -> Result<(), BuiltInLogError> {
         let lock = self.0.lock.lock();
-        if !lock.held {
-            return Err(LogError::Closed);
+        if !lock.is_held {
+            return Err(BuiltInLogError::Closed);
         }
         let before = log_time.minus(self.0.options.activities_keep);
-        let [activities, _, dead_letters] = &self.0.folders;
+        let [activities, _, dead_letters] = &self.0.topics;
         activities.expire(before, self.0.options.activities_bytes_max)?;
         dead_letters.expire(before, DEAD_LETTERS_BYTES_MAX)
     }
@@ -270,23 +271,23 @@ impl BuiltInLog {
     /// Rewrites closed segments of the relationships of which more than half is stale, so that of each key only the
     /// newest record stays, at its offset; a removal stays too, for ever. Safe to be killed at any moment. It reads
     /// all of the topic: call it once an hour or less, on a thread that may block.
-    pub fn compact(&self) -> Result<(), LogError> {
+    pub fn compact(&self) -> Result<(), BuiltInLogError> {
         let lock = self.0.lock.lock();
-        if !lock.held {
-            return Err(LogError::Closed);
+        if !lock.is_held {
+            return Err(BuiltInLogError::Closed);
         }
-        compact::compact(self.folder(Topic::Relationships))
+        compaction::compact(self.topic(Topic::Relationships))
     }
 
     /// Records that could not be read any more and were put aside, in files that are still there.
     pub fn damaged_records(&self) -> u64 {
-        let folders = self.0.folders.iter();
-        folders.map(|folder| folder.damaged_records()).sum()
+        let topics = self.0.topics.iter();
+        topics.map(|folder| folder.damaged_records()).sum()
     }
 
     /// Why nothing can be written at the moment, if that is so: what is appended meanwhile is refused. It passes by itself
     /// when the disk has room again, or works again.
-    pub fn trouble(&self) -> Option<LogError> {
+    pub fn trouble(&self) -> Option<BuiltInLogError> {
         self.0.queue.trouble()
     }
 
@@ -296,26 +297,26 @@ impl BuiltInLog {
     }
 
     /// Writes what is queued, then lets the folder go. Blocks until that is done; what comes later is
-    /// [`LogError::Closed`].
+    /// [`BuiltInLogError::Closed`].
     pub fn close(&self) {
         self.0.close();
     }
 
-    async fn write(&self, contents: Vec<(usize, Content)>) -> Result<Vec<i64>, LogError> {
+    async fn write(&self, contents: Vec<(usize, Content)>) -> Result<Vec<i64>, BuiltInLogError> {
         let lengths = contents.iter().map(|(_, content)| content.frame_bytes());
         match lengths.max() {
             None => return Ok(Vec::new()),
             Some(bytes) if HEAD_BYTES + BODY_BYTES_MAX < bytes => {
-                return Err(LogError::TooLarge { bytes });
+                return Err(BuiltInLogError::TooLarge { bytes });
             }
             Some(_) => {}
         }
         let answer = self.0.queue.push(contents)?;
-        answer.await.unwrap_or(Err(LogError::Closed))
+        answer.await.unwrap_or(Err(BuiltInLogError::Closed))
     }
 
-    fn folder(&self, topic: Topic) -> &Folder {
-        let [activities, relationships, _] = &self.0.folders;
+    fn topic(&self, topic: Topic) -> &TopicDir {
+        let [activities, relationships, _] = &self.0.topics;
         match topic {
             Topic::Activities => activities,
             Topic::Relationships => relationships,
@@ -323,7 +324,7 @@ impl BuiltInLog {
     }
 }
 
-impl Open {
+impl OpenLog {
     fn close(&self) {
         self.queue.close();
         {
@@ -335,10 +336,10 @@ impl Open {
                 tracing::error!("the log's writer has panicked");
             }
         }
-        self.news.now.lock().closed = true;
-        self.news.changed.notify_all();
+        self.signal.state.lock().closed = true;
+        self.signal.changed.notify_all();
         let mut lock = self.lock.lock();
-        if std::mem::take(&mut lock.held)
+        if std::mem::take(&mut lock.is_held)
             && let Err(error) = lock.file.unlock()
         {
             tracing::warn!(%error, "could not unlock the log's folder");
@@ -346,13 +347,13 @@ impl Open {
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenLog {
     fn drop(&mut self) {
         self.close();
     }
 }
 
-fn folder_of(topic: Topic) -> usize {
+fn topic_index(topic: Topic) -> usize {
     match topic {
         Topic::Activities => 0,
         Topic::Relationships => 1,
@@ -360,7 +361,7 @@ fn folder_of(topic: Topic) -> usize {
 }
 
 /// Creates a folder and those above it, durably.
-fn create_folder(path: &Path) -> Result<(), LogError> {
+fn create_folder(path: &Path) -> Result<(), BuiltInLogError> {
     if path.is_dir() {
         return Ok(());
     }
@@ -369,23 +370,23 @@ fn create_folder(path: &Path) -> Result<(), LogError> {
         _ => Path::new("."),
     };
     create_folder(parent)?;
-    std::fs::create_dir(path).map_err(LogError::io("create", path))?;
+    std::fs::create_dir(path).map_err(BuiltInLogError::io("create", path))?;
     segment::sync_folder(parent)
 }
 
-fn lock(folder: &Path) -> Result<File, LogError> {
+fn lock(folder: &Path) -> Result<File, BuiltInLogError> {
     let path = folder.join("lock");
     let file = File::options()
         .create(true)
         .truncate(false)
         .write(true)
         .open(&path)
-        .map_err(LogError::io("open", &path))?;
+        .map_err(BuiltInLogError::io("open", &path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(LogError::InUse {
+        Err(TryLockError::WouldBlock) => Err(BuiltInLogError::InUse {
             folder: folder.to_owned(),
         }),
-        Err(TryLockError::Error(error)) => Err(LogError::io("lock", &path)(error)),
+        Err(TryLockError::Error(error)) => Err(BuiltInLogError::io("lock", &path)(error)),
     }
 }

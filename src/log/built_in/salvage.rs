@@ -15,7 +15,7 @@ const LOST_MAX: usize = 256;
 pub(super) const MARK: u8 = 0x55;
 
 /// What could be read.
-pub(super) struct Salvaged {
+pub(super) struct SalvagedBytes {
     /// As long as what was to be read.
     pub(super) bytes: Vec<u8>,
     /// The blocks in it that were not given.
@@ -36,8 +36,8 @@ pub(super) fn salvage(
     file: &mut (impl Read + Seek),
     from: u64,
     to: u64,
-) -> Result<Salvaged, io::Error> {
-    let mut salvaged = Salvaged {
+) -> Result<SalvagedBytes, io::Error> {
+    let mut salvaged = SalvagedBytes {
         bytes: Vec::new(),
         lost: 0,
         first: None,
@@ -65,7 +65,7 @@ pub(super) fn salvage(
     }
 }
 
-impl Salvaged {
+impl SalvagedBytes {
     fn append_block(
         &mut self,
         file: &mut (impl Read + Seek),

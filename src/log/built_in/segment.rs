@@ -1,9 +1,9 @@
 //! One file of the log: a header, then frames, oldest first. Only the last segment of a topic grows.
 
-use super::LogError;
-use super::mend::{self, End, Walked};
+use super::BuiltInLogError;
+use super::frame_reader::{Fault, FrameReader};
+use super::mend::{self, ExpectedEnd, Inspection};
 use super::salvage::is_not_given;
-use super::scan::{Fault, Frames};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use slackwater_order::time::Time;
@@ -29,7 +29,7 @@ pub(super) struct Segment {
 }
 
 /// The last segment of a topic, as it was found.
-pub(super) enum Recovered {
+pub(super) enum LastSegment {
     /// It goes on in this file.
     Whole(Segment, File),
     /// It was damaged: another must follow.
@@ -80,7 +80,7 @@ impl Extent {
 impl Segment {
     /// Creates the file for records from `base`, durably, and opens it for appending. It has its header before it has its
     /// name, so that there always is a last segment which says where the log goes on.
-    pub(super) fn create(folder: &Path, base: i64) -> Result<(Segment, File), LogError> {
+    pub(super) fn create(folder: &Path, base: i64) -> Result<(Segment, File), BuiltInLogError> {
         let path = folder.join(format!("{base:020}.log"));
         let unfinished = path.with_extension(UNFINISHED);
         // Appended to: what comes after a cut goes where the cut was.
@@ -88,9 +88,9 @@ impl Segment {
             .append(true)
             .create(true)
             .open(&unfinished)
-            .map_err(LogError::io("create", &unfinished))?;
-        write_header(&mut file, base).map_err(LogError::io("write the header of", &path))?;
-        std::fs::rename(&unfinished, &path).map_err(LogError::io("rename", &unfinished))?;
+            .map_err(BuiltInLogError::io("create", &unfinished))?;
+        write_header(&mut file, base).map_err(BuiltInLogError::io("write the header of", &path))?;
+        std::fs::rename(&unfinished, &path).map_err(BuiltInLogError::io("rename", &unfinished))?;
         sync_folder(folder)?;
         let extent = Mutex::new(Extent::empty(base));
         Ok((Segment { base, path, extent }, file))
@@ -98,51 +98,53 @@ impl Segment {
 
     /// Opens the last segment of a topic: cuts off what a crash left half written, and makes the rest durable, since
     /// a killed process may have left it in the machine's memory only. One that is damaged is mended, and takes no more.
-    pub(super) fn recover(path: PathBuf, base: i64) -> Result<Recovered, LogError> {
+    pub(super) fn recover(path: PathBuf, base: i64) -> Result<LastSegment, BuiltInLogError> {
         let mut file = OpenOptions::new()
             .read(true)
             .append(true)
             .open(&path)
-            .map_err(LogError::io("open", &path))?;
+            .map_err(BuiltInLogError::io("open", &path))?;
         let found = file
             .metadata()
-            .map_err(LogError::io("read the size of", &path))?
+            .map_err(BuiltInLogError::io("read the size of", &path))?
             .len();
         // An orderly end says so much.
         let (durable, next) =
             read_index(&path).map_or((0, base), |extent| (extent.bytes, extent.next));
         let extent = if found < HEADER_BYTES && durable <= HEADER_BYTES {
-            write_header(&mut file, base).map_err(LogError::io("write the header of", &path))?;
+            write_header(&mut file, base)
+                .map_err(BuiltInLogError::io("write the header of", &path))?;
             Extent::empty(base)
         } else {
-            match mend::walk(&path, base, found, End::Last { durable, next })? {
-                Walked::Whole(extent) => {
+            match mend::inspect(&path, base, found, ExpectedEnd::Last { durable, next })? {
+                Inspection::Whole(extent) => {
                     if extent.bytes < found {
                         cut(&file, &path, extent.bytes, found)?;
                     }
                     extent
                 }
-                Walked::Damaged(mended) => {
-                    let segment = Segment::of(path, base, mended.take_its_place()?);
+                Inspection::Damaged(replacement) => {
+                    let segment = Segment::of(path, base, replacement.install()?);
                     segment.write_index();
-                    return Ok(Recovered::Mended(segment));
+                    return Ok(LastSegment::Mended(segment));
                 }
             }
         };
-        file.sync_all().map_err(LogError::io("sync", &path))?;
-        Ok(Recovered::Whole(Segment::of(path, base, extent), file))
+        file.sync_all()
+            .map_err(BuiltInLogError::io("sync", &path))?;
+        Ok(LastSegment::Whole(Segment::of(path, base, extent), file))
     }
 
     /// A segment that grows no more, since another begins at `next`: its index file, or if that is missing or another's,
     /// a walk through it, which mends it if it is damaged.
-    pub(super) fn closed(path: PathBuf, base: i64, next: i64) -> Result<Segment, LogError> {
+    pub(super) fn closed(path: PathBuf, base: i64, next: i64) -> Result<Segment, BuiltInLogError> {
         let file = OpenOptions::new()
             .append(true)
             .open(&path)
-            .map_err(LogError::io("open", &path))?;
+            .map_err(BuiltInLogError::io("open", &path))?;
         let bytes = file
             .metadata()
-            .map_err(LogError::io("read the size of", &path))?
+            .map_err(BuiltInLogError::io("read the size of", &path))?
             .len();
         // What a failed write left behind is longer than it says.
         let is_its = |extent: &Extent| {
@@ -155,9 +157,9 @@ impl Segment {
         let known = indexed.is_some();
         let (mut extent, is_new) = match indexed {
             Some(extent) => (extent, false),
-            None => match mend::walk(&path, base, bytes, End::Before(next))? {
-                Walked::Whole(extent) => (extent, false),
-                Walked::Damaged(mended) => (mended.take_its_place()?, true),
+            None => match mend::inspect(&path, base, bytes, ExpectedEnd::Before(next))? {
+                Inspection::Whole(extent) => (extent, false),
+                Inspection::Damaged(replacement) => (replacement.install()?, true),
             },
         };
         if extent.bytes < bytes && !is_new {
@@ -225,7 +227,7 @@ impl Segment {
     }
 
     /// Its durable frames, from the record `from` or somewhat before it.
-    pub(super) fn frames(&self, from: i64) -> Result<Frames, LogError> {
+    pub(super) fn frames(&self, from: i64) -> Result<FrameReader, BuiltInLogError> {
         let (at, end) = {
             let extent = self.extent.lock();
             let indexed = extent
@@ -237,7 +239,7 @@ impl Segment {
             let at = if offset <= from { at.max(stopped) } else { at };
             (at, extent.bytes)
         };
-        Frames::open(&self.path, at, end, self.base)
+        FrameReader::open(&self.path, at, end, self.base)
     }
 
     /// Remembers where a reader stopped: the record `next` begins at `at` or later.
@@ -270,7 +272,7 @@ fn write_header(file: &mut File, base: i64) -> io::Result<()> {
 }
 
 /// Whether the file has the header it must have: what it says is known anyway. Errors: it was written by another version.
-pub(super) fn has_header(path: &Path, base: i64) -> Result<bool, LogError> {
+pub(super) fn has_header(path: &Path, base: i64) -> Result<bool, BuiltInLogError> {
     let mut found = [0; HEADER_BYTES as usize];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut found));
     match read {
@@ -283,7 +285,7 @@ pub(super) fn has_header(path: &Path, base: i64) -> Result<bool, LogError> {
                 && *of_base == base.to_le_bytes()
                 && !is_as_written_here(path, base)?;
             match is_newer {
-                true => Err(LogError::Newer {
+                true => Err(BuiltInLogError::Newer {
                     file: path.to_owned(),
                 }),
                 false => Ok(false),
@@ -293,17 +295,17 @@ pub(super) fn has_header(path: &Path, base: i64) -> Result<bool, LogError> {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof || is_not_given(&error) => {
             Ok(false)
         }
-        Err(error) => Err(LogError::io("read", path)(error)),
+        Err(error) => Err(BuiltInLogError::io("read", path)(error)),
     }
 }
 
 /// Whether what follows the header is as this version writes it: a frame whose checksum is right, or nothing. Then a later
 /// version in the header is a flipped bit. (What a later version writes must not begin with such a frame.)
-fn is_as_written_here(path: &Path, base: i64) -> Result<bool, LogError> {
+fn is_as_written_here(path: &Path, base: i64) -> Result<bool, BuiltInLogError> {
     let bytes = std::fs::metadata(path)
-        .map_err(LogError::io("read the size of", path))?
+        .map_err(BuiltInLogError::io("read the size of", path))?
         .len();
-    let mut frames = Frames::open(path, HEADER_BYTES, bytes, base)?;
+    let mut frames = FrameReader::open(path, HEADER_BYTES, bytes, base)?;
     match frames.next() {
         Ok(_) => Ok(true),
         Err(Fault::Unreadable) => Ok(false),
@@ -311,19 +313,19 @@ fn is_as_written_here(path: &Path, base: i64) -> Result<bool, LogError> {
     }
 }
 
-fn cut(file: &File, path: &Path, at: u64, found: u64) -> Result<(), LogError> {
+fn cut(file: &File, path: &Path, at: u64, found: u64) -> Result<(), BuiltInLogError> {
     let bytes = found - at;
     tracing::warn!(
         file = %path.display(), bytes,
         "cut {bytes} bytes off {}: they were being written when the service stopped, and nobody was told they were kept",
         path.display()
     );
-    file.set_len(at).map_err(LogError::io("cut", path))
+    file.set_len(at).map_err(BuiltInLogError::io("cut", path))
 }
 
 /// Makes created, renamed and removed names in a folder durable.
-pub(super) fn sync_folder(folder: &Path) -> Result<(), LogError> {
+pub(super) fn sync_folder(folder: &Path) -> Result<(), BuiltInLogError> {
     File::open(folder)
         .and_then(|file| file.sync_all())
-        .map_err(LogError::io("sync", folder))
+        .map_err(BuiltInLogError::io("sync", folder))
 }

@@ -5,10 +5,10 @@
 //! had been acknowledged was synced before and stays; the rest is cut off, and each topic goes on in a new segment. If a
 //! group fails there too, its callers are told, and until the disk takes a new segment again so is everybody else.
 
-use super::LogError;
-use super::folder::Folder;
+use super::BuiltInLogError;
 use super::frame::Content;
 use super::segment::{Extent, Segment};
+use super::topic_dir::TopicDir;
 use crate::clock;
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// What may wait to be written, in bytes; beyond it, callers are told [`LogError::Full`].
+/// What may wait to be written, in bytes; beyond it, callers are told [`BuiltInLogError::Full`].
 const QUEUE_BYTES_MAX: usize = 64 << 20;
 /// A group takes no further call once it has this many bytes, so that the first in it do not wait long.
 const GROUP_BYTES_MAX: usize = 8 << 20;
@@ -37,123 +37,122 @@ struct Call {
     /// Which folder, and what.
     contents: Vec<(usize, Content)>,
     bytes: usize,
-    answer: oneshot::Sender<Result<Vec<i64>, LogError>>,
+    answer: oneshot::Sender<Result<Vec<i64>, BuiltInLogError>>,
 }
 
 /// Calls on their way to the writer.
 #[derive(Default)]
 pub(super) struct Queue {
-    waiting: Mutex<Waiting>,
+    state: Mutex<QueueState>,
     filled: Condvar,
     /// Groups made durable so far.
     pub(super) groups: AtomicU64,
 }
 
 #[derive(Default)]
-struct Waiting {
+struct QueueState {
     calls: VecDeque<Call>,
     bytes: usize,
-    closing: bool,
+    is_closing: bool,
     /// Why nothing can be written at the moment.
-    broken: Option<LogError>,
+    failure: Option<BuiltInLogError>,
 }
 
 /// What a caller waits on: the offsets, in the order of the records.
-pub(super) type Answer = oneshot::Receiver<Result<Vec<i64>, LogError>>;
+pub(super) type Answer = oneshot::Receiver<Result<Vec<i64>, BuiltInLogError>>;
 
 impl Queue {
     /// Queues records for the folders they name.
-    pub(super) fn push(&self, contents: Vec<(usize, Content)>) -> Result<Answer, LogError> {
+    pub(super) fn push(&self, contents: Vec<(usize, Content)>) -> Result<Answer, BuiltInLogError> {
         let bytes = contents.iter().map(|(_, c)| c.frame_bytes()).sum();
-        let mut waiting = self.waiting.lock();
-        if let Some(because) = &waiting.broken {
-            return Err(because.refused());
+        let mut state = self.state.lock();
+        if let Some(failure) = &state.failure {
+            return Err(failure.refused());
         }
-        if waiting.closing {
-            return Err(LogError::Closed);
+        if state.is_closing {
+            return Err(BuiltInLogError::Closed);
         }
         // A call larger than the bound is taken by an empty queue, or it never would be.
-        if !waiting.calls.is_empty() && QUEUE_BYTES_MAX < waiting.bytes.saturating_add(bytes) {
-            return Err(LogError::Full);
+        if !state.calls.is_empty() && QUEUE_BYTES_MAX < state.bytes.saturating_add(bytes) {
+            return Err(BuiltInLogError::Full);
         }
         let (answer, answered) = oneshot::channel();
-        waiting.bytes += bytes;
-        waiting.calls.push_back(Call {
+        state.bytes += bytes;
+        state.calls.push_back(Call {
             contents,
             bytes,
             answer,
         });
-        drop(waiting);
+        drop(state);
         self.filled.notify_one();
         Ok(answered)
     }
 
     /// Lets the writer finish what is queued and stop.
     pub(super) fn close(&self) {
-        self.waiting.lock().closing = true;
+        self.state.lock().is_closing = true;
         self.filled.notify_all();
     }
 
     /// The next group; none when closed and empty.
     fn take(&self) -> Option<Vec<Call>> {
-        let mut waiting = self.waiting.lock();
-        while waiting.calls.is_empty() {
-            if waiting.closing {
+        let mut state = self.state.lock();
+        while state.calls.is_empty() {
+            if state.is_closing {
                 return None;
             }
-            self.filled.wait(&mut waiting);
+            self.filled.wait(&mut state);
         }
         let mut group = Vec::new();
         let mut bytes = 0;
         while bytes < GROUP_BYTES_MAX
-            && let Some(call) = waiting.calls.pop_front()
+            && let Some(call) = state.calls.pop_front()
         {
             bytes += call.bytes;
             group.push(call);
         }
-        waiting.bytes -= bytes;
+        state.bytes -= bytes;
         Some(group)
     }
 
     /// Why nothing can be written at the moment, if that is so.
-    pub(super) fn trouble(&self) -> Option<LogError> {
-        self.waiting.lock().broken.clone()
+    pub(super) fn trouble(&self) -> Option<BuiltInLogError> {
+        self.state.lock().failure.clone()
     }
 
     /// Refuses everything queued, and what comes from now on.
-    fn refuse(&self, because: &LogError) {
-        let mut waiting = self.waiting.lock();
-        waiting.broken = Some(because.clone());
-        waiting.bytes = 0;
-        let calls = std::mem::take(&mut waiting.calls);
-        drop(waiting);
+    fn refuse(&self, failure: &BuiltInLogError) {
+        let mut state = self.state.lock();
+        state.failure = Some(failure.clone());
+        state.bytes = 0;
+        let calls = std::mem::take(&mut state.calls);
+        drop(state);
         for call in calls {
-            let _ = call.answer.send(Err(because.refused()));
+            let _ = call.answer.send(Err(failure.refused()));
         }
     }
 
     /// Takes records again.
     fn accept(&self) {
-        self.waiting.lock().broken = None;
+        self.state.lock().failure = None;
     }
 
     /// Waits until a disk that failed is to be tried again; false if the log is being closed.
-    fn wait_for_another_try(&self) -> bool {
-        let mut waiting = self.waiting.lock();
-        let is_open = |waiting: &mut Waiting| !waiting.closing;
-        self.filled
-            .wait_while_for(&mut waiting, is_open, TRIED_EVERY);
-        !waiting.closing
+    fn wait_for_retry(&self) -> bool {
+        let mut state = self.state.lock();
+        let is_open = |state: &mut QueueState| !state.is_closing;
+        self.filled.wait_while_for(&mut state, is_open, TRIED_EVERY);
+        !state.is_closing
     }
 }
 
 /// Writes groups until the queue is closed. `durable` is told after each.
 pub(super) fn run(mut tails: [Tail; 3], queue: &Queue, durable: impl Fn()) {
     while let Some(group) = queue.take() {
-        let committed = commit(&mut tails, &group).or_else(|because| {
-            let reason = because.told();
+        let committed = commit(&mut tails, &group).or_else(|failure| {
+            let reason = failure.with_causes();
             tracing::warn!(%reason, "{reason}: writing it again into new files");
-            begin_anew(&mut tails)?;
+            begin_new_segments(&mut tails)?;
             commit(&mut tails, &group)
         });
         match committed {
@@ -164,18 +163,18 @@ pub(super) fn run(mut tails: [Tail; 3], queue: &Queue, durable: impl Fn()) {
                     let _ = call.answer.send(Ok(offsets));
                 }
             }
-            Err(because) => {
-                let reason = because.told();
+            Err(failure) => {
+                let reason = failure.with_causes();
                 tracing::error!(
                     %reason,
                     "{reason}: the log takes no records until it can be written to again; nothing that was acknowledged \
                      is lost"
                 );
-                queue.refuse(&because);
+                queue.refuse(&failure);
                 for call in group {
-                    let _ = call.answer.send(Err(because.clone()));
+                    let _ = call.answer.send(Err(failure.clone()));
                 }
-                if !recovered(&mut tails, queue) {
+                if !wait_for_disk(&mut tails, queue) {
                     return;
                 }
             }
@@ -188,10 +187,10 @@ pub(super) fn run(mut tails: [Tail; 3], queue: &Queue, durable: impl Fn()) {
 }
 
 /// Tries the disk until it takes new segments again; false if the log is being closed.
-fn recovered(tails: &mut [Tail; 3], queue: &Queue) -> bool {
+fn wait_for_disk(tails: &mut [Tail; 3], queue: &Queue) -> bool {
     let failed = clock::stopwatch();
-    while queue.wait_for_another_try() {
-        match begin_anew(tails) {
+    while queue.wait_for_retry() {
+        match begin_new_segments(tails) {
             Ok(()) => {
                 queue.accept();
                 let seconds = failed.elapsed().as_secs();
@@ -202,37 +201,37 @@ fn recovered(tails: &mut [Tail; 3], queue: &Queue) -> bool {
                 return true;
             }
             // Told by whoever asks whether we are ready; once in the log is enough.
-            Err(because) => queue.refuse(&because),
+            Err(failure) => queue.refuse(&failure),
         }
     }
     // As far as the machine lets us, what nobody was told is kept does not come back.
     for tail in tails {
-        tail.take_back();
+        tail.roll_back();
     }
     false
 }
 
 /// Begins a new segment of each topic after what is durable. Also those that did not fail: a disk that takes three new
 /// files takes records.
-fn begin_anew(tails: &mut [Tail; 3]) -> Result<(), LogError> {
+fn begin_new_segments(tails: &mut [Tail; 3]) -> Result<(), BuiltInLogError> {
     for tail in tails.iter_mut() {
-        tail.take_back();
+        tail.roll_back();
     }
     for tail in tails.iter_mut() {
-        has_room(&tail.folder.path)?;
+        check_room(&tail.folder.path)?;
         tail.roll()?;
     }
     Ok(())
 }
 
 /// Whether a file system has room enough to go on. One that does not tell is tried.
-fn has_room(folder: &Path) -> Result<(), LogError> {
+fn check_room(folder: &Path) -> Result<(), BuiltInLogError> {
     let Ok(room) = rustix::fs::statvfs(folder) else {
         return Ok(());
     };
     let bytes = room.f_bavail.saturating_mul(room.f_frsize);
     if bytes < ROOM_BYTES {
-        return Err(LogError::NoRoom {
+        return Err(BuiltInLogError::NoRoom {
             folder: folder.to_owned(),
             bytes,
             bytes_min: ROOM_BYTES,
@@ -242,7 +241,7 @@ fn has_room(folder: &Path) -> Result<(), LogError> {
 }
 
 /// Writes a group, syncs each file it touched once, and shows it to readers.
-fn commit(tails: &mut [Tail; 3], group: &[Call]) -> Result<Vec<Vec<i64>>, LogError> {
+fn commit(tails: &mut [Tail; 3], group: &[Call]) -> Result<Vec<Vec<i64>>, BuiltInLogError> {
     let mut all = Vec::with_capacity(group.len());
     for call in group {
         let mut offsets = Vec::with_capacity(call.contents.len());
@@ -257,14 +256,14 @@ fn commit(tails: &mut [Tail; 3], group: &[Call]) -> Result<Vec<Vec<i64>>, LogErr
         tail.sync()?;
     }
     for tail in tails.iter_mut() {
-        tail.show();
+        tail.publish();
     }
     Ok(all)
 }
 
 /// The growing end of a topic.
 pub(super) struct Tail {
-    folder: Arc<Folder>,
+    folder: Arc<TopicDir>,
     segment: Arc<Segment>,
     file: File,
     /// A segment is closed once it is this long.
@@ -278,7 +277,7 @@ pub(super) struct Tail {
 impl Tail {
     /// Goes on after what is in `segment`.
     pub(super) fn new(
-        folder: Arc<Folder>,
+        folder: Arc<TopicDir>,
         segment: Arc<Segment>,
         file: File,
         segment_bytes: u64,
@@ -296,7 +295,7 @@ impl Tail {
     }
 
     /// Gives a record its offset and writes it, or gathers it for the next write.
-    fn append(&mut self, content: &Content) -> Result<i64, LogError> {
+    fn append(&mut self, content: &Content) -> Result<i64, BuiltInLogError> {
         let untouched = self.written.bytes == self.durable_bytes;
         if untouched && self.segment_bytes <= self.written.bytes {
             self.roll()?;
@@ -314,25 +313,25 @@ impl Tail {
         Ok(offset)
     }
 
-    fn write(&mut self) -> Result<(), LogError> {
+    fn write(&mut self) -> Result<(), BuiltInLogError> {
         self.file
             .write_all(&self.buffer)
-            .map_err(LogError::io("append to", &self.segment.path))?;
+            .map_err(BuiltInLogError::io("append to", &self.segment.path))?;
         self.buffer.clear();
         Ok(())
     }
 
-    fn sync(&mut self) -> Result<(), LogError> {
+    fn sync(&mut self) -> Result<(), BuiltInLogError> {
         if self.written.bytes == self.durable_bytes {
             return Ok(());
         }
         self.write()?;
         self.file
             .sync_data()
-            .map_err(LogError::io("sync", &self.segment.path))
+            .map_err(BuiltInLogError::io("sync", &self.segment.path))
     }
 
-    fn show(&mut self) {
+    fn publish(&mut self) {
         if self.durable_bytes < self.written.bytes {
             self.durable_bytes = self.written.bytes;
             self.segment.grow(&self.written);
@@ -340,7 +339,7 @@ impl Tail {
     }
 
     /// Begins the next segment. All of this one is durable. One without a record gives its place to a new file.
-    fn roll(&mut self) -> Result<(), LogError> {
+    fn roll(&mut self) -> Result<(), BuiltInLogError> {
         let (segment, file) = Segment::create(&self.folder.path, self.written.next)?;
         let segment = Arc::new(segment);
         let closed = std::mem::replace(&mut self.segment, Arc::clone(&segment));
@@ -359,7 +358,7 @@ impl Tail {
 
     /// Forgets what is not durable, and cuts it off as far as the machine lets us: if it does not, the next start does,
     /// since a later segment begins where the durable part of this one ends.
-    fn take_back(&mut self) {
+    fn roll_back(&mut self) {
         self.buffer.clear();
         self.written = self.segment.extent();
         self.durable_bytes = self.written.bytes;
@@ -372,7 +371,7 @@ impl Tail {
 
 #[cfg(test)]
 mod tests {
-    use super::super::folder::Gaps;
+    use super::super::topic_dir::Gaps;
     use super::*;
     use slackwater_engine::record::Topic;
 
@@ -388,7 +387,7 @@ mod tests {
 
     fn tails(path: &std::path::Path) -> [Tail; 3] {
         ["a", "b", "c"].map(|name| {
-            let (folder, segment, file) = Folder::open(path.join(name), Gaps::Refused).unwrap();
+            let (folder, segment, file) = TopicDir::open(path.join(name), Gaps::Refused).unwrap();
             Tail::new(Arc::new(folder), segment, file, 1 << 20)
         })
     }
@@ -452,12 +451,12 @@ mod tests {
         let one = queue.push(vec![(1, content().1)]).unwrap();
         std::thread::scope(|scope| {
             let writer = scope.spawn(|| run(broken, &queue, || {}));
-            assert!(matches!(ended(one), Err(LogError::Io { .. })));
+            assert!(matches!(ended(one), Err(BuiltInLogError::Io { .. })));
             while queue.trouble().is_none() {
                 std::thread::yield_now();
             }
             let refused = queue.push(vec![content()]);
-            assert!(matches!(refused, Err(LogError::Refused { .. })));
+            assert!(matches!(refused, Err(BuiltInLogError::Refused { .. })));
             std::fs::rename(&away, &there).unwrap();
             while queue.trouble().is_some() {
                 std::thread::yield_now();
@@ -491,7 +490,7 @@ mod tests {
             queue.push(vec![large])
         };
         let _first = large(QUEUE_BYTES_MAX + 1).unwrap();
-        assert!(matches!(large(1), Err(LogError::Full)));
+        assert!(matches!(large(1), Err(BuiltInLogError::Full)));
         assert_eq!(queue.take().unwrap().len(), 1);
         assert!(large(1).is_ok());
     }

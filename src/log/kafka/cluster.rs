@@ -14,7 +14,7 @@ use slackwater_engine::record::Position;
 /// Errors: as [`super::Producer::start`].
 pub fn cluster_id(options: &Options) -> Result<Option<String>, KafkaError> {
     let client = client(options)?;
-    topics::find(client.client(), options, START_WAIT, || false)?;
+    topics::wait_for_partitions(client.client(), options, START_WAIT, || false)?;
     // It came with the answer about the topics.
     Ok(client.client().fetch_cluster_id(QUESTION_WAIT))
 }
@@ -24,7 +24,7 @@ pub fn cluster_id(options: &Options) -> Result<Option<String>, KafkaError> {
 /// Errors: no answer; a topic that is no longer fit.
 pub fn ends_now(options: &Options) -> Result<Vec<Position>, KafkaError> {
     let client = client(options)?;
-    let partitions = topics::look(client.client(), options, QUESTION_WAIT)?;
+    let partitions = topics::read_partitions(client.client(), options, QUESTION_WAIT)?;
     let ends = watermarks(options, &client, &partitions, Offset::End)?;
     let position = |((topic, partition), offset)| Position {
         topic,
@@ -36,7 +36,7 @@ pub fn ends_now(options: &Options) -> Result<Vec<Position>, KafkaError> {
 
 fn client(options: &Options) -> Result<BaseConsumer<Listener>, KafkaError> {
     // As records are read: what is not committed yet is not there.
-    let mut settings = options.settings(&[], &super::consumer::RELIED_ON)?;
+    let mut settings = options.settings(&[], &super::consumer::REQUIRED)?;
     settings.set("group.id", &options.group);
     BaseConsumer::from_config_and_context(&settings, Listener::default())
         .map_err(|source| KafkaError::Settings(Box::new(source)))

@@ -4,7 +4,7 @@
 //! and librdkafka fetches less. Whatever goes wrong while reading has one cure: a new consumer, at our positions,
 //! after the same checks as at the start.
 
-use super::same_log::{self, Fingerprints};
+use super::topic_identity::{self, Fingerprints};
 use super::topics::{self, Partitions};
 use super::{
     ClientError, KafkaError, Listener, Options, PARTITIONS_EVERY, QUESTION_WAIT, START_WAIT,
@@ -46,14 +46,14 @@ const MISSING_WAIT: Duration = Duration::from_secs(5);
 const STOP_WAIT: Duration = Duration::from_secs(2);
 
 /// Our defaults, which `[kafka.client]` may change.
-const OURS: [(&str, &str); 3] = [
+const DEFAULTS: [(&str, &str); 3] = [
     // What librdkafka fetches ahead, all partitions together.
     ("queued.max.messages.kbytes", "16384"),
     // The default of a second would stall a queue this small.
     ("fetch.queue.backoff.ms", "50"),
     ("fetch.wait.max.ms", "500"),
 ];
-pub(super) const RELIED_ON: [(&str, &str); 8] = [
+pub(super) const REQUIRED: [(&str, &str); 8] = [
     ("enable.auto.commit", "false"),
     ("enable.auto.offset.store", "false"),
     // Lost retention and a recreated topic must be loud.
@@ -65,8 +65,8 @@ pub(super) const RELIED_ON: [(&str, &str); 8] = [
     ("statistics.interval.ms", "1000"),
 ];
 
-pub(super) type Slot = (Topic, i32);
-pub(super) type Offsets = BTreeMap<Slot, i64>;
+pub(super) type TopicPartition = (Topic, i32);
+pub(super) type PartitionOffsets = BTreeMap<TopicPartition, i64>;
 
 /// Both topics, being read.
 pub struct Consumer {
@@ -76,9 +76,9 @@ pub struct Consumer {
     /// Records handed over and not yet taken.
     waiting: VecDeque<Record>,
     /// Where each partition stands once `waiting` is taken.
-    then: Offsets,
+    skipped_to: PartitionOffsets,
     /// The next offset to be taken from each partition.
-    next: Offsets,
+    next: PartitionOffsets,
     /// An error that came behind records; told when they are taken.
     failure: Option<KafkaError>,
 }
@@ -86,13 +86,13 @@ pub struct Consumer {
 struct Batch {
     records: Vec<Record>,
     /// Where partitions stand after it, as far as that is not one past its records.
-    then: Offsets,
+    skipped_to: PartitionOffsets,
 }
 
 /// What the thread tells and is told beside the batches.
 struct Status {
-    ends: Offsets,
-    healthy: bool,
+    ends: PartitionOffsets,
+    is_healthy: bool,
     lost_records: u64,
     to_commit: Option<Vec<Position>>,
     /// The id of the cluster, once its brokers told one.
@@ -117,8 +117,8 @@ impl Consumer {
         let (started, has_started) = sync_channel(1);
         let (alive, stopped) = sync_channel(0);
         let status = Arc::new(Mutex::new(Status {
-            ends: Offsets::new(),
-            healthy: true,
+            ends: PartitionOffsets::new(),
+            is_healthy: true,
             lost_records: 0,
             to_commit: None,
             cluster: None,
@@ -126,7 +126,7 @@ impl Consumer {
         }));
         let options = options.clone();
         let shared = Arc::clone(&status);
-        let next: Offsets = from
+        let next: PartitionOffsets = from
             .iter()
             .map(|position| ((position.topic, position.partition), position.offset))
             .collect();
@@ -136,7 +136,7 @@ impl Consumer {
             .collect();
         let run = move || {
             let _alive: SyncSender<()> = alive;
-            match Reader::open(options, next, taken, shared, to_taker) {
+            match PollThread::open(options, next, taken, shared, to_taker) {
                 Ok(mut reader) => {
                     if started.send(Ok(reader.next.clone())).is_err() {
                         return;
@@ -163,7 +163,7 @@ impl Consumer {
             stopped,
             status,
             waiting: VecDeque::new(),
-            then: Offsets::new(),
+            skipped_to: PartitionOffsets::new(),
             next,
             failure: None,
         })
@@ -178,12 +178,12 @@ impl Consumer {
         let mut taken = Vec::new();
         while taken.len() < records_max {
             if let Some(record) = self.waiting.pop_front() {
-                let slot = (record.position.topic, record.position.partition);
-                advance(&mut self.next, slot, record.position.offset + 1);
+                let topic_partition = (record.position.topic, record.position.partition);
+                advance(&mut self.next, topic_partition, record.position.offset + 1);
                 taken.push(record);
                 continue;
             }
-            self.settle();
+            self.apply_skips();
             if self.failure.is_some() && taken.is_empty() {
                 return Err(self.failure.take().unwrap_or(KafkaError::Stopped));
             }
@@ -195,7 +195,7 @@ impl Consumer {
             match self.batches.recv_timeout(wait) {
                 Ok(Ok(batch)) => {
                     self.waiting = batch.records.into();
-                    self.then = batch.then;
+                    self.skipped_to = batch.skipped_to;
                 }
                 Ok(Err(error)) => self.failure = Some(error),
                 Err(RecvTimeoutError::Timeout) => break,
@@ -206,7 +206,7 @@ impl Consumer {
             }
         }
         if self.waiting.is_empty() {
-            self.settle();
+            self.apply_skips();
         }
         Ok(taken)
     }
@@ -214,11 +214,11 @@ impl Consumer {
     /// How far each partition has been taken, and how far it goes.
     pub fn ends(&self) -> Vec<PartitionEnd> {
         let status = self.status.lock();
-        let end = |(slot, end): (&Slot, &i64)| {
-            let next = self.next.get(slot).copied().unwrap_or(0);
+        let end = |(topic_partition, end): (&TopicPartition, &i64)| {
+            let next = self.next.get(topic_partition).copied().unwrap_or(0);
             PartitionEnd {
-                topic: slot.0,
-                partition: slot.1,
+                topic: topic_partition.0,
+                partition: topic_partition.1,
                 next,
                 end: next.max(*end),
             }
@@ -232,8 +232,8 @@ impl Consumer {
     }
 
     /// Whether the leader of every partition is connected, at most about two seconds ago.
-    pub fn healthy(&self) -> bool {
-        self.status.lock().healthy
+    pub fn is_healthy(&self) -> bool {
+        self.status.lock().is_healthy
     }
 
     /// How many offsets the log no longer had when they were to be read, since the start.
@@ -259,9 +259,9 @@ impl Consumer {
         tracing::warn!("the Kafka consumer did not stop within {STOP_WAIT:?}: left to itself");
     }
 
-    fn settle(&mut self) {
-        for (slot, next) in std::mem::take(&mut self.then) {
-            advance(&mut self.next, slot, next);
+    fn apply_skips(&mut self) {
+        for (topic_partition, next) in std::mem::take(&mut self.skipped_to) {
+            advance(&mut self.next, topic_partition, next);
         }
     }
 }
@@ -274,94 +274,94 @@ impl Drop for Consumer {
 }
 
 /// The thread's side.
-struct Reader {
+struct PollThread {
     options: Options,
     status: Arc<Mutex<Status>>,
     to_taker: SyncSender<Result<Batch, KafkaError>>,
     consumer: BaseConsumer<Listener>,
     partitions: Partitions,
     /// While it is not empty, only relationships are read: up to here.
-    relations_until: Offsets,
+    relations_until: PartitionOffsets,
     /// The next offset to be polled from each partition.
-    next: Offsets,
+    next: PartitionOffsets,
     /// The last record polled from each partition.
     taken: Fingerprints,
     /// What the taker has yet to learn of `next` beside the records.
-    then: Offsets,
+    skipped_to: PartitionOffsets,
     /// When a record last came, or there was nothing to come.
-    moved: Instant,
-    asked_ends: Instant,
-    asked_partitions: Instant,
+    progressed_at: Instant,
+    ends_checked_at: Instant,
+    partitions_checked_at: Instant,
     stuck_after: Duration,
     /// A topic was not there when it was looked for: what is there next may be another.
-    missed: bool,
+    topic_was_missing: bool,
 }
 
 /// Why a consumer must be replaced.
-pub(super) type Reason = String;
+pub(super) type ReplaceReason = String;
 
-impl Reader {
+impl PollThread {
     /// One that stands at `next`, in the log from which `taken` were taken last.
     fn open(
         options: Options,
-        mut next: Offsets,
+        mut next: PartitionOffsets,
         taken: Fingerprints,
         status: Arc<Mutex<Status>>,
         to_taker: SyncSender<Result<Batch, KafkaError>>,
-    ) -> Result<Reader, KafkaError> {
-        let begin = Begin::RelationsFirst;
-        let opened = open(&options, &mut next, &taken, &status, START_WAIT, begin)?;
+    ) -> Result<PollThread, KafkaError> {
+        let phase = ReadPhase::RelationsFirst;
+        let assigned = open(&options, &mut next, &taken, &status, START_WAIT, phase)?;
         let now = clock::stopwatch();
-        Ok(Reader {
+        Ok(PollThread {
             options,
             status,
             to_taker,
-            consumer: opened.consumer,
-            partitions: opened.partitions,
-            relations_until: opened.relations_until,
+            consumer: assigned.consumer,
+            partitions: assigned.partitions,
+            relations_until: assigned.relations_until,
             next,
             taken,
-            then: Offsets::new(),
-            moved: now,
-            asked_ends: now,
-            asked_partitions: now,
+            skipped_to: PartitionOffsets::new(),
+            progressed_at: now,
+            ends_checked_at: now,
+            partitions_checked_at: now,
             stuck_after: STUCK_AFTER,
-            missed: false,
+            topic_was_missing: false,
         })
     }
 
     /// Until it is told to stop, or the log turns out not to be ours.
     fn run(&mut self) -> Result<(), KafkaError> {
         while !self.status.lock().stop {
-            let (records, trouble) = self.gather();
+            let (records, trouble) = self.poll_batch();
             let came = !records.is_empty();
-            self.note_last(&records);
+            self.remember_last(&records);
             if !self.hand_over(records) {
                 return Ok(());
             }
             if came {
-                self.moved = clock::stopwatch();
+                self.progressed_at = clock::stopwatch();
                 self.stuck_after = STUCK_AFTER;
             }
-            self.hear_statistics();
+            self.apply_statistics();
             self.commit();
-            if let Some(reason) = trouble.or_else(|| self.look_around(came)) {
+            if let Some(reason) = trouble.or_else(|| self.check_progress(came)) {
                 tracing::warn!("the Kafka consumer is replaced: {reason}");
-                let begin = match self.relations_until.is_empty() {
-                    true => Begin::Everything,
-                    false => Begin::RelationsFirst,
+                let phase = match self.relations_until.is_empty() {
+                    true => ReadPhase::Everything,
+                    false => ReadPhase::RelationsFirst,
                 };
-                self.replace(begin)?;
+                self.replace(phase)?;
             } else if self.relations_are_read() {
                 tracing::info!("relationships are read; activities follow");
-                self.replace(Begin::Everything)?;
+                self.replace(ReadPhase::Everything)?;
             }
         }
         Ok(())
     }
 
     /// What has already arrived, up to a batch.
-    fn gather(&mut self) -> (Vec<Record>, Option<Reason>) {
+    fn poll_batch(&mut self) -> (Vec<Record>, Option<ReplaceReason>) {
         let mut records = Vec::new();
         let mut bytes = 0;
         let mut wait = POLL_WAIT;
@@ -374,12 +374,12 @@ impl Reader {
                     let Some(topic) = self.options.topic_named(message.topic()) else {
                         continue;
                     };
-                    let slot = (topic, message.partition());
-                    advance(&mut self.next, slot, message.offset() + 1);
+                    let topic_partition = (topic, message.partition());
+                    advance(&mut self.next, topic_partition, message.offset() + 1);
                     records.push(record(topic, &message));
                 }
                 Some(Err(error)) => {
-                    if let Some(reason) = incurable(&error) {
+                    if let Some(reason) = replace_reason(&error) {
                         return (records, Some(reason));
                     }
                     // The rest is librdkafka trying again: a lost connection, a new leader, an absent group.
@@ -392,32 +392,35 @@ impl Reader {
     }
 
     /// Whoever reads on after these can tell by their last whether it is the same log.
-    fn note_last(&mut self, records: &[Record]) {
+    fn remember_last(&mut self, records: &[Record]) {
         let mut last = BTreeMap::new();
         for record in records {
             last.insert((record.position.topic, record.position.partition), record);
         }
         let of = last
             .into_iter()
-            .map(|(slot, record)| (slot, Fingerprint::of(record)));
+            .map(|(topic_partition, record)| (topic_partition, Fingerprint::of(record)));
         self.taken.extend(of);
     }
 
     /// Waits for the taker: that is the back-pressure. False if there is none any more.
     fn hand_over(&mut self, records: Vec<Record>) -> bool {
-        if records.is_empty() && self.then.is_empty() {
+        if records.is_empty() && self.skipped_to.is_empty() {
             return true;
         }
         let must = !records.is_empty();
-        let then = std::mem::take(&mut self.then);
-        let batch = Ok(Batch { records, then });
+        let skipped_to = std::mem::take(&mut self.skipped_to);
+        let batch = Ok(Batch {
+            records,
+            skipped_to,
+        });
         if must {
             return self.to_taker.send(batch).is_ok();
         }
         match self.to_taker.try_send(batch) {
             Ok(()) => true,
             Err(TrySendError::Full(Ok(batch))) => {
-                self.then = batch.then;
+                self.skipped_to = batch.skipped_to;
                 true
             }
             Err(_) => false,
@@ -425,7 +428,7 @@ impl Reader {
     }
 
     /// Ends, gaps and connections, once a second.
-    fn hear_statistics(&mut self) {
+    fn apply_statistics(&mut self) {
         let heard = self.consumer.context().statistics.lock().take();
         let Some(statistics) = heard else { return };
         for topic in Topic::ALL {
@@ -433,28 +436,28 @@ impl Reader {
                 continue;
             };
             for (number, partition) in &of_topic.partitions {
-                let slot = (topic, *number);
-                let Some(next) = self.next.get(&slot).copied() else {
+                let topic_partition = (topic, *number);
+                let Some(next) = self.next.get(&topic_partition).copied() else {
                     continue;
                 };
                 if let Some(after) = after_gap(partition, next) {
-                    advance(&mut self.next, slot, after);
-                    advance(&mut self.then, slot, after);
+                    advance(&mut self.next, topic_partition, after);
+                    advance(&mut self.skipped_to, topic_partition, after);
                 }
                 if 0 <= partition.ls_offset {
-                    self.ends_at(slot, partition.ls_offset);
+                    self.ends_at(topic_partition, partition.ls_offset);
                 }
             }
         }
-        let healthy = self.leaders_are_up(&statistics);
-        let before = std::mem::replace(&mut self.status.lock().healthy, healthy);
+        let is_healthy = self.leaders_are_up(&statistics);
+        let before = std::mem::replace(&mut self.status.lock().is_healthy, is_healthy);
         let brokers = self.options.address();
-        if before && !healthy {
+        if before && !is_healthy {
             let error = self.consumer.context().last_error.lock().take();
             let error = error.unwrap_or_else(|| "not connected".to_owned());
             tracing::warn!(%brokers, %error,
                 "Kafka at {brokers} is away ({error}); reading goes on when it is back");
-        } else if !before && healthy {
+        } else if !before && is_healthy {
             tracing::info!(%brokers, "Kafka at {brokers} is back");
         }
     }
@@ -480,13 +483,16 @@ impl Reader {
 
     fn relations_are_read(&self) -> bool {
         let mut until = self.relations_until.iter();
-        let is_read =
-            |(slot, end): (&Slot, &i64)| self.next.get(slot).is_none_or(|next| end <= next);
+        let is_read = |(topic_partition, end): (&TopicPartition, &i64)| {
+            self.next
+                .get(topic_partition)
+                .is_none_or(|next| end <= next)
+        };
         !self.relations_until.is_empty() && until.all(is_read)
     }
 
-    fn ends_at(&self, slot: Slot, end: i64) {
-        advance(&mut self.status.lock().ends, slot, end);
+    fn ends_at(&self, topic_partition: TopicPartition, end: i64) {
+        advance(&mut self.status.lock().ends, topic_partition, end);
     }
 
     fn commit(&self) {
@@ -494,10 +500,10 @@ impl Reader {
             return;
         };
         let offsets = next.iter().map(|position| {
-            let slot = (position.topic, position.partition);
-            (slot, Offset::Offset(position.offset))
+            let topic_partition = (position.topic, position.partition);
+            (topic_partition, Offset::Offset(position.offset))
         });
-        let done = listed(&self.options, offsets)
+        let done = partition_list(&self.options, offsets)
             .and_then(|offsets| self.consumer.commit(&offsets, CommitMode::Async));
         if let Err(error) = done {
             tracing::debug!(%error, "offsets for lag tools were not committed");
@@ -505,49 +511,49 @@ impl Reader {
     }
 
     /// Whether there is more to read that does not come, or more partitions.
-    fn look_around(&mut self, came: bool) -> Option<Reason> {
-        if !self.status.lock().healthy {
-            self.moved = clock::stopwatch();
+    fn check_progress(&mut self, came: bool) -> Option<ReplaceReason> {
+        if !self.status.lock().is_healthy {
+            self.progressed_at = clock::stopwatch();
             return None;
         }
-        if !came && ENDS_EVERY <= self.asked_ends.elapsed() {
-            self.asked_ends = clock::stopwatch();
+        if !came && ENDS_EVERY <= self.ends_checked_at.elapsed() {
+            self.ends_checked_at = clock::stopwatch();
             match watermarks(&self.options, &self.consumer, &self.partitions, Offset::End) {
                 Ok(ends) => {
-                    for (slot, end) in ends {
-                        self.ends_at(slot, end);
+                    for (topic_partition, end) in ends {
+                        self.ends_at(topic_partition, end);
                     }
                 }
                 Err(error) => tracing::debug!(%error, "asking Kafka where its partitions end"),
             }
         }
-        if PARTITIONS_EVERY <= self.asked_partitions.elapsed() {
-            self.asked_partitions = clock::stopwatch();
-            match topics::look(self.consumer.client(), &self.options, QUESTION_WAIT) {
+        if PARTITIONS_EVERY <= self.partitions_checked_at.elapsed() {
+            self.partitions_checked_at = clock::stopwatch();
+            match topics::read_partitions(self.consumer.client(), &self.options, QUESTION_WAIT) {
                 Ok(partitions) if partitions != self.partitions => {
                     return Some("a topic has got more partitions".to_owned());
                 }
-                Ok(_) if self.missed => return Some("a topic had gone".to_owned()),
+                Ok(_) if self.topic_was_missing => return Some("a topic had gone".to_owned()),
                 Ok(_) | Err(KafkaError::Unreachable { .. }) => {}
                 Err(error) => {
-                    self.missed |= matches!(error, KafkaError::TopicMissing { .. });
+                    self.topic_was_missing |= matches!(error, KafkaError::TopicMissing { .. });
                     tracing::error!("reading goes on as before, but {error}");
                 }
             }
         }
         let lag: i64 = {
             let status = self.status.lock();
-            let next = |slot| self.next.get(slot).copied().unwrap_or(0);
+            let next = |topic_partition| self.next.get(topic_partition).copied().unwrap_or(0);
             let behind = status
                 .ends
                 .iter()
-                .map(|(slot, end)| (end - next(slot)).max(0));
+                .map(|(topic_partition, end)| (end - next(topic_partition)).max(0));
             behind.sum()
         };
         if lag == 0 {
-            self.moved = clock::stopwatch();
+            self.progressed_at = clock::stopwatch();
         }
-        if self.moved.elapsed() < self.stuck_after {
+        if self.progressed_at.elapsed() < self.stuck_after {
             return None;
         }
         let waited = self.stuck_after;
@@ -558,55 +564,59 @@ impl Reader {
     }
 
     /// A new consumer where this one stands. Keeps trying while no broker answers or a topic is not there.
-    fn replace(&mut self, begin: Begin) -> Result<(), KafkaError> {
+    fn replace(&mut self, phase: ReadPhase) -> Result<(), KafkaError> {
         let before = self.next.clone();
         let mut pause = Duration::ZERO;
         loop {
             if self.status.lock().stop {
                 return Ok(());
             }
-            let opened = open(
+            let assigned = open(
                 &self.options,
                 &mut self.next,
                 &self.taken,
                 &self.status,
                 pause,
-                begin,
+                phase,
             );
-            match opened {
-                Ok(opened) => {
-                    self.consumer = opened.consumer;
-                    self.partitions = opened.partitions;
-                    self.relations_until = opened.relations_until;
+            match assigned {
+                Ok(assigned) => {
+                    self.consumer = assigned.consumer;
+                    self.partitions = assigned.partitions;
+                    self.relations_until = assigned.relations_until;
                     break;
                 }
                 Err(error @ (KafkaError::Unreachable { .. } | KafkaError::TopicMissing { .. })) => {
                     tracing::warn!("the Kafka consumer is not replaced yet: {error}");
-                    self.status.lock().healthy = false;
+                    self.status.lock().is_healthy = false;
                     pause = START_WAIT;
                     // That a topic is not there is answered at once.
                     if matches!(error, KafkaError::TopicMissing { .. }) {
-                        self.rest();
+                        self.wait_for_topic();
                     }
                 }
                 Err(error) => return Err(error),
             }
         }
-        for (slot, next) in &self.next {
-            if before.get(slot) != Some(next) {
-                advance(&mut self.then, *slot, *next);
+        for (topic_partition, next) in &self.next {
+            if before.get(topic_partition) != Some(next) {
+                advance(&mut self.skipped_to, *topic_partition, *next);
             }
         }
         let now = clock::stopwatch();
-        (self.moved, self.asked_ends, self.asked_partitions) = (now, now, now);
-        self.missed = false;
+        (
+            self.progressed_at,
+            self.ends_checked_at,
+            self.partitions_checked_at,
+        ) = (now, now, now);
+        self.topic_was_missing = false;
         // A cure that does not last is not tried without end at full speed.
         thread::sleep(POLL_WAIT);
         Ok(())
     }
 
     /// Until a missing topic is looked for again, or a stop.
-    fn rest(&self) {
+    fn wait_for_topic(&self) {
         let begun = clock::stopwatch();
         while begun.elapsed() < MISSING_WAIT && !self.status.lock().stop {
             thread::sleep(POLL_WAIT);
@@ -616,7 +626,7 @@ impl Reader {
 
 /// What a new consumer reads first.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Begin {
+enum ReadPhase {
     /// Relationships to their present end, then everything: following before posting saves merging after, and a feed
     /// is a function of what is so, whichever came first.
     RelationsFirst,
@@ -624,16 +634,16 @@ enum Begin {
     Everything,
 }
 
-struct Opened {
+struct AssignedConsumer {
     consumer: BaseConsumer<Listener>,
     partitions: Partitions,
     /// While it is not empty, only relationships are read: up to here.
-    relations_until: Offsets,
+    relations_until: PartitionOffsets,
 }
 
 /// How a consumer is set up.
 pub(super) fn settings(options: &Options) -> Result<ClientConfig, KafkaError> {
-    let mut settings = options.settings(&OURS, &RELIED_ON)?;
+    let mut settings = options.settings(&DEFAULTS, &REQUIRED)?;
     settings.set("group.id", &options.group);
     Ok(settings)
 }
@@ -641,25 +651,25 @@ pub(super) fn settings(options: &Options) -> Result<ClientConfig, KafkaError> {
 /// A consumer reading on from `next`, which is completed, and moved up where the log has lost what comes next.
 fn open(
     options: &Options,
-    next: &mut Offsets,
+    next: &mut PartitionOffsets,
     taken: &Fingerprints,
     status: &Mutex<Status>,
     wait: Duration,
-    begin: Begin,
-) -> Result<Opened, KafkaError> {
+    phase: ReadPhase,
+) -> Result<AssignedConsumer, KafkaError> {
     let settings = settings(options)?;
     let consumer = BaseConsumer::from_config_and_context(&settings, Listener::default())
         .map_err(|source| KafkaError::Settings(Box::new(source)))?;
     let stopped = || status.lock().stop;
-    let partitions = topics::find(consumer.client(), options, wait, stopped)?;
-    is_same_cluster(
+    let partitions = topics::wait_for_partitions(consumer.client(), options, wait, stopped)?;
+    check_cluster(
         options,
         consumer.client().fetch_cluster_id(QUESTION_WAIT),
         status,
     )?;
     let ask = |which| {
         let ask = || watermarks(options, &consumer, &partitions, which);
-        topics::patiently(wait, stopped, ask)
+        topics::retry(wait, stopped, ask)
     };
     let (low, high) = (ask(Offset::Beginning)?, ask(Offset::End)?);
     for ((topic, partition), offset) in next.iter() {
@@ -673,12 +683,12 @@ fn open(
             });
         }
     }
-    same_log::check(options, taken, (&low, &high), stopped)?;
-    next.retain(|slot, _| high.contains_key(slot));
-    for (slot, first) in &low {
-        let next = next.entry(*slot).or_insert(*first);
+    topic_identity::check(options, taken, (&low, &high), stopped)?;
+    next.retain(|topic_partition, _| high.contains_key(topic_partition));
+    for (topic_partition, first) in &low {
+        let next = next.entry(*topic_partition).or_insert(*first);
         if *next < *first {
-            let (topic, partition) = (options.topic_name(slot.0), slot.1);
+            let (topic, partition) = (options.topic_name(topic_partition.0), topic_partition.1);
             let lost = *first - *next;
             tracing::error!(
                 topic,
@@ -692,21 +702,25 @@ fn open(
             *next = *first;
         }
     }
-    let is_relation = |slot: &Slot| slot.0 == Topic::Relationships;
-    let relations_until: Offsets = match begin {
-        Begin::Everything => Offsets::new(),
-        Begin::RelationsFirst => {
-            let behind = |slot: &Slot, end: &i64| next.get(slot).is_some_and(|next| next < end);
+    let is_relation = |topic_partition: &TopicPartition| topic_partition.0 == Topic::Relationships;
+    let relations_until: PartitionOffsets = match phase {
+        ReadPhase::Everything => PartitionOffsets::new(),
+        ReadPhase::RelationsFirst => {
+            let behind = |topic_partition: &TopicPartition, end: &i64| {
+                next.get(topic_partition).is_some_and(|next| next < end)
+            };
             let mut ends = high.clone();
-            ends.retain(|slot, end| is_relation(slot) && behind(slot, end));
+            ends.retain(|topic_partition, end| {
+                is_relation(topic_partition) && behind(topic_partition, end)
+            });
             ends
         }
     };
     let places = next
         .iter()
-        .filter(|(slot, _)| relations_until.is_empty() || is_relation(slot))
-        .map(|(slot, next)| (*slot, Offset::Offset(*next)));
-    listed(options, places)
+        .filter(|(topic_partition, _)| relations_until.is_empty() || is_relation(topic_partition))
+        .map(|(topic_partition, next)| (*topic_partition, Offset::Offset(*next)));
+    partition_list(options, places)
         .and_then(|places| consumer.assign(&places))
         .map_err(|source| KafkaError::Client {
             what: "assigning the partitions",
@@ -714,8 +728,8 @@ fn open(
         })?;
     let mut status = status.lock();
     status.ends = high;
-    status.healthy = true;
-    Ok(Opened {
+    status.is_healthy = true;
+    Ok(AssignedConsumer {
         consumer,
         partitions,
         relations_until,
@@ -723,7 +737,7 @@ fn open(
 }
 
 /// An address may lead to another cluster than before, whose offsets say nothing of this one's.
-fn is_same_cluster(
+fn check_cluster(
     options: &Options,
     now: Option<String>,
     status: &Mutex<Status>,
@@ -747,21 +761,25 @@ pub(super) fn watermarks(
     consumer: &BaseConsumer<Listener>,
     partitions: &Partitions,
     which: Offset,
-) -> Result<Offsets, KafkaError> {
+) -> Result<PartitionOffsets, KafkaError> {
     let unreachable = |source| KafkaError::Unreachable {
         brokers: options.address(),
         what: "where its partitions begin and end",
         source: Box::new(source),
     };
-    let slots = partitions
+    let topic_partitions = partitions
         .iter()
         .flat_map(|(topic, count)| (0..*count).map(|partition| (*topic, partition)));
     // Offsets for times: the "times" -2 and -1 are Kafka's for the beginning and the end.
-    let asked = listed(options, slots.map(|slot| (slot, which))).map_err(unreachable)?;
+    let asked = partition_list(
+        options,
+        topic_partitions.map(|topic_partition| (topic_partition, which)),
+    )
+    .map_err(unreachable)?;
     let answer = consumer
         .offsets_for_times(asked, QUESTION_WAIT)
         .map_err(unreachable)?;
-    let mut offsets = Offsets::new();
+    let mut offsets = PartitionOffsets::new();
     for element in answer.elements() {
         element.error().map_err(unreachable)?;
         if let (Some(topic), Offset::Offset(offset)) =
@@ -777,9 +795,9 @@ pub(super) fn watermarks(
     Ok(offsets)
 }
 
-pub(super) fn listed(
+pub(super) fn partition_list(
     options: &Options,
-    offsets: impl Iterator<Item = (Slot, Offset)>,
+    offsets: impl Iterator<Item = (TopicPartition, Offset)>,
 ) -> Result<TopicPartitionList, ClientError> {
     let mut list = TopicPartitionList::new();
     for ((topic, partition), offset) in offsets {
@@ -795,9 +813,9 @@ pub(super) fn after_gap(partition: &Partition, next: i64) -> Option<i64> {
 }
 
 /// Errors after which this consumer, or this partition in it, would read nothing or something wrong.
-pub(super) fn incurable(error: &ClientError) -> Option<Reason> {
+pub(super) fn replace_reason(error: &ClientError) -> Option<ReplaceReason> {
     let code = error.rdkafka_error_code();
-    let incurable = matches!(error, ClientError::MessageConsumptionFatal(_))
+    let must_replace = matches!(error, ClientError::MessageConsumptionFatal(_))
         || matches!(
             code,
             // The offset is not in the log: which end it fell off is found out anew. A damaged batch would be skipped. A
@@ -813,7 +831,7 @@ pub(super) fn incurable(error: &ClientError) -> Option<Reason> {
                     | RDKafkaErrorCode::UnknownTopicOrPartition
             )
         );
-    incurable.then(|| error.to_string())
+    must_replace.then(|| error.to_string())
 }
 
 pub(super) fn record(topic: Topic, message: &BorrowedMessage<'_>) -> Record {
@@ -838,8 +856,8 @@ pub(super) fn record(topic: Topic, message: &BorrowedMessage<'_>) -> Record {
 }
 
 /// Offsets only grow.
-fn advance(offsets: &mut Offsets, slot: Slot, to: i64) {
-    let offset = offsets.entry(slot).or_insert(to);
+fn advance(offsets: &mut PartitionOffsets, topic_partition: TopicPartition, to: i64) {
+    let offset = offsets.entry(topic_partition).or_insert(to);
     *offset = to.max(*offset);
 }
 

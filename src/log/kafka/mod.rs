@@ -6,8 +6,8 @@
 mod cluster;
 mod consumer;
 mod producer;
-mod same_log;
 mod settings;
+mod topic_identity;
 mod topics;
 
 pub use cluster::{cluster_id, ends_now};

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// Our defaults, which `[kafka.client]` may change.
-const OURS: [(&str, &str); 6] = [
+const DEFAULTS: [(&str, &str); 6] = [
     ("compression.type", "lz4"),
     ("linger.ms", "5"),
     // A request at the door is answered within this, one way or the other.
@@ -28,7 +28,7 @@ const OURS: [(&str, &str); 6] = [
     // A record of RECORD_BYTES_MAX with its key and headers; the broker's own limit is on the compressed batch.
     ("message.max.bytes", "1500000"),
 ];
-const RELIED_ON: [(&str, &str); 3] = [
+const REQUIRED: [(&str, &str); 3] = [
     ("acks", "all"),
     ("enable.idempotence", "true"),
     ("partitioner", "murmur2_random"),
@@ -46,7 +46,7 @@ struct Shared {
     client: RwLock<Arc<Client>>,
     partitions: RwLock<Partitions>,
     /// When `partitions` was last looked up.
-    looked: Mutex<Instant>,
+    partitions_checked_at: Mutex<Instant>,
 }
 
 impl Producer {
@@ -56,13 +56,14 @@ impl Producer {
     pub fn start(options: &Options) -> Result<Producer, KafkaError> {
         let settings = settings(options)?;
         let client = create(&settings)?;
-        let partitions = topics::find(client.client(), options, START_WAIT, || false)?;
+        let partitions =
+            topics::wait_for_partitions(client.client(), options, START_WAIT, || false)?;
         Ok(Producer(Arc::new(Shared {
             options: options.clone(),
             settings,
             client: RwLock::new(client),
             partitions: RwLock::new(partitions),
-            looked: Mutex::new(clock::stopwatch()),
+            partitions_checked_at: Mutex::new(clock::stopwatch()),
         })))
     }
 
@@ -74,13 +75,13 @@ impl Producer {
     /// every record is an upsert. Errors: [`KafkaError::Full`], [`KafkaError::TooLarge`], [`KafkaError::NotAccepted`]
     /// (30 s without an answer, or refused).
     pub async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<Position>, KafkaError> {
-        self.look_for_new_partitions();
+        self.refresh_partitions();
         let mut waiting = Vec::with_capacity(records.len());
         for record in &records {
             let name = self.0.options.topic_name(record.topic);
             let count = self.partitions(record.topic);
-            let (tell, told) = oneshot::channel();
-            let mut message = BaseRecord::with_opaque_to(name, Box::new(tell))
+            let (sender, delivery) = oneshot::channel();
+            let mut message = BaseRecord::with_opaque_to(name, Box::new(sender))
                 .partition(partition_of(&record.partition_by, count))
                 .key(&record.key)
                 .timestamp(record.timestamp.millis())
@@ -89,16 +90,16 @@ impl Producer {
                 message = message.payload(value);
             }
             self.send(message)?;
-            waiting.push(told);
+            waiting.push(delivery);
         }
         let mut positions = Vec::with_capacity(records.len());
         for (record, delivery) in records.iter().zip(waiting) {
             let name = self.0.options.topic_name(record.topic);
             let bytes = record.value.as_ref().map_or(0, Vec::len);
-            let delivered = self.delivered(delivery, name, bytes).await?;
+            let delivered = self.wait_for_delivery(delivery, name, bytes).await?;
             let offset = match delivered.offset {
                 Some(offset) => offset,
-                None => self.newest(name, delivered.partition).await?,
+                None => self.newest_offset(name, delivered.partition).await?,
             };
             positions.push(Position {
                 topic: record.topic,
@@ -124,9 +125,9 @@ impl Producer {
             ))
             .insert(header("partition", partition.to_string().as_bytes()))
             .insert(header("offset", offset.to_string().as_bytes()));
-        let (tell, told) = oneshot::channel();
+        let (sender, delivery) = oneshot::channel();
         let mut message =
-            BaseRecord::with_opaque_to(&options.dead_letters, Box::new(tell)).headers(headers);
+            BaseRecord::with_opaque_to(&options.dead_letters, Box::new(sender)).headers(headers);
         if let Some(key) = &record.key {
             message = message.key(key);
         }
@@ -135,7 +136,8 @@ impl Producer {
         }
         self.send(message)?;
         let bytes = record.value.as_ref().map_or(0, Vec::len);
-        self.delivered(told, &options.dead_letters, bytes).await?;
+        self.wait_for_delivery(delivery, &options.dead_letters, bytes)
+            .await?;
         Ok(())
     }
 
@@ -148,7 +150,7 @@ impl Producer {
     pub fn flush(&self, timeout: Duration) -> Result<(), KafkaError> {
         let client = Arc::clone(&self.0.client.read());
         client.flush(timeout).map_err(|source| {
-            self.failed(&self.0.options.activities, 0, ClientErrorKind::of(source))
+            self.append_error(&self.0.options.activities, 0, ClientErrorKind::of(source))
         })
     }
 
@@ -156,28 +158,31 @@ impl Producer {
         self.0.partitions.read().get(&topic).copied().unwrap_or(1)
     }
 
-    fn send(&self, message: BaseRecord<'_, Vec<u8>, Vec<u8>, Tell>) -> Result<(), KafkaError> {
+    fn send(
+        &self,
+        message: BaseRecord<'_, Vec<u8>, Vec<u8>, DeliverySender>,
+    ) -> Result<(), KafkaError> {
         let client = Arc::clone(&self.0.client.read());
         client.send(message).map_err(|(source, message)| {
             let bytes = message.payload.map_or(0, Vec::len);
-            self.failed(message.topic, bytes, ClientErrorKind::of(source))
+            self.append_error(message.topic, bytes, ClientErrorKind::of(source))
         })
     }
 
-    async fn delivered(
+    async fn wait_for_delivery(
         &self,
-        told: oneshot::Receiver<Result<Delivered, ClientError>>,
+        delivery: oneshot::Receiver<Result<Delivery, ClientError>>,
         topic: &str,
         bytes: usize,
-    ) -> Result<Delivered, KafkaError> {
-        match told.await {
+    ) -> Result<Delivery, KafkaError> {
+        match delivery.await {
             Ok(Ok(delivered)) => Ok(delivered),
-            Ok(Err(source)) => Err(self.failed(topic, bytes, ClientErrorKind::of(source))),
+            Ok(Err(source)) => Err(self.append_error(topic, bytes, ClientErrorKind::of(source))),
             Err(_) => Err(KafkaError::Stopped),
         }
     }
 
-    async fn newest(&self, topic: &str, partition: i32) -> Result<i64, KafkaError> {
+    async fn newest_offset(&self, topic: &str, partition: i32) -> Result<i64, KafkaError> {
         let client = Arc::clone(&self.0.client.read());
         let name = topic.to_owned();
         let (answer, answered) = oneshot::channel();
@@ -189,13 +194,13 @@ impl Producer {
         });
         match answered.await {
             Ok(Ok((_, end))) => Ok((end - 1).max(0)),
-            Ok(Err(source)) => Err(self.failed(topic, 0, ClientErrorKind::of(source))),
+            Ok(Err(source)) => Err(self.append_error(topic, 0, ClientErrorKind::of(source))),
             Err(_) => Err(KafkaError::Stopped),
         }
     }
 
-    fn failed(&self, topic: &str, bytes: usize, kind: ClientErrorKind) -> KafkaError {
-        self.replace_a_broken_client();
+    fn append_error(&self, topic: &str, bytes: usize, kind: ClientErrorKind) -> KafkaError {
+        self.replace_broken_client();
         let topic = topic.to_owned();
         match kind {
             ClientErrorKind::Full => KafkaError::Full { topic },
@@ -210,7 +215,7 @@ impl Producer {
 
     /// An idempotent client that has lost count with its broker refuses everything for ever after. What it had not
     /// delivered was answered with an error, so a new one may begin afresh.
-    fn replace_a_broken_client(&self) {
+    fn replace_broken_client(&self) {
         let mut client = self.0.client.write();
         let Some((code, reason)) = client.client().fatal_error() else {
             return;
@@ -229,18 +234,18 @@ impl Producer {
     }
 
     /// Other producers follow a topic that grows within minutes, so this one does too, in the background.
-    fn look_for_new_partitions(&self) {
+    fn refresh_partitions(&self) {
         {
-            let mut looked = self.0.looked.lock();
-            if looked.elapsed() < PARTITIONS_EVERY {
+            let mut partitions_checked_at = self.0.partitions_checked_at.lock();
+            if partitions_checked_at.elapsed() < PARTITIONS_EVERY {
                 return;
             }
-            *looked = clock::stopwatch();
+            *partitions_checked_at = clock::stopwatch();
         }
         let shared = Arc::clone(&self.0);
         std::thread::spawn(move || {
             let client = Arc::clone(&shared.client.read());
-            match topics::look(client.client(), &shared.options, QUESTION_WAIT) {
+            match topics::read_partitions(client.client(), &shared.options, QUESTION_WAIT) {
                 Ok(partitions) => *shared.partitions.write() = partitions,
                 Err(KafkaError::Unreachable { .. }) => {}
                 Err(error) => tracing::error!("producing to Kafka goes on as before, but {error}"),
@@ -266,23 +271,23 @@ impl ClientErrorKind {
     }
 }
 
-type Client = ThreadedProducer<Deliveries>;
-type Tell = Box<oneshot::Sender<Result<Delivered, ClientError>>>;
+type Client = ThreadedProducer<DeliveryContext>;
+type DeliverySender = Box<oneshot::Sender<Result<Delivery, ClientError>>>;
 
 /// An accepted record; its offset if the broker said it.
-struct Delivered {
+struct Delivery {
     partition: i32,
     offset: Option<i64>,
 }
 
 /// Passes deliveries on to those who wait for them.
 #[derive(Default)]
-struct Deliveries {
+struct DeliveryContext {
     listener: Listener,
-    unknown: Mutex<Unknown>,
+    unknown: Mutex<UnknownOffsets>,
 }
 
-impl ClientContext for Deliveries {
+impl ClientContext for DeliveryContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         self.listener.log(level, facility, text);
     }
@@ -292,21 +297,21 @@ impl ClientContext for Deliveries {
     }
 }
 
-impl ProducerContext for Deliveries {
-    type DeliveryOpaque = Tell;
+impl ProducerContext for DeliveryContext {
+    type DeliveryOpaque = DeliverySender;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, tell: Tell) {
-        let told = match result {
+    fn delivery(&self, result: &DeliveryResult<'_>, sender: DeliverySender) {
+        let delivery = match result {
             Ok(message) => {
                 let (topic, partition) = (message.topic(), message.partition());
                 let mut unknown = self.unknown.lock();
                 let offset = unknown.check(topic, partition, message.offset());
-                Ok(Delivered { partition, offset })
+                Ok(Delivery { partition, offset })
             }
             Err((error, _)) => Err(error.clone()),
         };
         // Who no longer waits does not want to know.
-        let _ = tell.send(told);
+        let _ = sender.send(delivery);
     }
 }
 
@@ -314,9 +319,9 @@ impl ProducerContext for Deliveries {
 /// offset is not known, but librdkafka counts on from there: -1, 0, 1 … The next true offset cannot continue that
 /// count, since the n records of the batch stand before it, and the count ends at n - 2.
 #[derive(Default)]
-struct Unknown(BTreeMap<(String, i32), i64>);
+struct UnknownOffsets(BTreeMap<(String, i32), i64>);
 
-impl Unknown {
+impl UnknownOffsets {
     /// The offset, if it is one. To be asked in the order of deliveries.
     fn check(&mut self, topic: &str, partition: i32, offset: i64) -> Option<i64> {
         if 0 <= offset && self.0.is_empty() {
@@ -335,7 +340,7 @@ impl Unknown {
 
 /// How a producer is set up.
 pub(super) fn settings(options: &Options) -> Result<ClientConfig, KafkaError> {
-    options.settings(&OURS, &RELIED_ON)
+    options.settings(&DEFAULTS, &REQUIRED)
 }
 
 /// Whether a producer can be set up so; it is let go again.
@@ -344,7 +349,7 @@ pub(super) fn try_to_create(settings: &ClientConfig) -> Result<(), KafkaError> {
 }
 
 fn create(settings: &ClientConfig) -> Result<Arc<Client>, KafkaError> {
-    ThreadedProducer::from_config_and_context(settings, Deliveries::default())
+    ThreadedProducer::from_config_and_context(settings, DeliveryContext::default())
         .map(Arc::new)
         .map_err(|source| KafkaError::Settings(Box::new(source)))
 }
@@ -373,7 +378,7 @@ mod tests {
 
     #[test]
     fn offsets_that_were_only_counted_on_are_not_believed() {
-        let mut unknown = Unknown::default();
+        let mut unknown = UnknownOffsets::default();
         let mut check = |partition: i32, offsets: &[i64], believed: &[bool]| {
             let found: Vec<bool> = offsets
                 .iter()

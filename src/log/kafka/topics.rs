@@ -26,17 +26,19 @@ const STOPPED_EVERY: Duration = Duration::from_millis(100);
 pub(super) type Partitions = BTreeMap<Topic, i32>;
 
 /// Looks until the broker answers, for at most `wait` or until `stopped`. Each failed try is logged.
-pub(super) fn find<C: ClientContext>(
+pub(super) fn wait_for_partitions<C: ClientContext>(
     client: &Client<C>,
     options: &Options,
     wait: Duration,
     stopped: impl Fn() -> bool,
 ) -> Result<Partitions, KafkaError> {
-    patiently(wait, stopped, || look(client, options, QUESTION_WAIT))
+    retry(wait, stopped, || {
+        read_partitions(client, options, QUESTION_WAIT)
+    })
 }
 
 /// Asks again while the broker cannot be reached, pausing longer each time.
-pub(super) fn patiently<T>(
+pub(super) fn retry<T>(
     wait: Duration,
     stopped: impl Fn() -> bool,
     mut ask: impl FnMut() -> Result<T, KafkaError>,
@@ -71,7 +73,7 @@ pub(super) fn patiently<T>(
 }
 
 /// Looks once. Asks for all topics, as a question about one might create it.
-pub(super) fn look<C: ClientContext>(
+pub(super) fn read_partitions<C: ClientContext>(
     client: &Client<C>,
     options: &Options,
     timeout: Duration,
@@ -290,8 +292,8 @@ mod tests {
         };
         let config = options.settings(&[], &[]).unwrap();
         let consumer: BaseConsumer = config.create().unwrap();
-        let ask = || look(consumer.client(), &options, Duration::from_millis(300));
-        let error = patiently(Duration::from_millis(600), || false, ask).unwrap_err();
+        let ask = || read_partitions(consumer.client(), &options, Duration::from_millis(300));
+        let error = retry(Duration::from_millis(600), || false, ask).unwrap_err();
         assert!(matches!(error, KafkaError::Unreachable { .. }), "{error:?}");
         let text = error.to_string();
         assert!(

@@ -145,7 +145,7 @@ fn another_cluster_behind_the_same_address_is_noticed() {
     let options = Options::default();
     let status = status();
     let check = |id: Option<&str>, is_same: bool| {
-        let found = is_same_cluster(&options, id.map(str::to_owned), &status);
+        let found = check_cluster(&options, id.map(str::to_owned), &status);
         assert_eq!(found.is_ok(), is_same, "{found:?}");
         if let Err(error) = found {
             let said = error.to_string();
@@ -234,13 +234,13 @@ fn a_consumer_that_is_replaced_compares_what_it_read_last() {
     let taken = take(&mut consumer, 5);
     let mut other = taken.last().unwrap().clone();
     other.value = Some(b"y".to_vec());
-    let slot = (Topic::Activities, 0);
+    let topic_partition = (Topic::Activities, 0);
     let check = |record: &Record| {
         let status = status();
-        let mut next = Offsets::from([(slot, 5)]);
-        let taken = Fingerprints::from([(slot, Fingerprint::of(record))]);
-        let begin = Begin::Everything;
-        open(&options, &mut next, &taken, &status, START_WAIT, begin).map(|_| ())
+        let mut next = PartitionOffsets::from([(topic_partition, 5)]);
+        let taken = Fingerprints::from([(topic_partition, Fingerprint::of(record))]);
+        let phase = ReadPhase::Everything;
+        open(&options, &mut next, &taken, &status, START_WAIT, phase).map(|_| ())
     };
     check(taken.last().unwrap()).unwrap();
     assert!(matches!(check(&other), Err(KafkaError::OtherRecord { .. })));
@@ -253,9 +253,9 @@ fn a_running_consumer_notes_what_it_reads_and_compares_that_when_it_is_replaced(
     append(&options, 5, "x");
     let (to_taker, batches) = sync_channel(BATCHES_MAX);
     let status = Arc::new(status());
-    let (next, taken) = (Offsets::new(), Fingerprints::new());
+    let (next, taken) = (PartitionOffsets::new(), Fingerprints::new());
     let shared = Arc::clone(&status);
-    let mut reader = Reader::open(options, next, taken, shared, to_taker).unwrap();
+    let mut reader = PollThread::open(options, next, taken, shared, to_taker).unwrap();
     let mut read = Vec::new();
     thread::scope(|scope| {
         let running = scope.spawn(|| reader.run());
@@ -275,7 +275,7 @@ fn a_running_consumer_notes_what_it_reads_and_compares_that_when_it_is_replaced(
     // As if another stood there now.
     let mut other = read.pop().unwrap();
     other.value = Some(b"y".to_vec());
-    reader.note_last(&[other]);
+    reader.remember_last(&[other]);
     let out_of_range = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE];
     cluster.request_errors(RDKafkaApiKey::Fetch, &out_of_range);
     status.lock().stop = false;
@@ -304,8 +304,8 @@ fn offsets(taken: &[Record]) -> Vec<i64> {
 
 fn status() -> Mutex<Status> {
     Mutex::new(Status {
-        ends: Offsets::new(),
-        healthy: true,
+        ends: PartitionOffsets::new(),
+        is_healthy: true,
         lost_records: 0,
         to_commit: None,
         cluster: None,
@@ -329,7 +329,7 @@ fn a_topic_that_is_gone_is_waited_for_by_a_consumer_that_says_so() {
     let gone = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
     cluster.topic_error(&options.activities, gone).unwrap();
     let begun = clock::stopwatch();
-    while consumer.healthy() {
+    while consumer.is_healthy() {
         assert!(begun.elapsed() < Duration::from_secs(60), "not noticed");
         let taken = consumer.take(1, Duration::from_millis(50)).unwrap();
         assert!(taken.is_empty());
@@ -339,6 +339,6 @@ fn a_topic_that_is_gone_is_waited_for_by_a_consumer_that_says_so() {
     append(&options, 5, "y");
     let read = take(&mut consumer, 5);
     assert_eq!(offsets(&read), [5, 6, 7, 8, 9]);
-    assert!(consumer.healthy());
+    assert!(consumer.is_healthy());
     consumer.stop();
 }

@@ -5,7 +5,7 @@
 
 use super::PipelineError;
 use crate::clock;
-use crate::log::{Appender, SourceError};
+use crate::log::{LogError, LogWriter};
 use futures_util::future::join_all;
 use parking_lot::{Condvar, Mutex};
 use slackwater_engine::record::{Position, Record, Topic};
@@ -26,31 +26,31 @@ const BYTES_MAX: usize = 64_000_000;
 /// Letters that are written at once.
 const BATCH_LETTERS: usize = 500;
 /// How long until letters are written again that could not be.
-const AGAIN: Duration = Duration::from_secs(1);
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// How long it is waited for room before others have their turn.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const ROOM_WAIT: Duration = Duration::from_millis(100);
 /// How long letters wait without any being written before that is a fault.
-const SLOW: Duration = Duration::from_secs(5);
+const STUCK_AFTER: Duration = Duration::from_secs(5);
 /// How often the log says so of a record: the others are counted.
-const TOLD_EVERY: Duration = Duration::from_secs(1);
+const LOG_EVERY: Duration = Duration::from_secs(1);
 
 /// Writes dead letters.
-pub(super) struct SetAside {
+pub(super) struct DeadLetters {
     letters: mpsc::Sender<Letter>,
-    waiting: Arc<Waiting>,
+    backlog: Arc<Backlog>,
     /// Whether any record ever said something.
     is_right_log: bool,
     since: Instant,
     unusable: u64,
-    told: Option<Instant>,
-    untold: u64,
+    logged_at: Option<Instant>,
+    unlogged: u64,
 }
 
 /// What came of a record that was to be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Handed {
+pub(super) enum HandOver {
     /// It will be.
-    Over,
+    Accepted,
     /// As many wait as may: it is to be handed over again.
     NoRoom,
 }
@@ -63,14 +63,14 @@ struct Letter {
 
 /// What is not written yet.
 #[derive(Default)]
-struct Waiting {
-    state: Mutex<State>,
+struct Backlog {
+    state: Mutex<BacklogState>,
     /// Some have been written, or never will be.
     moved: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct BacklogState {
     /// Of each partition, the offsets of records whose letters are not durable.
     offsets: BTreeMap<(Topic, i32), BTreeSet<i64>>,
     letters: usize,
@@ -80,28 +80,28 @@ struct State {
     /// Why they could not be written when that was last tried.
     failing: Option<String>,
     /// What no trying again will mend.
-    ended: Option<SourceError>,
+    ended: Option<LogError>,
 }
 
-impl SetAside {
+impl DeadLetters {
     /// With a task on `runtime` that writes. `is_right_log`, if the log is known to be the right one.
     pub(super) fn new(
-        appender: Appender,
+        log_writer: LogWriter,
         runtime: &tokio::runtime::Handle,
         is_right_log: bool,
         now: Instant,
-    ) -> SetAside {
+    ) -> DeadLetters {
         let (letters, to_write) = mpsc::channel(LETTERS_MAX);
-        let waiting = Arc::new(Waiting::default());
-        runtime.spawn(write_all(appender, to_write, Arc::clone(&waiting)));
-        SetAside {
+        let backlog = Arc::new(Backlog::default());
+        runtime.spawn(write_all(log_writer, to_write, Arc::clone(&backlog)));
+        DeadLetters {
             letters,
-            waiting,
+            backlog,
             is_right_log,
             since: now,
             unusable: 0,
-            told: None,
-            untold: 0,
+            logged_at: None,
+            unlogged: 0,
         }
     }
 
@@ -112,27 +112,27 @@ impl SetAside {
         record: &Record,
         reason: &str,
         stop: &AtomicBool,
-    ) -> Result<Handed, SourceError> {
+    ) -> Result<HandOver, LogError> {
         let bytes = record.bytes();
-        let is_full = |state: &State| {
+        let is_full = |state: &BacklogState| {
             LETTERS_MAX <= state.letters || (state.letters != 0 && BYTES_MAX < state.bytes + bytes)
         };
-        let waiting = Arc::clone(&self.waiting);
-        let mut state = waiting.state.lock();
+        let backlog = Arc::clone(&self.backlog);
+        let mut state = backlog.state.lock();
         if is_full(&state) && state.ended.is_none() && !stop.load(Ordering::Relaxed) {
-            waiting.moved.wait_for(&mut state, LOOK_EVERY);
+            backlog.moved.wait_for(&mut state, ROOM_WAIT);
         }
         if let Some(error) = state.ended.take() {
             return Err(error);
         }
         let has_room = !is_full(&state);
         if !has_room && !stop.load(Ordering::Relaxed) {
-            return Ok(Handed::NoRoom);
+            return Ok(HandOver::NoRoom);
         }
-        self.tell(record.position, reason);
+        self.log_letter(record.position, reason);
         state.add(record.position);
         if !has_room {
-            return Ok(Handed::Over);
+            return Ok(HandOver::Accepted);
         }
         let letter = Letter {
             record: record.clone(),
@@ -144,12 +144,12 @@ impl SetAside {
             state.bytes += bytes;
             state.stuck_since.get_or_insert_with(clock::stopwatch);
         }
-        Ok(Handed::Over)
+        Ok(HandOver::Accepted)
     }
 
     /// Up to where reading need not begin again, `next` being the next record of each partition.
     pub(super) fn reflected(&self, next: &[Position]) -> Vec<Position> {
-        let state = self.waiting.state.lock();
+        let state = self.backlog.state.lock();
         let held = |next: &Position| {
             let offsets = state.offsets.get(&(next.topic, next.partition));
             let first = offsets.and_then(BTreeSet::first);
@@ -160,15 +160,15 @@ impl SetAside {
     }
 
     /// Why letters wait to be written, if they do for longer than it takes. Errors: what will not pass.
-    pub(super) fn failing(&self) -> Result<Option<String>, SourceError> {
-        let mut state = self.waiting.state.lock();
+    pub(super) fn failing(&self) -> Result<Option<String>, LogError> {
+        let mut state = self.backlog.state.lock();
         if let Some(error) = state.ended.take() {
             return Err(error);
         }
-        let is_slow = |since: Instant| SLOW <= since.elapsed();
+        let is_slow = |since: Instant| STUCK_AFTER <= since.elapsed();
         let slow = state.stuck_since.is_some_and(is_slow).then(|| {
             let letters = state.letters;
-            format!("no answer for {} s, {letters} wait", SLOW.as_secs())
+            format!("no answer for {} s, {letters} wait", STUCK_AFTER.as_secs())
         });
         Ok(state.failing.clone().or(slow))
     }
@@ -176,12 +176,12 @@ impl SetAside {
     /// Waits until all are written, for at most `wait`.
     pub(super) fn finish(&self, wait: Duration) {
         let begun = clock::stopwatch();
-        let mut state = self.waiting.state.lock();
+        let mut state = self.backlog.state.lock();
         while state.letters != 0
             && state.ended.is_none()
             && let Some(left) = wait.checked_sub(begun.elapsed())
         {
-            self.waiting.moved.wait_for(&mut state, left);
+            self.backlog.moved.wait_for(&mut state, left);
         }
         if state.letters != 0 {
             let letters = state.letters;
@@ -193,13 +193,13 @@ impl SetAside {
     }
 
     /// A record said something, whatever came of it: these are the right topics.
-    pub(super) fn note_usable(&mut self) {
+    pub(super) fn count_usable(&mut self) {
         self.is_right_log = true;
     }
 
     /// A record said nothing that can be understood. An error once so many did and none ever said anything: better to stop
     /// than to make letters of somebody else's topics. What was understood and refused is never that.
-    pub(super) fn note_unusable(&mut self, reason: &str) -> Result<(), PipelineError> {
+    pub(super) fn count_unusable(&mut self, reason: &str) -> Result<(), PipelineError> {
         if self.is_right_log {
             return Ok(());
         }
@@ -216,9 +216,12 @@ impl SetAside {
         }
     }
 
-    fn tell(&mut self, position: Position, reason: &str) {
-        if self.told.is_some_and(|told| told.elapsed() < TOLD_EVERY) {
-            self.untold += 1;
+    fn log_letter(&mut self, position: Position, reason: &str) {
+        if self
+            .logged_at
+            .is_some_and(|logged_at| logged_at.elapsed() < LOG_EVERY)
+        {
+            self.unlogged += 1;
             return;
         }
         let Position {
@@ -226,7 +229,7 @@ impl SetAside {
             partition,
             offset,
         } = position;
-        let (topic, others) = (topic.name(), self.untold);
+        let (topic, others) = (topic.name(), self.unlogged);
         let besides = match others {
             0 => String::new(),
             others => format!(" (and {others} others before it)"),
@@ -239,11 +242,11 @@ impl SetAside {
             others,
             "set aside {topic}/{partition}@{offset}: {reason}{besides}"
         );
-        (self.told, self.untold) = (Some(clock::stopwatch()), 0);
+        (self.logged_at, self.unlogged) = (Some(clock::stopwatch()), 0);
     }
 }
 
-impl State {
+impl BacklogState {
     fn add(&mut self, position: Position) {
         let of_partition = self.offsets.entry((position.topic, position.partition));
         of_partition.or_default().insert(position.offset);
@@ -265,15 +268,19 @@ impl State {
 }
 
 /// Writes what is handed over, many at a time, each until it is durable.
-async fn write_all(appender: Appender, mut letters: mpsc::Receiver<Letter>, waiting: Arc<Waiting>) {
+async fn write_all(
+    log_writer: LogWriter,
+    mut letters: mpsc::Receiver<Letter>,
+    backlog: Arc<Backlog>,
+) {
     let mut batch = Vec::new();
     while letters.recv_many(&mut batch, BATCH_LETTERS).await != 0 {
         while !batch.is_empty() {
-            let each = batch.iter().map(|letter| write(&appender, letter));
+            let each = batch.iter().map(|letter| write(&log_writer, letter));
             let results = join_all(each).await;
             let mut failed = None;
             {
-                let mut state = waiting.state.lock();
+                let mut state = backlog.state.lock();
                 let mut results = results.into_iter();
                 batch.retain(|letter| match results.next() {
                     Some(Ok(())) => {
@@ -301,24 +308,24 @@ async fn write_all(appender: Appender, mut letters: mpsc::Receiver<Letter>, wait
                 None => true,
                 Some(error) if error.is_passing() => !letters.is_closed(),
                 Some(error) => {
-                    waiting.state.lock().ended = Some(error);
+                    backlog.state.lock().ended = Some(error);
                     false
                 }
             };
-            waiting.moved.notify_all();
+            backlog.moved.notify_all();
             if !passes {
                 return;
             }
             if !batch.is_empty() {
-                tokio::time::sleep(AGAIN).await;
+                tokio::time::sleep(RETRY_AFTER).await;
             }
         }
     }
 }
 
-async fn write(appender: &Appender, letter: &Letter) -> Result<(), SourceError> {
+async fn write(log_writer: &LogWriter, letter: &Letter) -> Result<(), LogError> {
     let Letter { record, reason } = letter;
-    match appender.dead_letter(record, reason).await {
+    match log_writer.dead_letter(record, reason).await {
         Err(error) if error.is_too_large() => {
             let bytes = record.value.as_ref().map_or(0, Vec::len);
             let reason = format!(
@@ -328,7 +335,7 @@ async fn write(appender: &Appender, letter: &Letter) -> Result<(), SourceError> 
                 value: None,
                 ..record.clone()
             };
-            appender.dead_letter(&emptied, &reason).await
+            log_writer.dead_letter(&emptied, &reason).await
         }
         written => written,
     }
@@ -354,10 +361,10 @@ mod tests {
         }
     }
 
-    fn set_aside(folder: &std::path::Path, runtime: &tokio::runtime::Runtime) -> SetAside {
+    fn set_aside(folder: &std::path::Path, runtime: &tokio::runtime::Runtime) -> DeadLetters {
         let options = log::Options::BuiltIn(built_in::Options::at(folder));
-        let (_, appender) = log::open(&options, &[], &[]).unwrap();
-        SetAside::new(appender, runtime.handle(), false, clock::stopwatch())
+        let (_, log_writer) = log::open(&options, &[], &[]).unwrap();
+        DeadLetters::new(log_writer, runtime.handle(), false, clock::stopwatch())
     }
 
     /// Were this to fail, a crash could lose a record that cannot be used, or all be read again for one.
@@ -365,7 +372,7 @@ mod tests {
     fn reading_goes_on_from_the_first_whose_letter_is_not_written() {
         let folder = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let mut aside = set_aside(folder.path(), &runtime);
+        let mut dead_letters = set_aside(folder.path(), &runtime);
         let next = [
             record(9).position,
             Position {
@@ -373,20 +380,24 @@ mod tests {
                 ..record(4).position
             },
         ];
-        let held = |aside: &SetAside| {
-            let held = aside.reflected(&next);
+        let held = |dead_letters: &DeadLetters| {
+            let held = dead_letters.reflected(&next);
             held.iter().map(|next| next.offset).collect::<Vec<_>>()
         };
         let going = AtomicBool::new(false);
         // As a log leaves them that takes none.
         for offset in [5, 7] {
-            aside.waiting.state.lock().add(record(offset).position);
+            dead_letters
+                .backlog
+                .state
+                .lock()
+                .add(record(offset).position);
         }
-        assert_eq!(held(&aside), [5, 4]);
-        aside.hand_over(&record(3), "bad", &going).unwrap();
-        aside.finish(Duration::from_secs(60));
+        assert_eq!(held(&dead_letters), [5, 4]);
+        dead_letters.hand_over(&record(3), "bad", &going).unwrap();
+        dead_letters.finish(Duration::from_secs(60));
         assert_eq!(
-            held(&aside),
+            held(&dead_letters),
             [5, 4],
             "that of 3 is written, those before are not"
         );
@@ -395,9 +406,9 @@ mod tests {
                 record: record(offset),
                 reason: String::new(),
             };
-            aside.waiting.state.lock().written(&letter);
+            dead_letters.backlog.state.lock().written(&letter);
         }
-        assert_eq!(held(&aside), [9, 4]);
+        assert_eq!(held(&dead_letters), [9, 4]);
     }
 
     /// Were this to fail, letters nobody takes would fill memory, or a stop wait for them.
@@ -405,15 +416,17 @@ mod tests {
     fn when_too_many_wait_a_stop_ends_the_waiting_and_the_record_is_read_again() {
         let folder = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let mut aside = set_aside(folder.path(), &runtime);
-        aside.waiting.state.lock().letters = LETTERS_MAX;
+        let mut dead_letters = set_aside(folder.path(), &runtime);
+        dead_letters.backlog.state.lock().letters = LETTERS_MAX;
         let stopping = AtomicBool::new(true);
         let going = AtomicBool::new(false);
-        let handed = aside.hand_over(&record(2), "bad", &going).unwrap();
-        assert_eq!(handed, Handed::NoRoom);
-        aside.hand_over(&record(3), "bad", &stopping).unwrap();
-        assert_eq!(aside.waiting.state.lock().letters, LETTERS_MAX);
-        assert_eq!(aside.reflected(&[record(9).position])[0].offset, 3);
+        let handed = dead_letters.hand_over(&record(2), "bad", &going).unwrap();
+        assert_eq!(handed, HandOver::NoRoom);
+        dead_letters
+            .hand_over(&record(3), "bad", &stopping)
+            .unwrap();
+        assert_eq!(dead_letters.backlog.state.lock().letters, LETTERS_MAX);
+        assert_eq!(dead_letters.reflected(&[record(9).position])[0].offset, 3);
     }
 
     /// Were this to fail, strangers could stop the service, or somebody else's topics fill the dead letters.
@@ -421,20 +434,20 @@ mod tests {
     fn only_a_log_that_never_said_anything_is_the_wrong_one() {
         let folder = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let mut aside = set_aside(folder.path(), &runtime);
+        let mut dead_letters = set_aside(folder.path(), &runtime);
         for _ in 1..UNUSABLE_MAX {
-            aside.note_unusable("not JSON").unwrap();
+            dead_letters.count_unusable("not JSON").unwrap();
         }
         assert!(matches!(
-            aside.note_unusable("not JSON"),
+            dead_letters.count_unusable("not JSON"),
             Err(PipelineError::Unusable {
                 records: UNUSABLE_MAX,
                 ..
             })
         ));
-        aside.note_usable();
+        dead_letters.count_usable();
         for _ in 0..2 * UNUSABLE_MAX {
-            aside.note_unusable("not JSON").unwrap();
+            dead_letters.count_unusable("not JSON").unwrap();
         }
     }
 }

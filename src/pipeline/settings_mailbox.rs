@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 /// Where they are put. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Reload {
+pub struct SettingsMailbox {
     next: Arc<Mutex<Option<(Windows, Patience)>>>,
 }
 
-impl Reload {
+impl SettingsMailbox {
     /// The windows and the default patience to go on with.
     pub fn put(&self, windows: Windows, patience: Patience) {
         *self.next.lock() = Some((windows, patience));

@@ -4,10 +4,10 @@
 //! (`delete.retention.ms`), and a reader that was away for longer never hears of it; here a reader may come back from
 //! any offset, at about a hundred bytes for each relation that ever was.
 
-use super::LogError;
-use super::folder::{Folder, Outcome};
+use super::BuiltInLogError;
 use super::frame;
 use super::segment::{Extent, HEADER_BYTES, Segment, UNFINISHED, header, sync_folder};
+use super::topic_dir::{MendOutcome, TopicDir};
 use std::collections::HashMap;
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
@@ -19,24 +19,24 @@ use std::sync::Arc;
 const KEYS_MAX: usize = 2_000_000;
 
 /// Rewrites each closed segment that is more than half stale.
-pub(super) fn compact(folder: &Folder) -> Result<(), LogError> {
+pub(super) fn compact(folder: &TopicDir) -> Result<(), BuiltInLogError> {
     let segments = folder.segments.read().clone();
     let Some((_, closed @ [_, ..])) = segments.split_last() else {
         return Ok(());
     };
-    let mut newest = Newest::default();
+    let mut newest = NewestOffsets::default();
     for segment in &segments {
         let Some(mut frames) = folder.frames(segment)? else {
             return Ok(());
         };
         loop {
             match frames.next_durable() {
-                Ok(Some(frame)) => newest.saw(frame.key, frame.offset),
+                Ok(Some(frame)) => newest.add(frame.key, frame.offset),
                 Ok(None) => break,
                 Err(error) if error.is_of_one_place() => match folder.mend(segment)? {
                     // With what is left of it the next time.
-                    Outcome::Another => return Ok(()),
-                    Outcome::Same => return Err(error),
+                    MendOutcome::Replaced => return Ok(()),
+                    MendOutcome::Unchanged => return Err(error),
                 },
                 Err(error) => return Err(error),
             }
@@ -48,7 +48,7 @@ pub(super) fn compact(folder: &Folder) -> Result<(), LogError> {
             return Ok(());
         };
         while let Some(frame) = frames.next_durable()? {
-            if !newest.keeps(frame.key, frame.offset) {
+            if !newest.is_newest(frame.key, frame.offset) {
                 stale_bytes += frame.raw.len() as u64;
             }
         }
@@ -61,20 +61,24 @@ pub(super) fn compact(folder: &Folder) -> Result<(), LogError> {
 
 /// Writes what stays beside the old file, durably, then puts it in the old one's place. A crash before the rename
 /// leaves the old file and a leftover, one after it the new file: both say the same.
-fn rewrite(folder: &Folder, old: &Arc<Segment>, newest: &Newest) -> Result<(), LogError> {
-    let _one = folder.rewriting.lock();
+fn rewrite(
+    folder: &TopicDir,
+    old: &Arc<Segment>,
+    newest: &NewestOffsets,
+) -> Result<(), BuiltInLogError> {
+    let _one = folder.rewrite_lock.lock();
     if !folder.segments.read().iter().any(|it| Arc::ptr_eq(it, old)) {
         // It has been mended meanwhile.
         return Ok(());
     }
     let path = old.path.with_extension(UNFINISHED);
-    let failed = |doing| LogError::io(doing, &path);
+    let failed = |doing| BuiltInLogError::io(doing, &path);
     let mut file = BufWriter::new(File::create(&path).map_err(failed("create"))?);
     file.write_all(&header(old.base)).map_err(failed("write"))?;
     let mut extent = Extent::empty(old.base);
     let mut frames = old.frames(old.base)?;
     while let Some(frame) = frames.next_durable()? {
-        if newest.keeps(frame.key, frame.offset) {
+        if newest.is_newest(frame.key, frame.offset) {
             file.write_all(frame.raw).map_err(failed("write"))?;
             extent.add(old.base, frame.offset, frame.timestamp, frame.raw.len());
         }
@@ -88,7 +92,7 @@ fn rewrite(folder: &Folder, old: &Arc<Segment>, newest: &Newest) -> Result<(), L
     }
     let file = file
         .into_inner()
-        .map_err(|error| LogError::io("write", &path)(error.into_error()))?;
+        .map_err(|error| BuiltInLogError::io("write", &path)(error.into_error()))?;
     file.sync_all().map_err(failed("sync"))?;
 
     let (before_bytes, after_bytes) = (old.bytes(), extent.bytes);
@@ -115,13 +119,13 @@ fn rewrite(folder: &Folder, old: &Arc<Segment>, newest: &Newest) -> Result<(), L
 /// The newest offset of each key. A key is held as 128 bits of two keyed hashes: remote ids are part of keys, and
 /// nobody outside can make two of them meet.
 #[derive(Default)]
-struct Newest {
+struct NewestOffsets {
     hashers: (RandomState, RandomState),
     offsets: HashMap<(u64, u64), i64>,
 }
 
-impl Newest {
-    fn saw(&mut self, key: Option<&[u8]>, offset: i64) {
+impl NewestOffsets {
+    fn add(&mut self, key: Option<&[u8]>, offset: i64) {
         let Some(key) = key else { return };
         let key = self.hash(key);
         if self.offsets.len() < KEYS_MAX || self.offsets.contains_key(&key) {
@@ -129,7 +133,7 @@ impl Newest {
         }
     }
 
-    fn keeps(&self, key: Option<&[u8]>, offset: i64) -> bool {
+    fn is_newest(&self, key: Option<&[u8]>, offset: i64) -> bool {
         let newest = key.and_then(|key| self.offsets.get(&self.hash(key)));
         newest.is_none_or(|newest| *newest <= offset)
     }

@@ -1,6 +1,6 @@
 //! Reading a segment from some place on, frame by frame, with a file handle and a buffer of its own.
 
-use super::LogError;
+use super::BuiltInLogError;
 use super::frame::{self, Frame, HEAD_BYTES};
 use super::salvage::is_not_given;
 use std::fs::File;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 const READ_BYTES: usize = 256 * 1024;
 
 /// Reads frames one after the other.
-pub(super) struct Frames {
+pub(super) struct FrameReader {
     file: File,
     path: Arc<Path>,
     /// Where the next frame begins in the file.
@@ -34,12 +34,17 @@ pub(super) enum Fault {
     Io(io::Error),
 }
 
-impl Frames {
-    pub(super) fn open(path: &Path, at: u64, end: u64, expected: i64) -> Result<Frames, LogError> {
-        let mut file = File::open(path).map_err(LogError::io("open", path))?;
+impl FrameReader {
+    pub(super) fn open(
+        path: &Path,
+        at: u64,
+        end: u64,
+        expected: i64,
+    ) -> Result<FrameReader, BuiltInLogError> {
+        let mut file = File::open(path).map_err(BuiltInLogError::io("open", path))?;
         file.seek(SeekFrom::Start(at))
-            .map_err(LogError::io("seek in", path))?;
-        Ok(Frames {
+            .map_err(BuiltInLogError::io("seek in", path))?;
+        Ok(FrameReader {
             file,
             path: path.into(),
             at,
@@ -70,8 +75,8 @@ impl Frames {
         Ok(Some(frame))
     }
 
-    /// As [`Frames::next`], in what is known to be durable: whatever cannot be read is damage.
-    pub(super) fn next_durable(&mut self) -> Result<Option<Frame<'_>>, LogError> {
+    /// As [`FrameReader::next`], in what is known to be durable: whatever cannot be read is damage.
+    pub(super) fn next_durable(&mut self) -> Result<Option<Frame<'_>>, BuiltInLogError> {
         // Taken beforehand: a frame that may be returned keeps the whole of `self` borrowed.
         let (path, at, expected) = (Arc::clone(&self.path), self.at, self.expected);
         self.next()
@@ -83,8 +88,8 @@ impl Frames {
         self.at
     }
 
-    /// What to say when [`Frames::next`] fails.
-    pub(super) fn fault(&self, fault: Fault) -> LogError {
+    /// What to say when [`FrameReader::next`] fails.
+    pub(super) fn fault(&self, fault: Fault) -> BuiltInLogError {
         explain(&self.path, self.at, self.expected, fault)
     }
 
@@ -106,19 +111,19 @@ impl Frames {
     }
 }
 
-fn explain(path: &Path, byte: u64, offset: i64, fault: Fault) -> LogError {
+fn explain(path: &Path, byte: u64, offset: i64, fault: Fault) -> BuiltInLogError {
     match fault {
-        Fault::Unreadable => LogError::Damaged {
+        Fault::Unreadable => BuiltInLogError::Damaged {
             file: path.to_owned(),
             offset,
             byte,
         },
-        Fault::Io(error) if is_not_given(&error) => LogError::NotGiven {
+        Fault::Io(error) if is_not_given(&error) => BuiltInLogError::NotGiven {
             file: path.to_owned(),
             offset,
             byte,
             source: Arc::new(error),
         },
-        Fault::Io(error) => LogError::io("read", path)(error),
+        Fault::Io(error) => BuiltInLogError::io("read", path)(error),
     }
 }

@@ -1,9 +1,9 @@
 //! One topic on disk: a folder of segments, the last of which grows.
 
-use super::mend::{self, End, Walked};
-use super::scan::Frames;
-use super::segment::{Recovered, Segment, UNFINISHED, sync_folder};
-use super::{Bounds, LogError, create_folder};
+use super::frame_reader::FrameReader;
+use super::mend::{self, ExpectedEnd, Inspection};
+use super::segment::{LastSegment, Segment, UNFINISHED, sync_folder};
+use super::{Bounds, BuiltInLogError, create_folder};
 use parking_lot::{Mutex, RwLock};
 use slackwater_engine::record::{Position, Record, Topic};
 use slackwater_order::time::Time;
@@ -16,24 +16,24 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const TRIES_MAX: usize = 2;
 
 /// A topic's segments, and what is read from them.
-pub(super) struct Folder {
+pub(super) struct TopicDir {
     pub(super) path: PathBuf,
     /// Oldest first; never empty. Files are opened, renamed and removed with this lock held, so that a reader never
     /// takes one file's index to another file.
     pub(super) segments: RwLock<Vec<Arc<Segment>>>,
     /// Held while a closed segment is written anew or removed: one at a time. Taken before `segments`.
-    pub(super) rewriting: Mutex<()>,
+    pub(super) rewrite_lock: Mutex<()>,
     /// Records put aside, in files that were there at the start or came since.
     damaged: AtomicU64,
 }
 
 /// What came of mending a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum MendOutcome {
     /// Another is in its place now, or it is gone: look again.
-    Another,
+    Replaced,
     /// It stays as it is: no damage is found in it, or it is the last.
-    Same,
+    Unchanged,
 }
 
 /// May offsets be missing between two segments?
@@ -45,12 +45,12 @@ pub(super) enum Gaps {
     Refused,
 }
 
-impl Folder {
+impl TopicDir {
     /// Opens or creates the folder, and the last segment for appending.
     pub(super) fn open(
         path: PathBuf,
         gaps: Gaps,
-    ) -> Result<(Folder, Arc<Segment>, File), LogError> {
+    ) -> Result<(TopicDir, Arc<Segment>, File), BuiltInLogError> {
         create_folder(&path)?;
         let mut files = segment_files(&path)?;
         let mut newest = Vec::new();
@@ -63,11 +63,11 @@ impl Folder {
             Some((base, last)) => {
                 files.pop();
                 match Segment::recover(last, base)? {
-                    Recovered::Whole(segment, file) => {
+                    LastSegment::Whole(segment, file) => {
                         newest.push(segment);
                         file
                     }
-                    Recovered::Mended(segment) => {
+                    LastSegment::Mended(segment) => {
                         let (next, file) = Segment::create(&path, segment.next())?;
                         // One that is left without an offset has given its name to the next.
                         newest.extend((segment.next() != segment.base).then_some(segment));
@@ -87,13 +87,13 @@ impl Folder {
         }
         segments.extend(newest.into_iter().map(Arc::new));
         let Some(last) = segments.last().map(Arc::clone) else {
-            return Err(LogError::Closed);
+            return Err(BuiltInLogError::Closed);
         };
         if gaps == Gaps::Refused {
             let pairs = segments.iter().zip(segments.iter().skip(1));
             for (one, other) in pairs {
                 if one.next() != other.base {
-                    return Err(LogError::Missing {
+                    return Err(BuiltInLogError::Missing {
                         folder: path,
                         from: one.next(),
                         to: other.base,
@@ -101,11 +101,11 @@ impl Folder {
                 }
             }
         }
-        let folder = Folder {
+        let folder = TopicDir {
             damaged: AtomicU64::new(damaged_records(&path)?),
             path,
             segments: RwLock::new(segments),
-            rewriting: Mutex::default(),
+            rewrite_lock: Mutex::default(),
         };
         Ok((folder, last, file))
     }
@@ -116,28 +116,28 @@ impl Folder {
     }
 
     /// Mends a closed segment.
-    pub(super) fn mend(&self, damaged: &Arc<Segment>) -> Result<Outcome, LogError> {
-        let _one = self.rewriting.lock();
+    pub(super) fn mend(&self, damaged: &Arc<Segment>) -> Result<MendOutcome, BuiltInLogError> {
+        let _one = self.rewrite_lock.lock();
         let next = {
             let segments = self.segments.read();
             let at = segments.iter().position(|it| Arc::ptr_eq(it, damaged));
             let Some(at) = at else {
-                return Ok(Outcome::Another);
+                return Ok(MendOutcome::Replaced);
             };
             match segments.get(at + 1) {
                 Some(following) => following.base,
-                None => return Ok(Outcome::Same),
+                None => return Ok(MendOutcome::Unchanged),
             }
         };
-        let end = End::Before(next);
-        let walked = mend::walk(&damaged.path, damaged.base, damaged.bytes(), end)?;
-        let Walked::Damaged(mended) = walked else {
-            return Ok(Outcome::Same);
+        let end = ExpectedEnd::Before(next);
+        let inspection = mend::inspect(&damaged.path, damaged.base, damaged.bytes(), end)?;
+        let Inspection::Damaged(replacement) = inspection else {
+            return Ok(MendOutcome::Unchanged);
         };
-        let records = mended.records;
+        let records = replacement.records;
         let new = {
             let mut segments = self.segments.write();
-            let extent = mended.take_its_place()?;
+            let extent = replacement.install()?;
             let new = Segment::of(damaged.path.clone(), damaged.base, extent);
             let new = Arc::new(new);
             let place = segments.iter_mut().find(|it| Arc::ptr_eq(it, damaged));
@@ -148,11 +148,14 @@ impl Folder {
         };
         self.damaged.fetch_add(records, Ordering::Relaxed);
         new.write_index();
-        Ok(Outcome::Another)
+        Ok(MendOutcome::Replaced)
     }
 
     /// All frames of a segment; none if it is another by now.
-    pub(super) fn frames(&self, segment: &Arc<Segment>) -> Result<Option<Frames>, LogError> {
+    pub(super) fn frames(
+        &self,
+        segment: &Arc<Segment>,
+    ) -> Result<Option<FrameReader>, BuiltInLogError> {
         let segments = self.segments.read();
         match segments.iter().any(|it| Arc::ptr_eq(it, segment)) {
             true => segment.frames(segment.base).map(Some),
@@ -172,7 +175,7 @@ impl Folder {
         from: i64,
         records_max: usize,
         bytes_max: usize,
-    ) -> Result<Vec<Record>, LogError> {
+    ) -> Result<Vec<Record>, BuiltInLogError> {
         let mut records = Vec::new();
         let mut bytes = 0_usize;
         let mut from = from;
@@ -182,10 +185,10 @@ impl Folder {
                 let segments = self.segments.read();
                 let Bounds { first, next } = bounds(&segments);
                 if from < first && records.is_empty() {
-                    return Err(LogError::Gone { first });
+                    return Err(BuiltInLogError::Gone { first });
                 }
                 if next < from {
-                    return Err(LogError::Beyond);
+                    return Err(BuiltInLogError::Beyond);
                 }
                 let after = segments.partition_point(|segment| segment.base <= from);
                 let holding = after.checked_sub(1).and_then(|i| segments.get(i));
@@ -203,13 +206,13 @@ impl Folder {
                     // What stands before the damage is given first; the next call meets it.
                     Err(_) if !records.is_empty() => return Ok(records),
                     Err(error) if error.is_of_one_place() => match self.mend(&segment)? {
-                        Outcome::Another => continue 'segments,
+                        MendOutcome::Replaced => continue 'segments,
                         // A disk may give the next time what it did not give now.
-                        Outcome::Same if tries < TRIES_MAX => {
+                        MendOutcome::Unchanged if tries < TRIES_MAX => {
                             tries += 1;
                             continue 'segments;
                         }
-                        Outcome::Same => return Err(error),
+                        MendOutcome::Unchanged => return Err(error),
                     },
                     Err(error) => return Err(error),
                 };
@@ -243,9 +246,9 @@ impl Folder {
 
     /// Removes closed segments, oldest first, whose newest record is older than `before`, or while all are more than
     /// `bytes_max`.
-    pub(super) fn expire(&self, before: Time, bytes_max: u64) -> Result<(), LogError> {
+    pub(super) fn expire(&self, before: Time, bytes_max: u64) -> Result<(), BuiltInLogError> {
         // What is being mended must not come back under its old name.
-        let _one = self.rewriting.lock();
+        let _one = self.rewrite_lock.lock();
         loop {
             let (gone, too_old) = {
                 let mut segments = self.segments.write();
@@ -278,10 +281,10 @@ fn bounds(segments: &[Arc<Segment>]) -> Bounds {
 }
 
 /// Records put aside in this folder.
-fn damaged_records(folder: &Path) -> Result<u64, LogError> {
+fn damaged_records(folder: &Path) -> Result<u64, BuiltInLogError> {
     let mut records = 0;
-    for entry in std::fs::read_dir(folder).map_err(LogError::io("list", folder))? {
-        let path = entry.map_err(LogError::io("list", folder))?.path();
+    for entry in std::fs::read_dir(folder).map_err(BuiltInLogError::io("list", folder))? {
+        let path = entry.map_err(BuiltInLogError::io("list", folder))?.path();
         records += mend::records_aside(&path).unwrap_or(0);
     }
     if 0 < records {
@@ -295,11 +298,11 @@ fn damaged_records(folder: &Path) -> Result<u64, LogError> {
 }
 
 /// The segments in a folder, oldest first. What a compaction that did not finish left behind is removed.
-fn segment_files(folder: &Path) -> Result<Vec<(i64, PathBuf)>, LogError> {
+fn segment_files(folder: &Path) -> Result<Vec<(i64, PathBuf)>, BuiltInLogError> {
     let mut files = Vec::new();
-    let entries = std::fs::read_dir(folder).map_err(LogError::io("list", folder))?;
+    let entries = std::fs::read_dir(folder).map_err(BuiltInLogError::io("list", folder))?;
     for entry in entries {
-        let path = entry.map_err(LogError::io("list", folder))?.path();
+        let path = entry.map_err(BuiltInLogError::io("list", folder))?.path();
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("log") => {
                 let stem = path.file_stem().and_then(|stem| stem.to_str());
@@ -315,6 +318,6 @@ fn segment_files(folder: &Path) -> Result<Vec<(i64, PathBuf)>, LogError> {
     Ok(files)
 }
 
-fn remove(file: &Path) -> Result<(), LogError> {
-    std::fs::remove_file(file).map_err(LogError::io("remove", file))
+fn remove(file: &Path) -> Result<(), BuiltInLogError> {
+    std::fs::remove_file(file).map_err(BuiltInLogError::io("remove", file))
 }
