@@ -1,7 +1,7 @@
 //! Which cluster it is, and where its log ends at this moment: asked with a client of its own, since the one that reads
 //! may be in the middle of something.
 
-use super::consumer::watermarks;
+use super::consumer_client::watermarks;
 use super::{KafkaError, Listener, Options, QUESTION_WAIT, START_WAIT, topics};
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -36,7 +36,7 @@ pub fn ends_now(options: &Options) -> Result<Vec<Position>, KafkaError> {
 
 fn client(options: &Options) -> Result<BaseConsumer<Listener>, KafkaError> {
     // As records are read: what is not committed yet is not there.
-    let mut settings = options.settings(&[], &super::consumer::REQUIRED)?;
+    let mut settings = options.settings(&[], &super::consumer_client::REQUIRED)?;
     settings.set("group.id", &options.group);
     BaseConsumer::from_config_and_context(&settings, Listener::default())
         .map_err(|source| KafkaError::Settings(Box::new(source)))

@@ -3,10 +3,16 @@
 //! [`Consumer`] reads both topics from our own offsets, on a thread of its own; [`Producer`] appends, and says so
 //! only when the broker has. What the topics must be like is checked in `topics`.
 
+mod assignment;
 mod cluster;
 mod consumer;
+mod consumer_client;
+#[cfg(test)]
+mod mock_topics;
+mod poll_thread;
 mod producer;
 mod settings;
+mod status;
 mod topic_identity;
 mod topics;
 

@@ -3,7 +3,7 @@
 //! A topic that was deleted and created anew has the old one's name and counts from 0 again. Once it is longer than the old
 //! one was, no offset tells them apart. A topic's id (KIP-516) would, but rdkafka does not hand it out.
 
-use super::consumer::{
+use super::consumer_client::{
     PartitionOffsets, TopicPartition, after_gap, partition_list, record, replace_reason, settings,
 };
 use super::{KafkaError, Listener, Options};
