@@ -15,7 +15,7 @@ use slackwater_engine::record::offsets::{LogPos, Offsets};
 use slackwater_engine::record::{Position, Topic};
 use slackwater_engine::relationship::{Patience, decode};
 use slackwater_engine::view::changes::changes;
-use slackwater_engine::view::cursor::Moment;
+use slackwater_engine::view::cursor::ReadPoint;
 use slackwater_engine::view::horizons::Horizons;
 use slackwater_engine::view::visible::shown;
 use slackwater_order::hold::OriginHold;
@@ -57,7 +57,7 @@ fn feed(length: u64) -> OrderedFeed {
 }
 
 /// A reader who has seen the first `records`.
-fn moment(feed: &OrderedFeed, records: u64) -> Moment {
+fn moment(feed: &OrderedFeed, records: u64) -> ReadPoint {
     let mut seen = Offsets::default();
     for n in 0..records {
         for topic in Topic::ALL {
@@ -66,7 +66,7 @@ fn moment(feed: &OrderedFeed, records: u64) -> Moment {
             seen.raise(next);
         }
     }
-    Moment {
+    ReadPoint {
         seen,
         ahead: Offsets::default(),
         horizon: Time::LATEST,
