@@ -331,7 +331,7 @@ fn open(
     let reflects = store.reflects().map_err(folder)?;
     let built_from = store.meta::<String>(LOG).map_err(folder)?;
     let built_from = built_from.filter(|_| !reflects.next.is_empty());
-    match (identity.of_folder(built_from.as_deref()), built_from) {
+    match (identity.stored_as(built_from.as_deref()), built_from) {
         (Some(log), _) => {
             store.put_meta(LOG, &log).map_err(folder)?;
             options.engine.log = xxh3_64(log.as_bytes());

@@ -5,21 +5,21 @@ use crate::clock;
 use std::io::Write;
 use std::path::Path;
 
-/// Between a log's name and its id. No topic's name has a space.
+/// Stands between the name of a log and its id. No topic has a space in its name.
 const CLUSTER: &str = " of cluster ";
 
-/// Which log it is: a data folder is built from one and cannot be read on with another, and cursors hold its offsets.
+/// The name of a log, and its id where it has one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// What it is called.
+    /// The kind of log and its topics, or the id of a built-in log.
     name: String,
-    /// Which of those that are called so; none if it does not tell.
+    /// The id of the cluster, which tells it from others with the same topics; none if its brokers do not say it.
     id: Option<String>,
 }
 
 impl Options {
-    /// Which log it is. The built-in log has an id in a file of its own, made with its folder; Kafka's is its cluster's,
-    /// and this blocks until a broker answers, for at most a minute.
+    /// Which log it is. The built-in log has an id in a file of its own, created with its folder. Kafka has the id of its
+    /// cluster, and this blocks until a broker answers, for at most a minute.
     pub fn identity(&self) -> Result<Identity, LogError> {
         match self {
             Options::BuiltIn(options) => {
@@ -41,11 +41,10 @@ impl Options {
 }
 
 impl Identity {
-    /// The log as a data folder keeps it, which may have been built from `built_from`. None if that was another log.
+    /// The text that a data folder keeps of its log. `built_from` is the text it has, if any. None if that is another log's.
     ///
-    /// One that does not tell its id is taken for what it was, if it is called the same; so is one that had not told it
-    /// before.
-    pub fn of_folder(&self, built_from: Option<&str>) -> Option<String> {
+    /// Where the id is missing, here or in `built_from`, the name decides.
+    pub fn stored_as(&self, built_from: Option<&str>) -> Option<String> {
         let now = match &self.id {
             Some(id) => format!("{}{CLUSTER}{id}", self.name),
             None => self.name.clone(),
@@ -55,8 +54,8 @@ impl Identity {
             Some(before) if before == now || before == self.name => Some(now),
             Some(before) => {
                 let name = before.split_once(CLUSTER).map(|(name, _)| name);
-                let is_untold = self.id.is_none() && name == Some(self.name.as_str());
-                is_untold.then(|| before.to_owned())
+                let lacks_id = self.id.is_none() && name == Some(self.name.as_str());
+                lacks_id.then(|| before.to_owned())
             }
         }
     }
@@ -64,11 +63,11 @@ impl Identity {
 
 impl std::fmt::Display for Identity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.of_folder(None).unwrap_or_default())
+        f.write_str(&self.stored_as(None).unwrap_or_default())
     }
 }
 
-/// The id of the built-in log in a folder; made if it has none.
+/// The id of the built-in log in a folder, which is created if it has none.
 fn built_in_id(folder: &Path) -> std::io::Result<String> {
     let path = folder.join("id");
     match std::fs::read_to_string(&path) {
@@ -77,9 +76,9 @@ fn built_in_id(folder: &Path) -> std::io::Result<String> {
         Err(error) => return Err(named("read", &path)(error)),
     }
     std::fs::create_dir_all(folder).map_err(named("create", folder))?;
-    // Two logs made at one moment by one process are not to be expected.
+    // One process does not create two logs in the same millisecond.
     let id = format!("{:x}-{:x}", clock::now().millis(), std::process::id());
-    // Under another name until it is whole: a process that ends meanwhile leaves no empty id.
+    // The file has another name until it is whole: a process that ends meanwhile leaves no empty id.
     let unfinished = folder.join("id.new");
     let mut file = std::fs::File::create(&unfinished).map_err(named("create", &unfinished))?;
     writeln!(file, "{id}").map_err(named("write", &unfinished))?;
@@ -90,11 +89,11 @@ fn built_in_id(folder: &Path) -> std::io::Result<String> {
     Ok(id)
 }
 
-/// The same error, with what we were doing to which file: the system's own says neither.
+/// The same error with the operation and the file, of which the system's own text says nothing.
 fn named(doing: &str, path: &Path) -> impl FnOnce(std::io::Error) -> std::io::Error {
     move |error| {
-        let said = format!("could not {doing} {}: {error}", path.display());
-        std::io::Error::new(error.kind(), said)
+        let text = format!("could not {doing} {}: {error}", path.display());
+        std::io::Error::new(error.kind(), text)
     }
 }
 
@@ -111,26 +110,26 @@ mod tests {
         };
         let check = |now: &Identity, built_from: Option<&str>, is: Option<&str>| {
             assert_eq!(
-                now.of_folder(built_from).as_deref(),
+                now.stored_as(built_from).as_deref(),
                 is,
                 "{now} {built_from:?}"
             );
         };
-        let (told, untold) = (
+        let (with_id, without_id) = (
             log("Kafka topics a and b", Some("X")),
             log("Kafka topics a and b", None),
         );
         let (named, whole) = ("Kafka topics a and b", "Kafka topics a and b of cluster X");
-        check(&told, None, Some(whole));
-        check(&told, Some(whole), Some(whole));
-        check(&told, Some(named), Some(whole));
-        check(&told, Some("Kafka topics a and b of cluster Y"), None);
-        check(&told, Some("Kafka topics a and c of cluster X"), None);
-        check(&told, Some("Kafka topics a and c"), None);
-        check(&untold, None, Some(named));
-        check(&untold, Some(named), Some(named));
-        check(&untold, Some(whole), Some(whole));
-        check(&untold, Some("Kafka topics a and c of cluster X"), None);
+        check(&with_id, None, Some(whole));
+        check(&with_id, Some(whole), Some(whole));
+        check(&with_id, Some(named), Some(whole));
+        check(&with_id, Some("Kafka topics a and b of cluster Y"), None);
+        check(&with_id, Some("Kafka topics a and c of cluster X"), None);
+        check(&with_id, Some("Kafka topics a and c"), None);
+        check(&without_id, None, Some(named));
+        check(&without_id, Some(named), Some(named));
+        check(&without_id, Some(whole), Some(whole));
+        check(&without_id, Some("Kafka topics a and c of cluster X"), None);
         check(
             &log("the built-in log 1", None),
             Some("the built-in log 2"),
@@ -143,7 +142,7 @@ mod tests {
         let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let id = built_in_id(one.path()).unwrap();
         assert_eq!(built_in_id(one.path()).unwrap(), id);
-        // As a process leaves it that ended while it made one.
+        // A process that ended while it wrote the id leaves this.
         std::fs::write(other.path().join("id.new"), "").unwrap();
         let made = built_in_id(other.path()).unwrap();
         assert!(!made.is_empty());

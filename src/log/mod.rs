@@ -23,10 +23,10 @@ pub use writer::LogWriter;
 
 use built_in::{BuiltInLog, BuiltInLogError};
 use kafka::KafkaError;
+use slackwater_engine::record::Position;
 use slackwater_engine::record::fingerprint::Fingerprint;
-use slackwater_engine::record::{Position, Topic};
 
-/// Which log, and where.
+/// Which log is used, and where it is.
 #[derive(Clone, Debug)]
 pub enum Options {
     /// The built-in log in a folder.
@@ -38,19 +38,19 @@ pub enum Options {
 /// Why records could not be read or appended.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// The built-in log.
+    /// The built-in log failed.
     #[error(transparent)]
     BuiltIn(#[from] BuiltInLogError),
-    /// Kafka.
+    /// Kafka failed.
     #[error(transparent)]
     Kafka(#[from] KafkaError),
-    /// The file with the built-in log's id.
+    /// The file with the id of the built-in log cannot be read or written.
     #[error("reading or writing the id of the built-in log")]
     Id {
         /// The reason.
         source: std::io::Error,
     },
-    /// The built-in log is not the one the data folder was built from.
+    /// The built-in log ends before the offset that the data folder reflects.
     #[error(
         "the data folder reflects {topic} up to offset {from}, but the log ends at {next}: it is another log, or lost \
          its end. `slackwater serve --rebuild` puts the folder aside and makes it anew from this log"
@@ -66,7 +66,7 @@ pub enum LogError {
 }
 
 impl LogError {
-    /// Whether it will pass when what was handed in before is written.
+    /// Whether the log has too much to write, and takes records again when some of it is written.
     pub fn is_full(&self) -> bool {
         matches!(
             self,
@@ -83,7 +83,7 @@ impl LogError {
         )
     }
 
-    /// Whether the same may succeed later: a broker comes back, a disk has room again.
+    /// Whether the same call may succeed later: a broker comes back, a disk has room again.
     pub fn is_passing(&self) -> bool {
         match self {
             LogError::BuiltIn(error) => error.is_passing(),
@@ -97,16 +97,17 @@ impl LogError {
         }
     }
 
-    /// Whether the log has told of it already: it does so once, when it stops taking records.
+    /// Whether the error is in the log of the service already: the built-in log writes it once, when it stops taking records.
     pub fn is_logged(&self) -> bool {
         matches!(self, LogError::BuiltIn(error) if error.is_passing())
     }
 }
 
-/// Opens both ends; reading goes on at `from`, partitions not named at their beginning. Blocks until the log answers.
+/// Opens both ends. Reading goes on at `from`, and partitions that are not named there are read from their beginning. It blocks
+/// until the log answers.
 ///
-/// That it is still the log that was read, the built-in one tells by its id, and Kafka's topics by the records that were `taken`
-/// from them last.
+/// Whether Kafka's topics are still the ones that were read is seen by the last records `taken` from them; the built-in log has
+/// an id for that ([`Options::identity`]).
 pub fn open(
     options: &Options,
     from: &[Position],
@@ -115,52 +116,8 @@ pub fn open(
     match options {
         Options::BuiltIn(options) => {
             let log = BuiltInLog::open(options.clone())?;
-            let mut next = [0; 2];
-            let mut lost = 0;
-            for (at, topic) in next.iter_mut().zip(Topic::ALL) {
-                let bounds = log.bounds(topic);
-                let stored = from
-                    .iter()
-                    .find(|position| position.topic == topic)
-                    .map(|position| position.offset);
-                *at = stored.unwrap_or(bounds.first);
-                if stored.is_none() && 0 < bounds.first {
-                    tracing::warn!(
-                        topic = topic.name(),
-                        first = bounds.first,
-                        "the log has {} from offset {} on: of what was before, feeds made anew have nothing",
-                        topic.name(),
-                        bounds.first
-                    );
-                }
-                if *at < bounds.first {
-                    lost += bounds.first.abs_diff(*at);
-                    tracing::error!(
-                        topic = topic.name(),
-                        lost = bounds.first - *at,
-                        "retention took {} records of {} before they were read: feeds lack them",
-                        bounds.first - *at,
-                        topic.name()
-                    );
-                    *at = bounds.first;
-                }
-                if bounds.next < *at {
-                    return Err(LogError::Shorter {
-                        topic: topic.name(),
-                        from: *at,
-                        next: bounds.next,
-                    });
-                }
-            }
-            Ok((
-                LogReader::BuiltIn {
-                    log: log.clone(),
-                    next,
-                    lost,
-                    tidied: None,
-                },
-                LogWriter::BuiltIn(log),
-            ))
+            let reader = LogReader::built_in(log.clone(), from)?;
+            Ok((reader, LogWriter::BuiltIn(log)))
         }
         Options::Kafka(options) => {
             let producer = kafka::Producer::start(options)?;

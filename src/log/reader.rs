@@ -8,26 +8,27 @@ use slackwater_engine::record::{PartitionEnd, Position, Record, Topic};
 use slackwater_order::time::Time;
 use std::time::{Duration, Instant};
 
-/// Bytes of records one read of the built-in log takes at most.
+/// The most bytes that one read of the built-in log takes.
 const READ_BYTES_MAX: usize = 8 << 20;
 
-/// How often the built-in log drops what it need not keep: compaction reads the whole relationships topic.
+/// How often the built-in log is tidied at most: compaction reads the whole relationships topic.
 const TIDY_EVERY: Duration = Duration::from_secs(3600);
 
-/// What a record in Kafka may take to be fetched: the broker answers a waiting fetch at once, and a busy one in less.
+/// The longest that a record in Kafka may take to be fetched: the broker answers a waiting fetch at once, and a busy one in
+/// less than this.
 const KAFKA_TRANSIT: Duration = Duration::from_secs(1);
 
-/// The reading end of the log: one taker.
+/// The reading end of the log. One thread takes from it.
 pub enum LogReader {
-    /// The built-in log and, of each topic, the next offset.
+    /// The built-in log.
     BuiltIn {
         /// The log.
         log: BuiltInLog,
-        /// The next offset of each topic, in the order of [`Topic::ALL`].
+        /// The next offset to be read of each topic, in the order of [`Topic::ALL`].
         next: [i64; 2],
         /// Records whose offsets retention took before they were read.
         lost: u64,
-        /// When it was last tidied.
+        /// When the log was last tidied; none if it was not since the start.
         tidied: Option<Instant>,
     },
     /// Kafka.
@@ -35,8 +36,57 @@ pub enum LogReader {
 }
 
 impl LogReader {
-    /// Takes up to `records_max` records, waiting up to `wait` for the first. Each partition's come in order; the
-    /// built-in log gives relationships before activities.
+    /// The built-in log, to be read from `from` on, and topics that are not named there from their beginning.
+    ///
+    /// Errors: [`LogError::Shorter`] if the log ends before `from`.
+    pub(super) fn built_in(log: BuiltInLog, from: &[Position]) -> Result<LogReader, LogError> {
+        let mut next = [0; 2];
+        let mut lost = 0;
+        for (next, topic) in next.iter_mut().zip(Topic::ALL) {
+            let bounds = log.bounds(topic);
+            let stored = from
+                .iter()
+                .find(|position| position.topic == topic)
+                .map(|position| position.offset);
+            *next = stored.unwrap_or(bounds.first);
+            if stored.is_none() && 0 < bounds.first {
+                tracing::warn!(
+                    topic = topic.name(),
+                    first = bounds.first,
+                    "the log has {} from offset {} on: of what was before, feeds made anew have nothing",
+                    topic.name(),
+                    bounds.first
+                );
+            }
+            if *next < bounds.first {
+                lost += bounds.first.abs_diff(*next);
+                tracing::error!(
+                    topic = topic.name(),
+                    lost = bounds.first - *next,
+                    "retention took {} records of {} before they were read: feeds lack them",
+                    bounds.first - *next,
+                    topic.name()
+                );
+                *next = bounds.first;
+            }
+            if bounds.next < *next {
+                return Err(LogError::Shorter {
+                    topic: topic.name(),
+                    from: *next,
+                    next: bounds.next,
+                });
+            }
+        }
+        Ok(LogReader::BuiltIn {
+            log,
+            next,
+            lost,
+            tidied: None,
+        })
+    }
+
+    /// Takes up to `records_max` records, waiting up to `wait` for the first. The records of each partition come in order.
+    /// The built-in log gives relationships before activities.
     pub fn take(&mut self, records_max: usize, wait: Duration) -> Result<Vec<Record>, LogError> {
         match self {
             LogReader::Kafka(consumer) => Ok(consumer.take(records_max, wait)?),
@@ -53,7 +103,7 @@ impl LogReader {
         }
     }
 
-    /// How long a record may be in the log before its partition's end is known to have moved.
+    /// The longest that a record may be in the log before the end of its partition is known to have moved.
     pub fn transit(&self) -> Duration {
         match self {
             LogReader::BuiltIn { .. } => Duration::ZERO,
@@ -61,7 +111,7 @@ impl LogReader {
         }
     }
 
-    /// What is known of the log now.
+    /// The ends of the partitions, and whether the log can be reached.
     pub fn status(&self) -> LogStatus {
         LogStatus {
             ends: self.ends(),
@@ -70,7 +120,7 @@ impl LogReader {
         }
     }
 
-    /// How far each partition has been taken, and how far it goes.
+    /// The next offset to be taken of each partition, and the offset at which the partition ends.
     pub fn ends(&self) -> Vec<PartitionEnd> {
         match self {
             LogReader::Kafka(consumer) => consumer.ends(),
@@ -87,16 +137,17 @@ impl LogReader {
         }
     }
 
-    /// Tells lag tools how far the log has been taken in. What is read again after a crash does not go by that.
-    pub fn taken(&self, next: &[Position]) {
+    /// Commits how far the log has been read, for lag tools only: after a crash, reading goes on from the checkpoint.
+    pub fn commit(&self, next: &[Position]) {
         match self {
             LogReader::Kafka(consumer) => consumer.commit(next),
             LogReader::BuiltIn { .. } => {}
         }
     }
 
-    /// A checkpoint is written: lets the built-in log drop what it need not keep.
-    pub fn reflected(&mut self, log_time: Time) {
+    /// Lets the built-in log drop what it need not keep, if it was not tidied within the last hour. To be called when a
+    /// checkpoint is written. `log_time` is what retention is measured from.
+    pub fn tidy_if_due(&mut self, log_time: Time) {
         match self {
             LogReader::Kafka(_) => {}
             LogReader::BuiltIn { log, tidied, .. } => {
@@ -119,7 +170,7 @@ impl LogReader {
         }
     }
 
-    /// Records that were gone from the log before they were read.
+    /// Records that retention took before they were read.
     pub fn lost_records(&self) -> u64 {
         match self {
             LogReader::Kafka(consumer) => consumer.lost_records(),
@@ -127,7 +178,7 @@ impl LogReader {
         }
     }
 
-    /// Records of the log that could not be read any more and were put aside: of the built-in log.
+    /// Records of the built-in log that could not be read any more and were put aside.
     pub fn damaged_records(&self) -> u64 {
         match self {
             LogReader::Kafka(_) => 0,
@@ -135,7 +186,7 @@ impl LogReader {
         }
     }
 
-    /// Partitions of the activities topic.
+    /// How many partitions the activities topic has.
     pub fn partitions(&self) -> i32 {
         let activities = self
             .ends()
@@ -152,14 +203,14 @@ impl LogReader {
     }
 }
 
-/// Drops expired activities and superseded relations, beside everything else: on a large log it takes seconds.
+/// Drops expired activities and superseded relations, on a thread of its own: on a large log it takes seconds.
 fn tidy(log: BuiltInLog, log_time: Time) {
     let tidied = std::thread::Builder::new()
         .name("log-tidy".to_owned())
         .spawn(move || {
             let tidied = log.expire(log_time).and_then(|()| log.compact());
             if let Err(error) = tidied.or_else(|error| match error {
-                // The service stopped meanwhile: the next start tidies.
+                // The service has stopped meanwhile, and the next start tidies.
                 BuiltInLogError::Closed => Ok(()),
                 error => Err(error),
             }) {
@@ -177,13 +228,15 @@ fn tidy(log: BuiltInLog, log_time: Time) {
     }
 }
 
+/// Reads on in the first topic that has more. Where retention has overtaken reading, the records it took are counted as lost.
 fn read(
     log: &BuiltInLog,
     next: &mut [i64; 2],
     lost: &mut u64,
     records_max: usize,
 ) -> Result<Vec<Record>, LogError> {
-    // Relationships first: a feed is a function of what is so, and following before posting saves merging after.
+    // Relationships come first: a feed does not depend on the order, and a follow that is known before the posts saves a
+    // merge after them.
     for topic in [Topic::Relationships, Topic::Activities] {
         let Some(at) = next.get_mut(topic as usize) else {
             continue;
@@ -206,7 +259,7 @@ fn read(
             *at = last.position.offset + 1;
             return Ok(records);
         }
-        // Nothing is left of what was there: it was damaged.
+        // The log has offsets up to here without a record: the records were damaged.
         *at = end.max(*at);
     }
     Ok(Vec::new())

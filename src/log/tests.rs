@@ -1,6 +1,5 @@
 use super::*;
-use slackwater_engine::record::NewRecord;
-use slackwater_engine::record::Topic;
+use slackwater_engine::record::{NewRecord, Topic};
 use slackwater_order::time::Time;
 use std::time::Duration;
 

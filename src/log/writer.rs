@@ -15,7 +15,7 @@ pub enum LogWriter {
 }
 
 impl LogWriter {
-    /// Appends records; durable when it returns. Their positions, in order.
+    /// Appends records. They are durable when it returns, with their positions in the same order.
     pub async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<Position>, LogError> {
         match self {
             LogWriter::BuiltIn(log) => Ok(log.append(records).await?),
@@ -23,7 +23,7 @@ impl LogWriter {
         }
     }
 
-    /// Where every partition ends at this moment: the position after its last record. Blocks, for Kafka for a few seconds
+    /// Where every partition ends at this moment: the position after its last record. It blocks, for Kafka for a few seconds
     /// at most. Errors: the log does not answer.
     pub fn ends_now(&self) -> Result<Vec<Position>, LogError> {
         match self {
@@ -39,7 +39,7 @@ impl LogWriter {
         }
     }
 
-    /// Keeps a record that could not be used, with its reason.
+    /// Keeps a record that could not be used as a dead letter with its reason. It is durable when it returns.
     pub async fn dead_letter(&self, record: &Record, reason: &str) -> Result<(), LogError> {
         match self {
             LogWriter::BuiltIn(log) => Ok(log.dead_letter(record, reason).await?),
@@ -47,7 +47,7 @@ impl LogWriter {
         }
     }
 
-    /// Why nothing can be appended at the moment, if that is known: it passes by itself.
+    /// Why nothing can be appended at the moment, if that is known. The trouble passes by itself.
     pub fn trouble(&self) -> Option<String> {
         match self {
             LogWriter::BuiltIn(log) => log.trouble().map(|error| error.with_causes()),
@@ -55,7 +55,7 @@ impl LogWriter {
         }
     }
 
-    /// Ends it: what was accepted is durable already.
+    /// Closes the log. Records that were accepted are durable already.
     pub fn close(&self) {
         match self {
             LogWriter::BuiltIn(log) => log.close(),

@@ -1,13 +1,14 @@
-//! The loop that drives the engine: take what arrived, apply it, do what is owed, publish, and write what waits.
+//! The loop that drives the engine. It takes records that have arrived, applies them, works on the backlog of feed changes,
+//! publishes, and writes what is due.
 //!
 //! | file | what it is |
 //! |---|---|
 //! | this one | the loop |
-//! | [`checkpoint`] | checkpoints, written on a thread of their own |
-//! | [`due`] | when one is made |
+//! | [`checkpoint`] | checkpoints and rows, written on a thread of their own |
+//! | [`due`] | when they are written |
 //! | [`dead_letters`] | records that cannot be used, kept as dead letters |
-//! | [`progress`] | how far the start has come, told now and then |
-//! | [`settings_mailbox`] | new settings, handed in while it runs |
+//! | [`progress`] | how far catching up has come, in the service's log and for readers |
+//! | [`settings_mailbox`] | new ordering settings, put in while the loop runs |
 
 mod checkpoint;
 mod dead_letters;
@@ -23,7 +24,7 @@ use crate::log::in_flight::InFlight;
 use crate::log::{LogError, LogReader, LogWriter};
 use crate::operator::metrics::Metrics;
 use checkpoint::{Wait, WriteInProgress};
-use dead_letters::{DeadLetters, HandOver};
+use dead_letters::{DeadLetters, Kept};
 use due::Due;
 use progress::CatchUpProgress;
 use settings_mailbox::SettingsMailbox;
@@ -43,23 +44,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Records taken at once.
+/// The most records that are taken at once.
 const BATCH_RECORDS: usize = 2_000;
-/// How long to wait for the first; also how long a stop may go unnoticed.
+/// How long the loop waits for a first record; also how long a stop may go unnoticed.
 const BATCH_WAIT: Duration = Duration::from_millis(100);
-/// How long owed work goes on before other records have their turn: so long a post that has come may wait for it.
+/// How long the backlog is worked on in one turn. A post that has arrived may wait this long for it.
 const STEPS_AT_ONCE: Duration = Duration::from_millis(50);
-/// How long records of one batch may be applied before readers are told of the first of them.
+/// How long records of one batch are applied before the first of them are published.
 const PUBLISH_AFTER: Duration = Duration::from_millis(50);
 /// How long a stop waits for dead letters to be written.
 const LETTERS_WAIT: Duration = Duration::from_secs(2);
 
-/// What the pipeline is told.
+/// How the pipeline works.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// What the engine is told.
+    /// How the engine works.
     pub engine: engine::Options,
-    /// How long what is new waits for a checkpoint.
+    /// How long state may wait to be written.
     pub due: Due,
 }
 
@@ -72,20 +73,20 @@ pub enum PipelineError {
     /// The log failed.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// No record ever said anything that can be understood: better to stop than to fill the dead letters.
+    /// No record could ever be understood. The service stops rather than fill the dead letters with somebody else's topics.
     #[error(
         "{records} records were read, and none could be understood, the last because: {reason}. Are these the right \
          topics? All are kept as dead letters; starting again goes on behind them"
     )]
     Unusable {
-        /// How many.
+        /// How many records could not be understood.
         records: u64,
-        /// The last one's reason.
+        /// The reason of the last of them.
         reason: String,
     },
 }
 
-/// The loop and what it works with.
+/// The loop, the engine and the log.
 pub struct Pipeline {
     engine: Engine,
     log_reader: LogReader,
@@ -97,25 +98,27 @@ pub struct Pipeline {
     settings_mailbox: SettingsMailbox,
     stop: Arc<AtomicBool>,
     threads: usize,
-    /// Of the activities topic.
+    /// How many partitions the activities topic has.
     partitions: i32,
     dead_letters: DeadLetters,
-    /// Why dead letters wait to be written, if they do.
+    /// Why dead letters wait to be written, if they do. Readiness says so.
     letters_failing: Option<String>,
     progress: CatchUpProgress,
-    /// A stopwatch, by which a leap of the clock is seen.
+    /// When the loop applying_since. Against this stopwatch a leap of the clock is noticed.
     begun: Instant,
-    checkpointed: Instant,
-    /// When rows that the log does not have were last written.
-    rows_written: Instant,
-    /// How long it took to apply what no checkpoint has.
+    last_checkpoint: Instant,
+    /// When the rows that the log does not have were last written.
+    last_rows: Instant,
+    /// How long it took to apply the records since the last checkpoint: about the time that a crash costs.
     replay: Duration,
-    /// What is being written.
+    /// The checkpoint or the rows that are being written.
     write_in_progress: Option<WriteInProgress>,
 }
 
 impl Pipeline {
-    /// Opens the engine; reading goes on where its last checkpoint ended.
+    /// Opens the engine on a store and a log. `log_reader` stands where the last checkpoint of the store ended.
+    ///
+    /// Errors: the data folder cannot be read.
     pub fn new(
         log_reader: LogReader,
         log_writer: LogWriter,
@@ -146,8 +149,8 @@ impl Pipeline {
             stop: Arc::default(),
             progress: CatchUpProgress::begin(now),
             begun: now,
-            checkpointed: now,
-            rows_written: now,
+            last_checkpoint: now,
+            last_rows: now,
             replay: Duration::ZERO,
             write_in_progress: None,
         };
@@ -155,12 +158,12 @@ impl Pipeline {
         Ok(pipeline)
     }
 
-    /// Where new ordering settings are put while it runs.
+    /// Where new ordering settings are put while the loop runs.
     pub fn settings_mailbox(&self) -> SettingsMailbox {
         self.settings_mailbox.clone()
     }
 
-    /// What readers look at.
+    /// The state that the HTTP API reads from.
     pub fn state(&self) -> AppState {
         AppState {
             in_flight: self.in_flight.clone(),
@@ -170,10 +173,11 @@ impl Pipeline {
         }
     }
 
-    /// Runs until `stop` is set, then writes a last checkpoint; or until the data folder or the log fails.
+    /// Runs until `stop` is set, or until the data folder or the log fails. Then it writes a last checkpoint, unless the folder
+    /// has failed.
     pub fn run(mut self, stop: Arc<AtomicBool>) -> Result<(), PipelineError> {
         self.stop = stop;
-        let ended = self.turn_until_stopped();
+        let ended = self.run_and_write_last_checkpoint();
         if let Err(error) = &ended {
             self.engine.fail(error.to_string());
         }
@@ -181,10 +185,10 @@ impl Pipeline {
         ended
     }
 
-    fn turn_until_stopped(&mut self) -> Result<(), PipelineError> {
-        let turned = self.turn();
+    fn run_and_write_last_checkpoint(&mut self) -> Result<(), PipelineError> {
+        let turned = self.run_loop();
         self.dead_letters.finish(LETTERS_WAIT);
-        // What was applied before the log failed need not be read again.
+        // If the log failed, a checkpoint still saves reading the applied records again.
         if !matches!(turned, Err(PipelineError::Disk(_))) {
             self.begin_checkpoint()?;
         }
@@ -192,44 +196,44 @@ impl Pipeline {
         turned.and(ended)
     }
 
-    fn turn(&mut self) -> Result<(), PipelineError> {
+    fn run_loop(&mut self) -> Result<(), PipelineError> {
         while !self.stop.load(Ordering::Relaxed) {
-            // 1. Take what has arrived.
+            // 1. Take records that have arrived.
             self.take_settings();
             let settled = self.in_flight.settled();
             let is_idle = self.engine.is_idle();
             let wait = if is_idle { BATCH_WAIT } else { Duration::ZERO };
             let records = self.log_reader.take(BATCH_RECORDS, wait)?;
-            // 2. Decode it, on every core, and meanwhile:
-            let mut published = clock::stopwatch();
-            let mut began = clock::stopwatch();
+            // 2. Decode them on every core, and meanwhile:
+            let mut last_published = clock::stopwatch();
+            let mut applying_since = clock::stopwatch();
             decode_in_order(&records, self.threads, |record, decoded| {
-                // 3. Apply it, record by record; what cannot be used is set aside before it is passed.
+                // 3. Apply them one by one. One that cannot be used becomes a dead letter before it is passed.
                 self.apply(record, decoded)?;
-                // 4. What must be durable, when memory says so.
+                // 4. Begin a checkpoint when memory is full.
                 if self.engine.is_full() {
                     self.begin_checkpoint()?;
-                    began = clock::stopwatch();
+                    applying_since = clock::stopwatch();
                 }
-                // What others wrote does not wait for all that came with it, if that goes to many.
-                if PUBLISH_AFTER <= published.elapsed() {
-                    self.replay += began.elapsed();
+                // A batch whose posts go to many feeds takes long. What is applied of it is published meanwhile.
+                if PUBLISH_AFTER <= last_published.elapsed() {
+                    self.replay += applying_since.elapsed();
                     self.publish(None);
-                    published = clock::stopwatch();
-                    began = clock::stopwatch();
+                    last_published = clock::stopwatch();
+                    applying_since = clock::stopwatch();
                 }
                 Ok::<_, PipelineError>(())
             })?;
-            // 5. Do what is owed, as far as one turn goes.
-            self.step()?;
-            self.replay += began.elapsed();
+            // 5. Work on the backlog of feed changes, for one slice of time.
+            self.work_on_backlog()?;
+            self.replay += applying_since.elapsed();
             self.engine.fold_long(clock::now())?;
-            // 6. Tell readers.
-            self.follow(&records);
-            self.letters_failing = self.dead_letters.failing()?;
+            // 6. Publish progress and changes.
+            self.count_progress(&records);
+            self.letters_failing = self.dead_letters.trouble()?;
             self.publish(Some(settled));
             self.append_due_removals();
-            // 7. What waits too long becomes durable; what nobody needs goes.
+            // 7. Write what has waited long enough, and drop what nobody needs.
             self.end_checkpoint(Wait::No)?;
             self.begin_due_write()?;
             self.expire()?;
@@ -241,12 +245,12 @@ impl Pipeline {
 
     fn apply(&mut self, record: &Record, decoded: Decoded) -> Result<(), PipelineError> {
         if let Decoded::Activity(_, activity) = &decoded {
-            self.count_misplaced(record.position, author_key(activity));
+            self.count_if_misplaced(record.position, author_key(activity));
         }
         let applied = self.engine.apply(record, decoded, clock::now())?;
         match applied {
             Applied::Relation(effect) => tracing::trace!(?effect, "a relation is in force"),
-            Applied::Activity(outcome) => self.count(outcome),
+            Applied::Activity(outcome) => self.count_outcome(outcome),
             Applied::Refused(reason) => self.keep_dead_letter(record, &reason)?,
             Applied::Unusable(reason) => {
                 self.keep_dead_letter(record, &reason)?;
@@ -259,7 +263,7 @@ impl Pipeline {
         Ok(())
     }
 
-    fn step(&mut self) -> Result<(), PipelineError> {
+    fn work_on_backlog(&mut self) -> Result<(), PipelineError> {
         let begun = clock::stopwatch();
         while self.engine.step(clock::now())? == Progress::Going && begun.elapsed() < STEPS_AT_ONCE
         {
@@ -267,12 +271,12 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Keeps a record that cannot be used. Where reading goes on after a crash passes it only afterwards, so it is never
-    /// silently lost.
+    /// Keeps a record that cannot be used as a dead letter. The offset from which a crash reads on passes the record only
+    /// afterwards, so none is lost silently.
     fn keep_dead_letter(&mut self, record: &Record, reason: &str) -> Result<(), PipelineError> {
-        while self.dead_letters.hand_over(record, reason, &self.stop)? == HandOver::NoRoom {
-            // Nothing else is read meanwhile, and that is told.
-            let failing = self.dead_letters.failing()?.unwrap_or_default();
+        while self.dead_letters.keep(record, reason, &self.stop)? == Kept::NoRoom {
+            // Nothing else is read meanwhile, and readiness says so.
+            let failing = self.dead_letters.trouble()?.unwrap_or_default();
             self.letters_failing = Some(format!("so many wait that nothing is read: {failing}"));
             self.publish(None);
         }
@@ -281,14 +285,14 @@ impl Pipeline {
         Ok(())
     }
 
-    fn count_misplaced(&self, position: Position, author: Option<&str>) {
+    fn count_if_misplaced(&self, position: Position, author: Option<&str>) {
         let Some(author) = author else { return };
         if partition_of(author.as_bytes(), self.partitions) != position.partition {
             self.metrics.misplaced_records.inc();
         }
     }
 
-    fn count(&self, outcome: Outcome) {
+    fn count_outcome(&self, outcome: Outcome) {
         self.metrics.outcome(match outcome {
             Outcome::Placed(verdict) => {
                 self.metrics.verdict(verdict.name());
@@ -304,7 +308,7 @@ impl Pipeline {
         });
     }
 
-    fn follow(&mut self, records: &[Record]) {
+    fn count_progress(&mut self, records: &[Record]) {
         for topic in Topic::ALL {
             let read = records
                 .iter()
@@ -329,7 +333,8 @@ impl Pipeline {
         }
     }
 
-    /// Tells readers how far all is built. What had arrived in this process before `settled` is in the log; none amid a batch.
+    /// Publishes to readers how far the feeds are built. Every record that this process stamped before `settled` is in the log.
+    /// In the middle of a batch `settled` is none, as that is not known.
     fn publish(&mut self, settled: Option<Time>) {
         let log = self.log_reader.status();
         let left = self.engine.catch_up().left(&log);
@@ -353,13 +358,13 @@ impl Pipeline {
         metrics.unwritten_bytes.set(gauge(bytes as u64));
     }
 
-    /// A mute that has ended becomes a record too: its removal is appended, and takes effect when it is read.
+    /// Appends a removal for each mute that has ended. It takes effect when it is read, as any other relation does.
     fn append_due_removals(&mut self) {
         let log: LogStatus = self.log_reader.status();
         let removals = self
             .engine
             .due_removals(&log, clock::now(), self.begun.elapsed());
-        self.show_doubt();
+        self.report_time_in_doubt();
         for removal in removals {
             let log_writer = self.log_writer.clone();
             self.runtime.spawn(async move {
@@ -378,18 +383,18 @@ impl Pipeline {
     }
 
     fn drop_inactive(&mut self) -> Result<(), PipelineError> {
-        let asleep = self.engine.drop_inactive(clock::now())?;
-        self.show_doubt();
-        if 0 < asleep {
+        let inactive = self.engine.drop_inactive(clock::now())?;
+        self.report_time_in_doubt();
+        if 0 < inactive {
             tracing::info!(
-                asleep,
-                "{asleep} accounts were not seen for long and fell asleep"
+                asleep = inactive,
+                "{inactive} accounts were not seen for long and fell asleep"
             );
         }
         Ok(())
     }
 
-    fn show_doubt(&self) {
+    fn report_time_in_doubt(&self) {
         let is_in_doubt = self.engine.is_time_in_doubt();
         self.metrics.log_time_in_doubt.set(is_in_doubt.into());
     }

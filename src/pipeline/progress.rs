@@ -1,14 +1,14 @@
-//! How far the start has come, told in the log now and then.
+//! How far catching up at the start has come, written to the service's log now and then.
 
 use crate::clock;
 use crate::operator::progress::Progress;
 use slackwater_engine::view::CatchingUp;
 use std::time::{Duration, Instant};
 
-/// How often it is told in the log.
+/// How often the progress is logged.
 const LOG_EVERY: Duration = Duration::from_secs(5);
 
-/// Records read since the start, until what was there then is read.
+/// Counts the records read since the start, until the log's end as it was then is reached.
 #[derive(Debug)]
 pub(super) struct CatchUpProgress {
     begun: Instant,
@@ -27,7 +27,7 @@ impl CatchUpProgress {
         }
     }
 
-    /// So many records were read, and so many are left; none once all are read.
+    /// Counts `records` more. `left` is how many are left to read; none once catching up is done.
     pub(super) fn follow(&mut self, records: usize, left: Option<u64>) {
         if self.is_done {
             return;
@@ -55,7 +55,7 @@ impl CatchUpProgress {
         }
     }
 
-    /// The same for readers.
+    /// The progress as readers are shown it.
     pub(super) fn catching_up(&self, left: u64) -> CatchingUp {
         let progress = self.progress(left);
         CatchingUp {
