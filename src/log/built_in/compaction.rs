@@ -1,8 +1,8 @@
-//! Compaction: of each key the newest record stays, where it stands.
+//! Compaction: the newest record of each key stays, at its offset.
 //!
-//! A removal is a newest record like any other and stays for ever. Kafka forgets it after a day
-//! (`delete.retention.ms`), and a reader that was away for longer never hears of it; here a reader may come back from
-//! any offset, at about a hundred bytes for each relation that ever was.
+//! A removal is a newest record like any other and stays for ever. Kafka forgets it after a day (`delete.retention.ms`), and a
+//! reader that was away for longer never gets it. Here a reader may come back from any offset, at the cost of about a hundred
+//! bytes for each relation that ever was.
 
 use super::BuiltInLogError;
 use super::frame;
@@ -14,27 +14,27 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{BufWriter, Write};
 use std::sync::Arc;
 
-/// Keys told apart in one compaction, about 130 MB of memory while it runs. The records of further keys stay as they
-/// are: space is lost, nothing else.
+/// The most keys that one compaction tells apart, in about 130 MB of memory while it runs. The records of further keys stay as
+/// they are, which costs space and nothing else.
 const KEYS_MAX: usize = 2_000_000;
 
 /// Rewrites each closed segment that is more than half stale.
-pub(super) fn compact(folder: &TopicDir) -> Result<(), BuiltInLogError> {
-    let segments = folder.segments.read().clone();
+pub(super) fn compact(topic: &TopicDir) -> Result<(), BuiltInLogError> {
+    let segments = topic.segments.read().clone();
     let Some((_, closed @ [_, ..])) = segments.split_last() else {
         return Ok(());
     };
     let mut newest = NewestOffsets::default();
     for segment in &segments {
-        let Some(mut frames) = folder.frames(segment)? else {
+        let Some(mut frames) = topic.frames(segment)? else {
             return Ok(());
         };
         loop {
             match frames.next_durable() {
                 Ok(Some(frame)) => newest.add(frame.key, frame.offset),
                 Ok(None) => break,
-                Err(error) if error.is_of_one_place() => match folder.mend(segment)? {
-                    // With what is left of it the next time.
+                Err(error) if error.is_of_one_place() => match topic.mend(segment)? {
+                    // The next compaction works on the segment that has taken its place.
                     MendOutcome::Replaced => return Ok(()),
                     MendOutcome::Unchanged => return Err(error),
                 },
@@ -44,7 +44,7 @@ pub(super) fn compact(folder: &TopicDir) -> Result<(), BuiltInLogError> {
     }
     for segment in closed {
         let mut stale_bytes = 0_u64;
-        let Some(mut frames) = folder.frames(segment)? else {
+        let Some(mut frames) = topic.frames(segment)? else {
             return Ok(());
         };
         while let Some(frame) = frames.next_durable()? {
@@ -53,22 +53,22 @@ pub(super) fn compact(folder: &TopicDir) -> Result<(), BuiltInLogError> {
             }
         }
         if segment.bytes() - HEADER_BYTES < stale_bytes * 2 {
-            rewrite(folder, segment, &newest)?;
+            rewrite(topic, segment, &newest)?;
         }
     }
     Ok(())
 }
 
-/// Writes what stays beside the old file, durably, then puts it in the old one's place. A crash before the rename
-/// leaves the old file and a leftover, one after it the new file: both say the same.
+/// Writes the records that stay to a file beside the old one, durably, then renames it to the old one's name. A crash before the
+/// rename leaves the old file and a leftover, and a crash after it the new file. Both hold the newest record of each key.
 fn rewrite(
-    folder: &TopicDir,
+    topic: &TopicDir,
     old: &Arc<Segment>,
     newest: &NewestOffsets,
 ) -> Result<(), BuiltInLogError> {
-    let _one = folder.rewrite_lock.lock();
-    if !folder.segments.read().iter().any(|it| Arc::ptr_eq(it, old)) {
-        // It has been mended meanwhile.
+    let _rewriting = topic.rewrite_lock.lock();
+    if !topic.segments.read().iter().any(|it| Arc::ptr_eq(it, old)) {
+        // The segment has been mended meanwhile, and another is in its place.
         return Ok(());
     }
     let path = old.path.with_extension(UNFINISHED);
@@ -83,7 +83,7 @@ fn rewrite(
             extent.add(old.base, frame.offset, frame.timestamp, frame.raw.len());
         }
     }
-    // Every segment reaches up to the next: one that does not has been cut short, and that is missed.
+    // Every segment must reach the next one, or it counts as cut short. A hole fills the gap at the end.
     if extent.next < old.next() {
         let mut hole = Vec::new();
         frame::encode_hole(old.next() - 1, &mut hole);
@@ -98,7 +98,7 @@ fn rewrite(
     let (before_bytes, after_bytes) = (old.bytes(), extent.bytes);
     let new = Arc::new(Segment::of(old.path.clone(), old.base, extent));
     {
-        let mut segments = folder.segments.write();
+        let mut segments = topic.segments.write();
         std::fs::rename(&path, &old.path).map_err(failed("rename"))?;
         for segment in segments
             .iter_mut()
@@ -107,7 +107,7 @@ fn rewrite(
             *segment = Arc::clone(&new);
         }
     }
-    sync_folder(&folder.path)?;
+    sync_folder(&topic.path)?;
     new.write_index();
     tracing::info!(
         file = %old.path.display(), before_bytes, after_bytes,
@@ -116,8 +116,8 @@ fn rewrite(
     Ok(())
 }
 
-/// The newest offset of each key. A key is held as 128 bits of two keyed hashes: remote ids are part of keys, and
-/// nobody outside can make two of them meet.
+/// The newest offset of each key. A key is held as 128 bits of two keyed hashes: remote ids are part of keys, and nobody
+/// outside can choose two that collide.
 #[derive(Default)]
 struct NewestOffsets {
     hashers: (RandomState, RandomState),

@@ -1,4 +1,4 @@
-//! Reading a segment from some place on, frame by frame, with a file handle and a buffer of its own.
+//! Reads a segment frame by frame from a byte on, with a file handle and a buffer of its own.
 
 use super::BuiltInLogError;
 use super::frame::{self, Frame, HEAD_BYTES};
@@ -8,29 +8,29 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 
-/// How much is read from a file at once.
+/// Bytes that are read from a file at once.
 const READ_BYTES: usize = 256 * 1024;
 
 /// Reads frames one after the other.
 pub(super) struct FrameReader {
     file: File,
     path: Arc<Path>,
-    /// Where the next frame begins in the file.
+    /// The byte of the file where the next frame begins.
     at: u64,
-    /// Where reading ends.
+    /// The byte of the file where reading ends.
     end: u64,
     /// The least offset the next frame may have.
     expected: i64,
     buffer: Vec<u8>,
-    /// How much of the buffer has been given out.
+    /// Bytes of the buffer that have been returned as frames.
     used: usize,
 }
 
 /// Why there is no next frame.
 pub(super) enum Fault {
-    /// These are not the bytes of a record.
+    /// The bytes are not a frame.
     Unreadable,
-    /// The machine says no.
+    /// The operating system failed to read.
     Io(io::Error),
 }
 
@@ -75,25 +75,25 @@ impl FrameReader {
         Ok(Some(frame))
     }
 
-    /// As [`FrameReader::next`], in what is known to be durable: whatever cannot be read is damage.
+    /// As [`FrameReader::next`], among bytes that are known to be durable: whatever cannot be read there is damage.
     pub(super) fn next_durable(&mut self) -> Result<Option<Frame<'_>>, BuiltInLogError> {
-        // Taken beforehand: a frame that may be returned keeps the whole of `self` borrowed.
+        // These are copied beforehand, since a frame that may be returned keeps all of `self` borrowed.
         let (path, at, expected) = (Arc::clone(&self.path), self.at, self.expected);
         self.next()
-            .map_err(|fault| explain(&path, at, expected, fault))
+            .map_err(|fault| error_of(&path, at, expected, fault))
     }
 
-    /// Where the next frame begins.
+    /// The byte of the file where the next frame begins.
     pub(super) fn at(&self) -> u64 {
         self.at
     }
 
-    /// What to say when [`FrameReader::next`] fails.
+    /// The error for a fault that [`FrameReader::next`] returned.
     pub(super) fn fault(&self, fault: Fault) -> BuiltInLogError {
-        explain(&self.path, self.at, self.expected, fault)
+        error_of(&self.path, self.at, self.expected, fault)
     }
 
-    /// Sees to it that the buffer holds `bytes` more.
+    /// Fills the buffer until it holds at least `bytes` that were not returned yet.
     fn fill(&mut self, bytes: usize) -> Result<(), Fault> {
         let held = self.buffer.len() - self.used;
         if bytes <= held {
@@ -111,7 +111,7 @@ impl FrameReader {
     }
 }
 
-fn explain(path: &Path, byte: u64, offset: i64, fault: Fault) -> BuiltInLogError {
+fn error_of(path: &Path, byte: u64, offset: i64, fault: Fault) -> BuiltInLogError {
     match fault {
         Fault::Unreadable => BuiltInLogError::Damaged {
             file: path.to_owned(),

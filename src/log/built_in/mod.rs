@@ -3,16 +3,17 @@
 //! ```text
 //! <path>/lock
 //! <path>/activities|relationships|dead-letters/<first offset>.log     frames: see `frame`
-//!                                             /<first offset>.index   of a closed segment; made again if missing
+//!                                             /<first offset>.index   of a closed segment; written again if missing
 //!                                             /….damaged              what cannot be read any more: see `mend`
 //! ```
 //!
-//! - One thread writes. All who wait while it syncs share the next fsync (`writer`).
-//! - Readers open files of their own and see only what is durable (`folder`, `segment`).
-//! - A disk that is full or fails is tried again every second; meanwhile nothing is taken (`writer`).
-//! - What a crash left half written at the end is cut off with a log line; anything else that cannot be read is put
-//!   aside and counted, and the records behind it keep their offsets (`mend`), also where the disk does not give it (`salvage`).
-//! - Activities expire by age and size, a whole segment at a time; relationships are compacted (`compact`).
+//! - One thread writes. All callers that wait while it syncs share the next fsync (`writer`).
+//! - Readers open files of their own and see only what is durable (`topic_dir`, `segment`, `frame_reader`).
+//! - A disk that is full or fails is tried again every second. Meanwhile no record is accepted (`writer`).
+//! - A tail that a crash left half written is cut off with a log line. Any other bytes that cannot be read are put aside and
+//!   counted, and the records behind them keep their offsets (`mend`), also where the disk does not give them (`salvage`).
+//! - Activities expire by age and size, a whole segment at a time. Relationships are compacted (`compaction`).
+//! - The activities can be read without opening the log (`offline_reader`).
 //!
 //! Why our own files: of the libraries looked at in November 2026 none lets a compacted log keep its offsets, and each
 //! lacks more. okaywal 0.3 is drained by checkpoints; commitlog 0.2 never calls fsync and trusts its tail; walrus 0.2
@@ -49,7 +50,7 @@ use std::time::Duration;
 use topic_dir::{Gaps, TopicDir};
 use writer::{Queue, Tail};
 
-/// The third topic, after [`Topic::ALL`].
+/// The index of the third topic, after those of [`Topic::ALL`].
 const DEAD_LETTERS: usize = 2;
 /// The longest segment, so that a place in it fits 32 bits.
 const SEGMENT_BYTES_MAX: u64 = 1 << 30;
@@ -59,13 +60,13 @@ const DEAD_LETTERS_BYTES_MAX: u64 = 1 << 30;
 /// Where the log is and how much it keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Its folder; created if missing.
+    /// The folder of the log, which is created if missing.
     pub path: PathBuf,
     /// How long activities and dead letters are kept, in log time.
     pub activities_keep: Duration,
-    /// How much of the activities is kept, in bytes on disk.
+    /// The most bytes of activities that are kept on disk.
     pub activities_bytes_max: u64,
-    /// How long a file grows before the next one begins, in bytes; at most 1 GiB. What expires is a whole file.
+    /// Bytes of a file before the next one begins, at most 1 GiB. A file expires as a whole.
     pub segment_bytes: u64,
 }
 
@@ -84,13 +85,13 @@ impl Options {
 /// Which offsets of a topic can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// The first that is kept, or would be if compaction had not removed it.
+    /// The first offset that is kept, or would be if compaction had not removed it.
     pub first: i64,
-    /// The next to be written; everything before it is durable.
+    /// The next offset to be written. Every record before it is durable.
     pub next: i64,
 }
 
-/// An open log. Clones are the same log; it is closed by [`BuiltInLog::close`], or when the last clone is dropped.
+/// An open log. Clones are the same log. It is closed by [`BuiltInLog::close`], or when the last clone is dropped.
 #[derive(Clone)]
 pub struct BuiltInLog(Arc<OpenLog>);
 
@@ -101,16 +102,17 @@ struct OpenLog {
     queue: Arc<Queue>,
     signal: Arc<AppendSignal>,
     writer: Mutex<Option<JoinHandle<()>>>,
-    /// Locked on disk while the log is open here, and in memory while old segments are worked on.
-    lock: Mutex<Lock>,
+    /// The lock on the folder. The mutex is held while old segments are removed or rewritten.
+    lock: Mutex<FolderLock>,
 }
 
-struct Lock {
+/// The file lock that keeps other processes out of the folder.
+struct FolderLock {
     file: File,
     is_held: bool,
 }
 
-/// Wakes those who wait for something new.
+/// Wakes readers that wait for new records.
 #[derive(Default)]
 struct AppendSignal {
     state: Mutex<AppendState>,
@@ -120,11 +122,11 @@ struct AppendSignal {
 #[derive(Default)]
 struct AppendState {
     next: [i64; 2],
-    closed: bool,
+    is_closed: bool,
 }
 
 impl BuiltInLog {
-    /// Opens or creates a log. A torn tail is cut off, with a log line; what is damaged is put aside. Errors: the folder is
+    /// Opens or creates a log. A torn tail is cut off with a log line, and damaged bytes are put aside. Errors: the folder is
     /// in use or cannot be used, or a file in it is missing.
     pub fn open(options: Options) -> Result<BuiltInLog, BuiltInLogError> {
         let path = &options.path;
@@ -132,10 +134,10 @@ impl BuiltInLog {
         let lock = lock(path)?;
         let segment_bytes = options.segment_bytes.min(SEGMENT_BYTES_MAX);
         let open = |name: &str, gaps| {
-            let (folder, segment, file) = TopicDir::open(path.join(name), gaps)?;
-            let folder = Arc::new(folder);
-            let tail = Tail::new(Arc::clone(&folder), segment, file, segment_bytes);
-            Ok((folder, tail))
+            let (topic, segment, file) = TopicDir::open(path.join(name), gaps)?;
+            let topic = Arc::new(topic);
+            let tail = Tail::new(Arc::clone(&topic), segment, file, segment_bytes);
+            Ok((topic, tail))
         };
         let (activities, activities_tail) = open(Topic::Activities.name(), Gaps::Refused)?;
         let (relationships, relationships_tail) = open(Topic::Relationships.name(), Gaps::Allowed)?;
@@ -149,7 +151,7 @@ impl BuiltInLog {
             let topics = [Arc::clone(&activities), Arc::clone(&relationships)];
             let signal = Arc::clone(&signal);
             move || {
-                signal.state.lock().next = topics.each_ref().map(|folder| folder.bounds().next);
+                signal.state.lock().next = topics.each_ref().map(|topic| topic.bounds().next);
                 signal.changed.notify_all();
             }
         };
@@ -167,7 +169,7 @@ impl BuiltInLog {
             queue,
             signal,
             writer: Mutex::new(Some(writer)),
-            lock: Mutex::new(Lock {
+            lock: Mutex::new(FolderLock {
                 file: lock,
                 is_held: true,
             }),
@@ -175,11 +177,12 @@ impl BuiltInLog {
         })))
     }
 
-    /// Appends records; they are durable, in this order, when it returns their positions. Callers share one fsync. A
-    /// caller that stops waiting does not take its records back.
+    /// Appends records. They are durable, in this order, when it returns their positions. Callers share one fsync. A caller that
+    /// stops waiting does not take its records back.
     ///
-    /// Errors: none of them is to be counted on: [`BuiltInLogError::Full`] and [`BuiltInLogError::TooLarge`] before anything was
-    /// written; after a write or fsync failed twice, [`BuiltInLogError::Refused`] until the disk takes records again.
+    /// After an error none of the records may be relied on. Errors: [`BuiltInLogError::Full`] and [`BuiltInLogError::TooLarge`]
+    /// before anything was written. After a write or fsync failed twice, [`BuiltInLogError::Refused`] until the disk takes records
+    /// again.
     pub async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<Position>, BuiltInLogError> {
         let topics: Vec<Topic> = records.iter().map(|record| record.topic).collect();
         let contents = records
@@ -197,7 +200,7 @@ impl BuiltInLog {
         Ok(positions.collect())
     }
 
-    /// Keeps a record that could not be used, unchanged, with headers that say why and where it stood; durable when it
+    /// Keeps a record that could not be used, unchanged, with headers that say why and where it stood. It is durable when this
     /// returns.
     pub async fn dead_letter(&self, record: &Record, reason: &str) -> Result<(), BuiltInLogError> {
         let Position {
@@ -221,17 +224,18 @@ impl BuiltInLog {
         self.write(vec![(DEAD_LETTERS, content)]).await.map(drop)
     }
 
-    /// What can be read of a topic: only what is durable.
+    /// The offsets of a topic that can be read. All of them are durable.
     pub fn bounds(&self, topic: Topic) -> Bounds {
         self.topic(topic).bounds()
     }
 
-    /// Reads records from offset `from` on, up to `records_max` and `bytes_max` (bytes on disk), but at least one if
-    /// there is one; none at the end, and where nothing is left of what was there up to the end. Never beyond what is
-    /// durable. Damage met in a closed segment is mended on the way.
+    /// Reads records from offset `from` on, up to `records_max` and `bytes_max` (bytes on disk), but at least one if there is one.
+    /// It returns none at the end, and where every record up to the end was damaged, and never one that is not durable. Damage
+    /// in a closed segment is mended on the way.
     ///
     /// Errors: [`BuiltInLogError::Gone`] below the first offset, [`BuiltInLogError::Beyond`] above the next one,
-    /// [`BuiltInLogError::Damaged`] and [`BuiltInLogError::NotGiven`] in the last segment, [`BuiltInLogError::Unreadable`] where a disk gives too little.
+    /// [`BuiltInLogError::Damaged`] and [`BuiltInLogError::NotGiven`] in the last segment, [`BuiltInLogError::Unreadable`] where
+    /// a disk gives too little.
     pub fn read(
         &self,
         topic: Topic,
@@ -242,21 +246,21 @@ impl BuiltInLog {
         self.topic(topic).read(topic, from, records_max, bytes_max)
     }
 
-    /// Blocks until there is something durable at or beyond the offsets `seen` (the next ones of each topic, in the
+    /// Blocks until there is a durable record at or beyond the offsets `seen` (the next ones of each topic, in the
     /// order of [`Topic::ALL`]), until `timeout`, or until the log is closed.
     pub fn wait(&self, seen: [i64; 2], timeout: Duration) {
         let signal = &self.0.signal;
-        let nothing = |now: &mut AppendState| {
-            let mut pairs = now.next.iter().zip(&seen);
-            !now.closed && pairs.all(|(next, seen)| next <= seen)
+        let has_nothing_new = |state: &mut AppendState| {
+            let mut pairs = state.next.iter().zip(&seen);
+            !state.is_closed && pairs.all(|(next, seen)| next <= seen)
         };
         signal
             .changed
-            .wait_while_for(&mut signal.state.lock(), nothing, timeout);
+            .wait_while_for(&mut signal.state.lock(), has_nothing_new, timeout);
     }
 
-    /// Removes what is too old or too much, by whole closed segments: activities by the options, dead letters by the
-    /// same age and a size of their own. `log_time` is the newest `arrived` read.
+    /// Removes closed segments that are too old or too many: of activities by the options, of dead letters by the same age and a
+    /// size of their own. `log_time` is the newest time of arrival that was read.
     pub fn expire(&self, log_time: Time) -> Result<(), BuiltInLogError> {
         let lock = self.0.lock.lock();
         if !lock.is_held {
@@ -268,9 +272,9 @@ impl BuiltInLog {
         dead_letters.expire(before, DEAD_LETTERS_BYTES_MAX)
     }
 
-    /// Rewrites closed segments of the relationships of which more than half is stale, so that of each key only the
-    /// newest record stays, at its offset; a removal stays too, for ever. Safe to be killed at any moment. It reads
-    /// all of the topic: call it once an hour or less, on a thread that may block.
+    /// Rewrites closed segments of the relationships of which more than half is stale, so that only the newest record of each key
+    /// stays, at its offset. A removal stays too, for ever. It may be killed at any moment. It reads all of the topic: call it
+    /// once an hour or less, on a thread that may block.
     pub fn compact(&self) -> Result<(), BuiltInLogError> {
         let lock = self.0.lock.lock();
         if !lock.is_held {
@@ -279,24 +283,24 @@ impl BuiltInLog {
         compaction::compact(self.topic(Topic::Relationships))
     }
 
-    /// Records that could not be read any more and were put aside, in files that are still there.
+    /// Records that could not be read any more, and whose bytes were put aside in files that are still there.
     pub fn damaged_records(&self) -> u64 {
         let topics = self.0.topics.iter();
-        topics.map(|folder| folder.damaged_records()).sum()
+        topics.map(|topic| topic.damaged_records()).sum()
     }
 
-    /// Why nothing can be written at the moment, if that is so: what is appended meanwhile is refused. It passes by itself
-    /// when the disk has room again, or works again.
+    /// Why nothing can be written at the moment, if that is so. Meanwhile appends are refused. It passes by itself when the disk
+    /// has room again, or works again.
     pub fn trouble(&self) -> Option<BuiltInLogError> {
         self.0.queue.trouble()
     }
 
-    /// How many groups have been made durable: appends divided by this is how many share an fsync.
+    /// How many groups of appends have been made durable. Appends divided by this is how many share an fsync.
     pub fn groups(&self) -> u64 {
         self.0.queue.groups.load(Ordering::Relaxed)
     }
 
-    /// Writes what is queued, then lets the folder go. Blocks until that is done; what comes later is
+    /// Writes the queued records, then unlocks the folder. It blocks until that is done. Later appends get
     /// [`BuiltInLogError::Closed`].
     pub fn close(&self) {
         self.0.close();
@@ -328,7 +332,7 @@ impl OpenLog {
     fn close(&self) {
         self.queue.close();
         {
-            // Held until the writer has ended: whoever closes second must not let the folder go before.
+            // This lock is held until the writer has ended, so that a second caller does not unlock the folder before.
             let mut writer = self.writer.lock();
             if let Some(writer) = writer.take()
                 && writer.join().is_err()
@@ -336,7 +340,7 @@ impl OpenLog {
                 tracing::error!("the log's writer has panicked");
             }
         }
-        self.signal.state.lock().closed = true;
+        self.signal.state.lock().is_closed = true;
         self.signal.changed.notify_all();
         let mut lock = self.lock.lock();
         if std::mem::take(&mut lock.is_held)
@@ -360,7 +364,7 @@ fn topic_index(topic: Topic) -> usize {
     }
 }
 
-/// Creates a folder and those above it, durably.
+/// Creates a folder and its missing parents, durably.
 fn create_folder(path: &Path) -> Result<(), BuiltInLogError> {
     if path.is_dir() {
         return Ok(());

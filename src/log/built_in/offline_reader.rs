@@ -1,4 +1,4 @@
-//! Reading activities without opening the log: a service that has it open is not disturbed, and nothing is changed.
+//! Reads activities without opening the log. A service that has it open is not disturbed, and no file is changed.
 
 use super::BuiltInLogError;
 use super::frame_reader::{Fault, FrameReader};
@@ -8,10 +8,10 @@ use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-/// Hands over every activity in the log of this folder, oldest first, with its size on disk in bytes; ends where the log
-/// ends now, or when `each` breaks off. What is taken away by age meanwhile is passed over, and what is just being written.
+/// Hands every activity in the log of this folder to `each`, oldest first, with its size on disk in bytes. It ends where the log
+/// ends at the call, or when `each` breaks off. Files that expire meanwhile are skipped, and so is a record that is being written.
 ///
-/// Errors: the folder cannot be read, or something in it that is not just being written.
+/// Errors: the folder cannot be read, or a file in it, apart from a record that is being written.
 pub fn read_activities(
     path: &Path,
     mut each: impl FnMut(Record, u64) -> ControlFlow<()>,
@@ -51,7 +51,7 @@ pub fn read_activities(
     Ok(())
 }
 
-/// Bytes of activities on disk.
+/// Bytes of activities on disk; 0 if the folder cannot be read.
 pub fn activities_bytes(path: &Path) -> u64 {
     let files = files(&path.join(Topic::Activities.name())).unwrap_or_default();
     let sizes = files

@@ -1,4 +1,4 @@
-//! One topic on disk: a folder of segments, the last of which grows.
+//! One topic on disk: a directory of segments, the last of which grows.
 
 use super::frame_reader::FrameReader;
 use super::mend::{self, ExpectedEnd, Inspection};
@@ -12,41 +12,41 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How often a place is read again that could not be read and in which no damage was found.
+/// How often an unreadable place is read again when no damage is found in it.
 const TRIES_MAX: usize = 2;
 
-/// A topic's segments, and what is read from them.
+/// The segments of a topic.
 pub(super) struct TopicDir {
     pub(super) path: PathBuf,
-    /// Oldest first; never empty. Files are opened, renamed and removed with this lock held, so that a reader never
-    /// takes one file's index to another file.
+    /// Oldest first, and never empty. Files are opened, renamed and removed with this lock held, so that a reader never uses the
+    /// index of one file on another.
     pub(super) segments: RwLock<Vec<Arc<Segment>>>,
-    /// Held while a closed segment is written anew or removed: one at a time. Taken before `segments`.
+    /// Held while a closed segment is rewritten or removed, one at a time. It is locked before `segments`.
     pub(super) rewrite_lock: Mutex<()>,
-    /// Records put aside, in files that were there at the start or came since.
+    /// Records whose bytes were put aside, in files that were there at the start or were added since.
     damaged: AtomicU64,
 }
 
-/// What came of mending a segment.
+/// How mending a segment ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MendOutcome {
-    /// Another is in its place now, or it is gone: look again.
+    /// Another segment is in its place, or none: the caller looks it up again.
     Replaced,
-    /// It stays as it is: no damage is found in it, or it is the last.
+    /// The segment stays as it is: no damage is found in it, or it is the last.
     Unchanged,
 }
 
-/// May offsets be missing between two segments?
+/// Whether offsets may be missing between two segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Gaps {
-    /// Compaction leaves them.
+    /// Gaps are left by compaction.
     Allowed,
-    /// They mean that a file is missing.
+    /// A gap means that a file is missing.
     Refused,
 }
 
 impl TopicDir {
-    /// Opens or creates the folder, and the last segment for appending.
+    /// Opens or creates the directory, and opens the last segment for appending.
     pub(super) fn open(
         path: PathBuf,
         gaps: Gaps,
@@ -69,7 +69,7 @@ impl TopicDir {
                     }
                     LastSegment::Mended(segment) => {
                         let (next, file) = Segment::create(&path, segment.next())?;
-                        // One that is left without an offset has given its name to the next.
+                        // If the mended segment has no offset left, the new file has taken its name.
                         newest.extend((segment.next() != segment.base).then_some(segment));
                         newest.push(next);
                         file
@@ -101,23 +101,23 @@ impl TopicDir {
                 }
             }
         }
-        let folder = TopicDir {
+        let topic = TopicDir {
             damaged: AtomicU64::new(damaged_records(&path)?),
             path,
             segments: RwLock::new(segments),
             rewrite_lock: Mutex::default(),
         };
-        Ok((folder, last, file))
+        Ok((topic, last, file))
     }
 
-    /// Records put aside.
+    /// Records whose bytes were put aside.
     pub(super) fn damaged_records(&self) -> u64 {
         self.damaged.load(Ordering::Relaxed)
     }
 
-    /// Mends a closed segment.
+    /// Mends a closed segment that has been found damaged.
     pub(super) fn mend(&self, damaged: &Arc<Segment>) -> Result<MendOutcome, BuiltInLogError> {
-        let _one = self.rewrite_lock.lock();
+        let _rewriting = self.rewrite_lock.lock();
         let next = {
             let segments = self.segments.read();
             let at = segments.iter().position(|it| Arc::ptr_eq(it, damaged));
@@ -151,7 +151,7 @@ impl TopicDir {
         Ok(MendOutcome::Replaced)
     }
 
-    /// All frames of a segment; none if it is another by now.
+    /// Reads a segment from its beginning; none if another has taken its place.
     pub(super) fn frames(
         &self,
         segment: &Arc<Segment>,
@@ -163,12 +163,12 @@ impl TopicDir {
         }
     }
 
-    /// What can be read.
+    /// The offsets that can be read.
     pub(super) fn bounds(&self) -> Bounds {
         bounds(&self.segments.read())
     }
 
-    /// Reads on from `from`; see `BuiltInLog::read`.
+    /// Reads records from offset `from` on, as `BuiltInLog::read` says.
     pub(super) fn read(
         &self,
         topic: Topic,
@@ -203,11 +203,11 @@ impl TopicDir {
                 let frame = match frames.next_durable() {
                     Ok(Some(frame)) => frame,
                     Ok(None) => break,
-                    // What stands before the damage is given first; the next call meets it.
+                    // The records before the damage are returned first, and the next call meets the damage.
                     Err(_) if !records.is_empty() => return Ok(records),
                     Err(error) if error.is_of_one_place() => match self.mend(&segment)? {
                         MendOutcome::Replaced => continue 'segments,
-                        // A disk may give the next time what it did not give now.
+                        // A disk may give the bytes at the next try.
                         MendOutcome::Unchanged if tries < TRIES_MAX => {
                             tries += 1;
                             continue 'segments;
@@ -220,7 +220,7 @@ impl TopicDir {
                     let full = records_max <= records.len()
                         || bytes_max < bytes.saturating_add(frame.raw.len());
                     if full && !records.is_empty() {
-                        segment.stopped(frame.offset, at);
+                        segment.remember_stop(frame.offset, at);
                         return Ok(records);
                     }
                     bytes += frame.raw.len();
@@ -236,7 +236,7 @@ impl TopicDir {
                 Some(following) => from = following,
                 None => {
                     if let Some(last) = records.last() {
-                        segment.stopped(last.position.offset + 1, at);
+                        segment.remember_stop(last.position.offset + 1, at);
                     }
                     return Ok(records);
                 }
@@ -247,10 +247,10 @@ impl TopicDir {
     /// Removes closed segments, oldest first, whose newest record is older than `before`, or while all are more than
     /// `bytes_max`.
     pub(super) fn expire(&self, before: Time, bytes_max: u64) -> Result<(), BuiltInLogError> {
-        // What is being mended must not come back under its old name.
-        let _one = self.rewrite_lock.lock();
+        // A segment that is being mended must not come back under its old name after it was removed.
+        let _rewriting = self.rewrite_lock.lock();
         loop {
-            let (gone, too_old) = {
+            let (expired, too_old) = {
                 let mut segments = self.segments.write();
                 let bytes: u64 = segments.iter().map(|segment| segment.bytes()).sum();
                 let [oldest, _, ..] = segments.as_slice() else {
@@ -263,12 +263,12 @@ impl TopicDir {
                 remove(&oldest.path)?;
                 (segments.remove(0), too_old)
             };
-            let _ = std::fs::remove_file(gone.path.with_extension("index"));
-            // Durably one after the other: were the next gone and this one still there after a power cut, the log
-            // would have a hole.
+            let _ = std::fs::remove_file(expired.path.with_extension("index"));
+            // Each removal is durable before the next. Otherwise a power cut could bring back this file without the next one,
+            // and the log would have a gap.
             sync_folder(&self.path)?;
             let why = if too_old { "age" } else { "size" };
-            tracing::info!(file = %gone.path.display(), why, "removed a part of the log, for its {why}");
+            tracing::info!(file = %expired.path.display(), why, "removed a part of the log, for its {why}");
         }
     }
 }
@@ -280,7 +280,7 @@ fn bounds(segments: &[Arc<Segment>]) -> Bounds {
     }
 }
 
-/// Records put aside in this folder.
+/// Records whose bytes were put aside in this directory.
 fn damaged_records(folder: &Path) -> Result<u64, BuiltInLogError> {
     let mut records = 0;
     for entry in std::fs::read_dir(folder).map_err(BuiltInLogError::io("list", folder))? {
@@ -297,7 +297,7 @@ fn damaged_records(folder: &Path) -> Result<u64, BuiltInLogError> {
     Ok(records)
 }
 
-/// The segments in a folder, oldest first. What a compaction that did not finish left behind is removed.
+/// The segments in a directory, oldest first. Files that an unfinished compaction left behind are removed.
 fn segment_files(folder: &Path) -> Result<Vec<(i64, PathBuf)>, BuiltInLogError> {
     let mut files = Vec::new();
     let entries = std::fs::read_dir(folder).map_err(BuiltInLogError::io("list", folder))?;

@@ -1,9 +1,10 @@
-//! The one thread that writes. Everybody who waits while it syncs is in its next group, which is synced once.
+//! The one thread that writes. All calls that come while it syncs form its next group, which is synced once.
 //!
-//! After a failed write or fsync no file that was being written is trusted: the machine may have dropped what it could not
-//! write, and the next fsync of that file would succeed without it (<https://wiki.postgresql.org/wiki/Fsync_Errors>). What
-//! had been acknowledged was synced before and stays; the rest is cut off, and each topic goes on in a new segment. If a
-//! group fails there too, its callers are told, and until the disk takes a new segment again so is everybody else.
+//! After a failed write or fsync no file that was being written is trusted: the operating system may have dropped the bytes it
+//! could not write, and the next fsync of that file would succeed without them
+//! (<https://wiki.postgresql.org/wiki/Fsync_Errors>). Acknowledged records were synced before and stay. The rest is cut off, and
+//! each topic goes on in a new segment. If a group fails there too, its callers get the error, and so do all others until the
+//! disk takes a new segment again.
 
 use super::BuiltInLogError;
 use super::frame::Content;
@@ -20,21 +21,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// What may wait to be written, in bytes; beyond it, callers are told [`BuiltInLogError::Full`].
+/// The most bytes that may wait to be written. Beyond it, callers get [`BuiltInLogError::Full`].
 const QUEUE_BYTES_MAX: usize = 64 << 20;
-/// A group takes no further call once it has this many bytes, so that the first in it do not wait long.
+/// A group takes no further call once it has this many bytes, so that its first callers do not wait long.
 const GROUP_BYTES_MAX: usize = 8 << 20;
-/// Bytes gathered for one `write`.
+/// Bytes that are gathered for one `write`.
 const WRITE_BYTES: usize = 1 << 20;
 /// How often a disk that failed is tried again.
-const TRIED_EVERY: Duration = Duration::from_secs(1);
-/// What must be free on a disk that failed before records are taken again: a group, and the segments it may begin. With
-/// less it would fail again at once.
+const RETRY_EVERY: Duration = Duration::from_secs(1);
+/// Bytes that must be free on a disk that failed before records are accepted again: a group, and the segments it may begin. With
+/// less the disk would fail again at once.
 const ROOM_BYTES: u64 = 2 * GROUP_BYTES_MAX as u64;
 
-/// Records to be appended in order, and who waits for their offsets.
+/// Records to be appended in order, and the channel for their offsets.
 struct Call {
-    /// Which folder, and what.
+    /// The index of each record's topic, and the record.
     contents: Vec<(usize, Content)>,
     bytes: usize,
     answer: oneshot::Sender<Result<Vec<i64>, BuiltInLogError>>,
@@ -54,15 +55,15 @@ struct QueueState {
     calls: VecDeque<Call>,
     bytes: usize,
     is_closing: bool,
-    /// Why nothing can be written at the moment.
+    /// Why nothing can be written at the moment, if that is so.
     failure: Option<BuiltInLogError>,
 }
 
-/// What a caller waits on: the offsets, in the order of the records.
+/// A caller waits on this for the offsets, in the order of its records.
 pub(super) type Answer = oneshot::Receiver<Result<Vec<i64>, BuiltInLogError>>;
 
 impl Queue {
-    /// Queues records for the folders they name.
+    /// Queues records for the topics whose indexes stand with them.
     pub(super) fn push(&self, contents: Vec<(usize, Content)>) -> Result<Answer, BuiltInLogError> {
         let bytes = contents.iter().map(|(_, c)| c.frame_bytes()).sum();
         let mut state = self.state.lock();
@@ -72,7 +73,7 @@ impl Queue {
         if state.is_closing {
             return Err(BuiltInLogError::Closed);
         }
-        // A call larger than the bound is taken by an empty queue, or it never would be.
+        // An empty queue takes a call larger than the bound, or none ever would.
         if !state.calls.is_empty() && QUEUE_BYTES_MAX < state.bytes.saturating_add(bytes) {
             return Err(BuiltInLogError::Full);
         }
@@ -88,13 +89,13 @@ impl Queue {
         Ok(answered)
     }
 
-    /// Lets the writer finish what is queued and stop.
+    /// Lets the writer finish the queued calls and stop.
     pub(super) fn close(&self) {
         self.state.lock().is_closing = true;
         self.filled.notify_all();
     }
 
-    /// The next group; none when closed and empty.
+    /// Waits for the next group; none when the queue is closed and empty.
     fn take(&self) -> Option<Vec<Call>> {
         let mut state = self.state.lock();
         while state.calls.is_empty() {
@@ -120,7 +121,7 @@ impl Queue {
         self.state.lock().failure.clone()
     }
 
-    /// Refuses everything queued, and what comes from now on.
+    /// Refuses the queued calls, and later ones until [`Queue::accept`].
     fn refuse(&self, failure: &BuiltInLogError) {
         let mut state = self.state.lock();
         state.failure = Some(failure.clone());
@@ -132,7 +133,7 @@ impl Queue {
         }
     }
 
-    /// Takes records again.
+    /// Accepts calls again.
     fn accept(&self) {
         self.state.lock().failure = None;
     }
@@ -141,13 +142,13 @@ impl Queue {
     fn wait_for_retry(&self) -> bool {
         let mut state = self.state.lock();
         let is_open = |state: &mut QueueState| !state.is_closing;
-        self.filled.wait_while_for(&mut state, is_open, TRIED_EVERY);
+        self.filled.wait_while_for(&mut state, is_open, RETRY_EVERY);
         !state.is_closing
     }
 }
 
-/// Writes groups until the queue is closed. `durable` is told after each.
-pub(super) fn run(mut tails: [Tail; 3], queue: &Queue, durable: impl Fn()) {
+/// Writes groups until the queue is closed. `on_durable` is called after each.
+pub(super) fn run(mut tails: [Tail; 3], queue: &Queue, on_durable: impl Fn()) {
     while let Some(group) = queue.take() {
         let committed = commit(&mut tails, &group).or_else(|failure| {
             let reason = failure.with_causes();
@@ -158,7 +159,7 @@ pub(super) fn run(mut tails: [Tail; 3], queue: &Queue, durable: impl Fn()) {
         match committed {
             Ok(offsets) => {
                 queue.groups.fetch_add(1, Ordering::Relaxed);
-                durable();
+                on_durable();
                 for (call, offsets) in group.into_iter().zip(offsets) {
                     let _ = call.answer.send(Ok(offsets));
                 }
@@ -180,7 +181,7 @@ pub(super) fn run(mut tails: [Tail; 3], queue: &Queue, durable: impl Fn()) {
             }
         }
     }
-    // So that the next start can tell damage from what a crash leaves: an orderly end leaves nothing half written.
+    // The index says how far an orderly end had written, so that the next start can tell damage from a torn tail.
     for tail in &tails {
         tail.segment.write_index();
     }
@@ -200,31 +201,33 @@ fn wait_for_disk(tails: &mut [Tail; 3], queue: &Queue) -> bool {
                 );
                 return true;
             }
-            // Told by whoever asks whether we are ready; once in the log is enough.
+            // Readiness says so. One line in the log is enough.
             Err(failure) => queue.refuse(&failure),
         }
     }
-    // As far as the machine lets us, what nobody was told is kept does not come back.
+    // Unacknowledged records are cut off as far as the operating system lets us, so that they do not come back.
     for tail in tails {
         tail.roll_back();
     }
     false
 }
 
-/// Begins a new segment of each topic after what is durable. Also those that did not fail: a disk that takes three new
+/// Begins a new segment of each topic after its last durable record, also where nothing failed: a disk that takes three new
 /// files takes records.
 fn begin_new_segments(tails: &mut [Tail; 3]) -> Result<(), BuiltInLogError> {
     for tail in tails.iter_mut() {
         tail.roll_back();
     }
     for tail in tails.iter_mut() {
-        check_room(&tail.folder.path)?;
+        check_room(&tail.topic.path)?;
         tail.roll()?;
     }
     Ok(())
 }
 
-/// Whether a file system has room enough to go on. One that does not tell is tried.
+/// Checks that a file system has room to go on. One that does not say how much is free is tried.
+///
+/// Errors: [`BuiltInLogError::NoRoom`].
 fn check_room(folder: &Path) -> Result<(), BuiltInLogError> {
     let Ok(room) = rustix::fs::statvfs(folder) else {
         return Ok(());
@@ -240,13 +243,13 @@ fn check_room(folder: &Path) -> Result<(), BuiltInLogError> {
     Ok(())
 }
 
-/// Writes a group, syncs each file it touched once, and shows it to readers.
+/// Writes a group, syncs each file it touched once, and publishes it to readers. It returns the offsets of each call.
 fn commit(tails: &mut [Tail; 3], group: &[Call]) -> Result<Vec<Vec<i64>>, BuiltInLogError> {
     let mut all = Vec::with_capacity(group.len());
     for call in group {
         let mut offsets = Vec::with_capacity(call.contents.len());
-        for (folder, content) in &call.contents {
-            if let Some(tail) = tails.get_mut(*folder) {
+        for (topic, content) in &call.contents {
+            if let Some(tail) = tails.get_mut(*topic) {
                 offsets.push(tail.append(content)?);
             }
         }
@@ -263,28 +266,28 @@ fn commit(tails: &mut [Tail; 3], group: &[Call]) -> Result<Vec<Vec<i64>>, BuiltI
 
 /// The growing end of a topic.
 pub(super) struct Tail {
-    folder: Arc<TopicDir>,
+    topic: Arc<TopicDir>,
     segment: Arc<Segment>,
     file: File,
-    /// A segment is closed once it is this long.
+    /// A segment is closed once it has this many bytes.
     segment_bytes: u64,
-    /// What is written, and what of it is durable.
+    /// How far the file is written. Of that, `durable_bytes` are durable.
     written: Extent,
     durable_bytes: u64,
     buffer: Vec<u8>,
 }
 
 impl Tail {
-    /// Goes on after what is in `segment`.
+    /// Goes on at the end of `segment`.
     pub(super) fn new(
-        folder: Arc<TopicDir>,
+        topic: Arc<TopicDir>,
         segment: Arc<Segment>,
         file: File,
         segment_bytes: u64,
     ) -> Tail {
         let written = segment.extent();
         Tail {
-            folder,
+            topic,
             segment,
             file,
             segment_bytes,
@@ -294,7 +297,7 @@ impl Tail {
         }
     }
 
-    /// Gives a record its offset and writes it, or gathers it for the next write.
+    /// Gives a record its offset, and gathers it for the next write.
     fn append(&mut self, content: &Content) -> Result<i64, BuiltInLogError> {
         let untouched = self.written.bytes == self.durable_bytes;
         if untouched && self.segment_bytes <= self.written.bytes {
@@ -338,15 +341,15 @@ impl Tail {
         }
     }
 
-    /// Begins the next segment. All of this one is durable. One without a record gives its place to a new file.
+    /// Begins the next segment. All of this one is durable. If it has no record, the new file takes its place.
     fn roll(&mut self) -> Result<(), BuiltInLogError> {
-        let (segment, file) = Segment::create(&self.folder.path, self.written.next)?;
+        let (segment, file) = Segment::create(&self.topic.path, self.written.next)?;
         let segment = Arc::new(segment);
         let closed = std::mem::replace(&mut self.segment, Arc::clone(&segment));
         self.file = file;
         self.written = segment.extent();
         self.durable_bytes = self.written.bytes;
-        let mut segments = self.folder.segments.write();
+        let mut segments = self.topic.segments.write();
         if closed.base == segment.base {
             segments.pop();
         } else {
@@ -356,8 +359,8 @@ impl Tail {
         Ok(())
     }
 
-    /// Forgets what is not durable, and cuts it off as far as the machine lets us: if it does not, the next start does,
-    /// since a later segment begins where the durable part of this one ends.
+    /// Forgets records that are not durable, and cuts them off. If that fails, the next start cuts them off, since a later segment
+    /// begins where the durable part of this one ends.
     fn roll_back(&mut self) {
         self.buffer.clear();
         self.written = self.segment.extent();

@@ -45,7 +45,7 @@ fn a_group_that_fails_is_written_again_into_new_files() {
     // A file that can only be read stands for a disk that cannot be written. It is the second of the group: what
     // was written to the first is taken back.
     broken[1].file = File::open(&broken[1].segment.path).unwrap();
-    let folder = Arc::clone(&broken[0].folder);
+    let topic = Arc::clone(&broken[0].topic);
     let queue = Queue::default();
     let one = queue.push(vec![content()]).unwrap();
     let other = queue.push(vec![(1, content().1)]).unwrap();
@@ -54,11 +54,11 @@ fn a_group_that_fails_is_written_again_into_new_files() {
     assert_eq!(ended(one).unwrap(), [2]);
     assert_eq!(ended(other).unwrap(), [0]);
     assert!(queue.trouble().is_none());
-    let read = folder.read(Topic::Activities, 0, 9, 999).unwrap();
+    let read = topic.read(Topic::Activities, 0, 9, 999).unwrap();
     assert_eq!(read.len(), 3);
-    assert_eq!(folder.segments.read().len(), 2);
+    assert_eq!(topic.segments.read().len(), 2);
 
-    drop(folder);
+    drop(topic);
     let [first, second, third] = tails(path.path());
     let next = [first, second, third].map(|tail| tail.written.next);
     assert_eq!(next, [3, 1, 0]);
