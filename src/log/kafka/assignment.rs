@@ -17,22 +17,26 @@ use std::time::Duration;
 /// What a new consumer reads first.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum ReadPhase {
-    /// Relationships to their present end, then everything: following before posting saves merging after, and a feed
-    /// is a function of what is so, whichever came first.
+    /// Relationships to their present end, then both topics. A follow that is known before the posts saves a merge after them,
+    /// and a feed does not depend on the order.
     RelationsFirst,
     /// Both topics.
     Everything,
 }
 
-/// A consumer that reads, and what it reads.
+/// A consumer that reads, and the partitions it reads.
 pub(super) struct AssignedConsumer {
     pub(super) consumer: BaseConsumer<Listener>,
     pub(super) partitions: Partitions,
-    /// While it is not empty, only relationships are read: up to here.
+    /// While this is not empty, only relationships are read, up to these offsets.
     pub(super) relations_until: PartitionOffsets,
 }
 
-/// A consumer reading on from `next`, which is completed, and moved up where the log has lost what comes next.
+/// Opens a consumer that reads on from `next`. Partitions that `next` lacks are added, and those whose next records were deleted
+/// by retention are moved up.
+///
+/// Errors: no broker answers within `wait`; the log is not the one that was read ([`KafkaError::LogIsShorter`],
+/// [`KafkaError::OtherRecord`], [`KafkaError::OtherCluster`]).
 pub(super) fn open(
     options: &Options,
     next: &mut PartitionOffsets,
@@ -51,11 +55,11 @@ pub(super) fn open(
         consumer.client().fetch_cluster_id(QUESTION_WAIT),
         status,
     )?;
-    let ask = |which| {
+    let offsets = |which| {
         let ask = || watermarks(options, &consumer, &partitions, which);
         topics::retry(wait, stopped, ask)
     };
-    let (low, high) = (ask(Offset::Beginning)?, ask(Offset::End)?);
+    let (low, high) = (offsets(Offset::Beginning)?, offsets(Offset::End)?);
     for ((topic, partition), offset) in next.iter() {
         let end = high.get(&(*topic, *partition)).copied().unwrap_or(0);
         if end < *offset {
@@ -120,7 +124,7 @@ pub(super) fn open(
     })
 }
 
-/// An address may lead to another cluster than before, whose offsets say nothing of this one's.
+/// Checks that the brokers still belong to the same cluster: an address may lead to another, whose offsets mean other records.
 fn check_cluster(
     options: &Options,
     now: Option<String>,

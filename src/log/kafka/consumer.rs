@@ -15,29 +15,30 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-/// How long stopping waits for the thread before leaving it to itself: amid a question to a broker that is away it does
-/// not hear.
+/// How long stopping waits for the thread before it leaves it to itself: in the middle of a request to a broker that is away,
+/// the thread does not notice a stop.
 const STOP_WAIT: Duration = Duration::from_secs(2);
 
-/// Both topics, being read.
+/// Reads both topics.
 pub struct Consumer {
     batches: Receiver<Result<Batch, KafkaError>>,
+    /// Closed when the thread has ended.
     stopped: Receiver<()>,
     status: Arc<Mutex<Status>>,
     /// Records handed over and not yet taken.
     waiting: VecDeque<Record>,
-    /// Where each partition stands once `waiting` is taken.
+    /// Offsets that partitions have reached without a record, valid once `waiting` is taken.
     skipped_to: PartitionOffsets,
     /// The next offset to be taken from each partition.
     next: PartitionOffsets,
-    /// An error that came behind records; told when they are taken.
+    /// An error that came behind records. It is returned when they are taken.
     failure: Option<KafkaError>,
 }
 
 impl Consumer {
-    /// Starts reading at `from`, the next offset of each partition; partitions not named start at their beginning.
-    /// Blocks until a broker answers, for at most a minute, and until the records that were taken before, in `taken`, have been
-    /// found unchanged, or gone.
+    /// Starts reading at `from`, the next offset of each partition. Partitions that are not named are read from their beginning.
+    /// It blocks until a broker answers, for at most a minute, and until the last records taken before, in `taken`, have been
+    /// compared.
     ///
     /// Offsets that retention has taken are skipped, with an error in the log and in [`Consumer::lost_records`].
     /// Errors: as [`super::Producer::start`], and [`KafkaError::LogIsShorter`] if the log ends before `from`,
@@ -47,7 +48,7 @@ impl Consumer {
         from: &[Position],
         taken: &[Fingerprint],
     ) -> Result<Consumer, KafkaError> {
-        let (to_taker, batches) = sync_channel(BATCHES_MAX);
+        let (to_handle, batches) = sync_channel(BATCHES_MAX);
         let (started, has_started) = sync_channel(1);
         let (alive, stopped) = sync_channel(0);
         let status = Arc::new(Mutex::new(Status::default()));
@@ -63,16 +64,16 @@ impl Consumer {
             .collect();
         let run = move || {
             let _alive: SyncSender<()> = alive;
-            match PollThread::open(options, next, taken, shared, to_taker) {
-                Ok(mut reader) => {
-                    if started.send(Ok(reader.next.clone())).is_err() {
+            match PollThread::open(options, next, taken, shared, to_handle) {
+                Ok(mut poll_thread) => {
+                    if started.send(Ok(poll_thread.next.clone())).is_err() {
                         return;
                     }
-                    let asking = reader.options.clone();
-                    thread::spawn(move || topics::warn_of_settings(&asking));
-                    if let Err(error) = reader.run() {
-                        // The taker may be gone, and then nobody needs to know.
-                        let _ = reader.to_taker.send(Err(error));
+                    let options = poll_thread.options.clone();
+                    thread::spawn(move || topics::warn_of_settings(&options));
+                    if let Err(error) = poll_thread.run() {
+                        // If the handle is dropped, the error has no poll_thread.
+                        let _ = poll_thread.to_handle.send(Err(error));
                     }
                 }
                 Err(error) => {
@@ -96,10 +97,11 @@ impl Consumer {
         })
     }
 
-    /// Takes up to `records_max` records: blocks up to `wait` for the first, then takes what is there. None while the
-    /// broker is away: reading goes on by itself when it is back.
+    /// Takes up to `records_max` records. It blocks up to `wait` for the first, then takes those that have arrived. There are none
+    /// while the broker is away; reading goes on by itself when it is back.
     ///
-    /// Errors, after which nothing comes any more: [`KafkaError::LogIsShorter`], [`KafkaError::OtherRecord`], a topic that is no longer fit.
+    /// Errors, after which nothing comes any more: [`KafkaError::LogIsShorter`], [`KafkaError::OtherRecord`], a topic that is no
+    /// longer fit.
     pub fn take(&mut self, records_max: usize, wait: Duration) -> Result<Vec<Record>, KafkaError> {
         let begun = clock::stopwatch();
         let mut taken = Vec::new();
@@ -138,7 +140,7 @@ impl Consumer {
         Ok(taken)
     }
 
-    /// How far each partition has been taken, and how far it goes.
+    /// The next offset to be taken of each partition, and the offset at which the partition ends.
     pub fn ends(&self) -> Vec<PartitionEnd> {
         let status = self.status.lock();
         let end = |(topic_partition, end): (&TopicPartition, &i64)| {
@@ -153,7 +155,7 @@ impl Consumer {
         status.ends.iter().map(end).collect()
     }
 
-    /// Tells the group where reading stands, for lag tools. Done later, by the thread; the newest call counts.
+    /// Commits where reading stands to the group, for lag tools. The thread does it later, and the newest call counts.
     pub fn commit(&self, next: &[Position]) {
         self.status.lock().to_commit = Some(next.to_vec());
     }
@@ -168,13 +170,13 @@ impl Consumer {
         self.status.lock().lost_records
     }
 
-    /// Stops reading; records not taken will come again at the next start. Blocks for at most two seconds.
+    /// Stops reading. Records that were not taken come again at the next start. It blocks for at most two seconds.
     pub fn stop(self) {
         self.status.lock().stop = true;
         let Consumer {
             batches, stopped, ..
         } = &self;
-        // Unblocks a thread that is handing a batch over, until it has ended.
+        // Taking batches unblocks a thread that is handing one over.
         let begun = clock::stopwatch();
         while begun.elapsed() < STOP_WAIT {
             while batches.try_recv().is_ok() {}
@@ -186,6 +188,7 @@ impl Consumer {
         tracing::warn!("the Kafka consumer did not stop within {STOP_WAIT:?}: left to itself");
     }
 
+    /// Moves on where a partition has reached an offset without a record.
     fn apply_skips(&mut self) {
         for (topic_partition, next) in std::mem::take(&mut self.skipped_to) {
             advance(&mut self.next, topic_partition, next);
@@ -193,7 +196,7 @@ impl Consumer {
     }
 }
 
-/// One that is dropped without [`Consumer::stop`] takes its thread along, in its own time.
+/// The thread of a consumer that is dropped without [`Consumer::stop`] ends too, some time later.
 impl Drop for Consumer {
     fn drop(&mut self) {
         self.status.lock().stop = true;

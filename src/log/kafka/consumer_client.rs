@@ -14,9 +14,9 @@ use std::collections::BTreeMap;
 
 /// Our defaults, which `[kafka.client]` may change.
 const DEFAULTS: [(&str, &str); 3] = [
-    // What librdkafka fetches ahead, all partitions together.
+    // librdkafka fetches this much ahead, over all partitions.
     ("queued.max.messages.kbytes", "16384"),
-    // The default of a second would stall a queue this small.
+    // With the default of a second, a queue this small would run empty.
     ("fetch.queue.backoff.ms", "50"),
     ("fetch.wait.max.ms", "500"),
 ];
@@ -24,7 +24,7 @@ const DEFAULTS: [(&str, &str); 3] = [
 pub(super) const REQUIRED: [(&str, &str); 8] = [
     ("enable.auto.commit", "false"),
     ("enable.auto.offset.store", "false"),
-    // Lost retention and a recreated topic must be loud.
+    // An offset that retention took, or a recreated topic, must be an error.
     ("auto.offset.reset", "error"),
     ("enable.partition.eof", "false"),
     ("allow.auto.create.topics", "false"),
@@ -40,15 +40,15 @@ pub(super) type PartitionOffsets = BTreeMap<TopicPartition, i64>;
 /// Why a consumer must be replaced, for the log.
 pub(super) type ReplaceReason = String;
 
-/// How a consumer is set up.
+/// The settings of a consumer.
 pub(super) fn settings(options: &Options) -> Result<ClientConfig, KafkaError> {
     let mut settings = options.settings(&DEFAULTS, &REQUIRED)?;
     settings.set("group.id", &options.group);
     Ok(settings)
 }
 
-/// The first (`Offset::Beginning`) or one past the last (`Offset::End`) offset of every partition, in one question to
-/// each leader.
+/// The first (`Offset::Beginning`) or one past the last (`Offset::End`) offset of every partition, in one request to each
+/// leader.
 pub(super) fn watermarks(
     options: &Options,
     consumer: &BaseConsumer<Listener>,
@@ -63,7 +63,7 @@ pub(super) fn watermarks(
     let topic_partitions = partitions
         .iter()
         .flat_map(|(topic, count)| (0..*count).map(|partition| (*topic, partition)));
-    // Offsets for times: the "times" -2 and -1 are Kafka's for the beginning and the end.
+    // In a request of offsets for times, Kafka takes the "times" -2 and -1 for the beginning and the end.
     let asked = partition_list(
         options,
         topic_partitions.map(|topic_partition| (topic_partition, which)),
@@ -88,6 +88,7 @@ pub(super) fn watermarks(
     Ok(offsets)
 }
 
+/// Partitions with an offset each, as librdkafka takes them.
 pub(super) fn partition_list(
     options: &Options,
     offsets: impl Iterator<Item = (TopicPartition, Offset)>,
@@ -99,20 +100,22 @@ pub(super) fn partition_list(
     Ok(list)
 }
 
-/// Where reading stands beyond `next`: what was fetched and, the queue being empty, did not come out as a record was
-/// never one, but compacted away, aborted, or a transaction's marker.
+/// The offset that reading has reached beyond `next` without a record, if it has. Where the queue is empty, fetched offsets that
+/// did not come out as records were compacted away, aborted, or markers of a transaction.
 pub(super) fn after_gap(partition: &Partition, next: i64) -> Option<i64> {
     (partition.fetchq_cnt == 0 && next < partition.next_offset).then_some(partition.next_offset)
 }
 
-/// Errors after which this consumer, or this partition in it, would read nothing or something wrong.
+/// Why a consumer must be replaced after this error, if it must: it, or one of its partitions, would read nothing or something
+/// wrong.
 pub(super) fn replace_reason(error: &ClientError) -> Option<ReplaceReason> {
     let code = error.rdkafka_error_code();
     let must_replace = matches!(error, ClientError::MessageConsumptionFatal(_))
         || matches!(
             code,
-            // The offset is not in the log: which end it fell off is found out anew. A damaged batch would be skipped. A
-            // topic that has gone may come back as another, in which librdkafka would read on from the same offset.
+            // Where an offset is not in the log, the next consumer finds out whether it is before or behind it. A damaged batch
+            // would be skipped. A topic that was deleted may come back as another, in which librdkafka would read on from the
+            // same offset.
             Some(
                 RDKafkaErrorCode::AutoOffsetReset
                     | RDKafkaErrorCode::OffsetOutOfRange
@@ -127,6 +130,7 @@ pub(super) fn replace_reason(error: &ClientError) -> Option<ReplaceReason> {
     must_replace.then(|| error.to_string())
 }
 
+/// A record as Slackwater has it.
 pub(super) fn record(topic: Topic, message: &BorrowedMessage<'_>) -> Record {
     let headers = message.headers().map_or_else(Vec::new, |headers| {
         let owned = |header: rdkafka::message::Header<'_, &[u8]>| {
@@ -148,7 +152,7 @@ pub(super) fn record(topic: Topic, message: &BorrowedMessage<'_>) -> Record {
     }
 }
 
-/// Offsets only grow.
+/// Moves a partition on to the offset `to`, unless it is past it already.
 pub(super) fn advance(offsets: &mut PartitionOffsets, topic_partition: TopicPartition, to: i64) {
     let offset = offsets.entry(topic_partition).or_insert(to);
     *offset = to.max(*offset);

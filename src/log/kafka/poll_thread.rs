@@ -27,61 +27,62 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A batch is handed over at this many records or bytes, or when nothing more has arrived.
+/// A batch is handed over at this many records, or when nothing more has arrived.
 pub(super) const BATCH_RECORDS_MAX: usize = 1000;
+/// A batch is handed over at this many bytes.
 const BATCH_BYTES_MAX: usize = 4 << 20;
-/// Batches that may wait to be taken; beyond, nothing is polled.
+/// Batches that may wait to be taken. Beyond that nothing is polled.
 pub(super) const BATCHES_MAX: usize = 4;
 /// How long a poll waits for a first record.
 pub(super) const POLL_WAIT: Duration = Duration::from_millis(100);
-/// There is more to read and the broker is there, but nothing comes: then the consumer is replaced.
+/// If there is more to read and the broker is up, but nothing comes for this long, the consumer is replaced.
 const STUCK_AFTER: Duration = Duration::from_secs(30);
-/// The same, if replacing it did not help.
+/// The longest wait before the consumer is replaced, where replacing it did not help.
 const STUCK_AFTER_MAX: Duration = Duration::from_secs(600);
-/// How often the ends are asked for while nothing comes: statistics tell them too, but not from a stuck fetcher.
+/// How often the ends are requested while nothing comes. Statistics have them too, but not from a stuck fetcher.
 const ENDS_EVERY: Duration = Duration::from_secs(10);
-/// How long until a topic that is not there is looked for again.
+/// The pause before a missing topic is looked up again.
 const MISSING_WAIT: Duration = Duration::from_secs(5);
 
 /// Records on their way to the handle.
 pub(super) struct Batch {
     pub(super) records: Vec<Record>,
-    /// Where partitions stand after it, as far as that is not one past its records.
+    /// Offsets that partitions have reached without a record, valid after the records of the batch.
     pub(super) skipped_to: PartitionOffsets,
 }
 
-/// The thread's side.
+/// The state of the thread.
 pub(super) struct PollThread {
     pub(super) options: Options,
     status: Arc<Mutex<Status>>,
-    pub(super) to_taker: SyncSender<Result<Batch, KafkaError>>,
+    pub(super) to_handle: SyncSender<Result<Batch, KafkaError>>,
     consumer: BaseConsumer<Listener>,
     partitions: Partitions,
-    /// While it is not empty, only relationships are read: up to here.
+    /// While this is not empty, only relationships are read, up to these offsets.
     relations_until: PartitionOffsets,
     /// The next offset to be polled from each partition.
     pub(super) next: PartitionOffsets,
     /// The last record polled from each partition.
     taken: Fingerprints,
-    /// What the taker has yet to learn of `next` beside the records.
+    /// Offsets that partitions have reached without a record, and that the handle does not know of yet.
     skipped_to: PartitionOffsets,
-    /// When a record last came, or there was nothing to come.
+    /// When a record last came, or all records had been read.
     progressed_at: Instant,
     ends_checked_at: Instant,
     partitions_checked_at: Instant,
     stuck_after: Duration,
-    /// A topic was not there when it was looked for: what is there next may be another.
+    /// Whether a topic was missing at a check. The next one of its name may be another.
     topic_was_missing: bool,
 }
 
 impl PollThread {
-    /// One that stands at `next`, in the log from which `taken` were taken last.
+    /// Opens a consumer that reads on from `next`, in the log from which `taken` were taken last.
     pub(super) fn open(
         options: Options,
         mut next: PartitionOffsets,
         taken: Fingerprints,
         status: Arc<Mutex<Status>>,
-        to_taker: SyncSender<Result<Batch, KafkaError>>,
+        to_handle: SyncSender<Result<Batch, KafkaError>>,
     ) -> Result<PollThread, KafkaError> {
         let phase = ReadPhase::RelationsFirst;
         let assigned = assignment::open(&options, &mut next, &taken, &status, START_WAIT, phase)?;
@@ -89,7 +90,7 @@ impl PollThread {
         Ok(PollThread {
             options,
             status,
-            to_taker,
+            to_handle,
             consumer: assigned.consumer,
             partitions: assigned.partitions,
             relations_until: assigned.relations_until,
@@ -104,22 +105,22 @@ impl PollThread {
         })
     }
 
-    /// Until it is told to stop, or the log turns out not to be ours.
+    /// Reads until a stop is set, or the log turns out not to be the one that was read.
     pub(super) fn run(&mut self) -> Result<(), KafkaError> {
         while !self.status.lock().stop {
             let (records, trouble) = self.poll_batch();
-            let came = !records.is_empty();
+            let has_records = !records.is_empty();
             self.remember_last(&records);
             if !self.hand_over(records) {
                 return Ok(());
             }
-            if came {
+            if has_records {
                 self.progressed_at = clock::stopwatch();
                 self.stuck_after = STUCK_AFTER;
             }
             self.apply_statistics();
             self.commit();
-            if let Some(reason) = trouble.or_else(|| self.check_progress(came)) {
+            if let Some(reason) = trouble.or_else(|| self.check_progress(has_records)) {
                 tracing::warn!("the Kafka consumer is replaced: {reason}");
                 let phase = match self.relations_until.is_empty() {
                     true => ReadPhase::Everything,
@@ -134,7 +135,7 @@ impl PollThread {
         Ok(())
     }
 
-    /// What has already arrived, up to a batch.
+    /// The records that have arrived, up to a batch, and why the consumer must be replaced, if it must.
     fn poll_batch(&mut self) -> (Vec<Record>, Option<ReplaceReason>) {
         let mut records = Vec::new();
         let mut bytes = 0;
@@ -156,7 +157,7 @@ impl PollThread {
                     if let Some(reason) = replace_reason(&error) {
                         return (records, Some(reason));
                     }
-                    // The rest is librdkafka trying again: a lost connection, a new leader, an absent group.
+                    // After other errors librdkafka tries again by itself: a lost connection, a new leader, an absent group.
                     tracing::debug!(%error, "reading from Kafka");
                     *self.consumer.context().last_error.lock() = Some(error.to_string());
                 }
@@ -165,33 +166,33 @@ impl PollThread {
         (records, None)
     }
 
-    /// Whoever reads on after these can tell by their last whether it is the same log.
+    /// Remembers the last record of each partition, by which the next consumer can tell whether it is the same log.
     fn remember_last(&mut self, records: &[Record]) {
         let mut last = BTreeMap::new();
         for record in records {
             last.insert((record.position.topic, record.position.partition), record);
         }
-        let of = last
+        let fingerprints = last
             .into_iter()
             .map(|(topic_partition, record)| (topic_partition, Fingerprint::of(record)));
-        self.taken.extend(of);
+        self.taken.extend(fingerprints);
     }
 
-    /// Waits for the taker: that is the back-pressure. False if there is none any more.
+    /// Hands a batch over. It waits until there is room, which is the back-pressure. False if the handle is dropped.
     fn hand_over(&mut self, records: Vec<Record>) -> bool {
         if records.is_empty() && self.skipped_to.is_empty() {
             return true;
         }
-        let must = !records.is_empty();
+        let has_records = !records.is_empty();
         let skipped_to = std::mem::take(&mut self.skipped_to);
         let batch = Ok(Batch {
             records,
             skipped_to,
         });
-        if must {
-            return self.to_taker.send(batch).is_ok();
+        if has_records {
+            return self.to_handle.send(batch).is_ok();
         }
-        match self.to_taker.try_send(batch) {
+        match self.to_handle.try_send(batch) {
             Ok(()) => true,
             Err(TrySendError::Full(Ok(batch))) => {
                 self.skipped_to = batch.skipped_to;
@@ -201,7 +202,7 @@ impl PollThread {
         }
     }
 
-    /// Ends, gaps and connections, once a second.
+    /// Takes ends, gaps and connections from librdkafka's statistics, which come once a second.
     fn apply_statistics(&mut self) {
         let heard = self.consumer.context().statistics.lock().take();
         let Some(statistics) = heard else { return };
@@ -284,13 +285,13 @@ impl PollThread {
         }
     }
 
-    /// Whether there is more to read that does not come, or more partitions.
-    fn check_progress(&mut self, came: bool) -> Option<ReplaceReason> {
+    /// Why the consumer must be replaced, if it must: a topic has more partitions, or there is more to read and nothing comes.
+    fn check_progress(&mut self, has_records: bool) -> Option<ReplaceReason> {
         if !self.status.lock().is_healthy {
             self.progressed_at = clock::stopwatch();
             return None;
         }
-        if !came && ENDS_EVERY <= self.ends_checked_at.elapsed() {
+        if !has_records && ENDS_EVERY <= self.ends_checked_at.elapsed() {
             self.ends_checked_at = clock::stopwatch();
             match watermarks(&self.options, &self.consumer, &self.partitions, Offset::End) {
                 Ok(ends) => {
@@ -337,7 +338,8 @@ impl PollThread {
         ))
     }
 
-    /// A new consumer where this one stands. Keeps trying while no broker answers or a topic is not there.
+    /// Replaces the consumer by one that reads on at the same offsets. It keeps trying while no broker answers or a topic is
+    /// missing.
     fn replace(&mut self, phase: ReadPhase) -> Result<(), KafkaError> {
         let before = self.next.clone();
         let mut pause = Duration::ZERO;
@@ -364,7 +366,7 @@ impl PollThread {
                     tracing::warn!("the Kafka consumer is not replaced yet: {error}");
                     self.status.lock().is_healthy = false;
                     pause = START_WAIT;
-                    // That a topic is not there is answered at once.
+                    // A broker answers at once that a topic is missing, so the next try needs a pause.
                     if matches!(error, KafkaError::TopicMissing { .. }) {
                         self.wait_for_topic();
                     }
@@ -384,12 +386,12 @@ impl PollThread {
             self.partitions_checked_at,
         ) = (now, now, now);
         self.topic_was_missing = false;
-        // A cure that does not last is not tried without end at full speed.
+        // Without a pause, a consumer that fails at once would be replaced at full speed.
         thread::sleep(POLL_WAIT);
         Ok(())
     }
 
-    /// Until a missing topic is looked for again, or a stop.
+    /// Waits before a missing topic is looked up again, or until a stop.
     fn wait_for_topic(&self) {
         let begun = clock::stopwatch();
         while begun.elapsed() < MISSING_WAIT && !self.status.lock().stop {

@@ -1,4 +1,4 @@
-//! Appending to Kafka: a record is accepted when every replica has it.
+//! Appends to Kafka. A record is accepted when every replica has it.
 
 use super::topics::{self, Partitions};
 use super::{KafkaError, Listener, Options, PARTITIONS_EVERY, QUESTION_WAIT, START_WAIT};
@@ -20,12 +20,12 @@ use tokio::sync::oneshot;
 const DEFAULTS: [(&str, &str); 6] = [
     ("compression.type", "lz4"),
     ("linger.ms", "5"),
-    // A request at the door is answered within this, one way or the other.
+    // A request to append is answered within this time, one way or the other.
     ("message.timeout.ms", "30000"),
-    // The most that may wait to be accepted: past it, KafkaError::Full.
+    // The most records that may wait to be accepted. Beyond it, callers get KafkaError::Full.
     ("queue.buffering.max.messages", "100000"),
     ("queue.buffering.max.kbytes", "65536"),
-    // A record of RECORD_BYTES_MAX with its key and headers; the broker's own limit is on the compressed batch.
+    // A record of RECORD_BYTES_MAX fits with its key and headers. The broker's own limit is on the compressed batch.
     ("message.max.bytes", "1500000"),
 ];
 const REQUIRED: [(&str, &str); 3] = [
@@ -33,10 +33,10 @@ const REQUIRED: [(&str, &str); 3] = [
     ("enable.idempotence", "true"),
     ("partitioner", "murmur2_random"),
 ];
-/// The longest `reason` of a dead letter, in bytes: a record near the largest must still fit with it.
+/// The longest `reason` of a dead letter, in bytes. A record near the largest must still fit with it.
 const REASON_BYTES_MAX: usize = 1000;
 
-/// Appends records. Cheap to clone; clones share one client and its queue.
+/// Appends records. Cheap to clone: clones share one client and its queue.
 #[derive(Clone)]
 pub struct Producer(Arc<Shared>);
 
@@ -45,12 +45,12 @@ struct Shared {
     settings: ClientConfig,
     client: RwLock<Arc<Client>>,
     partitions: RwLock<Partitions>,
-    /// When `partitions` was last looked up.
+    /// When `partitions` was last read from the broker.
     partitions_checked_at: Mutex<Instant>,
 }
 
 impl Producer {
-    /// Connects and looks at the topics. Blocks until a broker answers, for at most a minute.
+    /// Connects and checks the topics. It blocks until a broker answers, for at most a minute.
     ///
     /// Errors: settings that are refused, no broker, a topic that is missing or has an unfit number of partitions.
     pub fn start(options: &Options) -> Result<Producer, KafkaError> {
@@ -67,13 +67,13 @@ impl Producer {
         })))
     }
 
-    /// Appends in order; answers with each record's position once the broker has accepted all of them. A record whose
-    /// first acceptance got lost with the connection, and that the broker then knew already without saying where, is
-    /// given the position of the newest record of its partition: it stands at or before that.
+    /// Appends in order, and returns each record's position once the broker has accepted all of them. If the first acceptance of a
+    /// record got lost with the connection, the broker knows the record at the second try but not its offset. Then it gets the
+    /// position of the newest record of its partition, at or before which it stands.
     ///
-    /// After an error any of them may be in the log or still get there; sending all of them again is harmless, since
-    /// every record is an upsert. Errors: [`KafkaError::Full`], [`KafkaError::TooLarge`], [`KafkaError::NotAccepted`]
-    /// (30 s without an answer, or refused).
+    /// After an error any of the records may be in the log or still get there. Sending all of them again is harmless, since every
+    /// record is an upsert. Errors: [`KafkaError::Full`], [`KafkaError::TooLarge`], [`KafkaError::NotAccepted`] (30 s without an
+    /// answer, or refused).
     pub async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<Position>, KafkaError> {
         self.refresh_partitions();
         let mut waiting = Vec::with_capacity(records.len());
@@ -110,8 +110,8 @@ impl Producer {
         Ok(positions)
     }
 
-    /// Keeps a record that could not be used, with its key, value and headers, and where it came from. It is
-    /// stamped anew, or the topic's retention would take old ones at once.
+    /// Keeps a record that could not be used, with its key, value and headers, and where it came from. It gets a new timestamp, or
+    /// the topic's retention would delete old records at once.
     ///
     /// Errors as [`Producer::append`].
     pub async fn dead_letter(&self, record: &Record, reason: &str) -> Result<(), KafkaError> {
@@ -146,7 +146,7 @@ impl Producer {
         super::ends_now(&self.0.options)
     }
 
-    /// Waits until nothing is left to be accepted. Blocks for at most `timeout`.
+    /// Blocks until all records are accepted, for at most `timeout`.
     pub fn flush(&self, timeout: Duration) -> Result<(), KafkaError> {
         let client = Arc::clone(&self.0.client.read());
         client.flush(timeout).map_err(|source| {
@@ -213,8 +213,8 @@ impl Producer {
         }
     }
 
-    /// An idempotent client that has lost count with its broker refuses everything for ever after. What it had not
-    /// delivered was answered with an error, so a new one may begin afresh.
+    /// Replaces a client with a fatal error. An idempotent client that has lost count with its broker refuses everything from then
+    /// on. Its undelivered records were answered with an error, so a new client may begin afresh.
     fn replace_broken_client(&self) {
         let mut client = self.0.client.write();
         let Some((code, reason)) = client.client().fatal_error() else {
@@ -224,7 +224,7 @@ impl Producer {
             Ok(fresh) => {
                 tracing::error!(%code, "the Kafka producer failed for good ({reason}): it was replaced");
                 let broken = std::mem::replace(&mut *client, fresh);
-                // Taking a client down waits for its threads, which nobody should here.
+                // Dropping a client waits for its threads, which must not block the caller.
                 std::thread::spawn(move || drop(broken));
             }
             Err(error) => {
@@ -233,7 +233,8 @@ impl Producer {
         }
     }
 
-    /// Other producers follow a topic that grows within minutes, so this one does too, in the background.
+    /// Reads the partitions again once a minute, in the background. Other producers follow a topic that grows within minutes, so
+    /// this one must too.
     fn refresh_partitions(&self) {
         {
             let mut partitions_checked_at = self.0.partitions_checked_at.lock();
@@ -254,7 +255,7 @@ impl Producer {
     }
 }
 
-/// What the caller can do about it.
+/// An error of the client, by what the caller can do about it.
 enum ClientErrorKind {
     Full,
     TooLarge,
@@ -274,13 +275,13 @@ impl ClientErrorKind {
 type Client = ThreadedProducer<DeliveryContext>;
 type DeliverySender = Box<oneshot::Sender<Result<Delivery, ClientError>>>;
 
-/// An accepted record; its offset if the broker said it.
+/// The place of an accepted record. The offset is none if the broker did not say it.
 struct Delivery {
     partition: i32,
     offset: Option<i64>,
 }
 
-/// Passes deliveries on to those who wait for them.
+/// Passes deliveries on to the callers that wait for them.
 #[derive(Default)]
 struct DeliveryContext {
     listener: Listener,
@@ -310,19 +311,19 @@ impl ProducerContext for DeliveryContext {
             }
             Err((error, _)) => Err(error.clone()),
         };
-        // Who no longer waits does not want to know.
+        // A caller that no longer waits has dropped its receiver.
         let _ = sender.send(delivery);
     }
 }
 
-/// Tells true offsets from made-up ones. Of a batch that the broker says it has already (DUPLICATE_SEQUENCE_NUMBER) the
-/// offset is not known, but librdkafka counts on from there: -1, 0, 1 … The next true offset cannot continue that
-/// count, since the n records of the batch stand before it, and the count ends at n - 2.
+/// Tells true offsets from made-up ones. If the broker has a batch already (DUPLICATE_SEQUENCE_NUMBER), the offset of the batch is
+/// not known, but librdkafka counts its records -1, 0, 1 … The next true offset cannot continue that count, since the n records
+/// of the batch stand before it, and the count ends at n - 2.
 #[derive(Default)]
 struct UnknownOffsets(BTreeMap<(String, i32), i64>);
 
 impl UnknownOffsets {
-    /// The offset, if it is one. To be asked in the order of deliveries.
+    /// The offset, if it is a true one. It must be called in the order of deliveries.
     fn check(&mut self, topic: &str, partition: i32, offset: i64) -> Option<i64> {
         if 0 <= offset && self.0.is_empty() {
             return Some(offset);
@@ -338,12 +339,12 @@ impl UnknownOffsets {
     }
 }
 
-/// How a producer is set up.
+/// The settings of a producer.
 pub(super) fn settings(options: &Options) -> Result<ClientConfig, KafkaError> {
     options.settings(&DEFAULTS, &REQUIRED)
 }
 
-/// Whether a producer can be set up so; it is let go again.
+/// Whether a producer can be created with these settings. It is dropped again.
 pub(super) fn try_to_create(settings: &ClientConfig) -> Result<(), KafkaError> {
     create(settings).map(drop)
 }

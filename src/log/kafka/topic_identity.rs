@@ -1,7 +1,7 @@
-//! Whether partitions still are the ones that were read: where the last record that was taken stood, there it still stands.
+//! Whether partitions are still the ones that were read: the last record that was taken still stands at its offset.
 //!
-//! A topic that was deleted and created anew has the old one's name and counts from 0 again. Once it is longer than the old
-//! one was, no offset tells them apart. A topic's id (KIP-516) would, but rdkafka does not hand it out.
+//! A topic that was deleted and created again has the old one's name and counts from 0 again. Once it is longer than the old
+//! one was, no offset tells them apart. A topic's id (KIP-516) would, but rdkafka does not give access to it.
 
 use super::consumer_client::{
     PartitionOffsets, TopicPartition, after_gap, partition_list, record, replace_reason, settings,
@@ -18,20 +18,20 @@ use slackwater_engine::record::fingerprint::Fingerprint;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How long the records that are compared may take to come, all together. They are read from brokers that have just answered.
+/// How long all compared records may take to come. They are read from brokers that have just answered.
 const RECORDS_WAIT: Duration = Duration::from_secs(20);
 /// How long a poll waits, and how soon a stop is noticed.
 const POLL_WAIT: Duration = Duration::from_millis(100);
 
-/// The last record taken of each partition, or one before it.
+/// The fingerprint of the last record taken of each partition, or of one before it.
 pub(super) type Fingerprints = BTreeMap<TopicPartition, Fingerprint>;
 
-/// Reads the records that were taken last, and compares. With a consumer of its own: one that has begun to read at one place
-/// cannot be trusted to begin anew at another (records between the two were seen to be left out). `low` and `high` are where each
-/// partition begins and ends.
+/// Reads the records that were taken last, and compares them. It has a consumer of its own: one that has begun to read at one
+/// offset cannot be trusted to begin again at another (records between the two were seen to be left out). `low` and `high` are
+/// where each partition begins and ends.
 ///
-/// A record that is gone (retention, compaction) or does not come in time cannot be compared: not an error, as the check is for
-/// a rare mistake, and a record that is damaged would keep the service from starting for good.
+/// A record that is gone (retention, compaction) or does not come in time cannot be compared. That is no error: the check is for
+/// a rare mistake, and otherwise a damaged record would keep the service from starting for good.
 /// Errors: [`KafkaError::OtherRecord`].
 pub(super) fn check(
     options: &Options,
@@ -87,7 +87,7 @@ pub(super) fn check(
                         });
                     }
                 }
-                // More of it would keep the others waiting.
+                // More records of this partition would delay the others.
                 partition_list(options, [(topic_partition, Offset::Invalid)].into_iter())
                     .and_then(|done| consumer.incremental_unassign(&done))
                     .map_err(assign_error)?;
@@ -100,24 +100,24 @@ pub(super) fn check(
                 tracing::debug!(%error, "reading from Kafka");
             }
         }
-        let heard = consumer.context().statistics.lock().take();
-        if let Some(statistics) = heard {
+        let statistics = consumer.context().statistics.lock().take();
+        if let Some(statistics) = statistics {
             forget_gaps(options, &statistics, &mut to_compare);
         }
     }
     Ok(())
 }
 
-/// What stands where a record was taken.
+/// How the record at an offset compares to the one that was taken there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RecordMatch {
     Same,
     Other,
-    /// It is gone, as records of a compacted topic go.
+    /// There is no record any more, as it happens in a compacted topic.
     Missing,
 }
 
-/// What the first record that comes says of the place where one was taken: reading began there.
+/// Compares the first record that comes, when reading begins at the offset of the taken one.
 fn compare(first: &Fingerprint, taken: &Fingerprint) -> RecordMatch {
     match first {
         first if first.position != taken.position => RecordMatch::Missing,
@@ -126,7 +126,7 @@ fn compare(first: &Fingerprint, taken: &Fingerprint) -> RecordMatch {
     }
 }
 
-/// What was compacted away at the very end has no record after it that would tell.
+/// Drops records that were compacted away at the very end of a partition: no record comes after them that could be compared.
 fn forget_gaps(options: &Options, statistics: &Statistics, to_compare: &mut Fingerprints) {
     to_compare.retain(|(topic, number), taken| {
         let topic = statistics.topics.get(options.topic_name(*topic));
