@@ -1007,13 +1007,12 @@ proptest! {
 fn what_was_acknowledged_is_there_after_kill_9() {
     let folder = tempfile::tempdir().unwrap();
     let mut acknowledged: BTreeMap<(String, i64), String> = BTreeMap::new();
+    // The test's name does not have the crate's, with which the path of the module begins.
+    let (_, module) = module_path!().split_once("::").unwrap();
+    let child_test = format!("{module}::child_appends_until_it_is_killed");
     for round in 0..20_u64 {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "post::log::tests::child_appends_until_it_is_killed",
-                "--nocapture",
-            ])
+            .args(["--exact", &child_test, "--nocapture"])
             .env(CHILD, folder.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
