@@ -64,13 +64,13 @@ pub(super) fn watermarks(
         .iter()
         .flat_map(|(topic, count)| (0..*count).map(|partition| (*topic, partition)));
     // In a request of offsets for times, Kafka takes the "times" -2 and -1 for the beginning and the end.
-    let asked = partition_list(
+    let requested = partition_list(
         options,
         topic_partitions.map(|topic_partition| (topic_partition, which)),
     )
     .map_err(unreachable)?;
     let answer = consumer
-        .offsets_for_times(asked, QUESTION_WAIT)
+        .offsets_for_times(requested, QUESTION_WAIT)
         .map_err(unreachable)?;
     let mut offsets = PartitionOffsets::new();
     for element in answer.elements() {

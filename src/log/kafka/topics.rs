@@ -154,12 +154,12 @@ fn describe(options: &Options) -> Result<Settings, String> {
     let config = options.settings(&[], &[]).map_err(|e| e.to_string())?;
     let admin = AdminClient::from_config_and_context(&config, Listener::default())
         .map_err(|e| e.to_string())?;
-    let asked = Topic::ALL.map(|topic| ResourceSpecifier::Topic(options.topic_name(topic)));
+    let resources = Topic::ALL.map(|topic| ResourceSpecifier::Topic(options.topic_name(topic)));
     let patience = AdminOptions::new().request_timeout(Some(QUESTION_WAIT));
     let answer = tokio::runtime::Builder::new_current_thread()
         .build()
         .map_err(|e| e.to_string())?
-        .block_on(admin.describe_configs(asked.iter(), &patience))
+        .block_on(admin.describe_configs(resources.iter(), &patience))
         .map_err(|e| e.to_string())?;
     let values = |resource: &ConfigResource| {
         let entries = resource.entries.iter();
