@@ -32,7 +32,7 @@ use slackwater_engine::activity::parse::author_key;
 use slackwater_engine::decode::Decoded;
 use slackwater_engine::engine::ingest::Outcome;
 use slackwater_engine::engine::log_status::LogStatus;
-use slackwater_engine::engine::publish::Beside;
+use slackwater_engine::engine::publish::ServiceStatus;
 use slackwater_engine::engine::{self, Applied, Engine};
 use slackwater_engine::feed::merge::Progress;
 use slackwater_engine::feed::store::Store;
@@ -338,7 +338,7 @@ impl Pipeline {
     fn publish(&mut self, settled: Option<Time>) {
         let log = self.log_reader.status();
         let left = self.engine.catch_up().left(&log);
-        let beside = Beside {
+        let beside = ServiceStatus {
             settled,
             catching_up: left.map(|left| self.progress.catching_up(left)),
             letters_failing: self.letters_failing.clone(),

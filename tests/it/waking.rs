@@ -32,14 +32,16 @@ fn create(author: &str, n: usize, published: Time) -> String {
 }
 
 fn look(view: &View) -> Snapshot {
-    view.look("7", None, clock::now()).unwrap().unwrap()
+    view.home_snapshot("7", None, clock::now())
+        .unwrap()
+        .unwrap()
 }
 
 fn begin(view: &View, look: &Snapshot) -> Cursor {
     Cursor {
         feed: Cursor::feed_of("7/home"),
         log: view.log.clone(),
-        from: look.moment(),
+        from: look.read_point(),
         batch: None,
     }
 }

@@ -135,9 +135,9 @@ impl Introspection {
         if let Some(answered) = self.answers.get(token).filter(|it| since <= it.at) {
             return Ok(answered);
         }
-        let asked = timeout(ANSWER_WAIT, self.ask(token)).await;
-        let asked = asked.unwrap_or_else(|_| Err("no answer in time".into()));
-        let answer = asked.map_err(|error| {
+        let answered = timeout(ANSWER_WAIT, self.ask(token)).await;
+        let answered = answered.unwrap_or_else(|_| Err("no answer in time".into()));
+        let answer = answered.map_err(|error| {
             tracing::warn!(error = &*error, "asking about a token failed: {error}");
             TokenError::Unanswered
         })?;

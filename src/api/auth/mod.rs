@@ -129,8 +129,8 @@ impl Auth {
         let given = token.reveal().as_bytes();
         let is_ours = self.service_tokens.iter().any(|secret| secret.is(given));
         let is_signed = self.jwt.is_some() && Jwt::is_one(token.reveal());
-        let asked = self.introspection.as_ref();
-        !is_ours && !is_signed && asked.is_some_and(|asked| !asked.knows(token, now))
+        let introspection = self.introspection.as_ref();
+        !is_ours && !is_signed && introspection.is_some_and(|it| !it.knows(token, now))
     }
 
     async fn user(&self, token: &Token) -> Result<User, TokenError> {
@@ -161,24 +161,26 @@ impl Auth {
     }
 
     /// Whether a caller may read a feed.
-    pub fn may_read(&self, caller: &Caller, asked: &FeedRef) -> Result<(), Problem> {
-        let is_shared = asked.shared().is_some();
+    pub fn may_read(&self, caller: &Caller, feed_ref: &FeedRef) -> Result<(), Problem> {
+        let is_shared = feed_ref.shared().is_some();
         match caller {
             Caller::Backend => Ok(()),
-            Caller::Anyone if is_shared && self.public_feeds_open && asked.account().is_none() => {
+            Caller::Anyone
+                if is_shared && self.public_feeds_open && feed_ref.account().is_none() =>
+            {
                 Ok(())
             }
             Caller::Anyone => Err(unauthorized(
                 "this needs a token: send `Authorization: Bearer <token>`",
             )),
             Caller::User(user) => {
-                if asked
+                if feed_ref
                     .account()
                     .is_some_and(|account| account != user.account)
                 {
                     return Err(forbidden("the token is another account's"));
                 }
-                let scope = match asked {
+                let scope = match feed_ref {
                     FeedRef::List { .. } => "read:lists",
                     _ => "read:statuses",
                 };

@@ -262,8 +262,8 @@ fn everybody_reads_their_own_and_nobody_elses() {
         part: Part::All,
         reader: reader.map(str::to_owned),
     };
-    let refused = |auth: &Auth, caller: &Caller, asked: FeedRef| {
-        auth.may_read(caller, &asked)
+    let refused = |auth: &Auth, caller: &Caller, feed_ref: FeedRef| {
+        auth.may_read(caller, &feed_ref)
             .err()
             .map(|problem| problem.status)
     };
@@ -272,15 +272,19 @@ fn everybody_reads_their_own_and_nobody_elses() {
     assert_eq!(refused(&auth, &read, list("7")), None);
     assert_eq!(refused(&auth, &read, public(None)), None);
     assert_eq!(refused(&auth, &read, public(Some("7"))), None);
-    for asked in [of("8"), list("8"), public(Some("8")), of("70")] {
-        assert_eq!(refused(&auth, &read, asked.clone()), Some(403), "{asked:?}");
-        assert_eq!(refused(&auth, &Caller::Backend, asked), None);
+    for feed_ref in [of("8"), list("8"), public(Some("8")), of("70")] {
+        assert_eq!(
+            refused(&auth, &read, feed_ref.clone()),
+            Some(403),
+            "{feed_ref:?}"
+        );
+        assert_eq!(refused(&auth, &Caller::Backend, feed_ref), None);
     }
     assert_eq!(refused(&auth, &user("read:lists"), of("7")), Some(403));
     assert_eq!(refused(&auth, &user("read:lists"), list("7")), None);
     assert_eq!(refused(&auth, &user("write follow"), of("7")), Some(403));
-    for asked in [of("7"), list("7"), public(None)] {
-        assert_eq!(refused(&auth, &Caller::Anyone, asked), Some(401));
+    for feed_ref in [of("7"), list("7"), public(None)] {
+        assert_eq!(refused(&auth, &Caller::Anyone, feed_ref), Some(401));
     }
     let open = Auth {
         public_feeds_open: true,

@@ -172,9 +172,9 @@ mod tests {
             (route.describe)(&mut schemas);
         }
         let answered = schemas.answered.take_definitions(true);
-        let asked = schemas.asked.take_definitions(true);
-        assert!(asked.contains_key("Time") && answered.contains_key("Time"));
-        for (name, shape) in asked {
+        let requested = schemas.requested.take_definitions(true);
+        assert!(requested.contains_key("Time") && answered.contains_key("Time"));
+        for (name, shape) in requested {
             assert!(
                 answered.get(&name).is_none_or(|other| *other == shape),
                 "{name}"
