@@ -4,10 +4,10 @@
 //! | file | what it is |
 //! |---|---|
 //! | this one | the loop |
-//! | [`checkpoint`] | checkpoints and rows, written on a thread of their own |
+//! | `checkpoint` | checkpoints and rows, written on a thread of their own |
 //! | [`due`] | when they are written |
-//! | [`dead_letters`] | records that cannot be used, kept as dead letters |
-//! | [`progress`] | how far catching up has come, in the service's log and for readers |
+//! | `dead_letters` | records that cannot be used, kept as dead letters |
+//! | `progress` | how far catching up has come, in the service's log and for readers |
 //! | [`settings_mailbox`] | new ordering settings, put in while the loop runs |
 
 mod checkpoint;
