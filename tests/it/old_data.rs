@@ -7,7 +7,7 @@ mod story;
 mod tape;
 
 use crate::support::instance::Instance;
-use slackwater::reader::seal::SealedLog;
+use slackwater_engine::view::seal::SealedLog;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tape::{Answer, Asked, Chapter, Question};

@@ -9,9 +9,9 @@ use crate::support::surface::{SECRET, SERVICE};
 use crate::support::wait_for;
 use serde_json::Value;
 use slackwater::clock;
-use slackwater::post::mark::Seen;
-use slackwater::post::record::{Position, Topic};
-use slackwater::reader::seal::SealedLog;
+use slackwater_engine::record::offsets::Offsets;
+use slackwater_engine::record::{Position, Topic};
+use slackwater_engine::view::seal::SealedLog;
 use slackwater_order::time::Time;
 use std::fs;
 use std::path::Path;
@@ -120,7 +120,7 @@ impl Told {
             partition: 0,
             offset: i64::try_from(sent).expect("an offset"),
         });
-        let all = (Seen::new(&next.collect::<Vec<_>>()), Seen::default());
+        let all = (Offsets::new(&next.collect::<Vec<_>>()), Offsets::default());
         for feed in feeds {
             let page = Question::new(format!("{feed}?limit=1"));
             wait_for(&format!("{feed} to have {all:?}"), || {

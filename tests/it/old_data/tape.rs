@@ -6,9 +6,9 @@ use crate::support::surface::{SERVICE, token_of};
 use crate::support::{DEADLINE, wait_for, wait_within};
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
-use slackwater::post::mark::Seen;
-use slackwater::reader::cursor::Cursor;
-use slackwater::reader::seal::{Key, SealedLog};
+use slackwater_engine::record::offsets::Offsets;
+use slackwater_engine::view::cursor::Cursor;
+use slackwater_engine::view::seal::{Key, SealedLog};
 use slackwater_order::time::Time;
 use std::path::Path;
 use std::time::Duration;
@@ -231,7 +231,7 @@ pub(super) fn settle(instance: &Instance, log: &SealedLog, chapter: &Chapter) {
 }
 
 /// How far a feed had been built, if the answer has a cursor, and what its entries rested on beyond that.
-pub(super) fn built(answer: &Answer, log: &SealedLog) -> Option<(Seen, Seen)> {
+pub(super) fn built(answer: &Answer, log: &SealedLog) -> Option<(Offsets, Offsets)> {
     let (_, rest) = answer.body.split_once(CURSOR)?;
     let (text, _) = rest.split_once('"')?;
     let cursor = Cursor::parse(text, log).expect("a cursor");
