@@ -61,7 +61,33 @@ pub struct Record {
     pub headers: Vec<(String, Vec<u8>)>,
 }
 
+/// A record as it is decoded: one of the log, or one that is still to be appended.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordView<'a> {
+    /// Its topic.
+    pub topic: Topic,
+    /// The log's timestamp, if it has one.
+    pub timestamp: Option<Time>,
+    /// Its key; none if it is to be derived from the value.
+    pub key: Option<&'a [u8]>,
+    /// Its value.
+    pub value: Option<&'a [u8]>,
+    /// Its headers, in order.
+    pub headers: &'a [(String, Vec<u8>)],
+}
+
 impl Record {
+    /// What of it is decoded: all but its position.
+    pub fn view(&self) -> RecordView<'_> {
+        RecordView {
+            topic: self.position.topic,
+            timestamp: self.timestamp,
+            key: self.key.as_deref(),
+            value: self.value.as_deref(),
+            headers: &self.headers,
+        }
+    }
+
     /// About how many bytes it takes.
     pub fn bytes(&self) -> usize {
         let length = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
@@ -168,7 +194,7 @@ impl PartitionEnd {
 
 impl Envelope {
     /// Reads a record's headers. Errors: a reason fit for a dead letter.
-    pub fn of(record: &Record) -> Result<Envelope, String> {
+    pub fn of(record: RecordView<'_>) -> Result<Envelope, String> {
         let mut claimed = None;
         let mut envelope = Envelope {
             arrived: Time::default(),
@@ -177,7 +203,7 @@ impl Envelope {
             vouched: Vouched::default(),
             read_late: false,
         };
-        for (name, value) in &record.headers {
+        for (name, value) in record.headers {
             match name.as_str() {
                 "arrived-at" => {
                     let text = text("arrived-at", value)?;
