@@ -1,15 +1,15 @@
-//! What arrived: records from the log, the activities in them, and the posts they are about.
+//! ActivityStreams objects: activities, the posts they are about, and actors.
 
 pub mod actor;
 pub mod date;
 pub mod document;
 pub mod followers;
 pub mod id;
-pub(crate) mod json;
-pub(crate) mod json_scan;
+pub mod language;
 pub mod media;
 pub mod object;
 pub mod parse;
+mod reference;
 
 use actor::ActorDocument;
 use schemars::JsonSchema;

@@ -6,9 +6,10 @@
 //! over is a wish that nobody hears of again.
 
 use crate::activity::id;
-use crate::activity::json_scan;
-use crate::activity::object::{LANGUAGE_BYTES_MAX, hashtag_of, language_of};
+use crate::activity::language::{LANGUAGE_BYTES_MAX, language_code};
+use crate::activity::object::hashtag_of;
 use crate::host::origin_of;
+use crate::json::LooseValue;
 use crate::record::RECORD_BYTES_MAX;
 use crate::spelling;
 use schemars::JsonSchema;
@@ -676,7 +677,8 @@ impl Relation {
 fn check_fields(kind: Kind, document: &[u8]) -> Result<(), String> {
     let text = str::from_utf8(document.trim_ascii()).map_err(|_| "it is not UTF-8")?;
     let known = kind.fields();
-    let unknown = json_scan::of(text).find(|(name, _)| !known.contains(&&**name));
+    let mut fields = LooseValue::of_valid(text).fields();
+    let unknown = fields.find(|(name, _)| !known.contains(&&**name));
     let Some((name, _)) = unknown else {
         return Ok(());
     };
@@ -756,7 +758,7 @@ fn canonical_languages(codes: &[String]) -> Result<Vec<String>, String> {
     let mut canonical = codes
         .iter()
         .map(|code| {
-            let canonical = language_of(code).map(|code| code.to_ascii_lowercase());
+            let canonical = language_code(code).map(|code| code.to_ascii_lowercase());
             canonical.ok_or_else(|| {
                 format!(
                     "languages has {}: send codes such as \"en\", up to {LANGUAGE_BYTES_MAX} bytes",
