@@ -1,10 +1,10 @@
-//! What an actor's document says, as far as it is shown. Pure.
+//! The document of an actor, as far as it is shown. Pure.
 //!
 //! Documents come by themselves (an `Update`, or fetched) and inside activities and posts, in the place of the author's id.
-//! Taken is what an account is drawn from; keys, inboxes and whatever else stands there is left out.
+//! Only the fields that an account is drawn from are kept: no keys and no inboxes.
 //!
-//! A document is never refused for its length: whatever of it is too long is left out. What is left of a text or a link
-//! cut short would be neither, and an account can be drawn without any of them.
+//! A document is never refused for its length: a text or link that is too long is left out and not cut short, since an
+//! account can be drawn without any of them.
 
 use crate::activity::date;
 use crate::activity::id;
@@ -65,7 +65,7 @@ pub struct ActorDocument {
     pub featured: Option<String>,
     /// The id of the actor it has moved to.
     pub moved_to: Option<String>,
-    /// Whether it is asked before someone follows it.
+    /// Whether a follow needs its approval.
     pub manually_approves_followers: bool,
     /// Whether it wants to be found; none if it does not say.
     pub discoverable: Option<bool>,

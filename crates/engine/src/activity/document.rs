@@ -1,4 +1,4 @@
-//! An ActivityPub object as it came, for show: a field that is not what it should be is none. Pure.
+//! What clients are shown of an ActivityStreams object: a field of the wrong shape is none. Pure.
 
 use crate::activity::id::ID_BYTES_MAX;
 use crate::json::{FieldName, LooseValue, ObjectFields};
@@ -6,18 +6,18 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use url::Url;
 
-/// How many items of a list are looked at, shown or not.
+/// The most items of a list that are read, shown or not.
 pub const LOOKED_AT_MAX: usize = 2_000;
-/// The most values of an object that are looked at, those in others too: what is made of each takes much more memory than it
-/// has bytes.
+/// The most values of an object that are read, inner ones too: the rest is left out, since an entry made of a value takes
+/// much more memory than its text.
 const VALUES_MAX: usize = 1 << 14;
 
-/// The fields of an object, whatever of it is beyond its first 16,384 values left out.
+/// The fields of an object, without what comes after its first 16,384 values.
 pub fn fields_shown(object: LooseValue<'_>) -> ObjectFields<'_> {
     ObjectFields::of(object.first_values(VALUES_MAX))
 }
 
-/// Where something is, and what it is, as far as that is said.
+/// A link, and what its Link object says of its target.
 #[derive(Clone, Debug)]
 pub struct Link<'a> {
     /// A URL that a browser follows, as [`web`] has it.
@@ -26,7 +26,7 @@ pub struct Link<'a> {
     pub written: Cow<'a, str>,
     /// A media type as it is written, with parameters, in any case.
     pub media_type: Option<Cow<'a, str>>,
-    /// What else is said there.
+    /// The Link object; of a plain URL it has no fields.
     pub item: ObjectFields<'a>,
 }
 
@@ -68,7 +68,7 @@ impl<'a> ObjectFields<'a> {
         self.get(name).text().or_else(in_map)
     }
 
-    /// A number that counts something; of a collection its `totalItems`.
+    /// A count; of a collection its `totalItems`.
     pub fn count(&self, name: FieldName) -> Option<u64> {
         let value = self.get(name);
         value.whole().or_else(|| value.get("totalItems").whole())
@@ -83,7 +83,7 @@ impl<'a> ObjectFields<'a> {
         kinds.any(|it| it == kind)
     }
 
-    /// What media type is said of it; `mimeType` is how some servers write it.
+    /// Its media type; some servers write it as `mimeType`.
     pub fn media_type(&self) -> Option<Cow<'a, str>> {
         let media_type = self.get(FieldName::MediaType).text();
         media_type.or_else(|| self.get(FieldName::MimeType).text())

@@ -1,4 +1,4 @@
-//! The images, sounds and films of a post: which there are, of all that is attached. Pure.
+//! The images, sounds and films among the attachments of a post. Pure.
 
 use crate::activity::document::{LOOKED_AT_MAX, Link, fields_shown, is_of};
 use crate::json::{FieldName, LooseValue, ObjectFields};
@@ -21,7 +21,7 @@ pub struct Medium<'a> {
     pub item: ObjectFields<'a>,
     /// Where it is.
     pub link: Link<'a>,
-    /// Mastodon's word for what it is.
+    /// Its type in Mastodon's API.
     pub kind: &'static str,
 }
 
@@ -64,10 +64,10 @@ pub(super) fn has_media(object: LooseValue<'_>) -> bool {
     media(&fields_shown(object)).next().is_some()
 }
 
-/// What an attachment says of itself, read once for all of its links.
+/// What an attachment says of its kind, read once for all of its links.
 struct Class<'a> {
     media_type: Option<Cow<'a, str>>,
-    /// What its type makes of it.
+    /// Its kind by its `type`.
     kind: Option<&'static str>,
 }
 
@@ -80,8 +80,8 @@ impl<'a> Class<'a> {
         }
     }
 
-    /// Mastodon's word for what a link of an attachment leads to: by its media type, the attachment's, its type, or how the URL
-    /// ends.
+    /// The kind of medium a link of the attachment leads to: by the link's media type, the attachment's, its type, or the
+    /// ending of the URL.
     fn kind_of(&self, link: &Link<'_>) -> &'static str {
         let media_type = link.media_type.as_ref().or(self.media_type.as_ref());
         // Some servers say so of whatever they do not know.

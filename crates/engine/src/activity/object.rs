@@ -23,12 +23,12 @@ pub const TAGS_MAX: usize = 1000;
 /// The longest hashtag, in bytes; a longer one is left out, since nobody follows it.
 pub const TAG_BYTES_MAX: usize = 500;
 
-/// What to do about a post that the wrong host sent.
+/// Advice against a post that the wrong host sent.
 const FETCH: &str = "fetch the post where it lives and send it alone with `fetched: true`";
-/// What to do about one that was fetched, and is said to be another host's.
+/// Advice against a fetched post that claims an author on another host.
 const LEAVE_OUT: &str =
     "it was fetched, and whoever gave it says so: leave it out, nobody can vouch for it";
-/// What to do about one that was fetched, and came in an activity of another host.
+/// Advice against a fetched post inside an activity of another host.
 const ALONE: &str = "it was fetched: send the post alone, without the activity around it";
 
 /// Up to this many, looking through a list is quicker than a hash of it.
@@ -55,7 +55,7 @@ impl<'a> Enclosing<'a> {
     }
 }
 
-/// Where a post's author stands.
+/// The fields in which a post's author may stand.
 pub(super) fn authors<'a>(
     object: &ObjectFields<'a>,
     enclosing: Enclosing<'a>,
@@ -97,7 +97,7 @@ pub(super) fn post(
             );
         }
     };
-    // Nobody is told to do what they did.
+    // A post that was fetched already is not advised to be fetched.
     let [of_another_host, by_another_host] = match fetched {
         true => [LEAVE_OUT, ALONE],
         false => [FETCH, FETCH],
@@ -227,7 +227,7 @@ pub(super) fn actor_of<'a>(activity: &ObjectFields<'a>) -> Result<Cow<'a, str>, 
     Ok(actor)
 }
 
-/// The trust rule: an activity speaks for its own host only. Each is what it is called, and its id.
+/// The trust rule: an activity speaks for its own host only. Each argument is a label and an id.
 pub(super) fn same_host(
     one: (&str, &str),
     other: (&str, &str),
@@ -272,7 +272,7 @@ pub(super) fn is_public(id: &str) -> bool {
     )
 }
 
-/// Whom a post is addressed to, as [`PostContent`] has it.
+/// The addressees of a post, as [`PostContent`] has them.
 #[derive(Debug, PartialEq, Eq)]
 struct Addressed {
     visibility: Visibility,
@@ -280,10 +280,10 @@ struct Addressed {
     collections: Vec<String>,
 }
 
-/// Who could see it, as far as the post itself tells, and whom else it is addressed to. `audience` says what `to` would only
-/// where `to` and `cc` name nobody: Lemmy's `audience` is the community, and nobody should see more because of it.
+/// The visibility by the post alone, and the ids it is addressed to. `audience` counts as `to` only if `to` and `cc` are
+/// empty: Lemmy's `audience` is the community, which must not make a post more visible.
 ///
-/// `named` is the followers collection that a document within names. Which others are is decided where documents are kept.
+/// `named` is the followers collection that an embedded document names. Documents that are stored decide about others later.
 fn addressing(
     [to, cc, audience]: [LooseValue<'_>; 3],
     author: &str,
@@ -318,7 +318,7 @@ fn addressing(
             collections: Vec::new(),
         });
     }
-    // Whom it mentions is a person, whatever anybody says.
+    // A mentioned id is a person's, whatever a document says.
     let may_be = |id: &&str| may_be(author, id) && !mentions.iter().any(|there| there == id);
     let sent_to = || to.iter().chain(&cc).map(|id| &**id).filter(may_be);
     let first = sent_to().filter(|id| is_followers(id));
@@ -398,7 +398,7 @@ fn folded(text: &str) -> Option<String> {
 
 /// A list without repetitions, in the order of the first; more than `max` are refused.
 fn each_once<'a>(
-    what: &str,
+    label: &str,
     max: usize,
     list: impl Iterator<Item = &'a str>,
 ) -> Result<Vec<String>, String> {
@@ -415,9 +415,9 @@ fn each_once<'a>(
             continue;
         }
         if once.len() == max {
-            return Err(format!("{what}: more than {max}; send at most that many"));
+            return Err(format!("{label}: more than {max}; send at most that many"));
         }
-        once.push(id::check_name(what, one)?.to_owned());
+        once.push(id::check_name(label, one)?.to_owned());
     }
     Ok(once)
 }

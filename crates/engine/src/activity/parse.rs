@@ -1,7 +1,7 @@
-//! From bytes to meaning.
+//! Activities from bytes. Pure.
 //!
-//! An activity is read once around its object, which is kept as text, and the object once: 2 KB in a few microseconds.
-//! What cannot be used is refused with a reason that says what to send instead; the record goes to the dead letters.
+//! The activity is validated once, and the fields of it and of its object are found once: 2 KB take a few microseconds. An
+//! unusable record is refused with a reason that says what to send instead, and goes to the dead letters.
 
 use crate::activity::Activity;
 use crate::activity::Delivery;
@@ -13,13 +13,13 @@ use crate::json::{FieldName, Input, LooseValue, ObjectFields};
 use crate::record::Vouched;
 use std::borrow::Cow;
 
-/// What to do about an activity inside an Announce for which nobody vouches: whoever announces it may have made it up.
+/// The reason against an unverified activity inside an Announce: its announcer may have made it up.
 const INNER_VERIFIED: &str = "nobody vouches for the activity inside the Announce: fetch its object where it lives and send that alone \
      with `fetched: true`, or, if your instance verified the inner author too (by a signature of the inner activity, or by fetching \
      it), send it with `inner-verified: true`";
 
-/// Understands one activity, or a bare post or actor if the instance fetched it; one inside an Announce, if the instance
-/// verified its author too. Errors: what is wrong and what to send instead.
+/// Decodes one activity, or a bare post or actor if the instance fetched it; an activity inside an Announce only if the
+/// instance verified its author too. Errors: what is wrong and what to send instead.
 pub fn decode(value: &[u8], vouched: Vouched) -> Result<Activity, String> {
     let fetched = vouched.fetched;
     let outermost = ObjectFields::validate("it", Input::new(value)?)?;
@@ -40,8 +40,8 @@ pub fn decode(value: &[u8], vouched: Vouched) -> Result<Activity, String> {
     }
 }
 
-/// The id that records of this activity are keyed and partitioned by: the post's author, the actor told of, or who deletes
-/// or takes back a boost. None where nothing is kept.
+/// The id by which records of this activity are keyed and partitioned: the post's author, the actor of a document, or the
+/// actor who deletes a post or takes back a boost. None if nothing of the activity is kept.
 pub fn author_key(activity: &Activity) -> Option<&str> {
     match activity {
         Activity::Post { body, .. } => Some(&body.author),
@@ -71,7 +71,7 @@ enum Kind {
 
 impl Kind {
     /// The first known one of a list, else `Other`. Errors if there is none at all.
-    fn of(what: &str, object: &ObjectFields<'_>) -> Result<Kind, String> {
+    fn of(label: &str, object: &ObjectFields<'_>) -> Result<Kind, String> {
         let names = object
             .get(FieldName::Type)
             .items()
@@ -79,7 +79,7 @@ impl Kind {
         let mut kinds = names.map(|name| Kind::named(&name));
         let Some(first) = kinds.next() else {
             return Err(format!(
-                "{what} has no type: send `type` as a name such as Create or Note"
+                "{label} has no type: send `type` as a name such as Create or Note"
             ));
         };
         let mut kinds = std::iter::once(first).chain(kinds);
@@ -195,8 +195,8 @@ fn post(
     })
 }
 
-/// Whether a Note is a vote in a poll: a name and nothing more, to whoever asked, and not a post to be read. Of several fields
-/// of one name each counts here.
+/// Whether a Note is a vote in a poll: it answers the poll, and has a name and no text. Of several fields of one name each
+/// counts here.
 fn is_vote(note: &ObjectFields<'_>) -> bool {
     // Hardly any Note has a name.
     if note.get(FieldName::Name).is_absent() || note.get(FieldName::InReplyTo).id().is_none() {
@@ -245,7 +245,7 @@ fn announce(announce: &ObjectFields<'_>, vouched: Vouched) -> Result<Activity, S
     if is_activity {
         let inside = |reason| format!("inside an Announce: {reason}");
         return match activity(kind, &inner, vouched.fetched).map_err(inside)? {
-            // Most of what communities pass on are votes, which nobody marks.
+            // Most of what communities pass on are votes, which backends do not mark as verified.
             ignored @ Activity::Ignored(_) => Ok(ignored),
             inner if vouched.inner_verified => Ok(relayed(inner)),
             _ => Err(INNER_VERIFIED.to_owned()),
@@ -279,8 +279,8 @@ fn announce(announce: &ObjectFields<'_>, vouched: Vouched) -> Result<Activity, S
     })
 }
 
-/// What another's server passed on. Which collection is an author's followers decides who sees posts that are not for everybody,
-/// so only the author's own server says that.
+/// An activity that another server passed on, without the followers collection it names: that decides who sees posts that
+/// are not public, so only the author's own server may name it.
 fn relayed(activity: Activity) -> Activity {
     match activity {
         Activity::Post {

@@ -6,12 +6,12 @@ use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor
 use serde_json::value::RawValue;
 use std::fmt;
 
-/// An object whose fields are found once, for those who look at many of them. Of anything but an object there are none.
+/// The fields of an object, found once: for callers that read many of them. Anything but an object has none.
 #[derive(Clone, Debug)]
 pub struct ObjectFields<'a> {
     value: LooseValue<'a>,
-    /// By name. A list of all that are there would be searched some twenty times for each post, which took as long as a
-    /// quarter of decoding it.
+    /// By name, and only those that have one here: a decoder reads some twenty for each post, and an object with a hundred
+    /// thousand fields takes no more memory than another.
     fields: Box<[LooseValue<'a>; FieldName::COUNT]>,
 }
 
@@ -37,19 +37,19 @@ impl<'a> ObjectFields<'a> {
         object
     }
 
-    /// Of valid JSON that should be an object. Errors: a reason, in which `what` names it.
-    pub(crate) fn expect(what: &str, value: LooseValue<'a>) -> Result<ObjectFields<'a>, String> {
-        check_shape(what, value.json())?;
+    /// Of valid JSON that should be an object. Errors: a reason, in which `label` names it.
+    pub(crate) fn expect(label: &str, value: LooseValue<'a>) -> Result<ObjectFields<'a>, String> {
+        check_shape(label, value.json())?;
         Ok(ObjectFields::of(value))
     }
 
-    /// Validates JSON from outside that should be an object. Errors: a reason, in which `what` names it.
+    /// Validates JSON from outside that should be an object. Errors: a reason, in which `label` names it.
     ///
-    /// The parser that validates it finds the outermost fields as well, and each as a [`RawValue`], which would have to be
-    /// validated again if it were made of text. So they are taken from there; deeper ones are found in the text.
-    pub(crate) fn validate(what: &str, input: Input<'a>) -> Result<ObjectFields<'a>, String> {
+    /// The parser that validates the object also finds its fields, each as a [`RawValue`]. They are taken from there, since a
+    /// `RawValue` made of text would be validated again. The fields of inner objects are found in the text.
+    pub(crate) fn validate(label: &str, input: Input<'a>) -> Result<ObjectFields<'a>, String> {
         let text = input.text();
-        check_shape(what, text)?;
+        check_shape(label, text)?;
         if input.needs_full_validation() {
             serde_json::from_str::<Validated>(text).map_err(|e| not_json(&e))?;
         }
@@ -79,17 +79,17 @@ impl<'a> ObjectFields<'a> {
     }
 }
 
-fn check_shape(what: &str, text: &str) -> Result<(), String> {
+fn check_shape(label: &str, text: &str) -> Result<(), String> {
     if text.starts_with('{') {
         return Ok(());
     }
     Err(format!(
-        "{what} is {}: send an ActivityStreams object",
+        "{label} is {}: send an ActivityStreams object",
         shape_of(text)
     ))
 }
 
-/// What a person calls the shape of some text, if that is JSON at all.
+/// The shape of a text, in words for a reason.
 fn shape_of(text: &str) -> &'static str {
     if !text.is_empty() && serde_json::from_str::<IgnoredAny>(text).is_err() {
         return "not JSON";

@@ -1,4 +1,4 @@
-//! JSON from outside, before anything is known of it: its length, its encoding, its depth. Pure.
+//! Text from outside that should be JSON: its length, encoding and depth are checked before it is parsed. Pure.
 
 use crate::record::RECORD_BYTES_MAX;
 

@@ -1,12 +1,11 @@
 //! JSON as servers write it: one lenient reader for activities, actors, relations and what clients are shown. Pure.
 //!
-//! JSON from outside is validated once ([`Input`]), and from then on looked into where it stands: a [`LooseValue`] is a piece
-//! of valid JSON that is read when it is asked for something, and [`ObjectFields`] are those of one object, found once. A
-//! value of the wrong shape is no error: it is nothing, and whoever looks for a field decides what that costs. Of two fields
-//! of one name the last counts, as in JavaScript, so that what is understood is what a client sees.
+//! JSON from outside is validated once ([`Input`]), and from then on read in its text: a [`LooseValue`] is a piece of valid
+//! JSON, and [`ObjectFields`] are the fields of one object, found once. A value of the wrong shape is no error but none, and
+//! the caller decides what a missing field costs. Of two fields of one name the last counts, as in JavaScript, so that the
+//! decoder and a client understand the same.
 //!
-//! Nothing is built for what nobody looks at. Most of a post is such, so this takes about as long as validating it does; a
-//! tree of all its values took twice as long.
+//! No tree of values is built: most of a post is never read, and decoding is what costs most for each record.
 
 mod fields;
 mod input;

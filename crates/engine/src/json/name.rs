@@ -1,4 +1,4 @@
-//! The names of the fields that are looked at. Pure.
+//! The names of the fields that are read. Pure.
 
 /// A field of an activity, a post, an actor, or of what is in one: as ActivityStreams, ActivityPub or Mastodon name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl FieldName {
     /// How many there are.
     pub(super) const COUNT: usize = FieldName::FocalPoint as usize + 1;
 
-    /// The field that is called so; none if nobody looks at such a one.
+    /// The field of this name; none if it is not one of these.
     pub(super) fn of(name: &str) -> Option<FieldName> {
         Some(match name.as_bytes() {
             b"id" => FieldName::Id,

@@ -1,5 +1,5 @@
-//! Where values begin and end in JSON that was validated: it need not be validated again to be looked into. Of JSON that is
-//! not valid, nothing that makes sense comes out, and no harm. Pure.
+//! Where values begin and end in valid JSON, found without validating it again. On invalid JSON the result is unspecified
+//! but safe. Pure.
 
 use memchr::memchr2;
 use std::borrow::Cow;
@@ -255,7 +255,7 @@ mod tests {
     }
 
     proptest! {
-        /// Were this to fail, a post would be understood otherwise than those who show it do.
+        /// A failure means that the decoder and a client understand one post in two ways.
         #[test]
         fn they_are_what_serde_finds(fields in prop::collection::vec(("\\PC{0,6}", json()), 0..8), pretty: bool) {
             let object = Value::Object(fields.into_iter().collect());

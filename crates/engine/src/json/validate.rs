@@ -1,10 +1,10 @@
-//! Whether JSON can be read by whoever reads all of it. Pure.
+//! Validation of every value, where skipping over them is not enough. Pure.
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
-/// A value of which every part was parsed. What `serde_json` ignores it only skips: `1e999` and half a surrogate pair pass
-/// there, and nobody could parse what is stored.
+/// A value of which every part was parsed. A value that `serde_json` ignores is only skipped: `1e999` and half a surrogate
+/// pair pass, and then a client cannot parse the stored post.
 pub(super) struct Validated;
 
 impl<'de> Deserialize<'de> for Validated {

@@ -8,13 +8,13 @@ use std::borrow::Cow;
 /// The largest whole number that every client reads as it is: those in JavaScript have no larger ones.
 pub const WHOLE_MAX: u64 = (1 << 53) - 1;
 
-/// A value as it is written in JSON that was validated, or none where there is no such field. It is read when it is asked for
-/// something; a value of another shape than asked for is none.
+/// A value in valid JSON, or none where there is no such field. It is parsed by the method that returns it; a value of
+/// another shape is none.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LooseValue<'a> {
     /// Empty if there is no such field.
     text: &'a str,
-    /// The same, if it was found by the parser: kept, since to make one of text validates it again.
+    /// The same as the parser found it, if it did: making a `RawValue` of text validates the text again.
     raw: Option<&'a RawValue>,
 }
 
@@ -28,7 +28,7 @@ impl<'a> From<&'a RawValue> for LooseValue<'a> {
 }
 
 impl<'a> LooseValue<'a> {
-    /// A value of which it is known that it is valid JSON. Of what is not, nothing that makes sense comes out, and no harm.
+    /// A value in text that is known to be valid JSON. On any other text the result is unspecified but safe.
     pub(crate) fn of_valid(text: &'a str) -> LooseValue<'a> {
         LooseValue { text, raw: None }
     }
@@ -137,8 +137,8 @@ impl<'a> LooseValue<'a> {
         scan::fields(self.text).map(|(name, value)| (name, LooseValue::of_valid(value)))
     }
 
-    /// The field of this name, the last one if there are several. Who looks at many fields of a large object takes
-    /// [`ObjectFields`](super::ObjectFields): this looks through all of it.
+    /// The field of this name, the last one if there are several. Every call scans the whole object: to read many fields use
+    /// [`ObjectFields`](super::ObjectFields).
     pub(crate) fn get(self, name: &str) -> LooseValue<'a> {
         let named = self.fields().filter(|(there, _)| there == name);
         named.last().map(|(_, value)| value).unwrap_or_default()
@@ -149,16 +149,16 @@ impl<'a> LooseValue<'a> {
         scan::items(self.text).map(LooseValue::of_valid)
     }
 
-    /// The value itself, or the single element if it is a list. Errors: a reason, in which `what` names it, if there are more
+    /// The value itself, or the single element if it is a list. Errors: a reason, in which `label` names it, if there are more
     /// or none.
-    pub(crate) fn sole(self, what: &str) -> Result<LooseValue<'a>, String> {
+    pub(crate) fn sole(self, label: &str) -> Result<LooseValue<'a>, String> {
         if !self.text.starts_with('[') {
             return Ok(self);
         }
         match (self.items().next(), self.items().count()) {
             (Some(one), 1) => Ok(one),
             (_, several) => Err(format!(
-                "{what} is a list of {several}: send one record for each"
+                "{label} is a list of {several}: send one record for each"
             )),
         }
     }

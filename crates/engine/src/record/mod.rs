@@ -139,7 +139,7 @@ pub fn header_meant(name: &str) -> Option<&'static str> {
     HEADERS.into_iter().find(|known| is_meant(known))
 }
 
-/// What the backend vouches for beside an activity: nobody else can.
+/// Facts about an activity for which only the backend can vouch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Vouched {
     /// The instance fetched the object itself, where it lives.
@@ -148,7 +148,7 @@ pub struct Vouched {
     pub inner_verified: bool,
 }
 
-/// What a record says beside its value: the headers of an activity, understood.
+/// The decoded headers of an activity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
     /// When the instance received it: the earlier of header and timestamp.
@@ -157,10 +157,10 @@ pub struct Envelope {
     pub post_ref: Option<String>,
     /// The backend's own id of the author.
     pub author_ref: Option<String>,
-    /// What the backend vouches for.
+    /// The backend's vouchers.
     pub vouched: Vouched,
-    /// Whether it was read more than [`READ_LATE_AFTER`] after it arrived, so that nobody was shown it in time. A record does
-    /// not say so itself: false until whoever read it knows.
+    /// Whether it was read more than [`READ_LATE_AFTER`] after it arrived, so that no reader was shown it in time. No header
+    /// says so: it is false until the reader of the log sets it.
     pub read_late: bool,
 }
 

@@ -231,8 +231,8 @@ impl Key {
         })
     }
 
-    /// Whether `given` is this key as it was once written: hashtags and domains were lower case and no more than that, and what was
-    /// said then is still in the log.
+    /// Whether `given` is an older form of this key, which the log may still have: hashtags and domains in it are in lower case
+    /// and not normalised further.
     fn is_in_old_form(&self, given: &str) -> bool {
         let before = format!("{}/{}/", self.account, self.kind.name());
         let Some(target) = given.strip_prefix(&before) else {
@@ -268,13 +268,13 @@ impl Key {
 }
 
 /// An account or list id.
-fn check_name<'a>(what: &str, name: &'a str) -> Result<&'a str, String> {
+fn check_name<'a>(label: &str, name: &'a str) -> Result<&'a str, String> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
     if (1..=ACCOUNT_BYTES_MAX).contains(&name.len()) && name.bytes().all(allowed) {
         return Ok(name);
     }
     Err(format!(
-        "{what} is {}: send 1 to {ACCOUNT_BYTES_MAX} of A-Z a-z 0-9 _ . -",
+        "{label} is {}: send 1 to {ACCOUNT_BYTES_MAX} of A-Z a-z 0-9 _ . -",
         id::quoted(name)
     ))
 }
@@ -292,7 +292,7 @@ pub(super) fn domain(text: &str) -> Result<String, String> {
     } else {
         None
     };
-    // One with an empty label is no host's: it would block nobody.
+    // A domain with an empty label is no host's, and would match no origin.
     let is_whole = |host: &String| host.split('.').all(|label| !label.is_empty());
     host.filter(is_whole).ok_or_else(|| {
         format!(

@@ -1,9 +1,9 @@
-//! Relations as documents: who follows, mutes and blocks whom, and what each account wants of its feeds. Pure.
+//! Relations of local accounts as documents: follows, mutes, blocks, lists, and settings of feeds. Pure.
 //!
 //! A relation is read into one form (domains and tags in lower case, defaults filled in), and its key is derived from
 //! that form. A record whose key differs is refused: compaction keeps the newest of each *key*, so two spellings of one
-//! relation would outlive each other in turn. So is one with a field that its type does not have: nobody would ever hear of
-//! a `bosts` that is passed over.
+//! relation would outlive each other in turn. A document with a field that its type does not have is refused too: a `bosts`
+//! that is passed over would never be noticed.
 
 mod decode;
 mod document;
