@@ -99,7 +99,7 @@ async fn ask(address: String, path: String, n: usize, asks_for: Duration) -> Vec
     let (begun, mut took) = (clock::stopwatch(), Vec::new());
     let mut buffer = Vec::with_capacity(256 << 10);
     while begun.elapsed() < asks_for {
-        let asked = clock::stopwatch();
+        let feed_ref = clock::stopwatch();
         tcp.write_all(request.as_bytes()).await.unwrap();
         buffer.clear();
         let whole = loop {
@@ -111,7 +111,7 @@ async fn ask(address: String, path: String, n: usize, asks_for: Duration) -> Vec
         while buffer.len() < whole {
             assert_ne!(tcp.read_buf(&mut buffer).await.unwrap(), 0, "closed");
         }
-        took.push(asked.elapsed());
+        took.push(feed_ref.elapsed());
     }
     took
 }

@@ -89,8 +89,12 @@ impl Running {
         self.append(vec![create(QUIET, QUIET + self.written)]);
         self.written += 1;
         loop {
-            let look = self.view.look("bystander", None, now()).unwrap().unwrap();
-            if self.written <= look.ids().len() {
+            let snapshot = self
+                .view
+                .home_snapshot("bystander", None, now())
+                .unwrap()
+                .unwrap();
+            if self.written <= snapshot.ids().len() {
                 return begun.elapsed();
             }
             std::thread::sleep(Duration::from_micros(200));
@@ -110,7 +114,7 @@ impl Running {
         let is_done = |view: &View| {
             // One lock after the other: the pipeline holds the second while it takes the first.
             let is_taken = last.is_none_or(|last| view.built.borrow().has(last));
-            is_taken && view.unsettled.count() == 0
+            is_taken && view.pending_relations.count() == 0
         };
         while !is_done(&self.view) {
             waits.push(self.bystander());
@@ -272,7 +276,7 @@ fn thousands_of_mutes() {
 
 fn main() {
     // Whoever names one wants that one.
-    let asked: Vec<String> = std::env::args()
+    let feed_ref: Vec<String> = std::env::args()
         .skip(1)
         .filter(|arg| !arg.starts_with('-'))
         .collect();
@@ -283,7 +287,7 @@ fn main() {
         ("mutes", thousands_of_mutes),
     ];
     for (name, case) in cases {
-        if asked.is_empty() || asked.iter().any(|asked| asked == name) {
+        if feed_ref.is_empty() || feed_ref.iter().any(|feed_ref| feed_ref == name) {
             case();
         }
     }

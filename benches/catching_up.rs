@@ -15,9 +15,9 @@ use slackwater_engine::record::offsets::{LogPos, Offsets};
 use slackwater_engine::record::{Position, Topic};
 use slackwater_engine::relationship::{Patience, decode};
 use slackwater_engine::view::changes::changes;
-use slackwater_engine::view::cursor::Moment;
+use slackwater_engine::view::cursor::ReadPoint;
 use slackwater_engine::view::horizons::Horizons;
-use slackwater_engine::view::visible::shown;
+use slackwater_engine::view::visible::visible;
 use slackwater_order::hold::OriginHold;
 use slackwater_order::origin_stats::OriginStats;
 use slackwater_order::place::PostId;
@@ -57,7 +57,7 @@ fn feed(length: u64) -> OrderedFeed {
 }
 
 /// A reader who has seen the first `records`.
-fn moment(feed: &OrderedFeed, records: u64) -> Moment {
+fn moment(feed: &OrderedFeed, records: u64) -> ReadPoint {
     let mut seen = Offsets::default();
     for n in 0..records {
         for topic in Topic::ALL {
@@ -66,7 +66,7 @@ fn moment(feed: &OrderedFeed, records: u64) -> Moment {
             seen.raise(next);
         }
     }
-    Moment {
+    ReadPoint {
         seen,
         ahead: Offsets::default(),
         horizon: Time::LATEST,
@@ -115,12 +115,12 @@ fn bench(c: &mut Criterion) {
         let hold_ms = graph.hold_ms(account);
         assert_eq!(60_000 < hold_ms, patience == Patience::Complete);
         assert!(0 < hold_ms);
-        let look = || horizons.of(&graph, black_box(account), Time::from_millis(NOON));
-        group.bench_function(name, |b| b.iter(look));
+        let snapshot = || horizons.of(&graph, black_box(account), Time::from_millis(NOON));
+        group.bench_function(name, |b| b.iter(snapshot));
         // And by the processor's time alone, for a machine that others use too.
         let (before, looks) = (processor_seconds(), sized(100_000, 10));
         for _ in 0..looks {
-            black_box(look());
+            black_box(snapshot());
         }
         let us = (processor_seconds() - before) * 1e6 / looks as f64;
         println!("{name}: {us:.1} us of processor time");
@@ -129,7 +129,7 @@ fn bench(c: &mut Criterion) {
 
     let length = sized(800, 40) as u64;
     let feed = feed(length);
-    let part = shown(&feed, length as usize, None, None);
+    let part = visible(&feed, length as usize, None, None);
     let mut group = c.benchmark_group("changes since a cursor, of 800 entries");
     for lacks in [0, 20, length] {
         let from = moment(&feed, length - lacks);
@@ -144,7 +144,7 @@ fn bench(c: &mut Criterion) {
     group.bench_function("20 of them, the feed unpacked", |b| {
         b.iter(|| {
             let feed = OrderedFeed::read(black_box(&packed)).unwrap();
-            let part = shown(&feed, length as usize, Some(Time::LATEST), None);
+            let part = visible(&feed, length as usize, Some(Time::LATEST), None);
             changes(&feed, &part, &[], &from)
         });
     });

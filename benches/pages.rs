@@ -25,19 +25,20 @@ use std::time::Instant;
 use support::{Dice, NOON, graph, post, sized, store};
 
 fn page(view: &View, account: usize, limit: usize) -> usize {
-    let look = view
-        .look(&account.to_string(), None, Time::from_millis(NOON))
+    let snapshot = view
+        .home_snapshot(&account.to_string(), None, Time::from_millis(NOON))
         .unwrap()
         .unwrap();
-    let lets_in = |post: &Post, original: Option<&Post>| look.found.lets_in(view, post, original);
+    let admits =
+        |post: &Post, original: Option<&Post>| snapshot.resolved.admits(view, post, original);
     let span = Span {
         before: None,
         after: None,
         limit,
     };
-    PageBody::fill(&view.store, span, look.ids(), &lets_in)
+    PageBody::fill(&view.store, span, snapshot.ids(), &admits)
         .unwrap()
-        .finish(look.shown.horizon, "cursor")
+        .finish(snapshot.visible.horizon, "cursor")
         .json
         .len()
 }

@@ -5,7 +5,7 @@
 mod support;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use slackwater_engine::feed::merge::{Because, Feed, Merging, Progress};
+use slackwater_engine::feed::merge::{Feed, MergeCause, Merging, Progress};
 use slackwater_engine::feed::ordered_feed::OrderedFeed;
 use slackwater_engine::feed::store::{CheckpointState, Store, home_key};
 use slackwater_engine::graph::AccountIx;
@@ -40,7 +40,7 @@ fn wake(store: &Store, graph: &Graph, account: AccountIx) -> usize {
     feed.replace(store, of, OrderedFeed::default());
     let mut merging = Merging::new(graph, feed, &[Merge::Everyone]);
     while merging
-        .step(store, graph, feed, &Because::default(), PostId::MAX)
+        .step(store, graph, feed, &MergeCause::default(), PostId::MAX)
         .unwrap()
         == Progress::Going
     {}

@@ -212,7 +212,7 @@ impl App {
                 let ids = accounts.iter().filter_map(|id| str::from_utf8(id).ok());
                 ids.filter_map(|id| graph.account(id)).collect()
             };
-            self.state.view.unsettled.settled(&accounts).await;
+            self.state.view.pending_relations.settled(&accounts).await;
             Ok::<_, Closed>(())
         };
         match tokio::time::timeout(IN_FORCE_WAIT.min(self.timeout.mul_f32(0.9)), in_force).await {

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use slackwater_engine::record::offsets::Offsets;
 use slackwater_engine::view::cursor::{Cursor, CursorError};
 use slackwater_engine::view::feed_ref::FeedRef;
-use slackwater_engine::view::snapshot::{Snapshot, TellError};
+use slackwater_engine::view::snapshot::{ChangesError, Snapshot};
 use slackwater_order::time::Time;
 use std::pin::pin;
 use std::time::Duration;
@@ -33,12 +33,12 @@ impl AppState {
     }
 
     /// Reads a cursor of a feed: 400 if it is damaged or another feed's, 410 if nothing can be told since it.
-    pub fn cursor(&self, asked: &FeedRef, text: &str) -> Result<Cursor, Problem> {
+    pub fn cursor(&self, feed_ref: &FeedRef, text: &str) -> Result<Cursor, Problem> {
         let cursor = Cursor::parse(text, &self.view.log).map_err(|e| match e {
             CursorError::Damaged => Problem::bad_request(e.to_string()),
             CursorError::OtherVersion | CursorError::OtherKey => gone(&e),
         })?;
-        if cursor.feed != Cursor::feed_of(&asked.text()) {
+        if cursor.feed != Cursor::feed_of(&feed_ref.text()) {
             return Err(Problem::bad_request(
                 "the cursor is of another feed: send one that this feed gave",
             ));
@@ -89,40 +89,40 @@ impl AppState {
     }
 
     /// Looks at a feed; waits until there is one, if its account sleeps. `least` is a horizon that was reached before.
-    pub async fn look_awake(
+    pub async fn snapshot_when_active(
         &self,
-        asked: &FeedRef,
+        feed_ref: &FeedRef,
         least: Option<Time>,
     ) -> Result<Snapshot, Problem> {
         loop {
-            let look = disk_reads::read(|| self.look_now(asked, least)).await?;
-            if !self.has_slept(&look).await? {
-                return Ok(look);
+            let snapshot = disk_reads::read(|| self.snapshot_now(feed_ref, least)).await?;
+            if !self.has_slept(&snapshot).await? {
+                return Ok(snapshot);
             }
         }
     }
 
-    /// As [`Self::look_awake`], for one who looks again and again. All of them look when the service has started, at feeds of
+    /// As [`Self::snapshot_when_active`], for one who looks again and again. All of them look when the service has started, at feeds of
     /// which each is one value: to move each aside for that would cost more memory than their connections.
-    pub async fn look_again(
+    pub async fn snapshot_again(
         &self,
-        asked: &FeedRef,
+        feed_ref: &FeedRef,
         least: Option<Time>,
     ) -> Result<Snapshot, Problem> {
         loop {
-            let look = self.look_now(asked, least)?;
-            if !self.has_slept(&look).await? {
-                return Ok(look);
+            let snapshot = self.snapshot_now(feed_ref, least)?;
+            if !self.has_slept(&snapshot).await? {
+                return Ok(snapshot);
             }
         }
     }
 
     /// Whether this is to be looked at again, because its account slept: when this returns, it is awake.
-    async fn has_slept(&self, look: &Snapshot) -> Result<bool, Problem> {
-        let Some(account) = look.found.account.filter(|_| look.is_asleep) else {
+    async fn has_slept(&self, snapshot: &Snapshot) -> Result<bool, Problem> {
+        let Some(account) = snapshot.resolved.account.filter(|_| snapshot.is_inactive) else {
             return Ok(false);
         };
-        let awake = self.view.attendance.awake(account);
+        let awake = self.view.last_access.until_active(account);
         match tokio::time::timeout(AWAKE_WAIT, awake).await {
             Ok(Ok(())) => Ok(true),
             Ok(Err(too_many)) => Err(Problem::unavailable(too_many.to_string(), 1)),
@@ -134,37 +134,37 @@ impl AppState {
     }
 
     /// Whether there is such a feed: 404 if there is no such account or list.
-    pub fn is_there(&self, asked: &FeedRef) -> Result<(), Problem> {
-        let found = asked.find(&self.view.graph.read());
+    pub fn is_there(&self, feed_ref: &FeedRef) -> Result<(), Problem> {
+        let found = feed_ref.find(&self.view.graph.read());
         match found {
             Some(_) => Ok(()),
-            None => Err(self.is_missing(asked)),
+            None => Err(self.is_missing(feed_ref)),
         }
     }
 
-    fn look_now(&self, asked: &FeedRef, least: Option<Time>) -> Result<Snapshot, Problem> {
-        let look = self.view.snapshot(asked, least, clock::now());
-        let look = look.map_err(|e| Problem::internal(&e))?;
-        look.ok_or_else(|| self.is_missing(asked))
+    fn snapshot_now(&self, feed_ref: &FeedRef, least: Option<Time>) -> Result<Snapshot, Problem> {
+        let snapshot = self.view.snapshot(feed_ref, least, clock::now());
+        let snapshot = snapshot.map_err(|e| Problem::internal(&e))?;
+        snapshot.ok_or_else(|| self.is_missing(feed_ref))
     }
 
-    fn is_missing(&self, asked: &FeedRef) -> Problem {
-        match asked {
+    fn is_missing(&self, feed_ref: &FeedRef) -> Problem {
+        match feed_ref {
             FeedRef::List { account, list }
                 if self.view.graph.read().account(account).is_some() =>
             {
                 Problem::not_found(format!("account {account:?} has no list {list:?}"))
             }
-            _ => no_account(asked.owner().unwrap_or_default()),
+            _ => no_account(feed_ref.owner().unwrap_or_default()),
         }
     }
 }
 
-impl From<TellError> for Problem {
-    fn from(error: TellError) -> Problem {
+impl From<ChangesError> for Problem {
+    fn from(error: ChangesError) -> Problem {
         match error {
-            TellError::Refused(refused) => gone(&refused),
-            TellError::Disk(error) => Problem::internal(&error),
+            ChangesError::CursorRefused(refused) => gone(&refused),
+            ChangesError::Disk(error) => Problem::internal(&error),
         }
     }
 }
@@ -292,10 +292,10 @@ mod tests {
         let (pipeline, _appender) = deaf(&folder);
         let state = pipeline.state();
         let forged = cursor(&state.view, 1_000);
-        let asked = clock::stopwatch();
+        let begun = clock::stopwatch();
         let gone = state.reaches(&forged).await.unwrap_err();
         assert_eq!(gone.status, 410);
-        assert!(asked.elapsed() < ENDS_WAIT, "{:?}", asked.elapsed());
+        assert!(begun.elapsed() < ENDS_WAIT, "{:?}", begun.elapsed());
         let turns: Vec<_> = std::iter::from_fn(|| state.log_end.turn().ok()).collect();
         let refused = state.reaches(&forged).await.unwrap_err();
         assert_eq!((refused.status, refused.retry_after), (503, Some(1)));

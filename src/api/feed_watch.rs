@@ -35,9 +35,9 @@ pub struct WakeCondition {
 
 impl WakeCondition {
     /// What is left to wait for when a reader has been told of what was looked at.
-    pub fn after<E>(look: &Snapshot, told: &ChangeDelivery<E>) -> WakeCondition {
+    pub fn after<E>(snapshot: &Snapshot, told: &ChangeDelivery<E>) -> WakeCondition {
         WakeCondition {
-            held: look.next_held(),
+            held: snapshot.next_held(),
             is_early: told.is_early,
         }
     }
@@ -45,16 +45,18 @@ impl WakeCondition {
 
 impl AppState {
     /// Watches a feed from now on. To be asked for before the feed is looked at, so that nothing falls between the two.
-    pub fn watch(&self, asked: &FeedRef) -> FeedWatch {
+    pub fn watch(&self, feed_ref: &FeedRef) -> FeedWatch {
         let stirred = &self.view.store.homes.watchers;
         let account = {
             let graph = self.view.graph.read();
-            asked.account().and_then(|account| graph.account(account))
+            feed_ref
+                .account()
+                .and_then(|account| graph.account(account))
         };
         FeedWatch {
-            owner: asked.owner().map(str::to_owned),
+            owner: feed_ref.owner().map(str::to_owned),
             account: account.map(|account| stirred.watch(account)),
-            shared: asked.shared().map(|name| stirred.watch_shared(name)),
+            shared: feed_ref.shared().map(|name| stirred.watch_shared(name)),
             built: self.view.built.clone(),
         }
     }

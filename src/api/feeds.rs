@@ -172,54 +172,57 @@ impl App {
     async fn page(
         &self,
         context: &CallerContext,
-        asked: &FeedRef,
+        feed_ref: &FeedRef,
         query: PageQuery,
     ) -> Result<Response, Problem> {
-        self.auth.may_read(&context.caller, asked)?;
+        self.auth.may_read(&context.caller, feed_ref)?;
         let span = query.span()?;
         self.state.is_open()?;
-        let look = self.state.look_awake(asked, None).await?;
-        self.answered(context, || self.fill(asked, span, &query, &look))
+        let snapshot = self.state.snapshot_when_active(feed_ref, None).await?;
+        self.answered(context, || self.fill(feed_ref, span, &query, &snapshot))
             .await
     }
 
     async fn changes(
         &self,
         context: &CallerContext,
-        asked: &FeedRef,
+        feed_ref: &FeedRef,
         query: PageQuery,
     ) -> Result<Response, Problem> {
-        self.auth.may_read(&context.caller, asked)?;
+        self.auth.may_read(&context.caller, feed_ref)?;
         let limit = limit(query.limit)?;
         self.state.is_open()?;
         let cursor = query.cursor.as_deref().unwrap_or_default();
-        let cursor = self.state.cursor(asked, cursor)?;
+        let cursor = self.state.cursor(feed_ref, cursor)?;
         self.state.reaches(&cursor).await?;
-        let look = self.state.look_awake(asked, Some(cursor.horizon())).await?;
-        self.answered(context, || self.changes_body(&look, &cursor, limit))
+        let snapshot = self
+            .state
+            .snapshot_when_active(feed_ref, Some(cursor.horizon()))
+            .await?;
+        self.answered(context, || self.changes_body(&snapshot, &cursor, limit))
             .await
     }
 
     fn fill(
         &self,
-        asked: &FeedRef,
+        feed_ref: &FeedRef,
         span: Span,
         query: &PageQuery,
-        look: &Snapshot,
+        snapshot: &Snapshot,
     ) -> Result<Response, Problem> {
-        let lets_in = |post: &Post, original: Option<&Post>| {
-            look.found.lets_in(&self.state.view, post, original)
+        let admits = |post: &Post, original: Option<&Post>| {
+            snapshot.resolved.admits(&self.state.view, post, original)
         };
-        let body = PageBody::fill(&self.state.view.store, span, look.ids(), &lets_in)
+        let body = PageBody::fill(&self.state.view.store, span, snapshot.ids(), &admits)
             .map_err(|e| Problem::internal(&e))?;
         let cursor = Cursor {
-            feed: Cursor::feed_of(&asked.text()),
+            feed: Cursor::feed_of(&feed_ref.text()),
             log: self.state.view.log.clone(),
-            from: look.moment(),
+            from: snapshot.read_point(),
             batch: None,
         };
-        let bytes = body.finish(look.shown.horizon, &cursor.to_text());
-        let link = link(&path(asked, query), span.limit, &bytes, look.ids());
+        let bytes = body.finish(snapshot.visible.horizon, &cursor.to_text());
+        let link = link(&path(feed_ref, query), span.limit, &bytes, snapshot.ids());
         let mut response = json(bytes.json);
         if let Some(link) = link
             && let Ok(link) = HeaderValue::from_str(&link)
@@ -231,20 +234,20 @@ impl App {
 
     fn changes_body(
         &self,
-        look: &Snapshot,
+        snapshot: &Snapshot,
         cursor: &Cursor,
         limit: usize,
     ) -> Result<Response, Problem> {
         let (state, limit) = (&self.state, BatchLimit::of(limit));
-        let delivery = look.changes_since(&state.view, cursor, limit, &*state.entry_cache)?;
+        let delivery = snapshot.changes_since(&state.view, cursor, limit, &*state.entry_cache)?;
         let body = change_json::body(&delivery.batch, delivery.floor, &delivery.cursor.to_text());
         Ok(json(body.into_bytes()))
     }
 }
 
 /// The path of a feed, with what else was asked, up to where paging begins.
-fn path(asked: &FeedRef, query: &PageQuery) -> String {
-    let mut path = match asked {
+fn path(feed_ref: &FeedRef, query: &PageQuery) -> String {
+    let mut path = match feed_ref {
         FeedRef::Home { account } => format!("/v1/accounts/{account}/feeds/home?"),
         FeedRef::List { account, list } => format!("/v1/accounts/{account}/feeds/list:{list}?"),
         FeedRef::Public { .. } => "/v1/feeds/public?".to_owned(),

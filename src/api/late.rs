@@ -26,13 +26,13 @@ impl App {
         account: &str,
         query: &PageQuery,
     ) -> Result<Response, Problem> {
-        let asked = FeedRef::Home {
+        let feed_ref = FeedRef::Home {
             account: account.to_owned(),
         };
-        self.auth.may_read(&context.caller, &asked)?;
+        self.auth.may_read(&context.caller, &feed_ref)?;
         let span = query.span()?;
         self.state.is_open()?;
-        let (look, late) = self.late_of(account).await?;
+        let (snapshot, late) = self.late_of(account).await?;
         let room = self.room(context).await?;
         let is_upward = span.before.is_none() && span.after.is_some();
         let part = page_of(&late, span, is_upward).iter();
@@ -58,7 +58,7 @@ impl App {
         });
         let page = responses::Page {
             entries: shown.collect(),
-            horizon: look.shown.horizon,
+            horizon: snapshot.visible.horizon,
             cursor: None,
         };
         let mut response = json(serde_json::to_vec(&page).map_err(|e| Problem::internal(&e))?);
@@ -73,14 +73,14 @@ impl App {
         &self,
         account: &str,
     ) -> Result<(Snapshot, Vec<LateEntry>), Problem> {
-        let asked = FeedRef::Home {
+        let feed_ref = FeedRef::Home {
             account: account.to_owned(),
         };
-        let look = self.state.look_awake(&asked, None).await?;
+        let snapshot = self.state.snapshot_when_active(&feed_ref, None).await?;
         let wait = self.state.view.new_for(Some(account), self.live_max_age);
-        let late = disk_reads::read(|| self.state.view.late(account, &look, wait)).await;
+        let late = disk_reads::read(|| self.state.view.late(account, &snapshot, wait)).await;
         let late = late.map_err(|e| Problem::internal(&e))?;
-        Ok((look, late))
+        Ok((snapshot, late))
     }
 }
 

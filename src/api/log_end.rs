@@ -49,10 +49,10 @@ impl LogEnd {
 
     /// Where each partition ends, found by a look that began after this call. Errors: why the log does not say.
     pub async fn now(&self) -> Result<Arc<Offsets>, String> {
-        let asked = clock::stopwatch();
+        let begun = clock::stopwatch();
         let mut last = Arc::clone(&self.last).lock_owned().await;
         if let Some(answer) = &*last {
-            if asked <= answer.begun {
+            if begun <= answer.begun {
                 return answer.ends.clone();
             }
             tokio::time::sleep(LOOKS_APART.saturating_sub(answer.begun.elapsed())).await;

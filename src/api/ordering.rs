@@ -81,8 +81,9 @@ impl App {
 
     async fn ordering(&self, account: &str) -> Result<Response, Problem> {
         // The horizon as a page would show it, with what has given way.
-        let look = disk_reads::read(|| self.state.view.look(account, None, clock::now())).await;
-        let look = look
+        let snapshot =
+            disk_reads::read(|| self.state.view.home_snapshot(account, None, clock::now())).await;
+        let snapshot = snapshot
             .map_err(|e| Problem::internal(&e))?
             .ok_or_else(|| no_account(account))?;
         let graph = self.state.view.graph.read();
@@ -101,7 +102,7 @@ impl App {
             },
             held_by: held_by.collect(),
             hold,
-            horizon: look.shown.horizon,
+            horizon: snapshot.visible.horizon,
         };
         Ok(Json(answer).into_response())
     }

@@ -43,13 +43,13 @@ impl PageBody {
         store: &Store,
         span: Span,
         ids: &[u64],
-        lets_in: &FeedFilter<'_>,
+        admits: &FeedFilter<'_>,
     ) -> Result<PageBody, DiskError> {
         let most = ids.len().min(span.limit);
         let mut json = String::with_capacity(OPENING.len() + most * ENTRY_BYTES);
         json.push_str(OPENING);
         let mut ends = Vec::with_capacity(most);
-        let walk = walk_page(store, span, ids, lets_in, |post, original| {
+        let walk = walk_page(store, span, ids, admits, |post, original| {
             let before = json.len();
             if !ends.is_empty() {
                 json.push(',');

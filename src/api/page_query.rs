@@ -46,8 +46,8 @@ impl PageQuery {
     }
 }
 
-pub(super) fn limit(asked: Option<usize>) -> Result<usize, Problem> {
-    let limit = asked.unwrap_or(LIMIT_DEFAULT);
+pub(super) fn limit(feed_ref: Option<usize>) -> Result<usize, Problem> {
+    let limit = feed_ref.unwrap_or(LIMIT_DEFAULT);
     if (1..=LIMIT_MAX).contains(&limit) {
         Ok(limit)
     } else {

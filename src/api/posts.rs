@@ -34,7 +34,7 @@ pub(super) async fn by_id(
 ) -> Result<Response, Problem> {
     let Path(id) = path.map_err(|e| Problem::bad_request(e.body_text()))?;
     let id: PostId = post_id(&id).map_err(Problem::bad_request)?;
-    let query = asked(query)?;
+    let query = post_query(query)?;
     if query.uri.is_some() {
         return Err(Problem::bad_request(
             "the path says which post: send explain_for, or nothing",
@@ -51,7 +51,7 @@ pub(super) async fn by_uri(
     query: Result<Query<PostQuery>, QueryRejection>,
     Extension(context): Extension<CallerContext>,
 ) -> Result<Response, Problem> {
-    let query = asked(query)?;
+    let query = post_query(query)?;
     let uri = query
         .uri
         .as_deref()
@@ -65,7 +65,7 @@ pub(super) async fn by_uri(
     .await
 }
 
-fn asked(query: Result<Query<PostQuery>, QueryRejection>) -> Result<PostQuery, Problem> {
+fn post_query(query: Result<Query<PostQuery>, QueryRejection>) -> Result<PostQuery, Problem> {
     let Query(query) = query
         .map_err(|e| Problem::bad_request(format!("{}: send uri, explain_for", e.body_text())))?;
     Ok(query)

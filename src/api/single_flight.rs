@@ -190,14 +190,14 @@ mod tests {
     fn what_many_ask_for_at_once_is_made_once_however_large_it_is() {
         for bytes_max in [1 << 20, 1] {
             let (once, made) = (once(bytes_max), AtomicUsize::new(0));
-            let (all, asked) = (Barrier::new(8), AtomicUsize::new(0));
+            let (all, started) = (Barrier::new(8), AtomicUsize::new(0));
             let ask = || {
                 all.wait();
-                asked.fetch_add(1, Ordering::Relaxed);
+                started.fetch_add(1, Ordering::Relaxed);
                 once.get_or_make(&7, || {
                     made.fetch_add(1, Ordering::Relaxed);
                     // Until all others are on their way here.
-                    while asked.load(Ordering::Relaxed) < 8 {
+                    while started.load(Ordering::Relaxed) < 8 {
                         std::thread::yield_now();
                     }
                     Ok::<Arc<str>, Infallible>("text".into())

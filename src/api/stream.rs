@@ -48,8 +48,8 @@ pub(super) async fn account(
     upgrade: UpgradeResult,
 ) -> Result<Response, Problem> {
     let (query, cursor) = asked_with(query)?;
-    let asked = accounts_own(path, &query)?;
-    app.stream(asked, cursor, &context, &headers, upgrade)
+    let feed_ref = accounts_own(path, &query)?;
+    app.stream(feed_ref, cursor, &context, &headers, upgrade)
 }
 
 pub(super) async fn public_feed(
@@ -60,8 +60,8 @@ pub(super) async fn public_feed(
     upgrade: UpgradeResult,
 ) -> Result<Response, Problem> {
     let (query, cursor) = asked_with(query)?;
-    let asked = public(&query)?;
-    app.stream(asked, cursor, &context, &headers, upgrade)
+    let feed_ref = public(&query)?;
+    app.stream(feed_ref, cursor, &context, &headers, upgrade)
 }
 
 pub(super) async fn hashtag(
@@ -73,8 +73,8 @@ pub(super) async fn hashtag(
     upgrade: UpgradeResult,
 ) -> Result<Response, Problem> {
     let (query, cursor) = asked_with(query)?;
-    let asked = tag(path, &query)?;
-    app.stream(asked, cursor, &context, &headers, upgrade)
+    let feed_ref = tag(path, &query)?;
+    app.stream(feed_ref, cursor, &context, &headers, upgrade)
 }
 
 fn asked_with(query: QueryResult) -> Result<(PageQuery, Option<String>), Problem> {
@@ -93,26 +93,26 @@ impl App {
     /// is told of on it, where clients in browsers can see it.
     fn stream(
         &self,
-        asked: FeedRef,
+        feed_ref: FeedRef,
         cursor: Option<String>,
         context: &CallerContext,
         headers: &HeaderMap,
         upgrade: UpgradeResult,
     ) -> Result<Response, Problem> {
-        self.auth.may_read(&context.caller, &asked)?;
+        self.auth.may_read(&context.caller, &feed_ref)?;
         let cursor = cursor
-            .map(|text| self.state.cursor(&asked, &text))
+            .map(|text| self.state.cursor(&feed_ref, &text))
             .transpose();
         let cursor = match cursor {
             Err(problem) if problem.status != StatusCode::GONE.as_u16() => return Err(problem),
             cursor => cursor,
         };
         self.state.is_open()?;
-        self.state.is_there(&asked)?;
+        self.state.is_there(&feed_ref)?;
         let upgrade = upgrade.map_err(|UpgradeError(why)| {
             Problem::bad_request(format!("{why}: this is a websocket; or ask for changes"))
         })?;
-        let permit = self.admit(context, asked.account())?;
+        let permit = self.admit(context, feed_ref.account())?;
         let response = upgrade.response(token::protocol(headers));
         let (app, tracked) = (self.clone(), self.streams.clone());
         tokio::spawn(async move {
@@ -120,7 +120,7 @@ impl App {
             if let Some(socket) =
                 boxed(opened(upgrade, app.stream_options.socket, send_budget)).await
             {
-                let followed = app.follow(socket, asked, cursor, permit);
+                let followed = app.follow(socket, feed_ref, cursor, permit);
                 tracked.track_future(followed).await;
             }
         });
@@ -131,13 +131,13 @@ impl App {
     async fn follow(
         self,
         mut socket: Socket,
-        asked: FeedRef,
+        feed_ref: FeedRef,
         cursor: Result<Option<Cursor>, Problem>,
         permit: StreamPermit,
     ) {
         let stopping = self.stopping.clone();
         let end = tokio::select! {
-            end = self.send_all(&mut socket, asked, cursor) => end,
+            end = self.send_all(&mut socket, feed_ref, cursor) => end,
             () = permit.ended() => StreamEnd::of(code::UNAUTHORIZED, "the token holds no longer"),
             () = stopping.cancelled() => StreamEnd::of(code::RESTART, "the service is stopping"),
         };
@@ -150,12 +150,12 @@ impl App {
     async fn send_all(
         &self,
         socket: &mut Socket,
-        asked: FeedRef,
+        feed_ref: FeedRef,
         cursor: Result<Option<Cursor>, Problem>,
     ) -> StreamEnd {
         let begun = match cursor {
-            Ok(Some(cursor)) => Subscription::since(self.state.clone(), asked, cursor).await,
-            Ok(None) => Subscription::now(self.state.clone(), asked).await,
+            Ok(Some(cursor)) => Subscription::since(self.state.clone(), feed_ref, cursor).await,
+            Ok(None) => Subscription::now(self.state.clone(), feed_ref).await,
             Err(problem) => Err(problem),
         };
         let (mut subscription, horizon) = match begun {
@@ -294,7 +294,7 @@ async fn send_update(
             Err(error) => return Err((error, reached)),
         }
     }
-    if (turn == StreamStep::Mark && !delivery.batch.more) || delivery.raises_floor_unsaid() {
+    if (turn == StreamStep::Mark && !delivery.batch.more) || delivery.raises_floor_silently() {
         let mark = Message::Horizon {
             cursor: delivery.cursor.to_text(),
             horizon: update.horizon,

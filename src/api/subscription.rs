@@ -24,7 +24,7 @@ const LIMIT: BatchLimit = BatchLimit {
 #[derive(Debug)]
 pub struct Subscription {
     state: AppState,
-    asked: FeedRef,
+    feed_ref: FeedRef,
     watch: FeedWatch,
     cursor: Cursor,
     wake: WakeCondition,
@@ -45,39 +45,39 @@ impl Subscription {
     /// Begins with what the feed shows now; nothing of that is told.
     pub async fn now(
         state: AppState,
-        asked: FeedRef,
+        feed_ref: FeedRef,
     ) -> Result<(Subscription, Option<Time>), Problem> {
         state.is_open()?;
-        let watch = state.watch(&asked);
-        let look = boxed(state.look_again(&asked, None)).await?;
+        let watch = state.watch(&feed_ref);
+        let snapshot = boxed(state.snapshot_again(&feed_ref, None)).await?;
         let cursor = Cursor {
-            feed: Cursor::feed_of(&asked.text()),
+            feed: Cursor::feed_of(&feed_ref.text()),
             log: state.view.log.clone(),
-            from: look.moment(),
+            from: snapshot.read_point(),
             batch: None,
         };
-        let horizon = look.shown.horizon;
-        Ok((Subscription::at(state, asked, watch, cursor), horizon))
+        let horizon = snapshot.visible.horizon;
+        Ok((Subscription::at(state, feed_ref, watch, cursor), horizon))
     }
 
     /// Goes on from where a reader was; 410 if that cannot be.
     pub async fn since(
         state: AppState,
-        asked: FeedRef,
+        feed_ref: FeedRef,
         cursor: Cursor,
     ) -> Result<(Subscription, Option<Time>), Problem> {
         state.is_open()?;
         boxed(state.reaches(&cursor)).await?;
-        let watch = state.watch(&asked);
-        let look = boxed(state.look_again(&asked, Some(cursor.horizon()))).await?;
-        let horizon = look.shown.horizon;
-        Ok((Subscription::at(state, asked, watch, cursor), horizon))
+        let watch = state.watch(&feed_ref);
+        let snapshot = boxed(state.snapshot_again(&feed_ref, Some(cursor.horizon()))).await?;
+        let horizon = snapshot.visible.horizon;
+        Ok((Subscription::at(state, feed_ref, watch, cursor), horizon))
     }
 
-    fn at(state: AppState, asked: FeedRef, watch: FeedWatch, cursor: Cursor) -> Subscription {
+    fn at(state: AppState, feed_ref: FeedRef, watch: FeedWatch, cursor: Cursor) -> Subscription {
         Subscription {
             state,
-            asked,
+            feed_ref,
             watch,
             cursor,
             wake: WakeCondition::default(),
@@ -105,9 +105,9 @@ impl Subscription {
 
     async fn advance_now(&mut self) -> Result<FeedUpdate, Problem> {
         let least = Some(self.cursor.horizon());
-        let look = self.state.look_again(&self.asked, least).await?;
+        let snapshot = self.state.snapshot_again(&self.feed_ref, least).await?;
         let delivery = disk_reads::read(|| {
-            look.changes_since(
+            snapshot.changes_since(
                 &self.state.view,
                 &self.cursor,
                 LIMIT,
@@ -119,10 +119,10 @@ impl Subscription {
             true => delivery,
             false => delivery.without_floor(),
         };
-        self.wake = WakeCondition::after(&look, &delivery);
+        self.wake = WakeCondition::after(&snapshot, &delivery);
         self.cursor = delivery.cursor.clone();
         Ok(FeedUpdate {
-            horizon: look.shown.horizon,
+            horizon: snapshot.visible.horizon,
             delivery,
         })
     }

@@ -157,7 +157,7 @@ impl Channel {
     }
 
     /// The feed it is of, for this account; none if nothing ever comes of it, or if it needs an account.
-    pub fn asked(&self, account: Option<&str>) -> Option<FeedRef> {
+    pub fn feed_ref(&self, account: Option<&str>) -> Option<FeedRef> {
         let reader = || account.map(str::to_owned);
         match self {
             Channel::User => Some(FeedRef::Home {
@@ -254,7 +254,9 @@ mod tests {
         for name in ["hashtag", "hashtag:local"] {
             let channel = Channel::named(name, Some("Rust"), None).unwrap();
             assert_eq!(channel.names(), [name, "Rust"]);
-            assert!(matches!(channel.asked(None), Some(FeedRef::Tag { tag, .. }) if tag == "rust"));
+            assert!(
+                matches!(channel.feed_ref(None), Some(FeedRef::Tag { tag, .. }) if tag == "rust")
+            );
             let other = Channel::named(name, Some("#ＲＵＳＴ"), None).unwrap();
             assert_eq!(channel.key(), other.key());
             assert_ne!(
@@ -266,12 +268,12 @@ mod tests {
         assert_ne!(of("hashtag"), of("hashtag:local"));
         let list = Channel::named("list", None, Some("42")).unwrap();
         assert_eq!(list.names(), ["list", "42"]);
-        assert_eq!(list.asked(None), None);
-        assert!(list.asked(Some("7")).is_some());
+        assert_eq!(list.feed_ref(None), None);
+        assert!(list.feed_ref(Some("7")).is_some());
         assert_eq!(
             Channel::named("direct", None, None)
                 .unwrap()
-                .asked(Some("7")),
+                .feed_ref(Some("7")),
             None
         );
     }

@@ -38,10 +38,10 @@ impl App {
         let channel = self.channel(name, query.tag.as_deref(), query.list.as_deref(), context)?;
         self.state.is_open()?;
         let since = headers.get("last-event-id").and_then(|id| id.to_str().ok());
-        let asked = channel.asked(account.as_deref());
-        let since = asked
+        let feed_ref = channel.feed_ref(account.as_deref());
+        let since = feed_ref
             .zip(since)
-            .and_then(|(asked, id)| self.state.cursor(&asked, id).ok());
+            .and_then(|(feed_ref, id)| self.state.cursor(&feed_ref, id).ok());
         let permit = self.admit(context, account.as_deref())?;
         let (send, receive) = mpsc::channel(1);
         let subscriber = Subscriber {

@@ -26,7 +26,7 @@ impl App {
         mut since: Option<Cursor>,
         mut outlet: impl Outlet,
     ) {
-        let Some(asked) = channel.asked(subscriber.account.as_deref()) else {
+        let Some(feed_ref) = channel.feed_ref(subscriber.account.as_deref()) else {
             // Whoever it was for may have left.
             let _ = outlet.begun().await;
             return outlet.closed().await;
@@ -35,7 +35,7 @@ impl App {
             state: self.state.clone(),
             status_cache: Arc::new(self.status_cache.at(&subscriber.base_url)),
             filter: channel.filter(),
-            owner: asked.owner().map(str::to_owned),
+            owner: feed_ref.owner().map(str::to_owned),
             live_max_age: self.live_max_age,
         };
         loop {
@@ -43,12 +43,12 @@ impl App {
                 Some(cursor) => {
                     boxed(Subscription::since(
                         self.state.clone(),
-                        asked.clone(),
+                        feed_ref.clone(),
                         cursor,
                     ))
                     .await
                 }
-                None => boxed(Subscription::now(self.state.clone(), asked.clone())).await,
+                None => boxed(Subscription::now(self.state.clone(), feed_ref.clone())).await,
             };
             let mut subscription = match begun {
                 Ok((subscription, _)) => subscription.without_floor(),

@@ -11,7 +11,7 @@ use crate::api::caller::CallerContext;
 use crate::api::disk_reads;
 use crate::api::problem::Problem;
 use crate::clock;
-use crate::config::Ids;
+use crate::mastodon::ids::Ids;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -21,12 +21,12 @@ use serde_json::json;
 use slackwater_engine::activity::id::post_id;
 use slackwater_engine::feed::post::State as Left;
 use slackwater_engine::feed::rules::{Subject, may_be_seen};
-use slackwater_engine::view::with_original::whole;
+use slackwater_engine::view::with_original::post_with_original;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
 /// The routes. What Mastodon's documentation says of them is not said again here.
 pub(crate) fn routes(app: &App) -> Router<App> {
-    let asked = Router::new()
+    let feed_ref = Router::new()
         .route("/api/v1/timelines/home", get(timelines::home))
         .route("/api/v1/timelines/public", get(timelines::public))
         .route("/api/v1/timelines/tag/{tag}", get(timelines::hashtag))
@@ -75,7 +75,7 @@ pub(crate) fn routes(app: &App) -> Router<App> {
             "This is for reading: send GET",
         )
     };
-    let all = asked
+    let all = feed_ref
         .merge(streams)
         .merge(beside)
         .method_not_allowed_fallback(other_method);
@@ -214,8 +214,8 @@ impl App {
             .map_err(failed)?
             .filter(|post| post.state == Left::Whole);
         let found = found.ok_or_else(MastodonError::not_found)?;
-        let whole = whole(&self.state.view.store, found.id).map_err(failed)?;
-        let (post, original) = whole.ok_or_else(MastodonError::not_found)?;
+        let found = post_with_original(&self.state.view.store, found.id).map_err(failed)?;
+        let (post, original) = found.ok_or_else(MastodonError::not_found)?;
         let may = {
             let graph = self.state.view.graph.read();
             let subject = Subject::new(&post, original.as_deref(), &graph);

@@ -92,7 +92,7 @@ impl App {
             Caller::Backend | Caller::Anyone => None,
         };
         let refused = |error, status| Err(ChannelError { error, status });
-        let Some(asked) = channel.asked(account) else {
+        let Some(feed_ref) = channel.feed_ref(account) else {
             return match (&channel, account) {
                 (Channel::Quiet(_), Some(_)) => Ok(channel),
                 _ => refused("The access token is invalid", 401),
@@ -100,14 +100,14 @@ impl App {
         };
         match self
             .auth
-            .may_read(&context.caller, &asked)
+            .may_read(&context.caller, &feed_ref)
             .map_err(|problem| problem.status)
         {
             Ok(()) => {}
             Err(401) => return refused("The access token is invalid", 401),
             Err(_) => return refused("This action is outside the authorized scopes", 403),
         }
-        match (&channel, self.state.is_there(&asked)) {
+        match (&channel, self.state.is_there(&feed_ref)) {
             (_, Ok(())) => Ok(channel),
             (Channel::List(_), Err(_)) => refused("Not authorized to stream this list", 404),
             (_, Err(_)) => refused("Record not found", 404),

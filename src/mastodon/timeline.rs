@@ -5,7 +5,7 @@ use super::status_cache::{StatusCache, is_local};
 use crate::api::state::AppState;
 use slackwater_engine::feed::store::disk::DiskError;
 use slackwater_engine::view::page::{Candidates, PAGE_BYTES_MAX, Span};
-use slackwater_engine::view::with_original::{FeedFilter, whole};
+use slackwater_engine::view::with_original::{FeedFilter, post_with_original};
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ impl Timeline {
         page_request: PageRequest,
         ids: &[u64],
         filter: &Filter,
-        lets_in: &FeedFilter<'_>,
+        admits: &FeedFilter<'_>,
         now: Time,
     ) -> Result<Timeline, DiskError> {
         let PageRequest { span, is_upward } = page_request;
@@ -55,13 +55,13 @@ impl Timeline {
                 break;
             }
             let Some((post, original)) = PostId::from_number(*id)
-                .map(|id| whole(&state.view.store, id))
+                .map(|id| post_with_original(&state.view.store, id))
                 .transpose()?
                 .flatten()
             else {
                 continue;
             };
-            let is_shown = lets_in(&post, original.as_deref())
+            let is_shown = admits(&post, original.as_deref())
                 && filter.shows(&post, || is_local(state, &post.body.author));
             if !is_shown {
                 continue;

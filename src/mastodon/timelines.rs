@@ -11,7 +11,7 @@ use crate::api::caller::CallerContext;
 use crate::api::large_response::hold;
 use crate::api::problem::Problem;
 use crate::clock;
-use crate::config::Ids;
+use crate::mastodon::ids::Ids;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -32,10 +32,10 @@ pub(super) async fn home(
 ) -> Result<Response, MastodonError> {
     let account = user(&context, "read:statuses")?.account.clone();
     let query = TimelineQuery::read(query.as_deref());
-    let asked = FeedRef::Home { account };
+    let feed_ref = FeedRef::Home { account };
     let base_url = BaseUrl::of(&app, &context, &headers);
     app.timeline(
-        &[asked],
+        &[feed_ref],
         &query,
         Filter::default(),
         (&context, &base_url, &uri),
@@ -61,9 +61,9 @@ pub(super) async fn list(
         let (page, room) = late.await?;
         return Ok(hold(room, answer(page, &query, &base_url.path(&uri))).await?);
     }
-    let asked = FeedRef::List { account, list };
+    let feed_ref = FeedRef::List { account, list };
     app.timeline(
-        &[asked],
+        &[feed_ref],
         &query,
         Filter::default(),
         (&context, &base_url, &uri),
@@ -84,7 +84,7 @@ pub(super) async fn public(
         (false, true) => Part::Remote,
         _ => Part::All,
     };
-    let asked = FeedRef::Public {
+    let feed_ref = FeedRef::Public {
         part,
         reader: app.reader(&context)?,
     };
@@ -93,7 +93,7 @@ pub(super) async fn public(
         ..Filter::default()
     };
     let base_url = BaseUrl::of(&app, &context, &headers);
-    app.timeline(&[asked], &query, filter, (&context, &base_url, &uri))
+    app.timeline(&[feed_ref], &query, filter, (&context, &base_url, &uri))
         .await
 }
 
@@ -109,7 +109,7 @@ pub(super) async fn hashtag(
     let reader = app.reader(&context)?;
     let tag = hashtag_of(&tag).ok_or_else(MastodonError::not_found)?;
     let any = query.tags("any").into_iter();
-    let asked: Vec<FeedRef> = std::iter::once(tag)
+    let feed_ref: Vec<FeedRef> = std::iter::once(tag)
         .chain(any)
         .map(|tag| FeedRef::Tag {
             tag,
@@ -125,23 +125,23 @@ pub(super) async fn hashtag(
         all: query.tags("all"),
         none: query.tags("none"),
     };
-    app.timeline(&asked, &query, filter, (&context, &base_url, &uri))
+    app.timeline(&feed_ref, &query, filter, (&context, &base_url, &uri))
         .await
 }
 
 impl App {
     async fn timeline(
         &self,
-        asked: &[FeedRef],
+        feed_ref: &[FeedRef],
         query: &TimelineQuery,
         filter: Filter,
         (context, base_url, uri): (&CallerContext, &BaseUrl, &Uri),
     ) -> Result<Response, MastodonError> {
         self.state.is_open()?;
-        let mut looks = Vec::with_capacity(asked.len());
-        for asked in asked {
-            match self.state.look_awake(asked, None).await {
-                Ok(look) => looks.push(look),
+        let mut looks = Vec::with_capacity(feed_ref.len());
+        for feed_ref in feed_ref {
+            match self.state.snapshot_when_active(feed_ref, None).await {
+                Ok(snapshot) => looks.push(snapshot),
                 // As Mastodon says that a feed is being made anew.
                 Err(problem) if problem.status == StatusCode::SERVICE_UNAVAILABLE.as_u16() => {
                     return Ok((StatusCode::PARTIAL_CONTENT, Json(json!([]))).into_response());
@@ -152,15 +152,19 @@ impl App {
         let status_cache = self.status_cache.at(&base_url.root);
         self.answered(context, || {
             let page_request = page_request(query, |name, id| self.place(name, id))?;
-            let mut ids: Vec<u64> = looks.iter().flat_map(|look| look.ids()).copied().collect();
+            let mut ids: Vec<u64> = looks
+                .iter()
+                .flat_map(|snapshot| snapshot.ids())
+                .copied()
+                .collect();
             if 1 < looks.len() {
                 ids.sort_unstable();
                 ids.dedup();
             }
-            let lets_in = |post: &Post, original: Option<&Post>| {
+            let admits = |post: &Post, original: Option<&Post>| {
                 looks
                     .iter()
-                    .any(|look| look.found.lets_in(&self.state.view, post, original))
+                    .any(|snapshot| snapshot.resolved.admits(&self.state.view, post, original))
             };
             let page = Timeline::fill(
                 &self.state,
@@ -168,7 +172,7 @@ impl App {
                 page_request,
                 &ids,
                 &filter,
-                &lets_in,
+                &admits,
                 clock::now(),
             );
             let page = page.map_err(|e| Problem::internal(&e))?;

@@ -31,7 +31,7 @@ use slackwater_engine::activity::parse::author_key;
 use slackwater_engine::decode::Decoded;
 use slackwater_engine::engine::ingest::Outcome;
 use slackwater_engine::engine::log_status::LogStatus;
-use slackwater_engine::engine::publish::Beside;
+use slackwater_engine::engine::publish::ServiceStatus;
 use slackwater_engine::engine::{self, Applied, Engine};
 use slackwater_engine::feed::merge::Progress;
 use slackwater_engine::feed::store::Store;
@@ -55,7 +55,7 @@ const PUBLISH_AFTER: Duration = Duration::from_millis(50);
 const LETTERS_WAIT: Duration = Duration::from_secs(2);
 
 /// What the pipeline is told.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
     /// What the engine is told.
     pub engine: engine::Options,
@@ -328,7 +328,7 @@ impl Pipeline {
     fn publish(&mut self, settled: Option<Time>) {
         let log = self.source.status();
         let left = self.engine.catch_up().left(&log);
-        let beside = Beside {
+        let beside = ServiceStatus {
             settled,
             catching_up: left.map(|left| self.progress.catching_up(left)),
             letters_failing: self.letters_failing.clone(),

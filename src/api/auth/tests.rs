@@ -1,15 +1,14 @@
 use super::*;
 use crate::clock;
-use crate::config;
 use jsonwebtoken::{Algorithm as Alg, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use slackwater_engine::feed::store::other_memtable::Part;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-fn options() -> config::Jwt {
-    config::Jwt {
-        algorithm: config::Algorithm::Hs256,
+fn options() -> jwt::Options {
+    jwt::Options {
+        algorithm: jwt::Algorithm::Hs256,
         key: Secret::new(SECRET),
         issuer: Some("https://social.example".to_owned()),
         audience: Some("slackwater".to_owned()),
@@ -177,8 +176,8 @@ async fn a_token_that_is_wrong_in_any_way_is_refused() {
 #[tokio::test]
 async fn a_public_key_is_no_secret_to_sign_with() {
     let (private, public) = keys::ED25519;
-    let options = config::Jwt {
-        algorithm: config::Algorithm::EdDsa,
+    let options = jwt::Options {
+        algorithm: jwt::Algorithm::EdDsa,
         key: Secret::new(public),
         ..options()
     };
@@ -203,8 +202,8 @@ async fn a_public_key_is_no_secret_to_sign_with() {
 #[tokio::test]
 async fn tokens_signed_with_rsa_are_read() {
     let (private, public) = keys::RSA;
-    let options = config::Jwt {
-        algorithm: config::Algorithm::Rs256,
+    let options = jwt::Options {
+        algorithm: jwt::Algorithm::Rs256,
         key: Secret::new(public),
         ..options()
     };
@@ -262,8 +261,8 @@ fn everybody_reads_their_own_and_nobody_elses() {
         part: Part::All,
         reader: reader.map(str::to_owned),
     };
-    let refused = |auth: &Auth, caller: &Caller, asked: FeedRef| {
-        auth.may_read(caller, &asked)
+    let refused = |auth: &Auth, caller: &Caller, feed_ref: FeedRef| {
+        auth.may_read(caller, &feed_ref)
             .err()
             .map(|problem| problem.status)
     };
@@ -272,15 +271,19 @@ fn everybody_reads_their_own_and_nobody_elses() {
     assert_eq!(refused(&auth, &read, list("7")), None);
     assert_eq!(refused(&auth, &read, public(None)), None);
     assert_eq!(refused(&auth, &read, public(Some("7"))), None);
-    for asked in [of("8"), list("8"), public(Some("8")), of("70")] {
-        assert_eq!(refused(&auth, &read, asked.clone()), Some(403), "{asked:?}");
-        assert_eq!(refused(&auth, &Caller::Backend, asked), None);
+    for feed_ref in [of("8"), list("8"), public(Some("8")), of("70")] {
+        assert_eq!(
+            refused(&auth, &read, feed_ref.clone()),
+            Some(403),
+            "{feed_ref:?}"
+        );
+        assert_eq!(refused(&auth, &Caller::Backend, feed_ref), None);
     }
     assert_eq!(refused(&auth, &user("read:lists"), of("7")), Some(403));
     assert_eq!(refused(&auth, &user("read:lists"), list("7")), None);
     assert_eq!(refused(&auth, &user("write follow"), of("7")), Some(403));
-    for asked in [of("7"), list("7"), public(None)] {
-        assert_eq!(refused(&auth, &Caller::Anyone, asked), Some(401));
+    for feed_ref in [of("7"), list("7"), public(None)] {
+        assert_eq!(refused(&auth, &Caller::Anyone, feed_ref), Some(401));
     }
     let open = Auth {
         public_feeds_open: true,

@@ -11,12 +11,15 @@ use crate::api::responses::{Accepted, Readiness};
 use serde_json::json;
 
 pub(super) fn post_activities(schemas: &mut Schemas) -> Operation {
-    let one = json!({"schema": schemas.asked(ACTIVITY)});
+    let one = json!({"schema": schemas.requested(ACTIVITY)});
     let media = [
         ("application/activity+json", one.clone()),
         ("application/ld+json", one.clone()),
         ("application/json", one),
-        ("application/x-ndjson", lines(&schemas.asked(ACTIVITY_LINE))),
+        (
+            "application/x-ndjson",
+            lines(&schemas.requested(ACTIVITY_LINE)),
+        ),
     ];
     let operation = Operation::new("postActivities", "Put activities into the log")
         .parameter(header("Arrived-At", &arrived_at()))
@@ -44,7 +47,7 @@ pub(super) fn post_activities(schemas: &mut Schemas) -> Operation {
 }
 
 pub(super) fn post_relationships(schemas: &mut Schemas) -> Operation {
-    let document = schemas.asked(RELATIONSHIP);
+    let document = schemas.requested(RELATIONSHIP);
     let media = [
         ("application/json", json!({"schema": document})),
         ("application/x-ndjson", lines(&document)),

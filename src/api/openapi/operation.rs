@@ -19,7 +19,7 @@ pub(super) enum Audience {
 /// Schemas on their way into the document: of what is asked a field with a default may be left out, of what is answered
 /// every field is there.
 pub(super) struct Schemas {
-    pub(super) asked: SchemaGenerator,
+    pub(super) requested: SchemaGenerator,
     pub(super) answered: SchemaGenerator,
 }
 
@@ -32,17 +32,17 @@ impl Schemas {
             })
         };
         Schemas {
-            asked: settings().for_deserialize().into_generator(),
+            requested: settings().for_deserialize().into_generator(),
             answered: settings().for_serialize().into_generator(),
         }
     }
 
-    pub(super) fn asked(&mut self, shape: Shape) -> Schema {
-        shape.within(&mut self.asked)
+    pub(super) fn requested(&mut self, shape: Shape) -> Schema {
+        shape.within(&mut self.requested)
     }
 
     pub(super) fn asked_type<T: JsonSchema>(&mut self) -> Schema {
-        self.asked.subschema_for::<T>()
+        self.requested.subschema_for::<T>()
     }
 
     pub(super) fn answered<T: JsonSchema>(&mut self) -> Schema {
@@ -50,7 +50,7 @@ impl Schemas {
     }
 
     pub(super) fn taken(mut self) -> Map<String, Value> {
-        let mut all = self.asked.take_definitions(true);
+        let mut all = self.requested.take_definitions(true);
         all.extend(self.answered.take_definitions(true));
         all
     }

@@ -13,7 +13,7 @@ use slackwater_order::time::Time;
 ///
 /// An actor's records are keyed by its id, as its posts are, so that they are in one partition; where a producer puts them
 /// elsewhere, the newest is found all the same.
-pub(super) fn tell(
+pub(super) fn keep_document(
     store: &Store,
     at: At,
     arrived: Time,

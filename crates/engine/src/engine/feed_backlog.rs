@@ -36,27 +36,27 @@ pub(super) type VisibleUpTo<'a> = dyn Fn(&Graph, AccountIx) -> PostId + 'a;
 /// What is owed to feeds.
 #[derive(Debug)]
 pub(super) struct FeedBacklog {
-    unsettled: Arc<PendingRelations>,
-    owed: HashMap<AccountIx, Owed>,
+    pending_relations: Arc<PendingRelations>,
+    pending: HashMap<AccountIx, PendingWork>,
     /// Who is next, each once; those that are not owed anything any more are passed over.
     queue: VecDeque<AccountIx>,
-    at_hand: Option<CurrentJob>,
+    current: Option<CurrentJob>,
     /// Settled, and readers do not know yet.
     settled: Vec<AccountIx>,
 }
 
 /// What is owed to one account.
 #[derive(Clone, Debug, Default)]
-struct Owed {
-    weed_out: bool,
+struct PendingWork {
+    prunes: bool,
     merges: Vec<Merge>,
     /// The relations that call for it: of each partition the first and the newest, and what they may do.
-    because: Vec<Called>,
+    because: Vec<FeedRelation>,
 }
 
 /// What called for work, of one partition.
 #[derive(Clone, Debug)]
-struct Called {
+struct FeedRelation {
     first: LogPos,
     newest: LogPos,
     takes_out: bool,
@@ -69,7 +69,7 @@ struct Called {
 #[derive(Debug)]
 struct CurrentJob {
     account: AccountIx,
-    owed: Owed,
+    pending: PendingWork,
     /// What had been seen before the first of its relations that are not carried out.
     seen: Arc<Offsets>,
     /// Its feeds that are still to be begun, the next one last: its home, or a list by its id.
@@ -88,44 +88,44 @@ enum Stage {
 }
 
 impl FeedBacklog {
-    /// Nothing is owed yet. `unsettled` is what readers see of it.
-    pub(super) fn new(unsettled: Arc<PendingRelations>) -> FeedBacklog {
+    /// Nothing is owed yet. `pending_relations` is what readers see of it.
+    pub(super) fn new(pending_relations: Arc<PendingRelations>) -> FeedBacklog {
         FeedBacklog {
-            unsettled,
-            owed: HashMap::new(),
+            pending_relations,
+            pending: HashMap::new(),
             queue: VecDeque::new(),
-            at_hand: None,
+            current: None,
             settled: Vec::new(),
         }
     }
 
     /// Whether nothing is to be done.
     pub(super) fn is_idle(&self) -> bool {
-        self.at_hand.is_none() && self.owed.is_empty()
+        self.current.is_none() && self.pending.is_empty()
     }
 
     /// Whether something is to be done for an account.
-    pub(super) fn owes(&self, account: AccountIx) -> bool {
-        self.owed.contains_key(&account)
+    pub(super) fn has_work_for(&self, account: AccountIx) -> bool {
+        self.pending.contains_key(&account)
             || self
-                .at_hand
+                .current
                 .as_ref()
-                .is_some_and(|at_hand| at_hand.account == account)
+                .is_some_and(|current| current.account == account)
     }
 
     /// The relation at `log_pos` calls for this. `seen` is what readers had been told was seen before.
-    pub(super) fn owe(
+    pub(super) fn add(
         &mut self,
         account: AccountIx,
         log_pos: LogPos,
         effect: &Effect,
         seen: &Arc<Offsets>,
     ) {
-        self.unsettled.hold(account, seen, Some(log_pos));
-        let owed = self.enqueue(account);
-        owed.weed_out |= effect.weed_out;
-        owed.merge(effect.merge_in.clone());
-        match owed
+        self.pending_relations.hold(account, seen, Some(log_pos));
+        let pending = self.enqueue(account);
+        pending.prunes |= effect.prunes;
+        pending.merge(effect.merge_in.clone());
+        match pending
             .because
             .iter_mut()
             .find(|there| there.newest.is_beside(log_pos))
@@ -133,14 +133,14 @@ impl FeedBacklog {
             Some(there) => {
                 there.first = there.first.min(log_pos);
                 there.newest = there.newest.max(log_pos);
-                there.takes_out |= effect.weed_out;
+                there.takes_out |= effect.prunes;
                 there.regroups |= effect.regroups;
                 there.is_noted = false;
             }
-            None => owed.because.push(Called {
+            None => pending.because.push(FeedRelation {
                 first: log_pos,
                 newest: log_pos,
-                takes_out: effect.weed_out,
+                takes_out: effect.prunes,
                 regroups: effect.regroups,
                 is_noted: false,
             }),
@@ -148,8 +148,8 @@ impl FeedBacklog {
     }
 
     /// An account whose feeds were empty is to have them again, before all others: somebody waits.
-    pub(super) fn owe_everything(&mut self, account: AccountIx, seen: &Arc<Offsets>) {
-        self.unsettled.hold(account, seen, None);
+    pub(super) fn add_all(&mut self, account: AccountIx, seen: &Arc<Offsets>) {
+        self.pending_relations.hold(account, seen, None);
         self.enqueue(account).merge(Merge::Everyone);
         self.queue.retain(|there| *there != account);
         self.queue.push_front(account);
@@ -157,9 +157,9 @@ impl FeedBacklog {
 
     /// Nothing is owed to an account any more: its feeds were taken away.
     pub(super) fn forget(&mut self, account: AccountIx) {
-        if self.owes(account) {
-            self.owed.remove(&account);
-            self.at_hand.take_if(|at_hand| at_hand.account == account);
+        if self.has_work_for(account) {
+            self.pending.remove(&account);
+            self.current.take_if(|current| current.account == account);
             self.settled.push(account);
         }
     }
@@ -167,12 +167,15 @@ impl FeedBacklog {
     /// Has feeds remember the relations that call for what is owed to them. To be called before a checkpoint: a relation
     /// that is stored is in force after a crash, so it must be known then what had been seen when it came.
     pub(super) fn note(&mut self, store: &Store, graph: &Graph) {
-        let at_hand = self.at_hand.iter_mut();
-        let at_hand = at_hand.map(|at_hand| (at_hand.account, &mut at_hand.owed));
-        let owed = self.owed.iter_mut().map(|(account, owed)| (*account, owed));
-        for (account, owed) in at_hand.chain(owed) {
-            if let Some(seen) = self.unsettled.held(account) {
-                owed.note(store, graph, account, &seen);
+        let current = self.current.iter_mut();
+        let current = current.map(|current| (current.account, &mut current.pending));
+        let pending = self
+            .pending
+            .iter_mut()
+            .map(|(account, pending)| (*account, pending));
+        for (account, pending) in current.chain(pending) {
+            if let Some(seen) = self.pending_relations.held(account) {
+                pending.note(store, graph, account, &seen);
             }
         }
     }
@@ -180,8 +183,11 @@ impl FeedBacklog {
     /// What of the log a checkpoint may say it reflects: less than was read, while something is owed for it.
     pub(super) fn reflected(&self, read: &CheckpointState) -> CheckpointState {
         let mut reflects = read.clone();
-        let at_hand = self.at_hand.iter().map(|at_hand| &at_hand.owed);
-        for because in at_hand.chain(self.owed.values()).flat_map(|o| &o.because) {
+        let current = self.current.iter().map(|current| &current.pending);
+        for because in current
+            .chain(self.pending.values())
+            .flat_map(|o| &o.because)
+        {
             let first = because.first.position();
             for next in &mut reflects.next {
                 if (next.topic, next.partition) == (first.topic, first.partition) {
@@ -199,15 +205,15 @@ impl FeedBacklog {
         graph: &Graph,
         shown: &VisibleUpTo<'_>,
     ) -> Result<Progress, DiskError> {
-        if self.at_hand.is_none() && !self.begin(store, graph) {
+        if self.current.is_none() && !self.begin(store, graph) {
             return Ok(Progress::Done);
         }
-        if let Some(at_hand) = &mut self.at_hand
-            && at_hand.step(store, graph, shown)? == Progress::Done
+        if let Some(current) = &mut self.current
+            && current.step(store, graph, shown)? == Progress::Done
         {
-            let account = at_hand.account;
-            self.at_hand = None;
-            if !self.owed.contains_key(&account) {
+            let account = current.account;
+            self.current = None;
+            if !self.pending.contains_key(&account) {
                 self.settled.push(account);
             }
         }
@@ -221,34 +227,34 @@ impl FeedBacklog {
     /// Tells readers of the accounts that are settled, at one moment with what `announce` tells them. Returns which.
     pub(super) fn announce(&mut self, announce: impl FnOnce()) -> Vec<AccountIx> {
         let mut settled = std::mem::take(&mut self.settled);
-        settled.retain(|account| !self.owes(*account));
-        self.unsettled.release(&settled, announce);
+        settled.retain(|account| !self.has_work_for(*account));
+        self.pending_relations.release(&settled, announce);
         settled
     }
 
-    fn enqueue(&mut self, account: AccountIx) -> &mut Owed {
-        self.owed.entry(account).or_insert_with(|| {
+    fn enqueue(&mut self, account: AccountIx) -> &mut PendingWork {
+        self.pending.entry(account).or_insert_with(|| {
             self.queue.push_back(account);
-            Owed::default()
+            PendingWork::default()
         })
     }
 
     /// Takes the next account at hand, if there is one.
     fn begin(&mut self, store: &Store, graph: &Graph) -> bool {
         while let Some(account) = self.queue.pop_front() {
-            let (Some(mut owed), Some(of)) = (self.owed.remove(&account), graph.get(account))
+            let (Some(mut pending), Some(of)) = (self.pending.remove(&account), graph.get(account))
             else {
                 continue;
             };
-            let seen = self.unsettled.held(account).unwrap_or_default();
-            owed.note(store, graph, account, &seen);
+            let seen = self.pending_relations.held(account).unwrap_or_default();
+            pending.note(store, graph, account, &seen);
             let feeds = Feed::all(account, of).map(|feed| feed.list.map(str::to_owned));
             // Home comes first.
             let mut rest: Vec<_> = feeds.collect();
             rest.reverse();
-            self.at_hand = Some(CurrentJob {
+            self.current = Some(CurrentJob {
                 account,
-                owed,
+                pending,
                 seen,
                 rest,
                 list: None,
@@ -260,7 +266,7 @@ impl FeedBacklog {
     }
 }
 
-impl Owed {
+impl PendingWork {
     fn merge(&mut self, merge: Merge) {
         let is_known = self.merges.contains(&Merge::Everyone) || self.merges.contains(&merge);
         if merge == Merge::Nobody || is_known {
@@ -312,7 +318,7 @@ impl CurrentJob {
                 return Ok(Progress::Done);
             };
             self.list = list;
-            self.stage = if self.owed.weed_out {
+            self.stage = if self.pending.prunes {
                 Stage::Pruning(Pruning::new())
             } else {
                 self.merging(graph)
@@ -331,7 +337,7 @@ impl CurrentJob {
             account: self.account,
             list: self.list.as_deref(),
         };
-        let because = self.owed.because(&self.seen);
+        let because = self.pending.because(&self.seen);
         match &mut self.stage {
             Stage::Between => {}
             Stage::Pruning(weeding) => {
@@ -350,14 +356,14 @@ impl CurrentJob {
     }
 
     fn merging(&self, graph: &Graph) -> Stage {
-        if self.owed.merges.is_empty() {
+        if self.pending.merges.is_empty() {
             return Stage::Between;
         }
         let feed = Feed {
             account: self.account,
             list: self.list.as_deref(),
         };
-        Stage::Merging(Merging::new(graph, feed, &self.owed.merges))
+        Stage::Merging(Merging::new(graph, feed, &self.pending.merges))
     }
 }
 

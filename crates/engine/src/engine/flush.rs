@@ -54,7 +54,7 @@ impl Engine {
             let graph = self.graph.read();
             self.backlog.note(&self.store, &graph);
             self.store.put_reached(self.view.horizons.unstored());
-            inactivity::put_attendance(&self.store, &graph, &self.view.attendance);
+            inactivity::put_last_access(&self.store, &graph, &self.view.last_access);
         }
         let taken = self.store.take_out();
         let is_in_doubt = self.retention.are_in_doubt(now);
@@ -78,7 +78,7 @@ impl Engine {
     /// Takes out the rows that the log does not have; none if none are new. They are written, and that is said, like a checkpoint.
     pub fn begin_rows(&mut self) -> Option<RowFlush> {
         let reached = self.view.horizons.unstored();
-        let last_seen = inactivity::attendance_known(&self.graph.read(), &self.view.attendance);
+        let last_seen = inactivity::unstored_access(&self.graph.read(), &self.view.last_access);
         let known = self.catch_up.raise_known(&self.reflects.next);
         if reached.is_empty() && last_seen.is_empty() && known.is_none() {
             return None;

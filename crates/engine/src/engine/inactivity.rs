@@ -60,7 +60,7 @@ impl InactivityRound {
         &mut self,
         store: &Store,
         graph: &RwLock<Graph>,
-        attendance: &LastAccess,
+        last_access: &LastAccess,
         backlog: &FeedBacklog,
         log_time: Time,
     ) -> Result<usize, DiskError> {
@@ -69,7 +69,7 @@ impl InactivityRound {
         }
         if self.next.is_none() {
             self.begun = Some(log_time);
-            attendance.set_now(log_time);
+            last_access.set_now(log_time);
         }
         let from = self.next.unwrap_or(0);
         let accounts = graph.read().accounts();
@@ -80,15 +80,17 @@ impl InactivityRound {
             if self.is_first {
                 drop_leftovers(store, &graph.read(), account)?;
             }
-            if !attendance.is_overdue(account, self.inactive_after) || backlog.owes(account) {
+            if !last_access.is_overdue(account, self.inactive_after)
+                || backlog.has_work_for(account)
+            {
                 continue;
             }
             // Who watches and is told nothing does not look.
             if store.homes.watchers.is_watched(account) {
-                attendance.note(account);
+                last_access.note(account);
                 continue;
             }
-            asleep += usize::from(put_to_sleep(store, graph, attendance, account));
+            asleep += usize::from(drop_feeds(store, graph, last_access, account));
         }
         self.next = Some(to).filter(|to| *to < accounts);
         self.is_first &= self.next.is_some();
@@ -97,18 +99,18 @@ impl InactivityRound {
 }
 
 /// Takes an account's feeds away, unless it is gone altogether.
-pub(super) fn put_to_sleep(
+pub(super) fn drop_feeds(
     store: &Store,
     graph: &RwLock<Graph>,
-    attendance: &LastAccess,
+    last_access: &LastAccess,
     account: AccountIx,
 ) -> bool {
     if graph.read().get(account).is_none_or(|of| of.is_gone()) {
         return false;
     }
     // Readers first: who looks at a feed that is gone must know that it is.
-    attendance.fell_asleep(account);
-    graph.write().put_to_sleep(account);
+    last_access.mark_inactive(account);
+    graph.write().drop_feeds(account);
     let graph = graph.read();
     if let Some(of) = graph.get(account) {
         for feed in Feed::all(account, of) {
@@ -119,7 +121,7 @@ pub(super) fn put_to_sleep(
 }
 
 fn drop_leftovers(store: &Store, graph: &Graph, account: AccountIx) -> Result<(), DiskError> {
-    let Some(of) = graph.get(account).filter(|_| graph.is_asleep(account)) else {
+    let Some(of) = graph.get(account).filter(|_| graph.is_inactive(account)) else {
         return Ok(());
     };
     for feed in Feed::all(account, of) {
@@ -139,7 +141,7 @@ pub(super) fn wake(
     account: AccountIx,
     read: &Arc<Offsets>,
 ) {
-    if !graph.read().is_asleep(account) {
+    if !graph.read().is_inactive(account) {
         return;
     }
     graph.write().wake(account);
@@ -149,38 +151,38 @@ pub(super) fn wake(
             feed.replace(store, of, blank(read));
         }
     }
-    backlog.owe_everything(account, read);
+    backlog.add_all(account, read);
 }
 
 /// Who slept when this was stored sleeps on.
 pub(super) fn load(
     store: &Store,
     graph: &mut Graph,
-    attendance: &LastAccess,
+    last_access: &LastAccess,
 ) -> Result<(), DiskError> {
     for (id, last_seen) in store.last_seen()? {
         let Some(account) = graph.account(&id) else {
             continue;
         };
-        attendance.restore(account, last_seen);
-        if attendance.is_asleep(account) {
-            graph.put_to_sleep(account);
+        last_access.restore(account, last_seen);
+        if last_access.is_inactive(account) {
+            graph.drop_feeds(account);
         }
     }
     Ok(())
 }
 
 /// Hands what changed since the last checkpoint to the store, for the next one.
-pub(super) fn put_attendance(store: &Store, graph: &Graph, attendance: &LastAccess) {
-    store.put_last_seen(named(graph, attendance.unstored()));
+pub(super) fn put_last_access(store: &Store, graph: &Graph, last_access: &LastAccess) {
+    store.put_last_seen(named(graph, last_access.unstored()));
 }
 
 /// What changed since it was last stored, as far as it may be before what is new in feeds is.
-pub(super) fn attendance_known(
+pub(super) fn unstored_access(
     graph: &Graph,
-    attendance: &LastAccess,
+    last_access: &LastAccess,
 ) -> Vec<(Box<str>, Option<LastSeen>)> {
-    named(graph, attendance.unstored_alone())
+    named(graph, last_access.unstored_alone())
 }
 
 fn named(

@@ -1,6 +1,6 @@
 //! One activity into the state: found or placed, kept, fanned out. The single writer of posts and feeds.
 
-use super::actors::{name, tell};
+use super::actors::{keep_document, name};
 use crate::activity::Activity;
 use crate::activity::Delivery;
 use crate::activity::PostContent;
@@ -139,7 +139,7 @@ impl Ingest {
         let outcome = self.admit_one(graph, windows, at, envelope, activity);
         let mut origins = self.origins.write();
         if let (Err(IngestError::Refused(_)), Some(origin)) = (&outcome, author) {
-            origins.count_refused(&origin, at_of(at));
+            origins.count_refused(&origin, record_at(at));
         }
         origins.passed(at.partition, at.offset);
         drop(origins);
@@ -171,7 +171,7 @@ impl Ingest {
                     self.name(at, envelope.arrived, &body.author, followers)?;
                 }
                 if let Some(author) = author {
-                    tell(&self.store, at, envelope.arrived, *author)?;
+                    keep_document(&self.store, at, envelope.arrived, *author)?;
                 }
                 if let Some(original) = original {
                     let plain = Envelope {
@@ -189,7 +189,7 @@ impl Ingest {
                 if let Some(followers) = named {
                     self.name(at, envelope.arrived, &document.id, followers)?;
                 }
-                Ok(tell(&self.store, at, envelope.arrived, *document)?)
+                Ok(keep_document(&self.store, at, envelope.arrived, *document)?)
             }
             Activity::Delete { uri, by } => Ok(Outcome::Removed(self.remove(
                 graph,
@@ -288,7 +288,7 @@ impl Ingest {
                 return self.again(graph, windows, at, envelope, how, body, &known);
             }
         };
-        let gone = self.gone_before_it_came(&body, &origin, (at, envelope.arrived))?;
+        let gone = self.removal_before_post(&body, &origin, (at, envelope.arrived))?;
         // Whichever came first, a later `updated` says that it was edited.
         let edited = body
             .updated
@@ -369,7 +369,7 @@ impl Ingest {
             self.count(known, how, windows);
         }
         if known.made == at || known.newest == at {
-            self.once_more(graph, known)?;
+            self.reapply(graph, known)?;
         }
         let outcome = match known.state {
             State::Gone => return Ok(Outcome::Known),
@@ -412,7 +412,7 @@ impl Ingest {
         if outcome == Outcome::Edited {
             post.edited = updated;
         }
-        let concerns_feeds = is_decided_otherwise(known, &post);
+        let concerns_feeds = differs_for_rules(known, &post);
         if concerns_feeds || outcome == Outcome::Edited {
             post.newest = at;
         }
@@ -489,7 +489,7 @@ impl Ingest {
     }
 
     /// The removal that came before the post it removes, and what it removes.
-    fn gone_before_it_came(
+    fn removal_before_post(
         &self,
         body: &PostContent,
         origin: &str,
@@ -508,7 +508,7 @@ impl Ingest {
             return Ok(None);
         };
         let undone = by_its_host(self.store.pending(&boost_key(&body.author, original))?);
-        let undone = undone.filter(|undone| stands_before(made, (undone.at, undone.arrived)));
+        let undone = undone.filter(|undone| is_earlier(made, (undone.at, undone.arrived)));
         Ok(undone.map(|removal| (removal, RemovalScope::Post)))
     }
 
@@ -529,7 +529,7 @@ impl Ingest {
             };
             let is_undone = known.state == State::Gone && !known.is_author_gone;
             let when = undone.as_ref().map_or(known.arrived, |undo| undo.arrived);
-            if !is_undone || !stands_before((known.newest, when), (at, arrived)) {
+            if !is_undone || !is_earlier((known.newest, when), (at, arrived)) {
                 break;
             }
             uri = format!("{}#{number}", body.uri);
@@ -565,7 +565,7 @@ impl Ingest {
 
     /// The record that made a post what it is, read again after a crash: a checkpoint writes posts before indexes and
     /// homes, so the post may be stored as it is while they are not; nor did its parent, come meanwhile, find it.
-    fn once_more(&mut self, graph: &Graph, known: &Post) -> Result<(), DiskError> {
+    fn reapply(&mut self, graph: &Graph, known: &Post) -> Result<(), DiskError> {
         let post = self.store.put_post(Post {
             answers: answers_of(&self.store, &known.body)?,
             ..known.clone()
@@ -602,7 +602,7 @@ impl Ingest {
         let is_author_gone = post.is_author_gone || whose == RemovalScope::Author;
         if post.state == State::Gone && post.is_author_gone == is_author_gone {
             if post.newest == at {
-                self.once_more(graph, post)?;
+                self.reapply(graph, post)?;
             }
             return Ok(0);
         }
@@ -663,7 +663,7 @@ impl Ingest {
         };
         let key = boost_key(by, original);
         let last = self.store.pending(&key)?;
-        if last.is_none_or(|last| stands_before((last.at, last.arrived), (at, arrived))) {
+        if last.is_none_or(|last| is_earlier((last.at, last.arrived), (at, arrived))) {
             self.store
                 .put_pending(&key, PendingRemoval { host, arrived, at });
         }
@@ -674,7 +674,7 @@ impl Ingest {
             };
             let is_meant =
                 boost.body.author == by && boost.body.boost_of.as_deref() == Some(original);
-            if is_meant && stands_before((boost.made, boost.arrived), (at, arrived)) {
+            if is_meant && is_earlier((boost.made, boost.arrived), (at, arrived)) {
                 removed += self.remove_post(graph, at, &boost, RemovalScope::Post)?;
             }
         }
@@ -698,7 +698,7 @@ impl Ingest {
             // An edit of what never came tells how old the post is, not how long its origin takes.
             delay_ms: post.delay_ms().filter(|_| how != Delivery::Update),
             arrived: post.arrived,
-            at: at_of(post.made),
+            at: record_at(post.made),
         };
         self.origins.write().count(&post.origin, seen, windows);
     }
@@ -721,7 +721,7 @@ enum Placed {
 }
 
 /// Whether the rules could decide otherwise about what a post has become.
-fn is_decided_otherwise(before: &Post, after: &Post) -> bool {
+fn differs_for_rules(before: &Post, after: &Post) -> bool {
     let (old, new) = (&before.body, &after.body);
     before.state != after.state
         || old.visibility != new.visibility
@@ -736,7 +736,7 @@ fn is_decided_otherwise(before: &Post, after: &Post) -> bool {
 
 /// Whether one of an author's records stands before another, in the author's own order: that of their partition. Where
 /// partitions were added, an author may have some in two: then that of arrival, as near as can be known.
-fn stands_before(one: (At, Time), other: (At, Time)) -> bool {
+fn is_earlier(one: (At, Time), other: (At, Time)) -> bool {
     if one.0.partition == other.0.partition {
         one.0.offset < other.0.offset
     } else {
@@ -744,7 +744,7 @@ fn stands_before(one: (At, Time), other: (At, Time)) -> bool {
     }
 }
 
-fn at_of(at: At) -> origins::RecordAt {
+fn record_at(at: At) -> origins::RecordAt {
     origins::RecordAt {
         partition: at.partition,
         offset: at.offset,

@@ -65,7 +65,7 @@ use std::time::Duration;
 const ASK_AGAIN: Duration = Duration::from_secs(60);
 
 /// What the engine is told.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// Reorder windows.
     pub windows: Windows,
@@ -139,7 +139,7 @@ pub struct Engine {
     /// Whether something is being written: what goes by what is stored waits.
     is_flushing: bool,
     /// Removals that were asked for, and how long the process had run then.
-    asked_to_end: BTreeMap<Vec<u8>, Duration>,
+    requested_removals: BTreeMap<Vec<u8>, Duration>,
 }
 
 impl Engine {
@@ -148,8 +148,8 @@ impl Engine {
     pub fn open(store: Arc<Store>, log: &LogStatus, options: Options) -> Result<Engine, DiskError> {
         let mut graph = Graph::default();
         relations::load(&store, &mut graph)?;
-        let attendance = Arc::new(LastAccess::default());
-        inactivity::load(&store, &mut graph, &attendance)?;
+        let last_access = Arc::new(LastAccess::default());
+        inactivity::load(&store, &mut graph, &last_access)?;
         let reflects = store.reflects()?;
         let mut ingest = Ingest::new(Arc::clone(&store))?;
         ingest.again = Reevaluation::new(reflects.again.clone(), options.boosts_at_once);
@@ -166,8 +166,8 @@ impl Engine {
             origins: Arc::clone(ingest.origins()),
             windows: Arc::new(RwLock::new(Arc::clone(&windows))),
             horizons: Arc::new(Horizons::new(store.reached()?.into_iter())),
-            attendance,
-            unsettled: Arc::default(),
+            last_access,
+            pending_relations: Arc::default(),
             edited: ingest.again.boosts.waiting(),
             log: SealedLog::new(options.log),
             built: watching,
@@ -176,7 +176,7 @@ impl Engine {
             catch_up: CatchUp::begin(&store, &reflects.next, log)?,
             retention: RetentionClock::stored(&store, reflects.log_time)?,
             expiry: Expiry::new(options.keep),
-            backlog: FeedBacklog::new(Arc::clone(&view.unsettled)),
+            backlog: FeedBacklog::new(Arc::clone(&view.pending_relations)),
             inactivity: InactivityRound::new(options.inactive_after),
             seen: Arc::new(Offsets::new(&reflects.next)),
             taken: LastTaken::new(reflects.taken.clone()),
@@ -191,7 +191,7 @@ impl Engine {
             passed: 0,
             is_dirty: false,
             is_flushing: false,
-            asked_to_end: BTreeMap::new(),
+            requested_removals: BTreeMap::new(),
         })
     }
 
@@ -231,7 +231,7 @@ impl Engine {
         !self.can_reevaluate_authors()
             && again.boosts.is_done()
             && self.backlog.is_idle()
-            && !self.view.attendance.is_asked()
+            && !self.view.last_access.has_requests()
     }
 
     /// Takes one record in. It counts as read when it is passed ([`Engine::pass`]): keep what cannot be used before that, so
@@ -248,7 +248,7 @@ impl Engine {
         match decoded {
             Decoded::Relation(change) => {
                 let effect = self.relate(record, &change, now)?;
-                self.asked_to_end.remove(&change.key.to_bytes());
+                self.requested_removals.remove(&change.key.to_bytes());
                 Ok(Applied::Relation(effect))
             }
             Decoded::Activity(envelope, activity) => self.ingest(record, envelope, *activity, now),
@@ -281,7 +281,7 @@ impl Engine {
     /// Does a slice of what is owed: of the feeds that relations rewrite, of the posts that are decided again for their authors,
     /// and of the boosts that are for their originals. Going means that readers or cursors wait for more.
     pub fn step(&mut self, now: Time) -> Result<Progress, DiskError> {
-        self.wake_requested();
+        self.rebuild_requested();
         let graph = self.graph.read();
         let mut progress = Progress::Done;
         if !self.backlog.is_idle() {
@@ -344,11 +344,11 @@ impl Engine {
         let mut due = Vec::new();
         for key in ended {
             let bytes = key.to_bytes();
-            let asked = self.asked_to_end.get(&bytes);
+            let asked = self.requested_removals.get(&bytes);
             if asked.is_some_and(|asked| run < asked.saturating_add(ASK_AGAIN)) {
                 continue;
             }
-            self.asked_to_end.insert(bytes, run);
+            self.requested_removals.insert(bytes, run);
             due.push(relations::removal(&key, now));
         }
         due
@@ -383,7 +383,7 @@ impl Engine {
         let asleep = self.inactivity.step(
             &self.store,
             &self.graph,
-            &self.view.attendance,
+            &self.view.last_access,
             &self.backlog,
             log_time,
         )?;
@@ -456,9 +456,9 @@ impl Engine {
         }
         if let Some(number) = effect.account {
             if effect.purge {
-                self.view.attendance.forget(number);
+                self.view.last_access.forget(number);
             } else if self.catch_up.is_done() {
-                self.view.attendance.note(number);
+                self.view.last_access.note(number);
             }
         }
         if let (Some(number), Some(_)) = (effect.account, effect.patience_ms_before) {
@@ -476,8 +476,8 @@ impl Engine {
     }
 
     /// Begins to wake the accounts whose feeds readers asked for.
-    fn wake_requested(&mut self) {
-        let asked_for = self.view.attendance.asked_for();
+    fn rebuild_requested(&mut self) {
+        let asked_for = self.view.last_access.take_requests();
         if asked_for.is_empty() {
             return;
         }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// What readers are told beside what the engine knows itself.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Beside {
+pub struct ServiceStatus {
     /// The moment before which all that arrived is in the log. None amid a batch: all of that counts as taken, so nothing can be
     /// said of when what is still to come arrived.
     pub settled: Option<Time>,
@@ -28,14 +28,14 @@ impl Engine {
     }
 
     /// Tells readers how far all is built. Returns it.
-    pub fn publish(&mut self, log: &LogStatus, beside: Beside) -> Arc<BuildProgress> {
+    pub fn publish(&mut self, log: &LogStatus, beside: ServiceStatus) -> Arc<BuildProgress> {
         self.take_over_changed_holds();
         let taken = Arc::new(Offsets::new(&self.reflects.next));
         self.seen = self.ingest.again.told(&taken);
         let built = Arc::new(BuildProgress {
             taken,
             seen: Arc::clone(&self.seen),
-            spoken: self.ingest.again.spoken(),
+            author_changes: self.ingest.again.author_changes(),
             ends: Arc::new(Offsets::new(&log.end_positions())),
             relations_in_force: self.catch_up.relations_are_read(),
             catching_up: beside.catching_up,
@@ -56,7 +56,7 @@ impl Engine {
         let at_rest = self.backlog.announce(announce);
         // Who was told nothing meanwhile asks again.
         self.store.homes.watchers.mark_changed(&at_rest);
-        self.woke(&at_rest);
+        self.mark_active(&at_rest);
         // Only now: whoever knows how far the horizon is has been told of everything up to it.
         if let Some(settled) = beside.settled {
             self.view.horizons.set_built(self.built_until(log, settled));
@@ -88,10 +88,10 @@ impl Engine {
     }
 
     /// Lets those know who wait for inactive accounts that have feeds again.
-    fn woke(&self, at_rest: &[AccountIx]) {
-        let slept = |account: &AccountIx| self.view.attendance.is_asleep(*account);
-        let woke: Vec<_> = at_rest.iter().copied().filter(slept).collect();
-        self.view.attendance.woke(&woke);
+    fn mark_active(&self, at_rest: &[AccountIx]) {
+        let slept = |account: &AccountIx| self.view.last_access.is_inactive(*account);
+        let mark_active: Vec<_> = at_rest.iter().copied().filter(slept).collect();
+        self.view.last_access.mark_active(&mark_active);
     }
 
     /// The moment up to which everything that arrived has been taken in: until `settled`, if every partition is read to its end;

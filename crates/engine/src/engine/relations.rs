@@ -149,7 +149,7 @@ fn forget(store: &Store, graph: &Graph, key: &Key, marks: &[LogPos]) -> Result<(
         return Ok(());
     };
     // One that sleeps has none, and when it wakes they refuse all from before.
-    if graph.is_asleep(account) {
+    if graph.is_inactive(account) {
         return Ok(());
     }
     let list = (key.kind == Kind::List).then_some(key.target.as_str());
@@ -328,7 +328,7 @@ fn carry_out(
         store.homes.add(account, home_key(&change.key.account));
     }
     if read.again && (effect.account.is_some() || change.key.kind == Kind::Moderation) {
-        redo(&mut effect, change);
+        repeat(&mut effect, change);
     }
     let graph = graph.read();
     if let Some(account) = effect.account {
@@ -348,10 +348,10 @@ fn carry_out(
         } else if let Some(list) = effect.lists_gone.first() {
             store.replace_named(Name::list(account, of.id(), list), blank);
         }
-        let calls_for_work = effect.weed_out || effect.merge_in != Merge::Nobody || effect.regroups;
+        let calls_for_work = effect.prunes || effect.merge_in != Merge::Nobody || effect.regroups;
         // One that sleeps has no feeds: they are merged anew when it wakes.
-        if calls_for_work && !graph.is_asleep(account) {
-            backlog.owe(account, read.log_pos, &effect, read.seen);
+        if calls_for_work && !graph.is_inactive(account) {
+            backlog.add(account, read.log_pos, &effect, read.seen);
         }
     }
     Ok(effect)
@@ -390,11 +390,11 @@ pub(super) fn removal(key: &Key, now: Time) -> NewRecord {
     }
 }
 
-fn redo(effect: &mut Effect, change: &Change) {
+fn repeat(effect: &mut Effect, change: &Change) {
     match (change.key.kind, &change.relation) {
         (Kind::Follow, Some(_)) => {
             // It may want less than one before it.
-            effect.weed_out = true;
+            effect.prunes = true;
             if effect.merge_in == Merge::Nobody {
                 effect.merge_in = Merge::Author(change.key.target.clone());
             }
@@ -406,7 +406,7 @@ fn redo(effect: &mut Effect, change: &Change) {
             effect.merge_in = Merge::Everyone;
         }
         (Kind::Account, Some(relation)) => {
-            effect.weed_out = true;
+            effect.prunes = true;
             effect.merge_in = Merge::Everyone;
             effect.regroups = true;
             if let Relation::Account { actor, .. } = relation {
@@ -415,10 +415,10 @@ fn redo(effect: &mut Effect, change: &Change) {
         }
         (Kind::Follow | Kind::Tag, None)
         | (Kind::Mute | Kind::Block | Kind::BlockedBy | Kind::DomainBlock, Some(_)) => {
-            effect.weed_out = true;
+            effect.prunes = true;
         }
         (Kind::List | Kind::ListMember, _) => {
-            effect.weed_out = true;
+            effect.prunes = true;
             effect.merge_in = Merge::Everyone;
         }
         (Kind::Moderation, _) => effect.moderated = Some(change.key.target.clone()),

@@ -26,7 +26,7 @@ use crate::feed::store::{self, Index, Store};
 use crate::graph::Graph;
 use crate::record::offsets::{LogPos, Offsets};
 use crate::record::{PartitionEnd, Position, Record, Topic, Vouched};
-use crate::view::visible::shown;
+use crate::view::visible::visible;
 use proptest::prelude::*;
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
@@ -198,8 +198,13 @@ impl World {
     fn settle(&mut self) {
         let engine = &mut self.engine;
         let graph = engine.graph.read();
-        let shown = |_: &Graph, _| PostId::MAX;
-        while engine.backlog.step(&engine.store, &graph, &shown).unwrap() == Progress::Going {}
+        let visible = |_: &Graph, _| PostId::MAX;
+        while engine
+            .backlog
+            .step(&engine.store, &graph, &visible)
+            .unwrap()
+            == Progress::Going
+        {}
         drop(graph);
         engine.backlog.announce(|| {});
         while !self.ingest.again.are_authors_done() {
@@ -277,7 +282,7 @@ impl World {
     }
 
     fn shows(&self, home: &OrderedFeed) -> Shows {
-        let part = shown(home, LENGTH, None, None);
+        let part = visible(home, LENGTH, None, None);
         let uri = |id: &u64| {
             let id = PostId::from_number(*id).unwrap();
             (id, self.store.post(id).unwrap().unwrap().body.uri.clone())

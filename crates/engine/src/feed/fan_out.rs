@@ -58,7 +58,7 @@ pub fn fan_out(
         entered += if fate == PostChange::Gone {
             store
                 .homes
-                .apply(&passage.awake(followers), &passage.leaves);
+                .apply(&passage.active(followers), &passage.leaves);
             0
         } else {
             passage.followers(followers)
@@ -127,7 +127,7 @@ impl<'a> FanOut<'a> {
             match self.graph.manner(*account) {
                 FanOutClass::Plain => plain.push(*account),
                 FanOutClass::Particular => particular.push(*account),
-                FanOutClass::Asleep => {}
+                FanOutClass::Inactive => {}
             }
         }
         if let Reach::Knowing(whom) = reach {
@@ -166,17 +166,17 @@ impl<'a> FanOut<'a> {
     }
 
     /// Those of `accounts` that have feeds.
-    fn awake(&self, accounts: &[AccountIx]) -> Vec<AccountIx> {
-        let awake = accounts.iter().copied();
-        awake
-            .filter(|account| !self.graph.is_asleep(*account))
+    fn active(&self, accounts: &[AccountIx]) -> Vec<AccountIx> {
+        let active = accounts.iter().copied();
+        active
+            .filter(|account| !self.graph.is_inactive(*account))
             .collect()
     }
 
     /// Into or out of the homes of these accounts, decided for each.
     fn each(&self, accounts: &[AccountIx]) -> usize {
         let (mut enter, mut leave) = (Vec::new(), Vec::new());
-        for account in &self.awake(accounts) {
+        for account in &self.active(accounts) {
             let of = self.graph.get(*account);
             match of.map(|of| decide(&self.subject, of)) {
                 Some(Decision::In(_)) => enter.push(*account),
@@ -202,7 +202,7 @@ impl<'a> FanOut<'a> {
     }
 
     fn lists(&self, listers: &[AccountIx], author: ActorIx) -> Result<(), DiskError> {
-        for account in &self.awake(listers) {
+        for account in &self.active(listers) {
             let Some(of) = self.graph.get(*account) else {
                 continue;
             };

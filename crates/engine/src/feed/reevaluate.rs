@@ -73,7 +73,7 @@ pub struct AuthorChangeMark {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unfinished {
     todo: Vec<Todo>,
-    spoken: Vec<AuthorChangeMark>,
+    author_changes: Vec<AuthorChangeMark>,
     renamed: Vec<Renamed>,
     edited: Vec<Edited>,
     /// Stored behind all the rest, so that folders that were written without them are read as ever.
@@ -86,7 +86,7 @@ pub struct Unfinished {
 pub struct Reevaluation {
     todo: VecDeque<Todo>,
     /// What was said, oldest first.
-    spoken: Arc<Vec<AuthorChangeMark>>,
+    author_changes: Arc<Vec<AuthorChangeMark>>,
     /// Of the first: an actor's posts, or those of a domain that were in memory alone when it began; highest first, as
     /// far as they are not done.
     listed: Option<Vec<PostId>>,
@@ -104,7 +104,7 @@ impl Reevaluation {
     pub fn new(left: Unfinished, boosts_at_once: usize) -> Reevaluation {
         Reevaluation {
             todo: left.todo.into(),
-            spoken: Arc::new(left.spoken),
+            author_changes: Arc::new(left.author_changes),
             listed: None,
             renamed: left.renamed.into(),
             addressed: None,
@@ -116,7 +116,7 @@ impl Reevaluation {
     pub fn add(&mut self, said: AuthorChange, of: &str, because: LogPos, seen: &Offsets) {
         // Of where an author lives only the public feeds ask: what they lose for it is not held against every cursor.
         if said == AuthorChange::Moderation {
-            note(Arc::make_mut(&mut self.spoken), because, seen);
+            note(Arc::make_mut(&mut self.author_changes), because, seen);
         }
         self.todo.push_back(Todo {
             said,
@@ -180,7 +180,7 @@ impl Reevaluation {
     pub fn left(&self) -> Unfinished {
         Unfinished {
             todo: self.todo.iter().cloned().collect(),
-            spoken: Vec::clone(&self.spoken),
+            author_changes: Vec::clone(&self.author_changes),
             renamed: self.renamed.iter().cloned().collect(),
             edited: self.boosts.edited(),
             changed: self.boosts.changed(),
@@ -188,8 +188,8 @@ impl Reevaluation {
     }
 
     /// What was said, oldest first.
-    pub fn spoken(&self) -> Arc<Vec<AuthorChangeMark>> {
-        Arc::clone(&self.spoken)
+    pub fn author_changes(&self) -> Arc<Vec<AuthorChangeMark>> {
+        Arc::clone(&self.author_changes)
     }
 
     /// `seen` without the records that are not carried out yet: who is told of what they did so far will be told of the
@@ -266,10 +266,10 @@ impl Reevaluation {
 
 /// One that is known already keeps what had been seen at first. Those between which nothing else was read are one; and of too
 /// many the oldest two become one.
-fn note(spoken: &mut Vec<AuthorChangeMark>, log_pos: LogPos, seen: &Offsets) {
+fn note(author_changes: &mut Vec<AuthorChangeMark>, log_pos: LogPos, seen: &Offsets) {
     let is_known =
         |there: &AuthorChangeMark| there.log_pos.is_beside(log_pos) && log_pos <= there.log_pos;
-    if spoken.iter().any(is_known) {
+    if author_changes.iter().any(is_known) {
         return;
     }
     let with_mark = |seen: &Offsets| {
@@ -278,17 +278,17 @@ fn note(spoken: &mut Vec<AuthorChangeMark>, log_pos: LogPos, seen: &Offsets) {
         seen
     };
     let seen = with_mark(seen);
-    if let Some(last) = spoken.last_mut()
+    if let Some(last) = author_changes.last_mut()
         && last.log_pos.is_beside(log_pos)
         && with_mark(&last.seen) == seen
     {
         *last = AuthorChangeMark { log_pos, seen };
         return;
     }
-    spoken.push(AuthorChangeMark { log_pos, seen });
-    if SPOKEN_MAX < spoken.len() {
-        let oldest = spoken.remove(0);
-        if let Some(next) = spoken.first_mut() {
+    author_changes.push(AuthorChangeMark { log_pos, seen });
+    if SPOKEN_MAX < author_changes.len() {
+        let oldest = author_changes.remove(0);
+        if let Some(next) = author_changes.first_mut() {
             next.seen = oldest.seen;
         }
     }

@@ -18,7 +18,7 @@ pub struct Effect {
     /// The account whose feed is concerned; none if no feed is.
     pub account: Option<AccountIx>,
     /// Entries may have to leave.
-    pub weed_out: bool,
+    pub prunes: bool,
     /// Entries may have to enter.
     pub merge_in: Merge,
     /// Boosts of one post were shown as one and are not, or the other way round.
@@ -76,7 +76,7 @@ impl Graph {
         let before = self.patience_ms(account);
         let actor_before = self.get(account).and_then(super::Account::actor);
         let aggregated = self.aggregates_boosts(account);
-        let (weed_out, merge_in) = self.change(account, key, change.relation.as_ref());
+        let (prunes, merge_in) = self.change(account, key, change.relation.as_ref());
         let actor = self.get(account).and_then(super::Account::actor);
         let moved = [actor_before, actor].into_iter().flatten();
         let moved = moved
@@ -85,13 +85,13 @@ impl Graph {
             .collect();
         let is_other = !is_new && before != self.patience_ms(account);
         // A relation wakes nobody: only a reader does.
-        if !self.is_asleep(account) {
+        if !self.is_inactive(account) {
             self.wake(account);
         }
         Effect {
             new_account: is_new.then_some(account),
             account: Some(account),
-            weed_out,
+            prunes,
             merge_in,
             lists_gone: (key.kind == Kind::List && change.relation.is_none())
                 .then(|| key.target.clone())
@@ -406,13 +406,13 @@ mod tests {
         );
         let again = apply(&mut graph, follow);
         assert_eq!(
-            (again.new_account, again.weed_out, again.merge_in),
+            (again.new_account, again.prunes, again.merge_in),
             (None, false, Merge::Nobody)
         );
         assert_eq!(graph.followers(graph.actor(ANA).unwrap()), [account]);
         let end = r#"{"type":"follow","account":"7","target":"https://a.example/users/ana","removed":true}"#;
-        assert!(apply(&mut graph, end).weed_out);
-        assert!(!apply(&mut graph, end).weed_out);
+        assert!(apply(&mut graph, end).prunes);
+        assert!(!apply(&mut graph, end).prunes);
         assert_eq!(
             (graph.followers(graph.actor(ANA).unwrap()), graph.follows()),
             (&[][..], 0)
@@ -442,7 +442,7 @@ mod tests {
     fn a_mute_that_ends_is_found_when_it_has() {
         let mut graph = Graph::default();
         let mute = r#"{"type":"mute","account":"7","target":"https://a.example/users/ana","until":"2026-12-01T00:00:00Z"}"#;
-        assert!(apply(&mut graph, mute).weed_out);
+        assert!(apply(&mut graph, mute).prunes);
         let end = Time::from_millis(1_796_083_200_000);
         assert_eq!(
             graph.ended_mutes(end.minus(std::time::Duration::from_millis(1))),

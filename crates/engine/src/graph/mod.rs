@@ -73,7 +73,7 @@ pub enum FanOutClass {
     /// It has wishes beyond plain follows: each post is decided for it alone.
     Particular,
     /// It has not been seen for long and has no feeds: nothing is decided for it.
-    Asleep,
+    Inactive,
 }
 
 /// What a follow asks for beyond the plain.
@@ -271,14 +271,14 @@ impl Graph {
     }
 
     /// Whether an account has no feeds for now.
-    pub fn is_asleep(&self, account: AccountIx) -> bool {
-        self.manner(account) == FanOutClass::Asleep
+    pub fn is_inactive(&self, account: AccountIx) -> bool {
+        self.manner(account) == FanOutClass::Inactive
     }
 
     /// An account has no feeds from now on, until [`Graph::wake`].
-    pub fn put_to_sleep(&mut self, account: AccountIx) {
+    pub fn drop_feeds(&mut self, account: AccountIx) {
         if let Some(manner) = self.manners.get_mut(account.number()) {
-            *manner = FanOutClass::Asleep;
+            *manner = FanOutClass::Inactive;
         }
     }
 

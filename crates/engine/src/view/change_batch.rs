@@ -5,10 +5,10 @@ use crate::feed::fan_out::rests_on;
 use crate::feed::post::Post;
 use crate::feed::store::Store;
 use crate::feed::store::disk::DiskError;
-use crate::view::changes::{Change as Place, What};
+use crate::view::changes::{ChangedEntry as Place, EntryChange};
 use crate::view::cursor::ReadPoint;
 use crate::view::page::PAGE_BYTES_MAX;
-use crate::view::with_original::{FeedFilter, whole};
+use crate::view::with_original::{FeedFilter, post_with_original};
 use schemars::JsonSchema;
 use serde::Serialize;
 use slackwater_order::horizon::highest_visible;
@@ -100,7 +100,7 @@ pub fn batch<W: WriteEntry>(
     changes: &[Place],
     from: &ReadPoint,
     limit: BatchLimit,
-    lets_in: &FeedFilter<'_>,
+    admits: &FeedFilter<'_>,
     writer: &W,
 ) -> Result<ChangeBatch<W::Entry>, DiskError> {
     let mut batch = ChangeBatch::default();
@@ -114,10 +114,10 @@ pub fn batch<W: WriteEntry>(
         let Some(id) = PostId::from_number(change.id) else {
             continue;
         };
-        if change.what == What::Repeats && !may_have(store, id, from)? {
+        if change.change == EntryChange::Repeats && !may_have(store, id, from)? {
             continue;
         }
-        if matches!(change.what, What::Left | What::Repeats) {
+        if matches!(change.change, EntryChange::Left | EntryChange::Repeats) {
             batch.items.push(ChangeItem {
                 kind: ChangeKind::Remove,
                 behind: false,
@@ -128,13 +128,13 @@ pub fn batch<W: WriteEntry>(
             continue;
         }
         // What went since the feed was read, or does not belong there any more, will be told as a removal.
-        let Some((post, original)) = whole(store, id)? else {
+        let Some((post, original)) = post_with_original(store, id)? else {
             continue;
         };
-        if !lets_in(&post, original.as_deref()) {
+        if !admits(&post, original.as_deref()) {
             continue;
         }
-        let kind = kind(change.what, &post, original.as_deref(), from);
+        let kind = kind(change.change, &post, original.as_deref(), from);
         let is_known = could_be_there(&post, original.as_deref(), from);
         let was_held = highest_visible(Some(from.horizon)).number() < change.id;
         let entry = writer.write(post, original);
@@ -144,7 +144,7 @@ pub fn batch<W: WriteEntry>(
             behind: kind == ChangeKind::Post && from.is_past(change.id),
             id,
             entry: Some(entry),
-            is_news: change.what != What::LetIn && (was_held || !is_known),
+            is_news: change.change != EntryChange::LetIn && (was_held || !is_known),
         });
     }
     Ok(batch)
@@ -154,9 +154,11 @@ pub fn batch<W: WriteEntry>(
 /// ten thousand removals.
 fn may_have(store: &Store, id: PostId, from: &ReadPoint) -> Result<bool, DiskError> {
     let may_show = |post: &Post| from.may_show(post.made.log_pos());
-    Ok(whole(store, id)?.is_none_or(|(post, original)| {
-        may_show(&post) && original.is_none_or(|original| may_show(&original))
-    }))
+    Ok(
+        post_with_original(store, id)?.is_none_or(|(post, original)| {
+            may_show(&post) && original.is_none_or(|original| may_show(&original))
+        }),
+    )
 }
 
 /// Whether all was known that an entry needs to be there: its post, what that boosts, the posts above it that a reply
@@ -172,9 +174,9 @@ fn could_be_there(post: &Post, original: Option<&Post>, from: &ReadPoint) -> boo
 }
 
 /// An entry whose post and original the reader knew has been edited; any other has entered.
-fn kind(what: What, post: &Post, original: Option<&Post>, from: &ReadPoint) -> ChangeKind {
+fn kind(what: EntryChange, post: &Post, original: Option<&Post>, from: &ReadPoint) -> ChangeKind {
     let knew = |post: &Post| from.has(post.made.log_pos());
-    if what == What::Touched && knew(post) && original.is_none_or(knew) {
+    if what == EntryChange::Touched && knew(post) && original.is_none_or(knew) {
         ChangeKind::Edit
     } else {
         ChangeKind::Post

@@ -16,16 +16,16 @@ use slackwater_order::horizon::highest_visible;
 
 /// One change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct ChangedEntry {
     /// The entry's place.
     pub id: u64,
     /// What became of it.
-    pub what: What,
+    pub change: EntryChange,
 }
 
 /// What became of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum EntryChange {
     /// It is shown, and was not.
     Entered,
     /// It is shown, and was not: a relation let it in.
@@ -41,7 +41,7 @@ pub enum What {
 
 /// Why a cursor cannot be served: the feed is to be read anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum CursorRefused {
     /// It lacks something that is not remembered any more.
     #[error("what happened since this cursor is not remembered any more")]
     Forgotten,
@@ -72,17 +72,17 @@ impl ReadPoint {
     }
 }
 
-/// What changed in `feed`, of which `shown` is shown, since `from`, in place order, lowest first. On `edited` rest the entries that
+/// What changed in `feed`, of which `visible` is shown, since `from`, in place order, lowest first. On `edited` rest the entries that
 /// show these posts, even if the feed does not say so yet. What was dropped for length is not among it: the reader drops whatever
 /// it has at or below the floor.
 pub fn changes(
     feed: &OrderedFeed,
-    shown: &Visible,
+    visible: &Visible,
     edited: &[Edited],
     from: &ReadPoint,
-) -> Result<Vec<Change>, Refused> {
+) -> Result<Vec<ChangedEntry>, CursorRefused> {
     if !feed.forgotten.is_within(&from.seen) {
-        return Err(Refused::Forgotten);
+        return Err(CursorRefused::Forgotten);
     }
     let mut is_all_in_doubt = false;
     for turn in feed.turns.iter().filter(|turn| !from.has(turn.log_pos)) {
@@ -91,17 +91,17 @@ pub fn changes(
             continue;
         }
         if turn.takes_out {
-            return Err(Refused::NotListed);
+            return Err(CursorRefused::NotListed);
         }
         is_all_in_doubt = true;
     }
-    let doubts = match shown.repeat_after {
+    let uncertain = match visible.repeat_after {
         Some(after) => UncertainBoosts::new(feed, after, from),
         None => UncertainBoosts::default(),
     };
-    let ids = feed.ids.get(shown.entries.clone()).unwrap_or_default();
+    let ids = feed.ids.get(visible.entries.clone()).unwrap_or_default();
     let last_known = highest_visible(Some(from.horizon)).number();
-    let marks = feed.marks.get(shown.entries.clone()).unwrap_or_default();
+    let marks = feed.marks.get(visible.entries.clone()).unwrap_or_default();
     // Few, as a rule none, of a full feed's hundreds.
     let also: Vec<_> = feed
         .also
@@ -115,43 +115,43 @@ pub fn changes(
     let mut changes = Vec::new();
     for (id, log_pos) in ids.iter().zip(marks) {
         let is_passed = last_known < *id || *id <= from.floor;
-        let mut what = if is_all_in_doubt || is_passed {
-            Some(What::Entered)
+        let mut change = if is_all_in_doubt || is_passed {
+            Some(EntryChange::Entered)
         } else if from.has(*log_pos) {
             None
         } else {
-            Some(What::Touched)
+            Some(EntryChange::Touched)
         };
         while let Some((there, log_pos)) = also.next_if(|(there, _)| there <= id) {
             if there == id {
-                what = match log_pos.topic() {
-                    Topic::Relationships => Some(What::LetIn),
-                    Topic::Activities => what.or(Some(What::Touched)),
+                change = match log_pos.topic() {
+                    Topic::Relationships => Some(EntryChange::LetIn),
+                    Topic::Activities => change.or(Some(EntryChange::Touched)),
                 };
             }
         }
         if edited.contains(id) {
-            what = what.or(Some(What::Touched));
+            change = change.or(Some(EntryChange::Touched));
         }
-        if shown.hides(*id) {
-            let may_show = !is_passed && (is_all_in_doubt || doubts.has(*id));
-            what = may_show.then_some(What::Repeats);
-        } else if doubts.was_hidden(*id) {
-            what = Some(What::Entered);
-        } else if doubts.has(*id) {
-            what = what.or(Some(What::Touched));
+        if visible.hides(*id) {
+            let may_show = !is_passed && (is_all_in_doubt || uncertain.has(*id));
+            change = may_show.then_some(EntryChange::Repeats);
+        } else if uncertain.was_hidden(*id) {
+            change = Some(EntryChange::Entered);
+        } else if uncertain.has(*id) {
+            change = change.or(Some(EntryChange::Touched));
         }
-        if let Some(what) = what {
-            changes.push(Change { id: *id, what });
+        if let Some(change) = change {
+            changes.push(ChangedEntry { id: *id, change });
         }
     }
     let left = feed
         .gone
         .iter()
         .filter(|(id, log_pos)| !from.has(*log_pos) && *id <= last_known && from.floor < *id);
-    changes.extend(left.map(|(id, _)| Change {
+    changes.extend(left.map(|(id, _)| ChangedEntry {
         id: *id,
-        what: What::Left,
+        change: EntryChange::Left,
     }));
     // Stable and nearly sorted already.
     changes.sort_by_key(|change| change.id);
@@ -165,7 +165,7 @@ mod tests {
     use super::*;
     use crate::feed::ordered_feed::{FeedOp, RelationChange};
     use crate::record::Position;
-    use crate::view::visible::shown;
+    use crate::view::visible::visible;
     use slackwater_order::place::PostId;
     use slackwater_order::time::Time;
     use std::sync::Arc;
@@ -219,7 +219,10 @@ mod tests {
     }
 
     /// The changes, in milliseconds, of a feed of ten that is shown whole.
-    fn told(feed: &OrderedFeed, from: &ReadPoint) -> Result<Vec<(i64, What)>, Refused> {
+    fn told(
+        feed: &OrderedFeed,
+        from: &ReadPoint,
+    ) -> Result<Vec<(i64, EntryChange)>, CursorRefused> {
         told_of(feed, None, from)
     }
 
@@ -227,11 +230,11 @@ mod tests {
         feed: &OrderedFeed,
         horizon: Option<i64>,
         from: &ReadPoint,
-    ) -> Result<Vec<(i64, What)>, Refused> {
-        let part = shown(feed, 10, horizon.map(Time::from_millis), AFTER);
-        let row = |change: Change| {
+    ) -> Result<Vec<(i64, EntryChange)>, CursorRefused> {
+        let part = visible(feed, 10, horizon.map(Time::from_millis), AFTER);
+        let row = |change: ChangedEntry| {
             let place = PostId::from_number(change.id).unwrap();
-            (place.time().millis(), change.what)
+            (place.time().millis(), change.change)
         };
         Ok(changes(feed, &part, &[], from)?
             .into_iter()
@@ -242,7 +245,10 @@ mod tests {
     #[test]
     fn an_entry_is_told_if_its_record_was_not_seen() {
         let check = |posts, expected: &[i64]| {
-            let expected: Vec<_> = expected.iter().map(|ms| (*ms, What::Touched)).collect();
+            let expected: Vec<_> = expected
+                .iter()
+                .map(|ms| (*ms, EntryChange::Touched))
+                .collect();
             assert_eq!(told(&feed(), &from(posts, 0)), Ok(expected), "{posts} seen");
         };
         check(6, &[]);
@@ -259,11 +265,11 @@ mod tests {
             FeedOp::also(at(4), post(8)),
             FeedOp::also(at(4), relation(7)),
         ]);
-        let check = |posts, relations, expected: &[(i64, What)]| {
-            let found = told(&feed, &from(posts, relations));
-            assert_eq!(found, Ok(expected.to_vec()), "{posts} {relations}");
+        let check = |posts, relations, expected: &[(i64, EntryChange)]| {
+            let resolved = told(&feed, &from(posts, relations));
+            assert_eq!(resolved, Ok(expected.to_vec()), "{posts} {relations}");
         };
-        use What::{LetIn, Touched};
+        use EntryChange::{LetIn, Touched};
         check(9, 8, &[]);
         check(9, 7, &[(2, LetIn), (4, LetIn)]);
         check(8, 8, &[(3, Touched), (4, Touched)]);
@@ -282,7 +288,7 @@ mod tests {
     /// Were this to fail, a reader would keep a repeat, or never see what came to light.
     #[test]
     fn what_a_change_below_hides_or_brings_to_light_is_told() {
-        use What::{Entered, Left, Repeats, Touched};
+        use EntryChange::{Entered, Left, Repeats, Touched};
         let feed = feed_of_boosts();
         assert_eq!(told(&feed, &from(6, 0)), Ok(vec![]));
         let came = told(&feed, &from(1, 0)).unwrap();
@@ -305,7 +311,7 @@ mod tests {
     #[test]
     fn a_boost_is_told_of_an_edit_that_its_feed_does_not_say_yet() {
         let feed = feed_of_boosts();
-        let part = shown(&feed, 10, None, None);
+        let part = visible(&feed, 10, None, None);
         let told = |posts| changes(&feed, &part, &[(at(1), post(7))], &from(posts, 0));
         assert_eq!(told(7).map(|told| told.len()), Ok(3));
         assert_eq!(told(8), Ok(vec![]));
@@ -318,10 +324,10 @@ mod tests {
         feed.take_in(&[FeedOp::shows(at(5), at(1)), FeedOp::shows(at(1), at(1))]);
         assert_eq!(
             told(&feed, &from(1, 0)).unwrap()[3..],
-            [(4, What::Touched), (5, What::Touched)]
+            [(4, EntryChange::Touched), (5, EntryChange::Touched)]
         );
         feed.take_in(&[FeedOp::also(at(1), post(7))]);
-        let expected = vec![(1, What::Touched), (5, What::Touched)];
+        let expected = vec![(1, EntryChange::Touched), (5, EntryChange::Touched)];
         assert_eq!(told(&feed, &from(6, 0)), Ok(expected));
     }
 
@@ -329,13 +335,13 @@ mod tests {
     fn a_repeat_that_the_reader_had_not_reached_is_not_taken_out() {
         let feed = feed_of_boosts();
         let check = |horizon, floor: i64, expected: &[i64]| {
-            let moment = ReadPoint {
+            let read_point = ReadPoint {
                 horizon: Time::from_millis(horizon),
                 floor: at(floor).number(),
                 ..from(1, 0)
             };
-            let mut told = told(&feed, &moment).unwrap();
-            told.retain(|(_, what)| *what == What::Repeats);
+            let mut told = told(&feed, &read_point).unwrap();
+            told.retain(|(_, change)| *change == EntryChange::Repeats);
             let told: Vec<i64> = told.into_iter().map(|(ms, _)| ms).collect();
             assert_eq!(told, expected, "{horizon} {floor}");
         };
@@ -349,19 +355,23 @@ mod tests {
     fn what_fell_since_puts_what_it_hides_in_doubt() {
         let mut feed = feed_of_boosts();
         feed.trim(4, 4, PostId::MAX);
-        let check = |posts, expected: &[(i64, What)]| {
+        let check = |posts, expected: &[(i64, EntryChange)]| {
             assert_eq!(told(&feed, &from(posts, 0)).unwrap()[..], *expected);
         };
         check(6, &[]);
         check(
             2,
-            &[(3, What::Repeats), (4, What::Touched), (5, What::Touched)],
+            &[
+                (3, EntryChange::Repeats),
+                (4, EntryChange::Touched),
+                (5, EntryChange::Touched),
+            ],
         );
         let without = ReadPoint {
             seen: Offsets::new(&[post(1).position()]),
             ..from(1, 0)
         };
-        assert_eq!(told(&feed, &without).unwrap()[0], (2, What::Repeats));
+        assert_eq!(told(&feed, &without).unwrap()[0], (2, EntryChange::Repeats));
     }
 
     #[test]
@@ -373,7 +383,7 @@ mod tests {
             regroups: true,
             seen: Arc::new(seen(9, 9)),
         });
-        use What::{Entered, Repeats};
+        use EntryChange::{Entered, Repeats};
         let all = vec![
             (1, Entered),
             (2, Repeats),
@@ -388,13 +398,16 @@ mod tests {
     #[test]
     fn what_the_horizon_has_passed_since_has_entered() {
         let check = |horizon, reached, expected: &[i64]| {
-            let moment = ReadPoint {
+            let read_point = ReadPoint {
                 horizon: Time::from_millis(horizon),
                 ..from(6, 0)
             };
-            let expected: Vec<_> = expected.iter().map(|ms| (*ms, What::Entered)).collect();
-            let found = told_of(&feed(), Some(reached), &moment);
-            assert_eq!(found, Ok(expected), "{horizon} to {reached}");
+            let expected: Vec<_> = expected
+                .iter()
+                .map(|ms| (*ms, EntryChange::Entered))
+                .collect();
+            let resolved = told_of(&feed(), Some(reached), &read_point);
+            assert_eq!(resolved, Ok(expected), "{horizon} to {reached}");
         };
         check(3, 3, &[]);
         check(3, 4, &[4]);
@@ -405,23 +418,26 @@ mod tests {
     #[test]
     fn what_comes_to_light_from_below_has_entered() {
         let check = |floor: i64, expected: &[i64]| {
-            let moment = ReadPoint {
+            let read_point = ReadPoint {
                 floor: at(floor).number(),
                 ..from(6, 0)
             };
-            let expected: Vec<_> = expected.iter().map(|ms| (*ms, What::Entered)).collect();
-            assert_eq!(told(&feed(), &moment), Ok(expected), "{floor}");
+            let expected: Vec<_> = expected
+                .iter()
+                .map(|ms| (*ms, EntryChange::Entered))
+                .collect();
+            assert_eq!(told(&feed(), &read_point), Ok(expected), "{floor}");
         };
         check(0, &[]);
         check(2, &[1, 2]);
         // A post changed later stays what it is: it was not there.
-        let moment = ReadPoint {
+        let read_point = ReadPoint {
             floor: at(1).number(),
             ..from(1, 0)
         };
         assert_eq!(
-            told(&feed(), &moment).unwrap().first(),
-            Some(&(1, What::Entered))
+            told(&feed(), &read_point).unwrap().first(),
+            Some(&(1, EntryChange::Entered))
         );
     }
 
@@ -429,20 +445,20 @@ mod tests {
     fn what_left_is_told_to_whom_it_was_shown() {
         let mut feed = feed();
         feed.take_in(&[FeedOp::remove(at(3), post(6))]);
-        let check = |posts, horizon, floor: i64, expected: &[(i64, What)]| {
-            let moment = ReadPoint {
+        let check = |posts, horizon, floor: i64, expected: &[(i64, EntryChange)]| {
+            let read_point = ReadPoint {
                 horizon: Time::from_millis(horizon),
                 floor: at(floor).number(),
                 ..from(posts, 0)
             };
-            let found = told_of(&feed, Some(3), &moment).unwrap();
-            let left: Vec<_> = found
+            let resolved = told_of(&feed, Some(3), &read_point).unwrap();
+            let left: Vec<_> = resolved
                 .into_iter()
-                .filter(|(_, what)| *what == What::Left)
+                .filter(|(_, change)| *change == EntryChange::Left)
                 .collect();
             assert_eq!(left, expected, "{posts} {horizon} {floor}");
         };
-        let left = [(3, What::Left)];
+        let left = [(3, EntryChange::Left)];
         check(6, 10, 0, &left);
         check(7, 10, 0, &[]);
         check(6, 3, 0, &left);
@@ -451,17 +467,17 @@ mod tests {
         check(6, 10, 3, &[]);
         assert_eq!(
             told(&feed, &from(5, 0)),
-            Ok(vec![(3, What::Left), (5, What::Touched)]),
+            Ok(vec![(3, EntryChange::Left), (5, EntryChange::Touched)]),
             "in place order"
         );
         feed.take_in(&[FeedOp::remove(at(3), relation(4))]);
         let check = |posts, relations, expected| {
-            let found = told(&feed, &from(posts, relations));
-            assert_eq!(found, Ok(expected), "{posts} {relations}");
+            let resolved = told(&feed, &from(posts, relations));
+            assert_eq!(resolved, Ok(expected), "{posts} {relations}");
         };
-        check(6, 4, vec![(3, What::Left)]);
-        check(7, 4, vec![(3, What::Left)]);
-        check(6, 5, vec![(3, What::Left)]);
+        check(6, 4, vec![(3, EntryChange::Left)]);
+        check(7, 4, vec![(3, EntryChange::Left)]);
+        check(6, 5, vec![(3, EntryChange::Left)]);
         check(7, 5, vec![]);
     }
 
@@ -470,7 +486,7 @@ mod tests {
     fn a_cursor_that_lacks_what_was_forgotten_is_refused() {
         let mut feed = feed();
         feed.forget(post(3));
-        assert_eq!(told(&feed, &from(3, 0)), Err(Refused::Forgotten));
+        assert_eq!(told(&feed, &from(3, 0)), Err(CursorRefused::Forgotten));
         assert!(told(&feed, &from(4, 0)).is_ok());
     }
 
@@ -487,7 +503,7 @@ mod tests {
             });
             feed
         };
-        let all: Vec<_> = (1..=5).map(|ms| (ms, What::Entered)).collect();
+        let all: Vec<_> = (1..=5).map(|ms| (ms, EntryChange::Entered)).collect();
         assert_eq!(
             told(&turned(true), &from(6, 3)),
             Ok(vec![]),
@@ -498,7 +514,10 @@ mod tests {
             Ok(1),
             "it saw no more"
         );
-        assert_eq!(told(&turned(true), &from(6, 2)), Err(Refused::NotListed));
+        assert_eq!(
+            told(&turned(true), &from(6, 2)),
+            Err(CursorRefused::NotListed)
+        );
         assert_eq!(told(&turned(false), &from(6, 2)), Ok(all));
         let ahead = ReadPoint {
             ahead: seen(6, 0),
@@ -506,7 +525,7 @@ mod tests {
         };
         assert_eq!(
             told(&turned(true), &ahead),
-            Err(Refused::NotListed),
+            Err(CursorRefused::NotListed),
             "it shows more than it saw"
         );
     }

@@ -171,7 +171,7 @@ mod tests {
             partition: 3,
             offset: 77,
         });
-        let moment = ReadPoint {
+        let read_point = ReadPoint {
             seen: Offsets::new(&next),
             ahead: Offsets::new(&next),
             horizon: Time::from_millis(5),
@@ -181,9 +181,9 @@ mod tests {
         Cursor {
             feed: Cursor::feed_of("7/home"),
             log: log(),
-            from: moment.clone(),
+            from: read_point.clone(),
             batch: Some(Batch {
-                upto: moment,
+                upto: read_point,
                 last: 8,
             }),
         }

@@ -83,10 +83,10 @@ impl View {
         id: PostId,
         now: Time,
     ) -> Result<Option<&'static str>, DiskError> {
-        let look = match FeedRef::of_account(account, feed) {
-            Some(asked) => self.snapshot(&asked, None, now)?,
+        let snapshot = match FeedRef::of_account(account, feed) {
+            Some(feed_ref) => self.snapshot(&feed_ref, None, now)?,
             None => None,
         };
-        Ok(look.and_then(|look| look.hides(id)))
+        Ok(snapshot.and_then(|snapshot| snapshot.hides(id)))
     }
 }

@@ -153,7 +153,7 @@ impl ResolvedFeed {
     }
 
     /// Whether the rules let a post in as things are now. `original` is what it boosts.
-    pub fn lets_in(&self, view: &View, post: &Post, original: Option<&Post>) -> bool {
+    pub fn admits(&self, view: &View, post: &Post, original: Option<&Post>) -> bool {
         let graph = view.graph.read();
         let subject = Subject::new(post, original, &graph);
         let account = self.account.and_then(|account| graph.get(account));

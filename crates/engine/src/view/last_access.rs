@@ -13,11 +13,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// Sleeping accounts that may be asked for at once. More are told to come back.
-const ASKED_MAX: usize = 1_000;
+const REQUESTS_MAX: usize = 1_000;
 
 /// Not known yet: it counts as seen when the next round comes by.
 const UNKNOWN: u32 = 0;
-const ASLEEP: u32 = u32::MAX;
+const INACTIVE: u32 = u32::MAX;
 /// Hours after each other that are no leap.
 const LEAP: u32 = 2;
 
@@ -26,54 +26,54 @@ const LEAP: u32 = 2;
 pub struct LastAccess {
     /// The hour of log time that counts as now; [`UNKNOWN`] while the log is being caught up with.
     hour: AtomicU32,
-    /// By account: the hour it was last seen in, [`UNKNOWN`] or [`ASLEEP`].
+    /// By account: the hour it was last seen in, [`UNKNOWN`] or [`INACTIVE`].
     hours: RwLock<Vec<AtomicU32>>,
     /// Not stored yet.
     changed: Mutex<HashSet<AccountIx>>,
     /// Those of them whose feeds are not stored either: stored awake, they would be without any after a crash.
-    woken_unstored: Mutex<HashSet<AccountIx>>,
-    asked: Mutex<HashSet<AccountIx>>,
+    active_unstored: Mutex<HashSet<AccountIx>>,
+    requests: Mutex<HashSet<AccountIx>>,
     /// Changes whenever some have woken.
-    woken: watch::Sender<()>,
+    activated: watch::Sender<()>,
 }
 
 /// Too many sleeping accounts are asked for at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("too many feeds are being rebuilt at once: come back in a moment")]
-pub struct TooMany;
+pub struct TooManyRequests;
 
 impl LastAccess {
     /// An account is seen now. One that sleeps sleeps on.
     pub fn note(&self, account: AccountIx) {
         let now = self.hour.load(Ordering::Relaxed);
         if self.get(account) != now {
-            self.change(account, |hour| (hour != ASLEEP).then_some(now));
+            self.change(account, |hour| (hour != INACTIVE).then_some(now));
         }
     }
 
     /// Whether it sleeps: it has no feeds to be read.
-    pub fn is_asleep(&self, account: AccountIx) -> bool {
-        self.get(account) == ASLEEP
+    pub fn is_inactive(&self, account: AccountIx) -> bool {
+        self.get(account) == INACTIVE
     }
 
     /// Waits until an account that sleeps has its feeds again.
-    pub async fn awake(&self, account: AccountIx) -> Result<(), TooMany> {
-        let mut woken = self.woken.subscribe();
-        while self.is_asleep(account) {
-            self.ask_for(account)?;
+    pub async fn until_active(&self, account: AccountIx) -> Result<(), TooManyRequests> {
+        let mut activated = self.activated.subscribe();
+        while self.is_inactive(account) {
+            self.request_feeds(account)?;
             // The sender lives as long as this.
-            let _ = woken.changed().await;
+            let _ = activated.changed().await;
         }
         Ok(())
     }
 
     /// Asks that an account that sleeps has its feeds again.
-    pub fn ask_for(&self, account: AccountIx) -> Result<(), TooMany> {
-        let mut asked = self.asked.lock();
-        if ASKED_MAX <= asked.len() && !asked.contains(&account) {
-            return Err(TooMany);
+    pub fn request_feeds(&self, account: AccountIx) -> Result<(), TooManyRequests> {
+        let mut requests = self.requests.lock();
+        if REQUESTS_MAX <= requests.len() && !requests.contains(&account) {
+            return Err(TooManyRequests);
         }
-        asked.insert(account);
+        requests.insert(account);
         Ok(())
     }
 
@@ -98,7 +98,7 @@ impl LastAccess {
     /// Whether this account has not been seen for so long, and is awake. One of which nothing is known is seen now.
     pub fn is_overdue(&self, account: AccountIx, inactive_after: Duration) -> bool {
         match self.get(account) {
-            ASLEEP => false,
+            INACTIVE => false,
             UNKNOWN => {
                 self.note(account);
                 false
@@ -113,32 +113,32 @@ impl LastAccess {
     }
 
     /// It has no feeds from now on.
-    pub fn fell_asleep(&self, account: AccountIx) {
-        self.change(account, |_| Some(ASLEEP));
+    pub fn mark_inactive(&self, account: AccountIx) {
+        self.change(account, |_| Some(INACTIVE));
     }
 
     /// These have their feeds again, and are seen: whoever waits for them is told.
-    pub fn woke(&self, accounts: &[AccountIx]) {
+    pub fn mark_active(&self, accounts: &[AccountIx]) {
         let now = self.hour.load(Ordering::Relaxed);
-        self.woken_unstored.lock().extend(accounts);
+        self.active_unstored.lock().extend(accounts);
         for account in accounts {
             self.change(*account, |_| Some(now));
         }
         if !accounts.is_empty() {
-            self.woken.send_replace(());
+            self.activated.send_replace(());
         }
     }
 
     /// It was removed: should it come back, nothing is known of it.
     pub fn forget(&self, account: AccountIx) {
         self.change(account, |_| Some(UNKNOWN));
-        self.woken.send_replace(());
+        self.activated.send_replace(());
     }
 
     /// As stored.
     pub fn restore(&self, account: AccountIx, last_seen: LastSeen) {
         let hour = match last_seen {
-            LastSeen::Asleep => ASLEEP,
+            LastSeen::Inactive => INACTIVE,
             LastSeen::At(time) => hour_of(time),
         };
         self.change(account, |_| Some(hour));
@@ -146,22 +146,22 @@ impl LastAccess {
     }
 
     /// Those that sleep and were asked for since the last call.
-    pub fn asked_for(&self) -> Vec<AccountIx> {
-        let asked = std::mem::take(&mut *self.asked.lock());
-        asked
+    pub fn take_requests(&self) -> Vec<AccountIx> {
+        let requests = std::mem::take(&mut *self.requests.lock());
+        requests
             .into_iter()
-            .filter(|account| self.is_asleep(*account))
+            .filter(|account| self.is_inactive(*account))
             .collect()
     }
 
     /// Whether some that sleep are asked for.
-    pub fn is_asked(&self) -> bool {
-        !self.asked.lock().is_empty()
+    pub fn has_requests(&self) -> bool {
+        !self.requests.lock().is_empty()
     }
 
     /// What changed since the last call, to be stored with what is new in feeds; none: nothing is known.
     pub fn unstored(&self) -> Vec<(AccountIx, Option<LastSeen>)> {
-        self.woken_unstored.lock().clear();
+        self.active_unstored.lock().clear();
         let changed = std::mem::take(&mut *self.changed.lock());
         let row = |account| (account, self.last_seen(account));
         changed.into_iter().map(row).collect()
@@ -169,14 +169,14 @@ impl LastAccess {
 
     /// As [`Self::unstored`], to be stored alone: what must not be before the feeds are is left to that.
     pub fn unstored_alone(&self) -> Vec<(AccountIx, Option<LastSeen>)> {
-        let woken = self.woken_unstored.lock();
+        let activated = self.active_unstored.lock();
         let mut rows = Vec::new();
         self.changed.lock().retain(|account| {
             let last_seen = self.last_seen(*account);
             let may_be_stored = match last_seen {
                 // Its feeds may go from the folder later.
-                Some(LastSeen::Asleep) => true,
-                Some(LastSeen::At(_)) => !woken.contains(account),
+                Some(LastSeen::Inactive) => true,
+                Some(LastSeen::At(_)) => !activated.contains(account),
                 // It was removed, and its relations are still there.
                 None => false,
             };
@@ -191,7 +191,7 @@ impl LastAccess {
     fn last_seen(&self, account: AccountIx) -> Option<LastSeen> {
         match self.get(account) {
             UNKNOWN => None,
-            ASLEEP => Some(LastSeen::Asleep),
+            INACTIVE => Some(LastSeen::Inactive),
             hour => Some(LastSeen::At(time_of(hour))),
         }
     }
@@ -224,7 +224,7 @@ impl LastAccess {
 fn hour_of(time: Time) -> u32 {
     u32::try_from(time.millis() / 3_600_000 + 1)
         .unwrap_or(UNKNOWN)
-        .min(ASLEEP - 1)
+        .min(INACTIVE - 1)
 }
 
 fn time_of(hour: u32) -> Time {
@@ -249,15 +249,15 @@ mod tests {
     /// Were this to fail, a feed would be dropped under its reader's eyes, or be kept for nobody.
     #[test]
     fn an_account_is_overdue_when_it_was_not_seen_for_so_long() {
-        let attendance = LastAccess::default();
+        let last_access = LastAccess::default();
         let hour = Duration::from_secs(3_600);
-        attendance.set_now(noon());
-        attendance.note(account(1));
-        attendance.set_now(noon().plus(hour));
+        last_access.set_now(noon());
+        last_access.note(account(1));
+        last_access.set_now(noon().plus(hour));
         let check = |n, after: Duration, expected| {
-            attendance.set_now(noon().plus(after));
+            last_access.set_now(noon().plus(after));
             assert_eq!(
-                attendance.is_overdue(account(n), 14 * DAY),
+                last_access.is_overdue(account(n), 14 * DAY),
                 expected,
                 "{n} {after:?}"
             );
@@ -265,93 +265,96 @@ mod tests {
         check(1, 14 * DAY, false);
         check(1, 14 * DAY + hour, true);
         check(0, 14 * DAY, false);
-        attendance.set_now(noon().plus(14 * DAY + hour));
+        last_access.set_now(noon().plus(14 * DAY + hour));
         check(0, 28 * DAY, false);
         check(0, 28 * DAY + hour, true);
-        attendance.note(account(0));
+        last_access.note(account(0));
         check(0, 40 * DAY, false);
     }
 
     /// Were this to fail, all would sleep after a quiet fortnight, whoever read meanwhile.
     #[test]
     fn who_was_seen_in_the_hour_that_log_time_stood_at_is_seen_when_it_leaps() {
-        let attendance = LastAccess::default();
-        attendance.set_now(noon());
-        attendance.note(account(0));
-        attendance.set_now(noon().plus(Duration::from_secs(7_200)));
-        attendance.note(account(1));
-        attendance.set_now(noon().plus(30 * DAY));
-        assert!(attendance.is_overdue(account(0), 14 * DAY));
-        assert!(!attendance.is_overdue(account(1), 14 * DAY));
-        assert!(attendance.changed.lock().contains(&account(1)));
+        let last_access = LastAccess::default();
+        last_access.set_now(noon());
+        last_access.note(account(0));
+        last_access.set_now(noon().plus(Duration::from_secs(7_200)));
+        last_access.note(account(1));
+        last_access.set_now(noon().plus(30 * DAY));
+        assert!(last_access.is_overdue(account(0), 14 * DAY));
+        assert!(!last_access.is_overdue(account(1), 14 * DAY));
+        assert!(last_access.changed.lock().contains(&account(1)));
     }
 
     #[test]
     fn nobody_is_overdue_for_what_was_seen_while_the_log_was_caught_up_with() {
-        let attendance = LastAccess::default();
-        attendance.note(account(0));
-        attendance.set_now(noon());
-        assert!(!attendance.is_overdue(account(0), DAY));
-        attendance.set_now(noon().plus(Duration::from_secs(3_600)));
-        attendance.set_now(noon().plus(2 * DAY));
-        assert!(attendance.is_overdue(account(0), DAY), "but from then on");
+        let last_access = LastAccess::default();
+        last_access.note(account(0));
+        last_access.set_now(noon());
+        assert!(!last_access.is_overdue(account(0), DAY));
+        last_access.set_now(noon().plus(Duration::from_secs(3_600)));
+        last_access.set_now(noon().plus(2 * DAY));
+        assert!(last_access.is_overdue(account(0), DAY), "but from then on");
     }
 
     #[test]
     fn a_look_wakes_nobody_by_itself_and_what_changed_is_stored_once() {
-        let attendance = LastAccess::default();
-        attendance.set_now(noon());
-        attendance.note(account(0));
-        attendance.note(account(0));
-        attendance.fell_asleep(account(1));
-        attendance.note(account(1));
-        let mut unstored = attendance.unstored();
+        let last_access = LastAccess::default();
+        last_access.set_now(noon());
+        last_access.note(account(0));
+        last_access.note(account(0));
+        last_access.mark_inactive(account(1));
+        last_access.note(account(1));
+        let mut unstored = last_access.unstored();
         unstored.sort_unstable_by_key(|(account, _)| *account);
         assert_eq!(
             unstored,
             [
                 (account(0), Some(LastSeen::At(noon()))),
-                (account(1), Some(LastSeen::Asleep))
+                (account(1), Some(LastSeen::Inactive))
             ]
         );
-        assert_eq!(attendance.unstored(), []);
-        attendance.forget(account(1));
-        assert_eq!(attendance.unstored(), [(account(1), None)]);
+        assert_eq!(last_access.unstored(), []);
+        last_access.forget(account(1));
+        assert_eq!(last_access.unstored(), [(account(1), None)]);
         let again = LastAccess::default();
         again.restore(account(0), LastSeen::At(noon()));
-        again.restore(account(1), LastSeen::Asleep);
-        assert!(again.is_asleep(account(1)) && !again.is_asleep(account(0)));
+        again.restore(account(1), LastSeen::Inactive);
+        assert!(again.is_inactive(account(1)) && !again.is_inactive(account(0)));
         assert_eq!(again.unstored(), []);
     }
 
     #[test]
     fn whoever_waits_for_a_sleeping_account_goes_on_when_it_woke() {
-        let attendance = LastAccess::default();
-        assert_eq!(block_on(attendance.awake(account(3))), Ok(()));
-        attendance.fell_asleep(account(3));
+        let last_access = LastAccess::default();
+        assert_eq!(block_on(last_access.until_active(account(3))), Ok(()));
+        last_access.mark_inactive(account(3));
         let wakes = async {
-            while !attendance.is_asked() {
+            while !last_access.has_requests() {
                 yield_now().await;
             }
-            let asked = attendance.asked_for();
-            assert_eq!(asked, [account(3)]);
-            attendance.woke(&[account(7)]);
+            let requests = last_access.take_requests();
+            assert_eq!(requests, [account(3)]);
+            last_access.mark_active(&[account(7)]);
             yield_now().await;
-            attendance.woke(&asked);
+            last_access.mark_active(&requests);
         };
-        let (awake, ()) = block_on(zip(attendance.awake(account(3)), wakes));
-        assert_eq!(awake, Ok(()));
-        assert!(!attendance.is_asleep(account(3)));
+        let (until_active, ()) = block_on(zip(last_access.until_active(account(3)), wakes));
+        assert_eq!(until_active, Ok(()));
+        assert!(!last_access.is_inactive(account(3)));
     }
 
     #[test]
     fn no_more_are_asked_for_than_can_be() {
-        let attendance = LastAccess::default();
-        for n in 0..ASKED_MAX {
-            attendance.fell_asleep(account(n));
-            attendance.asked.lock().insert(account(n));
+        let last_access = LastAccess::default();
+        for n in 0..REQUESTS_MAX {
+            last_access.mark_inactive(account(n));
+            last_access.requests.lock().insert(account(n));
         }
-        attendance.fell_asleep(account(ASKED_MAX));
-        assert_eq!(block_on(attendance.awake(account(ASKED_MAX))), Err(TooMany));
+        last_access.mark_inactive(account(REQUESTS_MAX));
+        assert_eq!(
+            block_on(last_access.until_active(account(REQUESTS_MAX))),
+            Err(TooManyRequests)
+        );
     }
 }

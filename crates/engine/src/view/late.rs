@@ -8,7 +8,7 @@ use crate::record::Topic;
 use crate::view::View;
 use crate::view::page::Span;
 use crate::view::snapshot::Snapshot;
-use crate::view::with_original::whole;
+use crate::view::with_original::post_with_original;
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 use slackwater_order::verdict::Verdict;
@@ -119,28 +119,28 @@ impl View {
         Some(graph.name(actor).to_owned())
     }
 
-    /// The late arrivals in the home of `account`, of which `look` is the look, oldest first: entries that come within `wait` of
+    /// The late arrivals in the home of `account`, of which `snapshot` is the look, oldest first: entries that come within `wait` of
     /// their place are new to their reader. Every entry's post is read.
     pub fn late(
         &self,
         account: &str,
-        look: &Snapshot,
+        snapshot: &Snapshot,
         wait: Duration,
     ) -> Result<Vec<LateEntry>, DiskError> {
         let owner = self.actor_of(account);
         let mut late = Vec::new();
-        for id in look.ids() {
+        for id in snapshot.ids() {
             let Some(id) = PostId::from_number(*id) else {
                 continue;
             };
-            let Some((post, original)) = whole(&self.store, id)? else {
+            let Some((post, original)) = post_with_original(&self.store, id)? else {
                 continue;
             };
-            if !look.found.lets_in(self, &post, original.as_deref()) {
+            if !snapshot.resolved.admits(self, &post, original.as_deref()) {
                 continue;
             }
             let arrival = Arrival::of(self, owner.as_deref(), &post, original.as_deref())?;
-            let mut marks = look.feed.marks_of(id.number());
+            let mut marks = snapshot.feed.marks_of(id.number());
             let by_relation = marks.any(|log_pos| log_pos.topic() == Topic::Relationships);
             if is_late(&post, &arrival, by_relation, wait) {
                 let (key, at) = (key(arrival.at, id), arrival.at);
@@ -248,8 +248,8 @@ mod tests {
     fn what_comes_later_than_its_reader_waits_is_late() {
         let check = |arrived, wait, expected| {
             let post = post(arrived);
-            let found = is_late(&post, &by_itself(&post), false, minutes(wait));
-            assert_eq!(found, expected, "{arrived} {wait}");
+            let resolved = is_late(&post, &by_itself(&post), false, minutes(wait));
+            assert_eq!(resolved, expected, "{arrived} {wait}");
         };
         check(10, 1, false);
         check(11, 1, false);

@@ -74,7 +74,7 @@ pub struct BuildProgress {
     /// is then told.
     pub seen: Arc<Offsets>,
     /// What was said of authors, and what had been seen by then.
-    pub spoken: Arc<Vec<AuthorChangeMark>>,
+    pub author_changes: Arc<Vec<AuthorChangeMark>>,
     /// Of each partition, the end of the log as last heard.
     pub ends: Arc<Offsets>,
     /// Whether the relations known at the start are all in force: no feed is shown before, lest a mute or an unfollow
@@ -120,9 +120,9 @@ pub struct View {
     /// How far feeds are shown.
     pub horizons: Arc<Horizons>,
     /// When accounts were last seen.
-    pub attendance: Arc<LastAccess>,
+    pub last_access: Arc<LastAccess>,
     /// Whose feeds lack something that relations call for.
-    pub unsettled: Arc<PendingRelations>,
+    pub pending_relations: Arc<PendingRelations>,
     /// Edited posts whose boosts are not all decided again.
     pub edited: Waiting,
     /// Which log all this was built from, and what cursors of it are sealed with.
@@ -140,8 +140,8 @@ impl View {
             origins: Arc::default(),
             windows: Arc::default(),
             horizons: Arc::default(),
-            attendance: Arc::default(),
-            unsettled: Arc::default(),
+            last_access: Arc::default(),
+            pending_relations: Arc::default(),
             edited: Waiting::default(),
             log: 0.into(),
             built,

@@ -4,7 +4,7 @@ use crate::feed::post::Post;
 use crate::feed::store::Store;
 use crate::feed::store::disk::DiskError;
 use crate::view::page::{Candidates, Span};
-use crate::view::with_original::{FeedFilter, whole};
+use crate::view::with_original::{FeedFilter, post_with_original};
 use slackwater_order::place::PostId;
 
 /// The answer to an entry that is offered to a page.
@@ -32,7 +32,7 @@ pub fn walk_page(
     store: &Store,
     span: Span,
     ids: &[u64],
-    lets_in: &FeedFilter<'_>,
+    admits: &FeedFilter<'_>,
     take: impl FnMut(&Post, Option<&Post>) -> Offer,
 ) -> Result<PageWalk, DiskError> {
     let candidates = span.of(ids);
@@ -43,8 +43,8 @@ pub fn walk_page(
         has_all: false,
     };
     match candidates {
-        Candidates::Down(part) => page.take(store, part.iter().rev(), span, lets_in, take)?,
-        Candidates::Up(part) => page.take(store, part.iter(), span, lets_in, take)?,
+        Candidates::Down(part) => page.take(store, part.iter().rev(), span, admits, take)?,
+        Candidates::Up(part) => page.take(store, part.iter(), span, admits, take)?,
     }
     Ok(page)
 }
@@ -55,7 +55,7 @@ impl PageWalk {
         store: &Store,
         ids: impl Iterator<Item = &'a u64>,
         span: Span,
-        lets_in: &FeedFilter<'_>,
+        admits: &FeedFilter<'_>,
         mut take: impl FnMut(&Post, Option<&Post>) -> Offer,
     ) -> Result<(), DiskError> {
         for id in ids {
@@ -66,10 +66,10 @@ impl PageWalk {
                 continue;
             };
             // What went since the feed was read is passed over, so that a page is empty only at the end.
-            let Some((post, original)) = whole(store, id)? else {
+            let Some((post, original)) = post_with_original(store, id)? else {
                 continue;
             };
-            if !lets_in(&post, original.as_deref()) {
+            if !admits(&post, original.as_deref()) {
                 continue;
             }
             match take(&post, original.as_deref()) {

@@ -27,11 +27,11 @@ struct Held {
 
 /// How far an account's feeds are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct FeedProgress {
     /// What has been seen, as far as they go.
     pub seen: Arc<Offsets>,
     /// Whether what relations call for has been done in them.
-    pub footing: Consistency,
+    pub consistency: Consistency,
     /// The relations beyond that, which are in force: of each partition the newest.
     pub relations: Vec<LogPos>,
 }
@@ -47,27 +47,27 @@ pub enum Consistency {
 
 impl PendingRelations {
     /// How far an account's feeds are, or those of nobody; `seen` asks what has been seen in general.
-    pub fn standing(
+    pub fn progress_of(
         &self,
         account: Option<AccountIx>,
         seen: impl FnOnce() -> Arc<Offsets>,
-    ) -> Standing {
+    ) -> FeedProgress {
         // Both at one moment: see `release`.
         let held = self.held.read();
         let seen = seen();
         match account.and_then(|account| held.get(&account)) {
-            None => Standing {
+            None => FeedProgress {
                 seen,
-                footing: Consistency::Complete,
+                consistency: Consistency::Complete,
                 relations: Vec::new(),
             },
-            Some(held) => Standing {
+            Some(held) => FeedProgress {
                 seen: if held.seen.is_within(&seen) {
                     Arc::clone(&held.seen)
                 } else {
                     seen
                 },
-                footing: Consistency::Pending,
+                consistency: Consistency::Pending,
                 relations: held.relations.clone(),
             },
         }
@@ -141,24 +141,24 @@ mod tests {
     /// Were this to fail, a reader would go on with a cursor that has a mute, and keep what the mute takes out.
     #[test]
     fn an_unsettled_account_has_seen_no_more_than_when_it_began_to_be() {
-        let (unsettled, account) = (PendingRelations::default(), AccountIx::from_number(1));
-        let check = |now: i64, has: i64, footing| {
-            let standing = unsettled.standing(Some(account), || seen(now));
+        let (pending_relations, account) = (PendingRelations::default(), AccountIx::from_number(1));
+        let check = |now: i64, has: i64, consistency| {
+            let progress_of = pending_relations.progress_of(Some(account), || seen(now));
             assert_eq!(
-                (standing.seen, standing.footing),
-                (seen(has), footing),
+                (progress_of.seen, progress_of.consistency),
+                (seen(has), consistency),
                 "{now}"
             );
         };
         check(5, 5, Consistency::Complete);
         let relation = |offset: i64| LogPos::new(seen(offset).positions()[0]);
-        unsettled.hold(account, &seen(5), Some(relation(5)));
-        unsettled.hold(account, &seen(6), Some(relation(6)));
-        let standing = unsettled.standing(Some(account), || seen(6));
-        assert_eq!(standing.relations, [relation(6)]);
+        pending_relations.hold(account, &seen(5), Some(relation(5)));
+        pending_relations.hold(account, &seen(6), Some(relation(6)));
+        let progress_of = pending_relations.progress_of(Some(account), || seen(6));
+        assert_eq!(progress_of.relations, [relation(6)]);
         check(7, 5, Consistency::Pending);
         check(4, 4, Consistency::Pending);
-        unsettled.release(&[account], || {});
+        pending_relations.release(&[account], || {});
         check(7, 7, Consistency::Complete);
     }
 }

@@ -9,11 +9,11 @@ use crate::graph::Account;
 use crate::record::offsets::Offsets;
 use crate::view::View;
 use crate::view::change_batch::{BatchLimit, ChangeBatch, WriteEntry, batch as batch_of};
-use crate::view::changes::{Change, Refused, changes};
+use crate::view::changes::{ChangedEntry, CursorRefused, changes};
 use crate::view::cursor::{Batch, Cursor, ReadPoint};
 use crate::view::feed_ref::{FeedRef, ResolvedFeed};
-use crate::view::pending_relations::{Consistency, Standing};
-use crate::view::visible::{Visible, shown};
+use crate::view::pending_relations::{Consistency, FeedProgress};
+use crate::view::visible::{Visible, visible};
 use slackwater_order::horizon::highest_visible;
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
@@ -23,15 +23,15 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Snapshot {
     /// Which feed it is.
-    pub found: ResolvedFeed,
+    pub resolved: ResolvedFeed,
     /// All of it.
     pub feed: OrderedFeed,
     /// What is shown of it.
-    pub shown: Visible,
+    pub visible: Visible,
     /// The account sleeps: this is not its feed, which is to be merged anew first.
-    pub is_asleep: bool,
+    pub is_inactive: bool,
     /// How far it is.
-    pub stands: Standing,
+    pub progress: FeedProgress,
     /// Of what was seen: edits of posts that it may not say yet that boosts rest on.
     edited: Arc<[Edited]>,
     now: Time,
@@ -54,10 +54,10 @@ pub struct ChangeDelivery<E> {
 
 /// Why a reader could not be told what changed.
 #[derive(Debug, thiserror::Error)]
-pub enum TellError {
+pub enum ChangesError {
     /// The cursor cannot be served.
     #[error(transparent)]
-    Refused(#[from] Refused),
+    CursorRefused(#[from] CursorRefused),
     /// The data folder failed.
     #[error(transparent)]
     Disk(#[from] DiskError),
@@ -65,7 +65,7 @@ pub enum TellError {
 
 impl View {
     /// Looks at an account's home feed, as [`View::snapshot`].
-    pub fn look(
+    pub fn home_snapshot(
         &self,
         account: &str,
         least: Option<Time>,
@@ -78,61 +78,61 @@ impl View {
     /// Looks at a feed; none if there is no such account or list. `least` is a horizon the reader has reached before.
     pub fn snapshot(
         &self,
-        asked: &FeedRef,
+        feed_ref: &FeedRef,
         least: Option<Time>,
         now: Time,
     ) -> Result<Option<Snapshot>, DiskError> {
-        let (found, owner, held, aggregates) = {
+        let (resolved, owner, held, aggregates) = {
             let graph = self.graph.read();
-            let Some(found) = asked.find(&graph) else {
+            let Some(resolved) = feed_ref.find(&graph) else {
                 return Ok(None);
             };
-            let owner = found.account.filter(|_| asked.owner().is_some());
+            let owner = resolved.account.filter(|_| feed_ref.owner().is_some());
             let held = owner.and_then(|owner| self.horizons.of(&graph, owner, now));
             let of = owner.and_then(|owner| graph.get(owner));
             let aggregates = of.is_none_or(Account::aggregates_boosts);
-            (found, owner, held, aggregates)
+            (resolved, owner, held, aggregates)
         };
         // In this order: what the horizon says has come has been seen, and what was seen is in the feed.
-        let standing = || {
+        let progress_of = || {
             let seen = || Arc::clone(&self.built.borrow().seen);
-            self.unsettled.standing(owner, seen)
+            self.pending_relations.progress_of(owner, seen)
         };
         // It is awake only after its feeds are there.
-        let was_asleep = owner.is_some_and(|owner| self.attendance.is_asleep(owner));
-        let mut stands = standing();
+        let was_asleep = owner.is_some_and(|owner| self.last_access.is_inactive(owner));
+        let mut progress = progress_of();
         let mut edited = self.edited.now();
         let feed = loop {
-            let feed = found.read(self)?;
-            let now = standing();
+            let feed = resolved.read(self)?;
+            let now = progress_of();
             // Of one moment: what a feed shows beyond what was seen may be there by relations that are not to be seen
             // any more.
-            if now == stands {
+            if now == progress {
                 break feed;
             }
-            (stands, edited) = (now, self.edited.now());
+            (progress, edited) = (now, self.edited.now());
         };
         // Asked last too: it falls asleep before its feeds go.
-        let is_asleep = was_asleep
+        let is_inactive = was_asleep
             || owner.is_some_and(|owner| {
-                self.attendance.note(owner);
-                self.attendance.is_asleep(owner)
+                self.last_access.note(owner);
+                self.last_access.is_inactive(owner)
             });
         let length = self.store.length();
         let repeat_after = aggregates.then(|| self.store.repeat_after());
-        let mut part = shown(&feed, length, held, repeat_after);
-        if let (Some(reached), Some(owner)) = (part.horizon, asked.owner()) {
+        let mut part = visible(&feed, length, held, repeat_after);
+        if let (Some(reached), Some(owner)) = (part.horizon, feed_ref.owner()) {
             self.horizons.reach(owner, reached);
             if let Some(least) = least.filter(|least| reached < *least) {
-                part = shown(&feed, length, Some(least), repeat_after);
+                part = visible(&feed, length, Some(least), repeat_after);
             }
         }
         Ok(Some(Snapshot {
-            found,
+            resolved,
             feed,
-            shown: part,
-            is_asleep,
-            stands,
+            visible: part,
+            is_inactive,
+            progress,
             edited,
             now,
         }))
@@ -142,13 +142,13 @@ impl View {
 impl Snapshot {
     /// The first entry that the horizon has not reached.
     pub fn next_held(&self) -> Option<PostId> {
-        let next = self.feed.ids.get(self.shown.entries.end)?;
+        let next = self.feed.ids.get(self.visible.entries.end)?;
         PostId::from_number(*next)
     }
 
     /// The places shown, ascending.
     pub fn ids(&self) -> &[u64] {
-        self.shown.ids()
+        self.visible.ids()
     }
 
     /// Why an entry is not shown, if it is not.
@@ -156,9 +156,9 @@ impl Snapshot {
         let id = id.number();
         if self.ids().binary_search(&id).is_ok() {
             None
-        } else if id <= self.shown.floor {
+        } else if id <= self.visible.floor {
             Some("it stands below where the feed ends")
-        } else if self.shown.hides(id) {
+        } else if self.visible.hides(id) {
             Some("the same post is shown shortly below it")
         } else if self.feed.ids.binary_search(&id).is_ok() {
             Some("it waits until the feed's horizon reaches it")
@@ -168,27 +168,27 @@ impl Snapshot {
     }
 
     /// This moment, for a cursor.
-    pub fn moment(&self) -> ReadPoint {
-        let marks = self.feed.marks.get(self.shown.entries.clone());
+    pub fn read_point(&self) -> ReadPoint {
+        let marks = self.feed.marks.get(self.visible.entries.clone());
         // What came in a batch that readers have not been told of will be told: it is nobody's top yet.
         let entries = self.entries().iter();
         let known = entries.zip(marks.unwrap_or_default()).rev();
-        let mut known = known.filter(|(id, _)| !self.shown.hides(**id));
-        let top = known.find(|(_, log_pos)| self.stands.seen.has(**log_pos));
-        let all = self.shown.top();
+        let mut known = known.filter(|(id, _)| !self.visible.hides(**id));
+        let top = known.find(|(_, log_pos)| self.progress.seen.has(**log_pos));
+        let all = self.visible.top();
         let highest = PostId::from_number(all).unwrap_or(PostId::MIN).time();
         ReadPoint {
-            seen: Offsets::clone(&self.stands.seen),
+            seen: Offsets::clone(&self.progress.seen),
             ahead: self.ahead(),
-            horizon: self.shown.horizon.unwrap_or(self.now.max(highest)),
+            horizon: self.visible.horizon.unwrap_or(self.now.max(highest)),
             top: top.map_or(0, |(id, _)| *id),
-            floor: self.shown.floor,
+            floor: self.visible.floor,
         }
     }
 
     /// The places of what is shown, and of the repeats among it.
     fn entries(&self) -> &[u64] {
-        let entries = self.feed.ids.get(self.shown.entries.clone());
+        let entries = self.feed.ids.get(self.visible.entries.clone());
         entries.unwrap_or_default()
     }
 
@@ -198,19 +198,19 @@ impl Snapshot {
         let (Some(lowest), Some(highest)) = (ids.first(), ids.last()) else {
             return Offsets::default();
         };
-        let marks = self.feed.marks.get(self.shown.entries.clone());
+        let marks = self.feed.marks.get(self.visible.entries.clone());
         let also = self.feed.also.iter();
         let also = also.filter(|(id, _)| lowest <= id && id <= highest);
         let marks = marks.unwrap_or_default().iter();
         let mut ahead = Offsets::default();
         for log_pos in marks.chain(also.map(|(_, log_pos)| log_pos)) {
-            if !self.stands.seen.has(*log_pos) {
+            if !self.progress.seen.has(*log_pos) {
                 ahead.raise(log_pos.next());
             }
         }
         // What came since may be there by relations that came since, and nothing else of it says so.
         if ahead != Offsets::default() {
-            for log_pos in &self.stands.relations {
+            for log_pos in &self.progress.relations {
                 ahead.raise(log_pos.next());
             }
         }
@@ -219,7 +219,7 @@ impl Snapshot {
 
     /// What is told in a later answer of a batch may rest on more than was known at its first. Of what may become a repeat that
     /// is remembered: what a reader cannot have is not taken out.
-    fn note_told(&self, upto: &mut ReadPoint, told: impl Iterator<Item = u64>) {
+    fn note_delivered(&self, upto: &mut ReadPoint, told: impl Iterator<Item = u64>) {
         for id in told.filter(|id| self.feed.shows.has(*id)) {
             for log_pos in self.feed.marks_of(id) {
                 if !upto.seen.has(log_pos) {
@@ -238,11 +238,14 @@ impl Snapshot {
         cursor: &Cursor,
         limit: BatchLimit,
         writer: &W,
-    ) -> Result<ChangeDelivery<W::Entry>, TellError> {
+    ) -> Result<ChangeDelivery<W::Entry>, ChangesError> {
         let (from, batch) = (&cursor.from, cursor.batch.as_ref());
-        let is_behind = |moment: &ReadPoint| !moment.is_within(&self.stands.seen);
-        let is_unsettled = self.stands.footing == Consistency::Pending;
-        if is_unsettled || is_behind(from) || batch.is_some_and(|batch| is_behind(&batch.upto)) {
+        let is_behind = |read_point: &ReadPoint| !read_point.is_within(&self.progress.seen);
+        let has_pending_relations = self.progress.consistency == Consistency::Pending;
+        if has_pending_relations
+            || is_behind(from)
+            || batch.is_some_and(|batch| is_behind(&batch.upto))
+        {
             return Ok(ChangeDelivery {
                 batch: ChangeBatch::default(),
                 floor: from.floor,
@@ -251,33 +254,33 @@ impl Snapshot {
                 is_early: true,
             });
         }
-        let spoken = Arc::clone(&view.built.borrow().spoken);
+        let author_changes = Arc::clone(&view.built.borrow().author_changes);
         // Not while this node does not claim it yet itself: the next cursor would lack it again.
-        let is_claimed = |said: &AuthorChangeMark| self.stands.seen.has(said.log_pos);
+        let is_claimed = |said: &AuthorChangeMark| self.progress.seen.has(said.log_pos);
         let is_unlisted = |said: &AuthorChangeMark| {
             is_claimed(said) && !from.has(said.log_pos) && !from.is_within(&said.seen)
         };
-        if spoken.iter().any(is_unlisted) {
-            return Err(Refused::NotListed.into());
+        if author_changes.iter().any(is_unlisted) {
+            return Err(CursorRefused::NotListed.into());
         }
-        let mut all = changes(&self.feed, &self.shown, &self.edited, from)?;
+        let mut all = changes(&self.feed, &self.visible, &self.edited, from)?;
         if let Some(batch) = batch {
             // The rest of what was begun; what came above its horizon is told when it has been told.
             let (last, end) = (
                 batch.last,
                 highest_visible(Some(batch.upto.horizon)).number(),
             );
-            all.retain(|change: &Change| last < change.id && change.id <= end);
+            all.retain(|change: &ChangedEntry| last < change.id && change.id <= end);
         }
-        let lets_in =
-            |post: &Post, original: Option<&Post>| self.found.lets_in(view, post, original);
-        let told = batch_of(&view.store, &all, from, limit, &lets_in, writer)?;
-        let mut upto = batch.map_or_else(|| self.moment(), |batch| batch.upto.clone());
+        let admits =
+            |post: &Post, original: Option<&Post>| self.resolved.admits(view, post, original);
+        let told = batch_of(&view.store, &all, from, limit, &admits, writer)?;
+        let mut upto = batch.map_or_else(|| self.read_point(), |batch| batch.upto.clone());
         // What was pushed out of sight since was not told, and is told should it come back.
-        upto.floor = upto.floor.max(self.shown.floor);
+        upto.floor = upto.floor.max(self.visible.floor);
         if batch.is_some() {
             let looked_at = all.iter().take_while(|change| change.id <= told.last);
-            self.note_told(&mut upto, looked_at.map(|change| change.id));
+            self.note_delivered(&mut upto, looked_at.map(|change| change.id));
         }
         let floor = upto.floor;
         let before = from.clone();
@@ -307,7 +310,7 @@ impl<E> ChangeDelivery<E> {
     /// Whether the cursor counts on a higher floor than the one before and no change carries it: the floor rises with entries
     /// that are not told, such as hidden repeats. Whoever is sent changes one by one is to be told the floor apart then, or what
     /// leaves between the two floors would be neither told nor dropped.
-    pub fn raises_floor_unsaid(&self) -> bool {
+    pub fn raises_floor_silently(&self) -> bool {
         self.batch.items.is_empty()
             && self
                 .cursor

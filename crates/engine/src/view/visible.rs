@@ -28,7 +28,7 @@ pub struct Visible {
 
 /// What is shown of `feed`, at most `length` entries, less those that repeat a post within `repeat_after`. With more than
 /// [`HELD_FACTOR`] times that many waiting, the hold gives way: the horizon is then later than asked for.
-pub fn shown(
+pub fn visible(
     feed: &OrderedFeed,
     length: usize,
     horizon: Option<Time>,
@@ -99,11 +99,14 @@ mod tests {
     fn a_feed_is_shown_up_to_its_horizon_and_no_longer_than_its_length() {
         let feed = feed(10);
         let check = |length, horizon: Option<i64>, shows: Range<i64>, floor: i64| {
-            let shown = shown(&feed, length, horizon.map(Time::from_millis), None);
+            let visible = visible(&feed, length, horizon.map(Time::from_millis), None);
             let ids: Vec<u64> = shows.clone().map(|n| at(n).number()).collect();
-            assert_eq!(shown.ids(), ids, "{length} {horizon:?}");
-            assert_eq!(shown.floor, if floor == 0 { 0 } else { at(floor).number() });
-            assert_eq!(shown.horizon.map(Time::millis), horizon);
+            assert_eq!(visible.ids(), ids, "{length} {horizon:?}");
+            assert_eq!(
+                visible.floor,
+                if floor == 0 { 0 } else { at(floor).number() }
+            );
+            assert_eq!(visible.horizon.map(Time::millis), horizon);
         };
         check(20, None, 1..11, 0);
         check(4, None, 7..11, 6);
@@ -121,10 +124,10 @@ mod tests {
         }
         let check = |length, repeat_after: Option<u64>, seen: &[i64]| {
             let after = repeat_after.map(Duration::from_millis);
-            let shown = shown(&feed, length, None, after);
+            let visible = visible(&feed, length, None, after);
             let ids: Vec<u64> = seen.iter().map(|n| at(*n).number()).collect();
-            assert_eq!(shown.ids(), ids, "{length} {repeat_after:?}");
-            assert_eq!(shown.entries.len(), length);
+            assert_eq!(visible.ids(), ids, "{length} {repeat_after:?}");
+            assert_eq!(visible.entries.len(), length);
         };
         check(6, None, &[1, 2, 3, 4, 5, 6]);
         check(6, Some(4), &[1, 2, 3, 6]);
@@ -136,12 +139,12 @@ mod tests {
     #[test]
     fn the_hold_gives_way_when_too_many_wait() {
         let feed = feed(10);
-        let shown = shown(&feed, 2, Some(Time::from_millis(1)), None);
+        let visible = visible(&feed, 2, Some(Time::from_millis(1)), None);
         assert_eq!(
-            shown.horizon,
+            visible.horizon,
             Some(Time::from_millis(4)),
             "six of ten may wait"
         );
-        assert_eq!(shown.ids(), [at(3).number(), at(4).number()]);
+        assert_eq!(visible.ids(), [at(3).number(), at(4).number()]);
     }
 }

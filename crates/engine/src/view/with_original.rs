@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub type FeedFilter<'a> = dyn Fn(&Post, Option<&Post>) -> bool + 'a;
 
 /// A post, and what it boosts; none if there is nothing to show of them.
-pub fn whole(store: &Store, id: PostId) -> Result<Option<WithOriginal>, DiskError> {
+pub fn post_with_original(store: &Store, id: PostId) -> Result<Option<WithOriginal>, DiskError> {
     let Some(post) = store.post(id)?.filter(|post| post.state == State::Whole) else {
         return Ok(None);
     };

@@ -2,7 +2,7 @@
 
 use super::log::{ACCOUNTS, FeedKind, PARTITIONS, host_of, words};
 use super::model::{Account, Model};
-use super::reader::look;
+use super::reader::snapshot;
 use super::run::Run;
 use crate::feed::post::Post;
 use crate::feed::store::HELD_FACTOR;
@@ -10,18 +10,18 @@ use crate::view::page::Span;
 use crate::view::page_walk::{Offer, walk_page};
 use crate::view::pending_relations::Consistency;
 use crate::view::snapshot::Snapshot;
-use crate::view::with_original::whole;
+use crate::view::with_original::post_with_original;
 use slackwater_order::horizon::highest_visible;
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 use std::collections::BTreeSet;
 
 /// Whether a page shows this entry of a feed.
-fn is_shown(run: &Run, node: usize, look: &Snapshot, id: u64) -> bool {
+fn is_shown(run: &Run, node: usize, snapshot: &Snapshot, id: u64) -> bool {
     let view = &run.nodes[node].view;
     let id = PostId::from_number(id).unwrap();
-    let found = whole(&view.store, id).unwrap();
-    found.is_some_and(|(post, original)| look.found.lets_in(view, &post, original.as_deref()))
+    let found = post_with_original(&view.store, id).unwrap();
+    found.is_some_and(|(post, original)| snapshot.resolved.admits(view, &post, original.as_deref()))
 }
 
 impl Run {
@@ -31,20 +31,20 @@ impl Run {
             return;
         }
         let is_there = |run: &Run| -> Option<(BTreeSet<u64>, Snapshot)> {
-            let look = look(
+            let snapshot = snapshot(
                 &run.nodes[node],
                 (account, which),
                 None,
                 Time::from_millis(run.now),
             )?;
             // Else there may be what is not shown any more.
-            (look.stands.footing == Consistency::Complete).then_some(())?;
-            let mut ids: BTreeSet<u64> = look.ids().iter().copied().collect();
+            (snapshot.progress.consistency == Consistency::Complete).then_some(())?;
+            let mut ids: BTreeSet<u64> = snapshot.ids().iter().copied().collect();
             if !run.nodes[node].is_decided() {
                 // What waits to leave is left out already.
-                ids.retain(|id| is_shown(run, node, &look, *id));
+                ids.retain(|id| is_shown(run, node, &snapshot, *id));
             }
-            Some((ids, look))
+            Some((ids, snapshot))
         };
         self.rouse(node, account);
         let Some((mut throughout, _)) = is_there(self) else {
@@ -52,7 +52,7 @@ impl Run {
         };
         let (mut visited, mut before) = (Vec::new(), None);
         loop {
-            let Some((there, look)) = is_there(self) else {
+            let Some((there, snapshot)) = is_there(self) else {
                 return;
             };
             throughout.retain(|id| there.contains(id));
@@ -62,10 +62,11 @@ impl Run {
                 limit: 3,
             };
             let view = &self.nodes[node].view;
-            let lets_in =
-                |post: &Post, original: Option<&Post>| look.found.lets_in(view, post, original);
+            let admits = |post: &Post, original: Option<&Post>| {
+                snapshot.resolved.admits(view, post, original)
+            };
             let taken = |_: &Post, _: Option<&Post>| Offer::Taken;
-            let page = walk_page(&view.store, span, look.ids(), &lets_in, taken);
+            let page = walk_page(&view.store, span, snapshot.ids(), &admits, taken);
             let page = page.unwrap().ids;
             let left = there
                 .iter()
@@ -113,13 +114,13 @@ impl Run {
         let model = Model::of(&self.log, &self.nodes[node].read(), self.surfacing);
         for account in 0..ACCOUNTS.len() {
             self.rouse(node, account);
-            let there = look(
+            let there = snapshot(
                 &self.nodes[node],
                 (account, FeedKind::Home),
                 None,
                 Time::from_millis(self.now),
             );
-            let Some(look) = there else {
+            let Some(snapshot) = there else {
                 let story = || {
                     self.log
                         .story(account, &BTreeSet::new(), &self.nodes[node].read())
@@ -132,16 +133,16 @@ impl Run {
                     story()
                 );
                 self.reached.remove(&(node, account));
-                self.shown.remove(&(node, account));
+                self.visible.remove(&(node, account));
                 continue;
             };
             self.counted.looks += 1;
-            self.check_horizon(&model, node, account, &look);
-            if look.stands.footing == Consistency::Complete {
-                self.check_entries(&model, node, (account, FeedKind::Home), &look);
+            self.check_horizon(&model, node, account, &snapshot);
+            if snapshot.progress.consistency == Consistency::Complete {
+                self.check_entries(&model, node, (account, FeedKind::Home), &snapshot);
                 self.check_list(&model, node, account);
             } else {
-                self.counted.unsettled += 1;
+                self.counted.pending_relations += 1;
             }
         }
     }
@@ -157,18 +158,22 @@ impl Run {
         let now = Time::from_millis(self.now);
         for account in 0..ACCOUNTS.len() {
             let looked_at = (account, FeedKind::Home);
-            let Some(look) = look(&self.nodes[node], looked_at, None, now) else {
+            let Some(snapshot) = snapshot(&self.nodes[node], looked_at, None, now) else {
                 continue;
             };
-            if look.is_asleep || look.stands.footing == Consistency::Pending {
+            if snapshot.is_inactive || snapshot.progress.consistency == Consistency::Pending {
                 continue;
             }
             self.counted.amid_boosts += 1;
             let belongs = model.feed(account, FeedKind::Home);
-            for id in look.ids().iter().filter(|id| !belongs.contains_key(*id)) {
+            for id in snapshot
+                .ids()
+                .iter()
+                .filter(|id| !belongs.contains_key(*id))
+            {
                 self.counted.hidden += 1;
                 assert!(
-                    !is_shown(self, node, &look, *id),
+                    !is_shown(self, node, &snapshot, *id),
                     "{id} is shown to {account} and should be hidden. {}",
                     self.log.story(
                         account,
@@ -180,41 +185,44 @@ impl Run {
         }
     }
 
-    fn check_horizon(&mut self, model: &Model, node: usize, account: usize, look: &Snapshot) {
+    fn check_horizon(&mut self, model: &Model, node: usize, account: usize, snapshot: &Snapshot) {
         let of = &self.nodes[node];
         let wants = model.account(account).unwrap();
         let patience = wants.patience_ms(of.patience_ms());
         // An account that was removed and is back begins anew.
         let begins_anew = self.log.is_ever_removed(account);
-        let last = highest_visible(look.shown.horizon).number();
-        let ids: BTreeSet<u64> = look.ids().iter().copied().collect();
-        let before = self.shown.insert((node, account), ids).unwrap_or_default();
-        let is_back = |id: &u64| last < *id && look.feed.ids.contains(id);
+        let last = highest_visible(snapshot.visible.horizon).number();
+        let ids: BTreeSet<u64> = snapshot.ids().iter().copied().collect();
+        let before = self
+            .visible
+            .insert((node, account), ids)
+            .unwrap_or_default();
+        let is_back = |id: &u64| last < *id && snapshot.feed.ids.contains(id);
         assert!(
             begins_anew || !before.iter().any(is_back),
             "what was shown is taken back"
         );
-        let Some(shown) = look.shown.horizon else {
+        let Some(visible) = snapshot.visible.horizon else {
             assert_eq!(patience, 0);
             return;
         };
         assert!(0 < patience);
-        let shown = shown.millis();
+        let visible = visible.millis();
         let follows = wants.follows.keys();
         let waits = follows.map(|author| of.wait_ms(host_of(*author), patience));
         let hold = waits.max().unwrap_or(0);
         let built = of.view.horizons.built().millis().min(self.now);
         let held = self.now.saturating_sub(patience).max(built - hold);
-        let reached = self.reached.insert((node, account), shown);
+        let reached = self.reached.insert((node, account), visible);
         assert!(
-            held <= shown,
+            held <= visible,
             "held back longer than patience and origins ask for"
         );
         assert!(
-            begins_anew || reached.is_none_or(|reached| reached <= shown),
+            begins_anew || reached.is_none_or(|reached| reached <= visible),
             "the horizon retreated"
         );
-        let waiting = look.feed.ids.len() - look.shown.entries.end;
+        let waiting = snapshot.feed.ids.len() - snapshot.visible.entries.end;
         assert!(
             waiting <= (HELD_FACTOR - 1) * self.length,
             "an unseen post could be dropped"
@@ -223,11 +231,11 @@ impl Run {
 
     fn check_list(&mut self, model: &Model, node: usize, account: usize) {
         let of = (account, FeedKind::List);
-        let list = look(&self.nodes[node], of, None, Time::from_millis(self.now));
+        let list = snapshot(&self.nodes[node], of, None, Time::from_millis(self.now));
         assert_eq!(list.is_some(), model.has_list(account));
-        if let Some(look) = list {
+        if let Some(snapshot) = list {
             self.counted.lists += 1;
-            self.check_entries(model, node, of, &look);
+            self.check_entries(model, node, of, &snapshot);
         }
     }
 
@@ -236,15 +244,20 @@ impl Run {
         model: &Model,
         node: usize,
         (account, which): (usize, FeedKind),
-        look: &Snapshot,
+        snapshot: &Snapshot,
     ) {
         let all = model.feed(account, which);
-        let last = highest_visible(look.shown.horizon).number();
-        let floor = look.feed.floor;
+        let last = highest_visible(snapshot.visible.horizon).number();
+        let floor = snapshot.feed.floor;
         let above = all.range(floor + 1..).filter(|(id, _)| **id <= last);
         let expected: BTreeSet<u64> = above.rev().take(self.length).map(|(id, _)| *id).collect();
         // Of what was dropped for length a feed may know less than all, but it hides by what it knows.
-        let fallen: BTreeSet<u64> = look.feed.fallen().iter().map(|id| id.number()).collect();
+        let fallen: BTreeSet<u64> = snapshot
+            .feed
+            .fallen()
+            .iter()
+            .map(|id| id.number())
+            .collect();
         let hidden = model.hidden(account, which, |id| floor < id || fallen.contains(&id));
         let by_all = model.hidden(account, which, |_| true);
         let differs = |id: &u64| hidden.contains(id) != by_all.contains(id);
@@ -252,11 +265,11 @@ impl Run {
         self.counted.looks_trimmed += u64::from(0 < floor);
         let seen = expected.difference(&hidden).copied();
         let (expected, seen) = (&expected, seen.collect::<Vec<_>>());
-        let entries = &look.feed.ids[look.shown.entries.clone()];
+        let entries = &snapshot.feed.ids[snapshot.visible.entries.clone()];
         let found: BTreeSet<u64> = entries.iter().copied().collect();
-        if found != *expected || look.ids() != seen {
+        if found != *expected || snapshot.ids() != seen {
             let mut ids: BTreeSet<u64> = found.symmetric_difference(expected).copied().collect();
-            let visible: BTreeSet<u64> = look.ids().iter().copied().collect();
+            let visible: BTreeSet<u64> = snapshot.ids().iter().copied().collect();
             ids.extend(&fallen);
             ids.extend(visible.symmetric_difference(&seen.iter().copied().collect()));
             let story = self
@@ -266,7 +279,7 @@ impl Run {
                 "node {node} shows account {account}, {which:?}, {visible:?} of {found:?}, not {seen:?} of {expected:?} (floor {floor}, fallen {fallen:?}). {story}"
             );
         }
-        assert!(look.ids().is_sorted());
+        assert!(snapshot.ids().is_sorted());
         if self.taste.calm && !self.is_disturbed {
             let newest: BTreeSet<u64> = all
                 .range(..=last)
@@ -284,9 +297,11 @@ impl Run {
             floor == 0 || as_long.is_some_and(|lowest| floor < *lowest),
             "dropped too early"
         );
-        for id in look.ids() {
+        for id in snapshot.ids() {
             let place = PostId::from_number(*id).unwrap();
-            let (post, original) = whole(&self.nodes[node].view.store, place).unwrap().unwrap();
+            let (post, original) = post_with_original(&self.nodes[node].view.store, place)
+                .unwrap()
+                .unwrap();
             let (number, updated) = all[id];
             assert_eq!(post.body.uri, model.uri(&self.log, number));
             let visibility = post.body.visibility.name();

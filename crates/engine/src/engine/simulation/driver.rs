@@ -4,7 +4,7 @@ use super::log::{ACCOUNTS, Log, PARTITIONS, REPEAT_AFTER, partition};
 use crate::decode::decode_record;
 use crate::engine::flush::Flush;
 use crate::engine::log_status::LogStatus;
-use crate::engine::publish::Beside;
+use crate::engine::publish::ServiceStatus;
 use crate::engine::{Applied, Engine, Options, inactivity};
 use crate::feed::merge::Progress;
 use crate::feed::store::{self, Store};
@@ -147,16 +147,16 @@ impl Node {
     }
 
     /// An account has not been seen for long; whether it has feeds to lose.
-    pub(in crate::engine) fn put_to_sleep(&self, account: usize) -> bool {
+    pub(in crate::engine) fn drop_feeds(&self, account: usize) -> bool {
         let engine = &self.engine;
         let number = engine.graph.read().account(ACCOUNTS[account]);
         number.is_some_and(|number| {
-            !engine.graph.read().is_asleep(number)
-                && engine.view.unsettled.held(number).is_none()
-                && inactivity::put_to_sleep(
+            !engine.graph.read().is_inactive(number)
+                && engine.view.pending_relations.held(number).is_none()
+                && inactivity::drop_feeds(
                     &engine.store,
                     &engine.graph,
-                    &engine.view.attendance,
+                    &engine.view.last_access,
                     number,
                 )
         })
@@ -165,11 +165,11 @@ impl Node {
     /// Wakes an account, as a reader does who looks at a feed of it; whether it slept. Readers are to be told then.
     pub(in crate::engine) fn rouse(&mut self, account: usize, now: Time) -> bool {
         let number = self.engine.graph.read().account(ACCOUNTS[account]);
-        let attendance = &self.view.attendance;
-        let Some(number) = number.filter(|number| attendance.is_asleep(*number)) else {
+        let last_access = &self.view.last_access;
+        let Some(number) = number.filter(|number| last_access.is_inactive(*number)) else {
             return false;
         };
-        attendance.ask_for(number).unwrap();
+        last_access.request_feeds(number).unwrap();
         self.step(usize::MAX, now);
         true
     }
@@ -178,9 +178,9 @@ impl Node {
     pub(in crate::engine) fn announce(&mut self, ends: &[usize; PARTITIONS], now: Time) {
         let log = status(&self.read(), ends);
         self.engine.follow(&log);
-        let beside = Beside {
+        let beside = ServiceStatus {
             settled: Some(now),
-            ..Beside::default()
+            ..ServiceStatus::default()
         };
         self.engine.publish(&log, beside);
     }

@@ -197,7 +197,7 @@ impl Model {
         let Some(of) = self.accounts.get(&account) else {
             return BTreeMap::new();
         };
-        let is_in = |(_, post): &(&usize, &Post)| self.lets_in(of, which, post);
+        let is_in = |(_, post): &(&usize, &Post)| self.admits(of, which, post);
         let row = |(number, post): (&usize, &Post)| {
             let shows = post.boost_of.map_or(post, |(of, _)| &self.posts[&of]);
             (post.id, (*number, shows.updated))
@@ -218,7 +218,7 @@ impl Model {
             return BTreeSet::new();
         };
         let mut by_place: Vec<_> = self.posts.iter().collect();
-        by_place.retain(|(_, post)| counts(post.id) && self.lets_in(of, which, post));
+        by_place.retain(|(_, post)| counts(post.id) && self.admits(of, which, post));
         by_place.sort_by_key(|(_, post)| post.id);
         let (mut hidden, mut last) = (BTreeSet::new(), BTreeMap::new());
         for (number, post) in by_place {
@@ -238,7 +238,7 @@ impl Model {
         of.is_some_and(|of| of.list.is_some())
     }
 
-    fn lets_in(&self, of: &Account, which: FeedKind, post: &Post) -> bool {
+    fn admits(&self, of: &Account, which: FeedKind, post: &Post) -> bool {
         let original = match post.boost_of {
             None => None,
             Some((original, _)) => match self.posts.get(&original) {

@@ -7,8 +7,8 @@ use crate::view::change_batch::{BatchLimit, ChangeItem, ChangeKind, WriteEntry};
 use crate::view::cursor::Cursor;
 use crate::view::feed_ref;
 use crate::view::pending_relations::Consistency;
-use crate::view::snapshot::{ChangeDelivery, Snapshot, TellError};
-use crate::view::with_original::whole;
+use crate::view::snapshot::{ChangeDelivery, ChangesError, Snapshot};
+use crate::view::with_original::post_with_original;
 use slackwater_order::horizon::highest_visible;
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
@@ -44,7 +44,7 @@ pub(super) enum PollOutcome {
     /// It was read anew: the first time, or because the account was new.
     Anew,
     /// The cursor was refused, and the feed read anew.
-    Refused,
+    CursorRefused,
     /// There is more to ask for.
     More,
     /// All was told.
@@ -178,48 +178,49 @@ impl Reader {
             Some(batch) => batch.upto.horizon,
             None => cursor.from.horizon,
         };
-        let Some(look) = look(node, (self.account, self.which), Some(least), now) else {
+        let Some(snapshot) = snapshot(node, (self.account, self.which), Some(least), now) else {
             // The account is gone, or this node has not heard of it yet.
             self.cursor = None;
             return PollOutcome::Closed;
         };
-        assert!(!look.is_asleep);
-        match look.changes_since(&node.view, &cursor, BatchLimit::of(limit), &Plain) {
+        assert!(!snapshot.is_inactive);
+        match snapshot.changes_since(&node.view, &cursor, BatchLimit::of(limit), &Plain) {
             Ok(told) if self.habit == Habit::Listens => {
-                self.take(node, &look, &cursor, &told.without_floor(), limit)
+                self.take(node, &snapshot, &cursor, &told.without_floor(), limit)
             }
-            Ok(told) => self.take(node, &look, &cursor, &told, limit),
-            Err(TellError::Refused(_)) => {
+            Ok(told) => self.take(node, &snapshot, &cursor, &told, limit),
+            Err(ChangesError::CursorRefused(_)) => {
                 self.read_anew(node, now);
-                PollOutcome::Refused
+                PollOutcome::CursorRefused
             }
-            Err(TellError::Disk(error)) => panic!("{error}"),
+            Err(ChangesError::Disk(error)) => panic!("{error}"),
         }
     }
 
     fn read_anew(&mut self, node: &Node, now: Time) -> PollOutcome {
-        let look = look(node, (self.account, self.which), None, now);
+        let snapshot = snapshot(node, (self.account, self.which), None, now);
         // What stands above it when relations are carried out is not told apart from what did before: a cursor from amid
         // them may be refused, so one who watches waits.
-        let is_open =
-            |look: &Snapshot| !self.habit.stays() || look.stands.footing == Consistency::Complete;
-        let Some(look) = look.filter(is_open) else {
+        let is_open = |snapshot: &Snapshot| {
+            !self.habit.stays() || snapshot.progress.consistency == Consistency::Complete
+        };
+        let Some(snapshot) = snapshot.filter(is_open) else {
             self.cursor = None;
             return PollOutcome::Closed;
         };
-        self.entries = fresh(node, &look);
+        self.entries = fresh(node, &snapshot);
         self.posted = self.entries.keys().copied().collect();
         self.known = node.reflected();
         self.was_held_back = node.is_held_back();
         let mut cursor = Cursor {
             feed: Cursor::feed_of(&format!("{}/home", ACCOUNTS[self.account])),
             log: node.view.log.clone(),
-            from: look.moment(),
+            from: snapshot.read_point(),
             batch: None,
         };
         if self.habit == Habit::Listens {
             cursor.drop_floor();
-            (self.floor_max, self.dropped_max) = (look.shown.floor, look.feed.floor);
+            (self.floor_max, self.dropped_max) = (snapshot.visible.floor, snapshot.feed.floor);
         }
         self.cursor = Some(cursor.to_text());
         PollOutcome::Anew
@@ -228,21 +229,21 @@ impl Reader {
     fn take(
         &mut self,
         node: &Node,
-        look: &Snapshot,
+        snapshot: &Snapshot,
         from: &Cursor,
         told: &ChangeDelivery<Arc<str>>,
         limit: usize,
     ) -> PollOutcome {
         let upto = from.batch.as_ref().map_or(&from.from, |batch| &batch.upto);
         let seen = &node.view.built.borrow().seen;
-        let is_unsettled = look.stands.footing == Consistency::Pending;
-        if is_unsettled || !from.from.is_within(seen) || !upto.is_within(seen) {
+        let has_pending_relations = snapshot.progress.consistency == Consistency::Pending;
+        if has_pending_relations || !from.from.is_within(seen) || !upto.is_within(seen) {
             // The node is behind this reader, or behind what it has read itself.
             assert_eq!(
                 (told.batch.items.len(), told.batch.more, &told.cursor),
                 (0, false, from)
             );
-            self.was_not_told_all |= is_unsettled;
+            self.was_not_told_all |= has_pending_relations;
             return PollOutcome::Done;
         }
         if from.batch.is_none() {
@@ -267,7 +268,7 @@ impl Reader {
             .map_or(&after.from, |batch| &batch.upto)
             .horizon;
         assert!(upto.horizon <= reached, "the horizon retreated");
-        self.change(told, highest_visible(look.shown.horizon));
+        self.change(told, highest_visible(snapshot.visible.horizon));
         self.cursor = Some(told.cursor.to_text());
         for (known, read) in self.known.iter_mut().zip(node.reflected()) {
             *known = (*known).max(read);
@@ -276,11 +277,11 @@ impl Reader {
             // What is to be dropped is told with all that comes before it.
             Habit::Roams if drops_out => {}
             Habit::Roams => self.drop_at(told.floor),
-            Habit::Watches if told.raises_floor_unsaid() => self.drop_at(told.floor),
+            Habit::Watches if told.raises_floor_silently() => self.drop_at(told.floor),
             Habit::Watches => {}
             Habit::Listens => {
-                self.floor_max = self.floor_max.max(look.shown.floor);
-                self.dropped_max = self.dropped_max.max(look.feed.floor);
+                self.floor_max = self.floor_max.max(snapshot.visible.floor);
+                self.dropped_max = self.dropped_max.max(snapshot.feed.floor);
             }
         }
         self.was_not_told_all = told.batch.more;
@@ -291,32 +292,33 @@ impl Reader {
         // The end of several answers is the feed as it was at the first of them; and a feed that is of two moments after a
         // crash is right when it is of one again.
         if from.batch.is_none() && self.known == node.read() && node.is_decided() {
-            self.compare(node, look);
+            self.compare(node, snapshot);
         }
         PollOutcome::Done
     }
 
     /// Its copy is what a fresh read gives. What the entries say is looked at now and then only: it takes longer than all
     /// the rest, and what is wrong stays wrong.
-    fn compare(&mut self, node: &Node, look: &Snapshot) {
-        let ids: BTreeSet<u64> = look.ids().iter().copied().collect();
+    fn compare(&mut self, node: &Node, snapshot: &Snapshot) {
+        let ids: BTreeSet<u64> = snapshot.ids().iter().copied().collect();
         let is_missing = |id: &&u64| self.floor_max < **id && !self.entries.contains_key(*id);
         for id in ids.iter().filter(is_missing) {
             self.wrong.push((*id, "is missing".to_owned()));
         }
         // Who is told of no floor keeps what is below it, until it leaves.
-        let is_below = |id| self.habit == Habit::Listens && id <= look.shown.floor;
-        let may_stay = |id| id <= self.dropped_max || is_below(id) && look.feed.ids.contains(&id);
+        let is_below = |id| self.habit == Habit::Listens && id <= snapshot.visible.floor;
+        let may_stay =
+            |id| id <= self.dropped_max || is_below(id) && snapshot.feed.ids.contains(&id);
         let kept = self.entries.iter();
         for (id, entry) in kept.filter(|(id, _)| !ids.contains(*id) && !may_stay(**id)) {
             self.wrong.push((*id, format!("{entry} should have left")));
         }
         // Of the boosts of a post that were dropped for length a feed made anew may know others than the one before, and so hide
         // other repeats above them, of which no record says so. It must stay rare.
-        let rows = look.feed.shows.rows();
+        let rows = snapshot.feed.shows.rows();
         let fell = |post: &u64| {
             rows.iter()
-                .any(|(of, at)| of == post && *at <= look.feed.floor)
+                .any(|(of, at)| of == post && *at <= snapshot.feed.floor)
         };
         let shows = |id: &u64| rows.iter().find(|(_, at)| at == id).map(|(post, _)| post);
         let by_what_fell = |(id, _): &(u64, String)| shows(id).is_some_and(fell);
@@ -332,7 +334,7 @@ impl Reader {
         self.compared += 1;
         if self.wrong.is_empty() && self.compared.is_multiple_of(COMPARED_EVERY) {
             // What came to light from below a floor may have changed there, where nobody was told of it.
-            let told = fresh(node, look).split_off(&(self.floor_max + 1));
+            let told = fresh(node, snapshot).split_off(&(self.floor_max + 1));
             for (id, entry) in told {
                 let there = self.entries.get(&id);
                 if let Some(there) = there
@@ -413,12 +415,13 @@ impl Reader {
 }
 
 /// A feed as a page of all of it shows it.
-pub(super) fn fresh(node: &Node, look: &Snapshot) -> BTreeMap<u64, Arc<str>> {
+pub(super) fn fresh(node: &Node, snapshot: &Snapshot) -> BTreeMap<u64, Arc<str>> {
     let entry = |id: &u64| {
         let place = PostId::from_number(*id).unwrap();
-        let found = whole(&node.view.store, place).unwrap();
+        let found = post_with_original(&node.view.store, place).unwrap();
         // What is deleted of somebody just unfollowed waits to be weeded out, and boosts of what is deleted wait to leave.
-        let is_settled = look.stands.footing == Consistency::Complete && node.is_decided();
+        let is_settled =
+            snapshot.progress.consistency == Consistency::Complete && node.is_decided();
         assert!(
             found.is_some() || !is_settled,
             "an entry has a post to show"
@@ -426,10 +429,10 @@ pub(super) fn fresh(node: &Node, look: &Snapshot) -> BTreeMap<u64, Arc<str>> {
         let (post, original) = found?;
         Some((*id, Plain.write(post, original)))
     };
-    look.ids().iter().filter_map(entry).collect()
+    snapshot.ids().iter().filter_map(entry).collect()
 }
 
-pub(super) fn look(
+pub(super) fn snapshot(
     node: &Node,
     (account, which): (usize, FeedKind),
     least: Option<Time>,

@@ -50,7 +50,7 @@ pub(super) struct Counted {
     pub(super) slept: u64,
     /// Looks at lists.
     pub(super) lists: u64,
-    pub(super) unsettled: u64,
+    pub(super) pending_relations: u64,
     /// Looks at feeds while boosts waited to come or go, and entries of these that pages left out.
     pub(super) amid_boosts: u64,
     pub(super) hidden: u64,
@@ -75,7 +75,7 @@ impl Counted {
         self.crashes += other.crashes;
         self.slept += other.slept;
         self.lists += other.lists;
-        self.unsettled += other.unsettled;
+        self.pending_relations += other.pending_relations;
         self.amid_boosts += other.amid_boosts;
         self.hidden += other.hidden;
         self.ended_mutes += other.ended_mutes;
@@ -122,7 +122,7 @@ pub(super) struct Run {
     /// By node and account: the horizon last shown.
     pub(super) reached: BTreeMap<(usize, usize), i64>,
     /// By node and account: the entries last shown.
-    pub(super) shown: BTreeMap<(usize, usize), BTreeSet<u64>>,
+    pub(super) visible: BTreeMap<(usize, usize), BTreeSet<u64>>,
     pub(super) counted: Counted,
 }
 
@@ -158,7 +158,7 @@ pub(super) fn run(seed: u64) -> Counted {
             run.nodes[node].step(1, now);
             run.nodes[node].announce(&run.log.ends(run.now), now);
         }
-        assert_eq!(run.nodes[node].view.unsettled.count(), 0);
+        assert_eq!(run.nodes[node].view.pending_relations.count(), 0);
         run.check(node);
     }
     for reader in 0..run.readers.len() {
@@ -215,7 +215,7 @@ impl Run {
             readers,
             now: BEGIN,
             reached: BTreeMap::new(),
-            shown: BTreeMap::new(),
+            visible: BTreeMap::new(),
             counted: Counted::default(),
         }
     }
@@ -291,7 +291,7 @@ impl Run {
             10..14 => self.nodes[node].write_rows(),
             9 if self.is_disturbed => {
                 let account = self.dice.usize(..ACCOUNTS.len());
-                self.counted.slept += u64::from(self.nodes[node].put_to_sleep(account));
+                self.counted.slept += u64::from(self.nodes[node].drop_feeds(account));
             }
             4 => {
                 let windows = windows(&mut self.dice, self.surfacing);
@@ -328,7 +328,7 @@ impl Run {
         self.counted.crashes += 1;
         // Only a cursor carries its horizon over.
         self.reached.retain(|(of, _), _| *of != node);
-        self.shown.retain(|(of, _), _| *of != node);
+        self.visible.retain(|(of, _), _| *of != node);
     }
 
     /// Some readers ask some node, page or catch up.
@@ -399,9 +399,9 @@ impl Run {
         let is_undisturbed = !self.is_disturbed && self.nodes.len() == 1;
         let told = u64::from(matches!(
             asked,
-            PollOutcome::More | PollOutcome::Done | PollOutcome::Refused
+            PollOutcome::More | PollOutcome::Done | PollOutcome::CursorRefused
         ));
-        let refused = u64::from(asked == PollOutcome::Refused);
+        let refused = u64::from(asked == PollOutcome::CursorRefused);
         if self.log.is_moderated() {
             // Cursors given while posts are decided again are refused: another node may never have shown them.
             self.counted.told_moderated += told;

@@ -4,7 +4,7 @@ use super::reference_model::from_scratch;
 use super::scenario::*;
 use super::*;
 use crate::feed::rules::{Decision, Subject, decide};
-use crate::view::with_original::whole;
+use crate::view::with_original::post_with_original;
 
 #[test]
 fn a_boost_of_what_is_unknown_waits_for_it() {
@@ -209,7 +209,7 @@ fn kept_and_shown(world: &World) -> (usize, usize) {
     let account = graph.account("7").unwrap();
     let home = world.store.home(account).unwrap().unwrap();
     let shows = |id: &PostId| {
-        let Some((post, original)) = whole(&world.store, *id).unwrap() else {
+        let Some((post, original)) = post_with_original(&world.store, *id).unwrap() else {
             return false;
         };
         let subject = Subject::new(&post, original.as_deref(), &graph);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::engine::inactivity;
-use crate::engine::inactivity::{InactivityRound, put_to_sleep, wake};
+use crate::engine::inactivity::{InactivityRound, drop_feeds, wake};
 use crate::engine::simulation::driver::Node;
 use crate::engine::simulation::log::{
     Audience, BEGIN, Delivery, Event, Log, PARTITIONS, RelationChoice, Writing,
@@ -10,9 +10,9 @@ use crate::engine::simulation::log::{
 use crate::engine::simulation::plain::Plain;
 use crate::graph::AccountIx;
 use crate::view::change_batch::BatchLimit;
-use crate::view::changes::Refused;
+use crate::view::changes::CursorRefused;
 use crate::view::cursor::Cursor;
-use crate::view::snapshot::{Snapshot, TellError};
+use crate::view::snapshot::{ChangesError, Snapshot};
 
 /// The twin that sleeps now and then, and the one that never does.
 const TWINS: [&str; 2] = ["0", "1"];
@@ -25,7 +25,7 @@ impl World {
 
     fn sleeps(&mut self, account: &str) {
         let number = self.number(account);
-        put_to_sleep(&self.store, &self.graph, &self.view.attendance, number);
+        drop_feeds(&self.store, &self.graph, &self.view.last_access, number);
     }
 
     fn wakes(&mut self, account: &str) {
@@ -40,22 +40,22 @@ impl World {
             &read,
         );
         self.settle();
-        self.view.attendance.woke(&[number]);
+        self.view.last_access.mark_active(&[number]);
     }
 
     fn write_rows(&self) {
-        let last_seen = inactivity::attendance_known(&self.graph.read(), &self.view.attendance);
+        let last_seen = inactivity::unstored_access(&self.graph.read(), &self.view.last_access);
         self.store.write_rows(&[], &last_seen).unwrap();
     }
 
-    fn is_asleep(&self, account: &str) -> bool {
+    fn is_inactive(&self, account: &str) -> bool {
         let number = self.number(account);
         let graph = self.graph.read();
         assert_eq!(
-            graph.is_asleep(number),
-            self.view.attendance.is_asleep(number)
+            graph.is_inactive(number),
+            self.view.last_access.is_inactive(number)
         );
-        graph.is_asleep(number)
+        graph.is_inactive(number)
     }
 
     /// Its home and its lists, as [`World::home`]; every feed by its name.
@@ -146,7 +146,7 @@ proptest! {
             if is_interrupted {
                 world.checkpoint();
                 world = world.crash();
-                prop_assert!(world.is_asleep(TWINS[0]));
+                prop_assert!(world.is_inactive(TWINS[0]));
             }
             world.read(&log[..(begin + lasts).min(log.len())], &checkpoints);
             let nothing = world.feeds_of(TWINS[0]);
@@ -196,12 +196,12 @@ fn an_account_that_sleeps_has_nothing_stored_and_gets_nothing() {
     ];
     let log = [log, later.to_vec()].concat();
     world.read(&log, &BTreeSet::new());
-    assert!(world.is_asleep(TWINS[0]), "a relation wakes nobody");
+    assert!(world.is_inactive(TWINS[0]), "a relation wakes nobody");
     assert!(world.backlog.is_idle());
     world.checkpoint();
     assert_eq!(world.stored(), 2);
     let mut world = world.crash();
-    assert!(world.is_asleep(TWINS[0]));
+    assert!(world.is_inactive(TWINS[0]));
     world.wakes(TWINS[0]);
     assert_eq!(world.home(TWINS[0]), world.home(TWINS[1]));
 }
@@ -226,10 +226,10 @@ fn cut_off_anywhere(rows_before: bool) {
         if rows_before {
             world.write_rows();
         }
-        let fell_asleep = world.checkpoint_cut_off(writes);
+        let mark_inactive = world.checkpoint_cut_off(writes);
         let mut world = world.crash();
         world.read(&log, &BTreeSet::new());
-        if !world.is_asleep(TWINS[0]) {
+        if !world.is_inactive(TWINS[0]) {
             assert_eq!(world.home(TWINS[0]), world.home(TWINS[1]), "{writes}");
             world.sleeps(TWINS[0]);
         }
@@ -241,8 +241,8 @@ fn cut_off_anywhere(rows_before: bool) {
         let woke = world.checkpoint_cut_off(writes);
         let mut world = world.crash();
         world.read(&log, &BTreeSet::new());
-        if world.is_asleep(TWINS[0]) {
-            world.view.attendance.set_now(Time::from_millis(NOON));
+        if world.is_inactive(TWINS[0]) {
+            world.view.last_access.set_now(Time::from_millis(NOON));
             world.round(NOON);
             world.checkpoint();
             assert_eq!(world.stored(), 2, "{writes}: what was left over is gone");
@@ -250,7 +250,7 @@ fn cut_off_anywhere(rows_before: bool) {
         }
         let [slept, never] = TWINS.map(|twin| world.feeds_of(twin));
         assert_eq!(slept, never, "{writes}");
-        if fell_asleep && woke {
+        if mark_inactive && woke {
             break;
         }
         writes += 1;
@@ -263,20 +263,20 @@ fn cut_off_anywhere(rows_before: bool) {
 fn that_an_account_woke_is_not_stored_before_its_feeds_are() {
     let log = naps_log();
     let mut world = World::new();
-    world.view.attendance.set_now(Time::from_millis(NOON));
+    world.view.last_access.set_now(Time::from_millis(NOON));
     world.read(&log, &BTreeSet::new());
     world.sleeps(TWINS[0]);
     world.checkpoint();
     world.wakes(TWINS[0]);
     world.write_rows();
     let mut world = world.crash();
-    world.view.attendance.set_now(Time::from_millis(NOON));
+    world.view.last_access.set_now(Time::from_millis(NOON));
     world.read(&log, &BTreeSet::new());
-    assert!(world.is_asleep(TWINS[0]));
+    assert!(world.is_inactive(TWINS[0]));
     world.wakes(TWINS[0]);
     world.checkpoint();
     let world = world.crash();
-    assert!(!world.is_asleep(TWINS[0]));
+    assert!(!world.is_inactive(TWINS[0]));
     assert_eq!(world.home(TWINS[0]), world.home(TWINS[1]));
 }
 
@@ -285,10 +285,10 @@ impl World {
     fn round(&mut self, now: i64) -> usize {
         let mut rounds = InactivityRound::new(14 * DAY);
         let (settling, log_time) = (&self.backlog, Time::from_millis(now));
-        let attendance = &self.view.attendance;
-        let asleep = rounds.step(&self.store, &self.graph, attendance, settling, log_time);
+        let last_access = &self.view.last_access;
+        let asleep = rounds.step(&self.store, &self.graph, last_access, settling, log_time);
         assert!(rounds.is_resting(log_time));
-        attendance.set_now(log_time.plus(DAY / 24));
+        last_access.set_now(log_time.plus(DAY / 24));
         asleep.unwrap()
     }
 }
@@ -306,9 +306,9 @@ fn those_fall_asleep_who_were_not_seen_for_so_long_and_whom_nobody_watches() {
     let later = |days: u32| NOON + (days * DAY).as_millis() as i64;
     assert_eq!(world.round(NOON), 0, "of whom nothing is known is seen now");
     assert_eq!(world.round(later(10)), 0);
-    world.view.attendance.note(other);
+    world.view.last_access.note(other);
     assert_eq!(world.round(later(15)), 1);
-    assert!(world.is_asleep(TWINS[0]) && !world.is_asleep(TWINS[1]));
+    assert!(world.is_inactive(TWINS[0]) && !world.is_inactive(TWINS[1]));
     let watching = world.store.homes.watchers.watch(other);
     assert_eq!(world.round(later(30)), 0, "somebody watches");
     drop(watching);
@@ -320,12 +320,14 @@ fn those_fall_asleep_who_were_not_seen_for_so_long_and_whom_nobody_watches() {
     assert_eq!(world.round(later(45)), 1);
     // Not while its relations are carried out: they would be owed to a feed that is gone.
     world.wakes(TWINS[0]);
-    world.backlog.owe_everything(one, &Arc::default());
+    world.backlog.add_all(one, &Arc::default());
     assert_eq!(world.round(later(90)), 0);
 }
 
 fn look(node: &Node) -> Snapshot {
-    let look = node.view.look("ana", None, Time::from_millis(BEGIN + 100));
+    let look = node
+        .view
+        .home_snapshot("ana", None, Time::from_millis(BEGIN + 100));
     look.unwrap().unwrap()
 }
 
@@ -369,7 +371,7 @@ fn a_cursor_from_before_is_refused_and_one_from_after_goes_on() {
     let cursor = |node: &Node| Cursor {
         feed: 0,
         log: node.view.log.clone(),
-        from: look(node).moment(),
+        from: look(node).read_point(),
         batch: None,
     };
     say(&mut log, RelationChoice::Follow(0, true));
@@ -377,8 +379,8 @@ fn a_cursor_from_before_is_refused_and_one_from_after_goes_on() {
     let mut node = Node::new(LENGTH, Windows::default(), [0; PARTITIONS]);
     read(&mut node, &log);
     let before = cursor(&node);
-    assert!(node.put_to_sleep(0));
-    assert!(look(&node).is_asleep);
+    assert!(node.drop_feeds(0));
+    assert!(look(&node).is_inactive);
     write(&mut log);
     read(&mut node, &log);
     assert!(node.rouse(0, now));
@@ -386,7 +388,7 @@ fn a_cursor_from_before_is_refused_and_one_from_after_goes_on() {
     let refused = look(&node).changes_since(&node.view, &before, BatchLimit::of(80), &Plain);
     assert!(matches!(
         refused,
-        Err(TellError::Refused(Refused::Forgotten))
+        Err(ChangesError::CursorRefused(CursorRefused::Forgotten))
     ));
     let after = cursor(&node);
     let told = |node: &Node| {

@@ -132,13 +132,13 @@ fn watched(
         let least = cursor.as_ref().map(|cursor| cursor.from.horizon);
         let look = node
             .view
-            .look("ana", least, Time::from_millis(now))
+            .home_snapshot("ana", least, Time::from_millis(now))
             .unwrap()
             .unwrap();
         let from = cursor.get_or_insert_with(|| Cursor {
             feed: 0,
             log: node.view.log.clone(),
-            from: look.moment(),
+            from: look.read_point(),
             batch: None,
         });
         let answer = look
@@ -246,13 +246,13 @@ proptest! {
             let mut node = Node::new(LENGTH, fitting(), [0; PARTITIONS]);
             let now = BEGIN + at;
             read_all(&mut node, &log, now, dice);
-            let look = node.view.look("ana", None, Time::from_millis(now)).unwrap().unwrap();
+            let look = node.view.home_snapshot("ana", None, Time::from_millis(now)).unwrap().unwrap();
             let others: Vec<i64> = (0..3).map(|author| node.wait_ms(host_of(author), COMPLETE_MS)).collect();
             let theirs: Vec<String> = look.ids().iter().map(|id| {
                 let id = slackwater_order::place::PostId::from_number(*id).unwrap();
                 node.view.store.post(id).unwrap().unwrap().body.uri.clone()
             }).filter(|uri| !uri.contains(host_of(3))).collect();
-            (others, look.shown.horizon.unwrap().millis(), theirs, now)
+            (others, look.visible.horizon.unwrap().millis(), theirs, now)
         };
         let (windows_then, _, _, _) = look(false, dice);
         let (windows_now, horizon, shown, now) = look(true, dice);
@@ -282,10 +282,10 @@ fn a_partition_that_lags_holds_nobody_back_beyond_patience() {
         node.announce(&log.ends(now), Time::from_millis(now));
         let look = node
             .view
-            .look("ana", None, Time::from_millis(now))
+            .home_snapshot("ana", None, Time::from_millis(now))
             .unwrap()
             .unwrap();
-        let horizon = look.shown.horizon.unwrap().millis();
+        let horizon = look.visible.horizon.unwrap().millis();
         // The last taken of the lagging one arrived 120 ms after the beginning; the window is a second.
         assert_eq!(
             horizon,

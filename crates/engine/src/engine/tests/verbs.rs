@@ -1,7 +1,7 @@
 //! What each verb promises whoever drives the engine.
 
 use super::*;
-use crate::engine::publish::Beside;
+use crate::engine::publish::ServiceStatus;
 
 /// A failure means that a record which was set aside, and was not kept before a crash, is lost.
 #[test]
@@ -33,9 +33,9 @@ fn what_is_held_back_is_read_again_after_a_crash() {
 fn the_horizon_stands_still_while_the_log_does_not_answer() {
     let mut world = World::new();
     let mut publish = |log: &LogStatus, settled: i64| {
-        let beside = Beside {
+        let beside = ServiceStatus {
             settled: Some(Time::from_millis(settled)),
-            ..Beside::default()
+            ..ServiceStatus::default()
         };
         world.publish(log, beside);
         world.view.horizons.built().millis() - NOON
@@ -102,6 +102,6 @@ fn a_window_that_is_learned_holds_its_readers_back_once_it_is_published() {
         graph.hold_ms(graph.account("7").unwrap())
     };
     assert_eq!(hold_ms(&world), 0);
-    world.publish(&status(log.len(), log.len()), Beside::default());
+    world.publish(&status(log.len(), log.len()), ServiceStatus::default());
     assert!(10_000 <= hold_ms(&world), "{}", hold_ms(&world));
 }

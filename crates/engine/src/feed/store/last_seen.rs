@@ -14,7 +14,7 @@ pub enum LastSeen {
     /// Then, in log time.
     At(Time),
     /// So long ago that it has no feeds.
-    Asleep,
+    Inactive,
 }
 
 /// Which rows a checkpoint writes.
@@ -38,7 +38,7 @@ impl Store {
         for row in self.disk.scan(Tree::LastSeen, &[]) {
             let (account, bytes) = row?;
             let last_seen = if bytes.is_empty() {
-                LastSeen::Asleep
+                LastSeen::Inactive
             } else {
                 let millis = <[u8; 8]>::try_from(&*bytes);
                 let millis = millis.map_err(|_| DiskError::Damaged { tree: "last_seen" })?;
@@ -88,7 +88,7 @@ impl Store {
         for (account, last_seen) in rows {
             let key = account.as_bytes();
             match (which, last_seen) {
-                (Rows::OfAsleep, Some(LastSeen::Asleep)) => {
+                (Rows::OfAsleep, Some(LastSeen::Inactive)) => {
                     self.disk.put(Tree::LastSeen, key, Vec::new())?;
                 }
                 (Rows::OfAwake, Some(LastSeen::At(time))) => {
@@ -135,7 +135,7 @@ mod tests {
         let reached = [(row("7"), Some(noon)), (row("8"), Some(noon))];
         let seen = [
             (row("7"), Some(LastSeen::At(noon))),
-            (row("8"), Some(LastSeen::Asleep)),
+            (row("8"), Some(LastSeen::Inactive)),
         ];
         store.write_rows(&reached, &seen).unwrap();
         store.write_rows(&[(row("8"), None)], &[]).unwrap();
@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(store.reached().unwrap(), [("7".to_owned(), noon)]);
         let expected = [
             ("7".to_owned(), LastSeen::At(noon)),
-            ("8".to_owned(), LastSeen::Asleep),
+            ("8".to_owned(), LastSeen::Inactive),
         ];
         assert_eq!(store.last_seen().unwrap(), expected);
         assert_eq!(store.relations().count(), 0);

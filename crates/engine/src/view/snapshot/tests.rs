@@ -96,19 +96,20 @@ impl Desk {
         self.built.send_replace(Arc::new(built));
     }
 
-    fn look(&self, now: i64) -> Snapshot {
+    fn snapshot(&self, now: i64) -> Snapshot {
         self.look_from(None, now)
     }
 
     fn look_from(&self, least: Option<i64>, now: i64) -> Snapshot {
         let least = least.map(Time::from_millis);
-        let look = self.view.look("7", least, Time::from_millis(now));
-        look.unwrap().unwrap()
+        let snapshot = self.view.home_snapshot("7", least, Time::from_millis(now));
+        snapshot.unwrap().unwrap()
     }
 
     fn tell(&self, cursor: &Cursor, limit: usize) -> Told {
-        let look = self.look(1_000);
-        look.changes_since(&self.view, cursor, BatchLimit::of(limit), &Ids)
+        let snapshot = self.snapshot(1_000);
+        snapshot
+            .changes_since(&self.view, cursor, BatchLimit::of(limit), &Ids)
             .unwrap()
     }
 }
@@ -175,7 +176,7 @@ fn an_account_nobody_knows_has_no_feed() {
     let desk = Desk::new("0s");
     assert!(
         desk.view
-            .look("8", None, Time::default())
+            .home_snapshot("8", None, Time::default())
             .unwrap()
             .is_none()
     );
@@ -186,7 +187,7 @@ fn a_post_is_behind_if_an_entry_above_it_had_been_shown() {
     let desk = Desk::new("0s");
     desk.put(0, 50);
     desk.announce(1);
-    let from = cursor(desk.look(100).moment());
+    let from = cursor(desk.snapshot(100).read_point());
     desk.put(1, 49);
     desk.put(2, 51);
     desk.announce(3);
@@ -203,22 +204,25 @@ fn what_was_not_announced_is_nobodys_top() {
     desk.put(0, 50);
     desk.announce(1);
     desk.put(1, 60);
-    let look = desk.look(100);
-    assert_eq!(look.ids().len(), 2);
-    assert_eq!(look.moment().top, place(50).number());
+    let snapshot = desk.snapshot(100);
+    assert_eq!(snapshot.ids().len(), 2);
+    assert_eq!(snapshot.read_point().top, place(50).number());
     desk.announce(2);
-    assert_eq!(desk.look(100).moment().top, place(60).number());
-    assert_eq!(Desk::new("0s").look(100).moment().top, 0);
+    assert_eq!(desk.snapshot(100).read_point().top, place(60).number());
+    assert_eq!(Desk::new("0s").snapshot(100).read_point().top, 0);
 }
 
 #[test]
 fn a_moment_says_up_to_when_all_was_shown() {
     let live = Desk::new("0s");
     live.put(0, 50);
-    assert_eq!(live.look(100).moment().horizon, Time::from_millis(100));
+    assert_eq!(
+        live.snapshot(100).read_point().horizon,
+        Time::from_millis(100)
+    );
     live.put(1, 120);
     assert_eq!(
-        live.look(100).moment().horizon,
+        live.snapshot(100).read_point().horizon,
         Time::from_millis(120),
         "placed after now, and shown"
     );
@@ -226,9 +230,9 @@ fn a_moment_says_up_to_when_all_was_shown() {
     patient.put(0, 70);
     patient.put(1, 71);
     patient.view.horizons.set_built(Time::from_millis(20));
-    let look = patient.look(100);
-    assert_eq!(look.ids(), [place(70).number()]);
-    assert_eq!(look.moment().horizon, Time::from_millis(70));
+    let snapshot = patient.snapshot(100);
+    assert_eq!(snapshot.ids(), [place(70).number()]);
+    assert_eq!(snapshot.read_point().horizon, Time::from_millis(70));
 }
 
 /// Were this to fail, a reader who changes nodes would be shown less than it has.
@@ -238,19 +242,19 @@ fn a_reader_brings_its_horizon_along() {
     for n in 0..3 {
         desk.put(n, 70 + n);
     }
-    let shown = |least, now| desk.look_from(least, now).ids().len();
-    assert_eq!(shown(None, 100), 1);
-    assert_eq!(shown(Some(71), 100), 2);
-    assert_eq!(shown(Some(69), 100), 1);
-    assert_eq!(shown(None, 102), 3);
-    assert_eq!(shown(None, 90), 3, "what was reached stays so");
+    let visible = |least, now| desk.look_from(least, now).ids().len();
+    assert_eq!(visible(None, 100), 1);
+    assert_eq!(visible(Some(71), 100), 2);
+    assert_eq!(visible(Some(69), 100), 1);
+    assert_eq!(visible(None, 102), 3);
+    assert_eq!(visible(None, 90), 3, "what was reached stays so");
 }
 
 #[test]
 fn an_answer_that_is_full_is_gone_on_with() {
     let desk = Desk::new("0s");
     desk.announce(0);
-    let from = cursor(desk.look(1_000).moment());
+    let from = cursor(desk.snapshot(1_000).read_point());
     for n in 0..5 {
         desk.put(n, 10 * n + 10);
     }
@@ -263,7 +267,7 @@ fn an_answer_that_is_full_is_gone_on_with() {
         (batch.last, &first.cursor.from),
         (place(20).number(), &from.from)
     );
-    assert_eq!(batch.upto, desk.look(1_000).moment());
+    assert_eq!(batch.upto, desk.snapshot(1_000).read_point());
 
     // Meanwhile one lands below what was told, and one above: the first is told with the next, for the batch is of before.
     desk.put(5, 15);
@@ -289,7 +293,7 @@ fn an_answer_that_is_full_is_gone_on_with() {
 #[test]
 fn an_answer_of_exactly_the_limit_is_the_last() {
     let desk = Desk::new("0s");
-    let from = cursor(desk.look(1_000).moment());
+    let from = cursor(desk.snapshot(1_000).read_point());
     desk.put(0, 10);
     desk.put(1, 20);
     desk.announce(2);
@@ -301,7 +305,7 @@ fn an_answer_of_exactly_the_limit_is_the_last() {
 #[test]
 fn a_reader_is_told_below_what_to_drop_and_what_comes_back_to_light() {
     let desk = Desk::new("0s");
-    let start = cursor(desk.look(1_000).moment());
+    let start = cursor(desk.snapshot(1_000).read_point());
     for n in 0..12 {
         desk.put(n, 10 * n + 10);
     }
@@ -329,22 +333,22 @@ fn a_reader_is_told_below_what_to_drop_and_what_comes_back_to_light() {
 #[test]
 fn what_ripens_while_an_answer_goes_on_is_left_to_the_next() {
     let desk = Desk::new("30ms");
-    let look = |now| desk.look(now);
-    let from = cursor(look(40).moment());
+    let snapshot = |now| desk.snapshot(now);
+    let from = cursor(snapshot(40).read_point());
     for n in 0..4 {
         desk.put(n, 11 + n);
     }
     desk.announce(4);
-    let first = look(43)
+    let first = snapshot(43)
         .changes_since(&desk.view, &from, BatchLimit::of(2), &Ids)
         .unwrap();
     assert_eq!(told(&first), posts(&[(false, 11), (false, 12)]));
-    let second = look(44)
+    let second = snapshot(44)
         .changes_since(&desk.view, &first.cursor, BatchLimit::of(2), &Ids)
         .unwrap();
     assert_eq!(told(&second), posts(&[(false, 13)]));
     assert_eq!(second.cursor.from.horizon, Time::from_millis(13));
-    let third = look(44)
+    let third = snapshot(44)
         .changes_since(&desk.view, &second.cursor, BatchLimit::of(2), &Ids)
         .unwrap();
     assert_eq!(told(&third), posts(&[(false, 14)]));
@@ -356,7 +360,7 @@ fn what_was_known_and_is_edited_is_an_edit_and_what_left_is_removed() {
     desk.put(0, 10);
     desk.put(1, 20);
     desk.announce(2);
-    let from = cursor(desk.look(1_000).moment());
+    let from = cursor(desk.snapshot(1_000).read_point());
     let mut post = (*desk.view.store.post(place(10)).unwrap().unwrap()).clone();
     post.newest.offset = 2;
     desk.view.store.put_post(post);
@@ -380,9 +384,9 @@ fn a_node_behind_the_cursor_tells_nothing_and_leaves_it_as_it_is() {
     let desk = Desk::new("0s");
     desk.put(0, 10);
     desk.announce(1);
-    let from = desk.look(1_000).moment();
+    let from = desk.snapshot(1_000).read_point();
     let seen = |n| Offsets::new(&[at(n)]);
-    let moment = |saw, ahead| ReadPoint {
+    let read_point = |saw, ahead| ReadPoint {
         seen: seen(saw),
         ahead: seen(ahead),
         ..from.clone()
@@ -395,16 +399,16 @@ fn a_node_behind_the_cursor_tells_nothing_and_leaves_it_as_it_is() {
         assert!(!answer.batch.more);
         assert_eq!(answer.cursor == *cursor, tells == 0);
     };
-    check(&cursor(moment(1, 0)), 1);
-    check(&cursor(moment(1, 2)), 1);
-    check(&cursor(moment(3, 0)), 0);
-    check(&cursor(moment(1, 3)), 0);
+    check(&cursor(read_point(1, 0)), 1);
+    check(&cursor(read_point(1, 2)), 1);
+    check(&cursor(read_point(3, 0)), 0);
+    check(&cursor(read_point(1, 3)), 0);
     let begun = |upto| Cursor {
         batch: Some(Batch { upto, last: 0 }),
-        ..cursor(moment(1, 0))
+        ..cursor(read_point(1, 0))
     };
-    check(&begun(moment(2, 0)), 1);
-    check(&begun(moment(3, 0)), 0);
+    check(&begun(read_point(2, 0)), 1);
+    check(&begun(read_point(3, 0)), 0);
 }
 
 /// Were this to fail, a page read amid a batch would show a post that its cursor knows nothing of.
@@ -413,16 +417,22 @@ fn a_moment_says_what_it_shows_beyond_what_was_announced() {
     let desk = Desk::new("0s");
     desk.put(0, 10);
     desk.announce(1);
-    assert_eq!(desk.look(1_000).moment().ahead, Offsets::default());
+    assert_eq!(desk.snapshot(1_000).read_point().ahead, Offsets::default());
     desk.put(4, 20);
-    assert_eq!(desk.look(1_000).moment().ahead, Offsets::new(&[at(5)]));
+    assert_eq!(
+        desk.snapshot(1_000).read_point().ahead,
+        Offsets::new(&[at(5)])
+    );
     desk.does(FeedOp::also(
         place(10),
         crate::record::offsets::LogPos::new(at(6)),
     ));
-    assert_eq!(desk.look(1_000).moment().ahead, Offsets::new(&[at(7)]));
+    assert_eq!(
+        desk.snapshot(1_000).read_point().ahead,
+        Offsets::new(&[at(7)])
+    );
     desk.announce(7);
-    assert_eq!(desk.look(1_000).moment().ahead, Offsets::default());
+    assert_eq!(desk.snapshot(1_000).read_point().ahead, Offsets::default());
 }
 
 /// Kind and milliseconds of each change.
@@ -436,9 +446,9 @@ fn rows(rows: &[(&str, i64)]) -> Vec<(String, i64)> {
     rows.iter().map(row).collect()
 }
 
-fn ms(look: &Snapshot) -> Vec<i64> {
+fn ms(snapshot: &Snapshot) -> Vec<i64> {
     let time = |id: &u64| PostId::from_number(*id).unwrap().time().millis();
-    look.ids().iter().map(time).collect()
+    snapshot.ids().iter().map(time).collect()
 }
 
 /// Were this to fail, page and stream would disagree about a boost.
@@ -450,14 +460,14 @@ fn a_repeat_is_not_on_the_page_until_what_hides_it_leaves() {
     desk.boost(2, 109, 10);
     desk.boost(3, 110, 10);
     desk.announce(4);
-    assert_eq!(ms(&desk.look(1_000)), [10, 110]);
-    let from = cursor(desk.look(1_000).moment());
+    assert_eq!(ms(&desk.snapshot(1_000)), [10, 110]);
+    let from = cursor(desk.snapshot(1_000).read_point());
     desk.does(FeedOp::remove(
         place(10),
         crate::record::offsets::LogPos::new(at(4)),
     ));
     desk.announce(5);
-    assert_eq!(ms(&desk.look(1_000)), [20]);
+    assert_eq!(ms(&desk.snapshot(1_000)), [20]);
     let changes = [
         ("remove", 10),
         ("post", 20),
@@ -477,12 +487,12 @@ fn a_late_boost_takes_the_place_of_those_above_it() {
     ));
     desk.boost(1, 20, 5);
     desk.announce(2);
-    let from = cursor(desk.look(1_000).moment());
+    let from = cursor(desk.snapshot(1_000).read_point());
     assert_eq!(from.from.top, place(20).number());
     desk.boost(2, 15, 5);
     desk.announce(3);
-    assert_eq!(ms(&desk.look(1_000)), [15]);
-    assert_eq!(desk.look(1_000).moment().top, place(15).number());
+    assert_eq!(ms(&desk.snapshot(1_000)), [15]);
+    assert_eq!(desk.snapshot(1_000).read_point().top, place(15).number());
     let told = desk.tell(&from, 10);
     assert_eq!(kinds(&told), rows(&[("post", 15), ("remove", 20)]));
 }
@@ -493,7 +503,7 @@ fn a_repeat_that_was_hidden_from_the_first_is_not_told() {
     let desk = Desk::new("0s");
     desk.put(0, 10);
     desk.announce(1);
-    let from = cursor(desk.look(1_000).moment());
+    let from = cursor(desk.snapshot(1_000).read_point());
     for n in 1..6 {
         desk.boost(n, 10 + n, 10);
     }
@@ -511,7 +521,7 @@ fn a_repeat_that_a_later_answer_told_is_taken_out() {
         crate::record::offsets::LogPos::new(at(0)),
     ));
     desk.announce(1);
-    let start = cursor(desk.look(1_000).moment());
+    let start = cursor(desk.snapshot(1_000).read_point());
     for n in 1..4 {
         desk.put(n, 10 * n);
     }
@@ -533,12 +543,12 @@ fn an_account_may_want_every_boost() {
     desk.put(0, 10);
     desk.boost(1, 20, 10);
     desk.announce(2);
-    assert_eq!(ms(&desk.look(1_000)), [10]);
+    assert_eq!(ms(&desk.snapshot(1_000)), [10]);
     let document =
         format!(r#"{{"type":"account","account":"7","actor":"{ANA}","aggregate_boosts":false}}"#);
     let change = decode(None, Some(document.as_bytes())).unwrap();
     desk.view.graph.write().apply(&change);
-    assert_eq!(ms(&desk.look(1_000)), [10, 20]);
+    assert_eq!(ms(&desk.snapshot(1_000)), [10, 20]);
 }
 
 /// Were this to fail, a page would be shorter than asked for, or the walk would end early.
@@ -551,15 +561,15 @@ fn a_page_is_full_of_what_is_shown() {
     }
     desk.put(6, 20);
     desk.put(7, 30);
-    let look = desk.look(1_000);
+    let snapshot = desk.snapshot(1_000);
     let span = crate::view::page::Span {
         before: None,
         after: None,
         limit: 3,
     };
-    let fill = |lets_in: &crate::view::with_original::FeedFilter<'_>| {
+    let fill = |admits: &crate::view::with_original::FeedFilter<'_>| {
         let taken = |_: &Post, _: Option<&Post>| Offer::Taken;
-        let page = walk_page(&desk.view.store, span, look.ids(), lets_in, taken).unwrap();
+        let page = walk_page(&desk.view.store, span, snapshot.ids(), admits, taken).unwrap();
         (page.ids, page.has_all)
     };
     assert_eq!(fill(&|_, _| true).0, [30, 20, 10].map(place));
