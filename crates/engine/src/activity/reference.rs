@@ -24,11 +24,14 @@ impl<'a> LooseValue<'a> {
 
     /// The actor meant: of a list the first Person, else the first with an id.
     pub(crate) fn agent(self) -> Option<LooseValue<'a>> {
-        let has_id = |item: &LooseValue<'a>| item.own_id().is_some();
-        let is_person = |item: &LooseValue<'a>| item.kinds().any(|kind| kind == "Person");
-        self.items()
-            .find(|item| is_person(item) && has_id(item))
-            .or_else(|| self.items().find(has_id))
+        let mut first = None;
+        for item in self.items().filter(|item| item.own_id().is_some()) {
+            if item.kinds().any(|kind| kind == "Person") {
+                return Some(item);
+            }
+            first = first.or(Some(item));
+        }
+        first
     }
 
     /// The types of an object, which may have one or a list.

@@ -63,7 +63,7 @@ impl<'a> ObjectFields<'a> {
     }
 
     /// The object itself.
-    pub fn value(&self) -> LooseValue<'a> {
+    pub(crate) fn value(&self) -> LooseValue<'a> {
         self.value
     }
 

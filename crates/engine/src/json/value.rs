@@ -133,7 +133,7 @@ impl<'a> LooseValue<'a> {
     }
 
     /// The fields of an object, in their order, one name perhaps several times.
-    pub fn fields(self) -> impl Iterator<Item = (Cow<'a, str>, LooseValue<'a>)> {
+    pub(crate) fn fields(self) -> impl Iterator<Item = (Cow<'a, str>, LooseValue<'a>)> {
         scan::fields(self.text).map(|(name, value)| (name, LooseValue::of_valid(value)))
     }
 
