@@ -22,7 +22,14 @@ pub fn decode_in_order<E>(
     let decode_next = || {
         let number = next.fetch_add(1, Ordering::Relaxed);
         let share = shares.get(number)?;
-        Some((number, share.iter().map(decode_record).collect::<Vec<_>>()))
+        Some((
+            number,
+            share
+                .iter()
+                .map(Record::view)
+                .map(decode_record)
+                .collect::<Vec<_>>(),
+        ))
     };
     let (done, decoded) = mpsc::sync_channel(shares.len());
     std::thread::scope(|scope| {

@@ -194,7 +194,7 @@ impl World {
         self.arrived_last = self.arrived_last.max(now);
         let applied = self
             .engine
-            .apply(&record, decode_record(&record), now)
+            .apply(&record, decode_record(record.view()), now)
             .unwrap();
         self.engine.pass(&record);
         if let Applied::Unusable(reason) = &applied {

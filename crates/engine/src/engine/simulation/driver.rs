@@ -141,7 +141,7 @@ impl Node {
         let record = log.partitions[number][offset].record(partition(number), offset);
         match self
             .engine
-            .apply(&record, decode_record(&record), now)
+            .apply(&record, decode_record(record.view()), now)
             .unwrap()
         {
             Applied::Relation(_) | Applied::Activity(_) => self.engine.pass(&record),

@@ -122,7 +122,7 @@ fn an_activity_speaks_for_its_own_host_only() {
             headers: Vec::new(),
         };
         assert!(
-            matches!(decode_record(&record), Decoded::Unusable(_)),
+            matches!(decode_record(record.view()), Decoded::Unusable(_)),
             "{json}"
         );
     }
