@@ -1,4 +1,4 @@
-//! The changes that one answer takes, with the entries as whoever asks has them written.
+//! The changes that fit into one answer, with their entries in the form that the caller writes.
 
 use crate::activity::Visibility;
 use crate::feed::fan_out::rests_on;
@@ -15,32 +15,32 @@ use slackwater_order::horizon::highest_visible;
 use slackwater_order::place::PostId;
 use std::sync::Arc;
 
-/// What is to be done about a change.
+/// What a reader does with a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "Kind")]
 pub enum ChangeKind {
-    /// Put it in, or in the place of what has its id.
+    /// Insert the entry, or replace the one that has its id.
     Post,
-    /// The entry has been edited, or what it boosts has.
+    /// Replace the entry: it was edited, or the post that it boosts was.
     Edit,
-    /// Take it out, if it is there.
+    /// Remove the entry, if it is there.
     Remove,
 }
 
-/// How entries are written for those who ask.
+/// The form in which a caller has entries written.
 pub trait WriteEntry {
     /// A written entry. Cheap to clone.
     type Entry: Clone;
 
-    /// Writes a post, and what it boosts, as an entry.
+    /// Writes a post, and the post that it boosts, as an entry.
     fn write(&self, post: Arc<Post>, original: Option<Arc<Post>>) -> Self::Entry;
 
     /// How many bytes it takes in an answer.
     fn bytes(entry: &Self::Entry) -> usize;
 }
 
-/// The changes that one answer takes.
+/// The changes of one answer.
 #[derive(Debug)]
 pub struct ChangeBatch<E> {
     /// The changes, lowest first.
@@ -51,33 +51,33 @@ pub struct ChangeBatch<E> {
     pub more: bool,
 }
 
-/// One of them.
+/// One change.
 #[derive(Clone, Debug)]
 pub struct ChangeItem<E> {
-    /// What is to be done.
+    /// What the reader does with it.
     pub kind: ChangeKind,
-    /// Whether an entry above it had been shown.
+    /// Whether the reader has had an entry above it.
     pub behind: bool,
     /// The entry's place.
     pub id: PostId,
     /// The entry as it is now; none if it is to be removed.
     pub entry: Option<E>,
-    /// Whether its own record, that of what it boosts, or that of what it answers may have brought it, or its time came; not
-    /// a relation, such as a follow.
+    /// Whether a post brought it (its own, the one it boosts or the one it answers), or its time came; a relation, such as a follow, is
+    /// no news.
     pub is_news: bool,
 }
 
-/// How much of a feed's changes one answer takes.
+/// How many changes fit into one answer.
 #[derive(Clone, Copy, Debug)]
 pub struct BatchLimit {
-    /// So many changes at most.
+    /// The most changes.
     pub changes: usize,
-    /// No further one after so many bytes.
+    /// After so many bytes no further change is taken.
     pub bytes: usize,
 }
 
 impl BatchLimit {
-    /// So many changes, in as many bytes as a page has.
+    /// So many changes, in as many bytes as a page may have.
     pub fn of(changes: usize) -> BatchLimit {
         let bytes = PAGE_BYTES_MAX;
         BatchLimit { changes, bytes }
@@ -94,7 +94,7 @@ impl<E> Default for ChangeBatch<E> {
     }
 }
 
-/// Takes of `changes`, lowest first, what a reader who has `from` is to be told, as far as there is limit.
+/// Takes from `changes`, lowest first, those that a reader who has `from` needs, within `limit`.
 pub fn batch<W: WriteEntry>(
     store: &Store,
     changes: &[Place],
@@ -127,7 +127,7 @@ pub fn batch<W: WriteEntry>(
             });
             continue;
         }
-        // What went since the feed was read, or does not belong there any more, will be told as a removal.
+        // A post that was removed since the feed was read, or does not belong in it any more, will be sent as a removal.
         let Some((post, original)) = post_with_original(store, id)? else {
             continue;
         };
@@ -150,8 +150,8 @@ pub fn batch<W: WriteEntry>(
     Ok(batch)
 }
 
-/// Whether the reader may have a repeat. It cannot if that was hidden from the first: ten thousand boosts of one post are not
-/// ten thousand removals.
+/// Whether the reader may have a hidden repeat. It cannot if the repeat was hidden from the first: ten thousand boosts of one post
+/// are not ten thousand removals.
 fn may_have(store: &Store, id: PostId, from: &ReadPoint) -> Result<bool, DiskError> {
     let may_show = |post: &Post| from.may_show(post.made.log_pos());
     Ok(
@@ -161,9 +161,8 @@ fn may_have(store: &Store, id: PostId, from: &ReadPoint) -> Result<bool, DiskErr
     )
 }
 
-/// Whether all was known that an entry needs to be there: its post, what that boosts, the posts above it that a reply
-/// rests on, for which it may have waited, and the documents that say it is for followers. It may have been there for
-/// another reason.
+/// Whether the reader has every record that an entry needs: those of its post, of the post that it boosts, of the posts that a reply
+/// waits for, and of the documents that say it is for followers. The entry may have been there for another reason.
 fn could_be_there(post: &Post, original: Option<&Post>, from: &ReadPoint) -> bool {
     let is_for_followers = |post: &Post| post.body.visibility == Visibility::Private;
     let opens = |post: &Post| post.document.filter(|_| is_for_followers(post));
@@ -173,7 +172,7 @@ fn could_be_there(post: &Post, original: Option<&Post>, from: &ReadPoint) -> boo
     knew(post) && original.is_none_or(knew) && rests_on(post).all(|log_pos| from.has(log_pos))
 }
 
-/// An entry whose post and original the reader knew has been edited; any other has entered.
+/// An entry whose post and original the reader has was edited; any other entry is new.
 fn kind(what: EntryChange, post: &Post, original: Option<&Post>, from: &ReadPoint) -> ChangeKind {
     let knew = |post: &Post| from.has(post.made.log_pos());
     if what == EntryChange::Touched && knew(post) && original.is_none_or(knew) {

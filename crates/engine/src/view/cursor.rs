@@ -1,4 +1,4 @@
-//! How far a reader has been told of a feed, as text. Opaque to clients; versioned, sealed, and bound to one feed.
+//! A resume token: how much of a feed a reader has, as text. It is opaque to clients, versioned, sealed, and bound to one feed.
 
 use crate::record::offsets::Offsets;
 use crate::view::seal::{NAME_BYTES, SEAL_BYTES, SealedLog};
@@ -14,60 +14,60 @@ const LATER_VERSIONS: u8 = 8;
 /// The longest text worth decoding: both topics in 1024 partitions, twice.
 const TEXT_BYTES_MAX: usize = 128 << 10;
 
-/// How far a reader of one feed has been told.
+/// How much of one feed a reader has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
-    /// A hash of the account and the feed it belongs to.
+    /// A hash of the account and the feed that the cursor belongs to.
     pub feed: u64,
-    /// The log whose offsets it holds, and what its text is sealed with.
+    /// The log that its offsets are of, and the key that seals its text.
     #[serde(with = "by_hash")]
     pub log: SealedLog,
-    /// What the reader has, whole.
+    /// The moment whose feed the reader has whole.
     pub from: ReadPoint,
-    /// Set while the reader is being told in several answers.
+    /// How far the reader has got in a delivery of several answers; none outside of one.
     pub batch: Option<Batch>,
 }
 
-/// One feed at one moment.
+/// A feed at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadPoint {
-    /// How far the feed had been built.
+    /// The offsets up to which the feed was built.
     pub seen: Offsets,
-    /// What entries rested on beyond that: records of a batch that readers had not been told of. Mostly nothing.
+    /// The offsets of records that entries rested on beyond that: they are of a batch that was not published yet. Mostly none.
     pub ahead: Offsets,
-    /// Up to when it was shown; if all of it was, no entry was placed later.
+    /// Its horizon; if it had none, the time of its highest entry or of the reading.
     pub horizon: Time,
-    /// The highest place it showed; 0 for none.
+    /// Its highest visible place; 0 for none.
     pub top: u64,
-    /// The highest place below which it showed nothing for length.
+    /// Its floor: the place at and below which nothing was visible for length.
     pub floor: u64,
 }
 
-/// Where a telling in several answers has got.
+/// How far a delivery of several answers has got.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Batch {
-    /// What the reader will have when it has been told everything.
+    /// The moment whose feed the reader will have at its end.
     pub upto: ReadPoint,
-    /// The highest place it was told of.
+    /// The highest place that was sent.
     pub last: u64,
 }
 
 /// Why a text is no cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CursorError {
-    /// It was cut, changed, or never one.
+    /// It was cut or changed, or never was a cursor.
     #[error("the cursor is damaged: send one exactly as an answer gave it")]
     Damaged,
     /// Another version of the service wrote it.
     #[error("the cursor is of another version")]
     OtherVersion,
-    /// A service with another key wrote it, or one without any.
+    /// A service with another key wrote it, or a service without one.
     #[error("the cursor was sealed with another key")]
     OtherKey,
 }
 
 impl Cursor {
-    /// The horizon its reader has reached.
+    /// The horizon that its reader has reached.
     pub fn horizon(&self) -> Time {
         let upto = self.batch.as_ref().map(|batch| &batch.upto);
         upto.unwrap_or(&self.from).horizon
@@ -78,13 +78,13 @@ impl Cursor {
         xxh3_64(feed.as_bytes())
     }
 
-    /// The place at and below which the reader has nothing: whoever is given the cursor is told it with it. None amid several
-    /// answers: what they bring back to light may stand below the floor there was before.
+    /// The floor of its reader, who is sent it with the cursor. None amid a delivery of several answers: these may bring back entries
+    /// below the floor that there was before.
     pub fn floor(&self) -> Option<u64> {
         self.batch.is_none().then_some(self.from.floor)
     }
 
-    /// Counts on no floor any more.
+    /// From now on the cursor counts on no floor.
     pub fn drop_floor(&mut self) {
         self.from.floor = 0;
         if let Some(batch) = &mut self.batch {

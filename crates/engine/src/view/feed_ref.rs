@@ -1,5 +1,5 @@
-//! Which feed is asked for, and by whom. What it holds is decided again as it is read, so that what a record just put in
-//! force hides is hidden at once, before any feed has been rewritten.
+//! Which feed a request names, and who reads it. The rules decide again about each entry as it is read, so that a relation hides
+//! what it hides from the moment it is in force, before any feed has been rewritten.
 
 use crate::feed::ordered_feed::OrderedFeed;
 use crate::feed::post::Post;
@@ -31,22 +31,22 @@ pub enum FeedRef {
     Tag {
         /// The hashtag as it is compared.
         tag: String,
-        /// For which account, if for one: less what it shuns.
+        /// The account that reads it, if one does: what the account mutes or blocks is left out.
         reader: Option<String>,
     },
     /// The public feed.
     Public {
         /// Which part of it.
         part: Part,
-        /// For which account, if for one: less what it shuns.
+        /// The account that reads it, if one does: what the account mutes or blocks is left out.
         reader: Option<String>,
     },
 }
 
-/// A feed that is there.
+/// A feed that exists.
 #[derive(Clone, Debug)]
 pub struct ResolvedFeed {
-    /// Whose it is; for shared feeds, who reads.
+    /// The account that the feed belongs to; of a shared feed, the account that reads it.
     pub account: Option<AccountIx>,
     which: ResolvedKind,
 }
@@ -72,7 +72,7 @@ impl FeedRef {
         }
     }
 
-    /// The account it is held back for; none for shared feeds, which are not.
+    /// The account that the feed is held back for; none for shared feeds, which are never held back.
     pub fn owner(&self) -> Option<&str> {
         match self {
             FeedRef::Home { account } | FeedRef::List { account, .. } => Some(account),
@@ -80,7 +80,7 @@ impl FeedRef {
         }
     }
 
-    /// Who reads it, if that is said.
+    /// The account that reads the feed, if the request names one.
     pub fn account(&self) -> Option<&str> {
         match self {
             FeedRef::Home { account } | FeedRef::List { account, .. } => Some(account),
@@ -88,7 +88,7 @@ impl FeedRef {
         }
     }
 
-    /// The feed, if it is nobody's.
+    /// The feed's name in the store, if it is shared.
     pub fn shared(&self) -> Option<Name> {
         match self {
             FeedRef::Home { .. } | FeedRef::List { .. } => None,
@@ -97,7 +97,7 @@ impl FeedRef {
         }
     }
 
-    /// What binds a cursor to it: a text that no other feed has.
+    /// A text that no other feed has: it binds a cursor to this one.
     pub fn text(&self) -> String {
         let of = |reader: &Option<String>| reader.clone().unwrap_or_default();
         match self {
@@ -108,9 +108,9 @@ impl FeedRef {
         }
     }
 
-    /// Finds it; none if there is no such account or list.
+    /// Resolves the reference; none if there is no such account or list.
     pub fn find(&self, graph: &Graph) -> Option<ResolvedFeed> {
-        // A reader nobody knows of shuns nobody.
+        // A reader of whom nothing is known mutes and blocks nobody.
         let reader = |reader: &Option<String>| reader.as_deref().and_then(|id| graph.account(id));
         Some(match self {
             FeedRef::Home { account } => ResolvedFeed {
@@ -138,7 +138,7 @@ impl FeedRef {
 }
 
 impl ResolvedFeed {
-    /// Everything that is kept of it.
+    /// Reads the whole feed, also what its horizon has not reached.
     pub fn read(&self, view: &View) -> Result<OrderedFeed, DiskError> {
         match (&self.which, self.account) {
             (ResolvedKind::Home, Some(account)) => {
@@ -152,7 +152,7 @@ impl ResolvedFeed {
         }
     }
 
-    /// Whether the rules let a post in as things are now. `original` is what it boosts.
+    /// Whether the post belongs in the feed by the relations that are in force now. `original` is the post that it boosts.
     pub fn admits(&self, view: &View, post: &Post, original: Option<&Post>) -> bool {
         let graph = view.graph.read();
         let subject = Subject::new(post, original, &graph);

@@ -1,4 +1,4 @@
-//! How far feeds are shown, as readers were told: a horizon does not retreat, whatever becomes of the hold behind it.
+//! The horizons that readers have reached: a horizon does not retreat, whatever becomes of the hold behind it.
 
 use crate::graph::AccountIx;
 use crate::graph::Graph;
@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use slackwater_order::horizon::horizon;
 use slackwater_order::time::Time;
 
-/// The horizons reached. Only accounts that are held back and were read have a row.
+/// The horizons reached. Only accounts whose feeds are held back and were read have a row.
 #[derive(Debug, Default)]
 pub struct Horizons {
     built: watch::Sender<Time>,
@@ -20,12 +20,12 @@ struct Reached {
     by_account: HashMap<Box<str>, Time>,
     /// Not stored yet.
     new: HashSet<Box<str>>,
-    /// Reached by every account: when the default patience grew from nothing.
+    /// Every account has reached this: the moment when the default patience grew from nothing.
     by_all: Time,
 }
 
 impl Horizons {
-    /// With what was stored.
+    /// Begins with the stored rows.
     pub fn new(stored: impl Iterator<Item = (String, Time)>) -> Horizons {
         let horizons = Horizons::default();
         horizons.reached.lock().by_account =
@@ -43,12 +43,12 @@ impl Horizons {
         self.built.send_replace(built);
     }
 
-    /// Tells whenever that moment moves.
+    /// Changes whenever that moment moves.
     pub fn watch_built(&self) -> watch::Receiver<Time> {
         self.built.subscribe()
     }
 
-    /// Up to when an account's feeds are shown; none if they are not held back.
+    /// The horizon of an account's feeds; none if they are not held back.
     pub fn of(&self, graph: &Graph, account: AccountIx, now: Time) -> Option<Time> {
         let patience_ms = graph.patience_ms(account);
         let held = horizon(patience_ms, graph.hold_ms(account), self.built(), now)?;
@@ -56,7 +56,7 @@ impl Horizons {
         Some(held.max(self.reached(id)))
     }
 
-    /// A reader was shown an account's feed up to here.
+    /// A reader of an account's feed has reached this horizon.
     pub fn reach(&self, account: &str, horizon: Time) {
         let mut reached = self.reached.lock();
         let is_new = reached
@@ -69,20 +69,20 @@ impl Horizons {
         }
     }
 
-    /// Every account was shown its feed up to here.
+    /// Every account has reached this horizon.
     pub fn reach_all(&self, horizon: Time) {
         let mut reached = self.reached.lock();
         reached.by_all = reached.by_all.max(horizon);
     }
 
-    /// An account is gone.
+    /// An account was removed.
     pub fn forget(&self, account: &str) {
         let mut reached = self.reached.lock();
         reached.by_account.remove(account);
         reached.new.insert(account.into());
     }
 
-    /// What changed since the last call, to be stored; `None`: the row goes.
+    /// The rows that changed since the last call, to be stored; `None`: the row is to be deleted.
     pub fn unstored(&self) -> Vec<(Box<str>, Option<Time>)> {
         let mut reached = self.reached.lock();
         let new = std::mem::take(&mut reached.new);

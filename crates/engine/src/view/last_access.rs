@@ -1,7 +1,7 @@
-//! When accounts were last seen, which of them sleep for that, and which of those are asked for.
+//! When accounts were last active, which accounts are inactive and have no feeds, and whose feeds a reader has requested.
 //!
-//! An account is seen when one of its feeds is read or a relation of it is taken in. Ages are in log time and rounded to
-//! the hour, so that a look costs the reading of two numbers, and writing one an hour.
+//! An account is active when one of its feeds is read or one of its relations comes. Ages are in log time and rounded to the hour, so
+//! that a snapshot reads two numbers, and writes one in an hour.
 
 use crate::feed::store::LastSeen;
 use crate::graph::AccountIx;
@@ -12,38 +12,39 @@ use slackwater_order::time::Time;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-/// Sleeping accounts that may be asked for at once. More are told to come back.
+/// The most inactive accounts whose feeds may be requested at once. Readers of others have to come back.
 const REQUESTS_MAX: usize = 1_000;
 
-/// Not known yet: it counts as seen when the next round comes by.
+/// Nothing is known of the account: it counts as active when the next round comes by.
 const UNKNOWN: u32 = 0;
 const INACTIVE: u32 = u32::MAX;
 /// Hours after each other that are no leap.
 const LEAP: u32 = 2;
 
-/// Who was seen when. The pipeline decides who sleeps; readers say whom they look at, and ask for those that sleep.
+/// The table of last accesses. The engine decides which accounts are inactive. Readers note whose feeds they read, and request the feeds
+/// of inactive accounts.
 #[derive(Debug, Default)]
 pub struct LastAccess {
     /// The hour of log time that counts as now; [`UNKNOWN`] while the log is being caught up with.
     hour: AtomicU32,
-    /// By account: the hour it was last seen in, [`UNKNOWN`] or [`INACTIVE`].
+    /// By account: the hour in which it was last active, [`UNKNOWN`] or [`INACTIVE`].
     hours: RwLock<Vec<AtomicU32>>,
-    /// Not stored yet.
+    /// The accounts whose rows are not stored yet.
     changed: Mutex<HashSet<AccountIx>>,
-    /// Those of them whose feeds are not stored either: stored awake, they would be without any after a crash.
+    /// Those of them whose feeds are not stored either: an account stored as active without its feeds would have none after a crash.
     active_unstored: Mutex<HashSet<AccountIx>>,
     requests: Mutex<HashSet<AccountIx>>,
-    /// Changes whenever some have woken.
+    /// Changes whenever accounts have become active.
     activated: watch::Sender<()>,
 }
 
-/// Too many sleeping accounts are asked for at once.
+/// The feeds of too many inactive accounts are requested at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("too many feeds are being rebuilt at once: come back in a moment")]
 pub struct TooManyRequests;
 
 impl LastAccess {
-    /// An account is seen now. One that sleeps sleeps on.
+    /// An account is active now. An inactive one stays inactive until it has its feeds.
     pub fn note(&self, account: AccountIx) {
         let now = self.hour.load(Ordering::Relaxed);
         if self.get(account) != now {
@@ -51,12 +52,12 @@ impl LastAccess {
         }
     }
 
-    /// Whether it sleeps: it has no feeds to be read.
+    /// Whether an account is inactive: it has no feeds to be read.
     pub fn is_inactive(&self, account: AccountIx) -> bool {
         self.get(account) == INACTIVE
     }
 
-    /// Waits until an account that sleeps has its feeds again.
+    /// Waits until an inactive account has its feeds again.
     pub async fn until_active(&self, account: AccountIx) -> Result<(), TooManyRequests> {
         let mut activated = self.activated.subscribe();
         while self.is_inactive(account) {
@@ -67,7 +68,7 @@ impl LastAccess {
         Ok(())
     }
 
-    /// Asks that an account that sleeps has its feeds again.
+    /// Requests the feeds of an inactive account.
     pub fn request_feeds(&self, account: AccountIx) -> Result<(), TooManyRequests> {
         let mut requests = self.requests.lock();
         if REQUESTS_MAX <= requests.len() && !requests.contains(&account) {
@@ -77,8 +78,8 @@ impl LastAccess {
         Ok(())
     }
 
-    /// From now on this is the hour. The pipeline's, as the rest is. Where log time leaps, because nothing arrived for long,
-    /// those seen in the hour it had stood at are seen now: they may have been all along.
+    /// Sets the hour that counts as now. Only the engine calls this and what follows. Where log time leaps, because nothing arrived for
+    /// long, the accounts of the hour before the leap are active now: they may have been all along.
     pub fn set_now(&self, log_time: Time) {
         let now = hour_of(log_time);
         let before = self.hour.swap(now, Ordering::Relaxed);
@@ -95,7 +96,7 @@ impl LastAccess {
         }
     }
 
-    /// Whether this account has not been seen for so long, and is awake. One of which nothing is known is seen now.
+    /// Whether an active account was last active so long ago. An account of which nothing is known counts as active now.
     pub fn is_overdue(&self, account: AccountIx, inactive_after: Duration) -> bool {
         match self.get(account) {
             INACTIVE => false,
@@ -104,7 +105,7 @@ impl LastAccess {
                 false
             }
             seen => {
-                // Seen at the end of its hour, for all that is known.
+                // It may have been active at the very end of its hour.
                 let hours = inactive_after.as_secs().div_ceil(3_600).saturating_add(1);
                 let now = self.hour.load(Ordering::Relaxed);
                 hours <= u64::from(now.saturating_sub(seen))
@@ -112,12 +113,12 @@ impl LastAccess {
         }
     }
 
-    /// It has no feeds from now on.
+    /// The account has no feeds from now on.
     pub fn mark_inactive(&self, account: AccountIx) {
         self.change(account, |_| Some(INACTIVE));
     }
 
-    /// These have their feeds again, and are seen: whoever waits for them is told.
+    /// These accounts have their feeds again and are active now: readers who wait for them go on.
     pub fn mark_active(&self, accounts: &[AccountIx]) {
         let now = self.hour.load(Ordering::Relaxed);
         self.active_unstored.lock().extend(accounts);
@@ -129,13 +130,13 @@ impl LastAccess {
         }
     }
 
-    /// It was removed: should it come back, nothing is known of it.
+    /// The account was removed: should it come back, nothing is known of it.
     pub fn forget(&self, account: AccountIx) {
         self.change(account, |_| Some(UNKNOWN));
         self.activated.send_replace(());
     }
 
-    /// As stored.
+    /// Takes over a stored row.
     pub fn restore(&self, account: AccountIx, last_seen: LastSeen) {
         let hour = match last_seen {
             LastSeen::Inactive => INACTIVE,
@@ -145,7 +146,7 @@ impl LastAccess {
         self.changed.lock().remove(&account);
     }
 
-    /// Those that sleep and were asked for since the last call.
+    /// The inactive accounts whose feeds were requested since the last call.
     pub fn take_requests(&self) -> Vec<AccountIx> {
         let requests = std::mem::take(&mut *self.requests.lock());
         requests
@@ -154,12 +155,12 @@ impl LastAccess {
             .collect()
     }
 
-    /// Whether some that sleep are asked for.
+    /// Whether feeds of inactive accounts are requested.
     pub fn has_requests(&self) -> bool {
         !self.requests.lock().is_empty()
     }
 
-    /// What changed since the last call, to be stored with what is new in feeds; none: nothing is known.
+    /// The rows that changed since the last call, to be stored together with feeds; none: nothing is known of the account.
     pub fn unstored(&self) -> Vec<(AccountIx, Option<LastSeen>)> {
         self.active_unstored.lock().clear();
         let changed = std::mem::take(&mut *self.changed.lock());
@@ -167,14 +168,14 @@ impl LastAccess {
         changed.into_iter().map(row).collect()
     }
 
-    /// As [`Self::unstored`], to be stored alone: what must not be before the feeds are is left to that.
+    /// As [`Self::unstored`], to be stored alone: rows that must not be stored before feeds are left out.
     pub fn unstored_alone(&self) -> Vec<(AccountIx, Option<LastSeen>)> {
         let activated = self.active_unstored.lock();
         let mut rows = Vec::new();
         self.changed.lock().retain(|account| {
             let last_seen = self.last_seen(*account);
             let may_be_stored = match last_seen {
-                // Its feeds may go from the folder later.
+                // Its feeds may be dropped from the folder later.
                 Some(LastSeen::Inactive) => true,
                 Some(LastSeen::At(_)) => !activated.contains(account),
                 // It was removed, and its relations are still there.

@@ -1,5 +1,6 @@
-//! The feed of late arrivals: what of a home was put below what its reader may have read, by when it came there. So what comes to
-//! a home by itself is either pushed as new or stands here. It is decided as it is read, from the home and its posts.
+//! The feed of late arrivals: entries of a home that were put below what its reader may have read, ordered by when they came there. So
+//! an entry that comes to a home by itself is either pushed as new or listed here. The feed is worked out as it is read, from the home
+//! and its posts.
 
 use crate::feed::post::Post;
 use crate::feed::reply_target::ReplyTarget;
@@ -21,7 +22,7 @@ const THREAD_MAX: usize = 100;
 /// Of an entry's id: what tells posts of one millisecond apart.
 const WITHIN_MS: u64 = 0xffff;
 
-/// How an entry came into a home.
+/// When and how an entry came into a home.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
     /// When the last of the records arrived that it needed to be there: its own, that of what it boosts, those of what it answers,
@@ -46,7 +47,7 @@ pub struct LateEntry {
 }
 
 impl Arrival {
-    /// How a post that is in the home of `owner`, an actor, came there; `original` is what it boosts.
+    /// The arrival of a post in the home of `owner`, an actor; `original` is the post that it boosts.
     pub fn of(
         view: &View,
         owner: Option<&str>,
@@ -61,7 +62,7 @@ impl Arrival {
             arrival.needs(original);
         }
         if owner == Some(post.body.author.as_str()) {
-            // Whatever it answers, and whoever could see it, it is there.
+            // A home has the posts of its own actor, whatever they answer and whoever may see them.
             return Ok(arrival);
         }
         if let Some(document) = post.document
@@ -88,7 +89,7 @@ impl Arrival {
         self.read_late |= other.read_late;
     }
 
-    /// Whether it came within `wait` of its place: where its reader may not have got yet.
+    /// Whether it came within `wait` of its place: its reader may not have read so far yet.
     pub fn is_quick(&self, place: PostId, wait: Duration) -> bool {
         self.at <= place.time().plus(wait)
     }
@@ -200,7 +201,7 @@ pub fn is_pushed(post: &Post, arrival: &Arrival, behind: bool, wait: Duration) -
     !is_quiet(post) && !arrival.read_late && (!behind || arrival.is_quick(post.id, wait))
 }
 
-/// Whether an entry is never pushed, however quickly it comes.
+/// Whether an entry is never pushed as new, however quickly it comes.
 fn is_quiet(post: &Post) -> bool {
     match post.verdict {
         Verdict::InTime | Verdict::Late | Verdict::FromTheFuture | Verdict::Undated => false,

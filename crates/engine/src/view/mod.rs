@@ -54,7 +54,7 @@ use slackwater_order::origins::Origins;
 use slackwater_order::window::Windows;
 use std::sync::Arc;
 
-/// How far a start has come.
+/// How far the catch-up at the start has come.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct CatchingUp {
     /// Records read since the start.
@@ -65,22 +65,22 @@ pub struct CatchingUp {
     pub seconds_left: Option<u64>,
 }
 
-/// How far the state has been built.
+/// How far feeds are built.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BuildProgress {
-    /// Of each partition, the next record to be taken in: all before it is in force.
+    /// Of each partition, the next record to be applied: all before it is in force.
     pub taken: Arc<Offsets>,
-    /// The same, but for records that are not carried out to their end yet: this is what cursors say. What these do later
-    /// is then told.
+    /// The same without the records that are not carried out in all feeds yet. Cursors count on these offsets, so that later changes by
+    /// such records are still sent.
     pub seen: Arc<Offsets>,
-    /// What was said of authors, and what had been seen by then.
+    /// Changes of authors (moderation and the like), each with the offsets at that time.
     pub author_changes: Arc<Vec<AuthorChangeMark>>,
-    /// Of each partition, the end of the log as last heard.
+    /// Of each partition, the last known end of the log.
     pub ends: Arc<Offsets>,
-    /// Whether the relations known at the start are all in force: no feed is shown before, lest a mute or an unfollow
-    /// that was answered be forgotten for a moment.
+    /// Whether the relations that were in the log at the start are all in force. No feed is served before: a mute or an unfollow that
+    /// was acknowledged must not be forgotten for a moment.
     pub relations_in_force: bool,
-    /// Records there were at the start, while they are not all read.
+    /// The progress of the catch-up, until it is done.
     pub catching_up: Option<CatchingUp>,
     /// Whether the log answers.
     pub log_reachable: bool,
@@ -106,33 +106,33 @@ impl BuildProgress {
     }
 }
 
-/// Everything a request is answered from. Cheap to clone.
+/// Everything that requests are answered from. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct View {
     /// Posts and feeds.
     pub store: Arc<Store>,
     /// Relations.
     pub graph: Arc<RwLock<Graph>>,
-    /// What is known of each origin. The pipeline writes it, post by post: look, and let go.
+    /// What is known of each origin. The engine writes it with every post, so a reader holds the lock only for a moment.
     pub origins: Arc<RwLock<Origins>>,
     /// Their windows.
     pub windows: Arc<RwLock<Arc<Windows>>>,
-    /// How far feeds are shown.
+    /// The horizons that readers have reached.
     pub horizons: Arc<Horizons>,
-    /// When accounts were last seen.
+    /// When accounts were last active.
     pub last_access: Arc<LastAccess>,
-    /// Whose feeds lack something that relations call for.
+    /// The accounts whose relations are not carried out yet.
     pub pending_relations: Arc<PendingRelations>,
     /// Edited posts whose boosts are not all decided again.
     pub edited: Waiting,
-    /// Which log all this was built from, and what cursors of it are sealed with.
+    /// The log that feeds are built from, and the keys that seal cursors.
     pub log: SealedLog,
-    /// How far all this has been built.
+    /// How far feeds are built.
     pub built: watch::Receiver<Arc<BuildProgress>>,
 }
 
 impl View {
-    /// Of a store, with no relations, nothing known of origins, and every setting as it is by default.
+    /// A view of a store without relations and origins, with default settings.
     pub fn of(store: Arc<Store>, built: watch::Receiver<Arc<BuildProgress>>) -> View {
         View {
             store,

@@ -1,5 +1,5 @@
-//! Accounts of whose relations some are in force and not yet carried out in their feeds. A cursor given meanwhile must
-//! not claim them: what they bring in or take out is still to be told.
+//! Accounts that have relations which are in force and not yet carried out in their feeds. A cursor from that time must not count on
+//! these relations: the entries that they bring in or take out are still to be sent.
 
 use crate::graph::AccountIx;
 use crate::record::offsets::{LogPos, Offsets};
@@ -8,51 +8,51 @@ use hashbrown::HashMap;
 use parking_lot::RwLock;
 use std::sync::Arc;
 
-/// Those accounts. The pipeline writes; every look asks.
+/// The accounts with pending relations. The engine writes it, and every snapshot reads it.
 #[derive(Debug, Default)]
 pub struct PendingRelations {
     held: RwLock<HashMap<AccountIx, Held>>,
-    /// Changes whenever some are settled.
+    /// Changes whenever accounts are released.
     released: watch::Sender<()>,
 }
 
-/// What is held for an account.
+/// The state of one such account.
 #[derive(Clone, Debug)]
 struct Held {
-    /// What had been seen when the first of its relations came that are not carried out.
+    /// The offsets when the first of its pending relations came.
     seen: Arc<Offsets>,
-    /// These relations: of each partition the newest.
+    /// Its pending relations: of each partition the newest.
     relations: Vec<LogPos>,
 }
 
-/// How far an account's feeds are.
+/// How far an account's feeds are built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeedProgress {
-    /// What has been seen, as far as they go.
+    /// The offsets that its feeds reflect.
     pub seen: Arc<Offsets>,
-    /// Whether what relations call for has been done in them.
+    /// Whether its relations are carried out.
     pub consistency: Consistency,
-    /// The relations beyond that, which are in force: of each partition the newest.
+    /// The relations beyond these offsets that are in force already: of each partition the newest.
     pub relations: Vec<LogPos>,
 }
 
-/// Whether what relations call for has been done in an account's feeds.
+/// Whether an account's relations are carried out in its feeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Consistency {
-    /// It has.
+    /// All are.
     Complete,
-    /// Not all of it.
+    /// Some are not.
     Pending,
 }
 
 impl PendingRelations {
-    /// How far an account's feeds are, or those of nobody; `seen` asks what has been seen in general.
+    /// How far the feeds of an account, or shared feeds, are built; `seen` gives the offsets that were published.
     pub fn progress_of(
         &self,
         account: Option<AccountIx>,
         seen: impl FnOnce() -> Arc<Offsets>,
     ) -> FeedProgress {
-        // Both at one moment: see `release`.
+        // Both are read at one moment: see `release`.
         let held = self.held.read();
         let seen = seen();
         match account.and_then(|account| held.get(&account)) {
@@ -73,8 +73,8 @@ impl PendingRelations {
         }
     }
 
-    /// From now on an account's feeds are as they were when this had been seen, and `relation` is in force beyond that.
-    /// If it is unsettled already, it stays with what was seen then.
+    /// From now on an account's feeds count as built up to `seen`, and `relation` is in force beyond that. If the account has pending
+    /// relations already, its older offsets stay.
     pub fn hold(&self, account: AccountIx, seen: &Arc<Offsets>, relation: Option<LogPos>) {
         let mut held = self.held.write();
         let held = held.entry(account).or_insert_with(|| Held {
@@ -88,14 +88,14 @@ impl PendingRelations {
         }
     }
 
-    /// What had been seen when an account became unsettled; none if it is not.
+    /// The offsets when the first pending relation of an account came; none if it has none.
     pub fn held(&self, account: AccountIx) -> Option<Arc<Offsets>> {
         let held = self.held.read();
         held.get(&account).map(|held| Arc::clone(&held.seen))
     }
 
-    /// These accounts are settled. `announce` tells readers how far all is built: nobody sees the one without the other,
-    /// or a cursor would lack relations whose work it shows.
+    /// These accounts have no pending relations any more. `announce` publishes the offsets: no reader sees the one without the other, or
+    /// a cursor would lack relations whose work it shows.
     pub fn release(&self, accounts: &[AccountIx], announce: impl FnOnce()) {
         let mut held = self.held.write();
         announce();
@@ -108,7 +108,7 @@ impl PendingRelations {
         }
     }
 
-    /// Waits until these accounts are settled.
+    /// Waits until these accounts have no pending relations.
     pub async fn settled(&self, accounts: &[AccountIx]) {
         let mut released = self.released.subscribe();
         let is_held = |account| self.held.read().contains_key(account);
@@ -118,7 +118,7 @@ impl PendingRelations {
         }
     }
 
-    /// How many there are.
+    /// How many accounts have some.
     pub fn count(&self) -> usize {
         self.held.read().len()
     }

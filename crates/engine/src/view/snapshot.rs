@@ -1,4 +1,4 @@
-//! A feed looked at: what is shown of it, and the cursor of that moment.
+//! A feed at one moment: its visible part, the cursor of that moment, and what changed since another.
 
 use crate::feed::boosts::Edited;
 use crate::feed::ordered_feed::OrderedFeed;
@@ -22,40 +22,40 @@ use std::sync::Arc;
 /// A feed at one moment.
 #[derive(Debug)]
 pub struct Snapshot {
-    /// Which feed it is.
+    /// The feed.
     pub resolved: ResolvedFeed,
-    /// All of it.
+    /// All its entries.
     pub feed: OrderedFeed,
-    /// What is shown of it.
+    /// Its visible part.
     pub visible: Visible,
-    /// The account sleeps: this is not its feed, which is to be merged anew first.
+    /// The account is inactive: its feed was dropped and is to be merged again before anybody reads it.
     pub is_inactive: bool,
-    /// How far it is.
+    /// How far the feed is built.
     pub progress: FeedProgress,
-    /// Of what was seen: edits of posts that it may not say yet that boosts rest on.
+    /// Edits that were read and that entries which boost the edited post may not rest on yet.
     edited: Arc<[Edited]>,
     now: Time,
 }
 
-/// What a reader gets at once.
+/// One answer to a cursor.
 #[derive(Debug)]
 pub struct ChangeDelivery<E> {
     /// The changes.
     pub batch: ChangeBatch<E>,
-    /// The place at and below which the reader drops whatever it has: the feed is only so long.
+    /// The reader drops the entries at and below this place: the feed ends there.
     pub floor: u64,
-    /// What the reader has now.
+    /// The cursor of a reader who has applied the changes.
     pub cursor: Cursor,
-    /// What it had, whole, when this telling began.
+    /// What the reader had when this delivery began.
     from: ReadPoint,
-    /// This node has not read, or not carried out, what the cursor lacks: it is to be asked again when it has.
+    /// This node has not read, or not carried out, what the cursor has: the reader asks again later.
     pub is_early: bool,
 }
 
-/// Why a reader could not be told what changed.
+/// Why changes since a cursor could not be found.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangesError {
-    /// The cursor cannot be served.
+    /// The reader has to read the feed anew.
     #[error(transparent)]
     CursorRefused(#[from] CursorRefused),
     /// The data folder failed.
@@ -64,7 +64,7 @@ pub enum ChangesError {
 }
 
 impl View {
-    /// Looks at an account's home feed, as [`View::snapshot`].
+    /// As [`View::snapshot`], of an account's home.
     pub fn home_snapshot(
         &self,
         account: &str,
@@ -75,7 +75,8 @@ impl View {
         self.snapshot(&FeedRef::Home { account }, least, now)
     }
 
-    /// Looks at a feed; none if there is no such account or list. `least` is a horizon the reader has reached before.
+    /// The feed as it is now; none if there is no such account or list. Its horizon is no earlier than `least`, which the reader has
+    /// reached before.
     pub fn snapshot(
         &self,
         feed_ref: &FeedRef,
@@ -93,26 +94,27 @@ impl View {
             let aggregates = of.is_none_or(Account::aggregates_boosts);
             (resolved, owner, held, aggregates)
         };
-        // In this order: what the horizon says has come has been seen, and what was seen is in the feed.
+        // The order matters: first the horizon, then the offsets, then the feed. All that the horizon counts on has been read, and all
+        // that was read is in the feed.
         let progress_of = || {
             let seen = || Arc::clone(&self.built.borrow().seen);
             self.pending_relations.progress_of(owner, seen)
         };
-        // It is awake only after its feeds are there.
+        // An account becomes active only after its feeds are there.
         let was_asleep = owner.is_some_and(|owner| self.last_access.is_inactive(owner));
         let mut progress = progress_of();
         let mut edited = self.edited.now();
         let feed = loop {
             let feed = resolved.read(self)?;
             let now = progress_of();
-            // Of one moment: what a feed shows beyond what was seen may be there by relations that are not to be seen
-            // any more.
+            // Both must be of one moment: an entry beyond the offsets may be there by a relation that a later reading of the offsets
+            // counts.
             if now == progress {
                 break feed;
             }
             (progress, edited) = (now, self.edited.now());
         };
-        // Asked last too: it falls asleep before its feeds go.
+        // An account becomes inactive before its feeds are dropped, so this is asked again at the end.
         let is_inactive = was_asleep
             || owner.is_some_and(|owner| {
                 self.last_access.note(owner);
@@ -146,12 +148,12 @@ impl Snapshot {
         PostId::from_number(*next)
     }
 
-    /// The places shown, ascending.
+    /// The visible places, ascending.
     pub fn ids(&self) -> &[u64] {
         self.visible.ids()
     }
 
-    /// Why an entry is not shown, if it is not.
+    /// Why an entry is not visible, if it is not.
     pub fn hides(&self, id: PostId) -> Option<&'static str> {
         let id = id.number();
         if self.ids().binary_search(&id).is_ok() {
@@ -167,10 +169,10 @@ impl Snapshot {
         }
     }
 
-    /// This moment, for a cursor.
+    /// This moment, as a cursor keeps it.
     pub fn read_point(&self) -> ReadPoint {
         let marks = self.feed.marks.get(self.visible.entries.clone());
-        // What came in a batch that readers have not been told of will be told: it is nobody's top yet.
+        // A record of a batch that was not published yet will be sent later: its entry is not the top of any reader.
         let entries = self.entries().iter();
         let known = entries.zip(marks.unwrap_or_default()).rev();
         let mut known = known.filter(|(id, _)| !self.visible.hides(**id));
@@ -186,13 +188,13 @@ impl Snapshot {
         }
     }
 
-    /// The places of what is shown, and of the repeats among it.
+    /// The visible places, and those of the hidden repeats among them.
     fn entries(&self) -> &[u64] {
         let entries = self.feed.ids.get(self.visible.entries.clone());
         entries.unwrap_or_default()
     }
 
-    /// What the entries shown rest on beyond what readers were told was seen.
+    /// The records that visible entries rest on and that were not published yet.
     fn ahead(&self) -> Offsets {
         let ids = self.entries();
         let (Some(lowest), Some(highest)) = (ids.first(), ids.last()) else {
@@ -208,7 +210,7 @@ impl Snapshot {
                 ahead.raise(log_pos.next());
             }
         }
-        // What came since may be there by relations that came since, and nothing else of it says so.
+        // Such an entry may be there by a relation that was read since, and nothing else of it says so.
         if ahead != Offsets::default() {
             for log_pos in &self.progress.relations {
                 ahead.raise(log_pos.next());
@@ -217,8 +219,8 @@ impl Snapshot {
         ahead
     }
 
-    /// What is told in a later answer of a batch may rest on more than was known at its first. Of what may become a repeat that
-    /// is remembered: what a reader cannot have is not taken out.
+    /// A later answer of a delivery may hold entries that rest on records which were not read at its first. Of those that may become
+    /// hidden repeats the cursor remembers these records: no removal is sent of what a reader cannot have.
     fn note_delivered(&self, upto: &mut ReadPoint, told: impl Iterator<Item = u64>) {
         for id in told.filter(|id| self.feed.shows.has(*id)) {
             for log_pos in self.feed.marks_of(id) {
@@ -229,9 +231,9 @@ impl Snapshot {
         }
     }
 
-    /// What changed since `cursor`, as far as there is room. A node that has not read what the cursor saw (it is another,
-    /// or reads again after a crash) has nothing to tell, and the cursor stays as it is: what such a node knows nothing of
-    /// could leave its feed without being listed. Nor has one that has not carried out what relations call for.
+    /// The changes since `cursor`, as many as fit. A node that has not read all that the cursor counts on (it is another node, or reads
+    /// again after a crash) sends none and leaves the cursor as it is: an entry of which this node does not know could leave without
+    /// being listed. Neither does a node that has not carried out the account's relations.
     pub fn changes_since<W: WriteEntry>(
         &self,
         view: &View,
@@ -255,7 +257,7 @@ impl Snapshot {
             });
         }
         let author_changes = Arc::clone(&view.built.borrow().author_changes);
-        // Not while this node does not claim it yet itself: the next cursor would lack it again.
+        // A change that this node has not published yet does not count: the next cursor would lack it again.
         let is_claimed = |said: &AuthorChangeMark| self.progress.seen.has(said.log_pos);
         let is_unlisted = |said: &AuthorChangeMark| {
             is_claimed(said) && !from.has(said.log_pos) && !from.is_within(&said.seen)
@@ -265,7 +267,7 @@ impl Snapshot {
         }
         let mut all = changes(&self.feed, &self.visible, &self.edited, from)?;
         if let Some(batch) = batch {
-            // The rest of what was begun; what came above its horizon is told when it has been told.
+            // The rest of the delivery that was begun. What came above its horizon follows when that is done.
             let (last, end) = (
                 batch.last,
                 highest_visible(Some(batch.upto.horizon)).number(),
@@ -276,7 +278,7 @@ impl Snapshot {
             |post: &Post, original: Option<&Post>| self.resolved.admits(view, post, original);
         let told = batch_of(&view.store, &all, from, limit, &admits, writer)?;
         let mut upto = batch.map_or_else(|| self.read_point(), |batch| batch.upto.clone());
-        // What was pushed out of sight since was not told, and is told should it come back.
+        // An entry that fell below the floor since was not sent, and is sent if it comes back.
         upto.floor = upto.floor.max(self.visible.floor);
         if batch.is_some() {
             let looked_at = all.iter().take_while(|change| change.id <= told.last);
@@ -307,9 +309,9 @@ impl Snapshot {
 }
 
 impl<E> ChangeDelivery<E> {
-    /// Whether the cursor counts on a higher floor than the one before and no change carries it: the floor rises with entries
-    /// that are not told, such as hidden repeats. Whoever is sent changes one by one is to be told the floor apart then, or what
-    /// leaves between the two floors would be neither told nor dropped.
+    /// Whether the cursor counts on a higher floor than the one before while no change carries that floor: it rises with entries that
+    /// are not sent, such as hidden repeats. A reader who is sent changes one by one is sent the floor by itself then; otherwise an
+    /// entry that leaves between the two floors would neither be sent as a removal nor be dropped.
     pub fn raises_floor_silently(&self) -> bool {
         self.batch.items.is_empty()
             && self
@@ -318,8 +320,8 @@ impl<E> ChangeDelivery<E> {
                 .is_some_and(|floor| self.from.floor < floor)
     }
 
-    /// The same for a reader whose protocol has no word for a floor: it keeps what it was told, so that the cursor counts on
-    /// no floor, and what leaves is told wherever it stood.
+    /// The same for a reader whose protocol has no floors: it keeps what it was sent, so its cursor counts on no floor, and every
+    /// removal is sent wherever the entry stood.
     pub fn without_floor(mut self) -> ChangeDelivery<E> {
         self.floor = 0;
         self.from.floor = 0;
@@ -327,7 +329,7 @@ impl<E> ChangeDelivery<E> {
         self
     }
 
-    /// What the reader has when it has been told the changes up to this one, counted from 0.
+    /// The cursor of a reader who has applied the changes up to this one, counted from 0.
     pub fn cursor_after(&self, nth: usize) -> Cursor {
         let lines = &self.batch.items;
         let line = lines.get(nth).filter(|_| nth + 1 < lines.len());
@@ -346,7 +348,7 @@ impl<E> ChangeDelivery<E> {
         }
     }
 
-    /// What a reader has been told that drops out after so many changes.
+    /// The delivery as a reader has it whose connection breaks after so many changes.
     #[cfg(test)]
     pub fn cut(&self, changes: usize) -> ChangeDelivery<E>
     where

@@ -1,8 +1,9 @@
-//! Which entries a reader may see hidden or shown otherwise than they are now, for what was shown below them. Pure.
+//! The entries that a reader may have hidden where they are visible now, or the other way round, because of entries below them. A
+//! function of its arguments.
 //!
-//! Whether an entry is a repeat depends on every entry below it that shows its post: those there, those gone, those dropped
-//! for length. Has the reader seen all that is known of these, it sees the entry as it is. Has it not, the entry is in
-//! doubt: it is told again as it is, or taken out.
+//! Whether an entry is a hidden repeat depends on every entry below it that shows the same post: those that are there, those that
+//! left, and those that were dropped for length. A reader who has all that is known of these has the entry as it is. Otherwise the
+//! entry is uncertain, and it is sent again as it is, or as a removal.
 
 use crate::feed::ordered_feed::OrderedFeed;
 use crate::record::Topic;
@@ -10,7 +11,7 @@ use crate::record::offsets::LogPos;
 use crate::view::cursor::ReadPoint;
 use std::time::Duration;
 
-/// The entries in doubt.
+/// The uncertain entries of one reader.
 #[derive(Debug, Default)]
 pub struct UncertainBoosts {
     entries: Vec<u64>,
@@ -18,7 +19,7 @@ pub struct UncertainBoosts {
 }
 
 impl UncertainBoosts {
-    /// Of a reader who has `from` of `feed`, which hides repeats for `after`.
+    /// Those of a reader who has `from` of `feed`, which hides repeats for `after`.
     pub fn new(feed: &OrderedFeed, after: Duration, from: &ReadPoint) -> UncertainBoosts {
         if feed.shows.rows().is_empty() {
             return UncertainBoosts::default();
@@ -36,14 +37,14 @@ impl UncertainBoosts {
         if entries.is_empty() {
             return UncertainBoosts::default();
         }
-        // As good as can be known. It decides how an entry is told, not whether.
+        // This is a guess. It decides how an entry is sent, not whether.
         let mut all_gone = feed.gone.clone();
         all_gone.sort_unstable();
         let stood = |id| {
             let by_relation =
                 |(_, log_pos): &(u64, LogPos)| log_pos.topic() == Topic::Relationships;
             let came_since = of(&own, id).next().is_some() || of(&also, id).any(by_relation);
-            // What left is taken to have been there until then, if the reader knows none of the reasons.
+            // An entry that left is taken to have been there until then, if the reader lacks all of the reasons.
             of(&gone, id).count() == of(&all_gone, id).count() && !came_since
         };
         UncertainBoosts {
@@ -52,18 +53,18 @@ impl UncertainBoosts {
         }
     }
 
-    /// Whether the reader may see it otherwise than it is.
+    /// Whether the entry is uncertain.
     pub fn has(&self, id: u64) -> bool {
         self.entries.binary_search(&id).is_ok()
     }
 
-    /// Whether it probably was hidden for the reader.
+    /// Whether the reader probably has the entry hidden.
     pub fn was_hidden(&self, id: u64) -> bool {
         self.hidden_then.binary_search(&id).is_ok()
     }
 }
 
-/// Those whose record the reader lacks, by place.
+/// The places whose record the reader lacks, sorted by place.
 fn lacking(marks: impl Iterator<Item = (u64, LogPos)>, from: &ReadPoint) -> Vec<(u64, LogPos)> {
     let mut lacking: Vec<_> = marks.filter(|(_, log_pos)| !from.has(*log_pos)).collect();
     lacking.sort_unstable();

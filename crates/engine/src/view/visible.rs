@@ -1,5 +1,5 @@
-//! The part of a feed that is shown: what its horizon has passed, as many entries as a feed is long, less the repeats among
-//! them. Pure.
+//! The visible part of a feed: the entries that its horizon has passed, as many as a feed is long, without the hidden repeats among
+//! them. A function of its arguments.
 
 use crate::feed::ordered_feed::OrderedFeed;
 use crate::feed::store::HELD_FACTOR;
@@ -9,25 +9,25 @@ use slackwater_order::time::Time;
 use std::ops::Range;
 use std::time::Duration;
 
-/// What a reader sees of a feed at one moment.
+/// The visible part of a feed at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Visible {
-    /// Which of the feed's entries, as indices; the repeats among them count towards its length, and are not seen.
+    /// The indices of its entries in the feed. Hidden repeats among them count towards the length.
     pub entries: Range<usize>,
-    /// The places seen, ascending.
+    /// The visible places, ascending.
     ids: Vec<u64>,
-    /// The feed's repeats, ascending.
+    /// The hidden repeats of the feed, ascending.
     hidden: Vec<u64>,
-    /// How long after a post was shown a boost shows it again; none if every boost does.
+    /// A boost is hidden if its post was shown less than this before; none if every boost is shown.
     pub repeat_after: Option<Duration>,
-    /// Up to when; none if everything is.
+    /// Entries up to this time are visible; none if all are.
     pub horizon: Option<Time>,
-    /// The highest place below which nothing is shown for length, whether it is still kept or not.
+    /// The feed ends here for its length: the entries at and below this place are not visible, stored or not.
     pub floor: u64,
 }
 
-/// What is shown of `feed`, at most `length` entries, less those that repeat a post within `repeat_after`. With more than
-/// [`HELD_FACTOR`] times that many waiting, the hold gives way: the horizon is then later than asked for.
+/// The visible part of `feed`: at most `length` entries up to `horizon`, without those that repeat a post within `repeat_after`. If more
+/// than [`HELD_FACTOR`] times as many wait, the hold gives way and the horizon is later than the one given.
 pub fn visible(
     feed: &OrderedFeed,
     length: usize,
@@ -60,17 +60,17 @@ pub fn visible(
 }
 
 impl Visible {
-    /// The places seen, ascending.
+    /// The visible places, ascending.
     pub fn ids(&self) -> &[u64] {
         &self.ids
     }
 
-    /// Whether an entry is a repeat, and hidden.
+    /// Whether an entry is a hidden repeat.
     pub fn hides(&self, id: u64) -> bool {
         self.hidden.binary_search(&id).is_ok()
     }
 
-    /// The highest place seen; 0 if none is.
+    /// The highest visible place; 0 if there is none.
     pub fn top(&self) -> u64 {
         self.ids.last().copied().unwrap_or(0)
     }

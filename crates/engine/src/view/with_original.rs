@@ -7,10 +7,10 @@ use crate::feed::store::disk::DiskError;
 use slackwater_order::place::PostId;
 use std::sync::Arc;
 
-/// Whether the rules let a post in, given what it boosts.
+/// Whether a post belongs in a feed, given the post that it boosts.
 pub type FeedFilter<'a> = dyn Fn(&Post, Option<&Post>) -> bool + 'a;
 
-/// A post, and what it boosts; none if there is nothing to show of them.
+/// A post and the post that it boosts; none if one of them is gone or only a stub is left.
 pub fn post_with_original(store: &Store, id: PostId) -> Result<Option<WithOriginal>, DiskError> {
     let Some(post) = store.post(id)?.filter(|post| post.state == State::Whole) else {
         return Ok(None);
@@ -23,5 +23,5 @@ pub fn post_with_original(store: &Store, id: PostId) -> Result<Option<WithOrigin
     Ok(Some((post, original)))
 }
 
-/// A post with what it boosts.
+/// A post and the post that it boosts.
 pub type WithOriginal = (Arc<Post>, Option<Arc<Post>>);
