@@ -1,4 +1,4 @@
-//! What a record tells of an actor into what is known of actors.
+//! Keeps the documents of actors, and the collections that these name as followers.
 
 use super::ingest::Outcome;
 use crate::activity::actor::ActorDocument;
@@ -11,7 +11,7 @@ use slackwater_order::time::Time;
 
 /// Keeps the document if it is the newest and its actor is not deleted.
 ///
-/// An actor's records are keyed by its id, as its posts are, so that they are in one partition; where a producer puts them
+/// The records of an actor have its id as their key, as its posts have, so they are in one partition. Where a producer puts them
 /// elsewhere, the newest is found all the same.
 pub(super) fn keep_document(
     store: &Store,
@@ -20,8 +20,8 @@ pub(super) fn keep_document(
     document: ActorDocument,
 ) -> Result<Outcome, DiskError> {
     let id = &document.id;
-    // As with its posts, a deletion stands for as long as it is remembered, whichever came first. It is of the actor's own
-    // host, or it would have been refused before it came here.
+    // As with posts, a deletion stands for as long as it is remembered, whichever came first. It is by the actor's own host, or it
+    // would have been refused before.
     if store.pending(id)?.is_some() {
         return Ok(Outcome::Known);
     }
@@ -38,8 +38,8 @@ pub(super) fn keep_document(
     Ok(Outcome::Actor)
 }
 
-/// Keeps that a document of `actor`, by the record at `at`, names this collection as its followers, unless the actor is deleted.
-/// Returns the collections of which is to be decided again what is addressed to them.
+/// Keeps that a document of `actor`, in the record at `at`, names this collection as its followers, unless the actor is deleted.
+/// Returns the collections whose posts are to be decided again.
 pub(super) fn name(
     store: &Store,
     at: At,

@@ -1,4 +1,4 @@
-//! What there was to read when the engine was opened, and how much of it is read.
+//! The catch-up: the records that were in the log when the engine was opened, and how many of them are read.
 
 use super::log_status::LogStatus;
 use crate::feed::store::Store;
@@ -7,11 +7,11 @@ use crate::record::offsets::{LogPos, Offsets};
 use crate::record::{Position, Topic};
 use std::collections::BTreeMap;
 
-/// The name under which the data folder keeps up to where readers may have been shown what the log says.
+/// The key in the data folder of the offsets up to which readers may have been shown the log.
 pub(super) const KNOWN: &str = "known";
 
-/// Of each partition, up to where readers may have been shown what it says: where an earlier process had read, which is further than
-/// its last checkpoint, at `next`; or, if the data folder is new, where the log ends.
+/// Of each partition, the offset up to which readers may have been shown it: where an earlier process had read, which is further than
+/// its last checkpoint at `next`; or, if the data folder is new, the end of the log.
 fn known(store: &Store, next: &[Position], log: &LogStatus) -> Result<Vec<Position>, DiskError> {
     if let Some(known) = store.meta::<Vec<Position>>(KNOWN)? {
         return Ok([&known, next].concat());
@@ -24,10 +24,10 @@ fn known(store: &Store, next: &[Position], log: &LogStatus) -> Result<Vec<Positi
     Ok(ends)
 }
 
-/// The log as it stood at the start.
+/// The state of the catch-up.
 #[derive(Debug)]
 pub struct CatchUp {
-    /// The end of each partition then; emptied as they are reached.
+    /// The end of each partition at the start; removed when it is reached.
     ends: BTreeMap<(Topic, i32), i64>,
     is_done: bool,
     /// Of each partition, up to where an earlier process had read, or where the log ended when the data folder was new.
@@ -35,7 +35,7 @@ pub struct CatchUp {
 }
 
 impl CatchUp {
-    /// Reading begins at `next`, of a log that is as `log` says.
+    /// Begins at `next`, with a log that is as `log` says.
     pub(super) fn begin(
         store: &Store,
         next: &[Position],
@@ -50,12 +50,12 @@ impl CatchUp {
         })
     }
 
-    /// Whether everything that was there has been read.
+    /// Whether all records of the start are read.
     pub fn is_done(&self) -> bool {
         self.is_done
     }
 
-    /// Records of what was there that are left to be read, by the log's offsets; none once it is done.
+    /// How many records of the start are left to be read, by offsets; none once the catch-up is done.
     pub fn left(&self, log: &LogStatus) -> Option<u64> {
         if self.is_done {
             return None;
@@ -67,7 +67,7 @@ impl CatchUp {
         Some(left.sum())
     }
 
-    /// Readers may have been shown all below `next`: what is known now, if that is more than before.
+    /// Readers may have been shown all below `next`. Returns the raised offsets, if they are higher than before.
     pub(super) fn raise_known(&mut self, next: &[Position]) -> Option<Vec<Position>> {
         let before = self.known.clone();
         for next in next {
@@ -76,19 +76,19 @@ impl CatchUp {
         (self.known != before).then(|| self.known.positions())
     }
 
-    /// Whether readers may have been shown what the record at `position` says before this process began.
+    /// Whether readers may have been shown the record at `position` before this process began.
     pub(super) fn was_known(&self, position: Position) -> bool {
         self.known.has(LogPos::new(position))
     }
 
-    /// Whether the relations that were there have been read.
+    /// Whether the relations of the start are read.
     pub(super) fn relations_are_read(&self) -> bool {
         self.ends
             .keys()
             .all(|(topic, _)| *topic != Topic::Relationships)
     }
 
-    /// Records were read, up to where `log` says.
+    /// Notes how far `log` says that records were read.
     pub(super) fn follow(&mut self, log: &LogStatus) {
         if self.is_done {
             return;

@@ -1,16 +1,16 @@
-//! What relations call for, carried out: feeds weeded and merged between batches, in steps, one account after the other.
+//! The work that relations cause in feeds: entries are pruned and merged between batches, in steps, one account after the other.
 //!
-//! A relation is in force from the moment it is read; what it does to the feeds it concerns is gathered here, and done
-//! once for all the relations of an account that have come by then. So five thousand mutes are one weeding, and neither
-//! they nor a rebuild of an account that follows twenty thousand keeps other feeds waiting. Until it is done the account
-//! is unsettled ([`PendingRelations`]): its readers are told nothing, and their cursors have none of it.
+//! A relation is in force from the moment it is read. Its work in feeds is gathered here, and done once for all the relations of an
+//! account that have come by then. So five thousand mutes are pruned in one go, and neither they nor the rebuild of an account that
+//! follows twenty thousand keeps other feeds waiting. Until the work is done, the account has pending relations
+//! ([`PendingRelations`]): its readers are sent nothing, and their cursors count on none of it.
 //!
-//! In which steps it is done does not matter: each leaves in the feed what belongs there by the rules of that moment, and
-//! what comes between two steps is fanned out by the same rules.
+//! The cut into steps does not matter: each step leaves in the feed what belongs there by the rules of that moment, and posts that
+//! come between two steps are fanned out by the same rules.
 //!
-//! Nothing of this is stored. While it waits, a checkpoint reflects the log only up to the first relation whose work is
-//! not done ([`FeedBacklog::reflected`]), so that after a crash the relation is read again and its work owed again. A list of
-//! what is owed, stored beside, would be one more thing to keep true, for work that is seldom there.
+//! Pending work is not stored. While there is some, a checkpoint reflects the log only up to the first relation whose work is not done
+//! ([`FeedBacklog::reflected`]); after a crash that relation is read again, and its work is pending again. A stored list of the work
+//! would be one more thing to keep true, for work that is seldom there.
 
 use crate::feed::merge::{Feed, MergeCause, Merging, Progress};
 use crate::feed::ordered_feed::{OrderedFeed, RelationChange};
@@ -30,65 +30,65 @@ use std::sync::Arc;
 /// Authors and hashtags merged one by one. With more, the whole feed is merged anew, which does the same and more.
 const MERGES_MAX: usize = 64;
 
-/// Up to which place an account's feeds are shown.
+/// The highest place that an account's readers may have seen.
 pub(super) type VisibleUpTo<'a> = dyn Fn(&Graph, AccountIx) -> PostId + 'a;
 
-/// What is owed to feeds.
+/// The pending work of all accounts.
 #[derive(Debug)]
 pub(super) struct FeedBacklog {
     pending_relations: Arc<PendingRelations>,
     pending: HashMap<AccountIx, PendingWork>,
-    /// Who is next, each once; those that are not owed anything any more are passed over.
+    /// The accounts in the order of their turns, each once. An account without pending work is passed over.
     queue: VecDeque<AccountIx>,
     current: Option<CurrentJob>,
-    /// Settled, and readers do not know yet.
+    /// Accounts whose work is done, which readers do not know yet.
     settled: Vec<AccountIx>,
 }
 
-/// What is owed to one account.
+/// The pending work of one account.
 #[derive(Clone, Debug, Default)]
 struct PendingWork {
     prunes: bool,
     merges: Vec<Merge>,
-    /// The relations that call for it: of each partition the first and the newest, and what they may do.
+    /// The relations that cause it: of each partition the first and the newest, and their effect.
     because: Vec<FeedRelation>,
 }
 
-/// What called for work, of one partition.
+/// The relations of one partition that cause work.
 #[derive(Clone, Debug)]
 struct FeedRelation {
     first: LogPos,
     newest: LogPos,
     takes_out: bool,
     regroups: bool,
-    /// Whether feeds remember it: at the latest when the relation is stored.
+    /// Whether feeds remember them; they do at the latest when the relation is stored.
     is_noted: bool,
 }
 
-/// The account that is being settled.
+/// The account whose work is being done.
 #[derive(Debug)]
 struct CurrentJob {
     account: AccountIx,
     pending: PendingWork,
-    /// What had been seen before the first of its relations that are not carried out.
+    /// The offsets before the first of its pending relations.
     seen: Arc<Offsets>,
-    /// Its feeds that are still to be begun, the next one last: its home, or a list by its id.
+    /// Its feeds that are not begun yet, the next one last: its home, or a list by its id.
     rest: Vec<Option<String>>,
-    /// The feed that is being settled.
+    /// The list whose work is being done; none for the home.
     list: Option<String>,
     stage: Stage,
 }
 
 #[derive(Debug)]
 enum Stage {
-    /// The next of its feeds is to be begun.
+    /// Its next feed is to be begun.
     Between,
     Pruning(Pruning),
     Merging(Merging),
 }
 
 impl FeedBacklog {
-    /// Nothing is owed yet. `pending_relations` is what readers see of it.
+    /// Begins without pending work. Readers see the accounts that have some in `pending_relations`.
     pub(super) fn new(pending_relations: Arc<PendingRelations>) -> FeedBacklog {
         FeedBacklog {
             pending_relations,
@@ -99,12 +99,12 @@ impl FeedBacklog {
         }
     }
 
-    /// Whether nothing is to be done.
+    /// Whether there is no pending work.
     pub(super) fn is_idle(&self) -> bool {
         self.current.is_none() && self.pending.is_empty()
     }
 
-    /// Whether something is to be done for an account.
+    /// Whether an account has pending work.
     pub(super) fn has_work_for(&self, account: AccountIx) -> bool {
         self.pending.contains_key(&account)
             || self
@@ -113,7 +113,7 @@ impl FeedBacklog {
                 .is_some_and(|current| current.account == account)
     }
 
-    /// The relation at `log_pos` calls for this. `seen` is what readers had been told was seen before.
+    /// Adds the work that the relation at `log_pos` causes. `seen` are the offsets that were published before it.
     pub(super) fn add(
         &mut self,
         account: AccountIx,
@@ -147,7 +147,7 @@ impl FeedBacklog {
         }
     }
 
-    /// An account whose feeds were empty is to have them again, before all others: somebody waits.
+    /// Adds the rebuild of the feeds of an account that had none. It comes before all other work: a reader waits.
     pub(super) fn add_all(&mut self, account: AccountIx, seen: &Arc<Offsets>) {
         self.pending_relations.hold(account, seen, None);
         self.enqueue(account).merge(Merge::Everyone);
@@ -155,7 +155,7 @@ impl FeedBacklog {
         self.queue.push_front(account);
     }
 
-    /// Nothing is owed to an account any more: its feeds were taken away.
+    /// Drops the pending work of an account whose feeds were dropped.
     pub(super) fn forget(&mut self, account: AccountIx) {
         if self.has_work_for(account) {
             self.pending.remove(&account);
@@ -164,8 +164,8 @@ impl FeedBacklog {
         }
     }
 
-    /// Has feeds remember the relations that call for what is owed to them. To be called before a checkpoint: a relation
-    /// that is stored is in force after a crash, so it must be known then what had been seen when it came.
+    /// Has feeds remember the relations that cause pending work. To be called before a checkpoint: a stored relation is in force after a
+    /// crash, so feeds must know the offsets at which it came.
     pub(super) fn note(&mut self, store: &Store, graph: &Graph) {
         let current = self.current.iter_mut();
         let current = current.map(|current| (current.account, &mut current.pending));
@@ -180,7 +180,7 @@ impl FeedBacklog {
         }
     }
 
-    /// What of the log a checkpoint may say it reflects: less than was read, while something is owed for it.
+    /// The offsets that a checkpoint may reflect: fewer records than were read, while some of them have pending work.
     pub(super) fn reflected(&self, read: &CheckpointState) -> CheckpointState {
         let mut reflects = read.clone();
         let current = self.current.iter().map(|current| &current.pending);
@@ -224,7 +224,7 @@ impl FeedBacklog {
         })
     }
 
-    /// Tells readers of the accounts that are settled, at one moment with what `announce` tells them. Returns which.
+    /// Releases the accounts whose work is done, at one moment with what `announce` publishes. Returns them.
     pub(super) fn announce(&mut self, announce: impl FnOnce()) -> Vec<AccountIx> {
         let mut settled = std::mem::take(&mut self.settled);
         settled.retain(|account| !self.has_work_for(*account));
@@ -239,7 +239,7 @@ impl FeedBacklog {
         })
     }
 
-    /// Takes the next account at hand, if there is one.
+    /// Begins with the next account, if there is one.
     fn begin(&mut self, store: &Store, graph: &Graph) -> bool {
         while let Some(account) = self.queue.pop_front() {
             let (Some(mut pending), Some(of)) = (self.pending.remove(&account), graph.get(account))
@@ -249,7 +249,7 @@ impl FeedBacklog {
             let seen = self.pending_relations.held(account).unwrap_or_default();
             pending.note(store, graph, account, &seen);
             let feeds = Feed::all(account, of).map(|feed| feed.list.map(str::to_owned));
-            // Home comes first.
+            // The home comes first.
             let mut rest: Vec<_> = feeds.collect();
             rest.reverse();
             self.current = Some(CurrentJob {
@@ -324,7 +324,7 @@ impl CurrentJob {
                 self.merging(graph)
             };
         }
-        // A list may go while its turn is awaited, and its feed with it.
+        // A list may be deleted before its turn comes.
         if self
             .list
             .as_ref()
@@ -367,7 +367,7 @@ impl CurrentJob {
     }
 }
 
-/// The feed of an account that begins again: a cursor that lacks any of what was seen so far is refused.
+/// The empty feed of an account that begins again. Cursors that lack any record read so far are refused.
 pub(super) fn blank(seen: &Offsets) -> OrderedFeed {
     OrderedFeed {
         forgotten: seen.clone(),

@@ -1,5 +1,5 @@
-//! Checkpoints: what is new is taken out between two records, and written wherever the driver likes while more comes in. And more
-//! often the rows that the log does not have.
+//! Checkpoints: new state is taken out between two records, and written wherever the driver likes while more records are applied. Rows
+//! that the log does not have are written more often.
 
 use super::catch_up::KNOWN;
 use super::retention_clock::RetentionClock;
@@ -26,7 +26,7 @@ pub struct Flush {
     now: Time,
 }
 
-/// Rows that the log does not have: how far feeds were shown, and when accounts were seen.
+/// Rows that the log does not have: the horizons reached, and the last accesses.
 #[derive(Debug)]
 pub struct RowFlush {
     store: Arc<Store>,
@@ -36,10 +36,11 @@ pub struct RowFlush {
 }
 
 impl Engine {
-    /// Takes out all that is new since the last checkpoint. `hold_back` says from which positions on reading is to go on after a
-    /// crash, given those that the engine needs: a record that was set aside and is not kept yet is read again.
+    /// Takes out all new state since the last checkpoint. `hold_back` is given the positions from which the engine needs to read on after
+    /// a crash, and returns those that are stored: they are lower where a dead letter is not kept yet, so that its record is read
+    /// again.
     ///
-    /// Write it ([`Flush::write`]), on another thread if need be, and say so ([`Engine::end_flush`]) before the next is begun.
+    /// The driver writes it ([`Flush::write`]), on another thread if need be, and calls [`Engine::end_flush`] before it begins another.
     pub fn begin_flush(
         &mut self,
         now: Time,
@@ -75,7 +76,7 @@ impl Engine {
         }
     }
 
-    /// Takes out the rows that the log does not have; none if none are new. They are written, and that is said, like a checkpoint.
+    /// Takes out the rows that the log does not have; none if none are new. They are written and ended like a checkpoint.
     pub fn begin_rows(&mut self) -> Option<RowFlush> {
         let reached = self.view.horizons.unstored();
         let last_seen = inactivity::unstored_access(&self.graph.read(), &self.view.last_access);
@@ -92,12 +93,12 @@ impl Engine {
         })
     }
 
-    /// What was begun has been written.
+    /// The checkpoint or the rows that were begun are written, or failed to be.
     pub fn end_flush(&mut self) {
         self.is_flushing = false;
     }
 
-    /// The log time as of now, by which what is too old may go from the log; the beginning of time while that is in doubt.
+    /// The log time by which old records may be dropped from the log; the beginning of time while time is in doubt.
     pub fn log_time(&mut self, now: Time) -> Time {
         match self.retention.are_in_doubt(now) {
             true => Time::default(),
@@ -105,7 +106,7 @@ impl Engine {
         }
     }
 
-    /// Remembers some more of which keys are stored, so that look-ups for others need not go to disk.
+    /// Reads some more stored keys into the existence filter, so that look-ups of others need not go to the disk.
     pub fn remember_stored(&self) -> Result<(), DiskError> {
         self.store.remember_stored()
     }

@@ -1,8 +1,8 @@
-//! Accounts that nobody has seen for long fall asleep, and wake when they are read.
+//! Accounts whose feeds nobody has read for long become inactive, and active again when somebody reads.
 //!
-//! One that sleeps has no feeds, gets no fan-out and no work for its relations, which are in force all the same: as a feed
-//! is a function of posts and relations, waking is one merge of everyone it follows. What left its feeds while it slept
-//! is not known to anybody, so a cursor from before is refused.
+//! An inactive account has no feeds, and gets neither fan-out nor work for its relations. These are in force all the same: as a feed is
+//! a function of posts and relations, its feeds come back by one merge of everyone it follows. Nobody knows what left its feeds
+//! meanwhile, so a cursor from before is refused.
 
 use super::feed_backlog::{FeedBacklog, blank};
 use crate::feed::merge::Feed;
@@ -18,9 +18,9 @@ use slackwater_order::time::Time;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Accounts looked at in one step.
+/// Accounts checked in one step.
 const ACCOUNTS_STEP: usize = 4_096;
-/// Log time between the beginnings of two rounds: attendance knows no less.
+/// Log time between the beginnings of two rounds: last accesses are known by the hour.
 const ROUND_EVERY: Duration = Duration::from_secs(3_600);
 
 /// The round through all accounts, in steps between batches.
@@ -28,9 +28,9 @@ const ROUND_EVERY: Duration = Duration::from_secs(3_600);
 pub(super) struct InactivityRound {
     inactive_after: Duration,
     begun: Option<Time>,
-    /// The next account to be looked at; none between rounds.
+    /// The next account to check; none between rounds.
     next: Option<usize>,
-    /// In the first, what a checkpoint that was cut off left of the feeds of those that sleep goes.
+    /// Whether this is the first round: it drops the feeds of inactive accounts that a checkpoint which was cut off left behind.
     is_first: bool,
 }
 
@@ -45,7 +45,7 @@ impl InactivityRound {
         }
     }
 
-    /// Whether a step would do nothing. Before anything arrived there is no time.
+    /// Whether a step would do nothing. Before the first arrival there is no log time.
     pub(super) fn is_resting(&self, log_time: Time) -> bool {
         if log_time < Time::EARLIEST {
             return true;
@@ -54,8 +54,8 @@ impl InactivityRound {
         self.next.is_none() && !self.begun.is_none_or(is_due)
     }
 
-    /// Puts those to sleep who are overdue, of some more accounts. Not to be called while the log is caught up with: ages
-    /// would be measured by a clock that runs too fast.
+    /// Checks some more accounts, and drops the feeds of those that are overdue. Not to be called during the catch-up: log time runs too
+    /// fast then to measure ages by it.
     pub(super) fn step(
         &mut self,
         store: &Store,
@@ -85,7 +85,7 @@ impl InactivityRound {
             {
                 continue;
             }
-            // Who watches and is told nothing does not look.
+            // A reader on a stream that is sent nothing does not read.
             if store.homes.watchers.is_watched(account) {
                 last_access.note(account);
                 continue;
@@ -98,7 +98,7 @@ impl InactivityRound {
     }
 }
 
-/// Takes an account's feeds away, unless it is gone altogether.
+/// Drops an account's feeds, unless the account was removed.
 pub(super) fn drop_feeds(
     store: &Store,
     graph: &RwLock<Graph>,
@@ -108,7 +108,7 @@ pub(super) fn drop_feeds(
     if graph.read().get(account).is_none_or(|of| of.is_gone()) {
         return false;
     }
-    // Readers first: who looks at a feed that is gone must know that it is.
+    // Readers first: whoever reads a feed that was dropped must know it.
     last_access.mark_inactive(account);
     graph.write().drop_feeds(account);
     let graph = graph.read();
@@ -132,8 +132,8 @@ fn drop_leftovers(store: &Store, graph: &Graph, account: AccountIx) -> Result<()
     Ok(())
 }
 
-/// Begins to wake an account: from now on what concerns it is fanned out to it, and what came before is owed. `read` is
-/// how far the log has been read.
+/// Begins to rebuild an account's feeds: from now on posts are fanned out to it, and the merge of earlier ones is pending. `read` are the
+/// offsets read so far.
 pub(super) fn wake(
     store: &Store,
     graph: &RwLock<Graph>,
@@ -154,7 +154,7 @@ pub(super) fn wake(
     backlog.add_all(account, read);
 }
 
-/// Who slept when this was stored sleeps on.
+/// Takes over the stored last accesses: an account that was inactive stays so.
 pub(super) fn load(
     store: &Store,
     graph: &mut Graph,
@@ -172,12 +172,12 @@ pub(super) fn load(
     Ok(())
 }
 
-/// Hands what changed since the last checkpoint to the store, for the next one.
+/// Hands the last accesses that changed since the last checkpoint to the store, for the next one.
 pub(super) fn put_last_access(store: &Store, graph: &Graph, last_access: &LastAccess) {
     store.put_last_seen(named(graph, last_access.unstored()));
 }
 
-/// What changed since it was last stored, as far as it may be before what is new in feeds is.
+/// The last accesses that changed since they were stored and that may be stored before feeds are.
 pub(super) fn unstored_access(
     graph: &Graph,
     last_access: &LastAccess,

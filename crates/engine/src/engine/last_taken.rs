@@ -1,11 +1,11 @@
-//! Which records were taken last: whether a log still is the one that was read, they tell at the next start.
+//! The fingerprints of the last records: at the next start they tell whether the log still is the one that was read.
 
 use crate::record::fingerprint::{Fingerprint, last_before};
 use crate::record::{Position, Record, Topic};
 use std::collections::BTreeMap;
 
-/// Of each partition, the last record taken, and the one that the last checkpoint stored. No more, as a partition whose
-/// offset is held back (something is owed for a record before its last) has a stored one before that.
+/// Of each partition, the last record taken, and the one that the last checkpoint stored. These are enough: a partition whose offset is
+/// held back, because of pending work, has a stored one before that.
 #[derive(Debug)]
 pub(super) struct LastTaken {
     last: BTreeMap<(Topic, i32), Fingerprint>,
@@ -13,7 +13,7 @@ pub(super) struct LastTaken {
 }
 
 impl LastTaken {
-    /// With what the last checkpoint stored.
+    /// Begins with the fingerprints that the last checkpoint stored.
     pub(super) fn new(stored: Vec<Fingerprint>) -> LastTaken {
         LastTaken {
             last: BTreeMap::new(),
@@ -21,7 +21,7 @@ impl LastTaken {
         }
     }
 
-    /// A record is taken.
+    /// Notes that a record is taken.
     pub(super) fn take(&mut self, record: &Record) {
         let taken = Fingerprint::of(record);
         self.last.insert(taken.partition(), taken);

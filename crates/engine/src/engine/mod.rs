@@ -61,21 +61,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a removal that was asked for (a mute's end) may stay unread before it is asked for again.
+/// A removal that was requested (the end of a mute) and not read after so long is requested again.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
 
-/// What the engine is told.
+/// The options of the engine.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// Reorder windows.
     pub windows: Windows,
-    /// How long the feeds of accounts that say nothing may be held back.
+    /// The patience of accounts that set none.
     pub patience: Patience,
     /// How long posts, stubs and removals are kept.
     pub keep: Keep,
-    /// Accounts not seen for so long have no feeds.
+    /// Accounts whose feeds nobody has read for so long have none.
     pub inactive_after: Duration,
-    /// Which log the store is built from: its cursors are taken nowhere else.
+    /// A hash of the log that the store is built from: its cursors are refused elsewhere.
     pub log: u64,
     /// Boosts of one post that are decided at once, and in one slice.
     pub boosts_at_once: usize,
@@ -99,12 +99,12 @@ impl Default for Options {
     }
 }
 
-/// What came of a record.
+/// The result of applying a record.
 #[derive(Debug)]
 pub enum Applied {
-    /// A relation is in force, and what it calls for in feeds is owed.
+    /// A relation is in force, and its work in feeds is pending.
     Relation(Effect),
-    /// An activity was taken in.
+    /// An activity was applied.
     Activity(Outcome),
     /// An activity was understood and cannot be accepted, for this reason.
     Refused(String),
@@ -124,27 +124,27 @@ pub struct Engine {
     view: View,
     built: watch::Sender<Arc<BuildProgress>>,
     windows: Arc<Windows>,
-    /// What readers were last told has been seen.
+    /// The offsets that were published last.
     seen: Arc<Offsets>,
     /// Of each partition of the activities topic, the newest `arrived` taken.
     arrived: BTreeMap<i32, Time>,
     reflects: CheckpointState,
-    /// Which of the partitions reflected the record passed last was of.
+    /// The index among the reflected partitions of the record that was passed last.
     passed: usize,
     taken: LastTaken,
     retention: RetentionClock,
     catch_up: CatchUp,
     /// Whether a checkpoint would write anything.
     is_dirty: bool,
-    /// Whether something is being written: what goes by what is stored waits.
+    /// Whether a checkpoint or rows are being written: the sweep, which goes by stored state, waits.
     is_flushing: bool,
-    /// Removals that were asked for, and how long the process had run then.
+    /// Removals that were requested, and how long the process had run then.
     requested_removals: BTreeMap<Vec<u8>, Duration>,
 }
 
 impl Engine {
-    /// Loads relations and origins from the store. Records are to be handed in from [`Engine::next`] on, of a log that is as `log`
-    /// says; nothing is published yet.
+    /// Loads relations and origins from the store. The driver hands in records from [`Engine::next`] on, of a log that is as `log` says.
+    /// Nothing is published yet.
     pub fn open(store: Arc<Store>, log: &LogStatus, options: Options) -> Result<Engine, DiskError> {
         let mut graph = Graph::default();
         relations::load(&store, &mut graph)?;
@@ -155,7 +155,7 @@ impl Engine {
         ingest.again = Reevaluation::new(reflects.again.clone(), options.boosts_at_once);
         graph.set_default_patience(options.patience);
         let windows = Arc::new(options.windows);
-        // From here on only what moves is told.
+        // From here on only holds that change are returned.
         ingest.take_changed_holds(&windows);
         graph.set_waits(|host| ingest.origins().read().hold(host, &windows));
         let (built, watching) = watch::channel(Arc::default());
@@ -195,27 +195,27 @@ impl Engine {
         })
     }
 
-    /// What readers look at.
+    /// The state that readers read.
     pub fn view(&self) -> &View {
         &self.view
     }
 
-    /// Of each partition of which anything was read, the next record to be handed in.
+    /// The next record of each partition that was ever read.
     pub fn next(&self) -> &[Position] {
         &self.reflects.next
     }
 
-    /// How much of what there was at the start has been read.
+    /// The state of the catch-up.
     pub fn catch_up(&self) -> &CatchUp {
         &self.catch_up
     }
 
-    /// Whether any origin or account is known: then records of this log were understood before.
+    /// Whether any origin or account is known, so that records of this log were understood before.
     pub fn knows_anything(&self) -> bool {
         !self.ingest.origins().read().is_empty() || self.graph.read().accounts() != 0
     }
 
-    /// Whether memory is full of what no checkpoint has: begin one before the next record.
+    /// Whether as much new state waits in memory as may: the driver begins a checkpoint before the next record.
     pub fn is_full(&self) -> bool {
         self.store.is_full()
     }
@@ -234,8 +234,8 @@ impl Engine {
             && !self.view.last_access.has_requests()
     }
 
-    /// Takes one record in. It counts as read when it is passed ([`Engine::pass`]): keep what cannot be used before that, so
-    /// that it is never silently lost.
+    /// Applies one record. It counts as read when it is passed ([`Engine::pass`]): the driver keeps an unusable record as a dead letter
+    /// before that, so that none is silently lost.
     pub fn apply(
         &mut self,
         record: &Record,
@@ -256,7 +256,7 @@ impl Engine {
         }
     }
 
-    /// A record is dealt with, and is not to be handed in again.
+    /// The record is dealt with, and is not handed in again.
     pub fn pass(&mut self, record: &Record) {
         self.is_dirty = true;
         self.taken.take(record);
@@ -267,7 +267,7 @@ impl Engine {
         };
         let is_same =
             |there: &Position| (there.topic, there.partition) == (next.topic, next.partition);
-        // Mostly the partition of the record before.
+        // Mostly it is the partition of the record before.
         let all = &mut self.reflects.next;
         if !all.get(self.passed).is_some_and(is_same) {
             self.passed = all.iter().position(is_same).unwrap_or(all.len());
@@ -278,8 +278,8 @@ impl Engine {
         }
     }
 
-    /// Does a slice of what is owed: of the feeds that relations rewrite, of the posts that are decided again for their authors,
-    /// and of the boosts that are for their originals. Going means that readers or cursors wait for more.
+    /// Does a slice of pending work: feeds that relations change, posts that are decided again for changes of their authors, and boosts
+    /// for changes of their originals. `Going` means that readers or cursors wait for more.
     pub fn step(&mut self, now: Time) -> Result<Progress, DiskError> {
         self.rebuild_requested();
         let graph = self.graph.read();
@@ -306,15 +306,15 @@ impl Engine {
         Ok(progress)
     }
 
-    /// Folds what has come to feeds to which much has: every look at one would take all in that waits. They do not wait for a
-    /// checkpoint to do it.
+    /// Folds long deltas into their feeds: every snapshot of such a feed would have to apply the whole delta. They do not wait for a
+    /// checkpoint.
     pub fn fold_long(&mut self, now: Time) -> Result<(), DiskError> {
         let graph = self.graph.read();
         let shown = |account| highest_visible(self.view.horizons.of(&graph, account, now));
         self.store.fold_long(&shown)
     }
 
-    /// Takes other windows and another default patience over.
+    /// Takes over other windows and another default patience.
     pub fn set_ordering(&mut self, windows: Windows, patience: Patience, now: Time) {
         self.windows = Arc::new(windows);
         self.ingest.take_changed_holds(&self.windows);
@@ -330,9 +330,9 @@ impl Engine {
         self.store.homes.watchers.mark_all_changed();
     }
 
-    /// The removals of mutes that ended by `now`: to be appended to the log, and in force when they are read. `run` is how long
-    /// this process has run, by which a clock that leaps is told. None are due while the log is not read to its end: a renewal
-    /// that is in it must not be taken back.
+    /// The removals of mutes that ended by `now`. The driver appends them to the log, and they are in force when they are read. `run` is
+    /// how long this process has run: a clock that leaps is found out by it. None are due while the log is not read to its end, since
+    /// it may have a renewal.
     pub fn due_removals(&mut self, log: &LogStatus, now: Time, run: Duration) -> Vec<NewRecord> {
         if !self.catch_up.is_done() || !log.are_relations_read() {
             return Vec::new();
@@ -359,8 +359,8 @@ impl Engine {
         self.retention.is_anything_in_doubt()
     }
 
-    /// Does a slice of the sweep over what is too old; not while something is written, since it goes by what is stored. Returns
-    /// how many posts became stubs or were forgotten.
+    /// Does a slice of the sweep over old posts, but not while something is being written: it goes by stored state. Returns how many posts
+    /// became stubs or were forgotten.
     pub fn expire(&mut self) -> Result<usize, DiskError> {
         if self.expiry.is_resting() || self.is_flushing {
             return Ok(0);
@@ -371,7 +371,7 @@ impl Engine {
             .step(&self.store, &|actor| graph.is_followed(actor))
     }
 
-    /// Does a slice of the round over accounts that were not seen for long: their feeds go. Returns of how many.
+    /// Does a slice of the round over accounts whose feeds nobody has read for long: their feeds are dropped. Returns how many.
     pub fn drop_inactive(&mut self, now: Time) -> Result<usize, DiskError> {
         let log_time = self.reflects.log_time;
         if !self.catch_up.is_done()
@@ -416,8 +416,8 @@ impl Engine {
         }
     }
 
-    /// Whether a record is read so long after it arrived that it is no news. What readers may have been shown before is read
-    /// again after a crash, and where a folder is made anew: of that only the log's own time can say.
+    /// Whether a record is read so long after it arrived that it is no news. A record that readers may have been shown before is read
+    /// again after a crash and by a rebuild: of such records only the log's own time can tell.
     fn is_read_late(&self, record: &Record, arrived: Time, now: Time) -> bool {
         let read = match self.catch_up.was_known(record.position) {
             true => record.timestamp.unwrap_or(arrived),

@@ -1,4 +1,4 @@
-//! How far all is built, as readers are told.
+//! Publishes how far feeds are built.
 
 use super::Engine;
 use super::log_status::LogStatus;
@@ -9,25 +9,25 @@ use crate::view::{BuildProgress, CatchingUp};
 use slackwater_order::time::Time;
 use std::sync::Arc;
 
-/// What readers are told beside what the engine knows itself.
+/// What the service publishes together with what the engine knows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ServiceStatus {
-    /// The moment before which all that arrived is in the log. None amid a batch: all of that counts as taken, so nothing can be
-    /// said of when what is still to come arrived.
+    /// All that arrived before this moment is in the log. None amid a batch: the whole batch counts as taken, so nothing is known of the
+    /// arrival of what is still to be applied.
     pub settled: Option<Time>,
-    /// How far the start has come, while it is not done.
+    /// The progress of the catch-up, until it is done.
     pub catching_up: Option<CatchingUp>,
     /// Why records that cannot be used wait to be kept, if they do.
     pub letters_failing: Option<String>,
 }
 
 impl Engine {
-    /// Records were handed in, up to where `log` says.
+    /// Notes how far `log` says that records were handed in.
     pub fn follow(&mut self, log: &LogStatus) {
         self.catch_up.follow(log);
     }
 
-    /// Tells readers how far all is built. Returns it.
+    /// Publishes how far feeds are built, wakes the readers of feeds that changed, and moves the horizon last.
     pub fn publish(&mut self, log: &LogStatus, beside: ServiceStatus) -> Arc<BuildProgress> {
         self.take_over_changed_holds();
         let taken = Arc::new(Offsets::new(&self.reflects.next));
@@ -43,7 +43,7 @@ impl Engine {
             letters_failing: beside.letters_failing,
             failed: None,
         });
-        // Nobody is woken for nothing.
+        // No reader is woken for nothing.
         let announce = || {
             self.built.send_if_modified(|there| {
                 let is_new = **there != *built;
@@ -54,10 +54,10 @@ impl Engine {
             });
         };
         let at_rest = self.backlog.announce(announce);
-        // Who was told nothing meanwhile asks again.
+        // Readers of released accounts were sent nothing meanwhile, and read again.
         self.store.homes.watchers.mark_changed(&at_rest);
         self.mark_active(&at_rest);
-        // Only now: whoever knows how far the horizon is has been told of everything up to it.
+        // The horizon moves last: a reader who has it can read everything up to it.
         if let Some(settled) = beside.settled {
             self.view.horizons.set_built(self.built_until(log, settled));
         }
@@ -65,13 +65,13 @@ impl Engine {
         built
     }
 
-    /// Tells readers that the engine is driven no longer, and why.
+    /// Publishes that the engine is not driven any longer, and why.
     pub fn fail(&self, reason: String) {
         self.built
             .send_modify(|built| Arc::make_mut(built).failed = Some(reason));
     }
 
-    /// Origins whose learned windows moved hold feeds back otherwise.
+    /// Takes over the holds of origins whose learned windows moved.
     fn take_over_changed_holds(&mut self) {
         let moved = self.ingest.take_changed_holds(&self.windows);
         if moved.is_empty() {
@@ -87,18 +87,18 @@ impl Engine {
         }
     }
 
-    /// Lets those know who wait for inactive accounts that have feeds again.
+    /// Marks inactive accounts that have their feeds again as active: readers who wait for them go on.
     fn mark_active(&self, at_rest: &[AccountIx]) {
         let slept = |account: &AccountIx| self.view.last_access.is_inactive(*account);
         let mark_active: Vec<_> = at_rest.iter().copied().filter(slept).collect();
         self.view.last_access.mark_active(&mark_active);
     }
 
-    /// The moment up to which everything that arrived has been taken in: until `settled`, if every partition is read to its end;
-    /// else the earliest `arrived` last taken from one that is not.
+    /// The moment up to which everything that arrived is applied: `settled`, if every partition is read to its end; otherwise the
+    /// earliest of the newest `arrived` of partitions that are not.
     fn built_until(&self, log: &LogStatus, settled: Time) -> Time {
         if !log.is_reachable || log.ends.is_empty() {
-            // Nobody knows where the log ends: what was known stays true, and no more than that.
+            // The end of the log is not known: what was known before stays true, and no more than that.
             return self.view.horizons.built();
         }
         let is_lagging = |end: &&PartitionEnd| end.topic == Topic::Activities && end.next < end.end;

@@ -1,4 +1,4 @@
-//! One change of a relation into the state: in force in the graph, kept, and owed to the account's feeds.
+//! Applies one change of a relation: the graph has it in force, the store keeps it, and the account's feeds get pending work.
 
 use super::feed_backlog::FeedBacklog;
 use crate::feed::merge::Feed;
@@ -19,7 +19,7 @@ use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 use std::sync::Arc;
 
-/// Puts every stored relation in force, before the first record is read. Feeds are stored as they should be.
+/// Puts every stored relation in force, before the first record is read. Stored feeds reflect them already.
 pub(super) fn load(store: &Store, graph: &mut Graph) -> Result<(), DiskError> {
     for row in store.relations() {
         let (key, versions) = row?;
@@ -42,13 +42,13 @@ pub(super) fn load(store: &Store, graph: &mut Graph) -> Result<(), DiskError> {
 
 /// How a relation record was read.
 pub(super) struct Read<'a> {
-    /// Where it stands.
+    /// Its position in the log.
     pub(super) log_pos: LogPos,
     /// The log's timestamp, if it has one.
     pub(super) timestamp: Option<Time>,
-    /// What readers had been told was seen before the batch it came in.
+    /// The offsets that were published before its batch.
     pub(super) seen: &'a Arc<Offsets>,
-    /// Whether it may have been read before, by a process that ended.
+    /// Whether an earlier process may have read it.
     pub(super) again: bool,
     /// How long feeds wait for an origin.
     pub(super) wait: &'a dyn Fn(&str) -> OriginHold,
@@ -65,9 +65,9 @@ impl Read<'_> {
     }
 }
 
-/// Puts one change in force; what it calls for in feeds is owed from now on. While the log is read again after a start, a
-/// change that says nothing new is carried out all the same: the feed it concerns may be older than the relation. One that
-/// a newer record had overtaken, in another partition, changes nothing.
+/// Puts one change in force and adds its work in feeds. While the log is read again after a start, a change that says nothing new is
+/// carried out all the same: a stored feed may be older than the stored relation. A change that a newer record of another partition
+/// has overtaken has no effect.
 pub(super) fn relate(
     store: &Store,
     graph: &RwLock<Graph>,
@@ -93,7 +93,7 @@ pub(super) fn relate(
     let key = relation_key(account, &change.key.to_bytes());
     if is_only_from {
         let mut versions = match change.key.kind {
-            // Its own row also says when an account was removed.
+            // An account's own row also says when the account was removed.
             Kind::Account => store.versions(&key)?,
             _ => Versions::default(),
         };
