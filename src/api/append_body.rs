@@ -5,9 +5,9 @@ use super::responses::Rejected;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
-use slackwater_engine::activity::id;
 use slackwater_engine::activity::parse::author_key;
 use slackwater_engine::decode::{Decoded, decode_record};
+use slackwater_engine::id;
 use slackwater_engine::record::{
     Envelope, HEADERS, NewRecord, RECORD_BYTES_MAX, RecordView, Topic, header_meant,
 };

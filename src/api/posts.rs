@@ -12,10 +12,10 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::Deserialize;
-use slackwater_engine::activity::id::post_id;
 use slackwater_engine::feed::fan_out::original_of;
 use slackwater_engine::feed::post::{Post, State as Left};
 use slackwater_engine::feed::store::disk::DiskError;
+use slackwater_engine::id::post_id;
 use slackwater_order::place::PostId;
 use std::sync::Arc;
 

@@ -2,8 +2,8 @@
 
 use super::stamp;
 use serde_json::{Value, json};
-use slackwater_engine::activity::date;
 use slackwater_engine::activity::document::LOOKED_AT_MAX;
+use slackwater_engine::date;
 use slackwater_engine::json::{FieldName, LooseValue, ObjectFields, WHOLE_MAX};
 use slackwater_order::time::Time;
 

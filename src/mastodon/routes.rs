@@ -18,9 +18,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use axum::{Extension, Json, Router, middleware};
 use serde_json::json;
-use slackwater_engine::activity::id::post_id;
 use slackwater_engine::feed::post::State as Left;
 use slackwater_engine::feed::rules::{Subject, may_be_seen};
+use slackwater_engine::id::post_id;
 use slackwater_engine::view::with_original::post_with_original;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 

@@ -14,6 +14,8 @@
 //! | [`watch`] | a value that others wait to see changed, on no runtime in particular |
 //! | [`record`] | a record of the log, its position, and how far each partition was read |
 //! | [`host`] | the host of an actor, which is its origin |
+//! | [`id`] | ids of actors, posts and accounts from outside, checked once |
+//! | [`date`] | dates as servers write them |
 //! | [`json`] | the lenient reader of JSON that is written by others |
 //! | [`spelling`] | the known name that a misspelt one is likely to mean |
 //! | [`activity`] | ActivityStreams JSON into activities, posts and actors |
@@ -112,11 +114,13 @@
 //! ```
 
 pub mod activity;
+pub mod date;
 pub mod decode;
 pub mod engine;
 pub mod feed;
 pub mod graph;
 pub mod host;
+pub mod id;
 pub mod json;
 pub mod record;
 pub mod relationship;

@@ -7,7 +7,7 @@
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
-use slackwater_engine::activity::id::ID_BYTES_MAX;
+use slackwater_engine::id::ID_BYTES_MAX;
 use slackwater_engine::record::{RECORD_BYTES_MAX, REF_BYTES_MAX};
 use slackwater_engine::relationship::{Kind, Relation};
 

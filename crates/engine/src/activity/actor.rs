@@ -6,8 +6,8 @@
 //! A document is never refused for its length: a text or link that is too long is left out and not cut short, since an
 //! account can be drawn without any of them.
 
-use crate::activity::date;
-use crate::activity::id;
+use crate::date;
+use crate::id;
 use crate::json::{FieldName, LooseValue, ObjectFields};
 use serde::{Deserialize, Serialize};
 use slackwater_order::time::Time;

@@ -1,6 +1,6 @@
 //! What clients are shown of an ActivityStreams object: a field of the wrong shape is none. Pure.
 
-use crate::activity::id::ID_BYTES_MAX;
+use crate::id::ID_BYTES_MAX;
 use crate::json::{FieldName, LooseValue, ObjectFields};
 use std::borrow::Cow;
 use std::collections::BTreeMap;

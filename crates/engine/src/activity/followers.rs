@@ -6,8 +6,7 @@
 
 use crate::activity::PostContent;
 use crate::activity::Visibility;
-use crate::activity::id;
-use crate::activity::object::is_public;
+use crate::id;
 use std::collections::HashSet;
 
 /// The most ids that a post is addressed to of which one may be its author's followers collection; those after them are taken
@@ -71,6 +70,17 @@ fn is_within(some: &[String], all: &[String]) -> bool {
     }
     let all: HashSet<&String> = all.iter().collect();
     some.iter().all(|one| all.contains(one))
+}
+
+/// Whether `id` names the Public collection, in any of the forms that servers send.
+pub(super) fn is_public(id: &str) -> bool {
+    matches!(
+        id,
+        "https://www.w3.org/ns/activitystreams#Public"
+            | "http://www.w3.org/ns/activitystreams#Public"
+            | "as:Public"
+            | "Public"
+    )
 }
 
 #[cfg(test)]

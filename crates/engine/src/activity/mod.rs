@@ -1,10 +1,8 @@
 //! ActivityStreams objects: activities, the posts they are about, and actors.
 
 pub mod actor;
-pub mod date;
 pub mod document;
 pub mod followers;
-pub mod id;
 pub mod language;
 pub mod media;
 pub mod object;

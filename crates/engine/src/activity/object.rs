@@ -2,11 +2,13 @@
 
 use crate::activity::PostContent;
 use crate::activity::Visibility;
-use crate::activity::date;
-use crate::activity::followers::{self, COLLECTIONS_MAX, by_convention, closed, compared, may_be};
-use crate::activity::id;
+use crate::activity::followers::{
+    self, COLLECTIONS_MAX, by_convention, closed, compared, is_public, may_be,
+};
 use crate::activity::language::{language_code, language_shown};
 use crate::activity::media::has_media;
+use crate::date;
+use crate::id;
 use crate::json::{FieldName, LooseValue, ObjectFields};
 use icu_casemap::CaseMapper;
 use icu_normalizer::ComposingNormalizerBorrowed;
@@ -260,16 +262,6 @@ pub(super) fn followers_named<'a>(
         .filter(|agent| agent.id().as_deref() == Some(author))
         .filter_map(|actor| actor.get("followers").id())
         .find_map(|collection| followers::named(author, &collection))
-}
-
-pub(super) fn is_public(id: &str) -> bool {
-    matches!(
-        id,
-        "https://www.w3.org/ns/activitystreams#Public"
-            | "http://www.w3.org/ns/activitystreams#Public"
-            | "as:Public"
-            | "Public"
-    )
 }
 
 /// The addressees of a post, as [`PostContent`] has them.

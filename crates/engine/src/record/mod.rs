@@ -207,7 +207,7 @@ impl Envelope {
             match name.as_str() {
                 "arrived-at" => {
                     let text = text("arrived-at", value)?;
-                    claimed = Some(crate::activity::date::parse_arrived_at(text).ok_or_else(|| {
+                    claimed = Some(crate::date::parse_arrived_at(text).ok_or_else(|| {
                         format!("header arrived-at is {text:?}: send RFC 3339 or milliseconds since 1970")
                     })?);
                 }
@@ -221,7 +221,7 @@ impl Envelope {
                     if let Some(meant) = header_meant(name) {
                         return Err(format!(
                             "header {} is not known: did you mean {meant}?",
-                            crate::activity::id::quoted(name)
+                            crate::id::quoted(name)
                         ));
                     }
                 }

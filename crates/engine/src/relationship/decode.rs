@@ -2,9 +2,9 @@
 
 use super::document::{LANGUAGES_MAX, Relation, TITLE_BYTES_MAX};
 use super::key::{Key, Kind, actor, domain};
-use crate::activity::id;
 use crate::activity::language::{LANGUAGE_BYTES_MAX, language_code};
 use crate::activity::object::hashtag_of;
+use crate::id;
 use crate::json::LooseValue;
 use crate::record::RECORD_BYTES_MAX;
 use crate::spelling;

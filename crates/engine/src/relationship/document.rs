@@ -2,7 +2,7 @@
 
 use super::key::{INSTANCE, Key, Kind};
 use super::patience::Patience;
-use crate::activity::id;
+use crate::id;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use slackwater_order::time::Time;

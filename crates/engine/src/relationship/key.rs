@@ -1,8 +1,8 @@
 //! Which relation a document is about, in one form. Pure.
 
-use crate::activity::id;
 use crate::activity::object::hashtag_of;
 use crate::host::origin_of;
+use crate::id;
 use crate::spelling;
 use std::fmt;
 

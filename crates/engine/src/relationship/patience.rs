@@ -1,6 +1,6 @@
 //! How long an account's feeds may be held back. Pure.
 
-use crate::activity::id;
+use crate::id;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
