@@ -71,7 +71,7 @@ fn moment(feed: &OrderedFeed, records: u64) -> ReadPoint {
         ahead: Offsets::default(),
         horizon: Time::LATEST,
         top: *feed.ids.last().unwrap(),
-        floor: 0,
+        floor: PostId::MIN,
     }
 }
 

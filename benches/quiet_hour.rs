@@ -164,15 +164,7 @@ fn write(store: &Store, graph: &Graph, dice: &mut Dice, authors: usize, n: usize
         post.answers = ReplyResolution::new(&post.body, Some(&parent));
     }
     let kept = store.put_post(post);
-    fan_out(
-        store,
-        graph,
-        &kept,
-        None,
-        PostChange::New,
-        kept.newest.log_pos(),
-    )
-    .unwrap();
+    fan_out(store, graph, &kept, None, PostChange::New, kept.newest).unwrap();
 }
 
 /// Every feed as long as it gets, by what was written the day before.
@@ -190,7 +182,7 @@ fn fill(store: &Store, accounts: usize, length: usize) {
         let ops: Vec<FeedOp> = (0..length)
             .map(|n| FeedOp::insert(place(n), log_pos))
             .collect();
-        store.homes.apply_all(AccountIx::from_number(account), &ops);
+        store.homes.apply(&[AccountIx::from_number(account)], &ops);
         if store.is_full() {
             store.checkpoint(&CheckpointState::default()).unwrap();
         }

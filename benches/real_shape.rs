@@ -166,7 +166,7 @@ fn bench(c: &mut Criterion) {
                     round += 1;
                     let begun = Instant::now();
                     for (post, original) in &posts {
-                        let (fate, because) = (PostChange::New, post.newest.log_pos());
+                        let (fate, because) = (PostChange::New, post.newest);
                         entered +=
                             fan_out(&store, &graph, post, original.as_deref(), fate, because)
                                 .unwrap();

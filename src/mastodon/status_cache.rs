@@ -313,10 +313,10 @@ impl StatusCache {
         let newest = state
             .view
             .store
-            .newest(Index::Author, actor, 0..u64::MAX, 1)?;
-        let newest = newest.first().and_then(|id| PostId::from_number(*id));
+            .newest(Index::Author, actor, PostId::MIN..PostId::MAX, 1)?;
         let post = newest
-            .map(|id| state.view.store.post(id))
+            .first()
+            .map(|id| state.view.store.post(*id))
             .transpose()?
             .flatten();
         Ok(post.and_then(|post| post.author_ref.clone()))

@@ -84,7 +84,7 @@ struct Queue {
 struct AtHand {
     of: Changed,
     /// Those that are not decided, highest first.
-    ids: Vec<u64>,
+    ids: Vec<PostId>,
 }
 
 /// Decides about one boost. Returns how many follow whoever boosts.
@@ -92,22 +92,18 @@ fn decide(
     store: &Store,
     graph: &Graph,
     original: &Post,
-    id: u64,
+    id: PostId,
     came: bool,
     because: LogPos,
 ) -> Result<usize, DiskError> {
-    let boost = match PostId::from_number(id) {
-        Some(id) => store.post(id)?,
-        None => None,
-    };
     let shows = |boost: &Post| boost.body.boost_of.as_deref() == Some(&*original.body.uri);
-    let Some(boost) = boost.filter(|boost| shows(boost)) else {
+    let Some(boost) = store.post(id)?.filter(|boost| shows(boost)) else {
         return Ok(0);
     };
     let (fate, because) = match boost.state {
         State::Whole => (fate_of(original, came), because),
         // It left before it was known what it would have shown.
-        State::Gone if came => (PostChange::Gone, boost.newest.log_pos()),
+        State::Gone if came => (PostChange::Gone, boost.newest),
         State::Gone | State::Stub => return Ok(0),
     };
     fan_out(store, graph, &boost, Some(original), fate, because)?;
@@ -181,7 +177,7 @@ impl BoostBacklog {
     /// Decides again about the boosts of a post that was edited by its newest record, and is for whom it was before; at once if
     /// they are few.
     pub fn edit(&mut self, store: &Store, graph: &Graph, post: &Post) -> Result<(), DiskError> {
-        let because = post.newest.log_pos();
+        let because = post.newest;
         // What waits to come or go is decided by what the post is then.
         if self.changes.join(post.id, because, false) {
             return Ok(());
@@ -336,7 +332,7 @@ impl AtHand {
 
 /// The record that calls for it, or a newer one beside it of what the post is now.
 fn because(newest: LogPos, original: &Post) -> LogPos {
-    let now = original.newest.log_pos();
+    let now = original.newest;
     match now.is_beside(newest) {
         true => now.max(newest),
         false => newest,

@@ -1,6 +1,7 @@
 //! A post into the feeds it belongs in: homes, lists, those of its hashtags, the public ones.
 
 use crate::feed::boost_target::{BoostTarget, in_both, leaving, shows};
+use crate::feed::feed_id::{FeedId, PublicPart};
 use crate::feed::ordered_feed::FeedOp;
 use crate::feed::post::Post;
 use crate::feed::reply_target::ReplyTarget;
@@ -9,7 +10,6 @@ use crate::feed::rules::{
 };
 use crate::feed::store::Store;
 use crate::feed::store::disk::DiskError;
-use crate::feed::store::other_memtable::{Name, Part};
 use crate::graph::AccountIx;
 use crate::graph::ActorIx;
 use crate::graph::FanOutClass;
@@ -206,19 +206,19 @@ impl<'a> FanOut<'a> {
             let Some(of) = self.graph.get(*account) else {
                 continue;
             };
-            for (id, list) in of.lists().filter(|(_, list)| list.has(author)) {
-                let name = Name::list(*account, of.id(), id);
+            for (list_id, list) in of.lists().filter(|(_, list)| list.has(author)) {
+                let id = FeedId::list(*account, of.id(), list_id);
                 match decide_list(&self.subject, of, list) {
                     Decision::In(_) => {
-                        self.store.apply_named(name.clone(), &self.enters)?;
+                        self.store.apply(id.clone(), &self.enters)?;
                         if let Some(boosted) = &self.boosted
                             && let Decision::In(_) = decide_list(&boosted.subject, of, list)
                         {
-                            self.store.apply_named(name, &[boosted.shows_itself()])?;
+                            self.store.apply(id, &[boosted.shows_itself()])?;
                         }
                     }
                     Decision::Out(why) if self.may_be_there || why.is_of_another() => {
-                        self.store.apply_named(name, &self.leaves)?;
+                        self.store.apply(id, &self.leaves)?;
                     }
                     Decision::Out(_) => {}
                 }
@@ -234,7 +234,7 @@ impl<'a> FanOut<'a> {
         for tag in post.body.tags.iter().chain(&post.was_tagged) {
             followers.extend_from_slice(self.graph.tag_followers(tag));
             let is_in = is_in && post.body.tags.contains(tag);
-            self.put(Name::Tag(tag.as_str().into()), is_in)?;
+            self.put(FeedId::tag(tag), is_in)?;
         }
         followers.sort_unstable();
         followers.dedup();
@@ -254,16 +254,16 @@ impl<'a> FanOut<'a> {
         let author = self.subject.author;
         let is_local = author.is_some_and(|author| !self.graph.owners(author).is_empty());
         let is_in = is_in_public_feed(&self.subject, None);
-        self.put(Name::Public(Part::All), is_in)?;
-        self.put(Name::Public(Part::Local), is_in && is_local)?;
-        self.put(Name::Public(Part::Remote), is_in && !is_local)
+        self.put(FeedId::Public(PublicPart::All), is_in)?;
+        self.put(FeedId::Public(PublicPart::Local), is_in && is_local)?;
+        self.put(FeedId::Public(PublicPart::Remote), is_in && !is_local)
     }
 
-    fn put(&self, name: Name, is_in: bool) -> Result<(), DiskError> {
+    fn put(&self, id: FeedId, is_in: bool) -> Result<(), DiskError> {
         if is_in {
-            self.store.apply_named(name, &self.enters)
+            self.store.apply(id, &self.enters)
         } else if self.may_be_there {
-            self.store.apply_named(name, &self.leaves)
+            self.store.apply(id, &self.leaves)
         } else {
             Ok(())
         }
@@ -273,16 +273,15 @@ impl<'a> FanOut<'a> {
 /// What brings a post into a feed: the post, and that the entry rests on what it boosts, on what it answers, on the documents that
 /// decided who could see it, and on the record that calls for it too.
 pub(super) fn entering(post: &Post, original: Option<&Post>, because: LogPos) -> Vec<FeedOp> {
-    let original_mark = original.map(|original| original.newest.log_pos());
-    let is_new =
-        |because: &LogPos| *because != post.newest.log_pos() && original_mark != Some(*because);
+    let original_mark = original.map(|original| original.newest);
+    let is_new = |because: &LogPos| *because != post.newest && original_mark != Some(*because);
     let because = Some(because).filter(is_new);
     let rests = original_mark
         .into_iter()
         .chain(rests_on(post))
         .chain(documents(post, original))
         .chain(because);
-    std::iter::once(FeedOp::insert(post.id, post.newest.log_pos()))
+    std::iter::once(FeedOp::insert(post.id, post.newest))
         .chain(rests.map(|log_pos| FeedOp::also(post.id, log_pos)))
         .chain(original.map(|original| shows(post, original)))
         .collect()

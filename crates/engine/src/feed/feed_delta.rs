@@ -12,7 +12,7 @@ pub(super) struct FeedDelta {
     pub(super) ops: Vec<FeedOp>,
     #[allow(clippy::box_collection)] // rare: a pointer is all it costs the feeds without
     /// Changes of relations, oldest first.
-    pub(super) turns: Option<Box<Vec<RelationChange>>>,
+    pub(super) relation_changes: Option<Box<Vec<RelationChange>>>,
 }
 
 impl FeedDelta {
@@ -26,7 +26,12 @@ impl FeedDelta {
     /// Puts the whole feed in the place of all this. How much that was, as the counts of what waits have it.
     pub(super) fn fold(&mut self, feed: OrderedFeed) -> usize {
         let base = self.base.as_ref().map_or(0, |base| base.ids.len() + 1);
-        let before = base + self.ops.len() + self.turns.as_ref().map_or(0, |turns| turns.len());
+        let before = base
+            + self.ops.len()
+            + self
+                .relation_changes
+                .as_ref()
+                .map_or(0, |changes| changes.len());
         *self = FeedDelta {
             base: Some(Arc::new(feed)),
             ..FeedDelta::default()
@@ -41,14 +46,15 @@ impl FeedDelta {
 
     /// `stored` with this taken in.
     pub(super) fn onto(&self, stored: OrderedFeed) -> OrderedFeed {
-        let mut ledger = match &self.base {
+        let mut feed = match &self.base {
             Some(base) => (**base).clone(),
             None => stored,
         };
-        ledger.take_in(&self.ops);
-        for turn in self.turns.iter().flat_map(|turns| turns.iter()) {
-            ledger.turn(turn.clone());
+        feed.take_in(&self.ops);
+        let changes = self.relation_changes.iter();
+        for change in changes.flat_map(|changes| changes.iter()) {
+            feed.add_relation_change(change.clone());
         }
-        ledger
+        feed
     }
 }

@@ -9,14 +9,13 @@
 
 use crate::feed::boost_target::{BoostTarget, leaving, shows};
 use crate::feed::fan_out::{documents, ended, entering, original_of};
-use crate::feed::ordered_feed::{FALLEN_MAX, FeedOp, OrderedFeed, RelationChange};
+use crate::feed::feed_id::FeedId;
+use crate::feed::ordered_feed::{FALLEN_MAX, FeedOp, OrderedFeed};
 use crate::feed::post::{Post, State};
-use crate::feed::rules::{Decision, Subject, decide, decide_list};
+use crate::feed::rules::{Subject, is_in_feed};
 use crate::feed::store::disk::DiskError;
-use crate::feed::store::other_memtable::Name;
 use crate::feed::store::{HELD_FACTOR, Index, Store};
 use crate::graph::Account;
-use crate::graph::AccountIx;
 use crate::graph::ActorIx;
 use crate::graph::Graph;
 use crate::graph::apply::Merge;
@@ -44,111 +43,53 @@ pub enum Progress {
     Done,
 }
 
-/// A feed of an account: its home, or one of its lists.
-#[derive(Clone, Copy, Debug)]
-pub struct Feed<'a> {
-    /// Whose.
-    pub account: AccountIx,
-    /// The backend's id of the list, if it is one.
-    pub list: Option<&'a str>,
+/// Which indexes list what `merge` may bring into a feed.
+fn sources(graph: &Graph, feed: &FeedId, of: &Account, merge: &Merge) -> Vec<Source> {
+    let list = match feed {
+        FeedId::Home(_) => None,
+        FeedId::List { list, .. } => match of.list(list) {
+            Some(list) => Some(list),
+            None => return Vec::new(),
+        },
+        FeedId::Tag(_) | FeedId::Public(_) => return Vec::new(),
+    };
+    let named = |index, name: &str| Source::Named(index, name.into());
+    match merge {
+        Merge::Nobody => Vec::new(),
+        Merge::Author(author) => match graph.actor(author) {
+            Some(author) => vec![
+                Source::Actor(Index::Author, author),
+                Source::Actor(Index::Answered, author),
+            ],
+            None => Vec::new(),
+        },
+        Merge::Tag(tag) if list.is_none() => vec![named(Index::Tag, tag)],
+        Merge::Tag(_) => Vec::new(),
+        Merge::Everyone => {
+            let authors = match list {
+                Some(list) => list.members(),
+                None => of.follows(),
+            };
+            let own = of.actor().filter(|_| list.is_none());
+            let authors = authors.iter().copied().chain(own);
+            let tags = of.tags().filter(|_| list.is_none());
+            authors
+                .map(|actor| Source::Actor(Index::Author, actor))
+                .chain(tags.map(|tag| named(Index::Tag, tag)))
+                .collect()
+        }
+    }
 }
 
-impl<'a> Feed<'a> {
-    /// All feeds of an account.
-    pub fn all(account: AccountIx, of: &'a Account) -> impl Iterator<Item = Feed<'a>> {
-        let lists = of.lists().map(|(list, _)| Some(list));
-        std::iter::once(None)
-            .chain(lists)
-            .map(move |list| Feed { account, list })
-    }
-
-    /// Its name, if it is a list.
-    pub(super) fn name(&self, of: &Account) -> Option<Name> {
-        Some(Name::list(self.account, of.id(), self.list?))
-    }
-
-    /// It as it is now.
-    pub fn read(&self, store: &Store, of: &Account) -> Result<OrderedFeed, DiskError> {
-        match self.name(of) {
-            Some(name) => store.named(&name),
-            None => Ok(store.home(self.account)?.unwrap_or_default()),
-        }
-    }
-
-    pub(super) fn apply(
-        &self,
-        store: &Store,
-        of: &Account,
-        ops: &[FeedOp],
-    ) -> Result<(), DiskError> {
-        match self.name(of) {
-            _ if ops.is_empty() => {}
-            Some(name) => store.apply_named(name, ops)?,
-            None => store.homes.apply_all(self.account, ops),
-        }
-        Ok(())
-    }
-
-    /// Puts a whole feed in its place.
-    pub fn replace(&self, store: &Store, of: &Account, feed: OrderedFeed) {
-        match self.name(of) {
-            Some(name) => store.replace_named(name, feed),
-            None => store.homes.replace(self.account, feed),
-        }
-    }
-
-    /// Remembers a change of relations in it.
-    pub fn turn(&self, store: &Store, of: &Account, turn: RelationChange) {
-        match self.name(of) {
-            Some(name) => store.turn_named(name, turn),
-            None => store.homes.turn(self.account, turn),
-        }
-    }
-
-    pub(super) fn decide(&self, subject: &Subject<'_>, of: &Account) -> Decision {
-        match self.list.and_then(|list| of.list(list)) {
-            Some(list) => decide_list(subject, of, list),
-            None => decide(subject, of),
-        }
-    }
-
-    /// That the post boosted by an entry belongs here too, of itself.
-    fn belongs_too(&self, original: Option<&Post>, graph: &Graph, of: &Account) -> Option<FeedOp> {
-        let boosted = BoostTarget::new(original, graph)?;
-        let is_in = matches!(self.decide(&boosted.subject, of), Decision::In(_));
-        is_in.then(|| boosted.shows_itself())
-    }
-
-    /// Which indexes list what `merge` may bring in.
-    fn sources(&self, graph: &Graph, of: &Account, merge: &Merge) -> Vec<Source> {
-        let list = self.list.and_then(|list| of.list(list));
-        let named = |index, name: &str| Source::Named(index, name.into());
-        match merge {
-            Merge::Nobody => Vec::new(),
-            Merge::Author(author) => match graph.actor(author) {
-                Some(author) => vec![
-                    Source::Actor(Index::Author, author),
-                    Source::Actor(Index::Answered, author),
-                ],
-                None => Vec::new(),
-            },
-            Merge::Tag(tag) if list.is_none() => vec![named(Index::Tag, tag)],
-            Merge::Tag(_) => Vec::new(),
-            Merge::Everyone => {
-                let authors = match list {
-                    Some(list) => list.members(),
-                    None => of.follows(),
-                };
-                let own = of.actor().filter(|_| list.is_none());
-                let authors = authors.iter().copied().chain(own);
-                let tags = of.tags().filter(|_| list.is_none());
-                authors
-                    .map(|actor| Source::Actor(Index::Author, actor))
-                    .chain(tags.map(|tag| named(Index::Tag, tag)))
-                    .collect()
-            }
-        }
-    }
+/// That the post boosted by an entry belongs in the feed too, of itself.
+fn original_belongs_too(
+    feed: &FeedId,
+    original: Option<&Post>,
+    graph: &Graph,
+    of: &Account,
+) -> Option<FeedOp> {
+    let boosted = BoostTarget::new(original, graph)?;
+    is_in_feed(&boosted.subject, feed, Some(of)).then(|| boosted.shows_itself())
 }
 
 /// A list of posts to merge from. Kept between steps, so actors by number.
@@ -183,11 +124,11 @@ pub struct Merging {
     /// Sources gathered from.
     gathered: usize,
     /// What was gathered; ascending once all were gathered from.
-    places: Vec<u64>,
+    places: Vec<PostId>,
     /// Only places below this are looked at: those at or above it are decided.
-    below: u64,
-    /// Only places above this: there was no room for those at or below it. 0 if there was for all.
-    above: u64,
+    below: PostId,
+    /// Only places above this: there was no room for those at or below it. The lowest of all if there was for all.
+    above: PostId,
     entering: usize,
     entering_shown: usize,
     /// That posts boosted by what enters belong there too. Told last: they may lie below the floor.
@@ -198,21 +139,20 @@ impl Merging {
     /// Begins to merge into a feed the posts that belong there of those whom `merges` name: the newest, as many as a feed
     /// holds, those not shown yet besides. With one author this is a new follow, with everyone followed and the account
     /// itself a rebuild.
-    pub fn new(graph: &Graph, feed: Feed<'_>, merges: &[Merge]) -> Merging {
-        let mut sources = Vec::new();
-        if let Some(of) = graph.get(feed.account) {
-            let all = merges
-                .iter()
-                .flat_map(|merge| feed.sources(graph, of, merge));
-            let mut known = HashSet::new();
-            sources = all.filter(|source| known.insert(source.clone())).collect();
-        }
+    pub fn new(graph: &Graph, feed: &FeedId, merges: &[Merge]) -> Merging {
+        let of = feed.account().and_then(|account| graph.get(account));
+        let all = of.into_iter().flat_map(|of| {
+            let merges = merges.iter();
+            merges.flat_map(|merge| sources(graph, feed, of, merge))
+        });
+        let mut known = HashSet::new();
+        let sources = all.filter(|source| known.insert(source.clone())).collect();
         Merging {
             sources,
             gathered: 0,
             places: Vec::new(),
-            below: u64::MAX,
-            above: 0,
+            below: PostId::MAX,
+            above: PostId::MIN,
             entering: 0,
             entering_shown: 0,
             boosted: Vec::new(),
@@ -224,27 +164,24 @@ impl Merging {
         &mut self,
         store: &Store,
         graph: &Graph,
-        feed: Feed<'_>,
+        feed: &FeedId,
         because: &MergeCause,
         shown: PostId,
     ) -> Result<Progress, DiskError> {
-        let Some(of) = graph.get(feed.account) else {
+        let Some(of) = feed.account().and_then(|account| graph.get(account)) else {
             return Ok(Progress::Done);
         };
         if self.gathered < self.sources.len() {
             self.gather(store, graph)?;
             return Ok(Progress::Going);
         }
-        let there = feed.read(store, of)?;
+        let there = store.feed(feed)?;
         let (length, held) = (store.length(), HELD_FACTOR * store.length());
         let (mut ops, mut left_out, mut decided) = (Vec::new(), None, 0);
         while decided < POSTS_STEP
-            && let Some(place) = self.places.pop()
+            && let Some(id) = self.places.pop()
         {
-            self.below = place;
-            let Some(id) = PostId::from_number(place) else {
-                continue;
-            };
+            self.below = id;
             if length <= self.entering_shown || held <= self.entering {
                 left_out = Some(id);
                 break;
@@ -255,19 +192,19 @@ impl Merging {
             };
             let original = original_of(store, &post)?;
             let subject = Subject::new(&post, original.as_deref(), graph);
-            if let Decision::Out(_) = feed.decide(&subject, of) {
+            if !is_in_feed(&subject, feed, Some(of)) {
                 // What is there is there until what put it out is carried out too, and is told to be the reason.
-                if there.ids.binary_search(&place).is_err() {
+                if there.ids.binary_search(&id).is_err() {
                     ops.extend(has_left(&post, original.as_deref()));
                 }
                 continue;
             }
-            let boosted = feed.belongs_too(original.as_deref(), graph, of);
+            let boosted = original_belongs_too(feed, original.as_deref(), graph, of);
             self.boosted.extend(boosted);
             self.entering += 1;
             self.entering_shown += usize::from(id <= shown);
-            let enters = entering(&post, original.as_deref(), post.newest.log_pos());
-            match there.ids.binary_search(&place) {
+            let enters = entering(&post, original.as_deref(), post.newest);
+            match there.ids.binary_search(&id) {
                 Err(_) => {
                     ops.extend(enters);
                     ops.extend(because.also(id));
@@ -292,7 +229,7 @@ impl Merging {
             let mut there = there;
             there.take_in(&ops);
             there.trim(length, held, shown);
-            there.floor = there.floor.max(left_out.number());
+            there.floor = there.floor.max(left_out);
             let whose = MergeContext {
                 store,
                 graph,
@@ -300,14 +237,14 @@ impl Merging {
                 of,
             };
             self.note_fallen(&whose, because, left_out, &mut there)?;
-            feed.replace(store, of, there);
+            store.replace(feed.clone(), there);
             return Ok(Progress::Done);
         }
-        let is_done = self.places.is_empty() && self.above == 0;
+        let is_done = self.places.is_empty() && self.above == PostId::MIN;
         if is_done {
             ops.append(&mut self.boosted);
         }
-        feed.apply(store, of, &ops)?;
+        store.apply(feed.clone(), &ops)?;
         if is_done {
             return Ok(Progress::Done);
         }
@@ -315,8 +252,8 @@ impl Merging {
             return Ok(Progress::Going);
         }
         // Too few of them belong in the feed: those below are next.
-        self.below = self.above + 1;
-        self.above = 0;
+        self.below = PostId::from_number(self.above.number() + 1).unwrap_or(PostId::MAX);
+        self.above = PostId::MIN;
         self.gathered = 0;
         Ok(Progress::Going)
     }
@@ -334,22 +271,17 @@ impl Merging {
     ) -> Result<(), DiskError> {
         let (after, below_floor) = (of.store.repeat_after(), there.below_floor);
         let lowest = left_out.time().minus(after);
-        let below = self.places.drain(..).rev().filter_map(PostId::from_number);
+        let below = self.places.drain(..).rev();
         let below = std::iter::once(left_out).chain(below).take(FALLEN_MAX);
         for id in below.take_while(|id| lowest < id.time()) {
-            let is_shown = there.shows.is_of(id.number());
+            let is_shown = there.shows.is_of(id);
             let may_hide = |post: &Post| is_shown || post.body.boost_of.is_some();
             self.boosted.extend(of.fallen(id, because, may_hide)?);
         }
         there.take_in(&self.boosted);
         // All of it is one step.
         let mut looks = FALLEN_MAX;
-        for (post, entry) in there.shows.lowest() {
-            let (Some(post), Some(mut above)) =
-                (PostId::from_number(post), PostId::from_number(entry))
-            else {
-                continue;
-            };
+        for (post, mut above) in there.shows.lowest() {
             if looks == 0 {
                 break;
             }
@@ -361,8 +293,8 @@ impl Merging {
             };
             looks = looks.saturating_sub(LIST_LOOKS);
             let boosts = of.store.list(Index::Original, &shown.body.uri)?;
-            let all = boosts.into_iter().filter_map(PostId::from_number);
-            let mut all: Vec<PostId> = all.chain([post]).filter(|id| *id < above).collect();
+            let boosts = boosts.into_iter();
+            let mut all: Vec<PostId> = boosts.chain([post]).filter(|id| *id < above).collect();
             all.sort_unstable();
             for id in all.into_iter().rev() {
                 if looks == 0 {
@@ -410,7 +342,7 @@ impl Merging {
 struct MergeContext<'a> {
     store: &'a Store,
     graph: &'a Graph,
-    feed: Feed<'a>,
+    feed: &'a FeedId,
     of: &'a Account,
 }
 
@@ -428,29 +360,31 @@ impl MergeContext<'_> {
         };
         let original = original_of(self.store, &post)?;
         let subject = Subject::new(&post, original.as_deref(), self.graph);
-        if let Decision::Out(_) = self.feed.decide(&subject, self.of) {
+        if !is_in_feed(&subject, self.feed, Some(self.of)) {
             return Ok(Vec::new());
         }
         let shown = original.as_ref().unwrap_or(&post);
         // It may have left, and be back.
         let mut ops = vec![
-            FeedOp::insert(id, post.newest.log_pos()),
-            FeedOp::also(id, shown.newest.log_pos()),
+            FeedOp::insert(id, post.newest),
+            FeedOp::also(id, shown.newest),
         ];
         let documents = documents(&post, original.as_deref());
         ops.extend(documents.map(|document| FeedOp::also(id, document)));
         ops.extend(because.also(id));
         ops.push(shows(&post, shown));
-        ops.extend(
-            self.feed
-                .belongs_too(original.as_deref(), self.graph, self.of),
-        );
+        ops.extend(original_belongs_too(
+            self.feed,
+            original.as_deref(),
+            self.graph,
+            self.of,
+        ));
         Ok(ops)
     }
 }
 
 /// Sorts places, each once, and keeps the highest; the highest there was no room for, if that is above `above`.
-fn keep_highest(places: &mut Vec<u64>, above: u64) -> u64 {
+fn keep_highest(places: &mut Vec<PostId>, above: PostId) -> PostId {
     places.sort_unstable();
     places.dedup();
     let surplus = places.len().saturating_sub(GATHERED_MAX);
@@ -465,7 +399,7 @@ pub(super) fn has_left(post: &Post, original: Option<&Post>) -> Vec<FeedOp> {
         Some(original) if post.state == State::Whole && original.has_changed() => Some(original),
         _ => Some(post).filter(|post| post.has_changed()),
     };
-    let changed = changed.map(|changed| changed.newest.log_pos());
+    let changed = changed.map(|changed| changed.newest);
     let reasons = changed.into_iter().chain(ended(post));
     let mut reasons = reasons.chain(documents(post, original)).peekable();
     if reasons.peek().is_none() {
@@ -480,13 +414,18 @@ mod tests {
 
     #[test]
     fn the_highest_places_are_kept_each_once_and_the_next_is_known() {
-        let mut places: Vec<u64> = (1..=GATHERED_MAX as u64 + 2).rev().chain([7, 9]).collect();
-        assert_eq!(keep_highest(&mut places, 0), 2);
-        assert_eq!((places.len(), places.first()), (GATHERED_MAX, Some(&3)));
+        let place = |number| PostId::from_number(number).unwrap();
+        let numbers = (1..=GATHERED_MAX as u64 + 2).rev().chain([7, 9]);
+        let mut places: Vec<PostId> = numbers.map(place).collect();
+        assert_eq!(keep_highest(&mut places, PostId::MIN), place(2));
+        assert_eq!(
+            (places.len(), places.first()),
+            (GATHERED_MAX, Some(&place(3)))
+        );
         assert!(places.is_sorted());
         assert_eq!(
-            keep_highest(&mut places, 2),
-            2,
+            keep_highest(&mut places, place(2)),
+            place(2),
             "there was no room for it before"
         );
     }

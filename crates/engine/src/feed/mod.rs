@@ -3,12 +3,14 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`post`] | a post as it is stored |
+//! | `stored_pos` | how log positions are stored in posts and actors |
 //! | [`reply_target`] | whom a post replies to |
 //! | [`actor`] | an actor as it is stored |
 //! | [`followers`] | which collections are an actor's followers, and so who could see its posts |
 //! | [`rules`] | one post and one account: in or out, and why |
 //! | [`ordered_feed`] | a feed: its entries, what each depends on, what is remembered of those that were removed |
 //! | [`boost_groups`] | which entries show which posts, and which of them are hidden repeats |
+//! | [`feed_id`] | the name of a feed |
 //! | `feed_delta` | what is new in one feed since the last checkpoint |
 //! | [`store`] | posts, indexes and feeds through memory and disk; the checkpoint |
 //! | [`watchers`] | which feeds changed, for those who watch them |
@@ -28,6 +30,7 @@ pub mod boosts;
 pub mod expiry;
 pub mod fan_out;
 mod feed_delta;
+pub mod feed_id;
 pub mod followers;
 pub mod merge;
 pub mod ordered_feed;
@@ -38,4 +41,5 @@ pub mod replies;
 pub mod reply_target;
 pub mod rules;
 pub mod store;
+mod stored_pos;
 pub mod watchers;

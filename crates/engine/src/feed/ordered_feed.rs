@@ -17,7 +17,7 @@ pub const GONE_MAX: usize = 1_000;
 /// and a cursor that lacks one of them is refused.
 pub const ALSO_MAX: usize = 4_000;
 /// Changes of relations a feed remembers one by one. A cursor that lacks an older one is refused.
-pub const TURNS_MAX: usize = 16;
+pub const RELATION_CHANGES_MAX: usize = 16;
 /// Entries dropped for length that are remembered because they may hide a repeat that is still there. When there are more,
 /// the lowest are forgotten: what they hid may show, and a cursor that lacks a record of any that fell is refused.
 pub const FALLEN_MAX: usize = 1_000;
@@ -33,26 +33,26 @@ const ALSO: u64 = 1 << 63;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OrderedFeed {
     /// The entries' places, ascending.
-    pub ids: Vec<u64>,
+    pub ids: Vec<PostId>,
     /// Of each entry: the newest record that said something new of its post.
     pub marks: Vec<LogPos>,
     /// What entries rest on besides (the relation that brought them in, the post they boost), ascending by id.
-    pub also: Vec<(u64, LogPos)>,
+    pub also: Vec<(PostId, LogPos)>,
     /// Entries that left and why, in the order in which they left; each above the floor or known to show something, none of
     /// them an entry. One of them for each partition whose record took it out, were it still there: neither knows how far
     /// the other was seen.
-    pub gone: Vec<(u64, LogPos)>,
+    pub gone: Vec<(PostId, LogPos)>,
     /// What boosts and the posts they boost show: of entries, of what is gone, and of what fell and may still hide a repeat.
     pub shows: Shows,
     /// Of each partition, the next record after the last that something at or below the floor rests on, as long as anything
     /// that fell is remembered. Their own marks are not: who lacks one is told again what it may have hidden.
     pub fell: Offsets,
     /// Changes of the account's relations that brought entries in or took them out, oldest first.
-    pub turns: Vec<RelationChange>,
+    pub relation_changes: Vec<RelationChange>,
     /// Of each partition, the next record after the last that is no longer remembered.
     pub forgotten: Offsets,
     /// The highest place dropped for length: nothing at or below it enters again.
-    pub floor: u64,
+    pub floor: PostId,
     /// How many insertions stood at or below the floor and did not enter. Not stored.
     pub below_floor: u64,
 }
@@ -120,8 +120,8 @@ impl FeedOp {
     }
 
     /// The id it inserts, if it inserts one.
-    pub fn inserts(self) -> Option<u64> {
-        matches!(self.verb(), Verb::Insert).then_some(self.id)
+    pub fn inserts(self) -> Option<PostId> {
+        matches!(self.verb(), Verb::Insert).then_some(self.id())
     }
 
     /// Whether an entry of `feed` rests on what it says already, or on something newer. Of what it shows nothing is asked.
@@ -131,7 +131,7 @@ impl FeedOp {
         };
         let is_newer = |there: LogPos| there.is_beside(log_pos) && log_pos <= there;
         match self.verb() {
-            Verb::Insert | Verb::Also => feed.marks_of(self.id).any(is_newer),
+            Verb::Insert | Verb::Also => feed.marks_of(self.id()).any(is_newer),
             Verb::Remove | Verb::Shows => true,
         }
     }
@@ -145,6 +145,10 @@ impl FeedOp {
         }
     }
 
+    fn id(self) -> PostId {
+        place(self.id & !REMOVAL)
+    }
+
     fn log_pos(self) -> Option<LogPos> {
         LogPos::from_number(self.log_pos & !ALSO)
     }
@@ -156,10 +160,15 @@ impl OrderedFeed {
         // What just came is followed by what it shows.
         let mut new = None;
         // What comes mostly stands above all that left, and need not be looked for among it.
-        let mut top_gone = self.gone.iter().map(|(id, _)| *id).max().unwrap_or(0);
+        let mut top_gone = self
+            .gone
+            .iter()
+            .map(|(id, _)| *id)
+            .max()
+            .unwrap_or_default();
         for op in ops {
             if let Verb::Shows = op.verb() {
-                let (id, post) = (op.id & !REMOVAL, op.log_pos & !ALSO);
+                let (id, post) = (op.id(), place(op.log_pos & !ALSO));
                 self.show(id, post, new == Some(id), top_gone);
                 continue;
             }
@@ -167,16 +176,16 @@ impl OrderedFeed {
                 continue;
             };
             match op.verb() {
-                Verb::Insert => new = self.insert(op.id, log_pos, top_gone).then_some(op.id),
+                Verb::Insert => new = self.insert(op.id(), log_pos, top_gone).then_some(op.id()),
                 Verb::Also => {
-                    if self.ids.binary_search(&op.id).is_ok() {
-                        self.rest_on(op.id, log_pos);
-                    } else if op.id <= self.floor {
+                    if self.ids.binary_search(&op.id()).is_ok() {
+                        self.rest_on(op.id(), log_pos);
+                    } else if op.id() <= self.floor {
                         self.fell.raise(log_pos.next());
                     }
                 }
                 Verb::Remove => {
-                    let id = op.id & !REMOVAL;
+                    let id = op.id();
                     self.remove(id, log_pos);
                     top_gone = top_gone.max(id);
                 }
@@ -187,26 +196,26 @@ impl OrderedFeed {
 
     /// Remembers a change of relations. One that is remembered already (its record was read again) keeps what was said
     /// first: what it did was listed then.
-    pub fn turn(&mut self, turn: RelationChange) {
+    pub fn add_relation_change(&mut self, change: RelationChange) {
         let again = |there: &RelationChange| {
-            there.log_pos.is_beside(turn.log_pos) && turn.log_pos <= there.log_pos
+            there.log_pos.is_beside(change.log_pos) && change.log_pos <= there.log_pos
         };
-        if self.forgotten.has(turn.log_pos) || self.turns.iter().any(again) {
+        if self.forgotten.has(change.log_pos) || self.relation_changes.iter().any(again) {
             return;
         }
         // Readers are only told of whole batches: the changes of one are one to them.
-        if let Some(last) = self.turns.last_mut()
-            && last.seen == turn.seen
-            && last.log_pos.is_beside(turn.log_pos)
+        if let Some(last) = self.relation_changes.last_mut()
+            && last.seen == change.seen
+            && last.log_pos.is_beside(change.log_pos)
         {
-            last.log_pos = turn.log_pos;
-            last.takes_out |= turn.takes_out;
-            last.regroups |= turn.regroups;
+            last.log_pos = change.log_pos;
+            last.takes_out |= change.takes_out;
+            last.regroups |= change.regroups;
             return;
         }
-        self.turns.push(turn);
-        if TURNS_MAX < self.turns.len() {
-            let oldest = self.turns.remove(0);
+        self.relation_changes.push(change);
+        if RELATION_CHANGES_MAX < self.relation_changes.len() {
+            let oldest = self.relation_changes.remove(0);
             self.forget(oldest.log_pos);
         }
     }
@@ -218,7 +227,7 @@ impl OrderedFeed {
 
     /// Drops the lowest entries until no more than `length` stand at or below `shown` and no more than `held` in all.
     pub fn trim(&mut self, length: usize, held: usize, shown: PostId) {
-        let below = self.ids.partition_point(|id| *id <= shown.number());
+        let below = self.ids.partition_point(|id| *id <= shown);
         let surplus = below
             .saturating_sub(length)
             .max(self.ids.len().saturating_sub(held));
@@ -259,7 +268,7 @@ impl OrderedFeed {
 
     /// The entries that are repeats, and hidden, ascending. Those dropped for length hide what they hid: nothing is
     /// promoted by trimming.
-    pub fn hidden(&self, after: Duration) -> Vec<u64> {
+    pub fn hidden(&self, after: Duration) -> Vec<PostId> {
         let gone = self.gone_below();
         self.shows.hidden(after, |id| {
             if id <= self.floor {
@@ -274,28 +283,26 @@ impl OrderedFeed {
     pub fn fallen(&self) -> Vec<PostId> {
         let gone = self.gone_below();
         let fallen = self.shows.fallen(self.floor).into_iter();
-        let fallen = fallen.filter(|id| gone.binary_search(id).is_err());
-        fallen.filter_map(PostId::from_number).collect()
+        fallen
+            .filter(|id| gone.binary_search(id).is_err())
+            .collect()
     }
 
     /// What left at or below the floor, ascending.
-    fn gone_below(&self) -> Vec<u64> {
+    fn gone_below(&self) -> Vec<PostId> {
         let gone = self.gone.iter().map(|(id, _)| *id);
-        let mut gone: Vec<u64> = gone.filter(|id| *id <= self.floor).collect();
+        let mut gone: Vec<PostId> = gone.filter(|id| *id <= self.floor).collect();
         gone.sort_unstable();
         gone
     }
 
     /// The entries from the highest place down.
     pub fn newest_first(&self) -> impl Iterator<Item = PostId> + '_ {
-        self.ids
-            .iter()
-            .rev()
-            .filter_map(|id| PostId::from_number(*id))
+        self.ids.iter().rev().copied()
     }
 
     /// What an entry rests on.
-    pub fn marks_of(&self, id: u64) -> impl Iterator<Item = LogPos> + '_ {
+    pub fn marks_of(&self, id: PostId) -> impl Iterator<Item = LogPos> + '_ {
         let at = self.ids.binary_search(&id).ok();
         let own = at.and_then(|at| self.marks.get(at)).copied();
         let also = self.also.iter().filter(move |(there, _)| *there == id);
@@ -312,7 +319,7 @@ impl OrderedFeed {
     }
 
     /// Whether it is new: nothing was known of it, nor of what it shows. Nothing that left stands above `top_gone`.
-    fn insert(&mut self, id: u64, log_pos: LogPos, top_gone: u64) -> bool {
+    fn insert(&mut self, id: PostId, log_pos: LogPos, top_gone: PostId) -> bool {
         match self.ids.binary_search(&id) {
             Ok(at) => {
                 let Some(there) = self.marks.get_mut(at) else {
@@ -344,7 +351,7 @@ impl OrderedFeed {
         }
     }
 
-    fn is_back(&mut self, id: u64, top_gone: u64) {
+    fn is_back(&mut self, id: PostId, top_gone: PostId) {
         if id <= top_gone {
             self.gone.retain(|(there, _)| *there != id);
         }
@@ -352,13 +359,13 @@ impl OrderedFeed {
     }
 
     /// Notes that `id` shows itself, if a boost shows it too.
-    fn note_boosted(&mut self, id: u64) {
+    fn note_boosted(&mut self, id: PostId) {
         if self.shows.is_of(id) && !self.shows.has_itself(id) && !self.shows.has(id) {
             self.shows.note_new(id, id);
         }
     }
 
-    fn show(&mut self, id: u64, post: u64, is_new: bool, top_gone: u64) {
+    fn show(&mut self, id: PostId, post: PostId, is_new: bool, top_gone: PostId) {
         let is_known = |id| {
             id <= self.floor
                 || self.ids.binary_search(&id).is_ok()
@@ -377,7 +384,7 @@ impl OrderedFeed {
         }
     }
 
-    fn rest_on(&mut self, id: u64, log_pos: LogPos) {
+    fn rest_on(&mut self, id: PostId, log_pos: LogPos) {
         let from = self.also.partition_point(|(there, _)| *there < id);
         let of_id = self.also.get_mut(from..).unwrap_or_default();
         let same = of_id
@@ -394,7 +401,7 @@ impl OrderedFeed {
         }
     }
 
-    fn remove(&mut self, id: u64, log_pos: LogPos) {
+    fn remove(&mut self, id: PostId, log_pos: LogPos) {
         if let Ok(at) = self.ids.binary_search(&id) {
             self.ids.remove(at);
             self.marks.remove(at);
@@ -415,8 +422,7 @@ impl OrderedFeed {
         });
         self.gone.push((id, newest));
         if GONE_MAX < self.gone.len() {
-            let unknown = self.gone.first().map_or(0, |(id, _)| *id);
-            let (_, oldest) = self.gone.remove(0);
+            let (unknown, oldest) = self.gone.remove(0);
             self.forget(oldest);
             if !self.gone.iter().any(|(there, _)| *there == unknown) {
                 self.shows.retain(|there| there != unknown);
@@ -428,7 +434,7 @@ impl OrderedFeed {
 /// The last part of a stored feed, empty for most.
 #[derive(Serialize, Deserialize)]
 struct Remembered {
-    turns: Vec<RelationChange>,
+    relation_changes: Vec<RelationChange>,
     forgotten: Offsets,
     fell: Offsets,
 }
@@ -439,16 +445,18 @@ impl OrderedFeed {
     pub fn pack(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(PACKED_HEADER + PACKED_ENTRY * self.ids.len());
         bytes.push(VERSION);
-        bytes.extend_from_slice(&self.floor.to_le_bytes());
+        bytes.extend_from_slice(&self.floor.number().to_le_bytes());
         let entries = self.ids.iter().copied().zip(self.marks.iter().copied());
         columns::pack(entries, &mut bytes);
         columns::pack(self.also.iter().copied(), &mut bytes);
         columns::pack(self.gone.iter().copied(), &mut bytes);
         columns::pack_places(self.shows.rows(), &mut bytes);
         let remembers = [&self.forgotten, &self.fell];
-        if !self.turns.is_empty() || remembers.iter().any(|seen| **seen != Offsets::default()) {
+        if !self.relation_changes.is_empty()
+            || remembers.iter().any(|seen| **seen != Offsets::default())
+        {
             let remembered = Remembered {
-                turns: self.turns.clone(),
+                relation_changes: self.relation_changes.clone(),
                 forgotten: self.forgotten.clone(),
                 fell: self.fell.clone(),
             };
@@ -462,7 +470,7 @@ impl OrderedFeed {
         let packed = Packed::read(bytes)?;
         let mut ledger = OrderedFeed {
             floor: packed.floor,
-            ids: packed.entries.ids(),
+            ids: packed.entries.ids()?,
             marks: packed.entries.marks()?,
             also: packed.also.pairs()?,
             gone: packed.gone.pairs()?,
@@ -471,7 +479,7 @@ impl OrderedFeed {
         };
         if !packed.rest.is_empty() {
             let remembered: Remembered = postcard::from_bytes(packed.rest).ok()?;
-            ledger.turns = remembered.turns;
+            ledger.relation_changes = remembered.relation_changes;
             ledger.forgotten = remembered.forgotten;
             ledger.fell = remembered.fell;
         }
@@ -482,11 +490,11 @@ impl OrderedFeed {
 /// A stored feed, taken apart, as good as without copying.
 #[derive(Debug)]
 pub struct Packed<'a> {
-    floor: u64,
+    floor: PostId,
     entries: Columns<'a>,
     also: Columns<'a>,
     gone: Columns<'a>,
-    shows: Vec<(u64, u64)>,
+    shows: Vec<(PostId, PostId)>,
     rest: &'a [u8],
 }
 
@@ -499,7 +507,7 @@ impl<'a> Packed<'a> {
         }
         let (floor, mut rest) = rest.split_first_chunk()?;
         Some(Packed {
-            floor: u64::from_le_bytes(*floor),
+            floor: PostId::from_number(u64::from_le_bytes(*floor))?,
             entries: Columns::take(&mut rest)?,
             also: Columns::take(&mut rest)?,
             gone: Columns::take(&mut rest)?,
@@ -508,10 +516,15 @@ impl<'a> Packed<'a> {
         })
     }
 
-    /// The entries' places, ascending.
-    pub fn ids(&self) -> Vec<u64> {
+    /// The entries' places, ascending. None if one of them is no place.
+    pub fn ids(&self) -> Option<Vec<PostId>> {
         self.entries.ids()
     }
+}
+
+/// The place of a number whose top bit is not set.
+fn place(number: u64) -> PostId {
+    PostId::from_number(number).unwrap_or(PostId::MAX)
 }
 
 #[cfg(test)]

@@ -296,8 +296,7 @@ fn note(author_changes: &mut Vec<AuthorChangeMark>, log_pos: LogPos, seen: &Offs
 
 fn listed(store: &Store, todo: &Todo, is_actor: bool) -> Result<Vec<PostId>, DiskError> {
     let ids: Vec<PostId> = if is_actor {
-        let ids = store.list(Index::Author, &todo.of)?;
-        ids.into_iter().filter_map(PostId::from_number).collect()
+        store.list(Index::Author, &todo.of)?
     } else {
         store.ids_in_memory(|post| is_meant(&todo.of, &post.body.author, &post.origin))
     };
@@ -322,7 +321,7 @@ fn decide_visibility_again(
     };
     let known = store.followers(&post.body.author)?;
     let mut body = post.body.clone();
-    let document = followers::decide(&mut body, known.as_deref(), post.made.log_pos());
+    let document = followers::decide(&mut body, known.as_deref(), post.made);
     let is_same = body.visibility == post.body.visibility && document == post.document;
     // One that rests on a document may be stored as it is while feeds are not.
     if is_same && document.is_none() {

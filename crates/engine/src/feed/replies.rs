@@ -43,14 +43,10 @@ pub fn fan_out_replies(
     let mut above = vec![Arc::new(post.clone())];
     while let Some(parent) = above.pop() {
         for id in store.list(Index::Parent, &parent.body.uri)? {
-            let reply = match PostId::from_number(id) {
-                Some(id) => store.post(id)?,
-                None => None,
-            };
             let answers = |reply: &Arc<Post>| {
                 reply.body.in_reply_to.as_deref() == Some(parent.body.uri.as_str())
             };
-            let Some(reply) = reply.filter(answers) else {
+            let Some(reply) = store.post(id)?.filter(answers) else {
                 continue;
             };
             // Further below, only who goes on in a thread of their own rests on what is above it.
@@ -73,7 +69,7 @@ pub fn fan_out_replies(
                     _ => PostChange::Changed,
                 };
                 let original = original_of(store, &reply)?;
-                let because = parent.newest.log_pos();
+                let because = parent.newest;
                 entered += fan_out(store, graph, &reply, original.as_deref(), fate, because)?;
             }
             if visited.insert(reply.id) {

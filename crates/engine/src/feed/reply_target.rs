@@ -51,9 +51,9 @@ impl ReplyResolution {
         } else {
             Vec::new()
         };
-        note(&mut rests, parent.made.log_pos());
+        note(&mut rests, parent.made);
         let whom = if parent.is_author_gone {
-            note(&mut rests, parent.newest.log_pos());
+            note(&mut rests, parent.newest);
             ReplyTarget::Gone
         } else if !is_own {
             ReplyTarget::Actor(parent.body.author.clone())
@@ -85,7 +85,7 @@ fn note(rests: &mut Vec<LogPos>, log_pos: LogPos) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::post::{At, State, example};
+    use crate::feed::post::{State, example};
 
     const ANA: &str = "https://a.example/users/ana";
     const BOB: &str = "https://b.example/users/bob";
@@ -93,10 +93,7 @@ mod tests {
     fn reply(by: &str, offset: i64, parent: Option<&Post>) -> Post {
         let mut post = example::post(by);
         post.body.in_reply_to = Some("https://x.example/1".to_owned());
-        post.made = At {
-            partition: i32::from(by == BOB),
-            offset,
-        };
+        post.made = LogPos::of_activity(i32::from(by == BOB), offset);
         post.newest = post.made;
         post.answers = ReplyResolution::new(&post.body, parent);
         post
@@ -105,14 +102,14 @@ mod tests {
     #[test]
     fn a_thread_of_ones_own_under_somebodys_post_answers_that_somebody() {
         let mut start = example::post(BOB);
-        start.made.partition = 1;
+        start.made = LogPos::of_activity(1, 0);
         let first = reply(ANA, 4, Some(&start));
         let second = reply(ANA, 5, Some(&first));
         let third = reply(ANA, 6, Some(&second));
         assert_eq!(third.answers.whom, ReplyTarget::Actor(BOB.to_owned()));
         assert_eq!(
             third.answers.rests,
-            [start.made.log_pos(), second.made.log_pos()],
+            [start.made, second.made],
             "the newest of each partition"
         );
         assert_eq!(
@@ -155,9 +152,9 @@ mod tests {
             ReplyTarget::Actor(BOB.to_owned())
         );
         start.is_author_gone = true;
-        start.newest.offset = 9;
+        start.newest = LogPos::of_activity(0, 9);
         let answer = reply(ANA, 4, Some(&start));
         assert_eq!(answer.answers.whom, ReplyTarget::Gone);
-        assert_eq!(answer.answers.rests, [start.newest.log_pos()]);
+        assert_eq!(answer.answers.rests, [start.newest]);
     }
 }

@@ -4,6 +4,7 @@
 //! The order of the rules is that of Mastodon's feed manager; the first that applies decides.
 
 use crate::activity::Visibility;
+use crate::feed::feed_id::FeedId;
 use crate::feed::post::{Post, State};
 use crate::feed::reply_target::ReplyTarget;
 use crate::graph::Account;
@@ -240,6 +241,21 @@ pub fn decide_list(subject: &Subject<'_>, account: &Account, list: &List) -> Dec
         }
         decision => decision,
     }
+}
+
+/// Whether the subject is in a feed. `account` is the feed's; of a shared feed its reader, if there is one.
+pub fn is_in_feed(subject: &Subject<'_>, feed: &FeedId, account: Option<&Account>) -> bool {
+    let decision = match (feed, account) {
+        (FeedId::Tag(_), reader) => return is_in_tag_feed(subject, reader),
+        (FeedId::Public(_), reader) => return is_in_public_feed(subject, reader),
+        (FeedId::Home(_) | FeedId::List { .. }, None) => return false,
+        (FeedId::Home(_), Some(account)) => decide(subject, account),
+        (FeedId::List { list, .. }, Some(account)) => match account.list(list) {
+            Some(list) => decide_list(subject, account, list),
+            None => return false,
+        },
+    };
+    matches!(decision, Decision::In(_))
 }
 
 /// Whether the subject is in the feed of a hashtag it carries; with a reader, less what that reader shuns.

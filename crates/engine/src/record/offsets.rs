@@ -30,6 +30,15 @@ impl LogPos {
         LogPos((topic << (OFFSET_BITS + PARTITION_BITS)) | (partition << OFFSET_BITS) | offset)
     }
 
+    /// The mark of a record of the activities topic.
+    pub fn of_activity(partition: i32, offset: i64) -> LogPos {
+        LogPos::new(Position {
+            topic: Topic::Activities,
+            partition,
+            offset,
+        })
+    }
+
     /// From the number it is; none if it is no mark's.
     pub const fn from_number(number: u64) -> Option<LogPos> {
         if number >> (OFFSET_BITS + PARTITION_BITS + 1) == 0 {

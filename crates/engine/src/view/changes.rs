@@ -13,12 +13,13 @@ use crate::view::uncertain_boosts::UncertainBoosts;
 use crate::view::visible::Visible;
 use hashbrown::HashSet;
 use slackwater_order::horizon::highest_visible;
+use slackwater_order::place::PostId;
 
 /// One change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChangedEntry {
     /// The entry's place.
-    pub id: u64,
+    pub id: PostId,
     /// What became of it.
     pub change: EntryChange,
 }
@@ -67,7 +68,7 @@ impl ReadPoint {
     }
 
     /// Whether a new entry at `id` is behind: an entry above it had been shown.
-    pub fn is_past(&self, id: u64) -> bool {
+    pub fn is_past(&self, id: PostId) -> bool {
         id < self.top
     }
 }
@@ -85,12 +86,13 @@ pub fn changes(
         return Err(CursorRefused::Forgotten);
     }
     let mut is_all_in_doubt = false;
-    for turn in feed.turns.iter().filter(|turn| !from.has(turn.log_pos)) {
-        is_all_in_doubt |= turn.regroups;
-        if from.is_within(&turn.seen) {
+    let relation_changes = feed.relation_changes.iter();
+    for change in relation_changes.filter(|change| !from.has(change.log_pos)) {
+        is_all_in_doubt |= change.regroups;
+        if from.is_within(&change.seen) {
             continue;
         }
-        if turn.takes_out {
+        if change.takes_out {
             return Err(CursorRefused::NotListed);
         }
         is_all_in_doubt = true;
@@ -100,7 +102,7 @@ pub fn changes(
         None => UncertainBoosts::default(),
     };
     let ids = feed.ids.get(visible.entries.clone()).unwrap_or_default();
-    let last_known = highest_visible(Some(from.horizon)).number();
+    let last_known = highest_visible(Some(from.horizon));
     let marks = feed.marks.get(visible.entries.clone()).unwrap_or_default();
     // Few, as a rule none, of a full feed's hundreds.
     let also: Vec<_> = feed
@@ -110,8 +112,8 @@ pub fn changes(
         .collect();
     let mut also = also.into_iter().peekable();
     let edited = edited.iter().filter(|(_, log_pos)| !from.has(*log_pos));
-    let edited = edited.flat_map(|(post, _)| feed.shows.entries_of(post.number()));
-    let edited: HashSet<u64> = edited.collect();
+    let edited = edited.flat_map(|(post, _)| feed.shows.entries_of(*post));
+    let edited: HashSet<PostId> = edited.collect();
     let mut changes = Vec::new();
     for (id, log_pos) in ids.iter().zip(marks) {
         let is_passed = last_known < *id || *id <= from.floor;
@@ -166,7 +168,6 @@ mod tests {
     use crate::feed::ordered_feed::{FeedOp, RelationChange};
     use crate::record::Position;
     use crate::view::visible::visible;
-    use slackwater_order::place::PostId;
     use slackwater_order::time::Time;
     use std::sync::Arc;
     use std::time::Duration;
@@ -204,8 +205,8 @@ mod tests {
             seen: seen(posts, relations),
             ahead: Offsets::default(),
             horizon: Time::from_millis(10),
-            top: 0,
-            floor: 0,
+            top: PostId::MIN,
+            floor: PostId::MIN,
         }
     }
 
@@ -232,10 +233,7 @@ mod tests {
         from: &ReadPoint,
     ) -> Result<Vec<(i64, EntryChange)>, CursorRefused> {
         let part = visible(feed, 10, horizon.map(Time::from_millis), AFTER);
-        let row = |change: ChangedEntry| {
-            let place = PostId::from_number(change.id).unwrap();
-            (place.time().millis(), change.change)
-        };
+        let row = |change: ChangedEntry| (change.id.time().millis(), change.change);
         Ok(changes(feed, &part, &[], from)?
             .into_iter()
             .map(row)
@@ -337,7 +335,7 @@ mod tests {
         let check = |horizon, floor: i64, expected: &[i64]| {
             let read_point = ReadPoint {
                 horizon: Time::from_millis(horizon),
-                floor: at(floor).number(),
+                floor: at(floor),
                 ..from(1, 0)
             };
             let mut told = told(&feed, &read_point).unwrap();
@@ -377,7 +375,7 @@ mod tests {
     #[test]
     fn a_relation_that_regroups_puts_all_in_doubt() {
         let mut feed = feed_of_boosts();
-        feed.turn(RelationChange {
+        feed.add_relation_change(RelationChange {
             log_pos: relation(2),
             takes_out: false,
             regroups: true,
@@ -419,7 +417,7 @@ mod tests {
     fn what_comes_to_light_from_below_has_entered() {
         let check = |floor: i64, expected: &[i64]| {
             let read_point = ReadPoint {
-                floor: at(floor).number(),
+                floor: at(floor),
                 ..from(6, 0)
             };
             let expected: Vec<_> = expected
@@ -432,7 +430,7 @@ mod tests {
         check(2, &[1, 2]);
         // A post changed later stays what it is: it was not there.
         let read_point = ReadPoint {
-            floor: at(1).number(),
+            floor: at(1),
             ..from(1, 0)
         };
         assert_eq!(
@@ -448,7 +446,7 @@ mod tests {
         let check = |posts, horizon, floor: i64, expected: &[(i64, EntryChange)]| {
             let read_point = ReadPoint {
                 horizon: Time::from_millis(horizon),
-                floor: at(floor).number(),
+                floor: at(floor),
                 ..from(posts, 0)
             };
             let resolved = told_of(&feed, Some(3), &read_point).unwrap();
@@ -495,7 +493,7 @@ mod tests {
     fn a_relation_that_worked_on_less_than_the_cursor_saw_puts_all_in_doubt() {
         let turned = |takes_out| {
             let mut feed = feed();
-            feed.turn(RelationChange {
+            feed.add_relation_change(RelationChange {
                 log_pos: relation(2),
                 takes_out,
                 regroups: false,

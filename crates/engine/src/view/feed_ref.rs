@@ -1,13 +1,11 @@
 //! Which feed is asked for, and by whom. What it holds is decided again as it is read, so that what a record just put in
 //! force hides is hidden at once, before any feed has been rewritten.
 
+use crate::feed::feed_id::{FeedId, PublicPart};
 use crate::feed::ordered_feed::OrderedFeed;
 use crate::feed::post::Post;
-use crate::feed::rules::{
-    Decision, Subject, decide, decide_list, is_in_public_feed, is_in_tag_feed,
-};
+use crate::feed::rules::{Subject, is_in_feed};
 use crate::feed::store::disk::DiskError;
-use crate::feed::store::other_memtable::{Name, Part};
 use crate::graph::AccountIx;
 use crate::graph::Graph;
 use crate::view::View;
@@ -37,7 +35,7 @@ pub enum FeedRef {
     /// The public feed.
     Public {
         /// Which part of it.
-        part: Part,
+        part: PublicPart,
         /// For which account, if for one: less what it shuns.
         reader: Option<String>,
     },
@@ -48,15 +46,7 @@ pub enum FeedRef {
 pub struct ResolvedFeed {
     /// Whose it is; for shared feeds, who reads.
     pub account: Option<AccountIx>,
-    which: ResolvedKind,
-}
-
-#[derive(Clone, Debug)]
-enum ResolvedKind {
-    Home,
-    List(Name, String),
-    Tag(Name),
-    Public(Name),
+    id: FeedId,
 }
 
 impl FeedRef {
@@ -89,11 +79,11 @@ impl FeedRef {
     }
 
     /// The feed, if it is nobody's.
-    pub fn shared(&self) -> Option<Name> {
+    pub fn shared(&self) -> Option<FeedId> {
         match self {
             FeedRef::Home { .. } | FeedRef::List { .. } => None,
-            FeedRef::Tag { tag, .. } => Some(Name::Tag(tag.as_str().into())),
-            FeedRef::Public { part, .. } => Some(Name::Public(*part)),
+            FeedRef::Tag { tag, .. } => Some(FeedId::tag(tag)),
+            FeedRef::Public { part, .. } => Some(FeedId::Public(*part)),
         }
     }
 
@@ -112,44 +102,27 @@ impl FeedRef {
     pub fn find(&self, graph: &Graph) -> Option<ResolvedFeed> {
         // A reader nobody knows of shuns nobody.
         let reader = |reader: &Option<String>| reader.as_deref().and_then(|id| graph.account(id));
-        Some(match self {
-            FeedRef::Home { account } => ResolvedFeed {
-                account: Some(graph.account(account)?),
-                which: ResolvedKind::Home,
-            },
+        let (account, id) = match self {
+            FeedRef::Home { account } => {
+                let number = graph.account(account)?;
+                (Some(number), FeedId::Home(number))
+            }
             FeedRef::List { account, list } => {
                 let number = graph.account(account)?;
                 graph.get(number)?.list(list)?;
-                ResolvedFeed {
-                    account: Some(number),
-                    which: ResolvedKind::List(Name::list(number, account, list), list.clone()),
-                }
+                (Some(number), FeedId::list(number, account, list))
             }
-            FeedRef::Tag { tag, reader: by } => ResolvedFeed {
-                account: reader(by),
-                which: ResolvedKind::Tag(Name::Tag(tag.as_str().into())),
-            },
-            FeedRef::Public { part, reader: by } => ResolvedFeed {
-                account: reader(by),
-                which: ResolvedKind::Public(Name::Public(*part)),
-            },
-        })
+            FeedRef::Tag { tag, reader: by } => (reader(by), FeedId::tag(tag)),
+            FeedRef::Public { part, reader: by } => (reader(by), FeedId::Public(*part)),
+        };
+        Some(ResolvedFeed { account, id })
     }
 }
 
 impl ResolvedFeed {
     /// Everything that is kept of it.
     pub fn read(&self, view: &View) -> Result<OrderedFeed, DiskError> {
-        match (&self.which, self.account) {
-            (ResolvedKind::Home, Some(account)) => {
-                Ok(view.store.home(account)?.unwrap_or_default())
-            }
-            (ResolvedKind::Home, None) => Ok(OrderedFeed::default()),
-            (
-                ResolvedKind::List(name, _) | ResolvedKind::Tag(name) | ResolvedKind::Public(name),
-                _,
-            ) => view.store.named(name),
-        }
+        view.store.feed(&self.id)
     }
 
     /// Whether the rules let a post in as things are now. `original` is what it boosts.
@@ -157,16 +130,6 @@ impl ResolvedFeed {
         let graph = view.graph.read();
         let subject = Subject::new(post, original, &graph);
         let account = self.account.and_then(|account| graph.get(account));
-        let decision = match (&self.which, account) {
-            (ResolvedKind::Tag(_), reader) => return is_in_tag_feed(&subject, reader),
-            (ResolvedKind::Public(_), reader) => return is_in_public_feed(&subject, reader),
-            (_, None) => return false,
-            (ResolvedKind::Home, Some(account)) => decide(&subject, account),
-            (ResolvedKind::List(_, id), Some(account)) => match account.list(id) {
-                Some(list) => decide_list(&subject, account, list),
-                None => return false,
-            },
-        };
-        matches!(decision, Decision::In(_))
+        is_in_feed(&subject, &self.id, account)
     }
 }

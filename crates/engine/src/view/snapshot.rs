@@ -43,7 +43,7 @@ pub struct ChangeDelivery<E> {
     /// The changes.
     pub batch: ChangeBatch<E>,
     /// The place at and below which the reader drops whatever it has: the feed is only so long.
-    pub floor: u64,
+    pub floor: PostId,
     /// What the reader has now.
     pub cursor: Cursor,
     /// What it had, whole, when this telling began.
@@ -143,17 +143,16 @@ impl Snapshot {
     /// The first entry that the horizon has not reached.
     pub fn next_held(&self) -> Option<PostId> {
         let next = self.feed.ids.get(self.visible.entries.end)?;
-        PostId::from_number(*next)
+        Some(*next)
     }
 
     /// The places shown, ascending.
-    pub fn ids(&self) -> &[u64] {
+    pub fn ids(&self) -> &[PostId] {
         self.visible.ids()
     }
 
     /// Why an entry is not shown, if it is not.
     pub fn hides(&self, id: PostId) -> Option<&'static str> {
-        let id = id.number();
         if self.ids().binary_search(&id).is_ok() {
             None
         } else if id <= self.visible.floor {
@@ -175,19 +174,18 @@ impl Snapshot {
         let known = entries.zip(marks.unwrap_or_default()).rev();
         let mut known = known.filter(|(id, _)| !self.visible.hides(**id));
         let top = known.find(|(_, log_pos)| self.progress.seen.has(**log_pos));
-        let all = self.visible.top();
-        let highest = PostId::from_number(all).unwrap_or(PostId::MIN).time();
+        let highest = self.visible.top().time();
         ReadPoint {
             seen: Offsets::clone(&self.progress.seen),
             ahead: self.ahead(),
             horizon: self.visible.horizon.unwrap_or(self.now.max(highest)),
-            top: top.map_or(0, |(id, _)| *id),
+            top: top.map_or(PostId::MIN, |(id, _)| *id),
             floor: self.visible.floor,
         }
     }
 
     /// The places of what is shown, and of the repeats among it.
-    fn entries(&self) -> &[u64] {
+    fn entries(&self) -> &[PostId] {
         let entries = self.feed.ids.get(self.visible.entries.clone());
         entries.unwrap_or_default()
     }
@@ -219,7 +217,7 @@ impl Snapshot {
 
     /// What is told in a later answer of a batch may rest on more than was known at its first. Of what may become a repeat that
     /// is remembered: what a reader cannot have is not taken out.
-    fn note_delivered(&self, upto: &mut ReadPoint, told: impl Iterator<Item = u64>) {
+    fn note_delivered(&self, upto: &mut ReadPoint, told: impl Iterator<Item = PostId>) {
         for id in told.filter(|id| self.feed.shows.has(*id)) {
             for log_pos in self.feed.marks_of(id) {
                 if !upto.seen.has(log_pos) {
@@ -266,10 +264,7 @@ impl Snapshot {
         let mut all = changes(&self.feed, &self.visible, &self.edited, from)?;
         if let Some(batch) = batch {
             // The rest of what was begun; what came above its horizon is told when it has been told.
-            let (last, end) = (
-                batch.last,
-                highest_visible(Some(batch.upto.horizon)).number(),
-            );
+            let (last, end) = (batch.last, highest_visible(Some(batch.upto.horizon)));
             all.retain(|change: &ChangedEntry| last < change.id && change.id <= end);
         }
         let admits =
@@ -321,8 +316,8 @@ impl<E> ChangeDelivery<E> {
     /// The same for a reader whose protocol has no word for a floor: it keeps what it was told, so that the cursor counts on
     /// no floor, and what leaves is told wherever it stood.
     pub fn without_floor(mut self) -> ChangeDelivery<E> {
-        self.floor = 0;
-        self.from.floor = 0;
+        self.floor = PostId::MIN;
+        self.from.floor = PostId::MIN;
         self.cursor.drop_floor();
         self
     }
@@ -339,7 +334,7 @@ impl<E> ChangeDelivery<E> {
             from: self.from.clone(),
             batch: Some(Batch {
                 upto: upto.unwrap_or(&self.cursor.from).clone(),
-                last: line.id.number(),
+                last: line.id,
             }),
             feed: self.cursor.feed,
             log: self.cursor.log.clone(),

@@ -8,13 +8,14 @@ use crate::feed::ordered_feed::OrderedFeed;
 use crate::record::Topic;
 use crate::record::offsets::LogPos;
 use crate::view::cursor::ReadPoint;
+use slackwater_order::place::PostId;
 use std::time::Duration;
 
 /// The entries in doubt.
 #[derive(Debug, Default)]
 pub struct UncertainBoosts {
-    entries: Vec<u64>,
-    hidden_then: Vec<u64>,
+    entries: Vec<PostId>,
+    hidden_then: Vec<PostId>,
 }
 
 impl UncertainBoosts {
@@ -29,7 +30,7 @@ impl UncertainBoosts {
         let gone = lacking(feed.gone.iter().copied(), from);
         let knows_fallen = feed.fell.is_within(&from.seen);
         let is_new = |id| {
-            let has = |marks: &[(u64, LogPos)]| of(marks, id).next().is_some();
+            let has = |marks: &[(PostId, LogPos)]| of(marks, id).next().is_some();
             has(&own) || has(&also) || has(&gone) || (!knows_fallen && id <= feed.floor)
         };
         let entries = feed.shows.above(is_new);
@@ -41,7 +42,7 @@ impl UncertainBoosts {
         all_gone.sort_unstable();
         let stood = |id| {
             let by_relation =
-                |(_, log_pos): &(u64, LogPos)| log_pos.topic() == Topic::Relationships;
+                |(_, log_pos): &(PostId, LogPos)| log_pos.topic() == Topic::Relationships;
             let came_since = of(&own, id).next().is_some() || of(&also, id).any(by_relation);
             // What left is taken to have been there until then, if the reader knows none of the reasons.
             of(&gone, id).count() == of(&all_gone, id).count() && !came_since
@@ -53,24 +54,27 @@ impl UncertainBoosts {
     }
 
     /// Whether the reader may see it otherwise than it is.
-    pub fn has(&self, id: u64) -> bool {
+    pub fn has(&self, id: PostId) -> bool {
         self.entries.binary_search(&id).is_ok()
     }
 
     /// Whether it probably was hidden for the reader.
-    pub fn was_hidden(&self, id: u64) -> bool {
+    pub fn was_hidden(&self, id: PostId) -> bool {
         self.hidden_then.binary_search(&id).is_ok()
     }
 }
 
 /// Those whose record the reader lacks, by place.
-fn lacking(marks: impl Iterator<Item = (u64, LogPos)>, from: &ReadPoint) -> Vec<(u64, LogPos)> {
+fn lacking(
+    marks: impl Iterator<Item = (PostId, LogPos)>,
+    from: &ReadPoint,
+) -> Vec<(PostId, LogPos)> {
     let mut lacking: Vec<_> = marks.filter(|(_, log_pos)| !from.has(*log_pos)).collect();
     lacking.sort_unstable();
     lacking
 }
 
-fn of(marks: &[(u64, LogPos)], id: u64) -> impl Iterator<Item = &(u64, LogPos)> {
+fn of(marks: &[(PostId, LogPos)], id: PostId) -> impl Iterator<Item = &(PostId, LogPos)> {
     let at = marks.partition_point(|(there, _)| *there < id);
     let rest = marks.get(at..).unwrap_or_default();
     rest.iter().take_while(move |(there, _)| *there == id)

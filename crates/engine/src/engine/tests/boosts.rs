@@ -154,7 +154,7 @@ fn edits_of_what_many_boosted_are_carried_out_once_and_in_slices() {
         story.when(edits(2, 0, Some(n), ""));
     }
     let newest = story.world.store.post_by_uri(&uri(2, 0)).unwrap().unwrap();
-    let newest = (newest.id, newest.newest.log_pos());
+    let newest = (newest.id, newest.newest);
     assert_eq!(story.world.ingest.again.boosts.edited(), [newest]);
     assert!(
         is_told(&story.world, newest.1),
@@ -169,12 +169,10 @@ fn edits_of_what_many_boosted_are_carried_out_once_and_in_slices() {
     let me = me
         .or_else(|| story.world.graph.read().account("7"))
         .unwrap();
-    let home = story.world.store.home(me).unwrap().unwrap();
+    let home = story.world.store.feed(&FeedId::Home(me)).unwrap();
     for uri in ids {
         let boost = story.world.store.post_by_uri(&uri).unwrap().unwrap();
-        let rests = home
-            .marks_of(boost.id.number())
-            .any(|log_pos| log_pos == newest.1);
+        let rests = home.marks_of(boost.id).any(|log_pos| log_pos == newest.1);
         assert!(rests, "{uri}");
     }
 }
@@ -188,7 +186,7 @@ fn is_told(world: &World, log_pos: LogPos) -> bool {
 /// The mark of the record that said the newest of a post.
 fn newest_of(world: &World, author: usize, n: usize) -> LogPos {
     let post = world.store.post_by_uri(&uri(author, n)).unwrap().unwrap();
-    post.newest.log_pos()
+    post.newest
 }
 
 /// Three who are followed boosted `2/0`, one boost is decided at a time.
@@ -207,7 +205,7 @@ fn told_more(world: &mut World, log: &[Line]) {
 fn kept_and_shown(world: &World) -> (usize, usize) {
     let graph = world.graph.read();
     let account = graph.account("7").unwrap();
-    let home = world.store.home(account).unwrap().unwrap();
+    let home = world.store.feed(&FeedId::Home(account)).unwrap();
     let shows = |id: &PostId| {
         let Some((post, original)) = post_with_original(&world.store, *id).unwrap() else {
             return false;
@@ -307,17 +305,15 @@ fn boosts_of_what_comes_after_them_enter_in_slices() {
     assert!(world.ingest.again.is_done());
     assert!(is_told(&world, came));
     let home = world.graph.read().account("7").unwrap();
-    let home = world.store.home(home).unwrap().unwrap();
+    let home = world.store.feed(&FeedId::Home(home)).unwrap();
     let undone = world.store.post_by_uri(&uri(0, 1)).unwrap().unwrap();
-    let left = |(id, log_pos): &(u64, LogPos)| {
-        *id == undone.id.number() && *log_pos == undone.newest.log_pos()
-    };
+    let left = |(id, log_pos): &(PostId, LogPos)| *id == undone.id && *log_pos == undone.newest;
     assert!(home.gone.iter().any(left), "{:?}", home.gone);
-    let left_for_it = |(_, log_pos): &(u64, LogPos)| *log_pos == came;
+    let left_for_it = |(_, log_pos): &(PostId, LogPos)| *log_pos == came;
     assert!(!home.gone.iter().any(left_for_it), "{:?}", home.gone);
     let original = world.store.post_by_uri(&uri(2, 0)).unwrap().unwrap();
-    let shows = home.shows.entries_of(original.id.number());
-    assert!(shows.into_iter().any(|id| id == undone.id.number()));
+    let shows = home.shows.entries_of(original.id);
+    assert!(shows.into_iter().any(|id| id == undone.id));
     assert_eq!(world.feeds(), from_scratch(&log));
 }
 

@@ -1,7 +1,8 @@
 //! What is new into the data folder, in the order that lets a crash cut it off anywhere.
 
+use super::feeds::other_key;
 use super::last_seen::Rows;
-use super::{HELD_FACTOR, INDEX_LENGTH_MAX, Memtable, OFFSETS, Store, TAKEN, ledger, segment};
+use super::{INDEX_LENGTH_MAX, Memtable, OFFSETS, Store, TAKEN, segment};
 use crate::feed::reevaluate::Unfinished;
 use crate::feed::store::disk::{DiskError, PostWrite, Tree};
 use crate::feed::store::home_memtable::FlushingHome;
@@ -15,6 +16,7 @@ use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
+use std::ops::AddAssign;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -81,12 +83,21 @@ pub struct Written {
     pub below_floor: u64,
 }
 
+impl AddAssign for Written {
+    fn add_assign(&mut self, more: Written) {
+        self.posts += more.posts;
+        self.homes += more.homes;
+        self.entries += more.entries;
+        self.below_floor += more.below_floor;
+    }
+}
+
 /// What a checkpoint writes.
 #[derive(Debug)]
 pub struct FlushBatch {
     fresh: Arc<Memtable>,
     homes: Vec<FlushingHome>,
-    named: Arc<Feeds>,
+    others: Arc<Feeds>,
 }
 
 impl Store {
@@ -124,7 +135,7 @@ impl Store {
         FlushBatch {
             fresh,
             homes: self.homes.leave(),
-            named: self.named.leave(),
+            others: self.others.leave(),
         }
     }
 
@@ -139,7 +150,7 @@ impl Store {
         let FlushBatch {
             fresh,
             mut homes,
-            named,
+            others,
         } = taken;
         homes.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         let mut written = Written {
@@ -190,14 +201,8 @@ impl Store {
         let last_seen = sorted(&fresh.last_seen);
         let last_seen = || last_seen.iter().map(|(id, seen)| (&***id, **seen));
         self.write_last_seen(last_seen(), Rows::OfAsleep)?;
-        for feeds in [
-            self.put_homes(&homes, shown)?,
-            self.put_named(&named, shown)?,
-        ] {
-            written.homes += feeds.homes;
-            written.entries += feeds.entries;
-            written.below_floor += feeds.below_floor;
-        }
+        written += self.write_homes(&homes, shown)?;
+        written += self.write_others(&others, shown)?;
         for (key, document) in sorted(&fresh.relations) {
             match document {
                 Some(document) => self.disk.put(Tree::Relations, key, document.clone())?,
@@ -261,7 +266,7 @@ impl Store {
     }
 
     /// Writes homes on as many threads as there are cores (at most [`THREADS_MAX`]), each a run of keys of its own.
-    fn put_homes(
+    fn write_homes(
         &self,
         homes: &[FlushingHome],
         shown: &VisibleUpTo<'_>,
@@ -273,44 +278,43 @@ impl Store {
         std::thread::scope(|scope| {
             let shares: Vec<_> = homes
                 .chunks(share)
-                .map(|share| scope.spawn(move || self.put_some_homes(share, shown)))
+                .map(|share| scope.spawn(move || self.write_share(share, shown)))
                 .collect();
             let mut written = Written::default();
             for share in shares {
-                let share = share
+                written += share
                     .join()
                     .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-                written.homes += share.homes;
-                written.entries += share.entries;
-                written.below_floor += share.below_floor;
             }
             Ok(written)
         })
     }
 
-    fn put_some_homes(
+    fn write_share(
         &self,
         homes: &[FlushingHome],
         shown: &VisibleUpTo<'_>,
     ) -> Result<Written, DiskError> {
         give_way();
         let mut written = Written::default();
-        let length = self.options.length;
         for home in homes {
-            let stored = self.disk.get(Tree::Homes, &home.key)?;
-            let mut feed = home.onto(ledger(stored.as_deref())?);
-            feed.trim(length, HELD_FACTOR * length, shown(home.account()));
-            feed.forget_fallen(self.options.boost_repeat_after);
-            if feed.is_blank() {
-                self.disk.remove(Tree::Homes, &home.key)?;
-            } else {
-                self.disk.put(Tree::Homes, &home.key, feed.pack())?;
-            }
-            written.below_floor += feed.below_floor;
-            written.homes += 1;
-            written.entries += home.weight();
+            written += self.write_feed(&home.key, home.delta(), shown(home.account()))?;
             self.homes.left(home);
         }
+        Ok(written)
+    }
+
+    /// Writes the feeds that are not homes.
+    fn write_others(&self, feeds: &Feeds, shown: &VisibleUpTo<'_>) -> Result<Written, DiskError> {
+        let keyed = feeds.iter().map(|(id, delta)| (other_key(id), id, delta));
+        let mut keyed: Vec<_> = keyed.collect();
+        keyed.sort_unstable_by(|(a, ..), (b, ..)| a.cmp(b));
+        let mut written = Written::default();
+        for (key, id, delta) in keyed {
+            let shown = id.account().map_or(PostId::MAX, shown);
+            written += self.write_feed(&key, delta, shown)?;
+        }
+        self.others.left();
         Ok(written)
     }
 }
@@ -390,9 +394,10 @@ mod tests {
             cache_bytes: 1 << 20,
         })
         .unwrap();
+        let place = |n: u64| PostId::from_number(n << 16).unwrap();
         let put = |n: u64| {
             let mut post = post("https://a.example/users/ana");
-            post.id = PostId::from_number(n << 16).unwrap();
+            post.id = place(n);
             post.body.uri = format!("https://a.example/{n}");
             let mut said = Versions::default();
             said.replace(Version {
@@ -411,7 +416,7 @@ mod tests {
             let listed = store.list(Index::Author, "https://a.example/users/ana");
             assert_eq!(
                 listed.unwrap(),
-                of.iter().map(|n| n << 16).collect::<Vec<_>>()
+                of.iter().copied().map(place).collect::<Vec<_>>()
             );
             let keys = of.iter().map(|n| format!("7/follow/{n}").into_bytes());
             assert_eq!(
@@ -422,7 +427,7 @@ mod tests {
                 let found = store
                     .post_by_uri(&format!("https://a.example/{n}"))
                     .unwrap();
-                assert_eq!(found.unwrap().id.number(), n << 16);
+                assert_eq!(found.unwrap().id, place(*n));
             }
         };
         put(1);

@@ -93,7 +93,7 @@ impl Store {
         }
         ids.sort_unstable();
         ids.dedup();
-        Ok(ids.into_iter().filter_map(PostId::from_number).collect())
+        Ok(ids)
     }
 
     /// Takes a post out of the lists of what is addressed to a collection. To be called before it is put without these.

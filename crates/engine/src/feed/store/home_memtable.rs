@@ -46,7 +46,7 @@ pub struct HomeMemtable {
     pub watchers: Watchers,
     /// Insertions below this place are written down in `watched`: a sweep is under way.
     watch_below: AtomicU64,
-    watched: Mutex<Vec<u64>>,
+    watched: Mutex<Vec<PostId>>,
 }
 
 /// What a home's feed is made of at one moment, to be merged with what is stored under `key`.
@@ -110,37 +110,26 @@ impl HomeMemtable {
         self.watch(ops);
     }
 
-    /// Does several things to one home.
-    pub fn apply_all(&self, account: AccountIx, ops: &[FeedOp]) {
-        self.with(account, |home| {
-            if home.push(ops, LONG_AT) {
-                self.long.lock().push(account);
-            }
-        });
-        self.unwritten.fetch_add(ops.len(), Ordering::Relaxed);
-        self.watch(ops);
-    }
-
     /// From now on, writes down insertions below this place; at the lowest place, stops.
     pub fn watch_below(&self, place: PostId) {
         self.watch_below.store(place.number(), Ordering::Relaxed);
     }
 
     /// What was written down since the last call.
-    pub fn watched(&self) -> Vec<u64> {
+    pub fn watched(&self) -> Vec<PostId> {
         std::mem::take(&mut *self.watched.lock())
     }
 
     /// Remembers a change of relations in one home.
-    pub fn turn(&self, account: AccountIx, turn: RelationChange) {
+    pub(super) fn add_relation_change(&self, account: AccountIx, change: RelationChange) {
         self.with(account, |home| {
-            home.turns.get_or_insert_default().push(turn);
+            home.relation_changes.get_or_insert_default().push(change);
         });
         self.unwritten.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Puts a whole feed in the place of what was there.
-    pub fn replace(&self, account: AccountIx, feed: OrderedFeed) {
+    pub(super) fn replace(&self, account: AccountIx, feed: OrderedFeed) {
         self.note_watched(feed.ids.iter().copied());
         self.unwritten
             .fetch_add(feed.ids.len() + 1, Ordering::Relaxed);
@@ -240,10 +229,12 @@ impl HomeMemtable {
     }
 
     /// As [`Self::watch`], of places.
-    pub(super) fn note_watched(&self, ids: impl Iterator<Item = u64>) {
+    pub(super) fn note_watched(&self, ids: impl Iterator<Item = PostId>) {
         let below = self.watch_below.load(Ordering::Relaxed);
         if below != 0 {
-            self.watched.lock().extend(ids.filter(|id| *id < below));
+            self.watched
+                .lock()
+                .extend(ids.filter(|id| id.number() < below));
         }
     }
 
@@ -283,19 +274,14 @@ impl Parts {
 }
 
 impl FlushingHome {
-    /// The feed to be stored, not trimmed yet.
-    pub fn onto(&self, stored: OrderedFeed) -> OrderedFeed {
-        self.pending.onto(stored)
-    }
-
     /// Whose it is.
     pub fn account(&self) -> AccountIx {
         self.account
     }
 
-    /// How many entries it brings.
-    pub fn weight(&self) -> usize {
-        self.pending.weight()
+    /// What is new in it.
+    pub(super) fn delta(&self) -> &FeedDelta {
+        &self.pending
     }
 }
 
@@ -306,11 +292,8 @@ mod tests {
     use slackwater_order::place::PostId;
 
     fn ids(homes: &HomeMemtable, account: AccountIx) -> Vec<u64> {
-        homes
-            .parts(account)
-            .unwrap()
-            .onto(OrderedFeed::default())
-            .ids
+        let feed = homes.parts(account).unwrap().onto(OrderedFeed::default());
+        feed.ids.iter().map(|id| id.number()).collect()
     }
 
     /// Were this to fail, a reader would see a feed without its newest entries while a checkpoint writes them.
@@ -320,8 +303,8 @@ mod tests {
         homes.add(account, b"7".to_vec());
         let log_pos = LogPos::from_number(1).unwrap();
         let insert = |n| FeedOp::insert(PostId::from_number(n).unwrap(), log_pos);
-        homes.apply_all(account, &[]);
-        homes.apply_all(account, &[]);
+        homes.apply(&[account], &[]);
+        homes.apply(&[account], &[]);
         homes.apply(&[account], &[insert(5)]);
         let leaving = homes.leave();
         assert_eq!(leaving.len(), 1);

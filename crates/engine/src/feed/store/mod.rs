@@ -9,12 +9,12 @@ mod checkpoint;
 pub mod columns;
 pub mod disk;
 mod existence_filter;
+mod feeds;
 mod followers;
 pub mod home_memtable;
 mod last_seen;
 pub mod origin_rows;
-mod other_feeds;
-pub mod other_memtable;
+mod other_memtable;
 pub mod post_block;
 pub mod posting_list;
 mod relations;
@@ -25,15 +25,14 @@ pub use last_seen::LastSeen;
 
 use super::actor::Actor;
 use super::followers::Followers;
-use super::ordered_feed::OrderedFeed;
-use super::post::{At, Post};
-use crate::graph::AccountIx;
+use super::post::Post;
 use crate::record::fingerprint::{Fingerprint, last_before};
+use crate::record::offsets::LogPos;
 use disk::{Disk, DiskError, Tree};
 use existence_filter::ExistenceFilter;
 use hashbrown::{HashMap, HashSet};
 use home_memtable::HomeMemtable;
-use other_memtable::Named;
+use other_memtable::OtherMemtable;
 use parking_lot::RwLock;
 use posting_list::{PostingList, PostingOp, merge, newest};
 use quick_cache::sync::Cache;
@@ -99,7 +98,8 @@ pub struct PendingRemoval {
     /// When it arrived.
     pub arrived: Time,
     /// The record that said so.
-    pub at: At,
+    #[serde(with = "crate::feed::stored_pos")]
+    pub at: LogPos,
 }
 
 type ListKey = [u8; 17];
@@ -128,7 +128,7 @@ pub struct Store {
     stored: ExistenceFilter,
     /// Home feeds, by account.
     pub homes: HomeMemtable,
-    named: Named,
+    others: OtherMemtable,
     options: Options,
     fresh: RwLock<Memtable>,
     leaving: RwLock<Option<Arc<Memtable>>>,
@@ -160,7 +160,7 @@ impl Store {
             stored: ExistenceFilter::new(&disk)?,
             disk,
             homes: HomeMemtable::default(),
-            named: Named::default(),
+            others: OtherMemtable::default(),
             cache: Cache::with_weighter(items, cache_bytes, PostWeight),
             options,
             fresh: RwLock::default(),
@@ -246,7 +246,7 @@ impl Store {
     }
 
     /// The ids an index lists, ascending.
-    pub fn list(&self, index: Index, of: &str) -> Result<Vec<u64>, DiskError> {
+    pub fn list(&self, index: Index, of: &str) -> Result<Vec<PostId>, DiskError> {
         let key = list_key(index, of);
         let fresh = self
             .fresh
@@ -275,9 +275,9 @@ impl Store {
         &self,
         index: Index,
         of: &str,
-        between: Range<u64>,
+        between: Range<PostId>,
         most: usize,
-    ) -> Result<Vec<u64>, DiskError> {
+    ) -> Result<Vec<PostId>, DiskError> {
         let key = list_key(index, of);
         // In the order in which things move, so that nothing falls between.
         let new = self.fresh.read().lists.get(&key).cloned();
@@ -293,16 +293,6 @@ impl Store {
         };
         let stored = segment(stored.as_deref(), "lists")?;
         Ok(newest(stored, &ops, INDEX_LENGTH_MAX, between, most))
-    }
-
-    /// A home feed as it is now, with what a checkpoint will drop for length: as long as it is there it can come back to
-    /// light, when something above it goes. None for an account that was never added.
-    pub fn home(&self, account: AccountIx) -> Result<Option<OrderedFeed>, DiskError> {
-        let Some(parts) = self.homes.parts(account) else {
-            return Ok(None);
-        };
-        let stored = self.disk.get(Tree::Homes, &parts.key)?;
-        Ok(Some(parts.onto(ledger(stored.as_deref())?)))
     }
 
     /// The removal that waits for this URI (or actor, or boost key) to come.
@@ -373,10 +363,11 @@ impl Store {
 
     /// The post of which the backend gave this as its own id; of several the newest.
     pub fn post_by_ref(&self, reference: &str) -> Result<Option<Arc<Post>>, DiskError> {
-        let newest = self.newest(Index::Ref, reference, 0..u64::MAX, 1)?;
-        let id = newest.first().and_then(|id| PostId::from_number(*id));
-        let Some(id) = id else { return Ok(None) };
-        let post = self.post(id)?;
+        let newest = self.newest(Index::Ref, reference, PostId::MIN..PostId::MAX, 1)?;
+        let Some(id) = newest.first() else {
+            return Ok(None);
+        };
+        let post = self.post(*id)?;
         Ok(post.filter(|post| post.post_ref.as_deref() == Some(reference)))
     }
 
@@ -430,7 +421,7 @@ impl Store {
 
     /// Whether a bound on memory asks for a checkpoint.
     pub fn is_full(&self) -> bool {
-        let feeds = self.homes.unwritten() + self.named.unwritten();
+        let feeds = self.homes.unwritten() + self.others.unwritten();
         let entries = feeds + self.unwritten_indexed.load(Ordering::Relaxed);
         self.options.unflushed_entries_max <= entries
             || self.options.unflushed_bytes_max <= self.unwritten_bytes.load(Ordering::Relaxed)
@@ -438,7 +429,7 @@ impl Store {
 
     /// Entries and bytes that wait for a checkpoint.
     pub fn unwritten(&self) -> (usize, usize) {
-        let feeds = self.homes.unwritten() + self.named.unwritten();
+        let feeds = self.homes.unwritten() + self.others.unwritten();
         let entries = feeds + self.unwritten_indexed.load(Ordering::Relaxed);
         (entries, self.unwritten_bytes.load(Ordering::Relaxed))
     }
@@ -545,13 +536,6 @@ fn segment<'a>(bytes: Option<&'a [u8]>, tree: &'static str) -> Result<PostingLis
     match bytes {
         None => Ok(PostingList::EMPTY),
         Some(bytes) => PostingList::read(bytes).ok_or(DiskError::Damaged { tree }),
-    }
-}
-
-fn ledger(bytes: Option<&[u8]>) -> Result<OrderedFeed, DiskError> {
-    match bytes {
-        None => Ok(OrderedFeed::default()),
-        Some(bytes) => OrderedFeed::read(bytes).ok_or(DiskError::Damaged { tree: "homes" }),
     }
 }
 
