@@ -9,7 +9,8 @@
 mod support;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use slackwater_engine::feed::ordered_feed::{FeedOp, OrderedFeed};
+use slackwater_engine::feed::feed_op::FeedOp;
+use slackwater_engine::feed::ordered_feed::OrderedFeed;
 use slackwater_engine::graph::Graph;
 use slackwater_engine::record::offsets::{LogPos, Offsets};
 use slackwater_engine::record::{Position, Topic};

@@ -18,8 +18,8 @@ mod support;
 
 use slackwater::pipeline::due::{Due, Waiting, What};
 use slackwater_engine::feed::fan_out::{PostChange, fan_out};
-use slackwater_engine::feed::ordered_feed::FeedOp;
-use slackwater_engine::feed::reply_target::ReplyResolution;
+use slackwater_engine::feed::feed_op::FeedOp;
+use slackwater_engine::feed::reply_resolution::resolve;
 use slackwater_engine::feed::store::{CheckpointState, Options, Store};
 use slackwater_engine::graph::AccountIx;
 use slackwater_engine::graph::Graph;
@@ -161,7 +161,7 @@ fn write(store: &Store, graph: &Graph, dice: &mut Dice, authors: usize, n: usize
     if n != 0 && dice.roll(10) < 3 {
         let parent = self::post(dice.roll(authors), dice.roll(n));
         post.body.in_reply_to = Some(parent.body.uri.clone());
-        post.answers = ReplyResolution::new(&post.body, Some(&parent));
+        post.answers = resolve(&post.body, Some(&parent));
     }
     let kept = store.put_post(post);
     fan_out(store, graph, &kept, None, PostChange::New, kept.newest).unwrap();

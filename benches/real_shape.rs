@@ -15,7 +15,7 @@ use slackwater::config::Feed;
 use slackwater::service::memory::{self, Waiting};
 use slackwater_engine::feed::fan_out::{PostChange, fan_out};
 use slackwater_engine::feed::post::Post;
-use slackwater_engine::feed::reply_target::ReplyResolution;
+use slackwater_engine::feed::reply_resolution::resolve;
 use slackwater_engine::feed::store::{CheckpointState, Store, home_key};
 use slackwater_engine::graph::Graph;
 use slackwater_engine::relationship::decode;
@@ -125,7 +125,7 @@ fn posts(shape: &Shape, number: usize, from: usize, rules: bool) -> Vec<(Post, O
                 }
                 1..=3 => {
                     post.body.in_reply_to = Some(parent.body.uri.clone());
-                    post.answers = ReplyResolution::new(&post.body, Some(parent));
+                    post.answers = resolve(&post.body, Some(parent));
                 }
                 4 | 5 => post.body.tags = vec![format!("tag{}", dice.roll(TAGS))],
                 _ => {}

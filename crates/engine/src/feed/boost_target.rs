@@ -1,6 +1,6 @@
 //! What a boost shows: the post that it boosts, which hides boosts of it where it is in a feed itself.
 
-use crate::feed::ordered_feed::FeedOp;
+use crate::feed::feed_op::FeedOp;
 use crate::feed::post::Post;
 use crate::feed::rules::{Decision, Subject, decide};
 use crate::graph::AccountIx;

@@ -16,10 +16,10 @@ use crate::feed::fan_out::{PostChange, fan_out};
 use crate::feed::post::{Post, State};
 use crate::feed::store::disk::DiskError;
 use crate::feed::store::{Index, Store};
+use crate::feed::unfinished::{Changed, Edited};
 use crate::graph::Graph;
 use crate::record::offsets::LogPos;
 use parking_lot::RwLock;
-use serde::{Deserialize, Serialize};
 use slackwater_order::place::PostId;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -30,9 +30,6 @@ pub const SLICE: usize = 200;
 const FOLLOWERS_STEP: usize = 20_000;
 /// Posts that wait. When there are more, the oldest is carried out while the log waits.
 const WAITING_MAX: usize = 1_000;
-
-/// A post that was edited, and the newest record that did. Stored with the offsets, while feeds lack it.
-pub type Edited = (PostId, LogPos);
 
 /// The posts whose edits not all entries of their boosts rest on, as readers see them at any moment. Cheap to clone.
 ///
@@ -46,19 +43,6 @@ impl Waiting {
     pub fn now(&self) -> Arc<[Edited]> {
         Arc::clone(&self.0.read())
     }
-}
-
-/// A post of which something was said that brings boosts of it into feeds or takes them out, and is not carried out in all feeds.
-/// Stored with the offsets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Changed {
-    post: PostId,
-    /// The first record that calls for it: no cursor has it, or any later one of its partition.
-    first: LogPos,
-    /// The newest beside that.
-    newest: LogPos,
-    /// Whether the post came, after boosts of it: what had left by then was not known to be boosts of this.
-    came: bool,
 }
 
 /// What is to be decided again.

@@ -2,7 +2,7 @@
 
 use crate::feed::boost_target::{BoostTarget, in_both, leaving, shows};
 use crate::feed::feed_id::{FeedId, PublicPart};
-use crate::feed::ordered_feed::FeedOp;
+use crate::feed::feed_op::FeedOp;
 use crate::feed::post::Post;
 use crate::feed::reply_target::ReplyTarget;
 use crate::feed::rules::{

@@ -1,6 +1,7 @@
 //! What happened to one feed since it was stored. Pure.
 
-use crate::feed::ordered_feed::{FeedOp, OrderedFeed, RelationChange};
+use crate::feed::feed_op::FeedOp;
+use crate::feed::ordered_feed::{OrderedFeed, RelationChange};
 use std::sync::Arc;
 
 /// What happened to one feed since it was stored.

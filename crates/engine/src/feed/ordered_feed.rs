@@ -3,8 +3,12 @@
 //!
 //! What happens to a feed gathers beside it as [`FeedOp`]s and is taken in at a checkpoint; a reader takes them in on the fly.
 
+mod packed;
+
+pub use packed::Packed;
+
 use crate::feed::boost_groups::Shows;
-use crate::feed::store::columns::{self, Columns};
+use crate::feed::feed_op::{FeedOp, Verb};
 use crate::record::offsets::{LogPos, Offsets};
 use serde::{Deserialize, Serialize};
 use slackwater_order::place::PostId;
@@ -21,13 +25,6 @@ pub const RELATION_CHANGES_MAX: usize = 16;
 /// Entries dropped for length that are remembered because they may hide a repeat that is still there. When there are more,
 /// the lowest are forgotten: what they hid may show, and a cursor that lacks a record of any that fell is refused.
 pub const FALLEN_MAX: usize = 1_000;
-
-const VERSION: u8 = 4;
-/// About what a packed feed takes, so that it is not copied while it grows.
-const PACKED_HEADER: usize = 128;
-const PACKED_ENTRY: usize = 12;
-const REMOVAL: u64 = 1 << 63;
-const ALSO: u64 = 1 << 63;
 
 /// A feed, whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,89 +68,6 @@ pub struct RelationChange {
     pub seen: Arc<Offsets>,
 }
 
-/// One thing that happened to a feed. The last word on an id counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FeedOp {
-    id: u64,
-    log_pos: u64,
-}
-
-enum Verb {
-    Insert,
-    Also,
-    Remove,
-    /// The mark is a place: that of the post that the entry shows.
-    Shows,
-}
-
-impl FeedOp {
-    /// `id` belongs in the feed; `log_pos` is the newest record about its post.
-    pub const fn insert(id: PostId, log_pos: LogPos) -> FeedOp {
-        FeedOp {
-            id: id.number(),
-            log_pos: log_pos.number(),
-        }
-    }
-
-    /// `id`, if it is in the feed, rests on this too.
-    pub const fn also(id: PostId, log_pos: LogPos) -> FeedOp {
-        FeedOp {
-            id: id.number(),
-            log_pos: log_pos.number() | ALSO,
-        }
-    }
-
-    /// `id` does not belong in the feed (any more), for this reason.
-    pub const fn remove(id: PostId, log_pos: LogPos) -> FeedOp {
-        FeedOp {
-            id: id.number() | REMOVAL,
-            log_pos: log_pos.number(),
-        }
-    }
-
-    /// `id`, if it is in the feed or was, shows this post.
-    pub const fn shows(id: PostId, post: PostId) -> FeedOp {
-        FeedOp {
-            id: id.number() | REMOVAL,
-            log_pos: post.number() | ALSO,
-        }
-    }
-
-    /// The id it inserts, if it inserts one.
-    pub fn inserts(self) -> Option<PostId> {
-        matches!(self.verb(), Verb::Insert).then_some(self.id())
-    }
-
-    /// Whether an entry of `feed` rests on what it says already, or on something newer. Of what it shows nothing is asked.
-    pub fn is_said_by(self, feed: &OrderedFeed) -> bool {
-        let Some(log_pos) = self.log_pos() else {
-            return true;
-        };
-        let is_newer = |there: LogPos| there.is_beside(log_pos) && log_pos <= there;
-        match self.verb() {
-            Verb::Insert | Verb::Also => feed.marks_of(self.id()).any(is_newer),
-            Verb::Remove | Verb::Shows => true,
-        }
-    }
-
-    fn verb(self) -> Verb {
-        match (self.id & REMOVAL != 0, self.log_pos & ALSO != 0) {
-            (false, false) => Verb::Insert,
-            (false, true) => Verb::Also,
-            (true, false) => Verb::Remove,
-            (true, true) => Verb::Shows,
-        }
-    }
-
-    fn id(self) -> PostId {
-        place(self.id & !REMOVAL)
-    }
-
-    fn log_pos(self) -> Option<LogPos> {
-        LogPos::from_number(self.log_pos & !ALSO)
-    }
-}
-
 impl OrderedFeed {
     /// Takes in what happened, oldest first.
     pub fn take_in(&mut self, ops: &[FeedOp]) {
@@ -168,7 +82,7 @@ impl OrderedFeed {
             .unwrap_or_default();
         for op in ops {
             if let Verb::Shows = op.verb() {
-                let (id, post) = (op.id(), place(op.log_pos & !ALSO));
+                let (id, post) = (op.id(), op.shown());
                 self.show(id, post, new == Some(id), top_gone);
                 continue;
             }
@@ -301,6 +215,18 @@ impl OrderedFeed {
         self.ids.iter().rev().copied()
     }
 
+    /// Whether an entry depends already on what `op` says, or on something newer. Removals, and what entries show, are not asked for.
+    pub fn has_said(&self, op: FeedOp) -> bool {
+        let Some(log_pos) = op.log_pos() else {
+            return true;
+        };
+        let is_newer = |there: LogPos| there.is_beside(log_pos) && log_pos <= there;
+        match op.verb() {
+            Verb::Insert | Verb::Also => self.marks_of(op.id()).any(is_newer),
+            Verb::Remove | Verb::Shows => true,
+        }
+    }
+
     /// What an entry rests on.
     pub fn marks_of(&self, id: PostId) -> impl Iterator<Item = LogPos> + '_ {
         let at = self.ids.binary_search(&id).ok();
@@ -429,102 +355,6 @@ impl OrderedFeed {
             }
         }
     }
-}
-
-/// The last part of a stored feed, empty for most.
-#[derive(Serialize, Deserialize)]
-struct Remembered {
-    relation_changes: Vec<RelationChange>,
-    forgotten: Offsets,
-    fell: Offsets,
-}
-
-impl OrderedFeed {
-    /// As it is stored: a version byte, the floor, entries, further marks, removals and what is shown as [`columns`]; then,
-    /// if there is any, what is remembered besides.
-    pub fn pack(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(PACKED_HEADER + PACKED_ENTRY * self.ids.len());
-        bytes.push(VERSION);
-        bytes.extend_from_slice(&self.floor.number().to_le_bytes());
-        let entries = self.ids.iter().copied().zip(self.marks.iter().copied());
-        columns::pack(entries, &mut bytes);
-        columns::pack(self.also.iter().copied(), &mut bytes);
-        columns::pack(self.gone.iter().copied(), &mut bytes);
-        columns::pack_places(self.shows.rows(), &mut bytes);
-        let remembers = [&self.forgotten, &self.fell];
-        if !self.relation_changes.is_empty()
-            || remembers.iter().any(|seen| **seen != Offsets::default())
-        {
-            let remembered = Remembered {
-                relation_changes: self.relation_changes.clone(),
-                forgotten: self.forgotten.clone(),
-                fell: self.fell.clone(),
-            };
-            bytes.extend(postcard::to_stdvec(&remembered).unwrap_or_default());
-        }
-        bytes
-    }
-
-    /// Reads a stored feed. None if the bytes are not one.
-    pub fn read(bytes: &[u8]) -> Option<OrderedFeed> {
-        let packed = Packed::read(bytes)?;
-        let mut ledger = OrderedFeed {
-            floor: packed.floor,
-            ids: packed.entries.ids()?,
-            marks: packed.entries.marks()?,
-            also: packed.also.pairs()?,
-            gone: packed.gone.pairs()?,
-            shows: Shows::from_rows(packed.shows)?,
-            ..OrderedFeed::default()
-        };
-        if !packed.rest.is_empty() {
-            let remembered: Remembered = postcard::from_bytes(packed.rest).ok()?;
-            ledger.relation_changes = remembered.relation_changes;
-            ledger.forgotten = remembered.forgotten;
-            ledger.fell = remembered.fell;
-        }
-        Some(ledger)
-    }
-}
-
-/// A stored feed, taken apart, as good as without copying.
-#[derive(Debug)]
-pub struct Packed<'a> {
-    floor: PostId,
-    entries: Columns<'a>,
-    also: Columns<'a>,
-    gone: Columns<'a>,
-    shows: Vec<(PostId, PostId)>,
-    rest: &'a [u8],
-}
-
-impl<'a> Packed<'a> {
-    /// Takes stored bytes apart. None if they are not a feed.
-    pub fn read(bytes: &'a [u8]) -> Option<Packed<'a>> {
-        let (version, rest) = bytes.split_first()?;
-        if *version != VERSION {
-            return None;
-        }
-        let (floor, mut rest) = rest.split_first_chunk()?;
-        Some(Packed {
-            floor: PostId::from_number(u64::from_le_bytes(*floor))?,
-            entries: Columns::take(&mut rest)?,
-            also: Columns::take(&mut rest)?,
-            gone: Columns::take(&mut rest)?,
-            shows: columns::take_places(&mut rest)?,
-            rest,
-        })
-    }
-
-    /// The entries' places, ascending. None if one of them is no place.
-    pub fn ids(&self) -> Option<Vec<PostId>> {
-        self.entries.ids()
-    }
-}
-
-/// The place of a number whose top bit is not set.
-fn place(number: u64) -> PostId {
-    PostId::from_number(number).unwrap_or(PostId::MAX)
 }
 
 #[cfg(test)]

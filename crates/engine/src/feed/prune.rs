@@ -2,8 +2,8 @@
 
 use crate::feed::fan_out::original_of;
 use crate::feed::feed_id::FeedId;
+use crate::feed::feed_op::FeedOp;
 use crate::feed::merge::{MergeCause, POSTS_STEP, Progress, has_left};
-use crate::feed::ordered_feed::FeedOp;
 use crate::feed::rules::{Subject, is_in_feed};
 use crate::feed::store::Store;
 use crate::feed::store::disk::DiskError;

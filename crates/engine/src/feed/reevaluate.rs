@@ -2,16 +2,18 @@
 //! they became local, or a document of theirs named a collection as their followers. A domain may have written millions, so it is
 //! done in slices between batches.
 
-use crate::feed::boosts::{BoostBacklog, Changed, Edited};
+use crate::feed::boosts::BoostBacklog;
 use crate::feed::fan_out::{PostChange, fan_out, fan_out_in_public, original_of};
 use crate::feed::followers;
 use crate::feed::post::{Post, State};
 use crate::feed::store::disk::DiskError;
 use crate::feed::store::{Index, Store};
+use crate::feed::unfinished::{
+    AuthorChange, AuthorChangeMark, PendingReevaluation, Renamed, Unfinished,
+};
 use crate::graph::Graph;
 use crate::graph::moderation::is_meant;
 use crate::record::offsets::{LogPos, Offsets};
-use serde::{Deserialize, Serialize};
 use slackwater_order::place::PostId;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -24,67 +26,10 @@ const BLOCKS_STEP: usize = 64;
 /// Things said of authors that are remembered one by one.
 const SPOKEN_MAX: usize = 64;
 
-/// What was said of authors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum AuthorChange {
-    /// How the instance stands to them: any feed may gain or lose their posts.
-    Moderation,
-    /// That they are local now, or not any more: only the public feeds ask that.
-    Locality,
-}
-
-/// Whose posts are to be decided again, and how far that has got. Stored with the offsets.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Todo {
-    /// What was said.
-    said: AuthorChange,
-    /// An actor id, or a domain: then all who write there or below.
-    of: String,
-    /// The record that calls for it.
-    because: LogPos,
-    /// Posts on disk below this are done.
-    from: PostId,
-}
-
-/// A document of an author named a collection as their followers: who could see the posts of theirs that are addressed to one
-/// of these collections is to be decided again. Stored with the offsets.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Renamed {
-    /// The author's id.
-    pub author: String,
-    /// The collections.
-    pub collections: Vec<String>,
-    /// The record that calls for it.
-    pub because: LogPos,
-}
-
-/// Something that was said of authors. A post of theirs that came later may have entered no feed for it, and so never have
-/// left one: on a node that read the post first it did enter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AuthorChangeMark {
-    /// The record that said so.
-    pub log_pos: LogPos,
-    /// What this node had read by then, that record included. What a cursor saw beyond this, and lacks the record, may have
-    /// to leave without being listed.
-    pub seen: Offsets,
-}
-
-/// What is to be done, and what was said, as it is stored.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unfinished {
-    todo: Vec<Todo>,
-    author_changes: Vec<AuthorChangeMark>,
-    renamed: Vec<Renamed>,
-    edited: Vec<Edited>,
-    /// Stored behind all the rest, so that folders that were written without them are read as ever.
-    #[serde(skip)]
-    pub(super) changed: Vec<Changed>,
-}
-
 /// What is to be done, oldest first.
 #[derive(Debug)]
 pub struct Reevaluation {
-    todo: VecDeque<Todo>,
+    todo: VecDeque<PendingReevaluation>,
     /// What was said, oldest first.
     author_changes: Arc<Vec<AuthorChangeMark>>,
     /// Of the first: an actor's posts, or those of a domain that were in memory alone when it began; highest first, as
@@ -113,13 +58,13 @@ impl Reevaluation {
     }
 
     /// The posts of an actor or a domain are to be decided again, says the record at `because`; `seen` had been read before.
-    pub fn add(&mut self, said: AuthorChange, of: &str, because: LogPos, seen: &Offsets) {
+    pub fn add(&mut self, change: AuthorChange, of: &str, because: LogPos, seen: &Offsets) {
         // Of where an author lives only the public feeds ask: what they lose for it is not held against every cursor.
-        if said == AuthorChange::Moderation {
+        if change == AuthorChange::Moderation {
             note(Arc::make_mut(&mut self.author_changes), because, seen);
         }
-        self.todo.push_back(Todo {
-            said,
+        self.todo.push_back(PendingReevaluation {
+            change,
             of: of.to_owned(),
             because,
             from: PostId::MIN,
@@ -294,7 +239,11 @@ fn note(author_changes: &mut Vec<AuthorChangeMark>, log_pos: LogPos, seen: &Offs
     }
 }
 
-fn listed(store: &Store, todo: &Todo, is_actor: bool) -> Result<Vec<PostId>, DiskError> {
+fn listed(
+    store: &Store,
+    todo: &PendingReevaluation,
+    is_actor: bool,
+) -> Result<Vec<PostId>, DiskError> {
     let ids: Vec<PostId> = if is_actor {
         store.list(Index::Author, &todo.of)?
     } else {
@@ -353,14 +302,14 @@ fn decide_again(
     graph: &Graph,
     boosts: &mut BoostBacklog,
     id: PostId,
-    todo: &Todo,
+    todo: &PendingReevaluation,
 ) -> Result<usize, DiskError> {
     let is_whole = |post: &Arc<Post>| post.state == State::Whole;
     let Some(post) = store.post(id)?.filter(is_whole) else {
         return Ok(0);
     };
     let because = todo.because;
-    if todo.said == AuthorChange::Locality {
+    if todo.change == AuthorChange::Locality {
         fan_out_in_public(store, graph, &post, because)?;
         return Ok(1);
     }

@@ -3,6 +3,7 @@
 use crate::activity::PostContent;
 use crate::feed::fan_out::{PostChange, fan_out, original_of};
 use crate::feed::post::{Post, State};
+use crate::feed::reply_resolution::resolve;
 use crate::feed::reply_target::{ReplyResolution, ReplyTarget};
 use crate::feed::store::disk::DiskError;
 use crate::feed::store::{Index, Store};
@@ -17,7 +18,7 @@ pub fn answers_of(store: &Store, body: &PostContent) -> Result<ReplyResolution, 
         Some(parent) => store.post_by_uri(parent)?,
         None => None,
     };
-    Ok(ReplyResolution::new(body, parent.as_deref()))
+    Ok(resolve(body, parent.as_deref()))
 }
 
 /// Which replies are fanned out again.
@@ -54,7 +55,7 @@ pub fn fan_out_replies(
                 continue;
             }
             let before = reply.answers.clone();
-            let answers = ReplyResolution::new(&reply.body, Some(&parent));
+            let answers = resolve(&reply.body, Some(&parent));
             if answers == before && which == ReplyScope::Changed {
                 continue;
             }

@@ -4,8 +4,8 @@
 //! Changes are upserts by id. Where it cannot be known whether a reader has an entry, the entry is told again; where it
 //! cannot be known what left, the cursor is refused. Never a gap.
 
-use crate::feed::boosts::Edited;
 use crate::feed::ordered_feed::OrderedFeed;
+use crate::feed::unfinished::Edited;
 use crate::record::Topic;
 use crate::record::offsets::{LogPos, Offsets};
 use crate::view::cursor::ReadPoint;
@@ -165,7 +165,8 @@ pub fn changes(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::ordered_feed::{FeedOp, RelationChange};
+    use crate::feed::feed_op::FeedOp;
+    use crate::feed::ordered_feed::RelationChange;
     use crate::record::Position;
     use crate::view::visible::visible;
     use slackwater_order::time::Time;

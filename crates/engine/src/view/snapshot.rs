@@ -1,10 +1,9 @@
 //! A feed looked at: what is shown of it, and the cursor of that moment.
 
-use crate::feed::boosts::Edited;
 use crate::feed::ordered_feed::OrderedFeed;
 use crate::feed::post::Post;
-use crate::feed::reevaluate::AuthorChangeMark;
 use crate::feed::store::disk::DiskError;
+use crate::feed::unfinished::{AuthorChangeMark, Edited};
 use crate::graph::Account;
 use crate::record::offsets::Offsets;
 use crate::view::View;

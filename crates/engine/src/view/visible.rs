@@ -79,7 +79,7 @@ impl Visible {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::ordered_feed::FeedOp;
+    use crate::feed::feed_op::FeedOp;
     use crate::record::offsets::LogPos;
 
     fn at(ms: i64) -> PostId {

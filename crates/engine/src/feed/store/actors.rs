@@ -1,6 +1,7 @@
 //! What is known of actors, through memory and disk.
 
-use super::{Index, Store};
+use super::Store;
+use super::keys::Index;
 use crate::feed::actor::Actor;
 use crate::feed::store::disk::{DiskError, Tree};
 use slackwater_order::time::Time;

@@ -1,22 +1,19 @@
-//! What is new into the data folder, in the order that lets a crash cut it off anywhere.
+//! Writes what is new to the data folder, in an order that is safe to be cut off at any write.
 
+use super::checkpoint_state::CheckpointState;
 use super::feeds::other_key;
+use super::flush_batch::{FlushBatch, VisibleUpTo, Written};
+use super::indexes::posting_list;
 use super::last_seen::Rows;
-use super::{INDEX_LENGTH_MAX, Memtable, OFFSETS, Store, TAKEN, segment};
-use crate::feed::reevaluate::Unfinished;
+use super::memtable::Memtable;
+use super::{INDEX_LENGTH_MAX, OFFSETS, Store, TAKEN};
 use crate::feed::store::disk::{DiskError, PostWrite, Tree};
 use crate::feed::store::home_memtable::FlushingHome;
 use crate::feed::store::other_memtable::Feeds;
 use crate::feed::store::post_block;
 use crate::feed::store::posting_list::merge;
-use crate::graph::AccountIx;
-use crate::record::Position;
-use crate::record::fingerprint::Fingerprint;
 use hashbrown::HashMap;
-use serde::{Deserialize, Serialize};
 use slackwater_order::place::PostId;
-use slackwater_order::time::Time;
-use std::ops::AddAssign;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -30,75 +27,6 @@ const SHARE_MIN: usize = 1_000;
 
 /// Posts packed at once: all of a checkpoint's would take the memory of its posts once more.
 const POSTS_PACKED_MAX: usize = 4_096;
-
-/// What of the log a checkpoint reflects.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct CheckpointState {
-    /// Of each partition that was read, the next record to read.
-    pub next: Vec<Position>,
-    /// The newest `arrived` read: ages are measured against it.
-    pub log_time: Time,
-    /// What records that were read call for and is not done yet.
-    pub again: Unfinished,
-    /// Records that were taken, to tell by whether it still is the same log: of each partition the last before `next` that is
-    /// known. In a row of its own, so that folders that were written without them are read as ever. To be written with those
-    /// of the checkpoint before, which are the ones that count if a crash comes between the two rows.
-    #[serde(skip)]
-    pub taken: Vec<Fingerprint>,
-}
-
-impl CheckpointState {
-    /// As it is stored: in one row, so that a crash leaves all of it or nothing.
-    fn pack(&self) -> Result<Vec<u8>, postcard::Error> {
-        let bytes = postcard::to_stdvec(self)?;
-        match self.again.changed.is_empty() {
-            true => Ok(bytes),
-            false => postcard::to_extend(&self.again.changed, bytes),
-        }
-    }
-
-    /// Reads what was stored. None if the bytes are not that.
-    pub(super) fn read(bytes: &[u8]) -> Option<CheckpointState> {
-        let (mut reflects, rest): (CheckpointState, _) = postcard::take_from_bytes(bytes).ok()?;
-        if !rest.is_empty() {
-            reflects.again.changed = postcard::from_bytes(rest).ok()?;
-        }
-        Some(reflects)
-    }
-}
-
-/// Up to which place an account's feed is shown.
-pub type VisibleUpTo<'a> = dyn Fn(AccountIx) -> PostId + Sync + 'a;
-
-/// What one checkpoint wrote.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Written {
-    /// Posts.
-    pub posts: usize,
-    /// Feeds.
-    pub homes: usize,
-    /// Entries brought into them.
-    pub entries: usize,
-    /// Entries that stood at or below a full feed's floor and did not enter.
-    pub below_floor: u64,
-}
-
-impl AddAssign for Written {
-    fn add_assign(&mut self, more: Written) {
-        self.posts += more.posts;
-        self.homes += more.homes;
-        self.entries += more.entries;
-        self.below_floor += more.below_floor;
-    }
-}
-
-/// What a checkpoint writes.
-#[derive(Debug)]
-pub struct FlushBatch {
-    fresh: Arc<Memtable>,
-    homes: Vec<FlushingHome>,
-    others: Arc<Feeds>,
-}
 
 impl Store {
     /// Writes everything new, then, once that is durable, the offsets it all reflects.
@@ -153,94 +81,95 @@ impl Store {
             others,
         } = taken;
         homes.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        self.write_posts(&fresh)?;
+        self.write_indexes(&fresh)?;
+        self.write_early_removals(&fresh)?;
+        let last_seen = sorted(&fresh.last_seen);
+        let last_seen = || last_seen.iter().map(|(id, seen)| (&***id, **seen));
+        self.write_last_seen(last_seen(), Rows::OfAsleep)?;
         let mut written = Written {
             posts: fresh.posts.len(),
             ..Written::default()
         };
-
-        let mut ids: Vec<PostId> = fresh
-            .posts
-            .keys()
-            .chain(&fresh.removed_posts)
-            .copied()
-            .collect();
-        ids.sort_unstable();
-        ids.dedup();
-        for ids in ids.chunks(POSTS_PACKED_MAX) {
-            self.disk.put_posts(&packed_posts(&fresh, ids)?)?;
-        }
-        for (hash, id) in sorted(&fresh.uris) {
-            let key = hash.to_be_bytes();
-            match id {
-                Some(id) => self
-                    .disk
-                    .put(Tree::Uris, &key, id.number().to_be_bytes().to_vec())?,
-                None => self.disk.remove(Tree::Uris, &key)?,
-            }
-        }
-        for (key, ops) in sorted(&fresh.lists) {
-            let stored = self.disk.get(Tree::Lists, key)?;
-            let merged = merge(segment(stored.as_deref(), "lists")?, ops, INDEX_LENGTH_MAX);
-            if merged.ids.is_empty() && merged.floor == PostId::MIN {
-                self.disk.remove(Tree::Lists, key)?;
-            } else {
-                self.disk.put(Tree::Lists, key, merged.pack())?;
-            }
-        }
-        for (hash, removal) in sorted(&fresh.pending) {
-            match removal {
-                Some(removal) => {
-                    let bytes = postcard::to_stdvec(removal)
-                        .map_err(|source| DiskError::Pack { source })?;
-                    self.disk
-                        .put(Tree::EarlyRemovals, &hash.to_be_bytes(), bytes)?;
-                }
-                None => self.disk.remove(Tree::EarlyRemovals, &hash.to_be_bytes())?,
-            }
-        }
-        let last_seen = sorted(&fresh.last_seen);
-        let last_seen = || last_seen.iter().map(|(id, seen)| (&***id, **seen));
-        self.write_last_seen(last_seen(), Rows::OfAsleep)?;
         written += self.write_homes(&homes, shown)?;
         written += self.write_others(&others, shown)?;
-        for (key, document) in sorted(&fresh.relations) {
-            match document {
-                Some(document) => self.disk.put(Tree::Relations, key, document.clone())?,
-                None => self.disk.remove(Tree::Relations, key)?,
-            }
-        }
-        for (host, bytes) in sorted(&fresh.origins) {
-            let key = host.as_bytes();
-            match bytes {
-                Some(bytes) => self.disk.put(Tree::Origins, key, bytes.clone())?,
-                None => self.disk.remove(Tree::Origins, key)?,
-            }
-        }
-        for (hash, actor) in sorted(&fresh.actors) {
-            let key = hash.to_be_bytes();
-            match actor {
-                Some(actor) => {
-                    let bytes = actor.pack().map_err(|source| DiskError::Pack { source })?;
-                    self.disk.put(Tree::Actors, &key, bytes)?;
-                }
-                None => self.disk.remove(Tree::Actors, &key)?,
-            }
-        }
-        for (hash, followers) in sorted(&fresh.followers) {
-            let key = hash.to_be_bytes();
-            match followers {
-                Some(followers) => {
-                    let bytes = followers
-                        .pack()
-                        .map_err(|source| DiskError::Pack { source })?;
-                    self.disk.put(Tree::Followers, &key, bytes)?;
-                }
-                None => self.disk.remove(Tree::Followers, &key)?,
-            }
-        }
+        self.write_relations(&fresh)?;
+        self.write_origins(&fresh)?;
+        self.write_actors(&fresh)?;
+        self.write_followers(&fresh)?;
         let reached = sorted(&fresh.reached);
         self.write_reached(reached.iter().map(|(id, at)| (&***id, **at)))?;
         self.write_last_seen(last_seen(), Rows::OfAwake)?;
+        self.write_offsets(reflects)?;
+        self.move_to_cache(&fresh);
+        Ok(written)
+    }
+
+    fn write_posts(&self, fresh: &Memtable) -> Result<(), DiskError> {
+        let ids = fresh.posts.keys().chain(&fresh.removed_posts).copied();
+        let mut ids: Vec<PostId> = ids.collect();
+        ids.sort_unstable();
+        ids.dedup();
+        for ids in ids.chunks(POSTS_PACKED_MAX) {
+            self.disk.put_posts(&packed_posts(fresh, ids)?)?;
+        }
+        Ok(())
+    }
+
+    fn write_indexes(&self, fresh: &Memtable) -> Result<(), DiskError> {
+        for (hash, id) in sorted(&fresh.uris) {
+            let bytes = id.map(|id| id.number().to_be_bytes().to_vec());
+            self.write_row(Tree::Uris, &hash.to_be_bytes(), bytes)?;
+        }
+        for (key, ops) in sorted(&fresh.lists) {
+            let stored = self.disk.get(Tree::Lists, key)?;
+            let merged = merge(posting_list(stored.as_deref())?, ops, INDEX_LENGTH_MAX);
+            let is_empty = merged.ids.is_empty() && merged.floor == PostId::MIN;
+            self.write_row(Tree::Lists, key, (!is_empty).then(|| merged.pack()))?;
+        }
+        Ok(())
+    }
+
+    fn write_early_removals(&self, fresh: &Memtable) -> Result<(), DiskError> {
+        for (hash, removal) in sorted(&fresh.pending) {
+            let bytes = packed(removal.as_ref(), postcard::to_stdvec)?;
+            self.write_row(Tree::EarlyRemovals, &hash.to_be_bytes(), bytes)?;
+        }
+        Ok(())
+    }
+
+    fn write_relations(&self, fresh: &Memtable) -> Result<(), DiskError> {
+        for (key, document) in sorted(&fresh.relations) {
+            self.write_row(Tree::Relations, key, document.clone())?;
+        }
+        Ok(())
+    }
+
+    fn write_origins(&self, fresh: &Memtable) -> Result<(), DiskError> {
+        for (host, bytes) in sorted(&fresh.origins) {
+            self.write_row(Tree::Origins, host.as_bytes(), bytes.clone())?;
+        }
+        Ok(())
+    }
+
+    fn write_actors(&self, fresh: &Memtable) -> Result<(), DiskError> {
+        for (hash, actor) in sorted(&fresh.actors) {
+            let bytes = packed(actor.as_ref(), |actor| actor.pack())?;
+            self.write_row(Tree::Actors, &hash.to_be_bytes(), bytes)?;
+        }
+        Ok(())
+    }
+
+    fn write_followers(&self, fresh: &Memtable) -> Result<(), DiskError> {
+        for (hash, followers) in sorted(&fresh.followers) {
+            let bytes = packed(followers.as_ref(), |followers| followers.pack())?;
+            self.write_row(Tree::Followers, &hash.to_be_bytes(), bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Makes all that was written durable, and only then writes the offsets that it reflects.
+    fn write_offsets(&self, reflects: &CheckpointState) -> Result<(), DiskError> {
         self.disk.sync()?;
         // Not synced itself: should a power loss take it, the log is read again from the offsets before.
         self.put_meta(TAKEN, &reflects.taken)?;
@@ -248,8 +177,11 @@ impl Store {
             .pack()
             .map_err(|source| DiskError::Pack { source })?;
         self.disk.put(Tree::Meta, OFFSETS.as_bytes(), reflects)?;
-        self.disk.flush()?;
+        self.disk.flush()
+    }
 
+    /// Ends the checkpoint for look-ups: its posts are cached from now on, and nothing is being written any more.
+    fn move_to_cache(&self, fresh: &Memtable) {
         // Before the cache is filled: a look-up that began earlier takes its own, older find out again.
         {
             let _nobody_inserts = self.leaving.write();
@@ -262,7 +194,14 @@ impl Store {
             self.cache.remove(id);
         }
         *self.leaving.write() = None;
-        Ok(written)
+    }
+
+    /// Sets the value of a key, or with `None` removes it.
+    fn write_row(&self, tree: Tree, key: &[u8], value: Option<Vec<u8>>) -> Result<(), DiskError> {
+        match value {
+            Some(value) => self.disk.put(tree, key, value),
+            None => self.disk.remove(tree, key),
+        }
     }
 
     /// Writes homes on as many threads as there are cores (at most [`THREADS_MAX`]), each a run of keys of its own.
@@ -330,16 +269,22 @@ fn give_way() {
 
 fn packed_posts(fresh: &Memtable, ids: &[PostId]) -> Result<Vec<PostWrite>, DiskError> {
     let pack = |id: &PostId| {
-        let post = fresh
-            .posts
-            .get(id)
-            .map(|post| post_block::encode(post))
-            .transpose();
-        Ok((*id, post.map_err(|source| DiskError::Pack { source })?))
+        let post = packed(fresh.posts.get(id), |post| post_block::encode(post))?;
+        Ok((*id, post))
     };
     ids.iter().map(pack).collect()
 }
 
+/// A row's value in bytes; none for a row that is to be removed.
+fn packed<T>(
+    value: Option<&T>,
+    pack: impl FnOnce(&T) -> Result<Vec<u8>, postcard::Error>,
+) -> Result<Option<Vec<u8>>, DiskError> {
+    let bytes = value.map(pack).transpose();
+    bytes.map_err(|source| DiskError::Pack { source })
+}
+
+/// Rows in the order of their keys, in which sled writes them fastest.
 fn sorted<K: Ord, V>(map: &HashMap<K, V>) -> Vec<(&K, &V)> {
     let mut rows: Vec<_> = map.iter().collect();
     rows.sort_unstable_by_key(|(key, _)| *key);
@@ -352,34 +297,7 @@ mod tests {
     use crate::feed::post::example::post;
     use crate::feed::store::{Index, Options};
     use crate::graph::versions::{Stamp, Version, Versions};
-
-    /// Were this to fail, a folder of the version before could not be read, or a crash would leave boosts where they do not belong.
-    #[test]
-    fn posts_whose_boosts_wait_are_stored_behind_what_was_stored_before_there_were_any() {
-        let mut reflects = CheckpointState {
-            log_time: Time::from_millis(7),
-            ..CheckpointState::default()
-        };
-        let before = postcard::to_stdvec(&reflects).unwrap();
-        assert_eq!(reflects.pack().unwrap(), before);
-        let changed = postcard::from_bytes(&[9, 0, 4, 0, 8, 0, 1]);
-        reflects.again.changed = vec![changed.unwrap()];
-        let stored = reflects.pack().unwrap();
-        assert!(stored.starts_with(&before));
-        let read = CheckpointState::read(&stored).unwrap();
-        assert_eq!(
-            (read.log_time, read.again),
-            (reflects.log_time, reflects.again)
-        );
-        let read = CheckpointState::read(&before).unwrap();
-        assert_eq!(
-            (read.log_time, read.again.changed),
-            (reflects.log_time, Vec::new())
-        );
-        for cut in [0, before.len() - 1, before.len() + 1, stored.len() - 1] {
-            assert!(CheckpointState::read(&stored[..cut]).is_none(), "{cut}");
-        }
-    }
+    use slackwater_order::time::Time;
 
     /// Were this to fail, what comes while a checkpoint is written would be lost, or what is being written not be found.
     #[test]

@@ -3,11 +3,13 @@
 //! Homes are found by the number of their account, which is what a fan-out to many of them needs. All other feeds are found
 //! by their name.
 
-use super::checkpoint::{VisibleUpTo, Written};
-use super::{HELD_FACTOR, Store, home_key};
+use super::flush_batch::{VisibleUpTo, Written};
+use super::keys::home_key;
+use super::{HELD_FACTOR, Store};
 use crate::feed::feed_delta::FeedDelta;
 use crate::feed::feed_id::{FeedId, PublicPart};
-use crate::feed::ordered_feed::{FeedOp, OrderedFeed, RelationChange};
+use crate::feed::feed_op::FeedOp;
+use crate::feed::ordered_feed::{OrderedFeed, RelationChange};
 use crate::feed::store::disk::{DiskError, Tree};
 use slackwater_order::place::PostId;
 

@@ -1,6 +1,7 @@
 //! Which collections are actors' followers, through memory and disk; and which posts are addressed to one.
 
-use super::{Index, ListKey, Store, list_key};
+use super::Store;
+use super::keys::{Index, ListKey, addressed, both};
 use crate::feed::followers::Followers;
 use crate::feed::post::Post;
 use crate::feed::store::disk::{DiskError, Tree};
@@ -113,18 +114,6 @@ impl Store {
                 .push(PostingOp::remove(post.id));
         }
     }
-}
-
-/// The keys of the lists of what is addressed to a collection that a post is in.
-pub(super) fn addressed(post: &Post) -> impl Iterator<Item = ListKey> + '_ {
-    let author = &post.body.author;
-    let collections = post.body.collections.iter();
-    collections.map(|collection| list_key(Index::Addressed, &both(author, collection)))
-}
-
-/// Of an author and a collection: only ever looked up by who wrote to it.
-fn both(author: &str, collection: &str) -> String {
-    format!("{author} {collection}")
 }
 
 fn read(bytes: &[u8]) -> Result<Followers, DiskError> {

@@ -5,7 +5,8 @@
 //! so that neither a fan-out nor a reader holds up the rest.
 
 use crate::feed::feed_delta::FeedDelta;
-use crate::feed::ordered_feed::{FeedOp, OrderedFeed, RelationChange};
+use crate::feed::feed_op::FeedOp;
+use crate::feed::ordered_feed::{OrderedFeed, RelationChange};
 use crate::feed::watchers::Watchers;
 use crate::graph::AccountIx;
 use parking_lot::{Mutex, RwLock, RwLockWriteGuard};

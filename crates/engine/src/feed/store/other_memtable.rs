@@ -6,7 +6,8 @@
 
 use crate::feed::feed_delta::FeedDelta;
 use crate::feed::feed_id::FeedId;
-use crate::feed::ordered_feed::{FeedOp, OrderedFeed, RelationChange};
+use crate::feed::feed_op::FeedOp;
+use crate::feed::ordered_feed::{OrderedFeed, RelationChange};
 use crate::feed::store::home_memtable::LONG_AT;
 use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};

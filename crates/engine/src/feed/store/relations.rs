@@ -1,6 +1,7 @@
 //! Relations, each a row with all its versions that may still count.
 
-use super::{Memtable, Store};
+use super::Store;
+use super::memtable::Memtable;
 use crate::feed::store::disk::{DiskError, Tree};
 use crate::graph::versions::Versions;
 use slackwater_order::time::Time;

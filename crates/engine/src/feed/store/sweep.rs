@@ -1,6 +1,7 @@
 //! What is stored, slice by slice, for the sweep that drops what is no longer needed.
 
-use super::{PendingRemoval, Store};
+use super::Store;
+use super::memtable::PendingRemoval;
 use crate::feed::ordered_feed::Packed;
 use crate::feed::post::Post;
 use crate::feed::store::disk::{DiskError, Tree};

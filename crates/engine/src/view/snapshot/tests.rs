@@ -1,5 +1,5 @@
 use super::*;
-use crate::feed::ordered_feed::FeedOp;
+use crate::feed::feed_op::FeedOp;
 use crate::feed::post::{Post, example};
 use crate::feed::store::{Options, Store, home_key};
 use crate::graph::Graph;

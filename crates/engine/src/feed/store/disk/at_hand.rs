@@ -4,7 +4,8 @@
 //! sled does not say what its cache holds, nor does the system of its own: what was read lately is taken to be in one of
 //! the two. Where that is wrong a read takes as long as the disk does, as it would have without asking.
 
-use super::{DiskError, Tree};
+use super::error::DiskError;
+use super::tree::Tree;
 use quick_cache::sync::Cache;
 use std::cell::Cell;
 use xxhash_rust::xxh3::xxh3_64_with_seed;

@@ -1,6 +1,6 @@
 use super::*;
 use crate::feed::post::{Post, example};
-use crate::feed::store::{CheckpointState, Options, PendingRemoval};
+use crate::feed::store::{CheckpointState, Options, PendingRemoval, Store};
 use crate::record::offsets::LogPos;
 use proptest::prelude::*;
 use slackwater_order::time::Time;
