@@ -11,8 +11,7 @@
 mod support;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use slackwater::config::Feed;
-use slackwater::service::memory::{self, Waiting};
+use slackwater::config::memory::{self, UnflushedShare};
 use slackwater_engine::feed::fan_out::{PostChange, fan_out};
 use slackwater_engine::feed::post::Post;
 use slackwater_engine::feed::reply_resolution::resolve;
@@ -145,7 +144,7 @@ fn bench(c: &mut Criterion) {
     let a_round = sized(2_000, 20);
     let mut group = c.benchmark_group("fan-out of a real shape");
     // What may wait as it ships, on this machine; and, beside it, on one of 10 GB.
-    let here = Waiting::of(&Feed::default(), memory::usable()).entries_max;
+    let here = UnflushedShare::of(memory::usable_bytes()).entries_max;
     let less = 10_000_000;
     for (name, rules, entries_max) in [
         ("plain", false, here),

@@ -20,8 +20,8 @@
 //! | [`api`] | the HTTP API: pages, changes and streams as JSON, over HTTP and websockets; who may read what |
 //! | [`mastodon`] | feeds as Mastodon's API shows them: timelines, lists, statuses, streaming |
 //! | [`operator`] | what the service says of itself: metrics, progress; and what other windows would have done |
-//! | [`config`] | the file as written, turned into each module's options |
 //! | [`pipeline`] | the loop that drives it: the log, threads, the clock, dead letters, checkpoints |
+//! | [`config`] | the file as written, turned into each module's options |
 //! | [`service`] | all of it started and stopped |
 //! | [`demo`] | the service with a made-up fediverse around it, to look at |
 

@@ -2,13 +2,14 @@
 
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use slackwater::api::auth::jwt;
+use slackwater::api::auth::jwt::{self, Algorithm};
+use slackwater::api::auth::secret::Secret;
 use slackwater::clock;
-use slackwater::config::{self, Algorithm, Config, Logging, Secret};
+use slackwater::config::{self, Config, memory};
 use slackwater::demo;
-use slackwater::operator::tune::trace::{Trace, TraceError};
+use slackwater::operator::tune::trace_file::{Trace, TraceFileError};
 use slackwater::operator::tune::{self, Candidate, plot, table};
-use slackwater::operator::{logging, trace};
+use slackwater::operator::{logging, trace_export};
 use slackwater::service;
 use slackwater::service::reload::Watch;
 use slackwater::service::signals::{self, AtOnce, Signals, Status};
@@ -159,12 +160,12 @@ fn serve(file: Option<&Path>, rebuild: bool, at_once: &AtOnce) -> Result<(), Box
     let file = file.or_else(|| here.exists().then_some(here));
     let config = match file {
         Some(file) => config::load(file)?,
-        None => Config::default(),
+        None => Config::defaults(memory::usable_bytes()),
     };
     logging::start(&config.logging);
     raise_open_files();
-    disk::end_on_panic(config.feed.path.clone());
-    if rebuild && let Some(aside) = disk::put_aside(&config.feed.path)? {
+    disk::end_on_panic(config.store.path.clone());
+    if rebuild && let Some(aside) = disk::put_aside(&config.store.path)? {
         let aside = aside.display();
         tracing::warn!(
             "the feeds are made anew from the log; the folder they were in is {aside} now, to be deleted when all is well"
@@ -211,9 +212,9 @@ fn serve(file: Option<&Path>, rebuild: bool, at_once: &AtOnce) -> Result<(), Box
 
 fn show(options: demo::Options, at_once: &AtOnce) -> Result<(), Box<dyn Error>> {
     // Anything less than a warning would disturb the picture.
-    logging::start(&Logging {
+    logging::start(&logging::Options {
         level: "warn".to_owned(),
-        ..Logging::default()
+        ..logging::Options::default()
     });
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -256,20 +257,19 @@ fn token(
 fn trace(file: Option<&Path>) -> Result<(), Box<dyn Error>> {
     let (_, config) = config_or_default(file)?;
     // What is told of reading is told by the bar; standard output is the trace.
-    logging::start(&Logging {
+    logging::start(&logging::Options {
         level: "warn".to_owned(),
         ..config.logging
     });
     let bar = bar("reading the log");
     let mut out = BufWriter::new(std::io::stdout().lock());
-    let log = service::log_options(&config.log);
-    let traced = trace::write(&log, &mut out, &mut |read, all| {
+    let traced = trace_export::write(&config.log, &mut out, &mut |read, all| {
         show_progress(&bar, read, all);
     });
     bar.finish_and_clear();
     let traced = match traced {
         // Whoever reads has enough: `slackwater trace | head`.
-        Err(trace::TraceError::Write(error)) if error.kind() == ErrorKind::BrokenPipe => {
+        Err(trace_export::ExportError::Write(error)) if error.kind() == ErrorKind::BrokenPipe => {
             return Ok(());
         }
         traced => traced?,
@@ -301,7 +301,7 @@ fn tune(
         let read = Trace::read(lines, &mut |read| show_progress(&reading, read, all));
         let file = file.display();
         read.map_err(|error| match error {
-            TraceError::Read(error) => format!("reading {file}: {error}"),
+            TraceFileError::Read(error) => format!("reading {file}: {error}"),
             error => format!("{error} (in {file})"),
         })?
     };
@@ -334,12 +334,12 @@ fn candidates(configs: &[PathBuf]) -> Result<Vec<Candidate>, Box<dyn Error>> {
     let mut candidates = Vec::new();
     for file in configs {
         let name = file.display().to_string();
-        let windows = config::load(file)?.ordering.windows;
+        let windows = config::load(file)?.pipeline.engine.windows;
         candidates.push(Candidate { name, windows });
     }
     if candidates.is_empty() {
         let (name, config) = config_or_default(None)?;
-        let windows = config.ordering.windows;
+        let windows = config.pipeline.engine.windows;
         let mut auto = windows.clone();
         auto.default.reorder_window = ReorderWindow::Auto;
         let may_be_learned = auto != windows && !auto.default.decides_places();
@@ -363,7 +363,10 @@ fn config_or_default(file: Option<&Path>) -> Result<(String, Config), Box<dyn Er
     let file = file.or_else(|| here.exists().then_some(here));
     match file {
         Some(file) => Ok((file.display().to_string(), config::load(file)?)),
-        None => Ok(("defaults".to_owned(), Config::default())),
+        None => Ok((
+            "defaults".to_owned(),
+            Config::defaults(memory::usable_bytes()),
+        )),
     }
 }
 

@@ -4,29 +4,21 @@ mod connection;
 mod cursor_key;
 mod descriptors;
 mod listener;
-pub mod memory;
 pub mod reload;
 pub mod signals;
 mod socket;
 mod waiting;
 
-use crate::api;
-use crate::api::auth::Auth;
-use crate::api::auth::introspection::Introspection;
-use crate::api::auth::jwt::Jwt;
+use crate::api::auth::{Auth, AuthError};
 use crate::api::state::AppState;
-use crate::config::{self, Config};
-use crate::log::built_in;
+use crate::api::{self, Shutdown};
+use crate::config::Config;
 use crate::log::{self, Appender, SourceError};
-use crate::pipeline::due::Due;
 use crate::pipeline::reload::Reload;
 use crate::pipeline::{self, Pipeline, PipelineError};
 use cursor_key::sealed;
 use listener::Listener;
-use memory::Waiting;
 use reload::Watch;
-use slackwater_engine::engine;
-use slackwater_engine::feed::expiry::Keep;
 use slackwater_engine::feed::store::disk::DiskError;
 use slackwater_engine::feed::store::{self, Store};
 use slackwater_engine::view::View;
@@ -39,7 +31,6 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// How long requests in hand may take when the service stops.
@@ -54,9 +45,6 @@ const IDLE_WAIT: Duration = Duration::from_secs(75);
 
 /// How long a connection may take nothing of what it is sent, if streams may not for longer.
 const WRITE_WAIT: Duration = Duration::from_secs(30);
-
-/// The longest that anything waits for a checkpoint, however quiet it is.
-const CHECKPOINT_WAIT_MAX: Duration = Duration::from_secs(3_600);
 
 /// Under which name the data folder keeps which log it was built from.
 const LOG: &str = "log";
@@ -110,7 +98,7 @@ pub enum ServiceError {
     #[error("preparing to check tokens")]
     Auth {
         /// The reason.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: AuthError,
     },
     /// The address.
     #[error("listening on {listen}")]
@@ -154,8 +142,7 @@ pub struct Service {
     ended: oneshot::Receiver<()>,
     stop_http: CancellationToken,
     http: JoinHandle<()>,
-    stop_streams: CancellationToken,
-    streams: TaskTracker,
+    shutdown: Shutdown,
     appender: AppenderToClose,
     /// The data folder.
     folder: String,
@@ -182,55 +169,36 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
     let runtime = tokio::runtime::Handle::current();
     // Before anything is opened.
     let files_max = descriptors::raise();
-    let feed = config.feed.clone();
-    let log = log_options(&config.log);
-    let options = pipeline_options(&config);
+    let (folder, log) = (config.store.clone(), config.log.clone());
+    let options = config.pipeline.clone();
     tracing::info!("opening the log and the data folder");
     // Opening blocks: on sled's recovery, and on a broker that does not answer.
-    let opened = tokio::task::spawn_blocking(move || open(&feed, &log, options, runtime));
+    let opened = tokio::task::spawn_blocking(move || open(folder, &log, options, runtime));
     let (pipeline, appender) = opened.await.map_err(|e| broken("opening", &e))??;
 
-    let listen = config.http.listen;
+    let listen = config.listen;
     let cannot = |source| ServiceError::Listen { listen, source };
     let connections_max = connections_max(&config, files_max);
     let waits = Waits {
         head: HEAD_WAIT,
         idle: IDLE_WAIT,
-        write: WRITE_WAIT.max(config.stream.send_timeout),
+        write: WRITE_WAIT.max(config.api.stream_options.socket.send_timeout),
     };
     let listener = Listener::bind(listen, connections_max, waits).map_err(cannot)?;
     let address = listener.address().map_err(cannot)?;
     let mut state = pipeline.state();
     state.view.log = sealed(&state.view.log, &config)?;
-    let (stop_streams, streams) = (CancellationToken::new(), TaskTracker::new());
     let reload = pipeline.reload();
+    let auth = Auth::new(config.auth.clone()).map_err(|source| ServiceError::Auth { source })?;
+    let mut options = config.api.clone();
+    options.connections.all = streams_max(&config, connections_max);
+    let shutdown = Shutdown::default();
     let routes = api::router(
         state.clone(),
         appender.clone(),
-        api::Options {
-            auth: auth(&config.auth)?,
-            request_timeout: config.http.request_timeout,
-            requests_max: config.http.requests_max,
-            requests_per_minute: config.http.requests_per_minute,
-            trusted_proxies: config.http.trusted_proxies.clone(),
-            connections: api::limits::Limits {
-                all: streams_max(&config, connections_max),
-                per_account: config.stream.connections_per_account_max,
-                per_address: config.stream.connections_per_address_max,
-            },
-            stream_options: api::StreamOptions {
-                horizon_every: config.stream.horizon_every,
-                socket: api::websocket::Options {
-                    ping_every: config.stream.ping_every,
-                    send_timeout: config.stream.send_timeout,
-                },
-            },
-            mastodon_ids: config.mastodon.ids,
-            late_list: config.mastodon.late_list,
-            live_max_age: config.stream.live_max_age,
-            stopping: stop_streams.clone(),
-            streams: streams.clone(),
-        },
+        auth,
+        options,
+        shutdown.clone(),
     );
     let stop_http = CancellationToken::new();
     let http = tokio::spawn(listener.serve(routes, stop_http.clone()));
@@ -258,10 +226,9 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
         ended,
         stop_http,
         http,
-        stop_streams,
-        streams,
+        shutdown,
         appender: AppenderToClose(appender),
-        folder: config.feed.path.display().to_string(),
+        folder: config.store.path.display().to_string(),
     })
 }
 
@@ -280,12 +247,12 @@ impl Service {
     /// Finishes what is in hand, writes a last checkpoint and closes everything. Errors: why the pipeline ended.
     pub async fn stop(mut self) -> Result<(), ServiceError> {
         self.stop_http.cancel();
-        self.stop_streams.cancel();
-        self.streams.close();
+        self.shutdown.stopping.cancel();
+        self.shutdown.streams.close();
         let ending = async {
             // How the server ended does not matter any more.
             let _ = (&mut self.http).await;
-            self.streams.wait().await;
+            self.shutdown.streams.wait().await;
         };
         if tokio::time::timeout(REQUESTS_END_WAIT, ending)
             .await
@@ -313,7 +280,7 @@ impl Service {
 
 /// Opens the data folder and the log it was built from.
 fn open(
-    feed: &config::Feed,
+    folder: store::Options,
     log: &log::Options,
     mut options: pipeline::Options,
     runtime: tokio::runtime::Handle,
@@ -322,18 +289,18 @@ fn open(
         SourceError::Id { source } => ServiceError::LogId { source },
         error => error.into(),
     })?;
-    let path = feed.path.display().to_string();
-    let folder = |source| ServiceError::Folder {
+    let path = folder.path.display().to_string();
+    let failed = |source| ServiceError::Folder {
         path: path.clone(),
         source,
     };
-    let store = Arc::new(Store::open(store_options(feed)).map_err(folder)?);
-    let reflects = store.reflects().map_err(folder)?;
-    let built_from = store.meta::<String>(LOG).map_err(folder)?;
+    let store = Arc::new(Store::open(folder).map_err(failed)?);
+    let reflects = store.reflects().map_err(failed)?;
+    let built_from = store.meta::<String>(LOG).map_err(failed)?;
     let built_from = built_from.filter(|_| !reflects.next.is_empty());
     match (identity.of_folder(built_from.as_deref()), built_from) {
         (Some(log), _) => {
-            store.put_meta(LOG, &log).map_err(folder)?;
+            store.put_meta(LOG, &log).map_err(failed)?;
             options.engine.log = xxh3_64(log.as_bytes());
         }
         (None, built_from) => {
@@ -353,11 +320,12 @@ fn open(
 /// How many connections there may be: as many as there may be streams and requests, as far as the system allows.
 fn connections_max(config: &Config, files_max: Option<usize>) -> usize {
     let wanted = config
-        .stream
-        .connections_max
-        .saturating_add(config.http.requests_max);
+        .api
+        .connections
+        .all
+        .saturating_add(config.api.requests_max);
     let possible = descriptors::connections(files_max);
-    if possible < config.stream.connections_max {
+    if possible < config.api.connections.all {
         tracing::warn!(
             files_max,
             connections = possible,
@@ -373,7 +341,7 @@ fn connections_max(config: &Config, files_max: Option<usize>) -> usize {
 fn streams_max(config: &Config, connections_max: usize) -> usize {
     let left = connections_max.div_ceil(8);
     let streams_max = connections_max.saturating_sub(left).max(1);
-    config.stream.connections_max.min(streams_max)
+    config.api.connections.all.min(streams_max)
 }
 
 /// Draws how far catching up has come, on a terminal. The log tells it everywhere.
@@ -418,72 +386,5 @@ fn pipeline_error(error: PipelineError, folder: &str) -> ServiceError {
 fn broken(what: &str, error: &dyn std::fmt::Display) -> ServiceError {
     ServiceError::Broken {
         what: format!("{what}: {error}"),
-    }
-}
-
-/// Who may ask.
-fn auth(config: &config::Auth) -> Result<Auth, ServiceError> {
-    let jwt = config.jwt.as_ref().map(Jwt::new).transpose();
-    let asked = config.introspection.clone().map(Introspection::new);
-    let (jwt, asked) = (
-        jwt.map_err(Into::into),
-        asked.transpose().map_err(Into::into),
-    );
-    let failed = |source| ServiceError::Auth { source };
-    Ok(Auth {
-        service_tokens: config.service_tokens.clone(),
-        jwt: jwt.map_err(failed)?,
-        introspection: asked.map_err(failed)?,
-        public_feeds_open: config.public_feeds_open,
-    })
-}
-
-/// Which log it is, is found out when that is opened.
-fn pipeline_options(config: &Config) -> pipeline::Options {
-    pipeline::Options {
-        engine: engine::Options {
-            windows: config.ordering.windows.clone(),
-            patience: config.ordering.patience,
-            keep: Keep {
-                posts: config.feed.posts_keep,
-                stubs: config.feed.stubs_keep,
-                removals: config.feed.removals_keep,
-            },
-            inactive_after: config.feed.inactive_after,
-            ..engine::Options::default()
-        },
-        due: Due {
-            replay_max: config.feed.replay_max,
-            rows_every: config.feed.checkpoint_every,
-            all_every: CHECKPOINT_WAIT_MAX,
-        },
-    }
-}
-
-fn store_options(feed: &config::Feed) -> store::Options {
-    let waiting = Waiting::of(feed, memory::usable());
-    store::Options {
-        path: feed.path.clone(),
-        length: feed.length,
-        boost_repeat_after: feed.boost_repeat_after,
-        unflushed_entries_max: waiting.entries_max,
-        unflushed_bytes_max: waiting.bytes_max,
-        cache_bytes: feed.cache_bytes,
-    }
-}
-
-/// Where the log is that a configuration names.
-pub fn log_options(log: &config::Log) -> log::Options {
-    match log {
-        config::Log::BuiltIn {
-            path,
-            keep,
-            bytes_max,
-        } => log::Options::BuiltIn(built_in::Options {
-            activities_keep: *keep,
-            activities_bytes_max: *bytes_max,
-            ..built_in::Options::at(path)
-        }),
-        config::Log::Kafka(kafka) => log::Options::Kafka(kafka.into()),
     }
 }

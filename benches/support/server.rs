@@ -1,8 +1,8 @@
 //! The real binary in a process of its own.
 
 use slackwater::api::auth::jwt;
+use slackwater::api::auth::secret::Secret;
 use slackwater::clock;
-use slackwater::config::{Algorithm, Jwt, Secret};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -17,8 +17,8 @@ pub const AUTH: &str = "[auth]\nservice_tokens = [\"0123456789abcdef\"]\n[auth.j
 
 /// A token of an account's, for an hour.
 pub fn token(account: &str) -> String {
-    let options = Jwt {
-        algorithm: Algorithm::Hs256,
+    let options = jwt::Options {
+        algorithm: jwt::Algorithm::Hs256,
         key: Secret::new(SECRET),
         issuer: None,
         audience: None,

@@ -1,6 +1,6 @@
 //! The configuration file.
 
-use slackwater::config::parse;
+use slackwater::config::{Environment, parse};
 
 /// A failure means that a slip in the file stops the service without a word, or that a mistake is not said.
 pub fn holds(data: &[u8]) {
@@ -11,7 +11,11 @@ pub fn holds(data: &[u8]) {
     if text.contains("file:") {
         return;
     }
-    let read = |text: &str| parse(text, "fuzz.toml", &|name| Some(name.to_owned()));
+    let environment = Environment {
+        variable: &|name| Some(name.to_owned()),
+        memory_bytes: 0,
+    };
+    let read = |text: &str| parse(text, "fuzz.toml", &environment);
     match read(text) {
         Ok(config) => {
             assert_eq!(read(text).ok(), Some(config), "it is read in two ways");

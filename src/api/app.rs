@@ -1,12 +1,11 @@
 //! What every route works with: the state that answers are made from, and the bounds on who may ask how much.
 
 use super::auth::Auth;
-use super::limits::{Connections, Limits, RequestRates};
+use super::limits::{Connections, RequestRates};
+use super::options::{Options, Shutdown, StreamOptions};
 use super::rejections::RejectionLog;
 use super::response_memory::{self, ResponseMemory};
 use super::state::AppState;
-use super::websocket;
-use crate::config::Ids;
 use crate::log::Appender;
 use crate::mastodon::status_cache::StatusCache;
 use ipnet::IpNet;
@@ -20,44 +19,6 @@ use tokio_util::task::TaskTracker;
 
 /// Request bodies held in memory at once, in KiB. A request waits for its share before its body is read.
 const BODIES_KIB_MAX: usize = 128 << 10;
-
-/// How streams are kept.
-#[derive(Clone, Copy, Debug)]
-pub struct StreamOptions {
-    /// How often a reader is told how far its feed is complete.
-    pub horizon_every: Duration,
-    /// The socket.
-    pub socket: websocket::Options,
-}
-
-/// What the routes are told.
-#[derive(Debug)]
-pub struct Options {
-    /// Who may ask.
-    pub auth: Auth,
-    /// How long a request may take.
-    pub request_timeout: Duration,
-    /// Requests answered at once; more are told to come back.
-    pub requests_max: usize,
-    /// Requests of each caller in a minute, the backend's aside.
-    pub requests_per_minute: u32,
-    /// Whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<IpNet>,
-    /// How many readers may be connected.
-    pub connections: Limits,
-    /// How streams are kept.
-    pub stream_options: StreamOptions,
-    /// Whose ids clients of Mastodon's API see.
-    pub mastodon_ids: Ids,
-    /// Whether they find a list of late arrivals.
-    pub late_list: bool,
-    /// How long after its place a post may come that is pushed to them as new though others stand above it.
-    pub live_max_age: Duration,
-    /// Ends all streams.
-    pub stopping: CancellationToken,
-    /// Counts the streams that have not ended.
-    pub streams: TaskTracker,
-}
 
 /// What every route works with. One for all: it is cloned several times for each request.
 #[derive(Clone)]
@@ -95,11 +56,17 @@ impl Deref for App {
 
 impl App {
     /// Everything that the routes share, with nobody connected yet.
-    pub(crate) fn new(state: AppState, appender: Appender, options: Options) -> App {
+    pub(crate) fn new(
+        state: AppState,
+        appender: Appender,
+        auth: Auth,
+        options: Options,
+        shutdown: Shutdown,
+    ) -> App {
         App(Arc::new(AppInner {
             state,
             appender,
-            auth: options.auth,
+            auth,
             requests: Semaphore::new(options.requests_max),
             requests_of_backend: Semaphore::new(options.requests_max.div_ceil(8)),
             bodies: Semaphore::new(BODIES_KIB_MAX),
@@ -113,8 +80,8 @@ impl App {
             late_list: options.late_list,
             rejection_log: Arc::default(),
             live_max_age: options.live_max_age,
-            stopping: options.stopping,
-            streams: options.streams,
+            stopping: shutdown.stopping,
+            streams: shutdown.streams,
         }))
     }
 

@@ -2,7 +2,7 @@
 
 use super::app::App;
 use super::responses::Readiness;
-use crate::operator::by_origin;
+use crate::operator::origin_metrics::OriginMetrics;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -11,12 +11,12 @@ use slackwater_engine::view::BuildProgress;
 
 pub(super) async fn metrics(State(app): State<App>) -> Response {
     let form = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    let by_origin = by_origin::Shown::of(&app.state.view.origins.read());
+    let origins = OriginMetrics::of(&app.state.view.origins.read());
     tokio::task::block_in_place(|| app.gauge());
     let text = app
         .state
         .metrics
-        .text(&by_origin.registry(&app.state.view.windows()));
+        .text(&origins.registry(&app.state.view.windows()));
     ([(header::CONTENT_TYPE, form)], text).into_response()
 }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 const CALLERS_SWEPT_AT: usize = 10_000;
 
 /// How many connections there may be.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// In all.
     pub all: usize,

@@ -2,7 +2,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | `app` | what all routes share |
+//! | `app`, `options` | what all routes share, and the bounds as configured |
 //! | [`state`] | the state requests are answered from |
 //! | [`auth`], `caller` | tokens, and the caller of a request |
 //! | `feeds`, `page_query`, `late` | pages and changes of feeds |
@@ -44,6 +44,7 @@ mod late;
 pub mod limits;
 pub mod log_end;
 pub mod openapi;
+mod options;
 mod ordering;
 pub mod origin;
 mod origins;
@@ -67,12 +68,13 @@ pub mod warnings;
 pub mod websocket;
 pub mod websocket_upgrade;
 
-pub use app::{Options, StreamOptions};
+pub use options::{Options, Shutdown, StreamOptions};
 
 use crate::log::Appender;
 use crate::mastodon;
 use app::App;
 use append_body::BODY_BYTES_MAX;
+use auth::Auth;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
@@ -86,8 +88,14 @@ use state::AppState;
 use tower_http::catch_panic::CatchPanicLayer;
 
 /// All routes.
-pub fn router(state: AppState, appender: Appender, options: Options) -> Router {
-    let app = App::new(state, appender, options);
+pub fn router(
+    state: AppState,
+    appender: Appender,
+    auth: Auth,
+    options: Options,
+    shutdown: Shutdown,
+) -> Router {
+    let app = App::new(state, appender, auth, options, shutdown);
     let of = |group: Group| {
         let routes = ROUTES.iter().filter(|route| route.group == group);
         routes.fold(Router::new(), |router, route| {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use slackwater_order::origin_stats::OriginStats;
 use slackwater_order::time::{Time, millis_of};
 use slackwater_order::verdict::Verdict;
-use slackwater_order::window::{LatePolicy, ReorderWindow, TooLatePolicy, Windows};
+use slackwater_order::window::{LatePolicy, TooLatePolicy, WindowSource, Windows};
 
 /// Origins in one answer, if nothing else is asked for.
 pub const LIMIT_DEFAULT: usize = 100;
@@ -44,7 +44,7 @@ pub struct Origin {
     /// learned: then a post is late after the longest window that can be.
     pub reorder_window_ms: i64,
     /// How that came about.
-    pub window_from: WindowFrom,
+    pub window_from: WindowSource,
     /// The window learned of it, in milliseconds, also where another is fixed; null while it is to be learned.
     pub learned_window_ms: Option<i64>,
     /// Past the window, how long a post is late rather than too late, in milliseconds.
@@ -67,18 +67,6 @@ pub struct Origin {
     pub refused: u64,
     /// When a post of it last arrived.
     pub last_heard: Time,
-}
-
-/// Where a reorder window comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum WindowFrom {
-    /// The operator fixed it.
-    Fixed,
-    /// It was learned from the delays seen.
-    Learned,
-    /// It is to be learned: so far nobody waits for it.
-    NotYetLearned,
 }
 
 /// Delays in milliseconds: a share of posts (10, 50, 90, 99 %) took no longer. From a histogram: up to 39 % too high.
@@ -135,11 +123,7 @@ impl Origin {
         Origin {
             host: host.to_owned(),
             reorder_window_ms: millis_of(windows.holding(host, learned)),
-            window_from: match (window.reorder_window, learned) {
-                (ReorderWindow::Fixed(_), _) => WindowFrom::Fixed,
-                (ReorderWindow::Auto, Some(_)) => WindowFrom::Learned,
-                (ReorderWindow::Auto, None) => WindowFrom::NotYetLearned,
-            },
+            window_from: windows.source(host, learned),
             learned_window_ms: learned.map(millis_of),
             allowed_lateness_ms: millis_of(window.allowed_lateness),
             late: window.late,
@@ -165,6 +149,7 @@ impl Origin {
 mod tests {
     use super::*;
     use slackwater_order::origin_stats::OBSERVATIONS_MIN;
+    use slackwater_order::window::ReorderWindow;
     use slackwater_order::window::Window;
     use std::time::Duration;
 
@@ -187,8 +172,8 @@ mod tests {
             assert_eq!(shown.reorder_window_ms, window_ms, "{host}");
             assert_eq!(shown.learned_window_ms, learned_ms, "{host}");
         };
-        check(&delays, "a.example", WindowFrom::NotYetLearned, 0, None);
-        check(&delays, "fixed.example", WindowFrom::Fixed, 7_000, None);
+        check(&delays, "a.example", WindowSource::NotYetLearned, 0, None);
+        check(&delays, "fixed.example", WindowSource::Fixed, 7_000, None);
         for _ in 0..OBSERVATIONS_MIN {
             delays.count(
                 Verdict::InTime,
@@ -202,11 +187,17 @@ mod tests {
         check(
             &delays,
             "a.example",
-            WindowFrom::Learned,
+            WindowSource::Learned,
             window_ms,
             learned,
         );
-        check(&delays, "fixed.example", WindowFrom::Fixed, 7_000, learned);
+        check(
+            &delays,
+            "fixed.example",
+            WindowSource::Fixed,
+            7_000,
+            learned,
+        );
         let shown = Origin::new("a.example", &delays, &windows);
         assert!(shown.looks_scheduled);
         let all = InTime {

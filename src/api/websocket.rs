@@ -52,7 +52,7 @@ pub mod code {
 }
 
 /// How a socket is kept.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
     /// How often the client is asked whether it is there.
     pub ping_every: Duration,

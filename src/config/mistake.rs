@@ -1,26 +1,26 @@
-//! What is wrong with a configuration, said so that it can be put right.
+//! Mistakes in a configuration, with what stands there, what may, and what was probably meant.
 
 pub(super) use slackwater_engine::spelling::guess;
 use std::fmt;
 
-/// Everything that is wrong with a configuration, in the order of its lines; never empty.
+/// All mistakes in a configuration, in the order of its lines; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistakes(pub Vec<Mistake>);
 
-/// One thing that is wrong.
+/// One mistake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
-    /// The file, as it was named to us.
+    /// The name of the file, as it was given.
     pub file: String,
     /// The line in it, from 1; none if it is about the file as a whole.
     pub line: Option<usize>,
     /// The key, with its tables: `ordering.reorder_window`; empty if it is about the file as a whole.
     pub key: String,
-    /// What stands there; of secrets only what kind of thing it is.
+    /// The value that stands there; of a secret only what kind of thing it is.
     pub found: String,
-    /// What may stand there.
+    /// The values that may stand there, in words.
     pub allowed: String,
-    /// What was probably meant.
+    /// The key or value that was probably meant.
     pub guess: Option<String>,
 }
 
@@ -54,7 +54,7 @@ impl fmt::Display for Mistakes {
 
 impl std::error::Error for Mistakes {}
 
-/// A text as it may be shown in a mistake: quoted, on one line, and not too long.
+/// A text as a mistake shows it: quoted, on one line, and not too long.
 pub(super) fn quoted(text: &str) -> String {
     const CHARS_MAX: usize = 60;
     match text.char_indices().nth(CHARS_MAX) {

@@ -1,7 +1,8 @@
 //! The service as seen from outside: activities and relationships posted, the feed read, over real HTTP.
 
-use super::picture::Shown;
-use super::world::{Event, PEOPLE, Person};
+use super::columns::ColumnEntry;
+use super::fediverse::ScheduledPost;
+use super::fediverse::people::{PEOPLE, Person};
 use crate::api::responses::Accepted;
 use axum::body::Bytes;
 use axum::http::{Method, Request, StatusCode, header};
@@ -18,7 +19,7 @@ use std::net::SocketAddr;
 /// How many entries a page has: the most there can be.
 const PAGE: usize = 80;
 
-/// Why the service could not be asked, or said no.
+/// Why the service did not do as asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// It could not be reached, or its answer not read.
@@ -73,7 +74,7 @@ impl Client {
     }
 
     /// Posts one activity as an instance does that receives it now.
-    pub async fn deliver(&self, event: &Event) -> Result<(), ClientError> {
+    pub async fn deliver(&self, event: &ScheduledPost) -> Result<(), ClientError> {
         let request = Request::post(self.url("/v1/activities"))
             .header(header::CONTENT_TYPE, "application/activity+json")
             .header("Arrived-At", event.arrives.rfc3339())
@@ -83,9 +84,8 @@ impl Client {
     }
 
     /// Posts activities that came before, all in one request, as when an instance begins.
-    pub async fn deliver_all(&self, events: &[Event]) -> Result<(), ClientError> {
-        let wrapped =
-            |it: &Event| json!({"activity": it.activity, "arrived_at": it.arrives.rfc3339()});
+    pub async fn deliver_all(&self, events: &[ScheduledPost]) -> Result<(), ClientError> {
+        let wrapped = |it: &ScheduledPost| json!({"activity": it.activity, "arrived_at": it.arrives.rfc3339()});
         let lines = events
             .iter()
             .map(|it| format!("{}\n", wrapped(it)))
@@ -94,12 +94,12 @@ impl Client {
     }
 
     /// The newest entries of the account's home feed, in the feed's order.
-    pub async fn home(&self) -> Result<Vec<Shown>, ClientError> {
+    pub async fn home(&self) -> Result<Vec<ColumnEntry>, ClientError> {
         let path = self.feed_path();
         let request = Request::get(self.url(&format!("{path}?limit={PAGE}"))).body(Full::default());
         let bytes = self.ask(&path, request).await?;
         let page: Page = serde_json::from_slice(&bytes).map_err(|e| unreachable(&path, &e))?;
-        Ok(page.entries.into_iter().map(Entry::shown).collect())
+        Ok(page.entries.into_iter().map(Entry::column_entry).collect())
     }
 
     async fn post_lines(&self, path: &str, lines: String, sent: usize) -> Result<(), ClientError> {
@@ -166,7 +166,7 @@ struct Page {
     entries: Vec<Entry>,
 }
 
-/// As much of an entry as is shown.
+/// As much of an entry as a column shows.
 #[derive(Deserialize)]
 struct Entry {
     uri: String,
@@ -184,10 +184,10 @@ struct Object {
 }
 
 impl Entry {
-    fn shown(self) -> Shown {
+    fn column_entry(self) -> ColumnEntry {
         let person = PEOPLE.iter().find(|person| person.actor() == self.author);
         let is_late = matches!(self.verdict, Verdict::Late | Verdict::TooLate);
-        Shown {
+        ColumnEntry {
             uri: self.uri,
             handle: person.map_or(self.author, Person::handle),
             text: without_tags(&self.object.content),
@@ -197,7 +197,7 @@ impl Entry {
     }
 }
 
-/// Enough for the posts of `world`, which have no other markup.
+/// Enough for the posts of `fediverse`, which have no other markup.
 fn without_tags(content: &str) -> String {
     content.replace("<p>", "").replace("</p>", "")
 }

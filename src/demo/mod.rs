@@ -1,16 +1,26 @@
 //! The demo: the real service on the built-in log in a temporary folder, a made-up fediverse that posts to it over HTTP,
-//! and a picture of what that changes.
+//! and two columns that show what the service changes.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`fediverse`] | the posts of the made-up fediverse, and when they arrive |
+//! | [`client`] | its instance: posts to the service, and reads the feed |
+//! | [`columns`] | the feed by arrival beside the feed in order |
+//! | [`screen`] | the terminal that they are drawn on |
 
 pub mod client;
-pub mod picture;
+pub mod columns;
+pub mod fediverse;
 pub mod screen;
-pub mod world;
 
 use crate::clock;
-use crate::config::{Config, Log};
+use crate::config::{Config, memory};
+use crate::log;
+use crate::log::built_in;
 use crate::service::{self, Service, ServiceError};
 use client::{Client, ClientError};
-use picture::{Scene, Shown, count_out_of_order, hh_mm, in_words};
+use columns::{ColumnEntry, Scene, count_out_of_order, hh_mm, in_words};
+use fediverse::ScheduledPost;
 use screen::Screen;
 use slackwater_order::time::Time;
 use std::collections::BTreeMap;
@@ -21,7 +31,6 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
-use world::Event;
 
 /// How much faster the made-up fediverse lives: its minute takes a second here.
 const FASTER: u32 = 60;
@@ -54,11 +63,11 @@ pub struct Options {
     pub listen: Option<SocketAddr>,
     /// When to end by itself.
     pub ends_after: Option<Duration>,
-    /// Which made-up fediverse.
+    /// The seed of the made-up fediverse: the same number makes the same posts.
     pub seed: u64,
 }
 
-/// Why the demo ended badly.
+/// Why the demo failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
     /// An address that others could reach.
@@ -95,7 +104,7 @@ pub async fn run(options: Options, hears: impl FnOnce()) -> Result<(), DemoError
     // Before anything is made that a signal would leave behind.
     let mut signals = Signals::listen().map_err(DemoError::Signals)?;
     hears();
-    let door = Door::choose(options.listen)?;
+    let listen = ListenAddress::choose(options.listen)?;
     let folder = tempfile::Builder::new()
         .prefix("slackwater-demo-")
         .tempdir()
@@ -103,21 +112,21 @@ pub async fn run(options: Options, hears: impl FnOnce()) -> Result<(), DemoError
             path: std::env::temp_dir().display().to_string(),
             source,
         })?;
-    let mut service = service::start(config(folder.path(), door.listen)).await?;
-    let mut show = Show::new(&service, &door, options.seed, clock::now());
+    let mut service = service::start(config(folder.path(), listen.address)).await?;
+    let mut demo = Demo::new(&service, &listen, options.seed, clock::now());
     let played = tokio::select! {
-        () = signals.any() => Ok(Why::Told),
-        played = show.play(&mut service, folder.path(), options.ends_after) => played,
+        () = signals.any() => Ok(Ending::Signal),
+        played = demo.play(&mut service, folder.path(), options.ends_after) => played,
     };
-    let played = show.finish(played).await;
-    show.screen.close();
+    let played = demo.finish(played).await;
+    demo.screen.close();
     let stopped = service.stop().await;
     let path = remove(folder)?;
-    let ended = played.and_then(|why| {
+    let ended = played.and_then(|ending| {
         stopped?;
-        let last_word = show.last_word(why);
-        let line = format!("{last_word} {path} is removed.");
-        show.screen.line(&line).map_err(DemoError::Output)
+        let farewell = demo.farewell(ending);
+        let line = format!("{farewell} {path} is removed.");
+        demo.screen.line(&line).map_err(DemoError::Output)
     });
     match ended {
         // Whoever read it has seen enough: `slackwater demo | head`.
@@ -127,41 +136,45 @@ pub async fn run(options: Options, hears: impl FnOnce()) -> Result<(), DemoError
 }
 
 /// Where the demo listens.
-struct Door {
-    listen: SocketAddr,
-    /// The usual port is somebody else's.
+struct ListenAddress {
+    address: SocketAddr,
+    /// The usual port is taken by another process.
     is_another: bool,
 }
 
-impl Door {
-    fn choose(wanted: Option<SocketAddr>) -> Result<Door, DemoError> {
-        if let Some(listen) = wanted {
-            if !listen.ip().is_loopback() {
-                return Err(DemoError::NotLoopback(listen));
+impl ListenAddress {
+    fn choose(wanted: Option<SocketAddr>) -> Result<ListenAddress, DemoError> {
+        if let Some(address) = wanted {
+            if !address.ip().is_loopback() {
+                return Err(DemoError::NotLoopback(address));
             }
             let is_another = false;
-            return Ok(Door { listen, is_another });
+            return Ok(ListenAddress {
+                address,
+                is_another,
+            });
         }
         // Only tried, and let go again: opening the service is too much to do twice.
         let is_another = std::net::TcpListener::bind(LISTEN)
             .is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse);
         let port = if is_another { 0 } else { LISTEN.port() };
-        let listen = SocketAddr::new(LISTEN.ip(), port);
-        Ok(Door { listen, is_another })
+        let address = SocketAddr::new(LISTEN.ip(), port);
+        Ok(ListenAddress {
+            address,
+            is_another,
+        })
     }
 }
 
 fn config(folder: &Path, listen: SocketAddr) -> Config {
-    let mut config = Config::default();
-    if let Log::BuiltIn { path, .. } = &mut config.log {
-        *path = folder.join("log");
-    }
-    config.feed.path = folder.join("feeds");
-    config.http.listen = listen;
+    let mut config = Config::defaults(memory::usable_bytes());
+    config.log = log::Options::BuiltIn(built_in::Options::at(folder.join("log")));
+    config.store.path = folder.join("feeds");
+    config.listen = listen;
     config
 }
 
-/// Removes the folder; its path, to be told.
+/// Removes the folder and returns its path.
 fn remove(folder: TempDir) -> Result<String, DemoError> {
     let path = folder.path().display().to_string();
     match folder.close() {
@@ -170,16 +183,19 @@ fn remove(folder: TempDir) -> Result<String, DemoError> {
     }
 }
 
-/// Why the demo ended well.
+/// What ended the demo, if nothing failed.
 #[derive(Clone, Copy, Debug)]
-enum Why {
-    Told,
-    TimeIsOver,
+enum Ending {
+    /// A signal.
+    Signal,
+    /// The time that it was to run for is over.
+    TimeOver,
+    /// The faster clock of the made-up fediverse has reached ours.
     CaughtUp,
 }
 
-/// The posts on their way, the clock they live by, and what came of them.
-struct Show {
+/// The posts that have not arrived yet, the clock they live by, and the two columns they make.
+struct Demo {
     client: Client,
     screen: Screen,
     seed: u64,
@@ -189,21 +205,21 @@ struct Show {
     began: Instant,
     /// Hours made so far.
     hours: u32,
-    /// What is written or will be, by arrival; the number keeps apart what arrives at the same time.
-    on_their_way: BTreeMap<(Time, u64), Event>,
+    /// Posts by arrival, as far as hours are made; the number keeps apart those that arrive at the same time.
+    not_arrived: BTreeMap<(Time, u64), ScheduledPost>,
     made: u64,
-    by_arrival: Vec<Shown>,
-    in_order: Vec<Shown>,
+    by_arrival: Vec<ColumnEntry>,
+    in_order: Vec<ColumnEntry>,
     fresh: Vec<(Instant, String)>,
     url: String,
     is_another_port: bool,
 }
 
-impl Show {
-    fn new(service: &Service, door: &Door, seed: u64, now: Time) -> Show {
+impl Demo {
+    fn new(service: &Service, listen: &ListenAddress, seed: u64, now: Time) -> Demo {
         let midnight = now.millis().div_euclid(DAY_MS) - DAYS_AGO;
         let client = Client::new(service.address, ACCOUNT);
-        Show {
+        Demo {
             url: client.feed_url(),
             client,
             screen: Screen::open(),
@@ -211,12 +227,12 @@ impl Show {
             evening: Time::from_millis(midnight * DAY_MS + EVENING_MS),
             began: clock::stopwatch(),
             hours: 0,
-            on_their_way: BTreeMap::new(),
+            not_arrived: BTreeMap::new(),
             made: 0,
             by_arrival: Vec::new(),
             in_order: Vec::new(),
             fresh: Vec::new(),
-            is_another_port: door.is_another,
+            is_another_port: listen.is_another,
         }
     }
 
@@ -226,14 +242,16 @@ impl Show {
         service: &mut Service,
         folder: &Path,
         ends_after: Option<Duration>,
-    ) -> Result<Why, DemoError> {
+    ) -> Result<Ending, DemoError> {
         if !self.screen.is_live() {
             self.introduce(folder).map_err(DemoError::Output)?;
         }
-        self.client.relate(&world::relationships(ACCOUNT)).await?;
-        let before = self.arrived_by(self.there());
+        self.client
+            .relate(&fediverse::relationships(ACCOUNT))
+            .await?;
+        let before = self.arrived_by(self.fediverse_now());
         self.client.deliver_all(&before).await?;
-        self.by_arrival = before.iter().rev().map(shown).collect();
+        self.by_arrival = before.iter().rev().map(column_entry).collect();
         self.by_arrival.truncate(ARRIVALS_MAX);
         // Accepted is durable, not yet in the feed: that takes a moment.
         let until = clock::stopwatch() + FILLED_WAIT;
@@ -253,14 +271,14 @@ impl Show {
         let mut columns = tokio::time::interval(COLUMNS_EVERY);
         loop {
             let is_columns_due = tokio::select! {
-                () = &mut ends => return Ok(Why::TimeIsOver),
+                () = &mut ends => return Ok(Ending::TimeOver),
                 () = service.ended() => return Err(DemoError::Ended),
                 _ = columns.tick() => true,
                 _ = tick.tick() => false,
             };
-            let there = self.there();
+            let there = self.fediverse_now();
             if clock::now() <= there {
-                return Ok(Why::CaughtUp);
+                return Ok(Ending::CaughtUp);
             }
             self.go_on(there).await?;
             if self.screen.is_live() || is_columns_due {
@@ -269,32 +287,34 @@ impl Show {
         }
     }
 
-    /// The last picture; none if it was told to end before there was one.
-    async fn finish(&mut self, played: Result<Why, DemoError>) -> Result<Why, DemoError> {
-        let why = played?;
+    /// Draws the last picture; none if the demo ended before there was one.
+    async fn finish(&mut self, played: Result<Ending, DemoError>) -> Result<Ending, DemoError> {
+        let ending = played?;
         if self.by_arrival.is_empty() {
-            return Ok(why);
+            return Ok(ending);
         }
         self.in_order = self.client.home().await?;
         if !self.screen.is_live() {
-            self.draw(self.there()).map_err(DemoError::Output)?;
+            self.draw(self.fediverse_now()).map_err(DemoError::Output)?;
         }
-        Ok(why)
+        Ok(ending)
     }
 
     /// The made-up fediverse's now.
-    fn there(&self) -> Time {
+    fn fediverse_now(&self) -> Time {
         self.evening.plus(OVER + self.began.elapsed() * FASTER)
     }
 
     /// Delivers what has arrived by `there`, one by one, and reads the feed.
     async fn go_on(&mut self, there: Time) -> Result<(), DemoError> {
-        for event in self.arrived_by(there) {
-            self.client.deliver(&event).await?;
-            self.fresh.push((clock::stopwatch(), event.uri.clone()));
-            self.by_arrival.insert(0, shown(&event));
+        for post in self.arrived_by(there) {
+            self.client.deliver(&post).await?;
+            self.fresh.push((clock::stopwatch(), post.uri.clone()));
+            self.by_arrival.insert(0, column_entry(&post));
             if !self.screen.is_live() {
-                self.screen.line(&told(&event)).map_err(DemoError::Output)?;
+                self.screen
+                    .line(&arrival_line(&post))
+                    .map_err(DemoError::Output)?;
             }
         }
         self.by_arrival.truncate(ARRIVALS_MAX);
@@ -304,17 +324,17 @@ impl Show {
     }
 
     /// Takes the posts that have arrived by `there`, in the order they arrived.
-    fn arrived_by(&mut self, there: Time) -> Vec<Event> {
+    fn arrived_by(&mut self, there: Time) -> Vec<ScheduledPost> {
         // Nothing arrives before the hour in which it was written.
-        while self.evening.plus(world::HOUR * self.hours) <= there {
-            for event in world::hour(self.seed, self.evening, self.hours) {
-                self.on_their_way.insert((event.arrives, self.made), event);
+        while self.evening.plus(fediverse::HOUR * self.hours) <= there {
+            for post in fediverse::hour(self.seed, self.evening, self.hours) {
+                self.not_arrived.insert((post.arrives, self.made), post);
                 self.made += 1;
             }
             self.hours += 1;
         }
-        let later = self.on_their_way.split_off(&(there, u64::MAX));
-        std::mem::replace(&mut self.on_their_way, later)
+        let later = self.not_arrived.split_off(&(there, u64::MAX));
+        std::mem::replace(&mut self.not_arrived, later)
             .into_values()
             .collect()
     }
@@ -329,7 +349,7 @@ impl Show {
             url: &self.url,
             is_another_port: self.is_another_port,
         };
-        let rows = picture::draw(&scene, self.screen.canvas());
+        let rows = columns::draw(&scene, self.screen.canvas());
         self.screen.show(&rows)
     }
 
@@ -347,11 +367,11 @@ impl Show {
         lines.iter().try_for_each(|line| self.screen.line(line))
     }
 
-    fn last_word(&self, why: Why) -> String {
-        let ended = match why {
-            Why::Told => "Ended.",
-            Why::TimeIsOver => "Ended: its time was over.",
-            Why::CaughtUp => "Ended: the made-up fediverse has caught up with real time.",
+    fn farewell(&self, ending: Ending) -> String {
+        let ended = match ending {
+            Ending::Signal => "Ended.",
+            Ending::TimeOver => "Ended: its time was over.",
+            Ending::CaughtUp => "Ended: the made-up fediverse has caught up with real time.",
         };
         format!(
             "{ended} Out of order: {} of the newest {} posts by arrival, {} of {} in the feed.",
@@ -363,29 +383,29 @@ impl Show {
     }
 }
 
-/// A post as it is known on arrival; no verdict is known then.
-fn shown(event: &Event) -> Shown {
-    Shown {
-        uri: event.uri.clone(),
-        handle: event.handle.clone(),
-        text: event.text.to_owned(),
-        written: event.published,
+/// A post on its arrival, when no verdict is known.
+fn column_entry(post: &ScheduledPost) -> ColumnEntry {
+    ColumnEntry {
+        uri: post.uri.clone(),
+        handle: post.handle.clone(),
+        text: post.text.to_owned(),
+        written: post.published,
         late_ms: None,
     }
 }
 
-fn told(event: &Event) -> String {
+fn arrival_line(post: &ScheduledPost) -> String {
     format!(
         "{} arrived: {}, written {}, {} ago: {}",
-        hh_mm(event.arrives),
-        event.handle,
-        hh_mm(event.published),
-        in_words(event.arrives.since(event.published)),
-        event.text,
+        hh_mm(post.arrives),
+        post.handle,
+        hh_mm(post.published),
+        in_words(post.arrives.since(post.published)),
+        post.text,
     )
 }
 
-/// What ends the demo: Ctrl-C, being told to, or the terminal closed.
+/// The signals that end the demo: Ctrl-C, a request to terminate, or a closed terminal.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,

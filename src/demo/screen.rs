@@ -1,6 +1,6 @@
 //! Standard output: a terminal that is drawn on, or lines that can be read in a log.
 
-use super::picture::Canvas;
+use super::columns::Canvas;
 use console::Term;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};

@@ -33,7 +33,7 @@ const TIDY_EVERY: Duration = Duration::from_secs(3600);
 const KAFKA_TRANSIT: Duration = Duration::from_secs(1);
 
 /// Which log, and where.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Options {
     /// The built-in log in a folder.
     BuiltIn(built_in::Options),

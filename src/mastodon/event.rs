@@ -114,7 +114,7 @@ impl EventMapper {
                 return Ok(None);
             }
             let id = match (self.status_cache.ids, post) {
-                (crate::config::Ids::Place, _) => Some(item.id.to_string()),
+                (crate::mastodon::ids::Ids::Place, _) => Some(item.id.to_string()),
                 (ids, Some(post)) => id_of(ids, &post),
                 (_, None) => None,
             };

@@ -22,7 +22,7 @@ pub fn late_list() -> Value {
     json!({"id": LATE_LIST, "title": "Late arrivals", "replies_policy": "followed", "exclusive": false})
 }
 
-/// Whether an entry can be shown to clients: under [`crate::config::Ids::Ref`] only under the id that the backend gave its post.
+/// Whether an entry can be shown to clients: under [`crate::mastodon::ids::Ids::Ref`] only under the id that the backend gave its post.
 pub fn is_shown(status_cache: &StatusCache, entry: &LateEntry) -> bool {
     let shown = entry.original.as_ref().unwrap_or(&entry.post);
     id_of(status_cache.ids, shown).is_some()

@@ -11,7 +11,7 @@ use crate::api::caller::CallerContext;
 use crate::api::disk_reads;
 use crate::api::problem::Problem;
 use crate::clock;
-use crate::config::Ids;
+use crate::mastodon::ids::Ids;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};

@@ -6,7 +6,7 @@ use super::ids::id_of;
 use super::status::{ITEMS_MAX, KnownMention, Status, StatusContext};
 use crate::api::single_flight::SingleFlight;
 use crate::api::state::AppState;
-use crate::config::Ids;
+use crate::mastodon::ids::Ids;
 use slackwater_engine::feed::post::Post;
 use slackwater_engine::feed::store::Index;
 use slackwater_engine::feed::store::disk::{DiskError, ask_to_wait, is_waiting};

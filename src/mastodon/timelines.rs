@@ -11,7 +11,7 @@ use crate::api::caller::CallerContext;
 use crate::api::large_response::hold;
 use crate::api::problem::Problem;
 use crate::clock;
-use crate::config::Ids;
+use crate::mastodon::ids::Ids;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};

@@ -1,19 +1,51 @@
 //! The log's form: for people on a terminal, JSON otherwise.
 
-use crate::config::{Format, Logging};
+use schemars::JsonSchema;
+use serde::Deserialize;
 use std::io::IsTerminal;
 use std::sync::OnceLock;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
+/// What the log holds, and how it looks: the table `[logging]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// A filter that [`EnvFilter`] takes. Default `info`.
+    pub level: String,
+    /// How lines look. Default [`Format::Auto`].
+    pub format: Format,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// For people on a terminal, JSON elsewhere.
+    #[default]
+    Auto,
+    /// For people.
+    Human,
+    /// An object a line.
+    Json,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            level: "info".to_owned(),
+            format: Format::Auto,
+        }
+    }
+}
+
 /// What the running log lets through.
 static LEVEL: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
 /// Starts writing the log to standard error. A second call has no effect.
-pub fn start(logging: &Logging) {
-    let (filter, handle) = reload::Layer::new(filter_of(&logging.level));
-    let human = match logging.format {
+pub fn start(options: &Options) {
+    let (filter, handle) = reload::Layer::new(filter_of(&options.level));
+    let human = match options.format {
         Format::Human => true,
         Format::Json => false,
         Format::Auto => std::io::stderr().is_terminal(),

@@ -10,17 +10,18 @@ use prometheus_client::registry::{Registry, Unit};
 
 type Labels = Vec<(&'static str, String)>;
 
-/// Counters told apart by one word, of a bounded set. Each is looked for once: most of them are counted on with every record.
+/// A counter for each word of a bounded set, under one label. The map of labels is asked once for each: most are counted on with
+/// every record.
 #[derive(Debug)]
-struct ByWord {
+struct LabelledCounter {
     label: &'static str,
     family: Family<Labels, Counter>,
     known: RwLock<Vec<(&'static str, Counter)>>,
 }
 
-impl ByWord {
-    fn new(label: &'static str) -> ByWord {
-        ByWord {
+impl LabelledCounter {
+    fn new(label: &'static str) -> LabelledCounter {
+        LabelledCounter {
             label,
             family: Family::default(),
             known: RwLock::default(),
@@ -43,14 +44,14 @@ impl ByWord {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    records: ByWord,
-    outcomes: ByWord,
-    verdicts: ByWord,
+    records: LabelledCounter,
+    outcomes: LabelledCounter,
+    verdicts: LabelledCounter,
     requests: Family<Labels, Counter>,
-    reloads: ByWord,
+    reloads: LabelledCounter,
     rejected_lines: Family<Labels, Counter>,
     mastodon_left_out: Family<Labels, Counter>,
-    streams_ended: ByWord,
+    streams_ended: LabelledCounter,
     lag: Family<Labels, Gauge>,
     /// Records set aside because they could not be used.
     pub dead_letters: Counter,
@@ -91,14 +92,14 @@ impl Default for Metrics {
         let checkpoint_seconds = Histogram::new(exponential_buckets(0.001, 2.0, 16));
         let mut metrics = Metrics {
             registry: Registry::with_prefix("slackwater"),
-            records: ByWord::new("topic"),
-            outcomes: ByWord::new("outcome"),
-            verdicts: ByWord::new("verdict"),
+            records: LabelledCounter::new("topic"),
+            outcomes: LabelledCounter::new("outcome"),
+            verdicts: LabelledCounter::new("verdict"),
             requests: Family::default(),
-            reloads: ByWord::new("outcome"),
+            reloads: LabelledCounter::new("outcome"),
             rejected_lines: Family::default(),
             mastodon_left_out: Family::default(),
-            streams_ended: ByWord::new("reason"),
+            streams_ended: LabelledCounter::new("reason"),
             lag: Family::default(),
             dead_letters: Counter::default(),
             lost_records: Gauge::default(),

@@ -1,9 +1,16 @@
-//! What the service says of itself: numbers for Prometheus, how far a start has come, the log's form; and what other
-//! windows would have done.
+//! What an operator reads: metrics, the progress of a start, the log; and what other windows would have done.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`metrics`], [`origin_metrics`] | numbers for Prometheus: of the service, and of single origins |
+//! | [`logging`] | the log on standard error |
+//! | [`progress`] | how far catching up has come |
+//! | [`trace_export`] | the delays in a log, as a trace |
+//! | [`tune`] | a trace replayed under other windows |
 
-pub mod by_origin;
 pub mod logging;
 pub mod metrics;
+pub mod origin_metrics;
 pub mod progress;
-pub mod trace;
+pub mod trace_export;
 pub mod tune;

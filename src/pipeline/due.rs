@@ -44,6 +44,16 @@ pub enum What {
     All,
 }
 
+impl Default for Due {
+    fn default() -> Due {
+        Due {
+            replay_max: Duration::from_secs(10),
+            rows_every: Duration::from_secs(30),
+            all_every: Duration::from_secs(3_600),
+        }
+    }
+}
+
 impl Due {
     /// What is to be written now.
     pub fn of(&self, waiting: &Waiting) -> What {

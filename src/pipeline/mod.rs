@@ -55,7 +55,7 @@ const PUBLISH_AFTER: Duration = Duration::from_millis(50);
 const LETTERS_WAIT: Duration = Duration::from_secs(2);
 
 /// What the pipeline is told.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
     /// What the engine is told.
     pub engine: engine::Options,

@@ -3,7 +3,8 @@
 //! taken too, as is what the kept one sealed before any was configured.
 
 use super::ServiceError;
-use crate::config::{self, Log};
+use crate::config::Config;
+use crate::log;
 use slackwater_engine::view::seal::{Key, SealedLog};
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -15,15 +16,16 @@ const FILE: &str = "cursor.key";
 const KEY_BYTES: usize = 32;
 
 /// The log with its keys; one is made if there is to be one and is none yet.
-pub(super) fn sealed(log: &SealedLog, config: &config::Config) -> Result<SealedLog, ServiceError> {
-    let configured = config.auth.cursor_keys.iter().map(|secret| {
+pub(super) fn sealed(log: &SealedLog, config: &Config) -> Result<SealedLog, ServiceError> {
+    let configured = config.cursor_keys.iter().map(|secret| {
         let secret = secret.as_ref()?;
         Some(Key::of(secret.reveal().as_bytes()))
     });
     let mut keys: Vec<Option<Key>> = configured.collect();
-    if let Log::BuiltIn { path, .. } = &config.log
-        && (keys.is_empty() || path.join(FILE).exists())
+    if let log::Options::BuiltIn(built_in) = &config.log
+        && (keys.is_empty() || built_in.path.join(FILE).exists())
     {
+        let path = &built_in.path;
         let kept = kept(path).map_err(|source| ServiceError::CursorKey {
             path: path.join(FILE).display().to_string(),
             source,
@@ -67,6 +69,8 @@ fn kept(folder: &Path) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::auth::secret::Secret;
+    use crate::log::built_in;
 
     /// Were this to fail, all readers would begin anew once a key is configured.
     #[test]
@@ -74,12 +78,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let secret = "abcdef0123456789abcdef0123456789";
         let config = |keys: &[&str]| {
-            let mut config = config::Config::default();
-            if let Log::BuiltIn { path, .. } = &mut config.log {
-                *path = folder.path().to_owned();
-            }
-            let keys = keys.iter().map(|key| Some(config::Secret::new(key)));
-            config.auth.cursor_keys = keys.collect();
+            let mut config = Config::defaults(0);
+            config.log = log::Options::BuiltIn(built_in::Options::at(folder.path()));
+            let keys = keys.iter().map(|key| Some(Secret::new(key)));
+            config.cursor_keys = keys.collect();
             config
         };
         let with = |keys: &[&str]| sealed(&SealedLog::new(1), &config(keys)).unwrap();

@@ -79,7 +79,7 @@ impl Watch {
             let path = self.path.clone();
             let loaded = tokio::task::spawn_blocking(move || config::load(&path)).await;
             let outcome = match loaded {
-                Ok(Ok(config)) => take_over(&mut effective, config, &reload),
+                Ok(Ok(config)) => take_over(&mut effective, &config, &reload),
                 Ok(Err(mistakes)) => Outcome::Refused(mistakes.to_string()),
                 Err(error) => Outcome::Refused(error.to_string()),
             };
@@ -129,28 +129,23 @@ impl Watch {
 }
 
 /// Puts in force what can be while the service runs: `[ordering]` and the level of the log.
-fn take_over(effective: &mut Config, config: Config, reload: &Reload) -> Outcome {
-    if *effective == config {
+fn take_over(effective: &mut Config, config: &Config, reload: &Reload) -> Outcome {
+    if effective == config {
         return Outcome::Unchanged;
     }
-    if effective.ordering != config.ordering {
-        reload.put(config.ordering.windows.clone(), config.ordering.patience);
+    let (old, new) = (&effective.pipeline.engine, &config.pipeline.engine);
+    if (&old.windows, old.patience) != (&new.windows, new.patience) {
+        reload.put(new.windows.clone(), new.patience);
     }
     if effective.logging.level != config.logging.level {
         logging::set_level(&config.logging.level);
     }
-    let rest = Config {
-        ordering: effective.ordering.clone(),
-        logging: config::Logging {
-            level: effective.logging.level.clone(),
-            ..config.logging.clone()
-        },
-        ..config.clone()
-    };
-    if rest != *effective {
+    effective.pipeline.engine.windows = new.windows.clone();
+    effective.pipeline.engine.patience = new.patience;
+    effective.logging.level.clone_from(&config.logging.level);
+    // Whatever still differs cannot be taken over.
+    if effective != config {
         tracing::warn!("beside [ordering] and logging.level, settings changed that need a restart");
     }
-    effective.ordering = config.ordering;
-    effective.logging.level = config.logging.level;
     Outcome::TakenOver
 }

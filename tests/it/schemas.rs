@@ -7,6 +7,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use slackwater::api::auth::jwt;
+use slackwater::api::auth::secret::Secret;
 use slackwater::api::openapi;
 use slackwater::{clock, config};
 use slackwater_engine::activity::parse;
@@ -20,12 +21,19 @@ use std::time::Duration;
 
 const WRITE: &str = "SLACKWATER_WRITE_SCHEMAS";
 
+/// Every file of `schemas/` by its name.
+fn files() -> Vec<(&'static str, Value)> {
+    let mut files = openapi::files();
+    files.push(("config.schema.json", config::schema()));
+    files
+}
+
 #[test]
 fn the_files_are_what_the_types_say() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
     let mut stale = Vec::new();
     let mut known = BTreeSet::new();
-    for (name, schema) in openapi::files() {
+    for (name, schema) in files() {
         let text = format!("{schema:#}\n");
         let path = folder.join(name);
         if std::env::var_os(WRITE).is_some() {
@@ -51,7 +59,7 @@ fn the_files_are_what_the_types_say() {
 
 #[test]
 fn every_schema_is_one() {
-    for (name, schema) in openapi::files() {
+    for (name, schema) in files() {
         if name.ends_with(".schema.json") {
             jsonschema::meta::validate(&schema).unwrap_or_else(|e| panic!("{name}: {e}"));
             validator(&schema);
@@ -637,9 +645,9 @@ fn every_answer_is_as_described() {
 
 /// What only callers with a token that is not for this meet, and those who ask too often; and streams.
 fn tokens_and_streams(checked: &mut Checked, document: &Value) {
-    let jwt = config::Jwt {
-        algorithm: config::Algorithm::Hs256,
-        key: config::Secret::new("0123456789abcdef0123456789abcdef"),
+    let jwt = jwt::Options {
+        algorithm: jwt::Algorithm::Hs256,
+        key: Secret::new("0123456789abcdef0123456789abcdef"),
         issuer: None,
         audience: None,
     };
@@ -1131,7 +1139,7 @@ fn media_of(headers: &HeaderMap) -> String {
 }
 
 fn file(name: &str) -> Value {
-    let mut files = openapi::files().into_iter();
+    let mut files = files().into_iter();
     files.find(|(known, _)| *known == name).unwrap().1
 }
 

@@ -7,7 +7,7 @@ use crate::support::watcher::{Came, Stream};
 use reqwest::Method;
 use serde_json::json;
 use slackwater::api::auth::jwt;
-use slackwater::config::{Algorithm, Jwt, Secret};
+use slackwater::api::auth::secret::Secret;
 use slackwater::{clock, config};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -30,8 +30,8 @@ fn signed_tokens(more: &str) -> String {
 }
 
 fn mint(account: &str, scope: &str, lives: Duration) -> String {
-    let options = Jwt {
-        algorithm: Algorithm::Hs256,
+    let options = jwt::Options {
+        algorithm: jwt::Algorithm::Hs256,
         key: Secret::new(SECRET),
         issuer: None,
         audience: None,
@@ -573,6 +573,10 @@ fn keys_are_read_from_files() {
         "auth.service_tokens = [\"{SERVICE}\"]\nauth.jwt.algorithm = \"HS256\"\nauth.jwt.key = \"file:{}\"",
         file.display()
     );
-    let config = config::parse(&text, "s.toml", &|_| None).unwrap();
+    let environment = config::Environment {
+        variable: &|_| None,
+        memory_bytes: 0,
+    };
+    let config = config::parse(&text, "s.toml", &environment).unwrap();
     assert_eq!(config.auth.jwt.unwrap().key, Secret::new(SECRET));
 }

@@ -5,6 +5,8 @@ use slackwater::api::change_json;
 use slackwater::api::feed_watch::WakeCondition;
 use slackwater::clock;
 use slackwater::config::Config;
+use slackwater::log;
+use slackwater::log::built_in;
 use slackwater::service;
 use slackwater_engine::relationship::Patience;
 use slackwater_engine::view::View;
@@ -51,20 +53,20 @@ fn begin(view: &View, look: &Snapshot) -> Cursor {
 async fn a_reader_is_woken_for_each_entry_that_ripens_and_for_what_happens_to_the_feed_and_not_otherwise()
  {
     let dir = TempDir::new().unwrap();
-    let mut config = Config::default();
-    config.feed.path = dir.path().join("feeds");
-    config.log = slackwater::config::Log::BuiltIn {
-        path: dir.path().join("log"),
-        keep: Duration::from_secs(86_400),
-        bytes_max: 1 << 30,
-    };
-    config.http.listen = "127.0.0.1:0".parse().unwrap();
+    let mut config = Config::defaults(0);
+    config.store.path = dir.path().join("feeds");
+    config.log = log::Options::BuiltIn(built_in::Options {
+        activities_keep: Duration::from_secs(86_400),
+        activities_bytes_max: 1 << 30,
+        ..built_in::Options::at(dir.path().join("log"))
+    });
+    config.listen = "127.0.0.1:0".parse().unwrap();
     let window = Window {
         reorder_window: ReorderWindow::Fixed(Duration::from_secs(2)),
         ..Window::default()
     };
-    config.ordering.windows = Windows::new(window, Duration::from_secs(120));
-    config.ordering.patience = Patience::Complete;
+    config.pipeline.engine.windows = Windows::new(window, Duration::from_secs(120));
+    config.pipeline.engine.patience = Patience::Complete;
     let service = service::start(config).await.unwrap();
     let state = service.state().clone();
     let view = state.view.clone();

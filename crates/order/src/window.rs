@@ -104,6 +104,24 @@ pub struct EffectiveWindow {
     pub clock_skew: Duration,
 }
 
+/// Where a reorder window comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(
+    feature = "schemars",
+    derive(schemars::JsonSchema),
+    schemars(rename = "WindowFrom")
+)]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum WindowSource {
+    /// The operator fixed it.
+    Fixed,
+    /// It was learned from the delays seen.
+    Learned,
+    /// It is to be learned: so far nobody waits for it.
+    NotYetLearned,
+}
+
 /// Which hosts a rule of windows is for, in the form that origins have: lower case, ASCII, without a leading `www.`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostPattern {
@@ -220,6 +238,15 @@ impl Windows {
         }
     }
 
+    /// Where the window of `origin` comes from, if `learned` was learned of it.
+    pub fn source(&self, origin: &str, learned: Option<Duration>) -> WindowSource {
+        match (self.of(origin).reorder_window, learned) {
+            (ReorderWindow::Fixed(_), _) => WindowSource::Fixed,
+            (ReorderWindow::Auto, Some(_)) => WindowSource::Learned,
+            (ReorderWindow::Auto, None) => WindowSource::NotYetLearned,
+        }
+    }
+
     /// Gives the hosts of a pattern windows of their own. Errors: the same pattern was given some before.
     pub fn set(&mut self, pattern: HostPattern, window: Window) -> Result<(), PatternTaken> {
         let (windows, key) = match pattern {
@@ -314,6 +341,21 @@ mod tests {
         check("a.example", Some(61), 60, 60);
         check("fixed.example", None, 20, 20);
         check("fixed.example", Some(61), 20, 20);
+    }
+
+    #[test]
+    fn a_window_is_fixed_or_learned_or_yet_to_be_learned() {
+        let mut windows = windows(&[("fixed.example", 20)]);
+        windows.default.reorder_window = ReorderWindow::Auto;
+        let learned = Some(Duration::from_secs(30));
+        for (origin, learned, source) in [
+            ("a.example", None, WindowSource::NotYetLearned),
+            ("a.example", learned, WindowSource::Learned),
+            ("fixed.example", None, WindowSource::Fixed),
+            ("fixed.example", learned, WindowSource::Fixed),
+        ] {
+            assert_eq!(windows.source(origin, learned), source, "{origin}");
+        }
     }
 
     #[test]

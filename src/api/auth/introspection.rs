@@ -1,10 +1,10 @@
 //! User tokens that say nothing by themselves: whoever gave them is asked (OAuth 2.0 token introspection, RFC 7662). What
 //! it says is remembered for a moment, good or bad, and it is asked only so much at a time.
 
+use super::secret::Secret;
 use super::{Scopes, TokenError, User};
 use crate::api::auth::token::Token;
 use crate::clock;
-use crate::config::Introspection as Options;
 use axum::body::Bytes;
 use axum::http::{Request, header};
 use base64::Engine;
@@ -35,6 +35,19 @@ const ANSWERS_BYTES_MAX: u64 = 16 << 20;
 const ANSWER_BYTES: u64 = 256;
 /// The longest answer, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
+
+/// Who is asked about user tokens that say nothing by themselves: the keys `[auth.introspection]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Where: http or https.
+    pub url: url::Url,
+    /// As whom.
+    pub client_id: String,
+    /// With which secret.
+    pub client_secret: Secret,
+    /// How long an answer is believed. 1 to 25 seconds, default 25 seconds.
+    pub remember: Duration,
+}
 
 /// Asks about tokens.
 #[derive(Debug)]

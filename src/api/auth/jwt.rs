@@ -1,13 +1,15 @@
 //! User tokens that the backend signs: JSON Web Tokens (RFC 7519). The library knows how they are checked; here stands
 //! what ours must say: `sub`, the account; `scope`; `exp`; and the audience and issuer, if they are configured.
 
+use super::secret::Secret;
 use super::{InvalidToken, LEEWAY, Scopes, User};
-use crate::config::{self, Algorithm, Secret};
 use jsonwebtoken::errors::Error;
 use jsonwebtoken::{DecodingKey, Header, Validation, decode, decode_header, encode};
 use serde::{Deserialize, Serialize};
 use slackwater_order::time::Time;
 use std::time::Duration;
+
+pub use super::jwt_options::{Algorithm, Options};
 
 /// Checks tokens.
 #[derive(Clone)]
@@ -36,7 +38,7 @@ impl std::fmt::Debug for Jwt {
 
 impl Jwt {
     /// Checks tokens as configured. An error if the key is none for the algorithm.
-    pub fn new(options: &config::Jwt) -> Result<Jwt, Error> {
+    pub fn new(options: &Options) -> Result<Jwt, Error> {
         let key = options.decoding_key()?;
         let mut validation = Validation::new(named(options.algorithm));
         validation.leeway = LEEWAY.as_secs();
@@ -76,7 +78,7 @@ impl Jwt {
 
 /// A token for an account, for trying things out. `key`: HS256: the secret; RS256 and EdDSA: the private key, PEM.
 pub fn mint(
-    options: &config::Jwt,
+    options: &Options,
     key: &Secret,
     account: &str,
     scope: &str,

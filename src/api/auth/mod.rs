@@ -3,13 +3,15 @@
 
 pub mod introspection;
 pub mod jwt;
+mod jwt_options;
+pub mod secret;
 pub mod token;
 
 use super::problem::Problem;
-use crate::config::Secret;
 use axum::http::StatusCode;
 use introspection::Introspection;
 use jwt::Jwt;
+use secret::Secret;
 use slackwater_engine::view::feed_ref::FeedRef;
 use slackwater_order::time::Time;
 use std::time::Duration;
@@ -20,6 +22,31 @@ pub const LEEWAY: Duration = Duration::from_secs(5);
 
 /// The longest that anything said of a token is believed.
 const REMEMBER_MAX: Duration = Duration::from_secs(25);
+
+/// Which tokens are taken: the table `[auth]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The bearer tokens of the backend, 16 to 4096 visible ASCII characters each. Empty only if there is no `[auth]`:
+    /// then the service is on loopback, and any caller may act as the backend. Default empty.
+    pub service_tokens: Vec<Secret>,
+    /// Whether public and hashtag feeds may be read without a token. Default no.
+    pub public_feeds_open: bool,
+    /// User tokens that the backend signs. Default none.
+    pub jwt: Option<jwt::Options>,
+    /// The server that is asked about other user tokens. Default none.
+    pub introspection: Option<introspection::Options>,
+}
+
+/// Why tokens cannot be checked.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthError {
+    /// The key of signed tokens is none for their algorithm.
+    #[error(transparent)]
+    Key(#[from] jsonwebtoken::errors::Error),
+    /// This machine has no certificates to trust a server by.
+    #[error(transparent)]
+    Certificates(#[from] std::io::Error),
+}
 
 /// Who is taken for whom.
 #[derive(Debug, Default)]
@@ -97,6 +124,17 @@ impl Scopes {
 }
 
 impl Auth {
+    /// Takes the tokens that `options` name.
+    pub fn new(options: Options) -> Result<Auth, AuthError> {
+        let introspection = options.introspection.map(Introspection::new);
+        Ok(Auth {
+            service_tokens: options.service_tokens,
+            jwt: options.jwt.as_ref().map(Jwt::new).transpose()?,
+            introspection: introspection.transpose()?,
+            public_feeds_open: options.public_feeds_open,
+        })
+    }
+
     /// Who sends `token`.
     pub async fn caller(&self, token: Option<&Token>) -> Result<Caller, TokenError> {
         let Some(token) = token else {
@@ -129,8 +167,8 @@ impl Auth {
         let given = token.reveal().as_bytes();
         let is_ours = self.service_tokens.iter().any(|secret| secret.is(given));
         let is_signed = self.jwt.is_some() && Jwt::is_one(token.reveal());
-        let introspection = self.introspection.as_ref();
-        !is_ours && !is_signed && introspection.is_some_and(|it| !it.knows(token, now))
+        let feed_ref = self.introspection.as_ref();
+        !is_ours && !is_signed && feed_ref.is_some_and(|feed_ref| !feed_ref.knows(token, now))
     }
 
     async fn user(&self, token: &Token) -> Result<User, TokenError> {

@@ -1,15 +1,14 @@
 use super::*;
 use crate::clock;
-use crate::config;
 use jsonwebtoken::{Algorithm as Alg, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use slackwater_engine::feed::feed_id::PublicPart;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-fn options() -> config::Jwt {
-    config::Jwt {
-        algorithm: config::Algorithm::Hs256,
+fn options() -> jwt::Options {
+    jwt::Options {
+        algorithm: jwt::Algorithm::Hs256,
         key: Secret::new(SECRET),
         issuer: Some("https://social.example".to_owned()),
         audience: Some("slackwater".to_owned()),
@@ -177,8 +176,8 @@ async fn a_token_that_is_wrong_in_any_way_is_refused() {
 #[tokio::test]
 async fn a_public_key_is_no_secret_to_sign_with() {
     let (private, public) = keys::ED25519;
-    let options = config::Jwt {
-        algorithm: config::Algorithm::EdDsa,
+    let options = jwt::Options {
+        algorithm: jwt::Algorithm::EdDsa,
         key: Secret::new(public),
         ..options()
     };
@@ -203,8 +202,8 @@ async fn a_public_key_is_no_secret_to_sign_with() {
 #[tokio::test]
 async fn tokens_signed_with_rsa_are_read() {
     let (private, public) = keys::RSA;
-    let options = config::Jwt {
-        algorithm: config::Algorithm::Rs256,
+    let options = jwt::Options {
+        algorithm: jwt::Algorithm::Rs256,
         key: Secret::new(public),
         ..options()
     };

@@ -15,7 +15,7 @@ use super::origin::{Origin, Origins};
 use super::problem::Problem;
 use super::responses::{Accepted, Ordering, Page, Readiness};
 use super::stream_message::Message;
-use crate::operator::trace::Sighting;
+use crate::operator::trace_export::Sighting;
 use crate::operator::tune::report::Report;
 use operation::{Audience, Schemas};
 use records::{ACTIVITY, ACTIVITY_HEADERS, ACTIVITY_LINE, DEAD_LETTER_HEADERS, RELATIONSHIP};
@@ -30,7 +30,8 @@ pub fn document() -> Value {
     DOCUMENT.clone()
 }
 
-/// Every file of `schemas/`, by its name: each record, answer and the configuration as a JSON Schema, and the document.
+/// The files of `schemas/` by their names: each record and each answer as a JSON Schema, and the document. The configuration's
+/// is `config::schema`.
 pub fn files() -> Vec<(&'static str, Value)> {
     vec![
         ("activity-record.schema.json", ACTIVITY.alone()),
@@ -53,7 +54,6 @@ pub fn files() -> Vec<(&'static str, Value)> {
         ("problem.schema.json", answered::<Problem>()),
         ("trace-line.schema.json", answered::<Sighting<'_>>()),
         ("tune.schema.json", answered::<Report>()),
-        ("config.schema.json", config()),
         ("openapi.json", document()),
     ]
 }
@@ -61,14 +61,6 @@ pub fn files() -> Vec<(&'static str, Value)> {
 fn answered<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().for_serialize();
     settings.into_generator().into_root_schema_for::<T>().into()
-}
-
-fn config() -> Value {
-    let mut schema = crate::config::schema();
-    if let Some(schema) = schema.as_object_mut() {
-        schema.insert("title".to_owned(), json!("slackwater.toml"));
-    }
-    schema
 }
 
 fn described() -> Value {

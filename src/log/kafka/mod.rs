@@ -61,7 +61,7 @@ const OFFSETS: &str = "offsets are kept beside the data they belong to";
 const ACCEPTED: &str = "accepted means that every replica has it, once";
 
 /// Where Kafka is and what its topics are called.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Options {
     /// `host:port` of some brokers; the others are learned from them.
     pub brokers: Vec<String>,
@@ -74,7 +74,7 @@ pub struct Options {
     /// The group under which offsets are committed, for lag tools only; nothing is read back from it.
     pub group: String,
     /// Any librdkafka setting by its own name. It wins over ours, except those this folder relies on:
-    /// [`KafkaError::Reserved`].
+    /// [`KafkaError::Reserved`]. May hold passwords, so values are not shown.
     pub client: BTreeMap<String, String>,
 }
 
@@ -88,6 +88,20 @@ impl Default for Options {
             group: "slackwater".to_owned(),
             client: BTreeMap::new(),
         }
+    }
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let settings: Vec<&String> = self.client.keys().collect();
+        f.debug_struct("Options")
+            .field("brokers", &self.brokers)
+            .field("activities", &self.activities)
+            .field("relationships", &self.relationships)
+            .field("dead_letters", &self.dead_letters)
+            .field("group", &self.group)
+            .field("client", &settings)
+            .finish()
     }
 }
 

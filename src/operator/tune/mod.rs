@@ -3,29 +3,29 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`trace`] | a trace read, and what is wrong with its lines |
-//! | [`replay`] | it under one configuration |
-//! | [`watch`] | one reader of it: what waits, and what comes behind |
+//! | [`trace_file`] | the posts of a trace, and what is wrong with its lines |
+//! | [`replay`](mod@replay) | a trace under one configuration |
+//! | [`simulated_reader`] | a reader of it: how long posts wait, and which come behind |
 //! | [`recommend`] | the windows that a target asks for, and the patience that pays with them |
-//! | [`report`] | what comes of it all, for machines |
-//! | [`table`], [`plot`] | and for people |
+//! | [`report`] | the results, for machines |
+//! | [`table`], [`plot`] | the same for people, as text and as a picture |
 
 pub mod plot;
 pub mod recommend;
 pub mod replay;
 pub mod report;
+pub mod simulated_reader;
 pub mod table;
-pub mod trace;
-pub mod watch;
+pub mod trace_file;
 
 use replay::replay;
 use report::{Recommended, Report};
+use simulated_reader::{PATIENCES, SimulatedReaders};
 use slackwater_engine::relationship::Patience;
 use slackwater_order::hold::OriginHold;
 use slackwater_order::origin_stats::OBSERVATIONS_MIN;
 use slackwater_order::window::Windows;
-use trace::Trace;
-use watch::{PATIENCES, Readers};
+use trace_file::Trace;
 
 /// A configuration to be tried.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ pub struct Candidate {
 }
 
 /// Tries each candidate on the trace, and what is recommended for `target` (the share of an origin's posts to be in time, 0
-/// to 1): windows, which take what they leave open from the first candidate, and a patience. `progress` is told how many
+/// to 1): windows, which take what they leave open from the first candidate, and a patience. `progress` is given how many
 /// arrivals of how many have been replayed.
 pub fn tune(
     trace: &Trace,
@@ -53,9 +53,9 @@ pub fn tune(
     };
     let mut configurations = Vec::with_capacity(candidates.len() + 1);
     for candidate in candidates {
-        let readers = begin(trace, &candidate.windows, &PATIENCES);
+        let readers = first_readers(trace, &candidate.windows, &PATIENCES);
         let replayed = replay(trace, &candidate.windows, readers, &mut progress);
-        configurations.push(replayed.told(&candidate.name, trace));
+        configurations.push(replayed.configuration(&candidate.name, trace));
     }
     let otherwise = candidates
         .first()
@@ -65,7 +65,12 @@ pub fn tune(
     let mut patience = None;
     if OBSERVATIONS_MIN <= trace.arrivals.len() as u64 {
         let windows = recommend::effective(&origins, &otherwise, target);
-        let replayed = replay(trace, &windows, Readers::unlike(&waits), &mut progress);
+        let replayed = replay(
+            trace,
+            &windows,
+            SimulatedReaders::distinct(&waits),
+            &mut progress,
+        );
         patience = recommend::patience(&replayed.readers, target);
     } else {
         progress(trace.arrivals.len() as u64);
@@ -77,8 +82,9 @@ pub fn tune(
     let windows = recommend::effective(&origins, &otherwise, target);
     let mut patiences = PATIENCES.to_vec();
     patiences.extend(patience);
-    let readers = begin(trace, &windows, &patiences);
-    let mut recommended = replay(trace, &windows, readers, &mut progress).told(&name, trace);
+    let readers = first_readers(trace, &windows, &patiences);
+    let mut recommended =
+        replay(trace, &windows, readers, &mut progress).configuration(&name, trace);
     let reader = patience.and_then(|_| recommended.readers.pop());
     configurations.push(recommended);
     Report {
@@ -94,12 +100,12 @@ pub fn tune(
 }
 
 /// Readers who follow everybody in the trace, before anything is learned.
-fn begin(trace: &Trace, windows: &Windows, patiences: &[Patience]) -> Readers {
+fn first_readers(trace: &Trace, windows: &Windows, patiences: &[Patience]) -> SimulatedReaders {
     let hosts = trace.hosts.iter();
-    let waits: Vec<OriginHold> = hosts
+    let holds: Vec<OriginHold> = hosts
         .map(|host| OriginHold::of(host, None, windows))
         .collect();
-    Readers::new(patiences, &waits)
+    SimulatedReaders::new(patiences, &holds)
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //! little more, since the next posts are not these. And the patience that pays with them.
 
 use super::report::Recommendation;
-use super::trace::Trace;
-use super::watch::{Reader, Readers};
+use super::simulated_reader::{SimulatedReader, SimulatedReaders};
+use super::trace_file::Trace;
 use hashbrown::HashMap;
 use slackwater_engine::host::pattern_of;
 use slackwater_engine::relationship::Patience;
@@ -160,8 +160,8 @@ pub fn default_ms(otherwise: &Windows) -> i64 {
 /// Order is bought by waiting, and ever dearer: the last thirtieth of the posts may take a hundred times as long as all
 /// others. So what is asked of each doubling of the hold is that it brings in order at least the share of entries that
 /// `target` lets miss. The patience taken is the one from which no other, longer or shorter, is worth the change.
-pub fn patience(readers: &Readers, target: f64) -> Option<Patience> {
-    let costs = |reader: &Reader| {
+pub fn patience(readers: &SimulatedReaders, target: f64) -> Option<Patience> {
+    let costs = |reader: &SimulatedReader| {
         let doublings = (1.0 + reader.hold_ms as f64 / PAID_FROM_MS).log2();
         reader.share_behind() + (1.0 - target) * doublings
     };

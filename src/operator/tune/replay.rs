@@ -1,50 +1,49 @@
-//! A trace under one configuration: every post judged and learned from as the service does it, readers looking on.
+//! A trace under one configuration: every post is judged and learned from as the service does it, and readers receive it.
 
 use super::report::{Configuration, OriginRow, Quantiles, ReaderRow, Shares};
-use super::trace::Trace;
-use super::watch::Readers;
-use crate::api::origin::WindowFrom;
+use super::simulated_reader::SimulatedReaders;
+use super::trace_file::Trace;
 use slackwater_order::hold::OriginHold;
 use slackwater_order::origin_stats::{Learned, OriginStats};
 use slackwater_order::origins::OTHERS;
 use slackwater_order::verdict::{Disposition, Verdict, judge};
-use slackwater_order::window::{EffectiveWindow, ReorderWindow, Windows};
+use slackwater_order::window::{EffectiveWindow, Windows};
 use std::sync::Arc;
 
-/// Progress is told every so many arrivals.
-const TOLD_EVERY: u64 = 10_000;
+/// Arrivals between two reports of progress.
+const PROGRESS_EVERY: u64 = 10_000;
 
-/// What became of a trace.
+/// A trace that was replayed under one configuration.
 #[derive(Debug)]
-pub struct Replayed {
-    origins: Vec<Origin>,
-    /// Who looked on.
-    pub readers: Readers,
+pub struct Replay {
+    origins: Vec<OriginState>,
+    /// The readers who received it.
+    pub readers: SimulatedReaders,
     windows: Windows,
 }
 
-/// One origin on the way.
+/// An origin while its posts are replayed.
 #[derive(Debug)]
-struct Origin {
+struct OriginState {
     delays: OriginStats,
     effective: EffectiveWindow,
-    wait: OriginHold,
+    hold: OriginHold,
 }
 
-/// Replays `trace` under `windows` while `readers` look on; `progress` is told how many more arrivals are done.
+/// Replays `trace` under `windows` to `readers`. `progress` is given how many more arrivals are done.
 pub fn replay(
     trace: &Trace,
     windows: &Windows,
-    mut readers: Readers,
+    mut readers: SimulatedReaders,
     progress: &mut dyn FnMut(u64),
-) -> Replayed {
-    let new = |host: &Arc<str>| Origin {
+) -> Replay {
+    let new = |host: &Arc<str>| OriginState {
         delays: OriginStats::default(),
         effective: windows.effective(host, None),
-        wait: OriginHold::of(host, None, windows),
+        hold: OriginHold::of(host, None, windows),
     };
-    let mut origins: Vec<Origin> = trace.hosts.iter().map(new).collect();
-    let mut untold = 0;
+    let mut origins: Vec<OriginState> = trace.hosts.iter().map(new).collect();
+    let mut since_progress = 0;
     for post in &trace.arrivals {
         let at = usize::try_from(post.origin).unwrap_or(usize::MAX);
         let Some(origin) = origins.get_mut(at) else {
@@ -52,7 +51,7 @@ pub fn replay(
         };
         let judgement = judge(Some(post.published), post.arrived, false, &origin.effective);
         if judgement.disposition == Disposition::InFeeds {
-            readers.see(judgement.at, post.arrived);
+            readers.receive(judgement.at, post.arrived);
         }
         let delay_ms = Some(post.arrived.since(post.published));
         let verdict = judgement.verdict;
@@ -63,27 +62,27 @@ pub fn replay(
         // Origins counted together say nothing of each other.
         if learned == Learned::Moved && host != OTHERS {
             origin.effective = windows.effective(host, origin.delays.learned());
-            let wait = OriginHold::of(host, Some(&origin.delays), windows);
-            readers.moved(&origin.wait, &wait);
-            origin.wait = wait;
+            let hold = OriginHold::of(host, Some(&origin.delays), windows);
+            readers.change_hold(&origin.hold, &hold);
+            origin.hold = hold;
         }
-        untold += 1;
-        if untold == TOLD_EVERY {
-            progress(untold);
-            untold = 0;
+        since_progress += 1;
+        if since_progress == PROGRESS_EVERY {
+            progress(since_progress);
+            since_progress = 0;
         }
     }
-    progress(untold);
-    Replayed {
+    progress(since_progress);
+    Replay {
         origins,
         readers,
         windows: windows.clone(),
     }
 }
 
-impl Replayed {
-    /// What became of it, in words and numbers, under the name `name`.
-    pub fn told(self, name: &str, trace: &Trace) -> Configuration {
+impl Replay {
+    /// The report of it, under the name `name`.
+    pub fn configuration(self, name: &str, trace: &Trace) -> Configuration {
         let mut all = [0; Verdict::ALL.len()];
         let mut origins = Vec::with_capacity(self.origins.len());
         for (host, origin) in trace.hosts.iter().zip(&self.origins) {
@@ -94,15 +93,10 @@ impl Replayed {
             origins.push(OriginRow {
                 host: host.to_string(),
                 posts: counts.iter().sum(),
-                reorder_window_ms: origin.wait.window_ms(),
-                window_from: match (
-                    self.windows.of(host).reorder_window,
-                    origin.delays.learned().filter(|_| **host != *OTHERS),
-                ) {
-                    (ReorderWindow::Fixed(_), _) => WindowFrom::Fixed,
-                    (ReorderWindow::Auto, Some(_)) => WindowFrom::Learned,
-                    (ReorderWindow::Auto, None) => WindowFrom::NotYetLearned,
-                },
+                reorder_window_ms: origin.hold.window_ms(),
+                window_from: self
+                    .windows
+                    .source(host, origin.delays.learned().filter(|_| **host != *OTHERS)),
                 shares: shares(counts),
             });
         }

@@ -1,9 +1,9 @@
-//! What comes of a replay, for machines: `slackwater tune --json` writes a [`Report`].
+//! The results of replays, for machines: `slackwater tune --json` writes a [`Report`].
 
-use crate::api::origin::WindowFrom;
 use schemars::JsonSchema;
 use serde::Serialize;
 use slackwater_order::time::Time;
+use slackwater_order::window::WindowSource;
 
 /// What the configurations would have done.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -106,7 +106,7 @@ pub struct OriginRow {
     /// How long feeds would be held for it at the end of the trace, in milliseconds.
     pub reorder_window_ms: i64,
     /// How that came about.
-    pub window_from: WindowFrom,
+    pub window_from: WindowSource,
     /// Of its posts.
     pub shares: Shares,
 }

@@ -2,7 +2,7 @@
 
 use super::recommend::learnable;
 use super::report::{Configuration, OriginRow, ReaderRow, Report};
-use crate::api::origin::WindowFrom;
+use slackwater_order::window::WindowSource;
 use std::fmt::Write;
 
 /// Origins in each table, those with the most posts.
@@ -53,12 +53,12 @@ pub fn text(report: &Report) -> String {
 /// A share, 0 to 1, in percent with two digits behind the point. What is not all is not shown as all.
 pub fn percent(share: f64) -> String {
     let percent = share * 100.0;
-    let shown = if share < 1.0 {
+    let percent = if share < 1.0 {
         percent.min(99.99)
     } else {
         percent
     };
-    format!("{shown:.2} %")
+    format!("{percent:.2} %")
 }
 
 /// The same in a sentence: `99 %`, `99.5 %`.
@@ -131,12 +131,12 @@ fn of_configuration(text: &mut String, configuration: &Configuration) {
 
 fn of_origin(origin: &OriginRow) -> Vec<String> {
     let window = match origin.window_from {
-        WindowFrom::Fixed => zero(origin.reorder_window_ms),
-        WindowFrom::Learned => format!("{} learned", zero(origin.reorder_window_ms)),
-        WindowFrom::NotYetLearned => "not yet learned".to_owned(),
+        WindowSource::Fixed => zero(origin.reorder_window_ms),
+        WindowSource::Learned => format!("{} learned", zero(origin.reorder_window_ms)),
+        WindowSource::NotYetLearned => "not yet learned".to_owned(),
     };
     cells([
-        &shown(&origin.host),
+        &shortened(&origin.host),
         &origin.posts.to_string(),
         &window,
         &percent(origin.shares.in_time),
@@ -184,7 +184,7 @@ fn recommended_windows(text: &mut String, report: &Report, target: &str) {
             ""
         };
         rows.push(cells([
-            &shown(&origin.host),
+            &shortened(&origin.host),
             &origin.posts.to_string(),
             &zero(origin.reorder_window_ms),
             &percent(origin.in_time),
@@ -256,7 +256,7 @@ fn more(text: &mut String, origins: usize) {
     }
 }
 
-/// No wait at all is shown as nothing.
+/// A time as [`span`] has it, and no time at all as `0s`.
 fn zero(ms: i64) -> String {
     if ms == 0 { "0s".to_owned() } else { span(ms) }
 }
@@ -266,8 +266,8 @@ fn trimmed(number: f64) -> String {
     text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
 }
 
-/// A host of another's choosing, on a terminal: no control characters can be in one, but it can be long.
-fn shown(host: &str) -> String {
+/// A host as a table shows it. Another chose it: it can hold no control characters, but it can be long.
+fn shortened(host: &str) -> String {
     const CHARS_MAX: usize = 40;
     match host.char_indices().nth(CHARS_MAX) {
         Some((end, _)) => format!("{}…", host.get(..end).unwrap_or_default()),
@@ -291,15 +291,15 @@ fn aligned(text: &mut String, rows: &[Vec<String>]) {
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     for row in rows {
-        let mut shown = String::from("  ");
+        let mut aligned = String::from("  ");
         for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
             let gap = " ".repeat(width.saturating_sub(console::measure_text_width(cell)));
             match column {
-                0 => shown.extend([cell.as_str(), &gap]),
-                _ => shown.extend(["  ", &gap, cell]),
+                0 => aligned.extend([cell.as_str(), &gap]),
+                _ => aligned.extend(["  ", &gap, cell]),
             }
         }
-        line(text, shown.trim_end());
+        line(text, aligned.trim_end());
     }
 }
 

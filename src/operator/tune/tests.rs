@@ -1,10 +1,9 @@
 //! What is said of windows, held against made-up but lifelike traces.
 
-use super::trace::TraceError;
+use super::trace_file::TraceFileError;
 use super::*;
-use crate::api::origin::WindowFrom;
 use slackwater_order::time::Time;
-use slackwater_order::window::{ReorderWindow, TooLatePolicy, Window};
+use slackwater_order::window::{ReorderWindow, TooLatePolicy, Window, WindowSource};
 use std::time::Duration;
 
 const NOON: i64 = 1_763_805_600_000;
@@ -12,7 +11,7 @@ const MINUTE: f64 = 60_000.0;
 
 /// How an origin delivers.
 #[derive(Clone, Copy, Debug)]
-enum Ways {
+enum DeliveryModel {
     /// Most within a second or two, some within minutes.
     Punctual,
     /// Everything a quarter of an hour later, as Threads does.
@@ -25,23 +24,23 @@ enum Ways {
     Queue,
 }
 
-const WAYS: [(&str, Ways); 5] = [
-    ("punctual.example", Ways::Punctual),
-    ("threads.net", Ways::Scheduled),
-    ("bridge.example", Ways::Bridge),
-    ("cron.example", Ways::Cron),
-    ("queue.example", Ways::Queue),
+const ORIGINS: [(&str, DeliveryModel); 5] = [
+    ("punctual.example", DeliveryModel::Punctual),
+    ("threads.net", DeliveryModel::Scheduled),
+    ("bridge.example", DeliveryModel::Bridge),
+    ("cron.example", DeliveryModel::Cron),
+    ("queue.example", DeliveryModel::Queue),
 ];
 
-impl Ways {
+impl DeliveryModel {
     fn delay_ms(self, random: &mut fastrand::Rng, written: i64) -> i64 {
         let delay = match self {
-            Ways::Punctual => around(random, 1_200.0, 1.1),
-            Ways::Scheduled => 15.0 * MINUTE + around(random, 3_000.0, 0.6),
-            Ways::Bridge if random.f64() < 0.7 => around(random, 4_000.0, 0.7),
-            Ways::Bridge => around(random, 90_000.0, 0.4),
-            Ways::Cron => 300_000.0 * random.f64(),
-            Ways::Queue => {
+            DeliveryModel::Punctual => around(random, 1_200.0, 1.1),
+            DeliveryModel::Scheduled => 15.0 * MINUTE + around(random, 3_000.0, 0.6),
+            DeliveryModel::Bridge if random.f64() < 0.7 => around(random, 4_000.0, 0.7),
+            DeliveryModel::Bridge => around(random, 90_000.0, 0.4),
+            DeliveryModel::Cron => 300_000.0 * random.f64(),
+            DeliveryModel::Queue => {
                 let minute = written / 60_000 % 1_440;
                 let behind = if (600..660).contains(&minute) {
                     20.0 * MINUTE
@@ -66,12 +65,12 @@ fn around(random: &mut fastrand::Rng, median: f64, spread: f64) -> f64 {
 fn lines(posts_each: usize, seed: u64) -> Vec<String> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut lines = Vec::new();
-    for (origin, ways) in WAYS {
+    for (origin, model) in ORIGINS {
         for _ in 0..posts_each {
             let published = NOON + random.i64(0..864_000_000);
             let delay_ms = match random.u32(..200) {
                 0 => random.i64(3 * 86_400_000..30 * 86_400_000),
-                _ => ways.delay_ms(&mut random, published),
+                _ => model.delay_ms(&mut random, published),
             };
             lines.push((published + delay_ms, published, origin));
         }
@@ -145,7 +144,7 @@ fn a_window_recommended_from_one_half_meets_its_target_on_the_other() {
             for (one, other) in [(0, 1), (1, 0), (2, 3), (3, 2)] {
                 let (one, other) = (&halves[one], &halves[other]);
                 let (recommended, _) = recommend::recommend(one, &fixed(30).windows, target);
-                assert_eq!(recommended.len(), WAYS.len());
+                assert_eq!(recommended.len(), ORIGINS.len());
                 for origin in recommended {
                     let there = share_in_time(other, &origin.host, origin.reorder_window_ms);
                     let said = format!("{} {target} {seed}: {there} {origin:?}", origin.host);
@@ -170,7 +169,7 @@ fn learned_windows_find_in_time_what_they_are_to_find() {
         panic!("{} configurations", report.configurations.len());
     };
     for origin in &auto.origins {
-        assert_eq!(origin.window_from, WindowFrom::Learned, "{}", origin.host);
+        assert_eq!(origin.window_from, WindowSource::Learned, "{}", origin.host);
         // Of what is no backfill; while it is learned all is in time.
         let share = origin.shares.in_time / (1.0 - origin.shares.too_late);
         assert!(0.98 <= share, "{} {share}", origin.host);
@@ -307,15 +306,17 @@ fn a_patience_is_recommended_as_long_as_waiting_pays() {
 fn each_doubling_of_the_hold_must_bring_its_share() {
     let check = |rows: &[(u64, i64, u64)], seconds: u64| {
         let reader = |(patience, hold_ms, behind): &(u64, i64, u64)| {
-            let mut waits = watch::Waits::default();
+            let mut waits = simulated_reader::OriginWaits::default();
             waits.add(*hold_ms);
-            let mut reader =
-                watch::Reader::new(Patience::For(Duration::from_secs(*patience)), waits);
+            let mut reader = simulated_reader::SimulatedReader::new(
+                Patience::For(Duration::from_secs(*patience)),
+                waits,
+            );
             reader.waits_ms = vec![0; 1_000];
             reader.behind = *behind;
             reader
         };
-        let readers = Readers(rows.iter().map(reader).collect());
+        let readers = SimulatedReaders(rows.iter().map(reader).collect());
         let found = recommend::patience(&readers, 0.99);
         assert_eq!(
             found,
@@ -331,7 +332,10 @@ fn each_doubling_of_the_hold_must_bring_its_share() {
     check(&[(0, 0, 100), (1, 1_000, 95), (7, 7_000, 69)], 7);
     // Of equals the shorter.
     check(&[(5, 3_000, 50), (10, 3_000, 50)], 5);
-    assert_eq!(recommend::patience(&Readers(Vec::new()), 0.99), None);
+    assert_eq!(
+        recommend::patience(&SimulatedReaders(Vec::new()), 0.99),
+        None
+    );
 }
 
 /// Three posts, each number by hand.
@@ -434,7 +438,7 @@ fn a_line_that_cannot_be_read_is_told_and_passed_over() {
     );
     assert_eq!(trace.malformed.lines, 6);
     let empty = Trace::read(b"\n\n".as_slice(), &mut |_| {});
-    assert!(matches!(empty, Err(TraceError::Empty)), "{empty:?}");
+    assert!(matches!(empty, Err(TraceFileError::Empty)), "{empty:?}");
     let all = Trace::read(b"x\ny".as_slice(), &mut |_| {}).unwrap_err();
     assert_eq!(
         all.to_string(),

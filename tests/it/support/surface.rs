@@ -5,8 +5,8 @@ use super::wait_for;
 use reqwest::Method;
 use serde_json::{Value, json};
 use slackwater::api::auth::jwt;
+use slackwater::api::auth::secret::Secret;
 use slackwater::clock;
-use slackwater::config::{Algorithm, Jwt, Secret};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -180,8 +180,8 @@ impl Surface {
 
 /// A token of an account's.
 pub(crate) fn token_of(account: &str, scope: &str, lives: Duration) -> String {
-    let options = Jwt {
-        algorithm: Algorithm::Hs256,
+    let options = jwt::Options {
+        algorithm: jwt::Algorithm::Hs256,
         key: Secret::new(SECRET),
         issuer: None,
         audience: None,

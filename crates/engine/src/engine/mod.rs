@@ -65,7 +65,7 @@ use std::time::Duration;
 const ASK_AGAIN: Duration = Duration::from_secs(60);
 
 /// What the engine is told.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// Reorder windows.
     pub windows: Windows,

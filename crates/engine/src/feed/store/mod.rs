@@ -56,7 +56,7 @@ pub const INDEX_LENGTH_MAX: usize = 20_000;
 pub const HELD_FACTOR: usize = 4;
 
 /// What the store is told.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// The data folder.
     pub path: PathBuf,

@@ -1,12 +1,12 @@
-//! What the schema of [`super::written`] allows: its keywords, asked and put in words.
+//! The constraints in the schema of [`super::file`]: a value checked against them, and they themselves in words.
 
+use super::file::{Size, Span};
 use super::mistake::{guess, quoted};
-use super::written::{Size, Span};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use toml_edit::Value;
 
-/// Every key of a schema that holds a value, with its tables; `*` stands for a key that the writer chooses.
+/// Every key of a schema that holds a value, with its tables; `*` stands for a key that the operator chooses.
 pub(super) fn keys(schema: &Json) -> Vec<String> {
     let mut keys = Vec::new();
     for (name, inner) in properties(schema) {
@@ -17,7 +17,7 @@ pub(super) fn keys(schema: &Json) -> Vec<String> {
             keys.push(name.clone());
         }
     }
-    if let Some(inner) = open(schema) {
+    if let Some(inner) = of_chosen_keys(schema) {
         let below = if is_table(inner) {
             self::keys(inner)
         } else {
@@ -31,10 +31,18 @@ pub(super) fn keys(schema: &Json) -> Vec<String> {
     keys
 }
 
-/// What is allowed instead of a text that the schema does not allow, and what was probably meant by it.
-pub(super) fn wrong(schema: &Json, text: &str) -> Option<(String, Option<String>)> {
+/// A value that its schema does not allow.
+pub(super) struct Violation {
+    /// The values that are allowed, in words.
+    pub allowed: String,
+    /// The value that was probably meant.
+    pub guess: Option<String>,
+}
+
+/// How a text breaks its schema, if it does.
+pub(super) fn violation(schema: &Json, text: &str) -> Option<Violation> {
     let (allowed, word) = (allowed(schema), word(schema, "x-word"));
-    let right = match kind(schema) {
+    let is_allowed = match kind(schema) {
         "duration" | "size" | "count" if word == Some(text) => true,
         "duration" => match Span::read(text) {
             Some(Span(it)) => between(schema, &it, |bound| Span::read(bound).map(|it| it.0)),
@@ -43,14 +51,23 @@ pub(super) fn wrong(schema: &Json, text: &str) -> Option<(String, Option<String>
                     .into_iter()
                     .find(|guess| Span::read(guess).is_some())
                     .or_else(|| guess(text, word.into_iter()).map(str::to_owned));
-                return Some((allowed, guess.map(|guess| quoted(&guess))));
+                return Some(Violation {
+                    allowed,
+                    guess: guess.map(|guess| quoted(&guess)),
+                });
             }
         },
         "size" => match Size::read(text) {
             Some(Size(it)) => between(schema, &it, |bound| Size::read(bound).map(|it| it.0)),
-            None => return Some((allowed, guess(text, word.into_iter()).map(quoted))),
+            None => {
+                let guess = guess(text, word.into_iter()).map(quoted);
+                return Some(Violation { allowed, guess });
+            }
         },
-        "count" => return Some((allowed, guess(text, word.into_iter()).map(quoted))),
+        "count" => {
+            let guess = guess(text, word.into_iter()).map(quoted);
+            return Some(Violation { allowed, guess });
+        }
         "topic" => {
             let legal = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
             text.chars().all(legal)
@@ -64,14 +81,17 @@ pub(super) fn wrong(schema: &Json, text: &str) -> Option<(String, Option<String>
             choices if choices.contains(&text) => true,
             choices => {
                 let guess = guess(text, choices.into_iter()).map(quoted);
-                return Some((allowed, guess));
+                return Some(Violation { allowed, guess });
             }
         },
     };
-    (!right).then_some((allowed, None))
+    (!is_allowed).then_some(Violation {
+        allowed,
+        guess: None,
+    })
 }
 
-/// In words, what a schema allows.
+/// The values that a schema allows, in words.
 pub(super) fn allowed(schema: &Json) -> String {
     let range = |what: &str| match (word(schema, "x-min"), word(schema, "x-max")) {
         (Some(min), Some(max)) => format!("{what}, from {min} to {max}"),
@@ -130,25 +150,30 @@ pub(super) fn with_unit(schema: &Json, value: &Value) -> Option<String> {
         Value::Float(n) => format!("{}{unit}", n.value()),
         _ => return None,
     };
-    wrong(schema, &written).is_none().then(|| quoted(&written))
+    violation(schema, &written)
+        .is_none()
+        .then(|| quoted(&written))
 }
 
+/// The keys of a table that have names, with their schemas.
 pub(super) fn properties(schema: &Json) -> impl Iterator<Item = (&String, &Json)> {
     let properties = schema.get("properties").and_then(Json::as_object);
     properties.into_iter().flatten()
 }
 
-/// What a key that the writer chooses may hold, if the schema has such keys.
-pub(super) fn open(schema: &Json) -> Option<&Json> {
+/// The schema of the keys that the operator chooses, if a table has such keys.
+pub(super) fn of_chosen_keys(schema: &Json) -> Option<&Json> {
     schema
         .get("additionalProperties")
         .filter(|inner| inner.is_object())
 }
 
+/// Whether a schema is that of a table.
 pub(super) fn is_table(schema: &Json) -> bool {
     is(schema, "object")
 }
 
+/// Whether a schema takes values of this JSON type.
 pub(super) fn is(schema: &Json, name: &str) -> bool {
     match schema.get("type") {
         Some(Json::Array(names)) => names.iter().any(|it| it == name),
@@ -157,6 +182,7 @@ pub(super) fn is(schema: &Json, name: &str) -> bool {
     }
 }
 
+/// How a text is to be read: the keyword `x-kind`; empty if it has none.
 pub(super) fn kind(schema: &Json) -> &str {
     word(schema, "x-kind").unwrap_or_default()
 }
@@ -165,10 +191,12 @@ fn word<'a>(schema: &'a Json, keyword: &str) -> Option<&'a str> {
     schema.get(keyword).and_then(Json::as_str)
 }
 
+/// The whole number that a keyword has.
 pub(super) fn number(schema: &Json, keyword: &str) -> Option<u64> {
     schema.get(keyword).and_then(Json::as_u64)
 }
 
+/// Whether a number is within `minimum` and `maximum`.
 pub(super) fn in_range<N: PartialOrd + DeserializeOwned>(schema: &Json, n: &N) -> bool {
     let bound = |keyword| N::deserialize(schema.get(keyword)?).ok();
     bound("minimum").is_none_or(|min| min <= *n) && bound("maximum").is_none_or(|max| *n <= max)
@@ -189,6 +217,6 @@ fn choices(schema: &Json) -> Vec<&str> {
             .flatten()
     };
     let plain = list("enum").filter_map(Json::as_str);
-    let told = list("oneOf").filter_map(|choice| word(choice, "const"));
-    plain.chain(told).collect()
+    let described = list("oneOf").filter_map(|choice| word(choice, "const"));
+    plain.chain(described).collect()
 }

@@ -1,6 +1,6 @@
 //! One reader of a trace, who follows everybody in it and has some patience: how long posts wait, and which come behind.
 //!
-//! What is said of readers is defined here:
+//! The words for readers, as this module takes them:
 //!
 //! - The reader's *hold* is the longest wait, of those for each origin in the trace, that the patience comes to now.
 //! - The *horizon* is the moment of arrival less the hold; it does not retreat. Entries placed at or before it show.
@@ -15,7 +15,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
-/// The patiences of the readers who look on.
+/// The patiences of the readers in a report.
 pub const PATIENCES: [Patience; 6] = [
     Patience::For(Duration::ZERO),
     Patience::For(Duration::from_secs(5)),
@@ -26,7 +26,7 @@ pub const PATIENCES: [Patience; 6] = [
 ];
 
 /// The patiences of which one may be recommended: in steps of at most two and a half.
-pub const TRIED: [Patience; 16] = [
+pub const RECOMMENDABLE: [Patience; 16] = [
     Patience::For(Duration::ZERO),
     Patience::For(Duration::from_secs(1)),
     Patience::For(Duration::from_secs(2)),
@@ -45,11 +45,11 @@ pub const TRIED: [Patience; 16] = [
     Patience::Complete,
 ];
 
-/// How long one reader waits for each origin, with how many origins that is so of.
+/// How many origins a reader waits for, by how long.
 #[derive(Debug, Default)]
-pub struct Waits(BTreeMap<i64, u32>);
+pub struct OriginWaits(BTreeMap<i64, u32>);
 
-impl Waits {
+impl OriginWaits {
     /// The reader now waits so many milliseconds for an origin.
     pub fn add(&mut self, wait_ms: i64) {
         *self.0.entry(wait_ms).or_default() += 1;
@@ -71,9 +71,9 @@ impl Waits {
     }
 }
 
-/// One reader.
+/// A reader who follows every origin of a trace.
 #[derive(Debug)]
-pub struct Reader {
+pub struct SimulatedReader {
     /// How long the reader waits at most.
     pub patience: Patience,
     /// How long the reader is held back now, in milliseconds.
@@ -82,7 +82,7 @@ pub struct Reader {
     pub waits_ms: Vec<u32>,
     /// Posts that came behind.
     pub behind: u64,
-    waits: Waits,
+    waits: OriginWaits,
     horizon: Time,
     /// The highest place shown.
     top: Time,
@@ -90,10 +90,10 @@ pub struct Reader {
     above: BinaryHeap<Reverse<Time>>,
 }
 
-impl Reader {
+impl SimulatedReader {
     /// A reader before the first post.
-    pub fn new(patience: Patience, waits: Waits) -> Reader {
-        Reader {
+    pub fn new(patience: Patience, waits: OriginWaits) -> SimulatedReader {
+        SimulatedReader {
             patience,
             hold_ms: waits.hold_ms(),
             waits_ms: Vec::new(),
@@ -105,13 +105,13 @@ impl Reader {
         }
     }
 
-    /// The share of the posts seen, 0 to 1, that came behind.
+    /// The share of the posts received, 0 to 1, that came behind.
     pub fn share_behind(&self) -> f64 {
         self.behind as f64 / self.waits_ms.len().max(1) as f64
     }
 
-    /// Waits otherwise for an origin than before.
-    pub fn moved(&mut self, from: &OriginHold, to: &OriginHold) {
+    /// The hold for an origin changes.
+    pub fn change_hold(&mut self, from: &OriginHold, to: &OriginHold) {
         let patience_ms = in_millis(self.patience);
         let (from_ms, to_ms) = (from.ms(patience_ms), to.ms(patience_ms));
         if from_ms != to_ms {
@@ -121,8 +121,8 @@ impl Reader {
         }
     }
 
-    /// Sees a post placed at `place` arrive.
-    pub fn see(&mut self, place: Time, arrived: Time) {
+    /// A post placed at `place` arrives.
+    pub fn receive(&mut self, place: Time, arrived: Time) {
         let hold = Duration::from_millis(self.hold_ms.unsigned_abs());
         self.horizon = self.horizon.max(arrived.minus(hold));
         while let Some(Reverse(next)) = self.above.peek()
@@ -146,39 +146,39 @@ impl Reader {
 
 /// Readers of several patiences, while windows move.
 #[derive(Debug)]
-pub struct Readers(pub Vec<Reader>);
+pub struct SimulatedReaders(pub Vec<SimulatedReader>);
 
-impl Readers {
-    /// Readers of these patiences who follow as many origins as there are `waits`.
-    pub fn new(patiences: &[Patience], waits: &[OriginHold]) -> Readers {
+impl SimulatedReaders {
+    /// Readers of these patiences, who follow as many origins as there are `holds`.
+    pub fn new(patiences: &[Patience], holds: &[OriginHold]) -> SimulatedReaders {
         let reader = |patience: &Patience| {
-            let mut mine = Waits::default();
-            for wait in waits {
-                mine.add(wait.ms(in_millis(*patience)));
+            let mut waits = OriginWaits::default();
+            for hold in holds {
+                waits.add(hold.ms(in_millis(*patience)));
             }
-            Reader::new(*patience, mine)
+            SimulatedReader::new(*patience, waits)
         };
-        Readers(patiences.iter().map(reader).collect())
+        SimulatedReaders(patiences.iter().map(reader).collect())
     }
 
-    /// Of the patiences in [`TRIED`], the first of those that come to the same hold.
-    pub fn unlike(waits: &[OriginHold]) -> Readers {
-        let Readers(mut readers) = Readers::new(&TRIED, waits);
+    /// Readers of the patiences in [`RECOMMENDABLE`]: of those that come to the same hold only the least patient.
+    pub fn distinct(holds: &[OriginHold]) -> SimulatedReaders {
+        let SimulatedReaders(mut readers) = SimulatedReaders::new(&RECOMMENDABLE, holds);
         readers.dedup_by_key(|reader| reader.hold_ms);
-        Readers(readers)
+        SimulatedReaders(readers)
     }
 
-    /// All wait otherwise for an origin than before.
-    pub fn moved(&mut self, from: &OriginHold, to: &OriginHold) {
+    /// The hold for an origin changes for all.
+    pub fn change_hold(&mut self, from: &OriginHold, to: &OriginHold) {
         for reader in &mut self.0 {
-            reader.moved(from, to);
+            reader.change_hold(from, to);
         }
     }
 
-    /// All see a post placed at `place` arrive.
-    pub fn see(&mut self, place: Time, arrived: Time) {
+    /// A post placed at `place` arrives for all.
+    pub fn receive(&mut self, place: Time, arrived: Time) {
         for reader in &mut self.0 {
-            reader.see(place, arrived);
+            reader.receive(place, arrived);
         }
     }
 }
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn the_hold_is_the_longest_wait() {
-        let mut waits = Waits::default();
+        let mut waits = OriginWaits::default();
         for wait_ms in [0, 1_000, 30_000, 1_000] {
             waits.add(wait_ms);
         }
@@ -207,31 +207,31 @@ mod tests {
         assert_eq!(waits.hold_ms(), 1_000);
         waits.remove(1_000);
         assert_eq!(waits.hold_ms(), 0);
-        assert_eq!(Waits::default().hold_ms(), 0);
+        assert_eq!(OriginWaits::default().hold_ms(), 0);
     }
 
     #[test]
     fn each_reader_waits_by_their_own_patience() {
         let fixed = |ms| OriginHold::from(Duration::from_millis(ms));
         let waits = [fixed(1_000), fixed(20_000)];
-        let mut readers = Readers::new(&PATIENCES, &waits);
-        let holds = |readers: &Readers| -> Vec<i64> {
+        let mut readers = SimulatedReaders::new(&PATIENCES, &waits);
+        let holds = |readers: &SimulatedReaders| -> Vec<i64> {
             readers.0.iter().map(|reader| reader.hold_ms).collect()
         };
         assert_eq!(holds(&readers), [0, 1_000, 20_000, 20_000, 20_000, 20_000]);
-        readers.moved(&waits[1], &fixed(960_000));
+        readers.change_hold(&waits[1], &fixed(960_000));
         assert_eq!(holds(&readers), [0, 1_000, 1_000, 1_000, 960_000, 960_000]);
-        readers.moved(&waits[0], &fixed(0));
+        readers.change_hold(&waits[0], &fixed(0));
         assert_eq!(holds(&readers), [0, 0, 0, 0, 960_000, 960_000]);
     }
 
     #[test]
     fn a_post_waits_for_the_horizon_and_comes_behind_what_was_shown() {
         let at = Time::from_millis;
-        let mut waits = Waits::default();
+        let mut waits = OriginWaits::default();
         waits.add(100);
-        let mut reader = Reader::new(Patience::Complete, waits);
-        let mut live = Reader::new(PATIENCES[0], Waits::default());
+        let mut reader = SimulatedReader::new(Patience::Complete, waits);
+        let mut live = SimulatedReader::new(PATIENCES[0], OriginWaits::default());
         // Place, arrival; how long the patient one waits; whether it is behind for the patient, for the live one.
         let table = [
             (1_000, 1_000, 100, false, false),
@@ -244,8 +244,8 @@ mod tests {
         ];
         for (place, arrived, wait, patient, impatient) in table {
             let before = (reader.behind, live.behind);
-            reader.see(at(place), at(arrived));
-            live.see(at(place), at(arrived));
+            reader.receive(at(place), at(arrived));
+            live.receive(at(place), at(arrived));
             assert_eq!(reader.waits_ms.last(), Some(&wait), "{place}");
             assert_eq!(reader.behind - before.0, u64::from(patient), "{place}");
             assert_eq!(live.behind - before.1, u64::from(impatient), "{place}");
@@ -255,10 +255,10 @@ mod tests {
     #[test]
     fn the_horizon_does_not_retreat_when_the_hold_grows() {
         let at = Time::from_millis;
-        let mut reader = Reader::new(Patience::Complete, Waits::default());
-        reader.see(at(1_000), at(1_000));
+        let mut reader = SimulatedReader::new(Patience::Complete, OriginWaits::default());
+        reader.receive(at(1_000), at(1_000));
         reader.hold_ms = 500;
-        reader.see(at(990), at(1_010));
+        reader.receive(at(990), at(1_010));
         assert_eq!((reader.waits_ms[1], reader.behind), (0, 1));
     }
 }

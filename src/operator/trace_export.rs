@@ -20,14 +20,14 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Posts remembered, so that each is told once; then all are forgotten, and one that comes again is told again.
-/// Redeliveries come within hours, so it hardly matters. Takes about 150 MB.
+/// Posts remembered, so that each is exported once. Past that all are forgotten, and a post that is delivered again is exported
+/// again: redeliveries come within hours, so it hardly matters. Takes about 150 MB.
 const POSTS_MAX: usize = 10_000_000;
 /// Records decoded at once.
 const BATCH_RECORDS: usize = 2_000;
 /// How long to wait for records that are known to be there.
 const RECORDS_WAIT: Duration = Duration::from_secs(1);
-/// How long nothing may come from Kafka before we give up.
+/// How long nothing may come from Kafka before the export gives up.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 
 /// One post, as far as its delay is concerned: a line of the trace.
@@ -41,9 +41,9 @@ pub struct Sighting<'a> {
     pub arrived: Time,
 }
 
-/// What was written.
+/// What an export has read and written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Traced {
+pub struct ExportCounts {
     /// Records read.
     pub records: u64,
     /// Posts among them, each a line.
@@ -52,9 +52,9 @@ pub struct Traced {
     pub unusable: u64,
 }
 
-/// Why there is no trace.
+/// Why a trace could not be exported.
 #[derive(Debug, thiserror::Error)]
-pub enum TraceError {
+pub enum ExportError {
     /// The built-in log cannot be read.
     #[error("reading the built-in log")]
     Log(#[from] LogError),
@@ -75,17 +75,17 @@ pub enum TraceError {
 }
 
 /// Writes a line for each post in the log, from its beginning to where it ends now: those that came as a Create or an
-/// Announce and have a date, each once. Beside a running service it disturbs nothing. `progress` is told how much of how
+/// Announce and have a date, each once. A running service is not disturbed. `progress` is given how much of how
 /// much is read, in bytes or records.
 pub fn write(
     log: &log::Options,
     out: &mut dyn Write,
     progress: &mut dyn FnMut(u64, u64),
-) -> Result<Traced, TraceError> {
-    let mut writing = Writing {
+) -> Result<ExportCounts, ExportError> {
+    let mut writer = TraceWriter {
         out,
-        told: HashSet::new(),
-        traced: Traced::default(),
+        exported: HashSet::new(),
+        counts: ExportCounts::default(),
         batch: Vec::with_capacity(BATCH_RECORDS),
         failed: None,
     };
@@ -95,22 +95,22 @@ pub fn write(
             let mut read = 0;
             look_through(&options.path, |record, bytes| {
                 read += bytes;
-                if writing.traced.records.is_multiple_of(BATCH_RECORDS as u64) {
+                if writer.counts.records.is_multiple_of(BATCH_RECORDS as u64) {
                     progress(read, all);
                 }
-                writing.take(record)
+                writer.take(record)
             })?;
         }
-        log::Options::Kafka(options) => from_kafka(options, &mut writing, progress)?,
+        log::Options::Kafka(options) => from_kafka(options, &mut writer, progress)?,
     }
-    writing.finish()
+    writer.finish()
 }
 
 fn from_kafka(
     options: &kafka::Options,
-    writing: &mut Writing<'_>,
+    writer: &mut TraceWriter<'_>,
     progress: &mut dyn FnMut(u64, u64),
-) -> Result<(), TraceError> {
+) -> Result<(), ExportError> {
     let mut consumer = kafka::Consumer::start(options, &[], &[])?;
     let is_of_activities = |end: &PartitionEnd| end.topic == Topic::Activities;
     let ends: Vec<PartitionEnd> = consumer
@@ -132,7 +132,7 @@ fn from_kafka(
         left.sum()
     };
     let all = left(&consumer);
-    let mut heard = clock::stopwatch();
+    let mut last_records = clock::stopwatch();
     loop {
         let left = left(&consumer);
         progress(all.abs_diff(left), all.unsigned_abs());
@@ -141,13 +141,13 @@ fn from_kafka(
         }
         let records = consumer.take(BATCH_RECORDS, RECORDS_WAIT)?;
         if !records.is_empty() {
-            heard = clock::stopwatch();
-        } else if SILENCE_MAX <= heard.elapsed() {
+            last_records = clock::stopwatch();
+        } else if SILENCE_MAX <= last_records.elapsed() {
             consumer.stop();
-            return Err(TraceError::Silent { left });
+            return Err(ExportError::Silent { left });
         }
         for record in records {
-            if record.position.topic == Topic::Activities && writing.take(record).is_break() {
+            if record.position.topic == Topic::Activities && writer.take(record).is_break() {
                 consumer.stop();
                 return Ok(());
             }
@@ -157,19 +157,20 @@ fn from_kafka(
     Ok(())
 }
 
-struct Writing<'a> {
+/// The trace while it is written.
+struct TraceWriter<'a> {
     out: &'a mut dyn Write,
-    /// Hashes of the URIs of posts told.
-    told: HashSet<u64>,
-    traced: Traced,
+    /// Hashes of the URIs of posts exported.
+    exported: HashSet<u64>,
+    counts: ExportCounts,
     batch: Vec<Record>,
     failed: Option<std::io::Error>,
 }
 
-impl Writing<'_> {
-    /// Breaks off when lines cannot be written any more.
+impl TraceWriter<'_> {
+    /// Takes a record. Breaks when lines cannot be written any more.
     fn take(&mut self, record: Record) -> ControlFlow<()> {
-        self.traced.records += 1;
+        self.counts.records += 1;
         self.batch.push(record);
         if BATCH_RECORDS <= self.batch.len() {
             self.flush();
@@ -183,7 +184,7 @@ impl Writing<'_> {
     fn flush(&mut self) {
         let batch = std::mem::take(&mut self.batch);
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let told = decode_each(&batch, threads, |_, said| {
+        let decoded = decode_each(&batch, threads, |_, said| {
             match said {
                 Decoded::Activity(envelope, activity) => {
                     if let Activity::Post {
@@ -192,28 +193,28 @@ impl Writing<'_> {
                         ..
                     } = *activity
                     {
-                        self.tell(&body, envelope.arrived);
+                        self.export(&body, envelope.arrived);
                     }
                 }
-                Decoded::Unusable(_) => self.traced.unusable += 1,
+                Decoded::Unusable(_) => self.counts.unusable += 1,
                 Decoded::Relation(_) => {}
             }
             Ok::<_, std::convert::Infallible>(())
         });
-        match told {
+        match decoded {
             Ok(()) => {}
             Err(never) => match never {},
         }
     }
 
-    fn tell(&mut self, body: &PostContent, arrived: Time) {
+    fn export(&mut self, body: &PostContent, arrived: Time) {
         let (Some(origin), Some(published)) = (origin_of(&body.author), body.published) else {
             return;
         };
-        if POSTS_MAX <= self.told.len() {
-            self.told.clear();
+        if POSTS_MAX <= self.exported.len() {
+            self.exported.clear();
         }
-        if !self.told.insert(xxh3_64(body.uri.as_bytes())) || self.failed.is_some() {
+        if !self.exported.insert(xxh3_64(body.uri.as_bytes())) || self.failed.is_some() {
             return;
         }
         let sighting = Sighting {
@@ -225,17 +226,17 @@ impl Writing<'_> {
             .map_err(std::io::Error::from)
             .and_then(|()| self.out.write_all(b"\n"));
         match written {
-            Ok(()) => self.traced.posts += 1,
+            Ok(()) => self.counts.posts += 1,
             Err(error) => self.failed = Some(error),
         }
     }
 
-    fn finish(mut self) -> Result<Traced, TraceError> {
+    fn finish(mut self) -> Result<ExportCounts, ExportError> {
         self.flush();
         if let Some(error) = self.failed {
             return Err(error.into());
         }
         self.out.flush()?;
-        Ok(self.traced)
+        Ok(self.counts)
     }
 }

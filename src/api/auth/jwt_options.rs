@@ -3,16 +3,18 @@
 use super::secret::Secret;
 use jsonwebtoken::errors::{Error, ErrorKind};
 use jsonwebtoken::{DecodingKey, EncodingKey};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 /// The shortest secret for HS256, in bytes (RFC 7518, section 3.2).
 const SECRET_BYTES_MIN: usize = 32;
 
-/// How user tokens are signed.
+/// How user tokens are checked: the keys `[auth.jwt]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Jwt {
+pub struct Options {
     /// The algorithm; a token signed by another is refused, whatever it says itself.
     pub algorithm: Algorithm,
-    /// HS256: the shared secret. RS256 and EdDSA: the public key, PEM. One that [`Jwt::decoding_key`] takes.
+    /// HS256: the shared secret. RS256 and EdDSA: the public key, PEM. One that [`Options::decoding_key`] takes.
     pub key: Secret,
     /// What `iss` must be, if that is checked.
     pub issuer: Option<String>,
@@ -20,14 +22,18 @@ pub struct Jwt {
     pub audience: Option<String>,
 }
 
-/// How a token is signed (RFC 7518; EdDSA: RFC 8037).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How user tokens are signed.
+// By RFC 7518, EdDSA by RFC 8037. The text of these comments stands in the configuration's schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 pub enum Algorithm {
-    /// HMAC with SHA-256.
+    /// With a secret that both sides know.
+    #[serde(rename = "HS256")]
     Hs256,
-    /// RSA with SHA-256.
+    /// With an RSA key.
+    #[serde(rename = "RS256")]
     Rs256,
-    /// Ed25519.
+    /// With an Ed25519 key.
+    #[serde(rename = "EdDSA")]
     EdDsa,
 }
 
@@ -42,7 +48,7 @@ impl Algorithm {
     }
 }
 
-impl Jwt {
+impl Options {
     /// The key that tokens are checked with. An error if it is none for the algorithm.
     pub fn decoding_key(&self) -> Result<DecodingKey, Error> {
         let key = self.key.reveal().as_bytes();

@@ -1,5 +1,5 @@
-//! A trace read: a line of JSON for each post, with its origin and two times. What is wrong with a line is told with its
-//! number, and the line passed over.
+//! A trace file: a line of JSON for each post, with its origin and two times. A line that is malformed is passed over, and the
+//! report lists what is wrong with it and its number.
 
 use super::report::{Malformed, Summary};
 use chrono::DateTime;
@@ -18,12 +18,12 @@ use std::sync::Arc;
 pub const ARRIVALS_MAX: usize = 50_000_000;
 /// The longest line, in bytes.
 const LINE_BYTES_MAX: u64 = 4_096;
-/// Malformed lines that are told one by one; all are counted.
-const MALFORMED_TOLD_MAX: usize = 20;
-/// Progress is told every so many lines.
-const TOLD_EVERY: u64 = 10_000;
+/// Malformed lines that a report lists; all are counted.
+const MALFORMED_LISTED_MAX: usize = 20;
+/// Lines between two reports of progress.
+const PROGRESS_EVERY: u64 = 10_000;
 
-/// Everything of a trace that could be read.
+/// The posts of a trace, and the lines that are none.
 #[derive(Debug, Default)]
 pub struct Trace {
     /// The origins in it.
@@ -47,7 +47,7 @@ pub struct Arrival {
 
 /// Why there is nothing to replay.
 #[derive(Debug, thiserror::Error)]
-pub enum TraceError {
+pub enum TraceFileError {
     /// It cannot be read.
     #[error("reading the trace")]
     Read(#[from] io::Error),
@@ -70,11 +70,11 @@ pub enum TraceError {
 }
 
 impl Trace {
-    /// Reads a trace. `progress` is told how many bytes have been read.
+    /// Reads a trace. `progress` is given how many bytes have been read.
     pub fn read(
         mut lines: impl BufRead,
         progress: &mut dyn FnMut(u64),
-    ) -> Result<Trace, TraceError> {
+    ) -> Result<Trace, TraceFileError> {
         let mut trace = Trace::default();
         let mut origins = HashMap::new();
         let mut line = Vec::new();
@@ -102,14 +102,14 @@ impl Trace {
                     Err(error) => trace.malformed.note(number, &reason(&error)),
                 }
             }
-            if number.is_multiple_of(TOLD_EVERY) {
+            if number.is_multiple_of(PROGRESS_EVERY) {
                 progress(bytes);
             }
         }
         match (trace.arrivals.is_empty(), trace.malformed.told.first()) {
-            (true, None) => return Err(TraceError::Empty),
+            (true, None) => return Err(TraceFileError::Empty),
             (true, Some(first)) => {
-                return Err(TraceError::AllMalformed {
+                return Err(TraceFileError::AllMalformed {
                     lines: trace.malformed.lines,
                     reason: format!("line {}: {}", first.line, first.reason),
                 });
@@ -121,7 +121,7 @@ impl Trace {
         Ok(trace)
     }
 
-    /// What there is in it.
+    /// How much there is in it.
     pub fn summary(&self) -> Summary {
         let first = self.arrivals.first();
         let last = self.arrivals.last();
@@ -145,9 +145,9 @@ impl Trace {
         number: u64,
         line: &Line<'_>,
         origins: &mut HashMap<String, u32>,
-    ) -> Result<(), TraceError> {
+    ) -> Result<(), TraceFileError> {
         if ARRIVALS_MAX <= self.arrivals.len() {
-            return Err(TraceError::TooLong);
+            return Err(TraceFileError::TooLong);
         }
         let Some(origin) = self.origin(&line.origin, origins) else {
             let reason = format!("origin: {} is no host", quoted(&line.origin));
@@ -193,7 +193,7 @@ impl Trace {
 impl Malformed {
     fn note(&mut self, line: u64, reason: &str) {
         self.lines += 1;
-        if self.told.len() < MALFORMED_TOLD_MAX {
+        if self.told.len() < MALFORMED_LISTED_MAX {
             self.told.push(super::report::MalformedLine {
                 line,
                 reason: reason.to_owned(),
@@ -206,39 +206,39 @@ impl Malformed {
 struct Line<'a> {
     #[serde(borrow)]
     origin: Cow<'a, str>,
-    published: Moment,
-    arrived: Moment,
+    published: Timestamp,
+    arrived: Timestamp,
 }
 
 /// A moment as RFC 3339 or as milliseconds since 1970, in the bounds of what the service places.
-struct Moment(Time);
+struct Timestamp(Time);
 
-impl<'de> Deserialize<'de> for Moment {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Moment, D::Error> {
-        struct Either;
-        impl de::Visitor<'_> for Either {
-            type Value = Moment;
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        struct TimestampVisitor;
+        impl de::Visitor<'_> for TimestampVisitor {
+            type Value = Timestamp;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a time as \"2026-11-22T10:00:00Z\" or in milliseconds since 1970")
             }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Moment, E> {
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Timestamp, E> {
                 let at = DateTime::parse_from_rfc3339(text)
                     .map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))?;
                 self.visit_i64(at.timestamp_millis())
             }
-            fn visit_u64<E: de::Error>(self, millis: u64) -> Result<Moment, E> {
+            fn visit_u64<E: de::Error>(self, millis: u64) -> Result<Timestamp, E> {
                 self.visit_i64(i64::try_from(millis).unwrap_or(i64::MAX))
             }
-            fn visit_i64<E: de::Error>(self, millis: i64) -> Result<Moment, E> {
+            fn visit_i64<E: de::Error>(self, millis: i64) -> Result<Timestamp, E> {
                 let at = Time::from_millis(millis);
                 if (Time::EARLIEST..=Time::LATEST).contains(&at) {
-                    Ok(Moment(at))
+                    Ok(Timestamp(at))
                 } else {
                     Err(E::custom("a time before 1970 or after 9999"))
                 }
             }
         }
-        deserializer.deserialize_any(Either)
+        deserializer.deserialize_any(TimestampVisitor)
     }
 }
 

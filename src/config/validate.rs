@@ -1,7 +1,8 @@
-//! Holds a file against the schema of [`super::written`]: every key known, every value of its type and in its bounds.
+//! Holds a file against the schema of [`super::file`]: every key known, every value of its type and in its bounds.
 
-use super::bounds::{
-    allowed, in_range, is, is_table, keys, kind, number, open, properties, with_unit, wrong,
+use super::constraints::{
+    Violation, allowed, in_range, is, is_table, keys, kind, number, of_chosen_keys, properties,
+    violation, with_unit,
 };
 use super::mistake::{Mistake, guess, quoted};
 use serde_json::{Map, Value as Json};
@@ -9,9 +10,9 @@ use std::collections::HashMap;
 use toml_edit::{Array, Document, Item, TableLike, Value};
 
 /// A file that could be read, as far as it could.
-pub(super) struct Walked {
-    /// The values that are right.
-    pub right: Json,
+pub(super) struct Validated {
+    /// The values that pass.
+    pub accepted: Json,
     /// The line of each key that is there, right or wrong.
     pub lines: HashMap<String, usize>,
     /// What is wrong with the others.
@@ -19,25 +20,25 @@ pub(super) struct Walked {
 }
 
 /// Reads `text`, of the file named `file`, and holds it against `schema`.
-pub(super) fn walk(text: &str, file: &str, schema: &Json) -> Walked {
-    let mut walk = Walk {
+pub(super) fn validate(text: &str, file: &str, schema: &Json) -> Validated {
+    let mut validator = Validator {
         text,
         file,
         keys: keys(schema),
         lines: HashMap::new(),
         mistakes: Vec::new(),
     };
-    let right = match Document::parse(text) {
+    let accepted = match Document::parse(text) {
         Ok(document) => {
-            let root = Place {
+            let root = TableContext {
                 path: "",
                 schema,
                 chosen: None,
             };
-            walk.table(root, document.as_table())
+            validator.table(root, document.as_table())
         }
         Err(error) => {
-            walk.mistakes.push(Mistake {
+            validator.mistakes.push(Mistake {
                 file: file.to_owned(),
                 line: error.span().map(|span| line_at(text, span.start)),
                 key: String::new(),
@@ -48,14 +49,14 @@ pub(super) fn walk(text: &str, file: &str, schema: &Json) -> Walked {
             Json::Object(Map::new())
         }
     };
-    Walked {
-        right,
-        lines: walk.lines,
-        mistakes: walk.mistakes,
+    Validated {
+        accepted,
+        lines: validator.lines,
+        mistakes: validator.mistakes,
     }
 }
 
-struct Walk<'a> {
+struct Validator<'a> {
     text: &'a str,
     file: &'a str,
     /// Every key of the whole schema, for guesses.
@@ -66,29 +67,32 @@ struct Walk<'a> {
 
 /// A table on the way through the file.
 #[derive(Clone, Copy)]
-struct Place<'a> {
+struct TableContext<'a> {
     /// Its key, with its tables.
     path: &'a str,
     /// What it may hold.
     schema: &'a Json,
-    /// If its name is one that the writer chose: that, and the key of the table it stands in.
+    /// If the operator chose its name: that, and the key of the table it stands in.
     chosen: Option<(&'a str, &'a str)>,
 }
 
-impl Walk<'_> {
-    fn table(&mut self, place: Place<'_>, table: &dyn TableLike) -> Json {
-        let mut right = Map::new();
+impl Validator<'_> {
+    fn table(&mut self, context: TableContext<'_>, table: &dyn TableLike) -> Json {
+        let mut accepted = Map::new();
         for (name, item) in table.iter() {
-            let key = join(place.path, name);
+            let key = join(context.path, name);
             let span = table.key(name).and_then(|key| key.span());
             let span = span.or_else(|| item.span());
             let line = span.map_or(1, |span| line_at(self.text, span.start));
             self.lines.insert(key.clone(), line);
-            let known = properties(place.schema).find(|(known, _)| *known == name);
-            let chosen = known.is_none().then_some((name, place.path));
-            let value = match known.map(|(_, inner)| inner).or_else(|| open(place.schema)) {
+            let known = properties(context.schema).find(|(known, _)| *known == name);
+            let chosen = known.is_none().then_some((name, context.path));
+            let value = match known
+                .map(|(_, inner)| inner)
+                .or_else(|| of_chosen_keys(context.schema))
+            {
                 Some(schema) if is_table(schema) => {
-                    let inner = Place {
+                    let inner = TableContext {
                         path: &key,
                         schema,
                         chosen,
@@ -96,19 +100,19 @@ impl Walk<'_> {
                     self.table_in(inner, line, item)
                 }
                 Some(schema) => self.value_in(&key, line, schema, item, chosen),
-                None => self.unknown(place, name, line, item),
+                None => self.unknown(context, name, line, item),
             };
             if let Some(value) = value {
-                right.insert(name.to_owned(), value);
+                accepted.insert(name.to_owned(), value);
             }
         }
-        Json::Object(right)
+        Json::Object(accepted)
     }
 
-    fn table_in(&mut self, place: Place<'_>, line: usize, item: &Item) -> Option<Json> {
+    fn table_in(&mut self, context: TableContext<'_>, line: usize, item: &Item) -> Option<Json> {
         match item.as_table_like() {
-            Some(table) => Some(self.table(place, table)),
-            None => self.mistake(place.path, line, kind_of(item), "a table", None),
+            Some(table) => Some(self.table(context, table)),
+            None => self.mistake(context.path, line, kind_of(item), "a table", None),
         }
     }
 
@@ -141,25 +145,25 @@ impl Walk<'_> {
             let allowed = format!("{} with something in it", allowed(schema));
             return self.mistake(key, line, "an empty list", &allowed, None);
         }
-        let mut right = Vec::new();
+        let mut accepted = Vec::new();
         for (nth, value) in list.iter().enumerate() {
             let key = format!("{key}[{nth}]");
             let line = value
                 .span()
                 .map_or(line, |span| line_at(self.text, span.start));
             self.lines.insert(key.clone(), line);
-            right.extend(self.value(&key, line, inner, value));
+            accepted.extend(self.value(&key, line, inner, value));
         }
-        Some(Json::Array(right))
+        Some(Json::Array(accepted))
     }
 
     fn value(&mut self, key: &str, line: usize, schema: &Json, value: &Value) -> Option<Json> {
         let allowed = allowed(schema);
-        let right = match value {
-            Value::String(text) if is(schema, "string") => match wrong(schema, text.value()) {
+        let accepted = match value {
+            Value::String(text) if is(schema, "string") => match violation(schema, text.value()) {
                 None => Some(Json::from(text.value().as_str())),
-                Some((allowed, guess)) => {
-                    let found = shown(schema, value);
+                Some(Violation { allowed, guess }) => {
+                    let found = displayed(schema, value);
                     return self.mistake(key, line, &found, &allowed, guess);
                 }
             },
@@ -172,18 +176,24 @@ impl Walk<'_> {
             Value::Boolean(yes) if is(schema, "boolean") => Some(Json::from(*yes.value())),
             _ => None,
         };
-        if right.is_some() {
-            return right;
+        if accepted.is_some() {
+            return accepted;
         }
         let guess = with_unit(schema, value);
-        self.mistake(key, line, &shown(schema, value), &allowed, guess)
+        self.mistake(key, line, &displayed(schema, value), &allowed, guess)
     }
 
-    fn unknown(&mut self, place: Place<'_>, name: &str, line: usize, item: &Item) -> Option<Json> {
-        let known: Vec<&str> = properties(place.schema)
+    fn unknown(
+        &mut self,
+        context: TableContext<'_>,
+        name: &str,
+        line: usize,
+        item: &Item,
+    ) -> Option<Json> {
+        let known: Vec<&str> = properties(context.schema)
             .map(|(known, _)| known.as_str())
             .collect();
-        let guess = match place.chosen {
+        let guess = match context.chosen {
             // `[ordering.origin.threads.net]` is a `net` in a `threads` to TOML.
             Some((chosen, path)) if item.is_table_like() => {
                 let name = format!("{chosen}.{}", dotted(name, item, false));
@@ -193,7 +203,7 @@ impl Walk<'_> {
                 .map(str::to_owned)
                 .or_else(|| self.elsewhere(name)),
         };
-        let key = join(place.path, name);
+        let key = join(context.path, name);
         self.mistake(&key, line, "an unknown key", &known.join(", "), guess)
     }
 
@@ -230,8 +240,8 @@ impl Walk<'_> {
     }
 }
 
-/// A value as it may be shown: of a secret, only what kind of thing it is.
-fn shown(schema: &Json, value: &Value) -> String {
+/// A value as a mistake may show it: of a secret, only what kind of thing it is.
+fn displayed(schema: &Json, value: &Value) -> String {
     match value {
         _ if kind(schema) == "secret" => kind_of(&Item::Value(value.clone())).to_owned(),
         Value::String(text) => quoted(text.value()),

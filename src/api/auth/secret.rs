@@ -18,7 +18,7 @@ impl Secret {
         self.0.as_bytes().ct_eq(given).into()
     }
 
-    /// The word itself, for whom it is meant.
+    /// The word itself, where it has to be used.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -36,23 +36,6 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(redacted)")
     }
-}
-
-/// What a value written as `env:NAME`, `file:PATH` or plainly stands for, without line ends behind it; else what
-/// was found instead, fit to be shown.
-pub(super) fn resolve(
-    written: &str,
-    env: &dyn Fn(&str) -> Option<String>,
-) -> Result<String, String> {
-    let word = if let Some(name) = written.strip_prefix("env:") {
-        env(name).ok_or_else(|| format!("env:{}, which is not set", name.escape_debug()))?
-    } else if let Some(path) = written.strip_prefix("file:") {
-        std::fs::read_to_string(path)
-            .map_err(|why| format!("file:{}, which cannot be read: {why}", path.escape_debug()))?
-    } else {
-        written.to_owned()
-    };
-    Ok(word.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Two columns of text: the feed as it would be by arrival beside the feed in order. Pure.
 
-use super::world::ORIGINS;
+use super::fediverse::people::ORIGINS;
 use console::{Style, measure_text_width, truncate_str};
 use slackwater_order::time::Time;
 
@@ -14,14 +14,14 @@ const HANDLE: usize = 25;
 const NAME: usize = 6;
 const BETWEEN: &str = " │ ";
 
-/// A post as it is shown in either column.
+/// A post in a column.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown {
+pub struct ColumnEntry {
     /// The object's id: the same post in both columns.
     pub uri: String,
-    /// Who wrote it.
+    /// Its author, `name@host`.
     pub handle: String,
-    /// What it says.
+    /// Its text, without markup.
     pub text: String,
     /// When it was written.
     pub written: Time,
@@ -29,15 +29,15 @@ pub struct Shown {
     pub late_ms: Option<i64>,
 }
 
-/// All there is to show.
+/// The columns, and what stands around them.
 #[derive(Debug)]
 pub struct Scene<'a> {
     /// The made-up fediverse's now.
     pub now: Time,
     /// By arrival, newest first.
-    pub by_arrival: &'a [Shown],
+    pub by_arrival: &'a [ColumnEntry],
     /// As the service gives the feed, newest first.
-    pub in_order: &'a [Shown],
+    pub in_order: &'a [ColumnEntry],
     /// The posts that came a moment ago.
     pub fresh: &'a [String],
     /// Where the feed is read over HTTP.
@@ -46,7 +46,7 @@ pub struct Scene<'a> {
     pub is_another_port: bool,
 }
 
-/// What it is drawn on.
+/// The size of the terminal, and its colours.
 #[derive(Clone, Copy, Debug)]
 pub struct Canvas {
     /// Characters in a row.
@@ -60,16 +60,16 @@ pub struct Canvas {
 /// The picture: rows without line ends, at most as many as the canvas has.
 pub fn draw(scene: &Scene<'_>, canvas: Canvas) -> Vec<String> {
     let columns = canvas.columns.max(COLUMNS_MIN);
-    let paint = Paint {
+    let painter = Painter {
         colour: canvas.colour,
         column: (columns - measure_text_width(BETWEEN)) / 2,
         roomy: ROOMY_ROWS_MIN <= canvas.rows,
         fresh: scene.fresh,
     };
-    let whole = |text: &str, style: Style| paint.with(&fit(text, columns), style);
+    let whole = |text: &str, style: Style| painter.with(&fit(text, columns), style);
     let rule = |crossing: char| {
-        let line = "─".repeat(paint.column + 1);
-        paint.with(&format!("{line}{crossing}{line}"), Style::new().dim())
+        let line = "─".repeat(painter.column + 1);
+        painter.with(&format!("{line}{crossing}{line}"), Style::new().dim())
     };
     let clock = format!("{} there ", hh_mm(scene.now));
     let title = fit(
@@ -77,17 +77,20 @@ pub fn draw(scene: &Scene<'_>, canvas: Canvas) -> Vec<String> {
         columns.saturating_sub(clock.len()),
     );
     let mut rows = vec![
-        paint.with(&format!("{title}{clock}"), Style::new().bold()),
+        painter.with(&format!("{title}{clock}"), Style::new().bold()),
         rule('┬'),
-        paint.beside(
-            &paint.cell("  By arrival (what servers do today)", Style::new().bold()),
-            &paint.cell("  In order (Slackwater)", Style::new().bold()),
+        painter.beside(
+            &painter.cell("  By arrival (what servers do today)", Style::new().bold()),
+            &painter.cell("  In order (Slackwater)", Style::new().bold()),
         ),
-        paint.beside(&paint.tally(scene.by_arrival), &paint.tally(scene.in_order)),
+        painter.beside(
+            &painter.tally(scene.by_arrival),
+            &painter.tally(scene.in_order),
+        ),
         rule('┼'),
     ];
     let mut below = vec![rule('┴')];
-    below.extend(paint.legend(columns));
+    below.extend(painter.legend(columns));
     let another = match scene.is_another_port {
         true => "  (port 8787 is taken)",
         false => "",
@@ -99,25 +102,25 @@ pub fn draw(scene: &Scene<'_>, canvas: Canvas) -> Vec<String> {
         Style::new().dim(),
     ));
 
-    let height = if paint.roomy { 2 } else { 1 };
+    let height = if painter.roomy { 2 } else { 1 };
     let room = canvas.rows.saturating_sub(rows.len() + below.len()) / height;
     let misplaced = out_of_order(scene.by_arrival);
-    let blank = || vec![" ".repeat(paint.column); height];
+    let blank = || vec![" ".repeat(painter.column); height];
     let mut left = scene.by_arrival.iter().zip(misplaced).map(|(it, wrong)| {
-        let mark = match (wrong, paint.roomy) {
+        let mark = match (wrong, painter.roomy) {
             (false, _) => "",
             (true, true) => "out of order",
             (true, false) => "misplaced",
         };
-        paint.entry(it, mark, Style::new().red())
+        painter.entry(it, mark, Style::new().red())
     });
     let mut right = scene.in_order.iter().map(|it| {
         let mark = match it.late_ms.map(in_words) {
             None => String::new(),
-            Some(by) if paint.roomy => format!("late +{by}"),
+            Some(by) if painter.roomy => format!("late +{by}"),
             Some(by) => format!("+{by}"),
         };
-        paint.entry(it, &mark, Style::new().yellow())
+        painter.entry(it, &mark, Style::new().yellow())
     });
     for _ in 0..room {
         let (left, right) = (left.next(), right.next());
@@ -128,14 +131,14 @@ pub fn draw(scene: &Scene<'_>, canvas: Canvas) -> Vec<String> {
             .unwrap_or_else(blank)
             .into_iter()
             .zip(right.unwrap_or_else(blank));
-        rows.extend(pairs.map(|(left, right)| paint.beside(&left, &right)));
+        rows.extend(pairs.map(|(left, right)| painter.beside(&left, &right)));
     }
     rows.extend(below);
     rows.iter().map(|row| row.trim_end().to_owned()).collect()
 }
 
 /// Of posts in a column, newest first: which ones stand above one that was written later.
-pub fn out_of_order(column: &[Shown]) -> Vec<bool> {
+pub fn out_of_order(column: &[ColumnEntry]) -> Vec<bool> {
     let mut latest_below = None;
     let mut wrong: Vec<bool> = column
         .iter()
@@ -151,7 +154,7 @@ pub fn out_of_order(column: &[Shown]) -> Vec<bool> {
 }
 
 /// How many those are.
-pub fn count_out_of_order(column: &[Shown]) -> usize {
+pub fn count_out_of_order(column: &[ColumnEntry]) -> usize {
     out_of_order(column).into_iter().filter(|it| *it).count()
 }
 
@@ -171,7 +174,7 @@ pub fn in_words(delay_ms: i64) -> String {
     }
 }
 
-struct Paint<'a> {
+struct Painter<'a> {
     colour: bool,
     /// The width of a column.
     column: usize,
@@ -179,9 +182,9 @@ struct Paint<'a> {
     fresh: &'a [String],
 }
 
-impl Paint<'_> {
+impl Painter<'_> {
     /// An entry as the rows of its column; `mark` stands at the right.
-    fn entry(&self, it: &Shown, mark: &str, mark_style: Style) -> Vec<String> {
+    fn entry(&self, it: &ColumnEntry, mark: &str, mark_style: Style) -> Vec<String> {
         let is_fresh = self.fresh.contains(&it.uri);
         let pointer = if is_fresh { "▸ " } else { "  " };
         let lively = |style: Style| if is_fresh { style.bold() } else { style };
@@ -197,26 +200,29 @@ impl Paint<'_> {
         };
         // Two characters of pointer, five of time, two of space.
         let left = self.column.saturating_sub(9 + mark_width);
-        let mark = self.with(&right(mark, mark_width), mark_style);
+        let mark = self.with(&align_right(mark, mark_width), mark_style);
         let begin = self.with(&format!("{pointer}{}", hh_mm(it.written)), time);
         if self.roomy {
-            let who = self.with(&fit(&it.handle, left), name_style);
+            let author = self.with(&fit(&it.handle, left), name_style);
             let indent = " ".repeat(9);
             let text = self.with(&fit(&it.text, self.column - 9), lively(Style::new()));
-            return vec![format!("{begin}  {who}{mark}"), format!("{indent}{text}")];
+            return vec![
+                format!("{begin}  {author}{mark}"),
+                format!("{indent}{text}"),
+            ];
         }
         // The whole handle only where it leaves enough room for the text.
-        let (who, name) = match it.handle.split_once('@') {
+        let (author, name) = match it.handle.split_once('@') {
             Some((name, _)) if self.column < HANDLE_COLUMN_MIN => (name, NAME),
             _ => (it.handle.as_str(), HANDLE),
         };
-        let who = self.with(&fit(who, name), name_style);
+        let author = self.with(&fit(author, name), name_style);
         let text = fit(&it.text, left.saturating_sub(name + 1));
         let text = self.with(&text, lively(Style::new()));
-        vec![format!("{begin}  {who} {text}{mark}")]
+        vec![format!("{begin}  {author} {text}{mark}")]
     }
 
-    fn tally(&self, column: &[Shown]) -> String {
+    fn tally(&self, column: &[ColumnEntry]) -> String {
         let wrong = count_out_of_order(column);
         let text = format!("  {wrong} of the newest {} out of order", column.len());
         let style = match wrong {
@@ -226,7 +232,7 @@ impl Paint<'_> {
         self.cell(&text, style)
     }
 
-    /// Who is there, two origins to a row at most, as the width allows.
+    /// The origins and how they deliver, as many to a row as the width allows.
     fn legend(&self, columns: usize) -> Vec<String> {
         let mut rows: Vec<String> = Vec::new();
         for (host, _, manner) in ORIGINS {
@@ -268,7 +274,7 @@ fn fit(text: &str, width: usize) -> String {
 }
 
 /// `text` at the right end of `width`.
-fn right(text: &str, width: usize) -> String {
+fn align_right(text: &str, width: usize) -> String {
     let missing = width.saturating_sub(measure_text_width(text));
     format!("{}{text}", " ".repeat(missing))
 }
@@ -277,8 +283,8 @@ fn right(text: &str, width: usize) -> String {
 mod tests {
     use super::*;
 
-    fn shown(uri: &str, minute: i64, late_ms: Option<i64>) -> Shown {
-        Shown {
+    fn entry(uri: &str, minute: i64, late_ms: Option<i64>) -> ColumnEntry {
+        ColumnEntry {
             uri: uri.to_owned(),
             handle: "ana@tide.example".to_owned(),
             text: format!("Post {uri}"),
@@ -290,7 +296,7 @@ mod tests {
     #[test]
     fn a_post_above_one_written_later_is_out_of_order() {
         let check = |minutes: &[i64], expected: &[bool]| {
-            let column: Vec<Shown> = minutes.iter().map(|it| shown("x", *it, None)).collect();
+            let column: Vec<ColumnEntry> = minutes.iter().map(|it| entry("x", *it, None)).collect();
             assert_eq!(out_of_order(&column), expected, "{minutes:?}");
         };
         check(&[], &[]);
@@ -303,9 +309,9 @@ mod tests {
     #[test]
     fn the_picture_shows_both_columns_and_fits() {
         let in_order = [
-            shown("c", 20, None),
-            shown("b", 10, None),
-            shown("a", 5, Some(900_000)),
+            entry("c", 20, None),
+            entry("b", 10, None),
+            entry("a", 5, Some(900_000)),
         ];
         let [c, b, a] = &in_order;
         let by_arrival = [a.clone(), c.clone(), b.clone()];

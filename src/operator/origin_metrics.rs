@@ -1,4 +1,4 @@
-//! Origins as numbers for Prometheus: the busiest one by one, the rest together, so that labels stay few. Pure.
+//! Metrics of origins: the busiest one by one, the others together, so that labels stay few. Pure.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -12,13 +12,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 /// Origins with labels of their own: those with the most posts ever, so that few come and go.
-pub const SHOWN_MAX: usize = 50;
+pub const LABELLED_ORIGINS_MAX: usize = 50;
 
 type Labels = Vec<(&'static str, String)>;
 
-/// Origins at one moment, as far as they are shown.
+/// Origins at one moment, as far as metrics tell them apart.
 #[derive(Debug)]
-pub struct Shown {
+pub struct OriginMetrics {
     busiest: Vec<(Arc<str>, OriginStats)>,
     /// Posts of all others by verdict. It falls when one of them becomes one of the busiest.
     others: [u64; Verdict::ALL.len()],
@@ -27,18 +27,18 @@ pub struct Shown {
     known: usize,
 }
 
-impl Shown {
-    /// The busiest of `origins`, and the rest together.
-    pub fn of(origins: &Origins) -> Shown {
-        let mut busiest = origins.busiest(SHOWN_MAX);
+impl OriginMetrics {
+    /// The busiest of `origins`, and the others together.
+    pub fn of(origins: &Origins) -> OriginMetrics {
+        let mut busiest = origins.busiest(LABELLED_ORIGINS_MAX);
         busiest.retain(|(host, _)| **host != *OTHERS);
         let mut others = origins.posts();
         for (verdict, count) in Verdict::ALL.into_iter().zip(&mut others) {
-            let shown: u64 = busiest.iter().map(|(_, delays)| delays.with(verdict)).sum();
-            *count = count.saturating_sub(shown);
+            let of_busiest: u64 = busiest.iter().map(|(_, delays)| delays.with(verdict)).sum();
+            *count = count.saturating_sub(of_busiest);
         }
         let refused: u64 = busiest.iter().map(|(_, delays)| delays.refused()).sum();
-        Shown {
+        OriginMetrics {
             busiest,
             others,
             others_refused: origins.refused().saturating_sub(refused),
@@ -46,7 +46,7 @@ impl Shown {
         }
     }
 
-    /// As metrics.
+    /// These metrics, beside `windows` that say how long each origin is waited for.
     pub fn registry(&self, windows: &Windows) -> Registry {
         let posts = Family::<Labels, Counter>::default();
         let refused = Family::<Labels, Counter>::default();
@@ -146,7 +146,7 @@ mod tests {
         for host in ["h0", "h0", "h58"] {
             origins.count_refused(host, at(offset));
         }
-        let registry = Shown::of(&origins).registry(&Windows::default());
+        let registry = OriginMetrics::of(&origins).registry(&Windows::default());
         let text = Metrics::default().text(&registry);
         for line in [
             "slackwater_origins 60",

@@ -1,0 +1,96 @@
+//! From the file as written to the options that each module takes, and the checks that need more than one key.
+
+mod auth;
+mod feed;
+mod http;
+mod log;
+mod logging;
+mod ordering;
+mod secret_text;
+
+use super::file::{ConfigFile, Span};
+use super::mistake::Mistake;
+use super::validate::Validated;
+use super::{Config, Environment};
+use std::time::Duration;
+
+/// The options that `written` asks for. Mistakes go to those of `validated`; where something is wrong, the default stands in, so
+/// that the rest can be checked.
+pub(super) fn resolve(
+    written: ConfigFile,
+    validated: &mut Validated,
+    file: &str,
+    environment: &Environment<'_>,
+) -> Config {
+    let mut resolver = Resolver {
+        validated,
+        file,
+        environment,
+    };
+    let default = Config::defaults(environment.memory_bytes);
+    let logging = resolver.logging(written.logging);
+    let mut pipeline = feed::pipeline(&written.feed, default.pipeline);
+    pipeline.engine.windows = resolver.windows(&written.ordering, pipeline.engine.windows);
+    if let Some(patience) = written.ordering.patience {
+        pipeline.engine.patience = patience.0;
+    }
+    let (auth, cursor_keys) = resolver.auth(written.auth);
+    let listen = resolver.listen(&written.http, default.listen);
+    let api = resolver.api(
+        &written.http,
+        &written.stream,
+        &written.mastodon,
+        default.api,
+    );
+    let store = feed::store(&written.feed, default.store);
+    let log = resolver.log(written.log, written.kafka, &store.path);
+    Config {
+        log,
+        store,
+        pipeline,
+        listen,
+        api,
+        auth,
+        cursor_keys,
+        logging,
+    }
+}
+
+/// Makes options of tables, and adds to the mistakes of the file.
+struct Resolver<'a> {
+    validated: &'a mut Validated,
+    file: &'a str,
+    environment: &'a Environment<'a>,
+}
+
+impl Resolver<'_> {
+    /// Whether the file has this key, right or wrong.
+    fn is_written(&self, key: &str) -> bool {
+        self.validated.lines.contains_key(key)
+    }
+
+    /// Whether something below this key is wrong.
+    fn has_mistake_below(&self, key: &str) -> bool {
+        let below = |it: &Mistake| {
+            it.key
+                .strip_prefix(key)
+                .is_some_and(|rest| rest.starts_with('.'))
+        };
+        self.validated.mistakes.iter().any(below)
+    }
+
+    fn mistake(&mut self, key: &str, found: &str, allowed: &str, guess: Option<String>) {
+        self.validated.mistakes.push(Mistake {
+            file: self.file.to_owned(),
+            line: self.validated.lines.get(key).copied(),
+            key: key.to_owned(),
+            found: found.to_owned(),
+            allowed: allowed.to_owned(),
+            guess,
+        });
+    }
+}
+
+fn duration(written: Option<Span>, default: Duration) -> Duration {
+    written.map_or(default, |Span(duration)| duration)
+}
