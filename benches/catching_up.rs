@@ -51,7 +51,7 @@ fn feed(length: u64) -> OrderedFeed {
         let log_pos = |n| LogPos::new(position(Topic::Activities, n));
         feed.take_in(&[FeedOp::insert(id, log_pos(n))]);
         if n % 4 == 0 {
-            feed.take_in(&[FeedOp::also(id, log_pos(n / 2))]);
+            feed.take_in(&[FeedOp::depends_on(id, log_pos(n / 2))]);
         }
     }
     feed

@@ -335,8 +335,8 @@ impl CurrentJob {
         let because = self.pending.because(&self.seen);
         match &mut self.stage {
             Stage::Between => {}
-            Stage::Pruning(weeding) => {
-                if weeding.step(store, graph, feed, &because)? == Progress::Done {
+            Stage::Pruning(pruning) => {
+                if pruning.step(store, graph, feed, &because)? == Progress::Done {
                     self.stage = self.merging(graph);
                 }
             }

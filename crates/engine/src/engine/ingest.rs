@@ -224,7 +224,7 @@ impl Ingest {
             self.renamed = Some(Renamed {
                 author: actor.to_owned(),
                 collections,
-                because: at,
+                cause: at,
             });
         }
         Ok(())

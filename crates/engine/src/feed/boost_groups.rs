@@ -11,15 +11,16 @@ use std::time::Duration;
 /// Of one feed: for each entry that shows a post another entry shows too, or may come to, which post that is. Posts nobody
 /// boosts are not in it, and nothing hides them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Shows {
+pub struct BoostGroups {
     /// The post shown and the entry, ascending: those that show one post stand together, by place.
     rows: Vec<(PostId, PostId)>,
 }
 
-impl Shows {
+impl BoostGroups {
     /// From the rows it was made of. None if they do not ascend.
-    pub fn from_rows(rows: Vec<(PostId, PostId)>) -> Option<Shows> {
-        rows.is_sorted_by(|a, b| a < b).then_some(Shows { rows })
+    pub fn from_rows(rows: Vec<(PostId, PostId)>) -> Option<BoostGroups> {
+        rows.is_sorted_by(|a, b| a < b)
+            .then_some(BoostGroups { rows })
     }
 
     /// The post shown and the entry, ascending.
@@ -135,11 +136,11 @@ impl Shows {
     /// Keeps of what fell no more than `most`, the highest. Whether that was too many.
     pub fn keep_fallen(&mut self, floor: PostId, most: usize) -> bool {
         let fallen = self.fallen(floor);
-        let Some(highest_gone) = fallen.len().checked_sub(most + 1) else {
+        let Some(highest_forgotten) = fallen.len().checked_sub(most + 1) else {
             return false;
         };
-        let highest_gone = fallen.get(highest_gone).copied();
-        self.retain(|entry| highest_gone.is_none_or(|gone| gone < entry));
+        let highest_forgotten = fallen.get(highest_forgotten).copied();
+        self.retain(|entry| highest_forgotten.is_none_or(|gone| gone < entry));
         true
     }
 
@@ -171,8 +172,8 @@ mod tests {
         PostId::new(time, 5, 0)
     }
 
-    fn shows(rows: &[(u64, u64)]) -> Shows {
-        let mut shows = Shows::default();
+    fn shows(rows: &[(u64, u64)]) -> BoostGroups {
+        let mut shows = BoostGroups::default();
         for (entry, post) in rows {
             shows.note(at(*entry), at(*post));
         }
@@ -297,7 +298,7 @@ mod tests {
         ) {
             let noted: Vec<_> = rows.iter().map(|(entry, post)| (*entry, *post)).collect();
             let mut shows = shows(&noted);
-            let hidden = |shows: &Shows| {
+            let hidden = |shows: &BoostGroups| {
                 let mut hidden = shows.hidden(DAY, |entry| !gone.contains(&hours(&[entry])[0]));
                 hidden.retain(|entry| at(floor) < *entry);
                 hidden

@@ -4,9 +4,9 @@ use crate::record::offsets::LogPos;
 use slackwater_order::place::PostId;
 
 const REMOVAL: u64 = 1 << 63;
-const ALSO: u64 = 1 << 63;
+const DEPENDENCY: u64 = 1 << 63;
 
-/// One thing that happened to a feed. The last word on an id counts.
+/// One thing that happens to a feed. Of several ops on an id the last counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FeedOp {
     id: u64,
@@ -17,9 +17,9 @@ pub struct FeedOp {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verb {
     Insert,
-    Also,
+    DependOn,
     Remove,
-    /// The mark is a place: that of the post that the entry shows.
+    /// The log position is the place of the post that the entry shows.
     Shows,
 }
 
@@ -32,11 +32,11 @@ impl FeedOp {
         }
     }
 
-    /// `id`, if it is in the feed, rests on this too.
-    pub const fn also(id: PostId, log_pos: LogPos) -> FeedOp {
+    /// `id`, if it is in the feed, depends on this record too.
+    pub const fn depends_on(id: PostId, log_pos: LogPos) -> FeedOp {
         FeedOp {
             id: id.number(),
-            log_pos: log_pos.number() | ALSO,
+            log_pos: log_pos.number() | DEPENDENCY,
         }
     }
 
@@ -52,7 +52,7 @@ impl FeedOp {
     pub const fn shows(id: PostId, post: PostId) -> FeedOp {
         FeedOp {
             id: id.number() | REMOVAL,
-            log_pos: post.number() | ALSO,
+            log_pos: post.number() | DEPENDENCY,
         }
     }
 
@@ -62,9 +62,9 @@ impl FeedOp {
     }
 
     pub(super) fn verb(self) -> Verb {
-        match (self.id & REMOVAL != 0, self.log_pos & ALSO != 0) {
+        match (self.id & REMOVAL != 0, self.log_pos & DEPENDENCY != 0) {
             (false, false) => Verb::Insert,
-            (false, true) => Verb::Also,
+            (false, true) => Verb::DependOn,
             (true, false) => Verb::Remove,
             (true, true) => Verb::Shows,
         }
@@ -75,14 +75,14 @@ impl FeedOp {
         place(self.id & !REMOVAL)
     }
 
-    /// The place of the post that its entry shows, if that is what it says.
+    /// The place of the post that the entry shows; without a meaning for other ops.
     pub(super) fn shown(self) -> PostId {
-        place(self.log_pos & !ALSO)
+        place(self.log_pos & !DEPENDENCY)
     }
 
-    /// The record that it names; of what is shown, none has a meaning.
+    /// The record that it names; without a meaning for an op that says what an entry shows.
     pub(super) fn log_pos(self) -> Option<LogPos> {
-        LogPos::from_number(self.log_pos & !ALSO)
+        LogPos::from_number(self.log_pos & !DEPENDENCY)
     }
 }
 

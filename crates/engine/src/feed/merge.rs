@@ -1,6 +1,6 @@
 //! A feed merged from the posts of those its account follows. For a home and for a list alike.
 //!
-//! It asks the decision functions of `rules`, as a fan-out does, so it never matters which of them brought an entry in.
+//! It decides by the functions of `rules`, as a fan-out does, so it never matters which of them brought an entry in.
 //!
 //! An account may follow tens of thousands, so a merge goes in steps, and what arrives meanwhile is fanned out between
 //! them. First the newest places are gathered from one list after the other, as many as a feed is likely to need; then
@@ -9,8 +9,8 @@
 
 mod candidates;
 
-use crate::feed::boost_target::{BoostTarget, leaving, shows};
-use crate::feed::fan_out::{documents, ended, entering, original_of};
+use crate::feed::boost_target::{BoostTarget, removal_ops, shows};
+use crate::feed::fan_out::{documents, ended, insertion_ops, original_of};
 use crate::feed::feed_id::FeedId;
 use crate::feed::feed_op::FeedOp;
 use crate::feed::ordered_feed::{FALLEN_MAX, OrderedFeed};
@@ -29,7 +29,7 @@ use std::sync::Arc;
 /// Posts decided about in one step.
 pub(super) const POSTS_STEP: usize = 256;
 /// As many looks at posts as reading a list takes about as long as.
-const LIST_LOOKS: usize = 8;
+const LIST_READS: usize = 8;
 /// Whether there is more to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
@@ -53,7 +53,7 @@ impl MergeCause {
     fn dependencies(&self, id: PostId) -> impl Iterator<Item = FeedOp> {
         self.marks
             .iter()
-            .map(move |log_pos| FeedOp::also(id, *log_pos))
+            .map(move |log_pos| FeedOp::depends_on(id, *log_pos))
     }
 }
 
@@ -168,7 +168,7 @@ impl Merging {
         self.boosted.extend(context.original_entry(original));
         self.entering += 1;
         self.entering_visible += usize::from(id <= context.visible_up_to);
-        let enters = entering(&post, original, post.newest);
+        let enters = insertion_ops(&post, original, post.newest);
         let Ok(place) = place else {
             ops.extend(enters);
             ops.extend(context.cause.dependencies(id));
@@ -260,9 +260,9 @@ impl MergeContext<'_> {
         there: &mut OrderedFeed,
     ) -> Result<(), DiskError> {
         let after = self.store.repeat_after();
-        let mut looks = FALLEN_MAX;
+        let mut reads = FALLEN_MAX;
         for (post, mut above) in there.shows.lowest() {
-            if looks == 0 {
+            if reads == 0 {
                 break;
             }
             if left_out.time() <= above.time().minus(after) {
@@ -271,16 +271,16 @@ impl MergeContext<'_> {
             let Some(shown) = self.store.post(post)? else {
                 continue;
             };
-            looks = looks.saturating_sub(LIST_LOOKS);
+            reads = reads.saturating_sub(LIST_READS);
             let boosts = self.store.list(Index::Original, &shown.body.uri)?;
             let boosts = boosts.into_iter();
             let mut all: Vec<PostId> = boosts.chain([post]).filter(|id| *id < above).collect();
             all.sort_unstable();
             for id in all.into_iter().rev() {
-                if looks == 0 {
+                if reads == 0 {
                     break;
                 }
-                looks -= 1;
+                reads -= 1;
                 if id.time() <= above.time().minus(after) {
                     break;
                 }
@@ -294,8 +294,7 @@ impl MergeContext<'_> {
         Ok(())
     }
 
-    /// What is said of a post that is left out, if it belongs in the feed: what it shows. Nothing of one that does not, or
-    /// that cannot hide anything.
+    /// The ops that record what a left-out post shows; none if it does not belong in the feed, or cannot hide anything.
     fn fallen(
         &self,
         id: PostId,
@@ -313,10 +312,10 @@ impl MergeContext<'_> {
         // It may have left, and be back.
         let mut ops = vec![
             FeedOp::insert(id, post.newest),
-            FeedOp::also(id, shown.newest),
+            FeedOp::depends_on(id, shown.newest),
         ];
         let documents = documents(&post, original.as_deref());
-        ops.extend(documents.map(|document| FeedOp::also(id, document)));
+        ops.extend(documents.map(|document| FeedOp::depends_on(id, document)));
         ops.extend(self.cause.dependencies(id));
         ops.push(shows(&post, shown));
         ops.extend(self.original_entry(original.as_deref()));
@@ -324,8 +323,9 @@ impl MergeContext<'_> {
     }
 }
 
-/// A post that is not let in may have been in the feed before it changed, or before a document decided who could see it, where
-/// the relation was read first: a reader who comes from there is told that it left.
+/// The ops that remove a post which is not let in, and may have been in the feed on a node that read the relation first:
+/// before the post changed, or before a document decided who could see it. A reader who comes from such a node is sent the
+/// removal.
 pub(super) fn has_left(post: &Post, original: Option<&Post>) -> Vec<FeedOp> {
     let changed = match original {
         Some(original) if post.state == State::Whole && original.has_changed() => Some(original),
@@ -337,5 +337,5 @@ pub(super) fn has_left(post: &Post, original: Option<&Post>) -> Vec<FeedOp> {
     if reasons.peek().is_none() {
         return Vec::new();
     }
-    leaving(post, original, reasons)
+    removal_ops(post, original, reasons)
 }

@@ -1,4 +1,4 @@
-//! A post as it is kept: what its author said, and where Slackwater put it. Pure.
+//! A post as it is stored: its content, its place and its state. Pure.
 
 use crate::activity::PostContent;
 use crate::feed::reply_target::ReplyResolution;
@@ -17,7 +17,7 @@ pub enum State {
     Whole,
     /// Deleted or undone: its object, addressees and words are gone, its place stays taken.
     Gone,
-    /// Past its retention, needed by no feed: who wrote it and what it answered are still known.
+    /// Past its retention, needed by no feed: its author and what it answered are still known.
     Stub,
 }
 
@@ -26,7 +26,7 @@ pub enum State {
 pub struct Post {
     /// Its place, which is its id.
     pub id: PostId,
-    /// What its author's server said.
+    /// The content, from its author's server.
     pub body: PostContent,
     /// The author's host, without a leading `www.`.
     pub origin: String,
@@ -38,7 +38,7 @@ pub struct Post {
     pub placed_by: PlacedBy,
     /// Whether it is in feeds, decided when it was placed.
     pub disposition: Disposition,
-    /// When it was last edited, as its author's server says.
+    /// When it was last edited, by the clock of its author's server.
     pub edited: Option<Time>,
     /// The backend's own id of the post.
     pub post_ref: Option<String>,
@@ -61,7 +61,7 @@ pub struct Post {
     /// The record that made it.
     #[serde(with = "stored_pos")]
     pub made: LogPos,
-    /// The newest record that said something new of it.
+    /// The newest record that changed it.
     #[serde(with = "stored_pos")]
     pub newest: LogPos,
 }
@@ -98,12 +98,12 @@ impl Post {
             .map(|published| self.arrived.since(published))
     }
 
-    /// Whether something was said of it after the record that made it.
+    /// Whether a record after the one that made it changed it.
     pub fn has_changed(&self) -> bool {
         self.newest != self.made
     }
 
-    /// Forgets all but what keeps its place and answers where it stood: its hashtags too, whose feeds it was in.
+    /// Forgets all but its place, its author, what it answers, and its hashtags, in whose feeds it was.
     pub fn strip(&mut self, to: State) {
         self.state = to;
         self.edited = None;

@@ -1,4 +1,4 @@
-//! A feed weeded of what the rules no longer let in. In steps, as a merge goes.
+//! Removes from a feed what the rules no longer let in. In steps, as a merge goes.
 
 use crate::feed::fan_out::original_of;
 use crate::feed::feed_id::FeedId;
@@ -10,10 +10,11 @@ use crate::feed::store::disk::DiskError;
 use crate::graph::Graph;
 use slackwater_order::place::PostId;
 
-/// A weeding under way.
+/// A pruning under way.
 #[derive(Debug)]
 pub struct Pruning {
-    /// Entries at or above this place have been looked at, none yet if there is none; what entered there since was decided about as it entered.
+    /// Entries at or above this place are decided; none is yet where there is no place. What entered above it since was
+    /// decided about as it entered.
     below: Option<PostId>,
 }
 
@@ -29,14 +30,14 @@ impl Pruning {
         store: &Store,
         graph: &Graph,
         feed: &FeedId,
-        because: &MergeCause,
+        cause: &MergeCause,
     ) -> Result<Progress, DiskError> {
         let Some(of) = feed.account().and_then(|account| graph.get(account)) else {
             return Ok(Progress::Done);
         };
         let there = store.feed(feed)?;
         let below = self.below;
-        // What fell hides repeats, and must not once it does not belong there.
+        // A trimmed entry hides repeats, and must not once it does not belong in the feed.
         let fallen = there.fallen().into_iter().rev();
         let all = there.newest_first().chain(fallen);
         let left = all.filter(|id| below.is_none_or(|below| *id < below));
@@ -44,7 +45,7 @@ impl Pruning {
         for id in left.take(POSTS_STEP) {
             looked_at += 1;
             self.below = Some(id);
-            let leaves = because
+            let leaves = cause
                 .marks
                 .iter()
                 .map(|log_pos| FeedOp::remove(id, *log_pos));
@@ -56,7 +57,7 @@ impl Pruning {
             let subject = Subject::new(&post, original.as_deref(), graph);
             if !is_in_feed(&subject, feed, Some(of)) {
                 leaving.extend(leaves);
-                // An edit may have a part in it, and have been read after the relation elsewhere.
+                // An edit may have a part in it that another node read after the relation.
                 leaving.extend(has_left(&post, original.as_deref()));
             }
         }

@@ -12,7 +12,7 @@ use hashbrown::HashSet;
 use slackwater_order::place::PostId;
 use std::sync::Arc;
 
-/// Whom a post answers, as far as what is kept tells.
+/// Whom a post answers, as far as its parent is stored.
 pub fn answers_of(store: &Store, body: &PostContent) -> Result<ReplyResolution, DiskError> {
     let parent = match &body.in_reply_to {
         Some(parent) => store.post_by_uri(parent)?,
@@ -50,7 +50,7 @@ pub fn fan_out_replies(
             let Some(reply) = store.post(id)?.filter(answers) else {
                 continue;
             };
-            // Further below, only who goes on in a thread of their own rests on what is above it.
+            // Further below, only a reply in its author's own thread depends on what is above it.
             if parent.id != post.id && reply.body.author != parent.body.author {
                 continue;
             }
@@ -64,14 +64,14 @@ pub fn fan_out_replies(
                 ..Post::clone(&reply)
             });
             if reply.state == State::Whole {
-                // Nobody has what waited for its parent.
-                let fate = match (which, before.whom) {
+                // No feed has a reply that waited for its parent.
+                let change = match (which, before.whom) {
                     (ReplyScope::Changed, ReplyTarget::Unknown) => PostChange::New,
                     _ => PostChange::Changed,
                 };
                 let original = original_of(store, &reply)?;
-                let because = parent.newest;
-                entered += fan_out(store, graph, &reply, original.as_deref(), fate, because)?;
+                let cause = parent.newest;
+                entered += fan_out(store, graph, &reply, original.as_deref(), change, cause)?;
             }
             if visited.insert(reply.id) {
                 above.push(reply);

@@ -1,6 +1,6 @@
 //! Finds whom a post answers: the other party of its thread. Pure.
 //!
-//! Who goes on in a thread of their own under somebody's post still answers that somebody, as Mastodon has it. So what a
+//! An author who goes on in a thread of their own under somebody's post still answers that somebody, as in Mastodon. So what a
 //! post answers is a function of its parent, and of its parent's parent only as long as the author stays the same.
 
 use crate::activity::PostContent;

@@ -26,7 +26,7 @@ pub enum Reach {
     Every,
     /// Those who follow this actor too, or are it; nobody, if no relation names the actor.
     Knowing(Option<ActorIx>),
-    /// Each has to be asked.
+    /// Each is to be decided about.
     Asked,
 }
 
@@ -146,7 +146,7 @@ pub fn is_in_feed(subject: &Subject<'_>, feed: &FeedId, account: Option<&Account
 
 /// Whether the subject is in the feed of a hashtag it carries; with a reader, less what that reader shuns.
 pub fn is_in_tag_feed(subject: &Subject<'_>, reader: Option<&Account>) -> bool {
-    subject.is_open_to_all() && reader.is_none_or(|reader| !subject.is_shunned(reader))
+    subject.is_open_to_all() && reader.is_none_or(|reader| !subject.is_excluded(reader))
 }
 
 /// Whether the subject is in the public feed; with a reader, less what that reader shuns.
@@ -264,7 +264,7 @@ impl Subject<'_> {
         if !self.opens_to(account) {
             return Decision::Out(Excluded::OriginalNotAddressed);
         }
-        if let Some(why) = self.shunned_by(account) {
+        if let Some(why) = self.excluded_by(account) {
             return Decision::Out(why);
         }
         if account.is_blocked_by(author) {
@@ -294,14 +294,14 @@ impl Subject<'_> {
     fn reaches_as_tagged(&self, account: &Account) -> bool {
         account.follows_a_tag(&self.post.body.tags)
             && self.is_open_to_all()
-            && !self.is_shunned(account)
+            && !self.is_excluded(account)
             && (self.author.is_none() || account.actor() != self.author)
     }
 
     /// Whether the account shuns it, or its author the account.
-    fn is_shunned(&self, account: &Account) -> bool {
+    fn is_excluded(&self, account: &Account) -> bool {
         let blocks = |author| account.is_blocked_by(author);
-        self.shunned_by(account).is_some() || self.author.is_some_and(blocks)
+        self.excluded_by(account).is_some() || self.author.is_some_and(blocks)
     }
 
     /// Whether whom it answers is followed by the account, or is it.
@@ -341,7 +341,7 @@ impl Subject<'_> {
         !self.post.body.tags.is_empty() && self.is_open_to_all()
     }
 
-    /// Which followers without particular wishes get it, so that they need not be asked one by one.
+    /// Which followers with plain relations get it, so that they need not be decided about one by one.
     pub fn reach(&self) -> Reach {
         let open = |visibility| matches!(visibility, Visibility::Public | Visibility::Unlisted);
         let post =
@@ -393,8 +393,8 @@ impl Subject<'_> {
         }
     }
 
-    fn shunned_by(&self, account: &Account) -> Option<Excluded> {
-        if !account.shuns_anybody() {
+    fn excluded_by(&self, account: &Account) -> Option<Excluded> {
+        if !account.excludes_anybody() {
             return None;
         }
         let boosted = self.original.as_ref().and_then(|original| original.author);

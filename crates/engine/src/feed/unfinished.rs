@@ -4,7 +4,7 @@ use crate::record::offsets::{LogPos, Offsets};
 use serde::{Deserialize, Serialize};
 use slackwater_order::place::PostId;
 
-/// What was said of authors.
+/// How authors changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AuthorChange {
     /// How the instance stands to them: any feed may gain or lose their posts.
@@ -13,15 +13,15 @@ pub enum AuthorChange {
     Locality,
 }
 
-/// Whose posts are to be decided again, and how far that has got. Stored with the offsets.
+/// Authors whose posts are to be decided again, and how far that has got. Stored with the offsets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingReevaluation {
     /// What changed.
     pub(super) change: AuthorChange,
-    /// An actor id, or a domain: then all who write there or below.
+    /// An actor id, or a domain: then all authors there or below.
     pub(super) of: String,
     /// The record that calls for it.
-    pub(super) because: LogPos,
+    pub(super) cause: LogPos,
     /// Posts on disk below this are done.
     pub(super) from: PostId,
 }
@@ -35,21 +35,21 @@ pub struct Renamed {
     /// The collections.
     pub collections: Vec<String>,
     /// The record that calls for it.
-    pub because: LogPos,
+    pub cause: LogPos,
 }
 
-/// Something that was said of authors. A post of theirs that came later may have entered no feed for it, and so never have
-/// left one: on a node that read the post first it did enter.
+/// A change of authors. A post of theirs that was read after it never enters a feed here, so no removal is recorded; on a node
+/// that read the post first it entered and left.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthorChangeMark {
-    /// The record that said so.
+    /// The record of the change.
     pub log_pos: LogPos,
     /// What this node had read by then, that record included. What a cursor saw beyond this, and lacks the record, may have
     /// to leave without being listed.
     pub seen: Offsets,
 }
 
-/// What is to be done, and what was said, as it is stored.
+/// The work that is left, and the changes of authors, as they are stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unfinished {
     pub(super) todo: Vec<PendingReevaluation>,
@@ -64,7 +64,7 @@ pub struct Unfinished {
 /// A post that was edited, and the newest record that did. Stored with the offsets, while feeds lack it.
 pub type Edited = (PostId, LogPos);
 
-/// A post of which something was said that brings boosts of it into feeds or takes them out, and is not carried out in all feeds.
+/// A post that changed so that boosts of it enter feeds or leave them, which is not carried out in all feeds yet.
 /// Stored with the offsets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changed {
@@ -73,6 +73,6 @@ pub struct Changed {
     pub(super) first: LogPos,
     /// The newest beside that.
     pub(super) newest: LogPos,
-    /// Whether the post came, after boosts of it: what had left by then was not known to be boosts of this.
+    /// Whether the post came after boosts of it: boosts that were removed by then were not known to be of this post.
     pub(super) came: bool,
 }

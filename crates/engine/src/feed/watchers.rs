@@ -1,4 +1,4 @@
-//! Which feeds something happened to, for those who watch them: a feed nobody watches costs one look at a flag.
+//! Wakes the readers that watch feeds which changed. A feed without watchers costs one read of a flag.
 
 use crate::feed::feed_id::FeedId;
 use crate::graph::AccountIx;
@@ -8,20 +8,20 @@ use parking_lot::Mutex;
 use std::hash::Hash;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Rows below which those of readers who left are not worth looking for.
+/// Rows below which rows without readers are not looked for.
 const SWEPT_AT: usize = 64;
 
 /// The feeds that are watched.
 #[derive(Debug, Default)]
 pub struct Watchers {
-    /// How many are: while none is, nobody takes the lock.
+    /// How many feeds are watched: while none is, the lock is not taken.
     count: AtomicUsize,
     watched: Mutex<Watched>,
 }
 
 #[derive(Debug, Default)]
 struct Watched {
-    /// Homes and lists, by whose they are.
+    /// Homes and lists, by their account.
     accounts: Rows<AccountIx>,
     /// Feeds that belong to no account.
     shared: Rows<FeedId>,
@@ -30,9 +30,9 @@ struct Watched {
 #[derive(Debug)]
 struct Rows<K> {
     rows: HashMap<K, watch::Sender<()>>,
-    /// Those something happened to since they were last told.
+    /// Feeds that changed since their readers were last woken.
     watchers: HashSet<K>,
-    /// With so many rows, those of readers who left are looked for.
+    /// With so many rows, rows without readers are looked for.
     swept_at: usize,
 }
 
@@ -108,7 +108,7 @@ impl Watchers {
         watched.shared.mark_all_changed();
     }
 
-    /// Wakes those who watch what was stirred since the last call.
+    /// Wakes the readers of what changed since the last call.
     pub fn wake(&self) {
         if self.is_unwatched() {
             return;
@@ -132,7 +132,7 @@ impl Watched {
 impl<K: Clone + Eq + Hash> Rows<K> {
     fn watch(&mut self, key: K) -> watch::Receiver<()> {
         if self.swept_at <= self.rows.len() {
-            // Those who left make room.
+            // Rows without readers make room.
             self.rows.retain(|_, sender| sender.receiver_count() != 0);
             self.swept_at = SWEPT_AT.max(2 * self.rows.len());
         }

@@ -10,7 +10,7 @@ use crate::graph::remove;
 use crate::relationship::{Change, Key, Kind, Relation};
 use slackwater_order::time::Time;
 
-/// What a relation record calls for.
+/// What the change of a relation calls for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Effect {
     /// An account heard of for the first time: it needs a home.
@@ -35,7 +35,7 @@ pub struct Effect {
     pub patience_ms_before: Option<i64>,
 }
 
-/// Whose posts may have to enter a feed.
+/// The posts that may have to enter a feed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Merge {
     /// Nobody's.
@@ -93,7 +93,7 @@ impl Graph {
         if let (Kind::Account, None) = (key.kind, &change.relation) {
             return self.purge(key);
         }
-        // A removal for an account nobody knows makes none.
+        // A removal does not make an unknown account known.
         if change.relation.is_none() && self.account(&key.account).is_none() {
             return Effect::default();
         }
@@ -109,7 +109,7 @@ impl Graph {
             .map(|actor| self.name(actor).to_owned())
             .collect();
         let is_other = !is_new && before != self.patience_ms(account);
-        // A relation wakes nobody: only a reader does.
+        // A relation does not make an account active: only a reader does.
         if !self.is_inactive(account) {
             self.wake(account);
         }

@@ -105,12 +105,12 @@ pub fn changes(
     let last_known = highest_visible(Some(from.horizon));
     let marks = feed.marks.get(visible.entries.clone()).unwrap_or_default();
     // Few, as a rule none, of a full feed's hundreds.
-    let also: Vec<_> = feed
-        .also
+    let dependencies: Vec<_> = feed
+        .dependencies
         .iter()
         .filter(|(_, log_pos)| !from.has(*log_pos))
         .collect();
-    let mut also = also.into_iter().peekable();
+    let mut dependencies = dependencies.into_iter().peekable();
     let edited = edited.iter().filter(|(_, log_pos)| !from.has(*log_pos));
     let edited = edited.flat_map(|(post, _)| feed.shows.entries_of(*post));
     let edited: HashSet<PostId> = edited.collect();
@@ -124,7 +124,7 @@ pub fn changes(
         } else {
             Some(EntryChange::Touched)
         };
-        while let Some((there, log_pos)) = also.next_if(|(there, _)| there <= id) {
+        while let Some((there, log_pos)) = dependencies.next_if(|(there, _)| there <= id) {
             if there == id {
                 change = match log_pos.topic() {
                     Topic::Relationships => Some(EntryChange::LetIn),
@@ -148,7 +148,7 @@ pub fn changes(
         }
     }
     let left = feed
-        .gone
+        .removed
         .iter()
         .filter(|(id, log_pos)| !from.has(*log_pos) && *id <= last_known && from.floor < *id);
     changes.extend(left.map(|(id, _)| ChangedEntry {
@@ -259,10 +259,10 @@ mod tests {
     fn what_else_an_entry_rests_on_counts_too() {
         let mut feed = feed();
         feed.take_in(&[
-            FeedOp::also(at(2), relation(7)),
-            FeedOp::also(at(3), post(8)),
-            FeedOp::also(at(4), post(8)),
-            FeedOp::also(at(4), relation(7)),
+            FeedOp::depends_on(at(2), relation(7)),
+            FeedOp::depends_on(at(3), post(8)),
+            FeedOp::depends_on(at(4), post(8)),
+            FeedOp::depends_on(at(4), relation(7)),
         ]);
         let check = |posts, relations, expected: &[(i64, EntryChange)]| {
             let resolved = told(&feed, &from(posts, relations));
@@ -325,7 +325,7 @@ mod tests {
             told(&feed, &from(1, 0)).unwrap()[3..],
             [(4, EntryChange::Touched), (5, EntryChange::Touched)]
         );
-        feed.take_in(&[FeedOp::also(at(1), post(7))]);
+        feed.take_in(&[FeedOp::depends_on(at(1), post(7))]);
         let expected = vec![(1, EntryChange::Touched), (5, EntryChange::Touched)];
         assert_eq!(told(&feed, &from(6, 0)), Ok(expected));
     }

@@ -196,11 +196,11 @@ impl Snapshot {
             return Offsets::default();
         };
         let marks = self.feed.marks.get(self.visible.entries.clone());
-        let also = self.feed.also.iter();
-        let also = also.filter(|(id, _)| lowest <= id && id <= highest);
+        let dependencies = self.feed.dependencies.iter();
+        let dependencies = dependencies.filter(|(id, _)| lowest <= id && id <= highest);
         let marks = marks.unwrap_or_default().iter();
         let mut ahead = Offsets::default();
-        for log_pos in marks.chain(also.map(|(_, log_pos)| log_pos)) {
+        for log_pos in marks.chain(dependencies.map(|(_, log_pos)| log_pos)) {
             if !self.progress.seen.has(*log_pos) {
                 ahead.raise(log_pos.next());
             }

@@ -26,26 +26,27 @@ impl UncertainBoosts {
         }
         let entries = feed.ids.iter().copied().zip(feed.marks.iter().copied());
         let own = lacking(entries, from);
-        let also = lacking(feed.also.iter().copied(), from);
-        let gone = lacking(feed.gone.iter().copied(), from);
+        let dependencies = lacking(feed.dependencies.iter().copied(), from);
+        let removed = lacking(feed.removed.iter().copied(), from);
         let knows_fallen = feed.fell.is_within(&from.seen);
         let is_new = |id| {
             let has = |marks: &[(PostId, LogPos)]| of(marks, id).next().is_some();
-            has(&own) || has(&also) || has(&gone) || (!knows_fallen && id <= feed.floor)
+            has(&own) || has(&dependencies) || has(&removed) || (!knows_fallen && id <= feed.floor)
         };
         let entries = feed.shows.above(is_new);
         if entries.is_empty() {
             return UncertainBoosts::default();
         }
         // As good as can be known. It decides how an entry is told, not whether.
-        let mut all_gone = feed.gone.clone();
-        all_gone.sort_unstable();
+        let mut all_removed = feed.removed.clone();
+        all_removed.sort_unstable();
         let stood = |id| {
             let by_relation =
                 |(_, log_pos): &(PostId, LogPos)| log_pos.topic() == Topic::Relationships;
-            let came_since = of(&own, id).next().is_some() || of(&also, id).any(by_relation);
+            let came_since =
+                of(&own, id).next().is_some() || of(&dependencies, id).any(by_relation);
             // What left is taken to have been there until then, if the reader knows none of the reasons.
-            of(&gone, id).count() == of(&all_gone, id).count() && !came_since
+            of(&removed, id).count() == of(&all_removed, id).count() && !came_since
         };
         UncertainBoosts {
             entries,

@@ -308,9 +308,9 @@ fn boosts_of_what_comes_after_them_enter_in_slices() {
     let home = world.store.feed(&FeedId::Home(home)).unwrap();
     let undone = world.store.post_by_uri(&uri(0, 1)).unwrap().unwrap();
     let left = |(id, log_pos): &(PostId, LogPos)| *id == undone.id && *log_pos == undone.newest;
-    assert!(home.gone.iter().any(left), "{:?}", home.gone);
+    assert!(home.removed.iter().any(left), "{:?}", home.removed);
     let left_for_it = |(_, log_pos): &(PostId, LogPos)| *log_pos == came;
-    assert!(!home.gone.iter().any(left_for_it), "{:?}", home.gone);
+    assert!(!home.removed.iter().any(left_for_it), "{:?}", home.removed);
     let original = world.store.post_by_uri(&uri(2, 0)).unwrap().unwrap();
     let shows = home.shows.entries_of(original.id);
     assert!(shows.into_iter().any(|id| id == undone.id));

@@ -89,19 +89,19 @@ impl World {
 
     /// Whether it is remembered that an entry left by this record.
     fn has_left(&self, post: &Post, log_pos: LogPos) -> bool {
-        self.home().gone.contains(&(post.id, log_pos))
+        self.home().removed.contains(&(post.id, log_pos))
     }
 
     /// Carries out a follow of Ana.
     fn merge(&self) {
-        let because = MergeCause {
+        let cause = MergeCause {
             marks: vec![relation(1)],
             ..MergeCause::default()
         };
         let (store, graph, feed) = (&self.store, &self.graph, &self.feed());
         let mut merging = Merging::new(graph, feed, &[Merge::Author(ANA.to_owned())]);
         while let Progress::Going = merging
-            .step(store, graph, feed, &because, PostId::MAX)
+            .step(store, graph, feed, &cause, PostId::MAX)
             .unwrap()
         {}
     }
@@ -119,14 +119,14 @@ fn a_boost_rests_on_what_it_boosts_too() {
     let mut boost = post(ANA, 2, at(0, 3), at(0, 3));
     boost.body.boost_of = Some(original.body.uri.clone());
     let boost = world.store.put_post(boost);
-    let because = boost.newest;
+    let cause = boost.newest;
     fan_out(
         &world.store,
         &world.graph,
         &boost,
         Some(&original),
         PostChange::New,
-        because,
+        cause,
     )
     .unwrap();
     let rests: Vec<LogPos> = world.home().marks_of(boost.id).collect();
@@ -143,18 +143,18 @@ fn a_boost_of_what_is_not_open_any_more_has_left() {
     let mut boost = post(ANA, 2, at(0, 3), at(0, 3));
     boost.body.boost_of = Some(original.body.uri.clone());
     let boost = world.store.put_post(boost);
-    let because = boost.newest;
+    let cause = boost.newest;
     fan_out(
         &world.store,
         &world.graph,
         &boost,
         Some(&original),
         PostChange::New,
-        because,
+        cause,
     )
     .unwrap();
     assert_eq!(world.home().ids, []);
-    assert!(world.has_left(&boost, because));
+    assert!(world.has_left(&boost, cause));
 }
 
 /// Were this to fail, who had the post before it was edited, where the follow was read before that, would keep it.
@@ -178,13 +178,13 @@ fn what_a_mute_takes_out_has_left_by_its_edit_too() {
     fan_out(store, graph, &edited, None, PostChange::New, edited.newest).unwrap();
     assert_eq!(world.home().ids, [edited.id]);
     world.relate("mute", ANA);
-    let because = MergeCause {
+    let cause = MergeCause {
         marks: vec![relation(1)],
         ..MergeCause::default()
     };
-    let mut weeding = Pruning::new();
-    while let Progress::Going = weeding
-        .step(&world.store, &world.graph, &world.feed(), &because)
+    let mut pruning = Pruning::new();
+    while let Progress::Going = pruning
+        .step(&world.store, &world.graph, &world.feed(), &cause)
         .unwrap()
     {}
     assert_eq!(world.home().ids, []);

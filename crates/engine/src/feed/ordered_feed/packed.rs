@@ -1,7 +1,7 @@
 //! A feed as it is stored.
 
 use super::{OrderedFeed, RelationChange};
-use crate::feed::boost_groups::Shows;
+use crate::feed::boost_groups::BoostGroups;
 use crate::feed::store::columns::{self, Columns};
 use crate::record::offsets::Offsets;
 use serde::{Deserialize, Serialize};
@@ -28,8 +28,8 @@ impl OrderedFeed {
         bytes.extend_from_slice(&self.floor.number().to_le_bytes());
         let entries = self.ids.iter().copied().zip(self.marks.iter().copied());
         columns::pack(entries, &mut bytes);
-        columns::pack(self.also.iter().copied(), &mut bytes);
-        columns::pack(self.gone.iter().copied(), &mut bytes);
+        columns::pack(self.dependencies.iter().copied(), &mut bytes);
+        columns::pack(self.removed.iter().copied(), &mut bytes);
         columns::pack_places(self.shows.rows(), &mut bytes);
         let remembers = [&self.forgotten, &self.fell];
         if !self.relation_changes.is_empty()
@@ -48,22 +48,22 @@ impl OrderedFeed {
     /// Reads a stored feed. None if the bytes are not one.
     pub fn read(bytes: &[u8]) -> Option<OrderedFeed> {
         let packed = Packed::read(bytes)?;
-        let mut ledger = OrderedFeed {
+        let mut feed = OrderedFeed {
             floor: packed.floor,
             ids: packed.entries.ids()?,
             marks: packed.entries.marks()?,
-            also: packed.also.pairs()?,
-            gone: packed.gone.pairs()?,
-            shows: Shows::from_rows(packed.shows)?,
+            dependencies: packed.dependencies.pairs()?,
+            removed: packed.removed.pairs()?,
+            shows: BoostGroups::from_rows(packed.shows)?,
             ..OrderedFeed::default()
         };
         if !packed.rest.is_empty() {
             let remembered: Remembered = postcard::from_bytes(packed.rest).ok()?;
-            ledger.relation_changes = remembered.relation_changes;
-            ledger.forgotten = remembered.forgotten;
-            ledger.fell = remembered.fell;
+            feed.relation_changes = remembered.relation_changes;
+            feed.forgotten = remembered.forgotten;
+            feed.fell = remembered.fell;
         }
-        Some(ledger)
+        Some(feed)
     }
 }
 
@@ -72,8 +72,8 @@ impl OrderedFeed {
 pub struct Packed<'a> {
     floor: PostId,
     entries: Columns<'a>,
-    also: Columns<'a>,
-    gone: Columns<'a>,
+    dependencies: Columns<'a>,
+    removed: Columns<'a>,
     shows: Vec<(PostId, PostId)>,
     rest: &'a [u8],
 }
@@ -89,8 +89,8 @@ impl<'a> Packed<'a> {
         Some(Packed {
             floor: PostId::from_number(u64::from_le_bytes(*floor))?,
             entries: Columns::take(&mut rest)?,
-            also: Columns::take(&mut rest)?,
-            gone: Columns::take(&mut rest)?,
+            dependencies: Columns::take(&mut rest)?,
+            removed: Columns::take(&mut rest)?,
             shows: columns::take_places(&mut rest)?,
             rest,
         })

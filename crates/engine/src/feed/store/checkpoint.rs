@@ -48,22 +48,22 @@ impl Store {
         self.write_out(taken, reflects, shown)
     }
 
-    /// Begins a checkpoint: all that is new now is leaving, and what comes from now on is left to the next. Not before what
+    /// Begins a checkpoint: all that is new now is flushed, and what comes from now on is left to the next. Not before what
     /// was taken out last has been written.
     pub fn take_out(&self) -> FlushBatch {
-        let fresh = {
-            // Both locks at once: a reader who finds nothing in `fresh` waits here until it can look in `leaving`.
-            let mut leaving = self.leaving.write();
-            let fresh = Arc::new(std::mem::take(&mut *self.fresh.write()));
-            *leaving = Some(Arc::clone(&fresh));
-            fresh
+        let memtable = {
+            // Both locks at once: a reader who finds nothing in `memtable` waits here until it can look in `flushing`.
+            let mut flushing = self.flushing.write();
+            let memtable = Arc::new(std::mem::take(&mut *self.memtable.write()));
+            *flushing = Some(Arc::clone(&memtable));
+            memtable
         };
         self.unwritten_bytes.store(0, Ordering::Relaxed);
         self.unwritten_indexed.store(0, Ordering::Relaxed);
         FlushBatch {
-            fresh,
-            homes: self.homes.leave(),
-            others: self.others.leave(),
+            memtable,
+            homes: self.homes.begin_flush(),
+            others: self.others.begin_flush(),
         }
     }
 
@@ -76,52 +76,56 @@ impl Store {
         shown: &VisibleUpTo<'_>,
     ) -> Result<Written, DiskError> {
         let FlushBatch {
-            fresh,
+            memtable,
             mut homes,
             others,
         } = taken;
         homes.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        self.write_posts(&fresh)?;
-        self.write_indexes(&fresh)?;
-        self.write_early_removals(&fresh)?;
-        let last_seen = sorted(&fresh.last_seen);
+        self.write_posts(&memtable)?;
+        self.write_indexes(&memtable)?;
+        self.write_early_removals(&memtable)?;
+        let last_seen = sorted(&memtable.last_seen);
         let last_seen = || last_seen.iter().map(|(id, seen)| (&***id, **seen));
         self.write_last_seen(last_seen(), Rows::OfAsleep)?;
         let mut written = Written {
-            posts: fresh.posts.len(),
+            posts: memtable.posts.len(),
             ..Written::default()
         };
         written += self.write_homes(&homes, shown)?;
         written += self.write_others(&others, shown)?;
-        self.write_relations(&fresh)?;
-        self.write_origins(&fresh)?;
-        self.write_actors(&fresh)?;
-        self.write_followers(&fresh)?;
-        let reached = sorted(&fresh.reached);
+        self.write_relations(&memtable)?;
+        self.write_origins(&memtable)?;
+        self.write_actors(&memtable)?;
+        self.write_followers(&memtable)?;
+        let reached = sorted(&memtable.reached);
         self.write_reached(reached.iter().map(|(id, at)| (&***id, **at)))?;
         self.write_last_seen(last_seen(), Rows::OfAwake)?;
         self.write_offsets(reflects)?;
-        self.move_to_cache(&fresh);
+        self.move_to_cache(&memtable);
         Ok(written)
     }
 
-    fn write_posts(&self, fresh: &Memtable) -> Result<(), DiskError> {
-        let ids = fresh.posts.keys().chain(&fresh.removed_posts).copied();
+    fn write_posts(&self, memtable: &Memtable) -> Result<(), DiskError> {
+        let ids = memtable
+            .posts
+            .keys()
+            .chain(&memtable.removed_posts)
+            .copied();
         let mut ids: Vec<PostId> = ids.collect();
         ids.sort_unstable();
         ids.dedup();
         for ids in ids.chunks(POSTS_PACKED_MAX) {
-            self.disk.put_posts(&packed_posts(fresh, ids)?)?;
+            self.disk.put_posts(&packed_posts(memtable, ids)?)?;
         }
         Ok(())
     }
 
-    fn write_indexes(&self, fresh: &Memtable) -> Result<(), DiskError> {
-        for (hash, id) in sorted(&fresh.uris) {
+    fn write_indexes(&self, memtable: &Memtable) -> Result<(), DiskError> {
+        for (hash, id) in sorted(&memtable.uris) {
             let bytes = id.map(|id| id.number().to_be_bytes().to_vec());
             self.write_row(Tree::Uris, &hash.to_be_bytes(), bytes)?;
         }
-        for (key, ops) in sorted(&fresh.lists) {
+        for (key, ops) in sorted(&memtable.lists) {
             let stored = self.disk.get(Tree::Lists, key)?;
             let merged = merge(posting_list(stored.as_deref())?, ops, INDEX_LENGTH_MAX);
             let is_empty = merged.ids.is_empty() && merged.floor == PostId::MIN;
@@ -130,38 +134,38 @@ impl Store {
         Ok(())
     }
 
-    fn write_early_removals(&self, fresh: &Memtable) -> Result<(), DiskError> {
-        for (hash, removal) in sorted(&fresh.pending) {
+    fn write_early_removals(&self, memtable: &Memtable) -> Result<(), DiskError> {
+        for (hash, removal) in sorted(&memtable.pending) {
             let bytes = packed(removal.as_ref(), postcard::to_stdvec)?;
             self.write_row(Tree::EarlyRemovals, &hash.to_be_bytes(), bytes)?;
         }
         Ok(())
     }
 
-    fn write_relations(&self, fresh: &Memtable) -> Result<(), DiskError> {
-        for (key, document) in sorted(&fresh.relations) {
+    fn write_relations(&self, memtable: &Memtable) -> Result<(), DiskError> {
+        for (key, document) in sorted(&memtable.relations) {
             self.write_row(Tree::Relations, key, document.clone())?;
         }
         Ok(())
     }
 
-    fn write_origins(&self, fresh: &Memtable) -> Result<(), DiskError> {
-        for (host, bytes) in sorted(&fresh.origins) {
+    fn write_origins(&self, memtable: &Memtable) -> Result<(), DiskError> {
+        for (host, bytes) in sorted(&memtable.origins) {
             self.write_row(Tree::Origins, host.as_bytes(), bytes.clone())?;
         }
         Ok(())
     }
 
-    fn write_actors(&self, fresh: &Memtable) -> Result<(), DiskError> {
-        for (hash, actor) in sorted(&fresh.actors) {
+    fn write_actors(&self, memtable: &Memtable) -> Result<(), DiskError> {
+        for (hash, actor) in sorted(&memtable.actors) {
             let bytes = packed(actor.as_ref(), |actor| actor.pack())?;
             self.write_row(Tree::Actors, &hash.to_be_bytes(), bytes)?;
         }
         Ok(())
     }
 
-    fn write_followers(&self, fresh: &Memtable) -> Result<(), DiskError> {
-        for (hash, followers) in sorted(&fresh.followers) {
+    fn write_followers(&self, memtable: &Memtable) -> Result<(), DiskError> {
+        for (hash, followers) in sorted(&memtable.followers) {
             let bytes = packed(followers.as_ref(), |followers| followers.pack())?;
             self.write_row(Tree::Followers, &hash.to_be_bytes(), bytes)?;
         }
@@ -181,19 +185,19 @@ impl Store {
     }
 
     /// Ends the checkpoint for look-ups: its posts are cached from now on, and nothing is being written any more.
-    fn move_to_cache(&self, fresh: &Memtable) {
-        // Before the cache is filled: a look-up that began earlier takes its own, older find out again.
+    fn move_to_cache(&self, memtable: &Memtable) {
+        // Before the cache is filled: a look-up that began earlier does not cache what it read.
         {
-            let _nobody_inserts = self.leaving.write();
+            let _nobody_inserts = self.flushing.write();
             self.checkpoints.fetch_add(1, Ordering::Release);
         }
-        for (id, post) in &fresh.posts {
+        for (id, post) in &memtable.posts {
             self.cache.insert(*id, Arc::clone(post));
         }
-        for id in &fresh.removed_posts {
+        for id in &memtable.removed_posts {
             self.cache.remove(id);
         }
-        *self.leaving.write() = None;
+        *self.flushing.write() = None;
     }
 
     /// Sets the value of a key, or with `None` removes it.
@@ -238,7 +242,7 @@ impl Store {
         let mut written = Written::default();
         for home in homes {
             written += self.write_feed(&home.key, home.delta(), shown(home.account()))?;
-            self.homes.left(home);
+            self.homes.flushed(home);
         }
         Ok(written)
     }
@@ -253,7 +257,7 @@ impl Store {
             let shown = id.account().map_or(PostId::MAX, shown);
             written += self.write_feed(&key, delta, shown)?;
         }
-        self.others.left();
+        self.others.flushed();
         Ok(written)
     }
 }
@@ -267,9 +271,9 @@ fn give_way() {
     }
 }
 
-fn packed_posts(fresh: &Memtable, ids: &[PostId]) -> Result<Vec<PostWrite>, DiskError> {
+fn packed_posts(memtable: &Memtable, ids: &[PostId]) -> Result<Vec<PostWrite>, DiskError> {
     let pack = |id: &PostId| {
-        let post = packed(fresh.posts.get(id), |post| post_block::encode(post))?;
+        let post = packed(memtable.posts.get(id), |post| post_block::encode(post))?;
         Ok((*id, post))
     };
     ids.iter().map(pack).collect()

@@ -6,23 +6,24 @@
 //! failed, and `panic` says what to do. Once it has failed it is never dropped: what it holds it would wait to write for ever.
 
 mod aside;
-mod at_hand;
 mod blocks;
 mod error;
 mod files;
 mod panic;
+mod read_mode;
 mod snapshots;
 mod tree;
 
 pub use aside::put_aside;
-pub use at_hand::{ask as ask_to_wait, at_hand, fetching, is_waiting};
+
 pub use error::{DiskError, REBUILD};
 pub use panic::end_on_panic;
+pub use read_mode::{may_wait, require_waiting, waiting, without_waiting};
 pub use tree::Tree;
 
-use at_hand::Lately;
 use hashbrown::HashSet;
 use parking_lot::Mutex;
+use read_mode::RecentReads;
 use slackwater_order::place::PostId;
 use std::fs::File;
 use std::io;
@@ -40,7 +41,7 @@ pub struct Disk {
     trees: Vec<sled::Tree>,
     path: PathBuf,
     synced_blobs: Mutex<HashSet<PathBuf>>,
-    lately: Lately,
+    recent_reads: RecentReads,
     /// Whether sled has failed.
     has_failed: AtomicBool,
     /// How many more writes succeed: tests cut a checkpoint off after any of them.
@@ -88,7 +89,7 @@ impl Disk {
             trees,
             path: path.to_owned(),
             synced_blobs: Mutex::default(),
-            lately: Lately::default(),
+            recent_reads: RecentReads::default(),
             has_failed: AtomicBool::new(false),
             #[cfg(test)]
             writes_left: u64::MAX.into(),
@@ -97,7 +98,7 @@ impl Disk {
 
     /// The value of a key.
     pub fn get(&self, tree: Tree, key: &[u8]) -> Result<Option<Bytes>, DiskError> {
-        self.lately.ask(tree, key)?;
+        self.recent_reads.check(tree, key)?;
         match self.tree(tree) {
             Some(open) => open.get(key).map_err(self.failed("read")),
             None => Ok(None),
@@ -132,7 +133,7 @@ impl Disk {
         tree: Tree,
         from: &[u8],
     ) -> impl Iterator<Item = Result<(Bytes, Bytes), DiskError>> + use<> {
-        let asked = at_hand::ask();
+        let asked = require_waiting();
         let tree = self.tree(tree).filter(|_| asked.is_ok());
         let range = tree.map(|open| open.range(from.to_vec()..));
         let path = self.path.clone();

@@ -10,7 +10,7 @@ impl Store {
     /// The removal that waits for this URI (or actor, or boost key) to come.
     pub fn pending(&self, of: &str) -> Result<Option<PendingRemoval>, DiskError> {
         let hash = xxh3_128(of.as_bytes());
-        if let Some(found) = self.in_memory(|fresh| fresh.pending.get(&hash).cloned()) {
+        if let Some(found) = self.in_memory(|memtable| memtable.pending.get(&hash).cloned()) {
             return Ok(found);
         }
         if !self.stored.may_have_pending(hash) {
@@ -28,7 +28,7 @@ impl Store {
     pub fn put_pending(&self, of: &str, removal: PendingRemoval) {
         let hash = xxh3_128(of.as_bytes());
         self.stored.note_pending(hash);
-        self.fresh.write().pending.insert(hash, Some(removal));
+        self.memtable.write().pending.insert(hash, Some(removal));
         self.unwritten_indexed.fetch_add(1, Ordering::Relaxed);
     }
 }

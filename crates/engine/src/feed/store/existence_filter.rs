@@ -1,4 +1,4 @@
-//! Which look-ups on disk would find nothing.
+//! Skips look-ups on disk that would find nothing.
 //!
 //! What is put is remembered when it is put. What was stored before is read from the indexes in slices, between
 //! batches: until that is done, everything may be stored. Posts are not read, which would be most of the folder: a

@@ -35,11 +35,11 @@ impl Store {
             self.homes.apply(&[account], ops);
             return Ok(());
         }
-        self.homes.watch(ops);
+        self.homes.record_watched_ops(ops);
         self.homes.watchers.mark_feed_changed(&id);
         match self.others.apply(id, ops) {
             // How far that is shown is not known here.
-            Some(id) if id.account().is_some() => self.others.note_long(id),
+            Some(id) if id.account().is_some() => self.others.add_long(id),
             Some(id) => self.fold(id, PostId::MAX)?,
             None => {}
         }
@@ -60,7 +60,7 @@ impl Store {
         if let FeedId::Home(account) = id {
             return self.homes.replace(account, feed);
         }
-        self.homes.note_watched(feed.ids.iter().copied());
+        self.homes.record_watched(feed.ids.iter().copied());
         self.homes.watchers.mark_feed_changed(&id);
         self.others.replace(id, feed);
     }
@@ -190,7 +190,7 @@ mod tests {
             let feeds = [FeedId::Home(account), list, FeedId::tag("tide")];
             let [folds, waits] = &stores;
             let shown = |_| place(shown);
-            let mut leaving = None;
+            let mut flushing = None;
             for (n, (id, enters)) in all.iter().enumerate() {
                 let log_pos = LogPos::from_number(n as u64 + 1).unwrap();
                 let op = match enters {
@@ -204,7 +204,7 @@ mod tests {
                 }
                 // One whose checkpoint is being written all the while.
                 if n == leaves_at {
-                    leaving = Some(stores.each_ref().map(Store::take_out));
+                    flushing = Some(stores.each_ref().map(Store::take_out));
                 }
                 folds.fold_long(&shown).unwrap();
                 let waiting = folds.homes.waiting(account);
@@ -226,7 +226,7 @@ mod tests {
             };
             prop_assert!(agree());
             prop_assert!(folds.homes.unwritten() <= waits.homes.unwritten());
-            for (store, taken) in stores.iter().zip(leaving.into_iter().flatten()) {
+            for (store, taken) in stores.iter().zip(flushing.into_iter().flatten()) {
                 store.write_out(taken, &CheckpointState::default(), &shown).unwrap();
             }
             for store in &stores {

@@ -36,7 +36,7 @@ impl AddAssign for Written {
 /// What a checkpoint writes.
 #[derive(Debug)]
 pub struct FlushBatch {
-    pub(super) fresh: Arc<Memtable>,
+    pub(super) memtable: Arc<Memtable>,
     pub(super) homes: Vec<FlushingHome>,
     pub(super) others: Arc<Feeds>,
 }

@@ -16,7 +16,7 @@ impl Store {
     /// The collections that the documents of the actor with this id have named; none if none has.
     pub fn followers(&self, id: &str) -> Result<Option<Arc<Followers>>, DiskError> {
         let hash = xxh3_128(id.as_bytes());
-        let found = match self.in_memory(|fresh| fresh.followers.get(&hash).cloned()) {
+        let found = match self.in_memory(|memtable| memtable.followers.get(&hash).cloned()) {
             Some(found) => found,
             None => self
                 .disk
@@ -31,7 +31,7 @@ impl Store {
     pub fn put_followers(&self, followers: Followers) {
         let hash = xxh3_128(followers.actor.as_bytes());
         self.unwritten_indexed.fetch_add(1, Ordering::Relaxed);
-        self.fresh
+        self.memtable
             .write()
             .followers
             .insert(hash, Some(Arc::new(followers)));
@@ -42,7 +42,7 @@ impl Store {
         if self.followers(id)?.is_some() {
             let hash = xxh3_128(id.as_bytes());
             self.unwritten_indexed.fetch_add(1, Ordering::Relaxed);
-            self.fresh.write().followers.insert(hash, None);
+            self.memtable.write().followers.insert(hash, None);
         }
         Ok(())
     }
@@ -71,7 +71,7 @@ impl Store {
             {
                 self.unwritten_indexed.fetch_add(1, Ordering::Relaxed);
                 // What came since the last checkpoint is not old, whatever the disk still says.
-                self.fresh
+                self.memtable
                     .write()
                     .followers
                     .entry(u128::from_be_bytes(hash))
@@ -105,9 +105,9 @@ impl Store {
         }
         self.unwritten_indexed
             .fetch_add(keys.len(), Ordering::Relaxed);
-        let mut fresh = self.fresh.write();
+        let mut memtable = self.memtable.write();
         for key in keys {
-            fresh
+            memtable
                 .lists
                 .entry(key)
                 .or_default()

@@ -11,20 +11,20 @@ impl Store {
     /// The ids an index lists, ascending.
     pub fn list(&self, index: Index, of: &str) -> Result<Vec<PostId>, DiskError> {
         let key = list_key(index, of);
-        let fresh = self
-            .fresh
+        let memtable = self
+            .memtable
             .read()
             .lists
             .get(&key)
             .cloned()
             .unwrap_or_default();
         let mut ops = self
-            .leaving
+            .flushing
             .read()
             .as_ref()
-            .and_then(|leaving| leaving.lists.get(&key).cloned())
+            .and_then(|flushing| flushing.lists.get(&key).cloned())
             .unwrap_or_default();
-        ops.extend(fresh);
+        ops.extend(memtable);
         if !self.stored.may_have_list(&key) {
             return Ok(Vec::new());
         }
@@ -43,11 +43,11 @@ impl Store {
     ) -> Result<Vec<PostId>, DiskError> {
         let key = list_key(index, of);
         // In the order in which things move, so that nothing falls between.
-        let new = self.fresh.read().lists.get(&key).cloned();
-        let leaving = self.leaving.read();
-        let leaving = leaving.as_ref();
-        let mut ops = leaving
-            .and_then(|leaving| leaving.lists.get(&key).cloned())
+        let new = self.memtable.read().lists.get(&key).cloned();
+        let flushing = self.flushing.read();
+        let flushing = flushing.as_ref();
+        let mut ops = flushing
+            .and_then(|flushing| flushing.lists.get(&key).cloned())
             .unwrap_or_default();
         ops.extend(new.into_iter().flatten());
         let stored = match self.stored.may_have_list(&key) {

@@ -77,7 +77,7 @@ pub(super) fn addressed(post: &Post) -> impl Iterator<Item = ListKey> + '_ {
     collections.map(|collection| list_key(Index::Addressed, &both(author, collection)))
 }
 
-/// Of an author and a collection: only ever looked up by who wrote to it.
+/// Names the posts of an author that are addressed to a collection.
 pub(super) fn both(author: &str, collection: &str) -> String {
     format!("{author} {collection}")
 }

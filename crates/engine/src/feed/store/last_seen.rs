@@ -21,7 +21,7 @@ pub(super) enum Rows {
 impl Store {
     /// Keeps, or with none removes, when accounts were last seen.
     pub fn put_last_seen(&self, rows: Vec<(Box<str>, Option<LastSeen>)>) {
-        self.fresh.write().last_seen.extend(rows);
+        self.memtable.write().last_seen.extend(rows);
     }
 
     /// When each account was last seen, as stored.
@@ -43,7 +43,7 @@ impl Store {
 
     /// Keeps, or with `None` removes, up to when accounts' feeds were shown.
     pub fn put_reached(&self, reached: Vec<(Box<str>, Option<Time>)>) {
-        self.fresh.write().reached.extend(reached);
+        self.memtable.write().reached.extend(reached);
     }
 
     /// Up to when each account's feeds were shown, as stored.

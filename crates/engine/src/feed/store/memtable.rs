@@ -28,14 +28,14 @@ pub(super) struct Memtable {
     pub(super) last_seen: HashMap<Box<str>, Option<LastSeen>>,
 }
 
-/// A deletion or undo that came before what it takes back.
+/// A deletion or undo that came before the post that it removes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingRemoval {
-    /// The host of who said so; only the author's own may.
+    /// The host that sent it; only the author's own may.
     pub host: String,
     /// When it arrived.
     pub arrived: Time,
-    /// The record that said so.
+    /// The record of the removal.
     #[serde(with = "crate::feed::stored_pos")]
     pub at: LogPos,
 }

@@ -1,7 +1,7 @@
-//! Posts, indexes and home feeds, through memory and disk: one writer (the pipeline), any number of readers.
+//! Posts, indexes and feeds, through memory and disk: one writer, any number of readers.
 //!
-//! What is new lives in [`Memtable`]; a checkpoint moves it aside, writes it, and lets it go. Data moves one way, fresh,
-//! leaving, cache, disk, and a look-up asks in that order, so it never falls between two of them.
+//! New rows live in a memtable; a checkpoint moves it aside, writes it, and drops it. Data moves one way: memtable, the
+//! memtable that is being flushed, cache, disk. A look-up goes in that order, so a row never falls between two of them.
 
 mod actors;
 pub mod bloom;
@@ -55,7 +55,7 @@ pub const INDEX_LENGTH_MAX: usize = 20_000;
 /// How many times its length a feed may hold, with what its horizon has not reached yet. Past that the hold gives way.
 pub const HELD_FACTOR: usize = 4;
 
-/// What the store is told.
+/// How the store works.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// The data folder.
@@ -81,8 +81,8 @@ pub struct Store {
     pub homes: HomeMemtable,
     others: OtherMemtable,
     options: Options,
-    fresh: RwLock<Memtable>,
-    leaving: RwLock<Option<Arc<Memtable>>>,
+    memtable: RwLock<Memtable>,
+    flushing: RwLock<Option<Arc<Memtable>>>,
     cache: Cache<PostId, Arc<Post>, PostWeight>,
     /// Checkpoints that ended: what a look-up found that began before the last one must not stay in the cache.
     checkpoints: AtomicU64,
@@ -114,8 +114,8 @@ impl Store {
             others: OtherMemtable::default(),
             cache: Cache::with_weighter(items, cache_bytes, PostWeight),
             options,
-            fresh: RwLock::default(),
-            leaving: RwLock::default(),
+            memtable: RwLock::default(),
+            flushing: RwLock::default(),
             checkpoints: AtomicU64::new(0),
             unwritten_bytes: AtomicUsize::new(0),
             unwritten_indexed: AtomicUsize::new(0),
@@ -153,7 +153,7 @@ impl Store {
 
     /// Keeps, or with `None` removes, what is known of an origin.
     pub fn put_origin(&self, host: &str, bytes: Option<Vec<u8>>) {
-        self.fresh.write().origins.insert(host.to_owned(), bytes);
+        self.memtable.write().origins.insert(host.to_owned(), bytes);
     }
 
     /// Every stored origin. Only before the first is put.
@@ -219,13 +219,13 @@ impl Store {
     }
 
     fn in_memory<T>(&self, look: impl Fn(&Memtable) -> Option<T>) -> Option<T> {
-        if let Some(found) = look(&self.fresh.read()) {
+        if let Some(found) = look(&self.memtable.read()) {
             return Some(found);
         }
-        self.leaving
+        self.flushing
             .read()
             .as_ref()
-            .and_then(|leaving| look(leaving))
+            .and_then(|flushing| look(flushing))
     }
 }
 

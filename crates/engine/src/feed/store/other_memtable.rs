@@ -1,8 +1,8 @@
 //! Feeds that are not homes, in memory: lists, hashtags, the public feeds. What is new in each since the last
 //! checkpoint; what is stored is `disk`'s.
 //!
-//! There may be very many, most of them quiet, so only those with something new take memory. What is new, what is
-//! leaving and what is stored merge as homes do.
+//! There may be very many, most of them quiet, so only those with something new take memory. What is new, what is being
+//! flushed and what is stored merge as in homes.
 
 use crate::feed::feed_delta::FeedDelta;
 use crate::feed::feed_id::FeedId;
@@ -21,14 +21,14 @@ pub(super) type Feeds = HashMap<FeedId, FeedDelta>;
 #[derive(Debug, Default)]
 pub(super) struct OtherMemtable {
     new: RwLock<Feeds>,
-    leaving: RwLock<Option<Arc<Feeds>>>,
+    flushing: RwLock<Option<Arc<Feeds>>>,
     unwritten: AtomicUsize,
-    /// Those that are long, as they were noted since they were last asked for.
+    /// Feeds that became long since the last fold.
     long: Mutex<Vec<FeedId>>,
 }
 
 impl OtherMemtable {
-    /// Does `ops` to a feed. Its name, if it is long to look at from now on.
+    /// Does `ops` to a feed. Returns its name if it has become long by them.
     pub(super) fn apply(&self, id: FeedId, ops: &[FeedOp]) -> Option<FeedId> {
         self.unwritten.fetch_add(ops.len(), Ordering::Relaxed);
         let mut new = self.new.write();
@@ -41,8 +41,8 @@ impl OtherMemtable {
         }
     }
 
-    /// It is long, and to be folded.
-    pub(super) fn note_long(&self, id: FeedId) {
+    /// Adds a feed that is long, and to be folded.
+    pub(super) fn add_long(&self, id: FeedId) {
         self.long.lock().push(id);
     }
 
@@ -55,7 +55,7 @@ impl OtherMemtable {
         self.unwritten.fetch_sub(before, Ordering::Relaxed);
     }
 
-    /// Those that were noted since the last call.
+    /// Feeds that became long since the last call.
     pub(super) fn long(&self) -> Vec<FeedId> {
         std::mem::take(&mut *self.long.lock())
     }
@@ -64,7 +64,7 @@ impl OtherMemtable {
     pub(super) fn add_relation_change(&self, id: FeedId, change: RelationChange) {
         self.unwritten.fetch_add(1, Ordering::Relaxed);
         self.with(id, |delta| {
-            delta.relation_changes.get_or_insert_default().push(change)
+            delta.relation_changes.get_or_insert_default().push(change);
         });
     }
 
@@ -89,10 +89,10 @@ impl OtherMemtable {
     ) -> Result<OrderedFeed, E> {
         // In the order in which things move, so that nothing falls between.
         let new = self.new.read().get(id).cloned();
-        let leaving = self.leaving.read().clone();
+        let flushing = self.flushing.read().clone();
         let mut feed = stored()?;
-        if let Some(leaving) = leaving.as_ref().and_then(|feeds| feeds.get(id)) {
-            feed = leaving.onto(feed);
+        if let Some(flushing) = flushing.as_ref().and_then(|feeds| feeds.get(id)) {
+            feed = flushing.onto(feed);
         }
         Ok(match new {
             Some(new) => new.onto(feed),
@@ -105,18 +105,18 @@ impl OtherMemtable {
         self.unwritten.load(Ordering::Relaxed)
     }
 
-    /// Begins a checkpoint: everything new is leaving now.
-    pub(super) fn leave(&self) -> Arc<Feeds> {
+    /// Begins a checkpoint: everything new is being flushed now.
+    pub(super) fn begin_flush(&self) -> Arc<Feeds> {
         let mut new = self.new.write();
         self.unwritten.store(0, Ordering::Relaxed);
         let feeds = Arc::new(std::mem::take(&mut *new));
-        *self.leaving.write() = Some(Arc::clone(&feeds));
+        *self.flushing.write() = Some(Arc::clone(&feeds));
         feeds
     }
 
-    /// Ends it: what was leaving is stored.
-    pub(super) fn left(&self) {
-        *self.leaving.write() = None;
+    /// Ends it: what was being flushed is stored.
+    pub(super) fn flushed(&self) {
+        *self.flushing.write() = None;
     }
 
     fn with(&self, id: FeedId, change: impl FnOnce(&mut FeedDelta)) {

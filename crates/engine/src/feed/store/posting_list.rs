@@ -17,7 +17,7 @@ pub struct PostingList<'a> {
     ids: &'a [u8],
 }
 
-/// One thing that happened to a list since it was stored. The last word on an id counts.
+/// One thing that happened to a list since it was stored. Of several ops on an id the last counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PostingOp(u64);
 
@@ -189,7 +189,7 @@ fn place(number: u64) -> PostId {
     PostId::from_number(number).unwrap_or(PostId::MAX)
 }
 
-/// The last word on each id, by place.
+/// The last op on each id, by place.
 fn settle(ops: &[PostingOp]) -> Vec<PostingOp> {
     let mut settled = ops.to_vec();
     if settled.is_sorted_by(|a, b| a.id() < b.id()) {

@@ -15,11 +15,11 @@ impl Store {
     /// The post at a place.
     pub fn post(&self, id: PostId) -> Result<Option<Arc<Post>>, DiskError> {
         let begun = self.checkpoints.load(Ordering::Acquire);
-        if let Some(found) = self.in_memory(|fresh| {
-            if fresh.removed_posts.contains(&id) {
+        if let Some(found) = self.in_memory(|memtable| {
+            if memtable.removed_posts.contains(&id) {
                 Some(None)
             } else {
-                fresh.posts.get(&id).cloned().map(Some)
+                memtable.posts.get(&id).cloned().map(Some)
             }
         }) {
             return Ok(found);
@@ -34,18 +34,18 @@ impl Store {
             return Ok(None);
         };
         // With the lock, so that no checkpoint fills the cache in between: what was read may be older than what it has.
-        let leaving = self.leaving.read();
+        let flushing = self.flushing.read();
         if begun == self.checkpoints.load(Ordering::Acquire) {
             self.cache.insert(id, Arc::clone(&post));
         }
-        drop(leaving);
+        drop(flushing);
         Ok(Some(post))
     }
 
     /// The post of this URI. Indexes are hints: what they point at is looked at.
     pub fn post_by_uri(&self, uri: &str) -> Result<Option<Arc<Post>>, DiskError> {
         let hash = xxh3_128(uri.as_bytes());
-        let id = match self.in_memory(|fresh| fresh.uris.get(&hash).copied()) {
+        let id = match self.in_memory(|memtable| memtable.uris.get(&hash).copied()) {
             Some(id) => id,
             None if !self.stored.may_have_uri(hash) => None,
             None => match self.disk.get(Tree::Uris, &hash.to_be_bytes())? {
@@ -65,35 +65,35 @@ impl Store {
         self.unwritten_bytes
             .fetch_add(post.weight(), Ordering::Relaxed);
         self.stored.note_post(post.id, hash, &indexed);
-        let mut fresh = self.fresh.write();
-        fresh.uris.insert(hash, Some(post.id));
+        let mut memtable = self.memtable.write();
+        memtable.uris.insert(hash, Some(post.id));
         for key in indexed {
-            fresh
+            memtable
                 .lists
                 .entry(key)
                 .or_default()
                 .push(PostingOp::insert(post.id));
             self.unwritten_indexed.fetch_add(1, Ordering::Relaxed);
         }
-        fresh.removed_posts.remove(&post.id);
-        fresh.posts.insert(post.id, Arc::clone(&post));
+        memtable.removed_posts.remove(&post.id);
+        memtable.posts.insert(post.id, Arc::clone(&post));
         post
     }
 
     /// Forgets a post altogether, its rows in the indexes too.
     pub fn forget_post(&self, post: &Post) {
         let body = &post.body;
-        let mut fresh = self.fresh.write();
+        let mut memtable = self.memtable.write();
         for key in indexed(post) {
-            fresh
+            memtable
                 .lists
                 .entry(key)
                 .or_default()
                 .push(PostingOp::remove(post.id));
         }
-        fresh.posts.remove(&post.id);
-        fresh.removed_posts.insert(post.id);
-        fresh.uris.insert(xxh3_128(body.uri.as_bytes()), None);
+        memtable.posts.remove(&post.id);
+        memtable.removed_posts.insert(post.id);
+        memtable.uris.insert(xxh3_128(body.uri.as_bytes()), None);
         self.unwritten_indexed
             .fetch_add(1 + indexed(post).count(), Ordering::Relaxed);
     }
@@ -110,20 +110,20 @@ impl Store {
 
     /// Whether the post is among what memory holds, so that a sweep over the disk leaves it alone.
     pub fn is_in_memory(&self, id: PostId) -> bool {
-        self.in_memory(|fresh| fresh.posts.contains_key(&id).then_some(()))
+        self.in_memory(|memtable| memtable.posts.contains_key(&id).then_some(()))
             .is_some()
     }
 
     /// The posts in memory that are not stored yet, as far as they are meant.
     pub fn ids_in_memory(&self, is_meant: impl Fn(&Post) -> bool) -> Vec<PostId> {
         let mut ids = Vec::new();
-        let mut look = |fresh: &Memtable| {
-            let meant = fresh.posts.values().filter(|post| is_meant(post));
+        let mut look = |memtable: &Memtable| {
+            let meant = memtable.posts.values().filter(|post| is_meant(post));
             ids.extend(meant.map(|post| post.id));
         };
-        look(&self.fresh.read());
-        if let Some(leaving) = self.leaving.read().as_ref() {
-            look(leaving);
+        look(&self.memtable.read());
+        if let Some(flushing) = self.flushing.read().as_ref() {
+            look(flushing);
         }
         ids
     }

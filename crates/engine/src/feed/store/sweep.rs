@@ -2,7 +2,7 @@
 
 use super::Store;
 use super::memtable::PendingRemoval;
-use crate::feed::ordered_feed::Packed;
+use crate::feed::ordered_feed::packed::Packed;
 use crate::feed::post::Post;
 use crate::feed::store::disk::{DiskError, Tree};
 use slackwater_order::place::PostId;
@@ -68,7 +68,7 @@ impl Store {
             if removal.arrived < cutoff
                 && let Ok(hash) = <[u8; 16]>::try_from(&*key)
             {
-                self.fresh
+                self.memtable
                     .write()
                     .pending
                     .entry(u128::from_be_bytes(hash))

@@ -81,7 +81,7 @@ fn a_removed_account_keeps_nothing() {
         apply(&mut graph, document);
     }
     let account = graph.account("7").unwrap();
-    assert_eq!(graph.manner(account), FanOutClass::Particular);
+    assert_eq!(graph.fan_out_class(account), FanOutClass::Particular);
     let gone = apply(
         &mut graph,
         r#"{"type":"account","account":"7","removed":true}"#,
@@ -90,10 +90,10 @@ fn a_removed_account_keeps_nothing() {
     assert_eq!(graph.account("7"), None);
     let of = graph.get(account).unwrap();
     assert_eq!(
-        (of.actor(), of.follows().len(), of.shuns_anybody()),
+        (of.actor(), of.follows().len(), of.excludes_anybody()),
         (None, 0, false)
     );
-    assert_eq!(graph.manner(account), FanOutClass::Plain);
+    assert_eq!(graph.fan_out_class(account), FanOutClass::Plain);
     assert_eq!(
         graph.owners(graph.actor("https://me.example/users/me").unwrap()),
         []

@@ -421,7 +421,7 @@ fn a_moment_says_what_it_shows_beyond_what_was_announced() {
         desk.snapshot(1_000).read_point().ahead,
         Offsets::new(&[at(5)])
     );
-    desk.does(FeedOp::also(
+    desk.does(FeedOp::depends_on(
         place(10),
         crate::record::offsets::LogPos::new(at(6)),
     ));

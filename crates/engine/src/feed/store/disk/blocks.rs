@@ -1,7 +1,7 @@
 //! Posts in the data folder: blocks of them, each under the place where its range ends.
 
-use super::at_hand;
 use super::error::DiskError;
+use super::read_mode::require_waiting;
 use super::{Bytes, Disk, PostWrite};
 use crate::feed::post::Post;
 use crate::feed::store::post_block::{self, Block};
@@ -10,7 +10,7 @@ use slackwater_order::place::PostId;
 impl Disk {
     /// The post at a place.
     pub fn post(&self, id: PostId) -> Result<Option<Post>, DiskError> {
-        at_hand::ask()?;
+        require_waiting()?;
         let Some((_, bytes)) = self.block_over(id)? else {
             return Ok(None);
         };

@@ -66,9 +66,9 @@ pub enum DiskError {
         /// In which part.
         tree: &'static str,
     },
-    /// It may have to be waited for, and who asked does not wait: see [`at_hand`].
+    /// The read may have to wait for the disk, and this thread does not wait: see [`without_waiting`](super::without_waiting).
     #[error("what was asked for is not at hand")]
-    NotAtHand,
+    WouldWait,
     /// A post, or whatever else, could not be packed.
     #[error("could not pack a value")]
     Pack {
