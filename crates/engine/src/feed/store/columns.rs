@@ -169,31 +169,34 @@ impl<'a> Column<'a> {
 
     /// The values as places; none if one of them is no place.
     fn places(&self, count: usize) -> Option<Vec<PostId>> {
-        let values = self.values(count);
-        PostId::from_number(all_bits(&values))?;
-        let places = values.into_iter();
-        Some(
-            places
-                .map(|number| PostId::from_number(number).unwrap_or(PostId::MAX))
-                .collect(),
-        )
+        let mut all = 0;
+        let places = self.map(count, |number| {
+            all |= number;
+            PostId::from_number(number & PostId::MAX.number()).unwrap_or(PostId::MAX)
+        });
+        // Checked together: one at a time it would cost more than all the rest.
+        PostId::from_number(all).map(|_| places)
     }
 
     fn values(&self, count: usize) -> Vec<u64> {
+        self.map(count, |value| value)
+    }
+
+    fn map<T>(&self, count: usize, make: impl FnMut(u64) -> T) -> Vec<T> {
         match self.width {
-            1 => self.of_width::<1>(),
-            2 => self.of_width::<2>(),
-            3 => self.of_width::<3>(),
-            4 => self.of_width::<4>(),
-            5 => self.of_width::<5>(),
-            6 => self.of_width::<6>(),
-            7 => self.of_width::<7>(),
-            8 => self.of_width::<8>(),
-            _ => vec![self.least; count],
+            1 => self.of_width::<1, T>(make),
+            2 => self.of_width::<2, T>(make),
+            3 => self.of_width::<3, T>(make),
+            4 => self.of_width::<4, T>(make),
+            5 => self.of_width::<5, T>(make),
+            6 => self.of_width::<6, T>(make),
+            7 => self.of_width::<7, T>(make),
+            8 => self.of_width::<8, T>(make),
+            _ => std::iter::repeat_n(self.least, count).map(make).collect(),
         }
     }
 
-    fn of_width<const WIDTH: usize>(&self) -> Vec<u64> {
+    fn of_width<const WIDTH: usize, T>(&self, mut make: impl FnMut(u64) -> T) -> Vec<T> {
         let (values, _) = self.bytes.as_chunks::<WIDTH>();
         let above = |value: &[u8; WIDTH]| {
             let mut wide = [0; WIDTH_MAX];
@@ -205,7 +208,7 @@ impl<'a> Column<'a> {
         // Damaged bytes may reach beyond the highest number: then the log position or place they give is refused.
         values
             .iter()
-            .map(|value| self.least.wrapping_add(above(value)))
+            .map(|value| make(self.least.wrapping_add(above(value))))
             .collect()
     }
 }
