@@ -7,7 +7,7 @@ mod support;
 
 use slackwater::api::append_body::{self, ActivityHeaders};
 use slackwater::log::built_in;
-use slackwater::log::{self, Appender};
+use slackwater::log::{self, LogWriter};
 use slackwater::pipeline::due::Due;
 use slackwater::pipeline::{Options, Pipeline};
 use slackwater_engine::engine;
@@ -31,7 +31,7 @@ const APPENDED: usize = 1_000;
 /// The service without its edges.
 struct Running {
     view: View,
-    appender: Appender,
+    log_writer: LogWriter,
     runtime: tokio::runtime::Runtime,
     stop: Arc<AtomicBool>,
     pipeline: Option<std::thread::JoinHandle<()>>,
@@ -46,7 +46,7 @@ impl Running {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let store = Arc::new(store(&folder.path().join("feeds"), 4_000_000, 256 << 20));
         let log = log::Options::BuiltIn(built_in::Options::at(folder.path().join("log")));
-        let (source, appender) = log::open(&log, &[], &[]).unwrap();
+        let (source, log_writer) = log::open(&log, &[], &[]).unwrap();
         let options = Options {
             engine: engine::Options::default(),
             due: Due {
@@ -56,7 +56,7 @@ impl Running {
             },
         };
         let handle = runtime.handle().clone();
-        let pipeline = Pipeline::new(source, appender.clone(), handle, store, options).unwrap();
+        let pipeline = Pipeline::new(source, log_writer.clone(), handle, store, options).unwrap();
         let view = pipeline.state().view;
         {
             let mut graph = view.graph.write();
@@ -68,7 +68,7 @@ impl Running {
         let pipeline = std::thread::spawn(move || pipeline.run(stops).unwrap());
         Running {
             view,
-            appender,
+            log_writer,
             runtime,
             stop,
             pipeline: Some(pipeline),
@@ -78,7 +78,7 @@ impl Running {
     }
 
     fn append(&self, records: Vec<NewRecord>) -> Option<Position> {
-        let appended = self.runtime.block_on(self.appender.append(records));
+        let appended = self.runtime.block_on(self.log_writer.append(records));
         appended.unwrap().pop()
     }
 

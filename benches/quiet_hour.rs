@@ -16,7 +16,7 @@
 
 mod support;
 
-use slackwater::pipeline::due::{Due, Waiting, What};
+use slackwater::pipeline::due::{Due, DueWrite, PendingWrites};
 use slackwater_engine::feed::fan_out::{PostChange, fan_out};
 use slackwater_engine::feed::feed_op::FeedOp;
 use slackwater_engine::feed::reply_resolution::resolve;
@@ -131,17 +131,17 @@ impl Hour {
                 (made, waiting) = (made + 1, waiting + 1);
                 is_due = store.is_full();
             }
-            let due = way.due.of(&Waiting {
-                is_anything: waiting != 0,
+            let due = way.due.of(&PendingWrites {
+                is_dirty: waiting != 0,
                 replay: REPLAY_OF_ONE * waiting,
-                since_all: Duration::from_secs(second - last),
+                since_checkpoint: Duration::from_secs(second - last),
                 since_rows: Duration::from_secs(second - since_rows),
             });
-            if is_due || due == What::All {
+            if is_due || due == DueWrite::Checkpoint {
                 store.checkpoint(&CheckpointState::default()).unwrap();
                 (last, since_rows, waiting) = (second, second, 0);
                 (checkpoints, written) = (checkpoints + 1, (made, written_bytes()));
-            } else if due == What::Rows {
+            } else if due == DueWrite::Rows {
                 // No feed is held back and nobody reads: there are none.
                 since_rows = second;
             }

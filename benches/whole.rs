@@ -5,7 +5,7 @@
 mod support;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use slackwater::log::decode_batch::decode_each;
+use slackwater::log::decode_batch::decode_in_order;
 use slackwater_engine::decode::Decoded;
 use slackwater_engine::engine::ingest::Ingest;
 use slackwater_engine::feed::store::CheckpointState;
@@ -88,7 +88,7 @@ fn bench(c: &mut Criterion) {
                 },
                 |taken| {
                     for records in &taken {
-                        decode_each(records, 2, |record, said| {
+                        decode_in_order(records, 2, |record, said| {
                             let Decoded::Activity(envelope, activity) = said else {
                                 return Ok(());
                             };

@@ -13,8 +13,8 @@ use crate::api::auth::{Auth, AuthError};
 use crate::api::state::AppState;
 use crate::api::{self, Shutdown};
 use crate::config::Config;
-use crate::log::{self, Appender, SourceError};
-use crate::pipeline::reload::Reload;
+use crate::log::{self, LogError, LogWriter};
+use crate::pipeline::settings_mailbox::SettingsMailbox;
 use crate::pipeline::{self, Pipeline, PipelineError};
 use cursor_key::sealed;
 use listener::Listener;
@@ -92,7 +92,7 @@ pub enum ServiceError {
     Log {
         /// The reason.
         #[from]
-        source: SourceError,
+        source: LogError,
     },
     /// The keys and connections that tokens are checked with.
     #[error("preparing to check tokens")]
@@ -136,23 +136,23 @@ pub struct Service {
     /// Where it listens: the port is a real one, also if 0 was asked for.
     pub address: SocketAddr,
     state: AppState,
-    reload: Reload,
+    reload: SettingsMailbox,
     stop: Arc<AtomicBool>,
     pipeline: std::thread::JoinHandle<Result<(), PipelineError>>,
     ended: oneshot::Receiver<()>,
     stop_http: CancellationToken,
     http: JoinHandle<()>,
     shutdown: Shutdown,
-    appender: AppenderToClose,
+    log_writer: LogWriterToClose,
     /// The data folder.
     folder: String,
 }
 
-struct AppenderToClose(Appender);
+struct LogWriterToClose(LogWriter);
 
-impl std::fmt::Debug for AppenderToClose {
+impl std::fmt::Debug for LogWriterToClose {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Appender")
+        f.write_str("LogWriter")
     }
 }
 
@@ -174,7 +174,7 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
     tracing::info!("opening the log and the data folder");
     // Opening blocks: on sled's recovery, and on a broker that does not answer.
     let opened = tokio::task::spawn_blocking(move || open(folder, &log, options, runtime));
-    let (pipeline, appender) = opened.await.map_err(|e| broken("opening", &e))??;
+    let (pipeline, log_writer) = opened.await.map_err(|e| broken("opening", &e))??;
 
     let listen = config.listen;
     let cannot = |source| ServiceError::Listen { listen, source };
@@ -188,14 +188,14 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
     let address = listener.address().map_err(cannot)?;
     let mut state = pipeline.state();
     state.view.log = sealed(&state.view.log, &config)?;
-    let reload = pipeline.reload();
+    let reload = pipeline.settings_mailbox();
     let auth = Auth::new(config.auth.clone()).map_err(|source| ServiceError::Auth { source })?;
     let mut options = config.api.clone();
     options.connections.all = streams_max(&config, connections_max);
     let shutdown = Shutdown::default();
     let routes = api::router(
         state.clone(),
-        appender.clone(),
+        log_writer.clone(),
         auth,
         options,
         shutdown.clone(),
@@ -227,7 +227,7 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
         stop_http,
         http,
         shutdown,
-        appender: AppenderToClose(appender),
+        log_writer: LogWriterToClose(log_writer),
         folder: config.store.path.display().to_string(),
     })
 }
@@ -265,8 +265,8 @@ impl Service {
         let ended = tokio::task::spawn_blocking(move || pipeline.join())
             .await
             .map_err(|e| broken("stopping", &e))?;
-        let appender = self.appender.0;
-        tokio::task::spawn_blocking(move || appender.close())
+        let log_writer = self.log_writer.0;
+        tokio::task::spawn_blocking(move || log_writer.close())
             .await
             .map_err(|e| broken("closing the log", &e))?;
         match ended {
@@ -284,9 +284,9 @@ fn open(
     log: &log::Options,
     mut options: pipeline::Options,
     runtime: tokio::runtime::Handle,
-) -> Result<(Pipeline, Appender), ServiceError> {
+) -> Result<(Pipeline, LogWriter), ServiceError> {
     let identity = log.identity().map_err(|error| match error {
-        SourceError::Id { source } => ServiceError::LogId { source },
+        LogError::Id { source } => ServiceError::LogId { source },
         error => error.into(),
     })?;
     let path = folder.path.display().to_string();
@@ -298,7 +298,7 @@ fn open(
     let reflects = store.reflects().map_err(failed)?;
     let built_from = store.meta::<String>(LOG).map_err(failed)?;
     let built_from = built_from.filter(|_| !reflects.next.is_empty());
-    match (identity.of_folder(built_from.as_deref()), built_from) {
+    match (identity.stored_as(built_from.as_deref()), built_from) {
         (Some(log), _) => {
             store.put_meta(LOG, &log).map_err(failed)?;
             options.engine.log = xxh3_64(log.as_bytes());
@@ -311,10 +311,10 @@ fn open(
             });
         }
     }
-    let (source, appender) = log::open(log, &reflects.next, &reflects.taken)?;
-    let pipeline = Pipeline::new(source, appender.clone(), runtime, store, options)
+    let (source, log_writer) = log::open(log, &reflects.next, &reflects.taken)?;
+    let pipeline = Pipeline::new(source, log_writer.clone(), runtime, store, options)
         .map_err(|error| pipeline_error(error, &path))?;
-    Ok((pipeline, appender))
+    Ok((pipeline, log_writer))
 }
 
 /// How many connections there may be: as many as there may be streams and requests, as far as the system allows.

@@ -49,7 +49,7 @@ fn taken(sorted: ParsedBody) {
             value: record.value,
             headers: record.headers,
         };
-        if let Decoded::Unusable(reason) = decode_record(&read) {
+        if let Decoded::Unusable(reason) = decode_record(read.view()) {
             panic!("taken at the door, refused behind it: {reason}");
         }
     }

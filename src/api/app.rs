@@ -6,7 +6,7 @@ use super::options::{Options, Shutdown, StreamOptions};
 use super::rejections::RejectionLog;
 use super::response_memory::{self, ResponseMemory};
 use super::state::AppState;
-use crate::log::Appender;
+use crate::log::LogWriter;
 use crate::mastodon::status_cache::StatusCache;
 use ipnet::IpNet;
 use slackwater_engine::view::BuildProgress;
@@ -26,7 +26,7 @@ pub(crate) struct App(Arc<AppInner>);
 
 pub(crate) struct AppInner {
     pub(crate) state: AppState,
-    pub(crate) appender: Appender,
+    pub(crate) log_writer: LogWriter,
     pub(crate) auth: Auth,
     pub(crate) requests: Semaphore,
     /// Besides, for what the backend sends: readers are never in its way.
@@ -58,14 +58,14 @@ impl App {
     /// Everything that the routes share, with nobody connected yet.
     pub(crate) fn new(
         state: AppState,
-        appender: Appender,
+        log_writer: LogWriter,
         auth: Auth,
         options: Options,
         shutdown: Shutdown,
     ) -> App {
         App(Arc::new(AppInner {
             state,
-            appender,
+            log_writer,
             auth,
             requests: Semaphore::new(options.requests_max),
             requests_of_backend: Semaphore::new(options.requests_max.div_ceil(8)),

@@ -8,8 +8,8 @@ use super::request_body;
 use super::responses::{Accepted, Rejected};
 use super::warnings::Dependencies;
 use crate::clock;
-use crate::log::in_flight::Entered;
-use crate::log::{Appender, SourceError};
+use crate::log::in_flight::InFlightGuard;
+use crate::log::{LogError, LogWriter};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
@@ -51,8 +51,8 @@ pub(super) async fn post_activities(
         Err(problem) => return Err(request_body::refuse(request, problem).await),
     };
     let (body, _share) = app.body(request).await?;
-    let entered = app.state.in_flight.enter();
-    let now = entered.at;
+    let guard = app.state.in_flight.enter();
+    let now = guard.at;
     match form {
         Form::One => {
             let text = |name: &str| -> Result<Option<String>, Problem> {
@@ -75,8 +75,7 @@ pub(super) async fn post_activities(
             let record = append_body::check_headers(names)
                 .and_then(|()| append_body::activity(&body, activity_headers, now))
                 .map_err(|refused| app.unprocessable(ACTIVITIES, refused))?;
-            app.append(ParsedBody::one(record), entered, ACTIVITIES)
-                .await
+            app.append(ParsedBody::one(record), guard, ACTIVITIES).await
         }
         Form::Lines => {
             let names = headers.keys().map(header::HeaderName::as_str);
@@ -86,7 +85,7 @@ pub(super) async fn post_activities(
                 append_body::lines(&body, |line| append_body::activity_line(line, now))
             })
             .map_err(|e| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, e))?;
-            app.append(parsed, entered, ACTIVITIES).await
+            app.append(parsed, guard, ACTIVITIES).await
         }
     }
 }
@@ -101,13 +100,13 @@ pub(super) async fn post_relationships(
         Err(problem) => return Err(request_body::refuse(request, problem).await),
     };
     let (body, _share) = app.body(request).await?;
-    let entered = app.state.in_flight.enter();
-    let now = entered.at;
+    let guard = app.state.in_flight.enter();
+    let now = guard.at;
     match form {
         Form::One => {
             let record = append_body::relation(&body, now)
                 .map_err(|refused| app.unprocessable(RELATIONSHIPS, refused))?;
-            app.append(ParsedBody::one(record), entered, RELATIONSHIPS)
+            app.append(ParsedBody::one(record), guard, RELATIONSHIPS)
                 .await
         }
         Form::Lines => {
@@ -115,7 +114,7 @@ pub(super) async fn post_relationships(
                 append_body::lines(&body, |line| append_body::relation(line, now))
             })
             .map_err(|e| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, e))?;
-            app.append(parsed, entered, RELATIONSHIPS).await
+            app.append(parsed, guard, RELATIONSHIPS).await
         }
     }
 }
@@ -125,18 +124,18 @@ impl App {
     async fn append(
         &self,
         parsed: ParsedBody,
-        entered: Entered,
+        guard: InFlightGuard,
         path: &'static str,
     ) -> Result<Response, Problem> {
         let accepted = parsed.records.len();
         self.count_rejected(path, &parsed);
         let warnings = if path == RELATIONSHIPS {
             let dependencies = Dependencies::of(&parsed.records, &parsed.lines);
-            self.append_in_force(parsed.records, entered).await?;
+            self.append_in_force(parsed.records, guard).await?;
             // Only now: what it rests on may have come with it.
             dependencies.warnings(&self.state.view.graph.read())
         } else {
-            self.append_durably(parsed.records, entered).await?;
+            self.append_durably(parsed.records, guard).await?;
             Vec::new()
         };
         let answer = Accepted {
@@ -175,16 +174,16 @@ impl App {
     async fn append_durably(
         &self,
         records: Vec<NewRecord>,
-        entered: Entered,
+        guard: InFlightGuard,
     ) -> Result<Vec<Position>, Problem> {
         if records.is_empty() {
             return Ok(Vec::new());
         }
         // On a task of its own: a caller who hangs up does not take back what is half appended.
-        let appender: Appender = self.appender.clone();
+        let log_writer: LogWriter = self.log_writer.clone();
         let append = async move {
-            let appended = appender.append(records).await;
-            drop(entered);
+            let appended = log_writer.append(records).await;
+            drop(guard);
             appended
         };
         let appended = tokio::spawn(append).await;
@@ -197,11 +196,11 @@ impl App {
     pub(super) async fn append_in_force(
         &self,
         records: Vec<NewRecord>,
-        entered: Entered,
+        guard: InFlightGuard,
     ) -> Result<(), Problem> {
         let mut accounts: Vec<_> = records.iter().map(|r| r.partition_by.clone()).collect();
         accounts.dedup();
-        let positions = self.append_durably(records, entered).await?;
+        let positions = self.append_durably(records, guard).await?;
         let mut built = self.state.view.built.clone();
         let in_force = async {
             let has = |built: &BuildProgress| positions.iter().all(|position| built.has(*position));
@@ -280,7 +279,7 @@ fn unsupported(given: &str, forms: &[&str]) -> Problem {
     Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)
 }
 
-fn append_problem(error: &SourceError) -> Problem {
+fn append_problem(error: &LogError) -> Problem {
     if error.is_full() {
         return Problem::unavailable(
             "the log has more to write than it can take: come back in a moment",
@@ -290,7 +289,7 @@ fn append_problem(error: &SourceError) -> Problem {
     if error.is_too_large() {
         return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string());
     }
-    if !error.is_told() {
+    if !error.is_logged() {
         tracing::error!(
             error = error as &dyn std::error::Error,
             "appending to the log failed: {error}"

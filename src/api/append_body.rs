@@ -9,7 +9,7 @@ use slackwater_engine::activity::id;
 use slackwater_engine::activity::parse::author_key;
 use slackwater_engine::decode::{Decoded, decode_record};
 use slackwater_engine::record::{
-    Envelope, HEADERS, NewRecord, Position, RECORD_BYTES_MAX, Record, Topic, header_meant,
+    Envelope, HEADERS, NewRecord, RECORD_BYTES_MAX, RecordView, Topic, header_meant,
 };
 use slackwater_engine::spelling;
 use slackwater_order::time::Time;
@@ -108,20 +108,18 @@ pub fn activity(
         ("fetched", activity_headers.fetched),
         ("inner-verified", activity_headers.inner_verified),
     ];
-    let headers = headers
+    let headers: Vec<_> = headers
         .into_iter()
         .filter_map(|(name, value)| Some((name.to_owned(), value?.into_bytes())))
         .collect();
-    let record = NewRecord {
+    let record = RecordView {
         topic: Topic::Activities,
-        partition_by: Vec::new(),
-        key: Vec::new(),
-        value: Some(value.to_vec()),
-        headers,
-        timestamp: now,
+        timestamp: Some(now),
+        key: None,
+        value: Some(value),
+        headers: &headers,
     };
-    let read = as_read(&record);
-    let author = match decode_record(&read) {
+    let author = match decode_record(record) {
         Decoded::Activity(_, activity) => {
             author_key(&activity).map(|author| author.as_bytes().to_vec())
         }
@@ -129,7 +127,7 @@ pub fn activity(
         Decoded::Unusable(reason) if RECORD_BYTES_MAX < value.len() => {
             return Err(RejectionKind::TooLarge.with(reason));
         }
-        Decoded::Unusable(reason) if Envelope::of(&read).is_err() => {
+        Decoded::Unusable(reason) if Envelope::of(record).is_err() => {
             return Err(RejectionKind::Envelope.with(reason));
         }
         Decoded::Unusable(reason) => {
@@ -138,41 +136,34 @@ pub fn activity(
     };
     let key = author.unwrap_or_else(|| actor_of(value));
     Ok(NewRecord {
+        topic: Topic::Activities,
         partition_by: key.clone(),
         key,
-        ..record
+        value: Some(value.to_vec()),
+        headers,
+        timestamp: now,
     })
 }
 
 /// One relation document as the record it becomes.
 pub fn relation(value: &[u8], now: Time) -> Result<NewRecord, Rejection> {
-    let record = NewRecord {
+    let record = RecordView {
         topic: Topic::Relationships,
-        partition_by: Vec::new(),
-        key: Vec::new(),
-        value: Some(value.to_vec()),
-        headers: Vec::new(),
-        timestamp: now,
-    };
-    let read = Record {
+        timestamp: Some(now),
         key: None,
-        ..as_read(&record)
+        value: Some(value),
+        headers: &[],
     };
-    match decode_record(&read) {
-        Decoded::Relation(change) => {
+    match decode_record(record) {
+        Decoded::Relation(change) => Ok(NewRecord {
+            topic: Topic::Relationships,
+            partition_by: change.key.account.clone().into_bytes(),
+            key: change.key.to_bytes(),
             // A removal becomes the null that compaction understands.
-            let value = if change.relation.is_some() {
-                record.value
-            } else {
-                None
-            };
-            Ok(NewRecord {
-                partition_by: change.key.account.clone().into_bytes(),
-                key: change.key.to_bytes(),
-                value,
-                ..record
-            })
-        }
+            value: change.relation.map(|_| value.to_vec()),
+            headers: Vec::new(),
+            timestamp: now,
+        }),
         Decoded::Activity(..) => {
             Err(RejectionKind::Relation.with("an activity is not a relation".to_owned()))
         }
@@ -313,21 +304,6 @@ fn is_wrapped(line: &[u8]) -> Result<bool, Rejection> {
 /// What a JSON string says, or a number as it is written. Anything else is left to be refused as no time.
 fn text_or_number(raw: &RawValue) -> String {
     serde_json::from_str::<String>(raw.get()).unwrap_or_else(|_| raw.get().to_owned())
-}
-
-/// A record as the log will give it back, but for its position.
-fn as_read(record: &NewRecord) -> Record {
-    Record {
-        position: Position {
-            topic: record.topic,
-            partition: 0,
-            offset: 0,
-        },
-        timestamp: Some(record.timestamp),
-        key: Some(record.key.clone()),
-        value: record.value.clone(),
-        headers: record.headers.clone(),
-    }
 }
 
 /// The actor of an activity that concerns no post; empty if it names none plainly.

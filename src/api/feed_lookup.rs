@@ -202,9 +202,9 @@ mod tests {
     const DAY: Duration = Duration::from_secs(86_400);
 
     /// A pipeline that has opened its log, and does not run: what is appended it never hears of.
-    fn deaf(folder: &TempDir) -> (Pipeline, log::Appender) {
+    fn deaf(folder: &TempDir) -> (Pipeline, log::LogWriter) {
         let log = log::Options::BuiltIn(built_in::Options::at(folder.path().join("log")));
-        let (source, appender) = log::open(&log, &[], &[]).unwrap();
+        let (source, log_writer) = log::open(&log, &[], &[]).unwrap();
         let store = Store::open(store::Options {
             path: folder.path().join("feeds"),
             length: 10,
@@ -223,8 +223,8 @@ mod tests {
         };
         let runtime = tokio::runtime::Handle::current();
         let store = Arc::new(store.unwrap());
-        let pipeline = Pipeline::new(source, appender.clone(), runtime, store, options);
-        (pipeline.unwrap(), appender)
+        let pipeline = Pipeline::new(source, log_writer.clone(), runtime, store, options);
+        (pipeline.unwrap(), log_writer)
     }
 
     fn cursor(view: &View, offset: i64) -> Cursor {
@@ -251,7 +251,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn a_cursor_is_gone_only_if_the_log_itself_says_so_now() {
         let folder = tempfile::tempdir().unwrap();
-        let (pipeline, appender) = deaf(&folder);
+        let (pipeline, log_writer) = deaf(&folder);
         let state = pipeline.state();
         let mute = NewRecord {
             topic: Topic::Relationships,
@@ -261,7 +261,7 @@ mod tests {
             headers: Vec::new(),
             timestamp: Time::from_millis(1),
         };
-        appender.append(vec![mute; 3]).await.unwrap();
+        log_writer.append(vec![mute; 3]).await.unwrap();
         let mut away = state.clone();
         away.log_end = LogEnd::default();
         let (at_start, good, bad) = (

@@ -2,7 +2,7 @@
 //! itself says that it ends before a cursor, the cursor may be good.
 
 use crate::clock;
-use crate::log::Appender;
+use crate::log::LogWriter;
 use slackwater_engine::record::offsets::Offsets;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ const WAITING_MAX: usize = 64;
 /// Looks where the log ends: one look at a time, for all who wait for it. Cheap to clone.
 #[derive(Clone)]
 pub struct LogEnd {
-    log: Option<Appender>,
+    log: Option<LogWriter>,
     last: Arc<Mutex<Option<LastAnswer>>>,
     waiting: Arc<Semaphore>,
 }
@@ -30,7 +30,7 @@ struct LastAnswer {
 
 impl LogEnd {
     /// Looks at this log.
-    pub fn of(log: Appender) -> LogEnd {
+    pub fn of(log: LogWriter) -> LogEnd {
         LogEnd {
             log: Some(log),
             ..LogEnd::default()
@@ -39,7 +39,7 @@ impl LogEnd {
 
     /// Why nothing can be appended to it at the moment, if that is so.
     pub fn trouble(&self) -> Option<String> {
-        self.log.as_ref().and_then(Appender::trouble)
+        self.log.as_ref().and_then(LogWriter::trouble)
     }
 
     /// A turn to wait until more is heard of the log, if not too many do.

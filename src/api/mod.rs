@@ -70,7 +70,7 @@ pub mod websocket_upgrade;
 
 pub use options::{Options, Shutdown, StreamOptions};
 
-use crate::log::Appender;
+use crate::log::LogWriter;
 use crate::mastodon;
 use app::App;
 use append_body::BODY_BYTES_MAX;
@@ -90,12 +90,12 @@ use tower_http::catch_panic::CatchPanicLayer;
 /// All routes.
 pub fn router(
     state: AppState,
-    appender: Appender,
+    log_writer: LogWriter,
     auth: Auth,
     options: Options,
     shutdown: Shutdown,
 ) -> Router {
-    let app = App::new(state, appender, auth, options, shutdown);
+    let app = App::new(state, log_writer, auth, options, shutdown);
     let of = |group: Group| {
         let routes = ROUTES.iter().filter(|route| route.group == group);
         routes.fold(Router::new(), |router, route| {

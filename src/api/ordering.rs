@@ -70,12 +70,11 @@ impl App {
         if self.state.view.graph.read().account(account).is_none() {
             return Err(no_account(account));
         }
-        let entered = self.state.in_flight.enter();
-        let record: NewRecord =
-            append_body::relation(document, entered.at).map_err(|rejection| {
-                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, rejection.reason)
-            })?;
-        self.append_in_force(vec![record], entered).await?;
+        let guard = self.state.in_flight.enter();
+        let record: NewRecord = append_body::relation(document, guard.at).map_err(|rejection| {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, rejection.reason)
+        })?;
+        self.append_in_force(vec![record], guard).await?;
         self.ordering(account).await
     }
 

@@ -1,5 +1,5 @@
-//! Records that were stamped with their arrival and are not in the log yet: until they are, nobody can say that
-//! everything that arrived by then has come.
+//! Records that were stamped with their arrival and are not in the log yet. Until they are, nothing says that everything
+//! which arrived before them has been read.
 
 use crate::clock;
 use parking_lot::Mutex;
@@ -7,34 +7,35 @@ use slackwater_order::time::Time;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What is on its way into the log from this process. Cheap to clone.
+/// The records on their way into the log from this process. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct InFlight {
+    /// How many records were stamped with each time and are on their way.
     arrivals: Arc<Mutex<BTreeMap<Time, usize>>>,
 }
 
-/// Something on its way; it has arrived in the log, or never will, when this is dropped.
+/// Records on their way. They are in the log, or never will be, when this is dropped.
 #[derive(Debug)]
-pub struct Entered {
-    /// When it was received.
+pub struct InFlightGuard {
+    /// When the records were received.
     pub at: Time,
-    on_its_way: InFlight,
+    in_flight: InFlight,
 }
 
 impl InFlight {
-    /// Stamps what is to be appended.
-    pub fn enter(&self) -> Entered {
-        // The clock is asked under the lock: who asks for the earliest later than this gets it.
+    /// Stamps records that are to be appended.
+    pub fn enter(&self) -> InFlightGuard {
+        // The clock is read under the lock, so that `settled` never passes a stamp that is about to be entered.
         let mut arrivals = self.arrivals.lock();
         let at = clock::now();
         *arrivals.entry(at).or_default() += 1;
-        Entered {
+        InFlightGuard {
             at,
-            on_its_way: self.clone(),
+            in_flight: self.clone(),
         }
     }
 
-    /// The moment before which everything that was stamped is in the log: now, if nothing is on its way.
+    /// The time before which every stamped record is in the log: the present, if none is on its way.
     pub fn settled(&self) -> Time {
         let arrivals = self.arrivals.lock();
         let now = clock::now();
@@ -44,9 +45,9 @@ impl InFlight {
     }
 }
 
-impl Drop for Entered {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
-        let mut arrivals = self.on_its_way.arrivals.lock();
+        let mut arrivals = self.in_flight.arrivals.lock();
         if let Some(there) = arrivals.get_mut(&self.at) {
             *there -= 1;
             if *there == 0 {

@@ -2,44 +2,45 @@
 
 use super::ids::number_of;
 use serde_json::{Map, Value, json};
-use slackwater_engine::activity::document::Document;
 use slackwater_engine::activity::media::{self, Medium};
+use slackwater_engine::json::{FieldName, ObjectFields};
 
 /// The first `max` media of a post, as Mastodon's API shows them.
-pub(super) fn media(document: Document<'_>, language: Option<&str>, max: usize) -> Vec<Value> {
-    let media = media::media(document).take(max);
+pub(super) fn media(object: &ObjectFields<'_>, language: Option<&str>, max: usize) -> Vec<Value> {
+    let media = media::media(object).take(max);
     media.map(|medium| shown(&medium, language)).collect()
 }
 
 fn shown(medium: &Medium<'_>, language: Option<&str>) -> Value {
-    let (item, url, kind) = (medium.item, &medium.link.href, medium.kind);
+    let (item, url, kind) = (&medium.item, &medium.link.href, medium.kind);
     let preview = item
-        .link("icon")
+        .link(FieldName::Icon)
         .or_else(|| (kind == "image").then(|| url.clone()));
-    json!({"id": number_of(medium.link.written).to_string(), "type": kind, "url": url, "preview_url": preview,
+    json!({"id": number_of(&medium.link.written).to_string(), "type": kind, "url": url, "preview_url": preview,
         "remote_url": url, "preview_remote_url": preview, "text_url": null, "meta": meta(medium),
-        "description": item.worded("name", "nameMap", language).or_else(|| item.worded("summary", "summaryMap", language)),
-        "blurhash": item.text("blurhash")})
+        "description": item.worded(FieldName::Name, FieldName::NameMap, language).or_else(|| item.worded(FieldName::Summary, FieldName::SummaryMap, language)),
+        "blurhash": item.get(FieldName::Blurhash).text()})
 }
 
 fn meta(medium: &Medium<'_>) -> Map<String, Value> {
     let mut meta = Map::new();
-    let pixels = |name: &str| {
+    let pixels = |name: FieldName| {
         let number = medium
             .item
-            .whole(name)
-            .or_else(|| medium.link.item.whole(name));
+            .get(name)
+            .whole()
+            .or_else(|| medium.link.item.get(name).whole());
         number.filter(|number| 0 < *number)
     };
-    if let (Some(width), Some(height)) = (pixels("width"), pixels("height")) {
+    if let (Some(width), Some(height)) = (pixels(FieldName::Width), pixels(FieldName::Height)) {
         let size = format!("{width}x{height}");
         let aspect = width as f64 / height as f64;
         let original = json!({"width": width, "height": height, "size": size, "aspect": aspect});
         meta.insert("original".to_owned(), original);
     }
-    let focus = medium.item.items("focalPoint");
+    let focus = medium.item.get(FieldName::FocalPoint);
     let at = |nth: usize| {
-        let number = focus.get(nth)?.as_f64()?;
+        let number = focus.items().nth(nth)?.number()?;
         (-1.0..=1.0).contains(&number).then_some(number)
     };
     if let (Some(x), Some(y)) = (at(0), at(1)) {
@@ -51,11 +52,15 @@ fn meta(medium: &Medium<'_>) -> Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::value::to_raw_value;
+    use slackwater_engine::json::LooseValue;
 
     /// What is shown of an attachment, by a path into it.
     fn shown(attachment: &Value, path: &str) -> Value {
         let document = json!({"attachment": attachment});
-        let shown = media(Document::new(&document), Some("en"), 9);
+        let document = to_raw_value(&document).unwrap();
+        let document = ObjectFields::of(LooseValue::from(&*document));
+        let shown = media(&document, Some("en"), 9);
         Value::from(shown)
             .pointer(path)
             .cloned()

@@ -3,7 +3,8 @@
 use super::stamp;
 use serde_json::{Value, json};
 use slackwater_engine::activity::date;
-use slackwater_engine::activity::document::{Document, LOOKED_AT_MAX, WHOLE_MAX};
+use slackwater_engine::activity::document::LOOKED_AT_MAX;
+use slackwater_engine::json::{FieldName, LooseValue, ObjectFields, WHOLE_MAX};
 use slackwater_order::time::Time;
 
 /// The most choices that are shown.
@@ -12,22 +13,26 @@ const CHOICES_MAX: usize = 100;
 /// The poll of this `id`, as Mastodon's API shows it to a reader of whose votes nothing is known; none if there is nothing to
 /// choose from.
 pub(super) fn poll(
-    document: Document<'_>,
+    object: &ObjectFields<'_>,
     id: &str,
     language: Option<&str>,
     now: Time,
 ) -> Option<Value> {
-    if !document.is("Question") {
+    if !object.is("Question") {
         return None;
     }
-    let choices = |name: &str| -> Vec<Value> {
-        let all = document.items(name).iter().take(LOOKED_AT_MAX);
+    let choices = |name: FieldName| -> Vec<Value> {
+        let all = object.get(name).items().take(LOOKED_AT_MAX);
         let choices = all.filter_map(|choice| self::choice(choice, language));
         choices.take(CHOICES_MAX).collect()
     };
-    let several = choices("anyOf");
+    let several = choices(FieldName::AnyOf);
     let multiple = !several.is_empty();
-    let options = if multiple { several } else { choices("oneOf") };
+    let options = if multiple {
+        several
+    } else {
+        choices(FieldName::OneOf)
+    };
     if options.is_empty() {
         return None;
     }
@@ -35,23 +40,22 @@ pub(super) fn poll(
         .iter()
         .filter_map(|it| it.get("votes_count")?.as_u64());
     let votes = votes.fold(0, u64::saturating_add).min(WHOLE_MAX);
-    let end = End::of(document);
+    let end = End::of(object);
     Some(
         json!({"id": id, "expires_at": end.at.map(stamp), "expired": end.is_over(now), "multiple": multiple,
-        "votes_count": votes, "voters_count": document.count("votersCount"), "options": options, "emojis": [],
+        "votes_count": votes, "voters_count": object.count(FieldName::VotersCount), "options": options, "emojis": [],
         "voted": false, "own_votes": []}),
     )
 }
 
 /// One of the choices, if it says what it is.
-fn choice(choice: &Value, language: Option<&str>) -> Option<Value> {
-    let document = Document::new(choice);
+fn choice(choice: LooseValue<'_>, language: Option<&str>) -> Option<Value> {
+    let object = ObjectFields::of(choice);
     let title = choice
-        .as_str()
-        .filter(|title| !title.is_empty())
-        .or_else(|| document.worded("name", "nameMap", language))
-        .or_else(|| document.worded("content", "contentMap", language))?;
-    let votes = document.count("replies").unwrap_or(0);
+        .text()
+        .or_else(|| object.worded(FieldName::Name, FieldName::NameMap, language))
+        .or_else(|| object.worded(FieldName::Content, FieldName::ContentMap, language))?;
+    let votes = object.count(FieldName::Replies).unwrap_or(0);
     Some(json!({"title": title, "votes_count": votes}))
 }
 
@@ -65,15 +69,14 @@ struct End {
 
 impl End {
     /// `closed` is a time, which may be yet to come, or that it is.
-    fn of(document: Document<'_>) -> End {
-        let time = |name: &str| document.text(name).and_then(date::parse);
-        let closed = time("closed");
-        let at = match (closed, time("endTime")) {
+    fn of(object: &ObjectFields<'_>) -> End {
+        let time = |name: FieldName| object.get(name).text().as_deref().and_then(date::parse);
+        let closed = time(FieldName::Closed);
+        let at = match (closed, time(FieldName::EndTime)) {
             (Some(closed), Some(end)) => Some(closed.min(end)),
             (closed, end) => closed.or(end),
         };
-        let is_said = |closed: &Value| !closed.is_null() && closed != false && closed != "";
-        let is_closed = closed.is_none() && document.get("closed").is_some_and(is_said);
+        let is_closed = closed.is_none() && is_affirmed(object.get(FieldName::Closed));
         End { at, is_closed }
     }
 
@@ -82,13 +85,21 @@ impl End {
     }
 }
 
+/// Whether a field says more than no: anything but nothing, `false` and an empty text.
+fn is_affirmed(value: LooseValue<'_>) -> bool {
+    !value.is_none() && value.boolean() != Some(false) && value.string().as_deref() != Some("")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::value::to_raw_value;
 
     fn shown(question: &Value) -> Value {
         let now = date::parse("2026-11-28T12:00:00Z").unwrap();
-        poll(Document::new(question), "7", Some("en"), now).unwrap_or_default()
+        let question = to_raw_value(question).unwrap();
+        let question = ObjectFields::of(LooseValue::from(&*question));
+        poll(&question, "7", Some("en"), now).unwrap_or_default()
     }
 
     #[test]

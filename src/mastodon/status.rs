@@ -8,10 +8,12 @@ use super::stamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 use slackwater_engine::activity::Visibility;
-use slackwater_engine::activity::document::{Document, LOOKED_AT_MAX, is_of, read, shortcode, web};
+use slackwater_engine::activity::document::{LOOKED_AT_MAX, fields_shown, is_of, shortcode, web};
 use slackwater_engine::activity::object::hashtag_of;
 use slackwater_engine::feed::post::Post;
+use slackwater_engine::json::{FieldName, LooseValue, ObjectFields};
 use slackwater_order::time::Time;
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use url::form_urlencoded::byte_serialize;
@@ -176,33 +178,28 @@ impl Status {
     pub fn new(post: &Post, context: StatusContext, reblog: Option<Status>, now: Time) -> Status {
         let body = &post.body;
         let language = body.language.as_deref();
-        let object = read(&body.object);
-        let document = Document::new(&object);
         let is_boost = body.boost_of.is_some();
         // The activity of a boost has nothing to show.
-        let shown = match is_boost {
-            true => Document::new(&Value::Null),
-            false => document,
+        let shown = &match is_boost {
+            true => ObjectFields::default(),
+            false => fields_shown(LooseValue::from(&*body.object)),
         };
         Status {
             created_at: stamp(body.published.unwrap_or(post.arrived)),
             in_reply_to_id: context.in_reply_to_id,
             in_reply_to_account_id: context.in_reply_to_account_id,
-            sensitive: shown
-                .get("sensitive")
-                .and_then(Value::as_bool)
-                .unwrap_or(false),
+            sensitive: shown.get(FieldName::Sensitive).boolean().unwrap_or(false),
             spoiler_text: spoiler(shown, language).unwrap_or_default(),
             visibility: visibility(body.visibility),
             language: body.language.clone(),
             uri: body.uri.clone(),
             url: match is_boost {
                 true => None,
-                false => shown.link("url").or_else(|| web(&body.uri)),
+                false => shown.link(FieldName::Url).or_else(|| web(&body.uri)),
             },
-            replies_count: shown.count("replies").unwrap_or(0),
-            reblogs_count: shown.count("shares").unwrap_or(0),
-            favourites_count: shown.count("likes").unwrap_or(0),
+            replies_count: shown.count(FieldName::Replies).unwrap_or(0),
+            reblogs_count: shown.count(FieldName::Shares).unwrap_or(0),
+            favourites_count: shown.count(FieldName::Likes).unwrap_or(0),
             reader_state: ReaderState::default(),
             edited_at: post.edited.map(stamp),
             content: match &reblog {
@@ -270,37 +267,42 @@ fn visibility(visibility: Visibility) -> &'static str {
     }
 }
 
-fn tagged<'a>(document: Document<'a>, kind: &str) -> impl Iterator<Item = Document<'a>> {
-    let tags = document.items("tag").iter().take(LOOKED_AT_MAX);
-    tags.map(Document::new).filter(move |tag| tag.is(kind))
+fn tags_of<'a>(
+    object: &ObjectFields<'a>,
+    kind: &'static str,
+) -> impl Iterator<Item = ObjectFields<'a>> + use<'a> {
+    let tags = object.get(FieldName::Tag).items().take(LOOKED_AT_MAX);
+    tags.map(ObjectFields::of).filter(move |tag| tag.is(kind))
 }
 
 /// Whether it is an object whose `name` is a title and whose `summary` is one: Mastodon shows those with a link.
-fn is_titled(document: Document<'_>) -> bool {
-    !document.is("Note") && !document.is("Question")
+fn is_titled(object: &ObjectFields<'_>) -> bool {
+    !object.is("Note") && !object.is("Question")
 }
 
 /// What warns of a post.
-fn spoiler(document: Document<'_>, language: Option<&str>) -> Option<String> {
-    match is_titled(document) {
+fn spoiler(object: &ObjectFields<'_>, language: Option<&str>) -> Option<String> {
+    match is_titled(object) {
         true => None,
-        false => document
-            .worded("summary", "summaryMap", language)
-            .map(str::to_owned),
+        false => object
+            .worded(FieldName::Summary, FieldName::SummaryMap, language)
+            .map(Cow::into_owned),
     }
 }
 
 /// Its text: of what is titled its title, a summary that says more, and a link to its page too.
-fn content(document: Document<'_>, language: Option<&str>) -> String {
-    let written = document.worded("content", "contentMap", language);
-    let text = written.map(|written| match is_html(document) {
+fn content(object: &ObjectFields<'_>, language: Option<&str>) -> String {
+    let written = object.worded(FieldName::Content, FieldName::ContentMap, language);
+    let written = written.as_deref();
+    let text = written.map(|written| match is_html(object) {
         true => html(written),
         false => plain(written),
     });
-    if !is_titled(document) {
+    if !is_titled(object) {
         return text.unwrap_or_default();
     }
-    let name = document.worded("name", "nameMap", language);
+    let name = object.worded(FieldName::Name, FieldName::NameMap, language);
+    let name = name.as_deref();
     let title = name.map(|name| {
         format!(
             "<p><b>{}</b></p>",
@@ -308,11 +310,12 @@ fn content(document: Document<'_>, language: Option<&str>) -> String {
         )
     });
     // The summary of an article repeats how it begins.
-    let is_shown = written.is_none() || document.is("Page") || document.is("Event");
-    let summary = document.worded("summary", "summaryMap", language);
-    let summary =
-        summary.filter(|summary| is_shown && Some(*summary) != name && Some(*summary) != written);
+    let is_shown = written.is_none() || object.is("Page") || object.is("Event");
+    let summary = object.worded(FieldName::Summary, FieldName::SummaryMap, language);
+    let is_new = |summary: &&str| Some(*summary) != name && Some(*summary) != written;
     let summary = summary
+        .as_deref()
+        .filter(|summary| is_shown && is_new(summary))
         .map(|summary| match summary.len() <= TITLE_BYTES_MAX {
             true => html(summary),
             false => plain(beginning(summary, TITLE_BYTES_MAX)),
@@ -321,7 +324,7 @@ fn content(document: Document<'_>, language: Option<&str>) -> String {
             true => summary,
             false => format!("<p>{summary}</p>"),
         });
-    let link = document.link("url").map(|url| {
+    let link = object.link(FieldName::Url).map(|url| {
         let url = escaped(&url);
         html(&format!("<p><a href=\"{url}\">{url}</a></p>"))
     });
@@ -330,48 +333,48 @@ fn content(document: Document<'_>, language: Option<&str>) -> String {
 
 /// Whether its content is HTML, as it is unless its media type is that of another kind of text (ActivityStreams, `mediaType`);
 /// of a film it may be the film's.
-fn is_html(document: Document<'_>) -> bool {
-    document
+fn is_html(object: &ObjectFields<'_>) -> bool {
+    object
         .media_type()
-        .is_none_or(|it| !is_of(it, "text/") || is_of(it, "text/html"))
+        .is_none_or(|it| !is_of(&it, "text/") || is_of(&it, "text/html"))
 }
 
 /// Each person once, whoever writes their id in another way too.
-fn mentions(document: Document<'_>, known: &[KnownMention]) -> Vec<Value> {
+fn mentions(object: &ObjectFields<'_>, known: &[KnownMention]) -> Vec<Value> {
     let known: HashMap<&str, &KnownMention> =
         known.iter().map(|it| (it.actor.as_str(), it)).collect();
     let mut once = HashSet::new();
-    let row = |tag: Document<'_>| {
-        let href = tag.text("href")?;
-        let mentioned = known.get(href)?;
-        let url = web(href)?;
+    let row = |tag: ObjectFields<'_>| {
+        let href = tag.get(FieldName::Href).text()?;
+        let mentioned = known.get(&*href)?;
+        let url = web(&href)?;
         let person = url.trim_end_matches('/').to_ascii_lowercase();
         once.insert(person).then(|| {
             json!({"id": mentioned.id, "username": mentioned.username, "url": url, "acct": mentioned.acct})
         })
     };
-    tagged(document, "Mention")
+    tags_of(object, "Mention")
         .filter_map(row)
         .take(ITEMS_MAX)
         .collect()
 }
 
 /// Each hashtag once, with its page: where the author's server has one, or here.
-fn hashtags(document: Document<'_>, base_url: &str) -> Vec<Value> {
+fn hashtags(object: &ObjectFields<'_>, base_url: &str) -> Vec<Value> {
     let mut once = HashSet::new();
-    let row = |tag: Document<'_>| {
-        let name = hashtag_of(tag.text("name")?)?;
+    let row = |tag: ObjectFields<'_>| {
+        let name = hashtag_of(&tag.get(FieldName::Name).text()?)?;
         if !once.insert(name.clone()) {
             return None;
         }
-        let there = tag.link("href");
+        let there = tag.link(FieldName::Href);
         let encoded = byte_serialize(name.as_bytes());
         let url =
             there.unwrap_or_else(|| format!("{base_url}/tags/{}", encoded.collect::<String>()));
         Some(json!({"name": name, "url": url}))
     };
     // Comparing them takes longer than showing them.
-    tagged(document, "Hashtag")
+    tags_of(object, "Hashtag")
         .take(2 * ITEMS_MAX)
         .filter_map(row)
         .take(ITEMS_MAX)
@@ -379,15 +382,16 @@ fn hashtags(document: Document<'_>, base_url: &str) -> Vec<Value> {
 }
 
 /// Each custom emoji once.
-fn emojis(document: Document<'_>) -> Vec<Value> {
+fn emojis(object: &ObjectFields<'_>) -> Vec<Value> {
     let mut once = HashSet::new();
-    let row = |tag: Document<'_>| {
-        let name = shortcode(tag.text("name")?)?;
-        let icon = Document::new(tag.get("icon")?).link("url")?;
+    let row = |tag: ObjectFields<'_>| {
+        let name = tag.get(FieldName::Name).text()?;
+        let name = shortcode(&name)?;
+        let icon = ObjectFields::of(tag.get(FieldName::Icon)).link(FieldName::Url)?;
         let shown = emoji(name, &icon);
         once.insert(name.to_owned()).then_some(shown)
     };
-    tagged(document, "Emoji")
+    tags_of(object, "Emoji")
         .filter_map(row)
         .take(ITEMS_MAX)
         .collect()
@@ -399,7 +403,7 @@ mod tests {
     use super::super::worst_posts;
     use super::*;
     use crate::example;
-    use serde_json::value::RawValue;
+    use serde_json::value::{RawValue, to_raw_value};
 
     /// A failure means that a megabyte becomes many.
     #[test]
@@ -458,9 +462,10 @@ mod tests {
             username: "u".to_owned(),
             acct: "u@a.example".to_owned(),
         });
-        let document = Document::new(object);
-        let all = json!({"mentions": mentions(document, &mentioned), "tags": hashtags(document, "https://home.example"),
-            "emojis": emojis(document)});
+        let object = to_raw_value(object).unwrap();
+        let object = &ObjectFields::of(LooseValue::from(&*object));
+        let all = json!({"mentions": mentions(object, &mentioned), "tags": hashtags(object, "https://home.example"),
+            "emojis": emojis(object)});
         all.pointer(path).cloned().unwrap_or_default()
     }
 

@@ -2,8 +2,8 @@
 
 use crate::clock;
 use crate::log;
-use crate::log::built_in::{LogError, activities_bytes, look_through};
-use crate::log::decode_batch::decode_each;
+use crate::log::built_in::{BuiltInLogError, activities_bytes, read_activities};
+use crate::log::decode_batch::decode_in_order;
 use crate::log::kafka::{self, KafkaError};
 use hashbrown::HashSet;
 use schemars::JsonSchema;
@@ -57,7 +57,7 @@ pub struct ExportCounts {
 pub enum ExportError {
     /// The built-in log cannot be read.
     #[error("reading the built-in log")]
-    Log(#[from] LogError),
+    Log(#[from] BuiltInLogError),
     /// Kafka cannot be read.
     #[error("reading from Kafka")]
     Kafka(#[from] KafkaError),
@@ -93,7 +93,7 @@ pub fn write(
         log::Options::BuiltIn(options) => {
             let all = activities_bytes(&options.path);
             let mut read = 0;
-            look_through(&options.path, |record, bytes| {
+            read_activities(&options.path, |record, bytes| {
                 read += bytes;
                 if writer.counts.records.is_multiple_of(BATCH_RECORDS as u64) {
                     progress(read, all);
@@ -184,7 +184,7 @@ impl TraceWriter<'_> {
     fn flush(&mut self) {
         let batch = std::mem::take(&mut self.batch);
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let decoded = decode_each(&batch, threads, |_, said| {
+        let decoded = decode_in_order(&batch, threads, |_, said| {
             match said {
                 Decoded::Activity(envelope, activity) => {
                     if let Activity::Post {

@@ -1,10 +1,10 @@
-//! Checkpoints: taken out of the engine between two records, and written beside the loop, which goes on meanwhile; and more often
-//! the rows that the log does not have.
+//! Checkpoints, and more often the rows that the log does not have. Each is taken out of the engine between two records and
+//! written on a thread of its own, while the loop goes on.
 //!
-//! One at a time. When memory is full again before the last is written, the loop waits: so no more waits in memory than
+//! One is written at a time. If memory is full again before that is done, the loop waits, so that memory never holds more than
 //! twice what the configuration allows.
 
-use super::due::{Waiting, What};
+use super::due::{DueWrite, PendingWrites};
 use super::{Pipeline, PipelineError};
 use crate::clock;
 use slackwater_engine::feed::store::Written;
@@ -13,17 +13,17 @@ use slackwater_order::time::Time;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// A checkpoint, or rows alone, being written.
+/// A checkpoint, or rows alone, on its way to the disk.
 #[derive(Debug)]
-pub(super) struct Writing {
-    /// What was written; none if it was rows alone.
+pub(super) struct WriteInProgress {
+    /// Ends with the counts of a checkpoint, and with none for rows alone.
     thread: JoinHandle<Result<Option<Written>, DiskError>>,
     begun: Instant,
-    /// What is older than by this time's retention may go from the log when it is written.
+    /// The time from which the log's retention is measured once this is written.
     log_time: Time,
 }
 
-/// Whether to wait for a checkpoint that is not written yet.
+/// Whether the loop waits for a checkpoint that is not written yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wait {
     Yes,
@@ -31,73 +31,79 @@ pub(super) enum Wait {
 }
 
 impl Pipeline {
-    /// Begins to write what has waited as long as it may, if nothing is being written.
-    pub(super) fn write_what_is_due(&mut self) -> Result<(), PipelineError> {
-        if self.writing.is_some() {
+    /// Begins to write what is due, unless something is being written already.
+    pub(super) fn begin_due_write(&mut self) -> Result<(), PipelineError> {
+        if self.write_in_progress.is_some() {
             return Ok(());
         }
-        let waiting = Waiting {
-            is_anything: self.engine.is_dirty(),
+        let pending = PendingWrites {
+            is_dirty: self.engine.is_dirty(),
             replay: self.replay,
-            since_all: self.checkpointed.elapsed(),
-            since_rows: self.rows_written.elapsed(),
+            since_checkpoint: self.last_checkpoint.elapsed(),
+            since_rows: self.last_rows.elapsed(),
         };
-        match self.due.of(&waiting) {
-            What::Nothing => {}
-            What::Rows => self.begin_rows(),
-            What::All => self.begin_checkpoint()?,
+        match self.due.of(&pending) {
+            DueWrite::Nothing => {}
+            DueWrite::Rows => self.begin_rows(),
+            DueWrite::Checkpoint => self.begin_checkpoint()?,
         }
         Ok(())
     }
 
     /// Begins to write the rows that the log does not have.
     fn begin_rows(&mut self) {
-        self.rows_written = clock::stopwatch();
-        self.source.taken(&self.aside.reflected(self.engine.next()));
+        self.last_rows = clock::stopwatch();
+        self.log_reader
+            .commit(&self.dead_letters.resume_from(self.engine.next()));
         if let Some(rows) = self.engine.begin_rows() {
-            self.writing = Some(Writing {
+            self.write_in_progress = Some(WriteInProgress {
                 thread: std::thread::spawn(move || rows.write().map(|()| None)),
-                begun: self.rows_written,
+                begun: self.last_rows,
                 log_time: Time::default(),
             });
         }
     }
 
-    /// Begins to write all that is new; waits for the last checkpoint first, if that is not written yet.
+    /// Begins to write a checkpoint. It waits for the last one first, if that is not written yet.
     pub(super) fn begin_checkpoint(&mut self) -> Result<(), PipelineError> {
         self.end_checkpoint(Wait::Yes)?;
-        // Were one always being written, the sweep would never get on.
+        // The sweep stands still while a checkpoint is written. Were one always being written, it would never get on.
         self.expire()?;
         let begun = clock::stopwatch();
-        let (aside, now) = (&self.aside, clock::now());
-        let flush = self.engine.begin_flush(now, |next| aside.reflected(next));
-        self.show_doubt();
-        (self.replay, self.rows_written) = (Duration::ZERO, begun);
-        self.writing = Some(Writing {
+        let (dead_letters, now) = (&self.dead_letters, clock::now());
+        let flush = self
+            .engine
+            .begin_flush(now, |next| dead_letters.resume_from(next));
+        self.report_time_in_doubt();
+        (self.replay, self.last_rows) = (Duration::ZERO, begun);
+        self.write_in_progress = Some(WriteInProgress {
             thread: std::thread::spawn(move || flush.write().map(Some)),
             begun,
-            // By size it goes all the same.
+            // The log's bound on size needs no time.
             log_time: self.engine.log_time(now),
         });
         Ok(())
     }
 
-    /// Ends the checkpoint that is being written, if it is.
+    /// Ends the checkpoint that is being written, if there is one and it is written or `wait` says so.
     pub(super) fn end_checkpoint(&mut self, wait: Wait) -> Result<(), PipelineError> {
-        let is_ended = |writing: &Writing| wait == Wait::Yes || writing.thread.is_finished();
-        let Some(writing) = self.writing.take_if(|writing| is_ended(writing)) else {
+        let Some(ended) = self
+            .write_in_progress
+            .take_if(|write| wait == Wait::Yes || write.thread.is_finished())
+        else {
             return Ok(());
         };
-        let written = match writing.thread.join() {
+        let written = match ended.thread.join() {
             Ok(written) => written?,
             Err(panic) => std::panic::resume_unwind(panic),
         };
         self.engine.end_flush();
         if let Some(written) = written {
-            self.source.reflected(writing.log_time);
-            self.source.taken(&self.aside.reflected(self.engine.next()));
-            self.checkpointed = clock::stopwatch();
-            self.count_checkpoint(&written, writing.begun.elapsed().as_secs_f64());
+            self.log_reader.tidy_if_due(ended.log_time);
+            self.log_reader
+                .commit(&self.dead_letters.resume_from(self.engine.next()));
+            self.last_checkpoint = clock::stopwatch();
+            self.count_checkpoint(&written, ended.begun.elapsed().as_secs_f64());
         }
         Ok(())
     }

@@ -1,47 +1,47 @@
-//! When what is new is written. Pure.
+//! When a checkpoint is written. Pure.
 //!
-//! A checkpoint rewrites every feed that something happened to, however little, so how much is written in a day goes by how
-//! often one is made. It is made when it saves something: when memory is full of what waits
-//! ([`Store::is_full`](slackwater_engine::feed::store::Store::is_full), asked record by record), or when taking in again what waits
-//! would keep a crashed service busy for too long. What the log does not have cannot wait for that, and is little.
+//! A checkpoint rewrites every feed that has changed, however little, so the bytes written in a day depend on how often one is
+//! made. One is made when it saves something: when memory is full of unwritten state
+//! ([`Store::is_full`](slackwater_engine::feed::store::Store::is_full), which the loop reads after each record), or when applying
+//! the same records again would keep a crashed service busy for too long. The rows that the log does not have cannot wait
+//! for that, and they are few.
 
 use std::time::Duration;
 
-/// How long things may wait to be written.
+/// How long state may wait to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Due {
-    /// The longest that a crash may take to make good: what waits would be read from the log again, in about the time that
-    /// it took the first time.
+    /// The longest that a start after a crash may apply records again. It takes about as long as the first time did.
     pub replay_max: Duration,
-    /// How often rows are written that the log does not have: up to when feeds were shown, and when accounts were seen.
+    /// How often the rows are written that the log does not have: the horizons of feeds, and when accounts were last seen.
     pub rows_every: Duration,
-    /// The longest that anything waits. A folder that is copied, a log that drops what is old, a post that was deleted: none
-    /// of them can wait as long as it takes a quiet service to have work for seconds.
+    /// The longest that anything waits. On a quiet service `replay_max` may never be reached, but a copy of the folder, the
+    /// retention of the log and the deletion of a post cannot wait for ever.
     pub all_every: Duration,
 }
 
-/// What is waiting.
+/// What waits to be written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Waiting {
-    /// Anything that a checkpoint would write.
-    pub is_anything: bool,
-    /// How long it took to take in.
+pub struct PendingWrites {
+    /// Whether a checkpoint would write anything.
+    pub is_dirty: bool,
+    /// How long it took to apply the records whose effects are not written.
     pub replay: Duration,
     /// The time since the last checkpoint.
-    pub since_all: Duration,
+    pub since_checkpoint: Duration,
     /// The time since rows were written.
     pub since_rows: Duration,
 }
 
 /// What is to be written now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum DueWrite {
     /// Nothing.
     Nothing,
     /// The rows that the log does not have.
     Rows,
     /// All that is new.
-    All,
+    Checkpoint,
 }
 
 impl Default for Due {
@@ -56,14 +56,15 @@ impl Default for Due {
 
 impl Due {
     /// What is to be written now.
-    pub fn of(&self, waiting: &Waiting) -> What {
-        let is_due = self.replay_max <= waiting.replay || self.all_every <= waiting.since_all;
-        if waiting.is_anything && is_due {
-            What::All
-        } else if self.rows_every <= waiting.since_rows {
-            What::Rows
+    pub fn of(&self, pending: &PendingWrites) -> DueWrite {
+        let is_due =
+            self.replay_max <= pending.replay || self.all_every <= pending.since_checkpoint;
+        if pending.is_dirty && is_due {
+            DueWrite::Checkpoint
+        } else if self.rows_every <= pending.since_rows {
+            DueWrite::Rows
         } else {
-            What::Nothing
+            DueWrite::Nothing
         }
     }
 }
@@ -82,23 +83,23 @@ mod tests {
             rows_every: 30 * SECOND,
             all_every: 3_600 * SECOND,
         };
-        let check = |is_anything, replay: u64, since: [u64; 2], expected| {
-            let [since_all, since_rows] = since.map(Duration::from_secs);
-            let waiting = Waiting {
-                is_anything,
+        let check = |is_dirty, replay: u64, since: [u64; 2], expected| {
+            let [since_checkpoint, since_rows] = since.map(Duration::from_secs);
+            let pending = PendingWrites {
+                is_dirty,
                 replay: Duration::from_secs(replay),
-                since_all,
+                since_checkpoint,
                 since_rows,
             };
-            assert_eq!(due.of(&waiting), expected, "{waiting:?}");
+            assert_eq!(due.of(&pending), expected, "{pending:?}");
         };
-        check(false, 0, [0, 0], What::Nothing);
-        check(true, 9, [29, 29], What::Nothing);
-        check(true, 9, [3_599, 30], What::Rows);
-        check(true, 10, [1, 1], What::All);
-        check(true, 0, [3_600, 1], What::All);
-        check(true, 0, [3_600, 30], What::All);
-        check(false, 0, [3_600, 29], What::Nothing);
-        check(false, 0, [3_600, 30], What::Rows);
+        check(false, 0, [0, 0], DueWrite::Nothing);
+        check(true, 9, [29, 29], DueWrite::Nothing);
+        check(true, 9, [3_599, 30], DueWrite::Rows);
+        check(true, 10, [1, 1], DueWrite::Checkpoint);
+        check(true, 0, [3_600, 1], DueWrite::Checkpoint);
+        check(true, 0, [3_600, 30], DueWrite::Checkpoint);
+        check(false, 0, [3_600, 29], DueWrite::Nothing);
+        check(false, 0, [3_600, 30], DueWrite::Rows);
     }
 }

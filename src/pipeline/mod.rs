@@ -1,32 +1,33 @@
-//! The loop that drives the engine: take what arrived, apply it, do what is owed, publish, and write what waits.
+//! The loop that drives the engine. It takes records that have arrived, applies them, works on the backlog of feed changes,
+//! publishes, and writes what is due.
 //!
 //! | file | what it is |
 //! |---|---|
 //! | this one | the loop |
-//! | [`checkpoint`] | checkpoints, written on a thread of their own |
-//! | [`due`] | when one is made |
-//! | [`set_aside`] | records that cannot be used, kept as dead letters |
-//! | [`progress`] | how far the start has come, told now and then |
-//! | [`reload`] | new settings, handed in while it runs |
+//! | `checkpoint` | checkpoints and rows, written on a thread of their own |
+//! | [`due`] | when they are written |
+//! | `dead_letters` | records that cannot be used, kept as dead letters |
+//! | `progress` | how far catching up has come, in the service's log and for readers |
+//! | [`settings_mailbox`] | new ordering settings, put in while the loop runs |
 
 mod checkpoint;
+mod dead_letters;
 pub mod due;
 mod progress;
-pub mod reload;
-mod set_aside;
+pub mod settings_mailbox;
 
 use crate::api::log_end::LogEnd;
 use crate::api::state::AppState;
 use crate::clock;
-use crate::log::decode_batch::decode_each;
+use crate::log::decode_batch::decode_in_order;
 use crate::log::in_flight::InFlight;
-use crate::log::{Appender, Source, SourceError};
+use crate::log::{LogError, LogReader, LogWriter};
 use crate::operator::metrics::Metrics;
-use checkpoint::{Wait, Writing};
+use checkpoint::{Wait, WriteInProgress};
+use dead_letters::{DeadLetters, Kept};
 use due::Due;
 use progress::CatchUpProgress;
-use reload::Reload;
-use set_aside::{Handed, SetAside};
+use settings_mailbox::SettingsMailbox;
 use slackwater_engine::activity::parse::author_key;
 use slackwater_engine::decode::Decoded;
 use slackwater_engine::engine::ingest::Outcome;
@@ -43,13 +44,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Records taken at once.
+/// The most records that are taken at once.
 const BATCH_RECORDS: usize = 2_000;
-/// How long to wait for the first; also how long a stop may go unnoticed.
+/// How long the loop waits for a first record; also how long a stop may go unnoticed.
 const BATCH_WAIT: Duration = Duration::from_millis(100);
-/// How long owed work goes on before other records have their turn: so long a post that has come may wait for it.
+/// How long the backlog is worked on in one turn. A post that has arrived may wait this long for it.
 const STEPS_AT_ONCE: Duration = Duration::from_millis(50);
-/// How long records of one batch may be applied before readers are told of the first of them.
+/// How long records of one batch are applied before the first of them are published.
 const PUBLISH_AFTER: Duration = Duration::from_millis(50);
 /// How long a stop waits for dead letters to be written.
 const LETTERS_WAIT: Duration = Duration::from_secs(2);
@@ -57,9 +58,9 @@ const LETTERS_WAIT: Duration = Duration::from_secs(2);
 /// What the pipeline is told.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
-    /// What the engine is told.
+    /// How the engine works.
     pub engine: engine::Options,
-    /// How long what is new waits for a checkpoint.
+    /// How long state may wait to be written.
     pub due: Due,
 }
 
@@ -71,115 +72,123 @@ pub enum PipelineError {
     Disk(#[from] DiskError),
     /// The log failed.
     #[error(transparent)]
-    Source(#[from] SourceError),
-    /// No record ever said anything that can be understood: better to stop than to fill the dead letters.
+    Log(#[from] LogError),
+    /// No record could ever be understood. The service stops rather than fill the dead letters with somebody else's topics.
     #[error(
         "{records} records were read, and none could be understood, the last because: {reason}. Are these the right \
          topics? All are kept as dead letters; starting again goes on behind them"
     )]
     Unusable {
-        /// How many.
+        /// How many records could not be understood.
         records: u64,
-        /// The last one's reason.
+        /// The reason of the last of them.
         reason: String,
     },
 }
 
-/// The loop and what it works with.
+/// The loop, the engine and the log.
 pub struct Pipeline {
     engine: Engine,
-    source: Source,
-    appender: Appender,
+    log_reader: LogReader,
+    log_writer: LogWriter,
     runtime: tokio::runtime::Handle,
     in_flight: InFlight,
     metrics: Arc<Metrics>,
     due: Due,
-    reload: Reload,
+    settings_mailbox: SettingsMailbox,
     stop: Arc<AtomicBool>,
     threads: usize,
-    /// Of the activities topic.
+    /// How many partitions the activities topic has.
     partitions: i32,
-    aside: SetAside,
-    /// Why dead letters wait to be written, if they do.
+    dead_letters: DeadLetters,
+    /// Why dead letters wait to be written, if they do. Readiness says so.
     letters_failing: Option<String>,
     progress: CatchUpProgress,
-    /// A stopwatch, by which a leap of the clock is seen.
+    /// When the loop applying_since. Against this stopwatch a leap of the clock is noticed.
     begun: Instant,
-    checkpointed: Instant,
-    /// When rows that the log does not have were last written.
-    rows_written: Instant,
-    /// How long it took to apply what no checkpoint has.
+    last_checkpoint: Instant,
+    /// When the rows that the log does not have were last written.
+    last_rows: Instant,
+    /// How long it took to apply the records since the last checkpoint: about the time that a crash costs.
     replay: Duration,
-    /// What is being written.
-    writing: Option<Writing>,
+    /// The checkpoint or the rows that are being written.
+    write_in_progress: Option<WriteInProgress>,
 }
 
 impl Pipeline {
-    /// Opens the engine; reading goes on where its last checkpoint ended.
+    /// Opens the engine on a store and a log. `log_reader` stands where the last checkpoint of the store ended.
+    ///
+    /// Errors: the data folder cannot be read.
     pub fn new(
-        source: Source,
-        appender: Appender,
+        log_reader: LogReader,
+        log_writer: LogWriter,
         runtime: tokio::runtime::Handle,
         store: Arc<Store>,
         options: Options,
     ) -> Result<Pipeline, PipelineError> {
         let now = clock::stopwatch();
-        let engine = Engine::open(store, &source.status(), options.engine)?;
+        let engine = Engine::open(store, &log_reader.status(), options.engine)?;
         let mut pipeline = Pipeline {
-            partitions: source.partitions(),
+            partitions: log_reader.partitions(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
-            aside: SetAside::new(appender.clone(), &runtime, engine.knows_anything(), now),
+            dead_letters: DeadLetters::new(
+                log_writer.clone(),
+                &runtime,
+                engine.knows_anything(),
+                now,
+            ),
             letters_failing: None,
             engine,
-            source,
-            appender,
+            log_reader,
+            log_writer,
             runtime,
             in_flight: InFlight::default(),
             metrics: Arc::default(),
             due: options.due,
-            reload: Reload::default(),
+            settings_mailbox: SettingsMailbox::default(),
             stop: Arc::default(),
             progress: CatchUpProgress::begin(now),
             begun: now,
-            checkpointed: now,
-            rows_written: now,
+            last_checkpoint: now,
+            last_rows: now,
             replay: Duration::ZERO,
-            writing: None,
+            write_in_progress: None,
         };
         pipeline.publish(Some(Time::default()));
         Ok(pipeline)
     }
 
-    /// Where new ordering settings are put while it runs.
-    pub fn reload(&self) -> Reload {
-        self.reload.clone()
+    /// Where new ordering settings are put while the loop runs.
+    pub fn settings_mailbox(&self) -> SettingsMailbox {
+        self.settings_mailbox.clone()
     }
 
-    /// What readers look at.
+    /// The state that the HTTP API reads from.
     pub fn state(&self) -> AppState {
         AppState {
             in_flight: self.in_flight.clone(),
-            log_end: LogEnd::of(self.appender.clone()),
+            log_end: LogEnd::of(self.log_writer.clone()),
             metrics: Arc::clone(&self.metrics),
             ..AppState::of(self.engine.view().clone())
         }
     }
 
-    /// Runs until `stop` is set, then writes a last checkpoint; or until the data folder or the log fails.
+    /// Runs until `stop` is set, or until the data folder or the log fails. Then it writes a last checkpoint, unless the folder
+    /// has failed.
     pub fn run(mut self, stop: Arc<AtomicBool>) -> Result<(), PipelineError> {
         self.stop = stop;
-        let ended = self.turn_until_stopped();
+        let ended = self.run_and_write_last_checkpoint();
         if let Err(error) = &ended {
             self.engine.fail(error.to_string());
         }
-        self.source.stop();
+        self.log_reader.stop();
         ended
     }
 
-    fn turn_until_stopped(&mut self) -> Result<(), PipelineError> {
-        let turned = self.turn();
-        self.aside.finish(LETTERS_WAIT);
-        // What was applied before the log failed need not be read again.
+    fn run_and_write_last_checkpoint(&mut self) -> Result<(), PipelineError> {
+        let turned = self.run_loop();
+        self.dead_letters.finish(LETTERS_WAIT);
+        // If the log failed, a checkpoint still saves reading the applied records again.
         if !matches!(turned, Err(PipelineError::Disk(_))) {
             self.begin_checkpoint()?;
         }
@@ -187,46 +196,46 @@ impl Pipeline {
         turned.and(ended)
     }
 
-    fn turn(&mut self) -> Result<(), PipelineError> {
+    fn run_loop(&mut self) -> Result<(), PipelineError> {
         while !self.stop.load(Ordering::Relaxed) {
-            // 1. Take what has arrived.
+            // 1. Take records that have arrived.
             self.take_settings();
             let settled = self.in_flight.settled();
             let is_idle = self.engine.is_idle();
             let wait = if is_idle { BATCH_WAIT } else { Duration::ZERO };
-            let records = self.source.take(BATCH_RECORDS, wait)?;
-            // 2. Decode it, on every core, and meanwhile:
-            let mut published = clock::stopwatch();
-            let mut began = clock::stopwatch();
-            decode_each(&records, self.threads, |record, decoded| {
-                // 3. Apply it, record by record; what cannot be used is set aside before it is passed.
+            let records = self.log_reader.take(BATCH_RECORDS, wait)?;
+            // 2. Decode them on every core, and meanwhile:
+            let mut last_published = clock::stopwatch();
+            let mut applying_since = clock::stopwatch();
+            decode_in_order(&records, self.threads, |record, decoded| {
+                // 3. Apply them one by one. One that cannot be used becomes a dead letter before it is passed.
                 self.apply(record, decoded)?;
-                // 4. What must be durable, when memory says so.
+                // 4. Begin a checkpoint when memory is full.
                 if self.engine.is_full() {
                     self.begin_checkpoint()?;
-                    began = clock::stopwatch();
+                    applying_since = clock::stopwatch();
                 }
-                // What others wrote does not wait for all that came with it, if that goes to many.
-                if PUBLISH_AFTER <= published.elapsed() {
-                    self.replay += began.elapsed();
+                // A batch whose posts go to many feeds takes long. What is applied of it is published meanwhile.
+                if PUBLISH_AFTER <= last_published.elapsed() {
+                    self.replay += applying_since.elapsed();
                     self.publish(None);
-                    published = clock::stopwatch();
-                    began = clock::stopwatch();
+                    last_published = clock::stopwatch();
+                    applying_since = clock::stopwatch();
                 }
                 Ok::<_, PipelineError>(())
             })?;
-            // 5. Do what is owed, as far as one turn goes.
-            self.step()?;
-            self.replay += began.elapsed();
+            // 5. Work on the backlog of feed changes, for one slice of time.
+            self.work_on_backlog()?;
+            self.replay += applying_since.elapsed();
             self.engine.fold_long(clock::now())?;
-            // 6. Tell readers.
-            self.follow(&records);
-            self.letters_failing = self.aside.failing()?;
+            // 6. Publish progress and changes.
+            self.count_progress(&records);
+            self.letters_failing = self.dead_letters.trouble()?;
             self.publish(Some(settled));
             self.append_due_removals();
-            // 7. What waits too long becomes durable; what nobody needs goes.
+            // 7. Write what has waited long enough, and drop what nobody needs.
             self.end_checkpoint(Wait::No)?;
-            self.write_what_is_due()?;
+            self.begin_due_write()?;
             self.expire()?;
             self.drop_inactive()?;
             self.engine.remember_stored()?;
@@ -236,25 +245,25 @@ impl Pipeline {
 
     fn apply(&mut self, record: &Record, decoded: Decoded) -> Result<(), PipelineError> {
         if let Decoded::Activity(_, activity) = &decoded {
-            self.count_misplaced(record.position, author_key(activity));
+            self.count_if_misplaced(record.position, author_key(activity));
         }
         let applied = self.engine.apply(record, decoded, clock::now())?;
         match applied {
             Applied::Relation(effect) => tracing::trace!(?effect, "a relation is in force"),
-            Applied::Activity(outcome) => self.count(outcome),
-            Applied::Refused(reason) => self.set_aside(record, &reason)?,
+            Applied::Activity(outcome) => self.count_outcome(outcome),
+            Applied::Refused(reason) => self.keep_dead_letter(record, &reason)?,
             Applied::Unusable(reason) => {
-                self.set_aside(record, &reason)?;
+                self.keep_dead_letter(record, &reason)?;
                 self.engine.pass(record);
-                return self.aside.note_unusable(&reason);
+                return self.dead_letters.count_unusable(&reason);
             }
         }
-        self.aside.note_usable();
+        self.dead_letters.count_usable();
         self.engine.pass(record);
         Ok(())
     }
 
-    fn step(&mut self) -> Result<(), PipelineError> {
+    fn work_on_backlog(&mut self) -> Result<(), PipelineError> {
         let begun = clock::stopwatch();
         while self.engine.step(clock::now())? == Progress::Going && begun.elapsed() < STEPS_AT_ONCE
         {
@@ -262,12 +271,12 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Keeps a record that cannot be used. Where reading goes on after a crash passes it only afterwards, so it is never
-    /// silently lost.
-    fn set_aside(&mut self, record: &Record, reason: &str) -> Result<(), PipelineError> {
-        while self.aside.hand_over(record, reason, &self.stop)? == Handed::NoRoom {
-            // Nothing else is read meanwhile, and that is told.
-            let failing = self.aside.failing()?.unwrap_or_default();
+    /// Keeps a record that cannot be used as a dead letter. The offset from which a crash reads on passes the record only
+    /// afterwards, so none is lost silently.
+    fn keep_dead_letter(&mut self, record: &Record, reason: &str) -> Result<(), PipelineError> {
+        while self.dead_letters.keep(record, reason, &self.stop)? == Kept::NoRoom {
+            // Nothing else is read meanwhile, and readiness says so.
+            let failing = self.dead_letters.trouble()?.unwrap_or_default();
             self.letters_failing = Some(format!("so many wait that nothing is read: {failing}"));
             self.publish(None);
         }
@@ -276,14 +285,14 @@ impl Pipeline {
         Ok(())
     }
 
-    fn count_misplaced(&self, position: Position, author: Option<&str>) {
+    fn count_if_misplaced(&self, position: Position, author: Option<&str>) {
         let Some(author) = author else { return };
         if partition_of(author.as_bytes(), self.partitions) != position.partition {
             self.metrics.misplaced_records.inc();
         }
     }
 
-    fn count(&self, outcome: Outcome) {
+    fn count_outcome(&self, outcome: Outcome) {
         self.metrics.outcome(match outcome {
             Outcome::Placed(verdict) => {
                 self.metrics.verdict(verdict.name());
@@ -299,7 +308,7 @@ impl Pipeline {
         });
     }
 
-    fn follow(&mut self, records: &[Record]) {
+    fn count_progress(&mut self, records: &[Record]) {
         for topic in Topic::ALL {
             let read = records
                 .iter()
@@ -307,8 +316,8 @@ impl Pipeline {
                 .count();
             self.metrics.read(topic.name(), read as u64);
         }
-        self.partitions = self.source.partitions();
-        let log = self.source.status();
+        self.partitions = self.log_reader.partitions();
+        let log = self.log_reader.status();
         for end in &log.ends {
             let lag = end.end.saturating_sub(end.next);
             self.metrics.lag(end.topic.name(), end.partition, lag);
@@ -319,14 +328,15 @@ impl Pipeline {
     }
 
     fn take_settings(&mut self) {
-        if let Some((windows, patience)) = self.reload.take() {
+        if let Some((windows, patience)) = self.settings_mailbox.take() {
             self.engine.set_ordering(windows, patience, clock::now());
         }
     }
 
-    /// Tells readers how far all is built. What had arrived in this process before `settled` is in the log; none amid a batch.
+    /// Publishes to readers how far the feeds are built. Every record that this process stamped before `settled` is in the log.
+    /// In the middle of a batch `settled` is none, as that is not known.
     fn publish(&mut self, settled: Option<Time>) {
-        let log = self.source.status();
+        let log = self.log_reader.status();
         let left = self.engine.catch_up().left(&log);
         let beside = ServiceStatus {
             settled,
@@ -337,27 +347,29 @@ impl Pipeline {
         let gauge = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         let metrics = &self.metrics;
         metrics.ready.set(built.is_ready().into());
-        metrics.lost_records.set(gauge(self.source.lost_records()));
+        metrics
+            .lost_records
+            .set(gauge(self.log_reader.lost_records()));
         metrics
             .damaged_records
-            .set(gauge(self.source.damaged_records()));
+            .set(gauge(self.log_reader.damaged_records()));
         let (entries, bytes) = self.engine.view().store.unwritten();
         metrics.unwritten_entries.set(gauge(entries as u64));
         metrics.unwritten_bytes.set(gauge(bytes as u64));
     }
 
-    /// A mute that has ended becomes a record too: its removal is appended, and takes effect when it is read.
+    /// Appends a removal for each mute that has ended. It takes effect when it is read, as any other relation does.
     fn append_due_removals(&mut self) {
-        let log: LogStatus = self.source.status();
+        let log: LogStatus = self.log_reader.status();
         let removals = self
             .engine
             .due_removals(&log, clock::now(), self.begun.elapsed());
-        self.show_doubt();
+        self.report_time_in_doubt();
         for removal in removals {
-            let appender = self.appender.clone();
+            let log_writer = self.log_writer.clone();
             self.runtime.spawn(async move {
                 let key = String::from_utf8_lossy(&removal.key).into_owned();
-                if let Err(error) = appender.append(vec![removal]).await {
+                if let Err(error) = log_writer.append(vec![removal]).await {
                     tracing::warn!(%key, error = &error as &dyn std::error::Error, "ending {key} failed, to be tried again: {error}");
                 }
             });
@@ -371,18 +383,18 @@ impl Pipeline {
     }
 
     fn drop_inactive(&mut self) -> Result<(), PipelineError> {
-        let asleep = self.engine.drop_inactive(clock::now())?;
-        self.show_doubt();
-        if 0 < asleep {
+        let inactive = self.engine.drop_inactive(clock::now())?;
+        self.report_time_in_doubt();
+        if 0 < inactive {
             tracing::info!(
-                asleep,
-                "{asleep} accounts were not seen for long and fell asleep"
+                asleep = inactive,
+                "{inactive} accounts were not seen for long and fell asleep"
             );
         }
         Ok(())
     }
 
-    fn show_doubt(&self) {
+    fn report_time_in_doubt(&self) {
         let is_in_doubt = self.engine.is_time_in_doubt();
         self.metrics.log_time_in_doubt.set(is_in_doubt.into());
     }

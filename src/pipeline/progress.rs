@@ -1,19 +1,19 @@
-//! How far the start has come, told in the log now and then.
+//! How far catching up at the start has come, written to the service's log now and then.
 
 use crate::clock;
 use crate::operator::progress::Progress;
 use slackwater_engine::view::CatchingUp;
 use std::time::{Duration, Instant};
 
-/// How often it is told in the log.
-const TOLD_EVERY: Duration = Duration::from_secs(5);
+/// How often the progress is logged.
+const LOG_EVERY: Duration = Duration::from_secs(5);
 
-/// Records read since the start, until what was there then is read.
+/// Counts the records read since the start, until the log's end as it was then is reached.
 #[derive(Debug)]
 pub(super) struct CatchUpProgress {
     begun: Instant,
     read: u64,
-    told: Instant,
+    logged_at: Instant,
     is_done: bool,
 }
 
@@ -22,12 +22,12 @@ impl CatchUpProgress {
         CatchUpProgress {
             begun: now,
             read: 0,
-            told: now,
+            logged_at: now,
             is_done: false,
         }
     }
 
-    /// So many records were read, and so many are left; none once all are read.
+    /// Counts `records` more. `left` is how many are left to read; none once catching up is done.
     pub(super) fn follow(&mut self, records: usize, left: Option<u64>) {
         if self.is_done {
             return;
@@ -39,8 +39,8 @@ impl CatchUpProgress {
             tracing::info!(read, seconds, "caught up: {read} records in {seconds:.1} s");
             return;
         };
-        if TOLD_EVERY <= self.told.elapsed() {
-            self.told = clock::stopwatch();
+        if LOG_EVERY <= self.logged_at.elapsed() {
+            self.logged_at = clock::stopwatch();
             let progress = self.progress(left);
             let Progress { read, left, .. } = progress;
             let percent = 100.0 * progress.share();
@@ -55,7 +55,7 @@ impl CatchUpProgress {
         }
     }
 
-    /// The same for readers.
+    /// The progress as readers are shown it.
     pub(super) fn catching_up(&self, left: u64) -> CatchingUp {
         let progress = self.progress(left);
         CatchingUp {

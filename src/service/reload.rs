@@ -3,7 +3,7 @@
 use crate::api::state::AppState;
 use crate::config::{self, Config};
 use crate::operator::logging;
-use crate::pipeline::reload::Reload;
+use crate::pipeline::settings_mailbox::SettingsMailbox;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -73,7 +73,7 @@ impl Watch {
     }
 
     /// Takes over what the file says, whenever it is saved and on SIGHUP. `effective` is what it said at the start.
-    pub async fn follow(mut self, mut effective: Config, reload: Reload, state: AppState) {
+    pub async fn follow(mut self, mut effective: Config, reload: SettingsMailbox, state: AppState) {
         // At once too: it may have been saved since it was read.
         loop {
             let path = self.path.clone();
@@ -129,7 +129,7 @@ impl Watch {
 }
 
 /// Puts in force what can be while the service runs: `[ordering]` and the level of the log.
-fn take_over(effective: &mut Config, config: &Config, reload: &Reload) -> Outcome {
+fn take_over(effective: &mut Config, config: &Config, reload: &SettingsMailbox) -> Outcome {
     if effective == config {
         return Outcome::Unchanged;
     }

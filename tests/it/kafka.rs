@@ -177,7 +177,7 @@ fn nothing_accepted_is_lost_when_the_broker_is_killed_and_reading_goes_on() {
                 let enough = accepted.load(Ordering::Relaxed);
                 let at_the_end = usize::try_from(total).unwrap() >= enough
                     && ends.iter().all(|end| end.next == end.end);
-                (done.load(Ordering::Relaxed) && consumer.healthy() && at_the_end).then_some(())
+                (done.load(Ordering::Relaxed) && consumer.is_healthy() && at_the_end).then_some(())
             });
             read
         });
@@ -220,10 +220,10 @@ fn nothing_accepted_is_lost_when_the_broker_is_killed_and_reading_goes_on() {
 fn a_broker_that_is_away_is_known_to_be_and_start_waits_for_it() {
     let mut log = Log::with_partitions(1);
     let consumer = Consumer::start(&log.options, &[], &[]).unwrap();
-    assert!(consumer.healthy());
+    assert!(consumer.is_healthy());
     log.broker.kill9();
     wait_for("the broker's absence to be noticed", || {
-        (!consumer.healthy()).then_some(())
+        (!consumer.is_healthy()).then_some(())
     });
     let options = log.options.clone();
     let starting =
@@ -231,7 +231,7 @@ fn a_broker_that_is_away_is_known_to_be_and_start_waits_for_it() {
     log.broker.restart();
     starting.join().unwrap().unwrap();
     wait_for("the broker's return to be noticed", || {
-        consumer.healthy().then_some(())
+        consumer.is_healthy().then_some(())
     });
     consumer.stop();
 }

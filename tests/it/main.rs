@@ -35,6 +35,7 @@ mod kafka;
 mod letters;
 mod mastodon;
 mod nginx;
+mod old_data;
 mod operate;
 mod patience;
 mod rules;

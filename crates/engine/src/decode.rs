@@ -1,11 +1,11 @@
-//! One record's meaning, whichever topic it is of: the same at the door and behind the log. Pure.
+//! A record of either topic into an activity or a change of a relation: the same before it is appended and after. Pure.
 
 use crate::activity::Activity;
 use crate::activity::parse;
-use crate::record::{Envelope, RECORD_BYTES_MAX, Record, Topic};
+use crate::record::{Envelope, RECORD_BYTES_MAX, RecordView, Topic};
 use crate::relationship::{self, Change};
 
-/// What a record says.
+/// The meaning of a record.
 #[derive(Debug)]
 pub enum Decoded {
     /// An activity, with what came beside it.
@@ -16,22 +16,20 @@ pub enum Decoded {
     Unusable(String),
 }
 
-/// What `record` says.
-pub fn decode_record(record: &Record) -> Decoded {
-    let decode_record = match record.position.topic {
+/// Decodes `record`.
+pub fn decode_record(record: RecordView<'_>) -> Decoded {
+    let decoded = match record.topic {
         Topic::Relationships => {
-            relationship::decode(record.key.as_deref(), record.value.as_deref())
-                .map(Decoded::Relation)
+            relationship::decode(record.key, record.value).map(Decoded::Relation)
         }
-        Topic::Activities => activity_of(record),
+        Topic::Activities => decode_activity(record),
     };
-    decode_record.unwrap_or_else(Decoded::Unusable)
+    decoded.unwrap_or_else(Decoded::Unusable)
 }
 
-fn activity_of(record: &Record) -> Result<Decoded, String> {
+fn decode_activity(record: RecordView<'_>) -> Result<Decoded, String> {
     let value = record
         .value
-        .as_deref()
         .ok_or("the record has no value: an activity is expected")?;
     if RECORD_BYTES_MAX < value.len() {
         return Err(format!(

@@ -9,8 +9,7 @@ pub fn origin_of(id: &str) -> Option<String> {
     origin(id).map(Cow::into_owned)
 }
 
-/// As [`origin_of`], without building a URL where the host can be seen with the naked eye: it is asked several times
-/// of every activity.
+/// As [`origin_of`], without parsing a URL where the host is plain to see: it is called several times for every activity.
 pub(super) fn origin(id: &str) -> Option<Cow<'_, str>> {
     plain_origin(id)
         .map(Cow::Borrowed)
@@ -93,7 +92,7 @@ fn origin_at(host: &str) -> Option<String> {
     origin_of(&format!("https://{host}"))
 }
 
-/// A domain that origins can be below: no address, no port; and `www.` at its front means what it says.
+/// A domain that origins can be below: no address and no port. A leading `www.` stays.
 fn domain_of(domain: &str) -> Option<String> {
     origin_at(domain)?;
     match url::Url::parse(&format!("https://{domain}")).ok()? {

@@ -14,6 +14,7 @@
 //! | [`watch`] | a value that others wait to see changed, on no runtime in particular |
 //! | [`record`] | a record of the log, its position, and how far each partition was read |
 //! | [`host`] | the host of an actor, which is its origin |
+//! | [`json`] | the lenient reader of JSON that is written by others |
 //! | [`spelling`] | the known name that a misspelt one is likely to mean |
 //! | [`activity`] | ActivityStreams JSON into activities, posts and actors |
 //! | [`relationship`] | the documents of local accounts: who follows, mutes and lists whom |
@@ -29,6 +30,7 @@ pub mod engine;
 pub mod feed;
 pub mod graph;
 pub mod host;
+pub mod json;
 pub mod record;
 pub mod relationship;
 pub mod spelling;

@@ -1,11 +1,11 @@
-//! What was probably meant by a name that is not known. Pure.
+//! The known name that a misspelt one is likely to mean. Pure.
 
-/// Which of `known` was probably meant by `written`: at most one slip (a letter too many, too few, wrong, or two
+/// The one of `known` that `written` is likely to mean: with at most one slip (a letter too many, too few, wrong, or two
 /// swapped) for every three letters.
 pub fn guess<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let written = written.to_lowercase();
     known
-        // No more slips than the longer has letters, and nobody waits for two long names to be compared.
+        // The difference in length is a lower bound for the slips, and spares comparing two long names.
         .filter(|word| written.len().abs_diff(word.len()) * 3 <= word.len())
         .map(|word| (strsim::damerau_levenshtein(&written, word), word))
         .filter(|(slips, word)| slips * 3 <= word.chars().count())

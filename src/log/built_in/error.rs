@@ -1,21 +1,21 @@
-//! What can go wrong, in words for the operator.
+//! What can go wrong with the built-in log, in words for the operator.
 
 use super::frame::{BODY_BYTES_MAX, HEAD_BYTES};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What went wrong with the log.
+/// What went wrong with the built-in log.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum LogError {
-    /// The machine refused.
+pub enum BuiltInLogError {
+    /// A call to the operating system failed.
     #[error("could not {doing} {}", file.display())]
     Io {
-        /// What we were doing, as in "could not … the file".
+        /// The operation, as in "could not … the file".
         doing: &'static str,
-        /// To which file or folder.
+        /// The file or folder.
         file: PathBuf,
-        /// Why not.
+        /// The error of the operating system.
         source: Arc<io::Error>,
     },
     /// Another process has the folder open.
@@ -27,7 +27,7 @@ pub enum LogError {
         /// The log's folder.
         folder: PathBuf,
     },
-    /// Bytes that were durable are not what was written: the disk or somebody changed them.
+    /// Bytes that were durable are not those that were written: the disk or somebody changed them.
     #[error(
         "{} is damaged at byte {byte}, offset {offset}: the next start of the service keeps what can be read of it and puts \
          the rest aside",
@@ -41,7 +41,7 @@ pub enum LogError {
         /// Where in the file.
         byte: u64,
     },
-    /// The disk does not give what was written.
+    /// The disk fails to read bytes that were written.
     #[error(
         "the disk does not give what is in {} at byte {byte}, offset {offset}: the next start of the service keeps what can be \
          read of it and puts the rest aside",
@@ -50,14 +50,14 @@ pub enum LogError {
     NotGiven {
         /// The segment.
         file: PathBuf,
-        /// The first offset that is not given (or the next one kept after it).
+        /// The first offset that the disk does not give (or the next one kept after it).
         offset: i64,
         /// Where in the file, or before it.
         byte: u64,
-        /// What the machine says.
+        /// The error of the operating system.
         source: Arc<io::Error>,
     },
-    /// The disk gives nothing of a file, or too little to go on without a person who looks at it.
+    /// The disk gives nothing of a file, or so little that a person must look at it.
     #[error(
         "the disk gives nothing or too little of {}: nothing was changed. Copy what can be read of it to a disk that works \
          (ddrescue does), as long as it is, and put that in its place: what is missing in it is then passed over, and what \
@@ -67,10 +67,10 @@ pub enum LogError {
     Unreadable {
         /// The segment.
         file: PathBuf,
-        /// What the machine says.
+        /// The error of the operating system.
         source: Arc<io::Error>,
     },
-    /// A later version wrote it.
+    /// A later version wrote the file.
     #[error("{} was written by a later version of slackwater: run that version", file.display())]
     Newer {
         /// The segment.
@@ -86,22 +86,22 @@ pub enum LogError {
         /// The offset after its last.
         to: i64,
     },
-    /// The offset asked for has expired.
+    /// The requested offset has expired.
     #[error("offset asked for has expired: the log begins at {first}")]
     Gone {
         /// The first offset that can be read.
         first: i64,
     },
-    /// The offset asked for has not been written.
+    /// The requested offset has not been written.
     #[error("offset asked for is beyond the end of the log")]
     Beyond,
-    /// Too much is waiting to be written: try again soon.
+    /// Too many records wait to be written. The caller may try again soon.
     #[error("the log cannot write as fast as records come")]
     Full,
     /// A record is longer than can be written.
     #[error("a record of {bytes} bytes: at most {}", HEAD_BYTES + BODY_BYTES_MAX)]
     TooLarge {
-        /// Its bytes on disk.
+        /// The bytes it would take on disk.
         bytes: usize,
     },
     /// There is too little room on the disk to go on after a failure.
@@ -109,60 +109,66 @@ pub enum LogError {
     NoRoom {
         /// The topic's folder.
         folder: PathBuf,
-        /// How much is free.
+        /// Bytes that are free.
         bytes: u64,
-        /// How much is needed.
+        /// Bytes that are needed.
         bytes_min: u64,
     },
     /// An earlier write or sync failed, and the disk does not take records again yet.
     #[error("the log cannot be written to at the moment")]
     Refused {
         /// The failure.
-        source: Arc<LogError>,
+        source: Arc<BuiltInLogError>,
     },
     /// The log has been closed.
     #[error("the log is closed")]
     Closed,
 }
 
-impl LogError {
-    /// Whether it passes when the disk has room again, or works again.
+impl BuiltInLogError {
+    /// Whether the error passes when the disk has room again, or works again.
     pub fn is_passing(&self) -> bool {
         matches!(
             self,
-            LogError::Full
-                | LogError::Io { .. }
-                | LogError::NoRoom { .. }
-                | LogError::Refused { .. }
+            BuiltInLogError::Full
+                | BuiltInLogError::Io { .. }
+                | BuiltInLogError::NoRoom { .. }
+                | BuiltInLogError::Refused { .. }
         )
     }
 
-    /// This and its causes, in one line.
-    pub fn told(&self) -> String {
-        let mut told = self.to_string();
+    /// The error and its causes, in one line.
+    pub fn with_causes(&self) -> String {
+        let mut text = self.to_string();
         let mut cause = std::error::Error::source(self);
         while let Some(error) = cause {
-            told = format!("{told}: {error}");
+            text = format!("{text}: {error}");
             cause = error.source();
         }
-        told
+        text
     }
 
-    /// Whether what was written cannot be read, where it stands.
+    /// Whether it is about one unreadable place in a file, which can be mended.
     pub(super) fn is_of_one_place(&self) -> bool {
-        matches!(self, LogError::Damaged { .. } | LogError::NotGiven { .. })
+        matches!(
+            self,
+            BuiltInLogError::Damaged { .. } | BuiltInLogError::NotGiven { .. }
+        )
     }
 
-    pub(super) fn io(doing: &'static str, file: &Path) -> impl FnOnce(io::Error) -> LogError {
-        move |source| LogError::Io {
+    pub(super) fn io(
+        doing: &'static str,
+        file: &Path,
+    ) -> impl FnOnce(io::Error) -> BuiltInLogError {
+        move |source| BuiltInLogError::Io {
             doing,
             file: file.to_owned(),
             source: Arc::new(source),
         }
     }
 
-    pub(super) fn refused(&self) -> LogError {
-        LogError::Refused {
+    pub(super) fn refused(&self) -> BuiltInLogError {
+        BuiltInLogError::Refused {
             source: Arc::new(self.clone()),
         }
     }

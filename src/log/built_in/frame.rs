@@ -6,19 +6,20 @@
 //! ```
 //!
 //! Numbers are little-endian. Key, value, header names and header values have their length (u32) before them.
-//! `synced` is how many bytes of the file were durable when this record was written: for whoever looks into a damaged file.
+//! `synced` is how many bytes of the file were durable when this record was written. It tells which records of a damaged file
+//! were acknowledged.
 //!
-//! A hole is a frame without a record: the offsets up to its own were damaged, and nothing is at them any more.
+//! A hole is a frame without a record. It stands for damaged records: the offsets up to its own have none any more.
 
 use slackwater_engine::record::{NewRecord, Position, Record};
 use slackwater_order::time::Time;
 
-/// Starts every record. No UTF-8 text holds 0xff or 0xfe, so nothing a remote server wrote passes for a record when
-/// what follows an unreadable one is searched.
+/// Begins every record. No UTF-8 text holds 0xff or 0xfe, so no text of a remote server passes for a record when the bytes behind
+/// an unreadable place are searched.
 pub(super) const MAGIC: [u8; 4] = [0xff, b'S', b'W', 0xfe];
 /// Magic, length and checksum.
 pub(super) const HEAD_BYTES: usize = 12;
-/// The longest body, four of the longest values: beyond it, a length was not written by us.
+/// The longest body, four times the longest value. A greater length in a file was not written by us.
 pub(super) const BODY_BYTES_MAX: usize = 4_000_000;
 /// Offset, synced, flags, timestamp, and the lengths of key and value.
 const FIXED_BYTES: usize = 8 + 4 + 1 + 8 + 4 + 4;
@@ -41,7 +42,7 @@ pub(super) struct Content {
 }
 
 impl Content {
-    /// Bytes of the whole frame.
+    /// Bytes of the frame that holds it.
     pub(super) fn frame_bytes(&self) -> usize {
         let headers = self.headers.iter();
         HEAD_BYTES
@@ -51,7 +52,7 @@ impl Content {
             + headers.map(|(n, v)| 8 + n.len() + v.len()).sum::<usize>()
     }
 
-    /// Appends the frame to `out`. The caller has seen to it that it is not longer than [`BODY_BYTES_MAX`].
+    /// Appends the frame to `out`. The caller makes sure that the body is at most [`BODY_BYTES_MAX`] long.
     pub(super) fn encode(&self, offset: i64, synced: u32, out: &mut Vec<u8>) {
         let flag = |is: bool, flag: u8| if is { flag } else { 0 };
         let flags = flag(self.key.is_some(), HAS_KEY)
@@ -111,15 +112,15 @@ pub(super) fn encode_hole(last: i64, out: &mut Vec<u8>) {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Frame<'a> {
     pub(super) offset: i64,
-    /// Bytes of the file that were durable when this was written.
+    /// Bytes of the file that were durable when the record was written.
     pub(super) synced: u32,
     pub(super) timestamp: Option<Time>,
     pub(super) key: Option<&'a [u8]>,
     pub(super) value: Option<&'a [u8]>,
-    /// Nothing is here any more.
+    /// Whether it is a hole, without a record.
     pub(super) is_hole: bool,
     headers: &'a [u8],
-    /// The whole frame, to be copied.
+    /// All bytes of the frame.
     pub(super) raw: &'a [u8],
 }
 
@@ -142,7 +143,7 @@ impl Frame<'_> {
     }
 }
 
-/// Bytes of the frame whose head is at the start of `bytes`; none if that is no head.
+/// Bytes of the frame whose head stands at the start of `bytes`; none if there is no head.
 pub(super) fn frame_bytes(bytes: &[u8]) -> Option<usize> {
     let rest = bytes.strip_prefix(&MAGIC)?;
     let body_bytes = u32::from_le_bytes(*rest.first_chunk()?) as usize;
@@ -187,10 +188,9 @@ pub(super) fn find(
         .find(|(_, frame)| wanted(frame))
 }
 
-/// Whether these bytes are the beginning of a frame and no more: what of it is here is as it would be written, and ends
-/// within it.
+/// Whether these bytes are the first part of a frame, as far as they go, and end within it.
 ///
-/// One whose parts end where the bytes do is all there, whatever its length says: that has been changed.
+/// A frame whose parts end where the bytes do is complete, whatever its length says: then the length is damaged.
 pub(super) fn is_cut_short(bytes: &[u8]) -> bool {
     let Some(rest) = bytes.strip_prefix(&MAGIC) else {
         return MAGIC.starts_with(bytes);
@@ -201,7 +201,7 @@ pub(super) fn is_cut_short(bytes: &[u8]) -> bool {
     }
 }
 
-/// Whether what follows a magic has all that a frame must have, and ends where one of its parts does.
+/// Whether the bytes behind a magic have all that a frame must have, and end where one of its parts does.
 fn ends_with_a_part(after_magic: &[u8]) -> bool {
     let before_key = HEAD_BYTES - MAGIC.len() + FIXED_BYTES - 8;
     let Some(mut parts) = after_magic.get(before_key..) else {
@@ -225,7 +225,7 @@ fn checksum(length: [u8; 4], body: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// A length as it is written. Lengths beyond 32 bits are refused long before.
+/// A length as a frame has it. Lengths beyond 32 bits are refused before.
 fn length(bytes: usize) -> [u8; 4] {
     u32::try_from(bytes).unwrap_or(u32::MAX).to_le_bytes()
 }

@@ -1,62 +1,62 @@
-//! Damage: what can be read of a segment stays where it stands, what cannot is put aside, and the log goes on.
+//! Mends damaged segments: readable records keep their offsets, unreadable bytes are put aside, and the log goes on.
 //!
-//! Every frame has its offset, so those behind an unreadable place are found again by their magic and checksum. The file
-//! is written anew without that place, a hole standing for the offsets that were there: cursors and the data folder keep
-//! counting as they did, and no offset is ever given twice. The unreadable bytes go into a file beside it:
+//! Every frame has its offset, so the frames behind an unreadable place are found again by their magic and checksum. The file
+//! is rewritten without that place, and a hole stands for the offsets that were there. So cursors and the data folder stay valid,
+//! and no offset is ever given twice. The unreadable bytes go into a file beside it:
 //!
 //! ```text
 //! <first offset>-<byte>-<records>.damaged
 //! ```
 //!
-//! What the disk does not give (`salvage`) is as good as overwritten with a mark, and that is what is put aside.
+//! Blocks that the disk does not give (`salvage`) count as overwritten with a mark, and are put aside so.
 //!
-//! A file that was cut short is missed even where a whole record ends, since it is known how far it must reach: a closed one
-//! to where the next begins (compaction leaves a hole at its end for that), the last to where an orderly end said. A hole
-//! takes the place of what is missing, and the file beside it is empty.
+//! A file that was cut short is noticed even if it ends with a whole record, since it is known how far it must reach: a closed
+//! one to where the next begins (compaction leaves a hole at its end for that), the last one to where an orderly end said. A
+//! hole takes the place of the missing records, and the file put aside is empty.
 //!
-//! A torn tail, which a crash leaves, is none of this: it is cut off, and its offsets are given again, since nobody was
-//! told of them. It ends the last segment and looks like what a write leaves that did not get to its end: a frame that is
-//! shorter than it says, or zeros where the file grew and its contents did not come. A record that is all there but for a
-//! bit is damage, even if it is the last; so is whatever an orderly end said was durable.
+//! A torn tail, which a crash leaves, is no damage. It is cut off, and its offsets are given again, since they were never
+//! acknowledged. It ends the last segment and looks as an unfinished write does: a frame that is shorter than it says, or
+//! zeros where the file grew before its contents came. A record that is all there but for a bit is damage, even if it is
+//! the last. So is an unreadable place that an orderly end said was durable.
 
-use super::LogError;
+use super::BuiltInLogError;
 use super::frame::{self, FRAME_BYTES_MIN, MAGIC};
-use super::salvage::{self, MARK, Salvaged, is_not_given};
-use super::scan::{Fault, Frames};
+use super::frame_reader::{Fault, FrameReader};
+use super::salvage::{self, MARK, SalvagedBytes, is_not_given};
 use super::segment::{Extent, HEADER_BYTES, UNFINISHED, has_header, header, sync_folder};
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The extension of what was put aside.
+/// The extension of files with bytes that were put aside.
 pub(super) const DAMAGED: &str = "damaged";
-/// So many zeros at the end of a file are no record's: a disk writes at least as much at once.
+/// This many zeros at the end of a file belong to no record: a disk writes at least as many bytes at once.
 const ZEROS: usize = 512;
 
 /// Where a segment must end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// Before the first offset of the segment that follows.
+pub(super) enum ExpectedEnd {
+    /// At the first offset of the segment that follows.
     Before(i64),
-    /// It is the last. So many bytes of it, up to the offset `next`, are known to have been durable.
+    /// It is the last segment. The first `durable` bytes, up to the offset `next`, are known to have been durable.
     Last { durable: u64, next: i64 },
 }
 
-impl End {
+impl ExpectedEnd {
     /// The offset that the segment reaches, if nothing of it is missing.
-    fn reached(self) -> i64 {
+    fn next_offset(self) -> i64 {
         match self {
-            End::Before(next) | End::Last { next, .. } => next,
+            ExpectedEnd::Before(next) | ExpectedEnd::Last { next, .. } => next,
         }
     }
 
-    /// The same, where nothing before this byte is taken for what a crash left: there are blocks of which nobody knows whether
-    /// they were acknowledged.
-    fn durable_up_to(self, byte: u64) -> End {
+    /// The same end, with every byte before this one counted as durable: a block that the disk does not give may have held
+    /// acknowledged records, so it is no torn tail.
+    fn durable_up_to(self, byte: u64) -> ExpectedEnd {
         match self {
-            End::Before(_) => self,
-            End::Last { durable, next } => End::Last {
+            ExpectedEnd::Before(_) => self,
+            ExpectedEnd::Last { durable, next } => ExpectedEnd::Last {
                 durable: durable.max(byte),
                 next,
             },
@@ -64,29 +64,29 @@ impl End {
     }
 }
 
-/// What a walk through a segment found.
-pub(super) enum Walked {
-    /// It is as it was written, up to here. What follows was never acknowledged.
+/// What inspecting a segment found.
+pub(super) enum Inspection {
+    /// The segment is as it was written, up to this extent. Bytes behind it were never acknowledged.
     Whole(Extent),
-    /// It is damaged, and has been written anew beside itself.
-    Damaged(Mended),
+    /// The segment is damaged, and has been rewritten beside itself.
+    Damaged(Replacement),
 }
 
-/// A segment that was written anew and has not taken the damaged one's place yet.
+/// A rewritten segment that has not taken the damaged one's place yet.
 #[must_use]
-pub(super) struct Mended {
+pub(super) struct Replacement {
     /// How far it reaches.
     pub(super) extent: Extent,
-    /// Records that cannot be read any more; of a stretch whose frames cannot be told apart, at least one.
+    /// Records that cannot be read any more. A stretch whose frames cannot be told apart counts as at least one.
     pub(super) records: u64,
     unfinished: PathBuf,
     path: PathBuf,
     holes: Vec<Hole>,
-    /// So much of the damaged file was durable when a record was written that could be read.
+    /// Bytes of the damaged file that were durable when its last readable record was written.
     durable: u64,
 }
 
-/// What is told of an unreadable place.
+/// An unreadable place, for the log line about it.
 struct Hole {
     byte: u64,
     bytes: usize,
@@ -95,19 +95,24 @@ struct Hole {
     aside: PathBuf,
 }
 
-/// Walks through a segment, and writes it anew if there is damage in it. `found` is its length.
-pub(super) fn walk(path: &Path, base: i64, found: u64, end: End) -> Result<Walked, LogError> {
+/// Reads all of a segment, and rewrites it if it is damaged. `found` is its length in bytes.
+pub(super) fn inspect(
+    path: &Path,
+    base: i64,
+    found: u64,
+    end: ExpectedEnd,
+) -> Result<Inspection, BuiltInLogError> {
     let mut extent = Extent::empty(base);
-    let mut frames = Frames::open(path, HEADER_BYTES, found, base)?;
+    let mut frames = FrameReader::open(path, HEADER_BYTES, found, base)?;
     let head_is_damaged = !has_header(path, base)?;
     let at = loop {
         let at = frames.at();
         match frames.next() {
             Ok(Some(frame)) => {
-                if let End::Before(next) = end
+                if let ExpectedEnd::Before(next) = end
                     && next <= frame.offset
                 {
-                    // A group that failed, and was written again into the segment that follows.
+                    // From here on stands a group that failed, and was written again into the segment that follows.
                     break at;
                 }
                 extent.add(base, frame.offset, frame.timestamp, frame.raw.len());
@@ -127,15 +132,15 @@ pub(super) fn walk(path: &Path, base: i64, found: u64, end: End) -> Result<Walke
                 if let [Piece::Torn] = pieces.as_slice() {
                     break at;
                 }
-                return rewrite(path, base, at, &rest, &pieces, extent).map(Walked::Damaged);
+                return rewrite(path, base, at, &rest, &pieces, extent).map(Inspection::Damaged);
             }
         }
     };
     let missing = pieces(&[], at, extent.next, end);
     if head_is_damaged || !missing.is_empty() {
-        return rewrite(path, base, at, &[], &missing, extent).map(Walked::Damaged);
+        return rewrite(path, base, at, &[], &missing, extent).map(Inspection::Damaged);
     }
-    Ok(Walked::Whole(extent))
+    Ok(Inspection::Whole(extent))
 }
 
 /// A stretch of a damaged segment.
@@ -143,7 +148,7 @@ pub(super) fn walk(path: &Path, base: i64, found: u64, end: End) -> Result<Walke
 enum Piece {
     /// A frame, as it was written.
     Frame { at: usize, bytes: usize },
-    /// What cannot be read; offsets up to `next` were there.
+    /// Unreadable bytes. The offsets from `first` up to `next` were there.
     Hole {
         at: usize,
         bytes: usize,
@@ -151,22 +156,22 @@ enum Piece {
         next: i64,
         records: u64,
     },
-    /// What a crash left half written.
+    /// A tail that a crash left half written.
     Torn,
 }
 
-/// Takes what begins with an unreadable place apart. `at` is where it stands in the file, `expected` the offset after the
-/// last that could be read.
-fn pieces(rest: &[u8], at: u64, expected: i64, end: End) -> Vec<Piece> {
+/// Cuts the rest of a segment, which begins with an unreadable place, into pieces. `at` is where the rest begins in the file,
+/// `expected` the offset after the last readable record.
+fn pieces(rest: &[u8], at: u64, expected: i64, end: ExpectedEnd) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut expected = expected;
     let mut from = 0;
-    // No more records can have been there than the shortest take room.
+    // No more records can have been there than shortest frames fit in.
     let room = |bytes: usize| i64::try_from(bytes.div_ceil(FRAME_BYTES_MIN)).unwrap_or(i64::MAX);
     while let Some(left) = rest.get(from..).filter(|left| !left.is_empty()) {
         let limit = match end {
-            End::Before(next) => next,
-            End::Last { next, .. } => expected.saturating_add(room(left.len())).max(next),
+            ExpectedEnd::Before(next) => next,
+            ExpectedEnd::Last { next, .. } => expected.saturating_add(room(left.len())).max(next),
         };
         let wanted = |offset: i64| expected <= offset && offset < limit;
         let Some((skipped, frame)) = frame::find(left, |frame| wanted(frame.offset)) else {
@@ -190,8 +195,8 @@ fn pieces(rest: &[u8], at: u64, expected: i64, end: End) -> Vec<Piece> {
         expected = frame.offset + 1;
         from += skipped + bytes;
     }
-    // What ends with a whole record may have been longer.
-    let next = end.reached();
+    // A file that ends with a whole record may have been longer.
+    let next = end.next_offset();
     if expected < next {
         pieces.push(Piece::Hole {
             at: from,
@@ -204,8 +209,8 @@ fn pieces(rest: &[u8], at: u64, expected: i64, end: End) -> Vec<Piece> {
     pieces
 }
 
-/// What to make of an unreadable place that nothing readable follows.
-fn tail(left: &[u8], from: usize, at: u64, expected: i64, end: End) -> Option<Piece> {
+/// The piece that an unreadable place is which no readable frame follows.
+fn tail(left: &[u8], from: usize, at: u64, expected: i64, end: ExpectedEnd) -> Option<Piece> {
     let hole = |next: i64, records: u64| Piece::Hole {
         at: from,
         bytes: left.len(),
@@ -214,14 +219,14 @@ fn tail(left: &[u8], from: usize, at: u64, expected: i64, end: End) -> Option<Pi
         records,
     };
     match end {
-        End::Before(next) if next <= expected => Some(Piece::Torn),
-        End::Before(next) => Some(hole(next, next.abs_diff(expected))),
-        End::Last { durable, .. } if durable <= at && is_torn(left) => Some(Piece::Torn),
-        End::Last { next, .. } => {
+        ExpectedEnd::Before(next) if next <= expected => Some(Piece::Torn),
+        ExpectedEnd::Before(next) => Some(hole(next, next.abs_diff(expected))),
+        ExpectedEnd::Last { durable, .. } if durable <= at && is_torn(left) => Some(Piece::Torn),
+        ExpectedEnd::Last { next, .. } => {
             let heads = left.windows(MAGIC.len()).filter(|four| *four == MAGIC);
             let known = u64::try_from(next.saturating_sub(expected)).unwrap_or(0);
             let records = known.max(heads.count().max(1) as u64);
-            // Rather too many than one that is given twice.
+            // Skipping too many offsets does no harm, giving one twice does.
             let offsets = left.len().div_ceil(FRAME_BYTES_MIN).max(1);
             let offsets = i64::try_from(offsets).unwrap_or(i64::MAX);
             Some(hole(expected.saturating_add(offsets).max(next), records))
@@ -229,14 +234,14 @@ fn tail(left: &[u8], from: usize, at: u64, expected: i64, end: End) -> Option<Pi
     }
 }
 
-/// Whether a write that did not get to its end leaves this.
+/// Whether an unfinished write leaves these bytes.
 fn is_torn(left: &[u8]) -> bool {
     let zeros = left.iter().rev().take_while(|byte| **byte == 0).count();
     zeros == left.len() || ZEROS <= zeros || frame::is_cut_short(left)
 }
 
-/// Writes a segment anew, beside the old one: the first `intact` bytes as they are, then the pieces. First the unreadable
-/// ones are put aside; a crash before the new file has its name leaves the old one, and all is done again.
+/// Rewrites a segment beside the old one: the first `intact` bytes as they are, then the pieces. Unreadable bytes are put aside
+/// before. A crash before the new file has its name leaves the old one, and the next start does all of it again.
 fn rewrite(
     old: &Path,
     base: i64,
@@ -244,19 +249,19 @@ fn rewrite(
     rest: &[u8],
     pieces: &[Piece],
     extent: Extent,
-) -> Result<Mended, LogError> {
+) -> Result<Replacement, BuiltInLogError> {
     let path = old.with_extension(UNFINISHED);
-    let failed = |doing| LogError::io(doing, &path);
+    let failed = |doing| BuiltInLogError::io(doing, &path);
     let mut extent = extent;
     let mut lost = 0;
-    // Whatever stood before this was durable when a later record was written; what stood behind it may have been on its way.
+    // Bytes before this were durable when a later record was written. Those behind it may never have been acknowledged.
     let mut durable = 0;
     let mut holes = Vec::new();
-    // It would be taken for that of the new file, were that as long.
+    // If the new file were as long as the old one, the old index would be taken for its own.
     let _ = std::fs::remove_file(old.with_extension("index"));
     let mut file = BufWriter::new(File::create(&path).map_err(failed("create"))?);
     file.write_all(&header(base)).map_err(failed("write"))?;
-    copy(old, intact, &mut file).map_err(LogError::io("copy", old))?;
+    copy(old, intact, &mut file).map_err(BuiltInLogError::io("copy", old))?;
     for piece in pieces {
         match piece {
             Piece::Frame { at, bytes } => {
@@ -297,9 +302,9 @@ fn rewrite(
     }
     let file = file
         .into_inner()
-        .map_err(|error| LogError::io("write", &path)(error.into_error()))?;
+        .map_err(|error| BuiltInLogError::io("write", &path)(error.into_error()))?;
     file.sync_all().map_err(failed("sync"))?;
-    Ok(Mended {
+    Ok(Replacement {
         extent,
         records: lost,
         unfinished: path,
@@ -309,17 +314,17 @@ fn rewrite(
     })
 }
 
-impl Mended {
-    /// Takes the damaged segment's place, and tells what is lost. Nobody may open the file meanwhile by what they know of
-    /// the damaged one.
-    pub(super) fn take_its_place(self) -> Result<Extent, LogError> {
+impl Replacement {
+    /// Takes the damaged segment's place, and logs the losses. No reader may open the file meanwhile with the damaged one's
+    /// extent.
+    pub(super) fn install(self) -> Result<Extent, BuiltInLogError> {
         let (unfinished, path) = (&self.unfinished, &self.path);
-        std::fs::rename(unfinished, path).map_err(LogError::io("rename", unfinished))?;
+        std::fs::rename(unfinished, path).map_err(BuiltInLogError::io("rename", unfinished))?;
         if let Some(folder) = path.parent() {
             sync_folder(folder)?;
         }
         for hole in &self.holes {
-            self.tell(hole);
+            self.log_hole(hole);
         }
         if self.holes.is_empty() {
             let path = path.display();
@@ -328,7 +333,7 @@ impl Mended {
         Ok(self.extent)
     }
 
-    fn tell(&self, hole: &Hole) {
+    fn log_hole(&self, hole: &Hole) {
         let path = self.path.display();
         let Hole {
             byte,
@@ -360,7 +365,7 @@ impl Mended {
     }
 }
 
-/// What follows a segment's header, up to the byte `to` of the file.
+/// Copies the bytes behind a segment's header, up to the byte `to` of the file.
 fn copy(old: &Path, to: u64, into: &mut impl Write) -> io::Result<()> {
     let mut file = File::open(old)?;
     file.seek(SeekFrom::Start(HEADER_BYTES))?;
@@ -368,17 +373,18 @@ fn copy(old: &Path, to: u64, into: &mut impl Write) -> io::Result<()> {
     io::copy(&mut file.take(bytes), into).map(drop)
 }
 
+/// Writes unreadable bytes to a file beside the segment, durably.
 fn put_aside(
     old: &Path,
     first: i64,
     byte: u64,
     records: u64,
     unreadable: &[u8],
-) -> Result<PathBuf, LogError> {
+) -> Result<PathBuf, BuiltInLogError> {
     let mut byte = byte;
     loop {
         let path = old.with_file_name(format!("{first:020}-{byte}-{records}.{DAMAGED}"));
-        // There already: by a start that was cut off, or, since the segment is another one now, of other damage.
+        // A file of this name was written by a start that was cut off, or about other damage to a segment of this name.
         match std::fs::read(&path) {
             Ok(there) if there == unreadable => return Ok(path),
             Ok(_) => {
@@ -387,13 +393,14 @@ fn put_aside(
             }
             Err(_) => {}
         }
-        // Under a name that the next start removes until it is whole: half of it would be taken for other damage.
+        // Until it is whole the file has a name that the next start removes: half of it would be taken for other damage.
         let unfinished = path.with_extension(UNFINISHED);
-        let mut file = File::create(&unfinished).map_err(LogError::io("create", &unfinished))?;
+        let mut file =
+            File::create(&unfinished).map_err(BuiltInLogError::io("create", &unfinished))?;
         file.write_all(unreadable)
             .and_then(|()| file.sync_all())
-            .map_err(LogError::io("write", &unfinished))?;
-        std::fs::rename(&unfinished, &path).map_err(LogError::io("rename", &unfinished))?;
+            .map_err(BuiltInLogError::io("write", &unfinished))?;
+        std::fs::rename(&unfinished, &path).map_err(BuiltInLogError::io("rename", &unfinished))?;
         if let Some(folder) = path.parent() {
             sync_folder(folder)?;
         }
@@ -401,7 +408,7 @@ fn put_aside(
     }
 }
 
-/// How many records were put aside in a file of that name; none if it is no such file.
+/// How many records were put aside in a file, by its name; none if it is no such file.
 pub(super) fn records_aside(file: &Path) -> Option<u64> {
     if file.extension()? != DAMAGED {
         return None;
@@ -410,16 +417,16 @@ pub(super) fn records_aside(file: &Path) -> Option<u64> {
     records.parse().ok()
 }
 
-/// What stands in a file from the byte `at` on, and whether the disk gave all of it.
-fn rest_of(path: &Path, at: u64, found: u64) -> Result<(Vec<u8>, bool), LogError> {
-    let mut file = File::open(path).map_err(LogError::io("open", path))?;
-    let Salvaged { bytes, lost, first } =
+/// The bytes of a file from `at` on, and whether the disk gave all of them.
+fn rest_of(path: &Path, at: u64, found: u64) -> Result<(Vec<u8>, bool), BuiltInLogError> {
+    let mut file = File::open(path).map_err(BuiltInLogError::io("open", path))?;
+    let SalvagedBytes { bytes, lost, first } =
         salvage::salvage(&mut file, at, found).map_err(|error| match is_not_given(&error) {
-            true => LogError::Unreadable {
+            true => BuiltInLogError::Unreadable {
                 file: path.to_owned(),
                 source: Arc::new(error),
             },
-            false => LogError::io("read", path)(error),
+            false => BuiltInLogError::io("read", path)(error),
         })?;
     if let Some((byte, error)) = &first {
         let path = path.display();
@@ -441,7 +448,7 @@ mod tests {
     #[test]
     fn what_a_disk_does_not_give_is_no_torn_tail_though_zeros_follow() {
         let rest = [vec![MARK; 4096], vec![0; 4096]].concat();
-        let end = End::Last {
+        let end = ExpectedEnd::Last {
             durable: 0,
             next: 5,
         };

@@ -3,16 +3,17 @@
 //! ```text
 //! <path>/lock
 //! <path>/activities|relationships|dead-letters/<first offset>.log     frames: see `frame`
-//!                                             /<first offset>.index   of a closed segment; made again if missing
+//!                                             /<first offset>.index   of a closed segment; written again if missing
 //!                                             /….damaged              what cannot be read any more: see `mend`
 //! ```
 //!
-//! - One thread writes. All who wait while it syncs share the next fsync (`writer`).
-//! - Readers open files of their own and see only what is durable (`folder`, `segment`).
-//! - A disk that is full or fails is tried again every second; meanwhile nothing is taken (`writer`).
-//! - What a crash left half written at the end is cut off with a log line; anything else that cannot be read is put
-//!   aside and counted, and the records behind it keep their offsets (`mend`), also where the disk does not give it (`salvage`).
-//! - Activities expire by age and size, a whole segment at a time; relationships are compacted (`compact`).
+//! - One thread writes. All callers that wait while it syncs share the next fsync (`writer`).
+//! - Readers open files of their own and see only what is durable (`topic_dir`, `segment`, `frame_reader`).
+//! - A disk that is full or fails is tried again every second. Meanwhile no record is accepted (`writer`).
+//! - A tail that a crash left half written is cut off with a log line. Any other bytes that cannot be read are put aside and
+//!   counted, and the records behind them keep their offsets (`mend`), also where the disk does not give them (`salvage`).
+//! - Activities expire by age and size, a whole segment at a time. Relationships are compacted (`compaction`).
+//! - The activities can be read without opening the log (`offline_reader`).
 //!
 //! Why our own files: of the libraries looked at in November 2026 none lets a compacted log keep its offsets, and each
 //! lacks more. okaywal 0.3 is drained by checkpoints; commitlog 0.2 never calls fsync and trusts its tail; walrus 0.2
@@ -20,23 +21,22 @@
 //! for reading and writing and finds no offset without reading all before it; raft-engine 0.4 is for Raft groups, with
 //! thirty dependencies; spacetimedb-commitlog is not under an open licence.
 
-mod compact;
+mod compaction;
 mod error;
-mod folder;
 mod frame;
-mod look;
+mod frame_reader;
 mod mend;
+mod offline_reader;
 mod salvage;
-mod scan;
 mod segment;
 #[cfg(test)]
 mod tests;
+mod topic_dir;
 mod writer;
 
-pub use error::LogError;
-pub use look::{activities_bytes, look_through};
+pub use error::BuiltInLogError;
+pub use offline_reader::{activities_bytes, read_activities};
 
-use folder::{Folder, Gaps};
 use frame::{BODY_BYTES_MAX, Content, HEAD_BYTES};
 use parking_lot::{Condvar, Mutex};
 use slackwater_engine::record::{NewRecord, Position, Record, Topic};
@@ -47,9 +47,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
+use topic_dir::{Gaps, TopicDir};
 use writer::{Queue, Tail};
 
-/// The third topic, after [`Topic::ALL`].
+/// The index of the third topic, after those of [`Topic::ALL`].
 const DEAD_LETTERS: usize = 2;
 /// The longest segment, so that a place in it fits 32 bits.
 const SEGMENT_BYTES_MAX: u64 = 1 << 30;
@@ -59,13 +60,13 @@ const DEAD_LETTERS_BYTES_MAX: u64 = 1 << 30;
 /// Where the log is and how much it keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Its folder; created if missing.
+    /// The folder of the log, which is created if missing.
     pub path: PathBuf,
     /// How long activities and dead letters are kept, in log time.
     pub activities_keep: Duration,
-    /// How much of the activities is kept, in bytes on disk.
+    /// The most bytes of activities that are kept on disk.
     pub activities_bytes_max: u64,
-    /// How long a file grows before the next one begins, in bytes; at most 1 GiB. What expires is a whole file.
+    /// Bytes of a file before the next one begins, at most 1 GiB. A file expires as a whole.
     pub segment_bytes: u64,
 }
 
@@ -84,58 +85,59 @@ impl Options {
 /// Which offsets of a topic can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// The first that is kept, or would be if compaction had not removed it.
+    /// The first offset that is kept, or would be if compaction had not removed it.
     pub first: i64,
-    /// The next to be written; everything before it is durable.
+    /// The next offset to be written. Every record before it is durable.
     pub next: i64,
 }
 
-/// An open log. Clones are the same log; it is closed by [`BuiltInLog::close`], or when the last clone is dropped.
+/// An open log. Clones are the same log. It is closed by [`BuiltInLog::close`], or when the last clone is dropped.
 #[derive(Clone)]
-pub struct BuiltInLog(Arc<Open>);
+pub struct BuiltInLog(Arc<OpenLog>);
 
-struct Open {
+struct OpenLog {
     options: Options,
     /// Activities, relationships, dead letters.
-    folders: [Arc<Folder>; 3],
+    topics: [Arc<TopicDir>; 3],
     queue: Arc<Queue>,
-    news: Arc<News>,
+    signal: Arc<AppendSignal>,
     writer: Mutex<Option<JoinHandle<()>>>,
-    /// Locked on disk while the log is open here, and in memory while old segments are worked on.
-    lock: Mutex<Lock>,
+    /// The lock on the folder. The mutex is held while old segments are removed or rewritten.
+    lock: Mutex<FolderLock>,
 }
 
-struct Lock {
+/// The file lock that keeps other processes out of the folder.
+struct FolderLock {
     file: File,
-    held: bool,
+    is_held: bool,
 }
 
-/// Wakes those who wait for something new.
+/// Wakes readers that wait for new records.
 #[derive(Default)]
-struct News {
-    now: Mutex<Newest>,
+struct AppendSignal {
+    state: Mutex<AppendState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct Newest {
+struct AppendState {
     next: [i64; 2],
-    closed: bool,
+    is_closed: bool,
 }
 
 impl BuiltInLog {
-    /// Opens or creates a log. A torn tail is cut off, with a log line; what is damaged is put aside. Errors: the folder is
+    /// Opens or creates a log. A torn tail is cut off with a log line, and damaged bytes are put aside. Errors: the folder is
     /// in use or cannot be used, or a file in it is missing.
-    pub fn open(options: Options) -> Result<BuiltInLog, LogError> {
+    pub fn open(options: Options) -> Result<BuiltInLog, BuiltInLogError> {
         let path = &options.path;
         create_folder(path)?;
         let lock = lock(path)?;
         let segment_bytes = options.segment_bytes.min(SEGMENT_BYTES_MAX);
         let open = |name: &str, gaps| {
-            let (folder, segment, file) = Folder::open(path.join(name), gaps)?;
-            let folder = Arc::new(folder);
-            let tail = Tail::new(Arc::clone(&folder), segment, file, segment_bytes);
-            Ok((folder, tail))
+            let (topic, segment, file) = TopicDir::open(path.join(name), gaps)?;
+            let topic = Arc::new(topic);
+            let tail = Tail::new(Arc::clone(&topic), segment, file, segment_bytes);
+            Ok((topic, tail))
         };
         let (activities, activities_tail) = open(Topic::Activities.name(), Gaps::Refused)?;
         let (relationships, relationships_tail) = open(Topic::Relationships.name(), Gaps::Allowed)?;
@@ -144,13 +146,13 @@ impl BuiltInLog {
         segment::sync_folder(path)?;
 
         let queue = Arc::new(Queue::default());
-        let news = Arc::new(News::default());
+        let signal = Arc::new(AppendSignal::default());
         let newest = {
-            let folders = [Arc::clone(&activities), Arc::clone(&relationships)];
-            let news = Arc::clone(&news);
+            let topics = [Arc::clone(&activities), Arc::clone(&relationships)];
+            let signal = Arc::clone(&signal);
             move || {
-                news.now.lock().next = folders.each_ref().map(|folder| folder.bounds().next);
-                news.changed.notify_all();
+                signal.state.lock().next = topics.each_ref().map(|topic| topic.bounds().next);
+                signal.changed.notify_all();
             }
         };
         newest();
@@ -160,31 +162,32 @@ impl BuiltInLog {
             std::thread::Builder::new()
                 .name("log-writer".to_owned())
                 .spawn(move || writer::run(tails, &queue, newest))
-                .map_err(LogError::io("start a thread for", path))?
+                .map_err(BuiltInLogError::io("start a thread for", path))?
         };
-        Ok(BuiltInLog(Arc::new(Open {
-            folders: [activities, relationships, dead_letters],
+        Ok(BuiltInLog(Arc::new(OpenLog {
+            topics: [activities, relationships, dead_letters],
             queue,
-            news,
+            signal,
             writer: Mutex::new(Some(writer)),
-            lock: Mutex::new(Lock {
+            lock: Mutex::new(FolderLock {
                 file: lock,
-                held: true,
+                is_held: true,
             }),
             options,
         })))
     }
 
-    /// Appends records; they are durable, in this order, when it returns their positions. Callers share one fsync. A
-    /// caller that stops waiting does not take its records back.
+    /// Appends records. They are durable, in this order, when it returns their positions. Callers share one fsync. A caller that
+    /// stops waiting does not take its records back.
     ///
-    /// Errors: none of them is to be counted on: [`LogError::Full`] and [`LogError::TooLarge`] before anything was
-    /// written; after a write or fsync failed twice, [`LogError::Refused`] until the disk takes records again.
-    pub async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<Position>, LogError> {
+    /// After an error none of the records may be relied on. Errors: [`BuiltInLogError::Full`] and [`BuiltInLogError::TooLarge`]
+    /// before anything was written. After a write or fsync failed twice, [`BuiltInLogError::Refused`] until the disk takes records
+    /// again.
+    pub async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<Position>, BuiltInLogError> {
         let topics: Vec<Topic> = records.iter().map(|record| record.topic).collect();
         let contents = records
             .into_iter()
-            .map(|record| (folder_of(record.topic), Content::from(record)));
+            .map(|record| (topic_index(record.topic), Content::from(record)));
         let offsets = self.write(contents.collect()).await?;
         let positions = topics
             .into_iter()
@@ -197,9 +200,9 @@ impl BuiltInLog {
         Ok(positions.collect())
     }
 
-    /// Keeps a record that could not be used, unchanged, with headers that say why and where it stood; durable when it
+    /// Keeps a record that could not be used, unchanged, with headers that say why and where it stood. It is durable when this
     /// returns.
-    pub async fn dead_letter(&self, record: &Record, reason: &str) -> Result<(), LogError> {
+    pub async fn dead_letter(&self, record: &Record, reason: &str) -> Result<(), BuiltInLogError> {
         let Position {
             topic,
             partition,
@@ -221,101 +224,103 @@ impl BuiltInLog {
         self.write(vec![(DEAD_LETTERS, content)]).await.map(drop)
     }
 
-    /// What can be read of a topic: only what is durable.
+    /// The offsets of a topic that can be read. All of them are durable.
     pub fn bounds(&self, topic: Topic) -> Bounds {
-        self.folder(topic).bounds()
+        self.topic(topic).bounds()
     }
 
-    /// Reads records from offset `from` on, up to `records_max` and `bytes_max` (bytes on disk), but at least one if
-    /// there is one; none at the end, and where nothing is left of what was there up to the end. Never beyond what is
-    /// durable. Damage met in a closed segment is mended on the way.
+    /// Reads records from offset `from` on, up to `records_max` and `bytes_max` (bytes on disk), but at least one if there is one.
+    /// It returns none at the end, and where every record up to the end was damaged, and never one that is not durable. Damage
+    /// in a closed segment is mended on the way.
     ///
-    /// Errors: [`LogError::Gone`] below the first offset, [`LogError::Beyond`] above the next one,
-    /// [`LogError::Damaged`] and [`LogError::NotGiven`] in the last segment, [`LogError::Unreadable`] where a disk gives too little.
+    /// Errors: [`BuiltInLogError::Gone`] below the first offset, [`BuiltInLogError::Beyond`] above the next one,
+    /// [`BuiltInLogError::Damaged`] and [`BuiltInLogError::NotGiven`] in the last segment, [`BuiltInLogError::Unreadable`] where
+    /// a disk gives too little.
     pub fn read(
         &self,
         topic: Topic,
         from: i64,
         records_max: usize,
         bytes_max: usize,
-    ) -> Result<Vec<Record>, LogError> {
-        self.folder(topic).read(topic, from, records_max, bytes_max)
+    ) -> Result<Vec<Record>, BuiltInLogError> {
+        self.topic(topic).read(topic, from, records_max, bytes_max)
     }
 
-    /// Blocks until there is something durable at or beyond the offsets `seen` (the next ones of each topic, in the
+    /// Blocks until there is a durable record at or beyond the offsets `seen` (the next ones of each topic, in the
     /// order of [`Topic::ALL`]), until `timeout`, or until the log is closed.
     pub fn wait(&self, seen: [i64; 2], timeout: Duration) {
-        let news = &self.0.news;
-        let nothing = |now: &mut Newest| {
-            let mut pairs = now.next.iter().zip(&seen);
-            !now.closed && pairs.all(|(next, seen)| next <= seen)
+        let signal = &self.0.signal;
+        let has_nothing_new = |state: &mut AppendState| {
+            let mut pairs = state.next.iter().zip(&seen);
+            !state.is_closed && pairs.all(|(next, seen)| next <= seen)
         };
-        news.changed
-            .wait_while_for(&mut news.now.lock(), nothing, timeout);
+        signal
+            .changed
+            .wait_while_for(&mut signal.state.lock(), has_nothing_new, timeout);
     }
 
-    /// Removes what is too old or too much, by whole closed segments: activities by the options, dead letters by the
-    /// same age and a size of their own. `log_time` is the newest `arrived` read.
-    pub fn expire(&self, log_time: Time) -> Result<(), LogError> {
+    /// Removes closed segments that are too old or too many: of activities by the options, of dead letters by the same age and a
+    /// size of their own. `log_time` is the newest time of arrival that was read.
+    pub fn expire(&self, log_time: Time) -> Result<(), BuiltInLogError> {
         let lock = self.0.lock.lock();
-        if !lock.held {
-            return Err(LogError::Closed);
+        if !lock.is_held {
+            return Err(BuiltInLogError::Closed);
         }
         let before = log_time.minus(self.0.options.activities_keep);
-        let [activities, _, dead_letters] = &self.0.folders;
+        let [activities, _, dead_letters] = &self.0.topics;
         activities.expire(before, self.0.options.activities_bytes_max)?;
         dead_letters.expire(before, DEAD_LETTERS_BYTES_MAX)
     }
 
-    /// Rewrites closed segments of the relationships of which more than half is stale, so that of each key only the
-    /// newest record stays, at its offset; a removal stays too, for ever. Safe to be killed at any moment. It reads
-    /// all of the topic: call it once an hour or less, on a thread that may block.
-    pub fn compact(&self) -> Result<(), LogError> {
+    /// Rewrites closed segments of the relationships of which more than half is stale, so that only the newest record of each key
+    /// stays, at its offset. A removal stays too, for ever. It may be killed at any moment. It reads all of the topic: call it
+    /// once an hour or less, on a thread that may block.
+    pub fn compact(&self) -> Result<(), BuiltInLogError> {
         let lock = self.0.lock.lock();
-        if !lock.held {
-            return Err(LogError::Closed);
+        if !lock.is_held {
+            return Err(BuiltInLogError::Closed);
         }
-        compact::compact(self.folder(Topic::Relationships))
+        compaction::compact(self.topic(Topic::Relationships))
     }
 
-    /// Records that could not be read any more and were put aside, in files that are still there.
+    /// Records that could not be read any more, and whose bytes were put aside in files that are still there.
     pub fn damaged_records(&self) -> u64 {
-        let folders = self.0.folders.iter();
-        folders.map(|folder| folder.damaged_records()).sum()
+        let topics = self.0.topics.iter();
+        topics.map(|topic| topic.damaged_records()).sum()
     }
 
-    /// Why nothing can be written at the moment, if that is so: what is appended meanwhile is refused. It passes by itself
-    /// when the disk has room again, or works again.
-    pub fn trouble(&self) -> Option<LogError> {
+    /// Why nothing can be written at the moment, if that is so. Meanwhile appends are refused. It passes by itself when the disk
+    /// has room again, or works again.
+    pub fn trouble(&self) -> Option<BuiltInLogError> {
         self.0.queue.trouble()
     }
 
-    /// How many groups have been made durable: appends divided by this is how many share an fsync.
+    /// How many groups of appends have been made durable. Appends divided by this is how many share an fsync.
     pub fn groups(&self) -> u64 {
         self.0.queue.groups.load(Ordering::Relaxed)
     }
 
-    /// Writes what is queued, then lets the folder go. Blocks until that is done; what comes later is
-    /// [`LogError::Closed`].
+    /// Writes the queued records, then unlocks the folder. It blocks until that is done. Later appends get
+    /// [`BuiltInLogError::Closed`].
     pub fn close(&self) {
         self.0.close();
     }
 
-    async fn write(&self, contents: Vec<(usize, Content)>) -> Result<Vec<i64>, LogError> {
+    async fn write(&self, contents: Vec<(usize, Content)>) -> Result<Vec<i64>, BuiltInLogError> {
         let lengths = contents.iter().map(|(_, content)| content.frame_bytes());
         match lengths.max() {
             None => return Ok(Vec::new()),
             Some(bytes) if HEAD_BYTES + BODY_BYTES_MAX < bytes => {
-                return Err(LogError::TooLarge { bytes });
+                return Err(BuiltInLogError::TooLarge { bytes });
             }
             Some(_) => {}
         }
         let answer = self.0.queue.push(contents)?;
-        answer.await.unwrap_or(Err(LogError::Closed))
+        answer.await.unwrap_or(Err(BuiltInLogError::Closed))
     }
 
-    fn folder(&self, topic: Topic) -> &Folder {
-        let [activities, relationships, _] = &self.0.folders;
+    fn topic(&self, topic: Topic) -> &TopicDir {
+        let [activities, relationships, _] = &self.0.topics;
         match topic {
             Topic::Activities => activities,
             Topic::Relationships => relationships,
@@ -323,11 +328,11 @@ impl BuiltInLog {
     }
 }
 
-impl Open {
+impl OpenLog {
     fn close(&self) {
         self.queue.close();
         {
-            // Held until the writer has ended: whoever closes second must not let the folder go before.
+            // This lock is held until the writer has ended, so that a second caller does not unlock the folder before.
             let mut writer = self.writer.lock();
             if let Some(writer) = writer.take()
                 && writer.join().is_err()
@@ -335,10 +340,10 @@ impl Open {
                 tracing::error!("the log's writer has panicked");
             }
         }
-        self.news.now.lock().closed = true;
-        self.news.changed.notify_all();
+        self.signal.state.lock().is_closed = true;
+        self.signal.changed.notify_all();
         let mut lock = self.lock.lock();
-        if std::mem::take(&mut lock.held)
+        if std::mem::take(&mut lock.is_held)
             && let Err(error) = lock.file.unlock()
         {
             tracing::warn!(%error, "could not unlock the log's folder");
@@ -346,21 +351,21 @@ impl Open {
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenLog {
     fn drop(&mut self) {
         self.close();
     }
 }
 
-fn folder_of(topic: Topic) -> usize {
+fn topic_index(topic: Topic) -> usize {
     match topic {
         Topic::Activities => 0,
         Topic::Relationships => 1,
     }
 }
 
-/// Creates a folder and those above it, durably.
-fn create_folder(path: &Path) -> Result<(), LogError> {
+/// Creates a folder and its missing parents, durably.
+fn create_folder(path: &Path) -> Result<(), BuiltInLogError> {
     if path.is_dir() {
         return Ok(());
     }
@@ -369,23 +374,23 @@ fn create_folder(path: &Path) -> Result<(), LogError> {
         _ => Path::new("."),
     };
     create_folder(parent)?;
-    std::fs::create_dir(path).map_err(LogError::io("create", path))?;
+    std::fs::create_dir(path).map_err(BuiltInLogError::io("create", path))?;
     segment::sync_folder(parent)
 }
 
-fn lock(folder: &Path) -> Result<File, LogError> {
+fn lock(folder: &Path) -> Result<File, BuiltInLogError> {
     let path = folder.join("lock");
     let file = File::options()
         .create(true)
         .truncate(false)
         .write(true)
         .open(&path)
-        .map_err(LogError::io("open", &path))?;
+        .map_err(BuiltInLogError::io("open", &path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(LogError::InUse {
+        Err(TryLockError::WouldBlock) => Err(BuiltInLogError::InUse {
             folder: folder.to_owned(),
         }),
-        Err(TryLockError::Error(error)) => Err(LogError::io("lock", &path)(error)),
+        Err(TryLockError::Error(error)) => Err(BuiltInLogError::io("lock", &path)(error)),
     }
 }

@@ -1,43 +1,42 @@
-//! Reading what a failing disk still gives of a file: block by block, a mark standing for the blocks that it does not give.
+//! Reads the blocks of a file that a failing disk still gives. A mark stands for those that it does not give.
 
 use rustix::io::Errno;
 use std::io::{self, Read, Seek, SeekFrom};
 
-/// What a disk gives or does not give as one, in bytes.
+/// Bytes that a disk gives, or does not give, as one block.
 const BLOCK_BYTES: u64 = 4096;
-/// How much is read at once where nothing fails: a multiple of a block.
+/// Bytes that are read at once where nothing fails, a multiple of a block.
 const READ_BYTES: u64 = 64 * BLOCK_BYTES;
-/// More blocks than this are no bad place on a disk but a disk that fails: each may take seconds to be given up, and a person
-/// is to decide what becomes of so many records.
+/// The most blocks that may be lost. More of them are not a bad place on a disk but a failing disk: each may take seconds until
+/// the disk gives up, and a person is to decide what becomes of so many records.
 const LOST_MAX: usize = 256;
-/// What stands for each byte of a block that was not given. No record begins with it, and a crash does not leave it, as it does
-/// zeros.
+/// Stands for each byte of a block that was not given. No record begins with it, and a crash leaves zeros but never this.
 pub(super) const MARK: u8 = 0x55;
 
-/// What could be read.
-pub(super) struct Salvaged {
-    /// As long as what was to be read.
+/// The bytes that could be read, with marks for the others.
+pub(super) struct SalvagedBytes {
+    /// As many bytes as were to be read.
     pub(super) bytes: Vec<u8>,
-    /// The blocks in it that were not given.
+    /// How many blocks were not given.
     pub(super) lost: usize,
-    /// Where the first of these is in the file, and why it was not given.
+    /// The byte of the file where the first of these is, and why it was not given.
     pub(super) first: Option<(u64, io::Error)>,
 }
 
-/// Whether the disk does not give what is there. Anything else that fails says nothing of what is in a file.
+/// Whether the disk failed to read a block. Other errors say nothing about the contents of a file.
 pub(super) fn is_not_given(error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::IO.raw_os_error())
 }
 
-/// Reads from the byte `from` up to `to`. What is not given is tried once more, in blocks.
+/// Reads from the byte `from` up to `to`. A stretch that is not given is tried once more, block by block.
 ///
-/// Errors: anything but blocks that are not given, or that error itself when too many are not, or all.
+/// Errors: any other error than a block that is not given, or that one if too many blocks are not given, or all.
 pub(super) fn salvage(
     file: &mut (impl Read + Seek),
     from: u64,
     to: u64,
-) -> Result<Salvaged, io::Error> {
-    let mut salvaged = Salvaged {
+) -> Result<SalvagedBytes, io::Error> {
+    let mut salvaged = SalvagedBytes {
         bytes: Vec::new(),
         lost: 0,
         first: None,
@@ -65,7 +64,7 @@ pub(super) fn salvage(
     }
 }
 
-impl Salvaged {
+impl SalvagedBytes {
     fn append_block(
         &mut self,
         file: &mut (impl Read + Seek),
@@ -88,12 +87,12 @@ impl Salvaged {
     }
 }
 
-/// Where the part of this length ends that the byte `at` is in.
+/// Where the part of `bytes` bytes ends that the byte `at` is in.
 fn part_end(at: u64, bytes: u64) -> u64 {
     (at / bytes + 1).saturating_mul(bytes)
 }
 
-/// Appends a stretch of the file, or nothing.
+/// Appends a stretch of the file to `into`, or nothing after an error.
 fn append(
     file: &mut (impl Read + Seek),
     at: u64,

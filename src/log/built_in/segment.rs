@@ -1,9 +1,9 @@
 //! One file of the log: a header, then frames, oldest first. Only the last segment of a topic grows.
 
-use super::LogError;
-use super::mend::{self, End, Walked};
+use super::BuiltInLogError;
+use super::frame_reader::{Fault, FrameReader};
+use super::mend::{self, ExpectedEnd, Inspection};
 use super::salvage::is_not_given;
-use super::scan::{Fault, Frames};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use slackwater_order::time::Time;
@@ -11,45 +11,45 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// Bytes before the first frame: magic with the version last, and the first offset, which the name says too.
+/// Bytes before the first frame: a magic that ends with the version, and the first offset, which the file name says too.
 pub(super) const HEADER_BYTES: u64 = 16;
-/// The extension of a file that will take a segment's place once it is whole.
+/// The extension of a file that takes a segment's place once it is whole.
 pub(super) const UNFINISHED: &str = "unfinished";
 const HEADER_MAGIC: [u8; 8] = *b"SLACKLG\x01";
-/// One position is remembered for each stretch this long, in 8 bytes: 6 MB of memory for 50 GB of log.
+/// The index has one entry of 8 bytes for each stretch this long: 6 MB of memory for 50 GB of log.
 const INDEX_STRIDE_BYTES: u64 = 64 * 1024;
 
 /// A file of records with offsets from `base`.
 pub(super) struct Segment {
-    /// Its first offset; the name of the file.
+    /// The first offset, which is the name of the file.
     pub(super) base: i64,
-    /// Where it is.
+    /// The path of the file.
     pub(super) path: PathBuf,
     extent: Mutex<Extent>,
 }
 
-/// The last segment of a topic, as it was found.
-pub(super) enum Recovered {
-    /// It goes on in this file.
+/// The last segment of a topic, as the start finds it.
+pub(super) enum LastSegment {
+    /// The segment goes on in this file.
     Whole(Segment, File),
-    /// It was damaged: another must follow.
+    /// The segment was damaged and is mended. It takes no more records, so another must follow.
     Mended(Segment),
 }
 
-/// How far the durable part of a segment reaches, and where in it things are.
+/// How far the durable part of a segment reaches, with an index of its records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Extent {
     /// Durable bytes.
     pub(super) bytes: u64,
     /// The offset after its last record.
     pub(super) next: i64,
-    /// The newest timestamp in it.
+    /// The newest timestamp of its records.
     pub(super) newest: Option<Time>,
-    /// Offset (less base) and place of about one record in [`INDEX_STRIDE_BYTES`].
+    /// Offset (less base) and byte of about one record in [`INDEX_STRIDE_BYTES`].
     index: Vec<(u32, u32)>,
-    /// Where the last reader stopped: offset and place. A replay goes on there without a search.
+    /// The offset and byte where the last reader stopped. A replay goes on there without a search.
     #[serde(skip)]
-    stopped: (i64, u64),
+    last_stop: (i64, u64),
 }
 
 impl Extent {
@@ -59,11 +59,11 @@ impl Extent {
             next: base,
             newest: None,
             index: Vec::new(),
-            stopped: (base, HEADER_BYTES),
+            last_stop: (base, HEADER_BYTES),
         }
     }
 
-    /// One more record, `bytes` long, at the end.
+    /// Adds a record of `bytes` bytes at the end.
     pub(super) fn add(&mut self, base: i64, offset: i64, timestamp: Option<Time>, bytes: usize) {
         let last = self.index.last().map_or(0, |(_, at)| u64::from(*at));
         if last + INDEX_STRIDE_BYTES <= self.bytes
@@ -78,73 +78,75 @@ impl Extent {
 }
 
 impl Segment {
-    /// Creates the file for records from `base`, durably, and opens it for appending. It has its header before it has its
-    /// name, so that there always is a last segment which says where the log goes on.
-    pub(super) fn create(folder: &Path, base: i64) -> Result<(Segment, File), LogError> {
+    /// Creates the file for records from `base`, durably, and opens it for appending. The file has its header before it has its
+    /// name, so that there is always a last segment which says where the log goes on.
+    pub(super) fn create(folder: &Path, base: i64) -> Result<(Segment, File), BuiltInLogError> {
         let path = folder.join(format!("{base:020}.log"));
         let unfinished = path.with_extension(UNFINISHED);
-        // Appended to: what comes after a cut goes where the cut was.
+        // It is opened for appending, so that a write after a cut begins at the cut.
         let mut file = OpenOptions::new()
             .append(true)
             .create(true)
             .open(&unfinished)
-            .map_err(LogError::io("create", &unfinished))?;
-        write_header(&mut file, base).map_err(LogError::io("write the header of", &path))?;
-        std::fs::rename(&unfinished, &path).map_err(LogError::io("rename", &unfinished))?;
+            .map_err(BuiltInLogError::io("create", &unfinished))?;
+        write_header(&mut file, base).map_err(BuiltInLogError::io("write the header of", &path))?;
+        std::fs::rename(&unfinished, &path).map_err(BuiltInLogError::io("rename", &unfinished))?;
         sync_folder(folder)?;
         let extent = Mutex::new(Extent::empty(base));
         Ok((Segment { base, path, extent }, file))
     }
 
-    /// Opens the last segment of a topic: cuts off what a crash left half written, and makes the rest durable, since
-    /// a killed process may have left it in the machine's memory only. One that is damaged is mended, and takes no more.
-    pub(super) fn recover(path: PathBuf, base: i64) -> Result<Recovered, LogError> {
+    /// Opens the last segment of a topic. A torn tail is cut off, and the rest is made durable, since a killed process may have left
+    /// it in the machine's memory only. A damaged segment is mended.
+    pub(super) fn recover(path: PathBuf, base: i64) -> Result<LastSegment, BuiltInLogError> {
         let mut file = OpenOptions::new()
             .read(true)
             .append(true)
             .open(&path)
-            .map_err(LogError::io("open", &path))?;
+            .map_err(BuiltInLogError::io("open", &path))?;
         let found = file
             .metadata()
-            .map_err(LogError::io("read the size of", &path))?
+            .map_err(BuiltInLogError::io("read the size of", &path))?
             .len();
-        // An orderly end says so much.
+        // The index says how far an orderly end had written.
         let (durable, next) =
             read_index(&path).map_or((0, base), |extent| (extent.bytes, extent.next));
         let extent = if found < HEADER_BYTES && durable <= HEADER_BYTES {
-            write_header(&mut file, base).map_err(LogError::io("write the header of", &path))?;
+            write_header(&mut file, base)
+                .map_err(BuiltInLogError::io("write the header of", &path))?;
             Extent::empty(base)
         } else {
-            match mend::walk(&path, base, found, End::Last { durable, next })? {
-                Walked::Whole(extent) => {
+            match mend::inspect(&path, base, found, ExpectedEnd::Last { durable, next })? {
+                Inspection::Whole(extent) => {
                     if extent.bytes < found {
                         cut(&file, &path, extent.bytes, found)?;
                     }
                     extent
                 }
-                Walked::Damaged(mended) => {
-                    let segment = Segment::of(path, base, mended.take_its_place()?);
+                Inspection::Damaged(replacement) => {
+                    let segment = Segment::of(path, base, replacement.install()?);
                     segment.write_index();
-                    return Ok(Recovered::Mended(segment));
+                    return Ok(LastSegment::Mended(segment));
                 }
             }
         };
-        file.sync_all().map_err(LogError::io("sync", &path))?;
-        Ok(Recovered::Whole(Segment::of(path, base, extent), file))
+        file.sync_all()
+            .map_err(BuiltInLogError::io("sync", &path))?;
+        Ok(LastSegment::Whole(Segment::of(path, base, extent), file))
     }
 
-    /// A segment that grows no more, since another begins at `next`: its index file, or if that is missing or another's,
-    /// a walk through it, which mends it if it is damaged.
-    pub(super) fn closed(path: PathBuf, base: i64, next: i64) -> Result<Segment, LogError> {
+    /// Opens a segment that grows no more, since another begins at `next`. Its extent comes from its index file. If that is
+    /// missing or does not fit, all of the segment is inspected, and mended if it is damaged.
+    pub(super) fn closed(path: PathBuf, base: i64, next: i64) -> Result<Segment, BuiltInLogError> {
         let file = OpenOptions::new()
             .append(true)
             .open(&path)
-            .map_err(LogError::io("open", &path))?;
+            .map_err(BuiltInLogError::io("open", &path))?;
         let bytes = file
             .metadata()
-            .map_err(LogError::io("read the size of", &path))?
+            .map_err(BuiltInLogError::io("read the size of", &path))?
             .len();
-        // What a failed write left behind is longer than it says.
+        // The file may be longer than its index says, by the bytes of a failed write.
         let is_its = |extent: &Extent| {
             extent.bytes == bytes || (extent.bytes < bytes && extent.next == next)
         };
@@ -155,15 +157,15 @@ impl Segment {
         let known = indexed.is_some();
         let (mut extent, is_new) = match indexed {
             Some(extent) => (extent, false),
-            None => match mend::walk(&path, base, bytes, End::Before(next))? {
-                Walked::Whole(extent) => (extent, false),
-                Walked::Damaged(mended) => (mended.take_its_place()?, true),
+            None => match mend::inspect(&path, base, bytes, ExpectedEnd::Before(next))? {
+                Inspection::Whole(extent) => (extent, false),
+                Inspection::Damaged(replacement) => (replacement.install()?, true),
             },
         };
         if extent.bytes < bytes && !is_new {
             cut(&file, &path, extent.bytes, bytes)?;
         }
-        extent.stopped = (base, HEADER_BYTES);
+        extent.last_stop = (base, HEADER_BYTES);
         let segment = Segment::of(path, base, extent);
         if !known {
             segment.write_index();
@@ -171,14 +173,13 @@ impl Segment {
         Ok(segment)
     }
 
-    /// A file whose extent is known.
+    /// A segment whose extent is known.
     pub(super) fn of(path: PathBuf, base: i64, extent: Extent) -> Segment {
         let extent = Mutex::new(extent);
         Segment { base, path, extent }
     }
 
-    /// Writes the index beside the segment, so that the next start need not walk through it. If that fails, the next
-    /// start does.
+    /// Writes the index beside the segment, so that the next start need not inspect it. If that fails, the next start does.
     pub(super) fn write_index(&self) {
         let path = self.path.with_extension("index");
         let extent = self.extent.lock().clone();
@@ -203,7 +204,7 @@ impl Segment {
         self.extent.lock().next
     }
 
-    /// The newest timestamp in it.
+    /// The newest timestamp of its records.
     pub(super) fn newest(&self) -> Option<Time> {
         self.extent.lock().newest
     }
@@ -213,7 +214,7 @@ impl Segment {
         self.extent.lock().clone()
     }
 
-    /// Shows readers what has become durable.
+    /// Publishes records that have become durable to readers.
     pub(super) fn grow(&self, to: &Extent) {
         let mut extent = self.extent.lock();
         let known = extent.index.len();
@@ -224,8 +225,8 @@ impl Segment {
         extent.index.extend_from_slice(new);
     }
 
-    /// Its durable frames, from the record `from` or somewhat before it.
-    pub(super) fn frames(&self, from: i64) -> Result<Frames, LogError> {
+    /// Reads its durable frames, from the record `from` or somewhat before it.
+    pub(super) fn frames(&self, from: i64) -> Result<FrameReader, BuiltInLogError> {
         let (at, end) = {
             let extent = self.extent.lock();
             let indexed = extent
@@ -233,16 +234,16 @@ impl Segment {
                 .partition_point(|(offset, _)| self.base + i64::from(*offset) <= from);
             let indexed = indexed.checked_sub(1).and_then(|i| extent.index.get(i));
             let at = indexed.map_or(HEADER_BYTES, |(_, at)| u64::from(*at));
-            let (offset, stopped) = extent.stopped;
-            let at = if offset <= from { at.max(stopped) } else { at };
+            let (offset, stop) = extent.last_stop;
+            let at = if offset <= from { at.max(stop) } else { at };
             (at, extent.bytes)
         };
-        Frames::open(&self.path, at, end, self.base)
+        FrameReader::open(&self.path, at, end, self.base)
     }
 
-    /// Remembers where a reader stopped: the record `next` begins at `at` or later.
-    pub(super) fn stopped(&self, next: i64, at: u64) {
-        self.extent.lock().stopped = (next, at);
+    /// Remembers where a reader stopped: the record `next` begins at the byte `at` or later.
+    pub(super) fn remember_stop(&self, next: i64, at: u64) {
+        self.extent.lock().last_stop = (next, at);
     }
 }
 
@@ -269,8 +270,8 @@ fn write_header(file: &mut File, base: i64) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Whether the file has the header it must have: what it says is known anyway. Errors: it was written by another version.
-pub(super) fn has_header(path: &Path, base: i64) -> Result<bool, LogError> {
+/// Whether the header of the file is intact. Its contents are known from the file name. Errors: a later version wrote the file.
+pub(super) fn has_header(path: &Path, base: i64) -> Result<bool, BuiltInLogError> {
     let mut found = [0; HEADER_BYTES as usize];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut found));
     match read {
@@ -283,27 +284,27 @@ pub(super) fn has_header(path: &Path, base: i64) -> Result<bool, LogError> {
                 && *of_base == base.to_le_bytes()
                 && !is_as_written_here(path, base)?;
             match is_newer {
-                true => Err(LogError::Newer {
+                true => Err(BuiltInLogError::Newer {
                     file: path.to_owned(),
                 }),
                 false => Ok(false),
             }
         }
-        // What the disk does not give of it is known as well.
+        // A header that the disk does not give is damaged, and its contents are known.
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof || is_not_given(&error) => {
             Ok(false)
         }
-        Err(error) => Err(LogError::io("read", path)(error)),
+        Err(error) => Err(BuiltInLogError::io("read", path)(error)),
     }
 }
 
-/// Whether what follows the header is as this version writes it: a frame whose checksum is right, or nothing. Then a later
-/// version in the header is a flipped bit. (What a later version writes must not begin with such a frame.)
-fn is_as_written_here(path: &Path, base: i64) -> Result<bool, LogError> {
+/// Whether a frame whose checksum is right follows the header, as this version writes it, or nothing. Then a later version in
+/// the header is a flipped bit. (A later version must not begin its files with such a frame.)
+fn is_as_written_here(path: &Path, base: i64) -> Result<bool, BuiltInLogError> {
     let bytes = std::fs::metadata(path)
-        .map_err(LogError::io("read the size of", path))?
+        .map_err(BuiltInLogError::io("read the size of", path))?
         .len();
-    let mut frames = Frames::open(path, HEADER_BYTES, bytes, base)?;
+    let mut frames = FrameReader::open(path, HEADER_BYTES, bytes, base)?;
     match frames.next() {
         Ok(_) => Ok(true),
         Err(Fault::Unreadable) => Ok(false),
@@ -311,19 +312,19 @@ fn is_as_written_here(path: &Path, base: i64) -> Result<bool, LogError> {
     }
 }
 
-fn cut(file: &File, path: &Path, at: u64, found: u64) -> Result<(), LogError> {
+fn cut(file: &File, path: &Path, at: u64, found: u64) -> Result<(), BuiltInLogError> {
     let bytes = found - at;
     tracing::warn!(
         file = %path.display(), bytes,
         "cut {bytes} bytes off {}: they were being written when the service stopped, and nobody was told they were kept",
         path.display()
     );
-    file.set_len(at).map_err(LogError::io("cut", path))
+    file.set_len(at).map_err(BuiltInLogError::io("cut", path))
 }
 
-/// Makes created, renamed and removed names in a folder durable.
-pub(super) fn sync_folder(folder: &Path) -> Result<(), LogError> {
+/// Makes the creation, renaming and removal of files in a folder durable.
+pub(super) fn sync_folder(folder: &Path) -> Result<(), BuiltInLogError> {
     File::open(folder)
         .and_then(|file| file.sync_all())
-        .map_err(LogError::io("sync", folder))
+        .map_err(BuiltInLogError::io("sync", folder))
 }

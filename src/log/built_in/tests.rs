@@ -55,10 +55,13 @@ fn a_read_keeps_its_bounds_but_always_moves_on() {
     assert_eq!(count(5, 100, 1200), 2);
     assert_eq!(count(7, 0, 0), 1);
     assert_eq!(count(9, 9, 9), 0);
-    assert!(matches!(log.read(A, 10, 9, 9), Err(LogError::Beyond)));
+    assert!(matches!(
+        log.read(A, 10, 9, 9),
+        Err(BuiltInLogError::Beyond)
+    ));
     assert!(matches!(
         log.read(A, -1, 9, 9),
-        Err(LogError::Gone { first: 0 })
+        Err(BuiltInLogError::Gone { first: 0 })
     ));
 }
 
@@ -76,7 +79,7 @@ fn the_index_finds_records_in_a_long_segment() {
         }
     };
     let extents = |log: &BuiltInLog| {
-        let segments = log.0.folders[0].segments.read();
+        let segments = log.0.topics[0].segments.read();
         segments.iter().map(|s| s.extent()).collect::<Vec<_>>()
     };
     let written = extents(&log);
@@ -326,7 +329,10 @@ fn a_later_version_is_believed_only_where_what_follows_is_not_of_this_one() {
         later[16] ^= 0x10;
         std::fs::write(file, &later).unwrap();
         let error = BuiltInLog::open(options(&folder, 1)).err();
-        assert!(matches!(error, Some(LogError::Newer { .. })), "{error:?}");
+        assert!(
+            matches!(error, Some(BuiltInLogError::Newer { .. })),
+            "{error:?}"
+        );
         assert_eq!(std::fs::read(file).unwrap(), later, "left as it was");
         std::fs::write(file, &before).unwrap();
     }
@@ -530,7 +536,7 @@ fn what_expires_while_it_is_mended_does_not_come_back() {
                 begin.wait();
                 let read = log.read(A, 0, 9, 9999);
                 assert!(
-                    matches!(read, Ok(_) | Err(LogError::Gone { .. })),
+                    matches!(read, Ok(_) | Err(BuiltInLogError::Gone { .. })),
                     "{read:?}"
                 );
             });
@@ -587,7 +593,7 @@ fn damage_in_a_closed_segment_is_mended_when_it_is_met() {
     std::fs::remove_file(second).unwrap();
     let error = BuiltInLog::open(options(&folder, 100)).err();
     assert!(
-        matches!(error, Some(LogError::Missing { from: 2, to: 4, .. })),
+        matches!(error, Some(BuiltInLogError::Missing { from: 2, to: 4, .. })),
         "{error:?}"
     );
 }
@@ -698,7 +704,7 @@ fn activities_expire_by_age_and_by_size() {
     );
     assert!(matches!(
         log.read(A, 2, 9, 9),
-        Err(LogError::Gone { first: 3 })
+        Err(BuiltInLogError::Gone { first: 3 })
     ));
     assert_eq!(log.read(A, 3, 9, usize::MAX).unwrap().len(), 5);
     log.expire(Time::from_millis(1000)).unwrap();
@@ -838,7 +844,7 @@ fn a_log_has_one_owner() {
     let folder = tempfile::tempdir().unwrap();
     let log = open(&folder, 100);
     let error = BuiltInLog::open(options(&folder, 100)).err().unwrap();
-    assert!(matches!(error, LogError::InUse { .. }));
+    assert!(matches!(error, BuiltInLogError::InUse { .. }));
     assert!(
         error.to_string().contains("in use by another process"),
         "{error}"
@@ -847,9 +853,9 @@ fn a_log_has_one_owner() {
     log.close();
     assert!(matches!(
         block_on(other.append(vec![activity(0, 0)])),
-        Err(LogError::Closed)
+        Err(BuiltInLogError::Closed)
     ));
-    assert!(matches!(other.compact(), Err(LogError::Closed)));
+    assert!(matches!(other.compact(), Err(BuiltInLogError::Closed)));
     drop(open(&folder, 100));
     drop(open(&folder, 100));
 }
@@ -879,7 +885,7 @@ fn a_dead_letter_is_the_record_and_why() {
     append(&log, &[activity(0, 3), activity(1, 3)]);
     let mut record = log.read(A, 1, 1, 99).unwrap().remove(0);
     block_on(log.dead_letter(&record, "no actor")).unwrap();
-    let dead = log.0.folders[DEAD_LETTERS]
+    let dead = log.0.topics[DEAD_LETTERS]
         .read(A, 0, 9, 999)
         .unwrap()
         .remove(0);
@@ -904,7 +910,7 @@ fn a_record_has_a_largest_size() {
     let folder = tempfile::tempdir().unwrap();
     let log = open(&folder, 100);
     let refused = block_on(log.append(vec![activity(0, 1), activity(1, BODY_BYTES_MAX as i64)]));
-    assert!(matches!(refused, Err(LogError::TooLarge { .. })));
+    assert!(matches!(refused, Err(BuiltInLogError::TooLarge { .. })));
     assert_eq!(log.bounds(A).next, 0);
     assert_eq!(block_on(log.append(Vec::new())).unwrap(), []);
     append(&log, &[activity(0, 3_900_000)]);
@@ -956,7 +962,7 @@ proptest! {
                         .collect();
                     let offsets = append(&log, &records);
                     for (record, offset) in records.into_iter().zip(offsets) {
-                        let topic = &mut appended[folder_of(record.topic)];
+                        let topic = &mut appended[topic_index(record.topic)];
                         prop_assert_eq!(offset, topic.len() as i64);
                         topic.push(record);
                     }
@@ -977,7 +983,7 @@ proptest! {
                 Step::Expire(millis) => log.expire(Time::from_millis(millis)).unwrap(),
             }
             for topic in Topic::ALL {
-                let expected = &appended[folder_of(topic)];
+                let expected = &appended[topic_index(topic)];
                 let Bounds { first, next } = log.bounds(topic);
                 prop_assert_eq!(next, expected.len() as i64);
                 let read = all_from(&log, topic, first);
@@ -1001,13 +1007,12 @@ proptest! {
 fn what_was_acknowledged_is_there_after_kill_9() {
     let folder = tempfile::tempdir().unwrap();
     let mut acknowledged: BTreeMap<(String, i64), String> = BTreeMap::new();
+    // The test's name does not have the crate's, with which the path of the module begins.
+    let (_, module) = module_path!().split_once("::").unwrap();
+    let child_test = format!("{module}::child_appends_until_it_is_killed");
     for round in 0..20_u64 {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "post::log::tests::child_appends_until_it_is_killed",
-                "--nocapture",
-            ])
+            .args(["--exact", &child_test, "--nocapture"])
             .env(CHILD, folder.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

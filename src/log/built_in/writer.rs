@@ -1,14 +1,15 @@
-//! The one thread that writes. Everybody who waits while it syncs is in its next group, which is synced once.
+//! The one thread that writes. All calls that come while it syncs form its next group, which is synced once.
 //!
-//! After a failed write or fsync no file that was being written is trusted: the machine may have dropped what it could not
-//! write, and the next fsync of that file would succeed without it (<https://wiki.postgresql.org/wiki/Fsync_Errors>). What
-//! had been acknowledged was synced before and stays; the rest is cut off, and each topic goes on in a new segment. If a
-//! group fails there too, its callers are told, and until the disk takes a new segment again so is everybody else.
+//! After a failed write or fsync no file that was being written is trusted: the operating system may have dropped the bytes it
+//! could not write, and the next fsync of that file would succeed without them
+//! (<https://wiki.postgresql.org/wiki/Fsync_Errors>). Acknowledged records were synced before and stay. The rest is cut off, and
+//! each topic goes on in a new segment. If a group fails there too, its callers get the error, and so do all others until the
+//! disk takes a new segment again.
 
-use super::LogError;
-use super::folder::Folder;
+use super::BuiltInLogError;
 use super::frame::Content;
 use super::segment::{Extent, Segment};
+use super::topic_dir::TopicDir;
 use crate::clock;
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
@@ -20,178 +21,177 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// What may wait to be written, in bytes; beyond it, callers are told [`LogError::Full`].
+/// The most bytes that may wait to be written. Beyond it, callers get [`BuiltInLogError::Full`].
 const QUEUE_BYTES_MAX: usize = 64 << 20;
-/// A group takes no further call once it has this many bytes, so that the first in it do not wait long.
+/// A group takes no further call once it has this many bytes, so that its first callers do not wait long.
 const GROUP_BYTES_MAX: usize = 8 << 20;
-/// Bytes gathered for one `write`.
+/// Bytes that are gathered for one `write`.
 const WRITE_BYTES: usize = 1 << 20;
 /// How often a disk that failed is tried again.
-const TRIED_EVERY: Duration = Duration::from_secs(1);
-/// What must be free on a disk that failed before records are taken again: a group, and the segments it may begin. With
-/// less it would fail again at once.
+const RETRY_EVERY: Duration = Duration::from_secs(1);
+/// Bytes that must be free on a disk that failed before records are accepted again: a group, and the segments it may begin. With
+/// less the disk would fail again at once.
 const ROOM_BYTES: u64 = 2 * GROUP_BYTES_MAX as u64;
 
-/// Records to be appended in order, and who waits for their offsets.
+/// Records to be appended in order, and the channel for their offsets.
 struct Call {
-    /// Which folder, and what.
+    /// The index of each record's topic, and the record.
     contents: Vec<(usize, Content)>,
     bytes: usize,
-    answer: oneshot::Sender<Result<Vec<i64>, LogError>>,
+    answer: oneshot::Sender<Result<Vec<i64>, BuiltInLogError>>,
 }
 
 /// Calls on their way to the writer.
 #[derive(Default)]
 pub(super) struct Queue {
-    waiting: Mutex<Waiting>,
+    state: Mutex<QueueState>,
     filled: Condvar,
     /// Groups made durable so far.
     pub(super) groups: AtomicU64,
 }
 
 #[derive(Default)]
-struct Waiting {
+struct QueueState {
     calls: VecDeque<Call>,
     bytes: usize,
-    closing: bool,
-    /// Why nothing can be written at the moment.
-    broken: Option<LogError>,
+    is_closing: bool,
+    /// Why nothing can be written at the moment, if that is so.
+    failure: Option<BuiltInLogError>,
 }
 
-/// What a caller waits on: the offsets, in the order of the records.
-pub(super) type Answer = oneshot::Receiver<Result<Vec<i64>, LogError>>;
+/// A caller waits on this for the offsets, in the order of its records.
+pub(super) type Answer = oneshot::Receiver<Result<Vec<i64>, BuiltInLogError>>;
 
 impl Queue {
-    /// Queues records for the folders they name.
-    pub(super) fn push(&self, contents: Vec<(usize, Content)>) -> Result<Answer, LogError> {
+    /// Queues records for the topics whose indexes stand with them.
+    pub(super) fn push(&self, contents: Vec<(usize, Content)>) -> Result<Answer, BuiltInLogError> {
         let bytes = contents.iter().map(|(_, c)| c.frame_bytes()).sum();
-        let mut waiting = self.waiting.lock();
-        if let Some(because) = &waiting.broken {
-            return Err(because.refused());
+        let mut state = self.state.lock();
+        if let Some(failure) = &state.failure {
+            return Err(failure.refused());
         }
-        if waiting.closing {
-            return Err(LogError::Closed);
+        if state.is_closing {
+            return Err(BuiltInLogError::Closed);
         }
-        // A call larger than the bound is taken by an empty queue, or it never would be.
-        if !waiting.calls.is_empty() && QUEUE_BYTES_MAX < waiting.bytes.saturating_add(bytes) {
-            return Err(LogError::Full);
+        // An empty queue takes a call larger than the bound, or none ever would.
+        if !state.calls.is_empty() && QUEUE_BYTES_MAX < state.bytes.saturating_add(bytes) {
+            return Err(BuiltInLogError::Full);
         }
         let (answer, answered) = oneshot::channel();
-        waiting.bytes += bytes;
-        waiting.calls.push_back(Call {
+        state.bytes += bytes;
+        state.calls.push_back(Call {
             contents,
             bytes,
             answer,
         });
-        drop(waiting);
+        drop(state);
         self.filled.notify_one();
         Ok(answered)
     }
 
-    /// Lets the writer finish what is queued and stop.
+    /// Lets the writer finish the queued calls and stop.
     pub(super) fn close(&self) {
-        self.waiting.lock().closing = true;
+        self.state.lock().is_closing = true;
         self.filled.notify_all();
     }
 
-    /// The next group; none when closed and empty.
+    /// Waits for the next group; none when the queue is closed and empty.
     fn take(&self) -> Option<Vec<Call>> {
-        let mut waiting = self.waiting.lock();
-        while waiting.calls.is_empty() {
-            if waiting.closing {
+        let mut state = self.state.lock();
+        while state.calls.is_empty() {
+            if state.is_closing {
                 return None;
             }
-            self.filled.wait(&mut waiting);
+            self.filled.wait(&mut state);
         }
         let mut group = Vec::new();
         let mut bytes = 0;
         while bytes < GROUP_BYTES_MAX
-            && let Some(call) = waiting.calls.pop_front()
+            && let Some(call) = state.calls.pop_front()
         {
             bytes += call.bytes;
             group.push(call);
         }
-        waiting.bytes -= bytes;
+        state.bytes -= bytes;
         Some(group)
     }
 
     /// Why nothing can be written at the moment, if that is so.
-    pub(super) fn trouble(&self) -> Option<LogError> {
-        self.waiting.lock().broken.clone()
+    pub(super) fn trouble(&self) -> Option<BuiltInLogError> {
+        self.state.lock().failure.clone()
     }
 
-    /// Refuses everything queued, and what comes from now on.
-    fn refuse(&self, because: &LogError) {
-        let mut waiting = self.waiting.lock();
-        waiting.broken = Some(because.clone());
-        waiting.bytes = 0;
-        let calls = std::mem::take(&mut waiting.calls);
-        drop(waiting);
+    /// Refuses the queued calls, and later ones until [`Queue::accept`].
+    fn refuse(&self, failure: &BuiltInLogError) {
+        let mut state = self.state.lock();
+        state.failure = Some(failure.clone());
+        state.bytes = 0;
+        let calls = std::mem::take(&mut state.calls);
+        drop(state);
         for call in calls {
-            let _ = call.answer.send(Err(because.refused()));
+            let _ = call.answer.send(Err(failure.refused()));
         }
     }
 
-    /// Takes records again.
+    /// Accepts calls again.
     fn accept(&self) {
-        self.waiting.lock().broken = None;
+        self.state.lock().failure = None;
     }
 
     /// Waits until a disk that failed is to be tried again; false if the log is being closed.
-    fn wait_for_another_try(&self) -> bool {
-        let mut waiting = self.waiting.lock();
-        let is_open = |waiting: &mut Waiting| !waiting.closing;
-        self.filled
-            .wait_while_for(&mut waiting, is_open, TRIED_EVERY);
-        !waiting.closing
+    fn wait_for_retry(&self) -> bool {
+        let mut state = self.state.lock();
+        let is_open = |state: &mut QueueState| !state.is_closing;
+        self.filled.wait_while_for(&mut state, is_open, RETRY_EVERY);
+        !state.is_closing
     }
 }
 
-/// Writes groups until the queue is closed. `durable` is told after each.
-pub(super) fn run(mut tails: [Tail; 3], queue: &Queue, durable: impl Fn()) {
+/// Writes groups until the queue is closed. `on_durable` is called after each.
+pub(super) fn run(mut tails: [Tail; 3], queue: &Queue, on_durable: impl Fn()) {
     while let Some(group) = queue.take() {
-        let committed = commit(&mut tails, &group).or_else(|because| {
-            let reason = because.told();
+        let committed = commit(&mut tails, &group).or_else(|failure| {
+            let reason = failure.with_causes();
             tracing::warn!(%reason, "{reason}: writing it again into new files");
-            begin_anew(&mut tails)?;
+            begin_new_segments(&mut tails)?;
             commit(&mut tails, &group)
         });
         match committed {
             Ok(offsets) => {
                 queue.groups.fetch_add(1, Ordering::Relaxed);
-                durable();
+                on_durable();
                 for (call, offsets) in group.into_iter().zip(offsets) {
                     let _ = call.answer.send(Ok(offsets));
                 }
             }
-            Err(because) => {
-                let reason = because.told();
+            Err(failure) => {
+                let reason = failure.with_causes();
                 tracing::error!(
                     %reason,
                     "{reason}: the log takes no records until it can be written to again; nothing that was acknowledged \
                      is lost"
                 );
-                queue.refuse(&because);
+                queue.refuse(&failure);
                 for call in group {
-                    let _ = call.answer.send(Err(because.clone()));
+                    let _ = call.answer.send(Err(failure.clone()));
                 }
-                if !recovered(&mut tails, queue) {
+                if !wait_for_disk(&mut tails, queue) {
                     return;
                 }
             }
         }
     }
-    // So that the next start can tell damage from what a crash leaves: an orderly end leaves nothing half written.
+    // The index says how far an orderly end had written, so that the next start can tell damage from a torn tail.
     for tail in &tails {
         tail.segment.write_index();
     }
 }
 
 /// Tries the disk until it takes new segments again; false if the log is being closed.
-fn recovered(tails: &mut [Tail; 3], queue: &Queue) -> bool {
+fn wait_for_disk(tails: &mut [Tail; 3], queue: &Queue) -> bool {
     let failed = clock::stopwatch();
-    while queue.wait_for_another_try() {
-        match begin_anew(tails) {
+    while queue.wait_for_retry() {
+        match begin_new_segments(tails) {
             Ok(()) => {
                 queue.accept();
                 let seconds = failed.elapsed().as_secs();
@@ -201,38 +201,40 @@ fn recovered(tails: &mut [Tail; 3], queue: &Queue) -> bool {
                 );
                 return true;
             }
-            // Told by whoever asks whether we are ready; once in the log is enough.
-            Err(because) => queue.refuse(&because),
+            // Readiness says so. One line in the log is enough.
+            Err(failure) => queue.refuse(&failure),
         }
     }
-    // As far as the machine lets us, what nobody was told is kept does not come back.
+    // Unacknowledged records are cut off as far as the operating system lets us, so that they do not come back.
     for tail in tails {
-        tail.take_back();
+        tail.roll_back();
     }
     false
 }
 
-/// Begins a new segment of each topic after what is durable. Also those that did not fail: a disk that takes three new
+/// Begins a new segment of each topic after its last durable record, also where nothing failed: a disk that takes three new
 /// files takes records.
-fn begin_anew(tails: &mut [Tail; 3]) -> Result<(), LogError> {
+fn begin_new_segments(tails: &mut [Tail; 3]) -> Result<(), BuiltInLogError> {
     for tail in tails.iter_mut() {
-        tail.take_back();
+        tail.roll_back();
     }
     for tail in tails.iter_mut() {
-        has_room(&tail.folder.path)?;
+        check_room(&tail.topic.path)?;
         tail.roll()?;
     }
     Ok(())
 }
 
-/// Whether a file system has room enough to go on. One that does not tell is tried.
-fn has_room(folder: &Path) -> Result<(), LogError> {
+/// Checks that a file system has room to go on. One that does not say how much is free is tried.
+///
+/// Errors: [`BuiltInLogError::NoRoom`].
+fn check_room(folder: &Path) -> Result<(), BuiltInLogError> {
     let Ok(room) = rustix::fs::statvfs(folder) else {
         return Ok(());
     };
     let bytes = room.f_bavail.saturating_mul(room.f_frsize);
     if bytes < ROOM_BYTES {
-        return Err(LogError::NoRoom {
+        return Err(BuiltInLogError::NoRoom {
             folder: folder.to_owned(),
             bytes,
             bytes_min: ROOM_BYTES,
@@ -241,13 +243,13 @@ fn has_room(folder: &Path) -> Result<(), LogError> {
     Ok(())
 }
 
-/// Writes a group, syncs each file it touched once, and shows it to readers.
-fn commit(tails: &mut [Tail; 3], group: &[Call]) -> Result<Vec<Vec<i64>>, LogError> {
+/// Writes a group, syncs each file it touched once, and publishes it to readers. It returns the offsets of each call.
+fn commit(tails: &mut [Tail; 3], group: &[Call]) -> Result<Vec<Vec<i64>>, BuiltInLogError> {
     let mut all = Vec::with_capacity(group.len());
     for call in group {
         let mut offsets = Vec::with_capacity(call.contents.len());
-        for (folder, content) in &call.contents {
-            if let Some(tail) = tails.get_mut(*folder) {
+        for (topic, content) in &call.contents {
+            if let Some(tail) = tails.get_mut(*topic) {
                 offsets.push(tail.append(content)?);
             }
         }
@@ -257,35 +259,35 @@ fn commit(tails: &mut [Tail; 3], group: &[Call]) -> Result<Vec<Vec<i64>>, LogErr
         tail.sync()?;
     }
     for tail in tails.iter_mut() {
-        tail.show();
+        tail.publish();
     }
     Ok(all)
 }
 
 /// The growing end of a topic.
 pub(super) struct Tail {
-    folder: Arc<Folder>,
+    topic: Arc<TopicDir>,
     segment: Arc<Segment>,
     file: File,
-    /// A segment is closed once it is this long.
+    /// A segment is closed once it has this many bytes.
     segment_bytes: u64,
-    /// What is written, and what of it is durable.
+    /// How far the file is written. Of that, `durable_bytes` are durable.
     written: Extent,
     durable_bytes: u64,
     buffer: Vec<u8>,
 }
 
 impl Tail {
-    /// Goes on after what is in `segment`.
+    /// Goes on at the end of `segment`.
     pub(super) fn new(
-        folder: Arc<Folder>,
+        topic: Arc<TopicDir>,
         segment: Arc<Segment>,
         file: File,
         segment_bytes: u64,
     ) -> Tail {
         let written = segment.extent();
         Tail {
-            folder,
+            topic,
             segment,
             file,
             segment_bytes,
@@ -295,8 +297,8 @@ impl Tail {
         }
     }
 
-    /// Gives a record its offset and writes it, or gathers it for the next write.
-    fn append(&mut self, content: &Content) -> Result<i64, LogError> {
+    /// Gives a record its offset, and gathers it for the next write.
+    fn append(&mut self, content: &Content) -> Result<i64, BuiltInLogError> {
         let untouched = self.written.bytes == self.durable_bytes;
         if untouched && self.segment_bytes <= self.written.bytes {
             self.roll()?;
@@ -314,40 +316,40 @@ impl Tail {
         Ok(offset)
     }
 
-    fn write(&mut self) -> Result<(), LogError> {
+    fn write(&mut self) -> Result<(), BuiltInLogError> {
         self.file
             .write_all(&self.buffer)
-            .map_err(LogError::io("append to", &self.segment.path))?;
+            .map_err(BuiltInLogError::io("append to", &self.segment.path))?;
         self.buffer.clear();
         Ok(())
     }
 
-    fn sync(&mut self) -> Result<(), LogError> {
+    fn sync(&mut self) -> Result<(), BuiltInLogError> {
         if self.written.bytes == self.durable_bytes {
             return Ok(());
         }
         self.write()?;
         self.file
             .sync_data()
-            .map_err(LogError::io("sync", &self.segment.path))
+            .map_err(BuiltInLogError::io("sync", &self.segment.path))
     }
 
-    fn show(&mut self) {
+    fn publish(&mut self) {
         if self.durable_bytes < self.written.bytes {
             self.durable_bytes = self.written.bytes;
             self.segment.grow(&self.written);
         }
     }
 
-    /// Begins the next segment. All of this one is durable. One without a record gives its place to a new file.
-    fn roll(&mut self) -> Result<(), LogError> {
-        let (segment, file) = Segment::create(&self.folder.path, self.written.next)?;
+    /// Begins the next segment. All of this one is durable. If it has no record, the new file takes its place.
+    fn roll(&mut self) -> Result<(), BuiltInLogError> {
+        let (segment, file) = Segment::create(&self.topic.path, self.written.next)?;
         let segment = Arc::new(segment);
         let closed = std::mem::replace(&mut self.segment, Arc::clone(&segment));
         self.file = file;
         self.written = segment.extent();
         self.durable_bytes = self.written.bytes;
-        let mut segments = self.folder.segments.write();
+        let mut segments = self.topic.segments.write();
         if closed.base == segment.base {
             segments.pop();
         } else {
@@ -357,9 +359,9 @@ impl Tail {
         Ok(())
     }
 
-    /// Forgets what is not durable, and cuts it off as far as the machine lets us: if it does not, the next start does,
-    /// since a later segment begins where the durable part of this one ends.
-    fn take_back(&mut self) {
+    /// Forgets records that are not durable, and cuts them off. If that fails, the next start cuts them off, since a later segment
+    /// begins where the durable part of this one ends.
+    fn roll_back(&mut self) {
         self.buffer.clear();
         self.written = self.segment.extent();
         self.durable_bytes = self.written.bytes;
@@ -371,141 +373,4 @@ impl Tail {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::folder::Gaps;
-    use super::*;
-    use slackwater_engine::record::Topic;
-
-    fn content() -> (usize, Content) {
-        let content = Content {
-            timestamp: None,
-            key: None,
-            value: Some(vec![7; 10]),
-            headers: Vec::new(),
-        };
-        (0, content)
-    }
-
-    fn tails(path: &std::path::Path) -> [Tail; 3] {
-        ["a", "b", "c"].map(|name| {
-            let (folder, segment, file) = Folder::open(path.join(name), Gaps::Refused).unwrap();
-            Tail::new(Arc::new(folder), segment, file, 1 << 20)
-        })
-    }
-
-    fn ended<T>(mut answer: oneshot::Receiver<T>) -> T {
-        loop {
-            match answer.try_recv() {
-                Ok(answer) => return answer,
-                Err(oneshot::error::TryRecvError::Empty) => std::thread::yield_now(),
-                Err(error) => panic!("{error}"),
-            }
-        }
-    }
-
-    /// If this fails, a record may be acknowledged after the disk has lost one before it, or one that nobody was told is kept
-    /// comes back.
-    #[test]
-    fn a_group_that_fails_is_written_again_into_new_files() {
-        let path = tempfile::tempdir().unwrap();
-        let mut broken = tails(path.path());
-        let group = [Call {
-            contents: vec![content(), content()],
-            bytes: 0,
-            answer: oneshot::channel().0,
-        }];
-        assert_eq!(commit(&mut broken, &group).unwrap(), [[0, 1]]);
-
-        // A file that can only be read stands for a disk that cannot be written. It is the second of the group: what
-        // was written to the first is taken back.
-        broken[1].file = File::open(&broken[1].segment.path).unwrap();
-        let folder = Arc::clone(&broken[0].folder);
-        let queue = Queue::default();
-        let one = queue.push(vec![content()]).unwrap();
-        let other = queue.push(vec![(1, content().1)]).unwrap();
-        queue.close();
-        run(broken, &queue, || {});
-        assert_eq!(ended(one).unwrap(), [2]);
-        assert_eq!(ended(other).unwrap(), [0]);
-        assert!(queue.trouble().is_none());
-        let read = folder.read(Topic::Activities, 0, 9, 999).unwrap();
-        assert_eq!(read.len(), 3);
-        assert_eq!(folder.segments.read().len(), 2);
-
-        drop(folder);
-        let [first, second, third] = tails(path.path());
-        let next = [first, second, third].map(|tail| tail.written.next);
-        assert_eq!(next, [3, 1, 0]);
-    }
-
-    /// If this fails, a disk that was full for a moment keeps the service from taking anything until it is restarted.
-    #[test]
-    fn a_disk_that_cannot_be_written_is_tried_until_it_can() {
-        let path = tempfile::tempdir().unwrap();
-        let tails = tails(path.path());
-        let queue = Queue::default();
-        // No file can be made in a folder that is not there.
-        let (there, away) = (path.path().join("b"), path.path().join("away"));
-        let mut broken = tails;
-        broken[1].file = File::open(&broken[1].segment.path).unwrap();
-        std::fs::rename(&there, &away).unwrap();
-        let one = queue.push(vec![(1, content().1)]).unwrap();
-        std::thread::scope(|scope| {
-            let writer = scope.spawn(|| run(broken, &queue, || {}));
-            assert!(matches!(ended(one), Err(LogError::Io { .. })));
-            while queue.trouble().is_none() {
-                std::thread::yield_now();
-            }
-            let refused = queue.push(vec![content()]);
-            assert!(matches!(refused, Err(LogError::Refused { .. })));
-            std::fs::rename(&away, &there).unwrap();
-            while queue.trouble().is_some() {
-                std::thread::yield_now();
-            }
-            let offsets = ended(queue.push(vec![(1, content().1)]).unwrap());
-            assert_eq!(offsets.unwrap(), [0]);
-            queue.close();
-            writer.join().unwrap();
-        });
-    }
-
-    #[test]
-    fn a_log_that_cannot_be_written_can_be_closed() {
-        let path = tempfile::tempdir().unwrap();
-        let mut broken = tails(path.path());
-        broken[0].file = File::open(&broken[0].segment.path).unwrap();
-        std::fs::rename(path.path().join("a"), path.path().join("away")).unwrap();
-        let queue = Queue::default();
-        let one = queue.push(vec![content()]).unwrap();
-        queue.close();
-        run(broken, &queue, || {});
-        assert!(ended(one).is_err());
-    }
-
-    #[test]
-    fn a_full_queue_says_so_and_an_empty_one_takes_any_call() {
-        let queue = Queue::default();
-        let large = |bytes| {
-            let mut large = content();
-            large.1.value = Some(vec![0; bytes]);
-            queue.push(vec![large])
-        };
-        let _first = large(QUEUE_BYTES_MAX + 1).unwrap();
-        assert!(matches!(large(1), Err(LogError::Full)));
-        assert_eq!(queue.take().unwrap().len(), 1);
-        assert!(large(1).is_ok());
-    }
-
-    #[test]
-    fn a_group_has_a_bound() {
-        let queue = Queue::default();
-        let large = || {
-            let mut large = content();
-            large.1.value = Some(vec![0; GROUP_BYTES_MAX / 2]);
-            queue.push(vec![large]).unwrap()
-        };
-        let _answers = [large(), large(), large()];
-        assert_eq!(queue.take().unwrap().len(), 2);
-        assert_eq!(queue.take().unwrap().len(), 1);
-    }
-}
+mod tests;

@@ -1,30 +1,30 @@
-//! Which cluster it is, and where its log ends at this moment: asked with a client of its own, since the one that reads
-//! may be in the middle of something.
+//! The id of the cluster, and where its log ends at this moment. Each request has a client of its own, since the one that reads
+//! may be busy.
 
-use super::consumer::watermarks;
+use super::consumer_client::watermarks;
 use super::{KafkaError, Listener, Options, QUESTION_WAIT, START_WAIT, topics};
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::topic_partition_list::Offset;
 use slackwater_engine::record::Position;
 
-/// The id that a cluster was given when it was made; none if its brokers tell none (they do since Kafka 0.10.1). Blocks
+/// The id that a cluster was given when it was created; none if its brokers do not say it (they do since Kafka 0.10.1). It blocks
 /// until a broker answers, for at most a minute.
 ///
 /// Errors: as [`super::Producer::start`].
 pub fn cluster_id(options: &Options) -> Result<Option<String>, KafkaError> {
     let client = client(options)?;
-    topics::find(client.client(), options, START_WAIT, || false)?;
-    // It came with the answer about the topics.
+    topics::wait_for_partitions(client.client(), options, START_WAIT, || false)?;
+    // The answer about the topics has brought it.
     Ok(client.client().fetch_cluster_id(QUESTION_WAIT))
 }
 
-/// Where every partition ends now: the position after its last record. Blocks for a few seconds at most.
+/// Where every partition ends now: the position after its last record. It blocks for a few seconds at most.
 ///
 /// Errors: no answer; a topic that is no longer fit.
 pub fn ends_now(options: &Options) -> Result<Vec<Position>, KafkaError> {
     let client = client(options)?;
-    let partitions = topics::look(client.client(), options, QUESTION_WAIT)?;
+    let partitions = topics::read_partitions(client.client(), options, QUESTION_WAIT)?;
     let ends = watermarks(options, &client, &partitions, Offset::End)?;
     let position = |((topic, partition), offset)| Position {
         topic,
@@ -35,8 +35,8 @@ pub fn ends_now(options: &Options) -> Result<Vec<Position>, KafkaError> {
 }
 
 fn client(options: &Options) -> Result<BaseConsumer<Listener>, KafkaError> {
-    // As records are read: what is not committed yet is not there.
-    let mut settings = options.settings(&[], &super::consumer::RELIED_ON)?;
+    // The settings are those of reading, so that uncommitted records do not count.
+    let mut settings = options.settings(&[], &super::consumer_client::REQUIRED)?;
     settings.set("group.id", &options.group);
     BaseConsumer::from_config_and_context(&settings, Listener::default())
         .map_err(|source| KafkaError::Settings(Box::new(source)))

@@ -1,13 +1,29 @@
 //! Kafka as the log. This folder is the only place that names `rdkafka`.
 //!
-//! [`Consumer`] reads both topics from our own offsets, on a thread of its own; [`Producer`] appends, and says so
-//! only when the broker has. What the topics must be like is checked in `topics`.
+//! | module | what it is |
+//! |---|---|
+//! | `consumer` | [`Consumer`], the handle on the thread that reads both topics from our own offsets |
+//! | `poll_thread` | that thread: batches, back-pressure, statistics, a new consumer where one is stuck |
+//! | `status` | what the two share beside the batches |
+//! | `assignment` | a consumer assigned to partitions, after the checks that they are the ones that were read before |
+//! | `topic_identity` | the check by the last records that were taken |
+//! | `consumer_client` | librdkafka's consumer: settings, offsets, records, errors |
+//! | `producer` | [`Producer`], which answers when the broker has accepted a record |
+//! | `topics` | how many partitions the topics have, and whether their settings are fit |
+//! | `cluster` | the cluster's id, and where its log ends at this moment |
+//! | `settings` | mistakes in `[kafka.client]` |
 
+mod assignment;
 mod cluster;
 mod consumer;
+mod consumer_client;
+#[cfg(test)]
+mod mock_topics;
+mod poll_thread;
 mod producer;
-mod same_log;
 mod settings;
+mod status;
+mod topic_identity;
 mod topics;
 
 pub use cluster::{cluster_id, ends_now};
@@ -28,12 +44,12 @@ use std::time::Duration;
 
 /// How long `start` keeps trying to reach a broker before it gives up.
 const START_WAIT: Duration = Duration::from_secs(60);
-/// How long one question to the broker may take.
+/// How long one request to the broker may take.
 const QUESTION_WAIT: Duration = Duration::from_secs(5);
-/// How often both ends look whether a topic has got more partitions.
+/// How often the consumer and the producer check whether a topic has got more partitions.
 const PARTITIONS_EVERY: Duration = Duration::from_secs(60);
 
-/// Settings that may not be passed through, each with the reason: what this folder promises rests on them.
+/// Settings that may not be passed through, each with the reason: this folder relies on them.
 const RESERVED: [(&str, &str); 15] = [
     ("bootstrap.servers", "write [kafka] brokers instead"),
     ("metadata.broker.list", "write [kafka] brokers instead"),
@@ -63,7 +79,7 @@ const ACCEPTED: &str = "accepted means that every replica has it, once";
 /// Where Kafka is and what its topics are called.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Options {
-    /// `host:port` of some brokers; the others are learned from them.
+    /// `host:port` of some brokers. The others are learned from them.
     pub brokers: Vec<String>,
     /// The activities topic.
     pub activities: String,
@@ -71,7 +87,7 @@ pub struct Options {
     pub relationships: String,
     /// The topic for records that could not be used.
     pub dead_letters: String,
-    /// The group under which offsets are committed, for lag tools only; nothing is read back from it.
+    /// The group under which offsets are committed, for lag tools only. Nothing is read back from it.
     pub group: String,
     /// Any librdkafka setting by its own name. It wins over ours, except those this folder relies on:
     /// [`KafkaError::Reserved`]. May hold passwords, so values are not shown.
@@ -106,7 +122,7 @@ impl std::fmt::Debug for Options {
 }
 
 impl Options {
-    /// What a topic is called at the broker.
+    /// The name of a topic at the broker.
     pub fn topic_name(&self, topic: Topic) -> &str {
         match topic {
             Topic::Activities => &self.activities,
@@ -114,7 +130,7 @@ impl Options {
         }
     }
 
-    /// Which of ours a broker's topic is.
+    /// The topic of this name at the broker, if it is one of ours.
     fn topic_named(&self, name: &str) -> Option<Topic> {
         Topic::ALL
             .into_iter()
@@ -126,11 +142,11 @@ impl Options {
         self.brokers.join(",")
     }
 
-    /// `ours`, then what the operator set, then what we rely on.
+    /// The settings of a client: `defaults`, over them the operator's, over them the `required` ones.
     fn settings(
         &self,
-        ours: &[(&str, &str)],
-        relied_on: &[(&str, &str)],
+        defaults: &[(&str, &str)],
+        required: &[(&str, &str)],
     ) -> Result<ClientConfig, KafkaError> {
         for (name, why) in RESERVED {
             if self.client.contains_key(name) {
@@ -139,16 +155,16 @@ impl Options {
         }
         let mut settings = ClientConfig::new();
         settings.set("client.id", "slackwater");
-        // A broker that comes back is found within seconds, not after the default's ten.
+        // With this, a broker that comes back is found within seconds, not after the ten of the default.
         settings.set("reconnect.backoff.max.ms", "3000");
-        for (name, value) in ours {
+        for (name, value) in defaults {
             settings.set(*name, *value);
         }
         for (name, value) in &self.client {
             settings.set(name, value);
         }
         settings.set("bootstrap.servers", self.address());
-        for (name, value) in relied_on {
+        for (name, value) in required {
             settings.set(*name, *value);
         }
         Ok(settings)
@@ -158,12 +174,12 @@ impl Options {
 /// What can go wrong with Kafka.
 #[derive(Debug, thiserror::Error)]
 pub enum KafkaError {
-    /// A setting in `[kafka.client]` that Slackwater sets itself.
+    /// `[kafka.client]` has a setting that Slackwater sets itself.
     #[error("[kafka.client] sets {name}, which Slackwater sets itself ({why}): remove it")]
     Reserved {
         /// The setting.
         name: &'static str,
-        /// Why it is ours.
+        /// Why Slackwater sets it.
         why: &'static str,
     },
     /// librdkafka does not accept the settings.
@@ -180,12 +196,12 @@ pub enum KafkaError {
     Unreachable {
         /// The addresses tried.
         brokers: String,
-        /// What was asked.
+        /// What was requested, as in "asking Kafka …".
         what: &'static str,
-        /// What the client says.
+        /// The error of the client.
         source: Box<ClientError>,
     },
-    /// A topic that is not there.
+    /// A topic does not exist.
     #[error(
         "topic {topic} does not exist at {brokers}, or these credentials may not see it. Create it: kafka-topics.sh \
          --bootstrap-server {brokers} --create --topic {topic} --partitions 8{settings}"
@@ -198,7 +214,7 @@ pub enum KafkaError {
         /// The rest of the command that creates it.
         settings: &'static str,
     },
-    /// A topic whose partitions do not divide the 1024 slots of a place.
+    /// The number of a topic's partitions does not divide the 1024 slots of a place.
     #[error(
         "topic {topic} has {found} partitions, and an author's posts only keep their order if it has 1, 2, 4 … or \
          1024: create it anew with 8, say, and copy the records by key"
@@ -206,10 +222,10 @@ pub enum KafkaError {
     PartitionCount {
         /// Its name.
         topic: String,
-        /// How many it has.
+        /// How many partitions it has.
         found: usize,
     },
-    /// What was read before is no longer in the log, because it is another log.
+    /// The log ends before the offset up to which it was read, so it is another log.
     #[error(
         "{topic}/{partition} was read up to offset {next} before, but it ends at {end}: the topic was created anew, or \
          [kafka] brokers name another cluster. Correct that, or `slackwater serve --rebuild` puts the data folder aside and \
@@ -225,7 +241,7 @@ pub enum KafkaError {
         /// Where the partition ends; 0 if it is not there.
         end: i64,
     },
-    /// The log goes beyond what was read before, but is not the one that was read.
+    /// The log goes on beyond the offset up to which it was read, but has another record there.
     #[error(
         "{topic}/{partition} is not what was read before: at offset {offset} is another record than the one read there, so \
          the topic was created anew. Bring the old one back, or `slackwater serve --rebuild` puts the data folder aside and \
@@ -236,10 +252,10 @@ pub enum KafkaError {
         topic: String,
         /// The partition.
         partition: i32,
-        /// The offset that was compared.
+        /// The offset whose records were compared.
         offset: i64,
     },
-    /// The brokers are another cluster's than they were.
+    /// The brokers belong to another cluster than before.
     #[error(
         "Kafka at {brokers} is cluster {now} now, and was cluster {before} before: [kafka] brokers lead elsewhere. Correct \
          that, or start again to have it checked against the data folder"
@@ -252,7 +268,7 @@ pub enum KafkaError {
         /// The id of the one that answers.
         now: String,
     },
-    /// Too much is waiting to be accepted. Some of the records may still be: sending them all again is harmless.
+    /// Too many records wait to be accepted. Some of these may still be accepted; sending them all again is harmless.
     #[error("appending to {topic}: too many records are waiting for Kafka to accept them")]
     Full {
         /// The topic's name.
@@ -265,34 +281,34 @@ pub enum KafkaError {
     TooLarge {
         /// The topic's name.
         topic: String,
-        /// Its value's length.
+        /// The length of its value.
         bytes: usize,
     },
-    /// The broker did not accept a record. It may be there all the same: sending it again is harmless.
+    /// The broker did not accept a record. The log may have it all the same; sending it again is harmless.
     #[error("appending to {topic}: not accepted by Kafka at {brokers}")]
     NotAccepted {
         /// The topic's name.
         topic: String,
         /// The addresses tried.
         brokers: String,
-        /// What the client says.
+        /// The error of the client.
         source: Box<ClientError>,
     },
-    /// The client's own bookkeeping failed.
+    /// A call within the client failed.
     #[error("reading from Kafka: {what}")]
     Client {
-        /// What was to be done.
+        /// The call, as in "assigning the partitions".
         what: &'static str,
-        /// What the client says.
+        /// The error of the client.
         source: Box<ClientError>,
     },
-    /// It was stopped, or had failed before and said so then.
+    /// The client was stopped, or has returned another error before.
     #[error("Kafka is no longer being read")]
     Stopped,
 }
 
-/// Hears what librdkafka has to say. Its log lines repeat on every try, so they are for debugging; what an operator
-/// needs is logged where it is known to be news.
+/// Receives librdkafka's callbacks. Its log lines repeat on every try, so they go to the debug level. What an operator needs is
+/// logged where it changes.
 #[derive(Default)]
 struct Listener {
     last_error: Mutex<Option<String>>,

@@ -1,4 +1,4 @@
-//! Appending to Kafka: a record is accepted when every replica has it.
+//! Appends to Kafka. A record is accepted when every replica has it.
 
 use super::topics::{self, Partitions};
 use super::{KafkaError, Listener, Options, PARTITIONS_EVERY, QUESTION_WAIT, START_WAIT};
@@ -17,26 +17,26 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// Our defaults, which `[kafka.client]` may change.
-const OURS: [(&str, &str); 6] = [
+const DEFAULTS: [(&str, &str); 6] = [
     ("compression.type", "lz4"),
     ("linger.ms", "5"),
-    // A request at the door is answered within this, one way or the other.
+    // A request to append is answered within this time, one way or the other.
     ("message.timeout.ms", "30000"),
-    // The most that may wait to be accepted: past it, KafkaError::Full.
+    // The most records that may wait to be accepted. Beyond it, callers get KafkaError::Full.
     ("queue.buffering.max.messages", "100000"),
     ("queue.buffering.max.kbytes", "65536"),
-    // A record of RECORD_BYTES_MAX with its key and headers; the broker's own limit is on the compressed batch.
+    // A record of RECORD_BYTES_MAX fits with its key and headers. The broker's own limit is on the compressed batch.
     ("message.max.bytes", "1500000"),
 ];
-const RELIED_ON: [(&str, &str); 3] = [
+const REQUIRED: [(&str, &str); 3] = [
     ("acks", "all"),
     ("enable.idempotence", "true"),
     ("partitioner", "murmur2_random"),
 ];
-/// The longest `reason` of a dead letter, in bytes: a record near the largest must still fit with it.
+/// The longest `reason` of a dead letter, in bytes. A record near the largest must still fit with it.
 const REASON_BYTES_MAX: usize = 1000;
 
-/// Appends records. Cheap to clone; clones share one client and its queue.
+/// Appends records. Cheap to clone: clones share one client and its queue.
 #[derive(Clone)]
 pub struct Producer(Arc<Shared>);
 
@@ -45,42 +45,43 @@ struct Shared {
     settings: ClientConfig,
     client: RwLock<Arc<Client>>,
     partitions: RwLock<Partitions>,
-    /// When `partitions` was last looked up.
-    looked: Mutex<Instant>,
+    /// When `partitions` was last read from the broker.
+    partitions_checked_at: Mutex<Instant>,
 }
 
 impl Producer {
-    /// Connects and looks at the topics. Blocks until a broker answers, for at most a minute.
+    /// Connects and checks the topics. It blocks until a broker answers, for at most a minute.
     ///
     /// Errors: settings that are refused, no broker, a topic that is missing or has an unfit number of partitions.
     pub fn start(options: &Options) -> Result<Producer, KafkaError> {
         let settings = settings(options)?;
         let client = create(&settings)?;
-        let partitions = topics::find(client.client(), options, START_WAIT, || false)?;
+        let partitions =
+            topics::wait_for_partitions(client.client(), options, START_WAIT, || false)?;
         Ok(Producer(Arc::new(Shared {
             options: options.clone(),
             settings,
             client: RwLock::new(client),
             partitions: RwLock::new(partitions),
-            looked: Mutex::new(clock::stopwatch()),
+            partitions_checked_at: Mutex::new(clock::stopwatch()),
         })))
     }
 
-    /// Appends in order; answers with each record's position once the broker has accepted all of them. A record whose
-    /// first acceptance got lost with the connection, and that the broker then knew already without saying where, is
-    /// given the position of the newest record of its partition: it stands at or before that.
+    /// Appends in order, and returns each record's position once the broker has accepted all of them. If the first acceptance of a
+    /// record got lost with the connection, the broker knows the record at the second try but not its offset. Then it gets the
+    /// position of the newest record of its partition, at or before which it stands.
     ///
-    /// After an error any of them may be in the log or still get there; sending all of them again is harmless, since
-    /// every record is an upsert. Errors: [`KafkaError::Full`], [`KafkaError::TooLarge`], [`KafkaError::NotAccepted`]
-    /// (30 s without an answer, or refused).
+    /// After an error any of the records may be in the log or still get there. Sending all of them again is harmless, since every
+    /// record is an upsert. Errors: [`KafkaError::Full`], [`KafkaError::TooLarge`], [`KafkaError::NotAccepted`] (30 s without an
+    /// answer, or refused).
     pub async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<Position>, KafkaError> {
-        self.look_for_new_partitions();
+        self.refresh_partitions();
         let mut waiting = Vec::with_capacity(records.len());
         for record in &records {
             let name = self.0.options.topic_name(record.topic);
             let count = self.partitions(record.topic);
-            let (tell, told) = oneshot::channel();
-            let mut message = BaseRecord::with_opaque_to(name, Box::new(tell))
+            let (sender, delivery) = oneshot::channel();
+            let mut message = BaseRecord::with_opaque_to(name, Box::new(sender))
                 .partition(partition_of(&record.partition_by, count))
                 .key(&record.key)
                 .timestamp(record.timestamp.millis())
@@ -89,16 +90,16 @@ impl Producer {
                 message = message.payload(value);
             }
             self.send(message)?;
-            waiting.push(told);
+            waiting.push(delivery);
         }
         let mut positions = Vec::with_capacity(records.len());
         for (record, delivery) in records.iter().zip(waiting) {
             let name = self.0.options.topic_name(record.topic);
             let bytes = record.value.as_ref().map_or(0, Vec::len);
-            let delivered = self.delivered(delivery, name, bytes).await?;
+            let delivered = self.wait_for_delivery(delivery, name, bytes).await?;
             let offset = match delivered.offset {
                 Some(offset) => offset,
-                None => self.newest(name, delivered.partition).await?,
+                None => self.newest_offset(name, delivered.partition).await?,
             };
             positions.push(Position {
                 topic: record.topic,
@@ -109,8 +110,8 @@ impl Producer {
         Ok(positions)
     }
 
-    /// Keeps a record that could not be used, with its key, value and headers, and where it came from. It is
-    /// stamped anew, or the topic's retention would take old ones at once.
+    /// Keeps a record that could not be used, with its key, value and headers, and where it came from. It gets a new timestamp, or
+    /// the topic's retention would delete old records at once.
     ///
     /// Errors as [`Producer::append`].
     pub async fn dead_letter(&self, record: &Record, reason: &str) -> Result<(), KafkaError> {
@@ -124,9 +125,9 @@ impl Producer {
             ))
             .insert(header("partition", partition.to_string().as_bytes()))
             .insert(header("offset", offset.to_string().as_bytes()));
-        let (tell, told) = oneshot::channel();
+        let (sender, delivery) = oneshot::channel();
         let mut message =
-            BaseRecord::with_opaque_to(&options.dead_letters, Box::new(tell)).headers(headers);
+            BaseRecord::with_opaque_to(&options.dead_letters, Box::new(sender)).headers(headers);
         if let Some(key) = &record.key {
             message = message.key(key);
         }
@@ -135,7 +136,8 @@ impl Producer {
         }
         self.send(message)?;
         let bytes = record.value.as_ref().map_or(0, Vec::len);
-        self.delivered(told, &options.dead_letters, bytes).await?;
+        self.wait_for_delivery(delivery, &options.dead_letters, bytes)
+            .await?;
         Ok(())
     }
 
@@ -144,11 +146,11 @@ impl Producer {
         super::ends_now(&self.0.options)
     }
 
-    /// Waits until nothing is left to be accepted. Blocks for at most `timeout`.
+    /// Blocks until all records are accepted, for at most `timeout`.
     pub fn flush(&self, timeout: Duration) -> Result<(), KafkaError> {
         let client = Arc::clone(&self.0.client.read());
         client.flush(timeout).map_err(|source| {
-            self.failed(&self.0.options.activities, 0, ClientErrorKind::of(source))
+            self.append_error(&self.0.options.activities, 0, ClientErrorKind::of(source))
         })
     }
 
@@ -156,28 +158,31 @@ impl Producer {
         self.0.partitions.read().get(&topic).copied().unwrap_or(1)
     }
 
-    fn send(&self, message: BaseRecord<'_, Vec<u8>, Vec<u8>, Tell>) -> Result<(), KafkaError> {
+    fn send(
+        &self,
+        message: BaseRecord<'_, Vec<u8>, Vec<u8>, DeliverySender>,
+    ) -> Result<(), KafkaError> {
         let client = Arc::clone(&self.0.client.read());
         client.send(message).map_err(|(source, message)| {
             let bytes = message.payload.map_or(0, Vec::len);
-            self.failed(message.topic, bytes, ClientErrorKind::of(source))
+            self.append_error(message.topic, bytes, ClientErrorKind::of(source))
         })
     }
 
-    async fn delivered(
+    async fn wait_for_delivery(
         &self,
-        told: oneshot::Receiver<Result<Delivered, ClientError>>,
+        delivery: oneshot::Receiver<Result<Delivery, ClientError>>,
         topic: &str,
         bytes: usize,
-    ) -> Result<Delivered, KafkaError> {
-        match told.await {
+    ) -> Result<Delivery, KafkaError> {
+        match delivery.await {
             Ok(Ok(delivered)) => Ok(delivered),
-            Ok(Err(source)) => Err(self.failed(topic, bytes, ClientErrorKind::of(source))),
+            Ok(Err(source)) => Err(self.append_error(topic, bytes, ClientErrorKind::of(source))),
             Err(_) => Err(KafkaError::Stopped),
         }
     }
 
-    async fn newest(&self, topic: &str, partition: i32) -> Result<i64, KafkaError> {
+    async fn newest_offset(&self, topic: &str, partition: i32) -> Result<i64, KafkaError> {
         let client = Arc::clone(&self.0.client.read());
         let name = topic.to_owned();
         let (answer, answered) = oneshot::channel();
@@ -189,13 +194,13 @@ impl Producer {
         });
         match answered.await {
             Ok(Ok((_, end))) => Ok((end - 1).max(0)),
-            Ok(Err(source)) => Err(self.failed(topic, 0, ClientErrorKind::of(source))),
+            Ok(Err(source)) => Err(self.append_error(topic, 0, ClientErrorKind::of(source))),
             Err(_) => Err(KafkaError::Stopped),
         }
     }
 
-    fn failed(&self, topic: &str, bytes: usize, kind: ClientErrorKind) -> KafkaError {
-        self.replace_a_broken_client();
+    fn append_error(&self, topic: &str, bytes: usize, kind: ClientErrorKind) -> KafkaError {
+        self.replace_broken_client();
         let topic = topic.to_owned();
         match kind {
             ClientErrorKind::Full => KafkaError::Full { topic },
@@ -208,9 +213,9 @@ impl Producer {
         }
     }
 
-    /// An idempotent client that has lost count with its broker refuses everything for ever after. What it had not
-    /// delivered was answered with an error, so a new one may begin afresh.
-    fn replace_a_broken_client(&self) {
+    /// Replaces a client with a fatal error. An idempotent client that has lost count with its broker refuses everything from then
+    /// on. Its undelivered records were answered with an error, so a new client may begin afresh.
+    fn replace_broken_client(&self) {
         let mut client = self.0.client.write();
         let Some((code, reason)) = client.client().fatal_error() else {
             return;
@@ -219,7 +224,7 @@ impl Producer {
             Ok(fresh) => {
                 tracing::error!(%code, "the Kafka producer failed for good ({reason}): it was replaced");
                 let broken = std::mem::replace(&mut *client, fresh);
-                // Taking a client down waits for its threads, which nobody should here.
+                // Dropping a client waits for its threads, which must not block the caller.
                 std::thread::spawn(move || drop(broken));
             }
             Err(error) => {
@@ -228,19 +233,20 @@ impl Producer {
         }
     }
 
-    /// Other producers follow a topic that grows within minutes, so this one does too, in the background.
-    fn look_for_new_partitions(&self) {
+    /// Reads the partitions again once a minute, in the background. Other producers follow a topic that grows within minutes, so
+    /// this one must too.
+    fn refresh_partitions(&self) {
         {
-            let mut looked = self.0.looked.lock();
-            if looked.elapsed() < PARTITIONS_EVERY {
+            let mut partitions_checked_at = self.0.partitions_checked_at.lock();
+            if partitions_checked_at.elapsed() < PARTITIONS_EVERY {
                 return;
             }
-            *looked = clock::stopwatch();
+            *partitions_checked_at = clock::stopwatch();
         }
         let shared = Arc::clone(&self.0);
         std::thread::spawn(move || {
             let client = Arc::clone(&shared.client.read());
-            match topics::look(client.client(), &shared.options, QUESTION_WAIT) {
+            match topics::read_partitions(client.client(), &shared.options, QUESTION_WAIT) {
                 Ok(partitions) => *shared.partitions.write() = partitions,
                 Err(KafkaError::Unreachable { .. }) => {}
                 Err(error) => tracing::error!("producing to Kafka goes on as before, but {error}"),
@@ -249,7 +255,7 @@ impl Producer {
     }
 }
 
-/// What the caller can do about it.
+/// An error of the client, by what the caller can do about it.
 enum ClientErrorKind {
     Full,
     TooLarge,
@@ -266,23 +272,23 @@ impl ClientErrorKind {
     }
 }
 
-type Client = ThreadedProducer<Deliveries>;
-type Tell = Box<oneshot::Sender<Result<Delivered, ClientError>>>;
+type Client = ThreadedProducer<DeliveryContext>;
+type DeliverySender = Box<oneshot::Sender<Result<Delivery, ClientError>>>;
 
-/// An accepted record; its offset if the broker said it.
-struct Delivered {
+/// The place of an accepted record. The offset is none if the broker did not say it.
+struct Delivery {
     partition: i32,
     offset: Option<i64>,
 }
 
-/// Passes deliveries on to those who wait for them.
+/// Passes deliveries on to the callers that wait for them.
 #[derive(Default)]
-struct Deliveries {
+struct DeliveryContext {
     listener: Listener,
-    unknown: Mutex<Unknown>,
+    unknown: Mutex<UnknownOffsets>,
 }
 
-impl ClientContext for Deliveries {
+impl ClientContext for DeliveryContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         self.listener.log(level, facility, text);
     }
@@ -292,32 +298,32 @@ impl ClientContext for Deliveries {
     }
 }
 
-impl ProducerContext for Deliveries {
-    type DeliveryOpaque = Tell;
+impl ProducerContext for DeliveryContext {
+    type DeliveryOpaque = DeliverySender;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, tell: Tell) {
-        let told = match result {
+    fn delivery(&self, result: &DeliveryResult<'_>, sender: DeliverySender) {
+        let delivery = match result {
             Ok(message) => {
                 let (topic, partition) = (message.topic(), message.partition());
                 let mut unknown = self.unknown.lock();
                 let offset = unknown.check(topic, partition, message.offset());
-                Ok(Delivered { partition, offset })
+                Ok(Delivery { partition, offset })
             }
             Err((error, _)) => Err(error.clone()),
         };
-        // Who no longer waits does not want to know.
-        let _ = tell.send(told);
+        // A caller that no longer waits has dropped its receiver.
+        let _ = sender.send(delivery);
     }
 }
 
-/// Tells true offsets from made-up ones. Of a batch that the broker says it has already (DUPLICATE_SEQUENCE_NUMBER) the
-/// offset is not known, but librdkafka counts on from there: -1, 0, 1 … The next true offset cannot continue that
-/// count, since the n records of the batch stand before it, and the count ends at n - 2.
+/// Tells true offsets from made-up ones. If the broker has a batch already (DUPLICATE_SEQUENCE_NUMBER), the offset of the batch is
+/// not known, but librdkafka counts its records -1, 0, 1 … The next true offset cannot continue that count, since the n records
+/// of the batch stand before it, and the count ends at n - 2.
 #[derive(Default)]
-struct Unknown(BTreeMap<(String, i32), i64>);
+struct UnknownOffsets(BTreeMap<(String, i32), i64>);
 
-impl Unknown {
-    /// The offset, if it is one. To be asked in the order of deliveries.
+impl UnknownOffsets {
+    /// The offset, if it is a true one. It must be called in the order of deliveries.
     fn check(&mut self, topic: &str, partition: i32, offset: i64) -> Option<i64> {
         if 0 <= offset && self.0.is_empty() {
             return Some(offset);
@@ -333,18 +339,18 @@ impl Unknown {
     }
 }
 
-/// How a producer is set up.
+/// The settings of a producer.
 pub(super) fn settings(options: &Options) -> Result<ClientConfig, KafkaError> {
-    options.settings(&OURS, &RELIED_ON)
+    options.settings(&DEFAULTS, &REQUIRED)
 }
 
-/// Whether a producer can be set up so; it is let go again.
+/// Whether a producer can be created with these settings. It is dropped again.
 pub(super) fn try_to_create(settings: &ClientConfig) -> Result<(), KafkaError> {
     create(settings).map(drop)
 }
 
 fn create(settings: &ClientConfig) -> Result<Arc<Client>, KafkaError> {
-    ThreadedProducer::from_config_and_context(settings, Deliveries::default())
+    ThreadedProducer::from_config_and_context(settings, DeliveryContext::default())
         .map(Arc::new)
         .map_err(|source| KafkaError::Settings(Box::new(source)))
 }
@@ -373,7 +379,7 @@ mod tests {
 
     #[test]
     fn offsets_that_were_only_counted_on_are_not_believed() {
-        let mut unknown = Unknown::default();
+        let mut unknown = UnknownOffsets::default();
         let mut check = |partition: i32, offsets: &[i64], believed: &[bool]| {
             let found: Vec<bool> = offsets
                 .iter()

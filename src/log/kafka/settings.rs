@@ -1,6 +1,6 @@
 //! What of `[kafka.client]` librdkafka will not take, found out before anything is connected to.
 
-use super::{Listener, Options, RESERVED, consumer, producer};
+use super::{Listener, Options, RESERVED, consumer_client, producer};
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::{KafkaError as ClientError, KafkaResult};
@@ -63,7 +63,7 @@ fn try_to_make(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
         settings.remove("bootstrap.servers");
         settings
     };
-    let settings = without_brokers(consumer::settings(options)?);
+    let settings = without_brokers(consumer_client::settings(options)?);
     BaseConsumer::from_config_and_context(&settings, Listener::default())?;
     let settings = without_brokers(producer::settings(options)?);
     producer::try_to_create(&settings)?;

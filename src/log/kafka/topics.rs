@@ -1,4 +1,4 @@
-//! What the topics must be like, and whether they are.
+//! What the topics must be like, and whether they are so.
 
 use super::{KafkaError, Listener, Options, QUESTION_WAIT};
 use crate::clock;
@@ -12,31 +12,35 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 
-/// More partitions than a place has slots would split a slot.
+/// The most partitions of a topic. With more than a place has slots, a slot would be split.
 const PARTITIONS_MAX: usize = 1024;
-/// Thirty days in milliseconds: what can be rebuilt is what the log still has.
+/// The least retention, thirty days in milliseconds: feeds can only be rebuilt from records that the log still has.
 const RETENTION_MS_MIN: i64 = 30 * 24 * 3600 * 1000;
-/// The pause after a first failed try, and the longest one.
+/// The pause after a first failed try.
 const PAUSE_MIN: Duration = Duration::from_millis(250);
+/// The longest pause between two tries.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
-/// How often a pause looks whether it is to stop.
+/// How often a pause checks whether it must end for a stop.
 const STOPPED_EVERY: Duration = Duration::from_millis(100);
 
 /// How many partitions each topic has.
 pub(super) type Partitions = BTreeMap<Topic, i32>;
 
-/// Looks until the broker answers, for at most `wait` or until `stopped`. Each failed try is logged.
-pub(super) fn find<C: ClientContext>(
+/// Reads how many partitions the topics have. It tries until a broker answers, for at most `wait` or until `stopped`, and logs each
+/// failed try.
+pub(super) fn wait_for_partitions<C: ClientContext>(
     client: &Client<C>,
     options: &Options,
     wait: Duration,
     stopped: impl Fn() -> bool,
 ) -> Result<Partitions, KafkaError> {
-    patiently(wait, stopped, || look(client, options, QUESTION_WAIT))
+    retry(wait, stopped, || {
+        read_partitions(client, options, QUESTION_WAIT)
+    })
 }
 
-/// Asks again while the broker cannot be reached, pausing longer each time.
-pub(super) fn patiently<T>(
+/// Calls `ask` again while the broker cannot be reached, with longer and longer pauses.
+pub(super) fn retry<T>(
     wait: Duration,
     stopped: impl Fn() -> bool,
     mut ask: impl FnMut() -> Result<T, KafkaError>,
@@ -70,8 +74,8 @@ pub(super) fn patiently<T>(
     }
 }
 
-/// Looks once. Asks for all topics, as a question about one might create it.
-pub(super) fn look<C: ClientContext>(
+/// Reads how many partitions the topics have, once. It requests all topics, as a request for one might create it.
+pub(super) fn read_partitions<C: ClientContext>(
     client: &Client<C>,
     options: &Options,
     timeout: Duration,
@@ -114,7 +118,7 @@ pub(super) fn look<C: ClientContext>(
     Ok(partitions)
 }
 
-/// How a topic is to be created, after its name and partitions.
+/// The options for creating a topic, behind its name and partitions.
 fn settings_of(topic: Topic) -> &'static str {
     match topic {
         Topic::Activities => {
@@ -126,7 +130,7 @@ fn settings_of(topic: Topic) -> &'static str {
     }
 }
 
-/// Warns of settings under which the service works, but not as promised. A broker that does not tell is not an error.
+/// Warns of settings under which the service works, but not as promised. A broker that does not give its settings is no error.
 pub(super) fn warn_of_settings(options: &Options) {
     match describe(options) {
         Ok(settings) => {
@@ -145,17 +149,17 @@ pub(super) fn warn_of_settings(options: &Options) {
 
 type Settings = BTreeMap<Topic, BTreeMap<String, String>>;
 
-/// Asks the broker. Must not be called from async code: it runs its own executor.
+/// Reads the topics' settings from the broker. It must not be called from async code, since it runs its own executor.
 fn describe(options: &Options) -> Result<Settings, String> {
     let config = options.settings(&[], &[]).map_err(|e| e.to_string())?;
     let admin = AdminClient::from_config_and_context(&config, Listener::default())
         .map_err(|e| e.to_string())?;
-    let asked = Topic::ALL.map(|topic| ResourceSpecifier::Topic(options.topic_name(topic)));
+    let resources = Topic::ALL.map(|topic| ResourceSpecifier::Topic(options.topic_name(topic)));
     let patience = AdminOptions::new().request_timeout(Some(QUESTION_WAIT));
     let answer = tokio::runtime::Builder::new_current_thread()
         .build()
         .map_err(|e| e.to_string())?
-        .block_on(admin.describe_configs(asked.iter(), &patience))
+        .block_on(admin.describe_configs(resources.iter(), &patience))
         .map_err(|e| e.to_string())?;
     let values = |resource: &ConfigResource| {
         let entries = resource.entries.iter();
@@ -170,7 +174,7 @@ fn describe(options: &Options) -> Result<Settings, String> {
         .collect()
 }
 
-/// What is wrong with the settings, each with the way to mend it. A setting not given is Kafka's default.
+/// What is wrong with the settings, each with the way to mend it. A setting that is not given has Kafka's default.
 fn complaints(options: &Options, settings: &Settings) -> Vec<String> {
     let setting = |topic: Topic, name: &str, default: &'static str| {
         let of_topic = settings.get(&topic);
@@ -290,8 +294,8 @@ mod tests {
         };
         let config = options.settings(&[], &[]).unwrap();
         let consumer: BaseConsumer = config.create().unwrap();
-        let ask = || look(consumer.client(), &options, Duration::from_millis(300));
-        let error = patiently(Duration::from_millis(600), || false, ask).unwrap_err();
+        let ask = || read_partitions(consumer.client(), &options, Duration::from_millis(300));
+        let error = retry(Duration::from_millis(600), || false, ask).unwrap_err();
         assert!(matches!(error, KafkaError::Unreachable { .. }), "{error:?}");
         let text = error.to_string();
         assert!(

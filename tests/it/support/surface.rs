@@ -12,7 +12,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 pub(crate) const SERVICE: &str = "0123456789abcdef";
-const SECRET: &str = "fedcba9876543210fedcba9876543210";
+pub(crate) const SECRET: &str = "fedcba9876543210fedcba9876543210";
 pub(crate) const PUBLIC: &str = "https://www.w3.org/ns/activitystreams#Public";
 pub(crate) const ANA: &str = "https://a.example/users/ana";
 pub(crate) const KIM: &str = "https://home.example/users/kim";

@@ -1,15 +1,14 @@
-//! What an actor's document says, as far as it is shown. Pure.
+//! The document of an actor, as far as it is shown. Pure.
 //!
 //! Documents come by themselves (an `Update`, or fetched) and inside activities and posts, in the place of the author's id.
-//! Taken is what an account is drawn from; keys, inboxes and whatever else stands there is left out.
+//! Only the fields that an account is drawn from are kept: no keys and no inboxes.
 //!
-//! A document is never refused for its length: whatever of it is too long is left out. What is left of a text or a link
-//! cut short would be neither, and an account can be drawn without any of them.
+//! A document is never refused for its length: a text or link that is too long is left out and not cut short, since an
+//! account can be drawn without any of them.
 
 use crate::activity::date;
 use crate::activity::id;
-use crate::activity::json::Loose;
-use crate::activity::json_scan;
+use crate::json::{FieldName, LooseValue, ObjectFields};
 use serde::{Deserialize, Serialize};
 use slackwater_order::time::Time;
 
@@ -66,7 +65,7 @@ pub struct ActorDocument {
     pub featured: Option<String>,
     /// The id of the actor it has moved to.
     pub moved_to: Option<String>,
-    /// Whether it is asked before someone follows it.
+    /// Whether a follow needs its approval.
     pub manually_approves_followers: bool,
     /// Whether it wants to be found; none if it does not say.
     pub discoverable: Option<bool>,
@@ -110,52 +109,57 @@ pub struct Emoji {
 }
 
 impl ActorDocument {
-    /// Reads an object known to be sound JSON. Errors: a reason fit for a dead letter, if it is no actor with an id.
-    pub(super) fn read(text: &str) -> Result<ActorDocument, String> {
-        let written = Written::read(text);
-        let id = text_of(written.id, usize::MAX)
+    /// The document that an object is. Errors: a reason fit for a dead letter, if it is no actor with an id.
+    pub(super) fn of(actor: &ObjectFields<'_>) -> Result<ActorDocument, String> {
+        let id = actor
+            .get(FieldName::Id)
+            .text()
             .ok_or("the actor has no id: send its document with its `id`")?;
         let id = id::check("the actor's id", &id)?.to_owned();
-        let kind = kinds_of(written.kind)
+        let mut kinds = actor
+            .get(FieldName::Type)
+            .items()
+            .filter_map(LooseValue::text);
+        let kind = kinds
             .find_map(|kind| ActorKind::named(&kind))
             .ok_or("the actor has no type: send `type` as a name such as Person")?;
         let mut document = ActorDocument {
             id,
             kind,
-            is_whole: id_of(written.inbox).is_some(),
-            preferred_username: text_of(written.preferred_username, USERNAME_BYTES_MAX),
-            name: text_of(written.name, NAME_BYTES_MAX),
-            summary: text_of(written.summary, SUMMARY_BYTES_MAX),
-            url: page_of(written.url),
-            icon: link_of(written.icon),
-            image: link_of(written.image),
-            published: time_of(written.published),
-            updated: time_of(written.updated),
-            followers: id_of(written.followers),
-            following: id_of(written.following),
-            featured: id_of(written.featured),
-            moved_to: id_of(written.moved_to),
-            manually_approves_followers: written.manually_approves_followers == "true",
-            discoverable: match written.discoverable {
-                "true" => Some(true),
-                "false" => Some(false),
-                _ => None,
-            },
+            is_whole: id_of(actor.get(FieldName::Inbox)).is_some(),
+            preferred_username: text_of(
+                actor.get(FieldName::PreferredUsername),
+                USERNAME_BYTES_MAX,
+            ),
+            name: text_of(actor.get(FieldName::Name), NAME_BYTES_MAX),
+            summary: text_of(actor.get(FieldName::Summary), SUMMARY_BYTES_MAX),
+            url: page_of(actor.get(FieldName::Url)),
+            icon: link_of(actor.get(FieldName::Icon)),
+            image: link_of(actor.get(FieldName::Image)),
+            published: time_of(actor.get(FieldName::Published)),
+            updated: time_of(actor.get(FieldName::Updated)),
+            followers: id_of(actor.get(FieldName::Followers)),
+            following: id_of(actor.get(FieldName::Following)),
+            featured: id_of(actor.get(FieldName::Featured)),
+            moved_to: id_of(actor.get(FieldName::MovedTo)),
+            manually_approves_followers: actor.get(FieldName::ManuallyApprovesFollowers).boolean()
+                == Some(true),
+            discoverable: actor.get(FieldName::Discoverable).boolean(),
             fields: Vec::new(),
             emoji: Vec::new(),
         };
         let mut room = DOCUMENT_BYTES_MAX.saturating_sub(document.bytes());
         document.fields = fitting(
             &mut room,
-            fields_of(written.attachment),
+            fields_of(actor.get(FieldName::Attachment)),
             ProfileField::bytes,
         );
-        document.emoji = fitting(&mut room, emoji_of(written.tag), Emoji::bytes);
+        document.emoji = fitting(&mut room, emoji_of(actor.get(FieldName::Tag)), Emoji::bytes);
         Ok(document)
     }
 
-    /// Whether it tells more of an actor than that there is one.
-    fn says_who(&self) -> bool {
+    /// Whether it has a name to show, and so more than an id.
+    fn has_name(&self) -> bool {
         self.preferred_username.is_some() || self.name.is_some()
     }
 
@@ -180,17 +184,19 @@ impl ActorDocument {
     }
 }
 
-/// The document of `author` among what stands in the `places` of an author or actor, each JSON known to be sound. Only the
-/// author's own is believed, and only if it says more than an id would; of several the whole one, then the newest, then
-/// the first.
-pub(super) fn embedded(author: &str, places: [&str; 2]) -> Option<Box<ActorDocument>> {
+/// The document of `author` among what stands in the `places` of an author or actor. Only the author's own is believed, and
+/// only if it says more than an id would; of several the whole one, then the newest, then the first.
+pub(super) fn embedded<'a>(
+    author: &str,
+    places: impl IntoIterator<Item = LooseValue<'a>>,
+) -> Option<Box<ActorDocument>> {
     let rank = |document: &ActorDocument| (document.is_whole, document.updated);
     places
         .into_iter()
-        .flat_map(json_scan::items)
-        .filter(|item| item.starts_with('{'))
-        .filter_map(|item| ActorDocument::read(item).ok())
-        .filter(|document| document.id == author && document.says_who())
+        .flat_map(LooseValue::items)
+        .filter(|item| item.is_object())
+        .filter_map(|item| ActorDocument::of(&ObjectFields::of(item)).ok())
+        .filter(|document| document.id == author && document.has_name())
         .reduce(|best, next| {
             if rank(&best) < rank(&next) {
                 next
@@ -227,78 +233,20 @@ impl Emoji {
     }
 }
 
-/// The values that are looked at, as they are written; empty if missing.
-#[derive(Default)]
-struct Written<'a> {
-    id: &'a str,
-    kind: &'a str,
-    inbox: &'a str,
-    preferred_username: &'a str,
-    name: &'a str,
-    summary: &'a str,
-    url: &'a str,
-    icon: &'a str,
-    image: &'a str,
-    published: &'a str,
-    updated: &'a str,
-    followers: &'a str,
-    following: &'a str,
-    featured: &'a str,
-    moved_to: &'a str,
-    manually_approves_followers: &'a str,
-    discoverable: &'a str,
-    attachment: &'a str,
-    tag: &'a str,
-}
-
-impl<'a> Written<'a> {
-    /// The last of a name counts, as everywhere.
-    fn read(text: &'a str) -> Written<'a> {
-        let mut written = Written::default();
-        for (name, value) in json_scan::of(text) {
-            let field = match &*name {
-                "id" => &mut written.id,
-                "type" => &mut written.kind,
-                "inbox" => &mut written.inbox,
-                "preferredUsername" => &mut written.preferred_username,
-                "name" => &mut written.name,
-                "summary" => &mut written.summary,
-                "url" => &mut written.url,
-                "icon" => &mut written.icon,
-                "image" => &mut written.image,
-                "published" => &mut written.published,
-                "updated" => &mut written.updated,
-                "followers" => &mut written.followers,
-                "following" => &mut written.following,
-                "featured" => &mut written.featured,
-                "movedTo" => &mut written.moved_to,
-                "manuallyApprovesFollowers" => &mut written.manually_approves_followers,
-                "discoverable" => &mut written.discoverable,
-                "attachment" => &mut written.attachment,
-                "tag" => &mut written.tag,
-                _ => continue,
-            };
-            *field = value;
-        }
-        written
-    }
-}
-
 /// The rows in an `attachment`, which may hold images and whatever else too.
-fn fields_of(attachment: &str) -> impl Iterator<Item = ProfileField> {
-    things(attachment, "PropertyValue").filter_map(|item| {
+fn fields_of(attachment: LooseValue<'_>) -> impl Iterator<Item = ProfileField> {
+    objects_of(attachment, "PropertyValue").filter_map(|item| {
         Some(ProfileField {
-            name: text_of(field(item, "name")?, NAME_BYTES_MAX)?,
-            value: text_of(field(item, "value").unwrap_or_default(), SUMMARY_BYTES_MAX)
-                .unwrap_or_default(),
+            name: text_of(item.get("name"), NAME_BYTES_MAX)?,
+            value: text_of(item.get("value"), SUMMARY_BYTES_MAX).unwrap_or_default(),
         })
     })
 }
 
 /// The emoji in a `tag`, which holds hashtags too.
-fn emoji_of(tag: &str) -> impl Iterator<Item = Emoji> {
-    things(tag, "Emoji").filter_map(|item| {
-        let name = text_of(field(item, "name")?, USERNAME_BYTES_MAX)?;
+fn emoji_of(tag: LooseValue<'_>) -> impl Iterator<Item = Emoji> {
+    objects_of(tag, "Emoji").filter_map(|item| {
+        let name = text_of(item.get("name"), USERNAME_BYTES_MAX)?;
         let shortcode = name.trim_matches(':');
         let strange = |c: char| c == ':' || c.is_whitespace() || c.is_control();
         if shortcode.is_empty() || shortcode.contains(strange) {
@@ -306,7 +254,7 @@ fn emoji_of(tag: &str) -> impl Iterator<Item = Emoji> {
         }
         Some(Emoji {
             shortcode: shortcode.to_owned(),
-            url: link_of(field(item, "icon")?)?,
+            url: link_of(item.get("icon"))?,
         })
     })
 }
@@ -325,74 +273,54 @@ fn fitting<T>(
 }
 
 /// The objects of this type in a list, or the one there is without a list.
-fn things<'a>(list: &'a str, kind: &'static str) -> impl Iterator<Item = &'a str> {
-    json_scan::items(list).filter(move |item| {
-        field(item, "type").is_some_and(|kinds| kinds_of(kinds).any(|one| one == kind))
-    })
-}
-
-/// The value of a field of an object; the last of a name counts.
-fn field<'a>(object: &'a str, name: &str) -> Option<&'a str> {
-    json_scan::of(object)
-        .filter(|(there, _)| there == name)
-        .last()
-        .map(|(_, value)| value)
-}
-
-fn kinds_of(kind: &str) -> impl Iterator<Item = String> {
-    json_scan::items(kind).filter_map(|kind| text_of(kind, NAME_BYTES_MAX))
+fn objects_of<'a>(
+    list: LooseValue<'a>,
+    kind: &'static str,
+) -> impl Iterator<Item = LooseValue<'a>> {
+    list.items()
+        .filter(move |item| item.kinds().any(|one| one == kind))
 }
 
 /// A text that is not empty and no longer than `bytes_max`.
-fn text_of(value: &str, bytes_max: usize) -> Option<String> {
-    if !value.starts_with('"') {
-        return None;
-    }
-    let text = Loose::read(value).ok()?;
-    let text = text.text()?;
-    (text.len() <= bytes_max).then(|| text.to_owned())
+fn text_of(value: LooseValue<'_>, bytes_max: usize) -> Option<String> {
+    let text = value.text().filter(|text| text.len() <= bytes_max)?;
+    Some(text.into_owned())
 }
 
-fn time_of(value: &str) -> Option<Time> {
-    date::parse(&text_of(value, NAME_BYTES_MAX)?)
+fn time_of(value: LooseValue<'_>) -> Option<Time> {
+    date::parse(&value.text()?)
 }
 
-/// An id, or that of an embedded object, if it may be one.
-fn id_of(value: &str) -> Option<String> {
-    let one = json_scan::items(value).next()?;
-    let own = if one.starts_with('{') {
-        field(one, "id")?
-    } else {
-        one
-    };
-    let id = text_of(own, id::ID_BYTES_MAX)?;
+/// An id, or that of an embedded object, if it may be one; of a list the first.
+fn id_of(value: LooseValue<'_>) -> Option<String> {
+    let id = value.items().next()?.own_id()?;
     id::check("an id", &id).ok().map(str::to_owned)
 }
 
 /// The link to the HTML page, if a list says which one that is, else the first.
-fn page_of(value: &str) -> Option<String> {
-    let is_page = |item: &&str| {
-        let kind = field(item, "mediaType").or_else(|| field(item, "mimeType"));
-        let kind = kind.and_then(|kind| text_of(kind, NAME_BYTES_MAX));
-        kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with("text/html"))
+fn page_of(value: LooseValue<'_>) -> Option<String> {
+    let is_page = |item: &LooseValue<'_>| {
+        let media_type = item.get("mediaType").or(|| item.get("mimeType")).text();
+        media_type.is_some_and(|it| it.to_ascii_lowercase().starts_with("text/html"))
     };
-    json_scan::items(value)
+    value
+        .items()
         .filter(is_page)
         .find_map(link_of)
         .or_else(|| link_of(value))
 }
 
 /// The first http or https URL of a text, a Link, an Image whose `url` is any of these, or a list of any.
-fn link_of(value: &str) -> Option<String> {
+fn link_of(value: LooseValue<'_>) -> Option<String> {
     // Whatever is larger is more than a link; and each level of it is read once more.
-    if DOCUMENT_BYTES_MAX < value.len() {
+    if DOCUMENT_BYTES_MAX < value.json().len() {
         return None;
     }
-    json_scan::items(value).find_map(|item| {
-        if item.starts_with('{') {
-            return link_of(field(item, "href").or_else(|| field(item, "url"))?);
+    value.items().find_map(|item| {
+        if item.is_object() {
+            return link_of(item.get("href").or(|| item.get("url")));
         }
-        let url = text_of(item, id::ID_BYTES_MAX)?;
+        let url = item.text()?;
         id::check("a link", &url).ok().map(str::to_owned)
     })
 }

@@ -1,8 +1,8 @@
-//! Which ids may be the collection of an author's followers, and how they are compared. Pure.
+//! The collection of an author's followers: the ids that may be it, and how they are compared. Pure.
 //!
-//! Many servers name it otherwise than `<actor>/followers`, so only the actor's own document tells. It tells of that
-//! actor's posts alone: nothing here, nor anywhere else, leads from a collection to an actor, or somebody's document could
-//! say of somebody else's posts who sees them.
+//! Many servers name it otherwise than `<actor>/followers`, so only the actor's own document decides it, and only for that
+//! actor's posts. No look-up leads from a collection to an actor: otherwise one actor's document could decide who sees
+//! another actor's posts.
 
 use crate::activity::PostContent;
 use crate::activity::Visibility;
@@ -38,8 +38,8 @@ pub(super) fn may_be(author: &str, id: &str) -> bool {
     !is_public(id) && compared(id) != compared(author) && id::same_origin(author, id)
 }
 
-/// Who could see a post that is addressed neither to everybody nor, quietly, to everybody: to whom else it is addressed,
-/// whom it mentions, what among it may be its author's followers, and which of that is.
+/// The visibility of a post that is neither public nor unlisted, by the other ids it is addressed to, the people it mentions,
+/// and the ids among them that may be its author's followers collection.
 pub(super) fn closed(
     addressed: &[String],
     mentions: &[String],
@@ -56,7 +56,7 @@ pub(super) fn closed(
 }
 
 impl PostContent {
-    /// Decides anew who could see it, where that depends on which collections are its author's followers.
+    /// Recomputes the visibility, where it depends on which collections are its author's followers.
     pub fn decide_visibility(&mut self, is_followers: impl Fn(&str) -> bool) {
         if !matches!(self.visibility, Visibility::Public | Visibility::Unlisted) {
             let (addressed, mentions) = (&self.addressed, &self.mentions);

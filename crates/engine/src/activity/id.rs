@@ -10,13 +10,13 @@ const QUOTED_CHARS_MAX: usize = 100;
 
 /// `text` if it may be the id of an actor or object: an http or https URL with a host, at most [`ID_BYTES_MAX`] long,
 /// without white space, control characters or backslashes (which parsers disagree about). Errors: a reason, in which
-/// `what` names it.
-pub fn check<'a>(what: &str, text: &'a str) -> Result<&'a str, String> {
-    check_name(what, text)?;
+/// `label` names it.
+pub fn check<'a>(label: &str, text: &'a str) -> Result<&'a str, String> {
+    check_name(label, text)?;
     match origin(text) {
         Some(_) if has_authority(text) => Ok(text),
         _ => Err(format!(
-            "{what} is {}: send an http or https URL",
+            "{label} is {}: send an http or https URL",
             quoted(text)
         )),
     }
@@ -24,10 +24,10 @@ pub fn check<'a>(what: &str, text: &'a str) -> Result<&'a str, String> {
 
 /// As [`check`], for an id that is only looked up (what a post answers, who it is addressed to) and may be of another
 /// kind, `tag:` or `did:`.
-pub fn check_name<'a>(what: &str, text: &'a str) -> Result<&'a str, String> {
+pub fn check_name<'a>(label: &str, text: &'a str) -> Result<&'a str, String> {
     if ID_BYTES_MAX < text.len() {
         return Err(format!(
-            "{what} has {} bytes: at most {ID_BYTES_MAX}",
+            "{label} has {} bytes: at most {ID_BYTES_MAX}",
             text.len()
         ));
     }
@@ -36,7 +36,7 @@ pub fn check_name<'a>(what: &str, text: &'a str) -> Result<&'a str, String> {
     // All of it, whatever is found on the way: many bytes at a time.
     if !text.bytes().fold(true, |all, b| all & plain(b)) && text.chars().any(strange) {
         return Err(format!(
-            "{what} is {}: ids have no white space, control characters or backslashes",
+            "{label} is {}: ids have no white space, control characters or backslashes",
             quoted(text)
         ));
     }

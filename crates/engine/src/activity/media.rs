@@ -1,8 +1,8 @@
-//! The images, sounds and films of a post: which there are, of all that is attached. Pure.
+//! The images, sounds and films among the attachments of a post. Pure.
 
-use crate::activity::document::{Document, LOOKED_AT_MAX, Link, is_of, read};
-use serde_json::Value;
-use serde_json::value::RawValue;
+use crate::activity::document::{LOOKED_AT_MAX, Link, fields_shown, is_of};
+use crate::json::{FieldName, LooseValue, ObjectFields};
+use std::borrow::Cow;
 
 /// What an attachment of a post may be and be shown. Rows of profiles, proofs, places and other posts are attached too.
 const KINDS: [&str; 5] = ["Document", "Image", "Video", "Audio", "Link"];
@@ -18,69 +18,87 @@ const UNKNOWN: &str = "unknown";
 #[derive(Clone, Debug)]
 pub struct Medium<'a> {
     /// What is attached.
-    pub item: Document<'a>,
+    pub item: ObjectFields<'a>,
     /// Where it is.
     pub link: Link<'a>,
-    /// Mastodon's word for what it is.
+    /// Its type in Mastodon's API.
     pub kind: &'static str,
 }
 
 impl<'a> Medium<'a> {
     /// What is attached, if it is one.
-    fn new(item: &'a Value) -> Option<Medium<'a>> {
-        let document = Document::new(item);
-        let mut kinds = document.kinds().peekable();
-        if kinds.peek().is_some() && !kinds.any(|kind| KINDS.contains(&kind)) {
+    fn of(item: LooseValue<'a>) -> Option<Medium<'a>> {
+        let item = ObjectFields::of(item);
+        let mut kinds = item.value().kinds().peekable();
+        if kinds.peek().is_some() && !kinds.any(|kind| KINDS.contains(&&*kind)) {
             return None;
         }
         // What is attached may itself be a Link.
-        let links = || document.links("url").chain(document.links("href"));
-        let kind = |link: &Link<'_>| kind_of(document, link);
+        let links = || {
+            item.links(FieldName::Url)
+                .chain(item.links(FieldName::Href))
+        };
+        let class = Class::of(&item);
         // Of several the first that can be played; some are pages about it.
         let link = links()
-            .find(|link| kind(link) != UNKNOWN)
+            .find(|link| class.kind_of(link) != UNKNOWN)
             .or_else(|| links().next())?;
-        let kind = kind(&link);
+        let kind = class.kind_of(&link);
         // A link to whatever is no file.
-        let is_page = document.is("Link") && kind == UNKNOWN;
-        (!is_page).then_some(Medium {
-            item: document,
-            link,
-            kind,
-        })
+        let is_page = item.is("Link") && kind == UNKNOWN;
+        (!is_page).then_some(Medium { item, link, kind })
     }
 }
 
 /// The media among what is attached to a post.
-pub fn media<'a>(document: Document<'a>) -> impl Iterator<Item = Medium<'a>> {
-    let items = document.items("attachment").iter().take(LOOKED_AT_MAX);
-    items.filter_map(Medium::new)
+pub fn media<'a>(object: &ObjectFields<'a>) -> impl Iterator<Item = Medium<'a>> + use<'a> {
+    let items = object
+        .get(FieldName::Attachment)
+        .items()
+        .take(LOOKED_AT_MAX);
+    items.filter_map(Medium::of)
 }
 
 /// Whether a post that `object` describes has media that are shown.
-pub fn has_media(object: &RawValue) -> bool {
-    let object = read(object);
-    media(Document::new(&object)).next().is_some()
+pub(super) fn has_media(object: LooseValue<'_>) -> bool {
+    media(&fields_shown(object)).next().is_some()
 }
 
-/// Mastodon's word for what a link of an attachment leads to: by its media type, the attachment's, its type, or how the URL ends.
-fn kind_of(item: Document<'_>, link: &Link<'_>) -> &'static str {
-    let by_media_type = |media_type: &str| {
-        let class = CLASSES.iter().find(|(class, ..)| is_of(media_type, class));
-        class.map(|(.., kind)| *kind)
-    };
-    let said = link.media_type.or_else(|| item.media_type());
-    // Some servers say so of whatever they do not know.
-    let said = said.filter(|it| !is_of(it, "application/octet-stream"));
-    if let Some(said) = said {
-        return by_media_type(said).unwrap_or(UNKNOWN);
+/// What an attachment says of its kind, read once for all of its links.
+struct Class<'a> {
+    media_type: Option<Cow<'a, str>>,
+    /// Its kind by its `type`.
+    kind: Option<&'static str>,
+}
+
+impl<'a> Class<'a> {
+    fn of(item: &ObjectFields<'a>) -> Class<'a> {
+        let by_type = CLASSES.iter().find(|(_, kind, _)| item.is(kind));
+        Class {
+            media_type: item.media_type(),
+            kind: by_type.map(|(.., kind)| *kind),
+        }
     }
-    let by_type = CLASSES.iter().find(|(_, kind, _)| item.is(kind));
-    let by_ending = || mime_guess::from_ext(ending(&link.href)).first_raw();
-    by_type
-        .map(|(.., kind)| *kind)
-        .or_else(|| by_media_type(by_ending()?))
-        .unwrap_or(UNKNOWN)
+
+    /// The kind of medium a link of the attachment leads to: by the link's media type, the attachment's, its type, or the
+    /// ending of the URL.
+    fn kind_of(&self, link: &Link<'_>) -> &'static str {
+        let media_type = link.media_type.as_ref().or(self.media_type.as_ref());
+        // Some servers say so of whatever they do not know.
+        let media_type = media_type.filter(|it| !is_of(it, "application/octet-stream"));
+        if let Some(media_type) = media_type {
+            return kind_by_media_type(media_type).unwrap_or(UNKNOWN);
+        }
+        let by_ending = || mime_guess::from_ext(ending(&link.href)).first_raw();
+        self.kind
+            .or_else(|| kind_by_media_type(by_ending()?))
+            .unwrap_or(UNKNOWN)
+    }
+}
+
+fn kind_by_media_type(media_type: &str) -> Option<&'static str> {
+    let class = CLASSES.iter().find(|(class, ..)| is_of(media_type, class));
+    class.map(|(.., kind)| *kind)
 }
 
 /// What stands after the last dot of a URL's path.

@@ -1,15 +1,15 @@
-//! What arrived: records from the log, the activities in them, and the posts they are about.
+//! ActivityStreams objects: activities, the posts they are about, and actors.
 
 pub mod actor;
 pub mod date;
 pub mod document;
 pub mod followers;
 pub mod id;
-pub(crate) mod json;
-pub(crate) mod json_scan;
+pub mod language;
 pub mod media;
 pub mod object;
 pub mod parse;
+mod reference;
 
 use actor::ActorDocument;
 use schemars::JsonSchema;
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use slackwater_order::time::Time;
 
-/// What one record asks for, once understood. Made by [`activity::decode`]; everything after works on this.
+/// A decoded activity. Made by [`parse::decode`]; everything after works on this.
 #[derive(Debug)]
 pub enum Activity {
     /// A post is written, edited, boosted, or was fetched by the instance.
@@ -31,17 +31,17 @@ pub enum Activity {
         original: Option<Box<PostContent>>,
         /// The document of the body's author, if it came embedded; any other actor's is not believed and left out.
         author: Option<Box<ActorDocument>>,
-        /// The followers collection that the body's author is said to have by a document of theirs that came embedded, fit to
-        /// be that and as it is compared; believed as `author` is.
+        /// The followers collection that an embedded document of the body's author names, as collections are compared;
+        /// believed as `author` is.
         followers: Option<String>,
     },
     /// What an actor is: its server sent its document, or the instance fetched it.
     Actor(Box<ActorDocument>),
-    /// The post or boost `uri` is gone, says `by`. If `uri` is `by`, the author is gone, and all theirs.
+    /// `by` deletes the post or boost `uri`. If `uri` is `by`, the author and all of their posts are deleted.
     Delete {
-        /// The id of what is gone; its host is the host of `by`.
+        /// The id of the deleted post or actor; its host is the host of `by`.
         uri: String,
-        /// The actor who says so.
+        /// The actor who deletes it.
         by: String,
     },
     /// `by` takes back every boost of `original`, in an `Undo` that does not give the boost's id.
@@ -51,7 +51,7 @@ pub enum Activity {
         /// The id of the boosted post.
         original: String,
     },
-    /// Understood, and nothing to do with feeds (a Like, a Follow …): counted under this name.
+    /// An activity that concerns no feed (a Like, a Follow …), counted under this name.
     Ignored(&'static str),
 }
 

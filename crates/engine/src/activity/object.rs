@@ -5,12 +5,13 @@ use crate::activity::Visibility;
 use crate::activity::date;
 use crate::activity::followers::{self, COLLECTIONS_MAX, by_convention, closed, compared, may_be};
 use crate::activity::id;
-use crate::activity::json::{Loose, Node};
+use crate::activity::language::{language_code, language_shown};
 use crate::activity::media::has_media;
+use crate::json::{FieldName, LooseValue, ObjectFields};
 use icu_casemap::CaseMapper;
 use icu_normalizer::ComposingNormalizerBorrowed;
-use serde_json::value::RawValue;
 use slackwater_order::time::Time;
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// The most ids `to`, `cc` and `audience` may have together; a post with more is refused.
@@ -21,152 +22,162 @@ pub const MENTIONS_MAX: usize = 1000;
 pub const TAGS_MAX: usize = 1000;
 /// The longest hashtag, in bytes; a longer one is left out, since nobody follows it.
 pub const TAG_BYTES_MAX: usize = 500;
-/// The longest language code, in bytes; a longer one counts as none.
-pub const LANGUAGE_BYTES_MAX: usize = 35;
 
-/// What to do about a post that the wrong host sent.
+/// Advice against a post that the wrong host sent.
 const FETCH: &str = "fetch the post where it lives and send it alone with `fetched: true`";
-/// What to do about one that was fetched, and is said to be another host's.
+/// Advice against a fetched post that claims an author on another host.
 const LEAVE_OUT: &str =
     "it was fetched, and whoever gave it says so: leave it out, nobody can vouch for it";
-/// What to do about one that was fetched, and came in an activity of another host.
+/// Advice against a fetched post inside an activity of another host.
 const ALONE: &str = "it was fetched: send the post alone, without the activity around it";
 
 /// Up to this many, looking through a list is quicker than a hash of it.
 const FEW: usize = 16;
 
-/// What around an object fills its gaps.
+/// The activity that encloses an object, which fills its gaps.
 #[derive(Clone, Copy)]
-pub(super) enum Around<'a> {
+pub(super) enum Enclosing<'a> {
     /// Nothing: the instance fetched it.
     Nothing,
     /// Its Create: all that the object lacks.
-    Create(&'a Node<'a>),
+    Create(&'a ObjectFields<'a>),
     /// Its Update: all but `published`, which is that of the edit.
-    Update(&'a Node<'a>),
+    Update(&'a ObjectFields<'a>),
 }
 
-impl<'a> Around<'a> {
+impl<'a> Enclosing<'a> {
     /// The activity, if there is one.
-    pub(super) fn activity(self) -> Option<&'a Node<'a>> {
+    pub(super) fn activity(self) -> Option<&'a ObjectFields<'a>> {
         match self {
-            Around::Nothing => None,
-            Around::Create(activity) | Around::Update(activity) => Some(activity),
+            Enclosing::Nothing => None,
+            Enclosing::Create(activity) | Enclosing::Update(activity) => Some(activity),
         }
     }
 }
 
-/// Where a post's author stands.
+/// The fields in which a post's author may stand.
 pub(super) fn authors<'a>(
-    object: &'a Node<'a>,
-    around: Around<'a>,
-) -> impl Iterator<Item = &'a Loose<'a>> {
-    let actor = around.activity().map(|activity| &activity.actor);
-    std::iter::once(&object.attributed_to).chain(actor)
+    object: &ObjectFields<'a>,
+    enclosing: Enclosing<'a>,
+) -> [LooseValue<'a>; 2] {
+    let activity = enclosing.activity();
+    let actor = activity.map(|activity| activity.get(FieldName::Actor));
+    [
+        object.get(FieldName::AttributedTo),
+        actor.unwrap_or_default(),
+    ]
 }
 
-/// The post `object` describes, `raw` being its text; `fetched`, if the instance fetched it. Errors: a reason fit for a dead
-/// letter.
+/// The post that `object` describes; `fetched`, if the instance fetched it. Errors: a reason fit for a dead letter.
 pub(super) fn post(
-    object: &Node<'_>,
-    raw: &RawValue,
-    around: Around<'_>,
+    object: &ObjectFields<'_>,
+    enclosing: Enclosing<'_>,
     fetched: bool,
 ) -> Result<PostContent, String> {
-    let activity = around.activity();
+    let activity = enclosing.activity();
     let uri = object
-        .id
+        .get(FieldName::Id)
         .text()
         .ok_or("the object has no id: send the post with its `id`")?;
-    let uri = id::check("the object's id", uri)?;
+    let uri = id::check("the object's id", &uri)?;
     let actor = match activity {
         Some(activity) => Some(actor_of(activity)?),
         None => None,
     };
-    let named = object.attributed_to.agent();
-    let author = match (named.and_then(Loose::id), actor) {
-        (Some(named), _) => id::check("attributedTo", named)?,
-        (None, Some(actor)) => actor,
+    let named = object.get(FieldName::AttributedTo).agent();
+    let author = match (named.and_then(LooseValue::id), actor.as_deref()) {
+        (Some(named), _) => {
+            id::check("attributedTo", &named)?;
+            named
+        }
+        (None, Some(actor)) => Cow::Borrowed(actor),
         (None, None) => {
             return Err(
                 "the object has no attributedTo: send the post with its author's id".to_owned(),
             );
         }
     };
-    // Nobody is told to do what they did.
+    // A post that was fetched already is not advised to be fetched.
     let [of_another_host, by_another_host] = match fetched {
         true => [LEAVE_OUT, ALONE],
         false => [FETCH, FETCH],
     };
     same_host(
-        ("the post's author", author),
+        ("the post's author", &author),
         ("the post", uri),
         of_another_host,
     )?;
-    if let Some(actor) = actor {
+    if let Some(actor) = &actor {
         same_host(
             ("the activity's actor", actor),
-            ("the post's author", author),
+            ("the post's author", &author),
             by_another_host,
         )?;
     }
-    let (mentions, tags) = tags_of(&object.tag)?;
+    let (mentions, tags) = tags_of(object.get(FieldName::Tag))?;
+    let addressees = |name| {
+        let own = object.get(name);
+        match activity {
+            Some(activity) if own.is_none() => activity.get(name),
+            _ => own,
+        }
+    };
     let Addressed {
         visibility,
         addressed,
         collections,
     } = addressing(
-        [
-            or_else(&object.to, activity.map(|a| &a.to)),
-            or_else(&object.cc, activity.map(|a| &a.cc)),
-            or_else(&object.audience, activity.map(|a| &a.audience)),
-        ],
-        author,
-        followers_named(author, authors(object, around)).as_deref(),
+        [FieldName::To, FieldName::Cc, FieldName::Audience].map(addressees),
+        &author,
+        followers_named(&author, authors(object, enclosing)).as_deref(),
         &mentions,
     )?;
-    let published = match around {
-        Around::Create(create) => time_of(&object.published).or_else(|| time_of(&create.published)),
-        Around::Nothing | Around::Update(_) => time_of(&object.published),
+    let published = time_of(object.get(FieldName::Published));
+    let published = match enclosing {
+        Enclosing::Create(create) => {
+            published.or_else(|| time_of(create.get(FieldName::Published)))
+        }
+        Enclosing::Nothing | Enclosing::Update(_) => published,
     };
-    let updated = time_of(&object.updated).or_else(|| time_of(&activity?.updated));
+    let updated = time_of(object.get(FieldName::Updated))
+        .or_else(|| time_of(activity?.get(FieldName::Updated)));
+    let attachment = object.get(FieldName::Attachment);
     Ok(PostContent {
         uri: uri.to_owned(),
-        author: author.to_owned(),
+        author: author.into_owned(),
         published,
         updated,
         visibility,
         addressed,
         collections,
         mentions,
-        in_reply_to: match object.in_reply_to.id() {
-            Some(parent) => Some(id::check_name("inReplyTo", parent)?.to_owned()),
+        in_reply_to: match object.get(FieldName::InReplyTo).id() {
+            Some(parent) => Some(id::check_name("inReplyTo", &parent)?.to_owned()),
             None => None,
         },
         boost_of: None,
         tags,
-        language: object.language().as_deref().and_then(language_of),
-        has_media: object.has_attachment && has_media(raw),
-        object: raw.to_owned(),
+        language: language_shown(object).as_deref().and_then(language_code),
+        has_media: !attachment.is_empty() && has_media(object.value()),
+        object: object.value().to_raw()?,
     })
 }
 
-/// The boost of `original` that `announce` is, `raw` being its text. Errors: a reason fit for a dead letter.
+/// The boost of `original` that `announce` is. Errors: a reason fit for a dead letter.
 pub(super) fn boost(
-    announce: &Node<'_>,
-    raw: &RawValue,
+    announce: &ObjectFields<'_>,
     actor: &str,
     original: &str,
 ) -> Result<PostContent, String> {
-    let uri = match announce.id.text() {
+    let uri = match announce.get(FieldName::Id).text() {
         Some(uri) => {
-            id::check("the Announce's id", uri)?;
+            id::check("the Announce's id", &uri)?;
             same_host(
                 ("the actor", actor),
-                ("the Announce", uri),
+                ("the Announce", &uri),
                 "send the Announce with an id of its actor's host, or none",
             )?;
-            uri.to_owned()
+            uri.into_owned()
         }
         None => {
             let made = PostContent::uri_of_boost(actor, original);
@@ -182,16 +193,16 @@ pub(super) fn boost(
         addressed,
         collections,
     } = addressing(
-        [&announce.to, &announce.cc, &announce.audience],
+        [FieldName::To, FieldName::Cc, FieldName::Audience].map(|name| announce.get(name)),
         actor,
-        followers_named(actor, [&announce.actor]).as_deref(),
+        followers_named(actor, [announce.get(FieldName::Actor)]).as_deref(),
         &[],
     )?;
     Ok(PostContent {
         uri,
         author: actor.to_owned(),
-        published: time_of(&announce.published),
-        updated: time_of(&announce.updated),
+        published: time_of(announce.get(FieldName::Published)),
+        updated: time_of(announce.get(FieldName::Updated)),
         visibility,
         addressed,
         collections,
@@ -201,21 +212,22 @@ pub(super) fn boost(
         tags: Vec::new(),
         language: None,
         has_media: false,
-        object: raw.to_owned(),
+        object: announce.value().to_raw()?,
     })
 }
 
 /// The actor of an activity.
-pub(super) fn actor_of<'a>(activity: &'a Node<'_>) -> Result<&'a str, String> {
+pub(super) fn actor_of<'a>(activity: &ObjectFields<'a>) -> Result<Cow<'a, str>, String> {
     let actor = activity
-        .actor
+        .get(FieldName::Actor)
         .agent()
-        .and_then(Loose::id)
+        .and_then(LooseValue::id)
         .ok_or("the activity has no actor: send `actor` as an id or an object with an id")?;
-    id::check("the activity's actor", actor)
+    id::check("the activity's actor", &actor)?;
+    Ok(actor)
 }
 
-/// The trust rule: an activity speaks for its own host only. Each is what it is called, and its id.
+/// The trust rule: an activity speaks for its own host only. Each argument is a label and an id.
 pub(super) fn same_host(
     one: (&str, &str),
     other: (&str, &str),
@@ -233,28 +245,21 @@ pub(super) fn same_host(
     ))
 }
 
-pub(super) fn time_of(date: &Loose<'_>) -> Option<Time> {
-    date::parse(date.text()?)
-}
-
-fn or_else<'a, 'b>(own: &'a Loose<'b>, around: Option<&'a Loose<'b>>) -> &'a Loose<'b> {
-    match (own, around) {
-        (Loose::Nothing, Some(around)) => around,
-        _ => own,
-    }
+pub(super) fn time_of(date: LooseValue<'_>) -> Option<Time> {
+    date::parse(&date.text()?)
 }
 
 /// The followers collection of `author` that a document of theirs names which stands in one of these `places` of their id:
 /// the first that may be one.
 pub(super) fn followers_named<'a>(
     author: &str,
-    places: impl IntoIterator<Item = &'a Loose<'a>>,
+    places: impl IntoIterator<Item = LooseValue<'a>>,
 ) -> Option<String> {
-    let agents = places.into_iter().filter_map(Loose::agent);
+    let agents = places.into_iter().filter_map(LooseValue::agent);
     agents
-        .filter(|actor| actor.id() == Some(author))
-        .filter_map(Loose::followers)
-        .find_map(|collection| followers::named(author, collection))
+        .filter(|agent| agent.id().as_deref() == Some(author))
+        .filter_map(|actor| actor.get("followers").id())
+        .find_map(|collection| followers::named(author, &collection))
 }
 
 pub(super) fn is_public(id: &str) -> bool {
@@ -267,7 +272,7 @@ pub(super) fn is_public(id: &str) -> bool {
     )
 }
 
-/// Whom a post is addressed to, as [`PostContent`] has it.
+/// The addressees of a post, as [`PostContent`] has them.
 #[derive(Debug, PartialEq, Eq)]
 struct Addressed {
     visibility: Visibility,
@@ -275,12 +280,12 @@ struct Addressed {
     collections: Vec<String>,
 }
 
-/// Who could see it, as far as the post itself tells, and whom else it is addressed to. `audience` says what `to` would only
-/// where `to` and `cc` name nobody: Lemmy's `audience` is the community, and nobody should see more because of it.
+/// The visibility by the post alone, and the ids it is addressed to. `audience` counts as `to` only if `to` and `cc` are
+/// empty: Lemmy's `audience` is the community, which must not make a post more visible.
 ///
-/// `named` is the followers collection that a document within names. Which others are is decided where documents are kept.
+/// `named` is the followers collection that an embedded document names. Documents that are stored decide about others later.
 fn addressing(
-    [to, cc, audience]: [&Loose<'_>; 3],
+    [to, cc, audience]: [LooseValue<'_>; 3],
     author: &str,
     named: Option<&str>,
     mentions: &[String],
@@ -288,21 +293,20 @@ fn addressing(
     let by_convention = by_convention(author);
     let followers = named.unwrap_or(&by_convention);
     let is_followers = |id: &str| compared(id) == followers;
-    let to = if to.id().is_none() && cc.id().is_none() {
-        [to, audience]
-    } else {
-        [to, &Loose::Nothing]
-    };
-    let to = || to.into_iter().flat_map(Loose::ids);
-    let everyone = to().chain(cc.ids()).chain(audience.ids());
+    let [mut to, cc, audience] = [to, cc, audience].map(|field| field.ids().collect::<Vec<_>>());
+    if to.is_empty() && cc.is_empty() {
+        to.clone_from(&audience);
+    }
+    let everyone = to.iter().chain(&cc).chain(&audience);
+    let everyone = everyone.map(|id| &**id);
     let addressed = each_once(
         "to, cc and audience together",
         ADDRESSED_MAX,
         everyone.filter(|id| !is_public(id) && !is_followers(id)),
     )?;
-    let open = if to().any(is_public) {
+    let open = if to.iter().any(|id| is_public(id)) {
         Some(Visibility::Public)
-    } else if cc.ids().any(is_public) {
+    } else if cc.iter().any(|id| is_public(id)) {
         Some(Visibility::Unlisted)
     } else {
         None
@@ -314,9 +318,9 @@ fn addressing(
             collections: Vec::new(),
         });
     }
-    // Whom it mentions is a person, whatever anybody says.
+    // A mentioned id is a person's, whatever a document says.
     let may_be = |id: &&str| may_be(author, id) && !mentions.iter().any(|there| there == id);
-    let sent_to = || to().chain(cc.ids()).filter(may_be);
+    let sent_to = || to.iter().chain(&cc).map(|id| &**id).filter(may_be);
     let first = sent_to().filter(|id| is_followers(id));
     let rest = sent_to().filter(|id| !is_followers(id));
     let mut collections: Vec<String> = Vec::new();
@@ -336,20 +340,22 @@ fn addressing(
 }
 
 /// The people mentioned and the hashtags of a post.
-fn tags_of(tag: &Loose<'_>) -> Result<(Vec<String>, Vec<String>), String> {
+fn tags_of(tag: LooseValue<'_>) -> Result<(Vec<String>, Vec<String>), String> {
     let (mut mentions, mut tags) = (Vec::new(), Vec::new());
     for item in tag.items() {
-        match item
-            .kinds()
-            .find(|kind| matches!(*kind, "Mention" | "Hashtag"))
+        let mut kinds = item.kinds();
+        match kinds
+            .find(|kind| matches!(&**kind, "Mention" | "Hashtag"))
+            .as_deref()
         {
-            Some("Mention") => mentions.extend(item.href()),
-            Some(_) => tags.extend(item.name().and_then(hashtag_of)),
+            Some("Mention") => mentions.extend(item.get("href").id()),
+            Some(_) => tags.extend(item.get("name").text().as_deref().and_then(hashtag_of)),
             None => {}
         }
     }
+    let mentions = mentions.iter().map(|id| &**id);
     Ok((
-        each_once("mentions in tag", MENTIONS_MAX, mentions.into_iter())?,
+        each_once("mentions in tag", MENTIONS_MAX, mentions)?,
         each_once("hashtags in tag", TAGS_MAX, tags.iter().map(String::as_str))?,
     ))
 }
@@ -390,19 +396,9 @@ fn folded(text: &str) -> Option<String> {
     Some(nfkc.normalize(&text).into_owned())
 }
 
-/// A language as it is written; none if undetermined or no code at all. Languages are compared without case.
-pub(crate) fn language_of(code: &str) -> Option<String> {
-    let possible = !code.is_empty()
-        && code.len() <= LANGUAGE_BYTES_MAX
-        && code
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-    (possible && !code.eq_ignore_ascii_case("und")).then(|| code.to_owned())
-}
-
 /// A list without repetitions, in the order of the first; more than `max` are refused.
 fn each_once<'a>(
-    what: &str,
+    label: &str,
     max: usize,
     list: impl Iterator<Item = &'a str>,
 ) -> Result<Vec<String>, String> {
@@ -419,9 +415,9 @@ fn each_once<'a>(
             continue;
         }
         if once.len() == max {
-            return Err(format!("{what}: more than {max}; send at most that many"));
+            return Err(format!("{label}: more than {max}; send at most that many"));
         }
-        once.push(id::check_name(what, one)?.to_owned());
+        once.push(id::check_name(label, one)?.to_owned());
     }
     Ok(once)
 }

@@ -1,34 +1,31 @@
-//! From bytes to meaning.
+//! Activities from bytes. Pure.
 //!
-//! An activity is read once around its object, which is kept as text, and the object once: 2 KB in a few microseconds.
-//! What cannot be used is refused with a reason that says what to send instead; the record goes to the dead letters.
+//! The activity is validated once, and the fields of it and of its object are found once: 2 KB take a few microseconds. An
+//! unusable record is refused with a reason that says what to send instead, and goes to the dead letters.
 
 use crate::activity::Activity;
 use crate::activity::Delivery;
 use crate::activity::actor::{self, ActorDocument, ActorKind};
 use crate::activity::followers::by_convention;
 use crate::activity::id;
-use crate::activity::json::{self, Loose, Node, Source};
-use crate::activity::object::{self, Around};
+use crate::activity::object::{self, Enclosing};
+use crate::json::{FieldName, Input, LooseValue, ObjectFields};
 use crate::record::Vouched;
-use serde_json::value::RawValue;
+use std::borrow::Cow;
 
-/// What to do about an activity inside an Announce for which nobody vouches: whoever announces it may have made it up.
+/// The reason against an unverified activity inside an Announce: its announcer may have made it up.
 const INNER_VERIFIED: &str = "nobody vouches for the activity inside the Announce: fetch its object where it lives and send that alone \
      with `fetched: true`, or, if your instance verified the inner author too (by a signature of the inner activity, or by fetching \
      it), send it with `inner-verified: true`";
 
-/// Understands one activity, or a bare post or actor if the instance fetched it; one inside an Announce, if the instance
-/// verified its author too. Errors: what is wrong and what to send instead.
+/// Decodes one activity, or a bare post or actor if the instance fetched it; an activity inside an Announce only if the
+/// instance verified its author too. Errors: what is wrong and what to send instead.
 pub fn decode(value: &[u8], vouched: Vouched) -> Result<Activity, String> {
     let fetched = vouched.fetched;
-    let source = json::text_of(value)?;
-    let text = source.text;
-    let node = Node::read("it", source)?;
-    match Kind::of("it", &node.kind)? {
+    let outermost = ObjectFields::validate("it", Input::new(value)?)?;
+    match Kind::of("it", &outermost)? {
         Kind::Note | Kind::Post if fetched => {
-            let raw = json::raw_of(text)?;
-            posted(Delivery::Fetched, &node, raw, Around::Nothing, true)
+            post(Delivery::Fetched, &outermost, Enclosing::Nothing, true)
         }
         Kind::Note | Kind::Post => Err(
             "it is a post without an activity: wrap it in a Create, or, if your instance fetched it, \
@@ -36,15 +33,15 @@ pub fn decode(value: &[u8], vouched: Vouched) -> Result<Activity, String> {
                 .to_owned(),
         ),
         Kind::Actor if fetched => {
-            Ok(Activity::Actor(Box::new(ActorDocument::read(text)?)))
+            Ok(Activity::Actor(Box::new(ActorDocument::of(&outermost)?)))
         }
-        Kind::Announce => announce(&node, text, vouched),
-        kind => activity(kind, &node, fetched),
+        Kind::Announce => announce(&outermost, vouched),
+        kind => activity(kind, &outermost, fetched),
     }
 }
 
-/// The id that records of this activity are keyed and partitioned by: the post's author, the actor told of, or who deletes
-/// or takes back a boost. None where nothing is kept.
+/// The id by which records of this activity are keyed and partitioned: the post's author, the actor of a document, or the
+/// actor who deletes a post or takes back a boost. None if nothing of the activity is kept.
 pub fn author_key(activity: &Activity) -> Option<&str> {
     match activity {
         Activity::Post { body, .. } => Some(&body.author),
@@ -74,17 +71,20 @@ enum Kind {
 
 impl Kind {
     /// The first known one of a list, else `Other`. Errors if there is none at all.
-    fn of(what: &str, kind: &Loose<'_>) -> Result<Kind, String> {
-        let names = || kind.items().iter().filter_map(Loose::text);
-        if names().next().is_none() {
+    fn of(label: &str, object: &ObjectFields<'_>) -> Result<Kind, String> {
+        let names = object
+            .get(FieldName::Type)
+            .items()
+            .filter_map(LooseValue::text);
+        let mut kinds = names.map(|name| Kind::named(&name));
+        let Some(first) = kinds.next() else {
             return Err(format!(
-                "{what} has no type: send `type` as a name such as Create or Note"
+                "{label} has no type: send `type` as a name such as Create or Note"
             ));
-        }
-        Ok(names()
-            .map(Kind::named)
-            .find(|kind| *kind != Kind::Other)
-            .unwrap_or(Kind::Other))
+        };
+        let mut kinds = std::iter::once(first).chain(kinds);
+        let known = kinds.find(|kind| *kind != Kind::Other);
+        Ok(known.unwrap_or(Kind::Other))
     }
 
     fn named(name: &str) -> Kind {
@@ -112,13 +112,13 @@ impl Kind {
 }
 
 /// Any activity but an Announce, which alone may have another inside.
-fn activity(kind: Kind, node: &Node<'_>, fetched: bool) -> Result<Activity, String> {
+fn activity(kind: Kind, activity: &ObjectFields<'_>, fetched: bool) -> Result<Activity, String> {
     match kind {
-        Kind::Create if fetched => written(Delivery::Fetched, node, fetched),
-        Kind::Create => written(Delivery::Create, node, fetched),
-        Kind::Update => written(Delivery::Update, node, fetched),
-        Kind::Delete => delete(node),
-        Kind::Undo => undo(node),
+        Kind::Create if fetched => create_or_update(Delivery::Fetched, activity, fetched),
+        Kind::Create => create_or_update(Delivery::Create, activity, fetched),
+        Kind::Update => create_or_update(Delivery::Update, activity, fetched),
+        Kind::Delete => delete(activity),
+        Kind::Undo => undo(activity),
         Kind::Quiet(name, _) => Ok(Activity::Ignored(name)),
         Kind::Announce => {
             Err("it is an Announce of an Announce: send the inner one alone".to_owned())
@@ -127,15 +127,18 @@ fn activity(kind: Kind, node: &Node<'_>, fetched: bool) -> Result<Activity, Stri
     }
 }
 
-/// A Create or Update.
-fn written(how: Delivery, node: &Node<'_>, fetched: bool) -> Result<Activity, String> {
-    object::actor_of(node)?;
-    let around = match how {
-        Delivery::Update => Around::Update(node),
-        _ => Around::Create(node),
+fn create_or_update(
+    how: Delivery,
+    activity: &ObjectFields<'_>,
+    fetched: bool,
+) -> Result<Activity, String> {
+    object::actor_of(activity)?;
+    let enclosing = match how {
+        Delivery::Update => Enclosing::Update(activity),
+        _ => Enclosing::Create(activity),
     };
-    let (object, raw) = match Target::of(node)? {
-        Target::Embedded(object, raw) => (object, raw),
+    let object = match Target::of(activity)? {
+        Target::Embedded(object) => object,
         Target::Id(id) => {
             return Err(format!(
                 "the object is only an id, {}: send the post itself as `object`",
@@ -143,19 +146,23 @@ fn written(how: Delivery, node: &Node<'_>, fetched: bool) -> Result<Activity, St
             ));
         }
     };
-    match (Kind::of("the object", &object.kind)?, how) {
-        (Kind::Note | Kind::Post, _) => posted(how, &object, raw, around, fetched),
-        (Kind::Actor, Delivery::Update) => actor_updated(node, raw, fetched),
+    match (Kind::of("the object", &object)?, how) {
+        (Kind::Note | Kind::Post, _) => post(how, &object, enclosing, fetched),
+        (Kind::Actor, Delivery::Update) => actor_update(activity, &object, fetched),
         (_, Delivery::Update) => Ok(Activity::Ignored("Update other")),
         _ => Ok(Activity::Ignored("Create other")),
     }
 }
 
-/// The `update` of an actor, whose document `raw` is.
-fn actor_updated(update: &Node<'_>, raw: &RawValue, fetched: bool) -> Result<Activity, String> {
-    let mut document = ActorDocument::read(raw.get())?;
+/// The `update` of an actor.
+fn actor_update(
+    update: &ObjectFields<'_>,
+    actor: &ObjectFields<'_>,
+    fetched: bool,
+) -> Result<Activity, String> {
+    let mut document = ActorDocument::of(actor)?;
     object::same_host(
-        ("the activity's actor", object::actor_of(update)?),
+        ("the activity's actor", &object::actor_of(update)?),
         ("the actor it is about", &document.id),
         match fetched {
             true => "it was fetched: send the actor alone, without the activity around it",
@@ -164,81 +171,97 @@ fn actor_updated(update: &Node<'_>, raw: &RawValue, fetched: bool) -> Result<Act
     )?;
     document.updated = document
         .updated
-        .or_else(|| object::time_of(&update.updated));
+        .or_else(|| object::time_of(update.get(FieldName::Updated)));
     Ok(Activity::Actor(Box::new(document)))
 }
 
-fn posted(
+fn post(
     how: Delivery,
-    object: &Node<'_>,
-    raw: &RawValue,
-    around: Around<'_>,
+    object: &ObjectFields<'_>,
+    enclosing: Enclosing<'_>,
     fetched: bool,
 ) -> Result<Activity, String> {
-    // A vote in a poll is a Note of a name and nothing more, to whoever asked: not a post to be read.
-    if object.has_name
-        && !object.has_content
-        && object.in_reply_to.id().is_some()
-        && Kind::of("the object", &object.kind)? == Kind::Note
-    {
+    if is_vote(object) && Kind::of("the object", object)? == Kind::Note {
         return Ok(Activity::Ignored("vote"));
     }
-    let body = object::post(object, raw, around, fetched)?;
-    let actor = around.activity().map_or("", |activity| activity.actor_text);
+    let body = object::post(object, enclosing, fetched)?;
+    let authors = object::authors(object, enclosing);
     Ok(Activity::Post {
         how,
-        followers: object::followers_named(&body.author, object::authors(object, around)),
-        author: actor::embedded(&body.author, [object.attributed_to_text, actor]),
+        followers: object::followers_named(&body.author, authors),
+        author: actor::embedded(&body.author, authors),
         body: Box::new(body),
         original: None,
     })
 }
 
-fn announce(node: &Node<'_>, text: &str, vouched: Vouched) -> Result<Activity, String> {
-    let actor = object::actor_of(node)?;
-    let booster = || actor::embedded(actor, [node.actor_text, ""]);
-    let boosted = |original: &str| {
+/// Whether a Note is a vote in a poll: it answers the poll, and has a name and no text. Of several fields of one name each
+/// counts here.
+fn is_vote(note: &ObjectFields<'_>) -> bool {
+    // Hardly any Note has a name.
+    if note.get(FieldName::Name).is_absent() || note.get(FieldName::InReplyTo).id().is_none() {
+        return false;
+    }
+    let (mut has_name, mut has_more) = (false, false);
+    for (name, value) in note.value().fields() {
+        match &*name {
+            "name" => has_name |= !value.is_empty(),
+            "content" | "attachment" => has_more |= !value.is_empty(),
+            "contentMap" => has_more |= value.fields().next().is_some(),
+            _ => {}
+        }
+    }
+    has_name && !has_more
+}
+
+fn announce(announce: &ObjectFields<'_>, vouched: Vouched) -> Result<Activity, String> {
+    let actor = &*object::actor_of(announce)?;
+    let booster = || actor::embedded(actor, [announce.get(FieldName::Actor)]);
+    let boost = |original: &str| {
         let original = id::check("the announced object's id", original)?;
-        object::boost(node, json::raw_of(text)?, actor, original)
+        object::boost(announce, actor, original)
     };
-    let (inner, raw) = match Target::of(node)? {
+    let inner = match Target::of(announce)? {
         Target::Id(original) => {
             return Ok(Activity::Post {
                 how: Delivery::Announce,
-                body: Box::new(boosted(&original)?),
+                body: Box::new(boost(&original)?),
                 original: None,
                 author: booster(),
-                followers: object::followers_named(actor, [&node.actor]),
+                followers: object::followers_named(actor, [announce.get(FieldName::Actor)]),
             });
         }
-        Target::Embedded(inner, raw) => (inner, raw),
+        Target::Embedded(inner) => inner,
     };
     // Only here may a type be missing: the id is all that counts.
-    let kind = Kind::of("the object", &inner.kind).unwrap_or(Kind::Other);
+    let kind = Kind::of("the object", &inner).unwrap_or(Kind::Other);
     let is_activity = match kind {
         Kind::Note | Kind::Post | Kind::Actor => false,
-        Kind::Other => inner.object.is_some() && inner.actor.id().is_some(),
+        Kind::Other => {
+            !inner.get(FieldName::Object).is_none() && inner.get(FieldName::Actor).id().is_some()
+        }
         _ => true,
     };
     if is_activity {
         let inside = |reason| format!("inside an Announce: {reason}");
         return match activity(kind, &inner, vouched.fetched).map_err(inside)? {
-            // Most of what communities pass on are votes, which nobody marks.
+            // Most of what communities pass on are votes, which backends do not mark as verified.
             ignored @ Activity::Ignored(_) => Ok(ignored),
             inner if vouched.inner_verified => Ok(relayed(inner)),
             _ => Err(INNER_VERIFIED.to_owned()),
         };
     }
     let original = inner
-        .id
+        .get(FieldName::Id)
         .text()
         .ok_or("the announced object has no id: send its id as `object`")?;
-    let body = boosted(original)?;
+    let body = boost(&original)?;
     // Believed only if by the booster and fit to be a post by itself; else it is as if only its id had come.
+    let author = inner.get(FieldName::AttributedTo);
     let is_own = matches!(kind, Kind::Note | Kind::Post)
-        && inner.attributed_to.agent().and_then(Loose::id) == Some(actor);
+        && author.agent().and_then(LooseValue::id).as_deref() == Some(actor);
     let original = if is_own {
-        object::post(&inner, raw, Around::Nothing, vouched.fetched)
+        object::post(&inner, Enclosing::Nothing, vouched.fetched)
             .ok()
             .map(Box::new)
     } else {
@@ -251,13 +274,13 @@ fn announce(node: &Node<'_>, text: &str, vouched: Vouched) -> Result<Activity, S
         author: booster(),
         followers: object::followers_named(
             actor,
-            std::iter::once(&node.actor).chain(is_own.then_some(&inner.attributed_to)),
+            std::iter::once(announce.get(FieldName::Actor)).chain(is_own.then_some(author)),
         ),
     })
 }
 
-/// What another's server passed on. Which collection is an author's followers decides who sees posts that are not for everybody,
-/// so only the author's own server says that.
+/// An activity that another server passed on, without the followers collection it names: that decides who sees posts that
+/// are not public, so only the author's own server may name it.
 fn relayed(activity: Activity) -> Activity {
     match activity {
         Activity::Post {
@@ -285,56 +308,55 @@ fn relayed(activity: Activity) -> Activity {
     }
 }
 
-fn delete(node: &Node<'_>) -> Result<Activity, String> {
-    let by = object::actor_of(node)?;
-    match Target::of(node)? {
-        Target::Id(uri) => gone(by, &uri),
-        Target::Embedded(object, _) => gone(by, object.id.text().unwrap_or_default()),
-    }
+fn delete(delete: &ObjectFields<'_>) -> Result<Activity, String> {
+    let by = object::actor_of(delete)?;
+    let uri = match Target::of(delete)? {
+        Target::Id(uri) => uri,
+        Target::Embedded(object) => object.get(FieldName::Id).text().unwrap_or_default(),
+    };
+    removal(&by, &uri)
 }
 
-fn undo(node: &Node<'_>) -> Result<Activity, String> {
-    let by = object::actor_of(node)?;
-    let inner = match Target::of(node)? {
-        Target::Id(uri) => return gone(by, &uri),
-        Target::Embedded(inner, _) => inner,
+fn undo(undo: &ObjectFields<'_>) -> Result<Activity, String> {
+    let by = &*object::actor_of(undo)?;
+    let inner = match Target::of(undo)? {
+        Target::Id(uri) => return removal(by, &uri),
+        Target::Embedded(inner) => inner,
     };
-    let kind = match Kind::of("the object", &inner.kind) {
+    let uri = inner.get(FieldName::Id).text();
+    let kind = match Kind::of("the object", &inner) {
         Ok(kind) => kind,
-        Err(reason) => {
-            let uri = inner.id.text().ok_or(reason)?;
-            return gone(by, uri);
-        }
+        Err(reason) => return removal(by, &uri.ok_or(reason)?),
     };
     match kind {
         Kind::Quiet(_, undone) => return Ok(Activity::Ignored(undone)),
         Kind::Announce => {}
         _ => return Ok(Activity::Ignored("Undo other")),
     }
-    if let Some(actor) = inner.actor.agent().and_then(Loose::id)
+    if let Some(actor) = inner.get(FieldName::Actor).agent().and_then(LooseValue::id)
         && actor != by
     {
         return Err(format!(
             "{} takes back an Announce by {}: only the same actor may",
             id::quoted(by),
-            id::quoted(actor)
+            id::quoted(&actor)
         ));
     }
-    if let Some(uri) = inner.id.text() {
-        return gone(by, uri);
+    if let Some(uri) = uri {
+        return removal(by, &uri);
     }
     let original = match Target::of(&inner)? {
-        Target::Id(original) => original.into_owned(),
-        Target::Embedded(object, _) => object.id.text().unwrap_or_default().to_owned(),
+        Target::Id(original) => original,
+        Target::Embedded(object) => object.get(FieldName::Id).text().unwrap_or_default(),
     };
     id::check("the id of what is no longer announced", &original)?;
     Ok(Activity::Unboost {
         by: by.to_owned(),
-        original,
+        original: original.into_owned(),
     })
 }
 
-fn gone(by: &str, uri: &str) -> Result<Activity, String> {
+fn removal(by: &str, uri: &str) -> Result<Activity, String> {
     let uri = id::check("the id of what is gone", uri)?;
     object::same_host(
         ("the activity's actor", by),
@@ -349,23 +371,20 @@ fn gone(by: &str, uri: &str) -> Result<Activity, String> {
 
 /// The `object` of an activity.
 enum Target<'a> {
-    Id(std::borrow::Cow<'a, str>),
-    Embedded(Box<Node<'a>>, &'a RawValue),
+    Id(Cow<'a, str>),
+    Embedded(ObjectFields<'a>),
 }
 
 impl<'a> Target<'a> {
-    fn of(activity: &Node<'a>) -> Result<Target<'a>, String> {
-        let raw = activity
-            .object
-            .ok_or("the activity has no object: send what it is about as `object`")?;
-        let raw = json::sole("the object", raw)?;
-        if !raw.get().starts_with('"') {
-            let node = Node::read("the object", Source::part(raw))?;
-            return Ok(Target::Embedded(Box::new(node), raw));
+    fn of(activity: &ObjectFields<'a>) -> Result<Target<'a>, String> {
+        let object = activity.get(FieldName::Object);
+        if object.is_none() {
+            return Err("the activity has no object: send what it is about as `object`".to_owned());
         }
-        match Loose::read(raw.get())? {
-            Loose::Text(id) => Ok(Target::Id(id)),
-            _ => Err("the object is not a text: send an id".to_owned()),
+        let target = object.sole("the object")?;
+        match target.string() {
+            Some(id) => Ok(Target::Id(id)),
+            None => ObjectFields::expect("the object", target).map(Target::Embedded),
         }
     }
 }

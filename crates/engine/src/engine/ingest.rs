@@ -375,6 +375,9 @@ impl Ingest {
         }
         let outcome = match known.state {
             State::Gone => return Ok(Outcome::Known),
+            State::Stub if body.updated.is_some() && body.updated < known.body.updated => {
+                return Ok(Outcome::Outdated);
+            }
             State::Stub => Outcome::Refreshed,
             State::Whole => match (how, body.updated, known.body.updated) {
                 (_, Some(said), Some(kept)) if said < kept => return Ok(Outcome::Outdated),

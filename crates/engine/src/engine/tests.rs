@@ -22,6 +22,7 @@ use crate::feed::expiry::Expiry;
 use crate::feed::feed_id::FeedId;
 use crate::feed::merge::Progress;
 use crate::feed::ordered_feed::OrderedFeed;
+use crate::feed::post::State;
 use crate::feed::reevaluate::Reevaluation;
 use crate::feed::store::{self, Index, Store};
 use crate::feed::unfinished::AuthorChange;
@@ -154,6 +155,16 @@ impl World {
     }
 
     fn take(&mut self, offset: usize, line: &Line) {
+        match self.apply_line(offset, line) {
+            Applied::Relation(_) => self.settle(),
+            Applied::Activity(_) => {}
+            Applied::Refused(reason) => self.refused.push(reason),
+            Applied::Unusable(reason) => panic!("{reason}"),
+        }
+    }
+
+    /// Takes a line in; what it calls for in feeds is still to be done.
+    fn apply_line(&mut self, offset: usize, line: &Line) -> Applied {
         let (topic, value, arrived, vouched) = match line {
             Line::Activity {
                 json,
@@ -185,15 +196,13 @@ impl World {
         self.arrived_last = self.arrived_last.max(now);
         let applied = self
             .engine
-            .apply(&record, decode_record(&record), now)
+            .apply(&record, decode_record(record.view()), now)
             .unwrap();
         self.engine.pass(&record);
-        match applied {
-            Applied::Relation(_) => self.settle(),
-            Applied::Activity(_) => {}
-            Applied::Refused(reason) => self.refused.push(reason),
-            Applied::Unusable(reason) => panic!("{reason}: {value}"),
+        if let Applied::Unusable(reason) = &applied {
+            panic!("{reason}: {value}");
         }
+        applied
     }
 
     /// Carries out what relations call for, and nothing else that is owed.
@@ -807,7 +816,6 @@ fn a_post_no_feed_needs_becomes_a_stub_and_one_that_is_needed_stays() {
             .unwrap()
             .state
     };
-    use crate::feed::post::State;
     assert_eq!(
         [state(0), state(1), state(2)],
         [State::Whole, State::Stub, State::Whole]
@@ -824,6 +832,28 @@ fn a_post_no_feed_needs_becomes_a_stub_and_one_that_is_needed_stays() {
     world.checkpoint();
     assert!(world.store.post_by_uri(&uri(1, 0)).unwrap().is_none());
     assert!(world.store.post_by_uri(&uri(0, 0)).unwrap().is_some());
+}
+
+/// A failure means that a post that was made private by an edit is public again when an old copy of it comes by a month later.
+#[test]
+fn a_stub_is_not_made_whole_by_an_older_version_than_it_was() {
+    let day = 86_400_000;
+    let mut world = World::new();
+    let mut log = vec![
+        scenario::private(1, scenario::edits(1, 0, Some(9), "")),
+        create(4, 0, NOON + 31 * day, NOON + 31 * day),
+    ];
+    world.read(&log, &BTreeSet::new());
+    world.checkpoint();
+    let log_time = world.arrived_last;
+    world.begin_sweep(log_time);
+    assert_eq!(world.end_sweep(), 1);
+    for (minutes, state) in [(5, State::Stub), (9, State::Whole)] {
+        log.push(scenario::fetched(scenario::edits(1, 0, Some(minutes), "")));
+        world.read(&log, &BTreeSet::new());
+        let post = world.store.post_by_uri(&uri(1, 0)).unwrap().unwrap();
+        assert_eq!(post.state, state, "edited after {minutes} minutes");
+    }
 }
 
 /// More entries than a feed holds wait in memory: a mute reaches those below the feed's end too, or they would come

@@ -59,8 +59,10 @@ pub struct BoostBacklog {
 }
 
 /// Posts whose boosts are to be decided again, oldest first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Queue {
+    /// Whether the posts were only edited.
+    is_of_edits: bool,
     waiting: VecDeque<Changed>,
     current: Option<CurrentOriginal>,
 }
@@ -78,30 +80,52 @@ fn decide(
     graph: &Graph,
     original: &Post,
     id: PostId,
-    came: bool,
+    change: BoostChange,
     cause: LogPos,
 ) -> Result<usize, DiskError> {
     let shows = |boost: &Post| boost.body.boost_of.as_deref() == Some(&*original.body.uri);
     let Some(boost) = store.post(id)?.filter(|boost| shows(boost)) else {
         return Ok(0);
     };
-    let (change, cause) = match boost.state {
-        State::Whole => (change_of(original, came), cause),
+    let (post_change, cause) = match boost.state {
+        State::Whole => (change.of(original), cause),
         // It left before it was known what it would have shown.
-        State::Gone if came => (PostChange::Gone, boost.newest),
+        State::Gone if change == BoostChange::Came => (PostChange::Gone, boost.newest),
         State::Gone | State::Stub => return Ok(0),
     };
-    fan_out(store, graph, &boost, Some(original), change, cause)?;
+    fan_out(store, graph, &boost, Some(original), post_change, cause)?;
     let author = graph.actor(&boost.body.author);
     Ok(author.map_or(0, |author| graph.followers(author).len()))
 }
 
-/// What becomes of the boosts of a post as it is now.
-fn change_of(original: &Post, came: bool) -> PostChange {
-    match original.state {
-        State::Whole if came => PostChange::New,
-        State::Whole => PostChange::Changed,
-        State::Gone | State::Stub => PostChange::Gone,
+/// What may have happened to the boosts of a post.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum BoostChange {
+    /// The post was not known before: its boosts may come.
+    Came,
+    /// It is for others than before, or is gone: its boosts may come or go.
+    Changed,
+    /// It was edited and is for whom it was: their entries rest on that. They neither come nor go: a relation that is in force and not
+    /// carried out yet would bring one in of which nothing says why.
+    Edited,
+}
+
+impl BoostChange {
+    fn new(came: bool) -> BoostChange {
+        match came {
+            true => BoostChange::Came,
+            false => BoostChange::Changed,
+        }
+    }
+
+    /// What becomes of the boosts of a post as it is now.
+    fn of(self, original: &Post) -> PostChange {
+        match (original.state, self) {
+            (State::Gone | State::Stub, _) => PostChange::Gone,
+            (State::Whole, BoostChange::Came) => PostChange::New,
+            (State::Whole, BoostChange::Changed) => PostChange::Changed,
+            (State::Whole, BoostChange::Edited) => PostChange::Edited,
+        }
     }
 }
 
@@ -117,8 +141,8 @@ impl BoostBacklog {
         let backlog = BoostBacklog {
             seen_as: Waiting::default(),
             slice,
-            edits: Queue::new(edited.collect()),
-            changes: Queue::new(changed.into()),
+            edits: Queue::new(true, edited.collect()),
+            changes: Queue::new(false, changed.into()),
         };
         backlog.show();
         backlog
@@ -171,7 +195,7 @@ impl BoostBacklog {
             self.show();
             return Ok(());
         }
-        if !decide_few(store, graph, post, self.slice, false, cause)? {
+        if !decide_few(store, graph, post, self.slice, BoostChange::Edited, cause)? {
             self.edits.push(post.id, cause, false);
             self.show();
             while self.edits.is_full() {
@@ -196,7 +220,8 @@ impl BoostBacklog {
         if self.changes.join(post.id, cause, came) {
             return Ok(());
         }
-        if !decide_few(store, graph, post, self.slice, came, cause)? {
+        let change = BoostChange::new(came);
+        if !decide_few(store, graph, post, self.slice, change, cause)? {
             self.changes.push(post.id, cause, came);
             while self.changes.is_full() {
                 self.changes.step(store, graph, self.slice)?;
@@ -222,7 +247,7 @@ fn decide_few(
     graph: &Graph,
     post: &Post,
     most: usize,
-    came: bool,
+    change: BoostChange,
     cause: LogPos,
 ) -> Result<bool, DiskError> {
     let ids = store.list(Index::Original, &post.body.uri)?;
@@ -230,15 +255,18 @@ fn decide_few(
         return Ok(false);
     }
     for id in ids {
-        decide(store, graph, post, id, came, cause)?;
+        decide(store, graph, post, id, change, cause)?;
     }
     Ok(true)
 }
 
 impl Queue {
-    fn new(waiting: VecDeque<Changed>) -> Queue {
-        let current = None;
-        Queue { waiting, current }
+    fn new(is_of_edits: bool, waiting: VecDeque<Changed>) -> Queue {
+        Queue {
+            is_of_edits,
+            waiting,
+            current: None,
+        }
     }
 
     fn is_done(&self) -> bool {
@@ -288,12 +316,16 @@ impl Queue {
         };
         if let Some(original) = store.post(of.post)? {
             let cause = cause(of.newest, &original);
+            let change = match self.is_of_edits {
+                true => BoostChange::Edited,
+                false => BoostChange::new(of.came),
+            };
             let (mut decided, mut followers) = (0, 0);
             while decided < slice.max(1)
                 && followers < FOLLOWERS_STEP
                 && let Some(id) = ids.pop()
             {
-                followers += decide(store, graph, &original, id, of.came, cause)?;
+                followers += decide(store, graph, &original, id, change, cause)?;
                 decided += 1;
             }
         } else {

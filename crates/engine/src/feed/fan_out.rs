@@ -26,6 +26,8 @@ pub enum PostChange {
     Changed,
     /// The post is deleted: it only leaves.
     Gone,
+    /// It is edited, or what it boosts is, and it is for whom it was: an entry that is there rests on that too, and none comes or goes.
+    Edited,
 }
 
 /// A post on its way into feeds, or out of them.
@@ -95,24 +97,36 @@ impl<'a> FanOut<'a> {
         change: PostChange,
         cause: LogPos,
     ) -> FanOut<'a> {
+        let mut enters = insertion_ops(post, original, cause);
+        if change == PostChange::Edited {
+            enters.retain(|op| op.inserts().is_none());
+        }
         FanOut {
             store,
             graph,
             subject: Subject::new(post, original, graph),
-            enters: insertion_ops(post, original, cause),
+            enters,
             boosted: BoostTarget::new(original, graph),
-            leaves: removal_ops(
-                post,
-                original,
-                std::iter::once(cause)
-                    .chain(ended(post))
-                    .chain(documents(post, original)),
-            ),
+            leaves: match change {
+                PostChange::Edited => Vec::new(),
+                PostChange::New | PostChange::Changed | PostChange::Gone => removal_ops(
+                    post,
+                    original,
+                    std::iter::once(cause)
+                        .chain(ended(post))
+                        .chain(documents(post, original)),
+                ),
+            },
             // Read in another order, a boost may have entered before its original became what it is, and any post before
             // a document decided who could see it.
-            may_be_there: change != PostChange::New
-                || original.is_some_and(Post::has_changed)
-                || documents(post, original).next().is_some(),
+            may_be_there: match change {
+                PostChange::Changed | PostChange::Gone => true,
+                PostChange::Edited => false,
+                PostChange::New => {
+                    original.is_some_and(Post::has_changed)
+                        || documents(post, original).next().is_some()
+                }
+            },
         }
     }
 

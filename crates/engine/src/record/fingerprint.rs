@@ -1,4 +1,4 @@
-//! What tells a record from another at the same offset of a topic by the same name. Pure.
+//! Fingerprints of records: they differ where another topic of the same name has another record at an offset. Pure.
 
 use crate::record::{Position, Record, Topic};
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,8 @@ use slackwater_order::time::Time;
 use std::collections::BTreeMap;
 use xxhash_rust::xxh3::Xxh3Default;
 
-/// A record's place, its timestamp and a checksum of what it says (XXH3, whose results are the same everywhere and for good).
+/// A record's position, its timestamp, and a checksum of its key, value and headers (XXH3, which is stable across machines and
+/// releases).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint {
     /// Where it stands.

@@ -1,10 +1,10 @@
-//! Log time: the newest `arrived` read, in which ages are measured, and when it is not to be believed.
+//! Log time: the newest `arrived` read, by which ages are measured, and when it is in doubt.
 //!
-//! Arrival is stamped by a clock, and clocks leap: a machine that starts without one, a battery, a slip of the hand. What is
-//! deleted for its age on such a day is gone when the clock is right again. So when log time leaps over more than
-//! [`LEAP`] in which nothing arrived it is in doubt, and nothing is deleted for its age, until the log has gone on for as
-//! long again by its own time, or has filled the gap, as it does where it is not read in order, or the clock has come back.
-//! After a true absence that long is lost, and nothing else. A record that arrived ahead of the clock does not count.
+//! Arrival is stamped by a clock, and clocks leap: a machine starts without one, a battery fails, a hand slips. Posts deleted
+//! for their age on such a day do not come back with the right time. So log time that leaps over more than [`LEAP`] without a
+//! record is in doubt, and no post is deleted for its age until one of three things: the log goes on for as long again by its
+//! own time; records fill the gap, as they do where partitions are not read in order; or the clock comes back. After a true
+//! absence retention runs that much later. A record that arrived ahead of the clock does not count.
 
 use serde::{Deserialize, Serialize};
 use slackwater_order::time::Time;
@@ -47,17 +47,17 @@ pub enum Doubt {
 }
 
 impl LogTime {
-    /// As it is known to have come so far.
+    /// Log time that has come as far as `newest`.
     pub fn at(newest: Time) -> LogTime {
         LogTime { newest, leap: None }
     }
 
-    /// The newest that arrived, a leap in doubt aside.
+    /// The newest arrival, without a leap in doubt.
     pub fn newest(&self) -> Time {
         self.newest
     }
 
-    /// A record arrived at `arrived`, by what it says; `now` is the clock's.
+    /// Takes note of a record that says it arrived at `arrived`; `now` is the clock's time.
     pub fn read(&mut self, arrived: Time, now: Time) {
         if now.plus(AHEAD_MAX) < arrived {
             return;
@@ -112,7 +112,7 @@ impl LogTime {
         }
     }
 
-    /// Whether the clock has gone on much further than anything that was read: it may be it that has leapt.
+    /// Whether the clock is much further than any record that was read: the clock may have leapt.
     pub fn is_far_behind(&self, now: Time) -> bool {
         Time::EARLIEST <= self.newest && self.newest.plus(LEAP) < now
     }

@@ -61,7 +61,33 @@ pub struct Record {
     pub headers: Vec<(String, Vec<u8>)>,
 }
 
+/// A record as it is decoded: one of the log, or one that is still to be appended.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordView<'a> {
+    /// Its topic.
+    pub topic: Topic,
+    /// The log's timestamp, if it has one.
+    pub timestamp: Option<Time>,
+    /// Its key; none if it is to be derived from the value.
+    pub key: Option<&'a [u8]>,
+    /// Its value.
+    pub value: Option<&'a [u8]>,
+    /// Its headers, in order.
+    pub headers: &'a [(String, Vec<u8>)],
+}
+
 impl Record {
+    /// What of it is decoded: all but its position.
+    pub fn view(&self) -> RecordView<'_> {
+        RecordView {
+            topic: self.position.topic,
+            timestamp: self.timestamp,
+            key: self.key.as_deref(),
+            value: self.value.as_deref(),
+            headers: &self.headers,
+        }
+    }
+
     /// About how many bytes it takes.
     pub fn bytes(&self) -> usize {
         let length = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
@@ -113,7 +139,7 @@ pub fn header_meant(name: &str) -> Option<&'static str> {
     HEADERS.into_iter().find(|known| is_meant(known))
 }
 
-/// What the backend vouches for beside an activity: nobody else can.
+/// Facts about an activity for which only the backend can vouch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Vouched {
     /// The instance fetched the object itself, where it lives.
@@ -122,7 +148,7 @@ pub struct Vouched {
     pub inner_verified: bool,
 }
 
-/// What a record says beside its value: the headers of an activity, understood.
+/// The decoded headers of an activity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
     /// When the instance received it: the earlier of header and timestamp.
@@ -131,10 +157,10 @@ pub struct Envelope {
     pub post_ref: Option<String>,
     /// The backend's own id of the author.
     pub author_ref: Option<String>,
-    /// What the backend vouches for.
+    /// The backend's vouchers.
     pub vouched: Vouched,
-    /// Whether it was read more than [`READ_LATE_AFTER`] after it arrived, so that nobody was shown it in time. A record does
-    /// not say so itself: false until whoever read it knows.
+    /// Whether it was read more than [`READ_LATE_AFTER`] after it arrived, so that no reader was shown it in time. No header
+    /// says so: it is false until the reader of the log sets it.
     pub read_late: bool,
 }
 
@@ -168,7 +194,7 @@ impl PartitionEnd {
 
 impl Envelope {
     /// Reads a record's headers. Errors: a reason fit for a dead letter.
-    pub fn of(record: &Record) -> Result<Envelope, String> {
+    pub fn of(record: RecordView<'_>) -> Result<Envelope, String> {
         let mut claimed = None;
         let mut envelope = Envelope {
             arrived: Time::default(),
@@ -177,7 +203,7 @@ impl Envelope {
             vouched: Vouched::default(),
             read_late: false,
         };
-        for (name, value) in &record.headers {
+        for (name, value) in record.headers {
             match name.as_str() {
                 "arrived-at" => {
                     let text = text("arrived-at", value)?;

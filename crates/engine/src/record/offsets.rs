@@ -1,13 +1,13 @@
-//! Log positions as feeds and cursors use them: one in eight bytes, and how far each partition has been seen. Pure.
+//! Log positions as feeds and cursors use them: one in eight bytes, and the next offset of each partition. Pure.
 
 use crate::record::{Position, Topic};
 use serde::{Deserialize, Serialize};
 
 const OFFSET_BITS: u32 = 48;
 const PARTITION_BITS: u32 = 14;
-/// The highest partition a mark can name: Slackwater's topics have 1024 at most.
+/// The highest partition of a [`LogPos`]: Slackwater's topics have 1024 at most.
 pub const PARTITION_MAX: i32 = (1 << PARTITION_BITS) - 1;
-/// The highest offset a mark can name.
+/// The highest offset of a [`LogPos`].
 pub const OFFSET_MAX: i64 = (1 << OFFSET_BITS) - 1;
 
 /// A position in eight bytes: topic (1 bit), partition (14 bits), offset (48 bits). What lies beyond is clamped.
@@ -19,7 +19,7 @@ impl LogPos {
     /// The first record of the first partition of activities.
     pub const FIRST: LogPos = LogPos(0);
 
-    /// The mark of a position.
+    /// The packed form of a position.
     pub fn new(position: Position) -> LogPos {
         let topic = match position.topic {
             Topic::Activities => 0,
@@ -30,7 +30,7 @@ impl LogPos {
         LogPos((topic << (OFFSET_BITS + PARTITION_BITS)) | (partition << OFFSET_BITS) | offset)
     }
 
-    /// The mark of a record of the activities topic.
+    /// The position of a record of the activities topic.
     pub fn of_activity(partition: i32, offset: i64) -> LogPos {
         LogPos::new(Position {
             topic: Topic::Activities,
@@ -39,7 +39,7 @@ impl LogPos {
         })
     }
 
-    /// From the number it is; none if it is no mark's.
+    /// From its number; none if the number is too large.
     pub const fn from_number(number: u64) -> Option<LogPos> {
         if number >> (OFFSET_BITS + PARTITION_BITS + 1) == 0 {
             Some(LogPos(number))
@@ -58,7 +58,7 @@ impl LogPos {
         (self.0 >> OFFSET_BITS, self.0 & OFFSET_MAX as u64)
     }
 
-    /// The mark of these [`parts`](Self::parts); none if they are no mark's.
+    /// From its [`parts`](Self::parts); none if one of them is too large.
     pub const fn from_parts(partition: u64, offset: u64) -> Option<LogPos> {
         if partition >> (PARTITION_BITS + 1) == 0 && offset >> OFFSET_BITS == 0 {
             Some(LogPos((partition << OFFSET_BITS) | offset))
@@ -67,7 +67,7 @@ impl LogPos {
         }
     }
 
-    /// The position it marks.
+    /// The position it stands for.
     pub fn position(self) -> Position {
         Position {
             topic: self.topic(),
@@ -108,7 +108,7 @@ impl LogPos {
     }
 }
 
-/// How far each partition of both topics has been seen: every record below these offsets, none at or above.
+/// The next offset of each partition of both topics: records below it have been read, and none at or above it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Offsets {
     /// By topic, in the order of [`Topic::ALL`], then by partition: the next offset.
@@ -116,7 +116,7 @@ pub struct Offsets {
 }
 
 impl Offsets {
-    /// From the next record of each partition; partitions not named are unseen.
+    /// From the next position of each partition; the others have not begun.
     pub fn new(next: &[Position]) -> Offsets {
         let mut seen = Offsets::default();
         for position in next {
@@ -125,14 +125,14 @@ impl Offsets {
         seen
     }
 
-    /// Whether the record at this mark has been seen.
+    /// Whether the record at this position is below its partition's next offset.
     #[inline]
     pub fn has(&self, log_pos: LogPos) -> bool {
         self.next_of(log_pos.topic(), log_pos.partition())
             .is_some_and(|next| log_pos.offset() < next)
     }
 
-    /// Whether everything seen here has been seen there too.
+    /// Whether no partition is further here than there.
     pub fn is_within(&self, there: &Offsets) -> bool {
         Topic::ALL.into_iter().all(|topic| {
             let here = self.of(topic).iter().enumerate();
@@ -141,7 +141,7 @@ impl Offsets {
         })
     }
 
-    /// The next record of each partition of which anything was seen, in order.
+    /// The next position of each partition that has begun, in order.
     pub fn positions(&self) -> Vec<Position> {
         let of_topic = |topic| {
             let rows = self.of(topic).iter().enumerate();
@@ -155,7 +155,7 @@ impl Offsets {
         Topic::ALL.into_iter().flat_map(of_topic).collect()
     }
 
-    /// Sees on up to `next`, if that is further. Partitions past [`PARTITION_MAX`] are left out.
+    /// Moves a partition on to `next`, if that is further. Partitions past [`PARTITION_MAX`] are left out.
     pub fn raise(&mut self, next: Position) {
         let Some(partition) = usize::try_from(next.partition)
             .ok()
@@ -175,7 +175,7 @@ impl Offsets {
         }
     }
 
-    /// Sees no further than `next`.
+    /// Moves a partition back to `next`, if it is further.
     pub fn lower(&mut self, next: Position) {
         let offsets = match next.topic {
             Topic::Activities => &mut self.next[0],

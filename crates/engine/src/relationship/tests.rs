@@ -1,4 +1,5 @@
 use super::*;
+use crate::record::RECORD_BYTES_MAX;
 use proptest::prelude::*;
 
 fn decoded(document: &str) -> Result<(String, String), String> {

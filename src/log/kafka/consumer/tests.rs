@@ -1,9 +1,8 @@
 use super::*;
-use crate::log::kafka::Producer;
-use rdkafka::mocking::MockCluster;
-use rdkafka::producer::DefaultProducerContext;
+use crate::log::kafka::mock_topics::{append, fingerprint, mock, offsets, take};
+use crate::log::kafka::poll_thread::{BATCH_RECORDS_MAX, POLL_WAIT};
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
-use slackwater_engine::record::NewRecord;
+use slackwater_engine::record::Topic;
 
 /// A consumer in trouble goes on where it stood: nothing is missing, nothing comes twice.
 #[test]
@@ -40,27 +39,6 @@ fn offsets_that_retention_took_are_counted_and_reading_goes_on() {
     assert!(consumer.ends().iter().all(|end| end.next == end.end));
 }
 
-#[test]
-fn fetched_offsets_that_were_no_records_are_passed_once_the_queue_is_empty() {
-    let check = |fetchq_cnt: i64, next_offset: i64, after: Option<i64>| {
-        let partition = Partition {
-            fetchq_cnt,
-            next_offset,
-            ..Partition::default()
-        };
-        assert_eq!(
-            after_gap(&partition, 7),
-            after,
-            "{fetchq_cnt} {next_offset}"
-        );
-    };
-    check(0, 9, Some(9));
-    check(1, 9, None);
-    check(0, 7, None);
-    check(0, 5, None);
-    check(0, -1001, None); // not known yet
-}
-
 /// Nobody takes, so the thread waits for room in the channel, and must still end.
 #[test]
 fn a_consumer_that_nobody_takes_from_can_be_stopped() {
@@ -85,82 +63,12 @@ fn a_consumer_that_nobody_takes_from_can_be_stopped() {
     }
 }
 
-fn mock() -> (MockCluster<'static, DefaultProducerContext>, Options) {
-    let cluster = MockCluster::new(1).unwrap();
-    let options = Options {
-        brokers: vec![cluster.bootstrap_servers()],
-        client: [("compression.type".to_owned(), "none".to_owned())].into(),
-        ..Options::default()
-    };
-    for topic in [
-        &options.activities,
-        &options.relationships,
-        &options.dead_letters,
-    ] {
-        cluster.create_topic(topic, 1, 1).unwrap();
-    }
-    (cluster, options)
-}
-
-fn append(options: &Options, count: usize, value: &str) {
-    let record = NewRecord {
-        topic: Topic::Activities,
-        partition_by: b"a".to_vec(),
-        key: b"a".to_vec(),
-        value: Some(value.as_bytes().to_vec()),
-        headers: Vec::new(),
-        timestamp: Time::from_millis(1),
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
-    let producer = Producer::start(options).unwrap();
-    runtime
-        .block_on(producer.append(vec![record; count]))
-        .unwrap();
-}
-
-fn take(consumer: &mut Consumer, count: usize) -> Vec<Record> {
-    let begun = clock::stopwatch();
-    let mut taken = Vec::new();
-    while taken.len() < count {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{}", taken.len());
-        let more = consumer.take(count - taken.len(), Duration::from_millis(200));
-        taken.extend(more.unwrap());
-    }
-    taken
-}
-
 fn activities_at(offset: i64) -> Position {
     Position {
         topic: Topic::Activities,
         partition: 0,
         offset,
     }
-}
-
-/// Were this to fail, offsets of one cluster would be read on in another, to which its address leads since.
-#[test]
-fn another_cluster_behind_the_same_address_is_noticed() {
-    let options = Options::default();
-    let status = status();
-    let check = |id: Option<&str>, is_same: bool| {
-        let found = is_same_cluster(&options, id.map(str::to_owned), &status);
-        assert_eq!(found.is_ok(), is_same, "{found:?}");
-        if let Err(error) = found {
-            let said = error.to_string();
-            assert!(
-                said.contains("cluster X") && said.contains("cluster Y"),
-                "{said}"
-            );
-        }
-    };
-    check(None, true);
-    check(Some("Y"), true);
-    check(Some("Y"), true);
-    check(None, true);
-    check(Some("X"), false);
-    check(Some("Y"), true);
 }
 
 /// Another cluster's topics stand for ones that were deleted and created anew: the mock cannot delete.
@@ -225,94 +133,6 @@ fn a_record_that_is_gone_is_not_missed() {
     assert_eq!(read.last().unwrap().position, activities_at(22));
 }
 
-/// Also while it runs: whoever is replaced reads on only in the same log.
-#[test]
-fn a_consumer_that_is_replaced_compares_what_it_read_last() {
-    let (_cluster, options) = mock();
-    append(&options, 5, "x");
-    let mut consumer = Consumer::start(&options, &[], &[]).unwrap();
-    let taken = take(&mut consumer, 5);
-    let mut other = taken.last().unwrap().clone();
-    other.value = Some(b"y".to_vec());
-    let slot = (Topic::Activities, 0);
-    let check = |record: &Record| {
-        let status = status();
-        let mut next = Offsets::from([(slot, 5)]);
-        let taken = Fingerprints::from([(slot, Fingerprint::of(record))]);
-        let begin = Begin::Everything;
-        open(&options, &mut next, &taken, &status, START_WAIT, begin).map(|_| ())
-    };
-    check(taken.last().unwrap()).unwrap();
-    assert!(matches!(check(&other), Err(KafkaError::OtherRecord { .. })));
-}
-
-/// Were this to fail, a consumer that was started before a topic was created anew would read on in the new one.
-#[test]
-fn a_running_consumer_notes_what_it_reads_and_compares_that_when_it_is_replaced() {
-    let (cluster, options) = mock();
-    append(&options, 5, "x");
-    let (to_taker, batches) = sync_channel(BATCHES_MAX);
-    let status = Arc::new(status());
-    let (next, taken) = (Offsets::new(), Fingerprints::new());
-    let shared = Arc::clone(&status);
-    let mut reader = Reader::open(options, next, taken, shared, to_taker).unwrap();
-    let mut read = Vec::new();
-    thread::scope(|scope| {
-        let running = scope.spawn(|| reader.run());
-        let begun = clock::stopwatch();
-        while read.len() < 5 && begun.elapsed() < Duration::from_secs(60) {
-            if let Ok(batch) = batches.recv_timeout(Duration::from_millis(200)) {
-                read.extend(batch.unwrap().records);
-            }
-        }
-        status.lock().stop = true;
-        running.join().unwrap().unwrap();
-    });
-    assert_eq!(offsets(&read), [0, 1, 2, 3, 4]);
-    let noted = Fingerprints::from([((Topic::Activities, 0), fingerprint(&read))]);
-    assert_eq!(reader.taken, noted);
-
-    // As if another stood there now.
-    let mut other = read.pop().unwrap();
-    other.value = Some(b"y".to_vec());
-    reader.note_last(&[other]);
-    let out_of_range = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE];
-    cluster.request_errors(RDKafkaApiKey::Fetch, &out_of_range);
-    status.lock().stop = false;
-    let ended = thread::scope(|scope| {
-        let running = scope.spawn(|| reader.run());
-        let begun = clock::stopwatch();
-        while !running.is_finished() && begun.elapsed() < Duration::from_secs(60) {
-            let _ = batches.recv_timeout(Duration::from_millis(200));
-        }
-        status.lock().stop = true;
-        running.join().unwrap()
-    });
-    assert!(
-        matches!(ended, Err(KafkaError::OtherRecord { .. })),
-        "{ended:?}"
-    );
-}
-
-fn fingerprint(taken: &[Record]) -> Fingerprint {
-    Fingerprint::of(taken.last().unwrap())
-}
-
-fn offsets(taken: &[Record]) -> Vec<i64> {
-    taken.iter().map(|record| record.position.offset).collect()
-}
-
-fn status() -> Mutex<Status> {
-    Mutex::new(Status {
-        ends: Offsets::new(),
-        healthy: true,
-        lost_records: 0,
-        to_commit: None,
-        cluster: None,
-        stop: false,
-    })
-}
-
 /// Were this to fail, a topic that comes back would be read on without a look at what it is, or end the service meanwhile.
 #[test]
 fn a_topic_that_is_gone_is_waited_for_by_a_consumer_that_says_so() {
@@ -329,7 +149,7 @@ fn a_topic_that_is_gone_is_waited_for_by_a_consumer_that_says_so() {
     let gone = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
     cluster.topic_error(&options.activities, gone).unwrap();
     let begun = clock::stopwatch();
-    while consumer.healthy() {
+    while consumer.is_healthy() {
         assert!(begun.elapsed() < Duration::from_secs(60), "not noticed");
         let taken = consumer.take(1, Duration::from_millis(50)).unwrap();
         assert!(taken.is_empty());
@@ -339,6 +159,6 @@ fn a_topic_that_is_gone_is_waited_for_by_a_consumer_that_says_so() {
     append(&options, 5, "y");
     let read = take(&mut consumer, 5);
     assert_eq!(offsets(&read), [5, 6, 7, 8, 9]);
-    assert!(consumer.healthy());
+    assert!(consumer.is_healthy());
     consumer.stop();
 }

@@ -4,7 +4,7 @@ use crate::activity::parse::decode;
 use crate::record::Vouched;
 
 /// The document a record holds, whichever way.
-fn told(json: &str, fetched: bool) -> Option<ActorDocument> {
+fn decoded(json: &str, fetched: bool) -> Option<ActorDocument> {
     match decode(
         json.as_bytes(),
         Vouched {
@@ -18,12 +18,14 @@ fn told(json: &str, fetched: bool) -> Option<ActorDocument> {
     }
 }
 
-/// As [`told`], of a document of which only `more` is not usual.
+fn document_of(json: &str) -> Result<ActorDocument, String> {
+    ActorDocument::of(&ObjectFields::of(LooseValue::of_valid(json)))
+}
+
+/// A document of which only `more` is not usual.
 fn read(more: &str) -> ActorDocument {
-    ActorDocument::read(&format!(
-        r#"{{"type":"Person","id":"https://a.example/u"{more}}}"#
-    ))
-    .unwrap()
+    let json = format!(r#"{{"type":"Person","id":"https://a.example/u"{more}}}"#);
+    document_of(&json).unwrap()
 }
 
 fn some(text: &str) -> Option<String> {
@@ -77,13 +79,13 @@ fn mastodons_person_is_read_whole() {
             "https://files.vmst.example/emojis/anchor.png",
         )],
     };
-    assert_eq!(told(json, false), Some(expected));
+    assert_eq!(decoded(json, false), Some(expected));
 }
 
 #[test]
 fn the_persons_of_others_are_read_too() {
     let misskey = include_str!("../../../../../tests/fixtures/misskey-update-person.json");
-    let misskey = told(misskey, false).unwrap();
+    let misskey = decoded(misskey, false).unwrap();
     assert_eq!(misskey.kind, ActorKind::Service);
     assert_eq!(misskey.name, some("Tide tables :wave:"));
     assert_eq!((misskey.summary, misskey.image), (None, None));
@@ -94,7 +96,7 @@ fn the_persons_of_others_are_read_too() {
     assert_eq!(misskey.emoji, [wave]);
 
     let pleroma = include_str!("../../../../../tests/fixtures/pleroma-person.json");
-    let pleroma = told(pleroma, true).unwrap();
+    let pleroma = decoded(pleroma, true).unwrap();
     assert_eq!(pleroma.summary, some("Shape <br>of water"));
     assert_eq!(pleroma.moved_to, some("https://vmst.example/users/odo"));
     assert_eq!(pleroma.url, some("https://reef.example/users/odo"));
@@ -103,7 +105,7 @@ fn the_persons_of_others_are_read_too() {
     assert_eq!(pleroma.fields, []);
 
     let threads = include_str!("../../../../../tests/fixtures/threads-person.json");
-    let threads = told(threads, true).unwrap();
+    let threads = decoded(threads, true).unwrap();
     let id = "https://threads.net/ap/users/17841400000000001/";
     assert_eq!(threads.id, id);
     assert_eq!(threads.followers, Some(format!("{id}followers/")));
@@ -113,7 +115,7 @@ fn the_persons_of_others_are_read_too() {
 
     // The bridge embeds the whole actor in the activity and an excerpt in the object.
     let bridge = include_str!("../../../../../tests/fixtures/bridge-create-note.json");
-    let bridge = told(bridge, false).unwrap();
+    let bridge = decoded(bridge, false).unwrap();
     assert_eq!(bridge.name, some("Sandpiper"));
     assert!(bridge.is_whole);
 }
@@ -145,7 +147,7 @@ fn only_the_authors_own_document_is_believed() {
         let create = format!(
             r#"{{"type":"Create","actor":{actor},"object":{{"type":"Note","id":"https://a.example/1","attributedTo":{author}}}}}"#
         );
-        let got = told(&create, false).and_then(|document| document.name);
+        let got = decoded(&create, false).and_then(|document| document.name);
         assert_eq!(got.unwrap_or_default(), name, "{create}");
     }
     for (actors, name) in [
@@ -163,7 +165,8 @@ fn only_the_authors_own_document_is_believed() {
                 false,
             ),
         ] {
-            let got = told(&json, fetched).filter(|document| document.id == "https://a.example/u");
+            let got =
+                decoded(&json, fetched).filter(|document| document.id == "https://a.example/u");
             let got = got.and_then(|document| document.name);
             assert_eq!(got.unwrap_or_default(), name, "{json}");
         }
@@ -218,7 +221,7 @@ fn what_is_odd_is_left_out_and_the_last_of_a_name_counts() {
     assert_eq!(document.emoji, [emoji("bare", "https://a.example/e")]);
     assert_eq!(document.preferred_username, some("läst"));
     let kind = r#"{"id":"https://a.example/u","type":["toot:Bot","Service"]}"#;
-    assert_eq!(ActorDocument::read(kind).unwrap().kind, ActorKind::Service);
+    assert_eq!(document_of(kind).unwrap().kind, ActorKind::Service);
 }
 
 #[test]
@@ -241,7 +244,7 @@ fn what_is_too_long_is_left_out() {
     let far = format!("https://a.example/{}", "x".repeat(id::ID_BYTES_MAX));
     let document = read(&format!(r#","url":"{far}","followers":"{far}""#));
     assert_eq!((document.url, document.followers), (None, None));
-    assert!(ActorDocument::read(&format!(r#"{{"type":"Person","id":"{far}"}}"#)).is_err());
+    assert!(document_of(&format!(r#"{{"type":"Person","id":"{far}"}}"#)).is_err());
 }
 
 #[test]

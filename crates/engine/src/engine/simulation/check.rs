@@ -116,7 +116,7 @@ impl Run {
         if !self.is_whole(node) {
             return;
         }
-        let model = Model::of(&self.log, &self.nodes[node].read(), self.surfacing);
+        let model = self.model(node);
         for account in 0..ACCOUNTS.len() {
             self.rouse(node, account);
             let there = snapshot(
@@ -159,7 +159,7 @@ impl Run {
         if !is_amid || of.reflected() != of.read() {
             return;
         }
-        let model = Model::of(&self.log, &of.read(), self.surfacing);
+        let model = self.model(node);
         let now = Time::from_millis(self.now);
         for account in 0..ACCOUNTS.len() {
             let looked_at = (account, FeedKind::Home);
@@ -258,10 +258,13 @@ impl Run {
         let expected: BTreeSet<u64> = above.rev().take(self.length).map(|(id, _)| *id).collect();
         // Of what was dropped for length a feed may know less than all, but it hides by what it knows.
         let fallen = numbers(&snapshot.feed.fallen());
-        let hidden = model.hidden(account, which, |id| floor < id || fallen.contains(&id));
-        let by_all = model.hidden(account, which, |_| true);
+        let is_above = |id| floor < id;
+        let hidden = model.hidden(account, which, |id| fallen.contains(&id), is_above);
+        let by_all = model.hidden(account, which, |id| !is_above(id), is_above);
         let differs = |id: &u64| hidden.contains(id) != by_all.contains(id);
-        self.counted.knew_less += u64::from(expected.iter().any(differs));
+        // Nor does a feed that was made anew know what became a stub before.
+        let knows_stubs = !self.taste.ages;
+        self.counted.knew_less += u64::from(knows_stubs && expected.iter().any(differs));
         self.counted.looks_trimmed += u64::from(0 < floor);
         let seen = expected.difference(&hidden).copied();
         let (expected, seen) = (&expected, seen.collect::<Vec<_>>());

@@ -6,16 +6,20 @@ use crate::engine::flush::Flush;
 use crate::engine::log_status::LogStatus;
 use crate::engine::publish::ServiceStatus;
 use crate::engine::{Applied, Engine, Options, inactivity};
+use crate::feed::expiry::Keep;
 use crate::feed::merge::Progress;
+use crate::feed::post::State;
 use crate::feed::store::{self, Store};
 use crate::record::offsets::Offsets;
 use crate::record::{PartitionEnd, Position};
 use crate::relationship::Patience;
 use crate::view::View;
 use slackwater_order::origin_stats::{OBSERVATIONS_MIN, OriginStats};
+use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 use slackwater_order::verdict::Verdict;
 use slackwater_order::window::{Auto, ReorderWindow, Windows};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -24,6 +28,10 @@ use tempfile::TempDir;
 const BOOSTS_AT_ONCE: usize = 1;
 /// Of every log here.
 const LOG: u64 = 7;
+/// What no feed needs is left as a stub when it arrived so long ago.
+const KEEP_POSTS: Duration = Duration::from_secs(300);
+/// Longer than any history: stubs and removals stay.
+const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 86_400);
 /// An origin whose window is known from the beginning, so that it is learned on, not for the first time.
 const LEARNED: &str = "bursty.example";
 
@@ -71,6 +79,11 @@ impl Node {
             patience,
             log: LOG,
             boosts_at_once: BOOSTS_AT_ONCE,
+            keep: Keep {
+                posts: KEEP_POSTS,
+                stubs: FOR_EVER,
+                removals: FOR_EVER,
+            },
             ..Options::default()
         };
         let next = store.reflects().unwrap().next;
@@ -128,7 +141,7 @@ impl Node {
         let record = log.partitions[number][offset].record(partition(number), offset);
         match self
             .engine
-            .apply(&record, decode_record(&record), now)
+            .apply(&record, decode_record(record.view()), now)
             .unwrap()
         {
             Applied::Relation(_) | Applied::Activity(_) => self.engine.pass(&record),
@@ -144,6 +157,37 @@ impl Node {
                 break;
             }
         }
+    }
+
+    /// Does a slice of the sweep over old posts; how many became stubs.
+    pub(in crate::engine) fn expire(&mut self) -> usize {
+        self.engine.expire().unwrap()
+    }
+
+    /// Whether only a stub is left of a post.
+    pub(in crate::engine) fn is_stub(&self, uri: &str) -> bool {
+        let post = self.engine.store.post_by_uri(uri).unwrap();
+        post.is_some_and(|post| post.state == State::Stub)
+    }
+
+    /// Whether the entry at a place is one of these posts, shows one, or shows what one of them boosts: then that may hide it.
+    pub(in crate::engine) fn concerns_one_of(&self, id: u64, uris: &BTreeSet<String>) -> bool {
+        let store = &self.engine.store;
+        let Some(post) = store.post(PostId::from_number(id).unwrap()).unwrap() else {
+            return false;
+        };
+        let visible = post.body.boost_of.as_ref().unwrap_or(&post.body.uri);
+        let boosts = |uri: &String| {
+            let post = store.post_by_uri(uri).unwrap();
+            post.is_some_and(|post| post.body.boost_of.as_ref() == Some(visible))
+        };
+        uris.contains(&post.body.uri) || uris.contains(visible) || uris.iter().any(boosts)
+    }
+
+    /// Whether what is left of a post arrived so long ago that it may be a stub.
+    pub(in crate::engine) fn may_be_stub(&self, uri: &str, now: Time) -> bool {
+        let post = self.engine.store.post_by_uri(uri).unwrap();
+        post.is_some_and(|post| post.arrived < now.minus(KEEP_POSTS))
     }
 
     /// An account has not been seen for long; whether it has feeds to lose.

@@ -19,6 +19,9 @@ pub(super) struct Taste {
     pub(super) calm: bool,
     /// How many times as many posts.
     pub(super) busy: usize,
+    /// What no feed needs is left as a stub. Then no author's document names a collection: what was named is forgotten before the
+    /// author's first post has come.
+    pub(super) ages: bool,
 }
 
 impl Log {
@@ -58,7 +61,7 @@ impl Log {
         } {
             log.moderate(dice);
         }
-        if !taste.calm {
+        if !taste.calm && !taste.ages {
             for author in 0..AUTHORS {
                 for _ in 0..[0, 0, 1, 2][dice.usize(..4)] {
                     log.name(dice, author);

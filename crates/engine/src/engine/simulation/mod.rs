@@ -1,6 +1,6 @@
 //! A seeded simulation: a made-up fediverse is read by one or two nodes, in any interleaving and batch size, while they
-//! are checkpointed, killed, rebuilt and given other settings; readers page, catch up and watch, and all they see is held
-//! against a plain model.
+//! are checkpointed (also while they go on, and cut off amid it), killed, rebuilt and given other settings, end mutes, drop the feeds
+//! of inactive accounts and sweep old posts; readers page, catch up and watch, and all they see is held against a plain model.
 //!
 //! `SLACKWATER_SEEDS=0..100000` runs other seeds than the usual; `SLACKWATER_SEEDS=17..18` replays one.
 //!

@@ -32,6 +32,8 @@ struct Post {
     author: usize,
     is_gone: bool,
     is_withheld: bool,
+    /// Whether the node that is looked at has only a stub of it.
+    is_stub: bool,
     boost_of: Option<(usize, i64)>,
     /// Of a boost without an id: which of those of its post by its author it is, from 1.
     number: Option<usize>,
@@ -137,6 +139,18 @@ impl Model {
         model
     }
 
+    /// Of the posts of which a node has only a stub: in no feed, though they may answer and be answered. Which these are the node
+    /// says; that no feed needed them is seen where it still shows them.
+    pub(super) fn leave_stubs(&mut self, log: &Log, is_stub: impl Fn(&str) -> bool) {
+        let numbers: Vec<usize> = self.posts.keys().copied().collect();
+        for number in numbers {
+            let is_stub = is_stub(&self.uri(log, number));
+            if let Some(post) = self.posts.get_mut(&number) {
+                post.is_stub = is_stub;
+            }
+        }
+    }
+
     /// The posts at these places, what they boost, and what that answers.
     pub(super) fn posts_at(&self, ids: &BTreeSet<u64>) -> BTreeSet<usize> {
         let there = self.posts.iter().filter(|(_, post)| ids.contains(&post.id));
@@ -206,11 +220,12 @@ impl Model {
     }
 
     /// Which of them are hidden, as far as `counts` says that they count: another that shows the same post, and is not hidden,
-    /// stands below it, but not far enough.
+    /// stands below it, but not far enough. Of what the feed remembers for having dropped it, stubs count too.
     pub(super) fn hidden(
         &self,
         account: usize,
         which: FeedKind,
+        fallen: impl Fn(u64) -> bool,
         counts: impl Fn(u64) -> bool,
     ) -> BTreeSet<u64> {
         let of = self.accounts.get(&account);
@@ -218,7 +233,10 @@ impl Model {
             return BTreeSet::new();
         };
         let mut by_place: Vec<_> = self.posts.iter().collect();
-        by_place.retain(|(_, post)| counts(post.id) && self.admits(of, which, post));
+        by_place.retain(|(_, post)| match fallen(post.id) {
+            true => self.admitted(of, which, post),
+            false => counts(post.id) && self.admits(of, which, post),
+        });
         by_place.sort_by_key(|(_, post)| post.id);
         let (mut hidden, mut last) = (BTreeSet::new(), BTreeMap::new());
         for (number, post) in by_place {
@@ -239,6 +257,13 @@ impl Model {
     }
 
     fn admits(&self, of: &Account, which: FeedKind, post: &Post) -> bool {
+        let original = post.boost_of.map(|(original, _)| original);
+        let is_stub = |number: usize| self.posts.get(&number).is_some_and(|post| post.is_stub);
+        !post.is_stub && !original.is_some_and(is_stub) && self.admitted(of, which, post)
+    }
+
+    /// The same of a post that is there, as whole as it ever was.
+    fn admitted(&self, of: &Account, which: FeedKind, post: &Post) -> bool {
         let original = match post.boost_of {
             None => None,
             Some((original, _)) => match self.posts.get(&original) {
@@ -484,6 +509,7 @@ impl Model {
             author,
             is_gone,
             is_withheld,
+            is_stub: false,
             boost_of: None,
             number: None,
             is_undone: false,

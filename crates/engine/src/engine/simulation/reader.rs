@@ -130,6 +130,11 @@ impl Reader {
         &self.wrong
     }
 
+    /// Takes back what was wrong with these.
+    pub(super) fn forgive(&mut self, is_excused: impl Fn(u64) -> bool) {
+        self.wrong.retain(|(id, _)| !is_excused(*id));
+    }
+
     /// How often it was misled since the last call.
     pub(super) fn misled(&mut self) -> u64 {
         std::mem::take(&mut self.misled)

@@ -56,6 +56,8 @@ pub(super) struct Counted {
     pub(super) hidden: u64,
     /// Mutes that were taken back because they had ended.
     pub(super) ended_mutes: u64,
+    /// Posts of which a stub was left.
+    pub(super) expired: u64,
 }
 
 impl Counted {
@@ -79,6 +81,7 @@ impl Counted {
         self.amid_boosts += other.amid_boosts;
         self.hidden += other.hidden;
         self.ended_mutes += other.ended_mutes;
+        self.expired += other.expired;
     }
 
     /// Refusing is always right and never useful: it must stay rare. Of a thousand seeds' answers 1 in 100 is one where
@@ -93,6 +96,7 @@ impl Counted {
         }
         assert!(0 < self.hidden, "nothing waited to leave: {self:?}");
         assert!(0 < self.ended_mutes, "no mute ended: {self:?}");
+        assert!(0 < self.expired, "nothing became a stub: {self:?}");
         // Feeds of four or eight, rebuilt, given up and merged time and again.
         assert!(self.knew_less * 1_000 <= self.looks_trimmed, "{self:?}");
         assert!(self.misled * 5_000 <= self.told, "{self:?}");
@@ -123,6 +127,8 @@ pub(super) struct Run {
     pub(super) reached: BTreeMap<(usize, usize), i64>,
     /// By node and account: the entries last shown.
     pub(super) visible: BTreeMap<(usize, usize), BTreeSet<u64>>,
+    /// The URIs of posts of which a stub was left at some time.
+    stubs: BTreeSet<String>,
     pub(super) counted: Counted,
 }
 
@@ -136,6 +142,10 @@ pub(super) fn run(seed: u64) -> Counted {
                 run.read(node, usize::MAX);
             }
             run.disturb(node);
+            if run.taste.ages && run.dice.bool() {
+                run.nodes[node].checkpoint(Time::from_millis(run.now));
+                run.expire(node);
+            }
             run.check(node);
         }
         run.roam();
@@ -176,12 +186,18 @@ impl Run {
         let taste = Taste {
             calm: dice.u8(..4) == 0,
             busy: [1, 1, 1, 2][dice.usize(..4)],
+            // With dice of its own, so that other seeds stay as they are. What one node left as a stub another still shows.
+            ages: Rng::with_seed(!seed).u8(..3) == 0,
         };
         let is_disturbed = dice.bool();
         let length = [LONG, LONG, 8, 4][dice.usize(..4)];
         let surfacing = dice.bool().then_some(SURFACES);
         let log = Log::draw(&mut dice, taste);
-        let nodes = if dice.u8(..4) == 0 { 2 } else { 1 };
+        let nodes = if dice.u8(..4) == 0 && !taste.ages {
+            2
+        } else {
+            1
+        };
         let windows = windows(&mut dice, surfacing);
         let ends = log.ends(BEGIN);
         let nodes = (0..nodes)
@@ -216,6 +232,7 @@ impl Run {
             now: BEGIN,
             reached: BTreeMap::new(),
             visible: BTreeMap::new(),
+            stubs: BTreeSet::new(),
             counted: Counted::default(),
         }
     }
@@ -317,6 +334,37 @@ impl Run {
         }
     }
 
+    /// What feeds of a node must be by all that it has read.
+    pub(super) fn model(&self, node: usize) -> Model {
+        let node = &self.nodes[node];
+        let mut model = Model::of(&self.log, &node.read(), self.surfacing);
+        if self.taste.ages {
+            model.leave_stubs(&self.log, |uri| node.is_stub(uri));
+        }
+        model
+    }
+
+    /// The sweep over old posts goes on by some slices. It leaves stubs of those alone that arrived long ago; whether a feed needed
+    /// one is seen at the next look.
+    fn expire(&mut self, node: usize) {
+        let stubs = |run: &Run| -> Vec<String> {
+            let uris = (0..run.log.authors.len()).map(|post| run.log.uri(post));
+            uris.filter(|uri| run.nodes[node].is_stub(uri)).collect()
+        };
+        let before = stubs(self);
+        for _ in 0..self.dice.usize(1..8) {
+            self.counted.expired += self.nodes[node].expire() as u64;
+        }
+        let now = Time::from_millis(self.now);
+        for uri in stubs(self).iter().filter(|uri| !before.contains(uri)) {
+            assert!(
+                self.nodes[node].may_be_stub(uri, now),
+                "{uri} is too young to be left as a stub"
+            );
+            self.stubs.insert(uri.clone());
+        }
+    }
+
     /// Nobody is muted for longer than was said, whose account was never removed.
     fn check_ended_mutes(&self) {
         let mut left = self.log.ended_mutes(self.now);
@@ -383,9 +431,15 @@ impl Run {
             Time::from_millis(self.now),
             limit,
         );
+        self.counted.misled += of.misled();
+        if self.is_disturbed {
+            // What a crash undid of a sweep may be in a feed that is made anew, of which no record says so.
+            of.forgive(|id| self.nodes[node].concerns_one_of(id, &self.stubs));
+        }
+        let of = &self.readers[reader];
         if !of.wrong().is_empty() {
             let read = self.nodes[node].read();
-            let model = Model::of(&self.log, &read, self.surfacing);
+            let model = self.model(node);
             let ids = of.wrong().iter().map(|(id, _)| *id).collect();
             let story = self.log.story(of.account, &model.posts_at(&ids), &read);
             panic!(
@@ -395,7 +449,6 @@ impl Run {
                 of.wrong()
             );
         }
-        self.counted.misled += of.misled();
         let is_undisturbed = !self.is_disturbed && self.nodes.len() == 1;
         let told = u64::from(matches!(
             asked,

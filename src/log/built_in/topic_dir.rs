@@ -1,9 +1,9 @@
-//! One topic on disk: a folder of segments, the last of which grows.
+//! One topic on disk: a directory of segments, the last of which grows.
 
-use super::mend::{self, End, Walked};
-use super::scan::Frames;
-use super::segment::{Recovered, Segment, UNFINISHED, sync_folder};
-use super::{Bounds, LogError, create_folder};
+use super::frame_reader::FrameReader;
+use super::mend::{self, ExpectedEnd, Inspection};
+use super::segment::{LastSegment, Segment, UNFINISHED, sync_folder};
+use super::{Bounds, BuiltInLogError, create_folder};
 use parking_lot::{Mutex, RwLock};
 use slackwater_engine::record::{Position, Record, Topic};
 use slackwater_order::time::Time;
@@ -12,45 +12,45 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How often a place is read again that could not be read and in which no damage was found.
+/// How often an unreadable place is read again when no damage is found in it.
 const TRIES_MAX: usize = 2;
 
-/// A topic's segments, and what is read from them.
-pub(super) struct Folder {
+/// The segments of a topic.
+pub(super) struct TopicDir {
     pub(super) path: PathBuf,
-    /// Oldest first; never empty. Files are opened, renamed and removed with this lock held, so that a reader never
-    /// takes one file's index to another file.
+    /// Oldest first, and never empty. Files are opened, renamed and removed with this lock held, so that a reader never uses the
+    /// index of one file on another.
     pub(super) segments: RwLock<Vec<Arc<Segment>>>,
-    /// Held while a closed segment is written anew or removed: one at a time. Taken before `segments`.
-    pub(super) rewriting: Mutex<()>,
-    /// Records put aside, in files that were there at the start or came since.
+    /// Held while a closed segment is rewritten or removed, one at a time. It is locked before `segments`.
+    pub(super) rewrite_lock: Mutex<()>,
+    /// Records whose bytes were put aside, in files that were there at the start or were added since.
     damaged: AtomicU64,
 }
 
-/// What came of mending a segment.
+/// How mending a segment ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// Another is in its place now, or it is gone: look again.
-    Another,
-    /// It stays as it is: no damage is found in it, or it is the last.
-    Same,
+pub(super) enum MendOutcome {
+    /// Another segment is in its place, or none: the caller looks it up again.
+    Replaced,
+    /// The segment stays as it is: no damage is found in it, or it is the last.
+    Unchanged,
 }
 
-/// May offsets be missing between two segments?
+/// Whether offsets may be missing between two segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Gaps {
-    /// Compaction leaves them.
+    /// Gaps are left by compaction.
     Allowed,
-    /// They mean that a file is missing.
+    /// A gap means that a file is missing.
     Refused,
 }
 
-impl Folder {
-    /// Opens or creates the folder, and the last segment for appending.
+impl TopicDir {
+    /// Opens or creates the directory, and opens the last segment for appending.
     pub(super) fn open(
         path: PathBuf,
         gaps: Gaps,
-    ) -> Result<(Folder, Arc<Segment>, File), LogError> {
+    ) -> Result<(TopicDir, Arc<Segment>, File), BuiltInLogError> {
         create_folder(&path)?;
         let mut files = segment_files(&path)?;
         let mut newest = Vec::new();
@@ -63,13 +63,13 @@ impl Folder {
             Some((base, last)) => {
                 files.pop();
                 match Segment::recover(last, base)? {
-                    Recovered::Whole(segment, file) => {
+                    LastSegment::Whole(segment, file) => {
                         newest.push(segment);
                         file
                     }
-                    Recovered::Mended(segment) => {
+                    LastSegment::Mended(segment) => {
                         let (next, file) = Segment::create(&path, segment.next())?;
-                        // One that is left without an offset has given its name to the next.
+                        // If the mended segment has no offset left, the new file has taken its name.
                         newest.extend((segment.next() != segment.base).then_some(segment));
                         newest.push(next);
                         file
@@ -87,13 +87,13 @@ impl Folder {
         }
         segments.extend(newest.into_iter().map(Arc::new));
         let Some(last) = segments.last().map(Arc::clone) else {
-            return Err(LogError::Closed);
+            return Err(BuiltInLogError::Closed);
         };
         if gaps == Gaps::Refused {
             let pairs = segments.iter().zip(segments.iter().skip(1));
             for (one, other) in pairs {
                 if one.next() != other.base {
-                    return Err(LogError::Missing {
+                    return Err(BuiltInLogError::Missing {
                         folder: path,
                         from: one.next(),
                         to: other.base,
@@ -101,43 +101,43 @@ impl Folder {
                 }
             }
         }
-        let folder = Folder {
+        let topic = TopicDir {
             damaged: AtomicU64::new(damaged_records(&path)?),
             path,
             segments: RwLock::new(segments),
-            rewriting: Mutex::default(),
+            rewrite_lock: Mutex::default(),
         };
-        Ok((folder, last, file))
+        Ok((topic, last, file))
     }
 
-    /// Records put aside.
+    /// Records whose bytes were put aside.
     pub(super) fn damaged_records(&self) -> u64 {
         self.damaged.load(Ordering::Relaxed)
     }
 
-    /// Mends a closed segment.
-    pub(super) fn mend(&self, damaged: &Arc<Segment>) -> Result<Outcome, LogError> {
-        let _one = self.rewriting.lock();
+    /// Mends a closed segment that has been found damaged.
+    pub(super) fn mend(&self, damaged: &Arc<Segment>) -> Result<MendOutcome, BuiltInLogError> {
+        let _rewriting = self.rewrite_lock.lock();
         let next = {
             let segments = self.segments.read();
             let at = segments.iter().position(|it| Arc::ptr_eq(it, damaged));
             let Some(at) = at else {
-                return Ok(Outcome::Another);
+                return Ok(MendOutcome::Replaced);
             };
             match segments.get(at + 1) {
                 Some(following) => following.base,
-                None => return Ok(Outcome::Same),
+                None => return Ok(MendOutcome::Unchanged),
             }
         };
-        let end = End::Before(next);
-        let walked = mend::walk(&damaged.path, damaged.base, damaged.bytes(), end)?;
-        let Walked::Damaged(mended) = walked else {
-            return Ok(Outcome::Same);
+        let end = ExpectedEnd::Before(next);
+        let inspection = mend::inspect(&damaged.path, damaged.base, damaged.bytes(), end)?;
+        let Inspection::Damaged(replacement) = inspection else {
+            return Ok(MendOutcome::Unchanged);
         };
-        let records = mended.records;
+        let records = replacement.records;
         let new = {
             let mut segments = self.segments.write();
-            let extent = mended.take_its_place()?;
+            let extent = replacement.install()?;
             let new = Segment::of(damaged.path.clone(), damaged.base, extent);
             let new = Arc::new(new);
             let place = segments.iter_mut().find(|it| Arc::ptr_eq(it, damaged));
@@ -148,11 +148,14 @@ impl Folder {
         };
         self.damaged.fetch_add(records, Ordering::Relaxed);
         new.write_index();
-        Ok(Outcome::Another)
+        Ok(MendOutcome::Replaced)
     }
 
-    /// All frames of a segment; none if it is another by now.
-    pub(super) fn frames(&self, segment: &Arc<Segment>) -> Result<Option<Frames>, LogError> {
+    /// Reads a segment from its beginning; none if another has taken its place.
+    pub(super) fn frames(
+        &self,
+        segment: &Arc<Segment>,
+    ) -> Result<Option<FrameReader>, BuiltInLogError> {
         let segments = self.segments.read();
         match segments.iter().any(|it| Arc::ptr_eq(it, segment)) {
             true => segment.frames(segment.base).map(Some),
@@ -160,19 +163,19 @@ impl Folder {
         }
     }
 
-    /// What can be read.
+    /// The offsets that can be read.
     pub(super) fn bounds(&self) -> Bounds {
         bounds(&self.segments.read())
     }
 
-    /// Reads on from `from`; see `BuiltInLog::read`.
+    /// Reads records from offset `from` on, as `BuiltInLog::read` says.
     pub(super) fn read(
         &self,
         topic: Topic,
         from: i64,
         records_max: usize,
         bytes_max: usize,
-    ) -> Result<Vec<Record>, LogError> {
+    ) -> Result<Vec<Record>, BuiltInLogError> {
         let mut records = Vec::new();
         let mut bytes = 0_usize;
         let mut from = from;
@@ -182,10 +185,10 @@ impl Folder {
                 let segments = self.segments.read();
                 let Bounds { first, next } = bounds(&segments);
                 if from < first && records.is_empty() {
-                    return Err(LogError::Gone { first });
+                    return Err(BuiltInLogError::Gone { first });
                 }
                 if next < from {
-                    return Err(LogError::Beyond);
+                    return Err(BuiltInLogError::Beyond);
                 }
                 let after = segments.partition_point(|segment| segment.base <= from);
                 let holding = after.checked_sub(1).and_then(|i| segments.get(i));
@@ -200,16 +203,16 @@ impl Folder {
                 let frame = match frames.next_durable() {
                     Ok(Some(frame)) => frame,
                     Ok(None) => break,
-                    // What stands before the damage is given first; the next call meets it.
+                    // The records before the damage are returned first, and the next call meets the damage.
                     Err(_) if !records.is_empty() => return Ok(records),
                     Err(error) if error.is_of_one_place() => match self.mend(&segment)? {
-                        Outcome::Another => continue 'segments,
-                        // A disk may give the next time what it did not give now.
-                        Outcome::Same if tries < TRIES_MAX => {
+                        MendOutcome::Replaced => continue 'segments,
+                        // A disk may give the bytes at the next try.
+                        MendOutcome::Unchanged if tries < TRIES_MAX => {
                             tries += 1;
                             continue 'segments;
                         }
-                        Outcome::Same => return Err(error),
+                        MendOutcome::Unchanged => return Err(error),
                     },
                     Err(error) => return Err(error),
                 };
@@ -217,7 +220,7 @@ impl Folder {
                     let full = records_max <= records.len()
                         || bytes_max < bytes.saturating_add(frame.raw.len());
                     if full && !records.is_empty() {
-                        segment.stopped(frame.offset, at);
+                        segment.remember_stop(frame.offset, at);
                         return Ok(records);
                     }
                     bytes += frame.raw.len();
@@ -233,7 +236,7 @@ impl Folder {
                 Some(following) => from = following,
                 None => {
                     if let Some(last) = records.last() {
-                        segment.stopped(last.position.offset + 1, at);
+                        segment.remember_stop(last.position.offset + 1, at);
                     }
                     return Ok(records);
                 }
@@ -243,11 +246,11 @@ impl Folder {
 
     /// Removes closed segments, oldest first, whose newest record is older than `before`, or while all are more than
     /// `bytes_max`.
-    pub(super) fn expire(&self, before: Time, bytes_max: u64) -> Result<(), LogError> {
-        // What is being mended must not come back under its old name.
-        let _one = self.rewriting.lock();
+    pub(super) fn expire(&self, before: Time, bytes_max: u64) -> Result<(), BuiltInLogError> {
+        // A segment that is being mended must not come back under its old name after it was removed.
+        let _rewriting = self.rewrite_lock.lock();
         loop {
-            let (gone, too_old) = {
+            let (expired, too_old) = {
                 let mut segments = self.segments.write();
                 let bytes: u64 = segments.iter().map(|segment| segment.bytes()).sum();
                 let [oldest, _, ..] = segments.as_slice() else {
@@ -260,12 +263,12 @@ impl Folder {
                 remove(&oldest.path)?;
                 (segments.remove(0), too_old)
             };
-            let _ = std::fs::remove_file(gone.path.with_extension("index"));
-            // Durably one after the other: were the next gone and this one still there after a power cut, the log
-            // would have a hole.
+            let _ = std::fs::remove_file(expired.path.with_extension("index"));
+            // Each removal is durable before the next. Otherwise a power cut could bring back this file without the next one,
+            // and the log would have a gap.
             sync_folder(&self.path)?;
             let why = if too_old { "age" } else { "size" };
-            tracing::info!(file = %gone.path.display(), why, "removed a part of the log, for its {why}");
+            tracing::info!(file = %expired.path.display(), why, "removed a part of the log, for its {why}");
         }
     }
 }
@@ -277,11 +280,11 @@ fn bounds(segments: &[Arc<Segment>]) -> Bounds {
     }
 }
 
-/// Records put aside in this folder.
-fn damaged_records(folder: &Path) -> Result<u64, LogError> {
+/// Records whose bytes were put aside in this directory.
+fn damaged_records(folder: &Path) -> Result<u64, BuiltInLogError> {
     let mut records = 0;
-    for entry in std::fs::read_dir(folder).map_err(LogError::io("list", folder))? {
-        let path = entry.map_err(LogError::io("list", folder))?.path();
+    for entry in std::fs::read_dir(folder).map_err(BuiltInLogError::io("list", folder))? {
+        let path = entry.map_err(BuiltInLogError::io("list", folder))?.path();
         records += mend::records_aside(&path).unwrap_or(0);
     }
     if 0 < records {
@@ -294,12 +297,12 @@ fn damaged_records(folder: &Path) -> Result<u64, LogError> {
     Ok(records)
 }
 
-/// The segments in a folder, oldest first. What a compaction that did not finish left behind is removed.
-fn segment_files(folder: &Path) -> Result<Vec<(i64, PathBuf)>, LogError> {
+/// The segments in a directory, oldest first. Files that an unfinished compaction left behind are removed.
+fn segment_files(folder: &Path) -> Result<Vec<(i64, PathBuf)>, BuiltInLogError> {
     let mut files = Vec::new();
-    let entries = std::fs::read_dir(folder).map_err(LogError::io("list", folder))?;
+    let entries = std::fs::read_dir(folder).map_err(BuiltInLogError::io("list", folder))?;
     for entry in entries {
-        let path = entry.map_err(LogError::io("list", folder))?.path();
+        let path = entry.map_err(BuiltInLogError::io("list", folder))?.path();
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("log") => {
                 let stem = path.file_stem().and_then(|stem| stem.to_str());
@@ -315,6 +318,6 @@ fn segment_files(folder: &Path) -> Result<Vec<(i64, PathBuf)>, LogError> {
     Ok(files)
 }
 
-fn remove(file: &Path) -> Result<(), LogError> {
-    std::fs::remove_file(file).map_err(LogError::io("remove", file))
+fn remove(file: &Path) -> Result<(), BuiltInLogError> {
+    std::fs::remove_file(file).map_err(BuiltInLogError::io("remove", file))
 }

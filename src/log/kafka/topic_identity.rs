@@ -1,9 +1,11 @@
-//! Whether partitions still are the ones that were read: where the last record that was taken stood, there it still stands.
+//! Whether partitions are still the ones that were read: the last record that was taken still stands at its offset.
 //!
-//! A topic that was deleted and created anew has the old one's name and counts from 0 again. Once it is longer than the old
-//! one was, no offset tells them apart. A topic's id (KIP-516) would, but rdkafka does not hand it out.
+//! A topic that was deleted and created again has the old one's name and counts from 0 again. Once it is longer than the old
+//! one was, no offset tells them apart. A topic's id (KIP-516) would, but rdkafka does not give access to it.
 
-use super::consumer::{Offsets, Slot, after_gap, incurable, listed, record, settings};
+use super::consumer_client::{
+    PartitionOffsets, TopicPartition, after_gap, partition_list, record, replace_reason, settings,
+};
 use super::{KafkaError, Listener, Options};
 use crate::clock;
 use rdkafka::config::FromClientConfigAndContext as _;
@@ -16,34 +18,34 @@ use slackwater_engine::record::fingerprint::Fingerprint;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How long the records that are compared may take to come, all together. They are read from brokers that have just answered.
+/// How long all compared records may take to come. They are read from brokers that have just answered.
 const RECORDS_WAIT: Duration = Duration::from_secs(20);
 /// How long a poll waits, and how soon a stop is noticed.
 const POLL_WAIT: Duration = Duration::from_millis(100);
 
-/// The last record taken of each partition, or one before it.
-pub(super) type Fingerprints = BTreeMap<Slot, Fingerprint>;
+/// The fingerprint of the last record taken of each partition, or of one before it.
+pub(super) type Fingerprints = BTreeMap<TopicPartition, Fingerprint>;
 
-/// Reads the records that were taken last, and compares. With a consumer of its own: one that has begun to read at one place
-/// cannot be trusted to begin anew at another (records between the two were seen to be left out). `low` and `high` are where each
-/// partition begins and ends.
+/// Reads the records that were taken last, and compares them. It has a consumer of its own: one that has begun to read at one
+/// offset cannot be trusted to begin again at another (records between the two were seen to be left out). `low` and `high` are
+/// where each partition begins and ends.
 ///
-/// A record that is gone (retention, compaction) or does not come in time cannot be compared: not an error, as the check is for
-/// a rare mistake, and a record that is damaged would keep the service from starting for good.
+/// A record that is gone (retention, compaction) or does not come in time cannot be compared. That is no error: the check is for
+/// a rare mistake, and otherwise a damaged record would keep the service from starting for good.
 /// Errors: [`KafkaError::OtherRecord`].
 pub(super) fn check(
     options: &Options,
     taken: &Fingerprints,
-    (low, high): (&Offsets, &Offsets),
+    (low, high): (&PartitionOffsets, &PartitionOffsets),
     stopped: impl Fn() -> bool,
 ) -> Result<(), KafkaError> {
     let mut to_compare = taken.clone();
-    to_compare.retain(|slot, taken| {
+    to_compare.retain(|topic_partition, taken| {
         let offset = taken.position.offset;
-        let begins = low.get(slot).is_some_and(|low| *low <= offset);
-        let is_there = begins && high.get(slot).is_some_and(|high| offset < *high);
+        let begins = low.get(topic_partition).is_some_and(|low| *low <= offset);
+        let is_there = begins && high.get(topic_partition).is_some_and(|high| offset < *high);
         if !is_there {
-            is_gone(options, taken);
+            log_missing(options, taken);
         }
         is_there
     });
@@ -54,14 +56,14 @@ pub(super) fn check(
         .map_err(|source| KafkaError::Settings(Box::new(source)))?;
     let places = to_compare
         .iter()
-        .map(|(slot, taken)| (*slot, Offset::Offset(taken.position.offset)));
-    listed(options, places)
+        .map(|(topic_partition, taken)| (*topic_partition, Offset::Offset(taken.position.offset)));
+    partition_list(options, places)
         .and_then(|places| consumer.assign(&places))
-        .map_err(assigning)?;
+        .map_err(assign_error)?;
     let begun = clock::stopwatch();
     while !to_compare.is_empty() && !stopped() {
         if RECORDS_WAIT <= begun.elapsed() {
-            cannot_compare(options, &to_compare, "they did not come");
+            warn_unchecked(options, &to_compare, "they did not come");
             break;
         }
         match consumer.poll(POLL_WAIT) {
@@ -70,75 +72,75 @@ pub(super) fn check(
                 let Some(topic) = options.topic_named(message.topic()) else {
                     continue;
                 };
-                let slot = (topic, message.partition());
-                let Some(taken) = to_compare.remove(&slot) else {
+                let topic_partition = (topic, message.partition());
+                let Some(taken) = to_compare.remove(&topic_partition) else {
                     continue;
                 };
-                match found(&Fingerprint::of(&record(topic, &message)), &taken) {
-                    Found::Same => {}
-                    Found::Nothing => is_gone(options, &taken),
-                    Found::Another => {
+                match compare(&Fingerprint::of(&record(topic, &message)), &taken) {
+                    RecordMatch::Same => {}
+                    RecordMatch::Missing => log_missing(options, &taken),
+                    RecordMatch::Other => {
                         return Err(KafkaError::OtherRecord {
                             topic: options.topic_name(topic).to_owned(),
-                            partition: slot.1,
+                            partition: topic_partition.1,
                             offset: taken.position.offset,
                         });
                     }
                 }
-                // More of it would keep the others waiting.
-                listed(options, [(slot, Offset::Invalid)].into_iter())
+                // More records of this partition would delay the others.
+                partition_list(options, [(topic_partition, Offset::Invalid)].into_iter())
                     .and_then(|done| consumer.incremental_unassign(&done))
-                    .map_err(assigning)?;
+                    .map_err(assign_error)?;
             }
             Some(Err(error)) => {
-                if let Some(reason) = incurable(&error) {
-                    cannot_compare(options, &to_compare, &reason);
+                if let Some(reason) = replace_reason(&error) {
+                    warn_unchecked(options, &to_compare, &reason);
                     break;
                 }
                 tracing::debug!(%error, "reading from Kafka");
             }
         }
-        let heard = consumer.context().statistics.lock().take();
-        if let Some(statistics) = heard {
+        let statistics = consumer.context().statistics.lock().take();
+        if let Some(statistics) = statistics {
             forget_gaps(options, &statistics, &mut to_compare);
         }
     }
     Ok(())
 }
 
-/// What stands where a record was taken.
+/// How the record at an offset compares to the one that was taken there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Found {
+enum RecordMatch {
     Same,
-    Another,
-    /// It is gone, as records of a compacted topic go.
-    Nothing,
+    Other,
+    /// There is no record any more, as it happens in a compacted topic.
+    Missing,
 }
 
-/// What the first record that comes says of the place where one was taken: reading began there.
-fn found(first: &Fingerprint, taken: &Fingerprint) -> Found {
+/// Compares the first record that comes, when reading begins at the offset of the taken one.
+fn compare(first: &Fingerprint, taken: &Fingerprint) -> RecordMatch {
     match first {
-        first if first.position != taken.position => Found::Nothing,
-        first if first == taken => Found::Same,
-        _ => Found::Another,
+        first if first.position != taken.position => RecordMatch::Missing,
+        first if first == taken => RecordMatch::Same,
+        _ => RecordMatch::Other,
     }
 }
 
-/// What was compacted away at the very end has no record after it that would tell.
+/// Drops records that were compacted away at the very end of a partition: no record comes after them that could be compared.
 fn forget_gaps(options: &Options, statistics: &Statistics, to_compare: &mut Fingerprints) {
     to_compare.retain(|(topic, number), taken| {
         let topic = statistics.topics.get(options.topic_name(*topic));
         let partition = topic.and_then(|topic| topic.partitions.get(number));
-        let is_passed =
-            partition.is_some_and(|found| after_gap(found, taken.position.offset).is_some());
+        let is_passed = partition
+            .is_some_and(|partition| after_gap(partition, taken.position.offset).is_some());
         if is_passed {
-            is_gone(options, taken);
+            log_missing(options, taken);
         }
         !is_passed
     });
 }
 
-fn is_gone(options: &Options, taken: &Fingerprint) {
+fn log_missing(options: &Options, taken: &Fingerprint) {
     let (topic, partition) = taken.partition();
     let (topic, offset) = (options.topic_name(topic), taken.position.offset);
     tracing::debug!(
@@ -150,7 +152,7 @@ fn is_gone(options: &Options, taken: &Fingerprint) {
     );
 }
 
-fn cannot_compare(options: &Options, to_compare: &Fingerprints, reason: &str) {
+fn warn_unchecked(options: &Options, to_compare: &Fingerprints, reason: &str) {
     let names: Vec<_> = to_compare
         .values()
         .map(|taken| {
@@ -166,7 +168,7 @@ fn cannot_compare(options: &Options, to_compare: &Fingerprints, reason: &str) {
     );
 }
 
-fn assigning(source: ClientError) -> KafkaError {
+fn assign_error(source: ClientError) -> KafkaError {
     KafkaError::Client {
         what: "assigning the partitions",
         source: Box::new(source),
@@ -197,10 +199,10 @@ mod tests {
     #[test]
     fn a_record_further_on_says_nothing_of_the_one_that_was_there() {
         let taken = record(7, "a");
-        assert_eq!(found(&record(7, "a"), &taken), Found::Same);
-        assert_eq!(found(&record(7, "b"), &taken), Found::Another);
-        assert_eq!(found(&record(8, "a"), &taken), Found::Nothing);
-        assert_eq!(found(&record(8, "b"), &taken), Found::Nothing);
+        assert_eq!(compare(&record(7, "a"), &taken), RecordMatch::Same);
+        assert_eq!(compare(&record(7, "b"), &taken), RecordMatch::Other);
+        assert_eq!(compare(&record(8, "a"), &taken), RecordMatch::Missing);
+        assert_eq!(compare(&record(8, "b"), &taken), RecordMatch::Missing);
     }
 
     /// Were this to fail, a start would wait in vain where the last record was a removal that has been compacted away.
@@ -208,13 +210,13 @@ mod tests {
     fn a_record_that_is_gone_from_the_end_is_not_waited_for() {
         let options = Options::default();
         let check = |next_offset: i64, fetchq_cnt: i64, left: usize| {
-            let found = Partition {
+            let partition = Partition {
                 next_offset,
                 fetchq_cnt,
                 ..Partition::default()
             };
             let topic = rdkafka::statistics::Topic {
-                partitions: [(1, found)].into(),
+                partitions: [(1, partition)].into(),
                 ..Default::default()
             };
             let statistics = Statistics {

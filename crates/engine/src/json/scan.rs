@@ -1,26 +1,24 @@
-//! The fields of JSON objects that were read before, and so are known to be sound: whoever has to look into an object
-//! again need not check it again. Of JSON that is not sound, nothing that makes sense comes out, and no harm. Pure.
+//! Where values begin and end in valid JSON, found without validating it again. On invalid JSON the result is unspecified
+//! but safe. Pure.
 
 use memchr::memchr2;
 use std::borrow::Cow;
 
+const SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
+
 /// The fields of an object, in order: each its name, and its value as it is written. None of anything else.
-pub(crate) fn of(object: &str) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
+pub(super) fn fields(object: &str) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
     let mut rest = object.strip_prefix('{').unwrap_or_default();
     std::iter::from_fn(move || {
-        let (name, after) = split(skip(rest, b','))?;
+        let (name, after) = split_name(skip(rest, b','))?;
         let (value, after) = split(skip(after, b':'))?;
         rest = after;
-        let name = match plain(name) {
-            Some(name) => Cow::Borrowed(name),
-            None => Cow::Owned(serde_json::from_str(name).ok()?),
-        };
         Some((name, value))
     })
 }
 
 /// The elements of a list; anything else that is there is the only element.
-pub(crate) fn items(value: &str) -> impl Iterator<Item = &str> {
+pub(super) fn items(value: &str) -> impl Iterator<Item = &str> {
     let (mut rest, mut sole) = match value.strip_prefix('[') {
         Some(rest) => (rest, None),
         None => (
@@ -39,34 +37,15 @@ pub(crate) fn items(value: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The text that a string is, if it is one in which nothing is escaped.
-pub(crate) fn plain(string: &str) -> Option<&str> {
+pub(super) fn plain(string: &str) -> Option<&str> {
     let inner = string.strip_prefix('"')?.strip_suffix('"')?;
     memchr2(b'"', b'\\', inner.as_bytes())
         .is_none()
         .then_some(inner)
 }
 
-/// The language of what is shown of a text that may be there in several: `text`, if there is one, which stands in `by_language`
-/// too, else the first in there.
-pub(crate) fn language<'a>(text: &str, by_language: &'a str) -> Option<Cow<'a, str>> {
-    let is_text = |value: &str| value.starts_with('"') && !is_empty(value);
-    let mut wordings = of(by_language).filter(|(_, wording)| is_text(wording));
-    let (first, wording) = wordings.next()?;
-    if !is_text(text) || is_same_text(text, wording) {
-        return Some(first);
-    }
-    let shown = wordings.find(|(_, wording)| is_same_text(text, wording));
-    Some(shown.map_or(first, |(language, _)| language))
-}
-
-/// Whether two strings say the same, however they are escaped.
-fn is_same_text(one: &str, other: &str) -> bool {
-    let read = |string: &str| serde_json::from_str::<String>(string).ok();
-    one == other || ((plain(one).is_none() || plain(other).is_none()) && read(one) == read(other))
-}
-
 /// Whether a value is `null`, or a text, list or object with nothing in it.
-pub(crate) fn is_empty(value: &str) -> bool {
+pub(super) fn is_empty(value: &str) -> bool {
     let inside = |open, close| {
         let inner = value.strip_prefix(open)?.strip_suffix(close)?;
         Some(skip_space(inner))
@@ -77,26 +56,78 @@ pub(crate) fn is_empty(value: &str) -> bool {
         || inside('{', '}') == Some("")
 }
 
-fn skip_space(text: &str) -> &str {
-    text.trim_start_matches([' ', '\t', '\n', '\r'])
+/// A value up to where its first `max` values end, those in others and itself among them: lists and objects that have more are
+/// cut short there.
+pub(super) fn first_values(value: &str, max: usize) -> &str {
+    // Each takes a byte at least, and one before the next.
+    if value.len() <= 2 * max {
+        return value;
+    }
+    let (mut rest, mut left) = (value, max);
+    while left != 0 {
+        let is_between = |c: char| matches!(c, ',' | ':' | ']' | '}') || SPACE.contains(&c);
+        rest = rest.trim_start_matches(is_between);
+        let opened = rest.strip_prefix(['[', '{']);
+        let Some(after) = opened.or_else(|| Some(split(rest)?.1)) else {
+            return value;
+        };
+        // What stands before a colon is a name.
+        let is_name = rest.starts_with('"') && skip_space(after).starts_with(':');
+        left -= usize::from(!is_name);
+        rest = after;
+    }
+    let length = value.len() - rest.len();
+    value.get(..length).unwrap_or(value)
 }
 
-/// Without white space and one `log_pos` that may stand in it.
-fn skip(text: &str, log_pos: u8) -> &str {
-    let text = skip_space(text);
-    skip_space(text.strip_prefix(char::from(log_pos)).unwrap_or(text))
+fn skip_space(text: &str) -> &str {
+    text.trim_start_matches(SPACE)
+}
+
+/// Without white space and one `separator` that may stand in it.
+#[inline]
+fn skip(text: &str, separator: u8) -> &str {
+    let bytes = text.as_bytes();
+    let spaces = |from: usize| {
+        let rest = bytes.get(from..).unwrap_or_default();
+        rest.iter().take_while(|b| is_space(**b)).count()
+    };
+    let mut at = spaces(0);
+    if bytes.get(at) == Some(&separator) {
+        at += 1;
+        at += spaces(at);
+    }
+    text.get(at..).unwrap_or_default()
+}
+
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+/// The name that `text` begins with, and what comes after it.
+fn split_name(text: &str) -> Option<(Cow<'_, str>, &str)> {
+    let bytes = text.as_bytes();
+    if bytes.first() != Some(&b'"') {
+        return None;
+    }
+    let (length, is_plain) = string_length(bytes)?;
+    let (string, after) = text.split_at_checked(length)?;
+    let name = match is_plain {
+        true => Cow::Borrowed(string.get(1..length - 1)?),
+        false => Cow::Owned(serde_json::from_str(string).ok()?),
+    };
+    Some((name, after))
 }
 
 /// The value that `text` begins with, and what comes after it. None if no value begins there.
 fn split(text: &str) -> Option<(&str, &str)> {
     let bytes = text.as_bytes();
     let length = match bytes.first()? {
-        b'"' => string_length(bytes)?,
+        b'"' => string_length(bytes)?.0,
         b'{' | b'[' => nested_length(bytes)?,
         b'}' | b']' => return None,
         _ => {
-            let is_end =
-                |b: &u8| matches!(b, b',' | b'}' | b']' | b':' | b' ' | b'\t' | b'\n' | b'\r');
+            let is_end = |b: &u8| matches!(b, b',' | b'}' | b']' | b':') || is_space(*b);
             bytes.iter().position(is_end).unwrap_or(bytes.len())
         }
     };
@@ -106,26 +137,26 @@ fn split(text: &str) -> Option<(&str, &str)> {
     text.split_at_checked(length)
 }
 
-/// The bytes of the string at the beginning, quotes and all.
-fn string_length(bytes: &[u8]) -> Option<usize> {
+/// The bytes of the string at the beginning, quotes and all, and whether nothing in it is escaped.
+fn string_length(bytes: &[u8]) -> Option<(usize, bool)> {
     let mut at = 1;
     loop {
         let found = at + memchr2(b'"', b'\\', bytes.get(at..)?)?;
         if bytes.get(found) == Some(&b'"') {
-            return Some(found + 1);
+            return Some((found + 1, at == 1));
         }
         // What a backslash escapes is one character more; the digits of a `\u` are none that matter here.
         at = found + 2;
     }
 }
 
-/// The bytes of the list or object at the beginning, brackets and all.
+/// The bytes of the list or object at the beginning, brackets and all. One that is cut short ends with the text.
 fn nested_length(bytes: &[u8]) -> Option<usize> {
     let (mut depth, mut at) = (0_usize, 0);
-    loop {
-        match bytes.get(at)? {
+    while let Some(byte) = bytes.get(at) {
+        match byte {
             b'"' => {
-                at += string_length(bytes.get(at..)?)?;
+                at += string_length(bytes.get(at..)?)?.0;
                 continue;
             }
             b'{' | b'[' => depth += 1,
@@ -134,9 +165,10 @@ fn nested_length(bytes: &[u8]) -> Option<usize> {
         }
         at += 1;
         if depth == 0 {
-            return Some(at);
+            break;
         }
     }
+    Some(at)
 }
 
 #[cfg(test)]
@@ -167,7 +199,7 @@ mod tests {
     #[test]
     fn white_space_may_stand_anywhere_and_names_may_be_escaped() {
         let object = "{ \"a\" :\n[ 1 , {\"}\":\"]\"} ] ,\t\"\\u0062\":\"\\\"\" , \"c\" : -1.5e3 , \"\":{ } }";
-        let fields: Vec<_> = of(object).collect();
+        let found: Vec<_> = fields(object).collect();
         let expected = [
             ("a", "[ 1 , {\"}\":\"]\"} ]"),
             ("b", "\"\\\"\""),
@@ -175,11 +207,15 @@ mod tests {
             ("", "{ }"),
         ];
         assert_eq!(
-            fields,
+            found,
             expected.map(|(name, value)| (Cow::from(name), value))
         );
         assert_eq!(
-            (of("{}").count(), of("[1]").count(), of("\"{\"").count()),
+            (
+                fields("{}").count(),
+                fields("[1]").count(),
+                fields("\"{\"").count()
+            ),
             (0, 0, 0)
         );
     }
@@ -203,31 +239,6 @@ mod tests {
     }
 
     #[test]
-    fn the_language_is_that_of_the_text_shown() {
-        for (text, by_language, expected) in [
-            ("", r#"{"en":"x"}"#, Some("en")),
-            ("", r#"{ "pt-BR" : "x", "en": "y" }"#, Some("pt-BR")),
-            (r#""y""#, r#"{"pt":"x","en":"y"}"#, Some("en")),
-            (r#""y""#, r#"{"pt":"x","en":"\u0079"}"#, Some("en")),
-            (r#""\u0079""#, r#"{"pt":"x","en":"y"}"#, Some("en")),
-            (r#""z""#, r#"{"pt":"x","en":"y"}"#, Some("pt")),
-            (r#""""#, r#"{"pt":"x","en":"y"}"#, Some("pt")),
-            ("null", r#"{"pt":null,"es":"","it":7,"en":"y"}"#, Some("en")),
-            ("", r#"{"\u0065n":"x"}"#, Some("en")),
-            ("", r#"{"e\"n":"x"}"#, Some("e\"n")),
-            (r#""x""#, "{ }", None),
-            ("", r#"{"en":null}"#, None),
-            ("", r#""en""#, None),
-            ("", r#"["en"]"#, None),
-            ("", "7", None),
-            ("", "", None),
-        ] {
-            let found = language(text, by_language);
-            assert_eq!(found.as_deref(), expected, "{text} {by_language}");
-        }
-    }
-
-    #[test]
     fn nothing_is_empty_however_it_is_written() {
         for (value, empty) in [
             ("null", true),
@@ -244,24 +255,25 @@ mod tests {
     }
 
     proptest! {
-        /// Were this to fail, a post would be understood otherwise than those who show it do.
+        /// A failure means that the decoder and a client understand one post in two ways.
         #[test]
         fn they_are_what_serde_finds(fields in prop::collection::vec(("\\PC{0,6}", json()), 0..8), pretty: bool) {
             let object = Value::Object(fields.into_iter().collect());
             let text = if pretty { serde_json::to_string_pretty(&object) } else { serde_json::to_string(&object) }.unwrap();
             let expected: std::collections::BTreeMap<String, &RawValue> = serde_json::from_str(&text).unwrap();
-            let found: std::collections::BTreeMap<String, &str> = of(&text).map(|(name, value)| (name.into_owned(), value)).collect();
+            let found: std::collections::BTreeMap<String, &str> = super::fields(&text).map(|(name, value)| (name.into_owned(), value)).collect();
             prop_assert_eq!(found, expected.into_iter().map(|(name, raw)| (name, raw.get())).collect());
         }
 
         /// A failure means that some text stops the service.
         #[test]
         fn no_text_is_too_strange(text in "\\PC{0,40}|[{\\[\"\\\\:, a\\]}]{0,40}") {
-            for (_, value) in of(&text) {
+            for (_, value) in fields(&text) {
                 is_empty(value);
-                language(value, &text);
+                plain(value);
             }
             items(&text).for_each(drop);
+            first_values(&text, 1);
         }
     }
 }

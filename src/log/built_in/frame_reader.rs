@@ -1,6 +1,6 @@
-//! Reading a segment from some place on, frame by frame, with a file handle and a buffer of its own.
+//! Reads a segment frame by frame from a byte on, with a file handle and a buffer of its own.
 
-use super::LogError;
+use super::BuiltInLogError;
 use super::frame::{self, Frame, HEAD_BYTES};
 use super::salvage::is_not_given;
 use std::fs::File;
@@ -8,38 +8,43 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 
-/// How much is read from a file at once.
+/// Bytes that are read from a file at once.
 const READ_BYTES: usize = 256 * 1024;
 
 /// Reads frames one after the other.
-pub(super) struct Frames {
+pub(super) struct FrameReader {
     file: File,
     path: Arc<Path>,
-    /// Where the next frame begins in the file.
+    /// The byte of the file where the next frame begins.
     at: u64,
-    /// Where reading ends.
+    /// The byte of the file where reading ends.
     end: u64,
     /// The least offset the next frame may have.
     expected: i64,
     buffer: Vec<u8>,
-    /// How much of the buffer has been given out.
+    /// Bytes of the buffer that have been returned as frames.
     used: usize,
 }
 
 /// Why there is no next frame.
 pub(super) enum Fault {
-    /// These are not the bytes of a record.
+    /// The bytes are not a frame.
     Unreadable,
-    /// The machine says no.
+    /// The operating system failed to read.
     Io(io::Error),
 }
 
-impl Frames {
-    pub(super) fn open(path: &Path, at: u64, end: u64, expected: i64) -> Result<Frames, LogError> {
-        let mut file = File::open(path).map_err(LogError::io("open", path))?;
+impl FrameReader {
+    pub(super) fn open(
+        path: &Path,
+        at: u64,
+        end: u64,
+        expected: i64,
+    ) -> Result<FrameReader, BuiltInLogError> {
+        let mut file = File::open(path).map_err(BuiltInLogError::io("open", path))?;
         file.seek(SeekFrom::Start(at))
-            .map_err(LogError::io("seek in", path))?;
-        Ok(Frames {
+            .map_err(BuiltInLogError::io("seek in", path))?;
+        Ok(FrameReader {
             file,
             path: path.into(),
             at,
@@ -70,25 +75,25 @@ impl Frames {
         Ok(Some(frame))
     }
 
-    /// As [`Frames::next`], in what is known to be durable: whatever cannot be read is damage.
-    pub(super) fn next_durable(&mut self) -> Result<Option<Frame<'_>>, LogError> {
-        // Taken beforehand: a frame that may be returned keeps the whole of `self` borrowed.
+    /// As [`FrameReader::next`], among bytes that are known to be durable: whatever cannot be read there is damage.
+    pub(super) fn next_durable(&mut self) -> Result<Option<Frame<'_>>, BuiltInLogError> {
+        // These are copied beforehand, since a frame that may be returned keeps all of `self` borrowed.
         let (path, at, expected) = (Arc::clone(&self.path), self.at, self.expected);
         self.next()
-            .map_err(|fault| explain(&path, at, expected, fault))
+            .map_err(|fault| error_of(&path, at, expected, fault))
     }
 
-    /// Where the next frame begins.
+    /// The byte of the file where the next frame begins.
     pub(super) fn at(&self) -> u64 {
         self.at
     }
 
-    /// What to say when [`Frames::next`] fails.
-    pub(super) fn fault(&self, fault: Fault) -> LogError {
-        explain(&self.path, self.at, self.expected, fault)
+    /// The error for a fault that [`FrameReader::next`] returned.
+    pub(super) fn fault(&self, fault: Fault) -> BuiltInLogError {
+        error_of(&self.path, self.at, self.expected, fault)
     }
 
-    /// Sees to it that the buffer holds `bytes` more.
+    /// Fills the buffer until it holds at least `bytes` that were not returned yet.
     fn fill(&mut self, bytes: usize) -> Result<(), Fault> {
         let held = self.buffer.len() - self.used;
         if bytes <= held {
@@ -106,19 +111,19 @@ impl Frames {
     }
 }
 
-fn explain(path: &Path, byte: u64, offset: i64, fault: Fault) -> LogError {
+fn error_of(path: &Path, byte: u64, offset: i64, fault: Fault) -> BuiltInLogError {
     match fault {
-        Fault::Unreadable => LogError::Damaged {
+        Fault::Unreadable => BuiltInLogError::Damaged {
             file: path.to_owned(),
             offset,
             byte,
         },
-        Fault::Io(error) if is_not_given(&error) => LogError::NotGiven {
+        Fault::Io(error) if is_not_given(&error) => BuiltInLogError::NotGiven {
             file: path.to_owned(),
             offset,
             byte,
             source: Arc::new(error),
         },
-        Fault::Io(error) => LogError::io("read", path)(error),
+        Fault::Io(error) => BuiltInLogError::io("read", path)(error),
     }
 }

@@ -1,33 +1,33 @@
-//! Reading activities without opening the log: a service that has it open is not disturbed, and nothing is changed.
+//! Reads activities without opening the log. A service that has it open is not disturbed, and no file is changed.
 
-use super::LogError;
-use super::scan::{Fault, Frames};
+use super::BuiltInLogError;
+use super::frame_reader::{Fault, FrameReader};
 use super::segment::HEADER_BYTES;
 use slackwater_engine::record::{Position, Record, Topic};
 use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-/// Hands over every activity in the log of this folder, oldest first, with its size on disk in bytes; ends where the log
-/// ends now, or when `each` breaks off. What is taken away by age meanwhile is passed over, and what is just being written.
+/// Hands every activity in the log of this folder to `each`, oldest first, with its size on disk in bytes. It ends where the log
+/// ends at the call, or when `each` breaks off. Files that expire meanwhile are skipped, and so is a record that is being written.
 ///
-/// Errors: the folder cannot be read, or something in it that is not just being written.
-pub fn look_through(
+/// Errors: the folder cannot be read, or a file in it, apart from a record that is being written.
+pub fn read_activities(
     path: &Path,
     mut each: impl FnMut(Record, u64) -> ControlFlow<()>,
-) -> Result<(), LogError> {
+) -> Result<(), BuiltInLogError> {
     let files = files(&path.join(Topic::Activities.name()))?;
     let last = files.last().map(|(base, _)| *base);
     for (base, path) in files {
         let end = match std::fs::metadata(&path) {
             Ok(file) => file.len(),
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            Err(error) => return Err(LogError::io("read the size of", &path)(error)),
+            Err(error) => return Err(BuiltInLogError::io("read the size of", &path)(error)),
         };
         if end < HEADER_BYTES {
             continue;
         }
-        let mut frames = Frames::open(&path, HEADER_BYTES, end, base)?;
+        let mut frames = FrameReader::open(&path, HEADER_BYTES, end, base)?;
         loop {
             match frames.next() {
                 Ok(Some(frame)) if frame.is_hole => {}
@@ -51,7 +51,7 @@ pub fn look_through(
     Ok(())
 }
 
-/// Bytes of activities on disk.
+/// Bytes of activities on disk; 0 if the folder cannot be read.
 pub fn activities_bytes(path: &Path) -> u64 {
     let files = files(&path.join(Topic::Activities.name())).unwrap_or_default();
     let sizes = files
@@ -60,10 +60,10 @@ pub fn activities_bytes(path: &Path) -> u64 {
     sizes.map(|file| file.len()).sum()
 }
 
-fn files(folder: &Path) -> Result<Vec<(i64, PathBuf)>, LogError> {
+fn files(folder: &Path) -> Result<Vec<(i64, PathBuf)>, BuiltInLogError> {
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(LogError::io("list", folder))? {
-        let path = entry.map_err(LogError::io("list", folder))?.path();
+    for entry in std::fs::read_dir(folder).map_err(BuiltInLogError::io("list", folder))? {
+        let path = entry.map_err(BuiltInLogError::io("list", folder))?.path();
         let base = path
             .file_stem()
             .and_then(|stem| stem.to_str()?.parse().ok());

@@ -1,11 +1,12 @@
-//! Records that cannot be used: kept as dead letters with their reason, beside the loop, which goes on meanwhile.
+//! Records that cannot be used, kept as dead letters with their reason. A task writes them while the loop goes on.
 //!
-//! Where reading goes on after a crash is stored only up to the first of a partition whose letter is not durable yet, so none is
-//! lost, and a log that takes no letters keeps nothing waiting but them. How many may wait is bounded; then the loop waits.
+//! The offset stored for a partition, from which reading goes on after a crash, does not pass a record whose letter is not durable
+//! yet. So none is lost, and a log that takes no letters delays nothing else. How many letters may wait is bounded: beyond
+//! that the loop waits.
 
 use super::PipelineError;
 use crate::clock;
-use crate::log::{Appender, SourceError};
+use crate::log::{LogError, LogWriter};
 use futures_util::future::join_all;
 use parking_lot::{Condvar, Mutex};
 use slackwater_engine::record::{Position, Record, Topic};
@@ -15,141 +16,146 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
-/// The time in which records that say nothing are counted.
+/// The time over which records that cannot be understood are counted.
 const PERIOD: Duration = Duration::from_secs(60);
-/// With so many of them in that time, and none that ever said anything, these are not the right topics: the service stops.
+/// With so many of them in that time, and none that was ever understood, these are not the right topics: the service stops.
 const UNUSABLE_MAX: u64 = 10_000;
-/// Letters that may wait to be written. With more, nothing is read until there is room: the log has it, and memory is bounded.
+/// Letters that may wait to be written. Beyond that nothing is read until there is room, since memory is bounded and the log
+/// keeps the rest.
 const LETTERS_MAX: usize = 100_000;
-/// Bytes of them.
+/// Bytes of letters that may wait to be written.
 const BYTES_MAX: usize = 64_000_000;
-/// Letters that are written at once.
+/// The most letters that are written at once.
 const BATCH_LETTERS: usize = 500;
-/// How long until letters are written again that could not be.
-const AGAIN: Duration = Duration::from_secs(1);
-/// How long it is waited for room before others have their turn.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// How long letters wait without any being written before that is a fault.
-const SLOW: Duration = Duration::from_secs(5);
-/// How often the log says so of a record: the others are counted.
-const TOLD_EVERY: Duration = Duration::from_secs(1);
+/// The pause before letters that could not be written are tried again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// How long a record waits for room before the loop publishes and tries again.
+const ROOM_WAIT: Duration = Duration::from_millis(100);
+/// How long letters wait, without any being written, before readiness reports it.
+const STUCK_AFTER: Duration = Duration::from_secs(5);
+/// How often a dead letter is logged: those in between are counted.
+const LOG_EVERY: Duration = Duration::from_secs(1);
 
 /// Writes dead letters.
-pub(super) struct SetAside {
+pub(super) struct DeadLetters {
     letters: mpsc::Sender<Letter>,
-    waiting: Arc<Waiting>,
-    /// Whether any record ever said something.
+    backlog: Arc<Backlog>,
+    /// Whether any record was ever understood.
     is_right_log: bool,
     since: Instant,
     unusable: u64,
-    told: Option<Instant>,
-    untold: u64,
+    logged_at: Option<Instant>,
+    unlogged: u64,
 }
 
-/// What came of a record that was to be kept.
+/// Whether a record is kept as a dead letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Handed {
-    /// It will be.
-    Over,
-    /// As many wait as may: it is to be handed over again.
+pub(super) enum Kept {
+    /// The record is queued, or, while the service stops, will be read again at the next start.
+    Accepted,
+    /// As many letters wait as may: the caller tries again.
     NoRoom,
 }
 
-/// A record and why it cannot be used.
+/// A record, and the reason why it cannot be used.
 struct Letter {
     record: Record,
     reason: String,
 }
 
-/// What is not written yet.
+/// Letters that are not written yet.
 #[derive(Default)]
-struct Waiting {
-    state: Mutex<State>,
-    /// Some have been written, or never will be.
-    moved: Condvar,
+struct Backlog {
+    state: Mutex<BacklogState>,
+    /// Signalled when letters were written, or when none will be written any more.
+    changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct BacklogState {
     /// Of each partition, the offsets of records whose letters are not durable.
     offsets: BTreeMap<(Topic, i32), BTreeSet<i64>>,
     letters: usize,
     bytes: usize,
-    /// Since when none has been written, though some wait.
+    /// Since when no letter has been written, though some wait.
     stuck_since: Option<Instant>,
-    /// Why they could not be written when that was last tried.
-    failing: Option<String>,
-    /// What no trying again will mend.
-    ended: Option<SourceError>,
+    /// Why letters could not be written at the last try.
+    failure: Option<String>,
+    /// An error that no other try will pass.
+    fatal: Option<LogError>,
 }
 
-impl SetAside {
-    /// With a task on `runtime` that writes. `is_right_log`, if the log is known to be the right one.
+impl DeadLetters {
+    /// Starts a task on `runtime` that writes the letters. `is_right_log` says that a record of this log was understood
+    /// before.
     pub(super) fn new(
-        appender: Appender,
+        log_writer: LogWriter,
         runtime: &tokio::runtime::Handle,
         is_right_log: bool,
         now: Instant,
-    ) -> SetAside {
+    ) -> DeadLetters {
         let (letters, to_write) = mpsc::channel(LETTERS_MAX);
-        let waiting = Arc::new(Waiting::default());
-        runtime.spawn(write_all(appender, to_write, Arc::clone(&waiting)));
-        SetAside {
+        let backlog = Arc::new(Backlog::default());
+        runtime.spawn(write_all(log_writer, to_write, Arc::clone(&backlog)));
+        DeadLetters {
             letters,
-            waiting,
+            backlog,
             is_right_log,
             since: now,
             unusable: 0,
-            told: None,
-            untold: 0,
+            logged_at: None,
+            unlogged: 0,
         }
     }
 
-    /// Hands over a record to be kept with its reason. Where too many wait it waits a moment for room. One that finds none when
-    /// all is to `stop` is read again at the next start.
-    pub(super) fn hand_over(
+    /// Queues a record to be written with its reason. If too many wait, this waits a moment for room. A record that finds none
+    /// after `stop` was set is read again at the next start.
+    ///
+    /// Errors: letters can never be written.
+    pub(super) fn keep(
         &mut self,
         record: &Record,
         reason: &str,
         stop: &AtomicBool,
-    ) -> Result<Handed, SourceError> {
+    ) -> Result<Kept, LogError> {
         let bytes = record.bytes();
-        let is_full = |state: &State| {
+        let is_full = |state: &BacklogState| {
             LETTERS_MAX <= state.letters || (state.letters != 0 && BYTES_MAX < state.bytes + bytes)
         };
-        let waiting = Arc::clone(&self.waiting);
-        let mut state = waiting.state.lock();
-        if is_full(&state) && state.ended.is_none() && !stop.load(Ordering::Relaxed) {
-            waiting.moved.wait_for(&mut state, LOOK_EVERY);
+        let backlog = Arc::clone(&self.backlog);
+        let mut state = backlog.state.lock();
+        if is_full(&state) && state.fatal.is_none() && !stop.load(Ordering::Relaxed) {
+            backlog.changed.wait_for(&mut state, ROOM_WAIT);
         }
-        if let Some(error) = state.ended.take() {
+        if let Some(error) = state.fatal.take() {
             return Err(error);
         }
         let has_room = !is_full(&state);
         if !has_room && !stop.load(Ordering::Relaxed) {
-            return Ok(Handed::NoRoom);
+            return Ok(Kept::NoRoom);
         }
-        self.tell(record.position, reason);
+        self.log_letter(record.position, reason);
         state.add(record.position);
         if !has_room {
-            return Ok(Handed::Over);
+            return Ok(Kept::Accepted);
         }
         let letter = Letter {
             record: record.clone(),
             reason: reason.to_owned(),
         };
-        // There is room for as many as may wait. Without a task to take it, its offset waits for the next start.
+        // The channel has room for as many as may wait. If the task is gone, the record's offset holds back the stored one, and
+        // the next start reads the record again.
         if self.letters.try_send(letter).is_ok() {
             state.letters += 1;
             state.bytes += bytes;
             state.stuck_since.get_or_insert_with(clock::stopwatch);
         }
-        Ok(Handed::Over)
+        Ok(Kept::Accepted)
     }
 
-    /// Up to where reading need not begin again, `next` being the next record of each partition.
-    pub(super) fn reflected(&self, next: &[Position]) -> Vec<Position> {
-        let state = self.waiting.state.lock();
+    /// Where reading goes on after a crash, given the `next` offset to be read of each partition.
+    pub(super) fn resume_from(&self, next: &[Position]) -> Vec<Position> {
+        let state = self.backlog.state.lock();
         let held = |next: &Position| {
             let offsets = state.offsets.get(&(next.topic, next.partition));
             let first = offsets.and_then(BTreeSet::first);
@@ -159,29 +165,29 @@ impl SetAside {
         next.iter().map(held).collect()
     }
 
-    /// Why letters wait to be written, if they do for longer than it takes. Errors: what will not pass.
-    pub(super) fn failing(&self) -> Result<Option<String>, SourceError> {
-        let mut state = self.waiting.state.lock();
-        if let Some(error) = state.ended.take() {
+    /// Why letters wait to be written, if they wait for longer than usual. Errors: letters can never be written.
+    pub(super) fn trouble(&self) -> Result<Option<String>, LogError> {
+        let mut state = self.backlog.state.lock();
+        if let Some(error) = state.fatal.take() {
             return Err(error);
         }
-        let is_slow = |since: Instant| SLOW <= since.elapsed();
+        let is_slow = |since: Instant| STUCK_AFTER <= since.elapsed();
         let slow = state.stuck_since.is_some_and(is_slow).then(|| {
             let letters = state.letters;
-            format!("no answer for {} s, {letters} wait", SLOW.as_secs())
+            format!("no answer for {} s, {letters} wait", STUCK_AFTER.as_secs())
         });
-        Ok(state.failing.clone().or(slow))
+        Ok(state.failure.clone().or(slow))
     }
 
-    /// Waits until all are written, for at most `wait`.
+    /// Waits until all letters are written, for at most `wait`.
     pub(super) fn finish(&self, wait: Duration) {
         let begun = clock::stopwatch();
-        let mut state = self.waiting.state.lock();
+        let mut state = self.backlog.state.lock();
         while state.letters != 0
-            && state.ended.is_none()
+            && state.fatal.is_none()
             && let Some(left) = wait.checked_sub(begun.elapsed())
         {
-            self.waiting.moved.wait_for(&mut state, left);
+            self.backlog.changed.wait_for(&mut state, left);
         }
         if state.letters != 0 {
             let letters = state.letters;
@@ -192,14 +198,14 @@ impl SetAside {
         }
     }
 
-    /// A record said something, whatever came of it: these are the right topics.
-    pub(super) fn note_usable(&mut self) {
+    /// A record was understood, even if it was refused: these are the right topics.
+    pub(super) fn count_usable(&mut self) {
         self.is_right_log = true;
     }
 
-    /// A record said nothing that can be understood. An error once so many did and none ever said anything: better to stop
-    /// than to make letters of somebody else's topics. What was understood and refused is never that.
-    pub(super) fn note_unusable(&mut self, reason: &str) -> Result<(), PipelineError> {
+    /// A record could not be understood. Errors: so many could not, and none ever was, that the service should stop rather than
+    /// make letters of somebody else's topics. Records that were understood and refused do not count.
+    pub(super) fn count_unusable(&mut self, reason: &str) -> Result<(), PipelineError> {
         if self.is_right_log {
             return Ok(());
         }
@@ -216,9 +222,12 @@ impl SetAside {
         }
     }
 
-    fn tell(&mut self, position: Position, reason: &str) {
-        if self.told.is_some_and(|told| told.elapsed() < TOLD_EVERY) {
-            self.untold += 1;
+    fn log_letter(&mut self, position: Position, reason: &str) {
+        if self
+            .logged_at
+            .is_some_and(|logged_at| logged_at.elapsed() < LOG_EVERY)
+        {
+            self.unlogged += 1;
             return;
         }
         let Position {
@@ -226,7 +235,7 @@ impl SetAside {
             partition,
             offset,
         } = position;
-        let (topic, others) = (topic.name(), self.untold);
+        let (topic, others) = (topic.name(), self.unlogged);
         let besides = match others {
             0 => String::new(),
             others => format!(" (and {others} others before it)"),
@@ -239,17 +248,17 @@ impl SetAside {
             others,
             "set aside {topic}/{partition}@{offset}: {reason}{besides}"
         );
-        (self.told, self.untold) = (Some(clock::stopwatch()), 0);
+        (self.logged_at, self.unlogged) = (Some(clock::stopwatch()), 0);
     }
 }
 
-impl State {
+impl BacklogState {
     fn add(&mut self, position: Position) {
         let of_partition = self.offsets.entry((position.topic, position.partition));
         of_partition.or_default().insert(position.offset);
     }
 
-    fn written(&mut self, letter: &Letter) {
+    fn remove(&mut self, letter: &Letter) {
         let position = letter.record.position;
         let key = (position.topic, position.partition);
         if let Some(offsets) = self.offsets.get_mut(&key) {
@@ -264,20 +273,24 @@ impl State {
     }
 }
 
-/// Writes what is handed over, many at a time, each until it is durable.
-async fn write_all(appender: Appender, mut letters: mpsc::Receiver<Letter>, waiting: Arc<Waiting>) {
+/// Writes the queued letters, many at a time, each until it is durable.
+async fn write_all(
+    log_writer: LogWriter,
+    mut letters: mpsc::Receiver<Letter>,
+    backlog: Arc<Backlog>,
+) {
     let mut batch = Vec::new();
     while letters.recv_many(&mut batch, BATCH_LETTERS).await != 0 {
         while !batch.is_empty() {
-            let each = batch.iter().map(|letter| write(&appender, letter));
-            let results = join_all(each).await;
+            let writes = batch.iter().map(|letter| write(&log_writer, letter));
+            let results = join_all(writes).await;
             let mut failed = None;
             {
-                let mut state = waiting.state.lock();
+                let mut state = backlog.state.lock();
                 let mut results = results.into_iter();
                 batch.retain(|letter| match results.next() {
                     Some(Ok(())) => {
-                        state.written(letter);
+                        state.remove(letter);
                         false
                     }
                     Some(Err(error)) => {
@@ -286,39 +299,39 @@ async fn write_all(appender: Appender, mut letters: mpsc::Receiver<Letter>, wait
                     }
                     None => true,
                 });
-                let failing = failed.as_ref().map(ToString::to_string);
+                let failure = failed.as_ref().map(ToString::to_string);
                 if let Some(error) = &failed
-                    && state.failing != failing
+                    && state.failure != failure
                 {
                     tracing::error!(
                         error = error as &dyn std::error::Error,
                         "setting records aside failed, to be tried again: {error}"
                     );
                 }
-                state.failing = failing;
+                state.failure = failure;
             }
             let passes = match failed {
                 None => true,
                 Some(error) if error.is_passing() => !letters.is_closed(),
                 Some(error) => {
-                    waiting.state.lock().ended = Some(error);
+                    backlog.state.lock().fatal = Some(error);
                     false
                 }
             };
-            waiting.moved.notify_all();
+            backlog.changed.notify_all();
             if !passes {
                 return;
             }
             if !batch.is_empty() {
-                tokio::time::sleep(AGAIN).await;
+                tokio::time::sleep(RETRY_AFTER).await;
             }
         }
     }
 }
 
-async fn write(appender: &Appender, letter: &Letter) -> Result<(), SourceError> {
+async fn write(log_writer: &LogWriter, letter: &Letter) -> Result<(), LogError> {
     let Letter { record, reason } = letter;
-    match appender.dead_letter(record, reason).await {
+    match log_writer.dead_letter(record, reason).await {
         Err(error) if error.is_too_large() => {
             let bytes = record.value.as_ref().map_or(0, Vec::len);
             let reason = format!(
@@ -328,7 +341,7 @@ async fn write(appender: &Appender, letter: &Letter) -> Result<(), SourceError> 
                 value: None,
                 ..record.clone()
             };
-            appender.dead_letter(&emptied, &reason).await
+            log_writer.dead_letter(&emptied, &reason).await
         }
         written => written,
     }
@@ -354,10 +367,10 @@ mod tests {
         }
     }
 
-    fn set_aside(folder: &std::path::Path, runtime: &tokio::runtime::Runtime) -> SetAside {
+    fn dead_letters(folder: &std::path::Path, runtime: &tokio::runtime::Runtime) -> DeadLetters {
         let options = log::Options::BuiltIn(built_in::Options::at(folder));
-        let (_, appender) = log::open(&options, &[], &[]).unwrap();
-        SetAside::new(appender, runtime.handle(), false, clock::stopwatch())
+        let (_, log_writer) = log::open(&options, &[], &[]).unwrap();
+        DeadLetters::new(log_writer, runtime.handle(), false, clock::stopwatch())
     }
 
     /// Were this to fail, a crash could lose a record that cannot be used, or all be read again for one.
@@ -365,7 +378,7 @@ mod tests {
     fn reading_goes_on_from_the_first_whose_letter_is_not_written() {
         let folder = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let mut aside = set_aside(folder.path(), &runtime);
+        let mut dead_letters = dead_letters(folder.path(), &runtime);
         let next = [
             record(9).position,
             Position {
@@ -373,20 +386,24 @@ mod tests {
                 ..record(4).position
             },
         ];
-        let held = |aside: &SetAside| {
-            let held = aside.reflected(&next);
+        let held = |dead_letters: &DeadLetters| {
+            let held = dead_letters.resume_from(&next);
             held.iter().map(|next| next.offset).collect::<Vec<_>>()
         };
         let going = AtomicBool::new(false);
-        // As a log leaves them that takes none.
+        // A log that takes no letters leaves them so.
         for offset in [5, 7] {
-            aside.waiting.state.lock().add(record(offset).position);
+            dead_letters
+                .backlog
+                .state
+                .lock()
+                .add(record(offset).position);
         }
-        assert_eq!(held(&aside), [5, 4]);
-        aside.hand_over(&record(3), "bad", &going).unwrap();
-        aside.finish(Duration::from_secs(60));
+        assert_eq!(held(&dead_letters), [5, 4]);
+        dead_letters.keep(&record(3), "bad", &going).unwrap();
+        dead_letters.finish(Duration::from_secs(60));
         assert_eq!(
-            held(&aside),
+            held(&dead_letters),
             [5, 4],
             "that of 3 is written, those before are not"
         );
@@ -395,9 +412,9 @@ mod tests {
                 record: record(offset),
                 reason: String::new(),
             };
-            aside.waiting.state.lock().written(&letter);
+            dead_letters.backlog.state.lock().remove(&letter);
         }
-        assert_eq!(held(&aside), [9, 4]);
+        assert_eq!(held(&dead_letters), [9, 4]);
     }
 
     /// Were this to fail, letters nobody takes would fill memory, or a stop wait for them.
@@ -405,15 +422,15 @@ mod tests {
     fn when_too_many_wait_a_stop_ends_the_waiting_and_the_record_is_read_again() {
         let folder = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let mut aside = set_aside(folder.path(), &runtime);
-        aside.waiting.state.lock().letters = LETTERS_MAX;
+        let mut dead_letters = dead_letters(folder.path(), &runtime);
+        dead_letters.backlog.state.lock().letters = LETTERS_MAX;
         let stopping = AtomicBool::new(true);
         let going = AtomicBool::new(false);
-        let handed = aside.hand_over(&record(2), "bad", &going).unwrap();
-        assert_eq!(handed, Handed::NoRoom);
-        aside.hand_over(&record(3), "bad", &stopping).unwrap();
-        assert_eq!(aside.waiting.state.lock().letters, LETTERS_MAX);
-        assert_eq!(aside.reflected(&[record(9).position])[0].offset, 3);
+        let kept = dead_letters.keep(&record(2), "bad", &going).unwrap();
+        assert_eq!(kept, Kept::NoRoom);
+        dead_letters.keep(&record(3), "bad", &stopping).unwrap();
+        assert_eq!(dead_letters.backlog.state.lock().letters, LETTERS_MAX);
+        assert_eq!(dead_letters.resume_from(&[record(9).position])[0].offset, 3);
     }
 
     /// Were this to fail, strangers could stop the service, or somebody else's topics fill the dead letters.
@@ -421,20 +438,20 @@ mod tests {
     fn only_a_log_that_never_said_anything_is_the_wrong_one() {
         let folder = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let mut aside = set_aside(folder.path(), &runtime);
+        let mut dead_letters = dead_letters(folder.path(), &runtime);
         for _ in 1..UNUSABLE_MAX {
-            aside.note_unusable("not JSON").unwrap();
+            dead_letters.count_unusable("not JSON").unwrap();
         }
         assert!(matches!(
-            aside.note_unusable("not JSON"),
+            dead_letters.count_unusable("not JSON"),
             Err(PipelineError::Unusable {
                 records: UNUSABLE_MAX,
                 ..
             })
         ));
-        aside.note_usable();
+        dead_letters.count_usable();
         for _ in 0..2 * UNUSABLE_MAX {
-            aside.note_unusable("not JSON").unwrap();
+            dead_letters.count_unusable("not JSON").unwrap();
         }
     }
 }
