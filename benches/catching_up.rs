@@ -9,7 +9,8 @@
 mod support;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use slackwater_engine::feed::ordered_feed::{FeedOp, OrderedFeed};
+use slackwater_engine::feed::feed_op::FeedOp;
+use slackwater_engine::feed::ordered_feed::OrderedFeed;
 use slackwater_engine::graph::Graph;
 use slackwater_engine::record::offsets::{LogPos, Offsets};
 use slackwater_engine::record::{Position, Topic};
@@ -50,7 +51,7 @@ fn feed(length: u64) -> OrderedFeed {
         let log_pos = |n| LogPos::new(position(Topic::Activities, n));
         feed.take_in(&[FeedOp::insert(id, log_pos(n))]);
         if n % 4 == 0 {
-            feed.take_in(&[FeedOp::also(id, log_pos(n / 2))]);
+            feed.take_in(&[FeedOp::depends_on(id, log_pos(n / 2))]);
         }
     }
     feed
@@ -71,7 +72,7 @@ fn moment(feed: &OrderedFeed, records: u64) -> ReadPoint {
         ahead: Offsets::default(),
         horizon: Time::LATEST,
         top: *feed.ids.last().unwrap(),
-        floor: 0,
+        floor: PostId::MIN,
     }
 }
 

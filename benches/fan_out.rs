@@ -6,7 +6,9 @@ mod support;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use slackwater_engine::feed::fan_out::{PostChange, fan_out};
+use slackwater_engine::feed::feed_id::FeedId;
 use slackwater_engine::feed::store::CheckpointState;
+use slackwater_engine::graph::AccountIx;
 use std::time::Instant;
 use support::{folder_bytes, graph, peak_memory_mb, post, sized, store};
 
@@ -32,15 +34,8 @@ fn bench(c: &mut Criterion) {
             for _ in 0..posts_a_round {
                 n += 1;
                 let post = post(n % authors, n);
-                entered += fan_out(
-                    &store,
-                    &graph,
-                    &post,
-                    None,
-                    PostChange::New,
-                    post.newest.log_pos(),
-                )
-                .unwrap();
+                entered +=
+                    fan_out(&store, &graph, &post, None, PostChange::New, post.newest).unwrap();
             }
             let begun = Instant::now();
             store.checkpoint(&CheckpointState::default()).unwrap();
@@ -55,8 +50,7 @@ fn bench(c: &mut Criterion) {
         let live: usize = (0..feeds)
             .map(|account| {
                 store
-                    .home(slackwater_engine::graph::AccountIx::from_number(account))
-                    .unwrap()
+                    .feed(&FeedId::Home(AccountIx::from_number(account)))
                     .unwrap()
                     .pack()
                     .len()

@@ -50,15 +50,7 @@ fn bench(c: &mut Criterion) {
     let graph = graph(&store, feeds, authors, sized(500, 50));
     for n in 0..posts {
         let kept = store.put_post(post(n % authors, n));
-        fan_out(
-            &store,
-            &graph,
-            &kept,
-            None,
-            PostChange::New,
-            kept.newest.log_pos(),
-        )
-        .unwrap();
+        fan_out(&store, &graph, &kept, None, PostChange::New, kept.newest).unwrap();
         if store.is_full() {
             store.checkpoint(&CheckpointState::default()).unwrap();
         }
@@ -93,7 +85,7 @@ fn bench(c: &mut Criterion) {
                         &kept,
                         None,
                         PostChange::New,
-                        kept.newest.log_pos(),
+                        kept.newest,
                     )
                     .unwrap();
                 }

@@ -18,8 +18,8 @@ mod support;
 
 use slackwater::pipeline::due::{Due, DueWrite, PendingWrites};
 use slackwater_engine::feed::fan_out::{PostChange, fan_out};
-use slackwater_engine::feed::ordered_feed::FeedOp;
-use slackwater_engine::feed::reply_target::ReplyResolution;
+use slackwater_engine::feed::feed_op::FeedOp;
+use slackwater_engine::feed::reply_resolution::resolve;
 use slackwater_engine::feed::store::{CheckpointState, Options, Store};
 use slackwater_engine::graph::AccountIx;
 use slackwater_engine::graph::Graph;
@@ -161,18 +161,10 @@ fn write(store: &Store, graph: &Graph, dice: &mut Dice, authors: usize, n: usize
     if n != 0 && dice.roll(10) < 3 {
         let parent = self::post(dice.roll(authors), dice.roll(n));
         post.body.in_reply_to = Some(parent.body.uri.clone());
-        post.answers = ReplyResolution::new(&post.body, Some(&parent));
+        post.answers = resolve(&post.body, Some(&parent));
     }
     let kept = store.put_post(post);
-    fan_out(
-        store,
-        graph,
-        &kept,
-        None,
-        PostChange::New,
-        kept.newest.log_pos(),
-    )
-    .unwrap();
+    fan_out(store, graph, &kept, None, PostChange::New, kept.newest).unwrap();
 }
 
 /// Every feed as long as it gets, by what was written the day before.
@@ -190,7 +182,7 @@ fn fill(store: &Store, accounts: usize, length: usize) {
         let ops: Vec<FeedOp> = (0..length)
             .map(|n| FeedOp::insert(place(n), log_pos))
             .collect();
-        store.homes.apply_all(AccountIx::from_number(account), &ops);
+        store.homes.apply(&[AccountIx::from_number(account)], &ops);
         if store.is_full() {
             store.checkpoint(&CheckpointState::default()).unwrap();
         }

@@ -14,7 +14,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use slackwater::config::memory::{self, UnflushedShare};
 use slackwater_engine::feed::fan_out::{PostChange, fan_out};
 use slackwater_engine::feed::post::Post;
-use slackwater_engine::feed::reply_target::ReplyResolution;
+use slackwater_engine::feed::reply_resolution::resolve;
 use slackwater_engine::feed::store::{CheckpointState, Store, home_key};
 use slackwater_engine::graph::Graph;
 use slackwater_engine::relationship::decode;
@@ -124,7 +124,7 @@ fn posts(shape: &Shape, number: usize, from: usize, rules: bool) -> Vec<(Post, O
                 }
                 1..=3 => {
                     post.body.in_reply_to = Some(parent.body.uri.clone());
-                    post.answers = ReplyResolution::new(&post.body, Some(parent));
+                    post.answers = resolve(&post.body, Some(parent));
                 }
                 4 | 5 => post.body.tags = vec![format!("tag{}", dice.roll(TAGS))],
                 _ => {}
@@ -165,7 +165,7 @@ fn bench(c: &mut Criterion) {
                     round += 1;
                     let begun = Instant::now();
                     for (post, original) in &posts {
-                        let (fate, because) = (PostChange::New, post.newest.log_pos());
+                        let (fate, because) = (PostChange::New, post.newest);
                         entered +=
                             fan_out(&store, &graph, post, original.as_deref(), fate, because)
                                 .unwrap();

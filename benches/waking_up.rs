@@ -5,7 +5,8 @@
 mod support;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use slackwater_engine::feed::merge::{Feed, MergeCause, Merging, Progress};
+use slackwater_engine::feed::feed_id::FeedId;
+use slackwater_engine::feed::merge::{MergeCause, Merging, Progress};
 use slackwater_engine::feed::ordered_feed::OrderedFeed;
 use slackwater_engine::feed::store::{CheckpointState, Store, home_key};
 use slackwater_engine::graph::AccountIx;
@@ -32,19 +33,15 @@ fn follows(store: &Store, authors: usize) -> (Graph, AccountIx) {
 
 /// Merges the home anew; how many entries it has then.
 fn wake(store: &Store, graph: &Graph, account: AccountIx) -> usize {
-    let feed = Feed {
-        account,
-        list: None,
-    };
-    let of = graph.get(account).unwrap();
-    feed.replace(store, of, OrderedFeed::default());
+    let feed = &FeedId::Home(account);
+    store.replace(feed.clone(), OrderedFeed::default());
     let mut merging = Merging::new(graph, feed, &[Merge::Everyone]);
     while merging
         .step(store, graph, feed, &MergeCause::default(), PostId::MAX)
         .unwrap()
         == Progress::Going
     {}
-    store.home(account).unwrap().unwrap().ids.len()
+    store.feed(feed).unwrap().ids.len()
 }
 
 #[allow(clippy::disallowed_methods)] // a benchmark measures time

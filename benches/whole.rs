@@ -8,8 +8,8 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use slackwater::log::decode_batch::decode_in_order;
 use slackwater_engine::decode::Decoded;
 use slackwater_engine::engine::ingest::Ingest;
-use slackwater_engine::feed::post::At;
 use slackwater_engine::feed::store::CheckpointState;
+use slackwater_engine::record::offsets::LogPos;
 use slackwater_engine::record::{Position, Record, Topic};
 use slackwater_order::time::Time;
 use slackwater_order::window::Windows;
@@ -95,10 +95,7 @@ fn bench(c: &mut Criterion) {
                             if followers.is_none() {
                                 return Ok(());
                             }
-                            let at = At {
-                                partition: 0,
-                                offset: record.position.offset,
-                            };
+                            let at = LogPos::of_activity(0, record.position.offset);
                             admission
                                 .admit(&graph, &windows, at, &envelope, *activity)
                                 .unwrap();

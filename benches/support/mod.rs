@@ -12,11 +12,12 @@ pub mod server;
 
 use slackwater_engine::activity::PostContent;
 use slackwater_engine::activity::Visibility;
-use slackwater_engine::feed::post::{At, Post, State};
+use slackwater_engine::feed::post::{Post, State};
 use slackwater_engine::feed::reply_target::ReplyResolution;
 use slackwater_engine::feed::store::{Options, Store, home_key};
 use slackwater_engine::graph::FollowOptions;
 use slackwater_engine::graph::Graph;
+use slackwater_engine::record::offsets::LogPos;
 use slackwater_order::place::{PostId, slot_of};
 use slackwater_order::time::Time;
 use slackwater_order::verdict::{Disposition, PlacedBy, Verdict};
@@ -144,11 +145,8 @@ pub fn post(by: usize, n: usize) -> Post {
 }
 
 /// Eight partitions, an author's posts in one of them.
-fn made(by: usize, n: usize) -> At {
-    At {
-        partition: (by % 8) as i32,
-        offset: n as i64 / 8,
-    }
+fn made(by: usize, n: usize) -> LogPos {
+    LogPos::of_activity((by % 8) as i32, n as i64 / 8)
 }
 
 /// A Note as Mastodon writes it, about 2 KB.

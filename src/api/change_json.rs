@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use slackwater_engine::view::change_batch::{ChangeBatch, ChangeItem, ChangeKind};
 use slackwater_engine::view::cursor::Cursor;
+use slackwater_order::place::PostId;
 use std::sync::Arc;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
@@ -84,7 +85,7 @@ pub fn changes(batch: &ChangeBatch<Arc<CachedEntry>>) -> String {
 }
 
 /// The body of an answer with changes, as JSON text: a [`Changes`]. `cursor` is what the reader has with them.
-pub fn body(batch: &ChangeBatch<Arc<CachedEntry>>, floor: u64, cursor: &str) -> String {
+pub fn body(batch: &ChangeBatch<Arc<CachedEntry>>, floor: PostId, cursor: &str) -> String {
     let (changes, more) = (changes(batch), batch.more);
     format!(
         "{{\"changes\":[{changes}],\"floor\":\"{floor}\",\"cursor\":\"{cursor}\",\"more\":{more}}}"
@@ -110,7 +111,6 @@ mod tests {
     use super::*;
     use crate::api::entry_cache::EntryCache;
     use crate::example;
-    use slackwater_order::place::PostId;
 
     /// Were this to fail, clients made from the description would not read what is sent.
     #[test]
@@ -149,7 +149,7 @@ mod tests {
                 ..ChangeBatch::default()
             };
             assert_eq!(
-                body(&batch, 34, "c"),
+                body(&batch, PostId::from_number(34).unwrap(), "c"),
                 serde_json::to_string(&typed).unwrap()
             );
         }

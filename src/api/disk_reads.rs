@@ -1,7 +1,7 @@
 //! Reads that may need the disk. What memory answers is read on the spot; any other read runs where it blocks no other task, and
 //! only so many run at once.
 
-use slackwater_engine::feed::store::disk::{at_hand, fetching};
+use slackwater_engine::feed::store::disk::{waiting, without_waiting};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Answers that wait for the disk at once, each on a thread of its own: more would hardly be had sooner, and each thread keeps
@@ -12,7 +12,7 @@ static FETCHING: Semaphore = Semaphore::const_new(FETCHING_MAX);
 
 /// Runs `read`, and runs it again if it asked for something that has to be waited for.
 pub async fn read<T>(read: impl Fn() -> T) -> T {
-    match at_hand(&read) {
+    match without_waiting(&read) {
         Some(done) => done,
         None => turn().await.read(read),
     }
@@ -36,7 +36,7 @@ pub fn turn_now() -> Option<DiskTurn> {
 impl DiskTurn {
     /// Runs `read`, which waits for the disk where it must.
     pub fn read<T>(self, read: impl FnOnce() -> T) -> T {
-        tokio::task::block_in_place(|| fetching(read))
+        tokio::task::block_in_place(|| waiting(read))
     }
 }
 

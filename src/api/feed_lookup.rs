@@ -195,6 +195,7 @@ mod tests {
     use slackwater_engine::record::{NewRecord, Position, Topic};
     use slackwater_engine::view::View;
     use slackwater_engine::view::cursor::ReadPoint;
+    use slackwater_order::place::PostId;
     use std::sync::Arc;
     use tempfile::TempDir;
 
@@ -239,8 +240,8 @@ mod tests {
                 seen: Offsets::new(&[next]),
                 ahead: Offsets::default(),
                 horizon: Time::default(),
-                top: 0,
-                floor: 0,
+                top: PostId::MIN,
+                floor: PostId::MIN,
             },
             batch: None,
         }

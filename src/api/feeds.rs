@@ -13,13 +13,14 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use slackwater_engine::activity::object::hashtag_of;
+use slackwater_engine::feed::feed_id::PublicPart;
 use slackwater_engine::feed::post::Post;
-use slackwater_engine::feed::store::other_memtable::Part;
 use slackwater_engine::view::change_batch::BatchLimit;
 use slackwater_engine::view::cursor::Cursor;
 use slackwater_engine::view::feed_ref::FeedRef;
 use slackwater_engine::view::page::Span;
 use slackwater_engine::view::snapshot::Snapshot;
+use slackwater_order::place::PostId;
 
 pub(super) async fn page(
     State(app): State<App>,
@@ -136,9 +137,9 @@ pub(super) fn accounts_own(
 
 pub(super) fn public(query: &PageQuery) -> Result<FeedRef, Problem> {
     let part = match query.origin.as_deref() {
-        None => Part::All,
-        Some("local") => Part::Local,
-        Some("remote") => Part::Remote,
+        None => PublicPart::All,
+        Some("local") => PublicPart::Local,
+        Some("remote") => PublicPart::Remote,
         Some(other) => {
             return Err(Problem::bad_request(format!(
                 "origin is {other:?}: send local or remote, or leave it out for both"
@@ -267,10 +268,10 @@ fn path(feed_ref: &FeedRef, query: &PageQuery) -> String {
 }
 
 /// `Link`: the page below, if there is anything below, and the page above.
-fn link(path: &str, limit: usize, page: &FilledPage, feed: &[u64]) -> Option<String> {
+fn link(path: &str, limit: usize, page: &FilledPage, feed: &[PostId]) -> Option<String> {
     let (newest, oldest) = (page.ids.first()?, page.ids.last()?);
     let prev = format!("<{path}limit={limit}&after={newest}>; rel=\"prev\"");
-    let is_last = feed.first().is_none_or(|lowest| oldest.number() <= *lowest);
+    let is_last = feed.first().is_none_or(|lowest| oldest <= lowest);
     if is_last || page.is_last {
         Some(prev)
     } else {

@@ -8,7 +8,7 @@ use super::problem::Problem;
 use super::response_memory::{NoRoom, ResponseMemory, Room};
 use axum::body::{self, Body, HttpBody};
 use axum::response::Response;
-use slackwater_engine::feed::store::disk::at_hand;
+use slackwater_engine::feed::store::disk::without_waiting;
 use std::sync::Arc;
 
 /// Answers below this are not waited with, in bytes: the system's own buffer for a connection holds more.
@@ -84,7 +84,7 @@ async fn made<T>(
     make: impl Fn() -> T,
 ) -> Result<(T, Room), NoRoom> {
     let room = response_memory.room(key.clone()).await?;
-    if let Some(made) = at_hand(&make) {
+    if let Some(made) = without_waiting(&make) {
         return Ok((made, room));
     }
     drop(room);
@@ -150,8 +150,8 @@ mod tests {
         }
         let mut waiting = pin!(made(&response_memory, key("7"), cold));
         assert!(waiting.as_mut().now_or_never().is_none(), "no turn is free");
-        let at_hand = made(&response_memory, key("8"), || "page").now_or_never();
-        let (page, room) = at_hand.expect("there is room").unwrap();
+        let without_waiting = made(&response_memory, key("8"), || "page").now_or_never();
+        let (page, room) = without_waiting.expect("there is room").unwrap();
         assert_eq!(page, "page");
 
         turns.clear();

@@ -42,7 +42,7 @@ impl PageBody {
     pub fn fill(
         store: &Store,
         span: Span,
-        ids: &[u64],
+        ids: &[PostId],
         admits: &FeedFilter<'_>,
     ) -> Result<PageBody, DiskError> {
         let most = ids.len().min(span.limit);

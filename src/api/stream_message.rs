@@ -130,8 +130,8 @@ mod tests {
                 seen: Offsets::default(),
                 ahead: Offsets::default(),
                 horizon: Time::default(),
-                top: 0,
-                floor: 34,
+                top: PostId::MIN,
+                floor: PostId::from_number(34).unwrap(),
             },
             batch: None,
         };

@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 use slackwater_engine::activity::object::hashtag_of;
+use slackwater_engine::feed::feed_id::PublicPart;
 use slackwater_engine::feed::post::Post;
-use slackwater_engine::feed::store::other_memtable::Part;
 use slackwater_engine::view::feed_ref::FeedRef;
 
 /// A stream.
@@ -17,7 +17,7 @@ pub enum Channel {
     /// The public feed.
     Public {
         /// Which part.
-        part: Part,
+        part: PublicPart,
         /// Only posts with media.
         only_media: bool,
     },
@@ -100,12 +100,12 @@ impl Channel {
             "user" => Ok(Channel::User),
             "user:notification" => Ok(Channel::Quiet("user:notification")),
             "direct" => Ok(Channel::Quiet("direct")),
-            "public" => public(Part::All, false),
-            "public:media" => public(Part::All, true),
-            "public:local" => public(Part::Local, false),
-            "public:local:media" => public(Part::Local, true),
-            "public:remote" => public(Part::Remote, false),
-            "public:remote:media" => public(Part::Remote, true),
+            "public" => public(PublicPart::All, false),
+            "public:media" => public(PublicPart::All, true),
+            "public:local" => public(PublicPart::Local, false),
+            "public:local:media" => public(PublicPart::Local, true),
+            "public:remote" => public(PublicPart::Remote, false),
+            "public:remote:media" => public(PublicPart::Remote, true),
             "hashtag" => hashtag(false),
             "hashtag:local" => hashtag(true),
             "list" => {
@@ -124,9 +124,9 @@ impl Channel {
             Channel::Quiet(name) => vec![(*name).to_owned()],
             Channel::Public { part, only_media } => {
                 let part = match part {
-                    Part::All => "public",
-                    Part::Local => "public:local",
-                    Part::Remote => "public:remote",
+                    PublicPart::All => "public",
+                    PublicPart::Local => "public:local",
+                    PublicPart::Remote => "public:remote",
                 };
                 let media = if *only_media { ":media" } else { "" };
                 vec![format!("{part}{media}")]
@@ -184,8 +184,8 @@ impl Channel {
         match self {
             Channel::Public { part, only_media } => Filter {
                 only_media: *only_media,
-                only_local: *part == Part::Local,
-                only_remote: *part == Part::Remote,
+                only_local: *part == PublicPart::Local,
+                only_remote: *part == PublicPart::Remote,
                 ..Filter::default()
             },
             Channel::Hashtag { only_local, .. } => Filter {

@@ -9,7 +9,7 @@ use crate::api::state::AppState;
 use crate::mastodon::ids::Ids;
 use slackwater_engine::feed::post::Post;
 use slackwater_engine::feed::store::Index;
-use slackwater_engine::feed::store::disk::{DiskError, ask_to_wait, is_waiting};
+use slackwater_engine::feed::store::disk::{DiskError, may_wait, require_waiting};
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 use std::sync::{Arc, OnceLock};
@@ -121,7 +121,7 @@ impl StatusCache {
             moment: now.millis().div_euclid(FRESH_MS),
         };
         let make = || self.make(state, post, original, now);
-        let made = match is_waiting() {
+        let made = match may_wait() {
             true => self.statuses.get_or_make(&key, make),
             // Nobody is waited for here either: what takes long is not made here, and what does not may be made twice.
             false => self.statuses.get_or_make_beside(&key, make),
@@ -215,7 +215,7 @@ impl StatusCache {
     ) -> Result<Option<Status>, DiskError> {
         let body = &post.body;
         if LONG_BYTES < body.object.get().len() {
-            ask_to_wait()?;
+            require_waiting()?;
         }
         let Some(id) = id_of(self.ids, post) else {
             return Ok(None);
@@ -277,7 +277,7 @@ impl StatusCache {
             .as_ref()
             .is_some_and(|kept| LONG_BYTES < kept.document.bytes())
         {
-            ask_to_wait()?;
+            require_waiting()?;
         }
         Ok(Some(Account::new(&AccountSource {
             actor,
@@ -313,10 +313,10 @@ impl StatusCache {
         let newest = state
             .view
             .store
-            .newest(Index::Author, actor, 0..u64::MAX, 1)?;
-        let newest = newest.first().and_then(|id| PostId::from_number(*id));
+            .newest(Index::Author, actor, PostId::MIN..PostId::MAX, 1)?;
         let post = newest
-            .map(|id| state.view.store.post(id))
+            .first()
+            .map(|id| state.view.store.post(*id))
             .transpose()?
             .flatten();
         Ok(post.and_then(|post| post.author_ref.clone()))

@@ -36,14 +36,14 @@ impl Timeline {
         state: &AppState,
         status_cache: &StatusCache,
         page_request: PageRequest,
-        ids: &[u64],
+        ids: &[PostId],
         filter: &Filter,
         admits: &FeedFilter<'_>,
         now: Time,
     ) -> Result<Timeline, DiskError> {
         let PageRequest { span, is_upward } = page_request;
         let (Candidates::Down(part) | Candidates::Up(part)) = span.of(ids);
-        let part: Box<dyn Iterator<Item = &u64>> = match is_upward {
+        let part: Box<dyn Iterator<Item = &PostId>> = match is_upward {
             false => Box::new(part.iter().rev()),
             true => Box::new(part.iter()),
         };
@@ -54,11 +54,7 @@ impl Timeline {
                 has_all = false;
                 break;
             }
-            let Some((post, original)) = PostId::from_number(*id)
-                .map(|id| post_with_original(&state.view.store, id))
-                .transpose()?
-                .flatten()
-            else {
+            let Some((post, original)) = post_with_original(&state.view.store, *id)? else {
                 continue;
             };
             let is_shown = admits(&post, original.as_deref())

@@ -18,8 +18,8 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde_json::json;
 use slackwater_engine::activity::object::hashtag_of;
+use slackwater_engine::feed::feed_id::PublicPart;
 use slackwater_engine::feed::post::Post;
-use slackwater_engine::feed::store::other_memtable::Part;
 use slackwater_engine::view::feed_ref::FeedRef;
 use slackwater_order::place::PostId;
 
@@ -80,9 +80,9 @@ pub(super) async fn public(
 ) -> Result<Response, MastodonError> {
     let query = TimelineQuery::read(query.as_deref());
     let part = match (query.is("local"), query.is("remote")) {
-        (true, false) => Part::Local,
-        (false, true) => Part::Remote,
-        _ => Part::All,
+        (true, false) => PublicPart::Local,
+        (false, true) => PublicPart::Remote,
+        _ => PublicPart::All,
     };
     let feed_ref = FeedRef::Public {
         part,
@@ -152,7 +152,7 @@ impl App {
         let status_cache = self.status_cache.at(&base_url.root);
         self.answered(context, || {
             let page_request = page_request(query, |name, id| self.place(name, id))?;
-            let mut ids: Vec<u64> = looks
+            let mut ids: Vec<PostId> = looks
                 .iter()
                 .flat_map(|snapshot| snapshot.ids())
                 .copied()

@@ -23,8 +23,8 @@ const SLOT_BITS: u32 = 10;
 const SEQUENCE_BITS: u32 = 6;
 const MILLIS_MAX: i64 = (1 << 47) - 1;
 
-/// A post's place and id: a positive 63-bit integer, shown as a decimal string.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A post's place and id: a positive 63-bit integer, shown as a decimal string. By default [`PostId::MIN`].
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(transparent))]
 pub struct PostId(u64);

@@ -2,7 +2,7 @@ use super::*;
 use crate::clock;
 use jsonwebtoken::{Algorithm as Alg, EncodingKey, Header, encode};
 use serde_json::{Value, json};
-use slackwater_engine::feed::store::other_memtable::Part;
+use slackwater_engine::feed::feed_id::PublicPart;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -258,7 +258,7 @@ fn everybody_reads_their_own_and_nobody_elses() {
     let of = |account: &str| FeedRef::of_account(account, "home").unwrap();
     let list = |account: &str| FeedRef::of_account(account, "list:1").unwrap();
     let public = |reader: Option<&str>| FeedRef::Public {
-        part: Part::All,
+        part: PublicPart::All,
         reader: reader.map(str::to_owned),
     };
     let refused = |auth: &Auth, caller: &Caller, feed_ref: FeedRef| {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::example;
-use slackwater_engine::feed::store::disk::{at_hand, fetching};
+use slackwater_engine::feed::store::disk::{waiting, without_waiting};
 use slackwater_engine::feed::store::{Options, Store};
 use slackwater_engine::view::View;
 use slackwater_engine::watch;
@@ -40,27 +40,27 @@ fn a_long_post_is_shown_where_nobody_waits_and_once_for_all() {
     };
     let (home, short) = ("https://home.example", post(1, "short"));
     // Whatever else is read for it is at hand from here on.
-    fetching(|| shown(&short, home)).unwrap();
+    waiting(|| shown(&short, home)).unwrap();
     assert!(
-        at_hand(|| shown(&post(2, "short"), home))
+        without_waiting(|| shown(&post(2, "short"), home))
             .flatten()
             .is_some()
     );
 
     let long = post(3, &"<p>long</p>".repeat(2_000));
-    assert!(at_hand(|| shown(&long, home)).is_none());
+    assert!(without_waiting(|| shown(&long, home)).is_none());
     let all = std::sync::Barrier::new(20);
     let found: Vec<_> = std::thread::scope(|scope| {
         let ask = || {
             all.wait();
-            fetching(|| shown(&long, home)).unwrap()
+            waiting(|| shown(&long, home)).unwrap()
         };
         let context: Vec<_> = (0..20).map(|_| scope.spawn(ask)).collect();
         context.into_iter().map(|it| it.join().unwrap()).collect()
     });
     assert!(found.iter().all(|it| Arc::ptr_eq(it, &found[0])));
-    let again = at_hand(|| shown(&long, home)).flatten();
+    let again = without_waiting(|| shown(&long, home)).flatten();
     assert!(Arc::ptr_eq(&again.unwrap(), &found[0]));
-    let elsewhere = fetching(|| shown(&long, "https://www.home.example")).unwrap();
+    let elsewhere = waiting(|| shown(&long, "https://www.home.example")).unwrap();
     assert!(!Arc::ptr_eq(&elsewhere, &found[0]));
 }

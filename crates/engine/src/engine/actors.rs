@@ -4,9 +4,9 @@ use super::ingest::Outcome;
 use crate::activity::actor::ActorDocument;
 use crate::feed::actor::Actor;
 use crate::feed::followers::{Followers, Naming};
-use crate::feed::post::At;
 use crate::feed::store::Store;
 use crate::feed::store::disk::DiskError;
+use crate::record::offsets::LogPos;
 use slackwater_order::time::Time;
 
 /// Keeps the document if it is the newest and its actor is not deleted.
@@ -15,7 +15,7 @@ use slackwater_order::time::Time;
 /// elsewhere, the newest is found all the same.
 pub(super) fn keep_document(
     store: &Store,
-    at: At,
+    at: LogPos,
     arrived: Time,
     document: ActorDocument,
 ) -> Result<Outcome, DiskError> {
@@ -42,7 +42,7 @@ pub(super) fn keep_document(
 /// Returns the collections whose posts are to be decided again.
 pub(super) fn name(
     store: &Store,
-    at: At,
+    at: LogPos,
     arrived: Time,
     actor: &str,
     collection: String,
@@ -54,7 +54,7 @@ pub(super) fn name(
         Some(followers) => Followers::clone(&followers),
         None => Followers::new(actor),
     };
-    match followers.name(collection, at.log_pos(), arrived) {
+    match followers.name(collection, at, arrived) {
         Naming::New(concerned) => {
             store.put_followers(followers);
             Ok(concerned)

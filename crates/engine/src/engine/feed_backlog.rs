@@ -12,7 +12,8 @@
 //! ([`FeedBacklog::reflected`]); after a crash that relation is read again, and its work is pending again. A stored list of the work
 //! would be one more thing to keep true, for work that is seldom there.
 
-use crate::feed::merge::{Feed, MergeCause, Merging, Progress};
+use crate::feed::feed_id::FeedId;
+use crate::feed::merge::{MergeCause, Merging, Progress};
 use crate::feed::ordered_feed::{OrderedFeed, RelationChange};
 use crate::feed::prune::Pruning;
 use crate::feed::store::disk::DiskError;
@@ -72,10 +73,10 @@ struct CurrentJob {
     pending: PendingWork,
     /// The offsets before the first of its pending relations.
     seen: Arc<Offsets>,
-    /// Its feeds that are not begun yet, the next one last: its home, or a list by its id.
-    rest: Vec<Option<String>>,
+    /// Its feeds that are still to be begun, the next one last.
+    rest: Vec<FeedId>,
     /// The list whose work is being done; none for the home.
-    list: Option<String>,
+    feed: FeedId,
     stage: Stage,
 }
 
@@ -248,16 +249,15 @@ impl FeedBacklog {
             };
             let seen = self.pending_relations.held(account).unwrap_or_default();
             pending.note(store, graph, account, &seen);
-            let feeds = Feed::all(account, of).map(|feed| feed.list.map(str::to_owned));
             // The home comes first.
-            let mut rest: Vec<_> = feeds.collect();
+            let mut rest: Vec<_> = FeedId::all_of(account, of).collect();
             rest.reverse();
             self.current = Some(CurrentJob {
                 account,
                 pending,
                 seen,
                 rest,
-                list: None,
+                feed: FeedId::Home(account),
                 stage: Stage::Between,
             });
             return true;
@@ -290,14 +290,14 @@ impl PendingWork {
         let Some(of) = graph.get(account) else { return };
         for because in self.because.iter_mut().filter(|because| !because.is_noted) {
             because.is_noted = true;
-            for feed in Feed::all(account, of) {
-                let turn = RelationChange {
+            for feed in FeedId::all_of(account, of) {
+                let change = RelationChange {
                     log_pos: because.newest,
                     takes_out: because.takes_out,
                     regroups: because.regroups,
                     seen: Arc::clone(seen),
                 };
-                feed.turn(store, of, turn);
+                store.add_relation_change(feed, change);
             }
         }
     }
@@ -314,10 +314,10 @@ impl CurrentJob {
             return Ok(Progress::Done);
         };
         if let Stage::Between = self.stage {
-            let Some(list) = self.rest.pop() else {
+            let Some(feed) = self.rest.pop() else {
                 return Ok(Progress::Done);
             };
-            self.list = list;
+            self.feed = feed;
             self.stage = if self.pending.prunes {
                 Stage::Pruning(Pruning::new())
             } else {
@@ -325,23 +325,18 @@ impl CurrentJob {
             };
         }
         // A list may be deleted before its turn comes.
-        if self
-            .list
-            .as_ref()
-            .is_some_and(|list| of.list(list).is_none())
+        if let FeedId::List { list, .. } = &self.feed
+            && of.list(list).is_none()
         {
             self.stage = Stage::Between;
             return Ok(Progress::Going);
         }
-        let feed = Feed {
-            account: self.account,
-            list: self.list.as_deref(),
-        };
+        let feed = &self.feed;
         let because = self.pending.because(&self.seen);
         match &mut self.stage {
             Stage::Between => {}
-            Stage::Pruning(weeding) => {
-                if weeding.step(store, graph, feed, &because)? == Progress::Done {
+            Stage::Pruning(pruning) => {
+                if pruning.step(store, graph, feed, &because)? == Progress::Done {
                     self.stage = self.merging(graph);
                 }
             }
@@ -359,11 +354,7 @@ impl CurrentJob {
         if self.pending.merges.is_empty() {
             return Stage::Between;
         }
-        let feed = Feed {
-            account: self.account,
-            list: self.list.as_deref(),
-        };
-        Stage::Merging(Merging::new(graph, feed, &self.pending.merges))
+        Stage::Merging(Merging::new(graph, &self.feed, &self.pending.merges))
     }
 }
 

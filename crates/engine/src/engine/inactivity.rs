@@ -5,7 +5,7 @@
 //! meanwhile, so a cursor from before is refused.
 
 use super::feed_backlog::{FeedBacklog, blank};
-use crate::feed::merge::Feed;
+use crate::feed::feed_id::FeedId;
 use crate::feed::ordered_feed::OrderedFeed;
 use crate::feed::store::disk::DiskError;
 use crate::feed::store::{LastSeen, Store};
@@ -113,8 +113,8 @@ pub(super) fn drop_feeds(
     graph.write().drop_feeds(account);
     let graph = graph.read();
     if let Some(of) = graph.get(account) {
-        for feed in Feed::all(account, of) {
-            feed.replace(store, of, OrderedFeed::default());
+        for feed in FeedId::all_of(account, of) {
+            store.replace(feed, OrderedFeed::default());
         }
     }
     true
@@ -124,9 +124,9 @@ fn drop_leftovers(store: &Store, graph: &Graph, account: AccountIx) -> Result<()
     let Some(of) = graph.get(account).filter(|_| graph.is_inactive(account)) else {
         return Ok(());
     };
-    for feed in Feed::all(account, of) {
-        if !feed.read(store, of)?.is_blank() {
-            feed.replace(store, of, OrderedFeed::default());
+    for feed in FeedId::all_of(account, of) {
+        if !store.feed(&feed)?.is_blank() {
+            store.replace(feed, OrderedFeed::default());
         }
     }
     Ok(())
@@ -147,8 +147,8 @@ pub(super) fn wake(
     graph.write().wake(account);
     let graph = graph.read();
     if let Some(of) = graph.get(account) {
-        for feed in Feed::all(account, of) {
-            feed.replace(store, of, blank(read));
+        for feed in FeedId::all_of(account, of) {
+            store.replace(feed, blank(read));
         }
     }
     backlog.add_all(account, read);

@@ -9,16 +9,17 @@ use crate::activity::parse::author_key;
 use crate::feed::boosts;
 use crate::feed::fan_out::{PostChange, fan_out, original_of};
 use crate::feed::followers;
-use crate::feed::post::{At, Post, State};
-use crate::feed::reevaluate::{Reevaluation, Renamed};
+use crate::feed::post::{Post, State};
+use crate::feed::reevaluate::Reevaluation;
 use crate::feed::replies::{ReplyScope, answers_of, fan_out_replies};
 use crate::feed::store::disk::DiskError;
 use crate::feed::store::origin_rows;
 use crate::feed::store::{INDEX_LENGTH_MAX, Index, PendingRemoval, Store};
+use crate::feed::unfinished::Renamed;
 use crate::graph::Graph;
 use crate::host::{origin_of, registrable_domain};
 use crate::record::offsets::LogPos;
-use crate::record::{Envelope, Topic};
+use crate::record::{Envelope, Position, Topic};
 use hashbrown::HashMap;
 use parking_lot::RwLock;
 use slackwater_order::hold::OriginHold;
@@ -131,7 +132,7 @@ impl Ingest {
         &mut self,
         graph: &Graph,
         windows: &Windows,
-        at: At,
+        at: LogPos,
         envelope: &Envelope,
         activity: Activity,
     ) -> Result<Outcome, IngestError> {
@@ -141,7 +142,8 @@ impl Ingest {
         if let (Err(IngestError::Refused(_)), Some(origin)) = (&outcome, author) {
             origins.count_refused(&origin, record_at(at));
         }
-        origins.passed(at.partition, at.offset);
+        let position = at.position();
+        origins.passed(position.partition, position.offset);
         drop(origins);
         // Whatever came of the record.
         if let Some(renamed) = self.renamed.take() {
@@ -154,7 +156,7 @@ impl Ingest {
         &mut self,
         graph: &Graph,
         windows: &Windows,
-        at: At,
+        at: LogPos,
         envelope: &Envelope,
         activity: Activity,
     ) -> Result<Outcome, IngestError> {
@@ -212,7 +214,7 @@ impl Ingest {
     /// A document of `actor` names this collection as its followers.
     fn name(
         &mut self,
-        at: At,
+        at: LogPos,
         arrived: Time,
         actor: &str,
         collection: String,
@@ -222,7 +224,7 @@ impl Ingest {
             self.renamed = Some(Renamed {
                 author: actor.to_owned(),
                 collections,
-                because: at.log_pos(),
+                cause: at,
             });
         }
         Ok(())
@@ -233,13 +235,13 @@ impl Ingest {
     fn decide_visibility(
         &self,
         body: &mut PostContent,
-        made: At,
+        made: LogPos,
     ) -> Result<Option<LogPos>, DiskError> {
         if body.collections.is_empty() {
             return Ok(None);
         }
         let known = self.store.followers(&body.author)?;
-        Ok(followers::decide(body, known.as_deref(), made.log_pos()))
+        Ok(followers::decide(body, known.as_deref(), made))
     }
 
     /// What is known of every origin.
@@ -264,7 +266,7 @@ impl Ingest {
         &mut self,
         graph: &Graph,
         windows: &Windows,
-        at: At,
+        at: LogPos,
         envelope: &Envelope,
         how: Delivery,
         mut body: PostContent,
@@ -314,7 +316,7 @@ impl Ingest {
             post.is_author_gone = *whose == RemovalScope::Author;
         }
         let post = self.store.put_post(post);
-        let because = post.newest.log_pos();
+        let because = post.newest;
         let original = original_of(&self.store, &post)?;
         let original = original.as_deref();
         let fate = if gone.is_some() {
@@ -328,7 +330,7 @@ impl Ingest {
             )?;
             PostChange::Gone
         } else {
-            let because = original.map_or(because, |original| original.newest.log_pos());
+            let because = original.map_or(because, |original| original.newest);
             fan_out(
                 &self.store,
                 graph,
@@ -339,7 +341,7 @@ impl Ingest {
             )?;
             PostChange::New
         };
-        let (store, because) = (&self.store, post.newest.log_pos());
+        let (store, because) = (&self.store, post.newest);
         self.again
             .boosts
             .change(store, graph, &post, fate, because)?;
@@ -353,7 +355,7 @@ impl Ingest {
         &mut self,
         graph: &Graph,
         windows: &Windows,
-        at: At,
+        at: LogPos,
         envelope: &Envelope,
         how: Delivery,
         body: PostContent,
@@ -424,7 +426,7 @@ impl Ingest {
             self.fan_out_again(graph, &post, PostChange::Changed)?;
         } else if outcome == Outcome::Edited {
             // Its entries rest on it from now on.
-            let (store, because) = (&self.store, post.newest.log_pos());
+            let (store, because) = (&self.store, post.newest);
             let original = original_of(store, &post)?;
             let original = original.as_deref();
             fan_out(store, graph, &post, original, PostChange::Changed, because)?;
@@ -496,7 +498,7 @@ impl Ingest {
         &self,
         body: &PostContent,
         origin: &str,
-        made: (At, Time),
+        made: (LogPos, Time),
     ) -> Result<Option<(PendingRemoval, RemovalScope)>, DiskError> {
         let by_its_host =
             |removal: Option<PendingRemoval>| removal.filter(|removal| removal.host == origin);
@@ -519,7 +521,7 @@ impl Ingest {
     /// no undo before this record has taken back.
     fn uri_of_boost(
         &self,
-        at: At,
+        at: LogPos,
         arrived: Time,
         body: &PostContent,
         original: &str,
@@ -543,7 +545,7 @@ impl Ingest {
     fn remove(
         &mut self,
         graph: &Graph,
-        at: At,
+        at: LogPos,
         arrived: Time,
         uri: &str,
         by: &str,
@@ -589,7 +591,7 @@ impl Ingest {
         post: &Post,
         fate: PostChange,
     ) -> Result<(), DiskError> {
-        let (store, because) = (&self.store, post.newest.log_pos());
+        let (store, because) = (&self.store, post.newest);
         let original = original_of(store, post)?;
         fan_out(store, graph, post, original.as_deref(), fate, because)?;
         self.again.boosts.change(store, graph, post, fate, because)
@@ -598,7 +600,7 @@ impl Ingest {
     fn remove_post(
         &mut self,
         graph: &Graph,
-        at: At,
+        at: LogPos,
         post: &Post,
         whose: RemovalScope,
     ) -> Result<usize, IngestError> {
@@ -625,7 +627,7 @@ impl Ingest {
     fn remove_author(
         &mut self,
         graph: &Graph,
-        at: At,
+        at: LogPos,
         arrived: Time,
         author: &str,
         host: String,
@@ -636,11 +638,7 @@ impl Ingest {
         self.store.forget_followers(author)?;
         let mut removed = 0;
         for id in self.store.list(Index::Author, author)? {
-            let Some(post) = PostId::from_number(id)
-                .map(|id| self.store.post(id))
-                .transpose()?
-                .flatten()
-            else {
+            let Some(post) = self.store.post(id)? else {
                 continue;
             };
             if post.body.author == author {
@@ -654,7 +652,7 @@ impl Ingest {
     fn unboost(
         &mut self,
         graph: &Graph,
-        at: At,
+        at: LogPos,
         arrived: Time,
         by: &str,
         original: &str,
@@ -692,7 +690,7 @@ impl Ingest {
         if theirs.len() < INDEX_LENGTH_MAX {
             boosts.retain(|id| theirs.binary_search(id).is_ok());
         }
-        Ok(boosts.into_iter().filter_map(PostId::from_number).collect())
+        Ok(boosts)
     }
 
     fn count(&self, post: &Post, how: Delivery, windows: &Windows) {
@@ -739,19 +737,19 @@ fn differs_for_rules(before: &Post, after: &Post) -> bool {
 
 /// Whether one of an author's records stands before another, in the author's own order: that of their partition. Where
 /// partitions were added, an author may have some in two: then that of arrival, as near as can be known.
-fn is_earlier(one: (At, Time), other: (At, Time)) -> bool {
-    if one.0.partition == other.0.partition {
-        one.0.offset < other.0.offset
+fn is_earlier(one: (LogPos, Time), other: (LogPos, Time)) -> bool {
+    if one.0.is_beside(other.0) {
+        one.0 < other.0
     } else {
-        (one.1, one.0.partition) < (other.1, other.0.partition)
+        (one.1, one.0) < (other.1, other.0)
     }
 }
 
-fn record_at(at: At) -> origins::RecordAt {
-    origins::RecordAt {
-        partition: at.partition,
-        offset: at.offset,
-    }
+fn record_at(at: LogPos) -> origins::RecordAt {
+    let Position {
+        partition, offset, ..
+    } = at.position();
+    origins::RecordAt { partition, offset }
 }
 
 /// Under what an undo without the boost's id waits.

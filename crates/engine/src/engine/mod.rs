@@ -32,10 +32,10 @@ use crate::decode::Decoded;
 use crate::feed::boosts;
 use crate::feed::expiry::{Expiry, Keep};
 use crate::feed::merge::Progress;
-use crate::feed::post::At;
-use crate::feed::reevaluate::{AuthorChange, Reevaluation};
+use crate::feed::reevaluate::Reevaluation;
 use crate::feed::store::disk::DiskError;
 use crate::feed::store::{CheckpointState, Store};
+use crate::feed::unfinished::AuthorChange;
 use crate::graph::Graph;
 use crate::graph::apply::Effect;
 use crate::record::offsets::{LogPos, Offsets};
@@ -403,10 +403,7 @@ impl Engine {
         self.reflects.log_time = self.retention.arrived(envelope.arrived, now);
         let arrived = self.arrived.entry(position.partition).or_default();
         *arrived = envelope.arrived.max(*arrived);
-        let at = At {
-            partition: position.partition,
-            offset: position.offset,
-        };
+        let at = LogPos::new(position);
         let graph = self.graph.read();
         let windows = &self.windows;
         match self.ingest.admit(&graph, windows, at, &envelope, activity) {

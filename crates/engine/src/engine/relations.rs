@@ -1,10 +1,9 @@
 //! Applies one change of a relation: the graph has it in force, the store keeps it, and the account's feeds get pending work.
 
 use super::feed_backlog::FeedBacklog;
-use crate::feed::merge::Feed;
+use crate::feed::feed_id::FeedId;
 use crate::feed::ordered_feed::OrderedFeed;
 use crate::feed::store::disk::DiskError;
-use crate::feed::store::other_memtable::Name;
 use crate::feed::store::{Store, home_key, relation_key};
 use crate::graph::AccountIx;
 use crate::graph::Graph;
@@ -154,16 +153,13 @@ fn forget(store: &Store, graph: &Graph, key: &Key, marks: &[LogPos]) -> Result<(
     }
     let list = (key.kind == Kind::List).then_some(key.target.as_str());
     let gone = list.filter(|list| of.list(list).is_none());
-    let gone = gone.map(|list| Feed {
-        account,
-        list: Some(list),
-    });
-    for feed in Feed::all(account, of).chain(gone) {
-        let mut ledger = feed.read(store, of)?;
+    let gone = gone.map(|list| FeedId::list(account, of.id(), list));
+    for feed in FeedId::all_of(account, of).chain(gone) {
+        let mut ledger = store.feed(&feed)?;
         for log_pos in marks {
             ledger.forget(*log_pos);
         }
-        feed.replace(store, of, ledger);
+        store.replace(feed, ledger);
     }
     Ok(())
 }
@@ -340,13 +336,12 @@ fn carry_out(
         blank.forget(read.log_pos);
         if effect.purge {
             for list in &effect.lists_gone {
-                let name = Name::list(account, of.id(), list);
-                store.replace_named(name, blank.clone());
+                store.replace(FeedId::list(account, of.id(), list), blank.clone());
             }
-            store.homes.replace(account, blank);
+            store.replace(FeedId::Home(account), blank);
             backlog.forget(account);
         } else if let Some(list) = effect.lists_gone.first() {
-            store.replace_named(Name::list(account, of.id(), list), blank);
+            store.replace(FeedId::list(account, of.id(), list), blank);
         }
         let calls_for_work = effect.prunes || effect.merge_in != Merge::Nobody || effect.regroups;
         // One that sleeps has no feeds: they are merged anew when it wakes.
@@ -370,7 +365,7 @@ pub(super) fn shown_until(
     let reached = match before {
         Some(before) => before,
         None => {
-            let home = store.home(account)?.unwrap_or_default();
+            let home = store.feed(&FeedId::Home(account))?;
             let top = home.newest_first().next().map(PostId::time);
             top.max(said).unwrap_or(now)
         }

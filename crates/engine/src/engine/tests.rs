@@ -19,11 +19,13 @@ use super::{Applied, Engine, Options, relations};
 use crate::decode::{Decoded, decode_record};
 use crate::feed::boosts::SLICE;
 use crate::feed::expiry::Expiry;
-use crate::feed::merge::{Feed, Progress};
+use crate::feed::feed_id::FeedId;
+use crate::feed::merge::Progress;
 use crate::feed::ordered_feed::OrderedFeed;
 use crate::feed::post::State;
-use crate::feed::reevaluate::{AuthorChange, Reevaluation};
+use crate::feed::reevaluate::Reevaluation;
 use crate::feed::store::{self, Index, Store};
+use crate::feed::unfinished::AuthorChange;
 use crate::graph::Graph;
 use crate::record::offsets::{LogPos, Offsets};
 use crate::record::{PartitionEnd, Position, Record, Topic, Vouched};
@@ -287,19 +289,16 @@ impl World {
     /// The home of `account`: ids and URIs, lowest first, and the floor.
     fn home(&self, account: &str) -> Shows {
         let account = self.graph.read().account(account).unwrap();
-        self.shows(&self.store.home(account).unwrap().unwrap())
+        self.shows(&self.store.feed(&FeedId::Home(account)).unwrap())
     }
 
     fn shows(&self, home: &OrderedFeed) -> Shows {
         let part = visible(home, LENGTH, None, None);
-        let uri = |id: &u64| {
-            let id = PostId::from_number(*id).unwrap();
-            (id, self.store.post(id).unwrap().unwrap().body.uri.clone())
+        let uri = |id: &PostId| {
+            let post = self.store.post(*id).unwrap().unwrap();
+            (*id, post.body.uri.clone())
         };
-        (
-            part.ids().iter().map(uri).collect(),
-            PostId::from_number(part.floor).unwrap(),
-        )
+        (part.ids().iter().map(uri).collect(), part.floor)
     }
 }
 

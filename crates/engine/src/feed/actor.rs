@@ -1,7 +1,8 @@
 //! An actor as it is kept for display: the newest of the documents that came. Pure.
 
 use crate::activity::actor::ActorDocument;
-use crate::feed::post::At;
+use crate::feed::stored_pos;
+use crate::record::offsets::LogPos;
 use serde::{Deserialize, Serialize};
 use slackwater_order::time::Time;
 
@@ -15,7 +16,8 @@ pub struct Actor {
     /// When the record that said so arrived.
     pub arrived: Time,
     /// The record that said so.
-    pub at: At,
+    #[serde(with = "stored_pos")]
+    pub at: LogPos,
 }
 
 impl Actor {
@@ -31,14 +33,9 @@ impl Actor {
     /// A document without `updated`, as most servers send it, is as new as its arrival: were it older than any date, one
     /// dated document would hold off all undated ones for ever. And none is newer than its arrival, or a clock that runs
     /// ahead would do the same.
-    fn rank(&self) -> (bool, Time, i32, i64) {
+    fn rank(&self) -> (bool, Time, LogPos) {
         let said = self.document.updated.unwrap_or(self.arrived);
-        (
-            self.document.is_whole,
-            said.min(self.arrived),
-            self.at.partition,
-            self.at.offset,
-        )
+        (self.document.is_whole, said.min(self.arrived), self.at)
     }
 
     /// About how many bytes it takes in memory.
@@ -98,10 +95,7 @@ mod tests {
                 }],
             },
             arrived: Time::from_millis(arrived),
-            at: At {
-                partition: 0,
-                offset,
-            },
+            at: LogPos::of_activity(0, offset),
         }
     }
 
@@ -134,6 +128,7 @@ mod tests {
         let kept = actor(true, Some(1), 2, 3);
         let bytes = kept.pack().unwrap();
         assert_eq!(Actor::read(&bytes), Some(kept));
+        assert!(bytes.ends_with(&[4, 0, 6]), "arrival, partition, offset");
         assert_eq!(Actor::read(&[]), None);
         assert_eq!(Actor::read(&bytes[..bytes.len() - 1]), None);
         assert_eq!(Actor::read(&[bytes.as_slice(), &[0]].concat()), None);

@@ -11,25 +11,26 @@ use std::time::Duration;
 /// Of one feed: for each entry that shows a post another entry shows too, or may come to, which post that is. Posts nobody
 /// boosts are not in it, and nothing hides them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Shows {
+pub struct BoostGroups {
     /// The post shown and the entry, ascending: those that show one post stand together, by place.
-    rows: Vec<(u64, u64)>,
+    rows: Vec<(PostId, PostId)>,
 }
 
-impl Shows {
+impl BoostGroups {
     /// From the rows it was made of. None if they do not ascend.
-    pub fn from_rows(rows: Vec<(u64, u64)>) -> Option<Shows> {
-        rows.is_sorted_by(|a, b| a < b).then_some(Shows { rows })
+    pub fn from_rows(rows: Vec<(PostId, PostId)>) -> Option<BoostGroups> {
+        rows.is_sorted_by(|a, b| a < b)
+            .then_some(BoostGroups { rows })
     }
 
     /// The post shown and the entry, ascending.
-    pub fn rows(&self) -> &[(u64, u64)] {
+    pub fn rows(&self) -> &[(PostId, PostId)] {
         &self.rows
     }
 
     /// `entry` shows `post`, and nothing else.
-    pub fn note(&mut self, entry: u64, post: u64) {
-        let is_of_another = |(other, there): &(u64, u64)| *there == entry && *other != post;
+    pub fn note(&mut self, entry: PostId, post: PostId) {
+        let is_of_another = |(other, there): &(PostId, PostId)| *there == entry && *other != post;
         if self.rows.iter().any(is_of_another) {
             self.rows.retain(|row| !is_of_another(row));
         }
@@ -38,30 +39,30 @@ impl Shows {
 
     /// `entry`, of which nothing was known, shows `post`. Does not look through all the others for it: ten thousand boosts of
     /// one post would take a hundred million looks.
-    pub fn note_new(&mut self, entry: u64, post: u64) {
+    pub fn note_new(&mut self, entry: PostId, post: PostId) {
         if let Err(at) = self.rows.binary_search(&(post, entry)) {
             self.rows.insert(at, (post, entry));
         }
     }
 
     /// Whether it is known that `post` shows itself.
-    pub fn has_itself(&self, post: u64) -> bool {
+    pub fn has_itself(&self, post: PostId) -> bool {
         self.rows.binary_search(&(post, post)).is_ok()
     }
 
     /// Whether it is known what `entry` shows.
-    pub fn has(&self, entry: u64) -> bool {
+    pub fn has(&self, entry: PostId) -> bool {
         self.rows.iter().any(|(_, there)| *there == entry)
     }
 
     /// Whether some entry shows `post`.
-    pub fn is_of(&self, post: u64) -> bool {
+    pub fn is_of(&self, post: PostId) -> bool {
         let from = self.rows.partition_point(|(there, _)| *there < post);
         self.rows.get(from).is_some_and(|(there, _)| *there == post)
     }
 
     /// The entries that show `post`, ascending.
-    pub fn entries_of(&self, post: u64) -> impl Iterator<Item = u64> + '_ {
+    pub fn entries_of(&self, post: PostId) -> impl Iterator<Item = PostId> + '_ {
         let from = self.rows.partition_point(|(there, _)| *there < post);
         let rows = self.rows.get(from..).unwrap_or_default().iter();
         let of_post = rows.take_while(move |(there, _)| *there == post);
@@ -69,21 +70,21 @@ impl Shows {
     }
 
     /// Keeps what is known of these entries alone.
-    pub fn retain(&mut self, is_kept: impl Fn(u64) -> bool) {
+    pub fn retain(&mut self, is_kept: impl Fn(PostId) -> bool) {
         self.rows.retain(|(_, entry)| is_kept(*entry));
     }
 
     /// The entries at or below `floor`, ascending.
-    pub fn fallen(&self, floor: u64) -> Vec<u64> {
+    pub fn fallen(&self, floor: PostId) -> Vec<PostId> {
         let entries = self.rows.iter().map(|(_, entry)| *entry);
-        let mut fallen: Vec<u64> = entries.filter(|entry| *entry <= floor).collect();
+        let mut fallen: Vec<PostId> = entries.filter(|entry| *entry <= floor).collect();
         fallen.sort_unstable();
         fallen
     }
 
     /// The hidden ones among the entries that `stands` says are there, ascending. Each is less than `after` above the last
     /// one shown of its post.
-    pub fn hidden(&self, after: Duration, stands: impl Fn(u64) -> bool) -> Vec<u64> {
+    pub fn hidden(&self, after: Duration, stands: impl Fn(PostId) -> bool) -> Vec<PostId> {
         let mut hidden = Vec::new();
         for group in self.groups() {
             let mut shown = None;
@@ -100,7 +101,7 @@ impl Shows {
 
     /// The entries above one that `is_new` to somebody and shows the same post, ascending: any of them may have been hidden
     /// for them and be shown now, or the other way round.
-    pub fn above(&self, is_new: impl Fn(u64) -> bool) -> Vec<u64> {
+    pub fn above(&self, is_new: impl Fn(PostId) -> bool) -> Vec<PostId> {
         let mut above = Vec::new();
         for group in self.groups() {
             let known = group.iter().position(|(_, entry)| is_new(*entry));
@@ -112,18 +113,18 @@ impl Shows {
     }
 
     /// Each post shown, and the lowest entry that shows it.
-    pub fn lowest(&self) -> Vec<(u64, u64)> {
+    pub fn lowest(&self) -> Vec<(PostId, PostId)> {
         let groups = self.rows.chunk_by(|a, b| a.0 == b.0);
         groups.filter_map(|group| group.first().copied()).collect()
     }
 
     /// Forgets of each post what fell, once nothing above `floor` can be within `after` of it. Of one post all or nothing:
     /// which of those that fell were shown depends on the lower ones.
-    pub fn age(&mut self, floor: u64, after: Duration) {
+    pub fn age(&mut self, floor: PostId, after: Duration) {
         let mut kept = Vec::with_capacity(self.rows.len());
         for group in self.rows.chunk_by(|a, b| a.0 == b.0) {
             let (fallen, above) = group.split_at(group.partition_point(|(_, at)| *at <= floor));
-            let can_hide = |(_, highest): &(u64, u64)| is_within(*highest, floor, after);
+            let can_hide = |(_, highest): &(PostId, PostId)| is_within(*highest, floor, after);
             if fallen.last().is_some_and(can_hide) {
                 kept.extend_from_slice(fallen);
             }
@@ -133,18 +134,18 @@ impl Shows {
     }
 
     /// Keeps of what fell no more than `most`, the highest. Whether that was too many.
-    pub fn keep_fallen(&mut self, floor: u64, most: usize) -> bool {
+    pub fn keep_fallen(&mut self, floor: PostId, most: usize) -> bool {
         let fallen = self.fallen(floor);
-        let Some(highest_gone) = fallen.len().checked_sub(most + 1) else {
+        let Some(highest_forgotten) = fallen.len().checked_sub(most + 1) else {
             return false;
         };
-        let lowest_kept = fallen.get(highest_gone).map_or(0, |gone| gone + 1);
-        self.retain(|entry| lowest_kept <= entry);
+        let highest_forgotten = fallen.get(highest_forgotten).copied();
+        self.retain(|entry| highest_forgotten.is_none_or(|gone| gone < entry));
         true
     }
 
     /// Of each post that several entries may show, those.
-    fn groups(&self) -> impl Iterator<Item = &[(u64, u64)]> {
+    fn groups(&self) -> impl Iterator<Item = &[(PostId, PostId)]> {
         self.rows
             .chunk_by(|a, b| a.0 == b.0)
             .filter(|group| 1 < group.len())
@@ -152,9 +153,8 @@ impl Shows {
 }
 
 /// Whether `above` stands less than `after` above `below`.
-fn is_within(below: u64, above: u64, after: Duration) -> bool {
-    let time = |number| PostId::from_number(number).unwrap_or(PostId::MAX).time();
-    time(above).since(time(below)) < millis_of(after)
+fn is_within(below: PostId, above: PostId, after: Duration) -> bool {
+    above.time().since(below.time()) < millis_of(after)
 }
 
 #[cfg(test)]
@@ -167,23 +167,24 @@ mod tests {
     const DAY: Duration = Duration::from_secs(86_400);
 
     /// The place of the hour.
-    fn at(hour: u64) -> u64 {
+    fn at(hour: u64) -> PostId {
         let time = Time::from_millis(i64::try_from(hour).unwrap() * 3_600_000);
-        PostId::new(time, 5, 0).number()
+        PostId::new(time, 5, 0)
     }
 
-    fn shows(rows: &[(u64, u64)]) -> Shows {
-        let mut shows = Shows::default();
+    fn shows(rows: &[(u64, u64)]) -> BoostGroups {
+        let mut shows = BoostGroups::default();
         for (entry, post) in rows {
             shows.note(at(*entry), at(*post));
         }
         shows
     }
 
-    fn hours(places: &[u64]) -> Vec<u64> {
+    fn hours(places: &[PostId]) -> Vec<u64> {
         places
             .iter()
-            .map(|place| (place >> 16) / 3_600_000)
+            .map(|place| place.number() >> 16)
+            .map(|millis| millis / 3_600_000)
             .collect()
     }
 
@@ -209,7 +210,7 @@ mod tests {
     fn what_does_not_stand_hides_nothing_and_what_shows_another_post_neither() {
         let shows = shows(&[(5, 0), (6, 0), (7, 0), (8, 1)]);
         let hidden = |gone: &[u64]| {
-            let gone: Vec<u64> = gone.iter().map(|hour| at(*hour)).collect();
+            let gone: Vec<PostId> = gone.iter().map(|hour| at(*hour)).collect();
             hours(&shows.hidden(DAY, |entry| !gone.contains(&entry)))
         };
         assert_eq!(hidden(&[]), [6, 7]);
@@ -235,7 +236,7 @@ mod tests {
     fn in_doubt_is_what_stands_above_what_is_new_and_shows_the_same() {
         let shows = shows(&[(5, 0), (6, 0), (7, 0), (8, 1), (9, 2), (10, 2)]);
         let above = |new: &[u64]| {
-            let new: Vec<u64> = new.iter().map(|hour| at(*hour)).collect();
+            let new: Vec<PostId> = new.iter().map(|hour| at(*hour)).collect();
             hours(&shows.above(|entry| new.contains(&entry)))
         };
         assert_eq!(above(&[]), [0; 0]);
@@ -297,7 +298,7 @@ mod tests {
         ) {
             let noted: Vec<_> = rows.iter().map(|(entry, post)| (*entry, *post)).collect();
             let mut shows = shows(&noted);
-            let hidden = |shows: &Shows| {
+            let hidden = |shows: &BoostGroups| {
                 let mut hidden = shows.hidden(DAY, |entry| !gone.contains(&hours(&[entry])[0]));
                 hidden.retain(|entry| at(floor) < *entry);
                 hidden

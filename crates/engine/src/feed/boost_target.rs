@@ -1,6 +1,6 @@
 //! What a boost shows: the post that it boosts, which hides boosts of it where it is in a feed itself.
 
-use crate::feed::ordered_feed::FeedOp;
+use crate::feed::feed_op::FeedOp;
 use crate::feed::post::Post;
 use crate::feed::rules::{Decision, Subject, decide};
 use crate::graph::AccountIx;
@@ -22,7 +22,7 @@ impl<'a> BoostTarget<'a> {
         Some(BoostTarget { subject, post })
     }
 
-    /// That it shows itself. To be told after what boosts it: it may lie below the floor.
+    /// That the post shows itself. To be applied after the ops of what boosts it: the post may lie below the floor.
     pub(super) fn shows_itself(&self) -> FeedOp {
         shows(self.post, self.post)
     }
@@ -52,22 +52,23 @@ pub(super) fn shows(post: &Post, shown: &Post) -> FeedOp {
     FeedOp::shows(post.id, shown.id)
 }
 
-/// What takes a post out of a feed, for each of the reasons. What it would show is said too, for what it hid, or hid where
-/// the log was read in another order, is to be told again: before, since what was dropped for length is only remembered by
-/// what it shows; and after, since what never was in the feed is remembered by its having left.
-pub(super) fn leaving(
+/// The ops that remove a post from a feed, for each of the reasons, and that say which post it would show: entries that it
+/// hid, here or on a node that read the log in another order, have to be sent again. What it shows stands before the removals,
+/// since a trimmed entry is remembered only by what it shows, and after them, since an entry that never was in the feed is
+/// remembered only by its removal.
+pub(super) fn removal_ops(
     post: &Post,
     original: Option<&Post>,
     reasons: impl Iterator<Item = LogPos>,
 ) -> Vec<FeedOp> {
     let shows = original.map(|original| shows(post, original));
-    let leaves = reasons.map(|because| FeedOp::remove(post.id, because));
+    let leaves = reasons.map(|cause| FeedOp::remove(post.id, cause));
     shows.into_iter().chain(leaves).chain(shows).collect()
 }
 
-/// What stands in both, of which each is ascending. Few follow both who boosts and whom they boost: for each of the fewer the
-/// other is searched on from where the search before ended, in steps that double, so that what lies between costs little and
-/// what lies near is found near.
+/// The accounts in both lists, of which each is ascending. Few accounts follow both a booster and the boosted author: for each
+/// account of the shorter list the longer one is searched on from where the search before ended, in steps that double, so that
+/// the accounts between cost little and a near one is found soon.
 pub(super) fn in_both<'l>(
     one: &'l [AccountIx],
     other: &'l [AccountIx],

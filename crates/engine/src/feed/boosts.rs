@@ -1,25 +1,25 @@
-//! The boosts of a post: in feeds they rest on it, so they are decided again when it comes, changes or goes.
+//! The boosts of a post. Their entries depend on the post, so they are decided again when it comes, changes or goes.
 //!
 //! There may be tens of thousands of boosts, each with its booster's followers, and whoever wrote a post may change it as often as
-//! they like. So more than a few boosts are decided in slices between batches, once for all that was said of the post by then.
+//! they like. So more than a few boosts are decided in slices between batches, once for all changes of the post by then.
 //!
-//! An edit of the words brings no entry and takes none out. Pages show of a post what it says now. Who asks what changed is told
-//! that the entries which show it rest on the edit, whether or not that is written in the feed yet ([`BoostBacklog::edited`]), so that
+//! An edit of the words brings no entry and takes none out. Pages show the post as it is now. Changes since a cursor have the
+//! entries that show it as depending on the edit, whether or not the feed has that dependency yet ([`BoostBacklog::edited`]), so that
 //! cursors have the edit at once, like any other.
 //!
-//! Anything else brings entries in or takes them out: the post comes after its boosts, goes, is for others, or something was said
-//! of its author. Entries that are to leave are in feeds until they are decided, and pages leave them out by the rules. What comes
-//! and what left cannot be told before it is known of each feed, so no cursor has the record until all of it is carried out: see
+//! Anything else brings entries in or takes them out: the post comes after its boosts, goes, is for others, or its author was
+//! moderated. Entries that are to leave are in feeds until they are decided, and pages leave them out by the rules. What comes
+//! and leaves cannot be sent before every feed has it, so no cursor has the record until all of it is carried out: see
 //! [`crate::feed::reevaluate::Reevaluation::told`].
 
 use crate::feed::fan_out::{PostChange, fan_out};
 use crate::feed::post::{Post, State};
 use crate::feed::store::disk::DiskError;
 use crate::feed::store::{Index, Store};
+use crate::feed::unfinished::{Changed, Edited};
 use crate::graph::Graph;
 use crate::record::offsets::LogPos;
 use parking_lot::RwLock;
-use serde::{Deserialize, Serialize};
 use slackwater_order::place::PostId;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -31,13 +31,11 @@ const FOLLOWERS_STEP: usize = 20_000;
 /// Posts that wait. When there are more, the oldest is carried out while the log waits.
 const WAITING_MAX: usize = 1_000;
 
-/// A post that was edited, and the newest record that did. Stored with the offsets, while feeds lack it.
-pub type Edited = (PostId, LogPos);
-
-/// The posts whose edits not all entries of their boosts rest on, as readers see them at any moment. Cheap to clone.
+/// The edited posts on whose edits not all entries of their boosts depend yet, as readers see them at any moment. Cheap to
+/// clone.
 ///
-/// An edit is there before it counts as seen, and is gone only once all entries rest on it. So who looks first at what was seen,
-/// then here and then at a feed, misses none.
+/// An edit is here before it counts as seen, and is removed only once all entries depend on it. So a reader that takes the
+/// offsets first, then this and then a feed misses none.
 #[derive(Clone, Debug, Default)]
 pub struct Waiting(Arc<RwLock<Arc<[Edited]>>>);
 
@@ -46,19 +44,6 @@ impl Waiting {
     pub fn now(&self) -> Arc<[Edited]> {
         Arc::clone(&self.0.read())
     }
-}
-
-/// A post of which something was said that brings boosts of it into feeds or takes them out, and is not carried out in all feeds.
-/// Stored with the offsets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Changed {
-    post: PostId,
-    /// The first record that calls for it: no cursor has it, or any later one of its partition.
-    first: LogPos,
-    /// The newest beside that.
-    newest: LogPos,
-    /// Whether the post came, after boosts of it: what had left by then was not known to be boosts of this.
-    came: bool,
 }
 
 /// What is to be decided again.
@@ -79,14 +64,14 @@ struct Queue {
     /// Whether the posts were only edited.
     is_of_edits: bool,
     waiting: VecDeque<Changed>,
-    at_hand: Option<AtHand>,
+    current: Option<CurrentOriginal>,
 }
 
 #[derive(Debug)]
-struct AtHand {
+struct CurrentOriginal {
     of: Changed,
     /// Those that are not decided, highest first.
-    ids: Vec<u64>,
+    ids: Vec<PostId>,
 }
 
 /// Decides about one boost. Returns how many follow whoever boosts.
@@ -94,25 +79,21 @@ fn decide(
     store: &Store,
     graph: &Graph,
     original: &Post,
-    id: u64,
+    id: PostId,
     change: BoostChange,
-    because: LogPos,
+    cause: LogPos,
 ) -> Result<usize, DiskError> {
-    let boost = match PostId::from_number(id) {
-        Some(id) => store.post(id)?,
-        None => None,
-    };
     let shows = |boost: &Post| boost.body.boost_of.as_deref() == Some(&*original.body.uri);
-    let Some(boost) = boost.filter(|boost| shows(boost)) else {
+    let Some(boost) = store.post(id)?.filter(|boost| shows(boost)) else {
         return Ok(0);
     };
-    let (fate, because) = match boost.state {
-        State::Whole => (change.of(original), because),
+    let (post_change, cause) = match boost.state {
+        State::Whole => (change.of(original), cause),
         // It left before it was known what it would have shown.
-        State::Gone if change == BoostChange::Came => (PostChange::Gone, boost.newest.log_pos()),
+        State::Gone if change == BoostChange::Came => (PostChange::Gone, boost.newest),
         State::Gone | State::Stub => return Ok(0),
     };
-    fan_out(store, graph, &boost, Some(original), fate, because)?;
+    fan_out(store, graph, &boost, Some(original), post_change, cause)?;
     let author = graph.actor(&boost.body.author);
     Ok(author.map_or(0, |author| graph.followers(author).len()))
 }
@@ -186,13 +167,13 @@ impl BoostBacklog {
         !self.changes.is_done()
     }
 
-    /// What is left to do, for the next checkpoint: the posts whose edits not all entries of their boosts rest on. What is at hand
-    /// begins anew after a crash, and says nothing new of what was done.
+    /// What is left to do, for the next checkpoint: the posts on whose edits not all entries of their boosts depend. The
+    /// current post begins again after a crash, which changes nothing that is done.
     pub fn edited(&self) -> Vec<Edited> {
         self.edits.all().map(|of| (of.post, of.newest)).collect()
     }
 
-    /// And the posts whose boosts may have to come or go.
+    /// The posts whose boosts may have to enter or leave, for the next checkpoint.
     pub fn changed(&self) -> Vec<Changed> {
         self.changes.all().collect()
     }
@@ -205,17 +186,17 @@ impl BoostBacklog {
     /// Decides again about the boosts of a post that was edited by its newest record, and is for whom it was before; at once if
     /// they are few.
     pub fn edit(&mut self, store: &Store, graph: &Graph, post: &Post) -> Result<(), DiskError> {
-        let because = post.newest.log_pos();
+        let cause = post.newest;
         // What waits to come or go is decided by what the post is then.
-        if self.changes.join(post.id, because, false) {
+        if self.changes.join(post.id, cause, false) {
             return Ok(());
         }
-        if self.edits.join(post.id, because, false) {
+        if self.edits.join(post.id, cause, false) {
             self.show();
             return Ok(());
         }
-        if !decide_few(store, graph, post, self.slice, BoostChange::Edited, because)? {
-            self.edits.push(post.id, because, false);
+        if !decide_few(store, graph, post, self.slice, BoostChange::Edited, cause)? {
+            self.edits.push(post.id, cause, false);
             self.show();
             while self.edits.is_full() {
                 self.edits.step(store, graph, self.slice)?;
@@ -225,23 +206,23 @@ impl BoostBacklog {
         Ok(())
     }
 
-    /// Decides about the boosts of a post that came ([`PostChange::New`]), changed or went, says the record at `because`; at once if they
+    /// Decides about the boosts of a post that came ([`PostChange::New`]), changed or went, says the record at `cause`; at once if they
     /// are few.
     pub fn change(
         &mut self,
         store: &Store,
         graph: &Graph,
         post: &Post,
-        fate: PostChange,
-        because: LogPos,
+        change: PostChange,
+        cause: LogPos,
     ) -> Result<(), DiskError> {
-        let came = fate == PostChange::New;
-        if self.changes.join(post.id, because, came) {
+        let came = change == PostChange::New;
+        if self.changes.join(post.id, cause, came) {
             return Ok(());
         }
         let change = BoostChange::new(came);
-        if !decide_few(store, graph, post, self.slice, change, because)? {
-            self.changes.push(post.id, because, came);
+        if !decide_few(store, graph, post, self.slice, change, cause)? {
+            self.changes.push(post.id, cause, came);
             while self.changes.is_full() {
                 self.changes.step(store, graph, self.slice)?;
             }
@@ -267,14 +248,14 @@ fn decide_few(
     post: &Post,
     most: usize,
     change: BoostChange,
-    because: LogPos,
+    cause: LogPos,
 ) -> Result<bool, DiskError> {
     let ids = store.list(Index::Original, &post.body.uri)?;
     if most < ids.len() {
         return Ok(false);
     }
     for id in ids {
-        decide(store, graph, post, id, change, because)?;
+        decide(store, graph, post, id, change, cause)?;
     }
     Ok(true)
 }
@@ -284,12 +265,12 @@ impl Queue {
         Queue {
             is_of_edits,
             waiting,
-            at_hand: None,
+            current: None,
         }
     }
 
     fn is_done(&self) -> bool {
-        self.waiting.is_empty() && self.at_hand.is_none()
+        self.waiting.is_empty() && self.current.is_none()
     }
 
     fn is_full(&self) -> bool {
@@ -297,42 +278,44 @@ impl Queue {
     }
 
     fn all(&self) -> impl Iterator<Item = Changed> + '_ {
-        let at_hand = self.at_hand.iter().map(|at_hand| at_hand.of);
-        at_hand.chain(self.waiting.iter().copied())
+        let current = self.current.iter().map(|current| current.of);
+        current.chain(self.waiting.iter().copied())
     }
 
     /// Has what waits for a post be done for this record too; whether anything does. What is at hand does not wait: it may have
     /// decided some by what the post was. Entries rest on the newest record of each partition, so those of another are one more.
-    fn join(&mut self, post: PostId, because: LogPos, came: bool) -> bool {
-        let is_same = |of: &&mut Changed| of.post == post && of.newest.is_beside(because);
+    fn join(&mut self, post: PostId, cause: LogPos, came: bool) -> bool {
+        let is_same = |of: &&mut Changed| of.post == post && of.newest.is_beside(cause);
         let Some(of) = self.waiting.iter_mut().find(is_same) else {
             return false;
         };
-        of.first = of.first.min(because);
-        of.newest = of.newest.max(because);
+        of.first = of.first.min(cause);
+        of.newest = of.newest.max(cause);
         of.came |= came;
         true
     }
 
-    fn push(&mut self, post: PostId, because: LogPos, came: bool) {
+    fn push(&mut self, post: PostId, cause: LogPos, came: bool) {
         self.waiting.push_back(Changed {
             post,
-            first: because,
-            newest: because,
+            first: cause,
+            newest: cause,
             came,
         });
     }
 
     fn step(&mut self, store: &Store, graph: &Graph, slice: usize) -> Result<(), DiskError> {
-        if self.at_hand.is_none() {
+        if self.current.is_none() {
             let next = self.waiting.pop_front();
-            self.at_hand = next.map(|next| AtHand::new(store, next)).transpose()?;
+            self.current = next
+                .map(|next| CurrentOriginal::new(store, next))
+                .transpose()?;
         }
-        let Some(AtHand { of, ids }) = &mut self.at_hand else {
+        let Some(CurrentOriginal { of, ids }) = &mut self.current else {
             return Ok(());
         };
         if let Some(original) = store.post(of.post)? {
-            let because = because(of.newest, &original);
+            let cause = cause(of.newest, &original);
             let change = match self.is_of_edits {
                 true => BoostChange::Edited,
                 false => BoostChange::new(of.came),
@@ -342,33 +325,33 @@ impl Queue {
                 && followers < FOLLOWERS_STEP
                 && let Some(id) = ids.pop()
             {
-                followers += decide(store, graph, &original, id, change, because)?;
+                followers += decide(store, graph, &original, id, change, cause)?;
                 decided += 1;
             }
         } else {
             ids.clear();
         }
         if ids.is_empty() {
-            self.at_hand = None;
+            self.current = None;
         }
         Ok(())
     }
 }
 
-impl AtHand {
-    fn new(store: &Store, of: Changed) -> Result<AtHand, DiskError> {
+impl CurrentOriginal {
+    fn new(store: &Store, of: Changed) -> Result<CurrentOriginal, DiskError> {
         let mut ids = match store.post(of.post)? {
             Some(original) => store.list(Index::Original, &original.body.uri)?,
             None => Vec::new(),
         };
         ids.sort_unstable_by(|a, b| b.cmp(a));
-        Ok(AtHand { of, ids })
+        Ok(CurrentOriginal { of, ids })
     }
 }
 
 /// The record that calls for it, or a newer one beside it of what the post is now.
-fn because(newest: LogPos, original: &Post) -> LogPos {
-    let now = original.newest.log_pos();
+fn cause(newest: LogPos, original: &Post) -> LogPos {
+    let now = original.newest;
     match now.is_beside(newest) {
         true => now.max(newest),
         false => newest,

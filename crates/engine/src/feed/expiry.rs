@@ -54,14 +54,14 @@ enum Stage {
     Marking {
         log_time: Time,
         below: PostId,
-        marked: HashSet<u64>,
+        marked: HashSet<PostId>,
         after: Vec<u8>,
     },
     /// Taking out unmarked posts below `below`; those before `from` are done.
     Sweeping {
         log_time: Time,
         below: PostId,
-        marked: HashSet<u64>,
+        marked: HashSet<PostId>,
         from: PostId,
     },
     /// Forgetting removals whose post never came; those up to key `after` are done.
@@ -141,13 +141,7 @@ impl Expiry {
                 after,
             } => {
                 let (homes, last) = store.stored_homes(&after, HOMES_STEP)?;
-                marked.extend(
-                    homes
-                        .iter()
-                        .flatten()
-                        .copied()
-                        .filter(|id| *id < below.number()),
-                );
+                marked.extend(homes.into_iter().flatten().filter(|id| *id < below));
                 marked.extend(store.homes.watched());
                 if MARKED_MAX < marked.len() {
                     below = shorten(&mut marked);
@@ -181,7 +175,7 @@ impl Expiry {
                 let mut expired = 0;
                 for post in posts
                     .into_iter()
-                    .filter(|post| post.id < below && !marked.contains(&post.id.number()))
+                    .filter(|post| post.id < below && !marked.contains(&post.id))
                 {
                     expired += usize::from(self.expire(store, &marked, log_time, post)?);
                 }
@@ -254,7 +248,7 @@ impl Expiry {
     fn expire(
         &self,
         store: &Store,
-        marked: &HashSet<u64>,
+        marked: &HashSet<PostId>,
         log_time: Time,
         mut post: Post,
     ) -> Result<bool, DiskError> {
@@ -281,7 +275,7 @@ impl Expiry {
 /// Whether a boost of this post is young, or in some feed: then the feed shows the post too.
 fn is_shown_by_a_boost(
     store: &Store,
-    marked: &HashSet<u64>,
+    marked: &HashSet<PostId>,
     cutoff: Time,
     post: &Post,
 ) -> Result<bool, DiskError> {
@@ -289,10 +283,7 @@ fn is_shown_by_a_boost(
         if marked.contains(&id) {
             return Ok(true);
         }
-        let boost = PostId::from_number(id)
-            .map(|id| store.post(id))
-            .transpose()?
-            .flatten();
+        let boost = store.post(id)?;
         if boost.is_some_and(|boost| boost.state == State::Whole && cutoff <= boost.arrived) {
             return Ok(true);
         }
@@ -301,10 +292,10 @@ fn is_shown_by_a_boost(
 }
 
 /// Keeps the lower half of what is marked; the place below which it is still complete.
-fn shorten(marked: &mut HashSet<u64>) -> PostId {
-    let mut ids: Vec<u64> = marked.drain().collect();
+fn shorten(marked: &mut HashSet<PostId>) -> PostId {
+    let mut ids: Vec<PostId> = marked.drain().collect();
     let middle = ids.len() / 2;
     let (lower, at, _) = ids.select_nth_unstable(middle);
     marked.extend(lower.iter().copied());
-    PostId::from_number(*at).unwrap_or(PostId::MAX)
+    *at
 }

@@ -1,7 +1,8 @@
 //! A post into the feeds it belongs in: homes, lists, those of its hashtags, the public ones.
 
-use crate::feed::boost_target::{BoostTarget, in_both, leaving, shows};
-use crate::feed::ordered_feed::FeedOp;
+use crate::feed::boost_target::{BoostTarget, in_both, removal_ops, shows};
+use crate::feed::feed_id::{FeedId, PublicPart};
+use crate::feed::feed_op::FeedOp;
 use crate::feed::post::Post;
 use crate::feed::reply_target::ReplyTarget;
 use crate::feed::rules::{
@@ -9,7 +10,6 @@ use crate::feed::rules::{
 };
 use crate::feed::store::Store;
 use crate::feed::store::disk::DiskError;
-use crate::feed::store::other_memtable::{Name, Part};
 use crate::graph::AccountIx;
 use crate::graph::ActorIx;
 use crate::graph::FanOutClass;
@@ -17,14 +17,14 @@ use crate::graph::Graph;
 use crate::record::offsets::LogPos;
 use std::sync::Arc;
 
-/// Whether any feed can hold the post already.
+/// What happened to a post, and so whether any feed can hold it already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PostChange {
-    /// It was just placed, or what it waited for just came: it only enters.
+    /// The post was just placed, or what it waited for just came: it only enters.
     New,
-    /// It or what it rests on changed: it enters or leaves.
+    /// The post or what it depends on changed: it enters or leaves.
     Changed,
-    /// It is gone: it only leaves.
+    /// The post is deleted: it only leaves.
     Gone,
     /// It is edited, or what it boosts is, and it is for whom it was: an entry that is there rests on that too, and none comes or goes.
     Edited,
@@ -38,26 +38,26 @@ struct FanOut<'a> {
     boosted: Option<BoostTarget<'a>>,
     enters: Vec<FeedOp>,
     leaves: Vec<FeedOp>,
-    /// What is not let in has to be taken out.
+    /// A feed that does not let the post in may hold it, so it has to be taken out.
     may_be_there: bool,
 }
 
-/// Puts a post into, or takes it out of, the feeds of all whom it concerns: its author's followers and its author, those
-/// who follow a hashtag of it, and everybody. `original` is what it boosts, if known; `because` marks the record that
-/// calls for this. Returns how many homes it entered.
+/// Puts a post into the feeds that it belongs in, or takes it out of them: homes and lists of its author's followers, the
+/// author's own home, homes that follow a hashtag of it, and shared feeds. `original` is what it boosts, if known; `cause` is
+/// the record that calls for this. Returns how many homes it entered.
 pub fn fan_out(
     store: &Store,
     graph: &Graph,
     post: &Post,
     original: Option<&Post>,
-    fate: PostChange,
-    because: LogPos,
+    change: PostChange,
+    cause: LogPos,
 ) -> Result<usize, DiskError> {
-    let passage = FanOut::new(store, graph, post, original, fate, because);
+    let passage = FanOut::new(store, graph, post, original, change, cause);
     let mut entered = 0;
     if let Some(author) = passage.subject.author {
         let followers = graph.followers(author);
-        entered += if fate == PostChange::Gone {
+        entered += if change == PostChange::Gone {
             store
                 .homes
                 .apply(&passage.active(followers), &passage.leaves);
@@ -80,12 +80,12 @@ pub fn fan_out_in_public(
     store: &Store,
     graph: &Graph,
     post: &Post,
-    because: LogPos,
+    cause: LogPos,
 ) -> Result<(), DiskError> {
     if post.body.boost_of.is_some() {
         return Ok(());
     }
-    FanOut::new(store, graph, post, None, PostChange::Changed, because).public()
+    FanOut::new(store, graph, post, None, PostChange::Changed, cause).public()
 }
 
 impl<'a> FanOut<'a> {
@@ -94,11 +94,11 @@ impl<'a> FanOut<'a> {
         graph: &'a Graph,
         post: &'a Post,
         original: Option<&'a Post>,
-        fate: PostChange,
-        because: LogPos,
+        change: PostChange,
+        cause: LogPos,
     ) -> FanOut<'a> {
-        let mut enters = entering(post, original, because);
-        if fate == PostChange::Edited {
+        let mut enters = insertion_ops(post, original, cause);
+        if change == PostChange::Edited {
             enters.retain(|op| op.inserts().is_none());
         }
         FanOut {
@@ -107,19 +107,19 @@ impl<'a> FanOut<'a> {
             subject: Subject::new(post, original, graph),
             enters,
             boosted: BoostTarget::new(original, graph),
-            leaves: match fate {
+            leaves: match change {
                 PostChange::Edited => Vec::new(),
-                PostChange::New | PostChange::Changed | PostChange::Gone => leaving(
+                PostChange::New | PostChange::Changed | PostChange::Gone => removal_ops(
                     post,
                     original,
-                    std::iter::once(because)
+                    std::iter::once(cause)
                         .chain(ended(post))
                         .chain(documents(post, original)),
                 ),
             },
             // Read in another order, a boost may have entered before its original became what it is, and any post before
             // a document decided who could see it.
-            may_be_there: match fate {
+            may_be_there: match change {
                 PostChange::Changed | PostChange::Gone => true,
                 PostChange::Edited => false,
                 PostChange::New => {
@@ -130,7 +130,7 @@ impl<'a> FanOut<'a> {
         }
     }
 
-    /// Into or out of the homes of an author's followers: those without particular wishes are not asked one by one.
+    /// Into or out of the homes of an author's followers. Followers with plain relations are not decided about one by one.
     fn followers(&self, followers: &[AccountIx]) -> usize {
         let reach = self.subject.reach();
         if reach == Reach::Asked {
@@ -138,7 +138,7 @@ impl<'a> FanOut<'a> {
         }
         let (mut plain, mut particular) = (Vec::with_capacity(followers.len()), Vec::new());
         for account in followers {
-            match self.graph.manner(*account) {
+            match self.graph.fan_out_class(*account) {
                 FanOutClass::Plain => plain.push(*account),
                 FanOutClass::Particular => particular.push(*account),
                 FanOutClass::Inactive => {}
@@ -205,8 +205,8 @@ impl<'a> FanOut<'a> {
         enter.len()
     }
 
-    /// Into these homes. Where what it boosts belongs too, it is said that this shows itself: it may have been dropped for
-    /// length before the first boost of it came.
+    /// Into these homes. Where the boosted post belongs too, the feed learns that it shows itself: it may have been dropped
+    /// for length before the first boost of it came.
     fn enter(&self, accounts: &[AccountIx]) {
         self.store.homes.apply(accounts, &self.enters);
         if let Some(boosted) = &self.boosted {
@@ -220,19 +220,19 @@ impl<'a> FanOut<'a> {
             let Some(of) = self.graph.get(*account) else {
                 continue;
             };
-            for (id, list) in of.lists().filter(|(_, list)| list.has(author)) {
-                let name = Name::list(*account, of.id(), id);
+            for (list_id, list) in of.lists().filter(|(_, list)| list.has(author)) {
+                let id = FeedId::list(*account, of.id(), list_id);
                 match decide_list(&self.subject, of, list) {
                     Decision::In(_) => {
-                        self.store.apply_named(name.clone(), &self.enters)?;
+                        self.store.apply(id.clone(), &self.enters)?;
                         if let Some(boosted) = &self.boosted
                             && let Decision::In(_) = decide_list(&boosted.subject, of, list)
                         {
-                            self.store.apply_named(name, &[boosted.shows_itself()])?;
+                            self.store.apply(id, &[boosted.shows_itself()])?;
                         }
                     }
                     Decision::Out(why) if self.may_be_there || why.is_of_another() => {
-                        self.store.apply_named(name, &self.leaves)?;
+                        self.store.apply(id, &self.leaves)?;
                     }
                     Decision::Out(_) => {}
                 }
@@ -248,11 +248,11 @@ impl<'a> FanOut<'a> {
         for tag in post.body.tags.iter().chain(&post.was_tagged) {
             followers.extend_from_slice(self.graph.tag_followers(tag));
             let is_in = is_in && post.body.tags.contains(tag);
-            self.put(Name::Tag(tag.as_str().into()), is_in)?;
+            self.put(FeedId::tag(tag), is_in)?;
         }
         followers.sort_unstable();
         followers.dedup();
-        // Who follows its author too has been asked already.
+        // Accounts that follow its author too have been decided about already.
         if let Some(author) = self.subject.author {
             let has_been_asked = |account: &AccountIx| {
                 let of = self.graph.get(*account);
@@ -268,36 +268,35 @@ impl<'a> FanOut<'a> {
         let author = self.subject.author;
         let is_local = author.is_some_and(|author| !self.graph.owners(author).is_empty());
         let is_in = is_in_public_feed(&self.subject, None);
-        self.put(Name::Public(Part::All), is_in)?;
-        self.put(Name::Public(Part::Local), is_in && is_local)?;
-        self.put(Name::Public(Part::Remote), is_in && !is_local)
+        self.put(FeedId::Public(PublicPart::All), is_in)?;
+        self.put(FeedId::Public(PublicPart::Local), is_in && is_local)?;
+        self.put(FeedId::Public(PublicPart::Remote), is_in && !is_local)
     }
 
-    fn put(&self, name: Name, is_in: bool) -> Result<(), DiskError> {
+    fn put(&self, id: FeedId, is_in: bool) -> Result<(), DiskError> {
         if is_in {
-            self.store.apply_named(name, &self.enters)
+            self.store.apply(id, &self.enters)
         } else if self.may_be_there {
-            self.store.apply_named(name, &self.leaves)
+            self.store.apply(id, &self.leaves)
         } else {
             Ok(())
         }
     }
 }
 
-/// What brings a post into a feed: the post, and that the entry rests on what it boosts, on what it answers, on the documents that
-/// decided who could see it, and on the record that calls for it too.
-pub(super) fn entering(post: &Post, original: Option<&Post>, because: LogPos) -> Vec<FeedOp> {
-    let original_mark = original.map(|original| original.newest.log_pos());
-    let is_new =
-        |because: &LogPos| *because != post.newest.log_pos() && original_mark != Some(*because);
-    let because = Some(because).filter(is_new);
+/// The ops that put a post into a feed. Its entry also depends on what it boosts, on what it answers, on the documents that
+/// decided who could see it, and on the record that calls for this.
+pub(super) fn insertion_ops(post: &Post, original: Option<&Post>, cause: LogPos) -> Vec<FeedOp> {
+    let original_mark = original.map(|original| original.newest);
+    let is_new = |cause: &LogPos| *cause != post.newest && original_mark != Some(*cause);
+    let cause = Some(cause).filter(is_new);
     let rests = original_mark
         .into_iter()
         .chain(rests_on(post))
         .chain(documents(post, original))
-        .chain(because);
-    std::iter::once(FeedOp::insert(post.id, post.newest.log_pos()))
-        .chain(rests.map(|log_pos| FeedOp::also(post.id, log_pos)))
+        .chain(cause);
+    std::iter::once(FeedOp::insert(post.id, post.newest))
+        .chain(rests.map(|log_pos| FeedOp::depends_on(post.id, log_pos)))
         .chain(original.map(|original| shows(post, original)))
         .collect()
 }
@@ -307,7 +306,7 @@ pub(super) fn ended(post: &Post) -> impl Iterator<Item = LogPos> + '_ {
     rests_on(post).filter(|_| post.answers.whom == ReplyTarget::Gone)
 }
 
-/// The records of the posts above it that a reply rests on.
+/// The records of the posts above it that a reply depends on.
 pub fn rests_on(post: &Post) -> impl Iterator<Item = LogPos> + '_ {
     post.answers.rests.iter().copied()
 }

@@ -1,32 +1,38 @@
-//! What happened to one feed since it was stored. Pure.
+//! The changes of one feed since it was stored. Pure.
 
-use crate::feed::ordered_feed::{FeedOp, OrderedFeed, RelationChange};
+use crate::feed::feed_op::FeedOp;
+use crate::feed::ordered_feed::{OrderedFeed, RelationChange};
 use std::sync::Arc;
 
-/// What happened to one feed since it was stored.
+/// The changes of one feed since it was stored.
 #[derive(Clone, Debug, Default)]
 pub(super) struct FeedDelta {
-    /// If set, what is stored counts for nothing and this stands in its place.
+    /// If set, this stands in the place of what is stored.
     pub(super) base: Option<Arc<OrderedFeed>>,
     /// Oldest first.
     pub(super) ops: Vec<FeedOp>,
     #[allow(clippy::box_collection)] // rare: a pointer is all it costs the feeds without
     /// Changes of relations, oldest first.
-    pub(super) turns: Option<Box<Vec<RelationChange>>>,
+    pub(super) relation_changes: Option<Box<Vec<RelationChange>>>,
 }
 
 impl FeedDelta {
-    /// Adds what happened. Whether it has thereby become `long`.
+    /// Adds `ops`. Returns whether the delta has become `long` ops long by it.
     pub(super) fn push(&mut self, ops: &[FeedOp], long: usize) -> bool {
         let was_long = long <= self.ops.len();
         self.ops.extend_from_slice(ops);
         !was_long && long <= self.ops.len()
     }
 
-    /// Puts the whole feed in the place of all this. How much that was, as the counts of what waits have it.
+    /// Puts the whole feed in the place of the delta. Returns what the delta counted for among the entries that wait.
     pub(super) fn fold(&mut self, feed: OrderedFeed) -> usize {
         let base = self.base.as_ref().map_or(0, |base| base.ids.len() + 1);
-        let before = base + self.ops.len() + self.turns.as_ref().map_or(0, |turns| turns.len());
+        let before = base
+            + self.ops.len()
+            + self
+                .relation_changes
+                .as_ref()
+                .map_or(0, |changes| changes.len());
         *self = FeedDelta {
             base: Some(Arc::new(feed)),
             ..FeedDelta::default()
@@ -34,21 +40,22 @@ impl FeedDelta {
         before
     }
 
-    /// How many entries it brings.
+    /// How many entries it changes.
     pub(super) fn weight(&self) -> usize {
         self.ops.len() + self.base.as_ref().map_or(0, |base| base.ids.len())
     }
 
-    /// `stored` with this taken in.
+    /// The feed: `stored` with the delta applied.
     pub(super) fn onto(&self, stored: OrderedFeed) -> OrderedFeed {
-        let mut ledger = match &self.base {
+        let mut feed = match &self.base {
             Some(base) => (**base).clone(),
             None => stored,
         };
-        ledger.take_in(&self.ops);
-        for turn in self.turns.iter().flat_map(|turns| turns.iter()) {
-            ledger.turn(turn.clone());
+        feed.take_in(&self.ops);
+        let changes = self.relation_changes.iter();
+        for change in changes.flat_map(|changes| changes.iter()) {
+            feed.add_relation_change(change.clone());
         }
-        ledger
+        feed
     }
 }

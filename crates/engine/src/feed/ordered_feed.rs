@@ -1,10 +1,12 @@
-//! A feed as it is kept: its entries by place, what each rests on in the log, and what is remembered of those that
-//! left, so that a reader who was away can be told exactly what changed. Pure.
+//! A feed as it is kept: its entries by place, the records that each depends on, and the removals it remembers, so that a
+//! reader who was away is sent exactly what changed. Pure.
 //!
-//! What happens to a feed gathers beside it as [`FeedOp`]s and is taken in at a checkpoint; a reader takes them in on the fly.
+//! Changes of a feed gather beside it as [`FeedOp`]s, and a checkpoint takes them in; a reader takes them in on the fly.
 
-use crate::feed::boost_groups::Shows;
-use crate::feed::store::columns::{self, Columns};
+pub mod packed;
+
+use crate::feed::boost_groups::BoostGroups;
+use crate::feed::feed_op::{FeedOp, Verb};
 use crate::record::offsets::{LogPos, Offsets};
 use serde::{Deserialize, Serialize};
 use slackwater_order::place::PostId;
@@ -12,47 +14,41 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Removals a feed remembers. A cursor that lacks an older one is refused.
-pub const GONE_MAX: usize = 1_000;
-/// Further marks a feed keeps beside one for each entry. When there are more, those of the lowest places are forgotten,
+pub const REMOVED_MAX: usize = 1_000;
+/// Dependencies a feed keeps beside the one log position of each entry. When there are more, those of the lowest places are forgotten,
 /// and a cursor that lacks one of them is refused.
-pub const ALSO_MAX: usize = 4_000;
+pub const DEPENDENCIES_MAX: usize = 4_000;
 /// Changes of relations a feed remembers one by one. A cursor that lacks an older one is refused.
-pub const TURNS_MAX: usize = 16;
+pub const RELATION_CHANGES_MAX: usize = 16;
 /// Entries dropped for length that are remembered because they may hide a repeat that is still there. When there are more,
 /// the lowest are forgotten: what they hid may show, and a cursor that lacks a record of any that fell is refused.
 pub const FALLEN_MAX: usize = 1_000;
-
-const VERSION: u8 = 4;
-/// About what a packed feed takes, so that it is not copied while it grows.
-const PACKED_HEADER: usize = 128;
-const PACKED_ENTRY: usize = 12;
-const REMOVAL: u64 = 1 << 63;
-const ALSO: u64 = 1 << 63;
 
 /// A feed, whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OrderedFeed {
     /// The entries' places, ascending.
-    pub ids: Vec<u64>,
-    /// Of each entry: the newest record that said something new of its post.
+    pub ids: Vec<PostId>,
+    /// Of each entry: the newest record that changed its post.
     pub marks: Vec<LogPos>,
-    /// What entries rest on besides (the relation that brought them in, the post they boost), ascending by id.
-    pub also: Vec<(u64, LogPos)>,
-    /// Entries that left and why, in the order in which they left; each above the floor or known to show something, none of
-    /// them an entry. One of them for each partition whose record took it out, were it still there: neither knows how far
-    /// the other was seen.
-    pub gone: Vec<(u64, LogPos)>,
-    /// What boosts and the posts they boost show: of entries, of what is gone, and of what fell and may still hide a repeat.
-    pub shows: Shows,
-    /// Of each partition, the next record after the last that something at or below the floor rests on, as long as anything
-    /// that fell is remembered. Their own marks are not: who lacks one is told again what it may have hidden.
+    /// Further records that entries depend on (the relation that brought them in, the post they boost), ascending by id.
+    pub dependencies: Vec<(PostId, LogPos)>,
+    /// Entries that were removed, each with the record that removed it, in the order of the removals; each above the floor or
+    /// known to show something, none of them an entry. One removal per partition: a cursor may have seen one partition's
+    /// removal and not the other's.
+    pub removed: Vec<(PostId, LogPos)>,
+    /// Which posts boosts and the posts they boost show: of entries, of removed ones, and of trimmed ones that may still hide
+    /// a repeat.
+    pub shows: BoostGroups,
+    /// Per partition, the offset after the newest record that any trimmed entry depends on. Kept while trimmed entries are
+    /// remembered; a cursor older than this gets the possibly affected boosts again.
     pub fell: Offsets,
     /// Changes of the account's relations that brought entries in or took them out, oldest first.
-    pub turns: Vec<RelationChange>,
+    pub relation_changes: Vec<RelationChange>,
     /// Of each partition, the next record after the last that is no longer remembered.
     pub forgotten: Offsets,
     /// The highest place dropped for length: nothing at or below it enters again.
-    pub floor: u64,
+    pub floor: PostId,
     /// How many insertions stood at or below the floor and did not enter. Not stored.
     pub below_floor: u64,
 }
@@ -60,153 +56,83 @@ pub struct OrderedFeed {
 /// A relation that changed what a feed holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RelationChange {
-    /// The record that said so.
+    /// The record of the change.
     pub log_pos: LogPos,
     /// Whether it may have taken entries out.
     pub takes_out: bool,
-    /// Whether it hid repeats or brought them to light: all that is shown is to be told again.
+    /// Whether it hid repeats or brought them to light: all visible entries have to be sent again.
     pub regroups: bool,
-    /// What this node had told readers it had seen when it was taken in. What a cursor saw beyond this was not looked
-    /// at, so what the relation did to it is not listed.
+    /// The offsets that readers had from this node when the change was applied. Entries that a cursor has from records beyond
+    /// these were not decided about, so what the change did to them is not listed.
     pub seen: Arc<Offsets>,
-}
-
-/// One thing that happened to a feed. The last word on an id counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FeedOp {
-    id: u64,
-    log_pos: u64,
-}
-
-enum Verb {
-    Insert,
-    Also,
-    Remove,
-    /// The mark is a place: that of the post that the entry shows.
-    Shows,
-}
-
-impl FeedOp {
-    /// `id` belongs in the feed; `log_pos` is the newest record about its post.
-    pub const fn insert(id: PostId, log_pos: LogPos) -> FeedOp {
-        FeedOp {
-            id: id.number(),
-            log_pos: log_pos.number(),
-        }
-    }
-
-    /// `id`, if it is in the feed, rests on this too.
-    pub const fn also(id: PostId, log_pos: LogPos) -> FeedOp {
-        FeedOp {
-            id: id.number(),
-            log_pos: log_pos.number() | ALSO,
-        }
-    }
-
-    /// `id` does not belong in the feed (any more), for this reason.
-    pub const fn remove(id: PostId, log_pos: LogPos) -> FeedOp {
-        FeedOp {
-            id: id.number() | REMOVAL,
-            log_pos: log_pos.number(),
-        }
-    }
-
-    /// `id`, if it is in the feed or was, shows this post.
-    pub const fn shows(id: PostId, post: PostId) -> FeedOp {
-        FeedOp {
-            id: id.number() | REMOVAL,
-            log_pos: post.number() | ALSO,
-        }
-    }
-
-    /// The id it inserts, if it inserts one.
-    pub fn inserts(self) -> Option<u64> {
-        matches!(self.verb(), Verb::Insert).then_some(self.id)
-    }
-
-    /// Whether an entry of `feed` rests on what it says already, or on something newer. Of what it shows nothing is asked.
-    pub fn is_said_by(self, feed: &OrderedFeed) -> bool {
-        let Some(log_pos) = self.log_pos() else {
-            return true;
-        };
-        let is_newer = |there: LogPos| there.is_beside(log_pos) && log_pos <= there;
-        match self.verb() {
-            Verb::Insert | Verb::Also => feed.marks_of(self.id).any(is_newer),
-            Verb::Remove | Verb::Shows => true,
-        }
-    }
-
-    fn verb(self) -> Verb {
-        match (self.id & REMOVAL != 0, self.log_pos & ALSO != 0) {
-            (false, false) => Verb::Insert,
-            (false, true) => Verb::Also,
-            (true, false) => Verb::Remove,
-            (true, true) => Verb::Shows,
-        }
-    }
-
-    fn log_pos(self) -> Option<LogPos> {
-        LogPos::from_number(self.log_pos & !ALSO)
-    }
 }
 
 impl OrderedFeed {
     /// Takes in what happened, oldest first.
     pub fn take_in(&mut self, ops: &[FeedOp]) {
-        // What just came is followed by what it shows.
+        // An insertion is followed by what the entry shows.
         let mut new = None;
-        // What comes mostly stands above all that left, and need not be looked for among it.
-        let mut top_gone = self.gone.iter().map(|(id, _)| *id).max().unwrap_or(0);
+        // A new entry mostly stands above all removed ones, and need not be looked for among them.
+        let mut top_removed = self
+            .removed
+            .iter()
+            .map(|(id, _)| *id)
+            .max()
+            .unwrap_or_default();
         for op in ops {
             if let Verb::Shows = op.verb() {
-                let (id, post) = (op.id & !REMOVAL, op.log_pos & !ALSO);
-                self.show(id, post, new == Some(id), top_gone);
+                let (id, post) = (op.id(), op.shown());
+                self.show(id, post, new == Some(id), top_removed);
                 continue;
             }
             let Some(log_pos) = op.log_pos() else {
                 continue;
             };
             match op.verb() {
-                Verb::Insert => new = self.insert(op.id, log_pos, top_gone).then_some(op.id),
-                Verb::Also => {
-                    if self.ids.binary_search(&op.id).is_ok() {
-                        self.rest_on(op.id, log_pos);
-                    } else if op.id <= self.floor {
+                Verb::Insert => {
+                    new = self
+                        .insert(op.id(), log_pos, top_removed)
+                        .then_some(op.id());
+                }
+                Verb::DependOn => {
+                    if self.ids.binary_search(&op.id()).is_ok() {
+                        self.rest_on(op.id(), log_pos);
+                    } else if op.id() <= self.floor {
                         self.fell.raise(log_pos.next());
                     }
                 }
                 Verb::Remove => {
-                    let id = op.id & !REMOVAL;
+                    let id = op.id();
                     self.remove(id, log_pos);
-                    top_gone = top_gone.max(id);
+                    top_removed = top_removed.max(id);
                 }
                 Verb::Shows => {}
             }
         }
     }
 
-    /// Remembers a change of relations. One that is remembered already (its record was read again) keeps what was said
-    /// first: what it did was listed then.
-    pub fn turn(&mut self, turn: RelationChange) {
+    /// Remembers a change of relations. One that is remembered already (its record was read again) stays as it was first: its
+    /// effect was listed then.
+    pub fn add_relation_change(&mut self, change: RelationChange) {
         let again = |there: &RelationChange| {
-            there.log_pos.is_beside(turn.log_pos) && turn.log_pos <= there.log_pos
+            there.log_pos.is_beside(change.log_pos) && change.log_pos <= there.log_pos
         };
-        if self.forgotten.has(turn.log_pos) || self.turns.iter().any(again) {
+        if self.forgotten.has(change.log_pos) || self.relation_changes.iter().any(again) {
             return;
         }
-        // Readers are only told of whole batches: the changes of one are one to them.
-        if let Some(last) = self.turns.last_mut()
-            && last.seen == turn.seen
-            && last.log_pos.is_beside(turn.log_pos)
+        // Readers are sent whole batches only: the changes of a batch are one to them.
+        if let Some(last) = self.relation_changes.last_mut()
+            && last.seen == change.seen
+            && last.log_pos.is_beside(change.log_pos)
         {
-            last.log_pos = turn.log_pos;
-            last.takes_out |= turn.takes_out;
-            last.regroups |= turn.regroups;
+            last.log_pos = change.log_pos;
+            last.takes_out |= change.takes_out;
+            last.regroups |= change.regroups;
             return;
         }
-        self.turns.push(turn);
-        if TURNS_MAX < self.turns.len() {
-            let oldest = self.turns.remove(0);
+        self.relation_changes.push(change);
+        if RELATION_CHANGES_MAX < self.relation_changes.len() {
+            let oldest = self.relation_changes.remove(0);
             self.forget(oldest.log_pos);
         }
     }
@@ -218,7 +144,7 @@ impl OrderedFeed {
 
     /// Drops the lowest entries until no more than `length` stand at or below `shown` and no more than `held` in all.
     pub fn trim(&mut self, length: usize, held: usize, shown: PostId) {
-        let below = self.ids.partition_point(|id| *id <= shown.number());
+        let below = self.ids.partition_point(|id| *id <= shown);
         let surplus = below
             .saturating_sub(length)
             .max(self.ids.len().saturating_sub(held));
@@ -229,14 +155,14 @@ impl OrderedFeed {
         let floor = self.floor;
         let remembered = self.shows.fallen(floor);
         let is_remembered = |id| remembered.binary_search(&id).is_ok();
-        let also = self.also.partition_point(|(id, _)| *id <= floor);
+        let dependencies = self.dependencies.partition_point(|(id, _)| *id <= floor);
         let dropped = self.ids.drain(..surplus).zip(self.marks.drain(..surplus));
-        for (id, log_pos) in dropped.chain(self.also.drain(..also)) {
+        for (id, log_pos) in dropped.chain(self.dependencies.drain(..dependencies)) {
             if is_remembered(id) {
                 self.fell.raise(log_pos.next());
             }
         }
-        self.gone
+        self.removed
             .retain(|(id, _)| floor < *id || is_remembered(*id));
     }
 
@@ -250,7 +176,7 @@ impl OrderedFeed {
             }
         }
         let remembered = self.shows.fallen(floor);
-        self.gone
+        self.removed
             .retain(|(id, _)| floor < *id || remembered.binary_search(id).is_ok());
         if remembered.is_empty() {
             self.fell = Offsets::default();
@@ -259,11 +185,11 @@ impl OrderedFeed {
 
     /// The entries that are repeats, and hidden, ascending. Those dropped for length hide what they hid: nothing is
     /// promoted by trimming.
-    pub fn hidden(&self, after: Duration) -> Vec<u64> {
-        let gone = self.gone_below();
+    pub fn hidden(&self, after: Duration) -> Vec<PostId> {
+        let removed = self.removed_below();
         self.shows.hidden(after, |id| {
             if id <= self.floor {
-                gone.binary_search(&id).is_err()
+                removed.binary_search(&id).is_err()
             } else {
                 self.ids.binary_search(&id).is_ok()
             }
@@ -272,34 +198,49 @@ impl OrderedFeed {
 
     /// What was dropped for length and is remembered, unless it left since.
     pub fn fallen(&self) -> Vec<PostId> {
-        let gone = self.gone_below();
+        let removed = self.removed_below();
         let fallen = self.shows.fallen(self.floor).into_iter();
-        let fallen = fallen.filter(|id| gone.binary_search(id).is_err());
-        fallen.filter_map(PostId::from_number).collect()
+        fallen
+            .filter(|id| removed.binary_search(id).is_err())
+            .collect()
     }
 
     /// What left at or below the floor, ascending.
-    fn gone_below(&self) -> Vec<u64> {
-        let gone = self.gone.iter().map(|(id, _)| *id);
-        let mut gone: Vec<u64> = gone.filter(|id| *id <= self.floor).collect();
-        gone.sort_unstable();
-        gone
+    fn removed_below(&self) -> Vec<PostId> {
+        let removed = self.removed.iter().map(|(id, _)| *id);
+        let mut removed: Vec<PostId> = removed.filter(|id| *id <= self.floor).collect();
+        removed.sort_unstable();
+        removed
     }
 
     /// The entries from the highest place down.
     pub fn newest_first(&self) -> impl Iterator<Item = PostId> + '_ {
-        self.ids
-            .iter()
-            .rev()
-            .filter_map(|id| PostId::from_number(*id))
+        self.ids.iter().rev().copied()
     }
 
-    /// What an entry rests on.
-    pub fn marks_of(&self, id: u64) -> impl Iterator<Item = LogPos> + '_ {
+    /// Whether an entry depends already on the record of `op`, or on a newer one. True for ops that are neither insertions nor
+    /// dependencies.
+    pub fn has_said(&self, op: FeedOp) -> bool {
+        let Some(log_pos) = op.log_pos() else {
+            return true;
+        };
+        let is_newer = |there: LogPos| there.is_beside(log_pos) && log_pos <= there;
+        match op.verb() {
+            Verb::Insert | Verb::DependOn => self.marks_of(op.id()).any(is_newer),
+            Verb::Remove | Verb::Shows => true,
+        }
+    }
+
+    /// The records that an entry depends on.
+    pub fn marks_of(&self, id: PostId) -> impl Iterator<Item = LogPos> + '_ {
         let at = self.ids.binary_search(&id).ok();
         let own = at.and_then(|at| self.marks.get(at)).copied();
-        let also = self.also.iter().filter(move |(there, _)| *there == id);
-        own.into_iter().chain(also.map(|(_, log_pos)| *log_pos))
+        let dependencies = self
+            .dependencies
+            .iter()
+            .filter(move |(there, _)| *there == id);
+        own.into_iter()
+            .chain(dependencies.map(|(_, log_pos)| *log_pos))
     }
 
     /// Whether it holds nothing and remembers nothing.
@@ -311,8 +252,9 @@ impl OrderedFeed {
             }
     }
 
-    /// Whether it is new: nothing was known of it, nor of what it shows. Nothing that left stands above `top_gone`.
-    fn insert(&mut self, id: u64, log_pos: LogPos, top_gone: u64) -> bool {
+    /// Returns whether the entry is new: neither the entry was known nor what it shows. No removed entry stands above
+    /// `top_removed`.
+    fn insert(&mut self, id: PostId, log_pos: LogPos, top_removed: PostId) -> bool {
         match self.ids.binary_search(&id) {
             Ok(at) => {
                 let Some(there) = self.marks.get_mut(at) else {
@@ -331,38 +273,38 @@ impl OrderedFeed {
             Err(_) if id <= self.floor => {
                 self.below_floor += 1;
                 self.fell.raise(log_pos.next());
-                self.is_back(id, top_gone);
+                self.is_back(id, top_removed);
                 false
             }
             Err(at) => {
                 self.ids.insert(at, id);
                 self.marks.insert(at, log_pos);
-                let gone = self.gone.len();
-                self.is_back(id, top_gone);
-                gone == self.gone.len() && !self.shows.is_of(id)
+                let removed = self.removed.len();
+                self.is_back(id, top_removed);
+                removed == self.removed.len() && !self.shows.is_of(id)
             }
         }
     }
 
-    fn is_back(&mut self, id: u64, top_gone: u64) {
-        if id <= top_gone {
-            self.gone.retain(|(there, _)| *there != id);
+    fn is_back(&mut self, id: PostId, top_removed: PostId) {
+        if id <= top_removed {
+            self.removed.retain(|(there, _)| *there != id);
         }
         self.note_boosted(id);
     }
 
     /// Notes that `id` shows itself, if a boost shows it too.
-    fn note_boosted(&mut self, id: u64) {
+    fn note_boosted(&mut self, id: PostId) {
         if self.shows.is_of(id) && !self.shows.has_itself(id) && !self.shows.has(id) {
             self.shows.note_new(id, id);
         }
     }
 
-    fn show(&mut self, id: u64, post: u64, is_new: bool, top_gone: u64) {
+    fn show(&mut self, id: PostId, post: PostId, is_new: bool, top_removed: PostId) {
         let is_known = |id| {
             id <= self.floor
                 || self.ids.binary_search(&id).is_ok()
-                || id <= top_gone && self.gone.iter().any(|(there, _)| *there == id)
+                || id <= top_removed && self.removed.iter().any(|(there, _)| *there == id)
         };
         let is_post_known = self.floor < post && is_known(post);
         if is_new {
@@ -377,28 +319,28 @@ impl OrderedFeed {
         }
     }
 
-    fn rest_on(&mut self, id: u64, log_pos: LogPos) {
-        let from = self.also.partition_point(|(there, _)| *there < id);
-        let of_id = self.also.get_mut(from..).unwrap_or_default();
+    fn rest_on(&mut self, id: PostId, log_pos: LogPos) {
+        let from = self.dependencies.partition_point(|(there, _)| *there < id);
+        let of_id = self.dependencies.get_mut(from..).unwrap_or_default();
         let same = of_id
             .iter_mut()
             .take_while(|(there, _)| *there == id)
             .find(|(_, there)| there.is_beside(log_pos));
         match same {
             Some((_, there)) => *there = (*there).max(log_pos),
-            None => self.also.insert(from, (id, log_pos)),
+            None => self.dependencies.insert(from, (id, log_pos)),
         }
-        if ALSO_MAX < self.also.len() {
-            let (_, lowest) = self.also.remove(0);
+        if DEPENDENCIES_MAX < self.dependencies.len() {
+            let (_, lowest) = self.dependencies.remove(0);
             self.forget(lowest);
         }
     }
 
-    fn remove(&mut self, id: u64, log_pos: LogPos) {
+    fn remove(&mut self, id: PostId, log_pos: LogPos) {
         if let Ok(at) = self.ids.binary_search(&id) {
             self.ids.remove(at);
             self.marks.remove(at);
-            self.also.retain(|(there, _)| *there != id);
+            self.dependencies.retain(|(there, _)| *there != id);
         }
         self.note_boosted(id);
         if id <= self.floor && !self.shows.has(id) {
@@ -406,111 +348,21 @@ impl OrderedFeed {
         }
         // Remembered even if it never was here: where the log was read in another order it may have been.
         let mut newest = log_pos;
-        self.gone.retain(|(there, before)| {
+        self.removed.retain(|(there, before)| {
             let same = *there == id && before.is_beside(log_pos);
             if same {
                 newest = newest.max(*before);
             }
             !same
         });
-        self.gone.push((id, newest));
-        if GONE_MAX < self.gone.len() {
-            let unknown = self.gone.first().map_or(0, |(id, _)| *id);
-            let (_, oldest) = self.gone.remove(0);
+        self.removed.push((id, newest));
+        if REMOVED_MAX < self.removed.len() {
+            let (unknown, oldest) = self.removed.remove(0);
             self.forget(oldest);
-            if !self.gone.iter().any(|(there, _)| *there == unknown) {
+            if !self.removed.iter().any(|(there, _)| *there == unknown) {
                 self.shows.retain(|there| there != unknown);
             }
         }
-    }
-}
-
-/// The last part of a stored feed, empty for most.
-#[derive(Serialize, Deserialize)]
-struct Remembered {
-    turns: Vec<RelationChange>,
-    forgotten: Offsets,
-    fell: Offsets,
-}
-
-impl OrderedFeed {
-    /// As it is stored: a version byte, the floor, entries, further marks, removals and what is shown as [`columns`]; then,
-    /// if there is any, what is remembered besides.
-    pub fn pack(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(PACKED_HEADER + PACKED_ENTRY * self.ids.len());
-        bytes.push(VERSION);
-        bytes.extend_from_slice(&self.floor.to_le_bytes());
-        let entries = self.ids.iter().copied().zip(self.marks.iter().copied());
-        columns::pack(entries, &mut bytes);
-        columns::pack(self.also.iter().copied(), &mut bytes);
-        columns::pack(self.gone.iter().copied(), &mut bytes);
-        columns::pack_places(self.shows.rows(), &mut bytes);
-        let remembers = [&self.forgotten, &self.fell];
-        if !self.turns.is_empty() || remembers.iter().any(|seen| **seen != Offsets::default()) {
-            let remembered = Remembered {
-                turns: self.turns.clone(),
-                forgotten: self.forgotten.clone(),
-                fell: self.fell.clone(),
-            };
-            bytes.extend(postcard::to_stdvec(&remembered).unwrap_or_default());
-        }
-        bytes
-    }
-
-    /// Reads a stored feed. None if the bytes are not one.
-    pub fn read(bytes: &[u8]) -> Option<OrderedFeed> {
-        let packed = Packed::read(bytes)?;
-        let mut ledger = OrderedFeed {
-            floor: packed.floor,
-            ids: packed.entries.ids(),
-            marks: packed.entries.marks()?,
-            also: packed.also.pairs()?,
-            gone: packed.gone.pairs()?,
-            shows: Shows::from_rows(packed.shows)?,
-            ..OrderedFeed::default()
-        };
-        if !packed.rest.is_empty() {
-            let remembered: Remembered = postcard::from_bytes(packed.rest).ok()?;
-            ledger.turns = remembered.turns;
-            ledger.forgotten = remembered.forgotten;
-            ledger.fell = remembered.fell;
-        }
-        Some(ledger)
-    }
-}
-
-/// A stored feed, taken apart, as good as without copying.
-#[derive(Debug)]
-pub struct Packed<'a> {
-    floor: u64,
-    entries: Columns<'a>,
-    also: Columns<'a>,
-    gone: Columns<'a>,
-    shows: Vec<(u64, u64)>,
-    rest: &'a [u8],
-}
-
-impl<'a> Packed<'a> {
-    /// Takes stored bytes apart. None if they are not a feed.
-    pub fn read(bytes: &'a [u8]) -> Option<Packed<'a>> {
-        let (version, rest) = bytes.split_first()?;
-        if *version != VERSION {
-            return None;
-        }
-        let (floor, mut rest) = rest.split_first_chunk()?;
-        Some(Packed {
-            floor: u64::from_le_bytes(*floor),
-            entries: Columns::take(&mut rest)?,
-            also: Columns::take(&mut rest)?,
-            gone: Columns::take(&mut rest)?,
-            shows: columns::take_places(&mut rest)?,
-            rest,
-        })
-    }
-
-    /// The entries' places, ascending.
-    pub fn ids(&self) -> Vec<u64> {
-        self.entries.ids()
     }
 }
 

@@ -1,34 +1,14 @@
-//! A post as it is kept: what its author said, and where Slackwater put it. Pure.
+//! A post as it is stored: its content, its place and its state. Pure.
 
 use crate::activity::PostContent;
 use crate::feed::reply_target::ReplyResolution;
+use crate::feed::stored_pos;
 use crate::host::origin_of;
 use crate::record::offsets::LogPos;
-use crate::record::{Position, Topic};
 use serde::{Deserialize, Serialize};
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 use slackwater_order::verdict::{Disposition, PlacedBy, Verdict};
-
-/// Where on the activities topic a record stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct At {
-    /// Its partition.
-    pub partition: i32,
-    /// Its offset.
-    pub offset: i64,
-}
-
-impl At {
-    /// The mark of this record.
-    pub fn log_pos(self) -> LogPos {
-        LogPos::new(Position {
-            topic: Topic::Activities,
-            partition: self.partition,
-            offset: self.offset,
-        })
-    }
-}
 
 /// What is left of a post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +17,7 @@ pub enum State {
     Whole,
     /// Deleted or undone: its object, addressees and words are gone, its place stays taken.
     Gone,
-    /// Past its retention, needed by no feed: who wrote it and what it answered are still known.
+    /// Past its retention, needed by no feed: its author and what it answered are still known.
     Stub,
 }
 
@@ -46,7 +26,7 @@ pub enum State {
 pub struct Post {
     /// Its place, which is its id.
     pub id: PostId,
-    /// What its author's server said.
+    /// The content, from its author's server.
     pub body: PostContent,
     /// The author's host, without a leading `www.`.
     pub origin: String,
@@ -58,7 +38,7 @@ pub struct Post {
     pub placed_by: PlacedBy,
     /// Whether it is in feeds, decided when it was placed.
     pub disposition: Disposition,
-    /// When it was last edited, as its author's server says.
+    /// When it was last edited, by the clock of its author's server.
     pub edited: Option<Time>,
     /// The backend's own id of the post.
     pub post_ref: Option<String>,
@@ -79,14 +59,16 @@ pub struct Post {
     /// before the post in its own partition: who lacks that lacks the post.
     pub document: Option<LogPos>,
     /// The record that made it.
-    pub made: At,
-    /// The newest record that said something new of it.
-    pub newest: At,
+    #[serde(with = "stored_pos")]
+    pub made: LogPos,
+    /// The newest record that changed it.
+    #[serde(with = "stored_pos")]
+    pub newest: LogPos,
 }
 
 impl Post {
     /// A post that came in time at `arrived` in the record `made`, at the place `id`; whatever else is known of it is to be set.
-    pub fn new(id: PostId, body: PostContent, arrived: Time, made: At) -> Post {
+    pub fn new(id: PostId, body: PostContent, arrived: Time, made: LogPos) -> Post {
         Post {
             id,
             origin: origin_of(&body.author).unwrap_or_default(),
@@ -116,12 +98,12 @@ impl Post {
             .map(|published| self.arrived.since(published))
     }
 
-    /// Whether something was said of it after the record that made it.
+    /// Whether a record after the one that made it changed it.
     pub fn has_changed(&self) -> bool {
         self.newest != self.made
     }
 
-    /// Forgets all but what keeps its place and answers where it stood: its hashtags too, whose feeds it was in.
+    /// Forgets all but its place, its author, what it answers, and its hashtags, in whose feeds it was.
     pub fn strip(&mut self, to: State) {
         self.state = to;
         self.edited = None;
@@ -161,11 +143,24 @@ pub(crate) mod example {
 
     /// A public post by `author`, without words.
     pub(crate) fn post(author: &str) -> Post {
-        let at = At {
-            partition: 0,
-            offset: 0,
-        };
         let body = PostContent::new(format!("{author}/1"), author.to_owned());
-        Post::new(PostId::MIN, body, Time::default(), at)
+        Post::new(PostId::MIN, body, Time::default(), LogPos::FIRST)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Were this to fail, posts stored by another version could not be read.
+    #[test]
+    fn a_post_ends_in_the_partitions_and_offsets_of_the_records_that_made_and_changed_it() {
+        let post = Post {
+            made: LogPos::of_activity(1, 5),
+            newest: LogPos::of_activity(2, 6),
+            ..example::post("https://a.example/users/ana")
+        };
+        let bytes = postcard::to_stdvec(&post).unwrap();
+        assert!(bytes.ends_with(&[2, 10, 4, 12]), "{bytes:?}");
     }
 }

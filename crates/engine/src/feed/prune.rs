@@ -1,24 +1,27 @@
-//! A feed weeded of what the rules no longer let in. In steps, as a merge goes.
+//! Removes from a feed what the rules no longer let in. In steps, as a merge goes.
 
 use crate::feed::fan_out::original_of;
-use crate::feed::merge::{Feed, MergeCause, POSTS_STEP, Progress, has_left};
-use crate::feed::ordered_feed::FeedOp;
-use crate::feed::rules::{Decision, Subject};
+use crate::feed::feed_id::FeedId;
+use crate::feed::feed_op::FeedOp;
+use crate::feed::merge::{MergeCause, POSTS_STEP, Progress, has_left};
+use crate::feed::rules::{Subject, is_in_feed};
 use crate::feed::store::Store;
 use crate::feed::store::disk::DiskError;
 use crate::graph::Graph;
+use slackwater_order::place::PostId;
 
-/// A weeding under way.
+/// A pruning under way.
 #[derive(Debug)]
 pub struct Pruning {
-    /// Entries at or above this place have been looked at; what entered there since was decided about as it entered.
-    below: u64,
+    /// Entries at or above this place are decided; none is yet where there is no place. What entered above it since was
+    /// decided about as it entered.
+    below: Option<PostId>,
 }
 
 impl Pruning {
     /// Begins to take out of a feed what does not belong there.
     pub fn new() -> Pruning {
-        Pruning { below: u64::MAX }
+        Pruning { below: None }
     }
 
     /// Goes on with it.
@@ -26,23 +29,23 @@ impl Pruning {
         &mut self,
         store: &Store,
         graph: &Graph,
-        feed: Feed<'_>,
-        because: &MergeCause,
+        feed: &FeedId,
+        cause: &MergeCause,
     ) -> Result<Progress, DiskError> {
-        let Some(of) = graph.get(feed.account) else {
+        let Some(of) = feed.account().and_then(|account| graph.get(account)) else {
             return Ok(Progress::Done);
         };
-        let there = feed.read(store, of)?;
+        let there = store.feed(feed)?;
         let below = self.below;
-        // What fell hides repeats, and must not once it does not belong there.
+        // A trimmed entry hides repeats, and must not once it does not belong in the feed.
         let fallen = there.fallen().into_iter().rev();
         let all = there.newest_first().chain(fallen);
-        let left = all.filter(|id| id.number() < below);
+        let left = all.filter(|id| below.is_none_or(|below| *id < below));
         let (mut leaving, mut looked_at) = (Vec::new(), 0);
         for id in left.take(POSTS_STEP) {
             looked_at += 1;
-            self.below = id.number();
-            let leaves = because
+            self.below = Some(id);
+            let leaves = cause
                 .marks
                 .iter()
                 .map(|log_pos| FeedOp::remove(id, *log_pos));
@@ -52,13 +55,13 @@ impl Pruning {
             };
             let original = original_of(store, &post)?;
             let subject = Subject::new(&post, original.as_deref(), graph);
-            if let Decision::Out(_) = feed.decide(&subject, of) {
+            if !is_in_feed(&subject, feed, Some(of)) {
                 leaving.extend(leaves);
-                // An edit may have a part in it, and have been read after the relation elsewhere.
+                // An edit may have a part in it that another node read after the relation.
                 leaving.extend(has_left(&post, original.as_deref()));
             }
         }
-        feed.apply(store, of, &leaving)?;
+        store.apply(feed.clone(), &leaving)?;
         Ok(if looked_at < POSTS_STEP {
             Progress::Done
         } else {

@@ -1,17 +1,19 @@
-//! Posts decided again because something was said of their authors: the instance limits or suspends them or their domain,
-//! they became local, or a document of theirs named a collection as their followers. A domain may have written millions, so it is
+//! Posts decided again because their authors changed: the instance limits or suspends them or their domain, they became local,
+//! or a document of theirs named a collection as their followers. A domain may have written millions, so it is
 //! done in slices between batches.
 
-use crate::feed::boosts::{BoostBacklog, Changed, Edited};
+use crate::feed::boosts::BoostBacklog;
 use crate::feed::fan_out::{PostChange, fan_out, fan_out_in_public, original_of};
 use crate::feed::followers;
 use crate::feed::post::{Post, State};
 use crate::feed::store::disk::DiskError;
 use crate::feed::store::{Index, Store};
+use crate::feed::unfinished::{
+    AuthorChange, AuthorChangeMark, PendingReevaluation, Renamed, Unfinished,
+};
 use crate::graph::Graph;
 use crate::graph::moderation::is_meant;
 use crate::record::offsets::{LogPos, Offsets};
-use serde::{Deserialize, Serialize};
 use slackwater_order::place::PostId;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,71 +23,14 @@ const POSTS_STEP: usize = 200;
 /// Blocks of posts looked through in one slice.
 const BLOCKS_STEP: usize = 64;
 
-/// Things said of authors that are remembered one by one.
+/// Changes of authors that are remembered one by one.
 const SPOKEN_MAX: usize = 64;
-
-/// What was said of authors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum AuthorChange {
-    /// How the instance stands to them: any feed may gain or lose their posts.
-    Moderation,
-    /// That they are local now, or not any more: only the public feeds ask that.
-    Locality,
-}
-
-/// Whose posts are to be decided again, and how far that has got. Stored with the offsets.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Todo {
-    /// What was said.
-    said: AuthorChange,
-    /// An actor id, or a domain: then all who write there or below.
-    of: String,
-    /// The record that calls for it.
-    because: LogPos,
-    /// Posts on disk below this are done.
-    from: PostId,
-}
-
-/// A document of an author named a collection as their followers: who could see the posts of theirs that are addressed to one
-/// of these collections is to be decided again. Stored with the offsets.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Renamed {
-    /// The author's id.
-    pub author: String,
-    /// The collections.
-    pub collections: Vec<String>,
-    /// The record that calls for it.
-    pub because: LogPos,
-}
-
-/// Something that was said of authors. A post of theirs that came later may have entered no feed for it, and so never have
-/// left one: on a node that read the post first it did enter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AuthorChangeMark {
-    /// The record that said so.
-    pub log_pos: LogPos,
-    /// What this node had read by then, that record included. What a cursor saw beyond this, and lacks the record, may have
-    /// to leave without being listed.
-    pub seen: Offsets,
-}
-
-/// What is to be done, and what was said, as it is stored.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unfinished {
-    todo: Vec<Todo>,
-    author_changes: Vec<AuthorChangeMark>,
-    renamed: Vec<Renamed>,
-    edited: Vec<Edited>,
-    /// Stored behind all the rest, so that folders that were written without them are read as ever.
-    #[serde(skip)]
-    pub(super) changed: Vec<Changed>,
-}
 
 /// What is to be done, oldest first.
 #[derive(Debug)]
 pub struct Reevaluation {
-    todo: VecDeque<Todo>,
-    /// What was said, oldest first.
+    todo: VecDeque<PendingReevaluation>,
+    /// The changes of authors, oldest first.
     author_changes: Arc<Vec<AuthorChangeMark>>,
     /// Of the first: an actor's posts, or those of a domain that were in memory alone when it began; highest first, as
     /// far as they are not done.
@@ -112,21 +57,21 @@ impl Reevaluation {
         }
     }
 
-    /// The posts of an actor or a domain are to be decided again, says the record at `because`; `seen` had been read before.
-    pub fn add(&mut self, said: AuthorChange, of: &str, because: LogPos, seen: &Offsets) {
+    /// The record at `cause` changed an actor or a domain, whose posts are to be decided again; `seen` had been read before.
+    pub fn add(&mut self, change: AuthorChange, of: &str, cause: LogPos, seen: &Offsets) {
         // Of where an author lives only the public feeds ask: what they lose for it is not held against every cursor.
-        if said == AuthorChange::Moderation {
-            note(Arc::make_mut(&mut self.author_changes), because, seen);
+        if change == AuthorChange::Moderation {
+            note(Arc::make_mut(&mut self.author_changes), cause, seen);
         }
-        self.todo.push_back(Todo {
-            said,
+        self.todo.push_back(PendingReevaluation {
+            change,
             of: of.to_owned(),
-            because,
+            cause,
             from: PostId::MIN,
         });
     }
 
-    /// Who could see some posts is to be decided again: at once if they are few, as mostly there are none.
+    /// Decides again about who could see some posts: at once if they are few, as mostly there are none.
     pub fn renamed(
         &mut self,
         store: &Store,
@@ -136,18 +81,18 @@ impl Reevaluation {
         let ids = store.addressed_to(&renamed.author, &renamed.collections)?;
         if ids.len() <= POSTS_STEP {
             for id in ids {
-                decide_visibility_again(store, graph, &mut self.boosts, id, renamed.because)?;
+                decide_visibility_again(store, graph, &mut self.boosts, id, renamed.cause)?;
             }
             return Ok(());
         }
         // The first may have been begun without them.
         let mut waiting = self.renamed.iter_mut().skip(1);
         let is_same = |there: &&mut Renamed| {
-            there.author == renamed.author && there.because.is_beside(renamed.because)
+            there.author == renamed.author && there.cause.is_beside(renamed.cause)
         };
         match waiting.find(is_same) {
             Some(there) => {
-                there.because = there.because.min(renamed.because);
+                there.cause = there.cause.min(renamed.cause);
                 there.collections.extend(renamed.collections);
             }
             None => self.renamed.push_back(renamed),
@@ -160,7 +105,7 @@ impl Reevaluation {
         self.are_authors_done() && self.boosts.is_done()
     }
 
-    /// Whether nothing is to be done for what was said of authors.
+    /// Whether no change of authors is waiting.
     pub fn are_authors_done(&self) -> bool {
         self.todo.is_empty() && self.renamed.is_empty()
     }
@@ -192,22 +137,21 @@ impl Reevaluation {
         Arc::clone(&self.author_changes)
     }
 
-    /// `seen` without the records that are not carried out yet: who is told of what they did so far will be told of the
-    /// rest.
+    /// `seen` minus records still being applied, so that readers receive the rest of their effect later.
     pub fn told(&self, seen: &Arc<Offsets>) -> Arc<Offsets> {
         if self.is_all_told() {
             return Arc::clone(seen);
         }
         let mut told = Offsets::clone(seen);
-        let todo = self.todo.iter().map(|todo| todo.because);
-        let renamed = self.renamed.iter().map(|renamed| renamed.because);
-        for because in todo.chain(renamed).chain(self.boosts.untold()) {
-            told.lower(because.position());
+        let todo = self.todo.iter().map(|todo| todo.cause);
+        let renamed = self.renamed.iter().map(|renamed| renamed.cause);
+        for cause in todo.chain(renamed).chain(self.boosts.untold()) {
+            told.lower(cause.position());
         }
         Arc::new(told)
     }
 
-    /// Does a slice of what was said of authors; what is little is done at once. Returns how many posts were decided.
+    /// Does a slice of the work for changes of authors; a little is done at once. Returns how many posts were decided.
     pub fn step(&mut self, store: &Store, graph: &Graph) -> Result<usize, DiskError> {
         if let Some(renamed) = self.renamed.front() {
             let addressed = match &mut self.addressed {
@@ -220,8 +164,8 @@ impl Reevaluation {
                 .drain(addressed.len().saturating_sub(POSTS_STEP)..)
                 .collect();
             for id in &slice {
-                let because = renamed.because;
-                decide_visibility_again(store, graph, &mut self.boosts, *id, because)?;
+                let cause = renamed.cause;
+                decide_visibility_again(store, graph, &mut self.boosts, *id, cause)?;
             }
             if addressed.is_empty() {
                 self.renamed.pop_front();
@@ -294,10 +238,13 @@ fn note(author_changes: &mut Vec<AuthorChangeMark>, log_pos: LogPos, seen: &Offs
     }
 }
 
-fn listed(store: &Store, todo: &Todo, is_actor: bool) -> Result<Vec<PostId>, DiskError> {
+fn listed(
+    store: &Store,
+    todo: &PendingReevaluation,
+    is_actor: bool,
+) -> Result<Vec<PostId>, DiskError> {
     let ids: Vec<PostId> = if is_actor {
-        let ids = store.list(Index::Author, &todo.of)?;
-        ids.into_iter().filter_map(PostId::from_number).collect()
+        store.list(Index::Author, &todo.of)?
     } else {
         store.ids_in_memory(|post| is_meant(&todo.of, &post.body.author, &post.origin))
     };
@@ -309,20 +256,20 @@ fn newest_first(mut ids: Vec<PostId>) -> Vec<PostId> {
     ids
 }
 
-/// Decides who could see a post, by the documents of its author that are known now, and so whose feeds it is in.
+/// Decides who could see a post by the documents of its author that are known now, and so which feeds it is in.
 fn decide_visibility_again(
     store: &Store,
     graph: &Graph,
     boosts: &mut BoostBacklog,
     id: PostId,
-    because: LogPos,
+    cause: LogPos,
 ) -> Result<(), DiskError> {
     let Some(post) = store.post(id)?.filter(|post| post.state == State::Whole) else {
         return Ok(());
     };
     let known = store.followers(&post.body.author)?;
     let mut body = post.body.clone();
-    let document = followers::decide(&mut body, known.as_deref(), post.made.log_pos());
+    let document = followers::decide(&mut body, known.as_deref(), post.made);
     let is_same = body.visibility == post.body.visibility && document == post.document;
     // One that rests on a document may be stored as it is while feeds are not.
     if is_same && document.is_none() {
@@ -344,9 +291,9 @@ fn decide_visibility_again(
         &post,
         original.as_deref(),
         PostChange::Changed,
-        because,
+        cause,
     )?;
-    boosts.change(store, graph, &post, PostChange::Changed, because)
+    boosts.change(store, graph, &post, PostChange::Changed, cause)
 }
 
 fn decide_again(
@@ -354,20 +301,20 @@ fn decide_again(
     graph: &Graph,
     boosts: &mut BoostBacklog,
     id: PostId,
-    todo: &Todo,
+    todo: &PendingReevaluation,
 ) -> Result<usize, DiskError> {
     let is_whole = |post: &Arc<Post>| post.state == State::Whole;
     let Some(post) = store.post(id)?.filter(is_whole) else {
         return Ok(0);
     };
-    let because = todo.because;
-    if todo.said == AuthorChange::Locality {
-        fan_out_in_public(store, graph, &post, because)?;
+    let cause = todo.cause;
+    if todo.change == AuthorChange::Locality {
+        fan_out_in_public(store, graph, &post, cause)?;
         return Ok(1);
     }
     let original = original_of(store, &post)?;
     let original = original.as_deref();
-    fan_out(store, graph, &post, original, PostChange::Changed, because)?;
-    boosts.change(store, graph, &post, PostChange::Changed, because)?;
+    fan_out(store, graph, &post, original, PostChange::Changed, cause)?;
+    boosts.change(store, graph, &post, PostChange::Changed, cause)?;
     Ok(1)
 }

@@ -3,6 +3,7 @@
 use crate::activity::PostContent;
 use crate::feed::fan_out::{PostChange, fan_out, original_of};
 use crate::feed::post::{Post, State};
+use crate::feed::reply_resolution::resolve;
 use crate::feed::reply_target::{ReplyResolution, ReplyTarget};
 use crate::feed::store::disk::DiskError;
 use crate::feed::store::{Index, Store};
@@ -11,13 +12,13 @@ use hashbrown::HashSet;
 use slackwater_order::place::PostId;
 use std::sync::Arc;
 
-/// Whom a post answers, as far as what is kept tells.
+/// Whom a post answers, as far as its parent is stored.
 pub fn answers_of(store: &Store, body: &PostContent) -> Result<ReplyResolution, DiskError> {
     let parent = match &body.in_reply_to {
         Some(parent) => store.post_by_uri(parent)?,
         None => None,
     };
-    Ok(ReplyResolution::new(body, parent.as_deref()))
+    Ok(resolve(body, parent.as_deref()))
 }
 
 /// Which replies are fanned out again.
@@ -43,22 +44,18 @@ pub fn fan_out_replies(
     let mut above = vec![Arc::new(post.clone())];
     while let Some(parent) = above.pop() {
         for id in store.list(Index::Parent, &parent.body.uri)? {
-            let reply = match PostId::from_number(id) {
-                Some(id) => store.post(id)?,
-                None => None,
-            };
             let answers = |reply: &Arc<Post>| {
                 reply.body.in_reply_to.as_deref() == Some(parent.body.uri.as_str())
             };
-            let Some(reply) = reply.filter(answers) else {
+            let Some(reply) = store.post(id)?.filter(answers) else {
                 continue;
             };
-            // Further below, only who goes on in a thread of their own rests on what is above it.
+            // Further below, only a reply in its author's own thread depends on what is above it.
             if parent.id != post.id && reply.body.author != parent.body.author {
                 continue;
             }
             let before = reply.answers.clone();
-            let answers = ReplyResolution::new(&reply.body, Some(&parent));
+            let answers = resolve(&reply.body, Some(&parent));
             if answers == before && which == ReplyScope::Changed {
                 continue;
             }
@@ -67,14 +64,14 @@ pub fn fan_out_replies(
                 ..Post::clone(&reply)
             });
             if reply.state == State::Whole {
-                // Nobody has what waited for its parent.
-                let fate = match (which, before.whom) {
+                // No feed has a reply that waited for its parent.
+                let change = match (which, before.whom) {
                     (ReplyScope::Changed, ReplyTarget::Unknown) => PostChange::New,
                     _ => PostChange::Changed,
                 };
                 let original = original_of(store, &reply)?;
-                let because = parent.newest.log_pos();
-                entered += fan_out(store, graph, &reply, original.as_deref(), fate, because)?;
+                let cause = parent.newest;
+                entered += fan_out(store, graph, &reply, original.as_deref(), change, cause)?;
             }
             if visited.insert(reply.id) {
                 above.push(reply);

@@ -3,7 +3,12 @@
 //!
 //! The order of the rules is that of Mastodon's feed manager; the first that applies decides.
 
+mod reasons;
+
+pub use reasons::{Decision, Excluded, Included};
+
 use crate::activity::Visibility;
+use crate::feed::feed_id::FeedId;
 use crate::feed::post::{Post, State};
 use crate::feed::reply_target::ReplyTarget;
 use crate::graph::Account;
@@ -14,124 +19,6 @@ use crate::graph::moderation::ModerationState;
 use crate::relationship::Replies;
 use slackwater_order::verdict::Disposition;
 
-/// Whether a post is in a feed, with the reason.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// It is in.
-    In(Included),
-    /// It is not.
-    Out(Excluded),
-}
-
-/// Why a post is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Included {
-    /// The account wrote it.
-    Own,
-    /// The account follows its author.
-    Followed,
-    /// The account follows a hashtag it carries.
-    Tagged,
-}
-
-/// Why a post is not in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Excluded {
-    /// It was deleted or undone, or only a stub of it is left.
-    Gone,
-    /// It was too late, and its origin's posts are dropped then.
-    TooLate,
-    /// The instance suspends its author, or the author of what it boosts.
-    Suspended,
-    /// The account does not follow its author, nor a hashtag it carries.
-    NotFollowed,
-    /// Its author is not on the list.
-    NotListed,
-    /// It was addressed to others.
-    NotAddressed,
-    /// It answers a post that is unknown so far.
-    ParentUnknown,
-    /// The author of what it answers is gone.
-    ParentGone,
-    /// Its author is on an exclusive list.
-    OnExclusiveList,
-    /// The follow is for other languages.
-    OtherLanguage,
-    /// It boosts a post that is unknown so far.
-    OriginalUnknown,
-    /// It boosts a post that is gone.
-    OriginalGone,
-    /// It boosts a post this account may not see.
-    OriginalNotAddressed,
-    /// The account blocks its author, whom it boosts, or someone it mentions.
-    Blocked,
-    /// The account mutes its author, whom it boosts, or someone it mentions.
-    Muted,
-    /// The account blocks the domain of its author, or of whom it boosts.
-    DomainBlocked,
-    /// Its author blocks the account.
-    BlockedBy,
-    /// It answers someone the account does not follow.
-    AnswersStranger,
-    /// The list shows no such replies.
-    ReplyNotListed,
-    /// The follow is without boosts.
-    BoostsOff,
-    /// It boosts someone who blocks the account.
-    BoostsBlockedBy,
-}
-
-impl Excluded {
-    /// Whether it is for what became of another post, the one it boosts or answers.
-    pub fn is_of_another(self) -> bool {
-        matches!(
-            self,
-            Excluded::OriginalGone
-                | Excluded::OriginalUnknown
-                | Excluded::OriginalNotAddressed
-                | Excluded::ParentGone
-        )
-    }
-
-    /// In words: what follows "not in home: ".
-    pub const fn words(self) -> &'static str {
-        match self {
-            Excluded::Gone => "it was deleted or undone, or is too old to be kept",
-            Excluded::TooLate => "it came too late, and too late posts of its origin are dropped",
-            Excluded::Suspended => "the instance suspends its author, or whom it boosts",
-            Excluded::NotFollowed => "neither its author nor a hashtag it carries is followed",
-            Excluded::NotListed => "its author is not on the list",
-            Excluded::NotAddressed => "it was addressed to others",
-            Excluded::ParentUnknown => "a reply to a post that is unknown so far",
-            Excluded::ParentGone => "a reply to someone who is gone",
-            Excluded::OnExclusiveList => "its author is on an exclusive list",
-            Excluded::OtherLanguage => "its author is followed for other languages",
-            Excluded::OriginalUnknown => "a boost of a post that is unknown so far",
-            Excluded::OriginalGone => "a boost of a post that is gone",
-            Excluded::OriginalNotAddressed => "a boost of a post that was not sent to everybody",
-            Excluded::Blocked => "its author, whom it boosts or someone it mentions is blocked",
-            Excluded::Muted => "its author, whom it boosts or someone it mentions is muted",
-            Excluded::DomainBlocked => "the domain of its author, or of whom it boosts, is blocked",
-            Excluded::BlockedBy => "its author blocks the account",
-            Excluded::AnswersStranger => "a reply to someone you do not follow",
-            Excluded::ReplyNotListed => "a reply of a kind the list does not show",
-            Excluded::BoostsOff => "its author is followed without boosts",
-            Excluded::BoostsBlockedBy => "a boost of someone who blocks the account",
-        }
-    }
-}
-
-impl Included {
-    /// In words: what follows "in home: ".
-    pub const fn words(self) -> &'static str {
-        match self {
-            Included::Own => "the account wrote it",
-            Included::Followed => "its author is followed",
-            Included::Tagged => "a hashtag it carries is followed",
-        }
-    }
-}
-
 /// Which of its author's followers without particular wishes get a post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
@@ -139,7 +26,7 @@ pub enum Reach {
     Every,
     /// Those who follow this actor too, or are it; nobody, if no relation names the actor.
     Knowing(Option<ActorIx>),
-    /// Each has to be asked.
+    /// Each is to be decided about.
     Asked,
 }
 
@@ -242,9 +129,24 @@ pub fn decide_list(subject: &Subject<'_>, account: &Account, list: &List) -> Dec
     }
 }
 
+/// Whether the subject is in a feed. `account` is the feed's; of a shared feed its reader, if there is one.
+pub fn is_in_feed(subject: &Subject<'_>, feed: &FeedId, account: Option<&Account>) -> bool {
+    let decision = match (feed, account) {
+        (FeedId::Tag(_), reader) => return is_in_tag_feed(subject, reader),
+        (FeedId::Public(_), reader) => return is_in_public_feed(subject, reader),
+        (FeedId::Home(_) | FeedId::List { .. }, None) => return false,
+        (FeedId::Home(_), Some(account)) => decide(subject, account),
+        (FeedId::List { list, .. }, Some(account)) => match account.list(list) {
+            Some(list) => decide_list(subject, account, list),
+            None => return false,
+        },
+    };
+    matches!(decision, Decision::In(_))
+}
+
 /// Whether the subject is in the feed of a hashtag it carries; with a reader, less what that reader shuns.
 pub fn is_in_tag_feed(subject: &Subject<'_>, reader: Option<&Account>) -> bool {
-    subject.is_open_to_all() && reader.is_none_or(|reader| !subject.is_shunned(reader))
+    subject.is_open_to_all() && reader.is_none_or(|reader| !subject.is_excluded(reader))
 }
 
 /// Whether the subject is in the public feed; with a reader, less what that reader shuns.
@@ -362,7 +264,7 @@ impl Subject<'_> {
         if !self.opens_to(account) {
             return Decision::Out(Excluded::OriginalNotAddressed);
         }
-        if let Some(why) = self.shunned_by(account) {
+        if let Some(why) = self.excluded_by(account) {
             return Decision::Out(why);
         }
         if account.is_blocked_by(author) {
@@ -392,14 +294,14 @@ impl Subject<'_> {
     fn reaches_as_tagged(&self, account: &Account) -> bool {
         account.follows_a_tag(&self.post.body.tags)
             && self.is_open_to_all()
-            && !self.is_shunned(account)
+            && !self.is_excluded(account)
             && (self.author.is_none() || account.actor() != self.author)
     }
 
     /// Whether the account shuns it, or its author the account.
-    fn is_shunned(&self, account: &Account) -> bool {
+    fn is_excluded(&self, account: &Account) -> bool {
         let blocks = |author| account.is_blocked_by(author);
-        self.shunned_by(account).is_some() || self.author.is_some_and(blocks)
+        self.excluded_by(account).is_some() || self.author.is_some_and(blocks)
     }
 
     /// Whether whom it answers is followed by the account, or is it.
@@ -439,7 +341,7 @@ impl Subject<'_> {
         !self.post.body.tags.is_empty() && self.is_open_to_all()
     }
 
-    /// Which followers without particular wishes get it, so that they need not be asked one by one.
+    /// Which followers with plain relations get it, so that they need not be decided about one by one.
     pub fn reach(&self) -> Reach {
         let open = |visibility| matches!(visibility, Visibility::Public | Visibility::Unlisted);
         let post =
@@ -491,8 +393,8 @@ impl Subject<'_> {
         }
     }
 
-    fn shunned_by(&self, account: &Account) -> Option<Excluded> {
-        if !account.shuns_anybody() {
+    fn excluded_by(&self, account: &Account) -> Option<Excluded> {
+        if !account.excludes_anybody() {
             return None;
         }
         let boosted = self.original.as_ref().and_then(|original| original.author);

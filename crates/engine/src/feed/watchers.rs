@@ -1,6 +1,6 @@
-//! Which feeds something happened to, for those who watch them: a feed nobody watches costs one look at a flag.
+//! Wakes the readers that watch feeds which changed. A feed without watchers costs one read of a flag.
 
-use crate::feed::store::other_memtable::Name;
+use crate::feed::feed_id::FeedId;
 use crate::graph::AccountIx;
 use crate::watch;
 use hashbrown::{HashMap, HashSet};
@@ -8,31 +8,31 @@ use parking_lot::Mutex;
 use std::hash::Hash;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Rows below which those of readers who left are not worth looking for.
+/// Rows below which rows without readers are not looked for.
 const SWEPT_AT: usize = 64;
 
 /// The feeds that are watched.
 #[derive(Debug, Default)]
 pub struct Watchers {
-    /// How many are: while none is, nobody takes the lock.
+    /// How many feeds are watched: while none is, the lock is not taken.
     count: AtomicUsize,
     watched: Mutex<Watched>,
 }
 
 #[derive(Debug, Default)]
 struct Watched {
-    /// Homes and lists, by whose they are.
+    /// Homes and lists, by their account.
     accounts: Rows<AccountIx>,
-    /// Feeds that are nobody's.
-    shared: Rows<Name>,
+    /// Feeds that belong to no account.
+    shared: Rows<FeedId>,
 }
 
 #[derive(Debug)]
 struct Rows<K> {
     rows: HashMap<K, watch::Sender<()>>,
-    /// Those something happened to since they were last told.
+    /// Feeds that changed since their readers were last woken.
     watchers: HashSet<K>,
-    /// With so many rows, those of readers who left are looked for.
+    /// With so many rows, rows without readers are looked for.
     swept_at: usize,
 }
 
@@ -55,10 +55,10 @@ impl Watchers {
         receiver
     }
 
-    /// As [`Self::watch`], for a feed that is nobody's.
-    pub fn watch_shared(&self, name: Name) -> watch::Receiver<()> {
+    /// As [`Self::watch`], for a feed that belongs to no account.
+    pub fn watch_shared(&self, id: FeedId) -> watch::Receiver<()> {
         let mut watched = self.watched.lock();
-        let receiver = watched.shared.watch(name);
+        let receiver = watched.shared.watch(id);
         self.count.store(watched.len(), Ordering::Release);
         receiver
     }
@@ -87,17 +87,17 @@ impl Watchers {
         }
     }
 
-    /// Something happened to a feed that is no home.
-    pub fn stir_named(&self, name: &Name) {
-        if let Some(account) = name.account() {
+    /// Something happened to a feed.
+    pub fn mark_feed_changed(&self, id: &FeedId) {
+        if let Some(account) = id.account() {
             return self.mark_changed(&[account]);
         }
         if self.is_unwatched() {
             return;
         }
         let shared = &mut self.watched.lock().shared;
-        if shared.rows.contains_key(name) && !shared.watchers.contains(name) {
-            shared.watchers.insert(name.clone());
+        if shared.rows.contains_key(id) && !shared.watchers.contains(id) {
+            shared.watchers.insert(id.clone());
         }
     }
 
@@ -108,7 +108,7 @@ impl Watchers {
         watched.shared.mark_all_changed();
     }
 
-    /// Wakes those who watch what was stirred since the last call.
+    /// Wakes the readers of what changed since the last call.
     pub fn wake(&self) {
         if self.is_unwatched() {
             return;
@@ -132,7 +132,7 @@ impl Watched {
 impl<K: Clone + Eq + Hash> Rows<K> {
     fn watch(&mut self, key: K) -> watch::Receiver<()> {
         if self.swept_at <= self.rows.len() {
-            // Those who left make room.
+            // Rows without readers make room.
             self.rows.retain(|_, sender| sender.receiver_count() != 0);
             self.swept_at = SWEPT_AT.max(2 * self.rows.len());
         }
@@ -157,7 +157,7 @@ impl<K: Clone + Eq + Hash> Rows<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::store::other_memtable::Part;
+    use crate::feed::feed_id::PublicPart;
 
     fn account(n: usize) -> AccountIx {
         AccountIx::from_number(n)
@@ -198,16 +198,16 @@ mod tests {
     #[test]
     fn a_shared_feed_wakes_its_own_readers_and_a_list_its_owners() {
         let watchers = Watchers::default();
-        let (rust, all) = (Name::Tag("rust".into()), Name::Public(Part::All));
+        let (rust, all) = (FeedId::tag("rust"), FeedId::Public(PublicPart::All));
         let one = watchers.watch_shared(rust.clone());
         let two = watchers.watch_shared(all);
         let owner = watchers.watch(account(1));
-        watchers.stir_named(&rust);
-        watchers.stir_named(&Name::Tag("other".into()));
+        watchers.mark_feed_changed(&rust);
+        watchers.mark_feed_changed(&FeedId::tag("other"));
         watchers.wake();
         let woken = || [&one, &two, &owner].map(|receiver| receiver.has_changed());
         assert_eq!(woken(), [true, false, false]);
-        watchers.stir_named(&Name::list(account(1), "7", "42"));
+        watchers.mark_feed_changed(&FeedId::list(account(1), "7", "42"));
         watchers.wake();
         assert_eq!(woken(), [true, false, true]);
         watchers.mark_all_changed();

@@ -10,7 +10,7 @@ use crate::graph::remove;
 use crate::relationship::{Change, Key, Kind, Relation};
 use slackwater_order::time::Time;
 
-/// What a relation record calls for.
+/// What the change of a relation calls for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Effect {
     /// An account heard of for the first time: it needs a home.
@@ -35,7 +35,7 @@ pub struct Effect {
     pub patience_ms_before: Option<i64>,
 }
 
-/// Whose posts may have to enter a feed.
+/// The posts that may have to enter a feed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Merge {
     /// Nobody's.
@@ -47,6 +47,31 @@ pub enum Merge {
     Tag(String),
     /// Those of everyone followed, and the account's own.
     Everyone,
+}
+
+/// What a change calls for in an account's feeds: nothing, by default.
+#[derive(Debug, Default)]
+struct FeedWork {
+    /// Entries may have to leave.
+    prunes: bool,
+    /// Entries may have to enter.
+    merge_in: Merge,
+}
+
+impl FeedWork {
+    fn prune() -> FeedWork {
+        FeedWork {
+            prunes: true,
+            merge_in: Merge::Nobody,
+        }
+    }
+
+    fn merge(merge_in: Merge) -> FeedWork {
+        FeedWork {
+            prunes: false,
+            merge_in,
+        }
+    }
 }
 
 impl Graph {
@@ -68,7 +93,7 @@ impl Graph {
         if let (Kind::Account, None) = (key.kind, &change.relation) {
             return self.purge(key);
         }
-        // A removal for an account nobody knows makes none.
+        // A removal does not make an unknown account known.
         if change.relation.is_none() && self.account(&key.account).is_none() {
             return Effect::default();
         }
@@ -76,7 +101,7 @@ impl Graph {
         let before = self.patience_ms(account);
         let actor_before = self.get(account).and_then(super::Account::actor);
         let aggregated = self.aggregates_boosts(account);
-        let (prunes, merge_in) = self.change(account, key, change.relation.as_ref());
+        let work = self.change(account, key, change.relation.as_ref());
         let actor = self.get(account).and_then(super::Account::actor);
         let moved = [actor_before, actor].into_iter().flatten();
         let moved = moved
@@ -84,15 +109,15 @@ impl Graph {
             .map(|actor| self.name(actor).to_owned())
             .collect();
         let is_other = !is_new && before != self.patience_ms(account);
-        // A relation wakes nobody: only a reader does.
+        // A relation does not make an account active: only a reader does.
         if !self.is_inactive(account) {
             self.wake(account);
         }
         Effect {
             new_account: is_new.then_some(account),
             account: Some(account),
-            prunes,
-            merge_in,
+            prunes: work.prunes,
+            merge_in: work.merge_in,
             lists_gone: (key.kind == Kind::List && change.relation.is_none())
                 .then(|| key.target.clone())
                 .into_iter()
@@ -121,13 +146,9 @@ impl Graph {
             .collect()
     }
 
-    fn change(
-        &mut self,
-        account: AccountIx,
-        key: &Key,
-        relation: Option<&Relation>,
-    ) -> (bool, Merge) {
-        const NOTHING: (bool, Merge) = (false, Merge::Nobody);
+    /// Applies the change of a relation that an account has, and returns what that calls for in its feeds.
+    fn change(&mut self, account: AccountIx, key: &Key, relation: Option<&Relation>) -> FeedWork {
+        let is_on = relation.is_some();
         match (key.kind, relation) {
             (
                 Kind::Account,
@@ -139,16 +160,8 @@ impl Graph {
                 }),
             ) => {
                 self.set_patience(account, Said::Account, *patience);
-                if let Some(of) = self.accounts.get_mut(account.number()) {
-                    of.wants_repeats = !aggregate_boosts;
-                }
-                let actor_ix = self.actor_or_new(actor);
-                if self.get(account).and_then(super::Account::actor) == Some(actor_ix) {
-                    return NOTHING;
-                }
-                self.set_actor(account, Some(actor_ix));
-                // Who it is decides what it wrote and what it was addressed in.
-                (true, Merge::Everyone)
+                self.set_aggregates_boosts(account, *aggregate_boosts);
+                self.change_actor(account, actor)
             }
             (
                 Kind::Follow,
@@ -159,64 +172,39 @@ impl Graph {
                     ..
                 }),
             ) => {
-                let how = FollowOptions {
+                let options = FollowOptions {
                     boosts: *boosts,
                     languages: languages.clone(),
                 };
-                let before = self
-                    .actor(target)
-                    .and_then(|actor| self.get(account)?.follow(actor).cloned());
-                if before.as_ref() == Some(&how) {
-                    return NOTHING;
-                }
-                self.set_follow(account, target, how);
-                (before.is_some(), Merge::Author(target.clone()))
+                self.follow(account, target, options)
             }
-            (Kind::Follow, None) => {
-                let Some(actor) = self.actor(&key.target) else {
-                    return NOTHING;
-                };
-                let was = self
-                    .get(account)
-                    .is_some_and(|of| of.follow(actor).is_some());
-                self.unset_follow(account, actor);
-                (was, Merge::Nobody)
-            }
+            (Kind::Follow, None) => self.unfollow(account, &key.target),
             (Kind::Mute, relation) => {
                 let until = match relation {
                     Some(Relation::Mute { until, .. }) => *until,
                     _ => None,
                 };
-                self.set_mute(account, &key.target, relation.is_some(), until)
+                self.set_mute(account, &key.target, is_on, until)
             }
-            (Kind::Block, relation) => {
+            (Kind::Block, _) => {
                 let actor = self.actor_or_new(&key.target);
-                self.shun(account, relation.is_some(), |of, on| {
-                    set(&mut of.blocks, actor, on)
-                })
+                self.exclude(account, is_on, |of, on| set(&mut of.blocks, actor, on))
             }
-            (Kind::DomainBlock, relation) => {
+            (Kind::DomainBlock, _) => {
                 let domain: Box<str> = key.target.as_str().into();
-                self.shun(account, relation.is_some(), |of, on| {
+                self.exclude(account, is_on, |of, on| {
                     set(&mut of.domain_blocks, domain, on)
                 })
             }
-            (Kind::BlockedBy, relation) => {
+            (Kind::BlockedBy, _) => {
                 let actor = self.actor_or_new(&key.target);
-                self.shun(account, relation.is_some(), |of, on| {
-                    set(&mut of.blocked_by, actor, on)
-                })
+                self.exclude(account, is_on, |of, on| set(&mut of.blocked_by, actor, on))
             }
-            (Kind::Tag, relation) => {
-                match (
-                    self.set_tag(account, &key.target, relation.is_some()),
-                    relation,
-                ) {
-                    (false, _) => NOTHING,
-                    (true, Some(_)) => (false, Merge::Tag(key.target.clone())),
-                    (true, None) => (true, Merge::Nobody),
-                }
-            }
+            (Kind::Tag, _) => match self.set_tag(account, &key.target, is_on) {
+                false => FeedWork::default(),
+                true if is_on => FeedWork::merge(Merge::Tag(key.target.clone())),
+                true => FeedWork::prune(),
+            },
             (Kind::List, relation) => {
                 let wants = match relation {
                     Some(Relation::List {
@@ -230,34 +218,86 @@ impl Graph {
                 let before = self.set_list(account, &key.target, wants);
                 list_change(before, wants)
             }
-            (Kind::ListMember, relation) => {
-                let Some((list, actor)) = key.target.split_once(' ') else {
-                    return NOTHING;
-                };
-                let actor_ix = self.actor_or_new(actor);
-                let on = relation.is_some();
-                if !self.set_list_member(account, list, actor_ix, on) {
-                    return NOTHING;
-                }
-                let list = self.get(account).and_then(|of| of.list(list));
-                match list.map(crate::graph::lists::List::is_exclusive) {
-                    None => NOTHING,
-                    // Into the list and out of home, or the other way round.
-                    Some(true) => (true, Merge::Author(actor.to_owned())),
-                    Some(false) if on => (false, Merge::Author(actor.to_owned())),
-                    Some(false) => (true, Merge::Nobody),
-                }
-            }
+            (Kind::ListMember, _) => self.change_list_member(account, &key.target, is_on),
             (Kind::Ordering, relation) => {
                 let patience = match relation {
                     Some(Relation::Ordering { patience, .. }) => Some(*patience),
                     _ => None,
                 };
                 self.set_patience(account, Said::Ordering, patience);
-                NOTHING
+                FeedWork::default()
             }
-            // A removed account and moderation are no change of one account's wishes; the rest is no relation's form.
-            _ => NOTHING,
+            // The removal of an account and moderation are no change within an account; the rest is no form of a relation.
+            _ => FeedWork::default(),
+        }
+    }
+
+    fn set_aggregates_boosts(&mut self, account: AccountIx, aggregates: bool) {
+        if let Some(of) = self.accounts.get_mut(account.number()) {
+            of.wants_repeats = !aggregates;
+        }
+    }
+
+    /// The account is this actor. Which actor it is decides what it wrote and in which posts it is addressed.
+    fn change_actor(&mut self, account: AccountIx, actor: &str) -> FeedWork {
+        let actor = self.actor_or_new(actor);
+        if self.get(account).and_then(super::Account::actor) == Some(actor) {
+            return FeedWork::default();
+        }
+        self.set_actor(account, Some(actor));
+        FeedWork {
+            prunes: true,
+            merge_in: Merge::Everyone,
+        }
+    }
+
+    fn follow(&mut self, account: AccountIx, target: &str, options: FollowOptions) -> FeedWork {
+        let before = self
+            .actor(target)
+            .and_then(|actor| self.get(account)?.follow(actor).cloned());
+        if before.as_ref() == Some(&options) {
+            return FeedWork::default();
+        }
+        self.set_follow(account, target, options);
+        FeedWork {
+            prunes: before.is_some(),
+            merge_in: Merge::Author(target.to_owned()),
+        }
+    }
+
+    fn unfollow(&mut self, account: AccountIx, target: &str) -> FeedWork {
+        let Some(actor) = self.actor(target) else {
+            return FeedWork::default();
+        };
+        let was_followed = self
+            .get(account)
+            .is_some_and(|of| of.follow(actor).is_some());
+        self.unset_follow(account, actor);
+        FeedWork {
+            prunes: was_followed,
+            ..FeedWork::default()
+        }
+    }
+
+    /// `target`: the backend's id of the list, a space, and the id of the actor.
+    fn change_list_member(&mut self, account: AccountIx, target: &str, is_on: bool) -> FeedWork {
+        let Some((list, actor)) = target.split_once(' ') else {
+            return FeedWork::default();
+        };
+        let actor_ix = self.actor_or_new(actor);
+        if !self.set_list_member(account, list, actor_ix, is_on) {
+            return FeedWork::default();
+        }
+        let list = self.get(account).and_then(|of| of.list(list));
+        match list.map(crate::graph::lists::List::is_exclusive) {
+            None => FeedWork::default(),
+            // Into the list and out of home, or the other way round.
+            Some(true) => FeedWork {
+                prunes: true,
+                merge_in: Merge::Author(actor.to_owned()),
+            },
+            Some(false) if is_on => FeedWork::merge(Merge::Author(actor.to_owned())),
+            Some(false) => FeedWork::prune(),
         }
     }
 
@@ -272,7 +312,7 @@ impl Graph {
         target: &str,
         on: bool,
         until: Option<Time>,
-    ) -> (bool, Merge) {
+    ) -> FeedWork {
         let actor = self.actor_or_new(target);
         let ends = self.mute_ends.remove(&(account, actor));
         if let Some(end) = ends {
@@ -282,25 +322,25 @@ impl Graph {
             self.mute_ends.insert((account, actor), end);
             self.mutes_by_end.insert((end, account, actor));
         }
-        self.shun(account, on, |of, on| set(&mut of.mutes, actor, on))
+        self.exclude(account, on, |of, on| set(&mut of.mutes, actor, on))
     }
 
     /// Turns something that keeps posts out on or off.
-    fn shun(
+    fn exclude(
         &mut self,
         account: AccountIx,
         on: bool,
         set: impl FnOnce(&mut super::Account, bool) -> bool,
-    ) -> (bool, Merge) {
+    ) -> FeedWork {
         let changed = self
             .accounts
             .get_mut(account.number())
             .is_some_and(|of| set(of, on));
         match (changed, on) {
-            (false, _) => (false, Merge::Nobody),
-            (true, true) => (true, Merge::Nobody),
-            // Whoever boosted or mentioned them comes back too.
-            (true, false) => (false, Merge::Everyone),
+            (false, _) => FeedWork::default(),
+            (true, true) => FeedWork::prune(),
+            // Posts of others that boost or mention them come back too.
+            (true, false) => FeedWork::merge(Merge::Everyone),
         }
     }
 
@@ -360,16 +400,22 @@ impl Graph {
     }
 }
 
-/// What another wish of a list means for feeds.
-fn list_change(before: Option<Wants>, after: Option<Wants>) -> (bool, Merge) {
+/// What a change of a list's settings calls for; none: there is no such list.
+fn list_change(before: Option<Wants>, after: Option<Wants>) -> FeedWork {
     let is_exclusive = |wants: Option<Wants>| wants.is_some_and(|wants| wants.exclusive);
     match (before, after) {
-        (before, after) if before == after => (false, Merge::Nobody),
-        (None, _) => (is_exclusive(after), Merge::Everyone),
+        (before, after) if before == after => FeedWork::default(),
+        (None, _) => FeedWork {
+            prunes: is_exclusive(after),
+            merge_in: Merge::Everyone,
+        },
         // The list's own feed goes as a whole.
-        (_, None) if is_exclusive(before) => (false, Merge::Everyone),
-        (_, None) => (false, Merge::Nobody),
-        _ => (true, Merge::Everyone),
+        (_, None) if is_exclusive(before) => FeedWork::merge(Merge::Everyone),
+        (_, None) => FeedWork::default(),
+        _ => FeedWork {
+            prunes: true,
+            merge_in: Merge::Everyone,
+        },
     }
 }
 
@@ -383,114 +429,4 @@ fn set<T: Ord>(sorted: &mut Vec<T>, item: T, on: bool) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::graph::FanOutClass;
-    use crate::relationship::decode;
-
-    fn apply(graph: &mut Graph, document: &str) -> Effect {
-        graph.apply(&decode(None, Some(document.as_bytes())).unwrap())
-    }
-
-    const ANA: &str = "https://a.example/users/ana";
-
-    #[test]
-    fn a_follow_merges_and_its_end_weeds_and_saying_it_again_does_neither() {
-        let mut graph = Graph::default();
-        let follow = r#"{"type":"follow","account":"7","target":"https://a.example/users/ana"}"#;
-        let first = apply(&mut graph, follow);
-        let account = graph.account("7").unwrap();
-        assert_eq!(
-            (first.new_account, first.merge_in),
-            (Some(account), Merge::Author(ANA.into()))
-        );
-        let again = apply(&mut graph, follow);
-        assert_eq!(
-            (again.new_account, again.prunes, again.merge_in),
-            (None, false, Merge::Nobody)
-        );
-        assert_eq!(graph.followers(graph.actor(ANA).unwrap()), [account]);
-        let end = r#"{"type":"follow","account":"7","target":"https://a.example/users/ana","removed":true}"#;
-        assert!(apply(&mut graph, end).prunes);
-        assert!(!apply(&mut graph, end).prunes);
-        assert_eq!(
-            (graph.followers(graph.actor(ANA).unwrap()), graph.follows()),
-            (&[][..], 0)
-        );
-    }
-
-    #[test]
-    fn boosts_are_aggregated_unless_the_account_says_otherwise() {
-        let mut graph = Graph::default();
-        let mut check = |more: &str, regroups, aggregates| {
-            let document = format!(r#"{{"type":"account","account":"7","actor":"{ANA}"{more}}}"#);
-            assert_eq!(
-                apply(&mut graph, &document).regroups,
-                regroups,
-                "{document}"
-            );
-            let account = graph.account("7").unwrap();
-            assert_eq!(graph.get(account).unwrap().aggregates_boosts(), aggregates);
-        };
-        check("", false, true);
-        check(r#","aggregate_boosts":false"#, true, false);
-        check(r#","aggregate_boosts":false"#, false, false);
-        check(r#","aggregate_boosts":true"#, true, true);
-    }
-
-    #[test]
-    fn a_mute_that_ends_is_found_when_it_has() {
-        let mut graph = Graph::default();
-        let mute = r#"{"type":"mute","account":"7","target":"https://a.example/users/ana","until":"2026-12-01T00:00:00Z"}"#;
-        assert!(apply(&mut graph, mute).prunes);
-        let end = Time::from_millis(1_796_083_200_000);
-        assert_eq!(
-            graph.ended_mutes(end.minus(std::time::Duration::from_millis(1))),
-            []
-        );
-        assert_eq!(graph.ended_mutes(end).len(), 1);
-        let removal = r#"{"type":"mute","account":"7","target":"https://a.example/users/ana","removed":true}"#;
-        assert_eq!(apply(&mut graph, removal).merge_in, Merge::Everyone);
-        assert_eq!(graph.ended_mutes(end), []);
-    }
-
-    #[test]
-    fn a_removed_account_keeps_nothing() {
-        let mut graph = Graph::default();
-        for document in [
-            r#"{"type":"account","account":"7","actor":"https://me.example/users/me"}"#,
-            r#"{"type":"follow","account":"7","target":"https://a.example/users/ana","boosts":false}"#,
-            r#"{"type":"block","account":"7","target":"https://b.example/users/bob"}"#,
-        ] {
-            apply(&mut graph, document);
-        }
-        let account = graph.account("7").unwrap();
-        assert_eq!(graph.manner(account), FanOutClass::Particular);
-        let gone = apply(
-            &mut graph,
-            r#"{"type":"account","account":"7","removed":true}"#,
-        );
-        assert!(gone.purge);
-        assert_eq!(graph.account("7"), None);
-        let of = graph.get(account).unwrap();
-        assert_eq!(
-            (of.actor(), of.follows().len(), of.shuns_anybody()),
-            (None, 0, false)
-        );
-        assert_eq!(graph.manner(account), FanOutClass::Plain);
-        assert_eq!(
-            graph.owners(graph.actor("https://me.example/users/me").unwrap()),
-            []
-        );
-    }
-
-    #[test]
-    fn a_removal_for_a_stranger_makes_no_account() {
-        let mut graph = Graph::default();
-        apply(
-            &mut graph,
-            r#"{"type":"block","account":"9","target":"https://a.example/users/ana","removed":true}"#,
-        );
-        assert_eq!(graph.accounts(), 0);
-    }
-}
+mod tests;

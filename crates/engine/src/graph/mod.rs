@@ -100,7 +100,7 @@ pub struct Graph {
     names: Vec<Box<str>>,
     /// By account: how a fan-out goes about it. Beside the accounts, not in them, so that a fan-out to plain followers
     /// touches one byte of each.
-    manners: Vec<FanOutClass>,
+    fan_out_classes: Vec<FanOutClass>,
     /// By actor: the accounts that follow it, ascending.
     followers: Vec<Vec<AccountIx>>,
     /// By actor: the accounts it is the actor of, ascending.
@@ -141,9 +141,9 @@ impl Account {
     }
 
     /// How a fan-out goes about it while it is awake.
-    fn manner(&self) -> FanOutClass {
+    fn fan_out_class(&self) -> FanOutClass {
         let has_wishes = !self.options.is_empty()
-            || self.shuns_anybody()
+            || self.excludes_anybody()
             || !self.blocked_by.is_empty()
             || self.lists().any(|(_, list)| list.is_exclusive());
         if has_wishes {
@@ -170,7 +170,7 @@ impl Account {
     }
 
     /// Whether it mutes or blocks anybody at all.
-    pub fn shuns_anybody(&self) -> bool {
+    pub fn excludes_anybody(&self) -> bool {
         !(self.mutes.is_empty() && self.blocks.is_empty() && self.domain_blocks.is_empty())
     }
 
@@ -263,8 +263,8 @@ impl Graph {
     }
 
     /// How a fan-out goes about an account.
-    pub fn manner(&self, account: AccountIx) -> FanOutClass {
-        self.manners
+    pub fn fan_out_class(&self, account: AccountIx) -> FanOutClass {
+        self.fan_out_classes
             .get(account.number())
             .copied()
             .unwrap_or(FanOutClass::Particular)
@@ -272,23 +272,23 @@ impl Graph {
 
     /// Whether an account has no feeds for now.
     pub fn is_inactive(&self, account: AccountIx) -> bool {
-        self.manner(account) == FanOutClass::Inactive
+        self.fan_out_class(account) == FanOutClass::Inactive
     }
 
     /// An account has no feeds from now on, until [`Graph::wake`].
     pub fn drop_feeds(&mut self, account: AccountIx) {
-        if let Some(manner) = self.manners.get_mut(account.number()) {
-            *manner = FanOutClass::Inactive;
+        if let Some(fan_out_class) = self.fan_out_classes.get_mut(account.number()) {
+            *fan_out_class = FanOutClass::Inactive;
         }
     }
 
     /// An account has feeds again.
     pub fn wake(&mut self, account: AccountIx) {
-        if let (Some(of), Some(manner)) = (
+        if let (Some(of), Some(fan_out_class)) = (
             self.accounts.get(account.number()),
-            self.manners.get_mut(account.number()),
+            self.fan_out_classes.get_mut(account.number()),
         ) {
-            *manner = of.manner();
+            *fan_out_class = of.fan_out_class();
         }
     }
 
@@ -320,7 +320,7 @@ impl Graph {
             id: id.into(),
             ..Account::default()
         });
-        self.manners.push(FanOutClass::Plain);
+        self.fan_out_classes.push(FanOutClass::Plain);
         self.by_id.insert(id.into(), account);
         (account, true)
     }

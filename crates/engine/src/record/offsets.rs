@@ -30,6 +30,15 @@ impl LogPos {
         LogPos((topic << (OFFSET_BITS + PARTITION_BITS)) | (partition << OFFSET_BITS) | offset)
     }
 
+    /// The position of a record of the activities topic.
+    pub fn of_activity(partition: i32, offset: i64) -> LogPos {
+        LogPos::new(Position {
+            topic: Topic::Activities,
+            partition,
+            offset,
+        })
+    }
+
     /// From its number; none if the number is too large.
     pub const fn from_number(number: u64) -> Option<LogPos> {
         if number >> (OFFSET_BITS + PARTITION_BITS + 1) == 0 {

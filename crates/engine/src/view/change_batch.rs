@@ -46,12 +46,12 @@ pub struct ChangeBatch<E> {
     /// The changes, lowest first.
     pub items: Vec<ChangeItem<E>>,
     /// The highest place looked at.
-    pub last: u64,
+    pub last: PostId,
     /// Whether some were left for another answer.
     pub more: bool,
 }
 
-/// One change.
+/// A place whose entry changed.
 #[derive(Clone, Debug)]
 pub struct ChangeItem<E> {
     /// What the reader does with it.
@@ -88,7 +88,7 @@ impl<E> Default for ChangeBatch<E> {
     fn default() -> ChangeBatch<E> {
         ChangeBatch {
             items: Vec::new(),
-            last: 0,
+            last: PostId::MIN,
             more: false,
         }
     }
@@ -111,9 +111,7 @@ pub fn batch<W: WriteEntry>(
             break;
         }
         batch.last = change.id;
-        let Some(id) = PostId::from_number(change.id) else {
-            continue;
-        };
+        let id = change.id;
         if change.change == EntryChange::Repeats && !may_have(store, id, from)? {
             continue;
         }
@@ -136,7 +134,7 @@ pub fn batch<W: WriteEntry>(
         }
         let kind = kind(change.change, &post, original.as_deref(), from);
         let is_known = could_be_there(&post, original.as_deref(), from);
-        let was_held = highest_visible(Some(from.horizon)).number() < change.id;
+        let was_held = highest_visible(Some(from.horizon)) < id;
         let entry = writer.write(post, original);
         bytes += W::bytes(&entry);
         batch.items.push(ChangeItem {
@@ -153,7 +151,7 @@ pub fn batch<W: WriteEntry>(
 /// Whether the reader may have a hidden repeat. It cannot if the repeat was hidden from the first: ten thousand boosts of one post
 /// are not ten thousand removals.
 fn may_have(store: &Store, id: PostId, from: &ReadPoint) -> Result<bool, DiskError> {
-    let may_show = |post: &Post| from.may_show(post.made.log_pos());
+    let may_show = |post: &Post| from.may_show(post.made);
     Ok(
         post_with_original(store, id)?.is_none_or(|(post, original)| {
             may_show(&post) && original.is_none_or(|original| may_show(&original))
@@ -166,15 +164,14 @@ fn may_have(store: &Store, id: PostId, from: &ReadPoint) -> Result<bool, DiskErr
 fn could_be_there(post: &Post, original: Option<&Post>, from: &ReadPoint) -> bool {
     let is_for_followers = |post: &Post| post.body.visibility == Visibility::Private;
     let opens = |post: &Post| post.document.filter(|_| is_for_followers(post));
-    let knew = |post: &Post| {
-        from.has(post.made.log_pos()) && opens(post).is_none_or(|document| from.has(document))
-    };
+    let knew =
+        |post: &Post| from.has(post.made) && opens(post).is_none_or(|document| from.has(document));
     knew(post) && original.is_none_or(knew) && rests_on(post).all(|log_pos| from.has(log_pos))
 }
 
 /// An entry whose post and original the reader has was edited; any other entry is new.
 fn kind(what: EntryChange, post: &Post, original: Option<&Post>, from: &ReadPoint) -> ChangeKind {
-    let knew = |post: &Post| from.has(post.made.log_pos());
+    let knew = |post: &Post| from.has(post.made);
     if what == EntryChange::Touched && knew(post) && original.is_none_or(knew) {
         ChangeKind::Edit
     } else {

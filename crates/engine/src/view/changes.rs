@@ -4,8 +4,8 @@
 //! Changes are upserts by id. Where nobody can know whether a reader has an entry, the entry is sent again; where nobody can know
 //! what left, the cursor is refused. There is never a gap.
 
-use crate::feed::boosts::Edited;
 use crate::feed::ordered_feed::OrderedFeed;
+use crate::feed::unfinished::Edited;
 use crate::record::Topic;
 use crate::record::offsets::{LogPos, Offsets};
 use crate::view::cursor::ReadPoint;
@@ -13,12 +13,13 @@ use crate::view::uncertain_boosts::UncertainBoosts;
 use crate::view::visible::Visible;
 use hashbrown::HashSet;
 use slackwater_order::horizon::highest_visible;
+use slackwater_order::place::PostId;
 
 /// A place whose entry changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChangedEntry {
     /// The entry's place.
-    pub id: u64,
+    pub id: PostId,
     /// What happened to it.
     pub change: EntryChange,
 }
@@ -67,7 +68,7 @@ impl ReadPoint {
     }
 
     /// Whether a new entry at `id` is behind: the reader has an entry above it.
-    pub fn is_past(&self, id: u64) -> bool {
+    pub fn is_past(&self, id: PostId) -> bool {
         id < self.top
     }
 }
@@ -85,12 +86,13 @@ pub fn changes(
         return Err(CursorRefused::Forgotten);
     }
     let mut is_all_in_doubt = false;
-    for turn in feed.turns.iter().filter(|turn| !from.has(turn.log_pos)) {
-        is_all_in_doubt |= turn.regroups;
-        if from.is_within(&turn.seen) {
+    let relation_changes = feed.relation_changes.iter();
+    for change in relation_changes.filter(|change| !from.has(change.log_pos)) {
+        is_all_in_doubt |= change.regroups;
+        if from.is_within(&change.seen) {
             continue;
         }
-        if turn.takes_out {
+        if change.takes_out {
             return Err(CursorRefused::NotListed);
         }
         is_all_in_doubt = true;
@@ -100,18 +102,18 @@ pub fn changes(
         None => UncertainBoosts::default(),
     };
     let ids = feed.ids.get(visible.entries.clone()).unwrap_or_default();
-    let last_known = highest_visible(Some(from.horizon)).number();
+    let last_known = highest_visible(Some(from.horizon));
     let marks = feed.marks.get(visible.entries.clone()).unwrap_or_default();
     // These are few; as a rule there are none among a full feed's hundreds.
-    let also: Vec<_> = feed
-        .also
+    let dependencies: Vec<_> = feed
+        .dependencies
         .iter()
         .filter(|(_, log_pos)| !from.has(*log_pos))
         .collect();
-    let mut also = also.into_iter().peekable();
+    let mut dependencies = dependencies.into_iter().peekable();
     let edited = edited.iter().filter(|(_, log_pos)| !from.has(*log_pos));
-    let edited = edited.flat_map(|(post, _)| feed.shows.entries_of(post.number()));
-    let edited: HashSet<u64> = edited.collect();
+    let edited = edited.flat_map(|(post, _)| feed.shows.entries_of(*post));
+    let edited: HashSet<PostId> = edited.collect();
     let mut changes = Vec::new();
     for (id, log_pos) in ids.iter().zip(marks) {
         let is_passed = last_known < *id || *id <= from.floor;
@@ -122,7 +124,7 @@ pub fn changes(
         } else {
             Some(EntryChange::Touched)
         };
-        while let Some((there, log_pos)) = also.next_if(|(there, _)| there <= id) {
+        while let Some((there, log_pos)) = dependencies.next_if(|(there, _)| there <= id) {
             if there == id {
                 change = match log_pos.topic() {
                     Topic::Relationships => Some(EntryChange::LetIn),
@@ -146,7 +148,7 @@ pub fn changes(
         }
     }
     let left = feed
-        .gone
+        .removed
         .iter()
         .filter(|(id, log_pos)| !from.has(*log_pos) && *id <= last_known && from.floor < *id);
     changes.extend(left.map(|(id, _)| ChangedEntry {

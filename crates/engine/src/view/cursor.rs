@@ -5,6 +5,7 @@ use crate::view::seal::{NAME_BYTES, SEAL_BYTES, SealedLog};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
+use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -37,10 +38,10 @@ pub struct ReadPoint {
     pub ahead: Offsets,
     /// Its horizon; if it had none, the time of its highest entry or of the reading.
     pub horizon: Time,
-    /// Its highest visible place; 0 for none.
-    pub top: u64,
+    /// The highest place it showed; the lowest of all for none.
+    pub top: PostId,
     /// Its floor: the place at and below which nothing was visible for length.
-    pub floor: u64,
+    pub floor: PostId,
 }
 
 /// How far a delivery of several answers has got.
@@ -49,7 +50,7 @@ pub struct Batch {
     /// The moment whose feed the reader will have at its end.
     pub upto: ReadPoint,
     /// The highest place that was sent.
-    pub last: u64,
+    pub last: PostId,
 }
 
 /// Why a text is no cursor.
@@ -80,15 +81,15 @@ impl Cursor {
 
     /// The floor of its reader, who is sent it with the cursor. None amid a delivery of several answers: these may bring back entries
     /// below the floor that there was before.
-    pub fn floor(&self) -> Option<u64> {
+    pub fn floor(&self) -> Option<PostId> {
         self.batch.is_none().then_some(self.from.floor)
     }
 
     /// From now on the cursor counts on no floor.
     pub fn drop_floor(&mut self) {
-        self.from.floor = 0;
+        self.from.floor = PostId::MIN;
         if let Some(batch) = &mut self.batch {
-            batch.upto.floor = 0;
+            batch.upto.floor = PostId::MIN;
         }
     }
 
@@ -165,6 +166,10 @@ mod tests {
         SealedLog::new(4).sealed_with(Some(Key::of(b"a key")))
     }
 
+    fn place(number: u64) -> PostId {
+        PostId::from_number(number).unwrap()
+    }
+
     fn cursor() -> Cursor {
         let next = Topic::ALL.map(|topic| Position {
             topic,
@@ -175,8 +180,8 @@ mod tests {
             seen: Offsets::new(&next),
             ahead: Offsets::new(&next),
             horizon: Time::from_millis(5),
-            top: 9,
-            floor: 2,
+            top: place(9),
+            floor: place(2),
         };
         Cursor {
             feed: Cursor::feed_of("7/home"),
@@ -184,7 +189,7 @@ mod tests {
             from: read_point.clone(),
             batch: Some(Batch {
                 upto: read_point,
-                last: 8,
+                last: place(8),
             }),
         }
     }

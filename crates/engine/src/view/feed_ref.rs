@@ -1,13 +1,11 @@
 //! Which feed a request names, and who reads it. The rules decide again about each entry as it is read, so that a relation hides
 //! what it hides from the moment it is in force, before any feed has been rewritten.
 
+use crate::feed::feed_id::{FeedId, PublicPart};
 use crate::feed::ordered_feed::OrderedFeed;
 use crate::feed::post::Post;
-use crate::feed::rules::{
-    Decision, Subject, decide, decide_list, is_in_public_feed, is_in_tag_feed,
-};
+use crate::feed::rules::{Subject, is_in_feed};
 use crate::feed::store::disk::DiskError;
-use crate::feed::store::other_memtable::{Name, Part};
 use crate::graph::AccountIx;
 use crate::graph::Graph;
 use crate::view::View;
@@ -37,7 +35,7 @@ pub enum FeedRef {
     /// The public feed.
     Public {
         /// Which part of it.
-        part: Part,
+        part: PublicPart,
         /// The account that reads it, if one does: what the account mutes or blocks is left out.
         reader: Option<String>,
     },
@@ -48,15 +46,7 @@ pub enum FeedRef {
 pub struct ResolvedFeed {
     /// The account that the feed belongs to; of a shared feed, the account that reads it.
     pub account: Option<AccountIx>,
-    which: ResolvedKind,
-}
-
-#[derive(Clone, Debug)]
-enum ResolvedKind {
-    Home,
-    List(Name, String),
-    Tag(Name),
-    Public(Name),
+    id: FeedId,
 }
 
 impl FeedRef {
@@ -89,11 +79,11 @@ impl FeedRef {
     }
 
     /// The feed's name in the store, if it is shared.
-    pub fn shared(&self) -> Option<Name> {
+    pub fn shared(&self) -> Option<FeedId> {
         match self {
             FeedRef::Home { .. } | FeedRef::List { .. } => None,
-            FeedRef::Tag { tag, .. } => Some(Name::Tag(tag.as_str().into())),
-            FeedRef::Public { part, .. } => Some(Name::Public(*part)),
+            FeedRef::Tag { tag, .. } => Some(FeedId::tag(tag)),
+            FeedRef::Public { part, .. } => Some(FeedId::Public(*part)),
         }
     }
 
@@ -112,44 +102,27 @@ impl FeedRef {
     pub fn find(&self, graph: &Graph) -> Option<ResolvedFeed> {
         // A reader of whom nothing is known mutes and blocks nobody.
         let reader = |reader: &Option<String>| reader.as_deref().and_then(|id| graph.account(id));
-        Some(match self {
-            FeedRef::Home { account } => ResolvedFeed {
-                account: Some(graph.account(account)?),
-                which: ResolvedKind::Home,
-            },
+        let (account, id) = match self {
+            FeedRef::Home { account } => {
+                let number = graph.account(account)?;
+                (Some(number), FeedId::Home(number))
+            }
             FeedRef::List { account, list } => {
                 let number = graph.account(account)?;
                 graph.get(number)?.list(list)?;
-                ResolvedFeed {
-                    account: Some(number),
-                    which: ResolvedKind::List(Name::list(number, account, list), list.clone()),
-                }
+                (Some(number), FeedId::list(number, account, list))
             }
-            FeedRef::Tag { tag, reader: by } => ResolvedFeed {
-                account: reader(by),
-                which: ResolvedKind::Tag(Name::Tag(tag.as_str().into())),
-            },
-            FeedRef::Public { part, reader: by } => ResolvedFeed {
-                account: reader(by),
-                which: ResolvedKind::Public(Name::Public(*part)),
-            },
-        })
+            FeedRef::Tag { tag, reader: by } => (reader(by), FeedId::tag(tag)),
+            FeedRef::Public { part, reader: by } => (reader(by), FeedId::Public(*part)),
+        };
+        Some(ResolvedFeed { account, id })
     }
 }
 
 impl ResolvedFeed {
     /// Reads the whole feed, also what its horizon has not reached.
     pub fn read(&self, view: &View) -> Result<OrderedFeed, DiskError> {
-        match (&self.which, self.account) {
-            (ResolvedKind::Home, Some(account)) => {
-                Ok(view.store.home(account)?.unwrap_or_default())
-            }
-            (ResolvedKind::Home, None) => Ok(OrderedFeed::default()),
-            (
-                ResolvedKind::List(name, _) | ResolvedKind::Tag(name) | ResolvedKind::Public(name),
-                _,
-            ) => view.store.named(name),
-        }
+        view.store.feed(&self.id)
     }
 
     /// Whether the post belongs in the feed by the relations that are in force now. `original` is the post that it boosts.
@@ -157,16 +130,6 @@ impl ResolvedFeed {
         let graph = view.graph.read();
         let subject = Subject::new(post, original, &graph);
         let account = self.account.and_then(|account| graph.get(account));
-        let decision = match (&self.which, account) {
-            (ResolvedKind::Tag(_), reader) => return is_in_tag_feed(&subject, reader),
-            (ResolvedKind::Public(_), reader) => return is_in_public_feed(&subject, reader),
-            (_, None) => return false,
-            (ResolvedKind::Home, Some(account)) => decide(&subject, account),
-            (ResolvedKind::List(_, id), Some(account)) => match account.list(id) {
-                Some(list) => decide_list(&subject, account, list),
-                None => return false,
-            },
-        };
-        matches!(decision, Decision::In(_))
+        is_in_feed(&subject, &self.id, account)
     }
 }

@@ -131,20 +131,17 @@ impl View {
         let owner = self.actor_of(account);
         let mut late = Vec::new();
         for id in snapshot.ids() {
-            let Some(id) = PostId::from_number(*id) else {
-                continue;
-            };
-            let Some((post, original)) = post_with_original(&self.store, id)? else {
+            let Some((post, original)) = post_with_original(&self.store, *id)? else {
                 continue;
             };
             if !snapshot.resolved.admits(self, &post, original.as_deref()) {
                 continue;
             }
             let arrival = Arrival::of(self, owner.as_deref(), &post, original.as_deref())?;
-            let mut marks = snapshot.feed.marks_of(id.number());
+            let mut marks = snapshot.feed.marks_of(*id);
             let by_relation = marks.any(|log_pos| log_pos.topic() == Topic::Relationships);
             if is_late(&post, &arrival, by_relation, wait) {
-                let (key, at) = (key(arrival.at, id), arrival.at);
+                let (key, at) = (key(arrival.at, *id), arrival.at);
                 late.push(LateEntry {
                     key,
                     at,

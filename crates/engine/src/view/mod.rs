@@ -37,8 +37,8 @@ pub mod visible;
 pub mod with_original;
 
 use crate::feed::boosts::Waiting;
-use crate::feed::reevaluate::AuthorChangeMark;
 use crate::feed::store::Store;
+use crate::feed::unfinished::AuthorChangeMark;
 use crate::graph::Graph;
 use crate::record::Position;
 use crate::record::offsets::{LogPos, Offsets};

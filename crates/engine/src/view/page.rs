@@ -24,21 +24,21 @@ pub struct Span {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Candidates<'a> {
     /// The newest come first: take down from the end of this ascending slice.
-    Down(&'a [u64]),
+    Down(&'a [PostId]),
     /// `after` alone was given: the page just above it. Take up from the beginning, then turn round.
-    Up(&'a [u64]),
+    Up(&'a [PostId]),
 }
 
 impl Span {
     /// The part of an ascending list of ids a page is taken from. With `before`, or neither, the newest of the part
     /// are wanted; with `after` alone those just above it.
-    pub fn of<'a>(&self, ids: &'a [u64]) -> Candidates<'a> {
+    pub fn of<'a>(&self, ids: &'a [PostId]) -> Candidates<'a> {
         let from = self
             .after
-            .map_or(0, |after| ids.partition_point(|id| *id <= after.number()));
-        let to = self.before.map_or(ids.len(), |before| {
-            ids.partition_point(|id| *id < before.number())
-        });
+            .map_or(0, |after| ids.partition_point(|id| *id <= after));
+        let to = self
+            .before
+            .map_or(ids.len(), |before| ids.partition_point(|id| *id < before));
         let part = ids.get(from..to).unwrap_or(&[]);
         match (self.before, self.after) {
             (None, Some(_)) => Candidates::Up(part),
@@ -62,10 +62,12 @@ mod tests {
             after: after.map(id),
             limit,
         };
-        match span.of(ids) {
-            Candidates::Down(part) => part.iter().rev().take(limit).copied().collect(),
+        let ids: Vec<PostId> = ids.iter().copied().map(id).collect();
+        let number = |id: &PostId| id.number();
+        match span.of(&ids) {
+            Candidates::Down(part) => part.iter().rev().take(limit).map(number).collect(),
             Candidates::Up(part) => {
-                let mut page: Vec<u64> = part.iter().take(limit).copied().collect();
+                let mut page: Vec<u64> = part.iter().take(limit).map(number).collect();
                 page.reverse();
                 page
             }

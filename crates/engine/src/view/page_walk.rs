@@ -31,7 +31,7 @@ pub struct PageWalk {
 pub fn walk_page(
     store: &Store,
     span: Span,
-    ids: &[u64],
+    ids: &[PostId],
     admits: &FeedFilter<'_>,
     take: impl FnMut(&Post, Option<&Post>) -> Offer,
 ) -> Result<PageWalk, DiskError> {
@@ -53,7 +53,7 @@ impl PageWalk {
     fn take<'a>(
         &mut self,
         store: &Store,
-        ids: impl Iterator<Item = &'a u64>,
+        ids: impl Iterator<Item = &'a PostId>,
         span: Span,
         admits: &FeedFilter<'_>,
         mut take: impl FnMut(&Post, Option<&Post>) -> Offer,
@@ -62,18 +62,15 @@ impl PageWalk {
             if span.limit <= self.ids.len() {
                 return Ok(());
             }
-            let Some(id) = PostId::from_number(*id) else {
-                continue;
-            };
             // What went since the feed was read is passed over, so that a page is empty only at the end.
-            let Some((post, original)) = post_with_original(store, id)? else {
+            let Some((post, original)) = post_with_original(store, *id)? else {
                 continue;
             };
             if !admits(&post, original.as_deref()) {
                 continue;
             }
             match take(&post, original.as_deref()) {
-                Offer::Taken => self.ids.push(id),
+                Offer::Taken => self.ids.push(*id),
                 Offer::Full => return Ok(()),
             }
         }

@@ -1,10 +1,9 @@
 //! A feed at one moment: its visible part, the cursor of that moment, and what changed since another.
 
-use crate::feed::boosts::Edited;
 use crate::feed::ordered_feed::OrderedFeed;
 use crate::feed::post::Post;
-use crate::feed::reevaluate::AuthorChangeMark;
 use crate::feed::store::disk::DiskError;
+use crate::feed::unfinished::{AuthorChangeMark, Edited};
 use crate::graph::Account;
 use crate::record::offsets::Offsets;
 use crate::view::View;
@@ -43,7 +42,7 @@ pub struct ChangeDelivery<E> {
     /// The changes.
     pub batch: ChangeBatch<E>,
     /// The reader drops the entries at and below this place: the feed ends there.
-    pub floor: u64,
+    pub floor: PostId,
     /// The cursor of a reader who has applied the changes.
     pub cursor: Cursor,
     /// What the reader had when this delivery began.
@@ -145,17 +144,16 @@ impl Snapshot {
     /// The first entry that the horizon has not reached.
     pub fn next_held(&self) -> Option<PostId> {
         let next = self.feed.ids.get(self.visible.entries.end)?;
-        PostId::from_number(*next)
+        Some(*next)
     }
 
     /// The visible places, ascending.
-    pub fn ids(&self) -> &[u64] {
+    pub fn ids(&self) -> &[PostId] {
         self.visible.ids()
     }
 
     /// Why an entry is not visible, if it is not.
     pub fn hides(&self, id: PostId) -> Option<&'static str> {
-        let id = id.number();
         if self.ids().binary_search(&id).is_ok() {
             None
         } else if id <= self.visible.floor {
@@ -177,19 +175,18 @@ impl Snapshot {
         let known = entries.zip(marks.unwrap_or_default()).rev();
         let mut known = known.filter(|(id, _)| !self.visible.hides(**id));
         let top = known.find(|(_, log_pos)| self.progress.seen.has(**log_pos));
-        let all = self.visible.top();
-        let highest = PostId::from_number(all).unwrap_or(PostId::MIN).time();
+        let highest = self.visible.top().time();
         ReadPoint {
             seen: Offsets::clone(&self.progress.seen),
             ahead: self.ahead(),
             horizon: self.visible.horizon.unwrap_or(self.now.max(highest)),
-            top: top.map_or(0, |(id, _)| *id),
+            top: top.map_or(PostId::MIN, |(id, _)| *id),
             floor: self.visible.floor,
         }
     }
 
     /// The visible places, and those of the hidden repeats among them.
-    fn entries(&self) -> &[u64] {
+    fn entries(&self) -> &[PostId] {
         let entries = self.feed.ids.get(self.visible.entries.clone());
         entries.unwrap_or_default()
     }
@@ -201,11 +198,11 @@ impl Snapshot {
             return Offsets::default();
         };
         let marks = self.feed.marks.get(self.visible.entries.clone());
-        let also = self.feed.also.iter();
-        let also = also.filter(|(id, _)| lowest <= id && id <= highest);
+        let dependencies = self.feed.dependencies.iter();
+        let dependencies = dependencies.filter(|(id, _)| lowest <= id && id <= highest);
         let marks = marks.unwrap_or_default().iter();
         let mut ahead = Offsets::default();
-        for log_pos in marks.chain(also.map(|(_, log_pos)| log_pos)) {
+        for log_pos in marks.chain(dependencies.map(|(_, log_pos)| log_pos)) {
             if !self.progress.seen.has(*log_pos) {
                 ahead.raise(log_pos.next());
             }
@@ -221,7 +218,7 @@ impl Snapshot {
 
     /// A later answer of a delivery may hold entries that rest on records which were not read at its first. Of those that may become
     /// hidden repeats the cursor remembers these records: no removal is sent of what a reader cannot have.
-    fn note_delivered(&self, upto: &mut ReadPoint, told: impl Iterator<Item = u64>) {
+    fn note_delivered(&self, upto: &mut ReadPoint, told: impl Iterator<Item = PostId>) {
         for id in told.filter(|id| self.feed.shows.has(*id)) {
             for log_pos in self.feed.marks_of(id) {
                 if !upto.seen.has(log_pos) {
@@ -268,10 +265,7 @@ impl Snapshot {
         let mut all = changes(&self.feed, &self.visible, &self.edited, from)?;
         if let Some(batch) = batch {
             // The rest of the delivery that was begun. What came above its horizon follows when that is done.
-            let (last, end) = (
-                batch.last,
-                highest_visible(Some(batch.upto.horizon)).number(),
-            );
+            let (last, end) = (batch.last, highest_visible(Some(batch.upto.horizon)));
             all.retain(|change: &ChangedEntry| last < change.id && change.id <= end);
         }
         let admits =
@@ -323,8 +317,8 @@ impl<E> ChangeDelivery<E> {
     /// The same for a reader whose protocol has no floors: it keeps what it was sent, so its cursor counts on no floor, and every
     /// removal is sent wherever the entry stood.
     pub fn without_floor(mut self) -> ChangeDelivery<E> {
-        self.floor = 0;
-        self.from.floor = 0;
+        self.floor = PostId::MIN;
+        self.from.floor = PostId::MIN;
         self.cursor.drop_floor();
         self
     }
@@ -341,7 +335,7 @@ impl<E> ChangeDelivery<E> {
             from: self.from.clone(),
             batch: Some(Batch {
                 upto: upto.unwrap_or(&self.cursor.from).clone(),
-                last: line.id.number(),
+                last: line.id,
             }),
             feed: self.cursor.feed,
             log: self.cursor.log.clone(),

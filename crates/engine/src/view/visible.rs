@@ -15,15 +15,15 @@ pub struct Visible {
     /// The indices of its entries in the feed. Hidden repeats among them count towards the length.
     pub entries: Range<usize>,
     /// The visible places, ascending.
-    ids: Vec<u64>,
+    ids: Vec<PostId>,
     /// The hidden repeats of the feed, ascending.
-    hidden: Vec<u64>,
+    hidden: Vec<PostId>,
     /// A boost is hidden if its post was shown less than this before; none if every boost is shown.
     pub repeat_after: Option<Duration>,
     /// Entries up to this time are visible; none if all are.
     pub horizon: Option<Time>,
     /// The feed ends here for its length: the entries at and below this place are not visible, stored or not.
-    pub floor: u64,
+    pub floor: PostId,
 }
 
 /// The visible part of `feed`: at most `length` entries up to `horizon`, without those that repeat a post within `repeat_after`. If more
@@ -38,9 +38,9 @@ pub fn visible(
     let first_held = feed.ids.len().saturating_sub(held_max);
     let gives_way = first_held
         .checked_sub(1)
-        .and_then(|last| PostId::from_number(*feed.ids.get(last)?));
+        .and_then(|last| feed.ids.get(last));
     let horizon = horizon.map(|horizon| gives_way.map_or(horizon, |id| horizon.max(id.time())));
-    let last = highest_visible(horizon).number();
+    let last = highest_visible(horizon);
     let end = feed.ids.partition_point(|id| *id <= last);
     let begin = end.saturating_sub(length);
     let dropped = begin.checked_sub(1).and_then(|at| feed.ids.get(at));
@@ -55,31 +55,31 @@ pub fn visible(
         hidden,
         repeat_after,
         horizon,
-        floor: dropped.copied().unwrap_or(0).max(feed.floor),
+        floor: dropped.copied().unwrap_or_default().max(feed.floor),
     }
 }
 
 impl Visible {
     /// The visible places, ascending.
-    pub fn ids(&self) -> &[u64] {
+    pub fn ids(&self) -> &[PostId] {
         &self.ids
     }
 
     /// Whether an entry is a hidden repeat.
-    pub fn hides(&self, id: u64) -> bool {
+    pub fn hides(&self, id: PostId) -> bool {
         self.hidden.binary_search(&id).is_ok()
     }
 
-    /// The highest visible place; 0 if there is none.
-    pub fn top(&self) -> u64 {
-        self.ids.last().copied().unwrap_or(0)
+    /// The highest place seen; the lowest of all if none is.
+    pub fn top(&self) -> PostId {
+        self.ids.last().copied().unwrap_or_default()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::ordered_feed::FeedOp;
+    use crate::feed::feed_op::FeedOp;
     use crate::record::offsets::LogPos;
 
     fn at(ms: i64) -> PostId {
@@ -100,11 +100,11 @@ mod tests {
         let feed = feed(10);
         let check = |length, horizon: Option<i64>, shows: Range<i64>, floor: i64| {
             let visible = visible(&feed, length, horizon.map(Time::from_millis), None);
-            let ids: Vec<u64> = shows.clone().map(|n| at(n).number()).collect();
+            let ids: Vec<PostId> = shows.clone().map(at).collect();
             assert_eq!(visible.ids(), ids, "{length} {horizon:?}");
             assert_eq!(
                 visible.floor,
-                if floor == 0 { 0 } else { at(floor).number() }
+                if floor == 0 { PostId::MIN } else { at(floor) }
             );
             assert_eq!(visible.horizon.map(Time::millis), horizon);
         };
@@ -125,7 +125,7 @@ mod tests {
         let check = |length, repeat_after: Option<u64>, seen: &[i64]| {
             let after = repeat_after.map(Duration::from_millis);
             let visible = visible(&feed, length, None, after);
-            let ids: Vec<u64> = seen.iter().map(|n| at(*n).number()).collect();
+            let ids: Vec<PostId> = seen.iter().copied().map(at).collect();
             assert_eq!(visible.ids(), ids, "{length} {repeat_after:?}");
             assert_eq!(visible.entries.len(), length);
         };
@@ -145,6 +145,6 @@ mod tests {
             Some(Time::from_millis(4)),
             "six of ten may wait"
         );
-        assert_eq!(visible.ids(), [at(3).number(), at(4).number()]);
+        assert_eq!(visible.ids(), [at(3), at(4)]);
     }
 }

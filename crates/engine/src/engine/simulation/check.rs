@@ -16,6 +16,11 @@ use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 use std::collections::BTreeSet;
 
+/// The numbers of some places, as the model has them.
+pub(super) fn numbers(places: &[PostId]) -> BTreeSet<u64> {
+    places.iter().map(|place| place.number()).collect()
+}
+
 /// Whether a page shows this entry of a feed.
 fn is_shown(run: &Run, node: usize, snapshot: &Snapshot, id: u64) -> bool {
     let view = &run.nodes[node].view;
@@ -39,7 +44,7 @@ impl Run {
             )?;
             // Else there may be what is not shown any more.
             (snapshot.progress.consistency == Consistency::Complete).then_some(())?;
-            let mut ids: BTreeSet<u64> = snapshot.ids().iter().copied().collect();
+            let mut ids = numbers(snapshot.ids());
             if !run.nodes[node].is_decided() {
                 // What waits to leave is left out already.
                 ids.retain(|id| is_shown(run, node, &snapshot, *id));
@@ -166,8 +171,7 @@ impl Run {
             }
             self.counted.amid_boosts += 1;
             let belongs = model.feed(account, FeedKind::Home);
-            for id in snapshot
-                .ids()
+            for id in numbers(snapshot.ids())
                 .iter()
                 .filter(|id| !belongs.contains_key(*id))
             {
@@ -192,12 +196,13 @@ impl Run {
         // An account that was removed and is back begins anew.
         let begins_anew = self.log.is_ever_removed(account);
         let last = highest_visible(snapshot.visible.horizon).number();
-        let ids: BTreeSet<u64> = snapshot.ids().iter().copied().collect();
+        let ids = numbers(snapshot.ids());
         let before = self
             .visible
             .insert((node, account), ids)
             .unwrap_or_default();
-        let is_back = |id: &u64| last < *id && snapshot.feed.ids.contains(id);
+        let kept = numbers(&snapshot.feed.ids);
+        let is_back = |id: &u64| last < *id && kept.contains(id);
         assert!(
             begins_anew || !before.iter().any(is_back),
             "what was shown is taken back"
@@ -248,16 +253,11 @@ impl Run {
     ) {
         let all = model.feed(account, which);
         let last = highest_visible(snapshot.visible.horizon).number();
-        let floor = snapshot.feed.floor;
+        let floor = snapshot.feed.floor.number();
         let above = all.range(floor + 1..).filter(|(id, _)| **id <= last);
         let expected: BTreeSet<u64> = above.rev().take(self.length).map(|(id, _)| *id).collect();
         // Of what was dropped for length a feed may know less than all, but it hides by what it knows.
-        let fallen: BTreeSet<u64> = snapshot
-            .feed
-            .fallen()
-            .iter()
-            .map(|id| id.number())
-            .collect();
+        let fallen = numbers(&snapshot.feed.fallen());
         let is_above = |id| floor < id;
         let hidden = model.hidden(account, which, |id| fallen.contains(&id), is_above);
         let by_all = model.hidden(account, which, |id| !is_above(id), is_above);
@@ -269,10 +269,11 @@ impl Run {
         let seen = expected.difference(&hidden).copied();
         let (expected, seen) = (&expected, seen.collect::<Vec<_>>());
         let entries = &snapshot.feed.ids[snapshot.visible.entries.clone()];
-        let found: BTreeSet<u64> = entries.iter().copied().collect();
-        if found != *expected || snapshot.ids() != seen {
+        let found = numbers(entries);
+        let shown = snapshot.ids().iter().map(|id| id.number());
+        if found != *expected || !shown.eq(seen.iter().copied()) {
             let mut ids: BTreeSet<u64> = found.symmetric_difference(expected).copied().collect();
-            let visible: BTreeSet<u64> = snapshot.ids().iter().copied().collect();
+            let visible = numbers(snapshot.ids());
             ids.extend(&fallen);
             ids.extend(visible.symmetric_difference(&seen.iter().copied().collect()));
             let story = self
@@ -301,11 +302,10 @@ impl Run {
             "dropped too early"
         );
         for id in snapshot.ids() {
-            let place = PostId::from_number(*id).unwrap();
-            let (post, original) = post_with_original(&self.nodes[node].view.store, place)
+            let (post, original) = post_with_original(&self.nodes[node].view.store, *id)
                 .unwrap()
                 .unwrap();
-            let (number, updated) = all[id];
+            let (number, updated) = all[&id.number()];
             assert_eq!(post.body.uri, model.uri(&self.log, number));
             let visibility = post.body.visibility.name();
             assert_eq!(visibility, model.visibility(number), "{}", post.body.uri);

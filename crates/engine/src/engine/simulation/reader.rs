@@ -1,5 +1,6 @@
 //! A reader who catches up by cursor and keeps a copy of a feed, and what must be so of every answer.
 
+use super::check::numbers;
 use super::driver::Node;
 use super::log::{ACCOUNTS, FeedKind, LIST, Log, PARTITIONS};
 use super::plain::Plain;
@@ -225,7 +226,8 @@ impl Reader {
         };
         if self.habit == Habit::Listens {
             cursor.drop_floor();
-            (self.floor_max, self.dropped_max) = (snapshot.visible.floor, snapshot.feed.floor);
+            let (visible, feed) = (&snapshot.visible, &snapshot.feed);
+            (self.floor_max, self.dropped_max) = (visible.floor.number(), feed.floor.number());
         }
         self.cursor = Some(cursor.to_text());
         PollOutcome::Anew
@@ -281,12 +283,12 @@ impl Reader {
         match self.habit {
             // What is to be dropped is told with all that comes before it.
             Habit::Roams if drops_out => {}
-            Habit::Roams => self.drop_at(told.floor),
-            Habit::Watches if told.raises_floor_silently() => self.drop_at(told.floor),
+            Habit::Roams => self.drop_at(told.floor.number()),
+            Habit::Watches if told.raises_floor_silently() => self.drop_at(told.floor.number()),
             Habit::Watches => {}
             Habit::Listens => {
-                self.floor_max = self.floor_max.max(snapshot.visible.floor);
-                self.dropped_max = self.dropped_max.max(snapshot.feed.floor);
+                self.floor_max = self.floor_max.max(snapshot.visible.floor.number());
+                self.dropped_max = self.dropped_max.max(snapshot.feed.floor.number());
             }
         }
         self.was_not_told_all = told.batch.more;
@@ -305,15 +307,14 @@ impl Reader {
     /// Its copy is what a fresh read gives. What the entries say is looked at now and then only: it takes longer than all
     /// the rest, and what is wrong stays wrong.
     fn compare(&mut self, node: &Node, snapshot: &Snapshot) {
-        let ids: BTreeSet<u64> = snapshot.ids().iter().copied().collect();
+        let (ids, in_feed) = (numbers(snapshot.ids()), numbers(&snapshot.feed.ids));
         let is_missing = |id: &&u64| self.floor_max < **id && !self.entries.contains_key(*id);
         for id in ids.iter().filter(is_missing) {
             self.wrong.push((*id, "is missing".to_owned()));
         }
         // Who is told of no floor keeps what is below it, until it leaves.
-        let is_below = |id| self.habit == Habit::Listens && id <= snapshot.visible.floor;
-        let may_stay =
-            |id| id <= self.dropped_max || is_below(id) && snapshot.feed.ids.contains(&id);
+        let is_below = |id| self.habit == Habit::Listens && id <= snapshot.visible.floor.number();
+        let may_stay = |id| id <= self.dropped_max || is_below(id) && in_feed.contains(&id);
         let kept = self.entries.iter();
         for (id, entry) in kept.filter(|(id, _)| !ids.contains(*id) && !may_stay(**id)) {
             self.wrong.push((*id, format!("{entry} should have left")));
@@ -321,11 +322,12 @@ impl Reader {
         // Of the boosts of a post that were dropped for length a feed made anew may know others than the one before, and so hide
         // other repeats above them, of which no record says so. It must stay rare.
         let rows = snapshot.feed.shows.rows();
-        let fell = |post: &u64| {
+        let fell = |post: &PostId| {
             rows.iter()
                 .any(|(of, at)| of == post && *at <= snapshot.feed.floor)
         };
-        let shows = |id: &u64| rows.iter().find(|(_, at)| at == id).map(|(post, _)| post);
+        let row_of = |id: u64| rows.iter().find(|(_, at)| at.number() == id);
+        let shows = |id: &u64| row_of(*id).map(|(post, _)| post);
         let by_what_fell = |(id, _): &(u64, String)| shows(id).is_some_and(fell);
         if self.habit == Habit::Roams
             && !self.wrong.is_empty()
@@ -376,7 +378,7 @@ impl Reader {
             if self.habit == Habit::Watches
                 && let Some(floor) = told.cursor_after(nth).floor()
             {
-                self.drop_at(floor);
+                self.drop_at(floor.number());
             }
         }
     }
@@ -421,9 +423,8 @@ impl Reader {
 
 /// A feed as a page of all of it shows it.
 pub(super) fn fresh(node: &Node, snapshot: &Snapshot) -> BTreeMap<u64, Arc<str>> {
-    let entry = |id: &u64| {
-        let place = PostId::from_number(*id).unwrap();
-        let found = post_with_original(&node.view.store, place).unwrap();
+    let entry = |id: &PostId| {
+        let found = post_with_original(&node.view.store, *id).unwrap();
         // What is deleted of somebody just unfollowed waits to be weeded out, and boosts of what is deleted wait to leave.
         let is_settled =
             snapshot.progress.consistency == Consistency::Complete && node.is_decided();
@@ -432,7 +433,7 @@ pub(super) fn fresh(node: &Node, snapshot: &Snapshot) -> BTreeMap<u64, Arc<str>>
             "an entry has a post to show"
         );
         let (post, original) = found?;
-        Some((*id, Plain.write(post, original)))
+        Some((id.number(), Plain.write(post, original)))
     };
     snapshot.ids().iter().filter_map(entry).collect()
 }

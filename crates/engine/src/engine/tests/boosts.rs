@@ -160,16 +160,16 @@ fn an_edit_that_is_carried_out_amid_a_follow_lets_no_boost_in_before_the_follow_
     let boost = world.store.post_by_uri(&uri(1, 1)).unwrap().unwrap().id;
     let home = |world: &World| {
         let account = world.graph.read().account("7").unwrap();
-        world.store.home(account).unwrap().unwrap()
+        world.store.feed(&FeedId::Home(account)).unwrap()
     };
-    assert!(!home(&world).ids.contains(&boost.number()));
+    assert!(!home(&world).ids.contains(&boost));
     world.settle();
     let by_follow = LogPos::new(Position {
         topic: Topic::Relationships,
         partition: 0,
         offset: i64::try_from(follow).unwrap(),
     });
-    let mut rests_on = home(&world).marks_of(boost.number()).collect::<Vec<_>>();
+    let mut rests_on = home(&world).marks_of(boost).collect::<Vec<_>>();
     rests_on.retain(|log_pos| *log_pos == by_follow);
     assert_eq!(
         rests_on,
@@ -194,7 +194,7 @@ fn edits_of_what_many_boosted_are_carried_out_once_and_in_slices() {
         story.when(edits(2, 0, Some(n), ""));
     }
     let newest = story.world.store.post_by_uri(&uri(2, 0)).unwrap().unwrap();
-    let newest = (newest.id, newest.newest.log_pos());
+    let newest = (newest.id, newest.newest);
     assert_eq!(story.world.ingest.again.boosts.edited(), [newest]);
     assert!(
         is_told(&story.world, newest.1),
@@ -209,12 +209,10 @@ fn edits_of_what_many_boosted_are_carried_out_once_and_in_slices() {
     let me = me
         .or_else(|| story.world.graph.read().account("7"))
         .unwrap();
-    let home = story.world.store.home(me).unwrap().unwrap();
+    let home = story.world.store.feed(&FeedId::Home(me)).unwrap();
     for uri in ids {
         let boost = story.world.store.post_by_uri(&uri).unwrap().unwrap();
-        let rests = home
-            .marks_of(boost.id.number())
-            .any(|log_pos| log_pos == newest.1);
+        let rests = home.marks_of(boost.id).any(|log_pos| log_pos == newest.1);
         assert!(rests, "{uri}");
     }
 }
@@ -228,7 +226,7 @@ fn is_told(world: &World, log_pos: LogPos) -> bool {
 /// The mark of the record that said the newest of a post.
 fn newest_of(world: &World, author: usize, n: usize) -> LogPos {
     let post = world.store.post_by_uri(&uri(author, n)).unwrap().unwrap();
-    post.newest.log_pos()
+    post.newest
 }
 
 /// Three who are followed boosted `2/0`, one boost is decided at a time.
@@ -247,7 +245,7 @@ fn told_more(world: &mut World, log: &[Line]) {
 fn kept_and_shown(world: &World) -> (usize, usize) {
     let graph = world.graph.read();
     let account = graph.account("7").unwrap();
-    let home = world.store.home(account).unwrap().unwrap();
+    let home = world.store.feed(&FeedId::Home(account)).unwrap();
     let shows = |id: &PostId| {
         let Some((post, original)) = post_with_original(&world.store, *id).unwrap() else {
             return false;
@@ -347,17 +345,15 @@ fn boosts_of_what_comes_after_them_enter_in_slices() {
     assert!(world.ingest.again.is_done());
     assert!(is_told(&world, came));
     let home = world.graph.read().account("7").unwrap();
-    let home = world.store.home(home).unwrap().unwrap();
+    let home = world.store.feed(&FeedId::Home(home)).unwrap();
     let undone = world.store.post_by_uri(&uri(0, 1)).unwrap().unwrap();
-    let left = |(id, log_pos): &(u64, LogPos)| {
-        *id == undone.id.number() && *log_pos == undone.newest.log_pos()
-    };
-    assert!(home.gone.iter().any(left), "{:?}", home.gone);
-    let left_for_it = |(_, log_pos): &(u64, LogPos)| *log_pos == came;
-    assert!(!home.gone.iter().any(left_for_it), "{:?}", home.gone);
+    let left = |(id, log_pos): &(PostId, LogPos)| *id == undone.id && *log_pos == undone.newest;
+    assert!(home.removed.iter().any(left), "{:?}", home.removed);
+    let left_for_it = |(_, log_pos): &(PostId, LogPos)| *log_pos == came;
+    assert!(!home.removed.iter().any(left_for_it), "{:?}", home.removed);
     let original = world.store.post_by_uri(&uri(2, 0)).unwrap().unwrap();
-    let shows = home.shows.entries_of(original.id.number());
-    assert!(shows.into_iter().any(|id| id == undone.id.number()));
+    let shows = home.shows.entries_of(original.id);
+    assert!(shows.into_iter().any(|id| id == undone.id));
     assert_eq!(world.feeds(), from_scratch(&log));
 }
 

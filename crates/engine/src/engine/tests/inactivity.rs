@@ -62,10 +62,13 @@ impl World {
     fn feeds_of(&self, account: &str) -> Vec<(String, Shows)> {
         let (number, graph) = (self.number(account), self.graph.read());
         let of = graph.get(number).unwrap();
-        let feeds = Feed::all(number, of).map(|feed| {
-            let ledger = feed.read(&self.store, of).unwrap();
-            let name = feed.list.unwrap_or("home").to_owned();
-            (name, self.shows(&ledger))
+        let feeds = FeedId::all_of(number, of).map(|feed| {
+            let kept = self.store.feed(&feed).unwrap();
+            let name = match feed {
+                FeedId::List { list, .. } => list.into(),
+                _ => "home".to_owned(),
+            };
+            (name, self.shows(&kept))
         });
         feeds.collect()
     }

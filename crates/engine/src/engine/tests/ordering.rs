@@ -249,8 +249,7 @@ proptest! {
             let look = node.view.home_snapshot("ana", None, Time::from_millis(now)).unwrap().unwrap();
             let others: Vec<i64> = (0..3).map(|author| node.wait_ms(host_of(author), COMPLETE_MS)).collect();
             let theirs: Vec<String> = look.ids().iter().map(|id| {
-                let id = slackwater_order::place::PostId::from_number(*id).unwrap();
-                node.view.store.post(id).unwrap().unwrap().body.uri.clone()
+                node.view.store.post(*id).unwrap().unwrap().body.uri.clone()
             }).filter(|uri| !uri.contains(host_of(3))).collect();
             (others, look.visible.horizon.unwrap().millis(), theirs, now)
         };

@@ -304,7 +304,7 @@ fn home_after(records: &[&Record7]) -> OrderedFeed {
         world.hear(record, false);
     }
     let account = world.graph.read().account("7").unwrap();
-    world.store.home(account).unwrap().unwrap()
+    world.store.feed(&FeedId::Home(account)).unwrap()
 }
 
 /// Were this to fail, a reader who was told of a follow elsewhere, but not of its end, would keep what it brought: here

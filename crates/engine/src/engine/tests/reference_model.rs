@@ -2,13 +2,13 @@
 //! nothing kept, merged, waited for or taken back.
 
 use super::*;
+use crate::feed::feed_id::{FeedId, PublicPart};
 use crate::feed::ordered_feed::OrderedFeed;
 use crate::feed::post::Post;
 use crate::feed::reply_target::ReplyTarget;
 use crate::feed::rules::{
     Decision, Subject, decide, decide_list, is_in_public_feed, is_in_tag_feed,
 };
-use crate::feed::store::other_memtable::{Name, Part};
 use crate::graph::AccountIx;
 use crate::relationship::{Change, Kind, decode};
 
@@ -17,10 +17,10 @@ pub(super) const AUTHORS: usize = 7;
 /// The lists and hashtags that are looked at.
 const LISTS: [&str; 2] = ["friends", "close"];
 const TAGS: [&str; 2] = ["rust", "sea"];
-const PARTS: [(&str, Part); 3] = [
-    ("public", Part::All),
-    ("local", Part::Local),
-    ("remote", Part::Remote),
+const PARTS: [(&str, PublicPart); 3] = [
+    ("public", PublicPart::All),
+    ("local", PublicPart::Local),
+    ("remote", PublicPart::Remote),
 ];
 
 /// Every feed that holds something, by name.
@@ -87,14 +87,16 @@ impl World {
         let mut feeds = Feeds::new();
         let mut put = |name: String, ledger: OrderedFeed| {
             let surplus = ledger.ids.len().saturating_sub(LENGTH);
-            let dropped = surplus.checked_sub(1).map_or(0, |at| ledger.ids[at]);
+            let dropped = surplus
+                .checked_sub(1)
+                .map_or(PostId::MIN, |at| ledger.ids[at]);
             let entry = |id: PostId| {
                 let post = self.store.post(id).unwrap().unwrap();
                 (id, post.body.uri.clone())
             };
             let mut entries: Vec<_> = ledger.newest_first().take(LENGTH).map(entry).collect();
             entries.reverse();
-            let floor = PostId::from_number(ledger.floor.max(dropped)).unwrap();
+            let floor = ledger.floor.max(dropped);
             // One that dropped something and then lost the rest has a floor still.
             if !entries.is_empty() || floor != PostId::MIN {
                 feeds.insert(name, Feed { entries, floor });
@@ -104,29 +106,32 @@ impl World {
         for n in 0..graph.accounts() {
             let ix = AccountIx::from_number(n);
             let id = graph.get(ix).unwrap().id();
-            put(format!("home {id}"), self.store.home(ix).unwrap().unwrap());
+            put(
+                format!("home {id}"),
+                self.store.feed(&FeedId::Home(ix)).unwrap(),
+            );
             for list in LISTS {
-                let name = Name::list(ix, id, list);
-                put(format!("{list} {id}"), self.store.named(&name).unwrap());
+                let name = FeedId::list(ix, id, list);
+                put(format!("{list} {id}"), self.store.feed(&name).unwrap());
             }
         }
         for tag in TAGS {
-            let name = Name::Tag(tag.into());
-            put(format!("#{tag}"), self.store.named(&name).unwrap());
+            let name = FeedId::tag(tag);
+            put(format!("#{tag}"), self.store.feed(&name).unwrap());
         }
         for (name, part) in PARTS {
-            let kept = self.store.named(&Name::Public(part)).unwrap();
+            let kept = self.store.feed(&FeedId::Public(part)).unwrap();
             put(name.to_owned(), kept);
         }
         feeds
     }
 }
 
-fn is_of(part: Part, is_local: bool) -> bool {
+fn is_of(part: PublicPart, is_local: bool) -> bool {
     match part {
-        Part::All => true,
-        Part::Local => is_local,
-        Part::Remote => !is_local,
+        PublicPart::All => true,
+        PublicPart::Local => is_local,
+        PublicPart::Remote => !is_local,
     }
 }
 
@@ -142,7 +147,7 @@ pub(super) fn posts_of(lines: &[Line]) -> BTreeMap<String, Post> {
     let mut posts = BTreeMap::new();
     for author in (0..AUTHORS).map(actor) {
         for id in world.store.list(Index::Author, &author).unwrap() {
-            let post = world.store.post(PostId::from_number(id).unwrap()).unwrap();
+            let post = world.store.post(id).unwrap();
             let post = Post::clone(&post.unwrap());
             posts.insert(post.body.uri.clone(), post);
         }

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::activity::Visibility;
-use crate::feed::merge::{Feed, MergeCause, Merging, Progress};
+use crate::feed::merge::{MergeCause, Merging, Progress};
 use crate::feed::ordered_feed::OrderedFeed;
-use crate::feed::post::{At, example};
+use crate::feed::post::example;
 use crate::feed::prune::Pruning;
 use crate::feed::store::{Options, home_key};
 use crate::graph::apply::Merge;
@@ -25,8 +25,8 @@ struct World {
     _dir: TempDir,
 }
 
-fn at(partition: i32, offset: i64) -> At {
-    At { partition, offset }
+fn at(partition: i32, offset: i64) -> LogPos {
+    LogPos::of_activity(partition, offset)
 }
 
 /// The record of a relation.
@@ -39,7 +39,7 @@ fn relation(offset: i64) -> LogPos {
 }
 
 /// A post at this moment, made by one record and changed by another.
-fn post(author: &str, ms: i64, made: At, newest: At) -> Post {
+fn post(author: &str, ms: i64, made: LogPos, newest: LogPos) -> Post {
     let id = PostId::new(Time::from_millis(ms), 5, 0);
     let mut post = example::post(author);
     post.body.uri = format!("{author}/{ms}");
@@ -84,33 +84,30 @@ impl World {
     }
 
     fn home(&self) -> OrderedFeed {
-        self.store.home(self.account).unwrap().unwrap()
+        self.store.feed(&self.feed()).unwrap()
     }
 
     /// Whether it is remembered that an entry left by this record.
     fn has_left(&self, post: &Post, log_pos: LogPos) -> bool {
-        self.home().gone.contains(&(post.id.number(), log_pos))
+        self.home().removed.contains(&(post.id, log_pos))
     }
 
     /// Carries out a follow of Ana.
     fn merge(&self) {
-        let because = MergeCause {
+        let cause = MergeCause {
             marks: vec![relation(1)],
             ..MergeCause::default()
         };
-        let (store, graph, feed) = (&self.store, &self.graph, self.feed());
+        let (store, graph, feed) = (&self.store, &self.graph, &self.feed());
         let mut merging = Merging::new(graph, feed, &[Merge::Author(ANA.to_owned())]);
         while let Progress::Going = merging
-            .step(store, graph, feed, &because, PostId::MAX)
+            .step(store, graph, feed, &cause, PostId::MAX)
             .unwrap()
         {}
     }
 
-    fn feed(&self) -> Feed<'static> {
-        Feed {
-            account: self.account,
-            list: None,
-        }
+    fn feed(&self) -> FeedId {
+        FeedId::Home(self.account)
     }
 }
 
@@ -122,18 +119,18 @@ fn a_boost_rests_on_what_it_boosts_too() {
     let mut boost = post(ANA, 2, at(0, 3), at(0, 3));
     boost.body.boost_of = Some(original.body.uri.clone());
     let boost = world.store.put_post(boost);
-    let because = boost.newest.log_pos();
+    let cause = boost.newest;
     fan_out(
         &world.store,
         &world.graph,
         &boost,
         Some(&original),
         PostChange::New,
-        because,
+        cause,
     )
     .unwrap();
-    let rests: Vec<LogPos> = world.home().marks_of(boost.id.number()).collect();
-    assert_eq!(rests, [at(0, 3).log_pos(), at(1, 6).log_pos()]);
+    let rests: Vec<LogPos> = world.home().marks_of(boost.id).collect();
+    assert_eq!(rests, [at(0, 3), at(1, 6)]);
 }
 
 /// Were this to fail, who had the boost while its original was open would keep it.
@@ -146,18 +143,18 @@ fn a_boost_of_what_is_not_open_any_more_has_left() {
     let mut boost = post(ANA, 2, at(0, 3), at(0, 3));
     boost.body.boost_of = Some(original.body.uri.clone());
     let boost = world.store.put_post(boost);
-    let because = boost.newest.log_pos();
+    let cause = boost.newest;
     fan_out(
         &world.store,
         &world.graph,
         &boost,
         Some(&original),
         PostChange::New,
-        because,
+        cause,
     )
     .unwrap();
-    assert_eq!(world.home().ids, [0_u64; 0]);
-    assert!(world.has_left(&boost, because));
+    assert_eq!(world.home().ids, []);
+    assert!(world.has_left(&boost, cause));
 }
 
 /// Were this to fail, who had the post before it was edited, where the follow was read before that, would keep it.
@@ -168,8 +165,8 @@ fn what_a_follow_does_not_let_in_any_more_has_left_by_its_edit() {
     sent.body.visibility = Visibility::Direct;
     let sent = world.store.put_post(sent);
     world.merge();
-    assert!(world.has_left(&sent, at(0, 4).log_pos()));
-    assert_eq!(world.home().ids, [0_u64; 0]);
+    assert!(world.has_left(&sent, at(0, 4)));
+    assert_eq!(world.home().ids, []);
 }
 
 /// Were this to fail, who had the post before it was edited, where the mute is not read yet, would keep it.
@@ -178,36 +175,28 @@ fn what_a_mute_takes_out_has_left_by_its_edit_too() {
     let mut world = World::new();
     let edited = world.store.put_post(post(ANA, 1, at(0, 3), at(0, 4)));
     let (store, graph) = (&world.store, &world.graph);
-    fan_out(
-        store,
-        graph,
-        &edited,
-        None,
-        PostChange::New,
-        edited.newest.log_pos(),
-    )
-    .unwrap();
-    assert_eq!(world.home().ids, [edited.id.number()]);
+    fan_out(store, graph, &edited, None, PostChange::New, edited.newest).unwrap();
+    assert_eq!(world.home().ids, [edited.id]);
     world.relate("mute", ANA);
-    let because = MergeCause {
+    let cause = MergeCause {
         marks: vec![relation(1)],
         ..MergeCause::default()
     };
-    let mut weeding = Pruning::new();
-    while let Progress::Going = weeding
-        .step(&world.store, &world.graph, world.feed(), &because)
+    let mut pruning = Pruning::new();
+    while let Progress::Going = pruning
+        .step(&world.store, &world.graph, &world.feed(), &cause)
         .unwrap()
     {}
-    assert_eq!(world.home().ids, [0_u64; 0]);
+    assert_eq!(world.home().ids, []);
     assert!(world.has_left(&edited, relation(1)));
-    assert!(world.has_left(&edited, at(0, 4).log_pos()));
+    assert!(world.has_left(&edited, at(0, 4)));
 }
 
 /// A post of Ana's that was for followers until her document, which stands in another partition, named another collection.
 fn put_out_by_a_document() -> Post {
     let mut sent = post(ANA, 1, at(0, 3), at(0, 3));
     sent.body.visibility = Visibility::Limited;
-    sent.document = Some(at(1, 7).log_pos());
+    sent.document = Some(at(1, 7));
     sent
 }
 
@@ -217,17 +206,9 @@ fn what_a_document_put_out_before_it_came_has_left_by_the_document() {
     let world = World::new();
     let sent = world.store.put_post(put_out_by_a_document());
     let (store, graph) = (&world.store, &world.graph);
-    fan_out(
-        store,
-        graph,
-        &sent,
-        None,
-        PostChange::New,
-        sent.newest.log_pos(),
-    )
-    .unwrap();
-    assert_eq!(world.home().ids, [0_u64; 0]);
-    assert!(world.has_left(&sent, at(1, 7).log_pos()));
+    fan_out(store, graph, &sent, None, PostChange::New, sent.newest).unwrap();
+    assert_eq!(world.home().ids, []);
+    assert!(world.has_left(&sent, at(1, 7)));
 }
 
 /// Were this to fail, who had the post where the follow was read before the document would keep it.
@@ -239,9 +220,9 @@ fn what_a_follow_does_not_let_in_any_more_has_left_by_its_authors_document() {
     boost.body.boost_of = Some(sent.body.uri.clone());
     let boost = world.store.put_post(boost);
     world.merge();
-    assert_eq!(world.home().ids, [0_u64; 0]);
-    assert!(world.has_left(&sent, at(1, 7).log_pos()));
-    assert!(world.has_left(&boost, at(1, 7).log_pos()));
+    assert_eq!(world.home().ids, []);
+    assert!(world.has_left(&sent, at(1, 7)));
+    assert!(world.has_left(&boost, at(1, 7)));
 }
 
 /// Were this to fail, who comes from before the document would never be told of what it let in.
@@ -255,26 +236,18 @@ fn what_a_document_let_in_rests_on_it_and_a_boost_of_that_too() {
     boost.body.boost_of = Some(sent.body.uri.clone());
     let boost = world.store.put_post(boost);
     let (store, graph) = (&world.store, &world.graph);
-    fan_out(
-        store,
-        graph,
-        &sent,
-        None,
-        PostChange::New,
-        sent.newest.log_pos(),
-    )
-    .unwrap();
+    fan_out(store, graph, &sent, None, PostChange::New, sent.newest).unwrap();
     fan_out(
         store,
         graph,
         &boost,
         Some(&sent),
         PostChange::New,
-        boost.newest.log_pos(),
+        boost.newest,
     )
     .unwrap();
     for post in [&sent, &boost] {
-        let rests: Vec<LogPos> = world.home().marks_of(post.id.number()).collect();
-        assert!(rests.contains(&at(1, 7).log_pos()), "{rests:?}");
+        let rests: Vec<LogPos> = world.home().marks_of(post.id).collect();
+        assert!(rests.contains(&at(1, 7)), "{rests:?}");
     }
 }

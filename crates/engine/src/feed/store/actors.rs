@@ -1,6 +1,7 @@
 //! What is known of actors, through memory and disk.
 
-use super::{Index, Store};
+use super::Store;
+use super::keys::Index;
 use crate::feed::actor::Actor;
 use crate::feed::store::disk::{DiskError, Tree};
 use slackwater_order::time::Time;
@@ -12,7 +13,7 @@ impl Store {
     /// What is known of the actor with this id.
     pub fn actor(&self, id: &str) -> Result<Option<Arc<Actor>>, DiskError> {
         let hash = xxh3_128(id.as_bytes());
-        let found = match self.in_memory(|fresh| fresh.actors.get(&hash).cloned()) {
+        let found = match self.in_memory(|memtable| memtable.actors.get(&hash).cloned()) {
             Some(found) => found,
             None => self
                 .disk
@@ -29,7 +30,7 @@ impl Store {
         self.unwritten_bytes
             .fetch_add(actor.weight(), Ordering::Relaxed);
         self.unwritten_indexed.fetch_add(1, Ordering::Relaxed);
-        self.fresh
+        self.memtable
             .write()
             .actors
             .insert(hash, Some(Arc::new(actor)));
@@ -41,7 +42,7 @@ impl Store {
         if self.actor(id)?.is_some() {
             let hash = xxh3_128(id.as_bytes());
             self.unwritten_indexed.fetch_add(1, Ordering::Relaxed);
-            self.fresh.write().actors.insert(hash, None);
+            self.memtable.write().actors.insert(hash, None);
         }
         Ok(())
     }
@@ -70,7 +71,7 @@ impl Store {
             {
                 self.unwritten_indexed.fetch_add(1, Ordering::Relaxed);
                 // What came since the last checkpoint is not old, whatever the disk still says.
-                self.fresh
+                self.memtable
                     .write()
                     .actors
                     .entry(u128::from_be_bytes(hash))

@@ -1,4 +1,4 @@
-//! What may be stored, so that a look-up that would find nothing need not be made. Pure.
+//! A growing Bloom filter of the keys that may be stored, which saves look-ups of keys that are not. Pure.
 //!
 //! Nearly every post is new, and finding that out costs several look-ups on disk that find nothing. A Bloom filter
 //! answers "certainly not" or "perhaps" from one line of memory each. It never forgets: what has gone since is

@@ -1,10 +1,10 @@
-//! Which look-ups on disk would find nothing.
+//! Skips look-ups on disk that would find nothing.
 //!
 //! What is put is remembered when it is put. What was stored before is read from the indexes in slices, between
 //! batches: until that is done, everything may be stored. Posts are not read, which would be most of the folder: a
 //! place up to the highest one stored at the start may be taken.
 
-use super::{Index, ListKey, Store};
+use super::keys::{Index, ListKey};
 use crate::feed::store::bloom::ScalableBloom;
 use crate::feed::store::disk::{Disk, DiskError, Tree};
 use parking_lot::{Mutex, RwLock};
@@ -81,19 +81,16 @@ impl ExistenceFilter {
     fn may_have(&self, key: u64) -> bool {
         !self.is_complete.load(Ordering::Acquire) || self.known.read().may_have(key)
     }
-}
 
-impl Store {
-    /// Reads a slice of what was stored at the start, so that look-ups need not be made for what is not. To be called
-    /// now and then by the one that writes; does nothing once all is read.
-    pub fn remember_stored(&self) -> Result<(), DiskError> {
-        if self.stored.is_complete.load(Ordering::Relaxed) {
+    /// Reads a slice of what was stored at the start; nothing once all is read.
+    pub(super) fn read_slice(&self, disk: &Disk) -> Result<(), DiskError> {
+        if self.is_complete.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let mut reading = self.stored.reading.lock();
+        let mut reading = self.reading.lock();
         let (at, after) = &mut *reading;
         let Some((tree, kind)) = REMEMBERED.get(*at) else {
-            self.stored.is_complete.store(true, Ordering::Release);
+            self.is_complete.store(true, Ordering::Release);
             return Ok(());
         };
         let from = match (after.is_empty(), kind) {
@@ -102,7 +99,7 @@ impl Store {
         };
         let mut keys = Vec::with_capacity(ROWS_STEP);
         let mut last = None;
-        for row in self.disk.scan(*tree, &from).take(ROWS_STEP) {
+        for row in disk.scan(*tree, &from).take(ROWS_STEP) {
             let (key, _) = row?;
             if kind.is_some_and(|kind| key.first() != Some(&kind)) {
                 last = None;
@@ -111,7 +108,7 @@ impl Store {
             keys.extend(stored_key(*tree, &key));
             last = Some(key.to_vec());
         }
-        let mut known = self.stored.known.write();
+        let mut known = self.known.write();
         for key in keys {
             known.insert(key);
         }

@@ -1,6 +1,7 @@
 //! Which collections are actors' followers, through memory and disk; and which posts are addressed to one.
 
-use super::{Index, ListKey, Store, list_key};
+use super::Store;
+use super::keys::{Index, ListKey, addressed, both};
 use crate::feed::followers::Followers;
 use crate::feed::post::Post;
 use crate::feed::store::disk::{DiskError, Tree};
@@ -15,7 +16,7 @@ impl Store {
     /// The collections that the documents of the actor with this id have named; none if none has.
     pub fn followers(&self, id: &str) -> Result<Option<Arc<Followers>>, DiskError> {
         let hash = xxh3_128(id.as_bytes());
-        let found = match self.in_memory(|fresh| fresh.followers.get(&hash).cloned()) {
+        let found = match self.in_memory(|memtable| memtable.followers.get(&hash).cloned()) {
             Some(found) => found,
             None => self
                 .disk
@@ -30,7 +31,7 @@ impl Store {
     pub fn put_followers(&self, followers: Followers) {
         let hash = xxh3_128(followers.actor.as_bytes());
         self.unwritten_indexed.fetch_add(1, Ordering::Relaxed);
-        self.fresh
+        self.memtable
             .write()
             .followers
             .insert(hash, Some(Arc::new(followers)));
@@ -41,7 +42,7 @@ impl Store {
         if self.followers(id)?.is_some() {
             let hash = xxh3_128(id.as_bytes());
             self.unwritten_indexed.fetch_add(1, Ordering::Relaxed);
-            self.fresh.write().followers.insert(hash, None);
+            self.memtable.write().followers.insert(hash, None);
         }
         Ok(())
     }
@@ -70,7 +71,7 @@ impl Store {
             {
                 self.unwritten_indexed.fetch_add(1, Ordering::Relaxed);
                 // What came since the last checkpoint is not old, whatever the disk still says.
-                self.fresh
+                self.memtable
                     .write()
                     .followers
                     .entry(u128::from_be_bytes(hash))
@@ -93,7 +94,7 @@ impl Store {
         }
         ids.sort_unstable();
         ids.dedup();
-        Ok(ids.into_iter().filter_map(PostId::from_number).collect())
+        Ok(ids)
     }
 
     /// Takes a post out of the lists of what is addressed to a collection. To be called before it is put without these.
@@ -104,27 +105,15 @@ impl Store {
         }
         self.unwritten_indexed
             .fetch_add(keys.len(), Ordering::Relaxed);
-        let mut fresh = self.fresh.write();
+        let mut memtable = self.memtable.write();
         for key in keys {
-            fresh
+            memtable
                 .lists
                 .entry(key)
                 .or_default()
                 .push(PostingOp::remove(post.id));
         }
     }
-}
-
-/// The keys of the lists of what is addressed to a collection that a post is in.
-pub(super) fn addressed(post: &Post) -> impl Iterator<Item = ListKey> + '_ {
-    let author = &post.body.author;
-    let collections = post.body.collections.iter();
-    collections.map(|collection| list_key(Index::Addressed, &both(author, collection)))
-}
-
-/// Of an author and a collection: only ever looked up by who wrote to it.
-fn both(author: &str, collection: &str) -> String {
-    format!("{author} {collection}")
 }
 
 fn read(bytes: &[u8]) -> Result<Followers, DiskError> {

@@ -1,11 +1,12 @@
 //! Home feeds in memory: what is new in each since the last checkpoint. What is stored is `disk`'s.
 //!
-//! A checkpoint takes what is new out into `leaving`, writes it, and lets it go; a reader merges stored, leaving and
-//! new, in that order, and sees the same feed at any moment of it. Homes stand in chunks, each with a lock of its own,
+//! A checkpoint moves what is new into `flushing`, writes it, and drops it; a reader merges stored, flushing and new, in that
+//! order, and sees the same feed at any moment of it. Homes stand in chunks, each with a lock of its own,
 //! so that neither a fan-out nor a reader holds up the rest.
 
 use crate::feed::feed_delta::FeedDelta;
-use crate::feed::ordered_feed::{FeedOp, OrderedFeed, RelationChange};
+use crate::feed::feed_op::FeedOp;
+use crate::feed::ordered_feed::{OrderedFeed, RelationChange};
 use crate::feed::watchers::Watchers;
 use crate::graph::AccountIx;
 use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
@@ -15,7 +16,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 const CHUNK: usize = 1024;
 
-/// With so many things to take in, a home is long to look at: it is folded.
+/// With so many ops to take in, a feed takes long to read: it is folded.
 pub(super) const LONG_AT: usize = 1_000;
 
 #[derive(Debug)]
@@ -25,7 +26,7 @@ struct Home {
     new: FeedDelta,
     /// Whether it is among its chunk's touched.
     is_touched: bool,
-    leaving: Option<Arc<FeedDelta>>,
+    flushing: Option<Arc<FeedDelta>>,
 }
 
 #[derive(Debug, Default)]
@@ -40,13 +41,13 @@ struct Chunk {
 pub struct HomeMemtable {
     chunks: RwLock<Vec<Arc<RwLock<Chunk>>>>,
     unwritten: AtomicUsize,
-    /// Those that became long since they were last asked for.
+    /// Homes that became long since the last fold.
     long: Mutex<Vec<AccountIx>>,
     /// Those that are watched by readers.
     pub watchers: Watchers,
     /// Insertions below this place are written down in `watched`: a sweep is under way.
     watch_below: AtomicU64,
-    watched: Mutex<Vec<u64>>,
+    watched: Mutex<Vec<PostId>>,
 }
 
 /// What a home's feed is made of at one moment, to be merged with what is stored under `key`.
@@ -54,7 +55,7 @@ pub struct HomeMemtable {
 pub struct Parts {
     /// The key it is stored under.
     pub key: Arc<[u8]>,
-    leaving: Option<Arc<FeedDelta>>,
+    flushing: Option<Arc<FeedDelta>>,
     new: FeedDelta,
 }
 
@@ -64,7 +65,7 @@ pub struct FlushingHome {
     account: AccountIx,
     /// The key it is stored under.
     pub key: Arc<[u8]>,
-    pending: Arc<FeedDelta>,
+    delta: Arc<FeedDelta>,
 }
 
 impl HomeMemtable {
@@ -79,7 +80,7 @@ impl HomeMemtable {
                 key: key.into(),
                 new: FeedDelta::default(),
                 is_touched: false,
-                leaving: None,
+                flushing: None,
             });
         }
     }
@@ -107,18 +108,7 @@ impl HomeMemtable {
         self.unwritten
             .fetch_add(accounts.len() * ops.len(), Ordering::Relaxed);
         self.watchers.mark_changed(accounts);
-        self.watch(ops);
-    }
-
-    /// Does several things to one home.
-    pub fn apply_all(&self, account: AccountIx, ops: &[FeedOp]) {
-        self.with(account, |home| {
-            if home.push(ops, LONG_AT) {
-                self.long.lock().push(account);
-            }
-        });
-        self.unwritten.fetch_add(ops.len(), Ordering::Relaxed);
-        self.watch(ops);
+        self.record_watched_ops(ops);
     }
 
     /// From now on, writes down insertions below this place; at the lowest place, stops.
@@ -127,21 +117,21 @@ impl HomeMemtable {
     }
 
     /// What was written down since the last call.
-    pub fn watched(&self) -> Vec<u64> {
+    pub fn watched(&self) -> Vec<PostId> {
         std::mem::take(&mut *self.watched.lock())
     }
 
     /// Remembers a change of relations in one home.
-    pub fn turn(&self, account: AccountIx, turn: RelationChange) {
+    pub(super) fn add_relation_change(&self, account: AccountIx, change: RelationChange) {
         self.with(account, |home| {
-            home.turns.get_or_insert_default().push(turn);
+            home.relation_changes.get_or_insert_default().push(change);
         });
         self.unwritten.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Puts a whole feed in the place of what was there.
-    pub fn replace(&self, account: AccountIx, feed: OrderedFeed) {
-        self.note_watched(feed.ids.iter().copied());
+    pub(super) fn replace(&self, account: AccountIx, feed: OrderedFeed) {
+        self.record_watched(feed.ids.iter().copied());
         self.unwritten
             .fetch_add(feed.ids.len() + 1, Ordering::Relaxed);
         self.with(account, |home| {
@@ -179,7 +169,7 @@ impl HomeMemtable {
         let home = chunk.homes.get(account.number() % CHUNK)?;
         Some(Parts {
             key: Arc::clone(&home.key),
-            leaving: home.leaving.clone(),
+            flushing: home.flushing.clone(),
             new: home.new.clone(),
         })
     }
@@ -189,8 +179,8 @@ impl HomeMemtable {
         self.unwritten.load(Ordering::Relaxed)
     }
 
-    /// Begins a checkpoint: everything new is leaving now. The homes to be written.
-    pub fn leave(&self) -> Vec<FlushingHome> {
+    /// Begins a checkpoint: everything new is being flushed now. Returns the homes to be written.
+    pub fn begin_flush(&self) -> Vec<FlushingHome> {
         self.unwritten.store(0, Ordering::Relaxed);
         let mut all = Vec::new();
         let chunks = self.chunks.read().clone();
@@ -202,25 +192,25 @@ impl HomeMemtable {
                     continue;
                 };
                 home.is_touched = false;
-                let pending = Arc::new(std::mem::take(&mut home.new));
-                home.leaving = Some(Arc::clone(&pending));
+                let delta = Arc::new(std::mem::take(&mut home.new));
+                home.flushing = Some(Arc::clone(&delta));
                 let account = AccountIx::from_number(number * CHUNK + at as usize);
                 all.push(FlushingHome {
                     account,
                     key: Arc::clone(&home.key),
-                    pending,
+                    delta,
                 });
             }
         }
         all
     }
 
-    /// Ends a home's part in the checkpoint: what was leaving is stored.
-    pub fn left(&self, leaving: &FlushingHome) {
+    /// Ends a home's part in the checkpoint: it is stored.
+    pub fn flushed(&self, flushing: &FlushingHome) {
         let Some(chunk) = self
             .chunks
             .read()
-            .get(leaving.account.number() / CHUNK)
+            .get(flushing.account.number() / CHUNK)
             .cloned()
         else {
             return;
@@ -228,22 +218,24 @@ impl HomeMemtable {
         if let Some(home) = chunk
             .write()
             .homes
-            .get_mut(leaving.account.number() % CHUNK)
+            .get_mut(flushing.account.number() % CHUNK)
         {
-            home.leaving = None;
+            home.flushing = None;
         }
     }
 
     /// Writes down what these insert, if it is to be: for feeds that are not homes too.
-    pub(super) fn watch(&self, ops: &[FeedOp]) {
-        self.note_watched(ops.iter().filter_map(|op| op.inserts()));
+    pub(super) fn record_watched_ops(&self, ops: &[FeedOp]) {
+        self.record_watched(ops.iter().filter_map(|op| op.inserts()));
     }
 
-    /// As [`Self::watch`], of places.
-    pub(super) fn note_watched(&self, ids: impl Iterator<Item = u64>) {
+    /// As [`Self::record_watched_ops`], of places.
+    pub(super) fn record_watched(&self, ids: impl Iterator<Item = PostId>) {
         let below = self.watch_below.load(Ordering::Relaxed);
         if below != 0 {
-            self.watched.lock().extend(ids.filter(|id| *id < below));
+            self.watched
+                .lock()
+                .extend(ids.filter(|id| id.number() < below));
         }
     }
 
@@ -272,10 +264,10 @@ fn touch<'a>(chunk: &'a mut RwLockWriteGuard<'_, Chunk>, at: usize) -> Option<&'
 }
 
 impl Parts {
-    /// The feed: `stored`, then what is leaving, then what is new. Not trimmed.
+    /// The feed: `stored`, then what is being flushed, then what is new. Not trimmed.
     pub fn onto(&self, stored: OrderedFeed) -> OrderedFeed {
-        let left = match &self.leaving {
-            Some(leaving) if self.new.base.is_none() => leaving.onto(stored),
+        let left = match &self.flushing {
+            Some(flushing) if self.new.base.is_none() => flushing.onto(stored),
             _ => stored,
         };
         self.new.onto(left)
@@ -283,19 +275,14 @@ impl Parts {
 }
 
 impl FlushingHome {
-    /// The feed to be stored, not trimmed yet.
-    pub fn onto(&self, stored: OrderedFeed) -> OrderedFeed {
-        self.pending.onto(stored)
-    }
-
-    /// Whose it is.
+    /// Its account.
     pub fn account(&self) -> AccountIx {
         self.account
     }
 
-    /// How many entries it brings.
-    pub fn weight(&self) -> usize {
-        self.pending.weight()
+    /// What is new in it.
+    pub(super) fn delta(&self) -> &FeedDelta {
+        &self.delta
     }
 }
 
@@ -306,11 +293,8 @@ mod tests {
     use slackwater_order::place::PostId;
 
     fn ids(homes: &HomeMemtable, account: AccountIx) -> Vec<u64> {
-        homes
-            .parts(account)
-            .unwrap()
-            .onto(OrderedFeed::default())
-            .ids
+        let feed = homes.parts(account).unwrap().onto(OrderedFeed::default());
+        feed.ids.iter().map(|id| id.number()).collect()
     }
 
     /// Were this to fail, a reader would see a feed without its newest entries while a checkpoint writes them.
@@ -320,20 +304,20 @@ mod tests {
         homes.add(account, b"7".to_vec());
         let log_pos = LogPos::from_number(1).unwrap();
         let insert = |n| FeedOp::insert(PostId::from_number(n).unwrap(), log_pos);
-        homes.apply_all(account, &[]);
-        homes.apply_all(account, &[]);
+        homes.apply(&[account], &[]);
+        homes.apply(&[account], &[]);
         homes.apply(&[account], &[insert(5)]);
-        let leaving = homes.leave();
-        assert_eq!(leaving.len(), 1);
+        let flushing = homes.begin_flush();
+        assert_eq!(flushing.len(), 1);
         assert_eq!(ids(&homes, account), [5]);
         homes.apply(&[account], &[insert(4)]);
         assert_eq!(ids(&homes, account), [4, 5]);
-        homes.left(&leaving[0]);
+        homes.flushed(&flushing[0]);
         assert_eq!(
             ids(&homes, account),
             [4],
             "what left is found where it is stored"
         );
-        assert_eq!(homes.leave().len(), 1);
+        assert_eq!(homes.begin_flush().len(), 1);
     }
 }

@@ -1,21 +1,13 @@
-//! When accounts were last seen, as it is stored: a row of a few bytes for each.
+//! When accounts were last seen, and up to when their feeds were shown: a row of a few bytes for each.
 //!
 //! That an account sleeps is stored, not worked out from when it was seen: its feeds are gone from the folder, whatever
 //! becomes of the configuration. A checkpoint writes that one sleeps before its feeds go, and that one is awake after
 //! they are there, so that cut off anywhere it leaves no account awake without them.
 
 use super::Store;
-use crate::feed::store::disk::{DiskError, Tree};
+use super::memtable::LastSeen;
+use crate::feed::store::disk::{Bytes, DiskError, Tree};
 use slackwater_order::time::Time;
-
-/// When an account was last seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LastSeen {
-    /// Then, in log time.
-    At(Time),
-    /// So long ago that it has no feeds.
-    Inactive,
-}
 
 /// Which rows a checkpoint writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +21,7 @@ pub(super) enum Rows {
 impl Store {
     /// Keeps, or with none removes, when accounts were last seen.
     pub fn put_last_seen(&self, rows: Vec<(Box<str>, Option<LastSeen>)>) {
-        self.fresh.write().last_seen.extend(rows);
+        self.memtable.write().last_seen.extend(rows);
     }
 
     /// When each account was last seen, as stored.
@@ -47,6 +39,23 @@ impl Store {
             rows.push((String::from_utf8_lossy(&account).into_owned(), last_seen));
         }
         Ok(rows)
+    }
+
+    /// Keeps, or with `None` removes, up to when accounts' feeds were shown.
+    pub fn put_reached(&self, reached: Vec<(Box<str>, Option<Time>)>) {
+        self.memtable.write().reached.extend(reached);
+    }
+
+    /// Up to when each account's feeds were shown, as stored.
+    pub fn reached(&self) -> Result<Vec<(String, Time)>, DiskError> {
+        let of = |row: Result<_, DiskError>| {
+            let (key, value): (Bytes, Bytes) = row?;
+            let millis = <[u8; 8]>::try_from(&*value);
+            let millis = millis.map_err(|_| DiskError::Damaged { tree: "reached" })?;
+            let account = String::from_utf8_lossy(&key).into_owned();
+            Ok((account, Time::from_millis(i64::from_be_bytes(millis))))
+        };
+        self.disk.scan(Tree::Reached, &[]).map(of).collect()
     }
 
     /// Writes rows that the log does not have and that say nothing of what it has: up to when accounts' feeds were shown, and

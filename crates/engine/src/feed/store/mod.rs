@@ -1,51 +1,52 @@
-//! Posts, indexes and home feeds, through memory and disk: one writer (the pipeline), any number of readers.
+//! Posts, indexes and feeds, through memory and disk: one writer, any number of readers.
 //!
-//! What is new lives in [`Memtable`]; a checkpoint moves it aside, writes it, and lets it go. Data moves one way, fresh,
-//! leaving, cache, disk, and a look-up asks in that order, so it never falls between two of them.
+//! New rows live in a memtable; a checkpoint moves it aside, writes it, and drops it. Data moves one way: memtable, the
+//! memtable that is being flushed, cache, disk. A look-up goes in that order, so a row never falls between two of them.
 
 mod actors;
 pub mod bloom;
 mod checkpoint;
+mod checkpoint_state;
 pub mod columns;
 pub mod disk;
+mod early_removals;
 mod existence_filter;
+mod feeds;
+mod flush_batch;
 mod followers;
 pub mod home_memtable;
+mod indexes;
+mod keys;
 mod last_seen;
+mod memtable;
 pub mod origin_rows;
-mod other_feeds;
-pub mod other_memtable;
+mod other_memtable;
 pub mod post_block;
 pub mod posting_list;
+mod posts;
 mod relations;
 mod sweep;
 
-pub use checkpoint::{CheckpointState, FlushBatch, VisibleUpTo, Written};
-pub use last_seen::LastSeen;
+pub use checkpoint_state::CheckpointState;
+pub use flush_batch::{FlushBatch, VisibleUpTo, Written};
+pub use keys::{Index, home_key, relation_key};
+pub use memtable::{LastSeen, PendingRemoval};
 
-use super::actor::Actor;
-use super::followers::Followers;
-use super::ordered_feed::OrderedFeed;
-use super::post::{At, Post};
-use crate::graph::AccountIx;
+use crate::feed::post::Post;
 use crate::record::fingerprint::{Fingerprint, last_before};
 use disk::{Disk, DiskError, Tree};
 use existence_filter::ExistenceFilter;
-use hashbrown::{HashMap, HashSet};
 use home_memtable::HomeMemtable;
-use other_memtable::Named;
+use memtable::Memtable;
+use other_memtable::OtherMemtable;
 use parking_lot::RwLock;
-use posting_list::{PostingList, PostingOp, merge, newest};
 use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 use slackwater_order::place::PostId;
-use slackwater_order::time::Time;
-use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
-use xxhash_rust::xxh3::xxh3_128;
 
 /// How many ids one index (an author's posts, a post's replies, a post's boosts) holds; the lowest fall out, and a
 /// merge, a late original or a document that names its author's followers no longer finds them.
@@ -54,7 +55,7 @@ pub const INDEX_LENGTH_MAX: usize = 20_000;
 /// How many times its length a feed may hold, with what its horizon has not reached yet. Past that the hold gives way.
 pub const HELD_FACTOR: usize = 4;
 
-/// What the store is told.
+/// How the store works.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// The data folder.
@@ -71,56 +72,6 @@ pub struct Options {
     pub cache_bytes: u64,
 }
 
-/// What an index lists the posts of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Index {
-    /// Posts by an author, by the author's id.
-    Author = b'a',
-    /// Replies to a post, by its URI.
-    Parent = b'p',
-    /// Boosts of a post, by its URI.
-    Original = b'o',
-    /// Posts that answer an actor, by the actor's id.
-    Answered = b's',
-    /// Posts with a hashtag.
-    Tag = b't',
-    /// Posts that are not for everybody by an author addressed to a collection, by both.
-    Addressed = b'f',
-    /// Posts with one of the backend's ids: one, unless the backend is mistaken.
-    Ref = b'r',
-}
-
-/// A deletion or undo that came before what it takes back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PendingRemoval {
-    /// The host of who said so; only the author's own may.
-    pub host: String,
-    /// When it arrived.
-    pub arrived: Time,
-    /// The record that said so.
-    pub at: At,
-}
-
-type ListKey = [u8; 17];
-
-/// What is new since the last checkpoint, except home feeds, which are [`HomeMemtable`]'.
-#[derive(Debug, Default)]
-struct Memtable {
-    posts: HashMap<PostId, Arc<Post>>,
-    /// `None`: the row goes.
-    uris: HashMap<u128, Option<PostId>>,
-    lists: HashMap<ListKey, Vec<PostingOp>>,
-    removed_posts: HashSet<PostId>,
-    relations: HashMap<Vec<u8>, Option<Vec<u8>>>,
-    pending: HashMap<u128, Option<PendingRemoval>>,
-    origins: HashMap<String, Option<Vec<u8>>>,
-    actors: HashMap<u128, Option<Arc<Actor>>>,
-    followers: HashMap<u128, Option<Arc<Followers>>>,
-    reached: HashMap<Box<str>, Option<Time>>,
-    last_seen: HashMap<Box<str>, Option<LastSeen>>,
-}
-
 /// Everything kept.
 #[derive(Debug)]
 pub struct Store {
@@ -128,10 +79,10 @@ pub struct Store {
     stored: ExistenceFilter,
     /// Home feeds, by account.
     pub homes: HomeMemtable,
-    named: Named,
+    others: OtherMemtable,
     options: Options,
-    fresh: RwLock<Memtable>,
-    leaving: RwLock<Option<Arc<Memtable>>>,
+    memtable: RwLock<Memtable>,
+    flushing: RwLock<Option<Arc<Memtable>>>,
     cache: Cache<PostId, Arc<Post>, PostWeight>,
     /// Checkpoints that ended: what a look-up found that began before the last one must not stay in the cache.
     checkpoints: AtomicU64,
@@ -160,11 +111,11 @@ impl Store {
             stored: ExistenceFilter::new(&disk)?,
             disk,
             homes: HomeMemtable::default(),
-            named: Named::default(),
+            others: OtherMemtable::default(),
             cache: Cache::with_weighter(items, cache_bytes, PostWeight),
             options,
-            fresh: RwLock::default(),
-            leaving: RwLock::default(),
+            memtable: RwLock::default(),
+            flushing: RwLock::default(),
             checkpoints: AtomicU64::new(0),
             unwritten_bytes: AtomicUsize::new(0),
             unwritten_indexed: AtomicUsize::new(0),
@@ -200,189 +151,9 @@ impl Store {
         self.options.boost_repeat_after
     }
 
-    /// The post at a place.
-    pub fn post(&self, id: PostId) -> Result<Option<Arc<Post>>, DiskError> {
-        let begun = self.checkpoints.load(Ordering::Acquire);
-        if let Some(found) = self.in_memory(|fresh| {
-            if fresh.removed_posts.contains(&id) {
-                Some(None)
-            } else {
-                fresh.posts.get(&id).cloned().map(Some)
-            }
-        }) {
-            return Ok(found);
-        }
-        if let Some(post) = self.cache.get(&id) {
-            return Ok(Some(post));
-        }
-        if !self.stored.may_have_post(id) {
-            return Ok(None);
-        }
-        let Some(post) = self.disk.post(id)?.map(Arc::new) else {
-            return Ok(None);
-        };
-        // With the lock, so that no checkpoint fills the cache in between: what was read may be older than what it has.
-        let leaving = self.leaving.read();
-        if begun == self.checkpoints.load(Ordering::Acquire) {
-            self.cache.insert(id, Arc::clone(&post));
-        }
-        drop(leaving);
-        Ok(Some(post))
-    }
-
-    /// The post of this URI. Indexes are hints: what they point at is looked at.
-    pub fn post_by_uri(&self, uri: &str) -> Result<Option<Arc<Post>>, DiskError> {
-        let hash = xxh3_128(uri.as_bytes());
-        let id = match self.in_memory(|fresh| fresh.uris.get(&hash).copied()) {
-            Some(id) => id,
-            None if !self.stored.may_have_uri(hash) => None,
-            None => match self.disk.get(Tree::Uris, &hash.to_be_bytes())? {
-                Some(bytes) => Some(read_id(&bytes).ok_or(DiskError::Damaged { tree: "uris" })?),
-                None => None,
-            },
-        };
-        let Some(id) = id else { return Ok(None) };
-        Ok(self.post(id)?.filter(|post| post.body.uri == uri))
-    }
-
-    /// The ids an index lists, ascending.
-    pub fn list(&self, index: Index, of: &str) -> Result<Vec<u64>, DiskError> {
-        let key = list_key(index, of);
-        let fresh = self
-            .fresh
-            .read()
-            .lists
-            .get(&key)
-            .cloned()
-            .unwrap_or_default();
-        let mut ops = self
-            .leaving
-            .read()
-            .as_ref()
-            .and_then(|leaving| leaving.lists.get(&key).cloned())
-            .unwrap_or_default();
-        ops.extend(fresh);
-        if !self.stored.may_have_list(&key) {
-            return Ok(Vec::new());
-        }
-        let stored = self.disk.get(Tree::Lists, &key)?;
-        Ok(merge(segment(stored.as_deref(), "lists")?, &ops, INDEX_LENGTH_MAX).ids)
-    }
-
-    /// The highest ids that an index lists between two places, both exclusive, at most `most`, in no order. Of what is
-    /// stored no more is looked at than that.
-    pub fn newest(
-        &self,
-        index: Index,
-        of: &str,
-        between: Range<u64>,
-        most: usize,
-    ) -> Result<Vec<u64>, DiskError> {
-        let key = list_key(index, of);
-        // In the order in which things move, so that nothing falls between.
-        let new = self.fresh.read().lists.get(&key).cloned();
-        let leaving = self.leaving.read();
-        let leaving = leaving.as_ref();
-        let mut ops = leaving
-            .and_then(|leaving| leaving.lists.get(&key).cloned())
-            .unwrap_or_default();
-        ops.extend(new.into_iter().flatten());
-        let stored = match self.stored.may_have_list(&key) {
-            true => self.disk.get(Tree::Lists, &key)?,
-            false => None,
-        };
-        let stored = segment(stored.as_deref(), "lists")?;
-        Ok(newest(stored, &ops, INDEX_LENGTH_MAX, between, most))
-    }
-
-    /// A home feed as it is now, with what a checkpoint will drop for length: as long as it is there it can come back to
-    /// light, when something above it goes. None for an account that was never added.
-    pub fn home(&self, account: AccountIx) -> Result<Option<OrderedFeed>, DiskError> {
-        let Some(parts) = self.homes.parts(account) else {
-            return Ok(None);
-        };
-        let stored = self.disk.get(Tree::Homes, &parts.key)?;
-        Ok(Some(parts.onto(ledger(stored.as_deref())?)))
-    }
-
-    /// The removal that waits for this URI (or actor, or boost key) to come.
-    pub fn pending(&self, of: &str) -> Result<Option<PendingRemoval>, DiskError> {
-        let hash = xxh3_128(of.as_bytes());
-        if let Some(found) = self.in_memory(|fresh| fresh.pending.get(&hash).cloned()) {
-            return Ok(found);
-        }
-        if !self.stored.may_have_pending(hash) {
-            return Ok(None);
-        }
-        match self.disk.get(Tree::EarlyRemovals, &hash.to_be_bytes())? {
-            Some(bytes) => postcard::from_bytes(&bytes)
-                .map(Some)
-                .map_err(|_| DiskError::Damaged { tree: "pending" }),
-            None => Ok(None),
-        }
-    }
-
-    /// Keeps a removal for what has not come yet.
-    pub fn put_pending(&self, of: &str, removal: PendingRemoval) {
-        let hash = xxh3_128(of.as_bytes());
-        self.stored.note_pending(hash);
-        self.fresh.write().pending.insert(hash, Some(removal));
-        self.unwritten_indexed.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Keeps a post: new, or changed.
-    pub fn put_post(&self, post: Post) -> Arc<Post> {
-        let post = Arc::new(post);
-        let hash = xxh3_128(post.body.uri.as_bytes());
-        let indexed: Vec<ListKey> = indexed(&post).collect();
-        self.unwritten_bytes
-            .fetch_add(post.weight(), Ordering::Relaxed);
-        self.stored.note_post(post.id, hash, &indexed);
-        let mut fresh = self.fresh.write();
-        fresh.uris.insert(hash, Some(post.id));
-        for key in indexed {
-            fresh
-                .lists
-                .entry(key)
-                .or_default()
-                .push(PostingOp::insert(post.id));
-            self.unwritten_indexed.fetch_add(1, Ordering::Relaxed);
-        }
-        fresh.removed_posts.remove(&post.id);
-        fresh.posts.insert(post.id, Arc::clone(&post));
-        post
-    }
-
-    /// Forgets a post altogether, its rows in the indexes too.
-    pub fn forget_post(&self, post: &Post) {
-        let body = &post.body;
-        let mut fresh = self.fresh.write();
-        for key in indexed(post) {
-            fresh
-                .lists
-                .entry(key)
-                .or_default()
-                .push(PostingOp::remove(post.id));
-        }
-        fresh.posts.remove(&post.id);
-        fresh.removed_posts.insert(post.id);
-        fresh.uris.insert(xxh3_128(body.uri.as_bytes()), None);
-        self.unwritten_indexed
-            .fetch_add(1 + indexed(post).count(), Ordering::Relaxed);
-    }
-
-    /// The post of which the backend gave this as its own id; of several the newest.
-    pub fn post_by_ref(&self, reference: &str) -> Result<Option<Arc<Post>>, DiskError> {
-        let newest = self.newest(Index::Ref, reference, 0..u64::MAX, 1)?;
-        let id = newest.first().and_then(|id| PostId::from_number(*id));
-        let Some(id) = id else { return Ok(None) };
-        let post = self.post(id)?;
-        Ok(post.filter(|post| post.post_ref.as_deref() == Some(reference)))
-    }
-
     /// Keeps, or with `None` removes, what is known of an origin.
     pub fn put_origin(&self, host: &str, bytes: Option<Vec<u8>>) {
-        self.fresh.write().origins.insert(host.to_owned(), bytes);
+        self.memtable.write().origins.insert(host.to_owned(), bytes);
     }
 
     /// Every stored origin. Only before the first is put.
@@ -390,26 +161,6 @@ impl Store {
         self.disk.scan(Tree::Origins, &[]).map(|row| {
             row.map(|(key, value)| (String::from_utf8_lossy(&key).into_owned(), value.to_vec()))
         })
-    }
-
-    /// Keeps, or with `None` removes, up to when accounts' feeds were shown.
-    pub fn put_reached(&self, reached: Vec<(Box<str>, Option<Time>)>) {
-        self.fresh.write().reached.extend(reached);
-    }
-
-    /// Up to when each account's feeds were shown, as stored.
-    pub fn reached(&self) -> Result<Vec<(String, Time)>, DiskError> {
-        let of = |row: Result<_, DiskError>| {
-            let (key, value): (
-                crate::feed::store::disk::Bytes,
-                crate::feed::store::disk::Bytes,
-            ) = row?;
-            let millis = <[u8; 8]>::try_from(&*value);
-            let millis = millis.map_err(|_| DiskError::Damaged { tree: "reached" })?;
-            let account = String::from_utf8_lossy(&key).into_owned();
-            Ok((account, Time::from_millis(i64::from_be_bytes(millis))))
-        };
-        self.disk.scan(Tree::Reached, &[]).map(of).collect()
     }
 
     /// What is stored under a name of the folder's own.
@@ -428,9 +179,15 @@ impl Store {
         self.disk.put(Tree::Meta, name.as_bytes(), bytes)
     }
 
+    /// Reads a slice of what was stored at the start, so that look-ups need not be made for what is not. To be called
+    /// now and then by the one that writes; does nothing once all is read.
+    pub fn remember_stored(&self) -> Result<(), DiskError> {
+        self.stored.read_slice(&self.disk)
+    }
+
     /// Whether a bound on memory asks for a checkpoint.
     pub fn is_full(&self) -> bool {
-        let feeds = self.homes.unwritten() + self.named.unwritten();
+        let feeds = self.homes.unwritten() + self.others.unwritten();
         let entries = feeds + self.unwritten_indexed.load(Ordering::Relaxed);
         self.options.unflushed_entries_max <= entries
             || self.options.unflushed_bytes_max <= self.unwritten_bytes.load(Ordering::Relaxed)
@@ -438,7 +195,7 @@ impl Store {
 
     /// Entries and bytes that wait for a checkpoint.
     pub fn unwritten(&self) -> (usize, usize) {
-        let feeds = self.homes.unwritten() + self.named.unwritten();
+        let feeds = self.homes.unwritten() + self.others.unwritten();
         let entries = feeds + self.unwritten_indexed.load(Ordering::Relaxed);
         (entries, self.unwritten_bytes.load(Ordering::Relaxed))
     }
@@ -461,34 +218,14 @@ impl Store {
         Ok(reflects)
     }
 
-    /// Whether the post is among what memory holds, so that a sweep over the disk leaves it alone.
-    pub fn is_in_memory(&self, id: PostId) -> bool {
-        self.in_memory(|fresh| fresh.posts.contains_key(&id).then_some(()))
-            .is_some()
-    }
-
-    /// The posts in memory that are not stored yet, as far as they are meant.
-    pub fn ids_in_memory(&self, is_meant: impl Fn(&Post) -> bool) -> Vec<PostId> {
-        let mut ids = Vec::new();
-        let mut look = |fresh: &Memtable| {
-            let meant = fresh.posts.values().filter(|post| is_meant(post));
-            ids.extend(meant.map(|post| post.id));
-        };
-        look(&self.fresh.read());
-        if let Some(leaving) = self.leaving.read().as_ref() {
-            look(leaving);
-        }
-        ids
-    }
-
     fn in_memory<T>(&self, look: impl Fn(&Memtable) -> Option<T>) -> Option<T> {
-        if let Some(found) = look(&self.fresh.read()) {
+        if let Some(found) = look(&self.memtable.read()) {
             return Some(found);
         }
-        self.leaving
+        self.flushing
             .read()
             .as_ref()
-            .and_then(|leaving| look(leaving))
+            .and_then(|flushing| look(flushing))
     }
 }
 
@@ -497,64 +234,3 @@ const OFFSETS: &str = "offsets";
 
 /// The name of what records were taken from the log before those offsets.
 const TAKEN: &str = "taken";
-
-/// The keys of what lists a post.
-fn indexed(post: &Post) -> impl Iterator<Item = ListKey> + '_ {
-    let body = &post.body;
-    let whom = post.answers.actor();
-    [
-        (Index::Author, Some(body.author.as_str())),
-        (Index::Parent, body.in_reply_to.as_deref()),
-        (Index::Original, body.boost_of.as_deref()),
-        (Index::Answered, whom),
-        (Index::Ref, post.post_ref.as_deref()),
-    ]
-    .into_iter()
-    .filter_map(|(index, of)| Some((index, of?)))
-    .chain(
-        body.tags
-            .iter()
-            .chain(&post.was_tagged)
-            .map(|tag| (Index::Tag, tag.as_str())),
-    )
-    .map(|(index, of)| list_key(index, of))
-    .chain(followers::addressed(post))
-}
-
-/// The key a home feed is stored under: the slot of its account, so that a shard's feeds lie together, then the account.
-pub fn home_key(account: &str) -> Vec<u8> {
-    let slot = u16::try_from(slackwater_order::place::slot_of(account)).unwrap_or(0);
-    [&slot.to_be_bytes()[..], account.as_bytes()].concat()
-}
-
-/// The key a relation is stored under: the slot of its account, then its key on the topic.
-pub fn relation_key(account: &str, key: &[u8]) -> Vec<u8> {
-    let slot = u16::try_from(slackwater_order::place::slot_of(account)).unwrap_or(0);
-    [&slot.to_be_bytes()[..], key].concat()
-}
-
-fn list_key(index: Index, of: &str) -> ListKey {
-    let mut key = [0; 17];
-    let (first, rest) = key.split_at_mut(1);
-    first.fill(index as u8);
-    rest.copy_from_slice(&xxh3_128(of.as_bytes()).to_be_bytes());
-    key
-}
-
-fn segment<'a>(bytes: Option<&'a [u8]>, tree: &'static str) -> Result<PostingList<'a>, DiskError> {
-    match bytes {
-        None => Ok(PostingList::EMPTY),
-        Some(bytes) => PostingList::read(bytes).ok_or(DiskError::Damaged { tree }),
-    }
-}
-
-fn ledger(bytes: Option<&[u8]>) -> Result<OrderedFeed, DiskError> {
-    match bytes {
-        None => Ok(OrderedFeed::default()),
-        Some(bytes) => OrderedFeed::read(bytes).ok_or(DiskError::Damaged { tree: "homes" }),
-    }
-}
-
-fn read_id(bytes: &[u8]) -> Option<PostId> {
-    PostId::from_number(u64::from_be_bytes(bytes.try_into().ok()?))
-}

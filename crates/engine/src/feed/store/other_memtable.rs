@@ -1,124 +1,79 @@
 //! Feeds that are not homes, in memory: lists, hashtags, the public feeds. What is new in each since the last
 //! checkpoint; what is stored is `disk`'s.
 //!
-//! There may be very many, most of them quiet, so only those with something new take memory. What is new, what is
-//! leaving and what is stored merge as homes do.
+//! There may be very many, most of them quiet, so only those with something new take memory. What is new, what is being
+//! flushed and what is stored merge as in homes.
 
 use crate::feed::feed_delta::FeedDelta;
-use crate::feed::ordered_feed::{FeedOp, OrderedFeed, RelationChange};
+use crate::feed::feed_id::FeedId;
+use crate::feed::feed_op::FeedOp;
+use crate::feed::ordered_feed::{OrderedFeed, RelationChange};
 use crate::feed::store::home_memtable::LONG_AT;
-use crate::graph::AccountIx;
 use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Which feed, of those that are not homes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Name {
-    /// An account's list.
-    List {
-        /// Whose.
-        account: AccountIx,
-        /// The backend's id of the account.
-        of: Box<str>,
-        /// The backend's id of the list.
-        list: Box<str>,
-    },
-    /// A hashtag's.
-    Tag(Box<str>),
-    /// Everybody's.
-    Public(Part),
-}
-
-/// Which part of the public feed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Part {
-    /// All of it.
-    All,
-    /// Posts by local accounts.
-    Local,
-    /// Posts from elsewhere.
-    Remote,
-}
-
-impl Name {
-    /// The name of an account's list.
-    pub fn list(account: AccountIx, of: &str, list: &str) -> Name {
-        Name::List {
-            account,
-            of: of.into(),
-            list: list.into(),
-        }
-    }
-
-    /// Whose list it is, if it is one.
-    pub fn account(&self) -> Option<AccountIx> {
-        match self {
-            Name::List { account, .. } => Some(*account),
-            Name::Tag(_) | Name::Public(_) => None,
-        }
-    }
-}
-
 /// What is new in each feed.
-pub(super) type Feeds = HashMap<Name, FeedDelta>;
+pub(super) type Feeds = HashMap<FeedId, FeedDelta>;
 
 /// What is new in feeds that are not homes.
 #[derive(Debug, Default)]
-pub struct Named {
+pub(super) struct OtherMemtable {
     new: RwLock<Feeds>,
-    leaving: RwLock<Option<Arc<Feeds>>>,
+    flushing: RwLock<Option<Arc<Feeds>>>,
     unwritten: AtomicUsize,
-    /// Those that are long, as they were noted since they were last asked for.
-    long: Mutex<Vec<Name>>,
+    /// Feeds that became long since the last fold.
+    long: Mutex<Vec<FeedId>>,
 }
 
-impl Named {
-    /// Does `ops` to a feed. Its name, if it is long to look at from now on.
-    pub(super) fn apply(&self, name: Name, ops: &[FeedOp]) -> Option<Name> {
+impl OtherMemtable {
+    /// Does `ops` to a feed. Returns its name if it has become long by them.
+    pub(super) fn apply(&self, id: FeedId, ops: &[FeedOp]) -> Option<FeedId> {
         self.unwritten.fetch_add(ops.len(), Ordering::Relaxed);
         let mut new = self.new.write();
-        match new.get_mut(&name) {
-            Some(feed) => feed.push(ops, LONG_AT).then_some(name),
+        match new.get_mut(&id) {
+            Some(feed) => feed.push(ops, LONG_AT).then_some(id),
             None => {
-                new.entry(name).or_default().push(ops, LONG_AT);
+                new.entry(id).or_default().push(ops, LONG_AT);
                 None
             }
         }
     }
 
-    /// It is long, and to be folded.
-    pub(super) fn note_long(&self, name: Name) {
-        self.long.lock().push(name);
+    /// Adds a feed that is long, and to be folded.
+    pub(super) fn add_long(&self, id: FeedId) {
+        self.long.lock().push(id);
     }
 
     /// Puts a feed as it is now in the place of what waits to be taken in.
-    pub(super) fn fold(&self, name: Name, feed: OrderedFeed) {
+    pub(super) fn fold(&self, id: FeedId, feed: OrderedFeed) {
         let weight = feed.ids.len() + 1;
         let mut before = 0;
-        self.with(name, |there| before = there.fold(feed));
+        self.with(id, |there| before = there.fold(feed));
         self.unwritten.fetch_add(weight, Ordering::Relaxed);
         self.unwritten.fetch_sub(before, Ordering::Relaxed);
     }
 
-    /// Those that were noted since the last call.
-    pub(super) fn long(&self) -> Vec<Name> {
+    /// Feeds that became long since the last call.
+    pub(super) fn long(&self) -> Vec<FeedId> {
         std::mem::take(&mut *self.long.lock())
     }
 
     /// Remembers a change of relations in a feed.
-    pub(super) fn turn(&self, name: Name, turn: RelationChange) {
+    pub(super) fn add_relation_change(&self, id: FeedId, change: RelationChange) {
         self.unwritten.fetch_add(1, Ordering::Relaxed);
-        self.with(name, |feed| feed.turns.get_or_insert_default().push(turn));
+        self.with(id, |delta| {
+            delta.relation_changes.get_or_insert_default().push(change);
+        });
     }
 
     /// Puts a whole feed in the place of what was there.
-    pub(super) fn replace(&self, name: Name, feed: OrderedFeed) {
+    pub(super) fn replace(&self, id: FeedId, feed: OrderedFeed) {
         self.unwritten
             .fetch_add(feed.ids.len() + 1, Ordering::Relaxed);
         let base = Some(Arc::new(feed));
-        self.with(name, |there| {
+        self.with(id, |there| {
             *there = FeedDelta {
                 base,
                 ..FeedDelta::default()
@@ -129,15 +84,15 @@ impl Named {
     /// A feed as it is now; `stored` reads what is stored.
     pub(super) fn read<E>(
         &self,
-        name: &Name,
+        id: &FeedId,
         stored: impl FnOnce() -> Result<OrderedFeed, E>,
     ) -> Result<OrderedFeed, E> {
         // In the order in which things move, so that nothing falls between.
-        let new = self.new.read().get(name).cloned();
-        let leaving = self.leaving.read().clone();
+        let new = self.new.read().get(id).cloned();
+        let flushing = self.flushing.read().clone();
         let mut feed = stored()?;
-        if let Some(leaving) = leaving.as_ref().and_then(|feeds| feeds.get(name)) {
-            feed = leaving.onto(feed);
+        if let Some(flushing) = flushing.as_ref().and_then(|feeds| feeds.get(id)) {
+            feed = flushing.onto(feed);
         }
         Ok(match new {
             Some(new) => new.onto(feed),
@@ -150,21 +105,21 @@ impl Named {
         self.unwritten.load(Ordering::Relaxed)
     }
 
-    /// Begins a checkpoint: everything new is leaving now.
-    pub(super) fn leave(&self) -> Arc<Feeds> {
+    /// Begins a checkpoint: everything new is being flushed now.
+    pub(super) fn begin_flush(&self) -> Arc<Feeds> {
         let mut new = self.new.write();
         self.unwritten.store(0, Ordering::Relaxed);
         let feeds = Arc::new(std::mem::take(&mut *new));
-        *self.leaving.write() = Some(Arc::clone(&feeds));
+        *self.flushing.write() = Some(Arc::clone(&feeds));
         feeds
     }
 
-    /// Ends it: what was leaving is stored.
-    pub(super) fn left(&self) {
-        *self.leaving.write() = None;
+    /// Ends it: what was being flushed is stored.
+    pub(super) fn flushed(&self) {
+        *self.flushing.write() = None;
     }
 
-    fn with(&self, name: Name, change: impl FnOnce(&mut FeedDelta)) {
-        change(self.new.write().entry(name).or_default());
+    fn with(&self, id: FeedId, change: impl FnOnce(&mut FeedDelta)) {
+        change(self.new.write().entry(id).or_default());
     }
 }

@@ -17,7 +17,7 @@ pub struct PostingList<'a> {
     ids: &'a [u8],
 }
 
-/// One thing that happened to a list since it was stored. The last word on an id counts.
+/// One thing that happened to a list since it was stored. Of several ops on an id the last counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PostingOp(u64);
 
@@ -34,8 +34,8 @@ impl PostingOp {
         PostingOp(id.number() | REMOVAL)
     }
 
-    const fn id(self) -> u64 {
-        self.0 & !REMOVAL
+    fn id(self) -> PostId {
+        place(self.0 & !REMOVAL)
     }
 
     const fn is_removal(self) -> bool {
@@ -58,6 +58,9 @@ impl<'a> PostingList<'a> {
             return None;
         }
         let floor = PostId::from_number(u64::from_le_bytes(floor.try_into().ok()?))?;
+        if let Some(highest) = ids.last_chunk::<ENTRY>() {
+            PostId::from_number(u64::from_le_bytes(*highest))?;
+        }
         Some(PostingList { floor, ids })
     }
 
@@ -77,10 +80,10 @@ impl<'a> PostingList<'a> {
     }
 
     /// Its entries from the lowest place up.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = u64> + ExactSizeIterator + 'a {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = PostId> + ExactSizeIterator + 'a {
         self.ids
             .chunks_exact(ENTRY)
-            .map(|bytes| bytes.try_into().map_or(0, u64::from_le_bytes))
+            .map(|bytes| place(bytes.try_into().map_or(0, u64::from_le_bytes)))
     }
 }
 
@@ -88,7 +91,7 @@ impl<'a> PostingList<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Merged {
     /// The entries, ascending, at most as many as asked for.
-    pub ids: Vec<u64>,
+    pub ids: Vec<PostId>,
     /// The highest place dropped for length, now or before.
     pub floor: PostId,
     /// How many insertions stood at or below the floor and did not enter.
@@ -111,7 +114,7 @@ pub fn merge(stored: PostingList<'_>, ops: &[PostingOp], length: usize) -> Merge
         if op.is_removal() {
             continue;
         }
-        if there || floor.number() < id {
+        if there || floor < id {
             ids.push(id);
         } else {
             below_floor += 1;
@@ -133,9 +136,9 @@ pub fn newest(
     stored: PostingList<'_>,
     ops: &[PostingOp],
     length: usize,
-    between: Range<u64>,
+    between: Range<PostId>,
     most: usize,
-) -> Vec<u64> {
+) -> Vec<PostId> {
     let ops = settle(ops);
     let mut ops = ops.iter().rev().peekable();
     let mut there = stored.iter().rev().peekable();
@@ -147,7 +150,7 @@ pub fn newest(
             }
             let op = ops.next()?;
             let was_there = there.next_if(|id| *id == op.id()).is_some();
-            if !op.is_removal() && (was_there || stored.floor.number() < op.id()) {
+            if !op.is_removal() && (was_there || stored.floor < op.id()) {
                 return Some(op.id());
             }
         }
@@ -164,9 +167,7 @@ impl Merged {
     fn trim(&mut self, length: usize) {
         let surplus = self.ids.len().saturating_sub(length);
         if let Some(highest_dropped) = surplus.checked_sub(1).and_then(|last| self.ids.get(last)) {
-            self.floor = self
-                .floor
-                .max(PostId::from_number(*highest_dropped).unwrap_or(PostId::MAX));
+            self.floor = self.floor.max(*highest_dropped);
             self.ids.drain(..surplus);
         }
     }
@@ -177,13 +178,18 @@ impl Merged {
         bytes.push(VERSION);
         bytes.extend_from_slice(&self.floor.number().to_le_bytes());
         for id in &self.ids {
-            bytes.extend_from_slice(&id.to_le_bytes());
+            bytes.extend_from_slice(&id.number().to_le_bytes());
         }
         bytes
     }
 }
 
-/// The last word on each id, by place.
+/// The place of a number. The ids of a stored list ascend, and the highest was checked when the list was read.
+fn place(number: u64) -> PostId {
+    PostId::from_number(number).unwrap_or(PostId::MAX)
+}
+
+/// The last op on each id, by place.
 fn settle(ops: &[PostingOp]) -> Vec<PostingOp> {
     let mut settled = ops.to_vec();
     if settled.is_sorted_by(|a, b| a.id() < b.id()) {
@@ -225,7 +231,7 @@ mod tests {
         assert_eq!(
             merged,
             Merged {
-                ids: vec![2, 3],
+                ids: vec![id(2), id(3)],
                 floor: id(1),
                 below_floor: 0
             }
@@ -234,7 +240,7 @@ mod tests {
         let segment = PostingList::read(&bytes).unwrap();
         assert_eq!(
             (segment.iter().collect::<Vec<_>>(), segment.floor()),
-            (vec![2, 3], id(1))
+            (vec![id(2), id(3)], id(1))
         );
     }
 
@@ -246,6 +252,7 @@ mod tests {
             &[2; 9],
             &[1; 18],
             &[1, 255, 255, 255, 255, 255, 255, 255, 255],
+            &[[1; 9].as_slice(), &[255; 8]].concat(),
         ] {
             assert!(PostingList::read(bad).is_none(), "{bad:?}");
         }
@@ -254,7 +261,7 @@ mod tests {
     #[test]
     fn nothing_at_or_below_the_floor_enters_again_and_that_is_counted() {
         let stored = Merged {
-            ids: vec![8, 9],
+            ids: vec![id(8), id(9)],
             floor: id(5),
             below_floor: 0,
         }
@@ -272,7 +279,7 @@ mod tests {
         assert_eq!(
             merged,
             Merged {
-                ids: vec![6, 8, 9],
+                ids: vec![id(6), id(8), id(9)],
                 floor: id(5),
                 below_floor: 2
             }
@@ -287,7 +294,7 @@ mod tests {
             length in 1usize..20,
         ) {
             let mut model = BTreeSet::new();
-            let mut floor = 0;
+            let mut floor = PostId::MIN;
             let mut bytes = Merged { ids: vec![], floor: PostId::MIN, below_floor: 0 }.pack();
             for step in &steps {
                 let ops: Vec<PostingOp> = step
@@ -296,9 +303,9 @@ mod tests {
                     .collect();
                 for (n, insert) in step {
                     if !insert {
-                        model.remove(n);
-                    } else if floor < *n {
-                        model.insert(*n);
+                        model.remove(&id(*n));
+                    } else if floor < id(*n) {
+                        model.insert(id(*n));
                     }
                 }
                 while length < model.len() {
@@ -308,6 +315,7 @@ mod tests {
             }
             let end = PostingList::read(&bytes).unwrap();
             for (start, end_of, most) in [(0, 100, 100), (10, 40, 3), (0, 30, 1)] {
+                let (start, end_of) = (id(start), id(end_of));
                 let ops: Vec<PostingOp> = steps.concat().iter().map(|(n, insert)| {
                     if *insert { PostingOp::insert(id(*n)) } else { PostingOp::remove(id(*n)) }
                 }).collect();
@@ -318,7 +326,7 @@ mod tests {
                 prop_assert_eq!(found, expected.collect::<Vec<_>>());
             }
             prop_assert_eq!(end.iter().collect::<Vec<_>>(), model.into_iter().collect::<Vec<_>>());
-            prop_assert_eq!(end.floor().number(), floor);
+            prop_assert_eq!(end.floor(), floor);
         }
     }
 }

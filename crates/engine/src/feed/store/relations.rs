@@ -1,6 +1,7 @@
 //! Relations, each a row with all its versions that may still count.
 
-use super::{Memtable, Store};
+use super::Store;
+use super::memtable::Memtable;
 use crate::feed::store::disk::{DiskError, Tree};
 use crate::graph::versions::Versions;
 use slackwater_order::time::Time;
@@ -17,7 +18,7 @@ impl Store {
         let row = row
             .transpose()
             .map_err(|source| DiskError::Pack { source })?;
-        self.fresh.write().relations.insert(key, row);
+        self.memtable.write().relations.insert(key, row);
         self.unwritten_indexed.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
@@ -32,7 +33,7 @@ impl Store {
 
     /// What is known of a relation, by the key it is stored under.
     pub fn versions(&self, key: &[u8]) -> Result<Versions, DiskError> {
-        let row = match self.in_memory(|fresh| fresh.relations.get(key).cloned()) {
+        let row = match self.in_memory(|memtable| memtable.relations.get(key).cloned()) {
             Some(found) => found,
             None => self
                 .disk
@@ -51,13 +52,13 @@ impl Store {
     pub fn relation_keys(&self, prefix: &[u8]) -> Result<Vec<Vec<u8>>, DiskError> {
         let mut keys = BTreeSet::new();
         // In the order in which things move, so that nothing falls between.
-        let mut note = |fresh: &Memtable| {
-            let all = fresh.relations.keys();
+        let mut note = |memtable: &Memtable| {
+            let all = memtable.relations.keys();
             keys.extend(all.filter(|key| key.starts_with(prefix)).cloned());
         };
-        note(&self.fresh.read());
-        if let Some(leaving) = self.leaving.read().as_ref() {
-            note(leaving);
+        note(&self.memtable.read());
+        if let Some(flushing) = self.flushing.read().as_ref() {
+            note(flushing);
         }
         for row in self.disk.scan(Tree::Relations, prefix) {
             let (key, _) = row?;
@@ -87,7 +88,7 @@ impl Store {
         for row in self.disk.scan(Tree::Relations, from).take(rows_max) {
             let (key, row) = row?;
             let mut versions = versions(&row)?;
-            let is_newer = self.fresh.read().relations.contains_key(&*key);
+            let is_newer = self.memtable.read().relations.contains_key(&*key);
             if !is_newer && versions.forget_removals_before(cutoff) {
                 self.put_relation(key.to_vec(), &versions)?;
             }

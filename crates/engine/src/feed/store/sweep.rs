@@ -1,14 +1,15 @@
 //! What is stored, slice by slice, for the sweep that drops what is no longer needed.
 
-use super::{PendingRemoval, Store};
-use crate::feed::ordered_feed::Packed;
+use super::Store;
+use super::memtable::PendingRemoval;
+use crate::feed::ordered_feed::packed::Packed;
 use crate::feed::post::Post;
 use crate::feed::store::disk::{DiskError, Tree};
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 
 /// Some stored homes, each as its ids, and the key of the last; none at the end.
-pub(super) type HomesSlice = (Vec<Vec<u64>>, Option<Vec<u8>>);
+pub(super) type HomesSlice = (Vec<Vec<PostId>>, Option<Vec<u8>>);
 
 impl Store {
     /// Every post from `from` on as it is stored, at most `blocks_max` blocks, and where to go on.
@@ -38,8 +39,8 @@ impl Store {
             .take(homes_max)
         {
             let (key, bytes) = row?;
-            let home = Packed::read(&bytes).ok_or(DiskError::Damaged { tree: "homes" })?;
-            homes.push(home.ids());
+            let ids = Packed::read(&bytes).and_then(|home| home.ids());
+            homes.push(ids.ok_or(DiskError::Damaged { tree: "homes" })?);
             last = Some(key.to_vec());
         }
         Ok((homes, last))
@@ -67,7 +68,7 @@ impl Store {
             if removal.arrived < cutoff
                 && let Ok(hash) = <[u8; 16]>::try_from(&*key)
             {
-                self.fresh
+                self.memtable
                     .write()
                     .pending
                     .entry(u128::from_be_bytes(hash))

@@ -1,8 +1,8 @@
 use super::*;
-use crate::feed::ordered_feed::{FeedOp, RelationChange};
+use crate::feed::feed_op::FeedOp;
+use crate::feed::ordered_feed::RelationChange;
 use crate::record::Position;
 use crate::view::visible::visible;
-use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,8 +40,8 @@ fn from(posts: i64, relations: i64) -> ReadPoint {
         seen: seen(posts, relations),
         ahead: Offsets::default(),
         horizon: Time::from_millis(10),
-        top: 0,
-        floor: 0,
+        top: PostId::MIN,
+        floor: PostId::MIN,
     }
 }
 
@@ -65,10 +65,7 @@ fn told_of(
     from: &ReadPoint,
 ) -> Result<Vec<(i64, EntryChange)>, CursorRefused> {
     let part = visible(feed, 10, horizon.map(Time::from_millis), AFTER);
-    let row = |change: ChangedEntry| {
-        let place = PostId::from_number(change.id).unwrap();
-        (place.time().millis(), change.change)
-    };
+    let row = |change: ChangedEntry| (change.id.time().millis(), change.change);
     Ok(changes(feed, &part, &[], from)?
         .into_iter()
         .map(row)
@@ -93,10 +90,10 @@ fn an_entry_is_told_if_its_record_was_not_seen() {
 fn what_else_an_entry_rests_on_counts_too() {
     let mut feed = feed();
     feed.take_in(&[
-        FeedOp::also(at(2), relation(7)),
-        FeedOp::also(at(3), post(8)),
-        FeedOp::also(at(4), post(8)),
-        FeedOp::also(at(4), relation(7)),
+        FeedOp::depends_on(at(2), relation(7)),
+        FeedOp::depends_on(at(3), post(8)),
+        FeedOp::depends_on(at(4), post(8)),
+        FeedOp::depends_on(at(4), relation(7)),
     ]);
     let check = |posts, relations, expected: &[(i64, EntryChange)]| {
         let resolved = told(&feed, &from(posts, relations));
@@ -159,7 +156,7 @@ fn what_was_shown_and_is_shown_is_at_most_touched() {
         told(&feed, &from(1, 0)).unwrap()[3..],
         [(4, EntryChange::Touched), (5, EntryChange::Touched)]
     );
-    feed.take_in(&[FeedOp::also(at(1), post(7))]);
+    feed.take_in(&[FeedOp::depends_on(at(1), post(7))]);
     let expected = vec![(1, EntryChange::Touched), (5, EntryChange::Touched)];
     assert_eq!(told(&feed, &from(6, 0)), Ok(expected));
 }
@@ -170,7 +167,7 @@ fn a_repeat_that_the_reader_had_not_reached_is_not_taken_out() {
     let check = |horizon, floor: i64, expected: &[i64]| {
         let read_point = ReadPoint {
             horizon: Time::from_millis(horizon),
-            floor: at(floor).number(),
+            floor: at(floor),
             ..from(1, 0)
         };
         let mut told = told(&feed, &read_point).unwrap();
@@ -210,7 +207,7 @@ fn what_fell_since_puts_what_it_hides_in_doubt() {
 #[test]
 fn a_relation_that_regroups_puts_all_in_doubt() {
     let mut feed = feed_of_boosts();
-    feed.turn(RelationChange {
+    feed.add_relation_change(RelationChange {
         log_pos: relation(2),
         takes_out: false,
         regroups: true,
@@ -252,7 +249,7 @@ fn what_the_horizon_has_passed_since_has_entered() {
 fn what_comes_to_light_from_below_has_entered() {
     let check = |floor: i64, expected: &[i64]| {
         let read_point = ReadPoint {
-            floor: at(floor).number(),
+            floor: at(floor),
             ..from(6, 0)
         };
         let expected: Vec<_> = expected
@@ -265,7 +262,7 @@ fn what_comes_to_light_from_below_has_entered() {
     check(2, &[1, 2]);
     // A post changed later stays what it is: it was not there.
     let read_point = ReadPoint {
-        floor: at(1).number(),
+        floor: at(1),
         ..from(1, 0)
     };
     assert_eq!(
@@ -281,7 +278,7 @@ fn what_left_is_told_to_whom_it_was_shown() {
     let check = |posts, horizon, floor: i64, expected: &[(i64, EntryChange)]| {
         let read_point = ReadPoint {
             horizon: Time::from_millis(horizon),
-            floor: at(floor).number(),
+            floor: at(floor),
             ..from(posts, 0)
         };
         let resolved = told_of(&feed, Some(3), &read_point).unwrap();
@@ -328,7 +325,7 @@ fn a_cursor_that_lacks_what_was_forgotten_is_refused() {
 fn a_relation_that_worked_on_less_than_the_cursor_saw_puts_all_in_doubt() {
     let turned = |takes_out| {
         let mut feed = feed();
-        feed.turn(RelationChange {
+        feed.add_relation_change(RelationChange {
             log_pos: relation(2),
             takes_out,
             regroups: false,

@@ -1,8 +1,9 @@
 use super::*;
-use crate::feed::ordered_feed::FeedOp;
-use crate::feed::post::{At, Post, example};
+use crate::feed::feed_op::FeedOp;
+use crate::feed::post::{Post, example};
 use crate::feed::store::{Options, Store, home_key};
 use crate::graph::Graph;
+use crate::record::offsets::LogPos;
 use crate::record::{Position, Topic};
 use crate::relationship::decode;
 use crate::view::BuildProgress;
@@ -61,13 +62,10 @@ impl Desk {
         let mut post = example::post(ANA);
         post.id = place(ms);
         post.body.uri = format!("{ANA}/{n}");
-        post.made = At {
-            partition: 0,
-            offset: n,
-        };
+        post.made = LogPos::of_activity(0, n);
         post.newest = post.made;
         let post = self.view.store.put_post(post);
-        self.does(FeedOp::insert(post.id, post.newest.log_pos()));
+        self.does(FeedOp::insert(post.id, post.newest));
     }
 
     /// Record `n` is a boost placed at `ms`, of the post placed at `of`.
@@ -206,10 +204,10 @@ fn what_was_not_announced_is_nobodys_top() {
     desk.put(1, 60);
     let snapshot = desk.snapshot(100);
     assert_eq!(snapshot.ids().len(), 2);
-    assert_eq!(snapshot.read_point().top, place(50).number());
+    assert_eq!(snapshot.read_point().top, place(50));
     desk.announce(2);
-    assert_eq!(desk.snapshot(100).read_point().top, place(60).number());
-    assert_eq!(Desk::new("0s").snapshot(100).read_point().top, 0);
+    assert_eq!(desk.snapshot(100).read_point().top, place(60));
+    assert_eq!(Desk::new("0s").snapshot(100).read_point().top, PostId::MIN);
 }
 
 #[test]
@@ -231,7 +229,7 @@ fn a_moment_says_up_to_when_all_was_shown() {
     patient.put(1, 71);
     patient.view.horizons.set_built(Time::from_millis(20));
     let snapshot = patient.snapshot(100);
-    assert_eq!(snapshot.ids(), [place(70).number()]);
+    assert_eq!(snapshot.ids(), [place(70)]);
     assert_eq!(snapshot.read_point().horizon, Time::from_millis(70));
 }
 
@@ -263,10 +261,7 @@ fn an_answer_that_is_full_is_gone_on_with() {
     assert_eq!(told(&first), posts(&[(false, 10), (false, 20)]));
     assert!(first.batch.more);
     let batch = first.cursor.batch.clone().unwrap();
-    assert_eq!(
-        (batch.last, &first.cursor.from),
-        (place(20).number(), &from.from)
-    );
+    assert_eq!((batch.last, &first.cursor.from), (place(20), &from.from));
     assert_eq!(batch.upto, desk.snapshot(1_000).read_point());
 
     // Meanwhile one lands below what was told, and one above: the first is told with the next, for the batch is of before.
@@ -312,14 +307,14 @@ fn a_reader_is_told_below_what_to_drop_and_what_comes_back_to_light() {
     desk.announce(12);
     let first = desk.tell(&start, 2);
     assert_eq!(told(&first), posts(&[(false, 30), (false, 40)]));
-    assert_eq!(first.floor, place(20).number(), "ten are shown");
+    assert_eq!(first.floor, place(20), "ten are shown");
     // Two late ones push the next two out of sight before they are told.
     desk.put(12, 115);
     desk.put(13, 116);
     desk.announce(14);
     let second = desk.tell(&first.cursor, 80);
     assert_eq!((told(&second)[0].2, second.batch.more), (50, false));
-    assert_eq!(second.floor, place(40).number());
+    assert_eq!(second.floor, place(40));
     desk.does(FeedOp::remove(
         place(120),
         crate::record::offsets::LogPos::new(at(14)),
@@ -327,7 +322,7 @@ fn a_reader_is_told_below_what_to_drop_and_what_comes_back_to_light() {
     desk.announce(15);
     let third = desk.tell(&second.cursor, 1);
     assert_eq!(told(&third), posts(&[(true, 40)]), "it comes back to light");
-    assert_eq!(third.floor, place(30).number());
+    assert_eq!(third.floor, place(30));
 }
 
 #[test]
@@ -362,7 +357,7 @@ fn what_was_known_and_is_edited_is_an_edit_and_what_left_is_removed() {
     desk.announce(2);
     let from = cursor(desk.snapshot(1_000).read_point());
     let mut post = (*desk.view.store.post(place(10)).unwrap().unwrap()).clone();
-    post.newest.offset = 2;
+    post.newest = LogPos::of_activity(0, 2);
     desk.view.store.put_post(post);
     desk.does(FeedOp::insert(
         place(10),
@@ -404,7 +399,10 @@ fn a_node_behind_the_cursor_tells_nothing_and_leaves_it_as_it_is() {
     check(&cursor(read_point(3, 0)), 0);
     check(&cursor(read_point(1, 3)), 0);
     let begun = |upto| Cursor {
-        batch: Some(Batch { upto, last: 0 }),
+        batch: Some(Batch {
+            upto,
+            last: PostId::MIN,
+        }),
         ..cursor(read_point(1, 0))
     };
     check(&begun(read_point(2, 0)), 1);
@@ -423,7 +421,7 @@ fn a_moment_says_what_it_shows_beyond_what_was_announced() {
         desk.snapshot(1_000).read_point().ahead,
         Offsets::new(&[at(5)])
     );
-    desk.does(FeedOp::also(
+    desk.does(FeedOp::depends_on(
         place(10),
         crate::record::offsets::LogPos::new(at(6)),
     ));
@@ -447,7 +445,7 @@ fn rows(rows: &[(&str, i64)]) -> Vec<(String, i64)> {
 }
 
 fn ms(snapshot: &Snapshot) -> Vec<i64> {
-    let time = |id: &u64| PostId::from_number(*id).unwrap().time().millis();
+    let time = |id: &PostId| id.time().millis();
     snapshot.ids().iter().map(time).collect()
 }
 
@@ -488,11 +486,11 @@ fn a_late_boost_takes_the_place_of_those_above_it() {
     desk.boost(1, 20, 5);
     desk.announce(2);
     let from = cursor(desk.snapshot(1_000).read_point());
-    assert_eq!(from.from.top, place(20).number());
+    assert_eq!(from.from.top, place(20));
     desk.boost(2, 15, 5);
     desk.announce(3);
     assert_eq!(ms(&desk.snapshot(1_000)), [15]);
-    assert_eq!(desk.snapshot(1_000).read_point().top, place(15).number());
+    assert_eq!(desk.snapshot(1_000).read_point().top, place(15));
     let told = desk.tell(&from, 10);
     assert_eq!(kinds(&told), rows(&[("post", 15), ("remove", 20)]));
 }

@@ -131,7 +131,7 @@ fn rule_8_a_reply_to_someone_i_do_not_follow_is_out_unless_to_me_or_to_the_autho
 fn rule_8_a_thread_of_ones_own_under_a_strangers_post_is_a_reply_to_that_stranger() {
     let thread = |above: &Post| {
         let mut post = reply(ANA, ReplyTarget::Nobody);
-        post.answers = crate::feed::reply_target::ReplyResolution::new(&post.body, Some(above));
+        post.answers = crate::feed::reply_resolution::resolve(&post.body, Some(above));
         post
     };
     let (to_stranger, to_friend) = (thread(&post(CLEO)), thread(&post(BOB)));

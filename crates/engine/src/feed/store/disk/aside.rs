@@ -1,6 +1,7 @@
 //! A data folder that cannot be used any more, put aside: nothing is deleted that somebody may still want to look at.
 
-use super::{DiskError, OF_SLED_LOCKED, is_there};
+use super::error::DiskError;
+use super::files::{BLOBS, LOCKED, SNAPSHOT};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -8,10 +9,7 @@ use std::path::{Path, PathBuf};
 /// What is put behind the name of a folder that was put aside; the name of the folder in it where that cannot be.
 const ASIDE: &str = "aside";
 /// The files by which a folder of sled's is known.
-const OF_SLED: [&str; 2] = ["conf", OF_SLED_LOCKED];
-/// What else sled keeps in a folder: long values, and snapshots, whose names begin so.
-const BLOBS: &str = "blobs";
-const SNAPSHOTS: &str = "snap.";
+const OF_SLED: [&str; 2] = ["conf", LOCKED];
 
 /// Puts a data folder aside, so that the next start makes it anew from the log: it is renamed, or where it cannot be (a mount
 /// point stays where it is mounted), what sled keeps in it is moved into the folder `aside` within it. Where it is now; none if
@@ -30,7 +28,7 @@ pub fn put_aside(folder: &Path) -> Result<Option<PathBuf>, DiskError> {
     // A move that was cut off is gone on with: the locked file is moved last.
     for (aside, is_whole) in [
         (&beside, is_there(&beside)?),
-        (&within, is_there(&within.join(OF_SLED_LOCKED))?),
+        (&within, is_there(&within.join(LOCKED))?),
     ] {
         if is_whole {
             return Err(DiskError::AsideBefore {
@@ -44,7 +42,7 @@ pub fn put_aside(folder: &Path) -> Result<Option<PathBuf>, DiskError> {
         });
     }
     // Held until all is aside: nobody opens half of it. Without the file there is nothing to lock.
-    let lock = File::open(folder.join(OF_SLED_LOCKED)).map(|file| (file.try_lock(), file));
+    let lock = File::open(folder.join(LOCKED)).map(|file| (file.try_lock(), file));
     if let Ok((Err(TryLockError::WouldBlock), _)) = lock {
         return Err(DiskError::InUse {
             path: folder.to_owned(),
@@ -86,12 +84,12 @@ fn move_within(folder: &Path, aside: &Path) -> Result<(), DiskError> {
     for file in fs::read_dir(folder).map_err(failed("list", folder))? {
         let name = file.map_err(failed("list", folder))?.file_name();
         let text = name.to_string_lossy();
-        if OF_SLED.contains(&&*text) || text == BLOBS || text.starts_with(SNAPSHOTS) {
+        if OF_SLED.contains(&&*text) || text == BLOBS || text.starts_with(SNAPSHOT) {
             names.push(name);
         }
     }
     // What a start does without comes first, should this be cut off and nobody ask for the rest of it.
-    names.sort_by_key(|name| (name == OF_SLED_LOCKED, name == BLOBS));
+    names.sort_by_key(|name| (name == LOCKED, name == BLOBS));
     match fs::create_dir(aside) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => {
             return Err(failed("create", aside)(error));
@@ -120,6 +118,14 @@ fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DiskErr
         path,
         source,
     }
+}
+
+fn is_there(path: &Path) -> Result<bool, DiskError> {
+    path.try_exists().map_err(|source| DiskError::Io {
+        doing: "look for",
+        path: path.to_owned(),
+        source,
+    })
 }
 
 #[cfg(test)]

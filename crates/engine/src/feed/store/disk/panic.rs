@@ -1,7 +1,7 @@
 //! sled panics where it meets what it did not write, and where its disk fails at a bad moment. That ends the process, and
 //! every start would end so again: whoever reads the log must be told what to do.
 
-use super::REBUILD;
+use super::error::REBUILD;
 use signal_hook::low_level;
 use std::panic::{self, PanicHookInfo};
 use std::path::PathBuf;

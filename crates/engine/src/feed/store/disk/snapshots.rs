@@ -2,13 +2,12 @@
 //! is synced, and then takes it for one all the same: where there was no room for it, each start after that says that the files
 //! are damaged, also when there is room again.
 
-use super::{DiskError, OF_SLED_LOCKED};
+use super::error::DiskError;
+use super::files::{LOCKED, SNAPSHOT};
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::Path;
 
-/// What the names of snapshots begin with.
-const SNAPSHOT: &str = "snap.";
 /// What the names of those end with that are not finished.
 const UNFINISHED: &str = ".generating";
 
@@ -25,7 +24,7 @@ pub(super) fn remove_unfinished(folder: &Path) -> Result<(), DiskError> {
             source,
         }
     };
-    let lock = File::open(folder.join(OF_SLED_LOCKED)).map(|file| (file.try_lock(), file));
+    let lock = File::open(folder.join(LOCKED)).map(|file| (file.try_lock(), file));
     if let Ok((Err(TryLockError::WouldBlock), _)) = lock {
         return Ok(());
     }

@@ -1,6 +1,8 @@
 use super::*;
-use crate::feed::post::example;
+use crate::feed::post::{Post, example};
+use crate::feed::store::post_block::{self, Block};
 use proptest::prelude::*;
+use slackwater_order::place::PostId;
 use std::collections::BTreeMap;
 
 fn post(id: u64, version: u8, bytes: usize) -> Post {

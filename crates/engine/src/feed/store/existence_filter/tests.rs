@@ -1,7 +1,7 @@
 use super::*;
-use crate::feed::post::At;
 use crate::feed::post::{Post, example};
-use crate::feed::store::{CheckpointState, Options, PendingRemoval};
+use crate::feed::store::{CheckpointState, Options, PendingRemoval, Store};
+use crate::record::offsets::LogPos;
 use proptest::prelude::*;
 use slackwater_order::time::Time;
 use tempfile::TempDir;
@@ -110,10 +110,7 @@ impl Twins {
                 let removal = PendingRemoval {
                     host: "a.example".to_owned(),
                     arrived: Time::default(),
-                    at: At {
-                        partition: 0,
-                        offset: 0,
-                    },
+                    at: LogPos::FIRST,
                 };
                 store.put_pending(&uri(*n), removal);
                 true

@@ -1,0 +1,134 @@
+//! Posts, through memory and disk.
+
+use super::Store;
+use super::disk::{DiskError, Tree};
+use super::keys::{Index, ListKey, indexed};
+use super::memtable::Memtable;
+use super::posting_list::PostingOp;
+use crate::feed::post::Post;
+use slackwater_order::place::PostId;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use xxhash_rust::xxh3::xxh3_128;
+
+impl Store {
+    /// The post at a place.
+    pub fn post(&self, id: PostId) -> Result<Option<Arc<Post>>, DiskError> {
+        let begun = self.checkpoints.load(Ordering::Acquire);
+        if let Some(found) = self.in_memory(|memtable| {
+            if memtable.removed_posts.contains(&id) {
+                Some(None)
+            } else {
+                memtable.posts.get(&id).cloned().map(Some)
+            }
+        }) {
+            return Ok(found);
+        }
+        if let Some(post) = self.cache.get(&id) {
+            return Ok(Some(post));
+        }
+        if !self.stored.may_have_post(id) {
+            return Ok(None);
+        }
+        let Some(post) = self.disk.post(id)?.map(Arc::new) else {
+            return Ok(None);
+        };
+        // With the lock, so that no checkpoint fills the cache in between: what was read may be older than what it has.
+        let flushing = self.flushing.read();
+        if begun == self.checkpoints.load(Ordering::Acquire) {
+            self.cache.insert(id, Arc::clone(&post));
+        }
+        drop(flushing);
+        Ok(Some(post))
+    }
+
+    /// The post of this URI. Indexes are hints: what they point at is looked at.
+    pub fn post_by_uri(&self, uri: &str) -> Result<Option<Arc<Post>>, DiskError> {
+        let hash = xxh3_128(uri.as_bytes());
+        let id = match self.in_memory(|memtable| memtable.uris.get(&hash).copied()) {
+            Some(id) => id,
+            None if !self.stored.may_have_uri(hash) => None,
+            None => match self.disk.get(Tree::Uris, &hash.to_be_bytes())? {
+                Some(bytes) => Some(read_id(&bytes).ok_or(DiskError::Damaged { tree: "uris" })?),
+                None => None,
+            },
+        };
+        let Some(id) = id else { return Ok(None) };
+        Ok(self.post(id)?.filter(|post| post.body.uri == uri))
+    }
+
+    /// Keeps a post: new, or changed.
+    pub fn put_post(&self, post: Post) -> Arc<Post> {
+        let post = Arc::new(post);
+        let hash = xxh3_128(post.body.uri.as_bytes());
+        let indexed: Vec<ListKey> = indexed(&post).collect();
+        self.unwritten_bytes
+            .fetch_add(post.weight(), Ordering::Relaxed);
+        self.stored.note_post(post.id, hash, &indexed);
+        let mut memtable = self.memtable.write();
+        memtable.uris.insert(hash, Some(post.id));
+        for key in indexed {
+            memtable
+                .lists
+                .entry(key)
+                .or_default()
+                .push(PostingOp::insert(post.id));
+            self.unwritten_indexed.fetch_add(1, Ordering::Relaxed);
+        }
+        memtable.removed_posts.remove(&post.id);
+        memtable.posts.insert(post.id, Arc::clone(&post));
+        post
+    }
+
+    /// Forgets a post altogether, its rows in the indexes too.
+    pub fn forget_post(&self, post: &Post) {
+        let body = &post.body;
+        let mut memtable = self.memtable.write();
+        for key in indexed(post) {
+            memtable
+                .lists
+                .entry(key)
+                .or_default()
+                .push(PostingOp::remove(post.id));
+        }
+        memtable.posts.remove(&post.id);
+        memtable.removed_posts.insert(post.id);
+        memtable.uris.insert(xxh3_128(body.uri.as_bytes()), None);
+        self.unwritten_indexed
+            .fetch_add(1 + indexed(post).count(), Ordering::Relaxed);
+    }
+
+    /// The post of which the backend gave this as its own id; of several the newest.
+    pub fn post_by_ref(&self, reference: &str) -> Result<Option<Arc<Post>>, DiskError> {
+        let newest = self.newest(Index::Ref, reference, PostId::MIN..PostId::MAX, 1)?;
+        let Some(id) = newest.first() else {
+            return Ok(None);
+        };
+        let post = self.post(*id)?;
+        Ok(post.filter(|post| post.post_ref.as_deref() == Some(reference)))
+    }
+
+    /// Whether the post is among what memory holds, so that a sweep over the disk leaves it alone.
+    pub fn is_in_memory(&self, id: PostId) -> bool {
+        self.in_memory(|memtable| memtable.posts.contains_key(&id).then_some(()))
+            .is_some()
+    }
+
+    /// The posts in memory that are not stored yet, as far as they are meant.
+    pub fn ids_in_memory(&self, is_meant: impl Fn(&Post) -> bool) -> Vec<PostId> {
+        let mut ids = Vec::new();
+        let mut look = |memtable: &Memtable| {
+            let meant = memtable.posts.values().filter(|post| is_meant(post));
+            ids.extend(meant.map(|post| post.id));
+        };
+        look(&self.memtable.read());
+        if let Some(flushing) = self.flushing.read().as_ref() {
+            look(flushing);
+        }
+        ids
+    }
+}
+
+fn read_id(bytes: &[u8]) -> Option<PostId> {
+    PostId::from_number(u64::from_be_bytes(bytes.try_into().ok()?))
+}
