@@ -7,7 +7,7 @@ mod support;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use slackwater::log::decode_batch::decode_in_order;
 use slackwater_engine::decode::Decoded;
-use slackwater_engine::engine::ingest::Ingest;
+use slackwater_engine::engine::ingest::{Ingest, RecordContext};
 use slackwater_engine::feed::store::CheckpointState;
 use slackwater_engine::record::offsets::LogPos;
 use slackwater_engine::record::{Position, Record, Topic};
@@ -97,7 +97,15 @@ fn bench(c: &mut Criterion) {
                             }
                             let at = LogPos::of_activity(0, record.position.offset);
                             admission
-                                .admit(&graph, &windows, at, &envelope, *activity)
+                                .ingest(
+                                    RecordContext {
+                                        graph: &graph,
+                                        windows: &windows,
+                                        at,
+                                        envelope: &envelope,
+                                    },
+                                    *activity,
+                                )
                                 .unwrap();
                             if writes && store.is_full() {
                                 store.checkpoint(&CheckpointState::default()).unwrap();

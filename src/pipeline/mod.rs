@@ -30,7 +30,7 @@ use progress::CatchUpProgress;
 use settings_mailbox::SettingsMailbox;
 use slackwater_engine::activity::parse::author_key;
 use slackwater_engine::decode::Decoded;
-use slackwater_engine::engine::ingest::Outcome;
+use slackwater_engine::engine::ingest::outcome::Outcome;
 use slackwater_engine::engine::log_status::LogStatus;
 use slackwater_engine::engine::publish::ServiceStatus;
 use slackwater_engine::engine::{self, Applied, Engine};

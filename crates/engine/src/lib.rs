@@ -65,7 +65,7 @@
 //!         value: Some(json.into()),
 //!         headers: Vec::new(),
 //!     };
-//!     let applied = engine.apply(&record, decode_record(&record.view()), arrived)?;
+//!     let applied = engine.apply(&record, decode_record(record.view()), arrived)?;
 //!     assert!(!matches!(applied, Applied::Refused(_) | Applied::Unusable(_)), "{applied:?}");
 //!     engine.pass(&record);
 //!     *next += 1;

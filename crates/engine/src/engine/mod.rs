@@ -11,7 +11,6 @@
 //! One thread writes; readers look on through [`View`]. State in memory is a function of the log, so it is published before it is
 //! stored, and a crash costs no more than reading again from the last checkpoint.
 
-mod actors;
 pub mod catch_up;
 mod feed_backlog;
 pub mod flush;
@@ -49,7 +48,8 @@ use crate::watch;
 use catch_up::CatchUp;
 use feed_backlog::FeedBacklog;
 use inactivity::InactivityRound;
-use ingest::{Ingest, IngestError, Outcome};
+use ingest::outcome::{IngestError, Outcome};
+use ingest::{Ingest, RecordContext};
 use last_taken::LastTaken;
 use log_status::LogStatus;
 use parking_lot::RwLock;
@@ -405,8 +405,13 @@ impl Engine {
         *arrived = envelope.arrived.max(*arrived);
         let at = LogPos::new(position);
         let graph = self.graph.read();
-        let windows = &self.windows;
-        match self.ingest.admit(&graph, windows, at, &envelope, activity) {
+        let context = RecordContext {
+            graph: &graph,
+            windows: &self.windows,
+            at,
+            envelope: &envelope,
+        };
+        match self.ingest.ingest(context, activity) {
             Ok(outcome) => Ok(Applied::Activity(outcome)),
             Err(IngestError::Refused(reason)) => Ok(Applied::Refused(reason)),
             Err(IngestError::Disk(error)) => Err(error),

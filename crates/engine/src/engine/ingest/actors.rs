@@ -1,6 +1,6 @@
 //! Keeps the documents of actors, and the collections that these name as followers.
 
-use super::ingest::Outcome;
+use super::outcome::Outcome;
 use crate::activity::actor::ActorDocument;
 use crate::feed::actor::Actor;
 use crate::feed::followers::{Followers, Naming};

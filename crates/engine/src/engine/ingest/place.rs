@@ -1,0 +1,81 @@
+//! The place of a post: the lowest free one of its author's slot.
+
+use super::Ingest;
+use super::outcome::IngestError;
+use crate::activity::PostContent;
+use crate::feed::post::Post;
+use crate::feed::store::disk::DiskError;
+use slackwater_order::place::{Occupant, PostId, RUN_ON_MAX, lowest_free, slot_of};
+use slackwater_order::time::Time;
+use slackwater_order::verdict::{Judgement, PlacedBy};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How many full slots are remembered, so that a flood of posts claiming one moment does not search it from its
+/// beginning each time; past that all are forgotten and searched again.
+const FULL_SLOTS_MAX: usize = 10_000;
+
+impl Ingest {
+    /// The lowest free place of a post that is judged so.
+    pub(super) fn place(
+        &mut self,
+        body: &PostContent,
+        judgement: Judgement,
+        arrived: Time,
+    ) -> Result<Placed, IngestError> {
+        let slot = slot_of(&body.author);
+        let run_on = Duration::from_millis(RUN_ON_MAX.unsigned_abs());
+        // By published, a place never exceeds arrived; by arrived, it may run on.
+        let tries = match judgement.placed_by {
+            PlacedBy::Published => [
+                Some((PlacedBy::Published, judgement.at, arrived)),
+                Some((PlacedBy::Arrived, arrived, arrived.plus(run_on))),
+            ],
+            PlacedBy::Arrived => [
+                Some((PlacedBy::Arrived, arrived, arrived.plus(run_on))),
+                None,
+            ],
+        };
+        for (placed_by, from, until) in tries.into_iter().flatten() {
+            let hint = self.full.get(&(slot, from)).copied().unwrap_or(0);
+            let mut asked = 0;
+            let mut before = None;
+            let found = lowest_free(slot, from, until, hint, |id| {
+                asked += 1;
+                match self.store.post(id)? {
+                    None => Ok(Occupant::Nobody),
+                    Some(there) if there.body.uri == body.uri => {
+                        before = Some(there);
+                        Ok(Occupant::Itself)
+                    }
+                    Some(_) => Ok::<_, DiskError>(Occupant::Another),
+                }
+            })?;
+            if let Some(known) = before {
+                return Ok(Placed::Before(known));
+            }
+            if 1 < asked || 0 < hint {
+                if FULL_SLOTS_MAX <= self.full.len() {
+                    self.full.clear();
+                }
+                // The place found is about to be taken too.
+                self.full.insert((slot, from), hint + asked);
+            }
+            if let Some(id) = found {
+                return Ok(Placed::At(id, placed_by));
+            }
+        }
+        Err(IngestError::Refused(format!(
+            "no place is free within {RUN_ON_MAX} ms of its arrival: its author's slot holds {} posts there",
+            (RUN_ON_MAX + 1) * 64
+        )))
+    }
+}
+
+/// The result of looking for a place.
+pub(super) enum Placed {
+    /// At a free place, by this time.
+    At(PostId, PlacedBy),
+    /// It stands at its place already, and the index by URI did not know.
+    Before(Arc<Post>),
+}
