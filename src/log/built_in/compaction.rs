@@ -6,7 +6,8 @@
 
 use super::BuiltInLogError;
 use super::frame;
-use super::segment::{Extent, HEADER_BYTES, Segment, UNFINISHED, header, sync_folder};
+use super::segment::Segment;
+use super::segment_file::{Extent, HEADER_BYTES, UNFINISHED, header, sync_folder};
 use super::topic_dir::{MendOutcome, TopicDir};
 use std::collections::HashMap;
 use std::fs::File;

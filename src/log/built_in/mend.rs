@@ -23,7 +23,7 @@ use super::BuiltInLogError;
 use super::frame::{self, FRAME_BYTES_MIN, MAGIC};
 use super::frame_reader::{Fault, FrameReader};
 use super::salvage::{self, MARK, SalvagedBytes, is_not_given};
-use super::segment::{Extent, HEADER_BYTES, UNFINISHED, has_header, header, sync_folder};
+use super::segment_file::{Extent, HEADER_BYTES, UNFINISHED, has_header, header, sync_folder};
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};

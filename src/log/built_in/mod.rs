@@ -29,6 +29,7 @@ mod mend;
 mod offline_reader;
 mod salvage;
 mod segment;
+mod segment_file;
 #[cfg(test)]
 mod tests;
 mod topic_dir;
@@ -143,7 +144,7 @@ impl BuiltInLog {
         let (relationships, relationships_tail) = open(Topic::Relationships.name(), Gaps::Allowed)?;
         let (dead_letters, dead_letters_tail) = open("dead-letters", Gaps::Refused)?;
 
-        segment::sync_folder(path)?;
+        segment_file::sync_folder(path)?;
 
         let queue = Arc::new(Queue::default());
         let signal = Arc::new(AppendSignal::default());
@@ -375,7 +376,7 @@ fn create_folder(path: &Path) -> Result<(), BuiltInLogError> {
     };
     create_folder(parent)?;
     std::fs::create_dir(path).map_err(BuiltInLogError::io("create", path))?;
-    segment::sync_folder(parent)
+    segment_file::sync_folder(parent)
 }
 
 fn lock(folder: &Path) -> Result<File, BuiltInLogError> {

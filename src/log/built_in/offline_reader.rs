@@ -2,7 +2,7 @@
 
 use super::BuiltInLogError;
 use super::frame_reader::{Fault, FrameReader};
-use super::segment::HEADER_BYTES;
+use super::segment_file::HEADER_BYTES;
 use slackwater_engine::record::{Position, Record, Topic};
 use std::io::ErrorKind;
 use std::ops::ControlFlow;

@@ -271,7 +271,7 @@ fn a_flipped_bit_anywhere_costs_one_record_and_no_offset() {
                     std::fs::write(file.with_extension("index"), &index).unwrap();
                 }
                 let log = open(&folder, 1 << 20);
-                let lost = usize::from(segment::HEADER_BYTES as usize <= at);
+                let lost = usize::from(segment_file::HEADER_BYTES as usize <= at);
                 let read = all(&log, A);
                 assert_eq!(read.len(), 5 - lost, "{what}");
                 assert_eq!(log.damaged_records(), lost as u64, "{what}");
@@ -666,8 +666,8 @@ fn a_crash_before_a_new_segment_has_a_record_is_harmless() {
     let new = folder
         .path()
         .join("log/activities/00000000000000000002.log");
-    for length in 0..=segment::HEADER_BYTES as usize {
-        std::fs::write(&new, &segment::header(2)[..length]).unwrap();
+    for length in 0..=segment_file::HEADER_BYTES as usize {
+        std::fs::write(&new, &segment_file::header(2)[..length]).unwrap();
         let log = open(&folder, 1 << 20);
         assert_eq!(log.bounds(A), Bounds { first: 0, next: 2 });
         assert_eq!(all(&log, A).len(), 2);
@@ -819,13 +819,13 @@ fn a_crash_in_the_middle_of_compaction_is_harmless() {
 
     // Before the rename: the old file, and a leftover of any length.
     std::fs::write(
-        first.with_extension(segment::UNFINISHED),
+        first.with_extension(segment_file::UNFINISHED),
         &old[..old.len() / 2],
     )
     .unwrap();
     let log = open(&folder, 200);
     assert_eq!(all(&log, R).len(), 20);
-    assert!(!first.with_extension(segment::UNFINISHED).exists());
+    assert!(!first.with_extension(segment_file::UNFINISHED).exists());
     log.compact().unwrap();
     let kept: Vec<i64> = all(&log, R).iter().map(|r| r.position.offset).collect();
     assert_eq!((kept.first(), kept.last()), (Some(&0), Some(&19)));

@@ -2,7 +2,8 @@
 
 use super::frame_reader::FrameReader;
 use super::mend::{self, ExpectedEnd, Inspection};
-use super::segment::{LastSegment, Segment, UNFINISHED, sync_folder};
+use super::segment::{LastSegment, Segment};
+use super::segment_file::{UNFINISHED, sync_folder};
 use super::{Bounds, BuiltInLogError, create_folder};
 use parking_lot::{Mutex, RwLock};
 use slackwater_engine::record::{Position, Record, Topic};

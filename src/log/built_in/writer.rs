@@ -8,7 +8,8 @@
 
 use super::BuiltInLogError;
 use super::frame::Content;
-use super::segment::{Extent, Segment};
+use super::segment::Segment;
+use super::segment_file::Extent;
 use super::topic_dir::TopicDir;
 use crate::clock;
 use parking_lot::{Condvar, Mutex};
