@@ -46,7 +46,7 @@ impl WakeCondition {
 impl AppState {
     /// Watches a feed from now on. To be asked for before the feed is looked at, so that nothing falls between the two.
     pub fn watch(&self, feed_ref: &FeedRef) -> FeedWatch {
-        let stirred = &self.view.store.homes.watchers;
+        let watchers = &self.view.store.homes.watchers;
         let account = {
             let graph = self.view.graph.read();
             feed_ref
@@ -55,8 +55,8 @@ impl AppState {
         };
         FeedWatch {
             owner: feed_ref.owner().map(str::to_owned),
-            account: account.map(|account| stirred.watch(account)),
-            shared: feed_ref.shared().map(|name| stirred.watch_shared(name)),
+            account: account.map(|account| watchers.watch(account)),
+            shared: feed_ref.shared().map(|name| watchers.watch_shared(name)),
             built: self.view.built.clone(),
         }
     }

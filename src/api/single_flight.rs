@@ -46,7 +46,7 @@ impl<K, T: ?Sized> quick_cache::Weighter<K, Arc<T>> for Weight<K, T> {
 
 impl<K, T: ?Sized> fmt::Debug for SingleFlight<K, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Once").finish_non_exhaustive()
+        f.debug_struct("SingleFlight").finish_non_exhaustive()
     }
 }
 

@@ -104,7 +104,7 @@ pub struct Pipeline {
     /// Why dead letters wait to be written, if they do. Readiness says so.
     letters_failing: Option<String>,
     progress: CatchUpProgress,
-    /// When the loop applying_since. Against this stopwatch a leap of the clock is noticed.
+    /// When the loop began: a leap of the clock is noticed against this stopwatch.
     begun: Instant,
     last_checkpoint: Instant,
     /// When the rows that the log does not have were last written.

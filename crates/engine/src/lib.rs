@@ -1,7 +1,8 @@
 //! Federated posts into every account's feeds, in the order they were written.
 //!
 //! Records of a log go in, feeds come out. The one who drives it reads the log, keeps the time and serves the readers:
-//! nothing here starts a thread, opens a socket or asks a clock; `now` is an argument. What is kept is kept in sled.
+//! nothing here opens a socket or asks a clock, and threads are started only while a checkpoint is written; `now` is an argument. Feeds
+//! are stored in sled.
 //!
 //! ```text
 //! order <- record, activity, relationship <- decode, graph <- feed <- view <- engine

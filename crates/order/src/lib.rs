@@ -12,7 +12,7 @@
 //! What stream processors call event time, allowed lateness and watermark, but with a window for each source and a watermark for
 //! each reader. It is used by Slackwater for posts of the fediverse, whose sources are hosts; feeds, mail and logs fit as well.
 //!
-//! Everything here is a function of its arguments: there is no clock, no I/O and no thread. By default only the standard
+//! These are plain functions and two small registries: there is no clock, no I/O and no thread. By default only the standard
 //! library is used. The features: `serde` (what may be stored or sent can be), `schemars`, `hashbrown` (faster look-ups).
 //!
 //! # From two times and a host to a verdict, an id and a horizon

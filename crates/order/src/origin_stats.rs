@@ -77,7 +77,8 @@ impl OriginStats {
         let says_something = match (verdict, delay_ms) {
             (Verdict::InTime | Verdict::Late, Some(_)) => true,
             (Verdict::TooLate, Some(delay_ms)) => delay_ms <= millis_of(auto.max),
-            _ => false,
+            (Verdict::FromTheFuture | Verdict::Undated | Verdict::Fetched, _)
+            | (Verdict::InTime | Verdict::Late | Verdict::TooLate, None) => false,
         };
         let Some(delay_ms) = delay_ms.filter(|_| says_something) else {
             return Learned::Stays;

@@ -3,6 +3,7 @@
 use super::window::{EffectiveWindow, LatePolicy, TooLatePolicy};
 use crate::time::{Time, millis_of};
 
+// Stored and counted by the number of the variant: a new one goes at the end, here and in `Verdict::ALL`.
 /// How a post came, measured against its origin's reorder window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -72,7 +72,7 @@ impl Consumer {
                     let options = poll_thread.options.clone();
                     thread::spawn(move || topics::warn_of_settings(&options));
                     if let Err(error) = poll_thread.run() {
-                        // If the handle is dropped, the error has no poll_thread.
+                        // If the handle was dropped, nobody receives the error.
                         let _ = poll_thread.to_handle.send(Err(error));
                     }
                 }

@@ -136,7 +136,8 @@ fn quantile(values: &mut [u32], q: f64) -> i64 {
 
 fn shares(counts: [u64; Verdict::ALL.len()]) -> Shares {
     let all = counts.iter().sum::<u64>().max(1) as f64;
-    let [in_time, late, too_late, from_the_future, ..] = counts.map(|count| count as f64 / all);
+    let [in_time, late, too_late, from_the_future, _undated, _fetched] =
+        counts.map(|count| count as f64 / all);
     Shares {
         in_time,
         late,

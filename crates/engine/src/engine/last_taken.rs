@@ -27,8 +27,8 @@ impl LastTaken {
         self.last.insert(taken.partition(), taken);
     }
 
-    /// What a checkpoint is to store that reflects the log up to `next`: the last known record before that, and the one that was
-    /// stored with the offsets there are until its own are written.
+    /// The fingerprints that a checkpoint at `next` stores: that of the last known record before `next`, and that of the checkpoint
+    /// before, whose offsets hold until its own are written.
     pub(super) fn store_up_to(&mut self, next: &[Position]) -> Vec<Fingerprint> {
         let known = self.stored.iter().chain(self.last.values()).copied();
         let mut to_store = last_before(known, next);

@@ -27,7 +27,7 @@ impl Engine {
         self.catch_up.follow(log);
     }
 
-    /// Publishes how far feeds are built, wakes the readers of feeds that changed, and moves the horizon last.
+    /// Publishes how far feeds are built, then moves the horizon, then wakes the readers of feeds that changed.
     pub fn publish(&mut self, log: &LogStatus, beside: ServiceStatus) -> Arc<BuildProgress> {
         self.take_over_changed_holds();
         let taken = Arc::new(Offsets::new(&self.reflects.next));
@@ -57,7 +57,7 @@ impl Engine {
         // Readers of released accounts were sent nothing meanwhile, and read again.
         self.store.homes.watchers.mark_changed(&at_rest);
         self.mark_active(&at_rest);
-        // The horizon moves last: a reader who has it can read everything up to it.
+        // The horizon moves only after that: a reader who has it can read everything up to it.
         if let Some(settled) = beside.settled {
             self.view.horizons.set_built(self.built_until(log, settled));
         }

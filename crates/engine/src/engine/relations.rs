@@ -109,7 +109,7 @@ pub(super) fn relate(
         Kind::Account => versions.clone(),
         _ => store.versions(&account_key(account))?,
     };
-    // Only now: what was said before the account was removed still puts an end to what its partition had said earlier.
+    // Only after `add`: an older version must first replace the earlier ones of its partition.
     versions.forget_before_removals(&own);
     store.put_relation(key, &versions)?;
     let effective = versions.effective();
@@ -147,7 +147,7 @@ fn forget(store: &Store, graph: &Graph, key: &Key, marks: &[LogPos]) -> Result<(
     let Some((account, of)) = account.and_then(|it| Some((it, graph.get(it)?))) else {
         return Ok(());
     };
-    // One that sleeps has none, and when it wakes they refuse all from before.
+    // An inactive account has no feeds. When they are rebuilt, they refuse every older cursor.
     if graph.is_inactive(account) {
         return Ok(());
     }
@@ -155,11 +155,11 @@ fn forget(store: &Store, graph: &Graph, key: &Key, marks: &[LogPos]) -> Result<(
     let gone = list.filter(|list| of.list(list).is_none());
     let gone = gone.map(|list| FeedId::list(account, of.id(), list));
     for feed in FeedId::all_of(account, of).chain(gone) {
-        let mut ledger = store.feed(&feed)?;
+        let mut entries = store.feed(&feed)?;
         for log_pos in marks {
-            ledger.forget(*log_pos);
+            entries.forget(*log_pos);
         }
-        store.replace(feed, ledger);
+        store.replace(feed, entries);
     }
     Ok(())
 }

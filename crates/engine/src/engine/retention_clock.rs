@@ -94,11 +94,11 @@ impl RetentionClock {
         doubt.is_some()
     }
 
-    /// Whether the clock may have leapt since records were last written: what ends by it does not end now; tells when that
-    /// begins and when it ends. An end is a record, and stays when the clock is right again. `run` is how long this process
-    /// has run, by a stopwatch: that does not leap.
+    /// Whether the clock may have leapt since records were last written. While it may have, no mute ends: the removal of a mute is a record,
+    /// which stays when the clock is right again. Logs when the doubt begins and when it ends. `run` is how long this process has run, by a
+    /// stopwatch, which does not leap.
     ///
-    /// Where hardly anything is written, records bear no clock out: so one that has gone on evenly for a day is believed.
+    /// Where hardly anything is written, records confirm no clock, so a clock that has gone on evenly for a day is believed.
     pub(super) fn clock_is_in_doubt(&mut self, now: Time, run: Duration) -> bool {
         let is_even = self.goes_evenly(now, run);
         let is_borne_out = !self.written.is_far_behind(now) && self.written.doubt(now).is_none();

@@ -104,8 +104,8 @@ impl BoostGroups {
     pub fn above(&self, is_new: impl Fn(PostId) -> bool) -> Vec<PostId> {
         let mut above = Vec::new();
         for group in self.groups() {
-            let known = group.iter().position(|(_, entry)| is_new(*entry));
-            let rest = known.and_then(|at| group.get(at + 1..)).unwrap_or_default();
+            let new = group.iter().position(|(_, entry)| is_new(*entry));
+            let rest = new.and_then(|at| group.get(at + 1..)).unwrap_or_default();
             above.extend(rest.iter().map(|(_, entry)| *entry));
         }
         above.sort_unstable();
@@ -118,8 +118,8 @@ impl BoostGroups {
         groups.filter_map(|group| group.first().copied()).collect()
     }
 
-    /// Forgets of each post what fell, once nothing above `floor` can be within `after` of it. Of one post all or nothing:
-    /// which of those that fell were shown depends on the lower ones.
+    /// Forgets a post's entries below the floor once nothing above `floor` can be within `after` of them. They are forgotten all together:
+    /// which of them were visible depends on the lower ones.
     pub fn age(&mut self, floor: PostId, after: Duration) {
         let mut kept = Vec::with_capacity(self.rows.len());
         for group in self.rows.chunk_by(|a, b| a.0 == b.0) {

@@ -101,12 +101,12 @@ fn decide(
 /// What may have happened to the boosts of a post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum BoostChange {
-    /// The post was not known before: its boosts may come.
+    /// The post was not known before: its boosts may enter.
     Came,
-    /// It is for others than before, or is gone: its boosts may come or go.
+    /// Its audience changed, or it is gone: its boosts may enter or leave.
     Changed,
-    /// It was edited and is for whom it was: their entries rest on that. They neither come nor go: a relation that is in force and not
-    /// carried out yet would bring one in of which nothing says why.
+    /// The post was edited and its audience is unchanged: the entries of its boosts depend on the edit, and none enters or leaves. A
+    /// relation that is in force and not carried out yet would let a boost in without a record that says why.
     Edited,
 }
 
@@ -282,8 +282,8 @@ impl Queue {
         current.chain(self.waiting.iter().copied())
     }
 
-    /// Has what waits for a post be done for this record too; whether anything does. What is at hand does not wait: it may have
-    /// decided some by what the post was. Entries rest on the newest record of each partition, so those of another are one more.
+    /// Adds `cause` to the waiting work of a post. Returns whether there was any from the same partition. The work under way is not
+    /// extended: it may have decided about some boosts by an older state of the post.
     fn join(&mut self, post: PostId, cause: LogPos, came: bool) -> bool {
         let is_same = |of: &&mut Changed| of.post == post && of.newest.is_beside(cause);
         let Some(of) = self.waiting.iter_mut().find(is_same) else {

@@ -26,7 +26,8 @@ pub enum PostChange {
     Changed,
     /// The post is deleted: it only leaves.
     Gone,
-    /// It is edited, or what it boosts is, and it is for whom it was: an entry that is there rests on that too, and none comes or goes.
+    /// The post or the post that it boosts was edited, and its audience is unchanged: entries that are there depend on the edit too, and
+    /// none enters or leaves.
     Edited,
 }
 
@@ -53,24 +54,24 @@ pub fn fan_out(
     change: PostChange,
     cause: LogPos,
 ) -> Result<usize, DiskError> {
-    let passage = FanOut::new(store, graph, post, original, change, cause);
+    let fan_out = FanOut::new(store, graph, post, original, change, cause);
     let mut entered = 0;
-    if let Some(author) = passage.subject.author {
+    if let Some(author) = fan_out.subject.author {
         let followers = graph.followers(author);
         entered += if change == PostChange::Gone {
             store
                 .homes
-                .apply(&passage.active(followers), &passage.leaves);
+                .apply(&fan_out.active(followers), &fan_out.leaves);
             0
         } else {
-            passage.followers(followers)
+            fan_out.followers(followers)
         };
-        entered += passage.each(graph.owners(author));
-        passage.lists(graph.listers(author), author)?;
+        entered += fan_out.each(graph.owners(author));
+        fan_out.lists(graph.listers(author), author)?;
     }
     if post.body.boost_of.is_none() {
-        entered += passage.tags(post)?;
-        passage.public()?;
+        entered += fan_out.tags(post)?;
+        fan_out.public()?;
     }
     Ok(entered)
 }

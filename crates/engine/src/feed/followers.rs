@@ -93,8 +93,8 @@ impl Followers {
         Naming::New(self.concerned(concerned))
     }
 
-    /// With the collection that is taken for the followers where none is named, if that is concerned too: by the first that is
-    /// named, and by the first that is named besides itself.
+    /// Adds the collection that counts as the followers by convention, if it is affected too: the first collection that is named affects
+    /// it, and so does the first that is named besides itself.
     fn concerned(&self, mut collections: Vec<String>) -> Vec<String> {
         let by_convention = by_convention(&self.actor);
         let is_first = |there: &Named| collections.contains(&there.collection);

@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 /// Posts decided about in one step.
 pub(super) const POSTS_STEP: usize = 256;
-/// As many looks at posts as reading a list takes about as long as.
+/// Reading one list takes about as long as reading so many posts.
 const LIST_READS: usize = 8;
 /// Whether there is more to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

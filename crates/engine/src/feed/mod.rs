@@ -6,7 +6,6 @@
 //! | `stored_pos` | how log positions are stored in posts and actors |
 //! | [`reply_target`] | whom a post replies to, as it is stored |
 //! | [`reply_resolution`] | finds that from the post above |
-//! | [`reply_resolution`] | finds that from the post above |
 //! | [`actor`] | an actor as it is stored |
 //! | [`followers`] | which collections are an actor's followers, and so who could see its posts |
 //! | [`rules`] | one post and one account: in or out, and why |

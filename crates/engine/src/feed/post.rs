@@ -54,9 +54,9 @@ pub struct Post {
     pub answers: ReplyResolution,
     /// Whether the record that made it was read long after it arrived: see [`crate::record::READ_LATE_AFTER`].
     pub read_late: bool,
-    /// The document of its author that decided who could see it: the first that named as their followers a collection it is
-    /// addressed to, or another than the one that was taken for that before. None where no document did, or one that stands
-    /// before the post in its own partition: who lacks that lacks the post.
+    /// The document of its author that decided who could see it: the first that named, as the author's followers, a collection that the
+    /// post is addressed to, or one in place of the collection that counted by convention. None if no document decided, or if the
+    /// document stands before the post in the same partition: a cursor that lacks it lacks the post as well.
     pub document: Option<LogPos>,
     /// The record that made it.
     #[serde(with = "stored_pos")]

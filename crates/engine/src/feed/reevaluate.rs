@@ -32,13 +32,13 @@ pub struct Reevaluation {
     todo: VecDeque<PendingReevaluation>,
     /// The changes of authors, oldest first.
     author_changes: Arc<Vec<AuthorChangeMark>>,
-    /// Of the first: an actor's posts, or those of a domain that were in memory alone when it began; highest first, as
-    /// far as they are not done.
+    /// The remaining posts of the first of these, highest first: those of an actor, or those of a domain that were only in memory when
+    /// it began.
     listed: Option<Vec<PostId>>,
-    /// The authors of whose posts more are concerned than are decided at once, oldest first; before all else, since what may
-    /// be for fewer than it is shown to waits here. Of an author and a partition at most two.
+    /// Authors with more affected posts than are decided at once, oldest first. They go before all else, because their posts may be
+    /// visible to too many. There are at most two of an author and a partition.
     renamed: VecDeque<Renamed>,
-    /// Of the first of these: the posts that are not done, highest first.
+    /// The remaining posts of the first of these, highest first.
     addressed: Option<Vec<PostId>>,
     /// The boosts of posts that came, changed or went.
     pub boosts: BoostBacklog,
@@ -59,7 +59,7 @@ impl Reevaluation {
 
     /// The record at `cause` changed an actor or a domain, whose posts are to be decided again; `seen` had been read before.
     pub fn add(&mut self, change: AuthorChange, of: &str, cause: LogPos, seen: &Offsets) {
-        // Of where an author lives only the public feeds ask: what they lose for it is not held against every cursor.
+        // Whether an author is local matters to the public feeds alone: a change of that does not invalidate every cursor.
         if change == AuthorChange::Moderation {
             note(Arc::make_mut(&mut self.author_changes), cause, seen);
         }
@@ -208,8 +208,8 @@ impl Reevaluation {
     }
 }
 
-/// One that is known already keeps what had been seen at first. Those between which nothing else was read are one; and of too
-/// many the oldest two become one.
+/// Notes a change of an author. One that is noted already keeps its first offsets. Changes without a record between them become one, and
+/// of too many the oldest two do.
 fn note(author_changes: &mut Vec<AuthorChangeMark>, log_pos: LogPos, seen: &Offsets) {
     let is_known =
         |there: &AuthorChangeMark| there.log_pos.is_beside(log_pos) && log_pos <= there.log_pos;

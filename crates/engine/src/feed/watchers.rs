@@ -31,7 +31,7 @@ struct Watched {
 struct Rows<K> {
     rows: HashMap<K, watch::Sender<()>>,
     /// Feeds that changed since their readers were last woken.
-    watchers: HashSet<K>,
+    changed: HashSet<K>,
     /// With so many rows, rows without readers are looked for.
     swept_at: usize,
 }
@@ -40,7 +40,7 @@ impl<K> Default for Rows<K> {
     fn default() -> Rows<K> {
         Rows {
             rows: HashMap::new(),
-            watchers: HashSet::new(),
+            changed: HashSet::new(),
             swept_at: SWEPT_AT,
         }
     }
@@ -76,14 +76,14 @@ impl Watchers {
             return;
         }
         let mut watched = self.watched.lock();
-        let Rows { rows, watchers, .. } = &mut watched.accounts;
+        let Rows { rows, changed, .. } = &mut watched.accounts;
         if rows.len() < accounts.len() {
             // `accounts` ascend.
             let watched = rows.keys().copied();
-            watchers.extend(watched.filter(|account| accounts.binary_search(account).is_ok()));
+            changed.extend(watched.filter(|account| accounts.binary_search(account).is_ok()));
         } else {
             let accounts = accounts.iter().copied();
-            watchers.extend(accounts.filter(|account| rows.contains_key(account)));
+            changed.extend(accounts.filter(|account| rows.contains_key(account)));
         }
     }
 
@@ -96,8 +96,8 @@ impl Watchers {
             return;
         }
         let shared = &mut self.watched.lock().shared;
-        if shared.rows.contains_key(id) && !shared.watchers.contains(id) {
-            shared.watchers.insert(id.clone());
+        if shared.rows.contains_key(id) && !shared.changed.contains(id) {
+            shared.changed.insert(id.clone());
         }
     }
 
@@ -142,11 +142,11 @@ impl<K: Clone + Eq + Hash> Rows<K> {
     }
 
     fn mark_all_changed(&mut self) {
-        self.watchers.extend(self.rows.keys().cloned());
+        self.changed.extend(self.rows.keys().cloned());
     }
 
     fn wake(&mut self) {
-        for key in self.watchers.drain() {
+        for key in self.changed.drain() {
             if let Some(sender) = self.rows.get(&key) {
                 sender.send_replace(());
             }

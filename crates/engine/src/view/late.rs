@@ -35,8 +35,8 @@ pub struct Arrival {
 /// A late arrival.
 #[derive(Clone, Debug)]
 pub struct LateEntry {
-    /// Its id in this feed: when it came, in milliseconds, and the low 16 bits of its own id; of several of which that is the same
-    /// the lowest placed has it, and each other one the next that is free.
+    /// Its id in this feed: its arrival in milliseconds, and the low 16 bits of its post's id. If that is the same for several entries,
+    /// the lowest placed has it, and each of the others the next free number.
     pub key: PostId,
     /// When it came.
     pub at: Time,
@@ -192,8 +192,9 @@ fn key(at: Time, id: PostId) -> PostId {
     PostId::from_number(ms << 16 | id.number() & WITHIN_MS).unwrap_or(id)
 }
 
-/// Whether who watches is pushed an entry as new: its verdict is one of those that are; it comes on top, or soon enough after its
-/// place; and nothing of it was read long after it arrived, as an import is. `behind`: an entry above it had been shown.
+/// Whether an entry is pushed as new to those on a stream. It is if its verdict allows it, if it comes on top or within `wait` of its
+/// place, and if none of its records was read long after it arrived, as those of an import are. `behind`: the reader has had an entry
+/// above it.
 pub fn is_pushed(post: &Post, arrival: &Arrival, behind: bool, wait: Duration) -> bool {
     !is_quiet(post) && !arrival.read_late && (!behind || arrival.is_quick(post.id, wait))
 }
@@ -246,8 +247,8 @@ mod tests {
     fn what_comes_later_than_its_reader_waits_is_late() {
         let check = |arrived, wait, expected| {
             let post = post(arrived);
-            let resolved = is_late(&post, &by_itself(&post), false, minutes(wait));
-            assert_eq!(resolved, expected, "{arrived} {wait}");
+            let found = is_late(&post, &by_itself(&post), false, minutes(wait));
+            assert_eq!(found, expected, "{arrived} {wait}");
         };
         check(10, 1, false);
         check(11, 1, false);

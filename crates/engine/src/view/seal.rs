@@ -19,8 +19,8 @@ const UNSEALED: [u8; NAME_BYTES] = [0; NAME_BYTES];
 #[derive(Clone)]
 pub struct Key(Arc<[u8; 32]>);
 
-/// A log, and the key that cursors of it are sealed with; without one a text says only whether it is whole. And others, of
-/// which cursors are taken that they sealed: so all nodes and readers come from one key to the next without a break.
+/// A log, and the key that seals cursors of it; without a key their text has only a checksum. There may be further keys whose cursors
+/// are still accepted, so that nodes and readers go from one key to the next without a break.
 #[derive(Clone)]
 pub struct SealedLog {
     log: u64,

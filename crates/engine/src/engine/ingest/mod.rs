@@ -1,4 +1,4 @@
-//! One activity into the state: its post is found or placed, stored and fanned out. The only writer of posts and feeds.
+//! One activity into the state: its post is found or placed, stored and fanned out. Only here do posts come into being.
 //!
 //! | module | what it is |
 //! |---|---|

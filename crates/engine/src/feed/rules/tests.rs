@@ -2,10 +2,10 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `seen` | who could see it: each visibility, in each kind of feed |
+//! | `visibility` | who could see it: each visibility, in each kind of feed |
 //! | `home` | the rules of home, one by one |
-//! | `earlier` | where two of them apply, the earlier gives the reason |
-//! | `beside` | lists, hashtags, the public feed, moderation |
+//! | `precedence` | where two of them apply, the earlier gives the reason |
+//! | `other_feeds` | lists, hashtags, the public feed, moderation |
 
 mod home;
 mod other_feeds;

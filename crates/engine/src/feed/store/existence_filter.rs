@@ -141,7 +141,7 @@ fn place_key(id: PostId) -> u64 {
     xxh3_64(&id.number().to_le_bytes())
 }
 
-/// Only boosts and replies are asked for with every post; the others would fill the memory of those that are.
+/// Only these two indexes are looked up for every post. Keys of other indexes would fill the filter for nothing.
 fn is_remembered(key: &ListKey) -> bool {
     let asked = [Index::Original as u8, Index::Parent as u8];
     key.first().is_some_and(|index| asked.contains(index))
