@@ -221,7 +221,7 @@ impl Subject<'_> {
             && self.standing == ModerationState::Open
     }
 
-    /// As its author's or its follower's, whether or not a hashtag is followed.
+    /// As its author's or its follower's, whether or not a hashtag is followed. The numbers are those of docs/rules.md.
     fn reaches_as_followed(
         &self,
         account: &Account,
@@ -230,14 +230,15 @@ impl Subject<'_> {
         let Some(author) = self.author else {
             return Decision::Out(Excluded::NotFollowed);
         };
+        // 1. The account wrote it. A boost of one's own shows nothing either without what it boosts.
         if account.actor() == Some(author) {
-            // A boost of one's own shows nothing either without what it boosts.
             let nothing = self.boosts_nothing();
             return nothing.map_or(Decision::In(Included::Own), Decision::Out);
         }
         let Some(follow) = account.follow(author) else {
             return Decision::Out(Excluded::NotFollowed);
         };
+        // 2. A reply whose parent is unknown or whose parent's author is gone.
         match self.post.answers.whom {
             ReplyTarget::Unknown => return Decision::Out(Excluded::ParentUnknown),
             ReplyTarget::Gone => return Decision::Out(Excluded::ParentGone),
@@ -246,9 +247,11 @@ impl Subject<'_> {
         if !self.reaches(account) {
             return Decision::Out(Excluded::NotAddressed);
         }
+        // 3. An exclusive list.
         if exclusively(author) {
             return Decision::Out(Excluded::OnExclusiveList);
         }
+        // 4. The languages of the follow.
         if let Some(language) = &self.post.body.language
             && !follow.languages.is_empty()
             && !follow
@@ -258,21 +261,26 @@ impl Subject<'_> {
         {
             return Decision::Out(Excluded::OtherLanguage);
         }
+        // 5. A boost of what is unknown, gone, or was not sent to the account.
         if let Some(why) = self.boosts_nothing() {
             return Decision::Out(why);
         }
         if !self.opens_to(account) {
             return Decision::Out(Excluded::OriginalNotAddressed);
         }
+        // 6. Blocks, mutes, blocked domains.
         if let Some(why) = self.excluded_by(account) {
             return Decision::Out(why);
         }
+        // 7. The author blocks the account.
         if account.is_blocked_by(author) {
             return Decision::Out(Excluded::BlockedBy);
         }
+        // 8. A reply to a stranger. `Subject::reach` has this rule for many followers at once.
         if self.post.answers.actor().is_some() && !self.answers_known(account) {
             return Decision::Out(Excluded::AnswersStranger);
         }
+        // 9. Boosts that the account does not want.
         if let Some(original) = &self.original {
             if !follow.boosts {
                 return Decision::Out(Excluded::BoostsOff);
