@@ -7,8 +7,9 @@ use super::rejections::RejectionLog;
 use super::response_memory::{self, ResponseMemory};
 use super::state::AppState;
 use crate::log::LogWriter;
-use crate::mastodon::status_cache::StatusCache;
 use ipnet::IpNet;
+use slackwater_engine::feed::post::Post;
+use slackwater_engine::feed::store::disk::DiskError;
 use slackwater_engine::view::BuildProgress;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -19,6 +20,11 @@ use tokio_util::task::TaskTracker;
 
 /// Request bodies held in memory at once, in KiB. A request waits for its share before its body is read.
 const BODIES_KIB_MAX: usize = 128 << 10;
+
+/// Why Mastodon's API leaves a post out that boosts this original, whatever feed it is in; `None` if it shows the post. That API is
+/// built on this module, so this module is given the function.
+pub(crate) type Omission =
+    Arc<dyn Fn(&AppState, &Post, Option<&Post>) -> Result<Option<String>, DiskError> + Send + Sync>;
 
 /// What every route works with. One for all: it is cloned several times for each request.
 #[derive(Clone)]
@@ -38,10 +44,9 @@ pub(crate) struct AppInner {
     pub(crate) connections: Arc<Connections>,
     pub(crate) response_memory: Arc<ResponseMemory>,
     pub(crate) stream_options: StreamOptions,
-    pub(crate) status_cache: Arc<StatusCache>,
+    pub(crate) omission: Omission,
     pub(crate) rejection_log: Arc<RejectionLog>,
     pub(crate) live_max_age: Duration,
-    pub(crate) late_list: bool,
     pub(crate) stopping: CancellationToken,
     pub(crate) streams: TaskTracker,
 }
@@ -62,6 +67,7 @@ impl App {
         auth: Auth,
         options: Options,
         shutdown: Shutdown,
+        omission: Omission,
     ) -> App {
         App(Arc::new(AppInner {
             state,
@@ -76,8 +82,7 @@ impl App {
             connections: Connections::new(options.connections),
             response_memory: ResponseMemory::new(response_memory::Limits::default()),
             stream_options: options.stream_options,
-            status_cache: Arc::new(StatusCache::new(options.mastodon_ids)),
-            late_list: options.late_list,
+            omission,
             rejection_log: Arc::default(),
             live_max_age: options.live_max_age,
             stopping: shutdown.stopping,

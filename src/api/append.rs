@@ -29,7 +29,7 @@ const ACTIVITIES: &str = "/v1/activities";
 const RELATIONSHIPS: &str = "/v1/relationships";
 
 /// All that the backend sends.
-pub(super) const PATHS: [&str; 2] = [ACTIVITIES, RELATIONSHIPS];
+pub(crate) const PATHS: [&str; 2] = [ACTIVITIES, RELATIONSHIPS];
 
 /// In which form one relation is sent.
 pub(super) const RELATION_FORMS: &[&str] = &["application/json"];

@@ -1,5 +1,6 @@
 //! The caller of a request to Mastodon's API, with errors in Mastodon's words.
 
+use super::app::MastodonApp;
 use super::error::{MastodonError, renderer_of};
 use crate::api::app::App;
 use crate::api::auth::{Caller, User};
@@ -48,7 +49,7 @@ pub(super) fn user<'a>(context: &'a CallerContext, scope: &str) -> Result<&'a Us
     }
 }
 
-impl App {
+impl MastodonApp {
     /// For whom a shared feed is shown: a user sees less of it.
     pub(super) fn reader(&self, context: &CallerContext) -> Result<Option<String>, MastodonError> {
         match &context.caller {

@@ -1,10 +1,10 @@
 //! Events to a client that reads server-sent events.
 
+use super::app::MastodonApp;
 use super::channel::{Channel, ChannelQuery};
 use super::error::MastodonError;
 use super::event::Event;
 use super::feed_follower::{Gone, Outlet, Subscriber};
-use crate::api::app::App;
 use crate::api::boxed::boxed;
 use crate::api::caller::{CallerContext, StreamPermit};
 use crate::api::send_budget::{FRAME_BYTES_MAX, TextInFlight};
@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 /// How often a reader of events hears that the connection is alive.
 const THUMP_EVERY: Duration = Duration::from_secs(15);
 
-impl App {
+impl MastodonApp {
     /// Server-sent events, as HTML's living standard has them (section 9.2). Each has an `id`, and a client that comes back
     /// with `Last-Event-ID` has missed nothing.
     pub(super) async fn events(

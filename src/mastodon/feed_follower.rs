@@ -1,8 +1,8 @@
 //! A feed followed for a client of the streaming API, for as long as the client takes its events.
 
+use super::app::MastodonApp;
 use super::channel::Channel;
 use super::event::{Event, EventMapper};
-use crate::api::app::App;
 use crate::api::boxed::boxed;
 use crate::api::disk_reads;
 use crate::api::problem::Problem;
@@ -16,7 +16,7 @@ use std::time::Duration;
 /// How long until what could not be done now is tried again.
 const TRIED_AGAIN: Duration = Duration::from_secs(1);
 
-impl App {
+impl MastodonApp {
     /// Follows a feed for as long as anybody takes what is told. What cannot be told any more is passed over: clients have no
     /// word for it, and read their timelines anew when they come back.
     pub(super) async fn follow_feed(

@@ -1,10 +1,10 @@
 //! Events to a client with a websocket, which subscribes to several streams on it.
 
+use super::app::MastodonApp;
 use super::channel::{ChannelError, ChannelQuery, ClientCommand};
 use super::error::MastodonError;
 use super::event::Event;
 use super::feed_follower::{Gone, Outlet, Subscriber};
-use crate::api::app::App;
 use crate::api::auth::{Caller, token};
 use crate::api::boxed::boxed;
 use crate::api::caller::{CallerContext, StreamPermit};
@@ -27,7 +27,7 @@ const SUBSCRIPTIONS_MAX: usize = 32;
 /// Messages that a client may send between two pings.
 const MESSAGES_MAX: u32 = 200;
 
-impl App {
+impl MastodonApp {
     pub(super) fn socket(
         &self,
         upgrade: Upgrade,
@@ -253,11 +253,17 @@ mod tests {
     /// Were this to fail, ten thousand readers who wait would take that much more, ten thousand times.
     #[test]
     fn a_reader_who_waits_takes_little() {
-        type Socketed = (App, Socket, ChannelQuery, CallerContext, StreamPermit);
+        type Socketed = (
+            MastodonApp,
+            Socket,
+            ChannelQuery,
+            CallerContext,
+            StreamPermit,
+        );
         let listens = size(|(app, socket, query, context, permit): Socketed| {
             app.listen(socket, query, context, permit)
         });
-        type Told = (App, Channel, Subscriber, SocketOutlet);
+        type Told = (MastodonApp, Channel, Subscriber, SocketOutlet);
         let tells = size(|(app, channel, subscriber, sender): Told| {
             app.follow_feed(channel, subscriber, None, sender)
         });

@@ -1,10 +1,10 @@
 //! The routes of Mastodon's streaming API, over websockets and server-sent events.
 
+use super::app::MastodonApp;
 use super::base_url::BaseUrl;
 use super::channel::{Channel, ChannelError, ChannelQuery};
 use super::error::MastodonError;
 use super::late::LATE_LIST;
-use crate::api::app::App;
 use crate::api::auth::Caller;
 use crate::api::caller::CallerContext;
 use crate::api::websocket_upgrade::{Upgrade, UpgradeError};
@@ -21,7 +21,7 @@ pub(super) async fn health() -> &'static str {
 
 /// A websocket, or the events of the stream that is named.
 pub(super) async fn any(
-    State(app): State<App>,
+    State(app): State<MastodonApp>,
     Query(query): Query<ChannelQuery>,
     Extension(mut context): Extension<CallerContext>,
     headers: HeaderMap,
@@ -39,7 +39,7 @@ pub(super) async fn any(
 
 /// The events of the stream that the path names.
 pub(super) async fn named(
-    State(app): State<App>,
+    State(app): State<MastodonApp>,
     Path(path): Path<String>,
     Query(query): Query<ChannelQuery>,
     Extension(mut context): Extension<CallerContext>,
@@ -50,7 +50,7 @@ pub(super) async fn named(
     app.events(&name, &query, &context, &headers).await
 }
 
-impl App {
+impl MastodonApp {
     /// The account that listens, if it is one. Whoever may not listen at all is told so before anything else.
     pub(super) fn subscriber(
         &self,

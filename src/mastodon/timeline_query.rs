@@ -9,11 +9,11 @@ use slackwater_order::place::PostId;
 use url::form_urlencoded;
 
 /// Statuses on a page if none are asked for.
-const LIMIT_DEFAULT: usize = 20;
+pub(super) const LIMIT_DEFAULT: usize = 20;
 /// The most statuses on a page; who asks for more gets so many, as Mastodon does.
-const LIMIT_MAX: usize = 40;
+pub(super) const LIMIT_MAX: usize = 40;
 /// The most hashtags that a hashtag's timeline may be asked with besides.
-const TAGS_MAX: usize = 4;
+pub(super) const TAGS_MAX: usize = 4;
 
 /// A query as clients write it: names may be repeated, and end with `[]`; what is not known is passed over.
 pub(super) struct TimelineQuery(Vec<(String, String)>);

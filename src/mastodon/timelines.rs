@@ -1,12 +1,12 @@
 //! The routes of timelines.
 
+use super::app::MastodonApp;
 use super::base_url::BaseUrl;
 use super::caller::user;
 use super::channel::Filter;
 use super::error::MastodonError;
 use super::timeline::Timeline;
 use super::timeline_query::{TimelineQuery, number, page_request};
-use crate::api::app::App;
 use crate::api::caller::CallerContext;
 use crate::api::large_response::hold;
 use crate::api::problem::Problem;
@@ -24,7 +24,7 @@ use slackwater_engine::view::feed_ref::FeedRef;
 use slackwater_order::place::PostId;
 
 pub(super) async fn home(
-    State(app): State<App>,
+    State(app): State<MastodonApp>,
     RawQuery(query): RawQuery,
     Extension(context): Extension<CallerContext>,
     uri: Uri,
@@ -44,7 +44,7 @@ pub(super) async fn home(
 }
 
 pub(super) async fn list(
-    State(app): State<App>,
+    State(app): State<MastodonApp>,
     Path(list): Path<String>,
     RawQuery(query): RawQuery,
     Extension(context): Extension<CallerContext>,
@@ -72,7 +72,7 @@ pub(super) async fn list(
 }
 
 pub(super) async fn public(
-    State(app): State<App>,
+    State(app): State<MastodonApp>,
     RawQuery(query): RawQuery,
     Extension(context): Extension<CallerContext>,
     uri: Uri,
@@ -98,7 +98,7 @@ pub(super) async fn public(
 }
 
 pub(super) async fn hashtag(
-    State(app): State<App>,
+    State(app): State<MastodonApp>,
     Path(tag): Path<String>,
     RawQuery(query): RawQuery,
     Extension(context): Extension<CallerContext>,
@@ -129,7 +129,7 @@ pub(super) async fn hashtag(
         .await
 }
 
-impl App {
+impl MastodonApp {
     async fn timeline(
         &self,
         feed_ref: &[FeedRef],
