@@ -6,7 +6,8 @@
 //! | `app`, [`Options`] | the state that the routes share, and the API as configured |
 //! | `timelines`, `lists`, `statuses` | the routes of timelines, lists and single statuses |
 //! | `own_account`, `instance_routes` | the routes of the caller's account and of the instance |
-//! | `caller`, `base_url`, `timeline_query` | the caller of a request, the address it used, and its query |
+//! | `caller`, `base_url` | the caller of a request, and the address it used |
+//! | `timeline_request`, `timeline_query` | a request for a timeline, and its query |
 //! | `error` | errors in Mastodon's words |
 //! | `streaming`, `event_stream`, `socket_stream` | the streaming API: its routes, server-sent events, websockets |
 //! | `feed_follower` | a feed followed for a client's stream |
@@ -56,6 +57,7 @@ mod statuses;
 mod streaming;
 pub mod timeline;
 mod timeline_query;
+mod timeline_request;
 mod timelines;
 #[cfg(test)]
 mod worst_posts;
