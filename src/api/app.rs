@@ -1,4 +1,4 @@
-//! What every route works with: the state that answers are made from, and the bounds on who may ask how much.
+//! The state that all routes share: the data that responses are made from, and the bounds on callers.
 
 use super::auth::Auth;
 use super::limits::{Connections, RequestRates};
@@ -21,12 +21,12 @@ use tokio_util::task::TaskTracker;
 /// Request bodies held in memory at once, in KiB. A request waits for its share before its body is read.
 const BODIES_KIB_MAX: usize = 128 << 10;
 
-/// Why Mastodon's API leaves a post out that boosts this original, whatever feed it is in; `None` if it shows the post. That API is
-/// built on this module, so this module is given the function.
+/// Why Mastodon's API leaves a post out that boosts this original, whatever feed it is in; `None` if it shows the post. That API
+/// is built on this module, so this module is given the function.
 pub(crate) type Omission =
     Arc<dyn Fn(&AppState, &Post, Option<&Post>) -> Result<Option<String>, DiskError> + Send + Sync>;
 
-/// What every route works with. One for all: it is cloned several times for each request.
+/// The state that all routes share. There is one: it is cloned several times for each request.
 #[derive(Clone)]
 pub(crate) struct App(Arc<AppInner>);
 
@@ -35,7 +35,7 @@ pub(crate) struct AppInner {
     pub(crate) log_writer: LogWriter,
     pub(crate) auth: Auth,
     pub(crate) requests: Semaphore,
-    /// Besides, for what the backend sends: readers are never in its way.
+    /// Further permits for the requests that append, so that readers never block the backend.
     pub(crate) requests_of_backend: Semaphore,
     pub(crate) bodies: Semaphore,
     pub(crate) timeout: Duration,
@@ -60,7 +60,7 @@ impl Deref for App {
 }
 
 impl App {
-    /// Everything that the routes share, with nobody connected yet.
+    /// The state of a service that has just started, without connections.
     pub(crate) fn new(
         state: AppState,
         log_writer: LogWriter,
@@ -90,7 +90,7 @@ impl App {
         }))
     }
 
-    /// What is counted when it is asked for: so it is right from the start, and while nothing comes.
+    /// Sets the gauges. They are set when metrics are read, so that they are right from the start and while no record arrives.
     pub(crate) fn gauge(&self) {
         let (metrics, store) = (&self.state.metrics, &self.state.view.store);
         let gauge = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
@@ -107,7 +107,7 @@ impl App {
         metrics.ready.set(is_ready.into());
     }
 
-    /// What `/readyz`, `/healthz` and the number in `/metrics` say alike.
+    /// Whether the service is ready, for `/readyz`, `/healthz` and the gauge in `/metrics` alike.
     pub(crate) fn is_ready(&self, built: &BuildProgress) -> bool {
         built.is_ready() && self.state.log_end.trouble().is_none()
     }

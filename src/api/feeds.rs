@@ -258,7 +258,7 @@ impl App {
     }
 }
 
-/// The path of a feed, with what else was asked, up to where paging begins.
+/// The path of a feed, with the parameters that choose it, up to where paging begins.
 fn path(feed_ref: &FeedRef, query: &PageQuery) -> String {
     let mut path = match feed_ref {
         FeedRef::Home { account } => format!("/v1/accounts/{account}/feeds/home?"),

@@ -10,7 +10,7 @@
 //! | `append`, [`append_body`], `request_body` | what the backend appends |
 //! | `posts`, `ordering`, `origins`, [`origin`] | posts, orderings and origins |
 //! | [`feed_lookup`] | the feed or cursor a request names, or a problem |
-//! | [`log_end`] | the end of the log, asked anew for a cursor ahead of it |
+//! | [`log_end`] | the end of the log, queried for a cursor that is ahead of this node |
 //! | [`entry`], `entry_json`, [`entry_cache`] | a post as the API shows it, as JSON text, and cached |
 //! | [`page_body`], [`change_json`] | a page and changes as JSON text |
 //! | [`stream_message`], [`spliced_message`] | what a stream sends |

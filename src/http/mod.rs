@@ -1,5 +1,5 @@
-//! The HTTP surface as a whole: one router and one description, both made of the lists of routes in [`api`](crate::api) and
-//! [`mastodon`](crate::mastodon), and the bounds that every request is under.
+//! The HTTP surface as a whole: one router and one description, both made of the lists of routes in [`api`] and
+//! [`mastodon`], and the bounds that every request is under.
 
 pub mod openapi;
 
@@ -104,8 +104,8 @@ async fn bounded(State(app): State<App>, request: Request, next: Next) -> Respon
     response
 }
 
-/// Whether a request names its host once (RFC 9112, 3.2), in a form that links can be made of. A request of HTTP/1.0 need not name
-/// it.
+/// Whether a request names its host once (RFC 9112, 3.2), in a form that links can be made of. A request of HTTP/1.0 need not
+/// name it.
 fn names_its_host(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(header::HOST).iter();
     let first = values.next().map(|host| host.to_str().is_ok_and(is_host));

@@ -51,7 +51,7 @@ pub(super) async fn named(
 }
 
 impl MastodonApp {
-    /// The account that listens, if it is one. Whoever may not listen at all is told so before anything else.
+    /// The account of the caller, if it is one. A caller that may read no stream gets that error before any other.
     pub(super) fn subscriber(
         &self,
         context: &CallerContext,
@@ -63,7 +63,7 @@ impl MastodonApp {
         }
     }
 
-    /// The stream of this name. The list of late arrivals is quiet: what it holds is what is not pushed.
+    /// The stream of this name. The list of late arrivals is quiet: it holds the posts that are not pushed.
     pub(super) fn channel_named(
         &self,
         name: &str,
@@ -78,7 +78,7 @@ impl MastodonApp {
         }
     }
 
-    /// The stream that is meant, if it is there and this caller may listen to it.
+    /// The stream that a client names, if there is one and the caller may read it.
     pub(super) fn channel(
         &self,
         name: &str,

@@ -22,7 +22,7 @@ pub(crate) enum Audience {
     Anyone,
 }
 
-/// Schemas on their way into the document: of what is asked a field with a default may be left out, of what is answered
+/// The schemas of the document: in a request a field with a default may be left out, in a response
 /// every field is there.
 pub(crate) struct Schemas {
     pub(crate) requested: SchemaGenerator,
@@ -47,7 +47,7 @@ impl Schemas {
         shape.within(&mut self.requested)
     }
 
-    pub(crate) fn asked_type<T: JsonSchema>(&mut self) -> Schema {
+    pub(crate) fn requested_type<T: JsonSchema>(&mut self) -> Schema {
         self.requested.subschema_for::<T>()
     }
 
@@ -217,7 +217,7 @@ pub(crate) fn not_taken(
         .problem(schemas, "422", unusable)
 }
 
-/// Documents a line each. OpenAPI 3.1 has no word for the shape of a line; the one of 3.2 stands here as an extension.
+/// A document on each line. OpenAPI 3.1 has no field for the schema of a line; the field of 3.2 is used as an extension.
 pub(crate) fn lines(line: &Schema) -> Value {
     json!({
         "schema": {"type": "string", "description": "One document a line, as `x-itemSchema` says. Empty lines are skipped."},

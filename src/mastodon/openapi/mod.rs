@@ -182,34 +182,34 @@ pub(crate) const ROUTES: [Route<MastodonApp, Access>; 24] = [
     ),
 ];
 
-/// The callers that a route lets in, and where their token is looked for.
+/// The callers that a route lets in, and the places that their token is read from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
     /// An account, with a user token that has this scope.
     User(&'static str),
-    /// A feed that accounts share: the backend, an account whose token has `read:statuses`, and with
+    /// A shared feed: the backend, an account with a token for `read:statuses`, and with
     /// `auth.public_feeds_open` any caller.
     Shared,
     /// Any caller; a token, if there is one, must be valid.
     Optional,
     /// As the feed of the stream. The token may also be sent in the ways that browsers have for streams.
     Stream,
-    /// Any caller; no token is looked for.
+    /// Any caller; no token is read.
     Open,
 }
 
 impl Access {
-    /// Whether the token is looked for in `Authorization` alone.
+    /// Whether the token is read from `Authorization` alone.
     pub(super) fn is_by_header(self) -> bool {
         matches!(self, Access::User(_) | Access::Shared | Access::Optional)
     }
 
-    /// Whether the token is looked for in all the places that streams have for it.
+    /// Whether the token is read from all the places that streams have for it.
     pub(super) fn is_by_stream(self) -> bool {
         self == Access::Stream
     }
 
-    /// Whether no token is looked for.
+    /// Whether no token is read.
     pub(super) fn is_open(self) -> bool {
         self == Access::Open
     }
