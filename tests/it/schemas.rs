@@ -135,6 +135,31 @@ fn is_mastodons(methods: &Value) -> bool {
         .all(|operation| operation["tags"] == json!(["mastodon"]))
 }
 
+/// A failure means that clients made from the description lose one of two operations, or a parameter of a path.
+#[test]
+fn every_operation_has_an_id_of_its_own_and_the_parameters_of_its_path() {
+    let document = openapi::document();
+    let mut ids = BTreeSet::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        let in_path: BTreeSet<&str> = path
+            .split('/')
+            .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+            .collect();
+        for operation in methods.as_object().unwrap().values() {
+            let id = operation["operationId"].as_str().unwrap();
+            assert!(ids.insert(id.to_owned()), "{id}");
+            let parameters = operation["parameters"].as_array();
+            let described: BTreeSet<&str> = parameters
+                .into_iter()
+                .flatten()
+                .filter(|parameter| parameter["in"] == "path")
+                .map(|parameter| parameter["name"].as_str().unwrap())
+                .collect();
+            assert_eq!(described, in_path, "{id}");
+        }
+    }
+}
+
 /// A failure means that clients of Mastodon's API are promised a response, or a right to it, that they do not get.
 #[test]
 fn mastodons_routes_respond_as_described() {
