@@ -7,7 +7,7 @@
 //! # The story, in reading order
 //!
 //! ```text
-//! order <- engine <- log <- api, mastodon <- pipeline <- main
+//! order <- engine <- log <- api, mastodon <- pipeline, http <- service
 //! (where a post goes) (built) (read from) (served) (driven)
 //! ```
 //!
@@ -17,8 +17,9 @@
 //! | [`slackwater_engine`] | a crate of its own: records in, feeds out: decoding, follow graph, rules, feeds, store and view |
 //! | [`clock`] | the only file that asks the machine for the time |
 //! | [`log`] | Kafka or the built-in log, behind one set of verbs |
-//! | [`api`] | the HTTP API: pages, changes and streams as JSON, over HTTP and websockets; who may read what |
+//! | [`api`] | our own HTTP API: pages, changes and streams as JSON, over HTTP and websockets; who may read what |
 //! | [`mastodon`] | feeds as Mastodon's API shows them: timelines, lists, statuses, streaming |
+//! | [`http`] | both APIs as one router and one description, and the bounds on every request |
 //! | [`operator`] | what the service says of itself: metrics, progress; and what other windows would have done |
 //! | [`pipeline`] | the loop that drives it: the log, threads, the clock, dead letters, checkpoints |
 //! | [`config`] | the file as written, turned into each module's options |
@@ -31,6 +32,7 @@ pub mod config;
 pub mod demo;
 #[cfg(test)]
 mod example;
+pub mod http;
 pub mod log;
 pub mod mastodon;
 pub mod operator;

@@ -9,10 +9,11 @@ pub mod signals;
 mod socket;
 mod waiting;
 
+use crate::api::Shutdown;
 use crate::api::auth::{Auth, AuthError};
 use crate::api::state::AppState;
-use crate::api::{self, Shutdown};
 use crate::config::Config;
+use crate::http;
 use crate::log::{self, LogError, LogWriter};
 use crate::pipeline::settings_mailbox::SettingsMailbox;
 use crate::pipeline::{self, Pipeline, PipelineError};
@@ -190,10 +191,13 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
     state.view.log = sealed(&state.view.log, &config)?;
     let reload = pipeline.settings_mailbox();
     let auth = Auth::new(config.auth.clone()).map_err(|source| ServiceError::Auth { source })?;
-    let mut options = config.api.clone();
-    options.connections.all = streams_max(&config, connections_max);
+    let mut options = http::Options {
+        api: config.api.clone(),
+        mastodon: config.mastodon.clone(),
+    };
+    options.api.connections.all = streams_max(&config, connections_max);
     let shutdown = Shutdown::default();
-    let routes = api::router(
+    let routes = http::router(
         state.clone(),
         log_writer.clone(),
         auth,

@@ -1,4 +1,4 @@
-//! What every route works with: the state that answers are made from, and the bounds on who may ask how much.
+//! The state that all routes share: the data that responses are made from, and the bounds on callers.
 
 use super::auth::Auth;
 use super::limits::{Connections, RequestRates};
@@ -7,8 +7,9 @@ use super::rejections::RejectionLog;
 use super::response_memory::{self, ResponseMemory};
 use super::state::AppState;
 use crate::log::LogWriter;
-use crate::mastodon::status_cache::StatusCache;
 use ipnet::IpNet;
+use slackwater_engine::feed::post::Post;
+use slackwater_engine::feed::store::disk::DiskError;
 use slackwater_engine::view::BuildProgress;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -20,7 +21,12 @@ use tokio_util::task::TaskTracker;
 /// Request bodies held in memory at once, in KiB. A request waits for its share before its body is read.
 const BODIES_KIB_MAX: usize = 128 << 10;
 
-/// What every route works with. One for all: it is cloned several times for each request.
+/// Why Mastodon's API leaves a post out that boosts this original, whatever feed it is in; `None` if it shows the post. That API
+/// is built on this module, so this module is given the function.
+pub(crate) type Omission =
+    Arc<dyn Fn(&AppState, &Post, Option<&Post>) -> Result<Option<String>, DiskError> + Send + Sync>;
+
+/// The state that all routes share. There is one: it is cloned several times for each request.
 #[derive(Clone)]
 pub(crate) struct App(Arc<AppInner>);
 
@@ -29,7 +35,7 @@ pub(crate) struct AppInner {
     pub(crate) log_writer: LogWriter,
     pub(crate) auth: Auth,
     pub(crate) requests: Semaphore,
-    /// Besides, for what the backend sends: readers are never in its way.
+    /// Further permits for the requests that append, so that readers never block the backend.
     pub(crate) requests_of_backend: Semaphore,
     pub(crate) bodies: Semaphore,
     pub(crate) timeout: Duration,
@@ -38,10 +44,9 @@ pub(crate) struct AppInner {
     pub(crate) connections: Arc<Connections>,
     pub(crate) response_memory: Arc<ResponseMemory>,
     pub(crate) stream_options: StreamOptions,
-    pub(crate) status_cache: Arc<StatusCache>,
+    pub(crate) omission: Omission,
     pub(crate) rejection_log: Arc<RejectionLog>,
     pub(crate) live_max_age: Duration,
-    pub(crate) late_list: bool,
     pub(crate) stopping: CancellationToken,
     pub(crate) streams: TaskTracker,
 }
@@ -55,13 +60,14 @@ impl Deref for App {
 }
 
 impl App {
-    /// Everything that the routes share, with nobody connected yet.
+    /// The state of a service that has just started, without connections.
     pub(crate) fn new(
         state: AppState,
         log_writer: LogWriter,
         auth: Auth,
         options: Options,
         shutdown: Shutdown,
+        omission: Omission,
     ) -> App {
         App(Arc::new(AppInner {
             state,
@@ -76,8 +82,7 @@ impl App {
             connections: Connections::new(options.connections),
             response_memory: ResponseMemory::new(response_memory::Limits::default()),
             stream_options: options.stream_options,
-            status_cache: Arc::new(StatusCache::new(options.mastodon_ids)),
-            late_list: options.late_list,
+            omission,
             rejection_log: Arc::default(),
             live_max_age: options.live_max_age,
             stopping: shutdown.stopping,
@@ -85,7 +90,7 @@ impl App {
         }))
     }
 
-    /// What is counted when it is asked for: so it is right from the start, and while nothing comes.
+    /// Sets the gauges. They are set when metrics are read, so that they are right from the start and while no record arrives.
     pub(crate) fn gauge(&self) {
         let (metrics, store) = (&self.state.metrics, &self.state.view.store);
         let gauge = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
@@ -102,7 +107,7 @@ impl App {
         metrics.ready.set(is_ready.into());
     }
 
-    /// What `/readyz`, `/healthz` and the number in `/metrics` say alike.
+    /// Whether the service is ready, for `/readyz`, `/healthz` and the gauge in `/metrics` alike.
     pub(crate) fn is_ready(&self, built: &BuildProgress) -> bool {
         built.is_ready() && self.state.log_end.trouble().is_none()
     }

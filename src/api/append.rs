@@ -20,18 +20,18 @@ use slackwater_engine::view::BuildProgress;
 use slackwater_engine::watch::Closed;
 use std::time::Duration;
 
-/// How long a relation that is durable may take to be in force before its request is answered all the same.
+/// The longest time that a request waits for its durable relation to be in force before it is answered all the same.
 const IN_FORCE_WAIT: Duration = Duration::from_secs(25);
 
-/// Where activities are posted.
+/// The path for activities.
 const ACTIVITIES: &str = "/v1/activities";
-/// Where relations are.
+/// The path for relations.
 const RELATIONSHIPS: &str = "/v1/relationships";
 
-/// All that the backend sends.
-pub(super) const PATHS: [&str; 2] = [ACTIVITIES, RELATIONSHIPS];
+/// The paths that the backend appends by.
+pub(crate) const PATHS: [&str; 2] = [ACTIVITIES, RELATIONSHIPS];
 
-/// In which form one relation is sent.
+/// The media types of one relation.
 pub(super) const RELATION_FORMS: &[&str] = &["application/json"];
 
 pub(super) async fn post_activities(
@@ -120,7 +120,7 @@ pub(super) async fn post_relationships(
 }
 
 impl App {
-    /// Appends what was sorted of a request to `path`; for relations, waits until they are in force on this node.
+    /// Appends the accepted documents of a request to `path`, and waits until relations are in force on this node.
     async fn append(
         &self,
         parsed: ParsedBody,
@@ -132,7 +132,7 @@ impl App {
         let warnings = if path == RELATIONSHIPS {
             let dependencies = Dependencies::of(&parsed.records, &parsed.lines);
             self.append_in_force(parsed.records, guard).await?;
-            // Only now: what it rests on may have come with it.
+            // Only now: the account or list that a relation needs may have been in the same request.
             dependencies.warnings(&self.state.view.graph.read())
         } else {
             self.append_durably(parsed.records, guard).await?;
@@ -179,7 +179,7 @@ impl App {
         if records.is_empty() {
             return Ok(Vec::new());
         }
-        // On a task of its own: a caller who hangs up does not take back what is half appended.
+        // On a task of its own: a caller that hangs up does not cancel an append.
         let log_writer: LogWriter = self.log_writer.clone();
         let append = async move {
             let appended = log_writer.append(records).await;
@@ -205,7 +205,7 @@ impl App {
         let in_force = async {
             let has = |built: &BuildProgress| positions.iter().all(|position| built.has(*position));
             built.wait_for(|built| has(built)).await.map(drop)?;
-            // And carried out in the feeds it concerns.
+            // And until the feeds that they concern are rewritten.
             let accounts: Vec<_> = {
                 let graph = self.state.view.graph.read();
                 let ids = accounts.iter().filter_map(|id| str::from_utf8(id).ok());

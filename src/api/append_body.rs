@@ -19,13 +19,13 @@ use std::collections::BTreeMap;
 /// The largest body, in bytes.
 pub const BODY_BYTES_MAX: usize = 16 << 20;
 
-/// The largest body that says how long an account is ready to wait, in bytes: it takes some dozens.
+/// The largest body with a patience, in bytes: it takes some dozens.
 pub const CHOICE_BYTES_MAX: usize = 4 << 10;
 
 /// The most lines of a body.
 pub const LINES_MAX: usize = 100_000;
 
-/// What came beside an activity.
+/// The headers of an activity.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ActivityHeaders {
     /// `Arrived-At`: RFC 3339 or milliseconds since 1970.
@@ -43,11 +43,11 @@ pub struct ActivityHeaders {
 /// The records of a body, with the lines that are none.
 #[derive(Debug, Default)]
 pub struct ParsedBody {
-    /// What can be appended.
+    /// The records to append.
     pub records: Vec<NewRecord>,
     /// The lines these were, from 1.
     pub lines: Vec<usize>,
-    /// What cannot.
+    /// The rejected lines.
     pub rejected: Vec<Rejected>,
     /// Why not, of each of these.
     pub why: Vec<RejectionKind>,
@@ -79,7 +79,7 @@ pub fn check_headers<'a>(mut names: impl Iterator<Item = &'a str>) -> Result<(),
 }
 
 /// Whether the headers of a request with many activities, in lower case, have none that is for one: what comes beside each
-/// stands in its line.
+/// is in its line.
 pub fn check_headers_of_lines<'a>(
     mut names: impl Iterator<Item = &'a str>,
 ) -> Result<(), Rejection> {
@@ -95,7 +95,7 @@ pub fn check_headers_of_lines<'a>(
     }
 }
 
-/// One activity as the record it becomes. Errors: what is wrong with it and what to send instead.
+/// An activity as the record it becomes. Errors: the mistake, and what to send instead.
 pub fn activity(
     value: &[u8],
     activity_headers: ActivityHeaders,
@@ -145,7 +145,7 @@ pub fn activity(
     })
 }
 
-/// One relation document as the record it becomes.
+/// A relation document as the record it becomes.
 pub fn relation(value: &[u8], now: Time) -> Result<NewRecord, Rejection> {
     let record = RecordView {
         topic: Topic::Relationships,
@@ -218,7 +218,7 @@ pub fn lines(
     Ok(parsed)
 }
 
-/// What an activity may be wrapped with.
+/// The fields that an activity may be wrapped with.
 const WRAPPED: [&str; 7] = [
     "activity",
     "type",
@@ -229,7 +229,7 @@ const WRAPPED: [&str; 7] = [
     "inner_verified",
 ];
 
-/// One line of activities: the activity itself, or one wrapped with what comes beside it.
+/// A line of activities: the activity itself, or an activity wrapped with its headers.
 pub fn activity_line(line: &[u8], now: Time) -> Result<NewRecord, Rejection> {
     #[derive(Deserialize)]
     struct Wrapped<'a> {
@@ -272,7 +272,7 @@ fn is_wrapped(line: &[u8]) -> Result<bool, Rejection> {
         #[serde(borrow, default, rename = "type")]
         kind: Option<&'a RawValue>,
     }
-    // Whatever is wrong with it otherwise, the decoder says it better.
+    // The decoder has the better messages for all other mistakes.
     let Ok(Kind {
         activity,
         kind: None,
@@ -301,7 +301,7 @@ fn is_wrapped(line: &[u8]) -> Result<bool, Rejection> {
     )))
 }
 
-/// What a JSON string says, or a number as it is written. Anything else is left to be refused as no time.
+/// The text of a JSON string, or a number as it is written. Anything else is refused later as no time.
 fn text_or_number(raw: &RawValue) -> String {
     serde_json::from_str::<String>(raw.get()).unwrap_or_else(|_| raw.get().to_owned())
 }

@@ -17,10 +17,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What the paths of feeds begin with that are nobody's.
+/// The beginning of the paths of shared feeds.
 const SHARED: &str = "/v1/feeds/";
 
-/// Who asks, and from where.
+/// The caller of a request, and where the request comes from.
 #[derive(Clone, Debug)]
 pub(crate) struct CallerContext {
     /// Who.
@@ -29,14 +29,14 @@ pub(crate) struct CallerContext {
     pub(crate) token: Option<Token>,
     /// From where, if that is known.
     pub(crate) address: Option<IpAddr>,
-    /// Who brought it: itself, or the last proxy.
+    /// The peer of the connection: the caller itself, or the last proxy.
     pub(crate) peer: Option<IpAddr>,
     /// Where it came to, with its scheme, for streams of Mastodon's; else empty.
     pub(crate) base_url: Arc<str>,
 }
 
 impl CallerContext {
-    /// Who is counted with it: none for the backend.
+    /// The key that its requests are counted by: none for the backend.
     pub(crate) fn key(&self) -> Option<CallerKey> {
         let somewhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         match &self.caller {
@@ -47,29 +47,29 @@ impl CallerContext {
     }
 }
 
-/// Finds out who asks, with the token in `Authorization`.
+/// Finds the caller of a request by the token in `Authorization`.
 pub(crate) async fn by_header(State(app): State<App>, request: Request, next: Next) -> Response {
     let carried = in_header(&request);
     app.with_caller(request, next, carried).await
 }
 
-/// Finds out who opens a stream: the token may be elsewhere too.
+/// Finds the caller of a stream: the token may be elsewhere too.
 pub(crate) async fn by_stream(State(app): State<App>, request: Request, next: Next) -> Response {
     let carried = anywhere(&request);
     app.with_caller(request, next, carried).await
 }
 
-/// What a request says of its caller.
+/// The parts of a request that its caller is found by.
 #[derive(Debug)]
 pub(crate) struct Evidence {
-    /// The address of whoever brought the request, and that of the caller behind the proxies we trust.
+    /// The address of the peer, and that of the caller behind the trusted proxies.
     from: Option<(IpAddr, IpAddr)>,
     /// Why the request is not taken for one of a program on this machine, if it is not.
     stranger: Option<String>,
     carried: CarriedToken,
 }
 
-/// A token, or why what stands in its place is none.
+/// A token, or why the text in its place is no token.
 pub(crate) type CarriedToken = Result<Option<Token>, &'static str>;
 
 /// The token in `Authorization`.
@@ -77,7 +77,7 @@ pub(crate) fn in_header(request: &Request) -> CarriedToken {
     token::in_header(request.headers())
 }
 
-/// The token of a stream, which may stand in the query or in a header of the websocket too.
+/// The token of a stream, which may also be in the query or in a header of the websocket.
 pub(crate) fn anywhere(request: &Request) -> CarriedToken {
     let query = request.uri().query().unwrap_or_default();
     let mut pairs = url::form_urlencoded::parse(query.as_bytes());
@@ -97,7 +97,7 @@ impl App {
         let may_be_anyone = self.auth.public_feeds_open && is_shared;
         let evidence = self.evidence(&request, carried);
         match self.identify(evidence).await {
-            // Before anything is said of what was asked.
+            // Before the response shows anything of the feed.
             Ok(context) if context.caller == Caller::Anyone && !may_be_anyone => {
                 unauthorized("this needs a token: send `Authorization: Bearer <token>`")
                     .into_response()
@@ -112,7 +112,7 @@ impl App {
         }
     }
 
-    /// Where a request comes from: who brought it, and the address that the last proxy we trust says it had it from.
+    /// The peer of a request, and the address that the last trusted proxy names as its source.
     fn from(&self, request: &Request) -> Option<(IpAddr, IpAddr)> {
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
         let peer = peer.map(|ConnectInfo(address)| address.ip().to_canonical())?;
@@ -120,7 +120,7 @@ impl App {
         Some((peer, address))
     }
 
-    /// What a request says of its caller.
+    /// The parts of a request that its caller is found by.
     pub(crate) fn evidence(&self, request: &Request, carried: CarriedToken) -> Evidence {
         Evidence {
             from: self.from(request),
@@ -130,7 +130,7 @@ impl App {
     }
 
     /// Finds the caller of a request, and counts the request. Errors: the token is no good, there were too many requests, or
-    /// whoever knows of tokens does not answer.
+    /// the introspection server does not answer.
     pub(crate) async fn identify(&self, evidence: Evidence) -> Result<CallerContext, Problem> {
         let Evidence {
             from,
@@ -139,7 +139,7 @@ impl App {
         } = evidence;
         let (peer, address) = (from.map(|(peer, _)| peer), from.map(|(_, address)| address));
         let token = carried.map_err(unauthorized);
-        // Nobody is asked about guesses without end.
+        // Guesses must not be introspected without end.
         let given = token.as_ref().ok().and_then(Option::as_ref);
         let is_unheard_of = given.is_some_and(|it| self.auth.is_unheard_of(it, clock::now()));
         if let Some(address) = address.filter(|_| is_unheard_of) {
@@ -153,7 +153,7 @@ impl App {
                 .map_err(Problem::from),
             Err(problem) => Err(problem.clone()),
         };
-        // Who guesses at tokens is counted by where it does so.
+        // A caller that guesses at tokens is counted by its address.
         let key = match &caller {
             Ok(Caller::Backend) => None,
             Ok(Caller::User(user)) => Some(CallerKey::Account(user.account.as_str().into())),
@@ -164,7 +164,7 @@ impl App {
             self.count(key)?;
         }
         let caller = caller?;
-        // Without tokens whoever is on this machine is the backend. A page from elsewhere, shown in a browser here, is not.
+        // Without tokens any caller on this machine is the backend. A page of another origin, shown in a browser here, is not.
         let is_unproved = caller == Caller::Backend && given.is_none();
         if let Some(why) = stranger.filter(|_| is_unproved) {
             return Err(forbidden(&why));
@@ -186,7 +186,7 @@ impl App {
         })
     }
 
-    /// Takes in one who opens a stream of an account's, or of nobody's.
+    /// Counts a stream that is opened by an account, or without one.
     pub(crate) fn admit(
         &self,
         context: &CallerContext,
@@ -213,7 +213,7 @@ impl App {
     }
 }
 
-/// One who was let in to a stream.
+/// A stream that was let in. It is counted until this is dropped.
 pub(crate) struct StreamPermit {
     app: App,
     context: CallerContext,
@@ -241,7 +241,7 @@ impl StreamPermit {
                     }
                     expires = now.expires;
                 }
-                // Whoever knows does not answer: what was so is so until it is known otherwise.
+                // The introspection server does not answer: the last result stays in use until it does.
                 Err(TokenError::Unanswered) => {
                     let now = clock::now();
                     if expires.is_some_and(|end| end.plus(crate::api::auth::LEEWAY) <= now) {
@@ -257,9 +257,9 @@ impl StreamPermit {
 /// Why a request is not taken for one of a program on this machine: it was passed on for somebody else, or came from a page
 /// of elsewhere or, by a name that leads here, to one.
 fn stranger(headers: &HeaderMap) -> Option<String> {
-    if let Some((name, said)) = request_headers::from_elsewhere(headers) {
+    if let Some((name, value)) = request_headers::from_elsewhere(headers) {
         return Some(format!(
-            "{name} says {said:?}: without [auth] only programs on this machine may ask, and behind a proxy everybody would \
+            "{name} says {value:?}: without [auth] only programs on this machine may ask, and behind a proxy everybody would \
              be one. Set auth.service_tokens"
         ));
     }
@@ -293,41 +293,41 @@ pub(crate) fn too_many(detail: &str, retry_after: u32) -> Problem {
 /// The first address, from the last hop back, that is none of the proxies we trust.
 fn forwarded(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
-    let mut here = peer;
-    let said = headers.get_all("x-forwarded-for").iter().rev();
-    let hops = said
+    let mut nearest = peer;
+    let values = headers.get_all("x-forwarded-for").iter().rev();
+    let hops = values
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.rsplit(','));
     for hop in hops {
-        if !is_trusted(&here) {
+        if !is_trusted(&nearest) {
             break;
         }
         let Ok(address) = hop.trim().parse::<IpAddr>() else {
             break;
         };
-        here = address.to_canonical();
+        nearest = address.to_canonical();
     }
-    here
+    nearest
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Were this to fail, anybody could be anybody, and have as many connections as they like.
+    /// A failure means that any client can pass for any address, and have any number of connections.
     #[test]
     fn only_proxies_we_trust_say_where_a_request_comes_from() {
         let trusted: [IpNet; 2] = ["127.0.0.0/8", "10.0.0.0/8"].map(|it| it.parse().unwrap());
-        let check = |peer: &str, said: &[&'static str], expected: &str| {
+        let check = |peer: &str, values: &[&'static str], expected: &str| {
             let mut headers = HeaderMap::new();
-            for value in said {
+            for value in values {
                 headers.append("x-forwarded-for", value.parse().unwrap());
             }
             let found = forwarded(&headers, peer.parse().unwrap(), &trusted);
             assert_eq!(
                 found,
                 expected.parse::<IpAddr>().unwrap(),
-                "{peer} {said:?}"
+                "{peer} {values:?}"
             );
         };
         check("127.0.0.1", &[], "127.0.0.1");

@@ -4,13 +4,13 @@
 use slackwater_engine::feed::store::disk::{waiting, without_waiting};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// Answers that wait for the disk at once, each on a thread of its own: more would hardly be had sooner, and each thread keeps
-/// memory of its own.
+/// The most responses that wait for the disk at once, each on a thread of its own: more would hardly be faster, and each thread
+/// keeps memory of its own.
 pub(super) const FETCHING_MAX: usize = 8;
 
 static FETCHING: Semaphore = Semaphore::const_new(FETCHING_MAX);
 
-/// Runs `read`, and runs it again if it asked for something that has to be waited for.
+/// Runs `read`, and runs it again on a thread that may block if it needs the disk.
 pub async fn read<T>(read: impl Fn() -> T) -> T {
     match without_waiting(&read) {
         Some(done) => done,
@@ -18,7 +18,7 @@ pub async fn read<T>(read: impl Fn() -> T) -> T {
     }
 }
 
-/// A turn to wait for the disk. Who waits for one should hold nothing that others wait for.
+/// A turn to wait for the disk. A task that waits for one should hold nothing that others wait for.
 #[must_use]
 pub struct DiskTurn(#[allow(dead_code)] Option<SemaphorePermit<'static>>);
 
@@ -54,7 +54,7 @@ mod tests {
         builder.worker_threads(1).build().unwrap()
     }
 
-    /// Were this to fail, one reader whose page is on disk would hold up all others for as long as the disk takes.
+    /// A failure means that one reader whose page is on disk holds up all others for as long as the disk takes.
     #[test]
     fn who_waits_for_the_disk_holds_up_nobody() {
         let folder = tempfile::tempdir().unwrap();

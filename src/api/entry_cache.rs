@@ -17,7 +17,7 @@ const BYTES_MAX: u64 = 16 << 20;
 /// About how many bytes an entry has.
 const ENTRY_BYTES: usize = 3 << 10;
 
-/// The texts of entries lately told.
+/// The texts of entries lately sent.
 #[derive(Debug)]
 pub struct EntryCache {
     texts: SingleFlight<Key, CachedEntry>,
@@ -29,12 +29,12 @@ pub struct EntryCache {
 /// not let go of.
 type Key = (PostId, usize, usize);
 
-/// One entry as text.
+/// An entry as text.
 #[derive(Debug)]
 pub struct CachedEntry {
     /// The post it shows.
     pub post: Arc<Post>,
-    /// What that boosts.
+    /// The post that it boosts.
     pub original: Option<Arc<Post>>,
     /// An [`Entry`] as JSON text.
     pub json: Utf8Bytes,
@@ -67,7 +67,7 @@ impl WriteEntry for EntryCache {
 }
 
 impl EntryCache {
-    /// A post, and what it boosts, as an entry.
+    /// A post, and the post that it boosts, as an entry.
     pub fn entry(&self, post: Arc<Post>, original: Option<Arc<Post>>) -> Arc<CachedEntry> {
         let place = |post: &Arc<Post>| Arc::as_ptr(post) as usize;
         let key = (post.id, place(&post), original.as_ref().map_or(0, place));

@@ -30,7 +30,7 @@ pub(super) fn render(entry: &Entry<'_>, json: &mut String) {
         edited,
         boost,
         object,
-        // Of late arrivals and of a post asked for by itself only, and pages of feeds are what this is quick for.
+        // Only late arrivals and single posts have it, and this code is fast for pages of feeds.
         place: _,
         explained: _,
     } = entry;
@@ -90,7 +90,7 @@ fn or_null<T>(value: Option<T>, write: impl FnOnce(T, &mut String), json: &mut S
 }
 
 fn text(text: &str, json: &mut String) {
-    // Ids are plain; all of it is looked at, whatever is found on the way: many bytes at a time.
+    // Ids are plain. The check does not stop at the first hit, so that it takes many bytes at a time.
     let plain = |b: u8| (0x20 <= b) & (b != b'"') & (b != b'\\');
     if text.bytes().fold(true, |all, b| all & plain(b)) {
         json.push('"');

@@ -1,4 +1,4 @@
-//! The feed or the cursor that a request names. Where there is none, the problem says what to do instead.
+//! The feed or the cursor that a request names, or a problem with the way out.
 
 use super::disk_reads;
 use super::problem::Problem;
@@ -13,10 +13,10 @@ use slackwater_order::time::Time;
 use std::pin::pin;
 use std::time::Duration;
 
-/// How long the end of the log may take to be heard of, when a cursor has seen more than this node knows of: Kafka's
-/// client tells it every second.
+/// The longest time that a cursor waits for this node when it is ahead of it: Kafka's client
+/// reports the end of the log every second.
 const ENDS_WAIT: Duration = Duration::from_secs(3);
-/// How long a feed that was given up may take to be rebuilt, before its reader is told to come back.
+/// The longest time that a request waits for a dropped feed to be rebuilt before it gets 503.
 const AWAKE_WAIT: Duration = Duration::from_secs(5);
 
 impl AppState {
@@ -32,7 +32,7 @@ impl AppState {
         }
     }
 
-    /// Reads a cursor of a feed: 400 if it is damaged or another feed's, 410 if nothing can be told since it.
+    /// Reads a cursor of a feed: 400 if it is damaged or another feed's, 410 if there are no changes since it any more.
     pub fn cursor(&self, feed_ref: &FeedRef, text: &str) -> Result<Cursor, Problem> {
         let cursor = Cursor::parse(text, &self.view.log).map_err(|e| match e {
             CursorError::Damaged => Problem::bad_request(e.to_string()),
@@ -49,8 +49,8 @@ impl AppState {
         Ok(cursor)
     }
 
-    /// Whether the log goes as far as a cursor says. Another node may have heard of more: it has a moment to come here
-    /// too. 503 if it does not come, or too many wait for that; 410 only if the log itself, asked anew, ends before the cursor.
+    /// Checks that the log reaches a cursor. Another node may have read more: the records have a moment to come here too. 503 if
+    /// they do not come, or too many requests wait for them; 410 only if the log itself, queried now, ends before the cursor.
     pub async fn reaches(&self, cursor: &Cursor) -> Result<(), Problem> {
         let is_there = |ends: &Offsets| {
             let upto = cursor.batch.as_ref().map(|batch| &batch.upto.seen);
@@ -67,8 +67,8 @@ impl AppState {
         };
         let mut built = self.view.built.clone();
         let mut hearing = pin!(async {
-            let there = built.wait_for(|built| is_there(&built.ends));
-            match tokio::time::timeout(ENDS_WAIT, there).await {
+            let reached = built.wait_for(|built| is_there(&built.ends));
+            match tokio::time::timeout(ENDS_WAIT, reached).await {
                 Ok(Ok(_)) => Ok(()),
                 Ok(Err(_)) => Err(Problem::unavailable("this node is stopping", 5)),
                 Err(_) => Err(Problem::unavailable(
@@ -77,7 +77,7 @@ impl AppState {
                 )),
             }
         });
-        // The log itself is asked meanwhile: of a cursor that nobody gave it knows at once.
+        // The log itself is queried meanwhile: it rules out a made-up cursor at once.
         let ends = tokio::select! {
             heard = &mut hearing => return heard,
             ends = self.log_end.now() => ends,
@@ -88,7 +88,7 @@ impl AppState {
         }
     }
 
-    /// Looks at a feed; waits until there is one, if its account sleeps. `least` is a horizon that was reached before.
+    /// A snapshot of a feed, once there is one if its account is inactive. `least` is a horizon that was reached before.
     pub async fn snapshot_when_active(
         &self,
         feed_ref: &FeedRef,
@@ -102,8 +102,8 @@ impl AppState {
         }
     }
 
-    /// As [`Self::snapshot_when_active`], for one who looks again and again. All of them look when the service has started, at feeds of
-    /// which each is one value: to move each aside for that would cost more memory than their connections.
+    /// As [`Self::snapshot_when_active`], for a stream, which takes many snapshots. All streams take one when the service has
+    /// started, of feeds that are one value each: a thread for each of them would cost more memory than their connections.
     pub async fn snapshot_again(
         &self,
         feed_ref: &FeedRef,
@@ -117,7 +117,7 @@ impl AppState {
         }
     }
 
-    /// Whether this is to be looked at again, because its account slept: when this returns, it is awake.
+    /// Whether a snapshot is to be taken again because its account was inactive. When this returns, it is active.
     async fn has_slept(&self, snapshot: &Snapshot) -> Result<bool, Problem> {
         let Some(account) = snapshot.resolved.account.filter(|_| snapshot.is_inactive) else {
             return Ok(false);
@@ -169,7 +169,7 @@ impl From<ChangesError> for Problem {
     }
 }
 
-/// 404: nothing was ever said of this account.
+/// 404: no document has named this account.
 pub fn no_account(account: &str) -> Problem {
     Problem::not_found(format!(
         "no account {account:?}: send its account document to /v1/relationships first"
@@ -201,7 +201,7 @@ mod tests {
 
     const DAY: Duration = Duration::from_secs(86_400);
 
-    /// A pipeline that has opened its log, and does not run: what is appended it never hears of.
+    /// A pipeline that has opened its log and does not run: it never reads the records that are appended.
     fn deaf(folder: &TempDir) -> (Pipeline, log::LogWriter) {
         let log = log::Options::BuiltIn(built_in::Options::at(folder.path().join("log")));
         let (source, log_writer) = log::open(&log, &[], &[]).unwrap();
@@ -247,7 +247,7 @@ mod tests {
         }
     }
 
-    /// Were this to fail, a reader who comes from another node would be told to throw its feed away, for a cursor that is good.
+    /// A failure means that a reader that comes from another node is told to drop its feed for a cursor that is good.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_cursor_is_gone_only_if_the_log_itself_says_so_now() {
         let folder = tempfile::tempdir().unwrap();
@@ -276,16 +276,16 @@ mod tests {
             away.reaches(&bad)
         );
         assert_eq!(at_start, Ok(()));
-        let told = |said: Result<(), Problem>| {
-            let problem = said.unwrap_err();
+        let outcome = |result: Result<(), Problem>| {
+            let problem = result.unwrap_err();
             (problem.status, problem.retry_after.is_some())
         };
-        assert_eq!(told(good), (503, true));
-        assert_eq!(told(bad), (410, false));
-        assert_eq!(told(unknown), (503, true));
+        assert_eq!(outcome(good), (503, true));
+        assert_eq!(outcome(bad), (410, false));
+        assert_eq!(outcome(unknown), (503, true));
     }
 
-    /// Were this to fail, whoever makes cursors where none are sealed could keep as many requests waiting as they like.
+    /// A failure means that made-up cursors, where none are sealed, keep any number of requests waiting.
     #[tokio::test(flavor = "multi_thread")]
     async fn of_more_than_there_is_the_log_says_so_before_it_would_be_heard_of_and_only_so_many_wait()
      {

@@ -15,16 +15,16 @@ use std::time::Duration;
 /// A reader's watch over one feed.
 #[derive(Debug)]
 pub struct FeedWatch {
-    /// Whose horizon it is held back for.
+    /// The account whose patience holds the feed back.
     owner: Option<String>,
-    /// Something happened to the feeds of its account, or was said of it.
+    /// Counts the changes to the account and to its feeds.
     account: Option<watch::Receiver<()>>,
-    /// Something happened to a feed that is nobody's.
+    /// Counts the changes to a shared feed.
     shared: Option<watch::Receiver<()>>,
     built: watch::Receiver<Arc<BuildProgress>>,
 }
 
-/// What a reader waits for, besides something happening to the feed.
+/// The conditions that a reader waits for, besides a change of the feed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WakeCondition {
     /// The first entry that the horizon has not reached.
@@ -34,17 +34,17 @@ pub struct WakeCondition {
 }
 
 impl WakeCondition {
-    /// What is left to wait for when a reader has been told of what was looked at.
-    pub fn after<E>(snapshot: &Snapshot, told: &ChangeDelivery<E>) -> WakeCondition {
+    /// The conditions that are left when a reader has been sent a batch of changes.
+    pub fn after<E>(snapshot: &Snapshot, delivery: &ChangeDelivery<E>) -> WakeCondition {
         WakeCondition {
             held: snapshot.next_held(),
-            is_early: told.is_early,
+            is_early: delivery.is_early,
         }
     }
 }
 
 impl AppState {
-    /// Watches a feed from now on. To be asked for before the feed is looked at, so that nothing falls between the two.
+    /// Watches a feed from now on. It is to begin before a snapshot is taken, so that no change falls between the two.
     pub fn watch(&self, feed_ref: &FeedRef) -> FeedWatch {
         let watchers = &self.view.store.homes.watchers;
         let account = {
@@ -63,7 +63,7 @@ impl AppState {
 }
 
 impl FeedWatch {
-    /// Waits until the feed may show what it did not. May be given up and begun again.
+    /// Waits until the feed may show something new. May be cancelled and called again.
     pub async fn wait(&mut self, view: &View, wake: WakeCondition) {
         let is_early = wake.is_early;
         tokio::select! {
@@ -75,7 +75,7 @@ impl FeedWatch {
     }
 }
 
-/// Waits until it changes; for ever if it never will: the service is stopping, and there will be no more.
+/// Waits for a change; for ever if the service is stopping, because there will be none.
 async fn changed<T>(receiver: Option<&mut watch::Receiver<T>>) {
     let is_stopping = match receiver {
         Some(receiver) => receiver.changed().await.is_err(),
@@ -108,7 +108,7 @@ async fn horizon_reaches(view: &View, owner: Option<&str>, held: Option<PostId>)
         if 0 < left {
             tokio::time::sleep(Duration::from_millis(left.unsigned_abs())).await;
         } else if built.changed().await.is_err() {
-            // It is due and not all is read: only what is read can bring it on.
+            // It is due and the log is not all read: only further records can bring the horizon on.
             return std::future::pending().await;
         }
     }

@@ -8,8 +8,9 @@ use super::page_body::{FilledPage, PageBody};
 use super::page_query::{PageQuery, json, limit};
 use super::problem::Problem;
 use axum::Extension;
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use slackwater_engine::activity::object::hashtag_of;
@@ -25,10 +26,9 @@ use slackwater_order::place::PostId;
 pub(super) async fn page(
     State(app): State<App>,
     path: Result<Path<(String, String)>, PathRejection>,
-    query: QueryResult,
+    PageParameters(query): PageParameters,
     Extension(context): Extension<CallerContext>,
 ) -> Result<Response, Problem> {
-    let query = page_query(query)?;
     if let Ok(Path((account, feed))) = &path
         && feed == LATE
     {
@@ -42,79 +42,92 @@ pub(super) async fn page(
 pub(super) async fn changes(
     State(app): State<App>,
     path: Result<Path<(String, String)>, PathRejection>,
-    query: QueryResult,
+    ChangesParameters(query): ChangesParameters,
     Extension(context): Extension<CallerContext>,
 ) -> Result<Response, Problem> {
-    let query = changes_query(query)?;
     app.changes(&context, &accounts_own(path, &query)?, query)
         .await
 }
 
 pub(super) async fn public_page(
     State(app): State<App>,
-    query: QueryResult,
+    PageParameters(query): PageParameters,
     Extension(context): Extension<CallerContext>,
 ) -> Result<Response, Problem> {
-    let query = page_query(query)?;
     app.page(&context, &public(&query)?, query).await
 }
 
 pub(super) async fn public_changes(
     State(app): State<App>,
-    query: QueryResult,
+    ChangesParameters(query): ChangesParameters,
     Extension(context): Extension<CallerContext>,
 ) -> Result<Response, Problem> {
-    let query = changes_query(query)?;
     app.changes(&context, &public(&query)?, query).await
 }
 
 pub(super) async fn tag_page(
     State(app): State<App>,
     path: Result<Path<String>, PathRejection>,
-    query: QueryResult,
+    PageParameters(query): PageParameters,
     Extension(context): Extension<CallerContext>,
 ) -> Result<Response, Problem> {
-    let query = page_query(query)?;
     app.page(&context, &tag(path, &query)?, query).await
 }
 
 pub(super) async fn tag_changes(
     State(app): State<App>,
     path: Result<Path<String>, PathRejection>,
-    query: QueryResult,
+    ChangesParameters(query): ChangesParameters,
     Extension(context): Extension<CallerContext>,
 ) -> Result<Response, Problem> {
-    let query = changes_query(query)?;
     app.changes(&context, &tag(path, &query)?, query).await
 }
 
-type QueryResult = Result<Query<PageQuery>, QueryRejection>;
+/// The query of a page: `limit`, `before`, `after`, and what chooses the feed.
+pub(super) struct PageParameters(PageQuery);
 
-fn page_query(query: QueryResult) -> Result<PageQuery, Problem> {
-    const SEND: &str = "send limit, before, after";
-    let Query(query) =
-        query.map_err(|e| Problem::bad_request(format!("{}: {SEND}", e.body_text())))?;
-    match &query.cursor {
-        None => Ok(query),
-        Some(_) => Err(Problem::bad_request(format!(
-            "a page takes no cursor: {SEND}, or ask for changes"
-        ))),
+impl<S: Send + Sync> FromRequestParts<S> for PageParameters {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<PageParameters, Problem> {
+        const SEND: &str = "send limit, before, after";
+        let query = query_of(parts, SEND)?;
+        match &query.cursor {
+            None => Ok(PageParameters(query)),
+            Some(_) => Err(Problem::bad_request(format!(
+                "a page takes no cursor: {SEND}, or ask for changes"
+            ))),
+        }
     }
 }
 
-fn changes_query(query: QueryResult) -> Result<PageQuery, Problem> {
-    const SEND: &str = "send cursor, limit";
-    let Query(query) =
-        query.map_err(|e| Problem::bad_request(format!("{}: {SEND}", e.body_text())))?;
-    match (&query.cursor, &query.before, &query.after) {
-        (Some(_), None, None) => Ok(query),
-        (None, ..) => Err(Problem::bad_request(format!(
-            "changes are told since a cursor: {SEND}"
-        ))),
-        _ => Err(Problem::bad_request(format!(
-            "changes come in place order, lowest first: {SEND}"
-        ))),
+/// The query of changes: `cursor`, `limit`, and what chooses the feed.
+pub(super) struct ChangesParameters(PageQuery);
+
+impl<S: Send + Sync> FromRequestParts<S> for ChangesParameters {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<ChangesParameters, Problem> {
+        const SEND: &str = "send cursor, limit";
+        let query = query_of(parts, SEND)?;
+        match (&query.cursor, &query.before, &query.after) {
+            (Some(_), None, None) => Ok(ChangesParameters(query)),
+            (None, ..) => Err(Problem::bad_request(format!(
+                "changes are told since a cursor: {SEND}"
+            ))),
+            _ => Err(Problem::bad_request(format!(
+                "changes come in place order, lowest first: {SEND}"
+            ))),
+        }
     }
+}
+
+/// The query of a request; an error ends with the parameters to `send`.
+fn query_of(parts: &Parts, send: &str) -> Result<PageQuery, Problem> {
+    let query = Query::<PageQuery>::try_from_uri(&parts.uri);
+    let Query(query) =
+        query.map_err(|e| Problem::bad_request(format!("{}: {send}", e.body_text())))?;
+    Ok(query)
 }
 
 pub(super) fn accounts_own(
@@ -246,7 +259,7 @@ impl App {
     }
 }
 
-/// The path of a feed, with what else was asked, up to where paging begins.
+/// The path of a feed, with the parameters that choose it, up to where paging begins.
 fn path(feed_ref: &FeedRef, query: &PageQuery) -> String {
     let mut path = match feed_ref {
         FeedRef::Home { account } => format!("/v1/accounts/{account}/feeds/home?"),

@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// Answers below this are not waited with, in bytes: the system's own buffer for a connection holds more.
 const SMALL_BYTES_MAX: u64 = 64 << 10;
 
-/// How often a turn and room are looked for together, where each time one of them was there without the other.
+/// How often a turn and room are tried for together, where each time one of them was free without the other.
 const TRIES_MAX: usize = 10;
 
 /// An answer that is counted.
@@ -22,7 +22,7 @@ const TRIES_MAX: usize = 10;
 struct CountedMarker;
 
 impl App {
-    /// Makes an answer for whoever asks, as [`disk_reads::read`] does, once there is room for it.
+    /// Makes a response for a caller, as [`disk_reads::read`] does, once there is room for it.
     pub(crate) async fn answered<E: From<Problem>>(
         &self,
         context: &CallerContext,
@@ -32,7 +32,7 @@ impl App {
         Ok(hold(room, answer?).await?)
     }
 
-    /// What an answer is made of, and the room for it; 429 or 503 if there is none for too long.
+    /// The data for a response, and the room for it; 429 or 503 if there is none for too long.
     pub(crate) async fn made<T>(
         &self,
         context: &CallerContext,
@@ -42,7 +42,7 @@ impl App {
         made.map_err(problem_of)
     }
 
-    /// Room for an answer to whoever asks; 429 or 503 if there is none for too long.
+    /// Room for a response to a caller; 429 or 503 if there is none for too long.
     pub(crate) async fn room(&self, context: &CallerContext) -> Result<Room, Problem> {
         self.room_of(context.key()).await
     }
@@ -51,8 +51,8 @@ impl App {
         self.response_memory.room(key).await.map_err(problem_of)
     }
 
-    /// Counts an answer that turned out large, though nobody expected that of its kind.
-    /// `render` says in whose words there is no room for it.
+    /// Counts a response that turned out large, though its kind seldom is.
+    /// `render` gives the problem its form if there is no room.
     pub(crate) async fn count_large(
         &self,
         key: Option<CallerKey>,
@@ -75,9 +75,9 @@ impl App {
     }
 }
 
-/// Makes what an answer is made of with room for it, and in a turn if the disk has to be waited for. Neither is held while the
-/// other is waited for: who only waits for a turn leaves the room to answers that are at hand, and who has no room for not
-/// having read what they asked for leaves the turns to others.
+/// Makes the data for a response with room for it, and in a turn if it needs the disk. Neither is held while the other is waited
+/// for: a request that waits for a turn leaves the room to responses that memory can make, and a request without room, whose
+/// caller has not read earlier responses, leaves the turns to others.
 async fn made<T>(
     response_memory: &Arc<ResponseMemory>,
     key: Option<CallerKey>,
@@ -112,7 +112,7 @@ fn problem_of(why: NoRoom) -> Problem {
 /// An answer that keeps its share of the room until it has been sent.
 pub(crate) async fn hold(room: Room, answer: Response) -> Result<Response, Problem> {
     let (mut head, made) = answer.into_parts();
-    // All of it is there: nothing is waited for.
+    // All of it is in memory: there is no wait.
     let made = body::to_bytes(made, usize::MAX).await;
     let made = made.map_err(|e| Problem::internal(&e))?;
     head.extensions.insert(CountedMarker);
@@ -128,8 +128,8 @@ mod tests {
     use std::pin::pin;
     use std::time::Duration;
 
-    /// Were this to fail, many whose pages are on disk would take the room of those whose pages are in memory, who are then told
-    /// that others do not read what they asked for; or one who does not read would keep the disk from all others.
+    /// A failure means that readers whose pages are on disk take the room of readers whose pages are in memory, or that a reader
+    /// that does not read its responses keeps the disk from all others.
     #[tokio::test(flavor = "multi_thread")]
     async fn who_waits_for_a_turn_holds_no_room_and_who_waits_for_room_no_turn() {
         let folder = tempfile::tempdir().unwrap();

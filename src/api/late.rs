@@ -19,7 +19,7 @@ use slackwater_engine::view::snapshot::Snapshot;
 pub(crate) const LATE: &str = "late";
 
 impl App {
-    /// A page of what came late to a home, by when it came.
+    /// A page of the late arrivals of a home, by their time of arrival.
     pub(super) async fn late(
         &self,
         context: &CallerContext,

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// Callers remembered before those who were quiet for a while are looked for and forgotten.
+/// The number of callers at which those that were quiet for a while are removed.
 const CALLERS_SWEPT_AT: usize = 10_000;
 
-/// How many connections there may be.
+/// The most connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// In all.
@@ -25,7 +25,7 @@ pub struct Limits {
     pub per_address: usize,
 }
 
-/// Who is connected.
+/// The open connections.
 #[derive(Debug)]
 pub struct Connections {
     limits: Limits,
@@ -47,7 +47,7 @@ pub struct ConnectionGuard {
     address: Option<IpAddr>,
 }
 
-/// Why there may not be another.
+/// The limit that another connection would break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LimitReached {
     /// In all.
@@ -70,7 +70,7 @@ impl Connections {
         })
     }
 
-    /// Takes in another, if there may be one; what is not said is not counted.
+    /// Counts another connection, if the limits allow it. Without an account or an address, that limit does not apply.
     pub fn admit(
         self: &Arc<Self>,
         account: Option<&str>,
@@ -104,7 +104,7 @@ impl Connections {
         })
     }
 
-    /// How many there are.
+    /// The number of open connections.
     pub fn count(&self) -> usize {
         self.open.lock().all
     }
@@ -132,7 +132,7 @@ fn one_less<K: Clone + Eq + Hash>(counts: &mut HashMap<K, usize>, key: &K) {
     }
 }
 
-/// What counts as one address: with IPv6 a household has a network of 64 bits to itself.
+/// The network that counts as one address: with IPv6 a household has a network of 64 bits to itself.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
@@ -143,20 +143,20 @@ fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Who is counted as one when requests are.
+/// The key that requests are counted by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum CallerKey {
     /// An account.
     Account(Box<str>),
-    /// An address, of those who name no account.
+    /// An address, for callers without an account.
     Address(IpAddr),
 }
 
-/// How often each caller asks.
+/// The requests of each caller in this minute.
 #[derive(Debug)]
 pub struct RequestRates {
     callers: DefaultKeyedRateLimiter<CallerKey>,
-    /// With so many callers, those who were quiet are looked for.
+    /// The number of callers at which the quiet ones are removed.
     swept_at: AtomicUsize,
 }
 

@@ -1,5 +1,5 @@
-//! The end of the log at this moment. The log is asked anew when a cursor has seen more than this node knows of: until the log
-//! itself says that it ends before a cursor, the cursor may be good.
+//! The end of the log at this moment. It is queried when a cursor is ahead of this node: as long as the log does not end before
+//! the cursor, the cursor may be good.
 
 use crate::clock;
 use crate::log::LogWriter;
@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit, TryAcquireError};
 
-/// How far apart two looks are: whoever sends cursors that nobody gave costs the log no more than this.
-const LOOKS_APART: Duration = Duration::from_secs(1);
+/// The shortest time between two queries: made-up cursors cost the log no more than this.
+const QUERIES_APART: Duration = Duration::from_secs(1);
 
-/// How many wait at once to hear of more of the log: where cursors are not sealed, anybody can make some that do.
+/// The most requests that wait at once for a log that their cursor is ahead of: where cursors are not sealed, anybody can make
+/// such cursors.
 const WAITING_MAX: usize = 64;
 
-/// Looks where the log ends: one look at a time, for all who wait for it. Cheap to clone.
+/// Queries the end of the log: one query at a time, for all requests that wait for it. Cheap to clone.
 #[derive(Clone)]
 pub struct LogEnd {
     log: Option<LogWriter>,
@@ -22,14 +23,14 @@ pub struct LogEnd {
     waiting: Arc<Semaphore>,
 }
 
-/// What a look found.
+/// The result of a query.
 struct LastAnswer {
     begun: Instant,
     ends: Result<Arc<Offsets>, String>,
 }
 
 impl LogEnd {
-    /// Looks at this log.
+    /// Queries the end of this log.
     pub fn of(log: LogWriter) -> LogEnd {
         LogEnd {
             log: Some(log),
@@ -37,17 +38,17 @@ impl LogEnd {
         }
     }
 
-    /// Why nothing can be appended to it at the moment, if that is so.
+    /// The reason why nothing can be appended to the log at the moment, if there is one.
     pub fn trouble(&self) -> Option<String> {
         self.log.as_ref().and_then(LogWriter::trouble)
     }
 
-    /// A turn to wait until more is heard of the log, if not too many do.
+    /// A turn to wait for more records of the log. An error if too many requests wait.
     pub fn turn(&self) -> Result<SemaphorePermit<'_>, TryAcquireError> {
         self.waiting.try_acquire()
     }
 
-    /// Where each partition ends, found by a look that began after this call. Errors: why the log does not say.
+    /// The end of each partition, by a query that began after this call. Errors: the reason why the log does not answer.
     pub async fn now(&self) -> Result<Arc<Offsets>, String> {
         let begun = clock::stopwatch();
         let mut last = Arc::clone(&self.last).lock_owned().await;
@@ -55,11 +56,11 @@ impl LogEnd {
             if begun <= answer.begun {
                 return answer.ends.clone();
             }
-            tokio::time::sleep(LOOKS_APART.saturating_sub(answer.begun.elapsed())).await;
+            tokio::time::sleep(QUERIES_APART.saturating_sub(answer.begun.elapsed())).await;
         }
         let log = self.log.clone();
-        // The next look waits for this one even if nobody waits for its answer any more.
-        let looking = tokio::task::spawn_blocking(move || {
+        // The next query waits for this one even if no request waits for its result any more.
+        let query = tokio::task::spawn_blocking(move || {
             let begun = clock::stopwatch();
             let ends = match log {
                 Some(log) => log.ends_now().map_err(|error| error.to_string()),
@@ -75,11 +76,11 @@ impl LogEnd {
             });
             ends
         });
-        looking.await.unwrap_or_else(|error| Err(error.to_string()))
+        query.await.unwrap_or_else(|error| Err(error.to_string()))
     }
 }
 
-/// Of no log, which never says where it ends.
+/// Without a log: every query fails.
 impl Default for LogEnd {
     fn default() -> LogEnd {
         LogEnd {

@@ -2,14 +2,13 @@
 
 use super::limits::Limits;
 use super::websocket;
-use crate::mastodon::ids::Ids;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// The bounds of the API: the tables `[http]`, `[stream]` and `[mastodon]`.
+/// The bounds of the API: the tables `[http]` and `[stream]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// The longest time that a request may take. 1 second to 10 minutes, default 30 seconds.
@@ -25,10 +24,6 @@ pub struct Options {
     pub connections: Limits,
     /// How streams are kept.
     pub stream_options: StreamOptions,
-    /// Whose ids clients of Mastodon's API see. Default [`Ids::Place`].
-    pub mastodon_ids: Ids,
-    /// Whether the lists of an account in Mastodon's API end with that of its late arrivals. Default true.
-    pub late_list: bool,
     /// How long after its place a post may come and still be pushed as new to clients of Mastodon's API though it is behind, if
     /// their feed is not held longer. 0 to 7 days, default 1 minute.
     pub live_max_age: Duration,
@@ -74,8 +69,6 @@ impl Default for Options {
                     send_timeout: Duration::from_secs(10),
                 },
             },
-            mastodon_ids: Ids::default(),
-            late_list: true,
             live_max_age: Duration::from_secs(60),
         }
     }

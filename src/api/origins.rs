@@ -65,13 +65,13 @@ pub(super) async fn origin(
     State(app): State<App>,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
-    let Path(asked) = path.map_err(|e| Problem::bad_request(e.body_text()))?;
+    let Path(name) = path.map_err(|e| Problem::bad_request(e.body_text()))?;
     let (host, known) = {
         let origins = app.state.view.origins.read();
         // As it is kept (`(others)` is no host), or as people write it.
-        let host = match origins.get(&asked) {
-            Some(_) => asked,
-            None => origin_of(&format!("https://{asked}/")).unwrap_or(asked),
+        let host = match origins.get(&name) {
+            Some(_) => name,
+            None => origin_of(&format!("https://{name}/")).unwrap_or(name),
         };
         let known = origins.get(&host).cloned();
         (host, known)

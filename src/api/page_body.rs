@@ -10,18 +10,18 @@ use slackwater_engine::view::with_original::FeedFilter;
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 
-/// What a page begins with.
+/// The text that a page begins with.
 const OPENING: &str = "{\"entries\":[";
 
-/// About how many bytes an entry has. A page of more is moved once or twice while it grows.
+/// The usual bytes of an entry. A page of longer entries is moved once or twice while it grows.
 const ENTRY_BYTES: usize = 3 << 10;
 
 /// A page being filled, entry by entry, as JSON text.
 #[derive(Debug)]
 pub struct PageBody {
-    /// The page as far as it is written: what it begins with, then the entries as they were taken, with commas between.
+    /// The page as far as it is written: its beginning, then the entries as they were taken, with commas between.
     json: String,
-    /// Where each entry ends.
+    /// The end of each entry in the text.
     ends: Vec<usize>,
     walk: PageWalk,
 }
@@ -33,7 +33,7 @@ pub struct FilledPage {
     pub json: Vec<u8>,
     /// Its entries, newest first.
     pub ids: Vec<PostId>,
-    /// Nothing below it can be had: what stands there in the feed does not belong there any more.
+    /// There is no entry below the page: the ids there belong to the feed no longer.
     pub is_last: bool,
 }
 
@@ -117,7 +117,7 @@ mod tests {
     use crate::example;
     use slackwater_engine::feed::post::Post;
 
-    /// Were this to fail, clients made from the description would not read what is sent.
+    /// A failure means that clients made from the description cannot read a page.
     #[test]
     fn a_page_is_written_as_its_type_says() {
         let posts = ["https://a.example/users/ana", "https://b.example/users/bob"];

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use slackwater_engine::view::page::{LIMIT_DEFAULT, LIMIT_MAX, Span};
 use slackwater_order::place::PostId;
 
-/// What every feed is asked with.
+/// The query of every feed.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PageQuery {
@@ -22,7 +22,7 @@ pub(super) struct PageQuery {
 }
 
 impl PageQuery {
-    /// Whether it asks for nothing that only shared feeds have.
+    /// Checks that it has no parameter of shared feeds alone.
     pub(super) fn is_of_an_account(&self) -> Result<(), Problem> {
         match (&self.account, &self.origin) {
             (None, None) => Ok(()),
@@ -32,7 +32,7 @@ impl PageQuery {
         }
     }
 
-    /// The part that is asked for.
+    /// The part of the feed that it names.
     pub(super) fn span(&self) -> Result<Span, Problem> {
         let place = |name: &str, text: &Option<String>| -> Result<Option<PostId>, Problem> {
             let text = text.as_deref().map(str::parse).transpose();

@@ -96,7 +96,7 @@ impl App {
                 .explain(account, &post, original, clock::now());
             let explained = explained.map_err(|e| Problem::internal(&e))?;
             let mut explained = explained.ok_or_else(|| no_account(account))?;
-            let left_out = self.status_cache.why_left_out(&self.state, &post, original);
+            let left_out = (self.omission)(&self.state, &post, original);
             explained.mastodon = left_out.map_err(|e| Problem::internal(&e))?;
             entry.explained = Some(explained);
         }

@@ -58,7 +58,7 @@ impl Problem {
 
     /// 500; the cause is logged here, once, and not shown.
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Problem {
-        // What is only not at hand is asked for again.
+        // A value that is only not at hand is read again, from the disk.
         if !matches!(error.downcast_ref(), Some(DiskError::WouldWait)) {
             tracing::error!(error, "answering a request failed: {error}");
         }

@@ -6,8 +6,8 @@ use parking_lot::Mutex;
 use serde::de::IgnoredAny;
 use std::time::{Duration, Instant};
 
-/// How long nothing more is said in the log after something was.
-const SAID_EVERY: Duration = Duration::from_secs(10);
+/// The shortest time between two lines in the log.
+const LOGGED_EVERY: Duration = Duration::from_secs(10);
 
 /// Why something was not accepted, as metrics have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub enum RejectionKind {
     TooLarge,
     /// It is no JSON, or none that can be read.
     NotJson,
-    /// What comes beside an activity, in headers or in its line, is not what may come there.
+    /// The headers of an activity, or the fields beside it in its line, are not valid.
     Envelope,
     /// The activity cannot be used.
     Activity,
@@ -24,26 +24,26 @@ pub enum RejectionKind {
     Relation,
 }
 
-/// What was not accepted.
+/// A document that was not accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
-    /// Of which kind that is.
+    /// The kind of mistake.
     pub why: RejectionKind,
-    /// What is wrong, and what to send instead.
+    /// The mistake, and what to send instead.
     pub reason: String,
 }
 
-/// What was said in the log of what was refused.
+/// The rejections as they are logged.
 #[derive(Debug, Default)]
 pub struct RejectionLog {
-    said: Mutex<LastLine>,
+    last_line: Mutex<LastLine>,
 }
 
 #[derive(Debug, Default)]
 struct LastLine {
     last: Option<Instant>,
-    /// How much was refused since.
-    unsaid: usize,
+    /// Lines rejected since, without a line in the log.
+    unlogged: usize,
 }
 
 impl RejectionKind {
@@ -73,8 +73,8 @@ impl RejectionKind {
 }
 
 impl RejectionLog {
-    /// Counts what was rejected of a request to `path`, and says it in the log, unless that was said a moment ago: whoever
-    /// sends nonsense must not fill the disk with it.
+    /// Counts the rejected lines of a request to `path`, and logs them unless some were logged a moment ago: a client that sends
+    /// nonsense must not fill the disk with log lines.
     pub fn record(
         &self,
         metrics: &Metrics,
@@ -90,33 +90,33 @@ impl RejectionLog {
             return;
         };
         let lines = rejected.len();
-        let Some(unsaid) = self.may_say(lines, now) else {
+        let Some(unlogged) = self.unlogged_if_due(lines, now) else {
             return;
         };
-        let before = match unsaid {
+        let before = match unlogged {
             0 => String::new(),
-            unsaid => format!("; {unsaid} more before, since this was last said"),
+            unlogged => format!("; {unlogged} more before, since this was last said"),
         };
         tracing::warn!(
             path,
             lines,
             line,
             reason,
-            unsaid,
+            unsaid = unlogged,
             "POST {path}: {lines} lines rejected, the first, line {line}: {reason}{before}"
         );
     }
 
-    /// Whether it is time to say something again, and how many lines were rejected before this without a word.
-    fn may_say(&self, lines: usize, now: Instant) -> Option<usize> {
-        let mut said = self.said.lock();
-        let is_too_early = |last: Instant| now.saturating_duration_since(last) < SAID_EVERY;
-        if said.last.is_some_and(is_too_early) {
-            said.unsaid = said.unsaid.saturating_add(lines);
+    /// The number of lines rejected before this without being logged, if it is time to log again.
+    fn unlogged_if_due(&self, lines: usize, now: Instant) -> Option<usize> {
+        let mut last_line = self.last_line.lock();
+        let is_too_early = |last: Instant| now.saturating_duration_since(last) < LOGGED_EVERY;
+        if last_line.last.is_some_and(is_too_early) {
+            last_line.unlogged = last_line.unlogged.saturating_add(lines);
             return None;
         }
-        said.last = Some(now);
-        Some(std::mem::take(&mut said.unsaid))
+        last_line.last = Some(now);
+        Some(std::mem::take(&mut last_line.unlogged))
     }
 }
 
@@ -125,16 +125,16 @@ mod tests {
     use super::*;
     use crate::clock;
 
-    /// Were this to fail, whoever can send could fill the disk with log lines, or nobody would hear of it at all.
+    /// A failure means that a client can fill the disk with log lines, or that rejections are not logged at all.
     #[test]
     fn it_is_said_at_once_then_not_for_a_while_and_then_with_how_much_was_not_said() {
         let (log, start) = (RejectionLog::default(), clock::stopwatch());
         let after = |seconds: u64| start + Duration::from_secs(seconds);
-        assert_eq!(log.may_say(3, start), Some(0));
-        assert_eq!(log.may_say(5, after(1)), None);
-        assert_eq!(log.may_say(7, after(9)), None);
-        assert_eq!(log.may_say(1, after(10)), Some(12));
-        assert_eq!(log.may_say(1, after(11)), None);
-        assert_eq!(log.may_say(1, after(100)), Some(1));
+        assert_eq!(log.unlogged_if_due(3, start), Some(0));
+        assert_eq!(log.unlogged_if_due(5, after(1)), None);
+        assert_eq!(log.unlogged_if_due(7, after(9)), None);
+        assert_eq!(log.unlogged_if_due(1, after(10)), Some(12));
+        assert_eq!(log.unlogged_if_due(1, after(11)), None);
+        assert_eq!(log.unlogged_if_due(1, after(100)), Some(1));
     }
 }

@@ -11,13 +11,13 @@ use http_body_util::BodyExt;
 use std::time::Duration;
 use tokio::sync::SemaphorePermit;
 
-/// In each such span of a body ...
+/// The span of time in which ...
 const PROGRESS_WAIT: Duration = Duration::from_secs(10);
-/// ... so many bytes are to come, or its end: what a bad line sends.
+/// ... this many bytes of a body must arrive, or its end. A bad line is that fast.
 const PROGRESS_BYTES: usize = 16 << 10;
-/// How much of a refused body is read on.
+/// The most bytes that are read of a refused body.
 const REFUSED_BYTES_MAX: usize = 4 * BODY_BYTES_MAX;
-/// And for how long.
+/// The longest time for which a refused body is read.
 const REFUSED_WAIT: Duration = Duration::from_secs(5);
 
 impl App {
@@ -38,19 +38,19 @@ impl App {
     }
 }
 
-/// Reads a body that is so small that bounding requests bounds them all: who sends one waits for nobody else's. Errors as of
+/// Reads a body that is small enough to be bounded by the bound on requests, so that it waits for no other body. Errors as of
 /// [`App::body`].
 pub(super) async fn small(request: Request, bytes_max: usize) -> Result<Bytes, Problem> {
     read(announced(request, bytes_max).await?, bytes_max).await
 }
 
-/// Reads on what is refused, keeping nothing, so that a client that is still sending gets to read the answer.
+/// Reads a refused body without keeping it, so that a client that is still sending gets to read the response.
 pub(super) async fn refuse(request: Request, problem: Problem) -> Problem {
     read_on(request.into_body()).await;
     problem
 }
 
-/// A request whose body is not said to be too large.
+/// Checks that a request does not announce too large a body.
 async fn announced(request: Request, bytes_max: usize) -> Result<Request, Problem> {
     if length(&request).is_some_and(|length| bytes_max < length) {
         return Err(refuse(request, too_large(bytes_max)).await);
@@ -91,7 +91,7 @@ async fn read(request: Request, bytes_max: usize) -> Result<Bytes, Problem> {
     }
 }
 
-/// What came of a body in one span.
+/// The part of a body that arrived in one span.
 enum Part {
     More,
     Last,
@@ -124,7 +124,7 @@ async fn read_on(mut body: Body) {
             }
         }
     };
-    // Who sends slowly has had time to see that it is not wanted.
+    // A slow client has had time to see that its body is refused.
     let _ = tokio::time::timeout(REFUSED_WAIT, reading).await;
 }
 

@@ -13,36 +13,36 @@ const ADDRESSES: [&str; 6] = [
     "cf-connecting-ip",
 ];
 
-/// The header that says that a request was passed on for somebody who is not on this machine, or was sent to another host;
-/// with what it says. None if none does.
+/// The header, with its value, which shows that a request was forwarded for a client that is not on this machine, or was sent to
+/// another host. None if there is no such header.
 ///
-/// What cannot be read counts as somebody else: whoever hides an address is not on this machine either.
+/// A value that cannot be read counts as another machine: a client that hides its address is not on this one.
 pub fn from_elsewhere(headers: &HeaderMap) -> Option<(&'static str, String)> {
-    let told = |name: &'static str, said: &str| Some((name, said.chars().take(100).collect()));
+    let found = |name: &'static str, value: &str| Some((name, value.chars().take(100).collect()));
     for name in ADDRESSES {
-        for said in headers.get_all(name) {
-            let said = said.to_str().unwrap_or("?");
-            if !said.split(',').all(|hop| is_loopback(hop.trim())) {
-                return told(name, said);
+        for value in headers.get_all(name) {
+            let value = value.to_str().unwrap_or("?");
+            if !value.split(',').all(|hop| is_loopback(hop.trim())) {
+                return found(name, value);
             }
         }
     }
-    for said in headers.get_all("forwarded") {
-        let said = said.to_str().unwrap_or("for=?");
-        if !said.split([',', ';']).all(is_loopback_pair) {
-            return told("forwarded", said);
+    for value in headers.get_all("forwarded") {
+        let value = value.to_str().unwrap_or("for=?");
+        if !value.split([',', ';']).all(is_loopback_pair) {
+            return found("forwarded", value);
         }
     }
-    for said in headers.get_all("x-forwarded-host") {
-        let said = said.to_str().unwrap_or("?");
-        if !said.split(',').all(|host| is_this_machine(host.trim())) {
-            return told("x-forwarded-host", said);
+    for value in headers.get_all("x-forwarded-host") {
+        let value = value.to_str().unwrap_or("?");
+        if !value.split(',').all(|host| is_this_machine(host.trim())) {
+            return found("x-forwarded-host", value);
         }
     }
     None
 }
 
-/// One pair of a `Forwarded` (RFC 7239): only `for` and `host` say where from and where to.
+/// One pair of a `Forwarded` (RFC 7239): only `for` and `host` name a source and a target.
 fn is_loopback_pair(pair: &str) -> bool {
     let Some((name, value)) = pair.split_once('=') else {
         return pair.trim().is_empty();
@@ -96,7 +96,7 @@ fn host_of(text: &str) -> Option<url::Host> {
         Some(colon) => (text.get(..end + colon)?, text.get(end + colon + 1..)?),
         None => (text, ""),
     };
-    // A colon may stand before no port.
+    // A colon may be there without a port.
     let is_port = port.is_empty() || port.parse::<u16>().is_ok();
     url::Host::parse(host).ok().filter(|_| is_port)
 }
@@ -105,9 +105,9 @@ fn host_of(text: &str) -> Option<url::Host> {
 mod tests {
     use super::*;
 
-    fn headers(said: &[(&'static str, &'static str)]) -> HeaderMap {
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        for (name, value) in said {
+        for (name, value) in pairs {
             headers.append(*name, value.parse().unwrap());
         }
         headers

@@ -12,20 +12,20 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// What is counted in, in bytes.
+/// The unit of counting, in bytes.
 const UNIT_BYTES: usize = 1_024;
-/// The room that an answer of unknown length begins with, in units: a page of 4 MiB of posts, with what is said beside them.
+/// The room that a response of unknown length begins with, in units: a page of 4 MiB of posts, with their other fields.
 const ANSWER_UNITS: u32 = 8 << 10;
-/// How much may be unread, in units of a KiB.
+/// The most that may be unread, in units of a KiB.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Of all that the backend asked for.
+    /// Of the responses to the backend together.
     pub of_backend: u32,
-    /// Of all that others asked for, so that they are never in the backend's way.
+    /// Of the responses to all others together, so that they never block the backend.
     pub of_others: u32,
-    /// Of one of these: an account, or an address.
+    /// Of the responses to one account or address.
     pub of_one: u32,
-    /// How long one who asks may wait for room.
+    /// The longest time that a request waits for room.
     pub wait: Duration,
 }
 
@@ -58,7 +58,7 @@ pub struct Room {
     own: Option<Own>,
 }
 
-/// What one caller has of it.
+/// The share of one caller.
 #[derive(Debug)]
 struct Own {
     units: Option<OwnedSemaphorePermit>,
@@ -96,7 +96,7 @@ impl ResponseMemory {
             None => (None, &self.backend),
             Some(key) => {
                 let mut own = self.own(key);
-                // First that which only they wait for: whoever waits here keeps nobody else waiting.
+                // The caller's own room first: a request that waits for that keeps no other caller waiting.
                 let units = own.all_of_it.clone().acquire_many_owned(ANSWER_UNITS);
                 own.units = Some(self.within(units).await.ok_or(NoRoom::OfOne)?);
                 (Some(own), &self.others)
@@ -109,7 +109,7 @@ impl ResponseMemory {
         Ok(Room { in_all, own })
     }
 
-    /// As [`Self::room`], if it is there now.
+    /// As [`Self::room`], if there is room now.
     pub fn room_now(self: &Arc<Self>, key: Option<CallerKey>) -> Option<Room> {
         let of = |all: &Arc<Semaphore>| Arc::clone(all).try_acquire_many_owned(ANSWER_UNITS).ok();
         let (own, all) = match key {
@@ -148,7 +148,7 @@ impl ResponseMemory {
             .ok()
     }
 
-    /// Callers of whom something is unread.
+    /// The number of callers with unread responses.
     #[cfg(test)]
     fn callers(&self) -> usize {
         self.each.lock().len()
@@ -174,7 +174,7 @@ impl Room {
 
 impl Drop for Own {
     fn drop(&mut self) {
-        // Before it is looked at whether anybody else has any.
+        // Before the check whether another holder is left.
         self.units = None;
         let mut each = self.response_memory.each.lock();
         // Held by the map and by this one.
@@ -220,12 +220,12 @@ mod tests {
         })
     }
 
-    /// Were this to fail, whoever asks and does not read could fill the memory.
+    /// A failure means that a client that does not read its responses can fill the memory.
     #[tokio::test]
     async fn what_is_not_read_is_bounded_for_each_and_in_all_and_is_free_again_when_it_was_sent() {
         let response_memory = response_memory();
         let mut held = Vec::new();
-        // One that is being made needs room for the largest.
+        // A response that is being made needs room for the largest.
         for _ in 0..8 {
             let room = response_memory.room(key("7")).await.unwrap();
             held.push(room.hold(vec![0; MIB].into()));

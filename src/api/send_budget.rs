@@ -14,11 +14,11 @@ use tokio_util::sync::CancellationToken;
 pub const FRAME_BYTES_MAX: usize = 8 << 10;
 /// The most bytes on their way to all readers together.
 const BYTES_MAX: usize = 256 << 20;
-/// How many readers are sent a part of something long at once. All others wait for their turn here, and not where everything
-/// waits that the service does: who asks something meanwhile waits behind so many and not behind thousands, at each step of it.
+/// The most readers that are sent a part of a long text at once. All others wait for their turn here instead of in the runtime's
+/// queue, so that any other request waits behind this many tasks, and not behind thousands, at each of its steps.
 const TURNS_MAX: usize = 4;
 
-/// All that is on its way.
+/// All texts that are being sent.
 #[derive(Debug)]
 pub struct SendBudget {
     bytes_max: usize,
@@ -28,14 +28,14 @@ pub struct SendBudget {
 
 #[derive(Debug, Default)]
 struct State {
-    /// By when they began, which is how they are numbered.
+    /// Deliveries by their number, which is the order that they began in.
     deliveries: BTreeMap<u64, (TextId, CancellationToken)>,
     texts: HashMap<TextId, Text>,
     bytes: usize,
     next: u64,
 }
 
-/// A text, by where it is in memory: whoever sends it has it.
+/// A text by its address in memory, which stays its own while a delivery holds the text.
 type TextId = usize;
 
 #[derive(Debug)]
@@ -44,7 +44,7 @@ struct Text {
     readers: usize,
 }
 
-/// A text on its way to one reader. It has arrived, or will not, when this is dropped.
+/// A text that is being sent to one reader. When this is dropped, the text was sent or given up.
 #[derive(Debug)]
 pub struct TextInFlight {
     send_budget: Arc<SendBudget>,
@@ -71,12 +71,12 @@ impl SendBudget {
     /// a turn too, if there are no turns any more: there are for as long as this is there.
     pub async fn turn(&self) -> Option<SemaphorePermit<'_>> {
         let turn = self.turns.acquire().await.ok();
-        // Whatever else can be done comes first; with nobody before it, a turn would be had at once, thousands in a row.
+        // Other tasks run first: with no other reader waiting, a task would have thousands of turns in a row.
         tokio::task::yield_now().await;
         turn
     }
 
-    /// A text begins its way to one reader. Others are given up if there is too much with it.
+    /// Begins to send a text to one reader. If all texts then take too much memory, the oldest deliveries are given up.
     pub fn begin(self: &Arc<SendBudget>, text: &[u8]) -> TextInFlight {
         let mut state = self.state.lock();
         let (number, given_up) = (state.next, CancellationToken::new());
@@ -127,7 +127,7 @@ impl State {
 }
 
 impl TextInFlight {
-    /// Is cancelled when there is no more room for it.
+    /// The token that is cancelled when there is no more room for this text.
     pub fn given_up(&self) -> &CancellationToken {
         &self.given_up
     }
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    /// A failure means that readers who take nothing fill the memory, or that others pay for them.
+    /// A failure means that readers that take nothing fill the memory, or cost other readers their messages.
     #[test]
     fn who_has_been_at_it_longest_is_given_up_when_there_is_too_much() {
         let long = 10 * FRAME_BYTES_MAX;
@@ -173,7 +173,7 @@ mod tests {
         );
     }
 
-    /// A failure means that a big post sent to thousands holds up everybody who asks something, at each step of the answer.
+    /// A failure means that a big post sent to thousands holds up every request, at each of its steps.
     #[tokio::test]
     async fn others_wait_behind_few_however_many_are_sent_something_long() {
         const READERS: usize = 500;

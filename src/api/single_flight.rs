@@ -1,5 +1,5 @@
-//! A cache that makes each value once for all who ask for it: others wait while it is made, and find it again while it is kept,
-//! and for as long as anybody still holds it, however large it is.
+//! A cache that makes each value once for all callers: others wait while it is made, and find it again while it is kept, and for
+//! as long as any caller still holds it, however large it is.
 
 use hashbrown::{Equivalent, HashMap};
 use parking_lot::Mutex;
@@ -10,26 +10,26 @@ use std::hash::Hash;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-/// How many may be remembered of which nobody has any left ...
+/// The most dead weak references that are kept ...
 const GONE_MAX: usize = 64;
-/// ... and about how many bytes of them: what is only pointed at keeps its memory.
+/// ... and about how many bytes of them: a weak reference keeps the memory of its value.
 const GONE_BYTES_MAX: usize = 16_000_000;
 
-/// Things lately made.
+/// Values lately made.
 pub struct SingleFlight<K, T: ?Sized> {
     kept: Cache<K, Arc<T>, Weight<K, T>>,
     held: Mutex<Referenced<K, T>>,
     weight: fn(&K, &Arc<T>) -> usize,
 }
 
-/// What anybody has.
+/// The values that some caller holds.
 struct Referenced<K, T: ?Sized> {
     all: HashMap<K, Weak<T>>,
-    /// How many came since those that are gone were looked for, and bytes of them.
+    /// The number and bytes of the values that came since dead references were last removed.
     since: (usize, usize),
 }
 
-/// How many bytes one takes, with its key.
+/// The bytes that a value takes, with its key.
 struct Weight<K, T: ?Sized>(fn(&K, &Arc<T>) -> usize);
 
 impl<K, T: ?Sized> Clone for Weight<K, T> {
@@ -90,7 +90,7 @@ impl<K: Eq + Hash + Clone, T: ?Sized> SingleFlight<K, T> {
         }
     }
 
-    /// What was made, if it is still there.
+    /// A value, if it is kept.
     pub fn get<Q>(&self, key: &Q) -> Option<Arc<T>>
     where
         Q: Hash + Equivalent<K> + ?Sized,
@@ -98,7 +98,7 @@ impl<K: Eq + Hash + Clone, T: ?Sized> SingleFlight<K, T> {
         self.kept.get(key).or_else(|| self.held(key))
     }
 
-    /// What was made, if anybody has it.
+    /// A value, if some caller holds it.
     fn held<Q>(&self, key: &Q) -> Option<Arc<T>>
     where
         Q: Hash + Equivalent<K> + ?Sized,
@@ -106,7 +106,7 @@ impl<K: Eq + Hash + Clone, T: ?Sized> SingleFlight<K, T> {
         self.held.lock().all.get(key)?.upgrade()
     }
 
-    /// What was made, or is made now. Whoever comes meanwhile waits, on its own thread.
+    /// A value that is kept, or made now. Other callers wait meanwhile, each on its own thread.
     pub fn get_or_make<Q, E>(
         &self,
         key: &Q,
@@ -118,7 +118,7 @@ impl<K: Eq + Hash + Clone, T: ?Sized> SingleFlight<K, T> {
         self.get_or_make_within(None, key, make)
     }
 
-    /// As [`Self::get_or_make`], on a thread that waits for nobody: what another makes meanwhile is made twice.
+    /// As [`Self::get_or_make`], on a thread that must not wait: a value that another thread is making is made twice.
     pub fn get_or_make_beside<Q, E>(
         &self,
         key: &Q,
@@ -130,7 +130,7 @@ impl<K: Eq + Hash + Clone, T: ?Sized> SingleFlight<K, T> {
         self.get_or_make_within(Some(Duration::ZERO), key, make)
     }
 
-    /// Waits so long for another who makes it, or as long as it takes.
+    /// Waits for another thread that makes the value, for this long or for as long as it takes.
     fn get_or_make_within<Q, E>(
         &self,
         wait: Option<Duration>,
@@ -140,21 +140,21 @@ impl<K: Eq + Hash + Clone, T: ?Sized> SingleFlight<K, T> {
     where
         Q: Hash + Equivalent<K> + ToOwned<Owned = K> + ?Sized,
     {
-        if let Some(there) = self.get(key) {
-            return Ok(there);
+        if let Some(value) = self.get(key) {
+            return Ok(value);
         }
         let turn = match self.kept.get_value_or_guard(key, wait) {
             GuardResult::Value(made) => return Ok(made),
             GuardResult::Guard(turn) => Some(turn),
             GuardResult::Timeout => None,
         };
-        // It may have been made since it was looked for, and be too large to be kept.
-        if let Some(there) = self.held(key) {
-            return Ok(there);
+        // It may have been made since the first lookup, and be too large to be kept.
+        if let Some(value) = self.held(key) {
+            return Ok(value);
         }
         let made = make()?;
         self.hold(key.to_owned(), &made);
-        // Whether it is kept is another matter; of two that are made at once, the one whose turn it is is.
+        // The cache decides whether it is kept; of two that are made at once, it keeps the one that was made in turn.
         if let Some(turn) = turn {
             let _ = turn.insert(Arc::clone(&made));
         }
@@ -165,7 +165,7 @@ impl<K: Eq + Hash + Clone, T: ?Sized> SingleFlight<K, T> {
         let mut held = self.held.lock();
         let (count, bytes) = held.since;
         held.since = (count + 1, bytes + (self.weight)(&key, made));
-        // A few at a time: going through all that are kept and had takes less than making so many.
+        // Once for many values: a pass over all of them takes less than making that many.
         if GONE_MAX < held.since.0 || GONE_BYTES_MAX < held.since.1 {
             held.all.retain(|_, made| 0 < made.strong_count());
             held.since = (0, 0);
@@ -214,8 +214,8 @@ mod tests {
         }
     }
 
-    /// A failure means that a thread which answers many readers waits for one whose post is on disk, or that what it makes
-    /// meanwhile is made again for the next.
+    /// A failure means that a thread with many readers waits for one whose post is on disk, or that the value it makes meanwhile
+    /// is made again for the next.
     #[test]
     fn who_may_not_wait_makes_it_beside_who_makes_it_and_it_is_there_for_others() {
         let once = once(1 << 20);

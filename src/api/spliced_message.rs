@@ -1,4 +1,4 @@
-//! A message whose long part is shared by all its readers, with what is the reader's own around it.
+//! A message with a long part that all its readers share, and a part of the reader's own before and after it.
 
 use tokio_tungstenite::tungstenite::{Bytes, Utf8Bytes};
 

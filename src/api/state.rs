@@ -8,25 +8,25 @@ use parking_lot::RwLock;
 use slackwater_engine::view::View;
 use std::sync::Arc;
 
-/// Everything a request is answered from. Cheap to clone.
+/// The state that requests are answered from. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct AppState {
     /// Posts, feeds and relations, and how far they are built.
     pub view: View,
     /// Entries as text.
     pub entry_cache: Arc<EntryCache>,
-    /// What is on its way into the log.
+    /// Records that are being appended to the log.
     pub in_flight: InFlight,
-    /// Where the log ends now, to be asked anew.
+    /// The end of the log, queried when a cursor is ahead of this node.
     pub log_end: LogEnd,
-    /// What is counted.
+    /// The metrics of the service.
     pub metrics: Arc<Metrics>,
-    /// What is wrong with the configuration as it was last saved, if it was refused.
+    /// The mistakes in the configuration as it was last saved, if it was refused.
     pub refused_settings: Arc<RwLock<Option<String>>>,
 }
 
 impl AppState {
-    /// Of a view alone, with nothing in flight and a log that is asked nothing.
+    /// The state of a view alone, with no record in flight and no log.
     pub fn of(view: View) -> AppState {
         AppState {
             view,

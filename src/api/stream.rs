@@ -24,7 +24,7 @@ use std::future::ready;
 use std::sync::Arc;
 use tokio::time::{MissedTickBehavior, interval};
 
-/// What a stream is asked with.
+/// The query of a stream.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StreamQuery {
@@ -47,7 +47,7 @@ pub(super) async fn account(
     headers: HeaderMap,
     upgrade: UpgradeResult,
 ) -> Result<Response, Problem> {
-    let (query, cursor) = asked_with(query)?;
+    let (query, cursor) = stream_query(query)?;
     let feed_ref = accounts_own(path, &query)?;
     app.stream(feed_ref, cursor, &context, &headers, upgrade)
 }
@@ -59,7 +59,7 @@ pub(super) async fn public_feed(
     headers: HeaderMap,
     upgrade: UpgradeResult,
 ) -> Result<Response, Problem> {
-    let (query, cursor) = asked_with(query)?;
+    let (query, cursor) = stream_query(query)?;
     let feed_ref = public(&query)?;
     app.stream(feed_ref, cursor, &context, &headers, upgrade)
 }
@@ -72,12 +72,12 @@ pub(super) async fn hashtag(
     headers: HeaderMap,
     upgrade: UpgradeResult,
 ) -> Result<Response, Problem> {
-    let (query, cursor) = asked_with(query)?;
+    let (query, cursor) = stream_query(query)?;
     let feed_ref = tag(path, &query)?;
     app.stream(feed_ref, cursor, &context, &headers, upgrade)
 }
 
-fn asked_with(query: QueryResult) -> Result<(PageQuery, Option<String>), Problem> {
+fn stream_query(query: QueryResult) -> Result<(PageQuery, Option<String>), Problem> {
     let Query(query) = query
         .map_err(|e| Problem::bad_request(format!("{}: send cursor, or nothing", e.body_text())))?;
     let page = PageQuery {
@@ -89,8 +89,8 @@ fn asked_with(query: QueryResult) -> Result<(PageQuery, Option<String>), Problem
 }
 
 impl App {
-    /// Opens a stream. What is wrong is said before the connection becomes a websocket; only a cursor that cannot be served
-    /// is told of on it, where clients in browsers can see it.
+    /// Opens a stream. A problem is the response to the request, before the connection becomes a websocket; only a cursor that
+    /// cannot be served is reported on the websocket, where clients in browsers can see it.
     fn stream(
         &self,
         feed_ref: FeedRef,
@@ -192,7 +192,7 @@ impl App {
             let has_more = turn != StreamStep::Wait;
             tokio::select! {
                 biased;
-                heard = socket.hear() => match heard {
+                event = socket.next_event() => match event {
                     ClientEvent::Left => return StreamEnd::without_word("left"),
                     ClientEvent::Silent => return StreamEnd::without_word("silent"),
                     ClientEvent::Text(_) | ClientEvent::Binary => {
@@ -207,20 +207,20 @@ impl App {
     }
 }
 
-/// What the next turn of a stream is for.
+/// The purpose of a stream's next turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum StreamStep {
     /// To wait.
     Wait,
-    /// To tell what is new.
+    /// To send what is new.
     Changes,
-    /// To tell what is new, and then how far the feed is complete.
+    /// To send what is new, and then how far the feed is complete.
     Mark,
 }
 
 /// How a stream ends.
 struct StreamEnd {
-    /// With which code; none if there is nobody to hear it.
+    /// The close code; none if the client has left.
     code: Option<u16>,
     reason: &'static str,
     last: Option<String>,
@@ -277,7 +277,7 @@ impl From<Problem> for StreamEnd {
     }
 }
 
-/// Tells a reader what a look found. An error says what it has been told before it took no more.
+/// Sends a reader the changes that were found. An error holds how far it got before it accepted no more.
 async fn send_update(
     socket: &mut Socket,
     update: &FeedUpdate,
@@ -289,7 +289,7 @@ async fn send_update(
         let after = delivery.cursor_after(nth);
         match socket.feed(change_json::spliced(item, &after)).await {
             Ok(()) => reached = after,
-            // It has all of it before it is told that it is too slow.
+            // It gets all of the message before the one that calls it too slow.
             Err(SendError::Amid) => return Err((SendError::Amid, after)),
             Err(error) => return Err((error, reached)),
         }

@@ -14,13 +14,13 @@ use slackwater_engine::view::snapshot::ChangeDelivery;
 use slackwater_order::time::Time;
 use std::sync::Arc;
 
-/// What a reader is told at a time: it is held in memory until the reader has taken it.
+/// The most that a reader is sent at a time: it is held in memory until the reader has accepted it.
 const LIMIT: BatchLimit = BatchLimit {
     changes: 20,
     bytes: 64 << 10,
 };
 
-/// One reader of one feed.
+/// One reader's place in one feed.
 #[derive(Debug)]
 pub struct Subscription {
     state: AppState,
@@ -28,21 +28,21 @@ pub struct Subscription {
     watch: FeedWatch,
     cursor: Cursor,
     wake: WakeCondition,
-    /// Whether the reader is told of floors.
+    /// Whether the reader is sent floors.
     hears_floors: bool,
 }
 
-/// What a look told a reader.
+/// The changes that one step found for a reader.
 #[derive(Debug)]
 pub struct FeedUpdate {
-    /// What changed since the look before.
+    /// The changes since the step before.
     pub delivery: ChangeDelivery<Arc<CachedEntry>>,
     /// Up to when the feed is shown; none if all of it is.
     pub horizon: Option<Time>,
 }
 
 impl Subscription {
-    /// Begins with what the feed shows now; nothing of that is told.
+    /// Begins with the feed as it is now, of which nothing is sent.
     pub async fn now(
         state: AppState,
         feed_ref: FeedRef,
@@ -85,20 +85,20 @@ impl Subscription {
         }
     }
 
-    /// For a reader whose protocol has no word for a floor: what leaves is told wherever it stood.
+    /// For a reader whose protocol has no floor: a removal is sent wherever the entry was.
     pub fn without_floor(mut self) -> Subscription {
         self.hears_floors = false;
         self.cursor.drop_floor();
         self
     }
 
-    /// What the reader has been told of.
+    /// The point up to which the reader has been sent changes.
     pub fn cursor(&self) -> &Cursor {
         &self.cursor
     }
 
-    /// Looks at the feed, and tells what is new; that counts as told. 410 if what is new cannot be told: the reader is to
-    /// read the feed anew.
+    /// Takes a snapshot of the feed, and returns what is new; that counts as sent. 410 if the changes are not known any more: the
+    /// reader is to read the feed from its top.
     pub async fn advance(&mut self) -> Result<FeedUpdate, Problem> {
         boxed(self.advance_now()).await
     }
@@ -127,7 +127,7 @@ impl Subscription {
         })
     }
 
-    /// Waits until a look may tell something. May be given up and begun again.
+    /// Waits until there may be something new. May be cancelled and called again.
     pub async fn changed(&mut self) {
         self.watch.wait(&self.state.view, self.wake).await;
     }

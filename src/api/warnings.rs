@@ -1,6 +1,6 @@
 //! Warnings of relations that are accepted but have no effect yet, because an account or a list they need is missing.
 //!
-//! Relations come in any order, so that none is refused for what is missing: but an id with a slip in it looks the same.
+//! Relations come in any order, so that none is refused because an account is missing; but a mistyped id looks the same.
 
 use super::responses::Warning;
 use slackwater_engine::graph::Graph;
@@ -8,12 +8,12 @@ use slackwater_engine::record::NewRecord;
 use slackwater_engine::relationship::{INSTANCE, Kind};
 use std::collections::BTreeMap;
 
-/// What relations rest on: accounts, and lists of them, each with the first line that does and how many do.
+/// The accounts and lists that relations need, each with the first line that needs it and the number of such lines.
 #[derive(Debug, Default)]
 pub struct Dependencies(BTreeMap<(String, Option<String>), (usize, usize)>);
 
 impl Dependencies {
-    /// Of records made of these lines.
+    /// Those of the records made of these lines.
     pub fn of(records: &[NewRecord], lines: &[usize]) -> Dependencies {
         let mut dependencies = Dependencies::default();
         for (record, line) in records.iter().zip(lines) {
@@ -24,7 +24,7 @@ impl Dependencies {
             else {
                 continue;
             };
-            // What is taken back rests on nothing.
+            // A removal needs nothing.
             if record.value.is_none() || account == INSTANCE || kind == Kind::Account.name() {
                 continue;
             }
@@ -43,7 +43,7 @@ impl Dependencies {
         self.0.entry(key).or_insert((line, 0)).1 += 1;
     }
 
-    /// What of it is not there, by line.
+    /// Those that are missing, by line.
     pub fn warnings(&self, graph: &Graph) -> Vec<Warning> {
         let mut warnings = Vec::new();
         for ((account, list), (line, count)) in &self.0 {

@@ -21,16 +21,16 @@ use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
 /// The longest message a client may send, in bytes.
 pub const MESSAGE_BYTES_MAX: usize = 64 << 10;
-/// What is read at a time, in bytes: each connection has such a buffer, and clients say little.
+/// The size of a read, in bytes: each connection has such a buffer, and clients send little.
 const READ_BYTES: usize = 512;
-/// What is gathered before it is written, in bytes: nothing. Each connection keeps a buffer as large as it once needed, which
-/// is so the largest message, and not what was gathered with it.
+/// The bytes that are gathered before a write: none. Each connection keeps a buffer as large as it once needed, so that it is as
+/// large as the largest message, without others gathered with it.
 const WRITE_BYTES: usize = 0;
-/// The most that is unsent before the client is waited for, in bytes; one message more may be.
+/// The most bytes that are unsent before the service waits for the client; one message more may be.
 const UNSENT_BYTES_MAX: usize = 8 << 10;
-/// What a connection never has to write at once, in bytes: a frame, and the control frames between.
+/// More bytes than a connection ever has to write at once: a frame, and the control frames between.
 const WRITING_BYTES_MAX: usize = 4 * FRAME_BYTES_MAX;
-/// After so many bytes of one message others have their turn.
+/// After this many bytes of one message other readers have their turn.
 const TURN_BYTES: usize = 64 << 10;
 /// How long a closing handshake may take.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
@@ -54,9 +54,9 @@ pub mod code {
 /// How a socket is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// How often the client is asked whether it is there.
+    /// How often the client is sent a ping.
     pub ping_every: Duration,
-    /// How long it may take to accept what it is sent.
+    /// The longest time that the client may take to accept a message.
     pub send_timeout: Duration,
 }
 
@@ -67,44 +67,44 @@ pub struct Socket {
     options: Options,
     send_budget: Arc<SendBudget>,
     pings: Interval,
-    /// Whether the client said anything, a pong at least, since it was last asked.
+    /// Whether the client sent anything, a pong at least, since the last ping.
     was_heard: bool,
-    /// What it said while it was sent something long.
-    said: Option<Box<ClientEvent>>,
-    /// Bytes given to be sent since the last time all was.
+    /// The event that arrived while a long message was being sent.
+    early_event: Option<Box<ClientEvent>>,
+    /// Bytes fed since the last time that none were unsent.
     unsent: usize,
-    /// A long message that is not all sent: nothing but the rest of it may come next.
+    /// A long message that is partly sent: only the rest of it may come next.
     begun: Option<Box<PartialMessage>>,
 }
 
 /// A message in several frames.
 #[derive(Debug)]
 struct PartialMessage {
-    /// The payloads of those to come.
+    /// The payloads of the frames to come.
     rest: VecDeque<Bytes>,
-    /// Whether one was sent.
+    /// Whether a frame was sent.
     is_amid: bool,
 }
 
-/// What a client did.
+/// An event on the client's side.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ClientEvent {
-    /// It sent text.
+    /// The client sent text.
     Text(Utf8Bytes),
-    /// It sent bytes.
+    /// The client sent bytes.
     Binary,
-    /// It left, or broke the protocol.
+    /// The client left, or broke the protocol.
     Left,
-    /// It has not answered.
+    /// The client has not answered a ping.
     Silent,
 }
 
-/// Why something was not sent.
+/// Why a message was not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendError {
-    /// The client does not take it.
+    /// The client does not accept it.
     TooSlow,
-    /// The client took a part of it, if anything, and then no more: it has the rest before a last message, or no last message.
+    /// The client accepted a part of it at most: it gets the rest before a last message, or no last message.
     Amid,
     /// The client has left.
     Left,
@@ -143,21 +143,21 @@ impl Socket {
             send_budget,
             pings,
             was_heard: true,
-            said: None,
+            early_event: None,
             unsent: 0,
             begun: None,
         }
     }
 
-    /// Waits for the client to say something, and asks it whether it is there from time to time. May be given up and begun
+    /// Waits for an event on the client's side, and sends pings meanwhile. May be cancelled and called
     /// again.
-    pub async fn hear(&mut self) -> ClientEvent {
-        if let Some(said) = self.said.take() {
-            return *said;
+    pub async fn next_event(&mut self) -> ClientEvent {
+        if let Some(event) = self.early_event.take() {
+            return *event;
         }
         loop {
             let message = tokio::select! {
-                // What it said may have waited for as long as it is asked again.
+                // A message may have waited in the socket for as long as the time between two pings.
                 biased;
                 message = self.inner.next() => message,
                 _ = self.pings.tick() => {
@@ -171,14 +171,14 @@ impl Socket {
                     }
                 }
             };
-            if let Some(heard) = self.heard(message) {
-                return heard;
+            if let Some(event) = self.event_of(message) {
+                return event;
             }
         }
     }
 
-    /// What a message says; none if nothing but that the client is there.
-    fn heard(&mut self, message: Option<Result<Message, Error>>) -> Option<ClientEvent> {
+    /// The event that a message means; none if it only shows that the client is there.
+    fn event_of(&mut self, message: Option<Result<Message, Error>>) -> Option<ClientEvent> {
         self.was_heard = true;
         match message {
             Some(Ok(Message::Text(text))) => Some(ClientEvent::Text(text)),
@@ -189,7 +189,7 @@ impl Socket {
         }
     }
 
-    /// Gives a message to be sent, with others that follow: it goes with [`Self::flush`]. An error says that it does not.
+    /// Queues a message, which is sent with [`Self::flush`]. An error if it cannot be.
     pub async fn feed(&mut self, message: impl Into<SplicedMessage>) -> Result<(), SendError> {
         let message = message.into();
         if UNSENT_BYTES_MAX <= self.unsent {
@@ -212,13 +212,13 @@ impl Socket {
             sent = boxed(self.send_rest()) => sent?,
             () = delivery.given_up().cancelled() => return Err(SendError::Amid),
         }
-        // As of its last frame nothing is known yet.
+        // Its last frame may be unsent.
         self.unsent = UNSENT_BYTES_MAX;
         Ok(())
     }
 
-    /// Sends what is left of a long message, and hears the client meanwhile: it may ask whether anybody is there, or leave. Only
-    /// the time for which the client is waited for counts, not that for which others have their turn. May be given up and begun
+    /// Sends the rest of a long message, and reads from the client meanwhile: it may send a ping, or leave. Only the time of
+    /// waiting for the client counts, and not that of waiting for a turn. May be cancelled and called
     /// again.
     async fn send_rest(&mut self) -> Result<(), SendError> {
         let mut left = self.options.send_timeout;
@@ -237,7 +237,7 @@ impl Socket {
         Ok(())
     }
 
-    /// Sends as much of a long message as the client takes without being waited for, and as one turn allows. It is ready for a
+    /// Sends as much of a long message as the client accepts without waiting, and as one turn allows. The socket is ready for a
     /// frame.
     fn send_some(&mut self) -> Result<(), SendError> {
         let mut bytes = 0;
@@ -248,12 +248,12 @@ impl Socket {
             }
             let given = self.inner.start_send_unpin(Message::Frame(frame));
             given.map_err(|_| SendError::Left)?;
-            if self.said.is_none()
+            if self.early_event.is_none()
                 && let Some(message) = self.inner.next().now_or_never()
             {
-                match self.heard(message) {
+                match self.event_of(message) {
                     Some(ClientEvent::Left) => return Err(SendError::Left),
-                    said => self.said = said.map(Box::new),
+                    event => self.early_event = event.map(Box::new),
                 }
             }
             if TURN_BYTES <= bytes {
@@ -267,7 +267,7 @@ impl Socket {
         Ok(())
     }
 
-    /// Sends what was fed; returns when the client's machine, or what lies between, has room for it.
+    /// Sends all queued messages; returns when the network has room for them.
     pub async fn flush(&mut self) -> Result<(), SendError> {
         sent(&timeout(self.options.send_timeout, self.inner.flush()).await)?;
         self.unsent = 0;
@@ -277,7 +277,7 @@ impl Socket {
     async fn ping(&mut self) -> Result<(), SendError> {
         let ping = self.inner.feed(Message::Ping(Bytes::new()));
         sent(&timeout(self.options.send_timeout, ping).await)?;
-        // Only now is there something to answer: this may be given up before.
+        // There is a message to answer only from here on: the call may be cancelled before.
         self.was_heard = false;
         self.flush().await
     }
@@ -297,11 +297,11 @@ impl Socket {
             let code = code.into();
             let close = Message::Close(Some(CloseFrame { code, reason }));
             self.inner.send(close).await.map_err(|_| SendError::Left)?;
-            // What the client sent meanwhile is taken, or the end would be lost with it.
+            // The messages of the client are read, or the end would be lost with them.
             while let Some(Ok(_)) = self.inner.next().await {}
             Ok::<(), SendError>(())
         });
-        // One that is gone, or takes nothing, learns of it when it asks.
+        // A client that is gone, or accepts nothing, learns of it when it connects again.
         let _ = timeout(CLOSE_WAIT, end).await;
     }
 }
@@ -388,7 +388,7 @@ mod tests {
         client.next().await.unwrap().unwrap()
     }
 
-    /// A failure means that a client that asks whether anybody is there takes a long post for silence.
+    /// A failure means that a client that sends pings takes a long post for silence.
     #[tokio::test]
     async fn a_long_message_is_one_and_a_ping_is_answered_amid_it() {
         let (mut client, mut socket) = connected(Duration::from_secs(60)).await;
@@ -397,9 +397,9 @@ mod tests {
             socket.feed(long()).await.unwrap();
             socket.feed("short".to_owned()).await.unwrap();
             socket.flush().await.unwrap();
-            let heard = socket.hear().await;
+            let event = socket.next_event().await;
             let _ = ended.await;
-            heard
+            event
         });
         client.send(Message::Ping("there?".into())).await.unwrap();
         client
@@ -410,15 +410,15 @@ mod tests {
         assert_eq!(next(&mut client).await, Message::Text(long().text().into()));
         assert_eq!(next(&mut client).await, Message::Text("short".into()));
         drop(end);
-        let heard = sending.await.unwrap();
+        let event = sending.await.unwrap();
         assert_eq!(
-            heard,
+            event,
             ClientEvent::Text("said amid it".into()),
             "and nothing is lost"
         );
     }
 
-    /// A failure means that a reader who is sent away cannot tell what it was told.
+    /// A failure means that a disconnected reader does not know which messages it got whole.
     #[tokio::test]
     async fn who_is_too_slow_for_a_long_message_has_it_whole_before_the_last() {
         let (mut client, mut socket) = connected(Duration::from_millis(50)).await;

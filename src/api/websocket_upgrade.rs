@@ -8,14 +8,14 @@ use axum::response::{IntoResponse, Response};
 use hyper::upgrade::OnUpgrade;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-/// A request that may go on as a websocket.
+/// A request that asks for a websocket and may have one.
 #[derive(Debug)]
 pub struct Upgrade {
     pub(super) on_upgrade: OnUpgrade,
     accept: HeaderValue,
 }
 
-/// Why a request is none.
+/// Why a request cannot become a websocket.
 #[derive(Debug)]
 pub struct UpgradeError(pub &'static str);
 
@@ -53,7 +53,7 @@ impl<S: Sync> FromRequestParts<S> for Upgrade {
 }
 
 impl Upgrade {
-    /// The answer that says so; `protocol` is the one of those asked for that is spoken.
+    /// The response that upgrades the connection; `protocol` is the chosen one of those that the client offered.
     pub fn response(&self, protocol: Option<&str>) -> Response {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -68,7 +68,7 @@ impl Upgrade {
     }
 }
 
-/// Whether one of the words of a header is this one.
+/// Whether a word is among the words of a header.
 fn has(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
     let values = headers.get_all(name).into_iter();
     let words = values

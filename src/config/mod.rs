@@ -26,6 +26,7 @@ use crate::api::auth::secret::Secret;
 use crate::api::{self, auth};
 use crate::log;
 use crate::log::built_in;
+use crate::mastodon;
 use crate::operator::logging;
 use crate::pipeline;
 use file::ConfigFile;
@@ -53,8 +54,10 @@ pub struct Config {
     pub pipeline: pipeline::Options,
     /// `http.listen`: the address; on loopback if there are no service tokens.
     pub listen: SocketAddr,
-    /// `[http]`, `[stream]` and `[mastodon]`: the bounds of the API.
+    /// `[http]` and `[stream]`: the bounds of the API.
     pub api: api::Options,
+    /// `[mastodon]`: the choices of Mastodon's API.
+    pub mastodon: mastodon::Options,
     /// `[auth]`: the tokens that are taken.
     pub auth: auth::Options,
     /// `auth.cursor_key`: what cursors are sealed with, so that nobody else makes any: at least 32 bytes. The first seals, and
@@ -90,6 +93,7 @@ impl Config {
             pipeline: pipeline::Options::default(),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8787)),
             api: api::Options::default(),
+            mastodon: mastodon::Options::default(),
             auth: auth::Options::default(),
             cursor_keys: Vec::new(),
             logging: logging::Options::default(),

@@ -186,9 +186,11 @@ fn a_file_that_says_everything_means_it() {
                     send_timeout: Duration::from_secs(2),
                 },
             },
-            mastodon_ids: Ids::Ref,
-            late_list: false,
             live_max_age: Duration::from_secs(3),
+        },
+        mastodon: mastodon::Options {
+            ids: Ids::Ref,
+            late_list: false,
         },
         auth: auth::Options {
             public_feeds_open: true,

@@ -10,7 +10,7 @@ use slackwater_engine::activity::document::{shortcode, web};
 use slackwater_engine::host::origin_of;
 use std::collections::HashSet;
 
-/// The path of the stand-in for an avatar, where Mastodon has its own: clients look at how it ends.
+/// The path of the stand-in for an avatar. It is Mastodon's own, because clients know it by its end.
 pub const NO_AVATAR: &str = "/avatars/original/missing.png";
 /// The path of the stand-in for a header image.
 pub const NO_HEADER: &str = "/headers/original/missing.png";
@@ -26,19 +26,19 @@ pub struct Account {
     pub acct: String,
     /// The name it is shown under, plain text.
     pub display_name: String,
-    /// Whether it is asked before someone follows it.
+    /// Whether the account approves its followers.
     pub locked: bool,
     /// Whether a program writes.
     pub bot: bool,
-    /// Whether it wants to be found.
+    /// Whether the account wants to be found.
     pub discoverable: Option<bool>,
     /// Whether its posts may be searched: not known here.
     pub indexable: bool,
-    /// Whether it is a community.
+    /// Whether the account is a community.
     pub group: bool,
     /// When it was made; of those that do not say, the beginning of time.
     pub created_at: String,
-    /// What it says of itself, HTML.
+    /// The account's description, HTML.
     pub note: String,
     /// Its page.
     pub url: String,
@@ -60,12 +60,12 @@ pub struct Account {
     pub statuses_count: u64,
     /// Not known here.
     pub last_status_at: Option<String>,
-    /// Whether it shows whom it follows: not known here.
+    /// Whether the accounts that it follows are shown: not known here.
     pub hide_collections: Option<bool>,
-    /// Whether it asks search engines to pass it over: not known here; only of a local account.
+    /// Whether search engines should leave it out: not known here; only of a local account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub noindex: Option<bool>,
-    /// What it may do here: not known here; only of a local account.
+    /// Its roles here: not known here; only of a local account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub roles: Option<Vec<Value>>,
     /// Custom emoji in its texts.
@@ -74,7 +74,7 @@ pub struct Account {
     pub fields: Vec<Value>,
 }
 
-/// What there is to say of an actor.
+/// The data that an account is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct AccountSource<'a> {
     /// The actor's id.
@@ -83,14 +83,14 @@ pub struct AccountSource<'a> {
     pub id: &'a str,
     /// Its newest document.
     pub document: Option<&'a ActorDocument>,
-    /// Where clients came to, with its scheme: stand-ins for images are there.
+    /// The scheme and host that the client used: the address of stand-ins for images.
     pub base_url: &'a str,
-    /// Whether it is one of this instance's accounts.
+    /// Whether the actor is one of this instance's accounts.
     pub is_local: bool,
 }
 
 impl Account {
-    /// An account; what is not known of it is left as it would be if nothing were to be said.
+    /// An account. Fields that are not known have the value of an account without them.
     pub fn new(source: &AccountSource<'_>) -> Account {
         let (actor, document) = (source.actor, source.document);
         let (username, acct) = handle(actor, document, source.is_local);
@@ -165,8 +165,8 @@ pub(super) fn handle(
     document: Option<&ActorDocument>,
     is_local: bool,
 ) -> (String, String) {
-    let said = document.and_then(|document| document.preferred_username.as_deref());
-    let username = said.filter(|name| is_username(name));
+    let own_name = document.and_then(|document| document.preferred_username.as_deref());
+    let username = own_name.filter(|name| is_username(name));
     let username = username.unwrap_or_else(|| name_in(actor)).to_owned();
     let acct = match (is_local, origin_of(actor)) {
         (false, Some(host)) => format!("{username}@{host}"),
@@ -175,7 +175,7 @@ pub(super) fn handle(
     (username, acct)
 }
 
-/// Whether it may stand before the host in a handle, so that nobody takes a part of it for one.
+/// Whether a name may be put before the host in a handle, so that no part of it is taken for a host.
 fn is_username(name: &str) -> bool {
     let may_be = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '~' | '+' | '=');
     !name.is_empty() && name.chars().all(may_be)
@@ -189,7 +189,7 @@ fn name_in(actor: &str) -> &str {
     name.split('@').next().unwrap_or_default()
 }
 
-/// What stands for the id of an actor of whom the backend gave none.
+/// The id of an actor that the backend gave no id for.
 pub(super) fn own_id(actor: &str) -> String {
     number_of(actor).to_string()
 }
@@ -216,7 +216,7 @@ mod tests {
                 is_local,
             };
             let account = Account::new(&known);
-            // Nobody asks a stranger's server for what may not be there.
+            // Clients must not request an image of a foreign server that may not be there.
             assert_eq!(
                 account.avatar,
                 "https://home.example/avatars/original/missing.png"
@@ -259,8 +259,8 @@ mod tests {
     /// A failure means that a stranger is shown under somebody else's handle.
     #[test]
     fn a_handle_is_of_the_host_and_of_the_name_there() {
-        let check = |actor: &str, said: Option<&str>, is_local, username: &str, acct: &str| {
-            let document = said.map(|name| {
+        let check = |actor: &str, own_name: Option<&str>, is_local, username: &str, acct: &str| {
+            let document = own_name.map(|name| {
                 let json = json!({"type": "Person", "id": actor, "preferredUsername": name});
                 let fetched = Vouched {
                     fetched: true,
@@ -272,7 +272,11 @@ mod tests {
                 }
             });
             let found = handle(actor, document.as_deref(), is_local);
-            assert_eq!(found, (username.to_owned(), acct.to_owned()), "{said:?}");
+            assert_eq!(
+                found,
+                (username.to_owned(), acct.to_owned()),
+                "{own_name:?}"
+            );
         };
         let ana = "https://a.example:8443/users/ana";
         check(ana, None, false, "ana", "ana@a.example:8443");

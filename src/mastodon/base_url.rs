@@ -6,7 +6,7 @@ use crate::api::request_headers::is_host;
 use axum::http::{HeaderMap, Uri};
 use std::net::IpAddr;
 
-/// Where clients came to: for links.
+/// The scheme and host that a client used.
 pub(super) struct BaseUrl {
     pub(super) host: String,
     /// With its scheme.
@@ -15,19 +15,19 @@ pub(super) struct BaseUrl {
 
 impl BaseUrl {
     pub(super) fn of(app: &App, context: &CallerContext, headers: &HeaderMap) -> BaseUrl {
-        let said = |name: &str| headers.get(name)?.to_str().ok();
+        let header = |name: &str| headers.get(name)?.to_str().ok();
         let trusts = |peer: IpAddr| {
             app.trusted_proxies
                 .iter()
                 .any(|network| network.contains(&peer))
         };
         let is_proxied = context.peer.is_some_and(trusts);
-        let forwarded = |name: &str| said(name).filter(|_| is_proxied);
-        // Of several, what the client said to the first proxy.
-        let first = |said: &'_ str| said.split(',').next().map(str::trim).map(str::to_owned);
+        let forwarded = |name: &str| header(name).filter(|_| is_proxied);
+        // Of several values, the one that the client sent to the first proxy.
+        let first = |value: &'_ str| value.split(',').next().map(str::trim).map(str::to_owned);
         let host = forwarded("x-forwarded-host").and_then(first);
         let host = host
-            .or_else(|| said("host").map(str::to_owned))
+            .or_else(|| header("host").map(str::to_owned))
             .filter(|host| is_host(host))
             .unwrap_or_else(|| "localhost".to_owned());
         let scheme = match forwarded("x-forwarded-proto") {

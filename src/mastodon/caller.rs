@@ -1,5 +1,6 @@
 //! The caller of a request to Mastodon's API, with errors in Mastodon's words.
 
+use super::app::MastodonApp;
 use super::error::{MastodonError, renderer_of};
 use crate::api::app::App;
 use crate::api::auth::{Caller, User};
@@ -8,13 +9,13 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-/// Finds the caller by the token in `Authorization`. Some of what clients ask there needs no token.
+/// Finds the caller by the token in `Authorization`. Some of these routes need no token.
 pub(super) async fn by_header(State(app): State<App>, request: Request, next: Next) -> Response {
     let carried = caller::in_header(&request);
     with_caller(&app, request, next, carried).await
 }
 
-/// Finds the caller of a stream: its token may stand elsewhere too.
+/// Finds the caller of a stream: its token may be elsewhere too.
 pub(super) async fn by_stream(State(app): State<App>, request: Request, next: Next) -> Response {
     let carried = caller::anywhere(&request);
     with_caller(&app, request, next, carried).await
@@ -38,7 +39,7 @@ async fn with_caller(
     }
 }
 
-/// The user who asks, if their token has a scope.
+/// The user that sends a request, if their token has a scope.
 pub(super) fn user<'a>(context: &'a CallerContext, scope: &str) -> Result<&'a User, MastodonError> {
     match &context.caller {
         Caller::User(user) if user.scopes.has(scope) => Ok(user),
@@ -48,8 +49,8 @@ pub(super) fn user<'a>(context: &'a CallerContext, scope: &str) -> Result<&'a Us
     }
 }
 
-impl App {
-    /// For whom a shared feed is shown: a user sees less of it.
+impl MastodonApp {
+    /// The account that a shared feed is shown to, if there is one: an account sees less of it.
     pub(super) fn reader(&self, context: &CallerContext) -> Result<Option<String>, MastodonError> {
         match &context.caller {
             Caller::User(user) if user.scopes.has("read:statuses") => {

@@ -34,16 +34,16 @@ pub enum Channel {
     List(String),
 }
 
-/// Why there is no such stream, in Mastodon's words.
+/// Why there is no such stream, as Mastodon words it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChannelError {
-    /// What is wrong.
+    /// The mistake.
     pub error: &'static str,
     /// As an HTTP status.
     pub status: u16,
 }
 
-/// What a stream is asked with.
+/// The query of a stream.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct ChannelQuery {
     pub(super) stream: Option<String>,
@@ -51,7 +51,7 @@ pub(super) struct ChannelQuery {
     pub(super) list: Option<String>,
 }
 
-/// What a client sends.
+/// A message of a client.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct ClientCommand {
     /// `subscribe` or `unsubscribe`.
@@ -117,7 +117,7 @@ impl Channel {
         }
     }
 
-    /// What messages of it are marked with.
+    /// The names that its messages are marked with.
     pub fn names(&self) -> Vec<String> {
         match self {
             Channel::User => vec!["user".to_owned()],
@@ -147,7 +147,7 @@ impl Channel {
         }
     }
 
-    /// What tells it from others: a hashtag is one however it is written.
+    /// The key by which streams are compared: a hashtag has one, however it is written.
     pub fn key(&self) -> Vec<String> {
         let mut names = self.names();
         if let (Channel::Hashtag { tag, .. }, Some(last)) = (self, names.last_mut()) {
@@ -179,7 +179,7 @@ impl Channel {
         }
     }
 
-    /// What of its feed it shows.
+    /// The filter of its feed.
     pub fn filter(&self) -> Filter {
         match self {
             Channel::Public { part, only_media } => Filter {
@@ -197,7 +197,7 @@ impl Channel {
     }
 }
 
-/// What of a feed is shown, where it is not all.
+/// The posts of a feed that are shown, where these are not all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Only posts with media.
@@ -213,8 +213,8 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Whether a post may, by its author.
-    pub fn is_by_whom(&self, is_local: impl FnOnce() -> bool) -> bool {
+    /// Whether a post is shown as far as its author decides.
+    pub fn admits_author(&self, is_local: impl FnOnce() -> bool) -> bool {
         let (local, remote) = (self.only_local, self.only_remote);
         (!local && !remote) || {
             let is_local = is_local();
@@ -222,10 +222,10 @@ impl Filter {
         }
     }
 
-    /// Whether a post falls through. `is_local` says whether its author is.
+    /// Whether a post is shown. `is_local` tells whether its author is local.
     pub fn shows(&self, post: &Post, is_local: impl FnOnce() -> bool) -> bool {
         let has = |tag: &String| post.body.tags.contains(tag);
-        self.is_by_whom(is_local)
+        self.admits_author(is_local)
             && self.all.iter().all(has)
             && !self.none.iter().any(has)
             && (!self.only_media || post.body.has_media)
@@ -278,7 +278,7 @@ mod tests {
         );
     }
 
-    /// A failure means that a page of media alone parses all the objects of a feed: what they say must not matter here.
+    /// A failure means that a page of media alone parses all the objects of a feed.
     #[test]
     fn whether_a_post_has_media_is_known_without_reading_its_object() {
         let filter = Filter {

@@ -47,9 +47,14 @@ impl MastodonError {
     }
 }
 
-/// How a problem is told so that who asks for this path understands it.
+/// Whether errors of this path have Mastodon's form. All that is under `/api` is Mastodon's.
+pub(super) fn is_in_mastodons_form(path: &str) -> bool {
+    path.starts_with("/api/")
+}
+
+/// Renders a problem in the form that clients of this path understand.
 pub(crate) fn renderer_of(path: &str) -> fn(Problem) -> Response {
-    match path.starts_with("/api/") {
+    match is_in_mastodons_form(path) {
         true => |problem| MastodonError::from(problem).into_response(),
         false => |problem| problem.into_response(),
     }

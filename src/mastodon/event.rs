@@ -19,15 +19,15 @@ use std::time::Duration;
 /// Tells changes as events.
 #[derive(Debug)]
 pub struct EventMapper {
-    /// What is looked up in.
+    /// The state that posts are looked up in.
     pub state: AppState,
     /// Statuses.
     pub status_cache: Arc<StatusCache>,
-    /// What of the feed is shown.
+    /// The filter of the feed.
     pub filter: Filter,
     /// The account whose patience holds the feed back, if one does.
     pub owner: Option<String>,
-    /// How long after its place a post may come that is pushed as new though others stand above it, where no hold is longer.
+    /// How long after its place a post may arrive and be pushed as new although others are above it, where no hold is longer.
     pub live_max_age: Duration,
 }
 
@@ -36,16 +36,16 @@ pub struct EventMapper {
 pub struct Event {
     /// `update`, `status.update` or `delete`.
     pub name: &'static str,
-    /// What it is about.
+    /// The payload.
     pub payload: Payload,
     /// The cursor to come back with.
     pub cursor: String,
 }
 
-/// What an event is about.
+/// The payload of an event.
 #[derive(Clone, Debug)]
 pub enum Payload {
-    /// A status, told in full.
+    /// A whole status.
     Status(Arc<CachedStatus>),
     /// The id of one.
     Id(String),
@@ -82,7 +82,7 @@ impl Event {
 }
 
 impl EventMapper {
-    /// What a reader is told of these changes.
+    /// The events that these changes mean for a reader.
     pub fn events(
         &self,
         delivery: &ChangeDelivery<Arc<CachedEntry>>,
@@ -105,12 +105,12 @@ impl EventMapper {
     fn event(&self, item: &Item, now: Time) -> Result<Option<(&'static str, Payload)>, DiskError> {
         let Some(entry) = &item.entry else {
             let post = self.state.view.store.post(item.id)?;
-            // What went is told of to all who may have had it.
-            let is_by_whom = |post: &Arc<Post>| {
+            // A removal is sent to all readers that may have the status.
+            let admits_author = |post: &Arc<Post>| {
                 self.filter
-                    .is_by_whom(|| is_local(&self.state, &post.body.author))
+                    .admits_author(|| is_local(&self.state, &post.body.author))
             };
-            if !post.as_ref().is_none_or(is_by_whom) {
+            if !post.as_ref().is_none_or(admits_author) {
                 return Ok(None);
             }
             let id = match (self.status_cache.ids, post) {
@@ -139,7 +139,8 @@ impl EventMapper {
         Ok(status.map(|status| (name, Payload::Status(status))))
     }
 
-    /// Whether an entry is pushed as new: its own record brought it, or one that it waited for, and it came as [`is_pushed`] asks.
+    /// Whether an entry is pushed as new: its own record brought it, or one that it waited for, and it came as [`is_pushed`]
+    /// requires.
     fn is_pushed(
         &self,
         item: &Item,

@@ -1,10 +1,10 @@
 //! Events to a client that reads server-sent events.
 
+use super::app::MastodonApp;
 use super::channel::{Channel, ChannelQuery};
 use super::error::MastodonError;
 use super::event::Event;
 use super::feed_follower::{Gone, Outlet, Subscriber};
-use crate::api::app::App;
 use crate::api::boxed::boxed;
 use crate::api::caller::{CallerContext, StreamPermit};
 use crate::api::send_budget::{FRAME_BYTES_MAX, TextInFlight};
@@ -21,10 +21,10 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-/// How often a reader of events hears that the connection is alive.
+/// How often a comment is sent, so that the reader knows that the connection is alive.
 const THUMP_EVERY: Duration = Duration::from_secs(15);
 
-impl App {
+impl MastodonApp {
     /// Server-sent events, as HTML's living standard has them (section 9.2). Each has an `id`, and a client that comes back
     /// with `Last-Event-ID` has missed nothing.
     pub(super) async fn events(
@@ -79,7 +79,7 @@ impl App {
         thumps.reset();
         let (mut following, stopping) = (std::pin::pin!(following), self.stopping.clone());
         let mut ended = std::pin::pin!(permit.ended());
-        // Of what the connection may not have sent yet.
+        // Cancelled if the part that the connection has not sent yet is given up.
         let mut given_up = CancellationToken::new();
         let reason = loop {
             let messages: Vec<SplicedMessage> = tokio::select! {
@@ -92,7 +92,7 @@ impl App {
                 _ = thumps.tick() => vec![":thump\n\n".to_owned().into()],
                 Some(item) = events.recv() => match item {
                     FeedEvent::Events(events) => events.iter().map(Event::sent).collect(),
-                    // From here on nothing is missed. An `id` alone would say more, and Mastodon.py breaks on it.
+                    // From here on nothing is missed. An `id` alone would do more, and Mastodon.py breaks on it.
                     FeedEvent::Begun => vec![":thump\n\n".to_owned().into()],
                 },
             };
@@ -105,8 +105,8 @@ impl App {
         self.state.metrics.stream_ended(reason);
     }
 
-    /// Gives messages to the connection, what all readers share not copied, and says when the last of those is given up. An error says why they
-    /// are not sent.
+    /// Hands messages to the connection without copying the parts that all readers share, and returns the token that is cancelled
+    /// when the last of these is given up. An error is the reason why they are not sent.
     async fn send_events(
         &self,
         messages: Vec<SplicedMessage>,
@@ -165,14 +165,14 @@ async fn sent_within(
     }
 }
 
-/// To one who reads server-sent events.
+/// The outlet of a reader of server-sent events.
 struct EventStreamOutlet(mpsc::Sender<FeedEvent>);
 
-/// What comes of a feed.
+/// An item for that reader.
 enum FeedEvent {
-    /// It is followed from here on.
+    /// The feed is followed from here on.
     Begun,
-    /// This happened to it.
+    /// These events happened.
     Events(Vec<Event>),
 }
 

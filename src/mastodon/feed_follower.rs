@@ -1,8 +1,8 @@
 //! A feed followed for a client of the streaming API, for as long as the client takes its events.
 
+use super::app::MastodonApp;
 use super::channel::Channel;
 use super::event::{Event, EventMapper};
-use crate::api::app::App;
 use crate::api::boxed::boxed;
 use crate::api::disk_reads;
 use crate::api::problem::Problem;
@@ -13,12 +13,12 @@ use slackwater_engine::view::cursor::Cursor;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long until what could not be done now is tried again.
+/// The time until a passing failure is tried again.
 const TRIED_AGAIN: Duration = Duration::from_secs(1);
 
-impl App {
-    /// Follows a feed for as long as anybody takes what is told. What cannot be told any more is passed over: clients have no
-    /// word for it, and read their timelines anew when they come back.
+impl MastodonApp {
+    /// Follows a feed for as long as the outlet takes its events. Changes that are not known any more are left out: the protocol
+    /// has no message for that, and clients read their timelines again when they come back.
     pub(super) async fn follow_feed(
         self,
         channel: Channel,
@@ -27,7 +27,7 @@ impl App {
         mut outlet: impl Outlet,
     ) {
         let Some(feed_ref) = channel.feed_ref(subscriber.account.as_deref()) else {
-            // Whoever it was for may have left.
+            // The client may have left.
             let _ = outlet.begun().await;
             return outlet.closed().await;
         };
@@ -89,7 +89,7 @@ impl App {
         }
     }
 
-    /// What happened since the last call, and whether that is not all yet.
+    /// The events since the last call, and whether there are more.
     async fn next_events(
         &self,
         mapper: &EventMapper,
@@ -110,36 +110,36 @@ impl App {
     }
 }
 
-/// Who listens.
+/// The client that a stream is for.
 pub(super) struct Subscriber {
     /// The account, if it is one.
     pub(super) account: Option<String>,
-    /// Where the client came to, with its scheme.
+    /// The scheme and host that the client used.
     pub(super) base_url: Arc<str>,
 }
 
-/// Where what comes of a feed goes to.
+/// The receiver of a feed's events.
 pub(super) trait Outlet {
-    /// It is followed from here on.
+    /// The feed is followed from here on.
     async fn begun(&mut self) -> Result<(), Gone>;
 
-    /// This happened to it. Returns when there is room for more.
+    /// Takes events. Returns when there is room for more.
     async fn events(&mut self, events: Vec<Event>) -> Result<(), Gone>;
 
-    /// Waits until nobody takes it any more.
+    /// Waits until the receiver has gone.
     async fn closed(&mut self);
 }
 
-/// Nobody takes it any more.
+/// The receiver has gone.
 pub(super) struct Gone;
 
-/// Why a feed cannot be told.
+/// Why a feed cannot be followed.
 enum StreamFailure {
-    /// It can in a moment.
+    /// It can be in a moment.
     Passing,
-    /// What happened is not remembered any more.
+    /// The changes are not known any more.
     Forgotten,
-    /// It is gone, or the service failed.
+    /// The feed is gone, or the service failed.
     Lasting,
 }
 

@@ -20,10 +20,10 @@ pub(super) fn formulas(written: &str) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// Annotations of a formula that are looked at: it has one of each form, and each look may go to its end.
+/// The most annotations of a formula that are read: it has one of each form, and reading one may go to its end.
 const ANNOTATIONS_MAX: usize = 8;
 
-/// A formula, and what stands around it.
+/// A formula, and the text around it.
 struct Formula<'a> {
     before: &'a str,
     /// Its attributes.
@@ -73,7 +73,7 @@ impl<'a> Formula<'a> {
         }
     }
 
-    /// What it says in this form, if anything is left of that when it is made harmless.
+    /// Its annotation in this form, if anything is left of it when it is made harmless.
     fn annotation(&self, encoding: &str) -> Option<&'a str> {
         let mut rest = self.inside;
         for _ in 0..ANNOTATIONS_MAX {
@@ -90,13 +90,13 @@ impl<'a> Formula<'a> {
     }
 }
 
-/// What stands between tags.
+/// The text between tags.
 fn texts(html: &str) -> impl Iterator<Item = &str> {
     html.split('<')
         .enumerate()
         .filter_map(|(nth, part)| match nth {
             0 => Some(part),
-            // What does not end is all tag.
+            // A tag that does not end takes the rest of the text.
             _ => part.split_once('>').map(|(_, text)| text),
         })
 }
@@ -125,7 +125,7 @@ fn says_something(html: &str) -> bool {
     !shown.replace("&nbsp;", " ").trim().is_empty()
 }
 
-/// What stands before the first opening tag of this name, its attributes, and what stands after it.
+/// The text before the first opening tag of this name, its attributes, and the text after it.
 fn opening<'a>(html: &'a str, name: &str) -> Option<(&'a str, &'a str, &'a str)> {
     let mut from = 0;
     loop {

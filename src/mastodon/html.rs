@@ -1,5 +1,5 @@
-//! HTML made harmless: what Mastodon lets through stays, and nothing runs, tracks or draws over the page. The library that does it
-//! is built for that; this file says what is let through, and [`super::line_breaks`] what is left of the blocks that are not.
+//! HTML made harmless: what Mastodon lets through stays, and nothing runs, tracks or draws over the page. The library that does
+//! it is built for that; this file says what is let through, and [`super::line_breaks`] what is left of the blocks that are not.
 
 use super::formula::formulas;
 use super::html_cost::{DEPTH_MAX, is_too_costly};
@@ -49,7 +49,7 @@ const CLASSES: [&str; 5] = [
     "invisible",
     "quote-inline",
 ];
-/// What the classes of microformats begin with.
+/// The beginnings of the classes of microformats.
 const MICROFORMATS: [&str; 5] = ["h-", "p-", "u-", "dt-", "e-"];
 
 static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
@@ -87,27 +87,27 @@ static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
 
 /// The longest text that is shown, in bytes: what is longer is shown as the text that it has, cut short.
 pub(super) const BYTES_MAX: usize = 128 << 10;
-/// The most tags in it, opening or closing, and ampersands: the text around each is put together anew.
+/// The most tags, opening or closing, and ampersands: the text around each is copied.
 const TAGS_MAX: usize = 6_000;
 /// How many times its own size what is made of a text may be, in JSON, and how many bytes beside.
 const GROWTH_MAX: usize = 4;
 const GROWTH_BYTES: usize = 1 << 10;
-/// What is shorter is made harmless again each time, which takes no longer than to look for it, in bytes.
+/// The length, in bytes, below which text is made harmless each time, which takes no longer than a lookup.
 const SHORT_BYTES: usize = 2 << 10;
 /// The most bytes kept of longer texts and of what was made of them.
 const MADE_BYTES_MAX: u64 = 16 << 20;
 
-/// What stands around a paragraph.
+/// The tags around a paragraph.
 const PARAGRAPH: &str = "<p></p>";
 
-/// What was lately made of longer texts: once for all who read them, and for as long as they are read.
+/// The results for longer texts: made once for all readers, and kept for as long as they are read.
 static MADE: LazyLock<SingleFlight<String, str>> = LazyLock::new(|| {
     let weight = |written: &String, made: &Arc<str>| written.len() + made.len();
     SingleFlight::new(MADE_BYTES_MAX, 8 << 10, weight)
 });
 
-/// HTML that may be shown, at most [`GROWTH_MAX`] times as long as what was written. What is too long or too tangled to be read
-/// by everybody who is told of it is shown as the text that it has, cut short.
+/// HTML that may be shown, at most `GROWTH_MAX` times as long as the source. HTML that is too long or too tangled to be parsed
+/// for each reader is shown as its text, cut short.
 pub fn html(written: &str) -> String {
     if written.len() < SHORT_BYTES || BYTES_MAX < written.len() {
         return made(written);
@@ -159,7 +159,7 @@ fn json_bytes(text: &str) -> usize {
     text.len() + text.bytes().map(more).sum::<usize>()
 }
 
-/// How many elements stand in one another in HTML as the library writes it.
+/// The depth of elements in HTML as the library writes it.
 fn depth(html: &str) -> usize {
     let (mut open, mut most) = (0_usize, 0);
     for tag in html.split('<').skip(1) {
@@ -197,7 +197,7 @@ pub fn plain(written: &str) -> String {
     html
 }
 
-/// The beginning of what stands between tags, where blocks begin and end on lines of their own.
+/// The beginning of the text between tags, with blocks on lines of their own.
 fn without_tags(written: &str) -> String {
     let mut text = String::new();
     for part in written.split('<') {
@@ -212,7 +212,7 @@ fn without_tags(written: &str) -> String {
         }
     }
     text.truncate(text.trim_end().len());
-    // What the text says, lest it be escaped twice; the ampersand last, as it may begin what looks like another.
+    // The text without its escapes, so that it is not escaped twice; the ampersand last, because it may begin another escape.
     let all = [
         ("&lt;", "<"),
         ("&gt;", ">"),
@@ -295,7 +295,7 @@ mod tests {
     use super::super::worst_posts;
     use super::*;
 
-    /// A failure means that whoever writes a post runs a program in the browsers of those who read it.
+    /// A failure means that the author of a post can run a script in its readers' browsers.
     #[test]
     fn nothing_that_runs_or_draws_is_let_through() {
         for (written, shown) in [
@@ -364,14 +364,14 @@ mod tests {
                 assert!(json_bytes(&shown) <= room(&text), "{}", shown.len());
             }
         }
-        let told = "\"\\\n\r\t\u{1}\u{7f}é";
+        let text = "\"\\\n\r\t\u{1}\u{7f}é";
         assert_eq!(
-            json_bytes(told) + 2,
-            serde_json::to_string(told).unwrap().len()
+            json_bytes(text) + 2,
+            serde_json::to_string(text).unwrap().len()
         );
     }
 
-    /// A failure means that somebody found a post that is read by nobody twice.
+    /// A failure means that one post can cost its readers far more than its length.
     #[test]
     fn the_worst_that_anybody_wrote_stays_in_proportion() {
         let check = |what: &str, text: &str| {

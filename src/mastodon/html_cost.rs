@@ -12,17 +12,18 @@ use std::rc::Rc;
 
 /// The most elements and comments that it may come to.
 pub(super) const NODES_MAX: usize = 6_000;
-/// The most elements that may stand in one another.
+/// The greatest depth of elements.
 pub(super) const DEPTH_MAX: usize = 100;
 /// The most that the parser may look at what it has: several times what thousands of tags take that are closed in their turn.
 const STEPS_MAX: usize = 200_000;
-/// The most white space and slashes in a tag or comment: between them stand attributes, each of which is compared with all before.
+/// The most white space and slashes in a tag or comment: between them stand attributes, each of which is compared with all
+/// before.
 const SEPARATORS_MAX: usize = 900;
 /// The same in a closing tag, where attributes say nothing.
 const CLOSING_SEPARATORS_MAX: usize = 20;
-/// What attributes may come to beside twice the bytes that were written.
+/// The most bytes of attributes beside twice the bytes that were written.
 const BYTES_MORE: usize = 4 << 10;
-/// How much is read between two looks at what it came to, in bytes, and no more than one tag.
+/// The bytes that are read between two checks of the count, and no more than one tag.
 const PART_BYTES: usize = 512;
 
 /// Whether HTML takes more than bounded time and space to be read.
@@ -57,14 +58,14 @@ pub(super) fn is_too_costly(html: &str) -> bool {
     counts.exceed(bytes_max)
 }
 
-/// What is read at a time, and what comes after it.
+/// The part that is read next, and the rest.
 fn first_part(html: &str) -> (&str, &str) {
     let more = html.as_bytes().iter().skip(1).take(PART_BYTES - 1);
     let more = more.take_while(|byte| **byte != b'<').count();
     html.split_at(html.floor_char_boundary(1 + more))
 }
 
-/// Whether it begins as a closing tag and has many attributes: the parser compares them there too, and nobody is told.
+/// Whether it begins as a closing tag and has many attributes: the parser compares them there too, without reporting it.
 fn ends_laden(part: &str) -> bool {
     part.starts_with("</") && CLOSING_SEPARATORS_MAX < separators(tag_of(part))
 }
@@ -111,7 +112,7 @@ fn separators(part: &str) -> usize {
     part.bytes().filter(separates).count()
 }
 
-/// What was counted while HTML was read.
+/// The counts of HTML as it was read.
 #[derive(Default)]
 struct Counts {
     nodes: Cell<usize>,
@@ -125,7 +126,7 @@ impl Counts {
     fn exceed(&self, bytes_max: usize) -> bool {
         NODES_MAX < self.nodes.get()
             || bytes_max < self.bytes.get()
-            // The first is the root, which nobody wrote.
+            // The first is the root, which is not in the source.
             || DEPTH_MAX + 1 < self.depth.get()
             || STEPS_MAX < self.steps.get()
     }
@@ -134,8 +135,8 @@ impl Counts {
         self.steps.set(self.steps.get() + steps);
     }
 
-    /// A step for which a node is looked for among all that stand beside it.
-    fn look_through(&self) {
+    /// A step for which a node is searched for among its siblings.
+    fn count_scan(&self) {
         self.step(1 + self.nodes.get());
     }
 
@@ -148,7 +149,7 @@ impl Counts {
 /// A place for HTML to be read into, in which nothing is kept.
 struct Sink<'a>(&'a Counts);
 
-/// A node as far as the parser asks for it.
+/// A node as far as the parser needs it.
 struct Node {
     name: QualName,
     is_integration_point: bool,
@@ -165,7 +166,7 @@ impl Node {
         })
     }
 
-    /// What is no element, and of which no name is asked for.
+    /// A node that is no element, and whose name is never needed.
     fn unnamed() -> Rc<Node> {
         Node::new(QualName::new(None, ns!(), local_name!("")), false)
     }
@@ -237,12 +238,12 @@ impl TreeSink for Sink<'_> {
         below: &Rc<Node>,
         child: NodeOrText<Rc<Node>>,
     ) {
-        self.0.look_through();
+        self.0.count_scan();
         self.put(below.depth.get() + 1, &child);
     }
 
     fn append_before_sibling(&self, sibling: &Rc<Node>, child: NodeOrText<Rc<Node>>) {
-        self.0.look_through();
+        self.0.count_scan();
         self.put(sibling.depth.get(), &child);
     }
 
@@ -264,11 +265,11 @@ impl TreeSink for Sink<'_> {
     }
 
     fn remove_from_parent(&self, _: &Rc<Node>) {
-        self.0.look_through();
+        self.0.count_scan();
     }
 
     fn reparent_children(&self, _: &Rc<Node>, _: &Rc<Node>) {
-        self.0.look_through();
+        self.0.count_scan();
     }
 
     fn is_mathml_annotation_xml_integration_point(&self, node: &Rc<Node>) -> bool {

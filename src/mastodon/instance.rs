@@ -3,13 +3,13 @@
 use super::account::Account;
 use serde_json::{Value, json};
 
-/// What Mastodon's API is spoken as: clients look at it to know what there is.
+/// The version of Mastodon's API that is served: clients choose their features by it.
 const SPOKEN: &str = concat!(
     "4.3.0 (compatible; Slackwater ",
     env!("CARGO_PKG_VERSION"),
     ")"
 );
-/// What one is called by name and version.
+/// The name of this software.
 const NAME: &str = "Slackwater";
 
 /// `GET /api/v1/instance`. `host` is where clients came to, and `root` the same with its scheme.
@@ -50,7 +50,7 @@ fn streaming(root: &str) -> String {
     root.replacen("http", "ws", 1)
 }
 
-/// `GET /api/v1/accounts/verify_credentials`: who asks, with what only they see.
+/// `GET /api/v1/accounts/verify_credentials`: the caller's account, with the fields that only its owner sees.
 pub fn credentials(account: &Account) -> Value {
     let mut value = serde_json::to_value(account).unwrap_or_default();
     if let Some(fields) = value.as_object_mut() {

@@ -41,15 +41,15 @@ pub(super) const BLOCKS: [&str; 34] = [
     "thead",
     "tr",
 ];
-/// What stands side by side.
+/// The elements that are side by side.
 pub(super) const CELLS: [&str; 2] = ["td", "th"];
 /// Blocks that stay.
 const STAYING: [&str; 7] = ["p", "br", "pre", "blockquote", "ul", "ol", "li"];
 
-/// How every link opens: elsewhere, and without telling where from.
+/// The attributes of every link: it opens in another tab, without a referrer.
 const LINK: &str = " target=\"_blank\" rel=\"nofollow noopener noreferrer\"";
 
-/// What is still to be put between what was shown and what will be.
+/// The break that is still to be put before the next text.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Gap {
     Nothing,
@@ -162,7 +162,7 @@ impl Kept {
         } else if name == "a" {
             self.link(tag, is_end);
         } else if name == "p" && self.is_paragraph_inside(is_end) {
-            // No paragraph stands in another.
+            // No paragraph is inside another.
             self.line();
         } else if STAYING.contains(&name) {
             self.gap = Gap::Nothing;
@@ -191,7 +191,7 @@ impl Kept {
         0 < others || !self.headings.is_empty()
     }
 
-    /// No link stands in another: of those that did, as there was a table or the like between, the outermost stays.
+    /// No link is inside another: of those that were, with a table or the like between them, the outermost stays.
     fn link(&mut self, tag: &str, is_end: bool) {
         if is_end {
             self.links = self.links.saturating_sub(1);
@@ -342,7 +342,7 @@ mod tests {
             for tag in tags {
                 prop_assert!(TAGS.contains(&tag), "{soup} {shown}");
             }
-            // What stands between cells is put before the table.
+            // Text between cells is put before the table.
             let text = |html: &str| {
                 let mut text: Vec<char> = html.chars().filter(|c| !c.is_ascii()).collect();
                 text.sort_unstable();

@@ -1,11 +1,11 @@
 //! The routes of lists, and the list of late arrivals among them.
 
+use super::app::MastodonApp;
 use super::caller::user;
 use super::error::MastodonError;
 use super::late::{LATE_LIST, is_shown, late_list, late_timeline};
 use super::status_cache::StatusCache;
 use super::timeline::{PageRequest, Timeline};
-use crate::api::app::App;
 use crate::api::caller::CallerContext;
 use crate::api::disk_reads;
 use crate::api::problem::Problem;
@@ -20,7 +20,7 @@ use slackwater_engine::relationship::Relation;
 use slackwater_engine::view::late::page_of;
 
 pub(super) async fn lists(
-    State(app): State<App>,
+    State(app): State<MastodonApp>,
     Extension(context): Extension<CallerContext>,
 ) -> Result<Response, MastodonError> {
     let account = &user(&context, "read:lists")?.account;
@@ -32,7 +32,7 @@ pub(super) async fn lists(
 }
 
 pub(super) async fn one_list(
-    State(app): State<App>,
+    State(app): State<MastodonApp>,
     Path(list): Path<String>,
     Extension(context): Extension<CallerContext>,
 ) -> Result<Response, MastodonError> {
@@ -47,7 +47,7 @@ pub(super) async fn one_list(
 
 /// The members of the list of late arrivals, of which it has none; those of others are the backend's.
 pub(super) async fn list_accounts(
-    State(app): State<App>,
+    State(app): State<MastodonApp>,
     Path(list): Path<String>,
     Extension(context): Extension<CallerContext>,
 ) -> Result<Response, MastodonError> {
@@ -58,7 +58,7 @@ pub(super) async fn list_accounts(
     }
 }
 
-impl App {
+impl MastodonApp {
     /// Whether this is the list of late arrivals, and there is one.
     pub(super) fn is_late_list(&self, list: &str) -> bool {
         self.late_list && list == LATE_LIST

@@ -55,7 +55,7 @@ mod tests {
     use serde_json::value::to_raw_value;
     use slackwater_engine::json::LooseValue;
 
-    /// What is shown of an attachment, by a path into it.
+    /// The fields of an attachment that are shown, by their path.
     fn shown(attachment: &Value, path: &str) -> Value {
         let document = json!({"attachment": attachment});
         let document = to_raw_value(&document).unwrap();

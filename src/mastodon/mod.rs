@@ -2,9 +2,12 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | `routes` | the routes, and those of single statuses and of the instance |
-//! | `timelines`, `lists` | the routes of timelines and lists |
-//! | `caller`, `base_url`, `timeline_query` | the caller of a request, the address it used, and its query |
+//! | `openapi`, `routes` | the list of routes with their description, and the router made of it |
+//! | `app`, [`Options`] | the state that the routes share, and the API as configured |
+//! | `timelines`, `lists`, `statuses` | the routes of timelines, lists and single statuses |
+//! | `own_account`, `instance_routes` | the routes of the caller's account and of the instance |
+//! | `caller`, `base_url` | the caller of a request, and the address it used |
+//! | `timeline_request`, `timeline_query` | a request for a timeline, and its query |
 //! | `error` | errors in Mastodon's words |
 //! | `streaming`, `event_stream`, `socket_stream` | the streaming API: its routes, server-sent events, websockets |
 //! | `feed_follower` | a feed followed for a client's stream |
@@ -24,10 +27,11 @@
 //! | [`line_breaks`] | the lines that blocks leave when they go |
 
 pub mod account;
+pub(crate) mod app;
 mod base_url;
 mod caller;
 pub mod channel;
-pub(crate) mod error;
+mod error;
 pub mod event;
 mod event_stream;
 mod feed_follower;
@@ -36,21 +40,30 @@ pub mod html;
 pub mod html_cost;
 pub mod ids;
 pub mod instance;
+mod instance_routes;
 pub mod late;
 pub mod line_breaks;
 mod lists;
 pub mod media;
+pub(crate) mod openapi;
+mod options;
+mod own_account;
 pub mod poll;
 pub(crate) mod routes;
 mod socket_stream;
 pub mod status;
 pub mod status_cache;
+mod statuses;
 mod streaming;
 pub mod timeline;
 mod timeline_query;
+mod timeline_request;
 mod timelines;
 #[cfg(test)]
 mod worst_posts;
+
+pub(crate) use error::renderer_of;
+pub use options::Options;
 
 use slackwater_order::time::Time;
 

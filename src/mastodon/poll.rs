@@ -48,7 +48,7 @@ pub(super) fn poll(
     )
 }
 
-/// One of the choices, if it says what it is.
+/// One of the choices, if it has a name.
 fn choice(choice: LooseValue<'_>, language: Option<&str>) -> Option<Value> {
     let object = ObjectFields::of(choice);
     let title = choice
@@ -61,9 +61,9 @@ fn choice(choice: LooseValue<'_>, language: Option<&str>) -> Option<Value> {
 
 /// When a poll ends.
 struct End {
-    /// Its time, if one is said.
+    /// The time of its end, if it is known.
     at: Option<Time>,
-    /// It is said to have ended, and not when.
+    /// It has ended at a time that is not known.
     is_closed: bool,
 }
 

@@ -1,10 +1,10 @@
 //! Events to a client with a websocket, which subscribes to several streams on it.
 
+use super::app::MastodonApp;
 use super::channel::{ChannelError, ChannelQuery, ClientCommand};
 use super::error::MastodonError;
 use super::event::Event;
 use super::feed_follower::{Gone, Outlet, Subscriber};
-use crate::api::app::App;
 use crate::api::auth::{Caller, token};
 use crate::api::boxed::boxed;
 use crate::api::caller::{CallerContext, StreamPermit};
@@ -20,14 +20,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::interval;
 
-/// How long a stream may take to begin before its client is heard again.
+/// The longest time that a stream may take to begin before the next message of the client is read.
 const BEGIN_WAIT: Duration = Duration::from_secs(6);
-/// Streams on one socket.
+/// The most streams on one socket.
 const SUBSCRIPTIONS_MAX: usize = 32;
-/// Messages that a client may send between two pings.
+/// The most messages that a client may send between two pings.
 const MESSAGES_MAX: u32 = 200;
 
-impl App {
+impl MastodonApp {
     pub(super) fn socket(
         &self,
         upgrade: Upgrade,
@@ -71,7 +71,7 @@ impl App {
         }
     }
 
-    /// Subscribes and unsubscribes as the client wishes, and tells it what comes of that.
+    /// Carries out the client's commands, and sends it the events of its streams.
     async fn run_commands(
         &self,
         socket: &mut Socket,
@@ -86,8 +86,8 @@ impl App {
             tag: query.tag,
             list: query.list,
         });
-        let mut calm = interval(self.stream_options.socket.ping_every);
-        let mut heard = 0;
+        let mut ping_interval = interval(self.stream_options.socket.ping_every);
+        let mut messages = 0;
         loop {
             if let Some(command) = first.take()
                 && let Err(error) =
@@ -99,15 +99,15 @@ impl App {
                 }
             }
             tokio::select! {
-                _ = calm.tick() => heard = 0,
-                message = socket.hear() => {
-                    heard += 1;
+                _ = ping_interval.tick() => messages = 0,
+                message = socket.next_event() => {
+                    messages += 1;
                     match message {
                         ClientEvent::Left => return (None, "left"),
                         ClientEvent::Silent => return (None, "silent"),
-                        _ if MESSAGES_MAX < heard => return (Some(code::POLICY), "too many messages"),
+                        _ if MESSAGES_MAX < messages => return (Some(code::POLICY), "too many messages"),
                         ClientEvent::Binary => return (Some(code::POLICY), "messages are text"),
-                        // What is no JSON is passed over, as Mastodon does.
+                        // A message that is not JSON is ignored, as Mastodon ignores it.
                         ClientEvent::Text(text) => first = serde_json::from_str(&text).ok(),
                     }
                 }
@@ -120,7 +120,7 @@ impl App {
         }
     }
 
-    /// Does as the client wishes; a stream it wished for has begun when this returns.
+    /// Carries out a command. A stream that it asks for has begun when this returns.
     async fn execute(
         &self,
         command: &ClientCommand,
@@ -133,7 +133,7 @@ impl App {
             "subscribe" => {
                 let channel = self.channel(&command.stream, tag, list, context)?;
                 let key = channel.key();
-                // What ended by itself may be begun again.
+                // A stream that ended by itself may be begun again.
                 subscriptions.0.retain(|_, task| !task.is_finished());
                 if subscriptions.0.contains_key(&key) {
                     return Ok(());
@@ -156,8 +156,8 @@ impl App {
                     sender: sender.clone(),
                     begin: Some(begin),
                 };
-                let telling = self.clone().follow_feed(channel, subscriber, None, outlet);
-                let task = tokio::spawn(telling);
+                let following = self.clone().follow_feed(channel, subscriber, None, outlet);
+                let task = tokio::spawn(following);
                 subscriptions.0.insert(key, task.abort_handle());
                 // Ends when that is dropped: it has begun, or never will.
                 let begun = async { begun.await.unwrap_or(()) };
@@ -171,7 +171,7 @@ impl App {
                 }
                 Ok(())
             }
-            // Passed over, as Mastodon does.
+            // Ignored, as Mastodon ignores it.
             _ => Ok(()),
         }
     }
@@ -186,7 +186,7 @@ struct SocketOutlet {
     begin: Option<oneshot::Sender<()>>,
 }
 
-/// What happened, by the names of the stream it happened to.
+/// Events with the names of the stream that they are of.
 type Batch = (Arc<[String]>, Vec<Event>);
 
 impl Outlet for SocketOutlet {
@@ -245,23 +245,29 @@ mod tests {
     use super::*;
     use crate::mastodon::channel::Channel;
 
-    /// What a call would be made of, without calling.
+    /// The size of a call's future, without the call.
     fn size<A, F: Future>(_: impl FnOnce(A) -> F) -> usize {
         size_of::<F>()
     }
 
-    /// Were this to fail, ten thousand readers who wait would take that much more, ten thousand times.
+    /// A failure means that ten thousand waiting readers take that much more memory, ten thousand times.
     #[test]
     fn a_reader_who_waits_takes_little() {
-        type Socketed = (App, Socket, ChannelQuery, CallerContext, StreamPermit);
-        let listens = size(|(app, socket, query, context, permit): Socketed| {
+        type Listened = (
+            MastodonApp,
+            Socket,
+            ChannelQuery,
+            CallerContext,
+            StreamPermit,
+        );
+        let listens = size(|(app, socket, query, context, permit): Listened| {
             app.listen(socket, query, context, permit)
         });
-        type Told = (App, Channel, Subscriber, SocketOutlet);
-        let tells = size(|(app, channel, subscriber, sender): Told| {
+        type Followed = (MastodonApp, Channel, Subscriber, SocketOutlet);
+        let follows = size(|(app, channel, subscriber, sender): Followed| {
             app.follow_feed(channel, subscriber, None, sender)
         });
         assert!(listens <= 3 << 10, "{listens}");
-        assert!(tells <= 7 << 9, "{tells}");
+        assert!(follows <= 7 << 9, "{follows}");
     }
 }

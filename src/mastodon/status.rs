@@ -1,4 +1,4 @@
-//! A post as a status of Mastodon's API. It is made of its arguments alone: all that it needs was looked up before.
+//! A post as a status of Mastodon's API. It is made of its arguments alone, which hold all that had to be looked up.
 
 use super::account::{Account, emoji};
 use super::html::{beginning, escaped, html, plain};
@@ -21,7 +21,7 @@ use url::form_urlencoded::byte_serialize;
 /// The most media, mentions, tags and emoji of one post that are shown.
 pub(super) const ITEMS_MAX: usize = 100;
 
-/// How many times as long as what was written a status may be, and how many bytes beside.
+/// How many times as long as its source a status may be, and how many bytes beside.
 const GROWTH_MAX: usize = 4;
 const GROWTH_BYTES: usize = 16 << 10;
 /// The longest title or summary that is shown with a text, in bytes; the rest of it is cut off.
@@ -32,17 +32,17 @@ const TITLE_BYTES_MAX: usize = 16 << 10;
 pub struct Status {
     /// Its id: decimal digits, or the backend's own.
     pub id: String,
-    /// When it was written, as its author's server says; else when it arrived.
+    /// The time of writing by its author's server, or else of arrival.
     pub created_at: String,
-    /// The id of what it answers, if that is known.
+    /// The id of the status that it replies to, if that is known.
     pub in_reply_to_id: Option<String>,
-    /// The id of whom it answers, if that is known.
+    /// The id of the account that it replies to, if that is known.
     pub in_reply_to_account_id: Option<String>,
-    /// Whether it is to be shown only to who asks for it.
+    /// Whether it is hidden until the reader opens it.
     pub sensitive: bool,
-    /// What warns of it, plain text.
+    /// The content warning, plain text.
     pub spoiler_text: String,
-    /// Who could see it: Mastodon's words.
+    /// The visibility, in Mastodon's words.
     pub visibility: &'static str,
     /// The language it is in.
     pub language: Option<String>,
@@ -50,22 +50,22 @@ pub struct Status {
     pub uri: String,
     /// Its page.
     pub url: Option<String>,
-    /// As far as its author's server said.
+    /// As far as its author's server published it.
     pub replies_count: u64,
-    /// As far as its author's server said.
+    /// As far as its author's server published it.
     pub reblogs_count: u64,
-    /// As far as its author's server said.
+    /// As far as its author's server published it.
     pub favourites_count: u64,
-    /// What this service does not know of it.
+    /// The fields that this service cannot know.
     #[serde(flatten)]
     pub reader_state: ReaderState,
     /// When it was last edited.
     pub edited_at: Option<String>,
-    /// What it says: harmless HTML.
+    /// The content: harmless HTML.
     pub content: String,
-    /// What it boosts.
+    /// The boosted status.
     pub reblog: Option<Box<Status>>,
-    /// Who wrote it.
+    /// The author.
     pub account: Account,
     /// Its images, sounds and films.
     pub media_attachments: Vec<Value>,
@@ -75,19 +75,19 @@ pub struct Status {
     pub tags: Vec<Value>,
     /// Custom emoji in it.
     pub emojis: Vec<Value>,
-    /// Never: that is made by looking at what it links to.
+    /// Never: a preview is made by reading the linked page.
     pub card: Option<Value>,
     /// Its poll.
     pub poll: Option<Value>,
-    /// Where it stands and how it came.
+    /// Its place and its arrival.
     pub slackwater: Placement,
 }
 
-/// What a signed-in reader of Mastodon 4.5 is told of a status, and this service does not know: what the reader did with it,
-/// what quotes it, and who may quote it.
+/// The fields that a signed-in reader of Mastodon 4.5 gets and this service cannot know: the reader's own actions, the quotes of
+/// the status, and the accounts that may quote it.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct ReaderState {
-    /// How many posts quote it.
+    /// The number of posts that quote it.
     pub quotes_count: u64,
     /// Whether the reader likes it.
     pub favourited: bool,
@@ -103,18 +103,18 @@ pub struct ReaderState {
     pub filtered: [(); 0],
     /// The program it was written with.
     pub application: Option<()>,
-    /// What it quotes.
+    /// The quoted status.
     pub quote: Option<()>,
-    /// Who may quote it.
+    /// The accounts that may quote it.
     pub quote_approval: QuoteApproval,
 }
 
-/// Who may quote a post, as far as that is known.
+/// The accounts that may quote a post, as far as they are known.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct QuoteApproval {
-    /// Who at once: an empty list.
+    /// Those that may at once: an empty list.
     pub automatic: [(); 0],
-    /// Who, if asked for: an empty list.
+    /// Those that may when the author approves: an empty list.
     pub manual: [(); 0],
     /// Whether the reader.
     pub current_user: &'static str,
@@ -130,37 +130,37 @@ impl Default for QuoteApproval {
     }
 }
 
-/// Where a post stands and how it came.
+/// A post's place and arrival.
 #[derive(Clone, Debug, Serialize)]
 pub struct Placement {
     /// When this instance received it.
     pub arrived_at: String,
     /// Milliseconds from when it was written to then.
     pub delay_ms: Option<i64>,
-    /// How that measures against its origin's reorder window.
+    /// The delay against its origin's reorder window.
     pub verdict: &'static str,
     /// Which of its times gave it its place.
     pub placed_by: &'static str,
 }
 
-/// What a status is made of, beside its post.
+/// The data that a status is made of, beside its post.
 #[derive(Debug)]
 pub struct StatusContext {
     /// Its id.
     pub id: String,
-    /// Who wrote it.
+    /// The author.
     pub account: Account,
     /// Where clients came to, with its scheme: pages of hashtags are there.
     pub base_url: Arc<str>,
-    /// The id of what it answers.
+    /// The id of the status that it replies to.
     pub in_reply_to_id: Option<String>,
-    /// The id of whom it answers.
+    /// The id of the account that it replies to.
     pub in_reply_to_account_id: Option<String>,
-    /// Of those it mentions, who is known. Others are left out.
+    /// The known ones among the actors that it mentions. Others are left out.
     pub mentioned: Vec<KnownMention>,
 }
 
-/// Somebody whom a post mentions, as what is known of them says, and not as the mention does.
+/// An actor that a post mentions, by the actor's own document and not by the mention.
 #[derive(Debug)]
 pub struct KnownMention {
     /// The actor's id, as the mention writes it.
@@ -174,7 +174,7 @@ pub struct KnownMention {
 }
 
 impl Status {
-    /// A post as a status; `reblog` is what it boosts. Its poll is told as it is `now`.
+    /// A post as a status; `reblog` is the status that it boosts. Its poll is shown as it is `now`.
     pub fn new(post: &Post, context: StatusContext, reblog: Option<Status>, now: Time) -> Status {
         let body = &post.body;
         let language = body.language.as_deref();
@@ -226,8 +226,8 @@ impl Status {
 }
 
 impl Status {
-    /// As JSON text, at most [`GROWTH_MAX`] times as long as what was `written` of it, in bytes, beside whose it is: where it is
-    /// not, because it is made of links that are written short and shown four times, it goes without what is attached to it.
+    /// The status as JSON text, at most `GROWTH_MAX` times as long as the `written` bytes that it was made of, its author aside.
+    /// A longer one, made of links that are written short and shown four times, goes without its attachments.
     pub fn into_json(mut self, written: usize) -> String {
         let json = |it: &Status| serde_json::to_string(it).unwrap_or_default();
         let all = json(&self);
@@ -259,7 +259,7 @@ impl Status {
     }
 }
 
-/// Mastodon knows no word for what was sent to some.
+/// Mastodon has no word for posts that were sent to some.
 fn visibility(visibility: Visibility) -> &'static str {
     match visibility {
         Visibility::Limited => Visibility::Private.name(),
@@ -275,12 +275,12 @@ fn tags_of<'a>(
     tags.map(ObjectFields::of).filter(move |tag| tag.is(kind))
 }
 
-/// Whether it is an object whose `name` is a title and whose `summary` is one: Mastodon shows those with a link.
+/// Whether objects of this type have a title as `name` and a summary as `summary`: Mastodon shows those with a link.
 fn is_titled(object: &ObjectFields<'_>) -> bool {
     !object.is("Note") && !object.is("Question")
 }
 
-/// What warns of a post.
+/// The content warning of a post.
 fn spoiler(object: &ObjectFields<'_>, language: Option<&str>) -> Option<String> {
     match is_titled(object) {
         true => None,
@@ -339,7 +339,7 @@ fn is_html(object: &ObjectFields<'_>) -> bool {
         .is_none_or(|it| !is_of(&it, "text/") || is_of(&it, "text/html"))
 }
 
-/// Each person once, whoever writes their id in another way too.
+/// Each actor once, also if their id is written in several ways.
 fn mentions(object: &ObjectFields<'_>, known: &[KnownMention]) -> Vec<Value> {
     let known: HashMap<&str, &KnownMention> =
         known.iter().map(|it| (it.actor.as_str(), it)).collect();
@@ -367,10 +367,10 @@ fn hashtags(object: &ObjectFields<'_>, base_url: &str) -> Vec<Value> {
         if !once.insert(name.clone()) {
             return None;
         }
-        let there = tag.link(FieldName::Href);
+        let href = tag.link(FieldName::Href);
         let encoded = byte_serialize(name.as_bytes());
         let url =
-            there.unwrap_or_else(|| format!("{base_url}/tags/{}", encoded.collect::<String>()));
+            href.unwrap_or_else(|| format!("{base_url}/tags/{}", encoded.collect::<String>()));
         Some(json!({"name": name, "url": url}))
     };
     // Comparing them takes longer than showing them.
@@ -398,106 +398,4 @@ fn emojis(object: &ObjectFields<'_>) -> Vec<Value> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::account::AccountSource;
-    use super::super::worst_posts;
-    use super::*;
-    use crate::example;
-    use serde_json::value::{RawValue, to_raw_value};
-
-    /// A failure means that a megabyte becomes many.
-    #[test]
-    fn a_status_is_in_proportion_to_what_was_written_of_it() {
-        let mentioned = |n: usize| KnownMention {
-            actor: format!("https://a.example/{n}"),
-            id: n.to_string(),
-            username: n.to_string(),
-            acct: n.to_string(),
-        };
-        let ana = "https://a.example/users/ana";
-        let account = || {
-            Account::new(&AccountSource {
-                actor: ana,
-                id: "1",
-                document: None,
-                base_url: "https://home.example",
-                is_local: false,
-            })
-        };
-        for bytes in [20_000, 100_000] {
-            for (what, object) in worst_posts::objects(bytes) {
-                let mut post = example::post(ana);
-                let written = object.to_string();
-                post.body.object = RawValue::from_string(written.clone()).unwrap();
-                let context = StatusContext {
-                    id: "1".to_owned(),
-                    account: account(),
-                    base_url: "https://home.example".into(),
-                    in_reply_to_id: None,
-                    in_reply_to_account_id: None,
-                    mentioned: (0..ITEMS_MAX).map(mentioned).collect(),
-                };
-                let status = Status::new(&post, context, None, Time::default());
-                let json = status.into_json(written.len());
-                let room = GROWTH_MAX * written.len() + GROWTH_BYTES + 2_000;
-                assert!(
-                    json.len() <= room,
-                    "{what}: {} of {}",
-                    json.len(),
-                    written.len()
-                );
-            }
-        }
-    }
-
-    fn shown(object: &Value, path: &str) -> Value {
-        let mentioned = [
-            "https://a.example/u",
-            "https://A.example:443/u/",
-            "javascript:1",
-        ];
-        let mentioned = mentioned.map(|actor| KnownMention {
-            actor: actor.to_owned(),
-            id: "7".to_owned(),
-            username: "u".to_owned(),
-            acct: "u@a.example".to_owned(),
-        });
-        let object = to_raw_value(object).unwrap();
-        let object = &ObjectFields::of(LooseValue::from(&*object));
-        let all = json!({"mentions": mentions(object, &mentioned), "tags": hashtags(object, "https://home.example"),
-            "emojis": emojis(object)});
-        all.pointer(path).cloned().unwrap_or_default()
-    }
-
-    /// A failure means that a click in a client runs what a stranger wrote, or that a stranger goes under another's name.
-    #[test]
-    fn tags_lead_to_pages_and_people_are_called_what_they_are() {
-        let mention =
-            |href: &str| json!({"type": "Mention", "href": href, "name": "@bob@b.example"});
-        let mentions = json!({"tag": [mention("https://a.example/u"), mention("https://A.example:443/u/"), mention("javascript:1"),
-            mention("https://a.example/stranger")]});
-        let expected = json!([{"id": "7", "username": "u", "url": "https://a.example/u", "acct": "u@a.example"}]);
-        assert_eq!(shown(&mentions, "/mentions"), expected);
-        for bad in [
-            "javascript:1",
-            "data:x",
-            "/x",
-            "//a.example",
-            "ftp://a.example/",
-        ] {
-            let tags = json!({"tag": [{"type": "Hashtag", "name": "#Tide", "href": bad},
-                {"type": "Emoji", "name": ":cat:", "icon": {"url": bad}}]});
-            assert_eq!(
-                shown(&tags, "/tags/0/url"),
-                "https://home.example/tags/tide"
-            );
-            assert_eq!(shown(&tags, "/emojis"), json!([]));
-        }
-        let emoji = |name: &str| json!({"tag": {"type": "Emoji", "name": name, "icon": {"url": "HTTPS://A.example/c.png"}}});
-        assert_eq!(
-            shown(&emoji(":cat:"), "/emojis/0/url"),
-            "https://a.example/c.png"
-        );
-        assert_eq!(shown(&emoji("cat<b>"), "/emojis"), json!([]));
-    }
-}
+mod tests;

@@ -1,5 +1,5 @@
-//! A cache of statuses as JSON text: each is made once for all who read it within a few seconds. Making HTML harmless takes longer
-//! than all the rest, and ten thousand readers may get the same post at the same moment.
+//! A cache of statuses as JSON text: each is made once for all its readers within a few seconds. Making HTML harmless takes
+//! longer than all the rest, and ten thousand readers may get the same post at the same moment.
 
 use super::account::{Account, AccountSource, handle, own_id};
 use super::ids::id_of;
@@ -15,20 +15,20 @@ use slackwater_order::time::Time;
 use std::sync::{Arc, OnceLock};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-/// The most bytes of text kept.
+/// The most bytes of text that are kept.
 const BYTES_MAX: u64 = 32 << 20;
-/// About how many bytes a status has.
+/// The usual bytes of a status.
 const STATUS_BYTES: usize = 3 << 10;
-/// How long one is taken as it is: what is known of its author may change, and of what it answers,
+/// The time for which a status is used as it is: its author's document may change, and the post it replies to,
 /// and its poll may end.
 const FRESH_MS: i64 = 5_000;
-/// What is longer takes so long to be made harmless that no thread does it which others wait for, in bytes.
+/// The longest HTML, in bytes, that is made harmless on a thread that other tasks wait for.
 const LONG_BYTES: usize = 16 << 10;
 
-/// What the backend did not give of a post.
+/// The id of a post that the backend did not give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum MissingRef {
-    /// Its own id of it.
+    /// Its own id of the post.
     Ref,
     /// Its own id of the author, with any post of theirs.
     AuthorRef,
@@ -37,26 +37,27 @@ enum MissingRef {
 /// The statuses lately made.
 #[derive(Debug)]
 pub struct StatusCache {
-    /// Whose ids clients see.
+    /// The ids that clients see.
     pub ids: Ids,
-    /// Where clients came to, with its scheme: what has no page or image elsewhere has it there.
+    /// The scheme and host that clients used: the address of pages and images that have none elsewhere.
     pub(super) base_url: Arc<str>,
     statuses: Arc<SingleFlight<Key, CachedStatus>>,
 }
 
-/// What a status is made of.
+/// The data that a status is made of.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
     post: PostId,
-    /// Where it, and what it boosts, are in memory: one that changed is another there, and what stands here is not let go of.
+    /// The addresses in memory of the post and of the post it boosts: a changed post has another, and the cached one keeps its
+    /// own.
     places: (usize, usize),
-    /// Where who asks for it came to.
+    /// The scheme and host that the reader used.
     base_url: Arc<str>,
     /// While it is [`FRESH_MS`].
     moment: i64,
 }
 
-/// One status as text.
+/// A status as text.
 #[derive(Debug)]
 pub struct CachedStatus {
     post: Arc<Post>,
@@ -105,7 +106,7 @@ impl StatusCache {
         }
     }
 
-    /// A post, with what it boosts, as a status; none if the backend gave no id for a part of it that needs one.
+    /// A post, with the post it boosts, as a status; none if the backend gave no id for a part of it that needs one.
     pub fn status(
         &self,
         state: &AppState,
@@ -123,7 +124,7 @@ impl StatusCache {
         let make = || self.make(state, post, original, now);
         let made = match may_wait() {
             true => self.statuses.get_or_make(&key, make),
-            // Nobody is waited for here either: what takes long is not made here, and what does not may be made twice.
+            // This thread must not wait: long statuses are not made here, and short ones may be made twice.
             false => self.statuses.get_or_make_beside(&key, make),
         };
         match made {
@@ -133,7 +134,7 @@ impl StatusCache {
         }
     }
 
-    /// The same, made anew; an error without a cause says that it is left out.
+    /// The same without the cache; an error without a cause means that the post is left out.
     fn make(
         &self,
         state: &AppState,
@@ -163,14 +164,15 @@ impl StatusCache {
         }))
     }
 
-    /// Why clients do not see a post, with what it boosts, whatever feed it is in; none if they do. As a sentence's end.
+    /// The reason why clients do not see a post, with the post it boosts, whatever feed it is in; none if they do. As a
+    /// sentence's end.
     pub fn why_left_out(
         &self,
         state: &AppState,
         post: &Post,
         original: Option<&Post>,
     ) -> Result<Option<String>, DiskError> {
-        for (part, whose) in [(original, "what it boosts"), (Some(post), "it")] {
+        for (part, name) in [(original, "what it boosts"), (Some(post), "it")] {
             let missing_ref = part.map(|part| self.missing_ref(state, part)).transpose()?;
             let header = match missing_ref.flatten() {
                 Some(MissingRef::Ref) => "Ref",
@@ -178,13 +180,13 @@ impl StatusCache {
                 None => continue,
             };
             return Ok(Some(format!(
-                "left out: mastodon.ids is \"ref\", and {whose} was sent without {header}"
+                "left out: mastodon.ids is \"ref\", and {name} was sent without {header}"
             )));
         }
         Ok(None)
     }
 
-    /// What a post lacks that it needs to be a status.
+    /// The id that a post lacks to be a status.
     fn missing_ref(&self, state: &AppState, post: &Post) -> Result<Option<MissingRef>, DiskError> {
         if id_of(self.ids, post).is_none() {
             return Ok(Some(MissingRef::Ref));
@@ -205,7 +207,7 @@ impl StatusCache {
         None
     }
 
-    /// A post as a status, made anew; none if the backend gave no id for a part of it that needs one.
+    /// A post as a status, without the cache; none if the backend gave no id for a part of it that needs one.
     pub(super) fn made(
         &self,
         state: &AppState,

@@ -1,10 +1,10 @@
 //! The routes of Mastodon's streaming API, over websockets and server-sent events.
 
+use super::app::MastodonApp;
 use super::base_url::BaseUrl;
 use super::channel::{Channel, ChannelError, ChannelQuery};
 use super::error::MastodonError;
 use super::late::LATE_LIST;
-use crate::api::app::App;
 use crate::api::auth::Caller;
 use crate::api::caller::CallerContext;
 use crate::api::websocket_upgrade::{Upgrade, UpgradeError};
@@ -21,7 +21,7 @@ pub(super) async fn health() -> &'static str {
 
 /// A websocket, or the events of the stream that is named.
 pub(super) async fn any(
-    State(app): State<App>,
+    State(app): State<MastodonApp>,
     Query(query): Query<ChannelQuery>,
     Extension(mut context): Extension<CallerContext>,
     headers: HeaderMap,
@@ -39,7 +39,7 @@ pub(super) async fn any(
 
 /// The events of the stream that the path names.
 pub(super) async fn named(
-    State(app): State<App>,
+    State(app): State<MastodonApp>,
     Path(path): Path<String>,
     Query(query): Query<ChannelQuery>,
     Extension(mut context): Extension<CallerContext>,
@@ -50,8 +50,8 @@ pub(super) async fn named(
     app.events(&name, &query, &context, &headers).await
 }
 
-impl App {
-    /// The account that listens, if it is one. Whoever may not listen at all is told so before anything else.
+impl MastodonApp {
+    /// The account of the caller, if it is one. A caller that may read no stream gets that error before any other.
     pub(super) fn subscriber(
         &self,
         context: &CallerContext,
@@ -63,7 +63,7 @@ impl App {
         }
     }
 
-    /// The stream of this name. The list of late arrivals is quiet: what it holds is what is not pushed.
+    /// The stream of this name. The list of late arrivals is quiet: it holds the posts that are not pushed.
     pub(super) fn channel_named(
         &self,
         name: &str,
@@ -78,7 +78,7 @@ impl App {
         }
     }
 
-    /// The stream that is meant, if it is there and this caller may listen to it.
+    /// The stream that a client names, if there is one and the caller may read it.
     pub(super) fn channel(
         &self,
         name: &str,

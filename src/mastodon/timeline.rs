@@ -17,21 +17,22 @@ pub struct Timeline {
     pub json: String,
     /// The ids of the newest and the oldest; none on an empty page.
     pub ends: Option<(String, String)>,
-    /// Nothing stands below it.
+    /// There is nothing below it.
     pub is_last: bool,
 }
 
-/// What part of a timeline is asked for.
+/// The part of a timeline that a request names.
 #[derive(Clone, Copy, Debug)]
 pub struct PageRequest {
-    /// Between which places, and how many.
+    /// The places that it lies between, and its length.
     pub span: Span,
     /// Those just above its lower end, not the newest.
     pub is_upward: bool,
 }
 
 impl Timeline {
-    /// Takes what is `page_request` out of the ascending `ids`, as far as they still belong there and fall through `filter`.
+    /// Takes the part that `page_request` names out of the ascending `ids`, as far as they still belong there and `filter` shows
+    /// them.
     pub fn fill(
         state: &AppState,
         status_cache: &StatusCache,

@@ -8,14 +8,14 @@ use slackwater_engine::view::page::Span;
 use slackwater_order::place::PostId;
 use url::form_urlencoded;
 
-/// Statuses on a page if none are asked for.
-const LIMIT_DEFAULT: usize = 20;
-/// The most statuses on a page; who asks for more gets so many, as Mastodon does.
-const LIMIT_MAX: usize = 40;
-/// The most hashtags that a hashtag's timeline may be asked with besides.
-const TAGS_MAX: usize = 4;
+/// The length of a page without a `limit`, in statuses.
+pub(super) const LIMIT_DEFAULT: usize = 20;
+/// The most statuses on a page; a larger `limit` counts as this one, as with Mastodon.
+pub(super) const LIMIT_MAX: usize = 40;
+/// The most further hashtags of a hashtag's timeline.
+pub(super) const TAGS_MAX: usize = 4;
 
-/// A query as clients write it: names may be repeated, and end with `[]`; what is not known is passed over.
+/// A query as clients write it: names may be repeated, and end with `[]`; unknown names are ignored.
 pub(super) struct TimelineQuery(Vec<(String, String)>);
 
 impl TimelineQuery {
@@ -25,7 +25,7 @@ impl TimelineQuery {
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        let pair = self.0.iter().find(|(there, _)| there == name);
+        let pair = self.0.iter().find(|(key, _)| key == name);
         pair.map(|(_, value)| value.as_str())
             .filter(|value| !value.is_empty())
     }
@@ -36,17 +36,17 @@ impl TimelineQuery {
     }
 
     pub(super) fn tags(&self, name: &str) -> Vec<String> {
-        let there = self
+        let pairs = self
             .0
             .iter()
-            .filter(|(there, _)| there.trim_end_matches("[]") == name);
-        there
+            .filter(|(key, _)| key.trim_end_matches("[]") == name);
+        pairs
             .filter_map(|(_, tag)| hashtag_of(tag))
             .take(TAGS_MAX)
             .collect()
     }
 
-    /// All but where the page begins and ends.
+    /// All parameters but those of the page's bounds and the token.
     pub(super) fn kept(&self) -> String {
         let is_kept = |(name, _): &&(String, String)| {
             !matches!(
@@ -62,8 +62,8 @@ impl TimelineQuery {
     }
 }
 
-/// Which part of a feed. `since_id` asks for the newest above it, `min_id` for those just above it; `place` says what an id stands
-/// for.
+/// The part of a feed that a query names: with `since_id` the newest above that id, with `min_id` those just above it. `place`
+/// gives the place of an id.
 pub(super) fn page_request(
     query: &TimelineQuery,
     place: impl Fn(&str, &str) -> Result<PostId, MastodonError>,

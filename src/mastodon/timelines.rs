@@ -1,21 +1,20 @@
 //! The routes of timelines.
 
-use super::base_url::BaseUrl;
+use super::app::MastodonApp;
 use super::caller::user;
 use super::channel::Filter;
 use super::error::MastodonError;
 use super::timeline::Timeline;
-use super::timeline_query::{TimelineQuery, number, page_request};
-use crate::api::app::App;
-use crate::api::caller::CallerContext;
+use super::timeline_query::{number, page_request};
+use super::timeline_request::TimelineRequest;
 use crate::api::large_response::hold;
 use crate::api::problem::Problem;
 use crate::clock;
 use crate::mastodon::ids::Ids;
-use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
 use serde_json::json;
 use slackwater_engine::activity::object::hashtag_of;
 use slackwater_engine::feed::feed_id::PublicPart;
@@ -24,92 +23,64 @@ use slackwater_engine::view::feed_ref::FeedRef;
 use slackwater_order::place::PostId;
 
 pub(super) async fn home(
-    State(app): State<App>,
-    RawQuery(query): RawQuery,
-    Extension(context): Extension<CallerContext>,
-    uri: Uri,
-    headers: HeaderMap,
+    State(app): State<MastodonApp>,
+    request: TimelineRequest,
 ) -> Result<Response, MastodonError> {
-    let account = user(&context, "read:statuses")?.account.clone();
-    let query = TimelineQuery::read(query.as_deref());
-    let feed_ref = FeedRef::Home { account };
-    let base_url = BaseUrl::of(&app, &context, &headers);
-    app.timeline(
-        &[feed_ref],
-        &query,
-        Filter::default(),
-        (&context, &base_url, &uri),
-    )
-    .await
+    let account = user(&request.context, "read:statuses")?.account.clone();
+    app.timeline(&[FeedRef::Home { account }], &request, Filter::default())
+        .await
 }
 
 pub(super) async fn list(
-    State(app): State<App>,
+    State(app): State<MastodonApp>,
     Path(list): Path<String>,
-    RawQuery(query): RawQuery,
-    Extension(context): Extension<CallerContext>,
-    uri: Uri,
-    headers: HeaderMap,
+    request: TimelineRequest,
 ) -> Result<Response, MastodonError> {
-    let account = user(&context, "read:lists")?.account.clone();
-    let query = TimelineQuery::read(query.as_deref());
-    let base_url = BaseUrl::of(&app, &context, &headers);
+    let account = user(&request.context, "read:lists")?.account.clone();
     if app.is_late_list(&list) {
-        let page_request = page_request(&query, number)?;
-        let status_cache = app.status_cache.at(&base_url.root);
-        let late = app.late_statuses(&context, &account, &status_cache, page_request);
+        let page_request = page_request(&request.query, number)?;
+        let status_cache = app.status_cache.at(&request.base_url.root);
+        let late = app.late_statuses(&request.context, &account, &status_cache, page_request);
         let (page, room) = late.await?;
-        return Ok(hold(room, answer(page, &query, &base_url.path(&uri))).await?);
+        return Ok(hold(room, response(page, &request)).await?);
     }
-    let feed_ref = FeedRef::List { account, list };
     app.timeline(
-        &[feed_ref],
-        &query,
+        &[FeedRef::List { account, list }],
+        &request,
         Filter::default(),
-        (&context, &base_url, &uri),
     )
     .await
 }
 
 pub(super) async fn public(
-    State(app): State<App>,
-    RawQuery(query): RawQuery,
-    Extension(context): Extension<CallerContext>,
-    uri: Uri,
-    headers: HeaderMap,
+    State(app): State<MastodonApp>,
+    request: TimelineRequest,
 ) -> Result<Response, MastodonError> {
-    let query = TimelineQuery::read(query.as_deref());
+    let query = &request.query;
     let part = match (query.is("local"), query.is("remote")) {
         (true, false) => PublicPart::Local,
         (false, true) => PublicPart::Remote,
         _ => PublicPart::All,
     };
-    let feed_ref = FeedRef::Public {
-        part,
-        reader: app.reader(&context)?,
-    };
+    let reader = app.reader(&request.context)?;
     let filter = Filter {
         only_media: query.is("only_media"),
         ..Filter::default()
     };
-    let base_url = BaseUrl::of(&app, &context, &headers);
-    app.timeline(&[feed_ref], &query, filter, (&context, &base_url, &uri))
+    app.timeline(&[FeedRef::Public { part, reader }], &request, filter)
         .await
 }
 
 pub(super) async fn hashtag(
-    State(app): State<App>,
+    State(app): State<MastodonApp>,
     Path(tag): Path<String>,
-    RawQuery(query): RawQuery,
-    Extension(context): Extension<CallerContext>,
-    uri: Uri,
-    headers: HeaderMap,
+    request: TimelineRequest,
 ) -> Result<Response, MastodonError> {
-    let query = TimelineQuery::read(query.as_deref());
-    let reader = app.reader(&context)?;
+    let query = &request.query;
+    let reader = app.reader(&request.context)?;
     let tag = hashtag_of(&tag).ok_or_else(MastodonError::not_found)?;
     let any = query.tags("any").into_iter();
-    let feed_ref: Vec<FeedRef> = std::iter::once(tag)
+    let feed_refs: Vec<FeedRef> = std::iter::once(tag)
         .chain(any)
         .map(|tag| FeedRef::Tag {
             tag,
@@ -117,7 +88,6 @@ pub(super) async fn hashtag(
         })
         .collect();
     let (local, remote) = (query.is("local"), query.is("remote"));
-    let base_url = BaseUrl::of(&app, &context, &headers);
     let filter = Filter {
         only_media: query.is("only_media"),
         only_local: local && !remote,
@@ -125,44 +95,42 @@ pub(super) async fn hashtag(
         all: query.tags("all"),
         none: query.tags("none"),
     };
-    app.timeline(&feed_ref, &query, filter, (&context, &base_url, &uri))
-        .await
+    app.timeline(&feed_refs, &request, filter).await
 }
 
-impl App {
+impl MastodonApp {
     async fn timeline(
         &self,
-        feed_ref: &[FeedRef],
-        query: &TimelineQuery,
+        feed_refs: &[FeedRef],
+        request: &TimelineRequest,
         filter: Filter,
-        (context, base_url, uri): (&CallerContext, &BaseUrl, &Uri),
     ) -> Result<Response, MastodonError> {
         self.state.is_open()?;
-        let mut looks = Vec::with_capacity(feed_ref.len());
-        for feed_ref in feed_ref {
+        let mut snapshots = Vec::with_capacity(feed_refs.len());
+        for feed_ref in feed_refs {
             match self.state.snapshot_when_active(feed_ref, None).await {
-                Ok(snapshot) => looks.push(snapshot),
-                // As Mastodon says that a feed is being made anew.
+                Ok(snapshot) => snapshots.push(snapshot),
+                // Mastodon responds so while a feed is being rebuilt.
                 Err(problem) if problem.status == StatusCode::SERVICE_UNAVAILABLE.as_u16() => {
                     return Ok((StatusCode::PARTIAL_CONTENT, Json(json!([]))).into_response());
                 }
                 Err(problem) => return Err(problem.into()),
             }
         }
-        let status_cache = self.status_cache.at(&base_url.root);
-        self.answered(context, || {
-            let page_request = page_request(query, |name, id| self.place(name, id))?;
-            let mut ids: Vec<PostId> = looks
+        let status_cache = self.status_cache.at(&request.base_url.root);
+        self.answered(&request.context, || {
+            let page_request = page_request(&request.query, |name, id| self.place(name, id))?;
+            let mut ids: Vec<PostId> = snapshots
                 .iter()
                 .flat_map(|snapshot| snapshot.ids())
                 .copied()
                 .collect();
-            if 1 < looks.len() {
+            if 1 < snapshots.len() {
                 ids.sort_unstable();
                 ids.dedup();
             }
             let admits = |post: &Post, original: Option<&Post>| {
-                looks
+                snapshots
                     .iter()
                     .any(|snapshot| snapshot.resolved.admits(&self.state.view, post, original))
             };
@@ -176,12 +144,12 @@ impl App {
                 clock::now(),
             );
             let page = page.map_err(|e| Problem::internal(&e))?;
-            Ok(answer(page, query, &base_url.path(uri)))
+            Ok(response(page, request))
         })
         .await
     }
 
-    /// The place that an id of a status stands for. Ids need not exist.
+    /// The place of the status with an id. The id need not exist.
     fn place(&self, name: &str, id: &str) -> Result<PostId, MastodonError> {
         if self.status_cache.ids == Ids::Ref {
             let found = self
@@ -194,14 +162,14 @@ impl App {
                 return Ok(post.id);
             }
         }
-        // Of the backend's ids those that Mastodon makes begin with the time as ours do.
+        // The ids of a backend that is Mastodon begin with the time, as places do.
         number(name, id)
     }
 }
 
 /// A page, with `Link`.
-fn answer(page: Timeline, query: &TimelineQuery, path: &str) -> Response {
-    let link = link(path, &query.kept(), &page);
+fn response(page: Timeline, request: &TimelineRequest) -> Response {
+    let link = link(&request.url, &request.query.kept(), &page);
     let mut response = json_text(page.json);
     if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
         response.headers_mut().insert(header::LINK, link);
@@ -218,13 +186,13 @@ pub(super) fn json_text(body: String) -> Response {
         .into_response()
 }
 
-/// `Link`: the page below, unless nothing stands there, and the page just above.
-fn link(path: &str, kept: &str, page: &Timeline) -> Option<String> {
+/// `Link`: the page below, unless nothing is there, and the page just above.
+fn link(url: &str, kept: &str, page: &Timeline) -> Option<String> {
     let (newest, oldest) = page.ends.as_ref()?;
     let and = if kept.is_empty() { "" } else { "&" };
-    let prev = format!("<{path}?{kept}{and}min_id={newest}>; rel=\"prev\"");
+    let prev = format!("<{url}?{kept}{and}min_id={newest}>; rel=\"prev\"");
     Some(match page.is_last {
         true => prev,
-        false => format!("<{path}?{kept}{and}max_id={oldest}>; rel=\"next\", {prev}"),
+        false => format!("<{url}?{kept}{and}max_id={oldest}>; rel=\"next\", {prev}"),
     })
 }

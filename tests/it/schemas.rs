@@ -2,13 +2,15 @@
 
 use crate::support;
 use crate::support::service::Service;
+use crate::support::surface::{SERVICE, Surface};
 use jsonschema::Validator;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use slackwater::api::auth::jwt;
 use slackwater::api::auth::secret::Secret;
-use slackwater::api::openapi;
+use slackwater::http::openapi;
+use slackwater::mastodon::late::LATE_LIST;
 use slackwater::{clock, config};
 use slackwater_engine::activity::parse;
 use slackwater_engine::record::Vouched;
@@ -118,13 +120,119 @@ fn whatever_is_answered_has_all_its_fields() {
     }
 }
 
-/// Both are made of one list; a route that is added to the router beside it would be described nowhere.
+/// The document without the operations of Mastodon's API.
+fn own_api() -> Value {
+    let mut document = openapi::document();
+    let paths = document["paths"].as_object_mut().unwrap();
+    paths.retain(|_, methods| !is_mastodons(methods));
+    document
+}
+
+fn is_mastodons(methods: &Value) -> bool {
+    let operations = methods.as_object().unwrap().values();
+    operations
+        .into_iter()
+        .all(|operation| operation["tags"] == json!(["mastodon"]))
+}
+
+/// A failure means that clients made from the description lose one of two operations, or a parameter of a path.
 #[test]
-fn the_router_has_no_routes_but_those_of_the_list_that_is_described() {
-    let source = include_str!("../../src/api/mod.rs");
-    let source: String = source.split_whitespace().collect();
-    assert!(source.contains(".route(route.path,"));
-    assert!(!source.contains(".route(\""));
+fn every_operation_has_an_id_of_its_own_and_the_parameters_of_its_path() {
+    let document = openapi::document();
+    let mut ids = BTreeSet::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        let in_path: BTreeSet<&str> = path
+            .split('/')
+            .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+            .collect();
+        for operation in methods.as_object().unwrap().values() {
+            let id = operation["operationId"].as_str().unwrap();
+            assert!(ids.insert(id.to_owned()), "{id}");
+            let parameters = operation["parameters"].as_array();
+            let described: BTreeSet<&str> = parameters
+                .into_iter()
+                .flatten()
+                .filter(|parameter| parameter["in"] == "path")
+                .map(|parameter| parameter["name"].as_str().unwrap())
+                .collect();
+            assert_eq!(described, in_path, "{id}");
+        }
+    }
+}
+
+/// A failure means that clients of Mastodon's API are promised a response, or a right to it, that they do not get.
+#[test]
+fn mastodons_routes_respond_as_described() {
+    let surface = Surface::start("");
+    surface.post_many(3);
+    let status = surface.home()[0].clone();
+    let (read, write) = (surface.token("read"), surface.token("write:statuses"));
+    let document = openapi::document();
+    let paths = document["paths"].as_object().unwrap().iter();
+    let mut count = 0;
+    for (route, methods) in paths.filter(|(_, methods)| is_mastodons(methods)) {
+        assert_eq!(methods.as_object().unwrap().len(), 1, "{route}");
+        let operation = &methods["get"];
+        let get = |token: Option<&str>, list: &str| {
+            let path = route
+                .replace("{id}", &status)
+                .replace("{tag}", "tide")
+                .replace("{list}", list)
+                .replace("{stream}", "user/notification");
+            let path = match route.ends_with("/streaming") || route.ends_with("/streaming/") {
+                true => format!("{path}?stream=user"),
+                false => path,
+            };
+            let mut request = surface.door().request(Method::GET, &path);
+            if let Some(token) = token {
+                request = request.bearer_auth(token);
+            }
+            let response = request.send().unwrap();
+            let status = response.status().as_u16();
+            let what = format!("{path} {status}");
+            let described = &operation["responses"][status.to_string().as_str()];
+            assert!(described.is_object(), "{what} is not described");
+            let media = media_of(response.headers());
+            let content = &described["content"][media.as_str()];
+            assert!(content.is_object(), "{what}: {media} is not described");
+            if media == "application/json" {
+                let body: Value = response.json().unwrap();
+                let schema = validator(&content["schema"]);
+                assert!(schema.is_valid(&body), "{what}: {body}");
+                assert_eq!(status < 400, body["error"].is_null(), "{what}: {body}");
+            }
+            status
+        };
+        // The list of late arrivals is the only one whose members are served.
+        let list = LATE_LIST;
+        assert_eq!(get(Some(&read), list), 200, "{route}");
+        let security = operation["security"].as_array().unwrap();
+        let is_open = security.is_empty();
+        let takes = |scheme: &str| security.iter().any(|way| way[scheme].is_array());
+        let needs_none = is_open || security.contains(&json!({}));
+        assert_eq!(
+            get(None, list),
+            if needs_none { 200 } else { 401 },
+            "{route}"
+        );
+        let wrong = get(Some("wrong"), list);
+        assert_eq!(wrong, if is_open { 200 } else { 401 }, "{route}");
+        let of_service = get(Some(SERVICE), list);
+        if is_open || takes("bearer") {
+            assert!(![403, 422].contains(&of_service), "{route}: {of_service}");
+        } else {
+            assert_eq!(of_service, 422, "{route}");
+        }
+        let unfit = get(Some(&write), list);
+        if !needs_none && !route.contains("/{stream}") {
+            assert_eq!(unfit, 403, "{route}");
+        }
+        if route.contains("{list}") {
+            assert_eq!(get(Some(&read), "no"), 404, "{route}");
+        }
+        count += 1;
+    }
+    assert!(20 < count, "{count}");
 }
 
 #[test]
@@ -385,7 +493,7 @@ fn the_activity_schema_and_the_decoder_agree() {
 
 #[test]
 fn every_answer_is_as_described() {
-    let document = openapi::document();
+    let document = own_api();
     let mut checked = Checked::new(&document);
     let mut open = Service::start("");
     open.wait_ready();
@@ -540,7 +648,7 @@ fn every_answer_is_as_described() {
     for path in ["/healthz", "/readyz", "/metrics", "/openapi.json"] {
         let answer = checked.get(&open, ("get", path), path, 200);
         if path == "/openapi.json" {
-            assert_eq!(answer, document);
+            assert_eq!(answer, openapi::document());
         }
     }
 

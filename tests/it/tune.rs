@@ -3,8 +3,8 @@
 use crate::support::broker::Broker;
 use crate::support::service::Service;
 use serde_json::{Value, json};
-use slackwater::api::openapi;
 use slackwater::clock;
+use slackwater::http::openapi;
 use slackwater::log::kafka::{Options, Producer};
 use slackwater_engine::record::{NewRecord, Topic};
 use slackwater_order::time::Time;

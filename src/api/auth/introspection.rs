@@ -1,5 +1,5 @@
-//! User tokens that say nothing by themselves: whoever gave them is asked (OAuth 2.0 token introspection, RFC 7662). What
-//! it says is remembered for a moment, good or bad, and it is asked only so much at a time.
+//! Opaque user tokens: the server that issued them is queried (OAuth 2.0 token introspection, RFC 7662). Its responses are cached
+//! for a moment, good or bad, and the number of its requests at a time is bounded.
 
 use super::secret::Secret;
 use super::{Scopes, TokenError, User};
@@ -23,33 +23,33 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use url::form_urlencoded;
 
-/// How long an answer may take.
+/// The longest time that a response may take.
 const ANSWER_WAIT: Duration = Duration::from_secs(5);
-/// Questions asked at a time.
+/// The most requests to the server at a time.
 const ASKING_MAX: usize = 16;
-/// Callers that may wait for a question of theirs to be asked; more are told to come back.
+/// The most callers that wait for their request to be sent; more get 503.
 const WAITING_MAX: usize = 256;
-/// Bytes of tokens and answers remembered.
+/// The most bytes of cached tokens and responses.
 const ANSWERS_BYTES_MAX: u64 = 16 << 20;
-/// About how many bytes a token and its answer have.
+/// The usual bytes of a token and its response.
 const ANSWER_BYTES: u64 = 256;
-/// The longest answer, in bytes.
+/// The longest response, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 
-/// Who is asked about user tokens that say nothing by themselves: the keys `[auth.introspection]`.
+/// The server that introspects opaque user tokens: the keys `[auth.introspection]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Where: http or https.
+    /// The address of the endpoint: http or https.
     pub url: url::Url,
-    /// As whom.
+    /// The id that this service identifies itself with.
     pub client_id: String,
-    /// With which secret.
+    /// The secret that this service identifies itself with.
     pub client_secret: Secret,
-    /// How long an answer is believed. 1 to 25 seconds, default 25 seconds.
+    /// The time for which a response is used. 1 to 25 seconds, default 25 seconds.
     pub remember: Duration,
 }
 
-/// Asks about tokens.
+/// Introspects tokens.
 #[derive(Debug)]
 pub struct Introspection {
     options: Options,
@@ -74,7 +74,7 @@ impl quick_cache::Weighter<Token, Arc<RememberedAnswer>> for Weight {
     }
 }
 
-/// What is read of an answer.
+/// The fields of a response that are read.
 #[derive(Debug, Deserialize)]
 struct Answer {
     active: bool,
@@ -85,7 +85,7 @@ struct Answer {
 }
 
 impl Introspection {
-    /// Asks as `options` say. An error if the machine has no way to.
+    /// Prepares introspection as `options` have it. An error if no client can be made on this machine.
     pub fn new(options: Options) -> std::io::Result<Introspection> {
         let connector = HttpsConnectorBuilder::new()
             .with_native_roots()?
@@ -106,18 +106,18 @@ impl Introspection {
         })
     }
 
-    /// How long an answer is believed.
+    /// The time for which a response is used.
     pub fn remember(&self) -> Duration {
         self.options.remember
     }
 
-    /// Whether an answer about a token is still believed.
+    /// Whether a response about a token is cached.
     pub fn knows(&self, token: &Token, now: Time) -> bool {
         let is_fresh = |it: Arc<RememberedAnswer>| now < it.at.plus(self.options.remember);
         self.answers.get(token).is_some_and(is_fresh)
     }
 
-    /// Who holds a token.
+    /// The account of a token.
     pub async fn user(&self, token: &Token) -> Result<User, TokenError> {
         let now = clock::now();
         let is_fresh = |it: &Arc<RememberedAnswer>| now < it.at.plus(self.options.remember);
@@ -130,7 +130,7 @@ impl Introspection {
         user.cloned().ok_or(TokenError::Invalid)
     }
 
-    /// Asks, unless somebody has while this waited for its turn.
+    /// Queries the server, unless another request did while this one waited for its turn.
     async fn ask_once(
         &self,
         token: &Token,

@@ -1,5 +1,5 @@
-//! User tokens that the backend signs: JSON Web Tokens (RFC 7519). The library knows how they are checked; here stands
-//! what ours must say: `sub`, the account; `scope`; `exp`; and the audience and issuer, if they are configured.
+//! User tokens that the backend signs: JSON Web Tokens (RFC 7519). The library checks them; this file names the claims that ours
+//! must have: `sub`, the account; `scope`; `exp`; and the audience and issuer, if they are configured.
 
 use super::secret::Secret;
 use super::{InvalidToken, LEEWAY, Scopes, User};
@@ -18,7 +18,7 @@ pub struct Jwt {
     validation: Validation,
 }
 
-/// What a token says.
+/// The claims of a token.
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
     sub: String,
@@ -58,12 +58,12 @@ impl Jwt {
         Ok(Jwt { key, validation })
     }
 
-    /// Whether a token is a JWT at all, good or not.
+    /// Whether a token has the form of a JWT, valid or not.
     pub fn is_one(token: &str) -> bool {
         decode_header(token).is_ok()
     }
 
-    /// Who holds a token.
+    /// The account of a token.
     pub fn check(&self, token: &str) -> Result<User, InvalidToken> {
         let token =
             decode::<Claims>(token, &self.key, &self.validation).map_err(|_| InvalidToken)?;

@@ -1,5 +1,5 @@
-//! Who may ask. Service tokens make a caller the backend, which acts for any account; a user token makes it one account,
-//! which reads its own feeds and nobody else's. Secrets are compared in constant time and never logged.
+//! Authentication and authorisation. A service token makes a caller the backend, which acts for any account; a user token makes
+//! it one account, which reads its own feeds and no others. Secrets are compared in constant time and never logged.
 
 pub mod introspection;
 pub mod jwt;
@@ -17,10 +17,10 @@ use slackwater_order::time::Time;
 use std::time::Duration;
 use token::Token;
 
-/// How far clocks may differ when a token's time is checked.
+/// The difference between clocks that is allowed for when a token's time is checked.
 pub const LEEWAY: Duration = Duration::from_secs(5);
 
-/// The longest that anything said of a token is believed.
+/// The longest time for which the result of a check of a token is used.
 const REMEMBER_MAX: Duration = Duration::from_secs(25);
 
 /// Which tokens are taken: the table `[auth]`.
@@ -33,7 +33,7 @@ pub struct Options {
     pub public_feeds_open: bool,
     /// User tokens that the backend signs. Default none.
     pub jwt: Option<jwt::Options>,
-    /// The server that is asked about other user tokens. Default none.
+    /// The server that introspects other user tokens. Default none.
     pub introspection: Option<introspection::Options>,
 }
 
@@ -48,7 +48,7 @@ pub enum AuthError {
     Certificates(#[from] std::io::Error),
 }
 
-/// Who is taken for whom.
+/// Finds the caller that a token stands for.
 #[derive(Debug, Default)]
 pub struct Auth {
     /// Tokens any one of which makes a caller the backend. None at all: every caller without a token is (on loopback only;
@@ -56,13 +56,13 @@ pub struct Auth {
     pub service_tokens: Vec<Secret>,
     /// User tokens that are signed.
     pub jwt: Option<Jwt>,
-    /// User tokens that are asked about.
+    /// The server that introspects user tokens.
     pub introspection: Option<Introspection>,
     /// Whether public and hashtag feeds need no token.
     pub public_feeds_open: bool,
 }
 
-/// Who asks.
+/// The sender of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Caller {
     /// The instance's backend, for any account.
@@ -73,18 +73,18 @@ pub enum Caller {
     Anyone,
 }
 
-/// An account that asks.
+/// An account that sends a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// The backend's id of it.
+    /// The backend's id of the account.
     pub account: String,
-    /// What its token is for.
+    /// The scopes of its token.
     pub scopes: Scopes,
-    /// Until when its token holds; none if that is not said.
+    /// The time at which its token ends; none if the token names no time.
     pub expires: Option<Time>,
 }
 
-/// What a token is for, as OAuth writes it: words with spaces between. `read` holds all that begin with `read:`.
+/// The scopes of a token as OAuth writes them: words with spaces between. `read` includes all that begin with `read:`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scopes(Vec<Box<str>>);
 
@@ -93,13 +93,13 @@ pub struct Scopes(Vec<Box<str>>);
 #[error("the access token is invalid")]
 pub struct InvalidToken;
 
-/// Why it is not known who asks.
+/// Why the caller of a request is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// The token is none of this instance's, or has ended.
     #[error("the access token is invalid")]
     Invalid,
-    /// Whoever knows of tokens does not answer, or is asked too much.
+    /// The introspection server does not answer, or has too many requests.
     #[error("whether the access token is good cannot be found out now")]
     Unanswered,
 }
@@ -116,7 +116,7 @@ impl Scopes {
         Scopes(text.split_ascii_whitespace().map(Box::from).collect())
     }
 
-    /// Whether `scope`, such as `read:lists`, is within.
+    /// Whether `scope`, such as `read:lists`, is included.
     pub fn has(&self, scope: &str) -> bool {
         let whole = scope.split_once(':').map_or(scope, |(whole, _)| whole);
         self.0.iter().any(|it| **it == *scope || **it == *whole)
@@ -135,7 +135,7 @@ impl Auth {
         })
     }
 
-    /// Who sends `token`.
+    /// The caller that sends `token`.
     pub async fn caller(&self, token: Option<&Token>) -> Result<Caller, TokenError> {
         let Some(token) = token else {
             return Ok(match self.service_tokens.is_empty() {
@@ -143,7 +143,7 @@ impl Auth {
                 false => Caller::Anyone,
             });
         };
-        // Every token is compared, so that the time taken does not tell which one came close.
+        // Every token is compared, so that the time taken does not depend on which one was close.
         let given = token.reveal().as_bytes();
         let is_known = self
             .service_tokens
@@ -155,14 +155,14 @@ impl Auth {
         Ok(Caller::User(self.user(token).await?))
     }
 
-    /// How often a stream is to find out whether its token still holds. With how long an answer about it is believed, one
+    /// How often a stream checks that its token is still valid. Together with the time for which a result is used, a token
     /// that was revoked ends its streams within a minute.
     pub fn checked_every(&self) -> Duration {
         let remember = self.introspection.as_ref().map(Introspection::remember);
         remember.unwrap_or(REMEMBER_MAX) + Duration::from_secs(5)
     }
 
-    /// Whether somebody else would have to be asked about a token.
+    /// Whether a token can only be checked by introspection, with no result at hand.
     pub fn is_unheard_of(&self, token: &Token, now: Time) -> bool {
         let given = token.reveal().as_bytes();
         let is_ours = self.service_tokens.iter().any(|secret| secret.is(given));
@@ -233,7 +233,7 @@ impl Auth {
         }
     }
 
-    /// Whether a caller may see and change what is set of an account.
+    /// Whether a caller may read and change the settings of an account.
     pub fn may_set(&self, caller: &Caller, account: &str, scope: &str) -> Result<(), Problem> {
         match caller {
             Caller::Backend => Ok(()),

@@ -172,7 +172,7 @@ async fn a_token_that_is_wrong_in_any_way_is_refused() {
     }
 }
 
-/// A failure means that whoever knows the public key makes tokens: it is taken for a shared secret.
+/// A failure means that anyone with the public key can make tokens, because it is taken for a shared secret.
 #[tokio::test]
 async fn a_public_key_is_no_secret_to_sign_with() {
     let (private, public) = keys::ED25519;

@@ -1,9 +1,9 @@
-//! The place in a request where its token stands.
+//! The token of a request, in each place where one may be sent.
 
 use axum::http::{HeaderMap, header};
 use std::fmt;
 
-/// The longest token that is looked at, in bytes.
+/// The longest token that is checked, in bytes.
 const BYTES_MAX: usize = 8 << 10;
 
 /// A token as a caller sent it. Not shown.
@@ -18,7 +18,7 @@ impl Token {
         (fits && is_visible).then(|| Token(text.into()))
     }
 
-    /// The token itself, for whom it is meant.
+    /// The token itself, for the code that checks it.
     pub fn reveal(&self) -> &str {
         &self.0
     }

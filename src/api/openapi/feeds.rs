@@ -153,7 +153,7 @@ pub(super) fn ordering(schemas: &mut Schemas) -> Operation {
 pub(super) fn put_ordering(schemas: &mut Schemas) -> Operation {
     let media = [(
         "application/json",
-        json!({"schema": schemas.asked_type::<Choice>()}),
+        json!({"schema": schemas.requested_type::<Choice>()}),
     )];
     let operation = Operation::new("putOrdering", "Set an account's patience")
         .parameter(account())

@@ -1,14 +1,16 @@
-//! The API's description: an OpenAPI 3.1 document, its schemas made from the types that are served; and every schema as
-//! a file of its own.
+//! The description of our own API: its operations, their schemas made from the types that are served, and every schema as a file
+//! of its own. The document that they are put into is made by `http`.
 
 mod backend;
 mod feeds;
-mod operation;
+pub(crate) mod operation;
 mod records;
+pub(crate) mod route;
 mod routes;
 
-pub(super) use routes::{Description, Group, ROUTES};
+pub(crate) use routes::{Description, Group, ROUTES};
 
+use super::app::App;
 use super::change_json::Changes;
 use super::entry::Entry;
 use super::origin::{Origin, Origins};
@@ -19,20 +21,13 @@ use crate::operator::trace_export::Sighting;
 use crate::operator::tune::report::Report;
 use operation::{Audience, Schemas};
 use records::{ACTIVITY, ACTIVITY_HEADERS, ACTIVITY_LINE, DEAD_LETTER_HEADERS, RELATIONSHIP};
+use route::Route;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
-use serde_json::{Map, Value, json};
-use std::sync::LazyLock;
+use serde_json::Value;
 
-/// The OpenAPI document.
-pub fn document() -> Value {
-    static DOCUMENT: LazyLock<Value> = LazyLock::new(described);
-    DOCUMENT.clone()
-}
-
-/// The files of `schemas/` by their names: each record and each answer as a JSON Schema, and the document. The configuration's
-/// is `config::schema`.
-pub fn files() -> Vec<(&'static str, Value)> {
+/// The schemas of records and responses by the names of their files.
+pub(crate) fn schemas() -> Vec<(&'static str, Value)> {
     vec![
         ("activity-record.schema.json", ACTIVITY.alone()),
         ("activity-line.schema.json", ACTIVITY_LINE.alone()),
@@ -54,7 +49,6 @@ pub fn files() -> Vec<(&'static str, Value)> {
         ("problem.schema.json", answered::<Problem>()),
         ("trace-line.schema.json", answered::<Sighting<'_>>()),
         ("tune.schema.json", answered::<Report>()),
-        ("openapi.json", document()),
     ]
 }
 
@@ -63,105 +57,53 @@ fn answered<T: JsonSchema>() -> Value {
     settings.into_generator().into_root_schema_for::<T>().into()
 }
 
-fn described() -> Value {
-    let mut schemas = Schemas::new();
-    let mut paths: Map<String, Value> = Map::new();
-    for route in &ROUTES {
-        let mut operation = (route.describe)(&mut schemas);
-        operation = match route.group.audience() {
-            Audience::Anyone => operation,
-            Audience::Backend => operation
-                .problem(&mut schemas, "401", "No token, or none of this instance.")
-                .problem(&mut schemas, "403", "A user token: this is the backend's.")
-                .problem(
-                    &mut schemas,
-                    "429",
-                    "Too much in a minute: come back after `Retry-After`.",
-                ),
-            Audience::Reader => operation
-                .problem(&mut schemas, "401", "No token, or none of this instance.")
-                .problem(
-                    &mut schemas,
-                    "403",
-                    "The token is another account's, or not for this.",
-                )
-                .problem(
-                    &mut schemas,
-                    "429",
-                    "Too much in a minute, or at a time: come back after `Retry-After`.",
-                ),
-        };
-        operation = operation
+/// The operation of a route, with the errors that all routes for its callers have.
+pub(crate) fn described(route: &Route<App, Group>, schemas: &mut Schemas) -> Value {
+    let operation = route.operation(schemas);
+    let audience = route.group().audience();
+    let operation = match audience {
+        Audience::User(_) | Audience::AnyoneOrToken | Audience::Anyone => operation,
+        Audience::Backend => operation
+            .problem(schemas, "401", "No token, or none of this instance.")
+            .problem(schemas, "403", "A user token: this is the backend's.")
             .problem(
-                &mut schemas,
-                "500",
-                "The service failed here; its log says why.",
+                schemas,
+                "429",
+                "Too much in a minute: come back after `Retry-After`.",
+            ),
+        Audience::Reader => operation
+            .problem(schemas, "401", "No token, or none of this instance.")
+            .problem(
+                schemas,
+                "403",
+                "The token is another account's, or not for this.",
             )
             .problem(
-                &mut schemas,
-                "503",
-                "Too much at once, too slow, or not ready for this: come back after `Retry-After`.",
-            );
-        let methods = paths.entry(route.path).or_insert_with(|| json!({}));
-        if let Some(methods) = methods.as_object_mut() {
-            let described = operation.described(route.group.audience());
-            methods.insert(route.method.name().to_owned(), described);
-        }
-    }
-    json!({
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Slackwater",
-            "version": env!("CARGO_PKG_VERSION"),
-            "summary": "Puts federated posts back in the order they were written",
-            "description": "Errors are RFC 9457 problem documents (application/problem+json), also for paths that are \
-                not listed here (404) and other methods (405). Every GET answers HEAD too.",
-            "license": {"name": "Apache-2.0 OR MIT", "identifier": env!("CARGO_PKG_LICENSE")}
-        },
-        "servers": [{"url": "/"}],
-        "paths": paths,
-        "components": {
-            "schemas": schemas.taken(),
-            "headers": {
-                "Link": {
-                    "description": "`rel=\"next\"`: the page below, if there is anything below; `rel=\"prev\"`: the \
-                        page just above this one. None on an empty page.",
-                    "schema": {"type": "string"}
-                },
-                "Retry-After": {
-                    "description": "Seconds to wait.", "required": true,
-                    "schema": {"type": "integer", "minimum": 1}
-                },
-                "WWW-Authenticate": {"required": true, "schema": {"const": "Bearer"}}
-            },
-            "securitySchemes": {
-                "bearer": {
-                    "type": "http", "scheme": "bearer",
-                    "description": "A service token of the configuration. Without any configured, the service listens \
-                        on loopback only and asks for none."
-                },
-                "user": {
-                    "type": "http", "scheme": "bearer",
-                    "description": "A user token: a JWT that the backend signs, or one that introspection knows. It \
-                        reads the feeds of its account. Scopes: read:statuses, read:lists (lists), read:accounts and \
-                        write:accounts (ordering); read and write hold them. Streams also take it as `access_token` \
-                        in the query, or as their websocket's subprotocol."
-                }
-            }
-        }
-    })
+                schemas,
+                "429",
+                "Too much in a minute, or at a time: come back after `Retry-After`.",
+            ),
+    };
+    let operation = operation
+        .problem(schemas, "500", "The service failed here; its log says why.")
+        .problem(
+            schemas,
+            "503",
+            "Too much at once, too slow, or not ready for this: come back after `Retry-After`.",
+        );
+    operation.into_json(audience)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Were this to fail, what is asked would be described as what is answered, or the reverse.
+    /// Were this to fail, a request would be described as a response, or the reverse.
     #[test]
     fn one_name_is_one_shape() {
         let mut schemas = Schemas::new();
         for route in &ROUTES {
-            (route.describe)(&mut schemas);
+            route.operation(&mut schemas);
         }
         let answered = schemas.answered.take_definitions(true);
         let requested = schemas.requested.take_definitions(true);

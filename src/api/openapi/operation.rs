@@ -7,24 +7,30 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-/// Who may ask.
+/// The callers that an operation lets in.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Audience {
+pub(crate) enum Audience {
+    /// The backend, with a service token.
     Backend,
-    /// Or the account whose feed it is.
+    /// The backend, or the account that the feed belongs to.
     Reader,
+    /// An account, with a user token that has this scope.
+    User(&'static str),
+    /// Any caller; a token may change the response.
+    AnyoneOrToken,
+    /// Any caller.
     Anyone,
 }
 
-/// Schemas on their way into the document: of what is asked a field with a default may be left out, of what is answered
+/// The schemas of the document: in a request a field with a default may be left out, in a response
 /// every field is there.
-pub(super) struct Schemas {
-    pub(super) requested: SchemaGenerator,
-    pub(super) answered: SchemaGenerator,
+pub(crate) struct Schemas {
+    pub(crate) requested: SchemaGenerator,
+    pub(crate) answered: SchemaGenerator,
 }
 
 impl Schemas {
-    pub(super) fn new() -> Schemas {
+    pub(crate) fn new() -> Schemas {
         let settings = || {
             SchemaSettings::draft2020_12().with(|settings| {
                 settings.definitions_path = "/components/schemas".into();
@@ -41,15 +47,15 @@ impl Schemas {
         shape.within(&mut self.requested)
     }
 
-    pub(super) fn asked_type<T: JsonSchema>(&mut self) -> Schema {
+    pub(crate) fn requested_type<T: JsonSchema>(&mut self) -> Schema {
         self.requested.subschema_for::<T>()
     }
 
-    pub(super) fn answered<T: JsonSchema>(&mut self) -> Schema {
+    pub(crate) fn answered<T: JsonSchema>(&mut self) -> Schema {
         self.answered.subschema_for::<T>()
     }
 
-    pub(super) fn taken(mut self) -> Map<String, Value> {
+    pub(crate) fn taken(mut self) -> Map<String, Value> {
         let mut all = self.requested.take_definitions(true);
         all.extend(self.answered.take_definitions(true));
         all
@@ -57,31 +63,34 @@ impl Schemas {
 }
 
 /// An operation being described.
-pub(super) struct Operation {
+pub(crate) struct Operation {
     id: &'static str,
     summary: &'static str,
     parameters: Vec<Value>,
     body: Option<Value>,
     answers: Map<String, Value>,
+    /// A tag, and the address of documentation elsewhere.
+    tagged: Option<(&'static str, String)>,
 }
 
 impl Operation {
-    pub(super) fn new(id: &'static str, summary: &'static str) -> Operation {
+    pub(crate) fn new(id: &'static str, summary: &'static str) -> Operation {
         Operation {
             id,
             summary,
             parameters: Vec::new(),
             body: None,
             answers: Map::new(),
+            tagged: None,
         }
     }
 
-    pub(super) fn parameter(mut self, parameter: Value) -> Operation {
+    pub(crate) fn parameter(mut self, parameter: Value) -> Operation {
         self.parameters.push(parameter);
         self
     }
 
-    pub(super) fn body<const N: usize>(mut self, media: [(&str, Value); N]) -> Operation {
+    pub(crate) fn body<const N: usize>(mut self, media: [(&str, Value); N]) -> Operation {
         let media: Map<String, Value> = media
             .into_iter()
             .map(|(kind, media)| (kind.to_owned(), media))
@@ -94,7 +103,7 @@ impl Operation {
         self
     }
 
-    pub(super) fn answer<T: JsonSchema>(
+    pub(crate) fn answer<T: JsonSchema>(
         self,
         schemas: &mut Schemas,
         status: &str,
@@ -104,13 +113,13 @@ impl Operation {
         self.content(status, description, &content)
     }
 
-    pub(super) fn content(mut self, status: &str, description: &str, content: &Value) -> Operation {
+    pub(crate) fn content(mut self, status: &str, description: &str, content: &Value) -> Operation {
         let answer = json!({"description": description, "content": content});
         self.answers.insert(status.to_owned(), answer);
         self
     }
 
-    pub(super) fn header(mut self, status: &str, name: &str) -> Operation {
+    pub(crate) fn header(mut self, status: &str, name: &str) -> Operation {
         if let Some(answer) = self.answers.get_mut(status).and_then(Value::as_object_mut) {
             let headers = answer.entry("headers").or_insert_with(|| json!({}));
             if let Some(headers) = headers.as_object_mut() {
@@ -122,7 +131,7 @@ impl Operation {
     }
 
     /// An error. Beside another answer of that status it is one of the two.
-    pub(super) fn problem(
+    pub(crate) fn problem(
         mut self,
         schemas: &mut Schemas,
         status: &str,
@@ -149,10 +158,19 @@ impl Operation {
         }
     }
 
-    pub(super) fn described(self, who: Audience) -> Value {
-        let security = match who {
+    /// Puts the operation under a tag, with a link to the documentation of the method elsewhere.
+    pub(crate) fn tagged(mut self, tag: &'static str, url: &str) -> Operation {
+        self.tagged = Some((tag, url.to_owned()));
+        self
+    }
+
+    /// The operation as the document has it.
+    pub(crate) fn into_json(self, audience: Audience) -> Value {
+        let security = match audience {
             Audience::Backend => json!([{"bearer": []}]),
             Audience::Reader => json!([{"bearer": []}, {"user": []}]),
+            Audience::User(scope) => json!([{"user": [scope]}]),
+            Audience::AnyoneOrToken => json!([{}, {"bearer": []}, {"user": []}]),
             Audience::Anyone => json!([]),
         };
         let mut operation = json!({
@@ -162,6 +180,10 @@ impl Operation {
             "responses": self.answers
         });
         if let Some(operation) = operation.as_object_mut() {
+            if let Some((tag, url)) = self.tagged {
+                operation.insert("tags".to_owned(), json!([tag]));
+                operation.insert("externalDocs".to_owned(), json!({"url": url}));
+            }
             if !self.parameters.is_empty() {
                 operation.insert("parameters".to_owned(), Value::Array(self.parameters));
             }
@@ -174,7 +196,7 @@ impl Operation {
 }
 
 /// Why a body is not taken.
-pub(super) fn not_taken(
+pub(crate) fn not_taken(
     operation: Operation,
     schemas: &mut Schemas,
     bytes_max: usize,
@@ -195,22 +217,22 @@ pub(super) fn not_taken(
         .problem(schemas, "422", unusable)
 }
 
-/// Documents a line each. OpenAPI 3.1 has no word for the shape of a line; the one of 3.2 stands here as an extension.
-pub(super) fn lines(line: &Schema) -> Value {
+/// A document on each line. OpenAPI 3.1 has no field for the schema of a line; the field of 3.2 is used as an extension.
+pub(crate) fn lines(line: &Schema) -> Value {
     json!({
         "schema": {"type": "string", "description": "One document a line, as `x-itemSchema` says. Empty lines are skipped."},
         "x-itemSchema": line
     })
 }
 
-pub(super) fn path(name: &str, schema: &Value) -> Value {
+pub(crate) fn path(name: &str, schema: &Value) -> Value {
     json!({"name": name, "in": "path", "required": true, "schema": schema})
 }
 
-pub(super) fn query(name: &str, schema: &Value) -> Value {
+pub(crate) fn query(name: &str, schema: &Value) -> Value {
     json!({"name": name, "in": "query", "schema": schema})
 }
 
-pub(super) fn header(name: &str, schema: &Value) -> Value {
+pub(crate) fn header(name: &str, schema: &Value) -> Value {
     json!({"name": name, "in": "header", "schema": schema, "description": "With one activity, not with lines."})
 }

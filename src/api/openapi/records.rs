@@ -17,7 +17,7 @@ const POSTS: [&str; 7] = [
 ];
 /// The kinds of object that are actors.
 const ACTORS: [&str; 5] = ["Person", "Service", "Application", "Group", "Organization"];
-/// The kinds of activity that are looked into; of any other only the type is needed.
+/// The kinds of activity whose fields are read; of any other only the type is needed.
 const ABOUT_POSTS: [&str; 4] = ["Create", "Update", "Delete", "Undo"];
 /// An http or https URL as far as a pattern can tell, without white space, control characters and backslashes.
 const URL_PATTERN: &str = r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s\\/?#\u0000-\u001f\u007f-\u009f][^\s\\\u0000-\u001f\u007f-\u009f]*$";
@@ -287,7 +287,7 @@ pub(super) fn fetched() -> Value {
     })
 }
 
-/// Whether the instance verified who wrote what an Announce wraps, as a header has it.
+/// Whether the instance verified the author of the activity that an Announce wraps, as a header has it.
 pub(super) fn inner_verified() -> Value {
     json!({
         "type": "string", "enum": ["true", "false"],

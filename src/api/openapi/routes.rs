@@ -1,198 +1,181 @@
-//! The routes of the API: the router and the document are both made of this one list.
+//! The routes of our own API: the router and the document are both made of this one list.
 
-use super::operation::{Audience, Operation, Schemas};
+use super::operation::Audience;
+use super::route::{Method, Route};
 use super::{backend, feeds as operations};
 use crate::api::app::App;
 use crate::api::{append, feeds, health, ordering, origins, posts, stream};
 use axum::Json;
 use axum::extract::Extension;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodFilter, MethodRouter, on};
+use axum::routing::on;
 use serde_json::Value;
-
-/// A route, and the operation that describes it.
-pub(in crate::api) struct Route {
-    pub(super) method: Method,
-    pub(in crate::api) path: &'static str,
-    pub(in crate::api) group: Group,
-    handler: fn(MethodFilter) -> MethodRouter<App>,
-    pub(super) describe: fn(&mut Schemas) -> Operation,
-}
-
-/// A method that routes take.
-#[derive(Clone, Copy)]
-pub(super) enum Method {
-    Get,
-    Post,
-    Put,
-    Delete,
-}
 
 /// Routes with the same check of their callers.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::api) enum Group {
-    /// For the backend alone.
+pub(crate) enum Group {
+    /// Routes for the backend alone.
     Backend,
-    /// For the backend and the account whose feed it is.
+    /// Routes for the backend and the account that the feed belongs to.
     Reader,
-    /// As for readers; the token may stand where browsers can put it.
+    /// As `Reader`; the token may also be sent in the ways that browsers have for streams.
     Stream,
-    /// For anybody.
+    /// Routes without a token.
     Open,
-    /// For anybody, however busy the service is.
+    /// Routes without a token that are answered however busy the service is.
     Health,
 }
 
-/// Every route of the API but those of Mastodon's.
-pub(in crate::api) const ROUTES: [Route; 22] = [
-    route(
+/// Every route of our own API.
+pub(crate) const ROUTES: [Route<App, Group>; 22] = [
+    Route::new(
         Group::Backend,
         Method::Post,
         "/v1/activities",
         |on_method| on(on_method, append::post_activities),
         backend::post_activities,
     ),
-    route(
+    Route::new(
         Group::Backend,
         Method::Post,
         "/v1/relationships",
         |on_method| on(on_method, append::post_relationships),
         backend::post_relationships,
     ),
-    route(
+    Route::new(
         Group::Reader,
         Method::Get,
         "/v1/accounts/{account}/feeds/{feed}",
         |on_method| on(on_method, feeds::page),
         operations::page,
     ),
-    route(
+    Route::new(
         Group::Reader,
         Method::Get,
         "/v1/accounts/{account}/feeds/{feed}/changes",
         |on_method| on(on_method, feeds::changes),
         operations::changes,
     ),
-    route(
+    Route::new(
         Group::Stream,
         Method::Get,
         "/v1/accounts/{account}/feeds/{feed}/stream",
         |on_method| on(on_method, stream::account),
         operations::stream,
     ),
-    route(
+    Route::new(
         Group::Reader,
         Method::Get,
         "/v1/accounts/{account}/ordering",
         |on_method| on(on_method, ordering::get),
         operations::ordering,
     ),
-    route(
+    Route::new(
         Group::Reader,
         Method::Put,
         "/v1/accounts/{account}/ordering",
         |on_method| on(on_method, ordering::put),
         operations::put_ordering,
     ),
-    route(
+    Route::new(
         Group::Reader,
         Method::Delete,
         "/v1/accounts/{account}/ordering",
         |on_method| on(on_method, ordering::delete),
         operations::delete_ordering,
     ),
-    route(
+    Route::new(
         Group::Reader,
         Method::Get,
         "/v1/feeds/public",
         |on_method| on(on_method, feeds::public_page),
         operations::public,
     ),
-    route(
+    Route::new(
         Group::Reader,
         Method::Get,
         "/v1/feeds/public/changes",
         |on_method| on(on_method, feeds::public_changes),
         operations::public_changes,
     ),
-    route(
+    Route::new(
         Group::Stream,
         Method::Get,
         "/v1/feeds/public/stream",
         |on_method| on(on_method, stream::public_feed),
         operations::public_stream,
     ),
-    route(
+    Route::new(
         Group::Reader,
         Method::Get,
         "/v1/feeds/tag/{tag}",
         |on_method| on(on_method, feeds::tag_page),
         operations::tag,
     ),
-    route(
+    Route::new(
         Group::Reader,
         Method::Get,
         "/v1/feeds/tag/{tag}/changes",
         |on_method| on(on_method, feeds::tag_changes),
         operations::tag_changes,
     ),
-    route(
+    Route::new(
         Group::Stream,
         Method::Get,
         "/v1/feeds/tag/{tag}/stream",
         |on_method| on(on_method, stream::hashtag),
         operations::tag_stream,
     ),
-    route(
+    Route::new(
         Group::Backend,
         Method::Get,
         "/v1/posts",
         |on_method| on(on_method, posts::by_uri),
         backend::post_by_uri,
     ),
-    route(
+    Route::new(
         Group::Backend,
         Method::Get,
         "/v1/posts/{id}",
         |on_method| on(on_method, posts::by_id),
         backend::post_by_id,
     ),
-    route(
+    Route::new(
         Group::Backend,
         Method::Get,
         "/v1/origins",
         |on_method| on(on_method, origins::origins),
         backend::origins,
     ),
-    route(
+    Route::new(
         Group::Backend,
         Method::Get,
         "/v1/origins/{host}",
         |on_method| on(on_method, origins::origin),
         backend::origin,
     ),
-    route(
+    Route::new(
         Group::Backend,
         Method::Get,
         "/metrics",
         |on_method| on(on_method, health::metrics),
         backend::metrics,
     ),
-    route(
+    Route::new(
         Group::Health,
         Method::Get,
         "/healthz",
         |on_method| on(on_method, health::healthz),
         backend::healthz,
     ),
-    route(
+    Route::new(
         Group::Health,
         Method::Get,
         "/readyz",
         |on_method| on(on_method, health::readyz),
         backend::readyz,
     ),
-    route(
+    Route::new(
         Group::Open,
         Method::Get,
         "/openapi.json",
@@ -201,52 +184,8 @@ pub(in crate::api) const ROUTES: [Route; 22] = [
     ),
 ];
 
-const fn route(
-    group: Group,
-    method: Method,
-    path: &'static str,
-    handler: fn(MethodFilter) -> MethodRouter<App>,
-    describe: fn(&mut Schemas) -> Operation,
-) -> Route {
-    Route {
-        method,
-        path,
-        group,
-        handler,
-        describe,
-    }
-}
-
-impl Route {
-    /// What answers its method on its path.
-    pub(in crate::api) fn handler(&self) -> MethodRouter<App> {
-        (self.handler)(self.method.filter())
-    }
-}
-
-impl Method {
-    /// As the document has it.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Method::Get => "get",
-            Method::Post => "post",
-            Method::Put => "put",
-            Method::Delete => "delete",
-        }
-    }
-
-    fn filter(self) -> MethodFilter {
-        match self {
-            Method::Get => MethodFilter::GET,
-            Method::Post => MethodFilter::POST,
-            Method::Put => MethodFilter::PUT,
-            Method::Delete => MethodFilter::DELETE,
-        }
-    }
-}
-
 impl Group {
-    /// Who may ask.
+    /// The callers that are let in.
     pub(super) fn audience(self) -> Audience {
         match self {
             Group::Backend => Audience::Backend,
@@ -256,10 +195,10 @@ impl Group {
     }
 }
 
-/// Makes the document. The router hands it to the route that answers with it: the document is made of the list that this route is
-/// in.
+/// Makes the document. The router hands it to the route that answers with it, because the document is made of every list of
+/// routes, and this list is one of them.
 #[derive(Clone, Copy)]
-pub(in crate::api) struct Description(pub(in crate::api) fn() -> Value);
+pub(crate) struct Description(pub(crate) fn() -> Value);
 
 async fn description(Extension(Description(document)): Extension<Description>) -> Response {
     Json(document()).into_response()

@@ -1,4 +1,4 @@
-//! `[http]`, `[stream]` and `[mastodon]`: where the API is, and its bounds.
+//! `[http]`, `[stream]` and `[mastodon]`: the address of the API, its bounds, and the choices of Mastodon's.
 
 use super::{Resolver, duration};
 use crate::api;
@@ -6,6 +6,7 @@ use crate::api::limits::Limits;
 use crate::api::websocket;
 use crate::config::file;
 use crate::config::mistake::quoted;
+use crate::mastodon;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 
@@ -46,7 +47,6 @@ impl Resolver<'_> {
         &mut self,
         http: &file::Http,
         stream: &file::Stream,
-        mastodon: &file::Mastodon,
         default: api::Options,
     ) -> api::Options {
         let (connections, streams) = (default.connections, default.stream_options);
@@ -75,8 +75,6 @@ impl Resolver<'_> {
                     send_timeout: duration(stream.send_timeout, streams.socket.send_timeout),
                 },
             },
-            mastodon_ids: mastodon.ids.unwrap_or(default.mastodon_ids),
-            late_list: mastodon.late_list.unwrap_or(default.late_list),
             live_max_age: duration(stream.live_max_age, default.live_max_age),
         }
     }
@@ -95,5 +93,13 @@ impl Resolver<'_> {
             }
         }
         Some(proxies)
+    }
+}
+
+/// The choices of Mastodon's API.
+pub(super) fn mastodon(written: &file::Mastodon, default: &mastodon::Options) -> mastodon::Options {
+    mastodon::Options {
+        ids: written.ids.unwrap_or(default.ids),
+        late_list: written.late_list.unwrap_or(default.late_list),
     }
 }

@@ -36,12 +36,8 @@ pub(super) fn resolve(
     }
     let (auth, cursor_keys) = resolver.auth(written.auth);
     let listen = resolver.listen(&written.http, default.listen);
-    let api = resolver.api(
-        &written.http,
-        &written.stream,
-        &written.mastodon,
-        default.api,
-    );
+    let api = resolver.api(&written.http, &written.stream, default.api);
+    let mastodon = http::mastodon(&written.mastodon, &default.mastodon);
     let store = feed::store(&written.feed, default.store);
     let log = resolver.log(written.log, written.kafka, &store.path);
     Config {
@@ -50,6 +46,7 @@ pub(super) fn resolve(
         pipeline,
         listen,
         api,
+        mastodon,
         auth,
         cursor_keys,
         logging,

@@ -1,4 +1,4 @@
-//! Statuses are made where nobody waits.
+//! Statuses are made on threads that no other task waits for.
 
 use super::*;
 use crate::example;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 const ANA: &str = "https://a.example/users/ana";
 
-/// A failure means that a long post is made harmless by each who reads it, or by a thread that others wait for.
+/// A failure means that a long post is made harmless once for each reader, or on a thread that other tasks wait for.
 #[test]
 fn a_long_post_is_shown_where_nobody_waits_and_once_for_all() {
     let folder = tempfile::tempdir().unwrap();

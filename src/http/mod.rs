@@ -1,0 +1,124 @@
+//! The HTTP surface as a whole: one router and one description, both made of the lists of routes in [`api`] and
+//! [`mastodon`], and the bounds that every request is under.
+
+pub mod openapi;
+
+use crate::api::app::{App, Omission};
+use crate::api::append::PATHS as APPEND_PATHS;
+use crate::api::append_body::BODY_BYTES_MAX;
+use crate::api::auth::Auth;
+use crate::api::openapi::Description;
+use crate::api::problem::Problem;
+use crate::api::request_headers::is_host;
+use crate::api::state::AppState;
+use crate::api::{self, Shutdown};
+use crate::log::LogWriter;
+use crate::mastodon;
+use crate::mastodon::app::MastodonApp;
+use crate::mastodon::status_cache::StatusCache;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use std::sync::Arc;
+use tower_http::catch_panic::CatchPanicLayer;
+
+/// The options of both APIs.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The options of our own API, and of what both share.
+    pub api: api::Options,
+    /// The options of Mastodon's API.
+    pub mastodon: mastodon::Options,
+}
+
+/// All routes.
+pub fn router(
+    state: AppState,
+    log_writer: LogWriter,
+    auth: Auth,
+    options: Options,
+    shutdown: Shutdown,
+) -> Router {
+    let status_cache = Arc::new(StatusCache::new(options.mastodon.ids));
+    let cache = Arc::clone(&status_cache);
+    let omission: Omission =
+        Arc::new(move |state, post, original| cache.why_left_out(state, post, original));
+    let app = App::new(state, log_writer, auth, options.api, shutdown, omission);
+    let mastodon_app = MastodonApp::new(app.clone(), status_cache, &options.mastodon);
+    let bounded = api::routes(&app, Description(openapi::document))
+        .merge(mastodon::routes::routes(mastodon_app))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(app.clone(), bounded));
+    // A busy node is alive: these are answered however many requests there are.
+    bounded
+        .merge(api::health_routes())
+        .fallback(|| async {
+            Problem::not_found("there is nothing here: /openapi.json lists what is")
+        })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this path takes another method: /openapi.json says which",
+            )
+        })
+        .layer(CatchPanicLayer::custom(|_| panicked().into_response()))
+        .with_state(app)
+}
+
+/// Counts requests, and bounds how many there are at once and how long each takes.
+async fn bounded(State(app): State<App>, request: Request, next: Next) -> Response {
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("none", |path| path.as_str())
+        .to_owned();
+    let render = mastodon::renderer_of(request.uri().path());
+    if !names_its_host(request.headers()) {
+        app.state.metrics.request(&route, 400);
+        return render(Problem::bad_request(
+            "send one Host: a name or an address, and maybe a port",
+        ));
+    }
+    let mut permit = app.requests.try_acquire();
+    if permit.is_err() && APPEND_PATHS.contains(&route.as_str()) {
+        permit = app.requests_of_backend.try_acquire();
+    }
+    let response = match permit {
+        Err(_) => render(Problem::unavailable(
+            "too many requests at once: come back in a moment",
+            1,
+        )),
+        Ok(_permit) => match tokio::time::timeout(app.timeout, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => render(Problem::unavailable(
+                "this took too long and was given up",
+                5,
+            )),
+        },
+    };
+    app.state
+        .metrics
+        .request(&route, response.status().as_u16());
+    response
+}
+
+/// Whether a request names its host once (RFC 9112, 3.2), in a form that links can be made of. A request of HTTP/1.0 need not
+/// name it.
+fn names_its_host(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(header::HOST).iter();
+    let first = values.next().map(|host| host.to_str().is_ok_and(is_host));
+    first.unwrap_or(true) && values.next().is_none()
+}
+
+/// The response after a panic in a debug build. A release build aborts, restarts and replays.
+fn panicked() -> Problem {
+    Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "the service failed here; its log says why",
+    )
+}
+
+#[cfg(test)]
+mod tests;
