@@ -271,11 +271,6 @@ impl Writing {
         }
     }
 
-    /// What the post says.
-    pub fn text(&self) -> String {
-        text(self.updated)
-    }
-
     fn json(&self, world: &World, authors: &[usize]) -> Value {
         let author = authors[self.post];
         let actor = world.actor(author);
@@ -289,11 +284,13 @@ impl Writing {
         let parent = self
             .parent
             .map(|parent| world.post(authors[parent], parent));
+        // Of any length.
+        let text = text(self.updated) + &" and so on".repeat(self.post % 40);
         let note = Note {
             uri: &world.post(author, self.post),
             url: None,
             actor: &actor,
-            text: &self.text(),
+            text: &text,
             published: self.published,
             updated: self.updated,
             to: vec![to],
@@ -315,7 +312,7 @@ impl Writing {
     }
 }
 
-/// What a post says after the edit of that time, in milliseconds since 1970.
+/// How a post begins after the edit of that time, in milliseconds since 1970.
 pub fn text(updated: Option<i64>) -> String {
     format!("as of {}", updated.unwrap_or(0))
 }

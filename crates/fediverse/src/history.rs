@@ -154,12 +154,16 @@ impl Draw<'_> {
         let dependent = self.taste.dependent_reach;
         let mentions = (self.rng.u8(..4) == 0).then(|| self.any_actor());
         let audience = match self.rng.u8(..8) {
-            0 => self.to_followers(author),
+            0 => self.some_followers(author),
             1 if mentions.is_some() => Audience::Mentioned,
             _ => Audience::Public,
         };
         let made = Writing {
-            delivery: Delivery::Create,
+            // Of some, the instance only ever hears by fetching them.
+            delivery: match self.rng.u8(..32) {
+                0 => Delivery::Fetched,
+                _ => Delivery::Create,
+            },
             post,
             published,
             updated: None,
@@ -181,7 +185,7 @@ impl Draw<'_> {
             if dependent && self.rng.bool() {
                 edit.audience = match self.rng.bool() {
                     true => Audience::Public,
-                    false => self.to_followers(author),
+                    false => self.some_followers(author),
                 };
                 edit.mentions = (self.rng.u8(..4) != 0).then(|| self.any_actor());
                 edit.tag = self.rng.bool().then(|| self.any_tag());
@@ -358,7 +362,7 @@ impl Draw<'_> {
     }
 
     /// Addressed to a collection that is the author's followers, or may become that.
-    fn to_followers(&mut self, author: usize) -> Audience {
+    fn some_followers(&mut self, author: usize) -> Audience {
         if !self.taste.dependent_reach || self.rng.bool() {
             return Audience::Followers;
         }

@@ -178,14 +178,18 @@ impl Shape {
             "published": self.time(boost.published),
         });
         match self {
-            Shape::Plain => announce["to"] = json!("as:Public"),
+            Shape::Plain => set(&mut announce, "to", json!("as:Public")),
             _ => {
-                announce["to"] = json!([PUBLIC]);
-                announce["cc"] = json!([format!("{}/followers", boost.actor)]);
+                set(&mut announce, "to", json!([PUBLIC]));
+                set(
+                    &mut announce,
+                    "cc",
+                    json!([format!("{}/followers", boost.actor)]),
+                );
             }
         }
         if let Some(uri) = boost.uri {
-            announce["id"] = json!(uri);
+            set(&mut announce, "id", json!(uri));
         }
         announce
     }
@@ -214,11 +218,17 @@ fn tags(note: &Note<'_>) -> Vec<Value> {
     mentions.chain(hashtags).collect()
 }
 
+fn set(document: &mut Value, key: &str, value: Value) {
+    if let Value::Object(fields) = document {
+        fields.insert(key.to_owned(), value);
+    }
+}
+
 /// The Undo of a boost of `object`: by the boost's id, or else by what it boosts alone.
 pub fn undo(actor: &str, boost: Option<&str>, object: &str) -> Value {
     let mut announce = json!({"type": "Announce", "actor": actor, "object": object});
     if let Some(uri) = boost {
-        announce["id"] = json!(uri);
+        set(&mut announce, "id", json!(uri));
     }
     json!({"id": format!("{actor}#undo"), "type": "Undo", "actor": actor, "object": announce})
 }
@@ -249,10 +259,10 @@ pub fn update_of_person(actor: &str, followers: &str) -> Value {
 pub fn relation(kind: &str, account: &str, fields: &Value, is_removed: bool) -> Value {
     let mut document = json!({"type": kind, "account": account});
     for (key, value) in fields.as_object().into_iter().flatten() {
-        document[key] = value.clone();
+        set(&mut document, key, value.clone());
     }
     if is_removed {
-        document["removed"] = json!(true);
+        set(&mut document, "removed", json!(true));
     }
     document
 }
