@@ -33,6 +33,8 @@ pub struct Taste {
     pub moderation: bool,
     /// What the chance is, in 256ths, that an author is deleted.
     pub deleted_author_chance: u16,
+    /// What the chance is, in 256ths, that the instance hears of a post only by fetching it.
+    pub only_fetched_chance: u8,
     /// One in so many authors only writes and edits, and is never deleted.
     pub steady_every: Option<usize>,
     /// Whether accounts say what they want.
@@ -158,11 +160,13 @@ impl Draw<'_> {
             1 if mentions.is_some() => Audience::Mentioned,
             _ => Audience::Public,
         };
+        let chance = self.taste.only_fetched_chance;
+        let is_fetched = 0 < chance && self.rng.u8(..) < chance;
         let made = Writing {
-            // Of some, the instance only ever hears by fetching them.
-            delivery: match self.rng.u8(..32) {
-                0 => Delivery::Fetched,
-                _ => Delivery::Create,
+            delivery: if is_fetched {
+                Delivery::Fetched
+            } else {
+                Delivery::Create
             },
             post,
             published,

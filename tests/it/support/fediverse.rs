@@ -532,6 +532,7 @@ fn taste(size: Size) -> Taste {
         documents: false,
         moderation: false,
         deleted_author_chance: 256,
+        only_fetched_chance: 8,
         steady_every: Some(4),
         relations: false,
     }

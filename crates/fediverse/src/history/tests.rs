@@ -36,6 +36,7 @@ const ALL: Taste = Taste {
     documents: true,
     moderation: true,
     deleted_author_chance: 128,
+    only_fetched_chance: 8,
     steady_every: None,
     relations: true,
 };

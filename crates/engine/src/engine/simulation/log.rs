@@ -132,6 +132,7 @@ impl Log {
             documents: !taste.calm && !taste.ages,
             moderation: !taste.calm,
             deleted_author_chance: if taste.calm { 0 } else { 16 },
+            only_fetched_chance: 0,
             steady_every: None,
             relations: true,
         };
