@@ -10,6 +10,7 @@ use activity::Draft;
 use fastrand::Rng;
 use people::{DeliveryStyle, PEOPLE, Person, THREADS};
 use serde_json::{Value, json};
+use slackwater_fediverse::json::relation;
 use slackwater_order::time::Time;
 use std::time::Duration;
 
@@ -17,8 +18,6 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 /// The time that [`hour`] fills.
 pub const HOUR: Duration = Duration::from_secs(60 * 60);
-/// How often the slow queue runs.
-const QUEUE_EVERY_MINUTES: u32 = 8;
 /// How often an hour everybody writes something, beside the threads.
 const ROUNDS: u32 = 3;
 
@@ -41,14 +40,13 @@ pub struct ScheduledPost {
 
 /// The documents that make `account` somebody here who follows everybody.
 pub fn relationships(account: &str) -> Vec<Value> {
-    let actor = format!("https://home.example/users/{account}");
-    let mut all = vec![json!({"type": "account", "account": account, "actor": actor})];
-    all.extend(
-        PEOPLE
-            .iter()
-            .map(|it| json!({"type": "follow", "account": account, "target": it.actor()})),
-    );
-    all
+    let say =
+        |kind, field: &str, actor: String| relation(kind, account, &json!({field: actor}), false);
+    let own = format!("https://home.example/users/{account}");
+    let follows = PEOPLE.iter().map(|it| say("follow", "target", it.actor()));
+    std::iter::once(say("account", "actor", own))
+        .chain(follows)
+        .collect()
 }
 
 /// The posts written in the `nth` hour after `start`, in that order. No two posts are of the same minute, so that a clock
@@ -87,7 +85,9 @@ pub fn hour(seed: u64, start: Time, nth: u32) -> Vec<ScheduledPost> {
                 continue;
             };
             let published = begins.plus(MINUTE * minute + SECOND * rng.u32(0..50));
-            let arrives = published.plus(delay(person.style, begins, published, &mut rng));
+            let since_begin = published.since(begins);
+            let delay = person.style.delay().delay_ms(&mut rng, since_begin);
+            let arrives = Time::from_millis(published.millis() + delay);
             let draft = Draft {
                 author: person,
                 text,
@@ -127,21 +127,6 @@ fn thread(
         posts.push(scheduled(&draft, arrives));
     }
     posts
-}
-
-/// How long a single post takes.
-fn delay(style: DeliveryStyle, hour_begins: Time, published: Time, rng: &mut Rng) -> Duration {
-    match style {
-        DeliveryStyle::Punctual => SECOND * rng.u32(1..5),
-        DeliveryStyle::Hearth => SECOND * rng.u32(2..9),
-        DeliveryStyle::Bridge => SECOND * rng.u32(60..150),
-        DeliveryStyle::ThreadsLike => 15 * MINUTE + SECOND * rng.u32(0..30),
-        DeliveryStyle::SlowQueue => {
-            let run = i64::from(QUEUE_EVERY_MINUTES) * 60_000;
-            let left = run - published.since(hour_begins).rem_euclid(run);
-            Duration::from_millis(u64::try_from(left).unwrap_or(0)) + SECOND * rng.u32(0..20)
-        }
-    }
 }
 
 fn scheduled(draft: &Draft<'_>, arrives: Time) -> ScheduledPost {

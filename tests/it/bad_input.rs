@@ -1,9 +1,9 @@
 //! A bad record never stops the service and is never silently lost: set aside or refused, with a reason.
 
 use crate::support::broker::Broker;
-use crate::support::fediverse::Random;
 use crate::support::instance::{self, Answer, Instance};
 use crate::support::wait_for;
+use fastrand::Rng;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message};
 use reqwest::Method;
@@ -477,7 +477,7 @@ fn with_tokens_in_the_configuration_nobody_gets_in_without_one() {
 
 /// Values no post can be made of, with what is wrong; none is a record without a value.
 fn bad_values() -> Vec<(&'static str, Option<Vec<u8>>)> {
-    let mut random = Random::new(7);
+    let mut rng = Rng::with_seed(7);
     let good = note(1).to_string();
     let mut bad: Vec<(&str, Option<Vec<u8>>)> = vec![
         ("no value", None),
@@ -504,10 +504,10 @@ fn bad_values() -> Vec<(&'static str, Option<Vec<u8>>)> {
         ("a huge id", Some(good.replace("https://a.example/posts/1\"", &format!("https://a.example/posts/{}\"", "x".repeat(3_000))).into())),
     ];
     for _ in 0..60 {
-        let length = 1 + random.below(300);
+        let length = rng.usize(1..=300);
         bad.push((
             "random bytes",
-            Some((0..length).map(|_| random.below(256) as u8).collect()),
+            Some((0..length).map(|_| rng.u8(..)).collect()),
         ));
     }
     for cut in (1..good.len()).step_by(good.len() / 40) {

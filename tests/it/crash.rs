@@ -1,9 +1,10 @@
 //! Nothing lost, nothing doubled: whoever is killed, and whenever.
 
 use crate::support::broker::Broker;
-use crate::support::fediverse::{self, Fediverse, Random, Related, Sent, Size};
+use crate::support::fediverse::{self, Fediverse, Related, Sent, Size};
 use crate::support::instance::{self, Door, Instance, OFTEN};
 use crate::support::wait_for;
+use fastrand::Rng;
 use parking_lot::Mutex;
 use serde_json::Value;
 use slackwater::clock;
@@ -71,6 +72,7 @@ fn the_broker_killed_while_records_flow_changes_nothing() {
     let mut broker = broker_in(dir.path());
     let producer = producer_to(&broker);
     let flow = Flow::of(&fediverse, 22);
+    let all = flow.activities.len();
     let config = instance::on_kafka(&broker.address(), OFTEN);
     let instance = Instance::start(dir.path(), &config);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -88,12 +90,8 @@ fn the_broker_killed_while_records_flow_changes_nothing() {
             });
         });
         for turn in 1..=5 {
-            flow.let_go(if turn < 5 {
-                SIZE.activities * turn / 5
-            } else {
-                usize::MAX
-            });
-            flow.wait_until_acknowledged(SIZE.activities * turn / 5 - SIZE.activities / 10);
+            flow.let_go(if turn < 5 { all * turn / 5 } else { usize::MAX });
+            flow.wait_until_acknowledged(all * turn / 5 - all / 10);
             broker.kill9();
             broker.restart();
         }
@@ -225,17 +223,17 @@ impl Flow {
     /// Kills the service twenty times: some after so many records were accepted, maybe before it listens again; some
     /// after it has itself read so many since its start; and a few milliseconds on, to be anywhere in a checkpoint.
     fn kill_at_random(&self, instance: &mut Instance, seed: u64) {
-        let mut random = Random::new(seed);
-        let step = SIZE.activities / KILLS;
+        let mut rng = Rng::with_seed(seed);
+        let step = self.activities.len() / KILLS;
         for turn in 0..KILLS {
             self.let_go(step * (turn + 1));
-            if random.percent(50) {
-                self.wait_until_acknowledged(step * turn + random.below(step - CHUNK));
+            if rng.bool() {
+                self.wait_until_acknowledged(step * turn + rng.usize(..step - CHUNK));
             } else {
-                instance.wait_until_read("activities", 1 + random.below(step / 2));
+                instance.wait_until_read("activities", 1 + rng.usize(..step / 2));
             }
             // No state is waited for: the moment at which it is killed is what is left to chance.
-            std::thread::sleep(Duration::from_millis(random.below(120) as u64));
+            std::thread::sleep(Duration::from_millis(rng.u64(..120)));
             instance.restart();
             *self.door.lock() = Some(instance.door.clone());
         }

@@ -1,5 +1,8 @@
 //! The people of the made-up fediverse: their origins, and what they write.
 
+use slackwater_fediverse::json::Shape;
+use slackwater_fediverse::origin::DelayProfile;
+
 /// How an origin's posts look and how they are delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryStyle {
@@ -13,6 +16,32 @@ pub enum DeliveryStyle {
     Bridge,
     /// Threads-like; held for 15 minutes.
     ThreadsLike,
+}
+
+impl DeliveryStyle {
+    /// How its posts are spelled.
+    pub(super) fn shape(self) -> Shape {
+        match self {
+            DeliveryStyle::Punctual | DeliveryStyle::SlowQueue => Shape::Mastodon,
+            DeliveryStyle::Hearth => Shape::Misskey,
+            DeliveryStyle::Bridge => Shape::Bridge,
+            DeliveryStyle::ThreadsLike => Shape::Threads,
+        }
+    }
+
+    /// How long a single post takes.
+    pub(super) fn delay(self) -> DelayProfile {
+        match self {
+            DeliveryStyle::Punctual => DelayProfile::seconds(1..5),
+            DeliveryStyle::Hearth => DelayProfile::seconds(2..9),
+            DeliveryStyle::SlowQueue => DelayProfile::Queue {
+                every_ms: 480_000,
+                seconds_max: 20,
+            },
+            DeliveryStyle::Bridge => DelayProfile::BRIDGE,
+            DeliveryStyle::ThreadsLike => DelayProfile::seconds(900..930),
+        }
+    }
 }
 
 /// Each origin: its host, its style, and that style in a few words.

@@ -1,8 +1,14 @@
-//! A made-up fediverse, the same for the same seed, and what each account's home must be: a plain model of its own,
-//! which shares nothing with the service but the hash that Kafka partitions by.
+//! A large made-up fediverse, the same for the same seed, in any order of arrival, and what each account's home must be: a plain
+//! model of its own, which shares nothing with the service but the hash that Kafka partitions by.
 
-use serde_json::{Value, json};
+use fastrand::Rng;
+use serde_json::Value;
 use slackwater_engine::record::{NewRecord, Topic};
+use slackwater_fediverse::event::{Audience, Event, RelationChoice, Writing};
+use slackwater_fediverse::history::{Arrival, History, Taste};
+use slackwater_fediverse::json::{Note, PUBLIC, Shape};
+use slackwater_fediverse::origin::{DelayProfile, Origin};
+use slackwater_fediverse::world::World;
 use slackwater_order::key_hash::{key_hash, partition_of};
 use slackwater_order::time::Time;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
@@ -10,34 +16,15 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 /// Entries a home keeps, as the service's default has it.
 pub(crate) const LENGTH: usize = 800;
 const NOON: i64 = 1_763_805_600_000;
-const PUBLIC: &str = "https://www.w3.org/ns/activitystreams#Public";
-const DELAY_MS_MAX: u64 = 20 * 60 * 1000;
-
-/// A random number generator: xorshift64*.
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) fn new(seed: u64) -> Random {
-        Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    /// 0 to `n` - 1.
-    pub(crate) fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let high = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32;
-        high as usize % n
-    }
-
-    pub(crate) fn percent(&mut self, share: usize) -> bool {
-        self.below(100) < share
-    }
-}
+/// For how long it is written in, in milliseconds.
+const SPAN: i64 = 6 * 60 * 60 * 1000;
+/// A post that claims to be written longer than this after its arrival is not believed, in milliseconds.
+const CLOCK_SKEW: i64 = 120_000;
 
 /// How large a fediverse to make up.
 #[derive(Clone, Copy)]
 pub(crate) struct Size {
+    /// So many, give or take a tenth.
     pub(crate) activities: usize,
     pub(crate) authors: usize,
     pub(crate) origins: usize,
@@ -52,9 +39,9 @@ pub(crate) struct Fediverse {
     pub(crate) relations: Vec<Related>,
     /// The backend's ids of the accounts.
     pub(crate) accounts: Vec<String>,
-    posts: Vec<Post>,
-    names: Vec<String>,
+    posts: BTreeMap<usize, Post>,
     wishes: BTreeMap<String, Wishes>,
+    world: World,
 }
 
 /// One activity to be sent.
@@ -64,7 +51,7 @@ pub(crate) struct Sent {
     value: String,
     arrived: i64,
     fetched: bool,
-    /// The slot and millisecond of the place it asks for, if it is a post.
+    /// The slot and millisecond of the place it asks for, if it is the first of its post.
     place: Option<(u32, i64)>,
 }
 
@@ -73,39 +60,29 @@ pub(crate) struct Sent {
 pub(crate) struct Related {
     account: String,
     key: String,
-    /// The document; a removal has it too, and says so.
-    document: Value,
+    /// A removal has it too, and says so.
+    document: String,
     removed: bool,
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Seen {
-    Open,
-    Followers,
-    Mentioned,
-}
-
-/// A post of the model.
+/// A post of the model. Actors and posts go by number.
 struct Post {
     uri: String,
     author: usize,
     boost_of: Option<usize>,
-    seen: Seen,
-    mentions: Vec<String>,
-    published: i64,
+    audience: Audience,
+    mentions: Option<usize>,
     gone: bool,
-    at: i64,
     id: u64,
 }
 
 /// What an account wants in the end, and whom it ever followed.
-#[derive(Default)]
 struct Wishes {
-    actor: String,
-    follows: BTreeMap<String, bool>,
-    ever_followed: BTreeSet<String>,
-    mutes: BTreeSet<String>,
-    blocks: BTreeSet<String>,
+    actor: usize,
+    follows: BTreeMap<usize, bool>,
+    ever_followed: BTreeSet<usize>,
+    mutes: BTreeSet<usize>,
+    blocks: BTreeSet<usize>,
     domain_blocks: BTreeSet<String>,
 }
 
@@ -119,19 +96,193 @@ pub(crate) struct Expected {
 
 impl Fediverse {
     pub(crate) fn made_up(seed: u64, size: Size) -> Fediverse {
-        let mut made = Maker::new(seed, size);
-        made.write();
-        let (relations, wishes, accounts) = made.relate();
+        let (world, taste) = (world(size), taste(size));
+        let rng = &mut Rng::with_seed(seed);
+        let history = History::draw(&world, &taste, rng);
         let mut fediverse = Fediverse {
-            activities: made.sent,
-            relations,
-            accounts,
-            posts: made.posts,
-            wishes,
-            names: made.names,
+            activities: Vec::new(),
+            relations: Vec::new(),
+            accounts: world.accounts.clone(),
+            posts: BTreeMap::new(),
+            wishes: BTreeMap::new(),
+            world,
         };
-        fediverse.number();
+        fediverse.take(&history);
+        let drawn = fediverse.activities.len();
+        assert!(
+            drawn.abs_diff(size.activities) <= size.activities / 10,
+            "{drawn} activities"
+        );
+        for account in 0..size.accounts {
+            fediverse.relate(account, &taste, rng);
+        }
         fediverse
+    }
+
+    /// Everything in the order of arrival, which is each author's own: what is sent, and the posts as they are in the end.
+    fn take(&mut self, history: &History) {
+        let (mut deleted, mut deleted_authors) = (BTreeSet::new(), BTreeSet::new());
+        let mut taken: HashMap<(u32, i64), u64> = HashMap::new();
+        for Arrival { event, at } in &history.arrivals {
+            let author = event.author(&history.authors);
+            let new = match event {
+                Event::Write(Writing {
+                    post,
+                    published,
+                    audience,
+                    mentions,
+                    ..
+                }) => Some((*post, *published, *audience, *mentions, None)),
+                Event::Boost {
+                    post,
+                    of,
+                    published,
+                    ..
+                } => Some((*post, Some(*published), Audience::Public, None, Some(*of))),
+                Event::Delete(post)
+                | Event::Unboost {
+                    post: Some(post), ..
+                } => {
+                    deleted.insert(*post);
+                    self.remove(|number, _| number == *post);
+                    None
+                }
+                // It takes back all that came before it.
+                Event::Unboost { by, of, post: None } => {
+                    self.remove(|_, post| post.author == *by && post.boost_of == Some(*of));
+                    None
+                }
+                Event::DeleteAuthor(author) => {
+                    deleted_authors.insert(*author);
+                    self.remove(|_, post| post.author == *author);
+                    None
+                }
+                other => panic!("{other:?} was not to be drawn"),
+            };
+            let new = new.filter(|(number, ..)| !self.posts.contains_key(number));
+            let place = new.map(|(number, published, audience, mentions, boost_of)| {
+                let published = published.filter(|claimed| *claimed <= at + CLOCK_SKEW);
+                let time = published.unwrap_or(*at).min(*at);
+                let slot = key_hash(self.world.actor(author).as_bytes()) % 1024;
+                // Time, slot, and how many stand there already.
+                let sequence = taken.entry((slot, time)).or_default();
+                let id = time.unsigned_abs() << 16 | u64::from(slot) << 6 | *sequence;
+                *sequence += 1;
+                assert!(
+                    *sequence <= 64,
+                    "a full slot runs on, which this model does not know"
+                );
+                let post = Post {
+                    uri: self.world.post(author, number),
+                    author,
+                    boost_of,
+                    audience,
+                    mentions,
+                    gone: deleted.contains(&number) || deleted_authors.contains(&author),
+                    id,
+                };
+                self.posts.insert(number, post);
+                (slot, time)
+            });
+            self.activities.push(Sent {
+                author: self.world.actor(author),
+                value: event.json(&self.world, &history.authors).to_string(),
+                arrived: *at,
+                fetched: event.is_fetched(),
+                place,
+            });
+        }
+    }
+
+    fn remove(&mut self, is_meant: impl Fn(usize, &Post) -> bool) {
+        for (number, post) in &mut self.posts {
+            post.gone |= is_meant(*number, post);
+        }
+    }
+
+    /// What an account wants, and in the end still does.
+    fn relate(&mut self, account: usize, taste: &Taste, rng: &mut Rng) {
+        let own = self.world.own(account);
+        let mut wishes = Wishes {
+            actor: own,
+            follows: BTreeMap::new(),
+            ever_followed: BTreeSet::new(),
+            mutes: BTreeSet::new(),
+            blocks: BTreeSet::new(),
+            domain_blocks: BTreeSet::new(),
+        };
+        self.say(account, RelationChoice::Be(own, None, false), true);
+        // One in five follows none but the steady, and shuns nobody: its home is exactly the newest entries.
+        let is_plain = account % 5 == 4;
+        let share = match account % 5 {
+            0 | 1 => rng.usize(1..4),
+            _ => rng.usize(5..65),
+        };
+        let percent = |rng: &mut Rng, share| rng.usize(..100) < share;
+        for author in (0..self.world.authors).filter(|author| *author != own) {
+            let is_wanted = match is_plain {
+                true => taste.is_steady(author),
+                false => percent(rng, share),
+            };
+            if !is_wanted {
+                continue;
+            }
+            let boosts = is_plain || !percent(rng, 5);
+            self.say(account, RelationChoice::Follow(author, boosts), true);
+            wishes.follows.insert(author, boosts);
+            wishes.ever_followed.insert(author);
+            if !is_plain && percent(rng, 5) {
+                self.say(account, RelationChoice::Follow(author, boosts), false);
+                wishes.follows.remove(&author);
+            }
+        }
+        let shuns = if is_plain { 0 } else { rng.usize(..6) };
+        for _ in 0..shuns {
+            let author = rng.usize(..self.world.authors);
+            if author == own {
+                continue;
+            }
+            let ends = percent(rng, 40);
+            let relation = match rng.u8(..3) {
+                0 => {
+                    keep(&mut wishes.mutes, author, ends);
+                    RelationChoice::Mute(author)
+                }
+                1 => {
+                    keep(&mut wishes.blocks, author, ends);
+                    RelationChoice::Block(author)
+                }
+                _ => {
+                    let origin = rng.usize(..self.world.origins.len());
+                    let host = self.world.origins[origin].host.clone();
+                    keep(&mut wishes.domain_blocks, host, ends);
+                    RelationChoice::BlockDomain(origin)
+                }
+            };
+            self.say(account, relation, true);
+            if ends {
+                self.say(account, relation, false);
+            }
+        }
+        self.wishes
+            .insert(self.world.accounts[account].clone(), wishes);
+    }
+
+    fn say(&mut self, account: usize, relation: RelationChoice, holds: bool) {
+        let event = Event::Relate {
+            account,
+            relation,
+            holds,
+        };
+        let document = event.json(&self.world, &[]);
+        let account = self.world.accounts[account].clone();
+        let target = document["target"].as_str().unwrap_or_default();
+        self.relations.push(Related {
+            key: format!("{account}/{}/{target}", relation.kind()),
+            account,
+            document: document.to_string(),
+            removed: !holds,
+        });
     }
 
     /// The activities in another order of arrival: any that keeps each author's own order.
@@ -140,8 +291,8 @@ impl Fediverse {
     /// by the hash of their id) share a partition, and if two of them claim the same millisecond, the first in that
     /// partition gets the lower sequence number.
     pub(crate) fn shuffled(&self, seed: u64) -> Vec<Sent> {
-        let mut random = Random::new(seed);
-        self.arranged(|_| random.below(usize::MAX) as u64)
+        let mut rng = Rng::with_seed(seed);
+        self.arranged(|_| rng.u64(..))
     }
 
     /// The activities as they would arrive, by the `arrived-at` they bear.
@@ -186,7 +337,7 @@ impl Fediverse {
 
     /// The relations in another order that keeps each account's own.
     pub(crate) fn shuffled_relations(&self, seed: u64) -> Vec<Related> {
-        let mut random = Random::new(seed);
+        let mut rng = Rng::with_seed(seed);
         let mut by_account: BTreeMap<&str, Vec<&Related>> = BTreeMap::new();
         for related in self.relations.iter().rev() {
             by_account
@@ -197,7 +348,7 @@ impl Fediverse {
         let mut queues: Vec<Vec<&Related>> = by_account.into_values().collect();
         let mut shuffled = Vec::with_capacity(self.relations.len());
         while !queues.is_empty() {
-            let n = random.below(queues.len());
+            let n = rng.usize(..queues.len());
             shuffled.extend(queues[n].pop().cloned());
             if queues[n].is_empty() {
                 queues.swap_remove(n);
@@ -211,10 +362,10 @@ impl Fediverse {
         let wishes = &self.wishes[account];
         let mut all: Vec<(u64, String)> = Vec::new();
         let mut fleeting = 0;
-        for post in &self.posts {
+        for post in self.posts.values() {
             if self.is_in(post, wishes) {
                 all.push((post.id, post.uri.clone()));
-            } else if self.may_have_been_in(post, wishes) {
+            } else if may_have_been_in(post, wishes) {
                 fleeting += 1;
             }
         }
@@ -259,18 +410,14 @@ impl Fediverse {
         );
     }
 
-    fn name(&self, post: usize) -> String {
-        self.names[post].clone()
-    }
-
     /// Every activity that names a post, for whoever looks into a failure.
     fn story(&self, uri: &str) -> String {
         let original = self
             .posts
-            .iter()
+            .values()
             .find(|post| post.uri == uri)
             .and_then(|post| post.boost_of);
-        let original = original.map_or(uri, |n| &self.posts[n].uri);
+        let original = original.map_or(uri, |n| &self.posts[&n].uri);
         let named = self.activities.iter().filter(|sent| {
             sent.value.contains(&format!("\"{uri}"))
                 || sent.value.contains(&format!("\"{original}\""))
@@ -280,71 +427,114 @@ impl Fediverse {
             .collect()
     }
 
-    /// Whether it was in for a while, should things have come in the right order.
-    fn may_have_been_in(&self, post: &Post, wishes: &Wishes) -> bool {
-        let author = self.name(post.author);
-        author == wishes.actor
-            || wishes.ever_followed.contains(&author)
-                && (post.seen != Seen::Mentioned || post.mentions.contains(&wishes.actor))
-    }
-
     fn is_in(&self, post: &Post, wishes: &Wishes) -> bool {
-        let author = self.name(post.author);
-        let original = post.boost_of.map(|n| &self.posts[n]);
+        let original = post.boost_of.map(|of| &self.posts[&of]);
         if post.gone || original.is_some_and(|original| original.gone) {
             return false;
         }
-        if author == wishes.actor {
+        if post.author == wishes.actor {
             return true;
         }
-        let Some(boosts) = wishes.follows.get(&author) else {
+        let Some(boosts) = wishes.follows.get(&post.author) else {
             return false;
         };
-        let sees = |post: &Post| {
-            let author = self.name(post.author);
-            match post.seen {
-                Seen::Open => true,
-                Seen::Followers => author == wishes.actor || wishes.follows.contains_key(&author),
-                Seen::Mentioned => {
-                    author == wishes.actor
-                        || wishes.follows.contains_key(&author)
-                            && post.mentions.contains(&wishes.actor)
-                }
-            }
+        let reaches = |post: &Post| {
+            post.audience != Audience::Mentioned || post.mentions == Some(wishes.actor)
         };
-        let named: Vec<String> = std::iter::once(post)
-            .chain(original)
-            .flat_map(|post| {
-                std::iter::once(self.name(post.author)).chain(post.mentions.iter().cloned())
-            })
-            .collect();
-        let hosts = std::iter::once(post)
-            .chain(original)
-            .map(|post| host_of(&self.name(post.author)));
-        sees(post)
-            && original.is_none_or(sees)
+        // What is not for everybody is boosted by its author alone.
+        let is_open = |original: &Post| {
+            original.audience == Audience::Public
+                || original.author == post.author && reaches(original)
+        };
+        let shown = || std::iter::once(post).chain(original);
+        let mut named = shown().flat_map(|post| [Some(post.author), post.mentions]);
+        reaches(post)
+            && original.is_none_or(is_open)
             && (original.is_none() || *boosts)
-            && !named
-                .iter()
-                .any(|actor| wishes.mutes.contains(actor) || wishes.blocks.contains(actor))
-            && !hosts
-                .into_iter()
-                .any(|host| wishes.domain_blocks.contains(&host))
+            && !named.any(|actor| {
+                let is_one =
+                    |actor| wishes.mutes.contains(&actor) || wishes.blocks.contains(&actor);
+                actor.is_some_and(is_one)
+            })
+            && !shown().any(|post| {
+                let host = self.world.host_of(post.author);
+                wishes.domain_blocks.contains(host)
+            })
     }
+}
 
-    /// Gives each post its id: time, slot, and how many stand there already.
-    fn number(&mut self) {
-        let mut taken: HashMap<(i64, u32), u64> = HashMap::new();
-        for post in &mut self.posts {
-            let slot = slot_of(&self.names[post.author]);
-            let sequence = taken.entry((post.at, slot)).or_default();
-            post.id = post.at.unsigned_abs() << 16 | u64::from(slot) << 6 | *sequence;
-            *sequence += 1;
-            assert!(
-                *sequence <= 64,
-                "a full slot runs on, which this model does not know"
-            );
-        }
+/// Whether it was in for a while, should things have come in the right order.
+fn may_have_been_in(post: &Post, wishes: &Wishes) -> bool {
+    post.author == wishes.actor
+        || wishes.ever_followed.contains(&post.author)
+            && (post.audience != Audience::Mentioned || post.mentions == Some(wishes.actor))
+}
+
+/// One that is shunned, or is no more.
+fn keep<T: Ord>(shunned: &mut BTreeSet<T>, one: T, ends: bool) {
+    if ends {
+        shunned.remove(&one);
+    } else {
+        shunned.insert(one);
+    }
+}
+
+fn world(size: Size) -> World {
+    let shapes = [
+        Shape::Mastodon,
+        Shape::Threads,
+        Shape::Misskey,
+        Shape::Bridge,
+        Shape::Plain,
+    ];
+    let delays = [
+        DelayProfile::PUNCTUAL,
+        DelayProfile::THREADS,
+        DelayProfile::millis(0..1_200_000),
+        DelayProfile::BRIDGE,
+        DelayProfile::Queue {
+            every_ms: 480_000,
+            seconds_max: 20,
+        },
+        DelayProfile::bursty(SPAN),
+    ];
+    let remote = |n: usize| Origin {
+        host: format!("h{n}.example"),
+        delay: delays[n % delays.len()].clone(),
+        shape: shapes[n % shapes.len()],
+    };
+    let home = Origin {
+        host: "home.example".to_owned(),
+        delay: DelayProfile::AT_ONCE,
+        shape: Shape::Mastodon,
+    };
+    World {
+        origins: (0..size.origins).map(remote).chain([home]).collect(),
+        authors: size.authors,
+        local_authors: size.accounts.min(size.authors / size.origins),
+        accounts: (0..size.accounts).map(|n| format!("acct-{n}")).collect(),
+        tags: vec!["sea".to_owned()],
+        begin: NOON,
+        span: SPAN,
+    }
+}
+
+/// Whom a post reaches depends on its author alone, so that what a home must be in the end needs no history. An eighth of what
+/// is sent are boosts; of the rest, a post and its edits are two or three activities.
+fn taste(size: Size) -> Taste {
+    let posts = size.activities * 3 / 8 / size.authors;
+    Taste {
+        posts: posts / 2..posts * 3 / 2 + 1,
+        boosts: size.activities / 8..size.activities / 8 + 1,
+        boosts_without_id: false,
+        withdrawals: true,
+        dependent_reach: false,
+        documents: false,
+        moderation: false,
+        deleted_author_chance: 256,
+        only_fetched_chance: 8,
+        steady_every: Some(4),
+        relations: false,
     }
 }
 
@@ -360,9 +550,15 @@ impl Sent {
         let author = names.find(|name| partition_of(name.as_bytes(), partitions) == partition);
         let author = author.expect("an author for every partition");
         let uri = last_uri(partition);
-        let object = json!({"type": "Note", "id": uri, "attributedTo": author, "to": PUBLIC, "published": date(NOON)});
+        let note = Note {
+            uri: &uri,
+            actor: &author,
+            published: Some(NOON),
+            to: vec![PUBLIC.to_owned()],
+            ..Note::default()
+        };
         Sent {
-            value: json!({"type": "Create", "actor": author, "object": object}).to_string(),
+            value: Shape::Plain.create(&note).to_string(),
             author,
             arrived: NOON,
             fetched: false,
@@ -414,7 +610,7 @@ impl Related {
             topic: Topic::Relationships,
             partition_by: self.account.clone().into_bytes(),
             key: self.key.clone().into_bytes(),
-            value: (!self.removed).then(|| self.document.to_string().into_bytes()),
+            value: (!self.removed).then(|| self.document.clone().into_bytes()),
             headers: Vec::new(),
             timestamp: now,
         }
@@ -422,452 +618,6 @@ impl Related {
 
     /// The line as a backend would post it.
     pub(crate) fn line(&self) -> String {
-        self.document.to_string()
+        self.document.clone()
     }
-}
-
-struct Maker {
-    random: Random,
-    size: Size,
-    /// The authors' ids, those of strangers whose posts are only fetched at the end.
-    names: Vec<String>,
-    last_arrived: Vec<i64>,
-    sent: Vec<Sent>,
-    posts: Vec<Post>,
-    /// By author, the posts and boosts that can still be edited, deleted or undone.
-    own: Vec<Vec<usize>>,
-    /// Posts that can be boosted.
-    boostable: Vec<usize>,
-    /// By author and what they boosted: when an undo of all such boosts arrived last.
-    undone: HashMap<(usize, usize), i64>,
-}
-
-impl Maker {
-    fn new(seed: u64, size: Size) -> Maker {
-        let strangers = size.authors / 40;
-        let names: Vec<String> = (0..size.authors + strangers)
-            .map(|n| match (n < size.authors, n % size.origins) {
-                (true, 0) => format!("https://home.example/users/u{n}"),
-                (true, host) => format!("https://h{host}.example/users/u{n}"),
-                (false, host) => format!("https://far{host}.example/users/s{n}"),
-            })
-            .collect();
-        Maker {
-            random: Random::new(seed),
-            size,
-            last_arrived: vec![0; names.len()],
-            own: vec![Vec::new(); names.len()],
-            names,
-            sent: Vec::new(),
-            posts: Vec::new(),
-            boostable: Vec::new(),
-            undone: HashMap::new(),
-        }
-    }
-
-    /// An author who only ever writes: whoever follows none but these has a home that never loses an entry.
-    fn is_steady(author: usize) -> bool {
-        author % 4 == 1
-    }
-
-    fn write(&mut self) {
-        let step = 6 * 60 * 60 * 1000 / self.size.activities as i64;
-        let mut now = NOON;
-        // One turn sends two activities at most.
-        while self.sent.len() + 3 <= self.size.activities {
-            // Every so often several things happen in one moment.
-            if !self.random.percent(15) {
-                now += 1 + self.random.below((2 * step) as usize) as i64;
-            }
-            let mut claimed = now;
-            if self.random.percent(30) {
-                claimed -= claimed % 1000;
-            }
-            let author = self.random.below(self.names.len());
-            if self.size.authors <= author {
-                self.fetched(author, claimed);
-                continue;
-            }
-            match self.random.below(100) {
-                _ if Maker::is_steady(author) => self.create(author, claimed, false),
-                0..=63 => self.create(author, claimed, false),
-                64..=66 => self.create(author, claimed, true),
-                67..=84 => self.announce(author, claimed),
-                85..=90 => self.update(author, claimed),
-                91..=95 => self.delete(author, claimed),
-                96..=97 => self.undo(author, claimed),
-                _ => self.again(author),
-            }
-        }
-        // One author leaves in the end, and everything of theirs goes.
-        let leaving = (0..self.size.authors)
-            .rev()
-            .find(|author| author % 4 == 2)
-            .unwrap_or(0);
-        let name = self.names[leaving].clone();
-        let activity = json!({"type": "Delete", "id": format!("{name}#gone"), "actor": name, "object": name, "to": PUBLIC});
-        self.send(leaving, &activity, NOON + 12 * 60 * 60 * 1000, None, false);
-        for post in &mut self.posts {
-            post.gone |= post.author == leaving;
-        }
-        while self.sent.len() < self.size.activities {
-            self.again(leaving);
-        }
-    }
-
-    /// A post as its object, told to the model too.
-    fn note(&mut self, author: usize, published: i64, seen: usize) -> Value {
-        let name = self.names[author].clone();
-        let uri = format!("https://{}/posts/{}", host_of(&name), self.posts.len());
-        let followers = format!("{name}/followers");
-        let mut mentions = Vec::new();
-        if 90 <= seen || self.random.percent(5) {
-            for _ in 0..=self.random.below(3) {
-                let account = self.random.below(self.size.accounts);
-                mentions.push(self.actor(account));
-            }
-            mentions.sort();
-            mentions.dedup();
-        }
-        let (seen, to, cc) = match seen {
-            0..=69 => (Seen::Open, json!(PUBLIC), json!([followers])),
-            70..=79 => (Seen::Open, json!([followers]), json!([PUBLIC])),
-            80..=89 => (Seen::Followers, json!([followers]), json!([])),
-            _ => (Seen::Mentioned, json!(mentions), json!([])),
-        };
-        let tag: Vec<Value> = mentions
-            .iter()
-            .map(|actor| json!({"type": "Mention", "href": actor}))
-            .collect();
-        let content = format!(
-            "<p>post {} {}</p>",
-            self.posts.len(),
-            "lorem ipsum ".repeat(self.random.below(40))
-        );
-        self.posts.push(Post {
-            uri: uri.clone(),
-            author,
-            boost_of: None,
-            seen,
-            mentions,
-            published,
-            gone: false,
-            at: 0,
-            id: 0,
-        });
-        json!({"type": "Note", "id": uri, "attributedTo": name, "published": date(published), "to": to, "cc": cc,
-            "tag": tag, "content": content})
-    }
-
-    /// Sends a Create; with `twisted`, an edit or a deletion of it goes before it.
-    fn create(&mut self, author: usize, claimed: i64, twisted: bool) {
-        let name = self.names[author].clone();
-        let number = self.posts.len();
-        let seen = self.random.below(100);
-        let mut object = self.note(author, claimed, seen);
-        let fate = self.random.below(100);
-        if fate < 2 {
-            // Undated, or from the future: by arrival.
-            object["published"] = if fate == 0 {
-                Value::Null
-            } else {
-                json!(date(claimed + 86_400_000))
-            };
-        }
-        let deleted_first = twisted && self.random.percent(50);
-        if deleted_first {
-            let delete = json!({"type": "Delete", "id": format!("{name}#d{number}"), "actor": name,
-                "object": {"type": "Tombstone", "id": object["id"]}});
-            self.send(author, &delete, claimed, None, false);
-            self.posts[number].gone = true;
-        }
-        let activity = |kind: &str, object: &Value| {
-            json!({"type": kind, "id": format!("{}#{kind}", object["id"].as_str().unwrap_or_default()),
-                "actor": name, "to": object["to"], "cc": object["cc"], "object": object})
-        };
-        let create = activity("Create", &object);
-        if twisted && !deleted_first {
-            object["updated"] = json!(date(claimed + 60_000));
-            object["content"] = json!("<p>edited before it came</p>");
-            let update = activity("Update", &object);
-            self.send(author, &update, claimed, Some((number, fate < 2)), false);
-            self.send(author, &create, claimed, None, false);
-        } else {
-            self.send(author, &create, claimed, Some((number, fate < 2)), false);
-        }
-        self.own[author].push(number);
-        if self.posts[number].seen != Seen::Mentioned {
-            self.boostable.push(number);
-        }
-    }
-
-    /// A stranger's post that the instance fetched.
-    fn fetched(&mut self, author: usize, claimed: i64) {
-        let number = self.posts.len();
-        let object = self.note(author, claimed - 3_600_000, 0);
-        self.send(author, &object, claimed, Some((number, false)), true);
-        self.boostable.push(number);
-    }
-
-    fn announce(&mut self, author: usize, claimed: i64) {
-        if self.boostable.is_empty() {
-            return;
-        }
-        // Mostly something new.
-        let newest = self.boostable.len().min(500);
-        let original = self.boostable[self.boostable.len() - 1 - self.random.below(newest)];
-        // As everywhere, what only followers may see is boosted by its author alone.
-        if self.posts[original].seen == Seen::Followers && self.posts[original].author != author {
-            return;
-        }
-        let name = self.names[author].clone();
-        let number = self.posts.len();
-        let uri = format!("https://{}/boosts/{number}", host_of(&name));
-        let activity = json!({"type": "Announce", "id": uri, "actor": name, "published": date(claimed), "to": [PUBLIC],
-            "cc": [format!("{name}/followers")], "object": self.posts[original].uri});
-        self.posts.push(Post {
-            uri,
-            author,
-            boost_of: Some(original),
-            seen: Seen::Open,
-            mentions: Vec::new(),
-            published: claimed,
-            // An undo that does not name the boost takes back all that were made until it came.
-            gone: self
-                .undone
-                .get(&(author, original))
-                .is_some_and(|undone| claimed <= *undone),
-            at: 0,
-            id: 0,
-        });
-        self.send(author, &activity, claimed, Some((number, false)), false);
-        self.own[author].push(number);
-    }
-
-    fn update(&mut self, author: usize, claimed: i64) {
-        let Some(number) = self.pick(author, |post| post.boost_of.is_none()) else {
-            return;
-        };
-        let post = &self.posts[number];
-        let name = &self.names[author];
-        let tag: Vec<Value> = post
-            .mentions
-            .iter()
-            .map(|actor| json!({"type": "Mention", "href": actor}))
-            .collect();
-        let followers = format!("{name}/followers");
-        let to = match post.seen {
-            Seen::Open => json!([PUBLIC]),
-            Seen::Followers => json!([followers]),
-            Seen::Mentioned => json!(post.mentions),
-        };
-        let object = json!({"type": "Note", "id": post.uri, "attributedTo": name, "published": date(post.published),
-            "updated": date(claimed), "to": to, "tag": tag, "content": format!("<p>edited {claimed}</p>")});
-        let activity = json!({"type": "Update", "id": format!("{}#u{claimed}", post.uri), "actor": name, "to": to,
-            "object": object});
-        self.send(author, &activity, claimed, None, false);
-    }
-
-    fn delete(&mut self, author: usize, claimed: i64) {
-        let Some(number) = self.pick(author, |post| post.boost_of.is_none()) else {
-            return;
-        };
-        let (name, uri) = (&self.names[author], &self.posts[number].uri);
-        let activity = json!({"type": "Delete", "id": format!("{uri}#delete"), "actor": name, "to": PUBLIC,
-            "object": {"type": "Tombstone", "id": uri}});
-        self.send(author, &activity, claimed, None, false);
-        self.posts[number].gone = true;
-    }
-
-    /// Takes back a boost, by its id or only by what it boosts.
-    fn undo(&mut self, author: usize, claimed: i64) {
-        let Some(number) = self.pick(author, |post| post.boost_of.is_some()) else {
-            return;
-        };
-        let name = self.names[author].clone();
-        let original = self.posts[number].boost_of.unwrap_or_default();
-        let mut announce =
-            json!({"type": "Announce", "actor": name, "object": self.posts[original].uri});
-        let by_id = self.random.percent(50);
-        if by_id {
-            announce["id"] = json!(self.posts[number].uri);
-        }
-        let activity = json!({"type": "Undo", "id": format!("{name}#undo{claimed}"), "actor": name, "object": announce});
-        let arrived = self.send(author, &activity, claimed, None, false);
-        if !by_id {
-            self.undone.insert((author, original), arrived);
-        }
-        for (n, post) in self.posts.iter_mut().enumerate() {
-            let same = post.author == author
-                && post.boost_of == Some(original)
-                && post.published <= arrived;
-            post.gone |= if by_id { n == number } else { same };
-        }
-    }
-
-    /// What the author sent last, once more.
-    fn again(&mut self, author: usize) {
-        let name = &self.names[author];
-        let last = self
-            .sent
-            .iter()
-            .rev()
-            .take(2000)
-            .find(|sent| sent.author == *name);
-        if let Some(last) = last.cloned() {
-            self.sent.push(Sent {
-                place: None,
-                ..last
-            });
-        }
-    }
-
-    fn pick(&mut self, author: usize, wanted: impl Fn(&Post) -> bool) -> Option<usize> {
-        let own: Vec<usize> = self.own[author]
-            .iter()
-            .copied()
-            .filter(|n| wanted(&self.posts[*n]) && !self.posts[*n].gone)
-            .collect();
-        (!own.is_empty()).then(|| own[self.random.below(own.len())])
-    }
-
-    /// Sends an activity; `places` is the post that gets its place by it, and whether by its arrival. When it arrived.
-    fn send(
-        &mut self,
-        author: usize,
-        activity: &Value,
-        claimed: i64,
-        places: Option<(usize, bool)>,
-        fetched: bool,
-    ) -> i64 {
-        // Each origin has its own way of being late; the second is always a quarter of an hour behind.
-        let delay = match author % self.size.origins {
-            1 => 900_000 + self.random.below(10_000),
-            host if host % 3 == 0 => self.random.below(2_000),
-            _ => self.random.below(DELAY_MS_MAX as usize),
-        };
-        let arrived = (claimed + delay as i64).max(self.last_arrived[author]);
-        self.last_arrived[author] = arrived;
-        let place = places.map(|(number, by_arrival)| {
-            let post = &mut self.posts[number];
-            post.at = if by_arrival {
-                arrived
-            } else {
-                post.published.min(arrived)
-            };
-            (slot_of(&self.names[author]), post.at)
-        });
-        self.sent.push(Sent {
-            author: self.names[author].clone(),
-            value: activity.to_string(),
-            arrived,
-            fetched,
-            place,
-        });
-        arrived
-    }
-
-    /// Accounts that are authors here are the first; the others never write.
-    fn actor(&self, account: usize) -> String {
-        match account * self.size.origins {
-            author if author < self.size.authors => self.names[author].clone(),
-            _ => format!("https://home.example/users/quiet{account}"),
-        }
-    }
-
-    fn relate(&mut self) -> (Vec<Related>, BTreeMap<String, Wishes>, Vec<String>) {
-        let mut relations = Vec::new();
-        let mut all = BTreeMap::new();
-        let accounts: Vec<String> = (0..self.size.accounts)
-            .map(|n| format!("acct-{n}"))
-            .collect();
-        for (n, account) in accounts.iter().enumerate() {
-            let mut wishes = Wishes {
-                actor: self.actor(n),
-                ..Wishes::default()
-            };
-            let mut say = |kind: &str, target: &str, removed: bool, more: Value| {
-                let mut document = json!({"type": kind, "account": account});
-                for (key, value) in more.as_object().into_iter().flatten() {
-                    document[key] = value.clone();
-                }
-                if !target.is_empty() {
-                    document["target"] = json!(target);
-                }
-                if removed {
-                    document["removed"] = json!(true);
-                }
-                relations.push(Related {
-                    account: account.clone(),
-                    key: format!("{account}/{kind}/{target}"),
-                    document,
-                    removed,
-                });
-            };
-            say(
-                "account",
-                "",
-                false,
-                json!({"actor": wishes.actor, "aggregate_boosts": false}),
-            );
-            // One in five follows none but the steady, and shuns nobody: its home is exactly the newest entries.
-            let is_plain = n % 5 == 4;
-            let share = match n % 5 {
-                0 | 1 => 1 + self.random.below(3),
-                _ => 5 + self.random.below(60),
-            };
-            for author in 0..self.size.authors {
-                let target = self.names[author].clone();
-                let wanted = if is_plain {
-                    Maker::is_steady(author)
-                } else {
-                    self.random.percent(share)
-                };
-                if !wanted || target == wishes.actor {
-                    continue;
-                }
-                let boosts = is_plain || !self.random.percent(5);
-                say("follow", &target, false, json!({"boosts": boosts}));
-                wishes.follows.insert(target.clone(), boosts);
-                wishes.ever_followed.insert(target.clone());
-                if !is_plain && self.random.percent(5) {
-                    say("follow", &target, true, json!({}));
-                    wishes.follows.remove(&target);
-                }
-            }
-            let shuns = if is_plain { 0 } else { self.random.below(6) };
-            for _ in 0..shuns {
-                let author = self.random.below(self.names.len());
-                let target = self.names[author].clone();
-                let (kind, target, shunned) = match self.random.below(3) {
-                    0 => ("mute", target, &mut wishes.mutes),
-                    1 => ("block", target, &mut wishes.blocks),
-                    _ => ("domain_block", host_of(&target), &mut wishes.domain_blocks),
-                };
-                if target == wishes.actor {
-                    continue;
-                }
-                say(kind, &target, false, json!({}));
-                shunned.insert(target.clone());
-                if self.random.percent(40) {
-                    say(kind, &target, true, json!({}));
-                    shunned.remove(&target);
-                }
-            }
-            all.insert(account.clone(), wishes);
-        }
-        (relations, all, accounts)
-    }
-}
-
-fn slot_of(author: &str) -> u32 {
-    key_hash(author.as_bytes()) % 1024
-}
-
-fn host_of(actor: &str) -> String {
-    actor.split('/').nth(2).unwrap_or_default().to_owned()
-}
-
-fn date(millis: i64) -> String {
-    Time::from_millis(millis).rfc3339()
 }

@@ -1,6 +1,6 @@
 //! What is checked of every look at a feed, and of every walk through its pages.
 
-use super::log::{ACCOUNTS, FeedKind, PARTITIONS, host_of, words};
+use super::log::{ACCOUNTS, FeedKind, PARTITIONS, host_of};
 use super::model::{Account, Model};
 use super::reader::snapshot;
 use super::run::Run;
@@ -11,6 +11,7 @@ use crate::view::page_walk::{Offer, walk_page};
 use crate::view::pending_relations::Consistency;
 use crate::view::snapshot::Snapshot;
 use crate::view::with_original::post_with_original;
+use slackwater_fediverse::event::text;
 use slackwater_order::horizon::highest_visible;
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
@@ -310,8 +311,8 @@ impl Run {
             let visibility = post.body.visibility.name();
             assert_eq!(visibility, model.visibility(number), "{}", post.body.uri);
             let shows = &original.unwrap_or(post).body;
-            let says = shows.boost_of.is_some() || shows.object.get().contains(&words(updated));
-            assert!(says, "{} is not {}", shows.object, words(updated));
+            let says = shows.boost_of.is_some() || shows.object.get().contains(&text(updated));
+            assert!(says, "{} is not {}", shows.object, text(updated));
         }
     }
 }

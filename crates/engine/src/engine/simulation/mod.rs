@@ -16,7 +16,6 @@
 
 mod check;
 pub(super) mod driver;
-mod fediverse;
 pub(super) mod log;
 mod model;
 pub(super) mod plain;

@@ -2,8 +2,11 @@
 //! what the rules let in, and no more.
 
 use super::log::{
-    ACTIVITY_PARTITIONS, Action, Audience, Collection, Delivery, Event, FeedKind, HOSTS, Line, Log,
-    Moderated, PARTITIONS, REPEAT_AFTER, RelationChoice, SURFACING, Writing, actor, host, host_of,
+    ACTIVITY_PARTITIONS, FeedKind, HOSTS, Line, Log, PARTITIONS, REPEAT_AFTER, SURFACING, actor,
+    host_of,
+};
+use slackwater_fediverse::event::{
+    Action, Audience, Collection, Delivery, Event, Moderated, RelationChoice, Writing,
 };
 use slackwater_order::place::slot_of;
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,7 +43,7 @@ struct Post {
     /// Whether an undo without its id took it back.
     is_undone: bool,
     updated: Option<i64>,
-    sight: Audience,
+    audience: Audience,
     mentions: Option<usize>,
     parent: Option<usize>,
     tag: Option<usize>,
@@ -321,12 +324,12 @@ impl Model {
             return false;
         };
         let reaches = |post: &Post| {
-            post.sight == Audience::Public
+            post.audience == Audience::Public
                 || self.is_for_followers(post)
                 || (post.mentions == of.own && of.own.is_some())
         };
         let opens = original.is_none_or(|original| {
-            original.sight == Audience::Public
+            original.audience == Audience::Public
                 || (original.author == post.author && reaches(original))
         });
         let answers_known = match whom {
@@ -346,7 +349,7 @@ impl Model {
 
     /// Whether its author's documents, as far as they are known, say that it is addressed to their followers.
     fn is_for_followers(&self, post: &Post) -> bool {
-        let to = match post.sight {
+        let to = match post.audience {
             Audience::Followers => Collection {
                 of: post.author,
                 number: 0,
@@ -363,7 +366,7 @@ impl Model {
     /// Who could see a post, as the API says it.
     pub(super) fn visibility(&self, post: usize) -> &'static str {
         let post = &self.posts[&post];
-        match post.sight {
+        match post.audience {
             Audience::Public => "public",
             Audience::Mentioned => "direct",
             _ if self.is_for_followers(post) => "private",
@@ -374,7 +377,7 @@ impl Model {
     fn is_tagged(&self, of: &Account, post: &Post) -> bool {
         post.boost_of.is_none()
             && post.tag.is_some_and(|tag| of.tags.contains(&tag))
-            && post.sight == Audience::Public
+            && post.audience == Audience::Public
             && self.standing(post.author).is_none()
             && !of.shuns(post, None)
     }
@@ -412,7 +415,7 @@ impl Model {
     }
 
     fn take(&mut self, log: &Log, line: &Line) {
-        match &line.deed {
+        match &line.event {
             Event::Write(writing) => self.write(log, writing, line.arrived),
             Event::Boost {
                 post,
@@ -420,16 +423,7 @@ impl Model {
                 published,
                 has_id,
             } => {
-                let announced = Writing {
-                    how: Delivery::Create,
-                    post: *post,
-                    published: Some(*published),
-                    updated: None,
-                    sight: Audience::Public,
-                    mentions: None,
-                    parent: None,
-                    tag: None,
-                };
+                let announced = Writing::public(*post, *published);
                 let by = log.authors[*post];
                 let earlier = self.boosts_without_id(by, *of).count();
                 let is_there = match has_id {
@@ -445,13 +439,16 @@ impl Model {
                     }
                 }
             }
-            Event::Delete(post) => {
+            Event::Delete(post)
+            | Event::Unboost {
+                post: Some(post), ..
+            } => {
                 self.deleted.insert(*post);
                 if let Some(post) = self.posts.get_mut(post) {
                     post.is_gone = true;
                 }
             }
-            Event::Unboost { by, of } => {
+            Event::Unboost { by, of, post: None } => {
                 // All that stand before it in their author's order, which their partition keeps; none after it.
                 for post in self.posts.values_mut() {
                     let is_meant = post.author == *by && post.boosts(*of);
@@ -473,11 +470,15 @@ impl Model {
                     self.named.entry(*author).or_default().insert(*collection);
                 }
             }
-            Event::Relate { account, wish, on } => self.relate(*account, *wish, *on),
-            Event::Moderate { whom, action } => {
+            Event::Relate {
+                account,
+                relation,
+                holds,
+            } => self.relate(*account, *relation, *holds),
+            Event::Moderate { target, action } => {
                 match action {
-                    Some(action) => self.moderated.insert(*whom, *action),
-                    None => self.moderated.remove(whom),
+                    Some(action) => self.moderated.insert(*target, *action),
+                    None => self.moderated.remove(target),
                 };
             }
         }
@@ -486,10 +487,10 @@ impl Model {
     fn write(&mut self, log: &Log, writing: &Writing, arrived: i64) {
         if let Some(post) = self.posts.get_mut(&writing.post) {
             let is_newer = post.updated < writing.updated;
-            let is_same = writing.how == Delivery::Update && post.updated == writing.updated;
+            let is_same = writing.delivery == Delivery::Update && post.updated == writing.updated;
             if !post.is_gone && (is_newer || is_same) {
                 post.updated = writing.updated;
-                post.sight = writing.sight;
+                post.audience = writing.audience;
                 post.mentions = writing.mentions;
                 post.tag = writing.tag;
             }
@@ -514,7 +515,7 @@ impl Model {
             number: None,
             is_undone: false,
             updated: writing.updated,
-            sight: writing.sight,
+            audience: writing.audience,
             mentions: writing.mentions,
             parent: writing.parent,
             tag: writing.tag,
@@ -531,7 +532,7 @@ impl Model {
         let Some((window, lateness)) = self.surfacing else {
             return (by_published, false);
         };
-        if host_of(author) != SURFACING || writing.how == Delivery::Fetched {
+        if host_of(author) != SURFACING || writing.delivery == Delivery::Fetched {
             return (by_published, false);
         }
         match arrived - published {
@@ -541,43 +542,43 @@ impl Model {
         }
     }
 
-    fn relate(&mut self, account: usize, wish: RelationChoice, on: bool) {
-        if matches!(wish, RelationChoice::Be(..)) && !on {
+    fn relate(&mut self, account: usize, relation: RelationChoice, holds: bool) {
+        if matches!(relation, RelationChoice::Be(..)) && !holds {
             self.accounts.remove(&account);
             return;
         }
-        if !on && !self.accounts.contains_key(&account) {
+        if !holds && !self.accounts.contains_key(&account) {
             return;
         }
         let of = self.accounts.entry(account).or_default();
         let set = |set: &mut BTreeSet<usize>, who| {
-            if on {
+            if holds {
                 set.insert(who)
             } else {
                 set.remove(&who)
             }
         };
-        match wish {
+        match relation {
             RelationChoice::Be(own, said, aggregates) => {
                 of.own = Some(own);
                 of.said = said;
                 of.wants_repeats = !aggregates;
             }
-            RelationChoice::Follow(who, boosts) if on => drop(of.follows.insert(who, boosts)),
+            RelationChoice::Follow(who, boosts) if holds => drop(of.follows.insert(who, boosts)),
             RelationChoice::Follow(who, _) => drop(of.follows.remove(&who)),
             RelationChoice::Mute(who) | RelationChoice::MuteUntil(who, _) => {
                 set(&mut of.mutes, who);
             }
             RelationChoice::Block(who) => drop(set(&mut of.blocks, who)),
-            RelationChoice::BlockDomain(n) if on => drop(of.domains.insert(host(n))),
-            RelationChoice::BlockDomain(n) => drop(of.domains.remove(host(n))),
+            RelationChoice::BlockDomain(n) if holds => drop(of.domains.insert(HOSTS[n])),
+            RelationChoice::BlockDomain(n) => drop(of.domains.remove(HOSTS[n])),
             RelationChoice::BlockedBy(who) => drop(set(&mut of.blocked_by, who)),
             RelationChoice::Tag(tag) => drop(set(&mut of.tags, tag)),
             RelationChoice::List(replies, is_exclusive) => {
-                of.list = on.then_some((replies, is_exclusive));
+                of.list = holds.then_some((replies, is_exclusive));
             }
             RelationChoice::Member(who) => drop(set(&mut of.members, who)),
-            RelationChoice::Patience(ms) => of.chosen = on.then_some(ms),
+            RelationChoice::Patience(ms) => of.chosen = holds.then_some(ms),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::check::numbers;
 use super::driver::Node;
-use super::log::{ACCOUNTS, FeedKind, LIST, Log, PARTITIONS};
+use super::log::{ACCOUNTS, FeedKind, Log, PARTITIONS};
 use super::plain::Plain;
 use crate::view::change_batch::{BatchLimit, ChangeItem, ChangeKind, WriteEntry};
 use crate::view::cursor::Cursor;
@@ -10,6 +10,7 @@ use crate::view::feed_ref;
 use crate::view::pending_relations::Consistency;
 use crate::view::snapshot::{ChangeDelivery, ChangesError, Snapshot};
 use crate::view::with_original::post_with_original;
+use slackwater_fediverse::event::LIST;
 use slackwater_order::horizon::highest_visible;
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;

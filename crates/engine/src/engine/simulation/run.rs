@@ -1,8 +1,7 @@
 //! One seed: what happens to nodes and readers, and what is checked of every look.
 
 use super::driver::Node;
-use super::fediverse::Taste;
-use super::log::{ACCOUNTS, BEGIN, FeedKind, Log, MOVING, PARTITIONS, SURFACING};
+use super::log::{ACCOUNTS, BEGIN, FeedKind, Log, MOVING, PARTITIONS, SURFACING, Taste};
 use super::model::Model;
 use super::reader::{Habit, PollOutcome, Reader};
 use crate::relationship::Patience;
@@ -424,7 +423,7 @@ impl Run {
         self.rouse(node, self.readers[reader].account);
         let of = &mut self.readers[reader];
         let was_held_back = of.was_held_back();
-        let wishes = self.log.wishes_of(of.account, &self.nodes[node].read());
+        let wishes = self.log.relations_of(of.account, &self.nodes[node].read());
         let asked = of.ask(
             &self.nodes[node],
             wishes,

@@ -4,15 +4,14 @@ use super::*;
 use crate::engine::inactivity;
 use crate::engine::inactivity::{InactivityRound, drop_feeds, wake};
 use crate::engine::simulation::driver::Node;
-use crate::engine::simulation::log::{
-    Audience, BEGIN, Delivery, Event, Log, PARTITIONS, RelationChoice, Writing,
-};
+use crate::engine::simulation::log::{BEGIN, Log, PARTITIONS};
 use crate::engine::simulation::plain::Plain;
 use crate::graph::AccountIx;
 use crate::view::change_batch::BatchLimit;
 use crate::view::changes::CursorRefused;
 use crate::view::cursor::Cursor;
 use crate::view::snapshot::{ChangesError, Snapshot};
+use slackwater_fediverse::event::{Event, RelationChoice, Writing};
 
 /// The twin that sleeps now and then, and the one that never does.
 const TWINS: [&str; 2] = ["0", "1"];
@@ -338,27 +337,18 @@ fn look(node: &Node) -> Snapshot {
 #[test]
 fn a_cursor_from_before_is_refused_and_one_from_after_goes_on() {
     let mut log = Log::default();
-    let say = |log: &mut Log, wish| {
-        let deed = Event::Relate {
+    let say = |log: &mut Log, relation| {
+        let event = Event::Relate {
             account: 0,
-            wish,
-            on: true,
+            relation,
+            holds: true,
         };
-        log.add(deed, BEGIN);
+        log.add(event, BEGIN);
     };
     let write = |log: &mut Log| {
         let post = log.authors.len();
         log.authors.push(0);
-        let writing = Writing {
-            how: Delivery::Create,
-            post,
-            published: Some(BEGIN + post as i64),
-            updated: None,
-            sight: Audience::Public,
-            mentions: None,
-            parent: None,
-            tag: None,
-        };
+        let writing = Writing::public(post, BEGIN + post as i64);
         log.add(Event::Write(writing), BEGIN + 10);
     };
     let now = Time::from_millis(BEGIN + 100);

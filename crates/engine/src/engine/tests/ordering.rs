@@ -12,15 +12,13 @@
 //! | 10, a rebuild is a replay | random histories, in `tests`; `simulation` |
 
 use crate::engine::simulation::driver::Node;
-use crate::engine::simulation::log::{
-    ACTIVITY_PARTITIONS, Audience, BEGIN, Delivery, Event, Log, PARTITIONS, RelationChoice,
-};
-use crate::engine::simulation::log::{Writing, actor, host_of};
+use crate::engine::simulation::log::{ACTIVITY_PARTITIONS, BEGIN, Log, PARTITIONS, actor, host_of};
 use crate::engine::simulation::plain::Plain;
 use crate::view::change_batch::{BatchLimit, ChangeKind};
 use crate::view::cursor::Cursor;
 use fastrand::Rng;
 use proptest::prelude::*;
+use slackwater_fediverse::event::{Event, RelationChoice, Writing};
 use slackwater_order::horizon::COMPLETE_MS;
 use slackwater_order::origins::{Observation, Origins, RecordAt};
 use slackwater_order::time::Time;
@@ -62,13 +60,13 @@ fn delay_of(author: usize) -> i64 {
 /// A log in which account 0 follows `follows` from the beginning, and is so patient.
 fn follows(follows: &[usize], patience: Option<i64>) -> Log {
     let mut log = Log::default();
-    let mut say = |wish| {
-        let deed = Event::Relate {
+    let mut say = |relation| {
+        let event = Event::Relate {
             account: 0,
-            wish,
-            on: true,
+            relation,
+            holds: true,
         };
-        log.add(deed, BEGIN);
+        log.add(event, BEGIN);
     };
     say(RelationChoice::Patience(patience));
     for author in follows {
@@ -82,17 +80,7 @@ impl Log {
     fn write(&mut self, author: usize, published: i64, arrived: i64) {
         let post = self.authors.len();
         self.authors.push(author);
-        let writing = Writing {
-            how: Delivery::Create,
-            post,
-            published: Some(published),
-            updated: None,
-            sight: Audience::Public,
-            mentions: None,
-            parent: None,
-            tag: None,
-        };
-        self.add(Event::Write(writing), arrived);
+        self.add(Event::Write(Writing::public(post, published)), arrived);
     }
 
     fn sort(&mut self) {
