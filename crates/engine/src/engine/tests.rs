@@ -848,11 +848,19 @@ fn a_stub_is_not_made_whole_by_an_older_version_than_it_was() {
     let log_time = world.arrived_last;
     world.begin_sweep(log_time);
     assert_eq!(world.end_sweep(), 1);
-    for (minutes, state) in [(5, State::Stub), (9, State::Whole)] {
-        log.push(scenario::fetched(scenario::edits(1, 0, Some(minutes), "")));
+    for (minutes, state) in [
+        (Some(5), State::Stub),
+        (None, State::Stub),
+        (Some(9), State::Whole),
+    ] {
+        let copy = match minutes {
+            Some(_) => scenario::edits(1, 0, minutes, ""),
+            None => scenario::post(1, 0),
+        };
+        log.push(scenario::fetched(copy));
         world.read(&log, &BTreeSet::new());
         let post = world.store.post_by_uri(&uri(1, 0)).unwrap().unwrap();
-        assert_eq!(post.state, state, "edited after {minutes} minutes");
+        assert_eq!(post.state, state, "edited after {minutes:?} minutes");
     }
 }
 

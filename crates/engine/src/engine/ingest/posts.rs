@@ -140,7 +140,11 @@ impl Ingest {
         }
         let outcome = match known.state {
             State::Gone => return Ok(Outcome::Known),
-            State::Stub if body.updated.is_some() && body.updated < known.body.updated => {
+            // An Update without a time may be of a server that gives none; anything else without one is from before the edit.
+            State::Stub
+                if body.updated < known.body.updated
+                    && (how != Delivery::Update || body.updated.is_some()) =>
+            {
                 return Ok(Outcome::Outdated);
             }
             State::Stub => Outcome::Refreshed,
