@@ -11,16 +11,13 @@
 pub mod server;
 
 use slackwater_engine::activity::PostContent;
-use slackwater_engine::activity::Visibility;
-use slackwater_engine::feed::post::{Post, State};
-use slackwater_engine::feed::reply_target::ReplyResolution;
+use slackwater_engine::feed::post::Post;
 use slackwater_engine::feed::store::{Options, Store, home_key};
 use slackwater_engine::graph::FollowOptions;
 use slackwater_engine::graph::Graph;
 use slackwater_engine::record::offsets::LogPos;
 use slackwater_order::place::{PostId, slot_of};
 use slackwater_order::time::Time;
-use slackwater_order::verdict::{Disposition, PlacedBy, Verdict};
 use std::path::Path;
 
 /// As the service.
@@ -106,41 +103,16 @@ pub fn graph(store: &Store, accounts: usize, authors: usize, followers: usize) -
 pub fn post(by: usize, n: usize) -> Post {
     let author = author(by);
     let at = Time::from_millis(NOON + n as i64);
-    let json = note_json(by, n);
+    let id = PostId::new(at, slot_of(&author), 0);
+    let body = PostContent {
+        published: Some(at),
+        language: Some("en".to_owned()),
+        object: serde_json::value::RawValue::from_string(note_json(by, n)).unwrap(),
+        ..PostContent::new(format!("{author}/statuses/{n}"), author)
+    };
     Post {
-        id: PostId::new(at, slot_of(&author), 0),
-        body: PostContent {
-            uri: format!("{author}/statuses/{n}"),
-            author,
-            published: Some(at),
-            updated: None,
-            visibility: Visibility::Public,
-            addressed: Vec::new(),
-            collections: Vec::new(),
-            mentions: Vec::new(),
-            in_reply_to: None,
-            boost_of: None,
-            tags: Vec::new(),
-            language: Some("en".to_owned()),
-            has_media: false,
-            object: serde_json::value::RawValue::from_string(json).unwrap(),
-        },
         origin: format!("host{}.example", by % 500),
-        arrived: at,
-        verdict: Verdict::InTime,
-        placed_by: PlacedBy::Published,
-        disposition: Disposition::InFeeds,
-        edited: None,
-        post_ref: None,
-        author_ref: None,
-        state: State::Whole,
-        is_author_gone: false,
-        was_tagged: Vec::new(),
-        answers: ReplyResolution::default(),
-        read_late: false,
-        document: None,
-        made: made(by, n),
-        newest: made(by, n),
+        ..Post::new(id, body, at, made(by, n))
     }
 }
 

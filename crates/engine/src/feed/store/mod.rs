@@ -3,7 +3,8 @@
 //! New rows live in a memtable; a checkpoint moves it aside, writes it, and drops it. Data moves one way: memtable, the
 //! memtable that is being flushed, cache, disk. A look-up goes in that order, so a row never falls between two of them.
 
-mod actors;
+mod actor_rows;
+mod addressed_posts;
 pub mod bloom;
 mod checkpoint;
 mod checkpoint_state;
@@ -13,7 +14,6 @@ mod early_removals;
 mod existence_filter;
 mod feeds;
 mod flush_batch;
-mod followers;
 pub mod home_memtable;
 mod indexes;
 mod keys;
