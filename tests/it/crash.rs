@@ -12,7 +12,6 @@ use slackwater::log::kafka::{Options, Producer};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
 use tempfile::TempDir;
 
 const SIZE: Size = Size {
@@ -232,8 +231,13 @@ impl Flow {
             } else {
                 instance.wait_until_read("activities", 1 + rng.usize(..step / 2));
             }
-            // No state is waited for: the moment at which it is killed is what is left to chance.
-            std::thread::sleep(Duration::from_millis(rng.u64(..120)));
+            // So many more times it is asked, or refuses to be: the moment at which it is killed is left to chance.
+            for _ in 0..rng.usize(..120) {
+                let _ =
+                    instance
+                        .door
+                        .try_post("/v1/activities", "application/x-ndjson", Vec::new());
+            }
             instance.restart();
             *self.door.lock() = Some(instance.door.clone());
         }

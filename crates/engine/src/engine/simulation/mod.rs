@@ -15,6 +15,7 @@
 //! | 9: nobody gets in who was not followed | the model's rules |
 
 mod check;
+mod counted;
 pub(super) mod driver;
 pub(super) mod log;
 mod model;
@@ -22,8 +23,9 @@ pub(super) mod plain;
 mod reader;
 mod run;
 
+use counted::Counted;
 use parking_lot::Mutex;
-use run::{Counted, run};
+use run::run;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};

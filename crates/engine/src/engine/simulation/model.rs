@@ -1,6 +1,8 @@
 //! The plain model: from everything read, worked out anew each time, what each feed must be. Sort by event time, keep
 //! what the rules let in, and no more.
 
+mod apply;
+
 use super::log::{
     ACTIVITY_PARTITIONS, FeedKind, HOSTS, Line, Log, PARTITIONS, REPEAT_AFTER, SURFACING, actor,
     host_of,
@@ -10,7 +12,6 @@ use slackwater_fediverse::event::{
 };
 use slackwater_order::place::slot_of;
 use std::collections::{BTreeMap, BTreeSet};
-
 /// Beyond this much after its arrival a claimed time is not believed.
 const CLOCK_SKEW: i64 = 120_000;
 
@@ -411,174 +412,6 @@ impl Model {
             Some(Action::Suspend)
         } else {
             said.first().map(|action| **action)
-        }
-    }
-
-    fn take(&mut self, log: &Log, line: &Line) {
-        match &line.event {
-            Event::Write(writing) => self.write(log, writing, line.arrived),
-            Event::Boost {
-                post,
-                of,
-                published,
-                has_id,
-            } => {
-                let announced = Writing::public(*post, *published);
-                let by = log.authors[*post];
-                let earlier = self.boosts_without_id(by, *of).count();
-                let is_there = match has_id {
-                    true => self.posts.contains_key(post),
-                    // As long as the last is not undone, one more says nothing.
-                    false => 0 < earlier && !self.may_boost_again(by, *of),
-                };
-                if !is_there {
-                    self.write(log, &announced, line.arrived);
-                    if let Some(boost) = self.posts.get_mut(post) {
-                        boost.boost_of = Some((*of, *published));
-                        boost.number = (!has_id).then_some(earlier + 1);
-                    }
-                }
-            }
-            Event::Delete(post)
-            | Event::Unboost {
-                post: Some(post), ..
-            } => {
-                self.deleted.insert(*post);
-                if let Some(post) = self.posts.get_mut(post) {
-                    post.is_gone = true;
-                }
-            }
-            Event::Unboost { by, of, post: None } => {
-                // All that stand before it in their author's order, which their partition keeps; none after it.
-                for post in self.posts.values_mut() {
-                    let is_meant = post.author == *by && post.boosts(*of);
-                    post.is_gone |= is_meant;
-                    post.is_undone |= is_meant;
-                }
-            }
-            Event::DeleteAuthor(author) => {
-                self.deleted_authors.insert(*author);
-                for post in self.posts.values_mut() {
-                    post.is_gone |= post.author == *author;
-                }
-            }
-            Event::Name {
-                author, collection, ..
-            } => {
-                // On their own host; whose it is besides is nothing to anybody.
-                if host_of(collection.of) == host_of(*author) {
-                    self.named.entry(*author).or_default().insert(*collection);
-                }
-            }
-            Event::Relate {
-                account,
-                relation,
-                holds,
-            } => self.relate(*account, *relation, *holds),
-            Event::Moderate { target, action } => {
-                match action {
-                    Some(action) => self.moderated.insert(*target, *action),
-                    None => self.moderated.remove(target),
-                };
-            }
-        }
-    }
-
-    fn write(&mut self, log: &Log, writing: &Writing, arrived: i64) {
-        if let Some(post) = self.posts.get_mut(&writing.post) {
-            let is_newer = post.updated < writing.updated;
-            let is_same = writing.delivery == Delivery::Update && post.updated == writing.updated;
-            if !post.is_gone && (is_newer || is_same) {
-                post.updated = writing.updated;
-                post.audience = writing.audience;
-                post.mentions = writing.mentions;
-                post.tag = writing.tag;
-            }
-            return;
-        }
-        let author = log.authors[writing.post];
-        let (at, is_withheld) = self.place(writing, author, arrived);
-        let slot = u64::from(slot_of(&actor(author)));
-        let mut id = (at as u64) << 16 | slot << 6;
-        while !self.taken.insert(id) {
-            id += 1;
-        }
-        let is_gone =
-            self.deleted.contains(&writing.post) || self.deleted_authors.contains(&author);
-        let post = Post {
-            id,
-            author,
-            is_gone,
-            is_withheld,
-            is_stub: false,
-            boost_of: None,
-            number: None,
-            is_undone: false,
-            updated: writing.updated,
-            audience: writing.audience,
-            mentions: writing.mentions,
-            parent: writing.parent,
-            tag: writing.tag,
-        };
-        self.posts.insert(writing.post, post);
-    }
-
-    /// Where a post goes, and whether it is in no feed for being too late.
-    fn place(&self, writing: &Writing, author: usize, arrived: i64) -> (i64, bool) {
-        let Some(published) = writing.published.filter(|at| *at <= arrived + CLOCK_SKEW) else {
-            return (arrived, false);
-        };
-        let by_published = published.min(arrived);
-        let Some((window, lateness)) = self.surfacing else {
-            return (by_published, false);
-        };
-        if host_of(author) != SURFACING || writing.delivery == Delivery::Fetched {
-            return (by_published, false);
-        }
-        match arrived - published {
-            delay if delay <= window => (by_published, false),
-            delay if delay <= window + lateness => (arrived, false),
-            _ => (by_published, true),
-        }
-    }
-
-    fn relate(&mut self, account: usize, relation: RelationChoice, holds: bool) {
-        if matches!(relation, RelationChoice::Be(..)) && !holds {
-            self.accounts.remove(&account);
-            return;
-        }
-        if !holds && !self.accounts.contains_key(&account) {
-            return;
-        }
-        let of = self.accounts.entry(account).or_default();
-        let set = |set: &mut BTreeSet<usize>, who| {
-            if holds {
-                set.insert(who)
-            } else {
-                set.remove(&who)
-            }
-        };
-        match relation {
-            RelationChoice::Be(own, said, aggregates) => {
-                of.own = Some(own);
-                of.said = said;
-                of.wants_repeats = !aggregates;
-            }
-            RelationChoice::Follow(who, boosts) if holds => drop(of.follows.insert(who, boosts)),
-            RelationChoice::Follow(who, _) => drop(of.follows.remove(&who)),
-            RelationChoice::Mute(who) | RelationChoice::MuteUntil(who, _) => {
-                set(&mut of.mutes, who);
-            }
-            RelationChoice::Block(who) => drop(set(&mut of.blocks, who)),
-            RelationChoice::BlockDomain(n) if holds => drop(of.domains.insert(HOSTS[n])),
-            RelationChoice::BlockDomain(n) => drop(of.domains.remove(HOSTS[n])),
-            RelationChoice::BlockedBy(who) => drop(set(&mut of.blocked_by, who)),
-            RelationChoice::Tag(tag) => drop(set(&mut of.tags, tag)),
-            RelationChoice::List(replies, is_exclusive) => {
-                of.list = holds.then_some((replies, is_exclusive));
-            }
-            RelationChoice::Member(who) => drop(set(&mut of.members, who)),
-            RelationChoice::Patience(ms) => of.chosen = holds.then_some(ms),
         }
     }
 }
