@@ -1,4 +1,4 @@
-//! A reader who watches: woken when something happened to the feed and when the next entry due_at, and at no other time.
+//! A reader who watches: woken when something happened to the feed and when its next entry is due, and at no other time.
 
 use serde_json::json;
 use slackwater::api::change_json;

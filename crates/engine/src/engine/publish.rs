@@ -90,8 +90,8 @@ impl Engine {
     /// Marks inactive accounts that have their feeds again as active: readers who wait for them go on.
     fn mark_active(&self, at_rest: &[AccountIx]) {
         let slept = |account: &AccountIx| self.view.last_access.is_inactive(*account);
-        let mark_active: Vec<_> = at_rest.iter().copied().filter(slept).collect();
-        self.view.last_access.mark_active(&mark_active);
+        let returned: Vec<_> = at_rest.iter().copied().filter(slept).collect();
+        self.view.last_access.mark_active(&returned);
     }
 
     /// The moment up to which everything that arrived is applied: `settled`, if every partition is read to its end; otherwise the
