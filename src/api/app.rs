@@ -1,5 +1,6 @@
 //! The state that all routes share: the data that responses are made from, and the bounds on callers.
 
+use super::account_locks::AccountLocks;
 use super::auth::Auth;
 use super::limits::{Connections, RequestRates};
 use super::options::{Options, Shutdown, StreamOptions};
@@ -46,6 +47,7 @@ pub(crate) struct AppInner {
     pub(crate) stream_options: StreamOptions,
     pub(crate) omission: Omission,
     pub(crate) rejection_log: Arc<RejectionLog>,
+    pub(crate) account_locks: AccountLocks,
     pub(crate) live_max_age: Duration,
     pub(crate) stopping: CancellationToken,
     pub(crate) streams: TaskTracker,
@@ -84,6 +86,7 @@ impl App {
             stream_options: options.stream_options,
             omission,
             rejection_log: Arc::default(),
+            account_locks: AccountLocks::default(),
             live_max_age: options.live_max_age,
             stopping: shutdown.stopping,
             streams: shutdown.streams,

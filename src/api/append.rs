@@ -4,6 +4,7 @@ use super::app::App;
 use super::append_body::{self, ActivityHeaders, ParsedBody};
 use super::problem::Problem;
 use super::rejections::Rejection;
+use super::relation_sets;
 use super::request_body;
 use super::responses::{Accepted, Rejected};
 use super::warnings::Dependencies;
@@ -26,10 +27,10 @@ const IN_FORCE_WAIT: Duration = Duration::from_secs(25);
 /// The path for activities.
 const ACTIVITIES: &str = "/v1/activities";
 /// The path for relations.
-const RELATIONSHIPS: &str = "/v1/relationships";
+pub(super) const RELATIONSHIPS: &str = "/v1/relationships";
 
 /// The paths that the backend appends by.
-pub(crate) const PATHS: [&str; 2] = [ACTIVITIES, RELATIONSHIPS];
+pub(crate) const PATHS: [&str; 3] = [ACTIVITIES, RELATIONSHIPS, relation_sets::PATH];
 
 /// The media types of one relation.
 pub(super) const RELATION_FORMS: &[&str] = &["application/json"];
@@ -131,6 +132,8 @@ impl App {
         self.count_rejected(path, &parsed);
         let warnings = if path == RELATIONSHIPS {
             let dependencies = Dependencies::of(&parsed.records, &parsed.lines);
+            let accounts = parsed.records.iter().map(|record| &*record.partition_by);
+            let _shared = self.account_locks.shared(accounts).await;
             self.append_in_force(parsed.records, guard).await?;
             // Only now: the account or list that a relation needs may have been in the same request.
             dependencies.warnings(&self.state.view.graph.read())
@@ -155,7 +158,7 @@ impl App {
         };
         self.count_rejected(
             path,
-            &ParsedBody {
+            &ParsedBody::<NewRecord> {
                 rejected: vec![rejected],
                 why: vec![why],
                 ..ParsedBody::default()
@@ -164,7 +167,7 @@ impl App {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, reason)
     }
 
-    fn count_rejected(&self, path: &'static str, parsed: &ParsedBody) {
+    pub(super) fn count_rejected<T>(&self, path: &'static str, parsed: &ParsedBody<T>) {
         let (metrics, now) = (&self.state.metrics, clock::stopwatch());
         self.rejection_log
             .record(metrics, path, &parsed.rejected, &parsed.why, now);
@@ -243,6 +246,11 @@ pub(super) async fn form_and_small_body(
     }
 }
 
+/// Checks that the body of a request has a document a line.
+pub(super) fn form_of_lines(headers: &HeaderMap) -> Result<(), Problem> {
+    form_of(headers, &[]).map(drop)
+}
+
 enum Form {
     One,
     Lines,
@@ -268,8 +276,11 @@ fn form_of(headers: &HeaderMap, one: &[&str]) -> Result<Form, Problem> {
     Err(Problem::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         format!(
-            "Content-Type is {given:?}: send {} for one, or application/x-ndjson for one a line",
-            one.join(", ")
+            "Content-Type is {given:?}: send {}application/x-ndjson for one a line",
+            match one {
+                [] => String::new(),
+                one => format!("{} for one, or ", one.join(", ")),
+            }
         ),
     ))
 }

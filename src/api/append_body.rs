@@ -41,16 +41,27 @@ pub struct ActivityHeaders {
 }
 
 /// The records of a body, with the lines that are none.
-#[derive(Debug, Default)]
-pub struct ParsedBody {
-    /// The records to append.
-    pub records: Vec<NewRecord>,
+#[derive(Debug)]
+pub struct ParsedBody<T = NewRecord> {
+    /// The records to append, or what else the lines are.
+    pub records: Vec<T>,
     /// The lines these were, from 1.
     pub lines: Vec<usize>,
     /// The rejected lines.
     pub rejected: Vec<Rejected>,
     /// Why not, of each of these.
     pub why: Vec<RejectionKind>,
+}
+
+impl<T> Default for ParsedBody<T> {
+    fn default() -> ParsedBody<T> {
+        ParsedBody {
+            records: Vec::new(),
+            lines: Vec::new(),
+            rejected: Vec::new(),
+            why: Vec::new(),
+        }
+    }
 }
 
 impl ParsedBody {
@@ -178,10 +189,10 @@ pub fn relation(value: &[u8], now: Time) -> Result<NewRecord, Rejection> {
 
 /// A body with a document a line. Empty lines are skipped, and counted. Errors: there are more than [`LINES_MAX`]; then
 /// none is accepted.
-pub fn lines(
+pub fn lines<T>(
     body: &[u8],
-    mut read: impl FnMut(&[u8]) -> Result<NewRecord, Rejection>,
-) -> Result<ParsedBody, String> {
+    mut read: impl FnMut(&[u8]) -> Result<T, Rejection>,
+) -> Result<ParsedBody<T>, String> {
     let mut parsed = ParsedBody::default();
     for (number, line) in body.split(|byte| *byte == b'\n').enumerate() {
         let line = line.trim_ascii();

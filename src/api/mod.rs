@@ -8,7 +8,9 @@
 //! | `feeds`, `page_query`, `late` | pages and changes of feeds |
 //! | `stream` | the native stream over a websocket |
 //! | `append`, [`append_body`], `request_body` | what the backend appends |
-//! | `posts`, `ordering`, `origins`, [`origin`] | posts, orderings and origins |
+//! | `relation_sets`, [`relation_diff`], `account_locks` | all relations of an account: read, and replaced as a whole |
+//! | `posts`, `actors`, [`actor`] | posts and actors |
+//! | `ordering`, `origins`, [`origin`] | orderings and origins |
 //! | [`feed_lookup`] | the feed or cursor a request names, or a problem |
 //! | [`log_end`] | the end of the log, queried for a cursor that is ahead of this node |
 //! | [`entry`], `entry_json`, [`entry_cache`] | a post as the API shows it, as JSON text, and cached |
@@ -24,6 +26,9 @@
 //! | `health` | health, readiness and metrics |
 //! | [`openapi`] | the list of routes, and their descriptions made from the types |
 
+mod account_locks;
+pub mod actor;
+mod actors;
 pub(crate) mod app;
 pub(crate) mod append;
 pub mod append_body;
@@ -53,6 +58,8 @@ mod page_query;
 mod posts;
 pub mod problem;
 pub mod rejections;
+pub mod relation_diff;
+mod relation_sets;
 mod request_body;
 pub mod request_headers;
 pub mod response_memory;

@@ -74,6 +74,8 @@ impl App {
         let record: NewRecord = append_body::relation(document, guard.at).map_err(|rejection| {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, rejection.reason)
         })?;
+        let accounts = [account.as_bytes()].into_iter();
+        let _shared = self.account_locks.shared(accounts).await;
         self.append_in_force(vec![record], guard).await?;
         self.ordering(account).await
     }

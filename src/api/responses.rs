@@ -18,6 +18,17 @@ pub struct Accepted {
     pub warnings: Vec<Warning>,
 }
 
+/// The answer to a set of relations that replaced those in force.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Replaced {
+    /// How many relations were not in force before.
+    pub added: usize,
+    /// How many were in force otherwise.
+    pub changed: usize,
+    /// How many were in force and are removed.
+    pub removed: usize,
+}
+
 /// A line that was not accepted.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Rejected {

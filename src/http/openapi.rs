@@ -45,6 +45,10 @@ fn made() -> Value {
         "components": {
             "schemas": schemas.taken(),
             "headers": {
+                "ETag": {
+                    "description": "A strong validator of all relations of the account, whatever types were asked for.",
+                    "schema": {"type": "string"}
+                },
                 "Link": {
                     "description": "`rel=\"next\"`: the page below, if there is anything below; `rel=\"prev\"`: the \
                         page just above this one. None on an empty page.",

@@ -1,12 +1,13 @@
 //! A cache of statuses as JSON text: each is made once for all its readers within a few seconds. Making HTML harmless takes
 //! longer than all the rest, and ten thousand readers may get the same post at the same moment.
 
-use super::account::{Account, AccountSource, handle, own_id};
+use super::account::{Account, AccountSource, own_id};
 use super::ids::id_of;
 use super::status::{ITEMS_MAX, KnownMention, Status, StatusContext};
 use crate::api::single_flight::SingleFlight;
 use crate::api::state::AppState;
 use crate::mastodon::ids::Ids;
+use slackwater_engine::activity::handle::handle;
 use slackwater_engine::feed::post::Post;
 use slackwater_engine::feed::store::Index;
 use slackwater_engine::feed::store::disk::{DiskError, may_wait, require_waiting};

@@ -89,6 +89,8 @@ fn whatever_is_answered_has_all_its_fields() {
         "Accepted",
         "Rejected",
         "Warning",
+        "Replaced",
+        "Actor",
         "Origins",
         "Origin",
         "Quantiles",
@@ -584,6 +586,7 @@ fn every_answer_is_as_described() {
     checked.get(&open, home, "/v1/accounts/7/feeds/other", 404);
     changes_and_ordering(&mut checked, &open);
     shared_feeds(&mut checked, &open);
+    relation_sets_and_actors(&mut checked, &open);
 
     let by_uri = ("get", "/v1/posts");
     let by_id = ("get", "/v1/posts/{id}");
@@ -864,6 +867,41 @@ fn shared_feeds(checked: &mut Checked, open: &Service) {
 }
 
 /// What changed since a cursor, and how long the account waits.
+fn relation_sets_and_actors(checked: &mut Checked, open: &Service) {
+    let path = "/v1/accounts/{account}/relationships";
+    let of = |account: &str, query: &str| format!("/v1/accounts/{account}/relationships{query}");
+    let ndjson = "application/x-ndjson";
+    let mut put = |path_sent: &str, headers: &[(&str, &[u8])], kind: &str, body: &str, status| {
+        let body = Some((kind, body.as_bytes().to_vec()));
+        checked.ask(open, ("put", path), path_sent, headers, body, status)
+    };
+    let follow = r#"{"type":"follow","account":"9","target":"https://a.example/u"}"#;
+    let replaced = put(&of("9", "?type=follow"), &[], ndjson, follow, 200);
+    assert_eq!(replaced, json!({"added": 1, "changed": 0, "removed": 0}));
+    let stale = [("if-match", &b"\"x\""[..])];
+    put(&of("9", ""), &stale, ndjson, "", 412);
+    put(&of("9", ""), &[], ndjson, "{}", 422);
+    put(&of("9", "?type=x"), &[], ndjson, "", 400);
+    put(&of("9", ""), &[], "text/plain", "", 415);
+    put(&of("9", ""), &[], ndjson, &" ".repeat((16 << 20) + 1), 413);
+    checked.get(open, ("get", path), &of("9", ""), 200);
+    checked.get(open, ("get", path), &of("a%20b", ""), 400);
+
+    let ana = json!({"type": "Person", "id": "https://a.example/ana", "inbox": "https://a.example/ana/in", "name": "Ana",
+        "preferredUsername": "ana", "icon": {"url": "https://a.example/ana.png"}});
+    checked.activity(open, &[("fetched", "true")], &ana);
+    let by_uri = "/v1/actors?uri=https://a.example/ana";
+    open.wait(by_uri, |status, _| status == StatusCode::OK);
+    checked.get(open, ("get", "/v1/actors"), by_uri, 200);
+    checked.get(
+        open,
+        ("get", "/v1/actors"),
+        "/v1/actors?uri=https://a.example/no",
+        404,
+    );
+    checked.get(open, ("get", "/v1/actors"), "/v1/actors", 400);
+}
+
 fn changes_and_ordering(checked: &mut Checked, open: &Service) {
     let changes = ("get", "/v1/accounts/{account}/feeds/{feed}/changes");
     let of = |account: &str, feed: &str, query: &str| {
@@ -1170,6 +1208,17 @@ impl Checked {
         let schema = described["content"][&media]["schema"].clone();
         assert!(schema.is_object(), "{what}: {media} is not described");
         let text = answer.text().unwrap();
+        if media == "application/x-ndjson" {
+            let of_line = described["content"][&media]["x-itemSchema"].clone();
+            let relationship = json!({"$ref": "#/components/schemas/Relationship"});
+            assert_eq!(of_line, relationship, "{what}: lines are not described");
+            let of_line = validator(&file("relationship.schema.json"));
+            for line in text.lines() {
+                let json = serde_json::from_str(line).unwrap_or_else(|e| panic!("{what}: {e}"));
+                assert!(of_line.is_valid(&json), "{what}: {json}");
+            }
+            return Value::String(text);
+        }
         if !media.ends_with("json") {
             return Value::String(text);
         }

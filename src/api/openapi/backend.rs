@@ -4,11 +4,13 @@ use super::operation::{Operation, Schemas, header, lines, not_taken, path, query
 use super::records::{
     ACTIVITY, ACTIVITY_LINE, RELATIONSHIP, arrived_at, fetched, inner_verified, reference,
 };
+use crate::api::actor::Actor;
 use crate::api::append_body::BODY_BYTES_MAX;
 use crate::api::entry::Entry;
 use crate::api::origin::{self, Origin, Origins};
-use crate::api::responses::{Accepted, Readiness};
+use crate::api::responses::{Accepted, Readiness, Replaced};
 use serde_json::json;
+use slackwater_engine::relationship::Kind;
 
 pub(super) fn post_activities(schemas: &mut Schemas) -> Operation {
     let one = json!({"schema": schemas.requested(ACTIVITY)});
@@ -72,6 +74,70 @@ pub(super) fn post_relationships(schemas: &mut Schemas) -> Operation {
     )
 }
 
+pub(super) fn relation_set(schemas: &mut Schemas) -> Operation {
+    let document = schemas.requested(RELATIONSHIP);
+    let content = json!({"application/x-ndjson": lines(&document)});
+    of_relation_set(Operation::new(
+        "getRelationships",
+        "All relations of an account that are in force",
+    ))
+    .content(
+        "200",
+        "Their documents, a line each; `_instance` has the moderation.",
+        &content,
+    )
+    .header("200", "ETag")
+    .problem(schemas, "400", "An account or a type that cannot be.")
+}
+
+pub(super) fn put_relation_set(schemas: &mut Schemas) -> Operation {
+    let document = schemas.requested(RELATIONSHIP);
+    let if_match = json!({
+        "name": "If-Match", "in": "header", "schema": {"type": "string"},
+        "description": "An `ETag` of these relations: refused if they have changed since."
+    });
+    let operation = of_relation_set(Operation::new(
+        "putRelationships",
+        "Replace all relations of an account",
+    ))
+    .parameter(if_match)
+    .body([("application/x-ndjson", lines(&document))])
+    .answer::<Replaced>(
+        schemas,
+        "200",
+        "The set is durable, and in force on this node.",
+    )
+    .header("200", "ETag")
+    .problem(
+        schemas,
+        "400",
+        "An account or a type that cannot be, or a body that broke off.",
+    )
+    .problem(
+        schemas,
+        "412",
+        "The relations have changed since that `ETag`.",
+    );
+    not_taken(
+        operation,
+        schemas,
+        BODY_BYTES_MAX,
+        "A line is no relation of this account, or is there twice; nothing was changed.",
+    )
+}
+
+fn of_relation_set(operation: Operation) -> Operation {
+    let account = json!({"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,64}$"});
+    let types = Kind::ALL.map(Kind::name).join("|");
+    let names = json!({
+        "type": "string", "pattern": format!("^({types})(,({types}))*$"),
+        "description": "Only relations of these types. Left out: all; then a set without `ordering` leaves the patience that was chosen."
+    });
+    operation
+        .parameter(path("account", &account))
+        .parameter(query("type", &names))
+}
+
 pub(super) fn post_by_uri(schemas: &mut Schemas) -> Operation {
     let uri = json!({"type": "string", "description": "The object's own id."});
     let mut parameter = query("uri", &uri);
@@ -105,6 +171,23 @@ pub(super) fn one_post(operation: Operation, schemas: &mut Schemas) -> Operation
         .answer::<Entry<'_>>(schemas, "200", "The post, or the stub that is left of it.")
         .problem(schemas, "404", "No such post is kept, or no such account.")
         .problem(schemas, "410", "It was deleted.")
+}
+
+pub(super) fn actor_by_uri(schemas: &mut Schemas) -> Operation {
+    let uri = json!({"type": "string", "description": "The actor's id."});
+    let mut parameter = query("uri", &uri);
+    if let Some(parameter) = parameter.as_object_mut() {
+        parameter.insert("required".to_owned(), json!(true));
+    }
+    Operation::new("getActorByUri", "What is known of an actor, for display")
+        .parameter(parameter)
+        .answer::<Actor<'_>>(
+            schemas,
+            "200",
+            "The actor, by the newest of its documents that came.",
+        )
+        .problem(schemas, "400", "No `uri`.")
+        .problem(schemas, "404", "No document of it is kept.")
 }
 
 pub(super) fn origins(schemas: &mut Schemas) -> Operation {

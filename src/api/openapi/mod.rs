@@ -10,12 +10,13 @@ mod routes;
 
 pub(crate) use routes::{Description, Group, ROUTES};
 
+use super::actor::Actor;
 use super::app::App;
 use super::change_json::Changes;
 use super::entry::Entry;
 use super::origin::{Origin, Origins};
 use super::problem::Problem;
-use super::responses::{Accepted, Ordering, Page, Readiness};
+use super::responses::{Accepted, Ordering, Page, Readiness, Replaced};
 use super::stream_message::Message;
 use crate::operator::trace_export::Sighting;
 use crate::operator::tune::report::Report;
@@ -43,6 +44,8 @@ pub(crate) fn schemas() -> Vec<(&'static str, Value)> {
         ("stream-message.schema.json", answered::<Message<'_>>()),
         ("ordering.schema.json", answered::<Ordering<'_>>()),
         ("accepted.schema.json", answered::<Accepted>()),
+        ("replaced.schema.json", answered::<Replaced>()),
+        ("actor.schema.json", answered::<Actor<'_>>()),
         ("origins.schema.json", answered::<Origins>()),
         ("origin.schema.json", answered::<Origin>()),
         ("readiness.schema.json", answered::<Readiness>()),

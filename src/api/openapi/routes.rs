@@ -4,7 +4,7 @@ use super::operation::Audience;
 use super::route::{Method, Route};
 use super::{backend, feeds as operations};
 use crate::api::app::App;
-use crate::api::{append, feeds, health, ordering, origins, posts, stream};
+use crate::api::{actors, append, feeds, health, ordering, origins, posts, relation_sets, stream};
 use axum::Json;
 use axum::extract::Extension;
 use axum::response::{IntoResponse, Response};
@@ -27,7 +27,7 @@ pub(crate) enum Group {
 }
 
 /// Every route of our own API.
-pub(crate) const ROUTES: [Route<App, Group>; 22] = [
+pub(crate) const ROUTES: [Route<App, Group>; 25] = [
     Route::new(
         Group::Backend,
         Method::Post,
@@ -41,6 +41,20 @@ pub(crate) const ROUTES: [Route<App, Group>; 22] = [
         "/v1/relationships",
         |on_method| on(on_method, append::post_relationships),
         backend::post_relationships,
+    ),
+    Route::new(
+        Group::Backend,
+        Method::Get,
+        relation_sets::PATH,
+        |on_method| on(on_method, relation_sets::get),
+        backend::relation_set,
+    ),
+    Route::new(
+        Group::Backend,
+        Method::Put,
+        relation_sets::PATH,
+        |on_method| on(on_method, relation_sets::put),
+        backend::put_relation_set,
     ),
     Route::new(
         Group::Reader,
@@ -139,6 +153,13 @@ pub(crate) const ROUTES: [Route<App, Group>; 22] = [
         "/v1/posts/{id}",
         |on_method| on(on_method, posts::by_id),
         backend::post_by_id,
+    ),
+    Route::new(
+        Group::Backend,
+        Method::Get,
+        "/v1/actors",
+        |on_method| on(on_method, actors::by_uri),
+        backend::actor_by_uri,
     ),
     Route::new(
         Group::Backend,

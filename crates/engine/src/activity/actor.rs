@@ -208,6 +208,17 @@ pub(super) fn embedded<'a>(
 }
 
 impl ActorKind {
+    /// The name of the type, as ActivityStreams has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            ActorKind::Person => "Person",
+            ActorKind::Service => "Service",
+            ActorKind::Group => "Group",
+            ActorKind::Organization => "Organization",
+            ActorKind::Application => "Application",
+        }
+    }
+
     /// The kind of this name; none if it is no actor's.
     pub(super) fn named(name: &str) -> Option<ActorKind> {
         match name {

@@ -3,6 +3,7 @@
 pub mod actor;
 pub mod document;
 pub mod followers;
+pub mod handle;
 pub mod language;
 pub mod media;
 pub mod object;

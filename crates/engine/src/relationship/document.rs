@@ -223,6 +223,11 @@ impl Relation {
         };
         Key::of(account, kind, list, target)
     }
+
+    /// Whether it ended by itself by `now`: only mutes do.
+    pub fn has_ended(&self, now: Time) -> bool {
+        matches!(self, Relation::Mute { until: Some(until), .. } if *until <= now)
+    }
 }
 
 fn until_of<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {

@@ -125,7 +125,7 @@ impl Kind {
     }
 
     /// The type of this name. Errors: a reason that names all there are.
-    pub(super) fn named(name: &str) -> Result<Kind, String> {
+    pub fn named(name: &str) -> Result<Kind, String> {
         Kind::ALL
             .into_iter()
             .find(|kind| kind.name() == name)
@@ -265,6 +265,11 @@ impl Key {
             self.to_string()
         ))
     }
+}
+
+/// Checks the backend's id of an account. Errors: a reason that says what one looks like.
+pub fn check_account(account: &str) -> Result<(), String> {
+    check_name("account", account).map(drop)
 }
 
 /// An account or list id.

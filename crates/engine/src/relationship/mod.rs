@@ -12,7 +12,7 @@ mod patience;
 
 pub use decode::{Change, decode};
 pub use document::{Action, LANGUAGES_MAX, Relation, Replies, TITLE_BYTES_MAX};
-pub use key::{ACCOUNT_BYTES_MAX, INSTANCE, Key, Kind};
+pub use key::{ACCOUNT_BYTES_MAX, INSTANCE, Key, Kind, check_account};
 pub use patience::Patience;
 
 #[cfg(test)]

@@ -17,6 +17,7 @@
 //! | [`late`] | what came late to a home, worked out from it |
 //! | [`feed_ref`] | which feed a request names, and who reads it |
 //! | [`snapshot`] | a feed at one moment: all of the above together |
+//! | [`relations`] | the relations of an account that are in force |
 //! | [`explain`] | why an account has a post in its feeds, or has not |
 
 pub mod change_batch;
@@ -30,6 +31,7 @@ pub mod late;
 pub mod page;
 pub mod page_walk;
 pub mod pending_relations;
+pub mod relations;
 pub mod seal;
 pub mod snapshot;
 pub mod uncertain_boosts;

@@ -5,11 +5,14 @@ use super::memtable::Memtable;
 use crate::feed::store::disk::{DiskError, Tree};
 use crate::graph::versions::Versions;
 use slackwater_order::time::Time;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 /// A row and its key.
 type Row = Result<(Vec<u8>, Versions), DiskError>;
+
+/// A row that waits for a checkpoint; `None`: it is to be deleted.
+type NewRow = Option<Vec<u8>>;
 
 impl Store {
     /// Keeps what is known of a relation under its key; the row goes if that is nothing.
@@ -50,24 +53,48 @@ impl Store {
 
     /// The keys of the relations that begin with `prefix`, stored or waiting to be, removed ones too.
     pub fn relation_keys(&self, prefix: &[u8]) -> Result<Vec<Vec<u8>>, DiskError> {
-        let mut keys = BTreeSet::new();
-        // In the order in which things move, so that nothing falls between.
-        let mut note = |memtable: &Memtable| {
-            let all = memtable.relations.keys();
-            keys.extend(all.filter(|key| key.starts_with(prefix)).cloned());
+        Ok(self.relation_rows(prefix)?.into_keys().collect())
+    }
+
+    /// The documents in force of the relations whose keys begin with `prefix`, by their keys.
+    pub fn relation_documents(
+        &self,
+        prefix: &[u8],
+    ) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, DiskError> {
+        let mut documents = BTreeMap::new();
+        for (key, row) in self.relation_rows(prefix)? {
+            let Some(row) = row else { continue };
+            if let Some(document) = versions(&row)?.document() {
+                documents.insert(key, document.to_vec());
+            }
+        }
+        Ok(documents)
+    }
+
+    /// The rows of the relations whose keys begin with `prefix`, stored or waiting to be; `None`: the row is to be deleted.
+    fn relation_rows(&self, prefix: &[u8]) -> Result<BTreeMap<Vec<u8>, NewRow>, DiskError> {
+        let mut rows = BTreeMap::new();
+        // In the order in which rows move, so that none falls between, and the newest of each is met first.
+        let mut add = |memtable: &Memtable| {
+            for (key, row) in &memtable.relations {
+                if key.starts_with(prefix) {
+                    rows.entry(key.clone()).or_insert_with(|| row.clone());
+                }
+            }
         };
-        note(&self.memtable.read());
+        add(&self.memtable.read());
         if let Some(flushing) = self.flushing.read().as_ref() {
-            note(flushing);
+            add(flushing);
         }
         for row in self.disk.scan(Tree::Relations, prefix) {
-            let (key, _) = row?;
+            let (key, row) = row?;
             if !key.starts_with(prefix) {
                 break;
             }
-            keys.insert(key.to_vec());
+            rows.entry(key.to_vec())
+                .or_insert_with(|| Some(row.to_vec()));
         }
-        Ok(keys.into_iter().collect())
+        Ok(rows)
     }
 
     /// Forgets the stored removals of relations from before `cutoff`, of at most `rows_max` after the key `after`. The last
