@@ -5,6 +5,7 @@ mod command;
 use clap::{Parser, Subcommand};
 use command::check::check;
 use command::demo::show;
+use command::mastodon::{Mastodon, mastodon};
 use command::serve::serve;
 use command::terminal::print_chain;
 use command::token::token;
@@ -83,6 +84,9 @@ enum Command {
         #[arg(long, value_name = "FILE.svg")]
         plot: Option<PathBuf>,
     },
+    /// Slackwater beside a Mastodon: what is done in its database.
+    #[command(subcommand)]
+    Mastodon(Mastodon),
     /// Make a user token, to try things out with. Needs [auth.jwt].
     Token {
         /// The account that may read its feeds with it.
@@ -104,7 +108,7 @@ enum Command {
 
 fn main() -> ExitCode {
     match run(CommandLine::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) => {
             print_chain(&*error);
             ExitCode::FAILURE
@@ -112,12 +116,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<(), Box<dyn Error>> {
+fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
     let at_once = AtOnce::listen(match command {
         Command::Serve { .. } | Command::Demo { .. } => Status::Success,
         _ => Status::Signal,
     })?;
-    match command {
+    let done = match command {
+        Command::Mastodon(what) => return mastodon(&what),
         Command::Serve { config, rebuild } => serve(config.as_deref(), rebuild, &at_once),
         Command::Demo {
             listen,
@@ -147,5 +152,6 @@ fn run(command: Command) -> Result<(), Box<dyn Error>> {
             lives,
             key,
         } => token(&account, config.as_deref(), &scope, lives, key.as_deref()),
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }

@@ -2,7 +2,7 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 use std::error::Error;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 
 /// A bar on standard error; nothing where that is no terminal.
 pub(crate) fn bar(what: &'static str) -> ProgressBar {
@@ -27,6 +27,19 @@ pub(crate) fn print(text: &str) -> Result<(), Box<dyn Error>> {
         }
         _ => Ok(()),
     }
+}
+
+/// Asks a question on the terminal that is answered by yes or no; none if there is no terminal to answer at.
+pub(crate) fn ask(question: &str) -> Result<Option<bool>, Box<dyn Error>> {
+    if !std::io::stdin().is_terminal() {
+        return Ok(None);
+    }
+    // Where it is answered there is somebody to read it.
+    let _ = write!(std::io::stderr(), "{question} [y/N] ");
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    let answer = answer.trim().to_lowercase();
+    Ok(Some(answer == "y" || answer == "yes"))
 }
 
 /// Writes a line to standard error; if nobody listens there, nobody is told.
