@@ -22,6 +22,7 @@
 //! | [`http`] | both APIs as one router and one description, and the bounds on every request |
 //! | [`operator`] | what the service says of itself: metrics, progress; and what other windows would have done |
 //! | [`pipeline`] | the loop that drives it: the log, threads, the clock, dead letters, checkpoints |
+//! | [`connector`] | Mastodon's database: changes noted by triggers, and read into records |
 //! | [`config`] | the file as written, turned into each module's options |
 //! | [`service`] | all of it started and stopped |
 //! | [`demo`] | the service with a made-up fediverse around it, to look at |
@@ -29,6 +30,7 @@
 pub mod api;
 pub mod clock;
 pub mod config;
+pub mod connector;
 pub mod demo;
 #[cfg(test)]
 mod example;

@@ -1,25 +1,21 @@
 //! The command line. Errors are printed here, once, with their causes.
 
+mod command;
+
 use clap::{Parser, Subcommand};
-use indicatif::{ProgressBar, ProgressStyle};
-use slackwater::api::auth::jwt::{self, Algorithm};
-use slackwater::api::auth::secret::Secret;
-use slackwater::clock;
-use slackwater::config::{self, Config, memory};
+use command::check::check;
+use command::demo::show;
+use command::mastodon::{Mastodon, mastodon};
+use command::serve::serve;
+use command::terminal::print_chain;
+use command::token::token;
+use command::trace::trace;
+use command::tune::{share, tune};
 use slackwater::demo;
-use slackwater::operator::tune::trace_file::{Trace, TraceFileError};
-use slackwater::operator::tune::{self, Candidate, plot, table};
-use slackwater::operator::{logging, trace_export};
-use slackwater::service;
-use slackwater::service::reload::Watch;
-use slackwater::service::signals::{self, AtOnce, Signals, Status};
-use slackwater_engine::feed::store::disk;
-use slackwater_order::window::ReorderWindow;
+use slackwater::service::signals::{AtOnce, Status};
 use std::error::Error;
-use std::fs::File;
-use std::io::{BufReader, BufWriter, ErrorKind, Write};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -88,6 +84,9 @@ enum Command {
         #[arg(long, value_name = "FILE.svg")]
         plot: Option<PathBuf>,
     },
+    /// Slackwater beside a Mastodon: what is done in its database.
+    #[command(subcommand)]
+    Mastodon(Mastodon),
     /// Make a user token, to try things out with. Needs [auth.jwt].
     Token {
         /// The account that may read its feeds with it.
@@ -109,7 +108,7 @@ enum Command {
 
 fn main() -> ExitCode {
     match run(CommandLine::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) => {
             print_chain(&*error);
             ExitCode::FAILURE
@@ -117,12 +116,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<(), Box<dyn Error>> {
+fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
     let at_once = AtOnce::listen(match command {
         Command::Serve { .. } | Command::Demo { .. } => Status::Success,
         _ => Status::Signal,
     })?;
-    match command {
+    let done = match command {
+        Command::Mastodon(what) => return mastodon(&what),
         Command::Serve { config, rebuild } => serve(config.as_deref(), rebuild, &at_once),
         Command::Demo {
             listen,
@@ -152,281 +152,6 @@ fn run(command: Command) -> Result<(), Box<dyn Error>> {
             lives,
             key,
         } => token(&account, config.as_deref(), &scope, lives, key.as_deref()),
-    }
-}
-
-fn serve(file: Option<&Path>, rebuild: bool, at_once: &AtOnce) -> Result<(), Box<dyn Error>> {
-    let here = Path::new("slackwater.toml");
-    let file = file.or_else(|| here.exists().then_some(here));
-    let config = match file {
-        Some(file) => config::load(file)?,
-        None => Config::defaults(memory::usable_bytes()),
     };
-    logging::start(&config.logging);
-    raise_open_files();
-    disk::end_on_panic(config.store.path.clone());
-    if rebuild && let Some(aside) = disk::put_aside(&config.store.path)? {
-        let aside = aside.display();
-        tracing::warn!(
-            "the feeds are made anew from the log; the folder they were in is {aside} now, to be deleted when all is well"
-        );
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    let served = runtime.block_on(async {
-        let mut signals = Signals::listen()?;
-        at_once.give_up();
-        let starting = async {
-            Ok::<_, Box<dyn Error>>(match file {
-                Some(file) => service::start_with(config, Watch::new(file)?).await?,
-                None => service::start(config).await?,
-            })
-        };
-        let mut service = tokio::select! {
-            service = starting => service?,
-            signal = signals.any() => {
-                tracing::info!(signal, "{signal}: ended before the log was open");
-                signals::exit()
-            }
-        };
-        tokio::select! {
-            () = service.ended() => {}
-            signal = signals.any() => tracing::info!(signal, "{signal}: finishing what is in hand"),
-        }
-        // Whoever asks twice does not want to wait; what the last checkpoint lacks is read from the log again.
-        tokio::select! {
-            stopped = service.stop() => stopped?,
-            signal = signals.any() => {
-                tracing::warn!(signal, "{signal} again: ended without a checkpoint");
-                signals::exit_at_once()
-            }
-        }
-        tracing::info!("stopped");
-        Ok(())
-    });
-    // What still waits for a broker that is away does not keep us.
-    runtime.shutdown_background();
-    served
-}
-
-fn show(options: demo::Options, at_once: &AtOnce) -> Result<(), Box<dyn Error>> {
-    // Anything less than a warning would disturb the picture.
-    logging::start(&logging::Options {
-        level: "warn".to_owned(),
-        ..logging::Options::default()
-    });
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    Ok(runtime.block_on(demo::run(options, || at_once.give_up()))?)
-}
-
-fn check(file: &Path) -> Result<(), Box<dyn Error>> {
-    config::load(file)?;
-    print(&format!("{} is good", file.display()))
-}
-
-fn token(
-    account: &str,
-    file: Option<&Path>,
-    scope: &str,
-    lives: Duration,
-    key: Option<&Path>,
-) -> Result<(), Box<dyn Error>> {
-    let (name, config) = config_or_default(file)?;
-    let Some(options) = config.auth.jwt else {
-        return Err(format!("{name} has no [auth.jwt]: tokens are signed as it says").into());
-    };
-    let key = match (key, options.algorithm) {
-        (None, Algorithm::Hs256) => options.key.clone(),
-        (None, algorithm) => {
-            let algorithm = algorithm.name();
-            return Err(format!("{algorithm} needs the private key: send --key FILE.pem").into());
-        }
-        (Some(file), _) => {
-            let text = std::fs::read_to_string(file);
-            Secret::new(&text.map_err(|e| format!("reading {}: {e}", file.display()))?)
-        }
-    };
-    let minted = jwt::mint(&options, &key, account, scope, clock::now(), lives)
-        .map_err(|e| format!("this is no key for {}: {e}", options.algorithm.name()))?;
-    print(&minted)
-}
-
-fn trace(file: Option<&Path>) -> Result<(), Box<dyn Error>> {
-    let (_, config) = config_or_default(file)?;
-    // What is told of reading is told by the bar; standard output is the trace.
-    logging::start(&logging::Options {
-        level: "warn".to_owned(),
-        ..config.logging
-    });
-    let bar = bar("reading the log");
-    let mut out = BufWriter::new(std::io::stdout().lock());
-    let traced = trace_export::write(&config.log, &mut out, &mut |read, all| {
-        show_progress(&bar, read, all);
-    });
-    bar.finish_and_clear();
-    let traced = match traced {
-        // Whoever reads has enough: `slackwater trace | head`.
-        Err(trace_export::ExportError::Write(error)) if error.kind() == ErrorKind::BrokenPipe => {
-            return Ok(());
-        }
-        traced => traced?,
-    };
-    tell(&format!(
-        "{} posts in {} records, {} of which could not be used",
-        traced.posts, traced.records, traced.unusable
-    ));
-    Ok(())
-}
-
-fn tune(
-    file: &Path,
-    configs: &[PathBuf],
-    target: f64,
-    as_json: bool,
-    plot: Option<&Path>,
-) -> Result<(), Box<dyn Error>> {
-    let candidates = candidates(configs)?;
-    let reading = bar("reading the trace");
-    let trace = if file == Path::new("-") {
-        Trace::read(std::io::stdin().lock(), &mut |read| {
-            show_progress(&reading, read, 0);
-        })?
-    } else {
-        let opened = File::open(file).map_err(|e| format!("opening {}: {e}", file.display()))?;
-        let all = opened.metadata()?.len();
-        let lines = BufReader::with_capacity(1 << 20, opened);
-        let read = Trace::read(lines, &mut |read| show_progress(&reading, read, all));
-        let file = file.display();
-        read.map_err(|error| match error {
-            TraceFileError::Read(error) => format!("reading {file}: {error}"),
-            error => format!("{error} (in {file})"),
-        })?
-    };
-    reading.finish_and_clear();
-    let replaying = bar("replaying");
-    let report = tune::tune(&trace, &candidates, target, &mut |done, all| {
-        show_progress(&replaying, done, all);
-    });
-    replaying.finish_and_clear();
-    if let Some(plot) = plot {
-        std::fs::write(plot, plot::svg(&report))
-            .map_err(|e| format!("writing {}: {e}", plot.display()))?;
-    }
-    let text = match as_json {
-        true => serde_json::to_string_pretty(&report)?,
-        false => table::text(&report).trim_end().to_owned(),
-    };
-    print(&text)?;
-    if as_json && 0 < report.trace.malformed.lines {
-        tell(&format!(
-            "{} lines could not be read",
-            report.trace.malformed.lines
-        ));
-    }
-    Ok(())
-}
-
-/// What to try: the files given; or what would be served here, and the same with learned windows.
-fn candidates(configs: &[PathBuf]) -> Result<Vec<Candidate>, Box<dyn Error>> {
-    let mut candidates = Vec::new();
-    for file in configs {
-        let name = file.display().to_string();
-        let windows = config::load(file)?.pipeline.engine.windows;
-        candidates.push(Candidate { name, windows });
-    }
-    if candidates.is_empty() {
-        let (name, config) = config_or_default(None)?;
-        let windows = config.pipeline.engine.windows;
-        let mut auto = windows.clone();
-        auto.default.reorder_window = ReorderWindow::Auto;
-        let may_be_learned = auto != windows && !auto.default.decides_places();
-        candidates.push(Candidate {
-            name: name.clone(),
-            windows,
-        });
-        if may_be_learned {
-            candidates.push(Candidate {
-                name: format!("{name}, reorder_window = \"auto\""),
-                windows: auto,
-            });
-        }
-    }
-    Ok(candidates)
-}
-
-/// The configuration of this file, or of slackwater.toml here, or the default; and what it is called.
-fn config_or_default(file: Option<&Path>) -> Result<(String, Config), Box<dyn Error>> {
-    let here = Path::new("slackwater.toml");
-    let file = file.or_else(|| here.exists().then_some(here));
-    match file {
-        Some(file) => Ok((file.display().to_string(), config::load(file)?)),
-        None => Ok((
-            "defaults".to_owned(),
-            Config::defaults(memory::usable_bytes()),
-        )),
-    }
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(share) if 0.0 < share && share < 1.0 => Ok(share),
-        _ => Err("send a number above 0 and below 1, such as 0.99".to_owned()),
-    }
-}
-
-/// A bar on standard error; nothing where that is no terminal.
-fn bar(what: &'static str) -> ProgressBar {
-    let bar = ProgressBar::no_length().with_message(what);
-    if let Ok(style) = ProgressStyle::with_template("{msg} {bar:40} {percent} %  {eta} to go") {
-        bar.set_style(style);
-    }
-    bar
-}
-
-fn show_progress(bar: &ProgressBar, done: u64, all: u64) {
-    bar.set_length(all.max(done));
-    bar.set_position(done);
-}
-
-/// Writes a line to standard output. Whoever reads it may have enough and be gone: `slackwater tune trace | head`.
-fn print(text: &str) -> Result<(), Box<dyn Error>> {
-    let mut out = std::io::stdout().lock();
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(format!("writing to standard output: {error}").into())
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Writes a line to standard error; if nobody listens there, nobody is told.
-fn tell(what: &str) {
-    let _ = writeln!(std::io::stderr(), "{what}");
-}
-
-/// Each reader is an open file, and most systems allow a process few of them until it asks for more.
-fn raise_open_files() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    if current != maximum {
-        let raised = Rlimit {
-            current: maximum,
-            maximum,
-        };
-        if let Err(error) = setrlimit(Resource::Nofile, raised) {
-            tracing::warn!(%error, "only {current:?} files may be open: {error}");
-        }
-    }
-}
-
-fn print_chain(error: &dyn Error) {
-    tell(&format!("slackwater: {error}"));
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        tell(&format!("  because: {error}"));
-        cause = error.source();
-    }
+    done.map(|()| ExitCode::SUCCESS)
 }

@@ -24,6 +24,7 @@ pub use mistake::{Mistake, Mistakes};
 
 use crate::api::auth::secret::Secret;
 use crate::api::{self, auth};
+use crate::connector;
 use crate::log;
 use crate::log::built_in;
 use crate::mastodon;
@@ -58,6 +59,8 @@ pub struct Config {
     pub api: api::Options,
     /// `[mastodon]`: the choices of Mastodon's API.
     pub mastodon: mastodon::Options,
+    /// `mastodon.database`: where Mastodon's own database is.
+    pub connector: connector::Options,
     /// `[auth]`: the tokens that are taken.
     pub auth: auth::Options,
     /// `auth.cursor_key`: what cursors are sealed with, so that nobody else makes any: at least 32 bytes. The first seals, and
@@ -94,6 +97,7 @@ impl Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8787)),
             api: api::Options::default(),
             mastodon: mastodon::Options::default(),
+            connector: connector::Options::default(),
             auth: auth::Options::default(),
             cursor_keys: Vec::new(),
             logging: logging::Options::default(),
@@ -121,6 +125,16 @@ pub fn parse(text: &str, file: &str, environment: &Environment<'_>) -> Result<Co
     }
     mistakes.sort_by_key(|mistake| mistake.line);
     Err(Mistakes(mistakes))
+}
+
+/// The secret that a word of the command line stands for, as one of a file: `env:NAME`, `file:PATH`, or the secret itself. Errors:
+/// what was found instead, without anything secret.
+pub fn secret(written: &str) -> Result<Secret, String> {
+    let environment = Environment {
+        variable: &|name| std::env::var(name).ok(),
+        memory_bytes: 0,
+    };
+    resolve::secret_text::secret_text(written, &environment).map(|text| Secret::new(&text))
 }
 
 /// Reads the configuration file at `path`, with the environment of this process and the memory of this machine.

@@ -26,6 +26,7 @@ fn environment(name: &str) -> Option<String> {
         "TOKEN" | "SLACKWATER_TOKEN" => Some("0123456789abcdef".to_owned()),
         "OLD_KEY" => Some("0123456789abcdef0123456789abcdef".to_owned()),
         "KAFKA_PASSWORD" => Some("hunter2".to_owned()),
+        "SLACKWATER_DATABASE" => Some("postgres://slackwater@localhost/mastodon".to_owned()),
         "SLACKWATER_JWT_KEY" => Some("0123456789abcdef0123456789abcdef".to_owned()),
         "SLACKWATER_CLIENT_SECRET" => Some("hush".to_owned()),
         "SLACKWATER_CURSOR_KEY" => Some("abcdef0123456789abcdef0123456789".to_owned()),
@@ -103,6 +104,7 @@ fn a_file_that_says_everything_means_it() {
         [mastodon]
         ids = "ref"
         late_list = false
+        database = "env:SLACKWATER_DATABASE"
         [auth]
         service_tokens = ["env:TOKEN", "fedcba9876543210"]
         public_feeds_open = true
@@ -191,6 +193,9 @@ fn a_file_that_says_everything_means_it() {
         mastodon: mastodon::Options {
             ids: Ids::Ref,
             late_list: false,
+        },
+        connector: connector::Options {
+            database: Some(Secret::new("postgres://slackwater@localhost/mastodon")),
         },
         auth: auth::Options {
             public_feeds_open: true,

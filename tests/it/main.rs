@@ -25,6 +25,7 @@ mod clusters;
 mod corpus;
 mod crash;
 mod cursors;
+mod database;
 mod decode;
 mod demo;
 mod disk;

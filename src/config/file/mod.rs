@@ -172,6 +172,8 @@ pub struct Mastodon {
     pub ids: Option<Ids>,
     /// Whether clients find one list more, Late arrivals: what came too late to be pushed as new.
     pub late_list: Option<bool>,
+    /// The address of Mastodon's own database, `postgres://...`, for the role that `slackwater mastodon install` makes.
+    pub database: Option<SecretText>,
 }
 
 /// What the service says while it runs.

@@ -1,12 +1,13 @@
 //! From the file as written to the options that each module takes, and the checks that need more than one key.
 
 mod auth;
+mod connector;
 mod feed;
 mod http;
 mod log;
 mod logging;
 mod ordering;
-mod secret_text;
+pub(super) mod secret_text;
 
 use super::file::{ConfigFile, Span};
 use super::mistake::Mistake;
@@ -37,6 +38,7 @@ pub(super) fn resolve(
     let (auth, cursor_keys) = resolver.auth(written.auth);
     let listen = resolver.listen(&written.http, default.listen);
     let api = resolver.api(&written.http, &written.stream, default.api);
+    let connector = resolver.connector(&written.mastodon);
     let mastodon = http::mastodon(&written.mastodon, &default.mastodon);
     let store = feed::store(&written.feed, default.store);
     let log = resolver.log(written.log, written.kafka, &store.path);
@@ -47,6 +49,7 @@ pub(super) fn resolve(
         listen,
         api,
         mastodon,
+        connector,
         auth,
         cursor_keys,
         logging,

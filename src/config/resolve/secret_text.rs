@@ -4,7 +4,10 @@ use crate::config::Environment;
 
 /// The text that a value stands for, written as `env:NAME`, `file:PATH` or plainly, without line ends behind it. Errors: what was
 /// found instead, without anything secret.
-pub(super) fn secret_text(written: &str, environment: &Environment<'_>) -> Result<String, String> {
+pub(in crate::config) fn secret_text(
+    written: &str,
+    environment: &Environment<'_>,
+) -> Result<String, String> {
     let word = if let Some(name) = written.strip_prefix("env:") {
         let value = (environment.variable)(name);
         value.ok_or_else(|| format!("env:{}, which is not set", name.escape_debug()))?

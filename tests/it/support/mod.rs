@@ -5,6 +5,7 @@ pub(crate) mod document;
 pub(crate) mod failing;
 pub(crate) mod fediverse;
 pub(crate) mod instance;
+pub(crate) mod postgres;
 pub(crate) mod replica;
 pub(crate) mod service;
 pub(crate) mod surface;

@@ -1,0 +1,214 @@
+//! `slackwater mastodon`: what is done in Mastodon's database.
+
+use super::configuration::config_or_default;
+use super::terminal::{ask, print, tell};
+use clap::{Args, Subcommand};
+use slackwater::api::auth::secret::Secret;
+use slackwater::config;
+use slackwater::connector::check::{Finding, check};
+use slackwater::connector::database::{Database, Place};
+use slackwater::connector::inspect::{Ours, inspect};
+use slackwater::connector::install;
+use slackwater::connector::install_sql::{self, Level, RoleName, Step};
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// What there is to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Mastodon {
+    /// Make the outbox and the triggers that note changes, and a role that may read them. The SQL is shown first.
+    Install {
+        #[command(flatten)]
+        database: Where,
+        /// Give posts ids of the time they were written, too: then all of Mastodon has them in that order.
+        #[arg(long)]
+        serve: bool,
+        /// The role that Slackwater will sign in as; made if there is none of this name.
+        #[arg(long, default_value = "slackwater")]
+        role: RoleName,
+        #[command(flatten)]
+        consent: Consent,
+    },
+    /// Remove all of it again. The SQL is shown first.
+    Uninstall {
+        #[command(flatten)]
+        database: Where,
+        /// Remove only the trigger that changes ids: back from serving to looking.
+        #[arg(long)]
+        only_ids: bool,
+        #[command(flatten)]
+        consent: Consent,
+    },
+    /// Say whether all is well with the database, and what to do. Ends with 1 if there is something to do.
+    Check {
+        #[command(flatten)]
+        database: Where,
+    },
+}
+
+/// Where the database is.
+#[derive(Debug, Args)]
+pub(crate) struct Where {
+    /// Mastodon's database: postgres://USER:PASSWORD@HOST:5432/DATABASE, or env:NAME or file:PATH of that. Without it:
+    /// mastodon.database of the configuration.
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+    /// The configuration; slackwater.toml here if there is one.
+    #[arg(long)]
+    config: Option<PathBuf>,
+}
+
+/// Whether and how SQL is shown before it is run.
+#[derive(Debug, Args)]
+pub(crate) struct Consent {
+    /// Print the SQL, for psql, and change nothing.
+    #[arg(long)]
+    print: bool,
+    /// Do not ask, for scripts.
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Does it.
+pub(crate) fn mastodon(what: &Mastodon) -> Result<ExitCode, Box<dyn Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        match what {
+            Mastodon::Install {
+                database,
+                serve,
+                role,
+                consent,
+            } => {
+                let level = if *serve { Level::Serve } else { Level::Look };
+                let steps = install_sql::install(level, role);
+                let title = "What `slackwater mastodon install` does in Mastodon's database.";
+                if let Some(connected) = agreed(database, &steps, title, consent).await? {
+                    install::run(&connected, &steps, &mut |what| tell(what)).await?;
+                    after_install(role, connected.place());
+                }
+                Ok(ExitCode::SUCCESS)
+            }
+            Mastodon::Uninstall {
+                database,
+                only_ids,
+                consent,
+            } => {
+                let steps = match only_ids {
+                    true => install_sql::uninstall_ids(),
+                    false => install_sql::uninstall(),
+                };
+                let title = "What `slackwater mastodon uninstall` does in Mastodon's database.";
+                if let Some(connected) = agreed(database, &steps, title, consent).await? {
+                    uninstall(&connected, &steps).await?;
+                }
+                Ok(ExitCode::SUCCESS)
+            }
+            Mastodon::Check { database } => {
+                let connected = Database::connect(&database.address()?).await?;
+                let findings = check(&inspect(&connected).await?, connected.place());
+                for finding in &findings {
+                    print(&match finding {
+                        Finding::Good(what) => format!("good   {what}"),
+                        Finding::ToDo(what) => format!("TO DO  {what}"),
+                    })?;
+                }
+                Ok(match findings.iter().any(Finding::is_to_do) {
+                    true => ExitCode::FAILURE,
+                    false => ExitCode::SUCCESS,
+                })
+            }
+        }
+    })
+}
+
+/// The database, if the SQL is to be run on it: it was shown, and somebody agreed.
+async fn agreed(
+    database: &Where,
+    steps: &[Step],
+    title: &str,
+    consent: &Consent,
+) -> Result<Option<Database>, Box<dyn Error>> {
+    let sql = install_sql::file(title, steps);
+    if consent.print {
+        print(sql.trim_end())?;
+        return Ok(None);
+    }
+    let connected = Database::connect(&database.address()?).await?;
+    if !consent.yes {
+        print(&sql)?;
+        let Place {
+            host,
+            port,
+            database,
+        } = connected.place();
+        let question = format!("Run this on the database {database} at {host}:{port}?");
+        match ask(&question)? {
+            None => {
+                return Err(
+                    "nobody is there to be asked: send --yes to run this, or --print to see it"
+                        .into(),
+                );
+            }
+            Some(false) => {
+                tell("nothing was changed");
+                return Ok(None);
+            }
+            Some(true) => {}
+        }
+    }
+    Ok(Some(connected))
+}
+
+async fn uninstall(connected: &Database, steps: &[Step]) -> Result<(), Box<dyn Error>> {
+    let role = match inspect(connected).await?.ours {
+        Ours::Installed(installed) => Some(installed.role),
+        _ => None,
+    };
+    install::run(connected, steps, &mut |what| tell(what)).await?;
+    tell("done");
+    let left = match role {
+        Some(role) => {
+            let role = role.replace('\'', "''");
+            let still = format!("SELECT rolname FROM pg_roles WHERE rolname = '{role}'");
+            !connected.texts(&still).await?.is_empty()
+        }
+        None => false,
+    };
+    if left && matches!(inspect(connected).await?.ours, Ours::Absent) {
+        tell(
+            "the role is still there, without rights in this database: it was there before, or has rights elsewhere",
+        );
+    }
+    Ok(())
+}
+
+fn after_install(role: &RoleName, place: &Place) {
+    let Place {
+        host,
+        port,
+        database,
+    } = place;
+    tell(&format!(
+        "done. The role {role} can read private posts and who follows, mutes and blocks whom; it can read no password, no e-mail \
+         address, no key and no access token (it can ask of a token that it is shown whose it is). It can change nothing but the \
+         outbox. Give it a password with `\\password {role}` in psql, and Slackwater the address \
+         postgres://{role}:PASSWORD@{host}:{port}/{database} as mastodon.database. Then: slackwater mastodon check"
+    ));
+}
+
+impl Where {
+    fn address(&self) -> Result<Secret, Box<dyn Error>> {
+        if let Some(written) = &self.database {
+            return config::secret(written)
+                .map_err(|found| format!("--database is {found}").into());
+        }
+        let (name, config) = config_or_default(self.config.as_deref())?;
+        config.connector.database.ok_or_else(|| {
+            format!("send --database, or write mastodon.database ({name} has none)").into()
+        })
+    }
+}

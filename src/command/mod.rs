@@ -1,0 +1,11 @@
+//! What the command line can do: a file for each command, and what they share.
+
+pub(crate) mod check;
+pub(crate) mod configuration;
+pub(crate) mod demo;
+pub(crate) mod mastodon;
+pub(crate) mod serve;
+pub(crate) mod terminal;
+pub(crate) mod token;
+pub(crate) mod trace;
+pub(crate) mod tune;
