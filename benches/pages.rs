@@ -12,7 +12,7 @@ mod support;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use parking_lot::RwLock;
-use slackwater::api::page_body::PageBody;
+use slackwater::api::page_body::{Fields, PageBody};
 use slackwater_engine::feed::fan_out::{PostChange, fan_out};
 use slackwater_engine::feed::post::Post;
 use slackwater_engine::feed::store::CheckpointState;
@@ -36,7 +36,7 @@ fn page(view: &View, account: usize, limit: usize) -> usize {
         after: None,
         limit,
     };
-    PageBody::fill(&view.store, span, snapshot.ids(), &admits)
+    PageBody::fill(&view.store, span, Fields::All, snapshot.ids(), &admits)
         .unwrap()
         .finish(snapshot.visible.horizon, "cursor")
         .json

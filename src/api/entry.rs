@@ -106,6 +106,6 @@ impl<'a> Entry<'a> {
     }
 }
 
-fn as_text<S: serde::Serializer>(id: &PostId, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn as_text<S: serde::Serializer>(id: &PostId, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(id)
 }

@@ -4,7 +4,7 @@ use super::app::App;
 use super::caller::CallerContext;
 use super::change_json;
 use super::late::LATE;
-use super::page_body::{FilledPage, PageBody};
+use super::page_body::{Fields, FilledPage, PageBody};
 use super::page_query::{PageQuery, json, limit};
 use super::problem::Problem;
 use axum::Extension;
@@ -16,6 +16,7 @@ use axum::response::Response;
 use slackwater_engine::activity::object::hashtag_of;
 use slackwater_engine::feed::feed_id::PublicPart;
 use slackwater_engine::feed::post::Post;
+use slackwater_engine::id::quoted;
 use slackwater_engine::view::change_batch::BatchLimit;
 use slackwater_engine::view::cursor::Cursor;
 use slackwater_engine::view::feed_ref::FeedRef;
@@ -83,14 +84,14 @@ pub(super) async fn tag_changes(
     app.changes(&context, &tag(path, &query)?, query).await
 }
 
-/// The query of a page: `limit`, `before`, `after`, and what chooses the feed.
+/// The query of a page: `limit`, `before`, `after` or the refs in their place, `fields`, and what chooses the feed.
 pub(super) struct PageParameters(PageQuery);
 
 impl<S: Send + Sync> FromRequestParts<S> for PageParameters {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<PageParameters, Problem> {
-        const SEND: &str = "send limit, before, after";
+        const SEND: &str = "send limit, before or before_ref, after or after_ref, fields";
         let query = query_of(parts, SEND)?;
         match &query.cursor {
             None => Ok(PageParameters(query)),
@@ -110,13 +111,13 @@ impl<S: Send + Sync> FromRequestParts<S> for ChangesParameters {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<ChangesParameters, Problem> {
         const SEND: &str = "send cursor, limit";
         let query = query_of(parts, SEND)?;
-        match (&query.cursor, &query.before, &query.after) {
-            (Some(_), None, None) => Ok(ChangesParameters(query)),
-            (None, ..) => Err(Problem::bad_request(format!(
+        match (&query.cursor, query.is_of_a_page()) {
+            (Some(_), false) => Ok(ChangesParameters(query)),
+            (None, _) => Err(Problem::bad_request(format!(
                 "changes are told since a cursor: {SEND}"
             ))),
-            _ => Err(Problem::bad_request(format!(
-                "changes come in place order, lowest first: {SEND}"
+            (Some(_), true) => Err(Problem::bad_request(format!(
+                "changes come in place order, lowest first, with all fields: {SEND}"
             ))),
         }
     }
@@ -190,11 +191,14 @@ impl App {
         query: PageQuery,
     ) -> Result<Response, Problem> {
         self.auth.may_read(&context.caller, feed_ref)?;
-        let span = query.span()?;
+        let (bounds, fields) = (query.bounds()?, query.fields()?);
         self.state.is_open()?;
         let snapshot = self.state.snapshot_when_active(feed_ref, None).await?;
-        self.answered(context, || self.fill(feed_ref, span, &query, &snapshot))
-            .await
+        self.answered(context, || {
+            let span = bounds.span(|reference| self.place_of_ref(reference))?;
+            self.fill(feed_ref, span, fields, &query, &snapshot)
+        })
+        .await
     }
 
     async fn changes(
@@ -217,18 +221,37 @@ impl App {
             .await
     }
 
+    /// The place of the post that has this ref, kept or deleted.
+    fn place_of_ref(&self, reference: &str) -> Result<PostId, Problem> {
+        let found = self.state.view.store.post_by_ref(reference);
+        let found = found.map_err(|e| Problem::internal(&e))?;
+        found.map(|post| post.id).ok_or_else(|| {
+            Problem::not_found(format!(
+                "no post with the ref {} is kept: send the id of an entry as before or after, which need not exist",
+                quoted(reference)
+            ))
+        })
+    }
+
     fn fill(
         &self,
         feed_ref: &FeedRef,
         span: Span,
+        fields: Fields,
         query: &PageQuery,
         snapshot: &Snapshot,
     ) -> Result<Response, Problem> {
         let admits = |post: &Post, original: Option<&Post>| {
             snapshot.resolved.admits(&self.state.view, post, original)
         };
-        let body = PageBody::fill(&self.state.view.store, span, snapshot.ids(), &admits)
-            .map_err(|e| Problem::internal(&e))?;
+        let body = PageBody::fill(
+            &self.state.view.store,
+            span,
+            fields,
+            snapshot.ids(),
+            &admits,
+        )
+        .map_err(|e| Problem::internal(&e))?;
         let cursor = Cursor {
             feed: Cursor::feed_of(&feed_ref.text()),
             log: self.state.view.log.clone(),
@@ -270,7 +293,11 @@ fn path(feed_ref: &FeedRef, query: &PageQuery) -> String {
             format!("/v1/feeds/tag/{tag}?")
         }
     };
-    let further = [("origin", &query.origin), ("account", &query.account)];
+    let further = [
+        ("origin", &query.origin),
+        ("account", &query.account),
+        ("fields", &query.fields),
+    ];
     for (name, value) in further {
         if let Some(value) = value {
             let value: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();

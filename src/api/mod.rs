@@ -14,6 +14,7 @@
 //! | [`feed_lookup`] | the feed or cursor a request names, or a problem |
 //! | [`log_end`] | the end of the log, queried for a cursor that is ahead of this node |
 //! | [`entry`], `entry_json`, [`entry_cache`] | a post as the API shows it, as JSON text, and cached |
+//! | [`ref_entry`] | a post by its ids and times alone |
 //! | [`page_body`], [`change_json`] | a page and changes as JSON text |
 //! | [`stream_message`], [`spliced_message`] | what a stream sends |
 //! | [`responses`], [`problem`] | every other body; errors as RFC 9457 problem documents |
@@ -57,6 +58,7 @@ pub mod page_body;
 mod page_query;
 mod posts;
 pub mod problem;
+pub mod ref_entry;
 pub mod rejections;
 pub mod relation_diff;
 mod relation_sets;

@@ -2,6 +2,7 @@
 
 use super::entry::Entry;
 use super::entry_json::render;
+use super::ref_entry::RefEntry;
 use slackwater_engine::feed::store::Store;
 use slackwater_engine::feed::store::disk::DiskError;
 use slackwater_engine::view::page::{PAGE_BYTES_MAX, Span};
@@ -15,6 +16,17 @@ const OPENING: &str = "{\"entries\":[";
 
 /// The usual bytes of an entry. A page of longer entries is moved once or twice while it grows.
 const ENTRY_BYTES: usize = 3 << 10;
+/// The usual bytes of an entry that has refs and times only.
+const REF_ENTRY_BYTES: usize = 300;
+
+/// Which fields the entries of a page have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fields {
+    /// All of [`Entry`].
+    All,
+    /// Those of [`RefEntry`], for a backend that has the posts.
+    Refs,
+}
 
 /// A page being filled, entry by entry, as JSON text.
 #[derive(Debug)]
@@ -42,11 +54,16 @@ impl PageBody {
     pub fn fill(
         store: &Store,
         span: Span,
+        fields: Fields,
         ids: &[PostId],
         admits: &FeedFilter<'_>,
     ) -> Result<PageBody, DiskError> {
         let most = ids.len().min(span.limit);
-        let mut json = String::with_capacity(OPENING.len() + most * ENTRY_BYTES);
+        let each = match fields {
+            Fields::All => ENTRY_BYTES,
+            Fields::Refs => REF_ENTRY_BYTES,
+        };
+        let mut json = String::with_capacity(OPENING.len() + most * each);
         json.push_str(OPENING);
         let mut ends = Vec::with_capacity(most);
         let walk = walk_page(store, span, ids, admits, |post, original| {
@@ -54,7 +71,14 @@ impl PageBody {
             if !ends.is_empty() {
                 json.push(',');
             }
-            render(&Entry::new(post, original), &mut json);
+            match fields {
+                Fields::All => render(&Entry::new(post, original), &mut json),
+                // No object is copied, and serde is quick enough for what is left.
+                Fields::Refs => match serde_json::to_string(&RefEntry::new(post, original)) {
+                    Ok(entry) => json.push_str(&entry),
+                    Err(_) => json.push_str("null"),
+                },
+            }
             if !ends.is_empty() && OPENING.len() + PAGE_BYTES_MAX < json.len() {
                 json.truncate(before);
                 return Offer::Full;

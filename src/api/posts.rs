@@ -4,6 +4,7 @@ use super::app::App;
 use super::caller::CallerContext;
 use super::entry::Entry;
 use super::feed_lookup::no_account;
+use super::page_query::check_ref;
 use super::problem::Problem;
 use crate::clock;
 use axum::extract::rejection::{PathRejection, QueryRejection};
@@ -23,6 +24,8 @@ use std::sync::Arc;
 #[serde(deny_unknown_fields)]
 pub(super) struct PostQuery {
     uri: Option<String>,
+    #[serde(rename = "ref")]
+    post_ref: Option<String>,
     explain_for: Option<String>,
 }
 
@@ -35,7 +38,7 @@ pub(super) async fn by_id(
     let Path(id) = path.map_err(|e| Problem::bad_request(e.body_text()))?;
     let id: PostId = post_id(&id).map_err(Problem::bad_request)?;
     let query = post_query(query)?;
-    if query.uri.is_some() {
+    if query.uri.is_some() || query.post_ref.is_some() {
         return Err(Problem::bad_request(
             "the path says which post: send explain_for, or nothing",
         ));
@@ -46,28 +49,55 @@ pub(super) async fn by_id(
     .await
 }
 
-pub(super) async fn by_uri(
+pub(super) async fn by_name(
     State(app): State<App>,
     query: Result<Query<PostQuery>, QueryRejection>,
     Extension(context): Extension<CallerContext>,
 ) -> Result<Response, Problem> {
     let query = post_query(query)?;
-    let uri = query
-        .uri
-        .as_deref()
-        .ok_or_else(|| Problem::bad_request("send the post's own id: /v1/posts?uri=https://…"))?;
+    let name = PostName::of(&query)?;
     app.answered(&context, || {
-        app.show(
-            app.state.view.store.post_by_uri(uri),
-            query.explain_for.as_deref(),
-        )
+        let store = &app.state.view.store;
+        let found = match name {
+            PostName::Uri(uri) => store.post_by_uri(uri),
+            PostName::Ref(reference) => store.post_by_ref(reference),
+        };
+        app.show(found, query.explain_for.as_deref())
     })
     .await
 }
 
+/// The name of a post that is no id.
+#[derive(Clone, Copy)]
+enum PostName<'a> {
+    /// Its object's own id.
+    Uri(&'a str),
+    /// The backend's own id of it.
+    Ref(&'a str),
+}
+
+impl PostName<'_> {
+    fn of(query: &PostQuery) -> Result<PostName<'_>, Problem> {
+        match (query.uri.as_deref(), query.post_ref.as_deref()) {
+            (Some(uri), None) => Ok(PostName::Uri(uri)),
+            (None, Some(reference)) => {
+                check_ref("ref", reference)?;
+                Ok(PostName::Ref(reference))
+            }
+            (None, None) => Err(Problem::bad_request(
+                "send the post's own id, /v1/posts?uri=https://…, or yours, /v1/posts?ref=…",
+            )),
+            (Some(_), Some(_)) => Err(Problem::bad_request(
+                "uri and ref both name a post: send one of them",
+            )),
+        }
+    }
+}
+
 fn post_query(query: Result<Query<PostQuery>, QueryRejection>) -> Result<PostQuery, Problem> {
-    let Query(query) = query
-        .map_err(|e| Problem::bad_request(format!("{}: send uri, explain_for", e.body_text())))?;
+    let Query(query) = query.map_err(|e| {
+        Problem::bad_request(format!("{}: send uri or ref, explain_for", e.body_text()))
+    })?;
     Ok(query)
 }
 

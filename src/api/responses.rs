@@ -58,6 +58,17 @@ pub struct Page<'a> {
     pub cursor: Option<String>,
 }
 
+/// A page of a feed of which `fields=refs` was asked for.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct RefPage<'a> {
+    /// Newest first.
+    pub entries: Vec<super::ref_entry::RefEntry<'a>>,
+    /// As on a page with all fields.
+    pub horizon: Option<Time>,
+    /// As on a page with all fields.
+    pub cursor: Option<String>,
+}
+
 /// How long an account's feeds are held back, and why.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Ordering<'a> {

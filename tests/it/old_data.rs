@@ -7,7 +7,9 @@ mod story;
 mod tape;
 
 use crate::support::instance::Instance;
+use serde_json::{Value, json};
 use slackwater_engine::view::seal::SealedLog;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tape::{Answer, Asked, Chapter, Question};
@@ -67,6 +69,7 @@ fn check(version: &Path, data: Data) {
     let mut instance = Instance::start(dir.path(), &config);
     let chapters = tape::read(&version.join(TAPE));
     assert!(1 < chapters.len());
+    let mut found_by_ref = 0;
     for (n, chapter) in chapters.iter().enumerate() {
         instance.wait_until_ready();
         for sent in &chapter.sent {
@@ -81,6 +84,7 @@ fn check(version: &Path, data: Data) {
                 wrong.len(),
                 wrong.join("\n")
             );
+            found_by_ref += by_ref(&instance, chapter);
             // What this version has written by then is as good. And it forgets the statuses that it takes for new for some
             // seconds, whatever is said of their authors.
             assert_eq!(instance.terminate().0.code(), Some(0));
@@ -88,6 +92,7 @@ fn check(version: &Path, data: Data) {
             instance.wait_until_ready();
         }
     }
+    assert!(0 < found_by_ref, "no post has a ref");
     assert_eq!(instance.terminate().0.code(), Some(0));
 }
 
@@ -103,6 +108,28 @@ fn ask(instance: &Instance, log: &SealedLog, chapter: &Chapter, data: Data) -> V
         (now != before).then(|| difference(question, &before, &now))
     });
     different.collect()
+}
+
+/// Asks for the posts on the pages of a chapter by their refs; how many were found so. The lists by ref are as old as refs.
+fn by_ref(instance: &Instance, chapter: &Chapter) -> usize {
+    let mut uris = BTreeMap::new();
+    for Asked { question, answer } in &chapter.asked {
+        if !question.get.starts_with("/v1/") || answer.status != 200 {
+            continue;
+        }
+        let page: Value = serde_json::from_str(&answer.body).unwrap();
+        for entry in page["entries"].as_array().into_iter().flatten() {
+            if let (Some(reference), Some(uri)) = (entry["ref"].as_str(), entry["uri"].as_str()) {
+                uris.insert(reference.to_owned(), uri.to_owned());
+            }
+        }
+    }
+    for (reference, uri) in &uris {
+        let get = Question::new(format!("/v1/posts?ref={reference}"));
+        let post: Value = serde_json::from_str(&get.ask(&instance.door).body).unwrap();
+        assert_eq!(post["uri"], json!(uri), "{reference}: {post}");
+    }
+    uris.len()
 }
 
 /// How an answer differs from the one before, from shortly before where it does.

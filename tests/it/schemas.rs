@@ -79,6 +79,9 @@ fn whatever_is_answered_has_all_its_fields() {
     for name in [
         "Entry",
         "Boost",
+        "RefEntry",
+        "BoostRef",
+        "RefPage",
         "Explained",
         "ExplainedFeed",
         "Page",
@@ -111,6 +114,7 @@ fn whatever_is_answered_has_all_its_fields() {
                 ![
                     ("Entry", "explained"),
                     ("Entry", "place"),
+                    ("RefEntry", "place"),
                     ("Accepted", "warnings"),
                 ]
                 .contains(&(name, *field))
@@ -565,6 +569,9 @@ fn every_answer_is_as_described() {
         "?limit=2&before=9223372036854775807",
         "?limit=2&after=0",
         "?before=0",
+        "?fields=refs",
+        "?limit=2&before_ref=r1",
+        "?after_ref=r1&fields=refs",
     ] {
         let path = format!("/v1/accounts/7/feeds/home{query}");
         checked.get(&open, home, &path, 200);
@@ -575,6 +582,9 @@ fn every_answer_is_as_described() {
         "limit=x",
         "before=x",
         "after=-1",
+        "after=1&after_ref=r1",
+        "before_ref=",
+        "fields=all",
         "until=1",
         "limit=1&limit=2",
     ] {
@@ -584,6 +594,12 @@ fn every_answer_is_as_described() {
     checked.get(&open, home, "/v1/accounts/%ff/feeds/home", 400);
     checked.get(&open, home, "/v1/accounts/8/feeds/home", 404);
     checked.get(&open, home, "/v1/accounts/7/feeds/other", 404);
+    checked.get(
+        &open,
+        home,
+        "/v1/accounts/7/feeds/home?before_ref=none",
+        404,
+    );
     changes_and_ordering(&mut checked, &open);
     shared_feeds(&mut checked, &open);
     relation_sets_and_actors(&mut checked, &open);
@@ -612,6 +628,9 @@ fn every_answer_is_as_described() {
     checked.get(&open, by_uri, &gone, 410);
     checked.get(&open, by_uri, "/v1/posts?uri=https://a.example/no", 404);
     checked.get(&open, by_uri, "/v1/posts", 400);
+    let first = checked.get(&open, by_uri, "/v1/posts?ref=r1", 200);
+    assert_eq!(first["uri"], "https://a.example/1");
+    checked.get(&open, by_uri, "/v1/posts?ref=none", 404);
     let path = format!("/v1/posts/{}", to_go["id"].as_str().unwrap());
     checked.get(&open, by_id, &path, 410);
     checked.get(&open, by_id, "/v1/posts/1", 404);
@@ -837,6 +856,8 @@ fn shared_feeds(checked: &mut Checked, open: &Service) {
             200,
         );
         checked.get(open, ("get", route), &format!("{path}?limit=0"), 400);
+        checked.get(open, ("get", route), &format!("{path}?fields=refs"), 200);
+        checked.get(open, ("get", route), &format!("{path}?after_ref=none"), 404);
         let changes = ("get", &*format!("{route}/changes"));
         let cursor = page["cursor"].as_str().unwrap();
         let told = checked.get(

@@ -10,6 +10,7 @@ use crate::api::entry::Entry;
 use crate::api::origin::{self, Origin, Origins};
 use crate::api::responses::{Accepted, Readiness, Replaced};
 use serde_json::json;
+use slackwater_engine::record::REF_BYTES_MAX;
 use slackwater_engine::relationship::Kind;
 
 pub(super) fn post_activities(schemas: &mut Schemas) -> Operation {
@@ -138,15 +139,25 @@ fn of_relation_set(operation: Operation) -> Operation {
         .parameter(query("type", &names))
 }
 
-pub(super) fn post_by_uri(schemas: &mut Schemas) -> Operation {
-    let uri = json!({"type": "string", "description": "The object's own id."});
-    let mut parameter = query("uri", &uri);
-    if let Some(parameter) = parameter.as_object_mut() {
-        parameter.insert("required".to_owned(), json!(true));
-    }
-    let operation = Operation::new("getPostByUri", "One post, by its object's id")
-        .parameter(parameter)
-        .problem(schemas, "400", "No `uri`.");
+pub(super) fn post_by_name(schemas: &mut Schemas) -> Operation {
+    let uri = json!({
+        "type": "string", "description": "The object's own id. Either this or `ref` is sent."
+    });
+    let reference = json!({
+        "type": "string", "minLength": 1, "maxLength": REF_BYTES_MAX,
+        "description": "The backend's own id of the post, as it was sent with it; of several posts with one ref the highest placed."
+    });
+    let operation = Operation::new(
+        "getPostByUri",
+        "One post, by its object's id or the backend's",
+    )
+    .parameter(query("uri", &uri))
+    .parameter(query("ref", &reference))
+    .problem(
+        schemas,
+        "400",
+        "No `uri` and no `ref`, or both, or a `ref` that none can be.",
+    );
     one_post(operation, schemas)
 }
 

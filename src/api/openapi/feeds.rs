@@ -3,16 +3,21 @@
 use super::operation::{Operation, Schemas, not_taken, path, query};
 use crate::api::append_body::CHOICE_BYTES_MAX;
 use crate::api::change_json::Changes;
-use crate::api::responses::{Choice, Ordering, Page};
+use crate::api::responses::{Choice, Ordering, Page, RefPage};
 use crate::api::stream_message::Message;
 use serde_json::{Value, json};
+use slackwater_engine::record::REF_BYTES_MAX;
 use slackwater_engine::view::page::{LIMIT_DEFAULT, LIMIT_MAX};
 
 pub(super) fn page(schemas: &mut Schemas) -> Operation {
     let operation = Operation::new("getFeed", "A page of an account's feed, newest first")
         .parameter(account())
         .parameter(kind_of_page());
-    a_page(operation, schemas).problem(schemas, "404", "No such account, or no such feed.")
+    a_page(operation, schemas).problem(
+        schemas,
+        "404",
+        "No such account, or no such feed, or no post with the ref is kept.",
+    )
 }
 
 pub(super) fn changes(schemas: &mut Schemas) -> Operation {
@@ -29,7 +34,11 @@ pub(super) fn public(schemas: &mut Schemas) -> Operation {
     let operation = Operation::new("getPublicFeed", "A page of the public feed, newest first")
         .parameter(part())
         .parameter(reader());
-    a_page(operation, schemas)
+    a_page(operation, schemas).problem(
+        schemas,
+        "404",
+        "No post with the ref is kept, or no such account.",
+    )
 }
 
 pub(super) fn public_changes(schemas: &mut Schemas) -> Operation {
@@ -46,7 +55,11 @@ pub(super) fn tag(schemas: &mut Schemas) -> Operation {
     let operation = Operation::new("getTagFeed", "A page of a hashtag's feed, newest first")
         .parameter(hashtag())
         .parameter(reader());
-    a_page(operation, schemas)
+    a_page(operation, schemas).problem(
+        schemas,
+        "404",
+        "No post with the ref is kept, or no such account.",
+    )
 }
 
 pub(super) fn tag_changes(schemas: &mut Schemas) -> Operation {
@@ -104,16 +117,31 @@ fn a_page(operation: Operation, schemas: &mut Schemas) -> Operation {
         let bounds = "From 0 to 9223372036854775807.";
         json!({"type": "string", "pattern": "^[0-9]+$", "description": format!("{what} {bounds}")})
     };
+    let by_ref = |name: &str| {
+        json!({
+            "type": "string", "minLength": 1, "maxLength": REF_BYTES_MAX,
+            "description": format!("As `{name}`, by the backend's own id of a post that is kept, or was deleted.")
+        })
+    };
+    let pages = json!({"application/json": {"schema": {
+        "anyOf": [schemas.answered::<Page<'_>>(), schemas.answered::<RefPage<'_>>()]
+    }}});
     operation
         .parameter(limit())
         .parameter(query("before", &place("below")))
         .parameter(query("after", &json!({
             "allOf": [place("above")], "description": "Without `before`, the page is the one just above it."
         })))
-        .answer::<Page<'_>>(
-            schemas,
+        .parameter(query("before_ref", &by_ref("before")))
+        .parameter(query("after_ref", &by_ref("after")))
+        .parameter(query("fields", &json!({
+            "type": "string", "enum": ["refs"],
+            "description": "`refs`: entries have their ids and times only, for a backend that has the posts. Without it: all fields."
+        })))
+        .content(
             "200",
             "Up to `limit` entries, and about 4 MB of them at most; none only at the end.",
+            &pages,
         )
         .header("200", "Link")
         .problem(schemas, "400", "A parameter that is none, or out of its bounds.")

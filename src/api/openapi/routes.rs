@@ -144,8 +144,8 @@ pub(crate) const ROUTES: [Route<App, Group>; 25] = [
         Group::Backend,
         Method::Get,
         "/v1/posts",
-        |on_method| on(on_method, posts::by_uri),
-        backend::post_by_uri,
+        |on_method| on(on_method, posts::by_name),
+        backend::post_by_name,
     ),
     Route::new(
         Group::Backend,

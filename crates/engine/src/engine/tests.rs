@@ -10,6 +10,7 @@ mod ordering;
 mod partitions;
 mod random;
 mod reference_model;
+mod refs;
 mod relation_changes;
 mod scenario;
 mod verbs;
@@ -28,7 +29,7 @@ use crate::feed::store::{self, Index, Store};
 use crate::feed::unfinished::AuthorChange;
 use crate::graph::Graph;
 use crate::record::offsets::{LogPos, Offsets};
-use crate::record::{PartitionEnd, Position, Record, Topic, Vouched};
+use crate::record::{PartitionEnd, Position, Record, Topic};
 use crate::view::visible::visible;
 use proptest::prelude::*;
 use slackwater_order::place::PostId;
@@ -50,9 +51,54 @@ enum Line {
     Activity {
         json: String,
         arrived: i64,
-        vouched: Vouched,
+        /// What the backend says of it.
+        beside: Beside,
     },
     Relation(String),
+}
+
+/// What a backend says of an activity beside it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Beside {
+    fetched: bool,
+    inner_verified: bool,
+    /// Its own id of the post.
+    post_ref: Option<String>,
+}
+
+impl Beside {
+    fn headers(&self) -> Vec<(String, Vec<u8>)> {
+        let yes = |is_so: bool| is_so.then(|| "true".to_owned());
+        let headers = [
+            ("fetched", yes(self.fetched)),
+            ("inner-verified", yes(self.inner_verified)),
+            ("ref", self.post_ref.clone()),
+        ];
+        let headers = headers.into_iter();
+        let headers = headers.filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        headers
+            .map(|(name, value)| (name, value.into_bytes()))
+            .collect()
+    }
+}
+
+/// The same, with this as the backend's own id of the post.
+fn with_ref(line: Line, post_ref: &str) -> Line {
+    match line {
+        Line::Activity {
+            json,
+            arrived,
+            beside,
+        } => Line::Activity {
+            json,
+            arrived,
+            beside: Beside {
+                post_ref: Some(post_ref.to_owned()),
+                ..beside
+            },
+        },
+        line @ Line::Relation(_) => line,
+    }
 }
 
 /// An engine driven by one list of records.
@@ -165,20 +211,14 @@ impl World {
 
     /// Takes a line in; what it calls for in feeds is still to be done.
     fn apply_line(&mut self, offset: usize, line: &Line) -> Applied {
-        let (topic, value, arrived, vouched) = match line {
+        let (topic, value, arrived, headers) = match line {
             Line::Activity {
                 json,
                 arrived,
-                vouched,
-            } => (Topic::Activities, json, *arrived, *vouched),
-            Line::Relation(json) => (Topic::Relationships, json, NOON, Vouched::default()),
+                beside,
+            } => (Topic::Activities, json, *arrived, beside.headers()),
+            Line::Relation(json) => (Topic::Relationships, json, NOON, Vec::new()),
         };
-        let headers = [
-            ("fetched", vouched.fetched),
-            ("inner-verified", vouched.inner_verified),
-        ];
-        let headers = headers.into_iter().filter(|(_, is_so)| *is_so);
-        let headers = headers.map(|(name, _)| (name.to_owned(), b"true".to_vec()));
         let record = Record {
             position: Position {
                 topic,
@@ -188,7 +228,7 @@ impl World {
             timestamp: Some(Time::from_millis(arrived)),
             key: None,
             value: Some(value.clone().into_bytes()),
-            headers: headers.collect(),
+            headers,
         };
         self.engine
             .follow(&status(offset, self.read_before.max(offset)));
@@ -349,7 +389,7 @@ fn activity(kind: &str, author: usize, n: usize, published: i64, arrived: i64, m
     Line::Activity {
         json,
         arrived,
-        vouched: Vouched::default(),
+        beside: Beside::default(),
     }
 }
 
@@ -359,11 +399,11 @@ fn unlisted(line: Line) -> Line {
         Line::Activity {
             json,
             arrived,
-            vouched,
+            beside,
         } => Line::Activity {
             json: json.replace("\"to\":", "\"cc\":"),
             arrived,
-            vouched,
+            beside,
         },
         line @ Line::Relation(_) => line,
     }
@@ -376,7 +416,7 @@ fn delete(author: usize, n: usize, arrived: i64) -> Line {
     Line::Activity {
         json,
         arrived,
-        vouched: Vouched::default(),
+        beside: Beside::default(),
     }
 }
 
@@ -389,7 +429,7 @@ fn boost(by: usize, n: usize, of: (usize, usize), published: i64, arrived: i64) 
     Line::Activity {
         json,
         arrived,
-        vouched: Vouched::default(),
+        beside: Beside::default(),
     }
 }
 
@@ -751,7 +791,7 @@ fn an_update_by_another_author_is_refused() {
         &Line::Activity {
             json: forged,
             arrived,
-            vouched: Vouched::default(),
+            beside: Beside::default(),
         },
     );
     assert_eq!(world.refused.len(), 1, "{:?}", world.refused);
@@ -768,7 +808,7 @@ fn an_author_who_is_deleted_takes_everything_along() {
         Line::Activity {
             json,
             arrived: NOON + 30,
-            vouched: Vouched::default(),
+            beside: Beside::default(),
         }
     };
     let mut world = World::new();

@@ -137,6 +137,9 @@ impl Ingest {
         }
         if known.made == at || known.newest == at {
             self.reapply(graph, known)?;
+        } else if known.post_ref == envelope.post_ref {
+            // It may be this record that the ref came with: nothing else stored with the post says so.
+            self.store.relist_ref(known)?;
         }
         let outcome = match known.state {
             State::Gone => return Ok(Outcome::Known),

@@ -13,7 +13,7 @@ fn rename(n: usize, name: &str, updated: Option<&str>, arrived: i64) -> Line {
             r#"{{"type":"Update","id":"{id}#{arrived}","actor":"{id}","object":{{"type":"Person","id":"{id}","inbox":"{id}/inbox","name":"{name}"{updated}}}}}"#
         ),
         arrived,
-        vouched: Vouched::default(),
+        beside: Beside::default(),
     }
 }
 
@@ -25,7 +25,7 @@ fn embedding(n: usize, post: usize, name: &str, arrived: i64) -> Line {
             r#"{{"type":"Create","actor":{{"type":"Person","id":"{id}","inbox":"{id}/inbox","name":"{name}"}},"object":{{"type":"Note","id":"{uri}","attributedTo":"{id}","to":"as:Public"}}}}"#
         ),
         arrived,
-        vouched: Vouched::default(),
+        beside: Beside::default(),
     }
 }
 
@@ -34,7 +34,7 @@ fn gone(n: usize, arrived: i64) -> Line {
     Line::Activity {
         json: format!(r#"{{"type":"Delete","actor":"{id}","object":"{id}"}}"#),
         arrived,
-        vouched: Vouched::default(),
+        beside: Beside::default(),
     }
 }
 
@@ -137,7 +137,7 @@ fn an_author_is_known_even_if_the_post_is_refused() {
         &Line::Activity {
             json,
             arrived: NOON,
-            vouched: Vouched::default(),
+            beside: Beside::default(),
         },
     );
     assert_eq!(world.refused.len(), 1);

@@ -39,7 +39,7 @@ fn told(json: String) -> Line {
     Line::Activity {
         json,
         arrived: LATER,
-        vouched: Vouched::default(),
+        beside: Beside::default(),
     }
 }
 
@@ -131,7 +131,7 @@ fn a_document_that_another_host_sent_is_set_aside() {
         r#"{{"type":"Update","actor":"{by}","object":{}}}"#,
         document(0, &circle(0, 1))
     );
-    let said = crate::activity::parse::decode(forged.as_bytes(), Vouched::default());
+    let said = crate::activity::parse::decode(forged.as_bytes(), crate::record::Vouched::default());
     assert!(said.unwrap_err().contains("speaks for its own host only"));
     world.take(0, &addressed(&circle(0, 1), post(0, 1)));
     assert_eq!(world.visibility(0, 1), Visibility::Limited);

@@ -176,7 +176,7 @@ fn said_by(json: &str) -> Line {
     Line::Activity {
         json: json.to_owned(),
         arrived: LATER,
-        vouched: Vouched::default(),
+        beside: Beside::default(),
     }
 }
 
@@ -188,9 +188,9 @@ pub(super) fn fetched(line: Line) -> Line {
     Line::Activity {
         json,
         arrived,
-        vouched: Vouched {
+        beside: Beside {
             fetched: true,
-            ..Vouched::default()
+            ..Beside::default()
         },
     }
 }
@@ -206,9 +206,9 @@ pub(super) fn relayed(by: usize, line: Line) -> Line {
             r#"{{"id":"{group}#relay","type":"Announce","actor":"{group}","object":{json},"to":"as:Public"}}"#
         ),
         arrived,
-        vouched: Vouched {
+        beside: Beside {
             inner_verified: true,
-            ..Vouched::default()
+            ..Beside::default()
         },
     }
 }
@@ -218,7 +218,7 @@ pub(super) fn altered(line: Line, from: &str, to: &str) -> Line {
     let Line::Activity {
         json,
         arrived,
-        vouched,
+        beside,
     } = line
     else {
         return line;
@@ -227,7 +227,7 @@ pub(super) fn altered(line: Line, from: &str, to: &str) -> Line {
     Line::Activity {
         json: json.replace(from, to),
         arrived,
-        vouched,
+        beside,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Store;
 use super::disk::{DiskError, Tree};
-use super::keys::{Index, ListKey, indexed};
+use super::keys::{Index, ListKey, indexed, list_key};
 use super::memtable::Memtable;
 use super::posting_list::PostingOp;
 use crate::feed::post::Post;
@@ -106,6 +106,21 @@ impl Store {
         };
         let post = self.post(*id)?;
         Ok(post.filter(|post| post.post_ref.as_deref() == Some(reference)))
+    }
+
+    /// Lists a post by its ref again if it is not listed so: a checkpoint that was cut off stores a post before the lists that it is in.
+    pub fn relist_ref(&self, post: &Post) -> Result<(), DiskError> {
+        let Some(reference) = post.post_ref.as_deref() else {
+            return Ok(());
+        };
+        if self.list(Index::Ref, reference)?.contains(&post.id) {
+            return Ok(());
+        }
+        self.unwritten_indexed.fetch_add(1, Ordering::Relaxed);
+        let mut memtable = self.memtable.write();
+        let ops = memtable.lists.entry(list_key(Index::Ref, reference));
+        ops.or_default().push(PostingOp::insert(post.id));
+        Ok(())
     }
 
     /// Whether the post is among what memory holds, so that a sweep over the disk leaves it alone.
