@@ -178,6 +178,34 @@ fn an_edit_that_is_carried_out_amid_a_follow_lets_no_boost_in_before_the_follow_
     );
 }
 
+/// A failure means that a reader whose cursor is from another order of reading keeps a boost that is not for them any more: there it
+/// entered before what it boosts became private, or mentioned somebody whom they block.
+#[test]
+fn a_boost_that_is_read_after_what_it_boosts_changed_is_removed_where_it_may_have_been() {
+    let check = |edit: Line, is_removed: bool| {
+        let mut world = World::new();
+        let lines = [
+            wish("account 5"),
+            wish("follow 1"),
+            wish("block 3"),
+            post(0, 0),
+            edit,
+            boosts(1, 1, (0, 0)),
+        ];
+        world.read(&lines, &BTreeSet::new());
+        let boost = world.store.post_by_uri(&uri(1, 1)).unwrap().unwrap().id;
+        let home = FeedId::Home(world.graph.read().account("7").unwrap());
+        let home = world.store.feed(&home).unwrap();
+        assert_eq!(home.ids.contains(&boost), !is_removed);
+        let removal = (boost, newest_of(&world, 0, 0));
+        assert_eq!(home.removed.contains(&removal), is_removed);
+    };
+    let mention = format!(r#","tag":[{{"type":"Mention","href":"{}"}}]"#, actor(3));
+    check(private(0, edits(0, 0, Some(1), "")), true);
+    check(edits(0, 0, Some(1), &mention), true);
+    check(edits(0, 0, Some(1), ""), false);
+}
+
 /// A failure means that whoever edits what many boosted holds everybody up, once for each edit.
 #[test]
 fn edits_of_what_many_boosted_are_carried_out_once_and_in_slices() {
