@@ -234,6 +234,11 @@ fn rights(installed: &Installed) -> Vec<Finding> {
             words(&installed.unusable)
         )));
     }
+    if let Some(owner) = &installed.not_noting {
+        findings.push(to_do(&format!(
+            "nothing is noted: slackwater.note() belongs to {owner}, which may not write to slackwater.outbox. Give both the same owner"
+        )));
+    }
     if findings.is_empty() {
         findings.push(good(&format!("the role {role} may read what it needs")));
     }

@@ -69,6 +69,8 @@ pub struct Installed {
     pub unreadable: BTreeSet<String>,
     /// Tables of ours that the role cannot use, or that are gone.
     pub unusable: BTreeSet<String>,
+    /// The role whose rights the triggers have, if those do not let it write to the outbox.
+    pub not_noting: Option<String>,
     /// The outbox; none if it cannot be read.
     pub outbox: Option<Outbox>,
     /// Late posts of the last hours; none if they cannot be read.
@@ -163,12 +165,18 @@ async fn ours(database: &Database, found: &Found) -> Result<Ours, DatabaseError>
         serve_since: number(&row, 4).map(Time::from_millis),
         unreadable: BTreeSet::new(),
         unusable: BTreeSet::new(),
+        not_noting: None,
         outbox: None,
         late_posts: None,
     };
     if installed.has_role {
         rights(database, &mut installed).await?;
     }
+    let not_noting = "SELECT pg_get_userbyid(p.proowner) FROM pg_proc p
+            JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = 'outbox'
+        WHERE n.nspname = 'slackwater' AND p.proname = 'note' AND NOT has_table_privilege(p.proowner, c.oid, 'INSERT')";
+    let row = database.texts(not_noting).await?.into_iter().next();
+    installed.not_noting = row.map(|row| text(&row, 0));
     // Whoever asks may have fewer rights than the role: what cannot be read is said by the rights, or not at all.
     installed.outbox = outbox(database).await.ok();
     if installed.level == Level::Serve && found.columns.contains_key("statuses") {

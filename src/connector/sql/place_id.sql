@@ -18,9 +18,10 @@ BEGIN
         OR written < arrived - (SELECT value FROM slackwater.settings WHERE name = 'lateness_max_ms') THEN
         RETURN NEW;
     END IF;
-    place := (written << 16) | (nextval('slackwater.low_bits') & 65535);
+    -- Of 16 low bits a sequence has 15, so that there is room above them where it begins again.
+    place := (written << 16) | (nextval('slackwater.low_bits') & 32767);
     -- Most servers say when a post was written to the second. Its author's posts of one second keep the order they came in, also
-    -- where the low bits begin again. The inner query is kept apart so that the primary key alone is used for it.
+    -- where the sequence begins again. The inner query is kept apart so that the primary key alone is used for it.
     SELECT max(s.id) INTO highest
         FROM (SELECT id, account_id FROM public.statuses WHERE written << 16 <= id AND id < (written + 1) << 16 OFFSET 0) AS s
         WHERE s.account_id = NEW.account_id;

@@ -1,6 +1,10 @@
 //! Slackwater in Mastodon's database: a real PostgreSQL with a pretend Mastodon in it, directly and by way of pgbouncer.
 
+mod changes;
+mod ids;
 mod installing;
+mod outbox_limits;
+mod schema_drift;
 
 use crate::support::postgres::Database;
 use postgres::Client;

@@ -1,7 +1,7 @@
 //! A real PostgreSQL with a pretend Mastodon in it: one cluster for all tests that run, a database for each; and pgbouncer in
 //! transaction mode before it, for those that ask.
 //!
-//! The cluster syncs nothing to disk: no test here pulls a plug. It ends with the last test that uses it, or with this process.
+//! The cluster syncs nothing to disk: no test here pulls a plug. It ends with this process, however that ends.
 
 use super::wait_for;
 use postgres::{Client, NoTls};
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Mutex, OnceLock};
 use std::thread::JoinHandle;
 use tempfile::TempDir;
 
@@ -47,7 +47,7 @@ impl Version {
 
 /// A database of a test's own.
 pub(crate) struct Database {
-    cluster: Arc<Cluster>,
+    cluster: &'static Cluster,
     name: String,
 }
 
@@ -59,10 +59,7 @@ impl Database {
 
     /// A pretend Mastodon of this version, without accounts.
     pub(crate) fn mastodon(version: Version) -> Database {
-        let cluster = Cluster::shared();
-        let template = cluster.template(version);
-        drop(cluster);
-        Database::from_template(&template)
+        Database::from_template(&Cluster::shared().template(version))
     }
 
     fn from_template(template: &str) -> Database {
@@ -144,7 +141,7 @@ impl Pooler {
             );
             let file = dir.path().join("pgbouncer.ini");
             fs::write(&file, config).expect("writing pgbouncer's configuration");
-            let mut command = as_owner("pgbouncer");
+            let mut command = supervised("pgbouncer", "TERM", dir.path());
             command.arg(file);
             command
         });
@@ -177,16 +174,10 @@ struct Cluster {
 }
 
 impl Cluster {
-    /// The one that runs, or a new one.
-    fn shared() -> Arc<Cluster> {
-        static SHARED: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
-        let mut shared = SHARED.lock().unwrap_or_else(|broken| broken.into_inner());
-        if let Some(cluster) = shared.upgrade() {
-            return cluster;
-        }
-        let cluster = Arc::new(Cluster::start());
-        *shared = Arc::downgrade(&cluster);
-        cluster
+    /// The one of this process.
+    fn shared() -> &'static Cluster {
+        static SHARED: OnceLock<Cluster> = OnceLock::new();
+        SHARED.get_or_init(Cluster::start)
     }
 
     fn start() -> Cluster {
@@ -204,7 +195,7 @@ impl Cluster {
             String::from_utf8_lossy(&made.stderr)
         );
         let (process, port) = on_a_free_port(dir.path(), |port| {
-            let mut command = as_owner(&binary("postgres"));
+            let mut command = supervised(&binary("postgres"), "QUIT", dir.path());
             command.arg("-D").arg(&data);
             for setting in [
                 &format!("port={port}"),
@@ -259,7 +250,7 @@ impl Cluster {
     }
 }
 
-/// A process that is ended by its id when this is dropped, and by the kernel if this process is killed.
+/// A server that is ended, by the id of its supervisor, when this is dropped; and by the kernel's signal when this process ends.
 struct Process {
     end: Sender<()>,
     thread: Option<JoinHandle<()>>,
@@ -306,10 +297,10 @@ impl Drop for Process {
     }
 }
 
-/// Ends it as `pg_ctl stop -m immediate` does: what is on disk goes with the folder.
+/// Tells its supervisor to end it.
 fn stop(process: &mut Child) {
     let id = process.id().to_string();
-    let _ = Command::new("kill").args(["-QUIT", &id]).status();
+    let _ = Command::new("kill").args(["-TERM", &id]).status();
     let _ = process.wait();
 }
 
@@ -355,13 +346,29 @@ fn dir_of_owner() -> TempDir {
     dir
 }
 
-/// A command as a user that PostgreSQL and pgbouncer are willing to run as; ended when its starter ends.
+/// A server that is ended by `signal` when its supervisor is told to end, or when the thread that started it does; then its folder
+/// goes too.
+fn supervised(program: &str, signal: &str, dir: &Path) -> Command {
+    const SUPERVISOR: &str = r#"
+        signal=$1 dir=$2; shift 2
+        trap 'kill -"$signal" $server' TERM
+        "$@" & server=$!
+        wait $server; status=$?
+        [ $status -le 128 ] || { wait $server; rm -rf "$dir"; }
+        exit $status"#;
+    let mut command = as_owner("sh");
+    command.args(["-c", SUPERVISOR, "supervisor", signal]);
+    command.arg(dir).arg(program);
+    command
+}
+
+/// A command as a user that PostgreSQL and pgbouncer are willing to run as; told to end when its starter ends.
 fn as_owner(program: &str) -> Command {
     let mut command = Command::new("setpriv");
     if is_root() {
         command.args(["--reuid", OWNER, "--regid", OWNER, "--init-groups"]);
     }
-    command.args(["--pdeathsig", "QUIT", "--"]).arg(program);
+    command.args(["--pdeathsig", "TERM", "--"]).arg(program);
     command.env("PATH", path()).current_dir("/");
     command
 }
