@@ -38,6 +38,7 @@ mod nginx;
 mod old_data;
 mod operate;
 mod patience;
+mod ref_places;
 mod refs;
 mod rules;
 mod schemas;
