@@ -5,7 +5,7 @@
 
 mod support;
 
-use slackwater::api::append_body::{self, ActivityHeaders};
+use slackwater::api::append_body::{self, ActivityHeaders, PlaceRule};
 use slackwater::log::built_in;
 use slackwater::log::{self, LogWriter};
 use slackwater::pipeline::due::Due;
@@ -169,6 +169,7 @@ fn create(by: usize, n: usize) -> NewRecord {
     append_body::activity(
         create_json(by, n).as_bytes(),
         ActivityHeaders::default(),
+        PlaceRule::default(),
         now(),
     )
     .unwrap()
@@ -180,7 +181,13 @@ fn boost(by: usize, of: &str) -> NewRecord {
         r#"{{"id":"{by}/boost","type":"Announce","actor":"{by}","object":"{of}","published":"{}","to":"as:Public"}}"#,
         now().rfc3339()
     );
-    append_body::activity(json.as_bytes(), ActivityHeaders::default(), now()).unwrap()
+    append_body::activity(
+        json.as_bytes(),
+        ActivityHeaders::default(),
+        PlaceRule::default(),
+        now(),
+    )
+    .unwrap()
 }
 
 fn mute(account: &str, whom: usize, removed: bool) -> NewRecord {

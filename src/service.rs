@@ -21,8 +21,10 @@ use cursor_key::sealed;
 use listener::Listener;
 use reload::Watch;
 use slackwater_engine::feed::store::disk::DiskError;
-use slackwater_engine::feed::store::{self, Store};
+use slackwater_engine::feed::store::{self, CheckpointState, Store};
 use slackwater_engine::view::View;
+use slackwater_order::place::PostId;
+use slackwater_order::ref_place::PlaceSource;
 use socket::Waits;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -50,6 +52,9 @@ const WRITE_WAIT: Duration = Duration::from_secs(30);
 /// Under which name the data folder keeps which log it was built from.
 const LOG: &str = "log";
 
+/// Under which name the data folder keeps from what its posts got their places, unless it is from when they were written.
+const PLACE_SOURCE: &str = "place_source";
+
 /// Why the service did not start, or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
@@ -73,6 +78,19 @@ pub enum ServiceError {
         built_from: String,
         /// What is configured.
         now: String,
+    },
+    /// The posts of the data folder got their places from something else.
+    #[error(
+        "the data folder {path} was built with ordering.place = {built_with:?}, and this is {now:?}: `slackwater serve --rebuild` puts \
+         it aside and makes it anew, with other ids; or set ordering.place back"
+    )]
+    OtherPlaces {
+        /// The folder.
+        path: String,
+        /// What it was built with.
+        built_with: &'static str,
+        /// What is configured.
+        now: &'static str,
     },
     /// The file with the built-in log's id.
     #[error("reading or writing the id of the built-in log")]
@@ -300,6 +318,7 @@ fn open(
     };
     let store = Arc::new(Store::open(folder).map_err(failed)?);
     let reflects = store.reflects().map_err(failed)?;
+    bind_places(&store, &reflects, options.engine.place_source, &path)?;
     let built_from = store.meta::<String>(LOG).map_err(failed)?;
     let built_from = built_from.filter(|_| !reflects.next.is_empty());
     match (identity.stored_as(built_from.as_deref()), built_from) {
@@ -319,6 +338,35 @@ fn open(
     let pipeline = Pipeline::new(source, log_writer.clone(), runtime, store, options)
         .map_err(|error| pipeline_error(error, &path))?;
     Ok((pipeline, log_writer))
+}
+
+/// Notes in the data folder from what its posts get their places. Errors: those that it has got theirs from something else.
+fn bind_places(
+    store: &Store,
+    reflects: &CheckpointState,
+    place_source: PlaceSource,
+    path: &str,
+) -> Result<(), ServiceError> {
+    let failed = |source| ServiceError::Folder {
+        path: path.to_owned(),
+        source,
+    };
+    let noted = store.meta::<PlaceSource>(PLACE_SOURCE).map_err(failed)?;
+    let built_with = noted.unwrap_or_default();
+    // A checkpoint that was cut off leaves posts, and nothing that says so.
+    let (posts, _) = store.stored_posts(PostId::MIN, 1).map_err(failed)?;
+    let is_empty = reflects.next.is_empty() && posts.is_empty();
+    if built_with == place_source {
+        return Ok(());
+    }
+    if !is_empty {
+        return Err(ServiceError::OtherPlaces {
+            path: path.to_owned(),
+            built_with: built_with.name(),
+            now: place_source.name(),
+        });
+    }
+    store.put_meta(PLACE_SOURCE, &place_source).map_err(failed)
 }
 
 /// How many connections there may be: as many as there may be streams and requests, as far as the system allows.

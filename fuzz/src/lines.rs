@@ -1,6 +1,6 @@
 //! Bodies of many lines, each an activity or one wrapped with what came beside it.
 
-use slackwater::api::append_body::{self, ParsedBody};
+use slackwater::api::append_body::{self, ParsedBody, PlaceRule};
 use slackwater_engine::decode::{Decoded, decode_record};
 use slackwater_engine::record::{Position, Record};
 use slackwater_order::time::Time;
@@ -14,7 +14,9 @@ pub fn holds(data: &[u8]) {
     let said_of = data
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.trim_ascii().is_empty());
-    if let Ok(sorted) = append_body::lines(data, |line| append_body::activity_line(line, now)) {
+    if let Ok(sorted) = append_body::lines(data, |line| {
+        append_body::activity_line(line, PlaceRule::default(), now)
+    }) {
         assert_eq!(
             sorted.records.len() + sorted.rejected.len(),
             said_of.count(),

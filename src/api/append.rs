@@ -1,7 +1,7 @@
 //! The routes that append: activities and relationships.
 
 use super::app::App;
-use super::append_body::{self, ActivityHeaders, ParsedBody};
+use super::append_body::{self, ActivityHeaders, ParsedBody, PlaceRule};
 use super::problem::Problem;
 use super::rejections::Rejection;
 use super::relation_sets;
@@ -54,6 +54,10 @@ pub(super) async fn post_activities(
     let (body, _share) = app.body(request).await?;
     let guard = app.state.in_flight.enter();
     let now = guard.at;
+    let places = PlaceRule {
+        source: app.state.view.place_source,
+        clock_skew: app.state.view.windows().clock_skew,
+    };
     match form {
         Form::One => {
             let text = |name: &str| -> Result<Option<String>, Problem> {
@@ -74,7 +78,7 @@ pub(super) async fn post_activities(
             };
             let names = headers.keys().map(header::HeaderName::as_str);
             let record = append_body::check_headers(names)
-                .and_then(|()| append_body::activity(&body, activity_headers, now))
+                .and_then(|()| append_body::activity(&body, activity_headers, places, now))
                 .map_err(|refused| app.unprocessable(ACTIVITIES, refused))?;
             app.append(ParsedBody::one(record), guard, ACTIVITIES).await
         }
@@ -83,7 +87,7 @@ pub(super) async fn post_activities(
             append_body::check_headers_of_lines(names)
                 .map_err(|refused| app.unprocessable(ACTIVITIES, refused))?;
             let parsed = tokio::task::block_in_place(|| {
-                append_body::lines(&body, |line| append_body::activity_line(line, now))
+                append_body::lines(&body, |line| append_body::activity_line(line, places, now))
             })
             .map_err(|e| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, e))?;
             app.append(parsed, guard, ACTIVITIES).await

@@ -5,6 +5,7 @@ use super::responses::Rejected;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
+use slackwater_engine::activity::Activity;
 use slackwater_engine::activity::parse::author_key;
 use slackwater_engine::decode::{Decoded, decode_record};
 use slackwater_engine::id;
@@ -12,9 +13,11 @@ use slackwater_engine::record::{
     Envelope, HEADERS, NewRecord, RECORD_BYTES_MAX, RecordView, Topic, header_meant,
 };
 use slackwater_engine::spelling;
+use slackwater_order::ref_place::{PlaceSource, place_of_ref};
 use slackwater_order::time::Time;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// The largest body, in bytes.
 pub const BODY_BYTES_MAX: usize = 16 << 20;
@@ -38,6 +41,15 @@ pub struct ActivityHeaders {
     pub fetched: Option<String>,
     /// `Inner-Verified`.
     pub inner_verified: Option<String>,
+}
+
+/// What posts that are sent must have so that they get a place.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PlaceRule {
+    /// From what they get it.
+    pub source: PlaceSource,
+    /// How far ahead of its arrival a ref may stand.
+    pub clock_skew: Duration,
 }
 
 /// The records of a body, with the lines that are none.
@@ -110,6 +122,7 @@ pub fn check_headers_of_lines<'a>(
 pub fn activity(
     value: &[u8],
     activity_headers: ActivityHeaders,
+    places: PlaceRule,
     now: Time,
 ) -> Result<NewRecord, Rejection> {
     let headers = [
@@ -131,7 +144,8 @@ pub fn activity(
         headers: &headers,
     };
     let author = match decode_record(record) {
-        Decoded::Activity(_, activity) => {
+        Decoded::Activity(envelope, activity) => {
+            places.check(&envelope, &activity)?;
             author_key(&activity).map(|author| author.as_bytes().to_vec())
         }
         Decoded::Relation(_) => None,
@@ -154,6 +168,23 @@ pub fn activity(
         headers,
         timestamp: now,
     })
+}
+
+impl PlaceRule {
+    /// Whether what is sent so will have its place, if it is a post.
+    fn check(self, envelope: &Envelope, activity: &Activity) -> Result<(), Rejection> {
+        if self.source == PlaceSource::Published || !matches!(activity, Activity::Post { .. }) {
+            return Ok(());
+        }
+        let reference = envelope.post_ref.as_deref();
+        match place_of_ref(reference, envelope.arrived, self.clock_skew) {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let reason = format!("{error} (ordering.place is \"ref\")");
+                Err(RejectionKind::Envelope.with(reason))
+            }
+        }
+    }
 }
 
 /// A relation document as the record it becomes.
@@ -241,7 +272,7 @@ const WRAPPED: [&str; 7] = [
 ];
 
 /// A line of activities: the activity itself, or an activity wrapped with its headers.
-pub fn activity_line(line: &[u8], now: Time) -> Result<NewRecord, Rejection> {
+pub fn activity_line(line: &[u8], places: PlaceRule, now: Time) -> Result<NewRecord, Rejection> {
     #[derive(Deserialize)]
     struct Wrapped<'a> {
         #[serde(borrow)]
@@ -258,7 +289,7 @@ pub fn activity_line(line: &[u8], now: Time) -> Result<NewRecord, Rejection> {
         inner_verified: Option<bool>,
     }
     if !is_wrapped(line)? {
-        return activity(line, ActivityHeaders::default(), now);
+        return activity(line, ActivityHeaders::default(), places, now);
     }
     let wrapped: Wrapped<'_> = serde_json::from_slice(line).map_err(|e| {
         RejectionKind::Envelope.with(format!("the line is no wrapped activity: {e}"))
@@ -270,7 +301,12 @@ pub fn activity_line(line: &[u8], now: Time) -> Result<NewRecord, Rejection> {
         fetched: wrapped.fetched.map(|fetched| fetched.to_string()),
         inner_verified: wrapped.inner_verified.map(|it| it.to_string()),
     };
-    activity(wrapped.activity.get().as_bytes(), activity_headers, now)
+    activity(
+        wrapped.activity.get().as_bytes(),
+        activity_headers,
+        places,
+        now,
+    )
 }
 
 /// Whether a line is an activity wrapped with what comes beside it: an object without a type that has one inside, or has

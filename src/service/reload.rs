@@ -134,6 +134,7 @@ fn take_over(effective: &mut Config, config: &Config, reload: &SettingsMailbox) 
         return Outcome::Unchanged;
     }
     let (old, new) = (&effective.pipeline.engine, &config.pipeline.engine);
+    let old_place = old.place_source;
     if (&old.windows, old.patience) != (&new.windows, new.patience) {
         reload.put(new.windows.clone(), new.patience);
     }
@@ -143,6 +144,12 @@ fn take_over(effective: &mut Config, config: &Config, reload: &SettingsMailbox) 
     effective.pipeline.engine.windows = new.windows.clone();
     effective.pipeline.engine.patience = new.patience;
     effective.logging.level.clone_from(&config.logging.level);
+    if old_place != new.place_source {
+        tracing::warn!(
+            "ordering.place changed, which gives every post another id: it is as before until the feeds are made anew with \
+             `slackwater serve --rebuild`"
+        );
+    }
     // Whatever still differs cannot be taken over.
     if effective != config {
         tracing::warn!("beside [ordering] and logging.level, settings changed that need a restart");

@@ -39,6 +39,7 @@ mod nginx;
 mod old_data;
 mod operate;
 mod patience;
+mod ref_places;
 mod refs;
 mod relation_sets;
 mod rules;

@@ -76,6 +76,7 @@
 //! | [`window`] | how long a host's events may take: as the operator says, or as learned |
 //! | [`verdict`] | what that makes of one event |
 //! | [`place`], [`key_hash`] | where it then stands: its id, and the slot of its author in it |
+//! | [`ref_place`] | the same where somebody else gives it its id |
 //! | [`decaying_histogram`], [`delay_curve`], [`origin_stats`] | one host's delays, and the window and the curve learned from them |
 //! | [`origins`] | all hosts |
 //! | [`hold`] | how long a reader is held back for the hosts they read |
@@ -90,6 +91,7 @@ mod map;
 pub mod origin_stats;
 pub mod origins;
 pub mod place;
+pub mod ref_place;
 pub mod time;
 pub mod verdict;
 pub mod window;

@@ -48,7 +48,8 @@ impl Verdict {
     }
 }
 
-/// Which of a post's two times gave it its place.
+// Stored by the number of the variant: a new one goes at the end.
+/// What gave a post its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
@@ -58,6 +59,8 @@ pub enum PlacedBy {
     Published,
     /// When this instance received it.
     Arrived,
+    /// The backend's own id of it: see [`ref_place`](crate::ref_place).
+    Ref,
 }
 
 impl PlacedBy {
@@ -66,6 +69,7 @@ impl PlacedBy {
         match self {
             PlacedBy::Published => "published",
             PlacedBy::Arrived => "arrived",
+            PlacedBy::Ref => "ref",
         }
     }
 }
@@ -75,9 +79,9 @@ impl PlacedBy {
 pub struct Judgement {
     /// The verdict.
     pub verdict: Verdict,
-    /// Which time counts.
+    /// What counts.
     pub placed_by: PlacedBy,
-    /// That time: where to begin looking for a free place. Never later than `arrived`.
+    /// The time that it gives: where to begin looking for a free place. Never later than `arrived`, but of a ref.
     pub at: Time,
     /// Whether it is in feeds.
     pub disposition: Disposition,
@@ -90,7 +94,7 @@ pub enum Disposition {
     /// In those it belongs in.
     #[default]
     InFeeds,
-    /// In none: it was too late, and its origin's posts are dropped then. It can be asked for.
+    /// In none: it was too late, and its origin's posts are dropped then, or its ref says no time. It can be asked for.
     Dropped,
 }
 
@@ -168,7 +172,7 @@ mod tests {
     ) {
         let at = match placed_by {
             PlacedBy::Published => back(delay_ms).min(ARRIVED),
-            PlacedBy::Arrived => ARRIVED,
+            PlacedBy::Arrived | PlacedBy::Ref => ARRIVED,
         };
         let meant = Judgement {
             verdict,

@@ -3,6 +3,7 @@
 use super::value::{Patience, ReorderWindow, Span};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use slackwater_order::ref_place::PlaceSource;
 use slackwater_order::window::{LatePolicy, TooLatePolicy};
 use std::collections::BTreeMap;
 
@@ -26,6 +27,8 @@ pub struct Ordering {
     /// How far ahead of ours another server's clock may run.
     #[schemars(extend("x-min" = "0s", "x-max" = "1h"))]
     pub clock_skew: Option<Span>,
+    /// From what posts get their places, which are their ids. Another choice needs a rebuild.
+    pub place: Option<PlaceSource>,
     /// How windows that are "auto" are learned.
     pub auto: Auto,
     /// Windows of their own for some origins: `threads.net`, or `*.example` for all below it.

@@ -32,6 +32,7 @@ pub(super) fn resolve(
     let logging = resolver.logging(written.logging);
     let mut pipeline = feed::pipeline(&written.feed, default.pipeline);
     pipeline.engine.windows = resolver.windows(&written.ordering, pipeline.engine.windows);
+    pipeline.engine.place_source = resolver.place_source(&written.ordering);
     if let Some(patience) = written.ordering.patience {
         pipeline.engine.patience = patience.0;
     }

@@ -5,6 +5,7 @@ use crate::config::file::{self, Span};
 use crate::config::mistake::quoted;
 use crate::config::validate::join;
 use slackwater_engine::host::{origin_of, pattern_of};
+use slackwater_order::ref_place::PlaceSource;
 use slackwater_order::window::{
     Auto, LatePolicy, PatternTaken, ReorderWindow, TooLatePolicy, Window, Windows,
 };
@@ -50,6 +51,24 @@ impl Resolver<'_> {
             }
         }
         windows
+    }
+
+    /// From what posts get their places. A ref does not move, so that nothing can surface.
+    pub(super) fn place_source(&mut self, written: &file::Ordering) -> PlaceSource {
+        let place_source = written.place.unwrap_or_default();
+        let of_origins = written
+            .origin
+            .iter()
+            .map(|(name, origin)| (join("ordering.origin", name), origin.late));
+        let all = of_origins.chain([("ordering".to_owned(), written.late)]);
+        for (key, late) in all {
+            if (place_source, late) == (PlaceSource::Ref, Some(LatePolicy::Surface)) {
+                let found = "late = \"surface\" with ordering.place = \"ref\"";
+                let allowed = "\"surface\" with ordering.place = \"published\", as a place that the backend gave does not move; or late = \"reorder\"";
+                self.mistake(&join(&key, "late"), found, allowed, None);
+            }
+        }
+        place_source
     }
 
     fn auto(&mut self, written: &file::Auto) -> Auto {

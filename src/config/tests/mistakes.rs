@@ -18,7 +18,7 @@ listen = "0.0.0.0:8787"
 [speed]
 "#,
         r#"s.toml:2: log.kind: found "kafak"; allowed: "built-in" or "kafka"; did you mean "kafka"?
-s.toml:4: ordering.reorder_windw: found an unknown key; allowed: allowed_lateness, auto, clock_skew, late, origin, patience, reorder_window, too_late; did you mean reorder_window?
+s.toml:4: ordering.reorder_windw: found an unknown key; allowed: allowed_lateness, auto, clock_skew, late, origin, patience, place, reorder_window, too_late; did you mean reorder_window?
 s.toml:5: ordering.clock_skew: found 30; allowed: a duration such as "30s", "24h" or "30d", from 0s to 1h; did you mean "30s"?
 s.toml:7: feed.length: found 0; allowed: a whole number from 1 to 100000
 s.toml:8: feed.posts_keep: found "1 fortnight"; allowed: a duration such as "30s", "24h" or "30d", from 1h to 10y
@@ -112,11 +112,11 @@ fn durations_and_sizes_have_units_and_bounds() {
 fn a_key_that_is_unknown_is_guessed_if_it_is_close_or_stands_elsewhere() {
     check(
         "ordering.reorder = \"0s\"",
-        "s.toml:1: ordering.reorder: found an unknown key; allowed: allowed_lateness, auto, clock_skew, late, origin, patience, reorder_window, too_late",
+        "s.toml:1: ordering.reorder: found an unknown key; allowed: allowed_lateness, auto, clock_skew, late, origin, patience, place, reorder_window, too_late",
     );
     check(
         "ordering.quantile = 0.9",
-        "s.toml:1: ordering.quantile: found an unknown key; allowed: allowed_lateness, auto, clock_skew, late, origin, patience, reorder_window, too_late; did you mean ordering.auto.quantile?",
+        "s.toml:1: ordering.quantile: found an unknown key; allowed: allowed_lateness, auto, clock_skew, late, origin, patience, place, reorder_window, too_late; did you mean ordering.auto.quantile?",
     );
     check(
         "http.service_tokens = [\"0123456789abcdef\"]",

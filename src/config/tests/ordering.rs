@@ -1,6 +1,7 @@
 //! `[ordering]`: windows, and the patience of accounts.
 
 use super::*;
+use slackwater_order::ref_place::PlaceSource;
 
 #[test]
 fn an_origin_has_windows_of_its_own() {
@@ -83,6 +84,25 @@ fn a_learned_window_moves_no_place() {
     );
     right(
         "[ordering]\nlate = \"surface\"\n[ordering.origin.\"a.example\"]\nreorder_window = \"auto\"\nlate = \"reorder\"",
+    );
+}
+
+#[test]
+fn a_place_that_the_backend_gave_does_not_surface() {
+    let mistake = r#"found late = "surface" with ordering.place = "ref"; allowed: "surface" with ordering.place = "published", as a place that the backend gave does not move; or late = "reorder""#;
+    let config = right("[ordering]\nplace = \"ref\"\ntoo_late = \"drop\"");
+    assert_eq!(config.pipeline.engine.place_source, PlaceSource::Ref);
+    check(
+        "[ordering]\nplace = \"ref\"\nlate = \"surface\"",
+        &format!("s.toml:3: ordering.late: {mistake}"),
+    );
+    check(
+        "[ordering]\nplace = \"ref\"\n[ordering.origin.\"a.example\"]\nlate = \"surface\"\n[ordering.origin.\"b.example\"]\nlate = \"reorder\"",
+        &format!("s.toml:4: ordering.origin.\"a.example\".late: {mistake}"),
+    );
+    check(
+        "[ordering]\nplace = \"arrived\"",
+        "s.toml:2: ordering.place: found \"arrived\"; allowed: \"published\" or \"ref\"",
     );
 }
 

@@ -55,11 +55,13 @@ use log_status::LogStatus;
 use parking_lot::RwLock;
 use retention_clock::RetentionClock;
 use slackwater_order::horizon::highest_visible;
+use slackwater_order::ref_place::PlaceSource;
 use slackwater_order::time::Time;
 use slackwater_order::window::Windows;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// A removal that was requested (the end of a mute) and not read after so long is requested again.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
@@ -69,6 +71,8 @@ const ASK_AGAIN: Duration = Duration::from_secs(60);
 pub struct Options {
     /// Reorder windows.
     pub windows: Windows,
+    /// From what posts get their places. The data folder and all cursors are of one of the two.
+    pub place_source: PlaceSource,
     /// The patience of accounts that set none.
     pub patience: Patience,
     /// How long posts, stubs and removals are kept.
@@ -86,6 +90,7 @@ impl Default for Options {
         let day = Duration::from_secs(86_400);
         Options {
             windows: Windows::default(),
+            place_source: PlaceSource::default(),
             patience: Patience::For(Duration::ZERO),
             keep: Keep {
                 posts: 30 * day,
@@ -151,7 +156,7 @@ impl Engine {
         let last_access = Arc::new(LastAccess::default());
         inactivity::load(&store, &mut graph, &last_access)?;
         let reflects = store.reflects()?;
-        let mut ingest = Ingest::new(Arc::clone(&store))?;
+        let mut ingest = Ingest::new(Arc::clone(&store), options.place_source)?;
         ingest.again = Reevaluation::new(reflects.again.clone(), options.boosts_at_once);
         graph.set_default_patience(options.patience);
         let windows = Arc::new(options.windows);
@@ -169,7 +174,8 @@ impl Engine {
             last_access,
             pending_relations: Arc::default(),
             edited: ingest.again.boosts.waiting(),
-            log: SealedLog::new(options.log),
+            log: SealedLog::new(log_of_cursors(options.log, options.place_source)),
+            place_source: options.place_source,
             built: watching,
         };
         Ok(Engine {
@@ -493,5 +499,13 @@ impl Engine {
         let again = &self.ingest.again;
         let waits = again.scans() && self.is_flushing;
         !waits && !again.are_authors_done()
+    }
+}
+
+/// The log as cursors name it: one cursor is never good for feeds of both kinds of places, which are other feeds.
+fn log_of_cursors(log: u64, place_source: PlaceSource) -> u64 {
+    match place_source {
+        PlaceSource::Published => log,
+        PlaceSource::Ref => xxh3_64_with_seed(place_source.name().as_bytes(), log),
     }
 }

@@ -9,6 +9,7 @@ mod inactivity;
 mod ordering;
 mod partitions;
 mod random;
+mod ref_places;
 mod reference_model;
 mod refs;
 mod relation_changes;
@@ -33,6 +34,7 @@ use crate::record::{PartitionEnd, Position, Record, Topic};
 use crate::view::visible::visible;
 use proptest::prelude::*;
 use slackwater_order::place::PostId;
+use slackwater_order::ref_place::PlaceSource;
 use slackwater_order::time::Time;
 use slackwater_order::verdict::{Disposition, Verdict};
 use slackwater_order::window::{LatePolicy, ReorderWindow, TooLatePolicy, Windows};
@@ -111,6 +113,7 @@ struct World {
     /// What stands before this was read before the last crash, some of it perhaps in vain.
     read_before: usize,
     boosts_at_once: usize,
+    place_source: PlaceSource,
 }
 
 impl Deref for World {
@@ -133,7 +136,13 @@ impl World {
     }
 
     fn with(windows: Windows) -> World {
-        World::open(tempfile::tempdir().unwrap(), 0, windows, SLICE)
+        World::placing(PlaceSource::Published, windows)
+    }
+
+    /// Where posts get their places from this.
+    fn placing(place_source: PlaceSource, windows: Windows) -> World {
+        let folder = tempfile::tempdir().unwrap();
+        World::open(folder, 0, windows, SLICE, place_source)
     }
 
     /// Where no boost is decided as its original is read, and one in a slice.
@@ -149,7 +158,13 @@ impl World {
         world
     }
 
-    fn open(folder: TempDir, read_before: usize, windows: Windows, boosts_at_once: usize) -> World {
+    fn open(
+        folder: TempDir,
+        read_before: usize,
+        windows: Windows,
+        boosts_at_once: usize,
+        place_source: PlaceSource,
+    ) -> World {
         let store = Store::open_patiently(&store::Options {
             path: folder.path().to_owned(),
             length: LENGTH,
@@ -161,6 +176,7 @@ impl World {
         let options = Options {
             windows,
             boosts_at_once,
+            place_source,
             ..Options::default()
         };
         let next = next_of(&store.reflects().unwrap().next);
@@ -172,6 +188,7 @@ impl World {
             arrived_last: Time::default(),
             read_before,
             boosts_at_once,
+            place_source,
         }
     }
 
@@ -182,12 +199,13 @@ impl World {
             engine,
             read_before,
             boosts_at_once,
+            place_source,
             ..
         } = self;
         let read_before = read_before.max(next_of(engine.next()));
         let windows = Windows::clone(&engine.windows);
         drop(engine);
-        World::open(folder, read_before, windows, boosts_at_once)
+        World::open(folder, read_before, windows, boosts_at_once, place_source)
     }
 
     /// Reads every line not yet reflected, with a checkpoint after those in `checkpoints`.

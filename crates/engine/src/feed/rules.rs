@@ -17,7 +17,8 @@ use crate::graph::Graph;
 use crate::graph::lists::List;
 use crate::graph::moderation::ModerationState;
 use crate::relationship::Replies;
-use slackwater_order::verdict::Disposition;
+use slackwater_order::ref_place::REF_TIMES_SINCE;
+use slackwater_order::verdict::{Disposition, PlacedBy};
 
 /// Which of its author's followers without particular wishes get a post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,7 +164,7 @@ pub fn is_in_public_feed(subject: &Subject<'_>, reader: Option<&Account>) -> boo
 pub fn may_be_seen(subject: &Subject<'_>, reader: Option<&Account>) -> bool {
     let is_there = subject
         .is_nowhere()
-        .is_none_or(|why| why == Excluded::TooLate);
+        .is_none_or(|why| matches!(why, Excluded::TooLate | Excluded::Timeless));
     let original = subject.original.as_ref();
     let is_own =
         |author: Option<ActorIx>, reader: &Account| author.is_some() && author == reader.actor();
@@ -210,7 +211,13 @@ impl Subject<'_> {
         if original.unwrap_or_default().max(self.standing) == ModerationState::Suspended {
             return Some(Excluded::Suspended);
         }
-        (self.post.disposition == Disposition::Dropped).then_some(Excluded::TooLate)
+        let says_no_time =
+            |post: &Post| post.placed_by == PlacedBy::Ref && post.id.time() < REF_TIMES_SINCE;
+        match self.post.disposition {
+            Disposition::InFeeds => None,
+            Disposition::Dropped if says_no_time(self.post) => Some(Excluded::Timeless),
+            Disposition::Dropped => Some(Excluded::TooLate),
+        }
     }
 
     /// Whether it is for everybody: public, no boost, its author not limited.

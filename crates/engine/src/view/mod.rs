@@ -53,6 +53,7 @@ use parking_lot::RwLock;
 use schemars::JsonSchema;
 use serde::Serialize;
 use slackwater_order::origins::Origins;
+use slackwater_order::ref_place::PlaceSource;
 use slackwater_order::window::Windows;
 use std::sync::Arc;
 
@@ -129,6 +130,8 @@ pub struct View {
     pub edited: Waiting,
     /// The log that feeds are built from, and the keys that seal cursors.
     pub log: SealedLog,
+    /// From what posts get their places.
+    pub place_source: PlaceSource,
     /// How far feeds are built.
     pub built: watch::Receiver<Arc<BuildProgress>>,
 }
@@ -146,6 +149,7 @@ impl View {
             pending_relations: Arc::default(),
             edited: Waiting::default(),
             log: 0.into(),
+            place_source: PlaceSource::default(),
             built,
         }
     }

@@ -35,6 +35,7 @@ use outcome::{IngestError, Outcome};
 use parking_lot::RwLock;
 use slackwater_order::hold::OriginHold;
 use slackwater_order::origins::{self, Observation, Origins};
+use slackwater_order::ref_place::PlaceSource;
 use slackwater_order::time::Time;
 use slackwater_order::window::Windows;
 use std::sync::Arc;
@@ -43,6 +44,8 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Ingest {
     store: Arc<Store>,
+    /// From what posts get their places.
+    place_source: PlaceSource,
     /// Sequence numbers below which a slot is known to be full, by slot and first millisecond.
     full: HashMap<(u32, Time), u64>,
     /// Written here alone; readers look on.
@@ -67,8 +70,8 @@ pub struct RecordContext<'a> {
 }
 
 impl Ingest {
-    /// With what is stored of each origin.
-    pub fn new(store: Arc<Store>) -> Result<Ingest, DiskError> {
+    /// With what is stored of each origin. Posts get their places from `place_source`.
+    pub fn new(store: Arc<Store>, place_source: PlaceSource) -> Result<Ingest, DiskError> {
         let mut from = Vec::new();
         let reflects = store.reflects()?;
         for next in reflects.next {
@@ -97,6 +100,7 @@ impl Ingest {
         }
         Ok(Ingest {
             store,
+            place_source,
             full: HashMap::new(),
             origins: Arc::new(RwLock::new(origins)),
             renamed: None,
@@ -147,6 +151,9 @@ impl Ingest {
                 if let Some(author) = author {
                     keep_document(&self.store, at, envelope.arrived, *author)?;
                 }
+                // A copy has no ref. Where refs are places it waits for its own record, also to be edited: else what it says would
+                // count if it came after that record, and not if it came before.
+                let original = original.filter(|_| self.place_source == PlaceSource::Published);
                 if let Some(original) = original {
                     let plain = Envelope {
                         post_ref: None,

@@ -1,11 +1,13 @@
-//! The place of a post: the lowest free one of its author's slot.
+//! The place of a post: the lowest free one of its author's slot, or the one that its backend gave it.
 
 use super::Ingest;
 use super::outcome::IngestError;
 use crate::activity::PostContent;
 use crate::feed::post::Post;
 use crate::feed::store::disk::DiskError;
+use crate::record::Envelope;
 use slackwater_order::place::{Occupant, PostId, RUN_ON_MAX, lowest_free, slot_of};
+use slackwater_order::ref_place::{PlaceSource, judged_at, place_of_ref};
 use slackwater_order::time::Time;
 use slackwater_order::verdict::{Judgement, PlacedBy};
 use std::sync::Arc;
@@ -16,8 +18,42 @@ use std::time::Duration;
 const FULL_SLOTS_MAX: usize = 10_000;
 
 impl Ingest {
-    /// The lowest free place of a post that is judged so.
+    /// The place of a post that is judged so, with what gave it the place. Clocks may differ by `clock_skew`.
     pub(super) fn place(
+        &mut self,
+        body: &PostContent,
+        judgement: Judgement,
+        envelope: &Envelope,
+        clock_skew: Duration,
+    ) -> Result<Placed, IngestError> {
+        match self.place_source {
+            PlaceSource::Published => self.lowest_place(body, judgement, envelope.arrived),
+            PlaceSource::Ref => self.place_by_ref(body, judgement, envelope, clock_skew),
+        }
+    }
+
+    /// The place that the backend's own id of a post is.
+    fn place_by_ref(
+        &self,
+        body: &PostContent,
+        judgement: Judgement,
+        envelope: &Envelope,
+        clock_skew: Duration,
+    ) -> Result<Placed, IngestError> {
+        let place = place_of_ref(envelope.post_ref.as_deref(), envelope.arrived, clock_skew);
+        let id = place.map_err(|error| IngestError::Refused(format!("{}: {error}", body.uri)))?;
+        match self.store.post(id)? {
+            None => Ok(Placed::At(id, judged_at(id, judgement))),
+            Some(there) if there.body.uri == body.uri => Ok(Placed::Before(there)),
+            Some(there) => Err(IngestError::Refused(format!(
+                "the ref {id} of {} is that of {}: a post has an id of its own",
+                body.uri, there.body.uri
+            ))),
+        }
+    }
+
+    /// The lowest free place of a post that is judged so.
+    fn lowest_place(
         &mut self,
         body: &PostContent,
         judgement: Judgement,
@@ -31,7 +67,7 @@ impl Ingest {
                 Some((PlacedBy::Published, judgement.at, arrived)),
                 Some((PlacedBy::Arrived, arrived, arrived.plus(run_on))),
             ],
-            PlacedBy::Arrived => [
+            PlacedBy::Arrived | PlacedBy::Ref => [
                 Some((PlacedBy::Arrived, arrived, arrived.plus(run_on))),
                 None,
             ],
@@ -62,7 +98,11 @@ impl Ingest {
                 self.full.insert((slot, from), hint + asked);
             }
             if let Some(id) = found {
-                return Ok(Placed::At(id, placed_by));
+                let placed = Judgement {
+                    placed_by,
+                    ..judgement
+                };
+                return Ok(Placed::At(id, placed));
             }
         }
         Err(IngestError::Refused(format!(
@@ -74,8 +114,8 @@ impl Ingest {
 
 /// The result of looking for a place.
 pub(super) enum Placed {
-    /// At a free place, by this time.
-    At(PostId, PlacedBy),
+    /// At a free place, and judged so.
+    At(PostId, Judgement),
     /// It stands at its place already, and the index by URI did not know.
     Before(Arc<Post>),
 }

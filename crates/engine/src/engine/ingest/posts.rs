@@ -47,8 +47,9 @@ impl Ingest {
         let learned = self.origins.read().learned(&origin);
         let effective = windows.effective(&origin, learned);
         let judgement = judge(body.published, envelope.arrived, fetched, &effective);
-        let (id, placed_by) = match self.place(&body, judgement, envelope.arrived)? {
-            Placed::At(id, placed_by) => (id, placed_by),
+        let placed = self.place(&body, judgement, envelope, effective.clock_skew)?;
+        let (id, judgement) = match placed {
+            Placed::At(id, judgement) => (id, judgement),
             Placed::Before(known) => {
                 return self.update(record, how, body, &known);
             }
@@ -62,7 +63,7 @@ impl Ingest {
         let document = self.decide_visibility(&mut body, at)?;
         let mut post = Post {
             verdict: judgement.verdict,
-            placed_by,
+            placed_by: judgement.placed_by,
             disposition: judgement.disposition,
             edited,
             post_ref: envelope.post_ref.clone(),

@@ -41,15 +41,21 @@ impl Ingest {
                 "{by:?}, who removes it, has no host"
             )));
         };
-        match self.store.post_by_uri(uri)? {
+        let known = match (self.store.post_by_uri(uri)?, &record.envelope.post_ref) {
+            (Some(post), _) => Some(post),
+            // The backend knows it by another URI, or by none: by its own id of it there is no doubt.
+            (None, Some(reference)) => self.store.post_by_ref(reference)?,
+            (None, None) => None,
+        };
+        match known {
             // Not a post, so far: it may come, or it is an author whom another actor of the host removes.
             None => self.remove_author(record, uri, host),
             Some(post) if origin_of(&post.body.author).as_ref() == Some(&host) => {
                 self.remove_post(graph, at, &post, RemovalScope::Post)
             }
             Some(post) => Err(IngestError::Refused(format!(
-                "{uri} is a post by {}: only its host may remove it, not {by}",
-                post.body.author
+                "{} is a post by {}: only its host may remove it, not {by}",
+                post.body.uri, post.body.author
             ))),
         }
     }

@@ -307,6 +307,15 @@ impl Run {
                 .unwrap()
                 .unwrap();
             let (number, updated) = all[&id.number()];
+            if let Some(post_ref) = self.log.post_ref(number) {
+                assert_eq!(id.number(), post_ref);
+                let found = self.nodes[node]
+                    .view
+                    .store
+                    .post_by_ref(&post_ref.to_string());
+                assert_eq!(found.unwrap().unwrap().id, *id, "found by its ref");
+                self.counted.by_ref += 1;
+            }
             assert_eq!(post.body.uri, model.uri(&self.log, number));
             let visibility = post.body.visibility.name();
             assert_eq!(visibility, model.visibility(number), "{}", post.body.uri);

@@ -36,6 +36,8 @@ pub(super) struct Counted {
     pub(super) ended_mutes: u64,
     /// Posts of which a stub was left.
     pub(super) expired: u64,
+    /// Entries that were looked at whose places are their refs.
+    pub(super) by_ref: u64,
 }
 
 impl Counted {
@@ -60,6 +62,7 @@ impl Counted {
         self.hidden += other.hidden;
         self.ended_mutes += other.ended_mutes;
         self.expired += other.expired;
+        self.by_ref += other.by_ref;
     }
 
     /// Refusing is always right and never useful: it must stay rare. Of a thousand seeds' answers 1 in 100 is one where
@@ -75,6 +78,7 @@ impl Counted {
         assert!(0 < self.hidden, "nothing waited to leave: {self:?}");
         assert!(0 < self.ended_mutes, "no mute ended: {self:?}");
         assert!(0 < self.expired, "nothing became a stub: {self:?}");
+        assert!(0 < self.by_ref, "no place was a ref: {self:?}");
         // Feeds of four or eight, rebuilt, given up and merged time and again.
         assert!(self.knew_less * 1_000 <= self.looks_trimmed, "{self:?}");
         assert!(self.misled * 5_000 <= self.told, "{self:?}");

@@ -16,6 +16,7 @@ use crate::relationship::Patience;
 use crate::view::View;
 use slackwater_order::origin_stats::{OBSERVATIONS_MIN, OriginStats};
 use slackwater_order::place::PostId;
+use slackwater_order::ref_place::PlaceSource;
 use slackwater_order::time::Time;
 use slackwater_order::verdict::Verdict;
 use slackwater_order::window::{Auto, ReorderWindow, Windows};
@@ -43,6 +44,7 @@ pub(in crate::engine) struct Node {
     /// A checkpoint that was taken out and is not written.
     flush: Option<Flush>,
     patience: Patience,
+    place_source: PlaceSource,
     /// Up to where the process before this had read, if what it stored may reflect that.
     stored: [usize; PARTITIONS],
     length: usize,
@@ -55,12 +57,24 @@ impl Node {
         windows: Windows,
         ends: [usize; PARTITIONS],
     ) -> Node {
+        Node::placing(PlaceSource::Published, length, windows, ends)
+    }
+
+    /// A node with an empty data folder, where posts get their places from this.
+    pub(in crate::engine) fn placing(
+        place_source: PlaceSource,
+        length: usize,
+        windows: Windows,
+        ends: [usize; PARTITIONS],
+    ) -> Node {
         let folder = tempfile::tempdir().unwrap();
-        Node::open(folder, length, windows, Patience::For(Duration::ZERO), ends)
+        let patience = Patience::For(Duration::ZERO);
+        Node::open(folder, place_source, length, windows, patience, ends)
     }
 
     fn open(
         folder: TempDir,
+        place_source: PlaceSource,
         length: usize,
         windows: Windows,
         patience: Patience,
@@ -76,6 +90,7 @@ impl Node {
         });
         let options = Options {
             windows,
+            place_source,
             patience,
             log: LOG,
             boosts_at_once: BOOSTS_AT_ONCE,
@@ -96,6 +111,7 @@ impl Node {
             engine,
             flush: None,
             patience,
+            place_source,
             stored: [0; PARTITIONS],
             length,
         };
@@ -112,6 +128,7 @@ impl Node {
             view,
             flush,
             patience,
+            place_source,
             length,
             ..
         } = self;
@@ -119,7 +136,7 @@ impl Node {
         drop((flush, engine, view));
         Node {
             stored,
-            ..Node::open(folder, length, windows, patience, ends)
+            ..Node::open(folder, place_source, length, windows, patience, ends)
         }
     }
 

@@ -8,8 +8,9 @@ use slackwater_fediverse::json::Shape;
 use slackwater_fediverse::origin::{DelayProfile, Origin};
 use slackwater_fediverse::world::World;
 use slackwater_order::key_hash::partition_of;
+use slackwater_order::ref_place::PlaceSource;
 use slackwater_order::time::Time;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 /// When it begins, in milliseconds since 1970.
@@ -29,6 +30,8 @@ pub(in crate::engine) const ACTIVITY_PARTITIONS: usize = 4;
 pub(in crate::engine) const REPEAT_AFTER: u64 = 600_000;
 /// Of both topics.
 pub(in crate::engine) const PARTITIONS: usize = ACTIVITY_PARTITIONS + 2;
+/// Beyond this much after its arrival a claimed time is not believed, in milliseconds.
+pub(in crate::engine) const CLOCK_SKEW: i64 = 120_000;
 /// An origin whose late posts surface, and whose posts too late are dropped, in the seeds that want it.
 pub(in crate::engine) const SURFACING: &str = "slow.example";
 pub(in crate::engine) const HOSTS: [&str; 5] = [
@@ -77,6 +80,18 @@ pub(super) struct Taste {
     /// What no feed needs is left as a stub. Then no author's document names a collection: what was named is forgotten before the
     /// author's first post has come.
     pub(super) ages: bool,
+    /// The backend's own ids of posts are their places.
+    pub(super) by_ref: bool,
+}
+
+impl Taste {
+    /// From what posts get their places.
+    pub(super) fn place_source(self) -> PlaceSource {
+        match self.by_ref {
+            true => PlaceSource::Ref,
+            false => PlaceSource::Published,
+        }
+    }
 }
 
 /// One record, and what it means.
@@ -85,6 +100,8 @@ pub(in crate::engine) struct Line {
     pub(in crate::engine) event: Event,
     pub(in crate::engine) arrived: i64,
     json: String,
+    /// The backend's own id of the post that it is about.
+    post_ref: Option<u64>,
 }
 
 /// A feed of an account.
@@ -100,6 +117,8 @@ pub(in crate::engine) struct Log {
     pub(in crate::engine) partitions: [Vec<Line>; PARTITIONS],
     /// By post: who wrote it.
     pub(in crate::engine) authors: Vec<usize>,
+    /// By post: the backend's own id of it, where these are places.
+    refs: BTreeMap<usize, u64>,
 }
 
 /// The id of an actor.
@@ -142,6 +161,13 @@ impl Log {
             ..Log::default()
         };
         for arrival in history.arrivals {
+            if let (true, Some((post, published))) = (taste.by_ref, written(&arrival.event)) {
+                // As a backend does: by the time that was claimed if it is believed, else by that of arrival; then a number.
+                let claimed = published.filter(|at| *at <= arrival.at + CLOCK_SKEW);
+                let ms = claimed.unwrap_or(arrival.at).unsigned_abs();
+                let post_ref = ms << 16 | post as u64;
+                log.refs.entry(post).or_insert(post_ref);
+            }
             log.add(arrival.event, arrival.at);
         }
         log
@@ -156,6 +182,11 @@ impl Log {
 
     pub(in crate::engine) fn whole(&self) -> [usize; PARTITIONS] {
         self.partitions.each_ref().map(Vec::len)
+    }
+
+    /// The backend's own id of a post, where these are places.
+    pub(in crate::engine) fn post_ref(&self, post: usize) -> Option<u64> {
+        self.refs.get(&post).copied()
     }
 
     pub(in crate::engine) fn uri(&self, post: usize) -> String {
@@ -265,10 +296,12 @@ impl Log {
             }
         };
         let json = event.json(&WORLD, &self.authors).to_string();
+        let post_ref = written(&event).and_then(|(post, _)| self.post_ref(post));
         self.partitions[partition].push(Line {
             event,
             arrived,
             json,
+            post_ref,
         });
     }
 
@@ -338,6 +371,11 @@ impl Log {
 impl Line {
     pub(in crate::engine) fn record(&self, partition: (Topic, i32), offset: usize) -> Record {
         let fetched = self.event.is_fetched();
+        let fetched = fetched.then(|| ("fetched".to_owned(), b"true".to_vec()));
+        let post_ref = self
+            .post_ref
+            .map(|post_ref| post_ref.to_string().into_bytes());
+        let post_ref = post_ref.map(|post_ref| ("ref".to_owned(), post_ref));
         Record {
             position: Position {
                 topic: partition.0,
@@ -347,11 +385,19 @@ impl Line {
             timestamp: Some(Time::from_millis(self.arrived)),
             key: None,
             value: Some(self.json.clone().into_bytes()),
-            headers: fetched
-                .then(|| ("fetched".to_owned(), b"true".to_vec()))
-                .into_iter()
-                .collect(),
+            headers: fetched.into_iter().chain(post_ref).collect(),
         }
+    }
+}
+
+/// The post that is written by this, if one is, and when it says that was.
+fn written(event: &Event) -> Option<(usize, Option<i64>)> {
+    match event {
+        Event::Write(writing) => Some((writing.post, writing.published)),
+        Event::Boost {
+            post, published, ..
+        } => Some((*post, Some(*published))),
+        _ => None,
     }
 }
 

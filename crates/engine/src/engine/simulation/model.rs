@@ -4,16 +4,14 @@
 mod apply;
 
 use super::log::{
-    ACTIVITY_PARTITIONS, FeedKind, HOSTS, Line, Log, PARTITIONS, REPEAT_AFTER, SURFACING, actor,
-    host_of,
+    ACTIVITY_PARTITIONS, CLOCK_SKEW, FeedKind, HOSTS, Line, Log, PARTITIONS, REPEAT_AFTER,
+    SURFACING, actor, host_of,
 };
 use slackwater_fediverse::event::{
     Action, Audience, Collection, Delivery, Event, Moderated, RelationChoice, Writing,
 };
 use slackwater_order::place::slot_of;
 use std::collections::{BTreeMap, BTreeSet};
-/// Beyond this much after its arrival a claimed time is not believed.
-const CLOCK_SKEW: i64 = 120_000;
 
 /// Everything as it is after so many records of each partition.
 #[derive(Debug, Default)]

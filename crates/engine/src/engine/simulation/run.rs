@@ -19,6 +19,8 @@ const STEPS: usize = 14;
 const STEP_MS: i64 = 480_000;
 /// Entries of a feed longer than any history.
 const LONG: usize = 1_000;
+/// Makes dice of their own of a seed, for whether refs are places.
+const BY_REF: u64 = 0x7265_6673;
 /// Of [`SURFACING`], where it does: its window, and how much longer its posts surface, in milliseconds.
 const SURFACES: (i64, i64) = (20_000, 20_000);
 
@@ -98,10 +100,13 @@ impl Run {
             busy: [1, 1, 1, 2][dice.usize(..4)],
             // With dice of its own, so that other seeds stay as they are. What one node left as a stub another still shows.
             ages: Rng::with_seed(!seed).u8(..3) == 0,
+            by_ref: Rng::with_seed(seed ^ BY_REF).u8(..4) == 0,
         };
         let is_disturbed = dice.bool();
         let length = [LONG, LONG, 8, 4][dice.usize(..4)];
-        let surfacing = dice.bool().then_some(SURFACES);
+        // Surfacing moves places, which refs are.
+        let surfacing = dice.bool() && !taste.by_ref;
+        let surfacing = surfacing.then_some(SURFACES);
         let log = Log::draw(&mut dice, taste);
         let nodes = if dice.u8(..4) == 0 && !taste.ages {
             2
@@ -111,7 +116,7 @@ impl Run {
         let windows = windows(&mut dice, surfacing);
         let ends = log.ends(BEGIN);
         let nodes = (0..nodes)
-            .map(|_| Node::new(length, windows.clone(), ends))
+            .map(|_| Node::placing(taste.place_source(), length, windows.clone(), ends))
             .collect();
         let mut readers = Vec::new();
         for account in 0..ACCOUNTS.len() {
@@ -237,7 +242,8 @@ impl Run {
             }
             8 if self.is_disturbed && self.dice.bool() => {
                 let windows = windows(&mut self.dice, self.surfacing);
-                self.nodes[node] = Node::new(self.length, windows, ends);
+                let place_source = self.taste.place_source();
+                self.nodes[node] = Node::placing(place_source, self.length, windows, ends);
                 self.restarted(node);
             }
             _ => {}

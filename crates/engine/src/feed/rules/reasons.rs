@@ -27,6 +27,8 @@ pub enum Excluded {
     Gone,
     /// It was too late, and its origin's posts are dropped then.
     TooLate,
+    /// Its ref, which is its place, is too small to say a time.
+    Timeless,
     /// The instance suspends its author, or the author of what it boosts.
     Suspended,
     /// The account does not follow its author, nor a hashtag it carries.
@@ -84,6 +86,7 @@ impl Excluded {
         match self {
             Excluded::Gone => "it was deleted or undone, or is too old to be kept",
             Excluded::TooLate => "it came too late, and too late posts of its origin are dropped",
+            Excluded::Timeless => "its ref, which is its place, is too small to say a time",
             Excluded::Suspended => "the instance suspends its author, or whom it boosts",
             Excluded::NotFollowed => "neither its author nor a hashtag it carries is followed",
             Excluded::NotListed => "its author is not on the list",

@@ -88,8 +88,12 @@ impl Model {
         let author = log.authors[writing.post];
         let (at, is_withheld) = self.place(writing, author, arrived);
         let slot = u64::from(slot_of(&actor(author)));
-        let mut id = (at as u64) << 16 | slot << 6;
+        let mut id = match log.post_ref(writing.post) {
+            Some(post_ref) => post_ref,
+            None => (at as u64) << 16 | slot << 6,
+        };
         while !self.taken.insert(id) {
+            assert_eq!(log.post_ref(writing.post), None, "a place is a post's own");
             id += 1;
         }
         let is_gone =
