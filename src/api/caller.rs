@@ -130,7 +130,7 @@ impl App {
     }
 
     /// Finds the caller of a request, and counts the request. Errors: the token is no good, there were too many requests, or
-    /// the introspection server does not answer.
+    /// the server that knows of the token does not answer.
     pub(crate) async fn identify(&self, evidence: Evidence) -> Result<CallerContext, Problem> {
         let Evidence {
             from,
@@ -148,7 +148,7 @@ impl App {
         let caller = match &token {
             Ok(token) => self
                 .auth
-                .caller(token.as_ref())
+                .caller(token.as_ref(), address)
                 .await
                 .map_err(Problem::from),
             Err(problem) => Err(problem.clone()),
@@ -232,23 +232,24 @@ impl StreamPermit {
                 let left = expires.plus(crate::api::auth::LEEWAY).since(clock::now());
                 Duration::from_millis(u64::try_from(left).unwrap_or(0).saturating_add(1))
             });
-            let every = self.app.auth.checked_every();
-            tokio::time::sleep(left.map_or(every, |left| left.min(every))).await;
-            match boxed(self.app.auth.caller(Some(token))).await {
-                Ok(Caller::User(now)) if now.account == user.account => {
+            let (auth, address) = (&self.app.auth, self.context.address);
+            let next = auth.next_check(token, clock::now());
+            tokio::time::sleep(left.map_or(next, |left| left.min(next))).await;
+            match boxed(auth.user_of_stream(token, address)).await {
+                Ok(now) if now.account == user.account => {
                     if now.scopes != user.scopes {
                         return;
                     }
                     expires = now.expires;
                 }
-                // The introspection server does not answer: the last result stays in use until it does.
-                Err(TokenError::Unanswered) => {
+                // The server that knows does not answer: the last result stays in use until it does.
+                Err(TokenError::Unanswered | TokenError::TooMany(_)) => {
                     let now = clock::now();
                     if expires.is_some_and(|end| end.plus(crate::api::auth::LEEWAY) <= now) {
                         return;
                     }
                 }
-                Ok(_) | Err(TokenError::Invalid) => return,
+                Ok(_) | Err(TokenError::Invalid | TokenError::Unidentified) => return,
             }
         }
     }

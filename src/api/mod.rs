@@ -5,6 +5,7 @@
 //! | `app`, `options` | what all routes share, and the bounds as configured |
 //! | [`state`] | the state requests are answered from |
 //! | [`auth`], `caller` | tokens, and the caller of a request |
+//! | [`backend`], `outgoing` | the backend as it is asked under a reader's token; requests to other servers |
 //! | `feeds`, `page_query`, `late` | pages and changes of feeds |
 //! | `stream` | the native stream over a websocket |
 //! | `append`, [`append_body`], `request_body` | what the backend appends |
@@ -34,6 +35,7 @@ pub(crate) mod app;
 pub(crate) mod append;
 pub mod append_body;
 pub mod auth;
+pub mod backend;
 pub(crate) mod boxed;
 pub(crate) mod caller;
 pub mod change_json;
@@ -54,6 +56,7 @@ mod options;
 mod ordering;
 pub mod origin;
 mod origins;
+pub(crate) mod outgoing;
 pub mod page_body;
 mod page_query;
 mod posts;

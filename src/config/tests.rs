@@ -8,6 +8,7 @@ mod sources;
 
 use super::*;
 use crate::api::auth::{introspection, jwt};
+use crate::api::backend;
 use crate::api::limits::Limits;
 use crate::api::websocket;
 use crate::log::kafka;
@@ -104,6 +105,10 @@ fn a_file_that_says_everything_means_it() {
         [mastodon]
         ids = "ref"
         late_list = false
+        upstream = "http://127.0.0.1:3000"
+        streaming = "https://stream.home.example"
+        web_domain = "home.example"
+        plain_when_away = true
         database = "env:SLACKWATER_DATABASE"
         [auth]
         service_tokens = ["env:TOKEN", "fedcba9876543210"]
@@ -193,6 +198,10 @@ fn a_file_that_says_everything_means_it() {
         mastodon: mastodon::Options {
             ids: Ids::Ref,
             late_list: false,
+            upstream: Some(mastodon::UpstreamOptions {
+                streaming: Some("https://stream.home.example".parse().unwrap()),
+                plain_when_away: true,
+            }),
         },
         connector: connector::Options {
             database: Some(Secret::new("postgres://slackwater@localhost/mastodon")),
@@ -215,6 +224,10 @@ fn a_file_that_says_everything_means_it() {
                 Secret::new("0123456789abcdef"),
                 Secret::new("fedcba9876543210"),
             ],
+            backend: Some(backend::Options {
+                address: "http://127.0.0.1:3000".parse().unwrap(),
+                web_domain: "home.example".to_owned(),
+            }),
         },
         cursor_keys: vec![
             Some(Secret::new("abcdef0123456789abcdef0123456789")),

@@ -179,6 +179,12 @@ impl Channel {
         }
     }
 
+    /// Whether it is of a feed that is the reader's own: its new statuses come in the order of this service, whatever else is the
+    /// backend's.
+    pub fn is_own(&self) -> bool {
+        matches!(self, Channel::User | Channel::List(_))
+    }
+
     /// The filter of its feed.
     pub fn filter(&self) -> Filter {
         match self {

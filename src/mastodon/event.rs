@@ -15,6 +15,7 @@ use slackwater_engine::view::snapshot::ChangeDelivery;
 use slackwater_order::time::Time;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// Tells changes as events.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub struct EventMapper {
     pub filter: Filter,
     /// The account whose patience holds the feed back, if one does.
     pub owner: Option<String>,
+    /// Whether statuses are left for the backend to show.
+    pub hydrates: bool,
     /// How long after its place a post may arrive and be pushed as new although others are above it, where no hold is longer.
     pub live_max_age: Duration,
 }
@@ -49,6 +52,50 @@ pub enum Payload {
     Status(Arc<CachedStatus>),
     /// The id of one.
     Id(String),
+    /// A status that the backend is yet to show; nobody is sent it so.
+    Pending(Box<PendingStatus>),
+    /// A whole status as JSON text.
+    Whole(String),
+    /// The same as a JSON text itself, as messages on sockets have it.
+    Escaped(String),
+}
+
+/// A status that the backend is yet to show.
+#[derive(Clone, Debug)]
+pub struct PendingStatus {
+    /// The backend's id of it.
+    pub id: String,
+    /// Its post.
+    pub post: Arc<Post>,
+    /// The post that this boosts.
+    pub original: Option<Arc<Post>>,
+}
+
+impl Payload {
+    /// As JSON text, or the plain text of an id.
+    fn plain(&self) -> Utf8Bytes {
+        match self {
+            Payload::Status(status) => status.json.clone(),
+            Payload::Id(id) => id.clone().into(),
+            Payload::Pending(_) => Utf8Bytes::default(),
+            Payload::Whole(json) => json.clone().into(),
+            Payload::Escaped(text) => {
+                let json: Result<String, _> = serde_json::from_str(text);
+                json.unwrap_or_default().into()
+            }
+        }
+    }
+
+    /// That text as a JSON text itself.
+    fn escaped(&self) -> Utf8Bytes {
+        let escape = |text: &str| serde_json::to_string(text).unwrap_or_default().into();
+        match self {
+            Payload::Status(status) => status.payload().clone(),
+            Payload::Id(text) | Payload::Whole(text) => escape(text),
+            Payload::Pending(_) => escape(""),
+            Payload::Escaped(text) => text.clone().into(),
+        }
+    }
 }
 
 impl Event {
@@ -57,10 +104,7 @@ impl Event {
         let (name, cursor) = (self.name, &self.cursor);
         SplicedMessage {
             before: format!("event: {name}\ndata: "),
-            shared: match &self.payload {
-                Payload::Status(status) => status.json.clone(),
-                Payload::Id(id) => id.clone().into(),
-            },
+            shared: self.payload.plain(),
             after: format!("\nid: {cursor}\n\n"),
         }
     }
@@ -69,10 +113,7 @@ impl Event {
     pub fn message(&self, names: &[String]) -> SplicedMessage {
         SplicedMessage {
             before: format!("{{\"event\":\"{}\",\"payload\":", self.name),
-            shared: match &self.payload {
-                Payload::Status(status) => status.payload().clone(),
-                Payload::Id(id) => serde_json::to_string(id).unwrap_or_default().into(),
-            },
+            shared: self.payload.escaped(),
             after: format!(
                 ",\"stream\":{}}}",
                 serde_json::to_string(names).unwrap_or_default()
@@ -135,6 +176,11 @@ impl EventMapper {
             return Ok(None);
         }
         let (post, original) = (Arc::clone(post), entry.original.clone());
+        if self.hydrates {
+            let pending =
+                id_of(self.status_cache.ids, &post).map(|id| PendingStatus { id, post, original });
+            return Ok(pending.map(|status| (name, Payload::Pending(Box::new(status)))));
+        }
         let status = self.status_cache.status(&self.state, post, original, now)?;
         Ok(status.map(|status| (name, Payload::Status(status))))
     }

@@ -1,10 +1,11 @@
 //! Events to a client that reads server-sent events.
 
-use super::app::MastodonApp;
+use super::app::{MastodonApp, next_passed};
 use super::channel::{Channel, ChannelQuery};
 use super::error::MastodonError;
 use super::event::Event;
 use super::feed_follower::{Gone, Outlet, Subscriber};
+use super::upstream::StreamedMessage;
 use crate::api::boxed::boxed;
 use crate::api::caller::{CallerContext, StreamPermit};
 use crate::api::send_budget::{FRAME_BYTES_MAX, TextInFlight};
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_util::sync::CancellationToken;
 
 /// How often a comment is sent, so that the reader knows that the connection is alive.
@@ -44,11 +46,18 @@ impl MastodonApp {
             .and_then(|(feed_ref, id)| self.state.cursor(&feed_ref, id).ok());
         let permit = self.admit(context, account.as_deref())?;
         let (send, receive) = mpsc::channel(1);
+        let (relay, passed) = self.relay_for(context);
+        if let Some(relay) = &relay {
+            relay.subscribe(&channel);
+        }
         let subscriber = Subscriber {
             account,
             base_url: Arc::clone(&context.base_url),
+            relay,
         };
-        let pump = self.clone().pump(channel, subscriber, since, permit, send);
+        let pump = self
+            .clone()
+            .pump(channel, subscriber, since, permit, passed, send);
         self.streams.spawn(pump);
         let body = stream::unfold(receive, |mut receive| async move {
             let next: Option<Bytes> = receive.recv().await;
@@ -68,6 +77,7 @@ impl MastodonApp {
         subscriber: Subscriber,
         since: Option<Cursor>,
         permit: StreamPermit,
+        mut passed: Option<mpsc::Receiver<Utf8Bytes>>,
         out: mpsc::Sender<Bytes>,
     ) {
         let (sender, mut events) = mpsc::channel(1);
@@ -89,6 +99,10 @@ impl MastodonApp {
                 () = stopping.cancelled() => break "the service is stopping",
                 () = out.closed() => break "left",
                 () = given_up.cancelled() => break "too slow",
+                text = next_passed(&mut passed) => {
+                    let message = StreamedMessage::read(text.as_str());
+                    message.map(|message| message.server_sent().into()).into_iter().collect()
+                }
                 _ = thumps.tick() => vec![":thump\n\n".to_owned().into()],
                 Some(item) = events.recv() => match item {
                     FeedEvent::Events(events) => events.iter().map(Event::sent).collect(),

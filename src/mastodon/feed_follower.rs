@@ -3,6 +3,7 @@
 use super::app::MastodonApp;
 use super::channel::Channel;
 use super::event::{Event, EventMapper};
+use super::upstream::Relay;
 use crate::api::boxed::boxed;
 use crate::api::disk_reads;
 use crate::api::problem::Problem;
@@ -26,8 +27,12 @@ impl MastodonApp {
         mut since: Option<Cursor>,
         mut outlet: impl Outlet,
     ) {
-        let Some(feed_ref) = channel.feed_ref(subscriber.account.as_deref()) else {
-            // The client may have left.
+        let relay = subscriber.relay.as_deref();
+        let feed_ref = channel
+            .feed_ref(subscriber.account.as_deref())
+            .filter(|_| relay.is_none() || channel.is_own());
+        let Some(feed_ref) = feed_ref else {
+            // The backend's stream, if it is one, is passed on elsewhere. The client may have left.
             let _ = outlet.begun().await;
             return outlet.closed().await;
         };
@@ -36,6 +41,7 @@ impl MastodonApp {
             status_cache: Arc::new(self.status_cache.at(&subscriber.base_url)),
             filter: channel.filter(),
             owner: feed_ref.owner().map(str::to_owned),
+            hydrates: relay.is_some(),
             live_max_age: self.live_max_age,
         };
         loop {
@@ -79,6 +85,12 @@ impl MastodonApp {
                     Err(StreamFailure::Forgotten) => break,
                     Err(StreamFailure::Lasting) => return,
                 };
+                let events = match relay {
+                    Some(relay) if !events.is_empty() => {
+                        boxed(self.hydrated_events(relay, &mapper, events)).await
+                    }
+                    _ => events,
+                };
                 if !events.is_empty() && outlet.events(events).await.is_err() {
                     return;
                 }
@@ -116,6 +128,8 @@ pub(super) struct Subscriber {
     pub(super) account: Option<String>,
     /// The scheme and host that the client used.
     pub(super) base_url: Arc<str>,
+    /// The client's connection to the backend's streaming server, if it has one.
+    pub(super) relay: Option<Arc<Relay>>,
 }
 
 /// The receiver of a feed's events.

@@ -3,9 +3,12 @@
 use super::app::MastodonApp;
 use super::caller::user;
 use super::error::MastodonError;
+use super::hydrated::of_late_list;
 use super::late::{LATE_LIST, is_shown, late_list, late_timeline};
 use super::status_cache::StatusCache;
 use super::timeline::{PageRequest, Timeline};
+use super::timelines::json_text;
+use super::upstream::{Reader, Upstream, UpstreamError};
 use crate::api::caller::CallerContext;
 use crate::api::disk_reads;
 use crate::api::problem::Problem;
@@ -24,6 +27,12 @@ pub(super) async fn lists(
     Extension(context): Extension<CallerContext>,
 ) -> Result<Response, MastodonError> {
     let account = &user(&context, "read:lists")?.account;
+    if let Some((upstream, reader)) = app.upstream_for(&context) {
+        match upstream.lists(&reader).await {
+            Err(UpstreamError::Away) if upstream.plain_when_away => {}
+            lists => return Ok(json_text(app.with_late_list(&lists?))),
+        }
+    }
     let mut lists = disk_reads::read(|| app.lists(account, None)).await?;
     if app.late_list {
         lists.push(late_list());
@@ -39,6 +48,12 @@ pub(super) async fn one_list(
     let account = &user(&context, "read:lists")?.account;
     if app.is_late_list(&list) {
         return Ok(Json(late_list()).into_response());
+    }
+    if let Some((upstream, reader)) = app.upstream_for(&context) {
+        match upstream.list(&reader, &list).await {
+            Err(UpstreamError::Away) if upstream.plain_when_away => {}
+            list => return Ok(json_text(list?)),
+        }
     }
     let found = disk_reads::read(|| app.lists(account, Some(&list))).await?;
     let found = found.into_iter().next();
@@ -89,6 +104,31 @@ impl MastodonApp {
             ..page
         };
         Ok((page, room))
+    }
+
+    /// The same as the backend shows the statuses to their reader.
+    pub(super) async fn hydrated_late(
+        &self,
+        account: &str,
+        asked: (&Upstream, &Reader),
+        page_request: PageRequest,
+    ) -> Result<Result<Timeline, UpstreamError>, MastodonError> {
+        self.state.is_open()?;
+        let (_, late) = self.late_of(account).await?;
+        let pick = |part| Ok(of_late_list(&self.state, part, &late));
+        Ok(self.hydrated(asked, page_request, pick).await?)
+    }
+
+    /// The backend's lists with that of late arrivals after them, if there is one.
+    fn with_late_list(&self, lists: &[(String, String)]) -> String {
+        let own = self.late_list.then(|| late_list().to_string());
+        // A backend that uses the id all the same has a list less here, rather than two of one id.
+        let others = lists.iter().filter(|(id, _)| !self.is_late_list(id));
+        let texts: Vec<&str> = others
+            .map(|(_, text)| text.as_str())
+            .chain(own.as_deref())
+            .collect();
+        format!("[{}]", texts.join(","))
     }
 
     /// An account's lists, or one of them.

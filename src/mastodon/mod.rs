@@ -15,6 +15,8 @@
 //! | [`event`] | a feed's changes as events |
 //! | [`timeline`] | a page of statuses |
 //! | [`late`] | the list of late arrivals |
+//! | `upstream` | the backend as the source of statuses and events |
+//! | `hydrated`, `hydrated_events` | pages and events with statuses as the backend shows them |
 //! | [`status`] | a post as a status |
 //! | [`status_cache`] | statuses as JSON text, each made once for all its readers |
 //! | [`account`] | an actor as an account |
@@ -38,6 +40,8 @@ mod feed_follower;
 pub mod formula;
 pub mod html;
 pub mod html_cost;
+mod hydrated;
+mod hydrated_events;
 pub mod ids;
 pub mod instance;
 mod instance_routes;
@@ -59,11 +63,12 @@ pub mod timeline;
 mod timeline_query;
 mod timeline_request;
 mod timelines;
+mod upstream;
 #[cfg(test)]
 mod worst_posts;
 
 pub(crate) use error::renderer_of;
-pub use options::Options;
+pub use options::{Options, UpstreamOptions};
 
 use slackwater_order::time::Time;
 

@@ -1,13 +1,15 @@
 //! Events to a client with a websocket, which subscribes to several streams on it.
 
-use super::app::MastodonApp;
+use super::app::{MastodonApp, next_passed};
 use super::channel::{ChannelError, ChannelQuery, ClientCommand};
 use super::error::MastodonError;
 use super::event::Event;
 use super::feed_follower::{Gone, Outlet, Subscriber};
+use super::upstream::Relay;
 use crate::api::auth::{Caller, token};
 use crate::api::boxed::boxed;
 use crate::api::caller::{CallerContext, StreamPermit};
+use crate::api::spliced_message::SplicedMessage;
 use crate::api::websocket::{ClientEvent, SendError, Socket, code, opened};
 use crate::api::websocket_upgrade::Upgrade;
 use axum::http::HeaderMap;
@@ -19,6 +21,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::interval;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// The longest time that a stream may take to begin before the next message of the client is read.
 const BEGIN_WAIT: Duration = Duration::from_secs(6);
@@ -78,7 +81,11 @@ impl MastodonApp {
         query: ChannelQuery,
         context: &CallerContext,
     ) -> (Option<u16>, &'static str) {
-        let mut subscriptions = Subscriptions::default();
+        let (relay, mut passed) = self.relay_for(context);
+        let mut subscriptions = Subscriptions {
+            tasks: HashMap::new(),
+            relay,
+        };
         let (sender, mut events) = mpsc::channel::<Batch>(1);
         let mut first = query.stream.map(|stream| ClientCommand {
             kind: "subscribe".to_owned(),
@@ -111,6 +118,11 @@ impl MastodonApp {
                         ClientEvent::Text(text) => first = serde_json::from_str(&text).ok(),
                     }
                 }
+                text = next_passed(&mut passed) => {
+                    if let Err(error) = boxed(send_passed(socket, text)).await {
+                        return end_after(error);
+                    }
+                }
                 Some((names, batch)) = events.recv() => {
                     if let Err(error) = boxed(send_batch(socket, &names, &batch)).await {
                         return end_after(error);
@@ -134,11 +146,11 @@ impl MastodonApp {
                 let channel = self.channel(&command.stream, tag, list, context)?;
                 let key = channel.key();
                 // A stream that ended by itself may be begun again.
-                subscriptions.0.retain(|_, task| !task.is_finished());
-                if subscriptions.0.contains_key(&key) {
+                subscriptions.tasks.retain(|_, task| !task.is_finished());
+                if subscriptions.tasks.contains_key(&key) {
                     return Ok(());
                 }
-                if SUBSCRIPTIONS_MAX <= subscriptions.0.len() {
+                if SUBSCRIPTIONS_MAX <= subscriptions.tasks.len() {
                     return Err(ChannelError {
                         error: "Too many subscriptions",
                         status: 429,
@@ -150,7 +162,15 @@ impl MastodonApp {
                 };
                 let (begin, begun) = oneshot::channel::<()>();
                 let base_url = Arc::clone(&context.base_url);
-                let subscriber = Subscriber { account, base_url };
+                let relay = subscriptions.relay.clone();
+                if let Some(relay) = &relay {
+                    relay.subscribe(&channel);
+                }
+                let subscriber = Subscriber {
+                    account,
+                    base_url,
+                    relay,
+                };
                 let outlet = SocketOutlet {
                     names: channel.names().into(),
                     sender: sender.clone(),
@@ -158,7 +178,7 @@ impl MastodonApp {
                 };
                 let following = self.clone().follow_feed(channel, subscriber, None, outlet);
                 let task = tokio::spawn(following);
-                subscriptions.0.insert(key, task.abort_handle());
+                subscriptions.tasks.insert(key, task.abort_handle());
                 // Ends when that is dropped: it has begun, or never will.
                 let begun = async { begun.await.unwrap_or(()) };
                 let _ = tokio::time::timeout(BEGIN_WAIT, begun).await;
@@ -166,7 +186,10 @@ impl MastodonApp {
             }
             "unsubscribe" => {
                 let channel = self.channel_named(&command.stream, tag, list)?;
-                if let Some(task) = subscriptions.0.remove(&channel.key()) {
+                if let Some(relay) = &subscriptions.relay {
+                    relay.unsubscribe(&channel);
+                }
+                if let Some(task) = subscriptions.tasks.remove(&channel.key()) {
                     task.abort();
                 }
                 Ok(())
@@ -206,12 +229,15 @@ impl Outlet for SocketOutlet {
 }
 
 /// The streams of one socket; they end with it.
-#[derive(Default)]
-struct Subscriptions(HashMap<Vec<String>, AbortHandle>);
+struct Subscriptions {
+    tasks: HashMap<Vec<String>, AbortHandle>,
+    /// The connection to the backend's streaming server, if there is one.
+    relay: Option<Arc<Relay>>,
+}
 
 impl Drop for Subscriptions {
     fn drop(&mut self) {
-        for task in self.0.values() {
+        for task in self.tasks.values() {
             task.abort();
         }
     }
@@ -226,6 +252,16 @@ fn end_after(error: SendError) -> (Option<u16>, &'static str) {
 
 async fn send_one(socket: &mut Socket, text: String) -> Result<(), SendError> {
     socket.feed(text).await?;
+    socket.flush().await
+}
+
+/// Sends a message of the backend's as it is.
+async fn send_passed(socket: &mut Socket, text: Utf8Bytes) -> Result<(), SendError> {
+    let shared = SplicedMessage {
+        shared: text,
+        ..SplicedMessage::default()
+    };
+    socket.feed(shared).await?;
     socket.flush().await
 }
 

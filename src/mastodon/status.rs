@@ -143,6 +143,23 @@ pub struct Placement {
     pub placed_by: &'static str,
 }
 
+impl Placement {
+    /// That of a post.
+    pub fn of(post: &Post) -> Placement {
+        Placement {
+            arrived_at: stamp(post.arrived),
+            delay_ms: post.delay_ms(),
+            verdict: post.verdict.name(),
+            placed_by: post.placed_by.name(),
+        }
+    }
+
+    /// The same as JSON text.
+    pub(super) fn json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_else(|_| "null".to_owned())
+    }
+}
+
 /// The data that a status is made of, beside its post.
 #[derive(Debug)]
 pub struct StatusContext {
@@ -214,12 +231,7 @@ impl Status {
             emojis: emojis(shown),
             card: None,
             poll: poll(shown, &context.id, language, now),
-            slackwater: Placement {
-                arrived_at: stamp(post.arrived),
-                delay_ms: post.delay_ms(),
-                verdict: post.verdict.name(),
-                placed_by: post.placed_by.name(),
-            },
+            slackwater: Placement::of(post),
             id: context.id,
         }
     }

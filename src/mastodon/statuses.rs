@@ -4,9 +4,13 @@ use super::app::MastodonApp;
 use super::base_url::BaseUrl;
 use super::error::MastodonError;
 use super::ids::Ids;
+use super::status::Placement;
 use super::timelines::json_text;
+use super::upstream::UpstreamError;
+use super::upstream::raw_object::with_field;
 use crate::api::auth::Caller;
 use crate::api::caller::CallerContext;
+use crate::api::disk_reads;
 use crate::api::problem::Problem;
 use crate::clock;
 use axum::Extension;
@@ -30,6 +34,15 @@ pub(super) async fn status(
         Caller::Backend | Caller::Anyone => None,
     };
     app.state.is_open()?;
+    if let Some((upstream, reader)) = app.upstream_for(&context) {
+        match upstream.status(&reader, &id).await {
+            Err(UpstreamError::Away) if upstream.plain_when_away => {}
+            status => {
+                let status = app.with_placement(&id, status?).await?;
+                return Ok(json_text(status));
+            }
+        }
+    }
     let base_url = BaseUrl::of(&app, &context, &headers);
     app.answered(&context, || {
         app.visible_status(&id, reader, &base_url).map(json_text)
@@ -38,6 +51,17 @@ pub(super) async fn status(
 }
 
 impl MastodonApp {
+    /// A status of the backend with its place and arrival, if it has any here.
+    async fn with_placement(&self, id: &str, status: String) -> Result<String, MastodonError> {
+        let found = disk_reads::read(|| self.state.view.store.post_by_ref(id)).await;
+        let found = found.map_err(|e| Problem::internal(&e))?;
+        let placed = found.and_then(|post| {
+            let placement = Placement::of(&post).json();
+            with_field(&status, "slackwater", &placement)
+        });
+        Ok(placed.unwrap_or(status))
+    }
+
     /// A status by its id, if this reader may see it.
     fn visible_status(
         &self,

@@ -5,7 +5,7 @@ use super::status_cache::{StatusCache, is_local};
 use crate::api::state::AppState;
 use slackwater_engine::feed::store::disk::DiskError;
 use slackwater_engine::view::page::{Candidates, PAGE_BYTES_MAX, Span};
-use slackwater_engine::view::with_original::{FeedFilter, post_with_original};
+use slackwater_engine::view::with_original::{FeedFilter, WithOriginal, post_with_original};
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 use std::sync::Arc;
@@ -55,14 +55,9 @@ impl Timeline {
                 has_all = false;
                 break;
             }
-            let Some((post, original)) = post_with_original(&state.view.store, *id)? else {
+            let Some((post, original)) = shown(state, *id, filter, admits)? else {
                 continue;
             };
-            let is_shown = admits(&post, original.as_deref())
-                && filter.shows(&post, || is_local(state, &post.body.author));
-            if !is_shown {
-                continue;
-            }
             if let Some(status) = status_cache.status(state, post, original, now)? {
                 bytes += status.json.len();
                 taken.push(status);
@@ -80,4 +75,18 @@ impl Timeline {
             is_last: has_all && !is_upward,
         })
     }
+}
+
+/// An entry of a feed, if it still belongs there and `filter` shows it.
+pub(super) fn shown(
+    state: &AppState,
+    id: PostId,
+    filter: &Filter,
+    admits: &FeedFilter<'_>,
+) -> Result<Option<WithOriginal>, DiskError> {
+    let found = post_with_original(&state.view.store, id)?;
+    Ok(found.filter(|(post, original)| {
+        admits(post, original.as_deref())
+            && filter.shows(post, || is_local(state, &post.body.author))
+    }))
 }

@@ -4,9 +4,12 @@ use super::app::MastodonApp;
 use super::caller::user;
 use super::channel::Filter;
 use super::error::MastodonError;
+use super::hydrated;
 use super::timeline::Timeline;
 use super::timeline_query::{number, page_request};
 use super::timeline_request::TimelineRequest;
+use super::upstream::UpstreamError;
+use crate::api::disk_reads;
 use crate::api::large_response::hold;
 use crate::api::problem::Problem;
 use crate::clock;
@@ -27,8 +30,7 @@ pub(super) async fn home(
     request: TimelineRequest,
 ) -> Result<Response, MastodonError> {
     let account = user(&request.context, "read:statuses")?.account.clone();
-    app.timeline(&[FeedRef::Home { account }], &request, Filter::default())
-        .await
+    app.own_timeline(&FeedRef::Home { account }, &request).await
 }
 
 pub(super) async fn list(
@@ -39,17 +41,20 @@ pub(super) async fn list(
     let account = user(&request.context, "read:lists")?.account.clone();
     if app.is_late_list(&list) {
         let page_request = page_request(&request.query, number)?;
+        if let Some((upstream, reader)) = app.upstream_for(&request.context) {
+            let late = app.hydrated_late(&account, (upstream, &reader), page_request);
+            match late.await? {
+                Err(UpstreamError::Away) if upstream.plain_when_away => {}
+                page => return app.held(&request, page?).await,
+            }
+        }
         let status_cache = app.status_cache.at(&request.base_url.root);
         let late = app.late_statuses(&request.context, &account, &status_cache, page_request);
         let (page, room) = late.await?;
         return Ok(hold(room, response(page, &request)).await?);
     }
-    app.timeline(
-        &[FeedRef::List { account, list }],
-        &request,
-        Filter::default(),
-    )
-    .await
+    app.own_timeline(&FeedRef::List { account, list }, &request)
+        .await
 }
 
 pub(super) async fn public(
@@ -99,6 +104,51 @@ pub(super) async fn hashtag(
 }
 
 impl MastodonApp {
+    /// A timeline of the caller's own: as the backend shows its statuses, if it is to be asked.
+    async fn own_timeline(
+        &self,
+        feed_ref: &FeedRef,
+        request: &TimelineRequest,
+    ) -> Result<Response, MastodonError> {
+        let Some((upstream, reader)) = self.upstream_for(&request.context) else {
+            let feed_refs = std::slice::from_ref(feed_ref);
+            return self.timeline(feed_refs, request, Filter::default()).await;
+        };
+        self.state.is_open()?;
+        let snapshot = match self.state.snapshot_when_active(feed_ref, None).await {
+            Ok(snapshot) => snapshot,
+            Err(problem) => return while_rebuilt(problem),
+        };
+        let place = || page_request(&request.query, |name, id| self.place(name, id));
+        let page_request = disk_reads::read(place).await?;
+        let admits = |post: &Post, original: Option<&Post>| {
+            snapshot.resolved.admits(&self.state.view, post, original)
+        };
+        let filter = Filter::default();
+        let pick =
+            |part| hydrated::of_timeline(&self.state, part, snapshot.ids(), &filter, &admits);
+        match self
+            .hydrated((upstream, &reader), page_request, pick)
+            .await?
+        {
+            Err(UpstreamError::Away) if upstream.plain_when_away => {
+                let feed_refs = std::slice::from_ref(feed_ref);
+                self.timeline(feed_refs, request, filter).await
+            }
+            page => self.held(request, page?).await,
+        }
+    }
+
+    /// A page as a response that is counted until it has been sent.
+    async fn held(
+        &self,
+        request: &TimelineRequest,
+        page: Timeline,
+    ) -> Result<Response, MastodonError> {
+        let room = self.room(&request.context).await?;
+        Ok(hold(room, response(page, request)).await?)
+    }
+
     async fn timeline(
         &self,
         feed_refs: &[FeedRef],
@@ -110,11 +160,7 @@ impl MastodonApp {
         for feed_ref in feed_refs {
             match self.state.snapshot_when_active(feed_ref, None).await {
                 Ok(snapshot) => snapshots.push(snapshot),
-                // Mastodon responds so while a feed is being rebuilt.
-                Err(problem) if problem.status == StatusCode::SERVICE_UNAVAILABLE.as_u16() => {
-                    return Ok((StatusCode::PARTIAL_CONTENT, Json(json!([]))).into_response());
-                }
-                Err(problem) => return Err(problem.into()),
+                Err(problem) => return while_rebuilt(problem),
             }
         }
         let status_cache = self.status_cache.at(&request.base_url.root);
@@ -164,6 +210,14 @@ impl MastodonApp {
         }
         // The ids of a backend that is Mastodon begin with the time, as places do.
         number(name, id)
+    }
+}
+
+/// The response of a feed that cannot be shown: Mastodon has one of its own while a feed is being rebuilt.
+fn while_rebuilt(problem: Problem) -> Result<Response, MastodonError> {
+    match problem.status == StatusCode::SERVICE_UNAVAILABLE.as_u16() {
+        true => Ok((StatusCode::PARTIAL_CONTENT, Json(json!([]))).into_response()),
+        false => Err(problem.into()),
     }
 }
 

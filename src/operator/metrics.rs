@@ -51,6 +51,7 @@ pub struct Metrics {
     reloads: LabelledCounter,
     rejected_lines: Family<Labels, Counter>,
     mastodon_left_out: Family<Labels, Counter>,
+    upstream_calls: LabelledCounter,
     streams_ended: LabelledCounter,
     lag: Family<Labels, Gauge>,
     /// Records set aside because they could not be used.
@@ -99,6 +100,7 @@ impl Default for Metrics {
             reloads: LabelledCounter::new("outcome"),
             rejected_lines: Family::default(),
             mastodon_left_out: Family::default(),
+            upstream_calls: LabelledCounter::new("outcome"),
             streams_ended: LabelledCounter::new("reason"),
             lag: Family::default(),
             dead_letters: Counter::default(),
@@ -133,6 +135,12 @@ impl Metrics {
     pub fn rejected_line(&self, reason: &'static str) {
         let labels = vec![("reason", reason.to_owned())];
         self.rejected_lines.get_or_create(&labels).inc();
+    }
+
+    /// A call of the backend ended: `answered`, `refused` (the reader may not), `limited` (429), `failed`, `wrong` (no answer to what
+    /// was asked), `slow`, or `busy` (not made, for the bound on calls).
+    pub fn upstream_call(&self, outcome: &'static str) {
+        self.upstream_calls.count(outcome, 1);
     }
 
     /// A status was left out of Mastodon's API, since the backend gave no `ref` or no `author_ref` for it.
@@ -228,6 +236,11 @@ impl Metrics {
             "mastodon_left_out",
             "Times a status was left out of Mastodon's API, by what the backend did not give of it",
             self.mastodon_left_out.clone(),
+        );
+        r.register(
+            "upstream_calls",
+            "Calls of the backend for statuses as it shows them, by outcome",
+            self.upstream_calls.family.clone(),
         );
         r.register(
             "streams_ended",

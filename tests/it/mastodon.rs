@@ -690,10 +690,15 @@ fn a_hashtag_in_two_spellings_on_one_socket_is_one() {
 }
 
 /// A websocket of Mastodon's streaming API.
-struct Socket(WebSocket<MaybeTlsStream<TcpStream>>);
+/// A client's socket of Mastodon's streaming API.
+pub(crate) struct Socket(WebSocket<MaybeTlsStream<TcpStream>>);
 
 impl Socket {
-    fn open(surface: &Surface, query: &str, headers: &[(&str, &str)]) -> Result<Socket, u16> {
+    pub(crate) fn open(
+        surface: &Surface,
+        query: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Socket, u16> {
         let base = surface.door().base().replace("http://", "ws://");
         let mut request = format!("{base}/api/v1/streaming{query}")
             .into_client_request()
@@ -720,30 +725,44 @@ impl Socket {
         Socket::open(surface, query, &[("authorization", &bearer)]).unwrap()
     }
 
-    fn say(&mut self, message: &Value) {
+    pub(crate) fn say(&mut self, message: &Value) {
         self.0.send(Message::text(message.to_string())).unwrap();
     }
 
     /// The next message; its payload read, if it is JSON.
-    fn next(&mut self) -> Value {
+    pub(crate) fn next(&mut self) -> Value {
+        let mut message: Value = serde_json::from_str(&self.next_text()).unwrap();
+        let payload = message["payload"].as_str().map(str::to_owned);
+        if let Some(Ok(payload)) = payload.map(|it| serde_json::from_str(&it)) {
+            message["payload"] = payload;
+        }
+        message
+    }
+
+    /// The next message as it came.
+    pub(crate) fn next_text(&mut self) -> String {
         loop {
             match self.0.read().expect("a message") {
-                Message::Text(text) => {
-                    let mut message: Value = serde_json::from_str(&text).unwrap();
-                    let payload = message["payload"].as_str().map(str::to_owned);
-                    if let Some(Ok(payload)) = payload.map(|it| serde_json::from_str(&it)) {
-                        message["payload"] = payload;
-                    }
-                    return message;
-                }
+                Message::Text(text) => return text.as_str().to_owned(),
                 Message::Close(frame) => panic!("it closed: {frame:?}"),
                 _ => {}
             }
         }
     }
 
+    /// The code that it is closed with, whatever comes before.
+    pub(crate) fn closed(&mut self) -> u16 {
+        loop {
+            match self.0.read() {
+                Ok(Message::Close(frame)) => return frame.expect("a code").code.into(),
+                Ok(_) => {}
+                Err(error) => panic!("it did not close: {error}"),
+            }
+        }
+    }
+
     /// Asks for what there is not: its answer says that all before it was read.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         self.say(&json!({"type": "subscribe", "stream": "nothing"}));
         assert_eq!(
             self.next(),
@@ -1031,14 +1050,20 @@ fn what_comes_within_the_hold_is_pushed_however_long_that_is() {
 }
 
 /// Lines of a stream of server-sent events.
-struct Events(BufReader<Response>);
+pub(crate) struct Events(BufReader<Response>);
 
 impl Events {
     fn open(surface: &Surface, path: &str, after: Option<&str>) -> Events {
-        let request = surface
-            .door()
-            .request(Method::GET, path)
-            .bearer_auth(surface.token("read"));
+        Events::open_with(surface, &surface.token("read"), path, after)
+    }
+
+    pub(crate) fn open_with(
+        surface: &Surface,
+        token: &str,
+        path: &str,
+        after: Option<&str>,
+    ) -> Events {
+        let request = surface.door().request(Method::GET, path).bearer_auth(token);
         let request = request.timeout(DEADLINE);
         let request = after
             .into_iter()
@@ -1067,16 +1092,21 @@ impl Events {
         }
     }
 
-    /// The next event: its name, data and id.
-    fn event(&mut self) -> (String, String, String) {
+    /// The lines of the next event.
+    pub(crate) fn block_of_event(&mut self) -> Vec<String> {
         loop {
             let block = self.block();
-            if block[0].starts_with(':') {
-                continue;
+            if !block[0].starts_with(':') {
+                return block;
             }
-            let field = |nth: usize, name: &str| block[nth].strip_prefix(name).unwrap().to_owned();
-            return (field(0, "event: "), field(1, "data: "), field(2, "id: "));
         }
+    }
+
+    /// The next event: its name, data and id.
+    fn event(&mut self) -> (String, String, String) {
+        let block = self.block_of_event();
+        let field = |nth: usize, name: &str| block[nth].strip_prefix(name).unwrap().to_owned();
+        (field(0, "event: "), field(1, "data: "), field(2, "id: "))
     }
 }
 

@@ -2,37 +2,22 @@
 //! for a moment, good or bad, and the number of its requests at a time is bounded.
 
 use super::secret::Secret;
+use super::token_checks::{CheckResult, TokenChecks, Unchecked};
 use super::{Scopes, TokenError, User};
 use crate::api::auth::token::Token;
-use crate::clock;
+use crate::api::outgoing::{Cause, Outgoing};
 use axum::body::Bytes;
 use axum::http::{Request, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client as Http;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
-use quick_cache::sync::Cache;
+use http_body_util::Full;
 use serde::Deserialize;
 use slackwater_order::time::Time;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
 use url::form_urlencoded;
 
 /// The longest time that a response may take.
 const ANSWER_WAIT: Duration = Duration::from_secs(5);
-/// The most requests to the server at a time.
-const ASKING_MAX: usize = 16;
-/// The most callers that wait for their request to be sent; more get 503.
-const WAITING_MAX: usize = 256;
-/// The most bytes of cached tokens and responses.
-const ANSWERS_BYTES_MAX: u64 = 16 << 20;
-/// The usual bytes of a token and its response.
-const ANSWER_BYTES: u64 = 256;
 /// The longest response, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 
@@ -53,25 +38,8 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Introspection {
     options: Options,
-    http: Http<HttpsConnector<HttpConnector>, Full<Bytes>>,
-    asking: Semaphore,
-    waiting: Semaphore,
-    answers: Cache<Token, Arc<RememberedAnswer>, Weight>,
-}
-
-#[derive(Debug)]
-struct RememberedAnswer {
-    at: Time,
-    user: Option<User>,
-}
-
-#[derive(Clone, Debug)]
-struct Weight;
-
-impl quick_cache::Weighter<Token, Arc<RememberedAnswer>> for Weight {
-    fn weight(&self, token: &Token, _: &Arc<RememberedAnswer>) -> u64 {
-        ANSWER_BYTES + token.reveal().len() as u64
-    }
+    http: Outgoing,
+    checks: TokenChecks,
 }
 
 /// The fields of a response that are read.
@@ -87,22 +55,10 @@ struct Answer {
 impl Introspection {
     /// Prepares introspection as `options` have it. An error if no client can be made on this machine.
     pub fn new(options: Options) -> std::io::Result<Introspection> {
-        let connector = HttpsConnectorBuilder::new()
-            .with_native_roots()?
-            .https_or_http()
-            .enable_http1()
-            .build();
-        let http = Http::builder(TokioExecutor::new()).build(connector);
         Ok(Introspection {
             options,
-            http,
-            asking: Semaphore::new(ASKING_MAX),
-            waiting: Semaphore::new(WAITING_MAX),
-            answers: Cache::with_weighter(
-                usize::try_from(ANSWERS_BYTES_MAX / ANSWER_BYTES).unwrap_or(usize::MAX),
-                ANSWERS_BYTES_MAX,
-                Weight,
-            ),
+            http: Outgoing::new()?,
+            checks: TokenChecks::default(),
         })
     }
 
@@ -113,47 +69,20 @@ impl Introspection {
 
     /// Whether a response about a token is cached.
     pub fn knows(&self, token: &Token, now: Time) -> bool {
-        let is_fresh = |it: Arc<RememberedAnswer>| now < it.at.plus(self.options.remember);
-        self.answers.get(token).is_some_and(is_fresh)
+        let age = self.checks.age(token, now);
+        age.is_some_and(|age| age < self.options.remember)
     }
 
     /// The account of a token.
-    pub async fn user(&self, token: &Token) -> Result<User, TokenError> {
-        let now = clock::now();
-        let is_fresh = |it: &Arc<RememberedAnswer>| now < it.at.plus(self.options.remember);
-        let answered = match self.answers.get(token).filter(is_fresh) {
-            Some(answered) => answered,
-            None => self.ask_once(token, now).await?,
-        };
-        let holds = |user: &&User| user.expires.is_none_or(|end| now < end.plus(super::LEEWAY));
-        let user = answered.user.as_ref().filter(holds);
-        user.cloned().ok_or(TokenError::Invalid)
+    pub async fn user(&self, token: &Token) -> CheckResult {
+        let remember = self.options.remember;
+        self.checks
+            .user(token, remember, |_| self.check(token))
+            .await
     }
 
-    /// Queries the server, unless another request did while this one waited for its turn.
-    async fn ask_once(
-        &self,
-        token: &Token,
-        since: Time,
-    ) -> Result<Arc<RememberedAnswer>, TokenError> {
-        let _waits = self
-            .waiting
-            .try_acquire()
-            .map_err(|_| TokenError::Unanswered)?;
-        let _asks = self
-            .asking
-            .acquire()
-            .await
-            .map_err(|_| TokenError::Unanswered)?;
-        if let Some(answered) = self.answers.get(token).filter(|it| since <= it.at) {
-            return Ok(answered);
-        }
-        let answered = timeout(ANSWER_WAIT, self.ask(token)).await;
-        let answered = answered.unwrap_or_else(|_| Err("no answer in time".into()));
-        let answer = answered.map_err(|error| {
-            tracing::warn!(error = &*error, "asking about a token failed: {error}");
-            TokenError::Unanswered
-        })?;
+    async fn check(&self, token: &Token) -> Result<CheckResult, Unchecked> {
+        let answer = self.ask(token).await?;
         let user = answer.sub.filter(|_| answer.active).map(|account| User {
             account,
             scopes: Scopes::parse(&answer.scope),
@@ -161,15 +90,10 @@ impl Introspection {
                 .exp
                 .map(|exp| Time::from_millis(exp.saturating_mul(1000))),
         });
-        let answered = Arc::new(RememberedAnswer {
-            at: clock::now(),
-            user,
-        });
-        self.answers.insert(token.clone(), Arc::clone(&answered));
-        Ok(answered)
+        Ok(user.ok_or(TokenError::Invalid))
     }
 
-    async fn ask(&self, token: &Token) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
+    async fn ask(&self, token: &Token) -> Result<Answer, Cause> {
         let Options {
             url,
             client_id,
@@ -194,12 +118,13 @@ impl Introspection {
             .header(header::ACCEPT, "application/json")
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Full::new(Bytes::from(form)))?;
-        let answer = self.http.request(request).await?;
-        if !answer.status().is_success() {
-            return Err(format!("the answer was {}", answer.status()).into());
+        let answer = self
+            .http
+            .send(request, ANSWER_WAIT, ANSWER_BYTES_MAX)
+            .await?;
+        if !answer.status.is_success() {
+            return Err(format!("the answer was {}", answer.status).into());
         }
-        let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX);
-        let body = body.collect().await?.to_bytes();
-        Ok(serde_json::from_slice(&body)?)
+        Ok(serde_json::from_slice(&answer.body)?)
     }
 }

@@ -1,19 +1,24 @@
 //! Authentication and authorisation. A service token makes a caller the backend, which acts for any account; a user token makes
 //! it one account, which reads its own feeds and no others. Secrets are compared in constant time and never logged.
 
+pub(crate) mod credentials;
 pub mod introspection;
 pub mod jwt;
 mod jwt_options;
 pub mod secret;
 pub mod token;
+mod token_checks;
 
+use super::backend::{self, Backend, BackendError};
 use super::problem::Problem;
 use axum::http::StatusCode;
+use credentials::Credentials;
 use introspection::Introspection;
 use jwt::Jwt;
 use secret::Secret;
 use slackwater_engine::view::feed_ref::FeedRef;
 use slackwater_order::time::Time;
+use std::net::IpAddr;
 use std::time::Duration;
 use token::Token;
 
@@ -22,6 +27,9 @@ pub const LEEWAY: Duration = Duration::from_secs(5);
 
 /// The longest time for which the result of a check of a token is used.
 const REMEMBER_MAX: Duration = Duration::from_secs(25);
+
+/// The least time between two checks of a stream's token.
+const CHECK_PAUSE: Duration = Duration::from_secs(5);
 
 /// Which tokens are taken: the table `[auth]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +43,9 @@ pub struct Options {
     pub jwt: Option<jwt::Options>,
     /// The server that introspects other user tokens. Default none.
     pub introspection: Option<introspection::Options>,
+    /// The backend, if its readers' tokens and statuses are asked for there: the keys `mastodon.upstream` and
+    /// `mastodon.web_domain`. It is asked about opaque tokens that no server introspects. Default none.
+    pub backend: Option<backend::Options>,
 }
 
 /// Why tokens cannot be checked.
@@ -46,6 +57,9 @@ pub enum AuthError {
     /// This machine has no certificates to trust a server by.
     #[error(transparent)]
     Certificates(#[from] std::io::Error),
+    /// The backend cannot be asked.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
 }
 
 /// Finds the caller that a token stands for.
@@ -56,10 +70,29 @@ pub struct Auth {
     pub service_tokens: Vec<Secret>,
     /// User tokens that are signed.
     pub jwt: Option<Jwt>,
-    /// The server that introspects user tokens.
-    pub introspection: Option<Introspection>,
+    /// Where all other user tokens are checked; none are taken without it.
+    pub(crate) opaque: Option<OpaqueTokens>,
+    /// The backend, if it is to be asked.
+    pub(crate) backend: Option<Backend>,
     /// Whether public and hashtag feeds need no token.
     pub public_feeds_open: bool,
+}
+
+/// Where user tokens are checked that say nothing by themselves.
+#[derive(Debug)]
+pub(crate) enum OpaqueTokens {
+    /// At a server that introspects them.
+    Introspection(Introspection),
+    /// At the backend, by Mastodon's API.
+    Credentials(Credentials),
+}
+
+/// The way to check a user token.
+enum TokenCheck<'a> {
+    /// By its signature.
+    Signed(&'a Jwt),
+    /// By another server.
+    Opaque(&'a OpaqueTokens),
 }
 
 /// The sender of a request.
@@ -99,9 +132,17 @@ pub enum TokenError {
     /// The token is none of this instance's, or has ended.
     #[error("the access token is invalid")]
     Invalid,
-    /// The introspection server does not answer, or has too many requests.
+    /// The server that knows does not answer, or has too many requests.
     #[error("whether the access token is good cannot be found out now")]
     Unanswered,
+    /// The server that knows has had too many requests of this caller, and takes more in so many seconds.
+    #[error("too many requests")]
+    TooMany(u32),
+    /// The backend knows the token and does not tell whose it is.
+    #[error(
+        "the backend does not tell whose token this is: it needs the scope read:accounts, and a user who may log in"
+    )]
+    Unidentified,
 }
 
 impl From<InvalidToken> for TokenError {
@@ -126,17 +167,31 @@ impl Scopes {
 impl Auth {
     /// Takes the tokens that `options` name.
     pub fn new(options: Options) -> Result<Auth, AuthError> {
-        let introspection = options.introspection.map(Introspection::new);
+        let backend = options.backend.as_ref().map(Backend::new).transpose()?;
+        let opaque = match (options.introspection, &backend) {
+            (Some(introspection), _) => Some(OpaqueTokens::Introspection(Introspection::new(
+                introspection,
+            )?)),
+            (None, Some(backend)) => {
+                Some(OpaqueTokens::Credentials(Credentials::new(backend.clone())))
+            }
+            (None, None) => None,
+        };
         Ok(Auth {
             service_tokens: options.service_tokens,
             jwt: options.jwt.as_ref().map(Jwt::new).transpose()?,
-            introspection: introspection.transpose()?,
+            opaque,
+            backend,
             public_feeds_open: options.public_feeds_open,
         })
     }
 
-    /// The caller that sends `token`.
-    pub async fn caller(&self, token: Option<&Token>) -> Result<Caller, TokenError> {
+    /// The caller that sends `token` from `address`.
+    pub async fn caller(
+        &self,
+        token: Option<&Token>,
+        address: Option<IpAddr>,
+    ) -> Result<Caller, TokenError> {
         let Some(token) = token else {
             return Ok(match self.service_tokens.is_empty() {
                 true => Caller::Backend,
@@ -152,38 +207,62 @@ impl Auth {
         if is_known {
             return Ok(Caller::Backend);
         }
-        Ok(Caller::User(self.user(token).await?))
+        let user = match self.check_of(token)? {
+            TokenCheck::Signed(jwt) => jwt.check(token.reveal())?,
+            TokenCheck::Opaque(OpaqueTokens::Introspection(it)) => it.user(token).await?,
+            TokenCheck::Opaque(OpaqueTokens::Credentials(it)) => it.user(token, address).await?,
+        };
+        Ok(Caller::User(user))
     }
 
-    /// How often a stream checks that its token is still valid. Together with the time for which a result is used, a token
-    /// that was revoked ends its streams within a minute.
-    pub fn checked_every(&self) -> Duration {
-        let remember = self.introspection.as_ref().map(Introspection::remember);
-        remember.unwrap_or(REMEMBER_MAX) + Duration::from_secs(5)
+    /// The account whose token holds a stream open from `address`, as it is by now.
+    pub async fn user_of_stream(
+        &self,
+        token: &Token,
+        address: Option<IpAddr>,
+    ) -> Result<User, TokenError> {
+        match self.check_of(token)? {
+            TokenCheck::Signed(jwt) => Ok(jwt.check(token.reveal())?),
+            TokenCheck::Opaque(OpaqueTokens::Introspection(it)) => it.user(token).await,
+            TokenCheck::Opaque(OpaqueTokens::Credentials(it)) => {
+                it.user_of_stream(token, address).await
+            }
+        }
     }
 
-    /// Whether a token can only be checked by introspection, with no result at hand.
+    /// The time until a stream is to check whether its token is still valid. Together with the time for which a result is used, a
+    /// token that was revoked ends its streams within a minute.
+    pub fn next_check(&self, token: &Token, now: Time) -> Duration {
+        let remember = match &self.opaque {
+            Some(OpaqueTokens::Credentials(it)) => {
+                return it.next_check(token, now).max(CHECK_PAUSE);
+            }
+            Some(OpaqueTokens::Introspection(it)) => it.remember(),
+            None => REMEMBER_MAX,
+        };
+        remember + CHECK_PAUSE
+    }
+
+    /// Whether a token can only be checked by another server, with no result at hand.
     pub fn is_unheard_of(&self, token: &Token, now: Time) -> bool {
         let given = token.reveal().as_bytes();
         let is_ours = self.service_tokens.iter().any(|secret| secret.is(given));
-        let is_signed = self.jwt.is_some() && Jwt::is_one(token.reveal());
-        let feed_ref = self.introspection.as_ref();
-        !is_ours && !is_signed && feed_ref.is_some_and(|feed_ref| !feed_ref.knows(token, now))
+        let is_known = || match self.check_of(token) {
+            Ok(TokenCheck::Opaque(OpaqueTokens::Introspection(it))) => it.knows(token, now),
+            Ok(TokenCheck::Opaque(OpaqueTokens::Credentials(it))) => it.knows(token, now),
+            Ok(TokenCheck::Signed(_)) | Err(_) => true,
+        };
+        !is_ours && !is_known()
     }
 
-    async fn user(&self, token: &Token) -> Result<User, TokenError> {
-        match (&self.jwt, &self.introspection) {
-            (Some(jwt), introspection) => {
-                if introspection.is_none() || Jwt::is_one(token.reveal()) {
-                    return Ok(jwt.check(token.reveal())?);
-                }
+    /// The way to check a user token.
+    fn check_of(&self, token: &Token) -> Result<TokenCheck<'_>, TokenError> {
+        match (&self.jwt, &self.opaque) {
+            (Some(jwt), opaque) if opaque.is_none() || Jwt::is_one(token.reveal()) => {
+                Ok(TokenCheck::Signed(jwt))
             }
-            (None, None) => return Err(TokenError::Invalid),
-            (None, Some(_)) => {}
-        }
-        match &self.introspection {
-            Some(introspection) => introspection.user(token).await,
-            None => Err(TokenError::Invalid),
+            (_, Some(opaque)) => Ok(TokenCheck::Opaque(opaque)),
+            (_, None) => Err(TokenError::Invalid),
         }
     }
 
@@ -258,6 +337,11 @@ impl From<TokenError> for Problem {
                 "the access token is invalid: it is none of this instance's, or has ended",
             ),
             TokenError::Unanswered => Problem::unavailable(why.to_string(), 5),
+            TokenError::TooMany(seconds) => Problem {
+                retry_after: Some(seconds),
+                ..Problem::new(StatusCode::TOO_MANY_REQUESTS, why.to_string())
+            },
+            TokenError::Unidentified => forbidden(&why.to_string()),
         }
     }
 }

@@ -31,7 +31,7 @@ fn token(text: &str) -> Token {
 }
 
 async fn caller(auth: &Auth, text: &str) -> Result<Caller, TokenError> {
-    auth.caller(Some(&token(text))).await
+    auth.caller(Some(&token(text)), None).await
 }
 
 /// What a good token says, `seconds` before it ends.
@@ -67,12 +67,15 @@ async fn only_a_service_token_makes_the_backend() {
     ] {
         assert_eq!(caller(&auth, bad).await, Err(TokenError::Invalid), "{bad}");
     }
-    assert_eq!(auth.caller(None).await, Ok(Caller::Anyone));
+    assert_eq!(auth.caller(None, None).await, Ok(Caller::Anyone));
 }
 
 #[tokio::test]
 async fn without_tokens_every_caller_is_the_backend() {
-    assert_eq!(Auth::default().caller(None).await, Ok(Caller::Backend));
+    assert_eq!(
+        Auth::default().caller(None, None).await,
+        Ok(Caller::Backend)
+    );
     // Who shows a token means to be somebody.
     assert_eq!(
         caller(&Auth::default(), "x").await,

@@ -172,6 +172,17 @@ pub struct Mastodon {
     pub ids: Option<Ids>,
     /// Whether clients find one list more, Late arrivals: what came too late to be pushed as new.
     pub late_list: Option<bool>,
+    /// Where the backend itself answers. With it statuses are shown as the backend shows them to each reader.
+    #[schemars(length(min = 1))]
+    pub upstream: Option<String>,
+    /// Where the backend's streaming server answers. With it all its events are passed on.
+    #[schemars(length(min = 1))]
+    pub streaming: Option<String>,
+    /// The host that the backend is known by.
+    #[schemars(length(min = 1))]
+    pub web_domain: Option<String>,
+    /// Whether statuses are shown without what only the backend knows while it does not answer, instead of none.
+    pub plain_when_away: Option<bool>,
     /// The address of Mastodon's own database, `postgres://...`, for the role that `slackwater mastodon install` makes.
     pub database: Option<SecretText>,
 }

@@ -1,4 +1,4 @@
-//! `[http]`, `[stream]` and `[mastodon]`: the address of the API, its bounds, and the choices of Mastodon's.
+//! `[http]` and `[stream]`: the address of the API, and its bounds.
 
 use super::{Resolver, duration};
 use crate::api;
@@ -6,7 +6,6 @@ use crate::api::limits::Limits;
 use crate::api::websocket;
 use crate::config::file;
 use crate::config::mistake::quoted;
-use crate::mastodon;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 
@@ -93,13 +92,5 @@ impl Resolver<'_> {
             }
         }
         Some(proxies)
-    }
-}
-
-/// The choices of Mastodon's API.
-pub(super) fn mastodon(written: &file::Mastodon, default: &mastodon::Options) -> mastodon::Options {
-    mastodon::Options {
-        ids: written.ids.unwrap_or(default.ids),
-        late_list: written.late_list.unwrap_or(default.late_list),
     }
 }

@@ -6,6 +6,7 @@ mod feed;
 mod http;
 mod log;
 mod logging;
+mod mastodon;
 mod ordering;
 pub(super) mod secret_text;
 
@@ -36,11 +37,12 @@ pub(super) fn resolve(
     if let Some(patience) = written.ordering.patience {
         pipeline.engine.patience = patience.0;
     }
-    let (auth, cursor_keys) = resolver.auth(written.auth);
+    let (mut auth, cursor_keys) = resolver.auth(written.auth);
     let listen = resolver.listen(&written.http, default.listen);
     let api = resolver.api(&written.http, &written.stream, default.api);
     let connector = resolver.connector(&written.mastodon);
-    let mastodon = http::mastodon(&written.mastodon, &default.mastodon);
+    let (mastodon, backend) = resolver.mastodon(written.mastodon, &default.mastodon);
+    auth.backend = backend;
     let store = feed::store(&written.feed, default.store);
     let log = resolver.log(written.log, written.kafka, &store.path);
     Config {
@@ -68,6 +70,11 @@ impl Resolver<'_> {
     /// Whether the file has this key, right or wrong.
     fn is_written(&self, key: &str) -> bool {
         self.validated.lines.contains_key(key)
+    }
+
+    /// Whether the value of this key is wrong.
+    fn has_mistake_at(&self, key: &str) -> bool {
+        self.validated.mistakes.iter().any(|it| it.key == key)
     }
 
     /// Whether something below this key is wrong.

@@ -156,3 +156,38 @@ fn how_tokens_are_checked_is_said_whole_and_with_a_key_that_is_one() {
         &format!("s.toml:2: http.trusted_proxies[1]: found \"proxy\"; {proxies}"),
     );
 }
+
+#[test]
+fn a_backend_is_named_with_all_that_asking_it_needs() {
+    let beside = "allowed: upstream = \"http://127.0.0.1:3000\" beside it";
+    check(
+        "[mastodon]\nstreaming = \"http://127.0.0.1:4000\"\nplain_when_away = true",
+        &format!(
+            "s.toml:2: mastodon.streaming: found no upstream; {beside}\n\
+             s.toml:3: mastodon.plain_when_away: found no upstream; {beside}"
+        ),
+    );
+    check(
+        "[mastodon]\nupstream = \"http://127.0.0.1:3000\"",
+        "s.toml:2: mastodon.upstream: found ids = \"place\"; allowed: ids = \"ref\" beside it: the backend knows no other ids\n\
+         s.toml:2: mastodon.upstream: found no web_domain; allowed: web_domain = \"social.example\" beside it: the backend takes requests for no other host",
+    );
+    let server = "allowed: an http or https URL of a host and maybe a port, such as \"http://127.0.0.1:3000\"";
+    for wrong in [
+        "127.0.0.1:3000",
+        "http://a.example/api",
+        "ftp://a.example",
+        "http://me@a.example",
+    ] {
+        check(
+            &format!("[mastodon]\nids = \"ref\"\nweb_domain = \"a.example\"\nupstream = {wrong:?}"),
+            &format!("s.toml:4: mastodon.upstream: found {wrong:?}; {server}"),
+        );
+    }
+    check(
+        "[mastodon]\nweb_domain = \"https://social.example/\"",
+        "s.toml:2: mastodon.web_domain: found \"https://social.example/\"; allowed: a host, such as \"social.example\"; did you mean \"social.example\"?",
+    );
+    let alone = right("[mastodon]\nweb_domain = \"social.example\"");
+    assert_eq!((alone.mastodon.upstream, alone.auth.backend), (None, None));
+}

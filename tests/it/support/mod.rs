@@ -1,5 +1,6 @@
 //! What the tests share, those of `tests/it` and the attacks.
 
+pub(crate) mod backed;
 pub(crate) mod broker;
 pub(crate) mod document;
 pub(crate) mod failing;
@@ -9,6 +10,7 @@ pub(crate) mod postgres;
 pub(crate) mod replica;
 pub(crate) mod service;
 pub(crate) mod surface;
+pub(crate) mod upstream;
 pub(crate) mod watcher;
 
 use slackwater::clock;
