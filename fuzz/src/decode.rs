@@ -16,6 +16,7 @@ pub fn holds(data: &[u8]) {
         let vouched = Vouched {
             fetched,
             inner_verified,
+            ..Vouched::default()
         };
         let (first, second) = (decode(data, vouched), decode(data, vouched));
         // The door and every node must understand the same.

@@ -75,6 +75,7 @@ pub(super) async fn post_activities(
                 author_ref: text("author-ref")?,
                 fetched: text("fetched")?,
                 inner_verified: text("inner-verified")?,
+                forgotten: text("forgotten")?,
             };
             let names = headers.keys().map(header::HeaderName::as_str);
             let record = append_body::check_headers(names)

@@ -41,6 +41,8 @@ pub struct ActivityHeaders {
     pub fetched: Option<String>,
     /// `Inner-Verified`.
     pub inner_verified: Option<String>,
+    /// `Forgotten`.
+    pub forgotten: Option<String>,
 }
 
 /// What posts that are sent must have so that they get a place.
@@ -112,7 +114,7 @@ pub fn check_headers_of_lines<'a>(
             why: RejectionKind::Envelope,
             reason: format!(
                 "header {name} is for one activity: of many lines send each as {{\"activity\":{{…}},\"arrived_at\":…,\
-                 \"ref\":…,\"author_ref\":…,\"fetched\":…,\"inner_verified\":…}}"
+                 \"ref\":…,\"author_ref\":…,\"fetched\":…,\"inner_verified\":…,\"forgotten\":…}}"
             ),
         }),
     }
@@ -131,6 +133,7 @@ pub fn activity(
         ("author-ref", activity_headers.author_ref),
         ("fetched", activity_headers.fetched),
         ("inner-verified", activity_headers.inner_verified),
+        ("forgotten", activity_headers.forgotten),
     ];
     let headers: Vec<_> = headers
         .into_iter()
@@ -261,7 +264,7 @@ pub fn lines<T>(
 }
 
 /// The fields that an activity may be wrapped with.
-const WRAPPED: [&str; 7] = [
+const WRAPPED: [&str; 8] = [
     "activity",
     "type",
     "arrived_at",
@@ -269,6 +272,7 @@ const WRAPPED: [&str; 7] = [
     "author_ref",
     "fetched",
     "inner_verified",
+    "forgotten",
 ];
 
 /// A line of activities: the activity itself, or an activity wrapped with its headers.
@@ -287,6 +291,8 @@ pub fn activity_line(line: &[u8], places: PlaceRule, now: Time) -> Result<NewRec
         fetched: Option<bool>,
         #[serde(default)]
         inner_verified: Option<bool>,
+        #[serde(default)]
+        forgotten: Option<bool>,
     }
     if !is_wrapped(line)? {
         return activity(line, ActivityHeaders::default(), places, now);
@@ -300,6 +306,7 @@ pub fn activity_line(line: &[u8], places: PlaceRule, now: Time) -> Result<NewRec
         author_ref: wrapped.author_ref.map(Cow::into_owned),
         fetched: wrapped.fetched.map(|fetched| fetched.to_string()),
         inner_verified: wrapped.inner_verified.map(|it| it.to_string()),
+        forgotten: wrapped.forgotten.map(|it| it.to_string()),
     };
     activity(
         wrapped.activity.get().as_bytes(),
@@ -342,7 +349,7 @@ fn is_wrapped(line: &[u8]) -> Result<bool, Rejection> {
         return Ok(true);
     };
     Err(RejectionKind::Envelope.with(format!(
-        "{} is no field of a wrapped activity: send activity and, beside it, arrived_at, ref, author_ref, fetched, inner_verified{}",
+        "{} is no field of a wrapped activity: send activity and, beside it, arrived_at, ref, author_ref, fetched, inner_verified, forgotten{}",
         id::quoted(name),
         spelling::did_you_mean(name, members.copied())
     )))

@@ -112,6 +112,12 @@ impl App {
             Some(post) if post.state == Left::Gone => {
                 return Err(Problem::new(StatusCode::GONE, "the post was deleted"));
             }
+            Some(post) if post.state == Left::Forgotten => {
+                return Err(Problem::new(
+                    StatusCode::GONE,
+                    "the post was forgotten: a Delete that says so came for it",
+                ));
+            }
             Some(post) => post,
         };
         let original =

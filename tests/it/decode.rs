@@ -22,6 +22,7 @@ use Came::{Fetched, Sent, Verified};
 const SENT: Vouched = Vouched {
     fetched: false,
     inner_verified: false,
+    forgotten: false,
 };
 const FETCHED: Vouched = Vouched {
     fetched: true,

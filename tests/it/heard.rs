@@ -100,7 +100,7 @@ fn a_field_that_is_not_known_is_refused_with_a_guess() {
     told(
         &format!("{{\"activity\":{like},\"hat\":\"red\"}}"),
         "\"hat\" is no field of a wrapped activity",
-        "inner_verified",
+        "forgotten",
     );
     told(
         &format!("{{\"activty\":{like}}}"),

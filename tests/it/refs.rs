@@ -231,3 +231,62 @@ fn late_arrivals_are_paged_by_the_refs_of_those_that_are_among_them() {
         );
     }
 }
+
+/// A failure means that a post which the backend dropped and fetched again never comes back, or that clients keep one it has not.
+#[test]
+fn a_post_that_was_forgotten_leaves_and_comes_again_under_another_ref() {
+    let surface = told();
+    let cursor = surface.backend("/v1/accounts/7/feeds/home")["cursor"].clone();
+    let cursor = cursor.as_str().unwrap();
+    let object = surface.backend("/v1/posts?ref=p2")["object"].clone();
+    let id = surface.id_of(&uri(2));
+    let delete = json!({"type": "Delete", "actor": ANA, "object": uri(2)});
+    let forgets = json!({"activity": delete, "ref": "p2", "forgotten": true});
+    surface.tell_lines(&[forgets.to_string()]);
+    let (status, problem) = asked(&surface, "/v1/posts?ref=p2");
+    assert_eq!(status, 410);
+    assert!(
+        problem["detail"].as_str().unwrap().contains("forgotten"),
+        "{problem}"
+    );
+    assert!(!surface.home().contains(&id));
+    let changes = format!("/v1/accounts/7/feeds/home/changes?cursor={cursor}");
+    let changes = surface.backend(&changes);
+    let first = &changes["changes"][0];
+    assert_eq!(
+        (&first["kind"], &first["id"]),
+        (&json!("remove"), &json!(id))
+    );
+
+    let create = json!({"type": "Create", "actor": ANA, "object": object});
+    let with_ref = |post_ref: Value| json!({"activity": create, "ref": post_ref}).to_string();
+    surface.tell_lines(&[with_ref(json!("p2")), with_ref(Value::Null)]);
+    assert_eq!(asked(&surface, &format!("/v1/posts?uri={}", uri(2))).0, 410);
+    surface.tell_lines(&[with_ref(json!("p2again"))]);
+    let again = surface.backend(&format!("/v1/posts?uri={}", uri(2)));
+    assert_eq!(again["ref"], "p2again");
+    let new_id = again["id"].as_str().unwrap().to_owned();
+    assert_ne!(new_id, id);
+    let home = surface.home();
+    assert!(home.contains(&new_id) && !home.contains(&id));
+
+    let mut bare = forgets.clone();
+    bare["ref"] = Value::Null;
+    let mut created = forgets;
+    created["activity"] = create.clone();
+    for (line, words) in [
+        (bare, "needs the ref"),
+        (created, "forgotten is for a Delete"),
+    ] {
+        let request = surface.door().request(Method::POST, "/v1/activities");
+        let request = request.header("content-type", "application/x-ndjson");
+        let answer = request
+            .bearer_auth(SERVICE)
+            .body(line.to_string())
+            .send()
+            .unwrap();
+        let answer: Value = answer.json().unwrap();
+        let reason = answer["rejected"][0]["reason"].as_str().unwrap();
+        assert!(reason.contains(words), "{reason}");
+    }
+}

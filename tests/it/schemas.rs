@@ -476,6 +476,7 @@ fn the_activity_schema_and_the_decoder_agree() {
         let vouched = Vouched {
             fetched,
             inner_verified: true,
+            ..Vouched::default()
         };
         let decoded = parse::decode(document.to_string().as_bytes(), vouched);
         assert_eq!(decoded.is_ok(), is_good, "decoder: {document}: {decoded:?}");
@@ -696,6 +697,7 @@ fn every_answer_is_as_described() {
         ("ref", long.as_bytes(), 422),
         ("fetched", b"yes", 422),
         ("inner-verified", b"1", 422),
+        ("forgotten", b"1", 422),
         ("arrived-at", b"soon", 422),
         ("arrived-at", b"-1", 422),
     ] {

@@ -39,5 +39,25 @@ fn decode_activity(record: RecordView<'_>) -> Result<Decoded, String> {
     }
     let envelope = Envelope::of(record)?;
     let activity = parse::decode(value, envelope.vouched)?;
+    if envelope.vouched.forgotten {
+        check_forgotten(&envelope, &activity)?;
+    }
     Ok(Decoded::Activity(envelope, Box::new(activity)))
+}
+
+/// What the backend forgets is one post, named by its URI and its ref: by that a post that has the URI later is told from it.
+fn check_forgotten(envelope: &Envelope, activity: &Activity) -> Result<(), String> {
+    match activity {
+        Activity::Delete { uri, by } if uri == by => {
+            Err("forgotten is for a post: send the removal of an actor without it".to_owned())
+        }
+        Activity::Delete { .. } if envelope.post_ref.is_none() => Err(
+            "a Delete that is forgotten needs the ref of its post: send your own id of it".to_owned(),
+        ),
+        Activity::Delete { .. } => Ok(()),
+        _ => Err(
+            "forgotten is for a Delete, or an Undo, that gives the id of the post or boost: send this without it"
+                .to_owned(),
+        ),
+    }
 }

@@ -2,7 +2,8 @@
 
 use super::operation::{Operation, Schemas, header, lines, not_taken, path, query};
 use super::records::{
-    ACTIVITY, ACTIVITY_LINE, RELATIONSHIP, arrived_at, fetched, inner_verified, reference,
+    ACTIVITY, ACTIVITY_LINE, RELATIONSHIP, arrived_at, fetched, forgotten, inner_verified,
+    reference,
 };
 use crate::api::actor::Actor;
 use crate::api::append_body::BODY_BYTES_MAX;
@@ -30,6 +31,7 @@ pub(super) fn post_activities(schemas: &mut Schemas) -> Operation {
         .parameter(header("Author-Ref", &reference("author")))
         .parameter(header("Fetched", &fetched()))
         .parameter(header("Inner-Verified", &inner_verified()))
+        .parameter(header("Forgotten", &forgotten()))
         .body(media)
         .answer::<Accepted>(
             schemas,

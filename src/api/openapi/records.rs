@@ -240,6 +240,10 @@ fn activity_line(schemas: &mut SchemaGenerator) -> Schema {
                 "inner_verified": {
                     "type": ["boolean", "null"],
                     "description": "The instance verified the author inside a wrapping Announce too."
+                },
+                "forgotten": {
+                    "type": ["boolean", "null"],
+                    "description": "A Delete, or an Undo, with the id and the `ref` of a post is the instance's own forgetting."
                 }
             }
         }],
@@ -255,7 +259,8 @@ fn activity_headers(_: &mut SchemaGenerator) -> Schema {
             "ref": reference("post"),
             "author-ref": reference("author"),
             "fetched": fetched(),
-            "inner-verified": inner_verified()
+            "inner-verified": inner_verified(),
+            "forgotten": forgotten()
         },
         "description": "The headers of an activities record, as text; all are optional. Others are passed over, \
             unless they are nearly one of these: that is a mistake."
@@ -293,6 +298,15 @@ pub(super) fn inner_verified() -> Value {
         "type": "string", "enum": ["true", "false"],
         "description": "The instance verified the author of the activity inside an Announce too: without it a Create, Update, \
             Delete or Undo inside an Announce is refused."
+    })
+}
+
+/// Whether a removal is the instance's own forgetting, as a header has it.
+pub(super) fn forgotten() -> Value {
+    json!({
+        "type": "string", "enum": ["true", "false"],
+        "description": "A Delete, or an Undo, with the id of a post and its ref is the instance's own forgetting, not its author's \
+            doing: the post may come again under another ref."
     })
 }
 

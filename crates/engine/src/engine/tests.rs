@@ -5,6 +5,7 @@ mod actors;
 mod any_order;
 mod boosts;
 mod followers;
+mod forgotten;
 mod inactivity;
 mod ordering;
 mod partitions;
@@ -66,6 +67,8 @@ struct Beside {
     inner_verified: bool,
     /// Its own id of the post.
     post_ref: Option<String>,
+    /// A removal is its own forgetting.
+    forgotten: bool,
 }
 
 impl Beside {
@@ -75,6 +78,7 @@ impl Beside {
             ("fetched", yes(self.fetched)),
             ("inner-verified", yes(self.inner_verified)),
             ("ref", self.post_ref.clone()),
+            ("forgotten", yes(self.forgotten)),
         ];
         let headers = headers.into_iter();
         let headers = headers.filter_map(|(name, value)| Some((name.to_owned(), value?)));
@@ -100,6 +104,23 @@ fn with_ref(line: Line, post_ref: &str) -> Line {
             },
         },
         line @ Line::Relation(_) => line,
+    }
+}
+
+/// A post is forgotten by the backend, which has this id of it.
+fn forget(author: usize, n: usize, post_ref: &str, arrived: i64) -> Line {
+    let Line::Activity { json, .. } = delete(author, n, arrived) else {
+        unreachable!()
+    };
+    let beside = Beside {
+        post_ref: Some(post_ref.to_owned()),
+        forgotten: true,
+        ..Beside::default()
+    };
+    Line::Activity {
+        json,
+        arrived,
+        beside,
     }
 }
 

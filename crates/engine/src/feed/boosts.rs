@@ -90,8 +90,10 @@ fn decide(
     let (post_change, cause) = match boost.state {
         State::Whole => (change.of(original), cause),
         // It left before it was known what it would have shown.
-        State::Gone if change == BoostChange::Came => (PostChange::Gone, boost.newest),
-        State::Gone | State::Stub => return Ok(0),
+        State::Gone | State::Forgotten if change == BoostChange::Came => {
+            (PostChange::Gone, boost.newest)
+        }
+        State::Gone | State::Forgotten | State::Stub => return Ok(0),
     };
     fan_out(store, graph, &boost, Some(original), post_change, cause)?;
     let author = graph.actor(&boost.body.author);
@@ -121,7 +123,7 @@ impl BoostChange {
     /// What becomes of the boosts of a post as it is now.
     fn of(self, original: &Post) -> PostChange {
         match (original.state, self) {
-            (State::Gone | State::Stub, _) => PostChange::Gone,
+            (State::Gone | State::Forgotten | State::Stub, _) => PostChange::Gone,
             (State::Whole, BoostChange::Came) => PostChange::New,
             (State::Whole, BoostChange::Changed) => PostChange::Changed,
             (State::Whole, BoostChange::Edited) => PostChange::Edited,

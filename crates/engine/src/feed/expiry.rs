@@ -109,7 +109,7 @@ impl Expiry {
             return;
         }
         self.last = Some(log_time);
-        // A post stands at or before its arrival, so whatever is old enough stands below this.
+        // A post stands at or before its arrival, or by a ref little after it: what is old enough stands below this, then or soon.
         let below = PostId::new(log_time.minus(self.keep.posts), 0, 0);
         store.homes.watch_below(below);
         self.stage = Stage::Marking {
@@ -257,7 +257,7 @@ impl Expiry {
             return Ok(false);
         }
         if post.arrived < log_time.minus(self.keep.stubs) {
-            store.forget_post(&post);
+            store.forget_post(&post)?;
             return Ok(true);
         }
         if post.state != State::Whole

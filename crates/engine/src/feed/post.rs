@@ -19,6 +19,16 @@ pub enum State {
     Gone,
     /// Past its retention, needed by no feed: its author and what it answered are still known.
     Stub,
+    /// Forgotten by the backend, and not deleted by its author: what is left is as of one that is gone, but its URI may come again, under
+    /// another ref, as another post.
+    Forgotten,
+}
+
+impl State {
+    /// Whether it was taken back, by whomever: all but its place is gone.
+    pub fn is_gone(self) -> bool {
+        matches!(self, State::Gone | State::Forgotten)
+    }
 }
 
 /// A post, placed.

@@ -382,7 +382,7 @@ impl Subject<'_> {
             None => Some(Excluded::OriginalUnknown),
             Some(original) => match original.post.state {
                 State::Whole => None,
-                State::Gone => Some(Excluded::OriginalGone),
+                State::Gone | State::Forgotten => Some(Excluded::OriginalGone),
                 State::Stub => Some(Excluded::OriginalUnknown),
             },
         }

@@ -115,12 +115,13 @@ pub struct NewRecord {
 }
 
 /// The headers of an activity that mean something here.
-pub const HEADERS: [&str; 5] = [
+pub const HEADERS: [&str; 6] = [
     "arrived-at",
     "ref",
     "author-ref",
     "fetched",
     "inner-verified",
+    "forgotten",
 ];
 
 /// Which of [`HEADERS`] was meant by a header that is none of them: one of theirs in other letters or with other hyphens,
@@ -146,6 +147,8 @@ pub struct Vouched {
     pub fetched: bool,
     /// It verified the author of the activity inside a wrapping Announce too, as it did that of the Announce.
     pub inner_verified: bool,
+    /// A Delete is its own forgetting, and not its author's doing.
+    pub forgotten: bool,
 }
 
 /// The decoded headers of an activity.
@@ -217,6 +220,7 @@ impl Envelope {
                 "inner-verified" => {
                     envelope.vouched.inner_verified = yes_or_no("inner-verified", value)?;
                 }
+                "forgotten" => envelope.vouched.forgotten = yes_or_no("forgotten", value)?,
                 name => {
                     if let Some(meant) = header_meant(name) {
                         return Err(format!(

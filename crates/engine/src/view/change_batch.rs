@@ -3,8 +3,8 @@
 use crate::activity::Visibility;
 use crate::feed::fan_out::rests_on;
 use crate::feed::post::Post;
-use crate::feed::store::Store;
 use crate::feed::store::disk::DiskError;
+use crate::feed::store::{Index, Store};
 use crate::view::changes::{ChangedEntry as Place, EntryChange};
 use crate::view::cursor::ReadPoint;
 use crate::view::page::PAGE_BYTES_MAX;
@@ -104,6 +104,7 @@ pub fn batch<W: WriteEntry>(
     writer: &W,
 ) -> Result<ChangeBatch<W::Entry>, DiskError> {
     let mut batch = ChangeBatch::default();
+    let mut came_again = CameAgain::default();
     let mut bytes = 0;
     for change in changes {
         if limit.changes <= batch.items.len() || limit.bytes <= bytes {
@@ -112,7 +113,7 @@ pub fn batch<W: WriteEntry>(
         }
         batch.last = change.id;
         let id = change.id;
-        if change.change == EntryChange::Repeats && !may_have(store, id, from)? {
+        if change.change == EntryChange::Repeats && !may_have(store, id, from, &mut came_again)? {
             continue;
         }
         if matches!(change.change, EntryChange::Left | EntryChange::Repeats) {
@@ -149,14 +150,41 @@ pub fn batch<W: WriteEntry>(
 }
 
 /// Whether the reader may have a hidden repeat. It cannot if the repeat was hidden from the first: ten thousand boosts of one post
-/// are not ten thousand removals.
-fn may_have(store: &Store, id: PostId, from: &ReadPoint) -> Result<bool, DiskError> {
-    let may_show = |post: &Post| from.may_show(post.made);
-    Ok(
-        post_with_original(store, id)?.is_none_or(|(post, original)| {
-            may_show(&post) && original.is_none_or(|original| may_show(&original))
-        }),
-    )
+/// are not ten thousand removals. Of a post that was forgotten and came again it may have shown what was there before.
+fn may_have(
+    store: &Store,
+    id: PostId,
+    from: &ReadPoint,
+    came_again: &mut CameAgain,
+) -> Result<bool, DiskError> {
+    let Some((post, original)) = post_with_original(store, id)? else {
+        return Ok(true);
+    };
+    if !from.may_show(post.made) {
+        return Ok(false);
+    }
+    match original.filter(|original| !from.may_show(original.made)) {
+        None => Ok(true),
+        Some(original) => came_again.has(store, &original),
+    }
+}
+
+/// Whether posts had their URI after one that was forgotten, remembered for the last that was looked up: the boosts of one post follow
+/// each other.
+#[derive(Debug, Default)]
+struct CameAgain {
+    last: Option<(PostId, bool)>,
+}
+
+impl CameAgain {
+    fn has(&mut self, store: &Store, post: &Post) -> Result<bool, DiskError> {
+        if let Some((_, again)) = self.last.filter(|(id, _)| *id == post.id) {
+            return Ok(again);
+        }
+        let again = !store.list(Index::Forgotten, &post.body.uri)?.is_empty();
+        self.last = Some((post.id, again));
+        Ok(again)
+    }
 }
 
 /// Whether the reader has every record that an entry needs: those of its post, of the post that it boosts, of the posts that a reply

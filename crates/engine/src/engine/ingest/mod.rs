@@ -176,6 +176,9 @@ impl Ingest {
                 }
                 Ok(keep_document(&self.store, at, envelope.arrived, *document)?)
             }
+            Activity::Delete { uri, by } if envelope.vouched.forgotten => {
+                Ok(Outcome::Removed(self.forget(record, &uri, &by)?))
+            }
             Activity::Delete { uri, by } => Ok(Outcome::Removed(self.remove(record, &uri, &by)?)),
             Activity::Unboost { by, original } => {
                 Ok(Outcome::Removed(self.unboost(record, &by, &original)?))

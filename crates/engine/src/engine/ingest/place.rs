@@ -1,14 +1,14 @@
 //! The place of a post: the lowest free one of its author's slot, or the one that its backend gave it.
 
-use super::Ingest;
 use super::outcome::IngestError;
+use super::posts::is_another_ref;
+use super::{Ingest, RecordContext};
 use crate::activity::PostContent;
 use crate::feed::post::Post;
 use crate::feed::store::disk::DiskError;
 use crate::record::Envelope;
 use slackwater_order::place::{Occupant, PostId, RUN_ON_MAX, lowest_free, slot_of};
 use slackwater_order::ref_place::{PlaceSource, judged_at, place_of_ref};
-use slackwater_order::time::Time;
 use slackwater_order::verdict::{Judgement, PlacedBy};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,12 +23,12 @@ impl Ingest {
         &mut self,
         body: &PostContent,
         judgement: Judgement,
-        envelope: &Envelope,
+        record: RecordContext<'_>,
         clock_skew: Duration,
     ) -> Result<Placed, IngestError> {
         match self.place_source {
-            PlaceSource::Published => self.lowest_place(body, judgement, envelope.arrived),
-            PlaceSource::Ref => self.place_by_ref(body, judgement, envelope, clock_skew),
+            PlaceSource::Published => self.lowest_place(body, judgement, record),
+            PlaceSource::Ref => self.place_by_ref(body, judgement, record.envelope, clock_skew),
         }
     }
 
@@ -57,8 +57,9 @@ impl Ingest {
         &mut self,
         body: &PostContent,
         judgement: Judgement,
-        arrived: Time,
+        record: RecordContext<'_>,
     ) -> Result<Placed, IngestError> {
+        let arrived = record.envelope.arrived;
         let slot = slot_of(&body.author);
         let run_on = Duration::from_millis(RUN_ON_MAX.unsigned_abs());
         // By published, a place never exceeds arrived; by arrived, it may run on.
@@ -80,7 +81,12 @@ impl Ingest {
                 asked += 1;
                 match self.store.post(id)? {
                     None => Ok(Occupant::Nobody),
-                    Some(there) if there.body.uri == body.uri => {
+                    // One of its URI that was forgotten is another, unless this record made it.
+                    Some(there)
+                        if there.body.uri == body.uri
+                            && (there.made == record.at
+                                || !is_another_ref(&there, record.envelope)) =>
+                    {
                         before = Some(there);
                         Ok(Occupant::Itself)
                     }

@@ -2,7 +2,7 @@
 
 use super::outcome::{IngestError, Outcome};
 use super::place::Placed;
-use super::removals::RemovalScope;
+use super::removals::{RemovalScope, is_earlier};
 use super::{Ingest, RecordContext};
 use crate::activity::Delivery;
 use crate::activity::PostContent;
@@ -13,8 +13,10 @@ use crate::feed::replies::{ReplyScope, answers_of, fan_out_replies};
 use crate::feed::store::disk::DiskError;
 use crate::graph::Graph;
 use crate::host::origin_of;
+use crate::record::Envelope;
 use crate::record::offsets::LogPos;
 use slackwater_order::verdict::judge;
+use std::sync::Arc;
 
 /// Hashtags that a post had and has no longer, of which it is known that it left their feeds. When there are more, the first are
 /// forgotten: a feed of one that an edit was not yet carried out in when the service died may keep the post.
@@ -37,8 +39,12 @@ impl Ingest {
         if let Some(original) = body.boost_of.as_deref().filter(|_| body.has_made_uri()) {
             body.uri = self.uri_of_boost(at, envelope.arrived, &body, original)?;
         }
-        if let Some(known) = self.store.post_by_uri(&body.uri)? {
-            return self.update(record, how, body, &known);
+        let known = self.known_as(&body.uri, envelope)?;
+        let life = known
+            .as_deref()
+            .map_or(Life::This, |known| life(known, record));
+        if let (Some(known), Life::This) = (&known, life) {
+            return self.update(record, how, body, known);
         }
         let origin = origin_of(&body.author).ok_or_else(|| {
             IngestError::Refused(format!("the author {:?} has no host", body.author))
@@ -47,8 +53,17 @@ impl Ingest {
         let learned = self.origins.read().learned(&origin);
         let effective = windows.effective(&origin, learned);
         let judgement = judge(body.published, envelope.arrived, fetched, &effective);
-        let placed = self.place(&body, judgement, envelope, effective.clock_skew)?;
+        if life == Life::Earlier {
+            // What it made stands below what is known to be full.
+            self.full.clear();
+        }
+        let placed = self.place(&body, judgement, record, effective.clock_skew)?;
         let (id, judgement) = match placed {
+            // What it made was forgotten and is no longer kept.
+            Placed::At(..) if life == Life::Earlier => {
+                self.full.clear();
+                return Ok(Outcome::Known);
+            }
             Placed::At(id, judgement) => (id, judgement),
             Placed::Before(known) => {
                 return self.update(record, how, body, &known);
@@ -113,6 +128,22 @@ impl Ingest {
         Ok(Outcome::Placed(post.verdict))
     }
 
+    /// The post of a URI that a record is about, as far as one is known: by its ref one that had the URI before, and was forgotten; else
+    /// the one that has it.
+    fn known_as(&self, uri: &str, envelope: &Envelope) -> Result<Option<Arc<Post>>, DiskError> {
+        let Some(known) = self.store.post_by_uri(uri)? else {
+            return Ok(None);
+        };
+        if is_another_ref(&known, envelope)
+            && let Some(reference) = &envelope.post_ref
+            && let Some(before) = self.store.post_by_ref(reference)?
+            && before.body.uri == uri
+        {
+            return Ok(Some(before));
+        }
+        Ok(Some(known))
+    }
+
     /// A post that has its place comes again: redelivered, edited, fetched, or read again from the log.
     fn update(
         &mut self,
@@ -143,7 +174,7 @@ impl Ingest {
             self.store.relist_ref(known)?;
         }
         let outcome = match known.state {
-            State::Gone => return Ok(Outcome::Known),
+            State::Gone | State::Forgotten => return Ok(Outcome::Known),
             // An Update without a time may be of a server that gives none; anything else without one is from before the edit.
             State::Stub
                 if body.updated < known.body.updated
@@ -221,10 +252,15 @@ impl Ingest {
         });
         let fate = match post.state {
             State::Whole => PostChange::Changed,
-            State::Stub | State::Gone => PostChange::Gone,
+            State::Stub | State::Gone | State::Forgotten => PostChange::Gone,
         };
+        if post.state == State::Forgotten {
+            self.store.relist_uri(&post)?;
+        }
         self.fan_out_again(graph, &post, fate)?;
-        fan_out_replies(&self.store, graph, &post, ReplyScope::All)?;
+        if self.store.holds_uri(&post)? {
+            fan_out_replies(&self.store, graph, &post, ReplyScope::All)?;
+        }
         Ok(())
     }
 
@@ -254,6 +290,39 @@ impl Ingest {
         let known = self.store.followers(&body.author)?;
         Ok(followers::decide(body, known.as_deref(), made))
     }
+}
+
+/// Which of the posts of its URI a record is about: a URI has one, unless the backend forgot it and sent it again under another ref.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    /// The post that has the URI now.
+    This,
+    /// One before it, that was forgotten: the record is read again.
+    Earlier,
+    /// One that comes with the record, since the one before was forgotten.
+    Later,
+}
+
+/// Which post of its URI a record is about, of which `known` has the URI.
+fn life(known: &Post, record: RecordContext<'_>) -> Life {
+    let (at, envelope) = (record.at, record.envelope);
+    if !is_another_ref(known, envelope) {
+        return Life::This;
+    }
+    if is_earlier((at, envelope.arrived), (known.made, known.arrived)) {
+        return Life::Earlier;
+    }
+    let stands_after = |position: LogPos| !at.is_beside(position) || position < at;
+    match known.state {
+        State::Forgotten if stands_after(known.newest) => Life::Later,
+        _ => Life::This,
+    }
+}
+
+/// Whether a record is sent under another ref than a post has.
+pub(super) fn is_another_ref(post: &Post, envelope: &Envelope) -> bool {
+    let refs = post.post_ref.as_deref().zip(envelope.post_ref.as_deref());
+    refs.is_some_and(|(of_post, of_record)| of_post != of_record)
 }
 
 /// Whether the rules could decide otherwise about what a post has become.

@@ -51,7 +51,7 @@ impl Ingest {
             // Not a post, so far: it may come, or it is an author whom another actor of the host removes.
             None => self.remove_author(record, uri, host),
             Some(post) if origin_of(&post.body.author).as_ref() == Some(&host) => {
-                self.remove_post(graph, at, &post, RemovalScope::Post)
+                self.remove_post(graph, at, &post, State::Gone, RemovalScope::Post)
             }
             Some(post) => Err(IngestError::Refused(format!(
                 "{} is a post by {}: only its host may remove it, not {by}",
@@ -60,29 +60,77 @@ impl Ingest {
         }
     }
 
+    /// The backend forgets the post that it has this id of: it leaves feeds as one that is deleted does, and its URI may come again
+    /// under another ref. What its author deleted stays deleted, and a post that is not known is not waited for.
+    pub(super) fn forget(
+        &mut self,
+        record: RecordContext<'_>,
+        uri: &str,
+        by: &str,
+    ) -> Result<usize, IngestError> {
+        let (graph, at) = (record.graph, record.at);
+        let Some(reference) = record.envelope.post_ref.as_deref() else {
+            return Err(IngestError::Refused(format!(
+                "{uri} is forgotten without the ref of its post"
+            )));
+        };
+        let is_meant = |post: &Post| {
+            let post_ref = post.post_ref.as_deref();
+            post_ref.is_none_or(|post_ref| post_ref == reference)
+        };
+        let by_uri = self.store.post_by_uri(uri)?;
+        let known = match by_uri.filter(|post| is_meant(post)) {
+            Some(post) => Some(post),
+            None => self.store.post_by_ref(reference)?,
+        };
+        let Some(known) = known else { return Ok(0) };
+        if origin_of(&known.body.author) != origin_of(by) {
+            return Err(IngestError::Refused(format!(
+                "{} is a post by {}: only its host may remove it, not {by}",
+                known.body.uri, known.body.author
+            )));
+        }
+        // By its ref it is told from what comes under its URI later, also if it came without one.
+        let post = Post {
+            post_ref: Some(reference.to_owned()),
+            ..Post::clone(&known)
+        };
+        self.remove_post(graph, at, &post, State::Forgotten, RemovalScope::Post)
+    }
+
+    /// Leaves of a post what is left of one that is `to` be so.
     fn remove_post(
         &mut self,
         graph: &Graph,
         at: LogPos,
         post: &Post,
+        to: State,
         whose: RemovalScope,
     ) -> Result<usize, IngestError> {
         let is_author_gone = post.is_author_gone || whose == RemovalScope::Author;
-        if post.state == State::Gone && post.is_author_gone == is_author_gone {
+        let to = match post.state {
+            State::Gone => State::Gone,
+            // Its URI is another post's now.
+            State::Forgotten if !self.store.holds_uri(post)? => State::Forgotten,
+            State::Whole | State::Stub | State::Forgotten => to,
+        };
+        if post.state == to && post.is_author_gone == is_author_gone {
             if post.newest == at {
                 self.reapply(graph, post)?;
             }
             return Ok(0);
         }
-        let removed = usize::from(post.state != State::Gone);
+        let removed = usize::from(!post.state.is_gone());
         self.store.unlist_addressed(post);
         let mut post = post.clone();
-        post.strip(State::Gone);
+        post.strip(to);
         post.is_author_gone = is_author_gone;
         post.newest = at;
         let post = self.store.put_post(post);
         self.fan_out_again(graph, &post, PostChange::Gone)?;
-        fan_out_replies(&self.store, graph, &post, ReplyScope::Changed)?;
+        if self.store.holds_uri(&post)? {
+            fan_out_replies(&self.store, graph, &post, ReplyScope::Changed)?;
+        }
         Ok(removed)
     }
 
@@ -104,7 +152,7 @@ impl Ingest {
                 continue;
             };
             if post.body.author == author {
-                removed += self.remove_post(graph, at, &post, RemovalScope::Author)?;
+                removed += self.remove_post(graph, at, &post, State::Gone, RemovalScope::Author)?;
             }
         }
         Ok(removed)
@@ -137,7 +185,7 @@ impl Ingest {
             let is_meant =
                 boost.body.author == by && boost.body.boost_of.as_deref() == Some(original);
             if is_meant && is_earlier((boost.made, boost.arrived), (at, arrived)) {
-                removed += self.remove_post(graph, at, &boost, RemovalScope::Post)?;
+                removed += self.remove_post(graph, at, &boost, State::Gone, RemovalScope::Post)?;
             }
         }
         Ok(removed)
@@ -206,7 +254,7 @@ impl Ingest {
 
 /// Whether one of an author's records stands before another, in the author's own order: that of their partition. Where
 /// partitions were added, an author may have some in two: then that of arrival, as near as can be known.
-fn is_earlier(one: (LogPos, Time), other: (LogPos, Time)) -> bool {
+pub(super) fn is_earlier(one: (LogPos, Time), other: (LogPos, Time)) -> bool {
     if one.0.is_beside(other.0) {
         one.0 < other.0
     } else {

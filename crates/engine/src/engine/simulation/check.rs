@@ -307,14 +307,12 @@ impl Run {
                 .unwrap()
                 .unwrap();
             let (number, updated) = all[&id.number()];
-            if let Some(post_ref) = self.log.post_ref(number) {
-                assert_eq!(id.number(), post_ref);
-                let found = self.nodes[node]
-                    .view
-                    .store
-                    .post_by_ref(&post_ref.to_string());
+            if let Some(post_ref) = &post.post_ref {
+                assert!(!self.log.by_ref || *post_ref == id.to_string());
+                let found = self.nodes[node].view.store.post_by_ref(post_ref);
                 assert_eq!(found.unwrap().unwrap().id, *id, "found by its ref");
-                self.counted.by_ref += 1;
+                self.counted.by_ref += u64::from(self.log.by_ref);
+                self.counted.again += u64::from(self.log.has_come_again(number, post_ref));
             }
             assert_eq!(post.body.uri, model.uri(&self.log, number));
             let visibility = post.body.visibility.name();

@@ -38,6 +38,8 @@ pub(super) struct Counted {
     pub(super) expired: u64,
     /// Entries that were looked at whose places are their refs.
     pub(super) by_ref: u64,
+    /// Entries that were looked at of posts that had been forgotten and came again.
+    pub(super) again: u64,
 }
 
 impl Counted {
@@ -63,6 +65,7 @@ impl Counted {
         self.ended_mutes += other.ended_mutes;
         self.expired += other.expired;
         self.by_ref += other.by_ref;
+        self.again += other.again;
     }
 
     /// Refusing is always right and never useful: it must stay rare. Of a thousand seeds' answers 1 in 100 is one where
@@ -79,6 +82,7 @@ impl Counted {
         assert!(0 < self.ended_mutes, "no mute ended: {self:?}");
         assert!(0 < self.expired, "nothing became a stub: {self:?}");
         assert!(0 < self.by_ref, "no place was a ref: {self:?}");
+        assert!(0 < self.again, "nothing forgotten came again: {self:?}");
         // Feeds of four or eight, rebuilt, given up and merged time and again.
         assert!(self.knew_less * 1_000 <= self.looks_trimmed, "{self:?}");
         assert!(self.misled * 5_000 <= self.told, "{self:?}");

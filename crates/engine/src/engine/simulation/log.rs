@@ -30,6 +30,8 @@ pub(in crate::engine) const ACTIVITY_PARTITIONS: usize = 4;
 pub(in crate::engine) const REPEAT_AFTER: u64 = 600_000;
 /// Of both topics.
 pub(in crate::engine) const PARTITIONS: usize = ACTIVITY_PARTITIONS + 2;
+/// How far the refs of a post that was forgotten and came again stand apart: further than there are posts.
+const LIFE: u64 = 4_096;
 /// Beyond this much after its arrival a claimed time is not believed, in milliseconds.
 pub(in crate::engine) const CLOCK_SKEW: i64 = 120_000;
 /// An origin whose late posts surface, and whose posts too late are dropped, in the seeds that want it.
@@ -82,6 +84,8 @@ pub(super) struct Taste {
     pub(super) ages: bool,
     /// The backend's own ids of posts are their places.
     pub(super) by_ref: bool,
+    /// The backend forgets posts by itself, and sends some of them again as others.
+    pub(super) forgets: bool,
 }
 
 impl Taste {
@@ -101,7 +105,9 @@ pub(in crate::engine) struct Line {
     pub(in crate::engine) arrived: i64,
     json: String,
     /// The backend's own id of the post that it is about.
-    post_ref: Option<u64>,
+    pub(in crate::engine) post_ref: Option<u64>,
+    /// It is a removal that is the backend's own forgetting.
+    pub(in crate::engine) forgotten: bool,
 }
 
 /// A feed of an account.
@@ -117,8 +123,10 @@ pub(in crate::engine) struct Log {
     pub(in crate::engine) partitions: [Vec<Line>; PARTITIONS],
     /// By post: who wrote it.
     pub(in crate::engine) authors: Vec<usize>,
-    /// By post: the backend's own id of it, where these are places.
+    /// By post: the backend's own id of it when it was sent first, where it gives any.
     refs: BTreeMap<usize, u64>,
+    /// Whether these are places.
+    pub(in crate::engine) by_ref: bool,
 }
 
 /// The id of an actor.
@@ -158,10 +166,12 @@ impl Log {
         let history = History::draw(&WORLD, &drawn, dice);
         let mut log = Log {
             authors: history.authors,
+            by_ref: taste.by_ref,
             ..Log::default()
         };
+        let has_refs = taste.by_ref || taste.forgets;
         for arrival in history.arrivals {
-            if let (true, Some((post, published))) = (taste.by_ref, written(&arrival.event)) {
+            if let (true, Some((post, published))) = (has_refs, written(&arrival.event)) {
                 // As a backend does: by the time that was claimed if it is believed, else by that of arrival; then a number.
                 let claimed = published.filter(|at| *at <= arrival.at + CLOCK_SKEW);
                 let ms = claimed.unwrap_or(arrival.at).unsigned_abs();
@@ -169,6 +179,9 @@ impl Log {
                 log.refs.entry(post).or_insert(post_ref);
             }
             log.add(arrival.event, arrival.at);
+        }
+        if taste.forgets {
+            log.forget(&mut Rng::with_seed(dice.clone().u64(..)));
         }
         log
     }
@@ -184,9 +197,55 @@ impl Log {
         self.partitions.each_ref().map(Vec::len)
     }
 
-    /// The backend's own id of a post, where these are places.
-    pub(in crate::engine) fn post_ref(&self, post: usize) -> Option<u64> {
-        self.refs.get(&post).copied()
+    /// The backend forgets some posts at some time, and sends some of these again under another ref. What it sent before comes again too.
+    fn forget(&mut self, dice: &mut Rng) {
+        for lines in &mut self.partitions[..ACTIVITY_PARTITIONS] {
+            let written = lines.iter().filter_map(|line| match line.event {
+                Event::Write(Writing { post, .. }) => Some(post),
+                _ => None,
+            });
+            for post in written.collect::<BTreeSet<_>>() {
+                if dice.u8(..3) != 0 {
+                    continue;
+                }
+                let is_first = |line: &Line| matches!(line.event, Event::Write(Writing { post: of, .. }) if of == post);
+                let Some(mut after) = lines.iter().position(is_first) else {
+                    continue;
+                };
+                let mut life = lines[after].clone();
+                while dice.u8(..3) != 0 {
+                    let forgets = Line {
+                        event: Event::Delete(post),
+                        json: Event::Delete(post).json(&WORLD, &self.authors).to_string(),
+                        forgotten: true,
+                        ..life.clone()
+                    };
+                    let again = life.clone();
+                    life.post_ref = life.post_ref.map(|post_ref| post_ref + LIFE);
+                    let mut add = |line: Line| {
+                        let at = dice.usize(after + 1..=lines.len());
+                        let arrived = lines[at - 1].arrived;
+                        lines.insert(at, Line { arrived, ..line });
+                        after = at;
+                    };
+                    add(forgets.clone());
+                    if post % 2 == 0 {
+                        add(again.clone());
+                    }
+                    add(life.clone());
+                    if post % 3 == 0 {
+                        add(again);
+                        add(forgets);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether a ref is not the first that a post had.
+    pub(in crate::engine) fn has_come_again(&self, post: usize, post_ref: &str) -> bool {
+        let first = self.refs.get(&post);
+        first.is_some_and(|first| first.to_string() != post_ref)
     }
 
     pub(in crate::engine) fn uri(&self, post: usize) -> String {
@@ -238,6 +297,11 @@ impl Log {
         self.partitions.iter().flatten().any(is_said)
     }
 
+    /// Whether the backend forgets any post.
+    pub(in crate::engine) fn forgets(&self) -> bool {
+        self.partitions.iter().flatten().any(|line| line.forgotten)
+    }
+
     pub(in crate::engine) fn is_ever_removed(&self, account: usize) -> bool {
         let is_end = |line: &Line| matches!(line.event, Event::Relate { account: of, relation: RelationChoice::Be(..), holds: false } if of == account);
         self.partitions.iter().flatten().any(is_end)
@@ -265,9 +329,19 @@ impl Log {
         for (partition, lines) in self.partitions.iter().enumerate() {
             for (offset, line) in lines.iter().enumerate() {
                 if concerns(&line.event) {
-                    let Line { event, arrived, .. } = line;
+                    let Line {
+                        event,
+                        arrived,
+                        post_ref,
+                        forgotten,
+                        ..
+                    } = line;
                     let after = arrived - BEGIN;
-                    story += &format!("\n{partition}:{offset} after {after} ms {event:?}");
+                    story +=
+                        &format!("\n{partition}:{offset} after {after} ms {event:?} {post_ref:?}");
+                    if *forgotten {
+                        story += " forgotten";
+                    }
                 }
             }
         }
@@ -296,12 +370,14 @@ impl Log {
             }
         };
         let json = event.json(&WORLD, &self.authors).to_string();
-        let post_ref = written(&event).and_then(|(post, _)| self.post_ref(post));
+        let written = written(&event);
+        let post_ref = written.and_then(|(post, _)| self.refs.get(&post).copied());
         self.partitions[partition].push(Line {
             event,
             arrived,
             json,
             post_ref,
+            forgotten: false,
         });
     }
 
@@ -376,6 +452,8 @@ impl Line {
             .post_ref
             .map(|post_ref| post_ref.to_string().into_bytes());
         let post_ref = post_ref.map(|post_ref| ("ref".to_owned(), post_ref));
+        let forgotten = self.forgotten;
+        let forgotten = forgotten.then(|| ("forgotten".to_owned(), b"true".to_vec()));
         Record {
             position: Position {
                 topic: partition.0,
@@ -385,7 +463,11 @@ impl Line {
             timestamp: Some(Time::from_millis(self.arrived)),
             key: None,
             value: Some(self.json.clone().into_bytes()),
-            headers: fetched.into_iter().chain(post_ref).collect(),
+            headers: fetched
+                .into_iter()
+                .chain(post_ref)
+                .chain(forgotten)
+                .collect(),
         }
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Model {
     accounts: BTreeMap<usize, Account>,
     deleted: BTreeSet<usize>,
     deleted_authors: BTreeSet<usize>,
+    /// Posts with the refs under which the backend forgot them.
+    forgotten: BTreeSet<(usize, Option<u64>)>,
     moderated: BTreeMap<Moderated, Action>,
     /// By author: the collections that their documents named as their followers, as far as these may be that.
     named: BTreeMap<usize, BTreeSet<Collection>>,
@@ -33,6 +35,10 @@ struct Post {
     id: u64,
     author: usize,
     is_gone: bool,
+    /// Whether the backend forgot it.
+    is_forgotten: bool,
+    /// The backend's own id of it.
+    post_ref: Option<u64>,
     is_withheld: bool,
     /// Whether the node that is looked at has only a stub of it.
     is_stub: bool,
@@ -269,12 +275,13 @@ impl Model {
         let original = match post.boost_of {
             None => None,
             Some((original, _)) => match self.posts.get(&original) {
-                Some(original) if !original.is_gone => Some(original),
+                Some(original) if !original.is_gone && !original.is_forgotten => Some(original),
                 _ => return false,
             },
         };
         let is_suspended = |author| self.standing(author) == Some(Action::Suspend);
         if post.is_gone
+            || post.is_forgotten
             || post.is_withheld
             || is_suspended(post.author)
             || original.is_some_and(|original| is_suspended(original.author))

@@ -70,6 +70,8 @@ pub(super) struct Reader {
     is_moderated: bool,
     /// The URIs of boosts, and of what is boosted.
     boosts: BTreeSet<String>,
+    /// Whether the backend forgets posts: boosts leave with what they boost, and come again with it.
+    forgets: bool,
     /// How many wishes of its account were read when it was last told anything, and whether there were new ones: what they
     /// take out and let in again within a batch is told again.
     wishes: usize,
@@ -112,6 +114,7 @@ impl Reader {
             edits_let_in,
             is_moderated: log.is_moderated(),
             boosts: log.boosts(),
+            forgets: log.forgets(),
             wishes: 0,
             has_new_wishes: false,
             was_not_told_all: false,
@@ -396,7 +399,7 @@ impl Reader {
         let is_new = entry.is_some() && self.posted.insert(id);
         let uri = entry.and_then(|entry| entry.split(' ').nth(1));
         let may_come_to_light =
-            self.has_removed && uri.is_some_and(|uri| self.boosts.contains(uri));
+            (self.has_removed || self.forgets) && uri.is_some_and(|uri| self.boosts.contains(uri));
         let may_be_again = self.is_moderated || self.was_held_back;
         let wrong = match change.kind {
             ChangeKind::Post

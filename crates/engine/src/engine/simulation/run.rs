@@ -20,7 +20,9 @@ const STEP_MS: i64 = 480_000;
 /// Entries of a feed longer than any history.
 const LONG: usize = 1_000;
 /// Makes dice of their own of a seed, for whether refs are places.
-const BY_REF: u64 = 0x7265_6673;
+const BY_REF: u64 = 0x7265_6620;
+/// The same, for whether the backend forgets posts.
+const FORGETS: u64 = 0x666f_7267_6574;
 /// Of [`SURFACING`], where it does: its window, and how much longer its posts surface, in milliseconds.
 const SURFACES: (i64, i64) = (20_000, 20_000);
 
@@ -95,13 +97,16 @@ pub(super) fn run(seed: u64) -> Counted {
 impl Run {
     fn draw(seed: u64) -> Run {
         let mut dice = Rng::with_seed(seed);
-        let taste = Taste {
+        let mut taste = Taste {
             calm: dice.u8(..4) == 0,
             busy: [1, 1, 1, 2][dice.usize(..4)],
             // With dice of its own, so that other seeds stay as they are. What one node left as a stub another still shows.
             ages: Rng::with_seed(!seed).u8(..3) == 0,
             by_ref: Rng::with_seed(seed ^ BY_REF).u8(..4) == 0,
+            forgets: Rng::with_seed(seed ^ FORGETS).u8(..3) == 0,
         };
+        // Where nothing leaves a feed, nothing is forgotten.
+        taste.forgets &= !taste.calm;
         let is_disturbed = dice.bool();
         let length = [LONG, LONG, 8, 4][dice.usize(..4)];
         // Surfacing moves places, which refs are.

@@ -46,7 +46,7 @@ fn a_deleted_post_keeps_its_ref_and_a_forgotten_one_gives_it_up() {
     world.read(&log, &BTreeSet::from([1]));
     let post = world.store.post_by_ref("one").unwrap().unwrap();
     assert_eq!(post.state, State::Gone);
-    world.store.forget_post(&post);
+    world.store.forget_post(&post).unwrap();
     assert_eq!(uri_of(&world, "one"), None);
     world.checkpoint();
     assert_eq!(uri_of(&world.crash(), "one"), None);
@@ -93,6 +93,6 @@ fn of_several_posts_with_one_ref_the_highest_placed_is_found() {
     world.read(&log, &BTreeSet::from([0]));
     assert_eq!(uri_of(&world, "one"), Some(uri(0, 1)));
     let first = world.store.post_by_ref("one").unwrap().unwrap();
-    world.store.forget_post(&first);
+    world.store.forget_post(&first).unwrap();
     assert_eq!(uri_of(&world, "one"), Some(uri(1, 0)));
 }

@@ -1,6 +1,6 @@
 //! The keys under which things are stored.
 
-use crate::feed::post::Post;
+use crate::feed::post::{Post, State};
 use xxhash_rust::xxh3::xxh3_128;
 
 /// What an index lists the posts of.
@@ -21,6 +21,8 @@ pub enum Index {
     Addressed = b'f',
     /// Posts with one of the backend's ids: one, unless the backend is mistaken.
     Ref = b'r',
+    /// Posts that the backend forgot, by their URI, which another post may have since.
+    Forgotten = b'g',
 }
 
 /// The key of a list: its index and the hash of what that lists the posts of.
@@ -57,6 +59,10 @@ pub(super) fn indexed(post: &Post) -> impl Iterator<Item = ListKey> + '_ {
         (Index::Original, body.boost_of.as_deref()),
         (Index::Answered, whom),
         (Index::Ref, post.post_ref.as_deref()),
+        (
+            Index::Forgotten,
+            (post.state == State::Forgotten).then_some(body.uri.as_str()),
+        ),
     ]
     .into_iter()
     .filter_map(|(index, of)| Some((index, of?)))

@@ -5,7 +5,7 @@ use super::disk::{DiskError, Tree};
 use super::keys::{Index, ListKey, indexed, list_key};
 use super::memtable::Memtable;
 use super::posting_list::PostingOp;
-use crate::feed::post::Post;
+use crate::feed::post::{Post, State};
 use slackwater_order::place::PostId;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -42,22 +42,51 @@ impl Store {
         Ok(Some(post))
     }
 
-    /// The post of this URI. Indexes are hints: what they point at is looked at.
+    /// The post of this URI; of several, of which the backend forgot all but the last, the last. Indexes are hints: what they point at is
+    /// looked at.
     pub fn post_by_uri(&self, uri: &str) -> Result<Option<Arc<Post>>, DiskError> {
-        let hash = xxh3_128(uri.as_bytes());
-        let id = match self.in_memory(|memtable| memtable.uris.get(&hash).copied()) {
-            Some(id) => id,
-            None if !self.stored.may_have_uri(hash) => None,
-            None => match self.disk.get(Tree::Uris, &hash.to_be_bytes())? {
-                Some(bytes) => Some(read_id(&bytes).ok_or(DiskError::Damaged { tree: "uris" })?),
-                None => None,
-            },
+        let Some(id) = self.id_by_uri(xxh3_128(uri.as_bytes()))? else {
+            return Ok(None);
         };
-        let Some(id) = id else { return Ok(None) };
         Ok(self.post(id)?.filter(|post| post.body.uri == uri))
     }
 
-    /// Keeps a post: new, or changed.
+    /// Whether a post is that of its URI, or none is: not so if the backend forgot it and the URI came again.
+    pub fn holds_uri(&self, post: &Post) -> Result<bool, DiskError> {
+        if post.state != State::Forgotten {
+            return Ok(true);
+        }
+        let holder = self.id_by_uri(xxh3_128(post.body.uri.as_bytes()))?;
+        Ok(holder.is_none_or(|id| id == post.id))
+    }
+
+    fn id_by_uri(&self, hash: u128) -> Result<Option<PostId>, DiskError> {
+        if let Some(id) = self.in_memory(|memtable| memtable.uris.get(&hash).copied()) {
+            return Ok(id);
+        }
+        if !self.stored.may_have_uri(hash) {
+            return Ok(None);
+        }
+        match self.disk.get(Tree::Uris, &hash.to_be_bytes())? {
+            Some(bytes) => match read_id(&bytes) {
+                Some(id) => Ok(Some(id)),
+                None => Err(DiskError::Damaged { tree: "uris" }),
+            },
+            None => Ok(None),
+        }
+    }
+
+    /// Lists a post that the backend forgot by its URI again, if no other post has it: a checkpoint that was cut off stores a post
+    /// before its URI.
+    pub fn relist_uri(&self, post: &Post) -> Result<(), DiskError> {
+        if self.holds_uri(post)? {
+            let hash = xxh3_128(post.body.uri.as_bytes());
+            self.memtable.write().uris.insert(hash, Some(post.id));
+        }
+        Ok(())
+    }
+
+    /// Keeps a post: new, or changed. One that the backend forgot keeps its URI if it has it, and takes it from no other.
     pub fn put_post(&self, post: Post) -> Arc<Post> {
         let post = Arc::new(post);
         let hash = xxh3_128(post.body.uri.as_bytes());
@@ -66,7 +95,9 @@ impl Store {
             .fetch_add(post.weight(), Ordering::Relaxed);
         self.stored.note_post(post.id, hash, &indexed);
         let mut memtable = self.memtable.write();
-        memtable.uris.insert(hash, Some(post.id));
+        if post.state != State::Forgotten {
+            memtable.uris.insert(hash, Some(post.id));
+        }
         for key in indexed {
             memtable
                 .lists
@@ -81,8 +112,8 @@ impl Store {
     }
 
     /// Forgets a post altogether, its rows in the indexes too.
-    pub fn forget_post(&self, post: &Post) {
-        let body = &post.body;
+    pub fn forget_post(&self, post: &Post) -> Result<(), DiskError> {
+        let holds_uri = self.holds_uri(post)?;
         let mut memtable = self.memtable.write();
         for key in indexed(post) {
             memtable
@@ -93,9 +124,13 @@ impl Store {
         }
         memtable.posts.remove(&post.id);
         memtable.removed_posts.insert(post.id);
-        memtable.uris.insert(xxh3_128(body.uri.as_bytes()), None);
+        if holds_uri {
+            let hash = xxh3_128(post.body.uri.as_bytes());
+            memtable.uris.insert(hash, None);
+        }
         self.unwritten_indexed
             .fetch_add(1 + indexed(post).count(), Ordering::Relaxed);
+        Ok(())
     }
 
     /// The post of which the backend gave this as its own id; of several the newest.

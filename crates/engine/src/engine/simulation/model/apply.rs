@@ -5,7 +5,7 @@ use super::*;
 impl Model {
     pub(super) fn take(&mut self, log: &Log, line: &Line) {
         match &line.event {
-            Event::Write(writing) => self.write(log, writing, line.arrived),
+            Event::Write(writing) => self.write(log, writing, line),
             Event::Boost {
                 post,
                 of,
@@ -21,11 +21,18 @@ impl Model {
                     false => 0 < earlier && !self.may_boost_again(by, *of),
                 };
                 if !is_there {
-                    self.write(log, &announced, line.arrived);
+                    self.write(log, &announced, line);
                     if let Some(boost) = self.posts.get_mut(post) {
                         boost.boost_of = Some((*of, *published));
                         boost.number = (!has_id).then_some(earlier + 1);
                     }
+                }
+            }
+            Event::Delete(post) if line.forgotten => {
+                let known = self.posts.get_mut(post);
+                if let Some(known) = known.filter(|known| known.post_ref == line.post_ref) {
+                    known.is_forgotten = true;
+                    self.forgotten.insert((*post, line.post_ref));
                 }
             }
             Event::Delete(post)
@@ -73,11 +80,20 @@ impl Model {
         }
     }
 
-    fn write(&mut self, log: &Log, writing: &Writing, arrived: i64) {
+    fn write(&mut self, log: &Log, writing: &Writing, line: &Line) {
+        let arrived = line.arrived;
+        if self.forgotten.contains(&(writing.post, line.post_ref)) {
+            return;
+        }
+        let known = self.posts.get(&writing.post);
+        let comes_again = known.is_some_and(|post| post.is_forgotten && !post.is_gone);
+        if comes_again {
+            self.posts.remove(&writing.post);
+        }
         if let Some(post) = self.posts.get_mut(&writing.post) {
             let is_newer = post.updated < writing.updated;
             let is_same = writing.delivery == Delivery::Update && post.updated == writing.updated;
-            if !post.is_gone && (is_newer || is_same) {
+            if !post.is_gone && !post.is_forgotten && (is_newer || is_same) {
                 post.updated = writing.updated;
                 post.audience = writing.audience;
                 post.mentions = writing.mentions;
@@ -88,12 +104,12 @@ impl Model {
         let author = log.authors[writing.post];
         let (at, is_withheld) = self.place(writing, author, arrived);
         let slot = u64::from(slot_of(&actor(author)));
-        let mut id = match log.post_ref(writing.post) {
+        let mut id = match line.post_ref.filter(|_| log.by_ref) {
             Some(post_ref) => post_ref,
             None => (at as u64) << 16 | slot << 6,
         };
         while !self.taken.insert(id) {
-            assert_eq!(log.post_ref(writing.post), None, "a place is a post's own");
+            assert!(!log.by_ref, "a place is a post's own");
             id += 1;
         }
         let is_gone =
@@ -102,6 +118,8 @@ impl Model {
             id,
             author,
             is_gone,
+            is_forgotten: false,
+            post_ref: line.post_ref,
             is_withheld,
             is_stub: false,
             boost_of: None,

@@ -102,7 +102,7 @@ impl Twins {
             }
             Happening::Forget(n) => {
                 if let Some(post) = store.post_by_uri(&uri(*n)).unwrap() {
-                    store.forget_post(&post);
+                    store.forget_post(&post).unwrap();
                 }
                 true
             }
