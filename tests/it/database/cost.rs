@@ -18,6 +18,15 @@ const ROUNDS: usize = 20;
 /// Posts in a round.
 const POSTS: usize = 250;
 
+/// A database at one level, and what each round took there.
+struct Stage {
+    name: &'static str,
+    client: Client,
+    author: i64,
+    /// Microseconds a post: of processor time, and by the clock.
+    micros: Vec<[f64; 2]>,
+}
+
 #[test]
 #[ignore = "a measurement"]
 fn the_cost_of_a_post_with_its_mentions_and_tags_at_each_level() {
@@ -26,7 +35,7 @@ fn the_cost_of_a_post_with_its_mentions_and_tags_at_each_level() {
         ("look", Some(&[][..])),
         ("serve", Some(&["--serve"][..])),
     ];
-    let mut stages: Vec<(&str, Database, Client, i64, Vec<[f64; 2]>)> = Vec::new();
+    let mut stages: Vec<Stage> = Vec::new();
     for (name, level) in levels {
         let database = Database::mastodon(Version::NEWEST);
         let mut client = database.connect();
@@ -34,10 +43,21 @@ fn the_cost_of_a_post_with_its_mentions_and_tags_at_each_level() {
         if let Some(level) = level {
             install(&database, level);
         }
-        stages.push((name, database, client, author, Vec::new()));
+        stages.push(Stage {
+            name,
+            client,
+            author,
+            micros: Vec::new(),
+        });
     }
     for round in 0..ROUNDS {
-        for (_, _, client, author, micros) in &mut stages {
+        for Stage {
+            client,
+            author,
+            micros,
+            ..
+        } in &mut stages
+        {
             let process = number(client, "SELECT pg_backend_pid()::bigint");
             let (worked, begun) = (processor_nanos(process), clock::stopwatch());
             for nth in 0..POSTS {
@@ -54,12 +74,18 @@ fn the_cost_of_a_post_with_its_mentions_and_tags_at_each_level() {
         sorted[sorted.len() / 2]
     };
     // The first round fills caches.
-    let without = stages[0].4[1..].to_vec();
+    let without = stages[0].micros[1..].to_vec();
     println!(
         "a post with two mentions, two tags and a picture, in a transaction of its own; medians of {} rounds of {POSTS}",
         ROUNDS - 1
     );
-    for (name, _, client, _, micros) in &mut stages {
+    for Stage {
+        name,
+        client,
+        micros,
+        ..
+    } in &mut stages
+    {
         let micros = &micros[1..];
         let more: Vec<[f64; 2]> = micros
             .iter()

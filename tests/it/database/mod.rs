@@ -8,6 +8,7 @@ mod ids;
 mod installing;
 mod outbox_limits;
 mod schema_drift;
+mod tls;
 
 use crate::support::postgres::Database;
 use postgres::Client;
