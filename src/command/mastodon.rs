@@ -1,16 +1,18 @@
 //! `slackwater mastodon`: what is done in Mastodon's database.
 
 use super::configuration::config_or_default;
-use super::terminal::{ask, print, tell};
+use super::terminal::{ask, bar, print, show_progress, tell};
 use clap::{Args, Subcommand};
 use slackwater::api::auth::secret::Secret;
 use slackwater::config;
 use slackwater::connector::check::{Finding, check};
 use slackwater::connector::database::{Database, Place};
+use slackwater::connector::delays::{self, DAYS_MAX, DelayCounts, DelaysError};
 use slackwater::connector::inspect::{Ours, inspect};
 use slackwater::connector::install;
 use slackwater::connector::install_sql::{self, Level, RoleName, Step};
 use std::error::Error;
+use std::io::{BufWriter, ErrorKind};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -44,6 +46,14 @@ pub(crate) enum Mastodon {
     Check {
         #[command(flatten)]
         database: Where,
+    },
+    /// Write the delays of this instance's own posts to standard output, as `tune` reads them. Nothing is changed or installed.
+    Delays {
+        #[command(flatten)]
+        database: Where,
+        /// Of how many days, back from now.
+        #[arg(long, default_value_t = 14, value_parser = clap::value_parser!(u32).range(1..=i64::from(DAYS_MAX)))]
+        days: u32,
     },
 }
 
@@ -105,6 +115,11 @@ pub(crate) fn mastodon(what: &Mastodon) -> Result<ExitCode, Box<dyn Error>> {
                 if let Some(connected) = agreed(database, &steps, title, consent).await? {
                     uninstall(&connected, &steps).await?;
                 }
+                Ok(ExitCode::SUCCESS)
+            }
+            Mastodon::Delays { database, days } => {
+                let connected = Database::connect(&database.address()?).await?;
+                write_delays(&connected, *days).await?;
                 Ok(ExitCode::SUCCESS)
             }
             Mastodon::Check { database } => {
@@ -198,6 +213,34 @@ fn after_install(role: &RoleName, place: &Place) {
          outbox. Give it a password with `\\password {role}` in psql, and Slackwater the address \
          postgres://{role}:PASSWORD@{host}:{port}/{database} as mastodon.database. Then: slackwater mastodon check"
     ));
+}
+
+async fn write_delays(connected: &Database, days: u32) -> Result<(), Box<dyn Error>> {
+    let bar = bar("reading the posts");
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let written = delays::write(connected, days, &mut out, &mut |done, all| {
+        show_progress(&bar, done, all);
+    })
+    .await;
+    bar.finish_and_clear();
+    let counts = match written {
+        // Whoever reads has enough: `slackwater mastodon delays | head`.
+        Err(DelaysError::Write(error)) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
+        written => written?,
+    };
+    let DelayCounts {
+        posts, unusable, ..
+    } = counts;
+    tell(&format!(
+        "{posts} posts came in the last {days} days; {unusable} more could not be used"
+    ));
+    if let Some(until) = counts.until {
+        tell(&format!(
+            "none since {}: from then on ids are of the time posts were written, and `slackwater trace` has the delays",
+            until.rfc3339()
+        ));
+    }
+    Ok(())
 }
 
 impl Where {

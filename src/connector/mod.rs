@@ -9,12 +9,14 @@
 //! | [`install_sql`] | the statements that install and uninstall, one transaction for each |
 //! | [`install`] | those statements run beside a Mastodon that works |
 //! | [`inspect`], [`check`] | what is there, and what is to be done about it |
+//! | [`delays`] | the delays of an instance's own posts, as a trace |
 
 pub mod check;
 pub mod columns;
 pub mod database;
 mod database_tls;
 pub mod database_url;
+pub mod delays;
 pub mod inspect;
 pub mod install;
 pub mod install_sql;

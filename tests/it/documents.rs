@@ -123,6 +123,7 @@ fn a_command_of_ours_has_the_flags_it_is_called_with() {
         "mastodon install",
         "mastodon uninstall",
         "mastodon check",
+        "mastodon delays",
     ];
     let helps: BTreeMap<_, _> = ours.into_iter().map(|name| (name, help_of(name))).collect();
     check(|document| {

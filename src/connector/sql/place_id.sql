@@ -5,6 +5,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, slackwater, pg_t
 DECLARE
     arrived bigint := (date_part('epoch', now()) * 1000)::bigint;
     written bigint;
+    highest_of_author bigint;
     highest bigint;
     place bigint;
     is_free boolean := false;
@@ -21,16 +22,20 @@ BEGIN
     -- Of 16 low bits a sequence has 15, so that there is room above them where it begins again.
     place := (written << 16) | (nextval('slackwater.low_bits') & 32767);
     -- Most servers say when a post was written to the second. Its author's posts of one second keep the order they came in, also
-    -- where the sequence begins again. The inner query is kept apart so that the primary key alone is used for it.
-    SELECT max(s.id) INTO highest
-        FROM (SELECT id, account_id FROM public.statuses WHERE written << 16 <= id AND id < (written + 1) << 16 OFFSET 0) AS s
-        WHERE s.account_id = NEW.account_id;
-    IF place <= highest THEN
+    -- where the sequence begins again: then above all of that moment. The inner query is kept apart so that the primary key alone is
+    -- used for it.
+    SELECT max(s.id) FILTER (WHERE s.account_id = NEW.account_id), max(s.id) INTO highest_of_author, highest
+        FROM (SELECT id, account_id FROM public.statuses WHERE written << 16 <= id AND id < (written + 1) << 16 OFFSET 0) AS s;
+    IF place <= highest_of_author THEN
         place := highest + 1;
     END IF;
-    -- The lock keeps another transaction from the same id until this one's row can be seen.
-    FOR attempt IN 1..100 LOOP
-        is_free := pg_try_advisory_xact_lock(place) AND NOT EXISTS (SELECT FROM public.statuses WHERE id = place);
+    FOR attempt IN 1..1000 LOOP
+        -- The lock keeps other transactions from the same id until this one's row can be seen.
+        is_free := pg_try_advisory_xact_lock(place);
+        IF is_free THEN
+            -- A statement of its own, begun with the lock: it sees the row of a transaction that had the lock a moment ago.
+            is_free := NOT EXISTS (SELECT FROM public.statuses WHERE id = place);
+        END IF;
         EXIT WHEN is_free;
         place := place + 1;
     END LOOP;

@@ -47,6 +47,13 @@ fn all_of_it_works_by_way_of_a_pooler_in_transaction_mode() {
     for _ in 0..3 {
         assert_eq!(to_do(&pooler.url_as(&role)), [""; 0]);
     }
+    let says = good(&slackwater(&[
+        "mastodon",
+        "check",
+        "--database",
+        &pooler.url(),
+    ]));
+    assert!(says.contains("a pooler or a forwarded port"), "{says}");
     let mut client = Client::connect(&pooler.url(), postgres::NoTls).unwrap();
     let simply = "SELECT pretend.deliver(pretend.remote_account('ana', 'tide.example'), 'https://tide.example/1', now() - interval '5 minutes')";
     client.simple_query(simply).unwrap();
@@ -264,6 +271,62 @@ fn beside_a_long_transaction_no_insert_waits_long_and_in_the_end_all_is_installe
         );
     }
     assert_eq!(traces(&mut database.connect(), database.name()), 0);
+}
+
+/// A failure means that it works for administrators of the whole server alone, which nobody is of a managed one.
+#[test]
+fn the_owner_of_the_tables_needs_to_be_no_superuser() {
+    for may_make_roles in [true, false] {
+        let database = Database::mastodon(Version::NEWEST);
+        let (owner, role) = (format!("{}_mastodon", database.name()), database.name());
+        let mut client = database.connect();
+        client
+            .batch_execute(&format!(
+                "CREATE ROLE {owner} LOGIN {}; ALTER DATABASE {role} OWNER TO {owner};
+                 DO $$ DECLARE t text; BEGIN FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
+                    EXECUTE format('ALTER TABLE %I OWNER TO {owner}', t); END LOOP; END $$;
+                 GRANT ALL ON SCHEMA pretend TO {owner}; GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {owner}",
+                if may_make_roles { "CREATEROLE" } else { "" }
+            ))
+            .unwrap();
+        let url = database.url_as(&owner);
+        if !may_make_roles {
+            let output = slackwater(&[
+                "mastodon",
+                "install",
+                "--yes",
+                "--database",
+                &url,
+                "--role",
+                role,
+            ]);
+            let error = String::from_utf8_lossy(&output.stderr);
+            assert!(
+                error.contains("let an administrator create the role first"),
+                "{error}"
+            );
+            client
+                .batch_execute(&format!("CREATE ROLE {role} LOGIN"))
+                .unwrap();
+        }
+        install_at(&url, role, &["--serve"]);
+        assert_eq!(to_do(&url), [""; 0]);
+        assert_eq!(to_do(&database.url_as(role)), [""; 0]);
+        let mut as_owner = database.connect_as(&owner);
+        as_owner.batch_execute("SELECT pretend.deliver(pretend.remote_account('ana', 'tide.example'), 'https://tide.example/1', now() - interval '5 minutes')").unwrap();
+        assert_eq!(drain(&mut database.connect_as(role)).len(), 2);
+        good(&slackwater(&[
+            "mastodon",
+            "uninstall",
+            "--yes",
+            "--database",
+            &url,
+        ]));
+        if !may_make_roles {
+            client.batch_execute(&format!("DROP ROLE {role}")).unwrap();
+        }
+        assert_eq!(traces(&mut client, role), 0);
+    }
 }
 
 #[test]

@@ -1,10 +1,14 @@
 //! Slackwater in Mastodon's database: a real PostgreSQL with a pretend Mastodon in it, directly and by way of pgbouncer.
 
 mod changes;
+mod cost;
+mod delays;
+mod documented;
 mod ids;
 mod installing;
 mod outbox_limits;
 mod schema_drift;
+mod tls;
 
 use crate::support::postgres::Database;
 use postgres::Client;

@@ -90,6 +90,16 @@ impl Database {
         url(role, self.cluster.port, &self.name)
     }
 
+    /// The same, for the owner, by another name of this machine and with more in the query of the URL.
+    pub(crate) fn url_at(&self, host: &str, query: &str) -> String {
+        format!("{}?{query}", self.url().replace("127.0.0.1", host))
+    }
+
+    /// A file of certificates: `authority.pem` issued the server's, which is for `localhost`; `stranger.pem` did not.
+    pub(crate) fn certificates(&self, name: &str) -> String {
+        self.cluster.dir.path().join(name).display().to_string()
+    }
+
     /// A connection as the owner.
     pub(crate) fn connect(&self) -> Client {
         connect(&self.url())
@@ -169,8 +179,8 @@ struct Cluster {
     port: u16,
     owner: Mutex<Client>,
     templates: Mutex<BTreeSet<Version>>,
+    dir: TempDir,
     _process: Process,
-    _dir: TempDir,
 }
 
 impl Cluster {
@@ -194,6 +204,8 @@ impl Cluster {
             "{}",
             String::from_utf8_lossy(&made.stderr)
         );
+        certify(dir.path());
+        let file = |name: &str| dir.path().join(name).display().to_string();
         let (process, port) = on_a_free_port(dir.path(), |port| {
             let mut command = supervised(&binary("postgres"), "QUIT", dir.path());
             command.arg("-D").arg(&data);
@@ -206,6 +218,9 @@ impl Cluster {
                 "full_page_writes=off",
                 "shared_buffers=64MB",
                 "timezone=Pacific/Auckland",
+                "ssl=on",
+                &format!("ssl_cert_file={}", file("server.pem")),
+                &format!("ssl_key_file={}", file("server.key")),
             ] {
                 command.args(["-c", setting]);
             }
@@ -217,8 +232,8 @@ impl Cluster {
                 Client::connect(&url(OWNER, port, "postgres"), NoTls).ok()
             })),
             templates: Mutex::default(),
+            dir,
             _process: process,
-            _dir: dir,
         }
     }
 
@@ -329,6 +344,28 @@ fn on_a_free_port(dir: &Path, mut command: impl FnMut(u16) -> Command) -> (Proce
     panic!(
         "the server ends as soon as it is started:\n{}",
         fs::read_to_string(log).unwrap_or_default()
+    );
+}
+
+/// Makes a certificate for `localhost`, the authority that issued it, and another that did not.
+fn certify(dir: &Path) {
+    const MADE: &str = "set -e
+        new='-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes'
+        for authority in authority stranger; do
+            openssl req -x509 $new -keyout $authority.key -out $authority.pem -days 2 -subj /CN=$authority
+        done
+        openssl req $new -keyout server.key -out server.csr -subj /CN=localhost
+        echo subjectAltName=DNS:localhost > names
+        openssl x509 -req -in server.csr -CA authority.pem -CAkey authority.key -CAcreateserial -extfile names -days 2 -out server.pem
+        chmod 600 server.key";
+    let made = as_owner("sh")
+        .args(["-c", &format!("cd '{}'\n{MADE}", dir.display())])
+        .output();
+    let made = made.expect("running openssl");
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
     );
 }
 
