@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
 /// Where `tests/run` puts them: it says so, or the newest of those there.
-fn clients() -> PathBuf {
+pub(crate) fn clients() -> PathBuf {
     if let Some(place) = std::env::var_os("SLACKWATER_TEST_CLIENTS") {
         return place.into();
     }

@@ -467,6 +467,8 @@ fn a_token_is_what_the_backend_says_it_is() {
     // Nobody is told to log in again for a token that is good.
     let nameless = backed.stand_in.token("7", "read:statuses");
     assert_eq!(status(HOME, &nameless), 403);
+    let applications = backed.stand_in.token("", "read");
+    assert_eq!(status(HOME, &applications), 403);
     backed.stand_in.is(Mood::Gone);
     assert_eq!(
         status(HOME, "another-one"),

@@ -35,6 +35,7 @@ mod hydration;
 mod kafka;
 mod letters;
 mod mastodon;
+mod mastodon_mock;
 mod nginx;
 mod old_data;
 mod operate;

@@ -2,7 +2,7 @@
 //! bytes of an answer: a backend that is slow or away keeps no other request waiting.
 
 use super::error::UpstreamError;
-use super::reader_calls::ReaderCalls;
+use super::reader_calls::{Beginning, ReaderCalls};
 use super::relay::RelayBounds;
 use crate::api::auth::credentials::is_error;
 use crate::api::auth::token::Token;
@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
 /// The longest time that a reader waits for a call, its turn included: less than the five seconds after which a proxy goes to the
@@ -51,21 +51,43 @@ pub(crate) struct Upstream {
     calls: Arc<Semaphore>,
     waiting: Semaphore,
     reader_calls: Mutex<ReaderCalls>,
+    /// Wakes those that wait for other calls of their reader.
+    ended: Notify,
     metrics: Arc<Metrics>,
 }
 
 /// A turn to make so many calls for a reader. Answers are in memory for as long as it is held.
 pub(super) struct Turn<'a> {
-    upstream: &'a Upstream,
-    reader: &'a Reader,
-    calls: usize,
+    counted: CountedCalls<'a>,
     _permits: OwnedSemaphorePermit,
 }
 
-impl Drop for Turn<'_> {
+/// Calls that are counted until this is dropped.
+struct CountedCalls<'a> {
+    upstream: &'a Upstream,
+    reader: &'a Reader,
+    calls: usize,
+}
+
+/// A wait for other calls of a reader that is counted until this is dropped.
+struct CountedWait<'a>(&'a Upstream, &'a Reader);
+
+impl Drop for CountedCalls<'_> {
     fn drop(&mut self) {
-        let mut reader_calls = self.upstream.reader_calls.lock();
-        reader_calls.end(&self.reader.token, self.calls);
+        let CountedCalls {
+            upstream,
+            reader,
+            calls,
+        } = self;
+        upstream.reader_calls.lock().end(&reader.token, *calls);
+        upstream.ended.notify_waiters();
+    }
+}
+
+impl Drop for CountedWait<'_> {
+    fn drop(&mut self) {
+        let CountedWait(upstream, reader) = self;
+        upstream.reader_calls.lock().waited(&reader.token);
     }
 }
 
@@ -84,6 +106,7 @@ impl Upstream {
             calls: Arc::new(Semaphore::new(CALLS_MAX)),
             waiting: Semaphore::new(WAITING_MAX),
             reader_calls: Mutex::default(),
+            ended: Notify::new(),
             metrics,
         }
     }
@@ -121,32 +144,49 @@ impl Upstream {
         reader: &'a Reader,
         calls: usize,
     ) -> Result<Turn<'a>, UpstreamError> {
-        let wait = {
-            let mut reader_calls = self.reader_calls.lock();
-            reader_calls.begin(&reader.token, calls, clock::now())
-        };
-        wait.map_err(UpstreamError::TooMany)?;
-        // From here on they are counted until the guard is dropped, whatever happens.
-        let mut guard = CountedCalls {
-            upstream: self,
-            reader,
-            calls,
-        };
         let busy = |_| {
             self.metrics.upstream_call("busy");
             UpstreamError::Away
         };
         let _waits = self.waiting.try_acquire().map_err(busy)?;
+        let counted = self.counted(reader, calls).await?;
         let permits = u32::try_from(calls).unwrap_or(u32::MAX);
         let permits = Arc::clone(&self.calls).acquire_many_owned(permits).await;
-        let permits = permits.map_err(|_| UpstreamError::Away)?;
-        guard.calls = 0;
         Ok(Turn {
-            upstream: self,
-            reader,
-            calls,
-            _permits: permits,
+            counted,
+            _permits: permits.map_err(|_| UpstreamError::Away)?,
         })
+    }
+
+    /// Counts so many calls of a reader, once there are few enough others of the same reader.
+    async fn counted<'a>(
+        &'a self,
+        reader: &'a Reader,
+        calls: usize,
+    ) -> Result<CountedCalls<'a>, UpstreamError> {
+        loop {
+            // Before they are counted: an end in between is noticed.
+            let mut ended = std::pin::pin!(self.ended.notified());
+            ended.as_mut().enable();
+            let beginning = {
+                let mut reader_calls = self.reader_calls.lock();
+                reader_calls.begin(&reader.token, calls, clock::now())
+            };
+            match beginning {
+                Beginning::Begun => {
+                    return Ok(CountedCalls {
+                        upstream: self,
+                        reader,
+                        calls,
+                    });
+                }
+                Beginning::Refused(seconds) => return Err(UpstreamError::TooMany(seconds)),
+                Beginning::Busy => {
+                    let _counted = CountedWait(self, reader);
+                    ended.await;
+                }
+            }
+        }
     }
 
     /// The body of a good answer, or what another one means for the reader.
@@ -193,33 +233,20 @@ impl Upstream {
     }
 }
 
-/// Calls that are counted before their turn comes.
-struct CountedCalls<'a> {
-    upstream: &'a Upstream,
-    reader: &'a Reader,
-    calls: usize,
-}
-
-impl Drop for CountedCalls<'_> {
-    fn drop(&mut self) {
-        if 0 < self.calls {
-            let mut reader_calls = self.upstream.reader_calls.lock();
-            reader_calls.end(&self.reader.token, self.calls);
-        }
-    }
-}
-
 impl Turn<'_> {
     /// Reads a path.
     pub(super) async fn read(&self, path: &str) -> Result<Bytes, UpstreamError> {
-        let Reader { token, address } = self.reader;
-        let backend = &self.upstream.backend;
+        let CountedCalls {
+            upstream, reader, ..
+        } = &self.counted;
+        let Reader { token, address } = reader;
+        let backend = &upstream.backend;
         let answer = backend.get(path, token, *address, ANSWER_WAIT, ANSWER_BYTES_MAX);
         match answer.await {
-            Ok(answer) => self.upstream.judged(self.reader, path, answer),
+            Ok(answer) => upstream.judged(reader, path, answer),
             Err(error) => {
                 tracing::warn!(error = &*error, "asking the backend failed: {error}");
-                self.upstream.metrics.upstream_call("failed");
+                upstream.metrics.upstream_call("failed");
                 Err(UpstreamError::Away)
             }
         }

@@ -6,7 +6,6 @@ use super::client::{Reader, Upstream};
 use super::kept_updates::{AllBytes, KeptUpdates};
 use super::streamed::{MessageUse, StreamedMessage};
 use crate::clock;
-use crate::mastodon::app::MastodonApp;
 use crate::mastodon::channel::Channel;
 use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::Upgraded;
@@ -97,8 +96,7 @@ impl Relay {
     /// Begins for a client that has no streams yet. Messages to be passed on come out of the receiver. None if there is no streaming
     /// server to connect to.
     pub(crate) fn begin(
-        app: &MastodonApp,
-        upstream: &Upstream,
+        upstream: &Arc<Upstream>,
         reader: Reader,
     ) -> Option<(Arc<Relay>, mpsc::Receiver<Utf8Bytes>)> {
         let address = upstream.streaming.clone()?;
@@ -110,7 +108,7 @@ impl Relay {
         });
         let (out, passed) = mpsc::channel(1);
         let connection = Connection {
-            app: app.clone(),
+            upstream: Arc::clone(upstream),
             reader: reader.clone(),
             address,
             state: Arc::clone(&state),
@@ -146,6 +144,11 @@ impl Relay {
     /// A new status that is kept, as a text of JSON in a text of JSON.
     pub(crate) fn kept(&self, id: &str) -> Option<String> {
         self.state.kept.lock().get(id).map(str::to_owned)
+    }
+
+    /// Whether a new status is kept.
+    pub(crate) fn keeps(&self, id: &str) -> bool {
+        self.state.kept.lock().get(id).is_some()
     }
 
     /// Whether an edit of a status was passed on.
@@ -185,7 +188,7 @@ fn command(channel: &Channel) -> Option<String> {
 
 /// The task of a relay.
 struct Connection {
-    app: MastodonApp,
+    upstream: Arc<Upstream>,
     reader: Reader,
     address: Url,
     state: Arc<RelayState>,
@@ -226,7 +229,7 @@ impl Connection {
     }
 
     async fn connected(&self) -> Option<UpstreamSocket> {
-        let upstream = self.app.upstream.as_ref()?;
+        let upstream = &self.upstream;
         let _connecting = upstream.relay_bounds.connecting.acquire().await.ok()?;
         let Reader { token, address } = &self.reader;
         let backend = &upstream.backend;

@@ -252,6 +252,12 @@ impl StandIn {
         let Some((account, scope)) = known.tokens.get(&token).cloned() else {
             return plain(401, r#"{"error":"The access token is invalid"}"#);
         };
+        if account.is_empty() {
+            return plain(
+                422,
+                r#"{"error":"This method requires an authenticated user"}"#,
+            );
+        }
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let needed = match path {
             "/api/v1/accounts/verify_credentials" => "read:accounts",
