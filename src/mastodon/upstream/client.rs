@@ -2,8 +2,8 @@
 //! bytes of an answer: a backend that is slow or away keeps no other request waiting.
 
 use super::error::UpstreamError;
+use super::kept_updates::AllBytes;
 use super::reader_calls::{Beginning, ReaderCalls};
-use super::relay::RelayBounds;
 use crate::api::auth::credentials::is_error;
 use crate::api::auth::token::Token;
 use crate::api::backend::{self, Backend};
@@ -30,6 +30,9 @@ const CALLS_MAX: usize = 32;
 /// The most readers that wait for a turn; to more the backend is away.
 const WAITING_MAX: usize = 1_000;
 
+/// The most connections to the streaming server that begin at a time: after a restart all clients come at once.
+const CONNECTING_MAX: usize = 32;
+
 /// The reader that the backend is asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Reader {
@@ -47,7 +50,10 @@ pub(crate) struct Upstream {
     pub(crate) streaming: Option<Url>,
     /// Whether statuses are shown as this service makes them while it is away.
     pub(crate) plain_when_away: bool,
-    pub(super) relay_bounds: RelayBounds,
+    /// A turn to connect to the streaming server.
+    pub(super) connecting: Semaphore,
+    /// The bytes of new statuses that are kept for all clients.
+    pub(super) kept_bytes: AllBytes,
     calls: Arc<Semaphore>,
     waiting: Semaphore,
     reader_calls: Mutex<ReaderCalls>,
@@ -102,7 +108,8 @@ impl Upstream {
             backend,
             streaming: options.streaming.clone(),
             plain_when_away: options.plain_when_away,
-            relay_bounds: RelayBounds::default(),
+            connecting: Semaphore::new(CONNECTING_MAX),
+            kept_bytes: AllBytes::default(),
             calls: Arc::new(Semaphore::new(CALLS_MAX)),
             waiting: Semaphore::new(WAITING_MAX),
             reader_calls: Mutex::default(),

@@ -8,7 +8,7 @@
 //! | `reader_calls` | the calls of each reader, and when the backend takes more |
 //! | `statuses` | statuses by their ids |
 //! | `raw_object` | an object of JSON with its fields as they are written |
-//! | `relay` | the connection of a client to its streaming server |
+//! | `relay`, `relay_state`, `relay_connection` | a client's streams, their state, and their connection to its streaming server |
 //! | `streamed` | the messages of that server |
 //! | `kept_updates` | the statuses it sent that are not shown yet |
 
@@ -18,6 +18,8 @@ mod kept_updates;
 pub(super) mod raw_object;
 mod reader_calls;
 mod relay;
+mod relay_connection;
+mod relay_state;
 mod statuses;
 mod streamed;
 
