@@ -213,6 +213,13 @@ fn a_backend_that_has_no_answer_is_a_503_in_time_for_a_proxy_to_fall_back() {
         3,
         "and it is well again at once"
     );
+    let log = backed.surface.instance.said();
+    let said = |text: &str| log.lines().filter(|line| line.contains(text)).count();
+    let outages = (
+        said("the backend does not answer as it should"),
+        said("the backend answers again"),
+    );
+    assert_eq!(outages, (1, 1), "however many requests failed");
     // What nobody asked for is nobody's.
     let others = backed
         .stand_in

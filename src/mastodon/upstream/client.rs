@@ -3,6 +3,7 @@
 
 use super::error::UpstreamError;
 use super::kept_updates::AllBytes;
+use super::outage::Outage;
 use super::reader_calls::{Beginning, ReaderCalls};
 use crate::api::auth::credentials::is_error;
 use crate::api::auth::token::Token;
@@ -59,10 +60,12 @@ pub(crate) struct Upstream {
     reader_calls: Mutex<ReaderCalls>,
     /// Wakes those that wait for other calls of their reader.
     ended: Notify,
+    pub(super) outage: Outage,
+    pub(super) streaming_outage: Outage,
     metrics: Arc<Metrics>,
 }
 
-/// A turn to make so many calls for a reader. Answers are in memory for as long as it is held.
+/// A turn to make so many calls for a reader.
 pub(super) struct Turn<'a> {
     counted: CountedCalls<'a>,
     _permits: OwnedSemaphorePermit,
@@ -114,6 +117,8 @@ impl Upstream {
             waiting: Semaphore::new(WAITING_MAX),
             reader_calls: Mutex::default(),
             ended: Notify::new(),
+            outage: Outage::of("the backend"),
+            streaming_outage: Outage::of("the backend's streaming server"),
             metrics,
         }
     }
@@ -124,7 +129,9 @@ impl Upstream {
             let turn = self.turn(reader, 1).await?;
             turn.read(path).await
         };
-        self.in_time(reading).await
+        let body = self.in_time(reading).await?;
+        self.outage.end();
+        Ok(body)
     }
 
     /// Whether one more call may be made for the streams of a reader; it is counted.
@@ -141,6 +148,7 @@ impl Upstream {
         let answered = tokio::time::timeout(ANSWER_WAIT, asking).await;
         answered.unwrap_or_else(|_| {
             self.metrics.upstream_call("slow");
+            self.outage.begin(&"no answer in time");
             Err(UpstreamError::Away)
         })
     }
@@ -223,7 +231,7 @@ impl Upstream {
                     false => "",
                 };
                 let (path, _) = path.split_once('?').unwrap_or((path, ""));
-                tracing::warn!("the backend answered {path} with {status}{hint}");
+                self.outage.begin(&format!("{path}: {status}{hint}"));
                 ("failed", UpstreamError::Away)
             }
         };
@@ -234,7 +242,7 @@ impl Upstream {
     /// The backend answered with a body that is none.
     pub(super) fn answered_wrongly(&self, path: &str, why: &str) -> UpstreamError {
         let (path, _) = path.split_once('?').unwrap_or((path, ""));
-        tracing::warn!("the backend answered {path} with something else: {why}");
+        self.outage.begin(&format!("{path}: {why}"));
         self.metrics.upstream_call("wrong");
         UpstreamError::Away
     }
@@ -252,7 +260,7 @@ impl Turn<'_> {
         match answer.await {
             Ok(answer) => upstream.judged(reader, path, answer),
             Err(error) => {
-                tracing::warn!(error = &*error, "asking the backend failed: {error}");
+                upstream.outage.begin(&error);
                 upstream.metrics.upstream_call("failed");
                 Err(UpstreamError::Away)
             }

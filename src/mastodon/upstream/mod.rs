@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `client` | the backend asked, within bounds |
 //! | `error` | why it has no answer |
+//! | `outage` | whether its servers answer, for the log |
 //! | `reader_calls` | the calls of each reader, and when the backend takes more |
 //! | `statuses` | statuses by their ids |
 //! | `raw_object` | an object of JSON with its fields as they are written |
@@ -15,6 +16,7 @@
 mod client;
 mod error;
 mod kept_updates;
+mod outage;
 pub(super) mod raw_object;
 mod reader_calls;
 mod relay;

@@ -87,17 +87,17 @@ impl Connection {
         let backend = &upstream.backend;
         let opening = backend.socket(&self.address, PATH, token, *address, CONNECT_WAIT);
         let upgraded = match opening.await {
-            Ok(Ok(upgraded)) => upgraded,
+            Ok(Ok(upgraded)) => {
+                upstream.streaming_outage.end();
+                upgraded
+            }
             // Whether the token has ended is found out elsewhere.
             Ok(Err(status)) => {
-                tracing::info!("the backend's streaming server answered {status}");
+                upstream.streaming_outage.begin(&status);
                 return None;
             }
             Err(error) => {
-                tracing::info!(
-                    error = &*error,
-                    "connecting to the backend's streaming server failed: {error}"
-                );
+                upstream.streaming_outage.begin(&error);
                 return None;
             }
         };

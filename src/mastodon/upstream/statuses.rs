@@ -35,6 +35,7 @@ impl Upstream {
             try_join_all(reading).await
         };
         let found = self.in_time(asking).await?;
+        self.outage.end();
         let mut statuses: Statuses = found.into_iter().flatten().collect();
         // What nobody asked for is of no use, and might be anybody's.
         statuses.retain(|id, _| ids.contains(&id.as_str()));
