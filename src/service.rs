@@ -376,7 +376,9 @@ fn connections_max(config: &Config, files_max: Option<usize>) -> usize {
         .connections
         .all
         .saturating_add(config.api.requests_max);
-    let possible = descriptors::connections(files_max);
+    let upstream = config.mastodon.upstream.as_ref();
+    let is_relayed = upstream.is_some_and(|upstream| upstream.streaming.is_some());
+    let possible = descriptors::connections(files_max, is_relayed);
     if possible < config.api.connections.all {
         tracing::warn!(
             files_max,

@@ -11,6 +11,12 @@ use hyper_util::rt::TokioExecutor;
 use std::time::Duration;
 use tokio::time::timeout;
 
+/// How long a connection rests before it is not used again: less than servers keep one (Puma, 20 seconds), so that none is closed in
+/// the face of a request.
+const IDLE_WAIT: Duration = Duration::from_secs(15);
+/// The most connections to one server that rest.
+const IDLE_MAX: usize = 32;
+
 /// The cause of a failure.
 pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
 
@@ -34,9 +40,11 @@ impl Outgoing {
             .https_or_http()
             .enable_http1()
             .build();
-        Ok(Outgoing(
-            Http::builder(TokioExecutor::new()).build(connector),
-        ))
+        let http = Http::builder(TokioExecutor::new())
+            .pool_idle_timeout(IDLE_WAIT)
+            .pool_max_idle_per_host(IDLE_MAX)
+            .build(connector);
+        Ok(Outgoing(http))
     }
 
     /// Sends a request. An error if the whole answer is not there within `wait`, or is longer than `bytes_max`.

@@ -34,7 +34,7 @@ pub(crate) struct MastodonAppInner {
     pub(super) status_cache: Arc<StatusCache>,
     pub(super) late_list: bool,
     /// The backend, if statuses are shown as it shows them.
-    pub(super) upstream: Option<Upstream>,
+    pub(super) upstream: Option<Arc<Upstream>>,
 }
 
 impl MastodonApp {
@@ -43,7 +43,7 @@ impl MastodonApp {
         let upstream = app.auth.backend.as_ref().zip(options.upstream.as_ref());
         let upstream = upstream.map(|(backend, options)| {
             let metrics = Arc::clone(&app.state.metrics);
-            Upstream::new(backend.clone(), options, metrics)
+            Arc::new(Upstream::new(backend.clone(), options, metrics))
         });
         MastodonApp(Arc::new(MastodonAppInner {
             app,
@@ -54,7 +54,7 @@ impl MastodonApp {
     }
 
     /// The backend, and the reader that it is to be asked for; none without a backend, or for a caller that is no user.
-    pub(super) fn upstream_for(&self, context: &CallerContext) -> Option<(&Upstream, Reader)> {
+    pub(super) fn upstream_for(&self, context: &CallerContext) -> Option<(&Arc<Upstream>, Reader)> {
         let upstream = self.upstream.as_ref()?;
         let (Caller::User(_), Some(token)) = (&context.caller, &context.token) else {
             return None;
@@ -71,7 +71,7 @@ impl MastodonApp {
     pub(super) fn relay_for(&self, context: &CallerContext) -> Relayed {
         let relayed = self
             .upstream_for(context)
-            .and_then(|(upstream, reader)| Relay::begin(self, upstream, reader));
+            .and_then(|(upstream, reader)| Relay::begin(upstream, reader));
         match relayed {
             Some((relay, passed)) => (Some(relay), Some(passed)),
             None => (None, None),

@@ -89,7 +89,7 @@ impl MastodonApp {
                 has_all,
             } = picked;
             let Some((first, last)) = candidates.first().zip(candidates.last()) else {
-                return Ok(Ok(page(Vec::new(), ends, true, is_upward)));
+                return Ok(Ok(page(Vec::new(), ends, has_all, is_upward)));
             };
             let ids: Vec<&str> = candidates.iter().map(|it| it.id.as_str()).collect();
             let statuses = upstream.statuses(reader, &ids).await?;
@@ -101,8 +101,7 @@ impl MastodonApp {
             ends = Some((first_tried, last.shown_id()));
             tried += candidates.len();
             if !shown.is_empty() || has_all || TRIED_MAX <= tried {
-                let is_last = has_all && !is_upward;
-                return Ok(Ok(page(shown, ends, is_last, is_upward)));
+                return Ok(Ok(page(shown, ends, has_all, is_upward)));
             }
             let limit = FURTHER;
             part.span = match is_upward {
@@ -121,17 +120,18 @@ impl MastodonApp {
     }
 }
 
-/// A page of statuses in the order in which they were taken; `ends` are the ids of the first and the last that were tried.
+/// A page of statuses in the order in which they were taken; `ends` are the ids of the first and the last that were tried, and
+/// `has_all` says that there are no others.
 fn page(
     mut shown: Vec<String>,
     ends: Option<(String, String)>,
-    is_last: bool,
+    has_all: bool,
     is_upward: bool,
 ) -> Timeline {
     if is_upward {
         shown.reverse();
     }
-    let is_over = shown.is_empty() && (is_last || is_upward);
+    let is_over = shown.is_empty() && has_all;
     let ends = ends.filter(|_| !is_over);
     Timeline {
         json: format!("[{}]", shown.join(",")),
@@ -139,7 +139,7 @@ fn page(
             true => ends.map(|(oldest, newest)| (newest, oldest)),
             false => ends,
         },
-        is_last,
+        is_last: has_all && !is_upward,
     }
 }
 

@@ -9,11 +9,15 @@ use super::upstream::{IDS_MAX, Relay, Statuses, payload_with_field};
 use crate::api::disk_reads;
 use crate::clock;
 use hashbrown::HashMap;
+use slackwater_order::time::Time;
 use std::time::Duration;
 
 /// The longest time that the backend's stream has to send what this service's feed shows: both learn of a post at about the same
 /// time.
 const COMING_WAIT: Duration = Duration::from_secs(2);
+/// After this long since it arrived, a post that the backend's stream has not sent is not waited for: the client was not connected
+/// then, or what was sent is not kept any more.
+const COMING_FOR: Duration = Duration::from_secs(10);
 
 impl MastodonApp {
     /// The same events with their statuses. What the backend does not show to this reader is left out, and so is what its stream has
@@ -24,11 +28,9 @@ impl MastodonApp {
         mapper: &EventMapper,
         mut events: Vec<Event>,
     ) -> Vec<Event> {
-        relay
-            .wait_until(COMING_WAIT, || {
-                !events.iter().any(|it| is_missing(relay, it))
-            })
-            .await;
+        let now = clock::now();
+        let is_coming = || events.iter().any(|it| is_coming(relay, it, now));
+        relay.wait_until(COMING_WAIT, || !is_coming()).await;
         events.retain(|event| match (&event.payload, event.name) {
             (Payload::Id(id), "delete") => !relay.was_deleted(id),
             (Payload::Pending(status), "status.update") => !relay.was_edited(&status.id),
@@ -117,10 +119,12 @@ impl MastodonApp {
 }
 
 /// Whether the backend's stream may yet send the status of an event, or its edit.
-fn is_missing(relay: &Relay, event: &Event) -> bool {
+fn is_coming(relay: &Relay, event: &Event, now: Time) -> bool {
     match (&event.payload, event.name) {
         (Payload::Pending(status), "status.update") => !relay.was_edited(&status.id),
-        (Payload::Pending(status), _) => relay.kept(&status.id).is_none(),
+        (Payload::Pending(status), _) => {
+            now < status.post.arrived.plus(COMING_FOR) && !relay.keeps(&status.id)
+        }
         _ => false,
     }
 }

@@ -4,6 +4,7 @@ use super::app::MastodonApp;
 use super::caller::user;
 use super::error::MastodonError;
 use super::hydrated::of_late_list;
+use super::ids::{Ids, id_of};
 use super::late::{LATE_LIST, is_shown, late_list, late_timeline};
 use super::status_cache::StatusCache;
 use super::timeline::{PageRequest, Timeline};
@@ -114,7 +115,8 @@ impl MastodonApp {
         page_request: PageRequest,
     ) -> Result<Result<Timeline, UpstreamError>, MastodonError> {
         self.state.is_open()?;
-        let (_, late) = self.late_of(account).await?;
+        let (_, mut late) = self.late_of(account).await?;
+        late.retain(|entry| id_of(Ids::Ref, &entry.post).is_some());
         let pick = |part| Ok(of_late_list(&self.state, part, &late));
         Ok(self.hydrated(asked, page_request, pick).await?)
     }

@@ -31,15 +31,20 @@ pub(super) fn raise() -> Option<usize> {
     Some(usize::try_from(limit).unwrap_or(usize::MAX))
 }
 
-/// How many connections there may be with a limit of so many open files, of which some are open already.
-pub(super) fn connections(limit: Option<usize>) -> usize {
+/// How many connections there may be with a limit of so many open files, of which some are open already. `is_relayed`: each may have
+/// another to the backend's streaming server, and there are those by which the backend is asked.
+pub(super) fn connections(limit: Option<usize>, is_relayed: bool) -> usize {
     let open = std::fs::read_dir("/proc/self/fd").map_or(LEFT, Iterator::count);
-    room(limit.unwrap_or(usize::MAX), open)
+    room(limit.unwrap_or(usize::MAX), open, is_relayed)
 }
 
-fn room(limit: usize, open: usize) -> usize {
+fn room(limit: usize, open: usize, is_relayed: bool) -> usize {
     let reserved = open.saturating_add(LEFT);
-    limit.saturating_sub(reserved).max(CONNECTIONS_MIN)
+    let free = match is_relayed {
+        true => limit.saturating_sub(reserved).saturating_sub(LEFT) / 2,
+        false => limit.saturating_sub(reserved),
+    };
+    free.max(CONNECTIONS_MIN)
 }
 
 #[cfg(test)]
@@ -49,9 +54,11 @@ mod tests {
     /// Were this to fail, connections could take the files that the log and the feeds are written to.
     #[test]
     fn connections_leave_what_is_open_and_some_more() {
-        assert_eq!(room(256, 30), 162);
-        assert_eq!(room(1_024, 100), 860);
-        assert_eq!(room(64, 30), CONNECTIONS_MIN);
-        assert!(1_000_000 < room(usize::MAX, 30));
+        assert_eq!(room(256, 30, false), 162);
+        assert_eq!(room(1_024, 100, false), 860);
+        assert_eq!(room(1_024, 100, true), 398);
+        assert_eq!(room(64, 30, false), CONNECTIONS_MIN);
+        assert_eq!(room(64, 30, true), CONNECTIONS_MIN);
+        assert!(1_000_000 < room(usize::MAX, 30, true));
     }
 }

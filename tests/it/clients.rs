@@ -3,16 +3,18 @@
 
 use crate::support;
 use crate::support::DEADLINE;
+use crate::support::backed::Backed;
 use crate::support::surface::{Surface, uri};
 use serde_json::{Value, json};
 use slackwater::clock;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 
 /// Where `tests/run` puts them: it says so, or the newest of those there.
-fn clients() -> PathBuf {
+pub(crate) fn clients() -> PathBuf {
     if let Some(place) = std::env::var_os("SLACKWATER_TEST_CLIENTS") {
         return place.into();
     }
@@ -45,6 +47,10 @@ struct Client {
 
 impl Client {
     fn start(surface: &Surface, script: &str, what: &str) -> Client {
+        Client::start_with(surface, &surface.token("read"), script, what)
+    }
+
+    fn start_with(surface: &Surface, token: &str, script: &str, what: &str) -> Client {
         let (place, scripts) = (
             clients(),
             Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients"),
@@ -56,7 +62,9 @@ impl Client {
             python
         } else {
             // Node looks for packages beside the script.
-            let name = format!("{}-{what}-{script}", std::process::id());
+            static COPIES: AtomicUsize = AtomicUsize::new(0);
+            let copy = COPIES.fetch_add(1, Ordering::Relaxed);
+            let name = format!("{}-{copy}-{script}", std::process::id());
             let copy = place.join("node").join(name);
             std::fs::copy(scripts.join(script), &copy).expect("copying the script");
             let mut node = Command::new(place.join("node/node_modules/.bin/node"));
@@ -64,7 +72,7 @@ impl Client {
             copied = Some(copy);
             node
         };
-        let process = command.args([surface.door().base(), &surface.token("read"), what]);
+        let process = command.args([surface.door().base(), token, what]);
         let mut process = process
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -136,7 +144,23 @@ fn pages(script: &str) {
     surface.post_many(33);
     let home = surface.home();
     assert_eq!(home.len(), 33);
-    let client = Client::start(&surface, script, "pages");
+    read_pages(&Client::start(&surface, script, "pages"), &home);
+}
+
+/// The same where a backend shows the statuses.
+fn hydrated_pages(script: &str) {
+    let backed = Backed::start("");
+    let lists =
+        json!([{"id": "42", "title": "Friends", "replies_policy": "list", "exclusive": false}]);
+    backed.stand_in.known().lists.insert("7".to_owned(), lists);
+    let posts: Vec<(u64, u64)> = (1_000..1_033).map(|n| (n, 1_100 - n)).collect();
+    backed.post(&posts);
+    let home: Vec<String> = posts.iter().rev().map(|(n, _)| n.to_string()).collect();
+    let client = Client::start_with(&backed.surface, &backed.kim, script, "pages");
+    read_pages(&client, &home);
+}
+
+fn read_pages(client: &Client, home: &[String]) {
     let newest_first = json!(home);
     let oldest_first = json!(home.iter().rev().collect::<Vec<_>>());
     assert_eq!(client.said("back"), newest_first, "all, once, newest first");
@@ -196,6 +220,21 @@ fn streams(script: &str, how: &str) {
 #[test]
 fn mastodon_py_pages_through_home() {
     pages("mastodon_py.py");
+}
+
+#[test]
+fn mastodon_py_pages_through_a_home_that_a_backend_shows() {
+    hydrated_pages("mastodon_py.py");
+}
+
+#[test]
+fn masto_js_pages_through_a_home_that_a_backend_shows() {
+    hydrated_pages("masto.mjs");
+}
+
+#[test]
+fn megalodon_pages_through_a_home_that_a_backend_shows() {
+    hydrated_pages("megalodon.mjs");
 }
 
 #[test]

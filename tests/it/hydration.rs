@@ -2,7 +2,7 @@
 
 use crate::mastodon::Socket;
 use crate::support::backed::{Backed, HOME, ids};
-use crate::support::surface::{PUBLIC, note, uri};
+use crate::support::surface::{ANA, PUBLIC, note, uri};
 use crate::support::upstream::Mood;
 use crate::support::wait_for;
 use serde_json::{Value, json};
@@ -213,6 +213,13 @@ fn a_backend_that_has_no_answer_is_a_503_in_time_for_a_proxy_to_fall_back() {
         3,
         "and it is well again at once"
     );
+    let log = backed.surface.instance.said();
+    let said = |text: &str| log.lines().filter(|line| line.contains(text)).count();
+    let outages = (
+        said("the backend does not answer as it should"),
+        said("the backend answers again"),
+    );
+    assert_eq!(outages, (1, 1), "however many requests failed");
     // What nobody asked for is nobody's.
     let others = backed
         .stand_in
@@ -269,6 +276,46 @@ fn what_the_backend_refuses_a_reader_is_refused() {
             (backed.get(HOME, &backed.lea).status() == 200).then_some(())
         });
     }
+}
+
+/// A failure means that one reader's client, or a slow backend, takes all that the backend can do.
+#[test]
+fn so_many_calls_are_made_at_a_time_and_the_others_wait_for_their_turn() {
+    let backed = Backed::start("");
+    backed.post(&shuffled(3));
+    let readers: Vec<String> = (0..60)
+        .map(|n| {
+            let account = format!("r{n}");
+            let follow = json!({"type": "follow", "account": account, "target": ANA});
+            backed.surface.relate(&[follow]);
+            backed.stand_in.token(&account, "read")
+        })
+        .collect();
+    for token in readers.iter().chain([&backed.kim]) {
+        assert_eq!(backed.ids(HOME, token).len(), 3);
+    }
+    let all_at_once = |tokens: &[&String]| {
+        backed.stand_in.known().most_at_once = 0;
+        backed.stand_in.is(Mood::Takes(Duration::from_millis(300)));
+        let statuses: Vec<u16> = std::thread::scope(|scope| {
+            let ask = |token: &&String| {
+                let (backed, token) = (&backed, (*token).clone());
+                scope.spawn(move || backed.get(HOME, &token).status().as_u16())
+            };
+            let asking: Vec<_> = tokens.iter().map(ask).collect();
+            asking.into_iter().map(|it| it.join().unwrap()).collect()
+        });
+        (statuses, backed.stand_in.known().most_at_once)
+    };
+    let (statuses, most) = all_at_once(&[&backed.kim; 20]);
+    assert_eq!(statuses, [200; 20]);
+    assert!((2..=8).contains(&most), "{most} of one reader");
+    let (statuses, most) = all_at_once(&readers.iter().collect::<Vec<_>>());
+    assert_eq!(statuses, [200; 60]);
+    assert!((9..=32).contains(&most), "{most} of all");
+    let (statuses, _) = all_at_once(&[&backed.kim; 40]);
+    let refused = statuses.iter().filter(|status| **status == 429).count();
+    assert!((1..=16).contains(&refused), "{statuses:?}");
 }
 
 #[test]
@@ -467,6 +514,8 @@ fn a_token_is_what_the_backend_says_it_is() {
     // Nobody is told to log in again for a token that is good.
     let nameless = backed.stand_in.token("7", "read:statuses");
     assert_eq!(status(HOME, &nameless), 403);
+    let applications = backed.stand_in.token("", "read");
+    assert_eq!(status(HOME, &applications), 403);
     backed.stand_in.is(Mood::Gone);
     assert_eq!(
         status(HOME, "another-one"),

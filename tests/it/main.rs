@@ -36,6 +36,7 @@ mod hydration;
 mod kafka;
 mod letters;
 mod mastodon;
+mod mastodon_mock;
 mod nginx;
 mod old_data;
 mod operate;

@@ -104,8 +104,9 @@ impl Credentials {
         let account = match answer.status {
             StatusCode::OK => serde_json::from_slice::<Account>(&answer.body)?.id,
             StatusCode::UNAUTHORIZED => return Ok(Err(TokenError::Invalid)),
-            // A token without the scope, and a user whose login is disabled. A host that Rails does not know is refused in HTML.
-            StatusCode::FORBIDDEN if is_error(&answer.body) => {
+            // 403: a token without the scope, and a user whose login is disabled. (A host that Rails does not know is refused in HTML.)
+            // 422: a token of an application without a user.
+            StatusCode::FORBIDDEN | StatusCode::UNPROCESSABLE_ENTITY if is_error(&answer.body) => {
                 return Ok(Err(TokenError::Unidentified));
             }
             _ => return Err(unexpected(PATH, &answer)),

@@ -2,8 +2,9 @@
 //! bytes of an answer: a backend that is slow or away keeps no other request waiting.
 
 use super::error::UpstreamError;
-use super::reader_calls::ReaderCalls;
-use super::relay::RelayBounds;
+use super::kept_updates::AllBytes;
+use super::outage::Outage;
+use super::reader_calls::{Beginning, ReaderCalls};
 use crate::api::auth::credentials::is_error;
 use crate::api::auth::token::Token;
 use crate::api::backend::{self, Backend};
@@ -17,7 +18,7 @@ use parking_lot::Mutex;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
 /// The longest time that a reader waits for a call, its turn included: less than the five seconds after which a proxy goes to the
@@ -29,6 +30,9 @@ const ANSWER_BYTES_MAX: usize = 4 << 20;
 const CALLS_MAX: usize = 32;
 /// The most readers that wait for a turn; to more the backend is away.
 const WAITING_MAX: usize = 1_000;
+
+/// The most connections to the streaming server that begin at a time: after a restart all clients come at once.
+const CONNECTING_MAX: usize = 32;
 
 /// The reader that the backend is asked for.
 #[derive(Clone, Debug)]
@@ -47,25 +51,52 @@ pub(crate) struct Upstream {
     pub(crate) streaming: Option<Url>,
     /// Whether statuses are shown as this service makes them while it is away.
     pub(crate) plain_when_away: bool,
-    pub(super) relay_bounds: RelayBounds,
+    /// A turn to connect to the streaming server.
+    pub(super) connecting: Semaphore,
+    /// The bytes of new statuses that are kept for all clients.
+    pub(super) kept_bytes: AllBytes,
     calls: Arc<Semaphore>,
     waiting: Semaphore,
     reader_calls: Mutex<ReaderCalls>,
+    /// Wakes those that wait for other calls of their reader.
+    ended: Notify,
+    pub(super) outage: Outage,
+    pub(super) streaming_outage: Outage,
     metrics: Arc<Metrics>,
 }
 
-/// A turn to make so many calls for a reader. Answers are in memory for as long as it is held.
+/// A turn to make so many calls for a reader.
 pub(super) struct Turn<'a> {
-    upstream: &'a Upstream,
-    reader: &'a Reader,
-    calls: usize,
+    counted: CountedCalls<'a>,
     _permits: OwnedSemaphorePermit,
 }
 
-impl Drop for Turn<'_> {
+/// Calls that are counted until this is dropped.
+struct CountedCalls<'a> {
+    upstream: &'a Upstream,
+    reader: &'a Reader,
+    calls: usize,
+}
+
+/// A wait for other calls of a reader that is counted until this is dropped.
+struct CountedWait<'a>(&'a Upstream, &'a Reader);
+
+impl Drop for CountedCalls<'_> {
     fn drop(&mut self) {
-        let mut reader_calls = self.upstream.reader_calls.lock();
-        reader_calls.end(&self.reader.token, self.calls);
+        let CountedCalls {
+            upstream,
+            reader,
+            calls,
+        } = self;
+        upstream.reader_calls.lock().end(&reader.token, *calls);
+        upstream.ended.notify_waiters();
+    }
+}
+
+impl Drop for CountedWait<'_> {
+    fn drop(&mut self) {
+        let CountedWait(upstream, reader) = self;
+        upstream.reader_calls.lock().waited(&reader.token);
     }
 }
 
@@ -80,10 +111,14 @@ impl Upstream {
             backend,
             streaming: options.streaming.clone(),
             plain_when_away: options.plain_when_away,
-            relay_bounds: RelayBounds::default(),
+            connecting: Semaphore::new(CONNECTING_MAX),
+            kept_bytes: AllBytes::default(),
             calls: Arc::new(Semaphore::new(CALLS_MAX)),
             waiting: Semaphore::new(WAITING_MAX),
             reader_calls: Mutex::default(),
+            ended: Notify::new(),
+            outage: Outage::of("the backend"),
+            streaming_outage: Outage::of("the backend's streaming server"),
             metrics,
         }
     }
@@ -94,7 +129,9 @@ impl Upstream {
             let turn = self.turn(reader, 1).await?;
             turn.read(path).await
         };
-        self.in_time(reading).await
+        let body = self.in_time(reading).await?;
+        self.outage.end();
+        Ok(body)
     }
 
     /// Whether one more call may be made for the streams of a reader; it is counted.
@@ -111,6 +148,7 @@ impl Upstream {
         let answered = tokio::time::timeout(ANSWER_WAIT, asking).await;
         answered.unwrap_or_else(|_| {
             self.metrics.upstream_call("slow");
+            self.outage.begin(&"no answer in time");
             Err(UpstreamError::Away)
         })
     }
@@ -121,32 +159,49 @@ impl Upstream {
         reader: &'a Reader,
         calls: usize,
     ) -> Result<Turn<'a>, UpstreamError> {
-        let wait = {
-            let mut reader_calls = self.reader_calls.lock();
-            reader_calls.begin(&reader.token, calls, clock::now())
-        };
-        wait.map_err(UpstreamError::TooMany)?;
-        // From here on they are counted until the guard is dropped, whatever happens.
-        let mut guard = CountedCalls {
-            upstream: self,
-            reader,
-            calls,
-        };
         let busy = |_| {
             self.metrics.upstream_call("busy");
             UpstreamError::Away
         };
         let _waits = self.waiting.try_acquire().map_err(busy)?;
+        let counted = self.counted(reader, calls).await?;
         let permits = u32::try_from(calls).unwrap_or(u32::MAX);
         let permits = Arc::clone(&self.calls).acquire_many_owned(permits).await;
-        let permits = permits.map_err(|_| UpstreamError::Away)?;
-        guard.calls = 0;
         Ok(Turn {
-            upstream: self,
-            reader,
-            calls,
-            _permits: permits,
+            counted,
+            _permits: permits.map_err(|_| UpstreamError::Away)?,
         })
+    }
+
+    /// Counts so many calls of a reader, once there are few enough others of the same reader.
+    async fn counted<'a>(
+        &'a self,
+        reader: &'a Reader,
+        calls: usize,
+    ) -> Result<CountedCalls<'a>, UpstreamError> {
+        loop {
+            // Before they are counted: an end in between is noticed.
+            let mut ended = std::pin::pin!(self.ended.notified());
+            ended.as_mut().enable();
+            let beginning = {
+                let mut reader_calls = self.reader_calls.lock();
+                reader_calls.begin(&reader.token, calls, clock::now())
+            };
+            match beginning {
+                Beginning::Begun => {
+                    return Ok(CountedCalls {
+                        upstream: self,
+                        reader,
+                        calls,
+                    });
+                }
+                Beginning::Refused(seconds) => return Err(UpstreamError::TooMany(seconds)),
+                Beginning::Busy => {
+                    let _counted = CountedWait(self, reader);
+                    ended.await;
+                }
+            }
+        }
     }
 
     /// The body of a good answer, or what another one means for the reader.
@@ -176,7 +231,7 @@ impl Upstream {
                     false => "",
                 };
                 let (path, _) = path.split_once('?').unwrap_or((path, ""));
-                tracing::warn!("the backend answered {path} with {status}{hint}");
+                self.outage.begin(&format!("{path}: {status}{hint}"));
                 ("failed", UpstreamError::Away)
             }
         };
@@ -187,39 +242,26 @@ impl Upstream {
     /// The backend answered with a body that is none.
     pub(super) fn answered_wrongly(&self, path: &str, why: &str) -> UpstreamError {
         let (path, _) = path.split_once('?').unwrap_or((path, ""));
-        tracing::warn!("the backend answered {path} with something else: {why}");
+        self.outage.begin(&format!("{path}: {why}"));
         self.metrics.upstream_call("wrong");
         UpstreamError::Away
-    }
-}
-
-/// Calls that are counted before their turn comes.
-struct CountedCalls<'a> {
-    upstream: &'a Upstream,
-    reader: &'a Reader,
-    calls: usize,
-}
-
-impl Drop for CountedCalls<'_> {
-    fn drop(&mut self) {
-        if 0 < self.calls {
-            let mut reader_calls = self.upstream.reader_calls.lock();
-            reader_calls.end(&self.reader.token, self.calls);
-        }
     }
 }
 
 impl Turn<'_> {
     /// Reads a path.
     pub(super) async fn read(&self, path: &str) -> Result<Bytes, UpstreamError> {
-        let Reader { token, address } = self.reader;
-        let backend = &self.upstream.backend;
+        let CountedCalls {
+            upstream, reader, ..
+        } = &self.counted;
+        let Reader { token, address } = reader;
+        let backend = &upstream.backend;
         let answer = backend.get(path, token, *address, ANSWER_WAIT, ANSWER_BYTES_MAX);
         match answer.await {
-            Ok(answer) => self.upstream.judged(self.reader, path, answer),
+            Ok(answer) => upstream.judged(reader, path, answer),
             Err(error) => {
-                tracing::warn!(error = &*error, "asking the backend failed: {error}");
-                self.upstream.metrics.upstream_call("failed");
+                upstream.outage.begin(&error);
+                upstream.metrics.upstream_call("failed");
                 Err(UpstreamError::Away)
             }
         }

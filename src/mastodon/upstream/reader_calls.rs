@@ -8,12 +8,25 @@ use std::time::Duration;
 
 /// The most calls for one reader at a time: two pages of the longest kind.
 const AT_A_TIME_MAX: usize = 8;
+/// The most requests of one reader that wait for others of theirs to end; more are told to come back.
+const WAITING_MAX: usize = 16;
 /// The most calls that the streams of one reader make within [`STREAM_SPAN`]: a fifth of what Mastodon allows a token (300), so that
 /// the rest is the reader's own.
 const STREAM_CALLS_MAX: usize = 60;
 const STREAM_SPAN: Duration = Duration::from_secs(300);
 /// The number of readers at which those without a call or a limit are removed. As many again may come before the next time.
 const READERS_SWEPT_AT: usize = 10_000;
+
+/// Whether calls begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beginning {
+    /// They do.
+    Begun,
+    /// They may when others of this reader have ended; they wait until [`ReaderCalls::waited`] is called.
+    Busy,
+    /// They may in so many seconds.
+    Refused(u32),
+}
 
 /// The calls of all readers.
 #[derive(Debug, Default)]
@@ -26,6 +39,7 @@ pub(super) struct ReaderCalls {
 #[derive(Debug, Default)]
 struct Calls {
     now: usize,
+    waiting: usize,
     /// The backend takes no more until then.
     refused_until: Option<Time>,
     /// When calls for streams were made, oldest first.
@@ -36,23 +50,35 @@ impl Calls {
     fn is_quiet(&self, now: Time) -> bool {
         let is_old = |at: &Time| at.plus(STREAM_SPAN) <= now;
         self.now == 0
+            && self.waiting == 0
             && self.refused_until.is_none_or(|until| until <= now)
             && self.of_streams.back().is_none_or(is_old)
     }
 }
 
 impl ReaderCalls {
-    /// Counts so many calls that begin. An error says in how many seconds they may be made.
-    pub(super) fn begin(&mut self, token: &Token, calls: usize, now: Time) -> Result<(), u32> {
+    /// Counts so many calls that begin, if they may.
+    pub(super) fn begin(&mut self, token: &Token, calls: usize, now: Time) -> Beginning {
         let of = self.of(token, now);
         if let Some(until) = of.refused_until.filter(|until| now < *until) {
-            return Err(seconds(until.since(now)));
+            return Beginning::Refused(seconds(until.since(now)));
         }
         if AT_A_TIME_MAX < of.now + calls {
-            return Err(1);
+            if WAITING_MAX <= of.waiting {
+                return Beginning::Refused(1);
+            }
+            of.waiting += 1;
+            return Beginning::Busy;
         }
         of.now += calls;
-        Ok(())
+        Beginning::Begun
+    }
+
+    /// One that was busy tries again, or is given up.
+    pub(super) fn waited(&mut self, token: &Token) {
+        if let Some(of) = self.readers.get_mut(token) {
+            of.waiting = of.waiting.saturating_sub(1);
+        }
     }
 
     /// So many calls have ended.
@@ -114,16 +140,21 @@ mod tests {
     fn a_reader_makes_so_many_calls_at_a_time_and_none_until_the_backend_takes_more() {
         let (mut calls, kim, lea) = (ReaderCalls::default(), token("kim"), token("lea"));
         for _ in 0..4 {
-            assert_eq!(calls.begin(&kim, 2, at(0)), Ok(()));
+            assert_eq!(calls.begin(&kim, 2, at(0)), Beginning::Begun);
         }
-        assert_eq!(calls.begin(&kim, 1, at(0)), Err(1));
-        assert_eq!(calls.begin(&lea, 1, at(0)), Ok(()));
+        for _ in 0..WAITING_MAX {
+            assert_eq!(calls.begin(&kim, 1, at(0)), Beginning::Busy);
+        }
+        assert_eq!(calls.begin(&kim, 1, at(0)), Beginning::Refused(1));
+        calls.waited(&kim);
+        assert_eq!(calls.begin(&kim, 1, at(0)), Beginning::Busy);
+        assert_eq!(calls.begin(&lea, 1, at(0)), Beginning::Begun);
         calls.end(&kim, 2);
-        assert_eq!(calls.begin(&kim, 1, at(0)), Ok(()));
+        assert_eq!(calls.begin(&kim, 1, at(0)), Beginning::Begun);
         calls.refused(&lea, at(40), at(10));
-        assert_eq!(calls.begin(&lea, 1, at(10)), Err(31));
-        assert_eq!(calls.begin(&lea, 1, at(39)), Err(2));
-        assert_eq!(calls.begin(&lea, 1, at(40)), Ok(()));
+        assert_eq!(calls.begin(&lea, 1, at(10)), Beginning::Refused(31));
+        assert_eq!(calls.begin(&lea, 1, at(39)), Beginning::Refused(2));
+        assert_eq!(calls.begin(&lea, 1, at(40)), Beginning::Begun);
     }
 
     #[test]
@@ -146,10 +177,10 @@ mod tests {
     fn quiet_readers_are_forgotten() {
         let mut calls = ReaderCalls::default();
         let busy = token("busy");
-        calls.begin(&busy, 1, at(0)).unwrap();
+        calls.begin(&busy, 1, at(0));
         for n in 0..READERS_SWEPT_AT {
             let token = token(&format!("reader-{n}"));
-            calls.begin(&token, 1, at(0)).unwrap();
+            calls.begin(&token, 1, at(0));
             calls.end(&token, 1);
         }
         assert!(

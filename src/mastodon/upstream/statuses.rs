@@ -28,12 +28,14 @@ impl Upstream {
             let turn = &turn;
             let reading = chunks.map(|ids| async move {
                 let path = path_of(ids);
-                let body = turn.read(&path).await?;
+                let body = turn.read(&path).await;
+                let body = body.map_err(|error| self.is_there(&path, error))?;
                 parse(&body).map_err(|error| self.answered_wrongly(&path, &error.to_string()))
             });
             try_join_all(reading).await
         };
         let found = self.in_time(asking).await?;
+        self.outage.end();
         let mut statuses: Statuses = found.into_iter().flatten().collect();
         // What nobody asked for is of no use, and might be anybody's.
         statuses.retain(|id, _| ids.contains(&id.as_str()));
@@ -53,7 +55,8 @@ impl Upstream {
         reader: &Reader,
     ) -> Result<Vec<(String, String)>, UpstreamError> {
         const PATH: &str = "/api/v1/lists";
-        let body = self.read(reader, PATH).await?;
+        let body = self.read(reader, PATH).await;
+        let body = body.map_err(|error| self.is_there(PATH, error))?;
         let wrong = |error: &dyn std::error::Error| self.answered_wrongly(PATH, &error.to_string());
         let lists = parse(&body).map_err(|error| wrong(&error))?;
         let text = |(id, list): (String, Bytes)| Ok((id, String::from_utf8(list.into())?));
@@ -64,6 +67,16 @@ impl Upstream {
     /// One list, as the backend writes it.
     pub(crate) async fn list(&self, reader: &Reader, id: &str) -> Result<String, UpstreamError> {
         self.one(reader, "/api/v1/lists", id).await
+    }
+
+    /// The error of a path that every backend has: one without it is none that can be asked.
+    fn is_there(&self, path: &str, error: UpstreamError) -> UpstreamError {
+        match error {
+            UpstreamError::NotFound => {
+                self.answered_wrongly(path, "404, which Mastodon 4.3 or later does not")
+            }
+            other => other,
+        }
     }
 
     async fn one(&self, reader: &Reader, path: &str, id: &str) -> Result<String, UpstreamError> {

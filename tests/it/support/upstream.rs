@@ -28,6 +28,8 @@ pub(crate) enum Mood {
     Failing(u16),
     /// It answers statuses with this.
     Wrong(String),
+    /// It takes so long for each answer about statuses.
+    Takes(Duration),
     /// It answers 429, with this header.
     Limited(&'static str, String),
 }
@@ -48,6 +50,9 @@ pub(crate) struct Known {
     pub(crate) calls: Vec<(String, String)>,
     /// The addresses that calls were made for.
     pub(crate) callers: BTreeSet<String>,
+    /// The calls it is answering, and the most there were at once.
+    now: usize,
+    pub(crate) most_at_once: usize,
     sockets: Vec<Connected>,
     /// How many there were.
     sockets_ever: u64,
@@ -91,6 +96,8 @@ impl StandIn {
                 lists: HashMap::new(),
                 calls: Vec::new(),
                 callers: BTreeSet::new(),
+                now: 0,
+                most_at_once: 0,
                 sockets: Vec::new(),
                 sockets_ever: 0,
                 takes_sockets: true,
@@ -208,6 +215,15 @@ impl StandIn {
                 }
                 return;
             }
+            if let (Mood::Takes(long), true) = (&mood, path.contains("id%5B%5D=")) {
+                {
+                    let mut known = self.known();
+                    known.now += 1;
+                    known.most_at_once = known.most_at_once.max(known.now);
+                }
+                std::thread::sleep(*long);
+                self.known().now -= 1;
+            }
             let (status, extra, body) = self.answer(&path, &headers, &mood);
             let answer = format!(
                 "HTTP/1.1 {status} So\r\ncontent-type: application/json\r\ncontent-length: {}\r\n{extra}\r\n{body}",
@@ -252,6 +268,12 @@ impl StandIn {
         let Some((account, scope)) = known.tokens.get(&token).cloned() else {
             return plain(401, r#"{"error":"The access token is invalid"}"#);
         };
+        if account.is_empty() {
+            return plain(
+                422,
+                r#"{"error":"This method requires an authenticated user"}"#,
+            );
+        }
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let needed = match path {
             "/api/v1/accounts/verify_credentials" => "read:accounts",
