@@ -203,6 +203,30 @@ fn boosts_leave_and_come_back_with_it_and_replies_stay() {
     }
 }
 
+/// Were this to fail, the post that came after a forgotten one could not be found, edited or deleted any more.
+#[test]
+fn a_forgotten_reply_takes_no_uri_back_when_its_parent_comes() {
+    for mut world in worlds() {
+        let reply = format!(r#","inReplyTo":"{}""#, uri(1, 0));
+        let answers = |at: i64, arrived: i64, post_ref: &str| {
+            let line = activity("Create", 0, 0, NOON + at, NOON + arrived, &reply);
+            with_ref(line, post_ref)
+        };
+        let log = [
+            follow("7", 0),
+            follow("7", 1),
+            answers(0, 1, &id(0, 9)),
+            forget(0, 0, &id(0, 9), NOON + 2),
+            // It stands lower, and is decided about before what was forgotten.
+            answers(-50, 3, &id(-50, 1)),
+            with_ref(create(1, 0, NOON - 100, NOON + 9), &id(-100, 3)),
+        ];
+        world.read(&log, &BTreeSet::new());
+        assert_eq!(of(&world, &uri(0, 0)), (Some(id(-50, 1)), State::Whole));
+        assert_eq!(home(&world), [uri(1, 0), uri(0, 0)]);
+    }
+}
+
 /// Were this to fail, what is kept of a forgotten post would take the URI from the post that has it now.
 #[test]
 fn a_sweep_over_a_forgotten_post_leaves_the_one_that_has_its_uri() {
