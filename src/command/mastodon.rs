@@ -97,6 +97,9 @@ pub(crate) fn mastodon(what: &Mastodon) -> Result<ExitCode, Box<dyn Error>> {
                 let steps = install_sql::install(level, role);
                 let title = "What `slackwater mastodon install` does in Mastodon's database.";
                 if let Some(connected) = agreed(database, &steps, title, consent).await? {
+                    if let Some(obstacle) = install::obstacle(&inspect(&connected).await?) {
+                        return Err(obstacle.into());
+                    }
                     install::run(&connected, &steps, &mut |what| tell(what)).await?;
                     after_install(role, connected.place());
                 }

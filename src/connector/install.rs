@@ -1,7 +1,9 @@
 //! Steps run beside a Mastodon that works: each waits for its locks only briefly, and is tried again.
 
+use super::columns::TABLES;
 use super::database::{Database, DatabaseError};
-use super::install_sql::Step;
+use super::inspect::{Found, Ours};
+use super::install_sql::{self, Step};
 use std::time::Duration;
 
 /// How often a step is tried before it is given up: with [`PAUSE`] between and two seconds of waiting each, about three minutes.
@@ -41,6 +43,29 @@ pub enum InstallError {
         /// What the database said.
         source: DatabaseError,
     },
+}
+
+/// Why nothing can be installed in a database where this was found; none if it can.
+pub fn obstacle(found: &Found) -> Option<String> {
+    let tables = TABLES.iter().filter(|table| table.is_noted);
+    let missing: Vec<&str> = tables
+        .map(|table| table.name)
+        .filter(|name| !found.columns.contains_key(*name))
+        .collect();
+    if !missing.is_empty() {
+        return Some(format!(
+            "this is no database of a Mastodon that is known here: in the schema public there is no {}; nothing was changed",
+            missing.join(", ")
+        ));
+    }
+    match &found.ours {
+        Ours::Installed(installed) if install_sql::VERSION < installed.version => Some(format!(
+            "version {} of the SQL is installed, which is newer than {} of this program; nothing was changed",
+            installed.version,
+            install_sql::VERSION
+        )),
+        _ => None,
+    }
 }
 
 /// Runs `steps` in their order. `tell` is given a sentence when one has to be tried again.

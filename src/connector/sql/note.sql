@@ -16,6 +16,9 @@ DECLARE
     noted bigint;
     rows_max bigint;
 BEGIN
+    IF has_schema_privilege('slackwater', 'USAGE') IS NOT TRUE THEN
+        RETURN NULL;
+    END IF;
     IF has_table_privilege(to_regclass('slackwater.outbox')::oid, 'INSERT') IS NOT TRUE
         OR to_regclass('slackwater.outbox_seq_seq') IS NULL
         OR to_regclass('slackwater.overflow') IS NULL

@@ -526,6 +526,19 @@ fn whatever_is_wrong_is_said_with_what_to_do_and_mended_by_installing_again() {
         .batch_execute("UPDATE slackwater.installed SET version = 1000")
         .unwrap();
     assert!(to_do(&database.url())[0].contains("newer than"));
+    let refused = slackwater(&[
+        "mastodon",
+        "install",
+        "--yes",
+        "--database",
+        &database.url(),
+        "--role",
+        role,
+    ]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("newer than"));
+    client
+        .batch_execute("UPDATE slackwater.installed SET version = 0")
+        .unwrap();
     install(&database, &["--serve"]);
     // What nobody reads.
     client.batch_execute("SELECT pretend.local_account('mia'); UPDATE slackwater.outbox SET at = at - interval '6 minutes'").unwrap();
@@ -534,6 +547,15 @@ fn whatever_is_wrong_is_said_with_what_to_do_and_mended_by_installing_again() {
     drain(&mut client);
     assert_eq!(to_do(&database.url()), [""; 0]);
     let empty = Database::empty();
+    let refused = slackwater(&["mastodon", "install", "--yes", "--database", &empty.url()]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("there is no statuses, mentions"));
+    assert_eq!(
+        number(
+            &mut empty.connect(),
+            "SELECT count(*) FROM pg_namespace WHERE nspname = 'slackwater'"
+        ),
+        0
+    );
     assert!(to_do(&empty.url())[0].contains("no tables of Mastodon's"));
 }
 

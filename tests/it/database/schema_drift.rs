@@ -105,6 +105,82 @@ fn check_names_each_column_that_is_read_and_missing_and_no_other() {
     assert!(50 < named, "{named}");
 }
 
+/// Columns that are read, and whose changes no feed can see: a post's arrival, whose a file is, and when somebody was here.
+const UNSEEN: &[&str] = &[
+    "statuses.updated_at",
+    "media_attachments.account_id",
+    "accounts.created_at",
+    "users.current_sign_in_at",
+];
+
+/// A failure means that an edit of some kind never reaches a feed.
+#[test]
+fn a_change_of_any_column_that_is_read_is_noted() {
+    let database = Database::mastodon(Version::NEWEST);
+    let mut client = database.connect();
+    populate(&mut client);
+    install(&database, &[]);
+    // What a key may be changed to.
+    client
+        .batch_execute(
+            "SELECT pretend.local_account('other');
+             SELECT pretend.deliver(id, 'https://home.example/other', now()) FROM accounts WHERE username = 'other';
+             SELECT pretend.tag('other'); SELECT pretend.list(id, 'other') FROM accounts WHERE username = 'other'",
+        )
+        .unwrap();
+    drain(&mut client);
+    for table in TABLES.iter().filter(|table| table.is_noted) {
+        for column in table
+            .all_columns()
+            .into_iter()
+            .filter(|column| *column != "id")
+        {
+            let name = format!("{}.{column}", table.name);
+            let kind = "SELECT format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = $1::text::regclass AND attname = $2::text";
+            let kind: String = client
+                .query_one(kind, &[&table.name, &column])
+                .unwrap()
+                .get(0);
+            let other = |of: &str| format!("(SELECT max(id) FROM {of})");
+            let value = match (column, kind.as_str()) {
+                ("account_id" | "target_account_id" | "in_reply_to_account_id", _) => {
+                    other("accounts")
+                }
+                ("status_id" | "in_reply_to_id" | "reblog_of_id", _) => other("statuses"),
+                ("tag_id", _) => other("tags"),
+                ("list_id", _) => other("lists"),
+                ("follow_id", _) => "NULL".to_owned(),
+                (_, "text" | "character varying") => format!("coalesce({column}, '') || 'x'"),
+                (_, "boolean") => format!("NOT coalesce({column}, false)"),
+                (_, "integer" | "bigint") => format!("coalesce({column}, 0) + 1"),
+                (_, "timestamp without time zone") => "now() + interval '1 day'".to_owned(),
+                (_, "json" | "jsonb") => "'{\"x\": 1}'".to_owned(),
+                (_, "bigint[]") => "'{1}'".to_owned(),
+                (_, "character varying[]") => "'{x}'".to_owned(),
+                (_, kind) => panic!("{name} is {kind}"),
+            };
+            let mut transaction = client.transaction().unwrap();
+            let change = format!(
+                "UPDATE {0} SET {column} = {value} WHERE ctid = (SELECT min(ctid) FROM {0})",
+                table.name
+            );
+            let changed = transaction.execute(&change, &[]);
+            assert_eq!(
+                changed.unwrap_or_else(|error| panic!("{change}: {error:?}")),
+                1,
+                "{change}"
+            );
+            let noted = transaction.query(
+                "SELECT FROM slackwater.outbox WHERE tab = $1 AND NOT gone",
+                &[&table.name],
+            );
+            let noted = !noted.unwrap().is_empty();
+            assert_eq!(noted, !UNSEEN.contains(&name.as_str()), "{change}");
+            transaction.rollback().unwrap();
+        }
+    }
+}
+
 /// At least one row in each table.
 fn populate(client: &mut Client) {
     let ids = "SELECT pretend.local_account('mia'); SELECT pretend.remote_account('ana', 'tide.example');";
