@@ -155,7 +155,7 @@ fn a_status_says_what_clients_draw() {
             "width": 640, "height": 480, "blurhash": "LKO2", "focalPoint": [0.1, -0.2]},
             {"type": "Document", "mediaType": "text/html", "url": "javascript:alert(1)"}]}));
     surface.create(&json!({"type": "Question", "id": uri(2), "attributedTo": ANA, "content": "Which?", "to": [PUBLIC],
-        "published": format!("{written}.5Z"), "inReplyTo": uri(1), "endTime": "2026-11-30T00:00:00Z", "votersCount": 3,
+        "published": format!("{written}.5Z"), "inReplyTo": uri(1), "endTime": "2999-11-30T00:00:00Z", "votersCount": 3,
         "oneOf": [{"name": "High", "replies": {"totalItems": 2}}, {"name": "Low", "replies": {"totalItems": 1}}]}));
     surface.tell(&[
         json!({"type": "Announce", "id": format!("{ANA}/boost"), "actor": ANA, "object": uri(1),
