@@ -101,8 +101,54 @@ fn from(list: &[AccountIx], account: AccountIx) -> &[AccountIx] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::activity::PostContent;
+    use crate::feed::ordered_feed::OrderedFeed;
     use proptest::prelude::*;
+    use slackwater_order::place::PostId;
+    use slackwater_order::time::Time;
     use std::collections::BTreeSet;
+
+    /// A failure means that boosts which a removed one hid, here or where the log was read in another order, are not sent again.
+    #[test]
+    fn a_removed_boost_is_remembered_with_what_it_showed() {
+        let post = |n: u32| {
+            let id = PostId::new(Time::from_millis(i64::from(n)), n, 0);
+            let body = PostContent::new(
+                format!("https://a.example/{n}"),
+                "https://a.example/u".to_owned(),
+            );
+            Post::new(
+                id,
+                body,
+                Time::from_millis(9),
+                LogPos::of_activity(0, i64::from(n)),
+            )
+        };
+        let (original, boost) = (post(1), post(2));
+        let entered = [
+            FeedOp::insert(boost.id, boost.made),
+            shows(&boost, &original),
+        ];
+        let removal = removal_ops(
+            &boost,
+            Some(&original),
+            std::iter::once(LogPos::of_activity(0, 5)),
+        );
+        let check = |mut feed: OrderedFeed, what: &str| {
+            feed.take_in(&removal);
+            let of_original: Vec<PostId> = feed.shows.entries_of(original.id).collect();
+            assert_eq!(of_original, [boost.id], "{what}");
+        };
+        let mut there = OrderedFeed::default();
+        there.take_in(&entered);
+        check(there, "it was there");
+        check(OrderedFeed::default(), "it never was there");
+        let above = OrderedFeed {
+            floor: boost.id,
+            ..OrderedFeed::default()
+        };
+        check(above, "it was dropped for length");
+    }
 
     proptest! {
         /// Were this to fail, a reply or a boost would miss a home it belongs in, or enter one twice.
