@@ -37,10 +37,10 @@ impl Version {
     /// What this version adds to the one before it.
     fn sql(self) -> &'static str {
         match self {
-            Version::V4_3 => include_str!("../../fixtures/mastodon/4.3.sql"),
-            Version::V4_4 => include_str!("../../fixtures/mastodon/4.4.sql"),
-            Version::V4_5 => include_str!("../../fixtures/mastodon/4.5.sql"),
-            Version::V4_6 => include_str!("../../fixtures/mastodon/4.6.sql"),
+            Version::V4_3 => include_str!("../../pretend_mastodon/4.3.sql"),
+            Version::V4_4 => include_str!("../../pretend_mastodon/4.4.sql"),
+            Version::V4_5 => include_str!("../../pretend_mastodon/4.5.sql"),
+            Version::V4_6 => include_str!("../../pretend_mastodon/4.6.sql"),
         }
     }
 }
@@ -254,7 +254,7 @@ impl Cluster {
             let parts = Version::ALL.into_iter().filter(|part| *part <= version);
             for sql in parts
                 .map(Version::sql)
-                .chain([include_str!("../../fixtures/mastodon/acts.sql")])
+                .chain([include_str!("../../pretend_mastodon/acts.sql")])
             {
                 client
                     .batch_execute(sql)
