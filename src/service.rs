@@ -13,6 +13,7 @@ use crate::api::Shutdown;
 use crate::api::auth::{Auth, AuthError};
 use crate::api::state::AppState;
 use crate::config::Config;
+use crate::connector;
 use crate::http;
 use crate::log::{self, LogError, LogWriter};
 use crate::pipeline::settings_mailbox::SettingsMailbox;
@@ -28,6 +29,7 @@ use slackwater_order::ref_place::PlaceSource;
 use socket::Waits;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -238,6 +240,22 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
         })
         .map_err(|e| broken("starting the pipeline's thread", &e))?;
     tokio::spawn(show_progress(state.view.clone()));
+    let parts = connector::follow::Parts {
+        view: state.view.clone(),
+        sink: connector::drain::Sink {
+            log_writer: log_writer.clone(),
+            in_flight: state.in_flight.clone(),
+        },
+        metrics: Arc::clone(&state.metrics),
+        status: Arc::clone(&state.connector),
+        folder: connector_folder(&config),
+        posts_keep: config.pipeline.engine.keep.posts,
+    };
+    tokio::spawn(connector::follow::run(
+        config.connector,
+        parts,
+        shutdown.stopping.clone(),
+    ));
     tracing::info!(%address, "listening on http://{address}");
     Ok(Service {
         address,
@@ -296,6 +314,17 @@ impl Service {
             Err(_) => Err(ServiceError::Broken {
                 what: "the pipeline panicked".to_owned(),
             }),
+        }
+    }
+}
+
+/// Where the connector keeps how far it has come: beside the records that it says are there.
+fn connector_folder(config: &Config) -> PathBuf {
+    match &config.log {
+        log::Options::BuiltIn(built_in) => built_in.path.clone(),
+        log::Options::Kafka(_) => {
+            let folder = config.store.path.parent();
+            folder.unwrap_or(Path::new(".")).to_owned()
         }
     }
 }

@@ -112,6 +112,8 @@ impl App {
 
     /// Whether the service is ready, for `/readyz`, `/healthz` and the gauge in `/metrics` alike.
     pub(crate) fn is_ready(&self, built: &BuildProgress) -> bool {
-        built.is_ready() && self.state.log_end.trouble().is_none()
+        built.is_ready()
+            && self.state.log_end.trouble().is_none()
+            && self.state.connector.lacking().is_none()
     }
 }

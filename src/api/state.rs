@@ -3,6 +3,7 @@
 use super::entry_cache::EntryCache;
 use super::log_end::LogEnd;
 use crate::log::in_flight::InFlight;
+use crate::operator::connector_status::ConnectorStatus;
 use crate::operator::metrics::Metrics;
 use parking_lot::RwLock;
 use slackwater_engine::view::View;
@@ -23,6 +24,8 @@ pub struct AppState {
     pub metrics: Arc<Metrics>,
     /// The mistakes in the configuration as it was last saved, if it was refused.
     pub refused_settings: Arc<RwLock<Option<String>>>,
+    /// How the connector to Mastodon's database is.
+    pub connector: Arc<ConnectorStatus>,
 }
 
 impl AppState {
@@ -35,6 +38,7 @@ impl AppState {
             log_end: LogEnd::default(),
             metrics: Arc::default(),
             refused_settings: Arc::default(),
+            connector: Arc::default(),
         }
     }
 }

@@ -205,6 +205,7 @@ fn a_file_that_says_everything_means_it() {
         },
         connector: connector::Options {
             database: Some(Secret::new("postgres://slackwater@localhost/mastodon")),
+            web_domain: "home.example".to_owned(),
         },
         auth: auth::Options {
             public_feeds_open: true,

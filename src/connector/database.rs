@@ -17,7 +17,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 pub use super::database_tls::TlsError;
 pub use super::database_url::UrlError;
 pub use tokio_postgres::Row;
-pub use tokio_postgres::types::{ToSql, Type};
+pub use tokio_postgres::types::{FromSql, ToSql, Type};
 
 /// How long the server may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

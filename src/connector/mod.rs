@@ -10,16 +10,34 @@
 //! | [`install`] | those statements run beside a Mastodon that works |
 //! | [`inspect`], [`check`] | what is there, and what is to be done about it |
 //! | [`delays`] | the delays of an instance's own posts, as a trace |
+//! | [`outbox`], [`batch`] | what was noted, and put together by what it is about |
+//! | [`read_back`] | rows as they are now |
+//! | [`mapping`] | rows into activities and relations |
+//! | [`resolve`] | what was noted, read back and said |
+//! | [`drain`] | one turn at the outbox, into the log |
+//! | [`resync`], [`import`], [`recheck`], [`progress`] | what was there before; what was not noted; and how far that has come |
+//! | [`follow`] | all of it while the service runs |
 
+pub mod batch;
 pub mod check;
 pub mod columns;
 pub mod database;
 mod database_tls;
 pub mod database_url;
 pub mod delays;
+pub mod drain;
+pub mod follow;
+pub mod import;
 pub mod inspect;
 pub mod install;
 pub mod install_sql;
+pub mod mapping;
+pub mod outbox;
+pub mod progress;
+pub mod read_back;
+pub mod recheck;
+pub mod resolve;
+pub mod resync;
 
 use crate::api::auth::secret::Secret;
 
@@ -28,4 +46,6 @@ use crate::api::auth::secret::Secret;
 pub struct Options {
     /// Its address, with the password if it takes one; none if there is no such database.
     pub database: Option<Secret>,
+    /// The host that the instance is known by: local accounts' ids are made of it.
+    pub web_domain: String,
 }

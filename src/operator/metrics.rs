@@ -86,6 +86,20 @@ pub struct Metrics {
     pub streams: Gauge,
     /// 1 while requests are answered from a log read to its end.
     pub ready: Gauge,
+    /// Rows of Mastodon's outbox that are in the log and removed from it.
+    pub connector_rows: Counter,
+    /// Records that were made of Mastodon's database.
+    pub connector_records: Counter,
+    /// Of those, what the log does not take, and rows that named somebody of whom nothing is left.
+    pub connector_unusable: Counter,
+    /// Relations that a comparison with Mastodon's database put right.
+    pub connector_healed: Counter,
+    /// Rows in Mastodon's outbox when it was last counted, at most 100,001.
+    pub connector_outbox_rows: Gauge,
+    /// How long its oldest row had waited then, in milliseconds.
+    pub connector_lag_ms: Gauge,
+    /// 1 while Mastodon's outbox is followed.
+    pub connector_following: Gauge,
 }
 
 impl Default for Metrics {
@@ -119,6 +133,13 @@ impl Default for Metrics {
             expired_posts: Counter::default(),
             streams: Gauge::default(),
             ready: Gauge::default(),
+            connector_rows: Counter::default(),
+            connector_records: Counter::default(),
+            connector_unusable: Counter::default(),
+            connector_healed: Counter::default(),
+            connector_outbox_rows: Gauge::default(),
+            connector_lag_ms: Gauge::default(),
+            connector_following: Gauge::default(),
         };
         metrics.register();
         metrics
@@ -326,6 +347,46 @@ impl Metrics {
             "ready",
             "1 while the log is read to its end",
             self.ready.clone(),
+        );
+        self.register_connector();
+    }
+
+    fn register_connector(&mut self) {
+        let r = &mut self.registry;
+        r.register(
+            "connector_rows",
+            "Rows of Mastodon's outbox that are in the log",
+            self.connector_rows.clone(),
+        );
+        r.register(
+            "connector_records",
+            "Records made of Mastodon's database",
+            self.connector_records.clone(),
+        );
+        r.register(
+            "connector_unusable",
+            "What was found in Mastodon's database and cannot be used",
+            self.connector_unusable.clone(),
+        );
+        r.register(
+            "connector_healed",
+            "Relations put right by comparing them with Mastodon's database",
+            self.connector_healed.clone(),
+        );
+        r.register(
+            "connector_outbox_rows",
+            "Rows that wait in Mastodon's outbox, counted up to 100,001",
+            self.connector_outbox_rows.clone(),
+        );
+        r.register(
+            "connector_lag_milliseconds",
+            "How long the oldest row of Mastodon's outbox has waited",
+            self.connector_lag_ms.clone(),
+        );
+        r.register(
+            "connector_following",
+            "1 while Mastodon's outbox is followed",
+            self.connector_following.clone(),
         );
     }
 }

@@ -22,6 +22,7 @@ mod asleep;
 mod bad_input;
 mod clients;
 mod clusters;
+mod connector;
 mod corpus;
 mod crash;
 mod cursors;

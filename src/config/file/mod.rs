@@ -183,7 +183,8 @@ pub struct Mastodon {
     pub web_domain: Option<String>,
     /// Whether statuses are shown without what only the backend knows while it does not answer, instead of none.
     pub plain_when_away: Option<bool>,
-    /// The address of Mastodon's own database, `postgres://...`, for the role that `slackwater mastodon install` makes.
+    /// The address of Mastodon's own database, `postgres://...`, for the role that `slackwater mastodon install` makes. With it
+    /// feeds follow that database.
     pub database: Option<SecretText>,
 }
 

@@ -12,12 +12,18 @@ impl Resolver<'_> {
         let Some(SecretText(text)) = &written.database else {
             return connector::Options::default();
         };
+        if written.web_domain.is_none() && !self.has_mistake_at("mastodon.web_domain") {
+            let allowed =
+                "web_domain = \"social.example\" beside it: local accounts' ids are made of it";
+            self.mistake("mastodon.database", "no web_domain", allowed, None);
+        }
         let found = match secret_text(text, self.environment) {
             Err(found) => found,
             Ok(address) => match database_url::check(&address) {
                 Ok(()) => {
                     return connector::Options {
                         database: Some(Secret::new(&address)),
+                        web_domain: written.web_domain.clone().unwrap_or_default(),
                     };
                 }
                 Err(wrong) => wrong.to_string(),

@@ -356,7 +356,7 @@ fn an_address_is_taken_from_the_environment_a_file_or_the_configuration_and_neve
     std::fs::write(dir.path().join("address"), format!("{address}\n")).unwrap();
     std::fs::write(
         dir.path().join("slackwater.toml"),
-        "[mastodon]\ndatabase = \"env:THE_DATABASE\"\n",
+        "[mastodon]\ndatabase = \"env:THE_DATABASE\"\nweb_domain = \"home.example\"\n",
     )
     .unwrap();
     let check = |args: &[&str]| {

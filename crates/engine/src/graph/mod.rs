@@ -229,6 +229,12 @@ impl Graph {
         self.accounts.get(account.number())
     }
 
+    /// The backend's ids of all accounts of which anything is in force.
+    pub fn account_ids(&self) -> impl Iterator<Item = &str> {
+        let there = self.accounts.iter().filter(|account| !account.is_gone);
+        there.map(|account| &*account.id)
+    }
+
     /// How many accounts there are.
     pub fn accounts(&self) -> usize {
         self.accounts.len()

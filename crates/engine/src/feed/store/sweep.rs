@@ -7,6 +7,7 @@ use crate::feed::post::Post;
 use crate::feed::store::disk::{DiskError, Tree};
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
+use std::sync::Arc;
 
 /// Some stored homes, each as its ids, and the key of the last; none at the end.
 pub(super) type HomesSlice = (Vec<Vec<PostId>>, Option<Vec<u8>>);
@@ -19,6 +20,15 @@ impl Store {
         blocks_max: usize,
     ) -> Result<(Vec<Post>, Option<PostId>), DiskError> {
         self.disk.posts_from(from, blocks_max)
+    }
+
+    /// The posts that wait for a checkpoint. Read before [`Store::stored_posts`], none falls between the two.
+    pub fn unwritten_posts(&self) -> Vec<Arc<Post>> {
+        let mut posts: Vec<Arc<Post>> = self.memtable.read().posts.values().cloned().collect();
+        if let Some(flushing) = self.flushing.read().as_ref() {
+            posts.extend(flushing.posts.values().cloned());
+        }
+        posts
     }
 
     /// The stored homes after the key `after`, at most `homes_max`, each as its ids; and the last key.

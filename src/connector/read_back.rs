@@ -1,0 +1,379 @@
+//! Rows as they are now, read by their ids: one query for each table and batch.
+
+use super::database::{Database, DatabaseError, FromSql, Row, ToSql, Type};
+use super::inspect::Found;
+use super::mapping::rows::{AccountRow, ProfileRow, StatusRow};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::collections::{BTreeMap, BTreeSet};
+
+const STATUSES: &str = include_str!("sql/read_statuses.sql");
+const PROFILES: &str = include_str!("sql/read_profiles.sql");
+
+/// Why rows could not be read back.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadBackError {
+    /// The query failed.
+    #[error("reading {table} back")]
+    Query {
+        /// What was read.
+        table: &'static str,
+        /// The reason.
+        source: DatabaseError,
+    },
+    /// A row has another shape than Mastodon's have.
+    #[error("a row of {table} cannot be understood")]
+    Shape {
+        /// What was read.
+        table: &'static str,
+        /// The reason.
+        source: serde_json::Error,
+    },
+}
+
+/// The queries, as the tables of this version of Mastodon need them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queries {
+    statuses: String,
+    profiles: String,
+    has_id_scheme: bool,
+}
+
+/// The tables of relations: all have an `id`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RelationTable {
+    /// `follows`.
+    Follows,
+    /// `mutes`.
+    Mutes,
+    /// `blocks`.
+    Blocks,
+    /// `account_domain_blocks`.
+    AccountDomainBlocks,
+    /// `lists`.
+    Lists,
+    /// `list_accounts`.
+    ListAccounts,
+    /// `tag_follows`.
+    TagFollows,
+    /// `domain_blocks`.
+    DomainBlocks,
+}
+
+/// A row of a relation: of each table the columns that it has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct RelationRow {
+    /// Whose it is, or who blocks.
+    #[serde(default)]
+    pub by: Option<AccountRow>,
+    /// Whom it is about.
+    #[serde(default)]
+    pub target: Option<AccountRow>,
+    /// A domain.
+    #[serde(default)]
+    pub domain: Option<String>,
+    /// A hashtag, without `#`.
+    #[serde(default)]
+    pub tag: Option<String>,
+    /// A list's id.
+    #[serde(default)]
+    pub list: Option<i64>,
+    /// A list's title.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// Whether boosts are wanted.
+    #[serde(default)]
+    pub boosts: Option<bool>,
+    /// The languages wanted.
+    #[serde(default)]
+    pub languages: Option<Vec<String>>,
+    /// When a mute ends, in milliseconds since 1970.
+    #[serde(default)]
+    pub until: Option<i64>,
+    /// Which answers a list shows.
+    #[serde(default)]
+    pub replies_policy: Option<i32>,
+    /// Whether a list's members are only there.
+    #[serde(default)]
+    pub exclusive: Option<bool>,
+    /// Whether a member of a list is followed, and not only to be.
+    #[serde(default)]
+    pub has_follow: Option<bool>,
+    /// What a domain block does.
+    #[serde(default)]
+    pub severity: Option<i32>,
+}
+
+impl RelationTable {
+    /// All.
+    pub const ALL: [RelationTable; 8] = [
+        RelationTable::Follows,
+        RelationTable::Mutes,
+        RelationTable::Blocks,
+        RelationTable::AccountDomainBlocks,
+        RelationTable::Lists,
+        RelationTable::ListAccounts,
+        RelationTable::TagFollows,
+        RelationTable::DomainBlocks,
+    ];
+
+    /// The table's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            RelationTable::Follows => "follows",
+            RelationTable::Mutes => "mutes",
+            RelationTable::Blocks => "blocks",
+            RelationTable::AccountDomainBlocks => "account_domain_blocks",
+            RelationTable::Lists => "lists",
+            RelationTable::ListAccounts => "list_accounts",
+            RelationTable::TagFollows => "tag_follows",
+            RelationTable::DomainBlocks => "domain_blocks",
+        }
+    }
+
+    /// The table of this name.
+    pub fn named(name: &str) -> Option<RelationTable> {
+        RelationTable::ALL
+            .into_iter()
+            .find(|table| table.name() == name)
+    }
+
+    /// What is selected of a row `r`, and from where. `{account:x}` is the account `x`.
+    const fn query(self) -> (&'static str, &'static str) {
+        const BETWEEN_ACCOUNTS: &str = "JOIN public.accounts a ON a.id = r.account_id JOIN public.accounts t ON t.id = r.target_account_id";
+        const OF_ACCOUNT: &str = "JOIN public.accounts a ON a.id = r.account_id";
+        match self {
+            RelationTable::Follows => (
+                "'by', {account:a}, 'target', {account:t}, 'boosts', r.show_reblogs, 'languages', r.languages",
+                BETWEEN_ACCOUNTS,
+            ),
+            RelationTable::Mutes => (
+                "'by', {account:a}, 'target', {account:t}, 'until', floor(extract(epoch FROM r.expires_at) * 1000)::bigint",
+                BETWEEN_ACCOUNTS,
+            ),
+            RelationTable::Blocks => ("'by', {account:a}, 'target', {account:t}", BETWEEN_ACCOUNTS),
+            RelationTable::AccountDomainBlocks => {
+                ("'by', {account:a}, 'domain', r.domain", OF_ACCOUNT)
+            }
+            RelationTable::Lists => (
+                "'by', {account:a}, 'list', r.id, 'title', r.title, 'replies_policy', r.replies_policy, 'exclusive', r.exclusive",
+                OF_ACCOUNT,
+            ),
+            RelationTable::ListAccounts => (
+                "'by', {account:a}, 'target', {account:t}, 'list', r.list_id, 'has_follow', r.follow_id IS NOT NULL",
+                "JOIN public.lists l ON l.id = r.list_id JOIN public.accounts a ON a.id = l.account_id \
+                 JOIN public.accounts t ON t.id = r.account_id",
+            ),
+            RelationTable::TagFollows => (
+                "'by', {account:a}, 'tag', g.name",
+                "JOIN public.accounts a ON a.id = r.account_id JOIN public.tags g ON g.id = r.tag_id",
+            ),
+            RelationTable::DomainBlocks => ("'domain', r.domain, 'severity', r.severity", ""),
+        }
+    }
+}
+
+impl Queries {
+    /// Those for the tables that were found.
+    pub fn new(found: &Found) -> Queries {
+        let has = |table: &str, column: &str| {
+            found
+                .columns
+                .get(table)
+                .is_some_and(|columns| columns.contains(column))
+        };
+        let has_id_scheme = has("accounts", "id_scheme");
+        let quoted = match has("quotes", "quoted_status_id") {
+            // State 1: the author of what is quoted lets it.
+            true => {
+                "(SELECT json_build_object('id', qs.id, 'uri', qs.uri, 'account', {account:qa}) \
+                 FROM public.quotes qu JOIN public.statuses qs ON qs.id = qu.quoted_status_id \
+                 JOIN public.accounts qa ON qa.id = qs.account_id WHERE qu.status_id = s.id AND qu.state = 1 LIMIT 1)"
+            }
+            false => "NULL",
+        };
+        let mut queries = Queries {
+            statuses: String::new(),
+            profiles: String::new(),
+            has_id_scheme,
+        };
+        queries.statuses = queries.with_accounts(&STATUSES.replace("{quoted}", quoted));
+        let scheme = if has_id_scheme { "a.id_scheme" } else { "NULL" };
+        queries.profiles = PROFILES.replace("{id_scheme:a}", scheme);
+        queries
+    }
+
+    /// A query whose `{account:x}` are objects of what the ids of the account `x` are made of.
+    fn with_accounts(&self, query: &str) -> String {
+        let mut parts = query.split("{account:");
+        let mut filled = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let (alias, rest) = part.split_once('}').unwrap_or((part, ""));
+            let scheme = match self.has_id_scheme {
+                true => format!("{alias}.id_scheme"),
+                false => "NULL".to_owned(),
+            };
+            filled += &format!(
+                "json_build_object('id', {alias}.id, 'username', {alias}.username, 'domain', {alias}.domain, 'uri', {alias}.uri, \
+                 'id_scheme', {scheme}, 'followers_url', {alias}.followers_url)"
+            );
+            filled += rest;
+        }
+        filled
+    }
+
+    /// The posts of these ids that are there, by id.
+    pub async fn statuses(
+        &self,
+        database: &Database,
+        ids: &BTreeSet<i64>,
+    ) -> Result<BTreeMap<i64, StatusRow>, ReadBackError> {
+        by_id(database, "statuses", &self.statuses, ids).await
+    }
+
+    /// The accounts of these ids that are there, by id.
+    pub async fn profiles(
+        &self,
+        database: &Database,
+        ids: &BTreeSet<i64>,
+    ) -> Result<BTreeMap<i64, ProfileRow>, ReadBackError> {
+        by_id(database, "accounts", &self.profiles, ids).await
+    }
+
+    /// The rows of a relation of these ids that are there, by id.
+    pub async fn relations(
+        &self,
+        database: &Database,
+        table: RelationTable,
+        ids: &BTreeSet<i64>,
+    ) -> Result<BTreeMap<i64, RelationRow>, ReadBackError> {
+        let query = self.of_relations(table, "r.id = ANY ($1)");
+        by_id(database, table.name(), &query, ids).await
+    }
+
+    /// The query of a relation's rows for which a condition on `r`, `a` (whose it is) and `t` (whom it is about) holds.
+    pub fn of_relations(&self, table: RelationTable, condition: &str) -> String {
+        let (selected, from) = table.query();
+        let name = table.name();
+        self.with_accounts(&format!(
+            "SELECT r.id, json_build_object({selected})::text FROM public.{name} r {from} WHERE {condition} ORDER BY r.id"
+        ))
+    }
+
+    /// The posts or accounts that rows are parts of, by the rows' ids.
+    pub async fn wholes(
+        &self,
+        database: &Database,
+        table: PartTable,
+        ids: &BTreeSet<i64>,
+    ) -> Result<BTreeMap<i64, i64>, ReadBackError> {
+        let (name, whole) = table.name_and_whole();
+        let query = format!(
+            "SELECT id, {whole} FROM public.{name} WHERE id = ANY ($1) AND {whole} IS NOT NULL"
+        );
+        pairs(
+            database,
+            name,
+            &query,
+            &ids.iter().copied().collect::<Vec<_>>(),
+        )
+        .await
+    }
+
+    /// The accounts that lists belong to, by the lists' ids.
+    pub async fn owners_of_lists(
+        &self,
+        database: &Database,
+        lists: &[i64],
+    ) -> Result<BTreeMap<i64, i64>, ReadBackError> {
+        let query = "SELECT id, account_id FROM public.lists WHERE id = ANY ($1)";
+        pairs(database, "lists", query, lists).await
+    }
+
+    /// The names of hashtags, by their ids.
+    pub async fn names_of_tags(
+        &self,
+        database: &Database,
+        tags: &[i64],
+    ) -> Result<BTreeMap<i64, String>, ReadBackError> {
+        let query = "SELECT id, name FROM public.tags WHERE id = ANY ($1)";
+        pairs(database, "tags", query, tags).await
+    }
+
+    /// The rows of a query that begins with an id and a JSON object, by id.
+    pub async fn read<T: DeserializeOwned>(
+        &self,
+        database: &Database,
+        table: &'static str,
+        query: &str,
+        parameters: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<BTreeMap<i64, T>, ReadBackError> {
+        let rows = database.rows(query, parameters).await;
+        let rows = rows.map_err(|source| ReadBackError::Query { table, source })?;
+        rows.iter().map(|row| read(table, row)).collect()
+    }
+}
+
+async fn pairs<T: for<'r> FromSql<'r>>(
+    database: &Database,
+    table: &'static str,
+    query: &str,
+    ids: &[i64],
+) -> Result<BTreeMap<i64, T>, ReadBackError> {
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let rows = database.rows(query, &[(&ids, Type::INT8_ARRAY)]).await;
+    let rows = rows.map_err(|source| ReadBackError::Query { table, source })?;
+    let pair = |row: &Row| Some((row.try_get(0).ok()?, row.try_get(1).ok()?));
+    Ok(rows.iter().filter_map(pair).collect())
+}
+
+/// Tables whose rows are parts of a post or an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartTable {
+    /// `mentions`.
+    Mentions,
+    /// `media_attachments`.
+    MediaAttachments,
+    /// `users`.
+    Users,
+}
+
+impl PartTable {
+    /// The table's name, and the column with the id of what its rows are parts of.
+    const fn name_and_whole(self) -> (&'static str, &'static str) {
+        match self {
+            PartTable::Mentions => ("mentions", "status_id"),
+            PartTable::MediaAttachments => ("media_attachments", "status_id"),
+            PartTable::Users => ("users", "account_id"),
+        }
+    }
+}
+
+async fn by_id<T: DeserializeOwned>(
+    database: &Database,
+    table: &'static str,
+    query: &str,
+    ids: &BTreeSet<i64>,
+) -> Result<BTreeMap<i64, T>, ReadBackError> {
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let ids: Vec<i64> = ids.iter().copied().collect();
+    let rows = database.rows(query, &[(&ids, Type::INT8_ARRAY)]).await;
+    let rows = rows.map_err(|source| ReadBackError::Query { table, source })?;
+    rows.iter().map(|row| read(table, row)).collect()
+}
+
+/// A row of an id and a JSON object.
+pub fn read<T: DeserializeOwned>(
+    table: &'static str,
+    row: &Row,
+) -> Result<(i64, T), ReadBackError> {
+    let id: Option<i64> = row.try_get(0).ok();
+    let text: Option<&str> = row.try_get(1).ok();
+    let shape = |source| ReadBackError::Shape { table, source };
+    let value = serde_json::from_str(text.unwrap_or("null")).map_err(shape)?;
+    Ok((id.unwrap_or_default(), value))
+}

@@ -1,0 +1,334 @@
+//! What was noted, read back and said: the activities and relations that bring the log up to what Mastodon has now.
+
+mod relations;
+
+pub use relations::relations_of;
+
+use super::batch::{AccountNotes, Batch, PostNotes};
+use super::database::Database;
+use super::mapping::post::{Telling, activity};
+use super::mapping::removal::{self, RemovedPost};
+use super::mapping::rows::{AccountRow, ProfileRow, StatusRow};
+use super::mapping::uris::Instance;
+use super::mapping::{MappedActivity, actor, relation};
+use super::read_back::{PartTable, Queries, ReadBackError};
+use crate::api::append_body::PlaceRule;
+use serde_json::Value;
+use slackwater_engine::relationship::{Action, INSTANCE, Relation};
+use slackwater_order::time::Time;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// How long a local post may be without a `uri`, which a second statement of Mastodon's gives it.
+pub const URI_WAIT: Duration = Duration::from_secs(60);
+
+/// What is already in the log, as far as it spares work.
+pub trait Known {
+    /// Whether a post with this id is known.
+    fn has_post(&self, uri: &str) -> bool;
+    /// Whether the document of an actor is known.
+    fn has_actor(&self, uri: &str) -> bool;
+    /// Whether moderators' decision about an actor or a domain is in force, or may be on its way.
+    fn has_moderation(&self, target: &str) -> bool;
+    /// What posts must have so that they get a place.
+    fn places(&self) -> PlaceRule;
+    /// Moderators' decision about an actor or a domain is sent.
+    fn note_moderation(&self, target: &str);
+}
+
+/// What is said of a batch.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Said {
+    /// Documents of relations, and of their removals, in their order.
+    pub relations: Vec<Value>,
+    /// Activities, in their order.
+    pub activities: Vec<MappedActivity>,
+    /// The rows of the outbox that are said by this: to be removed.
+    pub numbers: BTreeSet<i64>,
+    /// The rows of the outbox that wait for a `uri`.
+    pub waiting: BTreeSet<i64>,
+    /// How many rows named somebody of whom nothing is left.
+    pub unresolved: usize,
+}
+
+/// Everything that is needed to read a batch back.
+#[derive(Clone, Copy)]
+pub struct Resolver<'a, K> {
+    /// A connection, within a transaction.
+    pub database: &'a Database,
+    /// The queries of this version of Mastodon.
+    pub queries: &'a Queries,
+    /// Which instance.
+    pub instance: &'a Instance,
+    /// What is in the log.
+    pub known: &'a K,
+    /// Now.
+    pub now: Time,
+}
+
+impl<K: Known> Resolver<'_, K> {
+    /// Reads everything back that a batch is about, and says what it is now.
+    pub async fn resolve(&self, mut batch: Batch) -> Result<Said, ReadBackError> {
+        let numbers = batch.numbers();
+        self.find_wholes(&mut batch).await?;
+        let posts: BTreeSet<i64> = batch.posts.keys().copied().collect();
+        let statuses = self.queries.statuses(self.database, &posts).await?;
+        let accounts = self.accounts_of(&batch, &statuses).await?;
+        let mut said = Said {
+            numbers,
+            ..Said::default()
+        };
+        for (id, notes) in &batch.accounts {
+            self.say_account(*id, notes, accounts.get(id), &mut said);
+        }
+        self.say_relations(&batch, &accounts, &mut said).await?;
+        self.say_posts(&batch, &statuses, &accounts, &mut said)
+            .await?;
+        Ok(said)
+    }
+
+    /// Finds the posts and accounts whose parts have changed.
+    async fn find_wholes(&self, batch: &mut Batch) -> Result<(), ReadBackError> {
+        for (table, notes) in [
+            (PartTable::Mentions, std::mem::take(&mut batch.mentions)),
+            (
+                PartTable::MediaAttachments,
+                std::mem::take(&mut batch.media),
+            ),
+            (PartTable::Users, std::mem::take(&mut batch.users)),
+        ] {
+            let ids = notes.iter().map(|note| note.id).collect();
+            let wholes = self.queries.wholes(self.database, table, &ids).await?;
+            for note in notes {
+                match (wholes.get(&note.id), table) {
+                    (Some(account), PartTable::Users) => batch.user_of(*account, note.seq, note.at),
+                    (Some(post), _) => batch.part_of(*post, note.seq, note.at),
+                    // It is gone again, which is noted too, or belongs to nothing yet.
+                    (None, _) => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The accounts that anything in the batch is about, as they are now.
+    async fn accounts_of(
+        &self,
+        batch: &Batch,
+        statuses: &BTreeMap<i64, StatusRow>,
+    ) -> Result<BTreeMap<i64, ProfileRow>, ReadBackError> {
+        let mut ids: BTreeSet<i64> = batch.accounts.keys().copied().collect();
+        ids.extend(
+            batch
+                .posts
+                .values()
+                .filter_map(|notes| notes.old.number("account_id")),
+        );
+        for note in &batch.relations {
+            let old = |column| note.old.number(column);
+            ids.extend(
+                [old("account_id"), old("target_account_id")]
+                    .into_iter()
+                    .flatten(),
+            );
+        }
+        let authors = statuses.values().map(|row| &row.account);
+        let unknown = authors.filter(|author| !self.known.has_actor(&self.instance.actor(author)));
+        ids.extend(unknown.map(|author| author.id));
+        self.queries.profiles(self.database, &ids).await
+    }
+
+    fn say_account(
+        &self,
+        id: i64,
+        notes: &AccountNotes,
+        row: Option<&ProfileRow>,
+        said: &mut Said,
+    ) {
+        let Some(row) = row else {
+            if !notes.is_gone {
+                return;
+            }
+            let Some(account) = notes.old.account(id) else {
+                said.unresolved += 1;
+                return;
+            };
+            if account.domain.is_none() {
+                said.relations.push(self.without_account(&account));
+            }
+            said.activities
+                .push(removal::of_account(&account, notes.at, self.instance));
+            return;
+        };
+        said.activities
+            .push(actor::document(row, notes.at, self.instance));
+        if row.account.domain.is_none() {
+            let document = match relation::account(row, self.instance) {
+                Some(relation) => document_of(&relation),
+                None => self.without_account(&row.account),
+            };
+            said.relations.push(document);
+        }
+        let target = self.instance.actor(&row.account);
+        match relation::moderation_of_account(row, self.instance) {
+            Some(moderation) => {
+                self.known.note_moderation(&target);
+                said.relations.push(document_of(&moderation));
+            }
+            None if self.known.has_moderation(&target) => said.relations.push(unmoderated(target)),
+            None => {}
+        }
+    }
+
+    fn without_account(&self, account: &AccountRow) -> Value {
+        relation::removal(&Relation::Account {
+            account: account.id.to_string(),
+            actor: self.instance.actor(account),
+            languages: Vec::new(),
+            patience: None,
+            aggregate_boosts: true,
+        })
+    }
+
+    async fn say_posts(
+        &self,
+        batch: &Batch,
+        statuses: &BTreeMap<i64, StatusRow>,
+        accounts: &BTreeMap<i64, ProfileRow>,
+        said: &mut Said,
+    ) -> Result<(), ReadBackError> {
+        // One author's posts of one moment keep the order in which they came.
+        let mut posts: Vec<(&i64, &PostNotes)> = batch.posts.iter().collect();
+        posts.sort_by_key(|(_, notes)| notes.numbers.first());
+        let needed = self.needed(batch, statuses).await?;
+        let mut documented = BTreeSet::new();
+        for (id, notes) in posts {
+            let Some(row) = statuses.get(id) else {
+                self.say_gone(*id, notes, accounts, said);
+                continue;
+            };
+            if row.deleted_at.is_some() {
+                let removed = RemovedPost {
+                    id: *id,
+                    uri: row.uri.clone(),
+                    is_boost: row.original.is_some(),
+                    account: row.account.clone(),
+                    is_deleted: true,
+                };
+                said.activities
+                    .push(removal::of_post(&removed, notes.at, self.instance));
+                continue;
+            }
+            let is_local = row.account.domain.is_none();
+            if is_local && row.uri.is_none() && self.now < notes.at.plus(URI_WAIT) {
+                for number in &notes.numbers {
+                    said.numbers.remove(number);
+                    said.waiting.insert(*number);
+                }
+                continue;
+            }
+            if documented.insert(row.account.id)
+                && let Some(author) = accounts.get(&row.account.id)
+                && !batch.accounts.contains_key(&row.account.id)
+            {
+                said.activities
+                    .push(actor::document(author, notes.at, self.instance));
+            }
+            let telling = match notes.inserted {
+                Some((arrived, is_fetched)) => {
+                    for refers_to in [&row.parent, &row.original].into_iter().flatten() {
+                        if let Some(other) = needed.get(&refers_to.id) {
+                            let told = Telling::SentAlong { at: arrived };
+                            said.activities.extend(activity(other, told, self.instance));
+                        }
+                    }
+                    Telling::Created {
+                        arrived,
+                        is_fetched,
+                    }
+                }
+                None => Telling::Changed { at: notes.at },
+            };
+            said.activities
+                .extend(activity(row, telling, self.instance));
+        }
+        Ok(())
+    }
+
+    /// The parents and originals of posts that came, if the log does not have them.
+    async fn needed(
+        &self,
+        batch: &Batch,
+        statuses: &BTreeMap<i64, StatusRow>,
+    ) -> Result<BTreeMap<i64, StatusRow>, ReadBackError> {
+        let came = statuses.values().filter(|row| {
+            batch
+                .posts
+                .get(&row.id)
+                .is_some_and(|notes| notes.inserted.is_some())
+        });
+        let referred = came.flat_map(|row| row.parent.iter().chain(&row.original));
+        let comes_itself = |id: i64| {
+            batch
+                .posts
+                .get(&id)
+                .is_some_and(|notes| notes.inserted.is_some())
+        };
+        let ids: BTreeSet<i64> = referred
+            .filter(|post| {
+                !comes_itself(post.id) && !self.known.has_post(&self.instance.referred(post))
+            })
+            .map(|post| post.id)
+            .collect();
+        let mut needed = self.queries.statuses(self.database, &ids).await?;
+        needed.retain(|_, row| row.deleted_at.is_none());
+        Ok(needed)
+    }
+
+    /// A post whose row is gone: deleted if it was marked so, else only forgotten, unless its author is gone too.
+    fn say_gone(
+        &self,
+        id: i64,
+        notes: &PostNotes,
+        accounts: &BTreeMap<i64, ProfileRow>,
+        said: &mut Said,
+    ) {
+        // That it went is noted, but not yet to be seen: it is said then.
+        if !notes.is_gone {
+            return;
+        }
+        let author = notes
+            .old
+            .number("account_id")
+            .and_then(|author| accounts.get(&author));
+        let Some(author) = author else {
+            // With its author all they wrote is gone, which is said of the author.
+            return;
+        };
+        let removed = RemovedPost {
+            id,
+            uri: notes.old.text("uri").map(str::to_owned),
+            is_boost: notes.old.has("reblog_of_id"),
+            account: author.account.clone(),
+            is_deleted: notes.old.has("deleted_at"),
+        };
+        said.activities
+            .push(removal::of_post(&removed, notes.at, self.instance));
+    }
+}
+
+fn document_of(relation: &Relation) -> Value {
+    serde_json::to_value(relation).unwrap_or(Value::Null)
+}
+
+fn unmoderated(target: String) -> Value {
+    relation::removal(&moderation(target))
+}
+
+fn moderation(target: String) -> Relation {
+    Relation::Moderation {
+        account: INSTANCE.to_owned(),
+        target,
+        action: Action::Limit,
+    }
+}

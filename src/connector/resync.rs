@@ -1,0 +1,277 @@
+//! All relations compared with those in force, and the difference said: the first import of relations, and what heals drift later.
+//!
+//! It goes account by account, a page of them in one transaction with the lock of the one connector. What changes after a page was read
+//! is noted in the outbox and said later, so nothing that is said here outlives it.
+
+use super::database::{Database, DatabaseError, ToSql, Type};
+use super::drain::{DrainError, Sink};
+use super::mapping::relation;
+use super::mapping::rows::ProfileRow;
+use super::mapping::uris::Instance;
+use super::outbox;
+use super::read_back::{Queries, ReadBackError, RelationRow, RelationTable};
+use super::resolve::relations_of;
+use crate::api::relation_diff::{self, RelationSet, Types};
+use slackwater_engine::relationship::{INSTANCE, Kind, Relation};
+use slackwater_engine::view::View;
+use slackwater_order::time::Time;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Accounts compared in one transaction.
+const ACCOUNTS_PAGE: i64 = 100;
+
+/// What a resync found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Differences {
+    /// Local accounts compared.
+    pub accounts: usize,
+    /// Relations that were not in force.
+    pub added: usize,
+    /// Relations that were in force otherwise.
+    pub changed: usize,
+    /// Relations that were in force and are none.
+    pub removed: usize,
+}
+
+/// A resync that goes on from page to page.
+#[derive(Debug)]
+pub struct Resync {
+    after: i64,
+    seen: BTreeSet<String>,
+    /// What was found so far.
+    pub differences: Differences,
+}
+
+/// What a step came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Another connector has the outbox.
+    Elsewhere,
+    /// There is more.
+    Going,
+    /// All is compared.
+    Done,
+}
+
+impl Default for Resync {
+    fn default() -> Resync {
+        Resync {
+            after: i64::MIN,
+            seen: BTreeSet::new(),
+            differences: Differences::default(),
+        }
+    }
+}
+
+impl Resync {
+    /// Compares the next page of accounts; after the last the moderation, and the accounts that Mastodon has no more.
+    pub async fn step(
+        &mut self,
+        database: &Database,
+        queries: &Queries,
+        instance: &Instance,
+        view: &View,
+        sink: &Sink,
+        now: Time,
+    ) -> Result<Step, DrainError> {
+        database.run("BEGIN").await?;
+        match self
+            .locked_step(database, queries, instance, view, sink, now)
+            .await
+        {
+            Ok(step) => {
+                database.run("COMMIT").await?;
+                Ok(step)
+            }
+            Err(error) => {
+                let _ = database.run("ROLLBACK").await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn locked_step(
+        &mut self,
+        database: &Database,
+        queries: &Queries,
+        instance: &Instance,
+        view: &View,
+        sink: &Sink,
+        now: Time,
+    ) -> Result<Step, DrainError> {
+        if !outbox::lock(database).await? {
+            return Ok(Step::Elsewhere);
+        }
+        let ids = local_accounts(database, self.after).await?;
+        let Some(last) = ids.last() else {
+            self.rest(database, queries, instance, view, sink, now)
+                .await?;
+            return Ok(Step::Done);
+        };
+        self.after = *last;
+        let profiles = queries
+            .profiles(database, &ids.iter().copied().collect())
+            .await?;
+        let mut wanted =
+            relations_of_accounts(database, queries, instance, &ids, &profiles).await?;
+        for id in ids {
+            let account = id.to_string();
+            let set = wanted.remove(&account).unwrap_or_default();
+            self.seen.insert(account.clone());
+            self.differences.accounts += 1;
+            self.say(&account, &set, view, sink, now).await?;
+        }
+        Ok(Step::Going)
+    }
+
+    async fn rest(
+        &mut self,
+        database: &Database,
+        queries: &Queries,
+        instance: &Instance,
+        view: &View,
+        sink: &Sink,
+        now: Time,
+    ) -> Result<(), DrainError> {
+        let moderation = moderation(database, queries, instance).await?;
+        self.say(INSTANCE, &moderation, view, sink, now).await?;
+        self.seen.insert(INSTANCE.to_owned());
+        let known: Vec<String> = {
+            let graph = view.graph.read();
+            graph.account_ids().map(str::to_owned).collect()
+        };
+        for account in known {
+            if !self.seen.contains(&account) {
+                self.say(&account, &RelationSet::new(), view, sink, now)
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends what makes this set be in force. The patience that an account chose is none of Mastodon's.
+    async fn say(
+        &mut self,
+        account: &str,
+        wanted: &RelationSet,
+        view: &View,
+        sink: &Sink,
+        now: Time,
+    ) -> Result<(), DrainError> {
+        let in_force = tokio::task::block_in_place(|| view.relations(account, now));
+        let in_force = in_force.map_err(DrainError::Store)?;
+        let guard = sink.in_flight.enter();
+        let kinds = Kind::ALL
+            .into_iter()
+            .filter(|kind| *kind != Kind::Ordering || wanted.is_empty());
+        let types = Types::Only(kinds.collect());
+        // With the types named no set is refused for what it lacks.
+        let Ok((records, replaced)) = relation_diff::diff(&in_force, wanted, &types, guard.at)
+        else {
+            return Ok(());
+        };
+        self.differences.added += replaced.added;
+        self.differences.changed += replaced.changed;
+        self.differences.removed += replaced.removed;
+        if !records.is_empty() {
+            sink.log_writer.append(records).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Accounts with a user, above this id.
+async fn local_accounts(database: &Database, after: i64) -> Result<Vec<i64>, DatabaseError> {
+    let query = "SELECT a.id FROM public.accounts a WHERE a.domain IS NULL AND a.id > $1 \
+                 AND EXISTS (SELECT FROM public.users u WHERE u.account_id = a.id) ORDER BY a.id LIMIT $2";
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] =
+        [(&after, Type::INT8), (&ACCOUNTS_PAGE, Type::INT8)];
+    let rows = database.rows(query, &parameters).await?;
+    Ok(rows.iter().filter_map(|row| row.try_get(0).ok()).collect())
+}
+
+/// Every relation of these accounts, by account.
+async fn relations_of_accounts(
+    database: &Database,
+    queries: &Queries,
+    instance: &Instance,
+    ids: &[i64],
+    profiles: &BTreeMap<i64, ProfileRow>,
+) -> Result<BTreeMap<String, RelationSet>, ReadBackError> {
+    let mut sets: BTreeMap<String, RelationSet> = BTreeMap::new();
+    let mut put = |relation: Relation| {
+        if let Ok(key) = relation.key() {
+            sets.entry(key.account.clone())
+                .or_default()
+                .insert(key, relation);
+        }
+    };
+    // Of who is suspended nothing is said: their feeds are read by nobody.
+    let accounts: BTreeMap<i64, Relation> = profiles
+        .iter()
+        .filter_map(|(id, row)| Some((*id, relation::account(row, instance)?)))
+        .collect();
+    let ids: Vec<i64> = ids
+        .iter()
+        .copied()
+        .filter(|id| accounts.contains_key(id))
+        .collect();
+    let is_of_page: BTreeSet<String> = ids.iter().map(i64::to_string).collect();
+    accounts.into_values().for_each(&mut put);
+    for table in RelationTable::ALL {
+        let condition = match table {
+            RelationTable::DomainBlocks => continue,
+            RelationTable::Blocks => "r.account_id = ANY ($1) OR r.target_account_id = ANY ($1)",
+            RelationTable::ListAccounts => "l.account_id = ANY ($1)",
+            _ => "r.account_id = ANY ($1)",
+        };
+        let query = queries.of_relations(table, condition);
+        let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&ids, Type::INT8_ARRAY)];
+        let rows: BTreeMap<i64, RelationRow> = queries
+            .read(database, table.name(), &query, &parameters)
+            .await?;
+        for relation in rows
+            .values()
+            .flat_map(|row| relations_of(table, row, instance))
+        {
+            if relation
+                .key()
+                .is_ok_and(|key| is_of_page.contains(&key.account))
+            {
+                put(relation);
+            }
+        }
+    }
+    Ok(sets)
+}
+
+/// What moderators did to accounts and domains.
+async fn moderation(
+    database: &Database,
+    queries: &Queries,
+    instance: &Instance,
+) -> Result<RelationSet, ReadBackError> {
+    let query =
+        "SELECT id FROM public.accounts WHERE silenced_at IS NOT NULL OR suspended_at IS NOT NULL";
+    let failed = |source| ReadBackError::Query {
+        table: "accounts",
+        source,
+    };
+    let rows = database.rows(query, &[]).await.map_err(failed)?;
+    let ids: BTreeSet<i64> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();
+    let profiles = queries.profiles(database, &ids).await?;
+    let of_accounts = profiles
+        .values()
+        .filter_map(|row| relation::moderation_of_account(row, instance));
+    let query = queries.of_relations(RelationTable::DomainBlocks, "true");
+    let rows: BTreeMap<i64, RelationRow> = queries
+        .read(database, RelationTable::DomainBlocks.name(), &query, &[])
+        .await?;
+    let of_domains = rows
+        .values()
+        .flat_map(|row| relations_of(RelationTable::DomainBlocks, row, instance));
+    let all = of_accounts.chain(of_domains);
+    Ok(all
+        .filter_map(|relation| Some((relation.key().ok()?, relation)))
+        .collect())
+}
