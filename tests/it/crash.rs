@@ -182,16 +182,23 @@ impl Flow {
         }
     }
 
-    /// A few activities at a time, each with its share of the relations.
+    /// A few activities at a time, each with its share of the relations. An undo that names no boost ends a request: sent again with
+    /// what comes after it, it would take back a boost that came after it (docs/integrating.md).
     fn chunks(&self) -> impl Iterator<Item = (&[Sent], &[Related])> {
         let all = self.activities.len();
-        let relations = move |sent: usize| self.relations.len() * sent.min(all) / all;
-        (0..all).step_by(CHUNK).map(move |from| {
-            let activities = &self.activities[from..all.min(from + CHUNK)];
-            (
-                activities,
-                &self.relations[relations(from)..relations(from + CHUNK)],
-            )
+        let mut from = 0;
+        let mut parts = Vec::new();
+        for (nth, sent) in self.activities.iter().enumerate() {
+            let to = nth + 1;
+            if to - from == CHUNK || sent.takes_back_any() || to == all {
+                parts.push((from, to));
+                from = to;
+            }
+        }
+        let relations = move |sent: usize| self.relations.len() * sent / all;
+        parts.into_iter().map(move |(from, to)| {
+            let relations = &self.relations[relations(from)..relations(to)];
+            (&self.activities[from..to], relations)
         })
     }
 
