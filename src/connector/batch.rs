@@ -1,7 +1,7 @@
 //! Rows of the outbox put together by what they are about: posts, accounts, and relations. Pure.
 
+use super::mapping::rows::RelationTable;
 use super::outbox::{Noted, OldKeys};
-use super::read_back::RelationTable;
 use slackwater_order::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -103,6 +103,14 @@ impl Known for InLog {
         found.is_ok_and(|actor| actor.is_some())
     }
 
+    fn has_account(&self, account: i64) -> bool {
+        let graph = self.view.graph.read();
+        let account = graph.account(&account.to_string());
+        account
+            .and_then(|account| graph.get(account)?.actor())
+            .is_some()
+    }
+
     fn has_moderation(&self, target: &str) -> bool {
         self.moderated.lock().contains(target)
     }

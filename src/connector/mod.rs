@@ -14,10 +14,12 @@
 //! | [`read_back`] | rows as they are now |
 //! | [`mapping`] | rows into activities and relations |
 //! | [`resolve`] | what was noted, read back and said |
+//! | [`account_relations`] | every relation of some accounts |
 //! | [`drain`] | one turn at the outbox, into the log |
 //! | [`resync`], [`import`], [`recheck`], [`progress`] | what was there before; what was not noted; and how far that has come |
 //! | [`follow`] | all of it while the service runs |
 
+pub mod account_relations;
 pub mod batch;
 pub mod check;
 pub mod columns;

@@ -2,8 +2,7 @@
 
 use super::database::{Database, DatabaseError, FromSql, Row, ToSql, Type};
 use super::inspect::Found;
-use super::mapping::rows::{AccountRow, ProfileRow, StatusRow};
-use serde::Deserialize;
+use super::mapping::rows::{ProfileRow, RelationRow, RelationTable, StatusRow};
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,140 +36,6 @@ pub struct Queries {
     statuses: String,
     profiles: String,
     has_id_scheme: bool,
-}
-
-/// The tables of relations: all have an `id`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum RelationTable {
-    /// `follows`.
-    Follows,
-    /// `mutes`.
-    Mutes,
-    /// `blocks`.
-    Blocks,
-    /// `account_domain_blocks`.
-    AccountDomainBlocks,
-    /// `lists`.
-    Lists,
-    /// `list_accounts`.
-    ListAccounts,
-    /// `tag_follows`.
-    TagFollows,
-    /// `domain_blocks`.
-    DomainBlocks,
-}
-
-/// A row of a relation: of each table the columns that it has.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct RelationRow {
-    /// Whose it is, or who blocks.
-    #[serde(default)]
-    pub by: Option<AccountRow>,
-    /// Whom it is about.
-    #[serde(default)]
-    pub target: Option<AccountRow>,
-    /// A domain.
-    #[serde(default)]
-    pub domain: Option<String>,
-    /// A hashtag, without `#`.
-    #[serde(default)]
-    pub tag: Option<String>,
-    /// A list's id.
-    #[serde(default)]
-    pub list: Option<i64>,
-    /// A list's title.
-    #[serde(default)]
-    pub title: Option<String>,
-    /// Whether boosts are wanted.
-    #[serde(default)]
-    pub boosts: Option<bool>,
-    /// The languages wanted.
-    #[serde(default)]
-    pub languages: Option<Vec<String>>,
-    /// When a mute ends, in milliseconds since 1970.
-    #[serde(default)]
-    pub until: Option<i64>,
-    /// Which answers a list shows.
-    #[serde(default)]
-    pub replies_policy: Option<i32>,
-    /// Whether a list's members are only there.
-    #[serde(default)]
-    pub exclusive: Option<bool>,
-    /// Whether a member of a list is followed, and not only to be.
-    #[serde(default)]
-    pub has_follow: Option<bool>,
-    /// What a domain block does.
-    #[serde(default)]
-    pub severity: Option<i32>,
-}
-
-impl RelationTable {
-    /// All.
-    pub const ALL: [RelationTable; 8] = [
-        RelationTable::Follows,
-        RelationTable::Mutes,
-        RelationTable::Blocks,
-        RelationTable::AccountDomainBlocks,
-        RelationTable::Lists,
-        RelationTable::ListAccounts,
-        RelationTable::TagFollows,
-        RelationTable::DomainBlocks,
-    ];
-
-    /// The table's name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            RelationTable::Follows => "follows",
-            RelationTable::Mutes => "mutes",
-            RelationTable::Blocks => "blocks",
-            RelationTable::AccountDomainBlocks => "account_domain_blocks",
-            RelationTable::Lists => "lists",
-            RelationTable::ListAccounts => "list_accounts",
-            RelationTable::TagFollows => "tag_follows",
-            RelationTable::DomainBlocks => "domain_blocks",
-        }
-    }
-
-    /// The table of this name.
-    pub fn named(name: &str) -> Option<RelationTable> {
-        RelationTable::ALL
-            .into_iter()
-            .find(|table| table.name() == name)
-    }
-
-    /// What is selected of a row `r`, and from where. `{account:x}` is the account `x`.
-    const fn query(self) -> (&'static str, &'static str) {
-        const BETWEEN_ACCOUNTS: &str = "JOIN public.accounts a ON a.id = r.account_id JOIN public.accounts t ON t.id = r.target_account_id";
-        const OF_ACCOUNT: &str = "JOIN public.accounts a ON a.id = r.account_id";
-        match self {
-            RelationTable::Follows => (
-                "'by', {account:a}, 'target', {account:t}, 'boosts', r.show_reblogs, 'languages', r.languages",
-                BETWEEN_ACCOUNTS,
-            ),
-            RelationTable::Mutes => (
-                "'by', {account:a}, 'target', {account:t}, 'until', floor(extract(epoch FROM r.expires_at) * 1000)::bigint",
-                BETWEEN_ACCOUNTS,
-            ),
-            RelationTable::Blocks => ("'by', {account:a}, 'target', {account:t}", BETWEEN_ACCOUNTS),
-            RelationTable::AccountDomainBlocks => {
-                ("'by', {account:a}, 'domain', r.domain", OF_ACCOUNT)
-            }
-            RelationTable::Lists => (
-                "'by', {account:a}, 'list', r.id, 'title', r.title, 'replies_policy', r.replies_policy, 'exclusive', r.exclusive",
-                OF_ACCOUNT,
-            ),
-            RelationTable::ListAccounts => (
-                "'by', {account:a}, 'target', {account:t}, 'list', r.list_id, 'has_follow', r.follow_id IS NOT NULL",
-                "JOIN public.lists l ON l.id = r.list_id JOIN public.accounts a ON a.id = l.account_id \
-                 JOIN public.accounts t ON t.id = r.account_id",
-            ),
-            RelationTable::TagFollows => (
-                "'by', {account:a}, 'tag', g.name",
-                "JOIN public.accounts a ON a.id = r.account_id JOIN public.tags g ON g.id = r.tag_id",
-            ),
-            RelationTable::DomainBlocks => ("'domain', r.domain, 'severity', r.severity", ""),
-        }
-    }
 }
 
 impl Queries {
@@ -253,7 +118,7 @@ impl Queries {
 
     /// The query of a relation's rows for which a condition on `r`, `a` (whose it is) and `t` (whom it is about) holds.
     pub fn of_relations(&self, table: RelationTable, condition: &str) -> String {
-        let (selected, from) = table.query();
+        let (selected, from) = selected_of(table);
         let name = table.name();
         self.with_accounts(&format!(
             "SELECT r.id, json_build_object({selected})::text FROM public.{name} r {from} WHERE {condition} ORDER BY r.id"
@@ -376,4 +241,36 @@ pub fn read<T: DeserializeOwned>(
     let shape = |source| ReadBackError::Shape { table, source };
     let value = serde_json::from_str(text.unwrap_or("null")).map_err(shape)?;
     Ok((id.unwrap_or_default(), value))
+}
+
+/// What is selected of a row `r` of a relation, and from where. `{account:x}` is the account `x`.
+const fn selected_of(table: RelationTable) -> (&'static str, &'static str) {
+    const BETWEEN_ACCOUNTS: &str = "JOIN public.accounts a ON a.id = r.account_id JOIN public.accounts t ON t.id = r.target_account_id";
+    const OF_ACCOUNT: &str = "JOIN public.accounts a ON a.id = r.account_id";
+    match table {
+        RelationTable::Follows => (
+            "'by', {account:a}, 'target', {account:t}, 'boosts', r.show_reblogs, 'languages', r.languages",
+            BETWEEN_ACCOUNTS,
+        ),
+        RelationTable::Mutes => (
+            "'by', {account:a}, 'target', {account:t}, 'until', floor(extract(epoch FROM r.expires_at) * 1000)::bigint",
+            BETWEEN_ACCOUNTS,
+        ),
+        RelationTable::Blocks => ("'by', {account:a}, 'target', {account:t}", BETWEEN_ACCOUNTS),
+        RelationTable::AccountDomainBlocks => ("'by', {account:a}, 'domain', r.domain", OF_ACCOUNT),
+        RelationTable::Lists => (
+            "'by', {account:a}, 'list', r.id, 'title', r.title, 'replies_policy', r.replies_policy, 'exclusive', r.exclusive",
+            OF_ACCOUNT,
+        ),
+        RelationTable::ListAccounts => (
+            "'by', {account:a}, 'target', {account:t}, 'list', r.list_id, 'has_follow', r.follow_id IS NOT NULL",
+            "JOIN public.lists l ON l.id = r.list_id JOIN public.accounts a ON a.id = l.account_id \
+             JOIN public.accounts t ON t.id = r.account_id",
+        ),
+        RelationTable::TagFollows => (
+            "'by', {account:a}, 'tag', g.name",
+            "JOIN public.accounts a ON a.id = r.account_id JOIN public.tags g ON g.id = r.tag_id",
+        ),
+        RelationTable::DomainBlocks => ("'domain', r.domain, 'severity', r.severity", ""),
+    }
 }

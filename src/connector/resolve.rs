@@ -2,8 +2,7 @@
 
 mod relations;
 
-pub use relations::relations_of;
-
+use super::account_relations::relations_of_accounts;
 use super::batch::{AccountNotes, Batch, PostNotes};
 use super::database::Database;
 use super::mapping::post::{Telling, activity};
@@ -28,6 +27,8 @@ pub trait Known {
     fn has_post(&self, uri: &str) -> bool;
     /// Whether the document of an actor is known.
     fn has_actor(&self, uri: &str) -> bool;
+    /// Whether a local account is in force.
+    fn has_account(&self, account: i64) -> bool;
     /// Whether moderators' decision about an actor or a domain is in force, or may be on its way.
     fn has_moderation(&self, target: &str) -> bool;
     /// What posts must have so that they get a place.
@@ -81,6 +82,7 @@ impl<K: Known> Resolver<'_, K> {
         for (id, notes) in &batch.accounts {
             self.say_account(*id, notes, accounts.get(id), &mut said);
         }
+        self.say_returning(&batch, &accounts, &mut said).await?;
         self.say_relations(&batch, &accounts, &mut said).await?;
         self.say_posts(&batch, &statuses, &accounts, &mut said)
             .await?;
@@ -178,6 +180,34 @@ impl<K: Known> Resolver<'_, K> {
             None if self.known.has_moderation(&target) => said.relations.push(unmoderated(target)),
             None => {}
         }
+    }
+
+    /// With a removed account went its relations, of which nothing is noted when it comes back: all are said.
+    async fn say_returning(
+        &self,
+        batch: &Batch,
+        accounts: &BTreeMap<i64, ProfileRow>,
+        said: &mut Said,
+    ) -> Result<(), ReadBackError> {
+        let returning: BTreeMap<i64, ProfileRow> = accounts
+            .iter()
+            .filter(|(id, row)| {
+                batch.accounts.contains_key(id)
+                    && relation::account(row, self.instance).is_some()
+                    && !self.known.has_account(**id)
+            })
+            .map(|(id, row)| (*id, row.clone()))
+            .collect();
+        if returning.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<i64> = returning.keys().copied().collect();
+        let (database, queries) = (self.database, self.queries);
+        let sets =
+            relations_of_accounts(database, queries, self.instance, &ids, &returning).await?;
+        let relations = sets.values().flat_map(|set| set.values());
+        said.relations.extend(relations.map(document_of));
+        Ok(())
     }
 
     fn without_account(&self, account: &AccountRow) -> Value {

@@ -3,16 +3,16 @@
 //! It goes account by account, a page of them in one transaction with the lock of the one connector. What changes after a page was read
 //! is noted in the outbox and said later, so nothing that is said here outlives it.
 
+use super::account_relations::relations_of_accounts;
 use super::database::{Database, DatabaseError, ToSql, Type};
 use super::drain::{DrainError, Sink};
 use super::mapping::relation;
-use super::mapping::rows::ProfileRow;
+use super::mapping::rows::{RelationRow, RelationTable};
 use super::mapping::uris::Instance;
 use super::outbox;
-use super::read_back::{Queries, ReadBackError, RelationRow, RelationTable};
-use super::resolve::relations_of;
+use super::read_back::{Queries, ReadBackError};
 use crate::api::relation_diff::{self, RelationSet, Types};
-use slackwater_engine::relationship::{INSTANCE, Kind, Relation};
+use slackwater_engine::relationship::{INSTANCE, Kind};
 use slackwater_engine::view::View;
 use slackwater_order::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
@@ -190,61 +190,6 @@ async fn local_accounts(database: &Database, after: i64) -> Result<Vec<i64>, Dat
     Ok(rows.iter().filter_map(|row| row.try_get(0).ok()).collect())
 }
 
-/// Every relation of these accounts, by account.
-async fn relations_of_accounts(
-    database: &Database,
-    queries: &Queries,
-    instance: &Instance,
-    ids: &[i64],
-    profiles: &BTreeMap<i64, ProfileRow>,
-) -> Result<BTreeMap<String, RelationSet>, ReadBackError> {
-    let mut sets: BTreeMap<String, RelationSet> = BTreeMap::new();
-    let mut put = |relation: Relation| {
-        if let Ok(key) = relation.key() {
-            sets.entry(key.account.clone())
-                .or_default()
-                .insert(key, relation);
-        }
-    };
-    // Of who is suspended nothing is said: their feeds are read by nobody.
-    let accounts: BTreeMap<i64, Relation> = profiles
-        .iter()
-        .filter_map(|(id, row)| Some((*id, relation::account(row, instance)?)))
-        .collect();
-    let ids: Vec<i64> = ids
-        .iter()
-        .copied()
-        .filter(|id| accounts.contains_key(id))
-        .collect();
-    let is_of_page: BTreeSet<String> = ids.iter().map(i64::to_string).collect();
-    accounts.into_values().for_each(&mut put);
-    for table in RelationTable::ALL {
-        let condition = match table {
-            RelationTable::DomainBlocks => continue,
-            RelationTable::Blocks => "r.account_id = ANY ($1) OR r.target_account_id = ANY ($1)",
-            RelationTable::ListAccounts => "l.account_id = ANY ($1)",
-            _ => "r.account_id = ANY ($1)",
-        };
-        let query = queries.of_relations(table, condition);
-        let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&ids, Type::INT8_ARRAY)];
-        let rows: BTreeMap<i64, RelationRow> = queries
-            .read(database, table.name(), &query, &parameters)
-            .await?;
-        for relation in rows
-            .values()
-            .flat_map(|row| relations_of(table, row, instance))
-        {
-            if relation
-                .key()
-                .is_ok_and(|key| is_of_page.contains(&key.account))
-            {
-                put(relation);
-            }
-        }
-    }
-    Ok(sets)
-}
-
 /// What moderators did to accounts and domains.
 async fn moderation(
     database: &Database,
@@ -269,7 +214,7 @@ async fn moderation(
         .await?;
     let of_domains = rows
         .values()
-        .flat_map(|row| relations_of(RelationTable::DomainBlocks, row, instance));
+        .flat_map(|row| relation::of_row(RelationTable::DomainBlocks, row, instance));
     let all = of_accounts.chain(of_domains);
     Ok(all
         .filter_map(|relation| Some((relation.key().ok()?, relation)))

@@ -392,6 +392,28 @@ fn what_an_outbox_that_was_full_did_not_note_is_made_good() {
     assert_eq!(flag.get::<_, i64>(0), 0, "changes are noted again");
 }
 
+/// A failure means that somebody whom moderators let in again finds an empty home.
+#[test]
+fn a_local_account_that_was_suspended_has_its_relations_again_when_it_is_not() {
+    let mut stage = Stage::new(Version::NEWEST);
+    let mia = stage.act("pretend.local_account('mia')", &[]);
+    let ana = stage.act("pretend.remote_account('ana', 'tide.example')", &[]);
+    let bo = stage.act("pretend.remote_account('bo', 'ebb.example')", &[]);
+    stage.act("pretend.follow($1, $2)", &[&mia, &ana]);
+    stage.act("pretend.mute($1, $2)", &[&mia, &bo]);
+    let post = stage.act(DELIVER, &[&ana, &"https://tide.example/1", &"1 minute"]);
+    assert_eq!(stage.refs(mia), [post]);
+    let path = format!("/v1/accounts/{mia}/relationships");
+    let before = stage.instance.door.get(&path).text;
+    assert_eq!(before.lines().count(), 3, "{before}");
+    stage.act("pretend.suspend($1)", &[&mia]);
+    stage.settle();
+    assert_eq!(stage.instance.door.get(&path).text, "");
+    stage.act("pretend.suspend($1, false)", &[&mia]);
+    assert_eq!(stage.refs(mia), [post]);
+    assert_eq!(stage.instance.door.get(&path).text, before);
+}
+
 /// What is in every feed, as refs.
 fn homes(stage: &mut Stage, accounts: &[i64]) -> Vec<Vec<i64>> {
     accounts
@@ -525,4 +547,79 @@ fn random_histories_give_the_homes_that_mastodons_tables_say_also_when_the_servi
             assert_eq!(found, expected(&mut stage, *account, level), "seed {seed}");
         }
     }
+}
+
+/// Not a test: how fast the first import and the outbox are, and how soon a post can be read. With the binary of another build:
+/// SLACKWATER_BINARY.
+#[test]
+#[ignore = "a measurement"]
+fn how_fast_it_is() {
+    const IMPORTED: i64 = 50_000;
+    const NOTED: i64 = 20_000;
+    const SINGLE: usize = 300;
+    let many = "INSERT INTO statuses (uri, url, text, created_at, updated_at, account_id, local, language) \
+        SELECT 'https://tide.example/' || $2 || n, 'https://tide.example/' || n, '<p>' || repeat('low water ', 20) || '</p>', \
+        pretend.utc() - n * interval '1 second', pretend.utc(), $1, false, 'en' FROM generate_series(1, $3) AS n";
+    let mut people = (0, 0);
+    let mut inserted = slackwater::clock::stopwatch();
+    let mut stage = Stage::with(Version::NEWEST, Way::Directly, Level::Look, |client| {
+        let mia = act(client, "pretend.local_account('mia')", &[]);
+        let ana = act(client, "pretend.remote_account('ana', 'tide.example')", &[]);
+        act(client, "pretend.follow($1, $2)", &[&mia, &ana]);
+        client
+            .execute(many, &[&ana, &"before", &(IMPORTED as i32)])
+            .unwrap();
+        people = (mia, ana);
+        inserted = slackwater::clock::stopwatch();
+    });
+    // It is ready when all is imported.
+    stage.settle();
+    let took = inserted.elapsed().as_secs_f64();
+    println!(
+        "first import: {IMPORTED} posts in {took:.2} s with the start, {:.0} a second",
+        IMPORTED as f64 / took
+    );
+
+    let (mia, ana) = people;
+    stage
+        .client
+        .execute(many, &[&ana, &"noted", &(NOTED as i32)])
+        .unwrap();
+    let begun = slackwater::clock::stopwatch();
+    stage.settle();
+    let took = begun.elapsed().as_secs_f64();
+    println!(
+        "outbox: {NOTED} posts in {took:.2} s, {:.0} a second",
+        NOTED as f64 / took
+    );
+
+    let mut times: Vec<f64> = Vec::new();
+    for n in 0..SINGLE {
+        let uri = format!("https://tide.example/single/{n}");
+        let post = stage.act(DELIVER, &[&ana, &uri, &"0 seconds"]).to_string();
+        let committed = slackwater::clock::stopwatch();
+        wait_for("the post in the home", || {
+            let page = stage
+                .instance
+                .door
+                .get(&format!(
+                    "/v1/accounts/{mia}/feeds/home?limit=1&fields=refs"
+                ))
+                .json();
+            (page["entries"][0]["ref"] == *post).then_some(())
+        });
+        times.push(committed.elapsed().as_secs_f64() * 1e3);
+    }
+    times.sort_by(f64::total_cmp);
+    println!(
+        "from commit to readable: p50 {:.0} ms, p99 {:.0} ms",
+        times[SINGLE / 2],
+        times[SINGLE * 99 / 100]
+    );
+    let status = std::fs::read_to_string(format!("/proc/{}/status", stage.instance.pid())).unwrap();
+    let peak = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM"))
+        .unwrap();
+    println!("memory at most: {peak}");
 }

@@ -1,6 +1,6 @@
 //! Rows of local accounts and of moderators into relations, and keys of rows that are gone into removals.
 
-use super::rows::{AccountRow, ProfileRow};
+use super::rows::{AccountRow, ProfileRow, RelationRow, RelationTable};
 use super::uris::Instance;
 use serde_json::{Value, json};
 use slackwater_engine::relationship::{Action, INSTANCE, Relation, Replies};
@@ -137,6 +137,57 @@ pub fn moderation_of_domain(domain: &str, severity: Option<i32>) -> Option<Relat
         target: domain.to_owned(),
         action,
     })
+}
+
+/// The relations that a row is, of local accounts.
+pub fn of_row(table: RelationTable, row: &RelationRow, instance: &Instance) -> Vec<Relation> {
+    let by = row.by.as_ref();
+    let local = by.filter(|by| by.domain.is_none());
+    let target = row.target.as_ref();
+    let one = match table {
+        RelationTable::Blocks => {
+            let both = by.zip(target);
+            return both
+                .map(|(by, target)| block(by, target, instance))
+                .unwrap_or_default();
+        }
+        RelationTable::Follows => local.zip(target).map(|(by, target)| {
+            follow(
+                by.id,
+                target,
+                row.boosts != Some(false),
+                row.languages.clone(),
+                instance,
+            )
+        }),
+        RelationTable::Mutes => local
+            .zip(target)
+            .map(|(by, target)| mute(by.id, target, row.until.map(Time::from_millis), instance)),
+        RelationTable::AccountDomainBlocks => local
+            .zip(row.domain.as_deref())
+            .map(|(by, domain)| domain_block(by.id, domain)),
+        RelationTable::TagFollows => local
+            .zip(row.tag.as_deref())
+            .map(|(by, name)| tag(by.id, name)),
+        RelationTable::Lists => local.zip(row.list).map(|(by, id)| {
+            let title = row.title.as_deref().unwrap_or_default();
+            let replies = row.replies_policy.unwrap_or(0);
+            list(by.id, id, title, replies, row.exclusive == Some(true))
+        }),
+        RelationTable::ListAccounts => {
+            local
+                .zip(row.list)
+                .zip(target)
+                .and_then(|((by, list), target)| {
+                    list_member(by.id, list, target, row.has_follow == Some(true), instance)
+                })
+        }
+        RelationTable::DomainBlocks => row
+            .domain
+            .as_deref()
+            .and_then(|domain| moderation_of_domain(domain, row.severity)),
+    };
+    one.into_iter().collect()
 }
 
 /// Codes as relations have them. Mastodon has some that are none, and one that it cannot have is left out.

@@ -182,3 +182,103 @@ pub struct UserRow {
     #[serde(default)]
     pub settings: Option<String>,
 }
+
+/// The tables of relations: all have an `id`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RelationTable {
+    /// `follows`.
+    Follows,
+    /// `mutes`.
+    Mutes,
+    /// `blocks`.
+    Blocks,
+    /// `account_domain_blocks`.
+    AccountDomainBlocks,
+    /// `lists`.
+    Lists,
+    /// `list_accounts`.
+    ListAccounts,
+    /// `tag_follows`.
+    TagFollows,
+    /// `domain_blocks`.
+    DomainBlocks,
+}
+
+/// A row of a relation: of each table the columns that it has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct RelationRow {
+    /// Whose it is, or who blocks.
+    #[serde(default)]
+    pub by: Option<AccountRow>,
+    /// Whom it is about.
+    #[serde(default)]
+    pub target: Option<AccountRow>,
+    /// A domain.
+    #[serde(default)]
+    pub domain: Option<String>,
+    /// A hashtag, without `#`.
+    #[serde(default)]
+    pub tag: Option<String>,
+    /// A list's id.
+    #[serde(default)]
+    pub list: Option<i64>,
+    /// A list's title.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// Whether boosts are wanted.
+    #[serde(default)]
+    pub boosts: Option<bool>,
+    /// The languages wanted.
+    #[serde(default)]
+    pub languages: Option<Vec<String>>,
+    /// When a mute ends, in milliseconds since 1970.
+    #[serde(default)]
+    pub until: Option<i64>,
+    /// Which answers a list shows.
+    #[serde(default)]
+    pub replies_policy: Option<i32>,
+    /// Whether a list's members are only there.
+    #[serde(default)]
+    pub exclusive: Option<bool>,
+    /// Whether a member of a list is followed, and not only to be.
+    #[serde(default)]
+    pub has_follow: Option<bool>,
+    /// What a domain block does.
+    #[serde(default)]
+    pub severity: Option<i32>,
+}
+
+impl RelationTable {
+    /// All.
+    pub const ALL: [RelationTable; 8] = [
+        RelationTable::Follows,
+        RelationTable::Mutes,
+        RelationTable::Blocks,
+        RelationTable::AccountDomainBlocks,
+        RelationTable::Lists,
+        RelationTable::ListAccounts,
+        RelationTable::TagFollows,
+        RelationTable::DomainBlocks,
+    ];
+
+    /// The table's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            RelationTable::Follows => "follows",
+            RelationTable::Mutes => "mutes",
+            RelationTable::Blocks => "blocks",
+            RelationTable::AccountDomainBlocks => "account_domain_blocks",
+            RelationTable::Lists => "lists",
+            RelationTable::ListAccounts => "list_accounts",
+            RelationTable::TagFollows => "tag_follows",
+            RelationTable::DomainBlocks => "domain_blocks",
+        }
+    }
+
+    /// The table of this name.
+    pub fn named(name: &str) -> Option<RelationTable> {
+        RelationTable::ALL
+            .into_iter()
+            .find(|table| table.name() == name)
+    }
+}

@@ -3,13 +3,11 @@
 use super::super::batch::{Batch, RelationNote};
 use super::super::database::{ToSql, Type};
 use super::super::mapping::relation;
-use super::super::mapping::rows::{AccountRow, ProfileRow};
-use super::super::mapping::uris::Instance;
+use super::super::mapping::rows::{AccountRow, ProfileRow, RelationRow, RelationTable};
 use super::super::outbox::OldKeys;
-use super::super::read_back::{ReadBackError, RelationRow, RelationTable};
+use super::super::read_back::ReadBackError;
 use super::{Known, Resolver, Said, document_of, moderation};
 use slackwater_engine::relationship::Relation;
-use slackwater_order::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl<K: Known> Resolver<'_, K> {
@@ -53,7 +51,7 @@ impl<K: Known> Resolver<'_, K> {
             }
             let in_force: Vec<Relation> = now
                 .values()
-                .flat_map(|row| relations_of(table, row, self.instance))
+                .flat_map(|row| relation::of_row(table, row, self.instance))
                 .collect();
             removed.extend(
                 now.values()
@@ -201,7 +199,7 @@ impl<K: Known> Resolver<'_, K> {
                 );
             }
         };
-        Some(relations_of(table, &row, self.instance))
+        Some(relation::of_row(table, &row, self.instance))
     }
 
     /// What a row that is there may have been, and is no more: a domain that was moderated, a member of a list that was followed.
@@ -218,7 +216,7 @@ impl<K: Known> Resolver<'_, K> {
                     has_follow: Some(true),
                     ..row.clone()
                 };
-                relations_of(table, &followed, self.instance).pop()
+                relation::of_row(table, &followed, self.instance).pop()
             }
             _ => None,
         }
@@ -231,63 +229,6 @@ struct OldRelations {
     there: BTreeMap<i64, RelationRow>,
     tags: BTreeMap<i64, String>,
     owners: BTreeMap<i64, i64>,
-}
-
-/// The relations that a row is, of local accounts.
-pub fn relations_of(table: RelationTable, row: &RelationRow, instance: &Instance) -> Vec<Relation> {
-    let by = row.by.as_ref();
-    let local = by.filter(|by| by.domain.is_none());
-    let target = row.target.as_ref();
-    let one = match table {
-        RelationTable::Blocks => {
-            let both = by.zip(target);
-            return both
-                .map(|(by, target)| relation::block(by, target, instance))
-                .unwrap_or_default();
-        }
-        RelationTable::Follows => local.zip(target).map(|(by, target)| {
-            relation::follow(
-                by.id,
-                target,
-                row.boosts != Some(false),
-                row.languages.clone(),
-                instance,
-            )
-        }),
-        RelationTable::Mutes => local.zip(target).map(|(by, target)| {
-            relation::mute(by.id, target, row.until.map(Time::from_millis), instance)
-        }),
-        RelationTable::AccountDomainBlocks => local
-            .zip(row.domain.as_deref())
-            .map(|(by, domain)| relation::domain_block(by.id, domain)),
-        RelationTable::TagFollows => local
-            .zip(row.tag.as_deref())
-            .map(|(by, tag)| relation::tag(by.id, tag)),
-        RelationTable::Lists => local.zip(row.list).map(|(by, list)| {
-            let title = row.title.as_deref().unwrap_or_default();
-            let replies = row.replies_policy.unwrap_or(0);
-            relation::list(by.id, list, title, replies, row.exclusive == Some(true))
-        }),
-        RelationTable::ListAccounts => {
-            local
-                .zip(row.list)
-                .zip(target)
-                .and_then(|((by, list), target)| {
-                    relation::list_member(
-                        by.id,
-                        list,
-                        target,
-                        row.has_follow == Some(true),
-                        instance,
-                    )
-                })
-        }
-        RelationTable::DomainBlocks => row
-            .domain
-            .as_deref()
-            .and_then(|domain| relation::moderation_of_domain(domain, row.severity)),
-    };
-    one.into_iter().collect()
 }
 
 fn key_of(relation: &Relation) -> Option<String> {
