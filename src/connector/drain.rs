@@ -81,19 +81,9 @@ pub async fn turn<K: Known>(
     waiting: &mut Waiting,
     now: Time,
 ) -> Result<Turn, DrainError> {
-    database.run("BEGIN").await?;
-    let taken = locked_turn(database, queries, instance, known, sink, waiting, now).await;
-    match taken {
-        Ok(taken) => {
-            database.run("COMMIT").await?;
-            Ok(taken)
-        }
-        Err(error) => {
-            // A connection that is gone has rolled back by itself.
-            let _ = database.run("ROLLBACK").await;
-            Err(error)
-        }
-    }
+    let work = locked_turn(database, queries, instance, known, sink, waiting, now);
+    let taken = outbox::in_turn(database, work).await?;
+    Ok(taken.unwrap_or(Turn::Elsewhere))
 }
 
 async fn locked_turn<K: Known>(
@@ -105,9 +95,6 @@ async fn locked_turn<K: Known>(
     waiting: &mut Waiting,
     now: Time,
 ) -> Result<Turn, DrainError> {
-    if !outbox::lock(database).await? {
-        return Ok(Turn::Elsewhere);
-    }
     // What has waited is read together with what came since: the row with the `uri` is another one of the same post.
     let is_due = waiting
         .since

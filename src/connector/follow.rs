@@ -333,8 +333,9 @@ impl<'a> Connection<'a> {
         }
         if self.progress.may_have_lost_posts {
             match recheck::step(self.recheck_from, database, view, self.known, sink, now).await? {
-                Some(next) => self.recheck_from = next,
-                None => {
+                None => return Ok(false),
+                Some(Some(next)) => self.recheck_from = next,
+                Some(None) => {
                     self.progress.may_have_lost_posts = false;
                     self.recheck_from = PostId::MIN;
                     self.file.write(&self.progress)?;

@@ -22,18 +22,8 @@ pub async fn step<K: Known>(
     resolver: &Resolver<'_, K>,
     sink: &Sink,
 ) -> Result<Option<usize>, DrainError> {
-    let database = resolver.database;
-    database.run("BEGIN").await?;
-    match locked_step(progress, has_place_ids, resolver, sink).await {
-        Ok(records) => {
-            database.run("COMMIT").await?;
-            Ok(records)
-        }
-        Err(error) => {
-            let _ = database.run("ROLLBACK").await;
-            Err(error)
-        }
-    }
+    let work = locked_step(progress, has_place_ids, resolver, sink);
+    outbox::in_turn(resolver.database, work).await
 }
 
 async fn locked_step<K: Known>(
@@ -41,14 +31,11 @@ async fn locked_step<K: Known>(
     has_place_ids: bool,
     resolver: &Resolver<'_, K>,
     sink: &Sink,
-) -> Result<Option<usize>, DrainError> {
-    if !outbox::lock(resolver.database).await? {
-        return Ok(None);
-    }
+) -> Result<usize, DrainError> {
     let ids = page(resolver.database, progress.posts_up_to).await?;
     let Some(last) = ids.last().copied() else {
         progress.has_posts = true;
-        return Ok(Some(0));
+        return Ok(0);
     };
     let rows = resolver
         .queries
@@ -69,7 +56,7 @@ async fn locked_step<K: Known>(
     let said = resolver.resolve(batch).await?;
     let records = drain::append(&said, resolver.known.places(), sink).await?;
     progress.posts_up_to = last;
-    Ok(Some(records.appended))
+    Ok(records.appended)
 }
 
 /// Posts above this id, lowest first, by local accounts and those whom they follow.

@@ -74,8 +74,33 @@ impl OldKeys {
     }
 }
 
-/// Whether this transaction has the lock of the one connector; it is given back when the transaction ends.
-pub async fn lock(database: &Database) -> Result<bool, DatabaseError> {
+/// Does some work in a transaction that has the lock of the one connector. None, and nothing is done, while another has it.
+pub async fn in_turn<T, E: From<DatabaseError>>(
+    database: &Database,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<Option<T>, E> {
+    database.run("BEGIN").await?;
+    let done = async {
+        match lock(database).await? {
+            true => work.await.map(Some),
+            false => Ok(None),
+        }
+    };
+    match done.await {
+        Ok(done) => {
+            database.run("COMMIT").await?;
+            Ok(done)
+        }
+        Err(error) => {
+            // A connection that is gone has rolled back by itself.
+            let _ = database.run("ROLLBACK").await;
+            Err(error)
+        }
+    }
+}
+
+/// Whether this transaction has the lock; it is given back when the transaction ends.
+async fn lock(database: &Database) -> Result<bool, DatabaseError> {
     let rows = database
         .rows(
             "SELECT pg_try_advisory_xact_lock($1)",

@@ -16,7 +16,8 @@ use std::sync::Arc;
 /// Blocks of stored posts in one step.
 const BLOCKS: usize = 20;
 
-/// Looks for the next posts: first those that wait for a checkpoint, then the stored ones. Returns where to go on; none at the end.
+/// Looks for the next posts: first those that wait for a checkpoint, then the stored ones. Returns where to go on, which is nowhere at
+/// the end; none, and nothing is looked for, while another connector has the outbox.
 pub async fn step<K: Known>(
     from: PostId,
     database: &Database,
@@ -24,7 +25,7 @@ pub async fn step<K: Known>(
     known: &K,
     sink: &Sink,
     now: Time,
-) -> Result<Option<PostId>, DrainError> {
+) -> Result<Option<Option<PostId>>, DrainError> {
     let (posts, next) = tokio::task::block_in_place(|| {
         let unwritten = match from == PostId::MIN {
             true => view.store.unwritten_posts(),
@@ -43,11 +44,7 @@ pub async fn step<K: Known>(
         .filter(|post| post.state == State::Whole)
         .collect();
     let refs: Vec<i64> = whole.iter().filter_map(|post| ref_of(post)).collect();
-    database.run("BEGIN").await?;
-    let gone = async {
-        if refs.is_empty() || !outbox::lock(database).await? {
-            return Ok::<_, DrainError>(());
-        }
+    let work = async {
         let query = "SELECT id FROM public.statuses WHERE id = ANY ($1) AND deleted_at IS NULL";
         let rows = database.rows(query, &[(&refs, Type::INT8_ARRAY)]).await?;
         let there: BTreeSet<i64> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();
@@ -58,18 +55,10 @@ pub async fn step<K: Known>(
             activities: gone.map(|post| forgotten(post, now)).collect(),
             ..Said::default()
         };
-        drain::append(&said, known.places(), sink).await.map(drop)
+        drain::append(&said, known.places(), sink).await
     };
-    match gone.await {
-        Ok(()) => {
-            database.run("COMMIT").await?;
-            Ok(next)
-        }
-        Err(error) => {
-            let _ = database.run("ROLLBACK").await;
-            Err(error)
-        }
-    }
+    let done: Result<_, DrainError> = outbox::in_turn(database, work).await;
+    Ok(done?.map(|_| next))
 }
 
 fn ref_of(post: &Post) -> Option<i64> {

@@ -74,20 +74,9 @@ impl Resync {
         sink: &Sink,
         now: Time,
     ) -> Result<Step, DrainError> {
-        database.run("BEGIN").await?;
-        match self
-            .locked_step(database, queries, instance, view, sink, now)
-            .await
-        {
-            Ok(step) => {
-                database.run("COMMIT").await?;
-                Ok(step)
-            }
-            Err(error) => {
-                let _ = database.run("ROLLBACK").await;
-                Err(error)
-            }
-        }
+        let work = self.locked_step(database, queries, instance, view, sink, now);
+        let step = outbox::in_turn(database, work).await?;
+        Ok(step.unwrap_or(Step::Elsewhere))
     }
 
     async fn locked_step(
@@ -99,9 +88,6 @@ impl Resync {
         sink: &Sink,
         now: Time,
     ) -> Result<Step, DrainError> {
-        if !outbox::lock(database).await? {
-            return Ok(Step::Elsewhere);
-        }
         let ids = local_accounts(database, self.after).await?;
         let Some(last) = ids.last() else {
             self.rest(database, queries, instance, view, sink, now)
