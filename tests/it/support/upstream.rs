@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 use tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tungstenite::{Error, Message, WebSocket};
@@ -78,6 +78,7 @@ pub(crate) struct StandIn {
     http: SocketAddr,
     streaming: SocketAddr,
     known: Arc<Mutex<Known>>,
+    mood_changed: Arc<Condvar>,
 }
 
 impl StandIn {
@@ -87,6 +88,7 @@ impl StandIn {
         let stand_in = StandIn {
             http: http.local_addr().expect("an address"),
             streaming: streaming.local_addr().expect("an address"),
+            mood_changed: Arc::default(),
             known: Arc::new(Mutex::new(Known {
                 mood: Mood::Well,
                 statuses: BTreeMap::new(),
@@ -146,6 +148,7 @@ impl StandIn {
 
     pub(crate) fn is(&self, mood: Mood) {
         self.known().mood = mood;
+        self.mood_changed.notify_all();
     }
 
     /// The paths that were asked for under a token, whose tails are cut off, since the last time.
@@ -210,9 +213,8 @@ impl StandIn {
                 return;
             }
             if mood == Mood::Slow {
-                while self.known().mood == Mood::Slow {
-                    std::thread::sleep(Duration::from_millis(20));
-                }
+                let is_slow = |known: &mut Known| known.mood == Mood::Slow;
+                drop(self.mood_changed.wait_while(self.known(), is_slow));
                 return;
             }
             if let (Mood::Takes(long), true) = (&mood, path.contains("id%5B%5D=")) {
@@ -221,8 +223,12 @@ impl StandIn {
                     known.now += 1;
                     known.most_at_once = known.most_at_once.max(known.now);
                 }
-                std::thread::sleep(*long);
-                self.known().now -= 1;
+                // As long as such a call takes, or until the stand-in is to do otherwise.
+                let takes = |known: &mut Known| known.mood == mood;
+                let known = self
+                    .mood_changed
+                    .wait_timeout_while(self.known(), *long, takes);
+                known.expect("what it knows").0.now -= 1;
             }
             let (status, extra, body) = self.answer(&path, &headers, &mood);
             let answer = format!(
