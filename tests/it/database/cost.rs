@@ -1,22 +1,40 @@
 //! What the triggers cost an insert, in processor time of PostgreSQL's process for the connection, which a busy machine disturbs least.
-//! Not a test but a measurement, which is run by hand (docs/benchmarks.md); only on Linux:
+//! A measurement (docs/benchmarks.md), which every test run makes small; only on Linux:
 //!
 //! ```text
-//! cargo test --test it -- --ignored --nocapture database::cost
+//! SLACKWATER_MEASURE=1 cargo test --test it -- --nocapture database::cost
 //! ```
 
 use super::{install, number};
+use crate::support::measures;
 use crate::support::postgres::{Database, Version};
 use postgres::{Client, SimpleQueryMessage};
 use slackwater::clock;
 use std::fs;
 
-/// Posts there are before.
-const POSTS_BEFORE: i64 = 100_000;
-/// Rounds, each of which has all levels one after the other, so that what else the machine does strikes them alike.
-const ROUNDS: usize = 20;
-/// Posts in a round.
-const POSTS: usize = 250;
+/// How much is measured.
+struct Size {
+    /// Posts there are before.
+    posts_before: i64,
+    /// Rounds, each of which has all levels one after the other, so that what else the machine does strikes them alike.
+    rounds: usize,
+    /// Posts in a round.
+    posts: usize,
+}
+
+impl Size {
+    fn of_this_run() -> Size {
+        let (posts_before, rounds, posts) = match measures() {
+            true => (100_000, 20, 250),
+            false => (500, 3, 5),
+        };
+        Size {
+            posts_before,
+            rounds,
+            posts,
+        }
+    }
+}
 
 /// A database at one level, and what each round took there.
 struct Stage {
@@ -28,18 +46,22 @@ struct Stage {
 }
 
 #[test]
-#[ignore = "a measurement"]
 fn the_cost_of_a_post_with_its_mentions_and_tags_at_each_level() {
     let levels = [
         ("without", None),
         ("look", Some(&[][..])),
         ("serve", Some(&["--serve"][..])),
     ];
+    let Size {
+        posts_before,
+        rounds,
+        posts,
+    } = Size::of_this_run();
     let mut stages: Vec<Stage> = Vec::new();
     for (name, level) in levels {
         let database = Database::mastodon(Version::NEWEST);
         let mut client = database.connect();
-        let author = populate(&mut client);
+        let author = populate(&mut client, posts_before);
         if let Some(level) = level {
             install(&database, level);
         }
@@ -50,7 +72,7 @@ fn the_cost_of_a_post_with_its_mentions_and_tags_at_each_level() {
             micros: Vec::new(),
         });
     }
-    for round in 0..ROUNDS {
+    for round in 0..rounds {
         for Stage {
             client,
             author,
@@ -60,12 +82,12 @@ fn the_cost_of_a_post_with_its_mentions_and_tags_at_each_level() {
         {
             let process = number(client, "SELECT pg_backend_pid()::bigint");
             let (worked, begun) = (processor_nanos(process), clock::stopwatch());
-            for nth in 0..POSTS {
-                deliver(client, *author, round * POSTS + nth);
+            for nth in 0..posts {
+                deliver(client, *author, round * posts + nth);
             }
             let elapsed = begun.elapsed().as_secs_f64() * 1e6;
             let worked = (processor_nanos(process) - worked) as f64 / 1e3;
-            micros.push([worked / POSTS as f64, elapsed / POSTS as f64]);
+            micros.push([worked / posts as f64, elapsed / posts as f64]);
         }
     }
     let median = |micros: &[[f64; 2]], which: usize| {
@@ -76,8 +98,8 @@ fn the_cost_of_a_post_with_its_mentions_and_tags_at_each_level() {
     // The first round fills caches.
     let without = stages[0].micros[1..].to_vec();
     println!(
-        "a post with two mentions, two tags and a picture, in a transaction of its own; medians of {} rounds of {POSTS}",
-        ROUNDS - 1
+        "a post with two mentions, two tags and a picture, in a transaction of its own; medians of {} rounds of {posts}",
+        rounds - 1
     );
     for Stage {
         name,
@@ -103,7 +125,7 @@ fn the_cost_of_a_post_with_its_mentions_and_tags_at_each_level() {
             let noted = number(client, "SELECT count(*) FROM slackwater.outbox");
             assert_eq!(
                 noted,
-                (ROUNDS * POSTS * 6) as i64,
+                (rounds * posts * 6) as i64,
                 "what was measured was noted"
             );
             let bytes = number(client, "SELECT pg_total_relation_size('slackwater.outbox')");
@@ -125,14 +147,14 @@ fn processor_nanos(process: i64) -> u64 {
         .expect("nanoseconds")
 }
 
-fn populate(client: &mut Client) -> i64 {
+fn populate(client: &mut Client, posts_before: i64) -> i64 {
     client
         .batch_execute(&format!(
             "SELECT pretend.local_account('l' || n) FROM generate_series(1, 50) AS n;
              SELECT pretend.remote_account('r' || n, 'h' || n % 20 || '.example') FROM generate_series(1, 500) AS n;
              SELECT pretend.tag('t' || n) FROM generate_series(1, 200) AS n;
              SELECT pretend.fetch((SELECT id FROM accounts WHERE username = 'r' || (n % 500 + 1)), 'https://old.example/' || n,
-                now() - interval '2 days' - n * interval '3 seconds') FROM generate_series(1, {POSTS_BEFORE}) AS n;
+                now() - interval '2 days' - n * interval '3 seconds') FROM generate_series(1, {posts_before}) AS n;
              ANALYZE"
         ))
         .expect("posts there are before");

@@ -19,6 +19,11 @@ use std::time::Duration;
 /// The longest any state is waited for: a slow machine needs a while, a lost wake-up for ever.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
+/// Whether measurements are made over enough to mean something; else they run small, so that they cannot rot.
+pub(crate) fn measures() -> bool {
+    std::env::var_os("SLACKWATER_MEASURE").is_some()
+}
+
 /// Looks until there is an answer, and fails the test with `what` if there never is.
 pub(crate) fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
     let answer = wait_within(DEADLINE, look);
