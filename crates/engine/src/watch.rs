@@ -119,8 +119,10 @@ impl<T> Receiver<T> {
 
     /// The value now, which is taken for seen.
     pub fn borrow_and_update(&mut self) -> RwLockReadGuard<'_, T> {
-        self.mark_unchanged();
-        self.borrow()
+        // The version moves under the lock, so under the lock it is the one of this value.
+        let value = self.shared.value.read();
+        self.seen = self.shared.version();
+        value
     }
 
     /// Takes the value as it is now for seen.
