@@ -10,10 +10,12 @@ mod socket;
 mod waiting;
 
 use crate::api::Shutdown;
+use crate::api::auth::registered::TokenRegister;
 use crate::api::auth::{Auth, AuthError};
 use crate::api::state::AppState;
 use crate::config::Config;
 use crate::connector;
+use crate::connector::token_bearers::TokenBearers;
 use crate::http;
 use crate::log::{self, LogError, LogWriter};
 use crate::pipeline::settings_mailbox::SettingsMailbox;
@@ -210,7 +212,8 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
     let mut state = pipeline.state();
     state.view.log = sealed(&state.view.log, &config)?;
     let reload = pipeline.settings_mailbox();
-    let auth = Auth::new(config.auth.clone()).map_err(|source| ServiceError::Auth { source })?;
+    let auth = Auth::new(config.auth.clone(), token_register(&config))
+        .map_err(|source| ServiceError::Auth { source })?;
     let mut options = http::Options {
         api: config.api.clone(),
         mastodon: config.mastodon.clone(),
@@ -316,6 +319,12 @@ impl Service {
             }),
         }
     }
+}
+
+/// Mastodon's database, if there is one to ask whose a token is.
+fn token_register(config: &Config) -> Option<Box<dyn TokenRegister>> {
+    let address = config.connector.database.clone()?;
+    Some(Box::new(TokenBearers::new(address)))
 }
 
 /// Where the connector keeps how far it has come: beside the records that it says are there.

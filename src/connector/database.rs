@@ -137,6 +137,11 @@ impl Database {
         &self.place
     }
 
+    /// Whether the connection is gone, so that only another can go on.
+    pub fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
     /// Runs statements; several are one transaction, unless they say otherwise.
     pub async fn run(&self, statements: &str) -> Result<(), DatabaseError> {
         Ok(self.client.batch_execute(statements).await?)

@@ -18,6 +18,7 @@
 //! | [`drain`] | one turn at the outbox, into the log |
 //! | [`resync`], [`import`], [`recheck`], [`progress`] | what was there before; what was not noted; and how far that has come |
 //! | [`follow`] | all of it while the service runs |
+//! | [`token_bearers`] | whose an access token is |
 
 pub mod account_relations;
 pub mod batch;
@@ -40,6 +41,7 @@ pub mod read_back;
 pub mod recheck;
 pub mod resolve;
 pub mod resync;
+pub mod token_bearers;
 
 use crate::api::auth::secret::Secret;
 

@@ -26,7 +26,7 @@ async fn every_route_that_is_served_is_described_and_the_reverse() {
     let router = router(
         AppState::of(View::of(Arc::new(store.unwrap()), watching)),
         LogWriter::BuiltIn(log.clone()),
-        Auth::new(auth::Options::default()).unwrap(),
+        Auth::new(auth::Options::default(), None).unwrap(),
         Options {
             api: api::Options::default(),
             mastodon: mastodon::Options::default(),

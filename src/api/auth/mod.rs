@@ -5,6 +5,7 @@ pub(crate) mod credentials;
 pub mod introspection;
 pub mod jwt;
 mod jwt_options;
+pub mod registered;
 pub mod secret;
 pub mod token;
 mod token_checks;
@@ -15,6 +16,7 @@ use axum::http::StatusCode;
 use credentials::Credentials;
 use introspection::Introspection;
 use jwt::Jwt;
+use registered::{Registered, TokenRegister};
 use secret::Secret;
 use slackwater_engine::view::feed_ref::FeedRef;
 use slackwater_order::time::Time;
@@ -44,7 +46,7 @@ pub struct Options {
     /// The server that introspects other user tokens. Default none.
     pub introspection: Option<introspection::Options>,
     /// The backend, if its readers' tokens and statuses are asked for there: the keys `mastodon.upstream` and
-    /// `mastodon.web_domain`. It is asked about opaque tokens that no server introspects. Default none.
+    /// `mastodon.web_domain`. It is asked about opaque tokens that no server introspects and no register has. Default none.
     pub backend: Option<backend::Options>,
 }
 
@@ -83,6 +85,8 @@ pub struct Auth {
 pub(crate) enum OpaqueTokens {
     /// At a server that introspects them.
     Introspection(Introspection),
+    /// In the backend's register.
+    Registered(Registered),
     /// At the backend, by Mastodon's API.
     Credentials(Credentials),
 }
@@ -165,17 +169,21 @@ impl Scopes {
 }
 
 impl Auth {
-    /// Takes the tokens that `options` name.
-    pub fn new(options: Options) -> Result<Auth, AuthError> {
+    /// Takes the tokens that `options` name, and without introspection those of `register`.
+    pub fn new(
+        options: Options,
+        register: Option<Box<dyn TokenRegister>>,
+    ) -> Result<Auth, AuthError> {
         let backend = options.backend.as_ref().map(Backend::new).transpose()?;
-        let opaque = match (options.introspection, &backend) {
-            (Some(introspection), _) => Some(OpaqueTokens::Introspection(Introspection::new(
+        let opaque = match (options.introspection, register, &backend) {
+            (Some(introspection), _, _) => Some(OpaqueTokens::Introspection(Introspection::new(
                 introspection,
             )?)),
-            (None, Some(backend)) => {
+            (None, Some(register), _) => Some(OpaqueTokens::Registered(Registered::new(register))),
+            (None, None, Some(backend)) => {
                 Some(OpaqueTokens::Credentials(Credentials::new(backend.clone())))
             }
-            (None, None) => None,
+            (None, None, None) => None,
         };
         Ok(Auth {
             service_tokens: options.service_tokens,
@@ -210,6 +218,7 @@ impl Auth {
         let user = match self.check_of(token)? {
             TokenCheck::Signed(jwt) => jwt.check(token.reveal())?,
             TokenCheck::Opaque(OpaqueTokens::Introspection(it)) => it.user(token).await?,
+            TokenCheck::Opaque(OpaqueTokens::Registered(it)) => it.user(token).await?,
             TokenCheck::Opaque(OpaqueTokens::Credentials(it)) => it.user(token, address).await?,
         };
         Ok(Caller::User(user))
@@ -224,6 +233,7 @@ impl Auth {
         match self.check_of(token)? {
             TokenCheck::Signed(jwt) => Ok(jwt.check(token.reveal())?),
             TokenCheck::Opaque(OpaqueTokens::Introspection(it)) => it.user(token).await,
+            TokenCheck::Opaque(OpaqueTokens::Registered(it)) => it.user(token).await,
             TokenCheck::Opaque(OpaqueTokens::Credentials(it)) => {
                 it.user_of_stream(token, address).await
             }
@@ -238,7 +248,7 @@ impl Auth {
                 return it.next_check(token, now).max(CHECK_PAUSE);
             }
             Some(OpaqueTokens::Introspection(it)) => it.remember(),
-            None => REMEMBER_MAX,
+            Some(OpaqueTokens::Registered(_)) | None => REMEMBER_MAX,
         };
         remember + CHECK_PAUSE
     }
@@ -249,6 +259,7 @@ impl Auth {
         let is_ours = self.service_tokens.iter().any(|secret| secret.is(given));
         let is_known = || match self.check_of(token) {
             Ok(TokenCheck::Opaque(OpaqueTokens::Introspection(it))) => it.knows(token, now),
+            Ok(TokenCheck::Opaque(OpaqueTokens::Registered(it))) => it.knows(token, now),
             Ok(TokenCheck::Opaque(OpaqueTokens::Credentials(it))) => it.knows(token, now),
             Ok(TokenCheck::Signed(_)) | Err(_) => true,
         };

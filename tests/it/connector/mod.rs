@@ -1,5 +1,7 @@
 //! A pretend Mastodon in a real PostgreSQL, and what the connector makes of it: feeds of the real binary.
 
+mod tokens;
+
 use crate::support::instance::{self, Instance};
 use crate::support::postgres::{Database, Pooler, Version};
 use crate::support::{measures, wait_for};
@@ -14,7 +16,7 @@ struct Stage {
     client: Client,
     instance: Instance,
     _pooler: Option<Pooler>,
-    _database: Database,
+    database: Database,
     _dir: TempDir,
 }
 
@@ -92,7 +94,7 @@ impl Stage {
             client,
             instance,
             _pooler: pooler,
-            _database: database,
+            database: database,
             _dir: dir,
         }
     }
