@@ -211,7 +211,10 @@ async fn rights(database: &Database, installed: &mut Installed) -> Result<(), Da
                 ('settings', 'SELECT'), ('installed', 'SELECT')) AS w (tab, deed)
             LEFT JOIN pg_class c ON c.relnamespace = to_regnamespace('slackwater') AND c.relname = w.tab
          WHERE NOT coalesce(has_table_privilege('{role}', c.oid, w.deed), false)
-            OR NOT has_schema_privilege('{role}', 'slackwater', 'USAGE')"
+            OR NOT has_schema_privilege('{role}', 'slackwater', 'USAGE')
+         UNION ALL SELECT p.proname FROM pg_proc p
+         WHERE p.pronamespace = to_regnamespace('slackwater') AND p.proname = 'token_bearer'
+            AND NOT has_function_privilege('{role}', p.oid, 'EXECUTE')"
     );
     for row in database.texts(&tables).await? {
         installed.unusable.insert(text(&row, 0));

@@ -508,6 +508,10 @@ fn whatever_is_wrong_is_said_with_what_to_do_and_mended_by_installing_again() {
             "REVOKE DELETE ON slackwater.outbox FROM {role}",
             "may not use what is its own, or it is gone: outbox",
         ),
+        (
+            "REVOKE EXECUTE ON FUNCTION slackwater.token_bearer(text) FROM {role}",
+            "may not use what is its own, or it is gone: token_bearer",
+        ),
     ] {
         client
             .batch_execute(&fault.replace("{role}", role))
