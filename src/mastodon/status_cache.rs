@@ -7,6 +7,7 @@ use super::status::{ITEMS_MAX, KnownMention, Status, StatusContext};
 use crate::api::single_flight::SingleFlight;
 use crate::api::state::AppState;
 use crate::mastodon::ids::Ids;
+use serde_json::value::RawValue;
 use slackwater_engine::activity::handle::handle;
 use slackwater_engine::feed::post::Post;
 use slackwater_engine::feed::store::Index;
@@ -26,13 +27,15 @@ const FRESH_MS: i64 = 5_000;
 /// The longest HTML, in bytes, that is made harmless on a thread that other tasks wait for.
 const LONG_BYTES: usize = 16 << 10;
 
-/// The id of a post that the backend did not give.
+/// What a post lacks to be a status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum MissingRef {
-    /// Its own id of the post.
+enum Missing {
+    /// The backend's own id of the post.
     Ref,
-    /// Its own id of the author, with any post of theirs.
+    /// The backend's own id of the author, with any post of theirs.
     AuthorRef,
+    /// Its object, which is not kept.
+    Object,
 }
 
 /// The statuses lately made.
@@ -107,7 +110,8 @@ impl StatusCache {
         }
     }
 
-    /// A post, with the post it boosts, as a status; none if the backend gave no id for a part of it that needs one.
+    /// A post, with the post it boosts, as a status; none if the backend gave no id for a part of it that needs one,
+    /// or its object is not kept.
     pub fn status(
         &self,
         state: &AppState,
@@ -174,11 +178,12 @@ impl StatusCache {
         original: Option<&Post>,
     ) -> Result<Option<String>, DiskError> {
         for (part, name) in [(original, "what it boosts"), (Some(post), "it")] {
-            let missing_ref = part.map(|part| self.missing_ref(state, part)).transpose()?;
-            let header = match missing_ref.flatten() {
-                Some(MissingRef::Ref) => "Ref",
-                Some(MissingRef::AuthorRef) => "Author-Ref",
-                None => continue,
+            let missing = part.map(|part| self.missing(state, part)).transpose()?;
+            let header = match missing.flatten() {
+                Some(Missing::Ref) => "Ref",
+                Some(Missing::AuthorRef) => "Author-Ref",
+                // The backend shows it.
+                Some(Missing::Object) | None => continue,
             };
             return Ok(Some(format!(
                 "left out: mastodon.ids is \"ref\", and {name} was sent without {header}"
@@ -187,28 +192,32 @@ impl StatusCache {
         Ok(None)
     }
 
-    /// The id that a post lacks to be a status.
-    fn missing_ref(&self, state: &AppState, post: &Post) -> Result<Option<MissingRef>, DiskError> {
+    /// What a post lacks to be a status.
+    fn missing(&self, state: &AppState, post: &Post) -> Result<Option<Missing>, DiskError> {
         if id_of(self.ids, post).is_none() {
-            return Ok(Some(MissingRef::Ref));
+            return Ok(Some(Missing::Ref));
+        }
+        if !has_object(post) {
+            return Ok(Some(Missing::Object));
         }
         let given = post.author_ref.as_deref();
         let id = self.account_id(state, &post.body.author, given)?;
-        Ok(id.is_none().then_some(MissingRef::AuthorRef))
+        Ok(id.is_none().then_some(Missing::AuthorRef))
     }
 
     /// Counts that there is no status of a post; an error only if that cannot be looked up.
     fn left_out(&self, state: &AppState, post: &Post) -> Option<DiskError> {
-        match self.missing_ref(state, post) {
-            Ok(Some(MissingRef::Ref)) => state.metrics.left_out("ref"),
-            Ok(Some(MissingRef::AuthorRef)) => state.metrics.left_out("author_ref"),
+        match self.missing(state, post) {
+            Ok(Some(Missing::Ref)) => state.metrics.left_out("ref"),
+            Ok(Some(Missing::AuthorRef)) => state.metrics.left_out("author_ref"),
+            Ok(Some(Missing::Object)) => state.metrics.left_out("object"),
             Ok(None) => {}
             Err(error) => return Some(error),
         }
         None
     }
 
-    /// A post as a status, without the cache; none if the backend gave no id for a part of it that needs one.
+    /// A post as a status, without the cache; none if something is missing of it.
     pub(super) fn made(
         &self,
         state: &AppState,
@@ -220,7 +229,7 @@ impl StatusCache {
         if LONG_BYTES < body.object.get().len() {
             require_waiting()?;
         }
-        let Some(id) = id_of(self.ids, post) else {
+        let Some(id) = id_of(self.ids, post).filter(|_| has_object(post)) else {
             return Ok(None);
         };
         let given = post.author_ref.as_deref();
@@ -324,6 +333,11 @@ impl StatusCache {
             .flatten();
         Ok(post.and_then(|post| post.author_ref.clone()))
     }
+}
+
+/// Whether there is anything to show of a post.
+fn has_object(post: &Post) -> bool {
+    post.body.object.get() != RawValue::NULL.get()
 }
 
 /// Whether an actor is one of this instance's accounts.

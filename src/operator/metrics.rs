@@ -164,7 +164,7 @@ impl Metrics {
         self.upstream_calls.count(outcome, 1);
     }
 
-    /// A status was left out of Mastodon's API, since the backend gave no `ref` or no `author_ref` for it.
+    /// A status was left out of Mastodon's API, since the backend gave no `ref` or no `author_ref` for it, or its `object` is not kept.
     pub fn left_out(&self, lacks: &'static str) {
         let labels = vec![("lacks", lacks.to_owned())];
         self.mastodon_left_out.get_or_create(&labels).inc();
@@ -255,7 +255,7 @@ impl Metrics {
         );
         r.register(
             "mastodon_left_out",
-            "Times a status was left out of Mastodon's API, by what the backend did not give of it",
+            "Times a status was left out of Mastodon's API, by what is missing of it",
             self.mastodon_left_out.clone(),
         );
         r.register(

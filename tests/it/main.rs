@@ -39,6 +39,7 @@ mod letters;
 mod mastodon;
 mod mastodon_mock;
 mod nginx;
+mod objects;
 mod old_data;
 mod operate;
 mod patience;

@@ -89,6 +89,8 @@ pub struct Feed {
     /// How long a post is kept, at least.
     #[schemars(extend("x-min" = "1h", "x-max" = "10y"))]
     pub posts_keep: Option<Span>,
+    /// Whether the objects of posts are kept, and not only what the rules ask for.
+    pub keep_objects: Option<bool>,
     /// How long it is remembered who wrote a post and what it answered.
     #[schemars(extend("x-min" = "1h", "x-max" = "10y"))]
     pub stubs_keep: Option<Span>,

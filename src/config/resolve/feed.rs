@@ -33,6 +33,7 @@ pub(super) fn pipeline(written: &Feed, mut default: pipeline::Options) -> pipeli
         stubs: duration(written.stubs_keep, keep.stubs),
         removals: duration(written.removals_keep, keep.removals),
     };
+    default.engine.keep_objects = written.keep_objects.unwrap_or(default.engine.keep_objects);
     default.engine.inactive_after = duration(written.inactive_after, default.engine.inactive_after);
     default.due = Due {
         replay_max: duration(written.replay_max, default.due.replay_max),

@@ -11,11 +11,13 @@ use crate::mastodon::ids::Ids;
 use url::Url;
 
 impl Resolver<'_> {
-    /// The choices of Mastodon's API, and the address of the backend if it is to be asked.
+    /// The choices of Mastodon's API, and the address of the backend if it is to be asked. `keep_objects`: whether there is anything to
+    /// show without it.
     pub(super) fn mastodon(
         &mut self,
         written: file::Mastodon,
         default: &mastodon::Options,
+        keep_objects: bool,
     ) -> (mastodon::Options, Option<backend::Options>) {
         let ids = written.ids.unwrap_or(default.ids);
         let address = self.server("mastodon.upstream", written.upstream.as_deref());
@@ -44,6 +46,11 @@ impl Resolver<'_> {
                     self.mistake(key, "no upstream", allowed, None);
                 }
             }
+        }
+        if written.plain_when_away == Some(true) && !keep_objects {
+            let found = "true, and feed.keep_objects = false";
+            let allowed = "one of the two: without its object there is nothing to show of a post";
+            self.mistake("mastodon.plain_when_away", found, allowed, None);
         }
         let backend = address.zip(web_domain);
         let options = mastodon::Options {

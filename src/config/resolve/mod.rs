@@ -41,7 +41,11 @@ pub(super) fn resolve(
     let listen = resolver.listen(&written.http, default.listen);
     let api = resolver.api(&written.http, &written.stream, default.api);
     let connector = resolver.connector(&written.mastodon);
-    let (mastodon, backend) = resolver.mastodon(written.mastodon, &default.mastodon);
+    let (mastodon, backend) = resolver.mastodon(
+        written.mastodon,
+        &default.mastodon,
+        pipeline.engine.keep_objects,
+    );
     auth.backend = backend;
     let store = feed::store(&written.feed, default.store);
     let log = resolver.log(written.log, written.kafka, &store.path);

@@ -172,6 +172,10 @@ fn a_backend_is_named_with_all_that_asking_it_needs() {
         "s.toml:2: mastodon.upstream: found ids = \"place\"; allowed: ids = \"ref\" beside it: the backend knows no other ids\n\
          s.toml:2: mastodon.upstream: found no web_domain; allowed: web_domain = \"social.example\" beside it: the backend takes requests for no other host",
     );
+    check(
+        "[feed]\nkeep_objects = false\n[mastodon]\nids = \"ref\"\nweb_domain = \"a.example\"\nupstream = \"http://127.0.0.1:3000\"\nplain_when_away = true",
+        "s.toml:7: mastodon.plain_when_away: found true, and feed.keep_objects = false; allowed: one of the two: without its object there is nothing to show of a post",
+    );
     let server = "allowed: an http or https URL of a host and maybe a port, such as \"http://127.0.0.1:3000\"";
     for wrong in [
         "127.0.0.1:3000",

@@ -22,10 +22,15 @@ pub(crate) struct Backed {
 impl Backed {
     /// Starts them; `mastodon` comes last in the table `[mastodon]`, and after it maybe others.
     pub(crate) fn start(mastodon: &str) -> Backed {
+        Backed::configured(mastodon, |config| config)
+    }
+
+    /// The same with a configuration that `change` makes another of.
+    pub(crate) fn configured(mastodon: &str, change: impl FnOnce(String) -> String) -> Backed {
         let stand_in = StandIn::start();
         let signed = format!("[auth.jwt]\nalgorithm = \"HS256\"\nkey = \"{SECRET}\"\n");
-        let config = format!("{}{mastodon}", stand_in.config());
-        let surface = Surface::start_with(&signed, &config);
+        let asked = format!("{}{mastodon}", stand_in.config());
+        let surface = Surface::configured("", |config| change(config.replace(&signed, &asked)));
         surface.relate(&[json!({"type": "follow", "account": "8", "target": ANA})]);
         Backed {
             kim: stand_in.token("7", "read"),

@@ -595,13 +595,13 @@ impl Sent {
         }
     }
 
-    /// The line as a backend would post it.
     /// Whether it takes back whatever boost there is of a post, without its id.
     pub(crate) fn takes_back_any(&self) -> bool {
         let activity: Value = serde_json::from_str(&self.value).expect("JSON");
         activity["type"] == "Undo" && activity["object"]["id"].is_null()
     }
 
+    /// The line as a backend would post it.
     pub(crate) fn line(&self) -> String {
         let arrived = Time::from_millis(self.arrived).rfc3339();
         let (activity, fetched) = (&self.value, self.fetched);

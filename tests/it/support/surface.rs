@@ -46,7 +46,8 @@ impl Surface {
         Surface::configured("", |config| config.replace(that, this))
     }
 
-    fn configured(more: &str, change: impl FnOnce(String) -> String) -> Surface {
+    /// Starts one with `more` last in its configuration, which `change` makes another of.
+    pub(crate) fn configured(more: &str, change: impl FnOnce(String) -> String) -> Surface {
         let dir = TempDir::new().expect("a folder");
         let auth = format!(
             "[auth]\nservice_tokens = [\"{SERVICE}\"]\n[auth.jwt]\nalgorithm = \"HS256\"\nkey = \"{SECRET}\"\n"

@@ -120,7 +120,11 @@ impl Engine {
         let last_access = Arc::new(LastAccess::default());
         inactivity::load(&store, &mut graph, &last_access)?;
         let reflects = store.reflects()?;
-        let mut ingest = Ingest::new(Arc::clone(&store), options.place_source)?;
+        let mut ingest = Ingest::new(
+            Arc::clone(&store),
+            options.place_source,
+            options.keep_objects,
+        )?;
         ingest.again = Reevaluation::new(reflects.again.clone(), options.boosts_at_once);
         graph.set_default_patience(options.patience);
         let windows = Arc::new(options.windows);

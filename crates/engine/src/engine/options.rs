@@ -14,6 +14,9 @@ pub struct Options {
     pub windows: Windows,
     /// From what posts get their places. The data folder and all cursors are of one of the two.
     pub place_source: PlaceSource,
+    /// Whether the objects of posts are kept. Without them a post has its place, its author and all that the rules ask for, and
+    /// nothing to show.
+    pub keep_objects: bool,
     /// The patience of accounts that set none.
     pub patience: Patience,
     /// How long posts, stubs and removals are kept.
@@ -32,6 +35,7 @@ impl Default for Options {
         Options {
             windows: Windows::default(),
             place_source: PlaceSource::default(),
+            keep_objects: true,
             patience: Patience::For(Duration::ZERO),
             keep: Keep {
                 posts: 30 * day,

@@ -46,6 +46,8 @@ pub struct Ingest {
     store: Arc<Store>,
     /// From what posts get their places.
     place_source: PlaceSource,
+    /// Whether the objects of posts are kept.
+    keep_objects: bool,
     /// Sequence numbers below which a slot is known to be full, by slot and first millisecond.
     full: HashMap<(u32, Time), u64>,
     /// Written here alone; readers look on.
@@ -70,8 +72,12 @@ pub struct RecordContext<'a> {
 }
 
 impl Ingest {
-    /// With what is stored of each origin. Posts get their places from `place_source`.
-    pub fn new(store: Arc<Store>, place_source: PlaceSource) -> Result<Ingest, DiskError> {
+    /// With what is stored of each origin. Posts get their places from `place_source`, and keep their objects if `keep_objects`.
+    pub fn new(
+        store: Arc<Store>,
+        place_source: PlaceSource,
+        keep_objects: bool,
+    ) -> Result<Ingest, DiskError> {
         let mut from = Vec::new();
         let reflects = store.reflects()?;
         for next in reflects.next {
@@ -101,6 +107,7 @@ impl Ingest {
         Ok(Ingest {
             store,
             place_source,
+            keep_objects,
             full: HashMap::new(),
             origins: Arc::new(RwLock::new(origins)),
             renamed: None,

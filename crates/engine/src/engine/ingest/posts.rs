@@ -8,7 +8,7 @@ use crate::activity::Delivery;
 use crate::activity::PostContent;
 use crate::feed::fan_out::{PostChange, fan_out, original_of};
 use crate::feed::followers;
-use crate::feed::post::{Post, State};
+use crate::feed::post::{Post, State, no_object};
 use crate::feed::replies::{ReplyScope, answers_of, fan_out_replies};
 use crate::feed::store::disk::DiskError;
 use crate::graph::Graph;
@@ -36,6 +36,9 @@ impl Ingest {
             at,
             envelope,
         } = record;
+        if !self.keep_objects {
+            body.object = no_object();
+        }
         if let Some(original) = body.boost_of.as_deref().filter(|_| body.has_made_uri()) {
             body.uri = self.uri_of_boost(at, envelope.arrived, &body, original)?;
         }
