@@ -1,5 +1,7 @@
 //! A pretend Mastodon in a real PostgreSQL, and what the connector makes of it: feeds of the real binary.
 
+mod kills;
+mod nodes;
 mod tokens;
 
 use crate::support::instance::{self, Instance};
@@ -17,7 +19,7 @@ struct Stage {
     instance: Instance,
     _pooler: Option<Pooler>,
     database: Database,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 /// How the service comes to the database.
@@ -77,6 +79,19 @@ impl Stage {
 
     /// With what was there before in the pretend Mastodon.
     fn with(version: Version, way: Way, level: Level, before: impl FnOnce(&mut Client)) -> Stage {
+        let stage = Stage::unready(version, way, level, before, |url| config(url, level));
+        stage.instance.wait_until_ready();
+        stage
+    }
+
+    /// The same, not waited for, with the configuration that is made for the address of the database.
+    fn unready(
+        version: Version,
+        way: Way,
+        level: Level,
+        before: impl FnOnce(&mut Client),
+        config: impl FnOnce(&str) -> String,
+    ) -> Stage {
         let database = Database::mastodon(version);
         let mut client = database.connect();
         before(&mut client);
@@ -88,14 +103,13 @@ impl Stage {
             Some(pooler) => pooler.url_as(role),
             None => database.url_as(role),
         };
-        let instance = Instance::start(dir.path(), &config(&url, level));
-        instance.wait_until_ready();
+        let instance = Instance::start(dir.path(), &config(&url));
         Stage {
             client,
             instance,
             _pooler: pooler,
             database: database,
-            _dir: dir,
+            dir,
         }
     }
 
@@ -435,7 +449,7 @@ fn history(
     let names = ["mia", "noa"];
     let locals: Vec<i64> = names
         .iter()
-        .map(|name| stage.act("pretend.local_account($1)", &[name]))
+        .map(|name| stage.act("pretend.local_account($1)", &[&format!("{name}{seed}")]))
         .collect();
     // So that the tables say what a home holds.
     let every_boost = r#"UPDATE users SET settings = '{"aggregate_reblogs":false}'"#;
@@ -443,7 +457,12 @@ fn history(
     let hosts = ["tide.example", "ebb.example", "flood.example"];
     let remotes: Vec<i64> = hosts
         .iter()
-        .map(|host| stage.act("pretend.remote_account('ana', $1)", &[host]))
+        .map(|host| {
+            stage.act(
+                "pretend.remote_account($1, $2)",
+                &[&format!("ana{seed}"), host],
+            )
+        })
         .collect();
     let mut posts: Vec<i64> = Vec::new();
     for n in 0..acts {
@@ -453,7 +472,7 @@ fn history(
         );
         let post = (!posts.is_empty()).then(|| posts[dice.usize(..posts.len())]);
         let uri = format!(
-            "https://{}/{n}",
+            "https://{}/{seed}/{n}",
             hosts[remotes.iter().position(|it| *it == remote).unwrap()]
         );
         match (dice.u8(..12), post) {
