@@ -38,6 +38,7 @@ mod kafka;
 mod letters;
 mod mastodon;
 mod mastodon_mock;
+mod merge_rules;
 mod nginx;
 mod objects;
 mod old_data;
