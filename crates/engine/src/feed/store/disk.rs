@@ -241,5 +241,20 @@ fn is_lock(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::Other && error.to_string().contains("acquire lock")
 }
 
+/// Does what needs a folder that another may just have let go of: sled lets go of its lock when its last background job ends, a
+/// moment after it was dropped.
+#[cfg(test)]
+pub(crate) fn patiently<T>(mut open: impl FnMut() -> Result<T, DiskError>) -> T {
+    for _ in 0..2_000 {
+        match open() {
+            Err(DiskError::InUse { .. }) => {
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+            opened => return opened.unwrap(),
+        }
+    }
+    open().unwrap()
+}
+
 #[cfg(test)]
 mod tests;

@@ -122,17 +122,10 @@ impl Store {
         })
     }
 
-    /// Opens a folder that another store may just have let go of: sled lets go of its lock when its last background job
-    /// ends, a moment after it was dropped.
+    /// Opens a folder that another store may just have let go of.
     #[cfg(test)]
     pub(crate) fn open_patiently(options: &Options) -> Store {
-        for _ in 0..2_000 {
-            if let Ok(store) = Store::open(options.clone()) {
-                return store;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
-        Store::open(options.clone()).unwrap()
+        disk::patiently(|| Store::open(options.clone()))
     }
 
     /// From now on only so many writes succeed.

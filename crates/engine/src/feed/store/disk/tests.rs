@@ -96,7 +96,7 @@ fn what_is_synced_is_there_after_opening_again() {
     disk.put(Tree::Meta, b"x", b"y".to_vec()).unwrap();
     disk.sync().unwrap();
     drop(disk);
-    let disk = Disk::open(folder.path(), 1 << 20).unwrap();
+    let disk = patiently(|| Disk::open(folder.path(), 1 << 20));
     assert_eq!(
         disk.get(Tree::Meta, b"x").unwrap().as_deref(),
         Some(&b"y"[..])
