@@ -1,5 +1,6 @@
 //! A pretend Mastodon in a real PostgreSQL, and what the connector makes of it: feeds of the real binary.
 
+mod direct;
 mod kills;
 mod nodes;
 mod tokens;
@@ -31,7 +32,7 @@ enum Way {
 }
 
 /// How far the installation goes, and what places are made of.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Level {
     /// Mastodon's ids are of the time posts arrived.
     Look,
