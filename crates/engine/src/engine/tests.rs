@@ -7,6 +7,7 @@ mod boosts;
 mod followers;
 mod forgotten;
 mod inactivity;
+mod merges;
 mod ordering;
 mod partitions;
 mod random;

@@ -8,6 +8,7 @@ mod posts;
 use super::reference_model::from_scratch;
 use super::scenario::*;
 use super::*;
+use crate::engine::publish::ServiceStatus;
 
 #[test]
 fn a_follow_merges_the_authors_kept_posts() {
@@ -303,4 +304,26 @@ fn from_scratch_is_told_what_is_right_by_hand() {
     assert_eq!(held(&feeds, "local"), "5/5");
     assert_eq!(held(&feeds, "remote"), "0/0 1/4");
     assert_eq!(held(&feeds, "#rust"), "5/5");
+}
+
+/// A failure means that a reader who comes from another node after a crash is not sent what a relation took out: it would be decided by
+/// what was read up to the crash, and not by what had been read when the relation was in force.
+#[test]
+fn a_relation_whose_work_a_checkpoint_met_is_remembered_with_what_was_read_before_it() {
+    let mut world = World::new();
+    let log = [wish("account 5"), wish("follow 0"), post(0, 0)];
+    world.read(&log, &BTreeSet::new());
+    world.publish(&status(3, 3), ServiceStatus::default());
+    let seen = Arc::clone(&world.engine.seen);
+    world.apply_line(3, &wish("end follow 0"));
+    world.apply_line(4, &post(0, 1));
+    world.publish(&status(5, 5), ServiceStatus::default());
+    assert_ne!(world.engine.seen, seen);
+    world.checkpoint();
+    let world = world.crash();
+    let account = world.graph.read().account("7").unwrap();
+    let home = world.store.feed(&FeedId::Home(account)).unwrap();
+    let change = home.relation_changes.last().unwrap();
+    assert_eq!(change.log_pos.position().offset, 3);
+    assert_eq!(change.seen, seen);
 }

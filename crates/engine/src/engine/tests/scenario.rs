@@ -48,6 +48,14 @@ impl Story {
         self.lines.push(line);
     }
 
+    /// One thing more happens, and nothing is carried out that it calls for in feeds. Returns its offset.
+    pub(super) fn tell_only(&mut self, line: &Line) -> i64 {
+        let offset = self.lines.len();
+        self.world.apply_line(offset, line);
+        self.lines.push(line.clone());
+        i64::try_from(offset).unwrap()
+    }
+
     /// What a feed holds, lowest first: `home 7`, `friends 7`, `#rust`, `public`.
     pub(super) fn feed(&self, name: &str) -> String {
         held(&self.world.feeds(), name)

@@ -8,8 +8,8 @@ use crate::graph::{Account, ActorIx, Graph};
 use hashbrown::HashSet;
 use slackwater_order::place::PostId;
 
-/// Lists read in one step.
-const LISTS_STEP: usize = 256;
+/// Lists read in one step. In tests so few that a merge takes several steps.
+const LISTS_STEP: usize = if cfg!(test) { 2 } else { 256 };
 /// Places gathered before any is decided about. If no more of them belong in the feed than it takes, those below are
 /// gathered next: lists are read again.
 const GATHERED_MAX: usize = 8_192;
