@@ -216,10 +216,11 @@ impl Snapshot {
         ahead
     }
 
-    /// A later answer of a delivery may hold entries that rest on records which were not read at its first. Of those that may become
-    /// hidden repeats the cursor remembers these records: no removal is sent of what a reader cannot have.
+    /// A later answer of a delivery may hold entries that rest on records which were not read at its first. The cursor remembers these
+    /// records: such an entry may have left again by a relation that another node read together with what let it in, so that there it
+    /// never was and nothing lists it.
     fn note_delivered(&self, upto: &mut ReadPoint, told: impl Iterator<Item = PostId>) {
-        for id in told.filter(|id| self.feed.shows.has(*id)) {
+        for id in told {
             for log_pos in self.feed.marks_of(id) {
                 if !upto.seen.has(log_pos) {
                     upto.ahead.raise(log_pos.next());
