@@ -67,7 +67,7 @@ fn bench(c: &mut Criterion) {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(store(folder.path(), sized(4_000_000, 10_000), 256 << 20));
         let graph = graph(&store, sized(20_000, 200), authors, followers.unwrap_or(0));
-        let mut admission = Ingest::new(Arc::clone(&store), PlaceSource::Published).unwrap();
+        let mut admission = Ingest::new(Arc::clone(&store), PlaceSource::Published, true).unwrap();
         // As the pipeline does between batches.
         for _ in 0..8 {
             store.remember_stored().unwrap();

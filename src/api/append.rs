@@ -4,7 +4,6 @@ use super::app::App;
 use super::append_body::{self, ActivityHeaders, ParsedBody, PlaceRule};
 use super::problem::Problem;
 use super::rejections::Rejection;
-use super::relation_sets;
 use super::request_body;
 use super::responses::{Accepted, Rejected};
 use super::warnings::Dependencies;
@@ -28,9 +27,11 @@ const IN_FORCE_WAIT: Duration = Duration::from_secs(25);
 const ACTIVITIES: &str = "/v1/activities";
 /// The path for relations.
 pub(super) const RELATIONSHIPS: &str = "/v1/relationships";
+/// The path for all relations of an account.
+pub(super) const RELATION_SETS: &str = "/v1/accounts/{account}/relationships";
 
 /// The paths that the backend appends by.
-pub(crate) const PATHS: [&str; 3] = [ACTIVITIES, RELATIONSHIPS, relation_sets::PATH];
+pub(crate) const PATHS: [&str; 3] = [ACTIVITIES, RELATIONSHIPS, RELATION_SETS];
 
 /// The media types of one relation.
 pub(super) const RELATION_FORMS: &[&str] = &["application/json"];

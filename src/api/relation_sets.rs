@@ -18,9 +18,6 @@ use slackwater_engine::relationship::check_account;
 use std::fmt::Write as _;
 use xxhash_rust::xxh3::Xxh3;
 
-/// The path.
-pub(crate) const PATH: &str = "/v1/accounts/{account}/relationships";
-
 /// The reasons that a refused set names, at most.
 const REASONS_MAX: usize = 5;
 

@@ -6,7 +6,7 @@ use crate::json;
 use crate::json::{
     Announce, Note, PUBLIC, delete, delete_with_tombstone, person, undo, update_of_person,
 };
-use crate::world::World;
+use crate::world::{Collection, World};
 use serde_json::{Value, json};
 
 /// The one list an account may have.
@@ -135,15 +135,6 @@ pub enum Audience {
     To(Collection),
     /// Who is mentioned.
     Mentioned,
-}
-
-/// A collection of an actor: of its followers, if the actor's document names it, and of number 0 also if that names none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Collection {
-    /// The actor.
-    pub of: usize,
-    /// Which of theirs.
-    pub number: usize,
 }
 
 /// What an account may want. Numbers are of actors where nothing else is said.

@@ -2,9 +2,9 @@
 #![allow(clippy::indexing_slicing)] // What is drawn is below the length it is drawn for.
 
 use crate::event::{
-    Action, Audience, Collection, Delivery, Event, Moderated, REPLIES, RelationChoice, Writing,
+    Action, Audience, Delivery, Event, Moderated, REPLIES, RelationChoice, Writing,
 };
-use crate::world::World;
+use crate::world::{Collection, World};
 use fastrand::Rng;
 use std::ops::Range;
 

@@ -1,8 +1,16 @@
 //! Who lives where. Actors and accounts go by number.
 #![allow(clippy::indexing_slicing)] // Numbers are of this world: no outside data comes here.
 
-use crate::event::Collection;
 use crate::origin::Origin;
+
+/// A collection of an actor: of its followers, if the actor's document names it, and of number 0 also if that names none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Collection {
+    /// The actor.
+    pub of: usize,
+    /// Which of theirs.
+    pub number: usize,
+}
 
 /// Origins, the actors who live there, and the local accounts.
 #[derive(Clone, Debug)]

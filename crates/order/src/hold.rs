@@ -6,8 +6,8 @@
 
 use super::decaying_histogram::{BUCKETS, upper_bound_ms, whole_buckets};
 use super::delay_curve::DelayCurve;
+use super::origin_stats::OTHERS;
 use super::origin_stats::OriginStats;
-use super::origins::OTHERS;
 use super::window::{ReorderWindow, Windows};
 use crate::time::millis_of;
 use std::sync::Arc;

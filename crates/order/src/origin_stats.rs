@@ -8,6 +8,10 @@ use super::window::Auto;
 use crate::time::{Time, millis_of};
 use std::time::Duration;
 
+/// The name under which are counted together origins that gave way to others, and hosts beyond so many below one registrable domain.
+/// Their windows are not learned. Not a host.
+pub const OTHERS: &str = "(others)";
+
 /// A window is learned once so many delays were counted, whenever that was: asking for so many recent ones would leave
 /// every origin of a few posts a day unlearned for ever. (Confluent uses 250 too.)
 pub const OBSERVATIONS_MIN: u64 = 250;

@@ -13,14 +13,12 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use super::origin_stats::OTHERS;
 pub use capacity::OF_DOMAIN_MAX;
 
 /// Origins remembered one by one (about 60 MB, 90 once all are learned). For a further one one gives way that is hardly heard: it
 /// is counted under [`OTHERS`] from then on, and learned anew should it come again.
 pub const ORIGINS_MAX: usize = 100_000;
-/// The name under which are counted together what gave way, and hosts beyond [`OF_DOMAIN_MAX`] below one registrable domain, whose
-/// windows are not learned. Not a host.
-pub const OTHERS: &str = "(others)";
 
 /// All origins heard of.
 #[derive(Debug)]

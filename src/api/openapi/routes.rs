@@ -45,14 +45,14 @@ pub(crate) const ROUTES: [Route<App, Group>; 25] = [
     Route::new(
         Group::Backend,
         Method::Get,
-        relation_sets::PATH,
+        append::RELATION_SETS,
         |on_method| on(on_method, relation_sets::get),
         backend::relation_set,
     ),
     Route::new(
         Group::Backend,
         Method::Put,
-        relation_sets::PATH,
+        append::RELATION_SETS,
         |on_method| on(on_method, relation_sets::put),
         backend::put_relation_set,
     ),

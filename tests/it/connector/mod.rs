@@ -109,7 +109,7 @@ impl Stage {
             client,
             instance,
             _pooler: pooler,
-            database: database,
+            database,
             dir,
         }
     }

@@ -1,7 +1,6 @@
 //! The place of a post: the lowest free one of its author's slot, or the one that its backend gave it.
 
 use super::outcome::IngestError;
-use super::posts::is_another_ref;
 use super::{Ingest, RecordContext};
 use crate::activity::PostContent;
 use crate::feed::post::Post;
@@ -124,4 +123,10 @@ pub(super) enum Placed {
     At(PostId, Judgement),
     /// It stands at its place already, and the index by URI did not know.
     Before(Arc<Post>),
+}
+
+/// Whether a record is sent under another ref than a post has.
+pub(super) fn is_another_ref(post: &Post, envelope: &Envelope) -> bool {
+    let refs = post.post_ref.as_deref().zip(envelope.post_ref.as_deref());
+    refs.is_some_and(|(of_post, of_record)| of_post != of_record)
 }

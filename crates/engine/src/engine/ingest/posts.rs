@@ -1,7 +1,7 @@
 //! Posts that come for the first time, and posts that come again.
 
 use super::outcome::{IngestError, Outcome};
-use super::place::Placed;
+use super::place::{Placed, is_another_ref};
 use super::removals::{RemovalScope, is_earlier};
 use super::{Ingest, RecordContext};
 use crate::activity::Delivery;
@@ -320,12 +320,6 @@ fn life(known: &Post, record: RecordContext<'_>) -> Life {
         State::Forgotten if stands_after(known.newest) => Life::Later,
         _ => Life::This,
     }
-}
-
-/// Whether a record is sent under another ref than a post has.
-pub(super) fn is_another_ref(post: &Post, envelope: &Envelope) -> bool {
-    let refs = post.post_ref.as_deref().zip(envelope.post_ref.as_deref());
-    refs.is_some_and(|(of_post, of_record)| of_post != of_record)
 }
 
 /// Whether the rules could decide otherwise about what a post has become.

@@ -1,7 +1,7 @@
 //! What is checked of every look at a feed, and of every walk through its pages.
 
 use super::log::{ACCOUNTS, FeedKind, PARTITIONS, host_of};
-use super::model::{Account, Model};
+use super::model::{Account, Model, numbers};
 use super::reader::snapshot;
 use super::run::Run;
 use crate::feed::post::Post;
@@ -16,11 +16,6 @@ use slackwater_order::horizon::highest_visible;
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 use std::collections::BTreeSet;
-
-/// The numbers of some places, as the model has them.
-pub(super) fn numbers(places: &[PostId]) -> BTreeSet<u64> {
-    places.iter().map(|place| place.number()).collect()
-}
 
 /// Whether a page shows this entry of a feed.
 fn is_shown(run: &Run, node: usize, snapshot: &Snapshot, id: u64) -> bool {

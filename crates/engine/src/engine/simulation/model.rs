@@ -8,10 +8,16 @@ use super::log::{
     SURFACING, actor, host_of,
 };
 use slackwater_fediverse::event::{
-    Action, Audience, Collection, Delivery, Event, Moderated, RelationChoice, Writing,
+    Action, Audience, Delivery, Event, Moderated, RelationChoice, Writing,
 };
-use slackwater_order::place::slot_of;
+use slackwater_fediverse::world::Collection;
+use slackwater_order::place::{PostId, slot_of};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// The numbers of some places, as the model has them.
+pub(super) fn numbers(places: &[PostId]) -> BTreeSet<u64> {
+    places.iter().map(|place| place.number()).collect()
+}
 
 /// Everything as it is after so many records of each partition.
 #[derive(Debug, Default)]

@@ -1,8 +1,8 @@
 //! A reader who catches up by cursor and keeps a copy of a feed, and what must be so of every answer.
 
-use super::check::numbers;
 use super::driver::Node;
 use super::log::{ACCOUNTS, FeedKind, Log, PARTITIONS};
+use super::model::numbers;
 use super::plain::Plain;
 use crate::view::change_batch::{BatchLimit, ChangeItem, ChangeKind, WriteEntry};
 use crate::view::cursor::Cursor;
