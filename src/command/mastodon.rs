@@ -205,16 +205,12 @@ async fn uninstall(connected: &Database, steps: &[Step]) -> Result<(), Box<dyn E
 }
 
 fn after_install(role: &RoleName, place: &Place) {
-    let Place {
-        host,
-        port,
-        database,
-    } = place;
+    let address = place.address_for(&role.to_string());
     tell(&format!(
         "done. The role {role} can read private posts and who follows, mutes and blocks whom; it can read no password, no e-mail \
          address, no key and no access token (it can ask of a token that it is shown whose it is). It can change nothing but the \
-         outbox. Give it a password with `\\password {role}` in psql, and Slackwater the address \
-         postgres://{role}:PASSWORD@{host}:{port}/{database} as mastodon.database. Then: slackwater mastodon check"
+         outbox. If it has no password yet, give it one with `\\password {role}` in psql, and Slackwater the address \
+         {address} as mastodon.database. Then: slackwater mastodon check"
     ));
 }
 

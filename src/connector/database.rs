@@ -188,6 +188,21 @@ impl Drop for Database {
 }
 
 impl Place {
+    /// The address of this database for a role, to be shown: `PASSWORD` stands where the role's belongs. A folder is no host of a URL.
+    pub fn address_for(&self, role: &str) -> String {
+        let Place {
+            host,
+            port,
+            database,
+        } = self;
+        match host.starts_with('/') {
+            true => {
+                format!("host={host} port={port} user={role} password=PASSWORD dbname={database}")
+            }
+            false => format!("postgres://{role}:PASSWORD@{host}:{port}/{database}"),
+        }
+    }
+
     fn of(config: &Config) -> Place {
         const DEFAULT_PORT: u16 = 5432;
         let host = match config.get_hosts().first() {
@@ -211,5 +226,27 @@ impl Place {
 async fn run(connection: impl Future<Output = Result<(), tokio_postgres::Error>>) {
     if let Err(error) = connection.await {
         tracing::debug!(%error, "the connection to the database ended: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::str::FromStr;
+
+    #[test]
+    fn the_address_that_is_shown_for_a_role_leads_to_the_same_place() {
+        for host in ["127.0.0.1", "db.example", "/var/run/postgresql"] {
+            let place = Place {
+                host: host.to_owned(),
+                port: 5433,
+                database: "mastodon_production".to_owned(),
+            };
+            let shown = place.address_for("slackwater");
+            let url = DatabaseUrl::from_str(&shown).expect("an address");
+            let config = Config::from_str(&url.for_client).expect("an address for the client");
+            assert_eq!(Place::of(&config), place, "{shown}");
+            assert_eq!(config.get_user(), Some("slackwater"), "{shown}");
+        }
     }
 }

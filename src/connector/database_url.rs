@@ -17,8 +17,11 @@ pub(super) struct DatabaseUrl {
 /// What is wrong with an address. It shows nothing of it, since it may hold a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
-    /// It is no URL.
-    #[error("the database's address is no URL such as postgres://USER:PASSWORD@HOST:5432/DATABASE")]
+    /// It is neither a URL nor words.
+    #[error(
+        "the database's address is no URL such as postgres://USER:PASSWORD@HOST:5432/DATABASE, nor words such as \
+         host=/var/run/postgresql dbname=DATABASE"
+    )]
     Form,
     /// There is no such mode.
     #[error("sslmode={0}: allowed are disable, allow, prefer, require, verify-ca and verify-full")]

@@ -8,7 +8,7 @@ use super::hydrated;
 use super::timeline::Timeline;
 use super::timeline_query::{number, page_request};
 use super::timeline_request::TimelineRequest;
-use super::upstream::UpstreamError;
+use super::upstream::{Reader, Upstream, UpstreamError};
 use crate::api::disk_reads;
 use crate::api::large_response::hold;
 use crate::api::problem::Problem;
@@ -117,7 +117,10 @@ impl MastodonApp {
         self.state.is_open()?;
         let snapshot = match self.state.snapshot_when_active(feed_ref, None).await {
             Ok(snapshot) => snapshot,
-            Err(problem) => return while_rebuilt(problem),
+            Err(problem) if upstream.plain_when_away => return while_rebuilt(problem),
+            Err(problem) => {
+                return Err(lacking(feed_ref, problem, (upstream, &reader)).await);
+            }
         };
         let place = || page_request(&request.query, |name, id| self.place(name, id));
         let page_request = disk_reads::read(place).await?;
@@ -211,6 +214,24 @@ impl MastodonApp {
         // The ids of a backend that is Mastodon begin with the time, as places do.
         number(name, id)
     }
+}
+
+/// The error of a feed that is not here or not yet, where the backend shows statuses: 503, so that a proxy can go to the backend, which
+/// knows the account by its token, and maybe the list, some moments before its relations come here.
+async fn lacking(
+    feed_ref: &FeedRef,
+    problem: Problem,
+    (upstream, reader): (&Upstream, &Reader),
+) -> MastodonError {
+    if problem.status != StatusCode::NOT_FOUND.as_u16() {
+        return problem.into();
+    }
+    if let FeedRef::List { list, .. } = feed_ref
+        && let Err(error) = upstream.list(reader, list).await
+    {
+        return error.into();
+    }
+    Problem::unavailable("this feed is not known here yet", 1).into()
 }
 
 /// The response of a feed that cannot be shown: Mastodon has one of its own while a feed is being rebuilt.

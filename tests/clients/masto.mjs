@@ -1,6 +1,7 @@
-// masto.js, unmodified: pages back through home, forward again, and streams. Says what it got, a line of JSON each.
+// masto.js, unmodified: pages back through home, forward again, and streams; or reads home as it is, or likes,
+// writes and keeps lists. Says what it got, a line of JSON each.
 //
-//     node masto.mjs URL TOKEN pages | websocket
+//     node masto.mjs URL TOKEN pages | home | deeds | websocket
 
 import { createRestAPIClient, createStreamingAPIClient } from "masto";
 import WebSocket from "ws";
@@ -30,6 +31,26 @@ async function pages() {
   say({ lists: (await client.v1.lists.list()).map((it) => it.title) });
 }
 
+async function home() {
+  const client = createRestAPIClient({ url, accessToken });
+  say({ home: (await client.v1.timelines.home.list()).map((it) => it.id) });
+}
+
+async function deeds() {
+  const client = createRestAPIClient({ url, accessToken });
+  const first = async () => (await client.v1.timelines.home.list())[0];
+  const titles = async () => (await client.v1.lists.list()).map((it) => it.title);
+  say({ liked: (await client.v1.statuses.$select((await first()).id).favourite()).favourited });
+  say({ again: (await first()).favourited });
+  say({ written: (await client.v1.statuses.create({ status: "written by masto" })).content });
+  const made = await client.v1.lists.create({ title: "Boats" });
+  say({ made: await titles() });
+  await client.v1.lists.$select(made.id).update({ title: "Ships" });
+  say({ renamed: await titles() });
+  await client.v1.lists.$select(made.id).remove();
+  say({ removed: await titles() });
+}
+
 async function stream() {
   const instance = await createRestAPIClient({ url, accessToken }).v2.instance.fetch();
   const streamingApiUrl = instance.configuration.urls.streaming;
@@ -37,8 +58,9 @@ async function stream() {
   say({ ready: true });
   for await (const { event, payload } of client.user.subscribe()) {
     if (event === "delete") say({ event, id: payload });
+    else if (event === "notification") say({ event, id: payload.id, text: payload.type });
     else say({ event, id: payload.id, text: payload.content });
   }
 }
 
-await (what === "pages" ? pages() : stream());
+await ({ pages, home, deeds }[what] ?? stream)();

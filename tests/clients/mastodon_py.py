@@ -1,6 +1,7 @@
-"""Mastodon.py, unmodified: pages back through home, forward again, and streams. Says what it got, a line of JSON each.
+"""Mastodon.py, unmodified: pages back through home, forward again, and streams; or reads
+home as it is, or likes, writes and keeps lists. Says what it got, a line of JSON each.
 
-    mastodon_py.py URL TOKEN pages | sse | websocket
+    mastodon_py.py URL TOKEN pages | home | deeds | sse | websocket
 """
 
 import json
@@ -34,6 +35,23 @@ def pages():
     say(lists=[entry["title"] for entry in client.lists()])
 
 
+def home():
+    say(home=[str(status["id"]) for status in client.timeline_home()])
+
+
+def deeds():
+    first = client.timeline_home()[0]
+    say(liked=client.status_favourite(first["id"])["favourited"])
+    say(again=client.timeline_home()[0]["favourited"])
+    say(written=client.status_post("written by mastodon_py")["content"])
+    made = client.list_create("Boats")
+    say(made=[entry["title"] for entry in client.lists()])
+    client.list_update(made["id"], "Ships")
+    say(renamed=[entry["title"] for entry in client.lists()])
+    client.list_delete(made["id"])
+    say(removed=[entry["title"] for entry in client.lists()])
+
+
 class Listener(StreamListener):
     def on_update(self, status):
         say(event="update", id=str(status["id"]), text=status["content"])
@@ -43,6 +61,9 @@ class Listener(StreamListener):
 
     def on_delete(self, status_id):
         say(event="delete", id=str(status_id))
+
+    def on_notification(self, notification):
+        say(event="notification", id=str(notification["id"]), text=notification["type"])
 
     def on_abort(self, err):
         say(event="abort", error=str(err))
@@ -58,4 +79,4 @@ def stream():
     threading.Event().wait()
 
 
-pages() if what == "pages" else stream()
+{"pages": pages, "home": home, "deeds": deeds}.get(what, stream)()

@@ -1,6 +1,7 @@
-// megalodon, unmodified: pages back through home, forward again, and streams. Says what it got, a line of JSON each.
+// megalodon, unmodified: pages back through home, forward again, and streams; or reads home as it is, or likes,
+// writes and keeps lists. Says what it got, a line of JSON each.
 //
-//     node megalodon.mjs URL TOKEN pages | websocket
+//     node megalodon.mjs URL TOKEN pages | home | deeds | websocket
 
 import megalodon from "megalodon";
 
@@ -35,13 +36,32 @@ async function pages() {
   say({ lists: (await client.getLists()).data.map((it) => it.title) });
 }
 
+async function home() {
+  say({ home: (await client.getHomeTimeline()).data.map((it) => it.id) });
+}
+
+async function deeds() {
+  const first = async () => (await client.getHomeTimeline()).data[0];
+  const titles = async () => (await client.getLists()).data.map((it) => it.title);
+  say({ liked: (await client.favouriteStatus((await first()).id)).data.favourited });
+  say({ again: (await first()).favourited });
+  say({ written: (await client.postStatus("written by megalodon")).data.content });
+  const made = (await client.createList("Boats")).data;
+  say({ made: await titles() });
+  await client.updateList(made.id, "Ships");
+  say({ renamed: await titles() });
+  await client.deleteList(made.id);
+  say({ removed: await titles() });
+}
+
 async function stream() {
   const streaming = await client.userStreaming();
   streaming.on("connect", () => say({ ready: true }));
   streaming.on("update", (status) => say({ event: "update", id: status.id, text: status.content }));
   streaming.on("status_update", (status) => say({ event: "status.update", id: status.id, text: status.content }));
   streaming.on("delete", (id) => say({ event: "delete", id }));
+  streaming.on("notification", (it) => say({ event: "notification", id: it.id, text: it.type }));
   streaming.on("error", (error) => say({ event: "error", error: String(error) }));
 }
 
-await (what === "pages" ? pages() : stream());
+await ({ pages, home, deeds }[what] ?? stream)();

@@ -37,7 +37,7 @@ pub(crate) fn clients() -> PathBuf {
 }
 
 /// A client that runs. Killed, by its process id, when dropped.
-struct Client {
+pub(crate) struct Client {
     process: Child,
     lines: Receiver<Value>,
     name: String,
@@ -51,6 +51,17 @@ impl Client {
     }
 
     fn start_with(surface: &Surface, token: &str, script: &str, what: &str) -> Client {
+        Client::start_at(surface.door().base(), token, script, what, &[])
+    }
+
+    /// One that is pointed at an address, with these variables in its environment.
+    pub(crate) fn start_at(
+        base: &str,
+        token: &str,
+        script: &str,
+        what: &str,
+        environment: &[(&str, PathBuf)],
+    ) -> Client {
         let (place, scripts) = (
             clients(),
             Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients"),
@@ -72,8 +83,9 @@ impl Client {
             copied = Some(copy);
             node
         };
-        let process = command.args([surface.door().base(), token, what]);
+        let process = command.args([base, token, what]);
         let mut process = process
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -103,7 +115,7 @@ impl Client {
     }
 
     /// What it says next with this field.
-    fn said(&self, field: &str) -> Value {
+    pub(crate) fn said(&self, field: &str) -> Value {
         loop {
             let line = self.lines.recv_timeout(DEADLINE);
             let line = line.unwrap_or_else(|e| panic!("{} says no {field}: {e}", self.name));
@@ -114,7 +126,7 @@ impl Client {
     }
 
     /// The next event.
-    fn event(&self, within: std::time::Duration) -> Option<(String, String, String)> {
+    pub(crate) fn event(&self, within: std::time::Duration) -> Option<(String, String, String)> {
         let begun = clock::stopwatch();
         while let Some(left) = within.checked_sub(begun.elapsed()) {
             let line = self.lines.recv_timeout(left).ok()?;
@@ -267,33 +279,44 @@ fn megalodon_streams_over_a_websocket() {
     streams("megalodon.mjs", "websocket");
 }
 
-#[test]
-fn toot_shows_home() {
-    let surface = Surface::start("");
-    surface.post_many(3);
+/// What toot writes, which Kim points at an address, with these variables in its environment.
+pub(crate) fn toot(
+    base: &str,
+    token: &str,
+    arguments: &[&str],
+    environment: &[(&str, PathBuf)],
+) -> String {
     let settings = tempfile::TempDir::new().unwrap();
-    let (base, host) = (
-        surface.door().base(),
-        surface.door().base().trim_start_matches("http://"),
-    );
+    let (_, host) = base.split_once("://").unwrap();
     let config = json!({
         "active_user": format!("kim@{host}"),
         "apps": {host: {"instance": host, "base_url": base, "client_id": "x", "client_secret": "x"}},
-        "users": {format!("kim@{host}"): {"instance": host, "username": "kim", "access_token": surface.token("read")}}
+        "users": {format!("kim@{host}"): {"instance": host, "username": "kim", "access_token": token}}
     });
     std::fs::create_dir(settings.path().join("toot")).unwrap();
     std::fs::write(settings.path().join("toot/config.json"), config.to_string()).unwrap();
     let mut toot = Command::new(clients().join("python/bin/toot"));
     let toot = toot
-        .args(["--no-color", "timelines", "home"])
+        .arg("--no-color")
+        .args(arguments)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .env("XDG_CONFIG_HOME", settings.path());
     let shown = toot.stdin(Stdio::null()).output().unwrap();
-    let text = String::from_utf8_lossy(&shown.stdout);
+    let text = String::from_utf8_lossy(&shown.stdout).into_owned();
     assert!(
         shown.status.success(),
         "{text}{}",
         String::from_utf8_lossy(&shown.stderr)
     );
+    text
+}
+
+#[test]
+fn toot_shows_home() {
+    let surface = Surface::start("");
+    surface.post_many(3);
+    let (base, token) = (surface.door().base(), surface.token("read"));
+    let text = toot(base, &token, &["timelines", "home"], &[]);
     let places: Vec<_> = (0..3).map(|n| text.find(&format!("post {n}"))).collect();
     assert!(places.iter().all(Option::is_some), "{text}");
     assert!(places.is_sorted_by(|a, b| b < a), "newest first: {text}");

@@ -230,6 +230,22 @@ fn a_backend_that_has_no_answer_is_a_503_in_time_for_a_proxy_to_fall_back() {
     assert_eq!(backed.text(HOME, &backed.kim), "[]");
 }
 
+/// A failure means that who has just signed up or made a list is told that there is nothing, while their server has it.
+#[test]
+fn a_feed_that_the_backend_has_and_this_service_does_not_know_is_a_503_for_a_proxy_to_fall_back() {
+    let backed = Backed::start("");
+    let new = backed.stand_in.token("9", "read");
+    let lists = json!([{"id": "77", "title": "New", "replies_policy": "list", "exclusive": false}]);
+    backed.stand_in.known().lists.insert("7".to_owned(), lists);
+    for (path, token) in [(HOME, &new), ("/api/v1/timelines/list/77", &backed.kim)] {
+        let answer = backed.get(path, token);
+        assert_eq!(answer.status(), 503, "{path}");
+        assert!(answer.headers().contains_key("retry-after"), "{path}");
+    }
+    let nobodys = backed.get("/api/v1/timelines/list/78", &backed.kim);
+    assert_eq!(nobodys.status(), 404, "the backend has none either");
+}
+
 #[test]
 fn what_the_backend_refuses_a_reader_is_refused() {
     let backed = Backed::start("");

@@ -17,11 +17,14 @@
     reason = "a test that cannot go on should stop; clippy.toml knows only what is inside #[test]"
 )]
 
+mod afternoon;
 mod arrival;
 mod asleep;
 mod bad_input;
+mod beside_mastodon;
 mod clients;
 mod clusters;
+mod compose;
 mod connector;
 mod corpus;
 mod crash;

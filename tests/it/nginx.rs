@@ -1,15 +1,13 @@
 //! The lines that docs/operating.md gives for nginx, in a real nginx before a pretended Mastodon and the service: who answers what.
 
 use crate::support;
+use crate::support::nginx::{HTTP, MAIN, Nginx};
 use crate::support::surface::{Surface, note, uri};
 use reqwest::blocking::Client;
 use serde_json::json;
 use slackwater::clock;
-use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -36,7 +34,7 @@ fn with_the_lines_of_the_documents_timelines_come_from_here_and_all_else_from_ma
         format!("{locations}\n{own}"),
         format!("{own}\n{api}\n{locations}"),
     ] {
-        let nginx = Nginx::start(&surface, &mastodon, &streaming, snippet, &server);
+        let proxy = Proxy::start(&surface, &mastodon, &streaming, snippet, &server);
         for (path, who) in [
             ("/api/v1/timelines/home", US),
             ("/api/v1/timelines/home?limit=3", US),
@@ -58,14 +56,14 @@ fn with_the_lines_of_the_documents_timelines_come_from_here_and_all_else_from_ma
             ("/api/v1/streaming/user", "mastodon's streaming"),
             ("/api/v1/streaming/health", "mastodon's streaming"),
         ] {
-            assert_eq!(nginx.who_answers(path), who, "{path} with {server}");
+            assert_eq!(proxy.who_answers(path), who, "{path} with {server}");
         }
         // And the answer is the timeline, with links to where the client came to.
-        let request = nginx.get("/api/v1/timelines/home?limit=1");
+        let request = proxy.get("/api/v1/timelines/home?limit=1");
         let answer = request.bearer_auth(surface.token("read")).send().unwrap();
         let link = answer.headers()["link"].to_str().unwrap().to_owned();
         assert!(
-            link.contains(&nginx.url("/api/v1/timelines/home")),
+            link.contains(&proxy.url("/api/v1/timelines/home")),
             "{link}"
         );
         let page: serde_json::Value = answer.json().unwrap();
@@ -79,16 +77,16 @@ fn who_wants_its_timelines_live_has_them_with_the_other_lines() {
     let mastodon = Mastodon::start("mastodon");
     let [snippet, locations, streaming] = documented_blocks();
     let server = format!("{locations}\n{streaming}");
-    let nginx = Nginx::start(&surface, &mastodon, &mastodon, &snippet, &server);
-    assert_eq!(nginx.who_answers("/api/v1/streaming/health"), US);
-    assert_eq!(nginx.who_answers("/api/v1/streaming/user"), US);
-    assert_eq!(nginx.who_answers("/api/v1/notifications"), "mastodon");
+    let proxy = Proxy::start(&surface, &mastodon, &mastodon, &snippet, &server);
+    assert_eq!(proxy.who_answers("/api/v1/streaming/health"), US);
+    assert_eq!(proxy.who_answers("/api/v1/streaming/user"), US);
+    assert_eq!(proxy.who_answers("/api/v1/notifications"), "mastodon");
     let token = surface.token("read");
-    let url = nginx.url(&format!(
+    let url = proxy.url(&format!(
         "/api/v1/streaming?stream=user&access_token={token}"
     ));
     let request = url.replacen("http", "ws", 1).into_client_request().unwrap();
-    let stream = TcpStream::connect(("127.0.0.1", nginx.port)).unwrap();
+    let stream = TcpStream::connect(("127.0.0.1", proxy.nginx.port)).unwrap();
     let briefly = Duration::from_millis(500);
     stream.set_read_timeout(Some(briefly)).unwrap();
     let (mut socket, _) = tungstenite::client(request, stream).unwrap();
@@ -168,23 +166,21 @@ impl Drop for Mastodon {
     }
 }
 
-/// A running nginx. Killed, by its process id, when dropped.
-struct Nginx {
-    dir: TempDir,
-    port: u16,
-    process: Child,
+/// A running nginx.
+struct Proxy {
+    nginx: Nginx,
     client: Client,
 }
 
-impl Nginx {
-    /// Starts one with the lines that Mastodon's own configuration has around `server`; returns when it answers.
+impl Proxy {
+    /// Starts one with the lines that Mastodon's own configuration has around `server`.
     fn start(
         surface: &Surface,
         mastodon: &Mastodon,
         streaming: &Mastodon,
         snippet: &str,
         server: &str,
-    ) -> Nginx {
+    ) -> Proxy {
         let dir = TempDir::new().unwrap();
         let here = surface.door().base().trim_start_matches("http://");
         std::fs::create_dir(dir.path().join("snippets")).unwrap();
@@ -192,18 +188,11 @@ impl Nginx {
         assert!(snippet.contains(here), "{snippet}");
         std::fs::write(dir.path().join("snippets/slackwater.conf"), snippet).unwrap();
         let (mastodon, streaming) = (mastodon.port, streaming.port);
-        // Between choosing the port and using it somebody else may take it: then another is chosen.
-        let (port, process) = support::wait_for("nginx", || {
-            let free = TcpListener::bind("127.0.0.1:0").unwrap();
-            let port = free.local_addr().unwrap().port();
-            drop(free);
-            let config = format!(
-                "daemon off; master_process off; pid nginx.pid; error_log stderr warn;
-                 events {{ worker_connections 64; }}
+        let nginx = Nginx::start(dir, |port| {
+            format!(
+                "{MAIN}
                  http {{
-                     access_log off;
-                     client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
-                     uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+                     {HTTP}
                      map $http_upgrade $connection_upgrade {{ default upgrade; '' close; }}
                      upstream backend {{ server 127.0.0.1:{mastodon}; }}
                      upstream streaming {{ server 127.0.0.1:{streaming}; }}
@@ -216,36 +205,16 @@ impl Nginx {
                          {server}
                      }}
                  }}"
-            );
-            std::fs::write(dir.path().join("nginx.conf"), config).unwrap();
-            let mut process = run(dir.path());
-            let answers = || TcpStream::connect(("127.0.0.1", port)).is_ok();
-            let begun = clock::stopwatch();
-            while begun.elapsed() < support::DEADLINE {
-                if answers() {
-                    return Some((port, process));
-                }
-                if process.try_wait().unwrap().is_some() {
-                    let said = std::fs::read_to_string(dir.path().join("said")).unwrap();
-                    assert!(said.contains("in use"), "{said}");
-                    return None;
-                }
-                std::thread::yield_now();
-            }
-            process.kill().unwrap();
-            process.wait().unwrap();
-            None
+            )
         });
-        Nginx {
-            dir,
-            port,
-            process,
+        Proxy {
+            nginx,
             client: Client::new(),
         }
     }
 
     fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.port)
+        format!("http://127.0.0.1:{}{path}", self.nginx.port)
     }
 
     fn get(&self, path: &str) -> reqwest::blocking::RequestBuilder {
@@ -258,34 +227,4 @@ impl Nginx {
         let is_ours = text == "OK" || text.contains("The access token is invalid");
         if is_ours { US.to_owned() } else { text }
     }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let said = std::fs::read_to_string(self.dir.path().join("said"));
-            eprintln!("{}", said.unwrap_or_default());
-        }
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn run(dir: &Path) -> Child {
-    let said = File::create(dir.join("said")).unwrap();
-    let places = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx"];
-    let there = places.map(PathBuf::from).into_iter().find(|it| it.exists());
-    let nginx = there.unwrap_or_else(|| "nginx".into());
-    let mut command = Command::new(nginx);
-    let command = command
-        .arg("-p")
-        .arg(dir)
-        .arg("-c")
-        .arg(dir.join("nginx.conf"));
-    // Before it has read where to write errors.
-    let command = command.args(["-e", "stderr"]).stdin(Stdio::null());
-    let command = command.stdout(Stdio::null()).stderr(said);
-    command
-        .spawn()
-        .expect("nginx, which tests/run installs where it is missing")
 }

@@ -1,9 +1,11 @@
 //! A stand-in for a Mastodon behind its own proxy: a server of HTTP and a streaming server, which answer as Mastodon's do where
 //! that matters here. What it knows, a test tells it.
 
+mod own_clients;
+
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -50,6 +52,10 @@ pub(crate) struct Known {
     pub(crate) calls: Vec<(String, String)>,
     /// The addresses that calls were made for.
     pub(crate) callers: BTreeSet<String>,
+    /// The method, path and body of every call that was no `GET`, in the order they came.
+    pub(crate) deeds: Vec<(String, String, String)>,
+    /// Where its clients open streams, as its instance's document says: scheme, host and port.
+    pub(crate) streams_at: String,
     /// The calls it is answering, and the most there were at once.
     now: usize,
     pub(crate) most_at_once: usize,
@@ -75,6 +81,7 @@ enum Outgoing {
 /// A running one. It ends with the test's process; its ports are its own until then.
 #[derive(Clone)]
 pub(crate) struct StandIn {
+    web_domain: &'static str,
     http: SocketAddr,
     streaming: SocketAddr,
     known: Arc<Mutex<Known>>,
@@ -83,9 +90,15 @@ pub(crate) struct StandIn {
 
 impl StandIn {
     pub(crate) fn start() -> StandIn {
+        StandIn::start_as(WEB_DOMAIN)
+    }
+
+    /// Starts one that is known by this host.
+    pub(crate) fn start_as(web_domain: &'static str) -> StandIn {
         let bind = || TcpListener::bind("127.0.0.1:0").expect("a port");
         let (http, streaming) = (bind(), bind());
         let stand_in = StandIn {
+            web_domain,
             http: http.local_addr().expect("an address"),
             streaming: streaming.local_addr().expect("an address"),
             mood_changed: Arc::default(),
@@ -98,6 +111,8 @@ impl StandIn {
                 lists: HashMap::new(),
                 calls: Vec::new(),
                 callers: BTreeSet::new(),
+                deeds: Vec::new(),
+                streams_at: String::new(),
                 now: 0,
                 most_at_once: 0,
                 sockets: Vec::new(),
@@ -123,9 +138,14 @@ impl StandIn {
     /// The table `[mastodon]` of who asks it.
     pub(crate) fn config(&self) -> String {
         format!(
-            "[mastodon]\nids = \"ref\"\nupstream = \"http://{}\"\nstreaming = \"http://{}\"\nweb_domain = \"{WEB_DOMAIN}\"\n",
-            self.http, self.streaming
+            "[mastodon]\nids = \"ref\"\nupstream = \"http://{}\"\nstreaming = \"http://{}\"\nweb_domain = \"{}\"\n",
+            self.http, self.streaming, self.web_domain
         )
+    }
+
+    /// The ports of its HTTP server and of its streaming server.
+    pub(crate) fn ports(&self) -> (u16, u16) {
+        (self.http.port(), self.streaming.port())
     }
 
     /// What it knows, to be read or changed.
@@ -207,7 +227,8 @@ impl StandIn {
     fn serve(&self, tcp: TcpStream) {
         let mut reader = BufReader::new(tcp.try_clone().expect("the same connection"));
         let mut out = tcp;
-        while let Some((path, headers)) = head(&mut reader) {
+        while let Some(call) = Call::read(&mut reader) {
+            let path = &call.path;
             let mood = self.known().mood.clone();
             if mood == Mood::Gone {
                 return;
@@ -230,9 +251,9 @@ impl StandIn {
                     .wait_timeout_while(self.known(), *long, takes);
                 known.expect("what it knows").0.now -= 1;
             }
-            let (status, extra, body) = self.answer(&path, &headers, &mood);
+            let (status, extra, body) = self.answer(&call, &mood);
             let answer = format!(
-                "HTTP/1.1 {status} So\r\ncontent-type: application/json\r\ncontent-length: {}\r\n{extra}\r\n{body}",
+                "HTTP/1.1 {status} So\r\ncontent-type: application/json\r\ncache-control: private, no-store\r\ncontent-length: {}\r\n{extra}\r\n{body}",
                 body.len()
             );
             if out.write_all(answer.as_bytes()).is_err() {
@@ -241,20 +262,16 @@ impl StandIn {
         }
     }
 
-    fn answer(
-        &self,
-        path: &str,
-        headers: &HashMap<String, String>,
-        mood: &Mood,
-    ) -> (u16, String, String) {
-        let header = |name: &str| headers.get(name).map_or("", String::as_str);
+    fn answer(&self, call: &Call, mood: &Mood) -> (u16, String, String) {
+        let path = call.path.as_str();
+        let header = |name: &str| call.header(name);
         let plain = |status: u16, body: &str| (status, String::new(), body.to_owned());
         // As Rails' own middleware does, before any route.
-        if header("host") != WEB_DOMAIN {
+        if header("host") != self.web_domain {
             return plain(403, "<html>Blocked hosts</html>");
         }
         if header("x-forwarded-proto") != "https" {
-            let to = format!("location: https://{WEB_DOMAIN}{path}\r\n");
+            let to = format!("location: https://{}{path}\r\n", self.web_domain);
             return (301, to, String::new());
         }
         let mut known = self.known();
@@ -271,6 +288,13 @@ impl StandIn {
             }
             _ => {}
         }
+        if call.method != "GET" {
+            let deed = (call.method.clone(), path.to_owned(), call.body.clone());
+            known.deeds.push(deed);
+        }
+        if let Some(document) = known.instance(path, self.web_domain) {
+            return plain(200, &document);
+        }
         let Some((account, scope)) = known.tokens.get(&token).cloned() else {
             return plain(401, r#"{"error":"The access token is invalid"}"#);
         };
@@ -279,6 +303,9 @@ impl StandIn {
                 422,
                 r#"{"error":"This method requires an authenticated user"}"#,
             );
+        }
+        if let Some((status, body)) = known.answer_of_client(&account, &scope, call) {
+            return plain(status, &body);
         }
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let needed = match path {
@@ -294,10 +321,9 @@ impl StandIn {
         }
         let not_found = || plain(404, r#"{"error":"Record not found"}"#);
         match path {
-            "/api/v1/accounts/verify_credentials" => plain(
-                200,
-                &json!({"id": account, "username": "x", "source": {}}).to_string(),
-            ),
+            "/api/v1/accounts/verify_credentials" => {
+                plain(200, &own_clients::credentials(&account).to_string())
+            }
             "/api/v1/lists" => {
                 let lists = known.lists.get(&account).cloned();
                 plain(200, &lists.unwrap_or_else(|| json!([])).to_string())
@@ -334,10 +360,21 @@ impl StandIn {
         }
     }
 
-    fn stream(&self, tcp: TcpStream) {
-        let mut token = String::new();
+    fn stream(&self, mut tcp: TcpStream) {
+        let mut start = [0; 32];
+        let health = b"GET /api/v1/streaming/health";
+        if tcp.peek(&mut start).is_ok() && start.starts_with(health) {
+            let mut reader = BufReader::new(tcp.try_clone().expect("the same connection"));
+            let answer = "HTTP/1.1 200 So\r\ncontent-length: 2\r\nconnection: close\r\n\r\nOK";
+            if Call::read(&mut reader).is_some() {
+                // Whoever asked may be gone.
+                let _ = tcp.write_all(answer.as_bytes());
+            }
+            return;
+        }
+        let (mut token, mut first) = (String::new(), Vec::new());
         #[allow(clippy::result_large_err)]
-        let admit = |request: &Request, response: Response| {
+        let admit = |request: &Request, mut response: Response| {
             let header = |name: &str| {
                 request
                     .headers()
@@ -354,12 +391,26 @@ impl StandIn {
             if !known.takes_sockets {
                 return refuse(503);
             }
-            if header("host") != WEB_DOMAIN || header("x-forwarded-proto") != "https" {
+            if header("host") != self.web_domain || header("x-forwarded-proto") != "https" {
                 return refuse(403);
             }
-            token = header("authorization")
-                .trim_start_matches("Bearer ")
-                .to_owned();
+            // A browser cannot send a header of its own: it names its token in the query or as a protocol.
+            let query = request.uri().query().unwrap_or_default();
+            let query: HashMap<_, _> = url::form_urlencoded::parse(query.as_bytes()).collect();
+            let named = |name: &str| query.get(name).map_or("", |it| it.as_ref());
+            let places = [
+                header("authorization").trim_start_matches("Bearer "),
+                named("access_token"),
+                header("sec-websocket-protocol"),
+            ];
+            let given = places.into_iter().find(|it| !it.is_empty());
+            token = given.unwrap_or_default().to_owned();
+            if let Some(protocol) = request.headers().get("sec-websocket-protocol") {
+                let headers = response.headers_mut();
+                headers.insert("sec-websocket-protocol", protocol.clone());
+            }
+            first = vec![named("stream").to_owned()];
+            first.retain(|stream| !stream.is_empty());
             match known.tokens.contains_key(&token) {
                 true => Ok(response),
                 false => refuse(401),
@@ -372,7 +423,11 @@ impl StandIn {
         let number = {
             let mut known = self.known();
             known.sockets_ever += 1;
-            let (number, streams) = (known.sockets_ever, Vec::new());
+            let number = known.sockets_ever;
+            let streams = Some(first)
+                .filter(|it| !it.is_empty())
+                .into_iter()
+                .collect();
             known.sockets.push(Connected {
                 number,
                 token,
@@ -456,21 +511,46 @@ impl Known {
     }
 }
 
-/// The head of a request: its path with its query, and its headers; none if the connection has ended.
-fn head(reader: &mut BufReader<TcpStream>) -> Option<(String, HashMap<String, String>)> {
-    let mut line = String::new();
-    if reader.read_line(&mut line).ok()? == 0 {
-        return None;
-    }
-    let path = line.strip_prefix("GET ")?.split(' ').next()?.to_owned();
-    let mut headers = HashMap::new();
-    loop {
+/// A request.
+struct Call {
+    method: String,
+    /// With its query.
+    path: String,
+    headers: HashMap<String, String>,
+    body: String,
+}
+
+impl Call {
+    /// Reads one; none if the connection has ended.
+    fn read(reader: &mut BufReader<TcpStream>) -> Option<Call> {
         let mut line = String::new();
-        reader.read_line(&mut line).ok()?;
-        let Some((name, value)) = line.trim_end().split_once(": ") else {
-            return Some((path, headers));
-        };
-        headers.insert(name.to_ascii_lowercase(), value.to_owned());
+        if reader.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        let mut words = line.split(' ').map(str::to_owned);
+        let (method, path) = (words.next()?, words.next()?);
+        let mut headers = HashMap::new();
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).ok()?;
+            let Some((name, value)) = line.trim_end().split_once(": ") else {
+                break;
+            };
+            headers.insert(name.to_ascii_lowercase(), value.to_owned());
+        }
+        let length = headers.get("content-length");
+        let mut body = vec![0; length.and_then(|it| it.parse().ok()).unwrap_or(0)];
+        reader.read_exact(&mut body).ok()?;
+        Some(Call {
+            method,
+            path,
+            headers,
+            body: String::from_utf8_lossy(&body).into_owned(),
+        })
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
     }
 }
 
