@@ -23,12 +23,14 @@
 //! | [`operator`] | what the service says of itself: metrics, progress; and what other windows would have done |
 //! | [`pipeline`] | the loop that drives it: the log, threads, the clock, dead letters, checkpoints |
 //! | [`connector`] | Mastodon's database: changes noted by triggers, and read into records |
+//! | [`compare`] | Mastodon's own homes beside those here: every difference with its reason |
 //! | [`config`] | the file as written, turned into each module's options |
 //! | [`service`] | all of it started and stopped |
 //! | [`demo`] | the service with a made-up fediverse around it, to look at |
 
 pub mod api;
 pub mod clock;
+pub mod compare;
 pub mod config;
 pub mod connector;
 pub mod demo;

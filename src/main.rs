@@ -84,7 +84,7 @@ enum Command {
         #[arg(long, value_name = "FILE.svg")]
         plot: Option<PathBuf>,
     },
-    /// Slackwater beside a Mastodon: what is done in its database.
+    /// Slackwater beside a Mastodon: what is done in its database, and its homes beside those here.
     #[command(subcommand)]
     Mastodon(Mastodon),
     /// Make a user token, to try things out with. Needs [auth.jwt].

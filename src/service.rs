@@ -2,6 +2,7 @@
 
 mod connection;
 mod cursor_key;
+mod daily_comparison;
 mod descriptors;
 mod listener;
 pub mod reload;
@@ -243,6 +244,7 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
         })
         .map_err(|e| broken("starting the pipeline's thread", &e))?;
     tokio::spawn(show_progress(state.view.clone()));
+    daily_comparison::start(&config, address, &state, shutdown.stopping.clone());
     let parts = connector::follow::Parts {
         view: state.view.clone(),
         sink: connector::drain::Sink {

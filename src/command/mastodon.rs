@@ -1,6 +1,7 @@
-//! `slackwater mastodon`: what is done in Mastodon's database.
+//! `slackwater mastodon`: what is done in Mastodon's database, and its homes beside those here.
 
 use super::configuration::config_or_default;
+use super::mastodon_compare::{self, Compare};
 use super::terminal::{ask, bar, print, show_progress, tell};
 use clap::{Args, Subcommand};
 use slackwater::api::auth::secret::Secret;
@@ -55,6 +56,9 @@ pub(crate) enum Mastodon {
         #[arg(long, default_value_t = 14, value_parser = clap::value_parser!(u32).range(1..=i64::from(DAYS_MAX)))]
         days: u32,
     },
+    /// Compare Mastodon's own home of an account with the one here: every post that is in one of them only, with its reason, and how
+    /// many would move. Ends with 1 if a difference has no reason. The service has to be running.
+    Compare(Compare),
 }
 
 /// Where the database is.
@@ -125,6 +129,7 @@ pub(crate) fn mastodon(what: &Mastodon) -> Result<ExitCode, Box<dyn Error>> {
                 write_delays(&connected, *days).await?;
                 Ok(ExitCode::SUCCESS)
             }
+            Mastodon::Compare(wanted) => mastodon_compare::run(wanted).await,
             Mastodon::Check { database } => {
                 let connected = Database::connect(&database.address()?).await?;
                 let findings = check(&inspect(&connected).await?, connected.place());

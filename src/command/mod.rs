@@ -4,6 +4,7 @@ pub(crate) mod check;
 pub(crate) mod configuration;
 pub(crate) mod demo;
 pub(crate) mod mastodon;
+pub(crate) mod mastodon_compare;
 pub(crate) mod serve;
 pub(crate) mod terminal;
 pub(crate) mod token;

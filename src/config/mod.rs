@@ -24,6 +24,7 @@ pub use mistake::{Mistake, Mistakes};
 
 use crate::api::auth::secret::Secret;
 use crate::api::{self, auth};
+use crate::compare;
 use crate::connector;
 use crate::log;
 use crate::log::built_in;
@@ -61,6 +62,8 @@ pub struct Config {
     pub mastodon: mastodon::Options,
     /// `mastodon.database`: where Mastodon's own database is.
     pub connector: connector::Options,
+    /// `mastodon.compare_tokens`: the accounts whose homes are compared with Mastodon's own.
+    pub compare: compare::daily::Options,
     /// `[auth]`: the tokens that are taken.
     pub auth: auth::Options,
     /// `auth.cursor_key`: what cursors are sealed with, so that nobody else makes any: at least 32 bytes. The first seals, and
@@ -98,6 +101,7 @@ impl Config {
             api: api::Options::default(),
             mastodon: mastodon::Options::default(),
             connector: connector::Options::default(),
+            compare: compare::daily::Options::default(),
             auth: auth::Options::default(),
             cursor_keys: Vec::new(),
             logging: logging::Options::default(),

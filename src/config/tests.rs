@@ -7,6 +7,7 @@ mod shipped;
 mod sources;
 
 use super::*;
+use crate::api::auth::token::Token;
 use crate::api::auth::{introspection, jwt};
 use crate::api::backend;
 use crate::api::limits::Limits;
@@ -29,6 +30,7 @@ fn environment(name: &str) -> Option<String> {
         "KAFKA_PASSWORD" => Some("hunter2".to_owned()),
         "SLACKWATER_DATABASE" => Some("postgres://slackwater@localhost/mastodon".to_owned()),
         "SLACKWATER_JWT_KEY" => Some("0123456789abcdef0123456789abcdef".to_owned()),
+        "SLACKWATER_COMPARE_TOKEN" => Some("volunteers".to_owned()),
         "SLACKWATER_CLIENT_SECRET" => Some("hush".to_owned()),
         "SLACKWATER_CURSOR_KEY" => Some("abcdef0123456789abcdef0123456789".to_owned()),
         "SHORT" => Some("hunter2".to_owned()),
@@ -110,6 +112,7 @@ fn a_file_that_says_everything_means_it() {
         web_domain = "home.example"
         plain_when_away = true
         database = "env:SLACKWATER_DATABASE"
+        compare_tokens = ["env:SLACKWATER_COMPARE_TOKEN", "another"]
         [auth]
         service_tokens = ["env:TOKEN", "fedcba9876543210"]
         public_feeds_open = true
@@ -206,6 +209,11 @@ fn a_file_that_says_everything_means_it() {
         connector: connector::Options {
             database: Some(Secret::new("postgres://slackwater@localhost/mastodon")),
             web_domain: "home.example".to_owned(),
+        },
+        compare: compare::daily::Options {
+            tokens: ["volunteers", "another"]
+                .map(|token| Token::new(token).unwrap())
+                .into(),
         },
         auth: auth::Options {
             public_feeds_open: true,

@@ -17,6 +17,7 @@ use super::resync::{Resync, Step};
 use crate::api::append_body::PlaceRule;
 use crate::clock;
 use crate::operator::connector_status::{ConnectorStatus, Stage};
+use crate::operator::logging::chain;
 use crate::operator::metrics::Metrics;
 use parking_lot::Mutex;
 use slackwater_engine::relationship::INSTANCE;
@@ -384,15 +385,4 @@ impl<'a> Connection<'a> {
         }
         Ok(())
     }
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

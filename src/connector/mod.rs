@@ -17,6 +17,7 @@
 //! | [`account_relations`] | every relation of some accounts |
 //! | [`drain`] | one turn at the outbox, into the log |
 //! | [`resync`], [`import`], [`recheck`], [`progress`] | what was there before; what was not noted; and how far that has come |
+//! | [`sign_in`] | when an account was last seen, and how far the installation goes |
 //! | [`follow`] | all of it while the service runs |
 //! | [`token_bearers`] | whose an access token is |
 
@@ -41,6 +42,7 @@ pub mod read_back;
 pub mod recheck;
 pub mod resolve;
 pub mod resync;
+pub mod sign_in;
 pub mod token_bearers;
 
 use crate::api::auth::secret::Secret;

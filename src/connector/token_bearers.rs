@@ -18,6 +18,19 @@ const ANSWER_WAIT: Duration = Duration::from_secs(2);
 /// The account and the scopes of a token; no row if nobody may use it.
 const BEARER: &str = "SELECT account_id, scopes FROM slackwater.token_bearer($1)";
 
+/// The account that may use a token, by its decimal number, and the token's scopes; none if nobody may.
+pub async fn bearer(database: &Database, token: &str) -> Result<Option<Bearer>, DatabaseError> {
+    let parameter: &(dyn ToSql + Sync) = &token;
+    let rows = database.rows(BEARER, &[(parameter, Type::TEXT)]).await?;
+    let Some(row) = rows.first() else {
+        return Ok(None);
+    };
+    Ok(Some(Bearer {
+        account: row.try_get::<_, i64>(0)?.to_string(),
+        scopes: row.try_get::<_, Option<String>>(1)?.unwrap_or_default(),
+    }))
+}
+
 /// Asks Mastodon's database about tokens, over one connection that all share.
 #[derive(Debug)]
 pub struct TokenBearers {
@@ -32,19 +45,6 @@ impl TokenBearers {
             address,
             connection: Mutex::default(),
         }
-    }
-
-    async fn bearer_of(&self, token: &str) -> Result<Option<Bearer>, DatabaseError> {
-        let database = self.connection().await?;
-        let parameter: &(dyn ToSql + Sync) = &token;
-        let rows = database.rows(BEARER, &[(parameter, Type::TEXT)]).await?;
-        let Some(row) = rows.first() else {
-            return Ok(None);
-        };
-        Ok(Some(Bearer {
-            account: row.try_get::<_, i64>(0)?.to_string(),
-            scopes: row.try_get::<_, Option<String>>(1)?.unwrap_or_default(),
-        }))
     }
 
     /// The connection that is open, or another.
@@ -62,7 +62,8 @@ impl TokenBearers {
 impl TokenRegister for TokenBearers {
     fn bearer<'a>(&'a self, token: &'a Token) -> BoxFuture<'a, Result<Option<Bearer>, Cause>> {
         let answer = async {
-            match tokio::time::timeout(ANSWER_WAIT, self.bearer_of(token.reveal())).await {
+            let asking = async { bearer(&*self.connection().await?, token.reveal()).await };
+            match tokio::time::timeout(ANSWER_WAIT, asking).await {
                 Ok(answer) => Ok(answer?),
                 Err(elapsed) => {
                     // A connection that does not answer is not kept for the next who asks.

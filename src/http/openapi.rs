@@ -2,6 +2,7 @@
 
 use crate::api::openapi::operation::Schemas;
 use crate::api::openapi::route::Route;
+use crate::compare::report::Comparison;
 use crate::{api, mastodon};
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
@@ -16,6 +17,10 @@ pub fn document() -> Value {
 /// configuration is [`config::schema`](crate::config::schema).
 pub fn files() -> Vec<(&'static str, Value)> {
     let mut files = api::openapi::schemas();
+    files.push((
+        "compare.schema.json",
+        api::openapi::answered::<Comparison>(),
+    ));
     files.push(("openapi.json", document()));
     files
 }

@@ -1,5 +1,6 @@
 //! Numbers for Prometheus. Every label has a bounded set of values.
 
+use super::compare_metrics::CompareMetrics;
 use parking_lot::RwLock;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
@@ -100,6 +101,8 @@ pub struct Metrics {
     pub connector_lag_ms: Gauge,
     /// 1 while Mastodon's outbox is followed.
     pub connector_following: Gauge,
+    /// The last daily comparison with Mastodon's homes.
+    pub compare: CompareMetrics,
 }
 
 impl Default for Metrics {
@@ -140,6 +143,7 @@ impl Default for Metrics {
             connector_outbox_rows: Gauge::default(),
             connector_lag_ms: Gauge::default(),
             connector_following: Gauge::default(),
+            compare: CompareMetrics::default(),
         };
         metrics.register();
         metrics
@@ -349,6 +353,7 @@ impl Metrics {
             self.ready.clone(),
         );
         self.register_connector();
+        self.compare.register(&mut self.registry);
     }
 
     fn register_connector(&mut self) {

@@ -83,7 +83,13 @@ fn the_steps_of_the_document_lead_there_and_back() {
     for id in own {
         stand_in.has(u64::try_from(id).unwrap());
     }
+    // One Mastodon: its database and its server know the same token.
     let token = stand_in.token(&mia.to_string(), "read write");
+    let give = "SELECT pretend.give_token($1, $2, 'read write')";
+    mastodon
+        .connection
+        .query_one(give, &[&mia, &token])
+        .unwrap();
     let (nginx, certificate) = site_of(port, stand_in.ports(), |text| text);
     let base = format!("https://localhost:{}", nginx.port);
     let home = || {

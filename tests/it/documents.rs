@@ -14,7 +14,11 @@ const FOLDERS: &[&str] = &[
     "src", "tests", "crates", "docs", "benches", "schemas", ".ci",
 ];
 /// What the configurations in documents take from the environment.
-const SECRETS: &[&str] = &["SLACKWATER_TOKEN", "SLACKWATER_JWT_KEY"];
+const SECRETS: &[&str] = &[
+    "SLACKWATER_TOKEN",
+    "SLACKWATER_JWT_KEY",
+    "SLACKWATER_COMPARE_TOKEN",
+];
 
 #[test]
 fn a_link_leads_to_a_file_that_exists_and_to_a_heading_in_it() {
@@ -124,6 +128,7 @@ fn a_command_of_ours_has_the_flags_it_is_called_with() {
         "mastodon uninstall",
         "mastodon check",
         "mastodon delays",
+        "mastodon compare",
     ];
     let helps: BTreeMap<_, _> = ours.into_iter().map(|name| (name, help_of(name))).collect();
     check(|document| {

@@ -56,7 +56,8 @@ pub(crate) fn schemas() -> Vec<(&'static str, Value)> {
     ]
 }
 
-fn answered<T: JsonSchema>() -> Value {
+/// The schema of what is answered, or written by a command.
+pub(crate) fn answered<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().for_serialize();
     settings.into_generator().into_root_schema_for::<T>().into()
 }

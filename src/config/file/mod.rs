@@ -188,6 +188,9 @@ pub struct Mastodon {
     /// The address of Mastodon's own database, `postgres://...`, for the role that `slackwater mastodon install` makes. With it
     /// feeds follow that database.
     pub database: Option<SecretText>,
+    /// Access tokens of accounts whose homes are compared with Mastodon's own every day, at most 16.
+    #[schemars(length(min = 1, max = 16))]
+    pub compare_tokens: Option<Vec<SecretText>>,
 }
 
 /// What the service says while it runs.

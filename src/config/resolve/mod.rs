@@ -1,6 +1,7 @@
 //! From the file as written to the options that each module takes, and the checks that need more than one key.
 
 mod auth;
+mod compare;
 mod connector;
 mod feed;
 mod http;
@@ -41,6 +42,7 @@ pub(super) fn resolve(
     let listen = resolver.listen(&written.http, default.listen);
     let api = resolver.api(&written.http, &written.stream, default.api);
     let connector = resolver.connector(&written.mastodon);
+    let compare = resolver.compare(&written.mastodon);
     let (mastodon, backend) = resolver.mastodon(
         written.mastodon,
         &default.mastodon,
@@ -57,6 +59,7 @@ pub(super) fn resolve(
         api,
         mastodon,
         connector,
+        compare,
         auth,
         cursor_keys,
         logging,

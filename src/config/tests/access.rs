@@ -195,3 +195,27 @@ fn a_backend_is_named_with_all_that_asking_it_needs() {
     let alone = right("[mastodon]\nweb_domain = \"social.example\"");
     assert_eq!((alone.mastodon.upstream, alone.auth.backend), (None, None));
 }
+
+#[test]
+fn homes_are_compared_where_both_can_be_read() {
+    let tokens = "compare_tokens = [\"good\", \"env:NOT_SET\", \"with space\"]";
+    let token = "allowed: an access token of Mastodon's, or env:NAME or file:PATH of one";
+    check(
+        &format!("[mastodon]\n{tokens}"),
+        &format!(
+            "s.toml:2: mastodon.compare_tokens: found no upstream; allowed: upstream = \"http://127.0.0.1:3000\" beside it: both homes are read\n\
+             s.toml:2: mastodon.compare_tokens: found no database; allowed: database = \"env:SLACKWATER_DATABASE\" beside it: both homes are read\n\
+             s.toml:2: mastodon.compare_tokens[1]: found env:NOT_SET, which is not set; {token}\n\
+             s.toml:2: mastodon.compare_tokens[2]: found a token with spaces or other characters that no header can hold, or none; {token}"
+        ),
+    );
+    let many: Vec<String> = (0..17).map(|n| format!("\"token{n}\"")).collect();
+    check(
+        &format!(
+            "[mastodon]\nids = \"ref\"\nupstream = \"http://127.0.0.1:3000\"\nweb_domain = \"social.example\"\n\
+             database = \"env:SLACKWATER_DATABASE\"\ncompare_tokens = [{}]",
+            many.join(", ")
+        ),
+        "s.toml:6: mastodon.compare_tokens: found a list of 17; allowed: at most 16 tokens",
+    );
+}

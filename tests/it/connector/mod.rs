@@ -122,6 +122,7 @@ impl Stage {
 
     /// Waits until all that was done is in the log and read.
     fn settle(&mut self) {
+        self.instance.wait_until_ready();
         wait_for("the outbox to be empty", || {
             let left = self
                 .client

@@ -181,6 +181,11 @@ impl Instance {
         });
     }
 
+    /// The file of its configuration.
+    pub(crate) fn config(&self) -> &Path {
+        &self.config
+    }
+
     /// Its process id.
     pub(crate) fn pid(&self) -> u32 {
         self.process.as_ref().expect("a running service").id()

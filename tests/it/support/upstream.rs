@@ -48,6 +48,14 @@ pub(crate) struct Known {
     /// Accounts and scopes by their tokens.
     pub(crate) tokens: HashMap<String, (String, String)>,
     pub(crate) lists: HashMap<String, Value>,
+    /// Homes by their accounts, in any order.
+    pub(crate) homes: HashMap<String, BTreeSet<u64>>,
+    /// Whose home is being made anew.
+    pub(crate) regenerating: BTreeSet<String>,
+    /// What is so of the relation of an account to another: fields over those of accounts that have none.
+    pub(crate) relations: BTreeMap<(String, String), Value>,
+    /// Hashtags that accounts follow.
+    pub(crate) hashtags: HashMap<String, Vec<&'static str>>,
     /// Whose token and which path every call had, in the order they came.
     pub(crate) calls: Vec<(String, String)>,
     /// The addresses that calls were made for.
@@ -109,6 +117,10 @@ impl StandIn {
                 own: BTreeMap::new(),
                 tokens: HashMap::new(),
                 lists: HashMap::new(),
+                homes: HashMap::new(),
+                regenerating: BTreeSet::new(),
+                relations: BTreeMap::new(),
+                hashtags: HashMap::new(),
                 calls: Vec::new(),
                 callers: BTreeSet::new(),
                 deeds: Vec::new(),
@@ -310,6 +322,7 @@ impl StandIn {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let needed = match path {
             "/api/v1/accounts/verify_credentials" => "read:accounts",
+            "/api/v1/accounts/relationships" | "/api/v1/followed_tags" => "read:follows",
             _ if path.starts_with("/api/v1/lists") => "read:lists",
             _ => "read:statuses",
         };
@@ -320,9 +333,40 @@ impl StandIn {
             );
         }
         let not_found = || plain(404, r#"{"error":"Record not found"}"#);
+        let asked = |wanted: &str| -> Vec<String> {
+            let pairs = url::form_urlencoded::parse(query.as_bytes());
+            let pairs = pairs.filter(|(name, _)| name == wanted);
+            pairs.map(|(_, value)| value.into_owned()).collect()
+        };
         match path {
             "/api/v1/accounts/verify_credentials" => {
                 plain(200, &own_clients::credentials(&account).to_string())
+            }
+            "/api/v1/timelines/home" => {
+                let is_anew = known.regenerating.contains(&account);
+                plain(
+                    if is_anew { 206 } else { 200 },
+                    &known.own_home(&account, query),
+                )
+            }
+            "/api/v1/accounts/relationships" => {
+                let relation = |id: String| {
+                    let mut relation = json!({"id": id, "following": false, "showing_reblogs": false, "notifying": false,
+                        "languages": null, "followed_by": false, "blocking": false, "blocked_by": false, "muting": false,
+                        "muting_notifications": false, "requested": false, "domain_blocking": false, "endorsed": false, "note": ""});
+                    let own = known.relations.get(&(account.clone(), id));
+                    for (name, value) in own.and_then(Value::as_object).into_iter().flatten() {
+                        relation[name] = value.clone();
+                    }
+                    relation
+                };
+                let all: Vec<Value> = asked("id[]").into_iter().map(relation).collect();
+                plain(200, &json!(all).to_string())
+            }
+            "/api/v1/followed_tags" => {
+                let names = known.hashtags.get(&account).cloned().unwrap_or_default();
+                let all: Vec<Value> = names.iter().map(|name| json!({"name": name})).collect();
+                plain(200, &json!(all).to_string())
             }
             "/api/v1/lists" => {
                 let lists = known.lists.get(&account).cloned();

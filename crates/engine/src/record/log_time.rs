@@ -135,6 +135,16 @@ mod tests {
         }
     }
 
+    /// Were this to fail, whoever says that it arrived in some days would make every post so much older.
+    #[test]
+    fn a_record_from_more_than_a_day_ahead_of_the_clock_does_not_count() {
+        let mut log_time = LogTime::at(day(9));
+        log_time.read(day(12), day(9));
+        assert_eq!(log_time.newest(), day(9));
+        log_time.read(day(10), day(9));
+        assert_eq!(log_time.newest(), day(10), "clocks differ by so much");
+    }
+
     /// Were this to fail, a clock that is wrong for a day would delete what nobody can bring back.
     #[test]
     fn a_leap_is_in_doubt_until_the_log_has_gone_on_for_as_long() {

@@ -5,6 +5,7 @@ use crate::feed::rules::{Decision, Subject, decide, decide_list};
 use crate::feed::store::disk::DiskError;
 use crate::view::View;
 use crate::view::feed_ref::FeedRef;
+use crate::view::hidden::Hidden;
 use schemars::JsonSchema;
 use serde::Serialize;
 use slackwater_order::place::PostId;
@@ -60,7 +61,7 @@ impl View {
             let (shows, why) = match decision {
                 Decision::Out(why) => (false, why.words()),
                 Decision::In(because) => match self.hides(account, &feed, post.id, now)? {
-                    Some(why) => (false, why),
+                    Some(why) => (false, why.words()),
                     None => (true, because.words()),
                 },
             };
@@ -82,7 +83,7 @@ impl View {
         feed: &str,
         id: PostId,
         now: Time,
-    ) -> Result<Option<&'static str>, DiskError> {
+    ) -> Result<Option<Hidden>, DiskError> {
         let snapshot = match FeedRef::of_account(account, feed) {
             Some(feed_ref) => self.snapshot(&feed_ref, None, now)?,
             None => None,

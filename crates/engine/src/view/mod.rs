@@ -18,6 +18,7 @@
 //! | [`feed_ref`] | which feed a request names, and who reads it |
 //! | [`snapshot`] | a feed at one moment: all of the above together |
 //! | [`relations`] | the relations of an account that are in force |
+//! | [`hidden`] | why a feed does not show what belongs in it |
 //! | [`explain`] | why an account has a post in its feeds, or has not |
 
 pub mod change_batch;
@@ -25,6 +26,7 @@ pub mod changes;
 pub mod cursor;
 pub mod explain;
 pub mod feed_ref;
+pub mod hidden;
 pub mod horizons;
 pub mod last_access;
 pub mod late;

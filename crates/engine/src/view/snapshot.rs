@@ -11,6 +11,7 @@ use crate::view::change_batch::{BatchLimit, ChangeBatch, WriteEntry, batch as ba
 use crate::view::changes::{ChangedEntry, CursorRefused, changes};
 use crate::view::cursor::{Batch, Cursor, ReadPoint};
 use crate::view::feed_ref::{FeedRef, ResolvedFeed};
+use crate::view::hidden::Hidden;
 use crate::view::pending_relations::{Consistency, FeedProgress};
 use crate::view::visible::{Visible, visible};
 use slackwater_order::horizon::highest_visible;
@@ -153,17 +154,17 @@ impl Snapshot {
     }
 
     /// Why an entry is not visible, if it is not.
-    pub fn hides(&self, id: PostId) -> Option<&'static str> {
+    pub fn hides(&self, id: PostId) -> Option<Hidden> {
         if self.ids().binary_search(&id).is_ok() {
             None
         } else if id <= self.visible.floor {
-            Some("it stands below where the feed ends")
+            Some(Hidden::BelowEnd)
         } else if self.visible.hides(id) {
-            Some("the same post is shown shortly below it")
+            Some(Hidden::Repeat)
         } else if self.feed.ids.binary_search(&id).is_ok() {
-            Some("it waits until the feed's horizon reaches it")
+            Some(Hidden::Held)
         } else {
-            Some("it is being put in")
+            Some(Hidden::BeingPutIn)
         }
     }
 

@@ -43,14 +43,13 @@ impl Known {
         scope: &str,
         call: &Call,
     ) -> Option<(u16, String)> {
-        let (path, query) = call.path.split_once('?').unwrap_or((&call.path, ""));
+        let (path, _) = call.path.split_once('?').unwrap_or((&call.path, ""));
         let parts: Vec<&str> = path.trim_start_matches("/api/v1/").split('/').collect();
         if call.method != "GET" && !scope.split(' ').any(|it| it == "write") {
             let refused = r#"{"error":"This action is outside the authorized scopes"}"#;
             return Some((403, refused.to_owned()));
         }
         match (call.method.as_str(), parts.as_slice()) {
-            ("GET", ["timelines", "home"]) => Some((200, self.own_home(account, query))),
             ("POST", ["statuses"]) => {
                 let newest = self.statuses.keys().next_back().copied();
                 let id = newest.unwrap_or(0) + 1;
@@ -89,16 +88,28 @@ impl Known {
         }
     }
 
-    /// A page of its own home, in the order of its ids: everything that it has and that the account may see.
-    fn own_home(&self, account: &str, query: &str) -> String {
+    /// A page of its own home, in the order of its ids: what a test put there, or if none put anything anywhere, everything that it has
+    /// and that the account may see.
+    pub(super) fn own_home(&self, account: &str, query: &str) -> String {
         let query: HashMap<_, _> = url::form_urlencoded::parse(query.as_bytes()).collect();
         let number = |name: &str| query.get(name).and_then(|it| it.parse::<u64>().ok());
-        let limit = number("limit").map_or(20, |it| usize::try_from(it).unwrap_or(20));
+        let limit = number("limit").unwrap_or(20).min(40) as usize;
         let below = number("max_id").unwrap_or(u64::MAX);
         let above = number("min_id").or(number("since_id")).unwrap_or(0);
-        let ids = self.statuses.range(above + 1..below).rev();
-        let texts = ids.filter_map(|(id, _)| self.text(account, *id));
-        format!("[{}]", texts.take(limit).collect::<Vec<_>>().join(","))
+        let texts: Vec<String> = match self.homes.is_empty() {
+            true => {
+                let ids = self.statuses.range(above + 1..below).rev();
+                let texts = ids.filter_map(|(id, _)| self.text(account, *id));
+                texts.take(limit).collect()
+            }
+            false => {
+                let home = self.homes.get(account).cloned().unwrap_or_default();
+                let page = home.range(above + 1..below).rev().take(limit);
+                page.filter_map(|id| Some(self.statuses.get(id)?.to_string()))
+                    .collect()
+            }
+        };
+        format!("[{}]", texts.join(","))
     }
 }
 

@@ -70,6 +70,32 @@ pub enum Excluded {
 }
 
 impl Excluded {
+    /// All of them, in their order.
+    pub const ALL: [Excluded; 22] = [
+        Excluded::Gone,
+        Excluded::TooLate,
+        Excluded::Timeless,
+        Excluded::Suspended,
+        Excluded::NotFollowed,
+        Excluded::NotListed,
+        Excluded::NotAddressed,
+        Excluded::ParentUnknown,
+        Excluded::ParentGone,
+        Excluded::OnExclusiveList,
+        Excluded::OtherLanguage,
+        Excluded::OriginalUnknown,
+        Excluded::OriginalGone,
+        Excluded::OriginalNotAddressed,
+        Excluded::Blocked,
+        Excluded::Muted,
+        Excluded::DomainBlocked,
+        Excluded::BlockedBy,
+        Excluded::AnswersStranger,
+        Excluded::ReplyNotListed,
+        Excluded::BoostsOff,
+        Excluded::BoostsBlockedBy,
+    ];
+
     /// Whether it is for what became of another post, the one it boosts or answers.
     pub fn is_of_another(self) -> bool {
         matches!(
@@ -118,5 +144,20 @@ impl Included {
             Included::Followed => "its author is followed",
             Included::Tagged => "a hashtag it carries is followed",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_reason_has_words_of_its_own() {
+        let in_order = |(nth, reason): (usize, &Excluded)| *reason as usize == nth;
+        assert!(Excluded::ALL.iter().enumerate().all(in_order));
+        let words: BTreeSet<&str> = Excluded::ALL.into_iter().map(Excluded::words).collect();
+        assert_eq!(words.len(), Excluded::ALL.len());
+        assert_eq!(Excluded::ALL.last(), Some(&Excluded::BoostsBlockedBy));
     }
 }
