@@ -19,9 +19,9 @@ const CALLERS_SWEPT_AT: usize = 10_000;
 pub struct Limits {
     /// In all.
     pub all: usize,
-    /// Of one account.
+    /// The most of one account.
     pub per_account: usize,
-    /// From one address; of IPv6, from one network of 64 bits.
+    /// The most from one address; of IPv6, from one network of 64 bits.
     pub per_address: usize,
 }
 
@@ -53,7 +53,7 @@ pub enum LimitReached {
     /// In all.
     #[error("too many readers are connected: come back in a moment")]
     InAll,
-    /// Of the account.
+    /// The account has as many as it may.
     #[error("this account has as many connections as it may: close one first")]
     OfAccount,
     /// From the address.

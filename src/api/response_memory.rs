@@ -19,11 +19,11 @@ const ANSWER_UNITS: u32 = 8 << 10;
 /// The most that may be unread, in units of a KiB.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Of the responses to the backend together.
+    /// The bytes of the responses to the backend together.
     pub of_backend: u32,
-    /// Of the responses to all others together, so that they never block the backend.
+    /// The bytes of the responses to all others together, so that they never block the backend.
     pub of_others: u32,
-    /// Of the responses to one account or address.
+    /// The bytes of the responses to one account or address.
     pub of_one: u32,
     /// The longest time that a request waits for room.
     pub wait: Duration,
@@ -73,7 +73,7 @@ pub enum NoRoom {
     /// In all.
     #[error("too much of what others asked for has not been read yet: come back in a moment")]
     InAll,
-    /// Of this caller.
+    /// This caller has as much as it may.
     #[error("too much of what you asked for has not been read yet: read it first")]
     OfOne,
 }

@@ -52,7 +52,7 @@ pub(crate) enum Mastodon {
     Delays {
         #[command(flatten)]
         database: Where,
-        /// Of how many days, back from now.
+        /// The number of days, back from now.
         #[arg(long, default_value_t = 14, value_parser = clap::value_parser!(u32).range(1..=i64::from(DAYS_MAX)))]
         days: u32,
     },

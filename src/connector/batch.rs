@@ -77,7 +77,7 @@ pub struct RelationNote {
 }
 
 impl Batch {
-    /// Of these rows, which are in the order of their numbers.
+    /// The batch of these rows, which are in the order of their numbers.
     pub fn of(rows: Vec<Noted>) -> Batch {
         let mut batch = Batch::default();
         for row in rows {

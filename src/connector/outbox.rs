@@ -23,7 +23,7 @@ pub struct Noted {
     pub is_gone: bool,
     /// The keys that a row had which is gone, or whose keys have changed.
     pub old: OldKeys,
-    /// Of a post that was inserted: whether Mastodon fetched it.
+    /// Whether Mastodon fetched the post, if one was inserted.
     pub fetched: Option<bool>,
     /// When it was noted.
     pub at: Time,

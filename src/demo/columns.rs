@@ -137,7 +137,7 @@ pub fn draw(scene: &Scene<'_>, canvas: Canvas) -> Vec<String> {
     rows.iter().map(|row| row.trim_end().to_owned()).collect()
 }
 
-/// Of posts in a column, newest first: which ones stand above one that was written later.
+/// Which posts of a column, newest first, stand above one that was written later.
 pub fn out_of_order(column: &[ColumnEntry]) -> Vec<bool> {
     let mut latest_below = None;
     let mut wrong: Vec<bool> = column

@@ -116,7 +116,7 @@ fn separators(part: &str) -> usize {
 #[derive(Default)]
 struct Counts {
     nodes: Cell<usize>,
-    /// Of all attributes, those of copies too.
+    /// The bytes of all attributes, those of copies too.
     bytes: Cell<usize>,
     depth: Cell<usize>,
     steps: Cell<usize>,

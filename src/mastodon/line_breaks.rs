@@ -110,7 +110,7 @@ struct Kept {
     is_fresh: bool,
     /// How many are open.
     paragraphs: usize,
-    /// Of those that are open, whether each was made a paragraph.
+    /// Whether each heading that is open was made a paragraph.
     headings: Vec<bool>,
     /// How many are open.
     links: usize,

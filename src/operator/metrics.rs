@@ -91,7 +91,7 @@ pub struct Metrics {
     pub connector_rows: Counter,
     /// Records that were made of Mastodon's database.
     pub connector_records: Counter,
-    /// Of those, what the log does not take, and rows that named somebody of whom nothing is left.
+    /// Those of them that the log does not take, and rows that named somebody of whom nothing is left.
     pub connector_unusable: Counter,
     /// Relations that a comparison with Mastodon's database put right.
     pub connector_healed: Counter,

@@ -73,7 +73,7 @@ struct Backlog {
 
 #[derive(Default)]
 struct BacklogState {
-    /// Of each partition, the offsets of records whose letters are not durable.
+    /// The offsets of records whose letters are not durable, by partition.
     offsets: BTreeMap<(Topic, i32), BTreeSet<i64>>,
     letters: usize,
     bytes: usize,

@@ -47,7 +47,7 @@ pub enum Event {
     DeleteAuthor(usize),
     /// The author's document, sent or fetched, names a collection as their followers: of their own, or of somebody else.
     Name {
-        /// Of whom the document is.
+        /// The actor whose document it is.
         author: usize,
         /// What it names.
         collection: Collection,
@@ -109,7 +109,7 @@ pub struct Writing {
     pub mentions: Option<usize>,
     /// The post it answers.
     pub parent: Option<usize>,
-    /// Of [`World::tags`].
+    /// The number of a hashtag in [`World::tags`].
     pub tag: Option<usize>,
 }
 

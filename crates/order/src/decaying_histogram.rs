@@ -110,8 +110,8 @@ impl DecayingHistogram {
         lowest
     }
 
-    /// Of each bucket, from the first that is not empty to the last: its upper bound in milliseconds, and the share (0 to
-    /// 1) of the delays below or in it.
+    /// The upper bound of each bucket in milliseconds, and the share (0 to 1) of the delays below or in it, from the first that
+    /// is not empty to the last.
     pub fn shares(&self) -> impl Iterator<Item = (i64, f64)> {
         let last = self.quantile(1.0).map_or(0, |last| last + 1);
         let within = self.within().into_iter().enumerate().take(last);
@@ -120,7 +120,7 @@ impl DecayingHistogram {
             .map(|(bucket, share)| (upper_bound_ms(bucket), share))
     }
 
-    /// Of each bucket, the share (0 to 1) of the delays below or in it; 0 before the first delay.
+    /// The share (0 to 1) of the delays below or in each bucket; 0 before the first delay.
     pub fn within(&self) -> [f64; BUCKETS] {
         let total = self.total();
         let mut seen = 0.0;

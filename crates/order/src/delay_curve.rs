@@ -33,7 +33,7 @@ pub struct Row {
 }
 
 impl DelayCurve {
-    /// Of an origin seen for the first time. None before the first delay.
+    /// The curve of an origin seen for the first time. None before the first delay.
     pub fn new(histogram: &DecayingHistogram) -> Option<DelayCurve> {
         let shares = shares_of(histogram);
         let pays_from = first(&shares, PAYS)?;
@@ -52,7 +52,7 @@ impl DelayCurve {
         Some(DelayCurve { shares, pays_from })
     }
 
-    /// Of each bucket: its upper bound in milliseconds, and the share (0 to 1) of the posts below or in it.
+    /// The upper bound of each bucket in milliseconds, and the share (0 to 1) of the posts below or in it.
     pub fn shares(&self) -> impl Iterator<Item = (i64, f64)> + '_ {
         let shares = self.shares.iter().enumerate();
         shares.map(|(bucket, share)| (upper_bound_ms(bucket), f64::from(*share) / f64::from(ALL)))
@@ -63,7 +63,7 @@ impl DelayCurve {
         upper_bound_ms(self.pays_from.into())
     }
 
-    /// Of each bucket, the first one in or below which a share `q` (0 to 1) of those posts lies that lie in or below it:
+    /// The first bucket in or below which a share `q` (0 to 1) of those posts lies that lie in or below a bucket, for each:
     /// the shortest wait that finds as good as all that could be found. None of buckets in which waiting does not pay.
     pub fn shortest(&self, q: f64) -> [Option<u8>; BUCKETS] {
         let q = q.clamp(0.0, 1.0);

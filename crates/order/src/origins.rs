@@ -429,7 +429,7 @@ fn is_ahead(counted: &[i64], next: &[i64]) -> bool {
         .any(|(counted, next)| next < counted)
 }
 
-/// Of each partition, the higher offset.
+/// The higher offset of each partition.
 fn higher(one: &[i64], other: &[i64]) -> Offsets {
     let at = |offsets: &[i64], n| offsets.get(n).copied().unwrap_or(0);
     (0..one.len().max(other.len()))

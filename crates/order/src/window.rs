@@ -211,7 +211,7 @@ impl Windows {
 
     /// What a post of `origin` is judged by, if `learned` was learned of it.
     ///
-    /// Of an origin not yet learned everything up to the longest window counts as in time: nobody is held for it, so
+    /// The window of an origin. Of one not yet learned everything up to the longest window counts as in time: nobody is held for it, so
     /// there is no window that its posts could have missed.
     pub fn effective(&self, origin: &str, learned: Option<Duration>) -> EffectiveWindow {
         let window = self.of(origin);

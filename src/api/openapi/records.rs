@@ -345,7 +345,7 @@ fn relationship(schemas: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// Of a kind of relation the fields that make its key.
+/// The fields that make the key of a kind of relation.
 fn heading(kind: &Value) -> Value {
     const FIELDS: [&str; 4] = ["type", "account", "target", "list"];
     let kept = |name: &&str| FIELDS.contains(name);

@@ -56,7 +56,7 @@ pub struct MalformedLine {
 pub struct Configuration {
     /// Its file, or what else it is.
     pub name: String,
-    /// Of all posts.
+    /// The shares of all posts.
     pub shares: Shares,
     /// Readers who follow everybody in the trace, by patience.
     pub readers: Vec<ReaderRow>,
@@ -107,7 +107,7 @@ pub struct OriginRow {
     pub reorder_window_ms: i64,
     /// How that came about.
     pub window_from: WindowSource,
-    /// Of its posts.
+    /// The shares of its posts.
     pub shares: Shares,
 }
 
@@ -119,7 +119,7 @@ pub struct Recommended {
     pub patience: Option<ReaderRow>,
     /// The window of all others, in milliseconds.
     pub default_ms: i64,
-    /// Of each origin with posts enough to tell, those with the most posts first.
+    /// The windows of each origin with posts enough to tell, those with the most posts first.
     pub origins: Vec<Recommendation>,
 }
 

@@ -110,7 +110,7 @@ fn tuned(lines: &[String], candidates: &[Candidate], target: f64) -> Report {
     tune(&read(lines), candidates, target, &mut |_, _| {})
 }
 
-/// Of an origin's posts that are no backfill, the share that a window finds in time.
+/// The share of an origin's posts that a window finds in time, backfill aside.
 fn share_in_time(trace: &Trace, host: &str, window_ms: i64) -> f64 {
     let of_host = trace
         .arrivals

@@ -83,8 +83,8 @@ pub struct PostContent {
     /// The ids in `to`, `cc` and `audience`, each once, without Public and what by itself would be taken for the author's
     /// followers collection.
     pub addressed: Vec<String>,
-    /// Of a post that is not for everybody: the ids in `to` and `cc` that may be its author's followers collection, each
-    /// once, as they are compared; at most [`followers::COLLECTIONS_MAX`].
+    /// The ids in `to` and `cc` that may be its author's followers collection, each once, as they are compared; at most
+    /// [`followers::COLLECTIONS_MAX`]. Empty if the post is for everybody.
     pub collections: Vec<String>,
     /// The actor ids in Mention tags, each once.
     pub mentions: Vec<String>,

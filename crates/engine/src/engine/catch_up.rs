@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// The key in the data folder of the offsets up to which readers may have been shown the log.
 pub(super) const KNOWN: &str = "known";
 
-/// Of each partition, the offset up to which readers may have been shown it: where an earlier process had read, which is further than
+/// The offset of each partition up to which readers may have been shown it: where an earlier process had read, which is further than
 /// its last checkpoint at `next`; or, if the data folder is new, the end of the log.
 fn known(store: &Store, next: &[Position], log: &LogStatus) -> Result<Vec<Position>, DiskError> {
     if let Some(known) = store.meta::<Vec<Position>>(KNOWN)? {
@@ -30,7 +30,7 @@ pub struct CatchUp {
     /// The end of each partition at the start; removed when it is reached.
     ends: BTreeMap<(Topic, i32), i64>,
     is_done: bool,
-    /// Of each partition, up to where an earlier process had read, or where the log ended when the data folder was new.
+    /// Up to where an earlier process had read each partition, or where the log ended when the data folder was new.
     known: Offsets,
 }
 

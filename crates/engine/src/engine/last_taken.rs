@@ -4,7 +4,7 @@ use crate::record::fingerprint::{Fingerprint, last_before};
 use crate::record::{Position, Record, Topic};
 use std::collections::BTreeMap;
 
-/// Of each partition, the last record taken, and the one that the last checkpoint stored. These are enough: a partition whose offset is
+/// The last record taken of each partition, and the one that the last checkpoint stored. These are enough: a partition whose offset is
 /// held back, because of pending work, has a stored one before that.
 #[derive(Debug)]
 pub(super) struct LastTaken {

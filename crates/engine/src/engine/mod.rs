@@ -95,7 +95,7 @@ pub struct Engine {
     windows: Arc<Windows>,
     /// The offsets that were published last.
     seen: Arc<Offsets>,
-    /// Of each partition of the activities topic, the newest `arrived` taken.
+    /// The newest `arrived` taken of each partition of the activities topic.
     arrived: BTreeMap<i32, Time>,
     reflects: CheckpointState,
     /// The index among the reflected partitions of the record that was passed last.

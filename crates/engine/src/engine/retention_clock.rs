@@ -22,7 +22,7 @@ pub(super) struct RetentionClock {
     arrived: LogTime,
     /// When records of any kind were written: what clocks said of late.
     written: LogTime,
-    /// Of which doubt the log was told.
+    /// The doubt that was logged last.
     #[serde(skip)]
     told: Option<Doubt>,
     /// Since when the clock has gone on evenly: its time, and how long this process had run.

@@ -8,7 +8,7 @@ use slackwater_order::place::PostId;
 use slackwater_order::time::millis_of;
 use std::time::Duration;
 
-/// Of one feed: for each entry that shows a post another entry shows too, or may come to, which post that is. Posts nobody
+/// The posts that several entries of one feed show, or may come to show, by entry. Posts nobody
 /// boosts are not in it, and nothing hides them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BoostGroups {
@@ -144,7 +144,7 @@ impl BoostGroups {
         true
     }
 
-    /// Of each post that several entries may show, those.
+    /// The entries that may show one post, for each post that several may.
     fn groups(&self) -> impl Iterator<Item = &[(PostId, PostId)]> {
         self.rows
             .chunk_by(|a, b| a.0 == b.0)

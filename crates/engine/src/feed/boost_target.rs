@@ -15,7 +15,7 @@ pub(super) struct BoostTarget<'a> {
 }
 
 impl<'a> BoostTarget<'a> {
-    /// Of what a post boosts. None if it boosts nothing that is known, or a boost, which does not show itself.
+    /// The target that a post boosts. None if it boosts nothing that is known, or a boost, which does not show itself.
     pub(super) fn new(original: Option<&'a Post>, graph: &Graph) -> Option<BoostTarget<'a>> {
         let post = original.filter(|original| original.body.boost_of.is_none())?;
         let subject = Subject::new(post, None, graph);
@@ -27,7 +27,7 @@ impl<'a> BoostTarget<'a> {
         shows(self.post, self.post)
     }
 
-    /// Of `accounts`, which are ascending, those in whose homes it belongs.
+    /// Those of `accounts`, which are ascending, in whose homes it belongs.
     pub(super) fn who_has(&self, graph: &Graph, accounts: &[AccountIx]) -> Vec<AccountIx> {
         let mut concerned = Vec::new();
         if let Some(author) = self.subject.author {

@@ -52,9 +52,9 @@ pub struct BoostBacklog {
     /// What readers see of it.
     seen_as: Waiting,
     slice: usize,
-    /// Of edits that bring no entry and take none out.
+    /// Boosts to be decided for edits that bring no entry and take none out.
     edits: Queue,
-    /// Of anything else.
+    /// Boosts to be decided for anything else.
     changes: Queue,
 }
 

@@ -170,7 +170,7 @@ impl<'a> FanOut<'a> {
         plain.len() + self.each(&particular)
     }
 
-    /// Of `accounts`, which are ascending, those who follow `whom` or are `whom`.
+    /// Those of `accounts`, which are ascending, who follow `whom` or are `whom`.
     fn knowing(&self, accounts: &[AccountIx], whom: Option<ActorIx>) -> Vec<AccountIx> {
         let Some(whom) = whom else { return Vec::new() };
         let mut knowing: Vec<AccountIx> = in_both(accounts, self.graph.followers(whom)).collect();

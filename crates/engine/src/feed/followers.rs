@@ -52,7 +52,7 @@ pub enum Naming {
 }
 
 impl Followers {
-    /// Of an actor of whom no document is known.
+    /// The followers of an actor of whom no document is known.
     pub fn new(actor: &str) -> Followers {
         Followers {
             actor: actor.to_owned(),

@@ -29,7 +29,7 @@ pub const FALLEN_MAX: usize = 1_000;
 pub struct OrderedFeed {
     /// The entries' places, ascending.
     pub ids: Vec<PostId>,
-    /// Of each entry: the newest record that changed its post.
+    /// The newest record that changed the post of each entry.
     pub marks: Vec<LogPos>,
     /// Further records that entries depend on (the relation that brought them in, the post they boost), ascending by id.
     pub dependencies: Vec<(PostId, LogPos)>,
@@ -45,7 +45,7 @@ pub struct OrderedFeed {
     pub fell: Offsets,
     /// Changes of the account's relations that brought entries in or took them out, oldest first.
     pub relation_changes: Vec<RelationChange>,
-    /// Of each partition, the next record after the last that is no longer remembered.
+    /// The next record of each partition after the last that is no longer remembered.
     pub forgotten: Offsets,
     /// The highest place dropped for length: nothing at or below it enters again.
     pub floor: PostId,

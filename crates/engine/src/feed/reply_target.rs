@@ -24,7 +24,7 @@ pub enum ReplyTarget {
 pub struct ReplyResolution {
     /// Whom.
     pub whom: ReplyTarget,
-    /// Of each partition, the newest record of the posts above it that this depends on.
+    /// The newest record of each partition, of the posts above it, that this depends on.
     pub rests: Vec<LogPos>,
 }
 

@@ -14,7 +14,7 @@ use slackwater_order::time::millis_of;
 
 #[derive(Debug)]
 pub(super) struct HoldIndex {
-    /// Of accounts that set none.
+    /// The patience of accounts that set none.
     patience_ms: i64,
     by_host: HashMap<Box<str>, u32>,
     hosts: Vec<Box<str>>,

@@ -25,7 +25,7 @@ impl Default for ObjectFields<'_> {
 }
 
 impl<'a> ObjectFields<'a> {
-    /// Of valid JSON.
+    /// The fields of valid JSON.
     pub fn of(value: LooseValue<'a>) -> ObjectFields<'a> {
         let mut object = ObjectFields {
             value,
@@ -37,7 +37,7 @@ impl<'a> ObjectFields<'a> {
         object
     }
 
-    /// Of valid JSON that should be an object. Errors: a reason, in which `label` names it.
+    /// The fields of valid JSON that should be an object. Errors: a reason, in which `label` names it.
     pub(crate) fn expect(label: &str, value: LooseValue<'a>) -> Result<ObjectFields<'a>, String> {
         check_shape(label, value.json())?;
         Ok(ObjectFields::of(value))

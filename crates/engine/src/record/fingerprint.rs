@@ -45,7 +45,7 @@ impl Fingerprint {
     }
 }
 
-/// Of each partition, the last of these records that stands before `next`, its next record to read. None of a partition
+/// The last of these records of each partition that stands before `next`, its next record to read. None of a partition
 /// that `next` does not name.
 pub fn last_before(
     records: impl IntoIterator<Item = Fingerprint>,

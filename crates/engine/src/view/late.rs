@@ -19,7 +19,7 @@ use std::time::Duration;
 /// The most posts above a reply that are looked at for when it was known whom it answers; of a longer thread of one author those
 /// further up do not count.
 const THREAD_MAX: usize = 100;
-/// Of an entry's id: what tells posts of one millisecond apart.
+/// The bits of an entry's id that tell posts of one millisecond apart.
 const WITHIN_MS: u64 = 0xffff;
 
 /// When and how an entry came into a home.

@@ -73,14 +73,14 @@ pub struct CatchingUp {
 /// How far feeds are built.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BuildProgress {
-    /// Of each partition, the next record to be applied: all before it is in force.
+    /// The next record of each partition to be applied: all before it is in force.
     pub taken: Arc<Offsets>,
     /// The same without the records that are not carried out in all feeds yet. Cursors count on these offsets, so that later changes by
     /// such records are still sent.
     pub seen: Arc<Offsets>,
     /// Changes of authors (moderation and the like), each with the offsets at that time.
     pub author_changes: Arc<Vec<AuthorChangeMark>>,
-    /// Of each partition, the last known end of the log.
+    /// The last known end of each partition of the log.
     pub ends: Arc<Offsets>,
     /// Whether the relations that were in the log at the start are all in force. No feed is served before: a mute or an unfollow that
     /// was acknowledged must not be forgotten for a moment.

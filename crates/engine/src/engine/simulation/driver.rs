@@ -27,7 +27,7 @@ use tempfile::TempDir;
 
 /// Boosts of one post that are decided at once, and in a slice: so few that many wait.
 const BOOSTS_AT_ONCE: usize = 1;
-/// Of every log here.
+/// The hash of every log here.
 const LOG: u64 = 7;
 /// What no feed needs is left as a stub when it arrived so long ago.
 const KEEP_POSTS: Duration = Duration::from_secs(300);
@@ -140,14 +140,14 @@ impl Node {
         }
     }
 
-    /// Of each partition, up to where its feeds may reflect the log: after a checkpoint was cut off that is further than
+    /// Up to where its feeds may reflect each partition of the log: after a checkpoint was cut off that is further than
     /// it says, until it has read so far again.
     pub(in crate::engine) fn reflected(&self) -> [usize; PARTITIONS] {
         let read = self.read();
         std::array::from_fn(|n| read[n].max(self.stored[n]))
     }
 
-    /// Of each partition, how many records were read.
+    /// How many records of each partition were read.
     pub(in crate::engine) fn read(&self) -> [usize; PARTITIONS] {
         read_of(self.engine.next())
     }
@@ -404,7 +404,7 @@ fn status(read: &[usize; PARTITIONS], ends: &[usize; PARTITIONS]) -> LogStatus {
     }
 }
 
-/// Of each partition, how many records were read.
+/// How many records of each partition were read.
 fn read_of(next: &[Position]) -> [usize; PARTITIONS] {
     std::array::from_fn(|number| {
         let here = partition(number);

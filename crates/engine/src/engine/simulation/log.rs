@@ -24,11 +24,11 @@ pub(in crate::engine) const MOVING: usize = 1;
 const MOVES_AT: i64 = BEGIN + 1_200_000;
 /// What some posts are about.
 const TAGS: [&str; 2] = ["rust", "sea"];
-/// Of the activities topic; those of relationships follow.
+/// The partitions of the activities topic; those of relationships follow.
 pub(in crate::engine) const ACTIVITY_PARTITIONS: usize = 4;
 /// How long after a post was shown a boost shows it again, in milliseconds.
 pub(in crate::engine) const REPEAT_AFTER: u64 = 600_000;
-/// Of both topics.
+/// The partitions of both topics.
 pub(in crate::engine) const PARTITIONS: usize = ACTIVITY_PARTITIONS + 2;
 /// How far the refs of a post that was forgotten and came again stand apart: further than there are posts.
 const LIFE: u64 = 4_096;

@@ -49,7 +49,7 @@ struct Post {
     /// Whether the node that is looked at has only a stub of it.
     is_stub: bool,
     boost_of: Option<(usize, i64)>,
-    /// Of a boost without an id: which of those of its post by its author it is, from 1.
+    /// Which of its author's boosts of its post it is, from 1, if it has no id.
     number: Option<usize>,
     /// Whether an undo without its id took it back.
     is_undone: bool,
@@ -153,7 +153,7 @@ impl Model {
         model
     }
 
-    /// Of the posts of which a node has only a stub: in no feed, though they may answer and be answered. Which these are the node
+    /// Takes out of feeds the posts of which a node has only a stub, though they may answer and be answered. Which these are the node
     /// says; that no feed needed them is seen where it still shows them.
     pub(super) fn leave_stubs(&mut self, log: &Log, is_stub: impl Fn(&str) -> bool) {
         let numbers: Vec<usize> = self.posts.keys().copied().collect();

@@ -59,7 +59,7 @@ pub(super) struct Reader {
     habit: Habit,
     entries: BTreeMap<u64, Arc<str>>,
     cursor: Option<String>,
-    /// Of each partition, up to where any node had read that told it anything.
+    /// Up to where any node that told it anything had read each partition.
     known: [usize; PARTITIONS],
     /// The highest place it had when it began to catch up.
     top: u64,
@@ -86,7 +86,7 @@ pub(super) struct Reader {
     was_held_back: bool,
     is_held_back: bool,
     compared: u32,
-    /// Of one who listens: the highest floor there was. What comes to light from below it is no news.
+    /// The highest floor there was, if it listens. What comes to light from below it is no news.
     floor_max: u64,
     /// How often its copy differed from a fresh read for what fell: see [`Reader::compare`].
     misled: u64,

@@ -23,7 +23,7 @@ const LONG: usize = 1_000;
 const BY_REF: u64 = 0x7265_6620;
 /// The same, for whether the backend forgets posts.
 const FORGETS: u64 = 0x666f_7267_6574;
-/// Of [`SURFACING`], where it does: its window, and how much longer its posts surface, in milliseconds.
+/// The window of [`SURFACING`], where it surfaces, and how much longer its posts do, in milliseconds.
 const SURFACES: (i64, i64) = (20_000, 20_000);
 
 pub(super) struct Run {

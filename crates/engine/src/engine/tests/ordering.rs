@@ -29,7 +29,7 @@ use std::time::Duration;
 
 /// Longer than any history here.
 const LENGTH: usize = 1_000;
-/// Of origins, in milliseconds: how long their posts take at most.
+/// How long the posts of origins take at most, in milliseconds.
 const DELAYS: [(&str, i64); 4] = [
     ("punctual.example", 1_000),
     ("slow.example", 60_000),

@@ -9,7 +9,7 @@ use slackwater_order::time::Time;
 /// What of the log a checkpoint reflects.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct CheckpointState {
-    /// Of each partition that was read, the next record to read.
+    /// The next record to read of each partition that was read.
     pub next: Vec<Position>,
     /// The newest `arrived` read: ages are measured against it.
     pub log_time: Time,

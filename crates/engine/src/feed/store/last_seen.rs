@@ -12,7 +12,7 @@ use slackwater_order::time::Time;
 /// Which rows a checkpoint writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rows {
-    /// Of those that sleep.
+    /// The accounts that sleep.
     OfAsleep,
     /// All others, and those that go.
     OfAwake,
