@@ -7,7 +7,7 @@
 //! # The story, in reading order
 //!
 //! ```text
-//! order <- engine <- log <- api, mastodon <- pipeline, http <- service
+//! order <- engine <- log <- api, mastodon, inbox <- pipeline, http <- service
 //! (where a post goes) (built) (read from) (served) (driven)
 //! ```
 //!
@@ -19,6 +19,7 @@
 //! | [`log`] | Kafka or the built-in log, behind one set of verbs |
 //! | [`api`] | our own HTTP API: pages, changes and streams as JSON, over HTTP and websockets; who may read what |
 //! | [`mastodon`] | feeds as Mastodon's API shows them: timelines, lists, statuses, streaming |
+//! | [`inbox`] | what other servers deliver, passed on to the backend and recorded if its author is proved |
 //! | [`http`] | both APIs as one router and one description, and the bounds on every request |
 //! | [`operator`] | what the service says of itself: metrics, progress; and what other windows would have done |
 //! | [`pipeline`] | the loop that drives it: the log, threads, the clock, dead letters, checkpoints |
@@ -37,6 +38,7 @@ pub mod demo;
 #[cfg(test)]
 mod example;
 pub mod http;
+pub mod inbox;
 pub mod log;
 pub mod mastodon;
 pub mod operator;

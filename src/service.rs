@@ -4,6 +4,7 @@ mod connection;
 mod cursor_key;
 mod daily_comparison;
 mod descriptors;
+mod inbox;
 mod listener;
 pub mod reload;
 pub mod signals;
@@ -18,6 +19,7 @@ use crate::config::Config;
 use crate::connector;
 use crate::connector::token_bearers::TokenBearers;
 use crate::http;
+use crate::inbox::passage::requests_max;
 use crate::log::{self, LogError, LogWriter};
 use crate::pipeline::settings_mailbox::SettingsMailbox;
 use crate::pipeline::{self, Pipeline, PipelineError};
@@ -124,6 +126,12 @@ pub enum ServiceError {
         /// The reason.
         source: AuthError,
     },
+    /// The way to the inboxes of the backend.
+    #[error("preparing to pass on what comes to inboxes")]
+    Inbox {
+        /// The reason.
+        source: std::io::Error,
+    },
     /// The address.
     #[error("listening on {listen}")]
     Listen {
@@ -202,7 +210,7 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
 
     let listen = config.listen;
     let cannot = |source| ServiceError::Listen { listen, source };
-    let connections_max = connections_max(&config, files_max);
+    let (connections_max, inbox_requests_max) = connections_max(&config, files_max);
     let waits = Waits {
         head: HEAD_WAIT,
         idle: IDLE_WAIT,
@@ -221,12 +229,14 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
     };
     options.api.connections.all = streams_max(&config, connections_max);
     let shutdown = Shutdown::default();
+    let inbox = inbox::passage(&config, inbox_requests_max, &state, &log_writer, &shutdown)?;
     let routes = http::router(
         state.clone(),
         log_writer.clone(),
         auth,
         options,
         shutdown.clone(),
+        inbox,
     );
     let stop_http = CancellationToken::new();
     let http = tokio::spawn(listener.serve(routes, stop_http.clone()));
@@ -409,8 +419,9 @@ fn bind_places(
     store.put_meta(PLACE_SOURCE, &place_source).map_err(failed)
 }
 
-/// How many connections there may be: as many as there may be streams and requests, as far as the system allows.
-fn connections_max(config: &Config, files_max: Option<usize>) -> usize {
+/// How many connections there may be: as many as there may be streams and requests, as far as the system allows. And how many requests
+/// to inboxes may be passed on at once, which have connections of their own.
+fn connections_max(config: &Config, files_max: Option<usize>) -> (usize, usize) {
     let wanted = config
         .api
         .connections
@@ -419,6 +430,10 @@ fn connections_max(config: &Config, files_max: Option<usize>) -> usize {
     let upstream = config.mastodon.upstream.as_ref();
     let is_relayed = upstream.is_some_and(|upstream| upstream.streaming.is_some());
     let possible = descriptors::connections(files_max, is_relayed);
+    let inbox = config.inbox.as_ref();
+    let inbox_requests_max = inbox.map_or(0, |_| requests_max(possible));
+    // And some for the keys that they are verified with.
+    let possible = possible.saturating_sub(inbox_requests_max + inbox_requests_max / 8);
     if possible < config.api.connections.all {
         tracing::warn!(
             files_max,
@@ -428,7 +443,7 @@ fn connections_max(config: &Config, files_max: Option<usize>) -> usize {
             files_max.unwrap_or(0)
         );
     }
-    wanted.min(possible)
+    (wanted.min(possible), inbox_requests_max)
 }
 
 /// How many of so many connections may be streams: some are left to those who ask and go.

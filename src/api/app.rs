@@ -38,7 +38,7 @@ pub(crate) struct AppInner {
     pub(crate) requests: Semaphore,
     /// Further permits for the requests that append, so that readers never block the backend.
     pub(crate) requests_of_backend: Semaphore,
-    pub(crate) bodies: Semaphore,
+    pub(crate) bodies: Arc<Semaphore>,
     pub(crate) timeout: Duration,
     pub(crate) rates: RequestRates,
     pub(crate) trusted_proxies: Vec<IpNet>,
@@ -77,7 +77,7 @@ impl App {
             auth,
             requests: Semaphore::new(options.requests_max),
             requests_of_backend: Semaphore::new(options.requests_max.div_ceil(8)),
-            bodies: Semaphore::new(BODIES_KIB_MAX),
+            bodies: Arc::new(Semaphore::new(BODIES_KIB_MAX)),
             timeout: options.request_timeout,
             rates: RequestRates::new(options.requests_per_minute),
             trusted_proxies: options.trusted_proxies,

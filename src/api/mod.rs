@@ -65,7 +65,7 @@ pub mod ref_entry;
 pub mod rejections;
 pub mod relation_diff;
 mod relation_sets;
-mod request_body;
+pub(crate) mod request_body;
 pub mod request_headers;
 pub mod response_memory;
 pub mod responses;

@@ -17,6 +17,11 @@ const IDLE_WAIT: Duration = Duration::from_secs(15);
 /// The most connections to one server that rest.
 const IDLE_MAX: usize = 32;
 
+/// There was no whole answer in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no answer in time")]
+pub(crate) struct NoAnswerInTime;
+
 /// The cause of a failure.
 pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
 
@@ -35,13 +40,18 @@ pub(crate) struct Answer {
 impl Outgoing {
     /// An error if this machine has no certificates to trust a server by.
     pub(crate) fn new() -> std::io::Result<Outgoing> {
+        Outgoing::resting(IDLE_WAIT)
+    }
+
+    /// As [`Outgoing::new`], with connections that rest no longer than `idle_wait` before they are not used again.
+    pub(crate) fn resting(idle_wait: Duration) -> std::io::Result<Outgoing> {
         let connector = HttpsConnectorBuilder::new()
             .with_native_roots()?
             .https_or_http()
             .enable_http1()
             .build();
         let http = Http::builder(TokioExecutor::new())
-            .pool_idle_timeout(IDLE_WAIT)
+            .pool_idle_timeout(idle_wait)
             .pool_max_idle_per_host(IDLE_MAX)
             .build(connector);
         Ok(Outgoing(http))
@@ -64,7 +74,7 @@ impl Outgoing {
             })
         };
         let answered = timeout(wait, answering).await;
-        answered.unwrap_or_else(|_| Err("no answer in time".into()))
+        answered.unwrap_or_else(|_| Err(NoAnswerInTime.into()))
     }
 
     /// Sends a request that asks for another protocol on its connection. The connection, or the status of a server that does not
@@ -83,6 +93,6 @@ impl Outgoing {
             Ok(Ok((headers, hyper::upgrade::on(answer).await?)))
         };
         let upgraded = timeout(wait, upgrading).await;
-        upgraded.unwrap_or_else(|_| Err("no answer in time".into()))
+        upgraded.unwrap_or_else(|_| Err(NoAnswerInTime.into()))
     }
 }

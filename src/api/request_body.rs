@@ -8,8 +8,9 @@ use axum::extract::Request;
 use axum::http::{StatusCode, header};
 use bytes::BytesMut;
 use http_body_util::BodyExt;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::SemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The span of time in which ...
 const PROGRESS_WAIT: Duration = Duration::from_secs(10);
@@ -26,16 +27,23 @@ impl App {
     pub(super) async fn body(
         &self,
         request: Request,
-    ) -> Result<(Bytes, SemaphorePermit<'_>), Problem> {
-        let request = announced(request, BODY_BYTES_MAX).await?;
-        let kib = length(&request).unwrap_or(BODY_BYTES_MAX) / 1024 + 1;
-        let share = self
-            .bodies
-            .acquire_many(u32::try_from(kib).unwrap_or(u32::MAX))
-            .await;
-        let share = share.map_err(|_| Problem::unavailable("this node is stopping", 5))?;
-        Ok((read(request, BODY_BYTES_MAX).await?, share))
+    ) -> Result<(Bytes, OwnedSemaphorePermit), Problem> {
+        with_room(request, Arc::clone(&self.bodies)).await
     }
+}
+
+/// Reads a body once there is room for it, in KiB; the room is free again when the share is dropped. Errors as of [`App::body`].
+pub(crate) async fn with_room(
+    request: Request,
+    room: Arc<Semaphore>,
+) -> Result<(Bytes, OwnedSemaphorePermit), Problem> {
+    let request = announced(request, BODY_BYTES_MAX).await?;
+    let kib = length(&request).unwrap_or(BODY_BYTES_MAX) / 1024 + 1;
+    let share = room
+        .acquire_many_owned(u32::try_from(kib).unwrap_or(u32::MAX))
+        .await;
+    let share = share.map_err(|_| Problem::unavailable("this node is stopping", 5))?;
+    Ok((read(request, BODY_BYTES_MAX).await?, share))
 }
 
 /// Reads a body that is small enough to be bounded by the bound on requests, so that it waits for no other body. Errors as of

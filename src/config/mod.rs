@@ -26,6 +26,7 @@ use crate::api::auth::secret::Secret;
 use crate::api::{self, auth};
 use crate::compare;
 use crate::connector;
+use crate::inbox;
 use crate::log;
 use crate::log::built_in;
 use crate::mastodon;
@@ -64,6 +65,8 @@ pub struct Config {
     pub connector: connector::Options,
     /// `mastodon.compare_tokens`: the accounts whose homes are compared with Mastodon's own.
     pub compare: compare::daily::Options,
+    /// `[inbox]`: the backend whose inboxes are passed on to, if there is one.
+    pub inbox: Option<inbox::Options>,
     /// `[auth]`: the tokens that are taken.
     pub auth: auth::Options,
     /// `auth.cursor_key`: what cursors are sealed with, so that nobody else makes any: at least 32 bytes. The first seals, and
@@ -102,6 +105,7 @@ impl Config {
             mastodon: mastodon::Options::default(),
             connector: connector::Options::default(),
             compare: compare::daily::Options::default(),
+            inbox: None,
             auth: auth::Options::default(),
             cursor_keys: Vec::new(),
             logging: logging::Options::default(),

@@ -7,6 +7,7 @@ mod shipped;
 mod sources;
 
 use super::*;
+use crate::api::auth::tests::keys;
 use crate::api::auth::token::Token;
 use crate::api::auth::{introspection, jwt};
 use crate::api::backend;
@@ -33,6 +34,7 @@ fn environment(name: &str) -> Option<String> {
         "SLACKWATER_COMPARE_TOKEN" => Some("volunteers".to_owned()),
         "SLACKWATER_CLIENT_SECRET" => Some("hush".to_owned()),
         "SLACKWATER_CURSOR_KEY" => Some("abcdef0123456789abcdef0123456789".to_owned()),
+        "SLACKWATER_INBOX_KEY" => Some(keys::RSA.0.to_owned()),
         "SHORT" => Some("hunter2".to_owned()),
         _ => None,
     }
@@ -113,6 +115,11 @@ fn a_file_that_says_everything_means_it() {
         plain_when_away = true
         database = "env:SLACKWATER_DATABASE"
         compare_tokens = ["env:SLACKWATER_COMPARE_TOKEN", "another"]
+        [inbox]
+        upstream = "http://127.0.0.1:3001"
+        allow_addresses = ["10.0.0.0/8"]
+        key = "env:SLACKWATER_INBOX_KEY"
+        key_id = "https://home.example/actor#main-key"
         [auth]
         service_tokens = ["env:TOKEN", "fedcba9876543210"]
         public_feeds_open = true
@@ -215,6 +222,14 @@ fn a_file_that_says_everything_means_it() {
                 .map(|token| Token::new(token).unwrap())
                 .into(),
         },
+        inbox: Some(inbox::Options {
+            upstream: "http://127.0.0.1:3001/".parse().unwrap(),
+            allow_addresses: vec!["10.0.0.0/8".parse().unwrap()],
+            signing: Some(inbox::SigningOptions {
+                key: Secret::new(keys::RSA.0),
+                key_id: "https://home.example/actor#main-key".to_owned(),
+            }),
+        }),
         auth: auth::Options {
             public_feeds_open: true,
             jwt: Some(jwt::Options {

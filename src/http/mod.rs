@@ -12,6 +12,8 @@ use crate::api::problem::Problem;
 use crate::api::request_headers::is_host;
 use crate::api::state::AppState;
 use crate::api::{self, Shutdown};
+use crate::inbox::is_inbox;
+use crate::inbox::passage::Passage;
 use crate::log::LogWriter;
 use crate::mastodon;
 use crate::mastodon::app::MastodonApp;
@@ -33,13 +35,14 @@ pub struct Options {
     pub mastodon: mastodon::Options,
 }
 
-/// All routes.
-pub fn router(
+/// All routes, and the way to the inboxes of the backend, if there is one.
+pub(crate) fn router(
     state: AppState,
     log_writer: LogWriter,
     auth: Auth,
     options: Options,
     shutdown: Shutdown,
+    inbox: Option<Passage>,
 ) -> Router {
     let status_cache = Arc::new(StatusCache::new(options.mastodon.ids));
     let cache = Arc::clone(&status_cache);
@@ -54,9 +57,7 @@ pub fn router(
     // A busy node is alive: these are answered however many requests there are.
     bounded
         .merge(api::health_routes())
-        .fallback(|| async {
-            Problem::not_found("there is nothing here: /openapi.json lists what is")
-        })
+        .fallback(move |request: Request| elsewhere(inbox.clone(), request))
         .method_not_allowed_fallback(|| async {
             Problem::new(
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -65,6 +66,16 @@ pub fn router(
         })
         .layer(CatchPanicLayer::custom(|_| panicked().into_response()))
         .with_state(app)
+}
+
+/// A path that is none of ours: an inbox of the backend, or nothing.
+async fn elsewhere(inbox: Option<Passage>, request: Request) -> Response {
+    match inbox {
+        Some(inbox) if is_inbox(request.uri().path()) => inbox.pass_on(request).await,
+        _ => {
+            Problem::not_found("there is nothing here: /openapi.json lists what is").into_response()
+        }
+    }
 }
 
 /// Counts requests, and bounds how many there are at once and how long each takes.

@@ -32,6 +32,7 @@ async fn every_route_that_is_served_is_described_and_the_reverse() {
             mastodon: mastodon::Options::default(),
         },
         Shutdown::default(),
+        None,
     );
     let mut served = served(&router);
     served.retain(|(path, _)| path != mastodon::routes::NOT_SERVED);

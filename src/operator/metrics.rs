@@ -54,6 +54,9 @@ pub struct Metrics {
     mastodon_left_out: Family<Labels, Counter>,
     upstream_calls: LabelledCounter,
     streams_ended: LabelledCounter,
+    inbox_passed_on: LabelledCounter,
+    inbox_not_recorded: LabelledCounter,
+    inbox_key_fetches: LabelledCounter,
     lag: Family<Labels, Gauge>,
     /// Records set aside because they could not be used.
     pub dead_letters: Counter,
@@ -103,6 +106,10 @@ pub struct Metrics {
     pub connector_following: Gauge,
     /// The last daily comparison with Mastodon's homes.
     pub compare: CompareMetrics,
+    /// Requests to inboxes that are in the log.
+    pub inbox_recorded: Counter,
+    /// Requests to inboxes that the backend took, and that are being verified or appended.
+    pub inbox_pending: Gauge,
 }
 
 impl Default for Metrics {
@@ -119,6 +126,9 @@ impl Default for Metrics {
             mastodon_left_out: Family::default(),
             upstream_calls: LabelledCounter::new("outcome"),
             streams_ended: LabelledCounter::new("reason"),
+            inbox_passed_on: LabelledCounter::new("answer"),
+            inbox_not_recorded: LabelledCounter::new("reason"),
+            inbox_key_fetches: LabelledCounter::new("outcome"),
             lag: Family::default(),
             dead_letters: Counter::default(),
             lost_records: Gauge::default(),
@@ -144,6 +154,8 @@ impl Default for Metrics {
             connector_lag_ms: Gauge::default(),
             connector_following: Gauge::default(),
             compare: CompareMetrics::default(),
+            inbox_recorded: Counter::default(),
+            inbox_pending: Gauge::default(),
         };
         metrics.register();
         metrics
@@ -177,6 +189,22 @@ impl Metrics {
     /// A stream ended for this reason (a bounded set of words).
     pub fn stream_ended(&self, reason: &'static str) {
         self.streams_ended.count(reason, 1);
+    }
+
+    /// A request to an inbox was passed on, and answered so: the class of its status (`2xx`), `slow` or `away` (the backend did not
+    /// answer), `busy` or `unread` (not passed on: too many at once, or its body did not come).
+    pub fn inbox_passed_on(&self, answer: &'static str) {
+        self.inbox_passed_on.count(answer, 1);
+    }
+
+    /// A request to an inbox is not recorded for this reason (a bounded set of words).
+    pub fn inbox_not_recorded(&self, reason: &'static str) {
+        self.inbox_not_recorded.count(reason, 1);
+    }
+
+    /// A document was fetched for an actor's key: it had the `key`, `no_key`, or the fetch `failed`.
+    pub fn inbox_key_fetch(&self, outcome: &'static str) {
+        self.inbox_key_fetches.count(outcome, 1);
     }
 
     /// Records of `topic` were read.
@@ -354,6 +382,36 @@ impl Metrics {
         );
         self.register_connector();
         self.compare.register(&mut self.registry);
+        self.register_inbox();
+    }
+
+    fn register_inbox(&mut self) {
+        let r = &mut self.registry;
+        r.register(
+            "inbox_passed_on",
+            "Requests to inboxes, by the answer of the backend that they were passed on to",
+            self.inbox_passed_on.family.clone(),
+        );
+        r.register(
+            "inbox_recorded",
+            "Requests to inboxes that are in the log",
+            self.inbox_recorded.clone(),
+        );
+        r.register(
+            "inbox_not_recorded",
+            "Requests to inboxes that are not in the log, by reason",
+            self.inbox_not_recorded.family.clone(),
+        );
+        r.register(
+            "inbox_pending",
+            "Requests to inboxes that are being verified or appended",
+            self.inbox_pending.clone(),
+        );
+        r.register(
+            "inbox_key_fetches",
+            "Documents fetched for the keys of actors, by outcome",
+            self.inbox_key_fetches.family.clone(),
+        );
     }
 
     fn register_connector(&mut self) {

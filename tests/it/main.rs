@@ -39,6 +39,7 @@ mod documents;
 mod heard;
 mod held_up;
 mod hydration;
+mod inbox;
 mod kafka;
 mod letters;
 mod mastodon;

@@ -368,4 +368,4 @@ pub fn forbidden(detail: &str) -> Problem {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -314,4 +314,4 @@ fn everybody_reads_their_own_and_nobody_elses() {
     assert_eq!(backend(&Caller::Anyone), Some(401));
 }
 
-mod keys;
+pub(crate) mod keys;

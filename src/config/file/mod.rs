@@ -40,6 +40,8 @@ pub struct ConfigFile {
     pub stream: Stream,
     /// The part of Mastodon's API that is spoken here.
     pub mastodon: Mastodon,
+    /// What other servers deliver, passed on to the server that it is for.
+    pub inbox: Inbox,
     /// Who may ask. Without it the service listens on loopback only, where any caller may act as the backend.
     pub auth: Option<Auth>,
     /// What the service says while it runs.
@@ -191,6 +193,24 @@ pub struct Mastodon {
     /// Access tokens of accounts whose homes are compared with Mastodon's own every day, at most 16.
     #[schemars(length(min = 1, max = 16))]
     pub compare_tokens: Option<Vec<SecretText>>,
+}
+
+/// What other servers deliver, passed on to the server that it is for.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Inbox {
+    /// Where that server answers. With it requests to its inboxes are passed on to it, and recorded where their author is proved.
+    #[schemars(length(min = 1))]
+    pub upstream: Option<String>,
+    /// Networks in which keys are fetched although they are not public, there also over http: for tests, and private networks.
+    #[schemars(inner(length(min = 1)))]
+    pub allow_addresses: Option<Vec<String>>,
+    /// The private key of an actor of that server, RSA, PEM, which fetches are signed with: for servers that answer no other;
+    /// `env:NAME` or `file:PATH` to keep it out of this file.
+    pub key: Option<SecretText>,
+    /// The id of that key.
+    #[schemars(length(min = 1))]
+    pub key_id: Option<String>,
 }
 
 /// What the service says while it runs.

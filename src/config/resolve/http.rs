@@ -81,10 +81,9 @@ impl Resolver<'_> {
     fn trusted_proxies(&mut self, written: &file::Http) -> Option<Vec<IpNet>> {
         let mut proxies = Vec::new();
         for (nth, text) in written.trusted_proxies.as_ref()?.iter().enumerate() {
-            let address = || text.parse::<IpAddr>().map(IpNet::from);
-            match text.parse::<IpNet>().or_else(|_| address()) {
-                Ok(network) => proxies.push(network),
-                Err(_) => {
+            match network(text) {
+                Some(network) => proxies.push(network),
+                None => {
                     let key = format!("http.trusted_proxies[{nth}]");
                     let allowed = "an IP address, or a network such as \"10.0.0.0/8\"";
                     self.mistake(&key, &quoted(text), allowed, None);
@@ -93,4 +92,10 @@ impl Resolver<'_> {
         }
         Some(proxies)
     }
+}
+
+/// The network that a text is, or the one address.
+pub(super) fn network(text: &str) -> Option<IpNet> {
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse().or_else(|_| address()).ok()
 }

@@ -69,7 +69,7 @@ impl Resolver<'_> {
     }
 
     /// The address of a server: its paths are known.
-    fn server(&mut self, key: &str, written: Option<&str>) -> Option<Url> {
+    pub(super) fn server(&mut self, key: &str, written: Option<&str>) -> Option<Url> {
         let written = written?;
         let is_server = |url: &Url| {
             let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();

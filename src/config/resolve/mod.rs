@@ -5,6 +5,7 @@ mod compare;
 mod connector;
 mod feed;
 mod http;
+mod inbox;
 mod log;
 mod logging;
 mod mastodon;
@@ -42,6 +43,7 @@ pub(super) fn resolve(
     let listen = resolver.listen(&written.http, default.listen);
     let api = resolver.api(&written.http, &written.stream, default.api);
     let connector = resolver.connector(&written.mastodon);
+    let inbox = resolver.inbox(&written.inbox, pipeline.engine.place_source);
     let compare = resolver.compare(&written.mastodon);
     let (mastodon, backend) = resolver.mastodon(
         written.mastodon,
@@ -60,6 +62,7 @@ pub(super) fn resolve(
         mastodon,
         connector,
         compare,
+        inbox,
         auth,
         cursor_keys,
         logging,

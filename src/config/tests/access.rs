@@ -219,3 +219,51 @@ fn homes_are_compared_where_both_can_be_read() {
         "s.toml:6: mastodon.compare_tokens: found a list of 17; allowed: at most 16 tokens",
     );
 }
+
+#[test]
+fn the_server_behind_an_inbox_is_told_with_how_keys_are_fetched() {
+    let config = right(
+        "[inbox]\nupstream = \"http://127.0.0.1:3000\"\nallow_addresses = [\"127.0.0.0/8\", \"10.0.0.7\"]\n\
+         key = \"env:SLACKWATER_INBOX_KEY\"\nkey_id = \"https://social.example/actor#main-key\"",
+    );
+    let inbox = config.inbox.unwrap();
+    assert_eq!(inbox.upstream.as_str(), "http://127.0.0.1:3000/");
+    assert_eq!(inbox.allow_addresses.len(), 2);
+    let signing = inbox.signing.unwrap();
+    assert_eq!(signing.key_id, "https://social.example/actor#main-key");
+    assert_eq!(right("").inbox, None);
+
+    let beside = "allowed: upstream = \"http://127.0.0.1:3000\" beside it";
+    check(
+        "[inbox]\nallow_addresses = [\"10.0.0.0/8\", \"ten\"]",
+        &format!(
+            "s.toml:2: inbox.allow_addresses[1]: found \"ten\"; allowed: an IP address, or a network such as \"10.0.0.0/8\"\n\
+             s.toml:2: inbox.allow_addresses: found no upstream; {beside}"
+        ),
+    );
+    let upstream = "[inbox]\nupstream = \"http://127.0.0.1:3000\"\n";
+    for (keys, told) in [
+        (
+            "key = \"env:SLACKWATER_INBOX_KEY\"",
+            "s.toml:3: inbox.key: found no key_id; allowed: key_id = \"https://social.example/users/ana#main-key\" beside it",
+        ),
+        (
+            "key_id = \"https://social.example/actor#main-key\"",
+            "s.toml:3: inbox.key_id: found no key; allowed: key = \"file:PATH\" beside it: the private key",
+        ),
+        (
+            "key = \"hunter2\"\nkey_id = \"https://social.example/actor\"",
+            "s.toml:3: inbox.key: found a key that is none; allowed: a private RSA key, PEM (BEGIN PRIVATE KEY), or env:NAME or file:PATH of one",
+        ),
+        (
+            "key = \"env:SLACKWATER_INBOX_KEY\"\nkey_id = \"actor\"",
+            "s.toml:4: inbox.key_id: found \"actor\"; allowed: an http or https URL, such as \"https://social.example/users/ana#main-key\"",
+        ),
+        (
+            "[ordering]\nplace = \"ref\"",
+            "s.toml:2: inbox.upstream: found ordering.place = \"ref\"; allowed: ordering.place = \"published\" with it: what comes to an inbox has no ref",
+        ),
+    ] {
+        check(&format!("{upstream}{keys}"), told);
+    }
+}

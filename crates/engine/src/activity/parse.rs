@@ -51,6 +51,12 @@ pub fn author_key(activity: &Activity) -> Option<&str> {
     }
 }
 
+/// The id of the actor of an activity, read as [`decode`] reads it; none if it has none that can be one.
+pub fn actor(value: &[u8]) -> Option<String> {
+    let activity = ObjectFields::validate("it", Input::new(value).ok()?).ok()?;
+    object::actor_of(&activity).ok().map(Cow::into_owned)
+}
+
 /// What an activity or object is, as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {

@@ -1,6 +1,6 @@
 //! Keys, private and public, PEM: made for these tests, and used for nothing else.
 
-pub(super) const ED25519: (&str, &str) = (
+pub(crate) const ED25519: (&str, &str) = (
     "-----BEGIN PRIVATE KEY-----
 MC4CAQAwBQYDK2VwBCIEIBD8mWDOiQdkZ2borcYh52dHtqLOT/BD+5A7YAjRQX7x
 -----END PRIVATE KEY-----",
@@ -9,7 +9,7 @@ MCowBQYDK2VwAyEAMRpjk3tYnEeivgeH4Ez4qSVgVE9i8pSWtvCOHsTAeZg=
 -----END PUBLIC KEY-----",
 );
 
-pub(super) const RSA: (&str, &str) = (
+pub(crate) const RSA: (&str, &str) = (
     "-----BEGIN PRIVATE KEY-----
 MIIEvgIBADANBgkqhkiG9w0BAQEFAASCBKgwggSkAgEAAoIBAQCxxk0BLFMaRokF
 x50fLlQ6fQm/EOA1haGAkuc0h7kP4SAOEMhpPocQfm6e05fR1ycgLivnr/eV/AB/
