@@ -1,7 +1,7 @@
 DO $do$
 DECLARE
     reader text;
-    read_table text;
+    granted record;
 BEGIN
     IF to_regclass('slackwater.installed') IS NOT NULL THEN
         SELECT role INTO reader FROM slackwater.installed JOIN pg_roles ON rolname = role LIMIT 1;
@@ -10,8 +10,14 @@ BEGIN
     IF reader IS NULL THEN
         RETURN;
     END IF;
-    FOR read_table IN SELECT t FROM unnest(ARRAY[{tables}]) AS t WHERE to_regclass('public.' || t) IS NOT NULL LOOP
-        EXECUTE format('REVOKE SELECT ON public.%I FROM %I', read_table, reader);
+    -- Column by column, as they were granted: a right to the whole table, which an owner has too, was there before and stays.
+    FOR granted IN
+        SELECT t AS tab, string_agg(quote_ident(a.attname), ', ') AS columns
+        FROM unnest(ARRAY[{tables}]) AS t
+            JOIN pg_attribute a ON a.attrelid = to_regclass('public.' || quote_ident(t)) AND a.attacl IS NOT NULL AND NOT a.attisdropped
+        GROUP BY t
+    LOOP
+        EXECUTE format('REVOKE SELECT (%s) ON public.%I FROM %I', granted.columns, granted.tab, reader);
     END LOOP;
     EXECUTE format('REVOKE USAGE ON SCHEMA public FROM %I', reader);
     IF shobj_description((SELECT oid FROM pg_roles WHERE rolname = reader), 'pg_authid') = '{role_comment}' THEN

@@ -152,6 +152,33 @@ fn a_role_that_was_there_before_stays_and_keeps_only_what_it_had() {
     as_role.query("SELECT id FROM statuses", &[]).unwrap_err();
 }
 
+/// A failure means that to uninstall takes Mastodon's own tables away from it.
+#[test]
+fn a_role_keeps_the_tables_that_it_could_read_before_or_owns() {
+    let database = Database::mastodon(Version::NEWEST);
+    let (reader, owner) = (database.name(), format!("{}_owner", database.name()));
+    let mut client = database.connect();
+    client
+        .batch_execute(&format!(
+            "CREATE ROLE {reader} LOGIN; GRANT SELECT ON statuses TO {reader};
+             CREATE ROLE {owner} LOGIN; ALTER TABLE statuses OWNER TO {owner}"
+        ))
+        .unwrap();
+    for role in [reader, &owner] {
+        install_at(&database.url(), role, &[]);
+        good(&slackwater(&[
+            "mastodon",
+            "uninstall",
+            "--yes",
+            "--database",
+            &database.url(),
+        ]));
+        let mut as_role = database.connect_as(role);
+        as_role.query("SELECT id FROM statuses", &[]).unwrap();
+        as_role.query("SELECT id FROM accounts", &[]).unwrap_err();
+    }
+}
+
 #[test]
 fn only_the_trigger_that_changes_ids_may_be_removed() {
     let database = Database::mastodon(Version::NEWEST);
