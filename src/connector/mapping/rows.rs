@@ -1,7 +1,7 @@
 //! Rows as they are read back: a post with its author, what it answers and boosts, and what hangs on it. Times are milliseconds since
 //! 1970.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// The columns of an account that its ids are made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -61,10 +61,17 @@ pub struct MediaRow {
     pub description: Option<String>,
     /// A blurred picture.
     pub blurhash: Option<String>,
-    /// Width in pixels.
-    pub width: Option<i64>,
-    /// Height in pixels.
-    pub height: Option<i64>,
+    /// Width in pixels; none if the row has something else there.
+    #[serde(deserialize_with = "pixels")]
+    pub width: Option<u32>,
+    /// Height, likewise.
+    #[serde(deserialize_with = "pixels")]
+    pub height: Option<u32>,
+}
+
+fn pixels<'de, D: Deserializer<'de>>(text: D) -> Result<Option<u32>, D::Error> {
+    let text = Option::<String>::deserialize(text)?;
+    Ok(text.and_then(|text| text.parse().ok()))
 }
 
 /// A poll.

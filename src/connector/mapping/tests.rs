@@ -222,7 +222,7 @@ fn media_polls_and_warnings_are_shown_as_they_were() {
     let row = row(json!({
         "spoiler_text": "Spoiler", "sensitive": true,
         "media": [{"id": 1, "kind": 0, "content_type": "image/png", "remote_url": "https://b.example/1.png", "description": "A quay",
-            "blurhash": "LEHV6n", "width": 4, "height": 3}],
+            "blurhash": "LEHV6n", "width": "4", "height": "3"}],
         "poll": {"options": ["Ebb", "Flood"], "tallies": [3], "multiple": false, "expires_at": 1_763_900_000_000_i64, "voters": 3},
         "quoted": {"id": 2, "uri": "https://c.example/2", "account": local("ana")}
     }));

@@ -19,7 +19,8 @@ SELECT s.id, json_build_object(
         FROM public.statuses_tags st JOIN public.tags t ON t.id = st.tag_id WHERE st.status_id = s.id), '[]'),
     'media', coalesce((SELECT json_agg(json_build_object('id', x.id, 'kind', x.type, 'content_type', x.file_content_type,
             'remote_url', x.remote_url, 'description', x.description, 'blurhash', x.blurhash,
-            'width', (x.file_meta->'original'->>'width')::bigint, 'height', (x.file_meta->'original'->>'height')::bigint)
+            -- As text: what is no number would stop the whole query.
+            'width', x.file_meta->'original'->>'width', 'height', x.file_meta->'original'->>'height')
             ORDER BY coalesce(array_position(s.ordered_media_attachment_ids, x.id), 1000), x.id)
         FROM public.media_attachments x WHERE x.status_id = s.id), '[]'),
     'poll', (SELECT json_build_object('options', q.options, 'tallies', q.cached_tallies, 'multiple', q.multiple,

@@ -1,6 +1,7 @@
 //! A pretend Mastodon in a real PostgreSQL, and what the connector makes of it: feeds of the real binary.
 
 mod direct;
+mod identities;
 mod kills;
 mod nodes;
 mod tokens;

@@ -1,0 +1,41 @@
+//! Accounts and posts whose rows change, or go, while what they stand for stays.
+
+use super::{DELIVER, Stage};
+use crate::support::postgres::Version;
+
+/// Mia, who follows Ana of another instance.
+fn mia_and_ana(stage: &mut Stage) -> (i64, i64) {
+    let mia = stage.act("pretend.local_account('mia')", &[]);
+    let ana = stage.act("pretend.remote_account('ana', 'tide.example')", &[]);
+    stage.act("pretend.follow($1, $2)", &[&mia, &ana]);
+    (mia, ana)
+}
+
+/// A failure means that one odd row stops everything.
+#[test]
+fn a_picture_with_odd_measures_is_a_picture_without_measures() {
+    let mut stage = Stage::new(Version::NEWEST);
+    let (mia, ana) = mia_and_ana(&mut stage);
+    let post = stage.act(DELIVER, &[&ana, &"https://tide.example/1", &"1 minute"]);
+    let media = stage.act("pretend.attach($1, 'https://tide.example/1.png')", &[&post]);
+    for odd in [
+        r#""12.5""#,
+        "12.5",
+        "1e400",
+        r#""wide""#,
+        "-1",
+        "{}",
+        "99999999999999999999",
+    ] {
+        let measures = format!(r#"{{"original":{{"width":{odd},"height":7}}}}"#);
+        let change = "UPDATE media_attachments SET file_meta = $2::text::json WHERE id = $1";
+        stage.client.execute(change, &[&media, &measures]).unwrap();
+        assert_eq!(stage.refs(mia), [post], "{odd}");
+        let picture = &stage.entry(post)["object"]["attachment"][0];
+        assert_eq!(
+            (&picture["width"], &picture["height"]),
+            (&serde_json::Value::Null, &serde_json::json!(7)),
+            "{odd}"
+        );
+    }
+}
