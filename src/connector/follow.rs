@@ -113,7 +113,8 @@ impl Known for InLog {
     }
 
     fn has_moderation(&self, target: &str) -> bool {
-        self.moderated.lock().contains(target)
+        // Another node may have sent it, or this one what is not read yet.
+        self.view.graph.read().moderated(target).is_some() || self.moderated.lock().contains(target)
     }
 
     fn places(&self) -> PlaceRule {

@@ -39,3 +39,21 @@ fn a_picture_with_odd_measures_is_a_picture_without_measures() {
         );
     }
 }
+
+/// Another node may have said it. A failure means that moderation which nobody wants any more stays in force there.
+#[test]
+fn moderation_that_another_node_said_is_taken_back() {
+    let mut stage = Stage::new(Version::NEWEST);
+    let (mia, ana) = mia_and_ana(&mut stage);
+    let post = stage.act(DELIVER, &[&ana, &"https://tide.example/1", &"1 minute"]);
+    assert_eq!(stage.refs(mia), [post]);
+    let line =
+        r#"{"type":"moderation","account":"_instance","target":"tide.example","action":"suspend"}"#;
+    stage
+        .instance
+        .door
+        .post_lines("/v1/relationships", &[line.to_owned()]);
+    assert_eq!(stage.refs(mia), Vec::<i64>::new());
+    stage.act("pretend.moderate_domain('tide.example', 2)", &[]);
+    assert_eq!(stage.refs(mia), [post]);
+}
