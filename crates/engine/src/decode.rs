@@ -45,12 +45,14 @@ fn decode_activity(record: RecordView<'_>) -> Result<Decoded, String> {
     Ok(Decoded::Activity(envelope, Box::new(activity)))
 }
 
-/// What the backend forgets is one post, named by its URI and its ref: by that a post that has the URI later is told from it.
+/// What the backend forgets is one post, named by its URI and its ref: by that a post that has the URI later is told from it. Or it is
+/// an actor, named by its own id.
 fn check_forgotten(envelope: &Envelope, activity: &Activity) -> Result<(), String> {
     match activity {
-        Activity::Delete { uri, by } if uri == by => {
-            Err("forgotten is for a post: send the removal of an actor without it".to_owned())
-        }
+        Activity::Delete { uri, by } if uri == by => match &envelope.post_ref {
+            None => Ok(()),
+            Some(_) => Err("an actor that is forgotten has no ref: send it without one".to_owned()),
+        },
         Activity::Delete { .. } if envelope.post_ref.is_none() => Err(
             "a Delete that is forgotten needs the ref of its post: send your own id of it".to_owned(),
         ),

@@ -47,7 +47,8 @@ pub fn of_post(post: &RemovedPost, at: Time, instance: &Instance) -> MappedActiv
     }
 }
 
-/// A `Delete` of an account whose row is gone, and with it of all it wrote.
+/// A `Delete` of an account whose row is gone, and with it of all it wrote. Mastodon removes rows of accounts that are still there, too,
+/// and looks them up again: so it is only forgotten.
 pub fn of_account(account: &AccountRow, at: Time, instance: &Instance) -> MappedActivity {
     let actor = instance.actor(account);
     MappedActivity {
@@ -56,6 +57,6 @@ pub fn of_account(account: &AccountRow, at: Time, instance: &Instance) -> Mapped
         author_ref: None,
         arrived: at,
         is_fetched: false,
-        is_forgotten: false,
+        is_forgotten: true,
     }
 }

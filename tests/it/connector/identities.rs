@@ -11,6 +11,23 @@ fn mia_and_ana(stage: &mut Stage) -> (i64, i64) {
     (mia, ana)
 }
 
+/// Mastodon removes accounts that are not asked for (`tootctl accounts prune`, `domains purge`), and looks them up again later. A failure
+/// means that whoever was removed once is never seen again.
+#[test]
+fn an_account_whose_row_goes_may_come_again_and_what_it_writes_then_is_shown() {
+    let mut stage = Stage::new(Version::NEWEST);
+    let (mia, ana) = mia_and_ana(&mut stage);
+    let before = stage.act(DELIVER, &[&ana, &"https://tide.example/1", &"2 minutes"]);
+    assert_eq!(stage.refs(mia), [before]);
+    stage.act("pretend.delete_account($1)", &[&ana]);
+    assert_eq!(stage.refs(mia), Vec::<i64>::new());
+    let again = stage.act("pretend.remote_account('ana', 'tide.example')", &[]);
+    stage.act("pretend.follow($1, $2)", &[&mia, &again]);
+    let after = stage.act(DELIVER, &[&again, &"https://tide.example/2", &"1 minute"]);
+    let refetched = stage.act(DELIVER, &[&again, &"https://tide.example/1", &"2 minutes"]);
+    assert_eq!(stage.refs(mia), [after, refetched]);
+}
+
 /// A failure means that one odd row stops everything.
 #[test]
 fn a_picture_with_odd_measures_is_a_picture_without_measures() {

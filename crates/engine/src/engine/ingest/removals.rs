@@ -61,7 +61,8 @@ impl Ingest {
     }
 
     /// The backend forgets the post that it has this id of: it leaves feeds as one that is deleted does, and its URI may come again
-    /// under another ref. What its author deleted stays deleted, and a post that is not known is not waited for.
+    /// under another ref. What its author deleted stays deleted, and a post that is not known is not waited for. Without a ref it is
+    /// an actor that is forgotten, by its own id.
     pub(super) fn forget(
         &mut self,
         record: RecordContext<'_>,
@@ -70,6 +71,9 @@ impl Ingest {
     ) -> Result<usize, IngestError> {
         let (graph, at) = (record.graph, record.at);
         let Some(reference) = record.envelope.post_ref.as_deref() else {
+            if uri == by {
+                return self.forget_author(record, by);
+            }
             return Err(IngestError::Refused(format!(
                 "{uri} is forgotten without the ref of its post"
             )));
@@ -96,6 +100,30 @@ impl Ingest {
             ..Post::clone(&known)
         };
         self.remove_post(graph, at, &post, State::Forgotten, RemovalScope::Post)
+    }
+
+    /// The backend forgets an author, and all that came of theirs before this: what they write later is shown.
+    fn forget_author(
+        &mut self,
+        record: RecordContext<'_>,
+        author: &str,
+    ) -> Result<usize, IngestError> {
+        let (graph, at, arrived) = (record.graph, record.at, record.envelope.arrived);
+        self.store.forget_actor(author)?;
+        self.store.forget_followers(author)?;
+        let mut removed = 0;
+        for id in self.store.list(Index::Author, author)? {
+            let Some(post) = self.store.post(id)? else {
+                continue;
+            };
+            let is_meant =
+                post.body.author == author && is_earlier((post.made, post.arrived), (at, arrived));
+            if is_meant {
+                removed +=
+                    self.remove_post(graph, at, &post, State::Forgotten, RemovalScope::Post)?;
+            }
+        }
+        Ok(removed)
     }
 
     /// Leaves of a post what is left of one that is `to` be so.

@@ -146,6 +146,59 @@ fn an_author_who_is_removed_takes_both_lives_with_them() {
     }
 }
 
+/// An actor that the backend removed, and looked up again, writes on. Were this to fail, whoever was removed once would never be seen
+/// again; or a removal that is read again would take what came after it.
+#[test]
+fn an_author_who_is_forgotten_writes_on() {
+    let forgets_author = |arrived: i64| {
+        let Line::Activity { json, .. } = scenario::leaves(0) else {
+            unreachable!()
+        };
+        Line::Activity {
+            json,
+            arrived,
+            beside: Beside {
+                forgotten: true,
+                ..Beside::default()
+            },
+        }
+    };
+    let reply = format!(r#","inReplyTo":"{}""#, uri(0, 0));
+    let reply = activity("Create", 1, 0, NOON + 5, NOON + 6, &reply);
+    let log = [
+        follow("7", 0),
+        follow("7", 1),
+        first(),
+        with_ref(create(0, 1, NOON + 1, NOON + 1), &id(1, 2)),
+        with_ref(reply, &id(5, 100)),
+        forgets_author(NOON + 7),
+        second(),
+        with_ref(create(0, 2, NOON + 8, NOON + 8), &id(8, 3)),
+    ];
+    let shown = [uri(0, 0), uri(1, 0), uri(0, 2)];
+    for mut world in worlds() {
+        world.read(&log[..6], &BTreeSet::new());
+        assert_eq!(home(&world), [uri(1, 0)], "a reply stays where it is");
+    }
+    for stored in 1..log.len() {
+        for writes in 0.. {
+            let mut world = World::new();
+            world.read(&log[..stored], &BTreeSet::from([stored - 1]));
+            world.read(&log, &BTreeSet::new());
+            assert_eq!(home(&world), shown, "{stored}");
+            let was_all = world.checkpoint_cut_off(writes);
+            let mut world = world.crash();
+            world.read(&log, &BTreeSet::new());
+            assert_eq!(home(&world), shown, "{stored} stored, {writes} writes");
+            assert_eq!(of(&world, &uri(0, 1)).1, State::Forgotten);
+            assert_eq!(world.refused, Vec::<String>::new());
+            if was_all {
+                break;
+            }
+        }
+    }
+}
+
 #[test]
 fn a_post_without_a_ref_and_one_that_is_unknown_are_forgotten_too() {
     let mut world = World::new();
@@ -292,7 +345,7 @@ fn a_checkpoint_may_be_cut_off_after_any_write() {
 }
 
 #[test]
-fn forgotten_is_for_a_removal_of_a_post_that_has_a_ref() {
+fn forgotten_is_for_a_removal_of_a_post_that_has_a_ref_or_of_an_actor_that_has_none() {
     let check = |line: Line, is_good: bool| {
         let Line::Activity { json, beside, .. } = &line else {
             panic!("an activity");
@@ -338,4 +391,5 @@ fn forgotten_is_for_a_removal_of_a_post_that_has_a_ref() {
         false,
     );
     check(forgotten(scenario::leaves(0), Some("1")), false);
+    check(forgotten(scenario::leaves(0), None), true);
 }
