@@ -145,6 +145,24 @@ impl Queries {
         .await
     }
 
+    /// The remote accounts whose actors have these ids: each with its actor's. Two rows may be of one actor until Mastodon makes them one.
+    pub async fn accounts_of_actors(
+        &self,
+        database: &Database,
+        actors: &[String],
+    ) -> Result<BTreeMap<i64, String>, ReadBackError> {
+        let query =
+            "SELECT id, uri FROM public.accounts WHERE uri = ANY ($1) AND domain IS NOT NULL";
+        if actors.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let rows = database.rows(query, &[(&actors, Type::TEXT_ARRAY)]).await;
+        let table = "accounts";
+        let rows = rows.map_err(|source| ReadBackError::Query { table, source })?;
+        let pair = |row: &Row| Some((row.try_get(0).ok()?, row.try_get(1).ok()?));
+        Ok(rows.iter().filter_map(pair).collect())
+    }
+
     /// The accounts that lists belong to, by the lists' ids.
     pub async fn owners_of_lists(
         &self,

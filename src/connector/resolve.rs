@@ -52,6 +52,14 @@ pub struct Said {
     pub unresolved: usize,
 }
 
+/// An account whose row is gone.
+struct GoneAccount {
+    /// What its ids were made of.
+    account: AccountRow,
+    /// Other rows of the same actor: Mastodon made one of two, so that nobody is gone.
+    doubles: Vec<i64>,
+}
+
 /// Everything that is needed to read a batch back.
 #[derive(Clone, Copy)]
 pub struct Resolver<'a, K> {
@@ -79,11 +87,13 @@ impl<K: Known> Resolver<'_, K> {
             numbers,
             ..Said::default()
         };
+        let gone = self.gone_accounts(&batch, &accounts).await?;
         for (id, notes) in &batch.accounts {
-            self.say_account(*id, notes, accounts.get(id), &mut said);
+            self.say_account(*id, notes, accounts.get(id), &gone, &mut said);
         }
         self.say_returning(&batch, &accounts, &mut said).await?;
-        self.say_relations(&batch, &accounts, &mut said).await?;
+        self.say_relations(&batch, &accounts, &gone, &mut said)
+            .await?;
         self.say_posts(&batch, &statuses, &accounts, &mut said)
             .await?;
         Ok(said)
@@ -140,26 +150,57 @@ impl<K: Known> Resolver<'_, K> {
         self.queries.profiles(self.database, &ids).await
     }
 
+    /// The accounts of the batch whose rows are gone, with the rows that have the same actor and are there.
+    async fn gone_accounts(
+        &self,
+        batch: &Batch,
+        accounts: &BTreeMap<i64, ProfileRow>,
+    ) -> Result<BTreeMap<i64, GoneAccount>, ReadBackError> {
+        let gone = batch
+            .accounts
+            .iter()
+            .filter(|(id, _)| !accounts.contains_key(id));
+        let gone: Vec<AccountRow> = gone
+            .filter_map(|(id, notes)| notes.old.account(*id))
+            .collect();
+        let actor_of = |account: &AccountRow| self.instance.actor(account);
+        let actors: Vec<String> = gone.iter().map(actor_of).collect();
+        let there = self
+            .queries
+            .accounts_of_actors(self.database, &actors)
+            .await?;
+        let with_doubles = |account: AccountRow| {
+            let actor = actor_of(&account);
+            let doubles = there.iter().filter(|(_, of)| **of == actor);
+            let doubles = doubles.map(|(id, _)| *id).collect();
+            (account.id, GoneAccount { account, doubles })
+        };
+        Ok(gone.into_iter().map(with_doubles).collect())
+    }
+
     fn say_account(
         &self,
         id: i64,
         notes: &AccountNotes,
         row: Option<&ProfileRow>,
+        gone: &BTreeMap<i64, GoneAccount>,
         said: &mut Said,
     ) {
         let Some(row) = row else {
             if !notes.is_gone {
                 return;
             }
-            let Some(account) = notes.old.account(id) else {
+            let Some(GoneAccount { account, doubles }) = gone.get(&id) else {
                 said.unresolved += 1;
                 return;
             };
             if account.domain.is_none() {
-                said.relations.push(self.without_account(&account));
+                said.relations.push(self.without_account(account));
             }
-            said.activities
-                .push(removal::of_account(&account, notes.at, self.instance));
+            if doubles.is_empty() {
+                said.activities
+                    .push(removal::of_account(account, notes.at, self.instance));
+            }
             return;
         };
         said.activities
@@ -332,7 +373,7 @@ impl<K: Known> Resolver<'_, K> {
             .number("account_id")
             .and_then(|author| accounts.get(&author));
         let Some(author) = author else {
-            // With its author all they wrote is gone, which is said of the author.
+            // With its author all they wrote is forgotten, which is said of the author.
             return;
         };
         let removed = RemovedPost {

@@ -6,7 +6,7 @@ use super::super::mapping::relation;
 use super::super::mapping::rows::{AccountRow, ProfileRow, RelationRow, RelationTable};
 use super::super::outbox::OldKeys;
 use super::super::read_back::ReadBackError;
-use super::{Known, Resolver, Said, document_of, moderation};
+use super::{GoneAccount, Known, Resolver, Said, document_of, moderation};
 use slackwater_engine::relationship::Relation;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,18 +16,12 @@ impl<K: Known> Resolver<'_, K> {
         &self,
         batch: &Batch,
         accounts: &BTreeMap<i64, ProfileRow>,
+        gone: &BTreeMap<i64, GoneAccount>,
         said: &mut Said,
     ) -> Result<(), ReadBackError> {
-        let gone_accounts = batch
-            .accounts
-            .iter()
-            .filter(|(id, _)| !accounts.contains_key(id));
-        let gone_accounts: BTreeMap<i64, AccountRow> = gone_accounts
-            .filter_map(|(id, notes)| Some((*id, notes.old.account(*id)?)))
-            .collect();
         let account = |id: i64| {
             let there = accounts.get(&id).map(|row| row.account.clone());
-            there.or_else(|| gone_accounts.get(&id).cloned())
+            there.or_else(|| gone.get(&id).map(|gone| gone.account.clone()))
         };
         for table in RelationTable::ALL {
             let notes: Vec<&RelationNote> = batch
@@ -40,7 +34,7 @@ impl<K: Known> Resolver<'_, K> {
             }
             let ids: BTreeSet<i64> = notes.iter().map(|note| note.id).collect();
             let mut now = self.queries.relations(self.database, table, &ids).await?;
-            let keys = self.old_keys(table, &notes).await?;
+            let keys = self.old_keys(table, &notes, gone).await?;
             now.extend(keys.there);
             let mut removed = Vec::new();
             for note in notes.iter().filter(|note| !note.old.is_empty()) {
@@ -70,11 +64,12 @@ impl<K: Known> Resolver<'_, K> {
         Ok(())
     }
 
-    /// What is there now of the keys that rows had.
+    /// What is there now of the keys that rows had, also between other rows of the same actors.
     async fn old_keys(
         &self,
         table: RelationTable,
         notes: &[&RelationNote],
+        gone: &BTreeMap<i64, GoneAccount>,
     ) -> Result<OldRelations, ReadBackError> {
         let mut old = OldRelations::default();
         let keys = || {
@@ -83,9 +78,15 @@ impl<K: Known> Resolver<'_, K> {
                 .map(|note| &note.old)
                 .filter(|keys| !keys.is_empty())
         };
+        let with_doubles = |id: i64| {
+            let doubles = gone.get(&id).map_or(&[][..], |gone| &gone.doubles);
+            std::iter::once(id).chain(doubles.iter().copied())
+        };
         let pairs = |one: &str, other: &str| -> (Vec<i64>, Vec<i64>) {
             keys()
                 .filter_map(|keys| Some((keys.number(one)?, keys.number(other)?)))
+                .flat_map(|(one, other)| with_doubles(other).map(move |other| (one, other)))
+                .flat_map(|(one, other)| with_doubles(one).map(move |one| (one, other)))
                 .unzip()
         };
         let (ones, others, condition) = match table {

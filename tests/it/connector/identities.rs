@@ -28,6 +28,35 @@ fn an_account_whose_row_goes_may_come_again_and_what_it_writes_then_is_shown() {
     assert_eq!(stage.refs(mia), [after, refetched]);
 }
 
+/// Two rows of one account, after its handle changed hosts: Mastodon gives all of the one to the other, and removes it. A failure means
+/// that the account is lost with its double.
+#[test]
+fn an_account_that_was_there_twice_is_followed_on_when_the_two_become_one() {
+    let mut stage = Stage::new(Version::NEWEST);
+    let (mia, ana) = mia_and_ana(&mut stage);
+    let noa = stage.act("pretend.local_account('noa')", &[]);
+    let double = stage.act("pretend.remote_account('ana', 'old.example')", &[]);
+    stage.act("pretend.follow($1, $2)", &[&mia, &double]);
+    stage.act("pretend.follow($1, $2)", &[&noa, &double]);
+    let one = "UPDATE accounts SET uri = 'https://tide.example/users/ana' WHERE id = $1";
+    stage.client.execute(one, &[&double]).unwrap();
+    let first = stage.act(DELIVER, &[&ana, &"https://tide.example/1", &"3 minutes"]);
+    let second = stage.act(DELIVER, &[&double, &"https://tide.example/2", &"2 minutes"]);
+    assert_eq!(stage.refs(mia), [second, first]);
+
+    let merge = "UPDATE statuses SET account_id = $1 WHERE account_id = $2";
+    stage.client.execute(merge, &[&ana, &double]).unwrap();
+    // One who follows both keeps the one.
+    let merge =
+        "UPDATE follows f SET target_account_id = $1 WHERE target_account_id = $2 AND NOT EXISTS (
+        SELECT FROM follows o WHERE o.account_id = f.account_id AND o.target_account_id = $1)";
+    stage.client.execute(merge, &[&ana, &double]).unwrap();
+    stage.act("pretend.delete_account($1)", &[&double]);
+    let third = stage.act(DELIVER, &[&ana, &"https://tide.example/3", &"1 minute"]);
+    assert_eq!(stage.refs(mia), [third, second, first]);
+    assert_eq!(stage.refs(noa), [third, second, first]);
+}
+
 /// A failure means that one odd row stops everything.
 #[test]
 fn a_picture_with_odd_measures_is_a_picture_without_measures() {
