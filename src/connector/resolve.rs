@@ -4,10 +4,10 @@ mod relations;
 
 use super::account_relations::relations_of_accounts;
 use super::batch::{AccountNotes, Batch, PostNotes};
-use super::database::Database;
+use super::database::{Database, ToSql, Type};
 use super::mapping::post::{Telling, activity};
 use super::mapping::removal::{self, RemovedPost};
-use super::mapping::rows::{AccountRow, ProfileRow, StatusRow};
+use super::mapping::rows::{AccountRow, ProfileRow, RelationRow, RelationTable, StatusRow};
 use super::mapping::uris::Instance;
 use super::mapping::{MappedActivity, actor, relation};
 use super::read_back::{PartTable, Queries, ReadBackError};
@@ -94,6 +94,7 @@ impl<K: Known> Resolver<'_, K> {
         self.say_returning(&batch, &accounts, &mut said).await?;
         self.say_relations(&batch, &accounts, &gone, &mut said)
             .await?;
+        self.say_renamed(&batch, &accounts, &mut said).await?;
         self.say_posts(&batch, &statuses, &accounts, &mut said)
             .await?;
         Ok(said)
@@ -248,6 +249,49 @@ impl<K: Known> Resolver<'_, K> {
             relations_of_accounts(database, queries, self.instance, &ids, &returning).await?;
         let relations = sets.values().flat_map(|set| set.values());
         said.relations.extend(relations.map(document_of));
+        Ok(())
+    }
+
+    /// Whoever follows, mutes or blocks an account, or has it in a list, has it under the id it has now. What was said of the id before
+    /// stays until all relations are compared, so that what was written under it does not leave at once.
+    async fn say_renamed(
+        &self,
+        batch: &Batch,
+        accounts: &BTreeMap<i64, ProfileRow>,
+        said: &mut Said,
+    ) -> Result<(), ReadBackError> {
+        let is_renamed = |id: &i64, row: &ProfileRow| {
+            let before = batch.accounts.get(id)?.old.account(*id)?;
+            (self.instance.actor(&before) != self.instance.actor(&row.account)).then_some(*id)
+        };
+        let renamed = accounts.iter();
+        let renamed: Vec<i64> = renamed
+            .filter_map(|(id, row)| is_renamed(id, row))
+            .collect();
+        if renamed.is_empty() {
+            return Ok(());
+        }
+        for (table, condition) in [
+            (RelationTable::Follows, "r.target_account_id = ANY ($1)"),
+            (RelationTable::Mutes, "r.target_account_id = ANY ($1)"),
+            (
+                RelationTable::Blocks,
+                "r.target_account_id = ANY ($1) OR r.account_id = ANY ($1)",
+            ),
+            (RelationTable::ListAccounts, "r.account_id = ANY ($1)"),
+        ] {
+            let query = self.queries.of_relations(table, condition);
+            let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&renamed, Type::INT8_ARRAY)];
+            let rows: BTreeMap<i64, RelationRow> = self
+                .queries
+                .read(self.database, table.name(), &query, &parameters)
+                .await?;
+            let relations = rows
+                .values()
+                .flat_map(|row| relation::of_row(table, row, self.instance));
+            said.relations
+                .extend(relations.map(|relation| document_of(&relation)));
+        }
         Ok(())
     }
 

@@ -57,6 +57,19 @@ fn an_account_that_was_there_twice_is_followed_on_when_the_two_become_one() {
     assert_eq!(stage.refs(noa), [third, second, first]);
 }
 
+/// A server that was set up again has other ids under the same handles. A failure means that nobody sees what is written there until
+/// relations are compared again.
+#[test]
+fn who_follows_an_account_follows_it_under_another_id() {
+    let mut stage = Stage::new(Version::NEWEST);
+    let (mia, ana) = mia_and_ana(&mut stage);
+    stage.settle();
+    let renamed = "UPDATE accounts SET uri = 'https://tide.example/ap/users/1' WHERE id = $1";
+    stage.client.execute(renamed, &[&ana]).unwrap();
+    let post = stage.act(DELIVER, &[&ana, &"https://tide.example/1", &"1 minute"]);
+    assert_eq!(stage.refs(mia), [post]);
+}
+
 /// A failure means that one odd row stops everything.
 #[test]
 fn a_picture_with_odd_measures_is_a_picture_without_measures() {
