@@ -99,6 +99,11 @@ impl Known for InLog {
         found.is_ok_and(|post| post.is_some())
     }
 
+    fn answers(&self, uri: &str) -> Option<String> {
+        let found = tokio::task::block_in_place(|| self.view.store.post_by_uri(uri));
+        found.ok().flatten()?.body.in_reply_to.clone()
+    }
+
     fn has_actor(&self, uri: &str) -> bool {
         let found = tokio::task::block_in_place(|| self.view.store.actor(uri));
         found.is_ok_and(|actor| actor.is_some())

@@ -15,6 +15,7 @@ use crate::api::append_body::PlaceRule;
 use serde_json::Value;
 use slackwater_engine::relationship::{Action, INSTANCE, Relation};
 use slackwater_order::time::Time;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ pub const URI_WAIT: Duration = Duration::from_secs(60);
 pub trait Known {
     /// Whether a post with this id is known.
     fn has_post(&self, uri: &str) -> bool;
+    /// The id of what a post answers, as it was last read.
+    fn answers(&self, uri: &str) -> Option<String>;
     /// Whether the document of an actor is known.
     fn has_actor(&self, uri: &str) -> bool;
     /// Whether a local account is in force.
@@ -349,6 +352,7 @@ impl<K: Known> Resolver<'_, K> {
                 said.activities
                     .push(actor::document(author, notes.at, self.instance));
             }
+            let row = &self.with_parent(row);
             let telling = match notes.inserted {
                 Some((arrived, is_fetched)) => {
                     for refers_to in [&row.parent, &row.original].into_iter().flatten() {
@@ -368,6 +372,22 @@ impl<K: Known> Resolver<'_, K> {
                 .extend(activity(row, telling, self.instance));
         }
         Ok(())
+    }
+
+    /// The post with what it answered. With the row of that goes Mastodon's reference to it, though Mastodon decided about the answer when
+    /// it came.
+    fn with_parent<'r>(&self, row: &'r StatusRow) -> Cow<'r, StatusRow> {
+        if !row.reply || row.parent.is_some() {
+            return Cow::Borrowed(row);
+        }
+        let is_boost = row.original.is_some();
+        let uri = self
+            .instance
+            .post(row.id, row.uri.as_deref(), is_boost, &row.account);
+        Cow::Owned(StatusRow {
+            answered: self.known.answers(&uri),
+            ..row.clone()
+        })
     }
 
     /// The parents and originals of posts that came, if the log does not have them.

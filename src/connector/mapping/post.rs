@@ -168,13 +168,14 @@ fn note(
     Value::Object(object)
 }
 
-/// What it answers. Of an answer whose parent Mastodon does not know, an id that no post has, so that it waits as other answers to
+/// What it answers. Of an answer whose parent Mastodon never knew, an id that no post has, so that it waits as other answers to
 /// unknown posts do.
 fn in_reply_to(row: &StatusRow, instance: &Instance) -> Value {
-    match &row.parent {
-        Some(parent) => json!(instance.referred(parent)),
-        None if row.reply => json!(format!("urn:unknown:{}", row.id)),
-        None => Value::Null,
+    match (&row.parent, &row.answered) {
+        (Some(parent), _) => json!(instance.referred(parent)),
+        (None, Some(answered)) => json!(answered),
+        (None, None) if row.reply => json!(format!("urn:unknown:{}", row.id)),
+        (None, None) => Value::Null,
     }
 }
 

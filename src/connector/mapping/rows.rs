@@ -123,6 +123,9 @@ pub struct StatusRow {
     pub account: AccountRow,
     /// What it answers, if that is known.
     pub parent: Option<ReferredPost>,
+    /// The id of what it answered when it was last said, if the row of that is gone.
+    #[serde(skip)]
+    pub answered: Option<String>,
     /// What it boosts.
     pub original: Option<ReferredPost>,
     /// What it quotes, if the author of that lets it.

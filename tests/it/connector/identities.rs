@@ -70,6 +70,22 @@ fn who_follows_an_account_follows_it_under_another_id() {
     assert_eq!(stage.refs(mia), [post]);
 }
 
+/// Mastodon decides about an answer when it comes. A failure means that answers leave homes when retention, or its author, removes what
+/// they answer.
+#[test]
+fn an_answer_stays_when_the_row_of_what_it_answers_goes() {
+    let mut stage = Stage::new(Version::NEWEST);
+    let (mia, ana) = mia_and_ana(&mut stage);
+    let parent = stage.act(DELIVER, &[&ana, &"https://tide.example/1", &"3 minutes"]);
+    let deliver_answer = "pretend.deliver($1, $2, now() - interval '2 minutes', parent => $3)";
+    let answer = stage.act(deliver_answer, &[&ana, &"https://tide.example/2", &parent]);
+    assert_eq!(stage.refs(mia), [answer, parent]);
+    stage.act("pretend.delete_row($1)", &[&parent]);
+    assert_eq!(stage.refs(mia), [answer]);
+    stage.act("pretend.edit($1, '<p>other</p>')", &[&answer]);
+    assert_eq!(stage.refs(mia), [answer]);
+}
+
 /// A failure means that one odd row stops everything.
 #[test]
 fn a_picture_with_odd_measures_is_a_picture_without_measures() {
