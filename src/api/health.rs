@@ -85,7 +85,10 @@ fn detail_of(app: &App, built: &BuildProgress) -> String {
             ),
         },
         (None, true, None) => match app.state.refused_settings.read().as_deref() {
-            None => "ready".to_owned(),
+            None => match app.state.connector.away() {
+                None => "ready".to_owned(),
+                Some(away) => format!("ready, with what came so far: {away}"),
+            },
             Some(mistakes) => format!(
                 "ready, with the settings before: the configuration as it is now was refused: {mistakes}"
             ),

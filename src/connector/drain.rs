@@ -14,6 +14,7 @@ use crate::log::{LogError, LogWriter};
 use serde_json::Value;
 use slackwater_engine::feed::store::disk::DiskError;
 use slackwater_engine::record::NewRecord;
+use slackwater_order::ref_place::PlaceSource;
 use slackwater_order::time::Time;
 use std::collections::BTreeSet;
 
@@ -35,6 +36,14 @@ pub enum DrainError {
     /// The data folder.
     #[error("reading the data folder")]
     Store(#[source] DiskError),
+    /// What the database noted lies further ahead than clocks may differ: posts that have ids of that time would be refused, and lost.
+    #[error(
+        "this machine's clock is {behind_ms} ms behind that of Mastodon's database, which is more than ordering.clock_skew: set the clocks"
+    )]
+    Clock {
+        /// By how much, in milliseconds.
+        behind_ms: i64,
+    },
 }
 
 /// What a turn did.
@@ -117,6 +126,12 @@ async fn locked_turn<K: Known>(
             is_more: false,
         });
     }
+    let places = known.places();
+    let newest = rows.iter().map(|row| row.at).max().unwrap_or(now);
+    if places.source == PlaceSource::Ref && now.plus(places.clock_skew) < newest {
+        let behind_ms = newest.since(now);
+        return Err(DrainError::Clock { behind_ms });
+    }
     let is_more = ROWS_MAX <= i64::try_from(rows.len()).unwrap_or(i64::MAX);
     let resolver = Resolver {
         database,
@@ -129,7 +144,7 @@ async fn locked_turn<K: Known>(
     let Appended {
         appended: count,
         refused,
-    } = append(&said, known.places(), sink).await?;
+    } = append(&said, places, sink).await?;
     let numbers: Vec<i64> = said.numbers.iter().copied().collect();
     outbox::remove(database, &numbers).await?;
     waiting.since = (!said.waiting.is_empty()).then_some(now);

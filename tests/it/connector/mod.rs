@@ -1,5 +1,6 @@
 //! A pretend Mastodon in a real PostgreSQL, and what the connector makes of it: feeds of the real binary.
 
+mod clocks;
 mod direct;
 mod identities;
 mod kills;
