@@ -99,7 +99,7 @@ pub struct StatusRow {
     pub uri: Option<String>,
     /// Its page.
     pub url: Option<String>,
-    /// HTML of a remote post, plain text of a local one.
+    /// HTML of a remote post, plain text of a local one: its first 50,000 characters.
     pub text: String,
     /// When it was written, as its author's server says.
     pub created_at: i64,
@@ -111,7 +111,7 @@ pub struct StatusRow {
     pub deleted_at: Option<i64>,
     /// 0 public, 1 unlisted, 2 followers only, 3 direct, 4 limited.
     pub visibility: i32,
-    /// The content warning.
+    /// The content warning: its first 5,000 characters.
     pub spoiler_text: String,
     /// Whether media are hidden at first.
     pub sensitive: bool,

@@ -1,11 +1,12 @@
 -- Posts as they are now, with what each refers to: one JSON object a row. {id_scheme} and {quoted} depend on the version.
 SELECT s.id, json_build_object(
-    'id', s.id, 'uri', s.uri, 'url', s.url, 'text', s.text,
+    -- No feed goes by a text, and many long ones would fill the memory, or a record (which has a content twice).
+    'id', s.id, 'uri', s.uri, 'url', s.url, 'text', left(s.text, 50000),
     'created_at', floor(extract(epoch FROM s.created_at) * 1000)::bigint,
     'updated_at', floor(extract(epoch FROM s.updated_at) * 1000)::bigint,
     'edited_at', floor(extract(epoch FROM s.edited_at) * 1000)::bigint,
     'deleted_at', floor(extract(epoch FROM s.deleted_at) * 1000)::bigint,
-    'visibility', s.visibility, 'spoiler_text', s.spoiler_text, 'sensitive', s.sensitive, 'reply', s.reply,
+    'visibility', s.visibility, 'spoiler_text', left(s.spoiler_text, 5000), 'sensitive', s.sensitive, 'reply', s.reply,
     'language', s.language,
     'account', {account:a},
     'parent', CASE WHEN p.id IS NOT NULL THEN

@@ -115,6 +115,27 @@ fn a_picture_with_odd_measures_is_a_picture_without_measures() {
     }
 }
 
+/// A record holds a megabyte. A failure means that a post which Mastodon shows is lost, because it is long.
+#[test]
+fn a_post_of_any_length_is_shown_with_the_beginning_of_its_text() {
+    let mut stage = Stage::new(Version::NEWEST);
+    let (mia, ana) = mia_and_ana(&mut stage);
+    let mut posts = Vec::new();
+    for (n, letter) in ["a", "ø", "\u{1}", "\"", "🌊"].iter().enumerate() {
+        let deliver = "pretend.deliver($1, $2, now() - interval '1 minute', repeat($3, 600000))";
+        let uri = format!("https://tide.example/{n}");
+        posts.push(stage.act(deliver, &[&ana, &uri, letter]));
+        let warn = "UPDATE statuses SET spoiler_text = repeat($2, 600000) WHERE id = $1";
+        let post = posts.last().unwrap();
+        stage.client.execute(warn, &[post, letter]).unwrap();
+    }
+    let mut shown = stage.refs(mia);
+    shown.sort_unstable();
+    assert_eq!(shown, posts);
+    let content = stage.entry(posts[0])["object"]["content"].clone();
+    assert_eq!(content.as_str().map(str::len), Some(50_000));
+}
+
 /// Another node may have said it. A failure means that moderation which nobody wants any more stays in force there.
 #[test]
 fn moderation_that_another_node_said_is_taken_back() {
