@@ -267,7 +267,7 @@ const fn selected_of(table: RelationTable) -> (&'static str, &'static str) {
     const OF_ACCOUNT: &str = "JOIN public.accounts a ON a.id = r.account_id";
     match table {
         RelationTable::Follows => (
-            "'by', {account:a}, 'target', {account:t}, 'boosts', r.show_reblogs, 'languages', r.languages",
+            "'by', {account:a}, 'target', {account:t}, 'boosts', r.show_reblogs, 'languages', array_remove(r.languages, NULL)",
             BETWEEN_ACCOUNTS,
         ),
         RelationTable::Mutes => (

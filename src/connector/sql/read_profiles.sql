@@ -5,7 +5,7 @@ SELECT a.id, json_build_object(
     'avatar_remote_url', a.avatar_remote_url, 'header_remote_url', a.header_remote_url, 'locked', a.locked,
     'actor_type', a.actor_type, 'discoverable', a.discoverable,
     'is_silenced', a.silenced_at IS NOT NULL, 'is_suspended', a.suspended_at IS NOT NULL,
-    'user', (SELECT json_build_object('chosen_languages', u.chosen_languages, 'settings', u.settings)
+    'user', (SELECT json_build_object('chosen_languages', array_remove(u.chosen_languages, NULL), 'settings', u.settings)
         FROM public.users u WHERE u.account_id = a.id LIMIT 1)
 )::text
 FROM public.accounts a

@@ -24,7 +24,8 @@ SELECT s.id, json_build_object(
             'width', x.file_meta->'original'->>'width', 'height', x.file_meta->'original'->>'height')
             ORDER BY coalesce(array_position(s.ordered_media_attachment_ids, x.id), 1000), x.id)
         FROM public.media_attachments x WHERE x.status_id = s.id), '[]'),
-    'poll', (SELECT json_build_object('options', q.options, 'tallies', q.cached_tallies, 'multiple', q.multiple,
+    'poll', (SELECT json_build_object('options', array_remove(q.options, NULL), 'multiple', q.multiple,
+            'tallies', array_remove(q.cached_tallies, NULL),
             'expires_at', floor(extract(epoch FROM q.expires_at) * 1000)::bigint, 'voters', q.voters_count)
         FROM public.polls q WHERE q.id = s.poll_id)
 )::text

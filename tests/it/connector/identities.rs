@@ -115,6 +115,20 @@ fn a_picture_with_odd_measures_is_a_picture_without_measures() {
     }
 }
 
+/// Rails writes nulls into arrays where a client sends some. A failure means that one such row stops everything.
+#[test]
+fn nulls_in_arrays_are_passed_over() {
+    let mut stage = Stage::new(Version::NEWEST);
+    let (mia, ana) = mia_and_ana(&mut stage);
+    let nulls = "UPDATE follows SET languages = '{NULL,en}'; UPDATE users SET chosen_languages = '{en,NULL}'";
+    stage.client.batch_execute(nulls).unwrap();
+    let post = stage.act(DELIVER, &[&ana, &"https://tide.example/1", &"1 minute"]);
+    stage.act("pretend.poll($1, '{Ebb,NULL}')", &[&post]);
+    assert_eq!(stage.refs(mia), [post]);
+    let choices = &stage.entry(post)["object"]["oneOf"];
+    assert_eq!(choices.as_array().map(Vec::len), Some(1), "{choices}");
+}
+
 /// A record holds a megabyte. A failure means that a post which Mastodon shows is lost, because it is long.
 #[test]
 fn a_post_of_any_length_is_shown_with_the_beginning_of_its_text() {
