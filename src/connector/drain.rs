@@ -57,7 +57,8 @@ pub enum Turn {
         rows: usize,
         /// Records that were appended.
         records: usize,
-        /// What Mastodon has and the log does not take, and rows that named somebody of whom nothing is left.
+        /// What Mastodon has and the log does not take, rows that could not be read, and rows that named somebody of whom nothing is
+        /// left.
         unusable: usize,
         /// Whether there may be more.
         is_more: bool,
@@ -152,7 +153,7 @@ async fn locked_turn<K: Known>(
     Ok(Turn::Done {
         rows: numbers.len(),
         records: count,
-        unusable: refused + said.unresolved,
+        unusable: refused + said.unresolved + queries.take_unreadable(),
         is_more,
     })
 }

@@ -5,6 +5,7 @@ use super::inspect::Found;
 use super::mapping::rows::{ProfileRow, RelationRow, RelationTable, StatusRow};
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const STATUSES: &str = include_str!("sql/read_statuses.sql");
 const PROFILES: &str = include_str!("sql/read_profiles.sql");
@@ -31,11 +32,13 @@ pub enum ReadBackError {
 }
 
 /// The queries, as the tables of this version of Mastodon need them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Queries {
     statuses: String,
     profiles: String,
     has_id_scheme: bool,
+    /// Posts and accounts whose rows could not be read, and were not asked about yet.
+    unreadable: AtomicUsize,
 }
 
 impl Queries {
@@ -61,6 +64,7 @@ impl Queries {
             statuses: String::new(),
             profiles: String::new(),
             has_id_scheme,
+            unreadable: AtomicUsize::new(0),
         };
         queries.statuses = queries.with_accounts(&STATUSES.replace("{quoted}", quoted));
         let scheme = if has_id_scheme { "a.id_scheme" } else { "NULL" };
@@ -87,22 +91,59 @@ impl Queries {
         filled
     }
 
-    /// The posts of these ids that are there, by id.
+    /// The posts of these ids that are there, by id. One whose row cannot be read is left out, and counted.
     pub async fn statuses(
         &self,
         database: &Database,
         ids: &BTreeSet<i64>,
     ) -> Result<BTreeMap<i64, StatusRow>, ReadBackError> {
-        by_id(database, "statuses", &self.statuses, ids).await
+        self.readable(database, "statuses", &self.statuses, ids)
+            .await
     }
 
-    /// The accounts of these ids that are there, by id.
+    /// The accounts of these ids that are there, by id. One whose row cannot be read is left out, and counted.
     pub async fn profiles(
         &self,
         database: &Database,
         ids: &BTreeSet<i64>,
     ) -> Result<BTreeMap<i64, ProfileRow>, ReadBackError> {
-        by_id(database, "accounts", &self.profiles, ids).await
+        self.readable(database, "accounts", &self.profiles, ids)
+            .await
+    }
+
+    /// How many posts and accounts were left out since this was last asked.
+    pub fn take_unreadable(&self) -> usize {
+        self.unreadable.swap(0, Ordering::Relaxed)
+    }
+
+    /// The rows of these ids that are there and can be read, by id. An odd one stays in Mastodon's database, and stops no other. (Not so
+    /// of relations: a mute that is left out would end.)
+    async fn readable<T: DeserializeOwned>(
+        &self,
+        database: &Database,
+        table: &'static str,
+        query: &str,
+        ids: &BTreeSet<i64>,
+    ) -> Result<BTreeMap<i64, T>, ReadBackError> {
+        let mut readable = BTreeMap::new();
+        for row in rows_of(database, table, query, ids).await? {
+            match read(table, &row) {
+                Ok((id, value)) => {
+                    readable.insert(id, value);
+                }
+                Err(error) => {
+                    self.unreadable.fetch_add(1, Ordering::Relaxed);
+                    let id: i64 = row.try_get(0).unwrap_or_default();
+                    tracing::warn!(
+                        table,
+                        id,
+                        error = &error as &dyn std::error::Error,
+                        "the row {id} of {table} is left out: {error}"
+                    );
+                }
+            }
+        }
+        Ok(readable)
     }
 
     /// The rows of a relation of these ids that are there, by id.
@@ -240,13 +281,23 @@ async fn by_id<T: DeserializeOwned>(
     query: &str,
     ids: &BTreeSet<i64>,
 ) -> Result<BTreeMap<i64, T>, ReadBackError> {
+    let rows = rows_of(database, table, query, ids).await?;
+    rows.iter().map(|row| read(table, row)).collect()
+}
+
+/// The rows of a query by ids.
+async fn rows_of(
+    database: &Database,
+    table: &'static str,
+    query: &str,
+    ids: &BTreeSet<i64>,
+) -> Result<Vec<Row>, ReadBackError> {
     if ids.is_empty() {
-        return Ok(BTreeMap::new());
+        return Ok(Vec::new());
     }
     let ids: Vec<i64> = ids.iter().copied().collect();
     let rows = database.rows(query, &[(&ids, Type::INT8_ARRAY)]).await;
-    let rows = rows.map_err(|source| ReadBackError::Query { table, source })?;
-    rows.iter().map(|row| read(table, row)).collect()
+    rows.map_err(|source| ReadBackError::Query { table, source })
 }
 
 /// A row of an id and a JSON object.

@@ -167,3 +167,35 @@ fn moderation_that_another_node_said_is_taken_back() {
     stage.act("pretend.moderate_domain('tide.example', 2)", &[]);
     assert_eq!(stage.refs(mia), [post]);
 }
+
+/// A fork, or a hand, may put into a row what Mastodon never does. A failure means that one such row stops all that comes after it.
+#[test]
+fn a_row_that_cannot_be_read_is_left_out_and_counted_and_stops_no_other() {
+    let mut stage = Stage::new(Version::NEWEST);
+    let (mia, ana) = mia_and_ana(&mut stage);
+    let alter = "ALTER TABLE polls ALTER COLUMN multiple DROP NOT NULL";
+    stage.client.batch_execute(alter).unwrap();
+    let odd = {
+        let mut transaction = stage.client.transaction().unwrap();
+        let row = transaction.query_one(
+            "SELECT pretend.deliver($1, 'https://tide.example/odd', now() - interval '3 minutes')",
+            &[&ana],
+        );
+        let odd: i64 = row.unwrap().get(0);
+        let poll = "SELECT pretend.poll($1, ARRAY['ebb', 'flood'])";
+        transaction.query_one(poll, &[&odd]).unwrap();
+        let change = "UPDATE polls SET multiple = NULL WHERE status_id = $1";
+        transaction.execute(change, &[&odd]).unwrap();
+        transaction.commit().unwrap();
+        odd
+    };
+    let after = stage.act(DELIVER, &[&ana, &"https://tide.example/1", &"2 minutes"]);
+    assert_eq!(stage.refs(mia), [after]);
+    let counted = "slackwater_connector_unusable_total";
+    assert_eq!(stage.instance.door.metric(counted), 1.0);
+    // It is mended, and noted again.
+    let mend = "UPDATE polls SET multiple = true WHERE status_id = $1";
+    stage.client.execute(mend, &[&odd]).unwrap();
+    stage.act("pretend.edit($1, '<p>even</p>')", &[&odd]);
+    assert_eq!(stage.refs(mia), [after, odd]);
+}
