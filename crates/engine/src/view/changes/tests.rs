@@ -271,6 +271,16 @@ fn what_comes_to_light_from_below_has_entered() {
     );
 }
 
+/// A place may end in ones alone, as a ref may. Were this to fail, a reader would keep such an entry of the last millisecond it was shown.
+#[test]
+fn what_left_from_the_last_place_that_was_shown_is_told() {
+    let last = highest_visible(Some(Time::from_millis(10)));
+    let mut feed = feed();
+    feed.take_in(&[FeedOp::insert(last, post(6))]);
+    feed.take_in(&[FeedOp::remove(last, post(7))]);
+    assert_eq!(told(&feed, &from(7, 0)), Ok(vec![(10, EntryChange::Left)]));
+}
+
 #[test]
 fn what_left_is_told_to_whom_it_was_shown() {
     let mut feed = feed();
