@@ -20,7 +20,8 @@
 //! | [`api`] | our own HTTP API: pages, changes and streams as JSON, over HTTP and websockets; who may read what |
 //! | [`mastodon`] | feeds as Mastodon's API shows them: timelines, lists, statuses, streaming |
 //! | [`inbox`] | what other servers deliver, passed on to the backend and recorded if its author is proved |
-//! | [`http`] | both APIs as one router and one description, and the bounds on every request |
+//! | [`desk`] | the operator's page: files that are served as they are, and ask the API |
+//! | [`http`] | both APIs and the page as one router and one description, and the bounds on every request |
 //! | [`operator`] | what the service says of itself: metrics, progress; and what other windows would have done |
 //! | [`pipeline`] | the loop that drives it: the log, threads, the clock, dead letters, checkpoints |
 //! | [`connector`] | Mastodon's database: changes noted by triggers, and read into records |
@@ -35,6 +36,7 @@ pub mod compare;
 pub mod config;
 pub mod connector;
 pub mod demo;
+pub mod desk;
 #[cfg(test)]
 mod example;
 pub mod http;

@@ -1,5 +1,5 @@
-//! The HTTP surface as a whole: one router and one description, both made of the lists of routes in [`api`] and
-//! [`mastodon`], and the bounds that every request is under.
+//! The HTTP surface as a whole: one router and one description, both made of the lists of routes in [`api`],
+//! [`mastodon`] and [`desk`], and the bounds that every request is under.
 
 pub mod openapi;
 
@@ -12,6 +12,7 @@ use crate::api::problem::Problem;
 use crate::api::request_headers::is_host;
 use crate::api::state::AppState;
 use crate::api::{self, Shutdown};
+use crate::desk;
 use crate::inbox::is_inbox;
 use crate::inbox::passage::Passage;
 use crate::log::LogWriter;
@@ -52,6 +53,7 @@ pub(crate) fn router(
     let mastodon_app = MastodonApp::new(app.clone(), status_cache, &options.mastodon);
     let bounded = api::routes(&app, Description(openapi::document))
         .merge(mastodon::routes::routes(mastodon_app))
+        .merge(desk::routes())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(app.clone(), bounded));
     // A busy node is alive: these are answered however many requests there are.

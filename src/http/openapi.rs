@@ -3,7 +3,7 @@
 use crate::api::openapi::operation::Schemas;
 use crate::api::openapi::route::Route;
 use crate::compare::report::Comparison;
-use crate::{api, mastodon};
+use crate::{api, desk, mastodon};
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
 
@@ -33,6 +33,9 @@ fn made() -> Value {
     }
     for route in &mastodon::openapi::ROUTES {
         paths.add(route, mastodon::openapi::described(route, &mut schemas));
+    }
+    for route in &desk::ROUTES {
+        paths.add(route, desk::described(route, &mut schemas));
     }
     json!({
         "openapi": "3.1.0",

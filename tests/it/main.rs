@@ -34,6 +34,7 @@ mod daily_comparison;
 mod database;
 mod decode;
 mod demo;
+mod desk;
 mod disk;
 mod documents;
 mod heard;

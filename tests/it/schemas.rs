@@ -668,7 +668,12 @@ fn every_answer_is_as_described() {
     checked.get(&open, of_host, "/v1/origins/a.example", 200);
     checked.get(&open, of_host, "/v1/origins/nobody.example", 404);
     checked.get(&open, of_host, "/v1/origins/%ff", 400);
-    for path in ["/healthz", "/readyz", "/metrics", "/openapi.json"] {
+    let file = ("get", "/desk/{file}");
+    checked.get(&open, file, "/desk/app.js", 200);
+    checked.get(&open, file, "/desk/desk.css", 200);
+    checked.get(&open, file, "/desk/%ff", 400);
+    checked.get(&open, file, "/desk/other.js", 404);
+    for path in ["/", "/healthz", "/readyz", "/metrics", "/openapi.json"] {
         let answer = checked.get(&open, ("get", path), path, 200);
         if path == "/openapi.json" {
             assert_eq!(answer, openapi::document());
@@ -713,7 +718,7 @@ fn every_answer_is_as_described() {
     }
 
     for (method, path, status) in [
-        (Method::GET, "/", 404),
+        (Method::POST, "/", 405),
         (Method::GET, "/v1/nothing", 404),
         (Method::POST, "/v1/nothing", 404),
         (Method::PUT, "/v1/activities", 405),
@@ -743,6 +748,7 @@ fn every_answer_is_as_described() {
                 .replace("{account}", "7")
                 .replace("{feed}", "home")
                 .replace("{id}", "1")
+                .replace("{file}", "icon.svg")
                 .replace("{host}", "a.example");
             let key = (method.as_str(), path.as_str());
             if operation["security"] == json!([]) {

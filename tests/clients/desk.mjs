@@ -1,0 +1,208 @@
+// The operator's page in a real browser, headless. Says what it finds, a line of JSON each; every case ends with what must not
+// be: errors of the console and of scripts, and requests to elsewhere.
+//
+//     node desk.mjs URL TOKEN open | overview | origins | token | origin | narrow | gone
+
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import puppeteer from "puppeteer-core";
+
+const [base, token, what] = process.argv.slice(2);
+const say = (values) => console.log(JSON.stringify(values));
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const WITHIN = { timeout: 60_000, polling: 50 };
+
+const browser = await puppeteer.launch({
+  executablePath: process.env.SLACKWATER_TEST_BROWSER ?? "/usr/bin/chromium",
+  userDataDir: process.env.SLACKWATER_TEST_PROFILE,
+  // It ends when this process does, however that ends.
+  pipe: true,
+  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+});
+const page = await browser.newPage();
+const errors = [];
+const elsewhere = [];
+page.on("console", (message) => ["error", "warn"].includes(message.type()) && errors.push(message.text()));
+page.on("pageerror", (error) => errors.push(String(error)));
+page.on("request", (request) => {
+  const url = request.url();
+  const isHere = url.startsWith(`${base}/`) || url.startsWith(`${base.replace("http", "ws")}/`) || url.startsWith("data:");
+  if (!isHere) elsewhere.push(url);
+});
+
+const text = (selector) => page.$eval(selector, (it) => it.textContent.trim());
+const texts = (selector) => page.$$eval(selector, (all) => all.map((it) => it.textContent.trim()));
+const until = (selector, wanted) =>
+  page.waitForFunction((it, words) => document.querySelector(it)?.textContent.includes(words), WITHIN, selector, wanted);
+const untilShown = (selector) => page.waitForSelector(selector, { visible: true, timeout: WITHIN.timeout });
+const number = (key) => text(`[data-number="${key}"]`);
+const hosts = () => page.$$eval("tbody tr", (rows) => rows.map((row) => row.dataset.host));
+const width = () => page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+const open = async (path = "/") => {
+  await page.goto(base + path);
+};
+/** The page with the token given, ready. */
+const enter = async (path = "/") => {
+  if (token) await page.evaluateOnNewDocument((it) => sessionStorage.setItem("slackwater.token", it), token);
+  await open(path);
+  await until("#state", "Ready");
+};
+const faults = async () => {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate("axe.run()");
+  return violations.map(({ id, impact, nodes }) => `${impact} ${id}: ${nodes.map((node) => node.target.join(" ")).join(", ")}`);
+};
+
+const CASES = {
+  /** Without anything given. */
+  async open() {
+    await open();
+    await untilShown("tbody tr");
+    say({ open: await hosts() });
+  },
+
+  /** Live numbers: what is posted after `records` was said is seen. */
+  async overview() {
+    await enter();
+    await untilShown("tbody tr");
+    const before = await number("posts");
+    say({ title: await page.title() });
+    say({ posts: before });
+    await page.waitForFunction((it) => document.querySelector('[data-number="posts"]').textContent.trim() !== it, WITHIN, before);
+    say({ after: await number("posts") });
+    say({ verdicts: await texts("[data-verdict]") });
+  },
+
+  async origins() {
+    await enter();
+    await untilShown("tbody tr");
+    const sorted = () => page.$$eval("th[aria-sort]", (all) => all.map((it) => [it.dataset.key, it.getAttribute("aria-sort")]));
+    say({ first: [await sorted(), await hosts()] });
+    await page.click('th[data-key="host"] button');
+    say({ by_host: [await sorted(), await hosts()] });
+    await page.click('th[data-key="host"] button');
+    say({ reversed: [await sorted(), await hosts()] });
+    await page.click("nav.turn button:last-child");
+    say({ second_page: await hosts() });
+    await page.type("#search", "H07");
+    say({ found: await hosts(), sentence: await text(".found") });
+    const row = await page.$$eval("tbody tr:first-child > *", (cells) => cells.map((it) => it.textContent));
+    say({ row });
+    say({ picture: await page.$eval("tbody tr:first-child svg", (it) => it.getAttribute("aria-label")) });
+  },
+
+  /** Asked for, refused, taken, kept for this tab, and not in any address. */
+  async token() {
+    await open();
+    await untilShown("form.token");
+    say({ asked: await text("form.token h1") });
+    await page.keyboard.type("ключ");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => document.querySelector(".wrong").textContent !== "", WITHIN);
+    say({ no_token: await text(".wrong") });
+    await page.keyboard.type("wrong");
+    await page.keyboard.press("Enter");
+    await until(".wrong", "does not take");
+    say({ wrong: await text(".wrong") });
+    say({ kept: await page.evaluate(() => sessionStorage.length) });
+    await page.type("#token", token);
+    await page.keyboard.press("Enter");
+    await until("#state", "Ready");
+    await untilShown("[data-number]");
+    await page.reload();
+    await until("#state", "Ready");
+    const kept = await page.evaluate(() => [sessionStorage.length, localStorage.length, document.cookie, location.href]);
+    say({ let_in: kept });
+    await page.click("footer button");
+    await untilShown("form.token");
+    say({ forgotten: await page.evaluate(() => sessionStorage.length) });
+    // What a browser says of an answer of 401 is no fault of the page.
+    errors.splice(0, errors.length, ...errors.filter((it) => !it.includes("status of 401")));
+  },
+
+  /** One origin, its slider by keyboard, and the lines as they are copied. */
+  async origin() {
+    await enter("/#/origins/slow.example");
+    await untilShown("#window");
+    const shown = async () => [await text(".words p"), await text("pre code"), await page.$eval("#window", (it) => it.getAttribute("aria-valuetext"))];
+    say({ first: await shown() });
+    say({ title: await page.title() });
+    await page.focus("#window");
+    await page.keyboard.press("Home");
+    say({ shortest: await shown() });
+    const bars = () => page.$$eval(".picture .bar", (all) => all.map((it) => it.getAttribute("class")));
+    say({ past: await bars() });
+    await page.keyboard.press("End");
+    say({ longest: await shown() });
+    say({ within: await bars() });
+    for (const button of await page.$$(".presets button")) {
+      if ((await button.evaluate((it) => it.textContent)).startsWith("Finds 99 %")) await button.click();
+    }
+    say({ chosen: await shown() });
+    await browser.defaultBrowserContext().overridePermissions(base, ["clipboard-read", "clipboard-write", "clipboard-sanitized-write"]);
+    await page.bringToFront();
+    await page.click("button.copy");
+    await until(".copy + span", "Copied");
+    say({ copied: await page.evaluate(() => navigator.clipboard.readText()) });
+    say({ faults: await faults() });
+    await page.setViewport({ width: 400, height: 800 });
+    say({ narrow: await width() });
+    await page.evaluate(() => (location.hash = "#/origins/nobody.example"));
+    await until("[role=status]:not(#announced)", "nothing was heard");
+    say({ nobody: await page.$eval("main", (it) => it.innerText) });
+    errors.splice(0, errors.length, ...errors.filter((it) => !it.includes("status of 404")));
+  },
+
+  /** In the dark, on a narrow screen, and by keyboard alone. */
+  async narrow() {
+    await page.setViewport({ width: 400, height: 800 });
+    const seen = [];
+    for (const scheme of ["light", "dark"]) {
+      await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+      if (seen.length === 0) await enter();
+      await untilShown("tbody tr");
+      const ground = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+      seen.push(ground);
+      say({ [scheme]: [await width(), await faults()] });
+    }
+    await page.setViewport({ width: 1200, height: 800 });
+    say({ grounds: seen });
+    say({ wide: await faults() });
+    await page.reload();
+    await untilShown("tbody tr");
+    const reached = [];
+    for (let n = 0; n < 40; n += 1) {
+      await page.keyboard.press("Tab");
+      const [name, shown] = await page.evaluate(() => {
+        const it = document.activeElement;
+        const style = getComputedStyle(it);
+        return [it === document.body ? "" : it.id || it.getAttribute("aria-label") || it.textContent.trim(), style.outlineStyle !== "none"];
+      });
+      if (name === "") break;
+      reached.push(shown ? name : `${name} (unseen)`);
+    }
+    say({ reached });
+  },
+
+  /** The service goes after `ready`, and comes back where it was. */
+  async gone() {
+    await enter();
+    await untilShown("tbody tr");
+    say({ ready: true });
+    await until("#state", "No answer");
+    say({ gone: await text(".banner") });
+    say({ role: await page.$eval(".banner", (it) => it.getAttribute("role")) });
+    say({ still: await hosts() });
+    await until("#state", "Ready");
+    say({ back: await page.$eval(".banner", (it) => it.hidden) });
+    errors.splice(0, errors.length, ...errors.filter((it) => !it.includes("ERR_CONNECTION")));
+  },
+};
+
+try {
+  await CASES[what]();
+  say({ errors });
+  say({ elsewhere });
+} finally {
+  await browser.close();
+}
