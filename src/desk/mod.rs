@@ -53,11 +53,13 @@ const FILES: &[File] = &[
     script("app.js", include_str!("page/app.js")),
     script("curve.js", include_str!("page/curve.js")),
     script("dom.js", include_str!("page/dom.js")),
+    script("feeds.js", include_str!("page/feeds.js")),
     script("metrics.js", include_str!("page/metrics.js")),
     script("origin.js", include_str!("page/origin.js")),
     script("origins.js", include_str!("page/origins.js")),
     script("overview.js", include_str!("page/overview.js")),
     script("service.js", include_str!("page/service.js")),
+    script("stream.js", include_str!("page/stream.js")),
     script("words.js", include_str!("page/words.js")),
 ];
 

@@ -1,7 +1,7 @@
 // The operator's page in a real browser, headless. Says what it finds, a line of JSON each; every case ends with what must not
 // be: errors of the console and of scripts, and requests to elsewhere.
 //
-//     node desk.mjs URL TOKEN open | overview | origins | token | origin | narrow | gone
+//     node desk.mjs URL TOKEN open | overview | origins | token | origin | feeds | narrow | gone
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -151,6 +151,46 @@ const CASES = {
     await until("[role=status]:not(#announced)", "nothing was heard");
     say({ nobody: await page.$eval("main", (it) => it.innerText) });
     errors.splice(0, errors.length, ...errors.filter((it) => !it.includes("status of 404")));
+  },
+
+  /** Home of account 7: what comes after `live` was said is shown; a post is marked and explained; the service goes and is back. */
+  async feeds() {
+    await enter("/#/feeds");
+    await untilShown("#account");
+    await page.type("#account", "7");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector('[data-state="live"]', WITHIN);
+    await untilShown("ol.posts li");
+    const column = (kind) => page.$$eval(`[data-column=${kind}] li`, (all) => all.map((it) => it.dataset.uri));
+    const untilThere = (uri) => page.waitForSelector(`[data-column=order] li[data-uri="${uri}"]`, WITHIN);
+    const numbered = (n) => `https://a.example/users/ana/posts/${n}`;
+    say({ live: [await column("arrival"), await column("order")] });
+    await untilThere(numbered(4));
+    // Both columns are drawn at once.
+    say({ arrival: await column("arrival") });
+    say({ order: await column("order") });
+    say({ marked: await texts("[data-column=order] .late-mark") });
+    say({ text: await text(`[data-column=order] li[data-uri="${numbered(4)}"] .text`) });
+    say({ harmed: await page.evaluate(() => document.title === "harmed" || document.querySelectorAll("main img, main script, main b").length) });
+    say({ behind: await text(`[data-column=order] li[data-uri="${numbered(4)}"] .head`) });
+    await page.type("#uri", numbered(9));
+    await page.keyboard.press("Enter");
+    await until(".answer", "home");
+    say({ explained: await text(".answer") });
+    await page.$eval("#uri", (it) => (it.value = ""));
+    await page.type("#uri", "https://a.example/none");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => !document.querySelector(".answer li"), WITHIN);
+    say({ unknown: await text(".answer") });
+    say({ faults: await faults() });
+    await page.setViewport({ width: 400, height: 800 });
+    say({ narrow: await width() });
+    await page.waitForSelector('[data-state="waiting"]', WITHIN);
+    say({ away: true });
+    await page.waitForSelector('[data-state="live"]', WITHIN);
+    await untilThere(numbered(6));
+    say({ resumed: await column("order") });
+    errors.splice(0, errors.length, ...errors.filter((it) => !/status of 404|ERR_CONNECTION|WebSocket connection/.test(it)));
   },
 
   /** In the dark, on a narrow screen, and by keyboard alone. */

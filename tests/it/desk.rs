@@ -3,7 +3,7 @@
 use crate::clients::{Client, clients};
 use crate::support::instance::binary;
 use crate::support::service::Service;
-use crate::support::surface::{SERVICE, Surface};
+use crate::support::surface::{SERVICE, Surface, note, uri};
 use serde_json::{Value, json};
 use slackwater::clock;
 use std::collections::BTreeSet;
@@ -258,6 +258,67 @@ fn an_origin_is_shown_with_what_any_window_would_do_and_the_lines_for_it() {
     client.ends_clean();
 }
 
+/// A failure means that the page shows another order than the feed has, or runs what strangers write.
+#[test]
+fn a_home_is_shown_in_order_beside_the_same_by_arrival_and_goes_on_by_itself() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let mut surface = Surface::start_with("127.0.0.1:0", &address.to_string());
+    let at = |n: i64, seconds_ago: u64, text: &str| {
+        let mut object = note(n, text);
+        let written = clock::now().minus(Duration::from_secs(seconds_ago));
+        object["published"] = json!(written.rfc3339());
+        object
+    };
+    let uris = |all: &[i64]| json!(all.iter().map(|n| uri(*n)).collect::<Vec<_>>());
+    for (n, seconds_ago) in [(1, 12), (2, 8), (3, 4)] {
+        surface.create(&at(n, seconds_ago, "low tide"));
+    }
+    let mut answer = at(9, 2, "to a stranger");
+    answer["inReplyTo"] = json!("https://b.example/users/bob/posts/1");
+    surface.create(&answer);
+    let client = Browser::of(&surface, "feeds");
+    assert_eq!(
+        client.said("live"),
+        json!([uris(&[3, 2, 1]), uris(&[3, 2, 1])])
+    );
+    let bad = "<b>late</b> &amp; <img src=x onerror=\"document.title='harmed'\"><script>document.title='harmed'</script>";
+    surface.create(&at(4, 600, bad));
+    assert_eq!(client.said("arrival"), uris(&[4, 3, 2, 1]));
+    assert_eq!(client.said("order"), uris(&[3, 2, 1, 4]));
+    assert_eq!(client.said("marked"), json!(["late: it took 10 min"]));
+    assert_eq!(client.said("text"), "late &");
+    assert_eq!(client.said("harmed"), 0);
+    let behind = client.said("behind");
+    assert!(
+        behind
+            .as_str()
+            .unwrap()
+            .contains("came below what was shown"),
+        "{behind}"
+    );
+    let explained = client.said("explained");
+    assert!(
+        explained
+            .as_str()
+            .unwrap()
+            .contains("home: it is not there"),
+        "{explained}"
+    );
+    let unknown = client.said("unknown");
+    assert!(!unknown.as_str().unwrap().contains("home"), "{unknown}");
+    assert_eq!(client.said("faults"), json!([]));
+    assert_eq!(client.said("narrow"), json!([400, 400]));
+    surface.instance.kill9();
+    client.said("away");
+    surface.instance.restart();
+    surface.create(&at(5, 1, "back"));
+    surface.create(&at(6, 0, "and on"));
+    assert_eq!(client.said("resumed"), uris(&[6, 5, 3, 2, 1, 4]));
+    client.ends_clean();
+}
+
 /// A failure means that people who see, hear or move otherwise than its makers cannot use it.
 #[test]
 fn it_is_for_narrow_and_dark_screens_for_the_keyboard_and_for_readers_of_screens() {
@@ -276,8 +337,8 @@ fn it_is_for_narrow_and_dark_screens_for_the_keyboard_and_for_readers_of_screens
         .iter()
         .map(|it| it.as_str().unwrap())
         .collect();
-    let first = ["To the content", "Slackwater", "Overview"];
-    assert_eq!(reached[..3], first, "{reached:?}");
+    let first = ["To the content", "Slackwater", "Overview", "Feeds"];
+    assert_eq!(reached[..4], first, "{reached:?}");
     for wanted in ["search", "Late", "Table of origins", "slow.example"] {
         assert!(reached.contains(&wanted), "{wanted} in {reached:?}");
     }

@@ -1,6 +1,7 @@
 // The page as a whole: which view is shown, what the service is asked for and how often, and what is said while it does not answer.
 
 import { el, fill, say } from "./dom.js";
+import { feedsPage } from "./feeds.js";
 import { parse, total } from "./metrics.js";
 import { originPage } from "./origin.js";
 import { overview } from "./overview.js";
@@ -30,6 +31,7 @@ const ORIGINS_EVERY = 5;
 /** How a page is made of the rest of its address. Those with a name are in the navigation. */
 const PAGES = [
   { path: "", name: "Overview", make: overview },
+  { path: "feeds", name: "Feeds", make: feedsPage },
   { path: "origins", make: originPage },
 ];
 
