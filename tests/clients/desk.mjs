@@ -1,7 +1,7 @@
 // The operator's page in a real browser, headless. Says what it finds, a line of JSON each; every case ends with what must not
 // be: errors of the console and of scripts, and requests to elsewhere.
 //
-//     node desk.mjs URL TOKEN open | overview | origins | token | origin | feeds | narrow | gone
+//     node desk.mjs URL TOKEN open | overview | origins | windows | token | origin | feeds | narrow | gone
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -91,6 +91,15 @@ const CASES = {
     say({ picture: await page.$eval("tbody tr:first-child svg", (it) => it.getAttribute("aria-label")) });
   },
 
+  /** Each row's host with what stands beside it, and its window. */
+  async windows() {
+    await enter();
+    await untilShown("tbody tr");
+    const windows = await page.$$eval("tbody tr", (rows) =>
+      rows.map((row) => ["a", ".badge:not([hidden])", ".of-window"].map((it) => row.querySelector(it)?.textContent ?? "")));
+    say({ windows });
+  },
+
   /** Asked for, refused, taken, kept for this tab, and not in any address. */
   async token() {
     await open();
@@ -135,9 +144,8 @@ const CASES = {
     await page.keyboard.press("End");
     say({ longest: await shown() });
     say({ within: await bars() });
-    for (const button of await page.$$(".presets button")) {
-      if ((await button.evaluate((it) => it.textContent)).startsWith("Finds 99 %")) await button.click();
-    }
+    say({ presets: await texts(".presets button") });
+    await page.click(".presets button:last-child");
     say({ chosen: await shown() });
     await browser.defaultBrowserContext().overridePermissions(base, ["clipboard-read", "clipboard-write", "clipboard-sanitized-write"]);
     await page.bringToFront();

@@ -166,6 +166,34 @@ fn origins_are_sorted_searched_and_shown_in_pages() {
 }
 
 #[test]
+fn a_window_is_said_to_be_learned_or_not_yet_and_a_delay_to_look_scheduled() {
+    let surface = Surface::start("[ordering]\nreorder_window = \"auto\"\n");
+    posts(&surface, "threads.example", 260, Duration::from_secs(902));
+    posts(&surface, "new.example", 1, Duration::from_secs(1));
+    let client = Browser::of(&surface, "windows");
+    let windows = client.said("windows");
+    let known = surface.backend("/v1/origins/threads.example");
+    assert_eq!(known["window_from"], "learned", "{known}");
+    let row = |host: &str| {
+        let rows = windows.as_array().unwrap();
+        rows.iter().find(|row| row[0] == host).unwrap().clone()
+    };
+    let threads = row("threads.example");
+    assert_eq!(threads[1], "scheduled delay");
+    let window = threads[2].as_str().unwrap();
+    assert!(
+        window.starts_with("16 min") && window.ends_with(" learned"),
+        "{window}"
+    );
+    let new = row("new.example");
+    assert_eq!(
+        (&new[1], &new[2]),
+        (&json!(""), &json!("none yet to be learned"))
+    );
+    client.ends_clean();
+}
+
+#[test]
 fn it_asks_for_a_token_says_of_a_wrong_one_and_keeps_a_good_one_for_its_tab() {
     let surface = Surface::start("");
     let client = Browser::of(&surface, "token");
@@ -232,6 +260,8 @@ fn an_origin_is_shown_with_what_any_window_would_do_and_the_lines_for_it() {
         ": 100 % in time",
     );
     assert_eq!(client.said("within"), json!(["bar"]));
+    let presets = json!(["In force: 30 s", "Finds 100 %: 12 min"]);
+    assert_eq!(client.said("presets"), presets);
     check(
         "chosen",
         "A window of 12 min would have found all",

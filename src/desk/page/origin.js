@@ -131,11 +131,13 @@ export function originPage(host = "") {
 
   function drawPresets() {
     const { in_time_by_window: inTime, reorder_window_ms: windowMs, learned_window_ms: learned } = origin;
+    const finding = [0.9, 0.99, 1].map((share) => [`Finds ${percent(share)}`, windowFor(inTime, share)]);
     const choices = [
       0 < windowMs && ["In force", windowMs],
       learned !== null && ["Learned", learned],
-      ...[0.9, 0.99, 1].map((share) => [`Finds ${percent(share)}`, windowFor(inTime, share)]),
-    ].filter((choice) => choice && choice[1] !== null);
+      // Of windows that are the same, the one that says the most.
+      ...finding.filter(([, ms], n) => ms !== null && ms !== finding[n + 1]?.[1]),
+    ].filter(Boolean);
     fill(presets, ...choices.map(([name, ms]) => el("button", { type: "button", onclick: () => tryOut(rounded(ms)) }, `${name}: ${duration(rounded(ms))}`)));
   }
 
