@@ -64,7 +64,9 @@ export function originPage(host = "") {
   const slider = el("input", { type: "range", id: "window", min: 0, max: STEPS, step: 1, oninput: () => tryOut(rounded(at(slider.value / STEPS))) });
   const value = el("output", { for: "window", class: "chosen" });
   const presets = el("div", { class: "presets", role: "group", "aria-label": "Windows to try" });
-  const words = el("div", { class: "words", "aria-live": "polite" });
+  const words = el("div", { class: "words" });
+  // The slider says its own value. The sentences change by themselves while posts come, which nobody wants to hear each time.
+  const told = el("p", { class: "unseen", role: "status" });
   const bars = el("dl", { class: "compared" });
   const lines = el("code");
   const copied = el("span", { role: "status", class: "quiet" });
@@ -85,6 +87,7 @@ export function originPage(host = "") {
       el("div", { class: "slide" }, el("label", { for: "window" }, "Window to try"), slider, value),
       presets,
       words,
+      told,
       bars,
       el("p", { class: "quiet small" }, "Recent posts count more: one that is a day old counts half. A window between two steps of the curve finds at least what the shorter step does."),
       el("h3", {}, "For the configuration"),
@@ -110,6 +113,11 @@ export function originPage(host = "") {
     triedMs = ms;
     slider.value = String(Math.round(along(ms) * STEPS));
     drawTried();
+  }
+
+  function choose(ms) {
+    tryOut(ms);
+    say(told, words.firstElementChild.textContent);
   }
 
   function drawTried() {
@@ -138,7 +146,7 @@ export function originPage(host = "") {
       // Of windows that are the same, the one that says the most.
       ...finding.filter(([, ms], n) => ms !== null && ms !== finding[n + 1]?.[1]),
     ].filter(Boolean);
-    fill(presets, ...choices.map(([name, ms]) => el("button", { type: "button", onclick: () => tryOut(rounded(ms)) }, `${name}: ${duration(rounded(ms))}`)));
+    fill(presets, ...choices.map(([name, ms]) => el("button", { type: "button", onclick: () => choose(rounded(ms)) }, `${name}: ${duration(rounded(ms))}`)));
   }
 
   return {
