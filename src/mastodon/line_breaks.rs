@@ -283,6 +283,11 @@ mod tests {
                 "T<br>a b<br>1 2<br>end",
             ),
             ("<dl><dt>tide</dt><dd>low</dd></dl>", "tide<br>low"),
+            // With the table goes what stood between two links.
+            (
+                "<a href=\"https://a.example/\">one<table><td><a href=\"https://b.example/\">two</a></td></table>three</a>",
+                "<a href=\"https://a.example/\" target=\"_blank\" rel=\"nofollow noopener noreferrer\">one<br>two<br>three</a>",
+            ),
             ("one<hr>two", "one<br>two"),
             ("one<br><div>two</div>", "one<br>two"),
             (

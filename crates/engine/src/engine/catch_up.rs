@@ -110,7 +110,7 @@ mod tests {
     use std::time::Duration;
 
     fn open(folder: &tempfile::TempDir) -> Store {
-        Store::open(crate::feed::store::Options {
+        Store::open_patiently(&crate::feed::store::Options {
             path: folder.path().to_owned(),
             length: 10,
             boost_repeat_after: Duration::from_secs(86_400),
@@ -118,7 +118,6 @@ mod tests {
             unflushed_bytes_max: 1 << 20,
             cache_bytes: 1 << 20,
         })
-        .unwrap()
     }
 
     fn log(ends: &[(Topic, i64, i64)], is_reachable: bool) -> LogStatus {

@@ -327,3 +327,13 @@ fn a_relation_whose_work_a_checkpoint_met_is_remembered_with_what_was_read_befor
     assert_eq!(change.log_pos.position().offset, 3);
     assert_eq!(change.seen, seen);
 }
+
+#[test]
+fn what_somebody_wrote_before_they_were_known_to_be_here_is_in_the_local_feed_then() {
+    let mut story = Story::given(&[wish("follow 0"), post(0, 0)]);
+    assert_eq!(story.feed("local"), "");
+    story.when(wish_of("8", "account 0"));
+    assert_eq!(story.feed("local"), "0/0");
+    story.when(wish_of("8", "account 1"));
+    assert_eq!(story.feed("local"), "");
+}

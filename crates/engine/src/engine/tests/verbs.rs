@@ -1,5 +1,6 @@
 //! What each verb promises whoever drives the engine.
 
+use super::scenario::*;
 use super::*;
 use crate::engine::publish::ServiceStatus;
 
@@ -104,4 +105,29 @@ fn a_window_that_is_learned_holds_its_readers_back_once_it_is_published() {
     assert_eq!(hold_ms(&world), 0);
     world.publish(&status(log.len(), log.len()), ServiceStatus::default());
     assert!(10_000 <= hold_ms(&world), "{}", hold_ms(&world));
+}
+
+/// Were this to fail, a start would show whom an account has muted, until that is read again.
+#[test]
+fn no_feed_is_shown_before_the_relations_that_stood_in_the_log_are_in_force() {
+    let log = [wish("follow 0"), wish("mute 1")];
+    let folder = tempfile::tempdir().unwrap();
+    let mut world = World::open(
+        folder,
+        log.len(),
+        Windows::default(),
+        SLICE,
+        PlaceSource::Published,
+    );
+    let is_open = |world: &mut World, read: usize| {
+        let log = status(read, log.len());
+        world.follow(&log);
+        world.publish(&log, ServiceStatus::default());
+        world.view.built.borrow().relations_in_force
+    };
+    assert!(!is_open(&mut world, 0));
+    world.take(0, &log[0]);
+    assert!(!is_open(&mut world, 1));
+    world.take(1, &log[1]);
+    assert!(is_open(&mut world, 2));
 }

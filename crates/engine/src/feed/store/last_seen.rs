@@ -124,7 +124,7 @@ mod tests {
     fn rows_are_written_alone() {
         let folder = tempfile::tempdir().unwrap();
         let open = || {
-            Store::open(Options {
+            Store::open_patiently(&Options {
                 path: folder.path().to_owned(),
                 length: 10,
                 boost_repeat_after: Duration::from_secs(86_400),
@@ -132,7 +132,6 @@ mod tests {
                 unflushed_bytes_max: 1 << 20,
                 cache_bytes: 1 << 20,
             })
-            .unwrap()
         };
         let store = open();
         store

@@ -128,7 +128,7 @@ fn a_snapshot_that_was_not_finished_does_not_keep_the_folder_shut() {
         std::fs::write(folder.path().join(name), bytes).unwrap();
     };
     let is_whole = |starts: u64| {
-        let disk = Disk::open(folder.path(), 1 << 20).unwrap();
+        let disk = patiently(|| Disk::open(folder.path(), 1 << 20));
         for id in 1..=starts {
             let post = disk.post(PostId::from_number(id).unwrap()).unwrap();
             assert!(post.is_some(), "{id} of {starts}");
@@ -148,7 +148,7 @@ fn a_snapshot_that_was_not_finished_does_not_keep_the_folder_shut() {
         unfinished(&name, b"");
     }
     is_whole(3);
-    let _disk = Disk::open(folder.path(), 1 << 20).unwrap();
+    let _disk = patiently(|| Disk::open(folder.path(), 1 << 20));
     let left = snapshots();
     assert!(
         left.len() == 1 && !left[0].ends_with(".generating"),
