@@ -131,3 +131,23 @@ fn no_feed_is_shown_before_the_relations_that_stood_in_the_log_are_in_force() {
     world.take(1, &log[1]);
     assert!(is_open(&mut world, 2));
 }
+
+/// Were this to fail, a boost would stay in feeds for ever after what it boosts was deleted.
+#[test]
+fn steps_decide_about_the_boosts_of_what_changed() {
+    let mut world = World::in_slices();
+    let log = [wish("follow 1"), post(0, 0), boosts(1, 1, (0, 0))];
+    world.read(&log, &BTreeSet::new());
+    let go_on = |world: &mut World| {
+        for _ in 0..9 {
+            world.step(Time::from_millis(LATER)).unwrap();
+        }
+        assert!(world.ingest.again.boosts.is_done());
+    };
+    go_on(&mut world);
+    assert_eq!(world.home("7").0.len(), 1);
+    world.apply_line(log.len(), &deletes(0, 0));
+    assert!(!world.ingest.again.boosts.is_done());
+    go_on(&mut world);
+    assert_eq!(world.home("7").0.len(), 0);
+}
