@@ -14,6 +14,7 @@ pub(crate) mod surface;
 pub(crate) mod upstream;
 pub(crate) mod watcher;
 
+use backon::{BlockingRetryable, ConstantBuilder};
 use slackwater::clock;
 use std::time::Duration;
 
@@ -34,11 +35,12 @@ pub(crate) fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
 /// Looks until there is an answer, for so long at most.
 pub(crate) fn wait_within<T>(most: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let begun = clock::stopwatch();
-    loop {
-        let answer = look();
-        if answer.is_some() || most <= begun.elapsed() {
-            return answer;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let every = ConstantBuilder::new().with_delay(Duration::from_millis(20));
+    let looking = || look().ok_or(());
+    let until = every.without_max_times();
+    looking
+        .retry(until)
+        .when(|()| begun.elapsed() < most)
+        .call()
+        .ok()
 }
