@@ -185,15 +185,20 @@ test("a feed that is not there is asked for once", async () => {
   assert.equal(service.asked.length, 1);
 });
 
-test("once stopped, it takes nothing more and asks for nothing", async () => {
+test("once stopped, it takes nothing more and asks for nothing", async (t) => {
   const service = played([page(entry(50))]);
   begin();
   await until("a socket", () => service.sockets.length === 1);
+  // Whatever it would do later, it does at once.
+  t.mock.timers.enable({ apis: ["setTimeout"] });
   feed.stop();
   assert.ok(service.sockets[0].closed);
   service.sockets[0].tell({ kind: "post", behind: false, id: "60", entry: entry(60), cursor: "a" });
   service.sockets[0].end(1000);
-  await new Promise((resolve) => setTimeout(resolve, 700));
+  const settled = () => new Promise((resolve) => setImmediate(resolve));
+  await settled();
+  t.mock.timers.tick(600_000);
+  await settled();
   assert.deepEqual([ids(), service.asked.length, feed.state, feed.cursor], [[50], 1, "stopped", "page"]);
 });
 
