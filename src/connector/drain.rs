@@ -2,11 +2,10 @@
 //! same time. A turn that is cut off between the log and the commit is said again: records are idempotent.
 
 use super::batch::Batch;
-use super::database::{Database, DatabaseError};
+use super::database::DatabaseError;
 use super::mapping::MappedActivity;
-use super::mapping::uris::Instance;
 use super::outbox;
-use super::read_back::{Queries, ReadBackError};
+use super::read_back::ReadBackError;
 use super::resolve::{Known, Resolver, Said};
 use crate::api::append_body::{ActivityHeaders, PlaceRule, activity, relation};
 use crate::log::in_flight::InFlight;
@@ -83,28 +82,21 @@ pub struct Waiting {
 
 /// Takes a turn. `waiting` is kept from turn to turn; when it is lost, its rows are only read again.
 pub async fn turn<K: Known>(
-    database: &Database,
-    queries: &Queries,
-    instance: &Instance,
-    known: &K,
+    resolver: &Resolver<'_, K>,
     sink: &Sink,
     waiting: &mut Waiting,
-    now: Time,
 ) -> Result<Turn, DrainError> {
-    let work = locked_turn(database, queries, instance, known, sink, waiting, now);
-    let taken = outbox::in_turn(database, work).await?;
+    let work = locked_turn(resolver, sink, waiting);
+    let taken = outbox::in_turn(resolver.database, work).await?;
     Ok(taken.unwrap_or(Turn::Elsewhere))
 }
 
 async fn locked_turn<K: Known>(
-    database: &Database,
-    queries: &Queries,
-    instance: &Instance,
-    known: &K,
+    resolver: &Resolver<'_, K>,
     sink: &Sink,
     waiting: &mut Waiting,
-    now: Time,
 ) -> Result<Turn, DrainError> {
+    let (database, now) = (resolver.database, resolver.now);
     // What has waited is read together with what came since: the row with the `uri` is another one of the same post.
     let is_due = waiting
         .since
@@ -127,20 +119,13 @@ async fn locked_turn<K: Known>(
             is_more: false,
         });
     }
-    let places = known.places();
+    let places = resolver.known.places();
     let newest = rows.iter().map(|row| row.at).max().unwrap_or(now);
     if places.source == PlaceSource::Ref && now.plus(places.clock_skew) < newest {
         let behind_ms = newest.since(now);
         return Err(DrainError::Clock { behind_ms });
     }
     let is_more = ROWS_MAX <= i64::try_from(rows.len()).unwrap_or(i64::MAX);
-    let resolver = Resolver {
-        database,
-        queries,
-        instance,
-        known,
-        now,
-    };
     let said = resolver.resolve(Batch::of(rows)).await?;
     let Appended {
         appended: count,
@@ -153,7 +138,7 @@ async fn locked_turn<K: Known>(
     Ok(Turn::Done {
         rows: numbers.len(),
         records: count,
-        unusable: refused + said.unresolved + queries.take_unreadable(),
+        unusable: refused + said.unresolved + resolver.queries.take_unreadable(),
         is_more,
     })
 }

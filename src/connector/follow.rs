@@ -13,7 +13,7 @@ use super::progress::{Progress, ProgressFile};
 use super::read_back::Queries;
 use super::recheck;
 use super::resolve::{Known, Resolver};
-use super::resync::{Resync, Step};
+use super::resync::{Resync, Sides, Step};
 use crate::api::append_body::PlaceRule;
 use crate::clock;
 use crate::operator::connector_status::{ConnectorStatus, Stage};
@@ -249,17 +249,14 @@ impl<'a> Connection<'a> {
     /// Whether there is more to do at once.
     async fn turn(&mut self) -> Result<bool, FollowError> {
         self.count_now_and_then().await?;
-        let (database, queries, known, sink) =
-            (&self.database, &self.queries, self.known, &self.parts.sink);
-        let turn = drain::turn(
-            database,
-            queries,
-            &self.instance,
-            known,
-            sink,
-            &mut self.waiting,
-            clock::now(),
-        );
+        let resolver = Resolver {
+            database: &self.database,
+            queries: &self.queries,
+            instance: &self.instance,
+            known: self.known,
+            now: clock::now(),
+        };
+        let turn = drain::turn(&resolver, &self.parts.sink, &mut self.waiting);
         let Turn::Done {
             rows,
             records,
@@ -282,9 +279,15 @@ impl<'a> Connection<'a> {
         let (database, queries, instance) = (&self.database, &self.queries, &self.instance);
         let (view, sink, now) = (&self.parts.view, &self.parts.sink, clock::now());
         if let Some(resync) = &mut self.resync {
-            let step = resync
-                .step(database, queries, instance, view, sink, now)
-                .await?;
+            let sides = Sides {
+                database,
+                queries,
+                instance,
+                view,
+                sink,
+                now,
+            };
+            let step = resync.step(&sides).await?;
             let found = resync.differences;
             if !self.progress.has_posts {
                 let accounts = found.accounts;

@@ -33,6 +33,23 @@ pub struct Differences {
     pub removed: usize,
 }
 
+/// Mastodon's side of a comparison, and ours.
+#[derive(Clone, Copy)]
+pub struct Sides<'a> {
+    /// A connection.
+    pub database: &'a Database,
+    /// The queries of this version of Mastodon.
+    pub queries: &'a Queries,
+    /// Which instance.
+    pub instance: &'a Instance,
+    /// What is in force here.
+    pub view: &'a View,
+    /// Where the difference goes.
+    pub sink: &'a Sink,
+    /// The time.
+    pub now: Time,
+}
+
 /// A resync that goes on from page to page.
 #[derive(Debug)]
 pub struct Resync {
@@ -65,33 +82,22 @@ impl Default for Resync {
 
 impl Resync {
     /// Compares the next page of accounts; after the last the moderation, and the accounts that Mastodon has no more.
-    pub async fn step(
-        &mut self,
-        database: &Database,
-        queries: &Queries,
-        instance: &Instance,
-        view: &View,
-        sink: &Sink,
-        now: Time,
-    ) -> Result<Step, DrainError> {
-        let work = self.locked_step(database, queries, instance, view, sink, now);
-        let step = outbox::in_turn(database, work).await?;
+    pub async fn step(&mut self, sides: &Sides<'_>) -> Result<Step, DrainError> {
+        let work = self.locked_step(sides);
+        let step = outbox::in_turn(sides.database, work).await?;
         Ok(step.unwrap_or(Step::Elsewhere))
     }
 
-    async fn locked_step(
-        &mut self,
-        database: &Database,
-        queries: &Queries,
-        instance: &Instance,
-        view: &View,
-        sink: &Sink,
-        now: Time,
-    ) -> Result<Step, DrainError> {
+    async fn locked_step(&mut self, sides: &Sides<'_>) -> Result<Step, DrainError> {
+        let Sides {
+            database,
+            queries,
+            instance,
+            ..
+        } = *sides;
         let ids = local_accounts(database, self.after).await?;
         let Some(last) = ids.last() else {
-            self.rest(database, queries, instance, view, sink, now)
-                .await?;
+            self.rest(sides).await?;
             return Ok(Step::Done);
         };
         self.after = *last;
@@ -105,31 +111,22 @@ impl Resync {
             let set = wanted.remove(&account).unwrap_or_default();
             self.seen.insert(account.clone());
             self.differences.accounts += 1;
-            self.say(&account, &set, view, sink, now).await?;
+            self.say(&account, &set, sides).await?;
         }
         Ok(Step::Going)
     }
 
-    async fn rest(
-        &mut self,
-        database: &Database,
-        queries: &Queries,
-        instance: &Instance,
-        view: &View,
-        sink: &Sink,
-        now: Time,
-    ) -> Result<(), DrainError> {
-        let moderation = moderation(database, queries, instance).await?;
-        self.say(INSTANCE, &moderation, view, sink, now).await?;
+    async fn rest(&mut self, sides: &Sides<'_>) -> Result<(), DrainError> {
+        let moderation = moderation(sides).await?;
+        self.say(INSTANCE, &moderation, sides).await?;
         self.seen.insert(INSTANCE.to_owned());
         let known: Vec<String> = {
-            let graph = view.graph.read();
+            let graph = sides.view.graph.read();
             graph.account_ids().map(str::to_owned).collect()
         };
         for account in known {
             if !self.seen.contains(&account) {
-                self.say(&account, &RelationSet::new(), view, sink, now)
-                    .await?;
+                self.say(&account, &RelationSet::new(), sides).await?;
             }
         }
         Ok(())
@@ -140,10 +137,11 @@ impl Resync {
         &mut self,
         account: &str,
         wanted: &RelationSet,
-        view: &View,
-        sink: &Sink,
-        now: Time,
+        sides: &Sides<'_>,
     ) -> Result<(), DrainError> {
+        let Sides {
+            view, sink, now, ..
+        } = *sides;
         let in_force = tokio::task::block_in_place(|| view.relations(account, now));
         let in_force = in_force.map_err(DrainError::Store)?;
         let guard = sink.in_flight.enter();
@@ -177,11 +175,13 @@ async fn local_accounts(database: &Database, after: i64) -> Result<Vec<i64>, Dat
 }
 
 /// What moderators did to accounts and domains.
-async fn moderation(
-    database: &Database,
-    queries: &Queries,
-    instance: &Instance,
-) -> Result<RelationSet, ReadBackError> {
+async fn moderation(sides: &Sides<'_>) -> Result<RelationSet, ReadBackError> {
+    let Sides {
+        database,
+        queries,
+        instance,
+        ..
+    } = *sides;
     let query =
         "SELECT id FROM public.accounts WHERE silenced_at IS NOT NULL OR suspended_at IS NOT NULL";
     let failed = |source| ReadBackError::Query {

@@ -58,13 +58,7 @@ fn over_kafka(what: &str, activities: &[Sent], relations: &[Related], live: bool
     let begun = clock::stopwatch();
     let dir = TempDir::new().unwrap();
     let broker = Broker::start(dir.path());
-    broker.create_topic("slackwater.activities", 8, &[]);
-    broker.create_topic(
-        "slackwater.relationships",
-        4,
-        &[("cleanup.policy", "compact")],
-    );
-    broker.create_topic("slackwater.dead-letters", 1, &[]);
+    broker.create_topics(8, 4);
     let config = instance::on_kafka(&broker.address(), "");
     let mut reading_along = live.then(|| Instance::start(dir.path(), &config));
     let options = Options {

@@ -301,13 +301,7 @@ fn assert_same(fediverse: &Fediverse, some: &Homes, others: &Homes) {
 
 fn broker_in(dir: &Path) -> Broker {
     let broker = Broker::start(dir);
-    broker.create_topic("slackwater.activities", PARTITIONS, &[]);
-    broker.create_topic(
-        "slackwater.relationships",
-        4,
-        &[("cleanup.policy", "compact")],
-    );
-    broker.create_topic("slackwater.dead-letters", 1, &[]);
+    broker.create_topics(PARTITIONS, 4);
     broker
 }
 

@@ -167,13 +167,7 @@ fn a_cursor_is_good_after_a_stop_a_kill_and_a_rebuild() {
 fn a_cursor_is_good_on_another_node_that_reads_the_same_log() {
     let dir = TempDir::new().unwrap();
     let broker = Broker::start(dir.path());
-    broker.create_topic("slackwater.activities", 4, &[]);
-    broker.create_topic(
-        "slackwater.relationships",
-        2,
-        &[("cleanup.policy", "compact")],
-    );
-    broker.create_topic("slackwater.dead-letters", 1, &[]);
+    broker.create_topics(4, 2);
     let folders = [TempDir::new().unwrap(), TempDir::new().unwrap()];
     let start = |n: usize| {
         let group = format!("node-{n}");

@@ -1,6 +1,7 @@
 //! Homes compared with Mastodon's own while the service runs: a pretend Mastodon in a real PostgreSQL, its homes in a stand-in.
 
-use crate::support::instance::{self, Instance, binary};
+use crate::database::install;
+use crate::support::instance::{self, Instance};
 use crate::support::postgres::{Database, Version};
 use crate::support::upstream::StandIn;
 use crate::support::wait_for;
@@ -8,7 +9,6 @@ use postgres::Client;
 use postgres::types::ToSql;
 use serde_json::{Value, json};
 use slackwater::clock;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -27,17 +27,7 @@ impl Scene {
     /// With what else the installation is given.
     fn new(installed: &[&str]) -> Scene {
         let database = Database::mastodon(Version::NEWEST);
-        let url = database.url();
-        let args = ["mastodon", "install", "--yes", "--database", &url];
-        let output = Command::new(binary())
-            .args(args)
-            .args(["--role", database.name()])
-            .args(installed)
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{said}");
+        install(&database, installed);
         let mut client = database.connect();
         let mia = act(&mut client, "pretend.local_account('mia')", &[]);
         act(&mut client, "pretend.sign_in($1)", &[&mia]);

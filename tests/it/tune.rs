@@ -137,13 +137,7 @@ fn a_trace_has_each_post_once_with_its_two_times_beside_a_running_service() {
 fn a_trace_is_read_from_every_partition_of_kafka_to_its_end() {
     let dir = tempfile::tempdir().unwrap();
     let broker = Broker::start(dir.path());
-    broker.create_topic("slackwater.activities", 4, &[]);
-    broker.create_topic(
-        "slackwater.relationships",
-        2,
-        &[("cleanup.policy", "compact")],
-    );
-    broker.create_topic("slackwater.dead-letters", 1, &[]);
+    broker.create_topics(4, 2);
     let options = Options {
         brokers: vec![broker.address()],
         ..Options::default()

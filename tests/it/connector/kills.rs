@@ -161,7 +161,7 @@ impl People {
         act("pretend.tag_post($1, 'tide')", &[&post]);
         act("pretend.attach($1, 'https://tide.example/a.png')", &[&post]);
         act(
-            "pretend.boost($1, $2, $3, now() - interval '1 second')",
+            "pretend.boost($1, $2, $3, now() - interval '150 seconds')",
             &[&self.ana, &strangers, &uri("boost")],
         );
         let gone = act(DELIVER, &[&self.ana, &uri("gone"), &minutes]);

@@ -7,13 +7,13 @@ mod kills;
 mod nodes;
 mod tokens;
 
+use crate::database::install;
 use crate::support::instance::{self, Instance};
 use crate::support::postgres::{Database, Pooler, Version};
 use crate::support::{measures, wait_for};
 use postgres::Client;
 use postgres::types::ToSql;
 use serde_json::Value;
-use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// A pretend Mastodon with its outbox, and a service that follows it.
@@ -40,28 +40,6 @@ enum Level {
     Look,
     /// They are places.
     Serve,
-}
-
-/// Makes the outbox, with a role that has the name of the database.
-fn install(database: &Database, level: Level) {
-    let url = database.url();
-    let args = [
-        "mastodon",
-        "install",
-        "--yes",
-        "--database",
-        &url,
-        "--role",
-        database.name(),
-    ];
-    let installed = Command::new(env!("CARGO_BIN_EXE_slackwater"))
-        .args(args)
-        .args((level == Level::Serve).then_some("--serve"))
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&installed.stderr).into_owned();
-    assert!(installed.status.success(), "{said}");
 }
 
 fn config(database_url: &str, level: Level) -> String {
@@ -98,7 +76,11 @@ impl Stage {
         let database = Database::mastodon(version);
         let mut client = database.connect();
         before(&mut client);
-        install(&database, level);
+        let more: &[&str] = match level {
+            Level::Look => &[],
+            Level::Serve => &["--serve"],
+        };
+        install(&database, more);
         let dir = TempDir::new().unwrap();
         let role = database.name();
         let pooler = (way == Way::Pooled).then(|| database.pooled(&[role]));
@@ -131,7 +113,7 @@ impl Stage {
                 .query_one("SELECT count(*) FROM slackwater.outbox", &[]);
             (left.unwrap().get::<_, i64>(0) == 0).then_some(())
         });
-        self.instance.settle();
+        self.instance.settle_all();
     }
 
     /// The refs of a home, newest first.

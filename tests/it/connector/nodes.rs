@@ -16,13 +16,7 @@ fn config(broker: &Broker, url: &str) -> String {
 
 fn broker(dir: &TempDir) -> Broker {
     let broker = Broker::start(dir.path());
-    broker.create_topic("slackwater.activities", 4, &[]);
-    broker.create_topic(
-        "slackwater.relationships",
-        2,
-        &[("cleanup.policy", "compact")],
-    );
-    broker.create_topic("slackwater.dead-letters", 1, &[]);
+    broker.create_topics(4, 2);
     broker
 }
 

@@ -1,6 +1,6 @@
 //! Installing, looking, and removing all of it again.
 
-use super::{drain, drain_tables, good, install, install_at, number, slackwater, to_do};
+use super::{drain, drain_tables, good, install, install_at, number, slackwater, to_do, uninstall};
 use crate::support::postgres::{Database, Version};
 use crate::support::wait_for;
 use postgres::Client;
@@ -64,13 +64,7 @@ fn all_of_it_works_by_way_of_a_pooler_in_transaction_mode() {
             ("statuses".to_owned(), false)
         ]
     );
-    good(&slackwater(&[
-        "mastodon",
-        "uninstall",
-        "--yes",
-        "--database",
-        &pooler.url(),
-    ]));
+    uninstall(&pooler.url(), &[]);
     assert_eq!(traces(&mut database.connect(), &role), 0);
 }
 
@@ -106,25 +100,13 @@ fn uninstalling_leaves_nothing() {
     assert_eq!(traces(&mut client, role), 0);
     install(&database, &["--serve"]);
     assert_ne!(traces(&mut client, role), 0);
-    good(&slackwater(&[
-        "mastodon",
-        "uninstall",
-        "--yes",
-        "--database",
-        &database.url(),
-    ]));
+    uninstall(&database.url(), &[]);
     assert_eq!(traces(&mut client, role), 0);
     client
         .execute("SELECT pretend.local_account('mia')", &[])
         .unwrap();
     // And where nothing is, nothing is removed.
-    good(&slackwater(&[
-        "mastodon",
-        "uninstall",
-        "--yes",
-        "--database",
-        &database.url(),
-    ]));
+    uninstall(&database.url(), &[]);
     install(&database, &[]);
     assert_eq!(to_do(&database.url()), [""; 0]);
 }
@@ -140,13 +122,7 @@ fn a_role_that_was_there_before_stays_and_keeps_only_what_it_had() {
         ))
         .unwrap();
     install(&database, &[]);
-    good(&slackwater(&[
-        "mastodon",
-        "uninstall",
-        "--yes",
-        "--database",
-        &database.url(),
-    ]));
+    uninstall(&database.url(), &[]);
     let mut as_role = database.connect_as(role);
     as_role.query("SELECT FROM schema_migrations", &[]).unwrap();
     as_role.query("SELECT id FROM statuses", &[]).unwrap_err();
@@ -166,13 +142,7 @@ fn a_role_keeps_the_tables_that_it_could_read_before_or_owns() {
         .unwrap();
     for role in [reader, &owner] {
         install_at(&database.url(), role, &[]);
-        good(&slackwater(&[
-            "mastodon",
-            "uninstall",
-            "--yes",
-            "--database",
-            &database.url(),
-        ]));
+        uninstall(&database.url(), &[]);
         let mut as_role = database.connect_as(role);
         as_role.query("SELECT id FROM statuses", &[]).unwrap();
         as_role.query("SELECT id FROM accounts", &[]).unwrap_err();
@@ -183,14 +153,7 @@ fn a_role_keeps_the_tables_that_it_could_read_before_or_owns() {
 fn only_the_trigger_that_changes_ids_may_be_removed() {
     let database = Database::mastodon(Version::NEWEST);
     install(&database, &["--serve"]);
-    good(&slackwater(&[
-        "mastodon",
-        "uninstall",
-        "--only-ids",
-        "--yes",
-        "--database",
-        &database.url(),
-    ]));
+    uninstall(&database.url(), &["--only-ids"]);
     assert_eq!(to_do(&database.url()), [""; 0]);
     let says = good(&slackwater(&[
         "mastodon",

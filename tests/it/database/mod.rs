@@ -36,7 +36,7 @@ fn good(output: &Output) -> String {
 
 /// Installs, with a role that has the name of the database: roles are shared by all of a cluster.
 #[track_caller]
-fn install(database: &Database, more: &[&str]) {
+pub(crate) fn install(database: &Database, more: &[&str]) {
     install_at(&database.url(), database.name(), more);
 }
 
@@ -51,6 +51,13 @@ fn install_at(url: &str, role: &str, more: &[&str]) {
         "--role",
         role,
     ];
+    good(&slackwater(&[&args, more].concat()));
+}
+
+/// Uninstalls.
+#[track_caller]
+fn uninstall(url: &str, more: &[&str]) {
+    let args = ["mastodon", "uninstall", "--yes", "--database", url];
     good(&slackwater(&[&args, more].concat()));
 }
 

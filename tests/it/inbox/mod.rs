@@ -430,13 +430,7 @@ fn without_a_server_behind_there_is_no_inbox() {
 fn with_kafka_a_post_is_in_the_topic_when_it_is_answered() {
     let dir = TempDir::new().unwrap();
     let broker = Broker::start(dir.path());
-    broker.create_topic("slackwater.activities", 4, &[]);
-    broker.create_topic(
-        "slackwater.relationships",
-        4,
-        &[("cleanup.policy", "compact")],
-    );
-    broker.create_topic("slackwater.dead-letters", 1, &[]);
+    broker.create_topics(4, 4);
     let inbox = Inbox::start_within(
         dir,
         |table| instance::on_kafka(&broker.address(), table),

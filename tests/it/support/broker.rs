@@ -55,6 +55,14 @@ impl Broker {
         self.try_to_start(|_| {});
     }
 
+    /// Creates the topics of the service, with so many partitions of activities and of relationships.
+    pub(crate) fn create_topics(&self, activities: i32, relationships: i32) {
+        let compacted = [("cleanup.policy", "compact")];
+        self.create_topic("slackwater.activities", activities, &[]);
+        self.create_topic("slackwater.relationships", relationships, &compacted);
+        self.create_topic("slackwater.dead-letters", 1, &[]);
+    }
+
     /// Creates a topic, and waits until it can be seen.
     pub(crate) fn create_topic(&self, name: &str, partitions: i32, configs: &[(&str, &str)]) {
         let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));

@@ -169,6 +169,24 @@ impl Instance {
         });
     }
 
+    /// Waits until all that is in the log is in the feeds.
+    pub(crate) fn settle_all(&self) {
+        // A turn of the loop says how much was left to read before; what came before the second of two relations is counted then.
+        self.settle();
+        self.settle();
+        wait_for("the log to be read to its end", || {
+            let metrics = self.door.get("/metrics").text;
+            let lags = metrics.lines().filter_map(|line| {
+                let (_, lag) = line
+                    .strip_prefix("slackwater_lag_records{")?
+                    .split_once("} ")?;
+                lag.parse::<f64>().ok()
+            });
+            (lags.sum::<f64>() == 0.0).then_some(())
+        });
+        self.settle();
+    }
+
     /// Waits until all that was read is in the feeds too: records are counted before, a relation is answered after.
     pub(crate) fn settle(&self) {
         let nobody =

@@ -108,7 +108,21 @@ impl Ingest {
         record: RecordContext<'_>,
         author: &str,
     ) -> Result<usize, IngestError> {
-        let (graph, at, arrived) = (record.graph, record.at, record.envelope.arrived);
+        let (at, arrived) = (record.at, record.envelope.arrived);
+        let is_meant = |post: &Post| is_earlier((post.made, post.arrived), (at, arrived));
+        let (to, whose) = (State::Forgotten, RemovalScope::Post);
+        self.remove_all_of(record, author, to, whose, is_meant)
+    }
+
+    /// What is known of an author goes, and those of their posts that are meant.
+    fn remove_all_of(
+        &mut self,
+        record: RecordContext<'_>,
+        author: &str,
+        to: State,
+        whose: RemovalScope,
+        is_meant: impl Fn(&Post) -> bool,
+    ) -> Result<usize, IngestError> {
         self.store.forget_actor(author)?;
         self.store.forget_followers(author)?;
         let mut removed = 0;
@@ -116,11 +130,8 @@ impl Ingest {
             let Some(post) = self.store.post(id)? else {
                 continue;
             };
-            let is_meant =
-                post.body.author == author && is_earlier((post.made, post.arrived), (at, arrived));
-            if is_meant {
-                removed +=
-                    self.remove_post(graph, at, &post, State::Forgotten, RemovalScope::Post)?;
+            if post.body.author == author && is_meant(&post) {
+                removed += self.remove_post(record.graph, record.at, &post, to, whose)?;
             }
         }
         Ok(removed)
@@ -169,21 +180,11 @@ impl Ingest {
         author: &str,
         host: String,
     ) -> Result<usize, IngestError> {
-        let (graph, at, arrived) = (record.graph, record.at, record.envelope.arrived);
+        let (at, arrived) = (record.at, record.envelope.arrived);
         self.store
             .put_pending(author, PendingRemoval { host, arrived, at });
-        self.store.forget_actor(author)?;
-        self.store.forget_followers(author)?;
-        let mut removed = 0;
-        for id in self.store.list(Index::Author, author)? {
-            let Some(post) = self.store.post(id)? else {
-                continue;
-            };
-            if post.body.author == author {
-                removed += self.remove_post(graph, at, &post, State::Gone, RemovalScope::Author)?;
-            }
-        }
-        Ok(removed)
+        let (to, whose) = (State::Gone, RemovalScope::Author);
+        self.remove_all_of(record, author, to, whose, |_| true)
     }
 
     /// An undo that names only booster and boosted: every boost by the one of the other that stands before it goes.
