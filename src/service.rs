@@ -4,33 +4,33 @@ mod connection;
 mod cursor_key;
 mod daily_comparison;
 mod descriptors;
+pub mod error;
 mod inbox;
 mod listener;
+mod open;
 pub mod reload;
 pub mod signals;
 mod socket;
 mod waiting;
 
 use crate::api::Shutdown;
+use crate::api::auth::Auth;
 use crate::api::auth::registered::TokenRegister;
-use crate::api::auth::{Auth, AuthError};
 use crate::api::state::AppState;
 use crate::config::Config;
 use crate::connector;
 use crate::connector::token_bearers::TokenBearers;
 use crate::http;
 use crate::inbox::passage::requests_max;
-use crate::log::{self, LogError, LogWriter};
+use crate::log::{self, LogWriter};
+use crate::pipeline::PipelineError;
 use crate::pipeline::settings_mailbox::SettingsMailbox;
-use crate::pipeline::{self, Pipeline, PipelineError};
 use cursor_key::sealed;
+use error::{ServiceError, broken, pipeline_error};
 use listener::Listener;
+use open::open;
 use reload::Watch;
-use slackwater_engine::feed::store::disk::DiskError;
-use slackwater_engine::feed::store::{self, CheckpointState, Store};
 use slackwater_engine::view::View;
-use slackwater_order::place::PostId;
-use slackwater_order::ref_place::PlaceSource;
 use socket::Waits;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -41,7 +41,6 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use xxhash_rust::xxh3::xxh3_64;
 
 /// How long requests in hand may take when the service stops.
 const REQUESTS_END_WAIT: Duration = Duration::from_secs(2);
@@ -55,112 +54,6 @@ const IDLE_WAIT: Duration = Duration::from_secs(75);
 
 /// How long a connection may take nothing of what it is sent, if streams may not for longer.
 const WRITE_WAIT: Duration = Duration::from_secs(30);
-
-/// Under which name the data folder keeps which log it was built from.
-const LOG: &str = "log";
-
-/// Under which name the data folder keeps from what its posts got their places, unless it is from when they were written.
-const PLACE_SOURCE: &str = "place_source";
-
-/// Why the service did not start, or ended.
-#[derive(Debug, thiserror::Error)]
-pub enum ServiceError {
-    /// The data folder.
-    #[error("opening the data folder {path}")]
-    Folder {
-        /// Which.
-        path: String,
-        /// The reason.
-        source: DiskError,
-    },
-    /// The data folder was built from another log.
-    #[error(
-        "the data folder {path} was built from {built_from}, and this is {now}: `slackwater serve --rebuild` puts it aside and \
-         makes it anew"
-    )]
-    OtherLog {
-        /// The folder.
-        path: String,
-        /// What it was built from.
-        built_from: String,
-        /// What is configured.
-        now: String,
-    },
-    /// The posts of the data folder got their places from something else.
-    #[error(
-        "the data folder {path} was built with ordering.place = {built_with:?}, and this is {now:?}: `slackwater serve --rebuild` puts \
-         it aside and makes it anew, with other ids; or set ordering.place back"
-    )]
-    OtherPlaces {
-        /// The folder.
-        path: String,
-        /// What it was built with.
-        built_with: &'static str,
-        /// What is configured.
-        now: &'static str,
-    },
-    /// The file with the built-in log's id.
-    #[error("reading or writing the id of the built-in log")]
-    LogId {
-        /// The reason.
-        source: std::io::Error,
-    },
-    /// The file with the key that cursors are sealed with.
-    #[error("reading or writing the key of cursors, {path}")]
-    CursorKey {
-        /// Which.
-        path: String,
-        /// The reason.
-        source: std::io::Error,
-    },
-    /// The log.
-    #[error("opening the log")]
-    Log {
-        /// The reason.
-        #[from]
-        source: LogError,
-    },
-    /// The keys and connections that tokens are checked with.
-    #[error("preparing to check tokens")]
-    Auth {
-        /// The reason.
-        source: AuthError,
-    },
-    /// The way to the inboxes of the backend.
-    #[error("preparing to pass on what comes to inboxes")]
-    Inbox {
-        /// The reason.
-        source: std::io::Error,
-    },
-    /// The address.
-    #[error("listening on {listen}")]
-    Listen {
-        /// Which.
-        listen: SocketAddr,
-        /// The reason.
-        source: std::io::Error,
-    },
-    /// The data folder failed while it was used.
-    #[error("using the data folder {path}")]
-    Disk {
-        /// Which.
-        path: String,
-        /// The reason.
-        source: DiskError,
-    },
-    /// The pipeline ended by itself.
-    #[error("the pipeline ended")]
-    Pipeline {
-        /// The reason.
-        source: PipelineError,
-    },
-    /// A part of the service panicked or could not be started.
-    #[error("{what}")]
-    Broken {
-        /// Which.
-        what: String,
-    },
-}
 
 /// A running service.
 #[derive(Debug)]
@@ -350,75 +243,6 @@ fn connector_folder(config: &Config) -> PathBuf {
     }
 }
 
-/// Opens the data folder and the log it was built from.
-fn open(
-    folder: store::Options,
-    log: &log::Options,
-    mut options: pipeline::Options,
-    runtime: tokio::runtime::Handle,
-) -> Result<(Pipeline, LogWriter), ServiceError> {
-    let identity = log.identity().map_err(|error| match error {
-        LogError::Id { source } => ServiceError::LogId { source },
-        error => error.into(),
-    })?;
-    let path = folder.path.display().to_string();
-    let failed = |source| ServiceError::Folder {
-        path: path.clone(),
-        source,
-    };
-    let store = Arc::new(Store::open(folder).map_err(failed)?);
-    let reflects = store.reflects().map_err(failed)?;
-    bind_places(&store, &reflects, options.engine.place_source, &path)?;
-    let built_from = store.meta::<String>(LOG).map_err(failed)?;
-    let built_from = built_from.filter(|_| !reflects.next.is_empty());
-    match (identity.stored_as(built_from.as_deref()), built_from) {
-        (Some(log), _) => {
-            store.put_meta(LOG, &log).map_err(failed)?;
-            options.engine.log = xxh3_64(log.as_bytes());
-        }
-        (None, built_from) => {
-            return Err(ServiceError::OtherLog {
-                path: path.clone(),
-                built_from: built_from.unwrap_or_default(),
-                now: identity.to_string(),
-            });
-        }
-    }
-    let (source, log_writer) = log::open(log, &reflects.next, &reflects.taken)?;
-    let pipeline = Pipeline::new(source, log_writer.clone(), runtime, store, options)
-        .map_err(|error| pipeline_error(error, &path))?;
-    Ok((pipeline, log_writer))
-}
-
-/// Notes in the data folder from what its posts get their places. Errors: those that it has got theirs from something else.
-fn bind_places(
-    store: &Store,
-    reflects: &CheckpointState,
-    place_source: PlaceSource,
-    path: &str,
-) -> Result<(), ServiceError> {
-    let failed = |source| ServiceError::Folder {
-        path: path.to_owned(),
-        source,
-    };
-    let noted = store.meta::<PlaceSource>(PLACE_SOURCE).map_err(failed)?;
-    let built_with = noted.unwrap_or_default();
-    // A checkpoint that was cut off leaves posts, and nothing that says so.
-    let (posts, _) = store.stored_posts(PostId::MIN, 1).map_err(failed)?;
-    let is_empty = reflects.next.is_empty() && posts.is_empty();
-    if built_with == place_source {
-        return Ok(());
-    }
-    if !is_empty {
-        return Err(ServiceError::OtherPlaces {
-            path: path.to_owned(),
-            built_with: built_with.name(),
-            now: place_source.name(),
-        });
-    }
-    store.put_meta(PLACE_SOURCE, &place_source).map_err(failed)
-}
-
 /// How many connections there may be: as many as there may be streams and requests, as far as the system allows. And how many requests
 /// to inboxes may be passed on at once, which have connections of their own.
 fn connections_max(config: &Config, files_max: Option<usize>) -> (usize, usize) {
@@ -479,21 +303,4 @@ async fn show_progress(mut view: View) {
         }
     }
     bar.finish_and_clear();
-}
-
-/// Why the pipeline ended, with the path of the data folder if that is why.
-fn pipeline_error(error: PipelineError, folder: &str) -> ServiceError {
-    match error {
-        PipelineError::Disk(source) => ServiceError::Disk {
-            path: folder.to_owned(),
-            source,
-        },
-        source => ServiceError::Pipeline { source },
-    }
-}
-
-fn broken(what: &str, error: &dyn std::fmt::Display) -> ServiceError {
-    ServiceError::Broken {
-        what: format!("{what}: {error}"),
-    }
 }

@@ -2,7 +2,7 @@
 //! that it outlives a rebuild. With Kafka there is no place that all nodes share: then there is none. What the others sealed is
 //! taken too, as is what the kept one sealed before any was configured.
 
-use super::ServiceError;
+use super::error::ServiceError;
 use crate::config::Config;
 use crate::log;
 use slackwater_engine::view::seal::{Key, SealedLog};

@@ -1,6 +1,6 @@
 //! The way to the backend's inboxes, given what it needs of the configuration.
 
-use super::ServiceError;
+use super::error::ServiceError;
 use crate::api::Shutdown;
 use crate::api::state::AppState;
 use crate::config::Config;
