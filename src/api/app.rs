@@ -97,17 +97,17 @@ impl App {
     pub(crate) fn gauge(&self) {
         let (metrics, store) = (&self.state.metrics, &self.state.view.store);
         let gauge = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
-        metrics.streams.set(gauge(self.connections.count()));
+        metrics.http.streams.set(gauge(self.connections.count()));
         let (accounts, follows) = {
             let graph = self.state.view.graph.read();
             (graph.accounts(), graph.follows())
         };
-        metrics.accounts.set(gauge(accounts));
-        metrics.follows.set(gauge(follows));
+        metrics.feeds.accounts.set(gauge(accounts));
+        metrics.feeds.follows.set(gauge(follows));
         let bytes = i64::try_from(store.bytes_on_disk()).unwrap_or(i64::MAX);
-        metrics.disk_bytes.set(bytes);
+        metrics.feeds.disk_bytes.set(bytes);
         let is_ready = self.is_ready(&self.state.view.built.borrow());
-        metrics.ready.set(is_ready.into());
+        metrics.pipeline.ready.set(is_ready.into());
     }
 
     /// Whether the service is ready, for `/readyz`, `/healthz` and the gauge in `/metrics` alike.

@@ -2,7 +2,7 @@
 
 use super::app::App;
 use super::responses::Readiness;
-use crate::operator::origin_metrics::OriginMetrics;
+use crate::operator::metrics::origins::OriginMetrics;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};

@@ -84,7 +84,7 @@ impl RejectionLog {
         now: Instant,
     ) {
         for why in why {
-            metrics.rejected_line(why.name());
+            metrics.http.rejected_line(why.name());
         }
         let Some(Rejected { line, reason }) = rejected.first() else {
             return;

@@ -141,7 +141,7 @@ impl App {
             () = permit.ended() => StreamEnd::of(code::UNAUTHORIZED, "the token holds no longer"),
             () = stopping.cancelled() => StreamEnd::of(code::RESTART, "the service is stopping"),
         };
-        self.state.metrics.stream_ended(end.reason);
+        self.state.metrics.http.stream_ended(end.reason);
         if let Some(code) = end.code {
             socket.close(code, end.reason, end.last).await;
         }

@@ -316,11 +316,11 @@ mod tests {
         let metrics = Metrics::default();
         let lag = || lag_of(&metrics.text(&Registry::default()), "there");
         assert!(matches!(lag(), Err(CompareError::NotFollowing(_))));
-        metrics.connector_following.set(1);
+        metrics.connector.following.set(1);
         assert_eq!(lag().unwrap(), Duration::ZERO);
-        metrics.connector_lag_ms.set(60_000);
+        metrics.connector.lag_ms.set(60_000);
         assert_eq!(lag().unwrap(), Duration::from_secs(60));
-        metrics.connector_lag_ms.set(61_000);
+        metrics.connector.lag_ms.set(61_000);
         let error = lag().unwrap_err();
         assert!(error.is_passing());
         assert!(error.to_string().contains("is 61 s behind"), "{error}");

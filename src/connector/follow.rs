@@ -168,7 +168,7 @@ async fn follow(options: &Options, parts: &Parts) {
             Ok(mut connection) => connection.follow(&mut pause).await,
             Err(error) => error,
         };
-        parts.metrics.connector_following.set(0);
+        parts.metrics.connector.following.set(0);
         let why = chain(&ended);
         tracing::warn!(
             "Mastodon's database is not followed, and is tried again in {pause:?}: {why}"
@@ -268,9 +268,9 @@ impl<'a> Connection<'a> {
         };
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         let metrics = &self.parts.metrics;
-        metrics.connector_rows.inc_by(count(rows));
-        metrics.connector_records.inc_by(count(records));
-        metrics.connector_unusable.inc_by(count(unusable));
+        metrics.connector.rows.inc_by(count(rows));
+        metrics.connector.records.inc_by(count(records));
+        metrics.connector.unusable.inc_by(count(unusable));
         Ok(self.step().await? || is_more)
     }
 
@@ -299,7 +299,8 @@ impl<'a> Connection<'a> {
                 let healed = found.added + found.changed + found.removed;
                 let metrics = &self.parts.metrics;
                 metrics
-                    .connector_healed
+                    .connector
+                    .healed
                     .inc_by(u64::try_from(healed).unwrap_or(u64::MAX));
                 tracing::info!(
                     accounts = found.accounts,
@@ -332,7 +333,8 @@ impl<'a> Connection<'a> {
             };
             self.parts
                 .metrics
-                .connector_records
+                .connector
+                .records
                 .inc_by(u64::try_from(records).unwrap_or(u64::MAX));
             self.file.write(&self.progress)?;
             let up_to = Time::from_millis(self.progress.posts_up_to >> 16);
@@ -354,7 +356,7 @@ impl<'a> Connection<'a> {
             return Ok(true);
         }
         self.parts.status.set(Stage::Following);
-        self.parts.metrics.connector_following.set(1);
+        self.parts.metrics.connector.following.set(1);
         if RESYNC_EVERY <= self.resynced.elapsed() {
             self.resync = Some(Resync::default());
         }
@@ -369,9 +371,9 @@ impl<'a> Connection<'a> {
         let (rows, oldest) = outbox::length(&self.database)
             .await
             .map_err(DrainError::from)?;
-        self.parts.metrics.connector_outbox_rows.set(rows);
+        self.parts.metrics.connector.outbox_rows.set(rows);
         let lag_ms = oldest.map_or(0, |oldest| clock::now().since(oldest).max(0));
-        self.parts.metrics.connector_lag_ms.set(lag_ms);
+        self.parts.metrics.connector.lag_ms.set(lag_ms);
         let full = outbox::overflowed(&self.database)
             .await
             .map_err(DrainError::from)?;

@@ -89,7 +89,7 @@ async fn bounded(State(app): State<App>, request: Request, next: Next) -> Respon
         .to_owned();
     let render = mastodon::renderer_of(request.uri().path());
     if !names_its_host(request.headers()) {
-        app.state.metrics.request(&route, 400);
+        app.state.metrics.http.request(&route, 400);
         return render(Problem::bad_request(
             "send one Host: a name or an address, and maybe a port",
         ));
@@ -113,6 +113,7 @@ async fn bounded(State(app): State<App>, request: Request, next: Next) -> Respon
     };
     app.state
         .metrics
+        .http
         .request(&route, response.status().as_u16());
     response
 }

@@ -192,7 +192,7 @@ impl ActorKeys {
             let outcome = match document {
                 Ok(document) => match key_of(&document, &name.actor, &name.key_id) {
                     Some(key) => {
-                        self.metrics.inbox_key_fetch("key");
+                        self.metrics.inbox.key_fetch("key");
                         return Fetched::Key(key);
                     }
                     None => {
@@ -208,7 +208,7 @@ impl ActorKeys {
                     "failed"
                 }
             };
-            self.metrics.inbox_key_fetch(outcome);
+            self.metrics.inbox.key_fetch(outcome);
         }
         fetched
     }

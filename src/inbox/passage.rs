@@ -112,7 +112,7 @@ impl Passage {
     pub(crate) async fn pass_on(&self, request: Request) -> Response {
         let arrived = clock::now();
         let Ok(permit) = Arc::clone(&self.0.requests).try_acquire_owned() else {
-            self.0.metrics.inbox_passed_on("busy");
+            self.0.metrics.inbox.passed_on("busy");
             return Problem::unavailable("too many requests at once: come back in a moment", 1)
                 .into_response();
         };
@@ -132,7 +132,7 @@ impl Passage {
         let (body, share) = match read {
             Ok(read) => read,
             Err(problem) => {
-                self.0.metrics.inbox_passed_on("unread");
+                self.0.metrics.inbox.passed_on("unread");
                 return problem.into_response();
             }
         };
@@ -166,7 +166,7 @@ impl Passage {
             Ok(answer) => answer,
             Err(error) => return self.away(&request, &error),
         };
-        metrics.inbox_passed_on(class_of(answer.status));
+        metrics.inbox.passed_on(class_of(answer.status));
         match answer.status.is_success() {
             true => self.record(request).await,
             false => self.refused(&request),
@@ -218,7 +218,7 @@ impl Passage {
             ),
             false => ("away", StatusCode::BAD_GATEWAY, "does not answer"),
         };
-        self.0.metrics.inbox_passed_on(word);
+        self.0.metrics.inbox.passed_on(word);
         tracing::debug!(%error, "the backend {what}: {error}");
         Problem::new(status, format!("the backend {what}: send it again later")).into_response()
     }
@@ -226,7 +226,7 @@ impl Passage {
     fn refused(&self, request: &InboxRequest) {
         if request.method == Method::POST {
             let why = NotRecorded::Refused.name();
-            self.0.metrics.inbox_not_recorded(why);
+            self.0.metrics.inbox.not_recorded(why);
         }
     }
 }

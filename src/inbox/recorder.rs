@@ -92,17 +92,17 @@ impl Recorder {
 
     /// Records a request that the backend took, if it may be. It is recorded durably, or counted, when this returns.
     pub(crate) async fn record(&self, request: InboxRequest) {
-        self.metrics.inbox_pending.inc();
+        self.metrics.inbox.pending.inc();
         match self.try_record(&request).await {
             Ok(()) => {
-                self.metrics.inbox_recorded.inc();
+                self.metrics.inbox.recorded.inc();
             }
             Err(why) => {
-                self.metrics.inbox_not_recorded(why.name());
+                self.metrics.inbox.not_recorded(why.name());
                 self.log_if_given_up(why);
             }
         }
-        self.metrics.inbox_pending.dec();
+        self.metrics.inbox.pending.dec();
     }
 
     /// What is given up although it may have been good is logged, at most every ten seconds.

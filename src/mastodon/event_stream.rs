@@ -116,7 +116,7 @@ impl MastodonApp {
                 Err(reason) => break reason,
             }
         };
-        self.state.metrics.stream_ended(reason);
+        self.state.metrics.http.stream_ended(reason);
     }
 
     /// Hands messages to the connection without copying the parts that all readers share, and returns the token that is cancelled

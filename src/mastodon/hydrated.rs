@@ -147,7 +147,7 @@ impl Candidate {
     /// A candidate for a feed; none if the backend gave no id for the post.
     fn of(state: &AppState, post: &Post) -> Option<Candidate> {
         let Some(id) = id_of(Ids::Ref, post) else {
-            state.metrics.left_out("ref");
+            state.metrics.mastodon.left_out("ref");
             return None;
         };
         Some(Candidate {

@@ -68,7 +68,7 @@ impl MastodonApp {
             () = permit.ended() => (Some(code::UNAUTHORIZED), "the token holds no longer"),
             () = stopping.cancelled() => (Some(code::RESTART), "the service is stopping"),
         };
-        self.state.metrics.stream_ended(reason);
+        self.state.metrics.http.stream_ended(reason);
         if let Some(code) = code {
             socket.close(code, reason, None).await;
         }

@@ -208,9 +208,9 @@ impl StatusCache {
     /// Counts that there is no status of a post; an error only if that cannot be looked up.
     fn left_out(&self, state: &AppState, post: &Post) -> Option<DiskError> {
         match self.missing(state, post) {
-            Ok(Some(Missing::Ref)) => state.metrics.left_out("ref"),
-            Ok(Some(Missing::AuthorRef)) => state.metrics.left_out("author_ref"),
-            Ok(Some(Missing::Object)) => state.metrics.left_out("object"),
+            Ok(Some(Missing::Ref)) => state.metrics.mastodon.left_out("ref"),
+            Ok(Some(Missing::AuthorRef)) => state.metrics.mastodon.left_out("author_ref"),
+            Ok(Some(Missing::Object)) => state.metrics.mastodon.left_out("object"),
             Ok(None) => {}
             Err(error) => return Some(error),
         }

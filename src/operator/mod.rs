@@ -2,19 +2,16 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`metrics`], [`origin_metrics`] | numbers for Prometheus: of the service, and of single origins |
-//! | [`compare_metrics`] | what the last daily comparison with Mastodon's homes found |
+//! | [`metrics`] | numbers for Prometheus: of the service, and of single origins |
 //! | [`connector_status`] | how the connector to Mastodon's database is |
 //! | [`logging`] | the log on standard error |
 //! | [`progress`] | how far catching up has come |
 //! | [`trace_export`] | the delays in a log, as a trace |
 //! | [`tune`] | a trace replayed under other windows |
 
-pub mod compare_metrics;
 pub mod connector_status;
 pub mod logging;
 pub mod metrics;
-pub mod origin_metrics;
 pub mod progress;
 pub mod trace_export;
 pub mod tune;

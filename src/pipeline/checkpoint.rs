@@ -109,7 +109,7 @@ impl Pipeline {
     }
 
     fn count_checkpoint(&self, written: &Written, seconds: f64) {
-        let metrics = &self.metrics;
+        let metrics = &self.metrics.feeds;
         metrics.checkpoint_seconds.observe(seconds);
         metrics.entries_written.inc_by(written.entries as u64);
         metrics.below_floor.inc_by(written.below_floor);

@@ -280,22 +280,22 @@ impl Pipeline {
             self.letters_failing = Some(format!("so many wait that nothing is read: {failing}"));
             self.publish(None);
         }
-        self.metrics.dead_letters.inc();
-        self.metrics.outcome("set_aside");
+        self.metrics.pipeline.dead_letters.inc();
+        self.metrics.pipeline.outcome("set_aside");
         Ok(())
     }
 
     fn count_if_misplaced(&self, position: Position, author: Option<&str>) {
         let Some(author) = author else { return };
         if partition_of(author.as_bytes(), self.partitions) != position.partition {
-            self.metrics.misplaced_records.inc();
+            self.metrics.pipeline.misplaced_records.inc();
         }
     }
 
     fn count_outcome(&self, outcome: Outcome) {
-        self.metrics.outcome(match outcome {
+        self.metrics.pipeline.outcome(match outcome {
             Outcome::Placed(verdict) => {
-                self.metrics.verdict(verdict.name());
+                self.metrics.pipeline.verdict(verdict.name());
                 "placed"
             }
             Outcome::Known => "known",
@@ -314,13 +314,15 @@ impl Pipeline {
                 .iter()
                 .filter(|record| record.position.topic == topic)
                 .count();
-            self.metrics.read(topic.name(), read as u64);
+            self.metrics.pipeline.read(topic.name(), read as u64);
         }
         self.partitions = self.log_reader.partitions();
         let log = self.log_reader.status();
         for end in &log.ends {
             let lag = end.end.saturating_sub(end.next);
-            self.metrics.lag(end.topic.name(), end.partition, lag);
+            self.metrics
+                .pipeline
+                .lag(end.topic.name(), end.partition, lag);
         }
         self.engine.follow(&log);
         self.progress
@@ -346,16 +348,18 @@ impl Pipeline {
         let built = self.engine.publish(&log, beside);
         let gauge = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         let metrics = &self.metrics;
-        metrics.ready.set(built.is_ready().into());
+        metrics.pipeline.ready.set(built.is_ready().into());
         metrics
+            .pipeline
             .lost_records
             .set(gauge(self.log_reader.lost_records()));
         metrics
+            .pipeline
             .damaged_records
             .set(gauge(self.log_reader.damaged_records()));
         let (entries, bytes) = self.engine.view().store.unwritten();
-        metrics.unwritten_entries.set(gauge(entries as u64));
-        metrics.unwritten_bytes.set(gauge(bytes as u64));
+        metrics.feeds.unwritten_entries.set(gauge(entries as u64));
+        metrics.feeds.unwritten_bytes.set(gauge(bytes as u64));
     }
 
     /// Appends a removal for each mute that has ended. It takes effect when it is read, as any other relation does.
@@ -378,7 +382,7 @@ impl Pipeline {
 
     fn expire(&mut self) -> Result<(), PipelineError> {
         let expired = self.engine.expire()?;
-        self.metrics.expired_posts.inc_by(expired as u64);
+        self.metrics.feeds.expired_posts.inc_by(expired as u64);
         Ok(())
     }
 
@@ -396,6 +400,9 @@ impl Pipeline {
 
     fn report_time_in_doubt(&self) {
         let is_in_doubt = self.engine.is_time_in_doubt();
-        self.metrics.log_time_in_doubt.set(is_in_doubt.into());
+        self.metrics
+            .pipeline
+            .log_time_in_doubt
+            .set(is_in_doubt.into());
     }
 }

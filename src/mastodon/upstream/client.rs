@@ -147,7 +147,7 @@ impl Upstream {
     ) -> Result<T, UpstreamError> {
         let answered = tokio::time::timeout(ANSWER_WAIT, asking).await;
         answered.unwrap_or_else(|_| {
-            self.metrics.upstream_call("slow");
+            self.metrics.mastodon.upstream_call("slow");
             self.outage.begin(&"no answer in time");
             Err(UpstreamError::Away)
         })
@@ -160,7 +160,7 @@ impl Upstream {
         calls: usize,
     ) -> Result<Turn<'a>, UpstreamError> {
         let busy = |_| {
-            self.metrics.upstream_call("busy");
+            self.metrics.mastodon.upstream_call("busy");
             UpstreamError::Away
         };
         let _waits = self.waiting.try_acquire().map_err(busy)?;
@@ -208,7 +208,7 @@ impl Upstream {
     fn judged(&self, reader: &Reader, path: &str, answer: Answer) -> Result<Bytes, UpstreamError> {
         let (outcome, error) = match answer.status {
             StatusCode::OK => {
-                self.metrics.upstream_call("answered");
+                self.metrics.mastodon.upstream_call("answered");
                 return Ok(answer.body);
             }
             StatusCode::UNAUTHORIZED => ("refused", UpstreamError::Invalid),
@@ -235,7 +235,7 @@ impl Upstream {
                 ("failed", UpstreamError::Away)
             }
         };
-        self.metrics.upstream_call(outcome);
+        self.metrics.mastodon.upstream_call(outcome);
         Err(error)
     }
 
@@ -243,7 +243,7 @@ impl Upstream {
     pub(super) fn answered_wrongly(&self, path: &str, why: &str) -> UpstreamError {
         let (path, _) = path.split_once('?').unwrap_or((path, ""));
         self.outage.begin(&format!("{path}: {why}"));
-        self.metrics.upstream_call("wrong");
+        self.metrics.mastodon.upstream_call("wrong");
         UpstreamError::Away
     }
 }
@@ -261,7 +261,7 @@ impl Turn<'_> {
             Ok(answer) => upstream.judged(reader, path, answer),
             Err(error) => {
                 upstream.outage.begin(&error);
-                upstream.metrics.upstream_call("failed");
+                upstream.metrics.mastodon.upstream_call("failed");
                 Err(UpstreamError::Away)
             }
         }

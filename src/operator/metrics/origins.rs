@@ -1,5 +1,6 @@
 //! Metrics of origins: the busiest one by one, the others together, so that labels stay few. Pure.
 
+use super::labelled::Labels;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -13,8 +14,6 @@ use std::sync::atomic::AtomicU64;
 
 /// Origins with labels of their own: those with the most posts ever, so that few come and go.
 pub const LABELLED_ORIGINS_MAX: usize = 50;
-
-type Labels = Vec<(&'static str, String)>;
 
 /// Origins at one moment, as far as metrics tell them apart.
 #[derive(Debug)]

@@ -1,0 +1,49 @@
+//! Numbers of Mastodon's API: what it leaves out, and calls of the backend for it.
+
+use super::labelled::{LabelledCounter, Labels};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+/// Statuses left out, and calls of the backend.
+#[derive(Debug)]
+pub struct MastodonMetrics {
+    left_out: Family<Labels, Counter>,
+    upstream_calls: LabelledCounter,
+}
+
+impl Default for MastodonMetrics {
+    fn default() -> MastodonMetrics {
+        MastodonMetrics {
+            left_out: Family::default(),
+            upstream_calls: LabelledCounter::new("outcome"),
+        }
+    }
+}
+
+impl MastodonMetrics {
+    /// A call of the backend ended: `answered`, `refused` (the reader may not), `limited` (429), `failed`, `wrong` (no answer to what
+    /// was asked), `slow`, or `busy` (not made, for the bound on calls).
+    pub fn upstream_call(&self, outcome: &'static str) {
+        self.upstream_calls.count(outcome, 1);
+    }
+
+    /// A status was left out of Mastodon's API, since the backend gave no `ref` or no `author_ref` for it, or its `object` is not kept.
+    pub fn left_out(&self, lacks: &'static str) {
+        let labels = vec![("lacks", lacks.to_owned())];
+        self.left_out.get_or_create(&labels).inc();
+    }
+
+    pub(super) fn register(&self, r: &mut Registry) {
+        r.register(
+            "mastodon_left_out",
+            "Times a status was left out of Mastodon's API, by what is missing of it",
+            self.left_out.clone(),
+        );
+        r.register(
+            "upstream_calls",
+            "Calls of the backend for statuses as it shows them, by outcome",
+            self.upstream_calls.family.clone(),
+        );
+    }
+}
