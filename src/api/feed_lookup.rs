@@ -6,8 +6,10 @@ use super::state::AppState;
 use crate::clock;
 use axum::http::StatusCode;
 use slackwater_engine::record::offsets::Offsets;
+use slackwater_engine::relationship::Patience;
 use slackwater_engine::view::cursor::{Cursor, CursorError};
 use slackwater_engine::view::feed_ref::FeedRef;
+use slackwater_engine::view::preview::Preview;
 use slackwater_engine::view::snapshot::{ChangesError, Snapshot};
 use slackwater_order::time::Time;
 use std::pin::pin;
@@ -113,6 +115,23 @@ impl AppState {
             let snapshot = self.snapshot_now(feed_ref, least)?;
             if !self.has_slept(&snapshot).await? {
                 return Ok(snapshot);
+            }
+        }
+    }
+
+    /// A feed as it would be at a patience, once there is one if its account is inactive.
+    pub async fn preview_when_active(
+        &self,
+        feed_ref: &FeedRef,
+        patience: Option<Patience>,
+    ) -> Result<Preview, Problem> {
+        loop {
+            let preview = || self.view.preview(feed_ref, patience, clock::now());
+            let preview = disk_reads::read(preview).await;
+            let preview = preview.map_err(|e| Problem::internal(&e))?;
+            let preview = preview.ok_or_else(|| self.is_missing(feed_ref))?;
+            if !self.has_slept(&preview.snapshot).await? {
+                return Ok(preview);
             }
         }
     }

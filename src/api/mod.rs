@@ -6,11 +6,11 @@
 //! | [`state`] | the state requests are answered from |
 //! | [`auth`], `caller` | tokens, and the caller of a request |
 //! | [`backend`], `outgoing` | the backend as it is asked under a reader's token; requests to other servers |
-//! | `feeds`, `page_query`, `late` | pages and changes of feeds |
+//! | `feeds`, `page_query`, `late`, `preview` | pages and changes of feeds, and feeds at another patience |
 //! | `stream` | the native stream over a websocket |
 //! | `append`, [`append_body`], `request_body` | what the backend appends |
 //! | `relation_sets`, [`relation_diff`], `account_locks` | all relations of an account: read, and replaced as a whole |
-//! | `posts`, `actors`, [`actor`] | posts and actors |
+//! | `posts`, `actors`, [`actor`], `accounts` | posts, actors and local accounts |
 //! | `ordering`, `origins`, [`origin`] | orderings and origins |
 //! | [`feed_lookup`] | the feed or cursor a request names, or a problem |
 //! | [`log_end`] | the end of the log, queried for a cursor that is ahead of this node |
@@ -29,6 +29,7 @@
 //! | [`openapi`] | the list of routes, and their descriptions made from the types |
 
 mod account_locks;
+mod accounts;
 pub mod actor;
 mod actors;
 pub(crate) mod app;
@@ -60,6 +61,7 @@ pub(crate) mod outgoing;
 pub mod page_body;
 mod page_query;
 mod posts;
+mod preview;
 pub mod problem;
 pub mod ref_entry;
 pub mod rejections;

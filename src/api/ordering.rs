@@ -16,7 +16,6 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use slackwater_engine::record::NewRecord;
 use slackwater_engine::relationship::{Patience, Relation};
-use slackwater_order::horizon::COMPLETE_MS;
 use std::time::Duration;
 
 pub(super) async fn get(
@@ -97,10 +96,7 @@ impl App {
             wait: hold.clone(),
         });
         let answer = Ordering {
-            patience: match patience_ms {
-                COMPLETE_MS => Patience::Complete,
-                ms => Patience::For(millis(ms)),
-            },
+            patience: Patience::of_millis(patience_ms),
             held_by: held_by.collect(),
             hold,
             horizon: snapshot.visible.horizon,

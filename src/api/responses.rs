@@ -92,6 +92,58 @@ pub struct HeldBy<'a> {
     pub wait: String,
 }
 
+/// A feed of an account as a patience would show it, and what waits then. It has no cursor: it is to be looked at, and asked for again.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct PreviewPage<'a> {
+    /// The patience: the one that was asked for, or else the account's own.
+    pub patience: Patience,
+    /// How long the feed is held back at it.
+    pub hold: String,
+    /// The origins whose wait that is, by host.
+    pub held_by: Vec<HeldBy<'a>>,
+    /// Up to when the feed is shown; null with no patience: then everything shows.
+    pub horizon: Option<Time>,
+    /// When this was so, by the clock that the horizon is worked out with.
+    pub now: Time,
+    /// What is shown, newest first: up to `limit` entries, and about 4 MB of them at most.
+    pub entries: Vec<super::entry::Entry<'a>>,
+    /// How many entries wait.
+    pub waiting_count: usize,
+    /// They, the one that is shown next first: up to `limit`, and about 4 MB of them at most.
+    pub waiting: Vec<WaitingEntry<'a>>,
+}
+
+/// An entry that the feed holds back.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct WaitingEntry<'a> {
+    /// When it is shown, if all that arrives is read by then. What is not read yet may hold it back longer, up to the patience.
+    pub shown_at: Time,
+    /// The entry.
+    pub entry: super::entry::Entry<'a>,
+}
+
+/// A page of the local accounts.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Accounts<'a> {
+    /// By id, ascending.
+    pub accounts: Vec<AccountSummary<'a>>,
+    /// The id to send as `after` for the next page; null at the end.
+    pub next: Option<&'a str>,
+}
+
+/// A local account, in a list of them.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct AccountSummary<'a> {
+    /// The backend's id of it.
+    pub account: &'a str,
+    /// Its actor id; null until its account document comes.
+    pub actor: Option<&'a str>,
+    /// How long its feeds may be held back: its own choice, or else the default.
+    pub patience: Patience,
+    /// How many it follows.
+    pub follows: usize,
+}
+
 /// The patience an account chooses.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -51,6 +51,7 @@ mod objects;
 mod old_data;
 mod operate;
 mod patience;
+mod previews;
 mod ref_places;
 mod refs;
 mod relation_sets;

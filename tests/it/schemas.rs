@@ -85,6 +85,10 @@ fn whatever_is_answered_has_all_its_fields() {
         "Explained",
         "ExplainedFeed",
         "Page",
+        "PreviewPage",
+        "WaitingEntry",
+        "Accounts",
+        "AccountSummary",
         "Changes",
         "Change",
         "Ordering",
@@ -637,6 +641,23 @@ fn every_answer_is_as_described() {
     checked.get(&open, by_id, "/v1/posts/1", 404);
     checked.get(&open, by_id, "/v1/posts/x", 400);
     checked.get(&open, by_id, "/v1/posts/9223372036854775808", 400);
+
+    let preview = ("get", "/v1/accounts/{account}/feeds/{feed}/preview");
+    let of_home = "/v1/accounts/7/feeds/home/preview";
+    let shown = checked.get(
+        &open,
+        preview,
+        &format!("{of_home}?patience=0s&limit=80"),
+        200,
+    );
+    assert_eq!(shown["entries"].as_array().unwrap().len(), entries.len());
+    checked.get(&open, preview, &format!("{of_home}?patience=complete"), 200);
+    checked.get(&open, preview, &format!("{of_home}?patience=-1s"), 400);
+    checked.get(&open, preview, "/v1/accounts/8/feeds/home/preview", 404);
+    let accounts = ("get", "/v1/accounts");
+    let listed = checked.get(&open, accounts, "/v1/accounts?limit=1&find=7", 200);
+    assert_eq!(listed["accounts"][0]["account"], "7");
+    checked.get(&open, accounts, "/v1/accounts?limit=0", 400);
 
     let origins = checked.get(&open, ("get", "/v1/origins"), "/v1/origins", 200);
     assert!(

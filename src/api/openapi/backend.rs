@@ -5,11 +5,12 @@ use super::records::{
     ACTIVITY, ACTIVITY_LINE, RELATIONSHIP, arrived_at, fetched, forgotten, inner_verified,
     reference,
 };
+use crate::api::accounts;
 use crate::api::actor::Actor;
 use crate::api::append_body::BODY_BYTES_MAX;
 use crate::api::entry::Entry;
 use crate::api::origin::{self, Origin, Origins};
-use crate::api::responses::{Accepted, Readiness, Replaced};
+use crate::api::responses::{Accepted, Accounts, Readiness, Replaced};
 use serde_json::json;
 use slackwater_engine::record::REF_BYTES_MAX;
 use slackwater_engine::relationship::Kind;
@@ -139,6 +140,27 @@ fn of_relation_set(operation: Operation) -> Operation {
     operation
         .parameter(path("account", &account))
         .parameter(query("type", &names))
+}
+
+pub(super) fn accounts(schemas: &mut Schemas) -> Operation {
+    let limit = json!({
+        "type": "integer", "minimum": 1, "maximum": accounts::LIMIT_MAX, "default": accounts::LIMIT_DEFAULT
+    });
+    let after = json!({"type": "string", "description": "Only ids above this one; `next` of the page before."});
+    let find = json!({
+        "type": "string", "maxLength": accounts::WORD_BYTES_MAX,
+        "description": "Only accounts whose id or actor id contains this, in any case."
+    });
+    Operation::new("getAccounts", "The local accounts, by id, in pages")
+        .parameter(query("limit", &limit))
+        .parameter(query("after", &after))
+        .parameter(query("find", &find))
+        .answer::<Accounts<'_>>(schemas, "200", "Up to `limit` accounts.")
+        .problem(
+            schemas,
+            "400",
+            "A parameter that is none, or out of its bounds.",
+        )
 }
 
 pub(super) fn post_by_name(schemas: &mut Schemas) -> Operation {

@@ -3,10 +3,11 @@
 use super::operation::{Operation, Schemas, not_taken, path, query};
 use crate::api::append_body::CHOICE_BYTES_MAX;
 use crate::api::change_json::Changes;
-use crate::api::responses::{Choice, Ordering, Page, RefPage};
+use crate::api::responses::{Choice, Ordering, Page, PreviewPage, RefPage};
 use crate::api::stream_message::Message;
 use serde_json::{Value, json};
 use slackwater_engine::record::REF_BYTES_MAX;
+use slackwater_engine::relationship::Patience;
 use slackwater_engine::view::page::{LIMIT_DEFAULT, LIMIT_MAX};
 
 pub(super) fn page(schemas: &mut Schemas) -> Operation {
@@ -28,6 +29,28 @@ pub(super) fn changes(schemas: &mut Schemas) -> Operation {
     .parameter(account())
     .parameter(kind());
     some_changes(operation, schemas).problem(schemas, "404", "No such account, or no such feed.")
+}
+
+pub(super) fn preview(schemas: &mut Schemas) -> Operation {
+    let patience = json!({
+        "allOf": [schemas.answered::<Patience>()],
+        "description": "The patience to try. Without it: the account's own."
+    });
+    Operation::new(
+        "previewFeed",
+        "An account's feed as another patience would show it, and what waits then",
+    )
+    .parameter(account())
+    .parameter(kind())
+    .parameter(query("patience", &patience))
+    .parameter(limit())
+    .answer::<PreviewPage<'_>>(
+        schemas,
+        "200",
+        "What that patience shows and holds back. The account's own patience, horizon and cursors stay as they are.",
+    )
+    .problem(schemas, "400", "A parameter that is none, or out of its bounds.")
+    .problem(schemas, "404", "No such account, or no such feed.")
 }
 
 pub(super) fn public(schemas: &mut Schemas) -> Operation {

@@ -16,7 +16,9 @@ use super::change_json::Changes;
 use super::entry::Entry;
 use super::origin::{Origin, Origins};
 use super::problem::Problem;
-use super::responses::{Accepted, Ordering, Page, Readiness, RefPage, Replaced};
+use super::responses::{
+    Accepted, Accounts, Ordering, Page, PreviewPage, Readiness, RefPage, Replaced,
+};
 use super::stream_message::Message;
 use crate::operator::trace_export::Sighting;
 use crate::operator::tune::report::Report;
@@ -40,6 +42,8 @@ pub(crate) fn schemas() -> Vec<(&'static str, Value)> {
         ),
         ("entry.schema.json", answered::<Entry<'_>>()),
         ("page.schema.json", answered::<Page<'_>>()),
+        ("preview.schema.json", answered::<PreviewPage<'_>>()),
+        ("accounts.schema.json", answered::<Accounts<'_>>()),
         ("ref-page.schema.json", answered::<RefPage<'_>>()),
         ("changes.schema.json", answered::<Changes<'_>>()),
         ("stream-message.schema.json", answered::<Message<'_>>()),

@@ -4,7 +4,10 @@ use super::operation::Audience;
 use super::route::{Method, Route};
 use super::{backend, feeds as operations};
 use crate::api::app::App;
-use crate::api::{actors, append, feeds, health, ordering, origins, posts, relation_sets, stream};
+use crate::api::{
+    accounts, actors, append, feeds, health, ordering, origins, posts, preview, relation_sets,
+    stream,
+};
 use axum::Json;
 use axum::extract::Extension;
 use axum::response::{IntoResponse, Response};
@@ -27,7 +30,7 @@ pub(crate) enum Group {
 }
 
 /// Every route of our own API.
-pub(crate) const ROUTES: [Route<App, Group>; 25] = [
+pub(crate) const ROUTES: [Route<App, Group>; 27] = [
     Route::new(
         Group::Backend,
         Method::Post,
@@ -57,6 +60,13 @@ pub(crate) const ROUTES: [Route<App, Group>; 25] = [
         backend::put_relation_set,
     ),
     Route::new(
+        Group::Backend,
+        Method::Get,
+        "/v1/accounts",
+        |on_method| on(on_method, accounts::accounts),
+        backend::accounts,
+    ),
+    Route::new(
         Group::Reader,
         Method::Get,
         "/v1/accounts/{account}/feeds/{feed}",
@@ -69,6 +79,13 @@ pub(crate) const ROUTES: [Route<App, Group>; 25] = [
         "/v1/accounts/{account}/feeds/{feed}/changes",
         |on_method| on(on_method, feeds::changes),
         operations::changes,
+    ),
+    Route::new(
+        Group::Backend,
+        Method::Get,
+        "/v1/accounts/{account}/feeds/{feed}/preview",
+        |on_method| on(on_method, preview::get),
+        operations::preview,
     ),
     Route::new(
         Group::Stream,

@@ -9,8 +9,6 @@ use crate::host::origin_of;
 use crate::relationship::Patience;
 use hashbrown::HashMap;
 use slackwater_order::hold::{OriginHold, hold_ms};
-use slackwater_order::horizon::COMPLETE_MS;
-use slackwater_order::time::millis_of;
 
 #[derive(Debug)]
 pub(super) struct HoldIndex {
@@ -69,18 +67,22 @@ impl HoldIndex {
 }
 
 impl Graph {
-    /// How long an account's feeds may be held back, in milliseconds; [`COMPLETE_MS`] if as long as it takes.
+    /// How long an account's feeds may be held back, in milliseconds; [`slackwater_order::horizon::COMPLETE_MS`] if as long as it takes.
     pub fn patience_ms(&self, account: AccountIx) -> i64 {
         let said = self
             .get(account)
             .and_then(|of| of.patience[1].or(of.patience[0]));
-        said.map_or(self.waits.patience_ms, in_millis)
+        said.map_or(self.waits.patience_ms, Patience::millis)
     }
 
     /// How long an account's feeds are held back, in milliseconds: the longest wait for an origin it follows, at its
     /// patience.
     pub fn hold_ms(&self, account: AccountIx) -> i64 {
-        let patience_ms = self.patience_ms(account);
+        self.hold_at_ms(account, self.patience_ms(account))
+    }
+
+    /// How long they would be held back at another patience, in milliseconds.
+    pub fn hold_at_ms(&self, account: AccountIx, patience_ms: i64) -> i64 {
         if patience_ms <= 0 {
             return 0;
         }
@@ -89,7 +91,12 @@ impl Graph {
 
     /// The origins whose wait is an account's hold, by name, each once; none if nothing is held back.
     pub fn held_by(&self, account: AccountIx) -> Vec<&str> {
-        let (patience_ms, hold) = (self.patience_ms(account), self.hold_ms(account));
+        self.held_by_at(account, self.patience_ms(account))
+    }
+
+    /// The origins whose wait would be its hold at another patience, in milliseconds.
+    pub fn held_by_at(&self, account: AccountIx, patience_ms: i64) -> Vec<&str> {
+        let hold = self.hold_at_ms(account, patience_ms);
         if hold == 0 {
             return Vec::new();
         }
@@ -113,7 +120,7 @@ impl Graph {
 
     /// Sets the patience of accounts that set none.
     pub fn set_default_patience(&mut self, patience: Patience) {
-        self.waits.patience_ms = in_millis(patience);
+        self.waits.patience_ms = patience.millis();
     }
 
     /// Sets how long feeds wait for an origin; whether that is another time than before, whoever waits. One that no
@@ -170,17 +177,11 @@ impl Graph {
     }
 }
 
-fn in_millis(patience: Patience) -> i64 {
-    match patience {
-        Patience::For(duration) => millis_of(duration),
-        Patience::Complete => COMPLETE_MS,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::relationship::decode;
+    use slackwater_order::horizon::COMPLETE_MS;
     use std::time::Duration;
 
     fn apply(graph: &mut Graph, document: &str) -> Option<i64> {

@@ -1,5 +1,6 @@
 //! Who follows, mutes and blocks whom, kept small: names are held once, edges are numbers. Pure.
 
+pub mod account_list;
 pub mod apply;
 pub mod hold_index;
 pub mod lists;

@@ -3,6 +3,8 @@
 use crate::id;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use slackwater_order::horizon::COMPLETE_MS;
+use slackwater_order::time::millis_of;
 use std::fmt;
 use std::time::Duration;
 
@@ -16,6 +18,24 @@ pub enum Patience {
     For(Duration),
     /// As long as the slowest origin's window.
     Complete,
+}
+
+impl Patience {
+    /// In milliseconds; [`COMPLETE_MS`] if it is complete.
+    pub fn millis(self) -> i64 {
+        match self {
+            Patience::For(duration) => millis_of(duration),
+            Patience::Complete => COMPLETE_MS,
+        }
+    }
+
+    /// The patience that is so many milliseconds.
+    pub fn of_millis(ms: i64) -> Patience {
+        match ms {
+            COMPLETE_MS => Patience::Complete,
+            ms => Patience::For(Duration::from_millis(u64::try_from(ms).unwrap_or(0))),
+        }
+    }
 }
 
 impl std::str::FromStr for Patience {

@@ -17,6 +17,7 @@
 //! | [`late`] | what came late to a home, worked out from it |
 //! | [`feed_ref`] | which feed a request names, and who reads it |
 //! | [`snapshot`] | a feed at one moment: all of the above together |
+//! | [`preview`] | a feed as another patience would show it, and what waits |
 //! | [`relations`] | the relations of an account that are in force |
 //! | [`hidden`] | why a feed does not show what belongs in it |
 //! | [`explain`] | why an account has a post in its feeds, or has not |
@@ -33,6 +34,7 @@ pub mod late;
 pub mod page;
 pub mod page_walk;
 pub mod pending_relations;
+pub mod preview;
 pub mod relations;
 pub mod seal;
 pub mod snapshot;

@@ -4,7 +4,7 @@ use crate::feed::ordered_feed::OrderedFeed;
 use crate::feed::post::Post;
 use crate::feed::store::disk::DiskError;
 use crate::feed::unfinished::{AuthorChangeMark, Edited};
-use crate::graph::Account;
+use crate::graph::{Account, AccountIx, Graph};
 use crate::record::offsets::Offsets;
 use crate::view::View;
 use crate::view::change_batch::{BatchLimit, ChangeBatch, WriteEntry, batch as batch_of};
@@ -83,13 +83,35 @@ impl View {
         least: Option<Time>,
         now: Time,
     ) -> Result<Option<Snapshot>, DiskError> {
+        let of_account = |graph: &Graph, owner| self.horizons.of(graph, owner, now);
+        let Some(mut snapshot) = self.snapshot_held_back(feed_ref, of_account, now)? else {
+            return Ok(None);
+        };
+        if let (Some(reached), Some(owner)) = (snapshot.visible.horizon, feed_ref.owner()) {
+            self.horizons.reach(owner, reached);
+            if let Some(least) = least.filter(|least| reached < *least) {
+                let repeat_after = snapshot.visible.repeat_after;
+                let length = self.store.length();
+                snapshot.visible = visible(&snapshot.feed, length, Some(least), repeat_after);
+            }
+        }
+        Ok(Some(snapshot))
+    }
+
+    /// The feed up to the horizon that `horizon_of` gives for its account, which is not noted as one that was reached.
+    pub(super) fn snapshot_held_back(
+        &self,
+        feed_ref: &FeedRef,
+        horizon_of: impl FnOnce(&Graph, AccountIx) -> Option<Time>,
+        now: Time,
+    ) -> Result<Option<Snapshot>, DiskError> {
         let (resolved, owner, held, aggregates) = {
             let graph = self.graph.read();
             let Some(resolved) = feed_ref.find(&graph) else {
                 return Ok(None);
             };
             let owner = resolved.account.filter(|_| feed_ref.owner().is_some());
-            let held = owner.and_then(|owner| self.horizons.of(&graph, owner, now));
+            let held = owner.and_then(|owner| horizon_of(&graph, owner));
             let of = owner.and_then(|owner| graph.get(owner));
             let aggregates = of.is_none_or(Account::aggregates_boosts);
             (resolved, owner, held, aggregates)
@@ -122,17 +144,11 @@ impl View {
             });
         let length = self.store.length();
         let repeat_after = aggregates.then(|| self.store.repeat_after());
-        let mut part = visible(&feed, length, held, repeat_after);
-        if let (Some(reached), Some(owner)) = (part.horizon, feed_ref.owner()) {
-            self.horizons.reach(owner, reached);
-            if let Some(least) = least.filter(|least| reached < *least) {
-                part = visible(&feed, length, Some(least), repeat_after);
-            }
-        }
+        let visible = visible(&feed, length, held, repeat_after);
         Ok(Some(Snapshot {
             resolved,
             feed,
-            visible: part,
+            visible,
             is_inactive,
             progress,
             edited,
