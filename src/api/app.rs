@@ -48,6 +48,8 @@ pub(crate) struct AppInner {
     pub(crate) omission: Omission,
     pub(crate) rejection_log: Arc<RejectionLog>,
     pub(crate) account_locks: AccountLocks,
+    /// One permit, for reading dead letters.
+    pub(crate) letters_turn: Arc<Semaphore>,
     pub(crate) live_max_age: Duration,
     pub(crate) stopping: CancellationToken,
     pub(crate) streams: TaskTracker,
@@ -87,6 +89,7 @@ impl App {
             omission,
             rejection_log: Arc::default(),
             account_locks: AccountLocks::default(),
+            letters_turn: Arc::new(Semaphore::new(1)),
             live_max_age: options.live_max_age,
             stopping: shutdown.stopping,
             streams: shutdown.streams,

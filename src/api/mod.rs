@@ -12,6 +12,7 @@
 //! | `relation_sets`, [`relation_diff`], `account_locks` | all relations of an account: read, and replaced as a whole |
 //! | `posts`, `actors`, [`actor`], `accounts` | posts, actors and local accounts |
 //! | `ordering`, `origins`, [`origin`] | orderings and origins |
+//! | `dead_letters`, [`dead_letter`] | records that could not be used |
 //! | [`feed_lookup`] | the feed or cursor a request names, or a problem |
 //! | [`log_end`] | the end of the log, queried for a cursor that is ahead of this node |
 //! | [`entry`], `entry_json`, [`entry_cache`] | a post as the API shows it, as JSON text, and cached |
@@ -40,6 +41,8 @@ pub mod backend;
 pub(crate) mod boxed;
 pub(crate) mod caller;
 pub mod change_json;
+pub mod dead_letter;
+mod dead_letters;
 pub mod disk_reads;
 pub mod entry;
 pub mod entry_cache;

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`reader`] | the reading end: records, where each partition ends, what was lost |
 //! | [`writer`] | the writing end: records that are durable once they are answered, dead letters |
+//! | [`letter_reader`] | the reading end of dead letters |
+//! | [`dead_letters`] | dead letters as they are read: their parts, positions and pages |
 //! | [`identity`] | which log it is |
 //! | [`kafka`] | the client of Kafka: consumer, producer, topics |
 //! | [`built_in`] | the log in a folder, for instances without Kafka |
@@ -11,13 +13,16 @@
 //! | [`decode_batch`] | records decoded on every core, handed back in their order |
 
 pub mod built_in;
+pub mod dead_letters;
 pub mod decode_batch;
 pub mod identity;
 pub mod in_flight;
 pub mod kafka;
+pub mod letter_reader;
 pub mod reader;
 pub mod writer;
 
+pub use letter_reader::LetterReader;
 pub use reader::LogReader;
 pub use writer::LogWriter;
 

@@ -1,7 +1,7 @@
 //! The writing end of the log.
 
 use super::built_in::BuiltInLog;
-use super::{LogError, kafka};
+use super::{LetterReader, LogError, kafka};
 use slackwater_engine::record::{NewRecord, Position, Record, Topic};
 use std::time::Duration;
 
@@ -44,6 +44,14 @@ impl LogWriter {
         match self {
             LogWriter::BuiltIn(log) => Ok(log.dead_letter(record, reason).await?),
             LogWriter::Kafka(producer) => Ok(producer.dead_letter(record, reason).await?),
+        }
+    }
+
+    /// Reads the dead letters of this log.
+    pub fn letters(&self) -> LetterReader {
+        match self {
+            LogWriter::BuiltIn(log) => LetterReader::BuiltIn(log.clone()),
+            LogWriter::Kafka(producer) => LetterReader::Kafka(producer.options().clone()),
         }
     }
 

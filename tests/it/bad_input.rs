@@ -441,6 +441,7 @@ fn with_tokens_in_the_configuration_nobody_gets_in_without_one() {
         (Method::GET, "/v1/posts?uri=x"),
         (Method::GET, "/v1/origins"),
         (Method::GET, "/v1/origins/a.example"),
+        (Method::GET, "/v1/dead-letters"),
         (Method::GET, "/metrics"),
     ] {
         for token in [

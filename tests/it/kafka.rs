@@ -405,7 +405,8 @@ fn a_dead_letter_is_the_record_and_why_and_where_it_was() {
         [
             header("topic", "slackwater.relationships"),
             header("partition", "1"),
-            header("offset", "77")
+            header("offset", "77"),
+            header("timestamp", &NOON.to_string())
         ]
     );
     let letter = read().unwrap();

@@ -32,6 +32,7 @@ mod crash;
 mod cursors;
 mod daily_comparison;
 mod database;
+mod dead_letters;
 mod decode;
 mod demo;
 mod desk;

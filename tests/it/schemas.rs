@@ -103,6 +103,10 @@ fn whatever_is_answered_has_all_its_fields() {
         "Quantiles",
         "Counts",
         "InTime",
+        "DeadLetters",
+        "DeadLetter",
+        "RecordHeader",
+        "RecordBytes",
         "Readiness",
         "CatchingUp",
         "Problem",
@@ -689,6 +693,12 @@ fn every_answer_is_as_described() {
     checked.get(&open, of_host, "/v1/origins/a.example", 200);
     checked.get(&open, of_host, "/v1/origins/nobody.example", 404);
     checked.get(&open, of_host, "/v1/origins/%ff", 400);
+    let of_letters = ("get", "/v1/dead-letters");
+    for query in ["", "?limit=1", "?before=0-1", "?after=0-0,1-7"] {
+        let path = format!("/v1/dead-letters{query}");
+        checked.get(&open, of_letters, &path, 200);
+    }
+    checked.get(&open, of_letters, "/v1/dead-letters?before=x", 400);
     let file = ("get", "/desk/{file}");
     checked.get(&open, file, "/desk/app.js", 200);
     checked.get(&open, file, "/desk/desk.css", 200);

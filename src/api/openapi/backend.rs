@@ -8,12 +8,14 @@ use super::records::{
 use crate::api::accounts;
 use crate::api::actor::Actor;
 use crate::api::append_body::BODY_BYTES_MAX;
+use crate::api::dead_letter::DeadLetters;
 use crate::api::entry::Entry;
 use crate::api::origin::{self, Origin, Origins};
 use crate::api::responses::{Accepted, Accounts, Readiness, Replaced};
 use serde_json::json;
 use slackwater_engine::record::REF_BYTES_MAX;
 use slackwater_engine::relationship::Kind;
+use slackwater_engine::view::page::{LIMIT_DEFAULT, LIMIT_MAX};
 
 pub(super) fn post_activities(schemas: &mut Schemas) -> Operation {
     let one = json!({"schema": schemas.requested(ACTIVITY)});
@@ -255,6 +257,37 @@ pub(super) fn origin(schemas: &mut Schemas) -> Operation {
         .answer::<Origin>(schemas, "200", "The origin.")
         .problem(schemas, "400", "What is not UTF-8.")
         .problem(schemas, "404", "Nothing was heard from it.")
+}
+
+pub(super) fn dead_letters(schemas: &mut Schemas) -> Operation {
+    let limit = json!({
+        "type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT
+    });
+    let position = |description: &str| {
+        json!({
+            "type": "string", "pattern": "^[0-9]+-[0-9]+(,[0-9]+-[0-9]+)*$", "description": description
+        })
+    };
+    Operation::new("getDeadLetters", "Records that could not be used")
+        .parameter(query("limit", &limit))
+        .parameter(query(
+            "before",
+            &position("The newest of those before this: `before` of an answer."),
+        ))
+        .parameter(query(
+            "after",
+            &position("The oldest of those after this, newest first: `after` of an answer."),
+        ))
+        .answer::<DeadLetters>(
+            schemas,
+            "200",
+            "Up to `limit` of them, newest first, long values cut.",
+        )
+        .problem(
+            schemas,
+            "400",
+            "A parameter that is none, or both `before` and `after`.",
+        )
 }
 
 pub(super) fn metrics(_: &mut Schemas) -> Operation {

@@ -13,6 +13,7 @@ pub(crate) use routes::{Description, Group, ROUTES};
 use super::actor::Actor;
 use super::app::App;
 use super::change_json::Changes;
+use super::dead_letter::DeadLetters;
 use super::entry::Entry;
 use super::origin::{Origin, Origins};
 use super::problem::Problem;
@@ -53,6 +54,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Value)> {
         ("actor.schema.json", answered::<Actor<'_>>()),
         ("origins.schema.json", answered::<Origins>()),
         ("origin.schema.json", answered::<Origin>()),
+        ("dead-letters.schema.json", answered::<DeadLetters>()),
         ("readiness.schema.json", answered::<Readiness>()),
         ("problem.schema.json", answered::<Problem>()),
         ("trace-line.schema.json", answered::<Sighting<'_>>()),

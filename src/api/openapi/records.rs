@@ -378,7 +378,12 @@ fn dead_letter_headers(_: &mut SchemaGenerator) -> Schema {
             "reason": {"type": "string", "description": "Why the record could not be used, and what to send instead."},
             "topic": {"type": "string", "description": "The topic it came from."},
             "partition": number,
-            "offset": number
+            "offset": number,
+            "timestamp": {
+                "type": "string", "pattern": "^-?[0-9]+$",
+                "description": "In Kafka, the record's timestamp, in milliseconds since 1970: the dead letter has another. Left out \
+                    if the record had none."
+            }
         },
         "description": "The headers a dead letter has, as text, behind those of the record it was; key and value are \
             that record's, unchanged. Where a name comes twice, the last one counts."

@@ -5,8 +5,8 @@ use super::route::{Method, Route};
 use super::{backend, feeds as operations};
 use crate::api::app::App;
 use crate::api::{
-    accounts, actors, append, feeds, health, ordering, origins, posts, preview, relation_sets,
-    stream,
+    accounts, actors, append, dead_letters, feeds, health, ordering, origins, posts, preview,
+    relation_sets, stream,
 };
 use axum::Json;
 use axum::extract::Extension;
@@ -30,7 +30,7 @@ pub(crate) enum Group {
 }
 
 /// Every route of our own API.
-pub(crate) const ROUTES: [Route<App, Group>; 27] = [
+pub(crate) const ROUTES: [Route<App, Group>; 28] = [
     Route::new(
         Group::Backend,
         Method::Post,
@@ -191,6 +191,13 @@ pub(crate) const ROUTES: [Route<App, Group>; 27] = [
         "/v1/origins/{host}",
         |on_method| on(on_method, origins::origin),
         backend::origin,
+    ),
+    Route::new(
+        Group::Backend,
+        Method::Get,
+        "/v1/dead-letters",
+        |on_method| on(on_method, dead_letters::dead_letters),
+        backend::dead_letters,
     ),
     Route::new(
         Group::Backend,

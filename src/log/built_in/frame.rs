@@ -127,19 +127,24 @@ pub(super) struct Frame<'a> {
 impl Frame<'_> {
     /// The record, standing at `position`.
     pub(super) fn record(&self, position: Position) -> Record {
+        Record {
+            position,
+            timestamp: self.timestamp,
+            key: self.key.map(<[u8]>::to_vec),
+            value: self.value.map(<[u8]>::to_vec),
+            headers: self.headers(),
+        }
+    }
+
+    /// The headers, in order.
+    pub(super) fn headers(&self) -> Vec<(String, Vec<u8>)> {
         let mut headers = Vec::new();
         let mut rest = self.headers;
         while let (Some(name), Some(value)) = (take(&mut rest), take(&mut rest)) {
             let name = String::from_utf8_lossy(name).into_owned();
             headers.push((name, value.to_vec()));
         }
-        Record {
-            position,
-            timestamp: self.timestamp,
-            key: self.key.map(<[u8]>::to_vec),
-            value: self.value.map(<[u8]>::to_vec),
-            headers,
-        }
+        headers
     }
 }
 

@@ -25,6 +25,7 @@ mod compaction;
 mod error;
 mod frame;
 mod frame_reader;
+mod letters;
 mod mend;
 mod offline_reader;
 mod salvage;
@@ -38,6 +39,7 @@ mod writer;
 pub use error::BuiltInLogError;
 pub use offline_reader::{activities_bytes, read_activities};
 
+use super::dead_letters::letter;
 use frame::{BODY_BYTES_MAX, Content, HEAD_BYTES};
 use parking_lot::{Condvar, Mutex};
 use slackwater_engine::record::{NewRecord, Position, Record, Topic};
@@ -210,12 +212,14 @@ impl BuiltInLog {
             offset,
         } = record.position;
         let mut headers = record.headers.clone();
-        headers.extend([
-            ("reason".to_owned(), reason.as_bytes().to_vec()),
-            ("topic".to_owned(), topic.name().as_bytes().to_vec()),
-            ("partition".to_owned(), partition.to_string().into_bytes()),
-            ("offset".to_owned(), offset.to_string().into_bytes()),
-        ]);
+        let of_letter = [
+            reason.to_owned(),
+            topic.name().to_owned(),
+            partition.to_string(),
+            offset.to_string(),
+        ];
+        let names = letter::HEADERS.map(str::to_owned);
+        headers.extend(names.into_iter().zip(of_letter.map(String::into_bytes)));
         let content = Content {
             timestamp: record.timestamp,
             key: record.key.clone(),
@@ -223,6 +227,14 @@ impl BuiltInLog {
             headers,
         };
         self.write(vec![(DEAD_LETTERS, content)]).await.map(drop)
+    }
+
+    /// The dead letters, to be read.
+    pub(super) fn letters(&self) -> letters::Letters {
+        let [_, _, dead_letters] = &self.0.topics;
+        letters::Letters {
+            topic: Arc::clone(dead_letters),
+        }
     }
 
     /// The offsets of a topic that can be read. All of them are durable.

@@ -1,5 +1,6 @@
 //! One topic on disk: a directory of segments, the last of which grows.
 
+use super::frame::Frame;
 use super::frame_reader::FrameReader;
 use super::mend::{self, ExpectedEnd, Inspection};
 use super::segment::{LastSegment, Segment};
@@ -177,7 +178,26 @@ impl TopicDir {
         records_max: usize,
         bytes_max: usize,
     ) -> Result<Vec<Record>, BuiltInLogError> {
+        self.read_as(from, records_max, bytes_max, |frame| {
+            frame.record(Position {
+                topic,
+                partition: 0,
+                offset: frame.offset,
+            })
+        })
+    }
+
+    /// As [`TopicDir::read`], with each record as `value` makes it of its frame.
+    pub(super) fn read_as<T>(
+        &self,
+        from: i64,
+        records_max: usize,
+        bytes_max: usize,
+        value: impl Fn(&Frame<'_>) -> T,
+    ) -> Result<Vec<T>, BuiltInLogError> {
         let mut records = Vec::new();
+        // The offset of the last of them.
+        let mut last = None;
         let mut bytes = 0_usize;
         let mut from = from;
         let mut tries = 0;
@@ -225,19 +245,16 @@ impl TopicDir {
                         return Ok(records);
                     }
                     bytes += frame.raw.len();
-                    records.push(frame.record(Position {
-                        topic,
-                        partition: 0,
-                        offset: frame.offset,
-                    }));
+                    last = Some(frame.offset);
+                    records.push(value(&frame));
                 }
                 at = frames.at();
             }
             match following {
                 Some(following) => from = following,
                 None => {
-                    if let Some(last) = records.last() {
-                        segment.remember_stop(last.position.offset + 1, at);
+                    if let Some(last) = last {
+                        segment.remember_stop(last + 1, at);
                     }
                     return Ok(records);
                 }

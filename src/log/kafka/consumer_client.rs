@@ -132,13 +132,6 @@ pub(super) fn replace_reason(error: &ClientError) -> Option<ReplaceReason> {
 
 /// A record as Slackwater has it.
 pub(super) fn record(topic: Topic, message: &BorrowedMessage<'_>) -> Record {
-    let headers = message.headers().map_or_else(Vec::new, |headers| {
-        let owned = |header: rdkafka::message::Header<'_, &[u8]>| {
-            let value = header.value.unwrap_or_default();
-            (header.key.to_owned(), value.to_vec())
-        };
-        headers.iter().map(owned).collect()
-    });
     Record {
         position: Position {
             topic,
@@ -148,8 +141,19 @@ pub(super) fn record(topic: Topic, message: &BorrowedMessage<'_>) -> Record {
         timestamp: message.timestamp().to_millis().map(Time::from_millis),
         key: message.key().map(<[u8]>::to_vec),
         value: message.payload().map(<[u8]>::to_vec),
-        headers,
+        headers: headers(message),
     }
+}
+
+/// The headers of a record, in order.
+pub(super) fn headers(message: &BorrowedMessage<'_>) -> Vec<(String, Vec<u8>)> {
+    message.headers().map_or_else(Vec::new, |headers| {
+        let owned = |header: rdkafka::message::Header<'_, &[u8]>| {
+            let value = header.value.unwrap_or_default();
+            (header.key.to_owned(), value.to_vec())
+        };
+        headers.iter().map(owned).collect()
+    })
 }
 
 /// Moves a partition on to the offset `to`, unless it is past it already.

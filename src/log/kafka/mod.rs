@@ -9,6 +9,7 @@
 //! | `topic_identity` | the check by the last records that were taken |
 //! | `consumer_client` | librdkafka's consumer: settings, offsets, records, errors |
 //! | `producer` | [`Producer`], which answers when the broker has accepted a record |
+//! | `letters` | [`Letters`], the dead letters, read with a client of their own |
 //! | `topics` | how many partitions the topics have, and whether their settings are fit |
 //! | `cluster` | the cluster's id, and where its log ends at this moment |
 //! | `settings` | mistakes in `[kafka.client]` |
@@ -17,6 +18,7 @@ mod assignment;
 mod cluster;
 mod consumer;
 mod consumer_client;
+mod letters;
 #[cfg(test)]
 mod mock_topics;
 mod poll_thread;
@@ -28,6 +30,7 @@ mod topics;
 
 pub use cluster::{cluster_id, ends_now};
 pub use consumer::Consumer;
+pub use letters::Letters;
 pub use producer::Producer;
 pub use settings::{WrongSetting, wrong_settings, wrong_together};
 

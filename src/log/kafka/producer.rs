@@ -3,6 +3,7 @@
 use super::topics::{self, Partitions};
 use super::{KafkaError, Listener, Options, PARTITIONS_EVERY, QUESTION_WAIT, START_WAIT};
 use crate::clock;
+use crate::log::dead_letters::letter;
 use parking_lot::{Mutex, RwLock};
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
@@ -111,20 +112,26 @@ impl Producer {
     }
 
     /// Keeps a record that could not be used, with its key, value and headers, and where it came from. It gets a new timestamp, or
-    /// the topic's retention would delete old records at once.
+    /// the topic's retention would delete old records at once; its own is in a header.
     ///
     /// Errors as [`Producer::append`].
     pub async fn dead_letter(&self, record: &Record, reason: &str) -> Result<(), KafkaError> {
         let options = &self.0.options;
         let (partition, offset) = (record.position.partition, record.position.offset);
-        let headers = headers(&record.headers)
-            .insert(header("reason", shortened(reason).as_bytes()))
-            .insert(header(
-                "topic",
-                options.topic_name(record.position.topic).as_bytes(),
-            ))
-            .insert(header("partition", partition.to_string().as_bytes()))
-            .insert(header("offset", offset.to_string().as_bytes()));
+        let of_letter = [
+            shortened(reason),
+            options.topic_name(record.position.topic),
+            &partition.to_string(),
+            &offset.to_string(),
+        ];
+        let mut headers = headers(&record.headers);
+        for (name, value) in letter::HEADERS.into_iter().zip(of_letter) {
+            headers = headers.insert(header(name, value.as_bytes()));
+        }
+        if let Some(timestamp) = record.timestamp {
+            let millis = timestamp.millis().to_string();
+            headers = headers.insert(header(letter::TIMESTAMP_HEADER, millis.as_bytes()));
+        }
         let (sender, delivery) = oneshot::channel();
         let mut message =
             BaseRecord::with_opaque_to(&options.dead_letters, Box::new(sender)).headers(headers);
@@ -139,6 +146,11 @@ impl Producer {
         self.wait_for_delivery(delivery, &options.dead_letters, bytes)
             .await?;
         Ok(())
+    }
+
+    /// Where the cluster is and what its topics are called.
+    pub fn options(&self) -> &Options {
+        &self.0.options
     }
 
     /// Where every partition ends now, as [`super::ends_now`].
@@ -356,7 +368,7 @@ fn create(settings: &ClientConfig) -> Result<Arc<Client>, KafkaError> {
 }
 
 fn headers(pairs: &[(String, Vec<u8>)]) -> OwnedHeaders {
-    let mut headers = OwnedHeaders::new_with_capacity(pairs.len() + 4);
+    let mut headers = OwnedHeaders::new_with_capacity(pairs.len() + 5);
     for (name, value) in pairs {
         headers = headers.insert(header(name, value));
     }

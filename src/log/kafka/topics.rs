@@ -7,6 +7,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, ResourceSpecifie
 use rdkafka::client::Client;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
+use rdkafka::metadata::Metadata;
 use slackwater_engine::record::Topic;
 use std::collections::BTreeMap;
 use std::thread;
@@ -86,24 +87,8 @@ pub(super) fn read_partitions<C: ClientContext>(
         source: Box::new(source),
     };
     let metadata = client.fetch_metadata(None, timeout).map_err(unreachable)?;
-    let count = |name: &str, settings: &'static str| {
-        let found = metadata.topics().iter().find(|topic| topic.name() == name);
-        let missing = || KafkaError::TopicMissing {
-            topic: name.to_owned(),
-            brokers: options.address(),
-            settings,
-        };
-        let found = found.ok_or_else(missing)?;
-        match found.error().map(RDKafkaErrorCode::from) {
-            None if !found.partitions().is_empty() => Ok(found.partitions().len()),
-            None
-            | Some(
-                RDKafkaErrorCode::UnknownTopicOrPartition
-                | RDKafkaErrorCode::TopicAuthorizationFailed,
-            ) => Err(missing()),
-            Some(code) => Err(unreachable(ClientError::MetadataFetch(code))),
-        }
-    };
+    let count =
+        |name, settings| partitions_of(&metadata, options, name, settings, "for its topics");
     let mut partitions = Partitions::new();
     for topic in Topic::ALL {
         let name = options.topic_name(topic);
@@ -116,6 +101,36 @@ pub(super) fn read_partitions<C: ClientContext>(
     }
     count(&options.dead_letters, "")?;
     Ok(partitions)
+}
+
+/// How many partitions a topic has. `settings` are the options for creating it, and `what` was asked. Errors: it is not there, or its
+/// broker does not say.
+pub(super) fn partitions_of(
+    metadata: &Metadata,
+    options: &Options,
+    name: &str,
+    settings: &'static str,
+    what: &'static str,
+) -> Result<usize, KafkaError> {
+    let missing = || KafkaError::TopicMissing {
+        topic: name.to_owned(),
+        brokers: options.address(),
+        settings,
+    };
+    let found = metadata.topics().iter().find(|topic| topic.name() == name);
+    let found = found.ok_or_else(missing)?;
+    match found.error().map(RDKafkaErrorCode::from) {
+        None if !found.partitions().is_empty() => Ok(found.partitions().len()),
+        None
+        | Some(
+            RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::TopicAuthorizationFailed,
+        ) => Err(missing()),
+        Some(code) => Err(KafkaError::Unreachable {
+            brokers: options.address(),
+            what,
+            source: Box::new(ClientError::MetadataFetch(code)),
+        }),
+    }
 }
 
 /// The options for creating a topic, behind its name and partitions.
