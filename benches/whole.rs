@@ -89,7 +89,7 @@ fn bench(c: &mut Criterion) {
                 },
                 |taken| {
                     for records in &taken {
-                        decode_in_order(records, 2, |record, said| {
+                        decode_in_order(records, 2, |record, said, _| {
                             let Decoded::Activity(envelope, activity) = said else {
                                 return Ok(());
                             };

@@ -17,7 +17,7 @@ use crate::api::Shutdown;
 use crate::api::auth::Auth;
 use crate::api::auth::registered::TokenRegister;
 use crate::api::state::AppState;
-use crate::config::Config;
+use crate::config::{Config, memory};
 use crate::connector;
 use crate::connector::token_bearers::TokenBearers;
 use crate::http;
@@ -112,6 +112,13 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
     let listener = Listener::bind(listen, connections_max, waits).map_err(cannot)?;
     let address = listener.address().map_err(cannot)?;
     let mut state = pipeline.state();
+    let machine = &state.metrics.machine;
+    let memory = i64::try_from(memory::usable_bytes()).unwrap_or(i64::MAX);
+    machine.usable_memory_bytes.set(memory);
+    machine.watch_folder("feeds", config.store.path.clone());
+    if let log::Options::BuiltIn(log) = &config.log {
+        machine.watch_folder("log", log.path.clone());
+    }
     state.view.log = sealed(&state.view.log, &config)?;
     let reload = pipeline.settings_mailbox();
     let auth = Auth::new(config.auth.clone(), token_register(&config))
@@ -153,6 +160,7 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
         sink: connector::drain::Sink {
             log_writer: log_writer.clone(),
             in_flight: state.in_flight.clone(),
+            metrics: Arc::clone(&state.metrics),
         },
         metrics: Arc::clone(&state.metrics),
         status: Arc::clone(&state.connector),

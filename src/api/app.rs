@@ -8,6 +8,7 @@ use super::rejections::RejectionLog;
 use super::response_memory::{self, ResponseMemory};
 use super::state::AppState;
 use crate::log::LogWriter;
+use crate::operator::connector_status::Stage;
 use ipnet::IpNet;
 use slackwater_engine::feed::post::Post;
 use slackwater_engine::feed::store::disk::DiskError;
@@ -109,6 +110,11 @@ impl App {
         metrics.feeds.follows.set(gauge(follows));
         let bytes = i64::try_from(store.bytes_on_disk()).unwrap_or(i64::MAX);
         metrics.feeds.disk_bytes.set(bytes);
+        metrics.machine.look_at_disks();
+        let is_refused = self.state.refused_settings.read().is_some();
+        metrics.config_refused.set(is_refused.into());
+        let is_connected = self.state.connector.stage() != Stage::Off;
+        metrics.connector.configured.set(is_connected.into());
         let is_ready = self.is_ready(&self.state.view.built.borrow());
         metrics.pipeline.ready.set(is_ready.into());
     }

@@ -10,6 +10,7 @@ use super::warnings::Dependencies;
 use crate::clock;
 use crate::log::in_flight::InFlightGuard;
 use crate::log::{LogError, LogWriter};
+use crate::operator::metrics::pipeline::Step;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
@@ -18,6 +19,7 @@ use axum::response::{IntoResponse, Response};
 use slackwater_engine::record::{NewRecord, Position};
 use slackwater_engine::view::BuildProgress;
 use slackwater_engine::watch::Closed;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The longest time that a request waits for its durable relation to be in force before it is answered all the same.
@@ -190,8 +192,11 @@ impl App {
         }
         // On a task of its own: a caller that hangs up does not cancel an append.
         let log_writer: LogWriter = self.log_writer.clone();
+        let metrics = Arc::clone(&self.state.metrics);
         let append = async move {
+            let begun = clock::stopwatch();
             let appended = log_writer.append(records).await;
+            metrics.pipeline.step(Step::Append, begun.elapsed(), 1);
             drop(guard);
             appended
         };

@@ -92,13 +92,18 @@ pub fn body(batch: &ChangeBatch<Arc<CachedEntry>>, floor: PostId, cursor: &str) 
     )
 }
 
-fn write_head(item: &Item, json: &mut String) {
-    json.push_str("{\"kind\":\"");
-    json.push_str(match item.kind {
+/// The word for what is to be done.
+pub(super) const fn word(kind: ChangeKind) -> &'static str {
+    match kind {
         ChangeKind::Post => "post",
         ChangeKind::Edit => "edit",
         ChangeKind::Remove => "remove",
-    });
+    }
+}
+
+fn write_head(item: &Item, json: &mut String) {
+    json.push_str("{\"kind\":\"");
+    json.push_str(word(item.kind));
     json.push_str("\",\"behind\":");
     json.push_str(if item.behind { "true" } else { "false" });
     json.push_str(",\"id\":\"");

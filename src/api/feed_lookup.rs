@@ -99,9 +99,20 @@ impl AppState {
         loop {
             let snapshot = disk_reads::read(|| self.snapshot_now(feed_ref, least)).await?;
             if !self.has_slept(&snapshot).await? {
+                self.count_hold(feed_ref, &snapshot);
                 return Ok(snapshot);
             }
         }
+    }
+
+    fn count_hold(&self, feed_ref: &FeedRef, snapshot: &Snapshot) {
+        if feed_ref.owner().is_none() {
+            return;
+        }
+        let horizon = snapshot.visible.horizon;
+        let hold_ms = horizon.map_or(0, |horizon| clock::now().since(horizon));
+        let hold = Duration::from_millis(u64::try_from(hold_ms).unwrap_or(0));
+        self.metrics.http.hold.observe(hold);
     }
 
     /// As [`Self::snapshot_when_active`], for a stream, which takes many snapshots. All streams take one when the service has

@@ -3,21 +3,33 @@
 use super::app::App;
 use super::responses::Readiness;
 use crate::operator::metrics::origins::OriginMetrics;
+use crate::operator::metrics::process::ProcessMetrics;
+use crate::operator::metrics::text_format::TextFormat;
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use slackwater_engine::view::BuildProgress;
 
-pub(super) async fn metrics(State(app): State<App>) -> Response {
-    let form = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub(super) async fn metrics(State(app): State<App>, headers: HeaderMap) -> Response {
+    let accept = headers.get_all(header::ACCEPT).iter();
+    let accept: Vec<&str> = accept.filter_map(|value| value.to_str().ok()).collect();
+    let format = TextFormat::accepted(&accept.join(","));
     let origins = OriginMetrics::of(&app.state.view.origins.read());
-    tokio::task::block_in_place(|| app.gauge());
-    let text = app
-        .state
-        .metrics
-        .text(&origins.registry(&app.state.view.windows()));
-    ([(header::CONTENT_TYPE, form)], text).into_response()
+    let process = tokio::task::block_in_place(|| {
+        app.gauge();
+        ProcessMetrics::now()
+    });
+    let more = [
+        origins.registry(&app.state.view.windows()),
+        process.registry(),
+    ];
+    let text = app.state.metrics.text(&more, format);
+    let headers = [
+        (header::CONTENT_TYPE, format.content_type()),
+        (header::VARY, "accept"),
+    ];
+    (headers, text).into_response()
 }
 
 pub(super) async fn healthz(State(app): State<App>) -> Response {

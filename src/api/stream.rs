@@ -143,6 +143,14 @@ impl App {
         };
         self.state.metrics.http.stream_ended(end.reason);
         if let Some(code) = end.code {
+            if end.last.is_some() {
+                let kind = if code == code::RESET {
+                    "reset"
+                } else {
+                    "too_slow"
+                };
+                self.state.metrics.http.stream_messages(kind, 1);
+            }
             socket.close(code, end.reason, end.last).await;
         }
     }
@@ -170,6 +178,7 @@ impl App {
         if let Err(error) = send_one(socket, hello.to_text()).await {
             return StreamEnd::after(error, subscription.cursor());
         }
+        self.state.metrics.http.stream_messages("hello", 1);
         let mut marks = interval(self.stream_options.horizon_every);
         marks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         marks.reset();
@@ -181,7 +190,9 @@ impl App {
                     Ok(update) => update,
                     Err(problem) => return StreamEnd::from(problem),
                 };
-                if let Err((error, reached)) = send_update(socket, &update, turn, reached).await {
+                if let Err((error, reached)) =
+                    self.send_update(socket, &update, turn, reached).await
+                {
                     return StreamEnd::after(error, &reached);
                 }
                 turn = match update.delivery.batch.more {
@@ -203,6 +214,44 @@ impl App {
                 _ = marks.tick() => turn = StreamStep::Mark,
                 () = subscription.changed(), if !has_more => turn = StreamStep::Changes,
             }
+        }
+    }
+
+    /// Sends a reader the changes that were found. An error holds how far it got before it accepted no more.
+    async fn send_update(
+        &self,
+        socket: &mut Socket,
+        update: &FeedUpdate,
+        turn: StreamStep,
+        mut reached: Cursor,
+    ) -> Result<(), (SendError, Cursor)> {
+        let (delivery, metrics) = (&update.delivery, &self.state.metrics.http);
+        for (nth, item) in delivery.batch.items.iter().enumerate() {
+            let after = delivery.cursor_after(nth);
+            match socket.feed(change_json::spliced(item, &after)).await {
+                Ok(()) => reached = after,
+                // It gets all of the message before the one that calls it too slow.
+                Err(SendError::Amid) => return Err((SendError::Amid, after)),
+                Err(error) => return Err((error, reached)),
+            }
+            metrics.stream_messages(change_json::word(item.kind), 1);
+            metrics.posts_behind.inc_by(item.behind.into());
+        }
+        if (turn == StreamStep::Mark && !delivery.batch.more) || delivery.raises_floor_silently() {
+            let mark = Message::Horizon {
+                cursor: delivery.cursor.to_text(),
+                horizon: update.horizon,
+                floor: delivery.floor.to_string(),
+            };
+            if let Err(error) = socket.feed(mark.to_text()).await {
+                return Err((error, reached));
+            }
+            metrics.stream_messages("horizon", 1);
+            reached = delivery.cursor.clone();
+        }
+        match socket.flush().await {
+            Ok(()) => Ok(()),
+            Err(error) => Err((error, reached)),
         }
     }
 }
@@ -274,40 +323,6 @@ impl From<Problem> for StreamEnd {
             BUSY => StreamEnd::of(code::TRY_AGAIN, "come back in a moment"),
             _ => StreamEnd::of(code::INTERNAL, "the service failed here"),
         }
-    }
-}
-
-/// Sends a reader the changes that were found. An error holds how far it got before it accepted no more.
-async fn send_update(
-    socket: &mut Socket,
-    update: &FeedUpdate,
-    turn: StreamStep,
-    mut reached: Cursor,
-) -> Result<(), (SendError, Cursor)> {
-    let delivery = &update.delivery;
-    for (nth, item) in delivery.batch.items.iter().enumerate() {
-        let after = delivery.cursor_after(nth);
-        match socket.feed(change_json::spliced(item, &after)).await {
-            Ok(()) => reached = after,
-            // It gets all of the message before the one that calls it too slow.
-            Err(SendError::Amid) => return Err((SendError::Amid, after)),
-            Err(error) => return Err((error, reached)),
-        }
-    }
-    if (turn == StreamStep::Mark && !delivery.batch.more) || delivery.raises_floor_silently() {
-        let mark = Message::Horizon {
-            cursor: delivery.cursor.to_text(),
-            horizon: update.horizon,
-            floor: delivery.floor.to_string(),
-        };
-        if let Err(error) = socket.feed(mark.to_text()).await {
-            return Err((error, reached));
-        }
-        reached = delivery.cursor.clone();
-    }
-    match socket.flush().await {
-        Ok(()) => Ok(()),
-        Err(error) => Err((error, reached)),
     }
 }
 

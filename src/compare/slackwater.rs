@@ -26,7 +26,7 @@ const PAGE: usize = 80;
 /// Posts that are asked about side by side.
 const SIDE_BY_SIDE: usize = 4;
 /// How long the oldest row of Mastodon's outbox has waited, and whether the outbox is followed.
-const LAG: &str = "slackwater_connector_lag_milliseconds";
+const LAG: &str = "slackwater_connector_lag_seconds";
 const FOLLOWING: &str = "slackwater_connector_following";
 
 /// The service, asked as the backend.
@@ -221,13 +221,14 @@ impl Slackwater {
 fn lag_of(metrics: &str, at: &str) -> Result<Duration, CompareError> {
     let number = |name: &str| {
         let value = |line: &str| line.strip_prefix(name)?.trim().parse::<f64>().ok();
-        metrics.lines().find_map(value).unwrap_or_default()
+        metrics.lines().find_map(value)
     };
     let at = at.to_owned();
-    if number(FOLLOWING) != 1.0 {
+    // A service that does not say how far behind it is may be of another version.
+    let (Some(1.0), Some(seconds)) = (number(FOLLOWING), number(LAG)) else {
         return Err(CompareError::NotFollowing(at));
-    }
-    let lag = Duration::try_from_secs_f64(number(LAG) / 1_000.0).unwrap_or_default();
+    };
+    let lag = Duration::try_from_secs_f64(seconds).unwrap_or_default();
     match lag <= ON_ITS_WAY_MAX {
         true => Ok(lag),
         false => Err(CompareError::Behind { at, lag }),
@@ -308,19 +309,24 @@ impl Entry {
 mod tests {
     use super::*;
     use crate::operator::metrics::Metrics;
-    use prometheus_client::registry::Registry;
+    use crate::operator::metrics::text_format::TextFormat;
 
     /// A failure means that an outbox which nobody reads looks like feeds that lack something, or that go on being right.
     #[test]
     fn a_service_that_does_not_follow_closely_is_not_compared() {
         let metrics = Metrics::default();
-        let lag = || lag_of(&metrics.text(&Registry::default()), "there");
+        let lag = || lag_of(&metrics.text(&[], TextFormat::Prometheus), "there");
         assert!(matches!(lag(), Err(CompareError::NotFollowing(_))));
         metrics.connector.following.set(1);
         assert_eq!(lag().unwrap(), Duration::ZERO);
-        metrics.connector.lag_ms.set(60_000);
+        metrics.connector.lag_seconds.set(60.0);
         assert_eq!(lag().unwrap(), Duration::from_secs(60));
-        metrics.connector.lag_ms.set(61_000);
+        metrics.connector.lag_seconds.set(61.0);
+        let silent = format!("{FOLLOWING} 1\n");
+        assert!(matches!(
+            lag_of(&silent, "there"),
+            Err(CompareError::NotFollowing(_))
+        ));
         let error = lag().unwrap_err();
         assert!(error.is_passing());
         assert!(error.to_string().contains("is 61 s behind"), "{error}");

@@ -8,14 +8,18 @@ use super::outbox;
 use super::read_back::ReadBackError;
 use super::resolve::{Known, Resolver, Said};
 use crate::api::append_body::{ActivityHeaders, PlaceRule, activity, relation};
+use crate::clock;
 use crate::log::in_flight::InFlight;
 use crate::log::{LogError, LogWriter};
+use crate::operator::metrics::Metrics;
+use crate::operator::metrics::pipeline::Step;
 use serde_json::Value;
 use slackwater_engine::feed::store::disk::DiskError;
 use slackwater_engine::record::NewRecord;
 use slackwater_order::ref_place::PlaceSource;
 use slackwater_order::time::Time;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// The most rows of one turn. A turn is in memory whole.
 pub const ROWS_MAX: i64 = 500;
@@ -71,6 +75,19 @@ pub struct Sink {
     pub log_writer: LogWriter,
     /// The records on their way into it.
     pub in_flight: InFlight,
+    /// How long appending takes is counted here.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Sink {
+    /// Appends records. They are durable when this returns.
+    pub(super) async fn append(&self, records: Vec<NewRecord>) -> Result<(), LogError> {
+        let begun = clock::stopwatch();
+        self.log_writer.append(records).await?;
+        let took = begun.elapsed();
+        self.metrics.pipeline.step(Step::Append, took, 1);
+        Ok(())
+    }
 }
 
 /// Rows that wait for the second statement that gives a local post its `uri`.
@@ -158,7 +175,7 @@ pub async fn append(said: &Said, places: PlaceRule, sink: &Sink) -> Result<Appen
     let (records, refused) = records(said, places, guard.at);
     let appended = records.len();
     if !records.is_empty() {
-        sink.log_writer.append(records).await?;
+        sink.append(records).await?;
     }
     drop(guard);
     Ok(Appended { appended, refused })

@@ -373,7 +373,8 @@ impl<'a> Connection<'a> {
             .map_err(DrainError::from)?;
         self.parts.metrics.connector.outbox_rows.set(rows);
         let lag_ms = oldest.map_or(0, |oldest| clock::now().since(oldest).max(0));
-        self.parts.metrics.connector.lag_ms.set(lag_ms);
+        let lag_seconds = &self.parts.metrics.connector.lag_seconds;
+        lag_seconds.set(lag_ms as f64 / 1e3);
         let full = outbox::overflowed(&self.database)
             .await
             .map_err(DrainError::from)?;

@@ -158,7 +158,7 @@ impl Resync {
         self.differences.changed += replaced.changed;
         self.differences.removed += replaced.removed;
         if !records.is_empty() {
-            sink.log_writer.append(records).await?;
+            sink.append(records).await?;
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ use crate::api::problem::Problem;
 use crate::api::request_headers::is_host;
 use crate::api::state::AppState;
 use crate::api::{self, Shutdown};
+use crate::clock;
 use crate::desk;
 use crate::inbox::is_inbox;
 use crate::inbox::passage::Passage;
@@ -87,9 +88,15 @@ async fn bounded(State(app): State<App>, request: Request, next: Next) -> Respon
         .get::<MatchedPath>()
         .map_or("none", |path| path.as_str())
         .to_owned();
+    let (method, begun) = (request.method().clone(), clock::stopwatch());
+    let count = |status: u16| {
+        let took = begun.elapsed();
+        let metrics = &app.state.metrics.http;
+        metrics.request(&route, method.as_str(), status, took);
+    };
     let render = mastodon::renderer_of(request.uri().path());
     if !names_its_host(request.headers()) {
-        app.state.metrics.http.request(&route, 400);
+        count(400);
         return render(Problem::bad_request(
             "send one Host: a name or an address, and maybe a port",
         ));
@@ -111,10 +118,7 @@ async fn bounded(State(app): State<App>, request: Request, next: Next) -> Respon
             )),
         },
     };
-    app.state
-        .metrics
-        .http
-        .request(&route, response.status().as_u16());
+    count(response.status().as_u16());
     response
 }
 

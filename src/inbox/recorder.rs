@@ -16,6 +16,7 @@ use crate::clock;
 use crate::log::in_flight::InFlight;
 use crate::log::{LogError, LogWriter};
 use crate::operator::metrics::Metrics;
+use crate::operator::metrics::pipeline::Step;
 use parking_lot::Mutex;
 use slackwater_engine::activity::{Activity, parse};
 use slackwater_engine::decode::{Decoded, decode_record};
@@ -176,7 +177,11 @@ impl Recorder {
             loop {
                 let guard = self.in_flight.enter();
                 let record = record_of(request, guard.at)?;
-                match self.log_writer.append(vec![record]).await {
+                let begun = clock::stopwatch();
+                let appended = self.log_writer.append(vec![record]).await;
+                let took = begun.elapsed();
+                self.metrics.pipeline.step(Step::Append, took, 1);
+                match appended {
                     Ok(_) => {
                         self.log_answers();
                         return Ok(());

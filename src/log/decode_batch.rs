@@ -1,35 +1,34 @@
 //! Records decoded on several threads and handed on in their order. Decoding costs the most of all, and needs nothing but the
 //! record.
 
+use crate::clock;
 use slackwater_engine::decode::{Decoded, decode_record};
 use slackwater_engine::record::Record;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
+use std::time::Duration;
 
 /// Records that a thread decodes at a time. They are few enough to be in a core's cache still when they are applied, and fewer
 /// in all are not worth a second thread.
 const SHARE: usize = 64;
 
-/// Decodes records on up to `threads` threads, this one among them, and hands each to `apply` in the order of the records.
+/// Decodes records on up to `threads` threads, this one among them, and hands each to `apply` in the order of the records, with the
+/// time that decoding its share took.
 /// While this thread applies, the others decode on. It ends at the first error, which it returns.
 pub fn decode_in_order<E>(
     records: &[Record],
     threads: usize,
-    mut apply: impl FnMut(&Record, Decoded) -> Result<(), E>,
+    mut apply: impl FnMut(&Record, Decoded, Duration) -> Result<(), E>,
 ) -> Result<(), E> {
     let shares: Vec<&[Record]> = records.chunks(SHARE).collect();
     let next = AtomicUsize::new(0);
     let decode_next = || {
         let number = next.fetch_add(1, Ordering::Relaxed);
         let share = shares.get(number)?;
-        Some((
-            number,
-            share
-                .iter()
-                .map(Record::view)
-                .map(decode_record)
-                .collect::<Vec<_>>(),
-        ))
+        let begun = clock::stopwatch();
+        let decoded: Vec<Decoded> = share.iter().map(Record::view).map(decode_record).collect();
+        let took = begun.elapsed();
+        Some((number, (decoded, took)))
     };
     let (done, decoded) = mpsc::sync_channel(shares.len());
     std::thread::scope(|scope| {
@@ -47,9 +46,10 @@ pub fn decode_in_order<E>(
         drop(done);
         // The receiver is dropped with this closure, so that the other threads stop after an error.
         let decoded = decoded;
-        let mut waiting: Vec<Option<Vec<Decoded>>> = shares.iter().map(|_| None).collect();
+        let mut waiting: Vec<Option<(Vec<Decoded>, Duration)>> =
+            shares.iter().map(|_| None).collect();
         for (number, share) in shares.iter().enumerate() {
-            let decoded_share = loop {
+            let (decoded_share, took) = loop {
                 if let Some(decoded_share) = waiting.get_mut(number).and_then(Option::take) {
                     break decoded_share;
                 }
@@ -68,7 +68,7 @@ pub fn decode_in_order<E>(
                 }
             };
             for (record, decoded) in share.iter().zip(decoded_share) {
-                apply(record, decoded)?;
+                apply(record, decoded, took)?;
             }
         }
         Ok(())
@@ -103,7 +103,7 @@ mod tests {
             for threads in [0, 1, 2, 3, 40] {
                 let mut taken = Vec::new();
                 let records = records(count);
-                decode_in_order(&records, threads, |record, decoded| {
+                decode_in_order(&records, threads, |record, decoded, _| {
                     assert!(matches!(decoded, Decoded::Unusable(_)));
                     taken.push(record.position.offset);
                     Ok::<_, ()>(())
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn nothing_is_applied_after_an_error() {
         let mut taken = 0;
-        let ended = decode_in_order(&records(1_000), 3, |record, _| {
+        let ended = decode_in_order(&records(1_000), 3, |record, _, _| {
             taken += 1;
             if record.position.offset == 100 {
                 Err("full")

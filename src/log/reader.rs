@@ -103,6 +103,42 @@ impl LogReader {
         }
     }
 
+    /// How long activities of a batch that was taken `now` had waited for that since they were durable, and how many of them had waited as
+    /// long. Of those in Kafka their timestamps say when that was; those that were in the built-in log when it was opened are left
+    /// out. To be asked once for each batch, in their order; `stopwatch` is `now` too.
+    pub fn waits_of_activities(
+        &self,
+        records: &[Record],
+        now: Time,
+        stopwatch: Instant,
+    ) -> Vec<(Duration, u64)> {
+        let mut activities = records
+            .iter()
+            .filter(|record| record.position.topic == Topic::Activities);
+        match self {
+            LogReader::BuiltIn { log, .. } => {
+                let Some(first) = activities.next() else {
+                    return Vec::new();
+                };
+                let first = first.position.offset;
+                let last = activities
+                    .next_back()
+                    .map_or(first, |last| last.position.offset);
+                let durable = log.durable_since(Topic::Activities, first..last + 1);
+                durable
+                    .into_iter()
+                    .map(|(at, many)| (stopwatch.saturating_duration_since(at), many))
+                    .collect()
+            }
+            LogReader::Kafka(_) => activities
+                .filter_map(|record| {
+                    let waited = u64::try_from(now.since(record.timestamp?)).unwrap_or(0);
+                    Some((Duration::from_millis(waited), 1))
+                })
+                .collect(),
+        }
+    }
+
     /// The longest that a record may be in the log before the end of its partition is known to have moved.
     pub fn transit(&self) -> Duration {
         match self {

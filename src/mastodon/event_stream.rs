@@ -100,12 +100,16 @@ impl MastodonApp {
                 () = out.closed() => break "left",
                 () = given_up.cancelled() => break "too slow",
                 text = next_passed(&mut passed) => {
+                    self.state.metrics.http.stream_messages("passed_on", 1);
                     let message = StreamedMessage::read(text.as_str());
                     message.map(|message| message.server_sent().into()).into_iter().collect()
                 }
                 _ = thumps.tick() => vec![":thump\n\n".to_owned().into()],
                 Some(item) = events.recv() => match item {
-                    FeedEvent::Events(events) => events.iter().map(Event::sent).collect(),
+                    FeedEvent::Events(events) => {
+                        self.count_events(&events);
+                        events.iter().map(Event::sent).collect()
+                    }
                     // From here on nothing is missed. An `id` alone would do more, and Mastodon.py breaks on it.
                     FeedEvent::Begun => vec![":thump\n\n".to_owned().into()],
                 },

@@ -101,6 +101,13 @@ impl MastodonApp {
         }
     }
 
+    /// Counts events that a stream sends.
+    pub(super) fn count_events(&self, events: &[Event]) {
+        for event in events {
+            self.state.metrics.http.stream_messages(event.name, 1);
+        }
+    }
+
     /// The events since the last call, and whether there are more.
     async fn next_events(
         &self,

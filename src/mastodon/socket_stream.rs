@@ -122,11 +122,13 @@ impl MastodonApp {
                     if let Err(error) = boxed(send_passed(socket, text)).await {
                         return end_after(error);
                     }
+                    self.state.metrics.http.stream_messages("passed_on", 1);
                 }
                 Some((names, batch)) = events.recv() => {
                     if let Err(error) = boxed(send_batch(socket, &names, &batch)).await {
                         return end_after(error);
                     }
+                    self.count_events(&batch);
                 }
             }
         }

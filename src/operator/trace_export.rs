@@ -184,7 +184,7 @@ impl TraceWriter<'_> {
     fn flush(&mut self) {
         let batch = std::mem::take(&mut self.batch);
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let decoded = decode_in_order(&batch, threads, |_, said| {
+        let decoded = decode_in_order(&batch, threads, |_, said, _| {
             match said {
                 Decoded::Activity(envelope, activity) => {
                     if let Activity::Post {

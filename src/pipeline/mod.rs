@@ -5,6 +5,7 @@
 //! |---|---|
 //! | this one | the loop |
 //! | `checkpoint` | checkpoints and rows, written on a thread of their own |
+//! | `latency` | how long activities take on their way to readers |
 //! | [`due`] | when they are written |
 //! | `dead_letters` | records that cannot be used, kept as dead letters |
 //! | `progress` | how far catching up has come, in the service's log and for readers |
@@ -13,6 +14,7 @@
 mod checkpoint;
 mod dead_letters;
 pub mod due;
+mod latency;
 mod progress;
 pub mod settings_mailbox;
 
@@ -23,9 +25,11 @@ use crate::log::decode_batch::decode_in_order;
 use crate::log::in_flight::InFlight;
 use crate::log::{LogError, LogReader, LogWriter};
 use crate::operator::metrics::Metrics;
+use crate::operator::metrics::pipeline::Step;
 use checkpoint::{Wait, WriteInProgress};
 use dead_letters::{DeadLetters, Kept};
 use due::Due;
+use latency::Latency;
 use progress::CatchUpProgress;
 use settings_mailbox::SettingsMailbox;
 use slackwater_engine::activity::parse::author_key;
@@ -104,6 +108,7 @@ pub struct Pipeline {
     /// Why dead letters wait to be written, if they do. Readiness says so.
     letters_failing: Option<String>,
     progress: CatchUpProgress,
+    latency: Latency,
     /// When the loop began: a leap of the clock is noticed against this stopwatch.
     begun: Instant,
     last_checkpoint: Instant,
@@ -148,6 +153,7 @@ impl Pipeline {
             settings_mailbox: SettingsMailbox::default(),
             stop: Arc::default(),
             progress: CatchUpProgress::begin(now),
+            latency: Latency::begin(now),
             begun: now,
             last_checkpoint: now,
             last_rows: now,
@@ -204,12 +210,13 @@ impl Pipeline {
             let is_idle = self.engine.is_idle();
             let wait = if is_idle { BATCH_WAIT } else { Duration::ZERO };
             let records = self.log_reader.take(BATCH_RECORDS, wait)?;
+            self.begin_batch(&records);
             // 2. Decode them on every core, and meanwhile:
             let mut last_published = clock::stopwatch();
             let mut applying_since = clock::stopwatch();
-            decode_in_order(&records, self.threads, |record, decoded| {
+            decode_in_order(&records, self.threads, |record, decoded, decoding| {
                 // 3. Apply them one by one. One that cannot be used becomes a dead letter before it is passed.
-                self.apply(record, decoded)?;
+                self.apply(record, decoded, decoding)?;
                 // 4. Begin a checkpoint when memory is full.
                 if self.engine.is_full() {
                     self.begin_checkpoint()?;
@@ -243,11 +250,34 @@ impl Pipeline {
         Ok(())
     }
 
-    fn apply(&mut self, record: &Record, decoded: Decoded) -> Result<(), PipelineError> {
-        if let Decoded::Activity(_, activity) = &decoded {
+    /// Begins to count how long a batch takes.
+    fn begin_batch(&mut self, records: &[Record]) {
+        let (now, stopwatch) = (clock::now(), clock::stopwatch());
+        let is_live = self.engine.catch_up().is_done();
+        for (waited, many) in self.log_reader.waits_of_activities(records, now, stopwatch) {
+            if is_live {
+                self.metrics.pipeline.step(Step::Read, waited, many);
+            }
+        }
+        self.latency.take(is_live, stopwatch);
+    }
+
+    fn apply(
+        &mut self,
+        record: &Record,
+        decoded: Decoded,
+        decoding: Duration,
+    ) -> Result<(), PipelineError> {
+        let mut applying = None;
+        if let Decoded::Activity(envelope, activity) = &decoded {
             self.count_if_misplaced(record.position, author_key(activity));
+            let (arrived, metrics) = (envelope.arrived, &self.metrics.pipeline);
+            applying = self.latency.apply(record, arrived, decoding, metrics);
         }
         let applied = self.engine.apply(record, decoded, clock::now())?;
+        if let Some(applying) = &applying {
+            self.latency.applied(applying, &self.metrics.pipeline);
+        }
         match applied {
             Applied::Relation(effect) => tracing::trace!(?effect, "a relation is in force"),
             Applied::Activity(outcome) => self.count_outcome(outcome),
@@ -294,8 +324,10 @@ impl Pipeline {
 
     fn count_outcome(&self, outcome: Outcome) {
         self.metrics.pipeline.outcome(match outcome {
-            Outcome::Placed(verdict) => {
-                self.metrics.pipeline.verdict(verdict.name());
+            Outcome::Placed { verdict, delay_ms } => {
+                let delay =
+                    delay_ms.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
+                self.metrics.pipeline.placed(verdict, delay);
                 "placed"
             }
             Outcome::Known => "known",
@@ -346,6 +378,7 @@ impl Pipeline {
             letters_failing: self.letters_failing.clone(),
         };
         let built = self.engine.publish(&log, beside);
+        self.latency.published(&self.metrics.pipeline);
         let gauge = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         let metrics = &self.metrics;
         metrics.pipeline.ready.set(built.is_ready().into());

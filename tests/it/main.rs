@@ -47,6 +47,7 @@ mod letters;
 mod mastodon;
 mod mastodon_mock;
 mod merge_rules;
+mod metrics;
 mod nginx;
 mod objects;
 mod old_data;

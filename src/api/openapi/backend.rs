@@ -291,10 +291,13 @@ pub(super) fn dead_letters(schemas: &mut Schemas) -> Operation {
 }
 
 pub(super) fn metrics(_: &mut Schemas) -> Operation {
-    let text = json!({"application/openmetrics-text": {"schema": {"type": "string"}}});
+    let text = json!({
+        "application/openmetrics-text": {"schema": {"type": "string"}},
+        "text/plain": {"schema": {"type": "string"}}
+    });
     Operation::new("getMetrics", "What is counted, for Prometheus").content(
         "200",
-        "OpenMetrics text.",
+        "OpenMetrics 1.0.0, if `Accept` names it, or Prometheus' text format 0.0.4.",
         &text,
     )
 }

@@ -193,7 +193,7 @@ function connector() {
       element.hidden = !(isFollowing || isImporting || 0 < rows + of("records_total") + of("outbox_rows"));
       element.classList.toggle("care", !isFollowing);
       say(value, isFollowing ? "followed" : isImporting ? "import" : "not followed");
-      const waiting = `${counted(of("outbox_rows"), "row waits", "rows wait")}, the oldest for ${duration(of("lag_milliseconds"))}`;
+      const waiting = `${counted(of("outbox_rows"), "row waits", "rows wait")}, the oldest for ${duration(of("lag_seconds") * 1000)}`;
       say(text, isImporting ? readiness.detail : `${counted(rows, "row")} of the outbox taken; ${waiting}`);
     },
   };

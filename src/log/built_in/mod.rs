@@ -22,6 +22,7 @@
 //! thirty dependencies; spacetimedb-commitlog is not under an open licence.
 
 mod compaction;
+mod durable_times;
 mod error;
 mod frame;
 mod frame_reader;
@@ -40,16 +41,19 @@ pub use error::BuiltInLogError;
 pub use offline_reader::{activities_bytes, read_activities};
 
 use super::dead_letters::letter;
+use crate::clock;
+use durable_times::DurableTimes;
 use frame::{BODY_BYTES_MAX, Content, HEAD_BYTES};
 use parking_lot::{Condvar, Mutex};
 use slackwater_engine::record::{NewRecord, Position, Record, Topic};
 use slackwater_order::time::Time;
 use std::fs::{File, TryLockError};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use topic_dir::{Gaps, TopicDir};
 use writer::{Queue, Tail};
 
@@ -125,6 +129,8 @@ struct AppendSignal {
 #[derive(Default)]
 struct AppendState {
     next: [i64; 2],
+    /// When records of each topic became durable that were not taken yet.
+    durable: [DurableTimes; 2],
     is_closed: bool,
 }
 
@@ -154,7 +160,16 @@ impl BuiltInLog {
             let topics = [Arc::clone(&activities), Arc::clone(&relationships)];
             let signal = Arc::clone(&signal);
             move || {
-                signal.state.lock().next = topics.each_ref().map(|topic| topic.bounds().next);
+                let (next, now) = (
+                    topics.each_ref().map(|topic| topic.bounds().next),
+                    clock::stopwatch(),
+                );
+                let mut state = signal.state.lock();
+                state.next = next;
+                for (durable, next) in state.durable.iter_mut().zip(next) {
+                    durable.note(next, now);
+                }
+                drop(state);
                 signal.changed.notify_all();
             }
         };
@@ -270,6 +285,14 @@ impl BuiltInLog {
         signal
             .changed
             .wait_while_for(&mut signal.state.lock(), has_nothing_new, timeout);
+    }
+
+    /// When the records of a topic at these offsets became durable, and how many did so together: of those that did since the log
+    /// was opened. To be asked once for each, in their order.
+    pub fn durable_since(&self, topic: Topic, offsets: Range<i64>) -> Vec<(Instant, u64)> {
+        let mut state = self.0.signal.state.lock();
+        let durable = state.durable.get_mut(topic_index(topic));
+        durable.map_or_else(Vec::new, |durable| durable.take(offsets))
     }
 
     /// Removes closed segments that are too old or too many: of activities by the options, of dead letters by the same age and a

@@ -2,7 +2,8 @@
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
+use std::sync::atomic::AtomicU64;
 
 /// What came of Mastodon's database, and what waits in its outbox.
 #[derive(Debug, Default)]
@@ -17,8 +18,10 @@ pub struct ConnectorMetrics {
     pub healed: Counter,
     /// Rows in Mastodon's outbox when it was last counted, at most 100,001.
     pub outbox_rows: Gauge,
-    /// How long its oldest row had waited then, in milliseconds.
-    pub lag_ms: Gauge,
+    /// How long its oldest row had waited then.
+    pub lag_seconds: Gauge<f64, AtomicU64>,
+    /// 1 if a database is configured.
+    pub configured: Gauge,
     /// 1 while Mastodon's outbox is followed.
     pub following: Gauge,
 }
@@ -50,10 +53,16 @@ impl ConnectorMetrics {
             "Rows that wait in Mastodon's outbox, counted up to 100,001",
             self.outbox_rows.clone(),
         );
-        r.register(
-            "connector_lag_milliseconds",
+        r.register_with_unit(
+            "connector_lag",
             "How long the oldest row of Mastodon's outbox has waited",
-            self.lag_ms.clone(),
+            Unit::Seconds,
+            self.lag_seconds.clone(),
+        );
+        r.register(
+            "connector_configured",
+            "1 if Mastodon's database is configured",
+            self.configured.clone(),
         );
         r.register(
             "connector_following",

@@ -1,17 +1,66 @@
 //! Numbers of what is asked over HTTP: requests, what is posted and rejected, streams.
 
+use super::histogram::{AtomicHistogram, DELAYS, REQUESTS};
 use super::labelled::{LabelledCounter, Labels};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
+use std::time::Duration;
+
+/// Why a stream ends. The first part is of both APIs.
+const STREAM_ENDS: [&str; 11] = [
+    "left",
+    "silent",
+    "too slow",
+    "the token holds no longer",
+    "the service is stopping",
+    // Our own stream.
+    "nothing is to be sent here",
+    "read the feed anew",
+    "come back in a moment",
+    "the service failed here",
+    // Mastodon's.
+    "messages are text",
+    "too many messages",
+];
+
+/// Why a line is rejected.
+const REJECTIONS: [&str; 5] = ["too_large", "not_json", "envelope", "activity", "relation"];
+
+/// Messages of streams: those of our own, then the events of Mastodon's, of which those of its own server are passed on.
+const STREAM_MESSAGES: [&str; 11] = [
+    "hello",
+    "post",
+    "edit",
+    "remove",
+    "horizon",
+    "too_slow",
+    "reset",
+    "update",
+    "status.update",
+    "delete",
+    "passed_on",
+];
+
+/// The methods that have a label of their own; a client may make up others.
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+/// Times taken, by labels.
+type Durations = Family<Labels, AtomicHistogram, fn() -> AtomicHistogram>;
 
 /// Requests, rejected lines and streams.
 #[derive(Debug)]
 pub struct HttpMetrics {
     requests: Family<Labels, Counter>,
-    rejected_lines: Family<Labels, Counter>,
+    durations: Durations,
+    rejected_lines: LabelledCounter,
     streams_ended: LabelledCounter,
+    stream_messages: LabelledCounter,
+    /// Posts that streams sent behind what their readers had been sent before.
+    pub posts_behind: Counter,
+    /// How long feeds of accounts were held back when they were read.
+    pub hold: AtomicHistogram,
     /// Readers connected to streams.
     pub streams: Gauge,
 }
@@ -20,33 +69,50 @@ impl Default for HttpMetrics {
     fn default() -> HttpMetrics {
         HttpMetrics {
             requests: Family::default(),
-            rejected_lines: Family::default(),
-            streams_ended: LabelledCounter::new("reason"),
+            durations: Durations::new_with_constructor(|| AtomicHistogram::new(REQUESTS)),
+            rejected_lines: LabelledCounter::new("reason", REJECTIONS),
+            streams_ended: LabelledCounter::new("reason", STREAM_ENDS),
+            stream_messages: LabelledCounter::new("kind", STREAM_MESSAGES),
+            posts_behind: Counter::default(),
+            hold: AtomicHistogram::new(DELAYS),
             streams: Gauge::default(),
         }
     }
 }
 
 impl HttpMetrics {
-    /// A request to `route` (the pattern, not the path) was answered with `status`.
-    pub fn request(&self, route: &str, status: u16) {
+    /// A request with `method` to `route` (the pattern, not the path) was answered with `status`, of which the head was ready after
+    /// `took`. What follows the head is not counted, so that a stream counts as the time until it begins.
+    pub fn request(&self, route: &str, method: &str, status: u16, took: Duration) {
         self.requests
             .get_or_create(&vec![
                 ("route", route.to_owned()),
                 ("status", status.to_string()),
             ])
             .inc();
+        let method = METHODS.into_iter().find(|known| *known == method);
+        self.durations
+            .get_or_create(&vec![
+                ("route", route.to_owned()),
+                ("method", method.unwrap_or("other").to_owned()),
+                ("status", format!("{}xx", status / 100)),
+            ])
+            .observe(took);
     }
 
     /// A line that was posted was rejected for this reason (a bounded set of words).
     pub fn rejected_line(&self, reason: &'static str) {
-        let labels = vec![("reason", reason.to_owned())];
-        self.rejected_lines.get_or_create(&labels).inc();
+        self.rejected_lines.count(reason, 1);
     }
 
     /// A stream ended for this reason (a bounded set of words).
     pub fn stream_ended(&self, reason: &'static str) {
         self.streams_ended.count(reason, 1);
+    }
+
+    /// So many messages of this kind (a bounded set of words) were sent to a stream.
+    pub fn stream_messages(&self, kind: &'static str, many: u64) {
+        self.stream_messages.count(kind, many);
     }
 
     pub(super) fn register(&self, r: &mut Registry) {
@@ -55,15 +121,37 @@ impl HttpMetrics {
             "Requests by route and status",
             self.requests.clone(),
         );
+        r.register_with_unit(
+            "http_request_duration",
+            "Time until the head of a response is ready, by route, method and class of status; streams count until they begin",
+            Unit::Seconds,
+            self.durations.clone(),
+        );
         r.register(
             "rejected_lines",
             "Lines and single documents that were posted and rejected, by reason",
-            self.rejected_lines.clone(),
+            self.rejected_lines.family.clone(),
         );
         r.register(
             "streams_ended",
             "Streams ended, by reason",
             self.streams_ended.family.clone(),
+        );
+        r.register(
+            "stream_messages",
+            "Messages sent to streams, by kind",
+            self.stream_messages.family.clone(),
+        );
+        r.register(
+            "stream_posts_behind",
+            "Posts that streams sent to a place behind what their readers had",
+            self.posts_behind.clone(),
+        );
+        r.register_with_unit(
+            "hold",
+            "How long the feeds of accounts were held back when their pages and changes were read",
+            Unit::Seconds,
+            self.hold.clone(),
         );
         r.register(
             "streams",

@@ -5,6 +5,24 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+/// How a request that is passed on is answered.
+const ANSWERS: [&str; 8] = ["2xx", "3xx", "4xx", "5xx", "slow", "away", "busy", "unread"];
+
+/// Why a request is not recorded.
+const NOT_RECORDED: [&str; 11] = [
+    "refused",
+    "no_feed",
+    "unusable",
+    "unsigned",
+    "stale",
+    "digest",
+    "not_the_actor",
+    "no_key",
+    "wrong_signature",
+    "busy",
+    "lost",
+];
+
 /// What was passed on and what was recorded of it.
 #[derive(Debug)]
 pub struct InboxMetrics {
@@ -20,9 +38,9 @@ pub struct InboxMetrics {
 impl Default for InboxMetrics {
     fn default() -> InboxMetrics {
         InboxMetrics {
-            passed_on: LabelledCounter::new("answer"),
-            not_recorded: LabelledCounter::new("reason"),
-            key_fetches: LabelledCounter::new("outcome"),
+            passed_on: LabelledCounter::new("answer", ANSWERS),
+            not_recorded: LabelledCounter::new("reason", NOT_RECORDED),
+            key_fetches: LabelledCounter::new("outcome", ["key", "no_key", "failed"]),
             recorded: Counter::default(),
             pending: Gauge::default(),
         }

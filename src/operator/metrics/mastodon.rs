@@ -1,22 +1,25 @@
 //! Numbers of Mastodon's API: what it leaves out, and calls of the backend for it.
 
-use super::labelled::{LabelledCounter, Labels};
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
+use super::labelled::LabelledCounter;
 use prometheus_client::registry::Registry;
+
+/// How a call of the backend ends.
+const CALLS: [&str; 7] = [
+    "answered", "refused", "limited", "failed", "wrong", "slow", "busy",
+];
 
 /// Statuses left out, and calls of the backend.
 #[derive(Debug)]
 pub struct MastodonMetrics {
-    left_out: Family<Labels, Counter>,
+    left_out: LabelledCounter,
     upstream_calls: LabelledCounter,
 }
 
 impl Default for MastodonMetrics {
     fn default() -> MastodonMetrics {
         MastodonMetrics {
-            left_out: Family::default(),
-            upstream_calls: LabelledCounter::new("outcome"),
+            left_out: LabelledCounter::new("lacks", ["ref", "author_ref", "object"]),
+            upstream_calls: LabelledCounter::new("outcome", CALLS),
         }
     }
 }
@@ -30,15 +33,14 @@ impl MastodonMetrics {
 
     /// A status was left out of Mastodon's API, since the backend gave no `ref` or no `author_ref` for it, or its `object` is not kept.
     pub fn left_out(&self, lacks: &'static str) {
-        let labels = vec![("lacks", lacks.to_owned())];
-        self.left_out.get_or_create(&labels).inc();
+        self.left_out.count(lacks, 1);
     }
 
     pub(super) fn register(&self, r: &mut Registry) {
         r.register(
             "mastodon_left_out",
             "Times a status was left out of Mastodon's API, by what is missing of it",
-            self.left_out.clone(),
+            self.left_out.family.clone(),
         );
         r.register(
             "upstream_calls",

@@ -15,6 +15,26 @@ use std::sync::atomic::AtomicU64;
 /// Origins with labels of their own: those with the most posts ever, so that few come and go.
 pub const LABELLED_ORIGINS_MAX: usize = 50;
 
+/// The shares of an origin's posts of which it is said how long they took at most, recent ones counting more. They are no histogram:
+/// what an origin took weighs less with time, so that its counts fall.
+const SHARES: [(f64, &str, &str); 3] = [
+    (
+        0.5,
+        "origin_delay_p50",
+        "What half of an origin's recent posts took at most",
+    ),
+    (
+        0.9,
+        "origin_delay_p90",
+        "What nine in ten of an origin's recent posts took at most",
+    ),
+    (
+        0.99,
+        "origin_delay_p99",
+        "What 99 in a hundred of an origin's recent posts took at most",
+    ),
+];
+
 /// Origins at one moment, as far as metrics tell them apart.
 #[derive(Debug)]
 pub struct OriginMetrics {
@@ -49,24 +69,23 @@ impl OriginMetrics {
     pub fn registry(&self, windows: &Windows) -> Registry {
         let posts = Family::<Labels, Counter>::default();
         let refused = Family::<Labels, Counter>::default();
-        let delay = Family::<Labels, Gauge<f64, AtomicU64>>::default();
+        let delay = SHARES.map(|_| Family::<Labels, Gauge<f64, AtomicU64>>::default());
         let window = Family::<Labels, Gauge<f64, AtomicU64>>::default();
-        for (host, delays) in &self.busiest {
+        for (host, stats) in &self.busiest {
             let of_host = || ("origin", host.to_string());
             for verdict in Verdict::ALL {
                 let labels = vec![of_host(), ("verdict", verdict.name().to_owned())];
-                posts.get_or_create(&labels).inc_by(delays.with(verdict));
+                posts.get_or_create(&labels).inc_by(stats.with(verdict));
             }
-            for (q, name) in [(0.5, "0.5"), (0.9, "0.9"), (0.99, "0.99")] {
-                if let Some(ms) = delays.quantile_ms(q) {
-                    let labels = vec![of_host(), ("quantile", name.to_owned())];
-                    delay.get_or_create(&labels).set(ms as f64 / 1e3);
+            for ((share, ..), delay) in SHARES.iter().zip(&delay) {
+                if let Some(ms) = stats.quantile_ms(*share) {
+                    delay.get_or_create(&vec![of_host()]).set(ms as f64 / 1e3);
                 }
             }
             refused
                 .get_or_create(&vec![of_host()])
-                .inc_by(delays.refused());
-            let holding = windows.holding(host, delays.learned());
+                .inc_by(stats.refused());
+            let holding = windows.holding(host, stats.learned());
             window
                 .get_or_create(&vec![of_host()])
                 .set(holding.as_secs_f64());
@@ -95,12 +114,9 @@ impl OriginMetrics {
             "Activities of an origin that were understood and refused: they are dead letters",
             refused,
         );
-        registry.register_with_unit(
-            "origin_delay",
-            "What a share of an origin's recent posts took at most",
-            Unit::Seconds,
-            delay,
-        );
+        for ((_, name, help), delay) in SHARES.into_iter().zip(delay) {
+            registry.register_with_unit(name, help, Unit::Seconds, delay);
+        }
         registry.register_with_unit(
             "origin_reorder_window",
             "How long feeds may be held for an origin; 0 while that is to be learned",
@@ -115,6 +131,7 @@ impl OriginMetrics {
 mod tests {
     use super::*;
     use crate::operator::metrics::Metrics;
+    use crate::operator::metrics::text_format::TextFormat;
     use slackwater_order::origins::{Observation, RecordAt};
     use slackwater_order::time::Time;
 
@@ -146,7 +163,7 @@ mod tests {
             origins.count_refused(host, at(offset));
         }
         let registry = OriginMetrics::of(&origins).registry(&Windows::default());
-        let text = Metrics::default().text(&registry);
+        let text = Metrics::default().text(&[registry], TextFormat::OpenMetrics);
         for line in [
             "slackwater_origins 60",
             "slackwater_origin_posts_total{origin=\"h0\",verdict=\"late\"} 60",
@@ -155,7 +172,7 @@ mod tests {
             "slackwater_origin_refused_total{origin=\"h0\"} 2",
             "slackwater_origin_refused_total{origin=\"h1\"} 0",
             "slackwater_origin_refused_total{origin=\"(others)\"} 1",
-            "slackwater_origin_delay_seconds{origin=\"h0\",quantile=\"0.99\"} 2.0",
+            "slackwater_origin_delay_p99_seconds{origin=\"h0\"} 2.0",
             "slackwater_origin_reorder_window_seconds{origin=\"h0\"} 30.0",
         ] {
             assert!(text.contains(line), "{line} in {text}");

@@ -7,7 +7,12 @@ use slackwater_order::verdict::Verdict;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// A post got its place.
-    Placed(Verdict),
+    Placed {
+        /// How it came.
+        verdict: Verdict,
+        /// How long after it was written it arrived, in milliseconds, if both are known.
+        delay_ms: Option<i64>,
+    },
     /// A post was already there, or an author deleted; nothing new was said.
     Known,
     /// A post was edited.

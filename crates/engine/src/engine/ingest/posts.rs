@@ -128,7 +128,10 @@ impl Ingest {
             .boosts
             .change(store, graph, &post, fate, because)?;
         fan_out_replies(&self.store, graph, &post, ReplyScope::Changed)?;
-        Ok(Outcome::Placed(post.verdict))
+        Ok(Outcome::Placed {
+            verdict: post.verdict,
+            delay_ms: post.delay_ms(),
+        })
     }
 
     /// The post of a URI that a record is about, as far as one is known: by its ref one that had the URI before, and was forgotten; else

@@ -1,0 +1,81 @@
+//! What the service has around it: its build, the memory it may use, the disks of its folders.
+
+use super::labelled::Labels;
+use parking_lot::RwLock;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+use std::path::PathBuf;
+
+/// The revision that this was built from. Whoever builds it says so in the environment; without that none is known.
+const REVISION: Option<&str> = option_env!("SLACKWATER_REVISION");
+
+/// The features that this was built with, with commas between.
+const FEATURES: &str = if cfg!(feature = "kafka-tls") {
+    "kafka-tls"
+} else {
+    ""
+};
+
+/// The memory that may be used, and the disks.
+#[derive(Debug, Default)]
+pub struct MachineMetrics {
+    /// The memory that this process may use, in bytes: the machine's, or what its control group leaves it. 0 if it is unknown.
+    pub usable_memory_bytes: Gauge,
+    disk_free_bytes: Family<Labels, Gauge>,
+    disk_size_bytes: Family<Labels, Gauge>,
+    /// The folders of the service, by what is in them.
+    folders: RwLock<Vec<(&'static str, PathBuf)>>,
+}
+
+impl MachineMetrics {
+    /// The disk of this folder is looked at from now on. `what` is in it: `log` or `feeds`.
+    pub fn watch_folder(&self, what: &'static str, path: PathBuf) {
+        self.folders.write().push((what, path));
+    }
+
+    /// Asks how much is free on each disk. It may block for a moment.
+    pub fn look_at_disks(&self) {
+        for (what, path) in &*self.folders.read() {
+            let Ok(disk) = rustix::fs::statvfs(path) else {
+                continue;
+            };
+            let labels = vec![("folder", (*what).to_owned())];
+            let bytes = |blocks: u64| {
+                i64::try_from(blocks.saturating_mul(disk.f_frsize)).unwrap_or(i64::MAX)
+            };
+            let free = bytes(disk.f_bavail);
+            self.disk_free_bytes.get_or_create(&labels).set(free);
+            let size = bytes(disk.f_blocks);
+            self.disk_size_bytes.get_or_create(&labels).set(size);
+        }
+    }
+
+    pub(super) fn register(&self, r: &mut Registry) {
+        let mut build: Labels = vec![
+            ("version", env!("CARGO_PKG_VERSION").to_owned()),
+            ("features", FEATURES.to_owned()),
+        ];
+        build.extend(REVISION.map(|revision| ("revision", revision.to_owned())));
+        r.register("build", "What is running", Info::new(build));
+        r.register_with_unit(
+            "usable_memory",
+            "The memory that this process may use: the machine's, or its control group's; 0 if unknown",
+            Unit::Bytes,
+            self.usable_memory_bytes.clone(),
+        );
+        r.register_with_unit(
+            "disk_free",
+            "What is free on the disk of a folder, for this process",
+            Unit::Bytes,
+            self.disk_free_bytes.clone(),
+        );
+        r.register_with_unit(
+            "disk_size",
+            "The size of the disk of a folder",
+            Unit::Bytes,
+            self.disk_size_bytes.clone(),
+        );
+    }
+}
