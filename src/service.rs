@@ -11,12 +11,14 @@ mod open;
 pub mod reload;
 pub mod signals;
 mod socket;
+pub mod summary;
 mod waiting;
 
 use crate::api::Shutdown;
 use crate::api::auth::Auth;
 use crate::api::auth::registered::TokenRegister;
 use crate::api::state::AppState;
+use crate::config::settings::Settings;
 use crate::config::{Config, memory};
 use crate::connector;
 use crate::connector::token_bearers::TokenBearers;
@@ -82,10 +84,14 @@ impl std::fmt::Debug for LogWriterToClose {
 }
 
 /// As [`start`], with the configuration in a file: what it says of ordering is taken over whenever it is saved.
-pub async fn start_with(config: Config, file: Watch) -> Result<Service, ServiceError> {
+pub async fn start_with(
+    config: Config,
+    settings: Settings,
+    file: Watch,
+) -> Result<Service, ServiceError> {
     let service = start(config.clone()).await?;
     let (reload, state) = (service.reload.clone(), service.state.clone());
-    tokio::spawn(file.follow(config, reload, state));
+    tokio::spawn(file.follow(config, settings, reload, state));
     Ok(service)
 }
 

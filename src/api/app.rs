@@ -2,8 +2,10 @@
 
 use super::account_locks::AccountLocks;
 use super::auth::Auth;
+use super::dismissals::DismissalLog;
 use super::limits::{Connections, RequestRates};
 use super::options::{Options, Shutdown, StreamOptions};
+use super::refusals::RefusalLog;
 use super::rejections::RejectionLog;
 use super::response_memory::{self, ResponseMemory};
 use super::state::AppState;
@@ -48,6 +50,8 @@ pub(crate) struct AppInner {
     pub(crate) stream_options: StreamOptions,
     pub(crate) omission: Omission,
     pub(crate) rejection_log: Arc<RejectionLog>,
+    pub(crate) refusal_log: RefusalLog,
+    pub(crate) dismissal_log: DismissalLog,
     pub(crate) account_locks: AccountLocks,
     /// One permit, for reading dead letters.
     pub(crate) letters_turn: Arc<Semaphore>,
@@ -89,6 +93,8 @@ impl App {
             stream_options: options.stream_options,
             omission,
             rejection_log: Arc::default(),
+            refusal_log: RefusalLog::default(),
+            dismissal_log: DismissalLog::default(),
             account_locks: AccountLocks::default(),
             letters_turn: Arc::new(Semaphore::new(1)),
             live_max_age: options.live_max_age,

@@ -6,6 +6,7 @@ use super::auth::{Caller, TokenError, forbidden, unauthorized};
 use super::boxed::boxed;
 use super::limits::{CallerKey, ConnectionGuard};
 use super::problem::Problem;
+use super::refusals::{RefusedCaller, is_refusal};
 use super::request_headers;
 use crate::clock;
 use axum::extract::{ConnectInfo, Request, State};
@@ -105,11 +106,16 @@ impl App {
             Ok(context) => {
                 let key = context.key();
                 request.extensions_mut().insert(context);
-                let answer = next.run(request).await;
+                let answer = named(next.run(request).await, &key);
                 self.count_large(key, answer, Problem::into_response).await
             }
             Err(problem) => problem.into_response(),
         }
+    }
+
+    /// The address that a request comes from, if it is known.
+    pub(crate) fn address_of(&self, request: &Request) -> Option<IpAddr> {
+        self.from(request).map(|(_, address)| address)
     }
 
     /// The peer of a request, and the address that the last trusted proxy names as its source.
@@ -281,6 +287,15 @@ fn stranger(headers: &HeaderMap) -> Option<String> {
          not"
         .to_owned()
     })
+}
+
+/// A response with its caller, for the log, if it refuses something.
+pub(crate) fn named(mut response: Response, key: &Option<CallerKey>) -> Response {
+    if is_refusal(response.status()) {
+        let caller = RefusedCaller(key.clone());
+        response.extensions_mut().insert(caller);
+    }
+    response
 }
 
 /// 429.

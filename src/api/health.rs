@@ -98,7 +98,10 @@ fn detail_of(app: &App, built: &BuildProgress) -> String {
         },
         (None, true, None) => match app.state.refused_settings.read().as_deref() {
             None => match app.state.connector.away() {
-                None => "ready".to_owned(),
+                None => match restart_needed(&app.state.restart_needed.read()) {
+                    None => "ready".to_owned(),
+                    Some(needed) => format!("ready; {needed}"),
+                },
                 Some(away) => format!("ready, with what came so far: {away}"),
             },
             Some(mistakes) => format!(
@@ -106,4 +109,9 @@ fn detail_of(app: &App, built: &BuildProgress) -> String {
             ),
         },
     }
+}
+
+/// That settings wait for a restart, if some do.
+fn restart_needed(keys: &[String]) -> Option<String> {
+    (!keys.is_empty()).then(|| format!("these settings wait for a restart: {}", keys.join(", ")))
 }

@@ -21,6 +21,7 @@
 //! | [`stream_message`], [`spliced_message`] | what a stream sends |
 //! | [`responses`], [`problem`] | every other body; errors as RFC 9457 problem documents |
 //! | [`rejections`], [`warnings`] | what appending rejects, and what it warns of |
+//! | `refusals`, `dismissals` | requests that were refused and readers that were sent away, in the log |
 //! | [`subscription`], [`feed_watch`] | a reader's place in a feed, and the wait for something new |
 //! | [`websocket`], [`websocket_upgrade`] | a websocket with bounds |
 //! | [`limits`], [`response_memory`], `large_response`, [`send_budget`] | bounds on connections, requests and memory |
@@ -44,6 +45,7 @@ pub mod change_json;
 pub mod dead_letter;
 mod dead_letters;
 pub mod disk_reads;
+pub(crate) mod dismissals;
 pub mod entry;
 pub mod entry_cache;
 mod entry_json;
@@ -67,6 +69,7 @@ mod posts;
 mod preview;
 pub mod problem;
 pub mod ref_entry;
+pub(crate) mod refusals;
 pub mod rejections;
 pub mod relation_diff;
 mod relation_sets;

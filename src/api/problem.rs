@@ -1,5 +1,6 @@
 //! Errors as RFC 9457 problem documents, with a `detail` that says what to send instead.
 
+use super::refusals::{Reason, is_refusal};
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -73,7 +74,11 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let retry_after = self.retry_after;
+        let reason = is_refusal(status).then(|| Reason(self.detail.clone()));
         let mut response = (status, Json(self)).into_response();
+        if let Some(reason) = reason {
+            response.extensions_mut().insert(reason);
+        }
         let headers = response.headers_mut();
         headers.insert(
             header::CONTENT_TYPE,

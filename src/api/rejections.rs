@@ -1,8 +1,8 @@
 //! What the append routes reject, for the operator: each rejection is counted, and logged at a bounded rate.
 
 use super::responses::Rejected;
+use crate::operator::line_rate::{LineRate, left_out};
 use crate::operator::metrics::Metrics;
-use parking_lot::Mutex;
 use serde::de::IgnoredAny;
 use std::time::{Duration, Instant};
 
@@ -34,16 +34,13 @@ pub struct Rejection {
 }
 
 /// The rejections as they are logged.
-#[derive(Debug, Default)]
-pub struct RejectionLog {
-    last_line: Mutex<LastLine>,
-}
+#[derive(Debug)]
+pub struct RejectionLog(LineRate);
 
-#[derive(Debug, Default)]
-struct LastLine {
-    last: Option<Instant>,
-    /// Lines rejected since, without a line in the log.
-    unlogged: usize,
+impl Default for RejectionLog {
+    fn default() -> RejectionLog {
+        RejectionLog(LineRate::new(1, LOGGED_EVERY))
+    }
 }
 
 impl RejectionKind {
@@ -90,13 +87,10 @@ impl RejectionLog {
             return;
         };
         let lines = rejected.len();
-        let Some(unlogged) = self.unlogged_if_due(lines, now) else {
+        let Some(unlogged) = self.0.due("rejected lines", lines as u64, now) else {
             return;
         };
-        let before = match unlogged {
-            0 => String::new(),
-            unlogged => format!("; {unlogged} more before, since this was last said"),
-        };
+        let before = left_out(unlogged);
         tracing::warn!(
             path,
             lines,
@@ -105,36 +99,5 @@ impl RejectionLog {
             unsaid = unlogged,
             "POST {path}: {lines} lines rejected, the first, line {line}: {reason}{before}"
         );
-    }
-
-    /// The number of lines rejected before this without being logged, if it is time to log again.
-    fn unlogged_if_due(&self, lines: usize, now: Instant) -> Option<usize> {
-        let mut last_line = self.last_line.lock();
-        let is_too_early = |last: Instant| now.saturating_duration_since(last) < LOGGED_EVERY;
-        if last_line.last.is_some_and(is_too_early) {
-            last_line.unlogged = last_line.unlogged.saturating_add(lines);
-            return None;
-        }
-        last_line.last = Some(now);
-        Some(std::mem::take(&mut last_line.unlogged))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock;
-
-    /// A failure means that a client can fill the disk with log lines, or that rejections are not logged at all.
-    #[test]
-    fn it_is_said_at_once_then_not_for_a_while_and_then_with_how_much_was_not_said() {
-        let (log, start) = (RejectionLog::default(), clock::stopwatch());
-        let after = |seconds: u64| start + Duration::from_secs(seconds);
-        assert_eq!(log.unlogged_if_due(3, start), Some(0));
-        assert_eq!(log.unlogged_if_due(5, after(1)), None);
-        assert_eq!(log.unlogged_if_due(7, after(9)), None);
-        assert_eq!(log.unlogged_if_due(1, after(10)), Some(12));
-        assert_eq!(log.unlogged_if_due(1, after(11)), None);
-        assert_eq!(log.unlogged_if_due(1, after(100)), Some(1));
     }
 }

@@ -24,6 +24,8 @@ pub struct AppState {
     pub metrics: Arc<Metrics>,
     /// The mistakes in the configuration as it was last saved, if it was refused.
     pub refused_settings: Arc<RwLock<Option<String>>>,
+    /// The settings that changed in the configuration and need a restart, by their keys, in order.
+    pub restart_needed: Arc<RwLock<Vec<String>>>,
     /// How the connector to Mastodon's database is.
     pub connector: Arc<ConnectorStatus>,
 }
@@ -38,6 +40,7 @@ impl AppState {
             log_end: LogEnd::default(),
             metrics: Arc::default(),
             refused_settings: Arc::default(),
+            restart_needed: Arc::default(),
             connector: Arc::default(),
         }
     }

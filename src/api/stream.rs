@@ -5,6 +5,7 @@ use super::auth::token;
 use super::boxed::boxed;
 use super::caller::{CallerContext, StreamPermit};
 use super::change_json;
+use super::dismissals::STOPPING;
 use super::feeds::{accounts_own, public, tag};
 use super::page_query::PageQuery;
 use super::problem::Problem;
@@ -12,6 +13,7 @@ use super::stream_message::Message;
 use super::subscription::{FeedUpdate, Subscription};
 use super::websocket::{ClientEvent, SendError, Socket, code, opened};
 use super::websocket_upgrade::{Upgrade, UpgradeError};
+use crate::clock;
 use axum::Extension;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
@@ -136,12 +138,16 @@ impl App {
         permit: StreamPermit,
     ) {
         let stopping = self.stopping.clone();
+        let account = feed_ref.account().map(str::to_owned);
         let end = tokio::select! {
             end = self.send_all(&mut socket, feed_ref, cursor) => end,
             () = permit.ended() => StreamEnd::of(code::UNAUTHORIZED, "the token holds no longer"),
-            () = stopping.cancelled() => StreamEnd::of(code::RESTART, "the service is stopping"),
+            () = stopping.cancelled() => StreamEnd::of(code::RESTART, STOPPING),
         };
         self.state.metrics.http.stream_ended(end.reason);
+        let now = clock::stopwatch();
+        self.dismissal_log
+            .record("websocket", account.as_deref(), end.reason, now);
         if let Some(code) = end.code {
             if end.last.is_some() {
                 let kind = if code == code::RESET {

@@ -1,10 +1,12 @@
 //! `slackwater serve`.
 
+use slackwater::config::settings::Settings;
 use slackwater::config::{self, Config, memory};
 use slackwater::operator::logging;
 use slackwater::service;
 use slackwater::service::reload::Watch;
 use slackwater::service::signals::{self, AtOnce, Signals};
+use slackwater::service::summary;
 use slackwater_engine::feed::store::disk;
 use std::error::Error;
 use std::path::Path;
@@ -17,11 +19,15 @@ pub(crate) fn serve(
 ) -> Result<(), Box<dyn Error>> {
     let here = Path::new("slackwater.toml");
     let file = file.or_else(|| here.exists().then_some(here));
-    let config = match file {
-        Some(file) => config::load(file)?,
-        None => Config::defaults(memory::usable_bytes()),
+    let (config, settings) = match file {
+        Some(file) => config::load_with_settings(file)?,
+        None => (
+            Config::defaults(memory::usable_bytes()),
+            Settings::default(),
+        ),
     };
     logging::start(&config.logging);
+    summary::log(&config, file);
     raise_open_files();
     disk::end_on_panic(config.store.path.clone());
     if rebuild && let Some(aside) = disk::put_aside(&config.store.path)? {
@@ -38,7 +44,7 @@ pub(crate) fn serve(
         at_once.give_up();
         let starting = async {
             Ok::<_, Box<dyn Error>>(match file {
-                Some(file) => service::start_with(config, Watch::new(file)?).await?,
+                Some(file) => service::start_with(config, settings, Watch::new(file)?).await?,
                 None => service::start(config).await?,
             })
         };

@@ -10,6 +10,7 @@
 //! | `constraints` | what a schema allows, asked and put in words |
 //! | `validate` | a file held against the schema |
 //! | `resolve` | the options, and the checks that need more than one key |
+//! | [`settings`] | the value of each key, to tell by name which ones differ |
 //! | [`memory`] | the share of this machine's memory that `"auto"` is |
 //! | `mistake` | what is wrong, and what to write instead |
 
@@ -18,6 +19,7 @@ pub mod file;
 pub mod memory;
 mod mistake;
 mod resolve;
+pub mod settings;
 mod validate;
 
 pub use mistake::{Mistake, Mistakes};
@@ -34,6 +36,7 @@ use crate::operator::logging;
 use crate::pipeline;
 use file::ConfigFile;
 use memory::UnflushedShare;
+use settings::Settings;
 use slackwater_engine::feed::store;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -116,7 +119,18 @@ impl Config {
 /// Reads the text of a configuration; `file` is its name in mistakes. What is written `file:PATH` is read from disk, relative to
 /// the working directory.
 pub fn parse(text: &str, file: &str, environment: &Environment<'_>) -> Result<Config, Mistakes> {
-    let mut validated = validate::validate(text, file, &file::schema());
+    read(text, file, environment).map(|(config, _)| config)
+}
+
+/// As [`parse`], with the value of each key.
+fn read(
+    text: &str,
+    file: &str,
+    environment: &Environment<'_>,
+) -> Result<(Config, Settings), Mistakes> {
+    let schema = file::schema();
+    let mut validated = validate::validate(text, file, &schema);
+    let settings = Settings::of(&validated.accepted, &schema, environment);
     let written = serde_json::from_value(std::mem::take(&mut validated.accepted));
     let written = written.unwrap_or_else(|why| {
         // Only if the schema promises more than the types can read.
@@ -129,7 +143,7 @@ pub fn parse(text: &str, file: &str, environment: &Environment<'_>) -> Result<Co
     let config = resolve::resolve(written, &mut validated, file, environment);
     let mut mistakes = validated.mistakes;
     if mistakes.is_empty() {
-        return Ok(config);
+        return Ok((config, settings));
     }
     mistakes.sort_by_key(|mistake| mistake.line);
     Err(Mistakes(mistakes))
@@ -147,13 +161,18 @@ pub fn secret(written: &str) -> Result<Secret, String> {
 
 /// Reads the configuration file at `path`, with the environment of this process and the memory of this machine.
 pub fn load(path: &Path) -> Result<Config, Mistakes> {
+    load_with_settings(path).map(|(config, _)| config)
+}
+
+/// As [`load`], with the value of each key.
+pub fn load_with_settings(path: &Path) -> Result<(Config, Settings), Mistakes> {
     let file = path.display().to_string();
     let environment = Environment {
         variable: &|name| std::env::var(name).ok(),
         memory_bytes: memory::usable_bytes(),
     };
     match std::fs::read_to_string(path) {
-        Ok(text) => parse(&text, &file, &environment),
+        Ok(text) => read(&text, &file, &environment),
         Err(why) => Err(Mistakes(vec![Mistake {
             found: why.to_string(),
             ..about_all(&file, "a file that can be read")

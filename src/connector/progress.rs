@@ -39,7 +39,7 @@ impl ProgressFile {
 
     /// What it says; none if it is not there, or says nothing that can be read: then the import begins again, which does no harm.
     pub fn read(&self) -> io::Result<Option<Progress>> {
-        match std::fs::read(&self.0) {
+        match fs_err::read(&self.0) {
             Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -49,11 +49,13 @@ impl ProgressFile {
     /// Replaces what it says. It is durable when this returns.
     pub fn write(&self, progress: &Progress) -> io::Result<()> {
         let folder = self.0.parent().unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        // Under another name until it is whole.
+        let unfinished = self.0.with_extension("json.new");
+        let mut file = fs_err::File::create(&unfinished)?;
         file.write_all(&serde_json::to_vec(progress)?)?;
-        file.as_file().sync_all()?;
-        file.persist(&self.0).map_err(|error| error.error)?;
-        std::fs::File::open(folder)?.sync_all()
+        file.sync_all()?;
+        fs_err::rename(&unfinished, &self.0)?;
+        fs_err::File::open(folder)?.sync_all()
     }
 }
 

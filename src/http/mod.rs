@@ -81,31 +81,41 @@ async fn elsewhere(inbox: Option<Passage>, request: Request) -> Response {
     }
 }
 
-/// Counts requests, and bounds how many there are at once and how long each takes.
+/// Counts requests, bounds how many there are at once and how long each takes, and logs what is refused.
 async fn bounded(State(app): State<App>, request: Request, next: Next) -> Response {
     let route = request
         .extensions()
         .get::<MatchedPath>()
         .map_or("none", |path| path.as_str())
         .to_owned();
-    let (method, begun) = (request.method().clone(), clock::stopwatch());
-    let count = |status: u16| {
-        let took = begun.elapsed();
-        let metrics = &app.state.metrics.http;
-        metrics.request(&route, method.as_str(), status, took);
-    };
+    let (method, address) = (request.method().clone(), app.address_of(&request));
+    let begun = clock::stopwatch();
+    let response = answered(&app, &route, request, next).await;
+    let (status, took) = (response.status(), begun.elapsed());
+    let metrics = &app.state.metrics.http;
+    metrics.request(&route, method.as_str(), status.as_u16(), took);
+    // Documents that cannot be used are logged where they are looked at.
+    let is_logged =
+        status == StatusCode::UNPROCESSABLE_ENTITY && APPEND_PATHS.contains(&route.as_str());
+    if !is_logged {
+        let (log, now) = (&app.refusal_log, clock::stopwatch());
+        log.record(method.as_str(), &route, address, &response, now);
+    }
+    response
+}
+
+async fn answered(app: &App, route: &str, request: Request, next: Next) -> Response {
     let render = mastodon::renderer_of(request.uri().path());
     if !names_its_host(request.headers()) {
-        count(400);
         return render(Problem::bad_request(
             "send one Host: a name or an address, and maybe a port",
         ));
     }
     let mut permit = app.requests.try_acquire();
-    if permit.is_err() && APPEND_PATHS.contains(&route.as_str()) {
+    if permit.is_err() && APPEND_PATHS.contains(&route) {
         permit = app.requests_of_backend.try_acquire();
     }
-    let response = match permit {
+    match permit {
         Err(_) => render(Problem::unavailable(
             "too many requests at once: come back in a moment",
             1,
@@ -117,9 +127,7 @@ async fn bounded(State(app): State<App>, request: Request, next: Next) -> Respon
                 5,
             )),
         },
-    };
-    count(response.status().as_u16());
-    response
+    }
 }
 
 /// Whether a request names its host once (RFC 9112, 3.2), in a form that links can be made of. A request of HTTP/1.0 need not

@@ -70,31 +70,22 @@ impl std::fmt::Display for Identity {
 /// The id of the built-in log in a folder, which is created if it has none.
 fn built_in_id(folder: &Path) -> std::io::Result<String> {
     let path = folder.join("id");
-    match std::fs::read_to_string(&path) {
+    match fs_err::read_to_string(&path) {
         Ok(id) => return Ok(id.trim().to_owned()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(named("read", &path)(error)),
+        Err(error) => return Err(error),
     }
-    std::fs::create_dir_all(folder).map_err(named("create", folder))?;
+    fs_err::create_dir_all(folder)?;
     // One process does not create two logs in the same millisecond.
     let id = format!("{:x}-{:x}", clock::now().millis(), std::process::id());
     // The file has another name until it is whole: a process that ends meanwhile leaves no empty id.
     let unfinished = folder.join("id.new");
-    let mut file = std::fs::File::create(&unfinished).map_err(named("create", &unfinished))?;
-    writeln!(file, "{id}").map_err(named("write", &unfinished))?;
-    file.sync_all().map_err(named("sync", &unfinished))?;
-    std::fs::rename(&unfinished, &path).map_err(named("rename", &unfinished))?;
-    let synced = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
-    synced.map_err(named("sync", folder))?;
+    let mut file = fs_err::File::create(&unfinished)?;
+    writeln!(file, "{id}")?;
+    file.sync_all()?;
+    fs_err::rename(&unfinished, &path)?;
+    fs_err::File::open(folder)?.sync_all()?;
     Ok(id)
-}
-
-/// The same error with the operation and the file, of which the system's own text says nothing.
-fn named(doing: &str, path: &Path) -> impl FnOnce(std::io::Error) -> std::io::Error {
-    move |error| {
-        let text = format!("could not {doing} {}: {error}", path.display());
-        std::io::Error::new(error.kind(), text)
-    }
 }
 
 #[cfg(test)]

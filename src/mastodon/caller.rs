@@ -32,7 +32,7 @@ async fn with_caller(
         Ok(context) => {
             let (key, render) = (context.key(), renderer_of(request.uri().path()));
             request.extensions_mut().insert(context);
-            let answer = next.run(request).await;
+            let answer = caller::named(next.run(request).await, &key);
             app.count_large(key, answer, render).await
         }
         Err(problem) => MastodonError::from(problem).into_response(),

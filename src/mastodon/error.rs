@@ -2,6 +2,7 @@
 
 use super::channel::ChannelError;
 use crate::api::problem::Problem;
+use crate::api::refusals::{Reason, is_refusal};
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -82,7 +83,11 @@ impl From<Problem> for MastodonError {
 
 impl IntoResponse for MastodonError {
     fn into_response(self) -> Response {
+        let reason = is_refusal(self.status).then(|| Reason(self.error.clone()));
         let mut response = (self.status, Json(json!({"error": self.error}))).into_response();
+        if let Some(reason) = reason {
+            response.extensions_mut().insert(reason);
+        }
         if let Some(seconds) = self.retry_after {
             let seconds = HeaderValue::from(seconds);
             response.headers_mut().insert(header::RETRY_AFTER, seconds);

@@ -8,8 +8,10 @@ use super::feed_follower::{Gone, Outlet, Subscriber};
 use super::upstream::StreamedMessage;
 use crate::api::boxed::boxed;
 use crate::api::caller::{CallerContext, StreamPermit};
+use crate::api::dismissals::STOPPING;
 use crate::api::send_budget::{FRAME_BYTES_MAX, TextInFlight};
 use crate::api::spliced_message::SplicedMessage;
+use crate::clock;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
@@ -81,6 +83,7 @@ impl MastodonApp {
         out: mpsc::Sender<Bytes>,
     ) {
         let (sender, mut events) = mpsc::channel(1);
+        let account = subscriber.account.clone();
         let following =
             self.clone()
                 .follow_feed(channel, subscriber, since, EventStreamOutlet(sender));
@@ -96,7 +99,7 @@ impl MastodonApp {
                 biased;
                 () = &mut following => break "left",
                 () = &mut ended => break "the token holds no longer",
-                () = stopping.cancelled() => break "the service is stopping",
+                () = stopping.cancelled() => break STOPPING,
                 () = out.closed() => break "left",
                 () = given_up.cancelled() => break "too slow",
                 text = next_passed(&mut passed) => {
@@ -121,6 +124,12 @@ impl MastodonApp {
             }
         };
         self.state.metrics.http.stream_ended(reason);
+        self.dismissal_log.record(
+            "server-sent events of Mastodon's API",
+            account.as_deref(),
+            reason,
+            clock::stopwatch(),
+        );
     }
 
     /// Hands messages to the connection without copying the parts that all readers share, and returns the token that is cancelled

@@ -9,9 +9,11 @@ use super::upstream::Relay;
 use crate::api::auth::{Caller, token};
 use crate::api::boxed::boxed;
 use crate::api::caller::{CallerContext, StreamPermit};
+use crate::api::dismissals::STOPPING;
 use crate::api::spliced_message::SplicedMessage;
 use crate::api::websocket::{ClientEvent, SendError, Socket, code, opened};
 use crate::api::websocket_upgrade::Upgrade;
+use crate::clock;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use hashbrown::HashMap;
@@ -66,9 +68,19 @@ impl MastodonApp {
         let (code, reason) = tokio::select! {
             end = self.run_commands(&mut socket, query, &context) => end,
             () = permit.ended() => (Some(code::UNAUTHORIZED), "the token holds no longer"),
-            () = stopping.cancelled() => (Some(code::RESTART), "the service is stopping"),
+            () = stopping.cancelled() => (Some(code::RESTART), STOPPING),
         };
         self.state.metrics.http.stream_ended(reason);
+        let account = match &context.caller {
+            Caller::User(user) => Some(user.account.as_str()),
+            Caller::Backend | Caller::Anyone => None,
+        };
+        self.dismissal_log.record(
+            "websocket of Mastodon's API",
+            account,
+            reason,
+            clock::stopwatch(),
+        );
         if let Some(code) = code {
             socket.close(code, reason, None).await;
         }

@@ -4,14 +4,18 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::io::IsTerminal;
 use std::sync::OnceLock;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
+/// The targets that `debug` and `trace` alone are about: this service's own steps, and what Kafka's client says of itself.
+const OURS: [&str; 2] = ["slackwater", "librdkafka"];
+
 /// What the log holds, and how it looks: the table `[logging]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// A filter that [`EnvFilter`] takes. Default `info`.
+    /// A filter that [`EnvFilter`] takes, in which `debug` and `trace` alone are about this service's own steps. Default `info`.
     pub level: String,
     /// How lines look. Default [`Format::Auto`].
     pub format: Format,
@@ -91,5 +95,50 @@ pub fn set_level(level: &str) {
 }
 
 fn filter_of(level: &str) -> EnvFilter {
-    EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"))
+    EnvFilter::try_new(directives(level)).unwrap_or_else(|_| EnvFilter::new("info"))
+}
+
+/// A level as the filter takes it. One word such as `debug` would be about every library too, and sled alone writes so many lines
+/// that nothing else is found: it is about ours, and whoever wants a library's steps names it (`debug,hyper=debug`).
+fn directives(level: &str) -> String {
+    let mut of_ours = Vec::new();
+    let mut others = Vec::new();
+    for part in level.split(',').map(str::trim) {
+        match part.parse::<LevelFilter>() {
+            Ok(verbose) if LevelFilter::INFO < verbose => {
+                of_ours.push("info".to_owned());
+                of_ours.extend(OURS.map(|target| format!("{target}={verbose}")));
+            }
+            _ => others.push(part.to_owned()),
+        }
+    }
+    // Of two for the same target the last is taken.
+    of_ours.append(&mut others);
+    of_ours.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A failure means that nobody finds our own steps among those of sled, or cannot ask for a library's.
+    #[test]
+    fn debug_alone_is_about_our_own_steps_and_a_library_can_be_named() {
+        let check = |level: &str, expected: &str| {
+            assert_eq!(directives(level), expected);
+            assert!(EnvFilter::try_new(expected).is_ok(), "{expected}");
+        };
+        check("info", "info");
+        check("warn,slackwater::log=debug", "warn,slackwater::log=debug");
+        check("debug", "info,slackwater=debug,librdkafka=debug");
+        check("TRACE", "info,slackwater=trace,librdkafka=trace");
+        check(
+            "sled=debug, debug",
+            "info,slackwater=debug,librdkafka=debug,sled=debug",
+        );
+        check(
+            "slackwater=warn,debug",
+            "info,slackwater=debug,librdkafka=debug,slackwater=warn",
+        );
+    }
 }

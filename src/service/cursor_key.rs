@@ -5,8 +5,8 @@
 use super::error::ServiceError;
 use crate::config::Config;
 use crate::log;
+use fs_err::{File, OpenOptions};
 use slackwater_engine::view::seal::{Key, SealedLog};
-use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
@@ -42,7 +42,7 @@ pub(super) fn sealed(log: &SealedLog, config: &Config) -> Result<SealedLog, Serv
 /// What stands in the file; made first if there is none.
 fn kept(folder: &Path) -> io::Result<Vec<u8>> {
     let path = folder.join(FILE);
-    match std::fs::read(&path) {
+    match fs_err::read(&path) {
         Ok(key) if key.len() < KEY_BYTES => {
             let why = "shorter than a key is: delete it, and another is made";
             return Err(io::Error::new(ErrorKind::InvalidData, why));
@@ -56,12 +56,11 @@ fn kept(folder: &Path) -> io::Result<Vec<u8>> {
     let unfinished = folder.join("cursor.key.new");
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    fs_err::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(&unfinished)?;
     file.write_all(&key)?;
     file.sync_all()?;
-    std::fs::rename(&unfinished, &path)?;
+    fs_err::rename(&unfinished, &path)?;
     File::open(folder)?.sync_all()?;
     Ok(key)
 }

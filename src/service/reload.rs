@@ -1,6 +1,7 @@
 //! Settings taken over while the service runs: when the file is saved, or on SIGHUP.
 
 use crate::api::state::AppState;
+use crate::config::settings::Settings;
 use crate::config::{self, Config};
 use crate::operator::logging;
 use crate::pipeline::settings_mailbox::SettingsMailbox;
@@ -72,14 +73,24 @@ impl Watch {
         })
     }
 
-    /// Takes over what the file says, whenever it is saved and on SIGHUP. `effective` is what it said at the start.
-    pub async fn follow(mut self, mut effective: Config, reload: SettingsMailbox, state: AppState) {
+    /// Takes over what the file says, whenever it is saved and on SIGHUP. `effective` and `running` are what it said at the start.
+    pub async fn follow(
+        mut self,
+        mut effective: Config,
+        running: Settings,
+        reload: SettingsMailbox,
+        state: AppState,
+    ) {
         // At once too: it may have been saved since it was read.
         loop {
             let path = self.path.clone();
-            let loaded = tokio::task::spawn_blocking(move || config::load(&path)).await;
+            let loaded =
+                tokio::task::spawn_blocking(move || config::load_with_settings(&path)).await;
             let outcome = match loaded {
-                Ok(Ok(config)) => take_over(&mut effective, &config, &reload),
+                Ok(Ok((config, settings))) => {
+                    self.tell_waiting(&settings.waiting_for_restart(&running), &state);
+                    take_over(&mut effective, &config, &reload)
+                }
                 Ok(Err(mistakes)) => Outcome::Refused(mistakes.to_string()),
                 Err(error) => Outcome::Refused(error.to_string()),
             };
@@ -112,11 +123,24 @@ impl Watch {
         }
     }
 
+    /// Says which settings need a restart, if they are others than before.
+    fn tell_waiting(&self, keys: &[String], state: &AppState) {
+        let before = std::mem::replace(&mut *state.restart_needed.write(), keys.to_vec());
+        let number = i64::try_from(keys.len()).unwrap_or(i64::MAX);
+        state.metrics.config_restart_needed.set(number);
+        let (file, names) = (self.path.display(), keys.join(", "));
+        if keys.is_empty() && !before.is_empty() {
+            tracing::info!(%file, "no setting in {file} needs a restart any more");
+        } else if keys != before {
+            tracing::warn!(%file, settings = names, "these settings changed in {file} and need a restart: {names}");
+        }
+    }
+
     fn tell(&self, outcome: &Outcome) {
         let file = self.path.display();
         match outcome {
             Outcome::TakenOver => {
-                tracing::info!(%file, "{file} was read again: its settings are in force");
+                tracing::info!(%file, "{file} was read again: [ordering] and logging.level are in force as it says");
             }
             Outcome::Unchanged => tracing::debug!(%file, "{file} was read again: nothing new"),
             Outcome::Refused(mistakes) => tracing::error!(
@@ -149,10 +173,6 @@ fn take_over(effective: &mut Config, config: &Config, reload: &SettingsMailbox) 
             "ordering.place changed, which gives every post another id: it is as before until the feeds are made anew with \
              `slackwater serve --rebuild`"
         );
-    }
-    // Whatever still differs cannot be taken over.
-    if effective != config {
-        tracing::warn!("beside [ordering] and logging.level, settings changed that need a restart");
     }
     Outcome::TakenOver
 }

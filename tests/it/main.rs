@@ -44,6 +44,7 @@ mod hydration;
 mod inbox;
 mod kafka;
 mod letters;
+mod logs;
 mod mastodon;
 mod mastodon_mock;
 mod merge_rules;

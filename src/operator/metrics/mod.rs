@@ -54,6 +54,8 @@ pub struct Metrics {
     reloads: LabelledCounter,
     /// 1 while the configuration as it was last saved is refused, and the settings before it are in force.
     pub config_refused: Gauge,
+    /// Settings that changed in the configuration and wait for a restart.
+    pub config_restart_needed: Gauge,
     /// Records, and what they came to.
     pub pipeline: PipelineMetrics,
     /// What is kept, and how it is written.
@@ -78,6 +80,7 @@ impl Default for Metrics {
             registry: Registry::with_prefix("slackwater"),
             reloads: LabelledCounter::new("outcome", RELOADS),
             config_refused: Gauge::default(),
+            config_restart_needed: Gauge::default(),
             pipeline: PipelineMetrics::default(),
             feeds: FeedMetrics::default(),
             http: HttpMetrics::default(),
@@ -120,6 +123,11 @@ impl Metrics {
             "config_refused",
             "1 while the configuration as last saved is refused, and the one before is in force",
             self.config_refused.clone(),
+        );
+        r.register(
+            "config_restart_needed",
+            "Settings that changed in the configuration and wait for a restart",
+            self.config_restart_needed.clone(),
         );
         self.machine.register(r);
         self.pipeline.register(r);
