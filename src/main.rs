@@ -53,6 +53,9 @@ enum Command {
         /// Which made-up fediverse: the same number, the same posts.
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        /// Open no browser. One is opened only if standard output is a terminal.
+        #[arg(long)]
+        no_open: bool,
     },
     /// Say whether a configuration is good, and everything that is not.
     Check {
@@ -128,11 +131,13 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
             listen,
             seconds,
             seed,
+            no_open,
         } => {
             let options = demo::Options {
                 listen,
                 ends_after: seconds.map(Duration::from_secs),
                 seed,
+                opens_page: !no_open,
             };
             show(options, &at_once)
         }

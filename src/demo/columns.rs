@@ -1,4 +1,5 @@
-//! Two columns of text: the feed as it would be by arrival beside the feed in order. Pure.
+//! Two columns of text: the feed as it would be by arrival beside the feed in order. On a terminal that is too narrow for two, the feed in
+//! order alone. Pure.
 
 use super::fediverse::people::ORIGINS;
 use console::{Style, measure_text_width, truncate_str};
@@ -6,8 +7,10 @@ use slackwater_order::time::Time;
 
 /// The fewest rows in which an entry gets two lines; in fewer it gets one, so that enough of them are seen.
 const ROOMY_ROWS_MIN: usize = 36;
-/// The narrowest picture drawn; a narrower terminal cuts it off.
+/// The narrowest picture of two columns.
 const COLUMNS_MIN: usize = 60;
+/// The room for what stands before an entry: two characters of pointer, eight of time, two of space.
+const BEGIN: usize = 12;
 /// The narrowest column in which an entry of one row names its origin, and the room for that and for a bare name.
 const HANDLE_COLUMN_MIN: usize = 66;
 const HANDLE: usize = 25;
@@ -40,8 +43,8 @@ pub struct Scene<'a> {
     pub in_order: &'a [ColumnEntry],
     /// The posts that came a moment ago.
     pub fresh: &'a [String],
-    /// Where the feed is read over HTTP.
-    pub url: &'a str,
+    /// The page that shows the feed.
+    pub page_url: &'a str,
     /// Its port is not the usual one, which was taken.
     pub is_another_port: bool,
 }
@@ -59,25 +62,36 @@ pub struct Canvas {
 
 /// The picture: rows without line ends, at most as many as the canvas has.
 pub fn draw(scene: &Scene<'_>, canvas: Canvas) -> Vec<String> {
-    let columns = canvas.columns.max(COLUMNS_MIN);
+    let columns = canvas.columns;
+    let is_one = columns < COLUMNS_MIN;
     let painter = Painter {
         colour: canvas.colour,
-        column: (columns - measure_text_width(BETWEEN)) / 2,
+        column: match is_one {
+            true => columns,
+            false => (columns - measure_text_width(BETWEEN)) / 2,
+        },
+        is_one,
         roomy: ROOMY_ROWS_MIN <= canvas.rows,
         fresh: scene.fresh,
     };
     let whole = |text: &str, style: Style| painter.with(&fit(text, columns), style);
     let rule = |crossing: char| {
-        let line = "─".repeat(painter.column + 1);
-        painter.with(&format!("{line}{crossing}{line}"), Style::new().dim())
+        let line = match is_one {
+            true => "─".repeat(columns),
+            false => {
+                let line = "─".repeat(painter.column + 1);
+                format!("{line}{crossing}{line}")
+            }
+        };
+        painter.with(&line, Style::new().dim())
     };
-    let clock = format!("{} there ", hh_mm(scene.now));
+    let clock = format!(" {} ", clock_time(scene.now));
     let title = fit(
-        " Slackwater demo, all made up. One second here is one minute there.",
+        " Slackwater demo, all made up: a second stands for a minute.",
         columns.saturating_sub(clock.len()),
     );
     let mut rows = vec![
-        painter.with(&format!("{title}{clock}"), Style::new().bold()),
+        whole(&format!("{title}{clock}"), Style::new().bold()),
         rule('┬'),
         painter.beside(
             &painter.cell("  By arrival (what servers do today)", Style::new().bold()),
@@ -95,8 +109,8 @@ pub fn draw(scene: &Scene<'_>, canvas: Canvas) -> Vec<String> {
         true => "  (port 8787 is taken)",
         false => "",
     };
-    let read_it = format!(" Read it:  curl {}{another}", scene.url);
-    below.push(whole(&read_it, Style::new()));
+    let look_at_it = format!(" Look at it:  {}{another}", scene.page_url);
+    below.push(whole(&look_at_it, Style::new().bold()));
     below.push(whole(
         " ▸ came a moment ago.  Ctrl-C ends it and removes what it made.",
         Style::new().dim(),
@@ -134,7 +148,10 @@ pub fn draw(scene: &Scene<'_>, canvas: Canvas) -> Vec<String> {
         rows.extend(pairs.map(|(left, right)| painter.beside(&left, &right)));
     }
     rows.extend(below);
-    rows.iter().map(|row| row.trim_end().to_owned()).collect()
+    rows.truncate(canvas.rows);
+    // A mark may be wider than what is left of a very narrow row.
+    let cut = |row: &String| truncate_str(row, columns, "").trim_end().to_owned();
+    rows.iter().map(cut).collect()
 }
 
 /// Which posts of a column, newest first, stand above one that was written later.
@@ -158,10 +175,16 @@ pub fn count_out_of_order(column: &[ColumnEntry]) -> usize {
     out_of_order(column).into_iter().filter(|it| *it).count()
 }
 
-/// `18:42`, in UTC.
-pub fn hh_mm(time: Time) -> String {
-    let minutes = time.millis().div_euclid(60_000).rem_euclid(24 * 60);
-    format!("{:02}:{:02}", minutes / 60, minutes % 60)
+/// `18:42:05`, in UTC.
+pub fn clock_time(time: Time) -> String {
+    let seconds = time.millis().div_euclid(1_000).rem_euclid(24 * 60 * 60);
+    let minutes = seconds / 60;
+    format!(
+        "{:02}:{:02}:{:02}",
+        minutes / 60,
+        minutes % 60,
+        seconds % 60
+    )
 }
 
 /// A delay in words: seconds below a minute, whole minutes beyond.
@@ -178,6 +201,8 @@ struct Painter<'a> {
     colour: bool,
     /// The width of a column.
     column: usize,
+    /// There is room for one column only.
+    is_one: bool,
     roomy: bool,
     fresh: &'a [String],
 }
@@ -198,14 +223,14 @@ impl Painter<'_> {
             0 => 0,
             width => width + 2,
         };
-        // Two characters of pointer, five of time, two of space.
-        let left = self.column.saturating_sub(9 + mark_width);
+        let left = self.column.saturating_sub(BEGIN + mark_width);
         let mark = self.with(&align_right(mark, mark_width), mark_style);
-        let begin = self.with(&format!("{pointer}{}", hh_mm(it.written)), time);
+        let begin = self.with(&format!("{pointer}{}", clock_time(it.written)), time);
         if self.roomy {
             let author = self.with(&fit(&it.handle, left), name_style);
-            let indent = " ".repeat(9);
-            let text = self.with(&fit(&it.text, self.column - 9), lively(Style::new()));
+            let indent = " ".repeat(BEGIN);
+            let room = self.column.saturating_sub(BEGIN);
+            let text = self.with(&fit(&it.text, room), lively(Style::new()));
             return vec![
                 format!("{begin}  {author}{mark}"),
                 format!("{indent}{text}"),
@@ -238,7 +263,7 @@ impl Painter<'_> {
         for (host, _, manner) in ORIGINS {
             let one = format!("{host}: {manner}");
             match rows.last_mut() {
-                Some(row) if measure_text_width(row) + 3 + one.len() <= columns => {
+                Some(row) if measure_text_width(row) + 3 + measure_text_width(&one) <= columns => {
                     row.push_str(" · ");
                     row.push_str(&one);
                 }
@@ -254,7 +279,11 @@ impl Painter<'_> {
         self.with(&fit(text, self.column), style)
     }
 
+    /// A row of both columns; of the right one alone where there is no room for two.
     fn beside(&self, left: &str, right: &str) -> String {
+        if self.is_one {
+            return right.to_owned();
+        }
         format!("{left}{}{right}", self.with(BETWEEN, Style::new().dim()))
     }
 
@@ -288,7 +317,7 @@ mod tests {
             uri: uri.to_owned(),
             handle: "ana@tide.example".to_owned(),
             text: format!("Post {uri}"),
-            written: Time::from_millis((18 * 60 + minute) * 60_000),
+            written: Time::from_millis(((18 * 60 + 30) * 60 + minute) * 1_000),
             late_ms,
         }
     }
@@ -311,33 +340,19 @@ mod tests {
         let in_order = [
             entry("c", 20, None),
             entry("b", 10, None),
-            entry("a", 5, Some(900_000)),
+            entry("a", 5, Some(15_000)),
         ];
         let [c, b, a] = &in_order;
         let by_arrival = [a.clone(), c.clone(), b.clone()];
         let fresh = ["a".to_owned()];
         let scene = Scene {
-            now: Time::from_millis(20 * 60_000),
+            now: Time::from_millis(20 * 1_000),
             by_arrival: &by_arrival,
             in_order: &in_order,
             fresh: &fresh,
-            url: "http://127.0.0.1:8787/v1/accounts/demo/feeds/home",
+            page_url: "http://127.0.0.1:8787/?demo#/feeds/demo",
             is_another_port: true,
         };
-        for columns in [60, 80, 100, 110, 200] {
-            for rows in [14, 24, 40, 60] {
-                let canvas = Canvas {
-                    columns,
-                    rows,
-                    colour: false,
-                };
-                let drawn = draw(&scene, canvas);
-                assert!(drawn.len() <= rows, "{columns} x {rows}");
-                for row in &drawn {
-                    assert!(measure_text_width(row) <= columns, "{row:?}");
-                }
-            }
-        }
         let drawn = draw(
             &scene,
             Canvas {
@@ -350,10 +365,82 @@ mod tests {
         assert_eq!(
             entries,
             [
-                "▸ 18:05  ana    Post a                 misplaced │   18:20  ana    Post c",
-                "  18:20  ana    Post c                           │   18:10  ana    Post b",
-                "  18:10  ana    Post b                           │ ▸ 18:05  ana    Post a                   +15 min",
+                "▸ 18:30:05  ana    Post a              misplaced │   18:30:20  ana    Post c",
+                "  18:30:20  ana    Post c                        │   18:30:10  ana    Post b",
+                "  18:30:10  ana    Post b                        │ ▸ 18:30:05  ana    Post a                  +15 s",
             ]
         );
+    }
+
+    /// A failure means that a narrow terminal wraps its rows, so that the picture falls apart.
+    #[test]
+    fn the_picture_is_cut_to_any_width_and_height_wide_characters_too() {
+        let texts = [
+            "Low tide",
+            "引き潮だ、長靴を履く",
+            "🦀🦀🦀 found a whole crab 🦀",
+            "e\u{301}te\u{301} a\u{200d}b",
+        ];
+        let entries: Vec<ColumnEntry> = texts
+            .iter()
+            .cycle()
+            .take(12)
+            .enumerate()
+            .map(|(n, text)| ColumnEntry {
+                text: (*text).to_owned(),
+                handle: if n % 2 == 0 {
+                    "潮@tide.example".to_owned()
+                } else {
+                    "ana@threads-like.example".to_owned()
+                },
+                ..entry(
+                    "a",
+                    40 - i64::try_from(n).unwrap(),
+                    (n % 3 == 0).then_some(15_000),
+                )
+            })
+            .collect();
+        let by_arrival: Vec<ColumnEntry> = entries.iter().rev().cloned().collect();
+        let scene = Scene {
+            now: Time::from_millis(0),
+            by_arrival: &by_arrival,
+            in_order: &entries,
+            fresh: &["a".to_owned()],
+            page_url: "http://127.0.0.1:8787/?demo#/feeds/demo",
+            is_another_port: true,
+        };
+        for columns in 20..=200 {
+            for rows in [1, 5, 14, 24, 40, 60] {
+                for colour in [false, true] {
+                    let drawn = draw(
+                        &scene,
+                        Canvas {
+                            columns,
+                            rows,
+                            colour,
+                        },
+                    );
+                    assert!(drawn.len() <= rows, "{columns} x {rows}");
+                    for row in &drawn {
+                        let width = measure_text_width(row);
+                        assert!(width <= columns, "{columns}: {width}: {row:?}");
+                    }
+                }
+            }
+            let canvas = Canvas {
+                columns,
+                rows: 40,
+                colour: false,
+            };
+            let drawn = draw(&scene, canvas).join("\n");
+            assert!(
+                drawn.contains("Low tide"),
+                "{columns}: what is written is to be read"
+            );
+            assert!(
+                columns < 54 || drawn.contains("#/feeds/demo"),
+                "{columns}: and where to look"
+            );
+        }
     }
 }

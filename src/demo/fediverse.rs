@@ -1,7 +1,8 @@
 //! A made-up fediverse: the posts of its people, when they are written and when they arrive. Pure; the same seed gives the same
 //! posts.
 //!
-//! It has five origins, each with a style of delivery of its own, and posts in the shapes that their real models send.
+//! It has five origins, each with a style of delivery of its own, and posts in the shapes that their real models send. It lives
+//! [`FASTER`] than the fediverse does: what takes a minute there takes a second here, so that somebody who looks sees it happen.
 
 mod activity;
 pub mod people;
@@ -14,10 +15,15 @@ use slackwater_fediverse::json::relation;
 use slackwater_order::time::Time;
 use std::time::Duration;
 
+/// How many times as fast it lives: its minute is a second here.
+pub const FASTER: u32 = 60;
+/// The time here that [`hour`] fills.
+pub const HOUR: Duration = Duration::from_secs(60 * 60 / FASTER as u64);
+
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
-/// The time that [`hour`] fills.
-pub const HOUR: Duration = Duration::from_secs(60 * 60);
+/// An hour there.
+const WHOLE_HOUR: Duration = Duration::from_secs(60 * 60);
 /// How often an hour everybody writes something, beside the threads.
 const ROUNDS: u32 = 3;
 
@@ -34,26 +40,41 @@ pub struct ScheduledPost {
     pub published: Time,
     /// When it reaches this instance; never before `published`.
     pub arrives: Time,
+    /// The id of the object that it answers. It is in no feed before that has arrived.
+    pub parent: Option<String>,
     /// The Create that brings it.
     pub activity: Value,
 }
 
-/// The documents that make `account` somebody here who follows everybody.
-pub fn relationships(account: &str) -> Vec<Value> {
-    let say =
-        |kind, field: &str, actor: String| relation(kind, account, &json!({field: actor}), false);
+/// The times of the made-up fediverse, as times here. There it is 0 at `start`.
+#[derive(Clone, Copy)]
+struct Calendar {
+    start: Time,
+}
+
+impl Calendar {
+    fn here(self, there: Time) -> Time {
+        self.start
+            .plus(Duration::from_millis(there.millis().unsigned_abs()) / FASTER)
+    }
+}
+
+/// The documents that make `account` somebody here with this patience who follows those people.
+pub fn relationships(account: &str, patience: &str, follows: &[&Person]) -> Vec<Value> {
     let own = format!("https://home.example/users/{account}");
-    let follows = PEOPLE.iter().map(|it| say("follow", "target", it.actor()));
-    std::iter::once(say("account", "actor", own))
-        .chain(follows)
+    let whole = json!({"actor": own, "patience": patience});
+    let follow = |it: &&Person| relation("follow", account, &json!({"target": it.actor()}), false);
+    std::iter::once(relation("account", account, &whole, false))
+        .chain(follows.iter().map(follow))
         .collect()
 }
 
-/// The posts written in the `nth` hour after `start`, in that order. No two posts are of the same minute, so that a clock
-/// without seconds shows their order.
+/// The posts written in the `nth` hour after `start`, which is a whole second, in that order. No two posts are of the same second, so
+/// that a clock with seconds shows their order.
 pub fn hour(seed: u64, start: Time, nth: u32) -> Vec<ScheduledPost> {
     let mut rng = Rng::with_seed(seed.wrapping_mul(1_000_003).wrapping_add(u64::from(nth)));
-    let begins = start.plus(HOUR * nth);
+    let calendar = Calendar { start };
+    let begins = Time::from_millis(0).plus(WHOLE_HOUR * nth);
     let mut posts = Vec::new();
     let mut taken = Vec::new();
     for half in 0..2_u32 {
@@ -64,7 +85,7 @@ pub fn hour(seed: u64, start: Time, nth: u32) -> Vec<ScheduledPost> {
         };
         let minutes = [first, first + 1, first + 2];
         taken.extend(minutes);
-        posts.extend(thread(begins, minutes, parts, &mut rng));
+        posts.extend(thread(calendar, begins, minutes, parts, &mut rng));
     }
     let mut minutes: Vec<u32> = (0..60).filter(|it| !taken.contains(it)).collect();
     rng.shuffle(&mut minutes);
@@ -91,10 +112,10 @@ pub fn hour(seed: u64, start: Time, nth: u32) -> Vec<ScheduledPost> {
             let draft = Draft {
                 author: person,
                 text,
-                published,
+                published: calendar.here(published),
                 parent: None,
             };
-            posts.push(scheduled(&draft, arrives));
+            posts.push(scheduled(&draft, calendar.here(arrives)));
         }
     }
     posts.sort_by_key(|post| post.published);
@@ -103,6 +124,7 @@ pub fn hour(seed: u64, start: Time, nth: u32) -> Vec<ScheduledPost> {
 
 /// A thread through the bridge: the second part arrives first, then the third, the first last.
 fn thread(
+    calendar: Calendar,
     begins: Time,
     minutes: [u32; 3],
     parts: &[&'static str; 3],
@@ -121,10 +143,10 @@ fn thread(
         let draft = Draft {
             author: person,
             text,
-            published,
+            published: calendar.here(published),
             parent: parent.as_deref(),
         };
-        posts.push(scheduled(&draft, arrives));
+        posts.push(scheduled(&draft, calendar.here(arrives)));
     }
     posts
 }
@@ -137,6 +159,7 @@ fn scheduled(draft: &Draft<'_>, arrives: Time) -> ScheduledPost {
         text: draft.text,
         published: draft.published,
         arrives,
+        parent: draft.parent.map(str::to_owned),
         activity,
     }
 }

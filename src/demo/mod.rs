@@ -1,5 +1,5 @@
 //! The demo: the real service on the built-in log in a temporary folder, a made-up fediverse that posts to it over HTTP,
-//! and two columns that show what the service changes.
+//! two columns that show what the service changes, and the operator's page opened on it.
 //!
 //! | module | what it is |
 //! |---|---|
@@ -7,24 +7,25 @@
 //! | [`client`] | its instance: posts to the service, and reads the feed |
 //! | [`columns`] | the feed by arrival beside the feed in order |
 //! | [`screen`] | the terminal that they are drawn on |
+//! | [`settings`] | its configuration and its accounts |
 
 pub mod client;
 pub mod columns;
 pub mod fediverse;
 pub mod screen;
+pub mod settings;
 
 use crate::clock;
-use crate::config::{Config, memory};
-use crate::log;
-use crate::log::built_in;
+use crate::config::Config;
 use crate::service::error::ServiceError;
+use crate::service::reload::Watch;
 use crate::service::{self, Service};
 use client::{Client, ClientError};
-use columns::{ColumnEntry, Scene, count_out_of_order, hh_mm, in_words};
+use columns::{ColumnEntry, Scene, clock_time, count_out_of_order, in_words};
 use fediverse::ScheduledPost;
 use screen::Screen;
 use slackwater_order::time::Time;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -33,19 +34,11 @@ use tempfile::TempDir;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
-/// How much faster the made-up fediverse lives: its minute takes a second here.
-const FASTER: u32 = 60;
-/// How much of the made-up evening is over when the demo begins, so that there is something to see at once.
-const OVER: Duration = Duration::from_secs(40 * 60);
-/// When that evening begins, after midnight UTC.
-const EVENING_MS: i64 = 18 * 60 * 60 * 1000;
-/// How many days ago: the service believes no arrival in the future, so the faster clock must not overtake ours. It
-/// does so after this many days over 59, about three hours.
-const DAYS_AGO: i64 = 8;
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+/// How much of the made-up evening is over when the demo begins, so that there is as much to see at once as is shown.
+const OVER: Duration = Duration::from_secs(150);
 /// How often what is due is posted and the picture drawn.
 const TICK: Duration = Duration::from_millis(250);
-/// How long the first posts may take to be in the feed before the picture is drawn without them.
+/// How long the first posts may take to be in the feed before the picture is drawn without them, which would be a fault.
 const FILLED_WAIT: Duration = Duration::from_secs(5);
 /// How often the columns are written where there is no terminal.
 const COLUMNS_EVERY: Duration = Duration::from_secs(5);
@@ -53,8 +46,6 @@ const COLUMNS_EVERY: Duration = Duration::from_secs(5);
 const FRESH: Duration = Duration::from_secs(3);
 /// How many arrivals are remembered; as many as a page of the feed has entries, so that the columns compare.
 const ARRIVALS_MAX: usize = 80;
-/// The account whose feed is shown.
-const ACCOUNT: &str = "demo";
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8787);
 
 /// How to run it.
@@ -66,6 +57,8 @@ pub struct Options {
     pub ends_after: Option<Duration>,
     /// The seed of the made-up fediverse: the same number makes the same posts.
     pub seed: u64,
+    /// Whether a browser is opened on the page, if standard output is a terminal.
+    pub opens_page: bool,
 }
 
 /// Why the demo failed.
@@ -82,6 +75,9 @@ pub enum DemoError {
         /// The reason.
         source: io::Error,
     },
+    /// The configuration that was written is none.
+    #[error("the demo's own configuration: {0}")]
+    Settings(String),
     /// Ctrl-C could not be listened for.
     #[error("listening for signals")]
     Signals(#[source] io::Error),
@@ -113,11 +109,21 @@ pub async fn run(options: Options, hears: impl FnOnce()) -> Result<(), DemoError
             path: std::env::temp_dir().display().to_string(),
             source,
         })?;
-    let mut service = service::start(config(folder.path(), listen.address)).await?;
-    let mut demo = Demo::new(&service, &listen, options.seed, clock::now());
-    let played = tokio::select! {
-        () = signals.any() => Ok(Ending::Signal),
-        played = demo.play(&mut service, folder.path(), options.ends_after) => played,
+    let (file, config) = settings::configuration(folder.path(), listen.address)?;
+    let mut starting = std::pin::pin!(start(config, &file));
+    let (service, is_ended) = tokio::select! {
+        service = &mut starting => (service, false),
+        // What is being opened cannot be broken off. It takes a moment, and is closed as it should be.
+        () = signals.any() => (starting.await, true),
+    };
+    let mut service = service?;
+    let mut demo = Demo::new(&service, &listen, &options, clock::now());
+    let played = match is_ended {
+        true => Ok(Ending::Signal),
+        false => tokio::select! {
+            () = signals.any() => Ok(Ending::Signal),
+            played = demo.play(&mut service, folder.path(), options.ends_after) => played,
+        },
     };
     let played = demo.finish(played).await;
     demo.screen.close();
@@ -167,12 +173,9 @@ impl ListenAddress {
     }
 }
 
-fn config(folder: &Path, listen: SocketAddr) -> Config {
-    let mut config = Config::defaults(memory::usable_bytes());
-    config.log = log::Options::BuiltIn(built_in::Options::at(folder.join("log")));
-    config.store.path = folder.join("feeds");
-    config.listen = listen;
-    config
+async fn start(config: Config, file: &Path) -> Result<Service, DemoError> {
+    let watch = Watch::new(file).map_err(DemoError::Signals)?;
+    Ok(service::start_with(config, watch).await?)
 }
 
 /// Removes the folder and returns its path.
@@ -191,19 +194,15 @@ enum Ending {
     Signal,
     /// The time that it was to run for is over.
     TimeOver,
-    /// The faster clock of the made-up fediverse has reached ours.
-    CaughtUp,
 }
 
-/// The posts that have not arrived yet, the clock they live by, and the two columns they make.
+/// The posts that have not arrived yet, and the two columns that the others make.
 struct Demo {
     client: Client,
     screen: Screen,
     seed: u64,
-    /// When the made-up evening began.
+    /// When the made-up evening began: a whole second.
     evening: Time,
-    /// When the demo began, here.
-    began: Instant,
     /// Hours made so far.
     hours: u32,
     /// Posts by arrival, as far as hours are made; the number keeps apart those that arrive at the same time.
@@ -212,21 +211,29 @@ struct Demo {
     by_arrival: Vec<ColumnEntry>,
     in_order: Vec<ColumnEntry>,
     fresh: Vec<(Instant, String)>,
-    url: String,
+    page_url: String,
+    feed_url: String,
     is_another_port: bool,
+    opens_page: bool,
 }
 
 impl Demo {
-    fn new(service: &Service, listen: &ListenAddress, seed: u64, now: Time) -> Demo {
-        let midnight = now.millis().div_euclid(DAY_MS) - DAYS_AGO;
-        let client = Client::new(service.address, ACCOUNT);
+    fn new(service: &Service, listen: &ListenAddress, options: &Options, now: Time) -> Demo {
+        let client = Client::new(service.address, settings::ACCOUNT);
+        let began = now.minus(OVER).millis();
+        let screen = Screen::open();
         Demo {
-            url: client.feed_url(),
+            page_url: format!(
+                "http://{}/?demo#/feeds/{}",
+                service.address,
+                settings::ACCOUNT
+            ),
+            feed_url: client.feed_url(),
             client,
-            screen: Screen::open(),
-            seed,
-            evening: Time::from_millis(midnight * DAY_MS + EVENING_MS),
-            began: clock::stopwatch(),
+            opens_page: options.opens_page && screen.is_live(),
+            screen,
+            seed: options.seed,
+            evening: Time::from_millis(began - began.rem_euclid(1_000)),
             hours: 0,
             not_arrived: BTreeMap::new(),
             made: 0,
@@ -244,21 +251,22 @@ impl Demo {
         folder: &Path,
         ends_after: Option<Duration>,
     ) -> Result<Ending, DemoError> {
-        if !self.screen.is_live() {
-            self.introduce(folder).map_err(DemoError::Output)?;
-        }
-        self.client
-            .relate(&fediverse::relationships(ACCOUNT))
-            .await?;
-        let before = self.arrived_by(self.fediverse_now());
+        self.introduce(folder).map_err(DemoError::Output)?;
+        self.client.relate(&settings::accounts()).await?;
+        let before = self.arrived_by(clock::now());
         self.client.deliver_all(&before).await?;
         self.by_arrival = before.iter().rev().map(column_entry).collect();
         self.by_arrival.truncate(ARRIVALS_MAX);
         // Accepted is durable, not yet in the feed: that takes a moment.
+        let shown = in_feed(&before).min(ARRIVALS_MAX);
         let until = clock::stopwatch() + FILLED_WAIT;
-        while self.in_order.len() < self.by_arrival.len() && clock::stopwatch() < until {
+        while self.in_order.len() < shown && clock::stopwatch() < until {
             tokio::time::sleep(TICK / 10).await;
             self.in_order = self.client.home().await?;
+        }
+        if self.opens_page {
+            // Where there is no browser the address stands on the terminal.
+            let _ = open::that_detached(&self.page_url);
         }
 
         let mut ends = std::pin::pin!(async {
@@ -277,13 +285,9 @@ impl Demo {
                 _ = columns.tick() => true,
                 _ = tick.tick() => false,
             };
-            let there = self.fediverse_now();
-            if clock::now() <= there {
-                return Ok(Ending::CaughtUp);
-            }
-            self.go_on(there).await?;
+            self.go_on(clock::now()).await?;
             if self.screen.is_live() || is_columns_due {
-                self.draw(there).map_err(DemoError::Output)?;
+                self.draw(clock::now()).map_err(DemoError::Output)?;
             }
         }
     }
@@ -296,19 +300,14 @@ impl Demo {
         }
         self.in_order = self.client.home().await?;
         if !self.screen.is_live() {
-            self.draw(self.fediverse_now()).map_err(DemoError::Output)?;
+            self.draw(clock::now()).map_err(DemoError::Output)?;
         }
         Ok(ending)
     }
 
-    /// The made-up fediverse's now.
-    fn fediverse_now(&self) -> Time {
-        self.evening.plus(OVER + self.began.elapsed() * FASTER)
-    }
-
-    /// Delivers what has arrived by `there`, one by one, and reads the feed.
-    async fn go_on(&mut self, there: Time) -> Result<(), DemoError> {
-        for post in self.arrived_by(there) {
+    /// Delivers what has arrived by `now`, one by one, and reads the feed.
+    async fn go_on(&mut self, now: Time) -> Result<(), DemoError> {
+        for post in self.arrived_by(now) {
             self.client.deliver(&post).await?;
             self.fresh.push((clock::stopwatch(), post.uri.clone()));
             self.by_arrival.insert(0, column_entry(&post));
@@ -324,30 +323,30 @@ impl Demo {
         Ok(())
     }
 
-    /// Takes the posts that have arrived by `there`, in the order they arrived.
-    fn arrived_by(&mut self, there: Time) -> Vec<ScheduledPost> {
+    /// Takes the posts that have arrived by `now`, in the order they arrived.
+    fn arrived_by(&mut self, now: Time) -> Vec<ScheduledPost> {
         // Nothing arrives before the hour in which it was written.
-        while self.evening.plus(fediverse::HOUR * self.hours) <= there {
+        while self.evening.plus(fediverse::HOUR * self.hours) <= now {
             for post in fediverse::hour(self.seed, self.evening, self.hours) {
                 self.not_arrived.insert((post.arrives, self.made), post);
                 self.made += 1;
             }
             self.hours += 1;
         }
-        let later = self.not_arrived.split_off(&(there, u64::MAX));
+        let later = self.not_arrived.split_off(&(now, u64::MAX));
         std::mem::replace(&mut self.not_arrived, later)
             .into_values()
             .collect()
     }
 
-    fn draw(&mut self, there: Time) -> io::Result<()> {
+    fn draw(&mut self, now: Time) -> io::Result<()> {
         let fresh: Vec<String> = self.fresh.iter().map(|(_, uri)| uri.clone()).collect();
         let scene = Scene {
-            now: there,
+            now,
             by_arrival: &self.by_arrival,
             in_order: &self.in_order,
             fresh: &fresh,
-            url: &self.url,
+            page_url: &self.page_url,
             is_another_port: self.is_another_port,
         };
         let rows = columns::draw(&scene, self.screen.canvas());
@@ -359,10 +358,16 @@ impl Demo {
             true => " (port 8787 is taken)",
             false => "",
         };
+        let settings = folder.join("slackwater.toml");
         let lines = [
-            "Slackwater demo: a made-up fediverse. One second here is one minute there.".to_owned(),
-            format!("Read it:  curl {}{another}", self.url),
+            "Slackwater demo: a made-up fediverse, where a second stands for a minute.".to_owned(),
+            format!("Look at it:  {}{another}", self.page_url),
+            "    There, move the slider \"Patience\" to 20 s: what threads-like.example holds for 15 s comes in order, and".to_owned(),
+            "    the page says what waits meanwhile. Then open slow.example: its page says which window would find its".to_owned(),
+            "    posts in time, and the lines for it.".to_owned(),
+            format!("Read it:  curl {}", self.feed_url),
             format!("Temporary folder:  {}", folder.display()),
+            format!("Its settings, in force as soon as they are saved:  {}", settings.display()),
             "Ctrl-C ends it and removes what it made.".to_owned(),
         ];
         lines.iter().try_for_each(|line| self.screen.line(line))
@@ -372,7 +377,6 @@ impl Demo {
         let ended = match ending {
             Ending::Signal => "Ended.",
             Ending::TimeOver => "Ended: its time was over.",
-            Ending::CaughtUp => "Ended: the made-up fediverse has caught up with real time.",
         };
         format!(
             "{ended} Out of order: {} of the newest {} posts by arrival, {} of {} in the feed.",
@@ -382,6 +386,21 @@ impl Demo {
             self.in_order.len(),
         )
     }
+}
+
+/// How many of these posts are in the feed, once it is built: a reply whose parent has not arrived waits for it.
+fn in_feed(posts: &[ScheduledPost]) -> usize {
+    let mut there: HashSet<&str> = HashSet::new();
+    let mut by_time: Vec<&ScheduledPost> = posts.iter().collect();
+    // A parent was written before what answers it.
+    by_time.sort_by_key(|post| post.published);
+    for post in by_time {
+        let parent = post.parent.as_deref();
+        if parent.is_none_or(|parent| there.contains(parent)) {
+            there.insert(&post.uri);
+        }
+    }
+    there.len()
 }
 
 /// A post on its arrival, when no verdict is known.
@@ -398,9 +417,9 @@ fn column_entry(post: &ScheduledPost) -> ColumnEntry {
 fn arrival_line(post: &ScheduledPost) -> String {
     format!(
         "{} arrived: {}, written {}, {} ago: {}",
-        hh_mm(post.arrives),
+        clock_time(post.arrives),
         post.handle,
-        hh_mm(post.published),
+        clock_time(post.published),
         in_words(post.arrives.since(post.published)),
         post.text,
     )

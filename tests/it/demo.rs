@@ -1,10 +1,15 @@
 //! The demo as a newcomer meets it, but for the terminal: the real binary, its lines, its address, its end.
 
+use crate::support::wait_for;
+use serde_json::{Value, json};
+use std::fs::Permissions;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
 /// Longer than anything here takes, on the slowest machine.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -14,11 +19,12 @@ fn it_shows_both_columns_serves_the_feed_in_order_and_leaves_nothing() {
     let mut demo = Demo::start(&["--seconds", "6"]);
     demo.wait_for("By arrival (what servers do today)");
     assert!(demo.last().contains("In order (Slackwater)"));
+    demo.wait_for("0 of the newest 80 out of order");
     let ids = demo.ids();
-    assert!(10 < ids.len(), "there is something to read at once");
+    assert_eq!(ids.len(), 80, "there is a page to read at once");
     assert!(ids.is_sorted_by(|above, below| above > below));
     demo.wait_for("arrived:");
-    demo.wait_for("late +15 min");
+    demo.wait_for("late +");
     demo.wait_for("Ended: its time was over.");
     assert!(demo.last().contains(" in the feed."), "{}", demo.last());
     assert!(demo.last().contains(", 0 of "), "{}", demo.last());
@@ -35,14 +41,193 @@ fn being_told_to_stop_ends_it_cleanly() {
     ends_cleanly_by("TERM");
 }
 
-/// It is still filling its feed, which may take seconds.
+/// A failure means that somebody who starts it looks at nothing, and does not know where to look.
 #[test]
-fn ctrl_c_before_there_is_anything_to_see_ends_it_cleanly_too() {
+fn it_says_where_to_look_first_and_shows_a_whole_picture_before_anything_else_arrives() {
+    for seed in ["1", "2", "3", "4"] {
+        let mut demo = Demo::start(&["--seed", seed]);
+        demo.wait_for("0 of the newest 80 out of order");
+        let seen = demo.seen.join("\n");
+        let places = [
+            "Look at it:  http://127.0.0.1:",
+            "Patience",
+            "Read it:  curl ",
+            "0 of the newest 80",
+        ];
+        let found: Vec<usize> = places.iter().map(|it| seen.find(it).unwrap()).collect();
+        assert!(found.is_sorted(), "{seen}");
+        demo.signal("INT");
+        demo.wait_for("Ended.");
+        demo.has_ended_well();
+    }
+}
+
+/// A failure means that what the page tells of the demo is not so: nobody without patience waits, and who has some waits for the origin
+/// that holds posts back only if they follow it.
+#[test]
+fn its_accounts_have_the_patience_that_their_names_say() {
     let mut demo = Demo::start(&[]);
+    demo.wait_for("In order (Slackwater)");
+    let get = |path: &str| -> Value {
+        let base = demo.url.split("/v1/").next().unwrap();
+        let answer = reqwest::blocking::get(format!("{base}{path}")).unwrap();
+        answer.error_for_status().unwrap().json().unwrap()
+    };
+    let accounts = get("/v1/accounts");
+    let named = |it: &Value| (it["account"].clone(), it["patience"].clone());
+    let named: Vec<_> = accounts["accounts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(named)
+        .collect();
+    let wanted = [
+        ("demo", "0s"),
+        ("demo-patient-20s", "20s"),
+        ("demo-patient-20s-without-threads-like", "20s"),
+    ];
+    assert_eq!(
+        named,
+        wanted.map(|(account, patience)| (json!(account), json!(patience)))
+    );
+    let held_by = |account: &str| {
+        get(&format!(
+            "/v1/accounts/{account}/feeds/home/preview?limit=1"
+        ))["held_by"]
+            .clone()
+    };
+    assert_eq!(held_by("demo"), json!([]));
+    assert_eq!(
+        held_by("demo-patient-20s"),
+        json!([{"origin": "threads-like.example", "wait": "16s"}])
+    );
+    let without = held_by("demo-patient-20s-without-threads-like");
+    assert_eq!(
+        without,
+        json!([{"origin": "bridge.example", "wait": "12s"}])
+    );
     demo.signal("INT");
     demo.wait_for("Ended.");
-    assert!(!demo.seen.iter().any(|line| line.contains("arrived:")));
     demo.has_ended_well();
+}
+
+/// What the page says to paste works: the file is the real one.
+#[test]
+fn a_window_that_is_saved_in_its_settings_is_in_force() {
+    let mut demo = Demo::start(&[]);
+    demo.wait_for("In order (Slackwater)");
+    let window = || {
+        let base = demo.url.split("/v1/").next().unwrap();
+        let path = format!("{base}/v1/origins/slow.example");
+        let origin: Value = reqwest::blocking::get(path).ok()?.json().ok()?;
+        origin["reorder_window_ms"].as_i64()
+    };
+    assert_eq!(window(), Some(2_000));
+    let file = demo.folder.join("slackwater.toml");
+    let settings = std::fs::read_to_string(&file).unwrap();
+    let lines = "[ordering.origin.\"slow.example\"]\nreorder_window = \"9s\"\n";
+    std::fs::write(&file, format!("{settings}{lines}")).unwrap();
+    wait_for("the window that was saved", || {
+        (window() == Some(9_000)).then_some(())
+    });
+    demo.signal("INT");
+    demo.wait_for("Ended.");
+    demo.has_ended_well();
+}
+
+/// From its first line on, which is before its feed is filled, and at any moment after.
+#[test]
+fn ctrl_c_at_any_phase_ends_it_cleanly() {
+    for phase in [
+        "Slackwater demo",
+        "Read it:",
+        "Ctrl-C ends it",
+        "By arrival",
+        "arrived:",
+    ] {
+        for signal in ["INT", "TERM", "HUP"] {
+            let mut demo = Demo::begin(&[]);
+            demo.wait_for(phase);
+            demo.signal(signal);
+            demo.wait_for("Ended.");
+            let line = demo.last().to_owned();
+            assert!(line.ends_with(" is removed."), "{line}");
+            let folder = line.split_whitespace().rev().nth(2).unwrap();
+            assert!(!Path::new(folder).exists(), "{folder}");
+            assert!(demo.ended().success(), "{phase} {signal}");
+        }
+    }
+}
+
+/// A terminal of so many columns and rows, in which the demo runs; what was written to it, and the folder of a program that notes what a
+/// browser is asked to open.
+fn in_a_terminal(columns: u16, more: &str) -> (String, TempDir) {
+    let programs = TempDir::new().unwrap();
+    let opener = programs.path().join("xdg-open");
+    let note = programs.path().join("opened");
+    std::fs::write(
+        &opener,
+        format!(
+            "#!/bin/sh\necho \"$1\" > {}.part\nmv {0}.part {0}\n",
+            note.display()
+        ),
+    )
+    .unwrap();
+    std::fs::set_permissions(&opener, Permissions::from_mode(0o755)).unwrap();
+    let path = format!(
+        "{}:{}",
+        programs.path().display(),
+        std::env::var("PATH").unwrap()
+    );
+    let demo = format!(
+        "stty cols {columns} rows 24; exec {} demo --listen 127.0.0.1:0 --seconds 2 {more}",
+        env!("CARGO_BIN_EXE_slackwater")
+    );
+    let ran = Command::new("script")
+        .args(["--quiet", "--return", "--command", &demo, "/dev/null"])
+        .env("PATH", path)
+        .env("TERM", "xterm")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+    assert!(ran.status.success(), "{said}");
+    (said, programs)
+}
+
+/// A failure means that rows wrap, and the picture falls apart.
+#[test]
+fn a_narrow_terminal_is_drawn_on_within_its_width() {
+    let (said, _) = in_a_terminal(34, "--no-open");
+    let pictures = said.split("\x1b[H").skip(1);
+    let pictures: Vec<&str> = pictures
+        .filter_map(|it| it.split("\x1b[J").next())
+        .collect();
+    assert!(!pictures.is_empty(), "{said:?}");
+    for row in pictures.iter().flat_map(|picture| picture.split("\r\n")) {
+        let width = console::measure_text_width(row.trim_end_matches('\r'));
+        assert!(width <= 34, "{width}: {row:?}");
+    }
+    assert!(said.contains("In order (Slackwater)"), "{said}");
+    assert!(
+        !said.contains("By arrival (what"),
+        "there is room for one column"
+    );
+}
+
+/// A failure means that a browser opens where nobody sits before it, or none where somebody does.
+#[test]
+fn a_browser_is_opened_on_the_page_from_a_terminal_unless_it_is_forbidden() {
+    let (_, programs) = in_a_terminal(100, "");
+    let opened = wait_for("a browser to be asked", || {
+        std::fs::read_to_string(programs.path().join("opened")).ok()
+    });
+    assert!(
+        opened.trim_end().ends_with("/?demo#/feeds/demo"),
+        "{opened}"
+    );
+    let (_, programs) = in_a_terminal(100, "--no-open");
+    assert!(!programs.path().join("opened").exists());
 }
 
 fn ends_cleanly_by(signal: &str) {
@@ -73,7 +258,18 @@ struct Demo {
 }
 
 impl Demo {
+    /// One whose address and folder are known.
     fn start(more: &[&str]) -> Demo {
+        let mut demo = Demo::begin(more);
+        demo.wait_for("Read it:  curl ");
+        demo.url = demo.last_word();
+        demo.wait_for("Temporary folder:  ");
+        demo.folder = PathBuf::from(demo.last_word());
+        assert!(demo.folder.join("log").is_dir());
+        demo
+    }
+
+    fn begin(more: &[&str]) -> Demo {
         let mut child = Command::new(env!("CARGO_BIN_EXE_slackwater"))
             .args(["demo", "--listen", "127.0.0.1:0"])
             .args(more)
@@ -89,19 +285,13 @@ impl Demo {
                 }
             }
         });
-        let mut demo = Demo {
+        Demo {
             child,
             lines,
             seen: Vec::new(),
             url: String::new(),
             folder: PathBuf::new(),
-        };
-        demo.wait_for("Read it:  curl ");
-        demo.url = demo.last_word();
-        demo.wait_for("Temporary folder:  ");
-        demo.folder = PathBuf::from(demo.last_word());
-        assert!(demo.folder.join("log").is_dir());
-        demo
+        }
     }
 
     fn signal(&self, signal: &str) {

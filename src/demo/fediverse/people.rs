@@ -3,7 +3,7 @@
 use slackwater_fediverse::json::Shape;
 use slackwater_fediverse::origin::DelayProfile;
 
-/// How an origin's posts look and how they are delivered.
+/// How an origin's posts look and how they are delivered, in the time of the made-up fediverse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryStyle {
     /// Mastodon-like; a few seconds.
@@ -44,14 +44,14 @@ impl DeliveryStyle {
     }
 }
 
-/// Each origin: its host, its style, and that style in a few words.
+/// Each origin: its host, its style, and that style in a few words, in the time here: a second stands for a minute.
 pub const ORIGINS: [(&str, DeliveryStyle, &str); 5] = [
     ("tide.example", DeliveryStyle::Punctual, "punctual"),
     ("hearth.example", DeliveryStyle::Hearth, "punctual"),
     (
         "slow.example",
         DeliveryStyle::SlowQueue,
-        "its queue runs every 8 min",
+        "its queue runs every 8 s",
     ),
     (
         "bridge.example",
@@ -61,7 +61,7 @@ pub const ORIGINS: [(&str, DeliveryStyle, &str); 5] = [
     (
         "threads-like.example",
         DeliveryStyle::ThreadsLike,
-        "holds posts for 15 min",
+        "holds posts for 15 s",
     ),
 ];
 
