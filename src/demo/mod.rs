@@ -17,6 +17,7 @@ pub mod settings;
 
 use crate::clock;
 use crate::config::Config;
+use crate::config::settings::Settings;
 use crate::service::error::ServiceError;
 use crate::service::reload::Watch;
 use crate::service::{self, Service};
@@ -109,8 +110,8 @@ pub async fn run(options: Options, hears: impl FnOnce()) -> Result<(), DemoError
             path: std::env::temp_dir().display().to_string(),
             source,
         })?;
-    let (file, config) = settings::configuration(folder.path(), listen.address)?;
-    let mut starting = std::pin::pin!(start(config, &file));
+    let (file, read) = settings::configuration(folder.path(), listen.address)?;
+    let mut starting = std::pin::pin!(start(read, &file));
     let (service, is_ended) = tokio::select! {
         service = &mut starting => (service, false),
         // What is being opened cannot be broken off. It takes a moment, and is closed as it should be.
@@ -173,9 +174,9 @@ impl ListenAddress {
     }
 }
 
-async fn start(config: Config, file: &Path) -> Result<Service, DemoError> {
+async fn start((config, settings): (Config, Settings), file: &Path) -> Result<Service, DemoError> {
     let watch = Watch::new(file).map_err(DemoError::Signals)?;
-    Ok(service::start_with(config, watch).await?)
+    Ok(service::start_with(config, settings, watch).await?)
 }
 
 /// Removes the folder and returns its path.

@@ -3,6 +3,7 @@
 use super::DemoError;
 use super::fediverse::people::{DeliveryStyle, PEOPLE, Person};
 use super::fediverse::relationships;
+use crate::config::settings::Settings;
 use crate::config::{self, Config};
 use serde_json::Value;
 use std::net::SocketAddr;
@@ -18,7 +19,10 @@ const PATIENT: [(&str, &str, bool); 2] = [
 ];
 
 /// Writes the configuration into the demo's folder, and reads it as `serve` does. Where it is, and what it says.
-pub fn configuration(folder: &Path, listen: SocketAddr) -> Result<(PathBuf, Config), DemoError> {
+pub fn configuration(
+    folder: &Path,
+    listen: SocketAddr,
+) -> Result<(PathBuf, (Config, Settings)), DemoError> {
     let file = folder.join("slackwater.toml");
     let within = |name: &str| Value::from(folder.join(name).display().to_string());
     // A string of JSON is one of TOML too.
@@ -51,8 +55,9 @@ reorder_window = "12s"
         path: file.display().to_string(),
         source,
     })?;
-    let config = config::load(&file).map_err(|e| DemoError::Settings(e.to_string()))?;
-    Ok((file, config))
+    let read = config::load_with_settings(&file);
+    let read = read.map_err(|e| DemoError::Settings(e.to_string()))?;
+    Ok((file, read))
 }
 
 /// The documents of all accounts.
@@ -82,7 +87,7 @@ mod tests {
     fn its_file_is_a_configuration_that_leaves_one_origin_without_a_window() {
         let folder = tempfile::tempdir().unwrap();
         let listen = SocketAddr::from(([127, 0, 0, 1], 8787));
-        let (file, config) = configuration(folder.path(), listen).unwrap();
+        let (file, (config, _)) = configuration(folder.path(), listen).unwrap();
         assert_eq!(config.listen, listen);
         assert!(config.store.path.starts_with(folder.path()));
         assert_eq!(config::load(&file).unwrap(), config);
