@@ -5,6 +5,9 @@ use proptest::prelude::*;
 use slackwater_order::time::Time;
 use std::collections::BTreeMap;
 
+/// No log here has more.
+const LETTERS_MAX: usize = 60;
+
 /// Letters by partition and offset, with their times.
 struct Letters(BTreeMap<i32, BTreeMap<i64, i64>>);
 
@@ -63,6 +66,7 @@ fn back(log: &mut Letters, limit: usize) -> Vec<LetterId> {
         let page = page(log, &span, limit).unwrap();
         assert!(page.letters.len() <= limit);
         all.extend(ids(&page));
+        assert!(all.len() <= LETTERS_MAX, "a page again and again");
         match page.before {
             Some(before) => span = Span::Before(before),
             None => return all,
@@ -80,6 +84,7 @@ fn on(log: &mut Letters, limit: usize) -> Vec<LetterId> {
             return all;
         }
         all.extend(ids(&page).into_iter().rev());
+        assert!(all.len() <= LETTERS_MAX, "a page again and again");
         after = page.after.unwrap();
     }
 }
