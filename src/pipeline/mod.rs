@@ -161,6 +161,9 @@ impl Pipeline {
             write_in_progress: None,
         };
         pipeline.publish(Some(Time::default()));
+        // Whoever looks before the first turn sees how things are.
+        pipeline.count_lag(&pipeline.log_reader.status());
+        pipeline.report_time_in_doubt();
         Ok(pipeline)
     }
 
@@ -350,15 +353,18 @@ impl Pipeline {
         }
         self.partitions = self.log_reader.partitions();
         let log = self.log_reader.status();
-        for end in &log.ends {
-            let lag = end.end.saturating_sub(end.next);
-            self.metrics
-                .pipeline
-                .lag(end.topic.name(), end.partition, lag);
-        }
+        self.count_lag(&log);
         self.engine.follow(&log);
         self.progress
             .follow(records.len(), self.engine.catch_up().left(&log));
+    }
+
+    fn count_lag(&self, log: &LogStatus) {
+        for end in &log.ends {
+            let lag = end.end.saturating_sub(end.next);
+            let metrics = &self.metrics.pipeline;
+            metrics.lag(end.topic.name(), end.partition, lag);
+        }
     }
 
     fn take_settings(&mut self) {

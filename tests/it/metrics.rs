@@ -202,3 +202,63 @@ fn what_an_activity_takes_to_its_readers_is_counted_and_what_an_import_takes_is_
         3.0
     );
 }
+
+/// Gauges of the moment: they are as they are then, before and after.
+const OF_THE_MOMENT: [&str; 6] = [
+    "process_",
+    "slackwater_disk_",
+    "slackwater_unwritten_",
+    "slackwater_streams",
+    "slackwater_ready",
+    "slackwater_usable_memory_bytes",
+];
+
+fn lasting_gauges(text: &str) -> BTreeMap<String, f64> {
+    let listed = listed();
+    let of_line = |line: &str| {
+        let (name, number) = line.rsplit_once(' ')?;
+        let (kind, _) = listed.get(name.split('{').next()?)?;
+        let lasts = kind == "gauge" && !OF_THE_MOMENT.iter().any(|it| name.starts_with(it));
+        lasts.then(|| (name.to_owned(), number.parse().unwrap()))
+    };
+    text.lines().filter_map(of_line).collect()
+}
+
+/// A failure means that an alert fires, or is silent, after every restart until somebody posts.
+#[test]
+fn every_gauge_is_right_as_soon_as_a_service_listens_again() {
+    let dir = TempDir::new().unwrap();
+    let mut instance = service(&dir);
+    for n in 2..5 {
+        let post = note(ANA, n, Duration::from_secs(n));
+        instance.door.post_lines("/v1/activities", &[post]);
+    }
+    instance.settle_all();
+    let before = lasting_gauges(&instance.door.get("/metrics").text);
+    for (name, number) in [
+        ("slackwater_accounts", 3.0),
+        ("slackwater_follows", 4.0),
+        ("slackwater_origins", 1.0),
+        (
+            "slackwater_lag_records{topic=\"activities\",partition=\"0\"}",
+            0.0,
+        ),
+    ] {
+        assert_eq!(before.get(name), Some(&number), "{name} in {before:#?}");
+    }
+    assert!(20 < before.len(), "{before:#?}");
+    instance.terminate();
+    instance.restart();
+    // Nothing has come since.
+    let text = instance.door.get("/metrics").text;
+    assert_eq!(lasting_gauges(&text), before);
+    for (name, least) in [
+        ("slackwater_disk_bytes", 1.0),
+        ("slackwater_disk_free_bytes{folder=\"log\"}", 1.0),
+        ("slackwater_disk_size_bytes{folder=\"feeds\"}", 1.0),
+        ("slackwater_usable_memory_bytes", 64e6),
+        ("process_resident_memory_bytes", 1e6),
+    ] {
+        assert!(least <= instance.door.metric(name), "{name} in {text}");
+    }
+}
