@@ -1,6 +1,6 @@
 //! The configuration that a command works with.
 
-use slackwater::config::{self, Config, memory};
+use slackwater::config::{self, Config};
 use std::error::Error;
 use std::path::Path;
 
@@ -10,9 +10,6 @@ pub(crate) fn config_or_default(file: Option<&Path>) -> Result<(String, Config),
     let file = file.or_else(|| here.exists().then_some(here));
     match file {
         Some(file) => Ok((file.display().to_string(), config::load(file)?)),
-        None => Ok((
-            "defaults".to_owned(),
-            Config::defaults(memory::usable_bytes()),
-        )),
+        None => Ok((config::NO_FILE.to_owned(), config::load_without_file()?)),
     }
 }

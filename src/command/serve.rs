@@ -1,7 +1,7 @@
 //! `slackwater serve`.
 
-use slackwater::config::settings::Settings;
-use slackwater::config::{self, Config, memory};
+use super::terminal::tell;
+use slackwater::config::{self, MissingToken};
 use slackwater::operator::logging;
 use slackwater::service;
 use slackwater::service::reload::Watch;
@@ -19,13 +19,7 @@ pub(crate) fn serve(
 ) -> Result<(), Box<dyn Error>> {
     let here = Path::new("slackwater.toml");
     let file = file.or_else(|| here.exists().then_some(here));
-    let (config, settings) = match file {
-        Some(file) => config::load_with_settings(file)?,
-        None => (
-            Config::defaults(memory::usable_bytes()),
-            Settings::default(),
-        ),
-    };
+    let (config, settings) = config::load_with_settings(file, MissingToken::Make(&show_token))?;
     logging::start(&config.logging);
     summary::log(&config, file);
     raise_open_files();
@@ -73,6 +67,14 @@ pub(crate) fn serve(
     // What still waits for a broker that is away does not keep us.
     runtime.shutdown_background();
     served
+}
+
+/// Shows the token that was made for backends, the only time: whoever has missed it finds it in its file.
+fn show_token(path: &Path, token: &str) {
+    let path = path.display();
+    tell(&format!(
+        "slackwater: made a token for backends, kept in {path} and shown only now:\n{token}"
+    ));
 }
 
 /// Each reader is an open file, and most systems allow a process few of them until it asks for more.

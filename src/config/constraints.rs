@@ -118,6 +118,7 @@ pub(super) fn allowed(schema: &Json) -> String {
             "text, a whole number, true or false".to_owned()
         }
         _ if is(schema, "integer") => whole_number(),
+        _ if is(schema, "boolean") => "true or false".to_owned(),
         _ if is(schema, "number") => {
             let bound = |keyword| schema.get(keyword).and_then(Json::as_f64);
             match (bound("minimum"), bound("maximum")) {

@@ -7,6 +7,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | [`file`](mod@file) | the file's shape: every key with its type and bounds |
+//! | [`environment`] | settings of the environment, laid over those of the file |
 //! | `constraints` | what a schema allows, asked and put in words |
 //! | `validate` | a file held against the schema |
 //! | `resolve` | the options, and the checks that need more than one key |
@@ -15,6 +16,7 @@
 //! | `mistake` | what is wrong, and what to write instead |
 
 mod constraints;
+pub mod environment;
 pub mod file;
 pub mod memory;
 mod mistake;
@@ -44,6 +46,9 @@ use std::time::Duration;
 
 /// The file as it is shipped: every key with its default and what it does.
 pub const SHIPPED: &str = include_str!("../../slackwater.toml");
+
+/// The name of a configuration that is in no file.
+pub const NO_FILE: &str = "defaults";
 
 /// The folder of the built-in log, if no other is written.
 const LOG_FOLDER: &str = "data/log";
@@ -86,6 +91,19 @@ pub struct Environment<'a> {
     pub variable: &'a dyn Fn(&str) -> Option<String>,
     /// The memory that this process may use, in bytes, of which `"auto"` is a share; 0 if it is unknown.
     pub memory_bytes: u64,
+    /// All variables, of which those that begin with [`environment::PREFIX`] are settings, in any order.
+    pub variables: Vec<(String, String)>,
+    /// What becomes of a token that is written `made:PATH` and is not there yet.
+    pub missing_token: MissingToken<'a>,
+}
+
+/// What becomes of a token that is written `made:PATH` and is not there yet.
+#[derive(Clone, Copy)]
+pub enum MissingToken<'a> {
+    /// It is made there, and given to this, once, with its path.
+    Make(&'a dyn Fn(&Path, &str)),
+    /// It will be made: any is taken for it, and nothing is written.
+    Assume,
 }
 
 impl Config {
@@ -130,6 +148,7 @@ fn read(
 ) -> Result<(Config, Settings), Mistakes> {
     let schema = file::schema();
     let mut validated = validate::validate(text, file, &schema);
+    validated.lay_over(environment::settings(&environment.variables, &schema));
     let settings = Settings::of(&validated.accepted, &schema, environment);
     let written = serde_json::from_value(std::mem::take(&mut validated.accepted));
     let written = written.unwrap_or_else(|why| {
@@ -155,24 +174,36 @@ pub fn secret(written: &str) -> Result<Secret, String> {
     let environment = Environment {
         variable: &|name| std::env::var(name).ok(),
         memory_bytes: 0,
+        variables: Vec::new(),
+        missing_token: MissingToken::Assume,
     };
     resolve::secret_text::secret_text(written, &environment).map(|text| Secret::new(&text))
 }
 
 /// Reads the configuration file at `path`, with the environment of this process and the memory of this machine.
 pub fn load(path: &Path) -> Result<Config, Mistakes> {
-    load_with_settings(path).map(|(config, _)| config)
+    load_with_settings(Some(path), MissingToken::Assume).map(|(config, _)| config)
+}
+
+/// As [`load`], where there is no file: what the environment does not set has its default.
+pub fn load_without_file() -> Result<Config, Mistakes> {
+    load_with_settings(None, MissingToken::Assume).map(|(config, _)| config)
 }
 
 /// As [`load`], with the value of each key.
-pub fn load_with_settings(path: &Path) -> Result<(Config, Settings), Mistakes> {
-    let file = path.display().to_string();
+pub fn load_with_settings(
+    path: Option<&Path>,
+    missing_token: MissingToken<'_>,
+) -> Result<(Config, Settings), Mistakes> {
+    let file = path.map_or_else(|| NO_FILE.to_owned(), |path| path.display().to_string());
     let environment = Environment {
         variable: &|name| std::env::var(name).ok(),
         memory_bytes: memory::usable_bytes(),
+        variables: environment::of_this_process()?,
+        missing_token,
     };
-    match std::fs::read_to_string(path) {
-        Ok(text) => read(&text, &file, &environment),
+    match path.map(std::fs::read_to_string).transpose() {
+        Ok(text) => read(&text.unwrap_or_default(), &file, &environment),
         Err(why) => Err(Mistakes(vec![Mistake {
             found: why.to_string(),
             ..about_all(&file, "a file that can be read")

@@ -96,7 +96,7 @@ fn comparable(schema: &Json, value: &Json, environment: &Environment<'_>) -> Str
 
 #[cfg(test)]
 mod tests {
-    use super::super::read;
+    use super::super::{MissingToken, read};
     use super::*;
 
     /// The keys that wait when a service started with one text finds the other.
@@ -105,6 +105,8 @@ mod tests {
             let environment = Environment {
                 variable: &|_| Some(secret.to_owned()),
                 memory_bytes: 0,
+                variables: Vec::new(),
+                missing_token: MissingToken::Assume,
             };
             read(text, "s.toml", &environment).unwrap().1
         };

@@ -1,6 +1,7 @@
 //! Configurations as operators write them: the options they become, and the mistakes that are reported.
 
 mod access;
+mod environment;
 mod mistakes;
 mod ordering;
 mod shipped;
@@ -24,7 +25,7 @@ use std::collections::BTreeSet;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-fn environment(name: &str) -> Option<String> {
+fn environment_of_tests(name: &str) -> Option<String> {
     match name {
         "TOKEN" | "SLACKWATER_TOKEN" => Some("0123456789abcdef".to_owned()),
         "OLD_KEY" => Some("0123456789abcdef0123456789abcdef".to_owned()),
@@ -46,8 +47,10 @@ fn read(text: &str) -> Result<Config, Mistakes> {
 
 fn read_with(text: &str, memory_bytes: u64) -> Result<Config, Mistakes> {
     let environment = Environment {
-        variable: &environment,
+        variable: &environment_of_tests,
         memory_bytes,
+        variables: Vec::new(),
+        missing_token: MissingToken::Assume,
     };
     parse(text, "s.toml", &environment)
 }

@@ -4,6 +4,7 @@ use super::constraints::{
     Violation, allowed, in_range, is, is_table, keys, kind, number, of_chosen_keys, properties,
     violation, with_unit,
 };
+use super::environment::{self, FoundKey, FromEnvironment};
 use super::mistake::{Mistake, guess, quoted};
 use serde_json::{Map, Value as Json};
 use std::collections::HashMap;
@@ -15,6 +16,8 @@ pub(super) struct Validated {
     pub accepted: Json,
     /// The line of each key that is there, right or wrong.
     pub lines: HashMap<String, usize>,
+    /// The variable of each key that the environment has instead.
+    pub variables: HashMap<String, String>,
     /// What is wrong with the others.
     pub mistakes: Vec<Mistake>,
 }
@@ -52,7 +55,27 @@ pub(super) fn validate(text: &str, file: &str, schema: &Json) -> Validated {
     Validated {
         accepted,
         lines: validator.lines,
+        variables: HashMap::new(),
         mistakes: validator.mistakes,
+    }
+}
+
+impl Validated {
+    /// Lays the settings of the environment over those of the file.
+    pub(super) fn lay_over(&mut self, environment: FromEnvironment) {
+        environment::lay_over(&mut self.accepted, environment.accepted);
+        self.mistakes.extend(environment.mistakes);
+        for FoundKey {
+            key,
+            variable,
+            is_table,
+        } in environment.keys
+        {
+            // What is wrong with a table as a whole is the file's mistake where it has that table.
+            if !is_table || !self.lines.contains_key(&key) {
+                self.variables.insert(key, variable);
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::DemoError;
 use super::fediverse::people::{DeliveryStyle, PEOPLE, Person};
 use super::fediverse::relationships;
 use crate::config::settings::Settings;
-use crate::config::{self, Config};
+use crate::config::{self, Config, MissingToken};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -55,7 +55,7 @@ reorder_window = "12s"
         path: file.display().to_string(),
         source,
     })?;
-    let read = config::load_with_settings(&file);
+    let read = config::load_with_settings(Some(&file), MissingToken::Assume);
     let read = read.map_err(|e| DemoError::Settings(e.to_string()))?;
     Ok((file, read))
 }

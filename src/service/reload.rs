@@ -2,7 +2,7 @@
 
 use crate::api::state::AppState;
 use crate::config::settings::Settings;
-use crate::config::{self, Config};
+use crate::config::{self, Config, MissingToken};
 use crate::operator::logging;
 use crate::pipeline::settings_mailbox::SettingsMailbox;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
@@ -84,8 +84,10 @@ impl Watch {
         // At once too: it may have been saved since it was read.
         loop {
             let path = self.path.clone();
-            let loaded =
-                tokio::task::spawn_blocking(move || config::load_with_settings(&path)).await;
+            let loaded = tokio::task::spawn_blocking(move || {
+                config::load_with_settings(Some(&path), MissingToken::Assume)
+            })
+            .await;
             let outcome = match loaded {
                 Ok(Ok((config, settings))) => {
                     self.tell_waiting(&settings.waiting_for_restart(&running), &state);

@@ -1,6 +1,6 @@
 //! What a service is, in the first lines of its log: an operator who is sent a log has no other way to know.
 
-use crate::config::Config;
+use crate::config::{Config, environment};
 use crate::log;
 use crate::mastodon::ids::Ids;
 use std::path::Path;
@@ -9,6 +9,7 @@ use url::Url;
 /// Logs which version this is, by what it is configured, and what that comes to. Nothing of it is secret.
 pub fn log(config: &Config, file: Option<&Path>) {
     let version = env!("CARGO_PKG_VERSION");
+    let variables = variables();
     match file {
         Some(file) => {
             let file = absolute(file);
@@ -16,8 +17,11 @@ pub fn log(config: &Config, file: Option<&Path>) {
         }
         None => tracing::info!(
             version,
-            "slackwater {version}, without a configuration file: every setting has its default"
+            "slackwater {version}, without a configuration file: settings have their defaults"
         ),
+    }
+    if !variables.is_empty() {
+        tracing::info!(variables, "over that, the environment has {variables}");
     }
     let feeds = absolute(&config.store.path);
     match &config.log {
@@ -44,6 +48,13 @@ pub fn log(config: &Config, file: Option<&Path>) {
         mastodon_ids = ids,
         "who may ask: {callers}. Clients of Mastodon's API see {ids}"
     );
+}
+
+/// The variables of the environment that are settings, by their names.
+fn variables() -> String {
+    let variables = environment::of_this_process().unwrap_or_default();
+    let names: Vec<String> = variables.into_iter().map(|(name, _)| name).collect();
+    names.join(", ")
 }
 
 /// Who may ask, in words.

@@ -127,6 +127,33 @@ fn the_configuration_in_it_is_accepted_at_both_levels() {
     }
 }
 
+/// A failure means that `docker compose up` refuses to start, or that the token of an earlier `.env` is another one.
+#[test]
+fn ours_needs_no_token_prepared_and_takes_one_that_is() {
+    let ours = read(OURS);
+    let content = ours["configs"]["slackwater"]["content"].as_str().unwrap();
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("slackwater.toml");
+    std::fs::write(&file, content).unwrap();
+    const NAME: &str = "SLACKWATER__AUTH__SERVICE_TOKENS";
+    let value = ours["services"]["slackwater"]["environment"][NAME].as_str();
+    let (start, made) = value.unwrap().split_once(":-").unwrap();
+    assert_eq!(start, "${SLACKWATER_TOKEN");
+    let made = made.strip_suffix('}').unwrap();
+    assert!(made.starts_with("made:/var/lib/slackwater/data/"), "{made}");
+    for token in [made, "0123456789abcdef0123456789abcdef"] {
+        let mut check = Command::new(binary());
+        let checked = check
+            .arg("check")
+            .arg(&file)
+            .env(NAME, token)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&checked.stderr);
+        assert!(checked.status.success(), "{said}");
+    }
+}
+
 /// A file of YAML as JSON, by the reader that comes with the clients.
 fn read(path: &str) -> Value {
     const SCRIPT: &str =

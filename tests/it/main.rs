@@ -53,6 +53,7 @@ mod nginx;
 mod objects;
 mod old_data;
 mod operate;
+mod packaging;
 mod patience;
 mod previews;
 mod ref_places;

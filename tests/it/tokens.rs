@@ -576,6 +576,8 @@ fn keys_are_read_from_files() {
     let environment = config::Environment {
         variable: &|_| None,
         memory_bytes: 0,
+        variables: Vec::new(),
+        missing_token: config::MissingToken::Assume,
     };
     let config = config::parse(&text, "s.toml", &environment).unwrap();
     assert_eq!(config.auth.jwt.unwrap().key, Secret::new(SECRET));

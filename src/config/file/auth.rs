@@ -14,7 +14,7 @@ pub const CURSOR_KEYS_MAX: usize = 8;
 #[serde(default, deny_unknown_fields)]
 pub struct Auth {
     /// What the backend sends as its bearer token, at least 16 bytes each; `env:NAME` or `file:PATH` to keep them out
-    /// of this file.
+    /// of this file, `made:PATH` for one that is made at the first start.
     #[schemars(length(min = 1))]
     pub service_tokens: Option<Vec<SecretText>>,
     /// Whether public and hashtag feeds may be read without a token.

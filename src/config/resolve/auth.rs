@@ -1,7 +1,8 @@
 //! `[auth]`: which tokens are taken, and what seals cursors.
 
 use super::Resolver;
-use super::secret_text::secret_text;
+use super::made_token::made_token;
+use super::secret_text::{MADE, secret_text};
 use crate::api::auth;
 use crate::api::auth::jwt::Algorithm;
 use crate::api::auth::secret::Secret;
@@ -9,6 +10,7 @@ use crate::api::auth::{introspection, jwt};
 use crate::config::file::{self, CURSOR_KEYS_MAX, CursorKeys, SecretText};
 use crate::config::mistake::quoted;
 use crate::config::validate::join;
+use std::path::Path;
 use std::time::Duration;
 
 /// The shortest secret to seal cursors with, in bytes: as long as what is made of it.
@@ -35,8 +37,9 @@ impl Resolver<'_> {
         }
         let tokens = written.service_tokens.unwrap_or_default();
         for (nth, SecretText(text)) in tokens.iter().enumerate() {
-            let allowed = "16 to 4096 letters, digits and signs, or env:NAME or file:PATH of such";
-            let found = match secret_text(text, self.environment) {
+            let allowed =
+                "16 to 4096 letters, digits and signs, or env:NAME, file:PATH or made:PATH of such";
+            let found = match self.service_token(text) {
                 Err(found) => found,
                 Ok(token) if !(16..=4096).contains(&token.len()) => {
                     format!("a token of {} bytes", token.len())
@@ -61,6 +64,17 @@ impl Resolver<'_> {
             .introspection
             .and_then(|written| self.introspection(written));
         (auth, cursor_keys)
+    }
+
+    /// A token of the backend. One that is written `made:PATH` is made at the first start, for those who would have to invent one.
+    fn service_token(&self, text: &str) -> Result<String, String> {
+        match text.strip_prefix(MADE) {
+            None => secret_text(text, self.environment),
+            Some(path) => {
+                let token = made_token(Path::new(path), self.environment.missing_token);
+                token.map_err(|why| format!("{MADE}{}: {why}", path.escape_debug()))
+            }
+        }
     }
 
     fn cursor_keys(&mut self, written: &CursorKeys) -> Vec<Option<Secret>> {

@@ -8,6 +8,7 @@ mod http;
 mod inbox;
 mod log;
 mod logging;
+mod made_token;
 mod mastodon;
 mod ordering;
 pub(super) mod secret_text;
@@ -77,9 +78,12 @@ struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
-    /// Whether the file has this key, right or wrong.
+    /// Whether the file or the environment has this key, right or wrong.
     fn is_written(&self, key: &str) -> bool {
-        self.validated.lines.contains_key(key)
+        let Validated {
+            lines, variables, ..
+        } = &*self.validated;
+        lines.contains_key(key) || variables.contains_key(key)
     }
 
     /// Whether the value of this key is wrong.
@@ -98,9 +102,11 @@ impl Resolver<'_> {
     }
 
     fn mistake(&mut self, key: &str, found: &str, allowed: &str, guess: Option<String>) {
+        let variable = self.validated.variables.get(key);
+        let line = self.validated.lines.get(key).copied();
         self.validated.mistakes.push(Mistake {
-            file: self.file.to_owned(),
-            line: self.validated.lines.get(key).copied(),
+            file: variable.map_or_else(|| self.file.to_owned(), Clone::clone),
+            line: line.filter(|_| variable.is_none()),
             key: key.to_owned(),
             found: found.to_owned(),
             allowed: allowed.to_owned(),

@@ -2,6 +2,9 @@
 
 use crate::config::Environment;
 
+/// What a token begins with that is made at the first start.
+pub(in crate::config) const MADE: &str = "made:";
+
 /// The text that a value stands for, written as `env:NAME`, `file:PATH` or plainly, without line ends behind it. Errors: what was
 /// found instead, without anything secret.
 pub(in crate::config) fn secret_text(
@@ -14,6 +17,9 @@ pub(in crate::config) fn secret_text(
     } else if let Some(path) = written.strip_prefix("file:") {
         std::fs::read_to_string(path)
             .map_err(|why| format!("file:{}, which cannot be read: {why}", path.escape_debug()))?
+    } else if written.starts_with(MADE) {
+        let written = written.escape_debug();
+        return Err(format!("{written}, and only auth.service_tokens are made"));
     } else {
         written.to_owned()
     };

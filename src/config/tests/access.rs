@@ -19,7 +19,7 @@ fn secrets_are_found_and_never_shown() {
     assert_eq!(config.auth.service_tokens, meant.map(Secret::new));
     assert!(!format!("{config:?}").contains("plainly"));
 
-    let token = "allowed: 16 to 4096 letters, digits and signs, or env:NAME or file:PATH of such";
+    let token = "allowed: 16 to 4096 letters, digits and signs, or env:NAME, file:PATH or made:PATH of such";
     check(
         "auth.service_tokens = [\n\"env:NOBODY\",\n\"file:/no/such\",\n\"hunter2\",\n\"env:SHORT\",\n\"hunter2 hunter2 hunter2\",\n1234567890123456]",
         &format!(

@@ -111,6 +111,10 @@ impl Document {
         let mut found = Vec::new();
         for code in self.code() {
             for line in code.replace("\\\n", " ").lines() {
+                // `docker compose exec slackwater` names the service of a compose file, and what follows is another program.
+                if line.starts_with("docker ") && !line.contains(" run ") {
+                    continue;
+                }
                 let mut words = line.split_whitespace();
                 while let Some(word) = words.next() {
                     if !word.contains('=') && word.rsplit('/').next() == Some(program) {
