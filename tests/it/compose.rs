@@ -155,7 +155,7 @@ fn ours_needs_no_token_prepared_and_takes_one_that_is() {
 }
 
 /// A file of YAML as JSON, by the reader that comes with the clients.
-fn read(path: &str) -> Value {
+pub(crate) fn read(path: &str) -> Value {
     const SCRIPT: &str =
         "import json, sys, yaml; json.dump(yaml.safe_load(open(sys.argv[1])), sys.stdout)";
     let mut python = Command::new(clients().join("python/bin/python"));

@@ -180,9 +180,9 @@ impl Drop for Broker {
     }
 }
 
-/// Where tests/run puts it.
-fn binary() -> PathBuf {
-    let tools = std::env::var_os("SLACKWATER_TEST_TOOLS").map_or_else(
+/// Where tests/run puts what the tests need.
+pub(crate) fn tools() -> PathBuf {
+    std::env::var_os("SLACKWATER_TEST_TOOLS").map_or_else(
         || {
             let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default());
             let cache = std::env::var_os("XDG_CACHE_HOME");
@@ -191,8 +191,11 @@ fn binary() -> PathBuf {
                 .join("slackwater-test")
         },
         PathBuf::from,
-    );
-    let binary = tools.join("tansu-0.6.0/bin/tansu");
+    )
+}
+
+fn binary() -> PathBuf {
+    let binary = tools().join("tansu-0.6.0/bin/tansu");
     assert!(
         binary.exists(),
         "there is no broker to test with at {}: run tests/run, which installs it and then runs the tests",

@@ -8,6 +8,7 @@ pub(crate) mod fediverse;
 pub(crate) mod instance;
 pub(crate) mod nginx;
 pub(crate) mod postgres;
+pub(crate) mod prometheus;
 pub(crate) mod replica;
 pub(crate) mod service;
 pub(crate) mod surface;
