@@ -26,6 +26,7 @@
 //! | [`pipeline`] | the loop that drives it: the log, threads, the clock, dead letters, checkpoints |
 //! | [`connector`] | Mastodon's database: changes noted by triggers, and read into records |
 //! | [`compare`] | Mastodon's own homes beside those here: every difference with its reason |
+//! | [`running_service`] | the running service as commands of its machine ask it |
 //! | [`config`] | the file as written, turned into each module's options |
 //! | [`service`] | all of it started and stopped |
 //! | [`demo`] | the service with a made-up fediverse around it, to look at |
@@ -45,4 +46,5 @@ pub mod log;
 pub mod mastodon;
 pub mod operator;
 pub mod pipeline;
+pub mod running_service;
 pub mod service;

@@ -4,6 +4,7 @@ mod command;
 
 use clap::{Parser, Subcommand};
 use command::check::check;
+use command::dead_letters::{DeadLettersCommand, dead_letters};
 use command::demo::show;
 use command::mastodon::{Mastodon, mastodon};
 use command::serve::serve;
@@ -90,6 +91,10 @@ enum Command {
     /// Slackwater beside a Mastodon: what is done in its database, and its homes beside those here.
     #[command(subcommand)]
     Mastodon(Mastodon),
+    /// Records that could not be used: what they are, and append them again. Asks the running service, or reads the log if none
+    /// runs.
+    #[command(subcommand)]
+    DeadLetters(DeadLettersCommand),
     /// Make a user token, to try things out with. Needs [auth.jwt].
     Token {
         /// The account that may read its feeds with it.
@@ -126,6 +131,7 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
     })?;
     let done = match command {
         Command::Mastodon(what) => return mastodon(&what),
+        Command::DeadLetters(what) => return dead_letters(&what),
         Command::Serve { config, rebuild } => serve(config.as_deref(), rebuild, &at_once),
         Command::Demo {
             listen,

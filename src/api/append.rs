@@ -182,7 +182,7 @@ impl App {
     }
 
     /// Appends records and waits until they are durable.
-    async fn append_durably(
+    pub(super) async fn append_durably(
         &self,
         records: Vec<NewRecord>,
         guard: InFlightGuard,

@@ -1,5 +1,6 @@
 //! Dead letters as the API shows them.
 
+use crate::log::dead_letters::replay::NotReplayed;
 use crate::log::dead_letters::{Excerpt, LetterExcerpt, LetterPage};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -45,6 +46,37 @@ pub struct DeadLetter {
     pub value: Option<RecordBytes>,
 }
 
+/// What became of a dead letter that was replayed.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Replayed {
+    /// The dead letter.
+    pub id: String,
+    /// What became of its record.
+    pub outcome: Outcome,
+    /// Why it is not good; null if it is.
+    pub reason: Option<String>,
+    /// The topic that the record was appended to; null if it was not.
+    pub topic: Option<String>,
+    /// The partition it was appended to.
+    pub partition: Option<i32>,
+    /// The offset it was appended at.
+    pub offset: Option<i64>,
+}
+
+/// What became of a record that was replayed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It was appended and taken in.
+    Good,
+    /// It was appended, and is a dead letter again.
+    SetAside,
+    /// It was not appended: it would be set aside again, or it is a relation.
+    Refused,
+    /// It was appended, and nothing has read it yet.
+    Appended,
+}
+
 /// A header of a record.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RecordHeader {
@@ -75,6 +107,20 @@ pub enum Encoding {
     Text,
     /// Base64 (RFC 4648, section 4).
     Base64,
+}
+
+impl Replayed {
+    /// A letter whose record was not appended.
+    pub fn refused(id: String, refused: &NotReplayed) -> Replayed {
+        Replayed {
+            id,
+            outcome: Outcome::Refused,
+            reason: Some(refused.to_string()),
+            topic: None,
+            partition: None,
+            offset: None,
+        }
+    }
 }
 
 impl From<LetterPage> for DeadLetters {

@@ -3,6 +3,7 @@
 use super::entry_cache::EntryCache;
 use super::log_end::LogEnd;
 use crate::log::in_flight::InFlight;
+use crate::log::recent_letters::RecentLetters;
 use crate::operator::connector_status::ConnectorStatus;
 use crate::operator::metrics::Metrics;
 use parking_lot::RwLock;
@@ -18,6 +19,8 @@ pub struct AppState {
     pub entry_cache: Arc<EntryCache>,
     /// Records that are being appended to the log.
     pub in_flight: InFlight,
+    /// The records that were set aside last.
+    pub recent_letters: RecentLetters,
     /// The end of the log, queried when a cursor is ahead of this node.
     pub log_end: LogEnd,
     /// The metrics of the service.
@@ -37,6 +40,7 @@ impl AppState {
             view,
             entry_cache: Arc::default(),
             in_flight: InFlight::default(),
+            recent_letters: RecentLetters::default(),
             log_end: LogEnd::default(),
             metrics: Arc::default(),
             refused_settings: Arc::default(),

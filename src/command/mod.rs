@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod configuration;
+pub(crate) mod dead_letters;
 pub(crate) mod demo;
 pub(crate) mod mastodon;
 pub(crate) mod mastodon_compare;

@@ -9,6 +9,7 @@
 //! | [`identity`] | which log it is |
 //! | [`kafka`] | the client of Kafka: consumer, producer, topics |
 //! | [`built_in`] | the log in a folder, for instances without Kafka |
+//! | [`recent_letters`] | the records that were set aside last |
 //! | [`in_flight`] | records that were stamped and are not in the log yet |
 //! | [`decode_batch`] | records decoded on every core, handed back in their order |
 
@@ -20,6 +21,7 @@ pub mod in_flight;
 pub mod kafka;
 pub mod letter_reader;
 pub mod reader;
+pub mod recent_letters;
 pub mod writer;
 
 pub use letter_reader::LetterReader;
@@ -129,6 +131,16 @@ pub fn open(
             let consumer = kafka::Consumer::start(options, from, taken)?;
             Ok((LogReader::Kafka(consumer), LogWriter::Kafka(producer)))
         }
+    }
+}
+
+/// Opens the writing end alone, while no service has the log. It blocks until the log answers.
+///
+/// Errors: the built-in log is in use; Kafka does not answer within a minute.
+pub fn open_writer(options: &Options) -> Result<LogWriter, LogError> {
+    match options {
+        Options::BuiltIn(options) => Ok(LogWriter::BuiltIn(BuiltInLog::open(options.clone())?)),
+        Options::Kafka(options) => Ok(LogWriter::Kafka(kafka::Producer::start(options)?)),
     }
 }
 

@@ -23,6 +23,7 @@ use crate::api::state::AppState;
 use crate::clock;
 use crate::log::decode_batch::decode_in_order;
 use crate::log::in_flight::InFlight;
+use crate::log::recent_letters::RecentLetters;
 use crate::log::{LogError, LogReader, LogWriter};
 use crate::operator::metrics::Metrics;
 use crate::operator::metrics::pipeline::Step;
@@ -97,6 +98,7 @@ pub struct Pipeline {
     log_writer: LogWriter,
     runtime: tokio::runtime::Handle,
     in_flight: InFlight,
+    recent_letters: RecentLetters,
     metrics: Arc<Metrics>,
     due: Due,
     settings_mailbox: SettingsMailbox,
@@ -148,6 +150,7 @@ impl Pipeline {
             log_writer,
             runtime,
             in_flight: InFlight::default(),
+            recent_letters: RecentLetters::default(),
             metrics: Arc::default(),
             due: options.due,
             settings_mailbox: SettingsMailbox::default(),
@@ -176,6 +179,7 @@ impl Pipeline {
     pub fn state(&self) -> AppState {
         AppState {
             in_flight: self.in_flight.clone(),
+            recent_letters: self.recent_letters.clone(),
             log_end: LogEnd::of(self.log_writer.clone()),
             metrics: Arc::clone(&self.metrics),
             ..AppState::of(self.engine.view().clone())
@@ -307,6 +311,7 @@ impl Pipeline {
     /// Keeps a record that cannot be used as a dead letter. The offset from which a crash reads on passes the record only
     /// afterwards, so none is lost silently.
     fn keep_dead_letter(&mut self, record: &Record, reason: &str) -> Result<(), PipelineError> {
+        self.recent_letters.note(record.position, reason);
         while self.dead_letters.keep(record, reason, &self.stop)? == Kept::NoRoom {
             // Nothing else is read meanwhile, and readiness says so.
             let failing = self.dead_letters.trouble()?.unwrap_or_default();

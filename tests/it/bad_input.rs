@@ -442,6 +442,8 @@ fn with_tokens_in_the_configuration_nobody_gets_in_without_one() {
         (Method::GET, "/v1/origins"),
         (Method::GET, "/v1/origins/a.example"),
         (Method::GET, "/v1/dead-letters"),
+        (Method::GET, "/v1/dead-letters/0-0"),
+        (Method::POST, "/v1/dead-letters/0-0/replay"),
         (Method::GET, "/metrics"),
     ] {
         for token in [

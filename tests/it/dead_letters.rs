@@ -2,6 +2,7 @@
 
 use crate::support::broker::Broker;
 use crate::support::instance::{self, Answer, Instance};
+use crate::support::nginx::free_port;
 use crate::support::wait_for;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -13,6 +14,7 @@ use slackwater_engine::record::{NewRecord, Topic};
 use slackwater_order::time::Time;
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -285,4 +287,179 @@ fn only_the_backend_reads_them_and_a_wrong_position_is_refused() {
     ] {
         assert_eq!(status(query, "0123456789abcdef"), 400, "{query}");
     }
+}
+
+const REF_TIME: &str = "2026-11-22T10:00:00Z";
+
+/// A post whose ref stands half an hour after its arrival: the backend's clock is ahead.
+fn ahead() -> NewRecord {
+    let value = r#"{"id":"https://a.example/1#c","type":"Create","actor":"https://a.example/users/ana","object":{"id":"https://a.example/1","type":"Note","attributedTo":"https://a.example/users/ana","content":"x","published":"2026-11-22T10:00:00Z","to":"as:Public"}}"#;
+    let arrived: Time = serde_json::from_value(json!(REF_TIME)).unwrap();
+    let reference = (arrived.millis() + 1_800_000) << 16;
+    NewRecord {
+        topic: Topic::Activities,
+        partition_by: ANA.into(),
+        key: ANA.into(),
+        value: Some(value.into()),
+        headers: vec![
+            ("ref".to_owned(), reference.to_string().into_bytes()),
+            ("arrived-at".to_owned(), REF_TIME.into()),
+            ("x".to_owned(), b"\xff".to_vec()),
+        ],
+        timestamp: clock::now(),
+    }
+}
+
+/// What the command wrote to standard output and to standard error, and its status.
+fn command(dir: &Path, arguments: &[&str]) -> (String, String, i32) {
+    let done = Command::new(instance::binary())
+        .args(["dead-letters"])
+        .args(arguments)
+        .args(["--config", "slackwater.toml"])
+        .current_dir(dir)
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (
+        text(done.stdout),
+        text(done.stderr),
+        done.status.code().unwrap(),
+    )
+}
+
+fn entries(instance: &Instance) -> Vec<Value> {
+    let page = instance.door.get("/v1/feeds/public").json();
+    page["entries"].as_array().unwrap().clone()
+}
+
+/// A failure means that a replay loses a record, doubles it, or gives it another place than it would have had.
+fn check_replay(log: &log::Options, dir: &Path, config: impl Fn(&str) -> String) {
+    let writer = writer(log);
+    append(&writer, vec![ahead(), nonsense().remove(0)]);
+    writer.close();
+    let port = free_port();
+    let listening = |skew: &str| {
+        let config = config(&format!(
+            "[ordering]\nplace = \"ref\"\nclock_skew = \"{skew}\"\n"
+        ));
+        config.replace("127.0.0.1:0", &format!("127.0.0.1:{port}"))
+    };
+    let mut instance = Instance::start(dir, &listening("2m"));
+    let all = wait_for_letters(&instance, 2);
+    let id_of = |reason: &str| {
+        let mut letters = letters(&all).iter();
+        let found = letters.find(|it| it["reason"].as_str().unwrap().contains(reason));
+        found.unwrap_or_else(|| panic!("{all}"))["id"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let (good, bad) = (id_of("https://a.example/1"), id_of("JSON"));
+
+    // The service is found where it listens, and asked.
+    let (out, err, status) = command(dir, &["list", "--json", "--reason", "NOT json"]);
+    assert_eq!(status, 0, "{err}");
+    assert!(
+        err.contains(&format!("asking the service at http://127.0.0.1:{port}")),
+        "{err}"
+    );
+    let found: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(ids(&found), [bad.as_str()]);
+    let (out, _, _) = command(dir, &["show", &bad]);
+    assert!(out.contains("Ünsinn") && out.contains("ref: 4711"), "{out}");
+    // Nothing was mended: one is set aside again, the other not even appended.
+    let (out, err, status) = command(dir, &["replay", &good, &bad]);
+    assert_eq!(status, 1, "{out}{err}");
+    assert!(
+        out.contains(&format!("{good}  set aside again, at ")),
+        "{out}"
+    );
+    assert!(
+        out.contains(&format!("{bad}  not appended: it can still not be used")),
+        "{out}"
+    );
+    assert_eq!(entries(&instance), Vec::<Value>::new());
+    wait_for_letters(&instance, 3);
+
+    // A kill, and what made it unusable is mended.
+    instance.kill9();
+    std::fs::write(instance.config(), listening("1h")).unwrap();
+    instance.restart();
+    instance.wait_until_ready();
+    for _ in 0..2 {
+        let (out, err, status) = command(dir, &["replay", &good]);
+        assert_eq!(status, 0, "{out}{err}");
+        assert!(out.starts_with(&format!("{good}  good, at ")), "{out}");
+    }
+    let [entry] = entries(&instance).try_into().unwrap();
+    assert_eq!(
+        (&entry["arrived"], &entry["uri"]),
+        (&json!(REF_TIME), &json!("https://a.example/1"))
+    );
+    let (out, _, status) = command(dir, &["replay", "--all", "--reason", "json"]);
+    assert_eq!((out.lines().count(), status), (1, 1), "{out}");
+    instance.kill9();
+
+    // No service runs: the log itself is read, and appended to.
+    let (out, err, status) = command(dir, &["list", "--json"]);
+    assert_eq!(status, 0, "{err}");
+    assert!(err.contains("no service answers at"), "{err}");
+    let found: Value = serde_json::from_str(&out).unwrap();
+    assert!(ids(&found).contains(&good), "{out}");
+    let (out, err, status) = command(dir, &["show", &good, "--json"]);
+    assert_eq!(status, 0, "{err}");
+    let shown: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(shown["value"]["bytes"], ahead().value.unwrap().len());
+    let (out, err, status) = command(dir, &["replay", &good]);
+    assert_eq!(status, 0, "{out}{err}");
+    assert!(out.starts_with(&format!("{good}  appended, at ")), "{out}");
+    let (_, err, status) = command(dir, &["show", "0-99999"]);
+    assert_eq!(status, 1);
+    assert!(err.contains("no dead letter 0-99999"), "{err}");
+    instance.restart();
+    instance.wait_until_ready();
+    instance.settle_all();
+    assert_eq!(entries(&instance), [entry]);
+}
+
+#[test]
+fn a_letter_of_the_built_in_log_is_replayed_once_it_can_be_used() {
+    let dir = TempDir::new().unwrap();
+    check_replay(&built_in(dir.path()), dir.path(), instance::built_in);
+}
+
+#[test]
+fn a_letter_in_kafka_is_replayed_once_it_can_be_used() {
+    let dir = TempDir::new().unwrap();
+    let broker = broker(dir.path());
+    let address = broker.address();
+    check_replay(&on(&broker), dir.path(), |more| {
+        instance::on_kafka(&address, more)
+    });
+}
+
+#[test]
+fn a_log_that_is_in_use_elsewhere_is_read_and_not_appended_to() {
+    let dir = TempDir::new().unwrap();
+    let mut all = nonsense();
+    all.push(ahead());
+    let writer = writer(&built_in(dir.path()));
+    append(&writer, all);
+    writer.close();
+    let more = "[ordering]\nplace = \"ref\"\n";
+    // Nothing in its configuration says where it listens.
+    let instance = Instance::start(dir.path(), &instance::built_in(more));
+    wait_for_letters(&instance, 5);
+    let (out, err, status) = command(dir.path(), &["list", "--json"]);
+    assert_eq!(status, 0, "{err}");
+    let found: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(found["dead_letters"], page(&instance, "")["dead_letters"]);
+    let (_, err, status) = command(dir.path(), &["replay", "0-0"]);
+    assert_eq!(status, 1, "{err}");
+    assert!(err.contains("in use") && err.contains("--at"), "{err}");
+    let at = instance.door.base().to_owned();
+    let (out, err, _) = command(dir.path(), &["replay", "--all", "--at", &at]);
+    assert_eq!(out.lines().count(), 5, "{out}{err}");
+    let relation = out.lines().find(|line| line.contains("it is a relation"));
+    assert!(relation.is_some(), "{out}");
 }

@@ -129,6 +129,9 @@ fn a_command_of_ours_has_the_flags_it_is_called_with() {
         "mastodon check",
         "mastodon delays",
         "mastodon compare",
+        "dead-letters list",
+        "dead-letters show",
+        "dead-letters replay",
     ];
     let helps: BTreeMap<_, _> = ours.into_iter().map(|name| (name, help_of(name))).collect();
     check(|document| {
@@ -143,7 +146,7 @@ fn a_command_of_ours_has_the_flags_it_is_called_with() {
             };
             let is_flag = |word: &&String| word.starts_with('-') && *word != "-";
             let name = match (name.as_str(), rest.first()) {
-                ("mastodon", Some(deed)) => format!("mastodon {deed}"),
+                ("mastodon" | "dead-letters", Some(deed)) => format!("{name} {deed}"),
                 (name, _) => name.to_owned(),
             };
             let help = helps.get(name.as_str());

@@ -107,6 +107,7 @@ fn whatever_is_answered_has_all_its_fields() {
         "DeadLetter",
         "RecordHeader",
         "RecordBytes",
+        "Replayed",
         "Readiness",
         "CatchingUp",
         "Problem",
@@ -699,6 +700,7 @@ fn every_answer_is_as_described() {
         checked.get(&open, of_letters, &path, 200);
     }
     checked.get(&open, of_letters, "/v1/dead-letters?before=x", 400);
+    letters(&mut checked, &open);
     let file = ("get", "/desk/{file}");
     checked.get(&open, file, "/desk/app.js", 200);
     checked.get(&open, file, "/desk/desk.css", 200);
@@ -924,6 +926,32 @@ fn shared_feeds(checked: &mut Checked, open: &Service) {
     assert_eq!(shown["explained"]["feeds"][0]["feed"], "home", "{shown}");
     let stranger = format!("/v1/posts/{id}?explain_for=8");
     checked.get(open, ("get", "/v1/posts/{id}"), &stranger, 404);
+}
+
+/// A record that could not be used, shown and replayed.
+fn letters(checked: &mut Checked, open: &Service) {
+    let theirs = "https://a.example/mallory";
+    let note = json!({"type": "Note", "id": "https://a.example/1", "attributedTo": theirs, "content": "x"});
+    let create = json!({"type": "Create", "id": "https://a.example/1#theirs", "actor": theirs, "object": note});
+    checked.activity(open, &[], &create);
+    let found = open.wait("/v1/dead-letters", |_, page| {
+        page["dead_letters"]
+            .as_array()
+            .is_some_and(|letters| letters.len() == 1)
+    });
+    let id = found["dead_letters"][0]["id"].as_str().unwrap();
+    let one = ("get", "/v1/dead-letters/{id}");
+    let again = ("post", "/v1/dead-letters/{id}/replay");
+    let path = |id: &str, more: &str| format!("/v1/dead-letters/{id}{more}");
+    let letter = checked.get(open, one, &path(id, ""), 200);
+    assert_eq!(letter, found["dead_letters"][0]);
+    let mut replay =
+        |id: &str, status| checked.ask(open, again, &path(id, "/replay"), &[], None, status);
+    assert_eq!(replay(id, 200)["outcome"], "set_aside");
+    replay("x", 400);
+    replay("9-9", 404);
+    checked.get(open, one, &path("x", ""), 400);
+    checked.get(open, one, &path("9-9", ""), 404);
 }
 
 /// What changed since a cursor, and how long the account waits.

@@ -8,7 +8,7 @@ use super::records::{
 use crate::api::accounts;
 use crate::api::actor::Actor;
 use crate::api::append_body::BODY_BYTES_MAX;
-use crate::api::dead_letter::DeadLetters;
+use crate::api::dead_letter::{DeadLetter, DeadLetters, Replayed};
 use crate::api::entry::Entry;
 use crate::api::origin::{self, Origin, Origins};
 use crate::api::responses::{Accepted, Accounts, Readiness, Replaced};
@@ -288,6 +288,40 @@ pub(super) fn dead_letters(schemas: &mut Schemas) -> Operation {
             "400",
             "A parameter that is none, or both `before` and `after`.",
         )
+}
+
+pub(super) fn dead_letter(schemas: &mut Schemas) -> Operation {
+    of_letter(
+        Operation::new("getDeadLetter", "One record that could not be used").answer::<DeadLetter>(
+            schemas,
+            "200",
+            "The letter, with up to 4 MB of the value.",
+        ),
+        schemas,
+    )
+}
+
+pub(super) fn replay(schemas: &mut Schemas) -> Operation {
+    of_letter(
+        Operation::new(
+            "replayDeadLetter",
+            "Append the record of a dead letter again",
+        )
+        .answer::<Replayed>(
+            schemas,
+            "200",
+            "What became of it. The letter stays. Once more is as harmless as a redelivery.",
+        ),
+        schemas,
+    )
+}
+
+fn of_letter(operation: Operation, schemas: &mut Schemas) -> Operation {
+    let id = json!({"type": "string", "pattern": "^[0-9]+-[0-9]+$", "description": "`id` of a dead letter."});
+    operation
+        .parameter(path("id", &id))
+        .problem(schemas, "400", "What is no id.")
+        .problem(schemas, "404", "There is none of this id, or no more.")
 }
 
 pub(super) fn metrics(_: &mut Schemas) -> Operation {

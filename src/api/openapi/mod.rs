@@ -13,7 +13,7 @@ pub(crate) use routes::{Description, Group, ROUTES};
 use super::actor::Actor;
 use super::app::App;
 use super::change_json::Changes;
-use super::dead_letter::DeadLetters;
+use super::dead_letter::{DeadLetters, Replayed};
 use super::entry::Entry;
 use super::origin::{Origin, Origins};
 use super::problem::Problem;
@@ -55,6 +55,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Value)> {
         ("origins.schema.json", answered::<Origins>()),
         ("origin.schema.json", answered::<Origin>()),
         ("dead-letters.schema.json", answered::<DeadLetters>()),
+        ("replayed.schema.json", answered::<Replayed>()),
         ("readiness.schema.json", answered::<Readiness>()),
         ("problem.schema.json", answered::<Problem>()),
         ("trace-line.schema.json", answered::<Sighting<'_>>()),

@@ -30,7 +30,7 @@ pub(crate) enum Group {
 }
 
 /// Every route of our own API.
-pub(crate) const ROUTES: [Route<App, Group>; 28] = [
+pub(crate) const ROUTES: [Route<App, Group>; 30] = [
     Route::new(
         Group::Backend,
         Method::Post,
@@ -198,6 +198,20 @@ pub(crate) const ROUTES: [Route<App, Group>; 28] = [
         "/v1/dead-letters",
         |on_method| on(on_method, dead_letters::dead_letters),
         backend::dead_letters,
+    ),
+    Route::new(
+        Group::Backend,
+        Method::Get,
+        "/v1/dead-letters/{id}",
+        |on_method| on(on_method, dead_letters::dead_letter),
+        backend::dead_letter,
+    ),
+    Route::new(
+        Group::Backend,
+        Method::Post,
+        "/v1/dead-letters/{id}/replay",
+        |on_method| on(on_method, dead_letters::replay),
+        backend::replay,
     ),
     Route::new(
         Group::Backend,

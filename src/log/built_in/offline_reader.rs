@@ -60,7 +60,8 @@ pub fn activities_bytes(path: &Path) -> u64 {
     sizes.map(|file| file.len()).sum()
 }
 
-fn files(folder: &Path) -> Result<Vec<(i64, PathBuf)>, BuiltInLogError> {
+/// The segments in a folder, oldest first.
+pub(super) fn files(folder: &Path) -> Result<Vec<(i64, PathBuf)>, BuiltInLogError> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(BuiltInLogError::io("list", folder))? {
         let path = entry.map_err(BuiltInLogError::io("list", folder))?.path();

@@ -61,7 +61,7 @@ pub trait LetterLog {
 }
 
 /// Reads a page of at most `limit` letters. It holds at most twice as many, cut, beside what the log hands over.
-pub fn page(log: &mut impl LetterLog, span: &Span, limit: usize) -> Result<LetterPage, LogError> {
+pub fn page(log: &mut dyn LetterLog, span: &Span, limit: usize) -> Result<LetterPage, LogError> {
     let mut parts = Vec::new();
     let mut letters = Vec::new();
     for PartitionOffsets { partition, offsets } in log.partitions()? {
@@ -172,7 +172,7 @@ struct Found {
 
 /// The last `limit` letters in a range, newest first.
 fn newest(
-    log: &mut impl LetterLog,
+    log: &mut dyn LetterLog,
     partition: i32,
     range: Range<i64>,
     limit: usize,
@@ -203,7 +203,7 @@ fn newest(
 
 /// The first `limit` letters in a range, oldest first.
 fn oldest(
-    log: &mut impl LetterLog,
+    log: &mut dyn LetterLog,
     partition: i32,
     range: Range<i64>,
     limit: usize,
