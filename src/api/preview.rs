@@ -14,6 +14,7 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use serde::Deserialize;
+use slackwater_engine::activity::handle::handle;
 use slackwater_engine::feed::store::disk::DiskError;
 use slackwater_engine::relationship::Patience;
 use slackwater_engine::view::feed_ref::FeedRef;
@@ -21,6 +22,7 @@ use slackwater_engine::view::page::PAGE_BYTES_MAX;
 use slackwater_engine::view::preview::Preview;
 use slackwater_engine::view::with_original::{WithOriginal, post_with_original};
 use slackwater_order::place::PostId;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 #[derive(Debug, Default, Deserialize)]
@@ -61,10 +63,11 @@ impl App {
         let read = || {
             let entries = self.taken(&preview, shown.clone(), limit)?;
             let next = self.taken(&preview, waiting.iter(), limit)?;
-            Ok((entries, next))
+            let handles = self.handles(entries.iter().chain(&next))?;
+            Ok((entries, next, handles))
         };
         let read: Result<_, DiskError> = disk_reads::read(read).await;
-        let (entries, next) = read.map_err(|e| Problem::internal(&e))?;
+        let (entries, next, handles) = read.map_err(|e| Problem::internal(&e))?;
         let hold_ms = u64::try_from(preview.hold_ms).unwrap_or(0);
         let hold_text = humantime::format_duration(Duration::from_millis(hold_ms)).to_string();
         let held_by = preview.held_by.iter().map(|origin| HeldBy {
@@ -86,9 +89,33 @@ impl App {
                     entry: Entry::new(post, original.as_deref()),
                 })
                 .collect(),
+            handles: handles
+                .iter()
+                .map(|(id, it)| (id.as_str(), it.clone()))
+                .collect(),
         });
         let body = body.map_err(|e| Problem::internal(&e))?;
         hold(room, json(body)).await
+    }
+
+    /// The handles of the authors of these, and of the authors of what they boost, as far as they are known.
+    fn handles<'a>(
+        &self,
+        entries: impl Iterator<Item = &'a WithOriginal>,
+    ) -> Result<BTreeMap<String, String>, DiskError> {
+        let authors: BTreeSet<&str> = entries
+            .flat_map(|(post, original)| [Some(post), original.as_ref()])
+            .flatten()
+            .map(|post| post.body.author.as_str())
+            .collect();
+        let mut handles = BTreeMap::new();
+        for author in authors {
+            if let Some(known) = self.state.view.store.actor(author)? {
+                let handle = handle(author, Some(&known.document), false).1;
+                handles.insert(author.to_owned(), handle);
+            }
+        }
+        Ok(handles)
     }
 
     /// The posts of as many of these ids as an answer takes, as far as they belong in the feed.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use slackwater_engine::relationship::Patience;
 use slackwater_engine::view::CatchingUp;
 use slackwater_order::time::Time;
+use std::collections::BTreeMap;
 
 /// The answer to posted activities or relationships.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -111,6 +112,8 @@ pub struct PreviewPage<'a> {
     pub waiting_count: usize,
     /// They, the one that is shown next first: up to `limit`, and about 4 MB of them at most.
     pub waiting: Vec<WaitingEntry<'a>>,
+    /// The handles, `user@host`, of the authors of these entries and of what they boost, by actor id: of those whose documents came.
+    pub handles: BTreeMap<&'a str, String>,
 }
 
 /// An entry that the feed holds back.
