@@ -114,6 +114,9 @@ impl App {
         };
         metrics.feeds.accounts.set(gauge(accounts));
         metrics.feeds.follows.set(gauge(follows));
+        let (entries_max, bytes_max) = store.unwritten_max();
+        metrics.feeds.unwritten_entries_max.set(gauge(entries_max));
+        metrics.feeds.unwritten_bytes_max.set(gauge(bytes_max));
         let bytes = i64::try_from(store.bytes_on_disk()).unwrap_or(i64::MAX);
         metrics.feeds.disk_bytes.set(bytes);
         metrics.machine.look_at_disks();

@@ -18,6 +18,10 @@ pub struct FeedMetrics {
     pub unwritten_entries: Gauge,
     /// Bytes of posts that wait for a checkpoint.
     pub unwritten_bytes: Gauge,
+    /// As many entries wait at most: then a checkpoint begins.
+    pub unwritten_entries_max: Gauge,
+    /// Posts of as many bytes wait at most: then a checkpoint begins.
+    pub unwritten_bytes_max: Gauge,
     /// Bytes of the data folder.
     pub disk_bytes: Gauge,
     /// Local accounts known.
@@ -36,6 +40,8 @@ impl Default for FeedMetrics {
             checkpoint_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 16)),
             unwritten_entries: Gauge::default(),
             unwritten_bytes: Gauge::default(),
+            unwritten_entries_max: Gauge::default(),
+            unwritten_bytes_max: Gauge::default(),
             disk_bytes: Gauge::default(),
             accounts: Gauge::default(),
             follows: Gauge::default(),
@@ -72,6 +78,16 @@ impl FeedMetrics {
             "Posts waiting for a checkpoint",
             Unit::Bytes,
             self.unwritten_bytes.clone(),
+        );
+        r.register(
+            "unwritten_entries_max",
+            "How many entries may wait: feed.unflushed_entries_max",
+            self.unwritten_entries_max.clone(),
+        );
+        r.register(
+            "unwritten_bytes_max",
+            "How many bytes of posts may wait: feed.unflushed_bytes_max",
+            self.unwritten_bytes_max.clone(),
         );
         r.register_with_unit(
             "disk",

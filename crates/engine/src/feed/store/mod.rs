@@ -193,6 +193,14 @@ impl Store {
         (entries, self.unwritten_bytes.load(Ordering::Relaxed))
     }
 
+    /// As many entries and bytes wait at most: then a checkpoint begins.
+    pub fn unwritten_max(&self) -> (usize, usize) {
+        (
+            self.options.unflushed_entries_max,
+            self.options.unflushed_bytes_max,
+        )
+    }
+
     /// Bytes of the data folder.
     pub fn bytes_on_disk(&self) -> u64 {
         self.disk.bytes()
