@@ -1,7 +1,8 @@
 // The operator's page in a real browser, headless. Says what it finds, a line of JSON each; every case ends with what must not
 // be: errors of the console and of scripts, and requests to elsewhere.
 //
-//     node desk.mjs URL TOKEN open | overview | origins | windows | token | origin | feeds | narrow | gone
+//     node desk.mjs URL TOKEN open | overview | origins | windows | token | origin | feeds | patience | accounts | letters | settings |
+//         demo | narrow | gone
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -199,6 +200,147 @@ const CASES = {
     await untilThere(numbered(6));
     say({ resumed: await column("order") });
     errors.splice(0, errors.length, ...errors.filter((it) => !/status of 404|ERR_CONNECTION|WebSocket connection/.test(it)));
+  },
+
+  /** Home of account 7 at every patience, by keyboard: `turned` is said at the longest, and what comes then waits before it is shown. */
+  async patience() {
+    await enter("/#/feeds/7");
+    await page.waitForSelector('[data-state="live"]', WITHIN);
+    const shown = () => page.$$eval("[data-column=order] li", (all) => all.map((it) => it.dataset.uri));
+    const count = (n) => page.waitForFunction((it) => document.querySelectorAll("[data-column=order] li").length === it, WITHIN, n);
+    const slider = () => page.$eval("#patience", (it) => it.getAttribute("aria-valuetext"));
+    const pressed = () => texts(".patience [aria-pressed=true]");
+    await count(2);
+    say({ own: [await shown(), await slider(), await pressed(), await text(".waits")] });
+    await page.focus("#patience");
+    await page.keyboard.press("End");
+    await count(1);
+    say({ held: [await shown(), await slider(), await pressed()] });
+    say({ sentence: await text(".waits") });
+    say({ waiting: await page.$$eval(".waiting li", (all) => all.map((it) => [it.dataset.uri, it.querySelector(".due").textContent])) });
+    say({ arrival: await page.$$eval("[data-column=arrival] li", (all) => all.map((it) => it.dataset.uri)) });
+    say({ origin: await page.$eval(".waiting a", (it) => it.getAttribute("href")) });
+    say({ counted: await text(".waiting li .due") });
+    const due = await text(".waiting li .due");
+    await page.waitForFunction((it) => document.querySelector(".waiting li .due")?.textContent !== it, WITHIN, due);
+    const faulty = [];
+    for (const scheme of ["light", "dark"]) {
+      await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+      faulty.push(...(await faults()));
+    }
+    await page.setViewport({ width: 400, height: 800 });
+    faulty.push(...(await faults()));
+    say({ faults: faulty });
+    say({ narrow: await width() });
+    await page.setViewport({ width: 1200, height: 800 });
+    say({ turned: true });
+    const fresh = "https://a.example/users/ana/posts/3";
+    await page.waitForSelector(`.waiting li[data-uri="${fresh}"]`, WITHIN);
+    say({ waits: true });
+    await page.focus("#patience");
+    await page.keyboard.press("Home");
+    await count(3);
+    say({ none: [await shown(), await slider(), await pressed()] });
+    await page.$$eval(".patience button", (all) => all[0].click());
+    await page.waitForFunction(() => document.querySelector(".patience [aria-pressed=true]").textContent === "Its own", WITHIN);
+    say({ again: [await shown(), await slider()] });
+  },
+
+  /** Thirty accounts: in pages, found, and opened by the keyboard. */
+  async accounts() {
+    await enter("/#/feeds");
+    await untilShown(".accounts li");
+    const listed = () => texts(".accounts a");
+    const untilFirst = (wanted) => page.waitForFunction((it) => document.querySelector(".accounts a")?.textContent === it, WITHIN, wanted);
+    say({ first: await listed() });
+    say({ row: await text(".accounts li") });
+    await page.click("nav.turn button:last-child");
+    await untilFirst("a12");
+    say({ second: await listed() });
+    await page.click("nav.turn button:first-child");
+    await untilFirst("a00");
+    await page.type("#account", "USERS/N25");
+    await untilFirst("a25");
+    say({ found: await listed() });
+    say({ faults: await faults() });
+    await page.setViewport({ width: 400, height: 800 });
+    say({ narrow: await width() });
+    await page.focus("#account");
+    await page.keyboard.press("Enter");
+    await until("h1", "Home of");
+    say({ opened: await page.evaluate(() => location.hash) });
+    await page.evaluate(() => (location.hash = "#/feeds"));
+    await untilShown(".accounts li");
+    await page.type("#account", "nobody");
+    await until(".found", "No account");
+    say({ nobody: await text(".found") });
+  },
+
+  /** Records that nobody can use, whatever stands in them. */
+  async letters() {
+    await enter("/#/dead-letters");
+    await untilShown(".letters li");
+    const ids = () => page.$$eval(".letters > li", (all) => all.map((it) => it.dataset.letter));
+    say({ first: await ids() });
+    say({ letter: await text(".letters > li") });
+    say({ folded: await page.$$eval(".letters > li", (all) => all.map((it) => [it.querySelector("details") !== null, it.querySelector("pre").textContent.length])) });
+    say({ harmed: await page.evaluate(() => document.title === "harmed" || document.querySelectorAll("main img, main script, main b").length) });
+    await page.$eval(".letters details", (it) => (it.open = true));
+    // What is unfolded stays so when the service is asked again.
+    const asked = page.waitForResponse((it) => it.url().includes("/v1/dead-letters"), WITHIN);
+    await asked;
+    say({ open: await page.$eval(".letters details", (it) => it.open) });
+    say({ faults: await faults() });
+    await page.setViewport({ width: 400, height: 800 });
+    say({ narrow: await width() });
+    await page.click("nav.turn button:last-child");
+    await page.waitForFunction((it) => document.querySelector(".letters > li")?.dataset.letter !== it, WITHIN, (await ids())[0]);
+    say({ second: await ids() });
+    await page.click("nav.turn button:first-child");
+    await page.waitForFunction(() => document.querySelector("nav.turn button").disabled, WITHIN);
+    say({ back: await ids() });
+  },
+
+  /** Memory, disks and the configuration: `refused` is said when a mistake in it is shown. */
+  async settings() {
+    await enter();
+    const card = (key) => page.$eval(`[data-number="${key}"]`, (it) => it.closest("article").textContent);
+    await page.waitForFunction(() => document.querySelector('[data-number="memory"]').textContent.includes("iB"), WITHIN);
+    say({ memory: await card("memory") });
+    say({ bars: await page.$$eval(".fill", (all) => all.filter((it) => it.checkVisibility()).length) });
+    say({ disk: await card("disk") });
+    say({ settings: await card("settings") });
+    say({ connector: await page.$eval('[data-number="connector"]', (it) => it.checkVisibility()) });
+    await page.waitForFunction(() => document.querySelector('[data-number="settings"]').textContent === "refused", WITHIN);
+    say({ refused: await card("settings") });
+    say({ faults: await faults() });
+    await page.waitForFunction(() => document.querySelector('[data-number="settings"]').textContent === "in force", WITHIN);
+    say({ mended: await card("settings") });
+  },
+
+  /** What is said of the demo, to who comes from it; the page of anybody else does not have it. */
+  async demo() {
+    await open("/?demo#/feeds/demo");
+    await untilShown(".tour");
+    say({ steps: (await texts(".steps li")).length });
+    await page.waitForSelector('[data-state="live"]', WITHIN);
+    await page.focus("#patience");
+    for (let n = 0; n < 7; n += 1) await page.keyboard.press("ArrowRight");
+    await until(".waits", "by threads-like.example");
+    say({ turned: await page.$eval("#patience", (it) => it.getAttribute("aria-valuetext")) });
+    await until(".came", "none of them below");
+    say({ came: await text(".came") });
+    say({ names: await texts(".waiting strong") });
+    say({ faults: await faults() });
+    await page.setViewport({ width: 400, height: 800 });
+    say({ narrow: await width() });
+    await page.click(".steps a");
+    await until("h1", "slow.example");
+    await page.waitForFunction(() => document.querySelectorAll(".presets button").length > 0, WITHIN);
+    say({ window: (await texts(".presets button")).at(-1) });
+    await open("/#/feeds/demo");
+    await page.waitForSelector('[data-state="live"]', WITHIN);
+    say({ plain: (await page.$$(".tour")).length });
   },
 
   /** In the dark, on a narrow screen, and by keyboard alone. */

@@ -2,8 +2,12 @@
 
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
-import { byArrival, nameOf, outOfOrder, textOf } from "../../src/desk/page/feeds.js";
+import { ShownSoFar } from "../../src/desk/page/columns.js";
+import { positionInWords, readable } from "../../src/desk/page/dead_letters.js";
+import { STOPS, stopOf, waitInWords } from "../../src/desk/page/patience.js";
+import { byArrival, nameOf, outOfOrder, textOf } from "../../src/desk/page/posts.js";
 import { Feed, compareIds } from "../../src/desk/page/stream.js";
+import { millisOf } from "../../src/desk/page/words.js";
 
 const real = { fetch: globalThis.fetch, WebSocket: globalThis.WebSocket };
 let feed;
@@ -231,4 +235,42 @@ test("the text of a post is what stands between its marks, however it was writte
     textOf(piece.repeat(200_000));
     assert.ok(performance.now() - begun < 1_000, piece);
   }
+});
+
+test("what came since the first look is counted, and what of it came below what was shown", () => {
+  const entry = (id) => ({ id: String(id) });
+  const sofar = new ShownSoFar();
+  const take = (ids, isWhole) => (sofar.take(ids.map(entry), isWhole, 7), [sofar.came, sofar.behind]);
+  assert.deepEqual(take([30, 20], false), [0, 0], "the first look");
+  assert.deepEqual(take([40, 30, 20], false), [1, 0], "on top");
+  assert.deepEqual(take([40, 35, 30, 20], false), [2, 1], "below what was shown");
+  assert.deepEqual(take([40, 35, 30, 20], false), [2, 1], "nothing new");
+  assert.deepEqual(take([40, 35, 30, 10], true), [2, 1], "what moves in at the end has not come");
+  assert.deepEqual(take([40, 35, 30, 10, 5], true), [3, 2], "where all is shown, the lowest has");
+  assert.deepEqual([...sofar.entries.values()].map((it) => it.behind), [false, false, true, false, true]);
+});
+
+test("a patience is said in words, with what waits for whom and until when", () => {
+  const preview = { patience: "20m", hold: "16m", held_by: [{ origin: "threads.net", wait: "16m" }], waiting_count: 2, waiting: [{ shown_at: "2026-11-22T10:19:00Z" }] };
+  const now = Date.parse("2026-11-22T10:18:11Z");
+  assert.equal(waitInWords(preview, now), "2 posts wait, the next is shown in 49 s; posts are held back for 16 min by threads.net.");
+  assert.equal(waitInWords({ ...preview, waiting_count: 0, waiting: [] }, now), "Nothing waits at the moment; posts are held back for 16 min by threads.net.");
+  assert.match(waitInWords({ ...preview, patience: "0s", hold: "0s" }, now), /^Nothing is held back\. /);
+  assert.match(waitInWords({ ...preview, patience: "5s", hold: "0s" }, now), /no origin/);
+  assert.equal(stopOf("0s", millisOf), 0);
+  assert.equal(STOPS[stopOf("25s", millisOf)], "20s");
+  assert.equal(STOPS[stopOf("1m 30s", millisOf)], "1m");
+  assert.equal(STOPS[stopOf("2days", millisOf)], "1h");
+  assert.equal(STOPS[stopOf("complete", millisOf)], "complete");
+});
+
+test("a record is shown as it came, and JSON with its lines set apart only where that changes nothing", () => {
+  const text = (data, more = {}) => readable({ encoding: "text", data, bytes: 1, cut: false, ...more });
+  assert.equal(text('{"a":[1]}'), '{\n  "a": [\n    1\n  ]\n}');
+  assert.equal(text("{nonsense"), "{nonsense");
+  assert.equal(text('{"id":117659507097613121}'), '{"id":117659507097613121}');
+  assert.equal(text('{"a":1,"a":2}'), '{"a":1,"a":2}');
+  assert.equal(text('{"a":1}', { cut: true }), '{"a":1}');
+  assert.equal(positionInWords({ topic: "activities", partition: 0, offset: 3 }), "activities, partition 0, offset 3");
+  assert.equal(positionInWords({ topic: null, partition: null, offset: null }), "it is not known where it stood");
 });

@@ -46,13 +46,13 @@ fn nonsense() -> Vec<NewRecord> {
 }
 
 /// The writing end of a log. That of the built-in log must be closed before the service starts.
-fn writer(options: &log::Options) -> LogWriter {
+pub(crate) fn writer(options: &log::Options) -> LogWriter {
     let (reader, writer) = log::open(options, &[], &[]).unwrap();
     reader.stop();
     writer
 }
 
-fn built_in(dir: &Path) -> log::Options {
+pub(crate) fn built_in(dir: &Path) -> log::Options {
     log::Options::BuiltIn(built_in::Options::at(dir.join("log")))
 }
 
@@ -72,7 +72,7 @@ fn broker(dir: &Path) -> Broker {
     broker
 }
 
-fn append(writer: &LogWriter, records: Vec<NewRecord>) {
+pub(crate) fn append(writer: &LogWriter, records: Vec<NewRecord>) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(writer.append(records)).unwrap();
 }

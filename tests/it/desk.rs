@@ -1,5 +1,7 @@
 //! The operator's page, in a real browser before the real binary: `tests/clients/desk.mjs` looks and says what it finds.
 
+mod views;
+
 use crate::clients::{Client, clients};
 use crate::support::instance::binary;
 use crate::support::service::Service;
@@ -15,13 +17,13 @@ use tempfile::TempDir;
 const SCRIPT: &str = "desk.mjs";
 
 /// A browser that looks at the page of a service.
-struct Browser {
+pub(crate) struct Browser {
     client: Client,
     _profile: TempDir,
 }
 
 impl Browser {
-    fn start(base: &str, token: &str, what: &str) -> Browser {
+    pub(crate) fn start(base: &str, token: &str, what: &str) -> Browser {
         let profile = TempDir::new().unwrap();
         let environment = [("SLACKWATER_TEST_PROFILE", profile.path().to_owned())];
         Browser {
@@ -35,12 +37,12 @@ impl Browser {
         Browser::start(surface.door().base(), SERVICE, what)
     }
 
-    fn said(&self, field: &str) -> Value {
+    pub(crate) fn said(&self, field: &str) -> Value {
         self.client.said(field)
     }
 
     /// A failure means that the page fails in the browser, or asks somebody else for something.
-    fn ends_clean(&self) {
+    pub(crate) fn ends_clean(&self) {
         assert_eq!(self.said("errors"), json!([]));
         assert_eq!(self.said("elsewhere"), json!([]));
     }

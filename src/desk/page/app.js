@@ -1,5 +1,6 @@
 // The page as a whole: which view is shown, what the service is asked for and how often, and what is said while it does not answer.
 
+import { deadLettersPage } from "./dead_letters.js";
 import { el, fill, say } from "./dom.js";
 import { feedsPage } from "./feeds.js";
 import { parse, total } from "./metrics.js";
@@ -32,6 +33,7 @@ const ORIGINS_EVERY = 5;
 const PAGES = [
   { path: "", name: "Overview", make: overview },
   { path: "feeds", name: "Feeds", make: feedsPage },
+  { path: "dead-letters", name: "Dead letters", make: deadLettersPage },
   { path: "origins", make: originPage },
 ];
 

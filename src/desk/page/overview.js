@@ -4,7 +4,7 @@ import { trend } from "./curve.js";
 import { el, fill, say } from "./dom.js";
 import { byLabel, total } from "./metrics.js";
 import { originsTable } from "./origins.js";
-import { count, counted, duration, percent, perSecond, size } from "./words.js";
+import { ago, count, counted, duration, percent, perSecond, size } from "./words.js";
 
 /** The verdicts in the order they are shown in, with what they are called. */
 const VERDICTS = /** @type {const} */ ([
@@ -15,6 +15,11 @@ const VERDICTS = /** @type {const} */ ([
   ["undated", "undated"],
   ["fetched", "fetched"],
 ]);
+/** The share of memory, and of a disk, from which on somebody should look. */
+const MEMORY_CARE = 0.9;
+const DISK_CARE = 0.9;
+/** What the mistakes of a configuration stand behind in `/readyz`. */
+const REFUSED = "was refused:";
 /** Partitions that lag, of which there is a line each; the others are counted. */
 const PARTITIONS_MAX = 6;
 
@@ -23,7 +28,7 @@ const PARTITIONS_MAX = 6;
  * @returns {import("./app.js").View}
  */
 export function overview() {
-  const numbers = [records, posts, entries, lag, readers, letters, disk, connector].map((make) => make());
+  const numbers = [records, posts, memory, lag, readers, letters, disk, settings, connector].map((make) => make());
   const table = originsTable();
   const element = el(
     "div",
@@ -92,17 +97,49 @@ function posts() {
   };
 }
 
-function entries() {
-  const { element, value, below } = card("Entries written", "entries");
+/** What waits in memory against its bounds, and the process against what it may use. */
+function memory() {
+  const { element, value, below } = card("Memory", "memory");
+  const whole = bounded("that this process may use");
+  const entries = bounded("entries that may wait for a checkpoint");
+  const bytes = bounded("of posts that may wait for one");
   const text = el("p");
-  below.append(text);
+  below.append(whole.element, entries.element, bytes.element, text);
   return {
     element,
     update({ samples }) {
-      say(value, count(total(samples, "slackwater_entries_written_total")));
-      const waiting = total(samples, "slackwater_unwritten_entries");
-      const bytes = total(samples, "slackwater_unwritten_bytes");
-      say(text, `${counted(waiting, "more waits", "more wait")} in memory for a checkpoint, with ${size(bytes)} of posts`);
+      const of = (name) => total(samples, name);
+      const resident = of("process_resident_memory_bytes");
+      say(value, size(resident));
+      const parts = [
+        whole.update(resident, of("slackwater_usable_memory_bytes"), size),
+        entries.update(of("slackwater_unwritten_entries"), of("slackwater_unwritten_entries_max"), count),
+        bytes.update(of("slackwater_unwritten_bytes"), of("slackwater_unwritten_bytes_max"), size),
+      ];
+      element.classList.toggle("care", MEMORY_CARE <= parts[0]);
+      say(text, `${count(of("slackwater_entries_written_total"))} entries written since the start`);
+    },
+  };
+}
+
+/**
+ * A part of a bound as a bar, in words below it.
+ * @param {string} what the bound is of, after its number
+ */
+function bounded(what) {
+  const bar = el("div", { class: "fill", "aria-hidden": "true" }, el("span", {}));
+  const words = el("p");
+  const element = el("div", { class: "bounded" }, bar, words);
+  return {
+    element,
+    /** The part, from 0 on; 0 if the bound is unknown. */
+    update(used, most, inWords) {
+      const part = 0 < most ? used / most : 0;
+      element.hidden = most <= 0;
+      bar.firstElementChild.style.width = `${Math.min(100, part * 100)}%`;
+      bar.classList.toggle("full", MEMORY_CARE <= part);
+      say(words, `${inWords(used)} of ${inWords(most)} ${what}`);
+      return part;
     },
   };
 }
@@ -143,7 +180,7 @@ function readers() {
 function letters() {
   const { element, value, below } = card("Dead letters", "letters");
   const list = el("ul", { class: "plain" });
-  below.append(list);
+  below.append(list, el("p", {}, el("a", { href: "#/dead-letters" }, "All dead letters")));
   return {
     element,
     update({ samples }) {
@@ -163,13 +200,30 @@ function letters() {
 }
 
 function disk() {
-  const { element, value, below } = card("Feeds on disk", "disk");
+  const { element, value, below } = card("On disk", "disk");
+  const list = el("p");
+  const frees = new Map(["feeds", "log"].map((folder) => [folder, bounded(`in use on the disk of ${folder === "log" ? "the log" : folder}`)]));
   const text = el("p");
-  below.append(text);
+  below.append(list, ...[...frees.values()].map((it) => it.element), text);
   return {
     element,
     update({ samples }) {
-      say(value, size(total(samples, "slackwater_disk_bytes")));
+      const feeds = total(samples, "slackwater_disk_bytes");
+      const log = total(samples, "slackwater_log_bytes");
+      say(value, size(feeds + log));
+      say(list, 0 < log ? `feeds ${size(feeds)}, log ${size(log)}` : `feeds ${size(feeds)}`);
+      const free = byLabel(samples, "slackwater_disk_free_bytes", "folder");
+      const all = byLabel(samples, "slackwater_disk_size_bytes", "folder");
+      let fullest = 0;
+      for (const [folder, it] of frees) {
+        const most = all.get(folder) ?? 0;
+        // Two folders on one disk are told of once.
+        const apart = Math.abs((free.get("log") ?? 0) - (free.get("feeds") ?? 0));
+        const isSame = folder === "log" && most === all.get("feeds") && apart < most / 1_000;
+        const part = it.update(most - (free.get(folder) ?? 0), isSame ? 0 : most, size);
+        fullest = Math.max(fullest, part);
+      }
+      element.classList.toggle("care", DISK_CARE <= fullest);
       const made = total(samples, "slackwater_checkpoint_seconds_count");
       const took = total(samples, "slackwater_checkpoint_seconds_sum");
       say(text, made === 0 ? "no checkpoint yet since the start" : `${counted(made, "checkpoint")} since the start, ${duration((took / made) * 1000)} each`);
@@ -177,24 +231,59 @@ function disk() {
   };
 }
 
-/** Shown while there is a Mastodon's database to follow. */
-function connector() {
-  const { element, value, below } = card("Mastodon’s database", "connector");
+/** The configuration: how often it was read again, and the mistake for which it was refused. */
+function settings() {
+  const { element, value, below } = card("Configuration", "settings");
   const text = el("p");
-  below.append(text);
-  element.hidden = true;
+  const mistakes = el("p", { class: "mistakes" });
+  const restart = el("p");
+  below.append(text, mistakes, restart);
   return {
     element,
     update({ samples, readiness }) {
+      const counts = byLabel(samples, "slackwater_config_reloads_total", "outcome");
+      const isRefused = total(samples, "slackwater_config_refused") === 1;
+      const waiting = total(samples, "slackwater_config_restart_needed");
+      const named = [["taken_over", "taken over"], ["unchanged", "unchanged"], ["refused", "refused"]].filter(([outcome]) => 0 < (counts.get(outcome) ?? 0));
+      say(value, isRefused ? "refused" : 0 < waiting ? "restart needed" : "in force");
+      element.classList.toggle("care", isRefused || 0 < waiting);
+      say(text, named.length === 0 ? "not read again since the start" : `read again: ${named.map(([outcome, name]) => `${count(counts.get(outcome))} times ${name}`).join(", ")}`.replace(/\b1 times/g, "once"));
+      const detail = readiness?.detail ?? "";
+      const at = detail.indexOf(REFUSED);
+      say(mistakes, isRefused ? (at === -1 ? "What was saved last has a mistake; what was in force stays so." : detail.slice(at + REFUSED.length).trim()) : "");
+      say(restart, 0 < waiting ? `${counted(waiting, "setting that changed waits", "settings that changed wait")} for a restart` : "");
+    },
+  };
+}
+
+/** Shown if Mastodon's database is configured. */
+function connector() {
+  const { element, value, below } = card("Mastodon’s database", "connector");
+  const text = el("p");
+  const put = el("p");
+  const compared = el("p");
+  below.append(text, put, compared);
+  element.hidden = true;
+  return {
+    element,
+    update({ samples, readiness, now }) {
       const of = (name) => total(samples, `slackwater_connector_${name}`);
-      const isImporting = readiness?.detail.startsWith("importing") === true;
+      const comparison = (name) => total(samples, `slackwater_compare_${name}`);
+      const detail = readiness?.detail ?? "";
+      const isImporting = detail.startsWith("importing");
       const isFollowing = of("following") === 1;
-      const rows = of("rows_total");
-      element.hidden = !(isFollowing || isImporting || 0 < rows + of("records_total") + of("outbox_rows"));
-      element.classList.toggle("care", !isFollowing);
+      const unusable = of("unusable_total");
+      const at = comparison("last_run_timestamp_seconds");
+      const unexplained = comparison("unexplained");
+      element.hidden = of("configured") !== 1;
+      element.classList.toggle("care", !isFollowing || 0 < unusable + unexplained);
       say(value, isFollowing ? "followed" : isImporting ? "import" : "not followed");
-      const waiting = `${counted(of("outbox_rows"), "row waits", "rows wait")}, the oldest for ${duration(of("lag_seconds") * 1000)}`;
-      say(text, isImporting ? readiness.detail : `${counted(rows, "row")} of the outbox taken; ${waiting}`);
+      const waiting = `${counted(of("outbox_rows"), "row waits", "rows wait")} in the outbox, the oldest for ${duration(of("lag_seconds") * 1000)}; ${counted(of("rows_total"), "row")} taken`;
+      say(text, isFollowing ? waiting : detail);
+      say(put, `${counted(of("records_total"), "record")} made, ${counted(of("healed_total"), "relation")} put right${0 < unusable ? `, ${count(unusable)} found that cannot be used` : ""}`);
+      const differences = `${count(comparison("only_in_mastodon"))} posts only in Mastodon’s homes, ${count(comparison("only_here"))} only here, ${count(comparison("moved"))} moved, ${count(unexplained)} without a reason`;
+      const failed = comparison("failed");
+      say(compared, at === 0 ? "" : `Compared ${ago(new Date(at * 1000).toISOString(), now)}: ${counted(comparison("accounts"), "account")}${0 < failed ? `, ${count(failed)} not` : ""}; ${differences}.`);
     },
   };
 }

@@ -120,3 +120,24 @@ function two(smaller, each, large, small, many) {
   const rest = smaller % each;
   return rest === 0 || many <= whole && each === 24 ? `${whole} ${large}` : `${whole} ${large} ${rest} ${small}`;
 }
+
+const UNITS_MS = { ms: 1, s: SECOND, m: MINUTE, h: HOUR, day: DAY, days: DAY, d: DAY, month: 30.44 * DAY, months: 30.44 * DAY, year: 365.25 * DAY, years: 365.25 * DAY };
+
+/**
+ * Milliseconds of a duration as the API writes it: `0s`, `1m 30s`, `250ms`; endless for `complete`.
+ * @param {string} text
+ */
+export function millisOf(text) {
+  if (text === "complete") return Infinity;
+  return [...text.matchAll(/([0-9]+)\s*([a-z]+)/g)].reduce((sum, [, number, unit]) => sum + Number(number) * (UNITS_MS[unit] ?? 0), 0);
+}
+
+/**
+ * A duration as the API writes it, for people.
+ * @param {string} text
+ */
+export function durationOf(text) {
+  if (text === "complete") return text;
+  const ms = millisOf(text);
+  return ms === 0 ? "0 s" : duration(ms);
+}
