@@ -83,14 +83,17 @@ impl Client {
         Ok(())
     }
 
-    /// Posts activities that came before, all in one request, as when an instance begins.
-    pub async fn deliver_all(&self, events: &[ScheduledPost]) -> Result<(), ClientError> {
+    /// Posts what came before, all in one request, as when an instance begins: profiles, then activities.
+    pub async fn deliver_all(
+        &self,
+        profiles: &[Value],
+        events: &[ScheduledPost],
+    ) -> Result<(), ClientError> {
         let wrapped = |it: &ScheduledPost| json!({"activity": it.activity, "arrived_at": it.arrives.rfc3339()});
-        let lines = events
-            .iter()
-            .map(|it| format!("{}\n", wrapped(it)))
-            .collect();
-        self.post_lines("/v1/activities", lines, events.len()).await
+        let profiles = profiles.iter().map(|it| json!({"activity": it}));
+        let lines: Vec<Value> = profiles.chain(events.iter().map(wrapped)).collect();
+        let text = lines.iter().map(|it| format!("{it}\n")).collect();
+        self.post_lines("/v1/activities", text, lines.len()).await
     }
 
     /// The newest entries of the account's home feed, in the feed's order.

@@ -11,7 +11,7 @@ use activity::Draft;
 use fastrand::Rng;
 use people::{DeliveryStyle, PEOPLE, Person, THREADS};
 use serde_json::{Value, json};
-use slackwater_fediverse::json::relation;
+use slackwater_fediverse::json::{relation, update_of_person};
 use slackwater_order::time::Time;
 use std::time::Duration;
 
@@ -67,6 +67,19 @@ pub fn relationships(account: &str, patience: &str, follows: &[&Person]) -> Vec<
     std::iter::once(relation("account", account, &whole, false))
         .chain(follows.iter().map(follow))
         .collect()
+}
+
+/// The Updates by which the origins of those who write say what their names are.
+pub fn profiles() -> Vec<Value> {
+    let profile = |person: &Person| {
+        let actor = person.actor();
+        let mut update = update_of_person(&actor, &format!("{actor}/followers"));
+        if let Some(document) = update.get_mut("object").and_then(Value::as_object_mut) {
+            document.insert("preferredUsername".to_owned(), json!(person.name));
+        }
+        update
+    };
+    PEOPLE.iter().map(profile).collect()
 }
 
 /// The posts written in the `nth` hour after `start`, which is a whole second, in that order. No two posts are of the same second, so

@@ -255,7 +255,8 @@ impl Demo {
         self.introduce(folder).map_err(DemoError::Output)?;
         self.client.relate(&settings::accounts()).await?;
         let before = self.arrived_by(clock::now());
-        self.client.deliver_all(&before).await?;
+        let profiles = fediverse::profiles();
+        self.client.deliver_all(&profiles, &before).await?;
         self.by_arrival = before.iter().rev().map(column_entry).collect();
         self.by_arrival.truncate(ARRIVALS_MAX);
         // Accepted is durable, not yet in the feed: that takes a moment.
@@ -363,7 +364,7 @@ impl Demo {
         let lines = [
             "Slackwater demo: a made-up fediverse, where a second stands for a minute.".to_owned(),
             format!("Look at it:  {}{another}", self.page_url),
-            "    There, move the slider \"Patience\" to 20 s: what threads-like.example holds for 15 s comes in order, and".to_owned(),
+            "    There, move the slider \"Patience\" to 30 s: what threads-like.example holds for 15 s comes in order, and".to_owned(),
             "    the page says what waits meanwhile. Then open slow.example: its page says which window would find its".to_owned(),
             "    posts in time, and the lines for it.".to_owned(),
             format!("Read it:  curl {}", self.feed_url),

@@ -14,8 +14,8 @@ pub const ACCOUNT: &str = "demo";
 
 /// Accounts beside that: their names, their patience, and whether they follow the origin that holds posts for long.
 const PATIENT: [(&str, &str, bool); 2] = [
-    ("demo-patient-20s", "20s", true),
-    ("demo-patient-20s-without-threads-like", "20s", false),
+    ("demo-patient-30s", "30s", true),
+    ("demo-patient-30s-without-threads-like", "30s", false),
 ];
 
 /// Writes the configuration into the demo's folder, and reads it as `serve` does. Where it is, and what it says.
@@ -43,7 +43,7 @@ connections_max = 500
 reorder_window = "2s"
 
 [ordering.origin."threads-like.example"]
-reorder_window = "16s"
+reorder_window = "21s"
 [ordering.origin."bridge.example"]
 reorder_window = "12s"
 # slow.example has no window of its own yet: its page says which one would find its posts in time.
@@ -94,7 +94,7 @@ mod tests {
         let windows = &config.pipeline.engine.windows;
         let window = |host: &str| windows.of(host).reorder_window;
         let fixed = |seconds| ReorderWindow::Fixed(Duration::from_secs(seconds));
-        assert_eq!(window("threads-like.example"), fixed(16));
+        assert_eq!(window("threads-like.example"), fixed(21));
         assert_eq!(window("bridge.example"), fixed(12));
         assert_eq!(window("slow.example"), fixed(2));
     }

@@ -1,5 +1,6 @@
 //! The demo as a newcomer meets it, but for the terminal: the real binary, its lines, its address, its end.
 
+use crate::desk::Browser;
 use crate::support::wait_for;
 use serde_json::{Value, json};
 use std::fs::Permissions;
@@ -83,8 +84,8 @@ fn its_accounts_have_the_patience_that_their_names_say() {
         .collect();
     let wanted = [
         ("demo", "0s"),
-        ("demo-patient-20s", "20s"),
-        ("demo-patient-20s-without-threads-like", "20s"),
+        ("demo-patient-30s", "30s"),
+        ("demo-patient-30s-without-threads-like", "30s"),
     ];
     assert_eq!(
         named,
@@ -98,10 +99,10 @@ fn its_accounts_have_the_patience_that_their_names_say() {
     };
     assert_eq!(held_by("demo"), json!([]));
     assert_eq!(
-        held_by("demo-patient-20s"),
-        json!([{"origin": "threads-like.example", "wait": "16s"}])
+        held_by("demo-patient-30s"),
+        json!([{"origin": "threads-like.example", "wait": "21s"}])
     );
-    let without = held_by("demo-patient-20s-without-threads-like");
+    let without = held_by("demo-patient-30s-without-threads-like");
     assert_eq!(
         without,
         json!([{"origin": "bridge.example", "wait": "12s"}])
@@ -130,6 +131,37 @@ fn a_window_that_is_saved_in_its_settings_is_in_force() {
     wait_for("the window that was saved", || {
         (window() == Some(9_000)).then_some(())
     });
+    demo.signal("INT");
+    demo.wait_for("Ended.");
+    demo.has_ended_well();
+}
+
+/// A failure means that the page tells a newcomer of something that is not to be seen.
+#[test]
+fn its_page_says_what_is_to_be_seen_and_it_is() {
+    let mut demo = Demo::start(&[]);
+    demo.wait_for("In order (Slackwater)");
+    let base = demo.url.split("/v1/").next().unwrap().to_owned();
+    let client = Browser::start(&base, "", "demo");
+    assert_eq!(client.said("steps"), 4);
+    assert_eq!(client.said("turned"), "30 s");
+    let names = client.said("names");
+    let names = names.as_array().unwrap();
+    assert!(!names.is_empty());
+    for name in names {
+        let name = name.as_str().unwrap();
+        let person = name.split('@').next().unwrap();
+        assert!(person.chars().all(|c| c.is_ascii_lowercase()), "{name}");
+    }
+    assert_eq!(client.said("faults"), json!([]));
+    assert_eq!(client.said("narrow"), json!([400, 400]));
+    let window = client.said("window");
+    assert!(
+        window.as_str().unwrap().starts_with("Finds 100 %: "),
+        "{window}"
+    );
+    assert_eq!(client.said("plain"), 0);
+    client.ends_clean();
     demo.signal("INT");
     demo.wait_for("Ended.");
     demo.has_ended_well();

@@ -95,3 +95,16 @@ fn every_activity_is_understood_as_it_is_meant() {
         assert_eq!(known.map(Person::handle), Some(it.handle));
     }
 }
+
+#[test]
+fn everybody_has_a_profile_with_their_name() {
+    let profiles = profiles();
+    assert_eq!(profiles.len(), PEOPLE.len());
+    for (person, profile) in PEOPLE.iter().zip(profiles) {
+        let bytes = serde_json::to_vec(&profile).unwrap();
+        let read = decode(&bytes, Vouched::default());
+        assert!(read.is_ok(), "{profile}: {read:?}");
+        assert_eq!(profile["object"]["preferredUsername"], person.name);
+        assert_eq!(profile["actor"], person.actor());
+    }
+}
