@@ -317,7 +317,7 @@ fn check(mut what_is_wrong: impl FnMut(&Document) -> Vec<String>) {
 }
 
 /// All documents, the README first.
-fn documents() -> Vec<PathBuf> {
+pub(crate) fn documents() -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = ["README.md", "fuzz/README.md"].map(PathBuf::from).into();
     for folder in ["", "docs", "crates"] {
         for found in std::fs::read_dir(root().join(folder)).unwrap() {
@@ -367,7 +367,7 @@ fn shipped_keys() -> BTreeSet<String> {
 }
 
 /// The names of all functions in Rust files below a folder.
-fn functions_below(folder: &Path, names: &mut BTreeSet<String>) {
+pub(crate) fn functions_below(folder: &Path, names: &mut BTreeSet<String>) {
     for found in std::fs::read_dir(folder).unwrap() {
         let path = found.unwrap().path();
         if path.is_dir() {

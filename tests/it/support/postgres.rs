@@ -80,6 +80,11 @@ impl Database {
         &self.name
     }
 
+    /// The port of its server on this machine.
+    pub(crate) fn port(&self) -> u16 {
+        self.cluster.port
+    }
+
     /// Where it is, for the owner of its tables, who may do everything.
     pub(crate) fn url(&self) -> String {
         self.url_as(OWNER)
