@@ -57,6 +57,18 @@ const COMMANDS: &[(&str, Held)] = &[
     ),
     ("slackwater token 7 --lives 1h", Run),
     (
+        "slackwater dead-letters list --limit 5",
+        Elsewhere("a_letter_of_the_built_in_log_is_replayed_once_it_can_be_used"),
+    ),
+    (
+        "slackwater dead-letters show 0-17",
+        Elsewhere("a_letter_of_the_built_in_log_is_replayed_once_it_can_be_used"),
+    ),
+    (
+        "slackwater dead-letters replay 0-17",
+        Elsewhere("a_letter_of_the_built_in_log_is_replayed_once_it_can_be_used"),
+    ),
+    (
         "export DATABASE_URL=postgres://mastodon:PASSWORD@127.0.0.1:5432/mastodon_production",
         Export,
     ),
@@ -121,6 +133,7 @@ const COMMANDS: &[(&str, Held)] = &[
         Syntax,
     ),
     ("docker compose up --build", Syntax),
+    ("docker compose --profile metrics up --build", Syntax),
     ("docker build --tag slackwater:local .", Syntax),
     (
         "docker run --publish 127.0.0.1:8787:8787 --volume slackwater:/var/lib/slackwater/data slackwater:local",
