@@ -186,6 +186,15 @@ const CASES = {
     await page.keyboard.press("Enter");
     await until(".answer", "home");
     say({ explained: await text(".answer") });
+    // The pages that people copy: by the address of one of Mastodon's, and of one that is shown here.
+    for (const [name, url] of [["pasted", "https://a.example/@ana/11"], ["shown", "https://a.example/pages/3"]]) {
+      await page.$eval("#uri", (it) => (it.value = ""));
+      await page.type("#uri", url);
+      await page.$eval(".answer", (it) => it.replaceChildren());
+      await page.keyboard.press("Enter");
+      await until(".answer", "home");
+      say({ [name]: await text(".answer") });
+    }
     await page.$eval("#uri", (it) => (it.value = ""));
     await page.type("#uri", "https://a.example/none");
     await page.keyboard.press("Enter");
@@ -293,11 +302,14 @@ const CASES = {
     say({ faults: await faults() });
     await page.setViewport({ width: 400, height: 800 });
     say({ narrow: await width() });
-    await page.click("nav.turn button:last-child");
-    await page.waitForFunction((it) => document.querySelector(".letters > li")?.dataset.letter !== it, WITHIN, (await ids())[0]);
+    const [newest] = await ids();
+    await page.focus("nav.turn button:last-child");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction((it) => document.querySelector(".letters > li")?.dataset.letter !== it, WITHIN, newest);
     say({ second: await ids() });
-    await page.click("nav.turn button:first-child");
-    await page.waitForFunction(() => document.querySelector("nav.turn button").disabled, WITHIN);
+    await page.focus("nav.turn button:first-child");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction((it) => document.querySelector(".letters > li")?.dataset.letter === it, WITHIN, newest);
     say({ back: await ids() });
   },
 

@@ -7,6 +7,7 @@ import { positionInWords, readable } from "../../src/desk/page/dead_letters.js";
 import { STOPS, stopOf, waitInWords } from "../../src/desk/page/patience.js";
 import { byArrival, nameOf, outOfOrder, textOf } from "../../src/desk/page/posts.js";
 import { Feed, compareIds } from "../../src/desk/page/stream.js";
+import { idsOf } from "../../src/desk/page/why.js";
 import { millisOf } from "../../src/desk/page/words.js";
 
 const real = { fetch: globalThis.fetch, WebSocket: globalThis.WebSocket };
@@ -273,4 +274,12 @@ test("a record is shown as it came, and JSON with its lines set apart only where
   assert.equal(text('{"a":1}', { cut: true }), '{"a":1}');
   assert.equal(positionInWords({ topic: "activities", partition: 0, offset: 3 }), "activities, partition 0, offset 3");
   assert.equal(positionInWords({ topic: null, partition: null, offset: null }), "it is not known where it stood");
+});
+
+test("a post is found by its id, and by the page that people copy", () => {
+  const entries = [{ uri: "https://b.example/ap/1", object: { url: ["https://b.example/p/1"] } }];
+  assert.deepEqual(idsOf("https://b.example/p/1", entries), ["https://b.example/ap/1", "https://b.example/p/1"]);
+  assert.deepEqual(idsOf("https://a.example/@ana/11", entries), ["https://a.example/@ana/11", "https://a.example/users/ana/statuses/11"]);
+  assert.deepEqual(idsOf("https://a.example/@ana@b.example/11", entries), ["https://a.example/@ana@b.example/11"]);
+  assert.deepEqual(idsOf("x", entries), ["x"]);
 });

@@ -301,6 +301,7 @@ fn a_home_is_shown_in_order_beside_the_same_by_arrival_and_goes_on_by_itself() {
         let mut object = note(n, text);
         let written = clock::now().minus(Duration::from_secs(seconds_ago));
         object["published"] = json!(written.rfc3339());
+        object["url"] = json!(format!("https://a.example/pages/{n}"));
         object
     };
     let uris = |all: &[i64]| json!(all.iter().map(|n| uri(*n)).collect::<Vec<_>>());
@@ -309,6 +310,8 @@ fn a_home_is_shown_in_order_beside_the_same_by_arrival_and_goes_on_by_itself() {
     }
     let mut answer = at(9, 2, "to a stranger");
     answer["inReplyTo"] = json!("https://b.example/users/bob/posts/1");
+    surface.create(&answer);
+    answer["id"] = json!("https://a.example/users/ana/statuses/11");
     surface.create(&answer);
     let client = Browser::of(&surface, "feeds");
     assert_eq!(
@@ -338,6 +341,10 @@ fn a_home_is_shown_in_order_beside_the_same_by_arrival_and_goes_on_by_itself() {
             .contains("home: it is not there"),
         "{explained}"
     );
+    for (name, is_there) in [("pasted", "it is not there"), ("shown", "it is there")] {
+        let said = client.said(name);
+        assert!(said.as_str().unwrap().contains(is_there), "{name}: {said}");
+    }
     let unknown = client.said("unknown");
     assert!(!unknown.as_str().unwrap().contains("home"), "{unknown}");
     assert_eq!(client.said("faults"), json!([]));

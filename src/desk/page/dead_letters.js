@@ -3,7 +3,7 @@
 
 import { el, fill, say } from "./dom.js";
 import { Refused, json } from "./service.js";
-import { ago, count, counted, size } from "./words.js";
+import { clockTime, counted, size } from "./words.js";
 
 /** Letters of a page. */
 const ROWS = 20;
@@ -109,7 +109,8 @@ export function deadLettersPage() {
     const known = rows.get(letter.id) ?? newRow(letter);
     rows.set(letter.id, known);
     const at = letter.set_aside ?? letter.received;
-    say(known.when, at === null ? "" : ago(at, now));
+    // Not how long ago: what changes all the time would move the page under somebody's hands.
+    say(known.when, at === null ? "" : `${clockTime(at, now)} UTC`);
     return known.element;
   }
 

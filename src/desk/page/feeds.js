@@ -27,7 +27,7 @@ const TICK_MS = 500;
 export function feedsPage(account = "") {
   if (account === "") return accountsPage();
   const home = viewer(account);
-  const element = el("div", {}, el("p", {}, el("a", { href: "#/feeds" }, "All accounts")), el("h1", {}, `Home of ${account}`), tour(account), home.element, explanation(account));
+  const element = el("div", {}, el("p", {}, el("a", { href: "#/feeds" }, "All accounts")), el("h1", {}, `Home of ${account}`), tour(account), home.element, explanation(account, home.entries));
   return { title: `Home of ${account}`, element, look: home.look, update: home.draw, close: home.close };
 }
 
@@ -133,6 +133,8 @@ function viewer(account) {
   return {
     element,
     draw,
+    /** All entries that are known here. */
+    entries: () => [...feed.entries, ...(preview?.entries ?? []), ...(preview?.waiting ?? []).map(({ entry }) => entry)],
     async look() {
       if (feed.state === "stopped" || feed.state === "token") feed.start();
       if (feed.state !== "missing" && feed.cursor !== null) await refresh();

@@ -100,9 +100,9 @@ function posts() {
 /** What waits in memory against its bounds, and the process against what it may use. */
 function memory() {
   const { element, value, below } = card("Memory", "memory");
-  const whole = bounded("that this process may use");
-  const entries = bounded("entries that may wait for a checkpoint");
-  const bytes = bounded("of posts that may wait for one");
+  const whole = bounded("usable memory");
+  const entries = bounded("entries, not written yet");
+  const bytes = bounded("of posts, not written yet");
   const text = el("p");
   below.append(whole.element, entries.element, bytes.element, text);
   return {
@@ -202,7 +202,7 @@ function letters() {
 function disk() {
   const { element, value, below } = card("On disk", "disk");
   const list = el("p");
-  const frees = new Map(["feeds", "log"].map((folder) => [folder, bounded(`in use on the disk of ${folder === "log" ? "the log" : folder}`)]));
+  const frees = new Map(["feeds", "log"].map((folder) => [folder, bounded(`used on the disk of ${folder === "log" ? "the log" : folder}`)]));
   const text = el("p");
   below.append(list, ...[...frees.values()].map((it) => it.element), text);
   return {

@@ -122,7 +122,9 @@ export class Feed {
     const isProtocol = token !== null && SUBPROTOCOL.test(token);
     if (token && !isProtocol) url.searchParams.set("access_token", token);
     const socket = isProtocol ? new WebSocket(url, [token]) : new WebSocket(url);
-    ended.addEventListener("abort", () => socket.close(), { once: true });
+    // One that is still connecting is closed once it is open: browsers call it a failure before.
+    const close = () => (socket.readyState === 0 ? (socket.onopen = () => socket.close()) : socket.close());
+    ended.addEventListener("abort", close, { once: true });
     return new Promise((resolve) => {
       socket.onmessage = ({ data }) => {
         if (ended.aborted) return;

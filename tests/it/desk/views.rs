@@ -171,9 +171,9 @@ fn memory_disks_and_a_refused_configuration_are_on_the_first_page() {
     let client = Browser::start(&format!("http://{}", service.address), "", "settings");
     let memory = client.said("memory");
     for part in [
-        " that this process may use",
-        "of 123,000 entries that may wait",
-        "of posts that may wait for one",
+        " usable memory",
+        "of 123,000 entries, not written yet",
+        " of posts, not written yet",
     ] {
         assert!(words(&memory).contains(part), "{part} in {memory}");
     }
@@ -182,7 +182,7 @@ fn memory_disks_and_a_refused_configuration_are_on_the_first_page() {
         "memory, entries, posts, a disk"
     );
     let disk = client.said("disk");
-    for part in ["feeds ", "log ", "in use on the disk of feeds"] {
+    for part in ["feeds ", "log ", "used on the disk of feeds"] {
         assert!(words(&disk).contains(part), "{part} in {disk}");
     }
     assert!(words(&client.said("settings")).contains("in force"));
