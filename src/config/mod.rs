@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`file`](mod@file) | the file's shape: every key with its type and bounds |
 //! | [`environment`] | settings of the environment, laid over those of the file |
+//! | [`advice`] | settings that are good by themselves and defeat each other |
 //! | `constraints` | what a schema allows, asked and put in words |
 //! | `validate` | a file held against the schema |
 //! | `resolve` | the options, and the checks that need more than one key |
@@ -15,6 +16,7 @@
 //! | [`memory`] | the share of this machine's memory that `"auto"` is |
 //! | `mistake` | what is wrong, and what to write instead |
 
+pub mod advice;
 mod constraints;
 pub mod environment;
 pub mod file;

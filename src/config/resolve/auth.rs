@@ -172,7 +172,12 @@ impl Resolver<'_> {
         let url = match url::Url::parse(&url) {
             Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Some(url),
             _ => {
-                self.mistake(&join(KEY, "url"), &quoted(&url), allowed, None);
+                // `auth.example/introspect` has no scheme, and to a URL `localhost:3000` has the scheme `localhost`.
+                let guess = format!("https://{url}");
+                let is_url = url::Url::parse(&guess).is_ok_and(|url| url.has_host());
+                let is_meant = !url.contains("://") && url.contains(['.', ':']) && is_url;
+                let guess = is_meant.then(|| quoted(&guess));
+                self.mistake(&join(KEY, "url"), &quoted(&url), allowed, guess);
                 None
             }
         };

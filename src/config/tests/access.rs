@@ -142,11 +142,22 @@ fn how_tokens_are_checked_is_said_whole_and_with_a_key_that_is_one() {
     let asked = |url: &str| {
         format!("[auth.introspection]\nurl = {url:?}\nclient_id = \"x\"\nclient_secret = \"y\"")
     };
-    for url in ["ftp://home.example/", "home.example", "https://"] {
+    for (url, guess) in [
+        ("ftp://home.example/", None),
+        ("https://", None),
+        ("introspect", None),
+        (
+            "home.example/introspect",
+            Some("https://home.example/introspect"),
+        ),
+        ("localhost:3000", Some("https://localhost:3000")),
+    ] {
+        let guess = guess.map(|guess| format!("; did you mean {guess:?}?"));
         check(
             &asked(url),
             &format!(
-                "s.toml:3: auth.introspection.url: found {url:?}; allowed: an http or https URL"
+                "s.toml:3: auth.introspection.url: found {url:?}; allowed: an http or https URL{}",
+                guess.unwrap_or_default()
             ),
         );
     }
