@@ -28,6 +28,7 @@
 //! | [`compare`] | Mastodon's own homes beside those here: every difference with its reason |
 //! | [`running_service`] | the running service as commands of its machine ask it |
 //! | [`config`] | the file as written, turned into each module's options |
+//! | [`doctor`] | whether all that the service rests on is well, looked at from beside it |
 //! | [`service`] | all of it started and stopped |
 //! | [`demo`] | the service with a made-up fediverse around it, to look at |
 
@@ -38,6 +39,7 @@ pub mod config;
 pub mod connector;
 pub mod demo;
 pub mod desk;
+pub mod doctor;
 #[cfg(test)]
 mod example;
 pub mod http;

@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 use command::check::check;
 use command::dead_letters::{DeadLettersCommand, dead_letters};
 use command::demo::show;
+use command::doctor::doctor;
 use command::mastodon::{Mastodon, mastodon};
 use command::serve::serve;
 use command::terminal::print_chain;
@@ -62,6 +63,17 @@ enum Command {
     Check {
         /// The configuration.
         file: PathBuf,
+    },
+    /// Look at everything that the service rests on: broker, topics, folders, clocks, tokens, the database, the running service. Says
+    /// what is wrong and what to do. Changes nothing, and works while the service runs. Ends with 1 if something is wrong, with 3 if
+    /// there are only warnings.
+    Doctor {
+        /// The configuration; slackwater.toml here if there is one.
+        #[arg(long)]
+        config: Option<PathBuf>,
+        /// Write JSON instead of text (schemas/doctor.schema.json).
+        #[arg(long)]
+        json: bool,
     },
     /// Write the delays seen to standard output, a line of JSON for each post in the log. A running service is not
     /// disturbed.
@@ -132,6 +144,7 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
     let done = match command {
         Command::Mastodon(what) => return mastodon(&what),
         Command::DeadLetters(what) => return dead_letters(&what),
+        Command::Doctor { config, json } => return doctor(config.as_deref(), json),
         Command::Serve { config, rebuild } => serve(config.as_deref(), rebuild, &at_once),
         Command::Demo {
             listen,

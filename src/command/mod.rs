@@ -4,6 +4,8 @@ pub(crate) mod check;
 pub(crate) mod configuration;
 pub(crate) mod dead_letters;
 pub(crate) mod demo;
+pub(crate) mod doctor;
+pub(crate) mod exit;
 pub(crate) mod mastodon;
 pub(crate) mod mastodon_compare;
 pub(crate) mod serve;

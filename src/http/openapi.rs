@@ -3,6 +3,7 @@
 use crate::api::openapi::operation::Schemas;
 use crate::api::openapi::route::Route;
 use crate::compare::report::Comparison;
+use crate::doctor::Finding;
 use crate::{api, desk, mastodon};
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
@@ -20,6 +21,10 @@ pub fn files() -> Vec<(&'static str, Value)> {
     files.push((
         "compare.schema.json",
         api::openapi::answered::<Comparison>(),
+    ));
+    files.push((
+        "doctor.schema.json",
+        api::openapi::answered::<Vec<Finding>>(),
     ));
     files.push(("openapi.json", document()));
     files

@@ -129,6 +129,7 @@ fn a_command_of_ours_has_the_flags_it_is_called_with() {
         "mastodon check",
         "mastodon delays",
         "mastodon compare",
+        "doctor",
         "dead-letters list",
         "dead-letters show",
         "dead-letters replay",

@@ -38,6 +38,7 @@ mod decode;
 mod demo;
 mod desk;
 mod disk;
+mod doctor;
 mod documents;
 mod heard;
 mod held_up;

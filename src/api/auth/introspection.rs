@@ -81,6 +81,12 @@ impl Introspection {
             .await
     }
 
+    /// Asks about a token that nobody has, to see whether there is an answer.
+    pub(crate) async fn try_it(&self) -> Result<(), Cause> {
+        let token = Token::new("slackwater-doctor-asks-about-no-token").ok_or("no token")?;
+        self.ask(&token).await.map(drop)
+    }
+
     async fn check(&self, token: &Token) -> Result<CheckResult, Unchecked> {
         let answer = self.ask(token).await?;
         let user = answer.sub.filter(|_| answer.active).map(|account| User {

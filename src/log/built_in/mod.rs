@@ -40,7 +40,7 @@ mod writer;
 
 pub use error::BuiltInLogError;
 pub(super) use offline_letters::OfflineLetters;
-pub use offline_reader::{activities_bytes, read_activities};
+pub use offline_reader::{activities_bytes, newest_activity, read_activities};
 
 use super::dead_letters::letter;
 use crate::clock;

@@ -4,6 +4,7 @@ use super::BuiltInLogError;
 use super::frame_reader::{Fault, FrameReader};
 use super::segment_file::HEADER_BYTES;
 use slackwater_engine::record::{Position, Record, Topic};
+use slackwater_order::time::Time;
 use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -49,6 +50,30 @@ pub fn read_activities(
         }
     }
     Ok(())
+}
+
+/// The timestamp of the last activity that has one; none if there is none. It reads the last file, up to 64 MB, and the one before it if
+/// that is empty.
+///
+/// Errors: as [`read_activities`].
+pub fn newest_activity(path: &Path) -> Result<Option<Time>, BuiltInLogError> {
+    let files = files(&path.join(Topic::Activities.name()))?;
+    for (base, path) in files.iter().rev().take(2) {
+        let end = std::fs::metadata(path).map_err(BuiltInLogError::io("read the size of", path))?;
+        if end.len() < HEADER_BYTES {
+            continue;
+        }
+        let mut frames = FrameReader::open(path, HEADER_BYTES, end.len(), *base)?;
+        let mut newest = None;
+        // What cannot be read at the end is being written, or for the next start to mend.
+        while let Ok(Some(frame)) = frames.next() {
+            newest = frame.timestamp.or(newest);
+        }
+        if newest.is_some() {
+            return Ok(newest);
+        }
+    }
+    Ok(None)
 }
 
 /// Bytes of activities on disk; 0 if the folder cannot be read.

@@ -10,6 +10,7 @@
 //! | `consumer_client` | librdkafka's consumer: settings, offsets, records, errors |
 //! | `producer` | [`Producer`], which answers when the broker has accepted a record |
 //! | `letters` | [`Letters`], the dead letters, read with a client of their own |
+//! | `examination` | what a broker says of itself and its topics to somebody who looks |
 //! | `topics` | how many partitions the topics have, and whether their settings are fit |
 //! | `cluster` | the cluster's id, and where its log ends at this moment |
 //! | `settings` | mistakes in `[kafka.client]` |
@@ -18,6 +19,7 @@ mod assignment;
 mod cluster;
 mod consumer;
 mod consumer_client;
+mod examination;
 mod letters;
 #[cfg(test)]
 mod mock_topics;
@@ -30,6 +32,7 @@ mod topics;
 
 pub use cluster::{cluster_id, ends_now};
 pub use consumer::Consumer;
+pub use examination::{Clock, Examination, NotExamined, examine};
 pub use letters::Letters;
 pub use producer::Producer;
 pub use settings::{WrongSetting, wrong_settings, wrong_together};

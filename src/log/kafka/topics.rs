@@ -162,10 +162,10 @@ pub(super) fn warn_of_settings(options: &Options) {
     }
 }
 
-type Settings = BTreeMap<Topic, BTreeMap<String, String>>;
+pub(super) type Settings = BTreeMap<Topic, BTreeMap<String, String>>;
 
 /// Reads the topics' settings from the broker. It must not be called from async code, since it runs its own executor.
-fn describe(options: &Options) -> Result<Settings, String> {
+pub(super) fn describe(options: &Options) -> Result<Settings, String> {
     let config = options.settings(&[], &[]).map_err(|e| e.to_string())?;
     let admin = AdminClient::from_config_and_context(&config, Listener::default())
         .map_err(|e| e.to_string())?;
@@ -190,7 +190,7 @@ fn describe(options: &Options) -> Result<Settings, String> {
 }
 
 /// What is wrong with the settings, each with the way to mend it. A setting that is not given has Kafka's default.
-fn complaints(options: &Options, settings: &Settings) -> Vec<String> {
+pub(super) fn complaints(options: &Options, settings: &Settings) -> Vec<String> {
     let setting = |topic: Topic, name: &str, default: &'static str| {
         let of_topic = settings.get(&topic);
         of_topic

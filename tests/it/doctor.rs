@@ -1,0 +1,278 @@
+//! `slackwater doctor`: each thing wrong once, and all well.
+
+use crate::support::broker::Broker;
+use crate::support::instance::{self, Instance};
+use crate::support::nginx::free_port;
+use crate::support::postgres::{Database, Version};
+use serde_json::Value;
+use slackwater::clock;
+use slackwater::log::{self, LogWriter, built_in, kafka};
+use slackwater_engine::record::{NewRecord, Topic};
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// The longest that all checks may take beside each other, with one that gets no answer.
+const WAIT: Duration = Duration::from_secs(40);
+
+/// What it finds with this configuration, and its status.
+fn look(dir: &Path, config: &str) -> (Vec<Value>, i32) {
+    let file = dir.join("doctor.toml");
+    std::fs::write(&file, config).unwrap();
+    let begun = clock::stopwatch();
+    let done = Command::new(instance::binary())
+        .args(["doctor", "--json", "--config", "doctor.toml"])
+        .current_dir(dir)
+        .output()
+        .unwrap();
+    assert!(begun.elapsed() < WAIT, "{:?}", begun.elapsed());
+    let text = String::from_utf8(done.stdout).unwrap();
+    let error = String::from_utf8_lossy(&done.stderr);
+    let found: Vec<Value> =
+        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}{error}"));
+    (found, done.status.code().unwrap())
+}
+
+/// The finding about this with these words in it.
+fn found<'a>(findings: &'a [Value], about: &str, words: &str) -> &'a Value {
+    let is_meant = |finding: &&Value| {
+        finding["about"] == about && finding["found"].as_str().unwrap().contains(words)
+    };
+    let found = findings.iter().find(is_meant);
+    found.unwrap_or_else(|| panic!("{about} {words} in {findings:#?}"))
+}
+
+/// Checks that this is wrong, with something to do, and that the status says so.
+fn wrong(looked: &(Vec<Value>, i32), about: &str, words: &str, to_do: &str) {
+    let finding = found(&looked.0, about, words);
+    assert_eq!(finding["state"], "wrong", "{finding}");
+    assert!(
+        finding["to_do"].as_str().unwrap().contains(to_do),
+        "{finding}"
+    );
+    assert_eq!(looked.1, 1);
+}
+
+fn states(findings: &[Value], about: &str) -> Vec<String> {
+    let of = findings.iter().filter(|finding| finding["about"] == about);
+    of.map(|finding| finding["state"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn all_is_well_beside_a_running_service_and_nothing_is_changed() {
+    let dir = TempDir::new().unwrap();
+    let config =
+        instance::built_in("").replace("127.0.0.1:0", &format!("127.0.0.1:{}", free_port()));
+    let instance = Instance::start(dir.path(), &config);
+    instance.wait_until_ready();
+    let config = config.replace("path = \"log\"", "path = \"log\"\nsize_max = \"1GB\"");
+    let before = files(&dir.path().join("log"));
+    let (findings, status) = look(dir.path(), &config);
+    for finding in &findings {
+        // A machine of tests may have little room or few files.
+        let of_machine =
+            ["disk", "open files", "memory"].contains(&finding["about"].as_str().unwrap());
+        assert!(finding["state"] == "ok" || of_machine, "{finding}");
+    }
+    assert!([0, 3].contains(&status), "{status}: {findings:?}");
+    found(&findings, "service", "ready at");
+    found(&findings, "log", "no activities yet");
+    found(&findings, "disk", "log.path: log can be written");
+    assert_eq!(files(&dir.path().join("log")), before);
+}
+
+fn files(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_service_that_is_not_ready_and_a_port_of_another_program_are_told() {
+    let dir = TempDir::new().unwrap();
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = other.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in other.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 1000]);
+            let _ = stream
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nhi");
+        }
+    });
+    let config = instance::built_in("").replace("127.0.0.1:0", &format!("127.0.0.1:{port}"));
+    wrong(
+        &look(dir.path(), &config),
+        "service",
+        "does not answer as Slackwater",
+        "another port",
+    );
+    let config =
+        instance::built_in("").replace("127.0.0.1:0", &format!("127.0.0.1:{}", free_port()));
+    let (findings, _) = look(dir.path(), &config);
+    assert_eq!(found(&findings, "service", "none runs")["state"], "ok");
+}
+
+#[test]
+fn a_folder_that_cannot_be_used_and_a_clock_that_was_set_back_are_told() {
+    let dir = TempDir::new().unwrap();
+    std::fs::write(dir.path().join("file"), "").unwrap();
+    let config = instance::built_in("").replace("path = \"feeds\"", "path = \"file/feeds\"");
+    wrong(
+        &look(dir.path(), &config),
+        "disk",
+        "is no folder",
+        "feed.path",
+    );
+
+    let options = log::Options::BuiltIn(built_in::Options::at(dir.path().join("log")));
+    let writer = log::open_writer(&options).unwrap();
+    append_ahead(&writer);
+    // Also while it is in use.
+    wrong(
+        &look(dir.path(), &instance::built_in("")),
+        "log",
+        "the clock was set back",
+        "NTP",
+    );
+    writer.close();
+}
+
+/// A record from an hour ahead.
+fn append_ahead(writer: &LogWriter) {
+    let ahead = NewRecord {
+        topic: Topic::Activities,
+        partition_by: b"a".to_vec(),
+        key: b"a".to_vec(),
+        value: Some(b"{}".to_vec()),
+        headers: Vec::new(),
+        timestamp: clock::now().plus(Duration::from_secs(3600)),
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(writer.append(vec![ahead])).unwrap();
+}
+
+#[test]
+fn a_log_that_cannot_be_read_is_told() {
+    let dir = TempDir::new().unwrap();
+    std::fs::create_dir(dir.path().join("log")).unwrap();
+    std::fs::write(dir.path().join("log/activities"), "").unwrap();
+    wrong(
+        &look(dir.path(), &instance::built_in("")),
+        "log",
+        "cannot be read",
+        "disk",
+    );
+}
+
+#[test]
+fn a_broker_that_is_away_and_one_that_says_nothing_are_told_with_what_librdkafka_says() {
+    let dir = TempDir::new().unwrap();
+    let refused = format!("127.0.0.1:{}", free_port());
+    let looked = look(dir.path(), &instance::on_kafka(&refused, ""));
+    wrong(&looked, "broker", "no answer", "Connection refused");
+    // It accepts and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let looked = look(dir.path(), &instance::on_kafka(&address, ""));
+    wrong(&looked, "broker", "no answer", "");
+}
+
+#[test]
+fn topics_that_are_missing_unfit_or_not_as_recommended_are_told_with_the_command() {
+    let dir = TempDir::new().unwrap();
+    let broker = Broker::start(dir.path());
+    let config = instance::on_kafka(&broker.address(), "");
+    wrong(
+        &look(dir.path(), &config),
+        "broker",
+        "topic slackwater.activities does not exist",
+        "",
+    );
+    broker.create_topic("slackwater.activities", 3, &[]);
+    broker.create_topic(
+        "slackwater.relationships",
+        1,
+        &[("cleanup.policy", "compact")],
+    );
+    broker.create_topic("slackwater.dead-letters", 1, &[]);
+    wrong(&look(dir.path(), &config), "broker", "has 3 partitions", "");
+
+    broker.create_topic("four", 4, &[]);
+    let four = config.replace("[kafka]\n", "[kafka]\nactivities = \"four\"\n");
+    let (findings, status) = look(dir.path(), &four);
+    found(&findings, "broker", "four has 4");
+    let states = states(&findings, "broker");
+    assert!(states.contains(&"warning".to_owned()), "{findings:#?}");
+    assert!(!states.contains(&"wrong".to_owned()), "{findings:#?}");
+    assert_eq!(status, 3, "{findings:#?}");
+
+    // A producer whose clock is ahead, or ours is behind.
+    let options = log::Options::Kafka(kafka::Options {
+        brokers: vec![broker.address()],
+        activities: "four".to_owned(),
+        ..kafka::Options::default()
+    });
+    append_ahead(&log::open_writer(&options).unwrap());
+    wrong(
+        &look(dir.path(), &four),
+        "broker",
+        "ahead of this machine's clock",
+        "NTP",
+    );
+}
+
+#[test]
+fn a_database_is_looked_at_as_its_own_check_does() {
+    let dir = TempDir::new().unwrap();
+    let database = Database::mastodon(Version::V4_5);
+    let config = |url: &str| {
+        instance::built_in(&format!(
+            "[mastodon]\nids = \"ref\"\ndatabase = \"{url}\"\nweb_domain = \"home.example\"\n"
+        ))
+    };
+    let looked = look(dir.path(), &config(&database.url()));
+    wrong(
+        &looked,
+        "database",
+        "something is to be done",
+        "slackwater mastodon install",
+    );
+    assert_eq!(found(&looked.0, "database", "clock agrees")["state"], "ok");
+    let away = format!("postgres://me@127.0.0.1:{}/mastodon", free_port());
+    wrong(
+        &look(dir.path(), &config(&away)),
+        "database",
+        "",
+        "pg_hba.conf",
+    );
+}
+
+#[test]
+fn servers_behind_the_service_are_asked_whether_they_answer() {
+    let dir = TempDir::new().unwrap();
+    let away = format!("http://127.0.0.1:{}", free_port());
+    let introspection = format!(
+        "[auth]\nservice_tokens = [\"0123456789abcdef\"]\n[auth.introspection]\nurl = \"{away}/introspect\"\nclient_id = \"me\"\nclient_secret = \"hush\"\n[inbox]\nupstream = \"{away}\"\n"
+    );
+    let looked = look(dir.path(), &instance::built_in(&introspection));
+    wrong(
+        &looked,
+        "introspection",
+        "does not say whether a token is good",
+        "client_secret",
+    );
+    wrong(&looked, "inbox", "does not answer", "inbox.upstream");
+    let shown = format!("{looked:?}");
+    assert!(
+        !shown.contains("hush") && !shown.contains("0123456789abcdef"),
+        "{shown}"
+    );
+}
