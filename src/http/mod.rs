@@ -1,6 +1,7 @@
 //! The HTTP surface as a whole: one router and one description, both made of the lists of routes in [`api`],
 //! [`mastodon`] and [`desk`], and the bounds that every request is under.
 
+pub mod asyncapi;
 pub mod openapi;
 
 use crate::api::app::{App, Omission};

@@ -27,6 +27,7 @@ pub fn files() -> Vec<(&'static str, Value)> {
         api::openapi::answered::<Vec<Finding>>(),
     ));
     files.push(("openapi.json", document()));
+    files.push(("asyncapi.json", super::asyncapi::document()));
     files
 }
 

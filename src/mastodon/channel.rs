@@ -7,6 +7,22 @@ use slackwater_engine::feed::feed_id::PublicPart;
 use slackwater_engine::feed::post::Post;
 use slackwater_engine::view::feed_ref::FeedRef;
 
+/// The names of all streams there are.
+pub const NAMES: [&str; 12] = [
+    "user",
+    "user:notification",
+    "direct",
+    "public",
+    "public:media",
+    "public:local",
+    "public:local:media",
+    "public:remote",
+    "public:remote:media",
+    "hashtag",
+    "hashtag:local",
+    "list",
+];
+
 /// A stream.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Channel {

@@ -10,6 +10,7 @@
 //! | `timeline_request`, `timeline_query` | a request for a timeline, and its query |
 //! | `error` | errors in Mastodon's words |
 //! | `streaming`, `event_stream`, `socket_stream` | the streaming API: its routes, server-sent events, websockets |
+//! | `stream_schemas` | the messages of its websockets as schemas |
 //! | `feed_follower` | a feed followed for a client's stream |
 //! | [`channel`] | the streams there are, and how clients name them |
 //! | [`event`] | a feed's changes as events |
@@ -58,6 +59,7 @@ mod socket_stream;
 pub mod status;
 pub mod status_cache;
 mod statuses;
+mod stream_schemas;
 mod streaming;
 pub mod timeline;
 mod timeline_query;
@@ -69,6 +71,7 @@ mod worst_posts;
 
 pub(crate) use error::renderer_of;
 pub use options::{Options, UpstreamOptions};
+pub(crate) use stream_schemas::stream_schemas;
 
 use slackwater_order::time::Time;
 

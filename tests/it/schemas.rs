@@ -1,5 +1,6 @@
 //! The schemas and the API's description, held against what the service takes and answers.
 
+use crate::clients::clients;
 use crate::support;
 use crate::support::service::Service;
 use crate::support::surface::{SERVICE, Surface};
@@ -9,7 +10,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use slackwater::api::auth::jwt;
 use slackwater::api::auth::secret::Secret;
-use slackwater::http::openapi;
+use slackwater::http::{asyncapi, openapi};
 use slackwater::mastodon::late::LATE_LIST;
 use slackwater::{clock, config};
 use slackwater_engine::activity::parse;
@@ -70,6 +71,65 @@ fn every_schema_is_one() {
     let document = openapi::document();
     for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
         jsonschema::meta::validate(schema).unwrap_or_else(|e| panic!("{name}: {e}"));
+    }
+}
+
+/// A failure means that tools for AsyncAPI do not read the description of topics and streams, or that it leaves one out.
+#[test]
+fn topics_and_streams_are_described_as_asyncapi_has_it() {
+    let document = asyncapi::document();
+    let specification = "node/node_modules/@asyncapi/specs/schemas/3.0.0.json";
+    let specification = std::fs::read_to_string(clients().join(specification));
+    let specification = specification.expect("AsyncAPI's own schema, which tests/run installs");
+    let specification: Value = serde_json::from_str(&specification).unwrap();
+    let validator = jsonschema::validator_for(&specification).unwrap();
+    let errors: Vec<String> = validator
+        .iter_errors(&document)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(errors.is_empty(), "{}", errors.join("\n"));
+    let mut wrong = document.clone();
+    wrong["operations"]["sendTagStream"]["action"] = "tell".into();
+    assert!(!validator.is_valid(&wrong));
+    // Whatever it refers to is in it.
+    let text = document.to_string();
+    for rest in text.split("\"$ref\":\"#").skip(1) {
+        let pointer = rest.split('"').next().unwrap();
+        assert!(document.pointer(pointer).is_some(), "{pointer}");
+    }
+    // All streams over websockets that there are, and the topics as they are called by default.
+    let channels = document["channels"].as_object().unwrap();
+    let described: BTreeSet<&str> = channels
+        .values()
+        .map(|it| it["address"].as_str().unwrap())
+        .collect();
+    let openapi = openapi::document();
+    let paths = openapi["paths"].as_object().unwrap().keys();
+    let mut served: BTreeSet<&str> = paths
+        .map(String::as_str)
+        .filter(|path| path.ends_with("/stream"))
+        .collect();
+    served.insert("/api/v1/streaming");
+    served.extend([
+        "slackwater.activities",
+        "slackwater.relationships",
+        "slackwater.dead-letters",
+    ]);
+    assert_eq!(described, served);
+    // A message of each kind that there is a schema for.
+    let messages = document["components"]["messages"].as_object().unwrap();
+    let shipped: Value =
+        serde_json::from_str(include_str!("../../schemas/stream-message.schema.json")).unwrap();
+    let kinds = shipped["oneOf"].as_array().unwrap().iter();
+    let kinds: Vec<&str> = kinds
+        .map(|it| it["properties"]["kind"]["const"].as_str().unwrap())
+        .collect();
+    assert_eq!(kinds.len(), 7, "{kinds:?}");
+    for kind in kinds {
+        assert_eq!(
+            messages[&format!("stream_{kind}")]["payload"]["properties"]["kind"]["const"],
+            kind
+        );
     }
 }
 

@@ -28,7 +28,7 @@ use records::{ACTIVITY, ACTIVITY_HEADERS, ACTIVITY_LINE, DEAD_LETTER_HEADERS, RE
 use route::Route;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// The schemas of records and responses by the names of their files.
 pub(crate) fn schemas() -> Vec<(&'static str, Value)> {
@@ -61,6 +61,51 @@ pub(crate) fn schemas() -> Vec<(&'static str, Value)> {
         ("trace-line.schema.json", answered::<Sighting<'_>>()),
         ("tune.schema.json", answered::<Report>()),
     ]
+}
+
+/// The schemas of what comes without being asked for.
+pub(crate) struct Events {
+    /// An activity, as a record has it.
+    pub(crate) activity: Value,
+    /// The headers of such a record.
+    pub(crate) activity_headers: Value,
+    /// A relation, as a record has it.
+    pub(crate) relationship: Value,
+    /// The headers of a dead letter.
+    pub(crate) dead_letter_headers: Value,
+    /// The messages of a stream, by their kinds.
+    pub(crate) kinds: Vec<(String, Value)>,
+    /// What they refer to, by name.
+    pub(crate) schemas: Map<String, Value>,
+}
+
+/// The schemas of what comes without being asked for, and of what they refer to.
+pub(crate) fn events() -> Events {
+    let mut schemas = Schemas::new();
+    let mut requested = |shape| Value::from(schemas.requested(shape));
+    let (activity, activity_headers) = (requested(ACTIVITY), requested(ACTIVITY_HEADERS));
+    let (relationship, dead_letter_headers) =
+        (requested(RELATIONSHIP), requested(DEAD_LETTER_HEADERS));
+    let message = Value::from(schemas.answered::<Message<'_>>());
+    let mut schemas = schemas.taken();
+    // Each kind is a message of its own.
+    let name = message.get("$ref").and_then(Value::as_str);
+    let name = name.and_then(|name| name.rsplit('/').next());
+    let message = name.and_then(|name| schemas.remove(name));
+    let kinds = message.as_ref().and_then(|message| message.get("oneOf"));
+    let kinds = kinds.and_then(Value::as_array).into_iter().flatten();
+    let kinds = kinds.filter_map(|payload| {
+        let kind = payload.pointer("/properties/kind/const")?.as_str()?;
+        Some((kind.to_owned(), payload.clone()))
+    });
+    Events {
+        activity,
+        activity_headers,
+        relationship,
+        dead_letter_headers,
+        kinds: kinds.collect(),
+        schemas,
+    }
 }
 
 /// The schema of what is answered, or written by a command.
