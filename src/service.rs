@@ -1,5 +1,6 @@
 //! The service started, run and stopped: everything else is told what it needs here.
 
+pub mod collector;
 mod connection;
 mod cursor_key;
 mod daily_comparison;

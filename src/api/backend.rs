@@ -2,6 +2,7 @@
 
 use super::auth::token::Token;
 use super::outgoing::{Answer, Cause, Outgoing};
+use crate::operator::traces;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, header, request};
 use http_body_util::Full;
@@ -11,6 +12,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tracing::Instrument;
 use url::Url;
 
 /// The longest time for which a backend's limit is believed.
@@ -68,7 +70,23 @@ impl Backend {
         let request = request
             .header(header::ACCEPT, "application/json")
             .body(Full::default())?;
-        self.http.send(request, wait, bytes_max).await
+        let span = tracing::info_span!(
+            target: traces::TARGET,
+            "upstream",
+            otel.name = format!("GET {}", template_of(path)),
+            otel.kind = "client",
+            http.request.method = "GET",
+            url.template = template_of(path),
+            http.response.status_code = tracing::field::Empty,
+            otel.status_code = tracing::field::Empty,
+        );
+        let answering = self.http.send(request, wait, bytes_max);
+        let answer = answering.instrument(span.clone()).await;
+        match &answer {
+            Ok(answer) => span.record("http.response.status_code", answer.status.as_u16()),
+            Err(_) => span.record("otel.status_code", "ERROR"),
+        };
+        answer
     }
 
     /// Opens a websocket at the path of another server of the backend, under a token. The connection, or the status of a refusal.
@@ -147,6 +165,18 @@ fn moment(text: &str) -> Option<Time> {
     Some(Time::from_millis(moment.timestamp_millis()))
 }
 
+/// A path of the backend without what is one reader's: ids, and all of the query.
+fn template_of(path: &str) -> String {
+    let (path, _) = path.split_once('?').unwrap_or((path, ""));
+    let is_id = |part: &str| {
+        let is_version = part == "v1" || part == "v2";
+        !is_version && part.bytes().any(|byte| byte.is_ascii_digit())
+    };
+    let parts = path.split('/');
+    let parts = parts.map(|part| if is_id(part) { "{id}" } else { part });
+    parts.collect::<Vec<_>>().join("/")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,5 +199,17 @@ mod tests {
         check("x-ratelimit-reset", "2026-11-29T12:00:30.000000Z", 30);
         check("x-ratelimit-reset", "2026-11-29T11:59:00Z", 60);
         check("x-ratelimit-reset", "soon", 60);
+    }
+
+    /// A failure means that somebody who reads traces learns who read what.
+    #[test]
+    fn a_trace_has_no_ids_and_no_query() {
+        let check = |path, template| assert_eq!(template_of(path), template);
+        check("/api/v1/statuses?id[]=1&id[]=2", "/api/v1/statuses");
+        check(
+            "/api/v1/statuses/109/context",
+            "/api/v1/statuses/{id}/context",
+        );
+        check("/api/v2/filters", "/api/v2/filters");
     }
 }

@@ -2,8 +2,9 @@
 
 use super::terminal::tell;
 use slackwater::config::{self, MissingToken};
-use slackwater::operator::logging;
+use slackwater::operator::{logging, traces};
 use slackwater::service;
+use slackwater::service::collector;
 use slackwater::service::reload::Watch;
 use slackwater::service::signals::{self, AtOnce, Signals};
 use slackwater::service::summary;
@@ -20,7 +21,18 @@ pub(crate) fn serve(
     let here = Path::new("slackwater.toml");
     let file = file.or_else(|| here.exists().then_some(here));
     let (config, settings) = config::load_with_settings(file, MissingToken::Make(&show_token))?;
-    logging::start(&config.logging);
+    let collector = traces::are_asked_for().then(collector::sender).transpose();
+    let (collector, trouble) = match collector {
+        Ok(collector) => (collector, None),
+        Err(trouble) => (None, Some(trouble)),
+    };
+    logging::start_with_traces(&config.logging, collector);
+    if let Some(trouble) = trouble {
+        tracing::error!(
+            error = &trouble as &dyn Error,
+            "no traces are sent: {trouble}"
+        );
+    }
     summary::log(&config, file);
     raise_open_files();
     disk::end_on_panic(config.store.path.clone());
@@ -66,6 +78,7 @@ pub(crate) fn serve(
     });
     // What still waits for a broker that is away does not keep us.
     runtime.shutdown_background();
+    traces::finish();
     served
 }
 

@@ -21,6 +21,7 @@ use crate::log::LogWriter;
 use crate::mastodon;
 use crate::mastodon::app::MastodonApp;
 use crate::mastodon::status_cache::StatusCache;
+use crate::operator::traces;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -28,6 +29,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument;
 
 /// The options of both APIs.
 #[derive(Clone, Debug)]
@@ -91,8 +93,23 @@ async fn bounded(State(app): State<App>, request: Request, next: Next) -> Respon
         .to_owned();
     let (method, address) = (request.method().clone(), app.address_of(&request));
     let begun = clock::stopwatch();
-    let response = answered(&app, &route, request, next).await;
+    let span = tracing::info_span!(
+        target: traces::TARGET,
+        "request",
+        otel.name = format!("{method} {route}"),
+        otel.kind = "server",
+        http.request.method = method.as_str(),
+        http.route = route,
+        http.response.status_code = tracing::field::Empty,
+        otel.status_code = tracing::field::Empty,
+    );
+    let answering = answered(&app, &route, request, next);
+    let response = answering.instrument(span.clone()).await;
     let (status, took) = (response.status(), begun.elapsed());
+    span.record("http.response.status_code", status.as_u16());
+    if status.is_server_error() {
+        span.record("otel.status_code", "ERROR");
+    }
     let metrics = &app.state.metrics.http;
     metrics.request(&route, method.as_str(), status.as_u16(), took);
     // Documents that cannot be used are logged where they are looked at.

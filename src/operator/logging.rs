@@ -1,10 +1,11 @@
 //! The log's form: for people on a terminal, JSON otherwise.
 
+use super::traces;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::io::IsTerminal;
 use std::sync::OnceLock;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
@@ -59,6 +60,11 @@ static LEVEL: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
 /// Starts writing the log to standard error. A second call has no effect.
 pub fn start(options: &Options) {
+    start_with_traces(options, None);
+}
+
+/// As [`start`], with spans that are sent to a collector, if there is what sends them.
+pub fn start_with_traces(options: &Options, send: Option<traces::Send>) {
     let (filter, handle) = reload::Layer::new(filter_of(&options.level));
     let human = match options.format {
         Format::Human => true,
@@ -73,10 +79,22 @@ pub fn start(options: &Options) {
         let lines = lines.json().flatten_event(true);
         lines.with_current_span(false).with_span_list(false).boxed()
     };
+    let (traces, mistake) = match send.map(traces::layer) {
+        None => (None, None),
+        Some(Ok(traces)) => (Some(traces), None),
+        Some(Err(mistake)) => (None, Some(mistake)),
+    };
+    let spans = Targets::new().with_target(traces::TARGET, LevelFilter::INFO);
     let started = tracing_subscriber::registry()
-        .with(filter)
-        .with(lines)
+        .with(lines.with_filter(filter))
+        .with(traces.map(|traces| traces.with_filter(spans)))
         .try_init();
+    if let Some(mistake) = mistake {
+        tracing::error!(
+            error = &mistake as &dyn std::error::Error,
+            "no traces are sent: {mistake}"
+        );
+    }
     if started.is_err() || LEVEL.set(handle).is_err() {
         tracing::debug!("the log was started before");
     }
@@ -95,7 +113,10 @@ pub fn set_level(level: &str) {
 }
 
 fn filter_of(level: &str) -> EnvFilter {
-    EnvFilter::try_new(directives(level)).unwrap_or_else(|_| EnvFilter::new("info"))
+    // Spans are for the collector alone.
+    let no_spans = format!("{}=off", traces::TARGET);
+    EnvFilter::try_new(format!("{},{no_spans}", directives(level)))
+        .unwrap_or_else(|_| EnvFilter::new(format!("info,{no_spans}")))
 }
 
 /// A level as the filter takes it. One word such as `debug` would be about every library too, and sled alone writes so many lines

@@ -7,6 +7,7 @@
 //! | [`logging`], [`line_rate`] | the log on standard error, and how many lines of it a caller may cause |
 //! | [`progress`] | how far catching up has come |
 //! | [`trace_export`] | the delays in a log, as a trace |
+//! | [`traces`] | spans for OpenTelemetry |
 //! | [`tune`] | a trace replayed under other windows |
 
 pub mod connector_status;
@@ -15,4 +16,5 @@ pub mod logging;
 pub mod metrics;
 pub mod progress;
 pub mod trace_export;
+pub mod traces;
 pub mod tune;

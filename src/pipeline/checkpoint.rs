@@ -7,6 +7,7 @@
 use super::due::{DueWrite, PendingWrites};
 use super::{Pipeline, PipelineError};
 use crate::clock;
+use crate::operator::traces;
 use slackwater_engine::feed::store::Written;
 use slackwater_engine::feed::store::disk::DiskError;
 use slackwater_order::time::Time;
@@ -76,8 +77,21 @@ impl Pipeline {
             .begin_flush(now, |next| dead_letters.resume_from(next));
         self.report_time_in_doubt();
         (self.replay, self.last_rows) = (Duration::ZERO, begun);
+        let span = tracing::info_span!(
+            target: traces::TARGET,
+            parent: None,
+            "checkpoint",
+            posts = tracing::field::Empty,
+            entries = tracing::field::Empty,
+        );
+        let write = move || {
+            let written = span.in_scope(|| flush.write())?;
+            span.record("posts", written.posts);
+            span.record("entries", written.entries);
+            Ok(Some(written))
+        };
         self.write_in_progress = Some(WriteInProgress {
-            thread: std::thread::spawn(move || flush.write().map(Some)),
+            thread: std::thread::spawn(write),
             begun,
             // The log's bound on size needs no time.
             log_time: self.engine.log_time(now),

@@ -27,6 +27,7 @@ use crate::log::recent_letters::RecentLetters;
 use crate::log::{LogError, LogReader, LogWriter};
 use crate::operator::metrics::Metrics;
 use crate::operator::metrics::pipeline::Step;
+use crate::operator::traces;
 use checkpoint::{Wait, WriteInProgress};
 use dead_letters::{DeadLetters, Kept};
 use due::Due;
@@ -218,6 +219,10 @@ impl Pipeline {
             let wait = if is_idle { BATCH_WAIT } else { Duration::ZERO };
             let records = self.log_reader.take(BATCH_RECORDS, wait)?;
             self.begin_batch(&records);
+            let span = (!records.is_empty()).then(|| {
+                tracing::info_span!(target: traces::TARGET, "batch", records = records.len())
+                    .entered()
+            });
             // 2. Decode them on every core, and meanwhile:
             let mut last_published = clock::stopwatch();
             let mut applying_since = clock::stopwatch();
@@ -246,6 +251,7 @@ impl Pipeline {
             self.count_progress(&records);
             self.letters_failing = self.dead_letters.trouble()?;
             self.publish(Some(settled));
+            drop(span);
             self.append_due_removals();
             // 7. Write what has waited long enough, and drop what nobody needs.
             self.end_checkpoint(Wait::No)?;

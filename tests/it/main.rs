@@ -70,5 +70,6 @@ mod signals;
 mod streams;
 mod support;
 mod tokens;
+mod traces;
 mod tune;
 mod waking;
