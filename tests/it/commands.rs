@@ -43,6 +43,10 @@ const COMMANDS: &[(&str, Held)] = &[
     ("cargo build --profile dist", Build),
     ("target/release/slackwater serve", Serve),
     ("target/dist/slackwater serve", Serve),
+    (
+        "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 target/release/slackwater serve",
+        Serve,
+    ),
     ("slackwater serve", Serve),
     ("slackwater serve --rebuild", Serve),
     (

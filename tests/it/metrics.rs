@@ -209,6 +209,7 @@ const OF_THE_MOMENT: [&str; 7] = [
     // A start begins a segment.
     "slackwater_log_bytes",
     "slackwater_disk_",
+    "slackwater_log_bytes",
     "slackwater_unwritten_",
     "slackwater_streams",
     "slackwater_ready",

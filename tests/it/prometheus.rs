@@ -2,7 +2,7 @@
 //! of the dashboard has an answer.
 
 use crate::metrics::{LATE, listed, note, two_readers};
-use crate::support::document::root;
+use crate::support::document::{Document, root};
 use crate::support::instance::{self, Door, Instance, OFTEN};
 use crate::support::prometheus::{Prometheus, program};
 use crate::support::wait_for;
@@ -247,6 +247,8 @@ fn every_alert_links_to_a_section_of_its_own_in_the_runbook() {
         let repository = env!("CARGO_PKG_REPOSITORY");
         let path = page.strip_prefix(&format!("{repository}/blob/main/"));
         assert_eq!(path, Some("docs/runbook.md"));
+        let runbook = Document::read(path.unwrap().into());
+        assert!(runbook.is_some_and(|it| it.has(heading)), "{link}");
     }
 }
 
