@@ -21,6 +21,9 @@ use std::process::ExitCode;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Mastodon {
     /// Make the outbox and the triggers that note changes, and a role that may read them. The SQL is shown first.
+    #[command(
+        after_help = "Examples:\n  slackwater mastodon install --database env:DATABASE_URL --print\n  slackwater mastodon install --database env:DATABASE_URL --serve --role slackwater"
+    )]
     Install {
         #[command(flatten)]
         database: Where,
@@ -34,6 +37,9 @@ pub(crate) enum Mastodon {
         consent: Consent,
     },
     /// Remove all of it again. The SQL is shown first.
+    #[command(
+        after_help = "Examples:\n  slackwater mastodon uninstall --database env:DATABASE_URL --print\n  slackwater mastodon uninstall --database env:DATABASE_URL --only-ids"
+    )]
     Uninstall {
         #[command(flatten)]
         database: Where,
@@ -44,11 +50,15 @@ pub(crate) enum Mastodon {
         consent: Consent,
     },
     /// Say whether all is well with the database, and what to do. Ends with 1 if there is something to do.
+    #[command(after_help = "Examples:\n  slackwater mastodon check --config slackwater.toml")]
     Check {
         #[command(flatten)]
         database: Where,
     },
     /// Write the delays of this instance's own posts to standard output, as `tune` reads them. Nothing is changed or installed.
+    #[command(
+        after_help = "Examples:\n  slackwater mastodon delays --database env:DATABASE_URL | slackwater tune -\n  slackwater mastodon delays --database env:DATABASE_URL --days 30 > trace.jsonl"
+    )]
     Delays {
         #[command(flatten)]
         database: Where,
@@ -58,6 +68,9 @@ pub(crate) enum Mastodon {
     },
     /// Compare Mastodon's own home of an account with the one here: every post that is in one of them only, with its reason, and how
     /// many would move. Ends with 1 if a difference has no reason. The service has to be running.
+    #[command(
+        after_help = "Examples:\n  slackwater mastodon compare --account 7 --token env:TOKEN\n  slackwater mastodon compare --account 7 --token env:TOKEN --posts 400 --json"
+    )]
     Compare(Compare),
 }
 

@@ -61,6 +61,14 @@ const COMMANDS: &[(&str, Held)] = &[
     ),
     ("slackwater token 7 --lives 1h", Run),
     (
+        "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 target/release/slackwater serve",
+        Serve,
+    ),
+    (
+        "slackwater doctor",
+        Elsewhere("all_is_well_beside_a_running_service_and_nothing_is_changed"),
+    ),
+    (
         "slackwater dead-letters list --limit 5",
         Elsewhere("a_letter_of_the_built_in_log_is_replayed_once_it_can_be_used"),
     ),
@@ -261,7 +269,7 @@ impl Stage {
         let is_installed =
             names("slackwater mastodon check") && !names("slackwater mastodon install");
         // What one document sets up, another takes for granted.
-        let text = match is_installed {
+        let text = match is_installed && text.is_none() {
             true => Some("mastodon.database = \"env:SLACKWATER_DATABASE\"\nmastodon.web_domain = \"localhost\"\n".to_owned()),
             false => text,
         };

@@ -130,6 +130,8 @@ fn a_command_of_ours_has_the_flags_it_is_called_with() {
         "mastodon delays",
         "mastodon compare",
         "doctor",
+        "completions",
+        "man",
         "dead-letters list",
         "dead-letters show",
         "dead-letters replay",

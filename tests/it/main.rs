@@ -24,6 +24,7 @@ mod bad_input;
 mod beside_mastodon;
 mod clients;
 mod clusters;
+mod command_line;
 mod commands;
 mod compare;
 mod compose;
