@@ -206,8 +206,6 @@ fn what_an_activity_takes_to_its_readers_is_counted_and_what_an_import_takes_is_
 /// Gauges of the moment: they are as they are then, before and after.
 const OF_THE_MOMENT: [&str; 7] = [
     "process_",
-    // A start begins a segment.
-    "slackwater_log_bytes",
     "slackwater_disk_",
     "slackwater_log_bytes",
     "slackwater_unwritten_",
