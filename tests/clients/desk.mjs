@@ -226,6 +226,7 @@ const CASES = {
     await count(1);
     say({ held: [await shown(), await slider(), await pressed()] });
     say({ sentence: await text(".waits") });
+    say({ told: await text(".patience [role=status].unseen") });
     say({ waiting: await page.$$eval(".waiting li", (all) => all.map((it) => [it.dataset.uri, it.querySelector(".due").textContent])) });
     say({ arrival: await page.$$eval("[data-column=arrival] li", (all) => all.map((it) => it.dataset.uri)) });
     say({ origin: await page.$eval(".waiting a", (it) => it.getAttribute("href")) });

@@ -93,7 +93,7 @@ export function originsTable() {
   const back = el("button", { type: "button", onclick: () => turn(-1) }, "Back");
   const on = el("button", { type: "button", onclick: () => turn(1) }, "Next");
   const where = el("span");
-  const pages = el("nav", { class: "turn", "aria-label": "Pages of origins" }, back, where, on);
+  const pages = el("nav", { class: "turn", "aria-label": "Pages of origins", hidden: true }, back, where, on);
   const element = el(
     "section",
     { "aria-labelledby": "origins" },

@@ -129,7 +129,7 @@ function memory() {
 function bounded(what) {
   const bar = el("div", { class: "fill", "aria-hidden": "true" }, el("span", {}));
   const words = el("p");
-  const element = el("div", { class: "bounded" }, bar, words);
+  const element = el("div", { class: "bounded", hidden: true }, bar, words);
   return {
     element,
     /** The part, from 0 on; 0 if the bound is unknown. */

@@ -75,8 +75,11 @@ export function patienceControl(onturn, millis, state) {
   const words = el("p", { class: "waits" });
   const came = el("p", { class: "came" });
   const about = el("p", { class: "quiet small" });
+  // The slider says its own value. What that comes to is said once it is known, and not again with every second.
+  const told = el("p", { class: "unseen", role: "status" });
+  let isTold = true;
   const turns = el("div", { class: "slide" }, el("label", { for: "patience" }, "Patience"), slider, value, el("div", { class: "presets", role: "group", "aria-label": "Patience to try" }, own, none, complete));
-  const body = el("div", {}, turns, words, came, about);
+  const body = el("div", {}, turns, words, came, about, told);
   const element = el(
     "section",
     { class: "sheet patience", "aria-labelledby": "turned" },
@@ -86,6 +89,7 @@ export function patienceControl(onturn, millis, state) {
 
   function turn(patience) {
     tried = patience;
+    isTold = false;
     if (patience !== null) slider.value = String(STOPS.indexOf(patience));
     onturn(patience);
   }
@@ -113,6 +117,10 @@ export function patienceControl(onturn, millis, state) {
       say(value, shown);
       slider.setAttribute("aria-valuetext", shown);
       if (preview) say(words, waitInWords(preview, now));
+      if (preview && !isTold) {
+        isTold = true;
+        say(told, waitInWords(preview, now));
+      }
       const below = seen.behind === 0 ? "none of them below what was shown" : `${seen.behind} of them below what was shown`;
       say(came, seen.came === 0 ? "No post was shown yet since you look at this patience." : `Since you look at this patience ${counted(seen.came, "post was", "posts were")} shown, ${below}.`);
       say(about, tried === null ? "Turn it: what you try is shown here alone, and changes nothing for the account." : `You only try this. To set it: PUT /v1/accounts/${account}/ordering with {"patience": "${tried}"}.`);

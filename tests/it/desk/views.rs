@@ -50,6 +50,11 @@ fn a_patience_is_tried_while_one_looks_and_nothing_is_changed_by_it() {
     ] {
         assert!(words(&sentence).contains(part), "{sentence}");
     }
+    let told = client.said("told");
+    assert!(
+        words(&told).starts_with("1 post waits"),
+        "a reader of screens hears it: {told}"
+    );
     let waiting = client.said("waiting");
     assert_eq!(waiting[0][0], uri(2));
     assert!(words(&waiting[0][1]).starts_with("shown in "), "{waiting}");
