@@ -94,29 +94,33 @@ impl RunningService {
         self.at.as_str().trim_end_matches('/')
     }
 
-    /// Whether a Slackwater answers there. One that is not well answers too.
+    /// Whether a Slackwater answers there. One that is not well answers too. No token is sent: it may be anybody.
     pub async fn is_there(&self) -> bool {
-        let answer = self.send(Method::GET, "/healthz", PROBE_WAIT).await;
+        let answer = self.send(Method::GET, "/healthz", None, PROBE_WAIT).await;
         answer.is_ok_and(|answer| serde_json::from_slice::<Readiness>(&answer.body).is_ok())
     }
 
-    /// Whether it is ready, and why not.
+    /// Whether it is ready, and why not. No token is sent.
     pub async fn readiness(&self) -> Result<Readiness, RunningServiceError> {
         const PATH: &str = "/readyz";
-        let answer = self.send(Method::GET, PATH, PROBE_WAIT).await?;
+        let answer = self.send(Method::GET, PATH, None, PROBE_WAIT).await?;
         self.parsed(PATH, &answer)
     }
 
     /// Reads what a path gives.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, RunningServiceError> {
-        let answer = self.send(Method::GET, path, ANSWER_WAIT).await?;
+        let answer = self
+            .send(Method::GET, path, self.token.as_ref(), ANSWER_WAIT)
+            .await?;
         self.good(path, &answer)?;
         self.parsed(path, &answer)
     }
 
     /// Posts to a path, without a body.
     pub async fn post<T: DeserializeOwned>(&self, path: &str) -> Result<T, RunningServiceError> {
-        let answer = self.send(Method::POST, path, ANSWER_WAIT).await?;
+        let answer = self
+            .send(Method::POST, path, self.token.as_ref(), ANSWER_WAIT)
+            .await?;
         self.good(path, &answer)?;
         self.parsed(path, &answer)
     }
@@ -125,12 +129,13 @@ impl RunningService {
         &self,
         method: Method,
         path: &str,
+        token: Option<&Secret>,
         wait: Duration,
     ) -> Result<Answer, RunningServiceError> {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.address()));
-        if let Some(token) = &self.token {
+        if let Some(token) = token {
             let bearer = format!("Bearer {}", token.reveal());
             let mut bearer = HeaderValue::try_from(bearer)
                 .map_err(|error| self.no_answer(path, error.into()))?;

@@ -4,6 +4,9 @@ use crate::support::broker::Broker;
 use crate::support::instance::{self, Instance};
 use crate::support::nginx::free_port;
 use crate::support::postgres::{Database, Version};
+use crate::support::wait_for;
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
 use serde_json::Value;
 use slackwater::clock;
 use slackwater::log::{self, LogWriter, built_in, kafka};
@@ -12,6 +15,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -95,29 +99,64 @@ fn files(dir: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_service_that_is_not_ready_and_a_port_of_another_program_are_told() {
+fn a_port_of_another_program_is_told_and_no_token_is_sent_there() {
     let dir = TempDir::new().unwrap();
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = other.local_addr().unwrap().port();
+    let asked: Arc<Mutex<String>> = Arc::default();
+    let heard = Arc::clone(&asked);
     std::thread::spawn(move || {
         for stream in other.incoming() {
             let mut stream = stream.unwrap();
-            let _ = stream.read(&mut [0; 1000]);
+            let mut request = [0; 1000];
+            let bytes = stream.read(&mut request).unwrap_or(0);
+            let request = String::from_utf8_lossy(&request[..bytes]).to_lowercase();
+            heard.lock().unwrap().push_str(&request);
             let _ = stream
                 .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nhi");
         }
     });
-    let config = instance::built_in("").replace("127.0.0.1:0", &format!("127.0.0.1:{port}"));
+    let token = "[auth]\nservice_tokens = [\"0123456789abcdef\"]\n";
+    let config = instance::built_in(token).replace("127.0.0.1:0", &format!("127.0.0.1:{port}"));
     wrong(
         &look(dir.path(), &config),
         "service",
         "does not answer as Slackwater",
         "another port",
     );
+    let asked = asked.lock().unwrap();
+    assert!(
+        asked.contains("get /readyz") && !asked.contains("authorization"),
+        "{asked}"
+    );
     let config =
         instance::built_in("").replace("127.0.0.1:0", &format!("127.0.0.1:{}", free_port()));
     let (findings, _) = look(dir.path(), &config);
     assert_eq!(found(&findings, "service", "none runs")["state"], "ok");
+}
+
+#[test]
+fn a_service_that_is_not_ready_is_told_with_its_reason() {
+    let cluster: MockCluster<'static, DefaultProducerContext> = MockCluster::new(1).unwrap();
+    for topic in ["activities", "relationships", "dead-letters"] {
+        let name = format!("slackwater.{topic}");
+        cluster.create_topic(&name, 2, 1).unwrap();
+    }
+    let dir = TempDir::new().unwrap();
+    let config = instance::on_kafka(&cluster.bootstrap_servers(), "");
+    let config = config.replace("127.0.0.1:0", &format!("127.0.0.1:{}", free_port()));
+    let instance = Instance::start(dir.path(), &config);
+    instance.wait_until_ready();
+    drop(cluster);
+    wait_for("a service that knows that Kafka is away", || {
+        (instance.door.get("/readyz").status == 503).then_some(())
+    });
+    wrong(
+        &look(dir.path(), &config),
+        "service",
+        "not ready at",
+        "the service's log",
+    );
 }
 
 #[test]
