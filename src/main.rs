@@ -5,6 +5,7 @@ mod command;
 use clap::Parser;
 use command::check::check;
 use command::completions::completions;
+use command::copy_log::copy_log;
 use command::dead_letters::dead_letters;
 use command::demo::show;
 use command::doctor::doctor;
@@ -63,6 +64,7 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Check { file } => check(&file),
         Command::Completions { shell } => completions(shell),
         Command::Man { folder } => man(&folder),
+        Command::CopyLog { folder, config } => copy_log(&folder, &config),
         Command::Trace { config } => trace(config.as_deref()),
         Command::Tune {
             trace,

@@ -1,6 +1,6 @@
 //! The built-in log opened after its files were damaged.
 
-use slackwater::log::built_in::{BuiltInLog, Options, read_activities};
+use slackwater::log::built_in::{BuiltInLog, Options, read_records};
 use slackwater_engine::record::{NewRecord, Record, Topic};
 use slackwater_order::time::Time;
 use std::collections::BTreeMap;
@@ -126,7 +126,7 @@ pub fn holds(data: &[u8]) {
         std::fs::write(folder.path().join(name), bytes).expect("a file");
     }
     // Only looks, and sees what there is.
-    let _ = read_activities(folder.path(), |record, _| {
+    let _ = read_records(folder.path(), Topic::Activities, |record, _| {
         acknowledged(&record);
         ControlFlow::Continue(())
     });

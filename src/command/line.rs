@@ -87,6 +87,15 @@ pub(crate) enum Command {
         #[arg(long)]
         config: Option<PathBuf>,
     },
+    /// Copy a built-in log into the topics of Kafka that a configuration names. Stop the service before.
+    #[command(after_help = "Examples:\n  slackwater copy-log data/log --config slackwater.toml")]
+    CopyLog {
+        /// The folder of the built-in log, `log.path`.
+        folder: PathBuf,
+        /// The configuration that the service will have.
+        #[arg(long)]
+        config: PathBuf,
+    },
     /// What would these windows have done? Replays a trace, and recommends windows.
     #[command(
         after_help = "Examples:\n  slackwater tune trace.jsonl\n  slackwater tune trace.jsonl --config slackwater.toml --target 0.95 --plot wait.svg"

@@ -6,6 +6,7 @@ use crate::config::memory::usable_bytes;
 use crate::log::{self, built_in};
 use rustix::fs::{Access, access, statvfs};
 use rustix::process::{Resource, getrlimit};
+use slackwater_engine::record::Topic;
 use std::path::{Path, PathBuf};
 
 /// With less free space than this, a checkpoint may not fit.
@@ -71,7 +72,7 @@ fn folder(key: &str, path: &Path) -> Found {
 
 /// Whether the built-in log may grow as far as it is allowed to.
 fn room_of_log(options: &built_in::Options) -> Option<Found> {
-    let used = built_in::activities_bytes(&options.path);
+    let used = built_in::topic_bytes(&options.path, Topic::Activities);
     let free = free_bytes(&existing(&options.path)).ok()?;
     let allowed = options.activities_bytes_max;
     if allowed <= used.saturating_add(free) {

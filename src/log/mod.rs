@@ -9,11 +9,13 @@
 //! | [`identity`] | which log it is |
 //! | [`kafka`] | the client of Kafka: consumer, producer, topics |
 //! | [`built_in`] | the log in a folder, for instances without Kafka |
+//! | [`copy_to_kafka`] | a built-in log copied into the topics of Kafka |
 //! | [`recent_letters`] | the records that were set aside last |
 //! | [`in_flight`] | records that were stamped and are not in the log yet |
 //! | [`decode_batch`] | records decoded on every core, handed back in their order |
 
 pub mod built_in;
+pub mod copy_to_kafka;
 pub mod dead_letters;
 pub mod decode_batch;
 pub mod identity;

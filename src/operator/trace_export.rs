@@ -2,7 +2,7 @@
 
 use crate::clock;
 use crate::log;
-use crate::log::built_in::{BuiltInLogError, activities_bytes, read_activities};
+use crate::log::built_in::{BuiltInLogError, read_records, topic_bytes};
 use crate::log::decode_batch::decode_in_order;
 use crate::log::kafka::{self, KafkaError};
 use hashbrown::HashSet;
@@ -91,9 +91,9 @@ pub fn write(
     };
     match log {
         log::Options::BuiltIn(options) => {
-            let all = activities_bytes(&options.path);
+            let all = topic_bytes(&options.path, Topic::Activities);
             let mut read = 0;
-            read_activities(&options.path, |record, bytes| {
+            read_records(&options.path, Topic::Activities, |record, bytes| {
                 read += bytes;
                 if writer.counts.records.is_multiple_of(BATCH_RECORDS as u64) {
                     progress(read, all);

@@ -85,6 +85,12 @@ const COMMANDS: &[(&str, Held)] = &[
         Elsewhere("a_letter_of_the_built_in_log_is_replayed_once_it_can_be_used"),
     ),
     (
+        "slackwater copy-log data/log --config slackwater.toml",
+        Elsewhere(
+            "feeds_on_kafka_are_those_that_were_on_the_built_in_log_however_often_it_is_copied",
+        ),
+    ),
+    (
         "export DATABASE_URL=postgres://mastodon:PASSWORD@127.0.0.1:5432/mastodon_production",
         Export,
     ),

@@ -121,6 +121,7 @@ fn a_command_of_ours_has_the_flags_it_is_called_with() {
         "serve",
         "demo",
         "check",
+        "copy-log",
         "trace",
         "tune",
         "token",

@@ -29,6 +29,7 @@ mod commands;
 mod compare;
 mod compose;
 mod connector;
+mod copy_log;
 mod corpus;
 mod crash;
 mod cursors;

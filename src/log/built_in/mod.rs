@@ -13,7 +13,7 @@
 //! - A tail that a crash left half written is cut off with a log line. Any other bytes that cannot be read are put aside and
 //!   counted, and the records behind them keep their offsets (`mend`), also where the disk does not give them (`salvage`).
 //! - Activities expire by age and size, a whole segment at a time. Relationships are compacted (`compaction`).
-//! - The activities and the dead letters can be read without opening the log (`offline_reader`, `offline_letters`).
+//! - Records and dead letters can be read without opening the log (`offline_reader`, `offline_letters`).
 //!
 //! Why our own files: of the libraries looked at in November 2026 none lets a compacted log keep its offsets, and each
 //! lacks more. okaywal 0.3 is drained by checkpoints; commitlog 0.2 never calls fsync and trusts its tail; walrus 0.2
@@ -40,7 +40,7 @@ mod writer;
 
 pub use error::BuiltInLogError;
 pub(super) use offline_letters::OfflineLetters;
-pub use offline_reader::{activities_bytes, newest_activity, read_activities};
+pub use offline_reader::{newest_activity, read_records, topic_bytes};
 
 use super::dead_letters::letter;
 use crate::clock;

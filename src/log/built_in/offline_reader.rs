@@ -1,4 +1,4 @@
-//! Reads activities without opening the log. A service that has it open is not disturbed, and no file is changed.
+//! Reads records without opening the log. A service that has it open is not disturbed, and no file is changed.
 
 use super::BuiltInLogError;
 use super::frame_reader::{Fault, FrameReader};
@@ -9,15 +9,16 @@ use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-/// Hands every activity in the log of this folder to `each`, oldest first, with its size on disk in bytes. It ends where the log
-/// ends at the call, or when `each` breaks off. Files that expire meanwhile are skipped, and so is a record that is being written.
+/// Hands every record of this topic in the log of this folder to `each`, oldest first, with its size on disk in bytes. It ends where the
+/// log ends at the call, or when `each` breaks off. Files that expire meanwhile are skipped, and so is a record that is being written.
 ///
 /// Errors: the folder cannot be read, or a file in it, apart from a record that is being written.
-pub fn read_activities(
+pub fn read_records(
     path: &Path,
+    topic: Topic,
     mut each: impl FnMut(Record, u64) -> ControlFlow<()>,
 ) -> Result<(), BuiltInLogError> {
-    let files = files(&path.join(Topic::Activities.name()))?;
+    let files = files(&path.join(topic.name()))?;
     let last = files.last().map(|(base, _)| *base);
     for (base, path) in files {
         let end = match std::fs::metadata(&path) {
@@ -35,7 +36,7 @@ pub fn read_activities(
                 Ok(Some(frame)) => {
                     let bytes = frame.raw.len() as u64;
                     let position = Position {
-                        topic: Topic::Activities,
+                        topic,
                         partition: 0,
                         offset: frame.offset,
                     };
@@ -55,7 +56,7 @@ pub fn read_activities(
 /// The timestamp of the last activity that has one; none if there is none. It reads the last file, up to 64 MB, and the one before it if
 /// that is empty.
 ///
-/// Errors: as [`read_activities`].
+/// Errors: as [`read_records`].
 pub fn newest_activity(path: &Path) -> Result<Option<Time>, BuiltInLogError> {
     let files = files(&path.join(Topic::Activities.name()))?;
     for (base, path) in files.iter().rev().take(2) {
@@ -76,9 +77,9 @@ pub fn newest_activity(path: &Path) -> Result<Option<Time>, BuiltInLogError> {
     Ok(None)
 }
 
-/// Bytes of activities on disk; 0 if the folder cannot be read.
-pub fn activities_bytes(path: &Path) -> u64 {
-    let files = files(&path.join(Topic::Activities.name())).unwrap_or_default();
+/// Bytes of a topic on disk; 0 if the folder cannot be read.
+pub fn topic_bytes(path: &Path, topic: Topic) -> u64 {
+    let files = files(&path.join(topic.name())).unwrap_or_default();
     let sizes = files
         .iter()
         .filter_map(|(_, path)| std::fs::metadata(path).ok());
