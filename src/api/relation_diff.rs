@@ -56,6 +56,11 @@ pub fn member(line: &[u8], account: &str, types: &Types) -> Result<(Key, Relatio
             key.account
         ));
     }
+    if key.kind == Kind::MuteEnd {
+        return refuse(
+            "a mute_end, which is no part of a set: leave out the mute instead".to_owned(),
+        );
+    }
     if !types.include(key.kind) {
         return refuse(format!(
             "a {}: the request is about other types, leave it out or add it to `type`",

@@ -252,7 +252,7 @@ impl Pipeline {
             self.letters_failing = self.dead_letters.trouble()?;
             self.publish(Some(settled));
             drop(span);
-            self.append_due_removals();
+            self.append_due_mute_ends();
             // 7. Write what has waited long enough, and drop what nobody needs.
             self.end_checkpoint(Wait::No)?;
             self.begin_due_write()?;
@@ -412,19 +412,19 @@ impl Pipeline {
         metrics.feeds.unwritten_bytes.set(gauge(bytes as u64));
     }
 
-    /// Appends a removal for each mute that has ended. It takes effect when it is read, as any other relation does.
-    fn append_due_removals(&mut self) {
+    /// Appends for each mute that has ended that it has. It takes effect when it is read, as any other relation does.
+    fn append_due_mute_ends(&mut self) {
         let log: LogStatus = self.log_reader.status();
-        let removals = self
+        let ends = self
             .engine
-            .due_removals(&log, clock::now(), self.begun.elapsed());
+            .due_mute_ends(&log, clock::now(), self.begun.elapsed());
         self.report_time_in_doubt();
-        for removal in removals {
+        for end in ends {
             let log_writer = self.log_writer.clone();
             self.runtime.spawn(async move {
-                let key = String::from_utf8_lossy(&removal.key).into_owned();
-                if let Err(error) = log_writer.append(vec![removal]).await {
-                    tracing::warn!(%key, error = &error as &dyn std::error::Error, "ending {key} failed, to be tried again: {error}");
+                let key = String::from_utf8_lossy(&end.key).into_owned();
+                if let Err(error) = log_writer.append(vec![end]).await {
+                    tracing::warn!(%key, error = &error as &dyn std::error::Error, "appending {key} failed, to be tried again: {error}");
                 }
             });
         }

@@ -332,6 +332,7 @@ fn the_relationship_schema_and_the_decoder_agree() {
         json!({"type":"mute","account":"7","target":"https://a.example/u","until":"2026-12-01T00:00:00Z"}),
         json!({"type":"mute","account":"7","target":"https://a.example/u","until":"2026-12-01T02:00:00.5+02:00"}),
         json!({"type":"mute","account":"7","target":"https://a.example/u","until":null}),
+        json!({"type":"mute_end","account":"7","target":"https://a.example/u","until":"2026-12-01T00:00:00Z"}),
         json!({"type":"block","account":"7","target":"https://a.example/u"}),
         json!({"type":"blocked_by","account":"7","target":"https://a.example/u"}),
         json!({"type":"domain_block","account":"7","target":"spam.example"}),
@@ -395,6 +396,9 @@ fn the_relationship_schema_and_the_decoder_agree() {
         json!({"type":"mute","account":"7","target":"https://a.example/u","until":"soon"}),
         json!({"type":"mute","account":"7","target":"https://a.example/u","until":1764547200}),
         json!({"type":"mute","account":"7","target":"https://a.example/u","until":"1066-10-14T09:00:00Z"}),
+        json!({"type":"mute_end","account":"7","target":"https://a.example/u"}),
+        json!({"type":"mute_end","account":"7","target":"https://a.example/u","until":null}),
+        json!({"type":"mute_end","account":"7","target":"https://a.example/u","removed":true}),
         json!({"type":"domain_block","account":"7","target":"a b"}),
         json!({"type":"domain_block","account":"7","target":"https://a.example"}),
         json!({"type":"domain_block","account":"7","target":""}),
@@ -437,8 +441,9 @@ fn the_relationship_schema_and_the_decoder_agree() {
             kinds.insert(canonical["type"].as_str().unwrap().to_owned());
         }
     }
-    let all = relationship::Kind::ALL.map(|kind| kind.name().to_owned());
-    assert_eq!(kinds, BTreeSet::from(all));
+    let all = relationship::Kind::ALL.into_iter();
+    let all = all.chain([relationship::Kind::MuteEnd]);
+    assert_eq!(kinds, all.map(|kind| kind.name().to_owned()).collect());
 }
 
 #[test]

@@ -149,6 +149,8 @@ pub enum RelationChoice {
     Mute(usize),
     /// It mutes until then, in milliseconds since 1970.
     MuteUntil(usize, i64),
+    /// The mute that was to end then has ended. Slackwater says so; no history has it.
+    MuteEnd(usize, i64),
     /// It blocks.
     Block(usize),
     /// It blocks the origin of this number.
@@ -315,6 +317,7 @@ impl RelationChoice {
             RelationChoice::Be(..) => "account",
             RelationChoice::Follow(..) => "follow",
             RelationChoice::Mute(_) | RelationChoice::MuteUntil(..) => "mute",
+            RelationChoice::MuteEnd(..) => "mute_end",
             RelationChoice::Block(_) => "block",
             RelationChoice::BlockDomain(_) => "domain_block",
             RelationChoice::BlockedBy(_) => "blocked_by",
@@ -343,7 +346,7 @@ impl RelationChoice {
             RelationChoice::Mute(who)
             | RelationChoice::Block(who)
             | RelationChoice::BlockedBy(who) => json!({"target": world.actor(who)}),
-            RelationChoice::MuteUntil(who, until) => {
+            RelationChoice::MuteUntil(who, until) | RelationChoice::MuteEnd(who, until) => {
                 json!({"target": world.actor(who), "until": date(until)})
             }
             RelationChoice::BlockDomain(origin) => json!({"target": world.origins[origin].host}),

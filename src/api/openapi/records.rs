@@ -320,14 +320,15 @@ fn relationship(schemas: &mut SchemaGenerator) -> Schema {
     };
     for kind in &mut kinds {
         let name = kind.pointer("/properties/type/const").cloned();
-        let is_named = |kind: &&Kind| name.as_ref().is_some_and(|name| name == kind.name());
-        let fields = Kind::ALL.iter().find(is_named).map(|kind| kind.fields());
+        let named = name.as_ref().and_then(Value::as_str).map(Kind::named);
+        let fields = named.and_then(Result::ok).map(Kind::fields);
         if let (Some(name), Some(fields), Some(kind)) = (name, fields, kind.as_object_mut()) {
             kind.insert("title".to_owned(), name);
             kind.insert("propertyNames".to_owned(), json!({"enum": fields}));
         }
     }
-    let headings: Vec<Value> = kinds.iter().map(heading).collect();
+    let is_taken_back = |kind: &&Value| kind.get("title") != Some(&json!(Kind::MuteEnd.name()));
+    let headings: Vec<Value> = kinds.iter().filter(is_taken_back).map(heading).collect();
     json_schema!({
         "type": "object",
         "properties": {

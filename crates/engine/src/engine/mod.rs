@@ -3,7 +3,7 @@
 //!
 //! Whoever drives it calls a handful of verbs: [`apply`](Engine::apply) and [`pass`](Engine::pass) for each record,
 //! [`step`](Engine::step) for what records call for and is done in slices, [`publish`](Engine::publish) so that readers see it,
-//! [`due_removals`](Engine::due_removals) for mutes that end, [`begin_flush`](Engine::begin_flush) and
+//! [`due_mute_ends`](Engine::due_mute_ends) for mutes that end, [`begin_flush`](Engine::begin_flush) and
 //! [`end_flush`](Engine::end_flush) around a checkpoint, [`expire`](Engine::expire) and
 //! [`drop_inactive`](Engine::drop_inactive) for what nobody needs. The service drives it with Kafka or the built-in log, a thousand
 //! simulated fediverses with a list.
@@ -41,7 +41,7 @@ use crate::graph::Graph;
 use crate::graph::apply::Effect;
 use crate::record::offsets::{LogPos, Offsets};
 use crate::record::{Envelope, NewRecord, Position, READ_LATE_AFTER, Record};
-use crate::relationship::{Change, Patience};
+use crate::relationship::{Change, Key, Patience, Relation};
 use crate::view::horizons::Horizons;
 use crate::view::last_access::LastAccess;
 use crate::view::seal::SealedLog;
@@ -65,7 +65,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// A removal that was requested (the end of a mute) and not read after so long is requested again.
+/// The end of a mute that was requested and not read after so long is requested again.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
 
 /// The result of applying a record.
@@ -107,8 +107,8 @@ pub struct Engine {
     is_dirty: bool,
     /// Whether a checkpoint or rows are being written: the sweep, which goes by stored state, waits.
     is_flushing: bool,
-    /// Removals that were requested, and how long the process had run then.
-    requested_removals: BTreeMap<Vec<u8>, Duration>,
+    /// The ends of mutes that were requested, and how long the process had run then.
+    requested_ends: BTreeMap<(Key, Time), Duration>,
 }
 
 impl Engine {
@@ -165,7 +165,7 @@ impl Engine {
             passed: 0,
             is_dirty: false,
             is_flushing: false,
-            requested_removals: BTreeMap::new(),
+            requested_ends: BTreeMap::new(),
         })
     }
 
@@ -222,7 +222,9 @@ impl Engine {
         match decoded {
             Decoded::Relation(change) => {
                 let effect = self.relate(record, &change, now)?;
-                self.requested_removals.remove(&change.key.to_bytes());
+                if let Some(Relation::MuteEnd { until, .. }) = change.relation {
+                    self.requested_ends.remove(&(change.key, until));
+                }
                 Ok(Applied::Relation(effect))
             }
             Decoded::Activity(envelope, activity) => self.ingest(record, envelope, *activity, now),
@@ -304,10 +306,10 @@ impl Engine {
         self.store.homes.watchers.mark_all_changed();
     }
 
-    /// The removals of mutes that ended by `now`. The driver appends them to the log, and they are in force when they are read. `run` is
-    /// how long this process has run: a clock that leaps is found out by it. None are due while the log is not read to its end, since
-    /// it may have a renewal.
-    pub fn due_removals(&mut self, log: &LogStatus, now: Time, run: Duration) -> Vec<NewRecord> {
+    /// The records that end the mutes whose time was over by `now`. The driver appends them to the log, and they are in force when they are
+    /// read. `run` is how long this process has run: a clock that leaps is found out by it. None are due while the log is not read to its
+    /// end, since it may have most of them, or renewals.
+    pub fn due_mute_ends(&mut self, log: &LogStatus, now: Time, run: Duration) -> Vec<NewRecord> {
         if !self.catch_up.is_done() || !log.are_relations_read() {
             return Vec::new();
         }
@@ -316,14 +318,13 @@ impl Engine {
         }
         let ended = self.graph.read().ended_mutes(now);
         let mut due = Vec::new();
-        for key in ended {
-            let bytes = key.to_bytes();
-            let asked = self.requested_removals.get(&bytes);
+        for end in ended {
+            let asked = self.requested_ends.get(&end);
             if asked.is_some_and(|asked| run < asked.saturating_add(ASK_AGAIN)) {
                 continue;
             }
-            self.requested_removals.insert(bytes, run);
-            due.push(relations::removal(&key, now));
+            due.extend(relations::mute_end(&end, now));
+            self.requested_ends.insert(end, run);
         }
         due
     }

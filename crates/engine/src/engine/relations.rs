@@ -31,7 +31,7 @@ pub(super) fn load(store: &Store, graph: &mut Graph) -> Result<(), DiskError> {
         let Some(document) = versions.document() else {
             continue;
         };
-        let change = change(key, Some(document))?;
+        let change = in_force(store, &change(key, Some(document))?)?.change;
         if let Some(account) = graph.apply(&change).new_account {
             store.homes.add(account, home_key(&change.key.account));
         }
@@ -98,7 +98,8 @@ pub(super) fn relate(
         };
         versions.replace(version);
         store.put_relation(key, &versions)?;
-        return carry_out(store, graph, backlog, change, read);
+        let change = in_force(store, change)?.change;
+        return carry_out(store, graph, backlog, &change, read);
     }
     let mut versions = store.versions(&key)?;
     let before = versions.effective().cloned();
@@ -114,7 +115,11 @@ pub(super) fn relate(
     store.put_relation(key, &versions)?;
     let effective = versions.effective();
     if effective.is_some_and(|version| version.stamp == stamp) {
-        let effect = carry_out(store, graph, backlog, change, read)?;
+        let in_force = in_force(store, change)?;
+        if let Some(by) = in_force.ended_by {
+            forget(store, &graph.read(), &change.key, &[by.log_pos()])?;
+        }
+        let effect = carry_out(store, graph, backlog, &in_force.change, read)?;
         if effect.new_account.is_some() && graph.read().is_from_several(account) {
             forget_unseen(store, &graph.read(), account, &stamp)?;
         }
@@ -133,6 +138,7 @@ pub(super) fn relate(
         (Kind::Account, None) => begin_anew(store, graph, backlog, account, read),
         (_, document) => {
             let change = self::change(&change.key.to_bytes(), document)?;
+            let change = in_force(store, &change)?.change;
             carry_out(store, graph, backlog, &change, read)
         }
     }
@@ -265,6 +271,7 @@ fn begin_anew(
             continue;
         };
         let change = change(key.get(2..).unwrap_or_default(), Some(document))?;
+        let change = in_force(store, &change)?.change;
         // Its feeds are empty now: what says nothing new is carried out too. What it lets in rests on its own record.
         let again = Read {
             log_pos: version.stamp.log_pos(),
@@ -289,6 +296,61 @@ fn version(change: &Change, stamp: Stamp) -> Version {
         stamp,
         document: relation.and_then(|relation| serde_json::to_vec(relation).ok()),
     }
+}
+
+/// What is in force of a change, by all that is stored.
+struct InForce {
+    change: Change,
+    /// The record by which a mute has ended before it was read.
+    ended_by: Option<Stamp>,
+}
+
+/// What is in force by a change that counts: of a mute and of its end, whether there is a mute, which both say together.
+fn in_force(store: &Store, change: &Change) -> Result<InForce, DiskError> {
+    let key = &change.key;
+    let row_of = |kind| {
+        let key = Key {
+            kind,
+            ..key.clone()
+        };
+        (
+            store.versions(&relation_key(&key.account, &key.to_bytes())),
+            key,
+        )
+    };
+    let ends = match (key.kind, &change.relation) {
+        (Kind::MuteEnd, _) => {
+            let (mute, key) = row_of(Kind::Mute);
+            let mute = self::change(&key.to_bytes(), mute?.document())?;
+            let change = in_force(store, &mute)?.change;
+            return Ok(InForce {
+                change,
+                ended_by: None,
+            });
+        }
+        (Kind::Mute, Some(mute)) => mute.ends_at(),
+        _ => None,
+    };
+    let mut in_force = InForce {
+        change: change.clone(),
+        ended_by: None,
+    };
+    let Some(ends) = ends else {
+        return Ok(in_force);
+    };
+    let (end, key) = row_of(Kind::MuteEnd);
+    let end = end?;
+    let Some(said) = end.effective() else {
+        return Ok(in_force);
+    };
+    let document = said.document.as_deref();
+    let end = document.map(|document| self::change(&key.to_bytes(), Some(document)));
+    let end = end.transpose()?.and_then(|end| end.relation);
+    if matches!(end, Some(Relation::MuteEnd { until, .. }) if until == ends) {
+        in_force.change.relation = None;
+        in_force.ended_by = Some(said.stamp);
+    }
+    Ok(in_force)
 }
 
 /// What a row says.
@@ -373,16 +435,21 @@ pub(super) fn shown_until(
     Ok(reached.min(now))
 }
 
-/// The record that removes a relation.
-pub(super) fn removal(key: &Key, now: Time) -> NewRecord {
-    NewRecord {
+/// The record that ends the mute which was to end then. A removal of the mute would end a renewal too, if that was appended first.
+pub(super) fn mute_end((key, until): &(Key, Time), now: Time) -> Option<NewRecord> {
+    let end = Relation::MuteEnd {
+        account: key.account.clone(),
+        target: key.target.clone(),
+        until: *until,
+    };
+    Some(NewRecord {
         topic: Topic::Relationships,
         partition_by: key.account.clone().into_bytes(),
         key: key.to_bytes(),
-        value: None,
+        value: Some(serde_json::to_vec(&end).ok()?),
         headers: Vec::new(),
         timestamp: now,
-    }
+    })
 }
 
 fn repeat(effect: &mut Effect, change: &Change) {

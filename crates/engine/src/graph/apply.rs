@@ -130,18 +130,19 @@ impl Graph {
         }
     }
 
-    /// The mutes that ended at or before `now`: the keys of the relations to be removed.
-    pub fn ended_mutes(&self, now: Time) -> Vec<Key> {
+    /// The mutes in force that were to end at or before `now`: the key of the end of each, and when that was.
+    pub fn ended_mutes(&self, now: Time) -> Vec<(Key, Time)> {
         let ended = self
             .mutes_by_end
             .range(..=(now, AccountIx(u32::MAX), super::ActorIx(u32::MAX)));
         ended
-            .filter_map(|(_, account, actor)| {
-                Some(Key {
+            .filter_map(|(until, account, actor)| {
+                let end = Key {
                     account: self.get(*account)?.id().to_owned(),
-                    kind: Kind::Mute,
+                    kind: Kind::MuteEnd,
                     target: self.name(*actor).to_owned(),
-                })
+                };
+                Some((end, *until))
             })
             .collect()
     }

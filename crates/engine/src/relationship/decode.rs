@@ -38,8 +38,12 @@ pub fn decode(key: Option<&[u8]>, value: Option<&[u8]>) -> Result<Change, String
     let value = value.filter(|value| value.trim_ascii() != b"null");
     let Some(value) = value else {
         let key = key.ok_or("neither a key nor a value: send a document")?;
+        let key = Key::parse(key)?;
+        if key.kind == Kind::MuteEnd {
+            return Err("a mute_end is never taken back: send the mute anew".to_owned());
+        }
         return Ok(Change {
-            key: Key::parse(key)?,
+            key,
             relation: None,
         });
     };
@@ -104,6 +108,9 @@ impl Relation {
             Relation::DomainBlock { target, .. } => *target = domain(target)?,
             Relation::Moderation { target, .. } if !target.contains("://") => {
                 *target = domain(target)?;
+            }
+            Relation::MuteEnd { until, .. } if !(Time::EARLIEST..=Time::LATEST).contains(until) => {
+                return Err("until is before 1970 or after 9999, when no mute ends".to_owned());
             }
             Relation::Mute {
                 until: Some(until), ..

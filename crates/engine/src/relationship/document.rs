@@ -97,6 +97,20 @@ pub enum Relation {
         #[schemars(extend("pattern" = UNTIL_PATTERN))]
         until: Option<Time>,
     },
+    /// A mute has ended by its time: the one that was to end then, and none that was made or renewed since. Slackwater writes it
+    /// itself; it may be written any number of times.
+    MuteEnd {
+        /// The backend's id of the account.
+        #[schemars(regex(pattern = ACCOUNT_PATTERN))]
+        account: String,
+        /// The actor's id.
+        #[schemars(length(max = id::ID_BYTES_MAX), regex(pattern = ACTOR_PATTERN))]
+        target: String,
+        /// When the mute was to end.
+        #[serde(deserialize_with = "end_of")]
+        #[schemars(extend("pattern" = UNTIL_PATTERN))]
+        until: Time,
+    },
     /// The account blocks an actor.
     Block {
         /// The backend's id of the account.
@@ -204,6 +218,9 @@ impl Relation {
             Relation::Mute {
                 account, target, ..
             } => (account, Kind::Mute, None, &**target),
+            Relation::MuteEnd {
+                account, target, ..
+            } => (account, Kind::MuteEnd, None, &**target),
             Relation::Block { account, target } => (account, Kind::Block, None, &**target),
             Relation::BlockedBy { account, target } => (account, Kind::BlockedBy, None, &**target),
             Relation::DomainBlock { account, target } => {
@@ -224,23 +241,37 @@ impl Relation {
         Key::of(account, kind, list, target)
     }
 
-    /// Whether it ended by itself by `now`: only mutes do.
+    /// When it ends by itself: only mutes do.
+    pub fn ends_at(&self) -> Option<Time> {
+        match self {
+            Relation::Mute { until, .. } => *until,
+            _ => None,
+        }
+    }
+
+    /// Whether it ended by itself by `now`.
     pub fn has_ended(&self, now: Time) -> bool {
-        matches!(self, Relation::Mute { until: Some(until), .. } if *until <= now)
+        self.ends_at().is_some_and(|end| end <= now)
     }
 }
 
 fn until_of<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {
-    let Some(text) = Option::<String>::deserialize(deserializer)? else {
-        return Ok(None);
-    };
-    let moment = chrono::DateTime::parse_from_rfc3339(&text).map_err(|e| {
-        serde::de::Error::custom(format!(
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| moment(&text)).transpose()
+}
+
+fn end_of<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
+    moment(&String::deserialize(deserializer)?)
+}
+
+fn moment<E: serde::de::Error>(text: &str) -> Result<Time, E> {
+    let moment = chrono::DateTime::parse_from_rfc3339(text).map_err(|e| {
+        E::custom(format!(
             "until {} is no RFC 3339 time: {e}",
-            id::quoted(&text)
+            id::quoted(text)
         ))
     })?;
-    Ok(Some(Time::from(moment.with_timezone(&chrono::Utc))))
+    Ok(Time::from(moment.with_timezone(&chrono::Utc)))
 }
 
 fn yes() -> bool {

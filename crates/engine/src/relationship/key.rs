@@ -36,6 +36,8 @@ pub enum Kind {
     Tag,
     /// [`Relation::Mute`].
     Mute,
+    /// [`Relation::MuteEnd`].
+    MuteEnd,
     /// [`Relation::Block`].
     Block,
     /// [`Relation::BlockedBy`].
@@ -51,7 +53,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All, in the order they are described in.
+    /// All that backends write, in the order they are described in.
     pub const ALL: [Kind; 11] = [
         Kind::Account,
         Kind::Ordering,
@@ -74,6 +76,7 @@ impl Kind {
             Kind::Follow => "follow",
             Kind::Tag => "tag",
             Kind::Mute => "mute",
+            Kind::MuteEnd => "mute_end",
             Kind::Block => "block",
             Kind::BlockedBy => "blocked_by",
             Kind::DomainBlock => "domain_block",
@@ -107,6 +110,8 @@ impl Kind {
                 "removed",
             ],
             Kind::Mute => &["type", "account", "target", "until", "removed"],
+            // It is never taken back: whoever mutes anew says so.
+            Kind::MuteEnd => &["type", "account", "target", "until"],
             Kind::Tag | Kind::Block | Kind::BlockedBy | Kind::DomainBlock => {
                 &["type", "account", "target", "removed"]
             }
@@ -124,20 +129,18 @@ impl Kind {
         }
     }
 
-    /// The type of this name. Errors: a reason that names all there are.
+    /// The type of this name. Errors: a reason that names all that backends write.
     pub fn named(name: &str) -> Result<Kind, String> {
-        Kind::ALL
-            .into_iter()
-            .find(|kind| kind.name() == name)
-            .ok_or_else(|| {
-                let known = Kind::ALL.map(Kind::name);
-                let meant = spelling::did_you_mean(name, known.into_iter());
-                let known = known.join(", ");
-                format!(
-                    "type {} is unknown: send one of {known}{meant}",
-                    id::quoted(name)
-                )
-            })
+        let mut all = Kind::ALL.into_iter().chain([Kind::MuteEnd]);
+        all.find(|kind| kind.name() == name).ok_or_else(|| {
+            let known = Kind::ALL.map(Kind::name);
+            let meant = spelling::did_you_mean(name, known.into_iter());
+            let known = known.join(", ");
+            format!(
+                "type {} is unknown: send one of {known}{meant}",
+                id::quoted(name)
+            )
+        })
     }
 }
 
@@ -197,7 +200,9 @@ impl Key {
                     kind.name()
                 ));
             }
-            Kind::Follow | Kind::Mute | Kind::Block | Kind::BlockedBy => actor(target)?,
+            Kind::Follow | Kind::Mute | Kind::MuteEnd | Kind::Block | Kind::BlockedBy => {
+                actor(target)?
+            }
             Kind::Tag => hashtag_of(target).ok_or_else(|| {
                 format!("target {} is no hashtag: send one word", id::quoted(target))
             })?,

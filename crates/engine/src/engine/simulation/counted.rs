@@ -32,7 +32,7 @@ pub(super) struct Counted {
     /// Looks at feeds while boosts waited to come or go, and entries of these that pages left out.
     pub(super) amid_boosts: u64,
     pub(super) hidden: u64,
-    /// Mutes that were taken back because they had ended.
+    /// Records that say of mutes that they have ended.
     pub(super) ended_mutes: u64,
     /// Posts of which a stub was left.
     pub(super) expired: u64,

@@ -1,6 +1,6 @@
 //! What drives the engine here: a list for a log, an integer for a clock, and one thread.
 
-use super::log::{ACCOUNTS, Log, PARTITIONS, REPEAT_AFTER, partition};
+use super::log::{ACCOUNTS, Log, MuteEnd, PARTITIONS, REPEAT_AFTER, partition};
 use crate::decode::decode_record;
 use crate::engine::flush::Flush;
 use crate::engine::log_status::LogStatus;
@@ -12,7 +12,7 @@ use crate::feed::post::State;
 use crate::feed::store::{self, Store};
 use crate::record::offsets::Offsets;
 use crate::record::{PartitionEnd, Position};
-use crate::relationship::Patience;
+use crate::relationship::{Patience, Relation, decode};
 use crate::view::View;
 use slackwater_order::origin_stats::{OBSERVATIONS_MIN, OriginStats};
 use slackwater_order::place::PostId;
@@ -246,19 +246,25 @@ impl Node {
         self.engine.publish(&log, beside);
     }
 
-    /// The mutes that have ended and are to be taken back: account and whom.
-    pub(in crate::engine) fn due_removals(
+    /// The mutes that have ended, of which a record is to say so: account, whom, and until when.
+    pub(in crate::engine) fn due_mute_ends(
         &mut self,
         ends: &[usize; PARTITIONS],
         now: Time,
-    ) -> Vec<(String, String)> {
+    ) -> Vec<MuteEnd> {
         let log = status(&self.read(), ends);
         let run = Duration::from_millis(now.millis().abs_diff(super::log::BEGIN));
-        let removals = self.engine.due_removals(&log, now, run);
-        let said = removals.iter().map(|removal| {
-            let key = str::from_utf8(&removal.key).unwrap();
-            let (account, rest) = key.split_once("/mute/").unwrap();
-            (account.to_owned(), rest.to_owned())
+        let due = self.engine.due_mute_ends(&log, now, run);
+        let said = due.iter().map(|record| {
+            let read = decode(Some(&record.key), record.value.as_deref());
+            match read.unwrap().relation {
+                Some(Relation::MuteEnd {
+                    account,
+                    target,
+                    until,
+                }) => (account, target, until),
+                other => panic!("no mute ends by {other:?}"),
+            }
         });
         said.collect()
     }

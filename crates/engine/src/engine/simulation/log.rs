@@ -110,6 +110,9 @@ pub(in crate::engine) struct Line {
     pub(in crate::engine) forgotten: bool,
 }
 
+/// A mute that has ended: whose, of whom, and when it was to end.
+pub(in crate::engine) type MuteEnd = (String, String, Time);
+
 /// A feed of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::engine) enum FeedKind {
@@ -381,22 +384,22 @@ impl Log {
         });
     }
 
-    /// A node appends the removal of a mute that has ended, behind all that has arrived. It has to be the last word on that mute, and
-    /// the mute to have ended: a renewal must not be taken back.
-    pub(in crate::engine) fn end_mute(&mut self, account: &str, target: &str, now: i64) {
-        let account = ACCOUNTS.iter().position(|id| *id == account).unwrap();
-        let who = (0..AUTHORS).find(|who| actor(*who) == target).unwrap();
-        match self.newest_mute(account, who, now) {
-            Some((RelationChoice::MuteUntil(_, until), true)) if until <= now => {}
-            other => panic!("the mute of {who} by {account} was ended at {now}, and is {other:?}"),
-        }
+    /// A node appends that a mute has ended, behind all that has arrived. The mute may have been renewed meanwhile, or removed.
+    pub(in crate::engine) fn end_mute(&mut self, (account, target, until): &MuteEnd, now: i64) {
+        let account = ACCOUNTS.iter().position(|id| id == account).unwrap();
+        let who = (0..AUTHORS).find(|who| actor(*who) == *target).unwrap();
+        let until = until.millis();
+        assert!(
+            until <= now,
+            "the mute of {who} by {account} until {until} was ended at {now}"
+        );
         let ends = self.ends(now);
-        let relation = RelationChoice::Mute(who);
+        let relation = RelationChoice::MuteEnd(who, until);
         self.add(
             Event::Relate {
                 account,
                 relation,
-                holds: false,
+                holds: true,
             },
             now,
         );
@@ -407,32 +410,57 @@ impl Log {
         }
     }
 
-    /// The mutes that ended by `now` and are not taken back.
+    /// The mutes that were to end by `now`, of which no record says that they have.
     pub(in crate::engine) fn ended_mutes(&self, now: i64) -> Vec<(usize, usize)> {
         let all = (0..ACCOUNTS.len()).flat_map(|of| (0..AUTHORS).map(move |who| (of, who)));
         let has_ended = |(account, who): &(usize, usize)| {
             let newest = self.newest_mute(*account, *who, now);
-            matches!(newest, Some((RelationChoice::MuteUntil(_, until), true)) if until <= now)
+            let Some((RelationChoice::MuteUntil(_, until), true)) = newest else {
+                return false;
+            };
+            let end = self.newest_of(*account, *who, now, |it| {
+                matches!(it, RelationChoice::MuteEnd(..))
+            });
+            until <= now && end != Some((RelationChoice::MuteEnd(*who, until), true))
         };
         all.filter(has_ended).collect()
     }
 
     /// The last word by `now` on whether an account mutes somebody.
     fn newest_mute(&self, account: usize, who: usize, now: i64) -> Option<(RelationChoice, bool)> {
+        self.newest_of(account, who, now, |it| {
+            matches!(it, RelationChoice::Mute(_) | RelationChoice::MuteUntil(..))
+        })
+    }
+
+    /// The last word of this kind by `now` that an account says of somebody it mutes.
+    fn newest_of(
+        &self,
+        account: usize,
+        who: usize,
+        now: i64,
+        is_kind: impl Fn(&RelationChoice) -> bool,
+    ) -> Option<(RelationChoice, bool)> {
         let mut newest: Option<((i64, usize, usize), RelationChoice, bool)> = None;
         for (partition, lines) in self.partitions.iter().enumerate() {
             for (offset, line) in lines.iter().enumerate() {
                 let Event::Relate {
                     account: of,
-                    relation:
-                        relation @ (RelationChoice::Mute(whom) | RelationChoice::MuteUntil(whom, _)),
+                    relation,
                     holds,
                 } = line.event
                 else {
                     continue;
                 };
+                let (RelationChoice::Mute(whom)
+                | RelationChoice::MuteUntil(whom, _)
+                | RelationChoice::MuteEnd(whom, _)) = relation
+                else {
+                    continue;
+                };
                 let at = (line.arrived, partition, offset);
                 if (of, whom) == (account, who)
+                    && is_kind(&relation)
                     && line.arrived <= now
                     && newest.is_none_or(|(before, ..)| before < at)
                 {

@@ -25,6 +25,10 @@ pub(super) struct Model {
     posts: BTreeMap<usize, Post>,
     taken: BTreeSet<u64>,
     accounts: BTreeMap<usize, Account>,
+    /// By account and whom it mutes: until when.
+    mutes: BTreeMap<(usize, usize), Option<i64>>,
+    /// The same of mutes that have ended, as was said last.
+    mute_ends: BTreeMap<(usize, usize), i64>,
     deleted: BTreeSet<usize>,
     deleted_authors: BTreeSet<usize>,
     /// Posts with the refs under which the backend forgot them.

@@ -2,7 +2,7 @@
 
 use super::counted::Counted;
 use super::driver::Node;
-use super::log::{ACCOUNTS, BEGIN, FeedKind, Log, MOVING, PARTITIONS, SURFACING, Taste};
+use super::log::{ACCOUNTS, BEGIN, FeedKind, Log, MOVING, MuteEnd, PARTITIONS, SURFACING, Taste};
 use super::model::Model;
 use super::reader::{Habit, PollOutcome, Reader};
 use crate::relationship::Patience;
@@ -23,6 +23,8 @@ const LONG: usize = 1_000;
 const BY_REF: u64 = 0x7265_6620;
 /// The same, for whether the backend forgets posts.
 const FORGETS: u64 = 0x666f_7267_6574;
+/// The same, for which ends of mutes come late.
+const MUTE_ENDS: u64 = 0x6d75_7465;
 /// The window of [`SURFACING`], where it surfaces, and how much longer its posts do, in milliseconds.
 const SURFACES: (i64, i64) = (20_000, 20_000);
 
@@ -37,12 +39,17 @@ pub(super) struct Run {
     pub(super) nodes: Vec<Node>,
     readers: Vec<Reader>,
     pub(super) now: i64,
+    /// Whether everything has arrived.
+    is_over: bool,
     /// By node and account: the horizon last shown.
     pub(super) reached: BTreeMap<(usize, usize), i64>,
     /// By node and account: the entries last shown.
     pub(super) visible: BTreeMap<(usize, usize), BTreeSet<u64>>,
     /// The URIs of posts of which a stub was left at some time.
     stubs: BTreeSet<String>,
+    /// Records that end mutes, and are not in the log yet.
+    mute_ends_on_the_way: Vec<MuteEnd>,
+    mute_end_dice: Rng,
     pub(super) counted: Counted,
 }
 
@@ -66,6 +73,7 @@ pub(super) fn run(seed: u64) -> Counted {
     }
     // In the end everything has arrived, and is read.
     run.now += 10 * STEP_MS;
+    run.is_over = true;
     for node in 0..run.nodes.len() {
         loop {
             run.read(node, usize::MAX);
@@ -150,9 +158,12 @@ impl Run {
             nodes,
             readers,
             now: BEGIN,
+            is_over: false,
             reached: BTreeMap::new(),
             visible: BTreeMap::new(),
             stubs: BTreeSet::new(),
+            mute_ends_on_the_way: Vec::new(),
+            mute_end_dice: Rng::with_seed(seed ^ MUTE_ENDS),
             counted: Counted::default(),
         }
     }
@@ -199,12 +210,18 @@ impl Run {
         }
     }
 
-    /// Mutes that have ended are taken back in the log.
+    /// That mutes have ended is said in the log, at once or when it is no news.
     fn end_mutes(&mut self, node: usize) {
         let now = Time::from_millis(self.now);
-        for (account, target) in self.nodes[node].due_removals(&self.log.ends(self.now), now) {
-            self.log.end_mute(&account, &target, self.now);
-            self.counted.ended_mutes += 1;
+        let due = self.nodes[node].due_mute_ends(&self.log.ends(self.now), now);
+        self.mute_ends_on_the_way.extend(due);
+        for end in std::mem::take(&mut self.mute_ends_on_the_way) {
+            if !self.is_over && self.mute_end_dice.u8(..4) == 0 {
+                self.mute_ends_on_the_way.push(end);
+            } else {
+                self.log.end_mute(&end, self.now);
+                self.counted.ended_mutes += 1;
+            }
         }
     }
 

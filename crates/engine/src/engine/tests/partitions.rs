@@ -80,10 +80,16 @@ fn effective(partitions: &[Vec<Record7>; 2]) -> Vec<Line> {
             key(other.words) == key(record.words) && is_before(&record.stamp, &other.stamp)
         })
     });
-    newest
-        .filter(|it| !it.words.starts_with("end "))
-        .map(|it| wish(it.words))
-        .collect()
+    let newest: Vec<&str> = newest.map(|record| record.words).collect();
+    let has_ended = |words: &str| {
+        let end = words.replacen("mute", "mute_end", 1);
+        end.contains("until") && newest.contains(&&*end)
+    };
+    let stays = |words: &&&str| {
+        let is_said = !words.starts_with("end ") && !words.starts_with("mute_end");
+        is_said && !has_ended(words)
+    };
+    newest.iter().filter(stays).map(|it| wish(it)).collect()
 }
 
 const REMOVED: &str = "end account 5";
@@ -242,7 +248,38 @@ fn clocks_that_were_set_back_decide_the_same_in_every_order() {
     check(&[(4, "follow 0")], &[(4, REMOVED), (0, REMOVED)]);
 }
 
-const WISHES: [&str; 11] = [
+const MUTE: &str = "mute 0 \"until\":\"2026-12-01T00:00:00Z\"";
+const MUTE_END: &str = "mute_end 0 \"until\":\"2026-12-01T00:00:00Z\"";
+const LONGER_MUTE: &str = "mute 0 \"until\":\"2026-12-02T00:00:00Z\"";
+const LONGER_MUTE_END: &str = "mute_end 0 \"until\":\"2026-12-02T00:00:00Z\"";
+
+/// Were this to fail, a mute would come back after a rebuild though it has ended, or a renewal of it would be lost.
+#[test]
+fn a_mute_has_ended_if_the_newest_end_is_its_own_whichever_is_read_first() {
+    const ME: (i64, &str) = (0, "account 5");
+    const FOLLOW: (i64, &str) = (1, "follow 0");
+    check(&[ME, FOLLOW, (2, MUTE)], &[(3, MUTE_END)]);
+    check(&[ME, FOLLOW, (2, MUTE)], &[(3, LONGER_MUTE), (4, MUTE_END)]);
+    check(&[ME, FOLLOW, (2, MUTE), (3, MUTE_END)], &[(4, LONGER_MUTE)]);
+    check(
+        &[ME, FOLLOW, (2, MUTE)],
+        &[(3, LONGER_MUTE), (4, LONGER_MUTE_END), (5, MUTE_END)],
+    );
+    check(
+        &[ME, FOLLOW, (2, MUTE), (3, MUTE_END)],
+        &[(4, LONGER_MUTE_END)],
+    );
+    check(&[ME, FOLLOW, (2, "mute 0")], &[(3, MUTE_END)]);
+    check(
+        &[ME, FOLLOW, (2, MUTE_END)],
+        &[(3, REMOVED), (4, MUTE), (5, "follow 0")],
+    );
+}
+
+const WISHES: [&str; 14] = [
+    MUTE,
+    MUTE_END,
+    LONGER_MUTE,
     "account 5",
     REMOVED,
     "follow 0",

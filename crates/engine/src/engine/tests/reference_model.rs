@@ -10,7 +10,7 @@ use crate::feed::rules::{
     Decision, Subject, decide, decide_list, is_in_public_feed, is_in_tag_feed,
 };
 use crate::graph::AccountIx;
-use crate::relationship::{Change, Kind, decode};
+use crate::relationship::{Change, Key, Kind, Relation, decode};
 
 /// Those who write in these tests are the authors below this.
 pub(super) const AUTHORS: usize = 7;
@@ -186,13 +186,27 @@ fn graph_of(lines: &[Line]) -> Graph {
         };
         let change = decode(None, Some(json.as_bytes())).unwrap();
         if (change.key.kind, &change.relation) == (Kind::Account, &None) {
-            left.retain(|key: &crate::relationship::Key, _| key.account != change.key.account);
+            left.retain(|key: &Key, _| key.account != change.key.account);
         } else if change.relation.is_none() {
             left.remove(&change.key);
         } else {
             left.insert(change.key.clone(), change.relation);
         }
     }
+    let ends = left.clone();
+    let has_ended = |key: &Key, relation: &Option<Relation>| {
+        let end = Key {
+            kind: Kind::MuteEnd,
+            ..key.clone()
+        };
+        let until = relation.as_ref().and_then(Relation::ends_at);
+        let named = match ends.get(&end) {
+            Some(Some(Relation::MuteEnd { until, .. })) => Some(*until),
+            _ => None,
+        };
+        until.is_some() && until == named
+    };
+    left.retain(|key, relation| !has_ended(key, relation));
     let mut graph = Graph::default();
     for (key, relation) in left {
         graph.apply(&Change { key, relation });

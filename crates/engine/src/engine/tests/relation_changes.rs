@@ -92,6 +92,32 @@ fn a_mute_a_block_and_a_domain_block_take_out_and_their_ends_bring_back() {
     }
 }
 
+/// A failure means that a mute which was renewed is lost, if its end was on its way to the log then or came twice.
+#[test]
+fn the_end_of_a_mute_ends_the_one_it_names_and_no_renewal() {
+    let mute = |day: u8| wish(&format!("mute 0 \"until\":\"2026-12-{day:02}T00:00:00Z\""));
+    let end = |day: u8| {
+        wish(&format!(
+            "mute_end 0 \"until\":\"2026-12-{day:02}T00:00:00.000Z\""
+        ))
+    };
+    let mut story = Story::given(&[wish("follow 0"), post(0, 0), mute(1)]);
+    let mut then = |line, home: &str| {
+        story.when(line);
+        assert_eq!(story.home(), home);
+    };
+    then(end(1), "0/0");
+    then(mute(2), "");
+    then(end(1), "");
+    then(end(2), "0/0");
+    then(mute(2), "0/0");
+    then(wish("mute 0"), "");
+    then(end(2), "");
+    then(mute(3), "");
+    then(end(3), "0/0");
+    then(wish("end mute 0"), "0/0");
+}
+
 #[test]
 fn who_blocks_me_leaves_home_and_comes_back_when_that_ends() {
     let lines = [

@@ -114,9 +114,12 @@ pub(super) fn wish_of(account: &str, words: &str) -> Line {
         more if more.starts_with('"') => format!(",{more}"),
         _ => String::new(),
     };
-    Line::Relation(format!(
-        r#"{{"type":"{kind}",{about}{more},"removed":{removed}}}"#
-    ))
+    let removed = match kind {
+        // It is never taken back.
+        "mute_end" => String::new(),
+        _ => format!(r#","removed":{removed}"#),
+    };
+    Line::Relation(format!(r#"{{"type":"{kind}",{about}{more}{removed}}}"#))
 }
 
 /// When an author writes a post: all moments differ.

@@ -73,7 +73,7 @@ fn the_end_of_a_mute_is_asked_for_again_if_it_does_not_come() {
     let mut due = |log: &LogStatus, after: u64| {
         let after = Duration::from_millis(after);
         let now = Time::from_millis(NOON).plus(after);
-        world.due_removals(log, now, after).len()
+        world.due_mute_ends(log, now, after).len()
     };
     assert_eq!(due(&read, 999), 0);
     assert_eq!(

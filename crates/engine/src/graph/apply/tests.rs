@@ -63,7 +63,12 @@ fn a_mute_that_ends_is_found_when_it_has() {
         graph.ended_mutes(end.minus(std::time::Duration::from_millis(1))),
         []
     );
-    assert_eq!(graph.ended_mutes(end).len(), 1);
+    let key = Key {
+        account: "7".to_owned(),
+        kind: Kind::MuteEnd,
+        target: "https://a.example/users/ana".to_owned(),
+    };
+    assert_eq!(graph.ended_mutes(end), [(key, end)]);
     let removal =
         r#"{"type":"mute","account":"7","target":"https://a.example/users/ana","removed":true}"#;
     assert_eq!(apply(&mut graph, removal).merge_in, Merge::Everyone);

@@ -153,9 +153,38 @@ impl Model {
         }
     }
 
+    /// Notes what is said of a mute or of its end, and returns whether the account mutes whom that is about. A mute that has ended is the one
+    /// that was to end when the last end says.
+    fn is_muted_now(&mut self, account: usize, relation: RelationChoice, holds: bool) -> bool {
+        let (whom, until) = match relation {
+            RelationChoice::Mute(whom) => (whom, None),
+            RelationChoice::MuteUntil(whom, until) => (whom, Some(until)),
+            RelationChoice::MuteEnd(whom, until) => {
+                self.mute_ends.insert((account, whom), until);
+                let mute = self.mutes.get(&(account, whom));
+                return mute.is_some_and(|mute| *mute != Some(until));
+            }
+            _ => return false,
+        };
+        let key = (account, whom);
+        if !holds {
+            self.mutes.remove(&key);
+            return false;
+        }
+        self.mutes.insert(key, until);
+        until.is_none_or(|until| self.mute_ends.get(&key) != Some(&until))
+    }
+
     fn relate(&mut self, account: usize, relation: RelationChoice, holds: bool) {
         if matches!(relation, RelationChoice::Be(..)) && !holds {
             self.accounts.remove(&account);
+            self.mutes.retain(|(of, _), _| *of != account);
+            self.mute_ends.retain(|(of, _), _| *of != account);
+            return;
+        }
+        let is_muted = self.is_muted_now(account, relation, holds);
+        let is_end = matches!(relation, RelationChoice::MuteEnd(..));
+        if is_end && !self.accounts.contains_key(&account) {
             return;
         }
         if !holds && !self.accounts.contains_key(&account) {
@@ -177,8 +206,14 @@ impl Model {
             }
             RelationChoice::Follow(who, boosts) if holds => drop(of.follows.insert(who, boosts)),
             RelationChoice::Follow(who, _) => drop(of.follows.remove(&who)),
-            RelationChoice::Mute(who) | RelationChoice::MuteUntil(who, _) => {
-                set(&mut of.mutes, who);
+            RelationChoice::Mute(who)
+            | RelationChoice::MuteUntil(who, _)
+            | RelationChoice::MuteEnd(who, _) => {
+                if is_muted {
+                    of.mutes.insert(who);
+                } else {
+                    of.mutes.remove(&who);
+                }
             }
             RelationChoice::Block(who) => drop(set(&mut of.blocks, who)),
             RelationChoice::BlockDomain(n) if holds => drop(of.domains.insert(HOSTS[n])),
