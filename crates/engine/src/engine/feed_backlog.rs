@@ -51,6 +51,8 @@ pub(super) struct FeedBacklog {
 struct PendingWork {
     prunes: bool,
     merges: Vec<Merge>,
+    /// Whether the feeds begin anew.
+    begins: bool,
     /// The relations that cause it: of each partition the first and the newest, and their effect.
     because: Vec<FeedRelation>,
 }
@@ -151,7 +153,9 @@ impl FeedBacklog {
     /// Adds the rebuild of the feeds of an account that had none. It comes before all other work: a reader waits.
     pub(super) fn add_all(&mut self, account: AccountIx, seen: &Arc<Offsets>) {
         self.pending_relations.hold(account, seen, None);
-        self.enqueue(account).merge(Merge::Everyone);
+        let pending = self.enqueue(account);
+        pending.merge(Merge::Everyone);
+        pending.begins = true;
         self.queue.retain(|there| *there != account);
         self.queue.push_front(account);
     }
@@ -283,6 +287,7 @@ impl PendingWork {
         MergeCause {
             marks: self.because.iter().map(|called| called.newest).collect(),
             seen: Arc::clone(seen),
+            begins: self.begins,
         }
     }
 

@@ -1,16 +1,16 @@
 //! Accounts whose feeds nobody has read for long become inactive, and active again when somebody reads.
 //!
 //! An inactive account has no feeds, and gets neither fan-out nor work for its relations. These are in force all the same: as a feed is
-//! a function of posts and relations, its feeds come back by one merge of everyone it follows. Nobody knows what left its feeds
-//! meanwhile, so a cursor from before is refused.
+//! a function of posts and relations, its feeds come back by one merge of everyone it follows. What posts and their
+//! authors did meanwhile the merge finds, so a cursor from before is good. It is refused if it lacks a relation of the account, since
+//! nobody knows what that took out, and if the feed reaches down to posts that were dropped for their age while it needed none.
 
 use super::feed_backlog::{FeedBacklog, blank};
 use crate::feed::feed_id::FeedId;
-use crate::feed::ordered_feed::OrderedFeed;
+use crate::feed::ordered_feed::{OrderedFeed, RelationChange};
 use crate::feed::store::disk::DiskError;
 use crate::feed::store::{LastSeen, Store};
-use crate::graph::AccountIx;
-use crate::graph::Graph;
+use crate::graph::{Account, AccountIx, Graph};
 use crate::record::offsets::Offsets;
 use crate::view::last_access::LastAccess;
 use parking_lot::RwLock;
@@ -147,11 +147,31 @@ pub(super) fn wake(
     graph.write().wake(account);
     let graph = graph.read();
     if let Some(of) = graph.get(account) {
+        let begun = match graph.is_from_several(of.id()) {
+            true => blank(read),
+            false => begun(store, of),
+        };
         for feed in FeedId::all_of(account, of) {
-            store.replace(feed, blank(read));
+            store.replace(feed, begun.clone());
         }
     }
     backlog.add_all(account, read);
+}
+
+/// The feed of an account that wakes, before posts are merged into it. What was let in and taken out by its relations while it slept, nobody
+/// knows; so a cursor that lacks the newest of them is refused. What posts and their authors did, the merge finds in the posts.
+fn begun(store: &Store, of: &Account) -> OrderedFeed {
+    let newest = of.newest_relation().map(|log_pos| RelationChange {
+        log_pos,
+        takes_out: true,
+        regroups: false,
+        seen: Arc::default(),
+    });
+    OrderedFeed {
+        relation_changes: newest.into_iter().collect(),
+        forgotten: store.expired().removals,
+        ..OrderedFeed::default()
+    }
 }
 
 /// Takes over the stored last accesses: an account that was inactive stays so.

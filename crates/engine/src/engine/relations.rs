@@ -16,10 +16,12 @@ use parking_lot::RwLock;
 use slackwater_order::hold::OriginHold;
 use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Puts every stored relation in force, before the first record is read. Stored feeds reflect them already.
 pub(super) fn load(store: &Store, graph: &mut Graph) -> Result<(), DiskError> {
+    let mut newest: BTreeMap<String, Option<LogPos>> = BTreeMap::new();
     for row in store.relations() {
         let (key, versions) = row?;
         let key = key.get(2..).unwrap_or_default();
@@ -27,6 +29,10 @@ pub(super) fn load(store: &Store, graph: &mut Graph) -> Result<(), DiskError> {
         let account = std::str::from_utf8(account).unwrap_or_default();
         for stamp in versions.stamps() {
             graph.note_partition(account, stamp.partition);
+            if 0 <= stamp.partition {
+                let newest = newest.entry(account.to_owned()).or_insert(None);
+                *newest = (*newest).max(Some(stamp.log_pos()));
+            }
         }
         let Some(document) = versions.document() else {
             continue;
@@ -34,6 +40,11 @@ pub(super) fn load(store: &Store, graph: &mut Graph) -> Result<(), DiskError> {
         let change = in_force(store, &change(key, Some(document))?)?.change;
         if let Some(account) = graph.apply(&change).new_account {
             store.homes.add(account, home_key(&change.key.account));
+        }
+    }
+    for (account, log_pos) in newest {
+        if let (Some(account), Some(log_pos)) = (graph.account_even_gone(&account), log_pos) {
+            graph.note_relation(account, log_pos);
         }
     }
     Ok(())
@@ -380,6 +391,9 @@ fn carry_out(
         let mut graph = graph.write();
         let effect = graph.apply(change);
         graph.set_new_waits(read.wait);
+        if let Some(account) = effect.account {
+            graph.note_relation(account, read.log_pos);
+        }
         effect
     };
     if let Some(account) = effect.new_account {

@@ -900,6 +900,8 @@ fn a_post_no_feed_needs_becomes_a_stub_and_one_that_is_needed_stays() {
         [state(0), state(1), state(2)],
         [State::Whole, State::Stub, State::Whole]
     );
+    let stub = world.store.post_by_uri(&uri(1, 0)).unwrap().unwrap().id;
+    assert_eq!(world.store.expired().highest_post, stub);
     // A year later what is left of them goes too, but for what a feed still holds.
     world.take(
         log.len() + 1,

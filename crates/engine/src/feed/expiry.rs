@@ -173,12 +173,18 @@ impl Expiry {
                 let (posts, next) = store.stored_posts(from, BLOCKS_STEP)?;
                 let is_last = posts.last().is_some_and(|last| below <= last.id);
                 let mut expired = 0;
+                let mut highest = PostId::MIN;
                 for post in posts
                     .into_iter()
                     .filter(|post| post.id < below && !marked.contains(&post.id))
                 {
-                    expired += usize::from(self.expire(store, &marked, log_time, post)?);
+                    let id = post.id;
+                    if self.expire(store, &marked, log_time, post)? {
+                        expired += 1;
+                        highest = highest.max(id);
+                    }
                 }
+                store.note_expired_post(highest)?;
                 self.stage = match next {
                     Some(from) if !is_last => Stage::Sweeping {
                         log_time,

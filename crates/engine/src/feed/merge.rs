@@ -46,6 +46,8 @@ pub struct MergeCause {
     pub marks: Vec<LogPos>,
     /// What had been seen before the first of them.
     pub seen: Arc<Offsets>,
+    /// Whether the feed begins anew: readers may have entries that it does not know.
+    pub begins: bool,
 }
 
 impl MergeCause {
@@ -116,6 +118,11 @@ impl Merging {
         }
         store.apply(feed.clone(), &ops)?;
         if is_done {
+            if context.has_forgotten(there.floor) {
+                let mut there = store.feed(feed)?;
+                context.refuse_earlier(&mut there);
+                store.replace(feed.clone(), there);
+            }
             return Ok(Progress::Done);
         }
         // If too few of them belong in the feed, those below are next.
@@ -201,6 +208,9 @@ impl Merging {
         there.trim(length, HELD_FACTOR * length, context.visible_up_to);
         there.floor = there.floor.max(left_out);
         self.add_fallen(context, left_out, &mut there)?;
+        if context.has_forgotten(there.floor) {
+            context.refuse_earlier(&mut there);
+        }
         context.store.replace(context.feed.clone(), there);
         Ok(())
     }
@@ -241,6 +251,19 @@ struct MergeContext<'a> {
 }
 
 impl MergeContext<'_> {
+    /// Whether readers may have entries above the floor of which nothing is known any more: posts that became stubs while no feed here
+    /// needed them.
+    fn has_forgotten(&self, floor: PostId) -> bool {
+        self.cause.begins && floor < self.store.expired().highest_post
+    }
+
+    /// Has the feed refuse cursors that lack any record read before it began.
+    fn refuse_earlier(&self, there: &mut OrderedFeed) {
+        for next in self.cause.seen.positions() {
+            there.forgotten.raise(next);
+        }
+    }
+
     fn lets_in(&self, subject: &Subject<'_>) -> bool {
         is_in_feed(subject, self.feed, Some(self.of))
     }

@@ -384,6 +384,7 @@ impl Graph {
             *of = super::Account {
                 id: std::mem::take(&mut of.id),
                 is_gone: true,
+                newest_relation: of.newest_relation,
                 ..super::Account::default()
             };
         }

@@ -7,6 +7,7 @@ pub mod lists;
 pub mod moderation;
 pub mod versions;
 
+use crate::record::offsets::LogPos;
 use crate::relationship::Patience;
 use hashbrown::HashMap;
 use hold_index::HoldIndex;
@@ -64,6 +65,8 @@ pub struct Account {
     patience: [Option<Patience>; 2],
     /// Every boost of a post is wanted, whatever was shown below it.
     wants_repeats: bool,
+    /// The newest record that changed what belongs in its feeds.
+    newest_relation: Option<LogPos>,
 }
 
 /// How a fan-out goes about an account.
@@ -152,6 +155,11 @@ impl Account {
         } else {
             FanOutClass::Plain
         }
+    }
+
+    /// The newest record that changed what belongs in its feeds; none if none is known.
+    pub fn newest_relation(&self) -> Option<LogPos> {
+        self.newest_relation
     }
 
     /// Whether it was removed, and nothing was said of it since.
@@ -348,6 +356,13 @@ impl Graph {
         let there = self.partitions.entry(account).or_insert(partition);
         if *there != partition {
             *there = SEVERAL;
+        }
+    }
+
+    /// The record at `log_pos` changed what belongs in an account's feeds.
+    pub fn note_relation(&mut self, account: AccountIx, log_pos: LogPos) {
+        if let Some(of) = self.accounts.get_mut(account.number()) {
+            of.newest_relation = of.newest_relation.max(Some(log_pos));
         }
     }
 

@@ -15,6 +15,9 @@ pub(super) struct Counted {
     pub(super) refused_undisturbed: u64,
     /// Refusals of those who watch feeds longer than any history.
     pub(super) refused_watching: u64,
+    /// The same, of readers who woke the account.
+    pub(super) told_woken: u64,
+    pub(super) refused_woken: u64,
     pub(super) told_moderated: u64,
     pub(super) refused_moderated: u64,
     pub(super) looks: u64,
@@ -50,6 +53,8 @@ impl Counted {
         self.told_undisturbed += other.told_undisturbed;
         self.refused_undisturbed += other.refused_undisturbed;
         self.refused_watching += other.refused_watching;
+        self.told_woken += other.told_woken;
+        self.refused_woken += other.refused_woken;
         self.told_moderated += other.told_moderated;
         self.refused_moderated += other.refused_moderated;
         self.looks += other.looks;
@@ -78,6 +83,7 @@ impl Counted {
         if self.seeds < RATES_FROM {
             return;
         }
+        assert!(2 * self.refused_woken < self.told_woken, "{self:?}");
         assert!(0 < self.hidden, "nothing waited to leave: {self:?}");
         assert!(0 < self.ended_mutes, "no mute ended: {self:?}");
         assert!(0 < self.expired, "nothing became a stub: {self:?}");

@@ -350,16 +350,18 @@ impl Run {
         panic!("it has no end");
     }
 
-    /// Whoever looks at a feed wakes its account.
-    pub(super) fn rouse(&mut self, node: usize, account: usize) {
+    /// Whoever looks at a feed wakes its account; whether it slept.
+    pub(super) fn rouse(&mut self, node: usize, account: usize) -> bool {
         let now = Time::from_millis(self.now);
-        if self.nodes[node].is_open() && self.nodes[node].rouse(account, now) {
+        let woke = self.nodes[node].is_open() && self.nodes[node].rouse(account, now);
+        if woke {
             self.nodes[node].announce(&self.log.ends(self.now), now);
         }
+        woke
     }
 
     fn ask(&mut self, reader: usize, node: usize, limit: usize) -> PollOutcome {
-        self.rouse(node, self.readers[reader].account);
+        let woke = self.rouse(node, self.readers[reader].account);
         let of = &mut self.readers[reader];
         let was_held_back = of.was_held_back();
         let wishes = self.log.relations_of(of.account, &self.nodes[node].read());
@@ -393,6 +395,10 @@ impl Run {
             PollOutcome::More | PollOutcome::Done | PollOutcome::CursorRefused
         ));
         let refused = u64::from(asked == PollOutcome::CursorRefused);
+        if woke {
+            self.counted.told_woken += told;
+            self.counted.refused_woken += refused;
+        }
         if self.log.is_moderated() {
             // Cursors given while posts are decided again are refused: another node may never have shown them.
             self.counted.told_moderated += told;

@@ -7,8 +7,7 @@ use crate::engine::simulation::driver::Node;
 use crate::engine::simulation::log::{BEGIN, Log, PARTITIONS};
 use crate::engine::simulation::plain::Plain;
 use crate::graph::AccountIx;
-use crate::view::change_batch::BatchLimit;
-use crate::view::changes::CursorRefused;
+use crate::view::change_batch::{BatchLimit, ChangeKind};
 use crate::view::cursor::Cursor;
 use crate::view::snapshot::{ChangesError, Snapshot};
 use slackwater_fediverse::event::{Event, RelationChoice, Writing};
@@ -342,74 +341,182 @@ fn look(node: &Node) -> Snapshot {
     look.unwrap().unwrap()
 }
 
-/// Were this to fail, a reader would go on with a copy from which nobody can tell it what left.
-#[test]
-fn a_cursor_from_before_is_refused_and_one_from_after_goes_on() {
-    let mut log = Log::default();
-    let say = |log: &mut Log, relation| {
-        let event = Event::Relate {
-            account: 0,
-            relation,
-            holds: true,
+/// A node, a log, and readers of account 0's home with cursors, for what is told of what came while the account slept.
+struct Sleeper {
+    log: Log,
+    node: Node,
+    now: Time,
+}
+
+impl Sleeper {
+    /// Account 0 follows author 0, who wrote once.
+    fn new() -> Sleeper {
+        let mut sleeper = Sleeper {
+            log: Log::default(),
+            node: Node::new(LENGTH, Windows::default(), [0; PARTITIONS]),
+            now: Time::from_millis(BEGIN + 100),
         };
-        log.add(event, BEGIN);
-    };
-    let write = |log: &mut Log| {
-        let post = log.authors.len();
-        log.authors.push(0);
+        sleeper.relate(RelationChoice::Tag(0), true);
+        sleeper.relate(RelationChoice::Follow(0, true), true);
+        sleeper.write();
+        sleeper.read();
+        sleeper
+    }
+
+    fn relate(&mut self, relation: RelationChoice, holds: bool) {
+        let account = 0;
+        let event = Event::Relate {
+            account,
+            relation,
+            holds,
+        };
+        self.log.add(event, BEGIN);
+    }
+
+    fn write(&mut self) {
+        let post = self.log.authors.len();
+        self.log.authors.push(0);
         let writing = Writing::public(post, BEGIN + post as i64);
-        log.add(Event::Write(writing), BEGIN + 10);
-    };
-    let now = Time::from_millis(BEGIN + 100);
-    let read = |node: &mut Node, log: &Log| {
+        self.log.add(Event::Write(writing), BEGIN + 10);
+    }
+
+    fn read(&mut self) {
         for partition in (0..PARTITIONS).rev() {
-            while node.read()[partition] < log.whole()[partition] {
-                node.take(log, partition, now);
+            while self.node.read()[partition] < self.log.whole()[partition] {
+                self.node.take(&self.log, partition, self.now);
             }
         }
-        node.step(usize::MAX, now);
-        node.announce(&log.whole(), now);
+        self.node.step(usize::MAX, self.now);
+        self.node.announce(&self.log.whole(), self.now);
+    }
+
+    fn sleeps(&mut self) {
+        assert!(self.node.drop_feeds(0));
+        assert!(look(&self.node).is_inactive);
+    }
+
+    fn wakes(&mut self) {
+        self.read();
+        assert!(self.node.rouse(0, self.now));
+        self.node.announce(&self.log.whole(), self.now);
+    }
+
+    fn crashes(self) -> Sleeper {
+        let node = self.node.crash(self.log.whole());
+        let mut after = Sleeper { node, ..self };
+        after.read();
+        after
+    }
+
+    fn cursor(&self) -> Cursor {
+        Cursor {
+            feed: 0,
+            log: self.node.view.log.clone(),
+            from: look(&self.node).read_point(),
+            batch: None,
+        }
+    }
+
+    /// The kinds of changes since a cursor, and none if it is refused.
+    fn told(&self, cursor: &Cursor) -> Option<Vec<ChangeKind>> {
+        let look = look(&self.node);
+        match look.changes_since(&self.node.view, cursor, BatchLimit::of(80), &Plain) {
+            Ok(told) => Some(told.batch.items.iter().map(|item| item.kind).collect()),
+            Err(ChangesError::CursorRefused(_)) => None,
+            Err(ChangesError::Disk(error)) => panic!("{error}"),
+        }
+    }
+}
+
+/// Were this to fail, whoever comes back after a long time would read all anew, and with several nodes everybody whose account moves.
+#[test]
+fn a_cursor_from_before_is_told_what_came_and_what_left_meanwhile() {
+    let mut sleeper = Sleeper::new();
+    let before = sleeper.cursor();
+    sleeper.sleeps();
+    sleeper.write();
+    sleeper.log.add(Event::Delete(0), BEGIN + 20);
+    sleeper.wakes();
+    let told = Some(vec![ChangeKind::Remove, ChangeKind::Post]);
+    assert_eq!(sleeper.told(&before), told);
+    let after = sleeper.cursor();
+    assert_eq!(sleeper.told(&after), Some(Vec::new()));
+    sleeper.write();
+    sleeper.read();
+    assert_eq!(sleeper.told(&after), Some(vec![ChangeKind::Post]));
+    // It is as good after a crash: what the feed begins with is stored.
+    sleeper.node.checkpoint(sleeper.now);
+    let mut sleeper = sleeper.crashes();
+    assert_eq!(sleeper.told(&after), Some(vec![ChangeKind::Post]));
+    sleeper.sleeps();
+    sleeper.write();
+    sleeper.wakes();
+    assert_eq!(sleeper.told(&after), Some(vec![ChangeKind::Post; 2]));
+}
+
+/// Were this to fail, a reader would go on with a copy from which nobody can tell it what left.
+#[test]
+fn a_cursor_from_before_is_refused_if_it_lacks_a_relation_of_the_account() {
+    for crashes in [false, true] {
+        let mut sleeper = Sleeper::new();
+        let before = sleeper.cursor();
+        sleeper.sleeps();
+        sleeper.relate(RelationChoice::Mute(1), true);
+        sleeper.read();
+        if crashes {
+            sleeper.node.checkpoint(sleeper.now);
+            sleeper = sleeper.crashes();
+        }
+        sleeper.wakes();
+        assert_eq!(sleeper.told(&before), None, "{crashes}");
+        let after = sleeper.cursor();
+        assert_eq!(sleeper.told(&after), Some(Vec::new()));
+        sleeper.node.checkpoint(sleeper.now);
+        let sleeper = sleeper.crashes();
+        assert_eq!(sleeper.told(&before), None, "{crashes}");
+    }
+}
+
+/// Were this to fail, a reader would keep a post that became a stub while its account slept.
+#[test]
+fn a_cursor_from_before_is_refused_if_the_feed_reaches_down_to_what_was_forgotten() {
+    let mut sleeper = Sleeper::new();
+    for _ in 0..LENGTH {
+        sleeper.write();
+    }
+    sleeper.read();
+    let before = sleeper.cursor();
+    let mut after = |expired: &dyn Fn(&Snapshot) -> PostId| {
+        let expired = expired(&look(&sleeper.node));
+        sleeper.sleeps();
+        let store = &sleeper.node.view.store;
+        store.note_expired_post(expired).unwrap();
+        sleeper.write();
+        sleeper.wakes();
+        sleeper.told(&before).map(|told| told.len())
     };
-    let cursor = |node: &Node| Cursor {
-        feed: 0,
-        log: node.view.log.clone(),
-        from: look(node).read_point(),
-        batch: None,
-    };
-    say(&mut log, RelationChoice::Follow(0, true));
-    write(&mut log);
-    let mut node = Node::new(LENGTH, Windows::default(), [0; PARTITIONS]);
-    read(&mut node, &log);
-    let before = cursor(&node);
-    assert!(node.drop_feeds(0));
-    assert!(look(&node).is_inactive);
-    write(&mut log);
-    read(&mut node, &log);
-    assert!(node.rouse(0, now));
-    node.announce(&log.whole(), now);
-    let refused = look(&node).changes_since(&node.view, &before, BatchLimit::of(80), &Plain);
-    assert!(matches!(
-        refused,
-        Err(ChangesError::CursorRefused(CursorRefused::Forgotten))
-    ));
-    let after = cursor(&node);
-    let told = |node: &Node| {
-        look(node)
-            .changes_since(&node.view, &after, BatchLimit::of(80), &Plain)
-            .unwrap()
-            .batch
-            .items
-            .len()
-    };
-    assert_eq!((look(&node).ids().len(), told(&node)), (2, 0));
-    write(&mut log);
-    read(&mut node, &log);
-    assert_eq!((look(&node).ids().len(), told(&node)), (3, 1));
-    // It is as good after a crash: what was forgotten is stored.
-    node.checkpoint(now);
-    let mut node = node.crash(log.whole());
-    read(&mut node, &log);
-    assert_eq!((look(&node).ids().len(), told(&node)), (3, 1));
-    let refused = look(&node).changes_since(&node.view, &before, BatchLimit::of(80), &Plain);
-    assert!(refused.is_err());
+    assert_eq!(after(&|_| PostId::MIN), Some(1));
+    assert_eq!(after(&|home| home.feed.floor), Some(2));
+    assert_eq!(after(&|home| home.ids()[LENGTH - 1]), None);
+}
+
+/// Were this to fail, a reader who lacks an unfollow would keep what it took out, if that it ever was is forgotten.
+#[test]
+fn a_cursor_from_before_is_refused_if_it_lacks_a_relation_that_is_forgotten() {
+    let mut sleeper = Sleeper::new();
+    let before = sleeper.cursor();
+    sleeper.relate(RelationChoice::Follow(0, true), false);
+    sleeper.read();
+    let after = sleeper.cursor();
+    sleeper.sleeps();
+    sleeper.node.checkpoint(sleeper.now);
+    let store = Arc::clone(&sleeper.node.view.store);
+    let cutoff = Time::from_millis(BEGIN + 1);
+    store.forget_relations_before(cutoff, &[], 100).unwrap();
+    drop(store);
+    sleeper.node.checkpoint(sleeper.now);
+    let mut sleeper = sleeper.crashes();
+    sleeper.wakes();
+    assert_eq!(sleeper.told(&before), None);
+    assert_eq!(sleeper.told(&after), Some(Vec::new()));
 }

@@ -95,6 +95,7 @@ impl World {
     /// Carries out a follow of Ana.
     fn merge(&self) {
         let cause = MergeCause {
+            begins: false,
             marks: vec![relation(1)],
             ..MergeCause::default()
         };
@@ -179,6 +180,7 @@ fn what_a_mute_takes_out_has_left_by_its_edit_too() {
     assert_eq!(world.home().ids, [edited.id]);
     world.relate("mute", ANA);
     let cause = MergeCause {
+        begins: false,
         marks: vec![relation(1)],
         ..MergeCause::default()
     };

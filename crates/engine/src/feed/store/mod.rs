@@ -12,6 +12,7 @@ pub mod columns;
 pub mod disk;
 mod early_removals;
 mod existence_filter;
+mod expired;
 mod feeds;
 mod flush_batch;
 pub mod home_memtable;
@@ -36,6 +37,7 @@ use crate::feed::post::Post;
 use crate::record::fingerprint::{Fingerprint, last_before};
 use disk::{Disk, DiskError, Tree};
 use existence_filter::ExistenceFilter;
+use expired::Expired;
 use home_memtable::HomeMemtable;
 use memtable::Memtable;
 use other_memtable::OtherMemtable;
@@ -84,6 +86,7 @@ pub struct Store {
     memtable: RwLock<Memtable>,
     flushing: RwLock<Option<Arc<Memtable>>>,
     cache: Cache<PostId, Arc<Post>, PostWeight>,
+    expired: RwLock<Expired>,
     /// Checkpoints that ended: what a look-up found that began before the last one must not stay in the cache.
     checkpoints: AtomicU64,
     unwritten_bytes: AtomicUsize,
@@ -107,7 +110,7 @@ impl Store {
         let items = usize::try_from(cache_bytes / 2_000)
             .unwrap_or(usize::MAX)
             .max(64);
-        Ok(Store {
+        let store = Store {
             stored: ExistenceFilter::new(&disk)?,
             disk,
             homes: HomeMemtable::default(),
@@ -119,7 +122,10 @@ impl Store {
             checkpoints: AtomicU64::new(0),
             unwritten_bytes: AtomicUsize::new(0),
             unwritten_indexed: AtomicUsize::new(0),
-        })
+            expired: RwLock::default(),
+        };
+        store.load_expired()?;
+        Ok(store)
     }
 
     /// Opens a folder that another store may just have let go of.

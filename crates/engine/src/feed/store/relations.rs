@@ -3,7 +3,7 @@
 use super::Store;
 use super::memtable::Memtable;
 use crate::feed::store::disk::{DiskError, Tree};
-use crate::graph::versions::Versions;
+use crate::graph::versions::{Stamp, Versions};
 use slackwater_order::time::Time;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -116,7 +116,12 @@ impl Store {
             let (key, row) = row?;
             let mut versions = versions(&row)?;
             let is_newer = self.memtable.read().relations.contains_key(&*key);
+            let said: Vec<Stamp> = versions.stamps().copied().collect();
             if !is_newer && versions.forget_removals_before(cutoff) {
+                let is_left = |stamp: &Stamp| versions.stamps().any(|left| left == stamp);
+                let gone = said.iter().filter(|stamp| !is_left(stamp));
+                let next = gone.map(|stamp| stamp.log_pos().next());
+                self.note_expired_removals(&next.collect::<Vec<_>>())?;
                 self.put_relation(key.to_vec(), &versions)?;
             }
             last = Some(key.to_vec());
