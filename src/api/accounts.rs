@@ -8,13 +8,16 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use slackwater_engine::graph::Account;
+use slackwater_engine::graph::account_list::AccountPage;
+use slackwater_engine::graph::{Account, AccountIx};
 use slackwater_engine::relationship::Patience;
 
 /// Accounts on a page if none are asked for.
 pub(super) const LIMIT_DEFAULT: usize = 20;
 /// The most accounts on a page.
 pub(super) const LIMIT_MAX: usize = 100;
+/// Accounts looked at in one step.
+const ACCOUNTS_STEP: usize = 4_096;
 /// The longest word that is searched for, in bytes: no actor's id is longer.
 pub(super) const WORD_BYTES_MAX: usize = 2_048;
 
@@ -47,12 +50,12 @@ pub(super) async fn accounts(
         )));
     }
     app.state.is_open()?;
-    let graph = app.state.view.graph.read();
-    let matches = |of: &Account| word.is_empty() || graph.is_named(of, &word);
     // One more, to see whether there is more.
-    let mut page = graph.accounts_by_id(query.after.as_deref(), limit + 1, matches);
+    let page = AccountPage::new(query.after, limit + 1);
+    let mut page = tokio::task::block_in_place(|| filled(&app, page, &word));
     let is_more = limit < page.len();
     page.truncate(limit);
+    let graph = app.state.view.graph.read();
     let accounts: Vec<AccountSummary<'_>> = page
         .into_iter()
         .filter_map(|number| {
@@ -67,4 +70,19 @@ pub(super) async fn accounts(
         .collect();
     let next = accounts.last().filter(|_| is_more).map(|last| last.account);
     Ok(Json(Accounts { next, accounts }).into_response())
+}
+
+/// The accounts of the page that match. The graph is let go of between steps: relations, and all who read, wait for it.
+fn filled(app: &App, mut page: AccountPage, word: &str) -> Vec<AccountIx> {
+    let mut from = 0;
+    loop {
+        let graph = app.state.view.graph.read();
+        let to = graph.accounts().min(from + ACCOUNTS_STEP);
+        let matches = |of: &Account| word.is_empty() || graph.is_named(of, word);
+        graph.fill_page(&mut page, from..to, matches);
+        if to == graph.accounts() {
+            return page.accounts();
+        }
+        from = to;
+    }
 }

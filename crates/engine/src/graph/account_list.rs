@@ -2,32 +2,58 @@
 
 use super::{Account, AccountIx, Graph};
 use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// The lowest accounts by id above some id, as many as a page has room for.
+#[derive(Debug)]
+pub struct AccountPage {
+    after: Option<String>,
+    limit: usize,
+    lowest: BTreeMap<Box<str>, AccountIx>,
+}
+
+impl AccountPage {
+    /// An empty page of at most `limit` accounts, for those above `after`.
+    pub fn new(after: Option<String>, limit: usize) -> AccountPage {
+        AccountPage {
+            after,
+            limit,
+            lowest: BTreeMap::new(),
+        }
+    }
+
+    /// Its accounts, ascending by id.
+    pub fn accounts(&self) -> Vec<AccountIx> {
+        self.lowest.values().copied().collect()
+    }
+}
 
 impl Graph {
-    /// Of the accounts of which anything is in force, whose id is above `after` and which `matches`: the `limit` lowest by id,
-    /// ascending. Every account is looked at, and no more than `limit` are held.
-    pub fn accounts_by_id(
+    /// Looks at the accounts of these numbers, and puts into `page` those of which anything is in force and which `matches`. When all
+    /// numbers were looked at, the page is right for what was so then. There may be millions, so that this goes in steps.
+    pub fn fill_page(
         &self,
-        after: Option<&str>,
-        limit: usize,
+        page: &mut AccountPage,
+        numbers: Range<usize>,
         matches: impl Fn(&Account) -> bool,
-    ) -> Vec<AccountIx> {
-        let mut lowest: BTreeMap<&str, AccountIx> = BTreeMap::new();
-        for (number, of) in self.accounts.iter().enumerate() {
+    ) {
+        let accounts = self.accounts.get(numbers.clone()).unwrap_or_default();
+        for (number, of) in numbers.zip(accounts) {
             let id = of.id();
-            let is_above = after.is_none_or(|after| after < id);
-            let highest = lowest.last_key_value().map(|(highest, _)| *highest);
+            let is_above = page.after.as_deref().is_none_or(|after| after < id);
+            let highest = page.lowest.last_key_value();
             // Most of many accounts would only be dropped again: they need not be searched.
-            let is_low = lowest.len() < limit || highest.is_some_and(|highest| id < highest);
+            let is_low = page.lowest.len() < page.limit
+                || highest.is_some_and(|(highest, _)| id < &**highest);
             if of.is_gone() || !is_above || !is_low || !matches(of) {
                 continue;
             }
-            lowest.insert(id, AccountIx::from_number(number));
-            if limit < lowest.len() {
-                lowest.pop_last();
+            page.lowest
+                .insert(id.into(), AccountIx::from_number(number));
+            if page.limit < page.lowest.len() {
+                page.lowest.pop_last();
             }
         }
-        lowest.into_values().collect()
     }
 
     /// Whether an account's id or the id of its actor contains `word`, which is in lower case, in any case of its own.
@@ -52,6 +78,21 @@ mod tests {
         graph
     }
 
+    /// In steps of two accounts.
+    fn page(
+        graph: &Graph,
+        after: Option<&str>,
+        limit: usize,
+        matches: impl Fn(&Account) -> bool,
+    ) -> Vec<AccountIx> {
+        let mut page = AccountPage::new(after.map(str::to_owned), limit);
+        for from in (0..graph.accounts()).step_by(2) {
+            let to = graph.accounts().min(from + 2);
+            graph.fill_page(&mut page, from..to, &matches);
+        }
+        page.accounts()
+    }
+
     fn ids<'a>(graph: &'a Graph, accounts: &[AccountIx]) -> Vec<&'a str> {
         let of = |account: &AccountIx| graph.get(*account).map_or("", Account::id);
         accounts.iter().map(of).collect()
@@ -73,7 +114,7 @@ mod tests {
             let mut all: Vec<String> = Vec::new();
             loop {
                 let after = all.last().map(String::as_str);
-                let page = graph.accounts_by_id(after, limit, |_| true);
+                let page = page(&graph, after, limit, |_| true);
                 assert!(page.len() <= limit);
                 if page.is_empty() {
                     break;
@@ -93,7 +134,7 @@ mod tests {
             r#"{"type":"account","account":"9","actor":"https://home.example/users/ana"}"#,
         ]);
         let check = |word: &str, found: &[&str]| {
-            let page = graph.accounts_by_id(None, 10, |of| graph.is_named(of, word));
+            let page = page(&graph, None, 10, |of| graph.is_named(of, word));
             assert_eq!(ids(&graph, &page), found, "{word}");
         };
         check("mia", &["7", "mia-2"]);
