@@ -60,6 +60,10 @@ const COMMANDS: &[(&str, Held)] = &[
         Run,
     ),
     ("slackwater token 7 --lives 1h", Run),
+    ("slackwater completions bash > slackwater.bash", Run),
+    ("slackwater completions zsh > _slackwater", Run),
+    ("slackwater completions fish > slackwater.fish", Run),
+    ("slackwater man man1", Run),
     (
         "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 target/release/slackwater serve",
         Serve,
