@@ -68,10 +68,6 @@ const COMMANDS: &[(&str, Held)] = &[
         "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 target/release/slackwater serve",
         Serve,
     ),
-    ("slackwater completions bash > slackwater.bash", Run),
-    ("slackwater completions zsh > _slackwater", Run),
-    ("slackwater completions fish > slackwater.fish", Run),
-    ("slackwater man man1", Run),
     (
         "slackwater doctor",
         Elsewhere("all_is_well_beside_a_running_service_and_nothing_is_changed"),
