@@ -17,7 +17,7 @@ use crate::connector::install_sql::Level;
 use crate::connector::sign_in::{last_sign_in, level};
 use crate::connector::token_bearers::bearer;
 use crate::operator::connector_status::ConnectorStatus;
-use crate::operator::logging::chain;
+use crate::operator::error_chain::chain;
 use crate::operator::metrics::Metrics;
 use slackwater_order::time::Time;
 use std::net::SocketAddr;

@@ -3,7 +3,7 @@
 
 use super::constraints::{is, is_table, kind, of_chosen_keys, properties};
 use super::mistake::{Mistake, Mistakes};
-use super::validate::{join, validate};
+use super::validate::{Validated, join, validate};
 use serde_json::{Map, Value as Json};
 use toml_edit::{Array, Key, Value};
 
@@ -21,6 +21,25 @@ pub(super) struct FromEnvironment {
     pub keys: Vec<FoundKey>,
     /// What is wrong with the others.
     pub mistakes: Vec<Mistake>,
+}
+
+impl FromEnvironment {
+    /// Lays the settings over those of the file.
+    pub(super) fn lay_over(self, file: &mut Validated) {
+        lay_over(&mut file.accepted, self.accepted);
+        file.mistakes.extend(self.mistakes);
+        for FoundKey {
+            key,
+            variable,
+            is_table,
+        } in self.keys
+        {
+            // What is wrong with a table as a whole is the file's mistake where it has that table.
+            if !is_table || !file.lines.contains_key(&key) {
+                file.variables.insert(key, variable);
+            }
+        }
+    }
 }
 
 /// A key that a variable sets, or a table that one of its is in.
@@ -92,7 +111,7 @@ pub(super) fn settings(variables: &[(String, String)], schema: &Json) -> FromEnv
 }
 
 /// Lays the values of one table over those of another.
-pub(super) fn lay_over(under: &mut Json, over: Json) {
+fn lay_over(under: &mut Json, over: Json) {
     match (under, over) {
         (Json::Object(under), Json::Object(over)) => {
             for (key, value) in over {

@@ -150,7 +150,7 @@ fn read(
 ) -> Result<(Config, Settings), Mistakes> {
     let schema = file::schema();
     let mut validated = validate::validate(text, file, &schema);
-    validated.lay_over(environment::settings(&environment.variables, &schema));
+    environment::settings(&environment.variables, &schema).lay_over(&mut validated);
     let settings = Settings::of(&validated.accepted, &schema, environment);
     let written = serde_json::from_value(std::mem::take(&mut validated.accepted));
     let written = written.unwrap_or_else(|why| {

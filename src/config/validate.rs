@@ -4,7 +4,6 @@ use super::constraints::{
     Violation, allowed, in_range, is, is_table, keys, kind, number, of_chosen_keys, properties,
     violation, with_unit,
 };
-use super::environment::{self, FoundKey, FromEnvironment};
 use super::mistake::{Mistake, guess, quoted};
 use serde_json::{Map, Value as Json};
 use std::collections::HashMap;
@@ -57,25 +56,6 @@ pub(super) fn validate(text: &str, file: &str, schema: &Json) -> Validated {
         lines: validator.lines,
         variables: HashMap::new(),
         mistakes: validator.mistakes,
-    }
-}
-
-impl Validated {
-    /// Lays the settings of the environment over those of the file.
-    pub(super) fn lay_over(&mut self, environment: FromEnvironment) {
-        environment::lay_over(&mut self.accepted, environment.accepted);
-        self.mistakes.extend(environment.mistakes);
-        for FoundKey {
-            key,
-            variable,
-            is_table,
-        } in environment.keys
-        {
-            // What is wrong with a table as a whole is the file's mistake where it has that table.
-            if !is_table || !self.lines.contains_key(&key) {
-                self.variables.insert(key, variable);
-            }
-        }
     }
 }
 

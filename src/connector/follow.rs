@@ -17,7 +17,7 @@ use super::resync::{Resync, Sides, Step};
 use crate::api::append_body::PlaceRule;
 use crate::clock;
 use crate::operator::connector_status::{ConnectorStatus, Stage};
-use crate::operator::logging::chain;
+use crate::operator::error_chain::chain;
 use crate::operator::metrics::Metrics;
 use parking_lot::Mutex;
 use slackwater_engine::relationship::INSTANCE;

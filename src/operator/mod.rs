@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`metrics`] | numbers for Prometheus: of the service, and of single origins |
 //! | [`connector_status`] | how the connector to Mastodon's database is |
+//! | [`error_chain`] | an error with its causes, as a line |
 //! | [`logging`], [`line_rate`] | the log on standard error, and how many lines of it a caller may cause |
 //! | [`progress`] | how far catching up has come |
 //! | [`trace_export`] | the delays in a log, as a trace |
@@ -11,6 +12,7 @@
 //! | [`tune`] | a trace replayed under other windows |
 
 pub mod connector_status;
+pub mod error_chain;
 pub mod line_rate;
 pub mod logging;
 pub mod metrics;

@@ -18,6 +18,7 @@ mod inactivity;
 pub mod ingest;
 mod last_taken;
 pub mod log_status;
+mod mutes;
 mod options;
 pub mod publish;
 mod relations;
@@ -323,7 +324,7 @@ impl Engine {
             if asked.is_some_and(|asked| run < asked.saturating_add(ASK_AGAIN)) {
                 continue;
             }
-            due.extend(relations::mute_end(&end, now));
+            due.extend(mutes::mute_end(&end, now));
             self.requested_ends.insert(end, run);
         }
         due

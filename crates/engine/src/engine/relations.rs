@@ -1,17 +1,17 @@
 //! Applies one change of a relation: the graph has it in force, the store keeps it, and the account's feeds get pending work.
 
 use super::feed_backlog::FeedBacklog;
+use super::mutes::in_force;
 use crate::feed::feed_id::FeedId;
 use crate::feed::ordered_feed::OrderedFeed;
 use crate::feed::store::disk::DiskError;
-use crate::feed::store::{Store, home_key, relation_key};
+use crate::feed::store::{Store, home_key, relation_key, stored_change};
 use crate::graph::AccountIx;
 use crate::graph::Graph;
 use crate::graph::apply::{Effect, Merge};
 use crate::graph::versions::{Stamp, Version, Versions};
 use crate::record::offsets::{LogPos, Offsets};
-use crate::record::{NewRecord, Topic};
-use crate::relationship::{Change, Key, Kind, Relation, decode};
+use crate::relationship::{Change, Key, Kind, Relation};
 use parking_lot::RwLock;
 use slackwater_order::hold::OriginHold;
 use slackwater_order::place::PostId;
@@ -37,7 +37,7 @@ pub(super) fn load(store: &Store, graph: &mut Graph) -> Result<(), DiskError> {
         let Some(document) = versions.document() else {
             continue;
         };
-        let change = in_force(store, &change(key, Some(document))?)?.change;
+        let change = in_force(store, &stored_change(key, Some(document))?)?.change;
         if let Some(account) = graph.apply(&change).new_account {
             store.homes.add(account, home_key(&change.key.account));
         }
@@ -148,7 +148,7 @@ pub(super) fn relate(
     match (change.key.kind, document) {
         (Kind::Account, None) => begin_anew(store, graph, backlog, account, read),
         (_, document) => {
-            let change = self::change(&change.key.to_bytes(), document)?;
+            let change = stored_change(&change.key.to_bytes(), document)?;
             let change = in_force(store, &change)?.change;
             carry_out(store, graph, backlog, &change, read)
         }
@@ -281,7 +281,7 @@ fn begin_anew(
         else {
             continue;
         };
-        let change = change(key.get(2..).unwrap_or_default(), Some(document))?;
+        let change = stored_change(key.get(2..).unwrap_or_default(), Some(document))?;
         let change = in_force(store, &change)?.change;
         // Its feeds are empty now: what says nothing new is carried out too. What it lets in rests on its own record.
         let again = Read {
@@ -307,66 +307,6 @@ fn version(change: &Change, stamp: Stamp) -> Version {
         stamp,
         document: relation.and_then(|relation| serde_json::to_vec(relation).ok()),
     }
-}
-
-/// What is in force of a change, by all that is stored.
-struct InForce {
-    change: Change,
-    /// The record by which a mute has ended before it was read.
-    ended_by: Option<Stamp>,
-}
-
-/// What is in force by a change that counts: of a mute and of its end, whether there is a mute, which both say together.
-fn in_force(store: &Store, change: &Change) -> Result<InForce, DiskError> {
-    let key = &change.key;
-    let row_of = |kind| {
-        let key = Key {
-            kind,
-            ..key.clone()
-        };
-        (
-            store.versions(&relation_key(&key.account, &key.to_bytes())),
-            key,
-        )
-    };
-    let ends = match (key.kind, &change.relation) {
-        (Kind::MuteEnd, _) => {
-            let (mute, key) = row_of(Kind::Mute);
-            let mute = self::change(&key.to_bytes(), mute?.document())?;
-            let change = in_force(store, &mute)?.change;
-            return Ok(InForce {
-                change,
-                ended_by: None,
-            });
-        }
-        (Kind::Mute, Some(mute)) => mute.ends_at(),
-        _ => None,
-    };
-    let mut in_force = InForce {
-        change: change.clone(),
-        ended_by: None,
-    };
-    let Some(ends) = ends else {
-        return Ok(in_force);
-    };
-    let (end, key) = row_of(Kind::MuteEnd);
-    let end = end?;
-    let Some(said) = end.effective() else {
-        return Ok(in_force);
-    };
-    let document = said.document.as_deref();
-    let end = document.map(|document| self::change(&key.to_bytes(), Some(document)));
-    let end = end.transpose()?.and_then(|end| end.relation);
-    if matches!(end, Some(Relation::MuteEnd { until, .. }) if until == ends) {
-        in_force.change.relation = None;
-        in_force.ended_by = Some(said.stamp);
-    }
-    Ok(in_force)
-}
-
-/// What a row says.
-fn change(key: &[u8], document: Option<&[u8]>) -> Result<Change, DiskError> {
-    decode(Some(key), document).map_err(|_| DiskError::Damaged { tree: "relations" })
 }
 
 /// The key of an account's own row.
@@ -447,23 +387,6 @@ pub(super) fn shown_until(
         }
     };
     Ok(reached.min(now))
-}
-
-/// The record that ends the mute which was to end then. A removal of the mute would end a renewal too, if that was appended first.
-pub(super) fn mute_end((key, until): &(Key, Time), now: Time) -> Option<NewRecord> {
-    let end = Relation::MuteEnd {
-        account: key.account.clone(),
-        target: key.target.clone(),
-        until: *until,
-    };
-    Some(NewRecord {
-        topic: Topic::Relationships,
-        partition_by: key.account.clone().into_bytes(),
-        key: key.to_bytes(),
-        value: Some(serde_json::to_vec(&end).ok()?),
-        headers: Vec::new(),
-        timestamp: now,
-    })
 }
 
 fn repeat(effect: &mut Effect, change: &Change) {

@@ -2,8 +2,8 @@
 
 use super::View;
 use crate::feed::store::disk::DiskError;
-use crate::feed::store::relation_key;
-use crate::relationship::{Key, Kind, Relation, decode};
+use crate::feed::store::{relation_key, stored_change};
+use crate::relationship::{Key, Kind, Relation};
 use slackwater_order::time::Time;
 use std::collections::BTreeMap;
 
@@ -20,8 +20,7 @@ impl View {
         let mut mute_ends = Vec::new();
         for (key, document) in self.store.relation_documents(&prefix)? {
             let key = key.get(2..).unwrap_or_default();
-            let change = decode(Some(key), Some(&document))
-                .map_err(|_| DiskError::Damaged { tree: "relations" })?;
+            let change = stored_change(key, Some(&document))?;
             match change.relation {
                 Some(Relation::MuteEnd { target, until, .. }) => mute_ends.push((target, until)),
                 Some(relation) if !relation.has_ended(now) => {

@@ -32,6 +32,7 @@ pub use checkpoint_state::CheckpointState;
 pub use flush_batch::{FlushBatch, VisibleUpTo, Written};
 pub use keys::{Index, home_key, relation_key};
 pub use memtable::{LastSeen, PendingRemoval};
+pub use relations::stored_change;
 
 use crate::feed::post::Post;
 use crate::record::fingerprint::{Fingerprint, last_before};

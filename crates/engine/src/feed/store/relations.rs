@@ -4,6 +4,7 @@ use super::Store;
 use super::memtable::Memtable;
 use crate::feed::store::disk::{DiskError, Tree};
 use crate::graph::versions::{Stamp, Versions};
+use crate::relationship::{Change, decode};
 use slackwater_order::time::Time;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -132,4 +133,9 @@ impl Store {
 
 fn versions(row: &[u8]) -> Result<Versions, DiskError> {
     Versions::read(row).ok_or(DiskError::Damaged { tree: "relations" })
+}
+
+/// What the document of a relation says that is stored under this key; none: that it is removed.
+pub fn stored_change(key: &[u8], document: Option<&[u8]>) -> Result<Change, DiskError> {
+    decode(Some(key), document).map_err(|_| DiskError::Damaged { tree: "relations" })
 }
