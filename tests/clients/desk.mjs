@@ -252,7 +252,7 @@ const CASES = {
     await count(3);
     say({ none: [await shown(), await slider(), await pressed()] });
     await page.$$eval(".patience button", (all) => all[0].click());
-    await page.waitForFunction(() => document.querySelector(".patience [aria-pressed=true]").textContent === "Its own", WITHIN);
+    await page.waitForFunction(() => document.querySelector(".patience [aria-pressed=true]").textContent === "The account’s own", WITHIN);
     say({ again: [await shown(), await slider()] });
   },
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { along, at, histogram, shareWithin, windowFor } from "../../src/desk/page/curve.js";
+import { along, at, axisEnd, histogram, shareRange, shareWithin, windowFor } from "../../src/desk/page/curve.js";
 import { byLabel, parse, total } from "../../src/desk/page/metrics.js";
 import { pageOf, shareInTime } from "../../src/desk/page/origins.js";
 import { ago, clockTime, configured, count, duration, percent, size } from "../../src/desk/page/words.js";
@@ -104,4 +104,19 @@ test("origins are sorted, found and shown in pages", () => {
   assert.deepEqual(equal.rows.map((it) => it.host), ["a", "b"]);
   assert.equal(shareInTime(origin("a", 3, 1)), 0.75);
   assert.equal(shareInTime(origin("a", 0, 0)), null);
+});
+
+test("of a window between two steps it is known what it finds at least and at most", () => {
+  const curve = [{ window_ms: 1_000, share: 0.1 }, { window_ms: 4_000, share: 0.7 }, { window_ms: 8_000, share: 1 }];
+  for (const [ms, range] of [[500, [0, 0.1]], [1_000, [0.1, 0.1]], [2_000, [0.1, 0.7]], [8_000, [1, 1]], [9_000, [1, 1]]]) {
+    assert.deepEqual(shareRange(curve, ms), range, String(ms));
+  }
+});
+
+test("the axis of one origin ends well past its delays and its window", () => {
+  const curve = [{ window_ms: 4_000, share: 0.7 }, { window_ms: 8_000, share: 1 }, { window_ms: 864_000_000, share: 1 }];
+  assert.equal(axisEnd(curve, 2_000), 60_000);
+  assert.equal(axisEnd(curve, 100_000), 600_000);
+  assert.equal(axisEnd([{ window_ms: 864_000_000, share: 1 }], 0), 864_000_000);
+  for (const place of [0, 0.3, 1]) assert.ok(Math.abs(along(at(place, 60_000), 60_000) - place) < 1e-9);
 });

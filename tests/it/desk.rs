@@ -257,8 +257,8 @@ fn an_origin_is_shown_with_what_any_window_would_do_and_the_lines_for_it() {
     assert_eq!(client.said("past"), json!(["bar past"]));
     check(
         "longest",
-        "A window of 10 d would have found all",
-        "240h",
+        "A window of 1 h would have found all",
+        "1h",
         ": 100 % in time",
     );
     assert_eq!(client.said("within"), json!(["bar"]));

@@ -29,12 +29,12 @@ const ORIGINS_EVERY = 5;
  *   close?(): void }} View `look` asks for what this view alone shows, each time the service is asked; its errors are the page's.
  */
 
-/** How a page is made of the rest of its address. Those with a name are in the navigation. */
+/** How a page is made of the rest of its address. Those with a name are in the navigation; others are within one of these. */
 const PAGES = [
   { path: "", name: "Overview", make: overview },
   { path: "feeds", name: "Feeds", make: feedsPage },
   { path: "dead-letters", name: "Dead letters", make: deadLettersPage },
-  { path: "origins", make: originPage },
+  { path: "origins", within: "", make: originPage },
 ];
 
 const content = document.getElementById("content");
@@ -63,7 +63,7 @@ function route() {
   view = page.make(...rest.map(decoded));
   document.title = `${view.title} · Slackwater`;
   for (const link of nav.querySelectorAll("a")) {
-    const isHere = link.getAttribute("href") === `#/${page.path}`;
+    const isHere = link.getAttribute("href") === `#/${page.within ?? page.path}`;
     if (isHere) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }

@@ -119,8 +119,8 @@ export function columnsOf(waiting) {
           return row(kind, entry, { moved, day, mark, isFresh: isRecent(mark), waits: kind === "arrival" && held.has(entry.id), handles });
         });
         place(list, drawn);
-        const counts = `${outOfOrder(entries)} of ${entries.length} stand above one written later.`;
-        say(about, kind === "order" ? `By when they were written: ${counts}` : `As most servers show them: ${counts}`);
+        const counts = `${outOfOrder(entries)} of ${entries.length} are out of order.`;
+        say(about, kind === "order" ? `By when they were written: ${counts}` : `As most servers show them: ${counts} What has just come is shaded.`);
         const there = new Set(entries.map((entry) => entry.id));
         for (const id of rows[kind].keys()) if (!there.has(id)) rows[kind].delete(id);
       }

@@ -25,6 +25,29 @@ export function shareWithin(inTime, windowMs) {
 }
 
 /**
+ * The share between the two windows known that a window lies between: at least, and at most. They are the same at a window that is known.
+ * @param {InTime[]} inTime ascending
+ * @param {number} windowMs
+ */
+export function shareRange(inTime, windowMs) {
+  const least = shareWithin(inTime, windowMs);
+  if (inTime.some((known) => known.window_ms === windowMs)) return [least, least];
+  const above = inTime.find((known) => windowMs < known.window_ms);
+  return [least, above ? above.share : least];
+}
+
+/**
+ * Where the axis of one origin's picture ends: well past its longest delay and its window, at most at the end of all.
+ * @param {InTime[]} inTime ascending
+ * @param {number} windowMs
+ */
+export function axisEnd(inTime, windowMs) {
+  const longest = histogram(inTime).findLast((bar) => 0 < bar.share)?.upTo ?? 0;
+  const past = 4 * Math.max(longest, windowMs);
+  return TICKS_MS.find((tick) => AXIS_MS[0] < tick && past <= tick) ?? AXIS_MS[1];
+}
+
+/**
  * The shortest window known that finds a share in time; null if none does.
  * @param {InTime[]} inTime ascending
  * @param {number} share
@@ -54,18 +77,20 @@ export function histogram(inTime) {
 /**
  * Where a duration is on the axis, from 0 to 1.
  * @param {number} ms
+ * @param {number} [end] where the axis ends
  */
-export function along(ms) {
-  const [low, high] = AXIS_MS.map(Math.log);
+export function along(ms, end = AXIS_MS[1]) {
+  const [low, high] = [AXIS_MS[0], end].map(Math.log);
   return Math.min(1, Math.max(0, (Math.log(Math.max(1, ms)) - low) / (high - low)));
 }
 
 /**
  * The duration at a place of the axis.
  * @param {number} place 0 to 1
+ * @param {number} [end] where the axis ends
  */
-export function at(place) {
-  const [low, high] = AXIS_MS.map(Math.log);
+export function at(place, end = AXIS_MS[1]) {
+  const [low, high] = [AXIS_MS[0], end].map(Math.log);
   return Math.exp(low + place * (high - low));
 }
 
@@ -119,14 +144,15 @@ export function trend(values) {
 export function picture({ inTime, windowMs, triedMs, label }) {
   const [width, height, left, right, top, bottom] = [720, 280, 48, 12, 14, 34];
   const [inner, tall] = [width - left - right, height - top - bottom];
-  const x = (ms) => (left + along(ms) * inner).toFixed(1);
+  const end = axisEnd(inTime, windowMs);
+  const x = (ms) => (left + along(ms, end) * inner).toFixed(1);
   const y = (share) => (top + (1 - share) * tall).toFixed(1);
   const bars = histogram(inTime);
   const most = Math.max(...bars.map((bar) => bar.share), 1e-9);
   const columns = bars.map(({ above, upTo, share }) => {
     if (share <= 0) return null;
-    const from = Math.max(along(above), along(upTo / 1.38)) * inner;
-    const to = along(upTo) * inner;
+    const from = Math.max(along(above, end), along(upTo / 1.38, end)) * inner;
+    const to = along(upTo, end) * inner;
     const part = (share / most) * 0.9;
     return svg("rect", {
       class: upTo <= triedMs ? "bar" : "bar past",
@@ -143,9 +169,9 @@ export function picture({ inTime, windowMs, triedMs, label }) {
     svg("line", { class: "grid", x1: left, x2: left + inner, y1: y(share), y2: y(share) }),
     svg("text", { x: left - 8, y: Number(y(share)) + 4, "text-anchor": "end" }, percent(share)),
   ]);
-  const times = TICKS_MS.flatMap((ms) => [
+  const times = TICKS_MS.filter((ms) => ms <= end).flatMap((ms) => [
     svg("line", { class: "grid", x1: x(ms), x2: x(ms), y1: top, y2: top + tall }),
-    svg("text", { x: x(ms), y: height - 12, "text-anchor": ms === AXIS_MS[0] ? "start" : "middle" }, duration(ms)),
+    svg("text", { x: x(ms), y: height - 12, "text-anchor": ms === AXIS_MS[0] ? "start" : ms === end ? "end" : "middle" }, duration(ms)),
   ]);
   const share = shareWithin(inTime, triedMs);
   return svg(

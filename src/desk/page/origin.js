@@ -1,6 +1,6 @@
 // One origin: its delays as a picture, what another window would have done, and the lines for the configuration.
 
-import { along, at, picture, shareWithin, windowFor } from "./curve.js";
+import { along, at, axisEnd, picture, shareRange, shareWithin, windowFor } from "./curve.js";
 import { el, fill, say } from "./dom.js";
 import { delaysInWords, windowOf } from "./origins.js";
 import { Refused, json } from "./service.js";
@@ -61,7 +61,7 @@ export function originPage(host = "") {
   const note = el("p", { role: "status" });
   const facts = el("dl", { class: "facts" });
   const drawing = el("div", { class: "drawing" });
-  const slider = el("input", { type: "range", id: "window", min: 0, max: STEPS, step: 1, oninput: () => tryOut(rounded(at(slider.value / STEPS))) });
+  const slider = el("input", { type: "range", id: "window", min: 0, max: STEPS, step: 1, oninput: () => tryOut(rounded(at(slider.value / STEPS, end()))) });
   const value = el("output", { for: "window", class: "chosen" });
   const presets = el("div", { class: "presets", role: "group", "aria-label": "Windows to try" });
   const words = el("div", { class: "words" });
@@ -79,8 +79,8 @@ export function originPage(host = "") {
       { "aria-labelledby": "tried", class: "sheet" },
       el("h2", { id: "tried" }, "What would another window do?"),
       el("ul", { class: "legend" },
-        el("li", { class: "within" }, "delays within the window"),
-        el("li", { class: "past" }, "delays past it"),
+        el("li", { class: "within" }, "delays within the window tried"),
+        el("li", { class: "past" }, "delays past that"),
         el("li", { class: "curve" }, "share in time by window"),
         el("li", { class: "force" }, "window in force")),
       el("div", { class: "wide bare", role: "region", tabindex: 0, "aria-label": "Delays as a picture" }, drawing),
@@ -89,11 +89,11 @@ export function originPage(host = "") {
       words,
       told,
       bars,
-      el("p", { class: "quiet small" }, "Recent posts count more: one that is a day old counts half. A window between two steps of the curve finds at least what the shorter step does."),
+      el("p", { class: "quiet small" }, "Recent posts count more: one that is a day old counts half. Delays are counted in steps, so that of a window between two of them it is known what it finds at least and at most. The bars of the picture say how the delays are spread; the scale is that of the curve."),
       el("h3", {}, "For the configuration"),
       el("pre", { tabindex: 0, "aria-label": "Lines for the configuration" }, lines),
       el("div", { class: "together" }, el("button", { type: "button", class: "main copy", onclick: copy }, "Copy these lines"), copied),
-      el("p", { class: "quiet" }, "A saved configuration is in force at once: no restart is needed. Put the line into the table if it is there already."),
+      el("p", { class: "quiet" }, "A saved configuration is in force at once: no restart is needed. If the file has this table already, put only the second line into it."),
     ),
   );
   const element = el("div", {}, el("p", {}, el("a", { href: "#/" }, "All origins")), el("h1", { class: "of-origin" }, host, " ", badge), note, body);
@@ -109,9 +109,10 @@ export function originPage(host = "") {
     }
   }
 
+  const end = () => axisEnd(origin.in_time_by_window, origin.reorder_window_ms);
+
   function tryOut(ms) {
     triedMs = ms;
-    slider.value = String(Math.round(along(ms) * STEPS));
     drawTried();
   }
 
@@ -124,12 +125,13 @@ export function originPage(host = "") {
     const { in_time_by_window: inTime, reorder_window_ms: windowMs } = origin;
     const sentences = inWords(inTime, triedMs, host);
     say(value, duration(triedMs));
+    slider.value = String(Math.round(along(triedMs, end()) * STEPS));
     slider.setAttribute("aria-valuetext", `${duration(triedMs)}: ${percent(shareWithin(inTime, triedMs))} in time`);
     const label = `${sentences[0]} ${delaysInWords(origin)}.`;
     fill(drawing, picture({ inTime, windowMs, triedMs, label }));
     if (words.textContent !== sentences.join("")) fill(words, ...sentences.map((sentence) => el("p", {}, sentence)));
     const [inForce] = windowOf(origin);
-    fill(bars, ...compared(`In force: ${inForce}`, shareWithin(inTime, windowMs)), ...compared(`Tried: ${duration(triedMs)}`, shareWithin(inTime, triedMs)));
+    fill(bars, ...compared(`In force: ${inForce}`, shareRange(inTime, windowMs)), ...compared(`Tried: ${duration(triedMs)}`, shareRange(inTime, triedMs)));
     const text = configurationLines(host, triedMs);
     if (lines.textContent !== text) {
       say(lines, text);
@@ -179,14 +181,15 @@ export function originPage(host = "") {
   };
 }
 
-/** A bar: what a window finds in time, and what not. */
-function compared(name, share) {
+/** A bar: what a window finds in time at least, what maybe, and what not. */
+function compared(name, [least, most]) {
+  const share = least === most ? percent(least) : `${percent(least)} to ${percent(most)}`;
   const part = (kind, size) => {
     const it = el("span", { class: `part ${kind}` });
     it.style.flexGrow = String(size);
     return 0 < size && it;
   };
-  return [el("dt", {}, name), el("dd", {}, el("div", { class: "stack", "aria-hidden": "true" }, part("in_time", share), part("late", 1 - share)), `${percent(share)} in time`)];
+  return [el("dt", {}, name), el("dd", {}, el("div", { class: "stack", "aria-hidden": "true" }, part("in_time", least), part("maybe", most - least), part("late", 1 - most)), `${share} in time`)];
 }
 
 function factsOf(facts, origin, now) {

@@ -98,6 +98,7 @@ export function originsTable() {
     "section",
     { "aria-labelledby": "origins" },
     el("div", { class: "bar-of" }, el("h2", { id: "origins" }, "Origins"), el("label", { for: "search" }, "Find a host"), search),
+    el("p", { class: "quiet small" }, "A post is late if it took longer than the window of its origin, and too late if much longer. Late ones go into their places all the same. A fixed window is set in the configuration; a learned one follows the delays."),
     found,
     el("div", { class: "wide", role: "region", "aria-label": "Table of origins", tabindex: 0 }, table),
     elsewhere,

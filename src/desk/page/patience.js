@@ -3,6 +3,7 @@
 import { el, fill, place, say } from "./dom.js";
 import { linkTo } from "./origins.js";
 import { nameIn, textOfEntry } from "./posts.js";
+import { token } from "./service.js";
 import { clockTime, counted, duration, durationOf } from "./words.js";
 
 /** What the slider stops at. */
@@ -69,7 +70,7 @@ export function patienceControl(onturn, millis, state) {
   let tried = /** @type {string | null} */ (null);
   const slider = el("input", { type: "range", id: "patience", min: 0, max: STOPS.length - 1, step: 1, value: 0, oninput: () => turn(STOPS[Number(slider.value)]) });
   const value = el("output", { for: "patience", class: "chosen" });
-  const own = el("button", { type: "button", "aria-pressed": "true", onclick: () => turn(null) }, "Its own");
+  const own = el("button", { type: "button", "aria-pressed": "true", onclick: () => turn(null) }, "The account’s own");
   const none = el("button", { type: "button", "aria-pressed": "false", onclick: () => turn("0s") }, "None");
   const complete = el("button", { type: "button", "aria-pressed": "false", onclick: () => turn("complete") }, "Complete");
   const words = el("p", { class: "waits" });
@@ -83,7 +84,7 @@ export function patienceControl(onturn, millis, state) {
   const element = el(
     "section",
     { class: "sheet patience", "aria-labelledby": "turned" },
-    el("div", { class: "bar-of" }, el("h2", { id: "turned" }, "At which patience?"), state),
+    el("div", { class: "bar-of" }, el("h2", { id: "turned" }, "What would another patience do?"), state),
     body,
   );
 
@@ -113,7 +114,7 @@ export function patienceControl(onturn, millis, state) {
       const patience = tried ?? preview?.patience;
       if (patience === undefined) return;
       if (tried === null) slider.value = String(stopOf(patience, millis));
-      const shown = tried === null ? `${patienceInWords(patience)}, its own` : patienceInWords(patience);
+      const shown = tried === null ? `${patienceInWords(patience)}, the account’s own` : patienceInWords(patience);
       say(value, shown);
       slider.setAttribute("aria-valuetext", shown);
       if (preview) say(words, waitInWords(preview, now));
@@ -121,9 +122,9 @@ export function patienceControl(onturn, millis, state) {
         isTold = true;
         say(told, waitInWords(preview, now));
       }
-      const below = seen.behind === 0 ? "none of them below what was shown" : `${seen.behind} of them below what was shown`;
-      say(came, seen.came === 0 ? "No post was shown yet since you look at this patience." : `Since you look at this patience ${counted(seen.came, "post was", "posts were")} shown, ${below}.`);
-      say(about, tried === null ? "Turn it: what you try is shown here alone, and changes nothing for the account." : `You only try this. To set it: PUT /v1/accounts/${account}/ordering with {"patience": "${tried}"}.`);
+      const below = seen.behind === 0 ? "none of them below others that you had seen" : `${seen.behind} of them below others that you had seen`;
+      say(came, seen.came === 0 ? "No post was shown yet since you chose this patience." : `Since you chose this patience ${counted(seen.came, "post was", "posts were")} shown, ${below}.`);
+      say(about, tried === null ? "Move the slider: what you try is shown here alone, and changes nothing for the account." : `You only try this. To set it: curl -X PUT ${location.origin}/v1/accounts/${account}/ordering -H "Content-Type: application/json" -d '{"patience":"${tried}"}'${token() === null ? "" : ' -H "Authorization: Bearer …"'}`);
     },
   };
 }

@@ -21,13 +21,13 @@ export function tour(account) {
     "details",
     { class: "sheet tour", open: true },
     el("summary", {}, "What you see here"),
-    el("p", {}, `A made-up fediverse, where a second stands for a minute, and the home of ${account}. Posts from `, el("strong", {}, "threads-like.example"), " arrive 15 s after they were written, those of ", el("strong", {}, SLOW), " when its queue runs, every 8 s. By arrival they stand above newer ones; in order each goes where it belongs."),
+    el("p", {}, `A made-up fediverse that lives sixty times as fast as ours, and the home of ${account}. Posts from `, el("strong", {}, "threads-like.example"), " arrive 15 s after they were written, those of ", el("strong", {}, SLOW), " when its queue runs, every 8 s. By arrival they stand above newer ones; in order each goes where it belongs."),
     el(
       "ol",
       { class: "steps" },
-      el("li", {}, el("strong", {}, "Without patience"), " nothing waits: late posts come in below what you have read, and are marked."),
+      el("li", {}, el("strong", {}, "Without patience"), " nothing waits: late posts go into their places below what you have read, and are marked."),
       el("li", {}, "Move ", el("strong", {}, "Patience"), " to 30 s: new posts wait for threads-like.example, and none comes below what was shown any more."),
-      el("li", {}, "Open ", slow, ": no window is set for it, so its posts are late. Which would find them all in time? Its lines go into the settings file that stands on your terminal."),
+      el("li", {}, "Open ", slow, ": it has the default window of 2 s, so its posts are late. Which would find them all in time? The lines below its picture go into the settings file, whose path your terminal shows."),
       el("li", {}, "Look at ", others, " with patience of their own. One follows nobody at threads-like.example, and so does not wait for it."),
     ),
   );

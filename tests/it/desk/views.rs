@@ -36,7 +36,10 @@ fn a_patience_is_tried_while_one_looks_and_nothing_is_changed_by_it() {
     assert_eq!(own[0], uris(&[2, 1]));
     assert_eq!(
         (&own[1], &own[2]),
-        (&json!("0 s, its own"), &json!(["Its own"]))
+        (
+            &json!("0 s, the account’s own"),
+            &json!(["The account’s own"])
+        )
     );
     assert!(words(&own[3]).starts_with("Nothing is held back."), "{own}");
     assert_eq!(
@@ -71,7 +74,7 @@ fn a_patience_is_tried_while_one_looks_and_nothing_is_changed_by_it() {
     );
     assert_eq!(
         client.said("again"),
-        json!([uris(&[3, 2, 1]), "0 s, its own"])
+        json!([uris(&[3, 2, 1]), "0 s, the account’s own"])
     );
     let ordering = surface.backend("/v1/accounts/7/ordering");
     assert_eq!(
