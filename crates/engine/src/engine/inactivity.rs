@@ -2,8 +2,8 @@
 //!
 //! An inactive account has no feeds, and gets neither fan-out nor work for its relations. These are in force all the same: as a feed is
 //! a function of posts and relations, its feeds come back by one merge of everyone it follows. What posts and their
-//! authors did meanwhile the merge finds, so a cursor from before is good. It is refused if it lacks a relation of the account, since
-//! nobody knows what that took out, and if the feed reaches down to posts that were dropped for their age while it needed none.
+//! authors did meanwhile the merge finds, so a cursor from before is good. It is refused if it lacks a relation of the account, or
+//! whom the instance limits or suspends, since nobody knows what that took out, and if the feed reaches down to posts that were dropped for their age while it needed none.
 
 use super::feed_backlog::{FeedBacklog, blank};
 use crate::feed::feed_id::FeedId;
@@ -149,7 +149,7 @@ pub(super) fn wake(
     if let Some(of) = graph.get(account) {
         let begun = match graph.is_from_several(of.id()) {
             true => blank(read),
-            false => begun(store, of),
+            false => first_state(store, &graph, of),
         };
         for feed in FeedId::all_of(account, of) {
             store.replace(feed, begun.clone());
@@ -158,18 +158,23 @@ pub(super) fn wake(
     backlog.add_all(account, read);
 }
 
-/// The feed of an account that wakes, before posts are merged into it. What was let in and taken out by its relations while it slept, nobody
-/// knows; so a cursor that lacks the newest of them is refused. What posts and their authors did, the merge finds in the posts.
-fn begun(store: &Store, of: &Account) -> OrderedFeed {
+/// The feed of an account that wakes, before posts are merged into it. What was let in and taken out while it slept by its relations, and by
+/// what the instance limits and suspends, nobody knows; so a cursor that lacks the newest of these is refused. What posts and their authors
+/// did, the merge finds in the posts.
+fn first_state(store: &Store, graph: &Graph, of: &Account) -> OrderedFeed {
     let newest = of.newest_relation().map(|log_pos| RelationChange {
         log_pos,
         takes_out: true,
         regroups: false,
         seen: Arc::default(),
     });
+    let mut forgotten = store.expired().removals;
+    for next in graph.newest_moderation().positions() {
+        forgotten.raise(next);
+    }
     OrderedFeed {
         relation_changes: newest.into_iter().collect(),
-        forgotten: store.expired().removals,
+        forgotten,
         ..OrderedFeed::default()
     }
 }

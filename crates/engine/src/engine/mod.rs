@@ -42,7 +42,7 @@ use crate::graph::Graph;
 use crate::graph::apply::Effect;
 use crate::record::offsets::{LogPos, Offsets};
 use crate::record::{Envelope, NewRecord, Position, READ_LATE_AFTER, Record};
-use crate::relationship::{Change, Key, Patience, Relation};
+use crate::relationship::{Change, Key, Patience};
 use crate::view::horizons::Horizons;
 use crate::view::last_access::LastAccess;
 use crate::view::seal::SealedLog;
@@ -61,7 +61,7 @@ use slackwater_order::horizon::highest_visible;
 use slackwater_order::ref_place::PlaceSource;
 use slackwater_order::time::Time;
 use slackwater_order::window::Windows;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -223,9 +223,6 @@ impl Engine {
         match decoded {
             Decoded::Relation(change) => {
                 let effect = self.relate(record, &change, now)?;
-                if let Some(Relation::MuteEnd { until, .. }) = change.relation {
-                    self.requested_ends.remove(&(change.key, until));
-                }
                 Ok(Applied::Relation(effect))
             }
             Decoded::Activity(envelope, activity) => self.ingest(record, envelope, *activity, now),
@@ -318,6 +315,8 @@ impl Engine {
             return Vec::new();
         }
         let ended = self.graph.read().ended_mutes(now);
+        let is_wanted: BTreeSet<&(Key, Time)> = ended.iter().collect();
+        self.requested_ends.retain(|end, _| is_wanted.contains(end));
         let mut due = Vec::new();
         for end in ended {
             let asked = self.requested_ends.get(&end);

@@ -3,7 +3,7 @@
 
 use crate::feed::store::disk::DiskError;
 use crate::feed::store::{Store, relation_key, stored_change};
-use crate::graph::versions::Stamp;
+use crate::graph::versions::{Stamp, Version, Versions};
 use crate::record::{NewRecord, Topic};
 use crate::relationship::{Change, Key, Kind, Relation};
 use slackwater_order::time::Time;
@@ -18,50 +18,68 @@ pub(super) struct InForce {
 
 /// What is in force by a change that counts: of a mute and of its end, whether there is a mute, which both say together.
 pub(super) fn in_force(store: &Store, change: &Change) -> Result<InForce, DiskError> {
-    let key = &change.key;
-    let row_of = |kind| {
-        let key = Key {
-            kind,
-            ..key.clone()
-        };
-        (
-            store.versions(&relation_key(&key.account, &key.to_bytes())),
-            key,
-        )
-    };
-    let ends = match (key.kind, &change.relation) {
-        (Kind::MuteEnd, _) => {
-            let (mute, key) = row_of(Kind::Mute);
-            let mute = stored_change(&key.to_bytes(), mute?.document())?;
-            let change = in_force(store, &mute)?.change;
-            return Ok(InForce {
-                change,
-                ended_by: None,
-            });
-        }
-        (Kind::Mute, Some(mute)) => mute.ends_at(),
-        _ => None,
-    };
-    let mut in_force = InForce {
+    let as_said = InForce {
         change: change.clone(),
         ended_by: None,
     };
-    let Some(ends) = ends else {
+    if !matches!(change.key.kind, Kind::Mute | Kind::MuteEnd) {
+        return Ok(as_said);
+    }
+    let (mute_key, mute) = row(store, &change.key, Kind::Mute)?;
+    let Some(mute) = mute.effective() else {
+        return Ok(InForce {
+            change: Change {
+                key: mute_key,
+                relation: None,
+            },
+            ended_by: None,
+        });
+    };
+    let mut in_force = InForce {
+        change: Change {
+            relation: relation_of(&mute_key, mute)?,
+            key: mute_key,
+        },
+        ended_by: None,
+    };
+    let Some(ends_at) = in_force
+        .change
+        .relation
+        .as_ref()
+        .and_then(Relation::ends_at)
+    else {
         return Ok(in_force);
     };
-    let (end, key) = row_of(Kind::MuteEnd);
-    let end = end?;
-    let Some(said) = end.effective() else {
+    let (end_key, end) = row(store, &change.key, Kind::MuteEnd)?;
+    let Some(end) = end.effective() else {
         return Ok(in_force);
     };
-    let document = said.document.as_deref();
-    let end = document.map(|document| stored_change(&key.to_bytes(), Some(document)));
-    let end = end.transpose()?.and_then(|end| end.relation);
-    if matches!(end, Some(Relation::MuteEnd { until, .. }) if until == ends) {
+    let is_its_own = matches!(relation_of(&end_key, end)?, Some(Relation::MuteEnd { until, .. }) if until == ends_at);
+    // Written by a clock that was ahead: whoever mutes once more until then is not to be let down.
+    let is_early = Time::default() < end.stamp.time && end.stamp.time < ends_at;
+    let is_void = is_early && end.stamp.is_before(&mute.stamp);
+    if is_its_own && !is_void {
         in_force.change.relation = None;
-        in_force.ended_by = Some(said.stamp);
+        in_force.ended_by = (change.key.kind == Kind::Mute).then_some(end.stamp);
     }
     Ok(in_force)
+}
+
+/// What is known of the relation of this kind with the same account and target, and its key.
+fn row(store: &Store, key: &Key, kind: Kind) -> Result<(Key, Versions), DiskError> {
+    let key = Key {
+        kind,
+        ..key.clone()
+    };
+    let versions = store.versions(&relation_key(&key.account, &key.to_bytes()))?;
+    Ok((key, versions))
+}
+
+fn relation_of(key: &Key, version: &Version) -> Result<Option<Relation>, DiskError> {
+    let Some(document) = &version.document else {
+        return Ok(None);
+    };
+    Ok(stored_change(&key.to_bytes(), Some(document))?.relation)
 }
 
 /// The record that ends the mute which was to end then. A removal of the mute would end a renewal too, if that was appended first.

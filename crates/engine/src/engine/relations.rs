@@ -11,7 +11,7 @@ use crate::graph::Graph;
 use crate::graph::apply::{Effect, Merge};
 use crate::graph::versions::{Stamp, Version, Versions};
 use crate::record::offsets::{LogPos, Offsets};
-use crate::relationship::{Change, Key, Kind, Relation};
+use crate::relationship::{Change, INSTANCE, Key, Kind, Relation};
 use parking_lot::RwLock;
 use slackwater_order::hold::OriginHold;
 use slackwater_order::place::PostId;
@@ -29,7 +29,9 @@ pub(super) fn load(store: &Store, graph: &mut Graph) -> Result<(), DiskError> {
         let account = std::str::from_utf8(account).unwrap_or_default();
         for stamp in versions.stamps() {
             graph.note_partition(account, stamp.partition);
-            if 0 <= stamp.partition {
+            if 0 <= stamp.partition && account == INSTANCE {
+                graph.note_moderation(stamp.log_pos());
+            } else if 0 <= stamp.partition {
                 let newest = newest.entry(account.to_owned()).or_insert(None);
                 *newest = (*newest).max(Some(stamp.log_pos()));
             }
@@ -109,8 +111,11 @@ pub(super) fn relate(
         };
         versions.replace(version);
         store.put_relation(key, &versions)?;
-        let change = in_force(store, change)?.change;
-        return carry_out(store, graph, backlog, &change, read);
+        let in_force = in_force(store, change)?;
+        if let Some(by) = in_force.ended_by {
+            forget(store, &graph.read(), &change.key, &[by.log_pos()])?;
+        }
+        return carry_out(store, graph, backlog, &in_force.change, read);
     }
     let mut versions = store.versions(&key)?;
     let before = versions.effective().cloned();
@@ -148,7 +153,7 @@ pub(super) fn relate(
     match (change.key.kind, document) {
         (Kind::Account, None) => begin_anew(store, graph, backlog, account, read),
         (_, document) => {
-            let change = stored_change(&change.key.to_bytes(), document)?;
+            let change = effective_change(&change.key, document)?;
             let change = in_force(store, &change)?.change;
             carry_out(store, graph, backlog, &change, read)
         }
@@ -309,6 +314,17 @@ fn version(change: &Change, stamp: Stamp) -> Version {
     }
 }
 
+/// What is so of a relation by the document that counts; none: it is removed, or nothing counts any more that was said of it.
+fn effective_change(key: &Key, document: Option<&[u8]>) -> Result<Change, DiskError> {
+    match document {
+        Some(document) => stored_change(&key.to_bytes(), Some(document)),
+        None => Ok(Change {
+            key: key.clone(),
+            relation: None,
+        }),
+    }
+}
+
 /// The key of an account's own row.
 fn account_key(account: &str) -> Vec<u8> {
     let key = Key {
@@ -333,6 +349,9 @@ fn carry_out(
         graph.set_new_waits(read.wait);
         if let Some(account) = effect.account {
             graph.note_relation(account, read.log_pos);
+        }
+        if change.key.kind == Kind::Moderation {
+            graph.note_moderation(read.log_pos);
         }
         effect
     };

@@ -7,7 +7,7 @@ pub mod lists;
 pub mod moderation;
 pub mod versions;
 
-use crate::record::offsets::LogPos;
+use crate::record::offsets::{LogPos, Offsets};
 use crate::relationship::Patience;
 use hashbrown::HashMap;
 use hold_index::HoldIndex;
@@ -120,6 +120,8 @@ pub struct Graph {
     mutes_by_end: BTreeSet<(Time, AccountIx, ActorIx)>,
     /// Whom feeds wait for.
     waits: HoldIndex,
+    /// Of each partition, the offset after the newest record about whom the instance limits or suspends.
+    newest_moderation: Offsets,
     /// By hash of an account's id: the partition that has spoken of its relations, or [`SEVERAL`]. Who shares a hash
     /// shares the partitions, which does no harm.
     partitions: HashMap<u64, i32>,
@@ -357,6 +359,16 @@ impl Graph {
         if *there != partition {
             *there = SEVERAL;
         }
+    }
+
+    /// The record at `log_pos` changed whom the instance limits or suspends.
+    pub fn note_moderation(&mut self, log_pos: LogPos) {
+        self.newest_moderation.raise(log_pos.next());
+    }
+
+    /// Of each partition, the offset after the newest record that did.
+    pub fn newest_moderation(&self) -> &Offsets {
+        &self.newest_moderation
     }
 
     /// The record at `log_pos` changed what belongs in an account's feeds.

@@ -54,7 +54,7 @@ pub enum Kind {
 
 impl Kind {
     /// All that backends write, in the order they are described in.
-    pub const ALL: [Kind; 11] = [
+    pub const WRITTEN_BY_BACKENDS: [Kind; 11] = [
         Kind::Account,
         Kind::Ordering,
         Kind::Follow,
@@ -131,9 +131,9 @@ impl Kind {
 
     /// The type of this name. Errors: a reason that names all that backends write.
     pub fn named(name: &str) -> Result<Kind, String> {
-        let mut all = Kind::ALL.into_iter().chain([Kind::MuteEnd]);
+        let mut all = Kind::WRITTEN_BY_BACKENDS.into_iter().chain([Kind::MuteEnd]);
         all.find(|kind| kind.name() == name).ok_or_else(|| {
-            let known = Kind::ALL.map(Kind::name);
+            let known = Kind::WRITTEN_BY_BACKENDS.map(Kind::name);
             let meant = spelling::did_you_mean(name, known.into_iter());
             let known = known.join(", ");
             format!(

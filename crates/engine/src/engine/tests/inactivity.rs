@@ -10,7 +10,7 @@ use crate::graph::AccountIx;
 use crate::view::change_batch::{BatchLimit, ChangeKind};
 use crate::view::cursor::Cursor;
 use crate::view::snapshot::{ChangesError, Snapshot};
-use slackwater_fediverse::event::{Event, RelationChoice, Writing};
+use slackwater_fediverse::event::{Action, Event, Moderated, RelationChoice, Writing};
 
 /// The twin that sleeps now and then, and the one that never does.
 const TWINS: [&str; 2] = ["0", "1"];
@@ -474,6 +474,31 @@ fn a_cursor_from_before_is_refused_if_it_lacks_a_relation_of_the_account() {
         sleeper.node.checkpoint(sleeper.now);
         let sleeper = sleeper.crashes();
         assert_eq!(sleeper.told(&before), None, "{crashes}");
+    }
+}
+
+/// Were this to fail, a reader would keep the posts of somebody who was suspended while the account slept, or never be told of those of
+/// somebody whose suspension ended.
+#[test]
+fn a_cursor_from_before_is_refused_if_it_lacks_whom_the_instance_suspends() {
+    for crashes in [false, true] {
+        let mut sleeper = Sleeper::new();
+        for action in [Some(Action::Suspend), None] {
+            let before = sleeper.cursor();
+            sleeper.sleeps();
+            let target = Moderated::Actor(0);
+            sleeper.log.add(Event::Moderate { target, action }, BEGIN);
+            sleeper.read();
+            if crashes {
+                sleeper.node.checkpoint(sleeper.now);
+                sleeper = sleeper.crashes();
+            }
+            sleeper.wakes();
+            let left = usize::from(action.is_none());
+            assert_eq!(look(&sleeper.node).ids().len(), left);
+            assert_eq!(sleeper.told(&before), None, "{action:?} {crashes}");
+            assert_eq!(sleeper.told(&sleeper.cursor()), Some(Vec::new()));
+        }
     }
 }
 

@@ -248,10 +248,10 @@ fn clocks_that_were_set_back_decide_the_same_in_every_order() {
     check(&[(4, "follow 0")], &[(4, REMOVED), (0, REMOVED)]);
 }
 
-const MUTE: &str = "mute 0 \"until\":\"2026-12-01T00:00:00Z\"";
-const MUTE_END: &str = "mute_end 0 \"until\":\"2026-12-01T00:00:00Z\"";
-const LONGER_MUTE: &str = "mute 0 \"until\":\"2026-12-02T00:00:00Z\"";
-const LONGER_MUTE_END: &str = "mute_end 0 \"until\":\"2026-12-02T00:00:00Z\"";
+const MUTE: &str = "mute 0 \"until\":\"2025-11-01T00:00:00Z\"";
+const MUTE_END: &str = "mute_end 0 \"until\":\"2025-11-01T00:00:00Z\"";
+const LONGER_MUTE: &str = "mute 0 \"until\":\"2025-11-02T00:00:00Z\"";
+const LONGER_MUTE_END: &str = "mute_end 0 \"until\":\"2025-11-02T00:00:00Z\"";
 
 /// Were this to fail, a mute would come back after a rebuild though it has ended, or a renewal of it would be lost.
 #[test]
@@ -270,10 +270,36 @@ fn a_mute_has_ended_if_the_newest_end_is_its_own_whichever_is_read_first() {
         &[(4, LONGER_MUTE_END)],
     );
     check(&[ME, FOLLOW, (2, "mute 0")], &[(3, MUTE_END)]);
+    // A clock was set back: of two ends neither counts any more.
+    check(&[(100, MUTE_END), (40, MUTE_END)], &[(50, REMOVED)]);
     check(
         &[ME, FOLLOW, (2, MUTE_END)],
         &[(3, REMOVED), (4, MUTE), (5, "follow 0")],
     );
+}
+
+/// Were this to fail, nobody could mute again until then whom a clock that was ahead had ended the mute of.
+#[test]
+fn a_mute_that_is_said_again_after_a_clock_that_was_ahead_had_ended_it_counts() {
+    const EARLY: &str = "mute 0 \"until\":\"2026-12-01T00:00:00Z\"";
+    const EARLY_END: &str = "mute_end 0 \"until\":\"2026-12-01T00:00:00Z\"";
+    let said = [
+        (0, "account 5"),
+        (1, "follow 0"),
+        (2, EARLY),
+        (3, EARLY_END),
+        (4, EARLY),
+        (5, EARLY_END),
+    ];
+    let [said, _] = &records(&said, &[]);
+    let entries = |read: usize| {
+        let read: Vec<&Record7> = said.iter().take(read).collect();
+        let own = home_after(&read[..1]).ids.len();
+        home_after(&read).ids.len() - own
+    };
+    let all = entries(2);
+    assert!(0 < all);
+    assert_eq!([3, 4, 5, 6].map(entries), [0, all, 0, all]);
 }
 
 const WISHES: [&str; 14] = [
@@ -331,6 +357,36 @@ fn a_removal_is_remembered_for_as_long_as_the_configuration_says() {
     assert_eq!(rows(&world), 3);
     sweep(&mut world, 31);
     assert_eq!(rows(&world), 2, "the removal is forgotten, the rest is not");
+}
+
+/// Were this to fail, the ends of mutes would only ever gather, or somebody would be muted again whose mute had ended.
+#[test]
+fn a_mute_that_has_ended_and_its_end_are_forgotten_together() {
+    let day = |n: i64| n * 86_400_000;
+    let rows = |world: &World| world.store.relation_keys(&[]).unwrap().len();
+    let after = |said: &[(i64, &'static str)], days: i64| {
+        let mut world = World::new();
+        let [said, _] = records(said, &[]);
+        for record in &said {
+            world.hear(record, false);
+        }
+        world.checkpoint();
+        world.begin_sweep(Time::from_millis(NOON + day(days)));
+        world.end_sweep();
+        world.checkpoint();
+        let muted = world.graph.read();
+        let account = muted.get(muted.account("7").unwrap()).unwrap();
+        (rows(&world), account.excludes_anybody())
+    };
+    const ME: (i64, &str) = (0, "account 5");
+    let ended = [ME, (1, MUTE), (2, MUTE_END)];
+    assert_eq!(after(&ended, 20), (3, false));
+    assert_eq!(after(&ended, 31), (1, false));
+    let renewed = [ME, (1, MUTE), (2, MUTE_END), (3, LONGER_MUTE)];
+    assert_eq!(after(&renewed, 31), (2, true));
+    let removed = [ME, (1, MUTE), (2, MUTE_END), (3, "end mute 0")];
+    assert_eq!(after(&removed, 31), (1, false));
+    assert_eq!(after(&[ME, (1, MUTE)], 31), (2, true));
 }
 
 /// Account 7's home after these records, in this order.

@@ -95,10 +95,10 @@ fn a_mute_a_block_and_a_domain_block_take_out_and_their_ends_bring_back() {
 /// A failure means that a mute which was renewed is lost, if its end was on its way to the log then or came twice.
 #[test]
 fn the_end_of_a_mute_ends_the_one_it_names_and_no_renewal() {
-    let mute = |day: u8| wish(&format!("mute 0 \"until\":\"2026-12-{day:02}T00:00:00Z\""));
+    let mute = |day: u8| wish(&format!("mute 0 \"until\":\"2025-11-{day:02}T00:00:00Z\""));
     let end = |day: u8| {
         wish(&format!(
-            "mute_end 0 \"until\":\"2026-12-{day:02}T00:00:00.000Z\""
+            "mute_end 0 \"until\":\"2025-11-{day:02}T00:00:00.000Z\""
         ))
     };
     let mut story = Story::given(&[wish("follow 0"), post(0, 0), mute(1)]);

@@ -3,8 +3,9 @@
 use super::Store;
 use super::memtable::Memtable;
 use crate::feed::store::disk::{DiskError, Tree};
+use crate::feed::store::relation_key;
 use crate::graph::versions::{Stamp, Versions};
-use crate::relationship::{Change, decode};
+use crate::relationship::{Change, Key, Kind, Relation, decode};
 use slackwater_order::time::Time;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -72,6 +73,49 @@ impl Store {
         Ok(documents)
     }
 
+    /// Forgets an end of a mute from before `cutoff`, of a mute that is not there any more or is another; and that mute with it, if it was to
+    /// end so long ago.
+    fn forget_mute_end(&self, key: &[u8], end: &Versions, cutoff: Time) -> Result<(), DiskError> {
+        let of = key.get(2..).unwrap_or_default();
+        let kind = of.split(|byte| *byte == b'/').nth(1);
+        let is_end = kind == Some(Kind::MuteEnd.name().as_bytes());
+        let Some(document) = end.document().filter(|_| is_end) else {
+            return Ok(());
+        };
+        let end_of_mute = stored_change(of, Some(document))?;
+        let Some(Relation::MuteEnd { until, .. }) = end_of_mute.relation else {
+            return Ok(());
+        };
+        let mute_key = Key {
+            kind: Kind::Mute,
+            ..end_of_mute.key
+        };
+        let mute_key = relation_key(&mute_key.account, &mute_key.to_bytes());
+        let mute = self.versions(&mute_key)?;
+        let of = mute_key.get(2..).unwrap_or_default();
+        let is_its_own = match mute.document() {
+            Some(document) => {
+                let mute = stored_change(of, Some(document))?.relation;
+                mute.and_then(|mute| mute.ends_at()) == Some(until)
+            }
+            None => false,
+        };
+        let is_old = |versions: &Versions| versions.stamps().all(|stamp| stamp.time < cutoff);
+        if !is_old(end) || is_its_own && !(is_old(&mute) && until < cutoff) {
+            return Ok(());
+        }
+        let goes_too = is_its_own.then_some((mute_key, mute));
+        for (key, versions) in [(key.to_vec(), end.clone())].into_iter().chain(goes_too) {
+            let next: Vec<_> = versions
+                .stamps()
+                .map(|stamp| stamp.log_pos().next())
+                .collect();
+            self.note_expired_removals(&next)?;
+            self.put_relation(key, &Versions::default())?;
+        }
+        Ok(())
+    }
+
     /// The rows of the relations whose keys begin with `prefix`, stored or waiting to be; `None`: the row is to be deleted.
     fn relation_rows(&self, prefix: &[u8]) -> Result<BTreeMap<Vec<u8>, NewRow>, DiskError> {
         let mut rows = BTreeMap::new();
@@ -124,6 +168,8 @@ impl Store {
                 let next = gone.map(|stamp| stamp.log_pos().next());
                 self.note_expired_removals(&next.collect::<Vec<_>>())?;
                 self.put_relation(key.to_vec(), &versions)?;
+            } else if !is_newer {
+                self.forget_mute_end(&key, &versions, cutoff)?;
             }
             last = Some(key.to_vec());
         }
