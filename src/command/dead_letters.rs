@@ -23,7 +23,7 @@ use url::Url;
 const PAGE: usize = 80;
 /// Bytes of a value that one letter alone is shown with.
 const SHOWN_BYTES_MAX: usize = 4_000_000;
-/// The most letters that one command replays. Past that it says so, and the command is to be run again.
+/// About the most letters that one command replays. Past that it says from where the next one is to go on.
 const REPLAYED_MAX: usize = 100_000;
 /// Characters of a value in a list.
 const LINE_CHARACTERS: usize = 100;
@@ -37,7 +37,7 @@ pub(crate) enum DeadLettersCommand {
     )]
     List {
         #[command(flatten)]
-        from: From,
+        from: LetterSource,
         /// At most so many.
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
         limit: u16,
@@ -57,7 +57,7 @@ pub(crate) enum DeadLettersCommand {
     )]
     Show {
         #[command(flatten)]
-        from: From,
+        from: LetterSource,
         /// Which: as `list` has it.
         id: LetterId,
         /// Write JSON instead of text.
@@ -71,7 +71,7 @@ pub(crate) enum DeadLettersCommand {
     )]
     Replay {
         #[command(flatten)]
-        from: From,
+        from: LetterSource,
         /// Which: as `list` has them.
         #[arg(required_unless_present = "all", conflicts_with = "all")]
         ids: Vec<LetterId>,
@@ -81,12 +81,15 @@ pub(crate) enum DeadLettersCommand {
         /// With --all: only those whose reason has this in it, in any case.
         #[arg(long, value_name = "TEXT", requires = "all")]
         reason: Option<String>,
+        /// With --all: only those before this, as a run that did not take all names it.
+        #[arg(long, value_name = "POSITION", requires = "all")]
+        before: Option<LettersPosition>,
     },
 }
 
 /// Where they are.
 #[derive(Debug, Args)]
-pub(crate) struct From {
+pub(crate) struct LetterSource {
     /// The configuration; slackwater.toml here if there is one.
     #[arg(long)]
     config: Option<PathBuf>,
@@ -129,11 +132,15 @@ pub(crate) fn dead_letters(command: &DeadLettersCommand) -> Result<ExitCode, Box
                 Ok(ExitCode::SUCCESS)
             }
             DeadLettersCommand::Replay {
-                from, ids, reason, ..
+                from,
+                ids,
+                reason,
+                before,
+                ..
             } => {
                 let source = Source::find(from).await?;
                 let ids = match ids.as_slice() {
-                    [] => source.all(reason.as_deref()).await?,
+                    [] => source.all(before.clone(), reason.as_deref()).await?,
                     ids => ids.to_vec(),
                 };
                 source.replay(&ids).await
@@ -152,7 +159,7 @@ enum Source {
 
 impl Source {
     /// Says on standard error which it is.
-    async fn find(from: &From) -> Result<Source, Box<dyn Error>> {
+    async fn find(from: &LetterSource) -> Result<Source, Box<dyn Error>> {
         let (name, config) = config_or_default(from.config.as_deref())?;
         if let Some(at) = &from.at {
             return Ok(Source::Service(RunningService::at(at.clone(), &config)?));
@@ -243,11 +250,15 @@ impl Source {
     }
 
     /// Those to be replayed, oldest first: of each record one, and none that came of a replay.
-    async fn all(&self, reason: Option<&str>) -> Result<Vec<LetterId>, Box<dyn Error>> {
+    async fn all(
+        &self,
+        before: Option<LettersPosition>,
+        reason: Option<&str>,
+    ) -> Result<Vec<LetterId>, Box<dyn Error>> {
         let mut ids = Vec::new();
         let mut records = BTreeSet::new();
-        let mut span = Span::Newest;
-        while ids.len() < REPLAYED_MAX {
+        let mut span = before.map_or(Span::Newest, Span::Before);
+        loop {
             let page = self.page(span, PAGE).await?;
             for letter in page.dead_letters {
                 let is_of_replay = letter.headers.iter().any(|it| it.name == REPLAY_HEADER);
@@ -259,15 +270,15 @@ impl Source {
                     ids.push(letter.id.parse()?);
                 }
             }
-            match page.before {
-                Some(before) => span = Span::Before(before.parse()?),
-                None => break,
+            let Some(before) = page.before else { break };
+            if REPLAYED_MAX <= ids.len() {
+                tell(&format!(
+                    "there may be more than these {}: go on with --before {before}",
+                    ids.len()
+                ));
+                break;
             }
-        }
-        if REPLAYED_MAX <= ids.len() {
-            tell(&format!(
-                "there are more than {REPLAYED_MAX}: the newest of them are replayed"
-            ));
+            span = Span::Before(before.parse()?);
         }
         ids.reverse();
         Ok(ids)

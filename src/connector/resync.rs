@@ -145,7 +145,7 @@ impl Resync {
         let in_force = tokio::task::block_in_place(|| view.relations(account, now));
         let in_force = in_force.map_err(DrainError::Store)?;
         let guard = sink.in_flight.enter();
-        let kinds = Kind::ALL
+        let kinds = Kind::WRITTEN_BY_BACKENDS
             .into_iter()
             .filter(|kind| *kind != Kind::Ordering || wanted.is_empty());
         let types = Types::Only(kinds.collect());

@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::connector::check::{self, check};
 use crate::connector::database::Database;
 use crate::connector::inspect::inspect;
+use crate::operator::shown_url::without_user;
 use axum::body::Bytes;
 use axum::http::{Request, header};
 use futures_util::future::{BoxFuture, FutureExt};
@@ -97,7 +98,7 @@ async fn introspection(config: &Config) -> Vec<Found> {
     let Some(options) = config.auth.introspection.clone() else {
         return Vec::new();
     };
-    let url = options.url.to_string();
+    let url = without_user(&options.url);
     let asked = match Introspection::new(options) {
         Ok(introspection) => introspection.try_it().await,
         Err(error) => Err(error.into()),

@@ -116,7 +116,8 @@ fn record_messages(
     relationship: &Value,
     dead_letter_headers: &Value,
 ) -> Map<String, Value> {
-    let kinds: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+    let kinds = Kind::WRITTEN_BY_BACKENDS.into_iter().chain([Kind::MuteEnd]);
+    let kinds: Vec<&str> = kinds.map(Kind::name).collect();
     let keyed = |key: Value| json!({"kafka": {"key": key, "bindingVersion": KAFKA_BINDING}});
     let messages = [
         (

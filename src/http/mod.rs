@@ -21,6 +21,7 @@ use crate::log::LogWriter;
 use crate::mastodon;
 use crate::mastodon::app::MastodonApp;
 use crate::mastodon::status_cache::StatusCache;
+use crate::operator::metrics::http::known_method;
 use crate::operator::traces;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
@@ -93,12 +94,13 @@ async fn bounded(State(app): State<App>, request: Request, next: Next) -> Respon
         .to_owned();
     let (method, address) = (request.method().clone(), app.address_of(&request));
     let begun = clock::stopwatch();
+    let known = known_method(method.as_str());
     let span = tracing::info_span!(
         target: traces::TARGET,
         "request",
-        otel.name = format!("{method} {route}"),
+        otel.name = format!("{known} {route}"),
         otel.kind = "server",
-        http.request.method = method.as_str(),
+        http.request.method = known,
         http.route = route,
         http.response.status_code = tracing::field::Empty,
         otel.status_code = tracing::field::Empty,

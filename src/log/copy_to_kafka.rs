@@ -1,15 +1,16 @@
 //! A built-in log copied into the topics of Kafka, for an instance that has outgrown it.
 
-use super::built_in::{BuiltInLogError, read_records, topic_bytes};
+use super::built_in::{self, BuiltInLogError, read_records, topic_bytes};
 use super::kafka::{self, KafkaError, Producer};
 use slackwater_engine::record::{Envelope, NewRecord, Record, Topic};
 use std::ops::ControlFlow;
 use std::path::Path;
 use tokio::runtime::Handle;
 
-/// Records that are given to Kafka at once.
+/// Records that are given to Kafka at once, and about how many bytes of them: much less than the producer's queue holds.
 const BATCH_RECORDS: usize = 500;
-/// The header that says when an activity arrived: Kafka's own timestamp says when it was copied.
+const BATCH_BYTES: usize = 8 << 20;
+/// The header that says when an activity arrived: with `LogAppendTime` Kafka's own timestamp says when it was copied.
 const ARRIVED_AT: &str = "arrived-at";
 
 /// Why a log could not be copied.
@@ -38,6 +39,8 @@ pub fn copy(
     runtime: &Handle,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<[(Topic, u64); 2], CopyError> {
+    // What a service took in after it was copied would be lost.
+    let _alone = built_in::lock(folder)?;
     let failed = |copied| move |source| CopyError::Write { copied, source };
     let producer = Producer::start(to).map_err(failed(0))?;
     let topics = [Topic::Relationships, Topic::Activities];
@@ -46,6 +49,7 @@ pub fn copy(
     let mut counts = topics.map(|topic| (topic, 0));
     for (topic, count) in &mut counts {
         let mut batch = Vec::with_capacity(BATCH_RECORDS);
+        let mut batch_bytes = 0;
         let mut outcome = Ok(());
         let mut append = |batch: &mut Vec<NewRecord>| {
             let records = batch.len() as u64;
@@ -57,11 +61,13 @@ pub fn copy(
         };
         read_records(folder, *topic, |record, bytes| {
             read += bytes;
+            batch_bytes += record.value.as_ref().map_or(0, Vec::len);
             batch.push(as_new(record));
-            if batch.len() < BATCH_RECORDS {
+            if batch.len() < BATCH_RECORDS && batch_bytes < BATCH_BYTES {
                 return ControlFlow::Continue(());
             }
             progress(read, all);
+            batch_bytes = 0;
             outcome = append(&mut batch);
             match outcome {
                 Ok(()) => ControlFlow::Continue(()),

@@ -53,7 +53,7 @@ pub fn start(options: &Options) {
 }
 
 /// As [`start`], with spans that are sent to a collector, if there is what sends them.
-pub fn start_with_traces(options: &Options, send: Option<traces::Send>) {
+pub fn start_with_traces(options: &Options, send: Option<traces::SendRequest>) {
     let (filter, handle) = reload::Layer::new(filter_of(&options.level));
     let human = match options.format {
         Format::Human => true,

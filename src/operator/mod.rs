@@ -7,6 +7,7 @@
 //! | [`error_chain`] | an error with its causes, as a line |
 //! | [`logging`], [`line_rate`] | the log on standard error, and how many lines of it a caller may cause |
 //! | [`progress`] | how far catching up has come |
+//! | [`shown_url`] | addresses as people may be shown them |
 //! | [`trace_export`] | the delays in a log, as a trace |
 //! | [`traces`] | spans for OpenTelemetry |
 //! | [`tune`] | a trace replayed under other windows |
@@ -17,6 +18,7 @@ pub mod line_rate;
 pub mod logging;
 pub mod metrics;
 pub mod progress;
+pub mod shown_url;
 pub mod trace_export;
 pub mod traces;
 pub mod tune;

@@ -35,8 +35,8 @@ const END_WAIT: Duration = Duration::from_secs(2);
 static PROVIDER: OnceLock<SdkTracerProvider> = OnceLock::new();
 
 /// Sends a request to the collector, and waits for its answer. It is called on a thread that does nothing else.
-pub type Send =
-    Box<dyn Fn(Request<Bytes>) -> Result<Response<Bytes>, HttpError> + std::marker::Send + Sync>;
+pub type SendRequest =
+    Box<dyn Fn(Request<Bytes>) -> Result<Response<Bytes>, HttpError> + Send + Sync>;
 
 /// Why no traces are sent though a collector is named: a variable of the environment cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +46,7 @@ pub struct TracesError(String);
 /// Where spans are handed to what sends them to the collector that the environment names.
 ///
 /// Errors: what the environment says cannot be used.
-pub(super) fn layer<S>(send: Send) -> Result<OpenTelemetryLayer<S, SdkTracer>, TracesError>
+pub(super) fn layer<S>(send: SendRequest) -> Result<OpenTelemetryLayer<S, SdkTracer>, TracesError>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
@@ -107,7 +107,7 @@ fn are_asked_for_by(variable: impl Fn(&str) -> Option<String>) -> bool {
 
 /// The collector, as spans are sent to it.
 struct Collector {
-    send: Send,
+    send: SendRequest,
     /// Whether the last spans were not accepted: it is logged once.
     is_away: AtomicBool,
 }

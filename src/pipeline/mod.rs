@@ -412,7 +412,7 @@ impl Pipeline {
         metrics.feeds.unwritten_bytes.set(gauge(bytes as u64));
     }
 
-    /// Appends for each mute that has ended that it has. It takes effect when it is read, as any other relation does.
+    /// Appends a record for each mute that has ended, which says so. It takes effect when it is read, as any other relation does.
     fn append_due_mute_ends(&mut self) {
         let log: LogStatus = self.log_reader.status();
         let ends = self

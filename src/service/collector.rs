@@ -2,7 +2,7 @@
 //! ends sends them too.
 
 use crate::api::outgoing::Outgoing;
-use crate::operator::traces::Send;
+use crate::operator::traces::SendRequest;
 use http_body_util::Full;
 use opentelemetry_http::Response;
 use parking_lot::Mutex;
@@ -15,7 +15,7 @@ const ANSWER_WAIT: Duration = Duration::from_secs(10);
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 
 /// What sends traces. An error if this machine has no certificates to trust a collector by, or no room for a runtime.
-pub fn sender() -> io::Result<Send> {
+pub fn sender() -> io::Result<SendRequest> {
     let http = Outgoing::new()?;
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = Mutex::new(runtime.enable_all().build()?);

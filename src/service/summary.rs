@@ -3,8 +3,8 @@
 use crate::config::{Config, environment};
 use crate::log;
 use crate::mastodon::ids::Ids;
+use crate::operator::shown_url::without_user;
 use std::path::Path;
-use url::Url;
 
 /// Logs which version this is, by what it is configured, and what that comes to. Nothing of it is secret.
 pub fn log(config: &Config, file: Option<&Path>) {
@@ -91,16 +91,6 @@ const fn ids(ids: Ids) -> &'static str {
         Ids::Place => "ids of ours (\"place\")",
         Ids::Ref => "the backend's ids (\"ref\")",
     }
-}
-
-/// An address without the name and password that may stand in it.
-fn without_user(url: &Url) -> String {
-    let mut url = url.clone();
-    // Only a URL without a host refuses this, and has none.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.set_query(None);
-    url.to_string()
 }
 
 /// A path that says where it is to somebody who does not know the working directory.

@@ -208,7 +208,7 @@ fn the_document_of_commands_has_each_of_them_and_each_status() {
             count += 1;
         }
     }
-    assert_eq!(count, 17);
+    assert_eq!(count, 18);
     let (dir, _taken) = folder();
     for (call, status) in [
         ("check slackwater.toml", 0),

@@ -164,6 +164,10 @@ const COMMANDS: &[(&str, Held)] = &[
     ("debian/build", Build),
     ("sudo apt install ./target/debian/slackwater_*.deb", Syntax),
     ("systemctl status slackwater", Syntax),
+    (
+        "sudo systemd-run --pipe --quiet --uid=slackwater --working-directory=/var/lib/slackwater --property=EnvironmentFile=-/etc/slackwater/environment slackwater doctor --config /etc/slackwater/slackwater.toml",
+        Syntax,
+    ),
     ("tests/run", Build),
     (".ci/run", Build),
     ("tests/run --test it kafka::", Build),

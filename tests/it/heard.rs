@@ -370,7 +370,9 @@ fn what_is_wrong_with_a_file_is_said_with_its_path() {
     ] {
         let said = serve(log, feeds);
         assert!(
-            said.contains(path) && said.contains("could not ") && said.contains("(os error "),
+            said.contains(path)
+                && (said.contains("could not ") || said.contains("failed to "))
+                && said.contains("(os error "),
             "{log} {feeds}: {said}"
         );
         assert!(!said.contains("another"), "{log} {feeds}: {said}");

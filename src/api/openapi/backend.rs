@@ -134,7 +134,7 @@ pub(super) fn put_relation_set(schemas: &mut Schemas) -> Operation {
 
 fn of_relation_set(operation: Operation) -> Operation {
     let account = json!({"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,64}$"});
-    let types = Kind::ALL.map(Kind::name).join("|");
+    let types = Kind::WRITTEN_BY_BACKENDS.map(Kind::name).join("|");
     let names = json!({
         "type": "string", "pattern": format!("^({types})(,({types}))*$"),
         "description": "Only relations of these types. Left out: all; then a set without `ordering` leaves the patience that was chosen."

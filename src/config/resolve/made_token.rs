@@ -4,6 +4,7 @@ use crate::config::MissingToken;
 use fs_err::File;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// The random bytes of a token; it has two letters for each.
 const BYTES: usize = 32;
@@ -14,10 +15,10 @@ pub(super) fn made_token(path: &Path, missing: MissingToken<'_>) -> io::Result<S
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         read => return read.map(|token| token.trim_end().to_owned()),
     }
-    let token = random_token()?;
     let MissingToken::Make(show) = missing else {
-        return Ok(token);
+        return assumed_token();
     };
+    let token = random_token()?;
     let folder = path.parent().filter(|folder| *folder != Path::new(""));
     let folder = folder.unwrap_or(Path::new("."));
     fs_err::create_dir_all(folder)?;
@@ -35,6 +36,16 @@ pub(super) fn made_token(path: &Path, missing: MissingToken<'_>) -> io::Result<S
     }
     show(path, &token);
     Ok(token)
+}
+
+/// The token that is assumed where none is made yet: one for this process, so that a configuration that is read again is the same.
+fn assumed_token() -> io::Result<String> {
+    static ASSUMED: OnceLock<String> = OnceLock::new();
+    if let Some(token) = ASSUMED.get() {
+        return Ok(token.clone());
+    }
+    let token = random_token()?;
+    Ok(ASSUMED.get_or_init(|| token).clone())
 }
 
 fn random_token() -> io::Result<String> {
@@ -58,6 +69,10 @@ mod tests {
         let show =
             |path: &Path, token: &str| shown.borrow_mut().push((path.to_owned(), token.to_owned()));
         assert_eq!(made_token(&path, MissingToken::Assume).unwrap().len(), 64);
+        assert_eq!(
+            made_token(&path, MissingToken::Assume).unwrap(),
+            made_token(&path, MissingToken::Assume).unwrap()
+        );
         assert!(!path.exists(), "only looked at");
         let made = made_token(&path, MissingToken::Make(&show)).unwrap();
         assert_eq!(*shown.borrow(), [(path.clone(), made.clone())]);

@@ -2,6 +2,7 @@
 // text and nothing else.
 
 import { el, fill, say } from "./dom.js";
+import { total } from "./metrics.js";
 import { Refused, json } from "./service.js";
 import { clockTime, counted, size } from "./words.js";
 
@@ -50,6 +51,9 @@ export function deadLettersPage() {
   let refused = "";
   let asked = 0;
   let now = 0;
+  // How many were set aside since the service started, and for what the service was asked last.
+  let count = -1;
+  let looked = "";
   const rows = new Map();
 
   const note = el("p", { class: "found", role: "status" });
@@ -72,6 +76,14 @@ export function deadLettersPage() {
     if (by < 0) befores.pop();
     else if (page?.before) befores.push(page.before);
     look().then(draw, () => {});
+  }
+
+  // Letters are read from the log, which is asked again only if there may be other ones.
+  async function lookIfNew() {
+    const known = `${count} ${befores.at(-1) ?? ""}`;
+    if (page !== null && refused === "" && known === looked) return;
+    await look();
+    looked = known;
   }
 
   async function look() {
@@ -114,7 +126,16 @@ export function deadLettersPage() {
     return known.element;
   }
 
-  return { title: "Dead letters", element, look, update: (seen) => ((now = seen.now), draw()) };
+  return {
+    title: "Dead letters",
+    element,
+    look: lookIfNew,
+    update(seen) {
+      now = seen.now;
+      if (seen.samples) count = total(seen.samples, "slackwater_dead_letters_total");
+      draw();
+    },
+  };
 }
 
 function newRow(letter) {

@@ -416,7 +416,8 @@ fn create_folder(path: &Path) -> Result<(), BuiltInLogError> {
     segment_file::sync_folder(parent)
 }
 
-fn lock(folder: &Path) -> Result<File, BuiltInLogError> {
+/// Keeps everybody else from the log as long as the file is held. Errors: it is in use.
+pub(super) fn lock(folder: &Path) -> Result<File, BuiltInLogError> {
     let path = folder.join("lock");
     let file = File::options()
         .create(true)

@@ -80,6 +80,12 @@ impl Default for HttpMetrics {
     }
 }
 
+/// The method of a request if it is one of those that there are routes for, else `other`: a client may send any text.
+pub fn known_method(method: &str) -> &'static str {
+    let known = METHODS.into_iter().find(|known| *known == method);
+    known.unwrap_or("other")
+}
+
 impl HttpMetrics {
     /// A request with `method` to `route` (the pattern, not the path) was answered with `status`, of which the head was ready after
     /// `took`. What follows the head is not counted, so that a stream counts as the time until it begins.
@@ -90,11 +96,10 @@ impl HttpMetrics {
                 ("status", status.to_string()),
             ])
             .inc();
-        let method = METHODS.into_iter().find(|known| *known == method);
         self.durations
             .get_or_create(&vec![
                 ("route", route.to_owned()),
-                ("method", method.unwrap_or("other").to_owned()),
+                ("method", known_method(method).to_owned()),
                 ("status", format!("{}xx", status / 100)),
             ])
             .observe(took);
