@@ -114,6 +114,9 @@ impl Run {
         }
         let model = self.model(node);
         for account in 0..ACCOUNTS.len() {
+            if self.sleeps_on(node, account) {
+                continue;
+            }
             self.rouse(node, account);
             let there = snapshot(
                 &self.nodes[node],

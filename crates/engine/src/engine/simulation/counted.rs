@@ -83,7 +83,10 @@ impl Counted {
         if self.seeds < RATES_FROM {
             return;
         }
-        assert!(2 * self.refused_woken < self.told_woken, "{self:?}");
+        assert!(
+            20 * self.refused_woken < 19 * self.told_woken,
+            "no cursor outlives a sleep: {self:?}"
+        );
         assert!(0 < self.hidden, "nothing waited to leave: {self:?}");
         assert!(0 < self.ended_mutes, "no mute ended: {self:?}");
         assert!(0 < self.expired, "nothing became a stub: {self:?}");

@@ -223,6 +223,12 @@ impl Node {
         })
     }
 
+    /// Whether an account has no feeds, since nobody read them for long.
+    pub(in crate::engine) fn sleeps(&self, account: usize) -> bool {
+        let number = self.engine.graph.read().account(ACCOUNTS[account]);
+        number.is_some_and(|number| self.view.last_access.is_inactive(number))
+    }
+
     /// Wakes an account, as a reader does who looks at a feed of it; whether it slept. Readers are to be told then.
     pub(in crate::engine) fn rouse(&mut self, account: usize, now: Time) -> bool {
         let number = self.engine.graph.read().account(ACCOUNTS[account]);

@@ -429,9 +429,11 @@ impl Reader {
 pub(super) fn fresh(node: &Node, snapshot: &Snapshot) -> BTreeMap<u64, Arc<str>> {
     let entry = |id: &PostId| {
         let found = post_with_original(&node.view.store, *id).unwrap();
-        // What is deleted of somebody just unfollowed waits to be weeded out, and boosts of what is deleted wait to leave.
-        let is_settled =
-            snapshot.progress.consistency == Consistency::Complete && node.is_decided();
+        // What is deleted of somebody just unfollowed waits to be weeded out, and boosts of what is deleted wait to leave. And a
+        // checkpoint that was cut off stored deletions that are not read again yet.
+        let is_settled = snapshot.progress.consistency == Consistency::Complete
+            && node.is_decided()
+            && node.reflected() == node.read();
         assert!(
             found.is_some() || !is_settled,
             "an entry has a post to show"

@@ -25,6 +25,8 @@ const BY_REF: u64 = 0x7265_6620;
 const FORGETS: u64 = 0x666f_7267_6574;
 /// The same, for which ends of mutes come late.
 const MUTE_ENDS: u64 = 0x6d75_7465;
+/// The same, for who wakes an account that sleeps.
+const NAPS: u64 = 0x6e61_7073;
 /// The window of [`SURFACING`], where it surfaces, and how much longer its posts do, in milliseconds.
 const SURFACES: (i64, i64) = (20_000, 20_000);
 
@@ -50,6 +52,8 @@ pub(super) struct Run {
     /// Records that end mutes, and are not in the log yet.
     mute_ends_on_the_way: Vec<MuteEnd>,
     mute_end_dice: Rng,
+    /// For who wakes an account that sleeps.
+    nap_dice: Rng,
     pub(super) counted: Counted,
 }
 
@@ -164,6 +168,7 @@ impl Run {
             stubs: BTreeSet::new(),
             mute_ends_on_the_way: Vec::new(),
             mute_end_dice: Rng::with_seed(seed ^ MUTE_ENDS),
+            nap_dice: Rng::with_seed(seed ^ NAPS),
             counted: Counted::default(),
         }
     }
@@ -237,6 +242,10 @@ impl Run {
     /// What else may happen to a node.
     fn disturb(&mut self, node: usize) {
         let (now, ends) = (Time::from_millis(self.now), self.log.ends(self.now));
+        if self.is_disturbed && self.nap_dice.u8(..3) == 0 {
+            let account = self.nap_dice.usize(..ACCOUNTS.len());
+            self.counted.slept += u64::from(self.nodes[node].drop_feeds(account));
+        }
         match self.dice.u8(..24) {
             0..2 => self.nodes[node].checkpoint(now),
             // Written later, while more is read.
@@ -321,7 +330,8 @@ impl Run {
     fn roam(&mut self) {
         for reader in 0..self.readers.len() {
             let node = self.dice.usize(..self.nodes.len());
-            if self.readers[reader].habit().stays() {
+            let account = self.readers[reader].account;
+            if self.readers[reader].habit().stays() || self.sleeps_on(node, account) {
                 continue;
             }
             match self.dice.u8(..6) {
@@ -348,6 +358,12 @@ impl Run {
             }
         }
         panic!("it has no end");
+    }
+
+    /// Whether an account sleeps, and nobody looks at it for now: much may happen until somebody does.
+    pub(super) fn sleeps_on(&mut self, node: usize, account: usize) -> bool {
+        let sleeps = !self.is_over && self.nodes[node].sleeps(account);
+        sleeps && self.nap_dice.u8(..4) != 0
     }
 
     /// Whoever looks at a feed wakes its account; whether it slept.
