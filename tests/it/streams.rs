@@ -71,7 +71,7 @@ fn what_happens_is_told_as_it_happens() {
     let door = &instance.door;
     follow(door, "7", ANA);
     say(door, "Create", ANA, 1, "before");
-    instance.settle();
+    instance.settle_all();
 
     // Without a cursor: from now on.
     let mut fresh = Stream::open(door, &format!("{HOME}/stream"), &[]).unwrap();
@@ -129,7 +129,7 @@ fn what_leaves_a_full_feed_between_two_marks_leaves_its_readers_too() {
         .map(|n| activity("Create", ANA, n, "text"))
         .collect();
     door.post_lines("/v1/activities", &lines);
-    instance.settle();
+    instance.settle_all();
     let mut watcher = Watcher::begin(door, HOME);
     assert_eq!(watcher.entries().len(), 10);
     watcher.connect(door);
@@ -159,7 +159,7 @@ fn who_drops_out_comes_back_and_has_missed_nothing_and_is_told_nothing_twice() {
         .map(|n| activity("Create", ANA, n, "text"))
         .collect();
     door.post_lines("/v1/activities", &lines);
-    instance.settle();
+    instance.settle_all();
     // All sixty are to be told: by several looks, and a drop after each few messages.
     for _ in 0..20 {
         watcher.connect(door);
@@ -187,7 +187,7 @@ fn a_kill_and_a_stop_lose_nothing_for_who_comes_back() {
     let dir = TempDir::new().unwrap();
     let mut instance = start(&dir, &format!("{OFTEN}{LIVELY}"));
     follow(&instance.door, "7", ANA);
-    instance.settle();
+    instance.settle_all();
     let mut watcher = Watcher::begin(&instance.door, HOME);
     for round in 0..4 {
         watcher.connect(&instance.door);
