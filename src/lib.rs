@@ -16,6 +16,7 @@
 //! | [`slackwater_order`] | a crate of its own: where a post goes: verdict, place, id; and how long feeds wait: windows, hold, horizon |
 //! | [`slackwater_engine`] | a crate of its own: records in, feeds out: decoding, follow graph, rules, feeds, store and view |
 //! | [`clock`] | the only file that asks the machine for the time |
+//! | [`error_chain`] | an error with its causes, as a line |
 //! | [`log`] | Kafka or the built-in log, behind one set of verbs |
 //! | [`api`] | our own HTTP API: pages, changes and streams as JSON, over HTTP and websockets; who may read what |
 //! | [`mastodon`] | feeds as Mastodon's API shows them: timelines, lists, statuses, streaming |
@@ -40,6 +41,7 @@ pub mod connector;
 pub mod demo;
 pub mod desk;
 pub mod doctor;
+pub mod error_chain;
 #[cfg(test)]
 mod example;
 pub mod http;

@@ -1,7 +1,6 @@
 //! Tokens, Mastodon's database, and the servers behind the service.
 
 use super::finding::Found;
-use super::with_causes;
 use crate::api::auth::introspection::Introspection;
 use crate::api::auth::jwt::Jwt;
 use crate::api::auth::secret::Secret;
@@ -12,6 +11,7 @@ use crate::config::Config;
 use crate::connector::check::{self, check};
 use crate::connector::database::Database;
 use crate::connector::inspect::inspect;
+use crate::error_chain::chain;
 use crate::operator::shown_url::without_user;
 use axum::body::Bytes;
 use axum::http::{Request, header};
@@ -118,7 +118,7 @@ async fn database(address: &Secret, now: Time) -> Vec<Found> {
         Ok(connected) => connected,
         Err(error) => {
             let to_do = "check mastodon.database: host, port, user, password; and that PostgreSQL lets this machine in (pg_hba.conf)";
-            return vec![Found::wrong(with_causes(&error), to_do)];
+            return vec![Found::wrong(chain(&error), to_do)];
         }
     };
     let mut found = Vec::new();
@@ -132,7 +132,7 @@ async fn database(address: &Secret, now: Time) -> Vec<Found> {
             }
         }
         Err(error) => found.push(Found::wrong(
-            with_causes(&error),
+            chain(&error),
             "see what PostgreSQL's log says of it",
         )),
     }

@@ -1,8 +1,9 @@
 //! The broker and its topics, or the folder of the built-in log; and whether the machine's clock agrees with what is in it.
 
+use super::blocking;
 use super::finding::Found;
-use super::{blocking, with_causes};
 use crate::config::Config;
+use crate::error_chain::chain;
 use crate::log::kafka::{self, Clock};
 use crate::log::{self, built_in};
 use futures_util::future::{BoxFuture, FutureExt};
@@ -29,7 +30,7 @@ async fn broker(options: &kafka::Options, now: Time) -> Vec<Found> {
                 Some(said) => format!("librdkafka says: {said}"),
                 None => "the line says what to do".to_owned(),
             };
-            return vec![Found::wrong(with_causes(&error.error), to_do)];
+            return vec![Found::wrong(chain(&error.error), to_do)];
         }
         Err(error) => return vec![Found::wrong(error, "run it again")],
     };
@@ -106,7 +107,7 @@ async fn folder(options: &built_in::Options, now: Time) -> Vec<Found> {
             "set the clock by NTP (timedatectl) before anything more is accepted",
         ),
         Ok(Err(error)) => Found::wrong(
-            format!("the built-in log cannot be read: {}", error.with_causes()),
+            format!("the built-in log cannot be read: {}", chain(&error)),
             "see the disk's health; the next start of the service keeps what can be read",
         ),
         Err(error) => Found::wrong(error, "run it again"),

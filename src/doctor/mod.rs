@@ -62,17 +62,6 @@ fn settings(config: &Config) -> Vec<Found> {
         .collect()
 }
 
-/// An error with its causes, in one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}
-
 /// Runs a check that blocks on a thread of its own.
 async fn blocking<T: Send + 'static>(
     check: impl FnOnce() -> T + Send + 'static,

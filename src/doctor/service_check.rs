@@ -1,8 +1,8 @@
 //! The running service, if one listens where the configuration says.
 
 use super::finding::Found;
-use super::with_causes;
 use crate::config::Config;
+use crate::error_chain::chain;
 use crate::running_service::{RunningService, url_of};
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -41,7 +41,7 @@ pub(super) async fn running(config: &Config) -> Vec<Found> {
         Ok(service) => service,
         Err(error) => {
             return vec![Found::wrong(
-                with_causes(&error),
+                chain(&error),
                 "install the system's certificates",
             )];
         }
@@ -57,7 +57,7 @@ pub(super) async fn running(config: &Config) -> Vec<Found> {
         Err(error) => Found::wrong(
             format!(
                 "what listens at {at} does not answer as Slackwater: {}",
-                with_causes(&error)
+                chain(&error)
             ),
             "see what it is (ss -ltnp), or give http.listen another port",
         ),

@@ -2,6 +2,7 @@
 
 use super::built_in::BuiltInLog;
 use super::{LetterReader, LogError, kafka};
+use crate::error_chain::chain;
 use slackwater_engine::record::{NewRecord, Position, Record, Topic};
 use std::time::Duration;
 
@@ -58,7 +59,7 @@ impl LogWriter {
     /// Why nothing can be appended at the moment, if that is known. The trouble passes by itself.
     pub fn trouble(&self) -> Option<String> {
         match self {
-            LogWriter::BuiltIn(log) => log.trouble().map(|error| error.with_causes()),
+            LogWriter::BuiltIn(log) => log.trouble().map(|error| chain(&error)),
             LogWriter::Kafka(_) => None,
         }
     }

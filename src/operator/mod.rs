@@ -4,7 +4,6 @@
 //! |---|---|
 //! | [`metrics`] | numbers for Prometheus: of the service, and of single origins |
 //! | [`connector_status`] | how the connector to Mastodon's database is |
-//! | [`error_chain`] | an error with its causes, as a line |
 //! | [`logging`], [`line_rate`] | the log on standard error, and how many lines of it a caller may cause |
 //! | [`progress`] | how far catching up has come |
 //! | [`shown_url`] | addresses as people may be shown them |
@@ -13,7 +12,6 @@
 //! | [`tune`] | a trace replayed under other windows |
 
 pub mod connector_status;
-pub mod error_chain;
 pub mod line_rate;
 pub mod logging;
 pub mod metrics;

@@ -7,7 +7,7 @@
 //! A span has no token, no text and nobody's name: routes and not paths, numbers and words of ours. What cannot be sent is dropped: at
 //! most 2,048 spans wait, and nothing waits for them.
 
-use super::error_chain::chain;
+use crate::error_chain::chain;
 use async_trait::async_trait;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::TracerProvider;

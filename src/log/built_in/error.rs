@@ -137,17 +137,6 @@ impl BuiltInLogError {
         )
     }
 
-    /// The error and its causes, in one line.
-    pub fn with_causes(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            text = format!("{text}: {error}");
-            cause = error.source();
-        }
-        text
-    }
-
     /// Whether it is about one unreadable place in a file, which can be mended.
     pub(super) fn is_of_one_place(&self) -> bool {
         matches!(

@@ -12,6 +12,7 @@ use super::segment::Segment;
 use super::segment_file::Extent;
 use super::topic_dir::TopicDir;
 use crate::clock;
+use crate::error_chain::chain;
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::fs::File;
@@ -152,7 +153,7 @@ impl Queue {
 pub(super) fn run(mut tails: [Tail; 3], queue: &Queue, on_durable: impl Fn()) {
     while let Some(group) = queue.take() {
         let committed = commit(&mut tails, &group).or_else(|failure| {
-            let reason = failure.with_causes();
+            let reason = chain(&failure);
             tracing::warn!(%reason, "{reason}: writing it again into new files");
             begin_new_segments(&mut tails)?;
             commit(&mut tails, &group)
@@ -166,7 +167,7 @@ pub(super) fn run(mut tails: [Tail; 3], queue: &Queue, on_durable: impl Fn()) {
                 }
             }
             Err(failure) => {
-                let reason = failure.with_causes();
+                let reason = chain(&failure);
                 tracing::error!(
                     %reason,
                     "{reason}: the log takes no records until it can be written to again; nothing that was acknowledged \
