@@ -23,7 +23,11 @@ const browser = await puppeteer.launch({
 const page = await browser.newPage();
 const errors = [];
 const elsewhere = [];
-page.on("console", (message) => ["error", "warn"].includes(message.type()) && errors.push(message.text()));
+page.on("console", (message) => {
+  // A service that is busy, or reads its log, says so with 503, and is asked again: no fault of the page, which shows it.
+  const isAskedAgain = message.text().includes("status of 503");
+  if (["error", "warn"].includes(message.type()) && !isAskedAgain) errors.push(`${message.text()} (${message.location().url ?? "the page"})`);
+});
 page.on("pageerror", (error) => errors.push(String(error)));
 page.on("request", (request) => {
   const url = request.url();
