@@ -1,5 +1,9 @@
 //! The log as a list: the partitions that a drawn history fills, each record with its JSON and its meaning.
 
+mod mutes;
+
+pub(in crate::engine) use mutes::MuteEnd;
+
 use crate::record::{Position, Record, Topic};
 use fastrand::Rng;
 use slackwater_fediverse::event::{Event, INSTANCE, RelationChoice, Writing};
@@ -109,9 +113,6 @@ pub(in crate::engine) struct Line {
     /// It is a removal that is the backend's own forgetting.
     pub(in crate::engine) forgotten: bool,
 }
-
-/// A mute that has ended: whose, of whom, and when it was to end.
-pub(in crate::engine) type MuteEnd = (String, String, Time);
 
 /// A feed of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -382,93 +383,6 @@ impl Log {
             post_ref,
             forgotten: false,
         });
-    }
-
-    /// A node appends that a mute has ended, behind all that has arrived. The mute may have been renewed meanwhile, or removed.
-    pub(in crate::engine) fn end_mute(&mut self, (account, target, until): &MuteEnd, now: i64) {
-        let account = ACCOUNTS.iter().position(|id| id == account).unwrap();
-        let who = (0..AUTHORS).find(|who| actor(*who) == *target).unwrap();
-        let until = until.millis();
-        assert!(
-            until <= now,
-            "the mute of {who} by {account} until {until} was ended at {now}"
-        );
-        let ends = self.ends(now);
-        let relation = RelationChoice::MuteEnd(who, until);
-        self.add(
-            Event::Relate {
-                account,
-                relation,
-                holds: true,
-            },
-            now,
-        );
-        for (lines, end) in self.partitions.iter_mut().zip(ends) {
-            if lines.last().is_some_and(|line| line.arrived == now) && end < lines.len() {
-                lines[end..].rotate_right(1);
-            }
-        }
-    }
-
-    /// The mutes that were to end by `now`, of which no record says that they have.
-    pub(in crate::engine) fn ended_mutes(&self, now: i64) -> Vec<(usize, usize)> {
-        let all = (0..ACCOUNTS.len()).flat_map(|of| (0..AUTHORS).map(move |who| (of, who)));
-        let has_ended = |(account, who): &(usize, usize)| {
-            let newest = self.newest_mute(*account, *who, now);
-            let Some((RelationChoice::MuteUntil(_, until), true)) = newest else {
-                return false;
-            };
-            let end = self.newest_of(*account, *who, now, |it| {
-                matches!(it, RelationChoice::MuteEnd(..))
-            });
-            until <= now && end != Some((RelationChoice::MuteEnd(*who, until), true))
-        };
-        all.filter(has_ended).collect()
-    }
-
-    /// The last word by `now` on whether an account mutes somebody.
-    fn newest_mute(&self, account: usize, who: usize, now: i64) -> Option<(RelationChoice, bool)> {
-        self.newest_of(account, who, now, |it| {
-            matches!(it, RelationChoice::Mute(_) | RelationChoice::MuteUntil(..))
-        })
-    }
-
-    /// The last word of this kind by `now` that an account says of somebody it mutes.
-    fn newest_of(
-        &self,
-        account: usize,
-        who: usize,
-        now: i64,
-        is_kind: impl Fn(&RelationChoice) -> bool,
-    ) -> Option<(RelationChoice, bool)> {
-        let mut newest: Option<((i64, usize, usize), RelationChoice, bool)> = None;
-        for (partition, lines) in self.partitions.iter().enumerate() {
-            for (offset, line) in lines.iter().enumerate() {
-                let Event::Relate {
-                    account: of,
-                    relation,
-                    holds,
-                } = line.event
-                else {
-                    continue;
-                };
-                let (RelationChoice::Mute(whom)
-                | RelationChoice::MuteUntil(whom, _)
-                | RelationChoice::MuteEnd(whom, _)) = relation
-                else {
-                    continue;
-                };
-                let at = (line.arrived, partition, offset);
-                if (of, whom) == (account, who)
-                    && is_kind(&relation)
-                    && line.arrived <= now
-                    && newest.is_none_or(|(before, ..)| before < at)
-                {
-                    newest = Some((at, relation, holds));
-                }
-            }
-        }
-        newest.map(|(_, relation, holds)| (relation, holds))
     }
 }
 
