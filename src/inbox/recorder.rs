@@ -15,17 +15,18 @@ use crate::api::append_body::{self, ActivityHeaders, PlaceRule};
 use crate::clock;
 use crate::log::in_flight::InFlight;
 use crate::log::{LogError, LogWriter};
+use crate::operator::line_rate::{LineRate, left_out};
 use crate::operator::metrics::Metrics;
 use crate::operator::metrics::pipeline::Step;
-use parking_lot::Mutex;
 use slackwater_engine::activity::{Activity, parse};
 use slackwater_engine::decode::{Decoded, decode_record};
+use slackwater_engine::host::origin_of;
 use slackwater_engine::record::{NewRecord, RecordView, Topic};
 use slackwater_order::time::Time;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -44,8 +45,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// The longest time for which an append is tried. What the log has not taken by then is counted as `lost`.
 const APPEND_WAIT: Duration = Duration::from_secs(10 * 60);
 
-/// The shortest time between two lines in the log about what is given up.
-const LOGGED_EVERY: Duration = Duration::from_secs(10);
+/// The time in which each reason has one line in the log.
+const LOGGED_EVERY: Duration = Duration::from_secs(60);
 
 /// Verifies and appends.
 pub(crate) struct Recorder {
@@ -58,8 +59,8 @@ pub(crate) struct Recorder {
     stopping: CancellationToken,
     /// Whether the last append failed: it is logged once.
     is_log_away: AtomicBool,
-    /// When something given up was last logged.
-    logged: Mutex<Option<Instant>>,
+    /// The lines about what is not recorded.
+    lines: LineRate,
 }
 
 impl Recorder {
@@ -87,7 +88,7 @@ impl Recorder {
             metrics,
             stopping,
             is_log_away: AtomicBool::new(false),
-            logged: Mutex::default(),
+            lines: LineRate::new(1, LOGGED_EVERY),
         })
     }
 
@@ -100,26 +101,31 @@ impl Recorder {
             }
             Err(why) => {
                 self.metrics.inbox.not_recorded(why.name());
-                self.log_if_given_up(why);
+                self.log_not_recorded(why, &request);
             }
         }
         self.metrics.inbox.pending.dec();
     }
 
-    /// What is given up although it may have been good is logged, at most every ten seconds.
-    fn log_if_given_up(&self, why: NotRecorded) {
-        if !matches!(why, NotRecorded::Busy | NotRecorded::Lost) {
+    /// Logs what the backend took and is not recorded, but for what no feed is about.
+    fn log_not_recorded(&self, why: NotRecorded, request: &InboxRequest) {
+        let is_logged = !matches!(why, NotRecorded::NoFeed | NotRecorded::Refused);
+        let reason = why.name();
+        let unsaid = is_logged.then(|| self.lines.due(reason, 1, clock::stopwatch()));
+        let Some(unsaid) = unsaid.flatten() else {
             return;
-        }
-        let (mut logged, now) = (self.logged.lock(), clock::stopwatch());
-        let is_too_early = |last: Instant| now.saturating_duration_since(last) < LOGGED_EVERY;
-        if !logged.is_some_and(is_too_early) {
-            *logged = Some(now);
-            let why = why.name();
-            tracing::error!(
-                why,
-                "what came to an inbox, and was taken there, is not recorded ({why}): slackwater_inbox_not_recorded_total counts"
-            );
+        };
+        let actor = parse::actor(&request.body);
+        let host = actor.as_deref().and_then(origin_of);
+        let host = host.as_deref().unwrap_or("somebody");
+        let left_out = left_out(unsaid);
+        let line = format!(
+            "what {host} sent to an inbox, and was taken there, is not recorded ({reason}); slackwater_inbox_not_recorded_total counts{left_out}"
+        );
+        match why {
+            // It may have been good.
+            NotRecorded::Busy | NotRecorded::Lost => tracing::error!(reason, host, "{line}"),
+            _ => tracing::warn!(reason, host, "{line}"),
         }
     }
 

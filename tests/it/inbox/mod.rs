@@ -347,6 +347,19 @@ fn nothing_is_recorded_that_its_actor_did_not_sign() {
     let like =
         json!({"type": "Like", "id": format!("{}#like", ana.id), "actor": ana.id, "object": KIM});
     inbox.check_not_recorded(&ana.signed(&like, now), "no_feed");
+    // Each reason is in the log, however often somebody tries.
+    let said = inbox.instance.said();
+    let lines = |reason: &str| said.matches(&format!("is not recorded ({reason})")).count();
+    let reasons = [
+        "not_the_actor",
+        "wrong_signature",
+        "no_key",
+        "unsigned",
+        "stale",
+        "digest",
+    ];
+    assert_eq!(reasons.map(lines), [1; 6], "{said}");
+    assert_eq!(lines("no_feed"), 0);
     inbox.check_not_recorded(&ana.signed(&json!("no activity"), now), "unusable");
 
     inbox.instance.settle();
