@@ -167,6 +167,7 @@ async fn upstream(backend: &backend::Options) -> Vec<Found> {
 
 /// Whether a server answers at all: what it says is its own affair.
 async fn server(key: &str, address: &Url, path: &str, host: Option<&str>) -> Vec<Found> {
+    let shown = without_user(address);
     let asked = async {
         let url = address.join(path)?;
         let mut request = Request::get(url.as_str());
@@ -183,12 +184,12 @@ async fn server(key: &str, address: &Url, path: &str, host: Option<&str>) -> Vec
     };
     vec![match asked.await {
         Ok(answer) if answer.status.is_server_error() => Found::warning(
-            format!("{key}: {address} answers {} to {path}", answer.status),
+            format!("{key}: {shown} answers {} to {path}", answer.status),
             "see how that server is",
         ),
-        Ok(_) => Found::ok(format!("{key}: {address} answers")),
+        Ok(_) => Found::ok(format!("{key}: {shown} answers")),
         Err(error) => Found::wrong(
-            format!("{key}: {address} does not answer: {error}"),
+            format!("{key}: {shown} does not answer: {error}"),
             format!("start that server, or correct {key}"),
         ),
     }]
