@@ -109,17 +109,21 @@ impl RunningService {
 
     /// Reads what a path gives.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, RunningServiceError> {
-        let answer = self
-            .send(Method::GET, path, self.token.as_ref(), ANSWER_WAIT)
-            .await?;
-        self.good(path, &answer)?;
-        self.parsed(path, &answer)
+        self.ask(Method::GET, path).await
     }
 
     /// Posts to a path, without a body.
     pub async fn post<T: DeserializeOwned>(&self, path: &str) -> Result<T, RunningServiceError> {
+        self.ask(Method::POST, path).await
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+    ) -> Result<T, RunningServiceError> {
         let answer = self
-            .send(Method::POST, path, self.token.as_ref(), ANSWER_WAIT)
+            .send(method, path, self.token.as_ref(), ANSWER_WAIT)
             .await?;
         self.good(path, &answer)?;
         self.parsed(path, &answer)

@@ -3,25 +3,14 @@
 
 use crate::support::broker::Broker;
 use crate::support::instance::{self, Instance};
+use crate::support::mock_kafka::{Cluster, cluster};
 use crate::support::wait_for;
 use rdkafka::config::ClientConfig;
-use rdkafka::mocking::MockCluster;
-use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer as _};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
-
-type Cluster = MockCluster<'static, DefaultProducerContext>;
-
-fn cluster() -> Cluster {
-    let cluster = MockCluster::new(1).unwrap();
-    for topic in ["activities", "relationships", "dead-letters"] {
-        let name = format!("slackwater.{topic}");
-        cluster.create_topic(&name, 2, 1).unwrap();
-    }
-    cluster
-}
 
 fn config(cluster: &Cluster) -> String {
     instance::on_kafka(&cluster.bootstrap_servers(), "")

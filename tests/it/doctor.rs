@@ -2,11 +2,10 @@
 
 use crate::support::broker::Broker;
 use crate::support::instance::{self, Instance};
+use crate::support::mock_kafka;
 use crate::support::nginx::free_port;
 use crate::support::postgres::{Database, Version};
 use crate::support::wait_for;
-use rdkafka::mocking::MockCluster;
-use rdkafka::producer::DefaultProducerContext;
 use serde_json::Value;
 use slackwater::clock;
 use slackwater::log::{self, LogWriter, built_in, kafka};
@@ -137,11 +136,7 @@ fn a_port_of_another_program_is_told_and_no_token_is_sent_there() {
 
 #[test]
 fn a_service_that_is_not_ready_is_told_with_its_reason() {
-    let cluster: MockCluster<'static, DefaultProducerContext> = MockCluster::new(1).unwrap();
-    for topic in ["activities", "relationships", "dead-letters"] {
-        let name = format!("slackwater.{topic}");
-        cluster.create_topic(&name, 2, 1).unwrap();
-    }
+    let cluster = mock_kafka::cluster();
     let dir = TempDir::new().unwrap();
     let config = instance::on_kafka(&cluster.bootstrap_servers(), "");
     let config = config.replace("127.0.0.1:0", &format!("127.0.0.1:{}", free_port()));
@@ -294,6 +289,26 @@ fn a_database_is_looked_at_as_its_own_check_does() {
     );
 }
 
+/// With a mistake in the configuration there is nothing else to look at.
+#[test]
+fn a_key_that_is_none_is_told_and_not_shown() {
+    let dir = TempDir::new().unwrap();
+    let auth = "[auth]\nservice_tokens = [\"0123456789abcdef\"]\n[auth.jwt]\nalgorithm = \"RS256\"\nkey = \"no key at all, whatever it is\"\n";
+    std::fs::write(dir.path().join("doctor.toml"), instance::built_in(auth)).unwrap();
+    let mut doctor = Command::new(instance::binary());
+    doctor
+        .args(["doctor", "--config", "doctor.toml"])
+        .current_dir(dir.path());
+    let looked = doctor.output().unwrap();
+    let said = String::from_utf8(looked.stderr).unwrap();
+    assert_eq!(looked.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("auth.jwt.key") && said.contains("an RSA public key"),
+        "{said}"
+    );
+    assert!(!said.contains("no key at all"), "{said}");
+}
+
 #[test]
 fn servers_behind_the_service_are_asked_whether_they_answer() {
     let dir = TempDir::new().unwrap();
@@ -309,6 +324,16 @@ fn servers_behind_the_service_are_asked_whether_they_answer() {
         "client_secret",
     );
     wrong(&looked, "inbox", "does not answer", "inbox.upstream");
+    let mastodon = format!(
+        "[mastodon]\nids = \"ref\"\nupstream = \"{away}\"\nstreaming = \"{away}\"\nweb_domain = \"social.example\"\n"
+    );
+    let behind = look(dir.path(), &instance::built_in(&mastodon));
+    for (about, key) in [
+        ("upstream", "mastodon.upstream"),
+        ("streaming", "mastodon.streaming"),
+    ] {
+        wrong(&behind, about, "does not answer", key);
+    }
     let shown = format!("{looked:?}");
     assert!(
         !shown.contains("hush") && !shown.contains("0123456789abcdef"),

@@ -7,6 +7,7 @@ use crate::support::watcher::{Came, Stream};
 use serde_json::{Value, json};
 use slackwater_engine::view::cursor::Cursor;
 use slackwater_engine::view::seal::{Key, SealedLog};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
@@ -57,19 +58,24 @@ fn the_first_lines_say_what_it_is_and_nothing_secret() {
     );
 }
 
+/// The first lines of what is run in a folder, which is ended then.
+fn first_of(dir: &Path, command: &[&str]) -> [Value; 3] {
+    let mut started = Command::new(binary());
+    started.args(command).current_dir(dir);
+    let mut process = started.stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+    let mut next = || serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+    let first = [next(), next(), next()];
+    process.kill().unwrap();
+    process.wait().unwrap();
+    first
+}
+
 #[test]
 fn without_tokens_or_a_file_and_with_kafka_it_says_so_before_anything_is_open() {
     let dir = TempDir::new().unwrap();
-    let mut serve = Command::new(binary());
-    serve.arg("serve").current_dir(dir.path());
     // The usual port may be taken: what is looked at comes before.
-    let mut process = serve.stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines =
-        std::io::BufRead::lines(std::io::BufReader::new(process.stderr.take().unwrap()));
-    let mut next = || -> Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
-    let [version, logs, callers] = [next(), next(), next()];
-    process.kill().unwrap();
-    process.wait().unwrap();
+    let [version, logs, callers] = first_of(dir.path(), &["serve"]);
     assert!(
         version["message"]
             .as_str()
@@ -91,18 +97,7 @@ fn without_tokens_or_a_file_and_with_kafka_it_says_so_before_anything_is_open() 
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("slackwater.toml");
     std::fs::write(&file, instance::on_kafka("127.0.0.1:1", "")).unwrap();
-    let mut serve = Command::new(binary());
-    serve
-        .args(["serve", "--config"])
-        .arg(&file)
-        .current_dir(dir.path());
-    let mut process = serve.stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines =
-        std::io::BufRead::lines(std::io::BufReader::new(process.stderr.take().unwrap()));
-    let mut next = || -> Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
-    let [_, logs, _] = [next(), next(), next()];
-    process.kill().unwrap();
-    process.wait().unwrap();
+    let [_, logs, _] = first_of(dir.path(), &["serve", "--config", "slackwater.toml"]);
     assert_eq!(logs["log"], "kafka");
     assert_eq!(logs["brokers"], "127.0.0.1:1");
     let topics =

@@ -2,9 +2,8 @@
 //! or silent, while the log is read again, while it serves.
 
 use crate::support::instance::{self, Instance};
+use crate::support::mock_kafka;
 use crate::support::wait_for;
-use rdkafka::mocking::MockCluster;
-use rdkafka::producer::DefaultProducerContext;
 use slackwater::clock;
 use std::fs::File;
 use std::net::TcpListener;
@@ -78,11 +77,7 @@ fn a_trace_that_waits_for_kafka_ends_at_once() {
 #[test]
 fn while_kafka_has_gone_away_a_running_service_ends_soon() {
     for signal in SIGNALS {
-        let cluster: MockCluster<'static, DefaultProducerContext> = MockCluster::new(1).unwrap();
-        for topic in ["activities", "relationships", "dead-letters"] {
-            let name = format!("slackwater.{topic}");
-            cluster.create_topic(&name, 2, 1).unwrap();
-        }
+        let cluster = mock_kafka::cluster();
         let dir = TempDir::new().unwrap();
         let config = instance::on_kafka(&cluster.bootstrap_servers(), "");
         let mut instance = Instance::start(dir.path(), &config);

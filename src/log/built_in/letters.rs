@@ -21,10 +21,7 @@ pub(in crate::log) struct Letters {
 impl LetterLog for Letters {
     fn partitions(&mut self) -> Result<Vec<PartitionOffsets>, LogError> {
         let bounds = self.topic.bounds();
-        Ok(vec![PartitionOffsets {
-            partition: 0,
-            offsets: bounds.first..bounds.next,
-        }])
+        Ok(PartitionOffsets::of_one(bounds.first..bounds.next))
     }
 
     fn read(

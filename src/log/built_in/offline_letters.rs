@@ -70,10 +70,7 @@ impl LetterLog for OfflineLetters {
         let first = self.files.first().map_or(0, |(base, _)| *base);
         let last = self.files.last().map_or(0, |(base, _)| *base);
         let next = self.read_from(last, &mut |_| ControlFlow::Continue(()))?;
-        Ok(vec![PartitionOffsets {
-            partition: 0,
-            offsets: first..next,
-        }])
+        Ok(PartitionOffsets::of_one(first..next))
     }
 
     fn read(

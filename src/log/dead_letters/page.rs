@@ -45,6 +45,16 @@ pub struct PartitionOffsets {
     pub offsets: Range<i64>,
 }
 
+impl PartitionOffsets {
+    /// Those of a log that has one partition.
+    pub fn of_one(offsets: Range<i64>) -> Vec<PartitionOffsets> {
+        vec![PartitionOffsets {
+            partition: 0,
+            offsets,
+        }]
+    }
+}
+
 /// A log of letters to be read from.
 pub trait LetterLog {
     /// Its partitions, each once.

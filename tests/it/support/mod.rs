@@ -6,6 +6,7 @@ pub(crate) mod document;
 pub(crate) mod failing;
 pub(crate) mod fediverse;
 pub(crate) mod instance;
+pub(crate) mod mock_kafka;
 pub(crate) mod nginx;
 pub(crate) mod postgres;
 pub(crate) mod prometheus;

@@ -110,14 +110,7 @@ mod tests {
     use std::time::Duration;
 
     fn open(folder: &tempfile::TempDir) -> Store {
-        Store::open_patiently(&crate::feed::store::Options {
-            path: folder.path().to_owned(),
-            length: 10,
-            boost_repeat_after: Duration::from_secs(86_400),
-            unflushed_entries_max: 1_000,
-            unflushed_bytes_max: 1 << 20,
-            cache_bytes: 1 << 20,
-        })
+        Store::open_patiently(&crate::feed::store::Options::of_tests(folder.path()))
     }
 
     fn log(ends: &[(Topic, i64, i64)], is_reachable: bool) -> LogStatus {

@@ -188,12 +188,8 @@ impl World {
         place_source: PlaceSource,
     ) -> World {
         let store = Store::open_patiently(&store::Options {
-            path: folder.path().to_owned(),
             length: LENGTH,
-            boost_repeat_after: Duration::from_secs(86_400),
-            unflushed_entries_max: 1_000,
-            unflushed_bytes_max: 1 << 20,
-            cache_bytes: 1 << 20,
+            ..store::Options::of_tests(folder.path())
         });
         let options = Options {
             windows,

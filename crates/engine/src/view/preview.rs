@@ -103,12 +103,9 @@ mod tests {
         fn new(patience: &str, seconds_ago: &[i64]) -> Held {
             let folder = tempfile::tempdir().unwrap();
             let store = Store::open(Options {
-                path: folder.path().to_owned(),
                 length: 100,
                 boost_repeat_after: Duration::from_secs(3_600),
-                unflushed_entries_max: 1_000,
-                unflushed_bytes_max: 1 << 20,
-                cache_bytes: 1 << 20,
+                ..Options::of_tests(folder.path())
             });
             let store = Arc::new(store.unwrap());
             let mut graph = Graph::default();

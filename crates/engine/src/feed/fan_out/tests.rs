@@ -56,12 +56,8 @@ impl World {
     fn new() -> World {
         let dir = TempDir::new().unwrap();
         let store = Store::open(Options {
-            path: dir.path().to_owned(),
-            length: 10,
             boost_repeat_after: Duration::ZERO,
-            unflushed_entries_max: 1_000,
-            unflushed_bytes_max: 1_000_000,
-            cache_bytes: 1_000_000,
+            ..Options::of_tests(dir.path())
         });
         let mut graph = Graph::default();
         let (account, _) = graph.account_or_new("7");

@@ -307,15 +307,7 @@ mod tests {
     #[test]
     fn a_checkpoint_writes_what_was_there_when_it_began_and_leaves_the_rest_to_the_next() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(Options {
-            path: folder.path().to_owned(),
-            length: 10,
-            boost_repeat_after: std::time::Duration::from_secs(86_400),
-            unflushed_entries_max: 1_000,
-            unflushed_bytes_max: 1 << 20,
-            cache_bytes: 1 << 20,
-        })
-        .unwrap();
+        let store = Store::open(Options::of_tests(folder.path())).unwrap();
         let place = |n: u64| PostId::from_number(n << 16).unwrap();
         let put = |n: u64| {
             let mut post = post("https://a.example/users/ana");

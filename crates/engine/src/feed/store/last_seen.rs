@@ -117,22 +117,12 @@ mod tests {
     use super::*;
     use crate::feed::store::{CheckpointState, Options};
     use crate::graph::versions::Versions;
-    use std::time::Duration;
 
     /// Were this to fail, a crash would take back what readers were shown, or what waits would count as written.
     #[test]
     fn rows_are_written_alone() {
         let folder = tempfile::tempdir().unwrap();
-        let open = || {
-            Store::open_patiently(&Options {
-                path: folder.path().to_owned(),
-                length: 10,
-                boost_repeat_after: Duration::from_secs(86_400),
-                unflushed_entries_max: 1_000,
-                unflushed_bytes_max: 1 << 20,
-                cache_bytes: 1 << 20,
-            })
-        };
+        let open = || Store::open_patiently(&Options::of_tests(folder.path()));
         let store = open();
         store
             .put_relation(b"waits".to_vec(), &Versions::default())

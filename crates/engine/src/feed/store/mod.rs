@@ -75,6 +75,21 @@ pub struct Options {
     pub cache_bytes: u64,
 }
 
+#[cfg(test)]
+impl Options {
+    /// A small folder, for tests: feeds of ten, a boost a day.
+    pub(crate) fn of_tests(path: &std::path::Path) -> Options {
+        Options {
+            path: path.to_owned(),
+            length: 10,
+            boost_repeat_after: Duration::from_secs(86_400),
+            unflushed_entries_max: 1_000,
+            unflushed_bytes_max: 1 << 20,
+            cache_bytes: 1 << 20,
+        }
+    }
+}
+
 /// Everything kept.
 #[derive(Debug)]
 pub struct Store {

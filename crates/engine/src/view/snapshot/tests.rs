@@ -28,12 +28,8 @@ impl Desk {
     fn new(patience: &str) -> Desk {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(Options {
-            path: folder.path().to_owned(),
-            length: 10,
             boost_repeat_after: REPEAT_AFTER,
-            unflushed_entries_max: 1_000,
-            unflushed_bytes_max: 1 << 20,
-            cache_bytes: 1 << 20,
+            ..Options::of_tests(folder.path())
         });
         let store = Arc::new(store.unwrap());
         let mut graph = Graph::default();

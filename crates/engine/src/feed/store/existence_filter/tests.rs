@@ -63,13 +63,9 @@ fn post(place: u64, n: u8, boosts: Option<u8>) -> Post {
 
 fn open(folder: &TempDir) -> Store {
     Store::open_patiently(&Options {
-        path: folder.path().to_owned(),
-        length: 10,
-        boost_repeat_after: std::time::Duration::from_secs(86_400),
-        unflushed_entries_max: 1_000,
-        unflushed_bytes_max: 1 << 20,
         // A few posts, so that most are asked of the disk.
         cache_bytes: 20 << 10,
+        ..Options::of_tests(folder.path())
     })
 }
 
