@@ -80,7 +80,7 @@ mod tests {
     use super::super::position::LetterId;
     use super::*;
 
-    const LIKE: &str = r#"{"id":"https://a.example/1#c","type":"Create","actor":"https://a.example/u","object":{"id":"https://a.example/1","type":"Note","attributedTo":"https://a.example/u","content":"x","to":"as:Public"}}"#;
+    const CREATE: &str = r#"{"id":"https://a.example/1#c","type":"Create","actor":"https://a.example/u","object":{"id":"https://a.example/1","type":"Note","attributedTo":"https://a.example/u","content":"x","to":"as:Public"}}"#;
 
     fn letter(headers: &[(&str, &str)]) -> Letter {
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), value.as_bytes().to_vec());
@@ -95,7 +95,7 @@ mod tests {
             set_aside: Some(Time::from_millis(1_790_000_009_000)),
             key: None,
             headers: headers.iter().map(own).collect(),
-            value: Some(LIKE.into()),
+            value: Some(CREATE.into()),
         }
     }
 
