@@ -1,0 +1,455 @@
+//! One node of a cluster: what it makes of the records it reads, and what it says of itself.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | this one | the node, its lease, and what it may answer for |
+//! | `placing` | which shards it should have |
+//! | `saying` | what it says of itself, and when |
+
+mod placing;
+mod saying;
+
+use crate::barrier::Barrier;
+use crate::beat::{Beat, BeatError, Speaks};
+use crate::catch_up::{CatchUp, Ends};
+use crate::holdings::Holdings;
+use crate::moment::Moment;
+use crate::serving::{Role, Serving};
+use crate::shard::{AccountHash, SHARDS_MAX, ShardSet};
+use crate::standing::Standing;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+/// How often a node says that it lives.
+pub const BEAT_EVERY: Duration = Duration::from_secs(1);
+/// The shortest time between two records, whatever changes.
+pub const BEATS_APART: Duration = Duration::from_millis(50);
+/// The shortest time between two records while a request waits for one to be read back.
+const PROOFS_APART: Duration = Duration::from_millis(5);
+/// How long a node that could not be reached is asked last.
+pub const AWAY_FOR: Duration = Duration::from_secs(5);
+/// How long a shard that was claimed for a request is served after the last such request.
+const CLAIMED_FOR: Duration = Duration::from_secs(30);
+/// How long a node that is about to stop waits for others to take its shards.
+pub const LEAVE_WAIT: Duration = Duration::from_secs(2);
+/// The most records that may be on their way at once. Of more, the oldest extend no lease.
+const SENT_MAX: usize = 256;
+
+/// What a node is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Its name, the same after every start.
+    pub node: String,
+    /// This process, by a name of its own.
+    pub run: String,
+    /// Where other nodes reach it.
+    pub address: String,
+    /// How long it shows feeds after the sending of a record that it has read back.
+    pub lease: Duration,
+    /// How many further nodes keep a shard's feeds.
+    pub standbys: usize,
+    /// The hash of all that decides feeds and ids.
+    pub decides: String,
+    /// The versions that it reads and writes.
+    pub speaks: Speaks,
+    /// Work of which there is one in the cluster, and that this node would do.
+    pub candidate_for: BTreeSet<String>,
+    /// The version of its program.
+    pub program: String,
+}
+
+/// How far the node has come with the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// How many partitions the relationships topic has.
+    pub shards: u32,
+    /// By partition of it: the next record that is not in force and carried out.
+    pub in_force: Ends,
+    /// All that arrived here before is in the log, in milliseconds since 1970.
+    pub settled: Option<i64>,
+    /// By partition, as `activities/0`: up to where its dead letters are written.
+    pub letters: BTreeMap<String, i64>,
+}
+
+/// What keeps a node from serving, but for its lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Barred {
+    /// It has other settings than the oldest node.
+    Differs,
+    /// A newer process has its name.
+    Superseded,
+}
+
+/// One node.
+#[derive(Debug)]
+pub struct Node {
+    settings: Settings,
+    standing: Standing,
+    /// The topic was read up to where it ended at the start: all others are known.
+    is_started: bool,
+    n: u64,
+    /// The records on their way: their numbers, and when each was sent.
+    sent: VecDeque<(u64, Moment)>,
+    last_sent: Option<Moment>,
+    /// What the last record said of that which others wait for.
+    last_said: Option<Beat>,
+    /// A request waits for a record that is sent at this moment or later.
+    proof_wanted: Option<Moment>,
+    proved: Option<Moment>,
+    lease_until: Option<Moment>,
+    epoch: u64,
+    /// What is to be done before any feed is shown.
+    opening: CatchUp,
+    holdings: Holdings,
+    /// The shards that the consumer group gives; none if there is no group to say so.
+    given: Option<BTreeSet<u32>>,
+    away: BTreeMap<String, Moment>,
+    /// Shards that were claimed for requests, and when last.
+    claimed: BTreeMap<u32, Moment>,
+    progress: Progress,
+    leaving: Option<Moment>,
+    /// The first record which said that it has left.
+    left: Option<u64>,
+    /// The newest record that was read back.
+    last_read: u64,
+    /// The processes of this name that were there before a record of this one.
+    runs_before: BTreeSet<String>,
+    is_superseded: bool,
+    /// The lease ended: others may do the work of which there is one, so this node stands behind them.
+    stands_back: bool,
+}
+
+/// Where the requests of an account go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// This node answers.
+    Here(Role),
+    /// One of these nodes answers: to be asked in this order. Each with its address.
+    There(Vec<(String, String)>),
+    /// Nobody that can be reached. Its shard may be claimed.
+    Nowhere,
+}
+
+impl Node {
+    /// A node that has read nothing.
+    pub fn new(settings: Settings, shards: u32) -> Node {
+        Node {
+            settings,
+            standing: Standing::default(),
+            is_started: false,
+            n: 0,
+            sent: VecDeque::new(),
+            last_sent: None,
+            last_said: None,
+            proof_wanted: None,
+            proved: None,
+            lease_until: None,
+            epoch: 0,
+            opening: CatchUp::ReadBack { n: 0 },
+            holdings: Holdings::new(shards),
+            given: None,
+            away: BTreeMap::new(),
+            claimed: BTreeMap::new(),
+            progress: Progress {
+                shards,
+                ..Progress::default()
+            },
+            leaving: None,
+            left: None,
+            last_read: 0,
+            runs_before: BTreeSet::new(),
+            is_superseded: false,
+            stands_back: false,
+        }
+    }
+
+    /// Takes in a record of the topic, in the order of offsets. A record without a value says nothing.
+    ///
+    /// Errors: the record is none of a node; it changes nothing but that its node may serve anything.
+    pub fn read(
+        &mut self,
+        offset: i64,
+        key: &str,
+        value: Option<&[u8]>,
+        now: Moment,
+    ) -> Result<(), BeatError> {
+        let Some(value) = value else {
+            return Ok(());
+        };
+        let seen = self.standing.read(offset, key, value, now)?;
+        if key != self.settings.node {
+            return Ok(());
+        }
+        let Some(beat) = &seen.beat else {
+            return Ok(());
+        };
+        if beat.run == self.settings.run {
+            let n = beat.n;
+            self.read_back(n, now);
+        } else if self.proved.is_none() {
+            // Behind it stands this process.
+            self.runs_before.insert(beat.run.clone());
+        } else if !self.runs_before.contains(&beat.run) {
+            self.is_superseded = true;
+        }
+        Ok(())
+    }
+
+    /// The topic was read up to where it ended at the start.
+    pub fn start(&mut self) {
+        self.is_started = true;
+    }
+
+    /// The shards that the consumer group gives this node; none if there is no group, so that rendezvous hashing places them.
+    pub fn give(&mut self, shards: Option<BTreeSet<u32>>) {
+        self.given = shards;
+    }
+
+    /// How far the node has come with the log.
+    pub fn advance(&mut self, progress: Progress) {
+        let shards = progress.shards.clamp(1, SHARDS_MAX);
+        let progress = Progress { shards, ..progress };
+        self.holdings.grow(progress.shards);
+        self.opening.reached(&progress.in_force);
+        self.holdings.reached(&progress.in_force);
+        self.progress = progress;
+    }
+
+    /// Whether the log is to be asked where relations end.
+    pub fn asks_ends(&self) -> bool {
+        self.opening.asks() || self.holdings.asks()
+    }
+
+    /// The log said where relations end. It was asked at `asked` or later.
+    pub fn ends(&mut self, asked: Moment, ends: &Ends) {
+        self.opening.ends(asked, ends);
+        self.holdings.ends(asked, ends);
+        self.opening.reached(&self.progress.in_force);
+        self.holdings.reached(&self.progress.in_force);
+    }
+
+    /// A request for an account of this shard came, and no node that serves it can be reached: it is served here as soon as may be.
+    pub fn claim(&mut self, account: AccountHash, now: Moment) {
+        self.claimed
+            .insert(account.shard(self.progress.shards), now);
+    }
+
+    /// A node could not be reached.
+    pub fn mark_away(&mut self, node: &str, now: Moment) {
+        if node != self.settings.node && self.standing.node(node).is_some() {
+            self.away.insert(node.to_owned(), now.plus(AWAY_FOR));
+        }
+    }
+
+    /// A request waits for a record that is sent now or later to be read back.
+    pub fn want_proof(&mut self, now: Moment) {
+        self.proof_wanted = Some(now);
+    }
+
+    /// The node is about to stop: others take its shards.
+    pub fn leave(&mut self, now: Moment) {
+        self.leaving.get_or_insert(now);
+    }
+
+    /// Whether it has left: it serves nothing, and has read back that it said so; or it never can.
+    pub fn has_left(&self) -> bool {
+        self.is_superseded || self.left.is_some_and(|left| left <= self.last_read)
+    }
+
+    /// Does what is due, and returns the record to be sent, if one is. It counts as sent at `now`. What may be answered for
+    /// ([`Self::serving`]) is published before the record is sent: whoever reads it counts on what it says.
+    pub fn turn(&mut self, now: Moment) -> Option<Beat> {
+        self.away.retain(|_, until| now < *until);
+        if self.lease_until.is_some_and(|until| until <= now) {
+            self.lapse();
+        }
+        if !self.is_started || self.is_superseded {
+            self.holdings.clear();
+            return None;
+        }
+        self.choose(now);
+        if !self.is_due(now) {
+            return None;
+        }
+        self.n += 1;
+        let beat = Beat {
+            n: self.n,
+            ..self.describe()
+        };
+        self.stands_back = false;
+        if beat.has_left() {
+            self.left.get_or_insert(beat.n);
+        }
+        self.last_said = Some(beat.clone());
+        self.last_sent = Some(now);
+        self.proof_wanted = None;
+        if self.sent.len() == SENT_MAX {
+            self.sent.pop_front();
+        }
+        self.sent.push_back((self.n, now));
+        Some(beat)
+    }
+
+    /// When [`Self::turn`] has something to do at the latest.
+    pub fn next_turn(&self, now: Moment) -> Moment {
+        let beat = self.last_sent.map_or(now, |last| {
+            let wait = if self.proof_wanted.is_some() {
+                PROOFS_APART
+            } else if self.has_news() {
+                BEATS_APART
+            } else {
+                BEAT_EVERY
+            };
+            last.plus(wait)
+        });
+        self.lease_until.map_or(
+            beat,
+            |until| {
+                if now < until { beat.min(until) } else { beat }
+            },
+        )
+    }
+
+    /// What this node may answer for, as far as it knows now.
+    pub fn serving(&self) -> Serving {
+        let of = |role| ShardSet {
+            shards: self.holdings.shards(),
+            of: self.holdings.ready(role),
+        };
+        Serving {
+            epoch: self.epoch,
+            lease_until: self.lease_until,
+            is_open: self.opening.is_done() && self.barred().is_none() && !self.has_dropped_all(),
+            serves: of(Role::Serves),
+            standby: of(Role::StandsBy),
+        }
+    }
+
+    /// The shards whose feeds are to be kept here.
+    pub fn kept(&self) -> ShardSet {
+        ShardSet {
+            shards: self.holdings.shards(),
+            of: self.holdings.kept(),
+        }
+    }
+
+    /// Where the requests of an account go. A standby is asked if no node that serves the account can be reached.
+    pub fn route(&self, account: AccountHash, now: Moment) -> Route {
+        let own = self.serving().role(account, now);
+        if own == Some(Role::Serves) {
+            return Route::Here(Role::Serves);
+        }
+        let proved = self.proved.unwrap_or_default();
+        let servers = self.standing.servers(account, proved);
+        let is_there =
+            |beat: &&&Beat| beat.node != self.settings.node && !self.away.contains_key(&beat.node);
+        let place = |beat: &&Beat| (beat.node.clone(), beat.address.clone());
+        let reachable = servers.iter().filter(is_there);
+        let serve_it = reachable.clone().any(|beat| beat.serves(account));
+        if own == Some(Role::StandsBy) && !serve_it {
+            return Route::Here(Role::StandsBy);
+        }
+        let there: Vec<_> = reachable.map(place).collect();
+        if there.is_empty() {
+            Route::Nowhere
+        } else {
+            Route::There(there)
+        }
+    }
+
+    /// Whether relations are in force wherever they matter.
+    pub fn is_in_force(&self, barrier: &Barrier) -> bool {
+        barrier.is_passed(
+            &self.settings.node,
+            &self.progress.in_force,
+            &self.standing,
+            self.proved,
+        )
+    }
+
+    /// What all nodes said.
+    pub fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// The moment at which this node sent the newest record that it has read back.
+    pub fn proved(&self) -> Option<Moment> {
+        self.proved
+    }
+
+    /// What keeps it from serving, but for its lease.
+    pub fn barred(&self) -> Option<Barred> {
+        if self.is_superseded {
+            return Some(Barred::Superseded);
+        }
+        let decides = self.standing.decides(self.proved?)?;
+        (decides != self.settings.decides).then_some(Barred::Differs)
+    }
+
+    /// The nodes that could not be reached lately.
+    pub fn away(&self) -> impl Iterator<Item = &str> {
+        self.away.keys().map(String::as_str)
+    }
+
+    /// Whether this node does the work of which there is one, under a good lease.
+    pub fn works(&self, work: &str, now: Moment) -> bool {
+        let Some(proved) = self.proved.filter(|_| self.serving().is_leased(now)) else {
+            return false;
+        };
+        self.leaving.is_none()
+            && self.standing.worker(work, proved) == Some(self.settings.node.as_str())
+    }
+
+    /// The least of what all other live nodes say is settled; none if none of them says so.
+    pub fn settled_elsewhere(&self) -> Option<i64> {
+        let proved = self.proved?;
+        let others = self
+            .standing
+            .heard(proved)
+            .filter(|beat| beat.node != self.settings.node && !beat.has_left());
+        others.filter_map(|beat| beat.settled).min()
+    }
+
+    /// Its settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    fn read_back(&mut self, n: u64, now: Moment) {
+        let Some(at) = self.sent.iter().position(|(sent, _)| *sent == n) else {
+            return;
+        };
+        let Some((_, sent)) = self.sent.drain(..=at).next_back() else {
+            return;
+        };
+        self.last_read = n;
+        self.proved = Some(sent);
+        let until = sent.plus(self.settings.lease);
+        if until <= now {
+            return;
+        }
+        if self.lease_until.is_some_and(|before| before <= now) {
+            self.lapse();
+        }
+        self.lease_until = Some(until);
+        self.opening.read_back(n, now);
+        self.holdings.read_back(n, now);
+    }
+
+    /// The lease ended. Somebody may have counted this node as gone.
+    fn lapse(&mut self) {
+        self.epoch += 1;
+        self.lease_until = None;
+        self.stands_back = true;
+        self.opening = CatchUp::ReadBack { n: 0 };
+        self.holdings.lapse();
+    }
+
+    /// Whether it is about to stop and has given all away.
+    fn has_dropped_all(&self) -> bool {
+        self.left.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests;

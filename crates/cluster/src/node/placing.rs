@@ -1,0 +1,118 @@
+//! Which shards a node should have, by the consumer group or by hashing, and for requests that nobody else answers.
+
+use super::{CLAIMED_FOR, LEAVE_WAIT, Node};
+use crate::beat::Beat;
+use crate::holdings::Wanted;
+use crate::moment::Moment;
+use crate::placement;
+use std::collections::BTreeSet;
+
+impl Node {
+    /// The shards that it should serve, by group or hashing.
+    pub fn owns(&self) -> BTreeSet<u32> {
+        let Some(proved) = self.proved else {
+            return BTreeSet::new();
+        };
+        if self.barred().is_some() || self.leaving.is_some() {
+            return BTreeSet::new();
+        }
+        if let Some(given) = &self.given {
+            let shards = self.holdings.shards();
+            return given.iter().copied().filter(|it| *it < shards).collect();
+        }
+        let takers = self.takers(proved);
+        let mut placed = placement::places(&takers, self.holdings.shards());
+        placed
+            .remove(self.settings.node.as_str())
+            .unwrap_or_default()
+    }
+
+    /// The nodes that may be given shards.
+    fn takers(&self, proved: Moment) -> BTreeSet<&str> {
+        let takes = |beat: &&Beat| !beat.leaving && beat.decides == self.settings.decides;
+        let heard = self.standing.heard(proved).filter(takes);
+        heard.map(|beat| beat.node.as_str()).collect()
+    }
+
+    /// Chooses the shards to have. While there is no lease, nothing is known of the others.
+    pub(super) fn choose(&mut self, now: Moment) {
+        let Some(proved) = self.proved.filter(|_| self.lease_until.is_some()) else {
+            return;
+        };
+        if self.has_dropped_all() || self.barred().is_some() {
+            self.holdings.clear();
+            return;
+        }
+        let elsewhere: BTreeSet<u32> = (0..self.holdings.shards())
+            .filter(|shard| self.is_elsewhere(*shard, proved))
+            .collect();
+        self.claimed
+            .retain(|shard, last| !elsewhere.contains(shard) || now < last.plus(CLAIMED_FOR));
+        let mut wanted = Wanted {
+            serves: self.owns(),
+            standby: BTreeSet::new(),
+        };
+        if self.leaving.is_none() {
+            let is_claimed = |shard: &&u32| !self.is_served_by_its_owner(**shard, proved);
+            let claimed: Vec<u32> = self.claimed.keys().filter(is_claimed).copied().collect();
+            wanted.serves.extend(claimed);
+            wanted.standby = self.standbys(proved);
+        }
+        let is_elsewhere = |shard| elsewhere.contains(&shard);
+        self.holdings.want(&wanted, is_elsewhere, self.n + 1, now);
+        let is_over = |since: Moment| since.plus(LEAVE_WAIT) <= now;
+        if self.leaving.is_some_and(is_over) {
+            self.holdings.clear();
+        }
+    }
+
+    /// The shards that this node should stand by for.
+    fn standbys(&self, proved: Moment) -> BTreeSet<u32> {
+        if self.settings.standbys == 0 {
+            return BTreeSet::new();
+        }
+        let takers = self.takers(proved);
+        let by_hash = placement::places(&takers, self.holdings.shards());
+        let owner_of = |shard: u32| {
+            let says =
+                |beat: &&Beat| beat.shards == self.holdings.shards() && beat.owns.contains(&shard);
+            let said = self.standing.heard(proved).find(says);
+            let hashed = || by_hash.iter().find(|(_, of)| of.contains(&shard));
+            said.map(|beat| beat.node.as_str())
+                .or_else(|| hashed().map(|(node, _)| *node))
+        };
+        let own = self.settings.node.as_str();
+        let stands_by = |shard: &u32| {
+            let has_feeds = |node: &str| {
+                let beat = self.standing.node(node).and_then(|seen| seen.beat.as_ref());
+                beat.is_some_and(|it| it.serves.contains(shard) || it.standby.contains(shard))
+            };
+            let owner = owner_of(*shard).unwrap_or_default();
+            placement::standbys(&takers, *shard, owner, has_feeds, self.settings.standbys)
+                .contains(&own)
+        };
+        (0..self.holdings.shards()).filter(stands_by).collect()
+    }
+
+    /// Whether another node that can be reached serves a shard; and while this one leaves, whether one stands by for it.
+    fn is_elsewhere(&self, shard: u32, proved: Moment) -> bool {
+        self.others(proved).any(|beat| {
+            beat.serves.contains(&shard)
+                || (self.leaving.is_some() && beat.standby.contains(&shard))
+        })
+    }
+
+    fn is_served_by_its_owner(&self, shard: u32, proved: Moment) -> bool {
+        self.others(proved)
+            .any(|beat| beat.serves.contains(&shard) && beat.owns.contains(&shard))
+    }
+
+    /// The other nodes that can be reached and count shards as this one does.
+    fn others(&self, proved: Moment) -> impl Iterator<Item = &Beat> {
+        self.standing.heard(proved).filter(|beat| {
+            beat.node != self.settings.node
+                && beat.shards == self.holdings.shards()
+                && !self.away.contains_key(&beat.node)
+        })
+    }
+}
