@@ -123,6 +123,7 @@ pub mod graph;
 pub mod host;
 pub mod id;
 pub mod json;
+pub mod kept;
 pub mod record;
 pub mod relationship;
 pub mod spelling;

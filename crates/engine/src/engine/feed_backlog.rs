@@ -22,7 +22,7 @@ use crate::graph::AccountIx;
 use crate::graph::Graph;
 use crate::graph::apply::{Effect, Merge};
 use crate::record::offsets::{LogPos, Offsets};
-use crate::view::pending_relations::PendingRelations;
+use crate::view::pending_relations::{PendingRelation, PendingRelations};
 use hashbrown::HashMap;
 use slackwater_order::place::PostId;
 use std::collections::VecDeque;
@@ -116,15 +116,16 @@ impl FeedBacklog {
                 .is_some_and(|current| current.account == account)
     }
 
-    /// Adds the work that the relation at `log_pos` causes. `seen` are the offsets that were published before it.
+    /// Adds the work that a relation causes. `seen` are the offsets that were published before it.
     pub(super) fn add(
         &mut self,
         account: AccountIx,
-        log_pos: LogPos,
+        relation: PendingRelation,
         effect: &Effect,
         seen: &Arc<Offsets>,
     ) {
-        self.pending_relations.hold(account, seen, Some(log_pos));
+        let log_pos = relation.log_pos;
+        self.pending_relations.hold(account, seen, Some(relation));
         let pending = self.enqueue(account);
         pending.prunes |= effect.prunes;
         pending.merge(effect.merge_in.clone());

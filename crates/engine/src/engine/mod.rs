@@ -16,6 +16,7 @@ mod feed_backlog;
 pub mod flush;
 mod inactivity;
 pub mod ingest;
+mod kept_round;
 mod last_taken;
 pub mod log_status;
 mod mutes;
@@ -40,6 +41,7 @@ use crate::feed::store::{CheckpointState, Store};
 use crate::feed::unfinished::AuthorChange;
 use crate::graph::Graph;
 use crate::graph::apply::Effect;
+use crate::kept::Kept;
 use crate::record::offsets::{LogPos, Offsets};
 use crate::record::{Envelope, NewRecord, Position, READ_LATE_AFTER, Record};
 use crate::relationship::{Change, Key, Patience};
@@ -53,6 +55,7 @@ use feed_backlog::FeedBacklog;
 use inactivity::InactivityRound;
 use ingest::outcome::{IngestError, Outcome};
 use ingest::{Ingest, RecordContext};
+use kept_round::KeptRound;
 use last_taken::LastTaken;
 use log_status::LogStatus;
 use parking_lot::RwLock;
@@ -91,6 +94,9 @@ pub struct Engine {
     backlog: FeedBacklog,
     expiry: Expiry,
     inactivity: InactivityRound,
+    /// Whose feeds are kept.
+    kept: Kept,
+    kept_round: KeptRound,
     view: View,
     built: watch::Sender<Arc<BuildProgress>>,
     windows: Arc<Windows>,
@@ -141,6 +147,7 @@ impl Engine {
             windows: Arc::new(RwLock::new(Arc::clone(&windows))),
             horizons: Arc::new(Horizons::new(store.reached()?.into_iter())),
             last_access,
+            awakened: Arc::default(),
             pending_relations: Arc::default(),
             edited: ingest.again.boosts.waiting(),
             log: SealedLog::new(log_of_cursors(options.log, options.place_source)),
@@ -153,6 +160,8 @@ impl Engine {
             expiry: Expiry::new(options.keep),
             backlog: FeedBacklog::new(Arc::clone(&view.pending_relations)),
             inactivity: InactivityRound::new(options.inactive_after),
+            kept: options.kept,
+            kept_round: KeptRound::default(),
             seen: Arc::new(Offsets::new(&reflects.next)),
             taken: LastTaken::new(reflects.taken.clone()),
             store,
@@ -206,6 +215,7 @@ impl Engine {
         !self.can_reevaluate_authors()
             && again.boosts.is_done()
             && self.backlog.is_idle()
+            && self.kept_round.has_checked_all()
             && !self.view.last_access.has_requests()
     }
 
@@ -252,9 +262,10 @@ impl Engine {
         }
     }
 
-    /// Does a slice of pending work: feeds that relations change, posts that are decided again for changes of their authors, and boosts
-    /// for changes of their originals. `Going` means that readers or cursors wait for more.
+    /// Does a slice of pending work: feeds that relations change, posts that are decided again for changes of their authors, boosts
+    /// for changes of their originals, and feeds that are not kept any more. `Going` means that readers or cursors wait for more.
     pub fn step(&mut self, now: Time) -> Result<Progress, DiskError> {
+        self.drop_not_kept();
         self.rebuild_requested();
         let graph = self.graph.read();
         let mut progress = Progress::Done;
@@ -414,10 +425,14 @@ impl Engine {
         let log_pos = LogPos::new(record.position);
         let read = relations::Read {
             log_pos,
+            record: log_pos,
             timestamp: record.timestamp,
             seen: &self.seen,
             again: !self.catch_up.is_done(),
             wait: &|host| origins.read().hold(host, windows),
+            kept: &self.kept,
+            last_access: &self.view.last_access,
+            awakened: &self.view.awakened,
         };
         let effect = relations::relate(&self.store, &self.graph, &mut self.backlog, change, &read)?;
         let seen = Offsets::new(&self.reflects.next);
@@ -450,18 +465,6 @@ impl Engine {
             .watchers
             .mark_changed(effect.account.as_slice());
         Ok(effect)
-    }
-
-    /// Begins to wake the accounts whose feeds readers asked for.
-    fn rebuild_requested(&mut self) {
-        let asked_for = self.view.last_access.take_requests();
-        if asked_for.is_empty() {
-            return;
-        }
-        let read = Arc::new(Offsets::new(&self.reflects.next));
-        for account in asked_for {
-            inactivity::wake(&self.store, &self.graph, &mut self.backlog, account, &read);
-        }
     }
 
     fn can_reevaluate_authors(&self) -> bool {

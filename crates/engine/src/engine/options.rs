@@ -2,6 +2,7 @@
 
 use crate::feed::boosts;
 use crate::feed::expiry::Keep;
+use crate::kept::Kept;
 use crate::relationship::Patience;
 use slackwater_order::ref_place::PlaceSource;
 use slackwater_order::window::Windows;
@@ -23,6 +24,9 @@ pub struct Options {
     pub keep: Keep,
     /// Accounts whose feeds nobody has read for so long have none.
     pub inactive_after: Duration,
+    /// Whose feeds are kept. What is stored of others stays until the first [`Engine::keep_only`](super::Engine::keep_only): a node that
+    /// starts in a cluster and has no shards yet drops nothing that it may be given back, and merges nothing for accounts that are new.
+    pub kept: Kept,
     /// A hash of the log that the store is built from: its cursors are refused elsewhere.
     pub log: u64,
     /// Boosts of one post that are decided at once, and in one slice.
@@ -43,6 +47,7 @@ impl Default for Options {
                 removals: 30 * day,
             },
             inactive_after: 14 * day,
+            kept: Kept::All,
             log: 0,
             boosts_at_once: boosts::SLICE,
         }

@@ -92,6 +92,7 @@ impl Engine {
         let slept = |account: &AccountIx| self.view.last_access.is_inactive(*account);
         let returned: Vec<_> = at_rest.iter().copied().filter(slept).collect();
         self.view.last_access.mark_active(&returned);
+        self.view.awakened.push(&returned);
     }
 
     /// The moment up to which everything that arrived is applied: `settled`, if every partition is read to its end; otherwise the

@@ -10,8 +10,12 @@ use crate::graph::AccountIx;
 use crate::graph::Graph;
 use crate::graph::apply::{Effect, Merge};
 use crate::graph::versions::{Stamp, Version, Versions};
+use crate::kept::Kept;
 use crate::record::offsets::{LogPos, Offsets};
 use crate::relationship::{Change, INSTANCE, Key, Kind, Relation};
+use crate::view::awake::Awakened;
+use crate::view::last_access::LastAccess;
+use crate::view::pending_relations::PendingRelation;
 use parking_lot::RwLock;
 use slackwater_order::hold::OriginHold;
 use slackwater_order::place::PostId;
@@ -54,8 +58,10 @@ pub(super) fn load(store: &Store, graph: &mut Graph) -> Result<(), DiskError> {
 
 /// How a relation record was read.
 pub(super) struct Read<'a> {
-    /// Its position in the log.
+    /// The position of the record that says it.
     pub(super) log_pos: LogPos,
+    /// The position of the record that was read. It is another where the removal of an account puts in force again what was said since.
+    pub(super) record: LogPos,
     /// The log's timestamp, if it has one.
     pub(super) timestamp: Option<Time>,
     /// The offsets that were published before its batch.
@@ -64,6 +70,10 @@ pub(super) struct Read<'a> {
     pub(super) again: bool,
     /// How long feeds wait for an origin.
     pub(super) wait: &'a dyn Fn(&str) -> OriginHold,
+    /// Whose feeds are kept: other accounts begin asleep.
+    pub(super) kept: &'a Kept,
+    pub(super) last_access: &'a LastAccess,
+    pub(super) awakened: &'a Awakened,
 }
 
 impl Read<'_> {
@@ -345,8 +355,18 @@ fn carry_out(
 ) -> Result<Effect, DiskError> {
     let mut effect = {
         let mut graph = graph.write();
+        let was_known = graph.account(&change.key.account).is_some();
         let effect = graph.apply(change);
         graph.set_new_waits(read.wait);
+        if let (false, Some(account)) = (was_known, effect.account) {
+            if read.kept.keeps(&change.key.account) {
+                read.awakened.push(&[account]);
+            } else {
+                // No reader sees it awake without feeds.
+                read.last_access.mark_inactive(account);
+                graph.drop_feeds(account);
+            }
+        }
         if let Some(account) = effect.account {
             graph.note_relation(account, read.log_pos);
         }
@@ -381,7 +401,11 @@ fn carry_out(
         let calls_for_work = effect.prunes || effect.merge_in != Merge::Nobody || effect.regroups;
         // One that sleeps has no feeds: they are merged anew when it wakes.
         if calls_for_work && !graph.is_inactive(account) {
-            backlog.add(account, read.log_pos, &effect, read.seen);
+            let relation = PendingRelation {
+                log_pos: read.log_pos,
+                read: read.record,
+            };
+            backlog.add(account, relation, &effect, read.seen);
         }
     }
     Ok(effect)

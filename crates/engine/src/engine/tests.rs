@@ -7,6 +7,7 @@ mod boosts;
 mod followers;
 mod forgotten;
 mod inactivity;
+mod kept;
 mod merges;
 mod ordering;
 mod partitions;
@@ -187,16 +188,21 @@ impl World {
         boosts_at_once: usize,
         place_source: PlaceSource,
     ) -> World {
-        let store = Store::open_patiently(&store::Options {
-            length: LENGTH,
-            ..store::Options::of_tests(folder.path())
-        });
         let options = Options {
             windows,
             boosts_at_once,
             place_source,
             ..Options::default()
         };
+        World::open_with(folder, read_before, options)
+    }
+
+    fn open_with(folder: TempDir, read_before: usize, options: Options) -> World {
+        let store = Store::open_patiently(&store::Options {
+            length: LENGTH,
+            ..store::Options::of_tests(folder.path())
+        });
+        let (boosts_at_once, place_source) = (options.boosts_at_once, options.place_source);
         let next = next_of(&store.reflects().unwrap().next);
         let log = status(next, read_before.max(next));
         World {

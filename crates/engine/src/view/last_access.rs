@@ -9,7 +9,7 @@ use crate::watch;
 use hashbrown::HashSet;
 use parking_lot::{Mutex, RwLock};
 use slackwater_order::time::Time;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// The most inactive accounts whose feeds may be requested at once. Readers of others have to come back.
@@ -34,8 +34,12 @@ pub struct LastAccess {
     /// Those of them whose feeds are not stored either: an account stored as active without its feeds would have none after a crash.
     active_unstored: Mutex<HashSet<AccountIx>>,
     requests: Mutex<HashSet<AccountIx>>,
-    /// Changes whenever accounts have become active.
+    /// Changes whenever accounts have become active, or requests may be granted that were not before.
     activated: watch::Sender<()>,
+    /// How many are inactive.
+    asleep: AtomicUsize,
+    /// How many became active again, since the start.
+    woken: AtomicU64,
 }
 
 /// The feeds of too many inactive accounts are requested at once.
@@ -68,7 +72,8 @@ impl LastAccess {
         Ok(())
     }
 
-    /// Requests the feeds of an inactive account.
+    /// Requests the feeds of an inactive account. The engine passes over a request for an account whose feeds it does not keep
+    /// ([`crate::kept::Kept`]); whoever waits for it goes on asking when other accounts are kept.
     pub fn request_feeds(&self, account: AccountIx) -> Result<(), TooManyRequests> {
         let mut requests = self.requests.lock();
         if REQUESTS_MAX <= requests.len() && !requests.contains(&account) {
@@ -123,7 +128,9 @@ impl LastAccess {
         let now = self.hour.load(Ordering::Relaxed);
         self.active_unstored.lock().extend(accounts);
         for account in accounts {
-            self.change(*account, |_| Some(now));
+            if self.change(*account, |_| Some(now)) == Some(INACTIVE) {
+                self.woken.fetch_add(1, Ordering::Relaxed);
+            }
         }
         if !accounts.is_empty() {
             self.activated.send_replace(());
@@ -153,6 +160,26 @@ impl LastAccess {
             .into_iter()
             .filter(|account| self.is_inactive(*account))
             .collect()
+    }
+
+    /// Other accounts are kept: whoever waits for an inactive one requests its feeds again.
+    pub fn request_again(&self) {
+        self.activated.send_replace(());
+    }
+
+    /// How many accounts are inactive.
+    pub fn asleep(&self) -> usize {
+        self.asleep.load(Ordering::Relaxed)
+    }
+
+    /// How many inactive accounts got their feeds back since the start.
+    pub fn woken(&self) -> u64 {
+        self.woken.load(Ordering::Relaxed)
+    }
+
+    /// How many inactive accounts' feeds are requested.
+    pub fn requests(&self) -> usize {
+        self.requests.lock().len()
     }
 
     /// Whether feeds of inactive accounts are requested.
@@ -204,20 +231,29 @@ impl LastAccess {
             .map_or(UNKNOWN, |hour| hour.load(Ordering::Acquire))
     }
 
-    fn change(&self, account: AccountIx, to: impl Fn(u32) -> Option<u32>) {
+    /// Changes the hour of an account, if `to` gives another; what it was before, if it does.
+    fn change(&self, account: AccountIx, to: impl Fn(u32) -> Option<u32>) -> Option<u32> {
         if self.hours.read().len() <= account.number() {
             let mut hours = self.hours.write();
             let more = (account.number() + 1).saturating_sub(hours.len());
             hours.extend(std::iter::repeat_with(AtomicU32::default).take(more));
         }
         let hours = self.hours.read();
-        let changed = hours.get(account.number()).is_some_and(|hour| {
-            hour.fetch_update(Ordering::AcqRel, Ordering::Acquire, to)
-                .is_ok()
-        });
-        if changed {
-            self.changed.lock().insert(account);
+        let hour = hours.get(account.number())?;
+        let before = hour
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, &to)
+            .ok()?;
+        match (before == INACTIVE, to(before) == Some(INACTIVE)) {
+            (false, true) => {
+                self.asleep.fetch_add(1, Ordering::Relaxed);
+            }
+            (true, false) => {
+                self.asleep.fetch_sub(1, Ordering::Relaxed);
+            }
+            _ => {}
         }
+        self.changed.lock().insert(account);
+        Some(before)
     }
 }
 

@@ -6,6 +6,7 @@
 //! | [`page_walk`] | the entries of a page, taken one by one |
 //! | [`visible`] | the part of a feed that is visible |
 //! | [`last_access`] | when accounts last read, and whose feeds were dropped for that |
+//! | [`awake`] | which accounts have feeds here, for a standby that keeps them too |
 //! | [`pending_relations`] | feeds in which some relations are still to be carried out |
 //! | [`horizons`] | how far feeds were shown |
 //! | [`cursor`] | how far a reader has been sent a feed, as text |
@@ -22,6 +23,7 @@
 //! | [`hidden`] | why a feed does not show what belongs in it |
 //! | [`explain`] | why an account has a post in its feeds, or has not |
 
+pub mod awake;
 pub mod change_batch;
 pub mod changes;
 pub mod cursor;
@@ -48,6 +50,7 @@ use crate::feed::unfinished::AuthorChangeMark;
 use crate::graph::Graph;
 use crate::record::Position;
 use crate::record::offsets::{LogPos, Offsets};
+use crate::view::awake::Awakened;
 use crate::view::horizons::Horizons;
 use crate::view::last_access::LastAccess;
 use crate::view::pending_relations::PendingRelations;
@@ -128,6 +131,8 @@ pub struct View {
     pub horizons: Arc<Horizons>,
     /// When accounts were last active.
     pub last_access: Arc<LastAccess>,
+    /// The accounts that were awakened last.
+    pub awakened: Arc<Awakened>,
     /// The accounts whose relations are not carried out yet.
     pub pending_relations: Arc<PendingRelations>,
     /// Edited posts whose boosts are not all decided again.
@@ -150,12 +155,20 @@ impl View {
             windows: Arc::default(),
             horizons: Arc::default(),
             last_access: Arc::default(),
+            awakened: Arc::default(),
             pending_relations: Arc::default(),
             edited: Waiting::default(),
             log: 0.into(),
             place_source: PlaceSource::default(),
             built,
         }
+    }
+
+    /// Of each partition of relations the next that is not in force here, or not carried out in every feed that it concerns. A look that
+    /// is taken afterwards shows the feed with all relations before these, and changes since a cursor list what they did.
+    pub fn in_force(&self) -> Vec<Position> {
+        let seen = || Arc::clone(&self.built.borrow().seen);
+        self.pending_relations.in_force(seen)
     }
 
     /// The windows in force.

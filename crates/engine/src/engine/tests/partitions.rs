@@ -115,15 +115,19 @@ impl World {
             offset: record.stamp.offset,
         };
         let seen = Arc::default();
+        let change = decode(record.words);
+        let engine = &mut self.engine;
         let read = relations::Read {
             log_pos: LogPos::new(position),
+            record: LogPos::new(position),
             timestamp: Some(record.stamp.time),
             seen: &seen,
             again,
             wait: &|_| slackwater_order::hold::OriginHold::default(),
+            kept: &engine.kept,
+            last_access: &engine.view.last_access,
+            awakened: &engine.view.awakened,
         };
-        let change = decode(record.words);
-        let engine = &mut self.engine;
         let backlog = &mut engine.backlog;
         relations::relate(&engine.store, &engine.graph, backlog, &change, &read).unwrap();
     }
