@@ -12,6 +12,14 @@ pub fn now() -> Time {
     Time::from_millis(slackwater_order::time::millis_of(since_1970))
 }
 
+/// How long ago this machine was started, by a clock that never goes back and that runs on while the process, or the machine, is
+/// stopped. Leases are measured by it.
+#[allow(clippy::disallowed_methods)]
+pub fn since_boot() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::try_from(time).unwrap_or(Duration::ZERO)
+}
+
 /// A moment that only serves to measure how long something took.
 #[allow(clippy::disallowed_methods)]
 pub fn stopwatch() -> Instant {

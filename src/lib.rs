@@ -25,6 +25,7 @@
 //! | [`http`] | both APIs and the page as one router and one description, and the bounds on every request |
 //! | [`operator`] | what the service says of itself: metrics, progress; and what other windows would have done |
 //! | [`pipeline`] | the loop that drives it: the log, threads, the clock, dead letters, checkpoints |
+//! | [`cluster`] | this node among others on one Kafka: leases, shards, and relations in force on all nodes |
 //! | [`connector`] | Mastodon's database: changes noted by triggers, and read into records |
 //! | [`compare`] | Mastodon's own homes beside those here: every difference with its reason |
 //! | [`running_service`] | the running service as commands of its machine ask it |
@@ -35,6 +36,7 @@
 
 pub mod api;
 pub mod clock;
+pub mod cluster;
 pub mod compare;
 pub mod config;
 pub mod connector;

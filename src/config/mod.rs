@@ -30,6 +30,7 @@ pub use mistake::{Mistake, Mistakes};
 
 use crate::api::auth::secret::Secret;
 use crate::api::{self, auth};
+use crate::cluster;
 use crate::compare;
 use crate::connector;
 use crate::inbox;
@@ -60,6 +61,8 @@ const LOG_FOLDER: &str = "data/log";
 pub struct Config {
     /// `[log]` and `[kafka]`: the log that records come from.
     pub log: log::Options,
+    /// `[cluster]`: this node among others, if it is one of several.
+    pub cluster: Option<cluster::Options>,
     /// `[feed]`: the folder of feeds, how long feeds are, and how much may wait in memory.
     pub store: store::Options,
     /// `[ordering]`, and of `[feed]` how long things are kept and when they are written. Which log it is, the engine learns when
@@ -114,6 +117,7 @@ impl Config {
         let unflushed = UnflushedShare::of(memory_bytes);
         Config {
             log: log::Options::BuiltIn(built_in::Options::at(LOG_FOLDER)),
+            cluster: None,
             store: store::Options {
                 path: PathBuf::from("data/feeds"),
                 length: 800,

@@ -1,6 +1,7 @@
 //! Configurations as operators write them: the options they become, and the mistakes that are reported.
 
 mod access;
+mod cluster;
 mod environment;
 mod mistakes;
 mod ordering;
@@ -35,6 +36,7 @@ fn environment_of_tests(name: &str) -> Option<String> {
         "SLACKWATER_COMPARE_TOKEN" => Some("volunteers".to_owned()),
         "SLACKWATER_CLIENT_SECRET" => Some("hush".to_owned()),
         "SLACKWATER_CURSOR_KEY" => Some("abcdef0123456789abcdef0123456789".to_owned()),
+        "SLACKWATER_CLUSTER" => Some("0123456789abcdef".to_owned()),
         "SLACKWATER_INBOX_KEY" => Some(keys::RSA.0.to_owned()),
         "SHORT" => Some("hunter2".to_owned()),
         _ => None,
@@ -157,6 +159,7 @@ fn a_file_that_says_everything_means_it() {
         max: 7 * DAY,
     };
     let meant = Config {
+        cluster: None,
         log: log::Options::BuiltIn(built_in::Options {
             activities_keep: year,
             activities_bytes_max: 3 << 29,

@@ -4,6 +4,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | this one | the loop |
+//! | [`among_nodes`] | what it takes from the cluster that its node is part of |
 //! | `checkpoint` | checkpoints and rows, written on a thread of their own |
 //! | `latency` | how long activities take on their way to readers |
 //! | [`due`] | when they are written |
@@ -11,6 +12,7 @@
 //! | `progress` | how far catching up has come, in the service's log and for readers |
 //! | [`settings_mailbox`] | new ordering settings, put in while the loop runs |
 
+pub mod among_nodes;
 mod checkpoint;
 mod dead_letters;
 pub mod due;
@@ -28,6 +30,7 @@ use crate::log::{LogError, LogReader, LogWriter};
 use crate::operator::metrics::Metrics;
 use crate::operator::metrics::pipeline::Step;
 use crate::operator::traces;
+use among_nodes::AmongNodes;
 use checkpoint::{Wait, WriteInProgress};
 use dead_letters::{DeadLetters, Kept};
 use due::Due;
@@ -103,6 +106,8 @@ pub struct Pipeline {
     metrics: Arc<Metrics>,
     due: Due,
     settings_mailbox: SettingsMailbox,
+    /// The cluster, if this node is part of one.
+    among_nodes: Option<AmongNodes>,
     stop: Arc<AtomicBool>,
     threads: usize,
     /// How many partitions the activities topic has.
@@ -155,6 +160,7 @@ impl Pipeline {
             metrics: Arc::default(),
             due: options.due,
             settings_mailbox: SettingsMailbox::default(),
+            among_nodes: None,
             stop: Arc::default(),
             progress: CatchUpProgress::begin(now),
             latency: Latency::begin(now),
@@ -169,6 +175,11 @@ impl Pipeline {
         pipeline.count_lag(&pipeline.log_reader.status());
         pipeline.report_time_in_doubt();
         Ok(pipeline)
+    }
+
+    /// From now on feeds are kept, and count as complete, as the cluster says that this node is part of.
+    pub fn join(&mut self, among_nodes: AmongNodes) {
+        self.among_nodes = Some(among_nodes);
     }
 
     /// Where new ordering settings are put while the loop runs.
@@ -214,7 +225,11 @@ impl Pipeline {
         while !self.stop.load(Ordering::Relaxed) {
             // 1. Take records that have arrived.
             self.take_settings();
-            let settled = self.in_flight.settled();
+            self.take_kept();
+            let mut settled = self.in_flight.settled();
+            if let Some(among_nodes) = &self.among_nodes {
+                settled = among_nodes.settled(settled);
+            }
             let is_idle = self.engine.is_idle();
             let wait = if is_idle { BATCH_WAIT } else { Duration::ZERO };
             let records = self.log_reader.take(BATCH_RECORDS, wait)?;
@@ -381,6 +396,16 @@ impl Pipeline {
     fn take_settings(&mut self) {
         if let Some((windows, patience)) = self.settings_mailbox.take() {
             self.engine.set_ordering(windows, patience, clock::now());
+        }
+    }
+
+    fn take_kept(&mut self) {
+        let kept = self
+            .among_nodes
+            .as_mut()
+            .and_then(AmongNodes::kept_if_changed);
+        if let Some(kept) = kept {
+            self.engine.keep_only(kept);
         }
     }
 

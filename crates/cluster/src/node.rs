@@ -20,7 +20,7 @@ use crate::standing::Standing;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-/// How often a node says that it lives.
+/// How often a node says that it lives, if its lease is not so short that a quarter of it is less.
 pub const BEAT_EVERY: Duration = Duration::from_secs(1);
 /// The shortest time between two records, whatever changes.
 pub const BEATS_APART: Duration = Duration::from_millis(50);
@@ -200,6 +200,11 @@ impl Node {
         self.is_started = true;
     }
 
+    /// The settings that decide feeds and ids are others now.
+    pub fn set_decides(&mut self, decides: String) {
+        self.settings.decides = decides;
+    }
+
     /// The shards that the consumer group gives this node; none if there is no group, so that rendezvous hashing places them.
     pub fn give(&mut self, shards: Option<BTreeSet<u32>>) {
         self.given = shards;
@@ -298,7 +303,7 @@ impl Node {
             } else if self.has_news() {
                 BEATS_APART
             } else {
-                BEAT_EVERY
+                self.beat_every()
             };
             last.plus(wait)
         });
@@ -323,6 +328,11 @@ impl Node {
             serves: of(Role::Serves),
             standby: of(Role::StandsBy),
         }
+    }
+
+    /// The shards that it has, in whatever way.
+    pub fn holdings(&self) -> &Holdings {
+        &self.holdings
     }
 
     /// The shards whose feeds are to be kept here.

@@ -247,6 +247,30 @@ impl Windows {
         }
     }
 
+    /// All of it that decides places, and who gets a post, in a form that is the same for the same windows: how far clocks may be ahead,
+    /// and every pattern if one of them surfaces or drops.
+    pub fn deciding(&self) -> String {
+        let named = self
+            .exact
+            .iter()
+            .map(|(host, window)| (host.to_string(), window));
+        let below = self.below.iter();
+        let below = below.map(|(domain, window)| (format!("*.{domain}"), window));
+        let mut all: Vec<_> = named.chain(below).collect();
+        all.push((String::new(), &self.default));
+        all.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        if !all.iter().any(|(_, window)| window.decides_places()) {
+            all.clear();
+        }
+        let lines = all
+            .iter()
+            .map(|(pattern, window)| match window.decides_places() {
+                true => format!("{pattern} {window:?}\n"),
+                false => format!("{pattern}\n"),
+            });
+        format!("skew {:?}\n{}", self.clock_skew, lines.collect::<String>())
+    }
+
     /// Gives the hosts of a pattern windows of their own. Errors: the same pattern was given some before.
     pub fn set(&mut self, pattern: HostPattern, window: Window) -> Result<(), PatternTaken> {
         let (windows, key) = match pattern {

@@ -5,12 +5,14 @@
 //! `x-kind` names how a text is to be read. The shipped file explains every key at more length.
 
 mod auth;
+mod cluster;
 mod kafka;
 mod ordering;
 mod schema;
 mod value;
 
 pub use auth::{Auth, CURSOR_KEYS_MAX, CursorKeys, Introspection, Jwt, SecretText};
+pub use cluster::{Assignment, Cluster};
 pub use kafka::{Kafka, Setting};
 pub use ordering::{Auto, Ordering, Origin};
 pub(super) use schema::schema;
@@ -30,6 +32,8 @@ pub struct ConfigFile {
     pub log: Log,
     /// How Kafka is reached; used if `log.kind` is `kafka`.
     pub kafka: Kafka,
+    /// This node among others; used if `log.kind` is `kafka`.
+    pub cluster: Option<Cluster>,
     /// How long posts may take.
     pub ordering: Ordering,
     /// What is kept.

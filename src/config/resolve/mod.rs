@@ -1,6 +1,7 @@
 //! From the file as written to the options that each module takes, and the checks that need more than one key.
 
 mod auth;
+mod cluster;
 mod compare;
 mod connector;
 mod feed;
@@ -13,7 +14,7 @@ mod mastodon;
 mod ordering;
 pub(super) mod secret_text;
 
-use super::file::{ConfigFile, Span};
+use super::file::{ConfigFile, LogKind, Span};
 use super::mistake::Mistake;
 use super::validate::Validated;
 use super::{Config, Environment};
@@ -53,9 +54,12 @@ pub(super) fn resolve(
     );
     auth.backend = backend;
     let store = feed::store(&written.feed, default.store);
+    let is_kafka = written.log.kind == Some(LogKind::Kafka);
+    let cluster = resolver.cluster(written.cluster, is_kafka, listen);
     let log = resolver.log(written.log, written.kafka, &store.path);
     Config {
         log,
+        cluster,
         store,
         pipeline,
         listen,

@@ -127,7 +127,7 @@ fn a_mistake_in_a_variable_is_told_under_its_name_with_what_was_meant() {
     check(
         "",
         ("SLACKWATER__HTPP__LISTEN", "x"),
-        "SLACKWATER__HTPP__LISTEN: htpp: found an unknown key; allowed: auth, feed, http, inbox, kafka, log, logging, mastodon, \
+        "SLACKWATER__HTPP__LISTEN: htpp: found an unknown key; allowed: auth, cluster, feed, http, inbox, kafka, log, logging, mastodon, \
          ordering, stream; did you mean SLACKWATER__HTTP?",
     );
     check(

@@ -23,7 +23,7 @@ s.toml:5: ordering.clock_skew: found 30; allowed: a duration such as "30s", "24h
 s.toml:7: feed.length: found 0; allowed: a whole number from 1 to 100000
 s.toml:8: feed.posts_keep: found "1 fortnight"; allowed: a duration such as "30s", "24h" or "30d", from 1h to 10y
 s.toml:10: http.listen: found "0.0.0.0:8787", where anyone could act as the backend; allowed: a loopback address; any other once [auth] has service_tokens
-s.toml:11: speed: found an unknown key; allowed: auth, feed, http, inbox, kafka, log, logging, mastodon, ordering, stream"#,
+s.toml:11: speed: found an unknown key; allowed: auth, cluster, feed, http, inbox, kafka, log, logging, mastodon, ordering, stream"#,
     );
 }
 

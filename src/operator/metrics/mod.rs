@@ -7,6 +7,7 @@
 //! | [`http`] | requests, rejected lines, streams |
 //! | [`mastodon`] | Mastodon's API, and calls of the backend for it |
 //! | [`connector`] | the connector to Mastodon's database |
+//! | [`cluster`] | this node among others: leases, shards |
 //! | [`compare`] | the last daily comparison with Mastodon's homes |
 //! | [`inbox`] | requests to inboxes that are passed on |
 //! | [`origins`] | single origins, as they are when they are asked for |
@@ -16,6 +17,7 @@
 //! | [`histogram`] | times, counted without a lock |
 //! | [`text_format`] | the format of the text that metrics are read in |
 
+pub mod cluster;
 pub mod compare;
 pub mod connector;
 pub mod feeds;
@@ -30,6 +32,7 @@ pub mod pipeline;
 pub mod process;
 pub mod text_format;
 
+use cluster::ClusterMetrics;
 use compare::CompareMetrics;
 use connector::ConnectorMetrics;
 use feeds::FeedMetrics;
@@ -70,6 +73,8 @@ pub struct Metrics {
     pub compare: CompareMetrics,
     /// Requests to inboxes.
     pub inbox: InboxMetrics,
+    /// This node among others.
+    pub cluster: ClusterMetrics,
     /// The build, the memory that may be used, the disks.
     pub machine: MachineMetrics,
 }
@@ -88,6 +93,7 @@ impl Default for Metrics {
             connector: ConnectorMetrics::default(),
             compare: CompareMetrics::default(),
             inbox: InboxMetrics::default(),
+            cluster: ClusterMetrics::default(),
             machine: MachineMetrics::default(),
         };
         metrics.register();
@@ -137,6 +143,7 @@ impl Metrics {
         self.connector.register(r);
         self.compare.register(r);
         self.inbox.register(r);
+        self.cluster.register(r);
     }
 }
 

@@ -5,15 +5,20 @@ use crate::beat::{Beat, VERSION};
 use crate::moment::Moment;
 use crate::serving::Role;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 impl Node {
+    pub(super) fn beat_every(&self) -> Duration {
+        BEAT_EVERY.min(self.settings.lease / 4)
+    }
+
     pub(super) fn is_due(&self, now: Moment) -> bool {
         let Some(last) = self.last_sent else {
             return true;
         };
         let waits = self.proof_wanted.is_some() && last.plus(PROOFS_APART) <= now;
         let news = || last.plus(BEATS_APART) <= now && self.has_news();
-        last.plus(BEAT_EVERY) <= now || waits || news()
+        last.plus(self.beat_every()) <= now || waits || news()
     }
 
     /// Whether there is something to say that others act on.

@@ -1,0 +1,254 @@
+//! This node among others on one Kafka: it says that it lives, learns who the others are, and knows for which accounts it may answer.
+//!
+//! What is decided is decided in [`slackwater_cluster`], by records, answers and moments. Here it meets the topic, the clock and the
+//! threads that answer requests.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | this one | [`Cluster`], the handle that requests ask |
+//! | [`turns`] | the thread that reads what the nodes say, and says what this one does |
+//! | `counting` | what the metrics say of it |
+//! | [`agreement`] | the hash of all that decides feeds and ids |
+//! | [`status`] | the nodes and their shards, for people and backends |
+
+pub mod agreement;
+mod counting;
+mod options;
+pub mod status;
+pub mod turns;
+
+pub use options::{Assignment, Options};
+
+use crate::api::auth::secret::Secret;
+use crate::clock;
+use parking_lot::Mutex;
+use slackwater_cluster::barrier::Barrier;
+use slackwater_cluster::moment::Moment;
+use slackwater_cluster::node::{Barred, Node, Route, Settings};
+use slackwater_cluster::serving::{self, Role, Serving};
+use slackwater_cluster::shard::{AccountHash, ShardSet};
+use slackwater_engine::record::Position;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
+use tokio::sync::watch;
+use turns::Event;
+
+/// How long an account that is claimed for a request may take until it is answered for here.
+pub const CLAIM_WAIT: Duration = Duration::from_secs(2);
+
+/// The cluster as this node knows it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Cluster(Arc<Inner>);
+
+/// The right to show feeds of an account, or of nobody, given at one moment.
+#[derive(Clone, Debug)]
+pub struct Permit {
+    cluster: Cluster,
+    permit: serving::Permit,
+}
+
+#[derive(Debug)]
+struct Inner {
+    node: Mutex<Node>,
+    secret: Secret,
+    /// What this node may answer for. A newer value is sent before the record that says so is.
+    serving: watch::Sender<Serving>,
+    kept: watch::Sender<ShardSet>,
+    settled_elsewhere: watch::Sender<Option<i64>>,
+    /// Changes whenever a record was read or this node came further.
+    changed: watch::Sender<()>,
+    barred: watch::Sender<Option<Barred>>,
+    events: SyncSender<Event>,
+}
+
+/// This moment, by the clock that leases are measured by.
+pub fn moment() -> Moment {
+    Moment::from_millis(u64::try_from(clock::since_boot().as_millis()).unwrap_or(u64::MAX))
+}
+
+impl Cluster {
+    fn new(settings: Settings, secret: Secret, shards: u32, events: SyncSender<Event>) -> Cluster {
+        let none = ShardSet {
+            shards,
+            of: BTreeSet::new(),
+        };
+        Cluster(Arc::new(Inner {
+            node: Mutex::new(Node::new(settings, shards)),
+            secret,
+            serving: watch::Sender::new(Serving::default()),
+            kept: watch::Sender::new(none),
+            settled_elsewhere: watch::Sender::new(None),
+            changed: watch::Sender::new(()),
+            barred: watch::Sender::new(None),
+            events,
+        }))
+    }
+
+    /// Where the requests of an account go.
+    pub fn route(&self, account: &str) -> Route {
+        let (account, now) = (AccountHash::of(account), moment());
+        // Mostly it is here, and nobody has to wait for the node's turn.
+        if self.0.serving.borrow().role(account, now) == Some(Role::Serves) {
+            return Route::Here(Role::Serves);
+        }
+        self.0.node.lock().route(account, now)
+    }
+
+    /// The right to show an account's feeds, if this node may answer for it: as its node, or in its node's place.
+    pub fn permit(&self, account: &str) -> Option<Permit> {
+        self.permit_for(Some(AccountHash::of(account)))
+    }
+
+    /// The right to show feeds of nobody: public ones, and those of hashtags.
+    pub fn permit_of_shared(&self) -> Option<Permit> {
+        self.permit_for(None)
+    }
+
+    fn permit_for(&self, account: Option<AccountHash>) -> Option<Permit> {
+        let permit = self.0.serving.borrow().permit(account, moment())?;
+        Some(Permit {
+            cluster: self.clone(),
+            permit,
+        })
+    }
+
+    /// Makes this node answer for an account whose nodes cannot be reached. None if it does not within [`CLAIM_WAIT`].
+    pub async fn claim(&self, account: &str) -> Option<Permit> {
+        let hash = AccountHash::of(account);
+        self.0.node.lock().claim(hash, moment());
+        self.poke();
+        let mut serving = self.0.serving.subscribe();
+        let may = |serving: &Serving| serving.role(hash, moment()).is_some();
+        let claimed = tokio::time::timeout(CLAIM_WAIT, serving.wait_for(may)).await;
+        claimed.ok()?.ok()?;
+        self.permit(account)
+    }
+
+    /// A connection to a node failed: it is asked last for some seconds.
+    pub fn mark_away(&self, node: &str) {
+        self.0.node.lock().mark_away(node, moment());
+        self.poke();
+    }
+
+    /// The secret that requests between nodes are signed with.
+    pub fn secret(&self) -> &Secret {
+        &self.0.secret
+    }
+
+    /// Waits until relations that were appended before are in force on every node that may show their accounts. Each is the account and
+    /// the position of its record. It waits for ever if a node never gets there.
+    pub async fn in_force<'a>(&self, relations: impl IntoIterator<Item = (&'a str, Position)>) {
+        let now = moment();
+        let records = relations.into_iter().map(|(account, position)| {
+            let partition = u32::try_from(position.partition).unwrap_or(u32::MAX);
+            (account, partition, position.offset)
+        });
+        let barrier = Barrier::new(records, now);
+        let mut changed = self.0.changed.subscribe();
+        self.0.node.lock().want_proof(now);
+        self.poke();
+        while !self.0.node.lock().is_in_force(&barrier) {
+            // The sender lives as long as this.
+            let _ = changed.changed().await;
+        }
+    }
+
+    /// Why this node shows no feeds, if it does not.
+    pub fn trouble(&self) -> Option<String> {
+        let reason = match *self.0.barred.borrow() {
+            Some(Barred::Superseded) => "another process runs under the name of this node",
+            Some(Barred::Differs) => {
+                "the settings that decide feeds and ids are not those of the oldest node: feed.length, \
+                 feed.boost_repeat_after, ordering.place, ordering.clock_skew, and origins that surface or drop"
+            }
+            None if !self.0.serving.borrow().is_leased(moment()) => {
+                "Kafka does not give back what this node says, or its relations are still being read"
+            }
+            None => return None,
+        };
+        Some(reason.to_owned())
+    }
+
+    /// Waits until another process has taken the name of this node.
+    pub async fn superseded(&self) {
+        let mut barred = self.0.barred.subscribe();
+        let is_it = |barred: &Option<Barred>| *barred == Some(Barred::Superseded);
+        // The sender lives as long as this.
+        let _ = barred.wait_for(is_it).await;
+    }
+
+    /// Whether this node does the work of this name, which one node at a time does.
+    pub fn works(&self, work: &str) -> bool {
+        self.0.node.lock().works(work, moment())
+    }
+
+    /// The shards whose feeds are to be kept here.
+    pub fn kept(&self) -> watch::Receiver<ShardSet> {
+        self.0.kept.subscribe()
+    }
+
+    /// All that arrived at another node before this is in the log, in milliseconds since 1970.
+    pub fn settled_elsewhere(&self) -> watch::Receiver<Option<i64>> {
+        self.0.settled_elsewhere.subscribe()
+    }
+
+    /// The settings that decide feeds and ids are others now.
+    pub fn set_decides(&self, decides: String) {
+        self.0.node.lock().set_decides(decides);
+        self.poke();
+    }
+
+    /// Gives the shards of this node away, and says so. It takes some seconds at most.
+    pub async fn leave(&self) {
+        self.0.node.lock().leave(moment());
+        self.poke();
+        let mut changed = self.0.changed.subscribe();
+        let leaving = async {
+            while !self.0.node.lock().has_left() {
+                let _ = changed.changed().await;
+            }
+        };
+        let wait = slackwater_cluster::node::LEAVE_WAIT + Duration::from_secs(1);
+        if tokio::time::timeout(wait, leaving).await.is_err() {
+            tracing::warn!(
+                "Kafka did not take in time that this node leaves: its shards are taken when its lease is over"
+            );
+        }
+        // A full queue is read anyway.
+        let _ = self.0.events.try_send(Event::Stop);
+    }
+
+    fn poke(&self) {
+        let _ = self.0.events.try_send(Event::Poke);
+    }
+}
+
+impl Permit {
+    /// Whether what was looked at with it may be shown.
+    pub fn is_good(&self) -> bool {
+        self.cluster
+            .0
+            .serving
+            .borrow()
+            .is_good(self.permit, moment())
+    }
+
+    /// Waits until it is not good any more.
+    pub async fn ended(&self) {
+        let mut serving = self.cluster.0.serving.subscribe();
+        loop {
+            let left = {
+                let serving = serving.borrow_and_update();
+                let now = moment();
+                if !serving.is_good(self.permit, now) {
+                    return;
+                }
+                serving.lease_until.map(|until| until.since(now))
+            };
+            // The sender lives as long as this.
+            let _ = tokio::time::timeout(left.unwrap_or_default(), serving.changed()).await;
+        }
+    }
+}

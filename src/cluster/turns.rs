@@ -1,0 +1,230 @@
+//! The thread that reads what the nodes say, and says what this one does.
+
+use super::counting::Counting;
+use super::{Cluster, Inner, Options, moment};
+use crate::operator::metrics::Metrics;
+use slackwater_cluster::beat::{Beat, Speaks};
+use slackwater_cluster::catch_up::Ends;
+use slackwater_cluster::moment::Moment;
+use slackwater_cluster::node::{Node, Progress, Settings};
+use slackwater_engine::record::{Position, Topic};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
+
+/// The events that may wait for the thread. Whoever reads the topic waits when there are more.
+const EVENTS_MAX: usize = 1_024;
+/// The events that are taken in before the thread says something.
+const EVENTS_AT_ONCE: usize = 256;
+/// How soon it is noticed that relations are carried out, if nothing else is.
+const LOOK_EVERY: Duration = Duration::from_millis(25);
+
+/// What the thread is told.
+#[derive(Debug)]
+pub enum Event {
+    /// A record of the topic, in the order of offsets.
+    Record {
+        /// Its offset.
+        offset: i64,
+        /// The name of a node.
+        key: String,
+        /// What it said; none if the record removes that.
+        value: Option<Vec<u8>>,
+    },
+    /// The topic was read up to where it ended at the start.
+    Started,
+    /// The shards that the consumer group gives this node.
+    Given(BTreeSet<u32>),
+    /// Where relations end, asked for at a moment; none if the log does not answer.
+    Ends(Moment, Option<Vec<Position>>),
+    /// Something may have changed.
+    Poke,
+    /// The node has left.
+    Stop,
+}
+
+/// What a node has around it.
+pub struct Around {
+    /// How far it has come with the log.
+    pub progress: Box<dyn Fn() -> Progress + Send>,
+    /// Appends a record to the topic, under the name of the node. It does not block.
+    pub say: Box<dyn FnMut(&str, Vec<u8>) + Send>,
+    /// What counts what becomes of it.
+    pub metrics: Arc<Metrics>,
+    /// Asks the log where relations end, and tells by [`Event::Ends`]. It does not block.
+    pub ask_ends: Box<dyn FnMut(Moment) + Send>,
+}
+
+/// Events to tell the thread of. Cheap to clone.
+pub type Events = SyncSender<Event>;
+
+/// A node that is not driven yet.
+#[derive(Debug)]
+pub struct Undriven {
+    /// Its handle.
+    pub cluster: Cluster,
+    /// What it is told of what happens around it.
+    pub events: Events,
+    received: Receiver<Event>,
+}
+
+/// A node of these options, in a cluster of so many shards. `run` is a name that no other process has; `decides` the hash of what decides
+/// feeds and ids; `candidate_for` the work of which there is one in the cluster and which this node would do.
+pub fn node(
+    options: &Options,
+    run: String,
+    decides: String,
+    candidate_for: BTreeSet<String>,
+    shards: u32,
+) -> Undriven {
+    let (events, received) = sync_channel(EVENTS_MAX);
+    let address = options.advertise.as_str().trim_end_matches('/');
+    let settings = Settings {
+        node: options.node.clone(),
+        run,
+        address: address.to_owned(),
+        lease: options.lease,
+        standbys: options.standbys,
+        decides,
+        speaks: Speaks::default(),
+        candidate_for,
+        program: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let secret = options.secret.clone();
+    Undriven {
+        cluster: Cluster::new(settings, secret, shards, events.clone()),
+        events,
+        received,
+    }
+}
+
+impl Undriven {
+    /// Drives the node on a thread of its own until it has left.
+    ///
+    /// Errors: the thread cannot be started.
+    pub fn drive(self, around: Around) -> std::io::Result<Cluster> {
+        let cluster = self.cluster.clone();
+        let mut turns = Turns {
+            cluster: self.cluster,
+            counting: Counting::new(Arc::clone(&around.metrics)),
+            around,
+            asked: None,
+        };
+        let received = self.received;
+        std::thread::Builder::new()
+            .name("cluster".to_owned())
+            .spawn(move || turns.run(&received))?;
+        Ok(cluster)
+    }
+}
+
+struct Turns {
+    cluster: Cluster,
+    around: Around,
+    counting: Counting,
+    /// When the log was asked where relations end, if it has not answered.
+    asked: Option<Moment>,
+}
+
+impl Turns {
+    fn run(&mut self, received: &Receiver<Event>) {
+        loop {
+            let wait = self.turn();
+            let mut event = match received.recv_timeout(wait) {
+                Ok(event) => event,
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            for _ in 0..EVENTS_AT_ONCE {
+                if matches!(event, Event::Stop) {
+                    return;
+                }
+                self.take(event);
+                match received.try_recv() {
+                    Ok(next) => event = next,
+                    Err(_) => break,
+                }
+            }
+        }
+    }
+
+    /// Does what is due, and returns how long there is nothing to do.
+    fn turn(&mut self) -> Duration {
+        let progress = (self.around.progress)();
+        let inner = &self.cluster.0;
+        let mut node = inner.node.lock();
+        node.advance(progress);
+        let now = moment();
+        let beat = node.turn(now);
+        publish(inner, &node);
+        self.counting.turn(&node, now);
+        let ask = node.asks_ends() && self.asked.is_none();
+        let wait = node.next_turn(now).since(now).min(LOOK_EVERY);
+        let name = beat.as_ref().map(|beat| beat.node.clone());
+        drop(node);
+        // Whoever reads the record counts on what was published before it.
+        if let Some((name, beat)) = name.zip(beat.as_ref().map(Beat::encode)) {
+            (self.around.say)(&name, beat);
+        }
+        if ask {
+            let now = moment();
+            self.asked = Some(now);
+            (self.around.ask_ends)(now);
+        }
+        inner.changed.send_replace(());
+        wait
+    }
+
+    fn take(&mut self, event: Event) {
+        let inner = &self.cluster.0;
+        match event {
+            Event::Record { offset, key, value } => {
+                let mut node = inner.node.lock();
+                let read = node.read(offset, &key, value.as_deref(), moment());
+                self.counting.read(&node);
+                drop(node);
+                if let Err(error) = read {
+                    tracing::warn!(offset, %key, %error, "record {offset} of the nodes topic, keyed {key:?}, is none of a node that is understood: {error}");
+                }
+            }
+            Event::Started => inner.node.lock().start(),
+            Event::Given(shards) => inner.node.lock().give(Some(shards)),
+            Event::Ends(asked, ends) => {
+                self.asked = None;
+                if let Some(ends) = ends {
+                    inner.node.lock().ends(asked, &ends_of(&ends));
+                }
+            }
+            Event::Poke | Event::Stop => {}
+        }
+    }
+}
+
+/// Publishes what changed, for the threads that answer requests and for the pipeline.
+fn publish(inner: &Inner, node: &Node) {
+    fn put<T: PartialEq>(to: &tokio::sync::watch::Sender<T>, value: T) {
+        to.send_if_modified(|there| {
+            let is_new = *there != value;
+            if is_new {
+                *there = value;
+            }
+            is_new
+        });
+    }
+    put(&inner.serving, node.serving());
+    put(&inner.kept, node.kept());
+    put(&inner.settled_elsewhere, node.settled_elsewhere());
+    put(&inner.barred, node.barred());
+}
+
+/// The ends of the partitions of relationships.
+pub fn ends_of(positions: &[Position]) -> Ends {
+    let relations = positions
+        .iter()
+        .filter(|position| position.topic == Topic::Relationships);
+    let partition = |position: &Position| u32::try_from(position.partition).ok();
+    relations
+        .filter_map(|position| Some((partition(position)?, position.offset)))
+        .collect()
+}
