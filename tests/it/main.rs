@@ -54,6 +54,7 @@ mod mastodon_mock;
 mod merge_rules;
 mod metrics;
 mod nginx;
+mod nodes_topic;
 mod objects;
 mod old_data;
 mod operate;

@@ -21,6 +21,9 @@ pub struct Kafka {
     /// The topic for records that could not be used.
     #[schemars(extend("x-kind" = "topic"))]
     pub dead_letters: Option<String>,
+    /// The topic in which the nodes of a cluster say what each serves: one partition, compacted.
+    #[schemars(extend("x-kind" = "topic"))]
+    pub nodes: Option<String>,
     /// The consumer group.
     #[schemars(length(min = 1))]
     pub group: Option<String>,

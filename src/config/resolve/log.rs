@@ -74,6 +74,8 @@ impl Resolver<'_> {
             activities: written.activities.unwrap_or(default.activities),
             relationships: written.relationships.unwrap_or(default.relationships),
             dead_letters: written.dead_letters.unwrap_or(default.dead_letters),
+            nodes: written.nodes.unwrap_or(default.nodes),
+            node: None,
             group: written.group.unwrap_or(default.group),
             client,
         };
@@ -81,6 +83,7 @@ impl Resolver<'_> {
             ("kafka.activities", &kafka.activities),
             ("kafka.relationships", &kafka.relationships),
             ("kafka.dead_letters", &kafka.dead_letters),
+            ("kafka.nodes", &kafka.nodes),
         ];
         for (nth, (key, topic)) in topics.iter().enumerate() {
             if let Some((other, _)) = topics.iter().take(nth).find(|(_, it)| it == topic) {

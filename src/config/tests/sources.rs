@@ -12,6 +12,7 @@ fn kafka_settings_are_passed_through_as_text() {
         activities = "a"
         relationships = "r"
         dead_letters = "d"
+        nodes = "n"
         group = "g"
         [kafka.client]
         "security.protocol" = "sasl_plaintext"
@@ -39,6 +40,8 @@ fn kafka_settings_are_passed_through_as_text() {
         activities: "a".into(),
         relationships: "r".into(),
         dead_letters: "d".into(),
+        nodes: "n".into(),
+        node: None,
         group: "g".into(),
         client: client.into_iter().map(pair).collect(),
     };

@@ -116,7 +116,11 @@ impl LetterLog for Letters {
         let name = &self.options.dead_letters;
         let metadata = self.client.fetch_metadata(None, QUESTION_WAIT);
         let metadata = metadata.map_err(|source| self.unreachable(source))?;
-        let count = topics::partitions_of(&metadata, &self.options, name, "", WHAT)?;
+        let creation = topics::Creation {
+            partitions: 8,
+            settings: "",
+        };
+        let count = topics::partitions_of(&metadata, &self.options, name, &creation, WHAT)?;
         let offsets = |partition: i32| {
             let ends = self.client.fetch_watermarks(name, partition, QUESTION_WAIT);
             let (first, next) = ends.map_err(|source| self.unreachable(source))?;

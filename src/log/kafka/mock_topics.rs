@@ -20,6 +20,7 @@ pub(super) fn mock() -> (MockCluster<'static, DefaultProducerContext>, Options) 
         &options.activities,
         &options.relationships,
         &options.dead_letters,
+        &options.nodes,
     ] {
         cluster.create_topic(topic, 1, 1).unwrap();
     }

@@ -9,6 +9,7 @@
 //! | `topic_identity` | the check by the last records that were taken |
 //! | `consumer_client` | librdkafka's consumer: settings, offsets, records, errors |
 //! | `producer` | [`Producer`], which answers when the broker has accepted a record |
+//! | `nodes_topic` | [`NodesTopic`], in which the nodes of a cluster say what each serves |
 //! | `letters` | [`Letters`], the dead letters, read with a client of their own |
 //! | `examination` | what a broker says of itself and its topics to somebody who looks |
 //! | `topics` | how many partitions the topics have, and whether their settings are fit |
@@ -23,6 +24,7 @@ mod examination;
 mod letters;
 #[cfg(test)]
 mod mock_topics;
+mod nodes_topic;
 mod poll_thread;
 mod producer;
 mod settings;
@@ -34,6 +36,7 @@ pub use cluster::{cluster_id, ends_now};
 pub use consumer::Consumer;
 pub use examination::{Clock, Examination, NotExamined, examine};
 pub use letters::Letters;
+pub use nodes_topic::{NodeRecord, NodesTopic};
 pub use producer::Producer;
 pub use settings::{WrongSetting, wrong_settings, wrong_together};
 
@@ -93,6 +96,10 @@ pub struct Options {
     pub relationships: String,
     /// The topic for records that could not be used.
     pub dead_letters: String,
+    /// The topic in which the nodes of a cluster say what each serves. Without a cluster it is not used.
+    pub nodes: String,
+    /// The name of this node in its cluster; none without one. Kafka's own logs and tools show clients by it.
+    pub node: Option<String>,
     /// The group under which offsets are committed, for lag tools only. Nothing is read back from it.
     pub group: String,
     /// Any librdkafka setting by its own name. It wins over ours, except those this folder relies on:
@@ -107,6 +114,8 @@ impl Default for Options {
             activities: "slackwater.activities".to_owned(),
             relationships: "slackwater.relationships".to_owned(),
             dead_letters: "slackwater.dead-letters".to_owned(),
+            nodes: "slackwater.nodes".to_owned(),
+            node: None,
             group: "slackwater".to_owned(),
             client: BTreeMap::new(),
         }
@@ -121,6 +130,8 @@ impl std::fmt::Debug for Options {
             .field("activities", &self.activities)
             .field("relationships", &self.relationships)
             .field("dead_letters", &self.dead_letters)
+            .field("nodes", &self.nodes)
+            .field("node", &self.node)
             .field("group", &self.group)
             .field("client", &settings)
             .finish()
@@ -160,7 +171,10 @@ impl Options {
             }
         }
         let mut settings = ClientConfig::new();
-        settings.set("client.id", "slackwater");
+        match &self.node {
+            None => settings.set("client.id", "slackwater"),
+            Some(node) => settings.set("client.id", format!("slackwater-{node}")),
+        };
         // With this, a broker that comes back is found within seconds, not after the ten of the default.
         settings.set("reconnect.backoff.max.ms", "3000");
         for (name, value) in defaults {
@@ -210,13 +224,15 @@ pub enum KafkaError {
     /// A topic does not exist.
     #[error(
         "topic {topic} does not exist at {brokers}, or these credentials may not see it. Create it: kafka-topics.sh \
-         --bootstrap-server {brokers} --create --topic {topic} --partitions 8{settings}"
+         --bootstrap-server {brokers} --create --topic {topic} --partitions {partitions}{settings}"
     )]
     TopicMissing {
         /// Its name.
         topic: String,
         /// Where it was looked for.
         brokers: String,
+        /// How many partitions it should have.
+        partitions: u32,
         /// The rest of the command that creates it.
         settings: &'static str,
     },
@@ -226,6 +242,17 @@ pub enum KafkaError {
          1024: create it anew with 8, say, and copy the records by key"
     )]
     PartitionCount {
+        /// Its name.
+        topic: String,
+        /// How many partitions it has.
+        found: usize,
+    },
+    /// The topic of the nodes has not one partition, in which all nodes read the same order.
+    #[error(
+        "topic {topic} has {found} partitions, and the nodes of a cluster must all read one order: create it anew with 1, \
+         or write another name as [kafka] nodes"
+    )]
+    NodesPartitions {
         /// Its name.
         topic: String,
         /// How many partitions it has.

@@ -87,8 +87,13 @@ pub(super) fn read_partitions<C: ClientContext>(
         source: Box::new(source),
     };
     let metadata = client.fetch_metadata(None, timeout).map_err(unreachable)?;
-    let count =
-        |name, settings| partitions_of(&metadata, options, name, settings, "for its topics");
+    let count = |name, settings| {
+        let creation = Creation {
+            partitions: 8,
+            settings,
+        };
+        partitions_of(&metadata, options, name, &creation, "for its topics")
+    };
     let mut partitions = Partitions::new();
     for topic in Topic::ALL {
         let name = options.topic_name(topic);
@@ -103,19 +108,28 @@ pub(super) fn read_partitions<C: ClientContext>(
     Ok(partitions)
 }
 
-/// How many partitions a topic has. `settings` are the options for creating it, and `what` was asked. Errors: it is not there, or its
-/// broker does not say.
+/// How a topic that is missing is to be created.
+pub(super) struct Creation {
+    /// With how many partitions.
+    pub(super) partitions: u32,
+    /// The options of the command behind them.
+    pub(super) settings: &'static str,
+}
+
+/// How many partitions a topic has. If it is not there, the error says how to create it. `what` was asked. Errors: it is not there,
+/// or its broker does not say.
 pub(super) fn partitions_of(
     metadata: &Metadata,
     options: &Options,
     name: &str,
-    settings: &'static str,
+    creation: &Creation,
     what: &'static str,
 ) -> Result<usize, KafkaError> {
     let missing = || KafkaError::TopicMissing {
         topic: name.to_owned(),
         brokers: options.address(),
-        settings,
+        partitions: creation.partitions,
+        settings: creation.settings,
     };
     let found = metadata.topics().iter().find(|topic| topic.name() == name);
     let found = found.ok_or_else(missing)?;
@@ -166,10 +180,20 @@ pub(super) type Settings = BTreeMap<Topic, BTreeMap<String, String>>;
 
 /// Reads the topics' settings from the broker. It must not be called from async code, since it runs its own executor.
 pub(super) fn describe(options: &Options) -> Result<Settings, String> {
+    let described = describe_named(options, &Topic::ALL.map(|topic| options.topic_name(topic)))?;
+    Ok(Topic::ALL.into_iter().zip(described).collect())
+}
+
+/// The settings of topics by their names, in the same order. It must not be called from async code either.
+pub(super) fn describe_named(
+    options: &Options,
+    names: &[&str],
+) -> Result<Vec<BTreeMap<String, String>>, String> {
     let config = options.settings(&[], &[]).map_err(|e| e.to_string())?;
     let admin = AdminClient::from_config_and_context(&config, Listener::default())
         .map_err(|e| e.to_string())?;
-    let resources = Topic::ALL.map(|topic| ResourceSpecifier::Topic(options.topic_name(topic)));
+    let resources = names.iter().map(|name| ResourceSpecifier::Topic(name));
+    let resources: Vec<_> = resources.collect();
     let patience = AdminOptions::new().request_timeout(Some(QUESTION_WAIT));
     let answer = tokio::runtime::Builder::new_current_thread()
         .build()
@@ -182,11 +206,18 @@ pub(super) fn describe(options: &Options) -> Result<Settings, String> {
             .filter_map(|entry| Some((entry.name.clone(), entry.value.clone()?)))
             .collect()
     };
-    Topic::ALL
+    answer
         .into_iter()
-        .zip(answer)
-        .map(|(topic, resource)| Ok((topic, values(&resource.map_err(|e| e.to_string())?))))
+        .map(|resource| Ok(values(&resource.map_err(|e| e.to_string())?)))
         .collect()
+}
+
+/// The command that changes a setting of a topic.
+pub(super) fn alter(options: &Options, topic: &str, change: &str) -> String {
+    format!(
+        "kafka-configs.sh --bootstrap-server {} --alter --entity-type topics --entity-name {topic} --add-config {change}",
+        options.address(),
+    )
 }
 
 /// What is wrong with the settings, each with the way to mend it. A setting that is not given has Kafka's default.
@@ -198,13 +229,7 @@ pub(super) fn complaints(options: &Options, settings: &Settings) -> Vec<String> 
             .map_or(default, String::as_str)
             .to_owned()
     };
-    let mend = |topic: Topic, change: &str| {
-        format!(
-            "kafka-configs.sh --bootstrap-server {} --alter --entity-type topics --entity-name {} --add-config {change}",
-            options.address(),
-            options.topic_name(topic)
-        )
-    };
+    let mend = |topic: Topic, change: &str| alter(options, options.topic_name(topic), change);
     let mut complaints = Vec::new();
     let activities = &options.activities;
     let stamped = setting(Topic::Activities, "message.timestamp.type", "CreateTime");
