@@ -51,6 +51,7 @@ mod letters;
 mod logs;
 mod mastodon;
 mod mastodon_mock;
+mod member;
 mod merge_rules;
 mod metrics;
 mod nginx;

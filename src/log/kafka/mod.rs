@@ -9,6 +9,7 @@
 //! | `topic_identity` | the check by the last records that were taken |
 //! | `consumer_client` | librdkafka's consumer: settings, offsets, records, errors |
 //! | `producer` | [`Producer`], which answers when the broker has accepted a record |
+//! | `member` | [`Member`], a member of the group that shares out the shards, and fetches nothing |
 //! | `nodes_topic` | [`NodesTopic`], in which the nodes of a cluster say what each serves |
 //! | `letters` | [`Letters`], the dead letters, read with a client of their own |
 //! | `examination` | what a broker says of itself and its topics to somebody who looks |
@@ -22,6 +23,7 @@ mod consumer;
 mod consumer_client;
 mod examination;
 mod letters;
+mod member;
 #[cfg(test)]
 mod mock_topics;
 mod nodes_topic;
@@ -36,6 +38,7 @@ pub use cluster::{cluster_id, ends_now};
 pub use consumer::Consumer;
 pub use examination::{Clock, Examination, NotExamined, examine};
 pub use letters::Letters;
+pub use member::{Assignment, Member, MemberOptions};
 pub use nodes_topic::{NodeRecord, NodesTopic};
 pub use producer::Producer;
 pub use settings::{WrongSetting, wrong_settings, wrong_together};
