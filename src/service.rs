@@ -1,5 +1,6 @@
 //! The service started, run and stopped: everything else is told what it needs here.
 
+mod cluster;
 pub mod collector;
 mod connection;
 mod cursor_key;
@@ -19,6 +20,7 @@ use crate::api::Shutdown;
 use crate::api::auth::Auth;
 use crate::api::auth::registered::TokenRegister;
 use crate::api::state::AppState;
+use crate::cluster::Cluster;
 use crate::config::settings::Settings;
 use crate::config::{Config, memory};
 use crate::connector;
@@ -28,11 +30,13 @@ use crate::inbox::passage::requests_max;
 use crate::log::{self, LogWriter};
 use crate::pipeline::PipelineError;
 use crate::pipeline::settings_mailbox::SettingsMailbox;
+use cluster::Joined;
 use cursor_key::sealed;
 use error::{ServiceError, broken, pipeline_error};
 use listener::Listener;
 use open::open;
 use reload::Watch;
+use slackwater_engine::kept::Kept;
 use slackwater_engine::view::View;
 use socket::Waits;
 use std::io::IsTerminal;
@@ -72,6 +76,8 @@ pub struct Service {
     http: JoinHandle<()>,
     shutdown: Shutdown,
     log_writer: LogWriterToClose,
+    /// The other nodes, if this is one of several.
+    cluster: Option<Joined>,
     /// The data folder.
     folder: String,
 }
@@ -102,11 +108,15 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
     // Before anything is opened.
     let files_max = descriptors::raise();
     let (folder, log) = (config.store.clone(), config.log.clone());
-    let options = config.pipeline.clone();
+    let mut options = config.pipeline.clone();
+    if config.cluster.is_some() {
+        // Until the cluster says whose feeds are kept here, none are made.
+        options.engine.kept = Kept::nobody();
+    }
     tracing::info!("opening the log and the data folder");
     // Opening blocks: on sled's recovery, and on a broker that does not answer.
     let opened = tokio::task::spawn_blocking(move || open(folder, &log, options, runtime));
-    let (pipeline, log_writer) = opened.await.map_err(|e| broken("opening", &e))??;
+    let (mut pipeline, log_writer) = opened.await.map_err(|e| broken("opening", &e))??;
 
     let listen = config.listen;
     let cannot = |source| ServiceError::Listen { listen, source };
@@ -125,6 +135,10 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
     machine.watch_folder("feeds", config.store.path.clone());
     if let log::Options::BuiltIn(log) = &config.log {
         machine.watch_folder("log", log.path.clone());
+    }
+    let cluster = cluster::join(&config, address, &mut pipeline, &state, &log_writer).await?;
+    if let Some(joined) = &cluster {
+        state.placement = Some(Arc::new(joined.cluster.clone()));
     }
     state.view.log = sealed(&state.view.log, &config)?;
     let reload = pipeline.settings_mailbox();
@@ -191,6 +205,7 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
         http,
         shutdown,
         log_writer: LogWriterToClose(log_writer),
+        cluster,
         folder: config.store.path.display().to_string(),
     })
 }
@@ -201,14 +216,29 @@ impl Service {
         &self.state
     }
 
-    /// Waits until the pipeline ends by itself, which it only does if something failed.
+    /// Waits until the service ends by itself: something failed, or another process took the name of this node.
     pub async fn ended(&mut self) {
-        // A sender dropped without a word means that the thread is gone: ended too.
-        let _ = (&mut self.ended).await;
+        let superseded = async {
+            match &self.cluster {
+                Some(joined) => joined.cluster.superseded().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            // A sender dropped without a word means that the thread is gone: ended too.
+            _ = &mut self.ended => {}
+            () = superseded => {}
+        }
     }
 
     /// Finishes what is in hand, writes a last checkpoint and closes everything. Errors: why the pipeline ended.
     pub async fn stop(mut self) -> Result<(), ServiceError> {
+        let cluster = self.cluster.as_ref().map(|joined| &joined.cluster);
+        let is_superseded = cluster.is_some_and(Cluster::is_superseded);
+        if let Some(cluster) = cluster {
+            // While it still answers: others take its shards first.
+            cluster.leave().await;
+        }
         self.stop_http.cancel();
         self.shutdown.stopping.cancel();
         self.shutdown.streams.close();
@@ -228,10 +258,19 @@ impl Service {
         let ended = tokio::task::spawn_blocking(move || pipeline.join())
             .await
             .map_err(|e| broken("stopping", &e))?;
-        let log_writer = self.log_writer.0;
-        tokio::task::spawn_blocking(move || log_writer.close())
+        let (log_writer, cluster) = (self.log_writer.0, self.cluster);
+        let closing = move || {
+            log_writer.close();
+            if let Some(joined) = cluster {
+                joined.close();
+            }
+        };
+        tokio::task::spawn_blocking(closing)
             .await
             .map_err(|e| broken("closing the log", &e))?;
+        if is_superseded {
+            return Err(ServiceError::Superseded);
+        }
         match ended {
             Ok(result) => result.map_err(|error| pipeline_error(error, &self.folder)),
             Err(_) => Err(ServiceError::Broken {

@@ -128,10 +128,16 @@ impl App {
         metrics.pipeline.ready.set(is_ready.into());
     }
 
+    /// Why this node of a cluster shows no feeds, if it is one and does not.
+    pub(crate) fn cluster_trouble(&self) -> Option<String> {
+        self.state.placement.as_ref().and_then(|it| it.trouble())
+    }
+
     /// Whether the service is ready, for `/readyz`, `/healthz` and the gauge in `/metrics` alike.
     pub(crate) fn is_ready(&self, built: &BuildProgress) -> bool {
         built.is_ready()
             && self.state.log_end.trouble().is_none()
+            && self.cluster_trouble().is_none()
             && self.state.connector.lacking().is_none()
     }
 }

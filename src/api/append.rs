@@ -19,6 +19,7 @@ use axum::response::{IntoResponse, Response};
 use slackwater_engine::record::{NewRecord, Position};
 use slackwater_engine::view::BuildProgress;
 use slackwater_engine::watch::Closed;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -212,20 +213,28 @@ impl App {
         records: Vec<NewRecord>,
         guard: InFlightGuard,
     ) -> Result<(), Problem> {
-        let mut accounts: Vec<_> = records.iter().map(|r| r.partition_by.clone()).collect();
-        accounts.dedup();
+        let accounts: Vec<_> = records.iter().map(|r| r.partition_by.clone()).collect();
         let positions = self.append_durably(records, guard).await?;
         let mut built = self.state.view.built.clone();
         let in_force = async {
             let has = |built: &BuildProgress| positions.iter().all(|position| built.has(*position));
             built.wait_for(|built| has(built)).await.map(drop)?;
             // And until the feeds that they concern are rewritten.
-            let accounts: Vec<_> = {
+            let numbers: BTreeSet<_> = {
                 let graph = self.state.view.graph.read();
                 let ids = accounts.iter().filter_map(|id| str::from_utf8(id).ok());
                 ids.filter_map(|id| graph.account(id)).collect()
             };
-            self.state.view.pending_relations.settled(&accounts).await;
+            let numbers: Vec<_> = numbers.into_iter().collect();
+            self.state.view.pending_relations.settled(&numbers).await;
+            // And on the other nodes that may show them.
+            if let Some(placement) = &self.state.placement {
+                let ids = accounts
+                    .iter()
+                    .map(|id| String::from_utf8_lossy(id).into_owned());
+                let relations = ids.zip(positions.iter().copied()).collect();
+                placement.in_force(relations).await;
+            }
             Ok::<_, Closed>(())
         };
         match tokio::time::timeout(IN_FORCE_WAIT.min(self.timeout.mul_f32(0.9)), in_force).await {
@@ -235,7 +244,12 @@ impl App {
                 5,
             )),
             Err(_) => Err(Problem::unavailable(
-                "durable, but not yet in force: this node is catching up",
+                match self.state.placement {
+                    None => "durable, but not yet in force: this node is catching up",
+                    Some(_) => {
+                        "durable, but not yet in force on every node that may show the account"
+                    }
+                },
                 5,
             )),
         }

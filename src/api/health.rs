@@ -82,6 +82,7 @@ fn detail_of(app: &App, built: &BuildProgress) -> String {
     match (&built.failed, built.log_reachable, &built.catching_up) {
         (Some(failed), _, _) => format!("stopping: {failed}"),
         (None, false, _) => "the log cannot be reached".to_owned(),
+        (None, true, None) if let Some(trouble) = app.cluster_trouble() => trouble,
         (None, true, None) if let Some(lacking) = app.state.connector.lacking() => lacking,
         (None, true, _) if let Some(failing) = &built.letters_failing => {
             format!("records that cannot be used wait to be kept as dead letters: {failing}")

@@ -14,6 +14,8 @@
 //! | `ordering`, `origins`, [`origin`] | orderings and origins |
 //! | `dead_letters`, [`dead_letter`] | records that could not be used |
 //! | [`feed_lookup`] | the feed or cursor a request names, or a problem |
+//! | [`nodes`] | which nodes there are, and what each serves |
+//! | [`placement`] | the nodes of a cluster as requests see them |
 //! | [`log_end`] | the end of the log, queried for a cursor that is ahead of this node |
 //! | [`entry`], `entry_json`, [`entry_cache`] | a post as the API shows it, as JSON text, and cached |
 //! | [`ref_entry`] | a post by its ids and times alone |
@@ -57,6 +59,7 @@ pub(crate) mod large_response;
 mod late;
 pub mod limits;
 pub mod log_end;
+pub mod nodes;
 pub mod openapi;
 mod options;
 mod ordering;
@@ -65,6 +68,7 @@ mod origins;
 pub(crate) mod outgoing;
 pub mod page_body;
 mod page_query;
+pub mod placement;
 mod posts;
 mod preview;
 pub mod problem;

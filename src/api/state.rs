@@ -2,6 +2,7 @@
 
 use super::entry_cache::EntryCache;
 use super::log_end::LogEnd;
+use super::placement::Placement;
 use crate::log::in_flight::InFlight;
 use crate::log::recent_letters::RecentLetters;
 use crate::operator::connector_status::ConnectorStatus;
@@ -31,6 +32,8 @@ pub struct AppState {
     pub restart_needed: Arc<RwLock<Vec<String>>>,
     /// How the connector to Mastodon's database is.
     pub connector: Arc<ConnectorStatus>,
+    /// The cluster that this node is part of; none if it is the only one.
+    pub placement: Option<Arc<dyn Placement>>,
 }
 
 impl AppState {
@@ -46,6 +49,7 @@ impl AppState {
             refused_settings: Arc::default(),
             restart_needed: Arc::default(),
             connector: Arc::default(),
+            placement: None,
         }
     }
 }

@@ -8,12 +8,14 @@
 //! | this one | [`Cluster`], the handle that requests ask |
 //! | [`turns`] | the thread that reads what the nodes say, and says what this one does |
 //! | `counting` | what the metrics say of it |
+//! | `placement` | the cluster as requests see it |
 //! | [`agreement`] | the hash of all that decides feeds and ids |
 //! | [`status`] | the nodes and their shards, for people and backends |
 
 pub mod agreement;
 mod counting;
 mod options;
+mod placement;
 pub mod status;
 pub mod turns;
 
@@ -21,6 +23,7 @@ pub use options::{Assignment, Options};
 
 use crate::api::auth::secret::Secret;
 use crate::clock;
+use crate::operator::metrics::Metrics;
 use parking_lot::Mutex;
 use slackwater_cluster::barrier::Barrier;
 use slackwater_cluster::moment::Moment;
@@ -61,6 +64,7 @@ struct Inner {
     changed: watch::Sender<()>,
     barred: watch::Sender<Option<Barred>>,
     events: SyncSender<Event>,
+    metrics: Arc<Metrics>,
 }
 
 /// This moment, by the clock that leases are measured by.
@@ -69,7 +73,13 @@ pub fn moment() -> Moment {
 }
 
 impl Cluster {
-    fn new(settings: Settings, secret: Secret, shards: u32, events: SyncSender<Event>) -> Cluster {
+    fn new(
+        settings: Settings,
+        secret: Secret,
+        shards: u32,
+        events: SyncSender<Event>,
+        metrics: Arc<Metrics>,
+    ) -> Cluster {
         let none = ShardSet {
             shards,
             of: BTreeSet::new(),
@@ -83,11 +93,12 @@ impl Cluster {
             changed: watch::Sender::new(()),
             barred: watch::Sender::new(None),
             events,
+            metrics,
         }))
     }
 
     /// Where the requests of an account go.
-    pub fn route(&self, account: &str) -> Route {
+    pub(super) fn route_of(&self, account: &str) -> Route {
         let (account, now) = (AccountHash::of(account), moment());
         // Mostly it is here, and nobody has to wait for the node's turn.
         if self.0.serving.borrow().role(account, now) == Some(Role::Serves) {
@@ -96,17 +107,9 @@ impl Cluster {
         self.0.node.lock().route(account, now)
     }
 
-    /// The right to show an account's feeds, if this node may answer for it: as its node, or in its node's place.
-    pub fn permit(&self, account: &str) -> Option<Permit> {
-        self.permit_for(Some(AccountHash::of(account)))
-    }
-
-    /// The right to show feeds of nobody: public ones, and those of hashtags.
-    pub fn permit_of_shared(&self) -> Option<Permit> {
-        self.permit_for(None)
-    }
-
-    fn permit_for(&self, account: Option<AccountHash>) -> Option<Permit> {
+    /// The right to show feeds of an account, or of nobody, if this node may: as the account's node, or in that one's place.
+    fn permit_for(&self, account: Option<&str>) -> Option<Permit> {
+        let account = account.map(AccountHash::of);
         let permit = self.0.serving.borrow().permit(account, moment())?;
         Some(Permit {
             cluster: self.clone(),
@@ -114,36 +117,30 @@ impl Cluster {
         })
     }
 
-    /// Makes this node answer for an account whose nodes cannot be reached. None if it does not within [`CLAIM_WAIT`].
-    pub async fn claim(&self, account: &str) -> Option<Permit> {
+    /// Makes this node answer for an account whose nodes cannot be reached. False if it does not within [`CLAIM_WAIT`].
+    async fn claim_for(&self, account: &str) -> bool {
         let hash = AccountHash::of(account);
         self.0.node.lock().claim(hash, moment());
         self.poke();
         let mut serving = self.0.serving.subscribe();
         let may = |serving: &Serving| serving.role(hash, moment()).is_some();
         let claimed = tokio::time::timeout(CLAIM_WAIT, serving.wait_for(may)).await;
-        claimed.ok()?.ok()?;
-        self.permit(account)
+        claimed.is_ok_and(|serving| serving.is_ok())
     }
 
     /// A connection to a node failed: it is asked last for some seconds.
-    pub fn mark_away(&self, node: &str) {
+    fn is_away(&self, node: &str) {
         self.0.node.lock().mark_away(node, moment());
         self.poke();
     }
 
-    /// The secret that requests between nodes are signed with.
-    pub fn secret(&self) -> &Secret {
-        &self.0.secret
-    }
-
     /// Waits until relations that were appended before are in force on every node that may show their accounts. Each is the account and
     /// the position of its record. It waits for ever if a node never gets there.
-    pub async fn in_force<'a>(&self, relations: impl IntoIterator<Item = (&'a str, Position)>) {
+    async fn until_in_force(&self, relations: Vec<(String, Position)>) {
         let now = moment();
-        let records = relations.into_iter().map(|(account, position)| {
+        let records = relations.iter().map(|(account, position)| {
             let partition = u32::try_from(position.partition).unwrap_or(u32::MAX);
-            (account, partition, position.offset)
+            (account.as_str(), partition, position.offset)
         });
         let barrier = Barrier::new(records, now);
         let mut changed = self.0.changed.subscribe();
@@ -153,10 +150,12 @@ impl Cluster {
             // The sender lives as long as this.
             let _ = changed.changed().await;
         }
+        let waited = moment().since(now);
+        self.0.metrics.cluster.in_force_seconds.observe(waited);
     }
 
     /// Why this node shows no feeds, if it does not.
-    pub fn trouble(&self) -> Option<String> {
+    fn why_not_serving(&self) -> Option<String> {
         let reason = match *self.0.barred.borrow() {
             Some(Barred::Superseded) => "another process runs under the name of this node",
             Some(Barred::Differs) => {
@@ -169,6 +168,11 @@ impl Cluster {
             None => return None,
         };
         Some(reason.to_owned())
+    }
+
+    /// Whether another process has taken the name of this node.
+    pub fn is_superseded(&self) -> bool {
+        *self.0.barred.borrow() == Some(Barred::Superseded)
     }
 
     /// Waits until another process has taken the name of this node.
@@ -227,7 +231,7 @@ impl Cluster {
 
 impl Permit {
     /// Whether what was looked at with it may be shown.
-    pub fn is_good(&self) -> bool {
+    fn is_still_good(&self) -> bool {
         self.cluster
             .0
             .serving
@@ -236,7 +240,7 @@ impl Permit {
     }
 
     /// Waits until it is not good any more.
-    pub async fn ended(&self) {
+    async fn until_ended(&self) {
         let mut serving = self.cluster.0.serving.subscribe();
         loop {
             let left = {

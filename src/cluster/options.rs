@@ -9,8 +9,8 @@ use url::Url;
 pub struct Options {
     /// Its name: 1 to 32 of a-z, 0-9 and -.
     pub node: String,
-    /// Where other nodes reach it, without a path.
-    pub advertise: Url,
+    /// Where other nodes reach it, without a path; none: where it listens.
+    pub advertise: Option<Url>,
     /// What requests between nodes are signed with: at least 16 bytes.
     pub secret: Secret,
     /// How many further nodes keep a shard's feeds: 0 to 2.
@@ -34,11 +34,11 @@ pub enum Assignment {
 }
 
 impl Options {
-    /// A node of this name at this address, with what else is the default.
-    pub fn new(node: &str, advertise: Url, secret: Secret) -> Options {
+    /// A node of this name, with what else is the default.
+    pub fn new(node: &str, secret: Secret) -> Options {
         Options {
             node: node.to_owned(),
-            advertise,
+            advertise: None,
             secret,
             standbys: 1,
             lease: Duration::from_secs(4),

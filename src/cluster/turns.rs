@@ -50,8 +50,6 @@ pub struct Around {
     pub progress: Box<dyn Fn() -> Progress + Send>,
     /// Appends a record to the topic, under the name of the node. It does not block.
     pub say: Box<dyn FnMut(&str, Vec<u8>) + Send>,
-    /// What counts what becomes of it.
-    pub metrics: Arc<Metrics>,
     /// Asks the log where relations end, and tells by [`Event::Ends`]. It does not block.
     pub ask_ends: Box<dyn FnMut(Moment) + Send>,
 }
@@ -69,21 +67,22 @@ pub struct Undriven {
     received: Receiver<Event>,
 }
 
-/// A node of these options, in a cluster of so many shards. `run` is a name that no other process has; `decides` the hash of what decides
+/// A node of these options that others reach at `address`, an http URL without a path, in a cluster of so many shards. `run` is a name that no other process has; `decides` the hash of what decides
 /// feeds and ids; `candidate_for` the work of which there is one in the cluster and which this node would do.
 pub fn node(
     options: &Options,
+    address: String,
     run: String,
     decides: String,
     candidate_for: BTreeSet<String>,
     shards: u32,
+    metrics: Arc<Metrics>,
 ) -> Undriven {
     let (events, received) = sync_channel(EVENTS_MAX);
-    let address = options.advertise.as_str().trim_end_matches('/');
     let settings = Settings {
         node: options.node.clone(),
         run,
-        address: address.to_owned(),
+        address,
         lease: options.lease,
         standbys: options.standbys,
         decides,
@@ -93,7 +92,7 @@ pub fn node(
     };
     let secret = options.secret.clone();
     Undriven {
-        cluster: Cluster::new(settings, secret, shards, events.clone()),
+        cluster: Cluster::new(settings, secret, shards, events.clone(), metrics),
         events,
         received,
     }
@@ -107,7 +106,7 @@ impl Undriven {
         let cluster = self.cluster.clone();
         let mut turns = Turns {
             cluster: self.cluster,
-            counting: Counting::new(Arc::clone(&around.metrics)),
+            counting: Counting::new(Arc::clone(&cluster.0.metrics)),
             around,
             asked: None,
         };

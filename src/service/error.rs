@@ -70,6 +70,11 @@ pub enum ServiceError {
         /// The reason.
         source: AuthError,
     },
+    /// Another process runs under the name of this node.
+    #[error(
+        "another process runs as the node of this name, and took its place: give each node a cluster.node of its own"
+    )]
+    Superseded,
     /// The way to the inboxes of the backend.
     #[error("preparing to pass on what comes to inboxes")]
     Inbox {

@@ -10,6 +10,7 @@ use crate::api::actor::Actor;
 use crate::api::append_body::BODY_BYTES_MAX;
 use crate::api::dead_letter::{DeadLetter, DeadLetters, Replayed};
 use crate::api::entry::Entry;
+use crate::api::nodes::Nodes;
 use crate::api::origin::{self, Origin, Origins};
 use crate::api::responses::{Accepted, Accounts, Readiness, Replaced};
 use serde_json::json;
@@ -257,6 +258,14 @@ pub(super) fn origin(schemas: &mut Schemas) -> Operation {
         .answer::<Origin>(schemas, "200", "The origin.")
         .problem(schemas, "400", "What is not UTF-8.")
         .problem(schemas, "404", "Nothing was heard from it.")
+}
+
+pub(super) fn nodes(schemas: &mut Schemas) -> Operation {
+    Operation::new("getNodes", "The nodes of the cluster, and what each serves").answer::<Nodes>(
+        schemas,
+        "200",
+        "All nodes that were heard of; none if this one is alone.",
+    )
 }
 
 pub(super) fn dead_letters(schemas: &mut Schemas) -> Operation {

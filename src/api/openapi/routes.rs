@@ -5,8 +5,8 @@ use super::route::{Method, Route};
 use super::{backend, feeds as operations};
 use crate::api::app::App;
 use crate::api::{
-    accounts, actors, append, dead_letters, feeds, health, ordering, origins, posts, preview,
-    relation_sets, stream,
+    accounts, actors, append, dead_letters, feeds, health, nodes, ordering, origins, posts,
+    preview, relation_sets, stream,
 };
 use axum::Json;
 use axum::extract::Extension;
@@ -30,7 +30,7 @@ pub(crate) enum Group {
 }
 
 /// Every route of our own API.
-pub(crate) const ROUTES: [Route<App, Group>; 30] = [
+pub(crate) const ROUTES: [Route<App, Group>; 31] = [
     Route::new(
         Group::Backend,
         Method::Post,
@@ -212,6 +212,13 @@ pub(crate) const ROUTES: [Route<App, Group>; 30] = [
         "/v1/dead-letters/{id}/replay",
         |on_method| on(on_method, dead_letters::replay),
         backend::replay,
+    ),
+    Route::new(
+        Group::Backend,
+        Method::Get,
+        "/v1/nodes",
+        |on_method| on(on_method, nodes::nodes),
+        backend::nodes,
     ),
     Route::new(
         Group::Backend,

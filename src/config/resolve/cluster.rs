@@ -54,10 +54,11 @@ impl Resolver<'_> {
                 self.mistake("cluster", &found, allowed, None);
                 None
             }
-            None => Url::parse(&format!("http://{listen}")).ok(),
+            None => None,
         };
-        let default = Options::new(&node?, advertise?, secret?);
+        let default = Options::new(&node?, secret?);
         Some(Options {
+            advertise,
             standbys: written.standbys.unwrap_or(default.standbys),
             lease: duration(written.lease, default.lease),
             session_timeout: duration(written.session_timeout, default.session_timeout),

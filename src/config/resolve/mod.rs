@@ -56,7 +56,10 @@ pub(super) fn resolve(
     let store = feed::store(&written.feed, default.store);
     let is_kafka = written.log.kind == Some(LogKind::Kafka);
     let cluster = resolver.cluster(written.cluster, is_kafka, listen);
-    let log = resolver.log(written.log, written.kafka, &store.path);
+    let mut log = resolver.log(written.log, written.kafka, &store.path);
+    if let (crate::log::Options::Kafka(kafka), Some(cluster)) = (&mut log, &cluster) {
+        kafka.node = Some(cluster.node.clone());
+    }
     Config {
         log,
         cluster,

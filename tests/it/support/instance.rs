@@ -237,6 +237,11 @@ impl Instance {
         (status, begun.elapsed())
     }
 
+    /// Whether it was started, and neither killed nor told to end.
+    pub(crate) fn is_running(&self) -> bool {
+        self.process.is_some()
+    }
+
     /// Whether it has ended by itself.
     pub(crate) fn has_ended(&mut self) -> bool {
         let state = self.process.as_mut().map(Child::try_wait);

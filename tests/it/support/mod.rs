@@ -2,6 +2,7 @@
 
 pub(crate) mod backed;
 pub(crate) mod broker;
+pub(crate) mod cluster;
 pub(crate) mod document;
 pub(crate) mod failing;
 pub(crate) mod fediverse;

@@ -31,6 +31,14 @@ impl Assignment {
         }
     }
 
+    /// The shards: the partitions of relationships, as numbers.
+    pub fn shards(&self) -> BTreeSet<u32> {
+        let numbers = self.relationships.iter();
+        numbers
+            .filter_map(|partition| u32::try_from(*partition).ok())
+            .collect()
+    }
+
     /// Whether the partition of a record or offset is among those given.
     pub fn has(&self, position: Position) -> bool {
         match position.topic {

@@ -13,7 +13,6 @@ mod membership;
 pub use assignment::Assignment;
 
 use super::{KafkaError, Options};
-use crate::clock;
 use membership::Membership;
 use parking_lot::Mutex;
 use slackwater_engine::record::Position;

@@ -2,6 +2,7 @@
 //! it, until the session of the one before has ended.
 
 use super::*;
+use crate::clock;
 use rdkafka::mocking::{MockCluster, MockCoordinator};
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};

@@ -1,0 +1,225 @@
+//! The node among others, started: the topic, the log and the engine's progress joined to its turns.
+
+use super::error::{ServiceError, broken};
+use crate::api::state::AppState;
+use crate::cluster::turns::{self, Around, Event, Events};
+use crate::cluster::{Assignment, Cluster, Options, agreement};
+use crate::config::Config;
+use crate::log::kafka::{self, Member, MemberOptions, NodeRecord, NodesTopic};
+use crate::log::{self, LogWriter};
+use crate::pipeline::Pipeline;
+use crate::pipeline::among_nodes::AmongNodes;
+use slackwater_cluster::moment::Moment;
+use slackwater_cluster::node::Progress;
+use slackwater_engine::record::{Position, Topic};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// The work that one node at a time does, if the configuration has it.
+pub(super) const CONNECTOR: &str = "connector";
+
+/// The other nodes, and the membership of the group that says where shards go, if it does.
+pub(super) struct Joined {
+    /// The other nodes.
+    pub(super) cluster: Cluster,
+    member: Option<Member>,
+}
+
+impl std::fmt::Debug for Joined {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Joined")
+            .field("cluster", &self.cluster)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Joined {
+    /// Keeps the place in the group for when this node comes back. It blocks for some seconds at most.
+    pub(super) fn close(self) {
+        drop(self.member);
+    }
+}
+
+/// Joins this node to the others, if it is one of several, and the loop to what they say.
+///
+/// Errors: the topic of the nodes is missing or cannot be read; the log does not say where it ends.
+pub(super) async fn join(
+    config: &Config,
+    address: SocketAddr,
+    pipeline: &mut Pipeline,
+    state: &AppState,
+    log_writer: &LogWriter,
+) -> Result<Option<Joined>, ServiceError> {
+    let (Some(options), log::Options::Kafka(kafka)) = (&config.cluster, &config.log) else {
+        return Ok(None);
+    };
+    let (config, kafka, options) = (config.clone(), kafka.clone(), options.clone());
+    let (state, log_writer) = (state.clone(), log_writer.clone());
+    let runtime = tokio::runtime::Handle::current();
+    let starting = tokio::task::spawn_blocking(move || {
+        start(
+            &config,
+            address,
+            &kafka,
+            &options,
+            &state,
+            &log_writer,
+            &runtime,
+        )
+    });
+    let starting = starting.await;
+    let joined = starting.map_err(|e| broken("joining the cluster", &e))??;
+    pipeline.join(AmongNodes {
+        kept: joined.cluster.kept(),
+        settled_elsewhere: joined.cluster.settled_elsewhere(),
+    });
+    Ok(Some(joined))
+}
+
+/// It blocks until the topic of the nodes was read.
+fn start(
+    config: &Config,
+    address: SocketAddr,
+    kafka: &kafka::Options,
+    options: &Options,
+    state: &AppState,
+    log_writer: &LogWriter,
+    runtime: &tokio::runtime::Handle,
+) -> Result<Joined, ServiceError> {
+    let decides = agreement::decides(&config.store, &config.pipeline.engine);
+    let shards = partitions(&log_writer.ends_now()?).max(1);
+    let run = run_name().map_err(|error| broken("drawing a name for this process", &error))?;
+    let has_connector = config.connector.database.is_some();
+    let candidate_for: BTreeSet<String> = has_connector
+        .then(|| CONNECTOR.to_owned())
+        .into_iter()
+        .collect();
+    let advertised = options
+        .advertise
+        .as_ref()
+        .map(|url| url.as_str().trim_end_matches('/').to_owned());
+    let undriven = turns::node(
+        options,
+        advertised.unwrap_or_else(|| format!("http://{address}")),
+        run,
+        decides,
+        candidate_for,
+        shards,
+        Arc::clone(&state.metrics),
+    );
+    if options.assignment == Assignment::Group {
+        // Until the group says so, nothing is given.
+        let _ = undriven.events.send(Event::Given(BTreeSet::new()));
+    }
+    let events = undriven.events.clone();
+    let each = move |record: NodeRecord| {
+        let NodeRecord { offset, key, value } = record;
+        let _ = events.send(Event::Record { offset, key, value });
+    };
+    let events = undriven.events.clone();
+    let progress = progress(state, shards);
+    let ask_ends = ask_ends(log_writer.clone(), events.clone(), runtime.clone());
+    // The thread runs before the topic is read, so that its records find room.
+    let topic = Arc::new(parking_lot::Mutex::new(None::<NodesTopic>));
+    let sends = Arc::clone(&topic);
+    let around = Around {
+        progress: Box::new(progress),
+        say: Box::new(move |node, value| {
+            if let Some(topic) = &*sends.lock() {
+                topic.send(node, value);
+            }
+        }),
+        ask_ends: Box::new(ask_ends),
+    };
+    let cluster = undriven
+        .drive(around)
+        .map_err(|error| broken("starting the cluster's thread", &error))?;
+    let opened = NodesTopic::open(kafka, each).map_err(log::LogError::from)?;
+    *topic.lock() = Some(opened);
+    let _ = events.send(Event::Started);
+    let member = match options.assignment {
+        Assignment::Group => Some(member(kafka, options, events, runtime)?),
+        Assignment::Rendezvous => None,
+    };
+    Ok(Joined { cluster, member })
+}
+
+/// Joins the consumer group, and tells the node of the shards that it gives.
+fn member(
+    kafka: &kafka::Options,
+    options: &Options,
+    events: Events,
+    runtime: &tokio::runtime::Handle,
+) -> Result<Member, ServiceError> {
+    let membership = MemberOptions {
+        instance: Some(options.node.clone()),
+        session_timeout: options.session_timeout,
+    };
+    let member = Member::join(kafka, &membership).map_err(log::LogError::from)?;
+    let mut assignment = member.assignment();
+    runtime.spawn(async move {
+        while assignment.changed().await.is_ok() {
+            let given = assignment.borrow_and_update().shards();
+            let events = events.clone();
+            let told = tokio::task::spawn_blocking(move || events.send(Event::Given(given)));
+            if !told.await.is_ok_and(|told| told.is_ok()) {
+                return;
+            }
+        }
+    });
+    Ok(member)
+}
+
+/// How far this node has come with the log, whenever it is asked.
+fn progress(state: &AppState, shards: u32) -> impl Fn() -> Progress + Send + use<> {
+    let state = state.clone();
+    move || {
+        let ends = Arc::clone(&state.view.built.borrow().ends);
+        let in_force = turns::ends_of(&state.view.in_force());
+        Progress {
+            shards: partitions(&ends.positions()).max(shards),
+            in_force,
+            settled: Some(state.in_flight.settled().millis()),
+            letters: BTreeMap::new(),
+        }
+    }
+}
+
+/// How many partitions of relationships are among these.
+fn partitions(positions: &[Position]) -> u32 {
+    let relations = positions
+        .iter()
+        .filter(|position| position.topic == Topic::Relationships);
+    let numbers = relations.filter_map(|position| u32::try_from(position.partition).ok());
+    numbers.max().map_or(0, |last| last + 1)
+}
+
+/// Asks the log where it ends, off the thread that waits for the answer.
+fn ask_ends(
+    log_writer: LogWriter,
+    events: Events,
+    runtime: tokio::runtime::Handle,
+) -> impl FnMut(Moment) + Send {
+    move |asked| {
+        let (log_writer, events) = (log_writer.clone(), events.clone());
+        runtime.spawn_blocking(move || {
+            let ends = log_writer.ends_now();
+            if let Err(error) = &ends {
+                tracing::warn!(
+                    error = error as &dyn std::error::Error,
+                    "where relations end is not known, to be asked again: {error}"
+                );
+            }
+            // The node may have left.
+            let _ = events.send(Event::Ends(asked, ends.ok()));
+        });
+    }
+}
+
+/// A name that no other process has.
+fn run_name() -> Result<String, getrandom::Error> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
