@@ -6,6 +6,7 @@
 //! | [`state`] | the state requests are answered from |
 //! | [`auth`], `caller` | tokens, and the caller of a request |
 //! | [`backend`], `outgoing` | the backend as it is asked under a reader's token; requests to other servers |
+//! | `forward` | requests that another node of the cluster answers, passed on to it, signed |
 //! | `feeds`, `page_query`, `late`, `preview` | pages and changes of feeds, and feeds at another patience |
 //! | `stream` | the native stream over a websocket |
 //! | `append`, [`append_body`], `request_body` | what the backend appends |
@@ -54,6 +55,8 @@ mod entry_json;
 pub mod feed_lookup;
 pub mod feed_watch;
 mod feeds;
+#[cfg_attr(not(test), expect(dead_code, reason = "no request is passed on yet"))]
+mod forward;
 mod health;
 pub(crate) mod large_response;
 mod late;

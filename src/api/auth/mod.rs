@@ -20,6 +20,7 @@ use registered::{Registered, TokenRegister};
 use secret::Secret;
 use slackwater_engine::view::feed_ref::FeedRef;
 use slackwater_order::time::Time;
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 use token::Token;
@@ -165,6 +166,13 @@ impl Scopes {
     pub fn has(&self, scope: &str) -> bool {
         let whole = scope.split_once(':').map_or(scope, |(whole, _)| whole);
         self.0.iter().any(|it| **it == *scope || **it == *whole)
+    }
+}
+
+/// As OAuth writes them.
+impl fmt::Display for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join(" "))
     }
 }
 

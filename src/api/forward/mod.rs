@@ -1,0 +1,3 @@
+//! Requests that another node of the cluster answers, passed on to it.
+
+mod hop;
