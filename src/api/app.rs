@@ -3,6 +3,7 @@
 use super::account_locks::AccountLocks;
 use super::auth::Auth;
 use super::dismissals::DismissalLog;
+use super::forward::Edge;
 use super::limits::{Connections, RequestRates};
 use super::options::{Options, Shutdown, StreamOptions};
 use super::refusals::RefusalLog;
@@ -38,6 +39,8 @@ pub(crate) struct AppInner {
     pub(crate) state: AppState,
     pub(crate) log_writer: LogWriter,
     pub(crate) auth: Auth,
+    /// The way to the other nodes, if this one is part of a cluster.
+    pub(crate) edge: Option<Edge>,
     pub(crate) requests: Semaphore,
     /// Further permits for the requests that append, so that readers never block the backend.
     pub(crate) requests_of_backend: Semaphore,
@@ -78,7 +81,10 @@ impl App {
         shutdown: Shutdown,
         omission: Omission,
     ) -> App {
+        let edge = state.placement.clone();
+        let edge = edge.map(|placement| Edge::new(placement, Arc::clone(&state.metrics)));
         App(Arc::new(AppInner {
+            edge,
             state,
             log_writer,
             auth,

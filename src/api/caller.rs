@@ -4,6 +4,7 @@ use super::app::App;
 use super::auth::token::{self, Token};
 use super::auth::{Caller, TokenError, forbidden, unauthorized};
 use super::boxed::boxed;
+use super::forward::account_of;
 use super::limits::{CallerKey, ConnectionGuard};
 use super::problem::Problem;
 use super::refusals::{RefusedCaller, is_refusal};
@@ -34,6 +35,8 @@ pub(crate) struct CallerContext {
     pub(crate) peer: Option<IpAddr>,
     /// Where it came to, with its scheme, for streams of Mastodon's; else empty.
     pub(crate) base_url: Arc<str>,
+    /// Whether another node of the cluster passed the request on, where it was counted by its address.
+    pub(crate) is_hop: bool,
 }
 
 impl CallerContext {
@@ -68,6 +71,8 @@ pub(crate) struct Evidence {
     /// Why the request is not taken for one of a program on this machine, if it is not.
     stranger: Option<String>,
     carried: CarriedToken,
+    /// The caller as another node of the cluster found it, if that one passed the request on.
+    found: Result<Option<CallerContext>, Problem>,
 }
 
 /// A token, or why the text in its place is no token.
@@ -104,10 +109,13 @@ impl App {
                     .into_response()
             }
             Ok(context) => {
-                let key = context.key();
-                request.extensions_mut().insert(context);
-                let answer = named(next.run(request).await, &key);
-                self.count_large(key, answer, Problem::into_response).await
+                let account = match self.edge {
+                    Some(_) => account_of::of_request(&mut request, &context.caller).await,
+                    None => None,
+                };
+                let render = Problem::into_response;
+                self.answered_for(account.as_deref(), context, request, next, render)
+                    .await
             }
             Err(problem) => problem.into_response(),
         }
@@ -128,21 +136,30 @@ impl App {
 
     /// The parts of a request that its caller is found by.
     pub(crate) fn evidence(&self, request: &Request, carried: CarriedToken) -> Evidence {
+        let found = self.edge.as_ref().map_or(Ok(None), |edge| {
+            let token = carried.as_ref().ok().cloned().flatten();
+            edge.caller(request, token)
+        });
         Evidence {
+            found,
             from: self.from(request),
             stranger: stranger(request.headers()),
             carried,
         }
     }
 
-    /// Finds the caller of a request, and counts the request. Errors: the token is no good, there were too many requests, or
+    /// Finds the caller of a request, and counts the request unless it is an account's. Errors: the token is no good, there were too many requests, or
     /// the server that knows of the token does not answer.
     pub(crate) async fn identify(&self, evidence: Evidence) -> Result<CallerContext, Problem> {
         let Evidence {
             from,
             stranger,
             carried,
+            found,
         } = evidence;
+        if let Some(context) = found? {
+            return Ok(context);
+        }
         let (peer, address) = (from.map(|(peer, _)| peer), from.map(|(_, address)| address));
         let token = carried.map_err(unauthorized);
         // Guesses must not be introspected without end.
@@ -161,8 +178,7 @@ impl App {
         };
         // A caller that guesses at tokens is counted by its address.
         let key = match &caller {
-            Ok(Caller::Backend) => None,
-            Ok(Caller::User(user)) => Some(CallerKey::Account(user.account.as_str().into())),
+            Ok(Caller::Backend | Caller::User(_)) => None,
             Ok(Caller::Anyone) => address.map(CallerKey::Address),
             Err(_) => address.filter(|_| !is_unheard_of).map(CallerKey::Address),
         };
@@ -181,7 +197,16 @@ impl App {
             address,
             peer,
             base_url: Arc::default(),
+            is_hop: false,
         })
+    }
+
+    /// Counts a request of an account, where it is answered: the requests of an account all come to one node.
+    pub(crate) fn count_account(&self, context: &CallerContext) -> Result<(), Problem> {
+        match &context.caller {
+            Caller::User(user) => self.count(CallerKey::Account(user.account.as_str().into())),
+            Caller::Backend | Caller::Anyone => Ok(()),
+        }
     }
 
     /// Counts a request.
@@ -201,7 +226,7 @@ impl App {
         // The backend speaks for many from one address.
         let address = context
             .address
-            .filter(|_| context.caller != Caller::Backend);
+            .filter(|_| context.caller != Caller::Backend && !context.is_hop);
         let connected = self.connections.admit(account, address).map_err(|why| {
             use crate::api::limits::LimitReached;
             match why {

@@ -6,7 +6,7 @@
 //! | [`state`] | the state requests are answered from |
 //! | [`auth`], `caller` | tokens, and the caller of a request |
 //! | [`backend`], `outgoing` | the backend as it is asked under a reader's token; requests to other servers |
-//! | `forward` | requests that another node of the cluster answers, passed on to it, signed |
+//! | [`placement`], `forward` | the node of a cluster that answers for an account; requests passed on to it, signed |
 //! | `feeds`, `page_query`, `late`, `preview` | pages and changes of feeds, and feeds at another patience |
 //! | `stream` | the native stream over a websocket |
 //! | `append`, [`append_body`], `request_body` | what the backend appends |
@@ -29,7 +29,7 @@
 //! | [`websocket`], [`websocket_upgrade`] | a websocket with bounds |
 //! | [`limits`], [`response_memory`], `large_response`, [`send_budget`] | bounds on connections, requests and memory |
 //! | [`disk_reads`], [`single_flight`], `boxed` | reads off the disk, values made once, futures on the heap |
-//! | [`request_headers`] | the hosts and addresses in headers |
+//! | [`request_headers`], `end_to_end` | the hosts and addresses in headers; headers of what is passed on |
 //! | `health` | health, readiness and metrics |
 //! | [`openapi`] | the list of routes, and their descriptions made from the types |
 
@@ -49,14 +49,14 @@ pub mod dead_letter;
 mod dead_letters;
 pub mod disk_reads;
 pub(crate) mod dismissals;
+pub(crate) mod end_to_end;
 pub mod entry;
 pub mod entry_cache;
 mod entry_json;
 pub mod feed_lookup;
 pub mod feed_watch;
 mod feeds;
-#[cfg_attr(not(test), expect(dead_code, reason = "no request is passed on yet"))]
-mod forward;
+pub(crate) mod forward;
 mod health;
 pub(crate) mod large_response;
 mod late;

@@ -1,7 +1,11 @@
 //! The router and the document, held against each other.
 
+mod node;
+mod passing_on;
+
 use super::*;
 use crate::api::auth;
+use crate::api::forward::account_of::{AccountIn, account_in};
 use crate::log::built_in::{self, BuiltInLog};
 use slackwater_engine::feed::store::{Options as StoreOptions, Store};
 use slackwater_engine::view::View;
@@ -45,6 +49,37 @@ async fn every_route_that_is_served_is_described_and_the_reverse() {
     }
     assert_eq!(served, described);
     log.close();
+}
+
+/// A failure means that a request for an account is answered by whichever node gets it, though only one has what it asks for.
+#[test]
+fn every_operation_says_which_node_answers_it() {
+    let document = openapi::document();
+    let mut named = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        // Under a user token all of Mastodon's API is answered by the node of the token's account.
+        let is_ours = path.starts_with("/v1/");
+        for operation in methods.as_object().unwrap().values() {
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            for parameter in parameters {
+                let expected = match (&parameter["in"], &parameter["name"]) {
+                    (place, name) if place == "path" && name == "account" => AccountIn::Path,
+                    (place, name) if place == "query" && name == "account" => {
+                        AccountIn::Query("account")
+                    }
+                    (place, name) if place == "query" && name == "explain_for" => {
+                        AccountIn::Query("explain_for")
+                    }
+                    _ => continue,
+                };
+                assert!(is_ours, "{path}");
+                assert_eq!(account_in(path), Some(expected), "{path}");
+                named += 1;
+            }
+        }
+        assert!(!is_ours || account_in(path).is_some(), "{path}");
+    }
+    assert!(10 < named, "{named}");
 }
 
 /// The paths of a router, as the document has them, with their methods but `HEAD`. A router shows them in its debug output alone;

@@ -6,6 +6,7 @@
 use super::inbox_request::InboxRequest;
 use super::not_recorded::NotRecorded;
 use super::recorder::Recorder;
+use crate::api::end_to_end::end_to_end;
 use crate::api::outgoing::{Answer, Cause, NoAnswerInTime, Outgoing};
 use crate::api::problem::Problem;
 use crate::api::request_body;
@@ -14,7 +15,7 @@ use crate::operator::metrics::Metrics;
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::uri::{PathAndQuery, Uri};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::Full;
 use std::sync::Arc;
@@ -34,34 +35,6 @@ const ANSWER_BYTES_MAX: usize = 16 << 20;
 /// How long a connection to the backend rests before it is not used again: less than any server keeps one (Node.js, 5 seconds), so
 /// that none is closed in the face of a request, which cannot be sent twice.
 const IDLE_WAIT: Duration = Duration::from_secs(2);
-
-/// Headers that are for the next hop alone (RFC 9110, section 7.6.1), and `expect`, which was answered here.
-const HOP_BY_HOP: [HeaderName; 9] = [
-    header::CONNECTION,
-    header::EXPECT,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::PROXY_AUTHORIZATION,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
-
-/// Beginnings of headers that are for the backend whatever `Connection` says: nobody can have away what was signed, or where the proxy
-/// says that a request comes from.
-const END_TO_END: [&str; 10] = [
-    "content-",
-    "date",
-    "digest",
-    "forwarded",
-    "host",
-    "set-cookie",
-    "signature",
-    "x-forwarded-",
-    "x-real-ip",
-    "authorization",
-];
 
 /// The way to the backend's inboxes. Cheap to clone.
 #[derive(Clone)]
@@ -249,21 +222,6 @@ fn set_length(headers: &mut HeaderMap, body: &Bytes) {
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
 }
 
-/// The headers that are for the other end, all as they came.
-fn end_to_end(headers: &HeaderMap) -> HeaderMap {
-    let connection = headers.get_all(header::CONNECTION).iter();
-    let named: Vec<HeaderName> = connection
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .filter(|name: &HeaderName| !END_TO_END.iter().any(|it| name.as_str().starts_with(it)))
-        .collect();
-    let is_for_the_end = |name: &HeaderName| !named.contains(name) && !HOP_BY_HOP.contains(name);
-    let kept = headers.iter().filter(|(name, _)| is_for_the_end(name));
-    kept.map(|(name, value)| (name.clone(), value.clone()))
-        .collect()
-}
-
 /// The kind of answer, as metrics have it.
 fn class_of(status: StatusCode) -> &'static str {
     match status.as_u16() {
@@ -271,36 +229,5 @@ fn class_of(status: StatusCode) -> &'static str {
         300..=399 => "3xx",
         400..=499 => "4xx",
         _ => "5xx",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_for_the_next_hop_alone_goes_no_further() {
-        let mut headers = HeaderMap::new();
-        for (name, value) in [
-            ("host", "home.example"),
-            ("signature", "keyId=\"x\""),
-            ("connection", "keep-alive, x-hop"),
-            ("connection", "Host, Signature, X-Forwarded-For"),
-            ("x-hop", "1"),
-            ("keep-alive", "timeout=5"),
-            ("te", "trailers"),
-            ("transfer-encoding", "chunked"),
-            ("upgrade", "h2c"),
-            ("expect", "100-continue"),
-            ("x-forwarded-for", "192.0.2.1"),
-            ("cookie", "a=b"),
-        ] {
-            headers.append(HeaderName::from_static(name), value.parse().unwrap());
-        }
-        headers.append("cookie", "c=d".parse().unwrap());
-        let headers = end_to_end(&headers);
-        let left: Vec<_> = headers.iter().map(|(name, _)| name.as_str()).collect();
-        let kept = ["host", "signature", "x-forwarded-for", "cookie", "cookie"];
-        assert_eq!(left, kept);
     }
 }

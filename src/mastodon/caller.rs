@@ -1,10 +1,12 @@
 //! The caller of a request to Mastodon's API, with errors in Mastodon's words.
 
 use super::app::MastodonApp;
-use super::error::{MastodonError, renderer_of};
+use super::error::MastodonError;
 use crate::api::app::App;
 use crate::api::auth::{Caller, User};
 use crate::api::caller::{self, CallerContext, CarriedToken};
+use crate::api::forward::account_of;
+use crate::api::problem::Problem;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -21,22 +23,20 @@ pub(super) async fn by_stream(State(app): State<App>, request: Request, next: Ne
     with_caller(&app, request, next, carried).await
 }
 
-async fn with_caller(
-    app: &App,
-    mut request: Request,
-    next: Next,
-    carried: CarriedToken,
-) -> Response {
+async fn with_caller(app: &App, request: Request, next: Next, carried: CarriedToken) -> Response {
     let evidence = app.evidence(&request, carried);
     match app.identify(evidence).await {
         Ok(context) => {
-            let (key, render) = (context.key(), renderer_of(request.uri().path()));
-            request.extensions_mut().insert(context);
-            let answer = caller::named(next.run(request).await, &key);
-            app.count_large(key, answer, render).await
+            let account = account_of::of_token(&context.caller);
+            app.answered_for(account.as_deref(), context, request, next, rendered)
+                .await
         }
-        Err(problem) => MastodonError::from(problem).into_response(),
+        Err(problem) => rendered(problem),
     }
+}
+
+fn rendered(problem: Problem) -> Response {
+    MastodonError::from(problem).into_response()
 }
 
 /// The user that sends a request, if their token has a scope.

@@ -187,6 +187,7 @@ impl HopKey {
             address: signed.address,
             peer: signed.peer,
             base_url: Arc::default(),
+            is_hop: true,
         }))
     }
 }
@@ -214,6 +215,7 @@ mod tests {
             address: "2001:db8::7".parse().ok(),
             peer: "10.0.0.1".parse().ok(),
             base_url: Arc::default(),
+            is_hop: false,
         }
     }
 
@@ -237,8 +239,8 @@ mod tests {
         headers
     }
 
-    fn checked(headers: &HeaderMap, method: Method, uri: &str, now: Time) -> Result<(), HopError> {
-        let found = key().check((&method, &target(uri)), headers, None, now);
+    fn checked(headers: &HeaderMap, method: &Method, uri: &str, now: Time) -> Result<(), HopError> {
+        let found = key().check((method, &target(uri)), headers, None, now);
         found.map(|context| assert!(context.is_some()))
     }
 
@@ -265,19 +267,19 @@ mod tests {
     #[test]
     fn nothing_is_believed_that_is_not_signed_for_this_request_and_this_moment() {
         let good = || signed(&key(), "/v1/x?a=b", user());
-        let get = |headers: &HeaderMap| checked(headers, Method::GET, "/v1/x?a=b", NOW);
+        let get = |headers: &HeaderMap| checked(headers, &Method::GET, "/v1/x?a=b", NOW);
         assert_eq!(get(&good()), Ok(()));
         let at = |by: i64| {
             let now = Time::from_millis(NOW.millis() + by);
-            checked(&good(), Method::GET, "/v1/x?a=b", now)
+            checked(&good(), &Method::GET, "/v1/x?a=b", now)
         };
         assert_eq!((at(30_000), at(-30_000)), (Ok(()), Ok(())));
         assert_eq!(at(30_001), Err(HopError::Stale));
         assert_eq!(at(-30_001), Err(HopError::Stale));
-        let other = checked(&good(), Method::PUT, "/v1/x?a=b", NOW);
+        let other = checked(&good(), &Method::PUT, "/v1/x?a=b", NOW);
         assert_eq!(other, Err(HopError::Signature));
         for path in ["/v1/x", "/v1/x?a=c", "/v1/y?a=b"] {
-            let other = checked(&good(), Method::GET, path, NOW);
+            let other = checked(&good(), &Method::GET, path, NOW);
             assert_eq!(other, Err(HopError::Signature), "{path}");
         }
         let stranger = HopKey::new(&Secret::new("another-secret-0"));
@@ -306,7 +308,7 @@ mod tests {
             bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
             let mut headers = good.clone();
             headers.insert(CALLER, HeaderValue::from_bytes(&bytes).unwrap());
-            let found = checked(&headers, Method::GET, "/v1/x", NOW);
+            let found = checked(&headers, &Method::GET, "/v1/x", NOW);
             assert_eq!(found, Err(HopError::Signature), "{at}");
         }
     }

@@ -10,6 +10,7 @@
 //! | [`cluster`] | this node among others: leases, shards |
 //! | [`compare`] | the last daily comparison with Mastodon's homes |
 //! | [`inbox`] | requests to inboxes that are passed on |
+//! | [`forwarding`] | requests that are passed on between nodes |
 //! | [`origins`] | single origins, as they are when they are asked for |
 //! | [`machine`] | the build, the memory that may be used, the disks of the folders |
 //! | [`process`] | this process, under the names that others have |
@@ -21,6 +22,7 @@ pub mod cluster;
 pub mod compare;
 pub mod connector;
 pub mod feeds;
+pub mod forwarding;
 pub mod histogram;
 pub mod http;
 pub mod inbox;
@@ -36,6 +38,7 @@ use cluster::ClusterMetrics;
 use compare::CompareMetrics;
 use connector::ConnectorMetrics;
 use feeds::FeedMetrics;
+use forwarding::ForwardingMetrics;
 use http::HttpMetrics;
 use inbox::InboxMetrics;
 use labelled::LabelledCounter;
@@ -75,6 +78,8 @@ pub struct Metrics {
     pub inbox: InboxMetrics,
     /// This node among others.
     pub cluster: ClusterMetrics,
+    /// Requests that are passed on between nodes.
+    pub forwarding: ForwardingMetrics,
     /// The build, the memory that may be used, the disks.
     pub machine: MachineMetrics,
 }
@@ -94,6 +99,7 @@ impl Default for Metrics {
             compare: CompareMetrics::default(),
             inbox: InboxMetrics::default(),
             cluster: ClusterMetrics::default(),
+            forwarding: ForwardingMetrics::default(),
             machine: MachineMetrics::default(),
         };
         metrics.register();
@@ -144,6 +150,7 @@ impl Metrics {
         self.compare.register(r);
         self.inbox.register(r);
         self.cluster.register(r);
+        self.forwarding.register(r);
     }
 }
 

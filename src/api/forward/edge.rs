@@ -1,0 +1,279 @@
+//! A request for an account at the node that a client reached: answered here under a lease, passed on to the node that answers for the
+//! account, or refused.
+
+use super::hop::HopKey;
+use super::node_client::{NodeClient, Sent};
+use super::resend::Resend;
+use crate::api::app::App;
+use crate::api::auth::token::Token;
+use crate::api::boxed::boxed;
+use crate::api::caller::{self, CallerContext};
+use crate::api::end_to_end::end_to_end;
+use crate::api::placement::{Permit, Placement, Route, Server};
+use crate::api::problem::Problem;
+use crate::clock;
+use crate::operator::metrics::Metrics;
+use axum::Json;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use hyper::body::Incoming;
+use serde::Serialize;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+/// The longest time that an account may take to be claimed for this node.
+const CLAIM_WAIT: Duration = Duration::from_secs(2);
+/// How often a node that has not answered yet is looked up again: it may have stopped amid the request, with its connections open.
+const LOOKED_UP_EVERY: Duration = Duration::from_millis(250);
+
+/// The way of requests to other nodes.
+#[derive(Debug)]
+pub(crate) struct Edge {
+    placement: Arc<dyn Placement>,
+    key: HopKey,
+    client: NodeClient,
+    metrics: Arc<Metrics>,
+}
+
+/// What becomes of a request for an account.
+enum Placed {
+    /// It is answered here, for as long as the permit is good.
+    Here(Request, Permit),
+    /// It was answered elsewhere.
+    Answered(Response),
+}
+
+/// The answer to another node that took this one for the account's.
+#[derive(Serialize)]
+struct Misdirected<'a> {
+    #[serde(flatten)]
+    problem: Problem,
+    /// The names of the nodes that answer for the account, as far as is known here.
+    serves: Vec<&'a str>,
+}
+
+impl Edge {
+    /// The way to the nodes of a cluster.
+    pub(crate) fn new(placement: Arc<dyn Placement>, metrics: Arc<Metrics>) -> Edge {
+        Edge {
+            key: HopKey::new(placement.secret()),
+            placement,
+            client: NodeClient::new(),
+            metrics,
+        }
+    }
+
+    /// The caller of a request that another node passed on; none if it comes from a client. 403 if it says to come from a node and does
+    /// not.
+    pub(crate) fn caller(
+        &self,
+        request: &Request,
+        token: Option<Token>,
+    ) -> Result<Option<CallerContext>, Problem> {
+        let line = (request.method(), request.uri());
+        let found = self.key.check(line, request.headers(), token, clock::now());
+        found.map_err(|why| Problem::new(StatusCode::FORBIDDEN, why.to_string()))
+    }
+
+    /// Finds the node that answers a request for an account.
+    async fn place(
+        &self,
+        account: &str,
+        context: &CallerContext,
+        request: Request,
+    ) -> Result<Placed, Problem> {
+        let route = self.placement.route(account);
+        // A node that stands by answers whoever could not reach the account's node, even if it can itself.
+        if (context.is_hop || route == Route::Here)
+            && let Some(permit) = self.placement.permit(Some(account))
+        {
+            return Ok(Placed::Here(request, permit));
+        }
+        match route {
+            Route::There(servers) if context.is_hop => Ok(self.misdirected(&servers)),
+            Route::Here | Route::Nowhere if context.is_hop => Ok(self.misdirected(&[])),
+            _ => self.pass_on(account, context, request).await,
+        }
+    }
+
+    fn misdirected(&self, servers: &[Server]) -> Placed {
+        self.metrics.forwarding.misrouted.inc();
+        let status = StatusCode::MISDIRECTED_REQUEST;
+        let body = Misdirected {
+            problem: Problem::new(status, "another node answers for this account"),
+            serves: servers.iter().map(|server| &*server.node).collect(),
+        };
+        Placed::Answered((status, Json(body)).into_response())
+    }
+
+    async fn pass_on(
+        &self,
+        account: &str,
+        context: &CallerContext,
+        request: Request,
+    ) -> Result<Placed, Problem> {
+        let resend = Resend::of(request).await?;
+        let mut has_claimed = false;
+        loop {
+            let servers = match self.placement.route(account) {
+                Route::Here => {
+                    if let Some(permit) = self.placement.permit(Some(account)) {
+                        let request = resend.into_request().ok_or_else(nobody)?;
+                        return Ok(Placed::Here(request, permit));
+                    }
+                    Vec::new()
+                }
+                Route::There(servers) => servers,
+                Route::Nowhere => Vec::new(),
+            };
+            for server in &servers {
+                if let Some(answer) = self.tried(account, server, context, &resend).await? {
+                    return Ok(Placed::Answered(passed_back(answer)));
+                }
+            }
+            if has_claimed {
+                self.metrics.forwarding.forwarded("nobody");
+                return Err(nobody());
+            }
+            has_claimed = true;
+            // Whether it was claimed, here or elsewhere, the next look says.
+            let _ = timeout(CLAIM_WAIT, self.placement.claim(account)).await;
+        }
+    }
+
+    /// The answer of a node; none if another is to be tried. An error if none may be.
+    async fn tried(
+        &self,
+        account: &str,
+        server: &Server,
+        context: &CallerContext,
+        resend: &Resend,
+    ) -> Result<Option<Response<Incoming>>, Problem> {
+        let counted = |outcome| self.metrics.forwarding.forwarded(outcome);
+        // A connection that has rested may be closed just now: of that node nothing is known yet.
+        for _ in 0..2 {
+            match self.sent(account, server, context, resend).await? {
+                Sent::Answer(answer) => {
+                    counted("answered");
+                    return Ok(Some(answer));
+                }
+                Sent::Elsewhere => {
+                    counted("moved");
+                    break;
+                }
+                Sent::Away => {
+                    counted("away");
+                    self.placement.mark_away(&server.node);
+                    break;
+                }
+                Sent::Lost => counted("lost"),
+            }
+            if !resend.head.method.is_idempotent() || !resend.is_whole() {
+                return Err(nobody());
+            }
+        }
+        match resend.is_whole() {
+            true => Ok(None),
+            false => Err(nobody()),
+        }
+    }
+
+    /// Sends a request to a node, and waits for its answer for as long as the node is one that may give it.
+    async fn sent(
+        &self,
+        account: &str,
+        server: &Server,
+        context: &CallerContext,
+        resend: &Resend,
+    ) -> Result<Sent, Problem> {
+        let mut outgoing = resend.outgoing();
+        let head = &resend.head;
+        let signed = self.key.sign(
+            (&head.method, &head.uri),
+            outgoing.headers_mut(),
+            context,
+            clock::now(),
+        );
+        signed.map_err(|e| Problem::internal(&e))?;
+        let mut sending = pin!(self.client.send(server, outgoing));
+        loop {
+            tokio::select! {
+                sent = &mut sending => return Ok(sent),
+                () = sleep(LOOKED_UP_EVERY) => {
+                    let may_answer = match self.placement.route(account) {
+                        Route::There(servers) => servers.iter().any(|it| it.node == server.node),
+                        Route::Here | Route::Nowhere => false,
+                    };
+                    if !may_answer {
+                        return Ok(Sent::Lost);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl App {
+    /// Has a request of a known caller answered: by the node of the account that it is for, or here if it is for none. `render` gives
+    /// problems the form that the client understands.
+    pub(crate) async fn answered_for(
+        &self,
+        account: Option<&str>,
+        context: CallerContext,
+        request: Request,
+        next: Next,
+        render: fn(Problem) -> Response,
+    ) -> Response {
+        let (Some(edge), Some(account)) = (&self.edge, account) else {
+            return self.answered_here(context, request, next, render).await;
+        };
+        match boxed(edge.place(account, &context, request)).await {
+            Ok(Placed::Here(request, permit)) => {
+                let answer = self.answered_here(context, request, next, render).await;
+                // The second look: what was made while the lease ran out may lack what is in force elsewhere.
+                match permit.is_good() {
+                    true => answer,
+                    false => render(nobody()),
+                }
+            }
+            Ok(Placed::Answered(answer)) => caller::named(answer, &context.key()),
+            Err(problem) => render(problem),
+        }
+    }
+
+    async fn answered_here(
+        &self,
+        context: CallerContext,
+        mut request: Request,
+        next: Next,
+        render: fn(Problem) -> Response,
+    ) -> Response {
+        if let Err(problem) = self.count_account(&context) {
+            return render(problem);
+        }
+        let key = context.key();
+        request.extensions_mut().insert(context);
+        let answer = caller::named(next.run(request).await, &key);
+        self.count_large(key, answer, render).await
+    }
+}
+
+/// An answer as the client gets it.
+fn passed_back(answer: Response<Incoming>) -> Response {
+    let (mut head, body) = answer.into_parts();
+    head.headers = end_to_end(&head.headers);
+    Response::from_parts(head, Body::new(body))
+}
+
+/// 503: no node answers for an account at this moment.
+pub(crate) fn nobody() -> Problem {
+    Problem::unavailable(
+        "the node that answers for this account is changing: come back in a moment",
+        1,
+    )
+}
