@@ -42,7 +42,7 @@ impl Options {
             secret,
             standbys: 1,
             lease: Duration::from_secs(4),
-            session_timeout: Duration::from_secs(15),
+            session_timeout: Duration::from_secs(45),
             assignment: Assignment::default(),
         }
     }

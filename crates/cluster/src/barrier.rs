@@ -50,11 +50,8 @@ impl Barrier {
             return false;
         }
         standing.live(proved).all(|(name, seen)| {
-            let newest = name == own_name
-                || seen
-                    .beat
-                    .as_ref()
-                    .is_some_and(|beat| self.is_in_force_at(beat));
+            let said = seen.beat.as_ref().filter(|_| seen.is_watched);
+            let newest = name == own_name || said.is_some_and(|beat| self.is_in_force_at(beat));
             let before = seen.predecessor(proved);
             newest && before.is_none_or(|beat| self.is_in_force_at(beat))
         })
@@ -86,6 +83,12 @@ mod tests {
         Moment::from_millis(millis)
     }
 
+    fn watching() -> Standing {
+        let mut standing = Standing::default();
+        standing.watch();
+        standing
+    }
+
     /// Were one of these to fail, a mute would be answered while some node still shows the muted.
     #[test]
     fn a_relation_is_in_force_when_every_node_that_may_show_the_account_says_so() {
@@ -94,7 +97,7 @@ mod tests {
         let mut serves = beat("b");
         serves.serves = [AccountHash::of("7").shard(serves.shards)].into();
         let check = |beat: &Beat, read: u64, proved: u64, expected: bool| {
-            let mut standing = Standing::default();
+            let mut standing = watching();
             standing
                 .read(0, &beat.node, &beat.encode(), at(read))
                 .unwrap();
@@ -128,7 +131,7 @@ mod tests {
         let barrier = Barrier::new([(INSTANCE, 3, 10)], at(0));
         let own: Ends = [(3, 11)].into();
         let check = |beat: &Beat, expected: bool| {
-            let mut standing = Standing::default();
+            let mut standing = watching();
             standing.read(0, &beat.node, &beat.encode(), at(0)).unwrap();
             let passed = barrier.is_passed("a", &own, &standing, Some(at(0)));
             assert_eq!(passed, expected);
@@ -144,7 +147,7 @@ mod tests {
     #[test]
     fn it_is_in_force_on_this_node_too_and_on_a_process_that_may_still_run() {
         let barrier = Barrier::new([("7", 3, 10)], at(0));
-        let mut standing = Standing::default();
+        let mut standing = watching();
         assert!(!barrier.is_passed("a", &[(3, 10)].into(), &standing, Some(at(0))));
         assert!(!barrier.is_passed("a", &[(3, 11)].into(), &standing, None));
         let mut before = beat("b");
@@ -161,9 +164,23 @@ mod tests {
     }
 
     #[test]
+    fn a_node_of_which_nothing_came_since_the_start_may_have_said_more_than_is_there() {
+        let barrier = Barrier::new([("7", 3, 10)], at(0));
+        let own: Ends = [(3, 11)].into();
+        let mut standing = Standing::default();
+        standing.read(0, "b", &beat("b").encode(), at(0)).unwrap();
+        standing.watch();
+        assert!(!barrier.is_passed("a", &own, &standing, Some(at(0))));
+        assert!(barrier.is_passed("a", &own, &standing, Some(at(4_400))));
+        let next = Beat { n: 2, ..beat("b") };
+        standing.read(1, "b", &next.encode(), at(1)).unwrap();
+        assert!(barrier.is_passed("a", &own, &standing, Some(at(1))));
+    }
+
+    #[test]
     fn a_node_whose_record_cannot_be_read_is_waited_for() {
         let barrier = Barrier::new([("7", 3, 10)], at(0));
-        let mut standing = Standing::default();
+        let mut standing = watching();
         standing.read(0, "b", b"?", at(0)).unwrap_err();
         let own: Ends = [(3, 11)].into();
         assert!(!barrier.is_passed("a", &own, &standing, Some(at(0))));

@@ -198,6 +198,7 @@ impl Node {
     /// The topic was read up to where it ended at the start.
     pub fn start(&mut self) {
         self.is_started = true;
+        self.standing.watch();
     }
 
     /// The settings that decide feeds and ids are others now.

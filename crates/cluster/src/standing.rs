@@ -16,6 +16,8 @@ const UNREADABLE_LEASE: Duration = LEASE_MAX;
 #[derive(Clone, Debug, Default)]
 pub struct Standing {
     nodes: BTreeMap<String, Seen>,
+    /// What was in the topic at the start is read. From now on each record comes as it is appended.
+    is_watching: bool,
 }
 
 /// What is known of a node.
@@ -25,6 +27,9 @@ pub struct Seen {
     pub beat: Option<Beat>,
     /// When that was read here.
     pub read: Moment,
+    /// Whether a record of it came as it was appended. What was there at the start may be older than what it said last: a record that
+    /// its node gave up may be appended late, and compaction keeps the last.
+    pub is_watched: bool,
     /// The offset of the first record of its run that was read here: the lowest is the oldest run.
     pub since: i64,
     /// The newest record of the process of this name before it, and when it was read: that process may serve on until its lease ends.
@@ -75,6 +80,15 @@ impl Standing {
         };
         self.make_room(key);
         let before = self.nodes.remove(key);
+        let is_late = |before: &Seen| match (&before.beat, &beat) {
+            (Some(before), Some(beat)) => before.run == beat.run && beat.n <= before.n,
+            _ => false,
+        };
+        if let Some(before) = before.as_ref().filter(|before| is_late(before)) {
+            // It was given up and is there all the same, or twice. What was said since holds.
+            let before = before.clone();
+            return Ok(self.nodes.entry(key.to_owned()).or_insert(before));
+        }
         let run = |beat: &Option<Beat>| beat.as_ref().map(|beat| beat.run.clone());
         let (since, earlier, before) = match before {
             Some(same) if run(&same.beat) == run(&beat) => {
@@ -93,6 +107,7 @@ impl Standing {
         let seen = Seen {
             beat,
             read: now,
+            is_watched: self.is_watching,
             since,
             before,
             candidate_since,
@@ -102,6 +117,11 @@ impl Standing {
             None => Ok(seen),
             Some(error) => Err(error),
         }
+    }
+
+    /// What was in the topic at the start is read.
+    pub fn watch(&mut self) {
+        self.is_watching = true;
     }
 
     /// All nodes, by name.
@@ -225,6 +245,29 @@ mod tests {
             assert_eq!(before(4_399).unwrap().run, beat("a").run);
             assert_eq!(before(4_400), None);
         }
+    }
+
+    /// Were this to fail, a record that was given up and appended late would hide what its node claimed since.
+    #[test]
+    fn a_record_that_comes_late_or_twice_says_nothing() {
+        let mut standing = Standing::default();
+        let nth = |n, serves: &[u32]| Beat {
+            n,
+            serves: serves.iter().copied().collect(),
+            ..beat("a")
+        };
+        told(&mut standing, 0, &nth(5, &[1]), 1_000);
+        told(&mut standing, 1, &nth(4, &[2]), 2_000);
+        told(&mut standing, 2, &nth(5, &[1]), 3_000);
+        let seen = standing.node("a").unwrap();
+        assert_eq!(seen.beat.as_ref(), Some(&nth(5, &[1])));
+        assert_eq!(seen.read, at(1_000), "nor is it a sign of life");
+        let other = Beat {
+            run: "2".to_owned(),
+            ..nth(1, &[3])
+        };
+        told(&mut standing, 3, &other, 4_000);
+        assert_eq!(standing.node("a").unwrap().beat.as_ref(), Some(&other));
     }
 
     #[test]
