@@ -22,6 +22,7 @@ pub mod log_status;
 mod mutes;
 mod options;
 pub mod publish;
+mod reach;
 mod relations;
 mod retention_clock;
 #[cfg(test)]
@@ -43,7 +44,7 @@ use crate::graph::Graph;
 use crate::graph::apply::Effect;
 use crate::kept::Kept;
 use crate::record::offsets::{LogPos, Offsets};
-use crate::record::{Envelope, NewRecord, Position, READ_LATE_AFTER, Record};
+use crate::record::{Envelope, NewRecord, Position, READ_LATE_AFTER, Record, Topic};
 use crate::relationship::{Change, Key, Patience};
 use crate::view::horizons::Horizons;
 use crate::view::last_access::LastAccess;
@@ -102,8 +103,8 @@ pub struct Engine {
     windows: Arc<Windows>,
     /// The offsets that were published last.
     seen: Arc<Offsets>,
-    /// The newest `arrived` taken of each partition of the activities topic.
-    arrived: BTreeMap<i32, Time>,
+    /// The newest `arrived` taken of each partition of the activities topic, and the newest timestamp of each of the relationships topic.
+    arrived: BTreeMap<(Topic, i32), Time>,
     reflects: CheckpointState,
     /// The index among the reflected partitions of the record that was passed last.
     passed: usize,
@@ -232,6 +233,7 @@ impl Engine {
         }
         match decoded {
             Decoded::Relation(change) => {
+                self.arrived(record.position, record.timestamp.unwrap_or_default());
                 let effect = self.relate(record, &change, now)?;
                 Ok(Applied::Relation(effect))
             }
@@ -387,8 +389,7 @@ impl Engine {
         let position = record.position;
         envelope.read_late = self.is_read_late(record, envelope.arrived, now);
         self.reflects.log_time = self.retention.arrived(envelope.arrived, now);
-        let arrived = self.arrived.entry(position.partition).or_default();
-        *arrived = envelope.arrived.max(*arrived);
+        self.arrived(position, envelope.arrived);
         let at = LogPos::new(position);
         let graph = self.graph.read();
         let context = RecordContext {
@@ -421,6 +422,7 @@ impl Engine {
             let number = graph.account(account);
             number.and_then(|account| self.view.horizons.of(&graph, account, now))
         };
+        let hold_before = reach::hold_before(&self.graph.read(), change);
         let (origins, windows) = (self.ingest.origins(), &self.windows);
         let log_pos = LogPos::new(record.position);
         let read = relations::Read {
@@ -459,12 +461,20 @@ impl Engine {
             let reached = relations::shown_until(&self.store, number, before, said, now)?;
             self.view.horizons.reach(account, reached);
         }
+        reach::reach_before_longer_hold(&self.view, change, hold_before, record.timestamp);
         // Whatever was said of it may have changed its hold.
         self.store
             .homes
             .watchers
             .mark_changed(effect.account.as_slice());
         Ok(effect)
+    }
+
+    /// A record of this partition that arrived at this time is taken.
+    fn arrived(&mut self, position: Position, arrived: Time) {
+        let partition = (position.topic, position.partition);
+        let newest = self.arrived.entry(partition).or_default();
+        *newest = arrived.max(*newest);
     }
 
     fn can_reevaluate_authors(&self) -> bool {

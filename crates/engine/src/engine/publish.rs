@@ -3,6 +3,7 @@
 use super::Engine;
 use super::log_status::LogStatus;
 use crate::graph::AccountIx;
+use crate::kept::Kept;
 use crate::record::offsets::Offsets;
 use crate::record::{PartitionEnd, Topic};
 use crate::view::{BuildProgress, CatchingUp};
@@ -97,14 +98,18 @@ impl Engine {
 
     /// The moment up to which everything that arrived is applied: `settled`, if every partition is read to its end; otherwise the
     /// earliest of the newest `arrived` of partitions that are not.
+    ///
+    /// In a cluster relations count too: what another node has in force, such as the follow of an origin that is waited for, has it hold
+    /// back from the time of that record on, and this node shows no more before it has read that.
     fn built_until(&self, log: &LogStatus, settled: Time) -> Time {
         if !log.is_reachable || log.ends.is_empty() {
             // The end of the log is not known: what was known before stays true, and no more than that.
             return self.view.horizons.built();
         }
-        let is_lagging = |end: &&PartitionEnd| end.topic == Topic::Activities && end.next < end.end;
+        let counts = |topic| topic == Topic::Activities || self.kept != Kept::All;
+        let is_lagging = |end: &&PartitionEnd| counts(end.topic) && end.next < end.end;
         let lagging = log.ends.iter().filter(is_lagging);
-        let taken = lagging.map(|end| self.arrived.get(&end.partition).copied());
+        let taken = lagging.map(|end| self.arrived.get(&(end.topic, end.partition)).copied());
         let here = settled.minus(log.transit);
         taken.map(Option::unwrap_or_default).fold(here, Time::min)
     }

@@ -16,6 +16,7 @@ mod ref_places;
 mod reference_model;
 mod refs;
 mod relation_changes;
+mod roaming;
 mod scenario;
 mod verbs;
 

@@ -4,6 +4,7 @@
 //! for each and nothing is kept per account.
 
 use crate::graph::AccountIx;
+use crate::graph::ActorIx;
 use crate::graph::Graph;
 use crate::host::origin_of;
 use crate::relationship::Patience;
@@ -87,6 +88,15 @@ impl Graph {
             return 0;
         }
         hold_ms(self.waits_of(account), patience_ms)
+    }
+
+    /// How long who has so many milliseconds of patience waits for the origin of an actor that some relation names, in milliseconds.
+    pub fn wait_ms(&self, actor: &str, patience_ms: i64) -> i64 {
+        let number = self.actor(actor).map(ActorIx::number);
+        let origin = number.and_then(|number| self.waits.origins.get(number));
+        let wait = origin.and_then(|origin| self.waits.wait(*origin));
+        wait.filter(|_| 0 < patience_ms)
+            .map_or(0, |wait| wait.ms(patience_ms))
     }
 
     /// The origins whose wait is an account's hold, by name, each once; none if nothing is held back.

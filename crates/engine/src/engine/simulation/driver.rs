@@ -10,6 +10,7 @@ use crate::feed::expiry::Keep;
 use crate::feed::merge::Progress;
 use crate::feed::post::State;
 use crate::feed::store::{self, Store};
+use crate::kept::Kept;
 use crate::record::offsets::Offsets;
 use crate::record::{PartitionEnd, Position};
 use crate::relationship::{Patience, Relation, decode};
@@ -165,6 +166,11 @@ impl Node {
             Applied::Refused(reason) => panic!("refused: {reason}"),
             Applied::Unusable(reason) => panic!("unusable: {reason}"),
         }
+    }
+
+    /// Feeds are kept of these accounts alone.
+    pub(in crate::engine) fn keep_only(&mut self, kept: Kept) {
+        self.engine.keep_only(kept);
     }
 
     /// Takes so many steps at what is owed.
