@@ -417,6 +417,11 @@ impl Engine {
 
     fn relate(&mut self, record: &Record, change: &Change, now: Time) -> Result<Effect, DiskError> {
         let account = &change.key.account;
+        // Before feeds are shown, what counts is what others may have shown by the time of the record.
+        let now = match self.catch_up.relations_are_read() {
+            true => now,
+            false => record.timestamp.map_or(now, |said| said.min(now)),
+        };
         let before = {
             let graph = self.graph.read();
             let number = graph.account(account);

@@ -18,7 +18,7 @@ use slackwater_order::time::Time;
 use std::collections::BTreeSet;
 
 /// Whether a page shows this entry of a feed.
-fn is_shown(run: &Run, node: usize, snapshot: &Snapshot, id: u64) -> bool {
+pub(super) fn is_shown(run: &Run, node: usize, snapshot: &Snapshot, id: u64) -> bool {
     let view = &run.nodes[node].view;
     let id = PostId::from_number(id).unwrap();
     let found = post_with_original(&view.store, id).unwrap();
@@ -101,7 +101,7 @@ impl Run {
     }
 
     /// Whether its feeds are shown and are of one moment: not before it has read again what a cut-off checkpoint stored.
-    fn is_whole(&self, node: usize) -> bool {
+    pub(super) fn is_whole(&self, node: usize) -> bool {
         let node = &self.nodes[node];
         node.is_open() && node.is_decided() && node.reflected() == node.read()
     }
@@ -118,41 +118,46 @@ impl Run {
                 continue;
             }
             self.rouse(node, account);
-            let there = snapshot(
-                &self.nodes[node],
-                (account, FeedKind::Home),
-                None,
-                Time::from_millis(self.now),
-            );
-            let Some(snapshot) = there else {
-                let story = || {
-                    self.log
-                        .story(account, &BTreeSet::new(), &self.nodes[node].read())
-                };
-                // One that was removed may come back as a relation without a document: with the relation it goes again.
-                let is_nobody = model.account(account).is_none_or(Account::is_blank);
-                assert!(
-                    is_nobody,
-                    "node {node} knows no account {account}. {}",
-                    story()
-                );
-                self.reached.remove(&(node, account));
-                self.visible.remove(&(node, account));
-                continue;
+            self.check_account(&model, node, account);
+        }
+    }
+
+    /// The feeds of one account, which is awake, are what the model says.
+    pub(super) fn check_account(&mut self, model: &Model, node: usize, account: usize) {
+        let there = snapshot(
+            &self.nodes[node],
+            (account, FeedKind::Home),
+            None,
+            Time::from_millis(self.now),
+        );
+        let Some(snapshot) = there else {
+            let story = || {
+                self.log
+                    .story(account, &BTreeSet::new(), &self.nodes[node].read())
             };
-            self.counted.looks += 1;
-            self.check_horizon(&model, node, account, &snapshot);
-            if snapshot.progress.consistency == Consistency::Complete {
-                self.check_entries(&model, node, (account, FeedKind::Home), &snapshot);
-                self.check_list(&model, node, account);
-            } else {
-                self.counted.pending_relations += 1;
-            }
+            // One that was removed may come back as a relation without a document: with the relation it goes again.
+            let is_nobody = model.account(account).is_none_or(Account::is_blank);
+            assert!(
+                is_nobody,
+                "node {node} knows no account {account}. {}",
+                story()
+            );
+            self.reached.remove(&(node, account));
+            self.visible.remove(&(node, account));
+            return;
+        };
+        self.counted.looks += 1;
+        self.check_horizon(model, node, account, &snapshot);
+        if snapshot.progress.consistency == Consistency::Complete {
+            self.check_entries(model, node, (account, FeedKind::Home), &snapshot);
+            self.check_list(model, node, account);
+        } else {
+            self.counted.pending_relations += 1;
         }
     }
 
     /// While boosts wait to come or go, a page shows none that the model does not.
-    fn check_hidden(&mut self, node: usize) {
+    pub(super) fn check_hidden(&mut self, node: usize) {
         let of = &self.nodes[node];
         let is_amid = !of.is_decided() && of.are_authors_decided() && of.is_open();
         if !is_amid || of.reflected() != of.read() {

@@ -49,6 +49,8 @@ pub(in crate::engine) struct Node {
     /// Up to where the process before this had read, if what it stored may reflect that.
     stored: [usize; PARTITIONS],
     length: usize,
+    /// Whose feeds it keeps when it starts.
+    kept: Kept,
 }
 
 impl Node {
@@ -70,7 +72,28 @@ impl Node {
     ) -> Node {
         let folder = tempfile::tempdir().unwrap();
         let patience = Patience::For(Duration::ZERO);
-        Node::open(folder, place_source, length, windows, patience, ends)
+        Node::open(
+            folder,
+            place_source,
+            length,
+            windows,
+            patience,
+            ends,
+            Kept::All,
+        )
+    }
+
+    /// A node of a cluster with an empty data folder. It keeps nobody's feeds until it is told whose.
+    pub(in crate::engine) fn in_cluster(
+        length: usize,
+        windows: Windows,
+        patience: Patience,
+        ends: [usize; PARTITIONS],
+    ) -> Node {
+        let folder = tempfile::tempdir().unwrap();
+        let place_source = PlaceSource::Published;
+        let kept = Kept::nobody();
+        Node::open(folder, place_source, length, windows, patience, ends, kept)
     }
 
     fn open(
@@ -80,6 +103,7 @@ impl Node {
         windows: Windows,
         patience: Patience,
         ends: [usize; PARTITIONS],
+        kept: Kept,
     ) -> Node {
         let store = Store::open_patiently(&store::Options {
             path: folder.path().to_owned(),
@@ -93,6 +117,7 @@ impl Node {
             windows,
             place_source,
             patience,
+            kept: kept.clone(),
             log: LOG,
             boosts_at_once: BOOSTS_AT_ONCE,
             keep: Keep {
@@ -115,6 +140,7 @@ impl Node {
             place_source,
             stored: [0; PARTITIONS],
             length,
+            kept,
         };
         node.announce(&ends, Time::default());
         node
@@ -131,13 +157,14 @@ impl Node {
             patience,
             place_source,
             length,
+            kept,
             ..
         } = self;
         let windows = Windows::clone(&engine.windows);
         drop((flush, engine, view));
         Node {
             stored,
-            ..Node::open(folder, place_source, length, windows, patience, ends)
+            ..Node::open(folder, place_source, length, windows, patience, ends, kept)
         }
     }
 
@@ -256,6 +283,16 @@ impl Node {
             ..ServiceStatus::default()
         };
         self.engine.publish(&log, beside);
+    }
+
+    /// Tells readers how far all is built while the log does not answer, which was last seen to end at `ends`.
+    pub(in crate::engine) fn announce_cut_off(&mut self, ends: &[usize; PARTITIONS]) {
+        let log = LogStatus {
+            is_reachable: false,
+            ..status(&self.read(), ends)
+        };
+        self.engine.follow(&log);
+        self.engine.publish(&log, ServiceStatus::default());
     }
 
     /// The mutes that have ended, of which a record is to say so: account, whom, and until when.

@@ -386,6 +386,18 @@ impl Log {
     }
 }
 
+impl Log {
+    /// Appends behind all that has arrived by `now`; the number of the partition and the offset.
+    pub(in crate::engine) fn append(&mut self, event: Event, now: i64) -> (usize, usize) {
+        let (ends, before) = (self.ends(now), self.whole());
+        self.add(event, now);
+        let grown = (0..PARTITIONS).find(|n| before[*n] < self.partitions[*n].len());
+        let number = grown.unwrap();
+        self.partitions[number][ends[number]..].rotate_right(1);
+        (number, ends[number])
+    }
+}
+
 impl Line {
     pub(in crate::engine) fn record(&self, partition: (Topic, i32), offset: usize) -> Record {
         let fetched = self.event.is_fetched();

@@ -15,6 +15,7 @@
 //! | 9: nobody gets in who was not followed | the model's rules |
 
 mod check;
+mod cluster;
 mod counted;
 pub(super) mod driver;
 pub(super) mod log;
@@ -22,6 +23,7 @@ mod model;
 pub(super) mod plain;
 mod reader;
 mod run;
+mod windows;
 
 use counted::Counted;
 use parking_lot::Mutex;
@@ -39,9 +41,20 @@ const FAILURES_MAX: usize = 10;
 /// miss one.
 #[test]
 fn a_thousand_fediverses_are_read_as_the_plain_model_says() {
-    let seeds = seeds();
+    let counted = each_seed(SEEDS, run, Counted::add);
+    println!("{counted:?}");
+    counted.check();
+}
+
+/// Runs each of the usual seeds, or of those that were asked for, and adds up what came of them.
+fn each_seed<C: Default + Send>(
+    usual: Range<u64>,
+    run: impl Fn(u64) -> C + Sync,
+    add: impl Fn(&mut C, C) + Sync,
+) -> C {
+    let seeds = seeds(usual);
     let next = AtomicU64::new(seeds.start);
-    let counted = Mutex::new(Counted::default());
+    let counted = Mutex::new(C::default());
     let failed = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
@@ -53,7 +66,7 @@ fn a_thousand_fediverses_are_read_as_the_plain_model_says() {
                     }
                     // What was wrong is printed where it is found.
                     match catch_unwind(AssertUnwindSafe(|| run(seed))) {
-                        Ok(of_seed) => counted.lock().add(of_seed),
+                        Ok(of_seed) => add(&mut *counted.lock(), of_seed),
                         Err(_) => {
                             println!(
                                 "seed {seed} failed: SLACKWATER_SEEDS={seed}..{} replays it",
@@ -67,14 +80,12 @@ fn a_thousand_fediverses_are_read_as_the_plain_model_says() {
         }
     });
     assert_eq!(failed.into_inner(), Vec::<u64>::new(), "these seeds failed");
-    let counted = counted.into_inner();
-    println!("{counted:?}");
-    counted.check();
+    counted.into_inner()
 }
 
-fn seeds() -> Range<u64> {
+fn seeds(usual: Range<u64>) -> Range<u64> {
     let Ok(said) = std::env::var("SLACKWATER_SEEDS") else {
-        return SEEDS;
+        return usual;
     };
     let range = said.split_once("..");
     let range = range.and_then(|(from, to)| Some(from.parse().ok()?..to.parse().ok()?));

@@ -4,6 +4,7 @@ use super::driver::Node;
 use super::log::{ACCOUNTS, FeedKind, Log, PARTITIONS};
 use super::model::numbers;
 use super::plain::Plain;
+use crate::record::offsets::LogPos;
 use crate::view::change_batch::{BatchLimit, ChangeItem, ChangeKind, WriteEntry};
 use crate::view::cursor::Cursor;
 use crate::view::feed_ref;
@@ -53,6 +54,7 @@ pub(super) enum PollOutcome {
     Done,
 }
 
+#[derive(Clone)]
 pub(super) struct Reader {
     pub(super) account: usize,
     pub(super) which: FeedKind,
@@ -160,6 +162,13 @@ impl Reader {
         } = self;
         let cursor = cursor.as_deref().map(|text| Cursor::parse(text, &0.into()));
         format!("{which:?} {habit:?} {floor_max} {cursor:?}")
+    }
+
+    /// Whether its cursor, if it has one, has a record.
+    pub(super) fn cursor_has(&self, node: &Node, log_pos: LogPos) -> bool {
+        let parse = |text| Cursor::parse(text, &node.view.log).unwrap();
+        let cursor = self.cursor.as_deref().map(parse);
+        cursor.is_some_and(|cursor| cursor.from.has(log_pos))
     }
 
     pub(super) fn habit(&self) -> Habit {

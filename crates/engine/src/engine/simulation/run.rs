@@ -2,14 +2,13 @@
 
 use super::counted::Counted;
 use super::driver::Node;
-use super::log::{ACCOUNTS, BEGIN, FeedKind, Log, MOVING, MuteEnd, PARTITIONS, SURFACING, Taste};
+use super::log::{ACCOUNTS, BEGIN, FeedKind, Log, MOVING, MuteEnd, PARTITIONS, Taste};
 use super::model::Model;
 use super::reader::{Habit, PollOutcome, Reader};
+use super::windows::{fixed_windows, windows};
 use crate::relationship::Patience;
 use fastrand::Rng;
 use slackwater_order::time::Time;
-use slackwater_order::window::HostPattern;
-use slackwater_order::window::{LatePolicy, ReorderWindow, TooLatePolicy, Window, Windows};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -27,7 +26,7 @@ const FORGETS: u64 = 0x666f_7267_6574;
 const MUTE_ENDS: u64 = 0x6d75_7465;
 /// The same, for who wakes an account that sleeps.
 const NAPS: u64 = 0x6e61_7073;
-/// The window of [`SURFACING`], where it surfaces, and how much longer its posts do, in milliseconds.
+/// The window of [`super::log::SURFACING`], where it surfaces, and how much longer its posts do, in milliseconds.
 const SURFACES: (i64, i64) = (20_000, 20_000);
 
 pub(super) struct Run {
@@ -163,6 +162,43 @@ impl Run {
             readers,
             now: BEGIN,
             is_over: false,
+            reached: BTreeMap::new(),
+            visible: BTreeMap::new(),
+            stubs: BTreeSet::new(),
+            mute_ends_on_the_way: Vec::new(),
+            mute_end_dice: Rng::with_seed(seed ^ MUTE_ENDS),
+            nap_dice: Rng::with_seed(seed ^ NAPS),
+            counted: Counted::default(),
+        }
+    }
+
+    /// Nodes of a cluster, all with the same windows, and a history that they have not begun to read. Who drives them says what happens.
+    pub(super) fn of_cluster(seed: u64, nodes: usize) -> Run {
+        let mut dice = Rng::with_seed(seed);
+        let taste = Taste {
+            calm: dice.u8(..4) == 0,
+            busy: 1,
+            ages: false,
+            by_ref: false,
+            forgets: false,
+        };
+        let log = Log::draw(&mut dice, taste);
+        let windows = fixed_windows(&mut dice);
+        let now = BEGIN + dice.i64(STEP_MS..5 * STEP_MS);
+        let patience = [0, 0, 20_000, 1_200_000][dice.usize(..4)];
+        let patience = Patience::For(Duration::from_millis(patience));
+        let node = || Node::in_cluster(LONG, windows.clone(), patience, log.ends(now));
+        Run {
+            nodes: std::iter::repeat_with(node).take(nodes).collect(),
+            readers: Vec::new(),
+            dice,
+            log,
+            taste,
+            surfacing: None,
+            is_disturbed: true,
+            length: LONG,
+            now,
+            is_over: true,
             reached: BTreeMap::new(),
             visible: BTreeMap::new(),
             stubs: BTreeSet::new(),
@@ -319,7 +355,7 @@ impl Run {
         assert_eq!(left, [], "mutes that have ended go on");
     }
 
-    fn restarted(&mut self, node: usize) {
+    pub(super) fn restarted(&mut self, node: usize) {
         self.counted.crashes += 1;
         // Only a cursor carries its horizon over.
         self.reached.retain(|(of, _), _| *of != node);
@@ -436,36 +472,4 @@ impl Run {
         }
         asked
     }
-}
-
-fn windows(dice: &mut Rng, surfacing: Option<(i64, i64)>) -> Windows {
-    let fixed = |ms: i64| ReorderWindow::Fixed(Duration::from_millis(ms.unsigned_abs()));
-    let mut windows = Windows::default();
-    windows.default.reorder_window = fixed([0, 2_000, 30_000][dice.usize(..3)]);
-    let mut name = |host: &str, reorder_window| {
-        let window = Window {
-            reorder_window,
-            ..Window::default()
-        };
-        windows
-            .set(HostPattern::Host(host.to_owned()), window)
-            .unwrap();
-    };
-    name("threads.example", fixed([1_000, 960_000][dice.usize(..2)]));
-    name(
-        "bursty.example",
-        [fixed(600_000), ReorderWindow::Auto][dice.usize(..2)],
-    );
-    if let Some((window, lateness)) = surfacing {
-        let window = Window {
-            reorder_window: fixed(window),
-            allowed_lateness: Duration::from_millis(lateness.unsigned_abs()),
-            late: LatePolicy::Surface,
-            too_late: TooLatePolicy::Drop,
-        };
-        windows
-            .set(HostPattern::Host(SURFACING.to_owned()), window)
-            .unwrap();
-    }
-    windows
 }

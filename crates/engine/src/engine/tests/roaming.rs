@@ -4,6 +4,7 @@ use super::*;
 use crate::engine::simulation::driver::Node;
 use crate::engine::simulation::log::{ACCOUNTS, BEGIN, HOSTS, Log, PARTITIONS, host_of};
 use crate::kept::Kept;
+use crate::relationship::Patience;
 use slackwater_fediverse::event::{Event, RelationChoice};
 use slackwater_order::window::{HostPattern, Window};
 
@@ -15,6 +16,11 @@ const FOLLOWS_AT: i64 = BEGIN + 100_000;
 
 /// A node of a cluster that waits for one origin much longer than for the others.
 fn node() -> Node {
+    node_at([0; PARTITIONS])
+}
+
+/// The same, which begins when the log ends there.
+fn node_at(ends: [usize; PARTITIONS]) -> Node {
     let window = |ms: i64| ReorderWindow::Fixed(Duration::from_millis(ms.unsigned_abs()));
     let mut windows = Windows::default();
     windows.default.reorder_window = window(QUICK_MS);
@@ -25,7 +31,8 @@ fn node() -> Node {
     windows
         .set(HostPattern::Host(SLOW.to_owned()), slow)
         .unwrap();
-    let mut node = Node::new(LENGTH, windows, [0; PARTITIONS]);
+    let patience = Patience::For(Duration::ZERO);
+    let mut node = Node::in_cluster(LENGTH, windows, patience, ends);
     node.keep_only(Kept::shards(1, [0]));
     node
 }
@@ -96,4 +103,24 @@ fn a_node_that_has_not_read_a_follow_shows_no_more_than_one_that_has() {
     one.keep_only(Kept::All);
     read(&mut one, &log, FOLLOWS_AT - 1, later);
     assert_eq!(horizon(&one, later), later - QUICK_MS);
+}
+
+/// Were this to fail, a node that begins anew would show what others hold back, to an account that was less patient long ago.
+#[test]
+fn a_patience_that_changed_before_a_node_began_counts_from_when_it_was_said() {
+    let mut log = log();
+    let mut relate = |relation, at| {
+        let event = Event::Relate {
+            account: 0,
+            relation,
+            holds: true,
+        };
+        log.append(event, at);
+    };
+    relate(RelationChoice::Patience(Some(5_000)), FOLLOWS_AT + 1);
+    relate(RelationChoice::Patience(None), FOLLOWS_AT + 2);
+    let later = FOLLOWS_AT + 2 * SLOW_MS;
+    let mut late = node_at(log.ends(later));
+    read(&mut late, &log, later, later);
+    assert_eq!(horizon(&late, later), later - SLOW_MS);
 }

@@ -17,21 +17,13 @@ impl Log {
             until <= now,
             "the mute of {who} by {account} until {until} was ended at {now}"
         );
-        let ends = self.ends(now);
         let relation = RelationChoice::MuteEnd(who, until);
-        self.add(
-            Event::Relate {
-                account,
-                relation,
-                holds: true,
-            },
-            now,
-        );
-        for (lines, end) in self.partitions.iter_mut().zip(ends) {
-            if lines.last().is_some_and(|line| line.arrived == now) && end < lines.len() {
-                lines[end..].rotate_right(1);
-            }
-        }
+        let end = Event::Relate {
+            account,
+            relation,
+            holds: true,
+        };
+        self.append(end, now);
     }
 
     /// The mutes that were to end by `now`, of which no record says that they have.
