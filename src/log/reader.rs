@@ -181,6 +181,21 @@ impl LogReader {
         }
     }
 
+    /// Has a member of Kafka's group commit from here on, as [`kafka::Consumer::commit_through`].
+    pub fn commit_through(&mut self, commits: kafka::Commits) {
+        if let LogReader::Kafka(consumer) = self {
+            consumer.commit_through(commits);
+        }
+    }
+
+    /// Asks for a check whether topics have more partitions, before one is due; none where they cannot get any.
+    pub fn partition_check(&self) -> Option<kafka::PartitionCheck> {
+        match self {
+            LogReader::Kafka(consumer) => Some(consumer.partition_check()),
+            LogReader::BuiltIn { .. } => None,
+        }
+    }
+
     /// Lets the built-in log drop what it need not keep, if it was not tidied within the last hour. To be called when a
     /// checkpoint is written. `log_time` is what retention is measured from.
     pub fn tidy_if_due(&mut self, log_time: Time) {

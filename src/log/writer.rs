@@ -48,6 +48,13 @@ impl LogWriter {
         }
     }
 
+    /// Reads again soon how many partitions topics have, which decides where records go. By itself that is done once a minute.
+    pub fn check_partitions(&self) {
+        if let LogWriter::Kafka(producer) = self {
+            producer.check_partitions();
+        }
+    }
+
     /// Reads the dead letters of this log.
     pub fn letters(&self) -> LetterReader {
         match self {

@@ -4,7 +4,7 @@ use super::consumer_client::{PartitionOffsets, TopicPartition, advance};
 use super::poll_thread::{BATCHES_MAX, Batch, PollThread};
 use super::status::Status;
 use super::topic_identity::Fingerprints;
-use super::{KafkaError, Options, topics};
+use super::{Commits, KafkaError, Options, topics};
 use crate::clock;
 use parking_lot::Mutex;
 use slackwater_engine::record::fingerprint::Fingerprint;
@@ -33,6 +33,28 @@ pub struct Consumer {
     next: PartitionOffsets,
     /// An error that came behind records. It is returned when they are taken.
     failure: Option<KafkaError>,
+    commits_go: CommitsGo,
+}
+
+/// The way that commits for lag tools go.
+enum CommitsGo {
+    /// The reading client commits.
+    Directly,
+    /// The member of the group does.
+    Through(Commits),
+    /// Nobody does.
+    Nowhere,
+}
+
+/// Asks for a check whether topics have more partitions, before one is due. Cheap to clone.
+#[derive(Clone)]
+pub struct PartitionCheck(Arc<Mutex<Status>>);
+
+impl PartitionCheck {
+    /// Asks for it. It is made soon, and not more often than every two seconds; more partitions are then read from their beginning.
+    pub fn ask(&self) {
+        self.0.lock().partitions_asked = true;
+    }
 }
 
 impl Consumer {
@@ -52,6 +74,10 @@ impl Consumer {
         let (started, has_started) = sync_channel(1);
         let (alive, stopped) = sync_channel(0);
         let status = Arc::new(Mutex::new(Status::default()));
+        let commits_go = match options.node {
+            None => CommitsGo::Directly,
+            Some(_) => CommitsGo::Nowhere,
+        };
         let options = options.clone();
         let shared = Arc::clone(&status);
         let next: PartitionOffsets = from
@@ -94,6 +120,7 @@ impl Consumer {
             skipped_to: PartitionOffsets::new(),
             next,
             failure: None,
+            commits_go,
         })
     }
 
@@ -155,9 +182,24 @@ impl Consumer {
         status.ends.iter().map(end).collect()
     }
 
-    /// Commits where reading stands to the group, for lag tools. The thread does it later, and the newest call counts.
+    /// Commits where reading stands to the group, for lag tools. A thread does it later, and the newest call counts. A node of a
+    /// cluster commits what [`Consumer::commit_through`] says, or nothing.
     pub fn commit(&self, next: &[Position]) {
-        self.status.lock().to_commit = Some(next.to_vec());
+        match &self.commits_go {
+            CommitsGo::Directly => self.status.lock().to_commit = Some(next.to_vec()),
+            CommitsGo::Through(commits) => commits.commit(next),
+            CommitsGo::Nowhere => {}
+        }
+    }
+
+    /// Has a member of the group commit from here on: the group takes no commits of others while it has members.
+    pub fn commit_through(&mut self, commits: Commits) {
+        self.commits_go = CommitsGo::Through(commits);
+    }
+
+    /// Asks for a check whether topics have more partitions.
+    pub fn partition_check(&self) -> PartitionCheck {
+        PartitionCheck(Arc::clone(&self.status))
     }
 
     /// Whether the leader of every partition is connected, at most about two seconds ago.

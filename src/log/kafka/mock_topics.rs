@@ -1,11 +1,14 @@
 //! A broker in this process with our topics, one partition each, for tests.
 
+use super::consumer_client::partition_list;
 use super::{Consumer, Options, Producer};
 use crate::clock;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
+use rdkafka::topic_partition_list::Offset;
 use slackwater_engine::record::fingerprint::Fingerprint;
-use slackwater_engine::record::{NewRecord, Record, Topic};
+use slackwater_engine::record::{NewRecord, Position, Record, Topic};
 use slackwater_order::time::Time;
 use std::time::Duration;
 
@@ -62,4 +65,23 @@ pub(super) fn fingerprint(taken: &[Record]) -> Fingerprint {
 
 pub(super) fn offsets(taken: &[Record]) -> Vec<i64> {
     taken.iter().map(|record| record.position.offset).collect()
+}
+
+/// The offsets that the group has of these partitions; below zero where it has none.
+pub(super) fn committed(options: &Options, of: &[Position]) -> Vec<i64> {
+    let mut settings = options.settings(&[], &[]).unwrap();
+    settings.set("group.id", &options.group);
+    let consumer: BaseConsumer = settings.create().unwrap();
+    let places = of
+        .iter()
+        .map(|it| ((it.topic, it.partition), Offset::Invalid));
+    let list = partition_list(options, places).unwrap();
+    let found = consumer
+        .committed_offsets(list, Duration::from_secs(10))
+        .unwrap();
+    let offset = |it: &Position| {
+        let found = found.find_partition(options.topic_name(it.topic), it.partition);
+        found.unwrap().offset().to_raw().unwrap_or(-1)
+    };
+    of.iter().map(offset).collect()
 }

@@ -35,10 +35,10 @@ mod topic_identity;
 mod topics;
 
 pub use cluster::{cluster_id, ends_now};
-pub use consumer::Consumer;
+pub use consumer::{Consumer, PartitionCheck};
 pub use examination::{Clock, Examination, NotExamined, examine};
 pub use letters::Letters;
-pub use member::{Assignment, Member, MemberOptions};
+pub use member::{Assignment, Commits, Member, MemberOptions};
 pub use nodes_topic::{NodeRecord, NodesTopic};
 pub use producer::Producer;
 pub use settings::{WrongSetting, wrong_settings, wrong_together};
@@ -60,6 +60,8 @@ const START_WAIT: Duration = Duration::from_secs(60);
 const QUESTION_WAIT: Duration = Duration::from_secs(5);
 /// How often the consumer and the producer check whether a topic has got more partitions.
 const PARTITIONS_EVERY: Duration = Duration::from_secs(60);
+/// How often they check it if they are asked to.
+const PARTITIONS_ASKED_EVERY: Duration = Duration::from_secs(2);
 
 /// Settings that may not be passed through, each with the reason: this folder relies on them.
 const RESERVED: [(&str, &str); 15] = [
@@ -101,7 +103,8 @@ pub struct Options {
     pub dead_letters: String,
     /// The topic in which the nodes of a cluster say what each serves. Without a cluster it is not used.
     pub nodes: String,
-    /// The name of this node in its cluster; none without one. Kafka's own logs and tools show clients by it.
+    /// The name of this node in its cluster; none without one. Kafka's own logs and tools show clients by it. The reader of a node in
+    /// a cluster commits through a [`Member`] or not at all.
     pub node: Option<String>,
     /// The group under which offsets are committed, for lag tools only. Nothing is read back from it.
     pub group: String,

@@ -12,7 +12,10 @@ use super::consumer_client::{
 use super::status::Status;
 use super::topic_identity::Fingerprints;
 use super::topics::{self, Partitions};
-use super::{KafkaError, Listener, Options, PARTITIONS_EVERY, QUESTION_WAIT, START_WAIT};
+use super::{
+    KafkaError, Listener, Options, PARTITIONS_ASKED_EVERY, PARTITIONS_EVERY, QUESTION_WAIT,
+    START_WAIT,
+};
 use crate::clock;
 use parking_lot::Mutex;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
@@ -302,8 +305,13 @@ impl PollThread {
                 Err(error) => tracing::debug!(%error, "asking Kafka where its partitions end"),
             }
         }
-        if PARTITIONS_EVERY <= self.partitions_checked_at.elapsed() {
+        let every = match self.status.lock().partitions_asked {
+            true => PARTITIONS_ASKED_EVERY,
+            false => PARTITIONS_EVERY,
+        };
+        if every <= self.partitions_checked_at.elapsed() {
             self.partitions_checked_at = clock::stopwatch();
+            self.status.lock().partitions_asked = false;
             match topics::read_partitions(self.consumer.client(), &self.options, QUESTION_WAIT) {
                 Ok(partitions) if partitions != self.partitions => {
                     return Some("a topic has got more partitions".to_owned());

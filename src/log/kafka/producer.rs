@@ -1,7 +1,10 @@
 //! Appends to Kafka. A record is accepted when every replica has it.
 
 use super::topics::{self, Partitions};
-use super::{KafkaError, Listener, Options, PARTITIONS_EVERY, QUESTION_WAIT, START_WAIT};
+use super::{
+    KafkaError, Listener, Options, PARTITIONS_ASKED_EVERY, PARTITIONS_EVERY, QUESTION_WAIT,
+    START_WAIT,
+};
 use crate::clock;
 use crate::log::dead_letters::letter;
 use parking_lot::{Mutex, RwLock};
@@ -76,7 +79,7 @@ impl Producer {
     /// record is an upsert. Errors: [`KafkaError::Full`], [`KafkaError::TooLarge`], [`KafkaError::NotAccepted`] (30 s without an
     /// answer, or refused).
     pub async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<Position>, KafkaError> {
-        self.refresh_partitions();
+        self.refresh_partitions(PARTITIONS_EVERY);
         let mut waiting = Vec::with_capacity(records.len());
         for record in &records {
             let name = self.0.options.topic_name(record.topic);
@@ -245,12 +248,18 @@ impl Producer {
         }
     }
 
-    /// Reads the partitions again once a minute, in the background. Other producers follow a topic that grows within minutes, so
-    /// this one must too.
-    fn refresh_partitions(&self) {
+    /// Reads again how many partitions topics have, in the background, unless that was done within two seconds. By itself it does so
+    /// once a minute.
+    pub fn check_partitions(&self) {
+        self.refresh_partitions(PARTITIONS_ASKED_EVERY);
+    }
+
+    /// Reads the partitions again, in the background, unless they were read within `every`. Other producers follow a topic that grows
+    /// within minutes, so this one must too.
+    fn refresh_partitions(&self, every: Duration) {
         {
             let mut partitions_checked_at = self.0.partitions_checked_at.lock();
-            if partitions_checked_at.elapsed() < PARTITIONS_EVERY {
+            if partitions_checked_at.elapsed() < every {
                 return;
             }
             *partitions_checked_at = clock::stopwatch();

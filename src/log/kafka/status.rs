@@ -13,6 +13,8 @@ pub(super) struct Status {
     pub(super) lost_records: u64,
     /// Offsets that the thread is to commit for lag tools.
     pub(super) to_commit: Option<Vec<Position>>,
+    /// Whether somebody wants to know soon if topics have more partitions.
+    pub(super) partitions_asked: bool,
     /// The id of the cluster, once its brokers have said one.
     pub(super) cluster: Option<String>,
     /// Whether the thread is to stop.
@@ -26,6 +28,7 @@ impl Default for Status {
             is_healthy: true,
             lost_records: 0,
             to_commit: None,
+            partitions_asked: false,
             cluster: None,
             stop: false,
         }

@@ -1,6 +1,7 @@
 use super::*;
-use crate::log::kafka::mock_topics::{append, fingerprint, mock, offsets, take};
+use crate::log::kafka::mock_topics::{append, committed, fingerprint, mock, offsets, take};
 use crate::log::kafka::poll_thread::{BATCH_RECORDS_MAX, POLL_WAIT};
+use crate::log::kafka::{Member, MemberOptions, PARTITIONS_ASKED_EVERY, PARTITIONS_EVERY};
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use slackwater_engine::record::Topic;
 
@@ -161,4 +162,73 @@ fn a_topic_that_is_gone_is_waited_for_by_a_consumer_that_says_so() {
     assert_eq!(offsets(&read), [5, 6, 7, 8, 9]);
     assert!(consumer.is_healthy());
     consumer.stop();
+}
+
+/// Were this to fail, lag tools would show nothing without a cluster, or a reader commit where the group takes it from members alone.
+#[test]
+fn a_reader_commits_itself_or_in_a_cluster_through_the_member_alone() {
+    let (_cluster, mut options) = mock();
+    let at = |topic, offset| Position {
+        topic,
+        partition: 0,
+        offset,
+    };
+    let both = |relations, activities| {
+        [
+            at(Topic::Relationships, relations),
+            at(Topic::Activities, activities),
+        ]
+    };
+    let wait_for = |options: &Options, expected: [i64; 2]| {
+        let begun = clock::stopwatch();
+        while committed(options, &both(0, 0)) != expected {
+            assert!(begun.elapsed() < Duration::from_secs(30), "{expected:?}");
+        }
+    };
+    let consumer = Consumer::start(&options, &[], &[]).unwrap();
+    consumer.commit(&both(3, 4));
+    wait_for(&options, [3, 4]);
+    consumer.stop();
+
+    options.node = Some("a".to_owned());
+    let mut consumer = Consumer::start(&options, &[], &[]).unwrap();
+    consumer.commit(&both(5, 5));
+    let member = Member::join(
+        &options,
+        &MemberOptions {
+            instance: None,
+            session_timeout: Duration::from_secs(6),
+        },
+    );
+    let member = member.unwrap();
+    consumer.commit_through(member.commits());
+    // The thread of the reader has had its turns by the time that the group has a member.
+    let begun = clock::stopwatch();
+    while !member.assignment().borrow().is_current {
+        assert!(begun.elapsed() < Duration::from_secs(60));
+        thread::yield_now();
+    }
+    assert_eq!(committed(&options, &both(0, 0)), [3, 4]);
+    consumer.commit(&both(7, 8));
+    wait_for(&options, [7, 8]);
+}
+
+/// Were this to fail, a node would read a new partition a minute after others do, or ask its broker at every turn.
+#[test]
+fn a_check_that_is_asked_for_is_made_soon_and_not_at_every_turn() {
+    let (_cluster, options) = mock();
+    let consumer = Consumer::start(&options, &[], &[]).unwrap();
+    let check = consumer.partition_check();
+    let made_after = || {
+        let begun = clock::stopwatch();
+        check.ask();
+        while consumer.status.lock().partitions_asked {
+            assert!(begun.elapsed() < PARTITIONS_EVERY / 2);
+            thread::yield_now();
+        }
+        begun.elapsed()
+    };
+    made_after();
+    let again = made_after();
+    assert!(PARTITIONS_ASKED_EVERY / 2 < again, "{again:?}");
 }

@@ -44,6 +44,18 @@ pub struct Member {
     stopped: Receiver<()>,
 }
 
+/// Commits offsets through a member: a group that has members takes them from nobody else. Cheap to clone.
+#[derive(Clone)]
+pub struct Commits(Arc<Mutex<Requests>>);
+
+impl Commits {
+    /// Commits where reading stands, for lag tools alone, of those partitions that the member has. Its thread does it later, and the
+    /// newest call counts. While the group is sharing out anew it may be refused, which is logged at `debug` and nothing else.
+    pub fn commit(&self, next: &[Position]) {
+        self.0.lock().to_commit = Some(next.to_vec());
+    }
+}
+
 /// What the handle asks of the thread.
 #[derive(Default)]
 struct Requests {
@@ -88,10 +100,9 @@ impl Member {
         self.assignment.clone()
     }
 
-    /// Commits where reading stands, for lag tools alone, of those partitions that this node has. The thread does it later, and the
-    /// newest call counts. While the group is sharing out anew it may be refused, which is logged at `debug` and nothing else.
-    pub fn commit(&self, next: &[Position]) {
-        self.requests.lock().to_commit = Some(next.to_vec());
+    /// A way to commit offsets through this member.
+    pub fn commits(&self) -> Commits {
+        Commits(Arc::clone(&self.requests))
     }
 
     /// Leaves the group for good: others have its shards at once. It blocks for some seconds at most.

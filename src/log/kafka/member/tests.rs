@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::clock;
+use crate::log::kafka::mock_topics::committed;
 use rdkafka::mocking::{MockCluster, MockCoordinator};
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
@@ -184,8 +185,8 @@ fn offsets_of_owned_partitions_are_committed() {
         .into_iter()
         .map(|position| if of_a.has(position) { 7 } else { 9 })
         .collect();
-    a.commit(&next(7));
-    b.commit(&next(9));
+    a.commits().commit(&next(7));
+    b.commits().commit(&next(9));
     let begun = clock::stopwatch();
     loop {
         let found = committed(&options, &next(0));
@@ -197,24 +198,4 @@ fn offsets_of_owned_partitions_are_committed() {
             "{found:?} {expected:?}"
         );
     }
-}
-
-fn committed(options: &Options, of: &[Position]) -> Vec<i64> {
-    use rdkafka::consumer::{BaseConsumer, Consumer as _};
-    use rdkafka::topic_partition_list::Offset;
-    let mut settings = options.settings(&[], &[]).unwrap();
-    settings.set("group.id", &options.group);
-    let consumer: BaseConsumer = settings.create().unwrap();
-    let places = of
-        .iter()
-        .map(|it| ((it.topic, it.partition), Offset::Invalid));
-    let list = super::super::consumer_client::partition_list(options, places).unwrap();
-    let found = consumer
-        .committed_offsets(list, Duration::from_secs(10))
-        .unwrap();
-    let offset = |it: &Position| {
-        let found = found.find_partition(options.topic_name(it.topic), it.partition);
-        found.unwrap().offset().to_raw().unwrap_or(-1)
-    };
-    of.iter().map(offset).collect()
 }
