@@ -257,6 +257,10 @@ impl StreamPermit {
         let (Caller::User(user), Some(token)) = (&self.context.caller, &self.context.token) else {
             return std::future::pending().await;
         };
+        // The node that found the caller checks the token.
+        if self.context.is_hop {
+            return std::future::pending().await;
+        }
         let mut expires = user.expires;
         loop {
             let left = expires.map(|expires| {

@@ -33,6 +33,10 @@ pub trait Placement: Debug + Send + Sync {
     /// Why this node shows no feeds, if it does not.
     fn trouble(&self) -> Option<String>;
 
+    /// Waits until a node is gone: nothing was heard of it for longer than its lease lasts, so that it shows no feeds, whatever its
+    /// connections look like.
+    fn gone<'a>(&'a self, node: &'a str) -> BoxFuture<'a, ()>;
+
     /// The secret of the cluster, which signs requests between its nodes.
     fn secret(&self) -> &Secret;
 }

@@ -68,6 +68,14 @@ impl Upgrade {
     }
 }
 
+/// Whether a request asks for a websocket, be it in a form that may have one or not.
+pub(super) fn is_asked_for(method: &Method, headers: &HeaderMap) -> bool {
+    let asks = |name, word| has(headers, &name, word);
+    method == Method::GET
+        && asks(header::CONNECTION, "upgrade")
+        && asks(header::UPGRADE, "websocket")
+}
+
 /// Whether a word is among the words of a header.
 fn has(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
     let values = headers.get_all(name).into_iter();

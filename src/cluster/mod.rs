@@ -63,6 +63,8 @@ struct Inner {
     /// Changes whenever a record was read or this node came further.
     changed: watch::Sender<()>,
     barred: watch::Sender<Option<Barred>>,
+    /// The nodes that are there, by name.
+    live: watch::Sender<BTreeSet<String>>,
     events: SyncSender<Event>,
     metrics: Arc<Metrics>,
 }
@@ -92,6 +94,7 @@ impl Cluster {
             settled_elsewhere: watch::Sender::new(None),
             changed: watch::Sender::new(()),
             barred: watch::Sender::new(None),
+            live: watch::Sender::new(BTreeSet::new()),
             events,
             metrics,
         }))
@@ -132,6 +135,13 @@ impl Cluster {
     fn is_away(&self, node: &str) {
         self.0.node.lock().mark_away(node, moment());
         self.poke();
+    }
+
+    /// Waits until a node is not there: it has left, or nothing was heard of it for so long that it shows no feeds.
+    async fn until_gone(&self, node: &str) {
+        let mut live = self.0.live.subscribe();
+        // The sender lives as long as this.
+        let _ = live.wait_for(|live| !live.contains(node)).await;
     }
 
     /// Waits until relations that were appended before are in force on every node that may show their accounts. Each is the account and

@@ -37,6 +37,10 @@ impl Placement for Cluster {
         self.is_away(node);
     }
 
+    fn gone<'a>(&'a self, node: &'a str) -> BoxFuture<'a, ()> {
+        Box::pin(self.until_gone(node))
+    }
+
     fn in_force(&self, relations: Vec<(String, Position)>) -> BoxFuture<'_, ()> {
         Box::pin(self.until_in_force(relations))
     }

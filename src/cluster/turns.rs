@@ -215,6 +215,9 @@ fn publish(inner: &Inner, node: &Node) {
     put(&inner.kept, node.kept());
     put(&inner.settled_elsewhere, node.settled_elsewhere());
     put(&inner.barred, node.barred());
+    let proved = node.proved().unwrap_or_default();
+    let live = node.standing().live(proved);
+    put(&inner.live, live.map(|(name, _)| name.to_owned()).collect());
 }
 
 /// The ends of the partitions of relationships.

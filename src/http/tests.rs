@@ -2,6 +2,7 @@
 
 mod node;
 mod passing_on;
+mod relaying;
 
 use super::*;
 use crate::api::auth;

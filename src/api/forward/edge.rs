@@ -1,6 +1,7 @@
 //! A request for an account at the node that a client reached: answered here under a lease, passed on to the node that answers for the
 //! account, or refused.
 
+use super::answer::Answered;
 use super::hop::HopKey;
 use super::node_client::{NodeClient, Sent};
 use super::resend::Resend;
@@ -8,28 +9,23 @@ use crate::api::app::App;
 use crate::api::auth::token::Token;
 use crate::api::boxed::boxed;
 use crate::api::caller::{self, CallerContext};
-use crate::api::end_to_end::end_to_end;
 use crate::api::placement::{Permit, Placement, Route, Server};
 use crate::api::problem::Problem;
 use crate::clock;
 use crate::operator::metrics::Metrics;
 use axum::Json;
-use axum::body::Body;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use serde::Serialize;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 /// The longest time that an account may take to be claimed for this node.
 const CLAIM_WAIT: Duration = Duration::from_secs(2);
-/// How often a node that has not answered yet is looked up again: it may have stopped amid the request, with its connections open.
-const LOOKED_UP_EVERY: Duration = Duration::from_millis(250);
 
 /// The way of requests to other nodes.
 #[derive(Debug)]
@@ -83,6 +79,7 @@ impl Edge {
     /// Finds the node that answers a request for an account.
     async fn place(
         &self,
+        app: &App,
         account: &str,
         context: &CallerContext,
         request: Request,
@@ -97,7 +94,7 @@ impl Edge {
         match route {
             Route::There(servers) if context.is_hop => Ok(self.misdirected(&servers)),
             Route::Here | Route::Nowhere if context.is_hop => Ok(self.misdirected(&[])),
-            _ => self.pass_on(account, context, request).await,
+            _ => self.pass_on(app, account, context, request).await,
         }
     }
 
@@ -113,6 +110,7 @@ impl Edge {
 
     async fn pass_on(
         &self,
+        app: &App,
         account: &str,
         context: &CallerContext,
         request: Request,
@@ -132,9 +130,16 @@ impl Edge {
                 Route::Nowhere => Vec::new(),
             };
             for server in &servers {
-                if let Some(answer) = self.tried(account, server, context, &resend).await? {
-                    return Ok(Placed::Answered(passed_back(answer)));
-                }
+                let Some(answer) = self.tried(server, context, &resend).await? else {
+                    continue;
+                };
+                let answered = Answered {
+                    answer,
+                    server: server.clone(),
+                    head: resend.head,
+                };
+                let response = answered.passed_back(app, &self.placement, context)?;
+                return Ok(Placed::Answered(response));
             }
             if has_claimed {
                 self.metrics.forwarding.forwarded("nobody");
@@ -149,7 +154,6 @@ impl Edge {
     /// The answer of a node; none if another is to be tried. An error if none may be.
     async fn tried(
         &self,
-        account: &str,
         server: &Server,
         context: &CallerContext,
         resend: &Resend,
@@ -157,7 +161,7 @@ impl Edge {
         let counted = |outcome| self.metrics.forwarding.forwarded(outcome);
         // A connection that has rested may be closed just now: of that node nothing is known yet.
         for _ in 0..2 {
-            match self.sent(account, server, context, resend).await? {
+            match self.sent(server, context, resend).await? {
                 Sent::Answer(answer) => {
                     counted("answered");
                     return Ok(Some(answer));
@@ -183,10 +187,10 @@ impl Edge {
         }
     }
 
-    /// Sends a request to a node, and waits for its answer for as long as the node is one that may give it.
+    /// Sends a request to a node, and waits for its answer for as long as the node is there: one that has stopped amid the request has its
+    /// connections open.
     async fn sent(
         &self,
-        account: &str,
         server: &Server,
         context: &CallerContext,
         resend: &Resend,
@@ -200,20 +204,9 @@ impl Edge {
             clock::now(),
         );
         signed.map_err(|e| Problem::internal(&e))?;
-        let mut sending = pin!(self.client.send(server, outgoing));
-        loop {
-            tokio::select! {
-                sent = &mut sending => return Ok(sent),
-                () = sleep(LOOKED_UP_EVERY) => {
-                    let may_answer = match self.placement.route(account) {
-                        Route::There(servers) => servers.iter().any(|it| it.node == server.node),
-                        Route::Here | Route::Nowhere => false,
-                    };
-                    if !may_answer {
-                        return Ok(Sent::Lost);
-                    }
-                }
-            }
+        tokio::select! {
+            sent = self.client.send(server, outgoing) => Ok(sent),
+            () = self.placement.gone(&server.node) => Ok(Sent::Lost),
         }
     }
 }
@@ -232,7 +225,7 @@ impl App {
         let (Some(edge), Some(account)) = (&self.edge, account) else {
             return self.answered_here(context, request, next, render).await;
         };
-        match boxed(edge.place(account, &context, request)).await {
+        match boxed(edge.place(self, account, &context, request)).await {
             Ok(Placed::Here(request, permit)) => {
                 let answer = self.answered_here(context, request, next, render).await;
                 // The second look: what was made while the lease ran out may lack what is in force elsewhere.
@@ -261,13 +254,6 @@ impl App {
         let answer = caller::named(next.run(request).await, &key);
         self.count_large(key, answer, render).await
     }
-}
-
-/// An answer as the client gets it.
-fn passed_back(answer: Response<Incoming>) -> Response {
-    let (mut head, body) = answer.into_parts();
-    head.headers = end_to_end(&head.headers);
-    Response::from_parts(head, Body::new(body))
 }
 
 /// 503: no node answers for an account at this moment.

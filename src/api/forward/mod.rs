@@ -11,11 +11,16 @@
 //! | `resend` | a request that can be sent to another node if the first does not take it |
 //! | `node_client` | connections to other nodes |
 //! | `edge` | a request answered here, passed on, or refused |
+//! | `answer` | the answer of another node: a page, or a stream that is relayed |
+//! | `relay`, `frames` | a websocket between a client and another node |
 
 pub(crate) mod account_of;
+mod answer;
 mod edge;
+mod frames;
 pub(crate) mod hop;
 mod node_client;
+mod relay;
 mod resend;
 
 pub(crate) use edge::Edge;

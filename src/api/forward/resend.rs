@@ -3,6 +3,7 @@
 use crate::api::end_to_end::end_to_end;
 use crate::api::problem::Problem;
 use crate::api::request_body;
+use crate::api::websocket_upgrade;
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::request::Parts;
@@ -73,6 +74,11 @@ impl Resend {
         *outgoing.method_mut() = self.head.method.clone();
         *outgoing.uri_mut() = self.head.uri.clone();
         *outgoing.headers_mut() = end_to_end(&self.head.headers);
+        if websocket_upgrade::is_asked_for(&self.head.method, &self.head.headers) {
+            let headers = outgoing.headers_mut();
+            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        }
         if let Kept::Whole(bytes) = &self.body {
             // Beside chunks there may have been a length that does not count (RFC 9112, section 6.3).
             match bytes.len() {

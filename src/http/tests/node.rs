@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub(super) const TOKEN: &str = "service-token-0123";
@@ -38,6 +39,7 @@ pub(super) struct Node {
     stop: Arc<AtomicBool>,
     pipeline: Option<std::thread::JoinHandle<()>>,
     _folder: TempDir,
+    pub(super) shutdown: Shutdown,
 }
 
 /// What a node believes of who answers for whom.
@@ -49,6 +51,8 @@ pub(super) struct Seats {
     /// Whether a claim succeeds; none if it takes for ever.
     pub(super) claims: Mutex<Option<bool>>,
     pub(super) lease: Arc<TestLease>,
+    /// The nodes that are gone.
+    pub(super) gone: watch::Sender<Vec<String>>,
 }
 
 #[derive(Debug, Default)]
@@ -114,6 +118,13 @@ impl Placement for Seats {
         None
     }
 
+    fn gone<'a>(&'a self, node: &'a str) -> BoxFuture<'a, ()> {
+        let mut gone = self.gone.subscribe();
+        Box::pin(async move {
+            let _ = gone.wait_for(|gone| gone.iter().any(|it| it == node)).await;
+        })
+    }
+
     fn secret(&self) -> &Secret {
         &self.secret
     }
@@ -175,6 +186,7 @@ impl Node {
             away: Mutex::default(),
             claims: Mutex::new(Some(false)),
             lease: Arc::default(),
+            gone: watch::Sender::default(),
         });
         let (pipeline, log_writer) = {
             let _in = runtime.enter();
@@ -194,12 +206,13 @@ impl Node {
             api: options,
             mastodon: mastodon::Options::default(),
         };
+        let shutdown = Shutdown::default();
         let routes = router(
             state.clone(),
             log_writer,
             auth.unwrap(),
             options,
-            Shutdown::default(),
+            shutdown.clone(),
             None,
         );
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -226,6 +239,7 @@ impl Node {
             stop,
             pipeline: Some(running),
             _folder: folder,
+            shutdown,
         }
     }
 

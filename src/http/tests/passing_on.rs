@@ -17,7 +17,7 @@ use std::time::Duration;
 const ANA: &str = "https://tide.example/users/ana";
 
 /// A node that answers for account 7, which follows somebody who wrote this many posts, and one that knows where.
-async fn edge_and_server(posts: usize) -> (Node, Node) {
+pub(super) async fn edge_and_server(posts: usize) -> (Node, Node) {
     edge_of(serving("server", posts).await).await
 }
 
@@ -28,10 +28,16 @@ async fn edge_of(server: Node) -> (Node, Node) {
 }
 
 async fn serving(name: &'static str, posts: usize) -> Node {
-    let server = Node::start(name).await;
+    let server = serving_with(name, api::Options::default()).await;
+    post(&server, posts).await;
+    server
+}
+
+/// A node that answers for account 7.
+pub(super) async fn serving_with(name: &'static str, options: api::Options) -> Node {
+    let server = Node::with(name, options).await;
     server.believes("7", Route::Here);
     relate(&server).await;
-    post(&server, posts).await;
     server
 }
 
@@ -44,19 +50,31 @@ async fn relate(node: &Node) {
     assert_eq!(answer.await.status(), StatusCode::ACCEPTED);
 }
 
+/// Posts that account 7 gets.
 pub(super) async fn post(node: &Node, posts: usize) {
-    let first = node.state.view.store.bytes_on_disk();
+    append(node, posts, "short").await;
+    in_home(node, posts).await;
+}
+
+pub(super) async fn post_text(node: &Node, text: &str) {
+    append(node, 1, text).await;
+}
+
+async fn append(node: &Node, posts: usize, text: &str) {
     let notes: Vec<Value> = (0..posts)
         .map(|n| {
-            let uri = format!("{ANA}/{first}/{n}/{}", clock::now().millis());
+            let uri = format!("{ANA}/{}/{n}", clock::now().millis());
             json!({"type": "Create", "id": format!("{uri}#create"), "actor": ANA, "object": {
-                "type": "Note", "id": uri, "attributedTo": ANA, "content": format!("post {n}"),
+                "type": "Note", "id": uri, "attributedTo": ANA, "content": text,
                 "published": clock::now().rfc3339(), "to": ["https://www.w3.org/ns/activitystreams#Public"]
             }})
         })
         .collect();
     let answer = by(backend(node, Method::POST, "/v1/activities"), &notes);
     assert_eq!(answer.await.status(), StatusCode::ACCEPTED);
+}
+
+async fn in_home(node: &Node, posts: usize) {
     // The records are read by a thread of their own.
     for _ in 0..1_000 {
         let home = get(node, "/v1/accounts/7/feeds/home?limit=80").await;
