@@ -21,6 +21,8 @@ use crate::api::auth::Auth;
 use crate::api::auth::registered::TokenRegister;
 use crate::api::state::AppState;
 use crate::cluster::Cluster;
+use crate::cluster::agreement::decides;
+use crate::cluster::warming::keep_warm;
 use crate::config::settings::Settings;
 use crate::config::{Config, memory};
 use crate::connector;
@@ -98,7 +100,17 @@ pub async fn start_with(
 ) -> Result<Service, ServiceError> {
     let service = start(config.clone()).await?;
     let (reload, state) = (service.reload.clone(), service.state.clone());
-    tokio::spawn(file.follow(config, settings, reload, state));
+    let cluster = service
+        .cluster
+        .as_ref()
+        .map(|joined| joined.cluster.clone());
+    let taken_over = move |config: &Config| {
+        if let Some(cluster) = &cluster {
+            let pipeline = &config.pipeline;
+            cluster.set_decides(decides(&config.store, &pipeline.engine));
+        }
+    };
+    tokio::spawn(file.follow(config, settings, reload, state, taken_over));
     Ok(service)
 }
 
@@ -150,6 +162,10 @@ pub async fn start(config: Config) -> Result<Service, ServiceError> {
     };
     options.api.connections.all = streams_max(&config, connections_max);
     let shutdown = Shutdown::default();
+    if let Some(joined) = &cluster {
+        let (cluster, stop) = (joined.cluster.clone(), shutdown.stopping.clone());
+        tokio::spawn(keep_warm(cluster, state.view.clone(), stop));
+    }
     let inbox = inbox::passage(&config, inbox_requests_max, &state, &log_writer, &shutdown)?;
     let routes = http::router(
         state.clone(),

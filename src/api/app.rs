@@ -125,6 +125,8 @@ impl App {
         metrics.feeds.unwritten_bytes_max.set(gauge(bytes_max));
         let bytes = i64::try_from(store.bytes_on_disk()).unwrap_or(i64::MAX);
         metrics.feeds.disk_bytes.set(bytes);
+        let woken = i64::try_from(self.state.view.awakened_next()).unwrap_or(i64::MAX);
+        metrics.cluster.woken.set(woken);
         metrics.machine.look_at_disks();
         let is_refused = self.state.refused_settings.read().is_some();
         metrics.config_refused.set(is_refused.into());

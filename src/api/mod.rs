@@ -15,6 +15,7 @@
 //! | `ordering`, `origins`, [`origin`] | orderings and origins |
 //! | `dead_letters`, [`dead_letter`] | records that could not be used |
 //! | [`feed_lookup`] | the feed or cursor a request names, or a problem |
+//! | [`awake`] | which accounts are awake here, for a standby |
 //! | [`nodes`] | which nodes there are, and what each serves |
 //! | [`placement`] | the nodes of a cluster as requests see them |
 //! | [`log_end`] | the end of the log, queried for a cursor that is ahead of this node |
@@ -41,6 +42,7 @@ pub(crate) mod app;
 pub(crate) mod append;
 pub mod append_body;
 pub mod auth;
+pub mod awake;
 pub mod backend;
 pub(crate) mod boxed;
 pub(crate) mod caller;

@@ -27,6 +27,12 @@ pub trait Placement: Debug + Send + Sync {
     /// and the position of its record. It waits for ever if a node never gets there.
     fn in_force(&self, relations: Vec<(String, Position)>) -> BoxFuture<'_, ()>;
 
+    /// Whether this node does a kind of work that one node at a time does.
+    fn works(&self, work: &str) -> bool;
+
+    /// The name of this process, which no other has.
+    fn run(&self) -> String;
+
     /// All nodes that were heard of.
     fn nodes(&self) -> Nodes;
 

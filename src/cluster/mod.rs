@@ -9,6 +9,7 @@
 //! | [`turns`] | the thread that reads what the nodes say, and says what this one does |
 //! | `counting` | what the metrics say of it |
 //! | `placement` | the cluster as requests see it |
+//! | [`warming`] | the feeds of accounts that are awake at another node, kept here too |
 //! | [`agreement`] | the hash of all that decides feeds and ids |
 //! | [`status`] | the nodes and their shards, for people and backends |
 
@@ -18,6 +19,7 @@ mod options;
 mod placement;
 pub mod status;
 pub mod turns;
+pub mod warming;
 
 pub use options::{Assignment, Options};
 
@@ -144,6 +146,10 @@ impl Cluster {
         let _ = live.wait_for(|live| !live.contains(node)).await;
     }
 
+    fn secret_of_nodes(&self) -> &Secret {
+        &self.0.secret
+    }
+
     /// Waits until relations that were appended before are in force on every node that may show their accounts. Each is the account and
     /// the position of its record. It waits for ever if a node never gets there.
     async fn until_in_force(&self, relations: Vec<(String, Position)>) {
@@ -194,7 +200,7 @@ impl Cluster {
     }
 
     /// Whether this node does the work of this name, which one node at a time does.
-    pub fn works(&self, work: &str) -> bool {
+    fn does(&self, work: &str) -> bool {
         self.0.node.lock().works(work, moment())
     }
 

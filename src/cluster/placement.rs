@@ -45,6 +45,14 @@ impl Placement for Cluster {
         Box::pin(self.until_in_force(relations))
     }
 
+    fn works(&self, work: &str) -> bool {
+        self.does(work)
+    }
+
+    fn run(&self) -> String {
+        self.0.node.lock().settings().run.clone()
+    }
+
     fn nodes(&self) -> Nodes {
         self.all_nodes()
     }
@@ -54,7 +62,7 @@ impl Placement for Cluster {
     }
 
     fn secret(&self) -> &Secret {
-        &self.0.secret
+        self.secret_of_nodes()
     }
 }
 

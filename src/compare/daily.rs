@@ -11,6 +11,7 @@ use crate::api::auth::registered::Bearer;
 use crate::api::auth::secret::Secret;
 use crate::api::auth::token::Token;
 use crate::api::backend;
+use crate::api::placement::Placement;
 use crate::clock;
 use crate::connector::database::{Database, DatabaseError};
 use crate::connector::install_sql::Level;
@@ -27,6 +28,8 @@ use tokio_util::sync::CancellationToken;
 
 /// The most tokens. Each costs Mastodon some tens of requests a day.
 pub const TOKENS_MAX: usize = 16;
+/// The name under which one node of a cluster does this.
+pub const WORK: &str = "comparison";
 /// How long after a comparison the next begins.
 const EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long after one that had to be put off it is tried again.
@@ -58,6 +61,8 @@ pub struct Parts {
     pub posts_keep: Duration,
     /// Whether what is compared is there.
     pub connector: Arc<ConnectorStatus>,
+    /// The cluster, if this node is one of several: one of them compares.
+    pub placement: Option<Arc<dyn Placement>>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
 }
@@ -95,6 +100,11 @@ async fn compare_daily(options: &Options, parts: &Parts) {
     let mut put_off = 0;
     loop {
         parts.connector.following().await;
+        let placement = parts.placement.as_ref();
+        if placement.is_some_and(|placement| !placement.works(WORK)) {
+            tokio::time::sleep(AGAIN_AFTER).await;
+            continue;
+        }
         let wait = match compare_all(options, parts, put_off < PUT_OFF_MAX).await {
             Ok(sum) => {
                 if let Some(sum) = sum {

@@ -4,6 +4,7 @@ use super::error::{ServiceError, broken};
 use crate::api::state::AppState;
 use crate::cluster::turns::{self, Around, Event, Events};
 use crate::cluster::{Assignment, Cluster, Options, agreement};
+use crate::compare::daily;
 use crate::config::Config;
 use crate::log::kafka::{self, Member, MemberOptions, NodeRecord, NodesTopic};
 use crate::log::{self, LogWriter};
@@ -15,9 +16,6 @@ use slackwater_engine::record::{Position, Topic};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
-
-/// The work that one node at a time does, if the configuration has it.
-pub(super) const CONNECTOR: &str = "connector";
 
 /// The other nodes, and the membership of the group that says where shards go, if it does.
 pub(super) struct Joined {
@@ -90,15 +88,11 @@ fn start(
     let decides = agreement::decides(&config.store, &config.pipeline.engine);
     let shards = partitions(&log_writer.ends_now()?).max(1);
     let run = run_name().map_err(|error| broken("drawing a name for this process", &error))?;
-    let has_connector = config.connector.database.is_some();
-    let candidate_for: BTreeSet<String> = has_connector
-        .then(|| CONNECTOR.to_owned())
-        .into_iter()
-        .collect();
-    let advertised = options
-        .advertise
-        .as_ref()
-        .map(|url| url.as_str().trim_end_matches('/').to_owned());
+    let compares = !config.compare.tokens.is_empty();
+    let work = compares.then(|| daily::WORK.to_owned());
+    let candidate_for: BTreeSet<String> = work.into_iter().collect();
+    let advertised = options.advertise.as_ref();
+    let advertised = advertised.map(|url| url.as_str().trim_end_matches('/').to_owned());
     let undriven = turns::node(
         options,
         advertised.unwrap_or_else(|| format!("http://{address}")),

@@ -25,6 +25,7 @@ pub(super) fn start(
         service_token: config.auth.service_tokens.first().cloned(),
         posts_keep: config.pipeline.engine.keep.posts,
         connector: Arc::clone(&state.connector),
+        placement: state.placement.clone(),
         metrics: Arc::clone(&state.metrics),
     };
     tokio::spawn(daily::run(config.compare.clone(), parts, stop));

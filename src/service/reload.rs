@@ -73,13 +73,15 @@ impl Watch {
         })
     }
 
-    /// Takes over what the file says, whenever it is saved and on SIGHUP. `effective` and `running` are what it said at the start.
+    /// Takes over what the file says, whenever it is saved and on SIGHUP. `effective` and `running` are what it said at the start;
+    /// `taken_over` is told what is in force from then on.
     pub async fn follow(
         mut self,
         mut effective: Config,
         running: Settings,
         reload: SettingsMailbox,
         state: AppState,
+        taken_over: impl Fn(&Config),
     ) {
         // At once too: it may have been saved since it was read.
         loop {
@@ -91,7 +93,9 @@ impl Watch {
             let outcome = match loaded {
                 Ok(Ok((config, settings))) => {
                     self.tell_waiting(&settings.waiting_for_restart(&running), &state);
-                    take_over(&mut effective, &config, &reload)
+                    let outcome = take_over(&mut effective, &config, &reload);
+                    taken_over(&effective);
+                    outcome
                 }
                 Ok(Err(mistakes)) => Outcome::Refused(mistakes.to_string()),
                 Err(error) => Outcome::Refused(error.to_string()),

@@ -59,7 +59,7 @@ pub struct Beat {
     /// By partition, as `activities/0`: dead letters of it are written up to this offset.
     #[serde(default)]
     pub letters: BTreeMap<String, i64>,
-    /// Work that one node at a time does and that this node would do, such as `connector`.
+    /// Work that one node at a time does and that this node would do, such as `comparison`.
     #[serde(default)]
     pub candidate_for: BTreeSet<String>,
     /// Nodes that this one cannot reach.

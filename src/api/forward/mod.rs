@@ -10,6 +10,7 @@
 //! | `hop` | the caller, signed for the other node |
 //! | `resend` | a request that can be sent to another node if the first does not take it |
 //! | `node_client` | connections to other nodes |
+//! | `node_queries` | what one node asks another in its own name |
 //! | `edge` | a request answered here, passed on, or refused |
 //! | `answer` | the answer of another node: a page, or a stream that is relayed |
 //! | `relay`, `frames` | a websocket between a client and another node |
@@ -20,7 +21,9 @@ mod edge;
 mod frames;
 pub(crate) mod hop;
 mod node_client;
+mod node_queries;
 mod relay;
 mod resend;
 
 pub(crate) use edge::Edge;
+pub(crate) use node_queries::NodeQueries;

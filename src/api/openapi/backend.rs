@@ -8,6 +8,7 @@ use super::records::{
 use crate::api::accounts;
 use crate::api::actor::Actor;
 use crate::api::append_body::BODY_BYTES_MAX;
+use crate::api::awake::Awake;
 use crate::api::dead_letter::{DeadLetter, DeadLetters, Replayed};
 use crate::api::entry::Entry;
 use crate::api::nodes::Nodes;
@@ -266,6 +267,33 @@ pub(super) fn nodes(schemas: &mut Schemas) -> Operation {
         "200",
         "All nodes that were heard of; none if this one is alone.",
     )
+}
+
+pub(super) fn awake(schemas: &mut Schemas) -> Operation {
+    let text = |description: &str| json!({"type": "string", "description": description});
+    let number =
+        |description: &str| json!({"type": "integer", "minimum": 0, "description": description});
+    Operation::new(
+        "getAwake",
+        "Accounts that are awake here, for a node that stands by for them",
+    )
+    .parameter(query(
+        "shards",
+        &number("How many shards the asking node counts."),
+    ))
+    .parameter(query("of", &text("Which of them, as `0,5,9`.")))
+    .parameter(query(
+        "from",
+        &number("A page of the walk through all: 0, then `from` of the answer."),
+    ))
+    .parameter(query(
+        "since",
+        &number("Those that were awakened since: `since` of an answer."),
+    ))
+    .parameter(query("run", &text("`run` of that answer.")))
+    .answer::<Awake>(schemas, "200", "Their ids, and how to go on.")
+    .problem(schemas, "400", "A parameter that is none.")
+    .problem(schemas, "404", "This node is not one of several.")
 }
 
 pub(super) fn dead_letters(schemas: &mut Schemas) -> Operation {

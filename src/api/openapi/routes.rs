@@ -5,7 +5,7 @@ use super::route::{Method, Route};
 use super::{backend, feeds as operations};
 use crate::api::app::App;
 use crate::api::{
-    accounts, actors, append, dead_letters, feeds, health, nodes, ordering, origins, posts,
+    accounts, actors, append, awake, dead_letters, feeds, health, nodes, ordering, origins, posts,
     preview, relation_sets, stream,
 };
 use axum::Json;
@@ -30,7 +30,7 @@ pub(crate) enum Group {
 }
 
 /// Every route of our own API.
-pub(crate) const ROUTES: [Route<App, Group>; 31] = [
+pub(crate) const ROUTES: [Route<App, Group>; 32] = [
     Route::new(
         Group::Backend,
         Method::Post,
@@ -219,6 +219,13 @@ pub(crate) const ROUTES: [Route<App, Group>; 31] = [
         "/v1/nodes",
         |on_method| on(on_method, nodes::nodes),
         backend::nodes,
+    ),
+    Route::new(
+        Group::Backend,
+        Method::Get,
+        awake::PATH,
+        |on_method| on(on_method, awake::awake),
+        backend::awake,
     ),
     Route::new(
         Group::Backend,

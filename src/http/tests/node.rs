@@ -110,6 +110,14 @@ impl Placement for Seats {
         Box::pin(std::future::ready(()))
     }
 
+    fn works(&self, _: &str) -> bool {
+        true
+    }
+
+    fn run(&self) -> String {
+        String::new()
+    }
+
     fn nodes(&self) -> Nodes {
         Nodes::default()
     }

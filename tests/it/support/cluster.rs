@@ -62,6 +62,12 @@ impl Nodes {
         &self.nodes[at].door
     }
 
+    /// Removes the data folder of a node that does not run.
+    pub(crate) fn lose_folder(&self, at: usize) {
+        let feeds = self.dir_of(&name_of(at)).join("feeds");
+        std::fs::remove_dir_all(feeds).expect("removing the feeds");
+    }
+
     fn dir_of(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

@@ -1,0 +1,213 @@
+//! A standby keeps the feeds of accounts that are awake at their node: it asks that node which they are, once a second.
+
+use super::Cluster;
+use crate::api::awake::{Awake, PATH};
+use crate::api::forward::NodeQueries;
+use crate::api::placement::Server;
+use slackwater_cluster::serving::Role;
+use slackwater_engine::view::View;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+/// How often a node is asked what was awakened since.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+/// How often all accounts are walked through again, so that those that are awake elsewhere do not fall asleep here.
+const WALK_EVERY: Duration = Duration::from_secs(30 * 60);
+
+/// Keeps warm what this node stands by for, until `stop`.
+pub async fn keep_warm(cluster: Cluster, view: View, stop: CancellationToken) {
+    let queries = NodeQueries::new(cluster.secret_of_nodes());
+    let mut sources: BTreeMap<String, Source> = BTreeMap::new();
+    let mut ticks = interval(ASK_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let wanted = cluster.stands_by();
+        sources.retain(|node, source| {
+            wanted
+                .get(node)
+                .is_some_and(|(_, shards)| *shards == source.shards)
+        });
+        for (node, (server, shards)) in wanted {
+            let source = sources
+                .entry(node)
+                .or_insert_with(|| Source::new(server, shards));
+            if let Err(error) = source.go_on(&queries, &view).await {
+                tracing::debug!(node = &*source.server.node, %error, "node {} does not say which accounts are awake: {error}", source.server.node);
+            }
+        }
+    }
+}
+
+/// A node that serves shards which this one stands by for.
+struct Source {
+    server: Server,
+    /// How many shards there are, and which.
+    shards: (u32, BTreeSet<u32>),
+    run: Option<String>,
+    next: Next,
+    walked: Instant,
+    /// Accounts that it named and that have to wait.
+    waiting: Vec<Box<str>>,
+}
+
+/// What the node is asked for next.
+enum Next {
+    /// A page of the walk, and the sequence from which to go on afterwards.
+    Page(usize, Option<u64>),
+    /// What was awakened since.
+    Since(u64),
+}
+
+impl Source {
+    fn new(server: Server, shards: (u32, BTreeSet<u32>)) -> Source {
+        Source {
+            server,
+            shards,
+            run: None,
+            next: Next::Page(0, None),
+            walked: Instant::now(),
+            waiting: Vec::new(),
+        }
+    }
+
+    /// Names some more accounts to the view, unless it has enough to do.
+    async fn go_on(
+        &mut self,
+        queries: &NodeQueries,
+        view: &View,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        loop {
+            // Those that have to wait come first: what was awakened meanwhile is remembered there.
+            if !self.waiting.is_empty() {
+                let warmed = view.keep_warm(self.waiting.iter().map(|id| &**id));
+                if 0 < warmed.left {
+                    return Ok(());
+                }
+                self.waiting.clear();
+            }
+            let body = queries.get(&self.server, &self.target()).await?;
+            let answer: Awake = serde_json::from_slice(&body)?;
+            if self.is_done_with(answer) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes an answer in. Whether there is nothing more to ask for now.
+    fn is_done_with(&mut self, answer: Awake) -> bool {
+        let is_other_run = self.run.as_ref().is_some_and(|run| *run != answer.run);
+        self.run = Some(answer.run);
+        let is_due = WALK_EVERY <= self.walked.elapsed();
+        if answer.walk_again || is_other_run {
+            self.next = Next::Page(0, None);
+            return false;
+        }
+        self.waiting = answer.accounts;
+        let is_empty = self.waiting.is_empty();
+        match self.next {
+            Next::Page(_, since) => {
+                // What is awakened while the walk goes on is asked for after it.
+                let since = since.unwrap_or(answer.since);
+                self.next = match answer.from {
+                    Some(from) => Next::Page(from, Some(since)),
+                    None => Next::Since(since),
+                };
+                self.walked = Instant::now();
+                false
+            }
+            Next::Since(_) if is_due => {
+                self.next = Next::Page(0, None);
+                false
+            }
+            Next::Since(_) => {
+                self.next = Next::Since(answer.since);
+                is_empty
+            }
+        }
+    }
+
+    fn target(&self) -> String {
+        let (shards, of) = &self.shards;
+        let of: Vec<String> = of.iter().map(u32::to_string).collect();
+        let of = of.join(",");
+        let run = self.run.as_deref().unwrap_or_default();
+        match self.next {
+            Next::Page(from, _) => format!("{PATH}?shards={shards}&of={of}&from={from}"),
+            Next::Since(since) => format!("{PATH}?shards={shards}&of={of}&since={since}&run={run}"),
+        }
+    }
+}
+
+/// By the name of a node: the node, how many shards there are, and which of them it serves and this one stands by for.
+type StandsBy = BTreeMap<String, (Server, (u32, BTreeSet<u32>))>;
+
+impl Cluster {
+    fn stands_by(&self) -> StandsBy {
+        let node = self.0.node.lock();
+        let proved = node.proved().unwrap_or_default();
+        let holdings = node.holdings();
+        let standby: BTreeSet<u32> = holdings
+            .iter()
+            .filter(|(_, held)| held.role == Role::StandsBy)
+            .map(|(shard, _)| shard)
+            .collect();
+        let shards = holdings.shards();
+        let others = node
+            .standing()
+            .heard(proved)
+            .filter(|beat| beat.node != node.settings().node && beat.shards == shards);
+        let source = |beat: &slackwater_cluster::beat::Beat| {
+            let of: BTreeSet<u32> = beat.serves.intersection(&standby).copied().collect();
+            let server = Server {
+                node: beat.node.as_str().into(),
+                address: beat.address.as_str().into(),
+            };
+            (!of.is_empty()).then(|| (beat.node.clone(), (server, (shards, of))))
+        };
+        others.filter_map(source).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(run: &str, from: Option<usize>, since: u64, walk_again: bool) -> Awake {
+        Awake {
+            accounts: Vec::new(),
+            run: run.to_owned(),
+            from,
+            since,
+            walk_again,
+        }
+    }
+
+    /// Were this to fail, an account that is awakened during the walk would be cold here for half an hour.
+    #[test]
+    fn what_is_awakened_during_the_walk_is_asked_for_after_it() {
+        let server = Server {
+            node: "a".into(),
+            address: "http://a.example".into(),
+        };
+        let mut source = Source::new(server, (8, [0, 5].into()));
+        assert_eq!(source.target(), "/v1/nodes/awake?shards=8&of=0,5&from=0");
+        assert!(!source.is_done_with(answer("x", Some(4_096), 7, false)));
+        assert_eq!(source.target(), "/v1/nodes/awake?shards=8&of=0,5&from=4096");
+        assert!(!source.is_done_with(answer("x", None, 9, false)));
+        let since = "/v1/nodes/awake?shards=8&of=0,5&since=7&run=x";
+        assert_eq!(source.target(), since);
+        assert!(source.is_done_with(answer("x", None, 12, false)));
+        assert!(source.target().contains("since=12"));
+        assert!(
+            !source.is_done_with(answer("y", None, 3, false)),
+            "another process"
+        );
+        assert!(source.target().contains("from=0"));
+    }
+}
