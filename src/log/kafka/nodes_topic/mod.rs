@@ -25,9 +25,10 @@ use std::time::Duration;
 
 /// What both clients rely on: `[kafka.client]` may not change it, as what suits the log may take seconds here.
 const REQUIRED: [(&str, &str); 4] = [
-    // A broker that comes back is found before a lease ends, as is a connection that swallows what is sent.
+    // A broker that comes back is found before a lease ends, as is a connection that swallows what is sent: with the default of a minute
+    // one broker that hangs would end every lease.
     ("reconnect.backoff.max.ms", "500"),
-    ("socket.timeout.ms", "5000"),
+    ("socket.timeout.ms", "1000"),
     ("socket.connection.setup.timeout.ms", "5000"),
     ("socket.nagle.disable", "true"),
 ];
@@ -92,7 +93,7 @@ impl NodesTopic {
         let reading = reading::Reading::new(options, &nodes_topic.shared, Box::new(each))?;
         nodes_topic.spawn("nodes-send", {
             let (options, shared) = (options.clone(), Arc::clone(&nodes_topic.shared));
-            move || outbox::send_all(&options, &shared, client)
+            move || outbox::send_all(&options, &shared, &client)
         })?;
         nodes_topic.spawn("nodes-read", move || reading.run(end, &caught_up))?;
         let left = START_WAIT.saturating_sub(begun.elapsed());
@@ -103,7 +104,8 @@ impl NodesTopic {
     }
 
     /// Appends a record, sooner or later, and says nothing of it: it was appended when it is read back. A record that waits while
-    /// this one comes is never sent. Nothing is sent that has waited for longer than a few seconds.
+    /// this one comes is never sent. A record that was not accepted may be appended all the same, seconds later, and one may be there
+    /// twice or behind a newer one: readers tell by a number in it.
     pub fn send(&self, node: &str, value: Vec<u8>) {
         self.shared.state.lock().outbox.put(node, value);
         self.shared.changed.notify_all();

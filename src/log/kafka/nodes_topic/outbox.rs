@@ -3,39 +3,38 @@
 
 use super::super::{ClientError, KafkaError, Listener, Options};
 use super::Shared;
-use crate::clock;
-use parking_lot::Mutex;
 use rdkafka::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext as _, RDKafkaLogLevel};
 use rdkafka::message::{DeliveryResult, Message as _};
-use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, ProducerContext, ThreadedProducer};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
-/// Records that librdkafka may have at a time. With more than one, a record need not wait for the answer to the one before it; an
-/// idempotent client keeps five in order.
-const IN_FLIGHT_MAX: usize = 4;
-/// What the clients rely on, beside what both do.
-const REQUIRED: [(&str, &str); 7] = [
+/// What the client relies on, beside what both do. Other names of the same settings are set too, or an operator's might win.
+const REQUIRED: [(&str, &str); 12] = [
     ("acks", "all"),
-    ("enable.idempotence", "true"),
+    // A newer record says all that one before it does, so one that comes twice does no harm. An idempotent client whose record times
+    // out was seen to stop a broker for good.
+    ("enable.idempotence", "false"),
+    ("max.in.flight.requests.per.connection", "1"),
+    ("max.in.flight", "1"),
     ("linger.ms", "0"),
+    ("queue.buffering.max.ms", "0"),
     ("compression.type", "none"),
+    ("compression.codec", "none"),
     // What a node said longer ago is of no use to others.
-    ("message.timeout.ms", "4000"),
+    ("message.timeout.ms", "3000"),
+    ("delivery.timeout.ms", "3000"),
     ("retry.backoff.ms", "50"),
     ("retry.backoff.max.ms", "500"),
 ];
-/// The pause before a client that failed for good is replaced.
-const REPLACE_AFTER: Duration = Duration::from_millis(500);
 
 /// What waits to be accepted.
 #[derive(Default)]
 pub(super) struct Outbox {
     /// The record to be sent next.
     waiting: Option<(String, Vec<u8>)>,
-    /// Records that librdkafka has.
-    in_flight: usize,
+    /// Whether librdkafka has a record that is not answered yet. It has one at a time, so that what it sends is always the newest.
+    is_sending: bool,
     /// The greatest offset that the broker gave one of our records.
     pub(super) accepted: Option<i64>,
 }
@@ -46,20 +45,15 @@ impl Outbox {
         self.waiting = Some((node.to_owned(), value));
     }
 
-    /// A record that could not be sent waits again, unless a newer one does.
-    fn put_back(&mut self, node: String, value: Vec<u8>) {
-        self.waiting.get_or_insert((node, value));
-    }
-
     /// Whether nothing waits to be sent or answered.
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_none() && self.in_flight == 0
+        self.waiting.is_none() && !self.is_sending
     }
 
     fn next(&mut self) -> Option<(String, Vec<u8>)> {
-        let next = (self.in_flight < IN_FLIGHT_MAX).then(|| self.waiting.take());
+        let next = (!self.is_sending).then(|| self.waiting.take());
         let next = next.flatten()?;
-        self.in_flight += 1;
+        self.is_sending = true;
         Some(next)
     }
 }
@@ -73,14 +67,14 @@ pub(super) fn connect(options: &Options, shared: &Arc<Shared>) -> Result<Client,
     let settings = options.settings(&[], &required)?;
     let context = Deliveries {
         listener: Listener::default(),
-        shared: Mutex::new(Arc::downgrade(shared)),
+        shared: Arc::downgrade(shared),
     };
     ThreadedProducer::from_config_and_context(&settings, context)
         .map_err(|source| KafkaError::Settings(Box::new(source)))
 }
 
 /// Sends what is put in until a stop.
-pub(super) fn send_all(options: &Options, shared: &Arc<Shared>, mut client: Client) {
+pub(super) fn send_all(options: &Options, shared: &Shared, client: &Client) {
     loop {
         let (node, value) = {
             let mut state = shared.state.lock();
@@ -94,15 +88,6 @@ pub(super) fn send_all(options: &Options, shared: &Arc<Shared>, mut client: Clie
                 }
             }
         };
-        if let Some((code, reason)) = client.client().fatal_error() {
-            tracing::error!(%code, "the producer of {} failed for good ({reason}): it is replaced", options.nodes);
-            client = match replace(options, shared, client) {
-                Some(client) => client,
-                None => return,
-            };
-            shared.state.lock().outbox.put_back(node, value);
-            continue;
-        }
         let record = BaseRecord::to(&options.nodes)
             .partition(0)
             .key(&node)
@@ -113,39 +98,10 @@ pub(super) fn send_all(options: &Options, shared: &Arc<Shared>, mut client: Clie
     }
 }
 
-/// A new client in the place of one that refuses everything; none at a stop. What the old one has not sent is given up.
-fn replace(options: &Options, shared: &Arc<Shared>, broken: Client) -> Option<Client> {
-    // Its answers are no longer counted, since it may give none.
-    *broken.context().shared.lock() = Weak::new();
-    // Dropping a client waits for its threads.
-    std::thread::spawn(move || drop(broken));
-    loop {
-        let begun = clock::stopwatch();
-        {
-            let mut state = shared.state.lock();
-            state.outbox.in_flight = 0;
-            while !state.stop
-                && let Some(left) = REPLACE_AFTER.checked_sub(begun.elapsed())
-            {
-                shared.changed.wait_for(&mut state, left);
-            }
-            if state.stop {
-                return None;
-            }
-        }
-        match connect(options, shared) {
-            Ok(client) => return Some(client),
-            Err(error) => {
-                tracing::error!(%error, "the producer of {} cannot be replaced", options.nodes)
-            }
-        }
-    }
-}
-
 /// A record was accepted at an offset, or was not.
 fn done(shared: &Shared, accepted: Result<i64, ClientError>) {
     let mut state = shared.state.lock();
-    state.outbox.in_flight = state.outbox.in_flight.saturating_sub(1);
+    state.outbox.is_sending = false;
     match accepted {
         // An offset that the broker did not say is below zero.
         Ok(offset) => {
@@ -166,7 +122,7 @@ fn done(shared: &Shared, accepted: Result<i64, ClientError>) {
 /// Hears which records were accepted.
 pub(super) struct Deliveries {
     listener: Listener,
-    shared: Mutex<Weak<Shared>>,
+    shared: Weak<Shared>,
 }
 
 impl ClientContext for Deliveries {
@@ -183,7 +139,7 @@ impl ProducerContext for Deliveries {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        let Some(shared) = self.shared.lock().upgrade() else {
+        let Some(shared) = self.shared.upgrade() else {
             return;
         };
         done(
@@ -202,24 +158,17 @@ mod tests {
 
     /// Were this to fail, a broker that is away would leave a queue of old records behind.
     #[test]
-    fn the_newest_record_waits_alone_and_few_are_on_their_way() {
+    fn the_newest_record_waits_alone_while_one_is_on_its_way() {
         let mut outbox = Outbox::default();
         outbox.put("a", vec![1]);
         outbox.put("a", vec![2]);
         assert_eq!(outbox.next(), Some(("a".to_owned(), vec![2])));
+        outbox.put("a", vec![3]);
         assert_eq!(outbox.next(), None);
-        for _ in 1..IN_FLIGHT_MAX {
-            outbox.put("a", vec![3]);
-            assert!(outbox.next().is_some());
-        }
         outbox.put("a", vec![4]);
-        assert_eq!(outbox.next(), None);
-        outbox.put("a", vec![5]);
-        outbox.in_flight -= 1;
-        assert_eq!(outbox.next(), Some(("a".to_owned(), vec![5])));
-        outbox.put("a", vec![7]);
-        outbox.put_back("a".to_owned(), vec![6]);
-        outbox.in_flight = 0;
-        assert_eq!(outbox.next(), Some(("a".to_owned(), vec![7])));
+        outbox.is_sending = false;
+        assert_eq!(outbox.next(), Some(("a".to_owned(), vec![4])));
+        outbox.is_sending = false;
+        assert!(outbox.is_empty());
     }
 }
