@@ -27,7 +27,8 @@ const REQUIRED: [(&str, &str); 8] = [
     ("enable.auto.commit", "false"),
     ("enable.auto.offset.store", "false"),
     ("allow.auto.create.topics", "false"),
-    ("max.poll.interval.ms", "3600000"),
+    // A broker that hangs is given up within a session.
+    ("socket.timeout.ms", "5000"),
     // The leader of the group sees by this that there are more partitions.
     ("topic.metadata.refresh.interval.ms", "60000"),
     ("reconnect.backoff.max.ms", "1000"),
@@ -36,6 +37,10 @@ const REQUIRED: [(&str, &str); 8] = [
 const POLL_WAIT: Duration = Duration::from_millis(100);
 /// The part of the session timeout after which a member says again that it is there.
 const HEARTBEATS: u32 = 5;
+/// The longest it waits with that: by the answer it learns that shards are shared out anew.
+const HEARTBEAT_MAX: Duration = Duration::from_secs(3);
+/// How long others wait for a member that is there and does not take part when shards are shared out anew, at least the session timeout.
+const REBALANCE_MIN: Duration = Duration::from_secs(60);
 /// How long leaving waits until the group has taken back what it gave.
 const LEAVE_WAIT: Duration = Duration::from_secs(3);
 /// The pause before a member that failed for good joins again. Two nodes of one name put each other out: they do it ever more slowly.
@@ -52,6 +57,8 @@ pub(super) struct Membership {
     given: Arc<Given>,
     requests: Arc<Mutex<Requests>>,
     consumer: BaseConsumer<Rebalances>,
+    /// How long the group may give nothing after it was lost until that is believed.
+    believe_after: Duration,
     partitions_read_at: Option<Instant>,
     joined_at: Instant,
     rejoin_after: Duration,
@@ -75,6 +82,7 @@ impl Membership {
             settings,
             given,
             requests,
+            believe_after: membership.session_timeout,
             partitions_read_at: None,
             joined_at: clock::stopwatch(),
             rejoin_after: REJOIN_MIN,
@@ -94,6 +102,7 @@ impl Membership {
             }
             self.poll();
             self.read_partitions();
+            self.believe_nothing();
             self.commit();
             if let Some((code, reason)) = self.consumer.client().fatal_error() {
                 tracing::error!(%code, "the member of group {} failed for good ({reason}): it joins again", self.options.group);
@@ -106,6 +115,15 @@ impl Membership {
     fn poll(&self) {
         if let Some(Err(error)) = self.consumer.poll(POLL_WAIT) {
             tracing::debug!(%error, "being a member of group {}", self.options.group);
+        }
+    }
+
+    /// A group that gives nothing after it was lost mostly gives something next, when others have given it back. If it does not, that is
+    /// its word.
+    fn believe_nothing(&self) {
+        let is_long = |since: Instant| self.believe_after <= since.elapsed();
+        if self.given.state.lock().nothing_since.is_some_and(is_long) {
+            self.given.change(State::find);
         }
     }
 
@@ -179,7 +197,7 @@ impl Membership {
                 std::thread::spawn(move || drop(broken));
             }
             Err(error) => {
-                tracing::error!(%error, "group {} cannot be joined again", self.options.group)
+                tracing::error!(%error, "group {} cannot be joined again", self.options.group);
             }
         }
         self.joined_at = clock::stopwatch();
@@ -195,8 +213,13 @@ fn settings(options: &Options, membership: &MemberOptions) -> Result<ClientConfi
     settings.set("group.id", &options.group);
     let timeout = membership.session_timeout;
     settings.set("session.timeout.ms", timeout.as_millis().to_string());
-    let heartbeat = (timeout / HEARTBEATS).as_millis().max(1);
-    settings.set("heartbeat.interval.ms", heartbeat.to_string());
+    let heartbeat = (timeout / HEARTBEATS).min(HEARTBEAT_MAX);
+    settings.set(
+        "heartbeat.interval.ms",
+        heartbeat.as_millis().max(1).to_string(),
+    );
+    let rebalance = REBALANCE_MIN.max(timeout);
+    settings.set("max.poll.interval.ms", rebalance.as_millis().to_string());
     match &membership.instance {
         Some(instance) => settings.set("group.instance.id", instance),
         None => settings.remove("group.instance.id"),
@@ -234,6 +257,8 @@ struct State {
     partitions: Partitions,
     /// Whether the group has not answered for so long that others may have what it gave.
     is_lost: bool,
+    /// Since when it answers again and gives nothing.
+    nothing_since: Option<Instant>,
     /// Whether the group has given something, were it nothing.
     has_joined: bool,
     is_ending: bool,
@@ -242,7 +267,21 @@ struct State {
 impl State {
     fn lose(&mut self) {
         self.relationships.clear();
-        self.is_lost = true;
+        (self.is_lost, self.nothing_since) = (true, None);
+    }
+
+    fn find(&mut self) {
+        (self.is_lost, self.nothing_since) = (false, None);
+    }
+
+    fn give(&mut self, relationships: &BTreeSet<i32>) {
+        self.relationships.extend(relationships);
+        self.has_joined = true;
+        if self.is_lost && self.relationships.is_empty() {
+            self.nothing_since.get_or_insert_with(clock::stopwatch);
+        } else {
+            self.find();
+        }
     }
 
     /// Whether a partition was given that is not counted.
@@ -309,10 +348,7 @@ impl ConsumerContext for Rebalances {
         let nothing = TopicPartitionList::new();
         let done = match what {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
-                change(&|state| {
-                    state.relationships.extend(&numbers);
-                    (state.has_joined, state.is_lost) = (true, false);
-                });
+                change(&|state| state.give(&numbers));
                 consumer.incremental_assign(&nothing)
             }
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS if is_lost => {
@@ -368,5 +404,35 @@ mod tests {
         };
         check(Some("a"));
         check(None);
+    }
+
+    /// Were this to fail, a node would give up its shards for a moment after its broker was away.
+    #[test]
+    fn a_group_that_answers_again_and_gives_nothing_is_not_believed_at_once() {
+        let (sender, assignment) = watch::channel(Assignment::default());
+        let given = Given {
+            state: Mutex::default(),
+            assignment: sender,
+        };
+        let now = || {
+            let now = assignment.borrow();
+            let shards: Vec<i32> = now.relationships.iter().copied().collect();
+            (shards, now.is_current)
+        };
+        given.change(|state| state.give(&[1, 2].into()));
+        given.change(State::lose);
+        given.change(|state| state.give(&[].into()));
+        assert_eq!(now(), (vec![1, 2], false));
+        assert!(given.state.lock().nothing_since.is_some());
+        given.change(|state| state.give(&[2].into()));
+        assert_eq!(now(), (vec![2], true));
+        given.change(State::lose);
+        given.change(|state| state.give(&[].into()));
+        given.change(State::find);
+        assert_eq!(now(), (vec![], true));
+        // Without a loss its word counts.
+        given.change(|state| state.give(&[3].into()));
+        given.change(|state| state.relationships.clear());
+        assert_eq!(now(), (vec![], true));
     }
 }
