@@ -9,6 +9,7 @@
 //! | `latency` | how long activities take on their way to readers |
 //! | [`due`] | when they are written |
 //! | `dead_letters` | records that cannot be used, kept as dead letters |
+//! | [`letter_ownership`] | which of them are this node's to write, where there are several |
 //! | `progress` | how far catching up has come, in the service's log and for readers |
 //! | [`settings_mailbox`] | new ordering settings, put in while the loop runs |
 
@@ -17,6 +18,7 @@ mod checkpoint;
 mod dead_letters;
 pub mod due;
 mod latency;
+pub mod letter_ownership;
 mod progress;
 pub mod settings_mailbox;
 
@@ -32,9 +34,10 @@ use crate::operator::metrics::pipeline::Step;
 use crate::operator::traces;
 use among_nodes::AmongNodes;
 use checkpoint::{Wait, WriteInProgress};
-use dead_letters::{DeadLetters, Kept};
+use dead_letters::DeadLetters;
 use due::Due;
 use latency::Latency;
+use letter_ownership::LetterOwnership;
 use progress::CatchUpProgress;
 use settings_mailbox::SettingsMailbox;
 use slackwater_engine::activity::parse::author_key;
@@ -113,6 +116,7 @@ pub struct Pipeline {
     /// How many partitions the activities topic has.
     partitions: i32,
     dead_letters: DeadLetters,
+    letter_ownership: LetterOwnership,
     /// Why dead letters wait to be written, if they do. Readiness says so.
     letters_failing: Option<String>,
     progress: CatchUpProgress,
@@ -141,15 +145,18 @@ impl Pipeline {
     ) -> Result<Pipeline, PipelineError> {
         let now = clock::stopwatch();
         let engine = Engine::open(store, &log_reader.status(), options.engine)?;
+        let letter_ownership = LetterOwnership::default();
         let mut pipeline = Pipeline {
             partitions: log_reader.partitions(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             dead_letters: DeadLetters::new(
                 log_writer.clone(),
+                letter_ownership.clone(),
                 &runtime,
                 engine.knows_anything(),
                 now,
             ),
+            letter_ownership,
             letters_failing: None,
             engine,
             log_reader,
@@ -180,6 +187,11 @@ impl Pipeline {
     /// From now on feeds are kept, and count as complete, as the cluster says that this node is part of.
     pub fn join(&mut self, among_nodes: AmongNodes) {
         self.among_nodes = Some(among_nodes);
+    }
+
+    /// Whose dead letters this node writes. Without a cluster that is every one.
+    pub fn letter_ownership(&self) -> LetterOwnership {
+        self.letter_ownership.clone()
     }
 
     /// Where new ordering settings are put while the loop runs.
@@ -264,6 +276,7 @@ impl Pipeline {
             self.engine.fold_long(clock::now())?;
             // 6. Publish progress and changes.
             self.count_progress(&records);
+            self.share_letters();
             self.letters_failing = self.dead_letters.trouble()?;
             self.publish(Some(settled));
             drop(span);
@@ -326,21 +339,6 @@ impl Pipeline {
         while self.engine.step(clock::now())? == Progress::Going && begun.elapsed() < STEPS_AT_ONCE
         {
         }
-        Ok(())
-    }
-
-    /// Keeps a record that cannot be used as a dead letter. The offset from which a crash reads on passes the record only
-    /// afterwards, so none is lost silently.
-    fn keep_dead_letter(&mut self, record: &Record, reason: &str) -> Result<(), PipelineError> {
-        self.recent_letters.note(record.position, reason);
-        while self.dead_letters.keep(record, reason, &self.stop)? == Kept::NoRoom {
-            // Nothing else is read meanwhile, and readiness says so.
-            let failing = self.dead_letters.trouble()?.unwrap_or_default();
-            self.letters_failing = Some(format!("so many wait that nothing is read: {failing}"));
-            self.publish(None);
-        }
-        self.metrics.pipeline.dead_letters.inc();
-        self.metrics.pipeline.outcome("set_aside");
         Ok(())
     }
 

@@ -1,16 +1,25 @@
 //! Records that cannot be used, kept as dead letters with their reason. A task writes them while the loop goes on.
 //!
+//! | file | what it is |
+//! |---|---|
+//! | this one | [`DeadLetters`], which the loop hands such records to |
+//! | `backlog` | letters that are not written yet, here or by another node |
+//! | `writing` | the task |
+//!
 //! The offset stored for a partition, from which reading goes on after a crash, does not pass a record whose letter is not durable
 //! yet. So none is lost, and a log that takes no letters delays nothing else. How many letters may wait is bounded: beyond
 //! that the loop waits.
 
-use super::PipelineError;
+mod backlog;
+mod writing;
+
+use super::letter_ownership::LetterOwnership;
+use super::{Pipeline, PipelineError};
 use crate::clock;
 use crate::log::{LogError, LogWriter};
-use futures_util::future::join_all;
-use parking_lot::{Condvar, Mutex};
-use slackwater_engine::record::{Position, Record, Topic};
-use std::collections::{BTreeMap, BTreeSet};
+use backlog::{Backlog, LETTERS_MAX, Letter, Partition};
+use slackwater_engine::record::{PartitionEnd, Position, Record};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -20,19 +29,12 @@ use tokio::sync::mpsc;
 const PERIOD: Duration = Duration::from_secs(60);
 /// With so many of them in that time, and none that was ever understood, these are not the right topics: the service stops.
 const UNUSABLE_MAX: u64 = 10_000;
-/// Letters that may wait to be written. Beyond that nothing is read until there is room, since memory is bounded and the log
-/// keeps the rest.
-const LETTERS_MAX: usize = 100_000;
-/// Bytes of letters that may wait to be written.
-const BYTES_MAX: usize = 64_000_000;
-/// The most letters that are written at once.
-const BATCH_LETTERS: usize = 500;
-/// The pause before letters that could not be written are tried again.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// How long a record waits for room before the loop publishes and tries again.
 const ROOM_WAIT: Duration = Duration::from_millis(100);
 /// How long letters wait, without any being written, before readiness reports it.
 const STUCK_AFTER: Duration = Duration::from_secs(5);
+/// How long this node waits for another to write a letter. Then it writes it as well.
+const HELD_FOR: Duration = Duration::from_secs(60);
 /// How often a dead letter is logged: those in between are counted.
 const LOG_EVERY: Duration = Duration::from_secs(1);
 
@@ -40,6 +42,11 @@ const LOG_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct DeadLetters {
     letters: mpsc::Sender<Letter>,
     backlog: Arc<Backlog>,
+    ownership: LetterOwnership,
+    /// Up to where other nodes have written letters.
+    written_elsewhere: BTreeMap<Partition, i64>,
+    /// Up to where this node said that letters are written, of its partitions, and of those that are another's until that says as much.
+    said: BTreeMap<Partition, i64>,
     /// Whether any record was ever understood.
     is_right_log: bool,
     since: Instant,
@@ -53,53 +60,35 @@ pub(super) struct DeadLetters {
 pub(super) enum Kept {
     /// The record is queued, or, while the service stops, will be read again at the next start.
     Accepted,
+    /// Another node writes the letter, or has written it.
+    Elsewhere,
     /// As many letters wait as may: the caller tries again.
     NoRoom,
 }
 
-/// A record, and the reason why it cannot be used.
-struct Letter {
-    record: Record,
-    reason: String,
-}
-
-/// Letters that are not written yet.
-#[derive(Default)]
-struct Backlog {
-    state: Mutex<BacklogState>,
-    /// Signalled when letters were written, or when none will be written any more.
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct BacklogState {
-    /// The offsets of records whose letters are not durable, by partition.
-    offsets: BTreeMap<(Topic, i32), BTreeSet<i64>>,
-    letters: usize,
-    bytes: usize,
-    /// Since when no letter has been written, though some wait.
-    stuck_since: Option<Instant>,
-    /// Why letters could not be written at the last try.
-    failure: Option<String>,
-    /// An error that no other try will pass.
-    fatal: Option<LogError>,
-}
-
 impl DeadLetters {
-    /// Starts a task on `runtime` that writes the letters. `is_right_log` says that a record of this log was understood
-    /// before.
+    /// Starts a task on `runtime` that writes the letters which are this node's to write. `is_right_log` says that a record of this log
+    /// was understood before.
     pub(super) fn new(
         log_writer: LogWriter,
+        ownership: LetterOwnership,
         runtime: &tokio::runtime::Handle,
         is_right_log: bool,
         now: Instant,
     ) -> DeadLetters {
         let (letters, to_write) = mpsc::channel(LETTERS_MAX);
         let backlog = Arc::new(Backlog::default());
-        runtime.spawn(write_all(log_writer, to_write, Arc::clone(&backlog)));
+        runtime.spawn(writing::write_all(
+            log_writer,
+            to_write,
+            Arc::clone(&backlog),
+        ));
         DeadLetters {
             letters,
             backlog,
+            ownership,
+            written_elsewhere: BTreeMap::new(),
+            said: BTreeMap::new(),
             is_right_log,
             since: now,
             unusable: 0,
@@ -108,8 +97,8 @@ impl DeadLetters {
         }
     }
 
-    /// Queues a record to be written with its reason. If too many wait, this waits a moment for room. A record that finds none
-    /// after `stop` was set is read again at the next start.
+    /// Queues a record to be written with its reason, or holds it until another node has written it. If too many wait, this waits a
+    /// moment for room. A record that finds none after `stop` was set is read again at the next start.
     ///
     /// Errors: letters can never be written.
     pub(super) fn keep(
@@ -118,51 +107,108 @@ impl DeadLetters {
         reason: &str,
         stop: &AtomicBool,
     ) -> Result<Kept, LogError> {
-        let bytes = record.bytes();
-        let is_full = |state: &BacklogState| {
-            LETTERS_MAX <= state.letters || (state.letters != 0 && BYTES_MAX < state.bytes + bytes)
+        let (position, bytes) = (record.position, record.bytes());
+        let partition = (position.topic, position.partition);
+        let written = self.written_elsewhere.get(&partition);
+        if written.is_some_and(|written| position.offset < *written) {
+            return Ok(Kept::Elsewhere);
+        }
+        let mut letter = Letter {
+            record: record.clone(),
+            reason: reason.to_owned(),
         };
         let backlog = Arc::clone(&self.backlog);
         let mut state = backlog.state.lock();
-        if is_full(&state) && state.fatal.is_none() && !stop.load(Ordering::Relaxed) {
+        if !self.ownership.owns(position.partition) {
+            match state.hold(letter, clock::stopwatch()) {
+                None => return Ok(Kept::Elsewhere),
+                Some(too_much) => letter = too_much,
+            }
+        }
+        if state.is_full(bytes) && state.fatal.is_none() && !stop.load(Ordering::Relaxed) {
             backlog.changed.wait_for(&mut state, ROOM_WAIT);
         }
         if let Some(error) = state.fatal.take() {
             return Err(error);
         }
-        let has_room = !is_full(&state);
+        let has_room = !state.is_full(bytes);
         if !has_room && !stop.load(Ordering::Relaxed) {
             return Ok(Kept::NoRoom);
         }
-        self.log_letter(record.position, reason);
-        state.add(record.position);
+        self.log_letter(position, reason);
+        state.add(position);
         if !has_room {
             return Ok(Kept::Accepted);
         }
-        let letter = Letter {
-            record: record.clone(),
-            reason: reason.to_owned(),
-        };
         // The channel has room for as many as may wait. If the task is gone, the record's offset holds back the stored one, and
         // the next start reads the record again.
         if self.letters.try_send(letter).is_ok() {
-            state.letters += 1;
-            state.bytes += bytes;
-            state.stuck_since.get_or_insert_with(clock::stopwatch);
+            state.count(bytes);
         }
         Ok(Kept::Accepted)
+    }
+
+    /// Takes in what other nodes have written, queues what was held and is this node's to write since, and says how far it has written.
+    /// `ends` are those of the log, and `next` the next offsets to be read. Returns how many letters were queued.
+    pub(super) fn share(
+        &mut self,
+        ends: &[PartitionEnd],
+        next: &[Position],
+        now: Instant,
+    ) -> usize {
+        self.written_elsewhere = self.ownership.written_elsewhere(ends);
+        let queued = self.queue_what_is_due(now);
+        let resume = self.resume_from(next);
+        self.say_written(&resume);
+        queued
+    }
+
+    fn queue_what_is_due(&mut self, now: Instant) -> usize {
+        let backlog = Arc::clone(&self.backlog);
+        let mut state = backlog.state.lock();
+        state.drop_written(&self.written_elsewhere);
+        let mut queued = 0;
+        let is_due = |partition: Partition, since: Instant| {
+            self.ownership.owns(partition.1) || HELD_FOR <= now.saturating_duration_since(since)
+        };
+        while let Some(letter) = state.release(is_due) {
+            let bytes = letter.record.bytes();
+            if self.letters.try_send(letter).is_ok() {
+                state.count(bytes);
+                queued += 1;
+            }
+        }
+        queued
+    }
+
+    /// Says up to where letters are written, given where reading goes on after a crash. A partition that is another's since is said on
+    /// until that node says as much, so that what was written is never forgotten.
+    fn say_written(&mut self, resume: &[Position]) {
+        let elsewhere = &self.written_elsewhere;
+        self.said.retain(|partition, offset| {
+            self.ownership.owns(partition.1)
+                || elsewhere.get(partition).is_none_or(|other| other < offset)
+        });
+        for position in resume {
+            if self.ownership.owns(position.partition) {
+                let partition = (position.topic, position.partition);
+                let other = elsewhere.get(&partition).copied().unwrap_or(0);
+                self.said.insert(partition, other.max(position.offset));
+            }
+        }
+        let position = |((topic, partition), offset): (&Partition, &i64)| Position {
+            topic: *topic,
+            partition: *partition,
+            offset: *offset,
+        };
+        self.ownership
+            .set_written(self.said.iter().map(position).collect());
     }
 
     /// Where reading goes on after a crash, given the `next` offset to be read of each partition.
     pub(super) fn resume_from(&self, next: &[Position]) -> Vec<Position> {
         let state = self.backlog.state.lock();
-        let held = |next: &Position| {
-            let offsets = state.offsets.get(&(next.topic, next.partition));
-            let first = offsets.and_then(BTreeSet::first);
-            let offset = first.map_or(next.offset, |first| next.offset.min(*first));
-            Position { offset, ..*next }
-        };
-        next.iter().map(held).collect()
+        next.iter().map(|next| state.resume_from(next)).collect()
     }
 
     /// Why letters wait to be written, if they wait for longer than usual. Errors: letters can never be written.
@@ -252,206 +298,45 @@ impl DeadLetters {
     }
 }
 
-impl BacklogState {
-    fn add(&mut self, position: Position) {
-        let of_partition = self.offsets.entry((position.topic, position.partition));
-        of_partition.or_default().insert(position.offset);
-    }
-
-    fn remove(&mut self, letter: &Letter) {
-        let position = letter.record.position;
-        let key = (position.topic, position.partition);
-        if let Some(offsets) = self.offsets.get_mut(&key) {
-            offsets.remove(&position.offset);
-            if offsets.is_empty() {
-                self.offsets.remove(&key);
-            }
+impl Pipeline {
+    /// Has other nodes write the letters that are theirs, and those of this one that it held for another.
+    pub(super) fn share_letters(&mut self) {
+        if !self.letter_ownership.is_shared() {
+            return;
         }
-        self.letters = self.letters.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(letter.record.bytes());
-        self.stuck_since = (self.letters != 0).then(clock::stopwatch);
+        let (ends, now) = (self.log_reader.ends(), clock::stopwatch());
+        let queued = self.dead_letters.share(&ends, self.engine.next(), now);
+        self.metrics.pipeline.dead_letters.inc_by(queued as u64);
     }
-}
 
-/// Writes the queued letters, many at a time, each until it is durable.
-async fn write_all(
-    log_writer: LogWriter,
-    mut letters: mpsc::Receiver<Letter>,
-    backlog: Arc<Backlog>,
-) {
-    let mut batch = Vec::new();
-    while letters.recv_many(&mut batch, BATCH_LETTERS).await != 0 {
-        while !batch.is_empty() {
-            let writes = batch.iter().map(|letter| write(&log_writer, letter));
-            let results = join_all(writes).await;
-            let mut failed = None;
-            {
-                let mut state = backlog.state.lock();
-                let mut results = results.into_iter();
-                batch.retain(|letter| match results.next() {
-                    Some(Ok(())) => {
-                        state.remove(letter);
-                        false
-                    }
-                    Some(Err(error)) => {
-                        failed = Some(error);
-                        true
-                    }
-                    None => true,
-                });
-                let failure = failed.as_ref().map(ToString::to_string);
-                if let Some(error) = &failed
-                    && state.failure != failure
-                {
-                    tracing::error!(
-                        error = error as &dyn std::error::Error,
-                        "setting records aside failed, to be tried again: {error}"
-                    );
+    /// Keeps a record that cannot be used as a dead letter, here or at the node whose it is. The offset from which a crash reads on
+    /// passes the record only afterwards, so none is lost silently.
+    pub(super) fn keep_dead_letter(
+        &mut self,
+        record: &Record,
+        reason: &str,
+    ) -> Result<(), PipelineError> {
+        self.recent_letters.note(record.position, reason);
+        loop {
+            match self.dead_letters.keep(record, reason, &self.stop)? {
+                Kept::NoRoom => {
+                    // Nothing else is read meanwhile, and readiness says so.
+                    let failing = self.dead_letters.trouble()?.unwrap_or_default();
+                    self.letters_failing =
+                        Some(format!("so many wait that nothing is read: {failing}"));
+                    self.publish(None);
                 }
-                state.failure = failure;
-            }
-            let passes = match failed {
-                None => true,
-                Some(error) if error.is_passing() => !letters.is_closed(),
-                Some(error) => {
-                    backlog.state.lock().fatal = Some(error);
-                    false
+                Kept::Accepted => {
+                    self.metrics.pipeline.dead_letters.inc();
+                    break;
                 }
-            };
-            backlog.changed.notify_all();
-            if !passes {
-                return;
-            }
-            if !batch.is_empty() {
-                tokio::time::sleep(RETRY_AFTER).await;
+                Kept::Elsewhere => break,
             }
         }
-    }
-}
-
-async fn write(log_writer: &LogWriter, letter: &Letter) -> Result<(), LogError> {
-    let Letter { record, reason } = letter;
-    match log_writer.dead_letter(record, reason).await {
-        Err(error) if error.is_too_large() => {
-            let bytes = record.value.as_ref().map_or(0, Vec::len);
-            let reason = format!(
-                "{reason} (its {bytes} bytes are too many for a dead letter: read it where it is)"
-            );
-            let emptied = Record {
-                value: None,
-                ..record.clone()
-            };
-            log_writer.dead_letter(&emptied, &reason).await
-        }
-        written => written,
+        self.metrics.pipeline.outcome("set_aside");
+        Ok(())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::log;
-    use crate::log::built_in;
-
-    fn record(offset: i64) -> Record {
-        Record {
-            position: Position {
-                topic: Topic::Activities,
-                partition: 0,
-                offset,
-            },
-            timestamp: None,
-            key: None,
-            value: Some(b"{}".to_vec()),
-            headers: Vec::new(),
-        }
-    }
-
-    fn dead_letters(folder: &std::path::Path, runtime: &tokio::runtime::Runtime) -> DeadLetters {
-        let options = log::Options::BuiltIn(built_in::Options::at(folder));
-        let (_, log_writer) = log::open(&options, &[], &[]).unwrap();
-        DeadLetters::new(log_writer, runtime.handle(), false, clock::stopwatch())
-    }
-
-    /// Were this to fail, a crash could lose a record that cannot be used, or all be read again for one.
-    #[test]
-    fn reading_goes_on_from_the_first_whose_letter_is_not_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        let mut dead_letters = dead_letters(folder.path(), &runtime);
-        let next = [
-            record(9).position,
-            Position {
-                partition: 1,
-                ..record(4).position
-            },
-        ];
-        let held = |dead_letters: &DeadLetters| {
-            let held = dead_letters.resume_from(&next);
-            held.iter().map(|next| next.offset).collect::<Vec<_>>()
-        };
-        let going = AtomicBool::new(false);
-        // A log that takes no letters leaves them so.
-        for offset in [5, 7] {
-            dead_letters
-                .backlog
-                .state
-                .lock()
-                .add(record(offset).position);
-        }
-        assert_eq!(held(&dead_letters), [5, 4]);
-        dead_letters.keep(&record(3), "bad", &going).unwrap();
-        dead_letters.finish(Duration::from_secs(60));
-        assert_eq!(
-            held(&dead_letters),
-            [5, 4],
-            "that of 3 is written, those before are not"
-        );
-        for offset in [5, 7] {
-            let letter = Letter {
-                record: record(offset),
-                reason: String::new(),
-            };
-            dead_letters.backlog.state.lock().remove(&letter);
-        }
-        assert_eq!(held(&dead_letters), [9, 4]);
-    }
-
-    /// Were this to fail, letters nobody takes would fill memory, or a stop wait for them.
-    #[test]
-    fn when_too_many_wait_a_stop_ends_the_waiting_and_the_record_is_read_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        let mut dead_letters = dead_letters(folder.path(), &runtime);
-        dead_letters.backlog.state.lock().letters = LETTERS_MAX;
-        let stopping = AtomicBool::new(true);
-        let going = AtomicBool::new(false);
-        let kept = dead_letters.keep(&record(2), "bad", &going).unwrap();
-        assert_eq!(kept, Kept::NoRoom);
-        dead_letters.keep(&record(3), "bad", &stopping).unwrap();
-        assert_eq!(dead_letters.backlog.state.lock().letters, LETTERS_MAX);
-        assert_eq!(dead_letters.resume_from(&[record(9).position])[0].offset, 3);
-    }
-
-    /// Were this to fail, strangers could stop the service, or somebody else's topics fill the dead letters.
-    #[test]
-    fn only_a_log_that_never_said_anything_is_the_wrong_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        let mut dead_letters = dead_letters(folder.path(), &runtime);
-        for _ in 1..UNUSABLE_MAX {
-            dead_letters.count_unusable("not JSON").unwrap();
-        }
-        assert!(matches!(
-            dead_letters.count_unusable("not JSON"),
-            Err(PipelineError::Unusable {
-                records: UNUSABLE_MAX,
-                ..
-            })
-        ));
-        dead_letters.count_usable();
-        for _ in 0..2 * UNUSABLE_MAX {
-            dead_letters.count_unusable("not JSON").unwrap();
-        }
-    }
-}
+mod tests;
