@@ -9,13 +9,14 @@ WORKDIR /src
 
 # What others wrote is a layer of its own, built against empty sources: it changes with these files alone.
 COPY Cargo.toml Cargo.lock ./
+COPY crates/cluster/Cargo.toml crates/cluster/
 COPY crates/engine/Cargo.toml crates/engine/
 COPY crates/fediverse/Cargo.toml crates/fediverse/
 COPY crates/order/Cargo.toml crates/order/
-RUN mkdir -p src benches crates/engine/src crates/fediverse/src crates/order/src tests/attack \
-    && touch src/lib.rs crates/engine/src/lib.rs crates/fediverse/src/lib.rs crates/order/src/lib.rs \
+RUN mkdir -p src benches crates/cluster/src crates/engine/src crates/fediverse/src crates/order/src tests/attack \
+    && touch src/lib.rs crates/cluster/src/lib.rs crates/engine/src/lib.rs crates/fediverse/src/lib.rs crates/order/src/lib.rs \
     && echo 'fn main() {}' | tee src/main.rs tests/attack/main.rs > /dev/null \
-    && for crate in . crates/engine crates/fediverse crates/order; do \
+    && for crate in . crates/cluster crates/engine crates/fediverse crates/order; do \
         sed --quiet '/^\[\[bench\]\]/,/^$/s/^name = "\(.*\)"/\1/p' $crate/Cargo.toml \
         | while read -r bench; do mkdir -p $crate/benches && touch $crate/benches/$bench.rs; done; \
     done
