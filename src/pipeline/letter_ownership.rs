@@ -13,6 +13,9 @@ use std::sync::Arc;
 
 /// The most partitions of one topic that a node is listened to about, as many as a topic may have.
 const PARTITIONS_MAX: i32 = 1024;
+/// The most names under which something is heard. Under more nothing is: then letters of their partitions are written here as well, a minute
+/// later.
+const NODES_MAX: usize = 256;
 
 /// Whose letters are written here, and how far. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -56,7 +59,10 @@ impl LetterOwnership {
             .iter()
             .filter_map(|(name, offset)| Some((partition(name)?, *offset)))
             .collect();
-        self.0.lock().heard.insert(node.to_owned(), known);
+        let mut state = self.0.lock();
+        if state.heard.len() < NODES_MAX || state.heard.contains_key(node) {
+            state.heard.insert(node.to_owned(), known);
+        }
     }
 
     /// What was said under this name counts no longer.

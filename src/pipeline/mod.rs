@@ -27,6 +27,7 @@ use crate::api::state::AppState;
 use crate::clock;
 use crate::log::decode_batch::decode_in_order;
 use crate::log::in_flight::InFlight;
+use crate::log::kafka::{Commits, PartitionCheck};
 use crate::log::recent_letters::RecentLetters;
 use crate::log::{LogError, LogReader, LogWriter};
 use crate::operator::metrics::Metrics;
@@ -192,6 +193,16 @@ impl Pipeline {
     /// Whose dead letters this node writes. Without a cluster that is every one.
     pub fn letter_ownership(&self) -> LetterOwnership {
         self.letter_ownership.clone()
+    }
+
+    /// Has a member of Kafka's group commit how far the log was read, as [`LogReader::commit_through`].
+    pub fn commit_through(&mut self, commits: Commits) {
+        self.log_reader.commit_through(commits);
+    }
+
+    /// Asks for a check whether topics have more partitions, as [`LogReader::partition_check`].
+    pub fn partition_check(&self) -> Option<PartitionCheck> {
+        self.log_reader.partition_check()
     }
 
     /// Where new ordering settings are put while the loop runs.

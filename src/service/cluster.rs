@@ -1,5 +1,7 @@
 //! The node among others, started: the topic, the log and the engine's progress joined to its turns.
 
+mod hearing;
+
 use super::error::{ServiceError, broken};
 use crate::api::state::AppState;
 use crate::cluster::turns::{self, Around, Event, Events};
@@ -10,10 +12,12 @@ use crate::log::kafka::{self, Member, MemberOptions, NodeRecord, NodesTopic};
 use crate::log::{self, LogWriter};
 use crate::pipeline::Pipeline;
 use crate::pipeline::among_nodes::AmongNodes;
+use crate::pipeline::letter_ownership::LetterOwnership;
+use hearing::Hearing;
 use slackwater_cluster::moment::Moment;
 use slackwater_cluster::node::Progress;
 use slackwater_engine::record::{Position, Topic};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -53,21 +57,26 @@ pub(super) async fn join(
         return Ok(None);
     };
     let (config, kafka, options) = (config.clone(), kafka.clone(), options.clone());
-    let (state, log_writer) = (state.clone(), log_writer.clone());
+    let state = state.clone();
     let runtime = tokio::runtime::Handle::current();
+    let hearing = Hearing {
+        letters: pipeline.letter_ownership(),
+        partition_check: pipeline.partition_check(),
+        log_writer: log_writer.clone(),
+        run: run_name().map_err(|error| broken("drawing a name for this process", &error))?,
+        shards: 0,
+    };
+    hearing.letters.share();
     let starting = tokio::task::spawn_blocking(move || {
         start(
-            &config,
-            address,
-            &kafka,
-            &options,
-            &state,
-            &log_writer,
-            &runtime,
+            &config, address, &kafka, &options, &state, hearing, &runtime,
         )
     });
     let starting = starting.await;
     let joined = starting.map_err(|e| broken("joining the cluster", &e))??;
+    if let Some(member) = &joined.member {
+        pipeline.commit_through(member.commits());
+    }
     pipeline.join(AmongNodes {
         kept: joined.cluster.kept(),
         settled_elsewhere: joined.cluster.settled_elsewhere(),
@@ -82,9 +91,10 @@ fn start(
     kafka: &kafka::Options,
     options: &Options,
     state: &AppState,
-    log_writer: &LogWriter,
+    mut hearing: Hearing,
     runtime: &tokio::runtime::Handle,
 ) -> Result<Joined, ServiceError> {
+    let log_writer = hearing.log_writer.clone();
     let decides = agreement::decides(&config.store, &config.pipeline.engine);
     let shards = partitions(&log_writer.ends_now()?).max(1);
     let run = run_name().map_err(|error| broken("drawing a name for this process", &error))?;
@@ -96,7 +106,7 @@ fn start(
     let undriven = turns::node(
         options,
         advertised.unwrap_or_else(|| format!("http://{address}")),
-        run,
+        hearing.run.clone(),
         decides,
         candidate_for,
         shards,
@@ -107,13 +117,15 @@ fn start(
         let _ = undriven.events.send(Event::Given(BTreeSet::new()));
     }
     let events = undriven.events.clone();
+    let letters = hearing.letters.clone();
     let each = move |record: NodeRecord| {
         let NodeRecord { offset, key, value } = record;
+        hearing.hear(&key, value.as_deref());
         let _ = events.send(Event::Record { offset, key, value });
     };
     let events = undriven.events.clone();
-    let progress = progress(state, shards);
-    let ask_ends = ask_ends(log_writer.clone(), events.clone(), runtime.clone());
+    let progress = progress(state, letters, shards);
+    let ask_ends = ask_ends(log_writer, events.clone(), runtime.clone());
     // The thread runs before the topic is read, so that its records find room.
     let topic = Arc::new(parking_lot::Mutex::new(None::<NodesTopic>));
     let sends = Arc::clone(&topic);
@@ -166,7 +178,11 @@ fn member(
 }
 
 /// How far this node has come with the log, whenever it is asked.
-fn progress(state: &AppState, shards: u32) -> impl Fn() -> Progress + Send + use<> {
+fn progress(
+    state: &AppState,
+    letters: LetterOwnership,
+    shards: u32,
+) -> impl Fn() -> Progress + Send + use<> {
     let state = state.clone();
     move || {
         let ends = Arc::clone(&state.view.built.borrow().ends);
@@ -175,7 +191,7 @@ fn progress(state: &AppState, shards: u32) -> impl Fn() -> Progress + Send + use
             shards: partitions(&ends.positions()).max(shards),
             in_force,
             settled: Some(state.in_flight.settled().millis()),
-            letters: BTreeMap::new(),
+            letters: letters.written(),
         }
     }
 }

@@ -55,6 +55,7 @@ mod member;
 mod merge_rules;
 mod metrics;
 mod nginx;
+mod node_letters;
 mod nodes;
 mod nodes_topic;
 mod objects;
