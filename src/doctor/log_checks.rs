@@ -15,7 +15,13 @@ const AHEAD_MAX: Duration = Duration::from_secs(120);
 
 pub(super) fn checks(config: &Config, now: Time) -> Vec<(&'static str, BoxFuture<'_, Vec<Found>>)> {
     match &config.log {
-        log::Options::Kafka(options) => vec![("broker", broker(options, now).boxed())],
+        log::Options::Kafka(options) => {
+            let mut checks = vec![("broker", broker(options, now).boxed())];
+            if config.cluster.is_some() {
+                checks.push(("nodes", nodes(options).boxed()));
+            }
+            checks
+        }
         log::Options::BuiltIn(options) => vec![("log", folder(options, now).boxed())],
     }
 }
@@ -44,24 +50,11 @@ async fn broker(options: &kafka::Options, now: Time) -> Vec<Found> {
         examined.brokers,
         partitions.join(", ")
     ))];
-    match examined.complaints {
-        Ok(complaints) if complaints.is_empty() => {
-            found.push(Found::ok(
-                "timestamps, retention and compaction of the topics are as recommended",
-            ));
-        }
-        Ok(complaints) => found.extend(complaints.into_iter().map(|complaint| {
-            // Each says the command behind its last colon and space.
-            match complaint.rsplit_once(": ") {
-                Some((what, command)) => Found::warning(what, command),
-                None => Found::warning(complaint, "change the setting of the topic"),
-            }
-        })),
-        Err(reason) => found.push(Found::warning(
-            format!("the broker does not give the settings of the topics ({reason})"),
-            "see to message.timestamp.type, retention.ms and cleanup.policy yourself",
-        )),
-    }
+    found.extend(of_settings(
+        examined.complaints,
+        "timestamps, retention and compaction of the topics are as recommended",
+        "see to message.timestamp.type, retention.ms and cleanup.policy yourself",
+    ));
     found.push(match examined.clock {
         Clock::Agrees => Found::ok("no record is ahead of this machine's clock"),
         Clock::Behind => Found::wrong(
@@ -77,6 +70,48 @@ async fn broker(options: &kafka::Options, now: Time) -> Vec<Found> {
         ),
     });
     found
+}
+
+/// The topic in which the nodes of a cluster say what each serves.
+async fn nodes(options: &kafka::Options) -> Vec<Found> {
+    let asked = options.clone();
+    match blocking(move || kafka::examine_nodes(&asked)).await {
+        Ok(Ok(complaints)) => of_settings(
+            complaints,
+            &format!(
+                "{} has one partition, and compaction as recommended",
+                options.nodes
+            ),
+            "see to cleanup.policy and segment.ms yourself",
+        ),
+        Ok(Err(error)) => vec![Found::wrong(chain(&error), "the line says what to do")],
+        Err(error) => vec![Found::wrong(error, "run it again")],
+    }
+}
+
+/// What is to be changed about topics, or that all is `well`; and what to do if their settings cannot be read.
+fn of_settings(
+    complaints: Result<Vec<String>, String>,
+    well: &str,
+    unread: &'static str,
+) -> Vec<Found> {
+    match complaints {
+        Ok(complaints) if complaints.is_empty() => vec![Found::ok(well)],
+        Ok(complaints) => {
+            let warning = |complaint: String| {
+                // Each says the command behind its last colon and space.
+                match complaint.rsplit_once(": ") {
+                    Some((what, command)) => Found::warning(what, command),
+                    None => Found::warning(complaint, "change the setting of the topic"),
+                }
+            };
+            complaints.into_iter().map(warning).collect()
+        }
+        Err(reason) => vec![Found::warning(
+            format!("the broker does not give the settings of the topics ({reason})"),
+            unread,
+        )],
+    }
 }
 
 async fn folder(options: &built_in::Options, now: Time) -> Vec<Found> {

@@ -263,6 +263,40 @@ fn topics_that_are_missing_unfit_or_not_as_recommended_are_told_with_the_command
     );
 }
 
+/// Without a cluster nobody looks at the topic of the nodes.
+#[test]
+fn the_topic_of_the_nodes_is_looked_at_in_a_cluster() {
+    let dir = TempDir::new().unwrap();
+    let broker = Broker::start(dir.path());
+    broker.create_topics(1, 1);
+    let alone = instance::on_kafka(&broker.address(), "");
+    let (findings, _) = look(dir.path(), &alone);
+    assert!(states(&findings, "nodes").is_empty(), "{findings:#?}");
+
+    let cluster = "[cluster]\nnode = \"a\"\nsecret = \"a secret of these tests\"\n";
+    let config = alone.replacen("[http]", &format!("{cluster}[http]"), 1);
+    let looked = look(dir.path(), &config);
+    wrong(&looked, "nodes", "slackwater.nodes does not exist", "");
+
+    let named = |name: &str| config.replace("[kafka]\n", &format!("[kafka]\nnodes = \"{name}\"\n"));
+    broker.create_topic("two", 2, &[]);
+    wrong(
+        &look(dir.path(), &named("two")),
+        "nodes",
+        "2 partitions",
+        "",
+    );
+    broker.create_topic("deleted", 1, &[]);
+    let (findings, status) = look(dir.path(), &named("deleted"));
+    let forgotten = found(&findings, "nodes", "forgotten after retention.ms");
+    assert_eq!(forgotten["state"], "warning");
+    assert_eq!(status, 3, "{findings:#?}");
+    let compacted = [("cleanup.policy", "compact"), ("segment.ms", "600000")];
+    broker.create_topic("right", 1, &compacted);
+    let (findings, _) = look(dir.path(), &named("right"));
+    assert_eq!(states(&findings, "nodes"), ["ok"], "{findings:#?}");
+}
+
 #[test]
 fn a_database_is_looked_at_as_its_own_check_does() {
     let dir = TempDir::new().unwrap();

@@ -1,5 +1,6 @@
 //! What a broker says when somebody looks, without reading or committing anything.
 
+use super::nodes_topic::checks;
 use super::topics::{self, complaints, describe};
 use super::{ClientError, KafkaError, Listener, Options, QUESTION_WAIT, consumer_client};
 use rdkafka::config::FromClientConfigAndContext;
@@ -71,6 +72,19 @@ pub fn examine(options: &Options, ahead: Time) -> Result<Examination, NotExamine
             .collect(),
         complaints: describe(options).map(|settings| complaints(options, &settings)),
     })
+}
+
+/// Looks at the topic of the nodes, within some seconds. Returns what is to be changed about it, each with the command behind the last
+/// colon; or why its settings cannot be read.
+///
+/// Errors: no broker answers; the topic is missing or has more than one partition; settings that librdkafka refuses.
+pub fn examine_nodes(options: &Options) -> Result<Result<Vec<String>, String>, KafkaError> {
+    let settings = consumer_client::settings(options)?;
+    let client: BaseConsumer<Listener> =
+        BaseConsumer::from_config_and_context(&settings, Listener::default())
+            .map_err(|source| KafkaError::Settings(Box::new(source)))?;
+    checks::check(client.client(), options)?;
+    Ok(checks::examine_settings(options))
 }
 
 fn clock(

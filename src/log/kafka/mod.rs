@@ -36,7 +36,7 @@ mod topics;
 
 pub use cluster::{cluster_id, ends_now};
 pub use consumer::{Consumer, PartitionCheck};
-pub use examination::{Clock, Examination, NotExamined, examine};
+pub use examination::{Clock, Examination, NotExamined, examine, examine_nodes};
 pub use letters::Letters;
 pub use member::{Assignment, Commits, Member, MemberOptions};
 pub use nodes_topic::{NodeRecord, NodesTopic};
