@@ -5,10 +5,12 @@ use super::auth::token::{self, Token};
 use super::auth::{Caller, TokenError, forbidden, unauthorized};
 use super::boxed::boxed;
 use super::forward::account_of;
+use super::lease::StreamLease;
 use super::limits::{CallerKey, ConnectionGuard};
 use super::problem::Problem;
 use super::refusals::{RefusedCaller, is_refusal};
 use super::request_headers;
+use super::websocket::code;
 use crate::clock;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
@@ -223,6 +225,21 @@ impl App {
         context: &CallerContext,
         account: Option<&str>,
     ) -> Result<StreamPermit, Problem> {
+        let lease = self.state.stream_lease(account);
+        self.counted(context, account, lease)
+    }
+
+    /// Counts a stream that another node answers, where its account is counted.
+    pub(crate) fn admit_relayed(&self, context: &CallerContext) -> Result<StreamPermit, Problem> {
+        self.counted(context, None, StreamLease::of_another_node())
+    }
+
+    fn counted(
+        &self,
+        context: &CallerContext,
+        account: Option<&str>,
+        lease: StreamLease,
+    ) -> Result<StreamPermit, Problem> {
         // The backend speaks for many from one address.
         let address = context
             .address
@@ -239,6 +256,7 @@ impl App {
         Ok(StreamPermit {
             app: self.clone(),
             context: context.clone(),
+            lease,
             _connected: connected,
         })
     }
@@ -248,12 +266,23 @@ impl App {
 pub(crate) struct StreamPermit {
     app: App,
     context: CallerContext,
+    lease: StreamLease,
     _connected: ConnectionGuard,
 }
 
 impl StreamPermit {
+    /// Waits until its token or its lease holds no longer, and returns the close code and the reason for the client.
+    pub(crate) fn ended(&self) -> impl Future<Output = (u16, &'static str)> + Unpin {
+        boxed(async {
+            tokio::select! {
+                () = self.token_ended() => (code::UNAUTHORIZED, "the token holds no longer"),
+                end = self.lease.ended() => end,
+            }
+        })
+    }
+
     /// Waits until its token holds no longer; for ever if it is no user's.
-    pub(crate) async fn ended(&self) {
+    async fn token_ended(&self) {
         let (Caller::User(user), Some(token)) = (&self.context.caller, &self.context.token) else {
             return std::future::pending().await;
         };

@@ -11,7 +11,9 @@ const LOGGED_EVERY: Duration = Duration::from_secs(60);
 
 /// Ends of streams that are no dismissal: the reader went by itself, or everybody is sent away.
 pub(crate) const STOPPING: &str = "the service is stopping";
-const LEFT: [&str; 3] = ["left", "silent", STOPPING];
+/// See [`STOPPING`].
+pub(crate) const MOVED: &str = "this node answers for the account no more";
+const LEFT: [&str; 4] = ["left", "silent", STOPPING, MOVED];
 
 /// The dismissals as they are logged.
 #[derive(Debug)]

@@ -5,9 +5,11 @@ use super::problem::Problem;
 use super::state::AppState;
 use crate::clock;
 use axum::http::StatusCode;
+use slackwater_engine::feed::post::Post;
 use slackwater_engine::record::offsets::Offsets;
 use slackwater_engine::relationship::Patience;
 use slackwater_engine::view::cursor::{Cursor, CursorError};
+use slackwater_engine::view::explain::Explanation;
 use slackwater_engine::view::feed_ref::FeedRef;
 use slackwater_engine::view::preview::Preview;
 use slackwater_engine::view::snapshot::{ChangesError, Snapshot};
@@ -137,6 +139,7 @@ impl AppState {
         patience: Option<Patience>,
     ) -> Result<Preview, Problem> {
         loop {
+            self.permit(feed_ref.account())?;
             let preview = || self.view.preview(feed_ref, patience, clock::now());
             let preview = disk_reads::read(preview).await;
             let preview = preview.map_err(|e| Problem::internal(&e))?;
@@ -172,7 +175,29 @@ impl AppState {
         }
     }
 
+    /// A snapshot of the home of an account, be it inactive or not.
+    pub fn home_snapshot(&self, account: &str) -> Result<Snapshot, Problem> {
+        self.permit(Some(account))?;
+        let snapshot = self.view.home_snapshot(account, None, clock::now());
+        let snapshot = snapshot.map_err(|e| Problem::internal(&e))?;
+        snapshot.ok_or_else(|| no_account(account))
+    }
+
+    /// Why an account has a post in its feeds, or has not.
+    pub fn explain(
+        &self,
+        account: &str,
+        post: &Post,
+        original: Option<&Post>,
+    ) -> Result<Explanation, Problem> {
+        self.permit(Some(account))?;
+        let explained = self.view.explain(account, post, original, clock::now());
+        let explained = explained.map_err(|e| Problem::internal(&e))?;
+        explained.ok_or_else(|| no_account(account))
+    }
+
     fn snapshot_now(&self, feed_ref: &FeedRef, least: Option<Time>) -> Result<Snapshot, Problem> {
+        self.permit(feed_ref.account())?;
         let snapshot = self.view.snapshot(feed_ref, least, clock::now());
         let snapshot = snapshot.map_err(|e| Problem::internal(&e))?;
         snapshot.ok_or_else(|| self.is_missing(feed_ref))

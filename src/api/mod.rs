@@ -6,7 +6,8 @@
 //! | [`state`] | the state requests are answered from |
 //! | [`auth`], `caller` | tokens, and the caller of a request |
 //! | [`backend`], `outgoing` | the backend as it is asked under a reader's token; requests to other servers |
-//! | [`placement`], `forward` | the node of a cluster that answers for an account; requests passed on to it, signed |
+//! | [`placement`], [`lease`] | the node of a cluster that answers for an account, and for how long this one may |
+//! | `forward` | requests passed on to that node, signed |
 //! | `feeds`, `page_query`, `late`, `preview` | pages and changes of feeds, and feeds at another patience |
 //! | `stream` | the native stream over a websocket |
 //! | `append`, [`append_body`], `request_body` | what the backend appends |
@@ -62,6 +63,7 @@ pub(crate) mod forward;
 mod health;
 pub(crate) mod large_response;
 mod late;
+pub mod lease;
 pub mod limits;
 pub mod log_end;
 pub mod nodes;

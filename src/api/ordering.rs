@@ -8,7 +8,6 @@ use super::disk_reads;
 use super::feed_lookup::no_account;
 use super::problem::Problem;
 use super::responses::{Choice, HeldBy, Ordering};
-use crate::clock;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
@@ -81,11 +80,7 @@ impl App {
 
     async fn ordering(&self, account: &str) -> Result<Response, Problem> {
         // The horizon as a page would show it, with what has given way.
-        let snapshot =
-            disk_reads::read(|| self.state.view.home_snapshot(account, None, clock::now())).await;
-        let snapshot = snapshot
-            .map_err(|e| Problem::internal(&e))?
-            .ok_or_else(|| no_account(account))?;
+        let snapshot = disk_reads::read(|| self.state.home_snapshot(account)).await?;
         let graph = self.state.view.graph.read();
         let number = graph.account(account).ok_or_else(|| no_account(account))?;
         let patience_ms = graph.patience_ms(number);

@@ -3,10 +3,8 @@
 use super::app::App;
 use super::caller::CallerContext;
 use super::entry::Entry;
-use super::feed_lookup::no_account;
 use super::page_query::check_ref;
 use super::problem::Problem;
-use crate::clock;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -126,12 +124,7 @@ impl App {
         let mut entry = Entry::new(&post, original);
         if let Some(account) = explain_for {
             self.state.is_open()?;
-            let explained = self
-                .state
-                .view
-                .explain(account, &post, original, clock::now());
-            let explained = explained.map_err(|e| Problem::internal(&e))?;
-            let mut explained = explained.ok_or_else(|| no_account(account))?;
+            let mut explained = self.state.explain(account, &post, original)?;
             let left_out = (self.omission)(&self.state, &post, original);
             explained.mastodon = left_out.map_err(|e| Problem::internal(&e))?;
             entry.explained = Some(explained);

@@ -5,12 +5,12 @@ use super::auth::token;
 use super::boxed::boxed;
 use super::caller::{CallerContext, StreamPermit};
 use super::change_json;
-use super::dismissals::STOPPING;
+use super::dismissals::{MOVED, STOPPING};
 use super::feeds::{accounts_own, public, tag};
 use super::page_query::PageQuery;
 use super::problem::Problem;
 use super::stream_message::Message;
-use super::subscription::{FeedUpdate, Subscription};
+use super::subscription::{FeedUpdate, Lapsed, Subscription};
 use super::websocket::{ClientEvent, SendError, Socket, code, opened};
 use super::websocket_upgrade::{Upgrade, UpgradeError};
 use crate::clock;
@@ -141,7 +141,7 @@ impl App {
         let account = feed_ref.account().map(str::to_owned);
         let end = tokio::select! {
             end = self.send_all(&mut socket, feed_ref, cursor) => end,
-            () = permit.ended() => StreamEnd::of(code::UNAUTHORIZED, "the token holds no longer"),
+            (code, reason) = permit.ended() => StreamEnd::of(code, reason),
             () = stopping.cancelled() => StreamEnd::of(code::RESTART, STOPPING),
         };
         self.state.metrics.http.stream_ended(end.reason);
@@ -196,10 +196,8 @@ impl App {
                     Ok(update) => update,
                     Err(problem) => return StreamEnd::from(problem),
                 };
-                if let Err((error, reached)) =
-                    self.send_update(socket, &update, turn, reached).await
-                {
-                    return StreamEnd::after(error, &reached);
+                if let Err(end) = self.send_update(socket, &update, turn, reached).await {
+                    return end;
                 }
                 turn = match update.delivery.batch.more {
                     true => turn,
@@ -223,22 +221,23 @@ impl App {
         }
     }
 
-    /// Sends a reader the changes that were found. An error holds how far it got before it accepted no more.
+    /// Sends a reader the changes that were found. An error is the end of its stream.
     async fn send_update(
         &self,
         socket: &mut Socket,
         update: &FeedUpdate,
         turn: StreamStep,
         mut reached: Cursor,
-    ) -> Result<(), (SendError, Cursor)> {
+    ) -> Result<(), StreamEnd> {
         let (delivery, metrics) = (&update.delivery, &self.state.metrics.http);
         for (nth, item) in delivery.batch.items.iter().enumerate() {
             let after = delivery.cursor_after(nth);
+            update.may_be_sent()?;
             match socket.feed(change_json::spliced(item, &after)).await {
                 Ok(()) => reached = after,
                 // It gets all of the message before the one that calls it too slow.
-                Err(SendError::Amid) => return Err((SendError::Amid, after)),
-                Err(error) => return Err((error, reached)),
+                Err(SendError::Amid) => return Err(StreamEnd::after(SendError::Amid, &after)),
+                Err(error) => return Err(StreamEnd::after(error, &reached)),
             }
             metrics.stream_messages(change_json::word(item.kind), 1);
             metrics.posts_behind.inc_by(item.behind.into());
@@ -249,16 +248,15 @@ impl App {
                 horizon: update.horizon,
                 floor: delivery.floor.to_string(),
             };
+            update.may_be_sent()?;
             if let Err(error) = socket.feed(mark.to_text()).await {
-                return Err((error, reached));
+                return Err(StreamEnd::after(error, &reached));
             }
             metrics.stream_messages("horizon", 1);
             reached = delivery.cursor.clone();
         }
-        match socket.flush().await {
-            Ok(()) => Ok(()),
-            Err(error) => Err((error, reached)),
-        }
+        let sent = socket.flush().await;
+        sent.map_err(|error| StreamEnd::after(error, &reached))
     }
 }
 
@@ -310,6 +308,12 @@ impl StreamEnd {
                 }
             }
         }
+    }
+}
+
+impl From<Lapsed> for StreamEnd {
+    fn from(Lapsed: Lapsed) -> StreamEnd {
+        StreamEnd::of(code::RESTART, MOVED)
     }
 }
 

@@ -5,6 +5,7 @@ use super::boxed::boxed;
 use super::disk_reads;
 use super::entry_cache::CachedEntry;
 use super::feed_watch::{FeedWatch, WakeCondition};
+use super::placement::Permit;
 use super::problem::Problem;
 use super::state::AppState;
 use slackwater_engine::view::change_batch::BatchLimit;
@@ -13,12 +14,17 @@ use slackwater_engine::view::feed_ref::FeedRef;
 use slackwater_engine::view::snapshot::ChangeDelivery;
 use slackwater_order::time::Time;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::sleep;
 
 /// The most that a reader is sent at a time: it is held in memory until the reader has accepted it.
 const LIMIT: BatchLimit = BatchLimit {
     changes: 20,
     bytes: 64 << 10,
 };
+
+/// The time until changes are looked for again that straddled the end of a lease.
+const TRIED_AGAIN: Duration = Duration::from_millis(100);
 
 /// One reader's place in one feed.
 #[derive(Debug)]
@@ -39,6 +45,37 @@ pub struct FeedUpdate {
     pub delivery: ChangeDelivery<Arc<CachedEntry>>,
     /// Up to when the feed is shown; none if all of it is.
     pub horizon: Option<Time>,
+    lease: StreamedUnder,
+}
+
+/// The lease under which changes were found; none if this is the only node.
+#[derive(Clone, Debug)]
+pub struct StreamedUnder(Option<Permit>);
+
+/// The lease under which changes were found has run out before they were sent: other nodes may have in force by now what they lack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lapsed;
+
+impl StreamedUnder {
+    /// Whether what was found may still be sent.
+    pub fn may_be_sent(&self) -> Result<(), Lapsed> {
+        match &self.0 {
+            Some(permit) if !permit.is_good() => Err(Lapsed),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl FeedUpdate {
+    /// Whether the changes may still be sent.
+    pub fn may_be_sent(&self) -> Result<(), Lapsed> {
+        self.lease.may_be_sent()
+    }
+
+    /// The lease under which the changes were found.
+    pub fn streamed_under(&self) -> StreamedUnder {
+        self.lease.clone()
+    }
 }
 
 impl Subscription {
@@ -104,6 +141,37 @@ impl Subscription {
     }
 
     async fn advance_now(&mut self) -> Result<FeedUpdate, Problem> {
+        loop {
+            let account = self.feed_ref.account();
+            let lease = StreamedUnder(self.state.permit_of_stream(account).await);
+            let found = self.changes().await;
+            // The second look. What was found is not the reader's yet, so it is found again.
+            if lease.may_be_sent().is_err() {
+                sleep(TRIED_AGAIN).await;
+                continue;
+            }
+            let (wake, horizon, delivery) = found?;
+            self.wake = wake;
+            self.cursor = delivery.cursor.clone();
+            return Ok(FeedUpdate {
+                delivery,
+                horizon,
+                lease,
+            });
+        }
+    }
+
+    /// What is new since the cursor.
+    async fn changes(
+        &self,
+    ) -> Result<
+        (
+            WakeCondition,
+            Option<Time>,
+            ChangeDelivery<Arc<CachedEntry>>,
+        ),
+        Problem,
+    > {
         let least = Some(self.cursor.horizon());
         let snapshot = self.state.snapshot_again(&self.feed_ref, least).await?;
         let delivery = disk_reads::read(|| {
@@ -119,12 +187,8 @@ impl Subscription {
             true => delivery,
             false => delivery.without_floor(),
         };
-        self.wake = WakeCondition::after(&snapshot, &delivery);
-        self.cursor = delivery.cursor.clone();
-        Ok(FeedUpdate {
-            horizon: snapshot.visible.horizon,
-            delivery,
-        })
+        let wake = WakeCondition::after(&snapshot, &delivery);
+        Ok((wake, snapshot.visible.horizon, delivery))
     }
 
     /// Waits until there may be something new. May be cancelled and called again.

@@ -65,10 +65,32 @@ struct Inner {
     /// Changes whenever a record was read or this node came further.
     changed: watch::Sender<()>,
     barred: watch::Sender<Option<Barred>>,
+    /// What permits rest on. It changes seldom, so that those who wait for the end of theirs are not woken at every record.
+    held: watch::Sender<Held>,
     /// The nodes that are there, by name.
     live: watch::Sender<BTreeSet<String>>,
     events: SyncSender<Event>,
     metrics: Arc<Metrics>,
+}
+
+/// What this node may answer for, but for how long its lease lasts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Held {
+    epoch: u64,
+    is_leased: bool,
+    serves: ShardSet,
+    standby: ShardSet,
+}
+
+impl Held {
+    fn of(serving: &Serving, now: Moment) -> Held {
+        Held {
+            epoch: serving.epoch,
+            is_leased: serving.is_leased(now),
+            serves: serving.serves.clone(),
+            standby: serving.standby.clone(),
+        }
+    }
 }
 
 /// This moment, by the clock that leases are measured by.
@@ -96,6 +118,7 @@ impl Cluster {
             settled_elsewhere: watch::Sender::new(None),
             changed: watch::Sender::new(()),
             barred: watch::Sender::new(None),
+            held: watch::Sender::default(),
             live: watch::Sender::new(BTreeSet::new()),
             events,
             metrics,
@@ -255,20 +278,12 @@ impl Permit {
             .is_good(self.permit, moment())
     }
 
-    /// Waits until it is not good any more.
+    /// Waits until it is not good any more, as the node's thread finds.
     async fn until_ended(&self) {
-        let mut serving = self.cluster.0.serving.subscribe();
-        loop {
-            let left = {
-                let serving = serving.borrow_and_update();
-                let now = moment();
-                if !serving.is_good(self.permit, now) {
-                    return;
-                }
-                serving.lease_until.map(|until| until.since(now))
-            };
+        let mut held = self.cluster.0.held.subscribe();
+        while self.is_still_good() {
             // The sender lives as long as this.
-            let _ = tokio::time::timeout(left.unwrap_or_default(), serving.changed()).await;
+            let _ = held.changed().await;
         }
     }
 }

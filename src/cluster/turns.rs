@@ -1,7 +1,7 @@
 //! The thread that reads what the nodes say, and says what this one does.
 
 use super::counting::Counting;
-use super::{Cluster, Inner, Options, moment};
+use super::{Cluster, Held, Inner, Options, moment};
 use crate::operator::metrics::Metrics;
 use slackwater_cluster::beat::{Beat, Speaks};
 use slackwater_cluster::catch_up::Ends;
@@ -156,7 +156,7 @@ impl Turns {
         node.advance(progress);
         let now = moment();
         let beat = node.turn(now);
-        publish(inner, &node);
+        publish(inner, &node, now);
         self.counting.turn(&node, now);
         let ask = node.asks_ends() && self.asked.is_none();
         let wait = node.next_turn(now).since(now).min(LOOK_EVERY);
@@ -201,7 +201,7 @@ impl Turns {
 }
 
 /// Publishes what changed, for the threads that answer requests and for the pipeline.
-fn publish(inner: &Inner, node: &Node) {
+fn publish(inner: &Inner, node: &Node, now: Moment) {
     fn put<T: PartialEq>(to: &tokio::sync::watch::Sender<T>, value: T) {
         to.send_if_modified(|there| {
             let is_new = *there != value;
@@ -211,7 +211,10 @@ fn publish(inner: &Inner, node: &Node) {
             is_new
         });
     }
-    put(&inner.serving, node.serving());
+    let serving = node.serving();
+    let held = Held::of(&serving, now);
+    put(&inner.serving, serving);
+    put(&inner.held, held);
     put(&inner.kept, node.kept());
     put(&inner.settled_elsewhere, node.settled_elsewhere());
     put(&inner.barred, node.barred());

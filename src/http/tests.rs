@@ -1,5 +1,6 @@
 //! The router and the document, held against each other.
 
+mod leases;
 mod node;
 mod passing_on;
 mod relaying;

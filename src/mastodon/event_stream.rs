@@ -4,13 +4,14 @@ use super::app::{MastodonApp, next_passed};
 use super::channel::{Channel, ChannelQuery};
 use super::error::MastodonError;
 use super::event::Event;
-use super::feed_follower::{Gone, Outlet, Subscriber};
+use super::feed_follower::{FollowedEvents, Gone, Outlet, Subscriber};
 use super::upstream::StreamedMessage;
 use crate::api::boxed::boxed;
 use crate::api::caller::{CallerContext, StreamPermit};
-use crate::api::dismissals::STOPPING;
+use crate::api::dismissals::{MOVED, STOPPING};
 use crate::api::send_budget::{FRAME_BYTES_MAX, TextInFlight};
 use crate::api::spliced_message::SplicedMessage;
+use crate::api::subscription::{Lapsed, StreamedUnder};
 use crate::clock;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, header};
@@ -95,10 +96,11 @@ impl MastodonApp {
         // Cancelled if the part that the connection has not sent yet is given up.
         let mut given_up = CancellationToken::new();
         let reason = loop {
+            let mut under = None;
             let messages: Vec<SplicedMessage> = tokio::select! {
                 biased;
                 () = &mut following => break "left",
-                () = &mut ended => break "the token holds no longer",
+                (_, reason) = &mut ended => break reason,
                 () = stopping.cancelled() => break STOPPING,
                 () = out.closed() => break "left",
                 () = given_up.cancelled() => break "too slow",
@@ -109,15 +111,16 @@ impl MastodonApp {
                 }
                 _ = thumps.tick() => vec![":thump\n\n".to_owned().into()],
                 Some(item) = events.recv() => match item {
-                    FeedEvent::Events(events) => {
-                        self.count_events(&events);
-                        events.iter().map(Event::sent).collect()
+                    FeedEvent::Events(followed) => {
+                        self.count_events(&followed.events);
+                        under = Some(followed.lease);
+                        followed.events.iter().map(Event::sent).collect()
                     }
                     // From here on nothing is missed. An `id` alone would do more, and Mastodon.py breaks on it.
                     FeedEvent::Begun => vec![":thump\n\n".to_owned().into()],
                 },
             };
-            match boxed(self.send_events(messages, &out)).await {
+            match boxed(self.send_events(messages, under.as_ref(), &out)).await {
                 Ok(None) => {}
                 Ok(Some(last)) => given_up = last,
                 Err(reason) => break reason,
@@ -132,11 +135,12 @@ impl MastodonApp {
         );
     }
 
-    /// Hands messages to the connection without copying the parts that all readers share, and returns the token that is cancelled
+    /// Hands messages, found under a lease if they are a feed's, to the connection without copying the parts that all readers share, and returns the token that is cancelled
     /// when the last of these is given up. An error is the reason why they are not sent.
     async fn send_events(
         &self,
         messages: Vec<SplicedMessage>,
+        under: Option<&StreamedUnder>,
         out: &mpsc::Sender<Bytes>,
     ) -> Result<Option<CancellationToken>, &'static str> {
         let mut last = None;
@@ -145,6 +149,8 @@ impl MastodonApp {
             &self.state.entry_cache.send_budget,
         );
         for message in messages {
+            let may = under.map_or(Ok(()), StreamedUnder::may_be_sent);
+            may.map_err(|Lapsed| MOVED)?;
             if message.bytes() <= FRAME_BYTES_MAX {
                 sent_within(wait, out.send(message.text().into())).await?;
                 continue;
@@ -200,7 +206,7 @@ enum FeedEvent {
     /// The feed is followed from here on.
     Begun,
     /// These events happened.
-    Events(Vec<Event>),
+    Events(FollowedEvents),
 }
 
 impl Outlet for EventStreamOutlet {
@@ -208,7 +214,7 @@ impl Outlet for EventStreamOutlet {
         self.0.send(FeedEvent::Begun).await.map_err(|_| Gone)
     }
 
-    async fn events(&mut self, events: Vec<Event>) -> Result<(), Gone> {
+    async fn events(&mut self, events: FollowedEvents) -> Result<(), Gone> {
         self.0
             .send(FeedEvent::Events(events))
             .await

@@ -7,7 +7,7 @@ use super::upstream::Relay;
 use crate::api::boxed::boxed;
 use crate::api::disk_reads;
 use crate::api::problem::Problem;
-use crate::api::subscription::Subscription;
+use crate::api::subscription::{StreamedUnder, Subscription};
 use crate::clock;
 use axum::http::StatusCode;
 use slackwater_engine::view::cursor::Cursor;
@@ -75,23 +75,24 @@ impl MastodonApp {
             }
             since = None;
             loop {
-                let (events, more) = match boxed(self.next_events(&mapper, &mut subscription)).await
-                {
-                    Ok(next) => next,
-                    Err(StreamFailure::Passing) => {
-                        tokio::time::sleep(TRIED_AGAIN).await;
-                        continue;
-                    }
-                    Err(StreamFailure::Forgotten) => break,
-                    Err(StreamFailure::Lasting) => return,
-                };
+                let (events, lease, more) =
+                    match boxed(self.next_events(&mapper, &mut subscription)).await {
+                        Ok(next) => next,
+                        Err(StreamFailure::Passing) => {
+                            tokio::time::sleep(TRIED_AGAIN).await;
+                            continue;
+                        }
+                        Err(StreamFailure::Forgotten) => break,
+                        Err(StreamFailure::Lasting) => return,
+                    };
                 let events = match relay {
                     Some(relay) if !events.is_empty() => {
                         boxed(self.hydrated_events(relay, &mapper, events)).await
                     }
                     _ => events,
                 };
-                if !events.is_empty() && outlet.events(events).await.is_err() {
+                let followed = FollowedEvents { events, lease };
+                if !followed.events.is_empty() && outlet.events(followed).await.is_err() {
                     return;
                 }
                 if !more {
@@ -108,16 +109,19 @@ impl MastodonApp {
         }
     }
 
-    /// The events since the last call, and whether there are more.
+    /// The events since the last call, the lease that they are known under, and whether there are more.
     async fn next_events(
         &self,
         mapper: &EventMapper,
         subscription: &mut Subscription,
-    ) -> Result<(Vec<Event>, bool), StreamFailure> {
+    ) -> Result<(Vec<Event>, StreamedUnder, bool), StreamFailure> {
         let update = subscription.advance().await;
         let update = update.map_err(|problem| StreamFailure::of(&problem))?;
         match disk_reads::read(|| mapper.events(&update.delivery, clock::now())).await {
-            Ok(events) => Ok((events, update.delivery.batch.more)),
+            Ok(events) => {
+                let lease = update.streamed_under();
+                Ok((events, lease, update.delivery.batch.more))
+            }
             Err(error) => {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
@@ -139,13 +143,20 @@ pub(super) struct Subscriber {
     pub(super) relay: Option<Arc<Relay>>,
 }
 
+/// Events of a feed.
+pub(super) struct FollowedEvents {
+    pub(super) events: Vec<Event>,
+    /// The lease that they are known under.
+    pub(super) lease: StreamedUnder,
+}
+
 /// The receiver of a feed's events.
 pub(super) trait Outlet {
     /// The feed is followed from here on.
     async fn begun(&mut self) -> Result<(), Gone>;
 
-    /// Takes events. Returns when there is room for more.
-    async fn events(&mut self, events: Vec<Event>) -> Result<(), Gone>;
+    /// Takes events, which it may send for as long as their lease is good. Returns when there is room for more.
+    async fn events(&mut self, events: FollowedEvents) -> Result<(), Gone>;
 
     /// Waits until the receiver has gone.
     async fn closed(&mut self);

@@ -3,14 +3,14 @@
 use super::app::{MastodonApp, next_passed};
 use super::channel::{ChannelError, ChannelQuery, ClientCommand};
 use super::error::MastodonError;
-use super::event::Event;
-use super::feed_follower::{Gone, Outlet, Subscriber};
+use super::feed_follower::{FollowedEvents, Gone, Outlet, Subscriber};
 use super::upstream::Relay;
 use crate::api::auth::{Caller, token};
 use crate::api::boxed::boxed;
 use crate::api::caller::{CallerContext, StreamPermit};
-use crate::api::dismissals::STOPPING;
+use crate::api::dismissals::{MOVED, STOPPING};
 use crate::api::spliced_message::SplicedMessage;
+use crate::api::subscription::Lapsed;
 use crate::api::websocket::{ClientEvent, SendError, Socket, code, opened};
 use crate::api::websocket_upgrade::Upgrade;
 use crate::clock;
@@ -67,7 +67,7 @@ impl MastodonApp {
         let stopping = self.stopping.clone();
         let (code, reason) = tokio::select! {
             end = self.run_commands(&mut socket, query, &context) => end,
-            () = permit.ended() => (Some(code::UNAUTHORIZED), "the token holds no longer"),
+            (code, reason) = permit.ended() => (Some(code), reason),
             () = stopping.cancelled() => (Some(code::RESTART), STOPPING),
         };
         self.state.metrics.http.stream_ended(reason);
@@ -137,10 +137,10 @@ impl MastodonApp {
                     self.state.metrics.http.stream_messages("passed_on", 1);
                 }
                 Some((names, batch)) = events.recv() => {
-                    if let Err(error) = boxed(send_batch(socket, &names, &batch)).await {
-                        return end_after(error);
+                    if let Err(end) = boxed(send_batch(socket, &names, &batch)).await {
+                        return end;
                     }
-                    self.count_events(&batch);
+                    self.count_events(&batch.events);
                 }
             }
         }
@@ -224,7 +224,7 @@ struct SocketOutlet {
 }
 
 /// Events with the names of the stream that they are of.
-type Batch = (Arc<[String]>, Vec<Event>);
+type Batch = (Arc<[String]>, FollowedEvents);
 
 impl Outlet for SocketOutlet {
     async fn begun(&mut self) -> Result<(), Gone> {
@@ -232,7 +232,7 @@ impl Outlet for SocketOutlet {
         Ok(())
     }
 
-    async fn events(&mut self, events: Vec<Event>) -> Result<(), Gone> {
+    async fn events(&mut self, events: FollowedEvents) -> Result<(), Gone> {
         let batch = (Arc::clone(&self.names), events);
         self.sender.send(batch).await.map_err(|_| Gone)
     }
@@ -282,12 +282,15 @@ async fn send_passed(socket: &mut Socket, text: Utf8Bytes) -> Result<(), SendErr
 async fn send_batch(
     socket: &mut Socket,
     names: &[String],
-    events: &[Event],
-) -> Result<(), SendError> {
-    for event in events {
-        socket.feed(event.message(names)).await?;
+    events: &FollowedEvents,
+) -> Result<(), (Option<u16>, &'static str)> {
+    for event in &events.events {
+        let lapsed = |Lapsed| (Some(code::RESTART), MOVED);
+        events.lease.may_be_sent().map_err(lapsed)?;
+        let fed = socket.feed(event.message(names)).await;
+        fed.map_err(end_after)?;
     }
-    socket.flush().await
+    socket.flush().await.map_err(end_after)
 }
 
 #[cfg(test)]

@@ -69,6 +69,7 @@ impl MastodonApp {
         reader: Option<&str>,
         base_url: &BaseUrl,
     ) -> Result<String, MastodonError> {
+        self.state.permit(reader)?;
         let found = match self.status_cache.ids {
             Ids::Ref => self.state.view.store.post_by_ref(id),
             Ids::Place => match post_id(id) {

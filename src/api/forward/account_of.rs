@@ -41,6 +41,7 @@ pub(crate) fn account_in(route: &str) -> Option<AccountIn> {
         | "/v1/dead-letters"
         | "/v1/dead-letters/{id}"
         | "/v1/dead-letters/{id}/replay"
+        | "/v1/nodes"
         | "/metrics"
         | "/healthz"
         | "/readyz"

@@ -40,7 +40,7 @@ impl Answered {
         }
         // The account is counted where it is answered.
         let end = StreamEnd {
-            permit: app.admit(context, None)?,
+            permit: app.admit_relayed(context)?,
             placement: Arc::clone(placement),
             server: self.server,
         };
@@ -63,7 +63,7 @@ impl StreamEnd {
     /// Waits until the stream is to end, with the close code and the reason for the client.
     async fn reached(&self, app: &App) -> (u16, &'static str) {
         tokio::select! {
-            () = self.permit.ended() => (code::UNAUTHORIZED, "the token holds no longer"),
+            end = self.permit.ended() => end,
             () = app.stopping.cancelled() => (code::RESTART, STOPPING),
             () = self.placement.gone(&self.server.node) => (code::RESTART, GONE),
         }

@@ -9,6 +9,7 @@ use crate::api::app::App;
 use crate::api::auth::token::Token;
 use crate::api::boxed::boxed;
 use crate::api::caller::{self, CallerContext};
+use crate::api::lease::{nobody, whole_under_leases};
 use crate::api::placement::{Permit, Placement, Route, Server};
 use crate::api::problem::Problem;
 use crate::clock;
@@ -222,21 +223,20 @@ impl App {
         next: Next,
         render: fn(Problem) -> Response,
     ) -> Response {
-        let (Some(edge), Some(account)) = (&self.edge, account) else {
+        let Some(edge) = &self.edge else {
             return self.answered_here(context, request, next, render).await;
         };
-        match boxed(edge.place(self, account, &context, request)).await {
-            Ok(Placed::Here(request, permit)) => {
-                let answer = self.answered_here(context, request, next, render).await;
-                // The second look: what was made while the lease ran out may lack what is in force elsewhere.
-                match permit.is_good() {
-                    true => answer,
-                    false => render(nobody()),
-                }
-            }
-            Ok(Placed::Answered(answer)) => caller::named(answer, &context.key()),
-            Err(problem) => render(problem),
-        }
+        let (request, permit) = match account {
+            None => (request, None),
+            Some(account) => match boxed(edge.place(self, account, &context, request)).await {
+                Ok(Placed::Here(request, permit)) => (request, Some(permit)),
+                Ok(Placed::Answered(answer)) => return caller::named(answer, &context.key()),
+                Err(problem) => return render(problem),
+            },
+        };
+        let answering = self.answered_here(context, request, next, render);
+        let answered = whole_under_leases(permit, answering).await;
+        answered.unwrap_or_else(render)
     }
 
     async fn answered_here(
@@ -254,12 +254,4 @@ impl App {
         let answer = caller::named(next.run(request).await, &key);
         self.count_large(key, answer, render).await
     }
-}
-
-/// 503: no node answers for an account at this moment.
-pub(crate) fn nobody() -> Problem {
-    Problem::unavailable(
-        "the node that answers for this account is changing: come back in a moment",
-        1,
-    )
 }

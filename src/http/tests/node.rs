@@ -58,14 +58,15 @@ pub(super) struct Seats {
 #[derive(Debug, Default)]
 pub(super) struct TestLease {
     pub(super) has_lapsed: AtomicBool,
-    /// Whether it lapses as soon as it was given.
+    /// Whether it has ended whenever it is looked at a second time.
     pub(super) lapses_amid: AtomicBool,
     pub(super) ended: CancellationToken,
 }
 
 impl Lease for TestLease {
     fn is_good(&self) -> bool {
-        !self.has_lapsed.load(Ordering::Relaxed)
+        let any = [&self.has_lapsed, &self.lapses_amid];
+        !any.iter().any(|it| it.load(Ordering::Relaxed))
     }
 
     fn ended(&self) -> BoxFuture<'_, ()> {
@@ -81,11 +82,8 @@ impl Placement for Seats {
 
     fn permit(&self, account: Option<&str>) -> Option<Permit> {
         let may = account.is_none_or(|account| self.route(account) == Route::Here);
-        let permit = (may && self.lease.is_good()).then(|| Arc::clone(&self.lease) as Permit);
-        if permit.is_some() && self.lease.lapses_amid.load(Ordering::Relaxed) {
-            self.lease.has_lapsed.store(true, Ordering::Relaxed);
-        }
-        permit
+        let may = may && !self.lease.has_lapsed.load(Ordering::Relaxed);
+        may.then(|| Arc::clone(&self.lease) as Permit)
     }
 
     fn claim<'a>(&'a self, account: &'a str) -> BoxFuture<'a, bool> {

@@ -11,7 +11,6 @@ use crate::clock;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 const ANA: &str = "https://tide.example/users/ana";
@@ -27,7 +26,7 @@ async fn edge_of(server: Node) -> (Node, Node) {
     (edge, server)
 }
 
-async fn serving(name: &'static str, posts: usize) -> Node {
+pub(super) async fn serving(name: &'static str, posts: usize) -> Node {
     let server = serving_with(name, api::Options::default()).await;
     post(&server, posts).await;
     server
@@ -60,7 +59,7 @@ pub(super) async fn post_text(node: &Node, text: &str) {
     append(node, 1, text).await;
 }
 
-async fn append(node: &Node, posts: usize, text: &str) {
+pub(super) async fn append(node: &Node, posts: usize, text: &str) {
     let notes: Vec<Value> = (0..posts)
         .map(|n| {
             let uri = format!("{ANA}/{}/{n}", clock::now().millis());
@@ -102,11 +101,11 @@ fn backend(node: &Node, method: Method, path: &str) -> RequestBuilder {
     request.bearer_auth(TOKEN)
 }
 
-async fn get(node: &Node, path: &str) -> Response {
+pub(super) async fn get(node: &Node, path: &str) -> Response {
     backend(node, Method::GET, path).send().await.unwrap()
 }
 
-fn of_user(node: &Node, path: &str) -> RequestBuilder {
+pub(super) fn of_user(node: &Node, path: &str) -> RequestBuilder {
     let request = reqwest::Client::new().get(node.url(path));
     request.bearer_auth(user_token("7"))
 }
@@ -336,19 +335,6 @@ async fn bodies_are_passed_on_short_or_long_whatever_was_tried_before() {
         StatusCode::OK,
         "a short one"
     );
-}
-
-/// A failure means that a page is shown which lacks what other nodes have in force.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_page_that_straddles_the_end_of_a_lease_is_thrown_away() {
-    let server = serving("server", 1).await;
-    let lease = &server.seats.lease;
-    let path = "/v1/accounts/7/feeds/home";
-    assert_eq!(get(&server, path).await.status(), StatusCode::OK);
-    lease.lapses_amid.store(true, Ordering::Relaxed);
-    let answer = get(&server, path).await;
-    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(answer.headers()["retry-after"], "1");
 }
 
 #[tokio::test(flavor = "multi_thread")]

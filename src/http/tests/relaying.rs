@@ -17,13 +17,13 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-const STREAM: &str = "/v1/accounts/7/feeds/home/stream";
-const WAIT: Duration = Duration::from_secs(20);
+pub(super) const STREAM: &str = "/v1/accounts/7/feeds/home/stream";
+pub(super) const WAIT: Duration = Duration::from_secs(20);
 
-struct Client(WebSocketStream<TcpStream>);
+pub(super) struct Client(WebSocketStream<TcpStream>);
 
 impl Client {
-    async fn connect(node: &Node, path: &str, token: &str) -> Result<Client, Error> {
+    pub(super) async fn connect(node: &Node, path: &str, token: &str) -> Result<Client, Error> {
         let socket = TcpStream::connect(node.address).await.unwrap();
         let url = format!("ws://{}{path}", node.address);
         let mut request = url.into_client_request().unwrap();
@@ -33,26 +33,33 @@ impl Client {
         Ok(Client(client))
     }
 
-    async fn stream(node: &Node) -> Client {
+    pub(super) async fn stream(node: &Node) -> Client {
         let mut client = Client::connect(node, STREAM, TOKEN).await.unwrap();
         assert_eq!(client.next().await["kind"], "hello");
         client
     }
 
-    async fn message(&mut self) -> Option<Result<Message, Error>> {
+    pub(super) async fn message(&mut self) -> Option<Result<Message, Error>> {
         timeout(WAIT, self.0.next()).await.expect("nothing comes")
     }
 
     /// The next message, as JSON.
-    async fn next(&mut self) -> Value {
+    pub(super) async fn next(&mut self) -> Value {
         match self.message().await {
             Some(Ok(Message::Text(text))) => serde_json::from_str(&text).unwrap(),
             other => panic!("{other:?}"),
         }
     }
 
+    /// Waits until the streams of a client of Mastodon's have begun: the answer to its next command, which is none, is there.
+    async fn mastodons_error(&mut self) {
+        let command = json!({"type": "subscribe", "stream": "none"}).to_string();
+        self.0.send(Message::Text(command.into())).await.unwrap();
+        assert_eq!(self.next().await["status"], 400);
+    }
+
     /// The close frame that comes next.
-    async fn close(&mut self) -> (u16, String) {
+    pub(super) async fn close(&mut self) -> (u16, String) {
         match self.message().await {
             Some(Ok(Message::Close(Some(CloseFrame { code, reason })))) => {
                 (code.into(), reason.to_string())
@@ -141,9 +148,11 @@ async fn a_stop_of_either_node_is_said_to_the_client() {
     timeout(WAIT, edge.shutdown.streams.wait()).await.unwrap();
 }
 
-async fn mastodons_user(node: &Node) -> Client {
+pub(super) async fn mastodons_user(node: &Node) -> Client {
     let path = "/api/v1/streaming?stream=user";
-    Client::connect(node, path, &user_token("7")).await.unwrap()
+    let mut client = Client::connect(node, path, &user_token("7")).await.unwrap();
+    client.mastodons_error().await;
+    client
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -157,15 +166,7 @@ async fn mastodons_streams_go_through_another_node_too() {
     assert_eq!(events.headers()["content-type"], "text/event-stream");
     let first = timeout(WAIT, events.chunk()).await.unwrap().unwrap();
     assert_eq!(first.unwrap().as_ref(), b":thump\n\n");
-    // The command is carried out, and the stream begun, before a message of the client's is refused.
-    client
-        .0
-        .send(Message::Text(
-            r#"{"type":"subscribe","stream":"none"}"#.into(),
-        ))
-        .await
-        .unwrap();
-    assert_eq!(client.next().await["status"], 400);
+    client.mastodons_error().await;
     post(&server, 2).await;
     let mut streams = Vec::new();
     for _ in 0..4 {

@@ -9,12 +9,13 @@ use prometheus_client::registry::{Registry, Unit};
 use std::time::Duration;
 
 /// Why a stream ends. The first part is of both APIs.
-const STREAM_ENDS: [&str; 11] = [
+const STREAM_ENDS: [&str; 12] = [
     "left",
     "silent",
     "too slow",
     "the token holds no longer",
     "the service is stopping",
+    "this node answers for the account no more",
     // Our own stream.
     "nothing is to be sent here",
     "read the feed anew",
