@@ -97,7 +97,6 @@ fn start(
     let log_writer = hearing.log_writer.clone();
     let decides = agreement::decides(&config.store, &config.pipeline.engine);
     let shards = partitions(&log_writer.ends_now()?).max(1);
-    let run = run_name().map_err(|error| broken("drawing a name for this process", &error))?;
     let compares = !config.compare.tokens.is_empty();
     let work = compares.then(|| daily::WORK.to_owned());
     let candidate_for: BTreeSet<String> = work.into_iter().collect();
@@ -186,9 +185,11 @@ fn progress(
     let state = state.clone();
     move || {
         let ends = Arc::clone(&state.view.built.borrow().ends);
+        let taken = turns::ends_of(&state.view.relations_taken());
         let in_force = turns::ends_of(&state.view.in_force());
         Progress {
             shards: partitions(&ends.positions()).max(shards),
+            taken,
             in_force,
             settled: Some(state.in_flight.settled().millis()),
             letters: letters.written(),

@@ -23,7 +23,7 @@ pub enum CatchUp {
         /// The moment.
         after: Moment,
     },
-    /// Relations up to here are to be in force and carried out.
+    /// Relations up to here are to be in force.
     Reach {
         /// The ends.
         ends: Ends,
@@ -47,10 +47,10 @@ impl CatchUp {
         }
     }
 
-    /// Relations are in force and carried out up to here.
-    pub fn reached(&mut self, in_force: &Ends) {
+    /// Relations are in force up to here.
+    pub fn reached(&mut self, taken: &Ends) {
         let has = |(partition, end): (&u32, &i64)| {
-            *end == 0 || in_force.get(partition).is_some_and(|next| end <= next)
+            *end == 0 || taken.get(partition).is_some_and(|next| end <= next)
         };
         if matches!(self, CatchUp::Reach { ends } if ends.iter().all(has)) {
             *self = CatchUp::Done;

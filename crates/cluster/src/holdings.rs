@@ -127,9 +127,9 @@ impl Holdings {
     }
 
     /// Relations are in force up to here.
-    pub fn reached(&mut self, in_force: &Ends) {
+    pub fn reached(&mut self, taken: &Ends) {
         for held in self.held.values_mut() {
-            held.catch_up.reached(in_force);
+            held.catch_up.reached(taken);
         }
     }
 

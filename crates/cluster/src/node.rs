@@ -63,6 +63,8 @@ pub struct Settings {
 pub struct Progress {
     /// How many partitions the relationships topic has.
     pub shards: u32,
+    /// By partition of it: the next record that is not in force, so that what it hides is shown.
+    pub taken: Ends,
     /// By partition of it: the next record that is not in force and carried out.
     pub in_force: Ends,
     /// All that arrived here before is in the log, in milliseconds since 1970.
@@ -216,8 +218,8 @@ impl Node {
         let shards = progress.shards.clamp(1, SHARDS_MAX);
         let progress = Progress { shards, ..progress };
         self.holdings.grow(progress.shards);
-        self.opening.reached(&progress.in_force);
-        self.holdings.reached(&progress.in_force);
+        self.opening.reached(&progress.taken);
+        self.holdings.reached(&progress.taken);
         self.progress = progress;
     }
 
@@ -230,8 +232,8 @@ impl Node {
     pub fn ends(&mut self, asked: Moment, ends: &Ends) {
         self.opening.ends(asked, ends);
         self.holdings.ends(asked, ends);
-        self.opening.reached(&self.progress.in_force);
-        self.holdings.reached(&self.progress.in_force);
+        self.opening.reached(&self.progress.taken);
+        self.holdings.reached(&self.progress.taken);
     }
 
     /// A request for an account of this shard came, and no node that serves it can be reached: it is served here as soon as may be.

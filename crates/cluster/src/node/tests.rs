@@ -76,6 +76,7 @@ impl Cluster {
         let node = &mut self.nodes[at];
         node.advance(Progress {
             shards: SHARDS,
+            taken: self.ends.clone(),
             in_force: self.ends.clone(),
             ..Progress::default()
         });

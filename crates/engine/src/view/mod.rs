@@ -48,8 +48,8 @@ use crate::feed::boosts::Waiting;
 use crate::feed::store::Store;
 use crate::feed::unfinished::AuthorChangeMark;
 use crate::graph::Graph;
-use crate::record::Position;
 use crate::record::offsets::{LogPos, Offsets};
+use crate::record::{Position, Topic};
 use crate::view::awake::Awakened;
 use crate::view::horizons::Horizons;
 use crate::view::last_access::LastAccess;
@@ -164,11 +164,21 @@ impl View {
         }
     }
 
-    /// Of each partition of relations the next that is not in force here, or not carried out in every feed that it concerns. A look that
-    /// is taken afterwards shows the feed with all relations before these, and changes since a cursor list what they did.
+    /// Of each partition of relations the next that is not in force here, or not carried out in the feeds of its account. A look that
+    /// is taken afterwards shows the feed with all relations before these, and changes since a cursor list what they did. What the
+    /// instance limits or suspends is hidden at once, and is not waited for until all posts are decided again.
     pub fn in_force(&self) -> Vec<Position> {
-        let seen = || Arc::clone(&self.built.borrow().seen);
-        self.pending_relations.in_force(seen)
+        let taken = || Arc::clone(&self.built.borrow().taken);
+        self.pending_relations.in_force(taken)
+    }
+
+    /// Of each partition of relations the next that is not in force here. No look that is taken afterwards shows what those before hide.
+    pub fn relations_taken(&self) -> Vec<Position> {
+        let taken = self.built.borrow().taken.positions();
+        let relations = taken.into_iter();
+        relations
+            .filter(|next| next.topic == Topic::Relationships)
+            .collect()
     }
 
     /// The windows in force.

@@ -159,12 +159,12 @@ impl PendingRelations {
         self.pending.read().held.len()
     }
 
-    /// Of each partition of relations the first record that is not in force, or not carried out in every feed it concerns; `seen` gives
+    /// Of each partition of relations the first record that is not in force, or not carried out in the feeds of its account; `taken` gives
     /// the offsets that were published. It takes a look-up for each partition, however many accounts have pending relations.
-    pub fn in_force(&self, seen: impl FnOnce() -> Arc<Offsets>) -> Vec<Position> {
+    pub fn in_force(&self, taken: impl FnOnce() -> Arc<Offsets>) -> Vec<Position> {
         // Both are read at one moment: see `release`.
         let pending = self.pending.read();
-        let mut next = seen().positions();
+        let mut next = taken().positions();
         next.retain(|next| next.topic == Topic::Relationships);
         for next in &mut next {
             let begin = LogPos::new(Position { offset: 0, ..*next });

@@ -8,6 +8,7 @@ use crate::engine::simulation::log::{
 };
 use crate::engine::simulation::reader::{Habit, Reader};
 use crate::engine::simulation::run::Run;
+use crate::record::Position;
 use fastrand::Rng;
 use slackwater_cluster::barrier::Barrier;
 use slackwater_cluster::beat::Beat;
@@ -248,9 +249,13 @@ impl Cluster {
 
     /// Tells how far its relations are in force. That never goes back.
     fn advance(&mut self, member: usize) {
-        let next = self.run.nodes[member].view.in_force();
-        let next = next.iter().map(|next| (next.partition as u32, next.offset));
-        let in_force: Ends = next.collect();
+        let ends = |positions: Vec<Position>| -> Ends {
+            let next = positions.iter();
+            next.map(|next| (next.partition as u32, next.offset))
+                .collect()
+        };
+        let view = &self.run.nodes[member].view;
+        let (taken, in_force) = (ends(view.relations_taken()), ends(view.in_force()));
         let of = &mut self.members[member];
         for (partition, before) in &of.in_force {
             assert!(before <= in_force.get(partition).unwrap(), "it went back");
@@ -258,6 +263,7 @@ impl Cluster {
         of.in_force = in_force.clone();
         of.cluster.advance(Progress {
             shards: of.shards,
+            taken,
             in_force,
             settled: Some(self.run.now),
             letters: BTreeMap::new(),
