@@ -50,8 +50,11 @@ impl Node {
     }
 }
 
+/// A key and a value.
+type Pair<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
+
 /// Appends as others may.
-fn append(options: &Options, records: &[(Option<&[u8]>, Option<&[u8]>)]) {
+fn append(options: &Options, records: &[Pair<'_>]) {
     let producer: BaseProducer = options.settings(&[], &[]).unwrap().create().unwrap();
     for (key, value) in records {
         let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(&options.nodes).partition(0);
