@@ -42,6 +42,7 @@ pub(crate) fn account_in(route: &str) -> Option<AccountIn> {
         | "/v1/dead-letters/{id}"
         | "/v1/dead-letters/{id}/replay"
         | "/v1/nodes"
+        | "/v1/nodes/awake"
         | "/metrics"
         | "/healthz"
         | "/readyz"
