@@ -322,7 +322,9 @@ fn connections_max(config: &Config, files_max: Option<usize>) -> (usize, usize) 
         .all
         .saturating_add(config.api.requests_max);
     let upstream = config.mastodon.upstream.as_ref();
-    let is_relayed = upstream.is_some_and(|upstream| upstream.streaming.is_some());
+    // To the backend, or from another node: no stream is both.
+    let is_relayed =
+        upstream.is_some_and(|upstream| upstream.streaming.is_some()) || config.cluster.is_some();
     let possible = descriptors::connections(files_max, is_relayed);
     let inbox = config.inbox.as_ref();
     let inbox_requests_max = inbox.map_or(0, |_| requests_max(possible));

@@ -32,7 +32,7 @@ pub(super) fn raise() -> Option<usize> {
 }
 
 /// How many connections there may be with a limit of so many open files, of which some are open already. `is_relayed`: each may have
-/// another to the backend's streaming server, and there are those by which the backend is asked.
+/// another to the backend's streaming server or to another node, and there are those by which the backend and the nodes are asked.
 pub(super) fn connections(limit: Option<usize>, is_relayed: bool) -> usize {
     let open = std::fs::read_dir("/proc/self/fd").map_or(LEFT, Iterator::count);
     room(limit.unwrap_or(usize::MAX), open, is_relayed)
