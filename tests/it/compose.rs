@@ -1,10 +1,10 @@
-//! The compose file that adds Slackwater to a Mastodon's, as far as it can be held without a container engine: what it names, what it
-//! has in common with ours, and the configuration in it.
+//! The compose files, as far as they can be held without a container engine. The one that adds Slackwater to a Mastodon's: what it names,
+//! what it has in common with ours, and the configuration in it. In ours, the three nodes behind nginx.
 
 use crate::clients::clients;
 use crate::support::document::root;
 use crate::support::instance::binary;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::process::Command;
 use tempfile::TempDir;
@@ -152,6 +152,98 @@ fn ours_needs_no_token_prepared_and_takes_one_that_is() {
         let said = String::from_utf8_lossy(&checked.stderr);
         assert!(checked.status.success(), "{said}");
     }
+}
+
+/// A failure means that three nodes of one machine have one name or one folder, or that nginx asks for others.
+#[test]
+fn the_profile_of_three_nodes_has_each_with_a_name_an_address_and_a_volume_of_its_own() {
+    let ours = read(OURS);
+    let services = ours["services"].as_object().unwrap();
+    let of_profile = services.iter();
+    let of_profile = of_profile.filter(|(_, service)| service["profiles"] == json!(["three"]));
+    let names: Vec<&str> = of_profile.map(|(name, _)| name.as_str()).collect();
+    let nodes = ["node-a", "node-b", "node-c"];
+    assert_eq!(
+        names,
+        ["nginx", "node-a", "node-b", "node-c", "node-secrets"]
+    );
+    let nginx = std::fs::read_to_string(root().join("docs/cluster/nginx.conf")).unwrap();
+    for (node, name) in nodes.iter().zip(["a", "b", "c"]) {
+        let service = &services[*node];
+        let environment = &service["environment"];
+        assert_eq!(environment["SLACKWATER__CLUSTER__NODE"], name);
+        let address = format!("http://{node}:8787");
+        assert_eq!(environment["SLACKWATER__CLUSTER__ADVERTISE"], address);
+        let data = format!("{node}:/var/lib/slackwater/data");
+        assert_eq!(service["volumes"][0], data);
+        assert!(ours["volumes"].get(node).is_some());
+        assert!(service.get("ports").is_none(), "only nginx is reached");
+        assert_eq!(
+            services["nginx"]["depends_on"][node]["condition"],
+            "service_healthy"
+        );
+        assert!(nginx.contains(&format!("server {node}:8787 ")), "{node}");
+        // Else they are one and the same.
+        for key in ["build", "command", "configs", "depends_on", "restart"] {
+            assert_eq!(service[key], services["node-a"][key], "{node} {key}");
+        }
+    }
+    assert_eq!(nginx.matches(":8787 ").count(), nodes.len());
+    let alone = &services["slackwater"]["ports"];
+    assert_eq!(
+        &services["nginx"]["ports"], alone,
+        "in the place of the one"
+    );
+    assert_eq!(ours["configs"]["nginx"]["file"], "docs/cluster/nginx.conf");
+    let created = services["topics"]["command"][0].as_str().unwrap();
+    let topic = "slackwater.nodes --partitions 1 --config cleanup.policy=compact --config segment.ms=600000";
+    assert!(created.contains(topic), "{created}");
+}
+
+/// The script that makes what nodes have in common, run here; and the configuration that names it.
+#[test]
+fn the_secrets_of_three_nodes_are_made_once_and_the_configuration_takes_them() {
+    let ours = read(OURS);
+    let script = ours["services"]["node-secrets"]["command"][0].as_str();
+    let dir = TempDir::new().unwrap();
+    let here = dir.path().display().to_string();
+    // To whom files belong is the image's affair.
+    let script = script
+        .unwrap()
+        .replace("$$", "$")
+        .replace("/secrets", &here);
+    let (made, owned) = script.split_once("chown").unwrap();
+    assert!(owned.contains("10001"), "the user of our image");
+    let run = || {
+        let mut shell = Command::new("sh");
+        assert!(shell.args(["-euc", made]).status().unwrap().success());
+        ["cluster", "cursor-key", "token"]
+            .map(|name| std::fs::read_to_string(dir.path().join(name)).unwrap())
+    };
+    let secrets = run();
+    for secret in &secrets {
+        assert_eq!(secret.len(), 64);
+        assert!(secret.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    }
+    assert!(secrets[0] != secrets[1] && secrets[1] != secrets[2]);
+    assert_eq!(run(), secrets, "kept");
+    let content = ours["configs"]["node"]["content"].as_str().unwrap();
+    let file = dir.path().join("slackwater.toml");
+    std::fs::write(&file, content.replace("/run/slackwater", &here)).unwrap();
+    let environment = &ours["services"]["node-b"]["environment"];
+    let mut check = Command::new(binary());
+    check.arg("check").arg(&file);
+    for (name, value) in environment.as_object().unwrap() {
+        let value = value.as_str().unwrap();
+        let value = value.split_once(":-").map_or(value, |(_, or)| or);
+        let value = value
+            .trim_end_matches('}')
+            .replace("/run/slackwater", &here);
+        check.env(name, value);
+    }
+    let checked = check.output().unwrap();
+    let said = String::from_utf8_lossy(&checked.stderr);
+    assert!(checked.status.success(), "{said}");
 }
 
 /// A file of YAML as JSON, by the reader that comes with the clients.

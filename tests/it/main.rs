@@ -48,6 +48,7 @@ mod hydration;
 mod inbox;
 mod kafka;
 mod letters;
+mod load_balancer;
 mod logs;
 mod mastodon;
 mod mastodon_mock;

@@ -269,9 +269,12 @@ fn alerts_and_the_dashboard_ask_for_metrics_that_are_listed() {
 fn the_profile_of_the_compose_file_adds_prometheus_and_grafana_and_changes_nothing_else() {
     let compose = crate::compose::read("docker-compose.yml");
     let services = compose["services"].as_object().unwrap();
-    let (beside, always): (Vec<_>, Vec<_>) = services
-        .iter()
-        .partition(|(_, service)| service["profiles"] == json!(["metrics"]));
+    let of = |profiles: Value| -> Vec<(&String, &Value)> {
+        let of = services.iter();
+        of.filter(|(_, service)| service["profiles"] == profiles)
+            .collect()
+    };
+    let (always, beside) = (of(Value::Null), of(json!(["metrics"])));
     let names = |services: &[(&String, &Value)]| -> Vec<String> {
         services.iter().map(|(name, _)| (*name).clone()).collect()
     };

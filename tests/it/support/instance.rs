@@ -280,7 +280,8 @@ impl Drop for Instance {
 }
 
 impl Door {
-    fn to(base: &str) -> Door {
+    /// The way to a service at this address.
+    pub(crate) fn to(base: &str) -> Door {
         let client = Client::builder().timeout(Duration::from_secs(60)).build();
         Door {
             base: base.to_owned(),

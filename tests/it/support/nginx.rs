@@ -65,6 +65,13 @@ pub(crate) fn free_port() -> u16 {
     free.local_addr().expect("an address").port()
 }
 
+/// The program.
+pub(crate) fn program() -> PathBuf {
+    let places = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx"];
+    let there = places.map(PathBuf::from).into_iter().find(|it| it.exists());
+    there.unwrap_or_else(|| "nginx".into())
+}
+
 /// What it has logged.
 fn said(dir: &Path) -> String {
     std::fs::read_to_string(dir.join("said")).unwrap_or_default()
@@ -72,9 +79,7 @@ fn said(dir: &Path) -> String {
 
 fn run(dir: &Path) -> Child {
     let said = File::create(dir.join("said")).expect("a file for what it says");
-    let places = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx"];
-    let there = places.map(PathBuf::from).into_iter().find(|it| it.exists());
-    let mut command = Command::new(there.unwrap_or_else(|| "nginx".into()));
+    let mut command = Command::new(program());
     let command = command.arg("-p").arg(dir).arg("-c").arg("nginx.conf");
     // Before it has read where to write errors.
     let command = command.args(["-e", "stderr"]).stdin(Stdio::null());
