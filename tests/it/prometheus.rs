@@ -2,6 +2,7 @@
 //! of the dashboard has an answer.
 
 use crate::metrics::{LATE, listed, note, two_readers};
+use crate::support::cluster::Nodes;
 use crate::support::document::{Document, root};
 use crate::support::instance::{self, Door, Instance, OFTEN};
 use crate::support::prometheus::{Prometheus, program};
@@ -64,11 +65,19 @@ fn promtool(arguments: &[&str], input: &str) -> String {
     said
 }
 
-/// The queries of the dashboard: the panel, and an expression for a service that is scraped every 200 milliseconds.
-fn queries() -> Vec<(String, String)> {
+/// The queries of the dashboard: the panel, and an expression for services that are scraped every 200 milliseconds. Those of nodes among
+/// others are by themselves.
+fn queries(of_nodes: bool) -> Vec<(String, String)> {
     let dashboard: Value = serde_json::from_str(&read(DASHBOARD)).unwrap();
     let mut queries = Vec::new();
+    let mut is_in_row = false;
     for panel in dashboard["panels"].as_array().unwrap() {
+        if panel["type"] == "row" {
+            is_in_row = panel["title"].as_str().unwrap().starts_with("Nodes");
+        }
+        if is_in_row != of_nodes {
+            continue;
+        }
         for target in panel["targets"].as_array().into_iter().flatten() {
             let expression = target["expr"].as_str().unwrap();
             let expression = expression.replace("$instance", ".*");
@@ -128,7 +137,7 @@ fn every_query_of_the_dashboard_has_an_answer_from_a_running_service() {
     two_readers(&instance.door);
     let prometheus = Prometheus::start(&config(&instance.door, None));
     let (end, is_over) = channel();
-    let queries = queries();
+    let queries = queries(false);
     assert!(70 < queries.len(), "{} queries", queries.len());
     std::thread::scope(|scope| {
         let door = &instance.door;
@@ -155,6 +164,44 @@ fn every_query_of_the_dashboard_has_an_answer_from_a_running_service() {
     });
 }
 
+/// A failure means that an operator of several nodes looks at an empty panel.
+#[test]
+fn every_query_about_nodes_has_an_answer_from_running_nodes() {
+    let mut nodes = Nodes::start(3, "");
+    let targets: Vec<&str> = (0..3).map(|at| nodes.door(at).base()).collect();
+    let targets = targets.join("\", \"").replace("http://", "");
+    let config = config(nodes.door(0), None);
+    let first = nodes.door(0).base().trim_start_matches("http://");
+    let prometheus = Prometheus::start(&config.replace(first, &targets));
+    wait_for("a scrape of each", || {
+        (prometheus.query("slackwater_nodes") == [3.0; 3]).then_some(())
+    });
+    let unserved = "sum(slackwater_shards{state=\"serves\"})";
+    assert_eq!(prometheus.query(unserved), [8.0]);
+    nodes.nodes[2].kill9();
+    let queries = queries(true);
+    assert!(10 < queries.len(), "{} queries", queries.len());
+    let mut n = 0;
+    for (panel, expression) in &queries {
+        wait_for(&format!("numbers for {panel:?}: {expression}"), || {
+            for account in 0..8 {
+                n += 1;
+                let target = format!("https://tide.example/users/{n}");
+                let follow =
+                    json!({"type": "follow", "account": account.to_string(), "target": target});
+                nodes
+                    .door(n % 2)
+                    .post_lines("/v1/relationships", &[follow.to_string()]);
+                let home = format!("/v1/accounts/{account}/feeds/home");
+                assert_eq!(nodes.door(n % 2).get(&home).status, 200);
+            }
+            let numbers = prometheus.query(expression);
+            numbers.iter().any(|it| it.is_finite()).then_some(())
+        });
+    }
+    assert_eq!(prometheus.query("max(slackwater_nodes)"), [2.0]);
+}
+
 fn every_rule_is_evaluated(prometheus: &Prometheus) {
     let rules = wait_for("every rule to be evaluated", || {
         let data = prometheus.get("rules", &[]);
@@ -165,7 +212,7 @@ fn every_rule_is_evaluated(prometheus: &Prometheus) {
     for rule in &rules {
         assert_eq!(rule["health"], "ok", "{rule}");
     }
-    assert_eq!(rules.len(), 17);
+    assert_eq!(rules.len(), 25);
 }
 
 #[test]
@@ -254,8 +301,10 @@ fn every_alert_links_to_a_section_of_its_own_in_the_runbook() {
 
 #[test]
 fn alerts_and_the_dashboard_ask_for_metrics_that_are_listed() {
-    let mut asked: BTreeSet<String> = queries()
+    let all = [queries(false), queries(true)];
+    let mut asked: BTreeSet<String> = all
         .iter()
+        .flatten()
         .flat_map(|(_, expression)| names(expression))
         .collect();
     asked.extend(names(&read(ALERTS)));
