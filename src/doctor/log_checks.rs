@@ -15,13 +15,7 @@ const AHEAD_MAX: Duration = Duration::from_secs(120);
 
 pub(super) fn checks(config: &Config, now: Time) -> Vec<(&'static str, BoxFuture<'_, Vec<Found>>)> {
     match &config.log {
-        log::Options::Kafka(options) => {
-            let mut checks = vec![("broker", broker(options, now).boxed())];
-            if config.cluster.is_some() {
-                checks.push(("nodes", nodes(options).boxed()));
-            }
-            checks
-        }
+        log::Options::Kafka(options) => vec![("broker", broker(options, now).boxed())],
         log::Options::BuiltIn(options) => vec![("log", folder(options, now).boxed())],
     }
 }
@@ -72,20 +66,20 @@ async fn broker(options: &kafka::Options, now: Time) -> Vec<Found> {
     found
 }
 
-/// The topic in which the nodes of a cluster say what each serves.
-async fn nodes(options: &kafka::Options) -> Vec<Found> {
+/// The topic in which the nodes of a cluster say what each serves. Errors: it cannot be used.
+pub(super) async fn nodes_topic(options: &kafka::Options) -> Result<Vec<Found>, Found> {
     let asked = options.clone();
     match blocking(move || kafka::examine_nodes(&asked)).await {
-        Ok(Ok(complaints)) => of_settings(
+        Ok(Ok(complaints)) => Ok(of_settings(
             complaints,
             &format!(
                 "{} has one partition, and compaction as recommended",
                 options.nodes
             ),
             "see to cleanup.policy and segment.ms yourself",
-        ),
-        Ok(Err(error)) => vec![Found::wrong(chain(&error), "the line says what to do")],
-        Err(error) => vec![Found::wrong(error, "run it again")],
+        )),
+        Ok(Err(error)) => Err(Found::wrong(chain(&error), "the line says what to do")),
+        Err(error) => Err(Found::wrong(error, "run it again")),
     }
 }
 

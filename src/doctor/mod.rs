@@ -5,11 +5,13 @@
 //! |---|---|
 //! | [`finding`] | one thing that was looked at, what it means, and what to do |
 //! | `log_checks` | the broker and its topics, or the folder of the built-in log |
+//! | `cluster_checks` | the topic of the nodes, and the other nodes |
 //! | `machine` | folders, free space, open files, memory |
 //! | `backend_checks` | tokens, Mastodon's database, the servers behind the service |
 //! | `service_check` | the running service |
 
 mod backend_checks;
+mod cluster_checks;
 pub mod finding;
 mod log_checks;
 mod machine;
@@ -35,6 +37,7 @@ pub async fn examine(config: &Config, now: Time) -> Vec<Finding> {
     let mut checks: Vec<(&'static str, BoxFuture<'_, Vec<Found>>)> = Vec::new();
     checks.push(("service", service_check::running(config).boxed()));
     checks.extend(log_checks::checks(config, now));
+    checks.extend(cluster_checks::checks(config, now));
     checks.push(("settings", async { settings(config) }.boxed()));
     checks.push(("disk", async { machine::folders(config) }.boxed()));
     checks.push(("open files", async { machine::open_files(config) }.boxed()));

@@ -1,6 +1,7 @@
 //! `slackwater doctor`: each thing wrong once, and all well.
 
 use crate::support::broker::Broker;
+use crate::support::cluster::Nodes;
 use crate::support::instance::{self, Instance};
 use crate::support::mock_kafka;
 use crate::support::nginx::free_port;
@@ -294,7 +295,8 @@ fn the_topic_of_the_nodes_is_looked_at_in_a_cluster() {
     let compacted = [("cleanup.policy", "compact"), ("segment.ms", "600000")];
     broker.create_topic("right", 1, &compacted);
     let (findings, _) = look(dir.path(), &named("right"));
-    assert_eq!(states(&findings, "nodes"), ["ok"], "{findings:#?}");
+    found(&findings, "nodes", "no node a lives at the moment");
+    assert_eq!(states(&findings, "nodes"), ["ok"; 2], "{findings:#?}");
 }
 
 #[test]
@@ -373,4 +375,64 @@ fn servers_behind_the_service_are_asked_whether_they_answer() {
         !shown.contains("hush") && !shown.contains("0123456789abcdef"),
         "{shown}"
     );
+}
+
+/// What a node of this name is configured with, beside a broker; `more` belongs to `[cluster]`.
+fn node_at(broker: &Broker, name: &str, more: &str) -> String {
+    let secret = "secret = \"a secret of these tests\"";
+    let cluster = format!(
+        "[cluster]\nnode = \"{name}\"\n{secret}\nassignment = \"rendezvous\"\n{more}\n[http]"
+    );
+    let config = instance::on_kafka(&broker.address(), "");
+    let config = config.replacen("[http]", &cluster, 1);
+    config.replace("127.0.0.1:0", &format!("127.0.0.1:{}", free_port()))
+}
+
+/// A failure means that somebody starts a node that ends another, or that nobody can reach, and learns it from readers.
+#[test]
+fn the_other_nodes_and_what_is_wrong_between_them_are_told() {
+    let nodes = Nodes::start(2, "");
+    let dir = TempDir::new().unwrap();
+    let (findings, _) = look(dir.path(), &node_at(&nodes.broker, "c", ""));
+    for words in [
+        "has one partition, and compaction as recommended",
+        "no node c lives at the moment; 2 others do",
+        "a, b decide feeds as this configuration does",
+    ] {
+        assert_eq!(found(&findings, "nodes", words)["state"], "ok", "{words}");
+    }
+    for at in [0, 1] {
+        let address = nodes.door(at).base();
+        let words = format!("answers at {address}, and its clock agrees");
+        assert_eq!(found(&findings, "nodes", &words)["state"], "ok");
+    }
+    assert_eq!(states(&findings, "nodes"), ["ok"; 5], "{findings:#?}");
+
+    let looked = look(dir.path(), &node_at(&nodes.broker, "a", ""));
+    wrong(
+        &looked,
+        "nodes",
+        "another process has the name",
+        "cluster.node",
+    );
+    let other = node_at(&nodes.broker, "c", "").replace("[feed]\n", "[feed]\nlength = 7\n");
+    let looked = look(dir.path(), &other);
+    wrong(
+        &looked,
+        "nodes",
+        "a, b decide feeds and ids otherwise",
+        "feed.length",
+    );
+
+    // A node that runs here, and says that it is reached where nobody listens.
+    let nowhere = format!("http://127.0.0.1:{}", free_port());
+    let advertise = format!("advertise = \"{nowhere}\"");
+    let config = node_at(&nodes.broker, "c", &advertise);
+    let instance = Instance::start(dir.path(), &config);
+    instance.wait_until_ready();
+    let looked = look(dir.path(), &config);
+    let found = found(&looked.0, "nodes", "node c lives, serves");
+    assert_eq!(found["state"], "ok", "{found}");
+    let words = format!("c says that it is reached at {nowhere}, and does not answer");
+    wrong(&looked, "nodes", &words, "cluster.advertise");
 }

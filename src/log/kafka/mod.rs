@@ -11,6 +11,7 @@
 //! | `producer` | [`Producer`], which answers when the broker has accepted a record |
 //! | `member` | [`Member`], a member of the group that shares out the shards, and fetches nothing |
 //! | `nodes_topic` | [`NodesTopic`], in which the nodes of a cluster say what each serves |
+//! | `nodes_heard` | what the nodes say to somebody who only listens |
 //! | `letters` | [`Letters`], the dead letters, read with a client of their own |
 //! | `examination` | what a broker says of itself and its topics to somebody who looks |
 //! | `topics` | how many partitions the topics have, and whether their settings are fit |
@@ -26,6 +27,7 @@ mod letters;
 mod member;
 #[cfg(test)]
 mod mock_topics;
+mod nodes_heard;
 mod nodes_topic;
 mod poll_thread;
 mod producer;
@@ -39,6 +41,7 @@ pub use consumer::{Consumer, PartitionCheck};
 pub use examination::{Clock, Examination, NotExamined, examine, examine_nodes};
 pub use letters::Letters;
 pub use member::{Assignment, Commits, Member, MemberOptions};
+pub use nodes_heard::hear_nodes;
 pub use nodes_topic::{NodeRecord, NodesTopic};
 pub use producer::Producer;
 pub use settings::{WrongSetting, wrong_settings, wrong_together};
