@@ -43,6 +43,9 @@ use turns::Event;
 /// How long an account that is claimed for a request may take until it is answered for here.
 pub const CLAIM_WAIT: Duration = Duration::from_secs(2);
 
+/// How long a request waits for this node's own lease.
+const LEASE_WAIT: Duration = Duration::from_millis(500);
+
 /// The cluster as this node knows it. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Cluster(Arc<Inner>);
@@ -145,14 +148,17 @@ impl Cluster {
         })
     }
 
-    /// Makes this node answer for an account whose nodes cannot be reached. False if it does not within [`CLAIM_WAIT`].
+    /// Makes this node answer for an account whose nodes cannot be reached. False if it does not within [`CLAIM_WAIT`], or has no lease.
     async fn claim_for(&self, account: &str) -> bool {
         let hash = AccountHash::of(account);
         self.0.node.lock().claim(hash, moment());
         self.poke();
         let mut serving = self.0.serving.subscribe();
         let may = |serving: &Serving| serving.role(hash, moment()).is_some();
-        let claimed = tokio::time::timeout(CLAIM_WAIT, serving.wait_for(may)).await;
+        // Without a lease nothing can be claimed: one that comes back does so at once.
+        let is_leased = serving.borrow().is_leased(moment());
+        let wait = if is_leased { CLAIM_WAIT } else { LEASE_WAIT };
+        let claimed = tokio::time::timeout(wait, serving.wait_for(may)).await;
         claimed.is_ok_and(|serving| serving.is_ok())
     }
 

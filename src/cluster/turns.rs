@@ -8,6 +8,7 @@ use slackwater_cluster::catch_up::Ends;
 use slackwater_cluster::moment::Moment;
 use slackwater_cluster::node::{Node, Progress, Settings};
 use slackwater_engine::record::{Position, Topic};
+use slackwater_engine::view::cursor;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -19,6 +20,9 @@ const EVENTS_MAX: usize = 1_024;
 const EVENTS_AT_ONCE: usize = 256;
 /// How soon it is noticed that relations are carried out, if nothing else is.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
+
+/// The version of requests that are passed on.
+const HOP_VERSION: u32 = 1;
 
 /// What the thread is told.
 #[derive(Debug)]
@@ -86,7 +90,10 @@ pub fn node(
         lease: options.lease,
         standbys: options.standbys,
         decides,
-        speaks: Speaks::default(),
+        speaks: Speaks {
+            cursor: (cursor::VERSION.into(), cursor::VERSION.into()),
+            hop: (HOP_VERSION, HOP_VERSION),
+        },
         candidate_for,
         program: env!("CARGO_PKG_VERSION").to_owned(),
     };

@@ -164,20 +164,6 @@ impl Standing {
         candidates.min().map(|(_, name)| name)
     }
 
-    /// How far dead letters of a partition were written, by whatever node said so last.
-    pub fn letters_written(&self, partition: &str) -> Option<i64> {
-        let beats = self.nodes.values().filter_map(|seen| seen.beat.as_ref());
-        beats
-            .filter_map(|beat| beat.letters.get(partition).copied())
-            .max()
-    }
-
-    /// The highest version of cursors that every live node reads.
-    pub fn cursor_version(&self, proved: Moment, own: (u32, u32)) -> u32 {
-        let highest = self.heard(proved).map(|beat| beat.speaks.cursor.1);
-        highest.fold(own.1, u32::min).max(own.0)
-    }
-
     /// The nodes that serve an account, then those that stand by for it, each in the order of their names; only those heard of lately.
     pub fn servers(&self, account: AccountHash, proved: Moment) -> Vec<&Beat> {
         let serves = self.heard(proved).filter(|beat| beat.serves(account));
@@ -312,17 +298,6 @@ mod tests {
         told(&mut standing, 1, &says("a", "2"), 3_000);
         assert_eq!(standing.decides(at(3_000)), Some("1"));
         assert_eq!(standing.decides(at(5_000)), Some("2"), "when it is gone");
-    }
-
-    #[test]
-    fn cursors_are_of_a_version_that_every_live_node_reads() {
-        let mut standing = Standing::default();
-        assert_eq!(standing.cursor_version(at(0), (2, 3)), 3);
-        let mut old = beat("a");
-        old.speaks.cursor = (1, 2);
-        told(&mut standing, 0, &old, 0);
-        assert_eq!(standing.cursor_version(at(0), (2, 3)), 2);
-        assert_eq!(standing.cursor_version(at(10_000), (2, 3)), 3);
     }
 
     #[test]

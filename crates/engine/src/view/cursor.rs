@@ -9,7 +9,8 @@ use slackwater_order::place::PostId;
 use slackwater_order::time::Time;
 use xxhash_rust::xxh3::xxh3_64;
 
-const VERSION: u8 = 4;
+/// The version of cursors that are written, and the only one that is read.
+pub const VERSION: u8 = 4;
 /// How many later versions are known for what they are: one that was in use before this one was gone back to.
 const LATER_VERSIONS: u8 = 8;
 /// The longest text worth decoding: both topics in 1024 partitions, twice.
