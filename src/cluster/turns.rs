@@ -48,12 +48,15 @@ pub enum Event {
     Stop,
 }
 
+/// Appends a record under the name of a node.
+pub type Say = Box<dyn FnMut(&str, Vec<u8>) + Send>;
+
 /// What a node has around it.
 pub struct Around {
     /// How far it has come with the log.
     pub progress: Box<dyn Fn() -> Progress + Send>,
     /// Appends a record to the topic, under the name of the node. It does not block.
-    pub say: Box<dyn FnMut(&str, Vec<u8>) + Send>,
+    pub say: Say,
     /// Asks the log where relations end, and tells by [`Event::Ends`]. It does not block.
     pub ask_ends: Box<dyn FnMut(Moment) + Send>,
 }
