@@ -58,6 +58,7 @@ const FILES: &[File] = &[
     script("dom.js", include_str!("page/dom.js")),
     script("feeds.js", include_str!("page/feeds.js")),
     script("metrics.js", include_str!("page/metrics.js")),
+    script("nodes.js", include_str!("page/nodes.js")),
     script("origin.js", include_str!("page/origin.js")),
     script("origins.js", include_str!("page/origins.js")),
     script("overview.js", include_str!("page/overview.js")),

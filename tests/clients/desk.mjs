@@ -2,7 +2,7 @@
 // be: errors of the console and of scripts, and requests to elsewhere.
 //
 //     node desk.mjs URL TOKEN open | overview | origins | windows | token | origin | feeds | patience | accounts | letters | settings |
-//         demo | narrow | gone
+//         nodes | alone | demo | narrow | gone
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -333,6 +333,39 @@ const CASES = {
     say({ faults: await faults() });
     await page.waitForFunction(() => document.querySelector('[data-number="settings"]').textContent === "in force", WITHIN);
     say({ mended: await card("settings") });
+  },
+
+  /** Nodes and their shards: after `looked` one dies, and is seen to be gone while others take its shards. */
+  async nodes() {
+    await enter("/#/nodes");
+    await untilShown('[data-node="c"]');
+    await until(".waits", "is served");
+    const shown = () =>
+      page.$$eval("[data-node]", (rows) =>
+        rows.map((row) => [row.dataset.node, [...row.querySelectorAll(".badge")].map((it) => it.textContent), row.querySelector("svg")?.getAttribute("aria-label") ?? ""]));
+    say({ links: await texts("#pages a:not([hidden])") });
+    say({ sentence: await text(".waits") });
+    say({ shown: await shown() });
+    const bars = await page.$$eval('[data-node="a"] rect.serves', (all) => all.reduce((sum, it) => sum + Number(it.getAttribute("width")), 0));
+    say({ bars });
+    await page.setViewport({ width: 400, height: 800 });
+    for (const scheme of ["light", "dark"]) {
+      await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+      say({ [scheme]: [await width(), await faults()] });
+    }
+    say({ looked: true });
+    await until('[data-node="c"]', "gone");
+    await page.waitForFunction(() => document.querySelector(".waits").textContent.includes("is served") && document.querySelector(".lacking").textContent === "", WITHIN);
+    say({ after: await text(".waits") });
+    say({ left: await shown() });
+    say({ dead: await faults() });
+  },
+
+  /** A service that is no node of several. */
+  async alone() {
+    await enter("/#/nodes");
+    await until(".waits", "only node");
+    say({ links: await texts("#pages a:not([hidden])") });
   },
 
   /** What is said of the demo, to who comes from it; the page of anybody else does not have it. */

@@ -1,5 +1,6 @@
 //! The operator's page, in a real browser before the real binary: `tests/clients/desk.mjs` looks and says what it finds.
 
+mod nodes;
 mod views;
 
 use crate::clients::{Client, clients};

@@ -4,6 +4,7 @@ import { deadLettersPage } from "./dead_letters.js";
 import { el, fill, say } from "./dom.js";
 import { feedsPage } from "./feeds.js";
 import { parse, total } from "./metrics.js";
+import { nodesPage } from "./nodes.js";
 import { originPage } from "./origin.js";
 import { overview } from "./overview.js";
 import { Refused, TokenNeeded, Unreachable, json, readiness, setToken, text, token } from "./service.js";
@@ -24,15 +25,20 @@ const ORIGINS_EVERY = 5;
  * What was seen of the service last. `rates` are records in a second, oldest first.
  * @typedef {{ now: number, readiness: Awaited<ReturnType<typeof readiness>> | null,
  *   samples: import("./metrics.js").Samples | null, rates: number[],
- *   origins: { origins: import("./origins.js").Origin[], known: number } | null }} Seen
+ *   origins: { origins: import("./origins.js").Origin[], known: number } | null,
+ *   nodes: import("./nodes.js").Nodes | null }} Seen
  * @typedef {{ title: string, element: HTMLElement, wantsOrigins?: boolean, look?(): Promise<void>, update(seen: Seen): void,
  *   close?(): void }} View `look` asks for what this view alone shows, each time the service is asked; its errors are the page's.
  */
 
-/** How a page is made of the rest of its address. Those with a name are in the navigation; others are within one of these. */
+/**
+ * How a page is made of the rest of its address. Those with a name are in the navigation, if there is something to show; others are within
+ * one of these.
+ */
 const PAGES = [
   { path: "", name: "Overview", make: overview },
   { path: "feeds", name: "Feeds", make: feedsPage },
+  { path: "nodes", name: "Nodes", make: nodesPage, isShown: () => (seen.nodes?.node ?? null) !== null },
   { path: "dead-letters", name: "Dead letters", make: deadLettersPage },
   { path: "origins", within: "", make: originPage },
 ];
@@ -46,7 +52,7 @@ const place = el("div");
 const forget = el("button", { type: "button", class: "link", onclick: forgetToken }, "Forget the token");
 
 /** @type {Seen} */
-const seen = { now: Date.now(), readiness: null, samples: null, rates: [], origins: null };
+const seen = { now: Date.now(), readiness: null, samples: null, rates: [], origins: null, nodes: null };
 /** @type {View | null} */
 let view = null;
 let last = /** @type {{ at: number, records: number } | null} */ (null);
@@ -102,15 +108,18 @@ async function look() {
   const shown = view;
   const isMany = ORIGINS_MANY < (seen.origins?.known ?? 0);
   const isDue = shown?.wantsOrigins && (!seen.origins || !isMany || polls % ORIGINS_EVERY === 0);
-  const [metrics, origins] = await Promise.all([
+  const [metrics, nodes, origins] = await Promise.all([
     text("/metrics"),
+    json("/v1/nodes"),
     isDue ? json(`/v1/origins?limit=${ORIGINS_MAX}`) : seen.origins,
     shown?.look?.(),
   ]);
   polls += 1;
   seen.now = Date.now();
   seen.samples = parse(metrics);
+  seen.nodes = nodes;
   seen.origins = origins;
+  for (const [link, isShown] of linksShown) link.hidden = !isShown();
   const records = total(seen.samples, "slackwater_records_read_total");
   // A count that is lower than before is that of another process.
   if (last && last.records <= records) {
@@ -216,7 +225,12 @@ function capital(words) {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
-fill(nav, ...PAGES.filter((page) => page.name).map((page) => el("a", { href: `#/${page.path}` }, page.name)));
+const linksShown = new Map();
+for (const { path, name, isShown } of PAGES.filter((page) => page.name)) {
+  const link = el("a", { href: `#/${path}`, hidden: isShown !== undefined }, name);
+  if (isShown) linksShown.set(link, isShown);
+  nav.append(link);
+}
 forget.hidden = true;
 fill(content, banner, place, el("footer", {}, el("a", { href: "/openapi.json" }, "The API"), " ", forget));
 addEventListener("hashchange", () => {
