@@ -19,8 +19,11 @@ pub(super) fn hold_before(graph: &Graph, change: &Change) -> Option<i64> {
     if change.key.kind != Kind::Follow || change.relation.is_none() {
         return None;
     }
-    let account = graph.account(&change.key.account)?;
-    (0 < graph.patience_ms(account)).then(|| graph.hold_ms(account))
+    match graph.account(&change.key.account) {
+        Some(account) => (0 < graph.patience_ms(account)).then(|| graph.hold_ms(account)),
+        // It may have been known elsewhere, by a partition that is read later here.
+        None => (0 < graph.default_patience_ms()).then_some(0),
+    }
 }
 
 /// A follow is in force that was said at `said`, and before it the hold was `hold_before`: what may have been shown by then counts as reached.

@@ -258,11 +258,11 @@ fn a_partition_that_lags_holds_nobody_back_beyond_patience() {
         let mut log = follows(&[0], Some(patience));
         log.write(0, BEGIN + 10, BEGIN + 20);
         for n in 0..50 {
-            log.write(3, BEGIN + 100 + n, BEGIN + 100 + n);
+            log.write(3, BEGIN + 5_100 + n, BEGIN + 5_100 + n);
         }
         log.sort();
         let mut node = Node::new(LENGTH, fitting(), [0; PARTITIONS]);
-        read_all(&mut node, &log, BEGIN + 120, dice);
+        read_all(&mut node, &log, BEGIN + 5_120, dice);
         let now = BEGIN + 100_000;
         let flooded = (0..ACTIVITY_PARTITIONS).find(|n| node.read()[*n] < log.whole()[*n]);
         assert!(flooded.is_some(), "{}", actor(3));
@@ -273,10 +273,10 @@ fn a_partition_that_lags_holds_nobody_back_beyond_patience() {
             .unwrap()
             .unwrap();
         let horizon = look.visible.horizon.unwrap().millis();
-        // The last taken of the lagging one arrived 120 ms after the beginning; the window is a second.
+        // The last taken of the lagging one arrived 5,120 ms after the beginning; the window is a second.
         assert_eq!(
             horizon,
-            (now - patience).max(BEGIN + 120 - 1_000),
+            (now - patience).max(BEGIN + 5_120 - 1_000),
             "{patience}"
         );
     }

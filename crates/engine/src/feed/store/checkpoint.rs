@@ -93,12 +93,13 @@ impl Store {
         };
         written += self.write_homes(&homes, shown)?;
         written += self.write_others(&others, shown)?;
+        // Before relations: one that is read again and was stored says nothing new, also not how far feeds had been shown before it.
+        let reached = sorted(&memtable.reached);
+        self.write_reached(reached.iter().map(|(id, at)| (&***id, **at)))?;
         self.write_relations(&memtable)?;
         self.write_origins(&memtable)?;
         self.write_actors(&memtable)?;
         self.write_followers(&memtable)?;
-        let reached = sorted(&memtable.reached);
-        self.write_reached(reached.iter().map(|(id, at)| (&***id, **at)))?;
         self.write_last_seen(last_seen(), Rows::OfAwake)?;
         self.write_offsets(reflects)?;
         self.move_to_cache(&memtable);
