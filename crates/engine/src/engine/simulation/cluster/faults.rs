@@ -60,8 +60,22 @@ impl Cluster {
             }
             22..32 => self.warm(member, other),
             32 => self.compact(),
+            33..35 => self.members[member].reads_from = lasts,
+            35..37 => self.members[member].sends_from = lasts,
+            37..40 => self.cut_off_until_its_lease_ends(member),
             _ => {}
         }
+    }
+
+    /// A node is cut off just after all have read a record of it, and what happens next is what happens about the end of its lease.
+    fn cut_off_until_its_lease_ends(&mut self, member: usize) {
+        for other in std::iter::once(member).chain(0..MEMBERS) {
+            self.turn(other);
+        }
+        let now = self.run.now;
+        self.members[member].cut_off_until = now + 6_000;
+        self.lease_ends_at = Some(now + super::member::LEASE.as_millis() as i64);
+        self.counted.cuts += 1;
     }
 
     /// Those begin again whose time it is.
@@ -159,6 +173,8 @@ impl Cluster {
         for of in &mut self.members {
             of.stopped_until = 0;
             of.cut_off_until = 0;
+            of.reads_from = 0;
+            of.sends_from = 0;
             of.shards = shards;
             if of.down_until.is_some_and(|until| until != i64::MAX) {
                 of.down_until = Some(now);

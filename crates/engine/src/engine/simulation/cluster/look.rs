@@ -57,6 +57,19 @@ impl Cluster {
         self.looks.extend(look);
     }
 
+    /// Readers stay at a node that is cut off from the log: it is where something old may be shown.
+    pub(super) fn ask_again(&mut self) {
+        let now = self.run.now;
+        for member in 0..MEMBERS {
+            let of = &self.members[member];
+            if of.runs(now) && of.is_cut_off(now) && self.run.dice.bool() {
+                let reader = self.run.dice.usize(..self.readers.len());
+                let look = self.permit(reader, member);
+                self.looks.extend(look);
+            }
+        }
+    }
+
     /// What was asked for goes on, where its node goes on.
     pub(super) fn go_on_looking(&mut self) {
         for mut look in std::mem::take(&mut self.looks) {

@@ -42,7 +42,8 @@ pub(super) struct Member {
     pub(super) serving: Serving,
     /// The shards whose feeds it was last told to keep.
     pub(super) kept: ShardSet,
-    /// How much of the nodes' log it has read, and where that ended when the process began.
+    /// How much of the nodes' log it has fetched and read, and where that ended when the process began.
+    pub(super) fetched: usize,
     pub(super) read: usize,
     pub(super) began_at: usize,
     /// Records that it sent and that are not in the log.
@@ -64,6 +65,10 @@ pub(super) struct Member {
     pub(super) stopped_until: i64,
     /// It is cut off from the log until then.
     pub(super) cut_off_until: i64,
+    /// It reads nothing of the nodes' log until then, though it fetches.
+    pub(super) reads_from: i64,
+    /// What it says of itself is on its way until then.
+    pub(super) sends_from: i64,
     /// When its clock began, and how many milliseconds it goes on in a thousand.
     clock: (i64, i64),
 }
@@ -77,6 +82,7 @@ impl Member {
             runs: 0,
             serving: Serving::default(),
             kept: ShardSet::default(),
+            fetched: 0,
             read: 0,
             began_at: 0,
             on_the_way: Vec::new(),
@@ -89,6 +95,8 @@ impl Member {
             down_until: None,
             stopped_until: 0,
             cut_off_until: 0,
+            reads_from: 0,
+            sends_from: 0,
             clock,
         }
     }
@@ -101,6 +109,7 @@ impl Member {
         self.cluster = Node::new(settings(name, born, standbys), self.shards);
         self.serving = Serving::default();
         self.kept = ShardSet::default();
+        self.fetched = 0;
         self.read = 0;
         self.began_at = ends_at;
         self.on_the_way.clear();
@@ -109,6 +118,8 @@ impl Member {
         self.in_force.clear();
         self.down_until = None;
         self.stopped_until = 0;
+        self.reads_from = 0;
+        self.sends_from = 0;
     }
 
     /// Its own clock at a moment of the simulation.

@@ -44,6 +44,8 @@ pub(super) struct Cluster {
     /// How far each account was shown without a cursor, and by which node.
     pub(super) horizons: Vec<super::look::Shown>,
     pub(super) begun: i64,
+    /// About when the lease of a node ends that was cut off on purpose.
+    pub(super) lease_ends_at: Option<i64>,
     pub(super) counted: Counted,
 }
 
@@ -65,7 +67,7 @@ impl Cluster {
         let begun = run.now;
         let member = |(number, dice): (usize, &mut Rng)| {
             // Clocks go apart by eight in a hundred at most.
-            let rate = [960, 1_000, 1_040][dice.usize(..3)];
+            let rate = [960, 960, 1_000, 1_040, 1_040][dice.usize(..5)];
             let clock = (begun - dice.i64(0..100_000), rate);
             Member::new(format!("n{number}"), standbys, 2, clock)
         };
@@ -93,6 +95,7 @@ impl Cluster {
             group: has_group.then(|| vec![BTreeSet::new(); MEMBERS]),
             horizons: Vec::new(),
             begun,
+            lease_ends_at: None,
             counted: Counted::default(),
         };
         for member in 0..MEMBERS {
@@ -107,11 +110,7 @@ impl Cluster {
     }
 
     fn step(&mut self) {
-        self.run.now += match self.run.dice.u8(..10) {
-            0..6 => self.run.dice.i64(10..300),
-            6..9 => self.run.dice.i64(300..1_000),
-            _ => self.run.dice.i64(1_000..4_000),
-        };
+        self.pass_time();
         self.befall();
         self.append();
         let mut order: Vec<usize> = (0..MEMBERS).collect();
@@ -119,6 +118,8 @@ impl Cluster {
         for member in order {
             if self.run.dice.u8(..8) != 0 {
                 self.turn(member);
+            } else {
+                self.deliver(member);
             }
             self.run.now += self.run.dice.i64(0..30);
             if self.run.dice.u8(..3) == 0 {
@@ -128,8 +129,30 @@ impl Cluster {
         for _ in 0..self.run.dice.usize(..4) {
             self.ask();
         }
+        self.ask_again();
         self.go_on_looking();
         self.count();
+    }
+
+    fn pass_time(&mut self) {
+        let dice = &mut self.run.dice;
+        if let Some(ends_at) = self.lease_ends_at {
+            // From a little before to a little after, in small steps.
+            let from = ends_at - 220;
+            self.run.now = match self.run.now < from {
+                true => from,
+                false => self.run.now + dice.i64(10..70),
+            };
+            if ends_at + 300 < self.run.now {
+                self.lease_ends_at = None;
+            }
+            return;
+        }
+        self.run.now += match dice.u8(..10) {
+            0..6 => dice.i64(10..300),
+            6..9 => dice.i64(300..1_000),
+            _ => dice.i64(1_000..4_000),
+        };
     }
 
     /// A node does what it does time and again: its engine reads and publishes, it reads the nodes' log, and says what is due.
@@ -142,7 +165,6 @@ impl Cluster {
         self.read_nodes_log(member);
         self.advance(member);
         let clock = self.members[member].clock(now);
-        let is_cut_off = self.members[member].is_cut_off(now);
         self.ask_ends(member);
         let of = &mut self.members[member];
         of.cluster
@@ -155,17 +177,24 @@ impl Cluster {
         }
         of.serving = of.cluster.serving();
         of.on_the_way.extend(beat);
-        // What is sent is in the log at once, or soon.
-        if !is_cut_off && self.run.dice.u8(..6) != 0 {
-            let sent = std::mem::take(&mut self.members[member].on_the_way);
-            self.log_beats(sent);
-        }
+        self.deliver(member);
         self.answer(member);
         let of = &mut self.members[member];
         if of.cluster.barred() == Some(Barred::Superseded) {
             of.down_until = Some(i64::MAX);
         } else if of.cluster.has_left() {
             of.down_until = Some(now + 5_000);
+        }
+    }
+
+    /// What was sent is in the log at once, or soon.
+    fn deliver(&mut self, member: usize) {
+        let of = &mut self.members[member];
+        let now = self.run.now;
+        let is_held_up = of.is_cut_off(now) || now < of.sends_from || !of.runs(now);
+        if !is_held_up && self.run.dice.u8(..6) != 0 {
+            let sent = std::mem::take(&mut of.on_the_way);
+            self.log_beats(sent);
         }
     }
 
@@ -205,7 +234,7 @@ impl Cluster {
         };
         self.run.nodes[member].step(steps, now);
         self.publish(member);
-        if self.run.dice.u8(..12) == 0 {
+        if self.run.dice.u8(..32) == 0 {
             self.run.nodes[member].checkpoint(now);
         }
     }
@@ -226,11 +255,14 @@ impl Cluster {
     fn read_nodes_log(&mut self, member: usize) {
         let now = self.run.now;
         let of = &mut self.members[member];
-        if of.is_cut_off(now) {
+        if !of.is_cut_off(now) {
+            of.fetched = self.nodes_log.len();
+        }
+        if now < of.reads_from {
             return;
         }
         let clock = of.clock(now);
-        let left = self.nodes_log.len() - of.read;
+        let left = of.fetched - of.read;
         let most = match self.run.dice.u8(..5) {
             0 => self.run.dice.usize(..=left),
             _ => left,
@@ -319,7 +351,7 @@ impl Cluster {
         };
         let able: Vec<usize> = (0..MEMBERS).filter(can).collect();
         let dice = &mut self.run.dice;
-        if able.is_empty() || dice.bool() {
+        if able.is_empty() || self.lease_ends_at.is_none() && dice.bool() {
             return;
         }
         let member = able[dice.usize(..able.len())];
