@@ -63,6 +63,7 @@ mod objects;
 mod old_data;
 mod operate;
 mod packaging;
+mod passing_on;
 mod patience;
 mod previews;
 mod prometheus;

@@ -2,6 +2,7 @@
 
 use crate::support;
 use crate::support::DEADLINE;
+use crate::support::instance::Door;
 use crate::support::surface::{ANA, KIM, PUBLIC, SERVICE, Surface, note, token_of, uri};
 use reqwest::Method;
 use reqwest::blocking::Response;
@@ -699,7 +700,15 @@ impl Socket {
         query: &str,
         headers: &[(&str, &str)],
     ) -> Result<Socket, u16> {
-        let base = surface.door().base().replace("http://", "ws://");
+        Socket::open_at(surface.door(), query, headers)
+    }
+
+    pub(crate) fn open_at(
+        door: &Door,
+        query: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Socket, u16> {
+        let base = door.base().replace("http://", "ws://");
         let mut request = format!("{base}/api/v1/streaming{query}")
             .into_client_request()
             .unwrap();

@@ -22,12 +22,23 @@ pub(crate) struct Nodes {
     pub(crate) nodes: Vec<Instance>,
     pub(crate) broker: Broker,
     more: String,
+    /// What asks them as the backend, if they want a token.
+    token: Option<String>,
     dir: TempDir,
 }
 
 impl Nodes {
     /// Starts so many nodes with `more` in the `[cluster]` of each; returns when each is ready.
     pub(crate) fn start(count: usize, more: &str) -> Nodes {
+        Nodes::start_for(count, more, None)
+    }
+
+    /// The same, of nodes that want this service token.
+    pub(crate) fn start_as(count: usize, more: &str, token: &str) -> Nodes {
+        Nodes::start_for(count, more, Some(token.to_owned()))
+    }
+
+    fn start_for(count: usize, more: &str, token: Option<String>) -> Nodes {
         let dir = TempDir::new().expect("a folder");
         let broker_dir = dir.path().join("broker");
         std::fs::create_dir(&broker_dir).expect("a folder");
@@ -39,6 +50,7 @@ impl Nodes {
             nodes: Vec::new(),
             broker,
             more: more.to_owned(),
+            token,
             dir,
         };
         for _ in 0..count {
@@ -54,7 +66,11 @@ impl Nodes {
         let dir = self.dir_of(&name);
         std::fs::create_dir_all(&dir).expect("a folder");
         let config = self.config(&name);
-        self.nodes.push(Instance::start(&dir, &config));
+        let mut node = Instance::start(&dir, &config);
+        if let Some(token) = &self.token {
+            node.door = node.door.with_token(token);
+        }
+        self.nodes.push(node);
     }
 
     /// The door of a node.

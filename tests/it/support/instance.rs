@@ -37,6 +37,8 @@ pub(crate) struct Around {
 #[derive(Clone)]
 pub(crate) struct Door {
     base: String,
+    /// Sent with every request, if there is one.
+    token: Option<String>,
     client: Client,
 }
 
@@ -285,7 +287,16 @@ impl Door {
         let client = Client::builder().timeout(Duration::from_secs(60)).build();
         Door {
             base: base.to_owned(),
+            token: None,
             client: client.expect("an HTTP client"),
+        }
+    }
+
+    /// The same door, with a token.
+    pub(crate) fn with_token(&self, token: &str) -> Door {
+        Door {
+            token: Some(token.to_owned()),
+            ..self.clone()
         }
     }
 
@@ -300,7 +311,11 @@ impl Door {
         method: reqwest::Method,
         path: &str,
     ) -> reqwest::blocking::RequestBuilder {
-        self.client.request(method, format!("{}{path}", self.base))
+        let request = self.client.request(method, format!("{}{path}", self.base));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
     }
 
     /// GET.
