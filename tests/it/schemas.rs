@@ -2,6 +2,7 @@
 
 use crate::clients::clients;
 use crate::support;
+use crate::support::broker::Broker;
 use crate::support::service::Service;
 use crate::support::surface::{SERVICE, Surface};
 use jsonschema::Validator;
@@ -21,6 +22,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::time::Duration;
+use tempfile::TempDir;
 
 const WRITE: &str = "SLACKWATER_WRITE_SCHEMAS";
 
@@ -583,6 +585,10 @@ fn every_answer_is_as_described() {
         let answer = checked.post(&open, "/v1/relationships", "application/json", body, 202);
         assert_eq!(answer, json!({"accepted":1,"rejected":[]}), "{line}");
     }
+    let alone = checked.get(&open, ("get", "/v1/nodes"), "", 200);
+    assert_eq!(alone, json!({"node": null, "shards": 0, "nodes": []}));
+    let awake = ("get", "/v1/nodes/awake");
+    checked.get(&open, awake, "/v1/nodes/awake?shards=8&of=0", 404);
     let both = format!("{}\n\n{{}}\n", RELATIONS[0]);
     let answer = checked.post(
         &open,
@@ -867,6 +873,7 @@ fn every_answer_is_as_described() {
     assert!(closed.stop().success(), "{}", closed.log());
 
     tokens_and_streams(&mut checked, &document);
+    a_node_among_others(&mut checked);
 
     let missing: Vec<&String> = checked
         .unseen
@@ -877,6 +884,31 @@ fn every_answer_is_as_described() {
         .filter(|answer| !answer.ends_with(" 408"))
         .collect();
     assert!(missing.is_empty(), "described, but never seen: {missing:?}");
+}
+
+/// What only a node of a cluster answers.
+fn a_node_among_others(checked: &mut Checked) {
+    let dir = TempDir::new().unwrap();
+    let broker = Broker::start(dir.path());
+    broker.create_topics(1, 8);
+    let compacted = [("cleanup.policy", "compact"), ("segment.ms", "600000")];
+    broker.create_topic("slackwater.nodes", 1, &compacted);
+    let service = Service::start(&format!(
+        "[log]\nkind = \"kafka\"\n[kafka]\nbrokers = [\"{}\"]\n[cluster]\nnode = \"a\"\nsecret = \"0123456789abcdef\"\nassignment = \
+         \"rendezvous\"",
+        broker.address()
+    ));
+    service.wait_ready();
+    let nodes = checked.get(&service, ("get", "/v1/nodes"), "", 200);
+    assert_eq!((&nodes["node"], &nodes["shards"]), (&json!("a"), &json!(8)));
+    let awake = ("get", "/v1/nodes/awake");
+    checked.get(
+        &service,
+        awake,
+        "/v1/nodes/awake?shards=8&of=0,5&from=0",
+        200,
+    );
+    checked.get(&service, awake, "/v1/nodes/awake?shards=8&of=all", 400);
 }
 
 /// What only callers with a token that is not for this meet, and those who ask too often; and streams.
