@@ -53,7 +53,14 @@ impl Cluster {
             13 if self.members[NODES].is_down() => self.begin(NODES, "late"),
             // It learns that the topic has twice as many partitions.
             14 | 15 => self.members[member].shards = 4,
-            16..19 => self.regroup(true),
+            16..19 => {
+                self.regroup(true);
+                // One hears of what follows late; what another says of itself is late, while it still reads what it said before.
+                let dice = &mut self.run.dice;
+                self.members[other].reads_from = now + dice.i64(0..3_000);
+                self.members[member].reads_from = now + dice.i64(0..800);
+                self.members[member].sends_from = now + dice.i64(0..3_000);
+            }
             19..22 => {
                 let account = self.run.dice.usize(..ACCOUNTS.len());
                 self.run.nodes[member].drop_feeds(account);

@@ -1,5 +1,6 @@
 //! Requests for feeds: passed on by any node, looked at under a permit, and shown if that is still good afterwards.
 
+use super::member::Member;
 use super::run::{Cluster, MEMBERS};
 use crate::engine::simulation::check::is_shown;
 use crate::engine::simulation::log::{ACCOUNTS, FeedKind, MOVING, PARTITIONS};
@@ -9,7 +10,7 @@ use crate::record::{Position, Topic};
 use crate::view::pending_relations::Consistency;
 use slackwater_cluster::node::Route;
 use slackwater_cluster::serving::{Permit, Role};
-use slackwater_cluster::shard::AccountHash;
+use slackwater_cluster::shard::{AccountHash, ShardSet};
 use slackwater_fediverse::event::{Event, RelationChoice};
 use slackwater_order::time::Time;
 use std::collections::BTreeSet;
@@ -66,6 +67,37 @@ impl Cluster {
                 let reader = self.run.dice.usize(..self.readers.len());
                 let look = self.permit(reader, member);
                 self.looks.extend(look);
+            }
+        }
+    }
+
+    /// A node has come to serve some shard: at once another appends a relation, and answers it if it may, and readers ask the first,
+    /// which has read nothing since.
+    pub(super) fn race(&mut self, member: usize, before: &ShardSet) {
+        let now = self.run.now;
+        let other = self.run.dice.usize(..MEMBERS);
+        let serves = &self.members[member].serving.serves;
+        let able = |of: &Member| of.runs(now) && !of.is_cut_off(now);
+        if serves.of.is_subset(&before.of) || other == member || !able(&self.members[other]) {
+            return;
+        }
+        for _ in 0..3 {
+            self.append_at(other);
+        }
+        // It may answer before it reads of the claim, or after it has read its own record.
+        self.read(other);
+        self.advance(other);
+        self.answer(other);
+        for _ in 0..self.run.dice.usize(..4) {
+            self.run.now += 60;
+            self.turn(other);
+        }
+        for reader in 0..self.readers.len() {
+            if let Some(mut look) = self.permit(reader, member) {
+                look.seen = self.see(reader, member);
+                if look.seen.is_some() {
+                    self.show(look);
+                }
             }
         }
     }

@@ -117,7 +117,9 @@ impl Cluster {
         self.run.dice.shuffle(&mut order);
         for member in order {
             if self.run.dice.u8(..8) != 0 {
+                let before = self.members[member].serving.serves.clone();
                 self.turn(member);
+                self.race(member, &before);
             } else {
                 self.deliver(member);
             }
@@ -204,7 +206,7 @@ impl Cluster {
     }
 
     /// Its engine reads some of what is in the log, and does some of what that calls for.
-    fn read(&mut self, member: usize) {
+    pub(super) fn read(&mut self, member: usize) {
         let now = Time::from_millis(self.run.now);
         let ends = self.run.log.ends(self.run.now);
         if self.members[member].is_cut_off(self.run.now) {
@@ -280,7 +282,7 @@ impl Cluster {
     }
 
     /// Tells how far its relations are in force. That never goes back.
-    fn advance(&mut self, member: usize) {
+    pub(super) fn advance(&mut self, member: usize) {
         let ends = |positions: Vec<Position>| -> Ends {
             let next = positions.iter();
             next.map(|next| (next.partition as u32, next.offset))
@@ -323,7 +325,7 @@ impl Cluster {
     }
 
     /// Answers for relations that are in force wherever that matters.
-    fn answer(&mut self, member: usize) {
+    pub(super) fn answer(&mut self, member: usize) {
         let now = self.run.now;
         let is_amid = (0..MEMBERS).any(|other| {
             let of = &self.members[other];
@@ -355,6 +357,12 @@ impl Cluster {
             return;
         }
         let member = able[dice.usize(..able.len())];
+        self.append_at(member);
+    }
+
+    /// The same by this node.
+    pub(super) fn append_at(&mut self, member: usize) {
+        let (now, dice) = (self.run.now, &mut self.run.dice);
         let account = dice.usize(..ACCOUNTS.len());
         let author = dice.usize(..AUTHORS);
         let relation = |relation, holds| Event::Relate {
