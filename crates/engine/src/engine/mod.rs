@@ -454,7 +454,9 @@ impl Engine {
             self.view.horizons.forget(account);
         }
         if let Some(number) = effect.account {
-            if effect.purge {
+            // What is left of it may have put it to sleep at once, if it is not kept.
+            let sleeps = self.graph.read().is_inactive(number);
+            if effect.purge && !sleeps {
                 self.view.last_access.forget(number);
             } else if self.catch_up.is_done() {
                 self.view.last_access.note(number);
