@@ -2,7 +2,7 @@
 // be: errors of the console and of scripts, and requests to elsewhere.
 //
 //     node desk.mjs URL TOKEN open | overview | origins | windows | token | origin | feeds | patience | accounts | letters | settings |
-//         nodes | alone | demo | narrow | gone
+//         nodes | unwell | alone | demo | narrow | gone
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -359,6 +359,22 @@ const CASES = {
     say({ after: await text(".waits") });
     say({ left: await shown() });
     say({ dead: await faults() });
+  },
+
+  /** Node b has other settings, and c is not reached where it says: each with its words, in the light and in the dark. */
+  async unwell() {
+    await enter("/#/nodes");
+    const badges = (name) => texts(`[data-node="${name}"] .badge`);
+    await until('[data-node="b"] .badges', "other settings");
+    say({ differs: [await badges("b"), await texts('[data-node="b"] li')] });
+    await until('[data-node="c"] .badges', "cannot be reached");
+    say({ away: [await badges("c"), await texts('[data-node="c"] li')] });
+    say({ well: await texts('[data-node="a"] li') });
+    for (const scheme of ["light", "dark"]) {
+      await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+      await until('[data-node="c"] .badges', "cannot be reached");
+      say({ [scheme]: await faults() });
+    }
   },
 
   /** A service that is no node of several. */

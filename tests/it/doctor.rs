@@ -378,7 +378,7 @@ fn servers_behind_the_service_are_asked_whether_they_answer() {
 }
 
 /// What a node of this name is configured with, beside a broker; `more` belongs to `[cluster]`.
-fn node_at(broker: &Broker, name: &str, more: &str) -> String {
+pub(crate) fn node_at(broker: &Broker, name: &str, more: &str) -> String {
     let secret = "secret = \"a secret of these tests\"";
     let cluster = format!(
         "[cluster]\nnode = \"{name}\"\n{secret}\nassignment = \"rendezvous\"\n{more}\n[http]"

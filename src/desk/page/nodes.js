@@ -129,7 +129,8 @@ function newRow(name) {
       const drawing = JSON.stringify([node.live, node.shards, has]);
       if (drawing !== drawn) fill(strip, node.live && picture(node, has));
       drawn = drawing;
-      const by = nodes.nodes.filter((other) => other.live && other.cannot_reach.includes(node.node)).map((other) => other.node);
+      const says = (other) => other.live && other.node !== nodes.node && other.cannot_reach.includes(node.node);
+      const by = nodes.nodes.filter(says).map((other) => other.node);
       const faults = [
         !node.agrees && "Its settings decide feeds otherwise than those of the node that has run longest: it serves nothing.",
         node.away && node.live && "The node that was asked could not connect to it lately.",

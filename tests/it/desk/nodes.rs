@@ -1,9 +1,18 @@
 //! The view of several nodes, before real nodes.
 
 use super::Browser;
+use crate::doctor::node_at;
 use crate::support::cluster::Nodes;
+use crate::support::instance::Instance;
+use crate::support::nginx::free_port;
 use crate::support::service::Service;
 use serde_json::{Value, json};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// How long the one who asks for accounts pauses.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// A failure means that an operator does not see that a node is gone, or sees shards where they are not.
 #[test]
@@ -50,6 +59,55 @@ fn nodes_are_shown_with_their_shards_and_one_that_dies_is_gone() {
     assert_eq!(left[2][2], "", "it has nothing any more");
     assert_eq!(client.said("dead"), json!([]));
     client.ends_clean();
+}
+
+/// A failure means that an operator looks at nodes and does not see what is wrong with them.
+#[test]
+fn what_is_wrong_between_nodes_stands_beside_them() {
+    let nodes = Nodes::start(1, "");
+    let dir = TempDir::new().unwrap();
+    let start = |name: &str, config: String| {
+        let dir = dir.path().join(name);
+        std::fs::create_dir(&dir).unwrap();
+        Instance::start(&dir, &config)
+    };
+    let differs = node_at(&nodes.broker, "b", "").replace("[feed]\n", "[feed]\nlength = 7\n");
+    let nowhere = format!("advertise = \"http://127.0.0.1:{}\"", free_port());
+    let _b = start("b", differs);
+    let c = start("c", node_at(&nodes.broker, "c", &nowhere));
+    c.wait_until_ready();
+    let (end, is_over) = channel::<()>();
+    std::thread::scope(|scope| {
+        // Whoever asks for accounts of a node that is not reached has it noticed.
+        let nodes = &nodes;
+        scope.spawn(move || {
+            while is_over.recv_timeout(PAUSE) == Err(RecvTimeoutError::Timeout) {
+                for account in 0..16 {
+                    let home = format!("/v1/accounts/{account}/feeds/home");
+                    nodes.door(0).get(&home);
+                }
+            }
+        });
+        let _end: Sender<()> = end;
+        let client = Browser::start(nodes.door(0).base(), "", "unwell");
+        let differs = json!([
+            ["lives", "other settings"],
+            [
+                "Its settings decide feeds otherwise than those of the node that has run longest: it serves nothing."
+            ]
+        ]);
+        assert_eq!(client.said("differs"), differs);
+        let away = json!([
+            ["lives", "cannot be reached"],
+            ["The node that was asked could not connect to it lately."]
+        ]);
+        assert_eq!(client.said("away"), away);
+        assert_eq!(client.said("well"), json!([]));
+        for scheme in ["light", "dark"] {
+            assert_eq!(client.said(scheme), json!([]), "{scheme}");
+        }
+        client.ends_clean();
+    });
 }
 
 #[test]
