@@ -1,4 +1,5 @@
-//! A standby keeps the feeds of accounts that are awake at their node: it asks that node which they are, once a second.
+//! Feeds of accounts that are awake at other nodes, kept here too. A standby asks the node of a shard which they are, once a second. A
+//! node that has got a shard asks once those that have had it.
 
 use super::Cluster;
 use crate::api::awake::{Awake, PATH};
@@ -19,7 +20,7 @@ const WALK_EVERY: Duration = Duration::from_secs(30 * 60);
 /// Keeps warm what this node stands by for, until `stop`.
 pub async fn keep_warm(cluster: Cluster, view: View, stop: CancellationToken) {
     let queries = NodeQueries::new(cluster.secret_of_nodes());
-    let mut sources: BTreeMap<String, Source> = BTreeMap::new();
+    let mut sources: BTreeMap<(String, Purpose), Source> = BTreeMap::new();
     let mut ticks = interval(ASK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -27,16 +28,17 @@ pub async fn keep_warm(cluster: Cluster, view: View, stop: CancellationToken) {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        let wanted = cluster.stands_by();
-        sources.retain(|node, source| {
+        let wanted = cluster.sources();
+        sources.retain(|from, source| {
             wanted
-                .get(node)
+                .get(from)
                 .is_some_and(|(_, shards)| *shards == source.shards)
         });
-        for (node, (server, shards)) in wanted {
+        for (from, (server, shards)) in wanted {
+            let purpose = from.1;
             let source = sources
-                .entry(node)
-                .or_insert_with(|| Source::new(server, shards));
+                .entry(from)
+                .or_insert_with(|| Source::new(server, shards, purpose));
             if let Err(error) = source.go_on(&queries, &view).await {
                 tracing::debug!(node = &*source.server.node, %error, "node {} does not say which accounts are awake: {error}", source.server.node);
             }
@@ -44,11 +46,21 @@ pub async fn keep_warm(cluster: Cluster, view: View, stop: CancellationToken) {
     }
 }
 
-/// A node that serves shards which this one stands by for.
+/// Why another node is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Purpose {
+    /// It serves what this one stands by for: it is asked again and again.
+    StandBy,
+    /// It has had what this one serves: it is asked once. Were it asked again, two nodes would keep awake for ever whom nobody reads.
+    TakeOver,
+}
+
+/// A node that has shards which this one has too.
 struct Source {
     server: Server,
     /// How many shards there are, and which.
     shards: (u32, BTreeSet<u32>),
+    purpose: Purpose,
     run: Option<String>,
     next: Next,
     walked: Instant,
@@ -62,13 +74,16 @@ enum Next {
     Page(usize, Option<u64>),
     /// What was awakened since.
     Since(u64),
+    /// Nothing.
+    Nothing,
 }
 
 impl Source {
-    fn new(server: Server, shards: (u32, BTreeSet<u32>)) -> Source {
+    fn new(server: Server, shards: (u32, BTreeSet<u32>), purpose: Purpose) -> Source {
         Source {
             server,
             shards,
+            purpose,
             run: None,
             next: Next::Page(0, None),
             walked: Instant::now(),
@@ -91,7 +106,10 @@ impl Source {
                 }
                 self.waiting.clear();
             }
-            let body = queries.get(&self.server, &self.target()).await?;
+            let Some(target) = self.target() else {
+                return Ok(());
+            };
+            let body = queries.get(&self.server, &target).await?;
             let answer: Awake = serde_json::from_slice(&body)?;
             if self.is_done_with(answer) {
                 return Ok(());
@@ -114,9 +132,10 @@ impl Source {
             Next::Page(_, since) => {
                 // What is awakened while the walk goes on is asked for after it.
                 let since = since.unwrap_or(answer.since);
-                self.next = match answer.from {
-                    Some(from) => Next::Page(from, Some(since)),
-                    None => Next::Since(since),
+                self.next = match (answer.from, self.purpose) {
+                    (Some(from), _) => Next::Page(from, Some(since)),
+                    (None, Purpose::StandBy) => Next::Since(since),
+                    (None, Purpose::TakeOver) => Next::Nothing,
                 };
                 self.walked = Instant::now();
                 false
@@ -129,48 +148,56 @@ impl Source {
                 self.next = Next::Since(answer.since);
                 is_empty
             }
+            Next::Nothing => true,
         }
     }
 
-    fn target(&self) -> String {
+    /// The target of the next request; none if nothing is to be asked for.
+    fn target(&self) -> Option<String> {
         let (shards, of) = &self.shards;
         let of: Vec<String> = of.iter().map(u32::to_string).collect();
         let of = of.join(",");
         let run = self.run.as_deref().unwrap_or_default();
+        let of = format!("{PATH}?shards={shards}&of={of}");
         match self.next {
-            Next::Page(from, _) => format!("{PATH}?shards={shards}&of={of}&from={from}"),
-            Next::Since(since) => format!("{PATH}?shards={shards}&of={of}&since={since}&run={run}"),
+            Next::Page(from, _) => Some(format!("{of}&from={from}")),
+            Next::Since(since) => Some(format!("{of}&since={since}&run={run}")),
+            Next::Nothing => None,
         }
     }
 }
 
-/// By the name of a node: the node, how many shards there are, and which of them it serves and this one stands by for.
-type StandsBy = BTreeMap<String, (Server, (u32, BTreeSet<u32>))>;
+/// By the name of a node, and why it is asked: the node, how many shards there are, and which of them it is asked about.
+type Sources = BTreeMap<(String, Purpose), (Server, (u32, BTreeSet<u32>))>;
 
 impl Cluster {
-    fn stands_by(&self) -> StandsBy {
+    fn sources(&self) -> Sources {
         let node = self.0.node.lock();
         let proved = node.proved().unwrap_or_default();
         let holdings = node.holdings();
-        let standby: BTreeSet<u32> = holdings
-            .iter()
-            .filter(|(_, held)| held.role == Role::StandsBy)
-            .map(|(shard, _)| shard)
-            .collect();
+        let held_as = |role: Role| -> BTreeSet<u32> {
+            let held = holdings.iter().filter(|(_, held)| held.role == role);
+            held.map(|(shard, _)| shard).collect()
+        };
+        let (serves, standby) = (held_as(Role::Serves), held_as(Role::StandsBy));
         let shards = holdings.shards();
-        let others = node
-            .standing()
-            .heard(proved)
-            .filter(|beat| beat.node != node.settings().node && beat.shards == shards);
-        let source = |beat: &slackwater_cluster::beat::Beat| {
-            let of: BTreeSet<u32> = beat.serves.intersection(&standby).copied().collect();
-            let server = Server {
+        let mut sources = Sources::new();
+        let others = node.standing().heard(proved);
+        let others = others.filter(|beat| beat.node != node.settings().node);
+        for beat in others.filter(|beat| beat.shards == shards) {
+            let server = || Server {
                 node: beat.node.as_str().into(),
                 address: beat.address.as_str().into(),
             };
-            (!of.is_empty()).then(|| (beat.node.clone(), (server, (shards, of))))
-        };
-        others.filter_map(source).collect()
+            let served = &beat.serves & &standby;
+            let had = &(&beat.serves | &beat.standby) & &serves;
+            for (purpose, of) in [(Purpose::StandBy, served), (Purpose::TakeOver, had)] {
+                if !of.is_empty() {
+                    sources.insert((beat.node.clone(), purpose), (server(), (shards, of)));
+                }
+            }
+        }
+        sources
     }
 }
 
@@ -195,19 +222,31 @@ mod tests {
             node: "a".into(),
             address: "http://a.example".into(),
         };
-        let mut source = Source::new(server, (8, [0, 5].into()));
-        assert_eq!(source.target(), "/v1/nodes/awake?shards=8&of=0,5&from=0");
+        let mut source = Source::new(server, (8, [0, 5].into()), Purpose::StandBy);
+        let target = |source: &Source| source.target().unwrap();
+        assert_eq!(target(&source), "/v1/nodes/awake?shards=8&of=0,5&from=0");
         assert!(!source.is_done_with(answer("x", Some(4_096), 7, false)));
-        assert_eq!(source.target(), "/v1/nodes/awake?shards=8&of=0,5&from=4096");
+        assert_eq!(target(&source), "/v1/nodes/awake?shards=8&of=0,5&from=4096");
         assert!(!source.is_done_with(answer("x", None, 9, false)));
         let since = "/v1/nodes/awake?shards=8&of=0,5&since=7&run=x";
-        assert_eq!(source.target(), since);
+        assert_eq!(target(&source), since);
         assert!(source.is_done_with(answer("x", None, 12, false)));
-        assert!(source.target().contains("since=12"));
+        assert!(target(&source).contains("since=12"));
         assert!(
             !source.is_done_with(answer("y", None, 3, false)),
             "another process"
         );
-        assert!(source.target().contains("from=0"));
+        assert!(target(&source).contains("from=0"));
+    }
+
+    #[test]
+    fn who_has_had_a_shard_is_asked_once() {
+        let server = Server {
+            node: "a".into(),
+            address: "http://a.example".into(),
+        };
+        let mut source = Source::new(server, (8, [0].into()), Purpose::TakeOver);
+        assert!(!source.is_done_with(answer("x", None, 7, false)));
+        assert_eq!(source.target(), None);
     }
 }
