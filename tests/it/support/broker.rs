@@ -176,7 +176,74 @@ impl Broker {
 
 impl Drop for Broker {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let said = std::fs::read_to_string(self.dir.join("broker.log")).unwrap_or_default();
+            let last: Vec<&str> = said.lines().rev().take(15).collect();
+            for line in last.iter().rev() {
+                eprintln!("the broker: {line}");
+            }
+        }
         self.kill9();
+    }
+}
+
+/// A way to a broker that can be stopped, so that whoever uses it is cut off from the broker and from nothing else. Killed, by its
+/// process id, when dropped.
+pub(crate) struct Proxy {
+    port: u16,
+    process: Child,
+}
+
+impl Proxy {
+    /// Starts one on a port that the system chooses; returns when the broker answers through it.
+    pub(crate) fn start(broker: &Broker) -> Proxy {
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        let port = free.expect("a free port").port();
+        let url = format!("tcp://127.0.0.1:{port}");
+        let origin = format!("tcp://{}", broker.address());
+        let log = File::create(broker.dir.join(format!("proxy-{port}.log"))).expect("its log file");
+        let process = Command::new(binary())
+            .arg("proxy")
+            .args(["--listener-url", &url, "--advertised-listener-url", &url])
+            .args(["--origin-url", &origin])
+            .current_dir(&broker.dir)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("its log file"))
+            .stderr(log)
+            .spawn()
+            .expect("starting the proxy");
+        let proxy = Proxy { port, process };
+        let mut client = broker.client();
+        client.set("bootstrap.servers", proxy.address());
+        let consumer: BaseConsumer = client.create().expect("a client");
+        wait_for("an answer through the proxy", || {
+            let answer = consumer.fetch_metadata(None, Duration::from_millis(500));
+            answer.ok().map(drop)
+        });
+        proxy
+    }
+
+    /// `host:port`.
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Lets nothing through any more, and closes nothing.
+    pub(crate) fn stop(&self) {
+        super::signal(self.process.id(), "STOP");
+    }
+
+    /// Lets everything through again.
+    pub(crate) fn go_on(&self) {
+        super::signal(self.process.id(), "CONT");
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 

@@ -48,6 +48,7 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) kind: String,
     pub(crate) link: Option<String>,
+    pub(crate) retry_after: Option<String>,
     pub(crate) text: String,
 }
 
@@ -324,6 +325,12 @@ impl Door {
         Answer::of(answer.expect("an answer")).expect("all of an answer")
     }
 
+    /// GET; an error if there is no answer within so long, as when the service has been killed.
+    pub(crate) fn try_get(&self, path: &str, within: Duration) -> reqwest::Result<Answer> {
+        let request = self.request(reqwest::Method::GET, path);
+        Answer::of(request.timeout(within).send()?)
+    }
+
     /// POST; an error if there is no answer, as when the service has been killed.
     pub(crate) fn try_post(
         &self,
@@ -416,6 +423,7 @@ impl Answer {
             status: response.status().as_u16(),
             kind: header("content-type").unwrap_or_default(),
             link: header("link"),
+            retry_after: header("retry-after"),
             text: response.text()?,
         })
     }
@@ -426,7 +434,7 @@ impl Answer {
     }
 
     /// The path of the next page.
-    fn next(&self) -> Option<String> {
+    pub(crate) fn next(&self) -> Option<String> {
         let link = self.link.as_deref()?;
         let (target, _) = link
             .split(", ")

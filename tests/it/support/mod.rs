@@ -12,6 +12,7 @@ pub(crate) mod nginx;
 pub(crate) mod postgres;
 pub(crate) mod prometheus;
 pub(crate) mod replica;
+pub(crate) mod roaming;
 pub(crate) mod service;
 pub(crate) mod surface;
 pub(crate) mod upstream;
@@ -27,6 +28,23 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 /// Whether measurements are made over enough to mean something; else they run small, so that they cannot rot.
 pub(crate) fn measures() -> bool {
     std::env::var_os("SLACKWATER_MEASURE").is_some()
+}
+
+/// So many times as this variable of the environment says, which a run that is to be sure sets; else so many.
+pub(crate) fn times(variable: &str, usual: usize) -> usize {
+    let set = std::env::var(variable).ok();
+    set.map_or(usual, |set| {
+        set.parse()
+            .unwrap_or_else(|_| panic!("{variable} is no number: {set}"))
+    })
+}
+
+/// Sends a process a signal.
+pub(crate) fn signal(process: u32, signal: &str) {
+    let sent = std::process::Command::new("kill")
+        .args(["-s", signal, &process.to_string()])
+        .status();
+    assert!(sent.expect("kill").success(), "{signal} to {process}");
 }
 
 /// Looks until there is an answer, and fails the test with `what` if there never is.

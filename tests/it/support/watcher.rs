@@ -9,6 +9,7 @@ use std::net::TcpStream;
 use std::sync::LazyLock;
 use std::time::Duration;
 use tungstenite::client::IntoClientRequest;
+use tungstenite::error::UrlError;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::stream::MaybeTlsStream;
 use tungstenite::{Error, Message, WebSocket, connect};
@@ -39,7 +40,7 @@ pub(crate) enum Came {
 /// A copy of a feed, kept by what a stream tells.
 pub(crate) struct Watcher {
     path: String,
-    stream: Option<Stream>,
+    pub(crate) stream: Option<Stream>,
     entries: BTreeMap<u64, Value>,
     pub(crate) cursor: String,
     /// Every change told, in the order told.
@@ -47,7 +48,7 @@ pub(crate) struct Watcher {
 }
 
 impl Stream {
-    /// Opens a stream; the status, if it is refused.
+    /// Opens a stream; the status if it is refused, 0 if nobody is there.
     pub(crate) fn open(door: &Door, path: &str, headers: &[(&str, &str)]) -> Result<Stream, u16> {
         let url = format!("{}{path}", door.base().replace("http://", "ws://"));
         let mut request = url.into_client_request().expect("a URL");
@@ -65,6 +66,7 @@ impl Stream {
                 Ok(stream)
             }
             Err(Error::Http(answer)) => Err(answer.status().as_u16()),
+            Err(Error::Io(_) | Error::Url(UrlError::UnableToConnect(_))) => Err(0),
             Err(error) => panic!("opening {path}: {error}"),
         }
     }
@@ -77,6 +79,12 @@ impl Stream {
 
     /// The next thing that comes, pings and pongs aside.
     pub(crate) fn next(&mut self) -> Came {
+        let next = self.next_in_time();
+        next.unwrap_or_else(|| panic!("waited in vain for a message"))
+    }
+
+    /// The same; none if nothing comes for as long as it waits at most.
+    pub(crate) fn next_in_time(&mut self) -> Option<Came> {
         loop {
             match self.socket.read() {
                 Ok(Message::Text(text)) => {
@@ -84,17 +92,17 @@ impl Stream {
                     if let Err(error) = self.schema.validate(&text) {
                         panic!("{error}: {text}");
                     }
-                    return Came::Text(text);
+                    return Some(Came::Text(text));
                 }
                 Ok(Message::Close(frame)) => {
                     let code = frame.map_or(CloseCode::Status, |frame| frame.code);
-                    return Came::Closed(code.into());
+                    return Some(Came::Closed(code.into()));
                 }
                 Ok(_) => {}
                 Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                    panic!("waited in vain for a message")
+                    return None;
                 }
-                Err(_) => return Came::Gone,
+                Err(_) => return Some(Came::Gone),
             }
         }
     }

@@ -1,0 +1,236 @@
+//! Readers who ask or watch all the time, each through any node that it reaches, while nodes come and go.
+
+use super::load::Load;
+use crate::support::cluster::{Nodes, name_of, served_by};
+use crate::support::instance::Door;
+use crate::support::roaming::{Asked, Roaming, Tally};
+use crate::support::wait_for;
+use fastrand::Rng;
+use parking_lot::{Condvar, Mutex};
+use slackwater::clock;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+/// How long a reader rests between two questions, unless a node was killed.
+const REST: Duration = Duration::from_millis(200);
+/// And before it asks again what was not answered.
+const AGAIN: Duration = Duration::from_millis(20);
+
+/// The readers, and what they know of the nodes. Every third watches a stream; the others ask for changes.
+pub(super) struct Crowd {
+    readers: Vec<Roaming>,
+    news: Mutex<News>,
+    told: Condvar,
+}
+
+/// What readers are told, and tell.
+#[derive(Default)]
+struct News {
+    /// Where nodes answer, as a load balancer would know.
+    doors: Vec<Door>,
+    has_ended: bool,
+    /// When the last node was killed.
+    killed: Option<Instant>,
+    /// The accounts whose node that was, as long as their reader has had no answer to what it asked since.
+    waiting: BTreeSet<String>,
+    /// How long each was without one.
+    resumed: Vec<Duration>,
+}
+
+/// How long readers were without an answer, and what they were answered in all.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) resumed: Vec<Duration>,
+    pub(super) asking: Tally,
+    pub(super) watching: Tally,
+}
+
+impl Crowd {
+    /// Readers of these accounts, each of whom has read its feed.
+    pub(super) fn of(accounts: &[String], nodes: &Nodes) -> Crowd {
+        let door = nodes.door(0);
+        let mut readers: Vec<Roaming> = accounts.iter().map(|it| Roaming::of(it)).collect();
+        for reader in &mut readers {
+            reader.catch_up(door);
+            reader.catch_up(door);
+            reader.tally = Tally::default();
+        }
+        Crowd {
+            readers,
+            news: Mutex::new(News {
+                doors: nodes.doors(),
+                ..News::default()
+            }),
+            told: Condvar::new(),
+        }
+    }
+
+    /// Has all readers read while something is done with the nodes.
+    pub(super) fn read_while(&mut self, then: impl FnOnce(&Gone<'_>)) {
+        let readers = std::mem::take(&mut self.readers);
+        let accounts: Vec<String> = readers.iter().map(|it| it.account.clone()).collect();
+        self.news.lock().has_ended = false;
+        let shared = &*self;
+        self.readers = std::thread::scope(|scope| {
+            let threads: Vec<_> = readers
+                .into_iter()
+                .enumerate()
+                .map(|(n, reader)| scope.spawn(move || shared.read(reader, n)))
+                .collect();
+            let gone = Gone {
+                crowd: shared,
+                accounts,
+            };
+            then(&gone);
+            drop(gone);
+            let joined = threads.into_iter().map(|thread| thread.join().unwrap());
+            joined.collect()
+        });
+    }
+
+    /// Fails unless every reader's copy is what each node gives afresh, and what the fediverse says it must be.
+    pub(super) fn check(&mut self, nodes: &Nodes, load: &Load) -> Report {
+        let mut report = Report {
+            resumed: std::mem::take(&mut self.news.lock().resumed),
+            asking: Tally::default(),
+            watching: Tally::default(),
+        };
+        for (n, reader) in self.readers.iter_mut().enumerate() {
+            match watches(n) {
+                true => report.watching += reader.tally,
+                false => report.asking += reader.tally,
+            }
+            for (at, door) in nodes.doors().iter().enumerate() {
+                reader.catch_up(door);
+                let fresh = door.home(&reader.account);
+                assert_eq!(reader.entries(), fresh, "{} through {at}", reader.account);
+                load.fediverse.check(&reader.account, &fresh);
+            }
+        }
+        report
+    }
+
+    fn read(&self, mut reader: Roaming, n: usize) -> Roaming {
+        let mut rng = Rng::with_seed(n as u64);
+        let mut at = n;
+        loop {
+            let door = {
+                let news = self.news.lock();
+                if news.has_ended {
+                    reader.hang_up();
+                    return reader;
+                }
+                news.doors[at % news.doors.len()].clone()
+            };
+            let asked = clock::stopwatch();
+            let is_good = match watches(n) {
+                true => reader.watch(&door),
+                false => match reader.ask(&door) {
+                    Asked::Good | Asked::More => Some(true),
+                    Asked::Again => None,
+                },
+            };
+            match is_good {
+                Some(true) => self.answered(&reader.account, asked),
+                Some(false) => {}
+                None => {
+                    at += 1;
+                    self.rest(AGAIN);
+                    continue;
+                }
+            }
+            if !watches(n) {
+                at = rng.usize(..6);
+                self.rest(REST);
+            }
+        }
+    }
+
+    fn answered(&self, account: &str, asked: Instant) {
+        let mut news = self.news.lock();
+        if let Some(killed) = news.killed
+            && killed <= asked
+            && news.waiting.remove(account)
+        {
+            news.resumed.push(killed.elapsed());
+        }
+    }
+
+    fn rest(&self, most: Duration) {
+        let mut news = self.news.lock();
+        self.told.wait_for(&mut news, most);
+    }
+}
+
+/// What is done with the nodes while readers read. They end with it.
+pub(super) struct Gone<'a> {
+    crowd: &'a Crowd,
+    accounts: Vec<String>,
+}
+
+impl Gone<'_> {
+    /// The nodes that run are where readers go.
+    pub(super) fn reach(&self, doors: Vec<Door>) {
+        self.crowd.news.lock().doors = doors;
+    }
+
+    /// Kills a node, and waits until every reader of its accounts has an answer again.
+    pub(super) fn kill(&self, nodes: &mut Nodes, at: usize) {
+        let serves = served_by(nodes.door(at));
+        let name = name_of(at);
+        let mut accounts = self.accounts.iter();
+        let waiting: BTreeSet<String> = accounts
+            .by_ref()
+            .filter(|account| serves(&name, account))
+            .cloned()
+            .collect();
+        assert!(!waiting.is_empty(), "{name} serves no reader");
+        let killed = clock::stopwatch();
+        nodes.nodes[at].kill9();
+        {
+            let mut news = self.crowd.news.lock();
+            news.killed = Some(killed);
+            news.waiting = waiting;
+        }
+        self.crowd.told.notify_all();
+        wait_for("an answer for every reader", || {
+            self.crowd.news.lock().waiting.is_empty().then_some(())
+        });
+    }
+}
+
+impl Drop for Gone<'_> {
+    fn drop(&mut self) {
+        self.crowd.news.lock().has_ended = true;
+        self.crowd.told.notify_all();
+    }
+}
+
+fn watches(reader: usize) -> bool {
+    reader % 3 == 2
+}
+
+/// How long something took in the middle, at worst but for one in a hundred, and at worst.
+pub(super) fn percentiles(took: &mut Vec<Duration>) -> String {
+    took.sort_unstable();
+    let last = took.len().saturating_sub(1);
+    let at = |percent: usize| took.get(last * percent / 100).copied().unwrap_or_default();
+    format!(
+        "{}: p50 {:?}, p99 {:?}, max {:?}",
+        took.len(),
+        at(50),
+        at(99),
+        at(100)
+    )
+}
+
+impl std::fmt::Display for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let resumed = percentiles(&mut self.resumed.clone());
+        let (asking, watching) = (&self.asking, &self.watching);
+        write!(
+            f,
+            "resumed {resumed}; asking: {asking:?}; watching: {watching:?}"
+        )
+    }
+}

@@ -1,0 +1,80 @@
+//! Nodes that are stopped and started as an operator does it.
+
+use super::crowd::{Crowd, Gone, Report};
+use super::load::Load;
+use crate::support::cluster::{Nodes, Options};
+use crate::support::instance::Door;
+
+const READERS: usize = 30;
+
+/// Were this to fail, an upgrade would cost readers errors, or posts.
+#[test]
+fn all_nodes_are_restarted_one_after_the_other_and_no_request_fails() {
+    let report = watched(3, 61, |nodes, gone, load| {
+        for at in 0..3 {
+            load.let_go(at + 1, 3);
+            restart(nodes, gone, at);
+        }
+    });
+    assert_eq!(report.asking.gone, 0, "{report}");
+    assert_eq!(report.watching.gone, 0, "{report}");
+    assert!(0 < report.watching.moved, "{report}");
+    println!("a rolling restart: {report}");
+}
+
+/// Were this to fail, a node more or less would cost readers errors, or posts.
+#[test]
+fn a_node_joins_empty_and_another_leaves_for_good_and_no_request_fails() {
+    let report = watched(2, 71, |nodes, gone, load| {
+        load.let_go(1, 2);
+        nodes.add();
+        nodes.wait_settled();
+        gone.reach(nodes.doors());
+        load.let_go(2, 2);
+        gone.reach(doors_but(nodes, 0));
+        assert!(nodes.nodes[0].terminate().0.success());
+        nodes.wait_settled();
+    });
+    assert_eq!(report.asking.gone, 0, "{report}");
+    assert_eq!(report.watching.gone, 0, "{report}");
+    println!("one joins, one leaves: {report}");
+}
+
+/// Some nodes under load, whose readers read while something is done with them.
+fn watched(count: usize, seed: u64, then: impl FnOnce(&mut Nodes, &Gone<'_>, &Load)) -> Report {
+    let load = Load::made_up(seed, 2_000, 300);
+    let options = Options::quick(1);
+    let mut nodes = Nodes::none(options);
+    let broker = nodes.broker.address();
+    load.begin(&broker);
+    for _ in 0..count {
+        nodes.add();
+    }
+    nodes.wait_settled();
+    nodes.settle_all();
+    let mut crowd = Crowd::of(&load.fediverse.accounts[..READERS], &nodes);
+    std::thread::scope(|scope| {
+        scope.spawn(|| load.run(&broker));
+        crowd.read_while(|gone| {
+            then(&mut nodes, gone, &load);
+            load.let_go(1, 1);
+            load.wait_read(&nodes);
+        });
+    });
+    crowd.check(&nodes, &load)
+}
+
+/// As a load balancer and an operator do it: nothing new is sent there, then it is told to end.
+fn restart(nodes: &mut Nodes, gone: &Gone<'_>, at: usize) {
+    gone.reach(doors_but(nodes, at));
+    assert!(nodes.nodes[at].terminate().0.success());
+    nodes.nodes[at].restart();
+    nodes.wait_settled();
+    gone.reach(nodes.doors());
+}
+
+fn doors_but(nodes: &Nodes, but: usize) -> Vec<Door> {
+    let others = (0..nodes.nodes.len()).filter(|at| *at != but);
+    let running = others.filter(|at| nodes.nodes[*at].is_running());
+    running.map(|at| nodes.door(at).clone()).collect()
+}
