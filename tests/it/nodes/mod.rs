@@ -3,6 +3,7 @@
 //! They run a few times each, or as often as a variable of the environment says: `SLACKWATER_KILLS`, `SLACKWATER_STOPS`,
 //! `SLACKWATER_RELATIONS`.
 
+mod cost;
 mod crowd;
 mod cut_off;
 mod in_force;

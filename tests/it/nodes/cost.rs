@@ -1,0 +1,281 @@
+//! What several nodes cost, measured on real processes. They assert nothing about it, and run only when they are named:
+//!
+//! ```text
+//! SLACKWATER_MEASURE=1 SLACKWATER_BINARY=target/release/slackwater \
+//!     cargo test --test it nodes::cost -- --ignored --nocapture --test-threads 1
+//! ```
+
+use super::crowd::percentiles;
+use super::load::Log;
+use super::{home_of, uri};
+use crate::support::broker::Broker;
+use crate::support::cluster::{Nodes, Options, QUICK};
+use crate::support::instance::{self, Door, Instance};
+use crate::support::measures;
+use serde_json::{Value, json};
+use slackwater::clock;
+use slackwater_engine::record::{NewRecord, Topic};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Followers of each author.
+const FOLLOWERS: usize = 100;
+
+/// How long a relation takes to be in force, and a page to be answered: on one node without a cluster, and on three.
+#[test]
+#[ignore = "it measures"]
+fn what_a_relation_and_a_page_cost_across_nodes() {
+    let times = if measures() { 1_000 } else { 20 };
+    let alone = Alone::start();
+    let door = &alone.instance.door;
+    prepare(door);
+    println!("alone: relations {}", relations(&[door.clone()], times));
+    println!("alone: pages {}", pages(door, times));
+    drop(alone);
+    for standbys in [0, 1] {
+        let nodes = Nodes::start_with(
+            3,
+            Options {
+                standbys: Some(standbys),
+                lease: Some(Duration::from_secs(4)),
+                ..Options::default()
+            },
+        );
+        let doors = nodes.doors();
+        prepare(&doors[0]);
+        let spread = relations(&doors, times);
+        println!("3 nodes, {standbys} standbys: relations {spread}");
+        let server = nodes.server_of("acct-0");
+        for (at, door) in doors.iter().enumerate() {
+            let how = if at == server { "here" } else { "passed on" };
+            println!("3 nodes: pages {how} {}", pages(door, times));
+        }
+    }
+}
+
+/// Processor time, entries and bytes of each node for posts with a hundred followers each.
+#[test]
+#[ignore = "it measures"]
+fn what_posts_cost_each_of_one_two_and_four_nodes() {
+    for (count, standbys) in [(1, 0), (2, 0), (4, 0), (2, 1), (4, 1)] {
+        posts_cost(count, standbys);
+    }
+}
+
+fn posts_cost(count: usize, standbys: usize) {
+    let (accounts, authors, posts) = if measures() {
+        (20_000, 1_000, 4_000)
+    } else {
+        (200, 10, 40)
+    };
+    let nodes = Nodes::none(Options {
+        standbys: Some(standbys),
+        lease: Some(Duration::from_secs(10)),
+        more: "checkpoint_every = \"5s\"\n".to_owned(),
+        ..Options::default()
+    });
+    let log = Log::at(&nodes.broker.address());
+    let relations: Vec<NewRecord> = (0..authors)
+        .flat_map(|author| {
+            (0..FOLLOWERS).map(move |n| follow((author * FOLLOWERS + n) % accounts, author))
+        })
+        .collect();
+    for some in relations.chunks(5_000) {
+        log.append(some.to_vec());
+    }
+    let mut nodes = nodes;
+    for _ in 0..count {
+        nodes.add();
+    }
+    nodes.wait_settled();
+    nodes.settle_all();
+    // Every account is read once: what nobody reads is not fanned out to.
+    let door = nodes.door(0).clone();
+    std::thread::scope(|scope| {
+        for part in 0..4 {
+            let door = &door;
+            scope.spawn(move || {
+                for account in (part..accounts).step_by(4) {
+                    let feed = home_of(&format!("acct-{account}"));
+                    let page = door.get(&format!("{feed}?limit=1"));
+                    assert_eq!(page.status, 200, "{}", page.text);
+                }
+            });
+        }
+    });
+    if 0 < standbys {
+        // The standbys wake what is awake at the nodes.
+        let wanted = accounts * (1 + standbys.min(count - 1));
+        crate::support::wait_for("warm standbys", || {
+            let woken: f64 = nodes
+                .doors()
+                .iter()
+                .map(|door| door.metric("slackwater_woken_accounts"))
+                .sum();
+            (wanted as f64 * 0.99 <= woken).then_some(())
+        });
+    }
+    nodes.settle_all();
+    let begun = clock::stopwatch();
+    let before: Vec<Used> = nodes.nodes.iter().map(Used::by).collect();
+    for some in 0..posts / 100 {
+        let records = (some * 100..(some + 1) * 100).map(|n| post(n % authors, n));
+        log.append(records.collect());
+    }
+    nodes.settle_all();
+    let busy = begun.elapsed();
+    let after: Vec<Used> = nodes.nodes.iter().map(Used::by).collect();
+    // As long with nothing to do, after the last checkpoint.
+    crate::support::wait_for("the checkpoint", || {
+        let unwritten = |door: &Door| door.metric("slackwater_unwritten_entries");
+        nodes
+            .doors()
+            .iter()
+            .all(|door| unwritten(door) == 0.0)
+            .then_some(())
+    });
+    let written: Vec<Used> = nodes.nodes.iter().map(Used::by).collect();
+    let idle_begun = clock::stopwatch();
+    let idle_before: Vec<Used> = nodes.nodes.iter().map(Used::by).collect();
+    crate::support::wait_within(Duration::from_secs(600), || {
+        (Duration::from_secs(10) < idle_begun.elapsed()).then_some(())
+    });
+    let idle_after: Vec<Used> = nodes.nodes.iter().map(Used::by).collect();
+    let idle_for = idle_begun.elapsed().as_secs_f64();
+    println!(
+        "{count} nodes, {standbys} standbys, {accounts} accounts, {posts} posts of {FOLLOWERS} followers in {busy:?}:"
+    );
+    for at in 0..count {
+        let idle = (idle_after[at].cpu_ms - idle_before[at].cpu_ms) / idle_for;
+        let cpu = after[at].cpu_ms - before[at].cpu_ms - idle * busy.as_secs_f64();
+        let thousand = posts as f64 / 1_000.0;
+        println!(
+            "  node {at}: {:.0} ms of CPU per 1,000 posts (idle: {idle:.1} ms/s, taken off), {:.0} entries and {:.2} MB \
+             written per 1,000 posts, {:.0} MB resident",
+            cpu / thousand,
+            (written[at].entries - before[at].entries) / thousand,
+            (written[at].bytes - before[at].bytes) / thousand / 1e6,
+            written[at].resident / 1e6
+        );
+    }
+}
+
+/// One node without a cluster.
+struct Alone {
+    instance: Instance,
+    _broker: Broker,
+    _dir: TempDir,
+}
+
+impl Alone {
+    fn start() -> Alone {
+        let dir = TempDir::new().unwrap();
+        let broker = Broker::start(dir.path());
+        broker.create_topics(8, 8);
+        let config = instance::on_kafka(&broker.address(), "");
+        let config = config.replacen("[http]", &format!("{QUICK}[http]"), 1);
+        let instance = Instance::start(dir.path(), &config);
+        instance.wait_until_ready();
+        Alone {
+            instance,
+            _broker: broker,
+            _dir: dir,
+        }
+    }
+}
+
+/// What a process has used so far.
+struct Used {
+    cpu_ms: f64,
+    entries: f64,
+    bytes: f64,
+    resident: f64,
+}
+
+impl Used {
+    fn by(node: &Instance) -> Used {
+        let read = |file: &str| {
+            let text = std::fs::read_to_string(format!("/proc/{}/{file}", node.pid()));
+            text.unwrap()
+        };
+        let stat = read("stat");
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+        // Of a hundredth of a second each.
+        let ticks = |at: usize| fields[at].parse::<f64>().unwrap();
+        let field = |text: &str, name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name));
+            let number = line.unwrap().split_whitespace().next();
+            number.unwrap().parse::<f64>().unwrap()
+        };
+        Used {
+            cpu_ms: (ticks(11) + ticks(12)) * 10.0,
+            entries: node.door.metric("slackwater_entries_written_total"),
+            bytes: field(&read("io"), "write_bytes: "),
+            resident: field(&read("status"), "VmRSS:") * 1024.0,
+        }
+    }
+}
+
+fn author(n: usize) -> String {
+    format!("https://h{}.example/users/{n}", n % 50)
+}
+
+fn follow(account: usize, of: usize) -> NewRecord {
+    let (account, target) = (format!("acct-{account}"), author(of));
+    let document = json!({"type": "follow", "account": account, "target": target});
+    NewRecord {
+        topic: Topic::Relationships,
+        key: format!("{account}/follow/{target}").into_bytes(),
+        partition_by: account.into_bytes(),
+        value: Some(document.to_string().into_bytes()),
+        headers: Vec::new(),
+        timestamp: clock::now(),
+    }
+}
+
+fn post(of: usize, n: usize) -> NewRecord {
+    let author = author(of);
+    NewRecord {
+        topic: Topic::Activities,
+        key: author.clone().into_bytes(),
+        value: Some(super::post(&author, n).to_string().into_bytes()),
+        partition_by: author.into_bytes(),
+        headers: Vec::new(),
+        timestamp: clock::now(),
+    }
+}
+
+/// Twenty accounts that follow an author of twenty posts.
+fn prepare(door: &Door) {
+    let author = author(0);
+    let follows: Vec<Value> = (0..20)
+        .map(|n| json!({"type": "follow", "account": format!("acct-{n}"), "target": author}))
+        .collect();
+    super::relate(door, &follows);
+    let posts: Vec<Value> = (0..20).map(|n| super::post(&author, n)).collect();
+    super::tell(std::slice::from_ref(door), &posts);
+    assert!(super::knows(door, &uri(&author, 19)));
+}
+
+/// How long mutes and their ends take, each through the next door.
+fn relations(doors: &[Door], times: usize) -> String {
+    let took = (0..times).map(|n| {
+        let document = json!({"type": "mute", "account": format!("acct-{}", n / 2 % 20), "target": author(7),
+            "removed": n % 2 == 1});
+        timed(|| super::relate(&doors[n % doors.len()], &[document.clone()]))
+    });
+    percentiles(&mut took.collect())
+}
+
+/// How long a page takes.
+fn pages(door: &Door, times: usize) -> String {
+    let feed = home_of("acct-0");
+    let took = (0..times).map(|_| timed(|| assert_eq!(door.get(&feed).status, 200)));
+    percentiles(&mut took.collect())
+}
+
+fn timed(then: impl FnOnce()) -> Duration {
+    let begun: Instant = clock::stopwatch();
+    then();
+    begun.elapsed()
+}
