@@ -18,6 +18,7 @@ use slackwater_engine::feed::store::disk::DiskError;
 use slackwater_engine::view::BuildProgress;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -125,8 +126,8 @@ impl App {
         metrics.feeds.unwritten_bytes_max.set(gauge(bytes_max));
         let bytes = i64::try_from(store.bytes_on_disk()).unwrap_or(i64::MAX);
         metrics.feeds.disk_bytes.set(bytes);
-        let woken = i64::try_from(self.state.view.awakened_next()).unwrap_or(i64::MAX);
-        metrics.cluster.woken.set(woken);
+        let woken = self.state.view.awakened_next();
+        metrics.cluster.woken.inner().store(woken, Relaxed);
         metrics.machine.look_at_disks();
         let is_refused = self.state.refused_settings.read().is_some();
         metrics.config_refused.set(is_refused.into());

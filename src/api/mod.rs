@@ -17,7 +17,7 @@
 //! | `dead_letters`, [`dead_letter`] | records that could not be used |
 //! | [`feed_lookup`] | the feed or cursor a request names, or a problem |
 //! | [`awake`] | which accounts are awake here, for a standby |
-//! | [`nodes`] | which nodes there are, and what each serves |
+//! | `nodes`, [`node_status`] | which nodes there are, and what each serves |
 //! | [`placement`] | the nodes of a cluster as requests see them |
 //! | [`log_end`] | the end of the log, queried for a cursor that is ahead of this node |
 //! | [`entry`], `entry_json`, [`entry_cache`] | a post as the API shows it, as JSON text, and cached |
@@ -66,7 +66,8 @@ mod late;
 pub mod lease;
 pub mod limits;
 pub mod log_end;
-pub mod nodes;
+pub mod node_status;
+mod nodes;
 pub mod openapi;
 mod options;
 mod ordering;

@@ -1,7 +1,7 @@
 //! The nodes of a cluster as requests see them: which of them answers for an account, and for how long this one may.
 
 use super::auth::secret::Secret;
-use super::nodes::Nodes;
+use super::node_status::Nodes;
 use futures_util::future::BoxFuture;
 use slackwater_engine::record::Position;
 use std::fmt::Debug;

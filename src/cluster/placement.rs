@@ -2,7 +2,7 @@
 
 use super::{Cluster, Permit};
 use crate::api::auth::secret::Secret;
-use crate::api::nodes::Nodes;
+use crate::api::node_status::Nodes;
 use crate::api::placement::{self, Placement, Route, Server};
 use futures_util::future::BoxFuture;
 use slackwater_cluster::node;

@@ -1,7 +1,7 @@
 //! The nodes and their shards, as this node knows them.
 
 use super::{Cluster, moment};
-use crate::api::nodes::{NodeStatus, Nodes};
+use crate::api::node_status::{NodeStatus, Nodes};
 use slackwater_cluster::beat::Beat;
 use slackwater_cluster::standing::Seen;
 use std::collections::BTreeSet;

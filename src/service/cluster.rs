@@ -191,10 +191,17 @@ fn progress(
             shards: partitions(&ends.positions()).max(shards),
             taken,
             in_force,
+            is_caught_up: is_caught_up(&state),
             settled: Some(state.in_flight.settled().millis()),
             letters: letters.written(),
         }
     }
+}
+
+/// Whether the log was read up to where it ended at the start.
+fn is_caught_up(state: &AppState) -> bool {
+    let built = state.view.built.borrow();
+    built.relations_in_force && built.catching_up.is_none()
 }
 
 /// How many partitions of relationships are among these.

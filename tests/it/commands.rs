@@ -156,6 +156,34 @@ const COMMANDS: &[(&str, Held)] = &[
     ),
     ("docker compose up --build", Syntax),
     ("docker compose --profile metrics up --build", Syntax),
+    (
+        "docker compose --profile three up --build --scale slackwater=0",
+        Syntax,
+    ),
+    (
+        "kafka-topics.sh --bootstrap-server kafka1:9092 --create --topic slackwater.activities --partitions 64 --replication-factor 3 --config message.timestamp.type=LogAppendTime --config retention.ms=3888000000 --config min.insync.replicas=2",
+        Syntax,
+    ),
+    (
+        "kafka-topics.sh --bootstrap-server kafka1:9092 --create --topic slackwater.relationships --partitions 64 --replication-factor 3 --config message.timestamp.type=LogAppendTime --config cleanup.policy=compact --config delete.retention.ms=2592000000 --config min.insync.replicas=2",
+        Syntax,
+    ),
+    (
+        "kafka-topics.sh --bootstrap-server kafka1:9092 --create --topic slackwater.dead-letters --partitions 1 --replication-factor 3",
+        Syntax,
+    ),
+    (
+        "kafka-topics.sh --bootstrap-server kafka1:9092 --create --topic slackwater.nodes --partitions 1 --replication-factor 3 --config cleanup.policy=compact --config segment.ms=600000 --config min.insync.replicas=2",
+        Syntax,
+    ),
+    (
+        "kafka-topics.sh --bootstrap-server kafka1:9092 --alter --topic slackwater.relationships --partitions 128",
+        Syntax,
+    ),
+    (
+        "kafka-topics.sh --bootstrap-server kafka1:9092 --alter --topic slackwater.activities --partitions 128",
+        Syntax,
+    ),
     ("docker build --tag slackwater:local .", Syntax),
     (
         "docker run --publish 127.0.0.1:8787:8787 --volume slackwater:/var/lib/slackwater/data slackwater:local",

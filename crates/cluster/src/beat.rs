@@ -50,6 +50,9 @@ pub struct Beat {
     /// The shards that it should serve: those that the consumer group or rendezvous hashing gives it.
     #[serde(default)]
     pub owns: BTreeSet<u32>,
+    /// Whether it has read the log up to where it ended at its start. Before, others are given shards, if there are others.
+    #[serde(default)]
+    pub caught_up: bool,
     /// By partition of the relationships topic: the next record that is not in force and carried out on this node.
     #[serde(default)]
     pub in_force: BTreeMap<u32, i64>,

@@ -67,6 +67,8 @@ pub struct Progress {
     pub taken: Ends,
     /// By partition of it: the next record that is not in force and carried out.
     pub in_force: Ends,
+    /// Whether the log is read up to where it ended at the start.
+    pub is_caught_up: bool,
     /// All that arrived here before is in the log, in milliseconds since 1970.
     pub settled: Option<i64>,
     /// By partition, as `activities/0`: up to where its dead letters are written.

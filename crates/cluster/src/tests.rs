@@ -16,6 +16,7 @@ pub(crate) fn beat(node: &str) -> Beat {
         standby: [].into(),
         claims: [].into(),
         owns: [].into(),
+        caught_up: true,
         in_force: [].into(),
         settled: None,
         letters: [].into(),

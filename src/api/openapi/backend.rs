@@ -11,7 +11,7 @@ use crate::api::append_body::BODY_BYTES_MAX;
 use crate::api::awake::Awake;
 use crate::api::dead_letter::{DeadLetter, DeadLetters, Replayed};
 use crate::api::entry::Entry;
-use crate::api::nodes::Nodes;
+use crate::api::node_status::Nodes;
 use crate::api::origin::{self, Origin, Origins};
 use crate::api::responses::{Accepted, Accounts, Readiness, Replaced};
 use serde_json::json;

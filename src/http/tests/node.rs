@@ -2,7 +2,7 @@
 
 use crate::api::auth::secret::Secret;
 use crate::api::auth::{self, Auth, jwt};
-use crate::api::nodes::Nodes;
+use crate::api::node_status::Nodes;
 use crate::api::placement::{Lease, Permit, Placement, Route, Server};
 use crate::api::state::AppState;
 use crate::api::{self, Shutdown};

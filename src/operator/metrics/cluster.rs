@@ -2,6 +2,7 @@
 
 use super::histogram::{AtomicHistogram, WORK};
 use super::labelled::{LabelledCounter, Labels};
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -30,7 +31,7 @@ pub struct ClusterMetrics {
     /// From when relations of a request were in the log until they were in force on all nodes that it takes.
     pub in_force_seconds: AtomicHistogram,
     /// Accounts that were given feeds, because somebody read them or as a standby.
-    pub woken: Gauge,
+    pub woken: Counter,
 }
 
 impl Default for ClusterMetrics {
@@ -44,7 +45,7 @@ impl Default for ClusterMetrics {
             claims: LabelledCounter::new("why", CLAIMS),
             handover_seconds: AtomicHistogram::new(WORK),
             in_force_seconds: AtomicHistogram::new(WORK),
-            woken: Gauge::default(),
+            woken: Counter::default(),
         }
     }
 }

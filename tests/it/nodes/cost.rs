@@ -110,7 +110,7 @@ fn posts_cost(count: usize, standbys: usize) {
             let woken: f64 = nodes
                 .doors()
                 .iter()
-                .map(|door| door.metric("slackwater_woken_accounts"))
+                .map(|door| door.metric("slackwater_woken_accounts_total"))
                 .sum();
             (wanted as f64 * 0.99 <= woken).then_some(())
         });

@@ -24,7 +24,7 @@ fn a_standby_builds_the_feeds_of_accounts_that_are_awake_at_their_node() {
         })
         .collect();
     relate(nodes.door(0), &accounts);
-    let awake = |door: &Door| door.metric("slackwater_woken_accounts");
+    let awake = |door: &Door| door.metric("slackwater_woken_accounts_total");
     assert_eq!(
         awake(nodes.door(0)),
         40.0,

@@ -16,22 +16,27 @@ impl Node {
         if self.barred().is_some() || self.leaving.is_some() {
             return BTreeSet::new();
         }
+        let takers = self.takers(proved);
         if let Some(given) = &self.given {
             let shards = self.holdings.shards();
-            return given.iter().copied().filter(|it| *it < shards).collect();
+            let may_take = takers.contains(self.settings.node.as_str());
+            let given = given.iter().filter(|it| may_take && **it < shards);
+            return given.copied().collect();
         }
-        let takers = self.takers(proved);
         let mut placed = placement::places(&takers, self.holdings.shards());
         placed
             .remove(self.settings.node.as_str())
             .unwrap_or_default()
     }
 
-    /// The nodes that may be given shards.
+    /// The nodes that may be given shards: those that have read the log up to where it ended at their start, if there are any.
     fn takers(&self, proved: Moment) -> BTreeSet<&str> {
         let takes = |beat: &&Beat| !beat.leaving && beat.decides == self.settings.decides;
-        let heard = self.standing.heard(proved).filter(takes);
-        heard.map(|beat| beat.node.as_str()).collect()
+        let takers = || self.standing.heard(proved).filter(takes);
+        let is_any = takers().any(|beat| beat.caught_up);
+        let is_taker = |beat: &&Beat| beat.caught_up || !is_any;
+        let names = takers().filter(is_taker).map(|beat| beat.node.as_str());
+        names.collect()
     }
 
     /// Chooses the shards to have. While there is no lease, nothing is known of the others.

@@ -33,6 +33,7 @@ impl Node {
             && said.owns == says.owns
             && said.shards == says.shards
             && said.leaving == says.leaving
+            && said.caught_up == says.caught_up
             && said.in_force == says.in_force
             && said.cannot_reach == says.cannot_reach;
         !is_same
@@ -52,6 +53,7 @@ impl Node {
             standby: self.holdings.ready(Role::StandsBy),
             claims: self.holdings.claims(),
             owns: self.owns(),
+            caught_up: self.progress.is_caught_up,
             in_force: self.progress.in_force.clone(),
             settled: self.progress.settled,
             letters: self.progress.letters.clone(),

@@ -9,6 +9,8 @@ struct Cluster {
     topic: Vec<(String, Vec<u8>)>,
     /// The ends of relations, and how far each node has them in force.
     ends: Ends,
+    /// The nodes that still read the log up to where it ended at their start.
+    behind: BTreeSet<String>,
     now: Moment,
 }
 
@@ -39,6 +41,7 @@ impl Cluster {
             read: Vec::new(),
             topic: Vec::new(),
             ends: (0..SHARDS).map(|partition| (partition, 10)).collect(),
+            behind: BTreeSet::new(),
             now: Moment::from_millis(1_000_000),
         };
         for name in names {
@@ -74,7 +77,9 @@ impl Cluster {
     fn turn(&mut self, at: usize) {
         self.read_all(at);
         let node = &mut self.nodes[at];
+        let is_caught_up = !self.behind.contains(&node.settings().node);
         node.advance(Progress {
+            is_caught_up,
             shards: SHARDS,
             taken: self.ends.clone(),
             in_force: self.ends.clone(),
@@ -419,4 +424,29 @@ fn requests_that_wait_for_a_proof_have_it_soon() {
     node.want_proof(soon);
     assert!(node.next_turn(soon) <= soon.plus(BEATS_APART));
     assert!(node.turn(soon).is_some());
+}
+
+/// Were this to fail, readers would move to a node that has an older feed than the one that they had.
+#[test]
+fn a_node_that_is_behind_gets_no_shards_while_others_are_not() {
+    let mut cluster = Cluster::of(&["a"]);
+    cluster.wait(2_000);
+    cluster.behind.insert("b".to_owned());
+    cluster.join(settings("b", "1"));
+    cluster.wait(5_000);
+    assert_eq!(
+        (cluster.serves("a"), cluster.serves("b")),
+        (all(), [].into())
+    );
+    cluster.behind.clear();
+    cluster.wait(5_000);
+    assert_eq!(
+        (cluster.serves("a").len(), cluster.serves("b").len()),
+        (4, 4)
+    );
+    let names = ["a", "b"].map(str::to_owned);
+    let mut cluster = Cluster::of(&["a", "b"]);
+    cluster.behind.extend(names);
+    cluster.wait(3_000);
+    assert_eq!(cluster.serves("a").len(), 4, "all are behind");
 }

@@ -2,48 +2,19 @@
 
 use super::member::Member;
 use super::run::{Cluster, MEMBERS};
+use super::shown::{Look, Seen, Shown};
 use crate::engine::simulation::check::is_shown;
-use crate::engine::simulation::log::{ACCOUNTS, FeedKind, MOVING, PARTITIONS};
-use crate::engine::simulation::reader::{PollOutcome, Reader, snapshot};
+use crate::engine::simulation::log::{ACCOUNTS, FeedKind, MOVING};
+use crate::engine::simulation::reader::{PollOutcome, snapshot};
 use crate::record::offsets::LogPos;
 use crate::record::{Position, Topic};
 use crate::view::pending_relations::Consistency;
 use slackwater_cluster::node::Route;
-use slackwater_cluster::serving::{Permit, Role};
+use slackwater_cluster::serving::Role;
 use slackwater_cluster::shard::{AccountHash, ShardSet};
 use slackwater_fediverse::event::{Event, RelationChoice};
 use slackwater_order::time::Time;
 use std::collections::BTreeSet;
-
-/// A request that a node has a permit for and has not answered.
-pub(super) struct Look {
-    reader: usize,
-    member: usize,
-    /// The process that was asked.
-    runs: u32,
-    permit: Permit,
-    seen: Option<Seen>,
-}
-
-/// What was looked at.
-struct Seen {
-    /// Relations that had been answered by then, and that it lacks.
-    without: Vec<super::member::Relation>,
-    /// The reader as they are if it is shown.
-    reader: Reader,
-    outcome: PollOutcome,
-}
-
-/// How far a node showed an account's home.
-pub(super) struct Shown {
-    account: usize,
-    member: usize,
-    read: [usize; PARTITIONS],
-    built: Time,
-    /// The latest that it ever was: while some partition lags it may be earlier.
-    built_max: Time,
-    horizon: Time,
-}
 
 impl Cluster {
     /// A reader asks some node.

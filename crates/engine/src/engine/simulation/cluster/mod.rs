@@ -17,6 +17,7 @@ mod faults;
 mod look;
 mod member;
 mod run;
+mod shown;
 
 use super::each_seed;
 use counted::Counted;

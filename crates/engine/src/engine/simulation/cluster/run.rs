@@ -1,8 +1,8 @@
 //! One seed: turns of nodes, relations that are appended and answered, and the end, when all faults are over.
 
 use super::counted::Counted;
-use super::look::Look;
 use super::member::{Member, Pending, Relation};
+use super::shown::{Look, Shown};
 use crate::engine::simulation::log::{
     ACCOUNTS, ACTIVITY_PARTITIONS, AUTHORS, FeedKind, PARTITIONS,
 };
@@ -42,7 +42,7 @@ pub(super) struct Cluster {
     /// What the consumer group gives each node; none if there is no group.
     pub(super) group: Option<Vec<BTreeSet<u32>>>,
     /// How far each account was shown without a cursor, and by which node.
-    pub(super) horizons: Vec<super::look::Shown>,
+    pub(super) horizons: Vec<Shown>,
     pub(super) begun: i64,
     /// About when the lease of a node ends that was cut off on purpose.
     pub(super) lease_ends_at: Option<i64>,
@@ -299,6 +299,7 @@ impl Cluster {
             shards: of.shards,
             taken,
             in_force,
+            is_caught_up: true,
             settled: Some(self.run.now),
             letters: BTreeMap::new(),
         });
