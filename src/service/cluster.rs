@@ -8,7 +8,7 @@ use crate::cluster::turns::{self, Around, Event, Events};
 use crate::cluster::{Assignment, Cluster, Options, agreement};
 use crate::compare::daily;
 use crate::config::Config;
-use crate::log::kafka::{self, Member, MemberOptions, NodeRecord, NodesTopic};
+use crate::log::kafka::{self, EndsClient, Member, MemberOptions, NodeRecord, NodesTopic};
 use crate::log::{self, LogWriter};
 use crate::pipeline::Pipeline;
 use crate::pipeline::among_nodes::AmongNodes;
@@ -20,6 +20,7 @@ use slackwater_engine::record::{Position, Topic};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 
 /// The other nodes, and the membership of the group that says where shards go, if it does.
 pub(super) struct Joined {
@@ -124,7 +125,8 @@ fn start(
     };
     let events = undriven.events.clone();
     let progress = progress(state, letters, shards);
-    let ask_ends = ask_ends(log_writer, events.clone(), runtime.clone());
+    let ask_ends = ask_ends(kafka, events.clone())
+        .map_err(|error| broken("starting the thread that asks where the log ends", &error))?;
     // The thread runs before the topic is read, so that its records find room.
     let topic = Arc::new(parking_lot::Mutex::new(None::<NodesTopic>));
     let sends = Arc::clone(&topic);
@@ -213,26 +215,36 @@ fn partitions(positions: &[Position]) -> u32 {
     numbers.max().map_or(0, |last| last + 1)
 }
 
-/// Asks the log where it ends, off the thread that waits for the answer.
+/// Asks the log where it ends, on a thread of its own.
+///
+/// Errors: the thread cannot be started.
 fn ask_ends(
-    log_writer: LogWriter,
+    kafka: &kafka::Options,
     events: Events,
-    runtime: tokio::runtime::Handle,
-) -> impl FnMut(Moment) + Send {
-    move |asked| {
-        let (log_writer, events) = (log_writer.clone(), events.clone());
-        runtime.spawn_blocking(move || {
-            let ends = log_writer.ends_now();
-            if let Err(error) = &ends {
-                tracing::warn!(
-                    error = error as &dyn std::error::Error,
-                    "where relations end is not known, to be asked again: {error}"
-                );
+) -> std::io::Result<impl FnMut(Moment) + Send + use<>> {
+    let (ask, asked) = sync_channel(1);
+    let mut client = EndsClient::new(kafka);
+    std::thread::Builder::new()
+        .name("cluster-ends".to_owned())
+        .spawn(move || {
+            while let Ok(asked) = asked.recv() {
+                let ends = client.ends_now();
+                if let Err(error) = &ends {
+                    tracing::warn!(
+                        error = error as &dyn std::error::Error,
+                        "where relations end is not known, to be asked again: {error}"
+                    );
+                }
+                if events.send(Event::Ends(asked, ends.ok())).is_err() {
+                    // The node has left.
+                    return;
+                }
             }
-            // The node may have left.
-            let _ = events.send(Event::Ends(asked, ends.ok()));
-        });
-    }
+        })?;
+    Ok(move |moment| {
+        // One is asked at a time.
+        let _ = ask.try_send(moment);
+    })
 }
 
 /// A name that no other process has.

@@ -1,5 +1,5 @@
-//! The id of the cluster, and where its log ends at this moment. Each request has a client of its own, since the one that reads
-//! may be busy.
+//! The id of the cluster, and where its log ends at this moment. Who asks has a client of its own, since the one that reads may be
+//! busy.
 
 use super::consumer_client::watermarks;
 use super::{KafkaError, Listener, Options, QUESTION_WAIT, START_WAIT, topics};
@@ -23,9 +23,43 @@ pub fn cluster_id(options: &Options) -> Result<Option<String>, KafkaError> {
 ///
 /// Errors: no answer; a topic that is no longer fit.
 pub fn ends_now(options: &Options) -> Result<Vec<Position>, KafkaError> {
-    let client = client(options)?;
+    ends_by(options, &client(options)?)
+}
+
+/// Asks where every partition ends, again and again, over connections that stay.
+pub struct EndsClient {
+    options: Options,
+    client: Option<BaseConsumer<Listener>>,
+}
+
+impl EndsClient {
+    /// Nothing is connected to yet.
+    pub fn new(options: &Options) -> EndsClient {
+        EndsClient {
+            options: options.clone(),
+            client: None,
+        }
+    }
+
+    /// As [`ends_now`].
+    pub fn ends_now(&mut self) -> Result<Vec<Position>, KafkaError> {
+        let client = match self.client.take() {
+            Some(client) => client,
+            None => client(&self.options)?,
+        };
+        // After an error the next begins with another client.
+        let ends = ends_by(&self.options, &client)?;
+        self.client = Some(client);
+        Ok(ends)
+    }
+}
+
+fn ends_by(
+    options: &Options,
+    client: &BaseConsumer<Listener>,
+) -> Result<Vec<Position>, KafkaError> {
     let partitions = topics::read_partitions(client.client(), options, QUESTION_WAIT)?;
-    let ends = watermarks(options, &client, &partitions, Offset::End)?;
+    let ends = watermarks(options, client, &partitions, Offset::End)?;
     let position = |((topic, partition), offset)| Position {
         topic,
         partition,
@@ -102,6 +136,10 @@ mod tests {
             .block_on(producer.append(vec![record; 3]))
             .unwrap();
         assert_eq!(end(at[0].partition), 3);
+        let mut client = EndsClient::new(&options);
+        for _ in 0..2 {
+            assert_eq!(client.ends_now().unwrap(), ends_now(&options).unwrap());
+        }
         assert_eq!(end(1 - at[0].partition), 0);
     }
 }

@@ -36,7 +36,7 @@ mod status;
 mod topic_identity;
 mod topics;
 
-pub use cluster::{cluster_id, ends_now};
+pub use cluster::{EndsClient, cluster_id, ends_now};
 pub use consumer::{Consumer, PartitionCheck};
 pub use examination::{Clock, Examination, NotExamined, examine, examine_nodes};
 pub use letters::Letters;
