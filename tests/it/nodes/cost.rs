@@ -29,7 +29,10 @@ fn what_a_relation_and_a_page_cost_across_nodes() {
     let alone = Alone::start();
     let door = &alone.instance.door;
     prepare(door);
-    println!("alone: relations {}", relations(&[door.clone()], times));
+    println!(
+        "alone: relations {}",
+        relations(std::slice::from_ref(door), times)
+    );
     println!("alone: pages {}", pages(door, times));
     drop(alone);
     for standbys in [0, 1] {
@@ -71,7 +74,7 @@ fn posts_cost(count: usize, standbys: usize) {
     let nodes = Nodes::none(Options {
         standbys: Some(standbys),
         lease: Some(Duration::from_secs(10)),
-        more: "checkpoint_every = \"5s\"\n".to_owned(),
+        more: "checkpoint_every = \"2s\"\nreplay_max = \"1ms\"\n".to_owned(),
         ..Options::default()
     });
     let log = Log::at(&nodes.broker.address());
@@ -81,7 +84,7 @@ fn posts_cost(count: usize, standbys: usize) {
         })
         .collect();
     for some in relations.chunks(5_000) {
-        log.append(some.to_vec());
+        log.append(some);
     }
     let mut nodes = nodes;
     for _ in 0..count {
@@ -120,26 +123,23 @@ fn posts_cost(count: usize, standbys: usize) {
     let before: Vec<Used> = nodes.nodes.iter().map(Used::by).collect();
     for some in 0..posts / 100 {
         let records = (some * 100..(some + 1) * 100).map(|n| post(n % authors, n));
-        log.append(records.collect());
+        log.append(&records.collect::<Vec<_>>());
+    }
+    for door in nodes.doors() {
+        for n in posts - 100.min(posts)..posts {
+            let uri = uri(&author(n % authors), n);
+            crate::support::wait_for("a post", || super::knows(&door, &uri).then_some(()));
+        }
     }
     nodes.settle_all();
     let busy = begun.elapsed();
     let after: Vec<Used> = nodes.nodes.iter().map(Used::by).collect();
-    // As long with nothing to do, after the last checkpoint.
-    crate::support::wait_for("the checkpoint", || {
-        let unwritten = |door: &Door| door.metric("slackwater_unwritten_entries");
-        nodes
-            .doors()
-            .iter()
-            .all(|door| unwritten(door) == 0.0)
-            .then_some(())
-    });
+    // Two checkpoints later all of it is written.
+    pass(Duration::from_secs(6));
     let written: Vec<Used> = nodes.nodes.iter().map(Used::by).collect();
     let idle_begun = clock::stopwatch();
     let idle_before: Vec<Used> = nodes.nodes.iter().map(Used::by).collect();
-    crate::support::wait_within(Duration::from_secs(600), || {
-        (Duration::from_secs(10) < idle_begun.elapsed()).then_some(())
-    });
+    pass(Duration::from_secs(5));
     let idle_after: Vec<Used> = nodes.nodes.iter().map(Used::by).collect();
     let idle_for = idle_begun.elapsed().as_secs_f64();
     println!(
@@ -262,16 +262,21 @@ fn relations(doors: &[Door], times: usize) -> String {
     let took = (0..times).map(|n| {
         let document = json!({"type": "mute", "account": format!("acct-{}", n / 2 % 20), "target": author(7),
             "removed": n % 2 == 1});
-        timed(|| super::relate(&doors[n % doors.len()], &[document.clone()]))
+        timed(|| super::relate(&doors[n % doors.len()], std::slice::from_ref(&document)))
     });
-    percentiles(&mut took.collect())
+    percentiles(&mut took.collect::<Vec<_>>())
 }
 
 /// How long a page takes.
 fn pages(door: &Door, times: usize) -> String {
     let feed = home_of("acct-0");
     let took = (0..times).map(|_| timed(|| assert_eq!(door.get(&feed).status, 200)));
-    percentiles(&mut took.collect())
+    percentiles(&mut took.collect::<Vec<_>>())
+}
+
+/// Lets time go by, in which what is measured does what it does by itself.
+fn pass(time: Duration) {
+    crate::support::wait_within(time, || None::<()>);
 }
 
 fn timed(then: impl FnOnce()) -> Duration {

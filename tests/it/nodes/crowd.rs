@@ -103,7 +103,8 @@ impl Crowd {
             for (at, door) in nodes.doors().iter().enumerate() {
                 reader.catch_up(door);
                 let fresh = door.home(&reader.account);
-                assert_eq!(reader.entries(), fresh, "{} through {at}", reader.account);
+                let (account, tally) = (&reader.account, reader.tally);
+                assert_eq!(reader.entries(), fresh, "{account} through {at}: {tally:?}");
                 load.fediverse.check(&reader.account, &fresh);
             }
         }
@@ -211,7 +212,7 @@ fn watches(reader: usize) -> bool {
 }
 
 /// How long something took in the middle, at worst but for one in a hundred, and at worst.
-pub(super) fn percentiles(took: &mut Vec<Duration>) -> String {
+pub(super) fn percentiles(took: &mut [Duration]) -> String {
     took.sort_unstable();
     let last = took.len().saturating_sub(1);
     let at = |percent: usize| took.get(last * percent / 100).copied().unwrap_or_default();

@@ -47,7 +47,7 @@ fn a_relation_that_one_node_answers_is_in_force_at_once_on_all() {
         let (on, at) = (change / 3 % 3, change % 3);
         let reader = &mut readers[rng.usize(..6)];
         let document = reader.change(rng);
-        relate(&doors[on], &[document.clone()]);
+        relate(&doors[on], std::slice::from_ref(&document));
         assert_eq!(
             page(&doors[at], &home_of(&reader.account)),
             reader.shown(),

@@ -3,6 +3,7 @@
 use super::crowd::Crowd;
 use super::load::Load;
 use crate::support::cluster::{Nodes, Options};
+use crate::support::instance::OFTEN;
 use crate::support::times;
 
 /// How often a node is killed in each of the tests.
@@ -25,7 +26,7 @@ fn killed_in_turn(standbys: usize, seed: u64) {
     let kills = times("SLACKWATER_KILLS", KILLS);
     let load = Load::made_up(seed, 1_500 + 100 * kills, 300);
     let options = Options {
-        more: "checkpoint_every = \"500ms\"\n".to_owned(),
+        more: OFTEN.to_owned(),
         ..Options::quick(standbys)
     };
     let mut nodes = Nodes::none(options);

@@ -18,7 +18,7 @@ const BAD: usize = 20;
 fn a_record_that_cannot_be_used_has_its_letter_though_its_owner_is_killed_before_it_writes_it() {
     let mut nodes = Nodes::start_with(3, Options::quick(0));
     let log = Log::at(&nodes.broker.address());
-    log.append(bad("while all run"));
+    log.append(&bad("while all run"));
     for door in nodes.doors() {
         wait_for("a letter of each", || has_all(&door, "while all run"));
     }
@@ -28,7 +28,7 @@ fn a_record_that_cannot_be_used_has_its_letter_though_its_owner_is_killed_before
     // What comes while it is stopped, others have read, and it never does.
     let process = nodes.nodes[0].pid();
     signal(process, "STOP");
-    log.append(bad("while one is stopped"));
+    log.append(&bad("while one is stopped"));
     let others = [nodes.door(1).clone(), nodes.door(2).clone()];
     tell(&others, &[post(ANA, 1)]);
     let before = letters(&others[0], "while one is stopped");

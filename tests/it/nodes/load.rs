@@ -119,13 +119,15 @@ impl Log {
     fn append_all(&self, activities: &[Sent], relations: &[Related]) {
         let activities = activities.iter().map(|sent| sent.record(clock::now()));
         let relations = relations.iter().map(|related| related.record(clock::now()));
-        self.append(relations.chain(activities).collect());
+        self.append(&relations.chain(activities).collect::<Vec<_>>());
     }
 
     /// Appends records; what is not accepted is sent again, though some of it may be there.
-    pub(super) fn append(&self, records: Vec<NewRecord>) {
+    pub(super) fn append(&self, records: &[NewRecord]) {
         wait_for("the records to be accepted", || {
-            let appended = self.runtime.block_on(self.producer.append(records.clone()));
+            let appended = self
+                .runtime
+                .block_on(self.producer.append(records.to_vec()));
             if let Err(error) = &appended {
                 println!("sent again: {error}");
             }

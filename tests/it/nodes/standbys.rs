@@ -1,11 +1,10 @@
 //! Nodes that keep the feeds of accounts that another serves.
 
 use super::relate;
-use crate::support::cluster::{Nodes, Options};
+use crate::support::cluster::Nodes;
 use crate::support::instance::Door;
 use crate::support::wait_for;
-use serde_json::{Value, json};
-use std::time::Duration;
+use serde_json::json;
 
 /// Were this to fail, readers of a node that is killed would wait until their feeds are built.
 #[test]

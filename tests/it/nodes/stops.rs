@@ -164,11 +164,11 @@ impl Waiting {
             let Some((head, body)) = text.split_once("\r\n\r\n") else {
                 continue;
             };
-            let lengths = head.lines().filter_map(|line| {
+            let mut lengths = head.lines().filter_map(|line| {
                 let (name, value) = line.split_once(": ")?;
                 (name.eq_ignore_ascii_case("content-length")).then(|| value.parse::<usize>())
             });
-            let length = lengths.last().expect("a length").expect("a number");
+            let length = lengths.next().expect("a length").expect("a number");
             if length <= body.len() {
                 return text;
             }

@@ -184,11 +184,6 @@ impl Nodes {
 
     /// Waits until every node that runs is ready and each shard is served by one of them, with its standbys.
     pub(crate) fn wait_settled(&self) {
-        for node in &self.nodes {
-            if node.is_running() {
-                node.wait_until_ready();
-            }
-        }
         let settled = wait_within(SETTLE, || self.is_settled().then_some(()));
         if settled.is_none() {
             panic!("the nodes share out nothing: {:#?}", self.standing());
@@ -201,6 +196,9 @@ impl Nodes {
         let standbys = self.options.standbys;
         let standbys = standbys.map(|it| it.min(running.len().saturating_sub(1)));
         running.iter().all(|door| {
+            if ready(door).0 != 200 {
+                return false;
+            }
             let Some(said) = said_by(door) else {
                 return false;
             };
@@ -221,7 +219,10 @@ impl Nodes {
     }
 
     fn standing(&self) -> Vec<String> {
-        let said = |door: &Door| said_by(door).unwrap_or_default().to_string();
+        let said = |door: &Door| {
+            let all = said_by(door).unwrap_or_default();
+            format!("{:?} {all}", ready(door))
+        };
         self.doors().iter().map(said).collect()
     }
 
@@ -251,6 +252,12 @@ pub(crate) fn served_by(door: &Door) -> impl Fn(&str, &str) -> bool + use<> {
         let mut named = live(&said).filter(|it| it["node"] == node);
         named.any(|it| shards(it, "serves").any(|served| served == shard))
     }
+}
+
+/// Whether a node is ready, and what it says of that.
+fn ready(door: &Door) -> (u16, String) {
+    let answer = door.try_get("/readyz", Duration::from_secs(5));
+    answer.map_or((0, String::new()), |answer| (answer.status, answer.text))
 }
 
 /// What a node knows of all.

@@ -20,6 +20,8 @@ pub(crate) struct Roaming {
     entries: BTreeMap<u64, Value>,
     /// None before the first page, and when the feed is to be read anew.
     cursor: Option<String>,
+    /// Cursors of further pages, to be caught up from too: such a page may come from another node, which had read less than the one before.
+    further: Vec<String>,
     stream: Option<Stream>,
     /// Pages after the first may have been newer than the cursor: until all changes since it are taken in, they tell some again.
     is_newer: bool,
@@ -59,6 +61,7 @@ impl Roaming {
             account: account.to_owned(),
             entries: BTreeMap::new(),
             cursor: None,
+            further: Vec::new(),
             stream: None,
             is_newer: false,
             tally: Tally::default(),
@@ -68,7 +71,8 @@ impl Roaming {
     /// Asks a node once: for what changed, or for the feed if there is no cursor.
     pub(crate) fn ask(&mut self, door: &Door) -> Asked {
         let feed = format!("/v1/accounts/{}/feeds/home", self.account);
-        let path = match &self.cursor {
+        let from = self.further.last().or(self.cursor.as_ref());
+        let path = match from {
             Some(cursor) => format!("{feed}/changes?limit=40&cursor={cursor}"),
             None => format!("{feed}?limit=80"),
         };
@@ -89,7 +93,10 @@ impl Roaming {
             _ => panic!("{path}: {answer:?}"),
         }
         let is_more = match self.cursor {
-            Some(_) => self.take_changes(&answer),
+            Some(_) => {
+                let is_more = self.take_changes(&answer);
+                is_more || !self.further.is_empty()
+            }
             None => match self.read(door, &answer) {
                 Some(()) => false,
                 None => return Asked::Again,
@@ -105,8 +112,9 @@ impl Roaming {
     /// Looks for the next message of its stream for a moment, and opens one at this node if there is none. Whether a message came; none if
     /// the stream ended or is not to be had.
     pub(crate) fn watch(&mut self, door: &Door) -> Option<bool> {
-        let Some(cursor) = self.cursor.clone() else {
-            return (self.ask(door) == Asked::Good).then_some(true);
+        let cursor = match self.cursor.clone() {
+            Some(cursor) if self.further.is_empty() => cursor,
+            _ => return (self.ask(door) != Asked::Again).then_some(true),
         };
         let stream = match self.stream.as_mut() {
             Some(stream) => stream,
@@ -165,6 +173,7 @@ impl Roaming {
     fn is_refused(&mut self) {
         self.tally.anew += 1;
         self.cursor = None;
+        self.further.clear();
     }
 
     /// Asks a node until the copy is as new as its answer.
@@ -184,6 +193,7 @@ impl Roaming {
         let mut page = first.json();
         let cursor = page["cursor"].as_str().expect("a cursor").to_owned();
         let mut entries = BTreeMap::new();
+        let mut further = Vec::new();
         let mut next = first.next();
         loop {
             let list = page["entries"].as_array().expect("entries");
@@ -199,9 +209,11 @@ impl Roaming {
             }
             page = answer.json();
             next = answer.next();
+            further.push(page["cursor"].as_str().expect("a cursor").to_owned());
         }
         self.entries = entries;
         self.cursor = Some(cursor);
+        self.further = further;
         self.is_newer = true;
         Some(())
     }
@@ -213,9 +225,14 @@ impl Roaming {
             self.take(change);
         }
         self.drop_below(&told);
-        self.cursor = Some(told["cursor"].as_str().expect("a cursor").to_owned());
+        let cursor = told["cursor"].as_str().expect("a cursor").to_owned();
         let is_more = told["more"] == true;
-        self.is_newer &= is_more;
+        match self.further.pop() {
+            None => self.cursor = Some(cursor),
+            Some(_) if is_more => self.further.push(cursor),
+            Some(_) => {}
+        }
+        self.is_newer &= is_more || !self.further.is_empty();
         is_more
     }
 

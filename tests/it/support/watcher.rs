@@ -9,7 +9,7 @@ use std::net::TcpStream;
 use std::sync::LazyLock;
 use std::time::Duration;
 use tungstenite::client::IntoClientRequest;
-use tungstenite::error::UrlError;
+use tungstenite::error::{ProtocolError, UrlError};
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::stream::MaybeTlsStream;
 use tungstenite::{Error, Message, WebSocket, connect};
@@ -66,7 +66,11 @@ impl Stream {
                 Ok(stream)
             }
             Err(Error::Http(answer)) => Err(answer.status().as_u16()),
-            Err(Error::Io(_) | Error::Url(UrlError::UnableToConnect(_))) => Err(0),
+            Err(
+                Error::Io(_)
+                | Error::Url(UrlError::UnableToConnect(_))
+                | Error::Protocol(ProtocolError::HandshakeIncomplete),
+            ) => Err(0),
             Err(error) => panic!("opening {path}: {error}"),
         }
     }
