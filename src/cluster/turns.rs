@@ -18,6 +18,8 @@ use std::time::Duration;
 const EVENTS_MAX: usize = 1_024;
 /// The events that are taken in before the thread says something.
 const EVENTS_AT_ONCE: usize = 256;
+/// The shortest rest between two turns, if no event comes.
+const TURNS_APART: Duration = Duration::from_millis(2);
 /// How soon it is noticed that relations are carried out, if nothing else is.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 
@@ -169,7 +171,8 @@ impl Turns {
         publish(inner, &node, now);
         self.counting.turn(&node, now);
         let ask = node.asks_ends() && self.asked.is_none();
-        let wait = node.next_turn(now).since(now).min(LOOK_EVERY);
+        let wait = node.next_turn(now).since(now);
+        let wait = wait.clamp(TURNS_APART, LOOK_EVERY);
         let name = beat.as_ref().map(|beat| beat.node.clone());
         drop(node);
         // Whoever reads the record counts on what was published before it.
