@@ -6,6 +6,7 @@
 mod cost;
 mod crowd;
 mod cut_off;
+mod group;
 mod in_force;
 mod kills;
 mod letters;

@@ -9,20 +9,12 @@ use serde_json::json;
 /// Were this to fail, readers of a node that is killed would wait until their feeds are built.
 #[test]
 fn a_standby_builds_the_feeds_of_accounts_that_are_awake_at_their_node() {
-    let options = Options {
-        standbys: Some(1),
-        // It is back before its lease is over, so that no shard moves.
-        lease: Some(Duration::from_secs(20)),
-        ..Options::quick(0)
-    };
-    let mut nodes = Nodes::start_with(2, options);
-    let accounts: Vec<Value> = (0..40)
-        .map(|account| {
-            let actor = format!("https://home.example/users/{account}");
-            json!({"type": "account", "account": account.to_string(), "actor": actor})
-        })
-        .collect();
-    relate(nodes.door(0), &accounts);
+    let mut nodes = Nodes::start(2, "standbys = 1");
+    for account in 0..40 {
+        let actor = format!("https://home.example/users/{account}");
+        let document = json!({"type": "account", "account": account.to_string(), "actor": actor});
+        relate(nodes.door(0), &[document]);
+    }
     let awake = |door: &Door| door.metric("slackwater_woken_accounts_total");
     assert_eq!(
         awake(nodes.door(0)),

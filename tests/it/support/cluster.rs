@@ -266,12 +266,14 @@ pub(crate) fn said_by(door: &Door) -> Option<Value> {
     serde_json::from_str(&answer.text).ok()
 }
 
-fn live(said: &Value) -> impl Iterator<Item = &Value> {
+/// The nodes that live, of what a node says of all.
+pub(crate) fn live(said: &Value) -> impl Iterator<Item = &Value> {
     let nodes = said["nodes"].as_array().into_iter().flatten();
     nodes.filter(|node| node["live"] == true)
 }
 
-fn shards(node: &Value, field: &str) -> impl Iterator<Item = u64> {
+/// The shards that a node has in this way: `serves`, `standby`.
+pub(crate) fn shards(node: &Value, field: &str) -> impl Iterator<Item = u64> {
     let shards: BTreeSet<u64> = node[field]
         .as_array()
         .into_iter()
