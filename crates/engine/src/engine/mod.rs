@@ -427,7 +427,7 @@ impl Engine {
             let number = graph.account(account);
             number.and_then(|account| self.view.horizons.of(&graph, account, now))
         };
-        let hold_before = reach::hold_before(&self.graph.read(), change);
+        let hold_before = reach::hold_before(&self.graph.read(), change, &self.kept);
         let (origins, windows) = (self.ingest.origins(), &self.windows);
         let log_pos = LogPos::new(record.position);
         let read = relations::Read {

@@ -8,15 +8,16 @@
 //! interleavings, look at a window after other posts, and let it shrink by other clocks; then so may what they show.
 
 use crate::graph::Graph;
+use crate::kept::Kept;
 use crate::relationship::{Change, Kind};
 use crate::view::View;
 use slackwater_order::horizon::horizon;
 use slackwater_order::time::Time;
 
-/// The hold of the account that follows somebody by this change, in milliseconds; none if it does not, or if its feeds are not held back
-/// at all.
-pub(super) fn hold_before(graph: &Graph, change: &Change) -> Option<i64> {
-    if change.key.kind != Kind::Follow || change.relation.is_none() {
+/// The hold of the account that follows somebody by this change, in milliseconds; none if it does not, if its feeds are not held back
+/// at all, or if this is the only node: that one knows what it showed.
+pub(super) fn hold_before(graph: &Graph, change: &Change, kept: &Kept) -> Option<i64> {
+    if *kept == Kept::All || change.key.kind != Kind::Follow || change.relation.is_none() {
         return None;
     }
     match graph.account(&change.key.account) {
