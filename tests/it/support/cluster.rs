@@ -210,7 +210,10 @@ impl Nodes {
                 shards
             };
             let all: Vec<u64> = (0..said["shards"].as_u64().unwrap_or(0)).collect();
+            // One that is still behind is given shards when it no longer is.
+            let has_some = |node: &&Value| shards(node, "serves").next().is_some();
             live.len() == running.len()
+                && live.iter().all(has_some)
                 && sorted("serves") == all
                 && standbys.is_none_or(|it| sorted("standby").len() == all.len() * it)
                 && sorted("claims").is_empty()
