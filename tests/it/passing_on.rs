@@ -133,11 +133,14 @@ fn every_node_answers_for_every_account() {
             BEN,
             &[["four", "five", "six"][at]],
         );
-        let post = stream.change();
-        assert_eq!(
-            (&post["kind"], uri_of(&post["entry"])),
-            (&json!("post"), uri[0].clone())
-        );
+        // The node of this account may have read the post before this one only after the stream began.
+        let mut seen = Vec::new();
+        while seen.last() != Some(&uri[0]) {
+            let post = stream.change();
+            assert_eq!(post["kind"], "post", "{seen:?}");
+            seen.push(uri_of(&post["entry"]).clone());
+            assert!(seen.len() <= 3, "{seen:?}");
+        }
     }
 }
 
