@@ -20,6 +20,8 @@ use std::time::Duration;
 /// The longest time that a cursor waits for this node when it is ahead of it: Kafka's client
 /// reports the end of the log every second.
 const ENDS_WAIT: Duration = Duration::from_secs(3);
+/// How soon a page that this node is too far behind for is looked for again.
+const LOOKED_AGAIN: Duration = Duration::from_millis(50);
 /// The longest time that a request waits for a dropped feed to be rebuilt before it gets 503.
 const AWAKE_WAIT: Duration = Duration::from_secs(5);
 
@@ -105,6 +107,41 @@ impl AppState {
                 return Ok(snapshot);
             }
         }
+    }
+
+    /// As [`Self::snapshot_when_active`], of no earlier moment than a page that gave the cursor `seen`, maybe another node's. 400 if it is
+    /// no cursor of this feed, 503 if this node does not get so far in time.
+    pub async fn snapshot_not_before(
+        &self,
+        feed_ref: &FeedRef,
+        seen: &str,
+    ) -> Result<Snapshot, Problem> {
+        let is_none = |problem: Problem| match problem.status {
+            410 => Problem::bad_request(format!("seen: {}", problem.detail)),
+            _ => problem,
+        };
+        let cursor = self.cursor(feed_ref, seen).map_err(is_none)?;
+        self.reaches(&cursor).await.map_err(is_none)?;
+        let has_read = async {
+            let mut built = self.view.built.clone();
+            loop {
+                let least = Some(cursor.horizon());
+                let snapshot = self.snapshot_when_active(feed_ref, least).await?;
+                if snapshot.has_read(&cursor) {
+                    return Ok(snapshot);
+                }
+                // Relations that are carried out may change nothing else.
+                let _ = tokio::time::timeout(LOOKED_AGAIN, built.changed()).await;
+            }
+        };
+        let behind = || {
+            Problem::unavailable(
+                "this node has not read yet all that the page before shows: come back in a moment",
+                1,
+            )
+        };
+        let read = tokio::time::timeout(ENDS_WAIT, has_read).await;
+        read.unwrap_or_else(|_| Err(behind()))
     }
 
     fn count_hold(&self, feed_ref: &FeedRef, snapshot: &Snapshot) {
@@ -246,20 +283,19 @@ mod tests {
     use crate::log::built_in;
     use crate::pipeline::due::Due;
     use crate::pipeline::{Options, Pipeline};
+    use slackwater_engine::feed::feed_id::PublicPart;
     use slackwater_engine::feed::store::{self, Store};
     use slackwater_engine::record::{NewRecord, Position, Topic};
-    use slackwater_engine::view::View;
     use slackwater_engine::view::cursor::ReadPoint;
+    use slackwater_engine::view::{BuildProgress, View};
+    use slackwater_engine::watch;
     use slackwater_order::place::PostId;
     use std::sync::Arc;
     use tempfile::TempDir;
 
     const DAY: Duration = Duration::from_secs(86_400);
 
-    /// A pipeline that has opened its log and does not run: it never reads the records that are appended.
-    fn deaf(folder: &TempDir) -> (Pipeline, log::LogWriter) {
-        let log = log::Options::BuiltIn(built_in::Options::at(folder.path().join("log")));
-        let (source, log_writer) = log::open(&log, &[], &[]).unwrap();
+    fn store_in(folder: &TempDir) -> Arc<Store> {
         let store = Store::open(store::Options {
             path: folder.path().join("feeds"),
             length: 10,
@@ -268,6 +304,13 @@ mod tests {
             unflushed_bytes_max: 1 << 20,
             cache_bytes: 1 << 20,
         });
+        Arc::new(store.unwrap())
+    }
+
+    /// A pipeline that has opened its log and does not run: it never reads the records that are appended.
+    fn deaf(folder: &TempDir) -> (Pipeline, log::LogWriter) {
+        let log = log::Options::BuiltIn(built_in::Options::at(folder.path().join("log")));
+        let (source, log_writer) = log::open(&log, &[], &[]).unwrap();
         let options = Options {
             engine: slackwater_engine::engine::Options::default(),
             due: Due {
@@ -277,7 +320,7 @@ mod tests {
             },
         };
         let runtime = tokio::runtime::Handle::current();
-        let store = Arc::new(store.unwrap());
+        let store = store_in(folder);
         let pipeline = Pipeline::new(source, log_writer.clone(), runtime, store, options);
         (pipeline.unwrap(), log_writer)
     }
@@ -361,5 +404,46 @@ mod tests {
             "who waits for nothing"
         );
         drop(turns);
+    }
+
+    /// A failure means that who pages through a feed while it moves to a node that has read less keeps what left meanwhile, for good.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_page_is_of_no_earlier_moment_than_the_one_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let (node, built) = watch::channel(Arc::<BuildProgress>::default());
+        let state = AppState::of(View::of(store_in(&folder), built));
+        let next = |offset| Position {
+            topic: Topic::Activities,
+            partition: 0,
+            offset,
+        };
+        node.send_modify(|built| Arc::make_mut(built).ends = Arc::new(Offsets::new(&[next(3)])));
+        let feed_ref = FeedRef::Public {
+            part: PublicPart::All,
+            reader: None,
+        };
+        let seen = |offset| {
+            let mut cursor = cursor(&state.view, 0);
+            cursor.feed = Cursor::feed_of(&feed_ref.text());
+            cursor.from.seen = Offsets::new(&[next(offset)]);
+            cursor.to_text()
+        };
+        let status = async |seen: &str| {
+            let page = state.snapshot_not_before(&feed_ref, seen).await;
+            page.map_or_else(|problem| problem.status, |_| 200)
+        };
+        assert_eq!(status(&seen(0)).await, 200);
+        assert_eq!(status(&seen(3)).await, 503);
+        assert_eq!(status("rubbish").await, 400);
+        let of_home = cursor(&state.view, 0).to_text();
+        assert_eq!(status(&of_home).await, 400);
+        let reads = async {
+            tokio::task::yield_now().await;
+            node.send_modify(|built| {
+                Arc::make_mut(built).seen = Arc::new(Offsets::new(&[next(3)]));
+            });
+        };
+        let text = seen(3);
+        assert_eq!(tokio::join!(status(&text), reads).0, 200);
     }
 }

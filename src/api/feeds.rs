@@ -193,7 +193,10 @@ impl App {
         self.auth.may_read(&context.caller, feed_ref)?;
         let (bounds, fields) = (query.bounds()?, query.fields()?);
         self.state.is_open()?;
-        let snapshot = self.state.snapshot_when_active(feed_ref, None).await?;
+        let snapshot = match query.seen.as_deref() {
+            None => self.state.snapshot_when_active(feed_ref, None).await?,
+            Some(seen) => self.state.snapshot_not_before(feed_ref, seen).await?,
+        };
         self.answered(context, || {
             let span = bounds.span(|reference| self.place_of_ref(reference))?;
             self.fill(feed_ref, span, fields, &query, &snapshot)
@@ -258,8 +261,14 @@ impl App {
             from: snapshot.read_point(),
             batch: None,
         };
-        let bytes = body.finish(snapshot.visible.horizon, &cursor.to_text());
-        let link = link(&path(feed_ref, query), span.limit, &bytes, snapshot.ids());
+        let cursor = cursor.to_text();
+        let bytes = body.finish(snapshot.visible.horizon, &cursor);
+        let mut path = path(feed_ref, query);
+        if self.state.placement.is_some() {
+            // The next page may be another node's, which has read less.
+            path.push_str(&format!("seen={cursor}&"));
+        }
+        let link = link(&path, span.limit, &bytes, snapshot.ids());
         let mut response = json(bytes.json);
         if let Some(link) = link
             && let Ok(link) = HeaderValue::from_str(&link)

@@ -34,6 +34,11 @@ impl App {
             account: account.to_owned(),
         };
         self.auth.may_read(&context.caller, &feed_ref)?;
+        if query.seen.is_some() {
+            return Err(Problem::bad_request(
+                "the feed of late arrivals gives no cursors: leave seen out",
+            ));
+        }
         let (bounds, fields) = (query.bounds()?, query.fields()?);
         self.state.is_open()?;
         let (snapshot, late) = self.late_of(account).await?;

@@ -20,6 +20,8 @@ pub(super) struct PageQuery {
     pub(super) after_ref: Option<String>,
     pub(super) fields: Option<String>,
     pub(super) cursor: Option<String>,
+    /// The cursor of a page before: this one is of no earlier moment.
+    pub(super) seen: Option<String>,
     /// For shared feeds: for which account.
     pub(super) account: Option<String>,
     /// For the public feed: which part.
@@ -63,6 +65,7 @@ impl PageQuery {
             &self.before_ref,
             &self.after_ref,
             &self.fields,
+            &self.seen,
         ];
         texts.into_iter().any(Option::is_some)
     }

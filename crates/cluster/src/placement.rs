@@ -29,20 +29,32 @@ pub fn places<'a>(nodes: &BTreeSet<&'a str>, shards: u32) -> BTreeMap<&'a str, B
     placed
 }
 
-/// The nodes that stand by for a shard: `wanted` of `nodes` but its owner, those that have its feeds already first.
+/// By node: the shards that it should stand by for. Each of `shards` gets `wanted` of `nodes` but its owner, or all of them, and no node gets
+/// more than its share, rounded up, as far as that leaves enough. Mostly a node stands by for what it would serve if the owner went.
 pub fn standbys<'a>(
     nodes: &BTreeSet<&'a str>,
-    shard: u32,
-    owner: &str,
-    has_feeds: impl Fn(&str) -> bool,
+    shards: u32,
+    owner: impl Fn(u32) -> Option<&'a str>,
     wanted: usize,
-) -> Vec<&'a str> {
-    let mut ranked = by_weight(nodes, shard);
-    ranked.retain(|node| *node != owner);
-    // The sort is stable.
-    ranked.sort_by_key(|node| !has_feeds(node));
-    ranked.truncate(wanted);
-    ranked
+) -> BTreeMap<&'a str, BTreeSet<u32>> {
+    let mut placed: BTreeMap<&str, BTreeSet<u32>> =
+        nodes.iter().map(|node| (*node, BTreeSet::new())).collect();
+    let Ok(count) = usize::try_from(shards) else {
+        return placed;
+    };
+    let most = (count * wanted).div_ceil(nodes.len().max(1));
+    for shard in 0..shards {
+        let owner = owner(shard);
+        let mut ranked = by_weight(nodes, shard);
+        ranked.retain(|node| Some(*node) != owner);
+        // The sort is stable.
+        let is_full = |node: &&str| most <= placed.get(*node).map_or(0, BTreeSet::len);
+        ranked.sort_by_key(is_full);
+        for node in ranked.into_iter().take(wanted) {
+            placed.entry(node).or_default().insert(shard);
+        }
+    }
+    placed
 }
 
 /// The nodes by their weight for a shard, the heaviest first.
@@ -86,15 +98,51 @@ mod tests {
         assert!(40 <= kept, "{kept} of 48 stay");
     }
 
-    #[test]
-    fn who_has_the_feeds_stands_by_before_others() {
-        let nodes: BTreeSet<&str> = ["a", "b", "c", "d"].into();
-        for shard in 0..16 {
-            for last in ["b", "c", "d"] {
-                assert_eq!(standbys(&nodes, shard, "a", |it| it == last, 1), [last]);
-            }
-            assert_eq!(standbys(&nodes, shard, "a", |_| false, 9).len(), 3);
+    fn owner_by<'a>(owners: &BTreeMap<&'a str, BTreeSet<u32>>) -> impl Fn(u32) -> Option<&'a str> {
+        move |shard| {
+            let has = |(_, of): &(&&str, &BTreeSet<u32>)| of.contains(&shard);
+            owners.iter().find(has).map(|(node, _)| *node)
         }
+    }
+
+    /// Were this to fail, some nodes would have twice the work, and others none; or a shard would be at its owner alone.
+    #[test]
+    fn standbys_are_spread_and_none_is_the_owner() {
+        let names = ["a", "b", "c", "d", "e"];
+        for count in 2..=names.len() {
+            let nodes: BTreeSet<&str> = names.into_iter().take(count).collect();
+            let owners = places(&nodes, 64);
+            for wanted in [1, 2, 9] {
+                let placed = standbys(&nodes, 64, owner_by(&owners), wanted);
+                let each = wanted.min(count - 1);
+                let share = 64 * each / count;
+                for shard in 0..64 {
+                    let of: Vec<_> = placed
+                        .iter()
+                        .filter(|(_, of)| of.contains(&shard))
+                        .collect();
+                    assert_eq!(of.len(), each);
+                    assert!(of.iter().all(|(node, _)| !owners[*node].contains(&shard)));
+                }
+                let are_even = |of: &BTreeSet<u32>| of.len().abs_diff(share) <= share / 4;
+                assert!(placed.values().all(are_even), "{share} {placed:?}");
+            }
+        }
+    }
+
+    /// Were this to fail, the feeds of a node that is gone would be cold where they are served from then on.
+    #[test]
+    fn who_stood_by_mostly_serves_when_the_owner_is_gone() {
+        let nodes: BTreeSet<&str> = ["a", "b", "c", "d"].into();
+        let owners = places(&nodes, 64);
+        let before = standbys(&nodes, 64, owner_by(&owners), 1);
+        let after = places(&["a", "b", "c"].into(), 64);
+        let warm = owners["d"].iter().filter(|shard| {
+            let mut left = ["a", "b", "c"].into_iter();
+            left.any(|node| before[node].contains(shard) && after[node].contains(shard))
+        });
+        let warm = warm.count();
+        assert!(10 <= warm, "{warm} of {}", owners["d"].len());
     }
 
     #[test]

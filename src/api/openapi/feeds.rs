@@ -157,6 +157,10 @@ fn a_page(operation: Operation, schemas: &mut Schemas) -> Operation {
         })))
         .parameter(query("before_ref", &by_ref("before")))
         .parameter(query("after_ref", &by_ref("after")))
+        .parameter(query("seen", &json!({
+            "type": "string",
+            "description": "The cursor of a page before: the answer is of no earlier moment, whichever node gives it. `Link` has it where there are several."
+        })))
         .parameter(query("fields", &json!({
             "type": "string", "enum": ["refs"],
             "description": "`refs`: entries have their ids and times only, for a backend that has the posts. Without it: all fields."

@@ -8,6 +8,7 @@ use crate::api::caller::CallerContext;
 use crate::api::forward::hop::HopKey;
 use crate::api::placement::Route;
 use crate::clock;
+use reqwest::header::HeaderValue;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -134,6 +135,13 @@ pub(super) fn counted(node: &Node, sample: &str) -> u64 {
     line.unwrap().parse().unwrap()
 }
 
+/// A header whose links have no cursors, which say the moment they were made.
+fn without_cursors(value: &HeaderValue) -> String {
+    let parts = value.to_str().unwrap().split('&');
+    let parts = parts.map(|part| part.split_once("seen=").map_or(part, |(before, _)| before));
+    parts.collect::<Vec<_>>().join("&")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn any_node_answers_as_the_account_s_node_does() {
     let (edge, server) = edge_and_server(30).await;
@@ -151,11 +159,8 @@ async fn any_node_answers_as_the_account_s_node_does() {
         let (there, here) = (get(&server, path).await, get(&edge, path).await);
         assert_eq!(there.status(), here.status(), "{path}");
         for name in ["content-type", "link", "etag"] {
-            assert_eq!(
-                there.headers().get(name),
-                here.headers().get(name),
-                "{path}"
-            );
+            let of = |answer: &Response| answer.headers().get(name).map(without_cursors);
+            assert_eq!(of(&there), of(&here), "{path}");
         }
         if path.contains("preview") {
             continue; // It has the time in it.

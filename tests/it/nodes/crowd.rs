@@ -90,16 +90,6 @@ impl Crowd {
 
     /// Fails unless every reader's copy is what each node gives afresh, and what the fediverse says it must be.
     pub(super) fn check(&mut self, nodes: &Nodes, load: &Load) -> Report {
-        self.check_those(nodes, load, |_| true)
-    }
-
-    /// The same, but for the copies of those that read their feed anew while its account moved: pages of two nodes are not of one moment, as
-    /// docs/cluster.md says.
-    pub(super) fn check_who_went_on(&mut self, nodes: &Nodes, load: &Load) -> Report {
-        self.check_those(nodes, load, |tally| tally.anew == 0)
-    }
-
-    fn check_those(&mut self, nodes: &Nodes, load: &Load, is_meant: fn(&Tally) -> bool) -> Report {
         let mut report = Report {
             resumed: std::mem::take(&mut self.news.lock().resumed),
             asking: Tally::default(),
@@ -114,9 +104,7 @@ impl Crowd {
                 reader.catch_up(door);
                 let fresh = door.home(&reader.account);
                 let (account, tally) = (&reader.account, reader.tally);
-                if is_meant(&tally) {
-                    assert_eq!(reader.entries(), fresh, "{account} through {at}: {tally:?}");
-                }
+                assert_eq!(reader.entries(), fresh, "{account} through {at}: {tally:?}");
                 load.fediverse.check(&reader.account, &fresh);
             }
         }

@@ -61,7 +61,7 @@ fn watched(count: usize, seed: u64, then: impl FnOnce(&mut Nodes, &Gone<'_>, &Lo
             load.wait_read(&nodes);
         });
     });
-    crowd.check_who_went_on(&nodes, &load)
+    crowd.check(&nodes, &load)
 }
 
 /// As a load balancer and an operator do it: nothing new is sent there, then it is told to end.

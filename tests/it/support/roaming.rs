@@ -20,8 +20,6 @@ pub(crate) struct Roaming {
     entries: BTreeMap<u64, Value>,
     /// None before the first page, and when the feed is to be read anew.
     cursor: Option<String>,
-    /// Cursors of further pages, to be caught up from too: such a page may come from another node, which had read less than the one before.
-    further: Vec<String>,
     stream: Option<Stream>,
     /// Pages after the first may have been newer than the cursor: until all changes since it are taken in, they tell some again.
     is_newer: bool,
@@ -61,7 +59,6 @@ impl Roaming {
             account: account.to_owned(),
             entries: BTreeMap::new(),
             cursor: None,
-            further: Vec::new(),
             stream: None,
             is_newer: false,
             tally: Tally::default(),
@@ -71,8 +68,7 @@ impl Roaming {
     /// Asks a node once: for what changed, or for the feed if there is no cursor.
     pub(crate) fn ask(&mut self, door: &Door) -> Asked {
         let feed = format!("/v1/accounts/{}/feeds/home", self.account);
-        let from = self.further.last().or(self.cursor.as_ref());
-        let path = match from {
+        let path = match &self.cursor {
             Some(cursor) => format!("{feed}/changes?limit=40&cursor={cursor}"),
             None => format!("{feed}?limit=80"),
         };
@@ -93,10 +89,7 @@ impl Roaming {
             _ => panic!("{path}: {answer:?}"),
         }
         let is_more = match self.cursor {
-            Some(_) => {
-                let is_more = self.take_changes(&answer);
-                is_more || !self.further.is_empty()
-            }
+            Some(_) => self.take_changes(&answer),
             None => match self.read(door, &answer) {
                 Some(()) => false,
                 None => return Asked::Again,
@@ -113,8 +106,8 @@ impl Roaming {
     /// the stream ended or is not to be had.
     pub(crate) fn watch(&mut self, door: &Door) -> Option<bool> {
         let cursor = match self.cursor.clone() {
-            Some(cursor) if self.further.is_empty() => cursor,
-            _ => return (self.ask(door) != Asked::Again).then_some(true),
+            Some(cursor) => cursor,
+            None => return (self.ask(door) != Asked::Again).then_some(true),
         };
         let stream = match self.stream.as_mut() {
             Some(stream) => stream,
@@ -173,7 +166,6 @@ impl Roaming {
     fn is_refused(&mut self) {
         self.tally.anew += 1;
         self.cursor = None;
-        self.further.clear();
     }
 
     /// Asks a node until the copy is as new as its answer.
@@ -191,9 +183,9 @@ impl Roaming {
     /// Reads the feed from its first page on; none if a page does not come.
     fn read(&mut self, door: &Door, first: &Answer) -> Option<()> {
         let mut page = first.json();
+        // The pages after it are of no earlier moment.
         let cursor = page["cursor"].as_str().expect("a cursor").to_owned();
         let mut entries = BTreeMap::new();
-        let mut further = Vec::new();
         let mut next = first.next();
         loop {
             let list = page["entries"].as_array().expect("entries");
@@ -209,11 +201,9 @@ impl Roaming {
             }
             page = answer.json();
             next = answer.next();
-            further.push(page["cursor"].as_str().expect("a cursor").to_owned());
         }
         self.entries = entries;
         self.cursor = Some(cursor);
-        self.further = further;
         self.is_newer = true;
         Some(())
     }
@@ -227,12 +217,8 @@ impl Roaming {
         self.drop_below(&told);
         let cursor = told["cursor"].as_str().expect("a cursor").to_owned();
         let is_more = told["more"] == true;
-        match self.further.pop() {
-            None => self.cursor = Some(cursor),
-            Some(_) if is_more => self.further.push(cursor),
-            Some(_) => {}
-        }
-        self.is_newer &= is_more || !self.further.is_empty();
+        self.cursor = Some(cursor);
+        self.is_newer &= is_more;
         is_more
     }
 

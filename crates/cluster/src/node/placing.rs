@@ -86,17 +86,11 @@ impl Node {
             said.map(|beat| beat.node.as_str())
                 .or_else(|| hashed().map(|(node, _)| *node))
         };
-        let own = self.settings.node.as_str();
-        let stands_by = |shard: &u32| {
-            let has_feeds = |node: &str| {
-                let beat = self.standing.node(node).and_then(|seen| seen.beat.as_ref());
-                beat.is_some_and(|it| it.serves.contains(shard) || it.standby.contains(shard))
-            };
-            let owner = owner_of(*shard).unwrap_or_default();
-            placement::standbys(&takers, *shard, owner, has_feeds, self.settings.standbys)
-                .contains(&own)
-        };
-        (0..self.holdings.shards()).filter(stands_by).collect()
+        let (shards, wanted) = (self.holdings.shards(), self.settings.standbys);
+        let mut placed = placement::standbys(&takers, shards, owner_of, wanted);
+        placed
+            .remove(self.settings.node.as_str())
+            .unwrap_or_default()
     }
 
     /// Whether another node that can be reached serves a shard; and while this one leaves, whether one stands by for it.

@@ -202,6 +202,11 @@ impl Snapshot {
         }
     }
 
+    /// Whether the feed is of no earlier moment than a page or changes that gave this cursor.
+    pub fn has_read(&self, cursor: &Cursor) -> bool {
+        cursor.from.is_within(&self.progress.seen)
+    }
+
     /// The visible places, and those of the hidden repeats among them.
     fn entries(&self) -> &[PostId] {
         let entries = self.feed.ids.get(self.visible.entries.clone());
