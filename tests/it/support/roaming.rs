@@ -21,6 +21,8 @@ pub(crate) struct Roaming {
     /// None before the first page, and when the feed is to be read anew.
     cursor: Option<String>,
     stream: Option<Stream>,
+    /// Its cursor is amid a delivery of several answers: the last of them is of the moment of the first.
+    is_amid: bool,
     /// Pages after the first may have been newer than the cursor: until all changes since it are taken in, they tell some again.
     is_newer: bool,
     pub(crate) tally: Tally,
@@ -60,6 +62,7 @@ impl Roaming {
             entries: BTreeMap::new(),
             cursor: None,
             stream: None,
+            is_amid: false,
             is_newer: false,
             tally: Tally::default(),
         }
@@ -89,7 +92,11 @@ impl Roaming {
             _ => panic!("{path}: {answer:?}"),
         }
         let is_more = match self.cursor {
-            Some(_) => self.take_changes(&answer),
+            Some(_) => {
+                let was_amid = self.is_amid;
+                self.is_amid = self.take_changes(&answer);
+                was_amid || self.is_amid
+            }
             None => match self.read(door, &answer) {
                 Some(()) => false,
                 None => return Asked::Again,
@@ -143,6 +150,7 @@ impl Roaming {
         }
         self.drop_below(&message);
         self.cursor = Some(message["cursor"].as_str().expect("a cursor").to_owned());
+        self.is_amid = true;
         self.tally.good += 1;
         Some(true)
     }
@@ -166,6 +174,7 @@ impl Roaming {
     fn is_refused(&mut self) {
         self.tally.anew += 1;
         self.cursor = None;
+        self.is_amid = false;
     }
 
     /// Asks a node until the copy is as new as its answer.
