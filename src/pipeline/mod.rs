@@ -50,6 +50,7 @@ use slackwater_engine::engine::{self, Applied, Engine};
 use slackwater_engine::feed::merge::Progress;
 use slackwater_engine::feed::store::Store;
 use slackwater_engine::feed::store::disk::DiskError;
+use slackwater_engine::kept::Kept;
 use slackwater_engine::record::{Position, Record, Topic};
 use slackwater_order::key_hash::partition_of;
 use slackwater_order::time::Time;
@@ -187,6 +188,8 @@ impl Pipeline {
 
     /// From now on feeds are kept, and count as complete, as the cluster says that this node is part of.
     pub fn join(&mut self, among_nodes: AmongNodes) {
+        // Until the cluster says which.
+        self.engine.keep_only(Kept::all_shards());
         self.among_nodes = Some(among_nodes);
     }
 

@@ -28,6 +28,11 @@ impl Kept {
         Kept::Shards(BTreeMap::from([(modulus, shards.into_iter().collect())]))
     }
 
+    /// Those of all accounts, at one of several nodes: for as long as it does not know which it is to keep.
+    pub fn all_shards() -> Kept {
+        Kept::shards(1, [0])
+    }
+
     /// Whether the feeds of the account with this id are kept.
     pub fn keeps(&self, account: &str) -> bool {
         match self {
@@ -64,7 +69,8 @@ mod tests {
                 Kept::shards(8, [3]).keeps(id),
                 Kept::shards(16, [3, 11]).keeps(id)
             );
-            assert!(Kept::All.keeps(id) && !Kept::nobody().keeps(id));
+            assert!(Kept::All.keeps(id) && Kept::all_shards().keeps(id));
+            assert!(!Kept::nobody().keeps(id));
             assert!(!Kept::shards(0, [0]).keeps(id));
             assert!(!Kept::shards(u32::MAX, 0..9).keeps(id));
             assert_eq!(

@@ -3,7 +3,8 @@
 //! An inactive account has no feeds, and gets neither fan-out nor work for its relations. These are in force all the same: as a feed is
 //! a function of posts and relations, its feeds come back by one merge of everyone it follows. What posts and their
 //! authors did meanwhile the merge finds, so a cursor from before is good. It is refused if it lacks a relation of the account, or
-//! whom the instance limits or suspends, since nobody knows what that took out, and if the feed reaches down to posts that were dropped for their age while it needed none.
+//! whom the instance limits or suspends, since nobody knows what that took out, and if the feed reaches down to posts that were dropped for
+//! their age while it needed none.
 
 use super::feed_backlog::{FeedBacklog, blank};
 use crate::feed::feed_id::FeedId;

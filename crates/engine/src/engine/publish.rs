@@ -34,6 +34,7 @@ impl Engine {
         let taken = Arc::new(Offsets::new(&self.reflects.next));
         self.seen = self.ingest.again.told(&taken);
         let built = Arc::new(BuildProgress {
+            passed: self.passed(&taken, log, beside.settled.is_some()),
             taken,
             seen: Arc::clone(&self.seen),
             author_changes: self.ingest.again.author_changes(),
@@ -70,6 +71,17 @@ impl Engine {
     pub fn fail(&self, reason: String) {
         self.built
             .send_modify(|built| Arc::make_mut(built).failed = Some(reason));
+    }
+
+    /// What was taken, past what no record is at. What the log says was handed in counts only between batches: then it is all taken.
+    fn passed(&self, taken: &Arc<Offsets>, log: &LogStatus, is_whole: bool) -> Arc<Offsets> {
+        let before = Arc::clone(&self.built.borrow().passed);
+        let mut next = taken.positions();
+        next.extend(before.positions());
+        if is_whole {
+            next.extend(log.ends.iter().map(PartitionEnd::next_position));
+        }
+        Arc::new(Offsets::new(&next))
     }
 
     /// Takes over the holds of origins whose learned windows moved.

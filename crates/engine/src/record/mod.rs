@@ -185,6 +185,15 @@ pub struct PartitionEnd {
 }
 
 impl PartitionEnd {
+    /// The next to be taken.
+    pub fn next_position(&self) -> Position {
+        Position {
+            topic: self.topic,
+            partition: self.partition,
+            offset: self.next,
+        }
+    }
+
     /// Where it ends.
     pub fn end_position(&self) -> Position {
         Position {

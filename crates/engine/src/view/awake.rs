@@ -139,7 +139,8 @@ impl View {
     }
 
     /// How many accounts have feeds here.
-    pub fn awake_count(&self) -> usize {
+    #[cfg(test)]
+    pub(crate) fn awake_count(&self) -> usize {
         let accounts = self.graph.read().accounts();
         accounts.saturating_sub(self.last_access.asleep())
     }

@@ -80,6 +80,8 @@ pub struct CatchingUp {
 pub struct BuildProgress {
     /// The next record of each partition to be applied: all before it is in force.
     pub taken: Arc<Offsets>,
+    /// The same, past what no record is at: transaction markers, and records that compaction removed.
+    pub passed: Arc<Offsets>,
     /// The same without the records that are not carried out in all feeds yet. Cursors count on these offsets, so that later changes by
     /// such records are still sent.
     pub seen: Arc<Offsets>,
@@ -168,14 +170,15 @@ impl View {
     /// is taken afterwards shows the feed with all relations before these, and changes since a cursor list what they did. What the
     /// instance limits or suspends is hidden at once, and is not waited for until all posts are decided again.
     pub fn in_force(&self) -> Vec<Position> {
-        let taken = || Arc::clone(&self.built.borrow().taken);
-        self.pending_relations.in_force(taken)
+        let passed = || Arc::clone(&self.built.borrow().passed);
+        self.pending_relations.in_force(passed)
     }
 
-    /// Of each partition of relations the next that is not in force here. No look that is taken afterwards shows what those before hide.
+    /// Of each partition of relations the next that is not in force here, past what no record is at. No look that is taken afterwards shows
+    /// what those before hide.
     pub fn relations_taken(&self) -> Vec<Position> {
-        let taken = self.built.borrow().taken.positions();
-        let relations = taken.into_iter();
+        let passed = self.built.borrow().passed.positions();
+        let relations = passed.into_iter();
         relations
             .filter(|next| next.topic == Topic::Relationships)
             .collect()

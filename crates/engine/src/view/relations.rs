@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 
 impl View {
     /// The relations of an account that are in force at `now`, in the order of their types and then of their targets. A mute
-    /// that has ended by then, or was ended by a record, is none of them, and its end is none of them. `_instance` has the moderation. None, if nothing is known of the account.
+    /// that has ended by then, or was ended by a record, is none of them, and its end is none of them. `_instance` has the moderation.
+    /// None, if nothing is known of the account.
     pub fn relations(
         &self,
         account: &str,

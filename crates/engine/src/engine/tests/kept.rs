@@ -79,6 +79,35 @@ fn expected() -> Shows {
     home
 }
 
+/// Were this to fail, a node would wait for ever for relations that are not there: where a partition ends with what a transaction or
+/// compaction leaves.
+#[test]
+fn what_no_record_is_at_counts_as_taken_between_batches() {
+    let mut world = World::new();
+    world.keep_only(kept(&["7"]));
+    world.drives(&lines());
+    let next = |world: &World| {
+        let (taken, in_force) = (world.view.relations_taken(), world.view.in_force());
+        assert_eq!(taken, in_force);
+        taken.into_iter().map(|at| at.offset).next()
+    };
+    let read = next_of(world.engine.next());
+    let past = status(read + 3, read + 3);
+    let before = next(&world);
+    let amid = ServiceStatus::default();
+    world.publish(&past, amid.clone());
+    assert_eq!(next(&world), before, "it may be amid a batch");
+    let between = ServiceStatus {
+        settled: Some(Time::from_millis(NOON)),
+        ..amid.clone()
+    };
+    world.publish(&past, between);
+    let expected = i64::try_from(read + 3).ok();
+    assert_eq!(next(&world), expected);
+    world.publish(&past, amid);
+    assert_eq!(next(&world), expected, "it never goes back");
+}
+
 #[test]
 fn an_account_of_another_shard_begins_asleep_and_is_not_woken_until_its_shard_is_kept() {
     let mut world = World::new();
