@@ -126,7 +126,7 @@ impl App {
         metrics.feeds.unwritten_bytes_max.set(gauge(bytes_max));
         let bytes = i64::try_from(store.bytes_on_disk()).unwrap_or(i64::MAX);
         metrics.feeds.disk_bytes.set(bytes);
-        let woken = self.state.view.awakened_next();
+        let woken = self.state.view.last_access.woken();
         metrics.cluster.woken.inner().store(woken, Relaxed);
         metrics.machine.look_at_disks();
         let is_refused = self.state.refused_settings.read().is_some();

@@ -150,8 +150,8 @@ impl App {
         }
     }
 
-    /// Finds the caller of a request, and counts the request unless it is an account's. Errors: the token is no good, there were too many requests, or
-    /// the server that knows of the token does not answer.
+    /// Finds the caller of a request, and counts the request unless it is an account's. Errors: the token is no good, there were too many
+    /// requests, or the server that knows of the token does not answer.
     pub(crate) async fn identify(&self, evidence: Evidence) -> Result<CallerContext, Problem> {
         let Evidence {
             from,
@@ -159,10 +159,18 @@ impl App {
             carried,
             found,
         } = evidence;
-        if let Some(context) = found? {
-            return Ok(context);
-        }
         let (peer, address) = (from.map(|(peer, _)| peer), from.map(|(_, address)| address));
+        match found {
+            Ok(None) => {}
+            Ok(Some(context)) => return Ok(context),
+            Err(problem) => {
+                // Guesses at the secret of the nodes count too.
+                if let Some(address) = address {
+                    self.count(CallerKey::Address(address))?;
+                }
+                return Err(problem);
+            }
+        }
         let token = carried.map_err(unauthorized);
         // Guesses must not be introspected without end.
         let given = token.as_ref().ok().and_then(Option::as_ref);

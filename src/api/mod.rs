@@ -18,7 +18,6 @@
 //! | [`feed_lookup`] | the feed or cursor a request names, or a problem |
 //! | [`awake`] | which accounts are awake here, for a standby |
 //! | `nodes`, [`node_status`] | which nodes there are, and what each serves |
-//! | [`placement`] | the nodes of a cluster as requests see them |
 //! | [`log_end`] | the end of the log, queried for a cursor that is ahead of this node |
 //! | [`entry`], `entry_json`, [`entry_cache`] | a post as the API shows it, as JSON text, and cached |
 //! | [`ref_entry`] | a post by its ids and times alone |

@@ -41,7 +41,7 @@ use tokio::sync::watch;
 use turns::Event;
 
 /// How long an account that is claimed for a request may take until it is answered for here.
-pub const CLAIM_WAIT: Duration = Duration::from_secs(2);
+const CLAIM_WAIT: Duration = Duration::from_secs(2);
 
 /// How long a request waits for this node's own lease.
 const LEASE_WAIT: Duration = Duration::from_millis(500);
@@ -148,18 +148,35 @@ impl Cluster {
         })
     }
 
-    /// Makes this node answer for an account whose nodes cannot be reached. False if it does not within [`CLAIM_WAIT`], or has no lease.
-    async fn claim_for(&self, account: &str) -> bool {
-        let hash = AccountHash::of(account);
-        self.0.node.lock().claim(hash, moment());
+    /// Makes this node answer for an account whose nodes cannot be reached. It waits until it does, or until another one can be asked, for
+    /// [`CLAIM_WAIT`] at most, and less without a lease.
+    async fn claim_for(&self, account: &str) {
+        let (hash, now) = (AccountHash::of(account), moment());
+        let before = {
+            let mut node = self.0.node.lock();
+            node.claim(hash, now);
+            node.route(hash, now)
+        };
         self.poke();
-        let mut serving = self.0.serving.subscribe();
-        let may = |serving: &Serving| serving.role(hash, moment()).is_some();
+        let mut changed = self.0.changed.subscribe();
+        let is_placed = || {
+            if self.0.serving.borrow().role(hash, moment()).is_some() {
+                return true;
+            }
+            let route = self.0.node.lock().route(hash, moment());
+            matches!(route, Route::There(_)) && route != before
+        };
+        let placed = async {
+            while !is_placed() {
+                // The sender lives as long as this.
+                let _ = changed.changed().await;
+            }
+        };
         // Without a lease nothing can be claimed: one that comes back does so at once.
-        let is_leased = serving.borrow().is_leased(moment());
+        let is_leased = self.0.serving.borrow().is_leased(now);
         let wait = if is_leased { CLAIM_WAIT } else { LEASE_WAIT };
-        let claimed = tokio::time::timeout(wait, serving.wait_for(may)).await;
-        claimed.is_ok_and(|serving| serving.is_ok())
+        // Whether it was placed, the next look says.
+        let _ = tokio::time::timeout(wait, placed).await;
     }
 
     /// A connection to a node failed: it is asked last for some seconds.
@@ -168,7 +185,7 @@ impl Cluster {
         self.poke();
     }
 
-    /// Waits until a node is not there: it has left, or nothing was heard of it for so long that it shows no feeds.
+    /// Waits until nothing was heard of a node for so long that it shows no feeds.
     async fn until_gone(&self, node: &str) {
         let mut live = self.0.live.subscribe();
         // The sender lives as long as this.
@@ -189,7 +206,7 @@ impl Cluster {
         });
         let barrier = Barrier::new(records, now);
         let mut changed = self.0.changed.subscribe();
-        self.0.node.lock().want_proof(now);
+        self.0.node.lock().want_proof(barrier.proof_wanted());
         self.poke();
         while !self.0.node.lock().is_in_force(&barrier) {
             // The sender lives as long as this.
@@ -265,7 +282,7 @@ impl Cluster {
                 "Kafka did not take in time that this node leaves: its shards are taken when its lease is over"
             );
         }
-        // A full queue is read anyway.
+        // If the queue is full, the thread ends with the process.
         let _ = self.0.events.try_send(Event::Stop);
     }
 

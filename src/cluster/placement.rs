@@ -29,7 +29,7 @@ impl Placement for Cluster {
         Some(Arc::new(permit))
     }
 
-    fn claim<'a>(&'a self, account: &'a str) -> BoxFuture<'a, bool> {
+    fn claim<'a>(&'a self, account: &'a str) -> BoxFuture<'a, ()> {
         Box::pin(self.claim_for(account))
     }
 

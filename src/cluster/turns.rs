@@ -2,6 +2,9 @@
 
 use super::counting::Counting;
 use super::{Cluster, Held, Inner, Options, moment};
+use crate::api::forward;
+use crate::clock;
+use crate::operator::line_rate::{LineRate, left_out};
 use crate::operator::metrics::Metrics;
 use slackwater_cluster::beat::{Beat, Speaks};
 use slackwater_cluster::catch_up::Ends;
@@ -22,9 +25,14 @@ const EVENTS_AT_ONCE: usize = 256;
 const TURNS_APART: Duration = Duration::from_millis(2);
 /// How soon it is noticed that relations are carried out, if nothing else is.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
-
-/// The version of requests that are passed on.
-const HOP_VERSION: u32 = 1;
+/// How long the log is left alone after it did not say where it ends.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(100);
+/// How long a question for where the log ends may take before it counts as lost.
+const ASKED_MAX: Duration = Duration::from_secs(30);
+/// The records that are not understood, of which each has a line in the log, in [`LOGGED_EVERY`].
+const LINES_MAX: u32 = 5;
+/// How long it takes until others have.
+const LOGGED_EVERY: Duration = Duration::from_secs(60);
 
 /// What the thread is told.
 #[derive(Debug)]
@@ -76,8 +84,9 @@ pub struct Undriven {
     received: Receiver<Event>,
 }
 
-/// A node of these options that others reach at `address`, an http URL without a path, in a cluster of so many shards. `run` is a name that no other process has; `decides` the hash of what decides
-/// feeds and ids; `candidate_for` the work of which there is one in the cluster and which this node would do.
+/// A node of these options that others reach at `address`, an http URL without a path, in a cluster of so many shards. `run` is a name that
+/// no other process has; `decides` the hash of what decides feeds and ids; `candidate_for` the work of which there is one in the cluster
+/// and which this node would do.
 pub fn node(
     options: &Options,
     address: String,
@@ -97,7 +106,7 @@ pub fn node(
         decides,
         speaks: Speaks {
             cursor: (cursor::VERSION.into(), cursor::VERSION.into()),
-            hop: (HOP_VERSION, HOP_VERSION),
+            hop: (forward::VERSION, forward::VERSION),
         },
         candidate_for,
         program: env!("CARGO_PKG_VERSION").to_owned(),
@@ -121,6 +130,8 @@ impl Undriven {
             counting: Counting::new(Arc::clone(&cluster.0.metrics)),
             around,
             asked: None,
+            not_before: Moment::default(),
+            lines: LineRate::new(LINES_MAX, LOGGED_EVERY),
         };
         let received = self.received;
         std::thread::Builder::new()
@@ -136,6 +147,9 @@ struct Turns {
     counting: Counting,
     /// When the log was asked where relations end, if it has not answered.
     asked: Option<Moment>,
+    /// Before, it is not asked again.
+    not_before: Moment,
+    lines: LineRate,
 }
 
 impl Turns {
@@ -170,7 +184,8 @@ impl Turns {
         let beat = node.turn(now);
         publish(inner, &node, now);
         self.counting.turn(&node, now);
-        let ask = node.asks_ends() && self.asked.is_none();
+        let waits = self.asked.is_some_and(|asked| now < asked.plus(ASKED_MAX));
+        let ask = node.asks_ends() && !waits && self.not_before <= now;
         let wait = node.next_turn(now).since(now);
         let wait = wait.clamp(TURNS_APART, LOOK_EVERY);
         let name = beat.as_ref().map(|beat| beat.node.clone());
@@ -196,16 +211,20 @@ impl Turns {
                 let read = node.read(offset, &key, value.as_deref(), moment());
                 self.counting.read(&node);
                 drop(node);
-                if let Err(error) = read {
-                    tracing::warn!(offset, %key, %error, "record {offset} of the nodes topic, keyed {key:?}, is none of a node that is understood: {error}");
+                if let Err(error) = read
+                    && let Some(more) = self.lines.due("unreadable", 1, clock::stopwatch())
+                {
+                    let more = left_out(more);
+                    tracing::warn!(offset, %key, %error, "record {offset} of the nodes topic, keyed {key:?}, is none of a node that is understood: {error}{more}");
                 }
             }
             Event::Started => inner.node.lock().start(),
             Event::Given(shards) => inner.node.lock().give(Some(shards)),
             Event::Ends(asked, ends) => {
                 self.asked = None;
-                if let Some(ends) = ends {
-                    inner.node.lock().ends(asked, &ends_of(&ends));
+                match ends {
+                    Some(ends) => inner.node.lock().ends(asked, &ends_of(&ends)),
+                    None => self.not_before = moment().plus(ASK_AGAIN_AFTER),
                 }
             }
             Event::Poke | Event::Stop => {}

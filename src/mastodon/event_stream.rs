@@ -135,8 +135,8 @@ impl MastodonApp {
         );
     }
 
-    /// Hands messages, found under a lease if they are a feed's, to the connection without copying the parts that all readers share, and returns the token that is cancelled
-    /// when the last of these is given up. An error is the reason why they are not sent.
+    /// Hands messages, found under a lease if they are a feed's, to the connection without copying the parts that all readers share, and
+    /// returns the token that is cancelled when the last of these is given up. An error is the reason why they are not sent.
     async fn send_events(
         &self,
         messages: Vec<SplicedMessage>,

@@ -4,12 +4,14 @@ mod hearing;
 
 use super::error::{ServiceError, broken};
 use crate::api::state::AppState;
+use crate::clock;
 use crate::cluster::turns::{self, Around, Event, Events};
 use crate::cluster::{Assignment, Cluster, Options, agreement};
 use crate::compare::daily;
 use crate::config::Config;
 use crate::log::kafka::{self, EndsClient, Member, MemberOptions, NodeRecord, NodesTopic};
 use crate::log::{self, LogWriter};
+use crate::operator::line_rate::{LineRate, left_out};
 use crate::pipeline::Pipeline;
 use crate::pipeline::among_nodes::AmongNodes;
 use crate::pipeline::letter_ownership::LetterOwnership;
@@ -21,6 +23,10 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
+use std::time::Duration;
+
+/// How often it is said at most that the log does not say where it ends.
+const WARNED_EVERY: Duration = Duration::from_secs(60);
 
 /// The other nodes, and the membership of the group that says where shards go, if it does.
 pub(super) struct Joined {
@@ -193,6 +199,7 @@ fn progress(
             shards: partitions(&ends.positions()).max(shards),
             taken,
             in_force,
+            has_relations: state.view.built.borrow().relations_in_force,
             is_caught_up: is_caught_up(&state),
             settled: Some(state.in_flight.settled().millis()),
             letters: letters.written(),
@@ -224,15 +231,19 @@ fn ask_ends(
 ) -> std::io::Result<impl FnMut(Moment) + Send + use<>> {
     let (ask, asked) = sync_channel(1);
     let mut client = EndsClient::new(kafka);
+    let lines = LineRate::new(1, WARNED_EVERY);
     std::thread::Builder::new()
         .name("cluster-ends".to_owned())
         .spawn(move || {
             while let Ok(asked) = asked.recv() {
                 let ends = client.ends_now();
-                if let Err(error) = &ends {
+                if let Err(error) = &ends
+                    && let Some(more) = lines.due("ends", 1, clock::stopwatch())
+                {
+                    let more = left_out(more);
                     tracing::warn!(
                         error = error as &dyn std::error::Error,
-                        "where relations end is not known, to be asked again: {error}"
+                        "where relations end is not known, to be asked again: {error}{more}"
                     );
                 }
                 if events.send(Event::Ends(asked, ends.ok())).is_err() {

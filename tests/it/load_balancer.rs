@@ -144,7 +144,7 @@ fn served_by(nodes: &Nodes, name: &str) -> Vec<String> {
     let node = said["nodes"].as_array().unwrap().iter();
     let node = node.clone().find(|node| node["node"] == name).unwrap();
     let serves = |account: &String| {
-        let shard = slackwater_cluster::shard::shard_of(account, shards as u32);
+        let shard = slackwater_cluster::shard::AccountHash::of(account).shard(shards as u32);
         node["serves"]
             .as_array()
             .unwrap()

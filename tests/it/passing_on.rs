@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use slackwater::api::auth::jwt;
 use slackwater::api::auth::secret::Secret;
 use slackwater::clock;
-use slackwater_cluster::shard::shard_of;
+use slackwater_cluster::shard::AccountHash;
 use std::process::Command;
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ fn server_of(nodes: &Nodes, account: &str) -> usize {
     let running = nodes.nodes.iter().find(|node| node.is_running());
     let said = running.unwrap().door.get("/v1/nodes").json();
     let shards = said["shards"].as_u64().unwrap();
-    let shard = u64::from(shard_of(account, u32::try_from(shards).unwrap()));
+    let shard = u64::from(AccountHash::of(account).shard(u32::try_from(shards).unwrap()));
     let all = said["nodes"].as_array().unwrap().iter();
     let serves = |node: &&Value| {
         let serves = node["serves"].as_array().unwrap();

@@ -1,6 +1,6 @@
 //! Beats: what a node says of itself, once a second and whenever that changes, in the topic `slackwater.nodes`.
 
-use crate::shard::{AccountHash, SHARDS_MAX, ShardSet};
+use crate::shard::{AccountHash, SHARDS_MAX};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +34,9 @@ pub struct Beat {
     pub address: String,
     /// The number of the record within its run, counted from 1.
     pub n: u64,
+    /// The offset of the first record of its run, once it has read that back: nodes that come later do not find that record.
+    #[serde(default)]
+    pub began: Option<i64>,
     /// How long the node serves on after the sending of a record that it has read back, in milliseconds.
     pub lease_ms: u64,
     /// How many shards there are, as far as the node knows: the partitions of the relationships topic.
@@ -50,6 +53,9 @@ pub struct Beat {
     /// The shards that it should serve: those that the consumer group or rendezvous hashing gives it.
     #[serde(default)]
     pub owns: BTreeSet<u32>,
+    /// Whether it shows feeds that are nobody's, or is about to: what the instance limits and suspends must be in force there.
+    #[serde(default)]
+    pub shows: bool,
     /// Whether it has read the log up to where it ended at its start. Before, others are given shards, if there are others.
     #[serde(default)]
     pub caught_up: bool,
@@ -62,9 +68,10 @@ pub struct Beat {
     /// By partition, as `activities/0`: dead letters of it are written up to this offset.
     #[serde(default)]
     pub letters: BTreeMap<String, i64>,
-    /// Work that one node at a time does and that this node would do, such as `comparison`.
+    /// Work that one node at a time does and that this node would do, such as `comparison`: since the record at which offset, once it has
+    /// read that back. The lowest does it.
     #[serde(default)]
-    pub candidate_for: BTreeSet<String>,
+    pub candidate_for: BTreeMap<String, Option<i64>>,
     /// Nodes that this one cannot reach.
     #[serde(default)]
     pub cannot_reach: BTreeSet<String>,
@@ -119,6 +126,9 @@ pub enum BeatError {
         /// The key.
         key: String,
     },
+    /// So many others may be live that it is not followed.
+    #[error("more nodes are live than are followed")]
+    TooManyNodes,
 }
 
 impl Beat {
@@ -176,14 +186,6 @@ impl Beat {
         self.leaving && sets.into_iter().all(BTreeSet::is_empty)
     }
 
-    /// The shards that it answers for.
-    pub fn served(&self) -> ShardSet {
-        ShardSet {
-            shards: self.shards,
-            of: self.serves.clone(),
-        }
-    }
-
     fn shard_here(&self, account: AccountHash) -> u32 {
         account.shard(self.shards)
     }
@@ -205,7 +207,7 @@ impl Beat {
             return out("lease_ms");
         }
         let texts = [&self.run, &self.address, &self.decides, &self.program];
-        let lists = self.letters.keys().chain(&self.candidate_for);
+        let lists = self.letters.keys().chain(self.candidate_for.keys());
         let mut texts = texts.into_iter().chain(lists).chain(&self.cannot_reach);
         if texts.any(|text| TEXT_BYTES_MAX < text.len()) {
             return out("a text");

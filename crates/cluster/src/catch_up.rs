@@ -18,7 +18,7 @@ pub enum CatchUp {
         /// Its number.
         n: u64,
     },
-    /// The ends of relations are to be asked for, at this moment or later.
+    /// The ends of relations are to be asked for, at this moment or later: one after that in which the record was read back.
     Ask {
         /// The moment.
         after: Moment,
@@ -36,7 +36,14 @@ impl CatchUp {
     /// A record of our own was read back.
     pub fn read_back(&mut self, number: u64, now: Moment) {
         if matches!(self, CatchUp::ReadBack { n } if *n <= number) {
-            *self = CatchUp::Ask { after: now };
+            *self = CatchUp::Ask { after: now.next() };
+        }
+    }
+
+    /// What was done is to be done again, since others may have counted this node as gone. What is still to be claimed is claimed first.
+    pub fn begin_again(&mut self) {
+        if !matches!(self, CatchUp::ReadBack { .. }) {
+            *self = CatchUp::ReadBack { n: 0 };
         }
     }
 
@@ -85,9 +92,9 @@ mod tests {
         assert_eq!(catch_up, CatchUp::ReadBack { n: 5 });
         catch_up.read_back(5, at(20));
         assert!(catch_up.asks());
-        catch_up.ends(at(19), &[(0, 1)].into());
-        assert!(catch_up.asks(), "that was asked for before");
-        catch_up.ends(at(20), &ends);
+        catch_up.ends(at(20), &[(0, 1)].into());
+        assert!(catch_up.asks(), "that may have been asked for before");
+        catch_up.ends(at(21), &ends);
         catch_up.reached(&[(0, 2)].into());
         assert!(!catch_up.is_done());
         catch_up.reached(&[(0, 3)].into());

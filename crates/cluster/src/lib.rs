@@ -18,6 +18,7 @@
 //! | [`moment`] | moments of one machine's monotonic clock |
 //! | [`shard`] | an account's shard, and sets of shards |
 //! | [`beat`] | what a node says of itself, as a record |
+//! | [`predecessors`] | the processes that had a node's name before |
 //! | [`standing`] | who is there: the fold of all these records |
 //! | [`placement`] | which node each shard goes to where no consumer group says so, and who stands by |
 //! | [`catch_up`] | what is done before accounts are shown |
@@ -33,6 +34,7 @@ pub mod holdings;
 pub mod moment;
 pub mod node;
 pub mod placement;
+pub mod predecessors;
 pub mod serving;
 pub mod shard;
 pub mod standing;

@@ -25,6 +25,12 @@ impl Moment {
         Moment(self.0.saturating_add(millis))
     }
 
+    /// The next moment: what happened before this was read off a clock is before it, and what happens in it or later is after.
+    #[must_use]
+    pub fn next(self) -> Moment {
+        self.plus(Duration::from_millis(1))
+    }
+
     /// How long ago `earlier` was; nothing if it is later than this.
     pub fn since(self, earlier: Moment) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))

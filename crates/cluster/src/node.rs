@@ -30,9 +30,12 @@ const PROOFS_APART: Duration = Duration::from_millis(5);
 pub const AWAY_FOR: Duration = Duration::from_secs(5);
 /// How long a shard that was claimed for a request is served after the last such request.
 const CLAIMED_FOR: Duration = Duration::from_secs(30);
+/// How long a node that could not be reached counts for nothing when this one considers where shards are. As long as a claim: else every
+/// claim of a shard of it would be given back to it, and be taken again.
+const SHUNNED_FOR: Duration = CLAIMED_FOR;
 /// How long a node that is about to stop waits for others to take its shards.
 pub const LEAVE_WAIT: Duration = Duration::from_secs(2);
-/// The most records that may be on their way at once. Of more, the oldest extend no lease.
+/// The most records that may be on their way at once. More are sent no oftener than by the clock, and extend no lease.
 const SENT_MAX: usize = 256;
 
 /// What a node is.
@@ -67,6 +70,8 @@ pub struct Progress {
     pub taken: Ends,
     /// By partition of it: the next record that is not in force and carried out.
     pub in_force: Ends,
+    /// Whether the relations that were in the log at the start are in force.
+    pub has_relations: bool,
     /// Whether the log is read up to where it ended at the start.
     pub is_caught_up: bool,
     /// All that arrived here before is in the log, in milliseconds since 1970.
@@ -97,16 +102,19 @@ pub struct Node {
     last_sent: Option<Moment>,
     /// What the last record said of that which others wait for.
     last_said: Option<Beat>,
-    /// A request waits for a record that is sent at this moment or later.
+    /// A request waits for a record that is sent at this moment or later. It may be yet to come.
     proof_wanted: Option<Moment>,
     proved: Option<Moment>,
     lease_until: Option<Moment>,
     epoch: u64,
     /// What is to be done before any feed is shown.
     opening: CatchUp,
+    /// Records say that it shows feeds of nobody, or is about to.
+    shows: bool,
     holdings: Holdings,
     /// The shards that the consumer group gives; none if there is no group to say so.
     given: Option<BTreeSet<u32>>,
+    /// The nodes that could not be reached, and when last.
     away: BTreeMap<String, Moment>,
     /// Shards that were claimed for requests, and when last.
     claimed: BTreeMap<u32, Moment>,
@@ -149,7 +157,8 @@ impl Node {
             proved: None,
             lease_until: None,
             epoch: 0,
-            opening: CatchUp::ReadBack { n: 0 },
+            opening: CatchUp::ReadBack { n: u64::MAX },
+            shows: false,
             holdings: Holdings::new(shards),
             given: None,
             away: BTreeMap::new(),
@@ -247,13 +256,13 @@ impl Node {
     /// A node could not be reached.
     pub fn mark_away(&mut self, node: &str, now: Moment) {
         if node != self.settings.node && self.standing.node(node).is_some() {
-            self.away.insert(node.to_owned(), now.plus(AWAY_FOR));
+            self.away.insert(node.to_owned(), now);
         }
     }
 
-    /// A request waits for a record that is sent now or later to be read back.
-    pub fn want_proof(&mut self, now: Moment) {
-        self.proof_wanted = Some(now);
+    /// A request waits for a record that is sent at `from` or later to be read back.
+    pub fn want_proof(&mut self, from: Moment) {
+        self.proof_wanted = self.proof_wanted.max(Some(from));
     }
 
     /// The node is about to stop: others take its shards.
@@ -269,7 +278,7 @@ impl Node {
     /// Does what is due, and returns the record to be sent, if one is. It counts as sent at `now`. What may be answered for
     /// ([`Self::serving`]) is published before the record is sent: whoever reads it counts on what it says.
     pub fn turn(&mut self, now: Moment) -> Option<Beat> {
-        self.away.retain(|_, until| now < *until);
+        self.away.retain(|_, since| now < since.plus(SHUNNED_FOR));
         if self.lease_until.is_some_and(|until| until <= now) {
             self.lapse();
         }
@@ -277,7 +286,16 @@ impl Node {
             self.holdings.clear();
             return None;
         }
+        if !self.shows && self.progress.has_relations {
+            self.shows = true;
+            self.opening = CatchUp::ReadBack { n: self.n + 1 };
+        }
         self.choose(now);
+        if SENT_MAX <= self.sent.len() {
+            // Those that are read back later extend no lease.
+            let lease = self.settings.lease;
+            self.sent.retain(|(_, sent)| now < sent.plus(lease));
+        }
         if !self.is_due(now) {
             return None;
         }
@@ -292,32 +310,21 @@ impl Node {
         }
         self.last_said = Some(beat.clone());
         self.last_sent = Some(now);
-        self.proof_wanted = None;
-        if self.sent.len() == SENT_MAX {
-            self.sent.pop_front();
+        if self.has_room() {
+            self.sent.push_back((self.n, now));
+            self.proof_wanted = self.proof_wanted.filter(|from| now < *from);
         }
-        self.sent.push_back((self.n, now));
         Some(beat)
     }
 
-    /// When [`Self::turn`] has something to do at the latest.
+    /// When [`Self::turn`] has something to do at the latest, if nothing happens.
     pub fn next_turn(&self, now: Moment) -> Moment {
-        let beat = self.last_sent.map_or(now, |last| {
-            let wait = if self.proof_wanted.is_some() {
-                PROOFS_APART
-            } else if self.has_news() {
-                BEATS_APART
-            } else {
-                self.beat_every()
-            };
-            last.plus(wait)
-        });
-        self.lease_until.map_or(
-            beat,
-            |until| {
-                if now < until { beat.min(until) } else { beat }
-            },
-        )
+        if !self.is_started || self.is_superseded {
+            return now.plus(self.beat_every());
+        }
+        let lease = self.lease_until.filter(|until| now < *until);
+        let next = self.next_beat(now);
+        lease.map_or(next, |until| next.min(until))
     }
 
     /// What this node may answer for, as far as it knows now.
@@ -357,7 +364,7 @@ impl Node {
         let proved = self.proved.unwrap_or_default();
         let servers = self.standing.servers(account, proved);
         let is_there =
-            |beat: &&&Beat| beat.node != self.settings.node && !self.away.contains_key(&beat.node);
+            |beat: &&&Beat| beat.node != self.settings.node && !self.is_away(&beat.node, now);
         let place = |beat: &&Beat| (beat.node.clone(), beat.address.clone());
         let reachable = servers.iter().filter(is_there);
         let serve_it = reachable.clone().any(|beat| beat.serves(account));
@@ -375,7 +382,7 @@ impl Node {
     /// Whether relations are in force wherever they matter.
     pub fn is_in_force(&self, barrier: &Barrier) -> bool {
         barrier.is_passed(
-            &self.settings.node,
+            &self.settings.run,
             &self.progress.in_force,
             &self.standing,
             self.proved,
@@ -404,6 +411,17 @@ impl Node {
     /// The nodes that could not be reached lately.
     pub fn away(&self) -> impl Iterator<Item = &str> {
         self.away.keys().map(String::as_str)
+    }
+
+    /// Whether a node could not be reached just now.
+    fn is_away(&self, node: &str, now: Moment) -> bool {
+        let since = self.away.get(node);
+        since.is_some_and(|since| now < since.plus(AWAY_FOR))
+    }
+
+    /// Whether one more record can be followed until it is read back.
+    fn has_room(&self) -> bool {
+        self.sent.len() < SENT_MAX
     }
 
     /// Whether this node does the work of which there is one, under a good lease.
@@ -439,6 +457,7 @@ impl Node {
         };
         self.last_read = n;
         self.proved = Some(sent);
+        self.standing.forget_gone(sent);
         let until = sent.plus(self.settings.lease);
         if until <= now {
             return;
@@ -456,7 +475,7 @@ impl Node {
         self.epoch += 1;
         self.lease_until = None;
         self.stands_back = true;
-        self.opening = CatchUp::ReadBack { n: 0 };
+        self.opening.begin_again();
         self.holdings.lapse();
     }
 

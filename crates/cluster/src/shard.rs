@@ -1,6 +1,6 @@
 //! Shards: the accounts of one partition of the relationships topic.
 
-use slackwater_order::key_hash::{key_hash, partition_of};
+use slackwater_order::key_hash::key_hash;
 use std::collections::BTreeSet;
 
 /// The most partitions that a topic of ours may have, and so the most shards.
@@ -25,12 +25,6 @@ impl AccountHash {
     }
 }
 
-/// The shard of an account among so many: the partition that its relations are in.
-pub fn shard_of(account: &str, shards: u32) -> u32 {
-    let shards = i32::try_from(shards).unwrap_or(i32::MAX);
-    u32::try_from(partition_of(account.as_bytes(), shards)).unwrap_or(0)
-}
-
 /// Some shards out of a number of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ShardSet {
@@ -50,16 +44,15 @@ impl ShardSet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use slackwater_order::key_hash::partition_of;
 
     /// Were this to fail, the relations of an account would be in another partition than the shard that its node serves.
     #[test]
     fn the_shard_of_an_account_is_the_partition_of_its_relations() {
         for account in ["1", "7", "109372843", "ana", INSTANCE] {
             for shards in [1, 8, 64, 1_024] {
-                assert_eq!(
-                    shard_of(account, shards),
-                    AccountHash::of(account).shard(shards)
-                );
+                let partition = partition_of(account.as_bytes(), shards as i32);
+                assert_eq!(AccountHash::of(account).shard(shards) as i32, partition);
             }
         }
     }

@@ -2,12 +2,16 @@
 
 use crate::beat::{Beat, BeatError, LEASE_MAX};
 use crate::moment::Moment;
+use crate::predecessors::{Predecessor, Predecessors};
 use crate::shard::AccountHash;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How many nodes are remembered. Of more, those that are gone are forgotten first.
+/// How many nodes are remembered. Of more, those that are long gone are forgotten.
 pub const NODES_MAX: usize = 256;
+
+/// How long after it is gone a node is remembered at least: no request waits so long for others.
+const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 
 /// A record that cannot be read is from a node of which nothing is known but that it lives: it is taken for one with the longest lease.
 const UNREADABLE_LEASE: Duration = LEASE_MAX;
@@ -18,6 +22,8 @@ pub struct Standing {
     nodes: BTreeMap<String, Seen>,
     /// What was in the topic at the start is read. From now on each record comes as it is appended.
     is_watching: bool,
+    /// By then every node is gone of which a record found no room here.
+    unknown_until: Moment,
 }
 
 /// What is known of a node.
@@ -30,10 +36,10 @@ pub struct Seen {
     /// Whether a record of it came as it was appended. What was there at the start may be older than what it said last: a record that
     /// its node gave up may be appended late, and compaction keeps the last.
     pub is_watched: bool,
-    /// The offset of the first record of its run that was read here: the lowest is the oldest run.
+    /// The offset of the first record of its run: the lowest is the oldest run.
     pub since: i64,
-    /// The newest record of the process of this name before it, and when it was read: that process may serve on until its lease ends.
-    pub before: Option<(Box<Beat>, Moment)>,
+    /// The processes of this name before it: they may serve on until their leases end.
+    pub before: Predecessors,
     /// By work that one node at a time does: since which record this run would do it.
     candidate_since: BTreeMap<String, i64>,
 }
@@ -46,10 +52,21 @@ impl Seen {
         gone_by(self.read, lease)
     }
 
-    /// The newest record of the process of this name before it, while that may still be serving.
-    pub fn predecessor(&self, proved: Moment) -> Option<&Beat> {
-        let (beat, read) = self.before.as_ref()?;
-        (proved < gone_by(*read, beat.lease())).then_some(beat)
+    /// Since which record this run would do a kind of work, as every node counts it.
+    pub fn candidate_since(&self, work: &str) -> Option<i64> {
+        self.candidate_since.get(work).copied()
+    }
+
+    /// Whether the run of a record had said as much, or more, before.
+    fn has_said(&self, beat: &Beat) -> bool {
+        let last = self.beat.as_ref().filter(|last| last.run == beat.run);
+        let last = last.or_else(|| self.before.of_run(&beat.run));
+        last.is_some_and(|last| beat.n <= last.n)
+    }
+
+    /// What is known of what its process serves. What was in the topic at the start tells nothing.
+    fn said(&self) -> Option<&Beat> {
+        self.beat.as_ref().filter(|_| self.is_watched)
     }
 }
 
@@ -60,7 +77,8 @@ fn gone_by(read: Moment, lease: Duration) -> Moment {
 impl Standing {
     /// Takes in a record of the topic that was read at `now`.
     ///
-    /// Errors: the record is no beat. Its node counts as one that may serve anything, until it is gone.
+    /// Errors: the record is no beat, or there is no room for one more node. Its node counts as one that may serve anything, until it is
+    /// gone.
     pub fn read(
         &mut self,
         offset: i64,
@@ -78,44 +96,60 @@ impl Standing {
             Ok(beat) => (Some(beat), None),
             Err(error) => (None, Some(error)),
         };
-        self.make_room(key);
+        if !self.has_room(key, now) {
+            self.unknown_until = gone_by(now, UNREADABLE_LEASE);
+            return Err(error.unwrap_or(BeatError::TooManyNodes));
+        }
         let before = self.nodes.remove(key);
-        let is_late = |before: &Seen| match (&before.beat, &beat) {
-            (Some(before), Some(beat)) => before.run == beat.run && beat.n <= before.n,
-            _ => false,
-        };
+        let is_late = |before: &Seen| beat.as_ref().is_some_and(|beat| before.has_said(beat));
         if let Some(before) = before.as_ref().filter(|before| is_late(before)) {
             // It was given up and is there all the same, or twice. What was said since holds.
             let before = before.clone();
             return Ok(self.nodes.entry(key.to_owned()).or_insert(before));
         }
-        let run = |beat: &Option<Beat>| beat.as_ref().map(|beat| beat.run.clone());
-        let (since, earlier, before) = match before {
-            Some(same) if run(&same.beat) == run(&beat) => {
-                (same.since, same.candidate_since, same.before)
-            }
-            Some(other) => {
-                let last = other.beat.map(|beat| (Box::new(beat), other.read));
-                (offset, BTreeMap::new(), last.or(other.before))
-            }
-            None => (offset, BTreeMap::new(), None),
-        };
-        let wants = beat.iter().flat_map(|beat| &beat.candidate_for);
-        let candidate_since = wants
-            .map(|work| (work.clone(), earlier.get(work).copied().unwrap_or(offset)))
-            .collect();
-        let seen = Seen {
-            beat,
-            read: now,
-            is_watched: self.is_watching,
-            since,
-            before,
-            candidate_since,
-        };
+        let seen = self.follow(before, offset, beat, now);
         let seen = self.nodes.entry(key.to_owned()).or_insert(seen);
         match error {
             None => Ok(seen),
             Some(error) => Err(error),
+        }
+    }
+
+    /// What is known of a node after a record, none if it cannot be read; `before` is what was known before it.
+    fn follow(&self, before: Option<Seen>, offset: i64, beat: Option<Beat>, now: Moment) -> Seen {
+        let run = |beat: &Option<Beat>| beat.as_ref().map(|beat| beat.run.clone());
+        let (since, earlier, before) = match before {
+            Some(same) if run(&same.beat) == run(&beat) => {
+                (Some(same.since), same.candidate_since, same.before)
+            }
+            Some(other) => {
+                let mut before = other.before.clone();
+                if let Some(run) = run(&beat) {
+                    before.take(&run);
+                }
+                before.push(Predecessor {
+                    gone_by: other.gone_by(),
+                    beat: other.said().cloned().map(Box::new),
+                });
+                (None, BTreeMap::new(), before)
+            }
+            None => (None, BTreeMap::new(), Predecessors::default()),
+        };
+        let wants = beat.iter().flat_map(|beat| &beat.candidate_for);
+        // What the node says of itself holds: who joined later has not read its first records.
+        let candidate_since = wants.map(|(work, said)| {
+            let known = said.or(earlier.get(work).copied());
+            (work.clone(), known.unwrap_or(offset))
+        });
+        let candidate_since = candidate_since.collect();
+        let began = beat.as_ref().and_then(|beat| beat.began);
+        Seen {
+            beat,
+            read: now,
+            is_watched: self.is_watching,
+            since: began.or(since).unwrap_or(offset),
+            before,
+            candidate_since,
         }
     }
 
@@ -171,14 +205,36 @@ impl Standing {
         serves.chain(self.heard(proved).filter(stands_by)).collect()
     }
 
-    fn make_room(&mut self, key: &str) {
+    /// All processes that may be serving, by what each said last; none for one that may serve anything. `proved` is as for
+    /// [`Self::live`].
+    pub fn processes(&self, proved: Moment) -> impl Iterator<Item = Option<&Beat>> {
+        let newest = self.live(proved).map(|(_, seen)| seen.said());
+        let before = self.nodes.values();
+        let before = before.flat_map(move |seen| seen.before.live(proved));
+        let unknown = (proved < self.unknown_until).then_some(None);
+        newest.chain(before).chain(unknown)
+    }
+
+    /// Forgets the processes of names that others have now, once they are gone.
+    pub fn forget_gone(&mut self, proved: Moment) {
+        for seen in self.nodes.values_mut() {
+            seen.before.forget_gone(proved);
+        }
+    }
+
+    /// Whether there is room for a node of this name, if need be that of one which is long gone.
+    fn has_room(&mut self, key: &str, now: Moment) -> bool {
         if self.nodes.len() < NODES_MAX || self.nodes.contains_key(key) {
-            return;
+            return true;
         }
         let oldest = self.nodes.iter().min_by_key(|(_, seen)| seen.gone_by());
-        if let Some(name) = oldest.map(|(name, _)| name.clone()) {
-            self.nodes.remove(&name);
-        }
+        let is_over = |seen: &Seen| seen.gone_by().plus(REMEMBERED_FOR) <= now;
+        let oldest = oldest.filter(|(_, seen)| is_over(seen));
+        let Some(name) = oldest.map(|(name, _)| name.clone()) else {
+            return false;
+        };
+        self.nodes.remove(&name);
+        true
     }
 }
 
@@ -210,7 +266,9 @@ mod tests {
     fn a_node_whose_record_cannot_be_read_lives_and_may_serve_anything() {
         let mut standing = Standing::default();
         told(&mut standing, 0, &beat("a"), 0);
+        standing.watch();
         standing.read(1, "a", b"?", at(1)).unwrap_err();
+        assert_eq!(standing.processes(at(2)).next(), Some(None));
         let live: Vec<_> = standing.live(at(2)).collect();
         assert_eq!(live.len(), 1);
         assert_eq!(live[0].1.beat, None);
@@ -220,6 +278,7 @@ mod tests {
     #[test]
     fn a_process_of_the_same_name_before_is_remembered_until_it_is_gone() {
         let mut standing = Standing::default();
+        standing.watch();
         told(&mut standing, 0, &beat("a"), 0);
         for (offset, now) in [(1, 1_000), (2, 2_000)] {
             let again = Beat {
@@ -227,10 +286,63 @@ mod tests {
                 ..beat("a")
             };
             told(&mut standing, offset, &again, now);
-            let before = |proved| standing.node("a").unwrap().predecessor(at(proved));
-            assert_eq!(before(4_399).unwrap().run, beat("a").run);
-            assert_eq!(before(4_400), None);
+            let serving = |proved| {
+                let runs = standing.processes(at(proved));
+                runs.map(|beat| beat.unwrap().run.clone())
+                    .collect::<Vec<_>>()
+            };
+            assert_eq!(serving(4_399), ["2".to_owned(), beat("a").run]);
+            assert_eq!(serving(4_400), ["2"]);
         }
+        let third = Beat {
+            run: "3".to_owned(),
+            ..beat("a")
+        };
+        told(&mut standing, 3, &third, 3_000);
+        assert_eq!(standing.processes(at(4_399)).count(), 3);
+        standing.forget_gone(at(4_400));
+        assert_eq!(standing.processes(at(0)).count(), 2);
+    }
+
+    /// Were this to fail, a process that took a name over would hide what the one before may have said in records that compaction removed.
+    #[test]
+    fn of_a_process_before_that_said_nothing_since_the_start_nothing_is_known() {
+        let mut standing = Standing::default();
+        told(&mut standing, 0, &beat("a"), 0);
+        standing.watch();
+        let again = Beat {
+            run: "2".to_owned(),
+            ..beat("a")
+        };
+        told(&mut standing, 1, &again, 1_000);
+        let known: Vec<_> = standing.processes(at(2_000)).collect();
+        assert_eq!(known, [Some(&again), None]);
+    }
+
+    /// Were this to fail, a record of an older process that comes late would make it the newest, or hide what it said since.
+    #[test]
+    fn two_processes_of_one_name_are_told_apart() {
+        let mut standing = Standing::default();
+        standing.watch();
+        let says = |run: &str, n, serves: u32| Beat {
+            run: run.to_owned(),
+            n,
+            serves: [serves].into(),
+            ..beat("a")
+        };
+        told(&mut standing, 0, &says("1", 5, 1), 0);
+        told(&mut standing, 1, &says("2", 1, 2), 100);
+        told(&mut standing, 2, &says("1", 4, 3), 200);
+        assert_eq!(
+            standing.node("a").unwrap().beat,
+            Some(says("2", 1, 2)),
+            "it had said more"
+        );
+        told(&mut standing, 3, &says("1", 6, 4), 300);
+        told(&mut standing, 4, &says("2", 2, 2), 400);
+        let both: Vec<_> = standing.processes(at(400)).collect();
+        let (new, old) = (says("2", 2, 2), says("1", 6, 4));
+        assert_eq!(both, [Some(&new), Some(&old)]);
     }
 
     /// Were this to fail, a record that was given up and appended late would hide what its node claimed since.
@@ -268,7 +380,7 @@ mod tests {
     fn work_of_which_there_is_one_is_done_by_the_node_that_said_so_first() {
         let mut standing = Standing::default();
         let wants = |name: &str, run: &str| Beat {
-            candidate_for: ["connector".to_owned()].into(),
+            candidate_for: [("connector".to_owned(), None)].into(),
             run: run.to_owned(),
             ..beat(name)
         };
@@ -300,13 +412,50 @@ mod tests {
         assert_eq!(standing.decides(at(5_000)), Some("2"), "when it is gone");
     }
 
+    /// Were this to fail, a node that joined after the topic was compacted would hold other runs for the oldest than the rest do.
+    #[test]
+    fn what_runs_say_of_when_they_began_holds_for_who_reads_their_last_records_alone() {
+        let says = |name: &str, began, wants: Option<i64>| Beat {
+            n: if wants.is_some() { 3 } else { 2 },
+            decides: name.to_owned(),
+            began,
+            candidate_for: [("work".to_owned(), wants)].into(),
+            ..beat(name)
+        };
+        let mut compacted = Standing::default();
+        told(&mut compacted, 90, &says("b", Some(2), Some(2)), 0);
+        told(&mut compacted, 91, &says("a", Some(1), Some(40)), 0);
+        let mut all = Standing::default();
+        told(&mut all, 1, &beat("a"), 0);
+        told(&mut all, 2, &says("b", None, None), 0);
+        told(&mut all, 40, &says("a", Some(1), None), 0);
+        told(&mut all, 90, &says("b", Some(2), Some(2)), 0);
+        told(&mut all, 91, &says("a", Some(1), Some(40)), 0);
+        for standing in [&compacted, &all] {
+            assert_eq!(standing.decides(at(0)), Some("a"));
+            assert_eq!(standing.worker("work", at(0)), Some("b"));
+        }
+    }
+
+    /// Were this to fail, names that are never used again would fill memory; or a node that serves would not be waited for.
     #[test]
     fn the_topic_may_name_any_number_of_nodes() {
         let mut standing = Standing::default();
-        for n in 0..2 * NODES_MAX {
-            told(&mut standing, n as i64, &beat(&format!("n{n}")), n as u64);
+        standing.watch();
+        let name = |n: usize| format!("n{n}");
+        for n in 0..NODES_MAX {
+            told(&mut standing, n as i64, &beat(&name(n)), n as u64);
         }
+        let more = beat("more");
+        let offset = NODES_MAX as i64;
+        let refused = standing.read(offset, "more", &more.encode(), at(1_000));
+        assert_eq!(refused.unwrap_err(), BeatError::TooManyNodes);
+        assert!(standing.node(&name(0)).is_some(), "it may be serving");
+        let is_unknown = |proved| standing.processes(at(proved)).any(|beat| beat.is_none());
+        assert!(is_unknown(33_999));
+        assert!(!is_unknown(34_000));
+        told(&mut standing, offset, &more, 64_400);
         assert_eq!(standing.nodes().count(), NODES_MAX);
-        assert!(standing.node(&format!("n{}", 2 * NODES_MAX - 1)).is_some());
+        assert!(standing.node(&name(0)).is_none());
     }
 }

@@ -22,11 +22,6 @@ use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use serde::Serialize;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::time::timeout;
-
-/// The longest time that an account may take to be claimed for this node.
-const CLAIM_WAIT: Duration = Duration::from_secs(2);
 
 /// The way of requests to other nodes.
 #[derive(Debug)]
@@ -147,8 +142,7 @@ impl Edge {
                 return Err(nobody());
             }
             has_claimed = true;
-            // Whether it was claimed, here or elsewhere, the next look says.
-            let _ = timeout(CLAIM_WAIT, self.placement.claim(account)).await;
+            self.placement.claim(account).await;
         }
     }
 

@@ -26,7 +26,7 @@ pub(crate) const HOP: HeaderName = HeaderName::from_static("slackwater-hop");
 pub(crate) const CALLER: HeaderName = HeaderName::from_static("slackwater-caller");
 
 /// The version that is written and understood.
-const VERSION: &str = "1";
+pub(crate) const VERSION: u32 = 1;
 /// How far from `now` a signature may have been made: clocks of nodes may differ by so much, less the time on the way.
 const VALID: Duration = Duration::from_secs(30);
 
@@ -124,7 +124,7 @@ impl HopKey {
         let text = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&signed).unwrap_or_default());
         let tag = hmac::sign(&self.0, &signed_bytes(method, target, &text));
         let value = format!("{text}.{}", URL_SAFE_NO_PAD.encode(tag));
-        headers.insert(HOP, HeaderValue::from_static(VERSION));
+        headers.insert(HOP, HeaderValue::from(VERSION));
         headers.insert(CALLER, HeaderValue::try_from(value)?);
         Ok(())
     }
@@ -153,7 +153,7 @@ impl HopKey {
         let (Some(version), Some(value)) = (one(&HOP)?, one(&CALLER)?) else {
             return Err(HopError::Incomplete);
         };
-        if version != VERSION {
+        if version.parse() != Ok(VERSION) {
             return Err(HopError::Version);
         }
         let (text, tag) = value.rsplit_once('.').ok_or(HopError::Signature)?;

@@ -26,4 +26,5 @@ mod relay;
 mod resend;
 
 pub(crate) use edge::Edge;
+pub(crate) use hop::VERSION;
 pub(crate) use node_queries::NodeQueries;

@@ -127,8 +127,8 @@ fn a_stream(operation: Operation, schemas: &mut Schemas) -> Operation {
         .content(
             "101",
             "A websocket (RFC 6455); each message is a text of this form. It closes with 1008 if the client sends \
-             anything, 1012 when the service stops, 1013 when the client is too slow or is to come back later, 4401 when \
-             its token has ended, 4410 when the cursor cannot be served.",
+             anything, 1012 when the service stops or another node has the account, 1013 when the client is too slow or is \
+             to come back later, 4401 when its token has ended, 4410 when the cursor cannot be served.",
             &messages,
         )
         .problem(schemas, "400", "A parameter that is none, no websocket, or a cursor that is damaged or another feed's.")

@@ -11,6 +11,8 @@ struct Cluster {
     ends: Ends,
     /// The nodes that still read the log up to where it ended at their start.
     behind: BTreeSet<String>,
+    /// The nodes that still read relations up to where they ended at their start.
+    without_relations: BTreeSet<String>,
     now: Moment,
 }
 
@@ -19,7 +21,7 @@ const SHARDS: u32 = 8;
 fn settings(node: &str, run: &str) -> Settings {
     Settings {
         node: node.to_owned(),
-        run: run.to_owned(),
+        run: format!("{node}-{run}"),
         address: format!("http://{node}.example"),
         lease: Duration::from_secs(4),
         standbys: 0,
@@ -42,6 +44,7 @@ impl Cluster {
             topic: Vec::new(),
             ends: (0..SHARDS).map(|partition| (partition, 10)).collect(),
             behind: BTreeSet::new(),
+            without_relations: BTreeSet::new(),
             now: Moment::from_millis(1_000_000),
         };
         for name in names {
@@ -79,6 +82,7 @@ impl Cluster {
         let node = &mut self.nodes[at];
         let is_caught_up = !self.behind.contains(&node.settings().node);
         node.advance(Progress {
+            has_relations: !self.without_relations.contains(&node.settings().node),
             is_caught_up,
             shards: SHARDS,
             taken: self.ends.clone(),
@@ -319,7 +323,10 @@ fn a_shard_that_nobody_can_be_asked_about_is_claimed_and_given_back() {
         Route::Here(Role::Serves)
     );
     assert_eq!(cluster.serves("b"), served, "both do");
-    cluster.wait(6_000);
+    // Nothing says that it can be reached again.
+    cluster.wait(20_000);
+    assert!(cluster.serves("a").contains(&account.shard(SHARDS)));
+    cluster.wait(15_000);
     assert!(!cluster.serves("a").contains(&account.shard(SHARDS)));
 }
 
@@ -421,9 +428,66 @@ fn requests_that_wait_for_a_proof_have_it_soon() {
     cluster.now = soon;
     let node = cluster.node("a");
     assert_eq!(node.turn(soon), None);
-    node.want_proof(soon);
-    assert!(node.next_turn(soon) <= soon.plus(BEATS_APART));
-    assert!(node.turn(soon).is_some());
+    node.want_proof(soon.next());
+    assert_eq!(node.turn(soon), None, "it would prove nothing");
+    assert_eq!(node.next_turn(soon), soon.next());
+    assert!(node.turn(soon.next()).is_some());
+}
+
+/// Were this to fail, requests that are posted while the topic is slow would end the lease of their node.
+#[test]
+fn records_that_requests_wait_for_do_not_crowd_out_those_that_are_on_their_way() {
+    let mut cluster = Cluster::of(&["a"]);
+    cluster.wait(2_000);
+    let begin = cluster.now;
+    let mut sent = Vec::new();
+    for n in 1..=800 {
+        let now = begin.plus(Duration::from_millis(5 * n));
+        let node = cluster.node("a");
+        node.want_proof(now);
+        sent.extend(node.turn(now).map(|beat| (beat, now)));
+    }
+    assert!(sent.len() <= SENT_MAX + 5, "{} records", sent.len());
+    let (first, at) = &sent[1];
+    let (key, value) = (first.node.clone(), first.encode());
+    let now = begin.plus(Duration::from_millis(3_900));
+    cluster
+        .node("a")
+        .read(9_999, &key, Some(&value), now)
+        .unwrap();
+    assert_eq!(cluster.node("a").proved(), Some(*at));
+}
+
+/// Were this to fail, a suspension could not be answered while some node joins, which takes minutes.
+#[test]
+fn what_the_instance_says_does_not_wait_for_a_node_that_reads_its_first_relations() {
+    let mut cluster = Cluster::of(&["a"]);
+    cluster.wait(2_000);
+    cluster.without_relations.insert("b".to_owned());
+    cluster.behind.insert("b".to_owned());
+    cluster.join(settings("b", "1"));
+    cluster.wait(1_000);
+    let suspends = |cluster: &mut Cluster| {
+        let barrier = Barrier::new([(INSTANCE, 1, cluster.ends[&1])], cluster.now);
+        *cluster.ends.get_mut(&1).unwrap() += 1;
+        barrier
+    };
+    let (barrier, now) = (suspends(&mut cluster), cluster.now);
+    cluster.wait_without(&["b"], 1_200);
+    assert!(cluster.node("a").is_in_force(&barrier));
+    assert!(!cluster.node("b").serving().is_leased(now));
+    // It begins to show feeds: whoever answers waits for it from the record on that says so.
+    cluster.without_relations.clear();
+    cluster.wait(100);
+    let barrier = suspends(&mut cluster);
+    let now = cluster.now;
+    assert!(!cluster.node("b").serving().is_leased(now));
+    cluster.wait_without(&["b"], 1_200);
+    assert!(!cluster.node("a").is_in_force(&barrier));
+    cluster.wait(1_200);
+    assert!(cluster.node("a").is_in_force(&barrier));
+    let now = cluster.now;
+    assert!(cluster.node("b").serving().is_leased(now));
 }
 
 /// Were this to fail, readers would move to a node that has an older feed than the one that they had.

@@ -113,6 +113,10 @@ impl Cluster {
         self.pass_time();
         self.befall();
         self.append();
+        // Who answers a request is not who keeps the lease: where both stood still, either goes on first.
+        if self.run.dice.bool() {
+            self.go_on_looking();
+        }
         let mut order: Vec<usize> = (0..MEMBERS).collect();
         self.run.dice.shuffle(&mut order);
         for member in order {
@@ -290,6 +294,7 @@ impl Cluster {
         };
         let view = &self.run.nodes[member].view;
         let (taken, in_force) = (ends(view.relations_taken()), ends(view.in_force()));
+        let has_relations = view.built.borrow().relations_in_force;
         let of = &mut self.members[member];
         for (partition, before) in &of.in_force {
             assert!(before <= in_force.get(partition).unwrap(), "it went back");
@@ -299,6 +304,7 @@ impl Cluster {
             shards: of.shards,
             taken,
             in_force,
+            has_relations,
             is_caught_up: true,
             settled: Some(self.run.now),
             letters: BTreeMap::new(),
@@ -399,11 +405,12 @@ impl Cluster {
         let (partition, offset) = self.run.log.append(event, now);
         let of = &mut self.members[member];
         let clock = of.clock(now);
-        of.cluster.want_proof(clock);
         let id = account.map_or(INSTANCE, |account| ACCOUNTS[account]);
         let number = (partition - ACTIVITY_PARTITIONS) as u32;
+        let barrier = Barrier::new([(id, number, offset as i64)], clock);
+        of.cluster.want_proof(barrier.proof_wanted());
         of.pending.push(Pending {
-            barrier: Barrier::new([(id, number, offset as i64)], clock),
+            barrier,
             relation: Relation {
                 account,
                 partition,
