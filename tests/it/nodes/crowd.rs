@@ -124,16 +124,16 @@ impl Crowd {
                 news.doors[at % news.doors.len()].clone()
             };
             let asked = clock::stopwatch();
-            let is_good = match watches(n) {
-                true => reader.watch(&door),
+            let answered = match watches(n) {
+                // What was opened before a node was killed says nothing of it.
+                true => reader.watch(&door).map(|since| (since, since)),
                 false => match reader.ask(&door) {
-                    Asked::Good | Asked::More => Some(true),
+                    Asked::Good | Asked::More => Some((asked, clock::stopwatch())),
                     Asked::Again => None,
                 },
             };
-            match is_good {
-                Some(true) => self.answered(&reader.account, asked),
-                Some(false) => {}
+            match answered {
+                Some((asked, at)) => self.answered(&reader.account, asked, at),
                 None => {
                     at += 1;
                     self.rest(AGAIN);
@@ -147,13 +147,14 @@ impl Crowd {
         }
     }
 
-    fn answered(&self, account: &str, asked: Instant) {
+    /// What a reader asked for at a moment was answered at another; a stream is an answer when it is open.
+    fn answered(&self, account: &str, asked: Instant, at: Instant) {
         let mut news = self.news.lock();
         if let Some(killed) = news.killed
             && killed <= asked
             && news.waiting.remove(account)
         {
-            news.resumed.push(killed.elapsed());
+            news.resumed.push(at.duration_since(killed));
         }
     }
 

@@ -4,8 +4,9 @@ use super::instance::{Answer, Door};
 use super::replica::id_of;
 use super::watcher::{Came, Stream};
 use serde_json::Value;
+use slackwater::clock;
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The longest a reader waits for one answer.
 const WAIT: Duration = Duration::from_secs(20);
@@ -20,7 +21,8 @@ pub(crate) struct Roaming {
     entries: BTreeMap<u64, Value>,
     /// None before the first page, and when the feed is to be read anew.
     cursor: Option<String>,
-    stream: Option<Stream>,
+    /// Its stream, and when that was opened.
+    stream: Option<(Stream, Instant)>,
     /// Its cursor is amid a delivery of several answers: the last of them is of the moment of the first.
     is_amid: bool,
     /// Pages after the first may have been newer than the cursor: until all changes since it are taken in, they tell some again.
@@ -109,26 +111,25 @@ impl Roaming {
         }
     }
 
-    /// Looks for the next message of its stream for a moment, and opens one at this node if there is none. Whether a message came; none if
-    /// the stream ended or is not to be had.
-    pub(crate) fn watch(&mut self, door: &Door) -> Option<bool> {
-        let cursor = match self.cursor.clone() {
-            Some(cursor) => cursor,
-            None => return (self.ask(door) != Asked::Again).then_some(true),
+    /// Looks for the next message of its stream for a moment, and opens one at this node if there is none. Since when it is open; none if it
+    /// ended or is not to be had.
+    pub(crate) fn watch(&mut self, door: &Door) -> Option<Instant> {
+        let Some(cursor) = self.cursor.clone() else {
+            let asked = clock::stopwatch();
+            return (self.ask(door) != Asked::Again).then_some(asked);
         };
-        let stream = match self.stream.as_mut() {
-            Some(stream) => stream,
-            None => {
-                let account = &self.account;
-                let path = format!("/v1/accounts/{account}/feeds/home/stream?cursor={cursor}");
-                let opened = Stream::open(door, &path, &[]);
-                let stream = self.opened(opened)?;
-                stream.wait_at_most(LOOK);
-                self.stream.insert(stream)
-            }
-        };
+        if self.stream.is_none() {
+            let account = &self.account;
+            let path = format!("/v1/accounts/{account}/feeds/home/stream?cursor={cursor}");
+            let opened = Stream::open(door, &path, &[]);
+            let stream = self.opened(opened)?;
+            stream.wait_at_most(LOOK);
+            self.stream = Some((stream, clock::stopwatch()));
+        }
+        let (stream, since) = self.stream.as_mut()?;
+        let since = *since;
         let message = match stream.next_in_time() {
-            None => return Some(false),
+            None => return Some(since),
             Some(Came::Text(message)) => message,
             Some(ended) => {
                 self.stream = None;
@@ -144,7 +145,7 @@ impl Roaming {
         match message["kind"].as_str() {
             Some("post" | "edit" | "remove") => self.take(&message),
             // What comes next says how the stream ends.
-            Some("too_slow" | "reset") => return Some(false),
+            Some("too_slow" | "reset") => return Some(since),
             Some("horizon") => self.is_newer = false,
             _ => {}
         }
@@ -152,7 +153,7 @@ impl Roaming {
         self.cursor = Some(message["cursor"].as_str().expect("a cursor").to_owned());
         self.is_amid = true;
         self.tally.good += 1;
-        Some(true)
+        Some(since)
     }
 
     /// Ends its stream, if it has one.
