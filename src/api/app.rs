@@ -120,6 +120,8 @@ impl App {
             (graph.accounts(), graph.follows())
         };
         metrics.feeds.accounts.set(gauge(accounts));
+        let awake = self.state.view.awake_count();
+        metrics.feeds.awake_accounts.set(gauge(awake));
         metrics.feeds.follows.set(gauge(follows));
         let (entries_max, bytes_max) = store.unwritten_max();
         metrics.feeds.unwritten_entries_max.set(gauge(entries_max));

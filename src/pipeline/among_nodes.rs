@@ -9,12 +9,27 @@ use tokio::sync::watch;
 #[derive(Clone, Debug)]
 pub struct AmongNodes {
     /// The shards whose feeds are to be kept here.
-    pub kept: watch::Receiver<ShardSet>,
+    kept: watch::Receiver<ShardSet>,
     /// All that arrived at any other node before this is in the log, in milliseconds since 1970.
-    pub settled_elsewhere: watch::Receiver<Option<i64>>,
+    settled_elsewhere: watch::Receiver<Option<i64>>,
 }
 
 impl AmongNodes {
+    /// Of a node that is to keep the feeds of the shards in `kept`. As long as there are none, it does not know yet which.
+    pub fn new(
+        mut kept: watch::Receiver<ShardSet>,
+        settled_elsewhere: watch::Receiver<Option<i64>>,
+    ) -> AmongNodes {
+        // What was said before this was made is as good as what comes.
+        if !kept.borrow().of.is_empty() {
+            kept.mark_changed();
+        }
+        AmongNodes {
+            kept,
+            settled_elsewhere,
+        }
+    }
+
     /// Whose feeds to keep, if that has changed since it was last asked.
     pub(super) fn kept_if_changed(&mut self) -> Option<Kept> {
         // The sender lives as long as the service.
@@ -41,10 +56,7 @@ mod tests {
     fn nothing_settles_past_what_is_on_its_way_at_another_node() {
         let (elsewhere, settled_elsewhere) = watch::channel(None);
         let (keeps, kept) = watch::channel(ShardSet::default());
-        let mut among = AmongNodes {
-            kept,
-            settled_elsewhere,
-        };
+        let mut among = AmongNodes::new(kept, settled_elsewhere);
         let here = Time::from_millis(100);
         assert_eq!(among.settled(here), here);
         for (millis, expected) in [(99, 99), (101, 100)] {
@@ -60,5 +72,7 @@ mod tests {
         keeps.send_replace(ShardSet { shards: 8, of });
         assert_eq!(among.kept_if_changed(), Some(Kept::shards(8, [3])));
         assert_eq!(among.kept_if_changed(), None);
+        let mut late = AmongNodes::new(keeps.subscribe(), elsewhere.subscribe());
+        assert_eq!(late.kept_if_changed(), Some(Kept::shards(8, [3])));
     }
 }

@@ -84,10 +84,10 @@ pub(super) async fn join(
     if let Some(member) = &joined.member {
         pipeline.commit_through(member.commits());
     }
-    pipeline.join(AmongNodes {
-        kept: joined.cluster.kept(),
-        settled_elsewhere: joined.cluster.settled_elsewhere(),
-    });
+    pipeline.join(AmongNodes::new(
+        joined.cluster.kept(),
+        joined.cluster.settled_elsewhere(),
+    ));
     Ok(Some(joined))
 }
 

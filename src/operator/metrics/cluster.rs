@@ -30,7 +30,7 @@ pub struct ClusterMetrics {
     pub handover_seconds: AtomicHistogram,
     /// From when relations of a request were in the log until they were in force on all nodes that it takes.
     pub in_force_seconds: AtomicHistogram,
-    /// Accounts that were given feeds, because somebody read them or as a standby.
+    /// Accounts that slept and were given feeds, because somebody read them or as a standby.
     pub woken: Counter,
 }
 
@@ -109,7 +109,7 @@ impl ClusterMetrics {
         );
         r.register(
             "woken_accounts",
-            "Accounts that were given feeds since the start",
+            "Accounts that slept and were given feeds since the start",
             self.woken.clone(),
         );
     }

@@ -26,6 +26,8 @@ pub struct FeedMetrics {
     pub disk_bytes: Gauge,
     /// Local accounts known.
     pub accounts: Gauge,
+    /// Those of them that have feeds here.
+    pub awake_accounts: Gauge,
     /// Follows known.
     pub follows: Gauge,
     /// Posts dropped after their retention.
@@ -44,6 +46,7 @@ impl Default for FeedMetrics {
             unwritten_bytes_max: Gauge::default(),
             disk_bytes: Gauge::default(),
             accounts: Gauge::default(),
+            awake_accounts: Gauge::default(),
             follows: Gauge::default(),
             expired_posts: Counter::default(),
         }
@@ -96,6 +99,11 @@ impl FeedMetrics {
             self.disk_bytes.clone(),
         );
         r.register("accounts", "Local accounts known", self.accounts.clone());
+        r.register(
+            "awake_accounts",
+            "Local accounts that have feeds here",
+            self.awake_accounts.clone(),
+        );
         r.register("follows", "Follows known", self.follows.clone());
         r.register(
             "expired_posts",

@@ -15,7 +15,7 @@ fn a_standby_builds_the_feeds_of_accounts_that_are_awake_at_their_node() {
         let document = json!({"type": "account", "account": account.to_string(), "actor": actor});
         relate(nodes.door(0), &[document]);
     }
-    let awake = |door: &Door| door.metric("slackwater_woken_accounts_total");
+    let awake = |door: &Door| door.metric("slackwater_awake_accounts");
     assert_eq!(
         awake(nodes.door(0)),
         40.0,

@@ -139,8 +139,7 @@ impl View {
     }
 
     /// How many accounts have feeds here.
-    #[cfg(test)]
-    pub(crate) fn awake_count(&self) -> usize {
+    pub fn awake_count(&self) -> usize {
         let accounts = self.graph.read().accounts();
         accounts.saturating_sub(self.last_access.asleep())
     }
