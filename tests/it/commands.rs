@@ -210,6 +210,10 @@ const COMMANDS: &[(&str, Held)] = &[
         Build,
     ),
     (
+        "SLACKWATER_SEEDS=0..1000 cargo test -p slackwater-engine simulation::cluster -- --nocapture",
+        Build,
+    ),
+    (
         "SLACKWATER_MEASURE=1 cargo test --test it -- --nocapture database::cost",
         Build,
     ),
