@@ -374,9 +374,14 @@ impl ClientContext for Listener {
 
 impl ConsumerContext for Listener {
     fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        if let Err(error) = result {
-            tracing::debug!(%error, "offsets for lag tools were not committed");
-        }
+        note_commit(result);
+    }
+}
+
+/// Offsets were committed, or were not.
+fn note_commit(result: KafkaResult<()>) {
+    if let Err(error) = result {
+        tracing::debug!(%error, "offsets for lag tools were not committed");
     }
 }
 

@@ -14,7 +14,7 @@ use super::topic_identity::Fingerprints;
 use super::topics::{self, Partitions};
 use super::{
     KafkaError, Listener, Options, PARTITIONS_ASKED_EVERY, PARTITIONS_EVERY, QUESTION_WAIT,
-    START_WAIT,
+    START_WAIT, note_commit,
 };
 use crate::clock;
 use parking_lot::Mutex;
@@ -283,9 +283,7 @@ impl PollThread {
         });
         let done = partition_list(&self.options, offsets)
             .and_then(|offsets| self.consumer.commit(&offsets, CommitMode::Async));
-        if let Err(error) = done {
-            tracing::debug!(%error, "offsets for lag tools were not committed");
-        }
+        note_commit(done);
     }
 
     /// Why the consumer must be replaced, if it must: a topic has more partitions, or there is more to read and nothing comes.

@@ -2,7 +2,9 @@
 
 use super::super::consumer_client::partition_list;
 use super::super::topics::{self, Partitions};
-use super::super::{ClientError, KafkaError, Options, PARTITIONS_EVERY, QUESTION_WAIT};
+use super::super::{
+    ClientError, KafkaError, Options, PARTITIONS_EVERY, QUESTION_WAIT, note_commit,
+};
 use super::{Assignment, MemberOptions, Requests, Stop};
 use crate::clock;
 use parking_lot::Mutex;
@@ -162,9 +164,7 @@ impl Membership {
             0 => Ok(()),
             _ => self.consumer.commit(&offsets, CommitMode::Async),
         });
-        if let Err(error) = done {
-            tracing::debug!(%error, "offsets for lag tools were not committed");
-        }
+        note_commit(done);
     }
 
     /// Gives everything back. A member with a name leaves only when it unsubscribes, and only once it has given back what it had.
@@ -371,9 +371,7 @@ impl ConsumerContext for Rebalances {
     }
 
     fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        if let Err(error) = result {
-            tracing::debug!(%error, "offsets for lag tools were not committed");
-        }
+        note_commit(result);
     }
 }
 

@@ -152,14 +152,25 @@ impl Run {
             }
         }
         Run {
-            dice,
-            log,
-            taste,
             surfacing,
             is_disturbed,
             length,
-            nodes,
             readers,
+            ..Run::of(seed, dice, log, taste, nodes)
+        }
+    }
+
+    /// Nodes before a history, at its begin.
+    fn of(seed: u64, dice: Rng, log: Log, taste: Taste, nodes: Vec<Node>) -> Run {
+        Run {
+            dice,
+            log,
+            taste,
+            nodes,
+            surfacing: None,
+            is_disturbed: true,
+            length: LONG,
+            readers: Vec::new(),
             now: BEGIN,
             is_over: false,
             reached: BTreeMap::new(),
@@ -188,24 +199,11 @@ impl Run {
         let patience = [0, 0, 20_000, 1_200_000][dice.usize(..4)];
         let patience = Patience::For(Duration::from_millis(patience));
         let node = || Node::in_cluster(LONG, windows.clone(), patience, log.ends(now));
+        let nodes = std::iter::repeat_with(node).take(nodes).collect();
         Run {
-            nodes: std::iter::repeat_with(node).take(nodes).collect(),
-            readers: Vec::new(),
-            dice,
-            log,
-            taste,
-            surfacing: None,
-            is_disturbed: true,
-            length: LONG,
             now,
             is_over: true,
-            reached: BTreeMap::new(),
-            visible: BTreeMap::new(),
-            stubs: BTreeSet::new(),
-            mute_ends_on_the_way: Vec::new(),
-            mute_end_dice: Rng::with_seed(seed ^ MUTE_ENDS),
-            nap_dice: Rng::with_seed(seed ^ NAPS),
-            counted: Counted::default(),
+            ..Run::of(seed, dice, log, taste, nodes)
         }
     }
 
