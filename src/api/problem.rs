@@ -2,7 +2,7 @@
 
 use super::refusals::{Reason, is_refusal};
 use axum::Json;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,9 @@ pub struct Problem {
     /// Seconds to wait, sent as `Retry-After`.
     #[serde(skip)]
     pub retry_after: Option<u32>,
+    /// A header for a program that the status alone does not tell enough.
+    #[serde(skip)]
+    pub header: Option<(HeaderName, HeaderValue)>,
 }
 
 impl Problem {
@@ -36,6 +39,7 @@ impl Problem {
             title,
             detail: detail.into(),
             retry_after: None,
+            header: None,
         }
     }
 
@@ -73,7 +77,7 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let retry_after = self.retry_after;
+        let (retry_after, header) = (self.retry_after, self.header.clone());
         let reason = is_refusal(status).then(|| Reason(self.detail.clone()));
         let mut response = (status, Json(self)).into_response();
         if let Some(reason) = reason {
@@ -86,6 +90,9 @@ impl IntoResponse for Problem {
         );
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some((name, value)) = header {
+            headers.insert(name, value);
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

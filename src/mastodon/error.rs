@@ -4,7 +4,7 @@ use super::channel::ChannelError;
 use crate::api::problem::Problem;
 use crate::api::refusals::{Reason, is_refusal};
 use axum::Json;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
@@ -14,6 +14,7 @@ pub(super) struct MastodonError {
     status: StatusCode,
     error: String,
     retry_after: Option<u32>,
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 impl MastodonError {
@@ -22,6 +23,7 @@ impl MastodonError {
             status,
             error: error.to_owned(),
             retry_after: None,
+            header: None,
         }
     }
 
@@ -75,6 +77,7 @@ impl From<Problem> for MastodonError {
             },
             _ => MastodonError {
                 retry_after,
+                header: problem.header,
                 ..MastodonError::new(status, &problem.detail)
             },
         }
@@ -87,6 +90,9 @@ impl IntoResponse for MastodonError {
         let mut response = (self.status, Json(json!({"error": self.error}))).into_response();
         if let Some(reason) = reason {
             response.extensions_mut().insert(reason);
+        }
+        if let Some((name, value)) = self.header {
+            response.headers_mut().insert(name, value);
         }
         if let Some(seconds) = self.retry_after {
             let seconds = HeaderValue::from(seconds);

@@ -2,7 +2,7 @@
 //! account, or refused.
 
 use super::answer::Answered;
-use super::hop::HopKey;
+use super::hop::{HOP, HopKey, VERSION};
 use super::node_client::{NodeClient, Sent};
 use super::resend::Resend;
 use crate::api::app::App;
@@ -13,15 +13,20 @@ use crate::api::lease::{nobody, whole_under_leases};
 use crate::api::placement::{Permit, Placement, Route, Server};
 use crate::api::problem::Problem;
 use crate::clock;
+use crate::operator::line_rate::{LineRate, left_out};
 use crate::operator::metrics::Metrics;
 use axum::Json;
 use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use serde::Serialize;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How often it is said at most that a node refuses what is passed on.
+const WARNED_EVERY: Duration = Duration::from_secs(60);
 
 /// The way of requests to other nodes.
 #[derive(Debug)]
@@ -30,6 +35,7 @@ pub(crate) struct Edge {
     key: HopKey,
     client: NodeClient,
     metrics: Arc<Metrics>,
+    lines: LineRate,
 }
 
 /// What becomes of a request for an account.
@@ -57,11 +63,12 @@ impl Edge {
             placement,
             client: NodeClient::new(),
             metrics,
+            lines: LineRate::new(1, WARNED_EVERY),
         }
     }
 
     /// The caller of a request that another node passed on; none if it comes from a client. 403 if it says to come from a node and does
-    /// not.
+    /// not, with a header by which a node knows that this is meant.
     pub(crate) fn caller(
         &self,
         request: &Request,
@@ -69,7 +76,10 @@ impl Edge {
     ) -> Result<Option<CallerContext>, Problem> {
         let line = (request.method(), request.uri());
         let found = self.key.check(line, request.headers(), token, clock::now());
-        found.map_err(|why| Problem::new(StatusCode::FORBIDDEN, why.to_string()))
+        found.map_err(|why| Problem {
+            header: Some((HOP, HeaderValue::from(VERSION))),
+            ..Problem::new(StatusCode::FORBIDDEN, why.to_string())
+        })
     }
 
     /// Finds the node that answers a request for an account.
@@ -170,6 +180,12 @@ impl Edge {
                     self.placement.mark_away(&server.node);
                     break;
                 }
+                Sent::Refused => {
+                    counted("refused");
+                    self.warn_of_refusal(server);
+                    self.placement.mark_away(&server.node);
+                    break;
+                }
                 Sent::Lost => counted("lost"),
             }
             if !resend.head.method.is_idempotent() || !resend.is_whole() {
@@ -179,6 +195,18 @@ impl Edge {
         match resend.is_whole() {
             true => Ok(None),
             false => Err(nobody()),
+        }
+    }
+
+    fn warn_of_refusal(&self, server: &Server) {
+        let node = &*server.node;
+        if let Some(more) = self.lines.due("refused", 1, clock::stopwatch()) {
+            let more = left_out(more);
+            tracing::warn!(
+                node,
+                "node {node} does not believe requests that this one passes on: compare cluster.secret, the clocks and the versions of \
+                 both{more}"
+            );
         }
     }
 

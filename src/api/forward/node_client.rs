@@ -1,5 +1,6 @@
 //! Connections to the other nodes of the cluster.
 
+use super::hop::HOP;
 use super::resend::ResendBody;
 use crate::api::placement::Server;
 use axum::http::uri::{PathAndQuery, Uri};
@@ -29,6 +30,8 @@ pub(super) enum Sent {
     Answer(Response<Incoming>),
     /// It does not answer for the account.
     Elsewhere,
+    /// It does not believe that the request comes from a node.
+    Refused,
     /// No connection to it could be made: it has taken nothing.
     Away,
     /// The connection ended before there was an answer: how far the request came is not known.
@@ -63,6 +66,7 @@ impl NodeClient {
         *request.uri_mut() = uri;
         match self.0.request(request).await {
             Ok(answer) if answer.status() == StatusCode::MISDIRECTED_REQUEST => Sent::Elsewhere,
+            Ok(answer) if is_refusal(&answer) => Sent::Refused,
             Ok(answer) => Sent::Answer(answer),
             Err(error) => {
                 let is_away = error.is_connect();
@@ -79,6 +83,11 @@ impl NodeClient {
             }
         }
     }
+}
+
+/// Whether a node says that a request is from none: what it answers a client has no such header.
+fn is_refusal(answer: &Response<Incoming>) -> bool {
+    answer.status() == StatusCode::FORBIDDEN && answer.headers().contains_key(HOP)
 }
 
 /// The target of a request, at the address of a node.

@@ -56,6 +56,10 @@ impl NodeQueries {
         let answering = async {
             let answer = match self.client.send(server, request).await {
                 Sent::Answer(answer) => answer,
+                Sent::Refused => {
+                    let why = "does not believe this node: compare cluster.secret and the clocks";
+                    return Err(format!("node {} {why}", server.node).into());
+                }
                 Sent::Elsewhere | Sent::Away | Sent::Lost => {
                     return Err(format!("node {} does not answer", server.node).into());
                 }

@@ -177,11 +177,20 @@ impl Node {
     }
 
     pub(super) async fn with(name: &'static str, options: api::Options) -> Node {
+        Node::begin(name, options, SECRET).await
+    }
+
+    /// A node that shares its secret with no other.
+    pub(super) async fn of_another_cluster(name: &'static str) -> Node {
+        Node::begin(name, api::Options::default(), "a-secret-of-another-cluster").await
+    }
+
+    async fn begin(name: &'static str, options: api::Options, secret: &str) -> Node {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         let runtime = builder.worker_threads(2).enable_all().build().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let seats = Arc::new(Seats {
-            secret: Secret::new(SECRET),
+            secret: Secret::new(secret),
             routes: Mutex::default(),
             away: Mutex::default(),
             claims: Mutex::new(false),

@@ -259,14 +259,18 @@ async fn the_next_node_is_tried_when_one_is_away_or_answers_for_the_account_no_m
     let (edge, server) = edge_and_server(1).await;
     let (mut gone, moved) = (Node::start("gone").await, Node::start("moved").await);
     gone.kill();
-    let servers = [&gone, &moved, &server].map(Node::server);
+    let other = Node::of_another_cluster("other").await;
+    let servers = [&gone, &other, &moved, &server].map(Node::server);
     edge.believes("7", Route::There(servers.to_vec()));
-    let answer = get(&edge, "/v1/accounts/7/feeds/home").await;
-    assert_eq!(answer.status(), StatusCode::OK);
-    assert_eq!(*edge.seats.away.lock(), ["gone"]);
-    let outcomes = ["away", "moved", "answered"].map(|it| forwarded(&edge, it));
-    assert_eq!(outcomes, [1, 1, 1]);
-    assert_eq!(counted(&moved, "slackwater_misrouted_total "), 1);
+    let paths = ["/v1/accounts/7/feeds/home", "/api/v1/timelines/home"];
+    for path in paths {
+        let answer = of_user(&edge, path).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+    }
+    assert_eq!(*edge.seats.away.lock(), ["gone", "other", "gone", "other"]);
+    let outcomes = ["away", "refused", "moved", "answered"].map(|it| forwarded(&edge, it));
+    assert_eq!(outcomes, [2, 2, 2, 2]);
+    assert_eq!(counted(&moved, "slackwater_misrouted_total "), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

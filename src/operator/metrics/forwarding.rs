@@ -5,7 +5,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 
 /// What comes of passing a request on.
-const OUTCOMES: [&str; 5] = ["answered", "moved", "away", "lost", "nobody"];
+const OUTCOMES: [&str; 6] = ["answered", "moved", "away", "refused", "lost", "nobody"];
 
 /// What was passed on.
 #[derive(Debug)]
