@@ -107,7 +107,11 @@ pub async fn start_with(
     let taken_over = move |config: &Config| {
         if let Some(cluster) = &cluster {
             let pipeline = &config.pipeline;
-            cluster.set_decides(decides(&config.store, &pipeline.engine));
+            cluster.set_decides(decides(
+                &config.store,
+                &pipeline.engine,
+                config.mastodon.ids,
+            ));
         }
     };
     tokio::spawn(file.follow(config, settings, reload, state, taken_over));
@@ -268,6 +272,9 @@ impl Service {
             .is_err()
         {
             self.http.abort();
+        }
+        if let Some(joined) = &self.cluster {
+            joined.cluster.stop();
         }
         self.stop.store(true, Ordering::Relaxed);
         let pipeline = self.pipeline;

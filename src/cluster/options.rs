@@ -15,7 +15,7 @@ pub struct Options {
     pub secret: Secret,
     /// How many further nodes keep a shard's feeds: 0 to 2.
     pub standbys: usize,
-    /// How long it shows feeds after it last heard from Kafka: 1 to 30 seconds.
+    /// How long it shows feeds after it last heard from Kafka: 1 to 20 seconds.
     pub lease: Duration,
     /// After how long the consumer group gives its shards to others when it is away: 6 seconds to 5 minutes.
     pub session_timeout: Duration,

@@ -36,7 +36,7 @@ fn environment_of_tests(name: &str) -> Option<String> {
         "SLACKWATER_COMPARE_TOKEN" => Some("volunteers".to_owned()),
         "SLACKWATER_CLIENT_SECRET" => Some("hush".to_owned()),
         "SLACKWATER_CURSOR_KEY" => Some("abcdef0123456789abcdef0123456789".to_owned()),
-        "SLACKWATER_CLUSTER" => Some("0123456789abcdef".to_owned()),
+        "SLACKWATER_CLUSTER" => Some("fedcba9876543210".to_owned()),
         "SLACKWATER_INBOX_KEY" => Some(keys::RSA.0.to_owned()),
         "SHORT" => Some("hunter2".to_owned()),
         _ => None,

@@ -140,7 +140,7 @@ async fn own_name(config: &Config, options: &Options, live: &[Beat]) -> Found {
 
 /// Whether the nodes that live decide feeds as this configuration does.
 fn agreement_with<'a>(config: &Config, others: impl Iterator<Item = &'a Beat>) -> Option<Found> {
-    let decides = agreement::decides(&config.store, &config.pipeline.engine);
+    let decides = agreement::decides(&config.store, &config.pipeline.engine, config.mastodon.ids);
     let (same, other): (Vec<_>, Vec<_>) = others.partition(|beat| beat.decides == decides);
     if other.is_empty() {
         let names = names(&same);
@@ -152,7 +152,7 @@ fn agreement_with<'a>(config: &Config, others: impl Iterator<Item = &'a Beat>) -
             "{} decide feeds and ids otherwise than this configuration: nodes that differ from the oldest serve nothing",
             names(&other)
         ),
-        "make feed.length, feed.boost_repeat_after, ordering.place, ordering.clock_skew and origins that surface or drop the same on all \
+        "make feed.length, feed.boost_repeat_after, feed.keep_objects, ordering.place, ordering.clock_skew, mastodon.ids and origins that surface or drop the same on all \
          nodes, and the release",
     ))
 }

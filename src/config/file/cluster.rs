@@ -18,8 +18,9 @@ pub struct Cluster {
     /// How many further nodes keep a shard's feeds.
     #[schemars(range(min = 0, max = 2))]
     pub standbys: Option<usize>,
-    /// How long a node that has heard nothing from Kafka still shows feeds.
-    #[schemars(extend("x-min" = "1s", "x-max" = "30s"))]
+    /// How long a node that has heard nothing from Kafka still shows feeds. A relation waits for a node that is gone for a tenth longer, and no
+    /// request waits for longer than 25 seconds.
+    #[schemars(extend("x-min" = "1s", "x-max" = "20s"))]
     pub lease: Option<Span>,
     /// After how long the consumer group gives the shards of a node that is away to others.
     #[schemars(extend("x-min" = "6s", "x-max" = "5m"))]

@@ -14,13 +14,14 @@ use url::Url;
 const SECRET_BYTES_MIN: usize = 16;
 
 impl Resolver<'_> {
-    /// This node among others, if it is one of several. It needs Kafka, and an address that others reach: `listen` if nothing else is
-    /// written.
+    /// This node among others, if it is one of several. It needs Kafka, an address that others reach (`listen` if nothing else is
+    /// written), and a secret that is none of `service_tokens`.
     pub(super) fn cluster(
         &mut self,
         written: Option<file::Cluster>,
         is_kafka: bool,
         listen: SocketAddr,
+        service_tokens: &[Secret],
     ) -> Option<Options> {
         let written = written?;
         if self.has_mistake_below("cluster") {
@@ -31,7 +32,7 @@ impl Resolver<'_> {
             self.mistake("cluster", "the built-in log", allowed, None);
         }
         let secret = match &written.secret {
-            Some(secret) => self.cluster_secret(secret),
+            Some(secret) => self.cluster_secret(secret, service_tokens),
             None => self.cluster_lacks("secret", "secret = \"env:SLACKWATER_CLUSTER\""),
         };
         let node = match written.node {
@@ -76,13 +77,21 @@ impl Resolver<'_> {
         None
     }
 
-    fn cluster_secret(&mut self, SecretText(written): &SecretText) -> Option<Secret> {
-        let found = match secret_text(written, self.environment) {
-            Ok(secret) if SECRET_BYTES_MIN <= secret.len() => return Some(Secret::new(&secret)),
-            Ok(secret) => format!("{} bytes", secret.len()),
+    fn cluster_secret(
+        &mut self,
+        SecretText(written): &SecretText,
+        service_tokens: &[Secret],
+    ) -> Option<Secret> {
+        let found = match secret_text(written, self.environment).map(|text| Secret::new(&text)) {
+            // Backends have those, and whoever has this may act as anybody.
+            Ok(secret) if service_tokens.contains(&secret) => {
+                "one of auth.service_tokens".to_owned()
+            }
+            Ok(secret) if SECRET_BYTES_MIN <= secret.reveal().len() => return Some(secret),
+            Ok(secret) => format!("{} bytes", secret.reveal().len()),
             Err(found) => found,
         };
-        let allowed = "at least 16 bytes, such as `openssl rand -hex 32` gives";
+        let allowed = "at least 16 bytes of its own, such as `openssl rand -hex 32` gives";
         self.mistake("cluster.secret", &found, allowed, None);
         None
     }

@@ -55,7 +55,8 @@ pub(super) fn resolve(
     auth.backend = backend;
     let store = feed::store(&written.feed, default.store);
     let is_kafka = written.log.kind == Some(LogKind::Kafka);
-    let cluster = resolver.cluster(written.cluster, is_kafka, listen);
+    let tokens = &auth.service_tokens;
+    let cluster = resolver.cluster(written.cluster, is_kafka, listen, tokens);
     let mut log = resolver.log(written.log, written.kafka, &store.path);
     if let (crate::log::Options::Kafka(kafka), Some(cluster)) = (&mut log, &cluster) {
         kafka.node = Some(cluster.node.clone());

@@ -59,7 +59,19 @@ fn what_cannot_work_is_a_mistake() {
     );
     check(
         &with(KAFKA, "node = \"a\"\nsecret = \"env:SHORT\"\n"),
-        "s.toml:4: cluster.secret: found 7 bytes; allowed: at least 16 bytes, such as `openssl rand -hex 32` gives",
+        "s.toml:4: cluster.secret: found 7 bytes; allowed: at least 16 bytes of its own, such as `openssl rand -hex 32` gives",
+    );
+    check(
+        &with(
+            &format!("{KAFKA}auth.service_tokens = [\"env:TOKEN\"]\n"),
+            "node = \"a\"\nsecret = \"env:TOKEN\"\n",
+        ),
+        "s.toml:5: cluster.secret: found one of auth.service_tokens; allowed: at least 16 bytes of its own, such as \
+         `openssl rand -hex 32` gives",
+    );
+    check(
+        &with(KAFKA, &format!("{good}lease = \"30s\"\n")),
+        "s.toml:5: cluster.lease: found \"30s\"; allowed: a duration such as \"30s\", \"24h\" or \"30d\", from 1s to 20s",
     );
     check(
         &with(KAFKA, &format!("{good}advertise = \"10.0.0.1:8787\"\n")),
@@ -77,7 +89,10 @@ fn what_cannot_work_is_a_mistake() {
     let everywhere =
         format!("{KAFKA}http.listen = \"0.0.0.0:8787\"\nauth.service_tokens = [\"env:TOKEN\"]\n");
     check(
-        &with(&everywhere, good),
+        &with(
+            &everywhere,
+            "node = \"a\"\nsecret = \"env:SLACKWATER_CLUSTER\"\n",
+        ),
         "s.toml:4: cluster: found no advertise, and http.listen is \"0.0.0.0:8787\"; allowed: advertise = \
          \"http://10.0.0.1:8787\" beside it: where others reach this node",
     );
