@@ -102,6 +102,8 @@ async fn compare_daily(options: &Options, parts: &Parts) {
         parts.connector.following().await;
         let placement = parts.placement.as_ref();
         if placement.is_some_and(|placement| !placement.works(WORK)) {
+            // What this node once found is another's to say now.
+            set(&parts.metrics, &Sum::default(), 0);
             tokio::time::sleep(AGAIN_AFTER).await;
             continue;
         }
@@ -236,6 +238,11 @@ fn log(comparison: &Comparison) {
 }
 
 fn count(metrics: &Metrics, sum: &Sum, now: Time) {
+    set(metrics, sum, now.millis() / 1_000);
+}
+
+/// Says what a run found at a moment, in seconds since 1970; 0 for none.
+fn set(metrics: &Metrics, sum: &Sum, at: i64) {
     let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
     let all = |of: fn(&Comparison) -> usize| number(sum.compared.iter().map(of).sum());
     let compare = &metrics.compare;
@@ -245,5 +252,5 @@ fn count(metrics: &Metrics, sum: &Sum, now: Time) {
     compare.only_here.set(all(|it| it.only_here));
     compare.moved.set(all(|it| it.moved));
     compare.unexplained.set(all(|it| it.unexplained));
-    compare.last_run.set(now.millis() / 1_000);
+    compare.last_run.set(at);
 }

@@ -237,13 +237,13 @@ impl LogReader {
         }
     }
 
-    /// How many partitions the activities topic has.
-    pub fn partitions(&self) -> i32 {
-        let activities = self
-            .ends()
-            .into_iter()
-            .filter(|end| end.topic == Topic::Activities);
-        activities.map(|end| end.partition + 1).max().unwrap_or(1)
+    /// How many partitions each topic has, in the order of [`Topic::ALL`].
+    pub fn partitions(&self) -> [i32; 2] {
+        let ends = self.ends();
+        Topic::ALL.map(|topic| {
+            let of_topic = ends.iter().filter(|end| end.topic == topic);
+            of_topic.map(|end| end.partition + 1).max().unwrap_or(1)
+        })
     }
 
     /// Stops reading.

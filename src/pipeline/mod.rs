@@ -6,6 +6,7 @@
 //! | this one | the loop |
 //! | [`among_nodes`] | what it takes from the cluster that its node is part of |
 //! | `checkpoint` | checkpoints and rows, written on a thread of their own |
+//! | `misplaced` | whether a record is in the partition of its key
 //! | `latency` | how long activities take on their way to readers |
 //! | [`due`] | when they are written |
 //! | `dead_letters` | records that cannot be used, kept as dead letters |
@@ -19,6 +20,7 @@ mod dead_letters;
 pub mod due;
 mod latency;
 pub mod letter_ownership;
+mod misplaced;
 mod progress;
 pub mod settings_mailbox;
 
@@ -39,9 +41,9 @@ use dead_letters::DeadLetters;
 use due::Due;
 use latency::Latency;
 use letter_ownership::LetterOwnership;
+use misplaced::is_misplaced;
 use progress::CatchUpProgress;
 use settings_mailbox::SettingsMailbox;
-use slackwater_engine::activity::parse::author_key;
 use slackwater_engine::decode::Decoded;
 use slackwater_engine::engine::ingest::outcome::Outcome;
 use slackwater_engine::engine::log_status::LogStatus;
@@ -51,8 +53,7 @@ use slackwater_engine::feed::merge::Progress;
 use slackwater_engine::feed::store::Store;
 use slackwater_engine::feed::store::disk::DiskError;
 use slackwater_engine::kept::Kept;
-use slackwater_engine::record::{Position, Record, Topic};
-use slackwater_order::key_hash::partition_of;
+use slackwater_engine::record::{Record, Topic};
 use slackwater_order::time::Time;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -115,8 +116,8 @@ pub struct Pipeline {
     among_nodes: Option<AmongNodes>,
     stop: Arc<AtomicBool>,
     threads: usize,
-    /// How many partitions the activities topic has.
-    partitions: i32,
+    /// How many partitions each topic has, in the order of [`Topic::ALL`].
+    partitions: [i32; 2],
     dead_letters: DeadLetters,
     letter_ownership: LetterOwnership,
     /// Why dead letters wait to be written, if they do. Readiness says so.
@@ -324,8 +325,10 @@ impl Pipeline {
         decoding: Duration,
     ) -> Result<(), PipelineError> {
         let mut applying = None;
-        if let Decoded::Activity(envelope, activity) = &decoded {
-            self.count_if_misplaced(record.position, author_key(activity));
+        if is_misplaced(record.position, &decoded, self.partitions) {
+            self.metrics.pipeline.misplaced_records.inc();
+        }
+        if let Decoded::Activity(envelope, _) = &decoded {
             let (arrived, metrics) = (envelope.arrived, &self.metrics.pipeline);
             applying = self.latency.apply(record, arrived, decoding, metrics);
         }
@@ -354,13 +357,6 @@ impl Pipeline {
         {
         }
         Ok(())
-    }
-
-    fn count_if_misplaced(&self, position: Position, author: Option<&str>) {
-        let Some(author) = author else { return };
-        if partition_of(author.as_bytes(), self.partitions) != position.partition {
-            self.metrics.pipeline.misplaced_records.inc();
-        }
     }
 
     fn count_outcome(&self, outcome: Outcome) {

@@ -91,7 +91,7 @@ pub struct PipelineMetrics {
     pub damaged_records: Gauge,
     /// 1 while nothing is deleted for its age, or no mute ends, since time may have leapt or the clock went back.
     pub log_time_in_doubt: Gauge,
-    /// Activities in another partition than their author's id asks for: ties may be decided differently elsewhere.
+    /// Records in another partition than their author's or account's id asks for: ties may be decided differently elsewhere.
     pub misplaced_records: Counter,
     /// 1 while requests are answered from a log read to its end.
     pub ready: Gauge,
@@ -221,7 +221,7 @@ impl PipelineMetrics {
         );
         r.register(
             "misplaced_records",
-            "Activities not keyed by their author",
+            "Records not keyed by their author or account",
             self.misplaced_records.clone(),
         );
         r.register(
