@@ -12,8 +12,9 @@ pub fn now() -> Time {
     Time::from_millis(slackwater_order::time::millis_of(since_1970))
 }
 
-/// How long ago this machine was started, by a clock that never goes back and that runs on while the process, or the machine, is
-/// stopped. Leases are measured by it.
+/// How long ago this machine was started, by a clock that never goes back and that runs on while the process is stopped, or the
+/// machine sleeps. Leases are measured by it. A virtual machine that is paused from outside may have no such clock: with kvm-clock all of its
+/// clocks stand still meanwhile.
 #[allow(clippy::disallowed_methods)]
 pub fn since_boot() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);

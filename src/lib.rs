@@ -7,14 +7,15 @@
 //! # The story, in reading order
 //!
 //! ```text
-//! order <- engine <- log <- api, mastodon, inbox <- pipeline, http <- service
-//! (where a post goes) (built) (read from) (served) (driven)
+//! order <- engine <- log <- api, mastodon, inbox <- pipeline, cluster, http <- service
+//! (where a post goes) (built) (read from) (served) (driven, shared out)
 //! ```
 //!
 //! | module | what it is |
 //! |---|---|
 //! | [`slackwater_order`] | a crate of its own: where a post goes: verdict, place, id; and how long feeds wait: windows, hold, horizon |
 //! | [`slackwater_engine`] | a crate of its own: records in, feeds out: decoding, follow graph, rules, feeds, store and view |
+//! | [`slackwater_cluster`] | a crate of its own: which node serves which accounts, proved by a log that all nodes read |
 //! | [`clock`] | the only file that asks the machine for the time |
 //! | [`error_chain`] | an error with its causes, as a line |
 //! | [`log`] | Kafka or the built-in log, behind one set of verbs |

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | this one | [`Cluster`], the handle that requests ask |
 //! | [`turns`] | the thread that reads what the nodes say, and says what this one does |
+//! | `options` | what the configuration says of it |
 //! | `counting` | what the metrics say of it |
 //! | `placement` | the cluster as requests see it |
 //! | [`warming`] | the feeds of accounts that are awake at another node, kept here too |
@@ -222,7 +223,8 @@ impl Cluster {
             Some(Barred::Superseded) => "another process runs under the name of this node",
             Some(Barred::Differs) => {
                 "the settings that decide feeds and ids are not those of the oldest node: feed.length, \
-                 feed.boost_repeat_after, ordering.place, ordering.clock_skew, and origins that surface or drop"
+                 feed.boost_repeat_after, feed.keep_objects, ordering.place, ordering.clock_skew, mastodon.ids, and origins that surface \
+                 or drop"
             }
             None if !self.0.serving.borrow().is_leased(moment()) => {
                 "Kafka does not give back what this node says, or its relations are still being read"
@@ -282,6 +284,10 @@ impl Cluster {
                 "Kafka did not take in time that this node leaves: its shards are taken when its lease is over"
             );
         }
+    }
+
+    /// Ends the node's thread, when nobody waits for anything of it any more.
+    pub fn stop(&self) {
         // If the queue is full, the thread ends with the process.
         let _ = self.0.events.try_send(Event::Stop);
     }

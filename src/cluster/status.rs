@@ -11,7 +11,8 @@ impl Cluster {
     pub(super) fn all_nodes(&self) -> Nodes {
         let (node, now) = (self.0.node.lock(), moment());
         let proved = node.proved().unwrap_or_default();
-        let decides = node.standing().decides(proved).map(str::to_owned);
+        let decides = node.standing().oldest(proved);
+        let decides = decides.map(|beat| beat.decides.clone());
         let away: BTreeSet<&str> = node.away().collect();
         let status = |(name, seen): (&str, &Seen)| {
             let beat = seen.beat.as_ref();

@@ -9,7 +9,7 @@ use crate::operator::metrics::Metrics;
 use slackwater_cluster::beat::{Beat, Speaks};
 use slackwater_cluster::catch_up::Ends;
 use slackwater_cluster::moment::Moment;
-use slackwater_cluster::node::{Node, Progress, Settings};
+use slackwater_cluster::node::{Given, Node, Progress, Settings};
 use slackwater_engine::record::{Position, Topic};
 use slackwater_engine::view::cursor;
 use std::collections::BTreeSet;
@@ -48,8 +48,8 @@ pub enum Event {
     },
     /// The topic was read up to where it ended at the start.
     Started,
-    /// The shards that the consumer group gives this node.
-    Given(BTreeSet<u32>),
+    /// What the consumer group says of which shards this node should serve.
+    Given(Given),
     /// Where relations end, asked for at a moment; none if the log does not answer.
     Ends(Moment, Option<Vec<Position>>),
     /// Something may have changed.
@@ -219,7 +219,7 @@ impl Turns {
                 }
             }
             Event::Started => inner.node.lock().start(),
-            Event::Given(shards) => inner.node.lock().give(Some(shards)),
+            Event::Given(shards) => inner.node.lock().give(shards),
             Event::Ends(asked, ends) => {
                 self.asked = None;
                 match ends {

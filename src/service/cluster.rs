@@ -9,7 +9,9 @@ use crate::cluster::turns::{self, Around, Event, Events};
 use crate::cluster::{Assignment, Cluster, Options, agreement};
 use crate::compare::daily;
 use crate::config::Config;
-use crate::log::kafka::{self, EndsClient, Member, MemberOptions, NodeRecord, NodesTopic};
+use crate::log::kafka::{
+    self, EndsClient, Member, MemberOptions, NodeRecord, NodesTopic, PartitionCheck,
+};
 use crate::log::{self, LogWriter};
 use crate::operator::line_rate::{LineRate, left_out};
 use crate::pipeline::Pipeline;
@@ -17,7 +19,7 @@ use crate::pipeline::among_nodes::AmongNodes;
 use crate::pipeline::letter_ownership::LetterOwnership;
 use hearing::Hearing;
 use slackwater_cluster::moment::Moment;
-use slackwater_cluster::node::Progress;
+use slackwater_cluster::node::{Given, Progress};
 use slackwater_engine::record::{Position, Topic};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -101,8 +103,9 @@ fn start(
     mut hearing: Hearing,
     runtime: &tokio::runtime::Handle,
 ) -> Result<Joined, ServiceError> {
-    let log_writer = hearing.log_writer.clone();
-    let decides = agreement::decides(&config.store, &config.pipeline.engine);
+    let (log_writer, partition_check) =
+        (hearing.log_writer.clone(), hearing.partition_check.clone());
+    let decides = agreement::decides(&config.store, &config.pipeline.engine, config.mastodon.ids);
     let shards = partitions(&log_writer.ends_now()?).max(1);
     let compares = !config.compare.tokens.is_empty();
     let work = compares.then(|| daily::WORK.to_owned());
@@ -119,8 +122,7 @@ fn start(
         Arc::clone(&state.metrics),
     );
     if options.assignment == Assignment::Group {
-        // Until the group says so, nothing is given.
-        let _ = undriven.events.send(Event::Given(BTreeSet::new()));
+        let _ = undriven.events.send(Event::Given(Given::Awaited));
     }
     let events = undriven.events.clone();
     let letters = hearing.letters.clone();
@@ -131,7 +133,7 @@ fn start(
     };
     let events = undriven.events.clone();
     let progress = progress(state, letters, shards);
-    let ask_ends = ask_ends(kafka, events.clone())
+    let ask_ends = ask_ends(kafka, state, partition_check, events.clone())
         .map_err(|error| broken("starting the thread that asks where the log ends", &error))?;
     // The thread runs before the topic is read, so that its records find room.
     let topic = Arc::new(parking_lot::Mutex::new(None::<NodesTopic>));
@@ -175,7 +177,9 @@ fn member(
         while assignment.changed().await.is_ok() {
             let given = assignment.borrow_and_update().shards();
             let events = events.clone();
-            let told = tokio::task::spawn_blocking(move || events.send(Event::Given(given)));
+            let told = tokio::task::spawn_blocking(move || {
+                events.send(Event::Given(Given::Shards(given)))
+            });
             if !told.await.is_ok_and(|told| told.is_ok()) {
                 return;
             }
@@ -222,21 +226,33 @@ fn partitions(positions: &[Position]) -> u32 {
     numbers.max().map_or(0, |last| last + 1)
 }
 
-/// Asks the log where it ends, on a thread of its own.
+/// Asks the log where it ends, on a thread of its own. If it has more partitions than are read here, they are looked for at once: relations in
+/// them are waited for.
 ///
 /// Errors: the thread cannot be started.
 fn ask_ends(
     kafka: &kafka::Options,
+    state: &AppState,
+    partition_check: Option<PartitionCheck>,
     events: Events,
 ) -> std::io::Result<impl FnMut(Moment) + Send + use<>> {
     let (ask, asked) = sync_channel(1);
-    let mut client = EndsClient::new(kafka);
+    let (mut client, state) = (EndsClient::new(kafka), state.clone());
     let lines = LineRate::new(1, WARNED_EVERY);
     std::thread::Builder::new()
         .name("cluster-ends".to_owned())
         .spawn(move || {
             while let Ok(asked) = asked.recv() {
                 let ends = client.ends_now();
+                let read = Arc::clone(&state.view.built.borrow().ends);
+                let has_more =
+                    |ends: &Vec<Position>| partitions(&read.positions()) < partitions(ends);
+                if let Some(check) = partition_check
+                    .as_ref()
+                    .filter(|_| ends.as_ref().is_ok_and(has_more))
+                {
+                    check.ask();
+                }
                 if let Err(error) = &ends
                     && let Some(more) = lines.due("ends", 1, clock::stopwatch())
                 {

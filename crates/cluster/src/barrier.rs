@@ -198,6 +198,6 @@ mod tests {
         standing.read(0, "b", b"?", at(0)).unwrap_err();
         let own: Ends = [(3, 11)].into();
         assert!(!barrier.is_passed("run-of-a", &own, &standing, Some(at(1))));
-        assert!(barrier.is_passed("run-of-a", &own, &standing, Some(at(33_000))));
+        assert!(barrier.is_passed("run-of-a", &own, &standing, Some(at(22_000))));
     }
 }

@@ -18,8 +18,9 @@ pub const NAME_BYTES_MAX: usize = 32;
 /// The longest other text in a record, in bytes.
 const TEXT_BYTES_MAX: usize = 512;
 
-/// The longest lease that a node may have: longer is no dead node waited for.
-pub const LEASE_MAX: Duration = Duration::from_secs(30);
+/// The longest lease that a node may have: a relation waits so long for one that is gone, and a tenth longer, and no request waits for longer
+/// than 25 seconds.
+pub const LEASE_MAX: Duration = Duration::from_secs(20);
 
 /// What a node says of itself. The key of the record is its name, so that the topic keeps the newest of each.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -95,6 +96,14 @@ pub struct Speaks {
     pub cursor: (u32, u32),
     /// Of requests that are passed on.
     pub hop: (u32, u32),
+}
+
+impl Speaks {
+    /// Whether a request can be passed on to who speaks so by a node that writes this version.
+    pub fn reads_hop(self, version: u32) -> bool {
+        let (lowest, highest) = self.hop;
+        (lowest..=highest).contains(&version)
+    }
 }
 
 impl Default for Speaks {

@@ -36,6 +36,15 @@ pub struct Wanted {
     pub standby: BTreeSet<u32>,
 }
 
+/// What other nodes have, as far as they can be reached and count shards alike.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Others {
+    /// The shards that one of them serves; while this node leaves, also those that one of them stands by for.
+    pub serve: BTreeSet<u32>,
+    /// The shards that one of them should serve.
+    pub own: BTreeSet<u32>,
+}
+
 impl Holdings {
     /// No shards of so many.
     pub fn new(shards: u32) -> Holdings {
@@ -72,9 +81,10 @@ impl Holdings {
         }
     }
 
-    /// Takes what is wanted and not there, to be made known by the record `n`, and drops what is no longer wanted, once it is
-    /// `elsewhere` or has waited for that.
-    pub fn want(&mut self, wanted: &Wanted, elsewhere: impl Fn(u32) -> bool, n: u64, now: Moment) {
+    /// Takes what is wanted and not there, to be made known by the record `n`, and drops what is no longer wanted, once it is elsewhere or
+    /// has waited for that. What is to be nobody else's is served on: who should have it may still read the log.
+    pub fn want(&mut self, wanted: &Wanted, others: &Others, n: u64, now: Moment) {
+        let elsewhere = |shard: &u32| others.serve.contains(shard);
         let serves = wanted.serves.iter().map(|shard| (*shard, Role::Serves));
         let standby = wanted.standby.iter().map(|shard| (*shard, Role::StandsBy));
         // Who should serve a shard should not stand by for it.
@@ -86,7 +96,7 @@ impl Holdings {
                 unwanted: None,
             });
             // Until another node serves it, this one does.
-            if *role == Role::Serves || held.role == Role::StandsBy || elsewhere(*shard) {
+            if *role == Role::Serves || held.role == Role::StandsBy || elsewhere(shard) {
                 held.role = *role;
                 held.unwanted = None;
             }
@@ -95,8 +105,12 @@ impl Holdings {
             if roles.contains_key(shard) {
                 return true;
             }
+            if held.role == Role::Serves && !others.own.contains(shard) {
+                held.unwanted = None;
+                return true;
+            }
             let since = *held.unwanted.get_or_insert(now);
-            held.role == Role::Serves && !elsewhere(*shard) && now < since.plus(GIVE_AWAY_WAIT)
+            held.role == Role::Serves && !elsewhere(shard) && now < since.plus(GIVE_AWAY_WAIT)
         });
     }
 
@@ -171,7 +185,7 @@ mod tests {
     fn serving(shards: u32, of: &[u32]) -> Holdings {
         let mut holdings = Holdings::new(shards);
         let wanted = wanted(of, &[]);
-        holdings.want(&wanted, |_| false, 1, at(0));
+        holdings.want(&wanted, &others(&[]), 1, at(0));
         holdings.read_back(1, at(1));
         holdings.ends(at(2), &Ends::new());
         holdings.reached(&Ends::new());
@@ -185,6 +199,14 @@ mod tests {
         }
     }
 
+    /// Others should have all, and serve these.
+    fn others(serve: &[u32]) -> Others {
+        Others {
+            serve: set(serve),
+            own: (0..8).collect(),
+        }
+    }
+
     fn set(of: &[u32]) -> BTreeSet<u32> {
         of.iter().copied().collect()
     }
@@ -194,30 +216,44 @@ mod tests {
     fn a_shard_that_is_to_go_is_served_until_it_is_elsewhere_or_has_waited() {
         let mut holdings = serving(8, &[1, 2]);
         assert_eq!(holdings.ready(Role::Serves), set(&[1, 2]));
-        holdings.want(&wanted(&[1], &[]), |_| false, 2, at(10));
+        holdings.want(&wanted(&[1], &[]), &others(&[]), 2, at(10));
         assert_eq!(holdings.ready(Role::Serves), set(&[1, 2]));
         let mut waited = holdings.clone();
-        waited.want(&wanted(&[1], &[]), |_| false, 2, at(30_010));
+        waited.want(&wanted(&[1], &[]), &others(&[]), 2, at(30_010));
         assert_eq!(waited.ready(Role::Serves), set(&[1]));
-        holdings.want(&wanted(&[1], &[]), |shard| shard == 2, 2, at(20));
+        holdings.want(&wanted(&[1], &[]), &others(&[2]), 2, at(20));
+        assert_eq!(holdings.ready(Role::Serves), set(&[1]));
+    }
+
+    /// Were this to fail, accounts would be nobody's while the node that the group gives them to reads the log, which takes minutes.
+    #[test]
+    fn a_shard_that_no_other_should_have_yet_is_served_on() {
+        let mut holdings = serving(8, &[1, 2]);
+        let nobody = Others::default();
+        holdings.want(&wanted(&[1], &[]), &nobody, 2, at(10));
+        holdings.want(&wanted(&[1], &[]), &nobody, 3, at(90_000));
+        assert_eq!(holdings.ready(Role::Serves), set(&[1, 2]));
+        holdings.want(&wanted(&[1], &[]), &others(&[]), 4, at(90_010));
+        assert_eq!(holdings.ready(Role::Serves), set(&[1, 2]));
+        holdings.want(&wanted(&[1], &[]), &others(&[2]), 5, at(90_020));
         assert_eq!(holdings.ready(Role::Serves), set(&[1]));
     }
 
     #[test]
     fn who_is_to_stand_by_serves_until_another_does_and_has_nothing_to_catch_up_with() {
         let mut holdings = serving(8, &[1]);
-        holdings.want(&wanted(&[], &[1]), |_| false, 2, at(10));
+        holdings.want(&wanted(&[], &[1]), &others(&[]), 2, at(10));
         assert_eq!(holdings.ready(Role::Serves), set(&[1]));
-        holdings.want(&wanted(&[], &[1]), |_| true, 2, at(10));
+        holdings.want(&wanted(&[], &[1]), &others(&[1]), 2, at(10));
         assert_eq!(holdings.ready(Role::StandsBy), set(&[1]));
-        holdings.want(&wanted(&[1], &[]), |_| false, 3, at(20));
+        holdings.want(&wanted(&[1], &[]), &others(&[]), 3, at(20));
         assert_eq!(holdings.ready(Role::Serves), set(&[1]));
     }
 
     #[test]
     fn what_is_new_is_claimed_first() {
         let mut holdings = serving(8, &[1]);
-        holdings.want(&wanted(&[1, 2], &[]), |_| false, 7, at(10));
+        holdings.want(&wanted(&[1, 2], &[]), &others(&[]), 7, at(10));
         assert_eq!(holdings.claims(), set(&[2]));
         assert_eq!(holdings.kept(), set(&[1, 2]));
         holdings.read_back(6, at(11));
@@ -240,7 +276,7 @@ mod tests {
     #[test]
     fn what_is_not_claimed_yet_when_the_lease_ends_is_claimed_all_the_same() {
         let mut holdings = Holdings::new(8);
-        holdings.want(&wanted(&[1], &[]), |_| false, 7, at(0));
+        holdings.want(&wanted(&[1], &[]), &others(&[]), 7, at(0));
         holdings.lapse();
         holdings.read_back(6, at(10));
         assert!(!holdings.asks());

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// Milliseconds since some beginning that one node chose, by a clock that never goes back and that runs on while the process is stopped.
+/// Milliseconds since some beginning that one node chose, by a clock that never goes back and that runs on while the process is stopped. Where a
+/// paused virtual machine stops that too, its lease is as much longer for others.
 /// Moments of two nodes have nothing to do with each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(u64);

@@ -4,10 +4,14 @@
 //! |---|---|
 //! | this one | the node, its lease, and what it may answer for |
 //! | `placing` | which shards it should have |
+//! | `routing` | where the requests of an account go |
 //! | `saying` | what it says of itself, and when |
 
 mod placing;
+mod routing;
 mod saying;
+
+pub use routing::Route;
 
 use crate::barrier::Barrier;
 use crate::beat::{Beat, BeatError, Speaks};
@@ -15,8 +19,8 @@ use crate::catch_up::{CatchUp, Ends};
 use crate::holdings::Holdings;
 use crate::moment::Moment;
 use crate::serving::{Role, Serving};
-use crate::shard::{AccountHash, SHARDS_MAX, ShardSet};
-use crate::standing::Standing;
+use crate::shard::{SHARDS_MAX, ShardSet};
+use crate::standing::{Seen, Standing};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -28,7 +32,7 @@ pub const BEATS_APART: Duration = Duration::from_millis(50);
 const PROOFS_APART: Duration = Duration::from_millis(5);
 /// How long a node that could not be reached is asked last.
 pub const AWAY_FOR: Duration = Duration::from_secs(5);
-/// How long a shard that was claimed for a request is served after the last such request.
+/// How long a shard that was claimed for a request is served after that was last done.
 const CLAIMED_FOR: Duration = Duration::from_secs(30);
 /// How long a node that could not be reached counts for nothing when this one considers where shards are. As long as a claim: else every
 /// claim of a shard of it would be given back to it, and be taken again.
@@ -37,6 +41,8 @@ const SHUNNED_FOR: Duration = CLAIMED_FOR;
 pub const LEAVE_WAIT: Duration = Duration::from_secs(2);
 /// The most records that may be on their way at once. More are sent no oftener than by the clock, and extend no lease.
 const SENT_MAX: usize = 256;
+/// The most processes of its name before it that a node tells from one that takes its place.
+const RUNS_MAX: usize = 256;
 
 /// What a node is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +95,17 @@ pub enum Barred {
     Superseded,
 }
 
+/// What says which shards a node should serve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Given {
+    /// Rendezvous hashing over the nodes that live.
+    ByHash,
+    /// The consumer group, which has not said so yet.
+    Awaited,
+    /// The consumer group, which gives these.
+    Shards(BTreeSet<u32>),
+}
+
 /// One node.
 #[derive(Debug)]
 pub struct Node {
@@ -102,8 +119,8 @@ pub struct Node {
     last_sent: Option<Moment>,
     /// What the last record said of that which others wait for.
     last_said: Option<Beat>,
-    /// A request waits for a record that is sent at this moment or later. It may be yet to come.
-    proof_wanted: Option<Moment>,
+    /// Requests wait for records that are sent at these moments, the earliest and the latest of them, or later. They may be yet to come.
+    proof_wanted: Option<(Moment, Moment)>,
     proved: Option<Moment>,
     lease_until: Option<Moment>,
     epoch: u64,
@@ -112,8 +129,9 @@ pub struct Node {
     /// Records say that it shows feeds of nobody, or is about to.
     shows: bool,
     holdings: Holdings,
-    /// The shards that the consumer group gives; none if there is no group to say so.
-    given: Option<BTreeSet<u32>>,
+    given: Given,
+    /// The shards that it should serve, as of its last turn.
+    owns: BTreeSet<u32>,
     /// The nodes that could not be reached, and when last.
     away: BTreeMap<String, Moment>,
     /// Shards that were claimed for requests, and when last.
@@ -124,22 +142,13 @@ pub struct Node {
     left: Option<u64>,
     /// The newest record that was read back.
     last_read: u64,
-    /// The processes of this name that were there before a record of this one.
-    runs_before: BTreeSet<String>,
+    /// The processes of this name that were there before a record of this one: the newest of them.
+    runs_before: VecDeque<String>,
+    /// The offset of the first record of this process.
+    began: Option<i64>,
     is_superseded: bool,
     /// The lease ended: others may do the work of which there is one, so this node stands behind them.
     stands_back: bool,
-}
-
-/// Where the requests of an account go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Route {
-    /// This node answers.
-    Here(Role),
-    /// One of these nodes answers: to be asked in this order. Each with its address.
-    There(Vec<(String, String)>),
-    /// Nobody that can be reached. Its shard may be claimed.
-    Nowhere,
 }
 
 impl Node {
@@ -160,7 +169,8 @@ impl Node {
             opening: CatchUp::ReadBack { n: u64::MAX },
             shows: false,
             holdings: Holdings::new(shards),
-            given: None,
+            given: Given::ByHash,
+            owns: BTreeSet::new(),
             away: BTreeMap::new(),
             claimed: BTreeMap::new(),
             progress: Progress {
@@ -170,7 +180,8 @@ impl Node {
             leaving: None,
             left: None,
             last_read: 0,
-            runs_before: BTreeSet::new(),
+            runs_before: VecDeque::new(),
+            began: None,
             is_superseded: false,
             stands_back: false,
         }
@@ -189,7 +200,13 @@ impl Node {
         let Some(value) = value else {
             return Ok(());
         };
+        let run = |seen: &Seen| seen.beat.as_ref().map(|beat| beat.run.clone());
+        let before = self.standing.node(key).and_then(run);
         let seen = self.standing.read(offset, key, value, now)?;
+        if before != run(seen) {
+            // A new process may be reached where the one before was not.
+            self.away.remove(key);
+        }
         if key != self.settings.node {
             return Ok(());
         }
@@ -198,12 +215,18 @@ impl Node {
         };
         if beat.run == self.settings.run {
             let n = beat.n;
+            self.began = Some(seen.since);
             self.read_back(n, now);
         } else if self.proved.is_none() {
             // Behind it stands this process.
-            self.runs_before.insert(beat.run.clone());
+            if RUNS_MAX <= self.runs_before.len() {
+                self.runs_before.pop_front();
+            }
+            self.runs_before.push_back(beat.run.clone());
         } else if !self.runs_before.contains(&beat.run) {
-            self.is_superseded = true;
+            // One that began earlier was stopped for so long that nothing was left of it in the topic. It ends when it reads of this.
+            let is_older = beat.began.zip(self.began).is_some_and(|(it, own)| it < own);
+            self.is_superseded |= !is_older;
         }
         Ok(())
     }
@@ -219,9 +242,14 @@ impl Node {
         self.settings.decides = decides;
     }
 
-    /// The shards that the consumer group gives this node; none if there is no group, so that rendezvous hashing places them.
-    pub fn give(&mut self, shards: Option<BTreeSet<u32>>) {
-        self.given = shards;
+    /// What says which shards this node should serve. Before it is said, rendezvous hashing does.
+    pub fn give(&mut self, given: Given) {
+        self.given = given;
+    }
+
+    /// The shards that it should serve, by group or hashing, as of its last turn.
+    pub fn owns(&self) -> &BTreeSet<u32> {
+        &self.owns
     }
 
     /// How far the node has come with the log.
@@ -247,22 +275,10 @@ impl Node {
         self.holdings.reached(&self.progress.taken);
     }
 
-    /// A request for an account of this shard came, and no node that serves it can be reached: it is served here as soon as may be.
-    pub fn claim(&mut self, account: AccountHash, now: Moment) {
-        self.claimed
-            .insert(account.shard(self.progress.shards), now);
-    }
-
-    /// A node could not be reached.
-    pub fn mark_away(&mut self, node: &str, now: Moment) {
-        if node != self.settings.node && self.standing.node(node).is_some() {
-            self.away.insert(node.to_owned(), now);
-        }
-    }
-
     /// A request waits for a record that is sent at `from` or later to be read back.
     pub fn want_proof(&mut self, from: Moment) {
-        self.proof_wanted = self.proof_wanted.max(Some(from));
+        let (earliest, latest) = self.proof_wanted.unwrap_or((from, from));
+        self.proof_wanted = Some((earliest.min(from), latest.max(from)));
     }
 
     /// The node is about to stop: others take its shards.
@@ -290,6 +306,7 @@ impl Node {
             self.shows = true;
             self.opening = CatchUp::ReadBack { n: self.n + 1 };
         }
+        self.owns = self.find_own();
         self.choose(now);
         if SENT_MAX <= self.sent.len() {
             // Those that are read back later extend no lease.
@@ -312,7 +329,10 @@ impl Node {
         self.last_sent = Some(now);
         if self.has_room() {
             self.sent.push_back((self.n, now));
-            self.proof_wanted = self.proof_wanted.filter(|from| now < *from);
+            // Those that are wanted from a later moment on are not proved by this one.
+            let latest = self.proof_wanted.map(|(_, latest)| latest);
+            let left = latest.filter(|latest| now < *latest);
+            self.proof_wanted = left.map(|latest| (latest, latest));
         }
         Some(beat)
     }
@@ -355,30 +375,6 @@ impl Node {
         }
     }
 
-    /// Where the requests of an account go. A standby is asked if no node that serves the account can be reached.
-    pub fn route(&self, account: AccountHash, now: Moment) -> Route {
-        let own = self.serving().role(account, now);
-        if own == Some(Role::Serves) {
-            return Route::Here(Role::Serves);
-        }
-        let proved = self.proved.unwrap_or_default();
-        let servers = self.standing.servers(account, proved);
-        let is_there =
-            |beat: &&&Beat| beat.node != self.settings.node && !self.is_away(&beat.node, now);
-        let place = |beat: &&Beat| (beat.node.clone(), beat.address.clone());
-        let reachable = servers.iter().filter(is_there);
-        let serve_it = reachable.clone().any(|beat| beat.serves(account));
-        if own == Some(Role::StandsBy) && !serve_it {
-            return Route::Here(Role::StandsBy);
-        }
-        let there: Vec<_> = reachable.map(place).collect();
-        if there.is_empty() {
-            Route::Nowhere
-        } else {
-            Route::There(there)
-        }
-    }
-
     /// Whether relations are in force wherever they matter.
     pub fn is_in_force(&self, barrier: &Barrier) -> bool {
         barrier.is_passed(
@@ -404,19 +400,9 @@ impl Node {
         if self.is_superseded {
             return Some(Barred::Superseded);
         }
-        let decides = self.standing.decides(self.proved?)?;
-        (decides != self.settings.decides).then_some(Barred::Differs)
-    }
-
-    /// The nodes that could not be reached lately.
-    pub fn away(&self) -> impl Iterator<Item = &str> {
-        self.away.keys().map(String::as_str)
-    }
-
-    /// Whether a node could not be reached just now.
-    fn is_away(&self, node: &str, now: Moment) -> bool {
-        let since = self.away.get(node);
-        since.is_some_and(|since| now < since.plus(AWAY_FOR))
+        let oldest = self.standing.oldest(self.proved?)?;
+        let differs = oldest.run != self.settings.run && oldest.decides != self.settings.decides;
+        differs.then_some(Barred::Differs)
     }
 
     /// Whether one more record can be followed until it is read back.

@@ -52,6 +52,12 @@ impl Predecessors {
         live.map(|it| it.beat.as_deref())
     }
 
+    /// When the next of those that may be serving is gone.
+    pub(crate) fn next_gone(&self, proved: Moment) -> Option<Moment> {
+        let live = self.0.iter().map(|it| it.gone_by);
+        live.filter(|gone_by| proved < *gone_by).min()
+    }
+
     /// Forgets those that are gone.
     pub(crate) fn forget_gone(&mut self, proved: Moment) {
         self.0.retain(|it| proved < it.gone_by);

@@ -22,8 +22,10 @@ pub struct Standing {
     nodes: BTreeMap<String, Seen>,
     /// What was in the topic at the start is read. From now on each record comes as it is appended.
     is_watching: bool,
-    /// By then every node is gone of which a record found no room here.
+    /// By then every node is gone of which a record found no room here, or was in a topic that is no more.
     unknown_until: Moment,
+    /// The offset of the newest record.
+    last: Option<i64>,
 }
 
 /// What is known of a node.
@@ -86,6 +88,11 @@ impl Standing {
         value: &[u8],
         now: Moment,
     ) -> Result<&Seen, BeatError> {
+        if self.last.is_some_and(|last| offset <= last) && self.is_watching {
+            // The topic was made anew. What was said in the one before and not read is known to nobody.
+            self.unknown_until = gone_by(now, UNREADABLE_LEASE);
+        }
+        self.last = Some(offset);
         let decoded = Beat::decode(key, value);
         if !crate::beat::is_name(key) {
             // No node has such a name.
@@ -139,7 +146,8 @@ impl Standing {
         // What the node says of itself holds: who joined later has not read its first records.
         let candidate_since = wants.map(|(work, said)| {
             let known = said.or(earlier.get(work).copied());
-            (work.clone(), known.unwrap_or(offset))
+            // In a topic that was made anew all begin anew.
+            (work.clone(), known.unwrap_or(offset).min(offset))
         });
         let candidate_since = candidate_since.collect();
         let began = beat.as_ref().and_then(|beat| beat.began);
@@ -147,7 +155,7 @@ impl Standing {
             beat,
             read: now,
             is_watched: self.is_watching,
-            since: began.or(since).unwrap_or(offset),
+            since: began.or(since).unwrap_or(offset).min(offset),
             before,
             candidate_since,
         }
@@ -176,18 +184,28 @@ impl Standing {
             .filter(move |(_, seen)| proved < seen.gone_by())
     }
 
+    /// When the next of the processes that may be serving counts as gone, if nothing is heard of it.
+    pub fn next_gone(&self, proved: Moment) -> Option<Moment> {
+        let newest = self.live(proved).map(|(_, seen)| seen.gone_by());
+        let before = self.nodes.values();
+        let before = before.flat_map(|seen| seen.before.next_gone(proved));
+        let unknown = Some(self.unknown_until).filter(|until| proved < *until);
+        newest.chain(before).chain(unknown).min()
+    }
+
     /// The live nodes that said so in a record which can be read.
     pub fn heard(&self, proved: Moment) -> impl Iterator<Item = &Beat> {
         self.live(proved).filter_map(|(_, seen)| seen.beat.as_ref())
     }
 
-    /// The oldest live run's hash of what decides feeds and ids.
-    pub fn decides(&self, proved: Moment) -> Option<&str> {
+    /// The oldest live run of those that have not left. What it says decides feeds and ids.
+    pub fn oldest(&self, proved: Moment) -> Option<&Beat> {
         let oldest = self
             .live(proved)
             .filter_map(|(_, seen)| Some((seen.since, seen.beat.as_ref()?)))
+            .filter(|(_, beat)| !beat.has_left())
             .min_by_key(|(since, _)| *since);
-        oldest.map(|(_, beat)| beat.decides.as_str())
+        oldest.map(|(_, beat)| beat)
     }
 
     /// The node that does a kind of work of which there is one: of the live ones that would do it, the one that said so first.
@@ -228,7 +246,11 @@ impl Standing {
             return true;
         }
         let oldest = self.nodes.iter().min_by_key(|(_, seen)| seen.gone_by());
-        let is_over = |seen: &Seen| seen.gone_by().plus(REMEMBERED_FOR) <= now;
+        // At the start all are read at once, most of nodes that are long gone: which ones is not known yet.
+        if !self.is_watching {
+            self.unknown_until = gone_by(now, UNREADABLE_LEASE);
+        }
+        let is_over = |seen: &Seen| !self.is_watching || seen.gone_by().plus(REMEMBERED_FOR) <= now;
         let oldest = oldest.filter(|(_, seen)| is_over(seen));
         let Some(name) = oldest.map(|(name, _)| name.clone()) else {
             return false;
@@ -251,6 +273,11 @@ mod tests {
         standing
             .read(offset, &beat.node, &beat.encode(), at(now))
             .unwrap();
+    }
+
+    fn decides(standing: &Standing, proved: u64) -> Option<&str> {
+        let oldest = standing.oldest(at(proved));
+        oldest.map(|beat| beat.decides.as_str())
     }
 
     /// Were this to fail, a node would count as gone while it still serves.
@@ -408,8 +435,8 @@ mod tests {
         };
         told(&mut standing, 0, &says("b", "1"), 0);
         told(&mut standing, 1, &says("a", "2"), 3_000);
-        assert_eq!(standing.decides(at(3_000)), Some("1"));
-        assert_eq!(standing.decides(at(5_000)), Some("2"), "when it is gone");
+        assert_eq!(decides(&standing, 3_000), Some("1"));
+        assert_eq!(decides(&standing, 5_000), Some("2"), "when it is gone");
     }
 
     /// Were this to fail, a node that joined after the topic was compacted would hold other runs for the oldest than the rest do.
@@ -432,9 +459,45 @@ mod tests {
         told(&mut all, 90, &says("b", Some(2), Some(2)), 0);
         told(&mut all, 91, &says("a", Some(1), Some(40)), 0);
         for standing in [&compacted, &all] {
-            assert_eq!(standing.decides(at(0)), Some("a"));
+            assert_eq!(decides(standing, 0), Some("a"));
             assert_eq!(standing.worker("work", at(0)), Some("b"));
         }
+    }
+
+    /// Were this to fail, a node that starts would know of no other, where generated names fill the topic.
+    #[test]
+    fn of_more_names_than_there_is_room_for_at_the_start_the_last_are_known() {
+        let mut standing = Standing::default();
+        for n in 0..NODES_MAX + 2 {
+            told(&mut standing, n as i64, &beat(&format!("n{n}")), 0);
+        }
+        standing.watch();
+        assert!(standing.node(&format!("n{}", NODES_MAX + 1)).is_some());
+        let is_unknown = |proved| standing.processes(at(proved)).any(|beat| beat.is_none());
+        assert!(is_unknown(21_999));
+        assert!(!is_unknown(22_000));
+    }
+
+    /// Were this to fail, what a node claimed in a topic that was then deleted would be known to nobody, and waited for by nobody.
+    #[test]
+    fn of_a_topic_that_was_made_anew_nodes_may_have_said_anything_before() {
+        let mut standing = Standing::default();
+        standing.watch();
+        let says = |n, began| Beat {
+            n,
+            began,
+            ..beat("a")
+        };
+        told(&mut standing, 7_000, &says(1, None), 0);
+        assert_eq!(standing.processes(at(0)).count(), 1);
+        told(&mut standing, 0, &says(2, Some(7_000)), 100);
+        assert_eq!(
+            standing.processes(at(100)).collect::<Vec<_>>(),
+            [Some(&says(2, Some(7_000))), None]
+        );
+        assert_eq!(standing.node("a").unwrap().since, 0, "all begin anew");
+        assert_eq!(standing.next_gone(at(100)), Some(at(4_500)));
+        assert_eq!(standing.next_gone(at(4_500)), Some(at(22_100)));
     }
 
     /// Were this to fail, names that are never used again would fill memory; or a node that serves would not be waited for.
@@ -452,8 +515,8 @@ mod tests {
         assert_eq!(refused.unwrap_err(), BeatError::TooManyNodes);
         assert!(standing.node(&name(0)).is_some(), "it may be serving");
         let is_unknown = |proved| standing.processes(at(proved)).any(|beat| beat.is_none());
-        assert!(is_unknown(33_999));
-        assert!(!is_unknown(34_000));
+        assert!(is_unknown(22_999));
+        assert!(!is_unknown(23_000));
         told(&mut standing, offset, &more, 64_400);
         assert_eq!(standing.nodes().count(), NODES_MAX);
         assert!(standing.node(&name(0)).is_none());

@@ -22,6 +22,7 @@
 //! | [`activity`] | ActivityStreams JSON into activities, posts and actors |
 //! | [`relationship`] | the documents of local accounts: who follows, mutes and lists whom |
 //! | [`decode`] | one record into an activity or a relation |
+//! | [`kept`] | whose feeds are kept here: all accounts', or those of some shards |
 //! | [`graph`] | who follows, mutes and blocks whom |
 //! | [`feed`] | who gets a post, and every feed kept sorted, in memory and on disk |
 //! | [`view`] | a feed at one moment, its pages, and what changed since a cursor |

@@ -1,15 +1,15 @@
 //! Which shards a node should have, by the consumer group or by hashing, and for requests that nobody else answers.
 
-use super::{CLAIMED_FOR, LEAVE_WAIT, Node};
+use super::{CLAIMED_FOR, Given, LEAVE_WAIT, Node};
 use crate::beat::Beat;
-use crate::holdings::Wanted;
+use crate::holdings::{Others, Wanted};
 use crate::moment::Moment;
 use crate::placement;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Node {
     /// The shards that it should serve, by group or hashing.
-    pub fn owns(&self) -> BTreeSet<u32> {
+    pub(super) fn find_own(&self) -> BTreeSet<u32> {
         let Some(proved) = self.proved else {
             return BTreeSet::new();
         };
@@ -17,11 +17,15 @@ impl Node {
             return BTreeSet::new();
         }
         let takers = self.takers(proved);
-        if let Some(given) = &self.given {
-            let shards = self.holdings.shards();
-            let may_take = takers.contains(self.settings.node.as_str());
-            let given = given.iter().filter(|it| may_take && **it < shards);
-            return given.copied().collect();
+        match &self.given {
+            Given::ByHash => {}
+            Given::Awaited => return BTreeSet::new(),
+            Given::Shards(given) => {
+                let shards = self.holdings.shards();
+                let may_take = takers.contains(self.settings.node.as_str());
+                let given = given.iter().filter(|it| may_take && **it < shards);
+                return given.copied().collect();
+            }
         }
         let mut placed = placement::places(&takers, self.holdings.shards());
         placed
@@ -48,13 +52,11 @@ impl Node {
             self.holdings.clear();
             return;
         }
-        let elsewhere: BTreeSet<u32> = (0..self.holdings.shards())
-            .filter(|shard| self.is_elsewhere(*shard, proved))
-            .collect();
+        let others = self.have(proved);
         self.claimed
-            .retain(|shard, last| !elsewhere.contains(shard) || now < last.plus(CLAIMED_FOR));
+            .retain(|shard, last| !others.serve.contains(shard) || now < last.plus(CLAIMED_FOR));
         let mut wanted = Wanted {
-            serves: self.owns(),
+            serves: self.owns.clone(),
             standby: BTreeSet::new(),
         };
         if self.leaving.is_none() {
@@ -63,8 +65,7 @@ impl Node {
             wanted.serves.extend(claimed);
             wanted.standby = self.standbys(proved);
         }
-        let is_elsewhere = |shard| elsewhere.contains(&shard);
-        self.holdings.want(&wanted, is_elsewhere, self.n + 1, now);
+        self.holdings.want(&wanted, &others, self.n + 1, now);
         let is_over = |since: Moment| since.plus(LEAVE_WAIT) <= now;
         if self.leaving.is_some_and(is_over) {
             self.holdings.clear();
@@ -73,11 +74,15 @@ impl Node {
 
     /// The shards that this node should stand by for.
     fn standbys(&self, proved: Moment) -> BTreeSet<u32> {
-        if self.settings.standbys == 0 {
+        if self.settings.standbys == 0 || self.given == Given::Awaited {
             return BTreeSet::new();
         }
         let takers = self.takers(proved);
-        let by_hash = placement::places(&takers, self.holdings.shards());
+        // Where the group places shards, it alone knows to whom those of a node go that is gone: who stands by goes on with that.
+        let by_hash = match self.given {
+            Given::ByHash => placement::places(&takers, self.holdings.shards()),
+            Given::Awaited | Given::Shards(_) => BTreeMap::new(),
+        };
         let owner_of = |shard: u32| {
             let says =
                 |beat: &&Beat| beat.shards == self.holdings.shards() && beat.owns.contains(&shard);
@@ -93,12 +98,17 @@ impl Node {
             .unwrap_or_default()
     }
 
-    /// Whether another node that can be reached serves a shard; and while this one leaves, whether one stands by for it.
-    fn is_elsewhere(&self, shard: u32, proved: Moment) -> bool {
-        self.others(proved).any(|beat| {
-            beat.serves.contains(&shard)
-                || (self.leaving.is_some() && beat.standby.contains(&shard))
-        })
+    /// What other nodes have.
+    fn have(&self, proved: Moment) -> Others {
+        let mut have = Others::default();
+        for beat in self.others(proved) {
+            have.serve.extend(&beat.serves);
+            have.own.extend(&beat.owns);
+            if self.leaving.is_some() {
+                have.serve.extend(&beat.standby);
+            }
+        }
+        have
     }
 
     fn is_served_by_its_owner(&self, shard: u32, proved: Moment) -> bool {
@@ -109,7 +119,7 @@ impl Node {
     /// The other nodes that can be reached and count shards as this one does.
     fn others(&self, proved: Moment) -> impl Iterator<Item = &Beat> {
         self.standing.heard(proved).filter(|beat| {
-            beat.node != self.settings.node
+            self.passes_on_to(beat)
                 && beat.shards == self.holdings.shards()
                 && !self.away.contains_key(&beat.node)
         })

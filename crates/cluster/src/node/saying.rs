@@ -23,8 +23,13 @@ impl Node {
         };
         let mut next = last.plus(self.beat_every());
         // Records that cannot be followed prove nothing: sending them as fast as requests come would be a flood.
-        if let Some(from) = self.proof_wanted.filter(|_| self.has_room()) {
+        if let Some((from, _)) = self.proof_wanted.filter(|_| self.has_room()) {
             next = next.min(from.max(last.plus(PROOFS_APART)));
+        }
+        // Who waits for a node that says nothing any more waits no longer than it takes until that is gone.
+        let gone = self.standing.next_gone(self.proved.unwrap_or_default());
+        if let Some(gone) = gone.filter(|gone| last < *gone && self.has_room()) {
+            next = next.min(gone.max(last.plus(BEATS_APART)));
         }
         let after_news = last.plus(BEATS_APART);
         if after_news < next && self.has_news() {
@@ -47,6 +52,7 @@ impl Node {
             && said.leaving == says.leaving
             && said.shows == says.shows
             && said.caught_up == says.caught_up
+            && said.decides == says.decides
             && said.in_force == says.in_force
             && said.cannot_reach == says.cannot_reach;
         !is_same
@@ -75,7 +81,7 @@ impl Node {
             serves: self.holdings.ready(Role::Serves),
             standby: self.holdings.ready(Role::StandsBy),
             claims: self.holdings.claims(),
-            owns: self.owns(),
+            owns: self.owns.clone(),
             shows: self.shows,
             caught_up: self.progress.is_caught_up,
             in_force: self.progress.in_force.clone(),

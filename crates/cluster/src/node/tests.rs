@@ -1,5 +1,5 @@
 use super::*;
-use crate::shard::INSTANCE;
+use crate::shard::{AccountHash, INSTANCE};
 
 /// Some nodes and the topic that they read.
 struct Cluster {
@@ -330,6 +330,55 @@ fn a_shard_that_nobody_can_be_asked_about_is_claimed_and_given_back() {
     assert!(!cluster.serves("a").contains(&account.shard(SHARDS)));
 }
 
+/// Were this to fail, the accounts of a node that is restarted would be away from it for half a minute.
+#[test]
+fn what_was_claimed_goes_back_as_soon_as_a_new_process_has_the_name_of_the_node() {
+    let mut cluster = Cluster::of(&["a", "b"]);
+    cluster.wait(3_000);
+    let (served, now) = (cluster.serves("b"), cluster.now);
+    let accounts = (0..).map(|n: u32| AccountHash::of(&n.to_string()));
+    let account = accounts
+        .into_iter()
+        .find(|it| served.contains(&it.shard(SHARDS)))
+        .unwrap();
+    cluster.node("a").mark_away("b", now);
+    cluster.node("a").claim(account, now);
+    cluster.wait(500);
+    assert!(cluster.serves("a").contains(&account.shard(SHARDS)));
+    cluster.nodes.pop();
+    cluster.read.pop();
+    cluster.join(settings("b", "2"));
+    cluster.wait(2_000);
+    assert_eq!(cluster.serves("b"), served);
+    assert!(!cluster.serves("a").contains(&account.shard(SHARDS)));
+}
+
+/// Were this to fail, an upgrade that changes requests between nodes would have half of all requests refused.
+#[test]
+fn a_node_that_reads_no_requests_of_this_version_counts_as_one_that_cannot_be_reached() {
+    let mut cluster = Cluster::with(&["a", "b"], |it| {
+        it.speaks.hop = if it.node == "a" { (1, 2) } else { (1, 1) };
+    });
+    cluster.wait(3_000);
+    let now = cluster.now;
+    let of = |shards: BTreeSet<u32>| {
+        let accounts = (0..).map(|n: u32| AccountHash::of(&n.to_string()));
+        let has = |it: &AccountHash| shards.contains(&it.shard(SHARDS));
+        accounts.into_iter().find(has).unwrap()
+    };
+    let (of_a, of_b) = (of(cluster.serves("a")), of(cluster.serves("b")));
+    assert_eq!(cluster.node("a").route(of_b, now), Route::Nowhere);
+    let there = Route::There(vec![("a".to_owned(), "http://a.example".to_owned())]);
+    assert_eq!(cluster.node("b").route(of_a, now), there);
+    cluster.node("a").claim(of_b, now);
+    cluster.wait(1_000);
+    let now = cluster.now;
+    assert_eq!(
+        cluster.node("a").route(of_b, now),
+        Route::Here(Role::Serves)
+    );
+}
+
 /// Were this to fail, two processes of one name would both serve, or none.
 #[test]
 fn of_two_processes_of_a_name_the_newer_stays() {
@@ -339,6 +388,31 @@ fn of_two_processes_of_a_name_the_newer_stays() {
     cluster.wait(5_000);
     assert_eq!(cluster.nodes[0].barred(), Some(Barred::Superseded));
     assert!(cluster.nodes[0].has_left());
+    assert_eq!(cluster.nodes[1].barred(), None);
+    assert_eq!(cluster.serves("a"), all());
+}
+
+/// Were this to fail, a process that was frozen for days would take the one that took its place with it.
+#[test]
+fn an_older_process_that_comes_back_ends_and_the_newer_stays() {
+    let mut cluster = Cluster::of(&["a"]);
+    cluster.wait(2_000);
+    let mut newer = Node::new(settings("a", "2"), SHARDS);
+    // Nothing of the first is left in the topic when the second begins.
+    newer.start();
+    cluster.nodes.push(newer);
+    cluster.read.push(cluster.topic.len());
+    let begun = cluster.now;
+    while cluster.now < begun.plus(Duration::from_secs(2)) {
+        cluster.now = cluster.now.plus(Duration::from_millis(100));
+        cluster.turn(1);
+    }
+    // The first says something before it reads.
+    let now = cluster.now;
+    let beat = cluster.nodes[0].turn(now).unwrap();
+    cluster.topic.push((beat.node.clone(), beat.encode()));
+    cluster.wait(2_000);
+    assert_eq!(cluster.nodes[0].barred(), Some(Barred::Superseded));
     assert_eq!(cluster.nodes[1].barred(), None);
     assert_eq!(cluster.serves("a"), all());
 }
@@ -360,18 +434,85 @@ fn a_node_with_other_settings_serves_nothing_while_an_older_one_lives() {
     assert_eq!(cluster.serves("b"), all());
 }
 
+/// Were this to fail, the feeds of a node that is gone would be dropped where they are kept for just that.
+#[test]
+fn who_stands_by_for_a_node_of_the_group_does_so_until_the_group_places_its_shards_anew() {
+    let mut cluster = Cluster::with(&["a", "b"], |it| it.standbys = 1);
+    cluster.node("a").give(Given::Shards([0, 1, 2, 3].into()));
+    cluster.node("b").give(Given::Shards([4, 5, 6, 7].into()));
+    cluster.wait(4_000);
+    let of_b: BTreeSet<u32> = [4, 5, 6, 7].into();
+    assert_eq!(cluster.node("a").serving().standby.of, of_b);
+    for _ in 0..100 {
+        cluster.wait_without(&["b"], 100);
+        assert_eq!(cluster.node("a").serving().standby.of, of_b);
+    }
+    cluster.node("a").give(Given::Shards(all()));
+    cluster.wait_without(&["b"], 500);
+    assert_eq!(cluster.serves("a"), all());
+}
+
+/// Were this to fail, a node that starts would drop the feeds that it has on its disk, just before it is given them.
+#[test]
+fn before_the_group_says_so_a_node_neither_serves_nor_stands_by() {
+    let mut cluster = Cluster::with(&["a", "b"], |it| it.standbys = 1);
+    cluster.node("a").give(Given::Shards(all()));
+    cluster.node("b").give(Given::Awaited);
+    cluster.wait(4_000);
+    assert_eq!(cluster.node("b").kept().of, [].into());
+    cluster.node("b").give(Given::Shards([].into()));
+    cluster.wait(4_000);
+    assert_eq!(cluster.node("b").kept().of, all());
+}
+
+/// Were this to fail, a setting that is taken over at a node that is alone would have all its feeds dropped.
+#[test]
+fn the_oldest_node_agrees_with_itself() {
+    let mut cluster = Cluster::of(&["a", "b"]);
+    cluster.wait(3_000);
+    let served = cluster.serves("a");
+    cluster.node("a").set_decides("2".to_owned());
+    for _ in 0..10 {
+        cluster.wait(100);
+        assert!(cluster.serves("a").is_superset(&served));
+    }
+    assert_eq!(cluster.node("b").barred(), Some(Barred::Differs));
+    cluster.node("b").set_decides("2".to_owned());
+    cluster.wait(1_000);
+    assert_eq!(cluster.node("b").barred(), None);
+}
+
+/// Were this to fail, all that is upgraded would wait for the lease of what has left.
+#[test]
+fn a_node_that_has_left_decides_nothing() {
+    let mut cluster = Cluster::of(&["a"]);
+    cluster.wait(2_000);
+    let other = Settings {
+        decides: "2".to_owned(),
+        ..settings("b", "1")
+    };
+    cluster.join(other);
+    cluster.wait(1_000);
+    let now = cluster.now;
+    cluster.node("a").leave(now);
+    cluster.wait(3_000);
+    assert!(cluster.node("a").has_left());
+    cluster.wait_without(&["a"], 1_000);
+    assert_eq!(cluster.serves("b"), all());
+}
+
 #[test]
 fn the_consumer_group_says_where_shards_go_if_there_is_one() {
     let mut cluster = Cluster::of(&["a", "b"]);
-    cluster.node("a").give(Some([0, 1, 9].into()));
-    cluster.node("b").give(Some([2].into()));
+    cluster.node("a").give(Given::Shards([0, 1, 9].into()));
+    cluster.node("b").give(Given::Shards([2].into()));
     cluster.wait(2_000);
     assert_eq!(cluster.serves("a"), [0, 1].into());
     assert_eq!(cluster.serves("b"), [2].into());
-    cluster.node("a").give(Some([0].into()));
+    cluster.node("a").give(Given::Shards([0].into()));
     cluster.wait(2_000);
     assert_eq!(cluster.serves("a"), [0, 1].into(), "nobody has taken it");
-    cluster.node("b").give(Some([1, 2].into()));
+    cluster.node("b").give(Given::Shards([1, 2].into()));
     cluster.wait(2_000);
     assert_eq!(cluster.serves("a"), [0].into());
     assert_eq!(cluster.serves("b"), [1, 2].into());

@@ -462,13 +462,13 @@ impl Engine {
                 self.view.last_access.note(number);
             }
         }
+        let said = record.timestamp.map(|said| said.min(now));
         if let (Some(number), Some(_)) = (effect.account, effect.patience_ms_before) {
             // What was shown stays so.
-            let said = record.timestamp;
             let reached = relations::shown_until(&self.store, number, before, said, now)?;
             self.view.horizons.reach(account, reached);
         }
-        reach::reach_before_longer_hold(&self.view, change, hold_before, record.timestamp);
+        reach::reach_before_longer_hold(&self.view, change, hold_before, said);
         // Whatever was said of it may have changed its hold.
         self.store
             .homes

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 pub struct Assignment {
     /// Partitions of relationships: its shards.
     pub relationships: BTreeSet<i32>,
-    /// Partitions of activities, of which it writes dead letters and commits offsets.
+    /// Partitions of activities, of which it commits offsets.
     pub activities: BTreeSet<i32>,
     /// False before the group has given anything, and while it does not answer: then the partitions are those that it gave last, and
     /// others may have them.

@@ -6,6 +6,12 @@
 //!
 //! Partitions of activities follow: a node has those whose number, modulo the partitions of relationships, is one of its own. Were
 //! both topics subscribed to, the assignor would balance their sum, and some nodes would have all the shards.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | this one | [`Member`], the handle |
+//! | `membership` | the thread that answers the group |
+//! | `assignment` | what the group gave |
 
 mod assignment;
 mod membership;

@@ -8,14 +8,15 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use slackwater_cluster::beat::BYTES_MAX;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 /// The longest name of a node, in bytes. A record with a longer key is not from a node.
 const KEY_BYTES_MAX: usize = 256;
-/// The longest value, in bytes. A node that serves all of 1,024 shards says less; a longer one is passed over.
-const VALUE_BYTES_MAX: usize = 256 * 1024;
+/// The longest value that is handed on, in bytes: what is longer is none of a node.
+const VALUE_BYTES_MAX: usize = BYTES_MAX;
 /// What the client relies on, beside what both do.
 const REQUIRED: [(&str, &str); 11] = [
     ("enable.auto.commit", "false"),
@@ -221,13 +222,15 @@ fn node_record(
         return Err("its key is too long");
     }
     let key = std::str::from_utf8(key).map_err(|_| "its key is no text")?;
-    if value.is_some_and(|value| VALUE_BYTES_MAX < value.len()) {
-        return Err("it is too long");
-    }
+    // What is too long is handed on without its bytes: something was said that cannot be read.
+    let value = value.map(|value| match value.len() {
+        0..=VALUE_BYTES_MAX => value.to_vec(),
+        _ => Vec::new(),
+    });
     Ok(NodeRecord {
         offset,
         key: key.to_owned(),
-        value: value.map(<[u8]>::to_vec),
+        value,
     })
 }
 

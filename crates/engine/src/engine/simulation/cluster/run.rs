@@ -13,7 +13,7 @@ use fastrand::Rng;
 use slackwater_cluster::barrier::Barrier;
 use slackwater_cluster::beat::Beat;
 use slackwater_cluster::catch_up::Ends;
-use slackwater_cluster::node::{Barred, Progress};
+use slackwater_cluster::node::{Barred, Given, Progress};
 use slackwater_fediverse::event::{Action, Event, INSTANCE, Moderated, RelationChoice, Writing};
 use slackwater_order::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
@@ -173,8 +173,10 @@ impl Cluster {
         let clock = self.members[member].clock(now);
         self.ask_ends(member);
         let of = &mut self.members[member];
-        of.cluster
-            .give(self.group.as_ref().map(|group| group[member].clone()));
+        of.cluster.give(match &self.group {
+            Some(group) => Given::Shards(group[member].clone()),
+            None => Given::ByHash,
+        });
         let epoch = of.cluster.serving().epoch;
         let beat = of.cluster.turn(clock);
         self.counted.lapses += u64::from(epoch < of.cluster.serving().epoch);
