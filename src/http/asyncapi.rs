@@ -4,7 +4,9 @@
 use crate::api::openapi::{Events, events};
 use crate::log::kafka;
 use crate::mastodon;
+use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
+use slackwater_cluster::beat::Beat;
 use slackwater_engine::relationship::Kind;
 
 /// The version of the bindings that this describes Kafka and websockets by.
@@ -155,11 +157,28 @@ fn record_messages(
                 "bindings": keyed(json!({"type": "string", "description": "What the record had."}))
             }),
         ),
+        (
+            "beat",
+            json!({
+                "name": "beat",
+                "summary": "What a node says of itself, once a second and whenever that changes.",
+                "payload": beat(),
+                "bindings": keyed(json!({"type": "string", "description": "The node's name."}))
+            }),
+        ),
     ];
     let named = messages
         .into_iter()
         .map(|(name, message)| (name.to_owned(), message));
     named.collect()
+}
+
+/// The schema of what a node says, whole in itself.
+fn beat() -> Value {
+    let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);
+    let mut schema = settings.into_generator().into_root_schema_for::<Beat>();
+    schema.remove("$schema");
+    schema.to_value()
 }
 
 fn channels(of_stream: &[String]) -> Value {
@@ -210,6 +229,11 @@ fn channels(of_stream: &[String]) -> Value {
             "Records that could not be used.",
             json!({"cleanup.policy": ["delete"]})
         ),
+        "nodes": topic(
+            &topics.nodes, "beat",
+            "Which nodes there are, and what each serves: only where there are several. It has one partition.",
+            json!({"cleanup.policy": ["compact"], "segment.ms": 600_000})
+        ),
         "accountStream": stream(
             "/v1/accounts/{account}/feeds/{feed}/stream",
             "The changes of an account's feed as they happen. Close codes: 1012 and 1013 come back; 4401 with another token; 4410 read anew.",
@@ -259,6 +283,8 @@ fn operations(of_stream: &[String]) -> Value {
         "receiveRelationships": operation("receive", "relationships", &["relationship"]),
         "sendActivities": operation("send", "activities", &["activity"]),
         "sendRelationships": operation("send", "relationships", &["relationship"]),
+        "sendBeats": operation("send", "nodes", &["beat"]),
+        "receiveBeats": operation("receive", "nodes", &["beat"]),
         "sendDeadLetters": operation("send", "deadLetters", &["dead_letter"]),
         "sendAccountStream": operation("send", "accountStream", &of_stream),
         "sendPublicStream": operation("send", "publicStream", &of_stream),

@@ -116,6 +116,7 @@ fn topics_and_streams_are_described_as_asyncapi_has_it() {
         "slackwater.activities",
         "slackwater.relationships",
         "slackwater.dead-letters",
+        "slackwater.nodes",
     ]);
     assert_eq!(described, served);
     // A message of each kind that there is a schema for.
