@@ -26,7 +26,7 @@ pub struct Problem {
     pub retry_after: Option<u32>,
     /// A header for a program that the status alone does not tell enough.
     #[serde(skip)]
-    pub header: Option<(HeaderName, HeaderValue)>,
+    pub header: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
 impl Problem {
@@ -91,7 +91,8 @@ impl IntoResponse for Problem {
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if let Some((name, value)) = header {
+        if let Some(header) = header {
+            let (name, value) = *header;
             headers.insert(name, value);
         }
         if status == StatusCode::UNAUTHORIZED {

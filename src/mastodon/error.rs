@@ -14,7 +14,7 @@ pub(super) struct MastodonError {
     status: StatusCode,
     error: String,
     retry_after: Option<u32>,
-    header: Option<(HeaderName, HeaderValue)>,
+    header: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
 impl MastodonError {
@@ -91,7 +91,8 @@ impl IntoResponse for MastodonError {
         if let Some(reason) = reason {
             response.extensions_mut().insert(reason);
         }
-        if let Some((name, value)) = self.header {
+        if let Some(header) = self.header {
+            let (name, value) = *header;
             response.headers_mut().insert(name, value);
         }
         if let Some(seconds) = self.retry_after {

@@ -77,7 +77,7 @@ impl Edge {
         let line = (request.method(), request.uri());
         let found = self.key.check(line, request.headers(), token, clock::now());
         found.map_err(|why| Problem {
-            header: Some((HOP, HeaderValue::from(VERSION))),
+            header: Some(Box::new((HOP, HeaderValue::from(VERSION)))),
             ..Problem::new(StatusCode::FORBIDDEN, why.to_string())
         })
     }
