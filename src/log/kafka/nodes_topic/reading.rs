@@ -283,7 +283,13 @@ mod tests {
         check(Some(b"a"), Some(b"{}"), true);
         check(Some(b"a"), None, true);
         check(Some(b"a"), Some(&[0xff; VALUE_BYTES_MAX]), true);
-        check(Some(b"a"), Some(&[0; VALUE_BYTES_MAX + 1]), false);
+        let long = node_record(7, Some(b"a"), Some(&[0; VALUE_BYTES_MAX + 1]));
+        let value = long.unwrap().value;
+        assert_eq!(
+            value,
+            Some(Vec::new()),
+            "its node said what nobody can read"
+        );
         check(None, Some(b"{}"), false);
         check(Some(b"\xff"), Some(b"{}"), false);
         check(Some(&[b'a'; KEY_BYTES_MAX + 1]), Some(b"{}"), false);
