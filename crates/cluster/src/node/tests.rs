@@ -631,6 +631,27 @@ fn what_the_instance_says_does_not_wait_for_a_node_that_reads_its_first_relation
     assert!(cluster.node("b").serving().is_leased(now));
 }
 
+/// Were this to fail, a node would show public feeds of which nobody knows, and a suspension would be answered without it.
+#[test]
+fn a_record_that_does_not_say_that_feeds_are_shown_opens_nothing() {
+    let mut cluster = Cluster::of(&["a"]);
+    cluster.without_relations.insert("a".to_owned());
+    cluster.turn(0);
+    cluster.without_relations.clear();
+    let now = cluster.now;
+    let node = &mut cluster.nodes[0];
+    node.advance(Progress {
+        has_relations: true,
+        shards: SHARDS,
+        ..Progress::default()
+    });
+    assert_eq!(node.turn(now), None, "one was sent just now");
+    cluster.read_all(0);
+    assert!(!cluster.nodes[0].asks_ends());
+    cluster.wait(500);
+    assert_eq!(cluster.serves("a"), all());
+}
+
 /// Were this to fail, readers would move to a node that has an older feed than the one that they had.
 #[test]
 fn a_node_that_is_behind_gets_no_shards_while_others_are_not() {
