@@ -3,7 +3,7 @@
 use super::{Cluster, moment};
 use crate::api::node_status::{NodeStatus, Nodes};
 use slackwater_cluster::beat::Beat;
-use slackwater_cluster::standing::Seen;
+use slackwater_cluster::seen::Seen;
 use std::collections::BTreeSet;
 
 impl Cluster {

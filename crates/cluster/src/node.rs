@@ -18,9 +18,10 @@ use crate::beat::{Beat, BeatError, Speaks};
 use crate::catch_up::{CatchUp, Ends};
 use crate::holdings::Holdings;
 use crate::moment::Moment;
+use crate::seen::Seen;
 use crate::serving::{Role, Serving};
 use crate::shard::{SHARDS_MAX, ShardSet};
-use crate::standing::{Seen, Standing};
+use crate::standing::Standing;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 

@@ -134,6 +134,13 @@ impl Cluster {
     }
 }
 
+/// Some account in one of these shards.
+fn account_in(shards: &BTreeSet<u32>) -> AccountHash {
+    let mut accounts = (0..).map(|n: u32| AccountHash::of(&n.to_string()));
+    let has = |it: &AccountHash| shards.contains(&it.shard(SHARDS));
+    accounts.find(has).unwrap()
+}
+
 fn all() -> BTreeSet<u32> {
     (0..SHARDS).collect()
 }
@@ -176,11 +183,7 @@ fn a_node_that_is_stopped_serves_nothing_until_it_has_read_relations_up_to_their
     let mut cluster = Cluster::of(&["a", "b"]);
     cluster.wait(3_000);
     let (had, now) = (cluster.serves("b"), cluster.now);
-    let account = (0..).map(|n: u32| AccountHash::of(&n.to_string()));
-    let account = account
-        .into_iter()
-        .find(|it| had.contains(&it.shard(SHARDS)))
-        .unwrap();
+    let account = account_in(&had);
     let permit = cluster
         .node("b")
         .serving()
@@ -276,11 +279,7 @@ fn a_standby_answers_when_the_node_of_an_account_cannot_be_reached() {
     cluster.wait(4_000);
     let (served, now) = (cluster.serves("b"), cluster.now);
     assert_eq!(cluster.node("a").serving().standby.of, served);
-    let account = (0..).map(|n: u32| AccountHash::of(&n.to_string()));
-    let account = account
-        .into_iter()
-        .find(|it| served.contains(&it.shard(SHARDS)))
-        .unwrap();
+    let account = account_in(&served);
     let there = [("b".to_owned(), "http://b.example".to_owned())];
     assert_eq!(
         cluster.node("a").route(account, now),
@@ -308,11 +307,7 @@ fn a_shard_that_nobody_can_be_asked_about_is_claimed_and_given_back() {
     let mut cluster = Cluster::of(&["a", "b"]);
     cluster.wait(3_000);
     let (served, now) = (cluster.serves("b"), cluster.now);
-    let account = (0..).map(|n: u32| AccountHash::of(&n.to_string()));
-    let account = account
-        .into_iter()
-        .find(|it| served.contains(&it.shard(SHARDS)))
-        .unwrap();
+    let account = account_in(&served);
     cluster.node("a").mark_away("b", now);
     assert_eq!(cluster.node("a").route(account, now), Route::Nowhere);
     cluster.node("a").claim(account, now);
@@ -336,11 +331,7 @@ fn what_was_claimed_goes_back_as_soon_as_a_new_process_has_the_name_of_the_node(
     let mut cluster = Cluster::of(&["a", "b"]);
     cluster.wait(3_000);
     let (served, now) = (cluster.serves("b"), cluster.now);
-    let accounts = (0..).map(|n: u32| AccountHash::of(&n.to_string()));
-    let account = accounts
-        .into_iter()
-        .find(|it| served.contains(&it.shard(SHARDS)))
-        .unwrap();
+    let account = account_in(&served);
     cluster.node("a").mark_away("b", now);
     cluster.node("a").claim(account, now);
     cluster.wait(500);
@@ -361,12 +352,9 @@ fn a_node_that_reads_no_requests_of_this_version_counts_as_one_that_cannot_be_re
     });
     cluster.wait(3_000);
     let now = cluster.now;
-    let of = |shards: BTreeSet<u32>| {
-        let accounts = (0..).map(|n: u32| AccountHash::of(&n.to_string()));
-        let has = |it: &AccountHash| shards.contains(&it.shard(SHARDS));
-        accounts.into_iter().find(has).unwrap()
-    };
-    let (of_a, of_b) = (of(cluster.serves("a")), of(cluster.serves("b")));
+    let (of_a, of_b) = ["a", "b"]
+        .map(|name| account_in(&cluster.serves(name)))
+        .into();
     assert_eq!(cluster.node("a").route(of_b, now), Route::Nowhere);
     let there = Route::There(vec![("a".to_owned(), "http://a.example".to_owned())]);
     assert_eq!(cluster.node("b").route(of_a, now), there);
