@@ -149,24 +149,18 @@ impl Cluster {
         })
     }
 
-    /// Makes this node answer for an account whose nodes cannot be reached. It waits until it does, or until another one can be asked, for
-    /// [`CLAIM_WAIT`] at most, and less without a lease.
-    async fn claim_for(&self, account: &str) {
+    /// Makes this node answer for an account whose nodes cannot be reached, unless it `is_elsewhere` by now. It waits until it does or the
+    /// account is there, for [`CLAIM_WAIT`] at most, and less without a lease.
+    async fn claim_for(&self, account: &str, is_elsewhere: impl Fn() -> bool) {
         let (hash, now) = (AccountHash::of(account), moment());
-        let before = {
-            let mut node = self.0.node.lock();
-            node.claim(hash, now);
-            node.route(hash, now)
-        };
-        self.poke();
         let mut changed = self.0.changed.subscribe();
-        let is_placed = || {
-            if self.0.serving.borrow().role(hash, moment()).is_some() {
-                return true;
-            }
-            let route = self.0.node.lock().route(hash, moment());
-            matches!(route, Route::There(_)) && route != before
-        };
+        let is_here = || self.0.serving.borrow().role(hash, moment()).is_some();
+        let is_placed = || is_here() || is_elsewhere();
+        if is_placed() {
+            return;
+        }
+        self.0.node.lock().claim(hash, now);
+        self.poke();
         let placed = async {
             while !is_placed() {
                 // The sender lives as long as this.

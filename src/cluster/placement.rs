@@ -29,8 +29,12 @@ impl Placement for Cluster {
         Some(Arc::new(permit))
     }
 
-    fn claim<'a>(&'a self, account: &'a str) -> BoxFuture<'a, ()> {
-        Box::pin(self.claim_for(account))
+    fn claim<'a>(&'a self, account: &'a str, tried: &'a Route) -> BoxFuture<'a, ()> {
+        let is_elsewhere = move || {
+            let route = self.route(account);
+            matches!(route, Route::There(_)) && route != *tried
+        };
+        Box::pin(self.claim_for(account, is_elsewhere))
     }
 
     fn mark_away(&self, node: &str) {

@@ -4,7 +4,7 @@
 use super::answer::Answered;
 use super::hop::{HOP, HopKey, VERSION};
 use super::node_client::{NodeClient, Sent};
-use super::resend::Resend;
+use super::resend::{Resend, copy_of_read};
 use crate::api::app::App;
 use crate::api::auth::token::Token;
 use crate::api::boxed::boxed;
@@ -27,6 +27,9 @@ use std::time::Duration;
 
 /// How often it is said at most that a node refuses what is passed on.
 const WARNED_EVERY: Duration = Duration::from_secs(60);
+
+/// How often the nodes of an account are looked for, for one request: it may move again while it is passed on.
+const ROUNDS_MAX: usize = 3;
 
 /// The way of requests to other nodes.
 #[derive(Debug)]
@@ -122,20 +125,17 @@ impl Edge {
         request: Request,
     ) -> Result<Placed, Problem> {
         let resend = Resend::of(request).await?;
-        let mut has_claimed = false;
-        loop {
-            let servers = match self.placement.route(account) {
-                Route::Here => {
-                    if let Some(permit) = self.placement.permit(Some(account)) {
-                        let request = resend.into_request().ok_or_else(nobody)?;
-                        return Ok(Placed::Here(request, permit));
-                    }
-                    Vec::new()
-                }
-                Route::There(servers) => servers,
-                Route::Nowhere => Vec::new(),
+        let mut tried = None;
+        for _ in 0..ROUNDS_MAX {
+            let route = self.placement.route(account);
+            if tried.as_ref() == Some(&route) {
+                break;
+            }
+            let servers = match &route {
+                Route::There(servers) => servers.as_slice(),
+                Route::Here | Route::Nowhere => &[],
             };
-            for server in &servers {
+            for server in servers {
                 let Some(answer) = self.tried(server, context, &resend).await? else {
                     continue;
                 };
@@ -147,13 +147,16 @@ impl Edge {
                 let response = answered.passed_back(app, &self.placement, context)?;
                 return Ok(Placed::Answered(response));
             }
-            if has_claimed {
-                self.metrics.forwarding.forwarded("nobody");
-                return Err(nobody());
+            // Nobody else does: this node serves the account by now, or stands by for it.
+            if let Some(permit) = self.placement.permit(Some(account)) {
+                let request = resend.into_request().ok_or_else(nobody)?;
+                return Ok(Placed::Here(request, permit));
             }
-            has_claimed = true;
-            self.placement.claim(account).await;
+            self.placement.claim(account, &route).await;
+            tried = Some(route);
         }
+        self.metrics.forwarding.forwarded("nobody");
+        Err(nobody())
     }
 
     /// The answer of a node; none if another is to be tried. An error if none may be.
@@ -248,17 +251,29 @@ impl App {
         let Some(edge) = &self.edge else {
             return self.answered_here(context, request, next, render).await;
         };
-        let (request, permit) = match account {
-            None => (request, None),
-            Some(account) => match boxed(edge.place(self, account, &context, request)).await {
-                Ok(Placed::Here(request, permit)) => (request, Some(permit)),
-                Ok(Placed::Answered(answer)) => return caller::named(answer, &context.key()),
-                Err(problem) => return render(problem),
-            },
-        };
-        let answering = self.answered_here(context, request, next, render);
-        let answered = whole_under_leases(permit, answering).await;
-        answered.unwrap_or_else(render)
+        // An account may move to another node amid a request: what only reads is answered anew, by whichever node that is now.
+        let (mut request, mut has_lapsed) = (request, false);
+        loop {
+            let (placed, permit) = match account {
+                None => (request, None),
+                Some(account) => match boxed(edge.place(self, account, &context, request)).await {
+                    Ok(Placed::Here(request, permit)) => (request, Some(permit)),
+                    Ok(Placed::Answered(answer)) => return caller::named(answer, &context.key()),
+                    Err(problem) => return render(problem),
+                },
+            };
+            let again = match has_lapsed {
+                true => None,
+                false => copy_of_read(&placed),
+            };
+            let answering = self.answered_here(context.clone(), placed, next.clone(), render);
+            match (whole_under_leases(permit, answering).await, again) {
+                (Ok(response), _) => return response,
+                (Err(_), Some(again)) => request = again,
+                (Err(problem), None) => return render(problem),
+            }
+            has_lapsed = true;
+        }
     }
 
     async fn answered_here(

@@ -1,4 +1,4 @@
-//! A request that can be sent to another node if the first one does not take it.
+//! A request that can be sent to another node if the first one does not take it, or answered once more.
 
 use crate::api::end_to_end::end_to_end;
 use crate::api::problem::Problem;
@@ -112,6 +112,23 @@ impl Resend {
 pub(super) enum ResendBody {
     Whole(Option<Bytes>),
     Coming(Arc<Mutex<Coming>>),
+}
+
+/// A copy of a request that only reads, to be answered once more; none if it may change something, has a body, or takes its connection over.
+pub(super) fn copy_of_read(request: &Request) -> Option<Request> {
+    let (method, headers) = (request.method(), request.headers());
+    let is_read = method.is_safe()
+        && request.body().is_end_stream()
+        && !websocket_upgrade::is_asked_for(method, headers);
+    is_read.then(|| {
+        let mut copy = Request::new(Body::empty());
+        *copy.method_mut() = method.clone();
+        *copy.uri_mut() = request.uri().clone();
+        *copy.version_mut() = request.version();
+        *copy.headers_mut() = headers.clone();
+        *copy.extensions_mut() = request.extensions().clone();
+        copy
+    })
 }
 
 impl HttpBody for ResendBody {

@@ -1,7 +1,7 @@
 //! Feeds shown under a lease: what is begun under it and finished after it is not shown.
 
 use super::node::{Node, TOKEN};
-use super::passing_on::{append, get, of_user, serving};
+use super::passing_on::{append, edge_and_server, get, of_user, serving};
 use super::relaying::{Client, STREAM, WAIT, mastodons_user};
 use crate::api::placement::Route;
 use crate::clock;
@@ -75,6 +75,37 @@ async fn whatever_straddles_the_end_of_a_lease_or_comes_after_it_is_not_shown() 
     for path in ["/v1/accounts", "/v1/origins", "/metrics", "/readyz"] {
         assert_eq!(get(&server, path).await.status(), StatusCode::OK, "{path}");
     }
+}
+
+/// A failure means that a node which stops or gives an account away costs whoever reads at that moment an error.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_whose_account_moves_amid_it_is_answered_by_the_node_that_has_it_now() {
+    let (edge, server) = edge_and_server(2).await;
+    let moves = |node: &Node| {
+        node.believes("7", Route::Here);
+        *node.seats.moves_to.lock() = Some(server.server());
+    };
+    let page: Value = get(&server, OF_BACKEND[0]).await.json().await.unwrap();
+    moves(&edge);
+    let moved: Value = get(&edge, OF_BACKEND[0]).await.json().await.unwrap();
+    assert_eq!(moved["entries"], page["entries"]);
+    for path in &OF_USER[..2] {
+        moves(&edge);
+        let answer = of_user(&edge, path).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+    }
+    // One that was passed on is sent on by the node that did so: it goes one hop.
+    let first = Node::start("first").await;
+    moves(&edge);
+    first.believes("7", Route::There(vec![edge.server(), server.server()]));
+    let moved: Value = get(&first, OF_BACKEND[0]).await.json().await.unwrap();
+    assert_eq!(moved["entries"], page["entries"]);
+    // What changes something may have done so.
+    moves(&edge);
+    let ordering = edge.url("/v1/accounts/7/ordering");
+    let put = reqwest::Client::new().put(ordering).bearer_auth(TOKEN);
+    let put = put.json(&serde_json::json!({"patience": "30s"})).send();
+    assert_eq!(put.await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
 }
 
 /// A failure means that a reader misses what came while Kafka paused, or is shown it before the node knows what is in force.

@@ -50,7 +50,11 @@ pub(super) struct Seats {
     pub(super) away: Mutex<Vec<String>>,
     /// Whether a claim succeeds.
     pub(super) claims: Mutex<bool>,
+    /// Whether it stands by for all accounts.
+    pub(super) stands_by: AtomicBool,
     pub(super) lease: Arc<TestLease>,
+    /// Where the next account that is looked for goes, as soon as it was found here.
+    pub(super) moves_to: Mutex<Option<Server>>,
     /// The nodes that are gone.
     pub(super) gone: watch::Sender<Vec<String>>,
 }
@@ -81,12 +85,23 @@ impl Placement for Seats {
     }
 
     fn permit(&self, account: Option<&str>) -> Option<Permit> {
-        let may = account.is_none_or(|account| self.route(account) == Route::Here);
+        let stands_by = self.stands_by.load(Ordering::Relaxed);
+        let may = account.is_none_or(|it| stands_by || self.route(it) == Route::Here);
         let may = may && !self.lease.has_lapsed.load(Ordering::Relaxed);
+        if let Some(account) = account.filter(|_| may)
+            && let Some(server) = self.moves_to.lock().take()
+        {
+            let route = Route::There(vec![server]);
+            self.routes.lock().insert(account.to_owned(), route);
+            return Some(Arc::new(TestLease {
+                has_lapsed: true.into(),
+                ..TestLease::default()
+            }));
+        }
         may.then(|| Arc::clone(&self.lease) as Permit)
     }
 
-    fn claim<'a>(&'a self, account: &'a str) -> BoxFuture<'a, ()> {
+    fn claim<'a>(&'a self, account: &'a str, _: &'a Route) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             if *self.claims.lock() {
                 self.routes.lock().insert(account.to_owned(), Route::Here);
@@ -194,7 +209,9 @@ impl Node {
             routes: Mutex::default(),
             away: Mutex::default(),
             claims: Mutex::new(false),
+            stands_by: AtomicBool::default(),
             lease: Arc::default(),
+            moves_to: Mutex::default(),
             gone: watch::Sender::default(),
         });
         let (pipeline, log_writer) = {

@@ -12,6 +12,7 @@ use reqwest::header::HeaderValue;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 const ANA: &str = "https://tide.example/users/ana";
@@ -289,8 +290,12 @@ async fn a_node_that_reaches_nobody_answers_itself_if_it_may_and_says_so_if_it_m
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
     let error: Value = answer.json().await.unwrap();
     assert!(error["error"].is_string(), "{error}");
-    *edge.seats.claims.lock() = true;
+    let is_standby = &edge.seats.stands_by;
+    is_standby.store(true, Ordering::Relaxed);
     // It has no such account, and says so itself.
+    assert_eq!(get(&edge, path).await.status(), StatusCode::NOT_FOUND);
+    is_standby.store(false, Ordering::Relaxed);
+    *edge.seats.claims.lock() = true;
     assert_eq!(get(&edge, path).await.status(), StatusCode::NOT_FOUND);
 }
 
