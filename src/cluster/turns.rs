@@ -23,8 +23,8 @@ const EVENTS_MAX: usize = 1_024;
 const EVENTS_AT_ONCE: usize = 256;
 /// The shortest rest between two turns, if no event comes.
 const TURNS_APART: Duration = Duration::from_millis(2);
-/// How soon it is noticed that relations are carried out, if nothing else is.
-const LOOK_EVERY: Duration = Duration::from_millis(25);
+/// The longest rest between two: how soon it is noticed what no event tells of.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long the log is left alone after it did not say where it ends.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// How long a question for where the log ends may take before it counts as lost.

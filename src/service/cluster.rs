@@ -24,7 +24,7 @@ use slackwater_engine::record::{Position, Topic};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{TrySendError, sync_channel};
 use std::time::Duration;
 
 /// How often it is said at most that the log does not say where it ends.
@@ -132,6 +132,7 @@ fn start(
         let _ = events.send(Event::Record { offset, key, value });
     };
     let events = undriven.events.clone();
+    runtime.spawn(tell_of_relations(state.clone(), undriven.events.clone()));
     let progress = progress(state, letters, shards);
     let ask_ends = ask_ends(kafka, state, partition_check, events.clone())
         .map_err(|error| broken("starting the thread that asks where the log ends", &error))?;
@@ -207,6 +208,35 @@ fn progress(
             is_caught_up: is_caught_up(&state),
             settled: Some(state.in_flight.settled().millis()),
             letters: letters.written(),
+        }
+    }
+}
+
+/// Tells the node's thread at once when relations come into force or are carried out: requests wait for it to say so.
+async fn tell_of_relations(state: AppState, events: Events) {
+    let mut built = state.view.built.clone();
+    let mut released = state.view.pending_relations.watch_released();
+    let reached = || {
+        let taken = state.view.relations_taken();
+        (taken, state.view.in_force(), is_caught_up(&state))
+    };
+    let mut told = reached();
+    loop {
+        let changed = tokio::select! {
+            changed = built.changed() => changed,
+            changed = released.changed() => changed,
+        };
+        let reached = reached();
+        if told == reached && changed.is_ok() {
+            continue;
+        }
+        told = reached;
+        let is_gone = matches!(
+            events.try_send(Event::Poke),
+            Err(TrySendError::Disconnected(_))
+        );
+        if is_gone || changed.is_err() {
+            return;
         }
     }
 }

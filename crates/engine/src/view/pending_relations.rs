@@ -154,6 +154,11 @@ impl PendingRelations {
         }
     }
 
+    /// A receiver that sees whenever accounts have no pending relations any more.
+    pub fn watch_released(&self) -> watch::Receiver<()> {
+        self.released.subscribe()
+    }
+
     /// How many accounts have some.
     pub fn count(&self) -> usize {
         self.pending.read().held.len()
