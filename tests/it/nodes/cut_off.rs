@@ -1,5 +1,7 @@
 //! The broker is away, from all nodes or from one.
 
+use super::crowd::Crowd;
+use super::load::Load;
 use super::{ANA, BOB, home_of, post, relate, tell};
 use crate::support::broker::Proxy;
 use crate::support::cluster::{LEASE, Nodes, Options, Unlike};
@@ -12,6 +14,9 @@ use std::time::{Duration, Instant};
 
 /// How much longer than a lease something that waits for its end may take.
 const MARGIN: Duration = Duration::from_secs(2);
+/// The lease of nodes whose configuration says none.
+const DEFAULT_LEASE: Duration = Duration::from_secs(4);
+const READERS: usize = 30;
 
 /// Were this to fail, a broker that is restarted would cost every reader an error.
 #[test]
@@ -80,6 +85,64 @@ fn a_broker_that_is_away_for_longer_has_no_feed_shown_until_it_is_back() {
             assert!(page.text.contains(&super::uri(BOB, 1)));
         }
     }
+}
+
+/// Were this to fail, readers would lose posts, or be told some that are hidden, whenever Kafka is upgraded or its network fails.
+#[test]
+fn a_broker_that_is_away_for_two_seconds_and_for_thirty_costs_readers_time_and_no_post() {
+    let load = Load::made_up(81, 2_000, 300);
+    let mut nodes = Nodes::none(Options::default());
+    let broker = nodes.broker.address();
+    load.begin(&broker);
+    for _ in 0..3 {
+        nodes.add();
+    }
+    nodes.wait_settled();
+    nodes.settle_all();
+    let accounts = &load.fediverse.accounts[..READERS];
+    let mut crowd = Crowd::of(accounts, &nodes);
+    std::thread::scope(|scope| {
+        scope.spawn(|| load.run(&broker));
+        crowd.read_while(|_| {
+            for (part, seconds) in [(1, 2), (2, 30)] {
+                // A record that waits for longer than its producer does is the end of this broker.
+                load.let_go(part, 3);
+                load.wait_appended();
+                away_for(&mut nodes, Duration::from_secs(seconds), &accounts[0]);
+            }
+            load.let_go(1, 1);
+            load.wait_read(&nodes);
+        });
+    });
+    println!("2 s and 30 s away: {}", crowd.check(&nodes, &load));
+}
+
+/// The broker is away for so long by the clock. From when leases must be over until it is back, no node shows a feed.
+fn away_for(nodes: &mut Nodes, time: Duration, account: &str) {
+    let lease = DEFAULT_LEASE;
+    nodes.broker.kill9();
+    let begun = clock::stopwatch();
+    let mut refused = 0;
+    wait_for("the time to be over", || {
+        for door in nodes.doors() {
+            for feed in [&home_of(account), "/v1/feeds/public"] {
+                let asked = begun.elapsed();
+                let answer = door.get(feed);
+                assert!(is_later(&answer) || answer.status == 200, "{answer:?}");
+                assert!(asked < lease || is_later(&answer), "{asked:?}: {answer:?}");
+                refused += usize::from(is_later(&answer));
+            }
+        }
+        (time < begun.elapsed()).then_some(())
+    });
+    assert!(time < lease || 0 < refused);
+    nodes.broker.restart();
+    let back = clock::stopwatch();
+    nodes.wait_settled();
+    println!(
+        "away for {time:?}: {refused} refused, all is served {:?} later",
+        back.elapsed()
+    );
 }
 
 /// Were this to fail, a node that hears nothing of Kafka would show what its readers mute on others; or hold them up for good.

@@ -85,6 +85,14 @@ impl Load {
         self.may_append.store(until, Ordering::Release);
     }
 
+    /// Waits until all that may be appended is.
+    pub(super) fn wait_appended(&self) {
+        wait_for("the records to be appended", || {
+            let may_append = self.may_append.load(Ordering::Acquire);
+            (may_append <= self.appended.load(Ordering::Acquire)).then_some(())
+        });
+    }
+
     /// Waits until nodes have all of it in their feeds.
     pub(super) fn wait_read(&self, nodes: &Nodes) {
         for door in nodes.doors() {
