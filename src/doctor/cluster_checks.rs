@@ -1,9 +1,11 @@
-//! The topic of the nodes, and the other nodes: who lives, whether they are reached from here, agree with this configuration, and have
-//! the same time.
+//! The topic of the nodes, and the other nodes: who lives, whether they are reached from here, agree with this configuration, have the
+//! same time, and believe what is passed on to them.
 
 use super::finding::Found;
 use super::{blocking, log_checks};
+use crate::api::forward::{self, NodeQueries, NodeQueryError};
 use crate::api::outgoing::{Answer, Outgoing};
+use crate::api::placement::Server;
 use crate::clock;
 use crate::cluster::{Options, agreement};
 use crate::config::Config;
@@ -97,10 +99,16 @@ async fn nodes(
             "restart it, if the configuration was changed",
         ));
     }
-    let reached = live
-        .iter()
-        .map(|beat| reached(beat, &options.node, now, begun));
-    found.extend(join_all(reached).await);
+    let queries = NodeQueries::new(&options.secret);
+    let looked_at = live.iter().map(|beat| async {
+        let (found, agrees) = reached(beat, &options.node, now, begun).await;
+        let more = match agrees {
+            true => believes(beat, &queries).await,
+            false => None,
+        };
+        std::iter::once(found).chain(more)
+    });
+    found.extend(join_all(looked_at).await.into_iter().flatten());
     found
 }
 
@@ -175,8 +183,41 @@ fn unreached(live: &[Beat]) -> Vec<Found> {
     .collect()
 }
 
-/// Whether a node that lives answers where it says, and has the same time. `begun` was at `now`.
-async fn reached(beat: &Beat, own_name: &str, now: Time, begun: std::time::Instant) -> Found {
+/// Whether a node that answers believes a request that is signed with this configuration's secret, if there is something to say.
+async fn believes(beat: &Beat, queries: &NodeQueries) -> Option<Found> {
+    let name = &beat.node;
+    if !beat.speaks.reads_hop(forward::VERSION) {
+        return Some(Found::warning(
+            format!("{name} is of a release that reads no request which this one passes on"),
+            "go on with the upgrade: until then each of both answers for its own accounts alone",
+        ));
+    }
+    let server = Server {
+        node: name.as_str().into(),
+        address: beat.address.as_str().into(),
+    };
+    match queries.get(&server, "/v1/nodes").await {
+        Ok(_) => None,
+        Err(NodeQueryError::Refused(_)) => Some(Found::wrong(
+            format!(
+                "{name} does not believe a request that is signed with cluster.secret: it has another one"
+            ),
+            "give all nodes the same cluster.secret, and restart those that had another",
+        )),
+        Err(error) => Some(Found::warning(
+            format!("{name} does not answer a signed request: {}", chain(&error)),
+            "see what is between here and there, and the log of that node",
+        )),
+    }
+}
+
+/// Whether a node that lives answers where it says, and has the same time; and whether that is so. `begun` was at `now`.
+async fn reached(
+    beat: &Beat,
+    own_name: &str,
+    now: Time,
+    begun: std::time::Instant,
+) -> (Found, bool) {
     let (name, address) = (&beat.node, &beat.address);
     let before = now.plus(begun.elapsed());
     let answer = asked(address).await;
@@ -193,18 +234,20 @@ async fn reached(beat: &Beat, own_name: &str, now: Time, begun: std::time::Insta
             let found = format!(
                 "{name} says that it is reached at {address}, and does not answer from here: {error}"
             );
-            return Found::wrong(found, to_do);
+            return (Found::wrong(found, to_do), false);
         }
     };
     let there = answer.headers.get(header::DATE);
     let there = there.and_then(|date| date::parse(date.to_str().ok()?));
     let Some(there) = there else {
-        return Found::warning(
+        let found = Found::warning(
             format!("{name} answers at {address}, and does not say what time it is"),
             "see what is between here and there: a node sends a Date",
         );
+        return (found, false);
     };
-    match ahead(there, before, after) {
+    let ahead = ahead(there, before, after);
+    let found = match ahead {
         0 => Found::ok(format!("{name} answers at {address}, and its clock agrees")),
         ahead => Found::wrong(
             format!(
@@ -214,7 +257,8 @@ async fn reached(beat: &Beat, own_name: &str, now: Time, begun: std::time::Insta
             ),
             "set both clocks by NTP: timedatectl, there and here",
         ),
-    }
+    };
+    (found, ahead == 0)
 }
 
 async fn asked(address: &str) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {

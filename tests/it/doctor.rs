@@ -424,6 +424,14 @@ fn the_other_nodes_and_what_is_wrong_between_them_are_told() {
         "feed.length",
     );
 
+    let secret = "a secret of other nodes, by mistake";
+    let other = node_at(&nodes.broker, "c", "").replace("a secret of these tests", secret);
+    let looked = look(dir.path(), &other);
+    for name in ["a", "b"] {
+        let words = format!("{name} does not believe a request that is signed");
+        wrong(&looked, "nodes", &words, "cluster.secret");
+    }
+
     // A node that runs here, and says that it is reached where nobody listens.
     let nowhere = format!("http://127.0.0.1:{}", free_port());
     let advertise = format!("advertise = \"{nowhere}\"");

@@ -27,4 +27,4 @@ mod resend;
 
 pub(crate) use edge::Edge;
 pub(crate) use hop::VERSION;
-pub(crate) use node_queries::NodeQueries;
+pub(crate) use node_queries::{NodeQueries, NodeQueryError};

@@ -27,6 +27,23 @@ pub(crate) struct NodeQueries {
     client: NodeClient,
 }
 
+/// Why another node did not answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NodeQueryError {
+    /// It does not believe that the question comes from a node.
+    #[error("node {0} does not believe this node: compare cluster.secret and the clocks")]
+    Refused(Arc<str>),
+    /// It could not be reached, or not in time.
+    #[error("node {0} does not answer")]
+    Away(Arc<str>, #[source] Option<Cause>),
+    /// It answers something else.
+    #[error("node {0} answers {1}")]
+    Status(Arc<str>, StatusCode),
+    /// What is asked cannot be sent.
+    #[error("asking node {0}")]
+    Unsendable(Arc<str>, #[source] Cause),
+}
+
 impl NodeQueries {
     /// The way to the nodes that have this secret.
     pub(crate) fn new(secret: &Secret) -> NodeQueries {
@@ -37,7 +54,32 @@ impl NodeQueries {
     }
 
     /// The body of a node's answer to a GET. Errors: it does not answer with 200 in time.
-    pub(crate) async fn get(&self, server: &Server, target: &str) -> Result<Bytes, Cause> {
+    pub(crate) async fn get(&self, server: &Server, target: &str) -> Result<Bytes, NodeQueryError> {
+        let node = || Arc::clone(&server.node);
+        let request = self.signed(target);
+        let request = request.map_err(|cause| NodeQueryError::Unsendable(node(), cause))?;
+        let answering = async {
+            let answer = match self.client.send(server, request).await {
+                Sent::Answer(answer) => answer,
+                Sent::Refused => return Err(NodeQueryError::Refused(node())),
+                Sent::Elsewhere | Sent::Away | Sent::Lost => {
+                    return Err(NodeQueryError::Away(node(), None));
+                }
+            };
+            if answer.status() != StatusCode::OK {
+                return Err(NodeQueryError::Status(node(), answer.status()));
+            }
+            let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX);
+            let body = body.collect().await;
+            let body = body.map_err(|cause| NodeQueryError::Away(node(), Some(cause)))?;
+            Ok(body.to_bytes())
+        };
+        let answered = tokio::time::timeout(ANSWER_WAIT, answering).await;
+        let in_time = |_| NodeQueryError::Away(node(), Some(NoAnswerInTime.into()));
+        answered.map_err(in_time)?
+    }
+
+    fn signed(&self, target: &str) -> Result<Request<ResendBody>, Cause> {
         let uri: Uri = target.parse()?;
         let context = CallerContext {
             caller: Caller::Backend,
@@ -53,24 +95,6 @@ impl NodeQueries {
         let mut request = Request::new(ResendBody::Whole(None));
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
-        let answering = async {
-            let answer = match self.client.send(server, request).await {
-                Sent::Answer(answer) => answer,
-                Sent::Refused => {
-                    let why = "does not believe this node: compare cluster.secret and the clocks";
-                    return Err(format!("node {} {why}", server.node).into());
-                }
-                Sent::Elsewhere | Sent::Away | Sent::Lost => {
-                    return Err(format!("node {} does not answer", server.node).into());
-                }
-            };
-            if answer.status() != StatusCode::OK {
-                return Err(format!("node {} answers {}", server.node, answer.status()).into());
-            }
-            let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX);
-            Ok(body.collect().await?.to_bytes())
-        };
-        let answered = tokio::time::timeout(ANSWER_WAIT, answering).await;
-        answered.unwrap_or_else(|_| Err(NoAnswerInTime.into()))
+        Ok(request)
     }
 }
