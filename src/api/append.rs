@@ -207,7 +207,7 @@ impl App {
             .map_err(|e| append_problem(&e))
     }
 
-    /// Appends relations and waits until they are in force on this node.
+    /// Appends relations and waits until they are in force on this node, and on every other one that may show their accounts.
     pub(super) async fn append_in_force(
         &self,
         records: Vec<NewRecord>,
@@ -216,7 +216,7 @@ impl App {
         let accounts: Vec<_> = records.iter().map(|r| r.partition_by.clone()).collect();
         let positions = self.append_durably(records, guard).await?;
         let mut built = self.state.view.built.clone();
-        let in_force = async {
+        let here = async {
             let has = |built: &BuildProgress| positions.iter().all(|position| built.has(*position));
             built.wait_for(|built| has(built)).await.map(drop)?;
             // And until the feeds that they concern are rewritten.
@@ -227,7 +227,10 @@ impl App {
             };
             let numbers: Vec<_> = numbers.into_iter().collect();
             self.state.view.pending_relations.settled(&numbers).await;
-            // And on the other nodes that may show them.
+            Ok::<_, Closed>(())
+        };
+        // Meanwhile the other nodes that may show the accounts do the same.
+        let elsewhere = async {
             if let Some(placement) = &self.state.placement {
                 let ids = accounts
                     .iter()
@@ -235,8 +238,9 @@ impl App {
                 let relations = ids.zip(positions.iter().copied()).collect();
                 placement.in_force(relations).await;
             }
-            Ok::<_, Closed>(())
+            Ok(())
         };
+        let in_force = async { tokio::try_join!(here, elsewhere) };
         match tokio::time::timeout(IN_FORCE_WAIT.min(self.timeout.mul_f32(0.9)), in_force).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) => Err(Problem::unavailable(
