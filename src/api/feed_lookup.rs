@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use slackwater_engine::feed::post::Post;
 use slackwater_engine::record::offsets::Offsets;
 use slackwater_engine::relationship::Patience;
+use slackwater_engine::view::changes::CursorRefused;
 use slackwater_engine::view::cursor::{Cursor, CursorError};
 use slackwater_engine::view::explain::Explanation;
 use slackwater_engine::view::feed_ref::FeedRef;
@@ -42,7 +43,8 @@ impl AppState {
     pub fn cursor(&self, feed_ref: &FeedRef, text: &str) -> Result<Cursor, Problem> {
         let cursor = Cursor::parse(text, &self.view.log).map_err(|e| match e {
             CursorError::Damaged => Problem::bad_request(e.to_string()),
-            CursorError::OtherVersion | CursorError::OtherKey => gone(&e),
+            CursorError::OtherVersion => self.gone("other_version", &e),
+            CursorError::OtherKey => self.gone("other_key", &e),
         })?;
         if cursor.feed != Cursor::feed_of(&feed_ref.text()) {
             return Err(Problem::bad_request(
@@ -50,7 +52,7 @@ impl AppState {
             ));
         }
         if cursor.log != self.view.log {
-            return Err(gone(&"the cursor is of another log"));
+            return Err(self.gone("other_log", &"the cursor is of another log"));
         }
         Ok(cursor)
     }
@@ -89,7 +91,9 @@ impl AppState {
             ends = self.log_end.now() => ends,
         };
         match ends {
-            Ok(ends) if !is_there(&ends) => Err(gone(&"the log ends before this cursor")),
+            Ok(ends) if !is_there(&ends) => {
+                Err(self.gone("beyond_end", &"the log ends before this cursor"))
+            }
             _ => hearing.await,
         }
     }
@@ -240,6 +244,29 @@ impl AppState {
         snapshot.ok_or_else(|| self.is_missing(feed_ref))
     }
 
+    /// The problem that keeps a reader from the changes since its cursor.
+    pub fn no_changes(&self, error: ChangesError) -> Problem {
+        match error {
+            ChangesError::CursorRefused(refused) => {
+                let why = match refused {
+                    CursorRefused::Forgotten => "forgotten",
+                    CursorRefused::NotListed => "not_listed",
+                };
+                self.gone(why, &refused)
+            }
+            ChangesError::Disk(error) => Problem::internal(&error),
+        }
+    }
+
+    /// 410, counted under `why` (one of a bounded set of words).
+    fn gone(&self, why: &'static str, detail: &dyn std::fmt::Display) -> Problem {
+        self.metrics.http.cursor_refused(why);
+        Problem::new(
+            StatusCode::GONE,
+            format!("{detail}: read the feed anew, and go on with the cursor it gives"),
+        )
+    }
+
     fn is_missing(&self, feed_ref: &FeedRef) -> Problem {
         match feed_ref {
             FeedRef::List { account, list }
@@ -252,27 +279,11 @@ impl AppState {
     }
 }
 
-impl From<ChangesError> for Problem {
-    fn from(error: ChangesError) -> Problem {
-        match error {
-            ChangesError::CursorRefused(refused) => gone(&refused),
-            ChangesError::Disk(error) => Problem::internal(&error),
-        }
-    }
-}
-
 /// 404: no document has named this account.
 pub fn no_account(account: &str) -> Problem {
     Problem::not_found(format!(
         "no account {account:?}: send its account document to /v1/relationships first"
     ))
-}
-
-fn gone(why: &dyn std::fmt::Display) -> Problem {
-    Problem::new(
-        StatusCode::GONE,
-        format!("{why}: read the feed anew, and go on with the cursor it gives"),
-    )
 }
 
 #[cfg(test)]

@@ -285,7 +285,8 @@ impl App {
         limit: usize,
     ) -> Result<Response, Problem> {
         let (state, limit) = (&self.state, BatchLimit::of(limit));
-        let delivery = snapshot.changes_since(&state.view, cursor, limit, &*state.entry_cache)?;
+        let delivery = snapshot.changes_since(&state.view, cursor, limit, &*state.entry_cache);
+        let delivery = delivery.map_err(|error| state.no_changes(error))?;
         let body = change_json::body(&delivery.batch, delivery.floor, &delivery.cursor.to_text());
         Ok(json(body.into_bytes()))
     }

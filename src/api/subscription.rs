@@ -182,7 +182,8 @@ impl Subscription {
                 &*self.state.entry_cache,
             )
         })
-        .await?;
+        .await
+        .map_err(|error| self.state.no_changes(error))?;
         let delivery = match self.hears_floors {
             true => delivery,
             false => delivery.without_floor(),

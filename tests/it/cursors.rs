@@ -156,6 +156,8 @@ fn a_cursor_is_good_after_a_stop_a_kill_and_a_rebuild() {
     );
     // This one lacks the unfollow and the mute, which the rebuild read before any post.
     assert_eq!(readers[3].catch_up(&instance.door), 410);
+    let whys = ["forgotten", "not_listed"].map(|why| refused(&instance, why));
+    assert_eq!(whys.iter().sum::<f64>(), 1.0, "{whys:?}");
     // And life goes on.
     happen(&instance.door, 4);
     settle(&instance);
@@ -223,6 +225,12 @@ fn a_cursor_is_good_on_another_node_that_reads_the_same_log() {
     check(&mut reader, &rebuilt.door, "rebuilt from the broker");
 }
 
+/// How many cursors a process has refused for this reason.
+fn refused(instance: &Instance, why: &str) -> f64 {
+    let name = format!("slackwater_cursors_refused_total{{why=\"{why}\"}}");
+    instance.door.metric(&name)
+}
+
 /// A failure means that a cursor of a log that is gone is taken for one of this, and its reader misses posts.
 #[test]
 fn a_cursor_of_another_log_or_of_more_than_there_is_is_refused() {
@@ -240,6 +248,7 @@ fn a_cursor_of_another_log_or_of_more_than_there_is_is_refused() {
     instance.wait_until_ready();
     relate(&instance.door, "follow", 0, false);
     assert_eq!(reader.catch_up(&instance.door), 410, "another log");
+    assert_eq!(refused(&instance, "other_key"), 1.0);
 
     // The same log, its end lost.
     let log = dir.path().join("log");
@@ -265,6 +274,7 @@ fn a_cursor_of_another_log_or_of_more_than_there_is_is_refused() {
         "the log ends before it"
     );
     assert!(begun.elapsed() < support::DEADLINE);
+    assert_eq!(refused(&instance, "beyond_end"), 1.0);
     // One that nobody gave is known at once: nothing is waited for.
     let page = instance.door.get("/v1/accounts/7/feeds/home").json();
     let mut forged = page["cursor"].as_str().unwrap().to_owned();

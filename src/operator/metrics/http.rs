@@ -26,6 +26,16 @@ const STREAM_ENDS: [&str; 12] = [
     "too many messages",
 ];
 
+/// Why a cursor is refused.
+const CURSOR_REFUSALS: [&str; 6] = [
+    "other_version",
+    "other_key",
+    "other_log",
+    "beyond_end",
+    "forgotten",
+    "not_listed",
+];
+
 /// Why a line is rejected.
 const REJECTIONS: [&str; 5] = ["too_large", "not_json", "envelope", "activity", "relation"];
 
@@ -56,6 +66,7 @@ pub struct HttpMetrics {
     requests: Family<Labels, Counter>,
     durations: Durations,
     rejected_lines: LabelledCounter,
+    cursors_refused: LabelledCounter,
     streams_ended: LabelledCounter,
     stream_messages: LabelledCounter,
     /// Posts that streams sent behind what their readers had been sent before.
@@ -72,6 +83,7 @@ impl Default for HttpMetrics {
             requests: Family::default(),
             durations: Durations::new_with_constructor(|| AtomicHistogram::new(REQUESTS)),
             rejected_lines: LabelledCounter::new("reason", REJECTIONS),
+            cursors_refused: LabelledCounter::new("why", CURSOR_REFUSALS),
             streams_ended: LabelledCounter::new("reason", STREAM_ENDS),
             stream_messages: LabelledCounter::new("kind", STREAM_MESSAGES),
             posts_behind: Counter::default(),
@@ -111,6 +123,11 @@ impl HttpMetrics {
         self.rejected_lines.count(reason, 1);
     }
 
+    /// A cursor was refused for this reason (a bounded set of words).
+    pub fn cursor_refused(&self, why: &'static str) {
+        self.cursors_refused.count(why, 1);
+    }
+
     /// A stream ended for this reason (a bounded set of words).
     pub fn stream_ended(&self, reason: &'static str) {
         self.streams_ended.count(reason, 1);
@@ -137,6 +154,11 @@ impl HttpMetrics {
             "rejected_lines",
             "Lines and single documents that were posted and rejected, by reason",
             self.rejected_lines.family.clone(),
+        );
+        r.register(
+            "cursors_refused",
+            "Cursors refused, by why; their readers read the feed anew",
+            self.cursors_refused.family.clone(),
         );
         r.register(
             "streams_ended",
