@@ -1,5 +1,6 @@
 //! Readers who ask or watch all the time, each through any node that it reaches, while nodes come and go.
 
+use super::hiders::{Hidden, Hider};
 use super::load::Load;
 use crate::support::cluster::{Nodes, name_of, served_by};
 use crate::support::instance::Door;
@@ -7,6 +8,7 @@ use crate::support::roaming::{Asked, Roaming, Tally};
 use crate::support::wait_for;
 use fastrand::Rng;
 use parking_lot::{Condvar, Mutex};
+use serde_json::Value;
 use slackwater::clock;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -16,9 +18,11 @@ const REST: Duration = Duration::from_millis(200);
 /// And before it asks again what was not answered.
 const AGAIN: Duration = Duration::from_millis(20);
 
-/// The readers, and what they know of the nodes. Every third watches a stream; the others ask for changes.
+/// The readers, and what they know of the nodes. Every third watches a stream; the others ask for changes. Some accounts beside them mute
+/// and look.
 pub(super) struct Crowd {
     readers: Vec<Roaming>,
+    hiders: Vec<Hider>,
     news: Mutex<News>,
     told: Condvar,
 }
@@ -43,6 +47,7 @@ pub(super) struct Report {
     pub(super) resumed: Vec<Duration>,
     pub(super) asking: Tally,
     pub(super) watching: Tally,
+    pub(super) hidden: Hidden,
 }
 
 impl Crowd {
@@ -57,6 +62,7 @@ impl Crowd {
         }
         Crowd {
             readers,
+            hiders: Vec::new(),
             news: Mutex::new(News {
                 doors: nodes.doors(),
                 ..News::default()
@@ -65,17 +71,33 @@ impl Crowd {
         }
     }
 
+    /// Among them some accounts that mute and look.
+    pub(super) fn with_hiders(mut self, count: usize, nodes: &Nodes, load: &Load) -> Crowd {
+        self.hiders = (0..count).map(Hider::new).collect();
+        for hider in &self.hiders {
+            let authors = load.fediverse.authors();
+            let follows: Vec<Value> = hider.follows(authors.into_iter()).collect();
+            super::relate(nodes.door(0), &follows);
+        }
+        self
+    }
+
     /// Has all readers read while something is done with the nodes.
     pub(super) fn read_while(&mut self, then: impl FnOnce(&Gone<'_>)) {
         let readers = std::mem::take(&mut self.readers);
+        let hiders = std::mem::take(&mut self.hiders);
         let accounts: Vec<String> = readers.iter().map(|it| it.account.clone()).collect();
         self.news.lock().has_ended = false;
         let shared = &*self;
-        self.readers = std::thread::scope(|scope| {
+        (self.readers, self.hiders) = std::thread::scope(|scope| {
             let threads: Vec<_> = readers
                 .into_iter()
                 .enumerate()
                 .map(|(n, reader)| scope.spawn(move || shared.read(reader, n)))
+                .collect();
+            let hiding: Vec<_> = hiders
+                .into_iter()
+                .map(|hider| scope.spawn(move || shared.hide(hider)))
                 .collect();
             let gone = Gone {
                 crowd: shared,
@@ -84,7 +106,8 @@ impl Crowd {
             then(&gone);
             drop(gone);
             let joined = threads.into_iter().map(|thread| thread.join().unwrap());
-            joined.collect()
+            let hid = hiding.into_iter().map(|thread| thread.join().unwrap());
+            (joined.collect(), hid.collect())
         });
     }
 
@@ -94,7 +117,11 @@ impl Crowd {
             resumed: std::mem::take(&mut self.news.lock().resumed),
             asking: Tally::default(),
             watching: Tally::default(),
+            hidden: Hidden::default(),
         };
+        for hider in &self.hiders {
+            report.hidden += hider.hidden;
+        }
         for (n, reader) in self.readers.iter_mut().enumerate() {
             match watches(n) {
                 true => report.watching += reader.tally,
@@ -144,6 +171,20 @@ impl Crowd {
                 at = rng.usize(..6);
                 self.rest(REST);
             }
+        }
+    }
+
+    fn hide(&self, mut hider: Hider) -> Hider {
+        loop {
+            let doors = {
+                let news = self.news.lock();
+                if news.has_ended {
+                    return hider;
+                }
+                news.doors.clone()
+            };
+            hider.step(&doors);
+            self.rest(AGAIN);
         }
     }
 
@@ -229,10 +270,10 @@ pub(super) fn percentiles(took: &mut [Duration]) -> String {
 impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let resumed = percentiles(&mut self.resumed.clone());
-        let (asking, watching) = (&self.asking, &self.watching);
+        let (asking, watching, hidden) = (&self.asking, &self.watching, &self.hidden);
         write!(
             f,
-            "resumed {resumed}; asking: {asking:?}; watching: {watching:?}"
+            "resumed {resumed}; asking: {asking:?}; watching: {watching:?}; {hidden:?}"
         )
     }
 }

@@ -17,6 +17,9 @@ const MARGIN: Duration = Duration::from_secs(2);
 /// The lease of nodes whose configuration says none.
 const DEFAULT_LEASE: Duration = Duration::from_secs(4);
 const READERS: usize = 30;
+const HIDERS: usize = 2;
+/// A record that waits for longer than its producer does is the end of the broker of these tests.
+const OUTLASTS: &str = "\"message.timeout.ms\" = 120000";
 
 /// Were this to fail, a broker that is restarted would cost every reader an error.
 #[test]
@@ -91,7 +94,10 @@ fn a_broker_that_is_away_for_longer_has_no_feed_shown_until_it_is_back() {
 #[test]
 fn a_broker_that_is_away_for_two_seconds_and_for_thirty_costs_readers_time_and_no_post() {
     let load = Load::made_up(81, 2_000, 300);
-    let mut nodes = Nodes::none(Options::default());
+    let mut nodes = Nodes::none(Options {
+        client: OUTLASTS.to_owned(),
+        ..Options::default()
+    });
     let broker = nodes.broker.address();
     load.begin(&broker);
     for _ in 0..3 {
@@ -100,12 +106,12 @@ fn a_broker_that_is_away_for_two_seconds_and_for_thirty_costs_readers_time_and_n
     nodes.wait_settled();
     nodes.settle_all();
     let accounts = &load.fediverse.accounts[..READERS];
-    let mut crowd = Crowd::of(accounts, &nodes);
+    let crowd = Crowd::of(accounts, &nodes);
+    let mut crowd = crowd.with_hiders(HIDERS, &nodes, &load);
     std::thread::scope(|scope| {
         scope.spawn(|| load.run(&broker));
         crowd.read_while(|_| {
             for (part, seconds) in [(1, 2), (2, 30)] {
-                // A record that waits for longer than its producer does is the end of this broker.
                 load.let_go(part, 3);
                 load.wait_appended();
                 away_for(&mut nodes, Duration::from_secs(seconds), &accounts[0]);

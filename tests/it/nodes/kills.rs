@@ -9,8 +9,10 @@ use crate::support::times;
 /// How often a node is killed in each of the tests.
 const KILLS: usize = 3;
 const READERS: usize = 30;
+const HIDERS: usize = 4;
 
-/// Were this to fail, a killed node would cost its readers more than a moment: posts missed or doubled, a feed of which nobody knows.
+/// Were this to fail, a killed node would cost its readers more than a moment: posts missed or doubled, a feed of which nobody knows; or
+/// somebody would be shown whom they have muted.
 #[test]
 fn readers_of_a_node_that_is_killed_go_on_at_those_that_stand_by() {
     killed_in_turn(1, 41);
@@ -38,7 +40,8 @@ fn killed_in_turn(standbys: usize, seed: u64) {
     nodes.wait_settled();
     nodes.settle_all();
     let accounts = &load.fediverse.accounts[..READERS];
-    let mut crowd = Crowd::of(accounts, &nodes);
+    let crowd = Crowd::of(accounts, &nodes);
+    let mut crowd = crowd.with_hiders(HIDERS, &nodes, &load);
     std::thread::scope(|scope| {
         scope.spawn(|| load.run(&broker));
         crowd.read_while(|gone| {
@@ -59,8 +62,7 @@ fn killed_in_turn(standbys: usize, seed: u64) {
             load.wait_read(&nodes);
         });
     });
-    println!(
-        "{kills} kills, {standbys} standbys: {}",
-        crowd.check(&nodes, &load)
-    );
+    let report = crowd.check(&nodes, &load);
+    println!("{kills} kills, {standbys} standbys: {report}");
+    assert!(0 < report.hidden.looks, "{report}");
 }

@@ -7,6 +7,7 @@ mod cost;
 mod crowd;
 mod cut_off;
 mod group;
+mod hiders;
 mod in_force;
 mod kills;
 mod letters;

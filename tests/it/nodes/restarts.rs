@@ -6,6 +6,7 @@ use crate::support::cluster::{Nodes, Options};
 use crate::support::instance::Door;
 
 const READERS: usize = 30;
+const HIDERS: usize = 4;
 
 /// Were this to fail, an upgrade would cost readers errors, or posts.
 #[test]
@@ -57,7 +58,8 @@ fn watched(count: usize, seed: u64, then: impl FnOnce(&mut Nodes, &Gone<'_>, &Lo
     }
     nodes.wait_settled();
     nodes.settle_all();
-    let mut crowd = Crowd::of(&load.fediverse.accounts[..READERS], &nodes);
+    let crowd = Crowd::of(&load.fediverse.accounts[..READERS], &nodes);
+    let mut crowd = crowd.with_hiders(HIDERS, &nodes, &load);
     std::thread::scope(|scope| {
         scope.spawn(|| load.run(&broker));
         crowd.read_while(|gone| {

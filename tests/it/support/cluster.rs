@@ -36,6 +36,8 @@ pub(crate) struct Options {
     pub(crate) standbys: Option<usize>,
     /// How long a node shows feeds without a word from Kafka; none: the default.
     pub(crate) lease: Option<Duration>,
+    /// More of `[kafka.client]`.
+    pub(crate) client: String,
     /// More of `[cluster]`.
     pub(crate) cluster: String,
     /// What comes last in the configuration, after the keys of `[feed]`.
@@ -167,8 +169,9 @@ impl Nodes {
             .lease
             .map(|it| format!("lease = \"{}ms\"\n", it.as_millis()));
         let cluster = format!(
-            "{QUICK}[cluster]\nnode = \"{name}\"\nsecret = \"a secret of these tests\"\nassignment = \"rendezvous\"\n\
+            "{QUICK}{}\n[cluster]\nnode = \"{name}\"\nsecret = \"a secret of these tests\"\nassignment = \"rendezvous\"\n\
              {}{}{}\n{}\n",
+            options.client,
             standbys.unwrap_or_default(),
             lease.unwrap_or_default(),
             options.cluster,

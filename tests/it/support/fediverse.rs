@@ -95,6 +95,11 @@ pub(crate) struct Expected {
 }
 
 impl Fediverse {
+    /// The actors that something is from.
+    pub(crate) fn authors(&self) -> BTreeSet<&str> {
+        self.activities.iter().map(|sent| &*sent.author).collect()
+    }
+
     pub(crate) fn made_up(seed: u64, size: Size) -> Fediverse {
         let (world, taste) = (world(size), taste(size));
         let rng = &mut Rng::with_seed(seed);
