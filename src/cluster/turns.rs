@@ -67,6 +67,8 @@ pub struct Around {
     pub progress: Box<dyn Fn() -> Progress + Send>,
     /// Appends a record to the topic, under the name of the node. It does not block.
     pub say: Say,
+    /// Why records are not accepted or do not come back, if that is known.
+    pub trouble: Box<dyn Fn() -> Option<String> + Send>,
     /// Asks the log where relations end, and tells by [`Event::Ends`]. It does not block.
     pub ask_ends: Box<dyn FnMut(Moment) + Send>,
 }
@@ -156,20 +158,18 @@ impl Turns {
     fn run(&mut self, received: &Receiver<Event>) {
         loop {
             let wait = self.turn();
-            let mut event = match received.recv_timeout(wait) {
+            let first = match received.recv_timeout(wait) {
                 Ok(event) => event,
                 Err(RecvTimeoutError::Timeout) => continue,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            for _ in 0..EVENTS_AT_ONCE {
+            // Whatever is taken out of the queue is taken in: records count because all before them are known.
+            let more = received.try_iter().take(EVENTS_AT_ONCE - 1);
+            for event in std::iter::once(first).chain(more) {
                 if matches!(event, Event::Stop) {
                     return;
                 }
                 self.take(event);
-                match received.try_recv() {
-                    Ok(next) => event = next,
-                    Err(_) => break,
-                }
             }
         }
     }
@@ -177,12 +177,14 @@ impl Turns {
     /// Does what is due, and returns how long there is nothing to do.
     fn turn(&mut self) -> Duration {
         let progress = (self.around.progress)();
+        let trouble = (self.around.trouble)();
         let inner = &self.cluster.0;
         let mut node = inner.node.lock();
         node.advance(progress);
         let now = moment();
         let beat = node.turn(now);
         publish(inner, &node, now);
+        put(&inner.trouble, trouble);
         self.counting.turn(&node, now);
         let waits = self.asked.is_some_and(|asked| now < asked.plus(ASKED_MAX));
         let ask = node.asks_ends() && !waits && self.not_before <= now;
@@ -234,15 +236,6 @@ impl Turns {
 
 /// Publishes what changed, for the threads that answer requests and for the pipeline.
 fn publish(inner: &Inner, node: &Node, now: Moment) {
-    fn put<T: PartialEq>(to: &tokio::sync::watch::Sender<T>, value: T) {
-        to.send_if_modified(|there| {
-            let is_new = *there != value;
-            if is_new {
-                *there = value;
-            }
-            is_new
-        });
-    }
     let serving = node.serving();
     let held = Held::of(&serving, now);
     put(&inner.serving, serving);
@@ -255,6 +248,17 @@ fn publish(inner: &Inner, node: &Node, now: Moment) {
     put(&inner.live, live.map(|(name, _)| name.to_owned()).collect());
 }
 
+/// Only what is new wakes those who wait for it.
+fn put<T: PartialEq>(to: &tokio::sync::watch::Sender<T>, value: T) {
+    to.send_if_modified(|there| {
+        let is_new = *there != value;
+        if is_new {
+            *there = value;
+        }
+        is_new
+    });
+}
+
 /// The ends of the partitions of relationships.
 pub fn ends_of(positions: &[Position]) -> Ends {
     let relations = positions
@@ -264,4 +268,41 @@ pub fn ends_of(positions: &[Position]) -> Ends {
     relations
         .filter_map(|position| Some((partition(position)?, position.offset)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::auth::secret::Secret;
+    use std::sync::mpsc::channel;
+
+    /// Were this to fail, a node that reads many records at once would miss one: it would say nothing ever, if that was the end of what
+    /// was there at the start, or not wait for a node whose claim it was.
+    #[test]
+    fn no_event_is_lost_however_many_come_at_once() {
+        for before in [0, 1, 254, 255, 256, 257, 511, 512, 513, 1_000] {
+            let options = Options::new("a", Secret::new("a secret of these tests"));
+            let (address, run) = ("http://127.0.0.1:1".to_owned(), "run".to_owned());
+            let metrics = Arc::new(Metrics::default());
+            let none = BTreeSet::new();
+            let undriven = node(&options, address, run, String::new(), none, 8, metrics);
+            for _ in 0..before {
+                undriven.events.send(Event::Poke).unwrap();
+            }
+            undriven.events.send(Event::Started).unwrap();
+            let (say, said) = channel();
+            let around = Around {
+                progress: Box::new(Progress::default),
+                say: Box::new(move |node, _| {
+                    let _ = say.send(node.to_owned());
+                }),
+                trouble: Box::new(|| None),
+                ask_ends: Box::new(|_| {}),
+            };
+            let cluster = undriven.drive(around).unwrap();
+            let said = said.recv_timeout(Duration::from_secs(10));
+            assert_eq!(said.as_deref(), Ok("a"), "{before} before it");
+            cluster.stop();
+        }
+    }
 }
