@@ -5,7 +5,7 @@ use super::super::topics::{self, Partitions};
 use super::super::{
     ClientError, KafkaError, Options, PARTITIONS_EVERY, QUESTION_WAIT, note_commit,
 };
-use super::{Assignment, MemberOptions, Requests, Stop};
+use super::{Assignment, MemberOptions, Requests};
 use crate::clock;
 use parking_lot::Mutex;
 use rdkafka::ClientContext;
@@ -43,8 +43,6 @@ const HEARTBEATS: u32 = 5;
 const HEARTBEAT_MAX: Duration = Duration::from_secs(3);
 /// How long others wait for a member that is there and does not take part when shards are shared out anew, at least the session timeout.
 const REBALANCE_MIN: Duration = Duration::from_secs(60);
-/// How long leaving waits until the group has taken back what it gave.
-const LEAVE_WAIT: Duration = Duration::from_secs(3);
 /// The pause before a member that failed for good joins again. Two nodes of one name put each other out: they do it ever more slowly.
 const REJOIN_MIN: Duration = Duration::from_secs(1);
 /// The longest such pause.
@@ -94,10 +92,7 @@ impl Membership {
     /// Is a member until a stop.
     pub(super) fn run(mut self) {
         loop {
-            if let Some(stop) = self.stop() {
-                if stop == Stop::Leave {
-                    self.leave();
-                }
+            if self.is_stopped() {
                 // What the group gave is no news for anybody once this node stops.
                 self.given.state.lock().is_ending = true;
                 return;
@@ -167,17 +162,6 @@ impl Membership {
         note_commit(done);
     }
 
-    /// Gives everything back. A member with a name leaves only when it unsubscribes, and only once it has given back what it had.
-    fn leave(&self) {
-        let begun = clock::stopwatch();
-        self.consumer.unsubscribe();
-        while !self.given.state.lock().relationships.is_empty() && begun.elapsed() < LEAVE_WAIT {
-            self.poll();
-        }
-        // It is answered behind what giving back has set going: the request to leave.
-        let _ = self.consumer.subscription();
-    }
-
     /// A new consumer in the place of one that is of no use any more.
     fn rejoin(&mut self) {
         if REJOIN_CALM <= self.joined_at.elapsed() {
@@ -185,7 +169,7 @@ impl Membership {
         }
         self.given.change(State::lose);
         let begun = clock::stopwatch();
-        while begun.elapsed() < self.rejoin_after && self.stop().is_none() {
+        while begun.elapsed() < self.rejoin_after && !self.is_stopped() {
             self.poll();
         }
         self.rejoin_after = (self.rejoin_after * 2).min(REJOIN_MAX);
@@ -203,7 +187,7 @@ impl Membership {
         self.joined_at = clock::stopwatch();
     }
 
-    fn stop(&self) -> Option<Stop> {
+    fn is_stopped(&self) -> bool {
         self.requests.lock().stop
     }
 }

@@ -28,7 +28,7 @@ use std::thread;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// How long leaving, or dropping the handle, waits for the thread before it leaves it to itself. Without a broker the thread cannot
+/// How long dropping the handle waits for the thread before it leaves it to itself. Without a broker the thread cannot
 /// say goodbye.
 const STOP_WAIT: Duration = Duration::from_secs(5);
 
@@ -42,7 +42,7 @@ pub struct MemberOptions {
     pub session_timeout: Duration,
 }
 
-/// The membership. Dropping it keeps the place of a member with a name for the session timeout; [`Member::leave`] does not.
+/// The membership. Dropping it keeps the place of a member with a name for the session timeout; one without leaves.
 pub struct Member {
     requests: Arc<Mutex<Requests>>,
     assignment: watch::Receiver<Assignment>,
@@ -67,14 +67,7 @@ impl Commits {
 struct Requests {
     /// Where reading stands, to be committed for what is owned.
     to_commit: Option<Vec<Position>>,
-    stop: Option<Stop>,
-}
-
-/// How a membership ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stop {
-    KeepPlace,
-    Leave,
+    stop: bool,
 }
 
 impl Member {
@@ -111,13 +104,8 @@ impl Member {
         Commits(Arc::clone(&self.requests))
     }
 
-    /// Leaves the group for good: others have its shards at once. It blocks for some seconds at most.
-    pub fn leave(self) {
-        self.stop(Stop::Leave);
-    }
-
-    fn stop(&self, how: Stop) {
-        self.requests.lock().stop.get_or_insert(how);
+    fn stop(&self) {
+        self.requests.lock().stop = true;
         if let Err(RecvTimeoutError::Timeout) = self.stopped.recv_timeout(STOP_WAIT) {
             tracing::warn!(
                 "the member of the group did not end within {STOP_WAIT:?}: left to itself"
@@ -128,7 +116,7 @@ impl Member {
 
 impl Drop for Member {
     fn drop(&mut self) {
-        self.stop(Stop::KeepPlace);
+        self.stop();
     }
 }
 
