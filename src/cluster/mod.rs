@@ -69,6 +69,8 @@ struct Inner {
     /// Changes whenever a record was read or this node came further.
     changed: watch::Sender<()>,
     barred: watch::Sender<Option<Barred>>,
+    /// Why what this node says does not come back, if that is known.
+    trouble: watch::Sender<Option<String>>,
     /// What permits rest on. It changes seldom, so that those who wait for the end of theirs are not woken at every record.
     held: watch::Sender<Held>,
     /// The nodes that are there, by name.
@@ -122,6 +124,7 @@ impl Cluster {
             settled_elsewhere: watch::Sender::new(None),
             changed: watch::Sender::new(()),
             barred: watch::Sender::new(None),
+            trouble: watch::Sender::new(None),
             held: watch::Sender::default(),
             live: watch::Sender::new(BTreeSet::new()),
             events,
@@ -221,6 +224,11 @@ impl Cluster {
                  or drop"
             }
             None if !self.0.serving.borrow().is_leased(moment()) => {
+                if let Some(trouble) = &*self.0.trouble.borrow() {
+                    return Some(format!(
+                        "Kafka does not give back what this node says: {trouble}"
+                    ));
+                }
                 "Kafka does not give back what this node says, or its relations are still being read"
             }
             None => return None,

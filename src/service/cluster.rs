@@ -138,7 +138,7 @@ fn start(
         .map_err(|error| broken("starting the thread that asks where the log ends", &error))?;
     // The thread runs before the topic is read, so that its records find room.
     let topic = Arc::new(parking_lot::Mutex::new(None::<NodesTopic>));
-    let sends = Arc::clone(&topic);
+    let (sends, fails) = (Arc::clone(&topic), Arc::clone(&topic));
     let around = Around {
         progress: Box::new(progress),
         say: Box::new(move |node, value| {
@@ -146,6 +146,7 @@ fn start(
                 topic.send(node, value);
             }
         }),
+        trouble: Box::new(move || fails.lock().as_ref()?.trouble()),
         ask_ends: Box::new(ask_ends),
     };
     let cluster = undriven

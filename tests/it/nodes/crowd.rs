@@ -13,7 +13,7 @@ use slackwater::clock;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-/// How long a reader rests between two questions, unless a node was killed.
+/// How long a reader rests between two questions, unless a node is ended.
 const REST: Duration = Duration::from_millis(200);
 /// And before it asks again what was not answered.
 const AGAIN: Duration = Duration::from_millis(20);
@@ -23,6 +23,7 @@ const AGAIN: Duration = Duration::from_millis(20);
 pub(super) struct Crowd {
     readers: Vec<Roaming>,
     hiders: Vec<Hider>,
+    all_watch: bool,
     news: Mutex<News>,
     told: Condvar,
 }
@@ -33,8 +34,8 @@ struct News {
     /// Where nodes answer, as a load balancer would know.
     doors: Vec<Door>,
     has_ended: bool,
-    /// When the last node was killed.
-    killed: Option<Instant>,
+    /// When the last node was ended.
+    ended: Option<Instant>,
     /// The accounts whose node that was, as long as their reader has had no answer to what it asked since.
     waiting: BTreeSet<String>,
     /// How long each was without one.
@@ -63,11 +64,20 @@ impl Crowd {
         Crowd {
             readers,
             hiders: Vec::new(),
+            all_watch: false,
             news: Mutex::new(News {
                 doors: nodes.doors(),
                 ..News::default()
             }),
             told: Condvar::new(),
+        }
+    }
+
+    /// Readers of these accounts, all of whom watch streams.
+    pub(super) fn of_watchers(accounts: &[String], nodes: &Nodes) -> Crowd {
+        Crowd {
+            all_watch: true,
+            ..Crowd::of(accounts, nodes)
         }
     }
 
@@ -88,6 +98,7 @@ impl Crowd {
         let hiders = std::mem::take(&mut self.hiders);
         let accounts: Vec<String> = readers.iter().map(|it| it.account.clone()).collect();
         self.news.lock().has_ended = false;
+        let begun = clock::stopwatch();
         let shared = &*self;
         (self.readers, self.hiders) = std::thread::scope(|scope| {
             let threads: Vec<_> = readers
@@ -102,6 +113,7 @@ impl Crowd {
             let gone = Gone {
                 crowd: shared,
                 accounts,
+                begun,
             };
             then(&gone);
             drop(gone);
@@ -123,7 +135,7 @@ impl Crowd {
             report.hidden += hider.hidden;
         }
         for (n, reader) in self.readers.iter_mut().enumerate() {
-            match watches(n) {
+            match self.all_watch || watches(n) {
                 true => report.watching += reader.tally,
                 false => report.asking += reader.tally,
             }
@@ -151,8 +163,8 @@ impl Crowd {
                 news.doors[at % news.doors.len()].clone()
             };
             let asked = clock::stopwatch();
-            let answered = match watches(n) {
-                // What was opened before a node was killed says nothing of it.
+            let answered = match self.watches(n) {
+                // What was opened before a node was ended says nothing of it.
                 true => reader.watch(&door).map(|since| (since, since)),
                 false => match reader.ask(&door) {
                     Asked::Good | Asked::More => Some((asked, clock::stopwatch())),
@@ -167,11 +179,15 @@ impl Crowd {
                     continue;
                 }
             }
-            if !watches(n) {
+            if !self.watches(n) {
                 at = rng.usize(..6);
                 self.rest(REST);
             }
         }
+    }
+
+    fn watches(&self, reader: usize) -> bool {
+        self.all_watch || watches(reader)
     }
 
     fn hide(&self, mut hider: Hider) -> Hider {
@@ -191,11 +207,11 @@ impl Crowd {
     /// What a reader asked for at a moment was answered at another; a stream is an answer when it is open.
     fn answered(&self, account: &str, asked: Instant, at: Instant) {
         let mut news = self.news.lock();
-        if let Some(killed) = news.killed
-            && killed <= asked
+        if let Some(ended) = news.ended
+            && ended <= asked
             && news.waiting.remove(account)
         {
-            news.resumed.push(at.duration_since(killed));
+            news.resumed.push(at.duration_since(ended));
         }
     }
 
@@ -209,6 +225,7 @@ impl Crowd {
 pub(super) struct Gone<'a> {
     crowd: &'a Crowd,
     accounts: Vec<String>,
+    begun: Instant,
 }
 
 impl Gone<'_> {
@@ -217,25 +234,55 @@ impl Gone<'_> {
         self.crowd.news.lock().doors = doors;
     }
 
+    /// Waits until every reader has had an answer, and every watcher has its stream.
+    pub(super) fn wait_begun(&self) {
+        self.expect(self.begun, self.accounts.iter().cloned().collect());
+        self.wait_answered();
+        self.crowd.news.lock().resumed.clear();
+    }
+
+    /// How long those were without an answer whose node was ended since this was asked last.
+    pub(super) fn resumed(&self) -> String {
+        percentiles(&mut std::mem::take(&mut self.crowd.news.lock().resumed))
+    }
+
     /// Kills a node, and waits until every reader of its accounts has an answer again.
     pub(super) fn kill(&self, nodes: &mut Nodes, at: usize) {
-        let serves = served_by(nodes.door(at));
-        let name = name_of(at);
-        let mut accounts = self.accounts.iter();
-        let waiting: BTreeSet<String> = accounts
-            .by_ref()
+        let readers = self.readers_of(nodes, at);
+        let killed = clock::stopwatch();
+        nodes.nodes[at].kill9();
+        self.expect(killed, readers);
+        self.wait_answered();
+    }
+
+    /// Has a node stop as an operator does, and waits until every reader of its accounts has an answer of after that was said.
+    pub(super) fn stop(&self, nodes: &mut Nodes, at: usize) {
+        self.expect(clock::stopwatch(), self.readers_of(nodes, at));
+        assert!(nodes.nodes[at].terminate().0.success());
+        self.wait_answered();
+    }
+
+    fn readers_of(&self, nodes: &Nodes, at: usize) -> BTreeSet<String> {
+        let (serves, name) = (served_by(nodes.door(at)), name_of(at));
+        let accounts = self.accounts.iter();
+        let readers: BTreeSet<String> = accounts
             .filter(|account| serves(&name, account))
             .cloned()
             .collect();
-        assert!(!waiting.is_empty(), "{name} serves no reader");
-        let killed = clock::stopwatch();
-        nodes.nodes[at].kill9();
+        assert!(!readers.is_empty(), "{name} serves no reader");
+        readers
+    }
+
+    fn expect(&self, ended: Instant, waiting: BTreeSet<String>) {
         {
             let mut news = self.crowd.news.lock();
-            news.killed = Some(killed);
+            news.ended = Some(ended);
             news.waiting = waiting;
         }
         self.crowd.told.notify_all();
+    }
+
+    fn wait_answered(&self) {
         wait_for("an answer for every reader", || {
             self.crowd.news.lock().waiting.is_empty().then_some(())
         });

@@ -4,7 +4,7 @@ use super::crowd::Crowd;
 use super::load::Load;
 use crate::support::cluster::{Nodes, Options};
 use crate::support::instance::OFTEN;
-use crate::support::times;
+use crate::support::{measures, times};
 
 /// How often a node is killed in each of the tests.
 const KILLS: usize = 3;
@@ -22,6 +22,45 @@ fn readers_of_a_node_that_is_killed_go_on_at_those_that_stand_by() {
 #[test]
 fn readers_of_a_node_that_is_killed_go_on_where_its_accounts_are_claimed() {
     killed_in_turn(0, 51);
+}
+
+/// Were this to fail, streams would stay away from their node's end on, or be sent away over and over.
+#[test]
+fn all_streams_of_a_node_that_stops_or_is_killed_are_open_again_elsewhere() {
+    for standbys in [1, 0] {
+        let watchers = if measures() { 500 } else { 60 };
+        let load = Load::made_up(91, 1_500, watchers);
+        let mut nodes = Nodes::none(Options::quick(standbys));
+        let broker = nodes.broker.address();
+        load.begin(&broker);
+        for _ in 0..3 {
+            nodes.add();
+        }
+        nodes.wait_settled();
+        nodes.settle_all();
+        let mut crowd = Crowd::of_watchers(&load.fediverse.accounts, &nodes);
+        std::thread::scope(|scope| {
+            scope.spawn(|| load.run(&broker));
+            crowd.read_while(|gone| {
+                gone.wait_begun();
+                load.let_go(1, 3);
+                gone.reach(nodes.doors()[1..].to_vec());
+                gone.stop(&mut nodes, 0);
+                println!(
+                    "{standbys} standbys, one of three stops: {}",
+                    gone.resumed()
+                );
+                load.let_go(2, 3);
+                gone.reach(nodes.doors()[1..].to_vec());
+                gone.kill(&mut nodes, 1);
+                println!("the next is killed: {}", gone.resumed());
+                load.let_go(3, 3);
+                load.wait_read(&nodes);
+            });
+        });
+        let report = crowd.check(&nodes, &load);
+        println!("{watchers} streams: {report}");
+    }
 }
 
 fn killed_in_turn(standbys: usize, seed: u64) {

@@ -46,8 +46,7 @@ pub struct NodeRecord {
     pub value: Option<Vec<u8>>,
 }
 
-/// Appends to the nodes topic and reads it. Dropping it ends its threads; records that wait are then lost, see
-/// [`NodesTopic::finish`].
+/// Appends to the nodes topic and reads it. Dropping it ends its threads; records that wait are then lost.
 pub struct NodesTopic {
     shared: Arc<Shared>,
 }
@@ -116,18 +115,6 @@ impl NodesTopic {
         let state = self.shared.state.lock();
         let trouble = state.not_accepted.as_ref().or(state.not_read.as_ref());
         trouble.cloned()
-    }
-
-    /// Waits until the broker has accepted, or refused, all that was sent, for at most `wait`. False if it has not.
-    pub fn finish(&self, wait: Duration) -> bool {
-        let begun = clock::stopwatch();
-        let mut state = self.shared.state.lock();
-        while !state.outbox.is_empty()
-            && let Some(left) = wait.checked_sub(begun.elapsed())
-        {
-            self.shared.changed.wait_for(&mut state, left);
-        }
-        state.outbox.is_empty()
     }
 
     fn spawn(&self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), KafkaError> {

@@ -46,6 +46,7 @@ impl Outbox {
     }
 
     /// Whether nothing waits to be sent or answered.
+    #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_none() && !self.is_sending
     }
