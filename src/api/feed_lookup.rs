@@ -245,7 +245,7 @@ impl AppState {
     }
 
     /// The problem that keeps a reader from the changes since its cursor.
-    pub fn no_changes(&self, error: ChangesError) -> Problem {
+    pub fn changes_problem(&self, error: ChangesError) -> Problem {
         match error {
             ChangesError::CursorRefused(refused) => {
                 let why = match refused {

@@ -286,7 +286,7 @@ impl App {
     ) -> Result<Response, Problem> {
         let (state, limit) = (&self.state, BatchLimit::of(limit));
         let delivery = snapshot.changes_since(&state.view, cursor, limit, &*state.entry_cache);
-        let delivery = delivery.map_err(|error| state.no_changes(error))?;
+        let delivery = delivery.map_err(|error| state.changes_problem(error))?;
         let body = change_json::body(&delivery.batch, delivery.floor, &delivery.cursor.to_text());
         Ok(json(body.into_bytes()))
     }

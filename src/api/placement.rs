@@ -16,9 +16,9 @@ pub trait Placement: Debug + Send + Sync {
     /// nobody. None if it may not.
     fn permit(&self, account: Option<&str>) -> Option<Permit>;
 
-    /// Makes this node answer for an account that no other can be reached for, and waits until it does or other nodes than those that were
-    /// tried can be asked, for a few seconds at most. The next [`Self::route`] says what came of it.
-    fn claim<'a>(&'a self, account: &'a str, tried: &'a Route) -> BoxFuture<'a, ()>;
+    /// Makes this node answer for an account that no other can be reached for, and waits until it does or a node can be asked that is not
+    /// among those `tried`, for a few seconds at most. The next [`Self::route`] says what came of it.
+    fn claim<'a>(&'a self, account: &'a str, tried: &'a [Server]) -> BoxFuture<'a, ()>;
 
     /// A connection to a node failed: it is tried last for a while.
     fn mark_away(&self, node: &str);

@@ -183,7 +183,7 @@ impl Subscription {
             )
         })
         .await
-        .map_err(|error| self.state.no_changes(error))?;
+        .map_err(|error| self.state.changes_problem(error))?;
         let delivery = match self.hears_floors {
             true => delivery,
             false => delivery.without_floor(),

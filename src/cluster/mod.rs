@@ -152,8 +152,8 @@ impl Cluster {
         })
     }
 
-    /// Makes this node answer for an account whose nodes cannot be reached, unless it `is_elsewhere` by now. It waits until it does or the
-    /// account is there, for [`CLAIM_WAIT`] at most, and less without a lease.
+    /// Makes this node answer for an account whose nodes cannot be reached, unless another one can be asked by now (`is_elsewhere`). It waits
+    /// until one of both is so, for [`CLAIM_WAIT`] at most, and less without a lease.
     async fn claim_for(&self, account: &str, is_elsewhere: impl Fn() -> bool) {
         let (hash, now) = (AccountHash::of(account), moment());
         let mut changed = self.0.changed.subscribe();
@@ -225,9 +225,7 @@ impl Cluster {
             }
             None if !self.0.serving.borrow().is_leased(moment()) => {
                 if let Some(trouble) = &*self.0.trouble.borrow() {
-                    return Some(format!(
-                        "Kafka does not give back what this node says: {trouble}"
-                    ));
+                    return Some(format!("Kafka does not give back its records: {trouble}"));
                 }
                 "Kafka does not give back what this node says, or its relations are still being read"
             }

@@ -29,10 +29,10 @@ impl Placement for Cluster {
         Some(Arc::new(permit))
     }
 
-    fn claim<'a>(&'a self, account: &'a str, tried: &'a Route) -> BoxFuture<'a, ()> {
-        let is_elsewhere = move || {
-            let route = self.route(account);
-            matches!(route, Route::There(_)) && route != *tried
+    fn claim<'a>(&'a self, account: &'a str, tried: &'a [Server]) -> BoxFuture<'a, ()> {
+        let is_elsewhere = move || match self.route(account) {
+            Route::There(servers) => servers.iter().any(|server| !tried.contains(server)),
+            Route::Here | Route::Nowhere => false,
         };
         Box::pin(self.claim_for(account, is_elsewhere))
     }

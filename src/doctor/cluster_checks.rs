@@ -205,7 +205,10 @@ async fn believes(beat: &Beat, queries: &NodeQueries) -> Option<Found> {
             "give all nodes the same cluster.secret, and restart those that had another",
         )),
         Err(error) => Some(Found::warning(
-            format!("{name} does not answer a signed request: {}", chain(&error)),
+            format!(
+                "a signed request is not answered as it should be: {}",
+                chain(&error)
+            ),
             "see what is between here and there, and the log of that node",
         )),
     }

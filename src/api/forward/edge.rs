@@ -125,17 +125,16 @@ impl Edge {
         request: Request,
     ) -> Result<Placed, Problem> {
         let resend = Resend::of(request).await?;
-        let mut tried = None;
-        for _ in 0..ROUNDS_MAX {
-            let route = self.placement.route(account);
-            if tried.as_ref() == Some(&route) {
-                break;
+        let mut tried: Vec<Server> = Vec::new();
+        for round in 0..ROUNDS_MAX {
+            if round != 0 {
+                self.placement.claim(account, &tried).await;
             }
-            let servers = match &route {
-                Route::There(servers) => servers.as_slice(),
-                Route::Here | Route::Nowhere => &[],
+            let servers = match self.placement.route(account) {
+                Route::There(servers) => servers,
+                Route::Here | Route::Nowhere => Vec::new(),
             };
-            for server in servers {
+            for server in &servers {
                 let Some(answer) = self.tried(server, context, &resend).await? else {
                     continue;
                 };
@@ -152,8 +151,11 @@ impl Edge {
                 let request = resend.into_request().ok_or_else(nobody)?;
                 return Ok(Placed::Here(request, permit));
             }
-            self.placement.claim(account, &route).await;
-            tried = Some(route);
+            let is_new = |server: &Server| !tried.contains(server);
+            if round != 0 && !servers.iter().any(is_new) {
+                break;
+            }
+            tried.extend(servers);
         }
         self.metrics.forwarding.forwarded("nobody");
         Err(nobody())
@@ -249,7 +251,10 @@ impl App {
         render: fn(Problem) -> Response,
     ) -> Response {
         let Some(edge) = &self.edge else {
-            return self.answered_here(context, request, next, render).await;
+            return match self.count_account(&context) {
+                Ok(()) => self.answered_here(context, request, next, render).await,
+                Err(problem) => render(problem),
+            };
         };
         // An account may move to another node amid a request: what only reads is answered anew, by whichever node that is now.
         let (mut request, mut has_lapsed) = (request, false);
@@ -266,6 +271,9 @@ impl App {
                 true => None,
                 false => copy_of_read(&placed),
             };
+            if !has_lapsed && let Err(problem) = self.count_account(&context) {
+                return render(problem);
+            }
             let answering = self.answered_here(context.clone(), placed, next.clone(), render);
             match (whole_under_leases(permit, answering).await, again) {
                 (Ok(response), _) => return response,
@@ -283,9 +291,6 @@ impl App {
         next: Next,
         render: fn(Problem) -> Response,
     ) -> Response {
-        if let Err(problem) = self.count_account(&context) {
-            return render(problem);
-        }
         let key = context.key();
         request.extensions_mut().insert(context);
         let answer = caller::named(next.run(request).await, &key);

@@ -34,7 +34,7 @@ pub(crate) enum NodeQueryError {
     #[error("node {0} does not believe this node: compare cluster.secret and the clocks")]
     Refused(Arc<str>),
     /// It could not be reached, or not in time.
-    #[error("node {0} does not answer")]
+    #[error("node {0} gives no answer")]
     Away(Arc<str>, #[source] Option<Cause>),
     /// It answers something else.
     #[error("node {0} answers {1}")]
@@ -75,8 +75,8 @@ impl NodeQueries {
             Ok(body.to_bytes())
         };
         let answered = tokio::time::timeout(ANSWER_WAIT, answering).await;
-        let in_time = |_| NodeQueryError::Away(node(), Some(NoAnswerInTime.into()));
-        answered.map_err(in_time)?
+        let too_late = |_| NodeQueryError::Away(node(), Some(NoAnswerInTime.into()));
+        answered.map_err(too_late)?
     }
 
     fn signed(&self, target: &str) -> Result<Request<ResendBody>, Cause> {

@@ -107,13 +107,6 @@ impl Resend {
     }
 }
 
-/// The body of one try.
-#[derive(Debug)]
-pub(super) enum ResendBody {
-    Whole(Option<Bytes>),
-    Coming(Arc<Mutex<Coming>>),
-}
-
 /// A copy of a request that only reads, to be answered once more; none if it may change something, has a body, or takes its connection over.
 pub(super) fn copy_of_read(request: &Request) -> Option<Request> {
     let (method, headers) = (request.method(), request.headers());
@@ -129,6 +122,13 @@ pub(super) fn copy_of_read(request: &Request) -> Option<Request> {
         *copy.extensions_mut() = request.extensions().clone();
         copy
     })
+}
+
+/// The body of one try.
+#[derive(Debug)]
+pub(super) enum ResendBody {
+    Whole(Option<Bytes>),
+    Coming(Arc<Mutex<Coming>>),
 }
 
 impl HttpBody for ResendBody {

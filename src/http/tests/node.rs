@@ -48,8 +48,8 @@ pub(super) struct Seats {
     secret: Secret,
     pub(super) routes: Mutex<HashMap<String, Route>>,
     pub(super) away: Mutex<Vec<String>>,
-    /// Whether a claim succeeds.
-    pub(super) claims: Mutex<bool>,
+    /// What comes of a claim.
+    pub(super) claims: Mutex<Claim>,
     /// Whether it stands by for all accounts.
     pub(super) stands_by: AtomicBool,
     pub(super) lease: Arc<TestLease>,
@@ -57,6 +57,20 @@ pub(super) struct Seats {
     pub(super) moves_to: Mutex<Option<Server>>,
     /// The nodes that are gone.
     pub(super) gone: watch::Sender<Vec<String>>,
+}
+
+/// What comes of a claim.
+#[derive(Debug, Default)]
+pub(super) enum Claim {
+    /// Nothing.
+    #[default]
+    Fails,
+    /// The account is served here.
+    Serves,
+    /// This node stands by for all accounts.
+    StandsBy,
+    /// Meanwhile another node serves the account, and where it goes is what it was.
+    ServedBy(Arc<Seats>),
 }
 
 #[derive(Debug, Default)]
@@ -101,12 +115,18 @@ impl Placement for Seats {
         may.then(|| Arc::clone(&self.lease) as Permit)
     }
 
-    fn claim<'a>(&'a self, account: &'a str, _: &'a Route) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            if *self.claims.lock() {
-                self.routes.lock().insert(account.to_owned(), Route::Here);
-            }
-        })
+    fn claim<'a>(&'a self, account: &'a str, _: &'a [Server]) -> BoxFuture<'a, ()> {
+        let serves = |seats: &Seats| {
+            let mut routes = seats.routes.lock();
+            routes.insert(account.to_owned(), Route::Here);
+        };
+        match &*self.claims.lock() {
+            Claim::Fails => {}
+            Claim::Serves => serves(self),
+            Claim::StandsBy => self.stands_by.store(true, Ordering::Relaxed),
+            Claim::ServedBy(node) => serves(node),
+        }
+        Box::pin(std::future::ready(()))
     }
 
     fn mark_away(&self, node: &str) {
@@ -208,7 +228,7 @@ impl Node {
             secret: Secret::new(secret),
             routes: Mutex::default(),
             away: Mutex::default(),
-            claims: Mutex::new(false),
+            claims: Mutex::default(),
             stands_by: AtomicBool::default(),
             lease: Arc::default(),
             moves_to: Mutex::default(),

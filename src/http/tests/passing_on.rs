@@ -1,6 +1,6 @@
 //! Requests that reach a node which does not answer for their account.
 
-use super::node::{Node, SECRET, TOKEN, user_token};
+use super::node::{Claim, Node, SECRET, TOKEN, user_token};
 use crate::api;
 use crate::api::auth::Caller;
 use crate::api::auth::secret::Secret;
@@ -295,7 +295,26 @@ async fn a_node_that_reaches_nobody_answers_itself_if_it_may_and_says_so_if_it_m
     // It has no such account, and says so itself.
     assert_eq!(get(&edge, path).await.status(), StatusCode::NOT_FOUND);
     is_standby.store(false, Ordering::Relaxed);
-    *edge.seats.claims.lock() = true;
+    *edge.seats.claims.lock() = Claim::Serves;
+    assert_eq!(get(&edge, path).await.status(), StatusCode::NOT_FOUND);
+}
+
+/// A failure means that a lease which lapses for a moment costs readers an error, though somebody could answer right after.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_claim_all_are_asked_again_and_who_stands_by_answers() {
+    let (edge, server) = edge_and_server(1).await;
+    let path = "/v1/accounts/7/feeds/home";
+    server.believes("7", Route::Nowhere);
+    *edge.seats.claims.lock() = Claim::ServedBy(Arc::clone(&server.seats));
+    assert_eq!(get(&edge, path).await.status(), StatusCode::OK);
+    server.believes("7", Route::Nowhere);
+    *edge.seats.claims.lock() = Claim::Fails;
+    assert_eq!(
+        get(&edge, path).await.status(),
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+    *edge.seats.claims.lock() = Claim::StandsBy;
+    // It has no such account, and says so itself.
     assert_eq!(get(&edge, path).await.status(), StatusCode::NOT_FOUND);
 }
 

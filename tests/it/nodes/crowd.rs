@@ -134,6 +134,7 @@ impl Crowd {
         for hider in &self.hiders {
             report.hidden += hider.hidden;
         }
+        assert!(self.hiders.is_empty() || 0 < report.hidden.looks);
         for (n, reader) in self.readers.iter_mut().enumerate() {
             match self.all_watch || watches(n) {
                 true => report.watching += reader.tally,

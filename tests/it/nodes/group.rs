@@ -80,7 +80,7 @@ fn a_node_whose_records_are_refused_says_why_and_serves_again_when_they_are_take
     broker.request_errors(RDKafkaApiKey::Produce, &refused);
     wait_for("it to say why it is not ready", || {
         let answer = node.door.get("/readyz");
-        let why = "Kafka does not give back what this node says: ";
+        let why = "Kafka does not give back its records: ";
         let says = answer.text.contains(why) && answer.text.contains("authorization failed");
         (answer.status == 503 && says).then_some(())
     });

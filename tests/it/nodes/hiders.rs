@@ -5,6 +5,7 @@ use super::{authors, home_of};
 use crate::support::instance::{Answer, Door};
 use fastrand::Rng;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::ops::AddAssign;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ const LOOKS: usize = 8;
 pub(super) struct Hider {
     account: String,
     state: State,
+    /// Authors whose mute's end was sent and not answered: it may be appended long after it was sent again.
+    spared: BTreeSet<String>,
     rng: Rng,
     pub(super) hidden: Hidden,
 }
@@ -49,6 +52,7 @@ impl Hider {
         Hider {
             account: format!("hider-{n}"),
             state: State::Idle,
+            spared: BTreeSet::new(),
             rng: Rng::with_seed(n as u64),
             hidden: Hidden::default(),
         }
@@ -69,7 +73,8 @@ impl Hider {
         self.state = match state {
             State::Idle => match self.page(door) {
                 Some(page) => {
-                    let shown: Vec<String> = authors(&page).into_iter().collect();
+                    let shown = authors(&page);
+                    let shown: Vec<_> = shown.difference(&self.spared).cloned().collect();
                     let one = self.rng.choice(shown);
                     one.map_or(State::Idle, State::Muting)
                 }
@@ -94,7 +99,10 @@ impl Hider {
             },
             State::Ending(author) => match self.mute(door, &author, true) {
                 true => State::Idle,
-                false => State::Ending(author),
+                false => {
+                    self.spared.insert(author.clone());
+                    State::Ending(author)
+                }
             },
         };
     }

@@ -60,6 +60,8 @@ fn all_streams_of_a_node_that_stops_or_is_killed_are_open_again_elsewhere() {
         });
         let report = crowd.check(&nodes, &load);
         println!("{watchers} streams: {report}");
+        let ended = report.watching.moved + report.watching.gone;
+        assert!(ended <= 3 * watchers, "{report}");
     }
 }
 
@@ -103,5 +105,4 @@ fn killed_in_turn(standbys: usize, seed: u64) {
     });
     let report = crowd.check(&nodes, &load);
     println!("{kills} kills, {standbys} standbys: {report}");
-    assert!(0 < report.hidden.looks, "{report}");
 }

@@ -2,12 +2,15 @@
 
 use crate::support::cluster::{Nodes, PARTITIONS};
 use crate::support::fediverse::{self, Fediverse, Related, Sent, Size};
-use crate::support::wait_for;
+use crate::support::{wait_for, wait_within};
 use slackwater::clock;
 use slackwater::log::kafka::{Options, Producer};
 use slackwater_engine::record::NewRecord;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+/// How long it is waited for leave to append more: longer than for anything that is waited for meanwhile.
+const LEAVE_WAIT: Duration = Duration::from_secs(300);
 /// Records appended at once.
 const CHUNK: usize = 20;
 
@@ -65,9 +68,10 @@ impl Load {
         let mut at = from;
         while at < all {
             let to = (at + CHUNK).min(all);
-            wait_for("leave to append more", || {
+            let leave = wait_within(LEAVE_WAIT, || {
                 (at < self.may_append.load(Ordering::Acquire)).then_some(())
             });
+            leave.expect("leave to append more");
             log.append_all(&self.activities[at..to], &relations[upto(at)..upto(to)]);
             self.appended.store(to, Ordering::Release);
             at = to;

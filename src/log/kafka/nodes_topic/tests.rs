@@ -46,10 +46,11 @@ impl Node {
 
     /// Waits until the broker has accepted, or refused, all that was sent.
     fn wait_sent(&self) {
-        let begun = clock::stopwatch();
-        while !self.topic.shared.state.lock().outbox.is_empty() {
-            assert!(begun.elapsed() < Duration::from_secs(10));
-            thread::yield_now();
+        let shared = &self.topic.shared;
+        let mut state = shared.state.lock();
+        while !state.outbox.is_empty() {
+            let waited = shared.changed.wait_for(&mut state, Duration::from_secs(10));
+            assert!(!waited.timed_out());
         }
     }
 
