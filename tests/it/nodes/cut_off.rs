@@ -94,17 +94,12 @@ fn a_broker_that_is_away_for_longer_has_no_feed_shown_until_it_is_back() {
 #[test]
 fn a_broker_that_is_away_for_two_seconds_and_for_thirty_costs_readers_time_and_no_post() {
     let load = Load::made_up(81, 2_000, 300);
-    let mut nodes = Nodes::none(Options {
+    let options = Options {
         client: OUTLASTS.to_owned(),
         ..Options::default()
-    });
+    };
+    let mut nodes = load.nodes(3, options);
     let broker = nodes.broker.address();
-    load.begin(&broker);
-    for _ in 0..3 {
-        nodes.add();
-    }
-    nodes.wait_settled();
-    nodes.settle_all();
     let accounts = &load.fediverse.accounts[..READERS];
     let crowd = Crowd::of(accounts, &nodes);
     let mut crowd = crowd.with_hiders(HIDERS, &nodes, &load);

@@ -2,7 +2,7 @@
 
 use super::crowd::Crowd;
 use super::load::Load;
-use crate::support::cluster::{Nodes, Options};
+use crate::support::cluster::Options;
 use crate::support::instance::OFTEN;
 use crate::support::{measures, times};
 
@@ -30,14 +30,8 @@ fn all_streams_of_a_node_that_stops_or_is_killed_are_open_again_elsewhere() {
     for standbys in [1, 0] {
         let watchers = if measures() { 500 } else { 60 };
         let load = Load::made_up(91, 1_500, watchers);
-        let mut nodes = Nodes::none(Options::quick(standbys));
+        let mut nodes = load.nodes(3, Options::quick(standbys));
         let broker = nodes.broker.address();
-        load.begin(&broker);
-        for _ in 0..3 {
-            nodes.add();
-        }
-        nodes.wait_settled();
-        nodes.settle_all();
         let mut crowd = Crowd::of_watchers(&load.fediverse.accounts, &nodes);
         std::thread::scope(|scope| {
             scope.spawn(|| load.run(&broker));
@@ -72,14 +66,8 @@ fn killed_in_turn(standbys: usize, seed: u64) {
         more: OFTEN.to_owned(),
         ..Options::quick(standbys)
     };
-    let mut nodes = Nodes::none(options);
+    let mut nodes = load.nodes(3, options);
     let broker = nodes.broker.address();
-    load.begin(&broker);
-    for _ in 0..3 {
-        nodes.add();
-    }
-    nodes.wait_settled();
-    nodes.settle_all();
     let accounts = &load.fediverse.accounts[..READERS];
     let crowd = Crowd::of(accounts, &nodes);
     let mut crowd = crowd.with_hiders(HIDERS, &nodes, &load);

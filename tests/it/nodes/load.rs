@@ -1,10 +1,10 @@
 //! What happens in the fediverse while nodes come and go: a made-up one whose records flow past all of them.
 
-use crate::support::cluster::{Nodes, PARTITIONS};
+use crate::support::cluster::{Nodes, Options, PARTITIONS};
 use crate::support::fediverse::{self, Fediverse, Related, Sent, Size};
 use crate::support::{wait_for, wait_within};
 use slackwater::clock;
-use slackwater::log::kafka::{Options, Producer};
+use slackwater::log::kafka::{self, Producer};
 use slackwater_engine::record::NewRecord;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -45,8 +45,20 @@ impl Load {
         }
     }
 
+    /// So many nodes that have read the beginning of it.
+    pub(super) fn nodes(&self, count: usize, options: Options) -> Nodes {
+        let mut nodes = Nodes::none(options);
+        self.begin(&nodes.broker.address());
+        for _ in 0..count {
+            nodes.add();
+        }
+        nodes.wait_settled();
+        nodes.settle_all();
+        nodes
+    }
+
     /// Appends what is there before the nodes are watched: most relations, and a tenth of the activities.
-    pub(super) fn begin(&self, broker: &str) {
+    fn begin(&self, broker: &str) {
         let relations = &self.relations[..self.relations.len() * 9 / 10];
         let activities = &self.activities[..self.activities.len() / 10];
         let log = Log::at(broker);
@@ -117,9 +129,9 @@ pub(super) struct Log {
 
 impl Log {
     pub(super) fn at(broker: &str) -> Log {
-        let options = Options {
+        let options = kafka::Options {
             brokers: vec![broker.to_owned()],
-            ..Options::default()
+            ..kafka::Options::default()
         };
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         Log {

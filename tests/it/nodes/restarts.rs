@@ -54,14 +54,8 @@ fn watched(count: usize, seed: u64, then: impl FnOnce(&mut Nodes, &Gone<'_>, &Lo
         standbys: Some(1),
         ..Options::default()
     };
-    let mut nodes = Nodes::none(options);
+    let mut nodes = load.nodes(count, options);
     let broker = nodes.broker.address();
-    load.begin(&broker);
-    for _ in 0..count {
-        nodes.add();
-    }
-    nodes.wait_settled();
-    nodes.settle_all();
     let crowd = Crowd::of(&load.fediverse.accounts[..READERS], &nodes);
     let mut crowd = crowd.with_hiders(HIDERS, &nodes, &load);
     std::thread::scope(|scope| {
