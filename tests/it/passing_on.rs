@@ -116,7 +116,10 @@ fn every_node_answers_for_every_account() {
                 .door(at)
                 .get(&format!("{}/changes?cursor={cursor}", home(account)));
             assert_eq!(changes.status, 200, "{}", changes.text);
-            assert_eq!(changes.json()["changes"], json!([]));
+            // Where the account has moved meanwhile, what is there may be told again.
+            for change in changes.json()["changes"].as_array().unwrap() {
+                assert!(expected.contains(&uri_of(&change["entry"])), "{change}");
+            }
         }
     }
     let sum = |name: &str| -> f64 { (0..3).map(|at| nodes.door(at).metric(name)).sum() };
