@@ -19,7 +19,7 @@
 //! | [`shard`] | an account's shard, and sets of shards |
 //! | [`beat`] | what a node says of itself, as a record |
 //! | [`predecessors`] | the processes that had a node's name before |
-//! | [`seen`] | what is known of one node
+//! | [`seen`] | what is known of one node |
 //! | [`standing`] | who is there: the fold of all these records |
 //! | [`placement`] | which node each shard goes to where no consumer group says so, and who stands by |
 //! | [`catch_up`] | what is done before accounts are shown |
