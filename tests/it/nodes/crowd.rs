@@ -92,8 +92,28 @@ impl Crowd {
         self
     }
 
-    /// Has all readers read while something is done with the nodes.
-    pub(super) fn read_while(&mut self, then: impl FnOnce(&Gone<'_>)) {
+    /// Has all readers read while a load flows and something is done with the nodes; then all of it flows and is read. Fails unless every
+    /// reader's copy is what each node gives afresh, and what the fediverse says it must be.
+    pub(super) fn read_under(
+        &mut self,
+        load: &Load,
+        nodes: &mut Nodes,
+        then: impl FnOnce(&mut Nodes, &Gone<'_>),
+    ) -> Report {
+        let broker = nodes.broker.address();
+        std::thread::scope(|scope| {
+            scope.spawn(|| load.run(&broker));
+            self.read_while(|gone| {
+                then(nodes, gone);
+                load.let_go(1, 1);
+                load.wait_read(nodes);
+            });
+        });
+        self.check(nodes, load)
+    }
+
+    /// Has all readers read while something is done.
+    fn read_while(&mut self, then: impl FnOnce(&Gone<'_>)) {
         let readers = std::mem::take(&mut self.readers);
         let hiders = std::mem::take(&mut self.hiders);
         let accounts: Vec<String> = readers.iter().map(|it| it.account.clone()).collect();
@@ -123,8 +143,7 @@ impl Crowd {
         });
     }
 
-    /// Fails unless every reader's copy is what each node gives afresh, and what the fediverse says it must be.
-    pub(super) fn check(&mut self, nodes: &Nodes, load: &Load) -> Report {
+    fn check(&mut self, nodes: &Nodes, load: &Load) -> Report {
         let mut report = Report {
             resumed: std::mem::take(&mut self.news.lock().resumed),
             asking: Tally::default(),

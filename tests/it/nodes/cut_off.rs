@@ -99,23 +99,17 @@ fn a_broker_that_is_away_for_two_seconds_and_for_thirty_costs_readers_time_and_n
         ..Options::default()
     };
     let mut nodes = load.nodes(3, options);
-    let broker = nodes.broker.address();
     let accounts = &load.fediverse.accounts[..READERS];
     let crowd = Crowd::of(accounts, &nodes);
     let mut crowd = crowd.with_hiders(HIDERS, &nodes, &load);
-    std::thread::scope(|scope| {
-        scope.spawn(|| load.run(&broker));
-        crowd.read_while(|_| {
-            for (part, seconds) in [(1, 2), (2, 30)] {
-                load.let_go(part, 3);
-                load.wait_appended();
-                away_for(&mut nodes, Duration::from_secs(seconds), &accounts[0]);
-            }
-            load.let_go(1, 1);
-            load.wait_read(&nodes);
-        });
+    let report = crowd.read_under(&load, &mut nodes, |nodes, _| {
+        for (part, seconds) in [(1, 2), (2, 30)] {
+            load.let_go(part, 3);
+            load.wait_appended();
+            away_for(nodes, Duration::from_secs(seconds), &accounts[0]);
+        }
     });
-    println!("2 s and 30 s away: {}", crowd.check(&nodes, &load));
+    println!("2 s and 30 s away: {report}");
 }
 
 /// The broker is away for so long by the clock. From when leases must be over until it is back, no node shows a feed.

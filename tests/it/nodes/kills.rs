@@ -31,28 +31,19 @@ fn all_streams_of_a_node_that_stops_or_is_killed_are_open_again_elsewhere() {
         let watchers = if measures() { 500 } else { 60 };
         let load = Load::made_up(91, 1_500, watchers);
         let mut nodes = load.nodes(3, Options::quick(standbys));
-        let broker = nodes.broker.address();
         let mut crowd = Crowd::of_watchers(&load.fediverse.accounts, &nodes);
-        std::thread::scope(|scope| {
-            scope.spawn(|| load.run(&broker));
-            crowd.read_while(|gone| {
-                gone.wait_begun();
-                load.let_go(1, 3);
-                gone.reach(nodes.doors()[1..].to_vec());
-                gone.stop(&mut nodes, 0);
-                println!(
-                    "{standbys} standbys, one of three stops: {}",
-                    gone.resumed()
-                );
-                load.let_go(2, 3);
-                gone.reach(nodes.doors()[1..].to_vec());
-                gone.kill(&mut nodes, 1);
-                println!("the next is killed: {}", gone.resumed());
-                load.let_go(3, 3);
-                load.wait_read(&nodes);
-            });
+        let report = crowd.read_under(&load, &mut nodes, |nodes, gone| {
+            gone.wait_begun();
+            load.let_go(1, 3);
+            gone.reach(nodes.doors()[1..].to_vec());
+            gone.stop(nodes, 0);
+            let resumed = gone.resumed();
+            println!("{standbys} standbys, one of three stops: {resumed}");
+            load.let_go(2, 3);
+            gone.reach(nodes.doors()[1..].to_vec());
+            gone.kill(nodes, 1);
+            println!("the next is killed: {}", gone.resumed());
         });
-        let report = crowd.check(&nodes, &load);
         println!("{watchers} streams: {report}");
         let ended = report.watching.moved + report.watching.gone;
         assert!(ended <= 3 * watchers, "{report}");
@@ -67,30 +58,23 @@ fn killed_in_turn(standbys: usize, seed: u64) {
         ..Options::quick(standbys)
     };
     let mut nodes = load.nodes(3, options);
-    let broker = nodes.broker.address();
     let accounts = &load.fediverse.accounts[..READERS];
     let crowd = Crowd::of(accounts, &nodes);
     let mut crowd = crowd.with_hiders(HIDERS, &nodes, &load);
-    std::thread::scope(|scope| {
-        scope.spawn(|| load.run(&broker));
-        crowd.read_while(|gone| {
-            for kill in 0..kills {
-                load.let_go(kill + 1, kills);
-                let at = kill % 3;
-                gone.kill(&mut nodes, at);
-                // Some come back before their lease is over, some when others have taken their accounts.
-                if kill % 2 == 1 {
-                    gone.reach(nodes.doors());
-                    nodes.wait_settled();
-                }
-                nodes.nodes[at].restart();
+    let report = crowd.read_under(&load, &mut nodes, |nodes, gone| {
+        for kill in 0..kills {
+            load.let_go(kill + 1, kills);
+            let at = kill % 3;
+            gone.kill(nodes, at);
+            // Some come back before their lease is over, some when others have taken their accounts.
+            if kill % 2 == 1 {
                 gone.reach(nodes.doors());
                 nodes.wait_settled();
             }
-            load.let_go(kills, kills);
-            load.wait_read(&nodes);
-        });
+            nodes.nodes[at].restart();
+            gone.reach(nodes.doors());
+            nodes.wait_settled();
+        }
     });
-    let report = crowd.check(&nodes, &load);
     println!("{kills} kills, {standbys} standbys: {report}");
 }

@@ -55,18 +55,9 @@ fn watched(count: usize, seed: u64, then: impl FnOnce(&mut Nodes, &Gone<'_>, &Lo
         ..Options::default()
     };
     let mut nodes = load.nodes(count, options);
-    let broker = nodes.broker.address();
     let crowd = Crowd::of(&load.fediverse.accounts[..READERS], &nodes);
     let mut crowd = crowd.with_hiders(HIDERS, &nodes, &load);
-    std::thread::scope(|scope| {
-        scope.spawn(|| load.run(&broker));
-        crowd.read_while(|gone| {
-            then(&mut nodes, gone, &load);
-            load.let_go(1, 1);
-            load.wait_read(&nodes);
-        });
-    });
-    crowd.check(&nodes, &load)
+    crowd.read_under(&load, &mut nodes, |nodes, gone| then(nodes, gone, &load))
 }
 
 /// As a load balancer and an operator do it: nothing new is sent there, then it is told to end.
